@@ -1,0 +1,75 @@
+"""Packaging of tf_rigl."""
+
+import pathlib
+import re
+
+import setuptools
+
+ROOT = pathlib.Path(__file__).parent
+
+REQUIREMENTS = [
+    "absl-py>=1.4",
+    "keras>=3.6",
+    "numpy>=1.26",
+    "rich>=13.0",
+    "tensorflow>=2.18,<2.22",
+    "wrapt>=1.14",
+]
+
+EXTRAS = {
+    # Models of the Keras that TFMOT uses, and TFMOT's protocol for layers.
+    "keras2": ["tensorflow-model-optimization>=0.8", "tf_keras>=2.18"],
+    # With TensorFlow 2.18 add `tensorflow-metadata<1.18`: later ones need a
+    # newer protobuf than it accepts, and do not say so to pip.
+    "data": ["tensorflow-datasets>=4.9.4"],
+    "plots": ["matplotlib>=3.8"],
+    # TensorFlow 2.21 no longer brings it.
+    "tensorboard": ["tensorboard>=2.18"],
+}
+
+EXTRAS["test"] = [
+    *(requirement for extra in EXTRAS.values() for requirement in extra),
+    "hypothesis>=6.100",
+    "mypy>=1.11",
+    "pytest>=8.0",
+    "pytest-timeout>=2.3",
+    "pytest-xdist>=3.5",
+    # Another minor version formats differently, and the check would fail.
+    "ruff>=0.17,<0.18",
+    "setuptools>=68",
+]
+
+
+def read_version() -> str:
+    """Reads the version without importing TensorFlow."""
+    text = (ROOT / "tf_rigl" / "version.py").read_text(encoding="utf-8")
+    return re.findall(r'^__version__ = "(.+)"$', text, re.MULTILINE)[0]
+
+
+def read_long_description() -> str:
+    """Reads README.md, where there is one."""
+    readme = ROOT / "README.md"
+    return readme.read_text(encoding="utf-8") if readme.exists() else ""
+
+
+setuptools.setup(
+    name="tf_rigl",
+    version=read_version(),
+    description="Sparse training (RigL and family) for Keras on TensorFlow",
+    long_description=read_long_description(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3 :: Only",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+    python_requires=">=3.10,<3.14",
+    packages=setuptools.find_packages(include=["tf_rigl", "tf_rigl.*"]),
+    package_data={"tf_rigl.data": ["mnist_small/*"]},
+    install_requires=REQUIREMENTS,
+    extras_require=EXTRAS,
+)

@@ -1,0 +1,1 @@
+"""The pure core: functions of tensors and integers, without Keras."""

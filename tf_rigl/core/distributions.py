@@ -1,0 +1,328 @@
+"""How many connections each weight gets: uniform, Erdős-Rényi, ERK, or yours.
+
+    >>> allocate({"fc1": (784, 300), "fc2": (300, 100), "out": (100, 10)}, 0.9)
+    {'fc1': 18714, 'fc2': 6906, 'out': 1000}
+
+Everything is counted in integers, so that what comes out is what the masks
+hold, to the last connection.
+"""
+
+import math
+from collections.abc import Callable
+from collections.abc import Collection
+from collections.abc import Mapping
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Literal
+
+Shapes = Mapping[str, Sequence[int]]
+Distribution = (
+    str | Mapping[str, float] | Callable[[Shapes, float], Mapping[str, float]]
+)
+Budget = Literal["global", "reference"]
+
+NAMES = ("uniform", "er", "erk")
+BUDGETS = ("global", "reference")
+
+
+def allocate(
+    shapes: Shapes,
+    sparsity: float,
+    distribution: Distribution = "erk",
+    *,
+    dense: Collection[str] = (),
+    budget: Budget = "global",
+    power: float = 1.0,
+) -> dict[str, int]:
+    """Number of non-zeros for each weight.
+
+    With `"uniform"` every weight gets the same density. With `"er"` the
+    density of a weight is proportional to (n_in + n_out) / (n_in · n_out) of
+    its last two dimensions, with `"erk"` to (Σ dims) / (Π dims) of all of
+    them, raised to `power`; weights whose density would exceed 1 are dense
+    and the others share what is left. A mapping gives the sparsity of the
+    weights that it names, the others share the rest uniformly; a callable
+    `(shapes, sparsity) -> mapping` gives the sparsity of each.
+
+    Args:
+        shapes: the shape of each weight, by name.
+        sparsity: fraction of zeros over all of `shapes`, in [0, 1).
+        distribution: `"uniform"`, `"er"`, `"erk"`, a mapping of names to
+            sparsities, or a callable that returns one.
+        dense: names of weights that stay dense.
+        budget: `"global"`: weights that stay dense (or are fixed by a
+            mapping) count against the budget, and the sparsity over all
+            weights is the one asked for: exactly
+            n - floor(sparsity · n) non-zeros. `"reference"`: the rule of the
+            published repositories, in which such weights are ignored and
+            each weight gets n - floor(s · n).
+        power: exponent of the ER and ERK densities; 0 is uniform.
+
+    Returns:
+        Non-zeros by name, in the order of `shapes`, each at least 1.
+
+    Raises:
+        ValueError: for a sparsity outside [0, 1), an unknown distribution,
+            budget or name, and for a budget that cannot be met; the message
+            names the largest sparsity that can.
+
+    References: Mocanu et al., "Scalable training of artificial neural
+    networks with adaptive sparse connectivity inspired by network science",
+    2018 (ER); Evci et al., arXiv:1911.11134, section 3(1) (ERK).
+    """
+    check_sparsity(sparsity)
+    if budget not in BUDGETS:
+        raise ValueError(
+            f"`budget` must be one of {BUDGETS}. Received: budget={budget!r}."
+        )
+    sizes = {name: math.prod(shape) for name, shape in shapes.items()}
+    _check_sizes(sizes)
+    _check_names("dense", dense, sizes)
+    fixed = {name: sizes[name] for name in sizes if name in set(dense)}
+    scores, given = _scores(shapes, sparsity, distribution, power)
+    for name, fraction in given.items():
+        fixed.setdefault(name, _nonzeros(sizes[name], fraction))
+    free = {name: size for name, size in sizes.items() if name not in fixed}
+    if budget == "global":
+        counts = _share_exactly(sizes, free, fixed, scores, sparsity)
+    else:
+        counts = _share_ignoring_fixed(free, scores, sparsity)
+    return {name: (counts | fixed)[name] for name in sizes}
+
+
+def check_sparsity(sparsity: float, name: str = "sparsity") -> None:
+    """Raises a ValueError unless `sparsity` is a fraction in [0, 1)."""
+    is_number = isinstance(sparsity, (int, float)) and not isinstance(
+        sparsity, bool
+    )
+    if not is_number or not 0 <= sparsity < 1:
+        raise ValueError(
+            f"`{name}` is the fraction of zeros and must be in [0, 1). "
+            f"Received: {name}={sparsity!r}. For 90 % zeros pass 0.9."
+        )
+
+
+def _check_sizes(sizes: Mapping[str, int]) -> None:
+    if not sizes:
+        raise ValueError(
+            "There must be at least one weight to allocate to. "
+            "Received: shapes={}."
+        )
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(
+                "A weight must have at least one element. "
+                f"Received: {name!r} with {size} elements."
+            )
+
+
+def _check_names(
+    argument: str, names: Collection[str], known: Collection[str]
+) -> None:
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise ValueError(
+            f"`{argument}` must name weights of this model. "
+            f"Received: {unknown}. Known: {sorted(known)}."
+        )
+
+
+def density_scores(
+    shapes: Shapes, distribution: str, power: float = 1.0
+) -> dict[str, float]:
+    """Relative density of each weight under a named distribution.
+
+    Args:
+        shapes: the shape of each weight, by name.
+        distribution: `"uniform"` (1), `"er"` ((n_in + n_out) / (n_in · n_out)
+            of the last two dimensions) or `"erk"` ((Σ dims) / (Π dims)).
+        power: exponent of the ER and ERK scores.
+
+    Raises:
+        ValueError: for another distribution.
+    """
+    if distribution not in NAMES:
+        raise ValueError(
+            f"`distribution` must be one of {NAMES}, a mapping or a callable. "
+            f"Received: distribution={distribution!r}."
+        )
+    if distribution == "uniform":
+        return dict.fromkeys(shapes, 1.0)
+    dims = {
+        name: tuple(shape)[-2:] if distribution == "er" else tuple(shape)
+        for name, shape in shapes.items()
+    }
+    return {
+        name: (sum(dim) / math.prod(dim)) ** power if dim else 1.0
+        for name, dim in dims.items()
+    }
+
+
+def _scores(
+    shapes: Shapes, sparsity: float, distribution: Distribution, power: float
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Relative densities of all weights, and sparsities given by the user."""
+    if isinstance(distribution, str):
+        return density_scores(shapes, distribution, power), {}
+    if callable(distribution):
+        given = dict(distribution(shapes, sparsity))
+        missing = sorted(set(shapes) - set(given))
+        if missing:
+            raise ValueError(
+                "A callable `distribution` must return a sparsity for every "
+                f"weight. Received: none for {missing}."
+            )
+    elif isinstance(distribution, Mapping):
+        given = dict(distribution)
+    else:
+        raise TypeError(
+            f"`distribution` must be one of {NAMES}, a mapping or a callable. "
+            f"Received: distribution={distribution!r}."
+        )
+    _check_names("distribution", given, shapes)
+    for name, value in given.items():
+        check_sparsity(value, f"distribution[{name!r}]")
+    return density_scores(shapes, "uniform"), given
+
+
+def _nonzeros(size: int, sparsity: float) -> int:
+    """n - floor(s · n), with s read as the decimal that the user wrote."""
+    return max(1, size - math.floor(Fraction(str(sparsity)) * size))
+
+
+def _share_exactly(
+    sizes: Mapping[str, int],
+    free: Mapping[str, int],
+    fixed: Mapping[str, int],
+    scores: Mapping[str, float],
+    sparsity: float,
+) -> dict[str, int]:
+    """Shares the global budget among the free weights, to the last one."""
+    total = sum(sizes.values())
+    target = total - math.floor(Fraction(str(sparsity)) * total)
+    left = target - sum(fixed.values())
+    if not free:
+        _check_all_fixed(sizes, fixed, left, sparsity)
+        return {}
+    if not len(free) <= left <= sum(free.values()):
+        _raise_infeasible(total, free, fixed, sparsity)
+    densities = solve_densities(free, scores, left)
+    return _round_to_total(
+        {name: density * free[name] for name, density in densities.items()},
+        free,
+        left,
+    )
+
+
+def _share_ignoring_fixed(
+    free: Mapping[str, int], scores: Mapping[str, float], sparsity: float
+) -> dict[str, int]:
+    if not free:
+        return {}
+    left = sum(_nonzeros(size, sparsity) for size in free.values())
+    if len({scores[name] for name in free}) == 1:
+        return {name: _nonzeros(size, sparsity) for name, size in free.items()}
+    densities = solve_densities(free, scores, left)
+    return {
+        # The rounding guards against 1 - density a hair below an integer.
+        name: max(1, size - math.floor(round((1 - densities[name]) * size, 6)))
+        for name, size in free.items()
+    }
+
+
+def solve_densities(
+    free: Mapping[str, int], scores: Mapping[str, float], nonzeros: int
+) -> dict[str, float]:
+    """The density of each weight, as a real number.
+
+    Solves Σ n_l · min(1, ε · score_l) = nonzeros for the densities.
+
+    A weight whose density would exceed 1 is made dense and leaves the sum;
+    that can only raise ε for the others, so the loop ends at the fixed point.
+
+    Args:
+        free: number of elements by name.
+        scores: relative densities, > 0.
+        nonzeros: non-zeros to share, at most the sum of `free`.
+    """
+    dense: set[str] = set()
+    while True:
+        sparse = [name for name in free if name not in dense]
+        rest = nonzeros - sum(free[name] for name in dense)
+        if not sparse:
+            return dict.fromkeys(free, 1.0)
+        divisor = math.fsum(scores[name] * free[name] for name in sparse)
+        epsilon = rest / divisor
+        # The margin absorbs rounding: without it a weight that is dense in
+        # exact arithmetic could come out as 1.0000000000000002 and the next
+        # round divide nothing by nothing.
+        over = {n for n in sparse if epsilon * scores[n] > 1 + 1e-12}
+        if not over:
+            return {
+                name: 1.0 if name in dense else min(1.0, epsilon * scores[name])
+                for name in free
+            }
+        dense |= over
+
+
+def _round_to_total(
+    ideal: Mapping[str, float], sizes: Mapping[str, int], total: int
+) -> dict[str, int]:
+    """Integers next to `ideal` that sum to `total`, each in [1, size].
+
+    Largest remainders first, ties in the order of the weights.
+    """
+    counts = {
+        name: min(max(1, math.floor(value)), sizes[name])
+        for name, value in ideal.items()
+    }
+    by_remainder = sorted(ideal, key=lambda name: counts[name] - ideal[name])
+    missing = total - sum(counts.values())
+    while missing:
+        step = 1 if missing > 0 else -1
+        # Lifting tiny weights to one connection may overshoot the total; the
+        # surplus comes from the weights that are furthest above their share.
+        order = by_remainder if step > 0 else reversed(by_remainder)
+        for name in order:
+            if missing and 1 <= counts[name] + step <= sizes[name]:
+                counts[name] += step
+                missing -= step
+    return counts
+
+
+def _check_all_fixed(
+    sizes: Mapping[str, int],
+    fixed: Mapping[str, int],
+    left: int,
+    sparsity: float,
+) -> None:
+    # Each given sparsity is rounded by itself, so up to one connection a
+    # weight is not a contradiction.
+    if abs(left) > len(fixed):
+        total = sum(sizes.values())
+        reached = 1 - sum(fixed.values()) / total
+        raise ValueError(
+            "`distribution` and `dense` fix every weight and must agree with "
+            f"`sparsity`. Received: sparsity={sparsity}, but the given "
+            f"sparsities make {reached:.6f}. Pass sparsity={reached:.6f}, or "
+            'budget="reference".'
+        )
+
+
+def _raise_infeasible(
+    total: int,
+    free: Mapping[str, int],
+    fixed: Mapping[str, int],
+    sparsity: float,
+) -> None:
+    taken = sum(fixed.values())
+    highest = 1 - (taken + len(free)) / total
+    lowest = 1 - (taken + sum(free.values())) / total
+    raise ValueError(
+        f"sparsity={sparsity} cannot be reached: {taken} of {total} elements "
+        "are kept by `dense` or `distribution`, and each of the "
+        f"{len(free)} other weights keeps at least one connection. The "
+        f"reachable maximum is {highest:.6f}, the minimum {lowest:.6f}. Keep "
+        'fewer weights dense, or pass budget="reference" to leave them out '
+        "of the budget."
+    )

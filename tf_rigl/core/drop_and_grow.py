@@ -1,0 +1,92 @@
+"""One drop and grow of one weight: the mask update that RigL and SET share."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tf_rigl.core import selection
+
+
+class MaskUpdate(NamedTuple):
+    """What one mask update of one weight did.
+
+    A connection that was dropped and grew back within the update is neither
+    in `dropped` nor in `grown`: it never left.
+    """
+
+    mask: tf.Tensor  # the weight's shape, bool: the new mask
+    dropped: tf.Tensor  # the weight's shape, bool: active before, not after
+    grown: tf.Tensor  # the weight's shape, bool: active after, not before
+
+
+def drop_and_grow(
+    weights: tf.Tensor,
+    mask: tf.Tensor,
+    grow_scores: tf.Tensor,
+    count: int | tf.Tensor,
+) -> MaskUpdate:
+    """Drops the `count` weakest connections and grows as many elsewhere.
+
+    Of the nnz active connections the nnz - count of largest |weight| are
+    kept. Among all other positions, the just-dropped ones included, the
+    `count` with the largest |score| become active. Inactive positions never
+    compete for being kept, kept ones never compete for growth, ties go to the
+    lowest flat index, and the number of connections never changes. The result
+    is the same bit for bit in eager mode, in a graph and under XLA.
+
+    Where a score is NaN or infinite nothing is known about where to grow, and
+    the mask stays as it is. A NaN weight counts as larger than infinity.
+
+    Args:
+        weights: float16, bfloat16, float32 or float64 tensor of static shape.
+        mask: bool tensor of the same shape, the active connections.
+        grow_scores: float tensor of the same shape, the dense gradient for
+            RigL. Only its magnitude counts.
+        count: integer scalar K, 0 <= K; more than nnz means all of them.
+
+    Returns:
+        A `MaskUpdate` of bool tensors of the weight's shape.
+
+    Raises:
+        ValueError: where the three tensors differ in shape.
+        TypeError: where weights or scores are not floating point or the mask
+            is not bool.
+
+    Reference: Evci et al., "Rigging the Lottery: Making All Tickets Winners",
+    ICML 2020 (arXiv:1911.11134), Algorithm 1.
+    """
+    weights, mask, grow_scores = (
+        tf.convert_to_tensor(weights),
+        tf.convert_to_tensor(mask),
+        tf.convert_to_tensor(grow_scores),
+    )
+    _check(weights, mask, grow_scores)
+    nonzeros = selection.count_true(mask)
+    count = tf.minimum(tf.cast(count, tf.int64), nonzeros)
+    count = tf.maximum(count, 0)
+    kept = selection.largest_mask(weights, mask, nonzeros - count)
+    grown = selection.largest_mask(grow_scores, ~kept, count)
+    finite = tf.reduce_all(tf.math.is_finite(grow_scores))
+    new_mask = tf.where(finite, kept | grown, mask)
+    return MaskUpdate(new_mask, mask & ~new_mask, new_mask & ~mask)
+
+
+def _check(weights: tf.Tensor, mask: tf.Tensor, grow_scores: tf.Tensor) -> None:
+    if mask.dtype != tf.bool:
+        raise TypeError(
+            "`mask` must be a bool tensor. "
+            f"Received: mask.dtype={mask.dtype.name}. "
+            "Pass `tf.cast(mask, tf.bool)`."
+        )
+    for name, tensor in (("weights", weights), ("grow_scores", grow_scores)):
+        if not tensor.dtype.is_floating:
+            raise TypeError(
+                f"`{name}` must be floating point. "
+                f"Received: {name}.dtype={tensor.dtype.name}."
+            )
+    if not weights.shape == mask.shape == grow_scores.shape:
+        raise ValueError(
+            "`weights`, `mask` and `grow_scores` must have the same shape. "
+            f"Received: {tuple(weights.shape)}, {tuple(mask.shape)} and "
+            f"{tuple(grow_scores.shape)}."
+        )

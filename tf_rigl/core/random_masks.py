@@ -1,0 +1,64 @@
+"""Random masks with exact counts, the same on every machine and in every run.
+
+All randomness is stateless: a pure function of the user's seed, a stable hash
+of the weight's path and the step. Python's `hash` is salted per process and
+is not used.
+"""
+
+import zlib
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from tf_rigl.core import selection
+
+
+def stateless_seed(
+    seed: int, path: str, step: int | tf.Tensor = 0
+) -> tf.Tensor:
+    """The random seed of one weight at one step.
+
+    Args:
+        seed: the user's seed, any 32-bit integer.
+        path: the weight's path; its CRC-32 enters, which is the same in every
+            process.
+        step: optimizer steps, 0 <= step < 2**31.
+
+    Returns:
+        int64 tensor of shape [2], as the `tf.random.stateless_*` functions
+        take it.
+    """
+    path_bits = zlib.crc32(path.encode()) << 31
+    return tf.stack(
+        [
+            tf.constant(seed, tf.int64),
+            tf.constant(path_bits, tf.int64) + tf.cast(step, tf.int64),
+        ]
+    )
+
+
+def random_mask(
+    shape: Sequence[int], nonzeros: int, seed: int, path: str
+) -> tf.Tensor:
+    """A uniformly random mask with exactly `nonzeros` active connections.
+
+    Args:
+        shape: the weight's shape.
+        nonzeros: number of true entries, 0 <= nonzeros <= number of elements.
+        seed: the user's seed.
+        path: the weight's path.
+
+    Returns:
+        bool tensor of the given shape.
+    """
+    # "philox" by name: the default generator differs between devices.
+    bits = tf.random.stateless_uniform(
+        shape,
+        stateless_seed(seed, path),
+        minval=None,
+        maxval=None,
+        dtype=tf.int32,
+        alg="philox",
+    )
+    keys = tf.bitwise.bitwise_and(bits, tf.int32.max)
+    return selection.largest_integers_mask(keys, nonzeros)

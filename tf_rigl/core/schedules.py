@@ -1,0 +1,184 @@
+"""When masks are updated, and how many connections move then."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+DropFraction = Callable[[float, float], float]
+
+
+def cosine(alpha: float, progress: float) -> float:
+    """α/2 · (1 + cos(π · progress)); RigL, equation 1."""
+    return alpha / 2 * (1 + math.cos(math.pi * progress))
+
+
+def constant(alpha: float, progress: float) -> float:
+    """α at every step; RigL, appendix on annealing schedules."""
+    del progress
+    return alpha
+
+
+def linear(alpha: float, progress: float) -> float:
+    """α · (1 - progress): the inverse power with k = 1."""
+    return inverse_power(alpha, progress, 1.0)
+
+
+def inverse_power(alpha: float, progress: float, power: float = 3.0) -> float:
+    """α · (1 - progress)^k; RigL, appendix on annealing schedules."""
+    return alpha * (1 - progress) ** power
+
+
+DECAYS: dict[str, DropFraction] = {
+    "cosine": cosine,
+    "constant": constant,
+    "linear": linear,
+    "inverse_power": inverse_power,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class UpdateSchedule:
+    """The steps at which masks are updated.
+
+    Steps are optimizer updates, counted from 0: under gradient accumulation
+    one step is one real update. By default step t updates the masks when
+    `start_step <= t < stop_step` and `(t - start_step) % interval == 0`.
+
+    Attributes:
+        start_step: first step that may update, in optimizer steps.
+        stop_step: end of the updates, in optimizer steps, exclusive.
+        interval: optimizer steps between two updates (ΔT in the paper).
+        update_at_start: whether `start_step` itself updates; if not the first
+            update is at `start_step + interval`.
+        include_stop: whether `stop_step` itself may update.
+        updates_advance_step: whether a batch that updates the masks advances
+            t. False is the TF1 reference repository's rule, in which such a
+            batch leaves the global step as it was, so that one extra batch is
+            consumed for each update.
+    """
+
+    start_step: int
+    stop_step: int
+    interval: int
+    update_at_start: bool = True
+    include_stop: bool = False
+    updates_advance_step: bool = True
+
+    def __post_init__(self) -> None:
+        if self.start_step < 0:
+            raise ValueError(
+                "`start_step` must be at least 0 optimizer steps. "
+                f"Received: start_step={self.start_step}."
+            )
+        if self.stop_step < self.start_step:
+            raise ValueError(
+                "`stop_step` must not be before `start_step`. Received: "
+                f"start_step={self.start_step}, stop_step={self.stop_step}. "
+                "Train longer, or pass an earlier `start_step`."
+            )
+        if self.interval < 1:
+            raise ValueError(
+                "`update_interval` must be at least 1 optimizer step. "
+                f"Received: update_interval={self.interval}."
+            )
+
+    @property
+    def num_updates(self) -> int:
+        """How many updates the whole schedule has."""
+        span = self.stop_step - self.start_step + int(self.include_stop)
+        return max(0, -(-span // self.interval) - self._first)
+
+    @property
+    def _first(self) -> int:
+        return 0 if self.update_at_start else 1
+
+    @property
+    def _period(self) -> int:
+        """Batches between two updates."""
+        return self.interval + (0 if self.updates_advance_step else 1)
+
+    @property
+    def _offset(self) -> int:
+        """The batch of the first update."""
+        return self.start_step + self._first * self.interval
+
+    def time_of_update(self, update: int) -> int:
+        """The step t of the update number `update`, counted from 0."""
+        return self._offset + update * self.interval
+
+    def update_index(self, step: tf.Tensor) -> tf.Tensor:
+        """Number of the update that falls on this step, else -1.
+
+        Args:
+            step: int64 scalar, the optimizer's iteration counter, which
+                counts mask updates too.
+
+        Returns:
+            int64 scalar in [-1, num_updates).
+        """
+        since = tf.cast(step, tf.int64) - self._offset
+        index = since // self._period
+        due = (
+            (since >= 0)
+            & tf.equal(since % self._period, 0)
+            & (index < self.num_updates)
+        )
+        return tf.where(due, index, tf.constant(-1, tf.int64))
+
+    def is_update(self, step: int) -> bool:
+        """Whether this step updates the masks; plain integers."""
+        since = step - self._offset
+        return (
+            since >= 0
+            and since % self._period == 0
+            and since // self._period < self.num_updates
+        )
+
+
+def drop_fractions(
+    schedule: UpdateSchedule, alpha: float, decay: DropFraction
+) -> np.ndarray:
+    """The drop fraction of each update of a schedule.
+
+    It is a table, computed once on the host, because a cosine taken on
+    different devices may differ in the last bit and so move one connection
+    more or less.
+
+    Args:
+        schedule: when updates happen.
+        alpha: initial drop fraction, in [0, 1].
+        decay: a function of (alpha, progress), progress = t / stop_step in
+            [0, 1]. Note that t is not shifted by `start_step`, as in the
+            paper's f(t) = α/2 (1 + cos(π t / T_end)).
+
+    Returns:
+        float64 array of shape [schedule.num_updates].
+    """
+    end = max(schedule.stop_step, 1)
+    return np.array(
+        [
+            decay(alpha, min(schedule.time_of_update(i) / end, 1.0))
+            for i in range(schedule.num_updates)
+        ],
+        np.float64,
+    )
+
+
+def drop_count(
+    fractions: np.ndarray, update: tf.Tensor, nonzeros: int | tf.Tensor
+) -> tf.Tensor:
+    """K = floor(f · nnz) connections for one update of one weight.
+
+    Args:
+        fractions: float64 array of `drop_fractions`, not empty.
+        update: int64 scalar index into it; -1 reads the first.
+        nonzeros: the weight's number of connections.
+
+    Returns:
+        int64 scalar.
+    """
+    fraction = tf.gather(tf.constant(fractions), tf.maximum(update, 0))
+    return tf.cast(tf.floor(fraction * tf.cast(nonzeros, tf.float64)), tf.int64)

@@ -1,0 +1,1 @@
+"""Keras: masked layers, the optimizer's update rule, callbacks."""

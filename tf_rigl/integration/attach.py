@@ -1,0 +1,160 @@
+"""Mask updates in a custom training loop."""
+
+import weakref
+from typing import Any
+
+from tf_rigl.algorithms import Algorithm
+from tf_rigl.integration import optimizer_hook
+from tf_rigl.integration.flavour import Flavour
+from tf_rigl.integration.flavour import find_flavour
+from tf_rigl.integration.flavour import model_flavour
+from tf_rigl.integration.masked_weight import MaskedWeight
+from tf_rigl.integration.masked_weight import require_masked_weights
+
+# Where a model remembers the optimizer that was attached to it.
+ATTACHED = "_tf_rigl_attached"
+
+
+def attach(optimizer: Any, model: Any, algorithm: Algorithm) -> Any:
+    """Makes mask updates part of an optimizer's update rule.
+
+    From now on whatever applies gradients with this optimizer, compiled or
+    not, on one device or many, trains the sparse model and updates its masks.
+    Attach before the training step is traced.
+
+    Args:
+        optimizer: the optimizer that trains the model, a `LossScaleOptimizer`
+            included; built or not.
+        model: a model that `sparsify` has masked, of the same Keras.
+        algorithm: a method such as `RigL(stop_step=...)`. Nobody announces
+            the number of steps here, so `stop_step` must be given.
+
+    Returns:
+        The same optimizer.
+
+    Raises:
+        TypeError: where optimizer, model or algorithm is something else, or
+            model and optimizer are of different Keras flavours.
+        ValueError: where the model is dense, the optimizer is attached
+            already, was built for another model, or cannot train sparse
+            weights; where `stop_step` is missing.
+
+    Example:
+        >>> optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+        >>> tf_rigl.attach(optimizer, model, tf_rigl.RigL(stop_step=7500))
+    """
+    flavour = model_flavour(model)
+    records = require_masked_weights(model)
+    check_algorithm(algorithm)
+    check_optimizer(flavour, optimizer, records)
+    check_not_attached(flavour, optimizer)
+    optimizer_hook.install(
+        flavour, optimizer, lambda: records, algorithm.resolve(None)
+    )
+    model.__dict__[ATTACHED] = weakref.ref(optimizer)
+    return optimizer
+
+
+def detach(optimizer: Any, model: Any) -> None:
+    """Undoes `attach`: training goes on with the masks as they are.
+
+    Args:
+        optimizer: an optimizer that was attached.
+        model: the model that it was attached to.
+
+    Raises:
+        ValueError: where the optimizer is not attached.
+    """
+    flavour = model_flavour(model)
+    records = require_masked_weights(model)
+    if not any(
+        optimizer_hook.installed(updating)
+        for updating in flavour.updating_optimizers(optimizer)
+    ):
+        raise ValueError(
+            "Only an attached optimizer can be detached. "
+            f"Received: optimizer={optimizer.name!r}."
+        )
+    optimizer_hook.uninstall(flavour, optimizer, records)
+    model.__dict__.pop(ATTACHED, None)
+
+
+def check_algorithm(algorithm: Any) -> None:
+    """Raises a TypeError unless `algorithm` is a method."""
+    if isinstance(algorithm, type) or not hasattr(algorithm, "resolve"):
+        raise TypeError(
+            "`algorithm` must be a method such as tf_rigl.RigL(). "
+            f"Received: algorithm={algorithm!r}."
+        )
+
+
+def check_not_attached(flavour: Flavour, optimizer: Any) -> None:
+    """Raises a ValueError where an optimizer is attached already."""
+    for updating in flavour.updating_optimizers(optimizer):
+        if optimizer_hook.installed(updating) is not None:
+            raise ValueError(
+                "An optimizer can be attached once. Received: "
+                f"optimizer={optimizer.name!r}, which is attached already. "
+                "Call `tf_rigl.detach(optimizer, model)` first."
+            )
+
+
+def check_optimizer(
+    flavour: Flavour, optimizer: Any, records: list[MaskedWeight]
+) -> None:
+    """Raises unless an optimizer can train these weights.
+
+    Raises:
+        TypeError: where it is no optimizer of the model's Keras.
+        ValueError: where it cannot keep masked weights at zero or grow the
+            right ones, or was built for other variables.
+    """
+    if find_flavour(optimizer) is not flavour or not flavour.is_optimizer(
+        optimizer
+    ):
+        raise TypeError(
+            f"`optimizer` must be an optimizer of the model's Keras, "
+            f"`{flavour.keras.__name__}`. Received: optimizer={optimizer!r} "
+            f"of type {type(optimizer)}."
+        )
+    for updating in flavour.updating_optimizers(optimizer):
+        _check_updating_optimizer(flavour, updating)
+    _check_knows_variables(flavour, optimizer, records)
+
+
+def _check_updating_optimizer(flavour: Flavour, optimizer: Any) -> None:
+    reason = flavour.unsupported_optimizer(optimizer)
+    if reason is not None:
+        raise ValueError(
+            "The optimizer must apply gradients by `update_step`. Received: "
+            f"optimizer={optimizer!r}; {reason}."
+        )
+    if getattr(optimizer, "clipvalue", None):
+        raise ValueError(
+            "`clipvalue` makes the largest gradients equal, and growth would "
+            "pick among them by position. Received: "
+            f"clipvalue={optimizer.clipvalue}. Use `clipnorm` or "
+            "`global_clipnorm`, which keep the order."
+        )
+
+
+def _check_knows_variables(
+    flavour: Flavour, optimizer: Any, records: list[MaskedWeight]
+) -> None:
+    updating = flavour.updating_optimizers(optimizer)
+    if not all(flavour.optimizer_is_built(one) for one in updating):
+        return
+    unknown = [
+        record.path
+        for record in records
+        if all(
+            flavour.variable_index(one, record.variable) is None
+            for one in updating
+        )
+    ]
+    if unknown:
+        raise ValueError(
+            "The optimizer must have been built for this model's weights. "
+            f"Received: optimizer={optimizer.name!r}, which does not know "
+            f"{unknown}. Make a new optimizer for this model."
+        )

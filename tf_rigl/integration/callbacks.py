@@ -1,0 +1,170 @@
+"""The callback that updates masks during `fit` and reports."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tf_rigl.algorithms import Algorithm
+from tf_rigl.integration import optimizer_hook
+from tf_rigl.integration.attach import check_algorithm
+from tf_rigl.integration.attach import check_not_attached
+from tf_rigl.integration.attach import check_optimizer
+from tf_rigl.integration.deferred import is_deferred
+from tf_rigl.integration.flavour import Flavour
+from tf_rigl.integration.flavour import model_flavour
+from tf_rigl.integration.masked_weight import MaskedWeight
+from tf_rigl.integration.masked_weight import require_masked_weights
+
+
+class ModelCallback:
+    """A callback for either Keras: all of its hooks, none of which acts.
+
+    Neither Keras asks for a subclass of its own `Callback`; both call these
+    methods. So importing this module imports no Keras.
+    """
+
+    # Keras 2 may pass tensors in the logs of batches.
+    _supports_tf_logs = True
+    # Keras 3 need not wait for it between batches.
+    async_safe = True
+
+    def __init__(self) -> None:
+        self.params: Mapping[str, Any] = {}
+        self.model: Any = None
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        """Called by Keras with `epochs`, `steps` and `verbose`."""
+        self.params = params
+
+    def set_model(self, model: Any) -> None:
+        """Called by Keras with the model."""
+        self.model = model
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("on_"):
+            return _ignore
+        if name.startswith("_implements_"):
+            return _no
+        raise AttributeError(name)
+
+
+def _ignore(*args: Any, **kwargs: Any) -> None:
+    del args, kwargs
+
+
+def _no() -> bool:
+    return False
+
+
+class UpdateMasks(ModelCallback):
+    """Trains a sparse model by a method such as RigL during `fit`.
+
+    The mask updates run inside the optimizer, in the same graph as the step;
+    this callback installs them when training begins, removes them when it
+    ends and reports at the end of each epoch: `sparsity`, the fraction of
+    zeros over all masked weights, and `mask_churn`, the fraction of their
+    connections that the epoch's mask updates moved. Where a gradient was not
+    finite, `skipped_mask_updates` counts the updates that were left out.
+
+    Args:
+        algorithm: a method such as `tf_rigl.RigL()` or `tf_rigl.Static()`.
+
+    Raises:
+        TypeError: where `algorithm` is no method.
+        ValueError: when training begins, where the model is dense, its
+            optimizer cannot train sparse weights, or the number of steps is
+            needed and unknown.
+
+    Example:
+        >>> model = tf_rigl.sparsify(model, sparsity=0.9)
+        >>> model.compile("sgd", "mse")
+        >>> model.fit(x, y, callbacks=[tf_rigl.UpdateMasks(tf_rigl.RigL())])
+    """
+
+    def __init__(self, algorithm: Algorithm) -> None:
+        super().__init__()
+        check_algorithm(algorithm)
+        self.algorithm = algorithm
+        self._installed = False
+        self._last_counts = np.zeros(3, np.int64)
+
+    def set_model(self, model: Any) -> None:
+        """Has `fit` trace its step anew; it makes the function after this."""
+        super().set_model(model)
+        optimizer_hook.forget_traces(model)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Checks what can be checked before the first batch."""
+        del logs
+        self._installed = False
+        self._last_counts = np.zeros(3, np.int64)
+        check_not_attached(model_flavour(self.model), self.model.optimizer)
+        if not is_deferred(self.model):
+            self._last_counts = _counts(self._records())
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Installs the mask updates before the first epoch's first batch.
+
+        Only here it is known whether training begins with a later epoch.
+        """
+        del logs
+        if not self._installed:
+            flavour = model_flavour(self.model)
+            optimizer_hook.install(
+                flavour,
+                self.model.optimizer,
+                self._records,
+                self.algorithm.resolve(self._total_steps(flavour, epoch)),
+            )
+            self._installed = True
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Adds sparsity and churn to the logs."""
+        del epoch
+        if logs is None:
+            return
+        records = self._records()
+        counts = _counts(records)
+        _, moved, skipped = counts - self._last_counts
+        self._last_counts = counts
+        connections = sum(record.nonzeros() for record in records)
+        logs["sparsity"] = 1 - connections / sum(r.size for r in records)
+        logs["mask_churn"] = float(moved / max(connections, 1))
+        if skipped:
+            logs["skipped_mask_updates"] = int(skipped)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Leaves the optimizer as it was; the masks stay."""
+        del logs
+        optimizer_hook.uninstall(
+            model_flavour(self.model), self.model.optimizer, self._records()
+        )
+        optimizer_hook.forget_traces(self.model)
+
+    def _records(self) -> list[MaskedWeight]:
+        """The masked weights, once they and the optimizer fit together."""
+        records = require_masked_weights(self.model)
+        check_optimizer(
+            model_flavour(self.model), self.model.optimizer, records
+        )
+        return records
+
+    def _total_steps(self, flavour: Flavour, first_epoch: int) -> int | None:
+        """Optimizer steps at the end of this `fit`, None if unannounced.
+
+        A `fit` that begins with a later epoch goes on with a run, whose steps
+        count from its beginning; one that begins with epoch 0 adds its own to
+        those that the optimizer has taken.
+        """
+        steps, epochs = self.params.get("steps"), self.params["epochs"]
+        if steps is None:
+            return None
+        updating = flavour.updating_optimizers(self.model.optimizer)[0]
+        before = int(updating.iterations) if first_epoch == 0 else 0
+        return before + steps * epochs // flavour.accumulation_steps(updating)
+
+
+def _counts(records: list[MaskedWeight]) -> np.ndarray:
+    """Updates, moved connections and left-out updates so far, summed."""
+    return np.sum([record.counters.numpy() for record in records], axis=0)

@@ -1,0 +1,51 @@
+"""The constraint that keeps a masked weight masked without a callback."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.integration.flavour import Constraint
+from tf_rigl.integration.flavour import Flavour
+
+
+class MaskConstraint:
+    """Masks a weight after every optimizer step, behind its own constraint.
+
+    Keras's optimizers apply it, in `fit` as in custom loops. It is set while
+    no update rule of ours is installed on an optimizer.
+
+    Attributes:
+        mask: bool variable of the weight's shape.
+        path: the weight's path, for messages.
+        original: the constraint that the user gave the weight, if any.
+    """
+
+    def __init__(
+        self, mask: tf.Variable, path: str, original: Constraint | None
+    ) -> None:
+        self.mask = mask
+        self.path = path
+        self.original = original
+
+    def __call__(self, weight: Any) -> tf.Tensor:
+        """The weight with zeros where it is masked."""
+        if self.original is not None:
+            weight = self.original(weight)
+        weight = tf.convert_to_tensor(weight)
+        return tf.where(self.mask, weight, tf.zeros_like(weight))
+
+
+def guard(
+    flavour: Flavour, variable: Any, mask: tf.Variable, path: str
+) -> None:
+    """Sets the constraint on a weight that does not have it yet."""
+    original = variable.constraint
+    if not isinstance(original, MaskConstraint):
+        flavour.set_constraint(variable, MaskConstraint(mask, path, original))
+
+
+def release(flavour: Flavour, variable: Any) -> None:
+    """Gives a weight its own constraint back, if it had one."""
+    constraint = variable.constraint
+    if isinstance(constraint, MaskConstraint):
+        flavour.set_constraint(variable, constraint.original)

@@ -1,0 +1,94 @@
+"""Sparsifying a model that has no weights yet, when it first meets data."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.integration.flavour import flavour_of
+from tf_rigl.integration.flavour import plain_class
+from tf_rigl.integration.flavour import set_class
+
+_REQUEST = "_tf_rigl_request"
+
+
+class DeferredModel:
+    """Mixed into the class of a model that is masked once it is built."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Masks the weights before they compute anything."""
+        if not self.built and flavour_of(self).can_assign():  # type: ignore[attr-defined]
+            _build(self, args, kwargs)
+        if complete(self, required=False):
+            return type(self).__call__(self, *args, **kwargs)
+        return super().__call__(*args, **kwargs)  # type: ignore[misc]
+
+
+def defer(model: Any, mask_weights: Callable[[], None]) -> None:
+    """Has `mask_weights` called when the model has its weights."""
+    model.__dict__[_REQUEST] = mask_weights
+    set_class(model, _deferred_class(type(model)))
+
+
+def is_deferred(model: Any) -> bool:
+    """Whether the model waits for its weights."""
+    return isinstance(model, DeferredModel)
+
+
+def complete(model: Any, required: bool = True) -> bool:
+    """Masks the weights of a deferred model, if they exist.
+
+    Args:
+        model: any model.
+        required: whether the weights must exist.
+
+    Returns:
+        Whether the model does not wait any more.
+
+    Raises:
+        ValueError: where weights are required and there are none.
+    """
+    if not is_deferred(model):
+        return True
+    if not (model.built and flavour_of(model).can_assign()):
+        if required:
+            raise ValueError(
+                "The model has no weights yet and so no masks. "
+                f"Received: model={model.name!r}. Call it on a batch, or call "
+                "`model.build(input_shape)`, first."
+            )
+        return False
+    set_class(model, plain_class(model))
+    model.__dict__.pop(_REQUEST)()
+    return True
+
+
+@functools.cache
+def _deferred_class(cls: type) -> type:
+    return type(
+        cls.__name__,
+        (DeferredModel, cls),
+        {"__module__": cls.__module__, "_tf_rigl_plain_class": cls},
+    )
+
+
+def _build(model: Any, args: Any, kwargs: Any) -> None:
+    """Creates the weights by tracing a call that is never run.
+
+    So the first batch is computed with masked weights already, and nothing
+    that a call changes, such as moving averages, changes twice.
+    """
+    specs, keyword_specs = tf.nest.map_structure(_spec, (args, kwargs))
+    call = plain_class(model).__call__
+    with tf.init_scope():
+        tf.function(
+            functools.partial(call, model), autograph=False
+        ).get_concrete_function(*specs, **keyword_specs)
+
+
+def _spec(value: Any) -> Any:
+    if tf.is_tensor(value) or hasattr(value, "__array__"):
+        tensor = value if tf.is_tensor(value) else tf.convert_to_tensor(value)
+        return tf.TensorSpec(tensor.shape, tensor.dtype)
+    return value

@@ -1,0 +1,200 @@
+"""Which Keras an object belongs to, and all that differs between the two.
+
+Keras 3 (`keras`) and Keras 2 (`tf_keras`) models are told apart by the object
+that is passed in. The rest of the library speaks to `Flavour`; only its two
+implementations, `keras3.py` and `keras2.py`, import a Keras.
+"""
+
+import abc
+import contextlib
+import importlib
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+BINDINGS = {
+    "keras": "tf_rigl.integration.keras3",
+    "tf_keras": "tf_rigl.integration.keras2",
+}
+
+Constraint = Callable[[Any], Any]
+
+
+class Flavour(abc.ABC):
+    """What the library needs of a Keras."""
+
+    # "keras3" or "keras2".
+    name: str
+    # The Keras module itself.
+    keras: Any
+    # Layer class that stores masks, and its aggregation of variables.
+    mask_store_class: type
+    only_first_replica: Any
+    # Optimizer class names that leave a zero weight with zero slots and a
+    # zero gradient at zero; others are masked again after each step.
+    zero_preserving: frozenset[str]
+
+    def is_model(self, thing: Any) -> bool:
+        """Whether this is a model of this Keras."""
+        return isinstance(thing, self.keras.Model)
+
+    def children(self, layer: Any) -> list[Any]:
+        """The layer's own layers, in the order of their creation."""
+        if is_container(layer):
+            children = layer.layers
+        else:
+            children = layer._flatten_layers(
+                include_self=False, recursive=False
+            )
+        return [
+            child
+            for child in children
+            if not isinstance(child, self.mask_store_class)
+        ]
+
+    @abc.abstractmethod
+    def is_optimizer(self, thing: Any) -> bool:
+        """Whether this is an optimizer of this Keras."""
+
+    @abc.abstractmethod
+    def raw(self, variable: Any) -> tf.Variable:
+        """The TensorFlow variable behind a Keras variable."""
+
+    @abc.abstractmethod
+    def has_value(self, variable: Any) -> bool:
+        """Whether the variable is initialized, not just announced."""
+
+    @abc.abstractmethod
+    def attach_child(self, layer: Any, name: str, child: Any) -> None:
+        """Makes `child` a tracked attribute of a layer, built or not."""
+
+    @abc.abstractmethod
+    def detach_child(self, layer: Any, name: str) -> None:
+        """Undoes `attach_child`."""
+
+    @abc.abstractmethod
+    def set_constraint(
+        self, variable: Any, constraint: Constraint | None
+    ) -> None:
+        """Sets what an optimizer applies to the variable after its step."""
+
+    @abc.abstractmethod
+    def serialize(self, layer: Any) -> dict[str, Any]:
+        """The layer's configuration, from which `deserialize` makes it."""
+
+    @abc.abstractmethod
+    def deserialize(self, config: dict[str, Any]) -> Any:
+        """The layer of a configuration."""
+
+    @abc.abstractmethod
+    def register(self, cls: type) -> None:
+        """Registers a class under the name `tf_rigl>MaskedLayer`."""
+
+    @abc.abstractmethod
+    def can_assign(self) -> bool:
+        """Whether variables may be assigned here and now."""
+
+    @abc.abstractmethod
+    def updating_optimizers(self, optimizer: Any) -> list[Any]:
+        """The optimizers that own update rules, wrappers looked through."""
+
+    @abc.abstractmethod
+    def unsupported_optimizer(self, optimizer: Any) -> str | None:
+        """Why an optimizer cannot train sparse weights, if it cannot."""
+
+    @abc.abstractmethod
+    def optimizer_is_built(self, optimizer: Any) -> bool:
+        """Whether the optimizer knows its variables."""
+
+    @abc.abstractmethod
+    def variable_index(self, optimizer: Any, variable: Any) -> int | None:
+        """The variable's position in the optimizer, None if unknown."""
+
+    @abc.abstractmethod
+    def variable_key(self, variable: Any) -> str:
+        """Identity of a variable, the same for each of its replicas."""
+
+    @abc.abstractmethod
+    def accumulation_steps(self, optimizer: Any) -> int:
+        """Batches per optimizer update."""
+
+
+def flavour_of(thing: Any) -> Flavour:
+    """The Keras that a model, layer or optimizer belongs to.
+
+    Raises:
+        TypeError: where it belongs to neither.
+    """
+    flavour = find_flavour(thing)
+    if flavour is None:
+        raise TypeError(
+            "A model, layer or optimizer of Keras 3 (`keras`) or of Keras 2 "
+            f"(`tf_keras`) is needed. Received: {thing!r} of type "
+            f"{type(thing)}."
+        )
+    return flavour
+
+
+def find_flavour(thing: Any) -> Flavour | None:
+    """As `flavour_of`, but None where it belongs to neither."""
+    return find_class_flavour(type(thing))
+
+
+def find_class_flavour(cls: type) -> Flavour | None:
+    """The Keras that a class derives from, None where it is neither."""
+    for base in cls.__mro__:
+        package = base.__module__.partition(".")[0]
+        if package in BINDINGS:
+            return importlib.import_module(BINDINGS[package]).FLAVOUR
+    return None
+
+
+def model_flavour(model: Any) -> Flavour:
+    """The flavour of something that must be a model.
+
+    Raises:
+        TypeError: where it is none.
+    """
+    flavour = flavour_of(model)
+    if not flavour.is_model(model):
+        raise TypeError(
+            "`model` must be a Keras model. "
+            f"Received: model={model!r} of type {type(model)}. "
+            "To sparsify one layer, put it into a `Sequential`."
+        )
+    return flavour
+
+
+def is_container(layer: Any) -> bool:
+    """Whether a configuration of this layer holds those of its layers.
+
+    True for functional and sequential models. A user's subclass may build its
+    layers itself, so it is not taken apart.
+    """
+    cls = plain_class(layer)
+    return cls.__name__ in ("Functional", "Sequential") and (
+        cls.__module__.partition(".")[0] in BINDINGS
+    )
+
+
+def plain_class(layer: Any) -> type:
+    """The layer's class without this library's addition."""
+    return getattr(type(layer), "_tf_rigl_plain_class", type(layer))
+
+
+@contextlib.contextmanager
+def of_class(layer: Any, cls: type) -> Iterator[None]:
+    """The layer as an instance of `cls` for the time of a `with` block."""
+    before = type(layer)
+    set_class(layer, cls)
+    try:
+        yield
+    finally:
+        set_class(layer, before)
+
+
+def set_class(layer: Any, cls: type) -> None:
+    """Changes an object's class, past Keras's attribute tracking."""
+    object.__setattr__(layer, "__class__", cls)

@@ -1,0 +1,107 @@
+"""Keras 2, that is `tf_keras`."""
+
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from tf_rigl.integration.flavour import Constraint
+from tf_rigl.integration.flavour import Flavour
+from tf_rigl.integration.mask_store import mask_store_class
+from tf_rigl.integration.masked_layer import masked_class
+
+MaskStore = tf_keras.saving.register_keras_serializable("tf_rigl", "MaskStore")(
+    mask_store_class(tf_keras)
+)
+
+
+class Keras2(Flavour):
+    """Binding to `tf_keras`."""
+
+    name = "keras2"
+    keras = tf_keras
+    mask_store_class = MaskStore
+    only_first_replica = tf.VariableAggregation.ONLY_FIRST_REPLICA
+    # Not here: Adagrad's accumulator starts above zero; Ftrl's too, and it
+    # divides zero by zero where that is zero.
+    zero_preserving = frozenset(
+        "SGD Adam AdamW Adamax Adadelta RMSprop Nadam Lion".split()
+    )
+
+    def is_optimizer(self, thing: Any) -> bool:
+        return isinstance(
+            thing,
+            (
+                tf_keras.optimizers.Optimizer,
+                tf_keras.optimizers.legacy.Optimizer,
+            ),
+        )
+
+    def raw(self, variable: Any) -> tf.Variable:
+        # Under mixed precision, reads of the wrapper may be casts.
+        is_autocast = type(variable).__name__.startswith("AutoCast")
+        return variable._variable if is_autocast else variable
+
+    def has_value(self, variable: Any) -> bool:
+        return True
+
+    def attach_child(self, layer: Any, name: str, child: Any) -> None:
+        setattr(layer, name, child)
+
+    def detach_child(self, layer: Any, name: str) -> None:
+        delattr(layer, name)
+
+    def set_constraint(
+        self, variable: Any, constraint: Constraint | None
+    ) -> None:
+        # A TensorFlow variable takes its constraint at construction only, and
+        # a distributed one answers with its primary component's.
+        raw = self.raw(variable)
+        getattr(raw, "_primary", raw)._constraint = constraint
+
+    def serialize(self, layer: Any) -> dict[str, Any]:
+        return tf_keras.saving.serialize_keras_object(layer)
+
+    def deserialize(self, config: dict[str, Any]) -> Any:
+        return tf_keras.saving.deserialize_keras_object(config)
+
+    def register(self, cls: type) -> None:
+        tf_keras.saving.register_keras_serializable("tf_rigl", "MaskedLayer")(
+            cls
+        )
+
+    def can_assign(self) -> bool:
+        return True
+
+    def updating_optimizers(self, optimizer: Any) -> list[Any]:
+        inner = getattr(optimizer, "inner_optimizer", None)
+        return [optimizer] if inner is None else [inner]
+
+    def unsupported_optimizer(self, optimizer: Any) -> str | None:
+        if isinstance(optimizer, tf_keras.optimizers.legacy.Optimizer):
+            return (
+                "optimizers of `tf_keras.optimizers.legacy` have no "
+                "`update_step`; use the one of the same name in "
+                "`tf_keras.optimizers`"
+            )
+        return None
+
+    def optimizer_is_built(self, optimizer: Any) -> bool:
+        return hasattr(optimizer, "_index_dict")
+
+    def variable_index(self, optimizer: Any, variable: Any) -> int | None:
+        return optimizer._index_dict.get(optimizer._var_key(variable))
+
+    def variable_key(self, variable: Any) -> str:
+        variable = self.raw(variable)
+        if hasattr(variable, "_distributed_container"):
+            variable = variable._distributed_container()
+        return variable._unique_id
+
+    def accumulation_steps(self, optimizer: Any) -> int:
+        return 1
+
+
+FLAVOUR = Keras2()
+# The name must be known before the first masked layer is loaded.
+FLAVOUR.register(masked_class(tf_keras.layers.Layer))

@@ -1,0 +1,110 @@
+"""Keras 3 with the TensorFlow backend."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_rigl.integration.flavour import Constraint
+from tf_rigl.integration.flavour import Flavour
+from tf_rigl.integration.mask_store import mask_store_class
+from tf_rigl.integration.masked_layer import masked_class
+
+MaskStore = keras.saving.register_keras_serializable("tf_rigl", "MaskStore")(
+    mask_store_class(keras)
+)
+
+
+class Keras3(Flavour):
+    """Binding to `keras`."""
+
+    name = "keras3"
+    keras = keras
+    mask_store_class = MaskStore
+    only_first_replica = "only_first_replica"
+    # Not here: Adagrad's accumulator starts above zero; Ftrl's too, and it
+    # divides zero by zero where that is zero; Muon orthogonalizes the update;
+    # Adafactor's second moment is a product of row and column means.
+    zero_preserving = frozenset(
+        "SGD Adam AdamW Adamax Adadelta RMSprop Nadam Lion Lamb "
+        "ScheduleFreeAdamW".split()
+    )
+
+    def is_optimizer(self, thing: Any) -> bool:
+        return isinstance(thing, keras.optimizers.Optimizer)
+
+    def raw(self, variable: Any) -> tf.Variable:
+        is_keras = isinstance(variable, keras.Variable)
+        return variable.value if is_keras else variable
+
+    def has_value(self, variable: Any) -> bool:
+        return getattr(variable, "_value", None) is not None
+
+    def attach_child(self, layer: Any, name: str, child: Any) -> None:
+        # A built layer refuses new children; this one is not part of what
+        # the layer computes.
+        locked = layer._tracker.locked
+        layer._tracker.unlock()
+        setattr(layer, name, child)
+        if locked:
+            layer._tracker.lock()
+
+    def detach_child(self, layer: Any, name: str) -> None:
+        child = getattr(layer, name)
+        locked = layer._tracker.locked
+        layer._tracker.unlock()
+        layer._tracker.untrack(child)
+        delattr(layer, name)
+        if locked:
+            layer._tracker.lock()
+
+    def set_constraint(
+        self, variable: Any, constraint: Constraint | None
+    ) -> None:
+        variable.constraint = constraint
+
+    def serialize(self, layer: Any) -> dict[str, Any]:
+        return keras.saving.serialize_keras_object(layer)
+
+    def deserialize(self, config: dict[str, Any]) -> Any:
+        return keras.saving.deserialize_keras_object(config)
+
+    def register(self, cls: type) -> None:
+        keras.saving.register_keras_serializable("tf_rigl", "MaskedLayer")(cls)
+
+    def can_assign(self) -> bool:
+        # Within a stateless scope Keras only announces variables.
+        return not keras.src.backend.common.stateless_scope.in_stateless_scope()
+
+    def updating_optimizers(self, optimizer: Any) -> list[Any]:
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            return self.updating_optimizers(optimizer.inner_optimizer)
+        multi = getattr(keras.optimizers, "MultiOptimizer", None)
+        if multi is not None and isinstance(optimizer, multi):
+            return list(optimizer.optimizers)
+        return [optimizer]
+
+    def unsupported_optimizer(self, optimizer: Any) -> str | None:
+        return None
+
+    def optimizer_is_built(self, optimizer: Any) -> bool:
+        return bool(optimizer.built)
+
+    def variable_index(self, optimizer: Any, variable: Any) -> int | None:
+        return optimizer._trainable_variables_indices.get(
+            optimizer._var_key(variable)
+        )
+
+    def variable_key(self, variable: Any) -> str:
+        variable = self.raw(variable)
+        if hasattr(variable, "_distributed_container"):
+            variable = variable._distributed_container()
+        return variable._unique_id
+
+    def accumulation_steps(self, optimizer: Any) -> int:
+        return optimizer.gradient_accumulation_steps or 1
+
+
+FLAVOUR = Keras3()
+# The name must be known before the first masked layer is loaded.
+FLAVOUR.register(masked_class(keras.layers.Layer))

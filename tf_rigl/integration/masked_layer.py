@@ -1,0 +1,178 @@
+"""Layers that carry the masks of their weights.
+
+A masked layer stays the object that it was; its class becomes a subclass of
+the one it had, made here, as `torch.nn.utils.parametrize` does. The subclass
+adds two things and computes nothing: the layer's configuration is wrapped
+into that of a `tf_rigl>MaskedLayer`, from which Keras rebuilds layer and
+masks, and weights that appear later are bound to their masks. So `isinstance`
+and all attributes hold, models need no cloning, and any call signature works.
+"""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.core.random_masks import random_mask
+from tf_rigl.integration import tree
+from tf_rigl.integration.constraint import guard
+from tf_rigl.integration.constraint import release
+from tf_rigl.integration.flavour import Flavour
+from tf_rigl.integration.flavour import find_class_flavour
+from tf_rigl.integration.flavour import flavour_of
+from tf_rigl.integration.flavour import of_class
+from tf_rigl.integration.flavour import plain_class
+from tf_rigl.integration.flavour import set_class
+from tf_rigl.integration.mask_store import ATTRIBUTE
+
+# For each masked weight of a layer, by key: {"shape", "nonzeros"}.
+Weights = Mapping[str, Mapping[str, Any]]
+
+
+class MaskedLayer:
+    """Mixed into the class of a layer that carries masks."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Binds weights that this call, or one before, has created."""
+        bind(self)
+        outputs = super().__call__(*args, **kwargs)  # type: ignore[misc]
+        bind(self)
+        return outputs
+
+    def get_config(self) -> dict[str, Any]:
+        """The plain layer's serialized form beside what the masks are."""
+        with of_class(self, plain_class(self)):
+            layer = flavour_of(self).serialize(self)
+        # A model is compiled by what stands beside this configuration.
+        layer.pop("compile_config", None)
+        return {
+            "name": self.name,  # type: ignore[attr-defined]
+            "layer": layer,
+            **self.__dict__["_tf_rigl_config"],
+        }
+
+    def get_build_config(self) -> None:
+        """None: the plain layer within the configuration has it.
+
+        Building a Keras 2 layer twice replaces its weights.
+        """
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Any = None
+    ) -> Any:
+        """Rebuilds the plain layer and gives it its masks.
+
+        Until weights are loaded, the masks are those that `sparsify` drew.
+        """
+        del custom_objects  # Keras has them in scope already.
+        layer = find_class_flavour(cls).deserialize(config["layer"])
+        return carry_masks(
+            layer, config["weights"], config["seed"], config["key"]
+        )
+
+
+@functools.cache
+def masked_class(cls: type) -> type:
+    """The subclass of a layer class whose instances carry masks."""
+    masked = type(
+        f"Masked{cls.__name__}",
+        (MaskedLayer, cls),
+        {
+            "__doc__": MaskedLayer.__doc__,
+            "__module__": __name__,
+            "_tf_rigl_plain_class": cls,
+        },
+    )
+    find_class_flavour(cls).register(masked)
+    return masked
+
+
+def carry_masks(layer: Any, weights: Weights, seed: int, key: str) -> Any:
+    """Makes a layer carry random masks and masks the weights that it has.
+
+    Args:
+        layer: a layer that carries none, built or not.
+        weights: shape and number of non-zeros of each weight, by its key
+            within the layer.
+        seed: the user's seed.
+        key: the layer's own key in the model.
+
+    Returns:
+        The same layer.
+    """
+    flavour = flavour_of(layer)
+    variables = {
+        site.key: flavour.raw(site.variable)
+        for site in tree.sites(flavour, layer)
+    }
+    with _strategy_of(variables).scope(), tf.init_scope():
+        store = flavour.mask_store_class(
+            {name: weight["shape"] for name, weight in weights.items()},
+            flavour.only_first_replica,
+            name=ATTRIBUTE,
+        )
+        for name, weight in weights.items():
+            full_key = "/".join(part for part in (key, name) if part)
+            flavour.raw(store.masks[name]).assign(
+                random_mask(weight["shape"], weight["nonzeros"], seed, full_key)
+            )
+    flavour.attach_child(layer, ATTRIBUTE, store)
+    layer.__dict__["_tf_rigl_bound"] = frozenset()
+    layer.__dict__["_tf_rigl_config"] = {
+        "weights": {name: dict(weight) for name, weight in weights.items()},
+        "seed": seed,
+        "key": key,
+    }
+    set_class(layer, masked_class(type(layer)))
+    bind(layer)
+    return layer
+
+
+def drop_masks(layer: Any) -> None:
+    """Undoes `carry_masks`; the weights stay as they are."""
+    flavour = flavour_of(layer)
+    for site in tree.sites(flavour, layer):
+        release(flavour, site.variable)
+    flavour.detach_child(layer, ATTRIBUTE)
+    for name in ("_tf_rigl_bound", "_tf_rigl_config"):
+        layer.__dict__.pop(name)
+    set_class(layer, plain_class(layer))
+
+
+def bind(layer: Any) -> None:
+    """Masks the weights that have appeared since the last time.
+
+    Their values are masked and a constraint is set that masks them after
+    every optimizer step, so that training is static sparse even where no
+    update rule of ours is at work.
+    """
+    bound = layer.__dict__["_tf_rigl_bound"]
+    store = getattr(layer, ATTRIBUTE)
+    if len(bound) == len(store.masks):
+        return
+    flavour = flavour_of(layer)
+    if not flavour.can_assign():
+        return
+    for site in tree.sites(flavour, layer):
+        if site.key not in store.masks or site.key in bound:
+            continue
+        mask = flavour.raw(store.masks[site.key])
+        raw = flavour.raw(site.variable)
+        with tf.init_scope():
+            raw.assign(tf.where(mask, raw, tf.zeros_like(raw)))
+        guard(flavour, site.variable, mask, site.path)
+        bound |= {site.key}
+    layer.__dict__["_tf_rigl_bound"] = bound
+
+
+def _strategy_of(
+    variables: Mapping[str, tf.Variable],
+) -> tf.distribute.Strategy:
+    """The strategy under which the layer's weights were made."""
+    for variable in variables.values():
+        strategy = getattr(variable, "distribute_strategy", None)
+        if strategy is not None:
+            return strategy
+    return tf.distribute.get_strategy()

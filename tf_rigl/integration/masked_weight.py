@@ -1,0 +1,105 @@
+"""One record for each masked weight: all that the rest of the code sees."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.integration import tree
+from tf_rigl.integration.deferred import complete
+from tf_rigl.integration.flavour import Flavour
+from tf_rigl.integration.flavour import model_flavour
+from tf_rigl.integration.mask_store import ATTRIBUTE
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskedWeight:
+    """A masked weight, its mask and its counters."""
+
+    path: str  # readable and unique within the model
+    key: str  # stable; random numbers depend on it
+    owner: Any  # the layer whose weight it is
+    variable: Any  # the Keras variable, float, zeros where masked
+    raw: tf.Variable  # the TensorFlow variable behind it
+    mask: tf.Variable  # its shape, bool, true where a connection is
+    # [3] int64: updates, moved connections, updates left out.
+    counters: tf.Variable
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.raw.shape.num_elements()
+
+    def nonzeros(self) -> int:
+        """Number of connections, counted."""
+        return int(np.count_nonzero(self.mask.numpy()))
+
+
+def masked_weights(model: Any) -> list[MaskedWeight]:
+    """The records of all masked weights of a model, in a fixed order.
+
+    Raises:
+        TypeError: where `model` is a model of neither Keras.
+        ValueError: where the model is to be sparsified but not built yet.
+    """
+    flavour = model_flavour(model)
+    complete(model)
+    found: dict[int, MaskedWeight] = {}
+    for node in tree.walk(flavour, model):
+        store = getattr(node.layer, ATTRIBUTE, None)
+        if store is None:
+            continue
+        for site in tree.sites(flavour, node.layer):
+            if site.key in store.masks and id(site.variable) not in found:
+                found[id(site.variable)] = _record(flavour, node, site, store)
+    return list(found.values())
+
+
+def require_masked_weights(model: Any) -> list[MaskedWeight]:
+    """As `masked_weights`, for callers that need at least one.
+
+    Raises:
+        ValueError: where the model has none.
+    """
+    records = masked_weights(model)
+    if not records:
+        raise ValueError(
+            "The model must have masked weights. "
+            f"Received: model={model.name!r}, which is dense. "
+            "Call `tf_rigl.sparsify(model, sparsity)` first."
+        )
+    return records
+
+
+def masks(model: Any) -> dict[str, np.ndarray]:
+    """The masks of a model.
+
+    Args:
+        model: a model that `sparsify` has masked, of either Keras.
+
+    Returns:
+        A bool array of the weight's shape for each masked weight, by the
+        weight's path, true where a connection is. Empty for a dense model.
+
+    Raises:
+        TypeError: where `model` is a model of neither Keras.
+        ValueError: where the model is to be sparsified but not built yet.
+    """
+    return {
+        record.path: record.mask.numpy() for record in masked_weights(model)
+    }
+
+
+def _record(
+    flavour: Flavour, node: tree.Node, site: tree.Site, store: Any
+) -> MaskedWeight:
+    return MaskedWeight(
+        path="/".join((*node.path, site.path)),
+        key="/".join((*node.key, site.key)),
+        owner=site.owner,
+        variable=site.variable,
+        raw=flavour.raw(site.variable),
+        mask=flavour.raw(store.masks[site.key]),
+        counters=flavour.raw(store.counters[site.key]),
+    )

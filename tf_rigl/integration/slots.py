@@ -1,0 +1,93 @@
+"""The state that an optimizer keeps for each element of a weight."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tf_rigl.integration.flavour import Flavour
+from tf_rigl.integration.masked_weight import MaskedWeight
+
+# Lists with an entry a variable that hold no state of an update rule. The
+# gradient accumulators must stay dense: the growth scores come from them.
+_NOT_SLOTS = frozenset(
+    {"_variables", "_trainable_variables", "_accumulated_gradients"}
+)
+
+# Optimizers that divide by a power of an accumulator which starts above zero:
+# at zero a zero gradient makes 0 / 0. A new connection's gets its first value.
+_FRESH_ACCUMULATOR = {"Ftrl": "_accumulators"}
+
+
+def slots_of(
+    flavour: Flavour, optimizer: Any, record: MaskedWeight
+) -> Iterator[Any]:
+    """The optimizer's variables that belong to a weight element by element.
+
+    Keras's optimizers keep them in lists with an entry a variable. The moving
+    average of the weights themselves (`use_ema`) is one of these lists.
+    """
+    index = flavour.variable_index(optimizer, record.variable)
+    if index is None:
+        return
+    for slots in _lists(optimizer):
+        slot = slots[index] if index < len(slots) else None
+        if slot is not None and tuple(slot.shape) == tuple(record.raw.shape):
+            yield slot
+
+
+def fresh_value(optimizer: Any, slot: Any) -> float:
+    """What a slot holds for a connection that is new; 0 for nearly all."""
+    attribute = _FRESH_ACCUMULATOR.get(type(optimizer).__name__)
+    accumulators = getattr(optimizer, attribute, ()) if attribute else ()
+    is_accumulator = any(slot is other for other in accumulators)
+    return optimizer.initial_accumulator_value if is_accumulator else 0.0
+
+
+def check_all_found(
+    flavour: Flavour, optimizer: Any, records: list[MaskedWeight]
+) -> None:
+    """Raises unless all per-element state of masked weights is accessible.
+
+    Raises:
+        ValueError: where a variable of the optimizer has the shape of a
+            masked weight and stands in none of its lists.
+    """
+    shapes = {tuple(record.raw.shape) for record in records}
+    listed = {
+        id(flavour.raw(slot))
+        for name in vars(optimizer)
+        if name != "_variables"
+        for slot in _entries(optimizer, name)
+        if slot is not None
+    }
+    for variable in optimizer.variables:
+        if (
+            tuple(variable.shape) in shapes
+            and id(flavour.raw(variable)) not in listed
+        ):
+            raise ValueError(
+                "An optimizer must keep the state of its variables in lists "
+                "with one entry a variable, as Keras's own do. Received: "
+                f"{type(optimizer).__name__}, whose variable "
+                f"{variable.name!r} stands in none. Keep it in a list "
+                "attribute of the optimizer."
+            )
+
+
+def _lists(optimizer: Any) -> Iterator[Any]:
+    for name in sorted(vars(optimizer)):
+        if name not in _NOT_SLOTS:
+            entries = _entries(optimizer, name)
+            if entries:
+                yield entries
+
+
+def _entries(optimizer: Any, name: str) -> list[Any]:
+    """A list attribute's entries, if they are variables or None."""
+    value = vars(optimizer)[name]
+    if not isinstance(value, (list, tuple)):
+        return []
+    is_state = all(
+        entry is None or (hasattr(entry, "assign") and hasattr(entry, "shape"))
+        for entry in value
+    )
+    return list(value) if is_state else []

@@ -1,0 +1,243 @@
+"""From a dense Keras model to a sparse one."""
+
+import dataclasses
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
+
+from tf_rigl.core import distributions
+from tf_rigl.integration import tree
+from tf_rigl.integration.deferred import defer
+from tf_rigl.integration.deferred import is_deferred
+from tf_rigl.integration.flavour import Flavour
+from tf_rigl.integration.flavour import find_flavour
+from tf_rigl.integration.flavour import model_flavour
+from tf_rigl.integration.mask_store import ATTRIBUTE
+from tf_rigl.integration.masked_layer import carry_masks
+
+# Layers, names of layers or paths of weights; or a predicate of layers.
+Targets = Iterable[Any] | Callable[[Any], bool]
+
+
+def sparsify(
+    model: Any,
+    sparsity: float,
+    distribution: distributions.Distribution | Mapping[Any, float] = "erk",
+    *,
+    dense: Targets = (),
+    include: Targets = (),
+    seed: int = 0,
+    budget: distributions.Budget = "global",
+    power: float = 1.0,
+) -> Any:
+    """Masks the weights of a model at random, at exactly allotted counts.
+
+    The model is changed in place and returned: it keeps its class, layers,
+    names, compilation and all weights that are not masked; masked weights are
+    0 from now on. Train it with the `UpdateMasks` callback or `attach`;
+    without either it is trained with these masks as they are.
+
+    Masked are kernels of Dense, EinsumDense, Conv1D/2D/3D, transposed and
+    separable (pointwise) convolutions, kernels and recurrent kernels of RNN
+    cells, the projections of attention layers, and what a custom layer names
+    by `get_prunable_weights`. Biases, normalization, depthwise kernels and
+    embeddings stay dense, and so do frozen layers.
+
+    Args:
+        model: Sequential, functional, subclassed or nested model of Keras 3
+            or tf_keras. One that is not built yet is masked when it first
+            meets data.
+        sparsity: fraction of zeros over all weights that may be sparse, in
+            [0, 1).
+        distribution: how the zeros are spread: `"uniform"`, `"er"`, `"erk"`;
+            a mapping of layers, layer names or weight paths to sparsities,
+            the rest shared uniformly; or a callable
+            `({path: shape}, sparsity) -> {path: sparsity}`.
+        dense: what stays dense: layers, layer names or weight paths, or a
+            predicate `(layer) -> bool`.
+        include: depthwise convolutions and embeddings to mask as well, named
+            likewise.
+        seed: for the random masks. The same seed gives the same masks on
+            every machine, in both Keras flavours.
+        budget: `"global"`: what `dense` and `distribution` fix counts against
+            the budget and the sparsity over all is exactly the one asked for;
+            `"reference"`: such weights are ignored, as in the published
+            repositories.
+        power: exponent of ER and ERK densities.
+
+    Returns:
+        The same model.
+
+    Raises:
+        TypeError: where `model` is a model of neither Keras.
+        ValueError: for a sparsity outside [0, 1), an unknown distribution,
+            layer or path, a budget that cannot be met, a model without
+            weights that may be sparse or one that is sparse already.
+
+    Example:
+        >>> import keras
+        >>> model = keras.Sequential(
+        ...     [keras.Input((784,)), keras.layers.Dense(10, name="out")]
+        ... )
+        >>> model = tf_rigl.sparsify(model, 0.9)
+        >>> int(tf_rigl.masks(model)["out/kernel"].sum())
+        784
+    """
+    flavour = model_flavour(model)
+    distributions.check_sparsity(sparsity)
+    if isinstance(distribution, str):
+        distributions.density_scores({}, distribution)
+    _check_not_sparse(flavour, model)
+    request = _Request(
+        sparsity, distribution, dense, include, seed, budget, power
+    )
+    if model.built:
+        _mask_weights(flavour, model, request)
+    else:
+        defer(model, lambda: _mask_weights(flavour, model, request))
+    return model
+
+
+@dataclasses.dataclass(frozen=True)
+class _Request:
+    """The arguments of `sparsify`, kept while a model is not built."""
+
+    sparsity: float
+    distribution: distributions.Distribution | Mapping[Any, float]
+    dense: Targets
+    include: Targets
+    seed: int
+    budget: distributions.Budget
+    power: float
+
+
+def _mask_weights(flavour: Flavour, model: Any, request: _Request) -> None:
+    """Allocates and masks; all weights exist."""
+    weights = _Weights(flavour, model, tree.sites(flavour, model))
+    asked_for = weights.select("include", request.include)
+    eligible = [
+        site
+        for site in weights.sites
+        if site.owner.trainable
+        and site.variable.trainable
+        and (not site.on_request or site.path in asked_for)
+    ]
+    if not eligible:
+        raise ValueError(
+            "The model must have trainable weights that may be sparse: "
+            "kernels of dense, convolutional, recurrent or attention layers. "
+            f"Received: model={model.name!r}, which has none. A custom layer "
+            "names its weights by a method `get_prunable_weights`."
+        )
+    distribution = request.distribution
+    if isinstance(distribution, Mapping):
+        distribution = {
+            path: sparsity
+            for target, sparsity in distribution.items()
+            for path in weights.paths_of("distribution", target)
+        }
+    kept_dense = weights.select("dense", request.dense)
+    counts = distributions.allocate(
+        {site.path: tuple(site.variable.shape) for site in eligible},
+        request.sparsity,
+        distribution,
+        dense=[site.path for site in eligible if site.path in kept_dense],
+        budget=request.budget,
+        power=request.power,
+    )
+    _carry(flavour, model, eligible, counts, request.seed)
+
+
+def _carry(
+    flavour: Flavour,
+    model: Any,
+    eligible: list[tree.Site],
+    counts: Mapping[str, int],
+    seed: int,
+) -> None:
+    """Gives each host the masks of the weights that it contains."""
+    count_of = {id(site.variable): counts[site.path] for site in eligible}
+    for host in tree.hosts(flavour, model):
+        weights = {
+            site.key: {
+                "shape": list(site.variable.shape),
+                # A weight that several hosts share belongs to the first.
+                "nonzeros": count_of.pop(id(site.variable)),
+            }
+            for site in tree.sites(flavour, host.layer)
+            if id(site.variable) in count_of
+        }
+        if weights:
+            carry_masks(host.layer, weights, seed, "/".join(host.key))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Weights:
+    """The weights of a model, to be named by users."""
+
+    flavour: Flavour
+    model: Any
+    sites: list[tree.Site]
+
+    def select(self, argument: str, targets: Targets) -> set[str]:
+        """Paths of the weights that `targets` stand for."""
+        if isinstance(targets, str) or not (
+            callable(targets) or isinstance(targets, Iterable)
+        ):
+            targets = [targets]
+        if not isinstance(targets, Iterable):
+            return {site.path for site in self.sites if targets(site.owner)}
+        return {
+            path
+            for target in targets
+            for path in self.paths_of(argument, target)
+        }
+
+    def paths_of(self, argument: str, target: Any) -> set[str]:
+        """Paths of the weights of a layer, of layers of a name, or of a path.
+
+        Raises:
+            ValueError: where there is none.
+        """
+        if isinstance(target, str):
+            found = self._paths_of_name(target)
+        elif find_flavour(target) is self.flavour:
+            below = {id(node.layer) for node in tree.walk(self.flavour, target)}
+            found = {
+                site.path for site in self.sites if id(site.owner) in below
+            }
+        else:
+            found = set()
+        if not found:
+            raise ValueError(
+                f"`{argument}` must name layers or weights of this model that "
+                f"may be sparse. Received: {target!r}. Known weights: "
+                f"{[site.path for site in self.sites]}."
+            )
+        return found
+
+    def _paths_of_name(self, name: str) -> set[str]:
+        """A weight's path, else the path of a layer, else a layer's name."""
+        exact = {
+            site.path
+            for site in self.sites
+            if site.path == name or site.path.startswith(f"{name}/")
+        }
+        return exact or {
+            site.path for site in self.sites if site.owner.name == name
+        }
+
+
+def _check_not_sparse(flavour: Flavour, model: Any) -> None:
+    sparse = [
+        "/".join(node.path) or model.name
+        for node in tree.walk(flavour, model)
+        if hasattr(node.layer, ATTRIBUTE)
+    ]
+    if sparse or is_deferred(model):
+        raise ValueError(
+            "A model can be sparsified once. Received: "
+            f"model={model.name!r} with masks on {sparse or [model.name]}. "
+            "Call `tf_rigl.strip` on it first for new masks."
+        )

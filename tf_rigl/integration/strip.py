@@ -1,0 +1,42 @@
+"""From a sparse model back to a plain one."""
+
+from typing import Any
+
+from tf_rigl.integration import optimizer_hook
+from tf_rigl.integration import tree
+from tf_rigl.integration.attach import ATTACHED
+from tf_rigl.integration.flavour import model_flavour
+from tf_rigl.integration.mask_store import ATTRIBUTE
+from tf_rigl.integration.masked_layer import drop_masks
+from tf_rigl.integration.masked_weight import masked_weights
+
+
+def strip(model: Any) -> Any:
+    """Takes everything of this library off a model.
+
+    The model is changed in place and returned: a plain model of its own
+    class, compiled as before, with zeros where it was masked. Trained
+    further, it is dense. Save it first if the masks are still needed.
+
+    Args:
+        model: a model of either Keras; a dense one is returned as it is.
+
+    Returns:
+        The same model.
+
+    Raises:
+        TypeError: where `model` is a model of neither Keras.
+        ValueError: where the model is to be sparsified but not built yet.
+    """
+    flavour = model_flavour(model)
+    records = masked_weights(model)
+    attached = model.__dict__.pop(ATTACHED, lambda: None)()
+    for optimizer in (attached, getattr(model, "optimizer", None)):
+        if records and optimizer is not None:
+            optimizer_hook.uninstall(flavour, optimizer, records)
+    if records:
+        optimizer_hook.forget_traces(model)
+    for node in list(tree.walk(flavour, model)):
+        if hasattr(node.layer, ATTRIBUTE):
+            drop_masks(node.layer)
+    return model
