@@ -78,7 +78,7 @@ class RigL:
     update_at_start: bool | None = None
     include_stop: bool | None = None
     updates_advance_step: bool | None = None
-    skip_weight_update: bool | None = None  # type: ignore[assignment]
+    skip_weight_update: bool | None = None
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
