@@ -6,7 +6,7 @@ from typing import Any
 from tf_rigl.algorithms import Algorithm
 from tf_rigl.integration import optimizer_hook
 from tf_rigl.integration.flavour import Flavour
-from tf_rigl.integration.flavour import find_flavour
+from tf_rigl.integration.flavour import find_class_flavour
 from tf_rigl.integration.flavour import model_flavour
 from tf_rigl.integration.masked_weight import MaskedWeight
 from tf_rigl.integration.masked_weight import require_masked_weights
@@ -109,9 +109,9 @@ def check_optimizer(
         ValueError: where it cannot keep masked weights at zero or grow the
             right ones, or was built for other variables.
     """
-    if find_flavour(optimizer) is not flavour or not flavour.is_optimizer(
-        optimizer
-    ):
+    if find_class_flavour(
+        type(optimizer)
+    ) is not flavour or not flavour.is_optimizer(optimizer):
         raise TypeError(
             f"`optimizer` must be an optimizer of the model's Keras, "
             f"`{flavour.keras.__name__}`. Received: optimizer={optimizer!r} "

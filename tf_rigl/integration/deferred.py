@@ -28,7 +28,8 @@ class DeferredModel:
 def defer(model: Any, mask_weights: Callable[[], None]) -> None:
     """Has `mask_weights` called when the model has its weights."""
     model.__dict__[_REQUEST] = mask_weights
-    set_class(model, _deferred_class(type(model)))
+    cls: type = type(model)
+    set_class(model, _deferred_class(cls))
 
 
 def is_deferred(model: Any) -> bool:

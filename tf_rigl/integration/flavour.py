@@ -100,9 +100,18 @@ class Flavour(abc.ABC):
     def updating_optimizers(self, optimizer: Any) -> list[Any]:
         """The optimizers that own update rules, wrappers looked through."""
 
-    @abc.abstractmethod
     def unsupported_optimizer(self, optimizer: Any) -> str | None:
         """Why an optimizer cannot train sparse weights, if it cannot."""
+        if isinstance(optimizer, self.keras.optimizers.Adafactor):
+            # Seen: with an empty row and an empty column its second moment
+            # underflows, and the root mean square of 0 / 0 spoils all of the
+            # weight.
+            return (
+                "Adafactor factors the second moment into row and column "
+                "means, which makes 0 / 0 where a row and a column of a "
+                "sparse weight have no connections; use Adam or Lion"
+            )
+        return None
 
     @abc.abstractmethod
     def optimizer_is_built(self, optimizer: Any) -> bool:
@@ -127,7 +136,7 @@ def flavour_of(thing: Any) -> Flavour:
     Raises:
         TypeError: where it belongs to neither.
     """
-    flavour = find_flavour(thing)
+    flavour = find_class_flavour(type(thing))
     if flavour is None:
         raise TypeError(
             "A model, layer or optimizer of Keras 3 (`keras`) or of Keras 2 "
@@ -137,9 +146,19 @@ def flavour_of(thing: Any) -> Flavour:
     return flavour
 
 
-def find_flavour(thing: Any) -> Flavour | None:
-    """As `flavour_of`, but None where it belongs to neither."""
-    return find_class_flavour(type(thing))
+def class_flavour(cls: type) -> Flavour:
+    """The Keras that a class must derive from.
+
+    Raises:
+        TypeError: where it derives from neither.
+    """
+    flavour = find_class_flavour(cls)
+    if flavour is None:
+        raise TypeError(
+            "A class of Keras 3 (`keras`) or of Keras 2 (`tf_keras`) is "
+            f"needed. Received: {cls}."
+        )
+    return flavour
 
 
 def find_class_flavour(cls: type) -> Flavour | None:

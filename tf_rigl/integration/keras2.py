@@ -84,7 +84,7 @@ class Keras2(Flavour):
                 "`update_step`; use the one of the same name in "
                 "`tf_keras.optimizers`"
             )
-        return None
+        return super().unsupported_optimizer(optimizer)
 
     def optimizer_is_built(self, optimizer: Any) -> bool:
         return hasattr(optimizer, "_index_dict")

@@ -23,8 +23,7 @@ class Keras3(Flavour):
     mask_store_class = MaskStore
     only_first_replica = "only_first_replica"
     # Not here: Adagrad's accumulator starts above zero; Ftrl's too, and it
-    # divides zero by zero where that is zero; Muon orthogonalizes the update;
-    # Adafactor's second moment is a product of row and column means.
+    # divides zero by zero where that is zero; Muon orthogonalizes the update.
     zero_preserving = frozenset(
         "SGD Adam AdamW Adamax Adadelta RMSprop Nadam Lion Lamb "
         "ScheduleFreeAdamW".split()
@@ -83,9 +82,6 @@ class Keras3(Flavour):
         if multi is not None and isinstance(optimizer, multi):
             return list(optimizer.optimizers)
         return [optimizer]
-
-    def unsupported_optimizer(self, optimizer: Any) -> str | None:
-        return None
 
     def optimizer_is_built(self, optimizer: Any) -> bool:
         return bool(optimizer.built)

@@ -18,8 +18,7 @@ from tf_rigl.core.random_masks import random_mask
 from tf_rigl.integration import tree
 from tf_rigl.integration.constraint import guard
 from tf_rigl.integration.constraint import release
-from tf_rigl.integration.flavour import Flavour
-from tf_rigl.integration.flavour import find_class_flavour
+from tf_rigl.integration.flavour import class_flavour
 from tf_rigl.integration.flavour import flavour_of
 from tf_rigl.integration.flavour import of_class
 from tf_rigl.integration.flavour import plain_class
@@ -67,7 +66,7 @@ class MaskedLayer:
         Until weights are loaded, the masks are those that `sparsify` drew.
         """
         del custom_objects  # Keras has them in scope already.
-        layer = find_class_flavour(cls).deserialize(config["layer"])
+        layer = class_flavour(cls).deserialize(config["layer"])
         return carry_masks(
             layer, config["weights"], config["seed"], config["key"]
         )
@@ -85,7 +84,7 @@ def masked_class(cls: type) -> type:
             "_tf_rigl_plain_class": cls,
         },
     )
-    find_class_flavour(cls).register(masked)
+    class_flavour(cls).register(masked)
     return masked
 
 
@@ -125,7 +124,8 @@ def carry_masks(layer: Any, weights: Weights, seed: int, key: str) -> Any:
         "seed": seed,
         "key": key,
     }
-    set_class(layer, masked_class(type(layer)))
+    cls: type = type(layer)
+    set_class(layer, masked_class(cls))
     bind(layer)
     return layer
 

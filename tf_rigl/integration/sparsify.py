@@ -11,7 +11,7 @@ from tf_rigl.integration import tree
 from tf_rigl.integration.deferred import defer
 from tf_rigl.integration.deferred import is_deferred
 from tf_rigl.integration.flavour import Flavour
-from tf_rigl.integration.flavour import find_flavour
+from tf_rigl.integration.flavour import find_class_flavour
 from tf_rigl.integration.flavour import model_flavour
 from tf_rigl.integration.mask_store import ATTRIBUTE
 from tf_rigl.integration.masked_layer import carry_masks
@@ -202,7 +202,7 @@ class _Weights:
         """
         if isinstance(target, str):
             found = self._paths_of_name(target)
-        elif find_flavour(target) is self.flavour:
+        elif find_class_flavour(type(target)) is self.flavour:
             below = {id(node.layer) for node in tree.walk(self.flavour, target)}
             found = {
                 site.path for site in self.sites if id(site.owner) in below
