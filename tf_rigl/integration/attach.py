@@ -117,8 +117,15 @@ def check_optimizer(
             f"`{flavour.keras.__name__}`. Received: optimizer={optimizer!r} "
             f"of type {type(optimizer)}."
         )
-    for updating in flavour.updating_optimizers(optimizer):
-        _check_updating_optimizer(flavour, updating)
+    updating = flavour.updating_optimizers(optimizer)
+    if not updating:
+        raise ValueError(
+            "A `MultiOptimizer` must know its optimizers before it is "
+            f"attached. Received: optimizer={optimizer.name!r}. Call "
+            "`optimizer.build(model.trainable_variables)` first."
+        )
+    for one in updating:
+        _check_updating_optimizer(flavour, one)
     _check_knows_variables(flavour, optimizer, records)
 
 

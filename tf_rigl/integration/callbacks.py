@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from tf_rigl.algorithms import Algorithm
 from tf_rigl.integration import optimizer_hook
@@ -160,9 +161,11 @@ class UpdateMasks(ModelCallback):
         steps, epochs = self.params.get("steps"), self.params["epochs"]
         if steps is None:
             return None
-        updating = flavour.updating_optimizers(self.model.optimizer)[0]
-        before = int(updating.iterations) if first_epoch == 0 else 0
-        return before + steps * epochs // flavour.accumulation_steps(updating)
+        optimizer = self.model.optimizer
+        taken = int(tf.convert_to_tensor(optimizer.iterations))
+        updating = flavour.updating_optimizers(optimizer)[0]
+        announced = steps * epochs // flavour.accumulation_steps(updating)
+        return announced + (taken if first_epoch == 0 else 0)
 
 
 def _counts(records: list[MaskedWeight]) -> np.ndarray:

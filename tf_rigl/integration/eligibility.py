@@ -1,5 +1,6 @@
 """Which weights of which layers may be sparse."""
 
+from collections.abc import Collection
 from typing import Any
 from typing import NamedTuple
 
@@ -53,7 +54,8 @@ def own_sparsifiable_weights(layer: Any) -> list[OwnWeight]:
     """
     protocol = getattr(layer, "get_prunable_weights", None)
     if callable(protocol):
-        return _named(protocol())
+        # The user's method may read weights that `build` makes.
+        return _named(protocol()) if layer.built else []
     for table in (KERNELS, ON_REQUEST):
         known = known_class(layer, table)
         if known is not None:
@@ -65,7 +67,7 @@ def own_sparsifiable_weights(layer: Any) -> list[OwnWeight]:
     return []
 
 
-def known_class(layer: Any, table: dict[str, tuple[str, ...]]) -> str | None:
+def known_class(layer: Any, table: Collection[str]) -> str | None:
     """The layer's class, or its nearest base, that stands in a table."""
     for cls in type(layer).__mro__:
         package = cls.__module__.partition(".")[0]

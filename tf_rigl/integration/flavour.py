@@ -20,6 +20,7 @@ BINDINGS = {
 }
 
 Constraint = Callable[[Any], Any]
+Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class Flavour(abc.ABC):
@@ -82,7 +83,11 @@ class Flavour(abc.ABC):
 
     @abc.abstractmethod
     def serialize(self, layer: Any) -> dict[str, Any]:
-        """The layer's configuration, from which `deserialize` makes it."""
+        """Class and configuration of a layer, for `deserialize`.
+
+        Without what a model is built and compiled by: Keras writes that
+        beside the configuration of the masked layer.
+        """
 
     @abc.abstractmethod
     def deserialize(self, config: dict[str, Any]) -> Any:
@@ -121,9 +126,21 @@ class Flavour(abc.ABC):
     def variable_index(self, optimizer: Any, variable: Any) -> int | None:
         """The variable's position in the optimizer, None if unknown."""
 
-    @abc.abstractmethod
-    def variable_key(self, variable: Any) -> str:
+    def variable_key(self, optimizer: Any, variable: Any) -> str:
         """Identity of a variable, the same for each of its replicas."""
+        return optimizer._var_key(variable)
+
+    @abc.abstractmethod
+    def own_weights(self, layer: Any) -> list[Any]:
+        """The layer's weights but those of its own layers."""
+
+    @abc.abstractmethod
+    def remembered_inputs(self, model: Any) -> Inputs | None:
+        """What the model is called on: arguments and keyword arguments.
+
+        Each is a structure of specifications (with `shape` and `dtype`) or
+        of bare shapes; None where the model has never seen an input.
+        """
 
     @abc.abstractmethod
     def accumulation_steps(self, optimizer: Any) -> int:

@@ -7,6 +7,7 @@ import tf_keras
 
 from tf_rigl.integration.flavour import Constraint
 from tf_rigl.integration.flavour import Flavour
+from tf_rigl.integration.flavour import Inputs
 from tf_rigl.integration.mask_store import mask_store_class
 from tf_rigl.integration.masked_layer import masked_class
 
@@ -60,10 +61,16 @@ class Keras2(Flavour):
         getattr(raw, "_primary", raw)._constraint = constraint
 
     def serialize(self, layer: Any) -> dict[str, Any]:
-        return tf_keras.saving.serialize_keras_object(layer)
+        # Not by `serialize_keras_object`: while it writes an HDF5 file or a
+        # SavedModel it answers a second call for the same layer, ours, with
+        # what it answered the first.
+        return {
+            "class_name": tf_keras.saving.get_registered_name(type(layer)),
+            "config": layer.get_config(),
+        }
 
     def deserialize(self, config: dict[str, Any]) -> Any:
-        return tf_keras.saving.deserialize_keras_object(config)
+        return tf_keras.layers.deserialize(config)
 
     def register(self, cls: type) -> None:
         tf_keras.saving.register_keras_serializable("tf_rigl", "MaskedLayer")(
@@ -92,14 +99,19 @@ class Keras2(Flavour):
     def variable_index(self, optimizer: Any, variable: Any) -> int | None:
         return optimizer._index_dict.get(optimizer._var_key(variable))
 
-    def variable_key(self, variable: Any) -> str:
-        variable = self.raw(variable)
-        if hasattr(variable, "_distributed_container"):
-            variable = variable._distributed_container()
-        return variable._unique_id
-
     def accumulation_steps(self, optimizer: Any) -> int:
         return 1
+
+    def own_weights(self, layer: Any) -> list[Any]:
+        return [*layer._trainable_weights, *layer._non_trainable_weights]
+
+    def remembered_inputs(self, model: Any) -> Inputs | None:
+        specification = model.save_spec()
+        if specification is not None:
+            arguments, keywords = specification
+            return tuple(arguments), dict(keywords)
+        shape = model._build_input_shape
+        return None if shape is None else ((shape,), {})
 
 
 FLAVOUR = Keras2()

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tf_rigl.integration.flavour import Constraint
 from tf_rigl.integration.flavour import Flavour
+from tf_rigl.integration.flavour import Inputs
 from tf_rigl.integration.mask_store import mask_store_class
 from tf_rigl.integration.masked_layer import masked_class
 
@@ -63,7 +64,10 @@ class Keras3(Flavour):
         variable.constraint = constraint
 
     def serialize(self, layer: Any) -> dict[str, Any]:
-        return keras.saving.serialize_keras_object(layer)
+        config = keras.saving.serialize_keras_object(layer)
+        for name in ("build_config", "compile_config"):
+            config.pop(name, None)
+        return config
 
     def deserialize(self, config: dict[str, Any]) -> Any:
         return keras.saving.deserialize_keras_object(config)
@@ -91,14 +95,20 @@ class Keras3(Flavour):
             optimizer._var_key(variable)
         )
 
-    def variable_key(self, variable: Any) -> str:
-        variable = self.raw(variable)
-        if hasattr(variable, "_distributed_container"):
-            variable = variable._distributed_container()
-        return variable._unique_id
-
     def accumulation_steps(self, optimizer: Any) -> int:
         return optimizer.gradient_accumulation_steps or 1
+
+    def own_weights(self, layer: Any) -> list[Any]:
+        return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+    def remembered_inputs(self, model: Any) -> Inputs | None:
+        structure = getattr(model, "_inputs_struct", None)
+        if structure is not None:
+            return (structure,), {}
+        if isinstance(model, keras.Sequential):
+            return (tuple(model.inputs), {}) if model.built else None
+        shapes = model._build_shapes_dict
+        return (tuple(shapes.values()), {}) if shapes else None
 
 
 FLAVOUR = Keras3()

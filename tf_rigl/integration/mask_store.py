@@ -20,6 +20,8 @@ def mask_store_class(keras: Any) -> type:
 
         Args:
             shapes: shape of each masked weight, by its key within the layer.
+            owner: key of the masked layer in the model; it makes the names of
+                the variables unique, which HDF5 files ask for.
             aggregation: how replicas of a mask are reduced, in the Keras's
                 own spelling; they are always equal.
 
@@ -33,40 +35,36 @@ def mask_store_class(keras: Any) -> type:
         def __init__(
             self,
             shapes: Mapping[str, Sequence[int]],
+            owner: str,
             aggregation: Any,
             **kwargs: Any,
         ) -> None:
             super().__init__(trainable=False, **kwargs)
             self.masks = {}
             self.counters = {}
+            prefix = owner.replace("/", "_") or "model"
             for index, (key, shape) in enumerate(shapes.items()):
-                self.masks[key] = self._add(
-                    f"mask_{index}", shape, "bool", "ones", aggregation
+                self.masks[key] = self.add_weight(
+                    name=f"{prefix}_mask_{index}",
+                    shape=tuple(shape),
+                    dtype="bool",
+                    initializer="ones",
+                    trainable=False,
+                    aggregation=aggregation,
                 )
-                self.counters[key] = self._add(
-                    f"counters_{index}", (3,), "int64", "zeros", aggregation
+                self.counters[key] = self.add_weight(
+                    name=f"{prefix}_counters_{index}",
+                    shape=(3,),
+                    dtype="int64",
+                    initializer="zeros",
+                    trainable=False,
+                    aggregation=aggregation,
                 )
+                # Attributes of their own give them stable names in
+                # TensorFlow checkpoints.
+                setattr(self, f"mask_{index}", self.masks[key])
+                setattr(self, f"counters_{index}", self.counters[key])
             self.built = True
-
-        def _add(
-            self,
-            name: str,
-            shape: Sequence[int],
-            dtype: str,
-            initializer: str,
-            aggregation: Any,
-        ) -> Any:
-            variable = self.add_weight(
-                name=name,
-                shape=tuple(shape),
-                dtype=dtype,
-                initializer=initializer,
-                trainable=False,
-                aggregation=aggregation,
-            )
-            # An attribute of its own gives it a stable name in checkpoints.
-            setattr(self, name, variable)
-            return variable
 
         def call(self, inputs: Any) -> Any:
             return inputs

@@ -43,19 +43,16 @@ class MaskedLayer:
         """The plain layer's serialized form beside what the masks are."""
         with of_class(self, plain_class(self)):
             layer = flavour_of(self).serialize(self)
-        # A model is compiled by what stands beside this configuration.
-        layer.pop("compile_config", None)
         return {
             "name": self.name,  # type: ignore[attr-defined]
             "layer": layer,
             **self.__dict__["_tf_rigl_config"],
         }
 
-    def get_build_config(self) -> None:
-        """None: the plain layer within the configuration has it.
-
-        Building a Keras 2 layer twice replaces its weights.
-        """
+    def build_from_config(self, config: Any) -> None:
+        """Builds the layer as it was and binds its weights."""
+        super().build_from_config(config)  # type: ignore[misc]
+        bind(self)
 
     @classmethod
     def from_config(
@@ -76,7 +73,9 @@ class MaskedLayer:
 def masked_class(cls: type) -> type:
     """The subclass of a layer class whose instances carry masks."""
     masked = type(
-        f"Masked{cls.__name__}",
+        # Keras names a layer's group in a weights file after its class; under
+        # the same name the plain model loads the sparse model's file.
+        cls.__name__,
         (MaskedLayer, cls),
         {
             "__doc__": MaskedLayer.__doc__,
@@ -109,6 +108,7 @@ def carry_masks(layer: Any, weights: Weights, seed: int, key: str) -> Any:
     with _strategy_of(variables).scope(), tf.init_scope():
         store = flavour.mask_store_class(
             {name: weight["shape"] for name, weight in weights.items()},
+            key,
             flavour.only_first_replica,
             name=ATTRIBUTE,
         )

@@ -125,9 +125,11 @@ class _UpdateRule:
         with tf.init_scope():
             for record in records:
                 constraint.release(self._flavour, record.variable)
+                # Dense values may have been loaded into it.
+                _assign_masked(record.raw, record.mask)
                 _check_constraint(record)
             return {
-                self._flavour.variable_key(record.variable): record
+                self._key(record.variable): record
                 for record in records
                 if not np.all(record.mask.numpy())
             }
@@ -140,6 +142,9 @@ class _UpdateRule:
             return None
         return schedule
 
+    def _key(self, variable: Any) -> str:
+        return self._flavour.variable_key(self._optimizer, variable)
+
     def _update_index(self, schedule: UpdateSchedule) -> tf.Tensor:
         return schedule.update_index(
             tf.convert_to_tensor(self._optimizer.iterations)
@@ -147,7 +152,7 @@ class _UpdateRule:
 
     def update_step(self, gradient: Any, variable: Any, *args: Any) -> None:
         """Replaces the optimizer's own; `args` is Keras 3's learning rate."""
-        record = self._sparse.get(self._flavour.variable_key(variable))
+        record = self._sparse.get(self._key(variable))
         if record is None:
             self._unless_skipped(
                 lambda: self._own_update_step(gradient, variable, *args)

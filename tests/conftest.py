@@ -1,0 +1,36 @@
+"""Fixtures of all tests."""
+
+import importlib
+import os
+
+# Before TensorFlow is imported: no start-up messages among those of tests.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest
+import tensorflow as tf
+
+FLAVOURS = ("keras", "tf_keras")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Two logical processors, so that replicas are real."""
+    del config
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+
+
+@pytest.fixture(params=FLAVOURS)
+def keras(request: pytest.FixtureRequest):
+    """Each Keras in turn, with its global state cleared."""
+    module = importlib.import_module(request.param)
+    module.backend.clear_session()
+    module.utils.set_random_seed(1)
+    return module
+
+
+@pytest.fixture
+def two_replicas():
+    """A strategy over two logical processors."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
