@@ -8,6 +8,8 @@ model.fit(data, callbacks=[tf_rigl.UpdateMasks(tf_rigl.RigL())])
 tf_rigl.strip(model).save("sparse.keras")
 """
 
+from tf_rigl.accounting.model_profile import ModelProfile as ModelProfile
+from tf_rigl.accounting.profile import profile as profile
 from tf_rigl.algorithms.rigl import RigL as RigL
 from tf_rigl.algorithms.static import Static as Static
 from tf_rigl.core.distributions import allocate as allocate
@@ -26,6 +28,7 @@ from tf_rigl.version import __version__ as __version__
 
 __all__ = [
     "MaskUpdate",
+    "ModelProfile",
     "RigL",
     "Static",
     "UpdateMasks",
@@ -34,6 +37,7 @@ __all__ = [
     "detach",
     "drop_and_grow",
     "masks",
+    "profile",
     "sparsify",
     "strip",
 ]

@@ -103,9 +103,7 @@ def test_replicas_with_weight_decay_and_averages(keras, two_replicas):
     """Both leave the replica context while they are being skipped."""
     with two_replicas.scope():
         model = fresh_model(keras)
-        optimizer = keras.optimizers.AdamW(
-            0.01, weight_decay=0.1, use_ema=True
-        )
+        optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.1, use_ema=True)
         support.train(keras, model, ALGORITHM, EPOCHS, optimizer=optimizer)
     assert support.moved(model) > 100
     support.assert_masked(model)

@@ -64,6 +64,7 @@ class RigL:
 
     Raises:
         ValueError: for an argument out of its range, at construction.
+        TypeError: for a number of steps that is no integer.
 
     Reference: Evci et al., "Rigging the Lottery: Making All Tickets Winners",
     ICML 2020, arXiv:1911.11134, Algorithm 1 and equation 1.

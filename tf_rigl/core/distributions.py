@@ -7,7 +7,9 @@ Everything is counted in integers, so that what comes out is what the masks
 hold, to the last connection.
 """
 
+import itertools
 import math
+import numbers
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Mapping
@@ -85,17 +87,17 @@ def allocate(
     free = {name: size for name, size in sizes.items() if name not in fixed}
     if budget == "global":
         counts = _share_exactly(sizes, free, fixed, scores, sparsity)
-    else:
+    elif distribution in ("er", "erk"):
         counts = _share_ignoring_fixed(free, scores, sparsity)
+    else:
+        counts = {name: _nonzeros(n, sparsity) for name, n in free.items()}
     return {name: (counts | fixed)[name] for name in sizes}
 
 
 def check_sparsity(sparsity: float, name: str = "sparsity") -> None:
     """Raises a ValueError unless `sparsity` is a fraction in [0, 1)."""
-    is_number = isinstance(sparsity, (int, float)) and not isinstance(
-        sparsity, bool
-    )
-    if not is_number or not 0 <= sparsity < 1:
+    is_number = isinstance(sparsity, numbers.Real)
+    if not is_number or isinstance(sparsity, bool) or not 0 <= sparsity < 1:
         raise ValueError(
             f"`{name}` is the fraction of zeros and must be in [0, 1). "
             f"Received: {name}={sparsity!r}. For 90 % zeros pass 0.9."
@@ -139,7 +141,8 @@ def density_scores(
         power: exponent of the ER and ERK scores.
 
     Raises:
-        ValueError: for another distribution.
+        ValueError: for another distribution, and for a power with which a
+            score is no positive number.
     """
     if distribution not in NAMES:
         raise ValueError(
@@ -152,10 +155,17 @@ def density_scores(
         name: tuple(shape)[-2:] if distribution == "er" else tuple(shape)
         for name, shape in shapes.items()
     }
-    return {
-        name: (sum(dim) / math.prod(dim)) ** power if dim else 1.0
+    ratios = {
+        name: sum(dim) / math.prod(dim) if dim else 1.0
         for name, dim in dims.items()
     }
+    # Floats end near exp(700). NaN compares false, so it is refused too.
+    if not all(abs(power * math.log(r)) < 600 for r in ratios.values()):
+        raise ValueError(
+            "`power` must leave each density a positive, finite number. "
+            f"Received: power={power}. Usual values are 0 to 2."
+        )
+    return {name: ratio**power for name, ratio in ratios.items()}
 
 
 def _scores(
@@ -220,8 +230,6 @@ def _share_ignoring_fixed(
     if not free:
         return {}
     left = sum(_nonzeros(size, sparsity) for size in free.values())
-    if len({scores[name] for name in free}) == 1:
-        return {name: _nonzeros(size, sparsity) for name, size in free.items()}
     densities = solve_densities(free, scores, left)
     return {
         # The rounding guards against 1 - density a hair below an integer.
@@ -300,11 +308,11 @@ def _check_all_fixed(
     # weight is not a contradiction.
     if abs(left) > len(fixed):
         total = sum(sizes.values())
-        reached = 1 - sum(fixed.values()) / total
+        reached = _shortest_decimal(total - sum(fixed.values()), total)
         raise ValueError(
             "`distribution` and `dense` fix every weight and must agree with "
             f"`sparsity`. Received: sparsity={sparsity}, but the given "
-            f"sparsities make {reached:.6f}. Pass sparsity={reached:.6f}, or "
+            f"sparsities make {reached}. Pass sparsity={reached}, or "
             'budget="reference".'
         )
 
@@ -316,13 +324,26 @@ def _raise_infeasible(
     sparsity: float,
 ) -> None:
     taken = sum(fixed.values())
-    highest = 1 - (taken + len(free)) / total
-    lowest = 1 - (taken + sum(free.values())) / total
+    highest = _shortest_decimal(total - taken - len(free), total)
+    lowest = _shortest_decimal(total - taken - sum(free.values()), total)
     raise ValueError(
         f"sparsity={sparsity} cannot be reached: {taken} of {total} elements "
         "are kept by `dense` or `distribution`, and each of the "
         f"{len(free)} other weights keeps at least one connection. The "
-        f"reachable maximum is {highest:.6f}, the minimum {lowest:.6f}. Keep "
-        'fewer weights dense, or pass budget="reference" to leave them out '
-        "of the budget."
+        f"reachable maximum is {highest}, the minimum {lowest}. Keep fewer "
+        'weights dense, or pass budget="reference" to leave them out of the '
+        "budget."
     )
+
+
+def _shortest_decimal(zeros: int, total: int) -> str:
+    """The shortest s in decimal digits with floor(s · total) = zeros.
+
+    A fixed number of digits may name a sparsity that itself is out of reach.
+    """
+    for digits in itertools.count(1):
+        scale = 10**digits
+        numerator = -(-zeros * scale // total)
+        if numerator * total < (zeros + 1) * scale:
+            break
+    return f"{numerator // scale}.{numerator % scale:0{digits}}"

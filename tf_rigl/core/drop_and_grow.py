@@ -48,9 +48,10 @@ def drop_and_grow(
         A `MaskUpdate` of bool tensors of the weight's shape.
 
     Raises:
-        ValueError: where the three tensors differ in shape.
-        TypeError: where weights or scores are not floating point or the mask
-            is not bool.
+        ValueError: where the three tensors differ in shape, or a dimension
+            is unknown.
+        TypeError: where weights or scores are not floating point, the mask
+            is not bool or the count is no integer.
 
     Reference: Evci et al., "Rigging the Lottery: Making All Tickets Winners",
     ICML 2020 (arXiv:1911.11134), Algorithm 1.
@@ -60,7 +61,8 @@ def drop_and_grow(
         tf.convert_to_tensor(mask),
         tf.convert_to_tensor(grow_scores),
     )
-    _check(weights, mask, grow_scores)
+    count = tf.convert_to_tensor(count)
+    _check(weights, mask, grow_scores, count)
     nonzeros = selection.count_true(mask)
     count = tf.minimum(tf.cast(count, tf.int64), nonzeros)
     count = tf.maximum(count, 0)
@@ -71,7 +73,12 @@ def drop_and_grow(
     return MaskUpdate(new_mask, mask & ~new_mask, new_mask & ~mask)
 
 
-def _check(weights: tf.Tensor, mask: tf.Tensor, grow_scores: tf.Tensor) -> None:
+def _check(
+    weights: tf.Tensor,
+    mask: tf.Tensor,
+    grow_scores: tf.Tensor,
+    count: tf.Tensor,
+) -> None:
     if mask.dtype != tf.bool:
         raise TypeError(
             "`mask` must be a bool tensor. "
@@ -84,9 +91,21 @@ def _check(weights: tf.Tensor, mask: tf.Tensor, grow_scores: tf.Tensor) -> None:
                 f"`{name}` must be floating point. "
                 f"Received: {name}.dtype={tensor.dtype.name}."
             )
+    if not count.dtype.is_integer:
+        raise TypeError(
+            "`count` must be an integer, a number of connections. "
+            f"Received: count.dtype={count.dtype.name}. For a fraction f of "
+            "the connections pass the integer part of f times their number."
+        )
     if not weights.shape == mask.shape == grow_scores.shape:
         raise ValueError(
             "`weights`, `mask` and `grow_scores` must have the same shape. "
-            f"Received: {tuple(weights.shape)}, {tuple(mask.shape)} and "
-            f"{tuple(grow_scores.shape)}."
+            f"Received: {weights.shape}, {mask.shape} and {grow_scores.shape}."
+        )
+    if not weights.shape.is_fully_defined():
+        raise ValueError(
+            "The shape must be known when the graph is built. "
+            f"Received: weights.shape={weights.shape}. Call "
+            "`weights.set_shape` first, or give the function a signature "
+            "without None."
         )

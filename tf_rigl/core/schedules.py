@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Callable
 
 import numpy as np
@@ -68,6 +69,16 @@ class UpdateSchedule:
     updates_advance_step: bool = True
 
     def __post_init__(self) -> None:
+        for name, value in (
+            ("start_step", self.start_step),
+            ("stop_step", self.stop_step),
+            ("update_interval", self.interval),
+        ):
+            if not isinstance(value, numbers.Integral):
+                raise TypeError(
+                    f"`{name}` must be an integer, a number of optimizer "
+                    f"steps. Received: {name}={value!r}."
+                )
         if self.start_step < 0:
             raise ValueError(
                 "`start_step` must be at least 0 optimizer steps. "
@@ -156,15 +167,25 @@ def drop_fractions(
 
     Returns:
         float64 array of shape [schedule.num_updates].
+
+    Raises:
+        ValueError: where `decay` returns something outside [0, 1].
     """
     end = max(schedule.stop_step, 1)
-    return np.array(
-        [
-            decay(alpha, min(schedule.time_of_update(i) / end, 1.0))
-            for i in range(schedule.num_updates)
-        ],
-        np.float64,
+    times = [schedule.time_of_update(i) for i in range(schedule.num_updates)]
+    fractions = np.array(
+        [decay(alpha, min(time / end, 1.0)) for time in times], np.float64
     )
+    # Negated, because NaN compares false.
+    bad = ~((fractions >= 0) & (fractions <= 1))
+    if bad.any():
+        first = int(np.argmax(bad))
+        raise ValueError(
+            "`decay` must return a fraction of the connections, in [0, 1]. "
+            f"Received: {fractions[first]} at step {times[first]} with "
+            f"drop_fraction={alpha}."
+        )
+    return fractions
 
 
 def drop_count(

@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_rigl.integration import tree
 from tf_rigl.integration.flavour import flavour_of
 from tf_rigl.integration.flavour import plain_class
 from tf_rigl.integration.flavour import set_class
@@ -18,7 +19,7 @@ class DeferredModel:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Masks the weights before they compute anything."""
-        if not self.built and flavour_of(self).can_assign():  # type: ignore[attr-defined]
+        if not has_weights(self):
             _build(self, args, kwargs)
         if complete(self, required=False):
             return type(self).__call__(self, *args, **kwargs)
@@ -37,6 +38,20 @@ def is_deferred(model: Any) -> bool:
     return isinstance(model, DeferredModel)
 
 
+def has_weights(model: Any) -> bool:
+    """Whether a model has been built, with the layers that it consists of.
+
+    Keras 3 calls a subclassed model built after `build`, though its layers
+    have no weights before they are called.
+    """
+    flavour = flavour_of(model)
+    return model.built and (
+        bool(tree.sites(flavour, model))
+        or all(node.layer.built for node in tree.walk(flavour, model))
+    )
+
+
+@tf.autograph.experimental.do_not_convert
 def complete(model: Any, required: bool = True) -> bool:
     """Masks the weights of a deferred model, if they exist.
 
@@ -52,12 +67,11 @@ def complete(model: Any, required: bool = True) -> bool:
     """
     if not is_deferred(model):
         return True
-    if not (model.built and flavour_of(model).can_assign()):
+    if not (has_weights(model) and flavour_of(model).can_assign()):
         if required:
             raise ValueError(
                 "The model has no weights yet and so no masks. "
-                f"Received: model={model.name!r}. Call it on a batch, or call "
-                "`model.build(input_shape)`, first."
+                f"Received: model={model.name!r}. Call it on a batch first."
             )
         return False
     set_class(model, plain_class(model))
@@ -74,12 +88,15 @@ def _deferred_class(cls: type) -> type:
     )
 
 
+@tf.autograph.experimental.do_not_convert
 def _build(model: Any, args: Any, kwargs: Any) -> None:
     """Creates the weights by tracing a call that is never run.
 
     So the first batch is computed with masked weights already, and nothing
     that a call changes, such as moving averages, changes twice.
     """
+    if not flavour_of(model).can_assign():
+        return
     specs, keyword_specs = tf.nest.map_structure(_spec, (args, kwargs))
     call = plain_class(model).__call__
     with tf.init_scope():

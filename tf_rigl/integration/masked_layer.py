@@ -141,6 +141,7 @@ def drop_masks(layer: Any) -> None:
     set_class(layer, plain_class(layer))
 
 
+@tf.autograph.experimental.do_not_convert
 def bind(layer: Any) -> None:
     """Masks the weights that have appeared since the last time.
 

@@ -150,6 +150,7 @@ class _UpdateRule:
             tf.convert_to_tensor(self._optimizer.iterations)
         )
 
+    @tf.autograph.experimental.do_not_convert
     def update_step(self, gradient: Any, variable: Any, *args: Any) -> None:
         """Replaces the optimizer's own; `args` is Keras 3's learning rate."""
         record = self._sparse.get(self._key(variable))
@@ -173,6 +174,7 @@ class _UpdateRule:
                 _nothing,
             )
 
+    @tf.autograph.experimental.do_not_convert
     def apply_weight_decay(self, variables: Any) -> None:
         """Replaces the optimizer's own, which runs before `update_step`."""
         decays = any(

@@ -9,6 +9,7 @@ from typing import Any
 from tf_rigl.core import distributions
 from tf_rigl.integration import tree
 from tf_rigl.integration.deferred import defer
+from tf_rigl.integration.deferred import has_weights
 from tf_rigl.integration.deferred import is_deferred
 from tf_rigl.integration.flavour import Flavour
 from tf_rigl.integration.flavour import find_class_flavour
@@ -92,7 +93,7 @@ def sparsify(
     request = _Request(
         sparsity, distribution, dense, include, seed, budget, power
     )
-    if model.built:
+    if has_weights(model):
         _mask_weights(flavour, model, request)
     else:
         defer(model, lambda: _mask_weights(flavour, model, request))
@@ -182,9 +183,8 @@ class _Weights:
 
     def select(self, argument: str, targets: Targets) -> set[str]:
         """Paths of the weights that `targets` stand for."""
-        if isinstance(targets, str) or not (
-            callable(targets) or isinstance(targets, Iterable)
-        ):
+        is_layer = find_class_flavour(type(targets)) is not None
+        if isinstance(targets, str) or is_layer:
             targets = [targets]
         if not isinstance(targets, Iterable):
             return {site.path for site in self.sites if targets(site.owner)}

@@ -1,0 +1,498 @@
+"""Whole models: what is counted, what is not, and what stays as it was."""
+
+import keras as keras3
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+import tf_rigl
+from tf_rigl.models import mlp
+
+LENET = """\
+Model 'lenet_300_100', one example
+
+weight         shape    parameters  non-zeros  sparsity  dense MACs   MACs  dense bytes   bytes
+-----------------------------------------------------------------------------------------------
+fc1/kernel     784×300     235,200      3,621   98.46 %     235,200  3,621      940,800  43,884
+fc2/kernel     300×100      30,000      1,336   95.55 %      30,000  1,336      120,000   9,094
+logits/kernel  100×10        1,000        367   63.30 %       1,000    367        4,000   1,593
+3 others                       410        410    0.00 %           0      0        1,640   1,640
+-----------------------------------------------------------------------------------------------
+total                      266,610      5,734   97.85 %     266,200  5,324    1,066,440  56,211
+
+FLOPs (2 for each MAC): 532,400 dense, 10,648 sparse (2.00 % of dense)"""  # noqa: E501
+
+
+def reasons(profile):
+    return {layer.path: layer.reason for layer in profile.uncounted}
+
+
+def macs(profile):
+    return {row.path: row.macs for row in profile.rows if row.macs}
+
+
+def unsure(profile):
+    return [row.path for row in profile.rows if not row.counted]
+
+
+def make_model(keras, call, **layers):
+    """A subclassed model of some layers."""
+
+    class Subclassed(keras.Model):
+        def __init__(self):
+            super().__init__(name="subclassed")
+            for name, layer in layers.items():
+                setattr(self, name, layer)
+
+        def call(self, inputs):
+            return call(self, inputs)
+
+    return Subclassed()
+
+
+def test_lenet(keras):
+    model = mlp.lenet_300_100(keras)
+    dense = tf_rigl.profile(model)
+    assert dense.macs == dense.dense_macs == 266_200
+    assert dense.parameters == dense.nonzeros == 266_610
+    assert dense.bytes == dense.dense_bytes == 4 * 266_610
+    assert dense.sparsity == 0
+    sparse = tf_rigl.profile(tf_rigl.sparsify(model, 0.98))
+    assert str(sparse) == LENET
+    masks = tf_rigl.masks(model)
+    assert {row.path for row in sparse.rows if row.masked} == set(masks)
+    for row in sparse.rows:
+        if row.masked:
+            assert row.nonzeros == masks[row.path].sum()
+    assert tf_rigl.profile(tf_rigl.strip(model)) == dense
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    st.lists(st.integers(1, 12), min_size=1, max_size=3),
+    st.floats(0, 0.7),
+    st.sampled_from(["uniform", "erk"]),
+)
+def test_invariants(units, sparsity, distribution):
+    model = mlp.lenet_300_100(keras3, (4, 3), 5, units)
+    dense = tf_rigl.profile(model)
+    sparse = tf_rigl.profile(tf_rigl.sparsify(model, sparsity, distribution))
+    assert dense.macs == dense.dense_macs == sparse.dense_macs
+    assert sparse.macs <= sparse.dense_macs
+    assert sparse.dense_bytes == dense.bytes
+    assert sparse.parameters == dense.parameters == dense.nonzeros
+    missing = sum((~mask).sum() for mask in tf_rigl.masks(model).values())
+    assert sparse.nonzeros == dense.nonzeros - missing
+    assert sparse.macs == dense.macs - missing
+
+
+def test_all_weights_are_counted_but_masks(keras):
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(4, 3),
+            layers.BatchNormalization(),
+            layers.Flatten(),
+            layers.Dense(5),
+        ]
+    )
+    before = model.count_params()
+    profile = tf_rigl.profile(tf_rigl.sparsify(model, 0.5))
+    assert profile.parameters == before
+    paths = [row.path.rpartition("/")[2] for row in profile.rows]
+    assert sorted(paths) == sorted(
+        "kernel bias gamma beta moving_mean moving_variance kernel bias".split()
+    )
+
+
+def test_rows_of_masked_weights_have_the_paths_of_masks(keras):
+    layers = keras.layers
+    inputs = keras.Input((6, 4))
+    features = layers.MultiHeadAttention(2, 3)(inputs, inputs)
+    features = layers.Bidirectional(
+        layers.RNN([layers.LSTMCell(3), layers.GRUCell(3)], True)
+    )(features)
+    features = layers.TimeDistributed(layers.Dense(3))(features)
+    outputs = layers.SeparableConv1D(3, 2)(features)
+    model = tf_rigl.sparsify(keras.Model(inputs, outputs), 0.5)
+    masks = tf_rigl.masks(model)
+    rows = [row for row in tf_rigl.profile(model).rows if row.masked]
+    assert {row.path: row.nonzeros for row in rows} == {
+        path: mask.sum() for path, mask in masks.items()
+    }
+    assert len(rows) == 4 + 2 * 4 + 1 + 1
+    for row in rows:
+        assert row.macs * row.parameters == row.dense_macs * row.nonzeros > 0
+
+
+def test_shared_layer_counts_each_use(keras):
+    shared = keras.layers.Dense(3, name="shared")
+    inputs = keras.Input((7, 3))
+    outputs = keras.layers.Add()([shared(inputs), shared(shared(inputs))])
+    profile = tf_rigl.profile(keras.Model(inputs, outputs))
+    assert macs(profile) == {"shared/kernel": 3 * 7 * 9}
+    assert profile.parameters == 12
+
+
+def test_nested_models(keras):
+    layers = keras.layers
+    inner_inputs = keras.Input((4,))
+    inner = keras.Model(inner_inputs, layers.Dense(4)(inner_inputs))
+    block = make_model(
+        keras,
+        lambda self, x: self.b(self.a(x)),
+        a=layers.Dense(4),
+        b=keras.Sequential([keras.Input((4,)), layers.Dense(4)]),
+    )
+    inputs = keras.Input((4,))
+    outer = keras.Model(inputs, inner(block(inner(inputs))))
+    profile = tf_rigl.profile(outer)
+    assert sorted(macs(profile).values()) == [16, 16, 2 * 16]
+    assert profile.uncounted == ()
+
+
+def test_lists_and_dictionaries_of_layers(keras):
+    dense = keras.layers.Dense
+
+    def call(self, inputs):
+        for layer in self.blocks:
+            inputs = layer(inputs)
+        return self.heads["left"](inputs), self.heads["right"](inputs)
+
+    model = make_model(
+        keras,
+        call,
+        blocks=[dense(4), dense(6)],
+        heads={"left": dense(2), "right": dense(3)},
+    )
+    profile = tf_rigl.profile(model, (None, 5))
+    assert profile.macs == 20 + 24 + 12 + 18
+
+
+def test_unknown_sizes_are_listed(keras):
+    layers = keras.layers
+    inputs = keras.Input((None, 4))
+    features = layers.LSTM(3, return_sequences=True, name="lstm")(inputs)
+    features = layers.TimeDistributed(layers.Dense(2, name="step"))(features)
+    features = layers.Conv1D(2, 3, name="conv")(features)
+    features = layers.GlobalAveragePooling1D()(features)
+    model = keras.Model(inputs, layers.Dense(2, name="out")(features))
+    profile = tf_rigl.profile(model)
+    advice = "a size it depends on is unknown; pass `inputs` with all sizes"
+    assert all(advice in reason for reason in reasons(profile).values())
+    assert [path.rpartition("/")[2] for path in reasons(profile)] == [
+        "lstm",
+        "step",
+        "conv",
+    ]
+    assert macs(profile) == {"out/kernel": 4}
+    assert len(unsure(profile)) == 4
+    assert "?" in str(profile)
+    known = tf_rigl.profile(model, (None, 7, 4))
+    assert known.uncounted == ()
+    assert known.macs == 7 * 7 * 12 + 7 * 6 + 5 * 12 + 4
+
+
+def test_open_image_size(keras):
+    model = keras.Sequential(
+        [keras.Input((None, None, 3)), keras.layers.Conv2D(2, 3, name="conv")]
+    )
+    assert list(reasons(tf_rigl.profile(model))) == ["conv"]
+    assert tf_rigl.profile(model, (1, 10, 9, 3)).macs == 8 * 7 * 54
+
+
+def make_custom_layer(keras):
+    class Custom(keras.layers.Layer):
+        def build(self, input_shape):
+            self.w = self.add_weight(name="w", shape=(input_shape[-1], 3))
+            self.built = True
+
+        def call(self, inputs):
+            return tf.matmul(inputs, self.w)
+
+    return Custom(name="custom")
+
+
+def test_custom_layer_is_listed(keras):
+    model = keras.Sequential([keras.Input((4,)), make_custom_layer(keras)])
+    profile = tf_rigl.profile(model)
+    assert [tuple(layer) for layer in profile.uncounted] == [
+        ("custom", "Custom", "it runs MatMul of its own"),
+        (
+            "custom",
+            "Custom",
+            "how the weights of its class are used is not known",
+        ),
+    ]
+    assert profile.parameters == 12
+    assert unsure(profile) == ["custom/w"]
+
+
+def test_products_of_a_weightless_layer_are_listed(keras):
+    layers = keras.layers
+    gram = layers.Lambda(
+        lambda x: tf.matmul(x, x, transpose_b=True),
+        output_shape=(5, 5),
+        name="gram",
+    )
+    model = keras.Sequential([keras.Input((5, 4)), gram, layers.Dense(2)])
+    profile = tf_rigl.profile(model)
+    assert reasons(profile) == {"gram": "it runs BatchMatMulV2 of its own"}
+    assert profile.macs == 5 * 5 * 2
+
+
+def test_products_of_a_functional_graph_are_listed(keras):
+    inputs = keras.Input((5, 4))
+    features = keras.layers.Dense(3)(inputs)
+    if keras.__name__ == "keras":
+        outputs = keras.ops.matmul(
+            features, keras.ops.transpose(features, (0, 2, 1))
+        )
+    else:
+        outputs = tf.matmul(features, features, transpose_b=True)
+    profile = tf_rigl.profile(keras.Model(inputs, outputs))
+    assert len(profile.uncounted) == 1
+    assert "BatchMatMul" in profile.uncounted[0].reason
+    assert profile.macs == 5 * 12
+
+
+def test_weightless_custom_layer_without_products_is_not_listed(keras):
+    class Shift(keras.layers.Layer):
+        def call(self, inputs):
+            return inputs + tf.reduce_mean(inputs)
+
+    model = keras.Sequential([keras.Input((4,)), Shift()])
+    assert tf_rigl.profile(model).uncounted == ()
+
+
+def test_layer_that_is_not_called_is_listed(keras):
+    unused = keras.layers.Dense(3, name="unused")
+    unused.build((None, 4))
+    model = make_model(
+        keras,
+        lambda self, x: self.used(x),
+        used=keras.layers.Dense(2, name="used"),
+        other=unused,
+    )
+    profile = tf_rigl.profile(model, (None, 4))
+    assert reasons(profile) == {"unused": "it is not called in a forward pass"}
+    assert unsure(profile) == ["unused/kernel"]
+    assert profile.parameters == 4 * 2 + 2 + 4 * 3 + 3
+
+
+# Keras 3 says that it takes the model for built.
+@pytest.mark.filterwarnings("ignore:.build... was called on layer")
+def test_unused_layers_that_have_no_weights_yet(keras):
+    layers = keras.layers
+    model = make_model(
+        keras,
+        lambda self, x: self.used(x),
+        used=layers.Dense(2, name="used"),
+        layer=layers.Dense(3),
+        model=keras.Sequential([layers.Dense(3)]),
+    )
+    profile = tf_rigl.profile(model, (None, 4))
+    assert profile.uncounted == ()
+    assert profile.parameters == 10
+
+
+def test_loops_are_listed(keras):
+    def call(self, inputs):
+        mapped = tf.map_fn(lambda x: self.mapped(x[None])[0], inputs)
+        return mapped + tf.vectorized_map(
+            lambda x: self.vectorized(x[None])[0], inputs
+        )
+
+    model = make_model(
+        keras,
+        call,
+        mapped=keras.layers.Dense(4, name="mapped"),
+        vectorized=keras.layers.Dense(4, name="vectorized"),
+    )
+    model(np.zeros((2, 4), np.float32))
+    profile = tf_rigl.profile(model)
+    assert reasons(profile) == {
+        "subclassed": "it runs While of its own",
+        "mapped": "it runs within a loop or a branch, any number of times",
+        "vectorized": "it runs within a loop or a branch, any number of times",
+    }
+    assert profile.macs == 0
+
+
+def test_custom_cell_is_listed(keras):
+    class Cell(keras.layers.Layer):
+        state_size = output_size = 4
+
+        def __init__(self):
+            super().__init__(name="cell")
+            self.dense = keras.layers.Dense(4, name="dense")
+
+        def build(self, input_shape):
+            self.dense.build((None, 4))
+            self.built = True
+
+        def call(self, inputs, states):
+            outputs = self.dense(states[0]) + inputs
+            return outputs, [outputs]
+
+    inputs = keras.Input((5, 4))
+    outputs = keras.layers.RNN(Cell(), name="rnn")(inputs)
+    profile = tf_rigl.profile(keras.Model(inputs, outputs))
+    assert reasons(profile) == {
+        "rnn/cell/dense": "it runs within the loop of an RNN layer"
+    }
+    assert profile.macs == 0
+
+
+@pytest.mark.parametrize("name", ["ConvLSTM2D", "LocallyConnected2D"])
+def test_layers_of_no_rule_are_listed(keras, name):
+    make_layer = getattr(keras.layers, name, None)
+    if make_layer is None:
+        pytest.skip("Keras 3 has no such layer")
+    shape = (3, 6, 6, 2) if name == "ConvLSTM2D" else (6, 6, 2)
+    model = keras.Sequential([keras.Input(shape), make_layer(2, 3)])
+    profile = tf_rigl.profile(model)
+    assert profile.macs == 0
+    assert profile.parameters == model.count_params()
+    assert "how the weights of its class are used is not known" in {
+        layer.reason for layer in profile.uncounted
+    }
+
+
+def test_computed_kernel_is_listed():
+    layer = keras3.layers.Dense(3, name="low_rank")
+    model = keras3.Sequential([keras3.Input((4,)), layer])
+    layer.enable_lora(2)
+    profile = tf_rigl.profile(model)
+    reason = "what it multiplies is computed from its weights"
+    assert reasons(profile) == {"low_rank": reason}
+    assert profile.macs == 0
+
+
+def test_functions_within_the_model(keras):
+    layer = keras.layers.Dense(4, name="dense")
+    call = tf.function(lambda x: layer(x))
+    model = make_model(keras, lambda self, x: call(call(x)), dense=layer)
+    model(np.zeros((1, 4), np.float32))
+    for _ in range(2):
+        assert tf_rigl.profile(model).macs == 2 * 16
+
+
+def test_batch_that_holds_other_dimensions(keras):
+    def call(self, inputs):
+        patches = tf.reshape(inputs, (-1, 4))
+        return tf.reshape(self.dense(patches), (tf.shape(inputs)[0], -1))
+
+    model = make_model(keras, call, dense=keras.layers.Dense(3))
+    assert tf_rigl.profile(model, (None, 6, 4)).macs == 6 * 12
+
+
+def test_tied_weights(keras):
+    class Tied(keras.layers.Dense):
+        def __init__(self, other):
+            super().__init__(4, use_bias=False, name="tied")
+            self.other = [other]
+
+        def build(self, input_shape):
+            name = "_kernel" if keras.__name__ == "keras" else "kernel"
+            setattr(self, name, self.other[0].kernel)
+            self.bias = None
+            self.built = True
+
+    first = keras.layers.Dense(4, use_bias=False, name="first")
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, Tied(first)(first(inputs)))
+    profile = tf_rigl.profile(model)
+    assert macs(profile) == {"first/kernel": 2 * 16}
+    assert profile.parameters == 16
+
+
+def test_nothing_changes(keras):
+    layers = keras.layers
+    model = make_model(
+        keras,
+        lambda self, x: self.out(self.norm(self.drop(self.hidden(x)))),
+        hidden=layers.Dense(4, activity_regularizer="l2"),
+        drop=layers.Dropout(0.5),
+        norm=layers.BatchNormalization(),
+        out=layers.Dense(2, kernel_regularizer="l2"),
+    )
+    batch = np.ones((3, 5), np.float32)
+    model(batch)
+    classes = [type(layer) for layer in model.layers]
+    weights = model.get_weights()
+    expected = model(batch)
+    state = tf.random.get_global_generator().state.numpy()
+    tf_rigl.profile(model)
+    tf_rigl.profile(model, (None, 5))
+    assert [type(layer) for layer in model.layers] == classes
+    for before, after in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    np.testing.assert_array_equal(expected, model(batch))
+    np.testing.assert_array_equal(
+        state, tf.random.get_global_generator().state.numpy()
+    )
+    assert all(np.isfinite(float(loss)) for loss in model.losses)
+    assert not tf.config.functions_run_eagerly()
+
+
+def test_keras_2_remembers_no_call(keras):
+    if keras.__name__ == "keras":
+        pytest.skip("Keras 3 remembers what a model was built for")
+    model = make_model(
+        keras, lambda self, x: self.d(x), d=keras.layers.Dense(2)
+    )
+    model.build((None, 3, 5))
+    assert tf_rigl.profile(model, (None, 7, 5)).macs == 7 * 10
+    assert model.save_spec() is None
+    model(np.zeros((4, 6, 5)))
+    assert model.save_spec()[0][0].shape.as_list() == [None, 6, 5]
+
+
+def test_classes_come_back_after_an_error(keras):
+    def call(self, inputs):
+        if len(inputs.shape) == 3:
+            raise RuntimeError("three dimensions")
+        return self.dense(inputs)
+
+    model = make_model(keras, call, dense=keras.layers.Dense(2))
+    model(np.zeros((2, 3), np.float32))
+    classes = [type(model), type(model.dense)]
+    with pytest.raises(RuntimeError, match="three dimensions"):
+        tf_rigl.profile(model, (None, 4, 3))
+    assert [type(model), type(model.dense)] == classes
+    assert not tf.config.functions_run_eagerly()
+
+
+def test_training_changes_no_count(keras):
+    model = tf_rigl.sparsify(mlp.lenet_300_100(keras, (4,), 3, (8,)), 0.5)
+    model.compile("sgd", "mse")
+    inputs, targets = np.ones((16, 4)), np.ones((16, 3))
+    callback = tf_rigl.UpdateMasks(tf_rigl.RigL(stop_step=8, update_interval=2))
+    before = tf_rigl.profile(model)
+    model.fit(inputs, targets, 4, verbose=0, callbacks=[callback])
+    assert tf_rigl.profile(model) == before
+    assert before.macs == before.dense_macs // 2
+
+
+def test_replicas(keras, two_replicas):
+    with two_replicas.scope():
+        model = mlp.lenet_300_100(keras, (4,), 3, (8,))
+        tf_rigl.sparsify(model, 0.5)
+    profile = tf_rigl.profile(model)
+    assert (profile.macs, profile.dense_macs) == (28, 56)
+
+
+@pytest.mark.parametrize("thing", [None, 3, "model", tf.Module()])
+def test_not_a_model(thing):
+    with pytest.raises(TypeError, match="Keras"):
+        tf_rigl.profile(thing)
+
+
+def test_layer_is_not_a_model(keras):
+    with pytest.raises(TypeError, match="`model` must be a Keras model"):
+        tf_rigl.profile(keras.layers.Dense(3))

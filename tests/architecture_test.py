@@ -1,0 +1,156 @@
+"""Imports go one way: from programs down to the pure core."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from tools import python_source
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "tf_rigl"
+
+# A package may import those of a lower rank and itself. `models` and `data`
+# stand beside the ladder: programs and `training` may use them.
+RANKS = {
+    "version": 0,
+    "core": 1,
+    "algorithms": 2,
+    "integration": 3,
+    "accounting": 4,
+    "export": 4,
+    "models": 4,
+    "data": 4,
+    "__init__": 5,
+    "training": 6,
+    "bin": 7,
+}
+INDEPENDENT = ("models", "data")
+KERAS_BINDINGS = {
+    "keras": "tf_rigl/integration/keras3.py",
+    "tf_keras": "tf_rigl/integration/keras2.py",
+}
+
+pytestmark = pytest.mark.source_tree
+
+
+def library_files():
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def program_files():
+    return sorted((ROOT / "bin").glob("*.py"))
+
+
+def layer_of(path):
+    """The folder below tf_rigl, a module directly in it, or `bin`."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[1] if parts[0] == "tf_rigl" else parts[0]
+
+
+def own_imports(path):
+    for imported in python_source.find_imports(path, ROOT):
+        target = python_source.resolve_module(imported.name, ROOT)
+        if target is not None:
+            yield imported, target
+
+
+def is_upward(source, target):
+    if source == target:
+        return False
+    if source in INDEPENDENT:
+        return True
+    return RANKS[target] >= RANKS[source]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "upward"),
+    [
+        ("integration", "core", False),
+        ("core", "core", False),
+        ("core", "algorithms", True),
+        ("accounting", "export", True),
+        ("integration", "models", True),
+        ("models", "core", True),
+        ("data", "models", True),
+        ("export", "__init__", True),
+        ("training", "__init__", False),
+        ("bin", "training", False),
+        ("training", "bin", True),
+    ],
+)
+def test_is_upward(source, target, upward):
+    assert is_upward(source, target) == upward
+
+
+def test_every_file_has_a_layer():
+    files = library_files()
+    assert files
+    unknown = {layer_of(path) for path in files} - set(RANKS)
+    assert not unknown, f"not in RANKS: {sorted(unknown)}"
+
+
+def test_imports_go_down():
+    upward = [
+        f"{path.relative_to(ROOT)}:{imported.line} imports {imported.name}"
+        for path in library_files() + program_files()
+        for imported, target in own_imports(path)
+        if is_upward(layer_of(path), layer_of(target))
+    ]
+    assert not upward, "\n".join(upward)
+
+
+def test_only_the_bindings_import_keras():
+    misplaced = [
+        f"{path.relative_to(ROOT)}:{imported.line} imports {imported.name}"
+        for path in library_files() + program_files()
+        for imported in python_source.find_imports(path, ROOT)
+        if not may_import(path, imported.name)
+    ]
+    assert not misplaced, "\n".join(misplaced)
+
+
+def may_import(path, name):
+    top = name.split(".")[0]
+    if name.startswith("tensorflow.keras"):
+        return False
+    binding = KERAS_BINDINGS.get(top)
+    return binding in (None, path.relative_to(ROOT).as_posix())
+
+
+def test_tf_keras_by_attribute_is_not_used():
+    # Which Keras `tf.keras` is depends on an environment variable.
+    used = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in library_files() + program_files()
+        for node in ast.walk(python_source.parse(path))
+        if isinstance(node, ast.Attribute)
+        and node.attr == "keras"
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("tf", "tensorflow")
+    ]
+    assert not used, "\n".join(used)
+
+
+def test_importing_the_package_brings_no_keras():
+    # TensorFlow itself imports Keras 3, so what counts is what we add to it.
+    code = (
+        "import sys, tensorflow\n"
+        "before = set(sys.modules)\n"
+        "import tf_rigl\n"
+        "tops = {name.split('.')[0] for name in set(sys.modules) - before}\n"
+        "print(sorted(tops & {'keras', 'tf_keras', 'matplotlib', 'rich',\n"
+        "    'tensorflow_datasets', 'tensorflow_model_optimization'}))\n"
+        "print('tf_keras' in sys.modules)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == ["[]", "False"]

@@ -1,0 +1,56 @@
+import keras
+import numpy as np
+import pytest
+import tf_keras
+
+from tf_rigl.models import mlp
+
+
+@pytest.fixture(params=[keras, tf_keras], ids=["keras3", "keras2"])
+def flavour(request):
+    return request.param
+
+
+def test_shapes_and_names(flavour):
+    model = mlp.lenet_300_100(flavour)
+    names = [layer.name for layer in model.layers]
+    assert names[1:] == ["flatten", "fc1", "fc2", "logits"]
+    kernels = [w.shape for w in model.weights if len(w.shape) == 2]
+    assert [tuple(shape) for shape in kernels] == [
+        (784, 300),
+        (300, 100),
+        (100, 10),
+    ]
+    assert model.count_params() == 266_610
+
+
+def test_output_is_unbounded_logits(flavour):
+    model = mlp.lenet_300_100(flavour)
+    images = 100 * np.ones((3, 28, 28), np.float32)
+    logits = np.asarray(model(images))
+    assert logits.shape == (3, 10)
+    assert (logits < 0).any()
+
+
+def test_other_shapes(flavour):
+    model = mlp.lenet_300_100(
+        flavour, input_shape=(32, 32, 3), classes=7, hidden_units=(5,), name="a"
+    )
+    assert model.name == "a"
+    assert [layer.name for layer in model.layers[1:]] == [
+        "flatten",
+        "fc1",
+        "logits",
+    ]
+    assert model.count_params() == 3072 * 5 + 5 + 5 * 7 + 7
+
+
+def test_model_is_of_the_keras_passed_in(flavour):
+    assert isinstance(mlp.lenet_300_100(flavour), flavour.Model)
+
+
+def test_bad_width():
+    with pytest.raises(ValueError, match=r"hidden_units=\(300, 0\)"):
+        mlp.lenet_300_100(keras, hidden_units=(300, 0))
+    with pytest.raises(ValueError, match="classes=0"):
+        mlp.lenet_300_100(keras, classes=0)

@@ -1,0 +1,141 @@
+"""Plain records of what a model's weights cost."""
+
+import dataclasses
+from typing import NamedTuple
+
+from tf_rigl.accounting import table
+
+BYTES_PER_VALUE = 4
+FLOPS_PER_MAC = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightProfile:
+    """One weight, or the weightless products of one layer.
+
+    Attributes:
+        path: of the weight, as in `masks(model)`.
+        layer_class: name of the class of the layer that owns it.
+        shape: of the weight; empty for products of activations.
+        parameters: number of elements.
+        nonzeros: number of connections: what the mask lets through, else all
+            elements, whatever their values.
+        macs: multiply-accumulates of one example.
+        dense_macs: the same if the weight were dense.
+        masked: whether a mask belongs to the weight.
+        counted: whether all of its multiply-accumulates are in `macs`; if
+            not, the profile's `uncounted` says why.
+    """
+
+    path: str
+    layer_class: str
+    shape: tuple[int, ...]
+    parameters: int
+    nonzeros: int
+    macs: int
+    dense_macs: int
+    masked: bool = False
+    counted: bool = True
+
+    @property
+    def sparsity(self) -> float:
+        """Fraction of the elements that are masked, in [0, 1]."""
+        return _missing(self.nonzeros, self.parameters)
+
+    @property
+    def flops(self) -> int:
+        """Floating point operations of one example: two for each MAC."""
+        return FLOPS_PER_MAC * self.macs
+
+    @property
+    def dense_flops(self) -> int:
+        """The same if the weight were dense."""
+        return FLOPS_PER_MAC * self.dense_macs
+
+    @property
+    def bytes(self) -> int:
+        """32-bit values and, where some are missing, one bit an element."""
+        bits = self.parameters if self.nonzeros < self.parameters else 0
+        return BYTES_PER_VALUE * self.nonzeros + -(-bits // 8)
+
+    @property
+    def dense_bytes(self) -> int:
+        """The same if the weight were dense."""
+        return BYTES_PER_VALUE * self.parameters
+
+
+class Uncounted(NamedTuple):
+    """A layer whose multiply-accumulates are not, or not all, counted."""
+
+    path: str
+    layer_class: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelProfile:
+    """What a model costs, weight by weight and in all; `str()` is a table.
+
+    Attributes:
+        name: of the model.
+        rows: one for each weight, trainable or not, in the order of the
+            layers, and one for the products of each attention layer.
+        uncounted: layers whose multiply-accumulates could not be counted;
+            where there are any, MACs and FLOPs are lower bounds.
+    """
+
+    name: str
+    rows: tuple[WeightProfile, ...]
+    uncounted: tuple[Uncounted, ...] = ()
+
+    @property
+    def parameters(self) -> int:
+        """Elements of all weights."""
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def nonzeros(self) -> int:
+        """Elements of all weights but those that are masked."""
+        return sum(row.nonzeros for row in self.rows)
+
+    @property
+    def sparsity(self) -> float:
+        """Fraction of all elements that are masked, in [0, 1]."""
+        return _missing(self.nonzeros, self.parameters)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one example."""
+        return sum(row.macs for row in self.rows)
+
+    @property
+    def dense_macs(self) -> int:
+        """The same if all weights were dense."""
+        return sum(row.dense_macs for row in self.rows)
+
+    @property
+    def flops(self) -> int:
+        """Floating point operations of one example: two for each MAC."""
+        return sum(row.flops for row in self.rows)
+
+    @property
+    def dense_flops(self) -> int:
+        """The same if all weights were dense."""
+        return sum(row.dense_flops for row in self.rows)
+
+    @property
+    def bytes(self) -> int:
+        """32-bit values and one bit an element of each sparse weight."""
+        return sum(row.bytes for row in self.rows)
+
+    @property
+    def dense_bytes(self) -> int:
+        """The same if all weights were dense."""
+        return sum(row.dense_bytes for row in self.rows)
+
+    def __str__(self) -> str:
+        return table.render(self)
+
+
+def _missing(nonzeros: int, parameters: int) -> float:
+    return 1 - nonzeros / parameters if parameters else 0.0

@@ -1,0 +1,138 @@
+"""A profile as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tf_rigl.accounting.model_profile import ModelProfile
+    from tf_rigl.accounting.model_profile import Uncounted
+    from tf_rigl.accounting.model_profile import WeightProfile
+
+HEADER = (
+    "weight",
+    "shape",
+    "parameters",
+    "non-zeros",
+    "sparsity",
+    "dense MACs",
+    "MACs",
+    "dense bytes",
+    "bytes",
+)
+# The columns that are text and so aligned to the left.
+TEXT_COLUMNS = 2
+GAP = "  "
+PATHS_SHOWN = 8
+
+Cells = tuple[str, ...]
+
+
+def render(profile: ModelProfile) -> str:
+    """The table of a profile, its totals and what was not counted.
+
+    Biases, scales, moving averages and the like share one line.
+    """
+    shown = [row for row in profile.rows if not _is_minor(row)]
+    minor = [row for row in profile.rows if _is_minor(row)]
+    body = [_cells(row.path, row.shape, [row]) for row in shown]
+    if minor:
+        plural = "s" if len(minor) > 1 else ""
+        body.append(_cells(f"{len(minor)} other{plural}", (), minor))
+    total = _cells("total", (), profile.rows)
+    lines = [
+        f"Model {profile.name!r}, one example",
+        "",
+        *_aligned(body, total),
+        "",
+        _flops(profile),
+        *_uncounted(profile.uncounted),
+    ]
+    return "\n".join(lines)
+
+
+def _is_minor(row: WeightProfile) -> bool:
+    """Whether a row says nothing alone: a bias, a moving average."""
+    is_vector = len(row.shape) <= 1 or row.path.endswith("/bias")
+    multiplies = row.dense_macs > 0 or not row.counted
+    return is_vector and not row.masked and not multiplies
+
+
+def _cells(
+    name: str, shape: Sequence[int], rows: Sequence[WeightProfile]
+) -> Cells:
+    parameters = sum(row.parameters for row in rows)
+    nonzeros = sum(row.nonzeros for row in rows)
+    macs = [sum(row.dense_macs for row in rows), sum(row.macs for row in rows)]
+    storage = [
+        sum(row.dense_bytes for row in rows),
+        sum(row.bytes for row in rows),
+    ]
+    counted = len(rows) != 1 or rows[0].counted
+    return (
+        name,
+        "×".join(map(str, shape)),
+        # Products of activations have no parameters.
+        *_counts([parameters, nonzeros], "" if not parameters else None),
+        _percent(parameters - nonzeros, parameters),
+        *_counts(macs, None if counted else "?"),
+        *_counts(storage, "" if not parameters else None),
+    )
+
+
+def _counts(numbers: Sequence[int], instead: str | None) -> Cells:
+    """Numbers with separators, or a text instead of each."""
+    return tuple(f"{n:,}" if instead is None else instead for n in numbers)
+
+
+def _aligned(body: Sequence[Cells], total: Cells) -> list[str]:
+    """Header, rows and totals in columns as wide as their widest cell."""
+    widths = [
+        max(map(len, column))
+        for column in zip(HEADER, *body, total, strict=True)
+    ]
+    rule = "-" * (sum(widths) + len(GAP) * (len(widths) - 1))
+    return [
+        _line(HEADER, widths),
+        rule,
+        *(_line(cells, widths) for cells in body),
+        rule,
+        _line(total, widths),
+    ]
+
+
+def _line(cells: Cells, widths: Sequence[int]) -> str:
+    return GAP.join(
+        cell.ljust(width) if index < TEXT_COLUMNS else cell.rjust(width)
+        for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+
+
+def _flops(profile: ModelProfile) -> str:
+    text = f"FLOPs (2 for each MAC): {profile.dense_flops:,} dense"
+    if profile.flops != profile.dense_flops:
+        share = _percent(profile.flops, profile.dense_flops)
+        text += f", {profile.flops:,} sparse ({share} of dense)"
+    return text
+
+
+def _uncounted(layers: Sequence[Uncounted]) -> list[str]:
+    """What was not counted, grouped by the reason."""
+    if not layers:
+        return []
+    paths: dict[str, list[str]] = {}
+    for layer in layers:
+        paths.setdefault(layer.reason, []).append(
+            f"{layer.path} ({layer.layer_class})"
+        )
+    lines = ["", "MACs and FLOPs are lower bounds. Not counted:"]
+    for reason, names in paths.items():
+        hidden = len(names) - PATHS_SHOWN
+        more = f", and {hidden} more" if hidden > 0 else ""
+        lines.append(f"- {', '.join(names[:PATHS_SHOWN])}{more}: {reason}")
+    return lines
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.2f} %" if whole else ""

@@ -1,0 +1,1 @@
+"""Model builders for either Keras; they know nothing of sparsity."""

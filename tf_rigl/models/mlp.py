@@ -1,0 +1,59 @@
+"""The multilayer perceptron LeNet-300-100.
+
+```python
+import keras
+from tf_rigl.models import mlp
+
+model = mlp.lenet_300_100(keras)
+```
+"""
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+
+def lenet_300_100(
+    keras: ModuleType,
+    input_shape: Sequence[int] = (28, 28),
+    classes: int = 10,
+    hidden_units: Sequence[int] = (300, 100),
+    name: str = "lenet_300_100",
+) -> Any:
+    """Builds the fully connected network LeNet-300-100.
+
+    The layers are `flatten`, `fc1`, `fc2` and `logits`: 266,200 weights and
+    410 biases for MNIST. There is no softmax at the end; train with a loss
+    that takes logits.
+
+    Args:
+        keras: The Keras to build with, the module `keras` or `tf_keras`.
+        input_shape: Shape of one example.
+        classes: Number of logits.
+        hidden_units: Width of each hidden layer.
+        name: Name of the model.
+
+    Returns:
+        A functional model of that Keras, `[batch, *input_shape]` to
+        `[batch, classes]`.
+
+    Raises:
+        ValueError: If `classes` or a width is not positive.
+
+    Reference: LeCun et al., "Gradient-Based Learning Applied to Document
+    Recognition", Proceedings of the IEEE 86(11), 1998, section III.C.
+    """
+    if classes < 1 or any(units < 1 for units in hidden_units):
+        raise ValueError(
+            "`classes` and all `hidden_units` must be positive. Received: "
+            f"classes={classes}, hidden_units={tuple(hidden_units)}."
+        )
+    layers = keras.layers
+    inputs = keras.Input(shape=tuple(input_shape), name="images")
+    features = layers.Flatten(name="flatten")(inputs)
+    for number, units in enumerate(hidden_units, start=1):
+        features = layers.Dense(units, activation="relu", name=f"fc{number}")(
+            features
+        )
+    logits = layers.Dense(classes, name="logits")(features)
+    return keras.Model(inputs, logits, name=name)

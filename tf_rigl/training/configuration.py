@@ -1,0 +1,121 @@
+"""The configuration of an experiment and the rules that it must meet."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+from typing import NamedTuple
+
+from tf_rigl.training import flavours
+from tf_rigl.training import methods
+
+DATA_SOURCES = {"mnist_small": "small", "mnist": "tfds"}
+DISTRIBUTIONS = ("uniform", "er", "erk")
+
+
+class Rule(NamedTuple):
+    """What the value of one field must satisfy."""
+
+    holds: Callable[[Any], bool]
+    text: str  # completes "`field` must be ..."
+
+
+def _one_of(values: Any) -> Rule:
+    return Rule(values.__contains__, f"one of {', '.join(values)}")
+
+
+_POSITIVE = Rule(lambda value: value > 0, "greater than 0")
+_AT_LEAST_ONE = Rule(lambda value: value >= 1, "at least 1")
+_FRACTION = Rule(lambda value: 0 < value <= 1, "in (0, 1]")
+_BELOW_ONE = Rule(lambda value: 0 <= value < 1, "in [0, 1)")
+
+RULES: dict[str, Rule] = {
+    "method": _one_of(methods.METHODS),
+    "sparsity": _BELOW_ONE,
+    "distribution": _one_of(DISTRIBUTIONS),
+    "keras": _one_of(flavours.MODULES),
+    "data": _one_of(DATA_SOURCES),
+    "epochs": _AT_LEAST_ONE,
+    "batch_size": _AT_LEAST_ONE,
+    "learning_rate": _POSITIVE,
+    "momentum": _BELOW_ONE,
+    "seed": Rule(lambda value: 0 <= value < 2**31, "in [0, 2**31)"),
+    "update_interval": _AT_LEAST_ONE,
+    "drop_fraction": _FRACTION,
+    "stop_fraction": _FRACTION,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Configuration:
+    """Everything that decides the outcome of an experiment.
+
+    Attributes:
+        method: A key of `methods.METHODS`.
+        sparsity: Fraction of the kernels' weights without a connection, in
+            [0, 1). Without meaning when `method` is dense.
+        distribution: How the connections are shared out over the layers.
+        keras: A key of `flavours.MODULES`.
+        data: A key of `DATA_SOURCES`.
+        data_dir: Folder of prepared TFDS data; None for TFDS's default.
+        download: Whether TFDS may download missing data.
+        epochs: Passes over the training images.
+        batch_size: Training images in a step.
+        learning_rate: Peak learning rate; a cosine takes it to 0.
+        momentum: Of SGD with Nesterov's momentum, in [0, 1).
+        seed: Of initial weights, masks and batches.
+        update_interval: Steps from one mask update to the next.
+        drop_fraction: Fraction of the connections that the first mask update
+            moves, in (0, 1].
+        stop_fraction: Fraction of the steps after which the masks stay, in
+            (0, 1].
+        compare_dense: Whether to train the dense network first and to report
+            both.
+    """
+
+    method: str = "rigl"
+    sparsity: float = 0.98
+    distribution: str = "erk"
+    keras: str = "keras3"
+    data: str = "mnist_small"
+    data_dir: str | None = None
+    download: bool = False
+    epochs: int = 20
+    batch_size: int = 128
+    learning_rate: float = 0.2
+    momentum: float = 0.9
+    seed: int = 0
+    update_interval: int = 100
+    drop_fraction: float = 0.3
+    stop_fraction: float = 0.75
+    compare_dense: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks every field.
+
+        Raises:
+            ValueError: If a value breaks its rule or two values contradict
+                each other.
+        """
+        for name, rule in RULES.items():
+            value = getattr(self, name)
+            if not rule.holds(value):
+                raise ValueError(
+                    f"`{name}` must be {rule.text}. Received: {name}={value!r}."
+                )
+        if self.compare_dense and self.method == "dense":
+            raise ValueError(
+                "`compare_dense` needs a sparse method to compare with. "
+                "Received: compare_dense=True, method='dense'. Choose one of "
+                f"{', '.join(_sparse_methods())}, or leave it out."
+            )
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods to train, in order."""
+        return ("dense", self.method) if self.compare_dense else (self.method,)
+
+
+def _sparse_methods() -> tuple[str, ...]:
+    return tuple(
+        name for name, method in methods.METHODS.items() if method.is_sparse
+    )
