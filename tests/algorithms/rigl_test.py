@@ -1,0 +1,347 @@
+import dataclasses
+import inspect
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.core import oracle
+from tf_rigl.algorithms import Algorithm
+from tf_rigl.algorithms import RigL
+from tf_rigl.algorithms import Static
+from tf_rigl.algorithms import rigl
+from tf_rigl.core import random_masks
+from tf_rigl.core import schedules
+
+MODES = ("eager", "graph", "xla")
+
+
+def compiled(function, mode):
+    if mode == "eager":
+        return function
+    return tf.function(function, jit_compile=mode == "xla", autograph=False)
+
+
+def pattern(schedule, batches):
+    """1 where a batch takes a gradient step, 0 where it updates the masks."""
+    ints = [int(not schedule.is_update(batch)) for batch in range(batches)]
+    update_index = tf.function(schedule.update_index)
+    tensors = [
+        int(update_index(tf.constant(batch, tf.int64)) < 0)
+        for batch in range(batches)
+    ]
+    assert ints == tensors
+    return " ".join(map(str, ints))
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "interval", "expected"),
+    [
+        (3, 7, 2, "1 1 1 0 1 1 0 1 1 0 1"),
+        (1, 5, 3, "1 0 1 1 1 0 1 1 1 1 1"),
+        (0, 4, 1, "0 1 0 1 0 1 0 1 0 1 1"),
+    ],
+)
+def test_steps_of_the_reference(start, stop, interval, expected):
+    """An update consumes a batch and leaves the step as it was."""
+    algorithm = RigL(stop, interval, start_step=start, preset="tf1")
+    assert pattern(algorithm.schedule, 11) == expected
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "interval", "expected"),
+    [
+        (3, 7, 2, "1 1 1 0 1 0 1 1 1 1 1"),
+        (1, 5, 3, "1 0 1 1 0 1 1 1 1 1 1"),
+        (0, 4, 1, "0 0 0 0 1 1 1 1 1 1 1"),
+    ],
+)
+def test_steps_of_the_paper(start, stop, interval, expected):
+    algorithm = RigL(stop, interval, start_step=start)
+    assert algorithm == RigL(stop, interval, start_step=start, preset="paper")
+    assert pattern(algorithm.schedule, 11) == expected
+
+
+def test_reference_run_of_imagenet():
+    """32,000 gradient steps and 251 mask updates, the last of which is idle."""
+    schedule = RigL(25_000, preset="tf1").schedule
+    assert schedule.num_updates == 251
+    assert schedule.is_update(250 * 101)
+    assert not any(map(schedule.is_update, range(250 * 101 + 1, 32_252)))
+    fractions = rigl._drop_fractions(RigL(25_000, preset="tf1"))
+    assert fractions[0] == 0.3
+    assert fractions[-1] == 0
+
+
+@pytest.mark.parametrize(
+    ("preset", "switches"),
+    [("paper", (True, False, True, True)), ("tf1", (True, True, False, True))],
+)
+def test_presets(preset, switches):
+    algorithm = RigL(preset=preset)
+    names = (
+        "update_at_start",
+        "include_stop",
+        "updates_advance_step",
+        "skip_weight_update",
+    )
+    assert tuple(getattr(algorithm, name) for name in names) == switches
+    for name, value in zip(names, switches, strict=True):
+        flipped = RigL(preset=preset, **{name: not value})
+        assert getattr(flipped, name) is not value
+        others = set(names) - {name}
+        assert all(
+            getattr(flipped, other) == getattr(algorithm, other)
+            for other in others
+        )
+
+
+def test_switches_reach_the_schedule():
+    schedule = RigL(
+        50,
+        7,
+        start_step=3,
+        update_at_start=False,
+        include_stop=True,
+        updates_advance_step=False,
+    ).schedule
+    assert schedule == schedules.UpdateSchedule(
+        3,
+        50,
+        7,
+        update_at_start=False,
+        include_stop=True,
+        updates_advance_step=False,
+    )
+
+
+def test_defaults():
+    algorithm = RigL()
+    assert algorithm.name == "rigl"
+    assert algorithm.stop_step is None
+    assert algorithm.update_interval == 100
+    assert algorithm.drop_fraction == 0.3
+    assert algorithm.start_step == 0
+    assert algorithm.decay == "cosine"
+    assert algorithm.skip_weight_update
+
+
+@pytest.mark.parametrize("method", [RigL, Static])
+def test_has_what_the_protocol_asks_for(method):
+    """Also the names and the order of the methods' parameters."""
+    for name, member in vars(Algorithm).items():
+        if isinstance(member, property):
+            assert hasattr(method, name)
+        elif not name.startswith("_"):
+            actual = inspect.signature(getattr(method, name))
+            expected = inspect.signature(member)
+            assert list(actual.parameters) == list(expected.parameters)
+
+
+@pytest.mark.parametrize(
+    ("decay", "fractions"),
+    [
+        ("cosine", [0.25606602, 0.15, 0.04393398, 0]),
+        ("constant", [0.3, 0.3, 0.3, 0.3]),
+        ("linear", [0.225, 0.15, 0.075, 0]),
+        ("inverse_power", [0.1265625, 0.0375, 0.0046875, 0]),
+        (lambda alpha, progress: alpha * progress, [0.075, 0.15, 0.225, 0.3]),
+    ],
+)
+def test_counts_follow_the_decay(decay, fractions):
+    """At t = 25, 50, 75 and 100 of 100, with a start at 25."""
+    algorithm = RigL(100, 25, start_step=25, decay=decay, include_stop=True)
+    nonzeros = 4_001  # None of the products is an integer.
+    generator = np.random.default_rng(0)
+    weights = generator.normal(size=10_000).astype(np.float32)
+    mask = np.arange(10_000) < nonzeros
+    # Nothing dropped comes back: gradients are 0 within the mask.
+    gradient = np.where(mask, 0, 1 + np.abs(weights)).astype(np.float32)
+    update = compiled(algorithm.update, "graph")
+    for index, fraction in enumerate(fractions):
+        new, dropped, grown = update(
+            weights, mask, gradient, tf.constant(index, tf.int64)
+        )
+        count = math.floor(fraction * nonzeros)
+        assert np.count_nonzero(dropped) == np.count_nonzero(grown) == count
+        np.testing.assert_array_equal(
+            new, oracle.drop_and_grow(weights, mask, gradient, count)
+        )
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "dtype", [tf.float16, tf.bfloat16, tf.float32, tf.float64], ids=str
+)
+def test_run_equals_the_oracle(mode, dtype):
+    """Thirty updates in which weights and gradients change each time."""
+    algorithm = RigL(30, 1, drop_fraction=0.5)
+    update = compiled(algorithm.update, mode)
+    generator = np.random.default_rng(0)
+    shape, nonzeros = (3, 3, 4, 8), 60
+    mask = random_masks.random_mask(shape, nonzeros, 0, "w").numpy()
+    for index in range(30):
+        dense, gradient = generator.normal(size=(2, *shape)).astype(
+            dtype.as_numpy_dtype
+        )
+        weights = np.where(mask, dense, dense.dtype.type(0))
+        new, _, _ = update(
+            tf.constant(weights),
+            tf.constant(mask),
+            tf.constant(gradient),
+            tf.constant(index, tf.int64),
+        )
+        fraction = schedules.cosine(0.5, index / 30)
+        expected = oracle.drop_and_grow(
+            weights, mask, gradient, math.floor(fraction * nonzeros)
+        )
+        np.testing.assert_array_equal(new, expected)
+        assert np.count_nonzero(expected) == nonzeros
+        mask = expected
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_drop_fraction_zero_moves_nothing(mode):
+    algorithm = RigL(10, 1, drop_fraction=0)
+    mask = np.array([True, False, True, False])
+    new, dropped, grown = compiled(algorithm.update, mode)(
+        tf.zeros(4),
+        tf.constant(mask),
+        tf.constant([1.0, 2.0, 3.0, 4.0]),
+        tf.constant(0, tf.int64),
+    )
+    np.testing.assert_array_equal(new, mask)
+    assert not np.any(dropped | grown)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_schedule_without_updates_compiles(mode):
+    """The branch of the update is built even where it is never taken."""
+    algorithm = RigL(0)
+    mask = tf.constant([True, False])
+
+    def step(iteration):
+        index = algorithm.schedule.update_index(iteration)
+        return tf.cond(
+            index >= 0,
+            lambda: algorithm.update(tf.ones(2), mask, tf.ones(2), index).mask,
+            lambda: mask,
+        )
+
+    for iteration in (0, 1):
+        new = compiled(step, mode)(tf.constant(iteration, tf.int64))
+        np.testing.assert_array_equal(new, mask)
+
+
+@pytest.mark.parametrize(
+    ("total", "stop"), [(1000, 750), (10, 8), (2, 2), (1, 1), (0, 0)]
+)
+def test_stop_step_is_three_quarters_of_the_run(total, stop):
+    resolved = RigL(update_interval=3, preset="tf1").resolve(total)
+    assert resolved == RigL(stop, 3, preset="tf1")
+    assert resolved.schedule.stop_step == stop
+
+
+def test_resolve_keeps_a_stop_step():
+    algorithm = RigL(stop_step=10)
+    assert algorithm.resolve(1000) is algorithm
+    assert algorithm.resolve(None) is algorithm
+
+
+def test_resolve_keeps_everything_else():
+    algorithm = RigL(
+        None, 7, 0.4, 2, "linear", "tf1", False, False, True, False
+    )
+    resolved = algorithm.resolve(100)
+    assert dataclasses.replace(resolved, stop_step=None) == algorithm
+    assert resolved.stop_step == 75
+
+
+def test_unknown_length_of_the_run():
+    match = (
+        r"`stop_step` is needed.*Received: stop_step=None\. Pass "
+        r"RigL\(stop_step=\.\.\.\)"
+    )
+    with pytest.raises(ValueError, match=match):
+        RigL().resolve(None)
+    with pytest.raises(ValueError, match=match):
+        _ = RigL().schedule
+
+
+def test_run_too_short_for_the_start():
+    with pytest.raises(
+        ValueError,
+        match=r"`stop_step` must not be before `start_step`\. Received: "
+        r"start_step=100, stop_step=75\. Train longer",
+    ):
+        RigL(start_step=100).resolve(100)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"preset": "tf2"}, r"`preset` must be one of \('paper', 'tf1'\).*tf2"),
+        ({"drop_fraction": 1.1}, r"`drop_fraction` .* in \[0, 1\].*=1\.1\."),
+        ({"drop_fraction": -0.1}, r"`drop_fraction` .* in \[0, 1\].*=-0\.1\."),
+        ({"drop_fraction": math.nan}, r"`drop_fraction` .*=nan\."),
+        ({"decay": "cubic"}, r"`decay` must be one of \('cosine'.*'cubic'"),
+        ({"start_step": -1}, r"`start_step` must be at least 0.*=-1\."),
+        ({"update_interval": 0}, r"`update_interval` must be at least 1.*=0\."),
+        ({"start_step": 9, "stop_step": 8}, r"start_step=9, stop_step=8\."),
+        ({"stop_step": -1}, r"start_step=0, stop_step=-1\."),
+    ],
+)
+def test_bad_arguments(arguments, match):
+    """Said at construction, also where `stop_step` is still unknown."""
+    with pytest.raises(ValueError, match=match):
+        RigL(**arguments)
+
+
+@pytest.mark.parametrize("name", ["stop_step", "start_step", "update_interval"])
+def test_steps_are_integers(name):
+    with pytest.raises(TypeError, match=rf"`{name}` must be an integer.*=7\.5"):
+        RigL(**{name: 7.5})
+
+
+def test_decay_out_of_range():
+    algorithm = RigL(10, 1, decay=lambda alpha, progress: 2 * alpha + 1)
+    with pytest.raises(ValueError, match=r"`decay` must return a fraction"):
+        algorithm.update(
+            tf.ones(2),
+            tf.constant([True, False]),
+            tf.ones(2),
+            tf.constant(0, tf.int64),
+        )
+
+
+@pytest.mark.parametrize("preset", ["paper", "tf1"])
+def test_configuration_round_trip(preset):
+    algorithm = RigL(
+        500, 20, 0.25, 5, "linear", preset, include_stop=preset == "paper"
+    )
+    config = algorithm.get_config()
+    assert list(config) == [f.name for f in dataclasses.fields(RigL)]
+    assert RigL(**config) == algorithm
+    assert hash(RigL(**config)) == hash(algorithm)
+
+
+def test_immutable():
+    algorithm = RigL()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        algorithm.stop_step = 3
+
+
+def test_methods_are_told_apart():
+    """The table of fractions is kept by method, not by name."""
+    kept = []
+    for fraction in (0.5, 1.0):
+        algorithm = RigL(10, 1, drop_fraction=fraction)
+        result = algorithm.update(
+            tf.constant([4.0, 3, 2, 1, 0, 0, 0, 0]),
+            tf.constant([True] * 4 + [False] * 4),
+            tf.constant([0.0] * 4 + [1] * 4),
+            tf.constant(0, tf.int64),
+        )
+        kept.append(int(np.count_nonzero(result.mask[:4])))
+    assert kept == [2, 0]

@@ -1,0 +1,50 @@
+"""Drop and grow in plain NumPy: what the TensorFlow code must agree with.
+
+Every float of the four dtypes is a float64 as it stands, so comparing there
+is exact. Nothing here is fast.
+"""
+
+import numpy as np
+
+
+def to_float64(values):
+    """The same numbers; a signalling NaN becomes a quiet one in silence."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(values).astype(np.float64)
+
+
+def largest(values, candidates, count):
+    """The `count` candidates of largest magnitude, ties to the lowest index.
+
+    NaN ranks above infinity. Returns a bool array of the shape of `values`.
+    """
+    magnitudes = np.abs(to_float64(values)).ravel()
+    is_nan = np.isnan(magnitudes)
+    indices = np.flatnonzero(candidates)
+    descending = -np.where(is_nan, np.inf, magnitudes)
+    indices = indices[np.argsort(descending[indices], kind="stable")]
+    indices = indices[np.argsort(~is_nan[indices], kind="stable")]
+    chosen = np.zeros(magnitudes.size, bool)
+    chosen[indices[:count]] = True
+    return chosen.reshape(np.shape(values))
+
+
+def largest_by_partition(values, candidates, count):
+    """The same for large arrays without NaN, in linear time; count >= 1."""
+    magnitudes = np.abs(values)
+    among = magnitudes[candidates]
+    threshold = np.partition(among, among.size - count)[among.size - count]
+    chosen = candidates & (magnitudes > threshold)
+    tied = np.flatnonzero(candidates & (magnitudes == threshold))
+    chosen.flat[tied[: count - np.count_nonzero(chosen)]] = True
+    return chosen
+
+
+def drop_and_grow(weights, mask, scores, count, select=largest):
+    """The new mask after dropping and growing `count` connections."""
+    if not np.isfinite(to_float64(scores)).all():
+        return mask.copy()
+    nonzeros = np.count_nonzero(mask)
+    count = min(count, nonzeros)
+    kept = select(weights, mask, nonzeros - count)
+    return kept | select(scores, ~kept, count)

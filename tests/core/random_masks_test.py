@@ -1,0 +1,190 @@
+import hashlib
+import math
+import os
+import pathlib
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.core import strategies
+from tf_rigl.core import distributions
+from tf_rigl.core import random_masks
+from tf_rigl.core.random_masks import random_mask
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# The mask of `digest()` on every machine, and with every later version: a run
+# that is repeated from its seed begins with the same connections.
+DIGEST = "a08ea7f87dc375282a7a894dd1479fb2aec16f19eb66e067ec54d744bb62e67d"
+
+
+def digest():
+    mask = random_mask((40, 50), 700, seed=3, path="dense/kernel")
+    return hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("shape", "sparsity", "ones"),
+    [((30, 4), 0.5, 60), ((1, 2, 1, 4), 0.8, 2), ((30,), 0.1, 27)],
+)
+def test_allotted_counts(shape, sparsity, ones):
+    counts = distributions.allocate({"w": shape}, sparsity)
+    mask = random_mask(shape, counts["w"], 0, "w")
+    assert mask.dtype == tf.bool
+    assert mask.shape == shape
+    assert np.count_nonzero(mask) == ones
+
+
+@strategies.examples(60)
+@given(
+    shape=st.lists(st.integers(1, 9), max_size=4),
+    share=st.floats(0, 1),
+    seed=st.integers(-(2**31), 2**31 - 1),
+    path=st.text(max_size=20),
+)
+def test_counts_are_exact(shape, share, seed, path):
+    nonzeros = round(share * math.prod(shape))
+    mask = random_mask(shape, nonzeros, seed, path)
+    assert mask.shape == shape
+    assert np.count_nonzero(mask) == nonzeros
+
+
+def test_count_beyond_float32():
+    nonzeros = 2**24 + 1
+    draw = tf.function(
+        lambda: random_mask((2**12, 2**12 + 1), nonzeros, 0, "w"),
+        jit_compile=True,
+    )
+    assert np.count_nonzero(draw()) == nonzeros
+
+
+@pytest.fixture(name="draws", scope="module")
+def draws_fixture():
+    """Masks of 9 among 30 positions, one row for each of 400 seeds."""
+    return np.stack(
+        [
+            random_mask((5, 6), 9, seed, "w").numpy().ravel()
+            for seed in range(400)
+        ]
+    )
+
+
+def test_every_position_is_as_likely_as_another(draws):
+    seeds, size = draws.shape
+    share = 9 / size
+    variance = seeds * share * (1 - share)
+    chi_square = ((draws.sum(0) - seeds * share) ** 2 / variance).sum()
+    # The sum over positions is fixed, hence the factor and 29 degrees of
+    # freedom, of which 99.9 % of draws lie between the bounds.
+    assert 10.1 < chi_square * (size - 1) / size < 60.9
+
+
+def test_positions_do_not_attract_or_repel_each_other(draws):
+    """Neighbours are active together as often as chance has it."""
+    seeds, size = draws.shape
+    expected = seeds * size * (9 / size) * (8 / (size - 1))
+    together = np.count_nonzero(draws & np.roll(draws, 1, axis=1))
+    assert abs(together - expected) < 4 * math.sqrt(expected)
+
+
+def test_no_two_of_400_masks_are_the_same(draws):
+    assert len(np.unique(draws, axis=0)) == len(draws)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"seed": 1},
+        {"seed": -1},
+        {"path": "dense_1/kernel"},
+        {"path": ""},
+    ],
+    ids=str,
+)
+def test_other_seeds_and_paths_give_other_masks(other):
+    arguments = {"seed": 0, "path": "dense/kernel"}
+    one = random_mask((100, 100), 1000, **arguments)
+    two = random_mask((100, 100), 1000, **{**arguments, **other})
+    both = np.count_nonzero(one & two)
+    # As many as two independent masks have in common: 100, give or take.
+    assert 60 < both < 140
+
+
+def test_mask_of_fewer_is_a_part_of_the_mask_of_more():
+    few = random_mask((100,), 20, 5, "w")
+    many = random_mask((100,), 60, 5, "w")
+    assert not np.any(few & ~many)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_same_in_compiled_functions(jit_compile):
+    draw = tf.function(
+        lambda: random_mask((40, 50), 700, 3, "dense/kernel"),
+        jit_compile=jit_compile,
+    )
+    np.testing.assert_array_equal(
+        draw(), random_mask((40, 50), 700, 3, "dense/kernel")
+    )
+
+
+def test_global_seed_does_not_matter():
+    tf.random.set_seed(1)
+    one = random_mask((100,), 50, 0, "w")
+    tf.random.set_seed(2)
+    np.testing.assert_array_equal(one, random_mask((100,), 50, 0, "w"))
+
+
+def test_same_with_every_version():
+    assert digest() == DIGEST
+
+
+def test_same_in_another_process():
+    """Python's own hash differs there."""
+    code = (
+        "from tests.core import random_masks_test as test\n"
+        "print(test.digest(), hash('dense/kernel'))"
+    )
+    path = os.pathsep.join([str(ROOT), *sys.path])
+    salt = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONHASHSEED": salt, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    found, other_hash = result.stdout.split()
+    assert int(other_hash) != hash("dense/kernel")
+    assert found == digest()
+
+
+def test_seed_holds_seed_path_and_step():
+    seed = random_masks.stateless_seed(7, "a/kernel", 5)
+    assert seed.dtype == tf.int64
+    assert seed.numpy().tolist() == [7, (zlib.crc32(b"a/kernel") << 31) + 5]
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
+def test_seeds_differ_by_step(mode):
+    def function(step):
+        return random_masks.stateless_seed(-3, "w", step)
+
+    if mode != "eager":
+        function = tf.function(function, jit_compile=mode == "xla")
+    steps = [0, 1, 100, 2**31 - 1]
+    seeds = {tuple(function(tf.constant(s)).numpy()) for s in steps}
+    assert len(seeds) == len(steps)
+    seeds.add(tuple(random_masks.stateless_seed(-3, "v").numpy()))
+    assert len(seeds) == len(steps) + 1
+
+
+def test_highest_path_and_step_fit():
+    """The largest CRC-32 and step stay within 63 bits."""
+    assert ((2**32 - 1) << 31) + 2**31 - 1 == 2**63 - 1

@@ -1,0 +1,295 @@
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.core import strategies
+from tf_rigl.core import schedules
+
+BOOLEANS = (False, True)
+
+
+def update_steps(schedule, batches=400):
+    return [batch for batch in range(batches) if schedule.is_update(batch)]
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "interval", "switches", "steps"),
+    [
+        (0, 10, 3, {}, [0, 3, 6, 9]),
+        (0, 9, 3, {}, [0, 3, 6]),
+        (0, 9, 3, {"include_stop": True}, [0, 3, 6, 9]),
+        (0, 9, 3, {"update_at_start": False}, [3, 6]),
+        (5, 12, 3, {}, [5, 8, 11]),
+        (5, 11, 3, {}, [5, 8]),
+        (5, 11, 3, {"include_stop": True}, [5, 8, 11]),
+        (5, 11, 3, {"update_at_start": False, "include_stop": True}, [8, 11]),
+        # Each update takes a batch of its own, and t stays at 0, 3, 6, 9.
+        (0, 10, 3, {"updates_advance_step": False}, [0, 4, 8, 12]),
+        # t = 8 and 11; no update before the batch of t = 8.
+        (
+            5,
+            12,
+            3,
+            {"updates_advance_step": False, "update_at_start": False},
+            [8, 12],
+        ),
+        (0, 4, 100, {}, [0]),
+        (0, 4, 100, {"update_at_start": False}, []),
+        (4, 4, 1, {}, []),
+        (4, 4, 1, {"include_stop": True}, [4]),
+        (0, 0, 1, {"update_at_start": False}, []),
+        (0, 3, 1, {}, [0, 1, 2]),
+    ],
+)
+def test_steps_of_updates(start, stop, interval, switches, steps):
+    schedule = schedules.UpdateSchedule(start, stop, interval, **switches)
+    assert update_steps(schedule) == steps
+    assert schedule.num_updates == len(steps)
+
+
+@strategies.examples(300)
+@given(
+    start=st.integers(0, 30),
+    length=st.integers(0, 60),
+    interval=st.integers(1, 12),
+    switches=st.fixed_dictionaries(
+        dict.fromkeys(
+            ("update_at_start", "include_stop", "updates_advance_step"),
+            st.booleans(),
+        )
+    ),
+)
+def test_follows_the_counter_batch_by_batch(start, length, interval, switches):
+    """The closed form equals a loop that counts t by itself."""
+    stop = start + length
+    schedule = schedules.UpdateSchedule(start, stop, interval, **switches)
+    t, updates, updated_at = 0, 0, None
+    for batch in range(200):
+        due = (
+            start <= t < stop + switches["include_stop"]
+            and (t - start) % interval == 0
+            and (t > start or switches["update_at_start"])
+            # Where t stands still, the batch after an update trains.
+            and (switches["updates_advance_step"] or t != updated_at)
+        )
+        assert schedule.is_update(batch) == due, batch
+        if due:
+            assert schedule.time_of_update(updates) == t
+            updates += 1
+            updated_at = t
+        if not due or switches["updates_advance_step"]:
+            t += 1
+    assert schedule.num_updates == updates
+
+
+@pytest.mark.parametrize("update_at_start", BOOLEANS)
+@pytest.mark.parametrize("include_stop", BOOLEANS)
+@pytest.mark.parametrize("updates_advance_step", BOOLEANS)
+@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
+def test_tensors_agree_with_integers(
+    update_at_start, include_stop, updates_advance_step, mode
+):
+    schedule = schedules.UpdateSchedule(
+        4,
+        22,
+        3,
+        update_at_start=update_at_start,
+        include_stop=include_stop,
+        updates_advance_step=updates_advance_step,
+    )
+    function = schedule.update_index
+    if mode != "eager":
+        function = tf.function(function, jit_compile=mode == "xla")
+    updates = 0
+    for batch in range(50):
+        index = function(tf.constant(batch, tf.int64))
+        assert index.dtype == tf.int64
+        if schedule.is_update(batch):
+            assert index == updates
+            updates += 1
+        else:
+            assert index == -1
+    assert updates == schedule.num_updates
+
+
+def test_counter_of_32_bits():
+    schedule = schedules.UpdateSchedule(0, 10, 5)
+    assert schedule.update_index(tf.constant(5, tf.int32)) == 1
+
+
+def test_counter_beyond_32_bits():
+    schedule = schedules.UpdateSchedule(0, 2**40, 2**20)
+    assert schedule.update_index(tf.constant(2**39, tf.int64)) == 2**19
+    assert schedule.is_update(2**39)
+    assert schedule.num_updates == 2**20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ((-1, 5, 1), r"`start_step` must be at least 0.*start_step=-1\."),
+        (
+            (6, 5, 1),
+            r"`stop_step` must not be before `start_step`\. Received: "
+            r"start_step=6, stop_step=5\.",
+        ),
+        ((0, 5, 0), r"`update_interval` must be at least 1.*interval=0\."),
+        ((0, 5, -3), r"`update_interval` must be at least 1.*interval=-3\."),
+    ],
+)
+def test_bad_steps(arguments, match):
+    with pytest.raises(ValueError, match=match):
+        schedules.UpdateSchedule(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ((0.0, 5, 1), "start_step"),
+        ((0, 0.75 * 1000, 1), "stop_step"),
+        ((0, 5, "1"), "update_interval"),
+    ],
+)
+def test_steps_are_integers(arguments, name):
+    """Three quarters of the steps, unrounded, would fail deep in a graph."""
+    with pytest.raises(
+        TypeError, match=rf"`{name}` must be an integer.*Received: {name}="
+    ):
+        schedules.UpdateSchedule(*arguments)
+
+
+def test_steps_may_be_integers_of_numpy():
+    schedule = schedules.UpdateSchedule(*np.array([2, 9, 3]))
+    assert update_steps(schedule) == [2, 5, 8]
+
+
+@pytest.mark.parametrize(
+    ("decay", "fractions"),
+    [
+        # t = 25, 50, 75 and 100 of 100: t is not shifted by the start.
+        ("cosine", [0.25606602, 0.15, 0.04393398, 0]),
+        ("constant", [0.3, 0.3, 0.3, 0.3]),
+        ("linear", [0.225, 0.15, 0.075, 0]),
+        ("inverse_power", [0.1265625, 0.0375, 0.0046875, 0]),
+    ],
+)
+def test_drop_fractions(decay, fractions):
+    schedule = schedules.UpdateSchedule(25, 100, 25, include_stop=True)
+    table = schedules.drop_fractions(schedule, 0.3, schedules.DECAYS[decay])
+    assert table.dtype == np.float64
+    np.testing.assert_allclose(table, fractions, rtol=1e-7, atol=0)
+
+
+@pytest.mark.parametrize("decay", schedules.DECAYS)
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+def test_drop_fractions_begin_at_alpha_and_never_rise(decay, alpha):
+    schedule = schedules.UpdateSchedule(0, 1000, 10, include_stop=True)
+    table = schedules.drop_fractions(schedule, alpha, schedules.DECAYS[decay])
+    assert table.shape == (101,)
+    assert table[0] == alpha
+    assert (np.diff(table) <= 0).all()
+    assert table[-1] == (alpha if decay == "constant" else 0)
+
+
+def test_drop_fractions_where_updates_take_batches_of_their_own():
+    """Progress is that of t, which the updates do not advance."""
+    advancing, standing = (
+        schedules.drop_fractions(
+            schedules.UpdateSchedule(0, 100, 10, updates_advance_step=advance),
+            0.3,
+            schedules.cosine,
+        )
+        for advance in (True, False)
+    )
+    np.testing.assert_array_equal(advancing, standing)
+
+
+def test_own_decay_gets_alpha_and_progress():
+    calls = []
+
+    def decay(alpha, progress):
+        calls.append((alpha, progress))
+        return alpha * progress
+
+    schedule = schedules.UpdateSchedule(2, 8, 2, include_stop=True)
+    table = schedules.drop_fractions(schedule, 0.4, decay)
+    assert calls == [(0.4, 0.25), (0.4, 0.5), (0.4, 0.75), (0.4, 1.0)]
+    np.testing.assert_allclose(table, [0.1, 0.2, 0.3, 0.4])
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, math.nan, math.inf])
+def test_decay_must_return_a_fraction(value):
+    schedule = schedules.UpdateSchedule(0, 10, 5)
+    with pytest.raises(
+        ValueError,
+        match=r"`decay` must return a fraction.*Received: .* at step 5 with "
+        r"drop_fraction=0\.3\.",
+    ):
+        schedules.drop_fractions(
+            schedule, 0.3, lambda alpha, progress: value if progress else 0.3
+        )
+
+
+def test_no_updates_no_fractions():
+    for stop in (0, 7):
+        schedule = schedules.UpdateSchedule(stop, stop, 1)
+        table = schedules.drop_fractions(schedule, 0.3, schedules.cosine)
+        assert table.shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("fraction", "nonzeros", "count"),
+    [
+        (0.3, 10, 3),
+        (0.3, 9, 2),
+        (0.3, 3, 0),
+        (0.0, 10, 0),
+        (1.0, 10, 10),
+        (0.5, 0, 0),
+        # One more or less in float32, whose integers end at 2**24.
+        (1.0, 2**24 + 1, 2**24 + 1),
+        (0.5, 2**31 + 3, 2**30 + 1),
+    ],
+)
+@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
+def test_drop_count(fraction, nonzeros, count, mode):
+    def function(nonzeros):
+        fractions = np.array([0.125, fraction])
+        return schedules.drop_count(
+            fractions, tf.constant(1, tf.int64), nonzeros
+        )
+
+    if mode != "eager":
+        function = tf.function(function, jit_compile=mode == "xla")
+    result = function(tf.constant(nonzeros, tf.int64))
+    assert result.dtype == tf.int64
+    assert result == count
+
+
+def test_drop_count_of_no_update_reads_the_first():
+    """In a graph the count is computed where no update is due as well."""
+    fractions = np.array([0.5, 0.25])
+    assert schedules.drop_count(fractions, tf.constant(-1, tf.int64), 8) == 4
+
+
+@strategies.examples(300)
+@given(
+    alpha=st.floats(0, 1),
+    nonzeros=st.integers(0, 2**40),
+    decay=st.sampled_from(sorted(schedules.DECAYS)),
+    update=st.integers(0, 9),
+)
+def test_drop_count_is_the_floor(alpha, nonzeros, decay, update):
+    schedule = schedules.UpdateSchedule(0, 100, 10)
+    fractions = schedules.drop_fractions(
+        schedule, alpha, schedules.DECAYS[decay]
+    )
+    count = schedules.drop_count(
+        fractions, tf.constant(update, tf.int64), nonzeros
+    )
+    assert count == math.floor(float(fractions[update]) * nonzeros)
+    assert 0 <= count <= nonzeros
