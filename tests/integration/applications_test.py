@@ -5,10 +5,10 @@ import inspect
 
 import numpy as np
 import pytest
-from tests.conftest import FLAVOURS
-from tests.integration import support
 
 import tf_rigl
+from tests.conftest import FLAVOURS
+from tests.integration import support
 
 SIDE = 96
 SAMPLE = ("MobileNet", "MobileNetV3Small")

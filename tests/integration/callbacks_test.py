@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.integration import support
-from tests.integration import zoo
 
 import tf_rigl
+from tests.integration import support
+from tests.integration import zoo
 from tf_rigl.integration import optimizer_hook
 from tf_rigl.integration.flavour import flavour_of
 from tf_rigl.integration.masked_weight import masked_weights

@@ -5,11 +5,11 @@ import importlib
 import numpy as np
 import pytest
 import tensorflow as tf
+
+import tf_rigl
 from tests.conftest import FLAVOURS
 from tests.integration import support
 from tests.integration import zoo
-
-import tf_rigl
 from tf_rigl.integration.mask_store import ATTRIBUTE
 
 ALGORITHM = tf_rigl.RigL(update_interval=2)

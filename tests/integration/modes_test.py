@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.integration import support
 
 import tf_rigl
+from tests.integration import support
 from tf_rigl.integration.masked_weight import masked_weights
 
 ALGORITHM = tf_rigl.RigL(stop_step=12, update_interval=3)

@@ -4,9 +4,9 @@ import inspect
 
 import numpy as np
 import pytest
-from tests.integration import support
 
 import tf_rigl
+from tests.integration import support
 
 UNSUPPORTED = {"Adafactor"}
 NOT_UPDATING = {"Optimizer", "LossScaleOptimizer", "MultiOptimizer"}

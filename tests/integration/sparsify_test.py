@@ -7,10 +7,10 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.integration import support
-from tests.integration import zoo
 
 import tf_rigl
+from tests.integration import support
+from tests.integration import zoo
 
 MLP = {
     "dense/kernel": 20 * 64,

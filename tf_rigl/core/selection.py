@@ -8,6 +8,9 @@ treat denormals as zero on some devices; integers compare alike in eager mode,
 in graphs and under XLA.
 """
 
+import functools
+from typing import Any
+
 import tensorflow as tf
 
 _MAGNITUDE_BITS = {
@@ -115,6 +118,30 @@ def largest_integers_mask(keys: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
 def _largest_keys_mask(
     keys: tf.Tensor, count: tf.Tensor, bits: int
 ) -> tf.Tensor:
+    flat = tf.reshape(keys, [-1])
+    select = _selection(flat.shape[0], keys.dtype, bits)
+    return tf.reshape(select(flat, count), keys.shape)
+
+
+@functools.cache
+def _selection(size: int, dtype: tf.DType, bits: int) -> Any:
+    """The selection among `size` keys as one graph function.
+
+    A network has many weights of one size; each calls the same function, so
+    that the graph of a training step holds its loops once.
+    """
+    return tf.function(
+        functools.partial(_select, bits=bits),
+        input_signature=[
+            tf.TensorSpec([size], dtype),
+            tf.TensorSpec([], tf.int64),
+        ],
+        autograph=False,
+        experimental_attributes={"_noinline": True},
+    )
+
+
+def _select(keys: tf.Tensor, count: tf.Tensor, bits: int) -> tf.Tensor:
     threshold = _kth_largest_key(keys, count, bits)
     above = keys > threshold
     tied = tf.equal(keys, threshold)

@@ -161,18 +161,22 @@ class _UpdateRule:
             return
         gradient = tf.convert_to_tensor(gradient)  # embeddings' are slices
 
-        def step() -> None:
-            self._masked_step(record, gradient, variable, *args)
+        def step() -> tf.Tensor:
+            return self._masked_step(record, gradient, variable, *args)
 
-        self._unless_skipped(step)
+        def update_mask() -> tf.Tensor:
+            return self._update_mask(record, gradient, variable, update)
+
         schedule = self._schedule
-        if schedule is not None:
-            update = self._update_index(schedule)
-            tf.cond(
-                update >= 0,
-                lambda: self._update_mask(record, gradient, variable, update),
-                _nothing,
-            )
+        if schedule is None:
+            step()
+            return
+        update = self._update_index(schedule)
+        if self._algorithm.skip_weight_update:
+            tf.cond(update >= 0, update_mask, step)
+        else:
+            step()
+            tf.cond(update >= 0, update_mask, _nothing)
 
     @tf.autograph.experimental.do_not_convert
     def apply_weight_decay(self, variables: Any) -> None:
@@ -208,7 +212,7 @@ class _UpdateRule:
         gradient: tf.Tensor,
         variable: Any,
         *args: Any,
-    ) -> None:
+    ) -> tf.Tensor:
         mask = tf.convert_to_tensor(record.mask)
         masked = tf.where(mask, gradient, tf.zeros_like(gradient))
         self._own_update_step(masked, variable, *args)
@@ -216,6 +220,7 @@ class _UpdateRule:
             _assign_masked(variable, mask)
             for slot in slots.slots_of(self._flavour, self._optimizer, record):
                 _assign_masked(slot, mask)
+        return _nothing()
 
     def _update_mask(
         self,
