@@ -1,11 +1,13 @@
 """Sparse training for Keras and TensorFlow: RigL and its family.
 
+```python
 import tf_rigl
 
 model = tf_rigl.sparsify(model, sparsity=0.9)
 model.compile(optimizer, loss)
 model.fit(data, callbacks=[tf_rigl.UpdateMasks(tf_rigl.RigL())])
 tf_rigl.strip(model).save("sparse.keras")
+```
 """
 
 from tf_rigl.accounting.model_profile import ModelProfile as ModelProfile

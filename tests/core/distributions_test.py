@@ -666,3 +666,17 @@ def test_all_fixed_must_agree_with_sparsity(shapes, fixed):
     reached = re.search(r"make ([\d.]+)\. ", str(caught.value))[1]
     counts = allocate(shapes, float(reached), fixed)
     assert counts == allocate(shapes, 0.9, fixed, budget="reference")
+
+
+def test_one_dense_name_is_not_taken_letter_by_letter():
+    shapes = {"fc1": (20, 30), "f": (30, 10)}
+    assert distributions.allocate(
+        shapes, 0.5, dense="f"
+    ) == distributions.allocate(shapes, 0.5, dense=["f"])
+
+
+def test_dense_and_given_a_sparsity():
+    with pytest.raises(ValueError, match="not both. Received: .'fc1'."):
+        distributions.allocate(
+            {"fc1": (20, 30), "f": (30, 10)}, 0.5, {"fc1": 0.5}, dense=["fc1"]
+        )

@@ -142,6 +142,37 @@ def test_retraining_uses_the_new_algorithm(keras, model):
     assert updates(model) > 0
 
 
+def test_fit_after_an_interrupted_one(keras, model):
+    """As after Ctrl-C in a notebook."""
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    inputs, labels = support.make_data((20,), 64)
+    model.compile("sgd", support.crossentropy(keras))
+    algorithm = tf_rigl.RigL(stop_step=9, update_interval=1)
+    callback = tf_rigl.UpdateMasks(algorithm)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(inputs, labels, verbose=0, callbacks=[callback, Interrupt()])
+    model.fit(inputs, labels, verbose=0, callbacks=[callback])
+    assert optimizer_hook.installed(model.optimizer) is None
+    support.assert_masked(model)
+
+
+def test_subclass_with_the_name_of_an_optimizer(keras, model):
+    """Its rule is unknown, whatever it is called."""
+
+    class SGD(keras.optimizers.SGD):
+        def update_step(self, gradient, variable, *args):
+            flavour_of(self).raw(variable).assign_add(
+                tf.ones_like(gradient) * 0.01
+            )
+
+    support.train(keras, model, tf_rigl.Static(), optimizer=SGD(0.1))
+    support.assert_masked(model)
+
+
 def test_presets_in_training(keras, model):
     """The counter that tf1 holds back spreads updates by one more step."""
     algorithm = tf_rigl.RigL(stop_step=4, update_interval=1, preset="tf1")

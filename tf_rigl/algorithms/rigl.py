@@ -54,7 +54,9 @@ class RigL:
         decay: `"cosine"`, `"constant"`, `"linear"`, `"inverse_power"` (k = 3)
             or a function of (α, t / stop_step).
         preset: `"paper"` or `"tf1"`, the step pattern of
-            google-research/rigl: sets the arguments below that are None.
+            google-research/rigl: sets the arguments below that are None. Only
+            the pattern: with `start_step > 0` that repository's decays reach
+            their end `start_step` earlier.
         update_at_start: whether `start_step` itself updates the masks.
         include_stop: whether `stop_step` itself may.
         updates_advance_step: whether a batch that updates the masks advances
@@ -138,6 +140,16 @@ class RigL:
             updates_advance_step=bool(self.updates_advance_step),
         )
 
+    @functools.cached_property
+    def _drop_fractions(self) -> np.ndarray:
+        """One table for all weights of a model."""
+        decay = self.decay
+        return schedules.drop_fractions(
+            self.schedule,
+            self.drop_fraction,
+            decay if callable(decay) else schedules.DECAYS[decay],
+        )
+
     def resolve(self, total_steps: int | None) -> "RigL":
         """The same with `stop_step` filled in."""
         if self.stop_step is not None or total_steps is None:
@@ -155,21 +167,10 @@ class RigL:
     ) -> MaskUpdate:
         """Algorithm 1's update of one weight."""
         count = schedules.drop_count(
-            _drop_fractions(self), update, selection.count_true(mask)
+            self._drop_fractions, update, selection.count_true(mask)
         )
         return drop_and_grow(weights, mask, gradient, count)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return dataclasses.asdict(self)
-
-
-@functools.lru_cache(maxsize=8)
-def _drop_fractions(algorithm: RigL) -> np.ndarray:
-    """One table for all weights of a model."""
-    decay = algorithm.decay
-    return schedules.drop_fractions(
-        algorithm.schedule,
-        algorithm.drop_fraction,
-        decay if callable(decay) else schedules.DECAYS[decay],
-    )

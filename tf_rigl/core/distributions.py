@@ -51,7 +51,7 @@ def allocate(
         sparsity: fraction of zeros over all of `shapes`, in [0, 1).
         distribution: `"uniform"`, `"er"`, `"erk"`, a mapping of names to
             sparsities, or a callable that returns one.
-        dense: names of weights that stay dense.
+        dense: names of weights that stay dense, or one name.
         budget: `"global"`: weights that stay dense (or are fixed by a
             mapping) count against the budget, and the sparsity over all
             weights is the one asked for: exactly
@@ -65,8 +65,9 @@ def allocate(
 
     Raises:
         ValueError: for a sparsity outside [0, 1), an unknown distribution,
-            budget or name, and for a budget that cannot be met; the message
-            names the largest sparsity that can.
+            budget or name, a weight that is both dense and given a sparsity,
+            and for a budget that cannot be met; the message names the
+            largest sparsity that can.
 
     References: Mocanu et al., "Scalable training of artificial neural
     networks with adaptive sparse connectivity inspired by network science",
@@ -79,7 +80,10 @@ def allocate(
         )
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     _check_sizes(sizes)
+    dense = [dense] if isinstance(dense, str) else list(dense)
     _check_names("dense", dense, sizes)
+    if isinstance(distribution, Mapping):
+        _check_no_overlap(distribution, dense)
     fixed = {name: sizes[name] for name in sizes if name in set(dense)}
     scores, given = _scores(shapes, sparsity, distribution, power)
     for name, fraction in given.items():
@@ -166,6 +170,18 @@ def density_scores(
             f"Received: power={power}. Usual values are 0 to 2."
         )
     return {name: ratio**power for name, ratio in ratios.items()}
+
+
+def _check_no_overlap(
+    distribution: Mapping[str, float], dense: Collection[str]
+) -> None:
+    both = sorted(set(distribution) & set(dense))
+    if both:
+        raise ValueError(
+            "A weight stays dense or is given a sparsity, not both. "
+            f"Received: {both} in `dense` and in `distribution`. Remove it "
+            "from one of them."
+        )
 
 
 def _scores(

@@ -48,6 +48,7 @@ def attach(optimizer: Any, model: Any, algorithm: Algorithm) -> Any:
     check_algorithm(algorithm)
     check_optimizer(flavour, optimizer, records)
     check_not_attached(flavour, optimizer)
+    optimizer_hook.uninstall(flavour, optimizer, records)
     optimizer_hook.install(
         flavour, optimizer, lambda: records, algorithm.resolve(None)
     )
@@ -89,9 +90,13 @@ def check_algorithm(algorithm: Any) -> None:
 
 
 def check_not_attached(flavour: Flavour, optimizer: Any) -> None:
-    """Raises a ValueError where an optimizer is attached already."""
+    """Raises a ValueError where an optimizer is attached already.
+
+    What an interrupted `fit` has left does not count; it is replaced.
+    """
     for updating in flavour.updating_optimizers(optimizer):
-        if optimizer_hook.installed(updating) is not None:
+        hook = optimizer_hook.installed(updating)
+        if hook is not None and not hook.for_one_fit:
             raise ValueError(
                 "An optimizer can be attached once. Received: "
                 f"optimizer={optimizer.name!r}, which is attached already. "

@@ -100,9 +100,12 @@ class UpdateMasks(ModelCallback):
         del logs
         self._installed = False
         self._last_counts = np.zeros(3, np.int64)
-        check_not_attached(model_flavour(self.model), self.model.optimizer)
+        flavour, optimizer = model_flavour(self.model), self.model.optimizer
+        check_not_attached(flavour, optimizer)
         if not is_deferred(self.model):
-            self._last_counts = _counts(self._records())
+            records = self._records()
+            self._last_counts = _counts(records)
+            optimizer_hook.uninstall(flavour, optimizer, records)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Installs the mask updates before the first epoch's first batch.
@@ -117,6 +120,7 @@ class UpdateMasks(ModelCallback):
                 self.model.optimizer,
                 self._records,
                 self.algorithm.resolve(self._total_steps(flavour, epoch)),
+                for_one_fit=True,
             )
             self._installed = True
 

@@ -33,8 +33,8 @@ class Flavour(abc.ABC):
     # Layer class that stores masks, and its aggregation of variables.
     mask_store_class: type
     only_first_replica: Any
-    # Optimizer class names that leave a zero weight with zero slots and a
-    # zero gradient at zero; others are masked again after each step.
+    # Names of optimizers that leave a zero weight with zero slots and a zero
+    # gradient at zero.
     zero_preserving: frozenset[str]
 
     def is_model(self, thing: Any) -> bool:
@@ -104,6 +104,16 @@ class Flavour(abc.ABC):
     @abc.abstractmethod
     def updating_optimizers(self, optimizer: Any) -> list[Any]:
         """The optimizers that own update rules, wrappers looked through."""
+
+    def keeps_zeros(self, optimizer: Any) -> bool:
+        """Whether masked weights and slots need not be masked after a step.
+
+        Only of Keras's own classes that is known; a subclass may have another
+        rule under the same name.
+        """
+        name = type(optimizer).__name__
+        own = getattr(self.keras.optimizers, name, None)
+        return name in self.zero_preserving and type(optimizer) is own
 
     def unsupported_optimizer(self, optimizer: Any) -> str | None:
         """Why an optimizer cannot train sparse weights, if it cannot."""
@@ -206,13 +216,16 @@ def model_flavour(model: Any) -> Flavour:
 def is_container(layer: Any) -> bool:
     """Whether a configuration of this layer holds those of its layers.
 
-    True for functional and sequential models. A user's subclass may build its
+    True for functional and sequential models, and for a user's subclass that
+    changes neither construction nor configuration; any other may build its
     layers itself, so it is not taken apart.
     """
-    cls = plain_class(layer)
-    return cls.__name__ in ("Functional", "Sequential") and (
-        cls.__module__.partition(".")[0] in BINDINGS
-    )
+    for cls in plain_class(layer).__mro__:
+        if cls.__module__.partition(".")[0] in BINDINGS:
+            return cls.__name__ in ("Functional", "Sequential")
+        if "__init__" in vars(cls) or "get_config" in vars(cls):
+            return False
+    return False
 
 
 def plain_class(layer: Any) -> type:

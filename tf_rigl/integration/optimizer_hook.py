@@ -37,10 +37,13 @@ class Hook:
         algorithm: the method at work, resolved.
         own: what the instance itself had in place of the overridden methods,
             None for those of its class.
+        for_one_fit: whether it ends with a call of `fit`; if one is found
+            later, that call was interrupted.
     """
 
     algorithm: Algorithm
     own: dict[str, Any]
+    for_one_fit: bool
 
 
 def installed(optimizer: Any) -> Hook | None:
@@ -53,6 +56,7 @@ def install(
     optimizer: Any,
     find_records: FindRecords,
     algorithm: Algorithm,
+    for_one_fit: bool = False,
 ) -> None:
     """Overrides the update rule of an optimizer.
 
@@ -63,6 +67,7 @@ def install(
             are first needed, since a model may get its weights only while its
             training step is traced.
         algorithm: a resolved method.
+        for_one_fit: whether the hook ends with the present call of `fit`.
     """
     for updating in flavour.updating_optimizers(optimizer):
         rule = _UpdateRule(flavour, updating, find_records, algorithm)
@@ -70,7 +75,7 @@ def install(
         # Into __dict__, past the attribute tracking of Keras and TensorFlow.
         updating.__dict__["update_step"] = rule.update_step
         updating.__dict__["_apply_weight_decay"] = rule.apply_weight_decay
-        updating.__dict__[_HOOK] = Hook(algorithm, own)
+        updating.__dict__[_HOOK] = Hook(algorithm, own, for_one_fit)
         if flavour.optimizer_is_built(updating):
             for record in find_records():
                 _mask_slots(flavour, updating, record)
@@ -113,7 +118,7 @@ class _UpdateRule:
         self._optimizer = optimizer
         self._find_records = find_records
         self._algorithm = algorithm
-        self._remask = type(optimizer).__name__ not in flavour.zero_preserving
+        self._remask = not flavour.keeps_zeros(optimizer)
         self._own_update_step = optimizer.update_step
         self._own_apply_weight_decay = optimizer._apply_weight_decay
 

@@ -36,10 +36,11 @@ def slots_of(
 
 def fresh_value(optimizer: Any, slot: Any) -> float:
     """What a slot holds for a connection that is new; 0 for nearly all."""
-    attribute = _FRESH_ACCUMULATOR.get(type(optimizer).__name__)
-    accumulators = getattr(optimizer, attribute, ()) if attribute else ()
-    is_accumulator = any(slot is other for other in accumulators)
-    return optimizer.initial_accumulator_value if is_accumulator else 0.0
+    for cls in type(optimizer).__mro__:
+        attribute = _FRESH_ACCUMULATOR.get(cls.__name__)
+        if attribute and any(s is slot for s in getattr(optimizer, attribute)):
+            return optimizer.initial_accumulator_value
+    return 0.0
 
 
 def check_all_found(
