@@ -676,7 +676,7 @@ def test_one_dense_name_is_not_taken_letter_by_letter():
 
 
 def test_dense_and_given_a_sparsity():
-    with pytest.raises(ValueError, match="not both. Received: .'fc1'."):
+    with pytest.raises(ValueError, match=r"not both. Received: \['fc1'\]"):
         distributions.allocate(
             {"fc1": (20, 30), "f": (30, 10)}, 0.5, {"fc1": 0.5}, dense=["fc1"]
         )

@@ -109,6 +109,18 @@ def test_replicas_with_weight_decay_and_averages(keras, two_replicas):
     support.assert_masked(model)
 
 
+def test_replicas_without_the_callback_are_static_sparse(keras, two_replicas):
+    with two_replicas.scope():
+        model = fresh_model(keras)
+        before = tf_rigl.masks(model)
+        optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+        support.train(keras, model, None, 1, optimizer=optimizer)
+    support.assert_same_masks(tf_rigl.masks(model), before)
+    for weight in masked_weights(model):
+        for replica in two_replicas.experimental_local_results(weight.raw):
+            assert not np.any(replica.numpy()[~weight.mask.numpy()])
+
+
 def test_gradient_accumulation_updates_on_real_updates():
     """Keras 3 only: two micro-batches make the batch of one update."""
     import keras
