@@ -10,7 +10,6 @@ from tests.core import oracle
 from tf_rigl.algorithms import Algorithm
 from tf_rigl.algorithms import RigL
 from tf_rigl.algorithms import Static
-from tf_rigl.algorithms import rigl
 from tf_rigl.core import random_masks
 from tf_rigl.core import schedules
 
@@ -69,7 +68,7 @@ def test_reference_run_of_imagenet():
     assert schedule.num_updates == 251
     assert schedule.is_update(250 * 101)
     assert not any(map(schedule.is_update, range(250 * 101 + 1, 32_252)))
-    fractions = rigl._drop_fractions(RigL(25_000, preset="tf1"))
+    fractions = RigL(25_000, preset="tf1")._drop_fractions
     assert fractions[0] == 0.3
     assert fractions[-1] == 0
 

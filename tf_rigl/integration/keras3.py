@@ -61,7 +61,8 @@ class Keras3(Flavour):
     def set_constraint(
         self, variable: Any, constraint: Constraint | None
     ) -> None:
-        variable.constraint = constraint
+        # Past the setter: older versions ask for a subclass of `Constraint`.
+        variable._constraint = constraint
 
     def serialize(self, layer: Any) -> dict[str, Any]:
         config = keras.saving.serialize_keras_object(layer)
