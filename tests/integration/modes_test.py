@@ -26,26 +26,12 @@ def custom_loop(keras, compiled, jit=False):
     model = fresh_model(keras)
     optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
     tf_rigl.attach(optimizer, model, ALGORITHM)
-    loss_function = support.crossentropy(keras)
-
-    def step(inputs, labels):
-        with tf.GradientTape() as tape:
-            loss = loss_function(labels, model(inputs, training=True))
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(
-            zip(gradients, model.trainable_variables, strict=True)
-        )
-
+    step = support.make_step(keras, model, optimizer)
     if compiled:
         step = tf.function(step, jit_compile=jit)
-    inputs, labels = support.make_data((20,), 256)
-    for _ in range(EPOCHS):
-        for at in range(0, 256, 32):
-            step(
-                tf.constant(inputs[at : at + 32]),
-                tf.constant(labels[at : at + 32]),
-            )
-            support.assert_masked(model, optimizer)
+    for batch in support.batches() * EPOCHS:
+        step(*batch)
+        support.assert_masked(model, optimizer)
     return model
 
 
@@ -287,25 +273,12 @@ def test_200_updates_keep_every_count(keras, compiled):
     tf_rigl.attach(
         optimizer, model, tf_rigl.RigL(stop_step=400, update_interval=2)
     )
-    loss_function = support.crossentropy(keras)
-    inputs, labels = support.make_data((20,), 256)
-
-    def step(images, classes):
-        with tf.GradientTape() as tape:
-            loss = loss_function(classes, model(images, training=True))
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(
-            zip(gradients, model.trainable_variables, strict=True)
-        )
-
+    step = support.make_step(keras, model, optimizer)
     if compiled:
         step = tf.function(step)
+    batches = support.batches()
     for number in range(400 if compiled else 20):
-        at = number % 8 * 32
-        step(
-            tf.constant(inputs[at : at + 32]),
-            tf.constant(labels[at : at + 32]),
-        )
+        step(*batches[number % len(batches)])
         assert support.counts(model) == before
         support.assert_masked(model, optimizer)
     updates = [w.counters.numpy()[0] for w in masked_weights(model)]

@@ -44,7 +44,18 @@ def test_masked_weights_and_slots_stay_zero(keras, name, option):
     model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.8)
     before = support.counts(model)
     optimizer = getattr(keras.optimizers, name)(0.01, **OPTIONS[option])
-    support.train(keras, model, ALGORITHM, optimizer=optimizer)
+
+    class AfterEveryStep(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            support.assert_masked(model, optimizer)
+
+    support.train(
+        keras,
+        model,
+        ALGORITHM,
+        optimizer=optimizer,
+        callbacks=[AfterEveryStep()],
+    )
     slots = support.assert_masked(model)
     assert support.counts(model) == before
     assert support.moved(model) > 0

@@ -191,6 +191,28 @@ def test_biases_normalization_depthwise_and_embeddings_stay_dense(keras):
     support.assert_masked(model)
 
 
+def test_custom_layer_by_the_protocol_of_tfmot():
+    import tensorflow_model_optimization as tfmot
+    import tf_keras
+
+    class Scale(tf_keras.layers.Layer, tfmot.sparsity.keras.PrunableLayer):
+        def build(self, input_shape):
+            self.table = self.add_weight(name="table", shape=input_shape[1:])
+            self.other = self.add_weight(name="other", shape=input_shape[1:])
+            self.built = True
+
+        def call(self, inputs):
+            return inputs * self.table + self.other
+
+        def get_prunable_weights(self):
+            return [self.table]
+
+    inputs = tf_keras.Input((6, 5))
+    model = tf_keras.Model(inputs, Scale(name="scale")(inputs))
+    tf_rigl.sparsify(model, 0.5)
+    assert support.counts(model) == {"scale/table": 15}
+
+
 def test_frozen_layers_stay_as_they_are(keras):
     model = support.make_mlp(keras)
     frozen = model.layers[-3]

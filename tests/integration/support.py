@@ -1,6 +1,7 @@
 """What the tests of training share."""
 
 import numpy as np
+import tensorflow as tf
 
 import tf_rigl
 from tf_rigl.integration import slots
@@ -79,6 +80,33 @@ def assert_same_masks(first, second):
         np.testing.assert_array_equal(one, other)
 
 
+def make_step(keras, model, optimizer):
+    """One step of a custom training loop."""
+    loss_function = crossentropy(keras)
+
+    def step(inputs, labels):
+        with tf.GradientTape() as tape:
+            loss = loss_function(labels, model(inputs, training=True))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(
+            zip(gradients, model.trainable_variables, strict=True)
+        )
+
+    return step
+
+
+def batches(samples=256, batch_size=32):
+    """The batches of one epoch, as `train` feeds them."""
+    inputs, labels = make_data((20,), samples)
+    return [
+        (
+            tf.constant(inputs[at : at + batch_size]),
+            tf.constant(labels[at : at + batch_size]),
+        )
+        for at in range(0, samples, batch_size)
+    ]
+
+
 def train(keras, model, algorithm, epochs=2, optimizer=None, **kwargs):
     """Compiles and fits on random data; returns the history."""
     compile_arguments = {
@@ -94,6 +122,7 @@ def train(keras, model, algorithm, epochs=2, optimizer=None, **kwargs):
     shape = kwargs.pop("shape", (20,))
     inputs, labels = make_data(shape, kwargs.pop("samples", 256))
     callbacks = [] if algorithm is None else [tf_rigl.UpdateMasks(algorithm)]
+    callbacks += kwargs.pop("callbacks", [])
     return model.fit(
         inputs,
         labels,

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""How much longer the first training step takes with RigL than without.
+
+The first step is traced and compiled; mask updates add to its graph. Prints
+the seconds of the first batch of ResNet-50 at 64×64, dense and with RigL,
+alternated, and the ratio of their medians.
+
+Usage: python benchmarks/first_step.py [--repeats=3] [--keras=keras3]
+"""
+
+import importlib
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+from absl import app
+from absl import flags
+
+import tf_rigl
+
+_REPEATS = flags.DEFINE_integer("repeats", 3, "Runs of each.", lower_bound=1)
+_KERAS = flags.DEFINE_enum(
+    "keras", "keras3", ["keras3", "keras2"], "Which Keras."
+)
+_PACKAGES = {"keras3": "keras", "keras2": "tf_keras"}
+_SIDE = 64
+
+
+def first_batch(keras: Any, sparse: bool) -> float:
+    """Seconds of `fit` on one batch of a new model, its making left out."""
+    keras.backend.clear_session()
+    model = keras.applications.ResNet50(
+        weights=None, input_shape=(_SIDE, _SIDE, 3), classes=10
+    )
+    callbacks = []
+    if sparse:
+        tf_rigl.sparsify(model, 0.9)
+        callbacks.append(tf_rigl.UpdateMasks(tf_rigl.RigL(stop_step=1000)))
+    model.compile(
+        keras.optimizers.SGD(0.1, momentum=0.9),
+        "sparse_categorical_crossentropy",
+    )
+    images = np.zeros((4, _SIDE, _SIDE, 3), np.float32)
+    labels = np.zeros(4, np.int64)
+    start = time.perf_counter()
+    model.fit(images, labels, batch_size=4, verbose=0, callbacks=callbacks)
+    return time.perf_counter() - start
+
+
+def main(arguments: list[str]) -> None:
+    del arguments
+    keras = importlib.import_module(_PACKAGES[_KERAS.value])
+    seconds: dict[bool, list[float]] = {False: [], True: []}
+    for _ in range(_REPEATS.value):
+        for sparse, measured in seconds.items():
+            measured.append(first_batch(keras, sparse))
+            print(f"{'RigL ' if sparse else 'dense'} {measured[-1]:6.1f} s")
+    dense, rigl = (statistics.median(seconds[s]) for s in (False, True))
+    print(
+        f"median: dense {dense:.1f} s, RigL {rigl:.1f} s, {rigl / dense:.2f}×"
+    )
+
+
+if __name__ == "__main__":
+    app.run(main)
