@@ -81,7 +81,8 @@ class RigL:
     update_at_start: bool | None = None
     include_stop: bool | None = None
     updates_advance_step: bool | None = None
-    skip_weight_update: bool | None = None
+    # Never None once constructed, which the interface asks for.
+    skip_weight_update: bool = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
