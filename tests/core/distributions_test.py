@@ -448,12 +448,6 @@ def test_mapping_fixes_the_weights_that_it_names():
     assert counts == {"fc1": 23_520, "fc2": 3_000, "out": 500}
 
 
-def test_dense_wins_over_a_mapping():
-    counts = allocate(LENET, 0.9, {"out": 0.5}, dense=["out"])
-    assert counts["out"] == 1_000
-    assert sum(counts.values()) == 26_620
-
-
 def test_empty_mapping_is_uniform():
     assert allocate(LENET, 0.9, {}) == allocate(LENET, 0.9, "uniform")
 
