@@ -191,7 +191,10 @@ def test_biases_normalization_depthwise_and_embeddings_stay_dense(keras):
     support.assert_masked(model)
 
 
-def test_custom_layer_by_the_protocol_of_tfmot():
+def test_custom_layer_by_the_protocol_of_tfmot(monkeypatch):
+    # Importing it sets this for the whole process, and so for those that
+    # other tests start.
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
     import tensorflow_model_optimization as tfmot
     import tf_keras
 
