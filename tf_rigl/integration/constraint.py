@@ -31,8 +31,16 @@ class MaskConstraint:
         """The weight with zeros where it is masked."""
         if self.original is not None:
             weight = self.original(weight)
-        weight = tf.convert_to_tensor(weight)
-        return tf.where(self.mask, weight, tf.zeros_like(weight))
+        return masked(weight, self.mask)
+
+
+def masked(values: Any, mask: Any) -> tf.Tensor:
+    """The values, a tensor or variable, with zeros where they are masked.
+
+    Selected, not multiplied: NaN and infinity times zero are not zero.
+    """
+    values = tf.convert_to_tensor(values)
+    return tf.where(mask, values, tf.zeros_like(values))
 
 
 def guard(

@@ -17,6 +17,7 @@ import tensorflow as tf
 from tf_rigl.core.random_masks import random_mask
 from tf_rigl.integration import tree
 from tf_rigl.integration.constraint import guard
+from tf_rigl.integration.constraint import masked
 from tf_rigl.integration.constraint import release
 from tf_rigl.integration.flavour import class_flavour
 from tf_rigl.integration.flavour import flavour_of
@@ -72,7 +73,7 @@ class MaskedLayer:
 @functools.cache
 def masked_class(cls: type) -> type:
     """The subclass of a layer class whose instances carry masks."""
-    masked = type(
+    subclass = type(
         # Keras names a layer's group in a weights file after its class; under
         # the same name the plain model loads the sparse model's file.
         cls.__name__,
@@ -83,8 +84,8 @@ def masked_class(cls: type) -> type:
             "_tf_rigl_plain_class": cls,
         },
     )
-    class_flavour(cls).register(masked)
-    return masked
+    class_flavour(cls).register(subclass)
+    return subclass
 
 
 def carry_masks(layer: Any, weights: Weights, seed: int, key: str) -> Any:
@@ -162,7 +163,7 @@ def bind(layer: Any) -> None:
         mask = flavour.raw(store.masks[site.key])
         raw = flavour.raw(site.variable)
         with tf.init_scope():
-            raw.assign(tf.where(mask, raw, tf.zeros_like(raw)))
+            raw.assign(masked(raw, mask))
         guard(flavour, site.variable, mask, site.path)
         bound |= {site.key}
     layer.__dict__["_tf_rigl_bound"] = bound

@@ -219,8 +219,9 @@ class _UpdateRule:
         *args: Any,
     ) -> tf.Tensor:
         mask = tf.convert_to_tensor(record.mask)
-        masked = tf.where(mask, gradient, tf.zeros_like(gradient))
-        self._own_update_step(masked, variable, *args)
+        self._own_update_step(
+            constraint.masked(gradient, mask), variable, *args
+        )
         if self._remask:
             _assign_masked(variable, mask)
             for slot in slots.slots_of(self._flavour, self._optimizer, record):
@@ -294,8 +295,7 @@ def _conditionally_across_replicas(
 
 
 def _assign_masked(variable: Any, mask: tf.Tensor) -> None:
-    value = tf.convert_to_tensor(variable)
-    variable.assign(tf.where(mask, value, tf.zeros_like(value)))
+    variable.assign(constraint.masked(variable, mask))
 
 
 def _assign_where(variable: Any, where: tf.Tensor, value: float) -> None:
