@@ -34,11 +34,27 @@ def count_true(condition: tf.Tensor) -> tf.Tensor:
     Returns:
         int64 scalar.
     """
-    if condition.shape.num_elements() <= _EXACT_FLOAT32_COUNT:
-        total = tf.reduce_sum(tf.cast(condition, tf.float32))
-    else:
-        total = tf.reduce_sum(tf.cast(condition, tf.int64))
-    return tf.cast(total, tf.int64)
+    return _count_true(condition, None, condition.shape.num_elements())
+
+
+def count_true_in_rows(condition: tf.Tensor) -> tf.Tensor:
+    """Number of true entries along the last axis, exact at any size.
+
+    Args:
+        condition: bool tensor of static shape [..., size].
+
+    Returns:
+        int64 tensor of shape [...].
+    """
+    return _count_true(condition, -1, condition.shape[-1])
+
+
+def _count_true(
+    condition: tf.Tensor, axis: int | None, at_most: int
+) -> tf.Tensor:
+    exact = at_most <= _EXACT_FLOAT32_COUNT
+    ones = tf.cast(condition, tf.float32 if exact else tf.int64)
+    return tf.cast(tf.reduce_sum(ones, axis), tf.int64)
 
 
 def magnitude_keys(values: tf.Tensor) -> tf.Tensor:
@@ -86,15 +102,36 @@ def largest_mask(
     Returns:
         bool tensor of the same shape with exactly `count` true entries.
     """
+    keys = _candidate_keys(values, candidates)
+    return _largest_keys_mask(keys, count, _MAGNITUDE_BITS[values.dtype][2])
+
+
+def largest_in_rows(
+    values: tf.Tensor, candidates: tf.Tensor, counts: tf.Tensor
+) -> tf.Tensor:
+    """Marks in each row its candidates of largest magnitude.
+
+    Within a row ties go to the lowest index, NaN counts as larger than
+    infinity, and what is no candidate is never marked: a row with fewer
+    candidates than its count keeps all of them. The rows are searched
+    together, by one bisection with a threshold each.
+
+    Args:
+        values: float tensor of static shape [rows, size].
+        candidates: bool tensor of the same shape.
+        counts: integer tensor of shape [rows], each >= 0.
+
+    Returns:
+        bool tensor of the same shape with `counts[r]` true entries in row r.
+    """
+    keys = _candidate_keys(values, candidates)
+    return _largest_keys_in_rows(keys, counts, _MAGNITUDE_BITS[values.dtype][2])
+
+
+def _candidate_keys(values: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
     # The key -1 is below every candidate's and is never reached.
-    keys = tf.where(
-        candidates,
-        magnitude_keys(values),
-        tf.constant(-1, magnitude_key_dtype(values.dtype)),
-    )
-    return _largest_keys_mask(
-        keys, tf.cast(count, tf.int64), _MAGNITUDE_BITS[values.dtype][2]
-    )
+    none = tf.constant(-1, magnitude_key_dtype(values.dtype))
+    return tf.where(candidates, magnitude_keys(values), none)
 
 
 def magnitude_key_dtype(dtype: tf.DType) -> tf.DType:
@@ -103,29 +140,56 @@ def magnitude_key_dtype(dtype: tf.DType) -> tf.DType:
 
 
 def largest_integers_mask(keys: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """Marks the `count` largest of non-negative int32 keys, ties by index.
+    """Marks the `count` largest of non-negative integer keys, ties by index.
 
     Args:
-        keys: int32 tensor of static shape, entries >= 0; -1 is never marked.
+        keys: int32 or int64 tensor of static shape, entries >= 0; -1 is never
+            marked.
         count: integer scalar, at most the number of entries >= 0.
 
     Returns:
         bool tensor of the same shape with exactly `count` true entries.
     """
-    return _largest_keys_mask(keys, tf.cast(count, tf.int64), 31)
+    return _largest_keys_mask(keys, count, _integer_bits(keys))
+
+
+def largest_integers_in_rows(keys: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+    """Marks the largest of non-negative integer keys of each row.
+
+    Args:
+        keys: int32 or int64 tensor of static shape [rows, size], entries
+            >= 0; -1 is never marked.
+        counts: integer tensor of shape [rows], each >= 0.
+
+    Returns:
+        bool tensor of the same shape with `counts[r]` true entries in row r,
+        ties to the lowest index.
+    """
+    return _largest_keys_in_rows(keys, counts, _integer_bits(keys))
+
+
+def _integer_bits(keys: tf.Tensor) -> int:
+    return 8 * keys.dtype.size - 1
 
 
 def _largest_keys_mask(
     keys: tf.Tensor, count: tf.Tensor, bits: int
 ) -> tf.Tensor:
     flat = tf.reshape(keys, [-1])
-    select = _selection(flat.shape[0], keys.dtype, bits)
-    return tf.reshape(select(flat, count), keys.shape)
+    chosen = _largest_keys_in_rows(flat, count, bits)
+    return tf.reshape(chosen, keys.shape)
+
+
+def _largest_keys_in_rows(
+    keys: tf.Tensor, counts: tf.Tensor, bits: int
+) -> tf.Tensor:
+    select = _selection(tuple(keys.shape), keys.dtype, bits)
+    return select(keys, tf.cast(counts, tf.int64))
 
 
 @functools.cache
-def _selection(size: int, dtype: tf.DType, bits: int) -> Any:
-    """The selection among `size` keys as one graph function.
+def _selection(shape: tuple[int, ...], dtype: tf.DType, bits: int) -> Any:
+    """The selection among keys of a shape as one graph function.
 
     A network has many weights of one size; each calls the same function, so
     that the graph of a training step holds its loops once.
@@ -133,27 +197,33 @@ def _selection(size: int, dtype: tf.DType, bits: int) -> Any:
     return tf.function(
         functools.partial(_select, bits=bits),
         input_signature=[
-            tf.TensorSpec([size], dtype),
-            tf.TensorSpec([], tf.int64),
+            tf.TensorSpec(shape, dtype),
+            tf.TensorSpec(shape[:-1], tf.int64),
         ],
         autograph=False,
         experimental_attributes={"_noinline": True},
     )
 
 
-def _select(keys: tf.Tensor, count: tf.Tensor, bits: int) -> tf.Tensor:
-    threshold = _kth_largest_key(keys, count, bits)
+# From here on keys have the shape [..., size], counts and thresholds [...]:
+# one row or many.
+
+
+def _select(keys: tf.Tensor, counts: tf.Tensor, bits: int) -> tf.Tensor:
+    threshold = tf.expand_dims(_kth_largest_key(keys, counts, bits), -1)
     above = keys > threshold
     tied = tf.equal(keys, threshold)
-    wanted = count - count_true(above)
+    wanted = counts - count_true_in_rows(above)
     return above | (tied & _lowest_indices(tied, wanted))
 
 
-def _kth_largest_key(keys: tf.Tensor, count: tf.Tensor, bits: int) -> tf.Tensor:
-    """The largest threshold that at least `count` keys reach.
+def _kth_largest_key(
+    keys: tf.Tensor, counts: tf.Tensor, bits: int
+) -> tf.Tensor:
+    """The largest threshold of each row that `counts` of its keys reach.
 
-    With count = 0 every threshold is reached by enough keys, and the result
-    is the largest integer of `bits` bits, which no magnitude has.
+    With a count of 0 every threshold is reached by enough keys, and the
+    result is the largest integer of `bits` bits, which no magnitude has.
     """
     one = tf.constant(1, keys.dtype)
 
@@ -161,13 +231,17 @@ def _kth_largest_key(keys: tf.Tensor, count: tf.Tensor, bits: int) -> tf.Tensor:
         bit: tf.Tensor, threshold: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         candidate = threshold + tf.bitwise.left_shift(one, bit)
-        reached = count_true(keys >= candidate) >= count
+        reaches = keys >= tf.expand_dims(candidate, -1)
+        reached = count_true_in_rows(reaches) >= counts
         return bit - one, tf.where(reached, candidate, threshold)
 
     _, threshold = tf.while_loop(
         lambda bit, _: bit >= 0,
         set_bit_if_reached,
-        (tf.constant(bits - 1, keys.dtype), tf.constant(0, keys.dtype)),
+        (
+            tf.constant(bits - 1, keys.dtype),
+            tf.zeros(keys.shape[:-1], keys.dtype),
+        ),
         maximum_iterations=bits,
     )
     return threshold
@@ -176,26 +250,29 @@ def _kth_largest_key(keys: tf.Tensor, count: tf.Tensor, bits: int) -> tf.Tensor:
 def _lowest_indices(tied: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
     """Marks all indices below the bound under which `wanted` are `tied`.
 
-    The bound comes from bisection over the flat index; the loop does not run
-    at all where every tied entry is wanted, the usual case.
+    The bound of each row comes from bisection over the index; the loop does
+    not run at all where every tied entry is wanted, the usual case.
     """
-    size = tied.shape.num_elements()
+    size = tied.shape[-1]
     index_dtype = tf.int32 if size < 2**31 else tf.int64
-    index = tf.reshape(tf.range(size, dtype=index_dtype), tied.shape)
-    end = tf.constant(size, index_dtype)
-    all_wanted = count_true(tied) <= wanted
+    index = tf.range(size, dtype=index_dtype)
+    end = tf.fill(tied.shape[:-1], tf.constant(size, index_dtype))
+    all_wanted = count_true_in_rows(tied) <= wanted
 
     def halve(low: tf.Tensor, high: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        # A row that is done, low = high, stays as it is: under its bound
+        # enough are tied.
         middle = low + (high - low) // 2
-        enough = count_true(tied & (index < middle)) >= wanted
+        below = tied & (index < tf.expand_dims(middle, -1))
+        enough = count_true_in_rows(below) >= wanted
         return (
             tf.where(enough, low, middle + 1),
             tf.where(enough, middle, high),
         )
 
     bound, _ = tf.while_loop(
-        lambda low, high: low < high,
+        lambda low, high: tf.reduce_any(low < high),
         halve,
         (tf.where(all_wanted, end, tf.zeros_like(end)), end),
     )
-    return index < bound
+    return index < tf.expand_dims(bound, -1)

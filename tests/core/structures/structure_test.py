@@ -1,0 +1,299 @@
+"""What all structures have in common, each on each of its shapes."""
+
+import functools
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.core import strategies
+from tests.core.structures import reference
+from tf_rigl.core import structures
+from tf_rigl.core.structures import Block
+from tf_rigl.core.structures import Channel
+from tf_rigl.core.structures import ConstantFanIn
+from tf_rigl.core.structures import NByM
+from tf_rigl.core.structures import Unstructured
+
+every_case = pytest.mark.parametrize(
+    ("structure", "shape"), reference.CASES, ids=reference.IDS
+)
+# Compiling takes its time: one shape each is enough.
+one_case_each = pytest.mark.parametrize(
+    ("structure", "shape"),
+    [
+        (Unstructured(), (2, 4, 5)),
+        (Block(2, 2), (2, 5, 3)),
+        (Block(3, 2, "max"), (1, 4, 5)),
+        (NByM(2, 4), (2, 4, 3)),
+        (ConstantFanIn(), (2, 3, 4)),
+        (Channel("units"), (2, 3, 4)),
+        (Channel("inputs", "max"), (2, 3, 4)),
+    ],
+    ids=str,
+)
+
+
+@functools.cache
+def compiled(structure, method, mode, *signature):
+    """One compiled function for each signature: none is traced twice."""
+    del signature
+    function = getattr(structure, method)
+    if mode == "eager":
+        return function
+    return tf.function(function, jit_compile=mode == "xla", autograph=False)
+
+
+def largest(structure, scores, nonzeros, candidates=None, mode="graph"):
+    function = compiled(
+        structure,
+        "largest",
+        mode,
+        scores.shape,
+        scores.dtype,
+        candidates is None,
+    )
+    if candidates is not None:
+        candidates = tf.constant(candidates)
+    nonzeros = tf.constant(nonzeros, tf.int64)
+    return function(tf.constant(scores), nonzeros, candidates).numpy()
+
+
+def update(structure, weights, mask, scores, count, mode="graph"):
+    function = compiled(
+        structure, "drop_and_grow", mode, weights.shape, weights.dtype
+    )
+    result = function(
+        tf.constant(weights),
+        tf.constant(mask),
+        tf.constant(scores),
+        tf.constant(count, tf.int64),
+    )
+    return tuple(tensor.numpy() for tensor in result)
+
+
+def assert_allowed(structure, mask, nonzeros):
+    """The mask is one of the structure with the number asked for."""
+    shape = mask.shape
+    if isinstance(structure, Unstructured):
+        assert mask.sum() == nonzeros
+        return
+    counts = [
+        np.count_nonzero(mask.flat[group])
+        for group in reference.groups(structure, shape)
+    ]
+    if reference.is_rowwise(structure):
+        assert len(set(counts)) == 1
+        assert sum(counts) == structure.connections(shape, nonzeros)
+        return
+    sizes = [group.size for group in reference.groups(structure, shape)]
+    assert all(n in (0, size) for n, size in zip(counts, sizes, strict=True))
+    assert sum(map(bool, counts)) == structure.active_units(shape, nonzeros)
+    if len(set(sizes)) == 1:
+        assert sum(counts) == structure.connections(shape, nonzeros)
+
+
+@every_case
+def test_connections_of_every_number(structure, shape):
+    """They rise with what is asked for and are themselves a number to ask."""
+    size = math.prod(shape)
+    found = [structure.connections(shape, n) for n in range(size + 1)]
+    assert found == sorted(found)
+    assert found[-1] == size
+    assert [structure.connections(shape, n) for n in found] == found
+    units = [structure.active_units(shape, n) for n in range(size + 1)]
+    assert units[-1] == structure.units(shape)
+    assert min(found[1:]) >= 1
+    assert all(isinstance(n, int) for n in found + units)
+
+
+@every_case
+def test_random_masks(structure, shape):
+    size = math.prod(shape)
+    for nonzeros in sorted({0, 1, size // 3, size // 2, size - 1, size}):
+        mask = structure.random_mask(shape, nonzeros, 3, "a/kernel")
+        assert mask.dtype == tf.bool
+        assert mask.shape == shape
+        assert_allowed(structure, mask.numpy(), nonzeros)
+
+
+@pytest.mark.parametrize(
+    "structure",
+    [
+        Unstructured(),
+        Block(2, 2),
+        NByM(2, 4),
+        ConstantFanIn(),
+        Channel("units"),
+        Channel("inputs"),
+    ],
+    ids=str,
+)
+def test_random_masks_differ_by_seed_and_path_only(structure):
+    shape, nonzeros = (2, 12, 20), 240
+    mask = structure.random_mask(shape, nonzeros, 0, "w").numpy()
+    again = structure.random_mask(shape, nonzeros, 0, "w").numpy()
+    np.testing.assert_array_equal(mask, again)
+    compiled_mask = tf.function(
+        lambda: structure.random_mask(shape, nonzeros, 0, "w"),
+        jit_compile=True,
+        autograph=False,
+    )()
+    np.testing.assert_array_equal(mask, compiled_mask)
+    for seed, path in ((1, "w"), (0, "v")):
+        other = structure.random_mask(shape, nonzeros, seed, path).numpy()
+        assert (mask != other).any()
+
+
+@every_case
+@strategies.examples(10)
+@given(data=st.data())
+def test_largest_equals_the_oracle(structure, shape, data):
+    scores = data.draw(strategies.floats(shape, tf.float32))
+    nonzeros = data.draw(st.integers(0, scores.size))
+    mask = largest(structure, scores, nonzeros)
+    assert_allowed(structure, mask, nonzeros)
+    expected = reference.largest(structure, scores, nonzeros)
+    np.testing.assert_array_equal(mask, expected)
+
+
+@one_case_each
+@strategies.examples(10)
+@given(data=st.data())
+def test_largest_of_candidates(structure, shape, data):
+    """Pruning: each mask is a part of the one before."""
+    before = data.draw(st.integers(0, math.prod(shape)))
+    after = data.draw(st.integers(0, before))
+    candidates = structure.random_mask(shape, before, 0, "w").numpy()
+    scores = data.draw(strategies.floats(shape, tf.float32))
+    mask = largest(structure, scores, after, candidates)
+    assert not (mask & ~candidates).any()
+    assert_allowed(structure, mask, after)
+    expected = reference.largest(structure, scores, after, candidates)
+    np.testing.assert_array_equal(mask, expected)
+
+
+@every_case
+@strategies.examples(10)
+@given(data=st.data())
+def test_drop_and_grow_equals_the_oracle(structure, shape, data):
+    case = data.draw(updates(structure, shape))
+    new, dropped, grown = update(structure, *case)
+    mask = case[1]
+    expected = reference.drop_and_grow(structure, *case)
+    np.testing.assert_array_equal(new, expected)
+    np.testing.assert_array_equal(dropped, mask & ~expected)
+    np.testing.assert_array_equal(grown, expected & ~mask)
+
+
+@st.composite
+def updates(draw, structure, shape):
+    """Weights, a mask of the structure, finite scores and a count."""
+    weights, _, scores, count = draw(
+        strategies.updates(shape, tf.float32, tf.float32)
+    )
+    nonzeros = draw(st.integers(0, weights.size))
+    mask = structure.random_mask(shape, nonzeros, draw(st.integers(0, 9)), "w")
+    return weights, mask.numpy(), scores, count
+
+
+@one_case_each
+@strategies.examples(10)
+@given(data=st.data())
+def test_drop_and_grow_keeps_the_counts(structure, shape, data):
+    weights, mask, scores, count = data.draw(updates(structure, shape))
+    new, dropped, grown = update(structure, weights, mask, scores, count)
+    if isinstance(structure, Unstructured):
+        assert new.sum() == mask.sum()
+        return
+    groups = reference.groups(structure, shape)
+    before = [np.count_nonzero(mask.flat[group]) for group in groups]
+    after = [np.count_nonzero(new.flat[group]) for group in groups]
+    if reference.is_rowwise(structure):
+        assert before == after
+        assert dropped.sum() == grown.sum() <= count
+    else:
+        assert np.count_nonzero(before) == np.count_nonzero(after)
+
+
+@one_case_each
+@strategies.examples(6)
+@given(data=st.data())
+def test_eager_graph_and_xla_agree(structure, shape, data):
+    """Sums of many magnitudes included, whose last bits matter."""
+    seed = data.draw(st.integers(0, 2**20))
+    normal = np.random.default_rng(seed).normal(size=(2, *shape))
+    weights, scores = normal.astype(np.float32)
+    mask = structure.random_mask(shape, weights.size // 2, seed, "w").numpy()
+    count = data.draw(st.integers(0, weights.size))
+    nonzeros = data.draw(st.integers(0, weights.size))
+    expected = update(structure, weights, mask, scores, count, "eager")
+    best = largest(structure, weights, nonzeros, mode="eager")
+    for mode in ("graph", "xla"):
+        found = update(structure, weights, mask, scores, count, mode)
+        for one, other in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(
+            best, largest(structure, weights, nonzeros, mode=mode)
+        )
+
+
+@one_case_each
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_score_that_is_not_finite_changes_nothing(structure, shape, bad):
+    weights = np.ones(shape, np.float32)
+    mask = structure.random_mask(shape, weights.size // 2, 0, "w").numpy()
+    scores = np.arange(weights.size, dtype=np.float32).reshape(shape)
+    scores.flat[-1] = bad
+    new, dropped, grown = update(structure, weights, mask, scores, 10**6)
+    np.testing.assert_array_equal(new, mask)
+    assert not dropped.any()
+    assert not grown.any()
+
+
+@every_case
+def test_sparsity_zero_is_all_ones(structure, shape):
+    size = math.prod(shape)
+    assert structure.connections(shape, size) == size
+    assert structure.random_mask(shape, size, 0, "w").numpy().all()
+    scores = np.zeros(shape, np.float32)
+    assert largest(structure, scores, size).all()
+
+
+def test_unstructured_takes_any_shape():
+    structure = structures.Unstructured()
+    for shape in ((), (5,), (2, 3, 2, 4)):
+        structure.check(shape, "w")
+        mask = structure.random_mask(shape, 1, 0, "w")
+        assert mask.shape == shape
+        assert np.count_nonzero(mask) == 1
+
+
+@one_case_each
+def test_number_of_connections_out_of_range(structure, shape):
+    size = math.prod(shape)
+    for nonzeros in (-1, size + 1):
+        with pytest.raises(
+            ValueError,
+            match=rf"between 0 and the number of elements, {size}\. "
+            rf"Received: nonzeros={nonzeros} for shape=",
+        ):
+            structure.connections(shape, nonzeros)
+
+
+@one_case_each
+def test_other_ranks_are_refused(structure, shape):
+    del shape
+    if isinstance(structure, Unstructured):
+        return
+    for shape in ((3, 4), (3, 3, 16, 32), (1, 0, 4)):
+        with pytest.raises(
+            ValueError,
+            match=r"sees a weight as \[positions, inputs, units\]\. "
+            r"Received: shape=\(.*\) for 'a/kernel'\. Pass the weight "
+            r"through `KernelLayout\.view`\.$",
+        ):
+            structure.check(shape, "a/kernel")

@@ -1,0 +1,103 @@
+"""Sharing connections out among weights, to the last one."""
+
+import tensorflow as tf
+
+from tf_rigl.core import selection
+
+# Fields of a float64.
+_FRACTION_BITS = 52
+# Of the smallest normal numbers, and of denormals, whose field holds 0.
+_SMALLEST_EXPONENT = 1
+# Of the 53 significant bits of a share so many are counted. Products with
+# totals below 2**32 then stay within 62 bits.
+_SHARE_BITS = 30
+
+
+def apportion(
+    total: int | tf.Tensor, shares: tf.Tensor, capacities: tf.Tensor
+) -> tf.Tensor:
+    """Splits a number in proportion to shares, never above capacities.
+
+    What a full layer cannot take goes to the others in proportion to their
+    shares, and to layers without a share, equally, once all others are full.
+    Integers come by the method of largest remainders; ties go to the lowest
+    index.
+
+    Shares are counted in units of 2**-30 of the power of two below the
+    largest, as integers, so that the result is the same in eager mode, in
+    graphs and under XLA.
+
+    Args:
+        total: integer scalar, 0 <= total < 2**32.
+        shares: float64 tensor of static shape [layers], >= 0. If all are 0,
+            or one is not finite, layers share equally.
+        capacities: integer tensor of shape [layers], >= 0.
+
+    Returns:
+        int64 tensor of shape [layers] with the sum
+        min(total, sum(capacities)).
+    """
+    capacities = tf.cast(capacities, tf.int64)
+    total = tf.minimum(tf.cast(total, tf.int64), tf.reduce_sum(capacities))
+    shares = _integer_shares(tf.cast(shares, tf.float64))
+
+    def fill(is_open: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        quotas, _ = _quotas(total, shares, capacities, is_open)
+        is_full = is_open & (quotas >= capacities)
+        return is_open & ~is_full, tf.reduce_any(is_full)
+
+    # A layer that is filled can only raise the quotas of the others.
+    is_open, _ = tf.while_loop(
+        lambda _, changed: changed,
+        fill,
+        (tf.ones(shares.shape, tf.bool), tf.constant(True)),
+    )
+    quotas, remainders = _quotas(total, shares, capacities, is_open)
+    counts = tf.where(is_open, quotas, capacities)
+    one_more = selection.largest_integers_mask(
+        tf.where(is_open, remainders, -1), total - tf.reduce_sum(counts)
+    )
+    return counts + tf.cast(one_more, tf.int64)
+
+
+def _quotas(
+    total: tf.Tensor,
+    shares: tf.Tensor,
+    capacities: tf.Tensor,
+    is_open: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """What the open layers get where the others are full.
+
+    Returns:
+        The integer parts, and the remainders in units of the sum of shares.
+    """
+    none = tf.zeros_like(capacities)
+    left = total - tf.reduce_sum(tf.where(is_open, none, capacities))
+    open_shares = tf.where(is_open, shares, none)
+    # Without a share among them, open layers are equal.
+    any_share = tf.reduce_any(open_shares > 0)
+    open_shares = tf.where(any_share, open_shares, tf.cast(is_open, tf.int64))
+    divisor = tf.maximum(tf.reduce_sum(open_shares), 1)
+    products = left * open_shares
+    quotas = products // divisor
+    return quotas, products - quotas * divisor
+
+
+def _integer_shares(shares: tf.Tensor) -> tf.Tensor:
+    """Shares as integers of 30 bits, the largest with its highest bit set."""
+    bits = selection.magnitude_keys(shares)
+    exponents = tf.bitwise.right_shift(
+        bits, tf.constant(_FRACTION_BITS, tf.int64)
+    )
+    hidden = tf.constant(2**_FRACTION_BITS, tf.int64)
+    fractions = tf.bitwise.bitwise_and(bits, hidden - 1)
+    significands = tf.where(exponents > 0, fractions + hidden, fractions)
+    exponents = tf.maximum(exponents, _SMALLEST_EXPONENT)
+    below = tf.reduce_max(exponents) - exponents
+    dropped = _FRACTION_BITS + 1 - _SHARE_BITS
+    # A shift by as many bits as the integer has is undefined.
+    result = tf.bitwise.right_shift(
+        significands, tf.minimum(below + dropped, 63)
+    )
+    finite = tf.reduce_all(tf.math.is_finite(shares))
+    return tf.where(finite, result, tf.ones_like(result))

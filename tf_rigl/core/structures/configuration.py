@@ -1,0 +1,59 @@
+"""Structures as users pass them and as configurations hold them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tf_rigl.core.structures.block import Block
+from tf_rigl.core.structures.channel import Channel
+from tf_rigl.core.structures.constant_fan_in import ConstantFanIn
+from tf_rigl.core.structures.n_by_m import NByM
+from tf_rigl.core.structures.structure import Structure
+from tf_rigl.core.structures.unstructured import Unstructured
+
+_CLASSES: dict[str, Any] = {
+    cls.name: cls for cls in (Unstructured, Block, NByM, ConstantFanIn, Channel)
+}
+NAMES = tuple(_CLASSES)
+
+
+def as_structure(value: Structure | None) -> Structure:
+    """The structure that an argument stands for; None is `Unstructured`.
+
+    Raises:
+        TypeError: for anything else than None or a structure.
+    """
+    if value is None:
+        return Unstructured()
+    # A class has the methods of its instances, too.
+    if isinstance(value, type) or not isinstance(value, Structure):
+        raise TypeError(
+            "A structure must be None or an object such as `NByM(2, 4)`. "
+            f"Received: {value!r}."
+        )
+    return value
+
+
+def serialize(structure: Structure) -> dict[str, Any]:
+    """The structure as plain JSON values.
+
+    >>> serialize(NByM(2, 4))
+    {'name': 'n_by_m', 'n': 2, 'm': 4}
+    """
+    return {"name": structure.name, **structure.get_config()}
+
+
+def deserialize(config: Mapping[str, Any]) -> Structure:
+    """The inverse of `serialize`.
+
+    Raises:
+        ValueError: where the name is missing or unknown.
+    """
+    arguments = dict(config)
+    name = arguments.pop("name", None)
+    if name not in _CLASSES:
+        raise ValueError(
+            f"The name of a structure must be one of {NAMES}. "
+            f"Received: name={name!r} in {dict(config)}."
+        )
+    structure: Structure = _CLASSES[name](**arguments)
+    return structure

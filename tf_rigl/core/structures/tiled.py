@@ -1,0 +1,131 @@
+"""Structures that switch boxes of a weight on and off as a whole."""
+
+import abc
+import math
+from collections.abc import Sequence
+from typing import Any
+from typing import ClassVar
+
+import tensorflow as tf
+
+from tf_rigl.core import random_masks
+from tf_rigl.core import selection
+from tf_rigl.core.drop_and_grow import MaskUpdate
+from tf_rigl.core.structures import tiles
+from tf_rigl.core.structures.structure import check_nonzeros
+from tf_rigl.core.structures.structure import check_view
+from tf_rigl.core.structures.structure import updated
+from tf_rigl.core.structures.tiles import Pooling
+from tf_rigl.core.structures.tiles import Size
+
+
+class Tiled(abc.ABC):
+    """What structures share whose units are tiles of the weight.
+
+    Of B tiles with n elements in all, B - floor((n - nonzeros) · B / n) are
+    active where `nonzeros` connections are asked for, at least one where any
+    are. This number is exact always. Where tiles at the ends are cut off,
+    the number of connections depends on which tiles are active, and
+    `connections` is the mean over all choices, rounded down; otherwise it is
+    exact too.
+    """
+
+    name: ClassVar[str]
+    pooling: Pooling
+
+    @abc.abstractmethod
+    def tile(self, shape: Size) -> Size:
+        """The size of a tile in a weight of a shape, no axis longer."""
+
+    @abc.abstractmethod
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, plain JSON values."""
+
+    def check(self, shape: Sequence[int], path: str) -> None:
+        """Tiles fit every weight."""
+        check_view(self, shape, path)
+
+    def units(self, shape: Sequence[int]) -> int:
+        """Number of tiles."""
+        return math.prod(self._grid(shape))
+
+    def active_units(self, shape: Sequence[int], nonzeros: int) -> int:
+        """Number of active tiles."""
+        check_nonzeros(shape, nonzeros)
+        return int(self._active(shape, nonzeros))
+
+    def connections(self, shape: Sequence[int], nonzeros: int) -> int:
+        """Number of elements in the active tiles; see `Tiled`."""
+        active = self.active_units(shape, nonzeros)
+        return active * math.prod(shape) // self.units(shape)
+
+    def random_mask(
+        self, shape: Sequence[int], nonzeros: int, seed: int, path: str
+    ) -> tf.Tensor:
+        """A random mask of the tiles."""
+        self.check(shape, path)
+        active = self.active_units(shape, nonzeros)
+        tiles = random_masks.random_mask(self._grid(shape), active, seed, path)
+        return self._fill(tiles, shape)
+
+    def largest(
+        self,
+        scores: tf.Tensor,
+        nonzeros: int | tf.Tensor,
+        candidates: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """The tiles of largest pooled magnitude."""
+        keys = self._keys(scores)
+        if candidates is not None:
+            keys = tf.where(self._any(candidates), keys, -1)
+        nonzeros = tf.cast(nonzeros, tf.int64)
+        active = self._active(scores.shape, nonzeros)
+        chosen = selection.largest_integers_mask(keys, active)
+        return self._fill(chosen, scores.shape)
+
+    def drop_and_grow(
+        self,
+        weights: tf.Tensor,
+        mask: tf.Tensor,
+        grow_scores: tf.Tensor,
+        count: int | tf.Tensor,
+    ) -> MaskUpdate:
+        """Moves floor(count · B / n) tiles by their pooled magnitudes."""
+        shape = weights.shape
+        active = self._any(mask)
+        nonzeros = selection.count_true(active)
+        elements = math.prod(shape)
+        count = tf.clip_by_value(tf.cast(count, tf.int64), 0, elements)
+        moved = tf.minimum(count * self.units(shape) // elements, nonzeros)
+        kept = selection.largest_integers_mask(
+            tf.where(active, self._keys(weights), -1), nonzeros - moved
+        )
+        grown = selection.largest_integers_mask(
+            tf.where(kept, -1, self._keys(grow_scores)), moved
+        )
+        return updated(mask, self._fill(kept | grown, shape), grow_scores)
+
+    def _active(self, shape: Sequence[int], nonzeros: Any) -> Any:
+        """Number of active tiles, for an int or an int64 tensor alike."""
+        elements, units = math.prod(shape), self.units(shape)
+        return units - (elements - nonzeros) * units // elements
+
+    def _tile(self, shape: Sequence[int]) -> Size:
+        positions, inputs, units = shape
+        return self.tile((positions, inputs, units))
+
+    def _grid(self, shape: Sequence[int]) -> Size:
+        positions, inputs, units = shape
+        return tiles.grid_of((positions, inputs, units), self._tile(shape))
+
+    def _keys(self, values: tf.Tensor) -> tf.Tensor:
+        tile = self._tile(values.shape)
+        return tiles.tile_keys(values, tile, self.pooling)
+
+    def _any(self, mask: tf.Tensor) -> tf.Tensor:
+        return tiles.any_in_tile(mask, self._tile(mask.shape))
+
+    def _fill(self, chosen: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
+        positions, inputs, units = shape
+        size = (positions, inputs, units)
+        return tiles.fill_tiles(chosen, size, self._tile(shape))
