@@ -139,6 +139,20 @@ class UpdateSchedule:
         )
         return tf.where(due, index, tf.constant(-1, tf.int64))
 
+    def steps_until_update(self, step: tf.Tensor) -> tf.Tensor:
+        """Steps from this one to the next update, 0 on an update.
+
+        After the last update the count goes on as if there were more.
+
+        Args:
+            step: int64 scalar, the optimizer's iteration counter.
+
+        Returns:
+            int64 scalar, at least 0.
+        """
+        since = tf.cast(step, tf.int64) - self._offset
+        return tf.where(since < 0, -since, -since % self._period)
+
     def is_update(self, step: int) -> bool:
         """Whether this step updates the masks; plain integers."""
         since = step - self._offset

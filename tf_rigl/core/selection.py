@@ -1,11 +1,11 @@
 """Exact selection of the k largest entries by magnitude, without sorting.
 
 The bit pattern of a non-negative IEEE float, read as an integer, grows with
-the float. So the k-th largest magnitude is found by bisection on the bits of
-that integer key, from the highest to the lowest: one counting pass a bit,
-static shapes throughout. Keys are integers because float comparisons may
-treat denormals as zero on some devices; integers compare alike in eager mode,
-in graphs and under XLA.
+the float. So the k-th largest magnitude is found on the bits of that integer
+key, from the highest to the lowest, by passes that count: static shapes
+throughout. Keys are integers because float comparisons may treat denormals as
+zero on some devices; integers compare alike in eager mode, in graphs and
+under XLA.
 """
 
 import functools
@@ -13,48 +13,16 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_rigl.core.counting import count_true as count_true
+from tf_rigl.core.counting import count_true_in_rows as count_true_in_rows
+from tf_rigl.core.order_statistic import kth_largest_key
+
 _MAGNITUDE_BITS = {
     tf.float16: (tf.uint16, tf.int32, 15, 0x7C00),
     tf.bfloat16: (tf.uint16, tf.int32, 15, 0x7F80),
     tf.float32: (tf.int32, tf.int32, 31, 0x7F800000),
     tf.float64: (tf.int64, tf.int64, 63, 0x7FF0000000000000),
 }
-
-# A sum of ones in float32 is exact up to here. Integer sums run on the host
-# when the tensor lives on a GPU, so counts are summed as floats while they fit.
-_EXACT_FLOAT32_COUNT = 2**24
-
-
-def count_true(condition: tf.Tensor) -> tf.Tensor:
-    """Number of true entries, exact at any size.
-
-    Args:
-        condition: bool tensor of static shape.
-
-    Returns:
-        int64 scalar.
-    """
-    return _count_true(condition, None, condition.shape.num_elements())
-
-
-def count_true_in_rows(condition: tf.Tensor) -> tf.Tensor:
-    """Number of true entries along the last axis, exact at any size.
-
-    Args:
-        condition: bool tensor of static shape [..., size].
-
-    Returns:
-        int64 tensor of shape [...].
-    """
-    return _count_true(condition, -1, condition.shape[-1])
-
-
-def _count_true(
-    condition: tf.Tensor, axis: int | None, at_most: int
-) -> tf.Tensor:
-    exact = at_most <= _EXACT_FLOAT32_COUNT
-    ones = tf.cast(condition, tf.float32 if exact else tf.int64)
-    return tf.cast(tf.reduce_sum(ones, axis), tf.int64)
 
 
 def magnitude_keys(values: tf.Tensor) -> tf.Tensor:
@@ -210,41 +178,11 @@ def _selection(shape: tuple[int, ...], dtype: tf.DType, bits: int) -> Any:
 
 
 def _select(keys: tf.Tensor, counts: tf.Tensor, bits: int) -> tf.Tensor:
-    threshold = tf.expand_dims(_kth_largest_key(keys, counts, bits), -1)
+    threshold = tf.expand_dims(kth_largest_key(keys, counts, bits), -1)
     above = keys > threshold
     tied = tf.equal(keys, threshold)
     wanted = counts - count_true_in_rows(above)
     return above | (tied & _lowest_indices(tied, wanted))
-
-
-def _kth_largest_key(
-    keys: tf.Tensor, counts: tf.Tensor, bits: int
-) -> tf.Tensor:
-    """The largest threshold of each row that `counts` of its keys reach.
-
-    With a count of 0 every threshold is reached by enough keys, and the
-    result is the largest integer of `bits` bits, which no magnitude has.
-    """
-    one = tf.constant(1, keys.dtype)
-
-    def set_bit_if_reached(
-        bit: tf.Tensor, threshold: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        candidate = threshold + tf.bitwise.left_shift(one, bit)
-        reaches = keys >= tf.expand_dims(candidate, -1)
-        reached = count_true_in_rows(reaches) >= counts
-        return bit - one, tf.where(reached, candidate, threshold)
-
-    _, threshold = tf.while_loop(
-        lambda bit, _: bit >= 0,
-        set_bit_if_reached,
-        (
-            tf.constant(bits - 1, keys.dtype),
-            tf.zeros(keys.shape[:-1], keys.dtype),
-        ),
-        maximum_iterations=bits,
-    )
-    return threshold
 
 
 def _lowest_indices(tied: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.core import strategies
+from tf_rigl.core import diagnostics
+from tf_rigl.core import text_table
+
+
+def random_mask(shape, density=0.4, seed=0):
+    return np.random.default_rng(seed).random(shape) < density
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    "shape", [(), (1,), (7,), (8,), (9,), (3, 5, 7), (300, 100)], ids=str
+)
+def test_bits_are_packed_as_numpy_does(shape, jit_compile):
+    mask = random_mask(shape)
+    pack = tf.function(diagnostics.pack_bits, jit_compile=jit_compile)
+    packed = pack(tf.constant(mask)).numpy()
+    np.testing.assert_array_equal(packed, np.packbits(mask, bitorder="little"))
+    assert packed.nbytes == diagnostics.packed_size(mask.size)
+    np.testing.assert_array_equal(diagnostics.unpack_bits(packed, shape), mask)
+
+
+def test_every_byte_is_packed_right():
+    bytes_ = np.arange(256, dtype=np.uint8)
+    bits = np.unpackbits(bytes_, bitorder="little").astype(bool)
+    np.testing.assert_array_equal(
+        diagnostics.pack_bits(tf.constant(bits)), bytes_
+    )
+
+
+@strategies.examples(40)
+@given(size=st.integers(1, 70), seed=st.integers(0, 99))
+def test_there_and_back(size, seed):
+    mask = random_mask((size,), seed=seed)
+    packed = diagnostics.pack_bits(tf.constant(mask)).numpy()
+    np.testing.assert_array_equal(
+        diagnostics.unpack_bits(packed, (size,)), mask
+    )
+
+
+@pytest.mark.parametrize(
+    "dtype", [tf.float32, tf.float16, tf.bfloat16], ids=str
+)
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_norm_of_what_is_within(dtype, jit_compile):
+    values = np.random.default_rng(1).normal(size=(40, 30))
+    values, mask = tf.cast(values, dtype), random_mask((40, 30))
+    norm = tf.function(diagnostics.norm_within, jit_compile=jit_compile)
+    expected = np.linalg.norm(tf.cast(values, tf.float64).numpy()[mask])
+    np.testing.assert_allclose(norm(values, mask), expected, rtol=1e-5)
+
+
+def test_norm_leaves_out_what_is_not_finite():
+    values = tf.constant([3.0, np.inf, 4.0, np.nan])
+    mask = tf.constant([True, False, True, False])
+    assert diagnostics.norm_within(values, mask) == 5
+    assert diagnostics.norm_within(values, tf.zeros(4, tf.bool)) == 0
+
+
+def test_dead_inputs_and_units():
+    """Two positions of 4 inputs and 3 units.
+
+    position 0   position 1   either
+    x . .        . . .        x . .
+    . . .        . . .        . . .    <- unused
+    . . .        x . .        x . .
+    . . x        . . .        . . x
+                                ^ dead
+    """
+    mask = np.zeros((2, 4, 3), bool)
+    mask[0, 0, 0] = mask[1, 2, 0] = mask[0, 3, 2] = True
+    assert diagnostics.count_dead(mask) == (1, 1)
+    assert diagnostics.count_dead(np.ones((2, 4, 3), bool)) == (0, 0)
+    assert diagnostics.count_dead(np.zeros((2, 4, 3), bool)) == (4, 3)
+
+
+def test_a_small_mask_is_its_image():
+    mask = random_mask((1, 5, 7))
+    image = diagnostics.density_image(mask, 7)
+    np.testing.assert_array_equal(image, mask[0])
+    assert image.dtype == np.float32
+
+
+def test_positions_and_blocks_are_averaged():
+    mask = random_mask((9, 10, 7))
+    mean = mask.mean(axis=0)
+    np.testing.assert_allclose(
+        diagnostics.density_image(mask, 10), mean, rtol=1e-6
+    )
+    image = diagnostics.density_image(mask, 4)  # blocks of 3 x 2
+    expected = [
+        [mean[i : i + 3, j : j + 2].mean() for j in range(0, 7, 2)]
+        for i in range(0, 10, 3)
+    ]
+    np.testing.assert_allclose(image, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 1000, 33), (1, 1, 513), (2, 257, 256)])
+def test_images_are_bounded(shape):
+    image = diagnostics.density_image(random_mask(shape), 256)
+    assert max(image.shape) <= 256
+    assert 0 <= image.min() <= image.max() <= 1
+
+
+def test_tables_are_aligned():
+    lines = text_table.aligned(
+        ("what", "count"),
+        [("a", "1,000,000"), ("long name", "2")],
+        ("", "3"),
+        1,
+    )
+    assert lines == [
+        "what           count",
+        "--------------------",
+        "a          1,000,000",
+        "long name          2",
+        "--------------------",
+        "                   3",
+    ]

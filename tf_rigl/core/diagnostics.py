@@ -1,0 +1,119 @@
+"""What researchers of sparse training look at, as functions of masks.
+
+Those that run at a mask update, within the graph, take and return tensors.
+Those that a report needs are on the host and take arrays.
+"""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+_BITS = 8
+# A product with it gathers eight bytes that are 0 or 1, the bits of a number
+# read from them, in the highest byte: byte i is shifted to bit 56 + i.
+_GATHER = sum(2 ** (56 - 7 * byte) for byte in range(_BITS))
+
+
+def packed_size(size: int) -> int:
+    """Bytes that a mask of `size` elements takes, one bit each."""
+    return -(-size // _BITS)
+
+
+def pack_bits(mask: tf.Tensor) -> tf.Tensor:
+    """Packs a mask, one bit an element, the first in the lowest bit.
+
+    Args:
+        mask: bool tensor of static shape.
+
+    Returns:
+        uint8 tensor of shape [packed_size(elements)]; bits beyond the last
+        element are 0.
+    """
+    size = mask.shape.num_elements()
+    flat = tf.cast(tf.reshape(mask, [-1]), tf.uint8)
+    padding = -size % _BITS
+    if padding:
+        flat = tf.pad(flat, [[0, padding]])
+    eights = tf.bitcast(tf.reshape(flat, [-1, _BITS]), tf.uint64)
+    gathered = eights * tf.constant(_GATHER, tf.uint64)
+    return tf.cast(
+        tf.bitwise.right_shift(gathered, tf.constant(56, tf.uint64)), tf.uint8
+    )
+
+
+def unpack_bits(packed: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The inverse of `pack_bits`, on the host.
+
+    Args:
+        packed: uint8 array of shape [packed_size(elements)].
+        shape: the mask's shape.
+
+    Returns:
+        bool array of that shape.
+    """
+    bits = np.unpackbits(packed, count=math.prod(shape), bitorder="little")
+    return bits.astype(bool).reshape(shape)
+
+
+def norm_within(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """The L2 norm of the values where a mask is true.
+
+    Args:
+        values: float tensor.
+        mask: bool tensor of the same shape.
+
+    Returns:
+        float32 scalar.
+    """
+    chosen = tf.where(mask, tf.cast(values, tf.float32), 0.0)
+    return tf.sqrt(tf.reduce_sum(tf.square(chosen)))
+
+
+def count_dead(mask: np.ndarray) -> tuple[int, int]:
+    """Counts inputs and units without any connection.
+
+    Args:
+        mask: bool array of shape [positions, inputs, units].
+
+    Returns:
+        Inputs that no unit is connected to, and units that are connected to
+        no input.
+    """
+    connected = np.any(mask, axis=0)
+    return (
+        int(np.count_nonzero(~np.any(connected, axis=1))),
+        int(np.count_nonzero(~np.any(connected, axis=0))),
+    )
+
+
+def density_image(mask: np.ndarray, largest: int) -> np.ndarray:
+    """A picture of a mask: inputs from top to bottom, units left to right.
+
+    Each pixel is the density of the connections that it stands for: over all
+    positions, and over a block of inputs and units where there are more of
+    them than pixels.
+
+    Args:
+        mask: bool array of shape [positions, inputs, units].
+        largest: of height and width, in pixels.
+
+    Returns:
+        float32 array of shape [height, width], values in [0, 1].
+    """
+    density = mask.mean(axis=0, dtype=np.float32)
+    for axis in (0, 1):
+        density = _mean_of_blocks(density, axis, largest)
+    return density
+
+
+def _mean_of_blocks(values: np.ndarray, axis: int, largest: int) -> np.ndarray:
+    """Means over equal blocks along an axis; the last may be shorter."""
+    size = values.shape[axis]
+    block = -(-size // largest)
+    if block <= 1:
+        return values
+    starts = np.arange(0, size, block)
+    lengths = np.minimum(block, size - starts).astype(np.float32)
+    sums = np.add.reduceat(values, starts, axis=axis)
+    return sums / np.expand_dims(lengths, 1 - axis)
