@@ -1,26 +1,8 @@
 import dataclasses
 
-import numpy as np
 import pytest
-import tensorflow as tf
 
 from tf_rigl.algorithms import Static
-
-
-@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
-def test_masks_never_move(mode):
-    function = Static().update
-    if mode != "eager":
-        function = tf.function(function, jit_compile=mode == "xla")
-    mask = tf.constant([[True, False], [False, True]])
-    values = tf.constant([[0.0, 9.0], [9.0, 0.0]])
-    new, dropped, grown = function(
-        values, mask, values, tf.constant(0, tf.int64)
-    )
-    np.testing.assert_array_equal(new, mask)
-    for moved in (dropped, grown):
-        assert moved.dtype == tf.bool
-        assert not np.any(moved)
 
 
 def test_never_updates():

@@ -1,40 +1,58 @@
 """RigL: drop the weakest connections, grow those with the largest gradient."""
 
 import dataclasses
-import functools
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
+from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import WeightUpdate
+from tf_rigl.algorithms.algorithm import When
+from tf_rigl.algorithms.dynamic import Dynamic
+from tf_rigl.algorithms.scheduled import check_choice
 from tf_rigl.core import schedules
 from tf_rigl.core import selection
-from tf_rigl.core.drop_and_grow import MaskUpdate
-from tf_rigl.core.drop_and_grow import drop_and_grow
+from tf_rigl.core.random_masks import stateless_seed
+from tf_rigl.core.random_scores import random_normal
 
-# How the paper's Algorithm 1 and the TF1 repository differ where the paper is
+# How the paper's Algorithm 1 and two repositories differ where the paper is
 # silent. Each is also an argument of its own.
-PRESETS: Mapping[str, Mapping[str, bool]] = {
+PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {
         "update_at_start": True,
         "include_stop": False,
         "updates_advance_step": True,
         "skip_weight_update": True,
+        "multiples_of_interval": False,
+        "rounding": "floor",
     },
     "tf1": {
         "update_at_start": True,
         "include_stop": True,
         "updates_advance_step": False,
         "skip_weight_update": True,
+        "multiples_of_interval": False,
+        "rounding": "floor",
+    },
+    "jaxpruner": {
+        "update_at_start": True,
+        "include_stop": True,
+        "updates_advance_step": True,
+        "skip_weight_update": True,
+        "multiples_of_interval": True,
+        "rounding": "nearest",
     },
 }
-
-STOP_FRACTION = 0.75
+GROW_INITS = ("zeros", "gradient", "random", "initial")
+ROUNDINGS = ("floor", "nearest")
+# The batch size at which the paper's experiments use ΔT = 100.
+REFERENCE_BATCH_SIZE = 4096
 
 
 @dataclasses.dataclass(frozen=True)
-class RigL:
+class RigL(Dynamic):
     """RigL, the rigged lottery.
 
     At each mask update a weight with nnz connections drops the
@@ -46,23 +64,48 @@ class RigL:
         stop_step: end of the mask updates, in optimizer steps; by default
             three quarters of the steps that `fit` announces.
         update_interval: ΔT, optimizer steps between two updates. The paper
-            uses 100 at 4,096 images a step; scale it with 4,096 over the
-            batch size.
+            uses 100 at 4,096 images a step; see `batch_size`.
         drop_fraction: α, fraction of a weight's connections that the first
             update moves, in [0, 1].
         start_step: first step that may update, in optimizer steps.
         decay: `"cosine"`, `"constant"`, `"linear"`, `"inverse_power"` (k = 3)
             or a function of (α, t / stop_step).
-        preset: `"paper"` or `"tf1"`, the step pattern of
-            google-research/rigl: sets the arguments below that are None. Only
-            the pattern: with `start_step > 0` that repository's decays reach
-            their end `start_step` earlier.
+        preset: `"paper"`; `"tf1"`, the step pattern of google-research/rigl;
+            or `"jaxpruner"`, that of google-research/jaxpruner: sets the
+            arguments below that are None. With `start_step > 0` the decays of
+            the TF1 repository reach their end `start_step` earlier.
         update_at_start: whether `start_step` itself updates the masks.
         include_stop: whether `stop_step` itself may.
         updates_advance_step: whether a batch that updates the masks advances
             the step t. The optimizer's own counter always advances.
         skip_weight_update: whether all weights, masked or not, stay as they
-            are in a batch that updates the masks.
+            are in a batch that updates the masks; otherwise they take their
+            step first.
+        multiples_of_interval: whether updates fall on multiples of
+            `update_interval` instead of on `start_step` and what follows.
+        rounding: `"floor"`, or `"nearest"`: nnz - K is (1 - f) · nnz to the
+            nearest integer and at least 1.
+        grow_init: what new connections start at: `"zeros"`; `"gradient"`,
+            `grow_scale` · g; `"random"`, normal with `grow_scale` times the
+            standard deviation of the weight's connections; `"initial"`, the
+            initial value, for which
+            `sparsify(..., keep_initial_values=True)` must have kept it.
+        grow_scale: see `grow_init`. The TF1 repository's `grad_scale_d` is
+            1 / d; a negative scale is a step of descent.
+        slot_scale: what the momentum of SGD, Adam, Adamax, Nadam and Lion
+            starts at for new connections: that of an accumulated gradient of
+            `slot_scale` · g, 0 by default; the TF1 repository's
+            `initial_acc_scale`. Other slots always start at 0.
+        drop_noise: standard deviation of noise added to the magnitudes by
+            which connections are dropped; the TF1 repository's is 1e-5.
+        gradient_steps: growth looks at the mean gradient over this many steps
+            up to the update, at most the interval, fewer where training has
+            just begun; it is also the g of `grow_scale` and `slot_scale`.
+            More than one takes as many bytes as the weight in float32.
+        batch_size: where given, the interval becomes
+            `update_interval` · 4,096 / batch_size, at least 1: the paper's,
+            scaled to the images between two updates.
+        seed: of noise and random values.
 
     Raises:
         ValueError: for an argument out of its range, at construction.
@@ -72,106 +115,176 @@ class RigL:
     ICML 2020, arXiv:1911.11134, Algorithm 1 and equation 1.
     """
 
-    stop_step: int | None = None
-    update_interval: int = 100
-    drop_fraction: float = 0.3
-    start_step: int = 0
-    decay: str | schedules.DropFraction = "cosine"
+    name = "rigl"
+
     preset: str = "paper"
     update_at_start: bool | None = None
     include_stop: bool | None = None
     updates_advance_step: bool | None = None
     # Never None once constructed, which the interface asks for.
     skip_weight_update: bool = None  # type: ignore[assignment]
+    multiples_of_interval: bool | None = None
+    rounding: str = None  # type: ignore[assignment]
+    grow_init: str = "zeros"
+    grow_scale: float = 1.0
+    slot_scale: float = 0.0
+    drop_noise: float = 0.0
+    gradient_steps: int = 1
+    batch_size: int | None = None
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.preset not in PRESETS:
-            raise ValueError(
-                f"`preset` must be one of {tuple(PRESETS)}. "
-                f"Received: preset={self.preset!r}."
-            )
+        check_choice("preset", self.preset, PRESETS)
         for field, value in PRESETS[self.preset].items():
             if getattr(self, field) is None:
                 object.__setattr__(self, field, value)
-        if not 0 <= self.drop_fraction <= 1:
+        check_choice("rounding", self.rounding, ROUNDINGS)
+        check_choice("grow_init", self.grow_init, GROW_INITS)
+        if self.drop_noise < 0:
             raise ValueError(
-                "`drop_fraction` is the fraction of connections that an "
-                "update moves and must be in [0, 1]. "
-                f"Received: drop_fraction={self.drop_fraction}."
+                "`drop_noise` is a standard deviation and must be at least 0. "
+                f"Received: drop_noise={self.drop_noise}."
             )
-        if not callable(self.decay) and self.decay not in schedules.DECAYS:
+        if self.batch_size is not None and self.batch_size < 1:
             raise ValueError(
-                f"`decay` must be one of {tuple(schedules.DECAYS)} or a "
-                f"function. Received: decay={self.decay!r}."
+                "`batch_size` must be at least 1 example. "
+                f"Received: batch_size={self.batch_size}."
             )
-        # Checks steps and interval at construction, with a stop that cannot
-        # be wrong where the real one is not known yet.
-        self._schedule_until(
-            self.start_step if self.stop_step is None else self.stop_step
-        )
+        super().__post_init__()
+        if not 1 <= self.gradient_steps <= self.interval:
+            raise ValueError(
+                "`gradient_steps` must be from 1 to the update interval. "
+                f"Received: gradient_steps={self.gradient_steps} with an "
+                f"interval of {self.interval} steps."
+            )
 
     @property
-    def name(self) -> str:
-        """The method's name in flags and reports."""
-        return "rigl"
-
-    @property
-    def schedule(self) -> schedules.UpdateSchedule:
-        """When masks are updated.
-
-        Raises:
-            ValueError: where `stop_step` is None; call `resolve` first.
-        """
-        if self.stop_step is None:
-            raise ValueError(
-                "`stop_step` is needed: nobody announced how many steps "
-                "training takes. Received: stop_step=None. Pass "
-                "RigL(stop_step=...), about three quarters of the optimizer "
-                "steps, or give `fit` a `steps_per_epoch`."
-            )
-        return self._schedule_until(self.stop_step)
+    def interval(self) -> int:
+        """Optimizer steps between two updates, scaled to the batch size."""
+        if self.batch_size is None:
+            return self.update_interval
+        scale = REFERENCE_BATCH_SIZE / self.batch_size
+        return max(1, round(self.update_interval * scale))
 
     def _schedule_until(self, stop_step: int) -> schedules.UpdateSchedule:
-        return schedules.UpdateSchedule(
+        schedule = schedules.UpdateSchedule(
             self.start_step,
             stop_step,
-            self.update_interval,
+            self.interval,
             update_at_start=bool(self.update_at_start),
             include_stop=bool(self.include_stop),
             updates_advance_step=bool(self.updates_advance_step),
         )
-
-    @functools.cached_property
-    def _drop_fractions(self) -> np.ndarray:
-        """One table for all weights of a model."""
-        decay = self.decay
-        return schedules.drop_fractions(
-            self.schedule,
-            self.drop_fraction,
-            decay if callable(decay) else schedules.DECAYS[decay],
+        if not self.multiples_of_interval:
+            return schedule
+        first = -(-self.start_step // self.interval) * self.interval
+        return dataclasses.replace(
+            schedule,
+            start_step=first,
+            stop_step=max(first, stop_step),
+            include_stop=bool(self.include_stop) and first <= stop_step,
         )
 
-    def resolve(self, total_steps: int | None) -> "RigL":
-        """The same with `stop_step` filled in."""
-        if self.stop_step is not None or total_steps is None:
-            _ = self.schedule
-            return self
-        stop_step = round(STOP_FRACTION * total_steps)
-        return dataclasses.replace(self, stop_step=stop_step)
+    @property
+    def needs_initial_values(self) -> bool:  # type: ignore[override]
+        """New connections may start at their initial value."""
+        return self.grow_init == "initial"
+
+    @property
+    def observes(self) -> bool:  # type: ignore[override]
+        """Whether gradients of several steps are averaged."""
+        return self.gradient_steps > 1
+
+    @property
+    def state(self) -> Mapping[str, tf.DType | None]:
+        """The sum of gradients, where several are averaged."""
+        return {"gradient_sum": tf.float32} if self.observes else {}
+
+    def observe(self, weight: Weight, when: When) -> Mapping[str, tf.Tensor]:
+        """Adds up the gradients of the last steps before an update."""
+        until = self.schedule.steps_until_update(when.step)
+        gradient = tf.cast(weight.gradient, tf.float32)
+        old = weight.state["gradient_sum"]
+        # The sum is zero where training begins in the middle of a window.
+        first = tf.equal(until, self.gradient_steps - 1)
+        inside = until < self.gradient_steps
+        total = tf.where(first, gradient, old + gradient)
+        return {"gradient_sum": tf.where(inside, total, old)}
 
     def update(
-        self,
-        weights: tf.Tensor,
-        mask: tf.Tensor,
-        gradient: tf.Tensor,
-        update: tf.Tensor,
-    ) -> MaskUpdate:
+        self, weights: Sequence[Weight], when: When
+    ) -> list[WeightUpdate]:
         """Algorithm 1's update of one weight."""
-        count = schedules.drop_count(
-            self._drop_fractions, update, selection.count_true(mask)
-        )
-        return drop_and_grow(weights, mask, gradient, count)
+        return [self._update_one(weight, when) for weight in weights]
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return dataclasses.asdict(self)
+    def _update_one(self, weight: Weight, when: When) -> WeightUpdate:
+        gradient = weight.gradient
+        if self.observes:
+            summed = tf.minimum(when.step + 1, self.gradient_steps)
+            mean = weight.state["gradient_sum"] / tf.cast(summed, tf.float32)
+            gradient = tf.cast(mean, gradient.dtype)
+        masks = weight.structure.drop_and_grow(
+            self._drop_scores(weight, when),
+            weight.mask,
+            gradient,
+            self._count(weight, when),
+        )
+        values = self._grown_values(weight, gradient, when)
+        if values is not None:
+            values = tf.where(masks.grown, values, weight.values)
+        slots = None
+        if self.slot_scale:
+            slots = self.slot_scale * gradient
+        return WeightUpdate(masks, values, slots)
+
+    def _count(self, weight: Weight, when: When) -> tf.Tensor:
+        if self.rounding == "floor":
+            return super()._count(weight, when)
+        nonzeros = selection.count_true(weight.mask)
+        fraction = tf.gather(
+            tf.constant(self._drop_fractions), tf.maximum(when.update, 0)
+        )
+        kept = tf.round((1 - fraction) * tf.cast(nonzeros, tf.float64))
+        return nonzeros - tf.maximum(tf.cast(kept, tf.int64), 1)
+
+    def _drop_scores(self, weight: Weight, when: When) -> tf.Tensor:
+        if not self.drop_noise:
+            return weight.values
+        noise = random_normal(
+            weight.values.shape, self._random_seed(weight, when, "drop")
+        )
+        noisy = tf.abs(tf.cast(weight.values, tf.float32))
+        # Below zero it would count by its magnitude again.
+        return tf.maximum(noisy + self.drop_noise * noise, 0)
+
+    def _grown_values(
+        self, weight: Weight, gradient: tf.Tensor, when: When
+    ) -> tf.Tensor | None:
+        """What new connections start at; None for zero."""
+        if self.grow_init == "zeros":
+            return None
+        if self.grow_init == "gradient":
+            return self.grow_scale * gradient
+        if self.grow_init == "initial":
+            return weight.state["initial_values"]
+        normal = random_normal(
+            weight.values.shape, self._random_seed(weight, when, "grow")
+        )
+        scale = self.grow_scale * _standard_deviation(weight)
+        return tf.cast(scale * normal, weight.values.dtype)
+
+    def _random_seed(
+        self, weight: Weight, when: When, purpose: str
+    ) -> tf.Tensor:
+        return stateless_seed(self.seed, f"{weight.key}/{purpose}", when.step)
+
+
+def _standard_deviation(weight: Weight) -> tf.Tensor:
+    """Of the values of the connections, float32 scalar."""
+    values = tf.cast(weight.values, tf.float32)  # zeros where masked
+    count = tf.cast(selection.count_true(weight.mask), tf.float32)
+    mean = tf.math.divide_no_nan(tf.reduce_sum(values), count)
+    deviations = tf.where(weight.mask, values - mean, tf.zeros_like(values))
+    return tf.sqrt(
+        tf.math.divide_no_nan(tf.reduce_sum(tf.square(deviations)), count)
+    )

@@ -1,0 +1,134 @@
+"""Arguments that methods refuse, and what they say."""
+
+import dataclasses
+
+import pytest
+
+from tf_rigl import algorithms
+
+SCHEDULED = [
+    algorithms.RigL,
+    algorithms.SET,
+    algorithms.SNFS,
+    algorithms.SRigL,
+    algorithms.GradualPruning,
+    algorithms.ACDC,
+]
+METHODS = [
+    *SCHEDULED,
+    algorithms.Static,
+    algorithms.SNIP,
+    algorithms.OneShot,
+    algorithms.STE,
+    algorithms.DNW,
+    algorithms.TopKAST,
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "message"),
+    [
+        ("RigL", {"grow_init": "ones"}, r"`grow_init` must be one of .*'ones'"),
+        ("RigL", {"grow_init": "zero"}, r"`grow_init` must be one of .*'zero'"),
+        ("RigL", {"grow_init": None}, r"`grow_init` must be one of .*None"),
+        ("RigL", {"grow_init": 0}, r"`grow_init` must be one of .*=0"),
+        ("RigL", {"rounding": "up"}, r"`rounding` must be one of .*'up'"),
+        ("RigL", {"drop_noise": -1e-5}, r"`drop_noise` .*at least 0.*=-1e-05"),
+        ("RigL", {"batch_size": 0}, r"`batch_size` must be at least 1.*=0"),
+        ("RigL", {"gradient_steps": 0}, r"`gradient_steps` must be from 1"),
+        ("RigL", {"gradient_steps": 101}, r"=101 with an interval of 100"),
+        ("SET", {"drop_fraction": 2}, r"`drop_fraction` .* in \[0, 1\].*=2"),
+        ("SET", {"decay": "slow"}, r"`decay` must be one of .*'slow'"),
+        ("SNFS", {"momentum": 1.5}, r"`momentum` .* in \[0, 1\].*=1\.5"),
+        (
+            "SRigL",
+            {"ablation_threshold": -1},
+            r"`ablation_threshold` .* in \[0, 1\].*=-1",
+        ),
+        ("SNIP", {"batches": 0}, r"`batches` must be at least 1.*=0"),
+        ("SNIP", {"scope": "layer"}, r"`scope` must be one of .*'layer'"),
+        (
+            "GradualPruning",
+            {"initial_sparsity": 1.0},
+            r"`initial_sparsity` must be in \[0, 1\).*=1\.0",
+        ),
+        ("GradualPruning", {"power": 0}, r"`power` must be greater than 0.*=0"),
+        (
+            "GradualPruning",
+            {"criterion": "saliency"},
+            r"`criterion` must be one of .*'saliency'",
+        ),
+        ("OneShot", {"criterion": "l2"}, r"`criterion` must be one of .*'l2'"),
+        ("OneShot", {"step": -1}, r"`start_step` must be at least 0"),
+        ("STE", {"update_interval": 0}, r"`update_interval` must be at least"),
+        ("TopKAST", {"backward_ratio": 0.5}, r"`backward_ratio` .*=0\.5"),
+        ("TopKAST", {"regularization": -1}, r"`regularization` .*=-1"),
+        ("ACDC", {"scope": "both"}, r"`scope` must be one of .*'both'"),
+    ],
+)
+def test_refused(method, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        getattr(algorithms, method)(**arguments)
+
+
+@pytest.mark.parametrize("method", SCHEDULED)
+def test_unknown_length_of_the_run(method):
+    with pytest.raises(ValueError, match=rf"Pass {method.__name__}\(stop_step"):
+        method().resolve(None)
+
+
+@pytest.mark.parametrize("method", SCHEDULED)
+def test_stop_is_three_quarters_of_the_run(method):
+    resolved = method(update_interval=3).resolve(1000)
+    assert resolved == method(stop_step=750, update_interval=3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_plain_values(method):
+    """Hashable, immutable, made again from their configuration."""
+    algorithm = method()
+    assert method(**algorithm.get_config()) == algorithm
+    assert hash(method(**algorithm.get_config())) == hash(algorithm)
+    fields = dataclasses.fields(algorithm)
+    assert set(algorithm.get_config()) == {field.name for field in fields}
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        algorithm.name = "other"
+
+
+def test_names_are_told_apart():
+    names = [method.name for method in METHODS]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "interval"),
+    [(4096, 100), (1024, 400), (128, 3200), (8192, 50), (10**9, 1)],
+)
+def test_interval_scales_with_the_batch(batch_size, interval):
+    algorithm = algorithms.RigL(1000, batch_size=batch_size)
+    assert algorithm.schedule.interval == interval
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "expected"),
+    [(0, 10, [0, 5, 10]), (1, 10, [5, 10]), (5, 12, [5, 10]), (6, 8, [])],
+)
+def test_jaxpruner_updates_on_multiples(start, stop, expected):
+    """t % ΔT == 0 and start <= t <= stop."""
+    schedule = algorithms.RigL(
+        stop, 5, start_step=start, preset="jaxpruner"
+    ).schedule
+    assert [t for t in range(30) if schedule.is_update(t)] == expected
+
+
+def test_pruned_fraction():
+    """At 10 of 100 steps, in the middle, and for a cube by integration."""
+    one_shot = algorithms.OneShot(9)
+    assert one_shot.pruned_fraction(100) == 0.9
+    pruning = algorithms.GradualPruning(100_000, 1)
+    # The mean of 1 - (1 - x)^3 over [0, 1].
+    assert pruning.pruned_fraction(100_000) == pytest.approx(0.75, abs=1e-4)
+    assert pruning.pruned_fraction(200_000) == pytest.approx(0.875, abs=1e-4)
+    ac_dc = algorithms.ACDC(40, 10)
+    # Compressed in [1, 11), [21, 31) and from 41 on.
+    assert ac_dc.pruned_fraction(100) == (10 + 10 + 59) / 100

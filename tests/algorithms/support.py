@@ -1,0 +1,42 @@
+"""What the tests of methods share."""
+
+import tensorflow as tf
+
+from tf_rigl.algorithms import Weight
+from tf_rigl.algorithms import When
+from tf_rigl.core.structures import Unstructured
+
+
+def make_weight(
+    values,
+    mask,
+    gradient,
+    target=None,
+    structure=None,
+    state=None,
+    key="layer/kernel",
+):
+    """A weight as a method sees it."""
+    mask = tf.convert_to_tensor(mask)
+    return Weight(
+        key=key,
+        target=mask.shape.num_elements() if target is None else target,
+        structure=structure or Unstructured(),
+        values=tf.convert_to_tensor(values),
+        mask=mask,
+        gradient=tf.convert_to_tensor(gradient),
+        state=state or {},
+    )
+
+
+def make_when(update, step=None):
+    """The moment of an update; by default at the step of its number."""
+    update = tf.cast(update, tf.int64)
+    return When(update, update if step is None else tf.cast(step, tf.int64))
+
+
+def update_one(algorithm, values, mask, gradient, update, **kwargs):
+    """The mask update of one weight."""
+    weight = make_weight(values, mask, gradient, **kwargs)
+    (result,) = algorithm.update([weight], make_when(update))
+    return result.masks

@@ -1,0 +1,123 @@
+"""The library and an oracle side by side, compared after every step."""
+
+import numpy as np
+import tensorflow as tf
+
+import tf_rigl
+from tests.methods import network
+from tests.methods import training as oracle_training
+
+STEPS = 50
+SPARSITY = 0.6
+TARGETS = tf_rigl.allocate(
+    {path: network.SHAPES[path] for path in network.KERNELS}, SPARSITY
+)
+
+
+def make_model(keras):
+    """The network of `network`, in float64."""
+    dense = keras.layers.Dense
+    model = keras.Sequential(
+        [
+            keras.Input((network.INPUTS,), dtype="float64"),
+            dense(
+                network.HIDDEN,
+                activation="relu",
+                name="hidden",
+                dtype="float64",
+            ),
+            dense(network.OUTPUTS, name="outputs", dtype="float64"),
+        ]
+    )
+    model.set_weights(list(network.make_values().values()))
+    return model
+
+
+def make_step(model, optimizer):
+    """A step of a custom loop; Keras's own losses would round to float32."""
+
+    def step(inputs, labels):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(
+                tf.nn.sparse_softmax_cross_entropy_with_logits(
+                    labels, model(inputs, training=True)
+                )
+            )
+        variables = model.trainable_variables
+        gradients = tape.gradient(loss, variables)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+    return step
+
+
+def run(
+    keras,
+    algorithm,
+    oracle,
+    conserves=lambda masks, step: None,
+    sparsify=None,
+    compiled=True,
+    tolerance=1e-10,
+):
+    """Trains both for `STEPS` steps.
+
+    Args:
+        keras: the flavour.
+        algorithm: the library's method.
+        oracle: an `Oracle` of the same method.
+        conserves: called with the library's masks after each step and the
+            step, to assert what the method conserves.
+        sparsify: further arguments of `tf_rigl.sparsify`.
+        compiled: whether the library's step is a `tf.function`.
+        tolerance: of values and momentum, relative.
+
+    Raises:
+        AssertionError: with the step in which the two differ.
+    """
+    model = make_model(keras)
+    tf_rigl.sparsify(model, SPARSITY, **(sparsify or {}))
+    training = oracle_training.begin(
+        network.make_values(), tf_rigl.masks(model), oracle.targets(TARGETS)
+    )
+    oracle.begin(training)
+    optimizer = keras.optimizers.SGD(
+        oracle_training.LEARNING_RATE, momentum=oracle_training.MOMENTUM
+    )
+    # With its variables made, a function need not be traced twice.
+    optimizer.build(model.trainable_variables)
+    tf_rigl.attach(optimizer, model, algorithm)
+    library_step = make_step(model, optimizer)
+    if compiled:
+        library_step = tf.function(library_step)
+    for step, batch in enumerate(network.make_batches(STEPS)):
+        library_step(*map(tf.constant, batch))
+        oracle.step(training, batch, step)
+        masks = tf_rigl.masks(model)
+        assert_same_masks(masks, training, step)
+        assert_same_values(model, optimizer, training, step, tolerance)
+        conserves(masks, step)
+
+
+def assert_same_masks(masks, training, step):
+    """To the last connection."""
+    assert masks.keys() == training.masks.keys()
+    for path, mask in masks.items():
+        np.testing.assert_array_equal(
+            mask, training.masks[path], f"mask of {path}, step {step}"
+        )
+
+
+def assert_same_values(model, optimizer, training, step, tolerance):
+    """Values and momentum of all weights agree to rounding."""
+    for index, path in enumerate(network.SHAPES):
+        for kind, actual, expected in (
+            ("values", model.trainable_variables, training.values),
+            ("momentum", optimizer.momentums, training.velocity),
+        ):
+            np.testing.assert_allclose(
+                actual[index].numpy(),
+                expected[path],
+                rtol=tolerance,
+                atol=1e-3 * tolerance,
+                err_msg=f"{kind} of {path}, step {step}",
+            )

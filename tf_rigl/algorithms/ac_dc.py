@@ -1,0 +1,118 @@
+"""AC/DC: sparse and dense phases of training take turns."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from tf_rigl.algorithms import pruning
+from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import WeightUpdate
+from tf_rigl.algorithms.algorithm import When
+from tf_rigl.algorithms.scheduled import Scheduled
+from tf_rigl.algorithms.scheduled import check_choice
+from tf_rigl.core.schedules import UpdateSchedule
+
+
+@dataclasses.dataclass(frozen=True)
+class ACDC(Scheduled):
+    """Alternating compressed / decompressed training.
+
+    Begins with a dense model, `sparsify(..., start="dense")`. At the updates
+    t = start_step, start_step + update_interval, ... up to and including
+    stop_step, after the batch's weight update, phases take turns: a
+    compressed one begins by keeping the connections of largest magnitude and
+    trains these; a decompressed one begins with all connections, the pruned
+    ones at 0 with slots of 0, and trains all. Training ends compressed: the
+    last update never decompresses. (The paper changes masks before a step, so
+    that its phases are one step ahead.)
+
+    Attributes:
+        stop_step: end of the alternation, in optimizer steps; by default
+            three quarters of the steps that `fit` announces. The rest
+            fine-tunes the sparse model.
+        update_interval: length of a phase, in optimizer steps; the paper uses
+            5 epochs on ImageNet.
+        start_step: the step whose weight update ends the dense warm-up.
+        scope: `"weight"`, each weight by itself to what `sparsify` allotted
+            to it; or `"global"`, all weights against one threshold.
+
+    Raises:
+        ValueError: for an argument out of its range, at construction; where
+            training begins with a model that is sparse already.
+        TypeError: for a number of steps that is no integer.
+
+    Reference: Peste et al., "AC/DC: Alternating Compressed/DeCompressed
+    Training of Deep Neural Networks", NeurIPS 2021, arXiv:2106.12379,
+    algorithm 1.
+    """
+
+    name = "ac_dc"
+    start = "dense"
+
+    stop_step: int | None = None
+    update_interval: int = 1000
+    start_step: int = 0
+    scope: str = "weight"
+
+    def __post_init__(self) -> None:
+        check_choice("scope", self.scope, pruning.SCOPES)
+        self._check_schedule()
+
+    def _schedule_until(self, stop_step: int) -> UpdateSchedule:
+        return UpdateSchedule(
+            self.start_step,
+            stop_step,
+            self.update_interval,
+            include_stop=True,
+        )
+
+    @property
+    def whole_model(self) -> bool:  # type: ignore[override]
+        """One threshold needs all weights."""
+        return self.scope == "global"
+
+    @property
+    def structures(self) -> tuple[str, ...] | None:  # type: ignore[override]
+        """Positions of different weights compete only one by one."""
+        return ("unstructured",) if self.whole_model else None
+
+    def pruned_fraction(self, total_steps: int) -> float:
+        """Mean over the steps of how much of the final zeros are zero.
+
+        Args:
+            total_steps: optimizer steps of the whole training.
+
+        Returns:
+            p of `accounting.training_flops`, in [0, 1].
+        """
+        schedule = self.schedule
+        compressed, done = 0, 0
+        for step in range(total_steps):
+            compressed += self._is_compressed(done)
+            done += schedule.is_update(step)
+        return compressed / max(total_steps, 1)
+
+    def _is_compressed(self, updates: int) -> bool:
+        """Whether the masks are sparse after so many updates."""
+        return updates % 2 == 1 or updates == self.schedule.num_updates > 0
+
+    def update(
+        self, weights: Sequence[Weight], when: When
+    ) -> list[WeightUpdate]:
+        """Compresses or decompresses."""
+        compressed = pruning.keep_largest(
+            weights,
+            [weight.values for weight in weights],
+            [weight.target for weight in weights],
+            self.scope,
+        )
+        decompresses = tf.equal(when.update % 2, 1) & (
+            when.update < self.schedule.num_updates - 1
+        )
+        return [
+            WeightUpdate(
+                pruning.changed(weight.mask, decompresses | one.masks.mask)
+            )
+            for weight, one in zip(weights, compressed, strict=True)
+        ]

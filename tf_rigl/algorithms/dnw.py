@@ -1,0 +1,54 @@
+"""DNW: discovering neural wirings, the edges of largest magnitude."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from tf_rigl.algorithms import pruning
+from tf_rigl.algorithms.algorithm import Algorithm
+from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import WeightUpdate
+from tf_rigl.algorithms.algorithm import When
+from tf_rigl.algorithms.ste import FOREVER
+from tf_rigl.core.schedules import UpdateSchedule
+
+
+@dataclasses.dataclass(frozen=True)
+class DNW(Algorithm):
+    """Discovering neural wirings.
+
+    Begins with a dense model, `sparsify(..., start="dense")`, and prunes it
+    before the first batch. Each step applies the dense gradient to all
+    positions, real edges and hallucinated ones; then the edges are those of
+    largest magnitude in each weight, at what `sparsify` allotted to it.
+
+    The same as `STE()`, under the paper's name and without its options. The
+    inactive values take as many bytes as the weight.
+
+    Raises:
+        ValueError: where training begins with a model that is sparse already.
+
+    Reference: Wortsman et al., "Discovering Neural Wirings", NeurIPS 2019,
+    arXiv:1906.00586, algorithm 1 and section 2.3.
+    """
+
+    name = "dnw"
+    start = "dense"
+    trains_inactive = True
+
+    @property
+    def schedule(self) -> UpdateSchedule:
+        """Every step."""
+        return UpdateSchedule(0, FOREVER, 1)
+
+    def update(
+        self, weights: Sequence[Weight], when: When
+    ) -> list[WeightUpdate]:
+        """Chooses the edges anew."""
+        del when
+        return pruning.keep_largest(
+            weights,
+            [weight.values for weight in weights],
+            [weight.target for weight in weights],
+            "weight",
+            revive=True,
+        )

@@ -1,0 +1,164 @@
+"""Gradual pruning: from dense to sparse along a polynomial."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.algorithms import pruning
+from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import WeightUpdate
+from tf_rigl.algorithms.algorithm import When
+from tf_rigl.algorithms.scheduled import Scheduled
+from tf_rigl.algorithms.scheduled import check_choice
+from tf_rigl.core.schedules import UpdateSchedule
+
+
+@dataclasses.dataclass(frozen=True)
+class GradualPruning(Scheduled):
+    """Gradual magnitude pruning (GMP) with a cubic schedule.
+
+    Begins with a dense model, `sparsify(..., start="dense")`. At the updates
+    t = start_step, start_step + update_interval, ... up to and including
+    stop_step, after the batch's weight update, the connections of smallest
+    magnitude go, until the sparsity of each weight is
+
+        s_t = s_f + (s_i - s_f) · (1 - (t - t_0) / (t_n - t_0))^power
+
+    with s_f what `sparsify` allotted to it. The number of connections is
+    round(n · (1 - s_t)), at least 1. What is pruned stays pruned.
+
+    Attributes:
+        stop_step: t_n, the last step that may prune, in optimizer steps; by
+            default three quarters of the steps that `fit` announces.
+        update_interval: ΔT, optimizer steps between two updates.
+        start_step: t_0, the first step that prunes, in optimizer steps.
+        initial_sparsity: s_i, sparsity after the first update, in [0, 1);
+            s_f for a weight that is to be less sparse.
+        power: of the polynomial; the paper's is 3.
+        criterion: `"magnitude"`, or `"random"` for random pruning.
+        scope: `"weight"`, each weight by itself; or `"global"`, all weights
+            against one threshold, the number over all the same.
+        reach_target: whether the last update prunes to s_f also where the
+            interval does not divide t_n - t_0.
+        seed: of random pruning.
+
+    Raises:
+        ValueError: for an argument out of its range, at construction; where
+            training begins with a model that is sparse already.
+        TypeError: for a number of steps that is no integer.
+
+    Reference: Zhu and Gupta, "To prune, or not to prune: exploring the
+    efficacy of pruning for model compression", arXiv:1710.01878, equation 1.
+    """
+
+    name = "pruning"
+    start = "dense"
+
+    stop_step: int | None = None
+    update_interval: int = 100
+    start_step: int = 0
+    initial_sparsity: float = 0.0
+    power: float = 3.0
+    criterion: str = "magnitude"
+    scope: str = "weight"
+    reach_target: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("criterion", self.criterion, pruning.CRITERIA)
+        check_choice("scope", self.scope, pruning.SCOPES)
+        if not 0 <= self.initial_sparsity < 1:
+            raise ValueError(
+                "`initial_sparsity` must be in [0, 1). Received: "
+                f"initial_sparsity={self.initial_sparsity}."
+            )
+        if not self.power > 0:
+            raise ValueError(
+                f"`power` must be greater than 0. Received: power={self.power}."
+            )
+        self._check_schedule()
+
+    def _schedule_until(self, stop_step: int) -> UpdateSchedule:
+        return UpdateSchedule(
+            self.start_step,
+            stop_step,
+            self.update_interval,
+            include_stop=True,
+        )
+
+    @property
+    def whole_model(self) -> bool:  # type: ignore[override]
+        """One threshold needs all weights."""
+        return self.scope == "global"
+
+    @property
+    def structures(self) -> tuple[str, ...] | None:  # type: ignore[override]
+        """Positions of different weights compete only one by one."""
+        return ("unstructured",) if self.whole_model else None
+
+    def connections(self, size: int, target: int) -> np.ndarray:
+        """The number of connections after each update.
+
+        Args:
+            size: elements of the weight.
+            target: its connections at the end.
+
+        Returns:
+            int64 array with an entry for each update of the schedule.
+        """
+        schedule = self.schedule
+        final = 1 - target / size
+        first = min(self.initial_sparsity, final)
+        span = max(schedule.stop_step - schedule.start_step, 1)
+        times = [
+            schedule.time_of_update(i) for i in range(schedule.num_updates)
+        ]
+        left = np.array([1 - (t - self.start_step) / span for t in times])
+        sparsity = final + (first - final) * left**self.power
+        counts = np.maximum(np.round(size * (1 - sparsity)), 1).astype(np.int64)
+        if len(counts) and self.reach_target:
+            counts[-1] = target
+        return counts
+
+    def pruned_fraction(self, total_steps: int) -> float:
+        """Mean over the steps of how much of the final zeros are zero.
+
+        Args:
+            total_steps: optimizer steps of the whole training.
+
+        Returns:
+            p of `accounting.training_flops`, in [0, 1].
+        """
+        schedule = self.schedule
+        # At a size and target for which rounding does not matter.
+        left = self.connections(2**40, 1)
+        pruned, done = 0.0, 0
+        for step in range(total_steps):
+            # A step computes with what the updates before it have left.
+            pruned += 1 - left[done - 1] / 2**40 if done else 0.0
+            done += schedule.is_update(step)
+        return pruned / max(total_steps, 1)
+
+    def update(
+        self, weights: Sequence[Weight], when: When
+    ) -> list[WeightUpdate]:
+        """Prunes to the sparsity of the moment."""
+        counts = []
+        for weight in weights:
+            table = self.connections(
+                weight.mask.shape.num_elements(), weight.target
+            )
+            counts.append(
+                tf.gather(tf.constant(table), tf.maximum(when.update, 0))
+            )
+        return pruning.keep_largest(
+            weights,
+            [
+                pruning.scores(self.criterion, weight, self.seed, when)
+                for weight in weights
+            ],
+            counts,
+            self.scope,
+        )

@@ -1,0 +1,98 @@
+"""One-shot pruning: from dense to sparse in one step."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from tf_rigl.algorithms import pruning
+from tf_rigl.algorithms.algorithm import Algorithm
+from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import WeightUpdate
+from tf_rigl.algorithms.algorithm import When
+from tf_rigl.algorithms.scheduled import check_choice
+from tf_rigl.core.schedules import UpdateSchedule
+
+
+@dataclasses.dataclass(frozen=True)
+class OneShot(Algorithm):
+    """Prunes a dense model to its target after one step of training.
+
+    Begins with a dense model, `sparsify(..., start="dense")`. After the
+    weight update of step `step` all connections but those of largest
+    magnitude go; the rest of the training fine-tunes. To prune before any
+    training, or without any, call `tf_rigl.prune`.
+
+    Attributes:
+        step: the optimizer step that prunes, from 0.
+        criterion: `"magnitude"` or `"random"`.
+        scope: `"weight"`, each weight by itself to what `sparsify` allotted
+            to it; or `"global"`, all weights against one threshold, the
+            number over all the same.
+        seed: of random pruning.
+
+    Raises:
+        ValueError: for an argument out of its range, at construction; where
+            training begins with a model that is sparse already.
+        TypeError: for a step that is no integer.
+
+    Reference: Han et al., "Learning both Weights and Connections for
+    Efficient Neural Networks", NeurIPS 2015, arXiv:1506.02626, section 3,
+    with a count for each weight instead of a threshold.
+    """
+
+    name = "one_shot"
+    start = "dense"
+
+    step: int = 0
+    criterion: str = "magnitude"
+    scope: str = "weight"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("criterion", self.criterion, pruning.CRITERIA)
+        check_choice("scope", self.scope, pruning.SCOPES)
+        _ = self.schedule
+
+    @property
+    def schedule(self) -> UpdateSchedule:
+        """One update."""
+        return UpdateSchedule(self.step, self.step + 1, 1)
+
+    @property
+    def whole_model(self) -> bool:  # type: ignore[override]
+        """One threshold needs all weights."""
+        return self.scope == "global"
+
+    @property
+    def structures(self) -> tuple[str, ...] | None:  # type: ignore[override]
+        """Positions of different weights compete only one by one."""
+        return ("unstructured",) if self.whole_model else None
+
+    def pruned_fraction(self, total_steps: int) -> float:
+        """Mean over the steps of how much of the final zeros are zero.
+
+        Args:
+            total_steps: optimizer steps of the whole training.
+
+        Returns:
+            p of `accounting.training_flops`, in [0, 1].
+        """
+        return max(total_steps - self.step - 1, 0) / max(total_steps, 1)
+
+    def update(
+        self, weights: Sequence[Weight], when: When
+    ) -> list[WeightUpdate]:
+        """Prunes to the target."""
+        return pruning.keep_largest(
+            weights,
+            [
+                pruning.scores(self.criterion, weight, self.seed, when)
+                for weight in weights
+            ],
+            [weight.target for weight in weights],
+            self.scope,
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return dataclasses.asdict(self)

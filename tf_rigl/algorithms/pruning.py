@@ -1,0 +1,66 @@
+"""What methods that prune a dense network have in common."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import WeightUpdate
+from tf_rigl.algorithms.algorithm import When
+from tf_rigl.core.drop_and_grow import MaskUpdate
+from tf_rigl.core.global_selection import largest_of_all
+from tf_rigl.core.random_masks import stateless_seed
+from tf_rigl.core.random_scores import random_scores
+
+CRITERIA = ("magnitude", "random")
+SCOPES = ("weight", "global")
+
+
+def scores(criterion: str, weight: Weight, seed: int, when: When) -> tf.Tensor:
+    """What connections are kept by, compared by magnitude."""
+    if criterion == "magnitude":
+        return weight.values
+    return random_scores(
+        weight.values.shape, stateless_seed(seed, weight.key, when.step)
+    )
+
+
+def keep_largest(
+    weights: Sequence[Weight],
+    scores: Sequence[tf.Tensor],
+    counts: Sequence[int | tf.Tensor],
+    scope: str,
+    revive: bool = False,
+) -> list[WeightUpdate]:
+    """Keeps the positions of largest score.
+
+    Args:
+        weights: one weight or more.
+        scores: float tensor for each, compared by magnitude.
+        counts: connections for each; under the global scope their sum counts.
+        scope: `"weight"` or `"global"`.
+        revive: whether masked positions compete too.
+    """
+    candidates = [
+        tf.ones_like(weight.mask) if revive else weight.mask
+        for weight in weights
+    ]
+    if scope == "global":
+        total = tf.add_n([tf.cast(count, tf.int64) for count in counts])
+        masks = largest_of_all(scores, candidates, total)
+    else:
+        masks = [
+            weight.structure.largest(score, count, candidate)
+            for weight, score, count, candidate in zip(
+                weights, scores, counts, candidates, strict=True
+            )
+        ]
+    return [
+        WeightUpdate(changed(weight.mask, mask))
+        for weight, mask in zip(weights, masks, strict=True)
+    ]
+
+
+def changed(old: tf.Tensor, new: tf.Tensor) -> MaskUpdate:
+    """The update from one mask to another."""
+    return MaskUpdate(new, old & ~new, new & ~old)

@@ -1,0 +1,154 @@
+"""SNFS: drop the weakest connections, grow by the gradient's momentum."""
+
+import dataclasses
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import WeightUpdate
+from tf_rigl.algorithms.algorithm import When
+from tf_rigl.algorithms.dynamic import Dynamic
+from tf_rigl.algorithms.scheduled import check_fraction
+from tf_rigl.core import selection
+from tf_rigl.core.apportion import apportion
+from tf_rigl.core.drop_and_grow import MaskUpdate
+
+
+@dataclasses.dataclass(frozen=True)
+class SNFS(Dynamic):
+    """Sparse networks from scratch, also known as sparse momentum.
+
+    In each step m = μ · m + (1 - μ) · g, from m = 0, with the dense gradient
+    g. At each mask update a weight drops the K = floor(f(t) · nnz)
+    connections of smallest magnitude and grows, at 0, where |m| is largest.
+    The batch's weight update comes first.
+
+    With `redistribute` the connections that all weights drop are shared out
+    anew, as the paper does: in proportion to the mean |m| over a weight's
+    connections before the drop, never beyond its size; what a full weight
+    cannot take goes to the others in the same proportion. The number of
+    connections of the whole model stays exact.
+
+    m takes as many bytes as the weight in float32, as the paper's momentum.
+
+    Attributes:
+        stop_step: end of the mask updates, in optimizer steps; by default
+            three quarters of the steps that `fit` announces.
+        update_interval: ΔT, optimizer steps between two updates; the paper
+            updates once per epoch.
+        drop_fraction: α, fraction of a weight's connections that the first
+            update moves, in [0, 1]; the paper's p is 0.5 (section 3).
+        start_step: first step that may update, in optimizer steps.
+        decay: `"cosine"`, `"constant"`, `"linear"`, `"inverse_power"` (k = 3)
+            or a function of (α, t / stop_step).
+        momentum: μ, in [0, 1].
+        redistribute: whether connections move between weights; without it is
+            how Evci et al. (arXiv:1911.11134) compare it with RigL. Not with
+            structured masks.
+
+    Raises:
+        ValueError: for an argument out of its range, at construction.
+        TypeError: for a number of steps that is no integer.
+
+    Reference: Dettmers and Zettlemoyer, "Sparse Networks from Scratch: Faster
+    Training without Losing Performance", arXiv:1907.04840, algorithm 1.
+    """
+
+    name = "snfs"
+    observes = True
+
+    momentum: float = 0.9
+    redistribute: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_fraction("momentum", self.momentum, "the weight of the past")
+
+    @property
+    def whole_model(self) -> bool:  # type: ignore[override]
+        """Redistribution looks at all weights."""
+        return self.redistribute
+
+    @property
+    def state(self) -> Mapping[str, tf.DType | None]:
+        """The smoothed gradient."""
+        return {"momentum": tf.float32}
+
+    def observe(self, weight: Weight, when: When) -> Mapping[str, tf.Tensor]:
+        """One step of the exponential moving average."""
+        del when
+        gradient = tf.cast(weight.gradient, tf.float32)
+        finite = tf.reduce_all(tf.math.is_finite(gradient))
+        old = weight.state["momentum"]
+        new = self.momentum * old + (1 - self.momentum) * gradient
+        # One overflow must not spoil the average for good.
+        return {"momentum": tf.where(finite, new, old)}
+
+    def update(
+        self, weights: Sequence[Weight], when: When
+    ) -> list[WeightUpdate]:
+        """Drops by magnitude, grows by momentum."""
+        if self.redistribute:
+            return self._update_all(weights, when)
+        return [
+            WeightUpdate(
+                weight.structure.drop_and_grow(
+                    weight.values,
+                    weight.mask,
+                    weight.state["momentum"],
+                    self._count(weight, when),
+                )
+            )
+            for weight in weights
+        ]
+
+    def _update_all(
+        self, weights: Sequence[Weight], when: When
+    ) -> list[WeightUpdate]:
+        kept = []
+        for weight in weights:
+            nonzeros = selection.count_true(weight.mask)
+            count = self._count(weight, when)
+            kept.append(
+                selection.largest_mask(
+                    weight.values, weight.mask, nonzeros - count
+                )
+            )
+        capacities = [selection.count_true(~mask) for mask in kept]
+        dropped = [
+            selection.count_true(weight.mask & ~mask)
+            for weight, mask in zip(weights, kept, strict=True)
+        ]
+        grown = apportion(
+            tf.add_n(dropped),
+            tf.stack([_mean_momentum(weight) for weight in weights]),
+            tf.stack(capacities),
+        )
+        results = []
+        for number, (weight, mask) in enumerate(
+            zip(weights, kept, strict=True)
+        ):
+            new = mask | selection.largest_mask(
+                weight.state["momentum"], ~mask, grown[number]
+            )
+            results.append(
+                WeightUpdate(
+                    MaskUpdate(new, weight.mask & ~new, new & ~weight.mask)
+                )
+            )
+        return results
+
+
+def _mean_momentum(weight: Weight) -> tf.Tensor:
+    """Mean |m| over the connections, float64 scalar, 0 where there are none.
+
+    Rounded to float32: the order of a sum differs between devices.
+    """
+    magnitudes = tf.cast(tf.abs(weight.state["momentum"]), tf.float64)
+    zeros = tf.zeros_like(magnitudes)
+    total = tf.reduce_sum(tf.where(weight.mask, magnitudes, zeros))
+    count = tf.cast(selection.count_true(weight.mask), tf.float64)
+    mean = tf.math.divide_no_nan(total, count)
+    return tf.cast(tf.cast(mean, tf.float32), tf.float64)

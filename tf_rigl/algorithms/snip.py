@@ -1,0 +1,119 @@
+"""SNIP: prune before training, by connection sensitivity."""
+
+import dataclasses
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.algorithms import pruning
+from tf_rigl.algorithms.algorithm import Algorithm
+from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import WeightUpdate
+from tf_rigl.algorithms.algorithm import When
+from tf_rigl.algorithms.scheduled import check_choice
+from tf_rigl.core.schedules import UpdateSchedule
+
+
+@dataclasses.dataclass(frozen=True)
+class SNIP(Algorithm):
+    """Single-shot network pruning.
+
+    Begins with a dense model, `sparsify(..., start="dense")`. In the first
+    `batches` steps no weight changes; then the connections of largest
+    sensitivity |g · w| stay, g being the gradient summed over these batches.
+    The masks stay for the rest of the training.
+
+    Attributes:
+        batches: steps whose gradients are summed; the paper uses one batch.
+            More than one takes as many bytes as the weight in float32.
+        scope: `"global"`, all weights against one threshold, as in the
+            paper; or `"weight"`, each to what `sparsify` allotted to it, as in
+            the experiments of Evci et al. (arXiv:1911.11134).
+
+    Raises:
+        ValueError: for an argument out of its range, at construction; where
+            training begins with a model that is sparse already.
+
+    Reference: Lee et al., "SNIP: Single-shot Network Pruning based on
+    Connection Sensitivity", ICLR 2019, arXiv:1810.02340, equations 3 and 5,
+    algorithm 1. Its normalization by the sum does not change the order.
+    """
+
+    name = "snip"
+    start = "dense"
+    skip_weight_update = True
+
+    batches: int = 1
+    scope: str = "global"
+
+    def __post_init__(self) -> None:
+        check_choice("scope", self.scope, pruning.SCOPES)
+        if self.batches < 1:
+            raise ValueError(
+                "`batches` must be at least 1. "
+                f"Received: batches={self.batches}."
+            )
+
+    @property
+    def schedule(self) -> UpdateSchedule:
+        """The first batches."""
+        return UpdateSchedule(0, self.batches, 1)
+
+    @property
+    def whole_model(self) -> bool:  # type: ignore[override]
+        """One threshold needs all weights."""
+        return self.scope == "global"
+
+    @property
+    def structures(self) -> tuple[str, ...] | None:  # type: ignore[override]
+        """Positions of different weights compete only one by one."""
+        return ("unstructured",) if self.whole_model else None
+
+    @property
+    def state(self) -> Mapping[str, tf.DType | None]:
+        """The sum of gradients, where there are several."""
+        return {"gradient_sum": tf.float32} if self.batches > 1 else {}
+
+    def update(
+        self, weights: Sequence[Weight], when: When
+    ) -> list[WeightUpdate]:
+        """Sums gradients; prunes in the last of the batches."""
+        sums = [self._gradient_sum(weight) for weight in weights]
+        pruned = pruning.keep_largest(
+            weights,
+            [
+                sensitivity(weight.values, total)
+                for weight, total in zip(weights, sums, strict=True)
+            ],
+            [weight.target for weight in weights],
+            self.scope,
+        )
+        if self.batches == 1:
+            return pruned
+        last = tf.equal(when.update, self.batches - 1)
+        return [
+            WeightUpdate(
+                pruning.changed(
+                    weight.mask, tf.where(last, new.masks.mask, weight.mask)
+                ),
+                state={"gradient_sum": total},
+            )
+            for weight, total, new in zip(weights, sums, pruned, strict=True)
+        ]
+
+    def _gradient_sum(self, weight: Weight) -> tf.Tensor:
+        gradient = tf.cast(weight.gradient, tf.float32)
+        if self.batches == 1:
+            return gradient
+        return weight.state["gradient_sum"] + gradient
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return dataclasses.asdict(self)
+
+
+def sensitivity(values: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+    """g · w, by whose magnitude connections are kept; equation 3."""
+    return tf.cast(values, tf.float32) * tf.cast(gradient, tf.float32)

@@ -1,0 +1,156 @@
+"""SRigL: RigL with the same number of connections for each unit."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import WeightUpdate
+from tf_rigl.algorithms.algorithm import When
+from tf_rigl.algorithms.dynamic import Dynamic
+from tf_rigl.algorithms.scheduled import check_fraction
+from tf_rigl.core import selection
+from tf_rigl.core.drop_and_grow import MaskUpdate
+
+
+@dataclasses.dataclass(frozen=True)
+class SRigL(Dynamic):
+    """Structured RigL: constant fan-in with neuron ablation.
+
+    Needs masks of `sparsify(..., structure=tf_rigl.ConstantFanIn())`. A mask
+    update of a weight with a target of nnz connections, of which it moves
+    K = floor(f(t) · nnz at present):
+
+    1. The connections of largest magnitude but K are kept; the K positions
+       outside them with the largest gradient are candidates.
+    2. Units with fewer than max(1, floor(γ · k)) kept connections and
+       candidates together, k being the present fan-in, are ablated: they lose
+       all connections. As many units remain as the target needs at full
+       fan-in, those with most of them. Ablation is decided anew at every
+       update.
+    3. The fan-in becomes k = floor(nnz / remaining units), at most all
+       inputs. Units keep their k largest kept connections and fill up with
+       the largest gradients outside them, the just-dropped included.
+
+    The number of connections is k times the remaining units, so it may be
+    less than the target by less than the number of units. New connections
+    start at 0, and the batch's weight update is left out.
+
+    Attributes:
+        stop_step: end of the mask updates, in optimizer steps; by default
+            three quarters of the steps that `fit` announces.
+        update_interval: ΔT, optimizer steps between two updates.
+        drop_fraction: α, fraction of a weight's connections that the first
+            update moves, in [0, 1].
+        start_step: first step that may update, in optimizer steps.
+        decay: `"cosine"`, `"constant"`, `"linear"`, `"inverse_power"` (k = 3)
+            or a function of (α, t / stop_step).
+        ablation_threshold: γ_sal, fraction of the fan-in below which a unit
+            is ablated, in [0, 1]; the paper uses 0.3, and 0.95 for ViT. None:
+            no ablation.
+        never_ablate: keys of weights, or the last parts of them, whose units
+            all stay: `("logits/kernel",)`; usually the classifier's.
+
+    Raises:
+        ValueError: for an argument out of its range, at construction; where
+            training begins with masks of another structure.
+        TypeError: for a number of steps that is no integer.
+
+    Reference: Lasby et al., "Dynamic Sparse Training with Structured
+    Sparsity", ICLR 2024, arXiv:2305.02299, section 3.1. Its repository cuts
+    units to the fan-in by position; here the smallest go.
+    """
+
+    name = "srigl"
+    structures = ("constant_fan_in",)
+    skip_weight_update = True
+
+    ablation_threshold: float | None = 0.3
+    never_ablate: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "never_ablate", tuple(self.never_ablate))
+        if self.ablation_threshold is not None:
+            check_fraction(
+                "ablation_threshold",
+                self.ablation_threshold,
+                "a fraction of the fan-in",
+            )
+
+    def update(
+        self, weights: Sequence[Weight], when: When
+    ) -> list[WeightUpdate]:
+        """Drops, ablates and fills up."""
+        return [
+            WeightUpdate(self._update_one(weight, when)) for weight in weights
+        ]
+
+    def _update_one(self, weight: Weight, when: When) -> MaskUpdate:
+        values, mask, gradient = map(
+            _by_unit, (weight.values, weight.mask, weight.gradient)
+        )
+        units, fan_in = mask.shape
+        nonzeros = selection.count_true(mask)
+        count = self._count(weight, when)
+        kept = selection.largest_mask(values, mask, nonzeros - count)
+        salient = kept | selection.largest_mask(gradient, ~kept, count)
+        active = self._active_units(weight, mask, salient)
+        number = selection.count_true(active)
+        target = tf.minimum(
+            tf.constant(weight.target, tf.int64) // number, fan_in
+        )
+        wanted = tf.where(active, target, tf.zeros([units], tf.int64))
+        kept &= active[:, tf.newaxis]
+        kept = selection.largest_in_rows(
+            values, kept, tf.minimum(_row_counts(kept), wanted)
+        )
+        grown = selection.largest_in_rows(
+            gradient, ~kept, wanted - _row_counts(kept)
+        )
+        finite = tf.reduce_all(tf.math.is_finite(gradient))
+        new = _from_units(tf.where(finite, kept | grown, mask), weight.mask)
+        return MaskUpdate(new, weight.mask & ~new, new & ~weight.mask)
+
+    def _active_units(
+        self, weight: Weight, mask: tf.Tensor, salient: tf.Tensor
+    ) -> tf.Tensor:
+        """bool [units], which units are not ablated."""
+        units, fan_in = mask.shape
+        exempt = any(
+            f"/{weight.key}".endswith(f"/{end}") for end in self.never_ablate
+        )
+        if self.ablation_threshold is None or exempt:
+            return tf.ones([units], tf.bool)
+        present = tf.reduce_max(_row_counts(mask))
+        least = tf.floor(self.ablation_threshold * tf.cast(present, tf.float64))
+        saliency = _row_counts(salient)
+        stays = saliency >= tf.maximum(tf.cast(least, tf.int64), 1)
+        # Enough units to hold the target at full fan-in, the best of them.
+        needed = min(units, -(-weight.target // fan_in))
+        best = selection.largest_integers_mask(
+            tf.cast(saliency, tf.int32), tf.constant(needed, tf.int64)
+        )
+        return stays | best
+
+
+def _by_unit(tensor: tf.Tensor) -> tf.Tensor:
+    """[positions, inputs, units] -> [units, positions · inputs]."""
+    positions, inputs, units = tensor.shape
+    return tf.reshape(
+        tf.transpose(tensor, (2, 0, 1)), (units, positions * inputs)
+    )
+
+
+def _from_units(tensor: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """The inverse of `_by_unit`, to the shape of `like`."""
+    positions, inputs, units = like.shape
+    return tf.transpose(
+        tf.reshape(tensor, (units, positions, inputs)), (1, 2, 0)
+    )
+
+
+def _row_counts(mask: tf.Tensor) -> tf.Tensor:
+    """int64 [rows], true entries of each row."""
+    return tf.reduce_sum(tf.cast(mask, tf.int64), axis=1)

@@ -1,0 +1,96 @@
+"""STE: a sparse forward pass over weights that are all trained."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from tf_rigl.algorithms import pruning
+from tf_rigl.algorithms.algorithm import Algorithm
+from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import WeightUpdate
+from tf_rigl.algorithms.algorithm import When
+from tf_rigl.algorithms.scheduled import check_choice
+from tf_rigl.core.schedules import UpdateSchedule
+
+# Further than any training goes: masks are updated to the very end.
+FOREVER = 2**62
+
+
+@dataclasses.dataclass(frozen=True)
+class STE(Algorithm):
+    """Straight-through estimator: masks follow dense weights.
+
+    Begins with a dense model, `sparsify(..., start="dense")`, and prunes it
+    before the first batch. The forward pass is sparse; the gradient with
+    respect to the masked weight is applied to all positions, inactive ones
+    included, which keep a value of their own. After the steps 0,
+    update_interval, 2 · update_interval, ... the mask is chosen anew, by
+    magnitude from all values.
+
+    The model's weights are masked at any time. The inactive values take as
+    many bytes as the weight and go when the model is stripped. Decoupled
+    weight decay acts on active values only.
+
+    Attributes:
+        update_interval: optimizer steps between two choices of the masks.
+        criterion: `"magnitude"` or `"random"`.
+        scope: `"weight"`, each weight by itself to what `sparsify` allotted
+            to it; or `"global"`, all weights against one threshold.
+        seed: of random masks.
+
+    Raises:
+        ValueError: for an argument out of its range, at construction; where
+            training begins with a model that is sparse already.
+
+    Reference: Bengio et al., "Estimating or Propagating Gradients Through
+    Stochastic Neurons for Conditional Computation", arXiv:1308.3432; as
+    `ste_magnitude` and `ste_random` of jaxpruner, Lee et al.,
+    arXiv:2304.14082.
+    """
+
+    name = "ste"
+    start = "dense"
+    trains_inactive = True
+
+    update_interval: int = 1
+    criterion: str = "magnitude"
+    scope: str = "weight"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("criterion", self.criterion, pruning.CRITERIA)
+        check_choice("scope", self.scope, pruning.SCOPES)
+        _ = self.schedule
+
+    @property
+    def schedule(self) -> UpdateSchedule:
+        """From the first step to the end."""
+        return UpdateSchedule(0, FOREVER, self.update_interval)
+
+    @property
+    def whole_model(self) -> bool:  # type: ignore[override]
+        """One threshold needs all weights."""
+        return self.scope == "global"
+
+    @property
+    def structures(self) -> tuple[str, ...] | None:  # type: ignore[override]
+        """Positions of different weights compete only one by one."""
+        return ("unstructured",) if self.whole_model else None
+
+    def update(
+        self, weights: Sequence[Weight], when: When
+    ) -> list[WeightUpdate]:
+        """Chooses the masks anew."""
+        return pruning.keep_largest(
+            weights,
+            [
+                pruning.scores(self.criterion, weight, self.seed, when)
+                for weight in weights
+            ],
+            [weight.target for weight in weights],
+            self.scope,
+            revive=True,
+        )
+
+    def get_config(self) -> dict[str, object]:
+        """The constructor's arguments."""
+        return dataclasses.asdict(self)

@@ -1,0 +1,253 @@
+"""Gradual pruning by the schedules of TFMOT, to the last connection."""
+
+import dataclasses
+import math
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.algorithms import pruning
+from tf_rigl.algorithms.algorithm import Algorithm
+from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import WeightUpdate
+from tf_rigl.algorithms.algorithm import When
+from tf_rigl.core.schedules import UpdateSchedule
+
+# TFMOT updates masks before the batch that its counter t, from 1, stands for:
+# after the weight update of the batch before it, which is step t - 2.
+AHEAD = 2
+
+# More optimizer steps than anyone trains, and int64 holds them.
+FOREVER = 2**60
+
+
+@dataclasses.dataclass(frozen=True)
+class TFMOTPruning(Algorithm):
+    """Magnitude pruning at the steps and counts of a TFMOT schedule.
+
+    At TFMOT's pruning steps t = begin_step, begin_step + frequency, ... up to
+    and including end_step, the first of which is 1, the connections of
+    smallest magnitude go, until
+
+        s_t = s_f + (s_i - s_f) · (1 - (t - t_0) / (t_n - t_0))^power
+        k_t = max(round(n · (1 - s_t)), 1)
+
+    are left, computed in float32 as TFMOT does on a CPU. For blocks, n and k
+    count blocks. So in every batch the forward pass has as many connections
+    as with TFMOT.
+
+    `GradualPruning` is the same method in exact arithmetic, with the numbers
+    of connections that `sparsify` allots.
+
+    Differences from TFMOT: what is pruned stays pruned. There a pruned weight
+    takes part in the next update with what one optimizer step made of it.
+
+    Attributes:
+        initial_sparsity: s_i, a fraction in [0, 1).
+        final_sparsity: s_f, a fraction in [0, 1), at least s_i.
+        begin_step: t_0, in TFMOT's pruning steps, which count batches from 1.
+        end_step: t_n, likewise; -1, for a constant sparsity only: never.
+        frequency: pruning steps between two updates.
+        power: of the polynomial.
+        offset: TFMOT's pruning step less the optimizer's counter; 0 where
+            both count the same training.
+
+    Raises:
+        ValueError: for an argument out of its range.
+        TypeError: for a number of steps that is no integer.
+
+    Reference: Zhu and Gupta, arXiv:1710.01878, equation 1; the arithmetic is
+    that of TensorFlow Model Optimization Toolkit 0.8, `PolynomialDecay`.
+    """
+
+    name = "tfmot_pruning"
+    start = "any"
+
+    initial_sparsity: float
+    final_sparsity: float
+    begin_step: int
+    end_step: int
+    frequency: int = 100
+    power: float = 3.0
+    offset: int = 0
+
+    def __post_init__(self) -> None:
+        _check_integers(self)
+        _check_sparsities(self.initial_sparsity, self.final_sparsity)
+        if self.begin_step < 0 or self.frequency < 1:
+            raise ValueError(
+                "`begin_step` must be at least 0 and `frequency` at least 1. "
+                f"Received: begin_step={self.begin_step}, "
+                f"frequency={self.frequency}."
+            )
+        if not self.power > 0:
+            raise ValueError(
+                f"`power` must be greater than 0. Received: power={self.power}."
+            )
+        if self.is_constant:
+            is_ended = self.end_step == -1 or self.end_step >= self.begin_step
+        else:
+            is_ended = self.end_step > self.begin_step
+        if not is_ended:
+            raise ValueError(
+                "`end_step` must be after `begin_step`, or -1 for a constant "
+                f"sparsity without end. Received: begin_step={self.begin_step},"
+                f" end_step={self.end_step}. To prune once, pass a constant "
+                "sparsity."
+            )
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all updates prune to the same sparsity."""
+        return self.initial_sparsity == self.final_sparsity
+
+    @property
+    def schedule(self) -> UpdateSchedule:
+        """The updates that are left, in optimizer steps from 0."""
+        first = self._first_time
+        last = FOREVER if self.end_step == -1 else self.end_step
+        step = first - AHEAD - self.offset
+        return UpdateSchedule(
+            step, step + max(last + 1 - first, 0), self.frequency
+        )
+
+    @property
+    def _first_time(self) -> int:
+        """The first pruning step with an update after a weight update."""
+        earliest = max(AHEAD + self.offset, 1)
+        missed = max(-(-(earliest - self.begin_step) // self.frequency), 0)
+        return self.begin_step + missed * self.frequency
+
+    def is_due(self, time: int) -> bool:
+        """Whether TFMOT updates masks at a pruning step."""
+        since = time - self.begin_step
+        return (
+            time >= 1
+            and since >= 0
+            and since % self.frequency == 0
+            and (self.end_step == -1 or time <= self.end_step)
+        )
+
+    def density(self, times: Any) -> np.ndarray:
+        """What TFMOT's training step makes of 1 - s_t.
+
+        In float32, in the order in which TensorFlow's graph optimizer leaves
+        the operations: a division by a constant is a multiplication,
+        1 - (c + x) is (1 - c) - x and a cube is x · x². Run eagerly, TFMOT
+        may differ in the last bit: one connection in a weight of millions.
+
+        Args:
+            times: integers of shape [updates], TFMOT's pruning steps.
+
+        Returns:
+            float32 array of the same shape, fractions in (0, 1].
+        """
+        since = np.asarray(times, np.int64) - self.begin_step
+        least = np.float32(1) - np.float32(self.final_sparsity)
+        if self.is_constant:
+            return np.full(since.shape, least)
+        reciprocal = np.float32(1) / np.float32(self.end_step - self.begin_step)
+        done = np.clip(since.astype(np.float32) * reciprocal, 0, 1)
+        change = np.float32(self.initial_sparsity - self.final_sparsity)
+        return least - _scaled_power(change, np.float32(1) - done, self.power)
+
+    def kept(self, units: int, times: Any) -> np.ndarray:
+        """How many of a weight's elements or blocks TFMOT keeps.
+
+        Args:
+            units: number of elements, or of blocks.
+            times: integers of shape [updates], TFMOT's pruning steps.
+
+        Returns:
+            int64 array of shape [updates], each from 1 to `units`.
+        """
+        kept = np.round(np.float32(units) * self.density(times))
+        return np.clip(kept.astype(np.int64), 1, units)
+
+    def connections(self, size: int, units: int, times: Any) -> np.ndarray:
+        """Connections of a weight at pruning steps.
+
+        Args:
+            size: elements of the weight.
+            units: those of its structure: elements or blocks.
+            times: integers of shape [updates], TFMOT's pruning steps.
+
+        Returns:
+            int64 array of shape [updates].
+        """
+        return self.kept(units, times) * size // units
+
+    def final_connections(self, size: int, units: int) -> int:
+        """Connections of a weight after the last update."""
+        last = self.begin_step
+        if not self.is_constant:
+            updates = (self.end_step - self.begin_step) // self.frequency
+            last += updates * self.frequency
+        return int(self.connections(size, units, [last])[0])
+
+    def update(
+        self, weights: Sequence[Weight], when: When
+    ) -> list[WeightUpdate]:
+        """Prunes to the sparsity of the moment."""
+        index = tf.maximum(when.update, 0)
+        if self.is_constant:
+            index = tf.zeros_like(index)
+        counts = [
+            tf.gather(tf.constant(self._table(weight)), index)
+            for weight in weights
+        ]
+        return pruning.keep_largest(
+            weights, [weight.values for weight in weights], counts, "weight"
+        )
+
+    def _table(self, weight: Weight) -> np.ndarray:
+        shape = tuple(weight.mask.shape)
+        units = weight.structure.units(shape)
+        return self.connections(math.prod(shape), units, self._times)
+
+    @property
+    def _times(self) -> np.ndarray:
+        """The pruning step of each update; one where all are the same."""
+        if self.is_constant:
+            return np.array([self._first_time])
+        updates = np.arange(self.schedule.num_updates)
+        return self._first_time + updates * self.frequency
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, plain Python values."""
+        return dataclasses.asdict(self)
+
+
+def _scaled_power(
+    scale: np.float32, base: np.ndarray, exponent: float
+) -> np.ndarray:
+    """The product of `scale` and a power, rounded as in TFMOT's graph."""
+    if exponent == 3:
+        return (scale * base) * (base * base)
+    # TensorFlow's own power of scalars; others differ in the last bit.
+    with tf.init_scope(), tf.device("CPU:0"):
+        powers = [tf.math.pow(tf.constant(one), exponent) for one in base]
+        return scale * np.array([one.numpy() for one in powers], np.float32)
+
+
+def _check_integers(algorithm: TFMOTPruning) -> None:
+    for name in ("begin_step", "end_step", "frequency", "offset"):
+        value = getattr(algorithm, name)
+        if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+            raise TypeError(
+                f"`{name}` must be an integer, a number of steps. "
+                f"Received: {name}={value!r}."
+            )
+
+
+def _check_sparsities(initial: float, final: float) -> None:
+    if not 0 <= initial <= final < 1:
+        raise ValueError(
+            "`initial_sparsity` and `final_sparsity` must be in [0, 1), and "
+            "the final one not below the initial one, because what is pruned "
+            f"stays pruned. Received: initial_sparsity={initial}, "
+            f"final_sparsity={final}."
+        )
