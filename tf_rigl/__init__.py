@@ -10,37 +10,89 @@ tf_rigl.strip(model).save("sparse.keras")
 ```
 """
 
+from tf_rigl.accounting.match_width import match_width as match_width
 from tf_rigl.accounting.model_profile import ModelProfile as ModelProfile
 from tf_rigl.accounting.profile import profile as profile
-from tf_rigl.algorithms.rigl import RigL as RigL
-from tf_rigl.algorithms.static import Static as Static
+from tf_rigl.algorithms import ACDC as ACDC
+from tf_rigl.algorithms import DNW as DNW
+from tf_rigl.algorithms import SET as SET
+from tf_rigl.algorithms import SNFS as SNFS
+from tf_rigl.algorithms import SNIP as SNIP
+from tf_rigl.algorithms import STE as STE
+from tf_rigl.algorithms import GradualPruning as GradualPruning
+from tf_rigl.algorithms import OneShot as OneShot
+from tf_rigl.algorithms import RigL as RigL
+from tf_rigl.algorithms import SRigL as SRigL
+from tf_rigl.algorithms import Static as Static
+from tf_rigl.algorithms import TopKAST as TopKAST
 from tf_rigl.core.distributions import allocate as allocate
 from tf_rigl.core.drop_and_grow import MaskUpdate as MaskUpdate
 from tf_rigl.core.drop_and_grow import drop_and_grow as drop_and_grow
+from tf_rigl.core.structures import Block as Block
+from tf_rigl.core.structures import Channel as Channel
+from tf_rigl.core.structures import ConstantFanIn as ConstantFanIn
+from tf_rigl.core.structures import NByM as NByM
 from tf_rigl.integration.attach import attach as attach
 from tf_rigl.integration.attach import detach as detach
 from tf_rigl.integration.callbacks import UpdateMasks as UpdateMasks
+from tf_rigl.integration.diagnostics import ModelDiagnostics as ModelDiagnostics
+from tf_rigl.integration.diagnostics import diagnose as diagnose
+from tf_rigl.integration.mask_diagnostics import (
+    MaskDiagnostics as MaskDiagnostics,
+)
 from tf_rigl.integration.masked_weight import masks as masks
+from tf_rigl.integration.prune import prune as prune
 from tf_rigl.integration.registration import (
     register_bindings as _register_bindings,
 )
 from tf_rigl.integration.sparsify import sparsify as sparsify
 from tf_rigl.integration.strip import strip as strip
+from tf_rigl.integration.tfmot.alike import (
+    sparsify_like_tfmot as sparsify_like_tfmot,
+)
+from tf_rigl.integration.tfmot.policy import dense_by_policy as dense_by_policy
+from tf_rigl.integration.tfmot.schedules import (
+    pruning_from_tfmot as pruning_from_tfmot,
+)
+from tf_rigl.integration.tfmot.takeover import from_tfmot as from_tfmot
 from tf_rigl.version import __version__ as __version__
 
 __all__ = [
+    "ACDC",
+    "Block",
+    "Channel",
+    "ConstantFanIn",
+    "DNW",
+    "GradualPruning",
+    "MaskDiagnostics",
     "MaskUpdate",
+    "ModelDiagnostics",
     "ModelProfile",
+    "NByM",
+    "OneShot",
     "RigL",
+    "SET",
+    "SNFS",
+    "SNIP",
+    "SRigL",
+    "STE",
     "Static",
+    "TopKAST",
     "UpdateMasks",
     "allocate",
     "attach",
+    "dense_by_policy",
     "detach",
+    "diagnose",
     "drop_and_grow",
+    "from_tfmot",
     "masks",
+    "match_width",
     "profile",
+    "prune",
+    "pruning_from_tfmot",
     "sparsify",
+    "sparsify_like_tfmot",
     "strip",
 ]
 

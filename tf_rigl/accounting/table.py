@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tf_rigl.core import text_table
+from tf_rigl.core.text_table import Cells
+
 if TYPE_CHECKING:
     from tf_rigl.accounting.model_profile import ModelProfile
     from tf_rigl.accounting.model_profile import Uncounted
@@ -23,10 +26,7 @@ HEADER = (
 )
 # The columns that are text and so aligned to the left.
 TEXT_COLUMNS = 2
-GAP = "  "
 PATHS_SHOWN = 8
-
-Cells = tuple[str, ...]
 
 
 def render(profile: ModelProfile) -> str:
@@ -44,7 +44,7 @@ def render(profile: ModelProfile) -> str:
     lines = [
         f"Model {profile.name!r}, one example",
         "",
-        *_aligned(body, total),
+        *text_table.aligned(HEADER, body, total, TEXT_COLUMNS),
         "",
         _flops(profile),
         *_uncounted(profile.uncounted),
@@ -84,29 +84,6 @@ def _cells(
 def _counts(numbers: Sequence[int], instead: str | None) -> Cells:
     """Numbers with separators, or a text instead of each."""
     return tuple(f"{n:,}" if instead is None else instead for n in numbers)
-
-
-def _aligned(body: Sequence[Cells], total: Cells) -> list[str]:
-    """Header, rows and totals in columns as wide as their widest cell."""
-    widths = [
-        max(map(len, column))
-        for column in zip(HEADER, *body, total, strict=True)
-    ]
-    rule = "-" * (sum(widths) + len(GAP) * (len(widths) - 1))
-    return [
-        _line(HEADER, widths),
-        rule,
-        *(_line(cells, widths) for cells in body),
-        rule,
-        _line(total, widths),
-    ]
-
-
-def _line(cells: Cells, widths: Sequence[int]) -> str:
-    return GAP.join(
-        cell.ljust(width) if index < TEXT_COLUMNS else cell.rjust(width)
-        for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    )
 
 
 def _flops(profile: ModelProfile) -> str:

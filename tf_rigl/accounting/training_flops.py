@@ -10,20 +10,51 @@ class Cost(NamedTuple):
     sparse: float  # f_S
     dense: float  # f_D
     interval: int  # ΔT, optimizer steps
+    pruned: float  # p, mean fraction of the final zeros that are zero already
 
 
 # A forward pass costs f; the backward pass costs 2 f, f for the gradients of
 # the activations and f for those of the weights. A method that needs dense
 # weight gradients pays f_D for them in those steps.
+def _dense(cost: Cost) -> float:
+    return 3 * cost.dense
+
+
+def _sparse(cost: Cost) -> float:
+    return 3 * cost.sparse
+
+
+def _dense_weight_gradients(cost: Cost) -> float:
+    return 2 * cost.sparse + cost.dense
+
+
+def _dense_gradients_at_updates(cost: Cost) -> float:
+    steps = 3 * cost.sparse * cost.interval
+    return (steps + _dense_weight_gradients(cost)) / (cost.interval + 1)
+
+
+def _pruned_on_the_way(cost: Cost) -> float:
+    return 3 * (cost.dense - cost.pruned * (cost.dense - cost.sparse))
+
+
 FORMULAS: dict[str, Callable[[Cost], float]] = {
-    "dense": lambda cost: 3 * cost.dense,
-    "static": lambda cost: 3 * cost.sparse,
-    "set": lambda cost: 3 * cost.sparse,
-    "snfs": lambda cost: 2 * cost.sparse + cost.dense,
-    "rigl": lambda cost: (
-        (3 * cost.sparse * cost.interval + 2 * cost.sparse + cost.dense)
-        / (cost.interval + 1)
-    ),
+    "dense": _dense,
+    "small_dense": _dense,
+    "static": _sparse,
+    "snip": _sparse,
+    "grasp": _sparse,
+    "set": _sparse,
+    "rigl": _dense_gradients_at_updates,
+    "srigl": _dense_gradients_at_updates,
+    "snfs": _dense_weight_gradients,
+    "ste": _dense_weight_gradients,
+    "dnw": _dense_weight_gradients,
+    "top_kast": _dense_weight_gradients,
+    "pruning": _pruned_on_the_way,
+    "pruning_global": _pruned_on_the_way,
+    "random_pruning": _pruned_on_the_way,
+    "one_shot": _pruned_on_the_way,
+    "ac_dc": _pruned_on_the_way,
 }
 
 
@@ -32,17 +63,23 @@ def training_flops(
     flops: float,
     dense_flops: float,
     update_interval: int = 100,
+    pruned_fraction: float = 1.0,
 ) -> float:
     """FLOPs that training on one example takes, on average.
 
-    | method        | FLOPs                               |
-    | ------------- | ----------------------------------- |
-    | `dense`       | 3 f_D                               |
-    | `static`      | 3 f_S                               |
-    | `set`         | 3 f_S                               |
-    | `snfs`        | 2 f_S + f_D                         |
-    | `rigl`        | (3 f_S ΔT + 2 f_S + f_D) / (ΔT + 1) |
+    | method                                | FLOPs                       |
+    | ------------------------------------- | --------------------------- |
+    | `dense`, `small_dense`                | 3 f_D                       |
+    | `static`, `set`, `snip`, `grasp`      | 3 f_S                       |
+    | `snfs`, `ste`, `dnw`, `top_kast`      | 2 f_S + f_D                 |
+    | `rigl`, `srigl`                       | (3 f_S ΔT + 2 f_S + f_D) /  |
+    |                                       | (ΔT + 1)                    |
+    | `pruning`, `pruning_global`,          | 3 (f_D - p (f_D - f_S))     |
+    | `random_pruning`, `one_shot`, `ac_dc` |                             |
 
+    The batches that SNIP and GraSP prune by are not counted. Top-KAST in its
+    paper needs weight gradients of its set B only; with `TopKAST` they are
+    dense and masked, and so they are counted.
     Multiply by the number of examples seen for a whole run. Masks, optimizer
     and the choice of connections are not counted.
 
@@ -52,7 +89,10 @@ def training_flops(
             weights, as in `profile(model).flops`.
         dense_flops: f_D, the same with all weights.
         update_interval: ΔT, optimizer steps between two mask updates; only
-            `rigl` depends on it.
+            `rigl` and `srigl` depend on it.
+        pruned_fraction: p, the mean over the steps of training of the
+            fraction of the final zeros that are zero already, in [0, 1], as
+            the pruning methods' `pruned_fraction` gives it.
 
     Returns:
         FLOPs per example.
@@ -84,4 +124,11 @@ def training_flops(
             "`update_interval` must be at least 1 optimizer step. "
             f"Received: update_interval={update_interval}."
         )
-    return float(formula(Cost(flops, dense_flops, update_interval)))
+    if not 0 <= pruned_fraction <= 1:
+        raise ValueError(
+            "`pruned_fraction` must be in [0, 1]. "
+            f"Received: pruned_fraction={pruned_fraction}."
+        )
+    return float(
+        formula(Cost(flops, dense_flops, update_interval, pruned_fraction))
+    )

@@ -4,6 +4,7 @@ import weakref
 from typing import Any
 
 from tf_rigl.algorithms import Algorithm
+from tf_rigl.integration import method_state
 from tf_rigl.integration import optimizer_hook
 from tf_rigl.integration.flavour import Flavour
 from tf_rigl.integration.flavour import find_class_flavour
@@ -48,10 +49,14 @@ def attach(optimizer: Any, model: Any, algorithm: Algorithm) -> Any:
     check_algorithm(algorithm)
     check_optimizer(flavour, optimizer, records)
     check_not_attached(flavour, optimizer)
+    check_fits(algorithm, records)
     optimizer_hook.uninstall(flavour, optimizer, records)
-    optimizer_hook.install(
+    method_state.keep(records, algorithm)
+    records = require_masked_weights(model)
+    prepare = optimizer_hook.install(
         flavour, optimizer, lambda: records, algorithm.resolve(None)
     )
+    prepare()
     model.__dict__[ATTACHED] = weakref.ref(optimizer)
     return optimizer
 
@@ -82,11 +87,51 @@ def detach(optimizer: Any, model: Any) -> None:
 
 def check_algorithm(algorithm: Any) -> None:
     """Raises a TypeError unless `algorithm` is a method."""
-    if isinstance(algorithm, type) or not hasattr(algorithm, "resolve"):
+    if not isinstance(algorithm, Algorithm):
         raise TypeError(
             "`algorithm` must be a method such as tf_rigl.RigL(). "
             f"Received: algorithm={algorithm!r}."
         )
+
+
+def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:
+    """Raises unless a method can train these masks.
+
+    Raises:
+        ValueError: where it needs another structure or other masks to begin
+            with, or initial values that were not kept.
+    """
+    method_state.check_initial_values(records, algorithm)
+    sparse = [record for record in records if record.target < record.size]
+    for record in sparse:
+        allowed = algorithm.structures
+        if allowed is not None and record.structure.name not in allowed:
+            raise ValueError(
+                f"{type(algorithm).__name__} with these options needs masks of "
+                f"the structure {' or '.join(allowed)}. Received: "
+                f"{record.structure} on {record.path!r}. Pass it to "
+                "`sparsify(..., structure=...)`."
+            )
+    # Once a mask was updated, training goes on from where it was.
+    if any(record.counters.numpy()[0] for record in sparse):
+        return
+    is_dense = all(record.nonzeros() == record.size for record in sparse)
+    if sparse and algorithm.start == "random" and is_dense:
+        raise ValueError(
+            f"{type(algorithm).__name__} trains a model that is sparse from "
+            "the start. Received: a model that has all of its connections. "
+            "Sparsify it with start='random', or `prune` it first."
+        )
+    if algorithm.start == "dense" and sparse and not is_dense:
+        prunes_itself = algorithm.trains_inactive and all(
+            method_state.INACTIVE_VALUES in record.state for record in sparse
+        )
+        if not prunes_itself:
+            raise ValueError(
+                f"{type(algorithm).__name__} begins with a dense model. "
+                "Received: a model that is sparse already. Sparsify it with "
+                "start='dense'."
+            )
 
 
 def check_not_attached(flavour: Flavour, optimizer: Any) -> None:

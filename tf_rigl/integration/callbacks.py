@@ -7,11 +7,15 @@ import numpy as np
 import tensorflow as tf
 
 from tf_rigl.algorithms import Algorithm
+from tf_rigl.integration import method_state
 from tf_rigl.integration import optimizer_hook
 from tf_rigl.integration.attach import check_algorithm
+from tf_rigl.integration.attach import check_fits
 from tf_rigl.integration.attach import check_not_attached
 from tf_rigl.integration.attach import check_optimizer
 from tf_rigl.integration.deferred import is_deferred
+from tf_rigl.integration.deferred import when_complete
+from tf_rigl.integration.diagnostics import diagnose_weights
 from tf_rigl.integration.flavour import Flavour
 from tf_rigl.integration.flavour import model_flavour
 from tf_rigl.integration.masked_weight import MaskedWeight
@@ -63,10 +67,21 @@ class UpdateMasks(ModelCallback):
 
     The mask updates run inside the optimizer, in the same graph as the step;
     this callback installs them when training begins, removes them when it
-    ends and reports at the end of each epoch: `sparsity`, the fraction of
-    zeros over all masked weights, and `mask_churn`, the fraction of their
-    connections that the epoch's mask updates moved. Where a gradient was not
-    finite, `skipped_mask_updates` counts the updates that were left out.
+    ends and reports at the end of each epoch, over all masked weights:
+
+    - `sparsity`: the fraction of zeros.
+    - `mask_churn`: the fraction of connections that the epoch's mask updates
+      moved.
+    - `mask_exploration`: the fraction of positions that have been active at
+      any time, the in-time over-parameterization rate of Liu et al.
+      (arXiv:2102.02887); where `sparsify` was told `diagnostics=False`, not.
+    - `mask_overlap_start`: the fraction of connections that were there at the
+      start.
+    - `dead_units`: the number of units without any connection.
+    - `skipped_mask_updates`: of the epoch, because a gradient was not finite;
+      where there were any.
+
+    The same for each weight: `tf_rigl.MaskDiagnostics`, `tf_rigl.diagnose`.
 
     Args:
         algorithm: a method such as `tf_rigl.RigL()` or `tf_rigl.Static()`.
@@ -94,6 +109,9 @@ class UpdateMasks(ModelCallback):
         """Has `fit` trace its step anew; it makes the function after this."""
         super().set_model(model)
         optimizer_hook.forget_traces(model)
+        if not is_deferred(model):
+            # Before other callbacks restore a checkpoint, which has it.
+            method_state.keep(require_masked_weights(model), self.algorithm)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Checks what can be checked before the first batch."""
@@ -104,6 +122,7 @@ class UpdateMasks(ModelCallback):
         check_not_attached(flavour, optimizer)
         if not is_deferred(self.model):
             records = self._records()
+            check_fits(self.algorithm, records)
             self._last_counts = _counts(records)
             optimizer_hook.uninstall(flavour, optimizer, records)
 
@@ -114,18 +133,25 @@ class UpdateMasks(ModelCallback):
         """
         del logs
         if not self._installed:
+            if not is_deferred(self.model):
+                # Another callback may have restored a checkpoint.
+                self._last_counts = _counts(self._records())
             flavour = model_flavour(self.model)
-            optimizer_hook.install(
+            prepare = optimizer_hook.install(
                 flavour,
                 self.model.optimizer,
                 self._records,
                 self.algorithm.resolve(self._total_steps(flavour, epoch)),
                 for_one_fit=True,
             )
+            if is_deferred(self.model):
+                when_complete(self.model, prepare)
+            else:
+                prepare()
             self._installed = True
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Adds sparsity and churn to the logs."""
+        """Adds what became of the masks to the logs."""
         del epoch
         if logs is None:
             return
@@ -133,9 +159,14 @@ class UpdateMasks(ModelCallback):
         counts = _counts(records)
         _, moved, skipped = counts - self._last_counts
         self._last_counts = counts
-        connections = sum(record.nonzeros() for record in records)
-        logs["sparsity"] = 1 - connections / sum(r.size for r in records)
-        logs["mask_churn"] = float(moved / max(connections, 1))
+        total = diagnose_weights(self.model.name, records).total
+        logs["sparsity"] = total.sparsity
+        logs["mask_churn"] = float(moved / max(total.connections, 1))
+        if total.exploration is not None:
+            logs["mask_exploration"] = total.exploration
+        if total.overlap_start is not None:
+            logs["mask_overlap_start"] = total.overlap_start
+        logs["dead_units"] = total.dead_units
         if skipped:
             logs["skipped_mask_updates"] = int(skipped)
 

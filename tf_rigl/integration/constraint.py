@@ -40,7 +40,17 @@ def masked(values: Any, mask: Any) -> tf.Tensor:
     Selected, not multiplied: NaN and infinity times zero are not zero.
     """
     values = tf.convert_to_tensor(values)
-    return tf.where(mask, values, tf.zeros_like(values))
+    # Not `tf.where`, which broadcasts and takes twice as long on processors.
+    return tf.raw_ops.Select(
+        condition=tf.convert_to_tensor(mask),
+        x=values,
+        y=tf.zeros_like(values),
+    )
+
+
+def assign_masked(variable: Any, mask: Any) -> None:
+    """Sets a variable to zero where it is masked."""
+    variable.assign(masked(variable, mask))
 
 
 def guard(

@@ -33,6 +33,17 @@ def defer(model: Any, mask_weights: Callable[[], None]) -> None:
     set_class(model, _deferred_class(cls))
 
 
+def when_complete(model: Any, action: Callable[[], None]) -> None:
+    """Has `action` called once a deferred model's weights are masked."""
+    mask_weights = model.__dict__[_REQUEST]
+
+    def both() -> None:
+        mask_weights()
+        action()
+
+    model.__dict__[_REQUEST] = both
+
+
 def is_deferred(model: Any) -> bool:
     """Whether the model waits for its weights."""
     return isinstance(model, DeferredModel)

@@ -30,8 +30,10 @@ class Flavour(abc.ABC):
     name: str
     # The Keras module itself.
     keras: Any
-    # Layer class that stores masks, and its aggregation of variables.
+    # Layer classes that store masks and methods' state, and the aggregation
+    # of their variables.
     mask_store_class: type
+    state_store_class: type
     only_first_replica: Any
     # Names of optimizers that leave a zero weight with zero slots and a zero
     # gradient at zero.
@@ -52,7 +54,9 @@ class Flavour(abc.ABC):
         return [
             child
             for child in children
-            if not isinstance(child, self.mask_store_class)
+            if not isinstance(
+                child, (self.mask_store_class, self.state_store_class)
+            )
         ]
 
     @abc.abstractmethod
@@ -127,6 +131,17 @@ class Flavour(abc.ABC):
                 "sparse weight have no connections; use Adam or Lion"
             )
         return None
+
+    # The optimizer's method that applies all gradients of a step.
+    apply_all_method: str
+
+    @abc.abstractmethod
+    def applied_variables(self, *args: Any) -> list[Any]:
+        """The variables of a call of `apply_all_method` that it will update.
+
+        Args:
+            *args: its arguments.
+        """
 
     @abc.abstractmethod
     def optimizer_is_built(self, optimizer: Any) -> bool:

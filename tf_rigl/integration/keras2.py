@@ -10,10 +10,14 @@ from tf_rigl.integration.flavour import Flavour
 from tf_rigl.integration.flavour import Inputs
 from tf_rigl.integration.mask_store import mask_store_class
 from tf_rigl.integration.masked_layer import masked_class
+from tf_rigl.integration.state_store import state_store_class
 
 MaskStore = tf_keras.saving.register_keras_serializable("tf_rigl", "MaskStore")(
     mask_store_class(tf_keras)
 )
+StateStore = tf_keras.saving.register_keras_serializable(
+    "tf_rigl", "StateStore"
+)(state_store_class(tf_keras))
 
 
 class Keras2(Flavour):
@@ -22,6 +26,7 @@ class Keras2(Flavour):
     name = "keras2"
     keras = tf_keras
     mask_store_class = MaskStore
+    state_store_class = StateStore
     only_first_replica = tf.VariableAggregation.ONLY_FIRST_REPLICA
     # Not here: Adagrad's accumulator starts above zero; Ftrl's too, and it
     # divides zero by zero where that is zero.
@@ -92,6 +97,13 @@ class Keras2(Flavour):
                 "`tf_keras.optimizers`"
             )
         return super().unsupported_optimizer(optimizer)
+
+    apply_all_method = "_internal_apply_gradients"
+
+    def applied_variables(self, *args: Any) -> list[Any]:
+        return [
+            variable for gradient, variable in args[0] if gradient is not None
+        ]
 
     def optimizer_is_built(self, optimizer: Any) -> bool:
         return hasattr(optimizer, "_index_dict")

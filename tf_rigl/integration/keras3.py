@@ -10,9 +10,13 @@ from tf_rigl.integration.flavour import Flavour
 from tf_rigl.integration.flavour import Inputs
 from tf_rigl.integration.mask_store import mask_store_class
 from tf_rigl.integration.masked_layer import masked_class
+from tf_rigl.integration.state_store import state_store_class
 
 MaskStore = keras.saving.register_keras_serializable("tf_rigl", "MaskStore")(
     mask_store_class(keras)
+)
+StateStore = keras.saving.register_keras_serializable("tf_rigl", "StateStore")(
+    state_store_class(keras)
 )
 
 
@@ -22,6 +26,7 @@ class Keras3(Flavour):
     name = "keras3"
     keras = keras
     mask_store_class = MaskStore
+    state_store_class = StateStore
     only_first_replica = "only_first_replica"
     # Not here: Adagrad's accumulator starts above zero; Ftrl's too, and it
     # divides zero by zero where that is zero; Muon orthogonalizes the update.
@@ -87,6 +92,16 @@ class Keras3(Flavour):
         if multi is not None and isinstance(optimizer, multi):
             return list(optimizer.optimizers)
         return [optimizer]
+
+    apply_all_method = "_backend_update_step"
+
+    def applied_variables(self, *args: Any) -> list[Any]:
+        gradients, variables = args[0], args[1]
+        return [
+            variable
+            for gradient, variable in zip(gradients, variables, strict=True)
+            if gradient is not None
+        ]
 
     def optimizer_is_built(self, optimizer: Any) -> bool:
         return bool(optimizer.built)

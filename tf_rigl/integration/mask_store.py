@@ -9,6 +9,11 @@ from typing import Any
 ATTRIBUTE = "tf_rigl_masks"
 
 
+def variable_prefix(owner: str) -> str:
+    """What the variables of a layer's store are called after."""
+    return owner.replace("/", "_") or "model"
+
+
 def mask_store_class(keras: Any) -> type:
     """Makes the store's class for one Keras."""
 
@@ -42,7 +47,7 @@ def mask_store_class(keras: Any) -> type:
             super().__init__(trainable=False, **kwargs)
             self.masks = {}
             self.counters = {}
-            prefix = owner.replace("/", "_") or "model"
+            prefix = variable_prefix(owner)
             for index, (key, shape) in enumerate(shapes.items()):
                 self.masks[key] = self.add_weight(
                     name=f"{prefix}_mask_{index}",

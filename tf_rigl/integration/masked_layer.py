@@ -14,7 +14,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.core.random_masks import random_mask
 from tf_rigl.integration import tree
 from tf_rigl.integration.constraint import guard
 from tf_rigl.integration.constraint import masked
@@ -24,10 +23,12 @@ from tf_rigl.integration.flavour import flavour_of
 from tf_rigl.integration.flavour import of_class
 from tf_rigl.integration.flavour import plain_class
 from tf_rigl.integration.flavour import set_class
+from tf_rigl.integration.initial_masks import UNSTRUCTURED
+from tf_rigl.integration.initial_masks import Weights
+from tf_rigl.integration.initial_masks import initial_mask
 from tf_rigl.integration.mask_store import ATTRIBUTE
-
-# For each masked weight of a layer, by key: {"shape", "nonzeros"}.
-Weights = Mapping[str, Mapping[str, Any]]
+from tf_rigl.integration.state_store import attach_state
+from tf_rigl.integration.state_store import drop_state
 
 
 class MaskedLayer:
@@ -65,9 +66,17 @@ class MaskedLayer:
         """
         del custom_objects  # Keras has them in scope already.
         layer = class_flavour(cls).deserialize(config["layer"])
-        return carry_masks(
-            layer, config["weights"], config["seed"], config["key"]
+        carry_masks(
+            layer,
+            config["weights"],
+            config["seed"],
+            config["key"],
+            config.get("structure", UNSTRUCTURED),
+            config.get("start", "random"),
         )
+        if "state" in config:
+            attach_state(layer, config["state"])
+        return layer
 
 
 @functools.cache
@@ -88,15 +97,25 @@ def masked_class(cls: type) -> type:
     return subclass
 
 
-def carry_masks(layer: Any, weights: Weights, seed: int, key: str) -> Any:
-    """Makes a layer carry random masks and masks the weights that it has.
+def carry_masks(
+    layer: Any,
+    weights: Weights,
+    seed: int,
+    key: str,
+    structure: Mapping[str, Any],
+    start: str,
+) -> Any:
+    """Makes a layer carry masks and masks the weights that it has.
 
     Args:
         layer: a layer that carries none, built or not.
-        weights: shape and number of non-zeros of each weight, by its key
-            within the layer.
+        weights: what is known of each weight, by its key within the layer.
         seed: the user's seed.
         key: the layer's own key in the model.
+        structure: configuration of the structure of the masks.
+        start: the masks to begin with: `"random"`, `"dense"`, or
+            `"magnitude"`, for which the weights must exist; where they do
+            not, their masks are about to be loaded.
 
     Returns:
         The same layer.
@@ -116,7 +135,14 @@ def carry_masks(layer: Any, weights: Weights, seed: int, key: str) -> Any:
         for name, weight in weights.items():
             full_key = "/".join(part for part in (key, name) if part)
             flavour.raw(store.masks[name]).assign(
-                random_mask(weight["shape"], weight["nonzeros"], seed, full_key)
+                initial_mask(
+                    weight,
+                    structure,
+                    start,
+                    seed,
+                    full_key,
+                    variables.get(name),
+                )
             )
     flavour.attach_child(layer, ATTRIBUTE, store)
     layer.__dict__["_tf_rigl_bound"] = frozenset()
@@ -124,6 +150,8 @@ def carry_masks(layer: Any, weights: Weights, seed: int, key: str) -> Any:
         "weights": {name: dict(weight) for name, weight in weights.items()},
         "seed": seed,
         "key": key,
+        "structure": dict(structure),
+        "start": start,
     }
     cls: type = type(layer)
     set_class(layer, masked_class(cls))
@@ -136,6 +164,7 @@ def drop_masks(layer: Any) -> None:
     flavour = flavour_of(layer)
     for site in tree.sites(flavour, layer):
         release(flavour, site.variable)
+    drop_state(layer)
     flavour.detach_child(layer, ATTRIBUTE)
     for name in ("_tf_rigl_bound", "_tf_rigl_config"):
         layer.__dict__.pop(name)

@@ -6,11 +6,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.core import structures
+from tf_rigl.core.kernel_layout import KernelLayout
+from tf_rigl.core.structures import Structure
 from tf_rigl.integration import tree
 from tf_rigl.integration.deferred import complete
 from tf_rigl.integration.flavour import Flavour
 from tf_rigl.integration.flavour import model_flavour
+from tf_rigl.integration.initial_masks import layout_of
 from tf_rigl.integration.mask_store import ATTRIBUTE
+from tf_rigl.integration.state_store import DIAGNOSTIC
+from tf_rigl.integration.state_store import state_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,17 +25,33 @@ class MaskedWeight:
 
     path: str  # readable and unique within the model
     key: str  # stable; random numbers depend on it
+    host: Any  # the layer that keeps its mask
+    host_key: str  # its key within that layer
     owner: Any  # the layer whose weight it is
     variable: Any  # the Keras variable, float, zeros where masked
     raw: tf.Variable  # the TensorFlow variable behind it
     mask: tf.Variable  # its shape, bool, true where a connection is
     # [3] int64: updates, moved connections, updates left out.
     counters: tf.Variable
+    target: int  # number of connections that `sparsify` allotted
+    structure: Structure
+    layout: KernelLayout | None  # None: seen as it is
+    state: dict[str, tf.Variable]  # what the method remembers, by name
+    # What is recorded of its mask updates, by name; see `recorder`.
+    diagnostics: dict[str, tf.Variable]
 
     @property
     def size(self) -> int:
         """Number of elements."""
         return self.raw.shape.num_elements()
+
+    def view(self, tensor: tf.Tensor) -> tf.Tensor:
+        """A tensor of the weight's shape, as its structure sees it."""
+        return tensor if self.layout is None else self.layout.view(tensor)
+
+    def unview(self, tensor: tf.Tensor) -> tf.Tensor:
+        """The inverse of `view`."""
+        return tensor if self.layout is None else self.layout.unview(tensor)
 
     def nonzeros(self) -> int:
         """Number of connections, counted."""
@@ -94,12 +116,30 @@ def masks(model: Any) -> dict[str, np.ndarray]:
 def _record(
     flavour: Flavour, node: tree.Node, site: tree.Site, store: Any
 ) -> MaskedWeight:
+    config = node.layer.__dict__["_tf_rigl_config"]
+    weight = config["weights"][site.key]
+    kept = state_of(node.layer, site.key)
     return MaskedWeight(
         path="/".join((*node.path, site.path)),
         key="/".join((*node.key, site.key)),
+        host=node.layer,
+        host_key=site.key,
         owner=site.owner,
         variable=site.variable,
         raw=flavour.raw(site.variable),
         mask=flavour.raw(store.masks[site.key]),
         counters=flavour.raw(store.counters[site.key]),
+        target=weight["nonzeros"],
+        structure=structures.deserialize(config["structure"]),
+        layout=layout_of(weight),
+        state={
+            name: variable
+            for name, variable in kept.items()
+            if not name.startswith(DIAGNOSTIC)
+        },
+        diagnostics={
+            name: variable
+            for name, variable in kept.items()
+            if name.startswith(DIAGNOSTIC)
+        },
     )

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+import tensorflow as tf
+
 from tf_rigl.integration.flavour import Flavour
 from tf_rigl.integration.masked_weight import MaskedWeight
 
@@ -11,6 +13,19 @@ from tf_rigl.integration.masked_weight import MaskedWeight
 _NOT_SLOTS = frozenset(
     {"_variables", "_trainable_variables", "_accumulated_gradients"}
 )
+
+# The moving averages of the weights themselves (`use_ema`).
+_AVERAGES = "_model_variables_moving_average"
+
+# What Keras's optimizers call the averages or sums of gradients. Others, of
+# their squares, must not be negative.
+_MOMENTA = {
+    "SGD": "momentums",
+    "Adam": "_momentums",
+    "Nadam": "_momentums",
+    "Adamax": "_m",
+    "Lion": "_momentums",
+}
 
 # Optimizers that divide by a power of an accumulator which starts above zero:
 # at zero a zero gradient makes 0 / 0. A new connection's gets its first value.
@@ -32,6 +47,40 @@ def slots_of(
         slot = slots[index] if index < len(slots) else None
         if slot is not None and tuple(slot.shape) == tuple(record.raw.shape):
             yield slot
+
+
+def average_of(
+    flavour: Flavour, optimizer: Any, record: MaskedWeight
+) -> Iterator[Any]:
+    """The moving average of the weight itself, if the optimizer keeps one."""
+    index = flavour.variable_index(optimizer, record.variable)
+    averages = getattr(optimizer, _AVERAGES, None)
+    if index is not None and averages:
+        yield averages[index]
+
+
+def momentum_of_gradient(
+    optimizer: Any, slot: Any, gradient: tf.Tensor
+) -> tf.Tensor | None:
+    """What a momentum slot holds after a sum of gradients.
+
+    Args:
+        optimizer: the optimizer that keeps the slot.
+        slot: one of its slots.
+        gradient: the sum, of the slot's shape.
+
+    Returns:
+        The sum as the slot keeps it: SGD keeps the step itself, Adam and its
+        kin the gradient. None for a slot that is no momentum.
+    """
+    for cls in type(optimizer).__mro__:
+        attribute = _MOMENTA.get(cls.__name__)
+        if attribute and any(s is slot for s in getattr(optimizer, attribute)):
+            if cls.__name__ == "SGD":
+                rate = tf.convert_to_tensor(optimizer.learning_rate)
+                return -tf.cast(rate, gradient.dtype) * gradient
+            return gradient
+    return None
 
 
 def fresh_value(optimizer: Any, slot: Any) -> float:

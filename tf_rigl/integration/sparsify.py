@@ -1,12 +1,21 @@
 """From a dense Keras model to a sparse one."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import tensorflow as tf
+
 from tf_rigl.core import distributions
+from tf_rigl.core import structures
+from tf_rigl.core.sparse_initialization import SCALES
+from tf_rigl.core.sparse_initialization import scale_to_connections
+from tf_rigl.core.structures import Structure
+from tf_rigl.integration import recorder
 from tf_rigl.integration import tree
 from tf_rigl.integration.deferred import defer
 from tf_rigl.integration.deferred import has_weights
@@ -14,8 +23,14 @@ from tf_rigl.integration.deferred import is_deferred
 from tf_rigl.integration.flavour import Flavour
 from tf_rigl.integration.flavour import find_class_flavour
 from tf_rigl.integration.flavour import model_flavour
+from tf_rigl.integration.initial_masks import STARTS
+from tf_rigl.integration.kernel_layouts import kernel_layout
 from tf_rigl.integration.mask_store import ATTRIBUTE
 from tf_rigl.integration.masked_layer import carry_masks
+from tf_rigl.integration.masked_weight import masked_weights
+from tf_rigl.integration.state_store import INITIAL_VALUES
+from tf_rigl.integration.state_store import keep_state
+from tf_rigl.integration.state_store import state_of
 
 # Layers, names of layers or paths of weights; or a predicate of layers.
 Targets = Iterable[Any] | Callable[[Any], bool]
@@ -31,8 +46,13 @@ def sparsify(
     seed: int = 0,
     budget: distributions.Budget = "global",
     power: float = 1.0,
+    structure: Structure | None = None,
+    start: str = "random",
+    scale: str | None = None,
+    keep_initial_values: bool = False,
+    diagnostics: bool = True,
 ) -> Any:
-    """Masks the weights of a model at random, at exactly allotted counts.
+    """Masks the weights of a model, at exactly allotted counts.
 
     The model is changed in place and returned: it keeps its class, layers,
     names, compilation and all weights that are not masked; masked weights are
@@ -66,6 +86,24 @@ def sparsify(
             `"reference"`: such weights are ignored, as in the published
             repositories.
         power: exponent of ER and ERK densities.
+        structure: of the masks, such as `tf_rigl.Block(4, 4)` or
+            `tf_rigl.NByM(2, 4)`; None for none. Counts are rounded to what
+            the structure can have.
+        start: the masks to begin with. `"random"`; `"magnitude"`, the largest
+            of the weights as they are, to sparsify a trained model;
+            `"dense"`, everything, for methods that prune: they take the model
+            to the counts allotted here.
+        scale: whether to scale initial weights up to the connections that are
+            left: `"layer"`, one factor a weight; `"unit"`, one a unit; None:
+            not, as befits trained weights. See
+            `tf_rigl.core.sparse_initialization`.
+        keep_initial_values: whether to keep the values of all weights as
+            they are now, zeros not yet set, for
+            `RigL(grow_init="initial")`; they take as many bytes again.
+        diagnostics: whether to keep beside each mask which positions were
+            ever active and what the last mask update saw, for `diagnose`,
+            the logs of `UpdateMasks` and `MaskDiagnostics`; one bit an
+            element, two where `start="magnitude"`.
 
     Returns:
         The same model.
@@ -73,8 +111,9 @@ def sparsify(
     Raises:
         TypeError: where `model` is a model of neither Keras.
         ValueError: for a sparsity outside [0, 1), an unknown distribution,
-            layer or path, a budget that cannot be met, a model without
-            weights that may be sparse or one that is sparse already.
+            layer or path, a budget that cannot be met, a structure that does
+            not fit a weight or the sparsity, a model without weights that may
+            be sparse or one that is sparse already.
 
     Example:
         >>> import keras
@@ -89,9 +128,22 @@ def sparsify(
     distributions.check_sparsity(sparsity)
     if isinstance(distribution, str):
         distributions.density_scores({}, distribution)
+    _check_one_of("start", start, STARTS)
+    _check_one_of("scale", scale, (None, *SCALES))
     _check_not_sparse(flavour, model)
     request = _Request(
-        sparsity, distribution, dense, include, seed, budget, power
+        sparsity,
+        distribution,
+        dense,
+        include,
+        seed,
+        budget,
+        power,
+        structures.as_structure(structure),
+        start,
+        scale,
+        keep_initial_values,
+        diagnostics,
     )
     if has_weights(model):
         _mask_weights(flavour, model, request)
@@ -111,6 +163,11 @@ class _Request:
     seed: int
     budget: distributions.Budget
     power: float
+    structure: Structure
+    start: str
+    scale: str | None
+    keep_initial_values: bool
+    diagnostics: bool
 
 
 def _mask_weights(flavour: Flavour, model: Any, request: _Request) -> None:
@@ -147,30 +204,116 @@ def _mask_weights(flavour: Flavour, model: Any, request: _Request) -> None:
         budget=request.budget,
         power=request.power,
     )
-    _carry(flavour, model, eligible, counts, request.seed)
+    plans = {
+        id(site.variable): _plan(site, counts[site.path], request.structure)
+        for site in eligible
+    }
+    _carry(flavour, model, plans, request)
+    if request.scale is not None:
+        _scale(model, request.scale)
+
+
+def _plan(
+    site: tree.Site, nonzeros: int, structure: Structure
+) -> dict[str, Any]:
+    """What a host keeps of a weight: see `initial_masks.Weights`."""
+    plan = {"shape": list(site.variable.shape), "nonzeros": nonzeros}
+    if isinstance(structure, structures.Unstructured):
+        return plan
+    layout = kernel_layout(site.owner, site.variable)
+    if nonzeros < math.prod(layout.shape):
+        structure.check(layout.shape, site.path)
+        possible = structure.connections(layout.shape, nonzeros)
+        _check_possible(structure, site.path, nonzeros, possible)
+        plan["nonzeros"] = possible
+    return {
+        **plan,
+        "permutation": list(layout.permutation),
+        "view": list(layout.shape),
+    }
+
+
+def _check_possible(
+    structure: Structure, path: str, asked: int, possible: int
+) -> None:
+    """N:M fixes the sparsity; other structures only round it."""
+    if isinstance(structure, structures.NByM) and asked != possible:
+        sparsity = 1 - structure.n / structure.m
+        raise ValueError(
+            f"{structure} leaves {structure.n} of {structure.m} connections. "
+            f"Received: {asked} connections for {path!r} instead of "
+            f"{possible}. Pass sparsity={sparsity:g}, "
+            "distribution='uniform', and in `dense` what shall stay dense."
+        )
 
 
 def _carry(
     flavour: Flavour,
     model: Any,
-    eligible: list[tree.Site],
-    counts: Mapping[str, int],
-    seed: int,
+    plans: dict[int, dict[str, Any]],
+    request: _Request,
 ) -> None:
-    """Gives each host the masks of the weights that it contains."""
-    count_of = {id(site.variable): counts[site.path] for site in eligible}
+    """Gives each host the masks of the weights that it contains.
+
+    Args:
+        flavour: the model's Keras.
+        model: the model.
+        plans: what is to be kept of each weight, by its variable's id.
+        request: the arguments of `sparsify`.
+    """
     for host in tree.hosts(flavour, model):
-        weights = {
-            site.key: {
-                "shape": list(site.variable.shape),
-                # A weight that several hosts share belongs to the first.
-                "nonzeros": count_of.pop(id(site.variable)),
-            }
+        sites = [
+            site
             for site in tree.sites(flavour, host.layer)
-            if id(site.variable) in count_of
+            if id(site.variable) in plans
+        ]
+        if not sites:
+            continue
+        values = {
+            site.key: flavour.raw(site.variable).numpy()
+            for site in sites
+            if request.keep_initial_values
         }
-        if weights:
-            carry_masks(host.layer, weights, seed, "/".join(host.key))
+        carry_masks(
+            host.layer,
+            # A weight that several hosts share belongs to the first.
+            {site.key: plans.pop(id(site.variable)) for site in sites},
+            request.seed,
+            "/".join(host.key),
+            structures.serialize(request.structure),
+            request.start,
+        )
+        _keep_initial_values(host.layer, values)
+        if request.diagnostics:
+            recorder.begin(host.layer)
+
+
+def _keep_initial_values(layer: Any, values: Mapping[str, np.ndarray]) -> None:
+    keep_state(
+        layer,
+        {key: {INITIAL_VALUES: one.dtype.name} for key, one in values.items()},
+    )
+    for key, one in values.items():
+        state_of(layer, key)[INITIAL_VALUES].assign(one)
+
+
+def _scale(model: Any, per: str) -> None:
+    """Scales initial weights up to the connections that are left."""
+    for record in masked_weights(model):
+        layout = kernel_layout(record.owner, record.variable)
+        scaled = scale_to_connections(
+            layout.view(tf.convert_to_tensor(record.raw)),
+            layout.view(tf.convert_to_tensor(record.mask)),
+            per,
+        )
+        record.raw.assign(layout.unview(scaled))
+
+
+def _check_one_of(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+    if value not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {choices}. Received: {name}={value!r}."
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,6 +18,7 @@ def lenet_300_100(
     input_shape: Sequence[int] = (28, 28),
     classes: int = 10,
     hidden_units: Sequence[int] = (300, 100),
+    width: float = 1.0,
     name: str = "lenet_300_100",
 ) -> Any:
     """Builds the fully connected network LeNet-300-100.
@@ -31,6 +32,7 @@ def lenet_300_100(
         input_shape: Shape of one example.
         classes: Number of logits.
         hidden_units: Width of each hidden layer.
+        width: What to multiply these by; at least one unit remains.
         name: Name of the model.
 
     Returns:
@@ -43,6 +45,10 @@ def lenet_300_100(
     Reference: LeCun et al., "Gradient-Based Learning Applied to Document
     Recognition", Proceedings of the IEEE 86(11), 1998, section III.C.
     """
+    if not width > 0:
+        raise ValueError(
+            f"`width` must be greater than 0. Received: width={width}."
+        )
     if classes < 1 or any(units < 1 for units in hidden_units):
         raise ValueError(
             "`classes` and all `hidden_units` must be positive. Received: "
@@ -52,8 +58,8 @@ def lenet_300_100(
     inputs = keras.Input(shape=tuple(input_shape), name="images")
     features = layers.Flatten(name="flatten")(inputs)
     for number, units in enumerate(hidden_units, start=1):
-        features = layers.Dense(units, activation="relu", name=f"fc{number}")(
-            features
-        )
+        features = layers.Dense(
+            max(1, round(width * units)), activation="relu", name=f"fc{number}"
+        )(features)
     logits = layers.Dense(classes, name="logits")(features)
     return keras.Model(inputs, logits, name=name)

@@ -38,6 +38,7 @@ RULES: dict[str, Rule] = {
     "batch_size": _AT_LEAST_ONE,
     "learning_rate": _POSITIVE,
     "momentum": _BELOW_ONE,
+    "steps_per_execution": _AT_LEAST_ONE,
     "seed": Rule(lambda value: 0 <= value < 2**31, "in [0, 2**31)"),
     "update_interval": _AT_LEAST_ONE,
     "drop_fraction": _FRACTION,
@@ -68,6 +69,8 @@ class Configuration:
             moves, in (0, 1].
         stop_fraction: Fraction of the steps after which the masks stay, in
             (0, 1].
+        steps_per_execution: Steps in one call of the compiled function; it
+            changes the speed, not the outcome.
         compare_dense: Whether to train the dense network first and to report
             both.
     """
@@ -87,6 +90,7 @@ class Configuration:
     update_interval: int = 100
     drop_fraction: float = 0.3
     stop_fraction: float = 0.75
+    steps_per_execution: int = 1
     compare_dense: bool = False
 
     def __post_init__(self) -> None:

@@ -26,6 +26,9 @@ from tf_rigl.models import mlp
 from tf_rigl.training import configuration as configurations
 from tf_rigl.training import methods
 
+# Of each class, to prune by before training; the GraSP paper's number.
+PRUNING_EXAMPLES = 10
+
 
 class Steps(NamedTuple):
     """The length of a run, in optimizer updates."""
@@ -95,7 +98,7 @@ def count_steps(configuration: configurations.Configuration) -> Steps:
 def label(configuration: configurations.Configuration, method: str) -> str:
     """Names a method with its sparsity, as in "RigL 98 %"."""
     chosen = methods.METHODS[method]
-    if not chosen.is_sparse:
+    if not chosen.is_sparse and not chosen.small:
         return chosen.label
     return f"{chosen.label} {configuration.sparsity * 100:.4g} %"
 
@@ -107,7 +110,8 @@ def build(
 ) -> Any:
     """Builds LeNet-300-100, masked if the method is sparse.
 
-    Every method starts from the same initial weights.
+    Every method starts from the same initial weights; small-dense, which is
+    narrower, from the same seed.
 
     Args:
         configuration: The experiment.
@@ -117,15 +121,58 @@ def build(
     Returns:
         The model, not compiled.
     """
-    keras.utils.set_random_seed(configuration.seed)
-    model = mlp.lenet_300_100(keras, mnist.IMAGE_SHAPE, mnist.CLASSES)
-    if not methods.METHODS[method].is_sparse:
+    chosen = methods.METHODS[method]
+    if chosen.small:
+        return accounting.match_width(
+            lambda width: _network(configuration, keras, width),
+            parameters=final_profile(configuration, keras, "static").nonzeros,
+        ).model
+    model = _network(configuration, keras)
+    if not chosen.is_sparse:
         return model
+    return _sparsify(configuration, model, chosen.sparsify)
+
+
+def final_profile(
+    configuration: configurations.Configuration,
+    keras: ModuleType,
+    method: str,
+) -> Any:
+    """What the network costs once it is as sparse as it will be.
+
+    Methods that prune begin with a dense network; a global threshold may
+    share the connections out in another way than is reckoned here.
+    """
+    chosen = methods.METHODS[method]
+    if not chosen.is_sparse:
+        return tf_rigl.profile(build(configuration, keras, method))
+    arguments = {**chosen.sparsify, "start": "random"}
+    model = _network(configuration, keras)
+    return tf_rigl.profile(_sparsify(configuration, model, arguments))
+
+
+def _sparsify(
+    configuration: configurations.Configuration,
+    model: Any,
+    arguments: Mapping[str, Any],
+) -> Any:
     return tf_rigl.sparsify(
         model,
-        sparsity=configuration.sparsity,
-        distribution=configuration.distribution,
+        configuration.sparsity,
+        configuration.distribution,
         seed=configuration.seed,
+        **arguments,
+    )
+
+
+def _network(
+    configuration: configurations.Configuration,
+    keras: ModuleType,
+    width: float = 1.0,
+) -> Any:
+    keras.utils.set_random_seed(configuration.seed)
+    return mlp.lenet_300_100(
+        keras, mnist.IMAGE_SHAPE, mnist.CLASSES, width=width
     )
 
 
@@ -133,11 +180,17 @@ def training_flops(
     configuration: configurations.Configuration, method: str, profile: Any
 ) -> float:
     """FLOPs that training on one image takes, by the RigL paper's formula."""
+    steps = count_steps(configuration)
+    algorithm = _algorithm(configuration, method, steps)
+    pruned_fraction = 1.0
+    if hasattr(algorithm, "pruned_fraction"):
+        pruned_fraction = algorithm.pruned_fraction(steps.total)
     return accounting.training_flops(
         method,
         profile.flops,
         profile.dense_flops,
         update_interval=configuration.update_interval,
+        pruned_fraction=pruned_fraction,
     )
 
 
@@ -164,8 +217,11 @@ def train(
         The record of the run.
     """
     steps = count_steps(configuration)
-    masks_before = _masks(model, method)
     _compile(configuration, keras, model, steps)
+    criterion = methods.METHODS[method].prune_by
+    if criterion is not None:
+        tf_rigl.prune(model, criterion, _pruning_batch(digits))
+    masks_before = _masks(model, method)
     start = time.perf_counter()
     history = model.fit(
         mnist.pipeline(
@@ -230,21 +286,49 @@ def _compile(
         ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
+        steps_per_execution=configuration.steps_per_execution,
     )
+
+
+def _algorithm(
+    configuration: configurations.Configuration, method: str, steps: Steps
+) -> Any:
+    """The method, None where it trains densely."""
+    algorithm = methods.METHODS[method].algorithm
+    if algorithm is None:
+        return None
+    plan = methods.UpdatePlan(
+        stop_step=steps.stop_step,
+        update_interval=configuration.update_interval,
+        drop_fraction=configuration.drop_fraction,
+        seed=configuration.seed,
+    )
+    return algorithm(plan)
 
 
 def _mask_updates(
     configuration: configurations.Configuration, method: str, steps: Steps
 ) -> list[Any]:
-    algorithm = methods.METHODS[method].algorithm
-    if algorithm is None:
-        return []
-    plan = methods.UpdatePlan(
-        stop_step=steps.stop_step,
-        update_interval=configuration.update_interval,
-        drop_fraction=configuration.drop_fraction,
+    algorithm = _algorithm(configuration, method, steps)
+    return [] if algorithm is None else [tf_rigl.UpdateMasks(algorithm)]
+
+
+def _pruning_batch(digits: mnist.Mnist) -> list[tuple[Any, Any]]:
+    """The first ten images of each class, as one batch."""
+    chosen = np.concatenate(
+        [
+            np.flatnonzero(digits.train_labels == digit)[:PRUNING_EXAMPLES]
+            for digit in range(mnist.CLASSES)
+        ]
     )
-    return [tf_rigl.UpdateMasks(algorithm(plan))]
+    batch = mnist.pipeline(
+        digits.train_images[chosen],
+        digits.train_labels[chosen],
+        len(chosen),
+        seed=0,
+        training=False,
+    )
+    return list(batch)
 
 
 def _masks(model: Any, method: str) -> dict[str, np.ndarray]:

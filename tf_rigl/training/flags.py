@@ -43,6 +43,7 @@ _HELP = {
     "update_interval": "Steps from one mask update to the next.",
     "drop_fraction": "Fraction of connections that the first update moves.",
     "stop_fraction": "Fraction of the steps after which the masks stay.",
+    "steps_per_execution": "Steps in one call of the compiled function.",
     "compare_dense": "Train the dense network first and report both.",
 }
 _CHOICES = {

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 from rich import console as consoles
 
-import tf_rigl
 from tf_rigl.data import mnist
 from tf_rigl.training import artefacts
 from tf_rigl.training import configuration as configurations
@@ -97,8 +96,8 @@ def describe(job: Job, console: consoles.Console) -> None:
     network.summary(line_length=78, print_fn=write)
     steps = experiment.count_steps(job.configuration)
     images = steps.total * job.configuration.batch_size
-    for method, model in job.models.items():
-        profile = tf_rigl.profile(model)
+    for method in job.models:
+        profile = experiment.final_profile(job.configuration, job.keras, method)
         flops = experiment.training_flops(job.configuration, method, profile)
         console.rule(experiment.label(job.configuration, method))
         write(str(profile))

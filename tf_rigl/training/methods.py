@@ -4,11 +4,16 @@ A new method is one more row of `METHODS`. Its key is also its name in
 `tf_rigl.accounting.training_flops`.
 """
 
+import dataclasses
 from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
 
 import tf_rigl
+
+# The phases of AC/DC until the masks stay, sparse and dense in turn.
+_AC_DC_PHASES = 10
 
 
 class UpdatePlan(NamedTuple):
@@ -17,13 +22,40 @@ class UpdatePlan(NamedTuple):
     stop_step: int  # optimizer updates; no mask changes from there on
     update_interval: int  # optimizer updates from one mask update to the next
     drop_fraction: float  # of the connections, in (0, 1]
+    seed: int = 0  # of random growth and pruning
+
+    @property
+    def schedule(self) -> dict[str, Any]:
+        """Arguments of methods that update masks regularly."""
+        return {
+            "stop_step": self.stop_step,
+            "update_interval": self.update_interval,
+        }
+
+    @property
+    def dynamic(self) -> dict[str, Any]:
+        """Arguments of methods that drop and grow."""
+        return {**self.schedule, "drop_fraction": self.drop_fraction}
 
 
-class Method(NamedTuple):
-    """One way to train."""
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """One way to train.
 
-    label: str  # for people
-    algorithm: Callable[[UpdatePlan], Any] | None  # None: train dense
+    Attributes:
+        label: the name for people.
+        algorithm: makes the method from a plan; None: trains densely.
+        sparsify: arguments of `tf_rigl.sparsify` that the method needs.
+        prune_by: criterion of `tf_rigl.prune` before the first step.
+        small: whether the network is dense and as narrow as the connections
+            of the sparse one demand.
+    """
+
+    label: str
+    algorithm: Callable[[UpdatePlan], Any] | None
+    sparsify: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    prune_by: str | None = None
+    small: bool = False
 
     @property
     def is_sparse(self) -> bool:
@@ -36,16 +68,57 @@ def _static(plan: UpdatePlan) -> Any:
     return tf_rigl.Static()
 
 
-def _rigl(plan: UpdatePlan) -> Any:
-    return tf_rigl.RigL(
-        stop_step=plan.stop_step,
-        update_interval=plan.update_interval,
-        drop_fraction=plan.drop_fraction,
-    )
+def _ac_dc(plan: UpdatePlan) -> Any:
+    phase = max(1, plan.stop_step // _AC_DC_PHASES)
+    return tf_rigl.ACDC(plan.stop_step, phase)
 
+
+_DENSE_START = {"start": "dense"}
 
 METHODS: dict[str, Method] = {
     "dense": Method("Dense", None),
+    "small_dense": Method("Small-dense", None, small=True),
     "static": Method("Static", _static),
-    "rigl": Method("RigL", _rigl),
+    "snip": Method("SNIP", lambda plan: tf_rigl.SNIP(), _DENSE_START),
+    "grasp": Method("GraSP", _static, _DENSE_START, prune_by="grasp"),
+    "set": Method(
+        "SET", lambda plan: tf_rigl.SET(**plan.dynamic, seed=plan.seed)
+    ),
+    "snfs": Method("SNFS", lambda plan: tf_rigl.SNFS(**plan.dynamic)),
+    "rigl": Method("RigL", lambda plan: tf_rigl.RigL(**plan.dynamic)),
+    "srigl": Method(
+        "SRigL",
+        lambda plan: tf_rigl.SRigL(
+            **plan.dynamic, never_ablate=("logits/kernel",)
+        ),
+        {"structure": tf_rigl.ConstantFanIn()},
+    ),
+    "one_shot": Method(
+        "One-shot", lambda plan: tf_rigl.OneShot(plan.stop_step), _DENSE_START
+    ),
+    "random_pruning": Method(
+        "Random pruning",
+        lambda plan: tf_rigl.GradualPruning(
+            **plan.schedule, criterion="random", seed=plan.seed
+        ),
+        _DENSE_START,
+    ),
+    "pruning": Method(
+        "Pruning",
+        lambda plan: tf_rigl.GradualPruning(**plan.schedule),
+        _DENSE_START,
+    ),
+    "pruning_global": Method(
+        "Global pruning",
+        lambda plan: tf_rigl.GradualPruning(**plan.schedule, scope="global"),
+        _DENSE_START,
+    ),
+    "ste": Method("STE", lambda plan: tf_rigl.STE(), _DENSE_START),
+    "dnw": Method("DNW", lambda plan: tf_rigl.DNW(), _DENSE_START),
+    "top_kast": Method(
+        "Top-KAST",
+        lambda plan: tf_rigl.TopKAST(update_interval=plan.update_interval),
+        _DENSE_START,
+    ),
+    "ac_dc": Method("AC/DC", _ac_dc, _DENSE_START),
 }

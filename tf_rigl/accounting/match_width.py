@@ -1,0 +1,85 @@
+"""Small-dense: the width at which a dense network costs as a sparse one."""
+
+from collections.abc import Callable
+from typing import Any
+from typing import NamedTuple
+
+from tf_rigl.accounting.model_profile import ModelProfile
+from tf_rigl.accounting.profile import profile
+
+# Widths are multiples of this.
+RESOLUTION = 1 / 1024
+
+
+class WidthMatch(NamedTuple):
+    """A network within a budget."""
+
+    width: float  # width multiplier, in (0, 1]
+    model: Any  # the network of this width
+    profile: ModelProfile  # what it costs
+
+
+def match_width(
+    build: Callable[[float], Any],
+    parameters: int | None = None,
+    flops: int | None = None,
+) -> WidthMatch:
+    """Finds the widest network within a budget, the small-dense baseline.
+
+    A sparse network should beat a dense one of the same size. This finds that
+    size by bisection over the width multiplier, in steps of 1/1024.
+
+    Args:
+        build: makes a dense model of a width multiplier in (0, 1]. Wider must
+            not be cheaper.
+        parameters: budget of kernels, biases and all other weights counted by
+            `profile`: `profile(sparse_model).nonzeros`.
+        flops: budget of one example: `profile(sparse_model).flops`. Exactly
+            one of the two must be given.
+
+    Returns:
+        The widest network whose cost does not exceed the budget.
+
+    Raises:
+        ValueError: where none or both of the budgets are given, or the
+            narrowest network exceeds it.
+
+    Example:
+        >>> budget = tf_rigl.profile(sparse_model).nonzeros
+        >>> width, model, _ = tf_rigl.match_width(build, parameters=budget)
+
+    Reference: "Small-Dense" of Evci et al., "Rigging the Lottery: Making All
+    Tickets Winners", arXiv:1911.11134, section 4.
+    """
+    if (parameters is None) == (flops is None):
+        raise ValueError(
+            "Exactly one of `parameters` and `flops` must be given. "
+            f"Received: parameters={parameters}, flops={flops}."
+        )
+
+    def within(count: int) -> WidthMatch | None:
+        width = count * RESOLUTION
+        model = build(width)
+        found = profile(model)
+        if parameters is not None:
+            fits = found.nonzeros <= parameters
+        else:
+            fits = found.flops <= (flops or 0)
+        return WidthMatch(width, model, found) if fits else None
+
+    best = within(1)
+    if best is None:
+        raise ValueError(
+            "The narrowest network must be within the budget. Received: "
+            f"parameters={parameters}, flops={flops} for "
+            f"width={RESOLUTION}. Raise the budget."
+        )
+    low, high = 1, round(1 / RESOLUTION)
+    while low < high:
+        middle = (low + high + 1) // 2
+        match = within(middle)
+        if match is None:
+            high = middle - 1
+        else:
+            low, best = middle, match
+    return best

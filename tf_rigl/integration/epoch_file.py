@@ -1,0 +1,102 @@
+"""A text file that grows by a few lines an epoch and survives restarts."""
+
+import contextlib
+import os
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+
+class EpochFile:
+    """A file of lines that each belong to an epoch.
+
+    All lines of an epoch are appended in one write. A run that begins with a
+    later epoch keeps the lines of those before it and replaces the rest, so
+    nothing stands twice and a line that a crash has cut off goes. Paths are
+    those of `tf.io.gfile`, remote ones included.
+
+    Args:
+        argument: name of the argument that gave the path, for messages.
+        path: of the file; its folder is made.
+        header: first line, or the empty string for none.
+        epoch_of: the epoch of a line; a ValueError marks a broken one.
+    """
+
+    def __init__(
+        self,
+        argument: str,
+        path: str | os.PathLike[str],
+        header: str,
+        epoch_of: Callable[[str], int],
+    ) -> None:
+        self._argument = argument
+        self._path = os.fspath(path)
+        self._header = header
+        self._epoch_of = epoch_of
+
+    def check(self) -> None:
+        """Makes the file, if there is none, to see that it can be written.
+
+        Raises:
+            ValueError: where it cannot.
+        """
+        with self._explained():
+            tf.io.gfile.makedirs(os.path.dirname(self._path) or ".")
+            self.append([])
+
+    def begin(self, epoch: int) -> None:
+        """Keeps the lines of the epochs before this one.
+
+        Raises:
+            ValueError: where such lines are to be kept and the file has
+                another header, or it cannot be written.
+        """
+        with self._explained():
+            kept = self._lines_before(epoch) if epoch else []
+            # Whole, then in place of the old one: never half of it.
+            draft = f"{self._path}.tmp"
+            _write(draft, "w", [*filter(None, [self._header]), *kept])
+            tf.io.gfile.rename(draft, self._path, overwrite=True)
+
+    def append(self, lines: Iterable[str]) -> None:
+        """Adds the lines of an epoch, none of which ends with a line feed."""
+        _write(self._path, "a", lines)
+
+    def _lines_before(self, epoch: int) -> list[str]:
+        with tf.io.gfile.GFile(self._path, "r") as file:
+            complete, _, _ = file.read().rpartition("\n")
+        lines = complete.split("\n") if complete else []
+        if self._header and lines:
+            found = lines.pop(0)
+            if found != self._header:
+                raise ValueError(
+                    f"`{self._argument}` must be a file of the same columns "
+                    "where training goes on with a later epoch. Received: "
+                    f"{self._argument}={self._path!r}, whose first line is "
+                    f"{found!r}. Pass another path, or remove the file."
+                )
+        return [line for line in lines if self._belongs_before(line, epoch)]
+
+    def _belongs_before(self, line: str, epoch: int) -> bool:
+        try:
+            return self._epoch_of(line) < epoch
+        except ValueError:
+            return False
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (tf.errors.OpError, OSError) as error:
+            raise ValueError(
+                f"`{self._argument}` must be a file that can be written. "
+                f"Received: {self._argument}={self._path!r}; {error}. Pass a "
+                "path in a folder where you may write."
+            ) from error
+
+
+def _write(path: str, mode: str, lines: Iterable[str]) -> None:
+    with tf.io.gfile.GFile(path, mode) as file:
+        file.write("".join(f"{line}\n" for line in lines))

@@ -1,0 +1,113 @@
+"""What only the graph sees of mask updates, kept for diagnostics.
+
+Two tensors stand with each masked weight: which positions were ever active,
+one bit an element, and a few numbers about the last update. They are written
+by every mask update, saved with the model and reported by `diagnose`.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.core import diagnostics
+from tf_rigl.core.selection import count_true
+from tf_rigl.integration.flavour import flavour_of
+from tf_rigl.integration.mask_store import ATTRIBUTE
+from tf_rigl.integration.masked_weight import MaskedWeight
+from tf_rigl.integration.state_store import DIAGNOSTIC
+from tf_rigl.integration.state_store import Kind
+from tf_rigl.integration.state_store import keep_state
+from tf_rigl.integration.state_store import state_of
+
+# Positions that were ever active, packed.
+EVER_ACTIVE = f"{DIAGNOSTIC}ever_active"
+# The mask at the start, packed, where the configuration does not tell it.
+START_MASK = f"{DIAGNOSTIC}start_mask"
+# [4] float64 of the last update: connections that stayed, connections after
+# it, and the gradient norms of those that stayed and of those that grew.
+LAST_UPDATE = f"{DIAGNOSTIC}last_update"
+
+
+def begin(layer: Any) -> None:
+    """Has a masked layer keep what diagnostics need, from now on.
+
+    Args:
+        layer: a layer that carries masks.
+    """
+    config = layer.__dict__["_tf_rigl_config"]
+    masks = getattr(layer, ATTRIBUTE).masks
+    kinds = {
+        key: {
+            **config.get("state", {}).get(key, {}),
+            **_kinds(weight, keep_start=config["start"] == "magnitude"),
+        }
+        for key, weight in config["weights"].items()
+    }
+    keep_state(layer, kinds)
+    flavour = flavour_of(layer)
+    with tf.init_scope():
+        for key, mask in masks.items():
+            tensors = state_of(layer, key)
+            packed = diagnostics.pack_bits(
+                tf.convert_to_tensor(flavour.raw(mask))
+            )
+            for name in (EVER_ACTIVE, START_MASK):
+                if name in tensors:
+                    tensors[name].assign(packed)
+
+
+def record_update(
+    weight: MaskedWeight,
+    before: tf.Tensor,
+    after: tf.Tensor,
+    gradient: tf.Tensor,
+    happened: tf.Tensor,
+) -> None:
+    """Records one mask update of one weight, if anything is to be recorded.
+
+    Args:
+        weight: the weight.
+        before: bool tensor of the weight's shape, the old mask.
+        after: the same, the new mask.
+        gradient: float tensor of the weight's shape, the update's.
+        happened: bool scalar, false where the update was left out.
+    """
+    if EVER_ACTIVE not in weight.diagnostics:
+        return
+    ever_active = weight.diagnostics[EVER_ACTIVE]
+    ever_active.assign(
+        tf.bitwise.bitwise_or(
+            tf.convert_to_tensor(ever_active),
+            # Masks may have been set from outside since the last update.
+            diagnostics.pack_bits(before | after),
+        )
+    )
+    stayed = before & after
+    numbers = [
+        count_true(stayed),
+        count_true(after),
+        diagnostics.norm_within(gradient, stayed),
+        diagnostics.norm_within(gradient, after & ~before),
+    ]
+    last = weight.diagnostics[LAST_UPDATE]
+    last.assign(
+        tf.where(
+            happened,
+            tf.stack([tf.cast(number, tf.float64) for number in numbers]),
+            tf.convert_to_tensor(last),
+        )
+    )
+
+
+def _kinds(weight: Mapping[str, Any], keep_start: bool) -> dict[str, Kind]:
+    size = math.prod(weight["shape"])
+    packed = {"dtype": "uint8", "shape": [diagnostics.packed_size(size)]}
+    kinds: dict[str, Kind] = {
+        EVER_ACTIVE: packed,
+        LAST_UPDATE: {"dtype": "float64", "shape": [4]},
+    }
+    if keep_start:
+        kinds[START_MASK] = packed
+    return kinds

@@ -1,0 +1,349 @@
+"""The optimizer's methods that are overridden while a method trains."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from collections.abc import Collection
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.algorithms import Algorithm
+from tf_rigl.algorithms import When
+from tf_rigl.core.schedules import UpdateSchedule
+from tf_rigl.integration import constraint
+from tf_rigl.integration import method_state
+from tf_rigl.integration import slots
+from tf_rigl.integration.constraint import assign_masked
+from tf_rigl.integration.flavour import Flavour
+from tf_rigl.integration.mask_update import StepWeight
+from tf_rigl.integration.mask_update import prune_before_first_batch
+from tf_rigl.integration.mask_update import update_masks
+from tf_rigl.integration.masked_weight import MaskedWeight
+
+FindRecords = Callable[[], list[MaskedWeight]]
+
+
+@dataclasses.dataclass
+class _Gathered:
+    """What one application of gradients brings by, variable by variable."""
+
+    keys: frozenset[str]  # of the variables that will come by
+    # For each replica, by key: what has come by so far.
+    replicas: list[dict[str, "_Item"]] = dataclasses.field(default_factory=list)
+
+    def add(
+        self, key: str, item: "_Item", only: Collection[str] | None
+    ) -> list["_Item"]:
+        """Adds one; returns all of its replica's once complete, else none.
+
+        A key that comes by for the n-th time belongs to the n-th replica.
+
+        Args:
+            key: of the variable.
+            item: the variable.
+            only: keys of those that are gathered; None for all.
+        """
+        expected = self.keys if only is None else self.keys & frozenset(only)
+        for replica in self.replicas:
+            if key not in replica:
+                break
+        else:
+            replica = {}
+            self.replicas.append(replica)
+        replica[key] = item
+        if frozenset(replica) != expected:
+            return []
+        return list(replica.values())
+
+
+class _Item(NamedTuple):
+    """A variable that came by."""
+
+    step: Callable[[], None]  # takes its step
+    weight: StepWeight | None  # None where it is not masked
+
+
+class UpdateRule:
+    """The overridden methods of one optimizer."""
+
+    def __init__(
+        self,
+        flavour: Flavour,
+        optimizer: Any,
+        find_records: FindRecords,
+        algorithm: Algorithm,
+    ) -> None:
+        self._flavour = flavour
+        self._optimizer = optimizer
+        self._find_records = find_records
+        self._algorithm = algorithm
+        self._remask = not flavour.keeps_zeros(optimizer)
+        self._own_update_step = optimizer.update_step
+        self._own_apply_weight_decay = optimizer._apply_weight_decay
+        self._own_apply_all = getattr(optimizer, flavour.apply_all_method)
+        self._gathered = _Gathered(frozenset())
+        self._prepared = False
+
+    def overrides(self) -> dict[str, Any]:
+        """The attributes to put in place of the optimizer's own."""
+        overrides = {
+            "update_step": self.update_step,
+            "_apply_weight_decay": self.apply_weight_decay,
+            self._flavour.apply_all_method: self.apply_all,
+        }
+        if hasattr(self._optimizer, "jit_compile"):
+            # Keras 2 would compile the step of each variable by itself, and
+            # no tensor could pass from one to the other.
+            overrides["jit_compile"] = False
+        return overrides
+
+    def prepare(self) -> None:
+        """Gives the weights to this rule: values, masks and state.
+
+        Called as soon as the weights exist, outside of all replicas, which
+        could not agree on an assignment while their step is traced.
+        """
+        records = self._find_records()
+        with tf.init_scope():
+            method_state.keep(records, self._algorithm)
+            records = self._find_records()
+            method_state.check_initial_values(records, self._algorithm)
+            for record in records:
+                constraint.release(self._flavour, record.variable)
+                # Dense values may have been loaded into it.
+                assign_masked(record.raw, record.mask)
+                _check_constraint(record)
+            if self._algorithm.trains_inactive:
+                prune_before_first_batch(
+                    self._trained(records), self._algorithm
+                )
+            elif self._flavour.optimizer_is_built(self._optimizer):
+                for record in records:
+                    _mask_slots(self._flavour, self._optimizer, record)
+        self._prepared = True
+
+    @functools.cached_property
+    def _sparse(self) -> dict[str, MaskedWeight]:
+        """The weights that the method trains, by the variable's identity."""
+        if not self._prepared:
+            # A model may get its weights only while its step is traced.
+            self.prepare()
+        records = self._find_records()
+        slots.check_all_found(self._flavour, self._optimizer, records)
+        return {
+            self._key(record.variable): record
+            for record in self._trained(records)
+        }
+
+    def _trained(self, records: list[MaskedWeight]) -> list[MaskedWeight]:
+        """Without weights that are dense for good, unless all count."""
+        sparse = [record for record in records if record.target < record.size]
+        return records if sparse and self._algorithm.whole_model else sparse
+
+    @property
+    def _schedule(self) -> UpdateSchedule | None:
+        """When masks are updated; None where nothing can ever move."""
+        schedule = self._algorithm.schedule
+        if schedule is None or not schedule.num_updates or not self._sparse:
+            return None
+        return schedule
+
+    def _key(self, variable: Any) -> str:
+        return self._flavour.variable_key(self._optimizer, variable)
+
+    def _when(self, schedule: UpdateSchedule | None) -> When:
+        step = tf.cast(
+            tf.convert_to_tensor(self._optimizer.iterations), tf.int64
+        )
+        if schedule is None:
+            return When(tf.constant(-1, tf.int64), step)
+        return When(schedule.update_index(step), step)
+
+    @tf.autograph.experimental.do_not_convert
+    def apply_all(self, *args: Any) -> Any:
+        """Notes which variables this application of gradients updates."""
+        keys = map(self._key, self._flavour.applied_variables(*args))
+        self._gathered = _Gathered(frozenset(keys))
+        return self._own_apply_all(*args)
+
+    @tf.autograph.experimental.do_not_convert
+    def update_step(self, gradient: Any, variable: Any, *args: Any) -> None:
+        """Replaces the optimizer's own; `args` is Keras 3's learning rate.
+
+        A batch either updates masks or takes the steps of all variables, or
+        it does the one after the other. So that one conditional will do, what
+        comes by is gathered until the last variable has come.
+        """
+        key = self._key(variable)
+        record = self._sparse.get(key)
+        weight = None
+        if record is None:
+            step = functools.partial(
+                self._own_update_step, gradient, variable, *args
+            )
+        else:
+            # The gradient of an embedding is given as slices.
+            gradient = tf.convert_to_tensor(gradient)
+            weight = StepWeight(record, variable, gradient)
+            if self._algorithm.observes:
+                weight.observe(self._algorithm, self._when(self._schedule))
+            step = functools.partial(self._step, weight, *args)
+        schedule = self._schedule
+        skips = self._algorithm.skip_weight_update
+        if schedule is None or not skips:
+            step()
+        if schedule is None or not (skips or weight):
+            return
+        items = self._gathered.add(
+            key, _Item(step, weight), None if skips else self._sparse
+        )
+        if items:
+            self._finish(schedule, items)
+
+    def _finish(self, schedule: UpdateSchedule, items: list[_Item]) -> None:
+        """Updates the masks of one replica, or takes its steps."""
+        when = self._when(schedule)
+
+        def update() -> tf.Tensor:
+            weights = [item.weight for item in items if item.weight is not None]
+            whole = self._algorithm.whole_model
+            for group in [weights] if whole else [[one] for one in weights]:
+                update_masks(
+                    self._flavour, self._optimizer, group, self._algorithm, when
+                )
+            return _nothing()
+
+        def step_all() -> tf.Tensor:
+            if self._algorithm.skip_weight_update:
+                for item in items:
+                    item.step()
+            return _nothing()
+
+        tf.cond(when.update >= 0, update, step_all)
+
+    @tf.autograph.experimental.do_not_convert
+    def apply_weight_decay(self, variables: Any) -> None:
+        """Replaces the optimizer's own, which runs before `update_step`."""
+        decays = any(
+            name.endswith("weight_decay") and value is not None
+            for name, value in vars(self._optimizer).items()
+            if not callable(value)
+        )
+        if not decays:
+            return
+
+        def decay() -> None:
+            self._own_apply_weight_decay(variables)
+
+        schedule = self._schedule
+        if schedule is None or not self._algorithm.skip_weight_update:
+            decay()
+        else:
+            _conditionally_across_replicas(
+                self._when(schedule).update < 0, decay
+            )
+
+    def _step(self, weight: StepWeight, *args: Any) -> None:
+        if self._algorithm.trains_inactive:
+            self._step_of_all(weight, *args)
+        else:
+            self._step_of_connections(weight, *args)
+
+    def _step_of_connections(self, weight: StepWeight, *args: Any) -> None:
+        """A step that leaves zeros at zero."""
+        mask = tf.convert_to_tensor(weight.record.mask)
+        # The weight is zero where it is masked, so that it serves as the
+        # zeros: making others would take another pass over the memory.
+        gradient = tf.raw_ops.Select(
+            condition=mask,
+            x=weight.gradient,
+            y=tf.cast(weight.variable, weight.gradient.dtype),
+        )
+        self._own_update_step(gradient, weight.variable, *args)
+        if self._remask:
+            assign_masked(weight.variable, mask)
+            for slot in self._slots(weight.record):
+                assign_masked(slot, mask)
+
+    def _step_of_all(self, weight: StepWeight, *args: Any) -> None:
+        """A step of the values within and outside the mask."""
+        seen = weight.seen()
+        before, mask = weight.all_values(), weight.mask
+        trained = self._algorithm.trained(seen)
+        gradient = self._algorithm.step_gradient(seen)
+        if trained is not None:
+            gradient = constraint.masked(gradient, trained)
+        weight.variable.assign(before)
+        self._own_update_step(
+            weight.record.unview(gradient), weight.variable, *args
+        )
+        after = tf.convert_to_tensor(weight.variable)
+        if trained is not None:
+            trained = weight.record.unview(trained)
+            after = tf.where(trained, after, before)
+            for slot in self._slots(weight.record):
+                assign_masked(slot, trained)
+        weight.record.state[method_state.INACTIVE_VALUES].assign(after)
+        weight.variable.assign(constraint.masked(after, mask))
+
+    def _slots(self, record: MaskedWeight) -> Any:
+        return slots.slots_of(self._flavour, self._optimizer, record)
+
+
+def _run(step: Callable[[], Any]) -> tf.Tensor:
+    step()
+    return _nothing()
+
+
+def _nothing() -> tf.Tensor:
+    """The value of a branch that is taken for its effects."""
+    return tf.constant(0)
+
+
+def _conditionally_across_replicas(
+    wanted: tf.Tensor, step: Callable[[], Any]
+) -> None:
+    """`tf.cond` around a step that itself leaves the replica context.
+
+    Such a step must not be called within a conditional of one replica, so
+    the conditional is placed outside of all replicas.
+    """
+    if tf.__internal__.distribute.strategy_supports_no_merge_call():
+        tf.cond(wanted, lambda: _run(step), _nothing)
+        return
+
+    def across(strategy: tf.distribute.Strategy, wanted: Any) -> None:
+        # Every replica has the same step and so the same answer.
+        first = strategy.experimental_local_results(wanted)[0]
+        tf.cond(
+            first,
+            lambda: _run(lambda: strategy.extended.call_for_each_replica(step)),
+            _nothing,
+        )
+
+    tf.distribute.get_replica_context().merge_call(across, args=(wanted,))
+
+
+def _check_constraint(record: MaskedWeight) -> None:
+    """A user's constraint must leave zeros alone."""
+    own = record.variable.constraint
+    if own is None:
+        return
+    mask = record.mask.numpy()
+    constrained = np.asarray(own(tf.convert_to_tensor(record.raw)))
+    if np.any(constrained[~mask] != 0):
+        raise ValueError(
+            "The constraint of a masked weight must keep zeros at zero. "
+            f"Received: {own!r} on {record.path!r}. Remove the constraint, or "
+            "keep the layer dense: sparsify(..., dense=[layer])."
+        )
+
+
+def _mask_slots(flavour: Flavour, optimizer: Any, record: MaskedWeight) -> None:
+    """What training without the hook left in slots of masked positions."""
+    for slot in slots.slots_of(flavour, optimizer, record):
+        mask = record.mask.numpy()
+        flavour.raw(slot).assign(np.where(mask, flavour.raw(slot).numpy(), 0))
