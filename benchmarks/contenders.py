@@ -1,0 +1,175 @@
+"""Networks in training, dense and sparse, for the benchmarks to compare.
+
+TFMOT trains models of Keras 2 only, so this library's figures are for both:
+`keras/tf_rigl` is to be compared with `keras/dense`, and `tf_keras/tf_rigl`
+and `tf_keras/tfmot` with `tf_keras/dense`.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+
+# First of all, because it decides which Keras `tf.keras` is.
+import tensorflow_model_optimization as tfmot  # isort: skip
+import keras
+import tensorflow as tf
+import tf_keras
+
+import tf_rigl
+from benchmarks.networks import Network
+
+UPDATE_INTERVAL = 100
+SPARSITY = 0.9
+CONTENDERS = (
+    "keras/dense",
+    "keras/tf_rigl",
+    "tf_keras/dense",
+    "tf_keras/tf_rigl",
+    "tf_keras/tfmot",
+)
+_KERAS = {"keras": keras, "tf_keras": tf_keras}
+_FAR_AWAY = 1000 * UPDATE_INTERVAL
+
+# Weights of these are masked by tf_rigl, and so by TFMOT here; by default it
+# prunes embeddings as well.
+_SPARSE_LAYERS = (
+    tf_keras.layers.Conv2D,
+    tf_keras.layers.Dense,
+    tf_keras.layers.GRU,
+)
+
+
+class Training:
+    """A model in training, one call of `run` after the other.
+
+    The step is that of `fit`: the model's own train function on an iterator,
+    between the hooks of the callbacks.
+
+    Attributes:
+        model: the compiled model.
+    """
+
+    def __init__(
+        self,
+        package: Any,
+        network: Network,
+        model: Any,
+        callbacks: Sequence[Any],
+        set_step: Callable[[int], None],
+    ) -> None:
+        self.model = model
+        self._set_step = set_step
+        self._batch = 0
+        batch = network.batch()
+        self._iterator = iter(tf.data.Dataset.from_tensors(batch).repeat())
+        model.optimizer.build(model.trainable_variables)
+        self._callbacks = package.callbacks.CallbackList(
+            list(callbacks), model=model, epochs=1, steps=None, verbose=0
+        )
+        model.make_train_function()
+        self._callbacks.on_train_begin()
+        self._callbacks.on_epoch_begin(0)
+
+    def run(self, steps: int) -> float:
+        """Takes some steps; returns their seconds."""
+        logs: Any = {}
+        start = time.perf_counter()
+        for _ in range(steps):
+            self._callbacks.on_train_batch_begin(self._batch)
+            logs = self.model.train_function(self._iterator)
+            self._callbacks.on_train_batch_end(self._batch, logs)
+            self._batch += 1
+        float(logs["loss"])  # waits for a device
+        return time.perf_counter() - start
+
+    def go_to_update(self) -> None:
+        """Makes the next step one that updates masks."""
+        self._batch = (self._batch // UPDATE_INTERVAL + 1) * UPDATE_INTERVAL
+        self._set_step(self._batch)
+
+    def warm_up(self) -> None:
+        """Traces and compiles; takes both kinds of steps."""
+        self.go_to_update()
+        self.run(3)
+
+
+def start_training(
+    contender: str, network: Network, jit_compile: bool | None = None
+) -> Training:
+    """Begins the training of one of `CONTENDERS`.
+
+    Args:
+        contender: the Keras and the method.
+        network: what to train.
+        jit_compile: None for the default of the Keras: with XLA in Keras 3
+            and without in Keras 2.
+    """
+    name, method = contender.split("/")
+    package = _KERAS[name]
+    package.utils.set_random_seed(0)
+    model = network.build(package)
+    callbacks: list[Any] = []
+    if method == "tf_rigl":
+        tf_rigl.sparsify(model, SPARSITY)
+        algorithm = tf_rigl.RigL(_FAR_AWAY, UPDATE_INTERVAL)
+        callbacks.append(tf_rigl.UpdateMasks(algorithm))
+    elif method == "tfmot":
+        model = _with_pruning(model)
+        callbacks.append(tfmot.sparsity.keras.UpdatePruningStep())
+    model.compile(
+        package.optimizers.SGD(0.01, momentum=0.9),
+        package.losses.SparseCategoricalCrossentropy(from_logits=True),
+        **({} if jit_compile is None else {"jit_compile": jit_compile}),
+    )
+
+    def set_step(step: int) -> None:
+        model.optimizer.iterations.assign(step)
+        for layer in model.layers:
+            if hasattr(layer, "pruning_step"):
+                # It is incremented before it is compared.
+                layer.pruning_step.assign(step - 1)
+
+    return Training(package, network, model, callbacks, set_step)
+
+
+def masked_elements(training: Training) -> int:
+    """The number of elements of all weights that have a mask."""
+    pruned = [
+        weight
+        for layer in training.model.layers
+        for weight, _, _ in getattr(layer, "pruning_vars", ())
+    ]
+    if pruned:
+        return sum(weight.shape.num_elements() for weight in pruned)
+    return sum(mask.size for mask in tf_rigl.masks(training.model).values())
+
+
+def variable_bytes(training: Training) -> int:
+    """The bytes of all variables of the model and its optimizer."""
+    model = training.model
+    # Of each flavour; the two may share what they list.
+    variables = {
+        id(variable): variable
+        for variable in [*model.variables, *model.optimizer.variables]
+    }
+    return sum(
+        math.prod(variable.shape) * tf.as_dtype(variable.dtype).size
+        for variable in variables.values()
+        if variable.dtype != "string"
+    )
+
+
+def _with_pruning(model: Any) -> Any:
+    sparsity = tfmot.sparsity.keras
+    schedule = sparsity.ConstantSparsity(
+        SPARSITY, begin_step=0, frequency=UPDATE_INTERVAL
+    )
+
+    def prune(layer: Any) -> Any:
+        if type(layer) in _SPARSE_LAYERS:
+            return sparsity.prune_low_magnitude(layer, schedule)
+        return layer
+
+    return tf_keras.models.clone_model(model, clone_function=prune)

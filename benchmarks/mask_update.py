@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""Drop and grow of all masked weights of ResNet-50, by selection and sorting.
+
+Each run updates the masks of all 54 kernels (25.5 million weights with random
+values, 90 % sparse, ERK) and moves 30 % of their connections:
+
+* selection: `tf_rigl.drop_and_grow`, plain and with XLA,
+* sorting: the rule of google-research/rigl, which sorts each weight twice
+  with a full `top_k`, plain and with XLA,
+* jaxpruner's RigL on JAX, where both are installed.
+
+Checks first that selection and sorting give the same masks. The runs are
+alternated; ratios are taken within rounds.
+
+Usage: python benchmarks/mask_update.py [--rounds=5]
+"""
+
+import dataclasses
+import functools
+import importlib
+import pathlib
+import sys
+import time
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import app
+from absl import flags
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import tf_rigl
+from benchmarks import measure
+from tf_rigl.models import mlp
+
+_DROP_FRACTION = 0.3
+_REFERENCE = "sorting"
+# Not among the requirements: run where someone has installed them.
+_JAX_PEER = ("jax", "jaxpruner")
+
+Update = Callable[..., tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What is updated: an entry for each masked weight."""
+
+    masks: list[np.ndarray]  # bool
+    weights: list[np.ndarray]  # float32, zeros where masked
+    gradients: list[np.ndarray]  # float32, dense
+
+    @property
+    def tensors(self) -> list[list[tf.Tensor]]:
+        """Weights, masks and gradients."""
+        return [
+            [tf.constant(array) for array in arrays]
+            for arrays in (self.weights, self.masks, self.gradients)
+        ]
+
+
+def make_problem(model: Any) -> Problem:
+    """ERK masks for a model and random values."""
+    masks = list(tf_rigl.masks(tf_rigl.sparsify(model, 0.9)).values())
+    generator = np.random.default_rng(0)
+
+    def values(mask: np.ndarray) -> np.ndarray:
+        return generator.standard_normal(mask.shape, np.float32)
+
+    return Problem(
+        masks,
+        [np.where(mask, values(mask), np.float32(0)) for mask in masks],
+        [values(mask) for mask in masks],
+    )
+
+
+def by_selection(
+    weights: tf.Tensor, mask: tf.Tensor, gradient: tf.Tensor, count: tf.Tensor
+) -> tf.Tensor:
+    """This library's update."""
+    return tf_rigl.drop_and_grow(weights, mask, gradient, count).mask
+
+
+def by_sorting(
+    weights: tf.Tensor, mask: tf.Tensor, gradient: tf.Tensor, count: tf.Tensor
+) -> tf.Tensor:
+    """The update of google-research/rigl: two full sorts."""
+    connections = tf.reduce_sum(tf.cast(mask, tf.int32))
+    magnitudes = tf.abs(weights) * tf.cast(mask, weights.dtype)
+    kept = _first_when_sorted(magnitudes, connections - count)
+    scores = tf.reshape(tf.abs(gradient), [-1])
+    # Kept connections get the lowest scores: they cannot be grown.
+    lifted = tf.where(kept, tf.reduce_min(scores) - 1, scores)
+    grown = _first_when_sorted(lifted, count)
+    return tf.reshape(kept | grown, mask.shape)
+
+
+def _first_when_sorted(scores: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """Marks the entries of the highest scores, [size] bool."""
+    flat = tf.reshape(scores, [-1])
+    size = flat.shape[0]
+    _, order = tf.math.top_k(flat, k=size)
+    chosen = tf.cast(tf.range(size) < count, tf.int32)
+    marks = tf.scatter_nd(order[:, tf.newaxis], chosen, [size])
+    return marks > 0
+
+
+def compiled(
+    update: Update, problem: Problem, jit_compile: bool
+) -> Callable[[], list[tf.Tensor]]:
+    """One graph that updates all masks."""
+
+    @tf.function(jit_compile=jit_compile, autograph=False)
+    def update_all(
+        weights: list[tf.Tensor],
+        masks: list[tf.Tensor],
+        gradients: list[tf.Tensor],
+    ) -> list[tf.Tensor]:
+        counts = [int(_DROP_FRACTION * mask.sum()) for mask in problem.masks]
+        return [
+            update(*each)
+            for each in zip(weights, masks, gradients, counts, strict=True)
+        ]
+
+    return functools.partial(update_all, *problem.tensors)
+
+
+def on_jax(problem: Problem) -> Callable[[], Any] | None:
+    """The update of jaxpruner's RigL, None where it is not installed."""
+    try:
+        jax, jaxpruner = map(importlib.import_module, _JAX_PEER)
+    except ImportError:
+        return None
+    # Its drop fraction is 0.3 by default.
+    updater = jaxpruner.RigL()
+
+    @jax.jit
+    def update_all(weights: Any, masks: Any, gradients: Any) -> Any:
+        state = jaxpruner.SparseState(masks=masks, inner_state=(), count=0)
+        return updater.update_state(state, weights, gradients).masks
+
+    arrays = jax.device_put(
+        (
+            problem.weights,
+            [mask.astype(np.uint8) for mask in problem.masks],
+            problem.gradients,
+        )
+    )
+    return lambda: jax.block_until_ready(update_all(*arrays))
+
+
+def check_same(
+    updates: dict[str, Callable[[], list[tf.Tensor]]], masks: Sequence[Any]
+) -> None:
+    """Raises unless all updates give the same masks; compiles them.
+
+    Random values have no ties among those that may be chosen.
+    """
+    expected = updates[_REFERENCE]()
+    moved = sum(
+        np.count_nonzero(new.numpy() & ~old)
+        for new, old in zip(expected, masks, strict=True)
+    )
+    for name, update in updates.items():
+        different = sum(
+            np.count_nonzero(one.numpy() != other.numpy())
+            for one, other in zip(update(), expected, strict=True)
+        )
+        print(f"{name}: {different} entries differ from {_REFERENCE}'s")
+        if different > moved // 10_000:
+            raise ValueError(
+                "The masks must be the same but for ties. Received: "
+                f"{different} entries of {name!r} differ."
+            )
+
+
+def seconds(update: Callable[[], Any]) -> float:
+    """How long one update of all masks takes."""
+    start = time.perf_counter()
+    result = update()
+    if isinstance(result[0], tf.Tensor):
+        result[-1].numpy()  # waits for a device
+    return time.perf_counter() - start
+
+
+def report(measured: dict[str, list[float]]) -> None:
+    """Prints the table."""
+    rows = []
+    for name, taken in measured.items():
+        rows.append(
+            [
+                name,
+                f"{1e3 * measure.summarize(taken).median:.1f}",
+                f"{measure.ratios(taken, measured[_REFERENCE]):.3f}",
+            ]
+        )
+    measure.print_table(
+        "One update of all masks, median of rounds (lowest to highest)",
+        ["", "ms", f"× {_REFERENCE}"],
+        rows,
+    )
+
+
+def main(arguments: list[str]) -> None:
+    del arguments
+    if flags.FLAGS.smoke:
+        model = mlp.lenet_300_100(keras)
+    else:
+        model = keras.applications.ResNet50(weights=None)
+    problem = make_problem(model)
+    settings: dict[str, Any] = {
+        "model": model.name,
+        "masked weights": len(problem.masks),
+        "elements": sum(mask.size for mask in problem.masks),
+        "rounds": measure.chosen_rounds(),
+    }
+    measure.print_environment(settings)
+    updates = {
+        f"{name}{', XLA' if jit_compile else ''}": compiled(
+            update, problem, jit_compile
+        )
+        for name, update in (
+            (_REFERENCE, by_sorting),
+            ("selection", by_selection),
+        )
+        for jit_compile in (False, True)
+    }
+    check_same(updates, problem.masks)
+    peer = on_jax(problem)
+    if peer is None:
+        print("jaxpruner: not installed")
+    else:
+        peer()  # compiles
+        updates["jaxpruner"] = peer
+    measured = measure.alternate(
+        {
+            name: functools.partial(seconds, update)
+            for name, update in updates.items()
+        },
+        settings["rounds"],
+    )
+    report(measured)
+    measure.write_json(flags.FLAGS.json, settings, measured)
+
+
+if __name__ == "__main__":
+    measure.define_flags(rounds=5)
+    app.run(main)

@@ -1,0 +1,165 @@
+"""What the benchmarks share: alternation, medians, tables and JSON.
+
+Nothing here imports TensorFlow: the parent of measured processes stays small.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import platform
+import statistics
+import tempfile
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any
+from typing import TypeVar
+
+from absl import flags
+from rich import console as consoles
+from rich import table as tables
+
+Measured = TypeVar("Measured")
+
+_PACKAGES = (
+    "tensorflow",
+    "keras",
+    "tf_keras",
+    "tensorflow-model-optimization",
+    "numpy",
+)
+
+
+def define_flags(rounds: int) -> None:
+    """Defines the flags of all benchmarks; only a program's main does this.
+
+    Args:
+        rounds: how often each contender is measured by default.
+    """
+    flags.DEFINE_integer(
+        "rounds", rounds, "How often each is measured.", lower_bound=1
+    )
+    flags.DEFINE_bool("smoke", False, "One round, as short as can be.")
+    flags.DEFINE_string("json", "", "A file for the figures.")
+
+
+def chosen_rounds() -> int:
+    """The number of rounds that the flags ask for."""
+    return 1 if flags.FLAGS.smoke else flags.FLAGS.rounds
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What several rounds measured."""
+
+    median: float
+    low: float
+    high: float
+
+    def __format__(self, number_format: str) -> str:
+        """`1.07 (1.05 to 1.10)`, each number in the given format."""
+        middle, low, high = (
+            format(value, number_format)
+            for value in (self.median, self.low, self.high)
+        )
+        return f"{middle} ({low} to {high})"
+
+
+def summarize(values: Iterable[float]) -> Summary:
+    """Median, smallest and largest."""
+    values = list(values)
+    return Summary(statistics.median(values), min(values), max(values))
+
+
+def ratios(of: Sequence[float], to: Sequence[float]) -> Summary:
+    """The quotients of what was measured in the same round.
+
+    A machine that slows down for a while slows both down, so quotients are
+    taken within rounds and summarized afterwards.
+    """
+    return summarize(a / b for a, b in zip(of, to, strict=True))
+
+
+def alternate(
+    contenders: Mapping[str, Callable[[], Measured]], rounds: int
+) -> dict[str, list[Measured]]:
+    """Calls all contenders in turn, round after round."""
+    measured: dict[str, list[Measured]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, run in contenders.items():
+            measured[name].append(run())
+    return measured
+
+
+def environment() -> dict[str, Any]:
+    """The versions and the number of cores that the figures belong to."""
+    return {
+        "python": platform.python_version(),
+        **{name: _version(name) for name in _PACKAGES},
+        "machine": platform.machine(),
+        "cores": _usable_cores(),
+    }
+
+
+def print_environment(settings: Mapping[str, Any]) -> None:
+    """Prints what was measured, with what and on how many cores."""
+    for title, entries in (
+        ("Settings", settings),
+        ("Environment", environment()),
+    ):
+        text = ", ".join(f"{name} {value}" for name, value in entries.items())
+        print(f"{title}: {text}")
+
+
+def print_table(
+    title: str, header: Sequence[str], rows: Iterable[Sequence[str]]
+) -> None:
+    """Prints a table; all columns but the first are numbers."""
+    table = tables.Table()
+    for number, name in enumerate(header):
+        table.add_column(
+            name, justify="right" if number else "left", no_wrap=True
+        )
+    for row in rows:
+        table.add_row(*row)
+    # Wide enough for any table, whatever the terminal or file is.
+    console = consoles.Console(width=160)
+    console.print(f"\n{title}", highlight=False)
+    console.print(table)
+
+
+def write_json(path: str, settings: Mapping[str, Any], results: Any) -> None:
+    """Writes settings, environment and results; nothing without a path.
+
+    The file is written aside and renamed, so it is whole or not there.
+    """
+    if not path:
+        return
+    target = pathlib.Path(path)
+    content = {
+        "settings": dict(settings),
+        "environment": environment(),
+        "results": results,
+    }
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=target.parent, delete=False
+    ) as file:
+        json.dump(content, file, indent=2)
+        file.write("\n")
+    os.replace(file.name, target)
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""Memory of sparse training, compared with dense training and TFMOT.
+
+Trains each contender in a process of its own, in turn, and reports for each
+element of a weight that has a mask how many bytes more it takes than dense
+training:
+
+* at rest: the bytes of all variables of model and optimizer, exact,
+* peak: the largest resident memory of the process after some training steps,
+  a mask update among them, median of several processes.
+
+Usage: python benchmarks/memory.py [--model=NAME] [--rounds=3]
+"""
+
+import functools
+import json
+import pathlib
+import resource
+import subprocess
+import sys
+from typing import Any
+
+from absl import app
+from absl import flags
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from benchmarks import measure
+
+_MODELS = ["resnet50", "wide_mlp", "mobilenet", "gru", "lenet_300_100"]
+_CONTENDERS = (
+    "keras/dense",
+    "keras/tf_rigl",
+    "tf_keras/dense",
+    "tf_keras/tf_rigl",
+    "tf_keras/tfmot",
+)
+# The unit of `ru_maxrss`.
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+_MIB = 2**20
+
+
+def define_flags() -> None:
+    """Defines the flags of this program."""
+    measure.define_flags(rounds=3)
+    flags.DEFINE_multi_enum(
+        "model", ["resnet50", "wide_mlp"], _MODELS, "What to train."
+    )
+    flags.DEFINE_multi_enum("contender", _CONTENDERS, _CONTENDERS, "How.")
+    flags.DEFINE_integer(
+        "steps", 5, "Steps after the first three.", lower_bound=1
+    )
+    flags.DEFINE_enum(
+        "only", None, _CONTENDERS, "Train this here; print its bytes as JSON."
+    )
+
+
+def chosen_steps() -> int:
+    """The number of steps that the flags ask for."""
+    return 1 if flags.FLAGS.smoke else flags.FLAGS.steps
+
+
+def measure_here(contender: str, model: str) -> dict[str, int]:
+    """Trains in this process; returns its bytes."""
+    # Only here: a child's `ru_maxrss` begins with the memory of its parent,
+    # which therefore must stay small.
+    from benchmarks import contenders
+    from benchmarks import networks
+
+    training = contenders.start_training(contender, networks.NETWORKS[model])
+    training.warm_up()
+    training.run(chosen_steps())
+    training.go_to_update()
+    training.run(2)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+    return {
+        "elements": contenders.masked_elements(training),
+        "at_rest": contenders.variable_bytes(training),
+        "peak": peak,
+    }
+
+
+def measure_in_process(contender: str, model: str) -> dict[str, int]:
+    """The same in a new process."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(pathlib.Path(__file__).resolve()),
+            f"--only={contender}",
+            f"--model={model}",
+            f"--steps={chosen_steps()}",
+        ],
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def report(model: str, measured: dict[str, list[dict[str, int]]]) -> None:
+    """Prints the table of one network."""
+    rows = []
+    for contender, rounds in measured.items():
+        dense = measured.get(contender.split("/")[0] + "/dense")
+        row = [contender, f"{rounds[0]['elements']:,}"]
+        for part in ("at_rest", "peak"):
+            bytes_ = measure.summarize(one[part] for one in rounds)
+            row.append(f"{bytes_.median / _MIB:,.1f}")
+            row.append(_more_per_element(rounds, dense, part))
+        rows.append(row)
+    measure.print_table(
+        f"{model}: median of processes (lowest to highest)",
+        [
+            "",
+            "masked elements",
+            "at rest, MiB",
+            "more, bytes an element",
+            "peak, MiB",
+            "more, bytes an element",
+        ],
+        rows,
+    )
+
+
+def _more_per_element(
+    rounds: list[dict[str, int]],
+    dense: list[dict[str, int]] | None,
+    part: str,
+) -> str:
+    if dense is None or not rounds[0]["elements"]:
+        return ""
+    more = measure.summarize(
+        (own[part] - base[part]) / own["elements"]
+        for own, base in zip(rounds, dense, strict=True)
+    )
+    # What is exact is the same in all processes.
+    return f"{more.median:.4f}" if part == "at_rest" else f"{more:.2f}"
+
+
+def main(arguments: list[str]) -> None:
+    del arguments
+    only = flags.FLAGS.only
+    if only:
+        print(json.dumps(measure_here(only, flags.FLAGS.model[0])))
+        return
+    settings: dict[str, Any] = {
+        "models": flags.FLAGS.model,
+        "rounds": measure.chosen_rounds(),
+        "steps": chosen_steps(),
+    }
+    measure.print_environment(settings)
+    results = {}
+    for model in flags.FLAGS.model:
+        results[model] = measure.alternate(
+            {
+                contender: functools.partial(
+                    measure_in_process, contender, model
+                )
+                for contender in flags.FLAGS.contender
+            },
+            settings["rounds"],
+        )
+        report(model, results[model])
+    measure.write_json(flags.FLAGS.json, settings, results)
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)

@@ -1,0 +1,90 @@
+"""The networks that are measured, for either Keras, and their batches."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tf_rigl.models import mlp
+
+_CHARACTERS = 256
+_SEQUENCE = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """One network and how its training is measured.
+
+    Attributes:
+        build: makes the model, which ends in logits, with a given Keras.
+        input_shape: shape of one example.
+        classes: number of logits.
+        batch_size: examples of one step.
+        plain_steps: steps without a mask update that are timed after each
+            step with one.
+        cycles: how often that happens in one round.
+    """
+
+    build: Callable[[Any], Any]
+    input_shape: tuple[int, ...]
+    classes: int
+    batch_size: int
+    plain_steps: int
+    cycles: int = 1
+
+    def batch(self) -> tuple[np.ndarray, np.ndarray]:
+        """Random examples and labels, the same in every process."""
+        generator = np.random.default_rng(0)
+        shape = (self.batch_size, *self.input_shape)
+        if self.input_shape == (_SEQUENCE,):
+            text = generator.integers(0, _CHARACTERS, shape)
+            return text, np.roll(text, -1, axis=1)
+        labels = generator.integers(0, self.classes, self.batch_size)
+        return generator.random(shape, np.float32), labels
+
+
+def _wide_mlp(keras: Any) -> Any:
+    return mlp.lenet_300_100(
+        keras, (4096,), hidden_units=(4096, 4096, 4096), name="wide_mlp"
+    )
+
+
+def _mobilenet(keras: Any) -> Any:
+    return keras.applications.MobileNet(
+        (96, 96, 3),
+        alpha=1.0,
+        weights=None,
+        classes=10,
+        classifier_activation=None,
+    )
+
+
+def _resnet50(keras: Any) -> Any:
+    return keras.applications.ResNet50(
+        weights=None,
+        input_shape=(64, 64, 3),
+        classes=10,
+        classifier_activation=None,
+    )
+
+
+def _gru(keras: Any) -> Any:
+    """A character language model."""
+    characters = keras.Input((_SEQUENCE,), dtype="int64")
+    features = keras.layers.Embedding(_CHARACTERS, 128)(characters)
+    features = keras.layers.GRU(512, return_sequences=True)(features)
+    logits = keras.layers.Dense(_CHARACTERS)(features)
+    return keras.Model(characters, logits, name="gru")
+
+
+# Small networks run whole intervals of ΔT = 100 steps.
+NETWORKS = {
+    "lenet_300_100": Network(
+        mlp.lenet_300_100, (28, 28), 10, 128, plain_steps=99, cycles=2
+    ),
+    "mobilenet": Network(_mobilenet, (96, 96, 3), 10, 16, plain_steps=19),
+    "resnet50": Network(_resnet50, (64, 64, 3), 10, 16, plain_steps=9),
+    "gru": Network(_gru, (_SEQUENCE,), _CHARACTERS, 16, plain_steps=9),
+    "wide_mlp": Network(_wide_mlp, (4096,), 10, 16, plain_steps=9),
+}

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""What RigL adds to a training step, compared with dense training and TFMOT.
+
+Trains each network dense, with RigL (90 % sparse, ERK, ΔT = 100) and with
+TFMOT's pruning (90 %, masks updated every 100 steps; Keras 2 only), in turn in
+one process. A round times one step that updates masks and some that do not,
+and counts them as they occur: (99 plain + 1 update) / 100. For the small
+network a round holds 99 plain steps for each update, as training does; for
+the large ones fewer, because plain steps are alike. The step is that of `fit`,
+with the callbacks that a user installs. Ratios are taken within rounds.
+
+Usage: python benchmarks/step_overhead.py [--model=NAME] [--rounds=9]
+"""
+
+import functools
+import pathlib
+import sys
+from typing import Any
+
+from absl import app
+from absl import flags
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from benchmarks import contenders
+from benchmarks import measure
+from benchmarks import networks
+
+_MODELS = ["lenet_300_100", "mobilenet", "resnet50", "gru"]
+_JIT = {"default": None, "on": True, "off": False}
+
+
+def define_flags() -> None:
+    """Defines the flags of this program."""
+    measure.define_flags(rounds=9)
+    flags.DEFINE_multi_enum("model", _MODELS, _MODELS, "What to train.")
+    flags.DEFINE_multi_enum(
+        "contender", contenders.CONTENDERS, contenders.CONTENDERS, "How."
+    )
+    flags.DEFINE_enum(
+        "jit_compile", "default", list(_JIT), "Whether to compile with XLA."
+    )
+
+
+def measure_model(name: str) -> dict[str, list[dict[str, float]]]:
+    """Seconds of steps of each contender, round by round."""
+    network = networks.NETWORKS[name]
+    trainings = {
+        contender: contenders.start_training(
+            contender, network, _JIT[flags.FLAGS.jit_compile]
+        )
+        for contender in flags.FLAGS.contender
+    }
+    for contender, training in trainings.items():
+        training.warm_up()
+        print(f"{name}: {contender} is compiled", flush=True)
+    one_round = functools.partial(
+        measure_round,
+        plain_steps=2 if flags.FLAGS.smoke else network.plain_steps,
+        cycles=1 if flags.FLAGS.smoke else network.cycles,
+    )
+    return measure.alternate(
+        {
+            contender: functools.partial(one_round, training)
+            for contender, training in trainings.items()
+        },
+        measure.chosen_rounds(),
+    )
+
+
+def measure_round(
+    training: contenders.Training, plain_steps: int, cycles: int
+) -> dict[str, float]:
+    """Mean seconds of the steps of one round."""
+    update = plain = 0.0
+    for _ in range(cycles):
+        training.go_to_update()
+        update += training.run(1)
+        plain += training.run(plain_steps)
+    return combine(update / cycles, plain / (cycles * plain_steps))
+
+
+def combine(update: float, plain: float) -> dict[str, float]:
+    """Seconds of the mean step, of an update step and of a plain step."""
+    interval = contenders.UPDATE_INTERVAL
+    mean = (update + (interval - 1) * plain) / interval
+    return {"step": mean, "update": update, "plain": plain}
+
+
+def report(name: str, measured: dict[str, list[dict[str, float]]]) -> None:
+    """Prints the table of one network."""
+    rows = []
+    for contender, rounds in measured.items():
+        dense = measured.get(contender.split("/")[0] + "/dense")
+        steps = _column(rounds, "step")
+        row = [contender, f"{1e3 * measure.summarize(steps).median:.2f}"]
+        for part in ("step", "plain", "update"):
+            own = _column(rounds, part)
+            base = _column(dense, "plain" if part == "update" else part)
+            row.append(f"{measure.ratios(own, base):.3f}" if base else "")
+        rows.append(row)
+    measure.print_table(
+        f"{name}: training step, median of rounds (lowest to highest)",
+        ["", "ms", "× dense", "plain, × dense", "update, × plain dense"],
+        rows,
+    )
+
+
+def _column(rounds: Any, part: str) -> list[float]:
+    return [one[part] for one in rounds or ()]
+
+
+def main(arguments: list[str]) -> None:
+    del arguments
+    settings = {
+        "models": flags.FLAGS.model,
+        "rounds": measure.chosen_rounds(),
+        "jit_compile": flags.FLAGS.jit_compile,
+    }
+    measure.print_environment(settings)
+    results = {}
+    for name in flags.FLAGS.model:
+        results[name] = measure_model(name)
+        report(name, results[name])
+    measure.write_json(flags.FLAGS.json, settings, results)
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)
