@@ -44,12 +44,12 @@ def test_dense_has_no_masks():
 
 
 @pytest.mark.parametrize("keras", ["keras", "tf_keras"])
-def test_masks_take_a_byte_an_element(keras):
+def test_masks_and_diagnostics_take_nine_bits_an_element(keras):
     dense, sparse = (
         contenders.start_training(f"{keras}/{method}", LENET)
         for method in ("dense", "tf_rigl")
     )
     assert contenders.masked_elements(sparse) == 266_200
     more = contenders.variable_bytes(sparse) - contenders.variable_bytes(dense)
-    # Three counters of eight bytes for each of the three weights.
-    assert more == 266_200 + 3 * 3 * 8
+    # Three counters and four numbers of eight bytes for each of the weights.
+    assert more == 266_200 * 9 // 8 + 3 * (3 + 4) * 8

@@ -54,3 +54,18 @@ def test_bad_width():
         mlp.lenet_300_100(keras, hidden_units=(300, 0))
     with pytest.raises(ValueError, match="classes=0"):
         mlp.lenet_300_100(keras, classes=0)
+
+
+@pytest.mark.parametrize(
+    ("width", "units"),
+    [(1.0, (300, 100)), (0.5, (150, 50)), (0.02, (6, 10)), (0.001, (1, 10))],
+)
+def test_width(flavour, width, units):
+    model = mlp.lenet_300_100(flavour, width=width)
+    actual = tuple(model.get_layer(name).units for name in ("fc1", "fc2"))
+    assert actual == units
+
+
+def test_width_out_of_range():
+    with pytest.raises(ValueError, match=r"`width` must be greater.*width=0"):
+        mlp.lenet_300_100(keras, width=0)

@@ -32,7 +32,9 @@ def lenet_300_100(
         input_shape: Shape of one example.
         classes: Number of logits.
         hidden_units: Width of each hidden layer.
-        width: What to multiply these by; at least one unit remains.
+        width: What to multiply these by. A narrowed layer keeps a unit, the
+            last hidden one as many as there are classes: through fewer they
+            could hardly be told apart.
         name: Name of the model.
 
     Returns:
@@ -57,9 +59,12 @@ def lenet_300_100(
     layers = keras.layers
     inputs = keras.Input(shape=tuple(input_shape), name="images")
     features = layers.Flatten(name="flatten")(inputs)
-    for number, units in enumerate(hidden_units, start=1):
-        features = layers.Dense(
-            max(1, round(width * units)), activation="relu", name=f"fc{number}"
-        )(features)
+    for number, full in enumerate(hidden_units, start=1):
+        is_last = number == len(hidden_units)
+        least = min(full, classes if is_last else 1)
+        units = max(least, round(width * full))
+        features = layers.Dense(units, activation="relu", name=f"fc{number}")(
+            features
+        )
     logits = layers.Dense(classes, name="logits")(features)
     return keras.Model(inputs, logits, name=name)
