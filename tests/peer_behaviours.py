@@ -547,7 +547,7 @@ TFMOT_TRAINING = (
             "test_training_keeps_every_connection_count",
             "test_strip_leaves_a_plain_model_of_the_same_outputs",
         ),
-        "Keras 3 has no LocallyConnected layers",
+        "LocallyConnected layers, which Keras 3 has not, stay dense",
     ),
     Behaviour(
         "3.5",

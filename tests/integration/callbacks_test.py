@@ -302,6 +302,63 @@ def test_custom_optimizer_that_moves_zeros(keras, model):
     support.assert_masked(model)
 
 
+def one_by_one(keras):
+    """An optimizer that calls `update_step` itself, for each variable."""
+
+    class OneByOne(keras.optimizers.SGD):
+        def _internal_apply_gradients(self, pairs):
+            for gradient, variable in pairs:
+                self.update_step(gradient, variable)
+            self.iterations.assign_add(1)
+
+        def _backend_update_step(self, gradients, variables, rate):
+            for gradient, variable in zip(gradients, variables, strict=True):
+                self.update_step(gradient, variable.value, rate)
+
+        def apply_gradients(self, pairs):
+            pairs = list(pairs)
+            self.build([variable for _, variable in pairs])
+            cls = type(self)
+            if hasattr(keras.optimizers.SGD, "_internal_apply_gradients"):
+                cls._internal_apply_gradients(self, pairs)
+            else:
+                gradients, variables = zip(*pairs, strict=True)
+                rate = self._get_current_learning_rate()
+                cls._backend_update_step(self, gradients, variables, rate)
+                self.iterations.assign_add(1)
+
+    return OneByOne(0.1, momentum=0.9)
+
+
+def step_with(keras, model, optimizer, algorithm):
+    optimizer.build(model.trainable_variables)
+    tf_rigl.attach(optimizer, model, algorithm)
+    step = tf.function(support.make_step(keras, model, optimizer))
+    for batch in support.batches():
+        step(*batch)
+
+
+def test_optimizer_that_applies_gradients_one_by_one(keras):
+    """Unannounced variables are not waited for."""
+    other = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
+    model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
+    algorithm = tf_rigl.RigL(stop_step=6, update_interval=2)
+    step_with(keras, model, one_by_one(keras), algorithm)
+    step_with(keras, other, keras.optimizers.SGD(0.1, 0.9), algorithm)
+    assert support.moved(model) > 0
+    for one, same in zip(
+        model.trainable_variables, other.trainable_variables, strict=True
+    ):
+        np.testing.assert_array_equal(one.numpy(), same.numpy())
+
+
+def test_whole_models_need_gradients_together(keras):
+    model = tf_rigl.sparsify(support.make_mlp(keras), 0.8, start="dense")
+    algorithm = tf_rigl.GradualPruning(6, 2, scope="global")
+    with pytest.raises(ValueError, match="applies all gradients together"):
+        step_with(keras, model, one_by_one(keras), algorithm)
+
+
 @pytest.mark.parametrize("name", ["recurrent", "transformer"])
 def test_growth_follows_the_dense_gradient(keras, name):
     """One update at step 0 grows where the analytic gradient is largest."""

@@ -61,8 +61,10 @@ def snapshot(model):
     ],
     ids=["every_step", "from_1_by_2", "from_2_by_3"],
 )
-def test_nothing_to_drop_nothing_moves(keras, algorithm):
+def test_nothing_to_drop_nothing_moves(algorithm):
     """★ With a drop fraction of 0 updates leave every mask as it is."""
+    import keras
+
     model = tf_rigl.sparsify(support.make_mlp(keras, (9,)), 0.7)
     before = tf_rigl.masks(model)
     for _ in take_steps(keras, model, algorithm, 5):
@@ -71,11 +73,13 @@ def test_nothing_to_drop_nothing_moves(keras, algorithm):
 
 
 @pytest.mark.parametrize("momentum", [0, 0.5, 1])
-def test_momentum_of_the_dense_gradient(keras, momentum):
+def test_momentum_of_the_dense_gradient(momentum):
     """★ SNFS averages m · v + (1 - m) · g from 0, in every step.
 
     ★ g is the gradient of an unmasked clone with the same values.
     """
+    import keras
+
     model = tf_rigl.sparsify(support.make_mlp(keras, (9,)), 0.7)
     algorithm = tf_rigl.SNFS(2, 2, momentum=momentum)
     average = [np.zeros(w.raw.shape) for w in masked_weights(model)]
@@ -208,8 +212,10 @@ def test_sparsity_next_to_a_float_of_32_bits(keras):
 
 
 @pytest.mark.parametrize("sparsity", [0.99, 0.9999])
-def test_extreme_sparsity_keeps_a_connection(keras, sparsity):
+def test_extreme_sparsity_keeps_a_connection(sparsity):
     """★ One of 80 and one of 12 remain, drawn at random or pruned to."""
+    import keras
+
     for start, algorithm in (
         ("random", tf_rigl.RigL(2, 1)),
         ("dense", tf_rigl.GradualPruning(1, 1)),
@@ -288,9 +294,9 @@ def test_several_inputs(keras):
     assert support.moved(model) > 0
 
 
-@pytest.mark.parametrize("name", ["sequential", "convolutions", "nested"])
+@pytest.mark.parametrize("name", ["sequential", "nested"])
 def test_strip_gives_the_configuration_back(keras, name):
-    """★ Sequential, functional and nested models are what they were."""
+    """★ Sequential and functional models are what they were."""
     model = zoo.build(name, keras)
     before = model.get_config()
     tf_rigl.sparsify(model, 0.5)
@@ -303,9 +309,8 @@ def test_masks_survive_json(keras):
     model = tf_rigl.sparsify(zoo.nested(keras), 0.5)
     again = keras.models.model_from_json(model.to_json())
     assert again.built
-    assert list(support.counts(again).values()) == list(
-        support.counts(model).values()
-    )
+    support.assert_same_masks(tf_rigl.masks(again), tf_rigl.masks(model))
+    support.assert_masked(again)
     for _ in take_steps(keras, again, tf_rigl.RigL(2, 1), 3):
         support.assert_masked(again)
     assert list(support.counts(again).values()) == list(

@@ -39,7 +39,8 @@ class _Gathered:
     ) -> list["_Item"]:
         """Adds one; returns all of its replica's once complete, else none.
 
-        A key that comes by for the n-th time belongs to the n-th replica.
+        A key that comes by for the n-th time belongs to the n-th replica. One
+        that was not announced stands alone.
 
         Args:
             key: of the variable.
@@ -47,6 +48,8 @@ class _Gathered:
             only: keys of those that are gathered; None for all.
         """
         expected = self.keys if only is None else self.keys & frozenset(only)
+        if key not in expected:
+            return [item]
         for replica in self.replicas:
             if key not in replica:
                 break
@@ -205,6 +208,14 @@ class UpdateRule:
 
     def _finish(self, schedule: UpdateSchedule, items: list[_Item]) -> None:
         """Updates the masks of one replica, or takes its steps."""
+        if self._algorithm.whole_model and not self._gathered.keys:
+            raise ValueError(
+                "A method that looks at all weights at once needs an optimizer "
+                "that applies all gradients together. Received: "
+                f"{type(self._optimizer).__name__}, which calls `update_step` "
+                f"by itself. Call `{self._flavour.apply_all_method}` from it, "
+                "or choose a method with scope='weight'."
+            )
         when = self._when(schedule)
 
         def update() -> tf.Tensor:
