@@ -30,7 +30,26 @@ def keras(request: pytest.FixtureRequest):
     return module
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
+def choice_of_keras():
+    """Takes back the variable that importing TFMOT sets.
+
+    TensorFlow reads it when it is imported, in processes that tests start.
+    """
+    name = "TF_USE_LEGACY_KERAS"
+    before = os.environ.get(name)
+    yield
+    if before is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = before
+
+
+@pytest.fixture(scope="session")
 def two_replicas():
-    """A strategy over two logical processors."""
+    """A strategy over two logical processors, one for all tests.
+
+    TensorFlow remembers the shapes that replicas sum by number, and every
+    strategy counts from the same: a second one would meet those of the first.
+    """
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

@@ -724,13 +724,19 @@ MISSING_EVERYWHERE = (
         "3.10-7",
         "XLA",
         of(MODES, "test_every_mode_gives_the_same_masks")
-        + of(METHODS, "test_other_keras_under_xla"),
+        + of(
+            METHODS,
+            "test_other_keras_under_xla_and_several_steps_per_execution",
+        ),
     ),
     Behaviour(
         "3.10-8",
         "several steps per execution",
         of(MODES, "test_every_mode_gives_the_same_masks")
-        + of(METHODS, "test_several_steps_per_execution"),
+        + of(
+            METHODS,
+            "test_other_keras_under_xla_and_several_steps_per_execution",
+        ),
     ),
     Behaviour(
         "3.10-9",

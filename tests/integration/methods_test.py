@@ -111,18 +111,10 @@ def assert_only_dropped_and_grown(row, before, model):
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_other_keras_under_xla(trained, name):
+def test_other_keras_under_xla_and_several_steps_per_execution(trained, name):
     import tf_keras
 
-    model = fit(tf_keras, ROWS[name], jit_compile=True)
-    assert_same(model, trained("keras", name))
-
-
-@pytest.mark.parametrize("name", ROWS)
-def test_several_steps_per_execution(trained, name):
-    import tf_keras
-
-    model = fit(tf_keras, ROWS[name], steps_per_execution=4)
+    model = fit(tf_keras, ROWS[name], jit_compile=True, steps_per_execution=4)
     assert_same(model, trained("keras", name))
 
 

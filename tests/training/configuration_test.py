@@ -8,6 +8,7 @@ from tf_rigl.training import methods
 from tf_rigl.training.configuration import Configuration
 
 WRONG = [
+    ("steps_per_execution", 0),
     ("method", "rigle"),
     ("sparsity", 1.0),
     ("sparsity", -0.1),

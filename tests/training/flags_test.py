@@ -40,6 +40,7 @@ def test_values_arrive():
         "--update_interval=13",
         "--drop_fraction=0.4",
         "--stop_fraction=0.6",
+        "--steps_per_execution=5",
         "--compare_dense",
     )
     parsed = training_flags.configuration(values)
@@ -59,6 +60,7 @@ def test_values_arrive():
         update_interval=13,
         drop_fraction=0.4,
         stop_fraction=0.6,
+        steps_per_execution=5,
         compare_dense=True,
     )
     # So that no field is left out of this test.
