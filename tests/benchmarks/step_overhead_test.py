@@ -5,6 +5,7 @@ from benchmarks import step_overhead
 from tests.benchmarks import support
 
 
+@pytest.mark.slow
 def test_smoke(tmp_path):
     output, content = support.run(
         step_overhead, "--model=lenet_300_100", cwd=tmp_path
