@@ -11,6 +11,8 @@ import tensorflow as tf
 
 FLAVOURS = ("keras", "tf_keras")
 
+_CHOICE_OF_KERAS = os.environ.get("TF_USE_LEGACY_KERAS")
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Two logical processors, so that replicas are real."""
@@ -36,13 +38,17 @@ def choice_of_keras():
 
     TensorFlow reads it when it is imported, in processes that tests start.
     """
-    name = "TF_USE_LEGACY_KERAS"
-    before = os.environ.get(name)
+    restore_choice_of_keras()
     yield
-    if before is None:
-        os.environ.pop(name, None)
+    restore_choice_of_keras()
+
+
+def restore_choice_of_keras() -> None:
+    """Tests may import TFMOT while they are collected, too."""
+    if _CHOICE_OF_KERAS is None:
+        os.environ.pop("TF_USE_LEGACY_KERAS", None)
     else:
-        os.environ[name] = before
+        os.environ["TF_USE_LEGACY_KERAS"] = _CHOICE_OF_KERAS
 
 
 @pytest.fixture(scope="session")

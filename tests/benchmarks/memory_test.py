@@ -4,6 +4,7 @@ from benchmarks import memory
 from tests.benchmarks import support
 
 
+@pytest.mark.slow
 def test_smoke(tmp_path):
     # Each is a process that imports TensorFlow, so two of the five.
     output, content = support.run(

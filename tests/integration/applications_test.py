@@ -11,7 +11,7 @@ from tests.conftest import FLAVOURS
 from tests.integration import support
 
 SIDE = 96
-SAMPLE = (("keras", "MobileNetV3Small"), ("tf_keras", "MobileNet"))
+SAMPLE = [(package, "MobileNet") for package in FLAVOURS]
 
 
 def all_applications():
