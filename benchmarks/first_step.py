@@ -9,13 +9,17 @@ Usage: python benchmarks/first_step.py [--repeats=3] [--keras=keras3]
 """
 
 import importlib
+import pathlib
 import statistics
+import sys
 import time
 from typing import Any
 
 import numpy as np
 from absl import app
 from absl import flags
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import tf_rigl
 
