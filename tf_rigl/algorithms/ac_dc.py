@@ -10,12 +10,12 @@ from tf_rigl.algorithms.algorithm import Weight
 from tf_rigl.algorithms.algorithm import WeightUpdate
 from tf_rigl.algorithms.algorithm import When
 from tf_rigl.algorithms.scheduled import Scheduled
-from tf_rigl.algorithms.scheduled import check_choice
+from tf_rigl.core.checks import check_choice
 from tf_rigl.core.schedules import UpdateSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class ACDC(Scheduled):
+class ACDC(Scheduled, pruning.Scoped):
     """Alternating compressed / decompressed training.
 
     Begins with a dense model, `sparsify(..., start="dense")`. At the updates
@@ -48,7 +48,6 @@ class ACDC(Scheduled):
     """
 
     name = "ac_dc"
-    start = "dense"
 
     stop_step: int | None = None
     update_interval: int = 1000
@@ -66,16 +65,6 @@ class ACDC(Scheduled):
             self.update_interval,
             include_stop=True,
         )
-
-    @property
-    def whole_model(self) -> bool:  # type: ignore[override]
-        """One threshold needs all weights."""
-        return self.scope == "global"
-
-    @property
-    def structures(self) -> tuple[str, ...] | None:  # type: ignore[override]
-        """Positions of different weights compete only one by one."""
-        return ("unstructured",) if self.whole_model else None
 
     def pruned_fraction(self, total_steps: int) -> float:
         """Mean over the steps of how much of the final zeros are zero.

@@ -1,6 +1,7 @@
 """What a sparse-training method is to the rest of the library."""
 
 import abc
+import dataclasses
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -137,4 +138,9 @@ class Algorithm(abc.ABC):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, plain Python values."""
-        return {}
+        if not dataclasses.is_dataclass(self):
+            return {}
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+        }

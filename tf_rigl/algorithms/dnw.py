@@ -8,7 +8,7 @@ from tf_rigl.algorithms.algorithm import Algorithm
 from tf_rigl.algorithms.algorithm import Weight
 from tf_rigl.algorithms.algorithm import WeightUpdate
 from tf_rigl.algorithms.algorithm import When
-from tf_rigl.algorithms.ste import FOREVER
+from tf_rigl.core.schedules import FOREVER
 from tf_rigl.core.schedules import UpdateSchedule
 
 

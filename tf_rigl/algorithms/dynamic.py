@@ -9,10 +9,10 @@ import tensorflow as tf
 from tf_rigl.algorithms.algorithm import Weight
 from tf_rigl.algorithms.algorithm import When
 from tf_rigl.algorithms.scheduled import Scheduled
-from tf_rigl.algorithms.scheduled import check_choice
 from tf_rigl.algorithms.scheduled import check_fraction
 from tf_rigl.core import schedules
 from tf_rigl.core import selection
+from tf_rigl.core.checks import check_choice
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,12 +11,12 @@ from tf_rigl.algorithms.algorithm import Weight
 from tf_rigl.algorithms.algorithm import WeightUpdate
 from tf_rigl.algorithms.algorithm import When
 from tf_rigl.algorithms.scheduled import Scheduled
-from tf_rigl.algorithms.scheduled import check_choice
+from tf_rigl.core.checks import check_choice
 from tf_rigl.core.schedules import UpdateSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class GradualPruning(Scheduled):
+class GradualPruning(Scheduled, pruning.Scoped):
     """Gradual magnitude pruning (GMP) with a cubic schedule.
 
     Begins with a dense model, `sparsify(..., start="dense")`. At the updates
@@ -54,7 +54,6 @@ class GradualPruning(Scheduled):
     """
 
     name = "pruning"
-    start = "dense"
 
     stop_step: int | None = None
     update_interval: int = 100
@@ -87,16 +86,6 @@ class GradualPruning(Scheduled):
             self.update_interval,
             include_stop=True,
         )
-
-    @property
-    def whole_model(self) -> bool:  # type: ignore[override]
-        """One threshold needs all weights."""
-        return self.scope == "global"
-
-    @property
-    def structures(self) -> tuple[str, ...] | None:  # type: ignore[override]
-        """Positions of different weights compete only one by one."""
-        return ("unstructured",) if self.whole_model else None
 
     def connections(self, size: int, target: int) -> np.ndarray:
         """The number of connections after each update.

@@ -2,19 +2,17 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Algorithm
 from tf_rigl.algorithms.algorithm import Weight
 from tf_rigl.algorithms.algorithm import WeightUpdate
 from tf_rigl.algorithms.algorithm import When
-from tf_rigl.algorithms.scheduled import check_choice
+from tf_rigl.core.checks import check_choice
 from tf_rigl.core.schedules import UpdateSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class OneShot(Algorithm):
+class OneShot(pruning.Scoped):
     """Prunes a dense model to its target after one step of training.
 
     Begins with a dense model, `sparsify(..., start="dense")`. After the
@@ -41,7 +39,6 @@ class OneShot(Algorithm):
     """
 
     name = "one_shot"
-    start = "dense"
 
     step: int = 0
     criterion: str = "magnitude"
@@ -57,16 +54,6 @@ class OneShot(Algorithm):
     def schedule(self) -> UpdateSchedule:
         """One update."""
         return UpdateSchedule(self.step, self.step + 1, 1)
-
-    @property
-    def whole_model(self) -> bool:  # type: ignore[override]
-        """One threshold needs all weights."""
-        return self.scope == "global"
-
-    @property
-    def structures(self) -> tuple[str, ...] | None:  # type: ignore[override]
-        """Positions of different weights compete only one by one."""
-        return ("unstructured",) if self.whole_model else None
 
     def pruned_fraction(self, total_steps: int) -> float:
         """Mean over the steps of how much of the final zeros are zero.
@@ -92,7 +79,3 @@ class OneShot(Algorithm):
             [weight.target for weight in weights],
             self.scope,
         )
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return dataclasses.asdict(self)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tf_rigl.algorithms.algorithm import Algorithm
 from tf_rigl.algorithms.algorithm import Weight
 from tf_rigl.algorithms.algorithm import WeightUpdate
 from tf_rigl.algorithms.algorithm import When
@@ -14,6 +15,23 @@ from tf_rigl.core.random_scores import random_scores
 
 CRITERIA = ("magnitude", "random")
 SCOPES = ("weight", "global")
+
+
+class Scoped(Algorithm):
+    """A method that prunes a dense model, weight by weight or globally."""
+
+    start = "dense"
+    scope: str
+
+    @property
+    def whole_model(self) -> bool:  # type: ignore[override]
+        """One threshold needs all weights."""
+        return self.scope == "global"
+
+    @property
+    def structures(self) -> tuple[str, ...] | None:  # type: ignore[override]
+        """Positions of different weights compete only one by one."""
+        return ("unstructured",) if self.whole_model else None
 
 
 def scores(criterion: str, weight: Weight, seed: int, when: When) -> tf.Tensor:

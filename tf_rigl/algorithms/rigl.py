@@ -11,9 +11,9 @@ from tf_rigl.algorithms.algorithm import Weight
 from tf_rigl.algorithms.algorithm import WeightUpdate
 from tf_rigl.algorithms.algorithm import When
 from tf_rigl.algorithms.dynamic import Dynamic
-from tf_rigl.algorithms.scheduled import check_choice
 from tf_rigl.core import schedules
 from tf_rigl.core import selection
+from tf_rigl.core.checks import check_choice
 from tf_rigl.core.random_masks import stateless_seed
 from tf_rigl.core.random_scores import random_normal
 

@@ -1,8 +1,6 @@
 """What methods that update masks at regular steps have in common."""
 
 import dataclasses
-from collections.abc import Iterable
-from typing import Any
 
 from tf_rigl.algorithms.algorithm import Algorithm
 from tf_rigl.core.schedules import UpdateSchedule
@@ -52,22 +50,6 @@ class Scheduled(Algorithm):
             return self
         stop_step = round(STOP_FRACTION * total_steps)
         return dataclasses.replace(self, stop_step=stop_step)  # type: ignore[type-var]
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)  # type: ignore[arg-type]
-        }
-
-
-def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
-    """Raises a ValueError unless `value` is one of `choices`."""
-    if value not in tuple(choices):
-        raise ValueError(
-            f"`{name}` must be one of {tuple(choices)}. "
-            f"Received: {name}={value!r}."
-        )
 
 
 def check_fraction(name: str, value: float, meaning: str) -> None:

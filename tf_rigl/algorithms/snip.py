@@ -3,21 +3,19 @@
 import dataclasses
 from collections.abc import Mapping
 from collections.abc import Sequence
-from typing import Any
 
 import tensorflow as tf
 
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Algorithm
 from tf_rigl.algorithms.algorithm import Weight
 from tf_rigl.algorithms.algorithm import WeightUpdate
 from tf_rigl.algorithms.algorithm import When
-from tf_rigl.algorithms.scheduled import check_choice
+from tf_rigl.core.checks import check_choice
 from tf_rigl.core.schedules import UpdateSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class SNIP(Algorithm):
+class SNIP(pruning.Scoped):
     """Single-shot network pruning.
 
     Begins with a dense model, `sparsify(..., start="dense")`. In the first
@@ -42,7 +40,6 @@ class SNIP(Algorithm):
     """
 
     name = "snip"
-    start = "dense"
     skip_weight_update = True
 
     batches: int = 1
@@ -60,16 +57,6 @@ class SNIP(Algorithm):
     def schedule(self) -> UpdateSchedule:
         """The first batches."""
         return UpdateSchedule(0, self.batches, 1)
-
-    @property
-    def whole_model(self) -> bool:  # type: ignore[override]
-        """One threshold needs all weights."""
-        return self.scope == "global"
-
-    @property
-    def structures(self) -> tuple[str, ...] | None:  # type: ignore[override]
-        """Positions of different weights compete only one by one."""
-        return ("unstructured",) if self.whole_model else None
 
     @property
     def state(self) -> Mapping[str, tf.DType | None]:
@@ -108,10 +95,6 @@ class SNIP(Algorithm):
         if self.batches == 1:
             return gradient
         return weight.state["gradient_sum"] + gradient
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return dataclasses.asdict(self)
 
 
 def sensitivity(values: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:

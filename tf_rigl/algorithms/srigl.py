@@ -12,6 +12,7 @@ from tf_rigl.algorithms.dynamic import Dynamic
 from tf_rigl.algorithms.scheduled import check_fraction
 from tf_rigl.core import selection
 from tf_rigl.core.drop_and_grow import MaskUpdate
+from tf_rigl.core.structures import ConstantFanIn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,8 +89,9 @@ class SRigL(Dynamic):
         ]
 
     def _update_one(self, weight: Weight, when: When) -> MaskUpdate:
+        rows = ConstantFanIn()
         values, mask, gradient = map(
-            _by_unit, (weight.values, weight.mask, weight.gradient)
+            rows.to_rows, (weight.values, weight.mask, weight.gradient)
         )
         units, fan_in = mask.shape
         nonzeros = selection.count_true(mask)
@@ -104,13 +106,15 @@ class SRigL(Dynamic):
         wanted = tf.where(active, target, tf.zeros([units], tf.int64))
         kept &= active[:, tf.newaxis]
         kept = selection.largest_in_rows(
-            values, kept, tf.minimum(_row_counts(kept), wanted)
+            values, kept, tf.minimum(selection.count_true_in_rows(kept), wanted)
         )
         grown = selection.largest_in_rows(
-            gradient, ~kept, wanted - _row_counts(kept)
+            gradient, ~kept, wanted - selection.count_true_in_rows(kept)
         )
         finite = tf.reduce_all(tf.math.is_finite(gradient))
-        new = _from_units(tf.where(finite, kept | grown, mask), weight.mask)
+        new = rows.from_rows(
+            tf.where(finite, kept | grown, mask), weight.mask.shape
+        )
         return MaskUpdate(new, weight.mask & ~new, new & ~weight.mask)
 
     def _active_units(
@@ -123,9 +127,9 @@ class SRigL(Dynamic):
         )
         if self.ablation_threshold is None or exempt:
             return tf.ones([units], tf.bool)
-        present = tf.reduce_max(_row_counts(mask))
+        present = tf.reduce_max(selection.count_true_in_rows(mask))
         least = tf.floor(self.ablation_threshold * tf.cast(present, tf.float64))
-        saliency = _row_counts(salient)
+        saliency = selection.count_true_in_rows(salient)
         stays = saliency >= tf.maximum(tf.cast(least, tf.int64), 1)
         # Enough units to hold the target at full fan-in, the best of them.
         needed = min(units, -(-weight.target // fan_in))
@@ -133,24 +137,3 @@ class SRigL(Dynamic):
             tf.cast(saliency, tf.int32), tf.constant(needed, tf.int64)
         )
         return stays | best
-
-
-def _by_unit(tensor: tf.Tensor) -> tf.Tensor:
-    """[positions, inputs, units] -> [units, positions · inputs]."""
-    positions, inputs, units = tensor.shape
-    return tf.reshape(
-        tf.transpose(tensor, (2, 0, 1)), (units, positions * inputs)
-    )
-
-
-def _from_units(tensor: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """The inverse of `_by_unit`, to the shape of `like`."""
-    positions, inputs, units = like.shape
-    return tf.transpose(
-        tf.reshape(tensor, (units, positions, inputs)), (1, 2, 0)
-    )
-
-
-def _row_counts(mask: tf.Tensor) -> tf.Tensor:
-    """int64 [rows], true entries of each row."""
-    return tf.reduce_sum(tf.cast(mask, tf.int64), axis=1)

@@ -4,19 +4,16 @@ import dataclasses
 from collections.abc import Sequence
 
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Algorithm
 from tf_rigl.algorithms.algorithm import Weight
 from tf_rigl.algorithms.algorithm import WeightUpdate
 from tf_rigl.algorithms.algorithm import When
-from tf_rigl.algorithms.scheduled import check_choice
+from tf_rigl.core.checks import check_choice
+from tf_rigl.core.schedules import FOREVER
 from tf_rigl.core.schedules import UpdateSchedule
-
-# Further than any training goes: masks are updated to the very end.
-FOREVER = 2**62
 
 
 @dataclasses.dataclass(frozen=True)
-class STE(Algorithm):
+class STE(pruning.Scoped):
     """Straight-through estimator: masks follow dense weights.
 
     Begins with a dense model, `sparsify(..., start="dense")`, and prunes it
@@ -48,7 +45,6 @@ class STE(Algorithm):
     """
 
     name = "ste"
-    start = "dense"
     trains_inactive = True
 
     update_interval: int = 1
@@ -66,16 +62,6 @@ class STE(Algorithm):
         """From the first step to the end."""
         return UpdateSchedule(0, FOREVER, self.update_interval)
 
-    @property
-    def whole_model(self) -> bool:  # type: ignore[override]
-        """One threshold needs all weights."""
-        return self.scope == "global"
-
-    @property
-    def structures(self) -> tuple[str, ...] | None:  # type: ignore[override]
-        """Positions of different weights compete only one by one."""
-        return ("unstructured",) if self.whole_model else None
-
     def update(
         self, weights: Sequence[Weight], when: When
     ) -> list[WeightUpdate]:
@@ -90,7 +76,3 @@ class STE(Algorithm):
             self.scope,
             revive=True,
         )
-
-    def get_config(self) -> dict[str, object]:
-        """The constructor's arguments."""
-        return dataclasses.asdict(self)

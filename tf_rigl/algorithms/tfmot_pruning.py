@@ -14,14 +14,12 @@ from tf_rigl.algorithms.algorithm import Algorithm
 from tf_rigl.algorithms.algorithm import Weight
 from tf_rigl.algorithms.algorithm import WeightUpdate
 from tf_rigl.algorithms.algorithm import When
+from tf_rigl.core.schedules import FOREVER
 from tf_rigl.core.schedules import UpdateSchedule
 
 # TFMOT updates masks before the batch that its counter t, from 1, stands for:
 # after the weight update of the batch before it, which is step t - 2.
 AHEAD = 2
-
-# More optimizer steps than anyone trains, and int64 holds them.
-FOREVER = 2**60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,10 +213,6 @@ class TFMOTPruning(Algorithm):
             return np.array([self._first_time])
         updates = np.arange(self.schedule.num_updates)
         return self._first_time + updates * self.frequency
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, plain Python values."""
-        return dataclasses.asdict(self)
 
 
 def _scaled_power(

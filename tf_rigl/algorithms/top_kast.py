@@ -10,7 +10,7 @@ from tf_rigl.algorithms.algorithm import Algorithm
 from tf_rigl.algorithms.algorithm import Weight
 from tf_rigl.algorithms.algorithm import WeightUpdate
 from tf_rigl.algorithms.algorithm import When
-from tf_rigl.algorithms.ste import FOREVER
+from tf_rigl.core.schedules import FOREVER
 from tf_rigl.core.schedules import UpdateSchedule
 
 
@@ -116,7 +116,3 @@ class TopKAST(Algorithm):
         size = weight.mask.shape.num_elements()
         count = min(size, round(self.backward_ratio * weight.target))
         return weight.structure.largest(weight.values, count)
-
-    def get_config(self) -> dict[str, object]:
-        """The constructor's arguments."""
-        return dataclasses.asdict(self)

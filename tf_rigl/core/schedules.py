@@ -8,6 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+# A stop further away than any training goes, which int64 still holds.
+FOREVER = 2**62
+
 DropFraction = Callable[[float, float], float]
 
 

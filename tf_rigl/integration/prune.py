@@ -6,7 +6,9 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.algorithms import grasp
+from tf_rigl.algorithms import pruning
 from tf_rigl.algorithms import snip
+from tf_rigl.core.checks import check_choice
 from tf_rigl.core.global_selection import largest_of_all
 from tf_rigl.core.random_masks import stateless_seed
 from tf_rigl.core.random_scores import random_scores
@@ -16,8 +18,7 @@ from tf_rigl.integration.flavour import model_flavour
 from tf_rigl.integration.masked_weight import MaskedWeight
 from tf_rigl.integration.masked_weight import require_masked_weights
 
-CRITERIA = ("magnitude", "random", "snip", "grasp")
-SCOPES = ("weight", "global")
+CRITERIA = (*pruning.CRITERIA, "snip", "grasp")
 # As in their papers; the others prune each weight by itself.
 _GLOBAL_BY_DEFAULT = ("snip", "grasp")
 
@@ -82,15 +83,8 @@ def prune(
     model_flavour(model)
     records = require_masked_weights(model)
     scope = scope or ("global" if criterion in _GLOBAL_BY_DEFAULT else "weight")
-    for name, value, choices in (
-        ("criterion", criterion, CRITERIA),
-        ("scope", scope, SCOPES),
-    ):
-        if value not in choices:
-            raise ValueError(
-                f"`{name}` must be one of {choices}. "
-                f"Received: {name}={value!r}."
-            )
+    check_choice("criterion", criterion, CRITERIA)
+    check_choice("scope", scope, pruning.SCOPES)
     _check(records, scope)
     if criterion in ("snip", "grasp"):
         scores = _scores_from_data(

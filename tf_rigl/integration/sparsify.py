@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tf_rigl.core import distributions
 from tf_rigl.core import structures
+from tf_rigl.core.checks import check_choice
 from tf_rigl.core.sparse_initialization import SCALES
 from tf_rigl.core.sparse_initialization import scale_to_connections
 from tf_rigl.core.structures import Structure
@@ -128,8 +129,8 @@ def sparsify(
     distributions.check_sparsity(sparsity)
     if isinstance(distribution, str):
         distributions.density_scores({}, distribution)
-    _check_one_of("start", start, STARTS)
-    _check_one_of("scale", scale, (None, *SCALES))
+    check_choice("start", start, STARTS)
+    check_choice("scale", scale, (None, *SCALES))
     _check_not_sparse(flavour, model)
     request = _Request(
         sparsity,
@@ -307,13 +308,6 @@ def _scale(model: Any, per: str) -> None:
             per,
         )
         record.raw.assign(layout.unview(scaled))
-
-
-def _check_one_of(name: str, value: Any, choices: tuple[Any, ...]) -> None:
-    if value not in choices:
-        raise ValueError(
-            f"`{name}` must be one of {choices}. Received: {name}={value!r}."
-        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 from typing import ClassVar
 
-from tf_rigl.core.structures.structure import check_one_of
+from tf_rigl.core.checks import check_choice
 from tf_rigl.core.structures.structure import check_positive
 from tf_rigl.core.structures.tiled import Tiled
 from tf_rigl.core.structures.tiles import POOLINGS
@@ -45,7 +45,7 @@ class Block(Tiled):
     def __post_init__(self) -> None:
         check_positive("height", self.height)
         check_positive("width", self.width)
-        check_one_of("pooling", self.pooling, POOLINGS)
+        check_choice("pooling", self.pooling, POOLINGS)
 
     def tile(self, shape: Size) -> Size:
         """One position, `height` inputs, `width` units."""

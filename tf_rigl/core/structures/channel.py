@@ -5,7 +5,7 @@ from typing import Any
 from typing import ClassVar
 from typing import Literal
 
-from tf_rigl.core.structures.structure import check_one_of
+from tf_rigl.core.checks import check_choice
 from tf_rigl.core.structures.tiled import Tiled
 from tf_rigl.core.structures.tiles import POOLINGS
 from tf_rigl.core.structures.tiles import Pooling
@@ -40,8 +40,8 @@ class Channel(Tiled):
     pooling: Pooling = "average"
 
     def __post_init__(self) -> None:
-        check_one_of("axis", self.axis, AXES)
-        check_one_of("pooling", self.pooling, POOLINGS)
+        check_choice("axis", self.axis, AXES)
+        check_choice("pooling", self.pooling, POOLINGS)
 
     def tile(self, shape: Size) -> Size:
         """Everything along the two other axes."""

@@ -165,15 +165,6 @@ def check_positive(name: str, value: int) -> None:
         )
 
 
-def check_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
-    """Raises a ValueError unless an argument is one of the known names."""
-    if value not in allowed:
-        raise ValueError(
-            f"`{name}` must be one of {tuple(allowed)}. "
-            f"Received: {name}={value!r}."
-        )
-
-
 def updated(
     mask: tf.Tensor, new_mask: tf.Tensor, grow_scores: tf.Tensor
 ) -> MaskUpdate:
