@@ -55,7 +55,7 @@ def define_flags() -> None:
 def configuration(method: str, seed: int) -> configurations.Configuration:
     """The experiment of one run."""
     values = flags.FLAGS
-    chosen = configurations.Configuration(
+    return configurations.Configuration(
         method=method,
         sparsity=values.sparsity,
         epochs=values.epochs,
@@ -65,7 +65,6 @@ def configuration(method: str, seed: int) -> configurations.Configuration:
         seed=seed,
         steps_per_execution=13,
     )
-    return chosen
 
 
 def identity(settings: configurations.Configuration) -> dict[str, Any]:

@@ -67,20 +67,10 @@ class ACDC(Scheduled, pruning.Scoped):
         )
 
     def pruned_fraction(self, total_steps: int) -> float:
-        """Mean over the steps of how much of the final zeros are zero.
-
-        Args:
-            total_steps: optimizer steps of the whole training.
-
-        Returns:
-            p of `accounting.training_flops`, in [0, 1].
-        """
-        schedule = self.schedule
-        compressed, done = 0, 0
-        for step in range(total_steps):
-            compressed += self._is_compressed(done)
-            done += schedule.is_update(step)
-        return compressed / max(total_steps, 1)
+        """See `pruning.pruned_fraction`; `total_steps` of the training."""
+        return pruning.pruned_fraction(
+            self.schedule, total_steps, self._is_compressed
+        )
 
     def _is_compressed(self, updates: int) -> bool:
         """Whether the masks are sparse after so many updates."""

@@ -112,23 +112,12 @@ class GradualPruning(Scheduled, pruning.Scoped):
         return counts
 
     def pruned_fraction(self, total_steps: int) -> float:
-        """Mean over the steps of how much of the final zeros are zero.
-
-        Args:
-            total_steps: optimizer steps of the whole training.
-
-        Returns:
-            p of `accounting.training_flops`, in [0, 1].
-        """
-        schedule = self.schedule
+        """See `pruning.pruned_fraction`; `total_steps` of the training."""
         # At a size and target for which rounding does not matter.
-        left = self.connections(2**40, 1)
-        pruned, done = 0.0, 0
-        for step in range(total_steps):
-            # A step computes with what the updates before it have left.
-            pruned += 1 - left[done - 1] / 2**40 if done else 0.0
-            done += schedule.is_update(step)
-        return pruned / max(total_steps, 1)
+        left = np.append(2**40, self.connections(2**40, 1)) / 2**40
+        return pruning.pruned_fraction(
+            self.schedule, total_steps, lambda updates: 1 - left[updates]
+        )
 
     def update(
         self, weights: Sequence[Weight], when: When

@@ -56,15 +56,8 @@ class OneShot(pruning.Scoped):
         return UpdateSchedule(self.step, self.step + 1, 1)
 
     def pruned_fraction(self, total_steps: int) -> float:
-        """Mean over the steps of how much of the final zeros are zero.
-
-        Args:
-            total_steps: optimizer steps of the whole training.
-
-        Returns:
-            p of `accounting.training_flops`, in [0, 1].
-        """
-        return max(total_steps - self.step - 1, 0) / max(total_steps, 1)
+        """See `pruning.pruned_fraction`; `total_steps` of the training."""
+        return pruning.pruned_fraction(self.schedule, total_steps, float)
 
     def update(
         self, weights: Sequence[Weight], when: When

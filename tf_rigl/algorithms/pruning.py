@@ -1,5 +1,6 @@
 """What methods that prune a dense network have in common."""
 
+from collections.abc import Callable
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -12,6 +13,7 @@ from tf_rigl.core.drop_and_grow import MaskUpdate
 from tf_rigl.core.global_selection import largest_of_all
 from tf_rigl.core.random_masks import stateless_seed
 from tf_rigl.core.random_scores import random_scores
+from tf_rigl.core.schedules import UpdateSchedule
 
 CRITERIA = ("magnitude", "random")
 SCOPES = ("weight", "global")
@@ -77,6 +79,30 @@ def keep_largest(
         WeightUpdate(changed(weight.mask, mask))
         for weight, mask in zip(weights, masks, strict=True)
     ]
+
+
+def pruned_fraction(
+    schedule: UpdateSchedule,
+    total_steps: int,
+    pruned: Callable[[int], float],
+) -> float:
+    """Mean over the steps of how much of the final zeros are zero.
+
+    A step computes with what the updates before it have left.
+
+    Args:
+        schedule: of the updates.
+        total_steps: optimizer steps of the whole training.
+        pruned: the fraction of the final zeros after so many updates.
+
+    Returns:
+        p of `accounting.training_flops`, in [0, 1].
+    """
+    total, updates = 0.0, 0
+    for step in range(total_steps):
+        total += pruned(updates)
+        updates += schedule.is_update(step)
+    return total / max(total_steps, 1)
 
 
 def changed(old: tf.Tensor, new: tf.Tensor) -> MaskUpdate:
