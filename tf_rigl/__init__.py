@@ -33,8 +33,10 @@ from tf_rigl.core.structures import Channel as Channel
 from tf_rigl.core.structures import ConstantFanIn as ConstantFanIn
 from tf_rigl.core.structures import NByM as NByM
 from tf_rigl.integration.attach import attach as attach
+from tf_rigl.integration.attach import check_finite as check_finite
 from tf_rigl.integration.attach import detach as detach
 from tf_rigl.integration.callbacks import UpdateMasks as UpdateMasks
+from tf_rigl.integration.checkpoints import Checkpoints as Checkpoints
 from tf_rigl.integration.diagnostics import ModelDiagnostics as ModelDiagnostics
 from tf_rigl.integration.diagnostics import diagnose as diagnose
 from tf_rigl.integration.mask_diagnostics import (
@@ -55,12 +57,16 @@ from tf_rigl.integration.tfmot.schedules import (
     pruning_from_tfmot as pruning_from_tfmot,
 )
 from tf_rigl.integration.tfmot.takeover import from_tfmot as from_tfmot
+from tf_rigl.integration.training_state import (
+    training_variables as training_variables,
+)
 from tf_rigl.version import __version__ as __version__
 
 __all__ = [
     "ACDC",
     "Block",
     "Channel",
+    "Checkpoints",
     "ConstantFanIn",
     "DNW",
     "GradualPruning",
@@ -81,6 +87,7 @@ __all__ = [
     "UpdateMasks",
     "allocate",
     "attach",
+    "check_finite",
     "dense_by_policy",
     "detach",
     "diagnose",
@@ -94,6 +101,7 @@ __all__ = [
     "sparsify",
     "sparsify_like_tfmot",
     "strip",
+    "training_variables",
 ]
 
 _register_bindings()

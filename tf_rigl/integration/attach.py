@@ -8,15 +8,22 @@ from tf_rigl.integration import method_state
 from tf_rigl.integration import optimizer_hook
 from tf_rigl.integration.flavour import Flavour
 from tf_rigl.integration.flavour import find_class_flavour
+from tf_rigl.integration.flavour import flavour_of
 from tf_rigl.integration.flavour import model_flavour
 from tf_rigl.integration.masked_weight import MaskedWeight
 from tf_rigl.integration.masked_weight import require_masked_weights
+from tf_rigl.integration.non_finite import check_limit
 
 # Where a model remembers the optimizer that was attached to it.
 ATTACHED = "_tf_rigl_attached"
 
 
-def attach(optimizer: Any, model: Any, algorithm: Algorithm) -> Any:
+def attach(
+    optimizer: Any,
+    model: Any,
+    algorithm: Algorithm,
+    max_non_finite_steps: int | None = None,
+) -> Any:
     """Makes mask updates part of an optimizer's update rule.
 
     From now on whatever applies gradients with this optimizer, compiled or
@@ -29,6 +36,9 @@ def attach(optimizer: Any, model: Any, algorithm: Algorithm) -> Any:
         model: a model that `sparsify` has masked, of the same Keras.
         algorithm: a method such as `RigL(stop_step=...)`. Nobody announces
             the number of steps here, so `stop_step` must be given.
+        max_non_finite_steps: if given, steps with a gradient that is not
+            finite are left out, and `check_finite(optimizer)` raises once so
+            many in a row were. If not, only mask updates are left out.
 
     Returns:
         The same optimizer.
@@ -47,18 +57,49 @@ def attach(optimizer: Any, model: Any, algorithm: Algorithm) -> Any:
     flavour = model_flavour(model)
     records = require_masked_weights(model)
     check_algorithm(algorithm)
+    check_limit(max_non_finite_steps)
     check_optimizer(flavour, optimizer, records)
     check_not_attached(flavour, optimizer)
     check_fits(algorithm, records)
     optimizer_hook.uninstall(flavour, optimizer, records)
-    method_state.keep(records, algorithm)
-    records = require_masked_weights(model)
     prepare = optimizer_hook.install(
-        flavour, optimizer, lambda: records, algorithm.resolve(None)
+        flavour,
+        optimizer,
+        lambda: require_masked_weights(model),
+        algorithm.resolve(None),
+        max_non_finite_steps=max_non_finite_steps,
     )
     prepare()
     model.__dict__[ATTACHED] = weakref.ref(optimizer)
     return optimizer
+
+
+def check_finite(optimizer: Any) -> int:
+    """Looks after the steps that an attached optimizer has left out.
+
+    Reads a number from the device: call it every now and then.
+
+    Args:
+        optimizer: an optimizer that was attached with `max_non_finite_steps`.
+
+    Returns:
+        Steps that were left out so far, because a gradient was not finite.
+
+    Raises:
+        ValueError: where the optimizer was not attached with
+            `max_non_finite_steps`.
+        FloatingPointError: where so many in a row were left out.
+    """
+    guards = optimizer_hook.guards(flavour_of(optimizer), optimizer)
+    if not guards:
+        raise ValueError(
+            "The optimizer must be attached with a limit. Received: "
+            f"optimizer={optimizer.name!r}, which is not. Call "
+            "`tf_rigl.attach(..., max_non_finite_steps=...)`."
+        )
+    for guard in guards:
+        guard.check()
+    return sum(guard.left_out for guard in guards)
 
 
 def detach(optimizer: Any, model: Any) -> None:

@@ -1,6 +1,6 @@
 """The callback that updates masks during `fit` and reports."""
 
-from collections.abc import Mapping
+import warnings
 from typing import Any
 
 import numpy as np
@@ -20,46 +20,9 @@ from tf_rigl.integration.flavour import Flavour
 from tf_rigl.integration.flavour import model_flavour
 from tf_rigl.integration.masked_weight import MaskedWeight
 from tf_rigl.integration.masked_weight import require_masked_weights
-
-
-class ModelCallback:
-    """A callback for either Keras: all of its hooks, none of which acts.
-
-    Neither Keras asks for a subclass of its own `Callback`; both call these
-    methods. So importing this module imports no Keras.
-    """
-
-    # Keras 2 may pass tensors in the logs of batches.
-    _supports_tf_logs = True
-    # Keras 3 need not wait for it between batches.
-    async_safe = True
-
-    def __init__(self) -> None:
-        self.params: Mapping[str, Any] = {}
-        self.model: Any = None
-
-    def set_params(self, params: Mapping[str, Any]) -> None:
-        """Called by Keras with `epochs`, `steps` and `verbose`."""
-        self.params = params
-
-    def set_model(self, model: Any) -> None:
-        """Called by Keras with the model."""
-        self.model = model
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("on_"):
-            return _ignore
-        if name.startswith("_implements_"):
-            return _no
-        raise AttributeError(name)
-
-
-def _ignore(*args: Any, **kwargs: Any) -> None:
-    del args, kwargs
-
-
-def _no() -> bool:
-    return False
+from tf_rigl.integration.model_callback import ModelCallback
+from tf_rigl.integration.non_finite import NonFiniteGuard
+from tf_rigl.integration.non_finite import check_limit
 
 
 class UpdateMasks(ModelCallback):
@@ -78,19 +41,25 @@ class UpdateMasks(ModelCallback):
     - `mask_overlap_start`: the fraction of connections that were there at the
       start.
     - `dead_units`: the number of units without any connection.
-    - `skipped_mask_updates`: of the epoch, because a gradient was not finite;
-      where there were any.
+    - `skipped_mask_updates` and `skipped_steps`: of the epoch, because a
+      gradient was not finite; where there were any.
 
     The same for each weight: `tf_rigl.MaskDiagnostics`, `tf_rigl.diagnose`.
 
     Args:
         algorithm: a method such as `tf_rigl.RigL()` or `tf_rigl.Static()`.
+        max_non_finite_steps: if given, steps with a gradient that is not
+            finite are left out, and so many in a row end the run. Decoupled
+            weight decay still acts in them. Reads a number from the device
+            after each batch. If not, Keras takes such steps, as ever, and
+            only mask updates are left out.
 
     Raises:
         TypeError: where `algorithm` is no method.
         ValueError: when training begins, where the model is dense, its
             optimizer cannot train sparse weights, or the number of steps is
             needed and unknown.
+        FloatingPointError: while training, after `max_non_finite_steps`.
 
     Example:
         >>> model = tf_rigl.sparsify(model, sparsity=0.9)
@@ -98,25 +67,38 @@ class UpdateMasks(ModelCallback):
         >>> model.fit(x, y, callbacks=[tf_rigl.UpdateMasks(tf_rigl.RigL())])
     """
 
-    def __init__(self, algorithm: Algorithm) -> None:
+    def __init__(
+        self, algorithm: Algorithm, max_non_finite_steps: int | None = None
+    ) -> None:
         super().__init__()
         check_algorithm(algorithm)
+        check_limit(max_non_finite_steps)
         self.algorithm = algorithm
+        self._max_non_finite_steps = max_non_finite_steps
+        # An error in a thread of Keras's own would come late.
+        self.async_safe = max_non_finite_steps is None
         self._installed = False
+        self._steps_left_out = 0  # in this `fit`, until the last epoch
+        self._told: set[str] = set()  # weights without connections
+        self._taken = 0  # optimizer steps before this `fit`
         self._last_counts = np.zeros(3, np.int64)
 
     def set_model(self, model: Any) -> None:
         """Has `fit` trace its step anew; it makes the function after this."""
         super().set_model(model)
+        # Before other callbacks restore a checkpoint.
+        self._taken = int(tf.convert_to_tensor(model.optimizer.iterations))
         optimizer_hook.forget_traces(model)
         if not is_deferred(model):
-            # Before other callbacks restore a checkpoint, which has it.
+            # A checkpoint has it too.
             method_state.keep(require_masked_weights(model), self.algorithm)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Checks what can be checked before the first batch."""
         del logs
         self._installed = False
+        self._steps_left_out = 0
+        self._told = set()
         self._last_counts = np.zeros(3, np.int64)
         flavour, optimizer = model_flavour(self.model), self.model.optimizer
         check_not_attached(flavour, optimizer)
@@ -143,6 +125,7 @@ class UpdateMasks(ModelCallback):
                 self._records,
                 self.algorithm.resolve(self._total_steps(flavour, epoch)),
                 for_one_fit=True,
+                max_non_finite_steps=self._max_non_finite_steps,
             )
             if is_deferred(self.model):
                 when_complete(self.model, prepare)
@@ -150,12 +133,19 @@ class UpdateMasks(ModelCallback):
                 prepare()
             self._installed = True
 
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Ends the run after too many steps that were left out."""
+        del batch, logs
+        for guard in self._guards():
+            guard.check()
+
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Adds what became of the masks to the logs."""
         del epoch
+        records = self._records()
+        self._tell_of_empty(records)
         if logs is None:
             return
-        records = self._records()
         counts = _counts(records)
         _, moved, skipped = counts - self._last_counts
         self._last_counts = counts
@@ -169,6 +159,10 @@ class UpdateMasks(ModelCallback):
         logs["dead_units"] = total.dead_units
         if skipped:
             logs["skipped_mask_updates"] = int(skipped)
+        left_out = sum(guard.left_out for guard in self._guards())
+        if left_out > self._steps_left_out:
+            logs["skipped_steps"] = left_out - self._steps_left_out
+            self._steps_left_out = left_out
 
     def on_train_end(self, logs: Any = None) -> None:
         """Leaves the optimizer as it was; the masks stay."""
@@ -186,21 +180,43 @@ class UpdateMasks(ModelCallback):
         )
         return records
 
+    def _implements_train_batch_hooks(self) -> bool:
+        """Asked by Keras 2."""
+        return self._max_non_finite_steps is not None
+
+    def _guards(self) -> list[NonFiniteGuard]:
+        if self._max_non_finite_steps is None:
+            return []
+        return optimizer_hook.guards(
+            model_flavour(self.model), self.model.optimizer
+        )
+
+    def _tell_of_empty(self, records: list[MaskedWeight]) -> None:
+        """Warns, once, of weights that have lost all of their connections."""
+        empty = {record.path for record in records if not record.nonzeros()}
+        if not empty <= self._told:
+            warnings.warn(
+                f"These weights have no connections left: {sorted(empty)}. "
+                "What they should pass on is zero. Lower the sparsity, choose "
+                "scope='weight', or leave them dense: sparsify(..., dense=...)"
+                ".",
+                stacklevel=2,
+            )
+            self._told |= empty
+
     def _total_steps(self, flavour: Flavour, first_epoch: int) -> int | None:
         """Optimizer steps at the end of this `fit`, None if unannounced.
 
-        A `fit` that begins with a later epoch goes on with a run, whose steps
-        count from its beginning; one that begins with epoch 0 adds its own to
-        those that the optimizer has taken.
+        A `fit` that begins with a later epoch, or whose callbacks restore a
+        checkpoint, goes on with a run, whose steps count from its beginning;
+        any other adds its own to those that the optimizer had taken.
         """
         steps, epochs = self.params.get("steps"), self.params["epochs"]
         if steps is None:
             return None
-        optimizer = self.model.optimizer
-        taken = int(tf.convert_to_tensor(optimizer.iterations))
-        updating = flavour.updating_optimizers(optimizer)[0]
+        updating = flavour.updating_optimizers(self.model.optimizer)[0]
         announced = steps * epochs // flavour.accumulation_steps(updating)
-        return announced + (taken if first_epoch == 0 else 0)
+        return announced + (self._taken if first_epoch == 0 else 0)
 
 
 def _counts(records: list[MaskedWeight]) -> np.ndarray:

@@ -171,6 +171,14 @@ class Flavour(abc.ABC):
     def accumulation_steps(self, optimizer: Any) -> int:
         """Batches per optimizer update."""
 
+    @abc.abstractmethod
+    def state_variables(self, model: Any, optimizer: Any) -> list[Any]:
+        """All that training changes: weights, masks, random state, slots.
+
+        In a fixed order, some perhaps more than once; metrics, which every
+        epoch resets, are left out.
+        """
+
 
 def flavour_of(thing: Any) -> Flavour:
     """The Keras that a model, layer or optimizer belongs to.

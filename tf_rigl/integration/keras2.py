@@ -125,6 +125,25 @@ class Keras2(Flavour):
         shape = model._build_input_shape
         return None if shape is None else ((shape,), {})
 
+    def state_variables(self, model: Any, optimizer: Any) -> list[Any]:
+        # TF-Keras leaves random generators out of checkpoints on purpose.
+        randoms = [
+            getattr(layer, "_random_generator", None)
+            for layer in model._flatten_layers()
+        ]
+        generators = [
+            random._generator.state
+            for random in randoms
+            if random is not None and random._generator is not None
+        ]
+        # The learning rate and the loss scale are not among `variables`.
+        of_optimizer = [
+            part
+            for part in tf.train.TrackableView(optimizer).descendants()
+            if isinstance(part, tf.Variable)
+        ]
+        return [*model.variables, *generators, *of_optimizer]
+
 
 FLAVOUR = Keras2()
 # The name must be known before the first masked layer is loaded.

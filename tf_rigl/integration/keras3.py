@@ -126,6 +126,9 @@ class Keras3(Flavour):
         shapes = model._build_shapes_dict
         return (tuple(shapes.values()), {}) if shapes else None
 
+    def state_variables(self, model: Any, optimizer: Any) -> list[Any]:
+        return [*model.variables, *optimizer.variables]
+
 
 FLAVOUR = Keras3()
 # The name must be known before the first masked layer is loaded.

@@ -13,7 +13,6 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.core.diagnostics import density_image
-from tf_rigl.integration.callbacks import ModelCallback
 from tf_rigl.integration.deferred import is_deferred
 from tf_rigl.integration.diagnostics import MaskStatistics
 from tf_rigl.integration.diagnostics import diagnose_weights
@@ -21,6 +20,7 @@ from tf_rigl.integration.diagnostics import mask_view
 from tf_rigl.integration.epoch_file import EpochFile
 from tf_rigl.integration.masked_weight import MaskedWeight
 from tf_rigl.integration.masked_weight import require_masked_weights
+from tf_rigl.integration.model_callback import ModelCallback
 
 Path = str | os.PathLike[str]
 # Plain values by name; None and, in JSON, null for what is not known.

@@ -15,6 +15,7 @@ from tf_rigl.algorithms import Algorithm
 from tf_rigl.integration import constraint
 from tf_rigl.integration.flavour import Flavour
 from tf_rigl.integration.masked_weight import MaskedWeight
+from tf_rigl.integration.non_finite import NonFiniteGuard
 from tf_rigl.integration.update_rule import FindRecords
 from tf_rigl.integration.update_rule import UpdateRule
 
@@ -27,6 +28,7 @@ class Hook:
 
     Attributes:
         algorithm: the method at work, resolved.
+        rule: the update rule.
         own: what the instance itself had in place of the overridden
             attributes, None for those of its class.
         for_one_fit: whether it ends with a call of `fit`; if one is found
@@ -34,6 +36,7 @@ class Hook:
     """
 
     algorithm: Algorithm
+    rule: UpdateRule
     own: dict[str, Any]
     for_one_fit: bool
 
@@ -49,6 +52,7 @@ def install(
     find_records: FindRecords,
     algorithm: Algorithm,
     for_one_fit: bool = False,
+    max_non_finite_steps: int | None = None,
 ) -> Callable[[], None]:
     """Overrides the update rule of an optimizer.
 
@@ -60,6 +64,7 @@ def install(
             training step is traced.
         algorithm: a resolved method.
         for_one_fit: whether the hook ends with the present call of `fit`.
+        max_non_finite_steps: see `NonFiniteGuard`; None to take all steps.
 
     Returns:
         A function that gives the weights to the new update rule, to be called
@@ -67,12 +72,14 @@ def install(
     """
     rules = []
     for updating in flavour.updating_optimizers(optimizer):
-        rule = UpdateRule(flavour, updating, find_records, algorithm)
+        rule = UpdateRule(
+            flavour, updating, find_records, algorithm, max_non_finite_steps
+        )
         overrides = rule.overrides()
         own = {name: updating.__dict__.get(name) for name in overrides}
         # Into __dict__, past the attribute tracking of Keras and TensorFlow.
         updating.__dict__.update(overrides)
-        updating.__dict__[_HOOK] = Hook(algorithm, own, for_one_fit)
+        updating.__dict__[_HOOK] = Hook(algorithm, rule, own, for_one_fit)
         rules.append(rule)
 
     def prepare() -> None:
@@ -80,6 +87,16 @@ def install(
             rule.prepare()
 
     return prepare
+
+
+def guards(flavour: Flavour, optimizer: Any) -> list[NonFiniteGuard]:
+    """What leaves out steps of an optimizer; empty where nothing does."""
+    hooks = map(installed, flavour.updating_optimizers(optimizer))
+    return [
+        hook.rule.guard
+        for hook in hooks
+        if hook is not None and hook.rule.guard is not None
+    ]
 
 
 def uninstall(

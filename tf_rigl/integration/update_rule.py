@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 from collections.abc import Callable
-from collections.abc import Collection
 from typing import Any
 from typing import NamedTuple
 
@@ -22,6 +21,7 @@ from tf_rigl.integration.mask_update import StepWeight
 from tf_rigl.integration.mask_update import prune_before_first_batch
 from tf_rigl.integration.mask_update import update_masks
 from tf_rigl.integration.masked_weight import MaskedWeight
+from tf_rigl.integration.non_finite import NonFiniteGuard
 
 FindRecords = Callable[[], list[MaskedWeight]]
 
@@ -34,21 +34,13 @@ class _Gathered:
     # For each replica, by key: what has come by so far.
     replicas: list[dict[str, "_Item"]] = dataclasses.field(default_factory=list)
 
-    def add(
-        self, key: str, item: "_Item", only: Collection[str] | None
-    ) -> list["_Item"]:
+    def add(self, key: str, item: "_Item") -> list["_Item"]:
         """Adds one; returns all of its replica's once complete, else none.
 
         A key that comes by for the n-th time belongs to the n-th replica. One
         that was not announced stands alone.
-
-        Args:
-            key: of the variable.
-            item: the variable.
-            only: keys of those that are gathered; None for all.
         """
-        expected = self.keys if only is None else self.keys & frozenset(only)
-        if key not in expected:
+        if key not in self.keys:
             return [item]
         for replica in self.replicas:
             if key not in replica:
@@ -57,7 +49,7 @@ class _Gathered:
             replica = {}
             self.replicas.append(replica)
         replica[key] = item
-        if frozenset(replica) != expected:
+        if frozenset(replica) != self.keys:
             return []
         return list(replica.values())
 
@@ -65,6 +57,7 @@ class _Gathered:
 class _Item(NamedTuple):
     """A variable that came by."""
 
+    gradient: Any  # a tensor or slices of one
     step: Callable[[], None]  # takes its step
     weight: StepWeight | None  # None where it is not masked
 
@@ -78,6 +71,7 @@ class UpdateRule:
         optimizer: Any,
         find_records: FindRecords,
         algorithm: Algorithm,
+        max_non_finite_steps: int | None = None,
     ) -> None:
         self._flavour = flavour
         self._optimizer = optimizer
@@ -89,6 +83,9 @@ class UpdateRule:
         self._own_apply_all = getattr(optimizer, flavour.apply_all_method)
         self._gathered = _Gathered(frozenset())
         self._prepared = False
+        self._max_non_finite_steps = max_non_finite_steps
+        # None where steps with gradients that are not finite are taken.
+        self.guard: NonFiniteGuard | None = None
 
     def overrides(self) -> dict[str, Any]:
         """The attributes to put in place of the optimizer's own."""
@@ -126,6 +123,10 @@ class UpdateRule:
             elif self._flavour.optimizer_is_built(self._optimizer):
                 for record in records:
                     _mask_slots(self._flavour, self._optimizer, record)
+        if self._max_non_finite_steps is not None and self.guard is None:
+            self.guard = NonFiniteGuard(
+                self._max_non_finite_steps, _strategy_of(records)
+            )
         self._prepared = True
 
     @functools.cached_property
@@ -176,39 +177,69 @@ class UpdateRule:
     def update_step(self, gradient: Any, variable: Any, *args: Any) -> None:
         """Replaces the optimizer's own; `args` is Keras 3's learning rate.
 
-        A batch either updates masks or takes the steps of all variables, or
-        it does the one after the other. So that one conditional will do, what
-        comes by is gathered until the last variable has come.
+        What comes by is gathered until the last variable has come, so that
+        one conditional will do for all.
         """
         key = self._key(variable)
         record = self._sparse.get(key)
-        weight = None
         if record is None:
             step = functools.partial(
                 self._own_update_step, gradient, variable, *args
             )
+            item = _Item(gradient, step, None)
         else:
             # The gradient of an embedding is given as slices.
             gradient = tf.convert_to_tensor(gradient)
             weight = StepWeight(record, variable, gradient)
-            if self._algorithm.observes:
-                weight.observe(self._algorithm, self._when(self._schedule))
             step = functools.partial(self._step, weight, *args)
-        schedule = self._schedule
-        skips = self._algorithm.skip_weight_update
-        if schedule is None or not skips:
-            step()
-        if schedule is None or not (skips or weight):
+            item = _Item(gradient, step, weight)
+        items = self._gathered.add(key, item)
+        if not items:
             return
-        items = self._gathered.add(
-            key, _Item(step, weight), None if skips else self._sparse
-        )
-        if items:
-            self._finish(schedule, items)
+        if self.guard is None:
+            self._take(items)
+        else:
+            gradients = [item.gradient for item in items]
+            self.guard.run(gradients, lambda: _run(lambda: self._take(items)))
 
-    def _finish(self, schedule: UpdateSchedule, items: list[_Item]) -> None:
-        """Updates the masks of one replica, or takes its steps."""
-        if self._algorithm.whole_model and not self._gathered.keys:
+    def _take(self, items: list[_Item]) -> None:
+        """All that happens to the variables of one replica in one batch.
+
+        A batch either updates masks or takes the steps of all variables, or
+        it does the one after the other.
+        """
+        schedule = self._schedule
+        weights = [item.weight for item in items if item.weight is not None]
+        if self._algorithm.observes:
+            for weight in weights:
+                weight.observe(self._algorithm, self._when(schedule))
+
+        def step_all() -> tf.Tensor:
+            for item in items:
+                item.step()
+            return _nothing()
+
+        if schedule is None:
+            step_all()
+        elif self._algorithm.skip_weight_update:
+            when = self._when(schedule)
+            tf.cond(
+                when.update >= 0, lambda: self._update(weights, when), step_all
+            )
+        else:
+            step_all()
+            if weights:
+                when = self._when(schedule)
+                tf.cond(
+                    when.update >= 0,
+                    lambda: self._update(weights, when),
+                    _nothing,
+                )
+
+    def _update(self, weights: list[StepWeight], when: When) -> tf.Tensor:
+        """Updates the masks of one replica."""
+        whole = self._algorithm.whole_model
+        if whole and not self._gathered.keys:
             raise ValueError(
                 "A method that looks at all weights at once needs an optimizer "
                 "that applies all gradients together. Received: "
@@ -216,24 +247,11 @@ class UpdateRule:
                 f"by itself. Call `{self._flavour.apply_all_method}` from it, "
                 "or choose a method with scope='weight'."
             )
-        when = self._when(schedule)
-
-        def update() -> tf.Tensor:
-            weights = [item.weight for item in items if item.weight is not None]
-            whole = self._algorithm.whole_model
-            for group in [weights] if whole else [[one] for one in weights]:
-                update_masks(
-                    self._flavour, self._optimizer, group, self._algorithm, when
-                )
-            return _nothing()
-
-        def step_all() -> tf.Tensor:
-            if self._algorithm.skip_weight_update:
-                for item in items:
-                    item.step()
-            return _nothing()
-
-        tf.cond(when.update >= 0, update, step_all)
+        for group in [weights] if whole else [[one] for one in weights]:
+            update_masks(
+                self._flavour, self._optimizer, group, self._algorithm, when
+            )
+        return _nothing()
 
     @tf.autograph.experimental.do_not_convert
     def apply_weight_decay(self, variables: Any) -> None:
@@ -336,6 +354,14 @@ def _conditionally_across_replicas(
         )
 
     tf.distribute.get_replica_context().merge_call(across, args=(wanted,))
+
+
+def _strategy_of(records: list[MaskedWeight]) -> tf.distribute.Strategy:
+    """Where the weights are."""
+    raw = records[0].raw
+    return getattr(raw, "distribute_strategy", None) or (
+        tf.distribute.get_strategy()
+    )
 
 
 def _check_constraint(record: MaskedWeight) -> None:

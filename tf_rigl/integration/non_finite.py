@@ -1,0 +1,82 @@
+"""Steps whose gradients are not finite: left out, counted, and too many."""
+
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+
+class NonFiniteGuard:
+    """Leaves out steps with a gradient that is not finite.
+
+    Args:
+        limit: this many in a row are too many.
+        strategy: where the optimizer's variables are.
+    """
+
+    def __init__(self, limit: int, strategy: tf.distribute.Strategy) -> None:
+        self._limit = limit
+        with strategy.scope(), tf.init_scope():
+            # [2] int64: steps left out in all, and in a row by now.
+            self._counts = tf.Variable(
+                tf.zeros([2], tf.int64),
+                trainable=False,
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            )
+
+    def run(
+        self, gradients: Sequence[Any], step: Callable[[], tf.Tensor]
+    ) -> None:
+        """Takes a step if all of its gradients are finite.
+
+        Args:
+            gradients: tensors of any shapes, or slices of them.
+            step: takes the step; what it returns is not used.
+        """
+        finite = tf.reduce_all(
+            tf.stack([tf.reduce_all(_is_finite(one)) for one in gradients])
+        )
+        counts = tf.convert_to_tensor(self._counts)
+        left_out = tf.cast(~finite, tf.int64)
+        in_a_row = tf.where(finite, tf.zeros_like(counts[1]), counts[1] + 1)
+        # Several steps may pass until somebody looks.
+        in_a_row = tf.where(counts[1] >= self._limit, counts[1], in_a_row)
+        self._counts.assign(tf.stack([counts[0] + left_out, in_a_row]))
+        tf.cond(finite, step, lambda: tf.constant(0))
+
+    @property
+    def left_out(self) -> int:
+        """Steps that were left out so far."""
+        return int(self._counts.numpy()[0])
+
+    def check(self) -> None:
+        """Raises where too many steps in a row were left out.
+
+        Raises:
+            FloatingPointError: then.
+        """
+        if int(self._counts.numpy()[1]) >= self._limit:
+            raise FloatingPointError(
+                f"The gradients of {self._limit} steps in a row were not "
+                "finite. These steps were left out, so weights and masks are "
+                "as before. Lower the learning rate, look for bad examples, or "
+                "raise `max_non_finite_steps`."
+            )
+
+
+def check_limit(limit: int | None) -> None:
+    """Raises a ValueError unless this is a limit or None."""
+    if limit is not None and (
+        isinstance(limit, bool) or not isinstance(limit, int) or limit < 1
+    ):
+        raise ValueError(
+            "`max_non_finite_steps` must be a number of steps, at least 1, or "
+            f"None for no limit. Received: max_non_finite_steps={limit!r}."
+        )
+
+
+def _is_finite(gradient: Any) -> tf.Tensor:
+    if isinstance(gradient, tf.IndexedSlices):
+        gradient = gradient.values
+    return tf.math.is_finite(gradient)
