@@ -48,6 +48,7 @@ def test_table_covers_every_optimizer(keras):
 
 @pytest.mark.parametrize(("name", "option"), CASES)
 def test_masked_weights_and_slots_stay_zero(keras, name, option):
+    """Compiled where the option is plain, else step by step."""
     if name not in own_optimizers(keras):
         pytest.skip("only the other Keras has it")
     model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.8)
@@ -63,6 +64,7 @@ def test_masked_weights_and_slots_stay_zero(keras, name, option):
         model,
         ALGORITHM,
         optimizer=optimizer,
+        run_eagerly=option != "plain",
         callbacks=[AfterEveryStep()],
     )
     slots = support.assert_masked(model)
@@ -78,14 +80,13 @@ def test_new_connections_start_at_zero_with_fresh_slots(keras, name):
         pytest.skip("only the other Keras has it")
     model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.8)
     optimizer = getattr(keras.optimizers, name)(0.01)
-    support.train(keras, model, None, optimizer=optimizer, epochs=1)
+    arguments = {"optimizer": optimizer, "epochs": 1, "run_eagerly": True}
+    support.train(keras, model, None, samples=64, **arguments)
     before = tf_rigl.masks(model)
     algorithm = tf_rigl.RigL(
-        start_step=8, stop_step=20, update_interval=8, decay="constant"
+        start_step=2, stop_step=20, update_interval=8, decay="constant"
     )
-    support.train(
-        keras, model, algorithm, optimizer=optimizer, samples=32, epochs=1
-    )
+    support.train(keras, model, algorithm, samples=32, **arguments)
     flavour = support.flavour_of(model)
     for weight in support.masked_weights(model):
         grown = weight.mask.numpy() & ~before[weight.path]

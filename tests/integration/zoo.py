@@ -40,9 +40,8 @@ def sequential(keras):
 def recurrent(keras):
     layers = keras.layers
     inputs = keras.Input((7, 5))
-    hidden = layers.LSTM(8, return_sequences=True)(inputs)
-    hidden = layers.Bidirectional(layers.GRU(6, return_sequences=True))(hidden)
-    hidden = layers.RNN([layers.SimpleRNNCell(5), layers.LSTMCell(4)])(hidden)
+    hidden = layers.Bidirectional(layers.LSTM(6, return_sequences=True))(inputs)
+    hidden = layers.RNN([layers.SimpleRNNCell(5), layers.GRUCell(4)])(hidden)
     return keras.Model(inputs, layers.Dense(CLASSES)(hidden))
 
 
