@@ -24,9 +24,18 @@ def kth_largest_key(keys: tf.Tensor, counts: tf.Tensor, bits: int) -> tf.Tensor:
     Returns:
         Tensor of shape [...] and the dtype of the keys.
     """
-    if keys.shape.rank == 1:
+    if keys.shape.rank == 1 and not _scatters_one_by_one():
         return _by_digits(keys, counts, bits)
     return _by_bisection(keys, counts, bits)
+
+
+def _scatters_one_by_one() -> bool:
+    """Whether a histogram takes longer than counting 31 times, as on a TPU.
+
+    XLA makes it a scatter, of which a TPU does one entry after the other;
+    see docs/scale.md.
+    """
+    return bool(tf.config.list_logical_devices("TPU"))
 
 
 def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> tf.Tensor:
@@ -68,9 +77,9 @@ def _histogram(digits: tf.Tensor, counted: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _by_bisection(keys: tf.Tensor, counts: tf.Tensor, bits: int) -> tf.Tensor:
-    """Many rows: settles all thresholds together, bit by bit.
+    """Settles the thresholds of all rows together, bit by bit.
 
-    A histogram for each row would be larger than a short row itself.
+    For many rows: a histogram of each would be larger than a short row.
     """
     one = tf.constant(1, keys.dtype)
 
