@@ -46,6 +46,10 @@ def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> tf.Tensor:
     takes 31.
     """
     threshold = tf.zeros([], keys.dtype)
+    # The compiler of TPUs cannot add up a histogram of 64-bit numbers.
+    size = keys.shape[0]
+    dtype = tf.int32 if size + 1 < 2**31 else tf.int64
+    count = tf.cast(tf.minimum(count, size + 1), dtype)
     todo = bits
     while todo:
         width = min(_DIGIT, todo)
@@ -55,7 +59,7 @@ def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> tf.Tensor:
         )
         # A negative key begins as no threshold does.
         matches = tf.equal(tf.bitwise.right_shift(keys, left), threshold)
-        histogram = _histogram(digits, matches, 2**width)
+        histogram = _histogram(digits, matches, 2**width, dtype)
         reaching = tf.cumsum(histogram, reverse=True)
         enough = tf.cast(reaching >= count, keys.dtype)
         digit = tf.maximum(tf.reduce_sum(enough) - 1, 0)
@@ -65,13 +69,15 @@ def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> tf.Tensor:
     return threshold
 
 
-def _histogram(digits: tf.Tensor, counted: tf.Tensor, size: int) -> tf.Tensor:
-    """int64 [size], how often each digit occurs among those counted."""
+def _histogram(
+    digits: tf.Tensor, counted: tf.Tensor, size: int, dtype: tf.DType
+) -> tf.Tensor:
+    """[size] of `dtype`, how often each digit occurs among those counted."""
     # What lies outside the bins is ignored.
     return tf.raw_ops.DenseBincount(
         input=tf.where(counted, tf.cast(digits, tf.int32), size),
         size=size,
-        weights=tf.zeros([0], tf.int64),
+        weights=tf.zeros([0], dtype),
         binary_output=False,
     )
 

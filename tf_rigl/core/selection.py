@@ -17,6 +17,9 @@ from tf_rigl.core.counting import count_true as count_true
 from tf_rigl.core.counting import count_true_in_rows as count_true_in_rows
 from tf_rigl.core.order_statistic import kth_largest_key
 
+# Indices that are compared with one bound.
+_PIECE = 1024
+
 _MAGNITUDE_BITS = {
     tf.float16: (tf.uint16, tf.int32, 15, 0x7C00),
     tf.bfloat16: (tf.uint16, tf.int32, 15, 0x7F80),
@@ -193,7 +196,6 @@ def _lowest_indices(tied: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
     """
     size = tied.shape[-1]
     index_dtype = tf.int32 if size < 2**31 else tf.int64
-    index = tf.range(size, dtype=index_dtype)
     end = tf.fill(tied.shape[:-1], tf.constant(size, index_dtype))
     all_wanted = count_true_in_rows(tied) <= wanted
 
@@ -201,7 +203,7 @@ def _lowest_indices(tied: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
         # A row that is done, low = high, stays as it is: under its bound
         # enough are tied.
         middle = low + (high - low) // 2
-        below = tied & (index < tf.expand_dims(middle, -1))
+        below = tied & _indices_below(middle, size)
         enough = count_true_in_rows(below) >= wanted
         return (
             tf.where(enough, low, middle + 1),
@@ -213,4 +215,25 @@ def _lowest_indices(tied: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
         halve,
         (tf.where(all_wanted, end, tf.zeros_like(end)), end),
     )
-    return index < tf.expand_dims(bound, -1)
+    return _indices_below(bound, size)
+
+
+def _indices_below(bound: tf.Tensor, size: int) -> tf.Tensor:
+    """Marks the indices 0, 1, ... below the bound of each row.
+
+    In pieces, each with its own bound on one short range: XLA would keep a
+    range of all indices in the program as a literal of all its numbers.
+
+    Args:
+        bound: integer tensor of shape [...].
+        size: number of indices.
+
+    Returns:
+        bool tensor of shape [..., size].
+    """
+    piece = max(1, min(size, _PIECE))
+    starts = tf.range(0, size, piece, dtype=bound.dtype)
+    bounds = tf.expand_dims(bound, -1) - starts
+    below = tf.range(piece, dtype=bound.dtype) < tf.expand_dims(bounds, -1)
+    flat = tf.reshape(below, [*bound.shape, starts.shape[0] * piece])
+    return flat[..., :size]
