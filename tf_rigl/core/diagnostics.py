@@ -10,14 +10,15 @@ import numpy as np
 import tensorflow as tf
 
 _BITS = 8
+_BYTES = 8
 # A product with it gathers eight bytes that are 0 or 1, the bits of a number
 # read from them, in the highest byte: byte i is shifted to bit 56 + i.
 _GATHER = sum(2 ** (56 - 7 * byte) for byte in range(_BITS))
 
 
 def packed_size(size: int) -> int:
-    """Bytes that a mask of `size` elements takes, one bit each."""
-    return -(-size // _BITS)
+    """Words of 64 bits that a mask of `size` elements takes, one bit each."""
+    return -(-size // (_BITS * _BYTES))
 
 
 def pack_bits(mask: tf.Tensor) -> tf.Tensor:
@@ -27,32 +28,36 @@ def pack_bits(mask: tf.Tensor) -> tf.Tensor:
         mask: bool tensor of static shape.
 
     Returns:
-        uint8 tensor of shape [packed_size(elements)]; bits beyond the last
-        element are 0.
+        int64 tensor of shape [packed_size(elements)]; bits beyond the last
+        element are 0. Not uint8: workers cannot send each other initial
+        values of that dtype.
     """
     size = mask.shape.num_elements()
     flat = tf.cast(tf.reshape(mask, [-1]), tf.uint8)
-    padding = -size % _BITS
+    padding = -size % (_BITS * _BYTES)
     if padding:
         flat = tf.pad(flat, [[0, padding]])
     eights = tf.bitcast(tf.reshape(flat, [-1, _BITS]), tf.uint64)
     gathered = eights * tf.constant(_GATHER, tf.uint64)
-    return tf.cast(
+    packed = tf.cast(
         tf.bitwise.right_shift(gathered, tf.constant(56, tf.uint64)), tf.uint8
     )
+    return tf.bitcast(tf.reshape(packed, [-1, _BYTES]), tf.int64)
 
 
 def unpack_bits(packed: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """The inverse of `pack_bits`, on the host.
 
     Args:
-        packed: uint8 array of shape [packed_size(elements)].
+        packed: int64 array of shape [packed_size(elements)].
         shape: the mask's shape.
 
     Returns:
         bool array of that shape.
     """
-    bits = np.unpackbits(packed, count=math.prod(shape), bitorder="little")
+    bits = np.unpackbits(
+        packed.view(np.uint8), count=math.prod(shape), bitorder="little"
+    )
     return bits.astype(bool).reshape(shape)
 
 

@@ -103,7 +103,7 @@ def record_update(
 
 def _kinds(weight: Mapping[str, Any], keep_start: bool) -> dict[str, Kind]:
     size = math.prod(weight["shape"])
-    packed = {"dtype": "uint8", "shape": [diagnostics.packed_size(size)]}
+    packed = {"dtype": "int64", "shape": [diagnostics.packed_size(size)]}
     kinds: dict[str, Kind] = {
         EVER_ACTIVE: packed,
         LAST_UPDATE: {"dtype": "float64", "shape": [4]},
