@@ -15,6 +15,7 @@ from absl import flags
 from absl import logging
 from rich import console as consoles
 
+from tf_rigl.training import cluster
 from tf_rigl.training import flags as training_flags
 from tf_rigl.training import job as jobs
 
@@ -39,12 +40,14 @@ def main(arguments: list[str]) -> int:
         tf.get_logger().setLevel("WARNING")
     console = consoles.Console()
     try:
+        if cluster.is_server(flags.FLAGS.strategy):
+            cluster.serve()
         job = jobs.prepare(training_flags.configuration())
         if flags.FLAGS.dry_run:
             jobs.describe(job, console)
             return 0
         digits = jobs.load_data(job.configuration)
-        output_dir = jobs.make_output_dir(flags.FLAGS.output_dir)
+        output_dir = jobs.make_output_dir(flags.FLAGS.output_dir, job)
     except (ValueError, ImportError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return _FAILURE

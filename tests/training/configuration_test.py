@@ -26,6 +26,8 @@ WRONG = [
     ("drop_fraction", 1.1),
     ("stop_fraction", 0.0),
     ("stop_fraction", 1.5),
+    ("strategy", "two_devices"),
+    ("devices", -1),
 ]
 
 

@@ -1,6 +1,7 @@
 import io
 import math
 import pathlib
+import types
 
 import pytest
 from rich import console as consoles
@@ -24,20 +25,35 @@ def test_matches(difference, expected):
     assert jobs.matches(files_with(difference)) is expected
 
 
-def test_output_dir_is_made(tmp_path):
-    folder = jobs.make_output_dir(str(tmp_path / "a" / "b"))
+@pytest.fixture(scope="module")
+def job():
+    return jobs.prepare(Configuration(compare_dense=True, epochs=10))
+
+
+def test_output_dir_is_made(tmp_path, job):
+    path = tmp_path / "a" / "b"
+    assert jobs.make_output_dir(str(path), job) == path
+    assert path.is_dir()
+
+
+def test_only_the_first_worker_writes_to_the_output_dir(tmp_path, job):
+    class OtherWorker:
+        extended = types.SimpleNamespace(should_checkpoint=False)
+
+    other = job._replace(strategy=OtherWorker())
+    folder = jobs.make_output_dir(str(tmp_path / "a"), other)
     assert folder.is_dir()
+    assert not (tmp_path / "a").exists()
 
 
-def test_output_dir_must_not_be_a_file(tmp_path):
+def test_output_dir_must_not_be_a_file(tmp_path, job):
     path = tmp_path / "file"
     path.touch()
     with pytest.raises(ValueError, match="`output_dir` must be a folder"):
-        jobs.make_output_dir(str(path))
+        jobs.make_output_dir(str(path), job)
 
 
-def test_prepare_builds_each_model():
-    job = jobs.prepare(Configuration(compare_dense=True))
+def test_prepare_builds_each_model(job):
     assert list(job.models) == ["dense", "rigl"]
     assert job.keras.__name__ == "keras"
 
@@ -53,9 +69,8 @@ def test_prepare_asks_for_matplotlib(monkeypatch):
         jobs.prepare(Configuration())
 
 
-def test_describe():
+def test_describe(job):
     output = io.StringIO()
-    job = jobs.prepare(Configuration(compare_dense=True, epochs=10))
     jobs.describe(job, consoles.Console(file=output, width=80))
     text = output.getvalue()
     assert "fc1" in text

@@ -6,6 +6,7 @@ from typing import Any
 from tf_rigl.algorithms import Algorithm
 from tf_rigl.integration import method_state
 from tf_rigl.integration import optimizer_hook
+from tf_rigl.integration import platform_limits
 from tf_rigl.integration.flavour import Flavour
 from tf_rigl.integration.flavour import find_class_flavour
 from tf_rigl.integration.flavour import flavour_of
@@ -48,7 +49,8 @@ def attach(
             model and optimizer are of different Keras flavours.
         ValueError: where the model is dense, the optimizer is attached
             already, was built for another model, or cannot train sparse
-            weights; where `stop_step` is missing.
+            weights; where `stop_step` is missing; where several workers
+            share a parameter server and masks are to be updated.
 
     Example:
         >>> optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
@@ -61,12 +63,14 @@ def attach(
     check_optimizer(flavour, optimizer, records)
     check_not_attached(flavour, optimizer)
     check_fits(algorithm, records)
+    resolved = algorithm.resolve(None)
+    platform_limits.check_mask_updates_of(model, resolved)
     optimizer_hook.uninstall(flavour, optimizer, records)
     prepare = optimizer_hook.install(
         flavour,
         optimizer,
         lambda: require_masked_weights(model),
-        algorithm.resolve(None),
+        resolved,
         max_non_finite_steps=max_non_finite_steps,
     )
     prepare()

@@ -9,6 +9,8 @@ import tensorflow as tf
 from tf_rigl.algorithms import Algorithm
 from tf_rigl.integration import method_state
 from tf_rigl.integration import optimizer_hook
+from tf_rigl.integration import platform_limits
+from tf_rigl.integration.agreement import CheckAfterUpdates
 from tf_rigl.integration.attach import check_algorithm
 from tf_rigl.integration.attach import check_fits
 from tf_rigl.integration.attach import check_not_attached
@@ -53,12 +55,16 @@ class UpdateMasks(ModelCallback):
             weight decay still acts in them. Reads a number from the device
             after each batch. If not, Keras takes such steps, as ever, and
             only mask updates are left out.
+        check_replicas: whether replicas compare their masks after the first
+            batch and after each mask update; see
+            `tf_rigl.integration.agreement`. Each time waits for the devices.
 
     Raises:
         TypeError: where `algorithm` is no method.
         ValueError: when training begins, where the model is dense, its
             optimizer cannot train sparse weights, or the number of steps is
-            needed and unknown.
+            needed and unknown; where Keras cannot train so on these devices.
+        RuntimeError: while training, where masks of replicas differ.
         FloatingPointError: while training, after `max_non_finite_steps`.
 
     Example:
@@ -68,15 +74,20 @@ class UpdateMasks(ModelCallback):
     """
 
     def __init__(
-        self, algorithm: Algorithm, max_non_finite_steps: int | None = None
+        self,
+        algorithm: Algorithm,
+        max_non_finite_steps: int | None = None,
+        check_replicas: bool = False,
     ) -> None:
         super().__init__()
         check_algorithm(algorithm)
         check_limit(max_non_finite_steps)
         self.algorithm = algorithm
         self._max_non_finite_steps = max_non_finite_steps
+        self._check_replicas = check_replicas
         # An error in a thread of Keras's own would come late.
-        self.async_safe = max_non_finite_steps is None
+        self.async_safe = not self._implements_train_batch_hooks()
+        self._agreement: CheckAfterUpdates | None = None  # of this `fit`
         self._installed = False
         self._steps_left_out = 0  # in this `fit`, until the last epoch
         self._told: set[str] = set()  # weights without connections
@@ -102,6 +113,7 @@ class UpdateMasks(ModelCallback):
         self._last_counts = np.zeros(3, np.int64)
         flavour, optimizer = model_flavour(self.model), self.model.optimizer
         check_not_attached(flavour, optimizer)
+        platform_limits.check_fit_of(self.model, flavour.name)
         if not is_deferred(self.model):
             records = self._records()
             check_fits(self.algorithm, records)
@@ -119,11 +131,15 @@ class UpdateMasks(ModelCallback):
                 # Another callback may have restored a checkpoint.
                 self._last_counts = _counts(self._records())
             flavour = model_flavour(self.model)
+            algorithm = self.algorithm.resolve(
+                self._total_steps(flavour, epoch)
+            )
+            platform_limits.check_mask_updates_of(self.model, algorithm)
             prepare = optimizer_hook.install(
                 flavour,
                 self.model.optimizer,
                 self._records,
-                self.algorithm.resolve(self._total_steps(flavour, epoch)),
+                algorithm,
                 for_one_fit=True,
                 max_non_finite_steps=self._max_non_finite_steps,
             )
@@ -132,12 +148,17 @@ class UpdateMasks(ModelCallback):
             else:
                 prepare()
             self._installed = True
+            self._agreement = self._make_agreement(flavour, algorithm)
+        if self._agreement is not None:
+            self._agreement.begin_epoch()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Ends the run after too many steps that were left out."""
-        del batch, logs
+        """Ends the run where steps or replicas are not as they should be."""
+        del logs
         for guard in self._guards():
             guard.check()
+        if self._agreement is not None:
+            self._agreement.after_batch(batch)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Adds what became of the masks to the logs."""
@@ -182,7 +203,20 @@ class UpdateMasks(ModelCallback):
 
     def _implements_train_batch_hooks(self) -> bool:
         """Asked by Keras 2."""
-        return self._max_non_finite_steps is not None
+        return self._max_non_finite_steps is not None or self._check_replicas
+
+    def _make_agreement(
+        self, flavour: Flavour, algorithm: Algorithm
+    ) -> CheckAfterUpdates | None:
+        if not self._check_replicas:
+            return None
+        updating = flavour.updating_optimizers(self.model.optimizer)[0]
+        return CheckAfterUpdates(
+            self.model,
+            algorithm.schedule,
+            int(tf.convert_to_tensor(updating.iterations)),
+            flavour.accumulation_steps(updating),
+        )
 
     def _guards(self) -> list[NonFiniteGuard]:
         if self._max_non_finite_steps is None:

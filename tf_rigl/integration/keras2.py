@@ -60,10 +60,13 @@ class Keras2(Flavour):
     def set_constraint(
         self, variable: Any, constraint: Constraint | None
     ) -> None:
-        # A TensorFlow variable takes its constraint at construction only, and
-        # a distributed one answers with its primary component's.
+        # A TensorFlow variable takes its constraint at construction only. A
+        # mirrored one answers with its primary component's, one on a
+        # parameter server with that of the variable that it wraps.
         raw = self.raw(variable)
-        getattr(raw, "_primary", raw)._constraint = constraint
+        for component in ("_primary", "_v"):
+            raw = getattr(raw, component, raw)
+        raw._constraint = constraint
 
     def serialize(self, layer: Any) -> dict[str, Any]:
         # Not by `serialize_keras_object`: while it writes an HDF5 file or a

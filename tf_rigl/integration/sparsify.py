@@ -16,6 +16,7 @@ from tf_rigl.core.checks import check_choice
 from tf_rigl.core.sparse_initialization import SCALES
 from tf_rigl.core.sparse_initialization import scale_to_connections
 from tf_rigl.core.structures import Structure
+from tf_rigl.integration import platform_limits
 from tf_rigl.integration import recorder
 from tf_rigl.integration import tree
 from tf_rigl.integration.deferred import defer
@@ -174,6 +175,8 @@ class _Request:
 def _mask_weights(flavour: Flavour, model: Any, request: _Request) -> None:
     """Allocates and masks; all weights exist."""
     weights = _Weights(flavour, model, tree.sites(flavour, model))
+    for site in weights.sites:
+        platform_limits.check_in_one_piece(site.variable, site.path)
     asked_for = weights.select("include", request.include)
     eligible = [
         site

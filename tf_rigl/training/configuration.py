@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tf_rigl.training import flavours
 from tf_rigl.training import methods
+from tf_rigl.training import strategies
 
 DATA_SOURCES = {"mnist_small": "small", "mnist": "tfds"}
 DISTRIBUTIONS = ("uniform", "er", "erk")
@@ -25,6 +26,7 @@ def _one_of(values: Any) -> Rule:
 
 _POSITIVE = Rule(lambda value: value > 0, "greater than 0")
 _AT_LEAST_ONE = Rule(lambda value: value >= 1, "at least 1")
+_NOT_NEGATIVE = Rule(lambda value: value >= 0, "at least 0")
 _FRACTION = Rule(lambda value: 0 < value <= 1, "in (0, 1]")
 _BELOW_ONE = Rule(lambda value: 0 <= value < 1, "in [0, 1)")
 
@@ -43,6 +45,8 @@ RULES: dict[str, Rule] = {
     "update_interval": _AT_LEAST_ONE,
     "drop_fraction": _FRACTION,
     "stop_fraction": _FRACTION,
+    "strategy": _one_of(strategies.STRATEGIES),
+    "devices": _NOT_NEGATIVE,
 }
 
 
@@ -71,6 +75,10 @@ class Configuration:
             (0, 1].
         steps_per_execution: Steps in one call of the compiled function; it
             changes the speed, not the outcome.
+        strategy: A key of `strategies.STRATEGIES`; where to train, which
+            changes the order of sums, nothing else.
+        devices: Replicas of the strategy `mirrored`; 0 for all devices.
+        tpu: Name or address for the strategy `tpu`.
         compare_dense: Whether to train the dense network first and to report
             both.
     """
@@ -91,6 +99,9 @@ class Configuration:
     drop_fraction: float = 0.3
     stop_fraction: float = 0.75
     steps_per_execution: int = 1
+    strategy: str = "one_device"
+    devices: int = 0
+    tpu: str = ""
     compare_dense: bool = False
 
     def __post_init__(self) -> None:

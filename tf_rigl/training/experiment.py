@@ -217,7 +217,8 @@ def train(
         The record of the run.
     """
     steps = count_steps(configuration)
-    _compile(configuration, keras, model, steps)
+    with model.distribute_strategy.scope():
+        _compile(configuration, keras, model, steps)
     criterion = methods.METHODS[method].prune_by
     if criterion is not None:
         tf_rigl.prune(model, criterion, _pruning_batch(digits))

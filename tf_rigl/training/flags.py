@@ -24,6 +24,7 @@ from absl import flags
 from tf_rigl.training import configuration as configurations
 from tf_rigl.training import flavours
 from tf_rigl.training import methods
+from tf_rigl.training import strategies
 
 DEFAULT_OUTPUT_DIR = "runs/mnist"
 
@@ -44,6 +45,9 @@ _HELP = {
     "drop_fraction": "Fraction of connections that the first update moves.",
     "stop_fraction": "Fraction of the steps after which the masks stay.",
     "steps_per_execution": "Steps in one call of the compiled function.",
+    "strategy": "Where to train; see docs/distribution.md.",
+    "devices": "Replicas of --strategy=mirrored; 0 for all devices.",
+    "tpu": "Name or address for --strategy=tpu; local on its own machine.",
     "compare_dense": "Train the dense network first and report both.",
 }
 _CHOICES = {
@@ -51,6 +55,7 @@ _CHOICES = {
     "distribution": list(configurations.DISTRIBUTIONS),
     "keras": list(flavours.MODULES),
     "data": list(configurations.DATA_SOURCES),
+    "strategy": list(strategies.STRATEGIES),
 }
 
 

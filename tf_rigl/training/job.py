@@ -5,14 +5,18 @@ missing data set shows before any training. `describe` prints what would be
 trained; `run` trains, writes and reports.
 """
 
+import atexit
 import importlib.util
 import pathlib
+import shutil
+import tempfile
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 from rich import console as consoles
 
 from tf_rigl.data import mnist
@@ -23,6 +27,7 @@ from tf_rigl.training import flavours
 from tf_rigl.training import methods
 from tf_rigl.training import progress
 from tf_rigl.training import report
+from tf_rigl.training import strategies
 
 RESULTS_FILE = "results.json"
 PIXELS_FILE = "connections_per_pixel.png"
@@ -35,11 +40,14 @@ class Job(NamedTuple):
 
     configuration: configurations.Configuration
     keras: ModuleType
+    strategy: tf.distribute.Strategy
     models: Mapping[str, Any]  # by method, in the order of training
 
 
 def prepare(configuration: configurations.Configuration) -> Job:
-    """Imports the Keras and builds the models.
+    """Imports the Keras, finds the devices and builds the models.
+
+    Call it before TensorFlow runs anything else.
 
     Args:
         configuration: The experiment.
@@ -49,16 +57,25 @@ def prepare(configuration: configurations.Configuration) -> Job:
 
     Raises:
         ImportError: If the Keras or matplotlib is not installed.
-        ValueError: If the settings don't fit the network or the data.
+        ValueError: If the settings don't fit the network, the data or the
+            devices.
     """
     _check_matplotlib()
     experiment.count_steps(configuration)
     keras = flavours.load_keras(configuration.keras)
-    models = {
-        method: experiment.build(configuration, keras, method)
-        for method in configuration.methods
-    }
-    return Job(configuration, keras, models)
+    strategy = strategies.make_strategy(
+        configuration.strategy,
+        configuration.keras,
+        devices=configuration.devices or None,
+        tpu=configuration.tpu,
+        steps_per_execution=configuration.steps_per_execution,
+    )
+    with strategy.scope():
+        models = {
+            method: experiment.build(configuration, keras, method)
+            for method in configuration.methods
+        }
+    return Job(configuration, keras, strategy, models)
 
 
 def load_data(configuration: configurations.Configuration) -> mnist.Mnist:
@@ -71,12 +88,19 @@ def load_data(configuration: configurations.Configuration) -> mnist.Mnist:
     return mnist.load(source, configuration.data_dir, configuration.download)
 
 
-def make_output_dir(path: str) -> pathlib.Path:
+def make_output_dir(path: str, job: Job) -> pathlib.Path:
     """Makes the folder for the results.
+
+    Of several workers the first writes there; the others, who must take part
+    in writing, get a folder that is removed when the process ends.
 
     Raises:
         ValueError: If it can't be made.
     """
+    if not job.strategy.extended.should_checkpoint:
+        folder = pathlib.Path(tempfile.mkdtemp())
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return folder
     folder = pathlib.Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)

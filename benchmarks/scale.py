@@ -1,0 +1,358 @@
+#!/usr/bin/env python3
+"""What RigL adds to a step on several devices, in time and in communication.
+
+Trains each network dense and with RigL (90 % sparse, ERK, ΔT = 100), in turn:
+
+* on 1, 2 and 4 logical processors, by MirroredStrategy,
+* on two worker processes, by MultiWorkerMirroredStrategy; tf_keras only,
+  because Keras 3 does not run under it.
+
+The batch of the network is split over the replicas. All replicas share the
+cores of one machine, so that more of them are not faster: the figures to look
+at are the ratios of sparse to dense on the same devices. A round times one
+step that updates masks and some that do not, and counts them as they occur:
+(99 plain + 1 update) / 100. Ratios are taken within rounds. Bytes are those
+that each device brings to sums over replicas in one step, counted from the
+traced step with all functions that it calls.
+
+Each number of devices is a process of its own, in which both contenders
+alternate: TensorFlow has one set of logical processors in a process.
+
+Usage: python benchmarks/scale.py [--model=NAME] [--devices=2] [--rounds=5]
+"""
+
+import contextlib
+import dataclasses
+import functools
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from absl import app
+from absl import flags
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from benchmarks import measure
+
+_MODELS = ["lenet_300_100", "mobilenet", "resnet50", "gru"]
+_KERAS = ["keras", "tf_keras"]
+_WORKERS = "workers"
+_NUM_WORKERS = 2
+# How many replicas each setting has.
+REPLICAS = {"1": 1, "2": 2, "4": 4, _WORKERS: _NUM_WORKERS}
+_METHODS = ("dense", "tf_rigl")
+_SECONDS = 3600
+_PAUSE = 0.2
+
+Round = Mapping[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What one process measured of one contender."""
+
+    bytes: int  # that each device brings to sums in one step
+    rounds: Sequence[Round]  # seconds: "step", "plain", "update"
+
+
+def define_flags() -> None:
+    """Defines the flags of this program."""
+    measure.define_flags(rounds=5)
+    flags.DEFINE_multi_enum(
+        "model", ["lenet_300_100", "gru"], _MODELS, "What to train."
+    )
+    flags.DEFINE_multi_enum(
+        "devices", list(REPLICAS), list(REPLICAS), "On how many devices."
+    )
+    flags.DEFINE_multi_enum("keras", _KERAS, _KERAS, "With which Keras.")
+    flags.DEFINE_bool(
+        "here", False, "Train in this process; print the figures as JSON."
+    )
+
+
+def settings(
+    devices: Sequence[str], packages: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """Devices and Keras of each run; workers run with tf_keras only."""
+    for where in devices:
+        for package in packages:
+            if where != _WORKERS or package == "tf_keras":
+                yield where, package
+
+
+def cluster(ports: Sequence[int], worker: int) -> str:
+    """The `TF_CONFIG` of one of the workers on this machine."""
+    return json.dumps(
+        {
+            "cluster": {"worker": [f"localhost:{port}" for port in ports]},
+            "task": {"type": "worker", "index": worker},
+        }
+    )
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, all different."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("localhost", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def measure_in_processes(
+    model: str, where: str, package: str
+) -> dict[str, Measured]:
+    """Trains both contenders in new processes.
+
+    Raises:
+        RuntimeError: where one of them fails.
+    """
+    command = [
+        sys.executable,
+        str(pathlib.Path(__file__).resolve()),
+        "--here",
+        "--verbosity=-1",  # Only warnings, not each sum that is traced.
+        f"--model={model}",
+        f"--devices={where}",
+        f"--keras={package}",
+        f"--rounds={measure.chosen_rounds()}",
+        f"--smoke={flags.FLAGS.smoke}",
+    ]
+    environments: list[dict[str, str]] = [{}]
+    if where == _WORKERS:
+        ports = free_ports(_NUM_WORKERS)
+        environments = [
+            {"TF_CONFIG": cluster(ports, worker)}
+            for worker in range(_NUM_WORKERS)
+        ]
+    last_line = run_together(command, environments).splitlines()[-1]
+    return {
+        method: Measured(**figures)
+        for method, figures in json.loads(last_line).items()
+    }
+
+
+def run_together(
+    command: Sequence[str], environments: Sequence[Mapping[str, str]]
+) -> str:
+    """Runs a command once with each environment, all at the same time.
+
+    Args:
+        command: the program and its arguments.
+        environments: variables beyond those of this process.
+
+    Returns:
+        The output of the first.
+
+    Raises:
+        RuntimeError: as soon as one fails, or after an hour. None is left
+            running.
+    """
+    with contextlib.ExitStack() as stack:
+        output = stack.enter_context(tempfile.TemporaryFile("w+"))
+        processes = []
+        for number, environment in enumerate(environments):
+            process = subprocess.Popen(
+                command,
+                env={**os.environ, **environment},
+                stdout=output if number == 0 else subprocess.DEVNULL,
+            )
+            stack.callback(_end, process)
+            processes.append(process)
+        codes = _wait(processes)
+        if any(codes):
+            raise RuntimeError(
+                "Every process must end well. Received: exit codes "
+                f"{codes} of {' '.join(command)!r}; None is one that still "
+                "ran."
+            )
+        output.seek(0)
+        return output.read()
+
+
+def _wait(processes: Sequence[subprocess.Popen[Any]]) -> list[int | None]:
+    """Waits until all have ended, or one has failed, for an hour at most.
+
+    Workers wait for each other: where one has failed the others never end.
+    """
+    for _ in range(int(_SECONDS / _PAUSE)):
+        codes = [process.poll() for process in processes]
+        if any(codes) or None not in codes:
+            return codes
+        time.sleep(_PAUSE)
+    return [process.poll() or -1 for process in processes]
+
+
+def _end(process: subprocess.Popen[Any]) -> None:
+    process.kill()
+    process.wait()
+
+
+def measure_here(model: str, where: str, package: str) -> dict[str, Measured]:
+    """Trains both contenders in this process."""
+    # Only here: the parent of the processes needs no TensorFlow.
+    import tensorflow as tf
+
+    strategy = _strategy(tf, where)
+    from benchmarks import contenders
+    from benchmarks import networks
+    from benchmarks import step_overhead
+
+    network = networks.NETWORKS[model]
+    replica = dataclasses.replace(
+        network, batch_size=network.batch_size // strategy.num_replicas_in_sync
+    )
+    with strategy.scope():
+        trainings = {
+            # Logical processors cannot sum under XLA.
+            method: contenders.start_training(
+                f"{package}/{method}", replica, jit_compile=False
+            )
+            for method in _METHODS
+        }
+        for training in trainings.values():
+            training.warm_up()
+        rounds = measure.alternate(
+            {
+                method: functools.partial(
+                    step_overhead.measure_round,
+                    training,
+                    plain_steps=2 if flags.FLAGS.smoke else network.plain_steps,
+                    cycles=1 if flags.FLAGS.smoke else network.cycles,
+                )
+                for method, training in trainings.items()
+            },
+            measure.chosen_rounds(),
+        )
+    return {
+        method: Measured(
+            bytes_of_step(tf, strategy, training.model, replica.batch()),
+            rounds[method],
+        )
+        for method, training in trainings.items()
+    }
+
+
+def bytes_of_step(tf: Any, strategy: Any, model: Any, batch: Any) -> int:
+    """The bytes that one device brings to sums over replicas in one step.
+
+    Args:
+        tf: TensorFlow.
+        strategy: of the model.
+        model: compiled.
+        batch: inputs and labels of one replica.
+    """
+    from benchmarks import collectives
+
+    def step(*data: Any) -> None:
+        strategy.run(lambda *own: model.train_step(own), args=data)
+
+    traced = tf.function(step, autograph=False).get_concrete_function(
+        *map(tf.constant, batch)
+    )
+    local = len(strategy.extended.worker_devices)
+    return collectives.summed_bytes(traced.graph) // local
+
+
+def _strategy(tf: Any, where: str) -> Any:
+    if where == _WORKERS:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    processor = tf.config.list_physical_devices("CPU")[0]
+    count = REPLICAS[where]
+    tf.config.set_logical_device_configuration(
+        processor, [tf.config.LogicalDeviceConfiguration()] * count
+    )
+    return tf.distribute.MirroredStrategy(
+        [f"CPU:{number}" for number in range(count)]
+    )
+
+
+def table(
+    results: Mapping[tuple[str, str], Mapping[str, Measured]],
+) -> list[list[str]]:
+    """The rows of one network: devices, Keras, method and figures."""
+    rows = []
+    for (where, package), measured in results.items():
+        base = measured["dense"]
+        for method, own in measured.items():
+            row = [
+                f"{'2 workers' if where == _WORKERS else where} "
+                f"{package}/{method}",
+                f"{1e3 * measure.summarize(_column(own, 'step')).median:.2f}",
+            ]
+            row += [
+                f"{measure.ratios(_column(own, part), _column(base, to)):.3f}"
+                for part, to in (
+                    ("step", "step"),
+                    ("plain", "plain"),
+                    ("update", "plain"),
+                )
+            ]
+            rows.append([*row, f"{own.bytes:,}", f"{own.bytes - base.bytes:,}"])
+    return rows
+
+
+def _column(measured: Measured, part: str) -> list[float]:
+    return [one[part] for one in measured.rounds]
+
+
+def main(arguments: list[str]) -> None:
+    del arguments
+    chosen = list(settings(flags.FLAGS.devices, flags.FLAGS.keras))
+    if flags.FLAGS.here:
+        here = measure_here(flags.FLAGS.model[0], *chosen[0])
+        print(
+            json.dumps(
+                {name: dataclasses.asdict(own) for name, own in here.items()}
+            )
+        )
+        return
+    described = {
+        "models": flags.FLAGS.model,
+        "devices": flags.FLAGS.devices,
+        "rounds": measure.chosen_rounds(),
+    }
+    measure.print_environment(described)
+    results: dict[str, Any] = {}
+    for model in flags.FLAGS.model:
+        measured = {}
+        for where, package in chosen:
+            measured[where, package] = measure_in_processes(
+                model, where, package
+            )
+            print(f"{model}: {where} {package} is measured", flush=True)
+        measure.print_table(
+            f"{model}: training step, median of rounds (lowest to highest)",
+            [
+                "devices",
+                "ms",
+                "× dense",
+                "plain, × dense",
+                "update, × plain dense",
+                "bytes summed",
+                "more than dense",
+            ],
+            table(measured),
+        )
+        results[model] = {
+            f"{where} {package}": {
+                name: dataclasses.asdict(own) for name, own in figures.items()
+            }
+            for (where, package), figures in measured.items()
+        }
+    measure.write_json(flags.FLAGS.json, described, results)
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)

@@ -1,0 +1,112 @@
+import json
+import sys
+import time
+
+import pytest
+
+from benchmarks import scale
+from tests.benchmarks import support
+
+
+@pytest.mark.slow
+def test_smoke(tmp_path):
+    output, content = support.run(
+        scale,
+        "--model=lenet_300_100",
+        "--devices=1",
+        "--devices=2",
+        "--devices=workers",
+        "--keras=tf_keras",
+        cwd=tmp_path,
+    )
+    measured = content["results"]["lenet_300_100"]
+    assert list(measured) == ["1 tf_keras", "2 tf_keras", "workers tf_keras"]
+    bytes_summed = {
+        where: [figures[method]["bytes"] for method in ("dense", "tf_rigl")]
+        for where, figures in measured.items()
+    }
+    gradients = 4 * 266_610
+    assert bytes_summed["1 tf_keras"] == [0, 0]
+    assert bytes_summed["2 tf_keras"] == [gradients, gradients]
+    # Workers also sum what they log.
+    dense, sparse = bytes_summed["workers tf_keras"]
+    assert gradients <= dense == sparse < gradients + 64
+    assert "2 workers tf_keras/tf_rigl" in output
+
+
+def test_keras_3_runs_on_no_workers():
+    chosen = scale.settings(["2", "workers"], ["keras", "tf_keras"])
+    assert list(chosen) == [
+        ("2", "keras"),
+        ("2", "tf_keras"),
+        ("workers", "tf_keras"),
+    ]
+
+
+def test_workers_know_each_other():
+    ports = scale.free_ports(2)
+    assert len(set(ports)) == 2
+    first, second = (json.loads(scale.cluster(ports, n)) for n in range(2))
+    assert first["cluster"] == second["cluster"]
+    assert first["cluster"]["worker"] == [f"localhost:{p}" for p in ports]
+    assert [one["task"]["index"] for one in (first, second)] == [0, 1]
+
+
+def test_runs_together(tmp_path):
+    """Each waits until the other is there as well."""
+    program = """
+import os, pathlib, time
+pathlib.Path(os.environ["OWN"]).touch()
+while not pathlib.Path(os.environ["OTHER"]).exists():
+    time.sleep(0.01)
+print(os.environ["OWN"])
+"""
+    first, second = str(tmp_path / "first"), str(tmp_path / "second")
+    output = scale.run_together(
+        [sys.executable, "-c", program],
+        [{"OWN": first, "OTHER": second}, {"OWN": second, "OTHER": first}],
+    )
+    assert output == f"{first}\n"
+
+
+def test_a_failure_ends_all():
+    program = """
+import os, time
+time.sleep(int(os.environ["SECONDS"]))
+raise SystemExit(3)
+"""
+    start = time.monotonic()
+    with pytest.raises(RuntimeError, match=r"exit codes \[None, 3\]"):
+        scale.run_together(
+            [sys.executable, "-c", program],
+            [{"SECONDS": "60"}, {"SECONDS": "0"}],
+        )
+    assert time.monotonic() - start < 30
+
+
+def test_table_compares_within_devices():
+    def rounds(step):
+        return [{"step": step, "plain": step, "update": 2 * step}]
+
+    measured = {
+        ("2", "keras"): {
+            "dense": scale.Measured(100, rounds(0.010)),
+            "tf_rigl": scale.Measured(100, rounds(0.011)),
+        },
+        ("workers", "tf_keras"): {
+            "dense": scale.Measured(108, rounds(0.1)),
+            "tf_rigl": scale.Measured(118, rounds(0.2)),
+        },
+    }
+    rows = scale.table(measured)
+    assert rows[1] == [
+        "2 keras/tf_rigl",
+        "11.00",
+        "1.100 (1.100 to 1.100)",
+        "1.100 (1.100 to 1.100)",
+        "2.200 (2.200 to 2.200)",
+        "100",
+        "0",
+    ]
+    assert rows[3][0] == "2 workers tf_keras/tf_rigl"
+    assert rows[3][-2:] == ["118", "10"]

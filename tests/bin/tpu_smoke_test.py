@@ -1,0 +1,107 @@
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_rigl
+from bin import tpu_smoke
+from tf_rigl.integration.masked_weight import masked_weights
+
+PROGRAM = pathlib.Path(tpu_smoke.__file__)
+ROOT = PROGRAM.parents[1]
+
+
+def run(*arguments, cwd):
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+    return subprocess.run(
+        [sys.executable, PROGRAM, *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_trains_on_two_replicas(tmp_path):
+    done = run("--strategy=mirrored", "--devices=2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "MirroredStrategy, 2 replicas" in done.stdout
+    assert done.stdout.count(": right") == 4
+    assert "All masks are right." in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keras", ["keras2", "keras3"])
+def test_trains_on_one_device(tmp_path, keras):
+    done = run("--strategy=one_device", f"--keras={keras}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "All masks are right." in done.stdout
+
+
+@pytest.mark.slow
+def test_without_a_tpu_it_says_so(tmp_path):
+    done = run(cwd=tmp_path)
+    assert done.returncode == 1
+    assert "needs a TPU" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(name="weight")
+def weight_fixture():
+    """A weight as two mask updates leave it."""
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8)])
+    tf_rigl.sparsify(model, 0.5)
+    [weight] = masked_weights(model)
+    weight.counters.assign([2, 5, 0])
+    return weight
+
+
+def problems(weight):
+    return tpu_smoke.problems(tf.distribute.get_strategy(), weight)
+
+
+def test_a_right_weight_has_no_problems(weight):
+    assert problems(weight) == ""
+
+
+def one_more(weight):
+    mask = weight.mask.numpy()
+    mask.flat[np.flatnonzero(~mask)[0]] = True
+    weight.mask.assign(mask)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (one_more, "32 connections were allotted"),
+        (lambda w: w.counters.assign([1, 5, 1]), "1 mask updates and 1 left"),
+        (lambda w: w.counters.assign([2, 0, 0]), "no connection moved"),
+        (lambda w: w.raw.assign(tf.ones((8, 8))), "not zero where masked"),
+        (lambda w: w.raw.assign(w.raw / 0.0), "not finite"),
+    ],
+)
+def test_what_is_wrong_is_found(weight, spoil, problem):
+    spoil(weight)
+    assert problem in problems(weight)
+
+
+def test_replicas_that_differ_are_found(two_replicas):
+    with two_replicas.scope():
+        model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8)])
+        tf_rigl.sparsify(model, 0.5)
+    [weight] = masked_weights(model)
+    weight.counters.assign([2, 5, 0])
+    assert tpu_smoke.problems(two_replicas, weight) == ""
+    _, second = two_replicas.experimental_local_results(weight.mask)
+    second.assign(~second)
+    assert tpu_smoke.problems(two_replicas, weight) == "replicas differ"

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_rigl.core import mask_hash as mask_hashes
+
+MODULUS = 2**64
+
+
+def hash_of(mask):
+    return int(mask_hashes.mask_hash(tf.constant(mask)))
+
+
+def oracle(mask):
+    """The same with Python's integers, word by word."""
+
+    def mix(z):
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % MODULUS
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB % MODULUS
+        return z ^ (z >> 31)
+
+    bits = np.zeros(-(-mask.size // 64) * 64, bool)
+    bits[: mask.size] = mask.ravel()
+    words = np.packbits(bits, bitorder="little").view("<u8").tolist()
+    total = sum(
+        mix(word ^ mix(position * 0x9E3779B97F4A7C15 % MODULUS))
+        for position, word in enumerate(words, start=1)
+    )
+    total %= MODULUS
+    return total - MODULUS if total >= MODULUS // 2 else total
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    "shape", [(), (1,), (64,), (65,), (3, 3, 8, 16), (300, 100)], ids=str
+)
+def test_is_the_oracle_s(shape, jit_compile):
+    mask = np.random.default_rng(0).random(shape) < 0.3
+    compiled = tf.function(mask_hashes.mask_hash, jit_compile=jit_compile)
+    found = compiled(tf.constant(mask))
+    assert found.dtype == tf.int64
+    assert found.shape == ()
+    assert int(found) == oracle(np.asarray(mask))
+
+
+def test_each_position_counts():
+    """A mask, each of its neighbours by one moved connection, no two equal."""
+    mask = np.zeros((13, 11), bool)
+    mask[3, 4] = True
+    found = {hash_of(mask)}
+    for position in np.ndindex(mask.shape):
+        moved = mask.copy()
+        moved[3, 4] = False
+        moved[position] = True
+        found.add(hash_of(moved))
+    # The original is among its neighbours.
+    assert len(found) == mask.size
+
+
+def test_order_of_words_counts():
+    mask = np.zeros((2, 64), bool)
+    mask[0, :5] = True
+    assert hash_of(mask) != hash_of(mask[::-1])
+
+
+def test_density_alone_is_seen():
+    found = {hash_of(np.arange(200) < n) for n in range(201)}
+    assert len(found) == 201
+
+
+def test_bits_of_the_hash_are_even():
+    """Of random masks each bit is 1 in half of the cases."""
+    random = np.random.default_rng(1)
+    hashes = [hash_of(random.random(100) < 0.1) for _ in range(400)]
+    bits = np.unpackbits(np.array(hashes, np.int64).view(np.uint8))
+    share = bits.reshape(400, 64).mean(axis=0)
+    # Five standard deviations of a share of 400.
+    assert np.all(np.abs(share - 0.5) < 5 * 0.5 / 20)

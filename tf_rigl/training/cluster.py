@@ -1,0 +1,132 @@
+"""The processes that train together, as the variable TF_CONFIG names them.
+
+Every process gets it: the addresses of all tasks, by job, and which task it
+is. See https://www.tensorflow.org/guide/distributed_training.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+from typing import NoReturn
+
+import tensorflow as tf
+
+VARIABLE = "TF_CONFIG"
+_WORKERS = '"worker": ["host1:2222", "host2:2222"]'
+_SERVERS = ("worker", "ps")
+
+
+class Cluster(NamedTuple):
+    """What TF_CONFIG says."""
+
+    jobs: Mapping[str, list[str]]  # addresses of the tasks, by job
+    job: str  # of this process
+    task: int  # number of this process within its job
+
+
+class _Kind(NamedTuple):
+    """What a strategy asks of a cluster."""
+
+    needed: tuple[str, ...]  # jobs
+    optional: tuple[str, ...]  # likewise
+    example: str
+
+
+_KINDS = {
+    "multi_worker": _Kind(
+        ("worker",),
+        ("chief", "evaluator"),
+        f'{{"cluster": {{{_WORKERS}}}, "task": {{"type": "worker", '
+        '"index": 0}}',
+    ),
+    "parameter_server": _Kind(
+        ("chief", "worker", "ps"),
+        ("evaluator",),
+        '{"cluster": {"chief": ["host0:2222"], "worker": ["host1:2222"], '
+        '"ps": ["host2:2222"]}, "task": {"type": "chief", "index": 0}}',
+    ),
+}
+
+
+def read_cluster(strategy: str) -> Cluster:
+    """Reads TF_CONFIG.
+
+    Args:
+        strategy: whose cluster it is: `"multi_worker"` or
+            `"parameter_server"`.
+
+    Returns:
+        The cluster.
+
+    Raises:
+        ValueError: where the variable is missing, is no such JSON, or lacks
+            what the strategy needs.
+    """
+    text = os.environ.get(VARIABLE)
+    if not text:
+        raise _error(strategy, "is not set", text)
+    try:
+        config = json.loads(text)
+        jobs = {job: list(tasks) for job, tasks in config["cluster"].items()}
+        job, task = config["task"]["type"], int(config["task"]["index"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = f"cannot be read ({type(error).__name__}: {error})"
+        raise _error(strategy, reason, text) from error
+    needed, optional, _ = _KINDS[strategy]
+    for missing in (one for one in needed if not jobs.get(one)):
+        raise _error(strategy, f"lacks the job {missing!r}", text)
+    for unknown in sorted(set(jobs) - {*needed, *optional}):
+        raise _error(strategy, f"has a job {unknown!r}", text)
+    if not 0 <= task < len(jobs.get(job, ())):
+        reason = f"says that this is task {task} of {job!r}, which it lacks"
+        raise _error(strategy, reason, text)
+    return Cluster(jobs, job, task)
+
+
+def is_server(strategy: str) -> bool:
+    """Whether this process only serves the one that trains.
+
+    Args:
+        strategy: any name of a strategy.
+
+    Raises:
+        ValueError: where it is `"parameter_server"` and TF_CONFIG is missing
+            or malformed.
+    """
+    if strategy != "parameter_server":
+        return False
+    return read_cluster(strategy).job in _SERVERS
+
+
+def serve() -> NoReturn:
+    """Is the worker or parameter server of TF_CONFIG until it is killed.
+
+    Raises:
+        ValueError: where TF_CONFIG is missing or malformed, or this process
+            is to train.
+    """
+    jobs, job, task = read_cluster("parameter_server")
+    if job not in _SERVERS:
+        raise ValueError(
+            f"Only tasks of the jobs {' and '.join(_SERVERS)} serve. Received: "
+            f"a task of {job!r} in {VARIABLE}. Call `make_strategy` there."
+        )
+    server = tf.distribute.Server(
+        tf.train.ClusterSpec(dict(jobs)),
+        job_name=job,
+        task_index=task,
+        protocol="grpc",
+    )
+    server.join()
+    raise RuntimeError("The server has stopped.")
+
+
+def _error(strategy: str, reason: str, text: str | None) -> ValueError:
+    needed, optional, example = _KINDS[strategy]
+    return ValueError(
+        f"The strategy {strategy!r} reads the cluster from the environment "
+        f"variable {VARIABLE}, which {reason}. Received: {VARIABLE}={text!r}. "
+        f"Set it in each process, for example to {example}; jobs are "
+        f"{', '.join(needed)} and, if you like, {', '.join(optional)}."
+    )
