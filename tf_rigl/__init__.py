@@ -32,6 +32,8 @@ from tf_rigl.core.structures import Block as Block
 from tf_rigl.core.structures import Channel as Channel
 from tf_rigl.core.structures import ConstantFanIn as ConstantFanIn
 from tf_rigl.core.structures import NByM as NByM
+from tf_rigl.integration.agreement import ReplicaCheck as ReplicaCheck
+from tf_rigl.integration.agreement import check_replicas as check_replicas
 from tf_rigl.integration.attach import attach as attach
 from tf_rigl.integration.attach import check_finite as check_finite
 from tf_rigl.integration.attach import detach as detach
@@ -76,6 +78,7 @@ __all__ = [
     "ModelProfile",
     "NByM",
     "OneShot",
+    "ReplicaCheck",
     "RigL",
     "SET",
     "SNFS",
@@ -88,6 +91,7 @@ __all__ = [
     "allocate",
     "attach",
     "check_finite",
+    "check_replicas",
     "dense_by_policy",
     "detach",
     "diagnose",
