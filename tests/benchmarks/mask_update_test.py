@@ -6,6 +6,7 @@ from benchmarks import mask_update
 from tests.benchmarks import support
 
 
+@pytest.mark.slow
 def test_smoke(tmp_path):
     output, content = support.run(mask_update, cwd=tmp_path)
     assert "selection: 0 entries differ from sorting's" in output

@@ -32,6 +32,7 @@ def run(*arguments, cwd):
     )
 
 
+@pytest.mark.slow
 def test_trains_on_two_replicas(tmp_path):
     done = run("--strategy=mirrored", "--devices=2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

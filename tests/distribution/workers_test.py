@@ -32,7 +32,8 @@ def skip_to_epoch(process, epoch, batches):
         assert process.read_line(), process.errors()
 
 
-@pytest.mark.parametrize("victim", [1, pytest.param(0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
 def test_the_others_end_with_an_error(tmp_path, victim):
     with launch.started() as workers:
         workers += start(tmp_path, 1000)

@@ -392,4 +392,4 @@ def test_kills():
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("2 kills survived") == 2
+    assert "2 kills survived" in done.stdout
