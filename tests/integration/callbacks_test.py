@@ -359,7 +359,10 @@ def test_whole_models_need_gradients_together(keras):
         step_with(keras, model, one_by_one(keras), algorithm)
 
 
-@pytest.mark.parametrize("name", ["recurrent", "transformer"])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param("recurrent", marks=pytest.mark.slow), "transformer"],
+)
 def test_growth_follows_the_dense_gradient(keras, name):
     """One update at step 0 grows where the analytic gradient is largest."""
     model = tf_rigl.sparsify(zoo.build(name, keras), 0.7)
