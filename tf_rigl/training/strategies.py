@@ -73,8 +73,8 @@ def make_strategy(
         )
     if name == "one_device":
         # TensorFlow's own, which takes the first accelerator. Under a
-        # `OneDeviceStrategy` Keras 3 compiles without XLA and reads a batch
-        # that it does not train on, so that runs would differ.
+        # `OneDeviceStrategy` Keras 3 reads a batch before it trains, and the
+        # same seed gave another accuracy.
         return tf.distribute.get_strategy()
     if name == "mirrored":
         return tf.distribute.MirroredStrategy(_mirrored_devices(devices))
