@@ -6,7 +6,7 @@ import tf_rigl
 model = tf_rigl.sparsify(model, sparsity=0.9)
 model.compile(optimizer, loss)
 model.fit(data, callbacks=[tf_rigl.UpdateMasks(tf_rigl.RigL())])
-tf_rigl.strip(model).save("sparse.keras")
+tf_rigl.export_saved_model(model, "exported")
 ```
 """
 
@@ -32,6 +32,9 @@ from tf_rigl.core.structures import Block as Block
 from tf_rigl.core.structures import Channel as Channel
 from tf_rigl.core.structures import ConstantFanIn as ConstantFanIn
 from tf_rigl.core.structures import NByM as NByM
+from tf_rigl.export.report import ExportReport as ExportReport
+from tf_rigl.export.restore import load_packed_weights as load_packed_weights
+from tf_rigl.export.saved_model import export_saved_model as export_saved_model
 from tf_rigl.integration.agreement import ReplicaCheck as ReplicaCheck
 from tf_rigl.integration.agreement import check_replicas as check_replicas
 from tf_rigl.integration.attach import attach as attach
@@ -71,6 +74,7 @@ __all__ = [
     "Checkpoints",
     "ConstantFanIn",
     "DNW",
+    "ExportReport",
     "GradualPruning",
     "MaskDiagnostics",
     "MaskUpdate",
@@ -96,7 +100,9 @@ __all__ = [
     "detach",
     "diagnose",
     "drop_and_grow",
+    "export_saved_model",
     "from_tfmot",
+    "load_packed_weights",
     "masks",
     "match_width",
     "profile",

@@ -23,24 +23,23 @@ def images(count=5):
 
 def test_dense_model_is_written(flavour, tmp_path):
     model = mlp.lenet_300_100(flavour)
-    files = artefacts.write_model(model, False, images(), tmp_path / "new")
+    files = artefacts.write_model(model, images(), tmp_path / "new")
     assert files.largest_difference <= artefacts.TOLERANCE
     assert files.checkpoint_bytes > 4 * 266_610
     assert files.saved_model_bytes > 4 * 266_610
-    assert files.saved_model_zipped_bytes < files.saved_model_bytes
 
 
-def test_sparse_model_is_written_and_zips_well(flavour, tmp_path):
+def test_sparse_model_is_written_small(flavour, tmp_path):
     model = tf_rigl.sparsify(mlp.lenet_300_100(flavour), sparsity=0.98, seed=0)
-    files = artefacts.write_model(model, True, images(), tmp_path)
+    files = artefacts.write_model(model, images(), tmp_path)
     assert files.largest_difference <= artefacts.TOLERANCE
-    assert files.saved_model_zipped_bytes < 0.1 * 4 * 266_610
+    assert files.saved_model_bytes < 0.1 * 4 * 266_610
 
 
 def test_sparse_checkpoint_keeps_the_masks(flavour, tmp_path):
     model = tf_rigl.sparsify(mlp.lenet_300_100(flavour), sparsity=0.98, seed=0)
     masks = tf_rigl.masks(model)
-    files = artefacts.write_model(model, True, images(), tmp_path)
+    files = artefacts.write_model(model, images(), tmp_path)
     loaded = tf_rigl.masks(flavour.models.load_model(files.checkpoint))
     assert set(loaded) == set(masks)
     for path, mask in masks.items():
@@ -48,7 +47,7 @@ def test_sparse_checkpoint_keeps_the_masks(flavour, tmp_path):
 
 
 def test_export_is_silent(flavour, tmp_path, capsys):
-    artefacts.write_model(mlp.lenet_300_100(flavour), False, images(), tmp_path)
+    artefacts.write_model(mlp.lenet_300_100(flavour), images(), tmp_path)
     assert capsys.readouterr().out == ""
 
 
@@ -59,11 +58,3 @@ def test_json_is_whole_or_not_there(tmp_path):
         artefacts.write_json(path, {"a": object()})
     assert json.loads(path.read_text(encoding="utf-8")) == {"a": 1}
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_sizes_of_a_folder(tmp_path):
-    (tmp_path / "inside").mkdir()
-    (tmp_path / "a").write_bytes(bytes(10_000))
-    (tmp_path / "inside" / "b").write_bytes(bytes(20_000))
-    assert artefacts.folder_bytes(tmp_path) == 30_000
-    assert 0 < artefacts.zipped_bytes(tmp_path) < 1_000

@@ -13,7 +13,7 @@ from tf_rigl.training.configuration import Configuration
 
 def files_with(difference):
     return artefacts.ModelFiles(
-        pathlib.Path("a"), pathlib.Path("b"), 1, 1, 1, difference
+        pathlib.Path("a"), pathlib.Path("b"), 1, 1, difference
     )
 
 

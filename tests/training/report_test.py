@@ -45,7 +45,7 @@ def make_report(method, label, profile, accuracy):
         masks_after={"fc1/kernel": np.eye(3, dtype=bool)},
     )
     files = artefacts.ModelFiles(
-        pathlib.Path("a.keras"), pathlib.Path("b"), 10, 1_000, 300, 1e-7
+        pathlib.Path("a.keras"), pathlib.Path("b"), 10, 1_000, 1e-7
     )
     return report.Report(result, files)
 

@@ -1,6 +1,5 @@
 """What one example of a model's input looks like."""
 
-import inspect
 from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +8,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_rigl.integration.flavour import Flavour
+from tf_rigl.integration.model_call import call_arguments
+from tf_rigl.integration.model_call import is_shape
 
 Shape = tuple[int | None, ...]
 
@@ -44,7 +45,7 @@ def one_example(flavour: Flavour, model: Any, inputs: Any = None) -> Example:
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
     if inputs is not None:
-        arguments, keywords = _arguments(model, inputs)
+        arguments, keywords = call_arguments(model, inputs)
     elif remembered is not None:
         arguments, keywords = remembered
     else:
@@ -76,33 +77,8 @@ def as_shape(value: Any) -> Shape | None:
     return None if shape.rank is None else tuple(shape.as_list())
 
 
-def _arguments(
-    model: Any, inputs: Any
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """What `inputs` is to the model's `call`: its first argument or all."""
-    names = list(inspect.signature(model.call).parameters)
-    if (
-        isinstance(inputs, Mapping)
-        and names[0] in inputs
-        and set(inputs) <= set(names)
-    ):
-        others = {name: inputs[name] for name in inputs if name != names[0]}
-        return (inputs[names[0]],), others
-    return (inputs,), {}
-
-
-def _is_shape(value: Any) -> bool:
-    if isinstance(value, tf.TensorShape):
-        return True
-    return (
-        isinstance(value, (list, tuple))
-        and len(value) > 0
-        and all(size is None or isinstance(size, int) for size in value)
-    )
-
-
 def _is_leaf(value: Any) -> bool:
-    return value is None or _is_shape(value) or hasattr(value, "shape")
+    return value is None or is_shape(value) or hasattr(value, "shape")
 
 
 def _leaves_of(
@@ -133,7 +109,7 @@ def _fixed_batch(leaves: list[Any]) -> int:
     """The batch size that the model insists on, else 1."""
     for leaf in leaves:
         # A bare shape is that of the batch that was seen first.
-        if leaf is not None and not _is_shape(leaf):
+        if leaf is not None and not is_shape(leaf):
             shape = as_shape(leaf.shape)
             if shape and shape[0]:
                 return shape[0]
@@ -169,7 +145,7 @@ def _specify_leaf(leaf: Any, batch: int, dtype: tf.DType) -> Any:
         leaf, (tf.RaggedTensorSpec, tf.SparseTensorSpec)
     ):
         return leaf
-    bare = _is_shape(leaf)
+    bare = is_shape(leaf)
     shape = as_shape(leaf if bare else leaf.shape)
     if shape:
         shape = (batch, *shape[1:])

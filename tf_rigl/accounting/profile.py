@@ -1,6 +1,5 @@
 """Counts what a model costs."""
 
-import collections
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -16,11 +15,11 @@ from tf_rigl.accounting.tally import Tally
 from tf_rigl.accounting.trace import trace
 from tf_rigl.integration import tree
 from tf_rigl.integration.deferred import complete
-from tf_rigl.integration.eligibility import own_sparsifiable_weights
 from tf_rigl.integration.flavour import Flavour
 from tf_rigl.integration.flavour import model_flavour
 from tf_rigl.integration.flavour import plain_class
 from tf_rigl.integration.masked_weight import masked_weights
+from tf_rigl.integration.weight_names import named_weights
 
 
 def profile(model: Any, inputs: Any = None) -> ModelProfile:
@@ -133,7 +132,7 @@ def _rows(
     seen: set[int] = set()
     for node in tree.walk(flavour, model):
         layer_class = plain_class(node.layer).__name__
-        for name, variable in _named_weights(flavour, node.layer):
+        for name, variable, _ in named_weights(flavour, node.layer):
             if id(variable) in seen:
                 continue
             seen.add(id(variable))
@@ -170,21 +169,6 @@ def _products_row(
         macs=products,
         dense_macs=products,
     )
-
-
-def _named_weights(flavour: Flavour, layer: Any) -> Iterator[tuple[str, Any]]:
-    """A layer's own weights, each under a name of its own."""
-    attributes = {
-        id(weight.variable): weight.name
-        for weight in own_sparsifiable_weights(layer)
-    }
-    counts: collections.Counter[str] = collections.Counter()
-    for variable in flavour.own_weights(layer):
-        last = variable.name.rpartition("/")[2].partition(":")[0]
-        name = attributes.get(id(variable), last)
-        number = counts[name]
-        counts[name] += 1
-        yield (f"{name}_{number}" if number else name), variable
 
 
 def _uncounted(

@@ -1,7 +1,6 @@
 """Calls a model symbolically and leaves no trace of it."""
 
 import contextlib
-import inspect
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -10,9 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.accounting.example import Example
-
-# What Keras 2 notes at the first call, for saving.
-NOTES = ("_saved_model_inputs_spec", "_saved_model_arg_spec")
+from tf_rigl.integration.model_call import inference_keywords
+from tf_rigl.integration.model_call import notes_kept
 
 
 def trace(
@@ -29,17 +27,13 @@ def trace(
         example: what the model is called on.
         before: called right before the model, maybe more than once.
     """
-    training = (
-        {"training": False}
-        if "training" in inspect.signature(model.call).parameters
-        else {}
-    )
+    training = inference_keywords(model)
 
     def call(*arguments: Any, **keywords: Any) -> None:
         before()
         model(*arguments, **{**keywords, **training})
 
-    with _notes_kept(layers), _functions_inlined():
+    with notes_kept(layers), _functions_inlined():
         tf.function(call, autograph=False).get_concrete_function(
             *example.arguments, **example.keywords
         )
@@ -60,19 +54,3 @@ def _functions_inlined() -> Iterator[None]:
         yield
     finally:
         tf.config.run_functions_eagerly(before)
-
-
-@contextlib.contextmanager
-def _notes_kept(layers: Sequence[Any]) -> Iterator[None]:
-    """Keeps what the layers have noted about earlier calls."""
-    before = [
-        (layer, name, vars(layer)[name])
-        for layer in layers
-        for name in NOTES
-        if name in vars(layer)
-    ]
-    try:
-        yield
-    finally:
-        for layer, name, value in before:
-            object.__setattr__(layer, name, value)

@@ -1,16 +1,13 @@
 """Writes a trained model to disk and proves that it can be served.
 
-The sparse model goes to a `.keras` file, from which training can go on. The
-stripped model goes to a SavedModel, which needs nothing of this library; it
-is loaded back and its outputs are compared with those of the sparse model.
+The model goes to a `.keras` file, from which training can go on, and to a
+SavedModel, which needs nothing of this library; that is loaded back and its
+outputs are compared with those of the model.
 """
 
-import contextlib
-import io
 import json
 import os
 import pathlib
-import zipfile
 from typing import Any
 from typing import NamedTuple
 
@@ -29,21 +26,16 @@ class ModelFiles(NamedTuple):
     saved_model: pathlib.Path  # folder
     checkpoint_bytes: int
     saved_model_bytes: int
-    saved_model_zipped_bytes: int
     largest_difference: float  # of the logits, SavedModel against model
 
 
 def write_model(
-    model: Any,
-    is_sparse: bool,
-    images: np.ndarray,
-    folder: pathlib.Path,
+    model: Any, images: np.ndarray, folder: pathlib.Path
 ) -> ModelFiles:
     """Saves and exports a model, loads the export back and compares.
 
     Args:
-        model: The trained model. If it is sparse it is stripped in place.
-        is_sparse: Whether the model is masked.
+        model: The trained model, sparse or dense.
         images: uint8 `[examples, 28, 28]`, the inputs of the comparison.
         folder: Where to write; made if missing.
 
@@ -56,10 +48,7 @@ def write_model(
     inputs = tf.constant(images, tf.float32) / 255.0
     expected = model(inputs, training=False)
     model.save(checkpoint)
-    plain = tf_rigl.strip(model) if is_sparse else model
-    # Both flavours announce every export at length on standard output.
-    with contextlib.redirect_stdout(io.StringIO()):
-        plain.export(str(saved_model))
+    exported = tf_rigl.export_saved_model(model, saved_model, overwrite=True)
     # Bound to a name: its functions don't keep its variables alive.
     loaded = tf.saved_model.load(str(saved_model))
     served = loaded.serve(inputs)
@@ -67,24 +56,9 @@ def write_model(
         checkpoint=checkpoint,
         saved_model=saved_model,
         checkpoint_bytes=checkpoint.stat().st_size,
-        saved_model_bytes=folder_bytes(saved_model),
-        saved_model_zipped_bytes=zipped_bytes(saved_model),
+        saved_model_bytes=exported.folder_bytes,
         largest_difference=float(tf.reduce_max(tf.abs(served - expected))),
     )
-
-
-def folder_bytes(folder: pathlib.Path) -> int:
-    """Adds up the sizes of the files below a folder."""
-    return sum(file.stat().st_size for file in _files(folder))
-
-
-def zipped_bytes(folder: pathlib.Path) -> int:
-    """Size of a zip archive (deflate) of a folder, which is not kept."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in _files(folder):
-            archive.write(file, file.relative_to(folder))
-    return buffer.tell()
 
 
 def write_json(path: pathlib.Path, content: Any) -> None:
@@ -97,7 +71,3 @@ def write_text(path: pathlib.Path, content: str) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     aside.write_text(content, encoding="utf-8")
     os.replace(aside, path)
-
-
-def _files(folder: pathlib.Path) -> list[pathlib.Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -199,11 +199,8 @@ def _train_one(
             )
         ],
     )
-    is_sparse = methods.METHODS[method].is_sparse
-    files = artefacts.write_model(
-        result.model, is_sparse, digits.test_images, folder
-    )
-    if is_sparse:
+    files = artefacts.write_model(result.model, digits.test_images, folder)
+    if methods.METHODS[method].is_sparse:
         _draw(result, folder)
     return report.Report(result, files)
 

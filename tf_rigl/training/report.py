@@ -93,18 +93,12 @@ MEASURES: tuple[Measure, ...] = (
         _count,
         _ratio,
     ),
-    Measure(
-        "SavedModel zipped, bytes",
-        lambda r: r.files.saved_model_zipped_bytes,
-        _count,
-        _ratio,
-    ),
     Measure("Training time", lambda r: r.result.seconds, _seconds, _ratio),
 )
 FOOTNOTE = (
     "FLOPs: inference on one image; training for the whole run. "
-    "Packed: 32 bits a non-zero, one bit a position. A SavedModel stores "
-    "zeros too; Keras 3 stores each variable twice in it."
+    "Packed weights: 32 bits a non-zero, one bit a position; the SavedModel "
+    "stores positions in fewer bits, and its graph."
 )
 
 
@@ -199,7 +193,6 @@ def _run_record(report: Report) -> dict[str, Any]:
         "files": {
             "checkpoint_bytes": files.checkpoint_bytes,
             "saved_model_bytes": files.saved_model_bytes,
-            "saved_model_zipped_bytes": files.saved_model_zipped_bytes,
             "largest_difference": files.largest_difference,
         },
         "history": dict(result.history),

@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Bytes on disk of sparse networks as SavedModels.
+
+Sparsifies each network (ERK, random weights) and writes it in each way; the
+size is that of all files of the folder. For comparison:
+
+* dense: a plain SavedModel, and what gzip and zstd make of its files (zstd
+  where Python or the package `zstandard` has it),
+* the bound: 32 bits a connection and n · H(density) bits for the positions of
+  the n elements of each sparse weight, 4 bytes for each element of the rest.
+
+Usage: python benchmarks/export_size.py [--network=NAME] [--sparsity=0.9]
+"""
+
+import contextlib
+import importlib
+import math
+import pathlib
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from typing import Any
+from typing import Protocol
+
+import keras
+from absl import app
+from absl import flags
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import tf_rigl
+from benchmarks import measure
+from tf_rigl.export.saved_model import export_saved_model
+from tf_rigl.models import mlp
+
+NETWORKS = {
+    "resnet50": lambda: keras.applications.ResNet50(weights=None),
+    "mobilenet": lambda: keras.applications.MobileNet(weights=None),
+    "lenet_300_100": lambda: mlp.lenet_300_100(keras, (28, 28), 10),
+}
+_LARGE = ["resnet50", "mobilenet"]
+# Arguments of `export_saved_model`.
+EXPORTS: dict[str, dict[str, Any]] = {
+    "bit_mask": {"compression": "bit_mask"},
+    "gaps": {"compression": "gaps"},
+    "smallest": {},
+    "smallest, float16": {"values": "float16"},
+    "smallest, int8": {"values": "int8"},
+}
+_CHUNK = 1 << 20
+
+
+class Compressor(Protocol):
+    """What gzip and zstd have in common."""
+
+    def compress(self, data: bytes) -> bytes:
+        """Takes data in, gives some out."""
+        ...
+
+    def flush(self) -> bytes:
+        """Gives out what is left."""
+        ...
+
+
+def define_flags() -> None:
+    """Defines the flags of this program."""
+    measure.define_flags(rounds=1)
+    flags.DEFINE_multi_enum("network", _LARGE, [*NETWORKS], "What to export.")
+    flags.DEFINE_multi_float(
+        "sparsity", [0.8, 0.9, 0.95, 0.98], "How sparse it is."
+    )
+
+
+def measure_network(network: str, sparsity: float) -> dict[str, int]:
+    """Bytes of each artefact and of the bound."""
+    keras.backend.clear_session()
+    model = tf_rigl.sparsify(NETWORKS[network](), sparsity)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        plain = folder / "plain"
+        sizes = {
+            "dense": export_saved_model(model, plain, None).folder_bytes,
+            **{
+                method: _compressed_bytes(plain, compressor)
+                for method, compressor in _compressors()
+            },
+        }
+        for number, (method, arguments) in enumerate(EXPORTS.items()):
+            report = export_saved_model(
+                model, folder / str(number), **arguments
+            )
+            sizes[method] = report.folder_bytes
+    sizes["bound, float32"] = _bound(model)
+    return sizes
+
+
+def _compressors() -> Iterator[tuple[str, Compressor]]:
+    """gzip, and zstd where there is one, at their default levels."""
+    yield "dense, gzip", zlib.compressobj(wbits=31)
+    with contextlib.suppress(ImportError):
+        zstd = importlib.import_module("compression.zstd")
+        yield "dense, zstd", zstd.ZstdCompressor()
+        return
+    with contextlib.suppress(ImportError):
+        zstandard = importlib.import_module("zstandard")
+        yield "dense, zstd", zstandard.ZstdCompressor().compressobj()
+
+
+def _compressed_bytes(folder: pathlib.Path, compressor: Compressor) -> int:
+    """Size of all files of a folder, compressed as one."""
+    size = 0
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            with file.open("rb") as opened:
+                while chunk := opened.read(_CHUNK):
+                    size += len(compressor.compress(chunk))
+    return size + len(compressor.flush())
+
+
+def _bound(model: Any) -> int:
+    bits = 0.0
+    for row in tf_rigl.profile(model).rows:
+        bits += 32 * row.nonzeros
+        if 0 < row.nonzeros < row.parameters:
+            density = row.nonzeros / row.parameters
+            bits -= row.parameters * (
+                density * math.log2(density)
+                + (1 - density) * math.log2(1 - density)
+            )
+    return math.ceil(bits / 8)
+
+
+def report(network: str, sizes: dict[float, dict[str, int]]) -> None:
+    """Prints the table of one network."""
+    first = next(iter(sizes.values()))
+    rows = []
+    for method in first:
+        row = [method]
+        for one in sizes.values():
+            share = one[method] / one["dense"]
+            row += [f"{one[method] / 1e6:,.3f}", f"{share:.1%}"]
+        rows.append(row)
+    header = [""]
+    for sparsity in sizes:
+        header += [f"{sparsity:.0%} sparse, MB", "of dense"]
+    measure.print_table(network, header, rows)
+
+
+def main(arguments: list[str]) -> None:
+    del arguments
+    settings = {
+        "networks": flags.FLAGS.network,
+        "sparsities": flags.FLAGS.sparsity,
+    }
+    measure.print_environment(settings)
+    results: dict[str, dict[float, dict[str, int]]] = {}
+    for network in flags.FLAGS.network:
+        results[network] = {}
+        for sparsity in flags.FLAGS.sparsity:
+            results[network][sparsity] = measure_network(network, sparsity)
+        report(network, results[network])
+    measure.write_json(flags.FLAGS.json, settings, results)
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)

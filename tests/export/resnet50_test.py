@@ -1,0 +1,39 @@
+"""What exports promise of ResNet-50."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_rigl
+from tests.core.packing.support import entropy_bytes
+from tests.export import support
+from tf_rigl.export.saved_model import export_saved_model
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("sparsity", [0.8, 0.9, 0.95, 0.98, 0.99])
+def test_sizes_and_outputs(keras3, sparsity, tmp_path):
+    model = keras3.applications.ResNet50(weights=None)
+    tf_rigl.sparsify(model, sparsity)
+    masks = tf_rigl.masks(model)
+    masks = {path: one for path, one in masks.items() if not one.all()}
+    nonzeros = sum(int(one.sum()) for one in masks.values())
+    elements = sum(one.size for one in masks.values())
+    dense = tf_rigl.profile(model).parameters - elements
+    small = export_saved_model(model, tmp_path / "smallest")
+    large = export_saved_model(model, tmp_path / "bit_mask", "bit_mask")
+    bound = 4 * nonzeros + elements / 8 + 4 * dense
+    if sparsity <= 0.9:
+        assert large.folder_bytes <= 1.02 * bound
+    assert small.folder_bytes <= large.folder_bytes
+    packed = sum(row.bytes for row in small.rows if row.path in masks)
+    entropy = sum(entropy_bytes(one) for one in masks.values())
+    assert packed <= 1.03 * (4 * nonzeros + entropy)
+    # In practice, a fifth of that.
+    assert packed <= 1.006 * (4 * nonzeros + entropy)
+    images = np.random.default_rng(0).random((2, 224, 224, 3), np.float32)
+    expected = support.infer(model, tf.constant(images))
+    for name in ("smallest", "bit_mask"):
+        loaded = tf.saved_model.load(str(tmp_path / name))
+        support.assert_same(loaded.serve(images), expected)

@@ -1,0 +1,67 @@
+"""What the tests of exports share."""
+
+import numpy as np
+import tensorflow as tf
+
+import tf_rigl
+from tests.integration import zoo
+from tf_rigl.integration.flavour import flavour_of
+from tf_rigl.integration.masked_weight import masked_weights
+
+
+def sparse_model(keras, name="sequential", sparsity=0.8):
+    """A model of the zoo with random weights, biases too, none of them 0."""
+    model = tf_rigl.sparsify(zoo.build(name, keras), sparsity)
+    randomize(model)
+    return model
+
+
+def randomize(model, seed=0):
+    """Gives all floating weights random values, zeros where masked."""
+    flavour = flavour_of(model)
+    random = np.random.default_rng(seed)
+    masks = {id(one.raw): one.mask.numpy() for one in masked_weights(model)}
+    for variable in model.variables:
+        raw = flavour.raw(variable)
+        if not raw.dtype.is_floating:
+            continue
+        # Variances are positive.
+        values = random.uniform(0.1, 1, raw.shape)
+        raw.assign(np.where(masks.get(id(raw), True), values, 0))
+
+
+def batch(name="sequential", examples=4, seed=0):
+    """Inputs for a model of the zoo."""
+    shape = (examples, *zoo.INPUT_SHAPES[name])
+    values = np.random.default_rng(seed).normal(size=shape)
+    return tf.constant(values, tf.float32)
+
+
+def infer(model, inputs):
+    """The outputs of a model, computed as an artefact does.
+
+    In a graph for batches of any size: with the size known, TensorFlow may
+    choose other kernels.
+    """
+    function = tf.function(lambda inputs: model(inputs, training=False))
+    specification = tf.nest.map_structure(
+        lambda one: tf.TensorSpec([None, *one.shape[1:]], one.dtype), inputs
+    )
+    return function.get_concrete_function(specification)(inputs)
+
+
+def weights_of(model):
+    """Copies of all weights."""
+    return [np.array(one) for one in model.get_weights()]
+
+
+def assert_same(first, second):
+    """Structures of tensors are equal bit for bit."""
+    tf.nest.assert_same_structure(first, second)
+    for one, other in zip(
+        tf.nest.flatten(first), tf.nest.flatten(second), strict=True
+    ):
+        one, other = np.asarray(one), np.asarray(other)
+        assert one.dtype == other.dtype
+        assert one.shape == other.shape
+        assert one.tobytes() == other.tobytes()

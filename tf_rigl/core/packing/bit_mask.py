@@ -1,0 +1,48 @@
+"""One bit for each element."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.core.kernel_layout import KernelLayout
+from tf_rigl.core.packing import bits
+from tf_rigl.core.packing.corruption import check
+from tf_rigl.core.packing.encoding import MaskEncoding
+
+
+class BitMask(MaskEncoding):
+    """One bit for each element, in C order; the last byte ends with zeros."""
+
+    name = "bit_mask"
+    graph_bytes = 3000
+
+    def encode(
+        self, mask: np.ndarray, layout: KernelLayout | None = None
+    ) -> bytes:
+        """ceil(elements / 8) bytes."""
+        del layout
+        return bits.pack_bits(mask)
+
+    def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
+        """Checks the length and the bits beyond the last element."""
+        elements = math.prod(shape)
+        check(
+            len(data) == bits.plane_bytes(elements),
+            f"A bit mask of shape {tuple(shape)} must have "
+            f"{bits.plane_bytes(elements)} bytes.",
+            f"{len(data)} bytes",
+        )
+        mask = bits.unpack_bits(data)
+        check(
+            not mask[elements:].any(),
+            "A bit mask must end with zeros.",
+            f"ones beyond element {elements}",
+        )
+        return mask[:elements].astype(bool).reshape(shape)
+
+    def graph_positions(self, data: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+        """The ones among the bits."""
+        del kept
+        return tf.squeeze(tf.where(bits.graph_unpack_bits(data)), 1)

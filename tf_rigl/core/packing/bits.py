@@ -1,0 +1,113 @@
+"""Bits and fields of several bits, packed into bytes: NumPy and graph ops.
+
+The first bit is the lowest of the first byte. Fields of `width` bits are
+stored as `width` planes: the lowest bits of all fields, padded to whole
+bytes, then the second-lowest, and so on. So they unpack with few operations,
+none of which depends on the width.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+# The widest fields, those of positive int32 numbers.
+WIDEST = 31
+
+
+def pack_bits(bits: np.ndarray) -> bytes:
+    """Packs bools, padded with zeros to whole bytes.
+
+    >>> pack_bits(np.array([True, False, False, True])).hex()
+    '09'
+    """
+    return np.packbits(bits.ravel(), bitorder="little").tobytes()
+
+
+def unpack_bits(data: bytes) -> np.ndarray:
+    """The inverse of `pack_bits`: uint8 [8 · bytes], each 0 or 1."""
+    return np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+
+
+def plane_bytes(count: int) -> int:
+    """Bytes of one bit of each of `count` fields."""
+    return -(-count // 8)
+
+
+def pack_fields(fields: np.ndarray, width: int) -> bytes:
+    """Packs integers below 2 ** width.
+
+    Args:
+        fields: int64 [count].
+        width: bits of each, from 0 to `WIDEST`.
+
+    Returns:
+        width · ceil(count / 8) bytes.
+    """
+    return b"".join(
+        pack_bits((fields >> place) & 1 == 1) for place in range(width)
+    )
+
+
+def unpack_fields(data: bytes, width: int, count: int) -> np.ndarray:
+    """The inverse of `pack_fields`: int64 [count].
+
+    Args:
+        data: exactly as many bytes as `pack_fields` gives.
+        width: bits of each field.
+        count: number of fields.
+    """
+    fields = np.zeros(count, np.int64)
+    size = plane_bytes(count)
+    for place in range(width):
+        plane = unpack_bits(data[place * size : (place + 1) * size])[:count]
+        fields |= plane.astype(np.int64) << place
+    return fields
+
+
+def graph_unpack_bits(data: tf.Tensor) -> tf.Tensor:
+    """`unpack_bits` as graph ops.
+
+    Args:
+        data: uint8 [bytes].
+
+    Returns:
+        bool tensor of shape [8 · bytes].
+    """
+    places = tf.constant([1 << place for place in range(8)], tf.uint8)
+    chosen = tf.bitwise.bitwise_and(tf.expand_dims(data, 1), places)
+    return tf.reshape(tf.cast(chosen, tf.bool), [-1])
+
+
+def graph_unpack_fields(
+    data: tf.Tensor, width: tf.Tensor, count: tf.Tensor
+) -> tf.Tensor:
+    """`unpack_fields` as graph ops.
+
+    Args:
+        data: uint8 [width · ceil(count / 8)].
+        width: int64 scalar.
+        count: int64 scalar.
+
+    Returns:
+        int64 tensor of shape [count].
+    """
+    padded = (count + 7) // 8 * 8
+    planes = tf.reshape(graph_unpack_bits(data), [width, padded])
+    places = tf.bitwise.left_shift(1, tf.cast(tf.range(width), tf.int32))
+    fields = tf.cast(planes, tf.int32) * tf.expand_dims(places, 1)
+    return tf.cast(
+        tf.slice(tf.reduce_sum(fields, axis=0), [0], [count]), tf.int64
+    )
+
+
+def graph_integers(data: tf.Tensor, count: int) -> list[tf.Tensor]:
+    """The int64 little-endian numbers that data begin with.
+
+    Args:
+        data: uint8 [bytes].
+        count: of the numbers.
+
+    Returns:
+        int64 scalars.
+    """
+    head = tf.reshape(tf.slice(data, [0], [8 * count]), [count, 8])
+    return tf.unstack(tf.bitcast(head, tf.int64))

@@ -1,0 +1,125 @@
+"""Which blocks of a weight are kept, where whole blocks are."""
+
+import math
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.core.kernel_layout import KernelLayout
+from tf_rigl.core.packing import gaps
+from tf_rigl.core.packing import layout_header
+from tf_rigl.core.packing.bits import graph_integers
+from tf_rigl.core.packing.corruption import check
+from tf_rigl.core.packing.encoding import MaskEncoding
+from tf_rigl.core.packing.encoding import default_layout
+from tf_rigl.core.packing.encoding import mask_of_positions
+
+_BLOCK = struct.Struct("<3q")
+
+
+class BlockMask(MaskEncoding):
+    """The blocks that are kept, as `gaps` among all blocks.
+
+    The layout; the block's size along positions, inputs and units, int64;
+    the packed gaps. The block is the largest one that fits the mask, whatever
+    structure it was made with; blocks at the ends may be cut off, as those of
+    `structures.Block` and `structures.Channel` are.
+    """
+
+    name = "block_mask"
+    graph_bytes = 18000
+
+    def encode(
+        self, mask: np.ndarray, layout: KernelLayout | None = None
+    ) -> bytes | None:
+        """None where the largest block is a single element."""
+        layout = layout or default_layout(mask.shape)
+        seen = layout_header.view(mask, layout)
+        block = largest_block(seen)
+        if math.prod(block) <= 1:
+            return None
+        grid = seen[:: block[0], :: block[1], :: block[2]]
+        return b"".join(
+            [
+                layout_header.pack(layout),
+                _BLOCK.pack(*block),
+                gaps.Gaps().encode(grid),
+            ]
+        )
+
+    def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
+        """Checks layout and block, then reads the gaps among the blocks."""
+        layout, rest = layout_header.unpack(data, shape)
+        check(
+            len(rest) >= _BLOCK.size,
+            f"The size of a block must have {_BLOCK.size} bytes.",
+            f"{len(rest)} bytes",
+        )
+        block = _BLOCK.unpack(rest[: _BLOCK.size])
+        check(
+            all(
+                1 <= size <= max(most, 1)
+                for size, most in zip(block, layout.shape, strict=True)
+            ),
+            f"A block must fit a weight of {layout.shape}.",
+            f"block={block}",
+        )
+        grid_shape = [
+            -(-size // along)
+            for size, along in zip(layout.shape, block, strict=True)
+        ]
+        kept = gaps.decode_positions(rest[_BLOCK.size :], math.prod(grid_shape))
+        seen = mask_of_positions(kept, grid_shape)
+        for axis, (size, along) in enumerate(
+            zip(layout.shape, block, strict=True)
+        ):
+            seen = np.take(seen, np.arange(size) // along, axis)
+        return layout_header.unview(seen, layout)
+
+    def graph_positions(self, data: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+        """Fills the kept blocks."""
+        del kept
+        layout = layout_header.GraphLayout(data)
+        block = graph_integers(layout.rest, 3)
+        _, packed = tf.split(layout.rest, [_BLOCK.size, -1])
+        sizes = tf.unstack(layout.view, 3)
+        grid_shape = tf.stack(
+            [
+                (size + along - 1) // along
+                for size, along in zip(sizes, block, strict=True)
+            ]
+        )
+        blocks = gaps.graph_positions(packed)
+        seen = tf.raw_ops.SparseToDense(
+            sparse_indices=blocks,
+            output_shape=tf.reshape(tf.reduce_prod(grid_shape), [1]),
+            sparse_values=True,
+            default_value=False,
+        )
+        seen = tf.reshape(seen, grid_shape)
+        for axis, (size, along) in enumerate(zip(sizes, block, strict=True)):
+            seen = tf.gather(seen, tf.range(size) // along, axis=axis)
+        return layout.positions(seen)
+
+
+def largest_block(mask: np.ndarray) -> tuple[int, int, int]:
+    """The largest block by which a mask is true or false as a whole.
+
+    Args:
+        mask: bool [positions, inputs, units].
+
+    Returns:
+        Its size along each axis, all of the axis where the mask does not
+        change along it.
+    """
+    return _period(mask, 0), _period(mask, 1), _period(mask, 2)
+
+
+def _period(mask: np.ndarray, axis: int) -> int:
+    """The largest size whose multiples are all places where it changes."""
+    size = mask.shape[axis]
+    mask = np.moveaxis(mask, axis, 0)
+    changes = 1 + np.flatnonzero((mask[1:] != mask[:-1]).any(axis=(1, 2)))
+    return math.gcd(*changes.tolist()) or max(size, 1)

@@ -1,0 +1,115 @@
+"""What an encoding of masks is to the rest of the library."""
+
+import abc
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.core.kernel_layout import KernelLayout
+from tf_rigl.core.kernel_layout import axes_layout
+
+
+class MaskEncoding(abc.ABC):
+    """A way to store which elements of a weight are kept.
+
+    Positions are flat, in C order; what is kept is stored elsewhere, see
+    `values`. Each encoding is read in two ways: by NumPy, which checks
+    everything, and by graph ops that any TensorFlow has, so that a
+    SavedModel can decode itself.
+    """
+
+    # The name under which arguments, files and reports know it.
+    name: ClassVar[str]
+    # What the graph ops take in a SavedModel, about.
+    graph_bytes: ClassVar[int]
+
+    @abc.abstractmethod
+    def encode(
+        self, mask: np.ndarray, layout: KernelLayout | None = None
+    ) -> bytes | None:
+        """Packs a mask.
+
+        Args:
+            mask: bool array of any shape, true where an element is kept.
+            layout: how structures see the weight; by default the last axis
+                holds the units and the one before it the inputs.
+
+        Returns:
+            The packed mask, None where the encoding cannot express it.
+        """
+
+    @abc.abstractmethod
+    def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
+        """The inverse of `encode`.
+
+        What is allocated is bounded by the shape and the length of the data,
+        whatever the data say.
+
+        Args:
+            data: the packed mask.
+            shape: of the mask.
+
+        Returns:
+            bool array of the shape.
+
+        Raises:
+            CorruptDataError: where the data are no mask of this shape.
+        """
+
+    @abc.abstractmethod
+    def graph_positions(self, data: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+        """The positions of the kept elements, by graph ops.
+
+        Args:
+            data: uint8 [bytes], the packed mask.
+            kept: int64 scalar, the number of kept elements.
+
+        Returns:
+            int64 tensor of shape [kept], increasing.
+        """
+
+    def graph_place(
+        self,
+        data: tf.Tensor,
+        values: tf.Tensor,
+        size: tf.Tensor,
+    ) -> tf.Tensor:
+        """Puts the values of the kept elements in their places.
+
+        Args:
+            data: uint8 [bytes], the packed mask.
+            values: [kept elements], of any numeric dtype.
+            size: int64 scalar, at least the number of elements.
+
+        Returns:
+            Tensor of shape [size], flat, zero elsewhere.
+        """
+        kept = tf.size(values, tf.int64)
+        return tf.raw_ops.SparseToDense(
+            sparse_indices=self.graph_positions(data, kept),
+            output_shape=tf.reshape(size, [1]),
+            sparse_values=values,
+            default_value=tf.zeros([], values.dtype),
+            # Positions that are out of order are an error, not a surprise.
+            validate_indices=True,
+        )
+
+
+def default_layout(shape: Sequence[int]) -> KernelLayout:
+    """The layout of a weight of which nothing else is known."""
+    rank = len(shape)
+    if rank < 2:
+        return axes_layout(shape, list(range(rank)), [])
+    return axes_layout(shape, [rank - 2], [rank - 1])
+
+
+def mask_of_positions(
+    positions: np.ndarray, shape: Sequence[int]
+) -> np.ndarray:
+    """The mask of a shape that is true at flat positions."""
+    mask = np.zeros(math.prod(shape), bool)
+    mask[positions] = True
+    return mask.reshape(shape)

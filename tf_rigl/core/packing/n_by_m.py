@@ -1,0 +1,159 @@
+"""Which n of each m inputs are kept, where that is so everywhere."""
+
+import functools
+import math
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.core.kernel_layout import KernelLayout
+from tf_rigl.core.packing import bits
+from tf_rigl.core.packing import layout_header
+from tf_rigl.core.packing.corruption import check
+from tf_rigl.core.packing.encoding import MaskEncoding
+from tf_rigl.core.packing.encoding import default_layout
+
+LARGEST_GROUP = 16
+_GROUP = struct.Struct("<2q")
+
+
+class NByMIndices(MaskEncoding):
+    """A number for each group of m inputs, which says what it keeps.
+
+    The layout; n and m, int64; for each group the rank of its pattern among
+    the choices of n out of m, in increasing order of their bits, as fields of
+    as many bits as the largest rank has. 2:4 takes 3 bits for 4 elements.
+    Groups come in the order of positions, groups of inputs, units.
+
+    The smallest m that fits the mask is taken, up to 16.
+    """
+
+    name = "n_by_m"
+    graph_bytes = 15000
+
+    def encode(
+        self, mask: np.ndarray, layout: KernelLayout | None = None
+    ) -> bytes | None:
+        """None where groups differ in what they keep, or keep all."""
+        layout = layout or default_layout(mask.shape)
+        seen = layout_header.view(mask, layout)
+        group = _group(seen)
+        if group is None:
+            return None
+        n, m = group
+        codes = _codes(_groups(seen, m))
+        ranks = np.searchsorted(patterns(n, m), codes.ravel())
+        return b"".join(
+            [
+                layout_header.pack(layout),
+                _GROUP.pack(n, m),
+                bits.pack_fields(ranks, _width(n, m)),
+            ]
+        )
+
+    def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
+        """Checks layout, group, length and that each rank is one."""
+        layout, rest = layout_header.unpack(data, shape)
+        check(
+            len(rest) >= _GROUP.size,
+            f"n and m must have {_GROUP.size} bytes.",
+            f"{len(rest)} bytes",
+        )
+        n, m = _GROUP.unpack(rest[: _GROUP.size])
+        positions, inputs, units = layout.shape
+        check(
+            1 <= n < m <= LARGEST_GROUP and inputs % m == 0,
+            f"n must be less than m, at most {LARGEST_GROUP}, which divides "
+            f"{inputs} inputs.",
+            f"n={n}, m={m}",
+        )
+        groups = positions * (inputs // m) * units
+        size = _width(n, m) * bits.plane_bytes(groups)
+        check(
+            len(rest) == _GROUP.size + size,
+            f"{groups} groups must have {size} bytes.",
+            f"{len(rest) - _GROUP.size} bytes",
+        )
+        ranks = bits.unpack_fields(rest[_GROUP.size :], _width(n, m), groups)
+        codes = patterns(n, m)
+        check(
+            ranks.max(initial=0) < codes.size,
+            f"There are {codes.size} patterns of {n}:{m}.",
+            f"number {ranks.max(initial=0)}",
+        )
+        chosen = codes[ranks].reshape(-1, 1, units)
+        rows = chosen >> np.arange(m)[:, np.newaxis] & 1
+        return layout_header.unview(
+            rows.astype(bool).reshape(layout.shape), layout
+        )
+
+    def graph_positions(self, data: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+        """Looks the patterns up."""
+        del kept
+        layout = layout_header.GraphLayout(data)
+        n, m = bits.graph_integers(layout.rest, 2)
+        positions, inputs, units = tf.unstack(layout.view, 3)
+        groups = positions * (inputs // m) * units
+        _, fields = tf.split(layout.rest, [_GROUP.size, -1])
+        # The data have as many planes as fields have bits.
+        width = tf.size(fields, tf.int64) // ((groups + 7) // 8)
+        ranks = bits.graph_unpack_fields(fields, width, groups)
+        chosen = tf.reshape(
+            tf.gather(_graph_patterns(n, m), ranks), [-1, 1, units]
+        )
+        places = tf.range(m)[:, tf.newaxis]
+        rows = tf.bitwise.bitwise_and(
+            tf.bitwise.right_shift(chosen, places), tf.ones([], tf.int64)
+        )
+        return layout.positions(tf.reshape(tf.cast(rows, tf.bool), layout.view))
+
+
+@functools.cache
+def patterns(n: int, m: int) -> np.ndarray:
+    """The numbers below 2 ** m with n bits set: int64, increasing."""
+    codes = np.arange(1 << m, dtype=np.uint32)
+    ones = np.unpackbits(codes.view(np.uint8)).reshape(-1, 32).sum(axis=1)
+    return np.flatnonzero(ones == n)
+
+
+def _graph_patterns(n: tf.Tensor, m: tf.Tensor) -> tf.Tensor:
+    """`patterns` as graph ops."""
+    size = tf.bitwise.left_shift(tf.ones([], tf.int64), m)
+    ones = tf.raw_ops.PopulationCount(x=tf.range(size))
+    return tf.where(tf.equal(tf.cast(ones, tf.int64), n))[:, 0]
+
+
+def _width(n: int, m: int) -> int:
+    """Bits of the largest rank."""
+    return (math.comb(m, n) - 1).bit_length()
+
+
+def _group(mask: np.ndarray) -> tuple[int, int] | None:
+    """The smallest m whose groups all keep the same number, and that."""
+    inputs = mask.shape[1]
+    for m in range(2, min(inputs, LARGEST_GROUP) + 1):
+        if inputs % m or not mask.size:
+            continue
+        groups = _groups(mask, m)
+        n = int(groups[0, :, 0].sum())
+        # Nearly every other mask is told apart by a few groups.
+        for some in (groups[:8], groups):
+            if not 0 < n < m or (some.sum(axis=1, dtype=np.uint8) != n).any():
+                break
+        else:
+            return n, m
+    return None
+
+
+def _groups(mask: np.ndarray, m: int) -> np.ndarray:
+    """[positions, inputs, units] as [positions · inputs / m, m, units]."""
+    return mask.reshape(-1, m, mask.shape[2])
+
+
+def _codes(groups: np.ndarray) -> np.ndarray:
+    """The m bits of each group as a number: int64 [.., units]."""
+    packed = np.packbits(groups, axis=1, bitorder="little").astype(np.int64)
+    places = 8 * np.arange(packed.shape[1])[:, np.newaxis]
+    return (packed << places).sum(axis=1)

@@ -1,0 +1,212 @@
+"""The values of kept elements, as they are or with fewer bits.
+
+A format says how values of a floating dtype are stored: `"float32"` keeps
+them as they are, bit for bit, in their own dtype; `"float16"` and
+`"bfloat16"` round them to the nearest; `"int8"` stores integers from -127 to
+127 and a float32 scale for each channel, its largest magnitude / 127.
+"""
+
+import dataclasses
+import math
+import struct
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.core.packing.bits import graph_integers
+from tf_rigl.core.packing.corruption import check
+
+Format = Literal["float32", "float16", "bfloat16", "int8"]
+FORMATS: tuple[Format, ...] = ("float32", "float16", "bfloat16", "int8")
+
+_LARGEST = 127
+_CHANNELS = struct.Struct("<2q")
+
+
+@dataclasses.dataclass(frozen=True)
+class Channels:
+    """Which channel the elements of a weight belong to.
+
+    Attributes:
+        count: number of channels.
+        inner: number of elements between one channel and the next, so that
+            element p belongs to channel p // inner % count.
+    """
+
+    count: int
+    inner: int
+
+    def of(self, positions: np.ndarray) -> np.ndarray:
+        """The channels of flat positions."""
+        return positions // self.inner % max(self.count, 1)
+
+
+def axis_channels(shape: Sequence[int], axis: int) -> Channels:
+    """The slices along an axis of a weight as its channels.
+
+    Args:
+        shape: the weight's; a scalar has one channel.
+        axis: of the channels, from 0; -1 for the last.
+    """
+    if not shape:
+        return Channels(1, 1)
+    axis %= len(shape)
+    return Channels(shape[axis], max(math.prod(shape[axis + 1 :]), 1))
+
+
+def pack(
+    values: np.ndarray,
+    positions: np.ndarray,
+    channels: Channels,
+    stored: Format,
+) -> bytes:
+    """Packs the values of kept elements.
+
+    Args:
+        values: floating, [kept elements].
+        positions: int64 [kept elements], flat.
+        channels: of the weight; only `"int8"` looks at them.
+        stored: the format.
+
+    Returns:
+        The bytes.
+
+    Raises:
+        ValueError: where a value is too large for the format, or not finite
+            where that is `"int8"`.
+    """
+    if stored == "float32":
+        return values.tobytes()
+    if stored == "int8":
+        return _pack_int8(values, channels.of(positions), channels)
+    with np.errstate(over="ignore"):
+        rounded = values.astype(_dtype_of(stored))
+    if (np.isinf(rounded) & np.isfinite(values)).any():
+        raise _unfit(values, stored)
+    return rounded.tobytes()
+
+
+def unpack(
+    data: bytes,
+    positions: np.ndarray,
+    channels: Channels,
+    stored: Format,
+    dtype: np.dtype,
+) -> np.ndarray:
+    """The inverse of `pack`, but for what rounding took.
+
+    Args:
+        data: the packed values.
+        positions: int64 [kept elements], flat.
+        channels: of the weight.
+        stored: the format.
+        dtype: of the values.
+
+    Returns:
+        Array of the dtype, [kept elements].
+
+    Raises:
+        CorruptDataError: where the data are not as many values.
+    """
+    size = packed_bytes(positions.size, channels, stored, dtype)
+    check(
+        len(data) == size,
+        f"{positions.size} values as {stored} must have {size} bytes.",
+        f"{len(data)} bytes",
+    )
+    if stored == "float32":
+        return np.frombuffer(data, dtype)
+    if stored != "int8":
+        return np.frombuffer(data, _dtype_of(stored)).astype(dtype)
+    begin = _CHANNELS.size
+    count, inner = _CHANNELS.unpack(data[:begin])
+    check(
+        Channels(count, inner) == channels,
+        f"The scales must be of {channels}.",
+        f"{Channels(count, inner)}",
+    )
+    scales = np.frombuffer(data, "<f4", count, begin)
+    integers = np.frombuffer(data, np.int8, offset=begin + scales.nbytes)
+    # Damaged scales may be anything.
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = integers.astype(np.float32) * scales[channels.of(positions)]
+        return scaled.astype(dtype)
+
+
+def packed_bytes(
+    kept: int, channels: Channels, stored: Format, dtype: np.dtype
+) -> int:
+    """Number of bytes of packed values."""
+    if stored == "int8":
+        return _CHANNELS.size + 4 * channels.count + kept
+    return kept * (
+        dtype.itemsize if stored == "float32" else _dtype_of(stored).itemsize
+    )
+
+
+def graph_unpack(
+    data: tf.Tensor, positions: tf.Tensor, stored: Format, dtype: tf.DType
+) -> tf.Tensor:
+    """`unpack` as graph ops.
+
+    Args:
+        data: uint8 [bytes].
+        positions: int64 [kept elements], flat; only `"int8"` looks at them.
+        stored: the format.
+        dtype: of the values, any that is numeric, or bool.
+
+    Returns:
+        Tensor of the dtype, of shape [kept elements].
+    """
+    if stored != "int8":
+        kept = dtype if stored == "float32" else tf.as_dtype(stored)
+        return tf.cast(_graph_cast(data, kept), dtype)
+    count, inner = graph_integers(data, 2)
+    _, scales, integers = tf.split(data, [_CHANNELS.size, 4 * count, -1])
+    scales = _graph_cast(scales, tf.float32)
+    integers = tf.cast(tf.bitcast(integers, tf.int8), tf.float32)
+    channel = positions // inner % count
+    return tf.cast(integers * tf.gather(scales, channel), dtype)
+
+
+def _graph_cast(data: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """The numbers that bytes stand for."""
+    if dtype == tf.bool:
+        return tf.cast(data, tf.bool)
+    if dtype.size == 1:
+        return tf.bitcast(data, dtype)
+    return tf.bitcast(tf.reshape(data, [-1, dtype.size]), dtype)
+
+
+def _pack_int8(
+    values: np.ndarray, channel: np.ndarray, channels: Channels
+) -> bytes:
+    values = values.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise _unfit(values, "int8")
+    largest = np.zeros(channels.count, np.float32)
+    np.maximum.at(largest, channel, np.abs(values))
+    scales = (largest / _LARGEST).astype("<f4")
+    # A channel of subnormal numbers may have a scale of 0.
+    steps = values / np.where(scales > 0, scales, 1)[channel]
+    integers = np.clip(np.rint(steps), -_LARGEST, _LARGEST).astype(np.int8)
+    return b"".join(
+        [
+            _CHANNELS.pack(channels.count, channels.inner),
+            scales.tobytes(),
+            integers.tobytes(),
+        ]
+    )
+
+
+def _dtype_of(stored: str) -> np.dtype:
+    return np.dtype(tf.as_dtype(stored).as_numpy_dtype)
+
+
+def _unfit(values: np.ndarray, stored: str) -> ValueError:
+    return ValueError(
+        f"Values must fit the format that stores them. Received: {stored} for "
+        f"values from {values.min()} to {values.max()}. Store them as float32."
+    )

@@ -1,0 +1,1 @@
+"""Artefacts that load without this library."""

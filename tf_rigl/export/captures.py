@@ -1,0 +1,88 @@
+"""What a function takes from outside of its graph."""
+
+from collections.abc import Iterable
+from typing import Any
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tf_rigl.export.model_weights import ModelWeight
+
+
+class Captures(NamedTuple):
+    """What the functions of an artefact capture, together.
+
+    Each is listed once, under the identity of the tensor that is captured.
+    """
+
+    variables: dict[int, tf.Variable]  # by the identity of the handle
+    tables: list[Any]  # lookup tables and other resources
+
+
+def find_captures(
+    functions: Iterable[Any], model: Any, weights: Iterable[ModelWeight]
+) -> Captures:
+    """Finds the variables and tables behind what functions capture.
+
+    Args:
+        functions: concrete functions.
+        model: the model, whose tables they may use.
+        weights: the model's.
+
+    Raises:
+        ValueError: where a function captures a resource of unknown origin.
+    """
+    functions = list(functions)
+    variables = _handles(
+        [
+            *(weight.raw for weight in weights),
+            *(
+                one
+                for function in functions
+                for one in function.graph.variables
+            ),
+        ]
+    )
+    known_tables = _tables(model)
+    captured: dict[int, tf.Variable] = {}
+    tables: dict[int, Any] = {}
+    for function in functions:
+        for outer, inner in function.graph.captures:
+            if id(outer) in variables:
+                captured[id(outer)] = variables[id(outer)]
+            elif outer.dtype == tf.resource:
+                tables[id(outer)] = _table(outer, known_tables, inner)
+    return Captures(captured, list(tables.values()))
+
+
+def _handles(variables: Iterable[tf.Variable]) -> dict[int, tf.Variable]:
+    """Variables by the identity of their handles, replicas on their own."""
+    return {
+        id(one.handle): one
+        for variable in variables
+        for one in getattr(variable, "values", (variable,))
+    }
+
+
+def _tables(model: Any) -> dict[int, Any]:
+    """The resources of a model but variables, by their handles."""
+    kind = tf.saved_model.experimental.TrackableResource
+    return {
+        id(one.resource_handle): one
+        for one in tf.train.TrackableView(model).descendants()
+        if isinstance(one, kind)
+    }
+
+
+def _table(handle: Any, known: dict[int, Any], inner: Any) -> Any:
+    if id(handle) in known:
+        return known[id(handle)]
+    # Tables that a signature uses by itself; the handle knows its owner.
+    owner = getattr(handle, "_parent_trackable", lambda: None)()
+    if owner is None:
+        raise ValueError(
+            "A function of an artefact may use variables, lookup tables and "
+            f"constants. Received: one that uses the resource {inner.name!r} "
+            "of unknown origin. Keep its object as an attribute of the model."
+        )
+    return owner

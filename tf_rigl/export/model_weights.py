@@ -1,0 +1,69 @@
+"""The weights of a model, as what is exported knows them."""
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.core.kernel_layout import KernelLayout
+from tf_rigl.integration import tree
+from tf_rigl.integration.flavour import Flavour
+from tf_rigl.integration.kernel_layouts import kernel_layout
+from tf_rigl.integration.masked_weight import MaskedWeight
+from tf_rigl.integration.masked_weight import masked_weights
+from tf_rigl.integration.weight_names import named_weights
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelWeight:
+    """One weight of a model, sparse or not."""
+
+    path: str  # readable and unique within the model
+    variable: Any  # the Keras variable
+    raw: tf.Variable  # the TensorFlow variable behind it
+    record: MaskedWeight | None  # None: it has no mask
+    # Where its inputs and units are; None for what can never be sparse, such
+    # as biases.
+    layout: KernelLayout | None
+
+    @property
+    def channel_axis(self) -> int:
+        """The axis of its units, the last one where there are several."""
+        last = len(self.raw.shape) - 1
+        if self.layout is None or not self.layout.permutation:
+            return last
+        axis = self.layout.permutation[-1]
+        whole = self.layout.kernel_shape[axis] == self.layout.shape[2]
+        return axis if whole else last
+
+
+def model_weights(flavour: Flavour, model: Any) -> list[ModelWeight]:
+    """All weights of a model, each once, in the order of its layers.
+
+    Args:
+        flavour: the model's.
+        model: a model, sparse or not, built.
+
+    Raises:
+        ValueError: where the model is to be sparsified but not built yet.
+    """
+    records = {id(one.variable): one for one in masked_weights(model)}
+    found: dict[int, ModelWeight] = {}
+    for node in tree.walk(flavour, model):
+        for name, variable, may_be_sparse in named_weights(flavour, node.layer):
+            if id(variable) in found or not flavour.has_value(variable):
+                continue
+            record = records.get(id(variable))
+            path = "/".join((*node.path, name))
+            found[id(variable)] = ModelWeight(
+                path=path if record is None else record.path,
+                variable=variable,
+                raw=flavour.raw(variable),
+                record=record,
+                layout=(
+                    kernel_layout(node.layer, variable)
+                    if may_be_sparse
+                    else None
+                ),
+            )
+    return list(found.values())
