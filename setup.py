@@ -22,6 +22,7 @@ EXTRAS = {
     # With TensorFlow 2.18 add `tensorflow-metadata<1.18`: later ones need a
     # newer protobuf than it accepts, and do not say so to pip.
     "data": ["tensorflow-datasets>=4.9.4"],
+    "benchmarks": ["zstandard>=0.22"],
     "plots": ["matplotlib>=3.8"],
     # TensorFlow 2.21 no longer brings it.
     "tensorboard": ["tensorboard>=2.18"],

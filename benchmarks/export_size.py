@@ -4,16 +4,13 @@
 Sparsifies each network (ERK, random weights) and writes it in each way; the
 size is that of all files of the folder. For comparison:
 
-* dense: a plain SavedModel, and what gzip and zstd make of its files (zstd
-  where Python or the package `zstandard` has it),
+* dense: a plain SavedModel, and what gzip and zstd make of its files,
 * the bound: 32 bits a connection and n · H(density) bits for the positions of
   the n elements of each sparse weight, 4 bytes for each element of the rest.
 
 Usage: python benchmarks/export_size.py [--network=NAME] [--sparsity=0.9]
 """
 
-import contextlib
-import importlib
 import math
 import pathlib
 import sys
@@ -24,6 +21,7 @@ from typing import Any
 from typing import Protocol
 
 import keras
+import zstandard
 from absl import app
 from absl import flags
 
@@ -96,15 +94,9 @@ def measure_network(network: str, sparsity: float) -> dict[str, int]:
 
 
 def _compressors() -> Iterator[tuple[str, Compressor]]:
-    """gzip, and zstd where there is one, at their default levels."""
+    """gzip and zstd at their default levels."""
     yield "dense, gzip", zlib.compressobj(wbits=31)
-    with contextlib.suppress(ImportError):
-        zstd = importlib.import_module("compression.zstd")
-        yield "dense, zstd", zstd.ZstdCompressor()
-        return
-    with contextlib.suppress(ImportError):
-        zstandard = importlib.import_module("zstandard")
-        yield "dense, zstd", zstandard.ZstdCompressor().compressobj()
+    yield "dense, zstd", zstandard.ZstdCompressor().compressobj()
 
 
 def _compressed_bytes(folder: pathlib.Path, compressor: Compressor) -> int:
