@@ -393,3 +393,25 @@ def test_growth_follows_the_dense_gradient(keras, name):
     differing = sum(int((found[p] != expected[p]).sum()) for p in expected)
     # Compiled and eager gradients may differ in the last bit.
     assert differing <= 4
+
+
+def test_sequences_in_batches_of_any_size(keras):
+    """TensorFlow forgets the shape of such a kernel's gradient."""
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((8, 4)), layers.Dense(16), layers.Flatten()]
+    )
+    tf_rigl.sparsify(model, 0.5)
+    before = support.counts(model)
+    model.compile("sgd", "mse")
+    inputs, targets = np.ones((10, 8, 4)), np.ones((10, 128))
+    algorithm = tf_rigl.RigL(stop_step=3, update_interval=1)
+    model.fit(
+        inputs,
+        targets,
+        batch_size=4,  # the last one is smaller
+        verbose=0,
+        callbacks=[tf_rigl.UpdateMasks(algorithm)],
+    )
+    assert support.counts(model) == before
+    assert support.moved(model) > 0

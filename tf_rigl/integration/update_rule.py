@@ -190,6 +190,8 @@ class UpdateRule:
         else:
             # The gradient of an embedding is given as slices.
             gradient = tf.convert_to_tensor(gradient)
+            # That of a kernel which is applied to sequences forgets its shape.
+            gradient.set_shape(variable.shape)
             weight = StepWeight(record, variable, gradient)
             step = functools.partial(self._step, weight, *args)
             item = _Item(gradient, step, weight)
