@@ -1,0 +1,15 @@
+"""Fixtures of the tests of models."""
+
+import importlib
+
+import pytest
+
+FLAVOURS = ("keras", "tf_keras")
+
+
+@pytest.fixture(params=FLAVOURS)
+def keras(request: pytest.FixtureRequest):
+    """Each Keras in turn; its global state may stay, which saves time."""
+    module = importlib.import_module(request.param)
+    module.utils.set_random_seed(1)
+    return module

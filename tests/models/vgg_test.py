@@ -1,0 +1,73 @@
+import keras as keras3
+import numpy as np
+import pytest
+
+import tf_rigl
+from tests.models import support
+from tf_rigl.models import vgg
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("depth", "parameters", "macs"),
+    [
+        (11, 132_863_336, 7_609_090_048),
+        (13, 133_047_848, 11_308_466_176),
+        (16, 138_357_544, 15_470_264_320),
+        (19, 143_667_240, 19_632_062_464),
+    ],
+)
+def test_published_networks(keras, depth, parameters, macs):
+    """torchvision's: GFLOPS 7.609, 11.308, 15.47 and 19.632."""
+    model = vgg.vgg(keras, depth)
+    assert model.name == f"vgg_{depth}"
+    assert model.count_params() == parameters
+    assert tf_rigl.profile(model).macs == macs
+
+
+def test_for_cifar():
+    """The widely used 14,728,266, less the 4,224 biases before norms."""
+    model = vgg.vgg(
+        keras3, 16, (32, 32, 3), 10, hidden_units=(), batch_normalization=True
+    )
+    assert support.trainable_parameters(model) == 14_728_266 - 4_224
+    profile = tf_rigl.profile(model)
+    assert profile.macs == 313_201_664
+    assert profile.uncounted == ()
+    assert len(support.kernels(profile)) == 14
+
+
+def test_layers(keras):
+    model = vgg.vgg(
+        keras, 11, (64, 32, 3), 7, hidden_units=(20, 10), width=1 / 16
+    )
+    convolutions = [
+        layer
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Conv2D)
+    ]
+    assert [layer.filters for layer in convolutions] == [
+        *(4, 8, 16, 16),
+        *(32, 32, 32, 32),
+    ]
+    assert all(layer.use_bias for layer in convolutions)
+    assert [model.get_layer(name).units for name in ("fc1", "fc2")] == [1, 1]
+    # Positions stay apart where hidden layers follow.
+    assert tuple(model.get_layer("fc1").kernel.shape) == (2 * 32, 1)
+    images = np.random.default_rng(0).random((2, 64, 32, 3), np.float32)
+    assert model(images).shape == (2, 7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"depth": 12}, r"one of \[11, 13, 16, 19\]. Received: depth=12"),
+        ({"hidden_units": (9, 0)}, r"positive.*hidden_units=\(9, 0\)"),
+        ({"input_shape": (32, 28, 3)}, r"at least 32 × 32.*\(32, 28, 3\)"),
+        ({"dropout": -0.5}, r"`dropout` must be in \[0, 1\).*dropout=-0.5"),
+        ({"classes": 0}, "`classes` must be positive.*classes=0"),
+    ],
+)
+def test_errors(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        vgg.vgg(keras3, **arguments)

@@ -1,0 +1,90 @@
+"""Recurrent language models of characters.
+
+```python
+import keras
+from tf_rigl.models import character_rnn
+
+model = character_rnn.character_rnn(keras, cell="gru")
+```
+"""
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from tf_rigl.models.size import check_size
+from tf_rigl.models.size import narrow
+
+CELLS = {"gru": "GRU", "lstm": "LSTM"}  # names of the layer classes
+
+
+def character_rnn(
+    keras: ModuleType,
+    cell: str = "gru",
+    vocabulary: int = 256,
+    embedding_units: int = 128,
+    units: int = 512,
+    readout_units: Sequence[int] = (256, 128),
+    length: int | None = None,
+    width: float = 1.0,
+    name: str | None = None,
+) -> Any:
+    """Builds a network that predicts the next character of a text.
+
+    The layers are `embedding`, `gru` or `lstm`, `readout1`, `readout2` and
+    `logits`, which scores every character at every position. With the GRU,
+    that is 1,179,648 weights, 32,768 more of the embedding and 3,712 biases.
+    There is no softmax at the end; train with a loss that takes logits.
+
+    The paper gives the sizes of the layers. What it does not give is chosen
+    here: ReLU after both layers of the readout, and weights of their own for
+    the logits, not those of the embedding.
+
+    Args:
+        keras: The Keras to build with, the module `keras` or `tf_keras`.
+        cell: `"gru"` or `"lstm"`.
+        vocabulary: Number of characters, and of logits.
+        embedding_units: Width of the embedding.
+        units: Size of the recurrent state.
+        readout_units: Width of each layer between state and logits.
+        length: Characters of a text; None where texts of any length are read.
+        width: What to multiply these widths by. A narrowed layer keeps a
+            unit.
+        name: Name of the model; None for `character_gru` or `character_lstm`.
+
+    Returns:
+        A functional model of that Keras, `[batch, length]` integers in
+        [0, vocabulary) to `[batch, length, vocabulary]`.
+
+    Raises:
+        ValueError: If `cell` is another, or a number not positive.
+
+    Reference: Evci et al., "Rigging the Lottery: Making All Tickets Winners",
+    arXiv:1911.11134, section 4.2 and appendix I.
+    """
+    check_size(vocabulary, width)
+    if cell not in CELLS:
+        raise ValueError(
+            f"`cell` must be one of {sorted(CELLS)}. Received: cell={cell!r}."
+        )
+    if min(embedding_units, units, *readout_units) < 1:
+        raise ValueError(
+            "`embedding_units`, `units` and all `readout_units` must be "
+            f"positive. Received: embedding_units={embedding_units}, "
+            f"units={units}, readout_units={tuple(readout_units)}."
+        )
+    layers = keras.layers
+    characters = keras.Input(shape=(length,), dtype="int32", name="characters")
+    features = layers.Embedding(
+        vocabulary, narrow(embedding_units, width), name="embedding"
+    )(characters)
+    recurrent = getattr(layers, CELLS[cell])
+    features = recurrent(
+        narrow(units, width), return_sequences=True, name=cell
+    )(features)
+    for number, full in enumerate(readout_units, start=1):
+        features = layers.Dense(
+            narrow(full, width), activation="relu", name=f"readout{number}"
+        )(features)
+    logits = layers.Dense(vocabulary, name="logits")(features)
+    return keras.Model(characters, logits, name=name or f"character_{cell}")

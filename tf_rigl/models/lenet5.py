@@ -1,0 +1,95 @@
+"""The convolutional network LeNet-5.
+
+```python
+import keras
+from tf_rigl.models import lenet5
+
+model = lenet5.lenet_5(keras)
+```
+"""
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from tf_rigl.models.size import check_size
+from tf_rigl.models.size import narrow
+
+_LEAST = 16  # pixels of a side, of which two 5×5 convolutions leave one
+
+
+def lenet_5(
+    keras: ModuleType,
+    input_shape: Sequence[int] = (28, 28),
+    classes: int = 10,
+    filters: Sequence[int] = (6, 16),
+    hidden_units: Sequence[int] = (120, 84),
+    width: float = 1.0,
+    name: str = "lenet_5",
+) -> Any:
+    """Builds LeNet-5, of two 5×5 convolutions and two hidden layers.
+
+    It is the network in its present form, with ReLU, max pooling and every
+    filter connected to all channels: 44,190 weights and 236 biases for
+    28 × 28 pixels, as in google-research/rigl; 61,470 and 236 for the 32 × 32
+    of the paper. There is no softmax at the end; train with a loss that takes
+    logits.
+
+    Args:
+        keras: The Keras to build with, the module `keras` or `tf_keras`.
+        input_shape: Height, width and, unless there is one only, channels of
+            an image.
+        classes: Number of logits.
+        filters: Number of filters of each of the two convolutions.
+        hidden_units: Width of each fully connected layer before the logits.
+        width: What to multiply these numbers by. A narrowed layer keeps a
+            unit, the last hidden one as many as there are classes.
+        name: Name of the model.
+
+    Returns:
+        A functional model of that Keras, `[batch, *input_shape]` to
+        `[batch, classes]`.
+
+    Raises:
+        ValueError: If an image is smaller than 16 × 16, `filters` are not
+            two, or a number is not positive.
+
+    References: LeCun et al., "Gradient-Based Learning Applied to Document
+    Recognition", Proceedings of the IEEE 86(11), 1998, section II.B.
+    google-research/rigl, `rigl_tf2/networks.py`.
+    """
+    check_size(classes, width)
+    if len(filters) != 2 or min(*filters, *hidden_units) < 1:
+        raise ValueError(
+            "`filters` must be two and all `filters` and `hidden_units` "
+            f"positive. Received: filters={tuple(filters)}, "
+            f"hidden_units={tuple(hidden_units)}."
+        )
+    input_shape = tuple(input_shape)
+    if len(input_shape) not in (2, 3) or min(input_shape[:2]) < _LEAST:
+        raise ValueError(
+            "`input_shape` must be (height, width) or (height, width, "
+            f"channels) of at least {_LEAST} × {_LEAST} pixels. "
+            f"Received: input_shape={input_shape}."
+        )
+    layers = keras.layers
+    images = keras.Input(shape=input_shape, name="images")
+    features = images
+    if len(input_shape) == 2:
+        features = layers.Reshape((*input_shape, 1), name="channel")(features)
+    for number, full in enumerate(filters, start=1):
+        features = layers.Conv2D(
+            narrow(full, width), 5, activation="relu", name=f"conv{number}"
+        )(features)
+        features = layers.MaxPooling2D(2, name=f"pool{number}")(features)
+    features = layers.Flatten(name="flatten")(features)
+    for number, full in enumerate(hidden_units, start=1):
+        is_last = number == len(hidden_units)
+        least = min(full, classes if is_last else 1)
+        features = layers.Dense(
+            max(least, narrow(full, width)),
+            activation="relu",
+            name=f"fc{number}",
+        )(features)
+    logits = layers.Dense(classes, name="logits")(features)
+    return keras.Model(images, logits, name=name)

@@ -1,0 +1,184 @@
+"""Residual networks, version 1.5.
+
+```python
+import keras
+from tf_rigl.models import resnet
+
+model = resnet.resnet(keras, depth=50)
+```
+"""
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+from typing import NamedTuple
+
+from tf_rigl.models.size import check_size
+from tf_rigl.models.size import narrow
+
+
+class Blocks(NamedTuple):
+    """The blocks of a depth."""
+
+    numbers: tuple[int, ...]  # of each stage
+    bottleneck: bool
+
+
+DEPTHS = {
+    18: Blocks((2, 2, 2, 2), bottleneck=False),
+    34: Blocks((3, 4, 6, 3), bottleneck=False),
+    50: Blocks((3, 4, 6, 3), bottleneck=True),
+    101: Blocks((3, 4, 23, 3), bottleneck=True),
+}
+
+_FILTERS = (64, 128, 256, 512)  # of each stage
+_EXPANSION = 4  # of the last convolution of a bottleneck
+
+
+def resnet(
+    keras: ModuleType,
+    depth: int = 50,
+    input_shape: Sequence[int] = (224, 224, 3),
+    classes: int = 1000,
+    width: float = 1.0,
+    small_images: bool = False,
+    name: str | None = None,
+) -> Any:
+    """Builds a residual network for images.
+
+    Of a bottleneck, the 3×3 convolution has the stride ("version 1.5"), and
+    the scale of the last normalization of each block begins at 0. Strided
+    convolutions pad both sides alike, whatever the size of the image.
+
+    | depth | kernel weights | biases and BatchNormalization | MACs at 224² |
+    | ----- | -------------- | ----------------------------- | ------------ |
+    | 18    | 11,678,912     | 10,600                        | 1.814 G      |
+    | 34    | 21,779,648     | 18,024                        | 3.664 G      |
+    | 50    | 25,502,912     | 54,120                        | 4.089 G      |
+    | 101   | 44,442,816     | 106,344                       | 7.801 G      |
+
+    The moving averages of BatchNormalization come on top. There is no softmax
+    at the end; train with a loss that takes logits.
+
+    Args:
+        keras: The Keras to build with, the module `keras` or `tf_keras`.
+        depth: 18 or 34, of blocks of two 3×3 convolutions, or 50 or 101, of
+            bottlenecks.
+        input_shape: Height, width and channels of an image.
+        classes: Number of logits.
+        width: What to multiply the number of filters by. A narrowed layer
+            keeps a filter.
+        small_images: Whether to begin, as is usual for CIFAR, with a 3×3
+            convolution of stride 1 and no pooling, in place of a 7×7
+            convolution and a pooling that quarter the image.
+        name: Name of the model; None for `resnet_` and the depth.
+
+    Returns:
+        A functional model of that Keras, `[batch, *input_shape]` to
+        `[batch, classes]`.
+
+    Raises:
+        ValueError: If `depth` is another, or `classes` or `width` is not
+            positive.
+
+    References: He et al., "Deep Residual Learning for Image Recognition",
+    arXiv:1512.03385. Goyal et al., "Accurate, Large Minibatch SGD",
+    arXiv:1706.02677, sections 5.1 (initial values) and 5.5. Hyper-parameters:
+    google-research/rigl, `imagenet_resnet/resnet_model.py`.
+    """
+    check_size(classes, width)
+    if depth not in DEPTHS:
+        raise ValueError(
+            f"`depth` must be one of {sorted(DEPTHS)}. Received: depth={depth}."
+        )
+    layers = keras.layers
+    images = keras.Input(shape=tuple(input_shape), name="images")
+    filters = narrow(_FILTERS[0], width)
+    features = _stem(keras, images, filters, small_images)
+    block = _bottleneck if DEPTHS[depth].bottleneck else _basic_block
+    for stage, number in enumerate(DEPTHS[depth].numbers):
+        filters = narrow(_FILTERS[stage], width)
+        for index in range(number):
+            strides = 2 if stage > 0 and index == 0 else 1
+            label = f"layer{stage + 1}_{index}"
+            features = block(keras, features, filters, strides, label)
+    features = layers.GlobalAveragePooling2D(name="pool")(features)
+    logits = layers.Dense(
+        classes,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+        name="logits",
+    )(features)
+    return keras.Model(images, logits, name=name or f"resnet_{depth}")
+
+
+def _stem(keras: ModuleType, images: Any, filters: int, small: bool) -> Any:
+    size, strides = (3, 1) if small else (7, 2)
+    features = _convolve(keras, images, filters, size, strides, "conv1")
+    features = keras.layers.ReLU()(features)
+    if small:
+        return features
+    return keras.layers.MaxPooling2D(3, strides=2, padding="same")(features)
+
+
+def _basic_block(
+    keras: ModuleType, inputs: Any, filters: int, strides: int, name: str
+) -> Any:
+    relu = keras.layers.ReLU
+    branch = _convolve(keras, inputs, filters, 3, strides, f"{name}_conv1")
+    branch = relu()(branch)
+    branch = _convolve(keras, branch, filters, 3, 1, f"{name}_conv2", "zeros")
+    shortcut = _shortcut(keras, inputs, filters, strides, name)
+    return relu()(keras.layers.Add()([shortcut, branch]))
+
+
+def _bottleneck(
+    keras: ModuleType, inputs: Any, filters: int, strides: int, name: str
+) -> Any:
+    relu = keras.layers.ReLU
+    wide = _EXPANSION * filters
+    branch = _convolve(keras, inputs, filters, 1, 1, f"{name}_conv1")
+    branch = relu()(branch)
+    branch = _convolve(keras, branch, filters, 3, strides, f"{name}_conv2")
+    branch = relu()(branch)
+    branch = _convolve(keras, branch, wide, 1, 1, f"{name}_conv3", "zeros")
+    shortcut = _shortcut(keras, inputs, wide, strides, name)
+    return relu()(keras.layers.Add()([shortcut, branch]))
+
+
+def _shortcut(
+    keras: ModuleType, inputs: Any, filters: int, strides: int, name: str
+) -> Any:
+    """The inputs, projected where a block changes their shape."""
+    if strides == 1 and inputs.shape[-1] == filters:
+        return inputs
+    return _convolve(keras, inputs, filters, 1, strides, f"{name}_downsample")
+
+
+def _convolve(
+    keras: ModuleType,
+    features: Any,
+    filters: int,
+    size: int,
+    strides: int,
+    name: str,
+    scale: str = "ones",
+) -> Any:
+    """A convolution and its normalization, whose scale begins as told."""
+    if strides > 1 and size > 1:
+        # "same" would pad images of even size on one side more.
+        features = keras.layers.ZeroPadding2D((size - 1) // 2)(features)
+    features = keras.layers.Conv2D(
+        filters,
+        size,
+        strides,
+        padding="same" if strides == 1 else "valid",
+        use_bias=False,
+        kernel_initializer=keras.initializers.VarianceScaling(),
+        name=name,
+    )(features)
+    return keras.layers.BatchNormalization(
+        momentum=0.9,
+        epsilon=1e-5,
+        gamma_initializer=scale,
+        name=f"{name}_norm",
+    )(features)

@@ -1,0 +1,143 @@
+"""The convolutional networks VGG-11 to VGG-19.
+
+```python
+import keras
+from tf_rigl.models import vgg
+
+model = vgg.vgg(keras, depth=16)
+```
+"""
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from tf_rigl.models.size import check_fraction
+from tf_rigl.models.size import check_size
+from tf_rigl.models.size import narrow
+
+# Number of convolutions of each stage.
+DEPTHS = {
+    11: (1, 1, 2, 2, 2),
+    13: (2, 2, 2, 2, 2),
+    16: (2, 2, 3, 3, 3),
+    19: (2, 2, 4, 4, 4),
+}
+
+_FILTERS = (64, 128, 256, 512, 512)  # of each stage
+
+
+def vgg(
+    keras: ModuleType,
+    depth: int = 16,
+    input_shape: Sequence[int] = (224, 224, 3),
+    classes: int = 1000,
+    hidden_units: Sequence[int] = (4096, 4096),
+    batch_normalization: bool = False,
+    dropout: float = 0.5,
+    width: float = 1.0,
+    name: str | None = None,
+) -> Any:
+    """Builds a VGG network.
+
+    As published, VGG-16 has 138,344,128 weights and 13,416 biases, VGG-19
+    143,652,544 and 14,696: three quarters of them in the first hidden layer.
+    `hidden_units=()` is the usual form for CIFAR and the one of
+    google-research/rigl: no hidden layers, and the mean over the image in
+    place of its positions. There is no softmax at the end; train with a loss
+    that takes logits.
+
+    Args:
+        keras: The Keras to build with, the module `keras` or `tf_keras`.
+        depth: 11, 13, 16 or 19: convolutions and the three layers that follow
+            them as published.
+        input_shape: Height, width and channels of an image, whose sides are
+            halved five times.
+        classes: Number of logits.
+        hidden_units: Width of each fully connected layer before the logits.
+        batch_normalization: Whether convolutions are normalized. They have a
+            bias where they are not.
+        dropout: Fraction of the units of each hidden layer that are dropped,
+            in [0, 1).
+        width: What to multiply the numbers of filters and hidden units by. A
+            narrowed layer keeps one.
+        name: Name of the model; None for `vgg_` and the depth.
+
+    Returns:
+        A functional model of that Keras, `[batch, *input_shape]` to
+        `[batch, classes]`.
+
+    Raises:
+        ValueError: If `depth` is another, an image is smaller than 32 × 32,
+            `dropout` not in [0, 1), or `classes`, `width` or a width of
+            `hidden_units` not positive.
+
+    References: Simonyan and Zisserman, "Very Deep Convolutional Networks for
+    Large-Scale Image Recognition", arXiv:1409.1556, table 1. Initial values
+    as in google-research/rigl, `imagenet_resnet/vgg.py`.
+    """
+    check_size(classes, width)
+    check_fraction("dropout", dropout)
+    if depth not in DEPTHS:
+        raise ValueError(
+            f"`depth` must be one of {sorted(DEPTHS)}. Received: depth={depth}."
+        )
+    if any(units < 1 for units in hidden_units):
+        raise ValueError(
+            "All `hidden_units` must be positive. "
+            f"Received: hidden_units={tuple(hidden_units)}."
+        )
+    input_shape = tuple(input_shape)
+    if min(input_shape[:2]) < 2 ** len(_FILTERS):
+        raise ValueError(
+            "Images must be at least 32 × 32, since they are halved five "
+            f"times. Received: input_shape={input_shape}."
+        )
+    layers = keras.layers
+    images = keras.Input(shape=input_shape, name="images")
+    features = images
+    for stage, number in enumerate(DEPTHS[depth]):
+        filters = narrow(_FILTERS[stage], width)
+        for index in range(number):
+            label = f"conv{stage + 1}_{index + 1}"
+            features = _convolve(
+                keras, features, filters, batch_normalization, label
+            )
+        features = layers.MaxPooling2D(2, name=f"pool{stage + 1}")(features)
+    if hidden_units:
+        features = layers.Flatten(name="flatten")(features)
+    else:
+        features = layers.GlobalAveragePooling2D(name="pool")(features)
+    for index, units in enumerate(hidden_units, start=1):
+        features = layers.Dense(
+            narrow(units, width),
+            activation="relu",
+            kernel_initializer="he_normal",
+            name=f"fc{index}",
+        )(features)
+        features = layers.Dropout(dropout)(features)
+    logits = layers.Dense(classes, name="logits")(features)
+    return keras.Model(images, logits, name=name or f"vgg_{depth}")
+
+
+def _convolve(
+    keras: ModuleType,
+    features: Any,
+    filters: int,
+    batch_normalization: bool,
+    name: str,
+) -> Any:
+    layers = keras.layers
+    features = layers.Conv2D(
+        filters,
+        3,
+        padding="same",
+        use_bias=not batch_normalization,
+        kernel_initializer="he_normal",
+        name=name,
+    )(features)
+    if batch_normalization:
+        features = layers.BatchNormalization(
+            momentum=0.9, epsilon=1e-5, name=f"{name}_norm"
+        )(features)
+    return layers.ReLU()(features)

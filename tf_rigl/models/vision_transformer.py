@@ -1,0 +1,193 @@
+"""The vision transformer ViT-S/16.
+
+```python
+import keras
+from tf_rigl.models import vision_transformer
+
+model = vision_transformer.vision_transformer(keras)
+```
+"""
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from tf_rigl.models.size import check_fraction
+from tf_rigl.models.size import check_size
+from tf_rigl.models.size import narrow
+
+_MLP = 4  # width of the hidden layer of a block, in widths of the block
+
+
+def vision_transformer(
+    keras: ModuleType,
+    input_shape: Sequence[int] = (224, 224, 3),
+    classes: int = 1000,
+    patch_size: int = 16,
+    blocks: int = 12,
+    heads: int = 6,
+    head_units: int = 64,
+    dropout: float = 0.0,
+    width: float = 1.0,
+    name: str = "vit_s_16",
+) -> Any:
+    """Builds a vision transformer with a class token.
+
+    A block normalizes before its attention and before its two fully connected
+    layers. ViT-S/16, which the defaults give, has 22,050,664 parameters and
+    takes 4,598,882,304 multiply-accumulates, 357,663,744 of them products of
+    attention. There is no softmax at the end; train with a loss that takes
+    logits.
+
+    Class token and positions are look-ups of constant numbers, so that all
+    layers are Keras's own and files of the model can be read without this
+    library.
+
+    Args:
+        keras: The Keras to build with, the module `keras` or `tf_keras`.
+        input_shape: Height, width and channels of an image, the first two
+            multiples of `patch_size`.
+        classes: Number of logits.
+        patch_size: Height and width of a patch, in pixels.
+        blocks: Number of blocks.
+        heads: Number of heads of each attention layer.
+        head_units: Width of a head; `heads` times this is the model's width.
+        dropout: Fraction of activations that are dropped after the positions
+            and after each attention and fully connected layer, in [0, 1).
+        width: What to multiply `head_units` by. A head keeps a unit.
+        name: Name of the model.
+
+    Returns:
+        A functional model of that Keras, `[batch, *input_shape]` to
+        `[batch, classes]`.
+
+    Raises:
+        ValueError: If images cannot be cut into patches, `dropout` is not in
+            [0, 1), or a number not positive.
+
+    References: Dosovitskiy et al., "An Image is Worth 16x16 Words",
+    arXiv:2010.11929; Touvron et al., "Training Data-Efficient Image
+    Transformers", arXiv:2012.12877, for the size S and initial values.
+    """
+    check_size(classes, width)
+    check_fraction("dropout", dropout)
+    if min(blocks, heads, head_units, patch_size) < 1:
+        raise ValueError(
+            "`blocks`, `heads`, `head_units` and `patch_size` must be "
+            f"positive. Received: blocks={blocks}, heads={heads}, "
+            f"head_units={head_units}, patch_size={patch_size}."
+        )
+    height, breadth, _ = input_shape = tuple(input_shape)
+    if height % patch_size or breadth % patch_size:
+        raise ValueError(
+            "Height and width of images must be multiples of `patch_size`. "
+            f"Received: input_shape={input_shape}, patch_size={patch_size}."
+        )
+    layers = keras.layers
+    head_units = narrow(head_units, width)
+    units = heads * head_units
+    count = (height // patch_size) * (breadth // patch_size)
+    images = keras.Input(shape=input_shape, name="images")
+    patches = layers.Conv2D(
+        units,
+        patch_size,
+        patch_size,
+        kernel_initializer=keras.initializers.VarianceScaling(),
+        name="patches",
+    )(images)
+    patches = layers.Reshape((count, units))(patches)
+    class_token = _learned(keras, patches, 1, "class_token")
+    positions = _learned(keras, patches, 1 + count, "positions")
+    tokens = layers.Concatenate(axis=1)([class_token, patches])
+    tokens = layers.Add()([tokens, positions])
+    tokens = layers.Dropout(dropout)(tokens)
+    for index in range(blocks):
+        tokens = _attend(keras, tokens, heads, dropout, f"block{index}")
+        tokens = _transform(keras, tokens, dropout, f"block{index}")
+    tokens = _normalize(keras, tokens, "norm")
+    features = layers.Flatten()(layers.Cropping1D((0, count))(tokens))
+    logits = _dense(keras, features, classes, "logits")
+    return keras.Model(images, logits, name=name)
+
+
+def _learned(keras: ModuleType, patches: Any, count: int, name: str) -> Any:
+    """Vectors that are learned, the same for each image.
+
+    Args:
+        keras: The Keras to build with.
+        patches: `[batch, patches, units]`; no value of it is used.
+        count: Number of vectors.
+        name: Name of the layer that holds them.
+
+    Returns:
+        `[batch, count, units]`.
+    """
+    layers = keras.layers
+    _, number, units = patches.shape
+    # No layer makes constants. Of padded patches, the padding alone is left.
+    zeros = layers.Cropping1D((number, 0))(
+        layers.ZeroPadding1D((0, count))(patches)
+    )
+    zeros = layers.GlobalMaxPooling1D(data_format="channels_first")(zeros)
+    # In half precision, numbers above 256 are not distinct.
+    numbers = layers.Rescaling(
+        1.0, offset=[float(i) for i in range(count)], dtype="float32"
+    )(zeros)
+    return layers.Embedding(
+        count,
+        units,
+        embeddings_initializer=_initializer(keras),
+        dtype="float32",
+        name=name,
+    )(numbers)
+
+
+def _attend(
+    keras: ModuleType, tokens: Any, heads: int, dropout: float, name: str
+) -> Any:
+    layers = keras.layers
+    features = _normalize(keras, tokens, f"{name}_norm1")
+    features = layers.MultiHeadAttention(
+        heads,
+        tokens.shape[-1] // heads,
+        kernel_initializer=_initializer(keras),
+        name=f"{name}_attention",
+    )(features, features)
+    features = layers.Dropout(dropout)(features)
+    return layers.Add()([tokens, features])
+
+
+def _transform(
+    keras: ModuleType, tokens: Any, dropout: float, name: str
+) -> Any:
+    layers = keras.layers
+    units = tokens.shape[-1]
+    features = _normalize(keras, tokens, f"{name}_norm2")
+    features = _dense(keras, features, _MLP * units, f"{name}_fc1", "gelu")
+    features = layers.Dropout(dropout)(features)
+    features = _dense(keras, features, units, f"{name}_fc2")
+    features = layers.Dropout(dropout)(features)
+    return layers.Add()([tokens, features])
+
+
+def _normalize(keras: ModuleType, tokens: Any, name: str) -> Any:
+    return keras.layers.LayerNormalization(epsilon=1e-6, name=name)(tokens)
+
+
+def _dense(
+    keras: ModuleType,
+    features: Any,
+    units: int,
+    name: str,
+    activation: str | None = None,
+) -> Any:
+    return keras.layers.Dense(
+        units,
+        activation=activation,
+        kernel_initializer=_initializer(keras),
+        name=name,
+    )(features)
+
+
+def _initializer(keras: ModuleType) -> Any:
+    return keras.initializers.TruncatedNormal(stddev=0.02)
