@@ -1,7 +1,4 @@
-import os
 import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -10,26 +7,14 @@ import tensorflow as tf
 
 import tf_rigl
 from bin import tpu_smoke
+from tests.bin.support import python
 from tf_rigl.integration.masked_weight import masked_weights
 
 PROGRAM = pathlib.Path(tpu_smoke.__file__)
-ROOT = PROGRAM.parents[1]
 
 
 def run(*arguments, cwd):
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-    }
-    return subprocess.run(
-        [sys.executable, PROGRAM, *arguments],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    return python(PROGRAM, *arguments, cwd=cwd)
 
 
 @pytest.mark.slow

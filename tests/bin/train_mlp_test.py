@@ -1,8 +1,5 @@
 import json
-import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -10,10 +7,10 @@ from absl import app
 from matplotlib import image
 
 from bin import train_mlp
+from tests.bin.support import python
 from tf_rigl.data import mnist
 
 PROGRAM = pathlib.Path(train_mlp.__file__)
-ROOT = PROGRAM.parents[1]
 QUICK = ["--epochs=1", "--update_interval=20", "--compare_dense"]
 
 # Loads a SavedModel where neither this library nor a Keras can be imported.
@@ -29,22 +26,6 @@ images = tf.constant(np.load(sys.argv[2]), tf.float32) / 255.0
 loaded = tf.saved_model.load(sys.argv[1])
 np.save(sys.argv[3], loaded.serve(images).numpy())
 """
-
-
-def python(*arguments, cwd):
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-    }
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
 
 
 @pytest.fixture(scope="module", params=["keras3", "keras2"])
