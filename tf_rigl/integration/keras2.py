@@ -56,6 +56,8 @@ class Keras2(Flavour):
 
     def detach_child(self, layer: Any, name: str) -> None:
         delattr(layer, name)
+        # Keras does not tell TensorFlow, whose checkpoints would have it.
+        layer._delete_tracking(name)
 
     def set_constraint(
         self, variable: Any, constraint: Constraint | None

@@ -15,8 +15,11 @@ def strip(model: Any) -> Any:
     """Takes everything of this library off a model.
 
     The model is changed in place and returned: a plain model of its own
-    class, compiled as before, with zeros where it was masked. Trained
-    further, it is dense. Save it first if the masks are still needed.
+    class, with its names and configuration and the optimizer, slots, losses
+    and metrics that it was compiled with, and with zeros where it was masked.
+    Trained further, it is dense. Save it first if the masks are still needed.
+    A model without its optimizer, for a smaller file, is a clone of it that
+    takes its weights; one without its dead units is made by `shrink`.
 
     Args:
         model: a model of either Keras; a dense one is returned as it is.

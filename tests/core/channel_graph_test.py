@@ -1,0 +1,128 @@
+"""Reachability on small graphs, against a search that is plainly right."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.core import strategies
+from tf_rigl.core.channel_graph import ChannelGraph
+
+
+def channels_of(count):
+    return st.lists(st.integers(0, count - 1), max_size=4)
+
+
+@st.composite
+def graphs(draw):
+    """Channels, ties, kept channels, groups and reads: plain lists."""
+    count = draw(st.integers(1, 10))
+    pairs = st.tuples(st.integers(0, count - 1), st.integers(0, count - 1))
+    ties = draw(st.lists(pairs, max_size=3))
+    kept = draw(channels_of(count))
+    groups = draw(st.lists(channels_of(count), max_size=3))
+    reads = []
+    for _ in range(draw(st.integers(0, 4))):
+        inputs, outputs = draw(channels_of(count)), draw(channels_of(count))
+        edges = draw(
+            st.lists(
+                st.booleans(),
+                min_size=len(inputs) * len(outputs),
+                max_size=len(inputs) * len(outputs),
+            )
+        )
+        connected = np.array(edges, bool).reshape(len(inputs), len(outputs))
+        reads.append((inputs, outputs, connected))
+    return count, ties, kept, groups, reads
+
+
+def channel_graph(count, ties, kept, groups, reads):
+    graph = ChannelGraph()
+    graph.add(count)
+    for first, second in ties:
+        graph.tie(np.array([first]), np.array([second]))
+    graph.keep(np.array(kept, np.int64))
+    for group in groups:
+        graph.keep_one_of(np.array(group, np.int64))
+    for inputs, outputs, connected in reads:
+        graph.read(
+            np.array(inputs, np.int64), np.array(outputs, np.int64), connected
+        )
+    return graph
+
+
+def search(ties, kept, groups, reads):
+    """Walks from what is kept along every edge, one at a time."""
+    edges = [*ties, *((second, first) for first, second in ties)]
+    for inputs, outputs, connected in reads:
+        edges += [
+            (outputs[column], inputs[row])
+            for row, column in zip(*np.nonzero(connected), strict=True)
+        ]
+
+    def reached(starts):
+        found, todo = set(), list(starts)
+        while todo:
+            here = todo.pop()
+            if here not in found:
+                found.add(here)
+                todo += [there for start, there in edges if start == here]
+        return found
+
+    found = reached(kept)
+    for group in groups:
+        if group and not found & set(group):
+            found |= reached([group[0]])
+    return found
+
+
+@strategies.examples(150)
+@given(graphs())
+def test_needed_is_what_a_search_reaches(drawn):
+    needed = channel_graph(*drawn).needed()
+    assert set(np.flatnonzero(needed)) == search(*drawn[1:])
+
+
+@strategies.examples(50)
+@given(graphs())
+def test_one_round_cuts_all(drawn):
+    """In the graph that is left, everything is needed."""
+    count, ties, kept, _, reads = drawn
+    needed = channel_graph(count, ties, kept, [], reads).needed()
+
+    def left(channels):
+        return [channel for channel in channels if needed[channel]]
+
+    smaller = [
+        (
+            left(inputs),
+            left(outputs),
+            connected[[bool(needed[row]) for row in inputs]][
+                :, [bool(needed[column]) for column in outputs]
+            ],
+        )
+        for inputs, outputs, connected in reads
+    ]
+    again = channel_graph(count, ties, kept, [], smaller).needed()
+    np.testing.assert_array_equal(again, needed)
+
+
+def test_a_chain_falls_as_one():
+    """0 → 1 → 2 and 3 → 4, of which only 4 is an output."""
+    graph = ChannelGraph()
+    channels = graph.add(5)
+    for first, second in ((0, 1), (1, 2), (3, 4)):
+        graph.read(channels[[first]], channels[[second]], np.ones((1, 1), bool))
+    graph.keep(channels[4:])
+    np.testing.assert_array_equal(
+        graph.needed(), [False, False, False, True, True]
+    )
+
+
+def test_errors():
+    graph = ChannelGraph()
+    channels = graph.add(3)
+    with pytest.raises(ValueError, match=r"tied to as many.*2 and 1"):
+        graph.tie(channels[:2], channels[2:])
+    with pytest.raises(ValueError, match=r"row an input.*\(1, 1\) for 2"):
+        graph.read(channels[:2], channels[2:], np.ones((1, 1), bool))

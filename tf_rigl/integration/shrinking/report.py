@@ -1,0 +1,92 @@
+"""What `shrink` has cut and kept."""
+
+import dataclasses
+
+from tf_rigl.core.text_table import aligned
+
+HEADER = ("layer", "class", "units", "left", "weights", "left")
+# The columns that are text and so aligned to the left.
+TEXT_COLUMNS = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerShrinkage:
+    """One layer before and after.
+
+    Attributes:
+        path: of the layer in the model.
+        layer_class: name of its class.
+        units: units, filters or features that it makes; None where it makes
+            none of its own or they are not known.
+        units_left: those that are left.
+        weights: elements of its weights.
+        weights_left: those that are left.
+        kept: why it has units that reach nothing or are constant, or why
+            nothing is known of it; each reason once.
+    """
+
+    path: str
+    layer_class: str
+    units: int | None
+    units_left: int | None
+    weights: int
+    weights_left: int
+    kept: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ShrinkReport:
+    """What `shrink` has cut and kept; `str()` of it is a table.
+
+    Attributes:
+        name: of the model.
+        rows: a row for each layer with weights, in the model's order.
+    """
+
+    name: str
+    rows: tuple[LayerShrinkage, ...]
+
+    @property
+    def weights(self) -> int:
+        """Elements of all weights before."""
+        return sum(row.weights for row in self.rows)
+
+    @property
+    def weights_left(self) -> int:
+        """Elements of all weights after."""
+        return sum(row.weights_left for row in self.rows)
+
+    @property
+    def units(self) -> int:
+        """Units of all layers that make their own, before."""
+        return sum(row.units or 0 for row in self.rows)
+
+    @property
+    def units_left(self) -> int:
+        """Units of all layers that make their own, after."""
+        return sum(row.units_left or 0 for row in self.rows)
+
+    def __str__(self) -> str:
+        body = [
+            (
+                row.path,
+                row.layer_class,
+                *map(_number, (row.units, row.units_left)),
+                *map(_number, (row.weights, row.weights_left)),
+            )
+            for row in self.rows
+        ]
+        totals = (self.units, self.units_left, self.weights, self.weights_left)
+        total = ("total", "", *map(_number, totals))
+        table = aligned(HEADER, body, total, TEXT_COLUMNS)
+        kept = [
+            f"- {row.path}: {'; '.join(row.kept)}"
+            for row in self.rows
+            if row.kept
+        ]
+        notes = ["", "Kept:", *kept] if kept else []
+        return "\n".join([f"Model {self.name!r}", "", *table, *notes])
+
+
+def _number(count: int | None) -> str:
+    return "" if count is None else f"{count:,}"
