@@ -1,4 +1,4 @@
-"""MNIST as arrays and as a deterministic `tf.data` pipeline.
+"""MNIST and Fashion-MNIST as arrays and as deterministic pipelines.
 
 ```python
 from tf_rigl.data import mnist
@@ -15,32 +15,38 @@ train = mnist.pipeline(
 
 `"small"` is a class-balanced subset that comes with the package, so it needs
 no network. `"tfds"` is the full set of 60,000 + 10,000 images, read from
-prepared TensorFlow Datasets files.
+prepared TensorFlow Datasets files, and `"fashion_mnist"` the set of articles
+of clothing that has the same sizes. `splits` gives any of them as all data
+sets of this package are given.
 """
 
 import importlib.resources
+from collections.abc import Callable
 from typing import Any
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.data import pipeline as pipelines
+from tf_rigl.data import prepared
+from tf_rigl.data.batching import Batching
+from tf_rigl.data.data_splits import DataInfo
+from tf_rigl.data.data_splits import DataSplits
+
 IMAGE_SHAPE = (28, 28)
 CLASSES = 10
-TRAIN_EXAMPLES = {"small": 10_000, "tfds": 60_000}
-TEST_EXAMPLES = {"small": 2_000, "tfds": 10_000}
+TRAIN_EXAMPLES = {"small": 10_000, "tfds": 60_000, "fashion_mnist": 60_000}
+TEST_EXAMPLES = {"small": 2_000, "tfds": 10_000, "fashion_mnist": 10_000}
 
-_NOT_PREPARED = (
-    "The TFDS data set `mnist` must be prepared before it can be read. "
-    "Received: data_dir={data_dir!r}. Run `tfds build mnist` (with "
-    "`--data_dir=DIR` for another folder than ~/tensorflow_datasets), or pass "
-    "`download=True` (`--download` on the command line), or use the embedded "
-    'subset, `source="small"` (`--data=mnist_small`).'
-)
-_CANNOT_WRITE = (
-    "To prepare data, TFDS needs packages that it does not need to read them. "
-    "Install them with `pip install apache-beam importlib_resources`. "
-    "Missing: {package}."
+_TFDS_NAMES = {"tfds": "mnist", "fashion_mnist": "fashion_mnist"}
+_TRAIN = "train"
+_TEST = "test"
+_MNIST_REMEDY = (
+    "Run `tfds build mnist` (with `--data_dir=DIR` for another folder than "
+    "~/tensorflow_datasets), or pass `download=True` (`--download` on the "
+    'command line), or use the embedded subset, `source="small"` '
+    "(`--data=mnist_small`)."
 )
 
 
@@ -62,9 +68,9 @@ def load(
 
     Args:
         source: `"small"` for the embedded subset of 10,000 + 2,000 images,
-            `"tfds"` for the full set.
+            `"tfds"` for the full set, `"fashion_mnist"` for Fashion-MNIST.
         data_dir: Folder of prepared TFDS data; `None` for TFDS's default,
-            `~/tensorflow_datasets`. Only used with `source="tfds"`.
+            `~/tensorflow_datasets`. Not used with `source="small"`.
         download: Whether TFDS may download and prepare missing data. Without
             it nothing ever goes over the network.
 
@@ -81,11 +87,75 @@ def load(
     """
     if source == "small":
         return _load_small()
-    if source == "tfds":
-        return _load_tfds(data_dir, download)
-    raise ValueError(
-        '`source` must be "small" or "tfds". '
-        f"Received: source={source!r}. Use `small` for the embedded subset."
+    builder = _open(source, data_dir, download)
+    return Mnist(*_read_split(builder, _TRAIN), *_read_split(builder, _TEST))
+
+
+def describe(
+    data_dir: str | None = None, download: bool = False, source: str = "small"
+) -> DataInfo:
+    """The size of a data set; of prepared data, from its metadata.
+
+    Args:
+        data_dir: Folder of prepared TFDS data; None for TFDS's default.
+        download: Whether TFDS may download and prepare missing data.
+        source: What `load` takes.
+
+    Raises:
+        FileNotFoundError: If the data is not there, or not all of it.
+        ImportError: If TensorFlow Datasets is needed and not installed.
+        ValueError: If `source` is unknown.
+    """
+    if source == "small":
+        return DataInfo(
+            TRAIN_EXAMPLES[source],
+            TEST_EXAMPLES[source],
+            CLASSES,
+            (*IMAGE_SHAPE, 1),
+        )
+    builder = _open(source, data_dir, download)
+    return prepared.describe(builder, _TRAIN, _TEST)
+
+
+def splits(
+    batching: Batching,
+    data_dir: str | None = None,
+    download: bool = False,
+    source: str = "small",
+) -> DataSplits:
+    """Makes batches of images with one channel.
+
+    Args:
+        batching: Size, seed and share of the batches.
+        data_dir: Folder of prepared TFDS data; None for TFDS's default.
+        download: Whether TFDS may download and prepare missing data.
+        source: What `load` takes.
+
+    Returns:
+        Batches of (float32 `[batch, 28, 28, 1]` in [0, 1], int32 `[batch]`).
+
+    Raises:
+        FileNotFoundError: If the data is not there, or not all of it.
+        ImportError: If TensorFlow Datasets is needed and not installed.
+        ValueError: If `source` is unknown, or there are fewer images than a
+            batch has.
+    """
+    info = describe(data_dir, download, source)
+    batching.local_batches(info.train_examples)  # fails before it reads
+    data = load(source, data_dir, download)
+    return DataSplits(
+        pipelines.train_from_memory(
+            lambda key: pipelines.random_order(key, info.train_examples),
+            _looker_up(data.train_images, data.train_labels),
+            info.train_examples,
+            batching,
+        ),
+        pipelines.evaluation_from_memory(
+            _looker_up(data.test_images, data.test_labels),
+            info.evaluation_examples,
+            batching,
+        ),
+        info,
     )
 
 
@@ -153,33 +223,34 @@ def _load_small() -> Mnist:
         return Mnist(**{name: arrays[name] for name in Mnist._fields})
 
 
-def _load_tfds(data_dir: str | None, download: bool) -> Mnist:
-    # TFDS takes seconds to import and the embedded subset does not need it.
-    try:
-        import tensorflow_datasets as tfds
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            '`source="tfds"` needs TensorFlow Datasets. '
-            "Install it with `pip install 'tf_rigl[data]'`."
-        ) from error
+def _looker_up(
+    images: np.ndarray, labels: np.ndarray
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Makes the function from numbers of examples to a batch."""
+    with tf.device("CPU"):
+        pixels = tf.constant(images[..., None])
+        classes = tf.constant(labels.astype(np.int32))
 
-    builder = tfds.builder("mnist", data_dir=data_dir)
-    if not builder.is_prepared():
-        if not download:
-            raise FileNotFoundError(_NOT_PREPARED.format(data_dir=data_dir))
-        _prepare(builder)
-    return Mnist(*_read_split(builder, "train"), *_read_split(builder, "test"))
+    def look_up(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return _normalise(
+            tf.gather(pixels, indices), tf.gather(classes, indices)
+        )
+
+    return look_up
 
 
-def _prepare(builder: Any) -> None:
-    try:
-        builder.download_and_prepare()
-    except ModuleNotFoundError as error:
-        raise ImportError(_CANNOT_WRITE.format(package=error.name)) from error
+def _open(source: str, data_dir: str | None, download: bool) -> Any:
+    if source not in _TFDS_NAMES:
+        raise ValueError(
+            f"`source` must be one of {sorted(TRAIN_EXAMPLES)}. "
+            f"Received: source={source!r}. Use `small` for the embedded subset."
+        )
+    remedy = _MNIST_REMEDY if source == "tfds" else None
+    return prepared.open_builder(
+        _TFDS_NAMES[source], data_dir, download, remedy
+    )
 
 
 def _read_split(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray]:
-    images, labels = builder.as_dataset(
-        split=split, batch_size=-1, as_supervised=True, shuffle_files=False
-    )
+    images, labels = prepared.read_arrays(builder, split)
     return images.numpy()[..., 0], labels.numpy().astype(np.uint8)

@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+"""Whether input pipelines keep the training step fed.
+
+For each data set, images per second of the pipeline alone, of the training
+step alone, on a batch that is in memory, and of the step on what the pipeline
+gives, as `fit` takes it. These take turns. A pipeline that is faster than the
+step hides behind it, where the two don't share the processor; on a machine
+without accelerator they do.
+
+Where ImageNet is not prepared in `--data_dir`, JPEGs of random pixels, of the
+size of its usual images, take its place: TFDS reads them from a temporary
+folder.
+
+Usage: python benchmarks/input_pipeline.py [--dataset=NAME] [--rounds=3]
+"""
+
+import dataclasses
+import functools
+import pathlib
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+
+from absl import app
+from absl import flags
+from absl import logging
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import keras
+import tensorflow as tf
+
+from benchmarks import measure
+from benchmarks import prepared_images
+from tf_rigl.data import by_name as data_sets
+from tf_rigl.data import synthetic
+from tf_rigl.data.batching import Batching
+from tf_rigl.data.data_splits import DataInfo
+from tf_rigl.models import by_name as networks
+
+_IMAGENET = "imagenet2012"
+_RANDOM_IMAGES = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """What is trained on a data set, and for how long.
+
+    Attributes:
+        network: the name of the network.
+        batch_size: images of one step.
+        steps: steps of a round.
+        batches: batches of a round of the pipeline alone, at least: many more
+            than it has in store when the time begins.
+    """
+
+    network: str
+    batch_size: int
+    steps: int
+    batches: int
+
+
+CASES = {
+    _IMAGENET: Case("resnet_50", 8, 2, 128),
+    "cifar10": Case("wrn_22_2", 128, 4, 390),
+    "mnist": Case("lenet_300_100", 128, 400, 400),
+    "mnist_small": Case("lenet_300_100", 128, 400, 400),
+}
+
+
+def define_flags() -> None:
+    """Defines the flags of this program."""
+    measure.define_flags(rounds=3)
+    flags.DEFINE_multi_enum(
+        "dataset",
+        [_IMAGENET, "cifar10", "mnist_small"],
+        list(CASES),
+        "Which data set.",
+    )
+    flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data.")
+    flags.DEFINE_integer(
+        "image_size", 224, "Of ImageNet, pixels.", lower_bound=32
+    )
+    flags.DEFINE_integer(
+        "batch_size", None, "Images in a step; unset: as usual.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "steps", None, "Steps in a round; unset: as usual.", lower_bound=1
+    )
+
+
+def chosen_case(name: str) -> Case:
+    """The case of a data set with what the flags change."""
+    case = CASES[name]
+    if flags.FLAGS.smoke:
+        case = Case(case.network, batch_size=4, steps=2, batches=2)
+    steps = flags.FLAGS.steps or case.steps
+    return dataclasses.replace(
+        case,
+        batch_size=flags.FLAGS.batch_size or case.batch_size,
+        steps=steps,
+        batches=max(steps, case.batches),
+    )
+
+
+def prepare(name: str, scratch: pathlib.Path) -> str | None:
+    """The folder of a data set; of ImageNet, with random images if need be.
+
+    Raises:
+        FileNotFoundError: If another data set is missing.
+    """
+    data_dir = flags.FLAGS.data_dir
+    try:
+        data_sets.describe(name, data_dir)
+    except FileNotFoundError:
+        if name != _IMAGENET:
+            raise
+    else:
+        return data_dir
+    count = 16 if flags.FLAGS.smoke else _RANDOM_IMAGES
+    folder = prepared_images.write(
+        _IMAGENET,
+        {
+            "train": prepared_images.imagenet_examples(count),
+            "validation": prepared_images.imagenet_examples(1),
+        },
+        scratch,
+        shards=4,
+    )
+    size = sum(file.stat().st_size for file in folder.glob("*-train.*"))
+    print(
+        f"{name} is not prepared: {count} JPEGs of random pixels, "
+        f"{size / count / 1e3:.0f} kB each, take its place",
+        flush=True,
+    )
+    return str(scratch)
+
+
+class Measured:
+    """A data set and a network in training on it."""
+
+    def __init__(self, name: str, case: Case, data_dir: str | None) -> None:
+        arguments = (
+            {"image_size": flags.FLAGS.image_size} if name == _IMAGENET else {}
+        )
+        self._case = case
+        batching = Batching(case.batch_size, endless=True)
+        splits = data_sets.splits(name, batching, data_dir, **arguments)
+        self._batches = splits.train
+        self._batch = synthetic.batches(splits.info, batching)
+        self._model = _compiled_model(case.network, splits.info)
+        self._take_steps(iter(self._batch), 1)
+
+    def contenders(self) -> dict[str, Callable[[], float]]:
+        """What takes turns; each returns images per second."""
+        case = self._case
+        return {
+            "pipeline": functools.partial(
+                self._rate, self._batches, _take_batches, case.batches
+            ),
+            "step": functools.partial(
+                self._rate, self._batch, self._take_steps, case.steps
+            ),
+            "both": functools.partial(
+                self._rate, self._batches, self._take_steps, case.steps
+            ),
+        }
+
+    def _rate(
+        self,
+        dataset: tf.data.Dataset,
+        take: Callable[[Iterator[Any], int], None],
+        count: int,
+    ) -> float:
+        # A new iterator: one that waits would have more in store.
+        iterator = iter(dataset)
+        take(iterator, 2)
+        start = time.perf_counter()
+        take(iterator, count)
+        seconds = time.perf_counter() - start
+        return count * self._case.batch_size / seconds
+
+    def _take_steps(self, iterator: Iterator[Any], steps: int) -> None:
+        logs: Any = {}
+        for _ in range(steps):
+            logs = self._model.train_function(iterator)
+        float(logs["loss"])  # waits for a device
+
+
+def _take_batches(iterator: Iterator[Any], steps: int) -> None:
+    for _ in range(steps):
+        next(iterator)
+
+
+def _compiled_model(network: str, info: DataInfo) -> Any:
+    model = networks.builder(network)(
+        keras, input_shape=info.example_shape, classes=info.classes
+    )
+    model.compile(
+        keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    model.optimizer.build(model.trainable_variables)
+    model.make_train_function()
+    return model
+
+
+def report(measured: dict[str, dict[str, list[float]]]) -> None:
+    """Prints the table."""
+    rows = []
+    for name, rates in measured.items():
+        rows.append(
+            [
+                name,
+                *(f"{measure.summarize(each):,.0f}" for each in rates.values()),
+                f"{measure.ratios(rates['pipeline'], rates['step']):,.0f}",
+                f"{measure.ratios(rates['both'], rates['step']):.2f}",
+            ]
+        )
+    measure.print_table(
+        "Images per second, median of rounds (lowest to highest)",
+        [
+            "",
+            "pipeline",
+            "step",
+            "both",
+            "pipeline / step",
+            "both / step",
+        ],
+        rows,
+    )
+
+
+def main(arguments: list[str]) -> None:
+    del arguments
+    logging.set_verbosity(logging.ERROR)  # TFDS says much
+    settings = {
+        "rounds": measure.chosen_rounds(),
+        "devices": [device.name for device in tf.config.list_logical_devices()],
+        "image_size": flags.FLAGS.image_size,
+        "cases": {
+            name: dataclasses.asdict(chosen_case(name))
+            for name in flags.FLAGS.dataset
+        },
+    }
+    measure.print_environment(settings)
+    results = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            folders = {
+                name: prepare(name, pathlib.Path(scratch))
+                for name in flags.FLAGS.dataset
+            }
+        except (FileNotFoundError, ImportError) as error:
+            sys.exit(str(error))
+        for name, data_dir in folders.items():
+            measured = Measured(name, chosen_case(name), data_dir)
+            results[name] = measure.alternate(
+                measured.contenders(), measure.chosen_rounds()
+            )
+            print(f"{name} is measured", flush=True)
+    report(results)
+    measure.write_json(flags.FLAGS.json, settings, results)
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)

@@ -1,0 +1,182 @@
+"""CIFAR-10 and CIFAR-100 from prepared TensorFlow Datasets files.
+
+```python
+from tf_rigl.data import cifar
+from tf_rigl.data.batching import Batching
+
+splits = cifar.splits(Batching(128, seed=0), name="cifar10")
+model.fit(splits.train, validation_data=splits.evaluation)
+```
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.data import images
+from tf_rigl.data import pipeline
+from tf_rigl.data import prepared
+from tf_rigl.data.batching import Batching
+from tf_rigl.data.data_splits import DataInfo
+from tf_rigl.data.data_splits import DataSplits
+
+NAMES = ("cifar10", "cifar100")
+NORMALIZATIONS = ("image", "channel")
+PADDING = 4  # pixels
+
+_TRAIN = "train"
+_EVALUATION = "test"
+
+
+def describe(
+    data_dir: str | None = None, download: bool = False, name: str = "cifar10"
+) -> DataInfo:
+    """Reads the size of the data set from its metadata.
+
+    Args:
+        data_dir: Folder of prepared TFDS data; None for TFDS's default.
+        download: Whether TFDS may download and prepare missing data.
+        name: `"cifar10"` or `"cifar100"`.
+
+    Raises:
+        FileNotFoundError: If the data is not there, or not all of it.
+        ImportError: If TensorFlow Datasets is not installed.
+        ValueError: If `name` is unknown.
+    """
+    _check("name", name, NAMES)
+    builder = prepared.open_builder(name, data_dir, download)
+    return prepared.describe(builder, _TRAIN, _EVALUATION)
+
+
+def splits(
+    batching: Batching,
+    data_dir: str | None = None,
+    download: bool = False,
+    name: str = "cifar10",
+    normalization: str = "image",
+) -> DataSplits:
+    """Makes batches of CIFAR.
+
+    For training, images are padded with four mirrored pixels, cut at random
+    to their old size and mirrored at random. All images are kept in memory.
+
+    Args:
+        batching: Size, seed and share of the batches.
+        data_dir: Folder of prepared TFDS data; None for TFDS's default.
+        download: Whether TFDS may download and prepare missing data.
+        name: `"cifar10"` or `"cifar100"`.
+        normalization: `"image"`: each image gets mean 0 and variance 1,
+            before it is padded. `"channel"`: what is subtracted and divided
+            by are the mean and the deviation of each channel over the
+            training images.
+
+    Returns:
+        Batches of (float32 `[batch, 32, 32, 3]`, int32 `[batch]`).
+
+    Raises:
+        FileNotFoundError: If the data is not there, or not all of it.
+        ImportError: If TensorFlow Datasets is not installed.
+        ValueError: If `name` or `normalization` is unknown, or there are
+            fewer images than a batch has.
+
+    References: He et al., "Deep Residual Learning for Image Recognition",
+    arXiv:1512.03385, section 4.2. google-research/rigl,
+    `cifar_resnet/data_helper.py`.
+    """
+    _check("name", name, NAMES)
+    _check("normalization", normalization, NORMALIZATIONS)
+    builder = prepared.open_builder(name, data_dir, download)
+    info = prepared.describe(builder, _TRAIN, _EVALUATION)
+    batching.local_batches(info.train_examples)  # fails before it reads
+    train_images, train_labels = prepared.read_arrays(builder, _TRAIN)
+    test_images, test_labels = prepared.read_arrays(builder, _EVALUATION)
+    normalize = _normalizer(normalization, train_images)
+
+    def order(key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        return (
+            pipeline.random_order(key, info.train_examples),
+            *draw_augmentation(key, info.train_examples),
+        )
+
+    def train_batch(
+        indices: tf.Tensor, shifts: tf.Tensor, flips: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        batch = normalize(tf.gather(train_images, indices))
+        batch = images.shift_and_flip(batch, shifts, flips)
+        return batch, tf.gather(train_labels, indices)
+
+    def evaluation_batch(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        batch = normalize(tf.gather(test_images, indices))
+        return batch, tf.gather(test_labels, indices)
+
+    return DataSplits(
+        pipeline.train_from_memory(
+            order, train_batch, info.train_examples, batching
+        ),
+        pipeline.evaluation_from_memory(
+            evaluation_batch, info.evaluation_examples, batching
+        ),
+        info,
+    )
+
+
+def draw_augmentation(
+    key: tf.Tensor, examples: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Draws the crops and flips of an epoch.
+
+    Args:
+        key: int64 `[2]`, of stateless random numbers.
+        examples: Number of images.
+
+    Returns:
+        Where the crops of images that are padded begin, counted from the
+        image, int32 `[examples, 2]` in [-4, 4], and which images are
+        mirrored, bool `[examples]`.
+    """
+    seeds = tf.random.split(key, 2)
+    shifts = tf.random.stateless_uniform(
+        (examples, 2), seeds[0], -PADDING, PADDING + 1, tf.int32
+    )
+    flips = tf.random.stateless_uniform((examples,), seeds[1]) < 0.5
+    return shifts, flips
+
+
+def channel_statistics(
+    train_images: tf.Tensor,
+) -> tuple[list[float], list[float]]:
+    """Mean and deviation of each channel, of values in [0, 1].
+
+    Args:
+        train_images: uint8 `[examples, height, width, channels]`.
+    """
+    values = np.arange(256) / 255
+    means, deviations = [], []
+    for channel in range(train_images.shape[-1]):
+        # Counts are exact, and take no array of floats.
+        counts = np.bincount(
+            train_images.numpy()[..., channel].ravel(), minlength=256
+        )
+        mean = float(np.average(values, weights=counts))
+        variance = np.average((values - mean) ** 2, weights=counts)
+        means.append(mean)
+        deviations.append(float(np.sqrt(variance)))
+    return means, deviations
+
+
+def _normalizer(
+    normalization: str, train_images: tf.Tensor
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    if normalization == "image":
+        return tf.image.per_image_standardization
+    mean, deviation = channel_statistics(train_images)
+    return lambda batch: images.normalize(batch, mean, deviation)
+
+
+def _check(argument: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(
+            f"`{argument}` must be one of {choices}. "
+            f"Received: {argument}={value!r}."
+        )

@@ -1,0 +1,154 @@
+"""ImageNet-2012 from prepared TensorFlow Datasets files.
+
+```python
+from tf_rigl.data import imagenet
+from tf_rigl.data.batching import Batching
+
+splits = imagenet.splits(Batching(1024, seed=0), "gs://bucket/datasets")
+model.fit(splits.train, validation_data=splits.evaluation)
+```
+"""
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.data import images
+from tf_rigl.data import pipeline
+from tf_rigl.data import prepared
+from tf_rigl.data.batching import Batching
+from tf_rigl.data.data_splits import DataInfo
+from tf_rigl.data.data_splits import DataSplits
+
+NAME = "imagenet2012"
+MEAN = (0.485, 0.456, 0.406)  # of red, green and blue
+DEVIATION = (0.229, 0.224, 0.225)
+TRAIN = "train"
+EVALUATION = "validation"
+
+_REMEDY = (
+    "Its images may not be downloaded without an account: get "
+    "ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from "
+    "https://image-net.org, put them in DIR/downloads/manual and run "
+    "`tfds build imagenet2012 --data_dir=DIR`; then pass that DIR as "
+    "`data_dir`."
+)
+
+
+def describe(
+    data_dir: str | None = None, download: bool = False, image_size: int = 224
+) -> DataInfo:
+    """Reads the size of the data set from its metadata.
+
+    Args:
+        data_dir: Folder of prepared TFDS data; None for TFDS's default.
+        download: Whether TFDS may prepare the data. It can't download it, but
+            reads the two archives.
+        image_size: Height and width of images.
+
+    Raises:
+        FileNotFoundError: If the data is not there, or not all of it.
+        ImportError: If TensorFlow Datasets is not installed.
+    """
+    return _describe(_open(data_dir, download), image_size)
+
+
+def splits(
+    batching: Batching,
+    data_dir: str | None = None,
+    download: bool = False,
+    image_size: int = 224,
+    cache: bool = False,
+) -> DataSplits:
+    """Makes batches of ImageNet.
+
+    For training: a random part of 8 to 100 % of the area and an aspect ratio
+    of 3/4 to 4/3, resized (bicubic), and mirrored at random. For evaluation:
+    the central 87.5 % of the shorter side, resized. Then the mean of each
+    channel is subtracted and the result divided by its deviation.
+
+    Args:
+        batching: Size, seed and share of the batches.
+        data_dir: Folder of prepared TFDS data; None for TFDS's default.
+        download: Whether TFDS may prepare the data. It can't download it, but
+            reads the two archives.
+        image_size: Height and width of images.
+        cache: Whether to keep the encoded images in memory: 151 GB, divided
+            by the number of workers.
+
+    Returns:
+        Batches of (float32 `[batch, size, size, 3]`, int32 `[batch]`).
+
+    Raises:
+        FileNotFoundError: If the data is not there, or not all of it.
+        ImportError: If TensorFlow Datasets is not installed.
+        ValueError: If `image_size` is not positive, there are fewer images
+            than a batch has, or the files are not TFRecord files.
+
+    References: He et al., "Deep Residual Learning for Image Recognition",
+    arXiv:1512.03385, section 3.4. Goyal et al., "Accurate, Large Minibatch
+    SGD", arXiv:1706.02677, section 5.1. The sizes, means and deviations are
+    those of google-research/rigl, `imagenet_resnet/imagenet_train_eval.py`.
+    """
+    if image_size < 1:
+        raise ValueError(
+            f"`image_size` must be positive. Received: image_size={image_size}."
+        )
+    builder = _open(data_dir, download)
+    info = _describe(builder, image_size)
+    parse = prepared.image_parser(builder)
+
+    def parse_train(
+        record: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        jpeg, label = parse(record)
+        return augment(jpeg, image_size, seed), label
+
+    def parse_evaluation(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        jpeg, label = parse(record)
+        image = images.central_crop(jpeg, image_size)
+        return images.normalize(image, MEAN, DEVIATION), label
+
+    return DataSplits(
+        pipeline.train_from_records(
+            prepared.reader(builder, TRAIN, batching),
+            parse_train,
+            info.train_examples,
+            batching,
+            cache=cache,
+        ),
+        pipeline.evaluation_from_records(
+            prepared.reader(builder, EVALUATION, batching)(None),
+            parse_evaluation,
+            batching,
+            cache=cache,
+        ),
+        info,
+    )
+
+
+def augment(jpeg: tf.Tensor, image_size: int, seed: tf.Tensor) -> tf.Tensor:
+    """Makes an image for training of a JPEG.
+
+    Args:
+        jpeg: The encoded image, a scalar string.
+        image_size: Height and width of the image.
+        seed: int64 `[2]`, of stateless random numbers.
+
+    Returns:
+        float32 `[image_size, image_size, 3]`, normalized.
+    """
+    seeds = tf.random.split(seed, 2)
+    image = images.random_resized_crop(jpeg, image_size, seeds[0])
+    image = tf.image.stateless_random_flip_left_right(image, seeds[1])
+    return images.normalize(image, MEAN, DEVIATION)
+
+
+def _open(data_dir: str | None, download: bool) -> Any:
+    return prepared.open_builder(NAME, data_dir, download, _REMEDY)
+
+
+def _describe(builder: Any, image_size: int) -> DataInfo:
+    # The images differ in size.
+    info = prepared.describe(builder, TRAIN, EVALUATION)
+    return info._replace(example_shape=(image_size, image_size, 3))

@@ -1,0 +1,141 @@
+"""Crops, flips and normalization of images, without state.
+
+What is random follows from a seed or is drawn by the caller.
+"""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+_ATTEMPTS = 10
+
+
+def shift_and_flip(
+    images: tf.Tensor, shifts: tf.Tensor, flips: tf.Tensor
+) -> tf.Tensor:
+    """Shifts images, fills up what becomes free by mirroring, and flips some.
+
+    Shifts of -4 to 4 pixels are the random crops of images padded by 4. The
+    outermost pixels are mirrored, too, as in google-research/rigl,
+    `cifar_resnet/data_helper.py`.
+
+    Args:
+        images: `[batch, height, width, channels]`.
+        shifts: int32 `[batch, 2]`: by how many rows, up, and columns, to the
+            left, less than there are.
+        flips: bool `[batch]`: which to flip, left to right, after that.
+
+    Returns:
+        `[batch, height, width, channels]`.
+    """
+    _, height, width, channels = images.shape
+    rows = _mirrored(tf.range(height) + shifts[:, :1], height)
+    columns = tf.where(flips[:, None], tf.range(width)[::-1], tf.range(width))
+    columns = _mirrored(columns + shifts[:, 1:], width)
+    places = width * rows[:, :, None] + columns[:, None]
+    pixels = tf.reshape(images, (-1, height * width, channels))
+    return tf.gather(pixels, places, axis=1, batch_dims=1)
+
+
+def normalize(
+    images: tf.Tensor, mean: Sequence[float], deviation: Sequence[float]
+) -> tf.Tensor:
+    """Subtracts the mean of each channel and divides by its deviation.
+
+    Args:
+        images: `[..., channels]` in [0, 255].
+        mean: Of each channel, of values in [0, 1].
+        deviation: Likewise.
+
+    Returns:
+        float32 of the same shape.
+    """
+    scale = 1 / (255 * tf.constant(deviation, tf.float32))
+    shift = 255 * tf.constant(mean, tf.float32)
+    return (tf.cast(images, tf.float32) - shift) * scale
+
+
+def random_resized_crop(
+    jpeg: tf.Tensor, size: int, seed: tf.Tensor
+) -> tf.Tensor:
+    """Cuts a random part out of a JPEG and gives it a size.
+
+    The part has 8 to 100 % of the area, and an aspect ratio of 3/4 to 4/3.
+    Where ten draws find none that fits, it is the central one. Only the part
+    is decoded.
+
+    Differences from the papers: as in the TF1 reference, whose operation this
+    is, the height is drawn evenly and not the area, so that small parts are
+    more frequent.
+
+    Args:
+        jpeg: The encoded image, a scalar string.
+        size: Height and width of the result.
+        seed: int64 `[2]`, of stateless random numbers.
+
+    Returns:
+        float32 `[size, size, 3]` about in [0, 255]: bicubic interpolation
+        overshoots at edges.
+
+    References: Szegedy et al., "Going Deeper with Convolutions",
+    arXiv:1409.4842, section 6. Goyal et al., "Accurate, Large Minibatch
+    SGD", arXiv:1706.02677, section 5.1.
+    """
+    shape = tf.image.extract_jpeg_shape(jpeg)
+    begin, extent, _ = tf.image.stateless_sample_distorted_bounding_box(
+        shape,
+        bounding_boxes=tf.zeros((1, 0, 4)),
+        seed=seed,
+        # Of the whole image, which stands in for missing boxes, any part
+        # will do: `area_range` is the only bound.
+        min_object_covered=0.0,
+        aspect_ratio_range=(3 / 4, 4 / 3),
+        area_range=(0.08, 1.0),
+        max_attempts=_ATTEMPTS,
+        use_image_if_no_bounding_boxes=True,
+    )
+    window = tf.concat([begin[:2], extent[:2]], axis=0)
+    # It gives the whole image where it finds no part.
+    is_whole = tf.reduce_all(extent[:2] == shape[:2])
+    window = tf.where(is_whole, _central_window(shape, size), window)
+    return _decode_window(jpeg, window, size)
+
+
+def central_crop(jpeg: tf.Tensor, size: int) -> tf.Tensor:
+    """Cuts the central square out of a JPEG and gives it a size.
+
+    Its side is size / (size + 32) of the shorter side: for 224 pixels, 0.875,
+    as if the shorter side were first made 256 pixels long.
+
+    Args:
+        jpeg: The encoded image, a scalar string.
+        size: Height and width of the result.
+
+    Returns:
+        float32 `[size, size, 3]` about in [0, 255].
+    """
+    window = _central_window(tf.image.extract_jpeg_shape(jpeg), size)
+    return _decode_window(jpeg, window, size)
+
+
+def _mirrored(places: tf.Tensor, length: int) -> tf.Tensor:
+    """Places beyond both ends, counted back from there."""
+    places = tf.where(places < 0, -1 - places, places)
+    return tf.where(places < length, places, 2 * length - 1 - places)
+
+
+def _central_window(shape: tf.Tensor, size: int) -> tf.Tensor:
+    """The first row and column, the height and the width, int32 `[4]`."""
+    shorter = tf.cast(tf.minimum(shape[0], shape[1]), tf.float32)
+    side = tf.cast(tf.round(shorter * size / (size + 32)), tf.int32)
+    # Of a tiny image, one pixel at least.
+    side = tf.maximum(side, 1)
+    return tf.stack(
+        [(shape[0] - side) // 2, (shape[1] - side) // 2, side, side]
+    )
+
+
+def _decode_window(jpeg: tf.Tensor, window: tf.Tensor, size: int) -> tf.Tensor:
+    part = tf.image.decode_and_crop_jpeg(jpeg, window, channels=3)
+    part = tf.image.resize(part, (size, size), tf.image.ResizeMethod.BICUBIC)
+    return tf.ensure_shape(part, (size, size, 3))

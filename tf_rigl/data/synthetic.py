@@ -1,0 +1,129 @@
+"""Random batches without any reading, for benchmarks and dry runs.
+
+```python
+from tf_rigl.data import synthetic
+from tf_rigl.data.batching import Batching
+
+splits = synthetic.splits(Batching(256), name="imagenet2012")
+model.fit(splits.train, epochs=1)
+```
+"""
+
+import tensorflow as tf
+
+from tf_rigl.data.batching import Batching
+from tf_rigl.data.data_splits import DataInfo
+from tf_rigl.data.data_splits import DataSplits
+
+# Of the data sets that are imitated. Characters are integers, all other
+# examples are images of floats.
+SIZES = {
+    "mnist": DataInfo(60_000, 10_000, 10, (28, 28, 1)),
+    "cifar10": DataInfo(50_000, 10_000, 10, (32, 32, 3)),
+    "imagenet2012": DataInfo(1_281_167, 50_000, 1000, (224, 224, 3)),
+    "characters": DataInfo(1_000_000, 2_000, 256, (512,)),
+}
+
+
+def describe(
+    data_dir: str | None = None,
+    download: bool = False,
+    name: str = "imagenet2012",
+) -> DataInfo:
+    """The size of a data set that is imitated.
+
+    Args:
+        data_dir: Unused.
+        download: Unused.
+        name: A key of `SIZES`.
+
+    Raises:
+        ValueError: If `name` is unknown.
+    """
+    del data_dir, download
+    if name not in SIZES:
+        raise ValueError(
+            f"`name` must be one of {sorted(SIZES)}. Received: name={name!r}."
+        )
+    return SIZES[name]
+
+
+def splits(
+    batching: Batching,
+    data_dir: str | None = None,
+    download: bool = False,
+    name: str = "imagenet2012",
+) -> DataSplits:
+    """Imitates a data set: its shapes, its types and its number of steps.
+
+    Args:
+        batching: Size and share of the batches.
+        data_dir: Unused.
+        download: Unused.
+        name: A key of `SIZES`.
+
+    Returns:
+        Batches as of the data set of that name, the same one over and over.
+
+    Raises:
+        ValueError: If `name` is unknown, or a batch larger than the data set.
+    """
+    info = describe(data_dir, download, name)
+    steps = batching.local_batches(info.train_examples)
+    train_steps = None if batching.endless else steps
+    evaluation_steps = max(1, info.evaluation_examples // batching.batch_size)
+    batch = _one_batch(info, batching)
+    return DataSplits(
+        batch.repeat(train_steps).prefetch(tf.data.AUTOTUNE),
+        batch.repeat(evaluation_steps).prefetch(tf.data.AUTOTUNE),
+        info,
+    )
+
+
+def batches(
+    info: DataInfo,
+    batching: Batching,
+    count: int | None = None,
+    device: str | None = None,
+) -> tf.data.Dataset:
+    """Repeats one random batch.
+
+    Args:
+        info: Shape of an example and number of classes. A shape of one
+            dimension is that of characters.
+        batching: Size of the batch, and its seed.
+        count: How often; None for endlessly.
+        device: Where the batch is copied to ahead of time, for a loop on one
+            device; None for the host's memory, which strategies need.
+
+    Returns:
+        Batches of (float32 `[batch, *example_shape]` with mean 0 and variance
+        1, int32 `[batch]`), or, of characters, of (int32 `[batch, time]`,
+        int32 `[batch, time]`).
+    """
+    dataset = _one_batch(info, batching).repeat(count)
+    if device is None:
+        return dataset.prefetch(tf.data.AUTOTUNE)
+    return dataset.apply(tf.data.experimental.prefetch_to_device(device))
+
+
+def _one_batch(info: DataInfo, batching: Batching) -> tf.data.Dataset:
+    shape = (batching.local_size, *info.example_shape)
+    seeds = tf.random.split((batching.seed, batching.share), 2)
+    is_text = len(info.example_shape) == 1
+    # Kept in memory, not computed again in each step.
+    with tf.device("CPU"):
+        if is_text:
+            inputs = tf.random.stateless_uniform(
+                shape, seeds[0], 0, info.classes, tf.int32
+            )
+        else:
+            inputs = tf.random.stateless_normal(shape, seeds[0])
+        targets = tf.random.stateless_uniform(
+            shape if is_text else shape[:1],
+            seeds[1],
+            0,
+            info.classes,
+            tf.int32,
+        )
+    return tf.data.Dataset.from_tensors((inputs, targets))

@@ -1,0 +1,375 @@
+"""Text files as sequences of characters, to predict the next one.
+
+```python
+from tf_rigl.data import text
+from tf_rigl.data.batching import Batching
+
+splits = text.splits(Batching(32, seed=0), "wikitext-103-raw", time=512)
+model.fit(splits.train, validation_data=splits.evaluation)
+```
+
+A folder holds the files of WikiText-103 raw as they come, or `train.txt`,
+`valid.txt` and `test.txt`, in UTF-8. A cross-entropy in nats, as Keras gives
+it, is loss / ln 2 bits per character.
+"""
+
+import codecs
+import os
+import pathlib
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.data import pipeline
+from tf_rigl.data.batching import Batching
+from tf_rigl.data.data_splits import DataInfo
+from tf_rigl.data.data_splits import DataSplits
+
+UNKNOWN = 0  # the number of all characters outside the vocabulary
+PARTS = ("train", "valid", "test")
+LAYOUTS = ("wiki.{}.raw", "{}.txt")  # names of the files of a folder
+
+_CODE_POINTS = 0x110000
+_CHUNK = 1 << 24  # bytes
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+_NO_DIR = (
+    "`data_dir` must be the folder of the text files. Received: "
+    "data_dir=None. {remedy}"
+)
+_NOT_FOUND = (
+    "`data_dir` must hold the text files of the parts {parts}. Received: "
+    "data_dir={data_dir!r}, where there is {missing}. {remedy}"
+)
+_REMEDY = (
+    "Unpack wikitext-103-raw-v1.zip (Merity et al., arXiv:1609.07843; "
+    "`wiki.train.raw`, `wiki.valid.raw`, `wiki.test.raw`) there, or put UTF-8 "
+    "text there as `train.txt`, `valid.txt` and `test.txt`."
+)
+
+
+class Corpus(NamedTuple):
+    """Two texts as numbers of characters."""
+
+    train: np.ndarray  # [characters] uint8, uint16 or int32
+    evaluation: np.ndarray  # likewise
+    vocabulary: str  # the characters numbered 1, 2, ...
+
+
+def describe(
+    data_dir: str | None = None,
+    download: bool = False,
+    time: int = 512,
+    vocabulary_size: int = 256,
+    evaluation: str = "valid",
+) -> DataInfo:
+    """Reads the texts and counts.
+
+    Examples for training are shuffled windows; see `splits`, also for the
+    arguments and errors.
+    """
+    del download
+    corpus = load(data_dir, vocabulary_size, evaluation)
+    return _describe(corpus, time, _count_shuffled(corpus.train, time))
+
+
+def splits(
+    batching: Batching,
+    data_dir: str | None = None,
+    download: bool = False,
+    time: int = 512,
+    vocabulary_size: int = 256,
+    evaluation: str = "valid",
+    contiguous: bool = False,
+) -> DataSplits:
+    """Makes batches of windows of a text, and the characters after each.
+
+    Windows for training don't overlap; where the first begins is drawn in
+    each epoch, and their order is. Those for evaluation follow each other
+    from the first character on. What is left at the end, less than a window,
+    is left out.
+
+    With `contiguous`, each row of a batch for training goes on where the same
+    row of the batch before ended, for networks that keep their state. Rows
+    are equal parts of the text, and all epochs are the same.
+
+    Args:
+        batching: Size, seed and share of the batches.
+        data_dir: The folder of the text files, or the one above a folder
+            `wikitext-103-raw`.
+        download: Unused: nothing is downloaded.
+        time: Characters in a window.
+        vocabulary_size: At most how many characters are told apart, one of
+            which stands for all others: the most frequent of the training
+            text are kept. The network of the RigL paper has 256.
+        evaluation: Which part to evaluate on, `"valid"` or `"test"`.
+        contiguous: Whether rows go on from batch to batch.
+
+    Returns:
+        Batches of (int32 `[batch, time]`, int32 `[batch, time]`): characters
+        and, of each, the next one. `info.classes` is the number of characters
+        with the one for all others, `vocabulary` the characters but for that.
+
+    Raises:
+        FileNotFoundError: If a file is not there.
+        ValueError: If `data_dir` is None, a text is not UTF-8 or shorter than
+            a window, there are fewer windows than a batch has, or a number
+            is out of range.
+    """
+    del download
+    corpus = load(data_dir, vocabulary_size, evaluation)
+    if contiguous:
+        steps = _count_contiguous(corpus.train, time, batching.batch_size)
+        order = _contiguous_order(corpus.train, time, batching.batch_size)
+        examples = steps * batching.batch_size
+    else:
+        examples = _count_shuffled(corpus.train, time)
+        order = _shuffled_order(corpus.train, time, examples)
+    info = _describe(corpus, time, examples)
+    cut_train = _cutter(corpus.train, time)
+    cut_evaluation = _cutter(corpus.evaluation, time)
+    return DataSplits(
+        pipeline.train_from_memory(order, cut_train, examples, batching),
+        pipeline.evaluation_from_memory(
+            lambda indices: cut_evaluation(indices * time),
+            info.evaluation_examples,
+            batching,
+        ),
+        info,
+        corpus.vocabulary,
+    )
+
+
+def find(data_dir: str | None, parts: tuple[str, ...]) -> list[pathlib.Path]:
+    """Finds the text files of a folder.
+
+    Args:
+        data_dir: The folder, or the one above a folder `wikitext-103-raw`.
+        parts: Which of `PARTS`.
+
+    Raises:
+        FileNotFoundError: If one is not there.
+        ValueError: If `data_dir` is None or a part is unknown.
+    """
+    if data_dir is None:
+        raise ValueError(_NO_DIR.format(remedy=_REMEDY))
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        raise ValueError(
+            f"A part of a text must be one of {PARTS}. "
+            f"Received: {unknown[0]!r}."
+        )
+    folder = pathlib.Path(data_dir).expanduser()
+    for place in (folder, folder / "wikitext-103-raw"):
+        for layout in LAYOUTS:
+            files = [place / layout.format(part) for part in parts]
+            missing = [file.name for file in files if not file.is_file()]
+            if not missing:
+                return files
+            if len(missing) < len(files):
+                raise FileNotFoundError(
+                    _not_found(data_dir, parts, f"no {missing[0]}")
+                )
+    raise FileNotFoundError(_not_found(data_dir, parts, "none of them"))
+
+
+def load(
+    data_dir: str | None, vocabulary_size: int = 256, evaluation: str = "valid"
+) -> Corpus:
+    """Reads the training text and another one as numbers.
+
+    Args:
+        data_dir: The folder of the text files.
+        vocabulary_size: At most how many characters are told apart.
+        evaluation: The other part, `"valid"` or `"test"`.
+
+    Raises:
+        FileNotFoundError: If a file is not there.
+        ValueError: If a text is not UTF-8, or an argument is wrong.
+    """
+    train_file, evaluation_file = find(data_dir, ("train", evaluation))
+    vocabulary = make_vocabulary(train_file, vocabulary_size)
+    return Corpus(
+        encode_file(train_file, vocabulary),
+        encode_file(evaluation_file, vocabulary),
+        vocabulary,
+    )
+
+
+def make_vocabulary(
+    file: str | os.PathLike[str], vocabulary_size: int = 256
+) -> str:
+    """The most frequent characters of a text, in the order of code points.
+
+    Args:
+        file: The text, in UTF-8.
+        vocabulary_size: Of the characters and the one that stands for all
+            others. Of equally frequent ones, those of lower code points are
+            kept.
+
+    Raises:
+        ValueError: If the text is not UTF-8, or `vocabulary_size` below 2.
+    """
+    if vocabulary_size < 2:
+        raise ValueError(
+            "`vocabulary_size` must be at least 2. "
+            f"Received: vocabulary_size={vocabulary_size}."
+        )
+    counts = np.zeros(_CODE_POINTS, np.int64)
+    for points in _read_code_points(file):
+        found, number = np.unique(points, return_counts=True)
+        counts[found] += number
+    by_frequency = np.argsort(-counts, kind="stable")[: vocabulary_size - 1]
+    kept = np.sort(by_frequency[counts[by_frequency] > 0])
+    return "".join(map(chr, kept))
+
+
+def encode_file(file: str | os.PathLike[str], vocabulary: str) -> np.ndarray:
+    """Reads a text as numbers.
+
+    Args:
+        file: The text, in UTF-8. Nothing is changed, not even line ends.
+        vocabulary: The characters numbered 1, 2, ...; any other is 0.
+
+    Returns:
+        `[characters]`, of the smallest of uint8, uint16 and int32 that holds
+        the numbers.
+
+    Raises:
+        ValueError: If the text is not UTF-8.
+    """
+    table = np.zeros(_CODE_POINTS, _smallest_dtype(len(vocabulary)))
+    table[_code_points(vocabulary)] = np.arange(1, len(vocabulary) + 1)
+    parts = [table[points] for points in _read_code_points(file)]
+    return np.concatenate(parts) if parts else table[:0]
+
+
+def decode(numbers: np.ndarray, vocabulary: str) -> str:
+    """The text of numbers; characters that are not known are U+FFFD.
+
+    Args:
+        numbers: Integers `[characters]` in [0, len(vocabulary)].
+        vocabulary: The characters numbered 1, 2, ...
+    """
+    characters = _REPLACEMENT + vocabulary
+    return "".join(characters[number] for number in numbers)
+
+
+def _describe(corpus: Corpus, time: int, train_examples: int) -> DataInfo:
+    _check_length(corpus.evaluation, time, "evaluation")
+    return DataInfo(
+        train_examples,
+        (len(corpus.evaluation) - 1) // time,
+        len(corpus.vocabulary) + 1,
+        (time,),
+    )
+
+
+def _count_shuffled(text: np.ndarray, time: int) -> int:
+    """Windows of an epoch, the same wherever in [0, time) the first begins."""
+    _check_length(text, time, "training")
+    return max(1, (len(text) - time) // time)
+
+
+def _shuffled_order(
+    text: np.ndarray, time: int, examples: int
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    # The character after the last window is a target.
+    firsts = min(time, len(text) - examples * time)
+
+    def order(key: tf.Tensor) -> tf.Tensor:
+        first = tf.random.stateless_uniform((), key, 0, firsts, tf.int64)
+        return first + time * pipeline.random_order(key, examples)
+
+    return order
+
+
+def _count_contiguous(text: np.ndarray, time: int, rows: int) -> int:
+    """Windows of each row."""
+    _check_length(text, time, "training")
+    steps = (len(text) - 1) // rows // time
+    if not steps:
+        raise ValueError(
+            "`batch_size` rows of `time` characters must fit into the "
+            f"training text of {len(text):,} characters. Received: "
+            f"batch_size={rows}, time={time}. Choose a smaller batch."
+        )
+    return steps
+
+
+def _contiguous_order(
+    text: np.ndarray, time: int, rows: int
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    steps = _count_contiguous(text, time, rows)
+    stride = (len(text) - 1) // rows
+
+    def order(key: tf.Tensor) -> tf.Tensor:
+        del key
+        step = tf.range(steps, dtype=tf.int64)[:, None]
+        row = tf.range(rows, dtype=tf.int64)[None]
+        return tf.reshape(time * step + stride * row, [-1])
+
+    return order
+
+
+def _cutter(
+    text: np.ndarray, time: int
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Makes the function from first characters to windows and targets."""
+    with tf.device("CPU"):
+        numbers = tf.constant(text)
+
+    def cut(starts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        places = starts[:, None] + tf.range(time + 1, dtype=tf.int64)
+        window = tf.cast(tf.gather(numbers, places), tf.int32)
+        return window[:, :-1], window[:, 1:]
+
+    return cut
+
+
+def _check_length(text: np.ndarray, time: int, part: str) -> None:
+    if time < 1:
+        raise ValueError(f"`time` must be positive. Received: time={time}.")
+    if len(text) <= time:
+        raise ValueError(
+            f"The {part} text must be longer than `time`. Received: "
+            f"time={time} for {len(text):,} characters."
+        )
+
+
+def _read_code_points(file: str | os.PathLike[str]) -> Iterator[np.ndarray]:
+    """The text in parts, uint32."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with open(file, "rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                yield _code_points(decoder.decode(chunk))
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"A text must be UTF-8. Received: {os.fspath(file)!r} "
+            f"({error.reason}). Convert it, for instance with `iconv`."
+        ) from error
+
+
+def _code_points(characters: str) -> np.ndarray:
+    return np.frombuffer(characters.encode("utf-32-le"), "<u4")
+
+
+def _smallest_dtype(largest: int) -> type[np.integer]:
+    for dtype in (np.uint8, np.uint16):
+        if largest <= np.iinfo(dtype).max:
+            return dtype
+    return np.int32
+
+
+def _not_found(data_dir: str, parts: tuple[str, ...], missing: str) -> str:
+    return _NOT_FOUND.format(
+        parts=" and ".join(f'"{part}"' for part in parts),
+        data_dir=data_dir,
+        missing=missing,
+        remedy=_REMEDY,
+    )
