@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Load time and latency of sparse networks as SavedModels.
+"""Load time and latency of sparse networks as SavedModels and LiteRT files.
 
 Writes a sparse network (ERK, random weights) as Keras does and in each of our
 ways, then loads and calls the artefacts in turn, round after round. Ratios
-are to Keras's artefact within the same round. Outputs must be the same.
+are to Keras's artefact, or to the LiteRT file with dense weights, within the
+same round. Outputs of SavedModels must be the same; `export_litert` compares
+its own. LiteRT uses all cores.
 
 Usage: python benchmarks/export_latency.py [--network=NAME] [--sparsity=0.9]
 """
@@ -11,6 +13,7 @@ Usage: python benchmarks/export_latency.py [--network=NAME] [--sparsity=0.9]
 import contextlib
 import functools
 import io
+import os
 import pathlib
 import sys
 import tempfile
@@ -28,9 +31,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import tf_rigl
 from benchmarks import export_size
 from benchmarks import measure
+from tf_rigl.export.litert import export_litert
 from tf_rigl.export.saved_model import export_saved_model
 
 _REFERENCE = "dense, by Keras"
+_LITERT = ("dense", "sparse")
 EXPORTS: dict[str, str | None] = {
     "dense": None,
     "bit_mask": "bit_mask",
@@ -60,6 +65,95 @@ def write_artefacts(model: Any, folder: pathlib.Path) -> dict[str, str]:
     return paths
 
 
+def measure_saved_models(
+    model: Any, folder: pathlib.Path, settings: dict[str, Any]
+) -> dict[str, dict[str, list[float]]]:
+    """Load times and latencies of SavedModels, by what was measured."""
+    load = {
+        name: functools.partial(tf.saved_model.load, path)
+        for name, path in write_artefacts(model, folder).items()
+    }
+    loaded = {name: one() for name, one in load.items()}
+    results = {
+        "Load": measure.alternate(
+            {name: functools.partial(timed, one) for name, one in load.items()},
+            settings["rounds"],
+        )
+    }
+    for size in settings["batch_sizes"]:
+        shape = (size, *model.input_shape[1:])
+        inputs = tf.random.stateless_uniform(shape, [1, 2])
+        check_same(loaded, inputs)
+        calls = {
+            name: functools.partial(one.serve, inputs)
+            for name, one in loaded.items()
+        }
+        results[f"Call, batch {size}"] = measure.alternate(
+            {
+                name: functools.partial(median_time, one, settings["calls"])
+                for name, one in calls.items()
+            },
+            settings["rounds"],
+        )
+    return results
+
+
+def write_litert(model: Any, folder: pathlib.Path) -> dict[str, str]:
+    """Writes LiteRT files with dense and with sparse weights."""
+    paths = {name: str(folder / f"{name}.tflite") for name in _LITERT}
+    for name, path in paths.items():
+        export_litert(model, path, sparse=name == "sparse")
+    return paths
+
+
+def load_litert(path: str, size: int, shape: tuple[int, ...]) -> Any:
+    """An interpreter that is ready for batches of a size."""
+    interpreter = tf.lite.Interpreter(path, num_threads=os.cpu_count())
+    (place,) = interpreter.get_input_details()
+    interpreter.resize_tensor_input(place["index"], (size, *shape))
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def call_litert(interpreter: Any, inputs: np.ndarray) -> None:
+    """Runs an interpreter once."""
+    (place,) = interpreter.get_input_details()
+    interpreter.set_tensor(place["index"], inputs)
+    interpreter.invoke()
+
+
+def measure_litert(
+    model: Any, folder: pathlib.Path, settings: dict[str, Any]
+) -> dict[str, dict[str, list[float]]]:
+    """Load times and latencies of LiteRT files, by what was measured."""
+    paths = write_litert(model, folder)
+    shape = model.input_shape[1:]
+    results = {}
+    for size in settings["batch_sizes"]:
+        load = {
+            name: functools.partial(load_litert, path, size, shape)
+            for name, path in paths.items()
+        }
+        if size == 1:
+            results["LiteRT, load"] = measure.alternate(
+                {n: functools.partial(timed, one) for n, one in load.items()},
+                settings["rounds"],
+            )
+        inputs = np.random.default_rng(0).random((size, *shape), np.float32)
+        calls = {
+            name: functools.partial(call_litert, one(), inputs)
+            for name, one in load.items()
+        }
+        results[f"LiteRT, call, batch {size}"] = measure.alternate(
+            {
+                name: functools.partial(median_time, one, settings["calls"])
+                for name, one in calls.items()
+            },
+            settings["rounds"],
+        )
+    return results
+
+
 def timed(run: Callable[[], Any]) -> float:
     """Seconds that a call takes."""
     start = time.perf_counter()
@@ -67,11 +161,9 @@ def timed(run: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def median_call(loaded: Any, inputs: tf.Tensor, calls: int) -> float:
+def median_time(run: Callable[[], Any], calls: int) -> float:
     """The median of the seconds of several calls."""
-    return float(
-        np.median([timed(lambda: loaded.serve(inputs)) for _ in range(calls)])
-    )
+    return float(np.median([timed(run) for _ in range(calls)]))
 
 
 def check_same(loaded: dict[str, Any], inputs: tf.Tensor) -> None:
@@ -82,16 +174,18 @@ def check_same(loaded: dict[str, Any], inputs: tf.Tensor) -> None:
             raise ValueError(f"The outputs of {name!r} differ from Keras's.")
 
 
-def report(title: str, measured: dict[str, list[float]]) -> None:
+def report(
+    title: str, measured: dict[str, list[float]], reference: str
+) -> None:
     """Prints the table of one quantity."""
     measure.print_table(
         title,
-        ["", "median, ms (lowest to highest)", f"to {_REFERENCE}"],
+        ["", "median, ms (lowest to highest)", f"to {reference}"],
         [
             [
                 name,
                 f"{measure.summarize(1e3 * one for one in seconds):.1f}",
-                f"{measure.ratios(seconds, measured[_REFERENCE]):.3f}",
+                f"{measure.ratios(seconds, measured[reference]):.3f}",
             ]
             for name, seconds in measured.items()
         ],
@@ -107,36 +201,19 @@ def main(arguments: list[str]) -> None:
         "calls": 1 if flags.FLAGS.smoke else flags.FLAGS.calls,
     }
     measure.print_environment(settings)
-    results: dict[str, dict[str, list[float]]] = {}
+    settings["batch_sizes"] = (
+        [1] if flags.FLAGS.smoke else flags.FLAGS.batch_size
+    )
     model = export_size.NETWORKS[flags.FLAGS.network]()
     tf_rigl.sparsify(model, flags.FLAGS.sparsity)
     with tempfile.TemporaryDirectory() as folder:
-        paths = write_artefacts(model, pathlib.Path(folder))
-        load = {
-            name: functools.partial(tf.saved_model.load, path)
-            for name, path in paths.items()
-        }
-        loaded = {name: one() for name, one in load.items()}
-        results["load"] = measure.alternate(
-            {name: functools.partial(timed, one) for name, one in load.items()},
-            settings["rounds"],
-        )
-        report("Load", results["load"])
-    for size in [1] if flags.FLAGS.smoke else flags.FLAGS.batch_size:
-        shape = (size, *model.input_shape[1:])
-        inputs = tf.random.stateless_uniform(shape, [1, 2])
-        check_same(loaded, inputs)
-        title = f"Call, batch {size}"
-        results[title] = measure.alternate(
-            {
-                name: functools.partial(
-                    median_call, one, inputs, settings["calls"]
-                )
-                for name, one in loaded.items()
-            },
-            settings["rounds"],
-        )
-        report(title, results[title])
+        results = measure_saved_models(model, pathlib.Path(folder), settings)
+        for title, measured in results.items():
+            report(title, measured, _REFERENCE)
+        litert = measure_litert(model, pathlib.Path(folder), settings)
+    for title, measured in litert.items():
+        report(title, measured, _LITERT[0])
+    results.update(litert)
     measure.write_json(flags.FLAGS.json, settings, results)
 
 

@@ -5,6 +5,7 @@ Sparsifies each network (ERK, random weights) and writes it in each way; the
 size is that of all files of the folder. For comparison:
 
 * dense: a plain SavedModel, and what gzip and zstd make of its files,
+* LiteRT: the file with sparse weights, and as the converter makes it, dense,
 * the bound: 32 bits a connection and n · H(density) bits for the positions of
   the n elements of each sparse weight, 4 bytes for each element of the rest.
 
@@ -29,6 +30,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import tf_rigl
 from benchmarks import measure
+from tf_rigl.export.litert import export_litert
 from tf_rigl.export.saved_model import export_saved_model
 from tf_rigl.models import mlp
 
@@ -89,7 +91,20 @@ def measure_network(network: str, sparsity: float) -> dict[str, int]:
                 model, folder / str(number), **arguments
             )
             sizes[method] = report.folder_bytes
+        sizes.update(_litert_bytes(model, folder))
     sizes["bound, float32"] = _bound(model)
+    return sizes
+
+
+def _litert_bytes(model: Any, folder: pathlib.Path) -> dict[str, int]:
+    """Sizes of the model's LiteRT files."""
+    sizes = {}
+    for quantization in ("float32", "float16", "dynamic_int8"):
+        path = folder / f"{quantization}.tflite"
+        report = export_litert(model, path, quantization)
+        if quantization == "float32":
+            sizes["LiteRT, dense"] = report.dense_file_bytes
+        sizes[f"LiteRT, {quantization}"] = report.file_bytes
     return sizes
 
 

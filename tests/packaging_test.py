@@ -18,6 +18,11 @@ from tools import python_source
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 PUBLIC_NAMES = {
+    "check_xnnpack",
+    "export_litert",
+    "export_saved_model",
+    "load_packed_weights",
+    "shrink",
     "MaskUpdate",
     "RigL",
     "Static",

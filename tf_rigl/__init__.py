@@ -32,9 +32,13 @@ from tf_rigl.core.structures import Block as Block
 from tf_rigl.core.structures import Channel as Channel
 from tf_rigl.core.structures import ConstantFanIn as ConstantFanIn
 from tf_rigl.core.structures import NByM as NByM
+from tf_rigl.export.litert import export_litert as export_litert
+from tf_rigl.export.litert_report import LiteRTReport as LiteRTReport
+from tf_rigl.export.quantize_aware import quantize_aware as quantize_aware
 from tf_rigl.export.report import ExportReport as ExportReport
 from tf_rigl.export.restore import load_packed_weights as load_packed_weights
 from tf_rigl.export.saved_model import export_saved_model as export_saved_model
+from tf_rigl.export.xnnpack import check_xnnpack as check_xnnpack
 from tf_rigl.integration.agreement import ReplicaCheck as ReplicaCheck
 from tf_rigl.integration.agreement import check_replicas as check_replicas
 from tf_rigl.integration.attach import attach as attach
@@ -52,6 +56,9 @@ from tf_rigl.integration.prune import prune as prune
 from tf_rigl.integration.registration import (
     register_bindings as _register_bindings,
 )
+from tf_rigl.integration.shrink import Shrunk as Shrunk
+from tf_rigl.integration.shrink import shrink as shrink
+from tf_rigl.integration.shrinking.report import ShrinkReport as ShrinkReport
 from tf_rigl.integration.sparsify import sparsify as sparsify
 from tf_rigl.integration.strip import strip as strip
 from tf_rigl.integration.tfmot.alike import (
@@ -76,6 +83,7 @@ __all__ = [
     "DNW",
     "ExportReport",
     "GradualPruning",
+    "LiteRTReport",
     "MaskDiagnostics",
     "MaskUpdate",
     "ModelDiagnostics",
@@ -89,6 +97,8 @@ __all__ = [
     "SNIP",
     "SRigL",
     "STE",
+    "ShrinkReport",
+    "Shrunk",
     "Static",
     "TopKAST",
     "UpdateMasks",
@@ -96,10 +106,12 @@ __all__ = [
     "attach",
     "check_finite",
     "check_replicas",
+    "check_xnnpack",
     "dense_by_policy",
     "detach",
     "diagnose",
     "drop_and_grow",
+    "export_litert",
     "export_saved_model",
     "from_tfmot",
     "load_packed_weights",
@@ -108,6 +120,8 @@ __all__ = [
     "profile",
     "prune",
     "pruning_from_tfmot",
+    "quantize_aware",
+    "shrink",
     "sparsify",
     "sparsify_like_tfmot",
     "strip",

@@ -21,6 +21,8 @@ def test_smoke(tmp_path):
     assert 4 * 266_610 < sizes["dense"] < 4 * 266_610 + 60_000
     # The graph takes about 40 kB.
     assert 0 < sizes["smallest"] - sizes["bound, float32"] < 60_000
-    assert sizes["smallest"] <= sizes["gaps"] < sizes["dense"]
+    # Names of functions hold numbers, which grow from export to export.
+    assert sizes["smallest"] <= sizes["gaps"] + 100 < sizes["dense"]
     assert sizes["smallest, int8"] < sizes["smallest, float16"]
+    assert sizes["LiteRT, float32"] < 0.25 * sizes["LiteRT, dense"]
     assert "smallest, int8" in output

@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.export import function_graph
+from tf_rigl.export.call_signature import name_outputs
 from tf_rigl.export.call_signature import named_leaves
 from tf_rigl.export.captures import Captures
 from tf_rigl.export.decoder import Decoder
@@ -154,7 +155,7 @@ def _signature(endpoint: Endpoint, function: Any) -> Any:
             ),
             tuple(endpoint.call),
         )
-        return _named_outputs(traced(*arguments, **keywords))
+        return name_outputs(traced(*arguments, **keywords))
 
     # Not traced here: while it saves, TensorFlow would trace it again.
     return tf.function(
@@ -165,16 +166,3 @@ def _signature(endpoint: Endpoint, function: Any) -> Any:
             for name, leaf in leaves.items()
         ],
     )
-
-
-def _named_outputs(outputs: Any) -> dict[str, tf.Tensor]:
-    """Outputs under their keys, else as Keras names them."""
-    if isinstance(outputs, Mapping) and all(
-        map(tf.is_tensor, outputs.values())
-    ):
-        return dict(outputs)
-    return {
-        f"output_{place}": tensor
-        for place, tensor in enumerate(tf.nest.flatten(outputs))
-        if tf.is_tensor(tensor)
-    }

@@ -80,6 +80,19 @@ def named_leaves(signature: CallSignature) -> dict[str, tf.TensorSpec]:
     return named
 
 
+def name_outputs(outputs: Any) -> dict[str, Any]:
+    """Outputs under their keys, else as Keras names them."""
+    if isinstance(outputs, Mapping) and all(
+        map(tf.is_tensor, outputs.values())
+    ):
+        return dict(outputs)
+    return {
+        f"output_{number}": tensor
+        for number, tensor in enumerate(tf.nest.flatten(outputs))
+        if tf.is_tensor(tensor)
+    }
+
+
 def _specify(structure: Any, open_batch: bool) -> Any:
     """The structure with a specification in place of each leaf."""
     if structure is None:

@@ -51,7 +51,7 @@ def trace_endpoints(
     found = []
     if DEFAULT_SIGNATURE not in given:
         call = call_signature(flavour, model, inputs)
-        function = _trace_model(flavour, model, call)
+        function = trace_model(flavour, model, call)
         found.append(
             Endpoint(DEFAULT_SIGNATURE, DEFAULT_ENDPOINT, function, call)
         )
@@ -67,7 +67,17 @@ def trace_endpoints(
     return found
 
 
-def _trace_model(flavour: Flavour, model: Any, call: CallSignature) -> Any:
+def trace_model(flavour: Flavour, model: Any, call: CallSignature) -> Any:
+    """Traces the inference of a model.
+
+    Args:
+        flavour: the model's.
+        model: a model.
+        call: what it is called on.
+
+    Returns:
+        A concrete function.
+    """
     training = inference_keywords(model)
 
     def infer(*arguments: Any, **keywords: Any) -> Any:

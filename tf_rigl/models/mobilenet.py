@@ -55,10 +55,9 @@ def mobilenet_v1(
 
     A 3×3 convolution of stride 2, 13 separable convolutions, each a depthwise
     3×3 and a 1×1 convolution, all with batch normalization and ReLU6, then
-    the mean over all positions and a 1×1 convolution to the logits. At width
-    1, 4,253,864 parameters and, on 224×224 images, 568.7 million
-    multiply-adds. There is no softmax at the end; train with a loss that
-    takes logits.
+    the mean over all positions and a dense layer to the logits. At width 1,
+    4,253,864 parameters and, on 224×224 images, 568.7 million multiply-adds.
+    There is no softmax at the end; train with a loss that takes logits.
 
     Args:
         keras: The Keras to build with, the module `keras` or `tf_keras`.
@@ -110,7 +109,7 @@ def mobilenet_v2(
     A 3×3 convolution of stride 2, 17 inverted residual blocks, each a 1×1
     convolution that expands, a depthwise 3×3 one and a 1×1 one that projects
     without an activation, then a 1×1 convolution, the mean over all positions
-    and a 1×1 convolution to the logits. At width 1, 3,538,984 parameters and,
+    and a dense layer to the logits. At width 1, 3,538,984 parameters and,
     on 224×224 images, 300.8 million multiply-adds. There is no softmax at the
     end.
 
@@ -214,15 +213,14 @@ class _Builder:
         return branch
 
     def classify(self, features: Any, classes: int, dropout: float) -> Any:
-        """The logits, by a 1×1 convolution of the mean."""
+        """The logits, from the mean over all positions."""
         layers = self._layers
-        features = layers.GlobalAveragePooling2D(keepdims=True, name="pool")(
-            features
-        )
+        # Not a 1×1 convolution of the mean, which XNNPACK's sparse kernels
+        # compute wrongly.
+        features = layers.GlobalAveragePooling2D(name="pool")(features)
         if dropout:
             features = layers.Dropout(dropout, name="dropout")(features)
-        features = layers.Conv2D(classes, 1, name="logits")(features)
-        return layers.Flatten(name="flatten")(features)
+        return layers.Dense(classes, name="logits")(features)
 
     def _pad(self, features: Any, strides: int, name: str) -> tuple[Any, str]:
         """The input of a convolution and how that is padded."""

@@ -1,0 +1,125 @@
+"""LiteRT's file format, as objects.
+
+TensorFlow brings classes for each table of the format. What is here is how the
+rest of the export reads and changes them.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.tools import flatbuffer_utils
+
+OPERATORS = {
+    number: name
+    for name, number in vars(schema.BuiltinOperator).items()
+    if not name.startswith("_")
+}
+TYPES = {
+    number: name.lower()
+    for name, number in vars(schema.TensorType).items()
+    if not name.startswith("_")
+}
+# Formats that weights have, and numpy's.
+WEIGHT_TYPES: dict[int, np.dtype[Any]] = {
+    schema.TensorType.FLOAT32: np.dtype("<f4"),
+    schema.TensorType.FLOAT16: np.dtype("<f2"),
+    schema.TensorType.INT8: np.dtype("i1"),
+}
+
+
+def read(content: bytes) -> Any:
+    """The model that a file holds, as a `ModelT`."""
+    return flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
+
+
+def write(model: Any) -> bytes:
+    """The file that holds a model, a `ModelT`."""
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def is_model(content: bytes) -> bool:
+    """Whether these are the bytes of a LiteRT file."""
+    return content[4:8] == b"TFL3"
+
+
+def kind(model: Any, operator: Any) -> int:
+    """Which operation an operator is, a `schema.BuiltinOperator`."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    # Numbers below 127 stood in a field of one byte once.
+    return max(code.builtinCode, code.deprecatedBuiltinCode)
+
+
+def kind_name(model: Any, operator: Any) -> str:
+    """What the format calls the operation."""
+    return OPERATORS.get(kind(model, operator), "CUSTOM")
+
+
+def operator_index(model: Any, operation: int, version: int) -> int:
+    """Where a model lists an operation; added to its list if need be."""
+    for index, code in enumerate(model.operatorCodes):
+        found = max(code.builtinCode, code.deprecatedBuiltinCode)
+        if found == operation and code.version >= version:
+            return index
+    code = schema.OperatorCodeT()
+    code.builtinCode = operation
+    code.deprecatedBuiltinCode = min(operation, 127)
+    code.version = version
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
+def name(tensor: Any) -> str:
+    """The name of a tensor."""
+    return tensor.name.decode() if tensor.name else ""
+
+
+def shape(tensor: Any) -> tuple[int, ...]:
+    """The shape of a tensor, 1 where the file leaves it open."""
+    return () if tensor.shape is None else tuple(map(int, tensor.shape))
+
+
+def data(model: Any, tensor: Any) -> np.ndarray | None:
+    """The bytes of a constant, None where the tensor is computed."""
+    found = model.buffers[tensor.buffer].data
+    if found is None or len(found) == 0:
+        return None
+    return np.asarray(found, np.uint8)
+
+
+def producers(subgraph: Any) -> dict[int, Any]:
+    """The operator that computes each tensor, by its index."""
+    return {
+        int(index): operator
+        for operator in subgraph.operators
+        for index in operator.outputs
+    }
+
+
+def consumers(subgraph: Any) -> dict[int, list[tuple[Any, int]]]:
+    """The operators that take each tensor, and as which of their inputs."""
+    found: dict[int, list[tuple[Any, int]]] = {}
+    for operator in subgraph.operators:
+        for place, index in enumerate(_inputs(operator)):
+            found.setdefault(int(index), []).append((operator, place))
+    return found
+
+
+def constants(model: Any) -> Iterator[tuple[Any, Any]]:
+    """All constants, each buffer once.
+
+    Yields:
+        The subgraph and the tensor.
+    """
+    seen = set()
+    for subgraph in model.subgraphs:
+        for tensor in subgraph.tensors:
+            if data(model, tensor) is None or tensor.buffer in seen:
+                continue
+            seen.add(tensor.buffer)
+            yield subgraph, tensor
+
+
+def _inputs(operator: Any) -> Any:
+    return () if operator.inputs is None else operator.inputs

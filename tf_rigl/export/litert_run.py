@@ -1,0 +1,98 @@
+"""A LiteRT file run beside the model that it was made from."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.export.endpoints import DEFAULT_SIGNATURE
+
+Named = Mapping[str, np.ndarray]
+
+_WARNING = ".*tf.lite.Interpreter is deprecated.*"
+
+
+class Difference(NamedTuple):
+    """How far the outputs of two models are apart."""
+
+    error: float  # the largest difference; inf where one is not finite
+    scale: float  # the largest magnitude of the expected outputs
+
+    @property
+    def relative(self) -> float:
+        """The error as a share of the scale."""
+        return self.error / max(self.scale, np.finfo(np.float32).tiny)
+
+
+def run(content: bytes, inputs: Named) -> dict[str, np.ndarray]:
+    """Runs a file in the interpreter, in its default configuration.
+
+    Args:
+        content: the bytes of the file.
+        inputs: arrays by name, in floats even where the file takes int8.
+
+    Returns:
+        Arrays by name, in floats again.
+
+    Raises:
+        RuntimeError: where the interpreter cannot run the file.
+    """
+    with warnings.catch_warnings():
+        # It is to move to another package; this one is what TensorFlow has.
+        warnings.filterwarnings("ignore", _WARNING)
+        interpreter = tf.lite.Interpreter(model_content=content)
+    runner = interpreter.get_signature_runner(DEFAULT_SIGNATURE)
+    details = runner.get_input_details()
+    outputs = runner(
+        **{
+            name: _quantize(array, details[name])
+            for name, array in inputs.items()
+            # An input that nothing depends on is not in the file.
+            if name in details
+        }
+    )
+    details = runner.get_output_details()
+    # Copies: the arrays are views of the interpreter's memory.
+    return {
+        name: np.array(_dequantize(array, details[name]))
+        for name, array in outputs.items()
+    }
+
+
+def compare(expected: Named, outputs: Named) -> Difference:
+    """Compares outputs by name.
+
+    Args:
+        expected: of the model.
+        outputs: of the file.
+    """
+    error = scale = 0.0
+    for name, array in expected.items():
+        array = np.asarray(array, np.float64)
+        other = np.asarray(outputs[name], np.float64)
+        if array.size:
+            apart = np.abs(array - other).max()
+            error = max(error, apart if np.isfinite(apart) else np.inf)
+            scale = max(scale, np.abs(array).max())
+    return Difference(float(error), float(scale))
+
+
+def _quantize(array: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:
+    dtype = detail["dtype"]
+    scale, zero = detail["quantization"]
+    if array.dtype == dtype or not np.issubdtype(array.dtype, np.floating):
+        return array.astype(dtype)
+    if scale and np.issubdtype(dtype, np.integer):
+        limits = np.iinfo(dtype)
+        array = np.clip(np.round(array / scale + zero), limits.min, limits.max)
+    return array.astype(dtype)
+
+
+def _dequantize(array: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:
+    scale, zero = detail["quantization"]
+    if not scale or not np.issubdtype(array.dtype, np.integer):
+        return array
+    return (array.astype(np.float32) - zero) * scale

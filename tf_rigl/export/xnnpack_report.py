@@ -1,0 +1,118 @@
+"""What was found out about a model and XNNPACK."""
+
+import dataclasses
+
+from tf_rigl.core import text_table
+
+_HEADER = ("layer", "operation", "sparse", "weights", "zeros")
+
+
+@dataclasses.dataclass(frozen=True)
+class OperatorCheck:
+    """One operator of the graph.
+
+    Attributes:
+        name: of what it computes, with the layer's name in it.
+        operation: as LiteRT calls it.
+        in_region: whether it is part of the region that is run sparse, or
+            would be but for problems elsewhere.
+        weights: elements of its kernel if it is a 1×1 convolution or fully
+            connected layer of the region, else 0.
+        zeros: how many of them are 0.
+        problem: why the region ends here and should not, else "".
+        fix: what to do about it.
+    """
+
+    name: str
+    operation: str
+    in_region: bool
+    weights: int
+    zeros: int
+    problem: str = ""
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.operation}): {self.problem}. {self.fix}"
+
+
+@dataclasses.dataclass(frozen=True)
+class XNNPACKReport:
+    """Whether XNNPACK runs a model sparse; `str()` is a table.
+
+    Attributes:
+        rows: the operators, in the order in which they run.
+        stored_sparse: whether the file holds sparse floats, without which
+            XNNPACK does not look for zeros; True for a Keras model, which is
+            yet to be exported.
+    """
+
+    rows: tuple[OperatorCheck, ...]
+    stored_sparse: bool
+
+    @property
+    def weights(self) -> int:
+        """Elements of the kernels in the region that may be sparse."""
+        return sum(row.weights for row in self.rows)
+
+    @property
+    def zeros(self) -> int:
+        """How many of them are zero."""
+        return sum(row.zeros for row in self.rows)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What breaks the rules, in the order of the graph."""
+        found = [str(row) for row in self.rows if row.problem]
+        if not any(row.weights for row in self.rows):
+            found.append("There is no 1×1 convolution in the region.")
+        elif not self.sparse_enough:
+            found.append(
+                f"Of the weights that can be skipped {self.zeros:,} of "
+                f"{self.weights:,} are zero; more than two thirds must be. "
+                "Sparsify them further."
+            )
+        if not self.stored_sparse:
+            found.append(
+                "No float weight is stored sparse. Export the model with "
+                "`export_litert` as float32 or float16."
+            )
+        return tuple(found)
+
+    @property
+    def first_problem(self) -> str | None:
+        """The first of the problems, None if there is none."""
+        return next(iter(self.problems), None)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the graph meets the rules, however many zeros it has."""
+        return self.weights > 0 and not any(row.problem for row in self.rows)
+
+    @property
+    def sparse_enough(self) -> bool:
+        """Whether more than two thirds of these weights are zeros."""
+        return 3 * self.zeros > 2 * self.weights
+
+    @property
+    def runs_sparse(self) -> bool:
+        """Whether XNNPACK runs it sparse, where it has the kernels for it."""
+        return self.fits and self.sparse_enough and self.stored_sparse
+
+    def __str__(self) -> str:
+        body = [
+            (
+                row.name[-60:],
+                row.operation,
+                "no" if row.problem else "yes" if row.in_region else "",
+                f"{row.weights:,}" if row.weights else "",
+                f"{row.zeros / row.weights:.1%}" if row.weights else "",
+            )
+            for row in self.rows
+        ]
+        share = self.zeros / self.weights if self.weights else 0.0
+        total = ("all", "", "", f"{self.weights:,}", f"{share:.1%}")
+        lines = text_table.aligned(_HEADER, body, total, text_columns=3)
+        verdict = "yes" if self.runs_sparse else "no"
+        return "\n".join(
+            [*lines, f"XNNPACK runs it sparse: {verdict}", *self.problems]
+        )
