@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Prints what a SavedModel, a .keras or a .tflite file holds.
+
+For each weight: shape, dtype, how it is stored, a histogram of the values
+that are kept, sparsity and bytes.
+
+Example:
+    python bin/inspect_model.py runs/mnist_quickstart/rigl/saved_model \
+        --picture=weights.png
+"""
+
+import importlib.util
+import pathlib
+import sys
+
+from absl import app
+from absl import flags
+
+from tf_rigl.training import inspection
+
+_FAILURE = 1
+
+flags.DEFINE_string("picture", "", "Also draw it: the PNG file to write.")
+flags.DEFINE_list(
+    "imports", [], "Modules that register the layers of a .keras file."
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Prints the table and draws the picture.
+
+    Args:
+        arguments: The program's name and the path.
+
+    Returns:
+        The exit code: 0, or 1 where the file cannot be read or the picture
+        not be written.
+    """
+    if len(arguments) != 2:
+        raise app.UsageError("Name one file or folder, after the flags.")
+    picture = flags.FLAGS.picture
+    try:
+        if picture and importlib.util.find_spec("matplotlib") is None:
+            raise ImportError(
+                "The picture needs matplotlib. "
+                "Install it with `pip install 'tf_rigl[plots]'`."
+            )
+        report = inspection.inspect_file(arguments[1], flags.FLAGS.imports)
+        print(report)
+        if picture:
+            from tf_rigl.training import inspection_picture
+
+            inspection_picture.draw_file(pathlib.Path(picture), report)
+            print(f"picture: {picture}")
+    except (ValueError, ImportError, OSError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return _FAILURE
+    return 0
+
+
+if __name__ == "__main__":
+    app.run(main)
