@@ -33,10 +33,12 @@ from benchmarks import measure
 from tf_rigl.export.litert import export_litert
 from tf_rigl.export.saved_model import export_saved_model
 from tf_rigl.models import mlp
+from tf_rigl.models import mobilenet
+from tf_rigl.models import resnet
 
 NETWORKS = {
-    "resnet50": lambda: keras.applications.ResNet50(weights=None),
-    "mobilenet": lambda: keras.applications.MobileNet(weights=None),
+    "resnet50": lambda: resnet.resnet(keras),
+    "mobilenet": lambda: mobilenet.mobilenet_v1(keras),
     "lenet_300_100": lambda: mlp.lenet_300_100(keras, (28, 28), 10),
 }
 _LARGE = ["resnet50", "mobilenet"]

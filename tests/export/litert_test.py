@@ -394,7 +394,8 @@ def test_encoding_is_undone(shape, density):
     array = random.normal(size=shape).astype(np.float16)
     array[random.random(shape) >= density] = 0
     encoded = litert_sparse.encode(array)
-    assert len(encoded.values) == np.count_nonzero(array)
+    # A tensor without data would be no constant.
+    assert len(encoded.values) == max(np.count_nonzero(array), 1)
     parameters = litert_sparse.to_parameters(encoded)
     assert (
         litert_sparse.position_bytes(parameters) + encoded.values.nbytes
@@ -412,3 +413,23 @@ def test_encoding_compresses_the_cheapest_dimension():
     assert encoded.indices.dtype == np.uint8
     # 401 row beginnings of four bytes: up to 80,000.
     assert encoded.bytes == 2 * array.size + 4 * 401
+
+
+def test_a_weight_of_zeros_only(keras, tmp_path):
+    """As where normalization with scale 0 is folded into a convolution."""
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 16)),
+            layers.Conv2D(32, 3, use_bias=False),
+            layers.BatchNormalization(gamma_initializer="zeros"),
+            layers.Flatten(),
+            layers.Dense(4),
+        ]
+    )
+    tf_rigl.sparsify(model, 0.9)
+    report = export_litert(model, tmp_path / "model.tflite")
+    assert [row.sparse for row in report.rows] == [True, True]
+    assert min(row.nonzeros for row in report.rows) <= 1
+    assert report.file_bytes < 0.5 * report.dense_file_bytes
+    assert report.error == 0

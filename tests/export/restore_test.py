@@ -37,8 +37,8 @@ def test_weights_and_masks_come_back(flavour, name, sparse, tmp_path):
     assert len(masks) > 2
     training.assert_same_masks(masks, tf_rigl.masks(model))
     inputs = support.batch(name)
-    support.assert_same(
-        support.infer(other, inputs), support.infer(model, inputs)
+    support.assert_same_outputs(
+        name, support.infer(other, inputs), support.infer(model, inputs)
     )
     training.assert_masked(other)
 
@@ -49,8 +49,10 @@ def test_training_goes_on(keras3, tmp_path):
     export_saved_model(model, tmp_path / "model", values="float16")
     other = load_packed_weights(training.make_mlp(keras3), tmp_path / "model")
     before = training.counts(other)
+    assert tf_rigl.diagnose(other).total.overlap_start == 1
     algorithm = tf_rigl.RigL(stop_step=16, update_interval=2)
     training.train(keras3, other, algorithm)
+    assert 0 < tf_rigl.diagnose(other).total.overlap_start < 1
     assert training.moved(other) > 0
     assert list(training.counts(other).values()) == list(before.values())
     training.assert_masked(other)

@@ -36,11 +36,7 @@ def test_outputs_are_the_models(flavour, name, tmp_path):
         expected = support.infer(model, inputs)
         named = loaded.signatures["serving_default"](inputs)
         for outputs in (loaded.serve(inputs), named["output_0"]):
-            if name == "transformer":
-                # Layer normalization is fused into one kernel or not.
-                np.testing.assert_allclose(outputs, expected, rtol=1e-5)
-            else:
-                support.assert_same(outputs, expected)
+            support.assert_same_outputs(name, outputs, expected)
     # The model is as it was.
     support.assert_same(support.weights_of(model), before)
     support.assert_same(tf_rigl.masks(model), masks)
@@ -446,10 +442,10 @@ def test_metadata_and_report(keras3, tmp_path):
     for row in report.rows:
         entry = entries[row.path]
         assert tuple(entry["shape"]) == row.shape
-        assert entry["encoding"] == row.encoding
+        assert entry.get("encoding", "dense") == row.encoding
         assert entry["nonzeros"] == row.nonzeros
         assert entry["bytes"] == row.bytes
-        assert len(entry["hash"]) == 16
+        assert len(entry["hash"]) == 12
         if row.path in masks:
             assert row.nonzeros == masks[row.path].sum()
     files = [file for file in path.rglob("*") if file.is_file()]

@@ -195,7 +195,11 @@ def test_takes_over_masks_outputs_and_optimizer(tfmot, keras2, make):
     assert ours.optimizer is optimizer
     for variable, value in zip(optimizer.variables, momenta, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value)
+    # Diagnostics begin with the takeover.
+    assert tf_rigl.diagnose(ours).total.overlap_start == 1
     history = fit(ours, [rigl()], epochs=2)
+    assert tf_rigl.diagnose(ours).total.exploration > 0.3
+    assert 0 < tf_rigl.diagnose(ours).total.overlap_start < 1
     assert int(optimizer.iterations) == iterations + 2 * 6
     assert len(optimizer.variables) == len(momenta)
     assert "accuracy" in history.history

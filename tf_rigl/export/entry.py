@@ -28,11 +28,11 @@ class Entry:
     Attributes:
         path: of the weight in its model.
         shape: of the weight.
-        encoding: how its mask is stored, one of `core.packing.ENCODINGS`.
         nonzeros: number of elements that are kept.
         offset: of its bytes in the file of all weights.
         bytes: number of its bytes, the mask first, then the values.
         hash: of all of this and of the bytes.
+        encoding: how its mask is stored, one of `core.packing.ENCODINGS`.
         dtype: name of the weight's dtype.
         values: format of the values, one of `core.packing.values.FORMATS`.
         mask_bytes: number of bytes of the mask.
@@ -47,11 +47,11 @@ class Entry:
 
     path: str
     shape: tuple[int, ...]
-    encoding: str
     nonzeros: int
     offset: int
     bytes: int
     hash: str = ""
+    encoding: str = "dense"
     dtype: str = "float32"
     values: formats.Format = "float32"
     mask_bytes: int = 0

@@ -59,10 +59,11 @@ def sparsify(model: Any) -> dict[str, str]:
         takers = litert_format.consumers(subgraph)
         for index, tensor in enumerate(list(subgraph.tensors)):
             array = _weight(model, tensor)
-            # What is all zeros is the initial state of a loop, say.
-            if array is None or array.all() or not array.any():
+            if array is None or array.all():
                 continue
             reason = _why_dense(model, subgraph, index, takers)
+            if reason and not array.any():
+                continue  # The initial state of a loop, say.
             encoded = litert_sparse.encode(array)
             if not reason and encoded.bytes + _overhead(tensor) >= array.nbytes:
                 reason = "smaller dense"

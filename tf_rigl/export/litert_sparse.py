@@ -107,6 +107,8 @@ def _encode(array: np.ndarray, axis: int) -> Encoded:
     rows = np.ascontiguousarray(array.transpose(order))
     rows = rows.reshape(-1, array.shape[axis])
     active = rows != 0
+    if rows.size and not active.any():
+        active[0, 0] = True  # A tensor without data would be no constant.
     segments = np.concatenate([[0], np.cumsum(active.sum(axis=1))])
     return Encoded(
         values=rows[active],

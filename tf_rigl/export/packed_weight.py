@@ -12,7 +12,7 @@ from tf_rigl.core.packing.corruption import check
 from tf_rigl.export.entry import Entry
 from tf_rigl.export.entry import numpy_dtype
 
-_HASH_BYTES = 8
+_HASH_BYTES = 6
 
 
 @dataclasses.dataclass(frozen=True)

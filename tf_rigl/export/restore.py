@@ -68,20 +68,21 @@ def load_packed_weights(model: Any, path: str | os.PathLike[str]) -> Any:
         _Values(weight, one.entry, one.array(), _mask(one))
         for weight, one in _match(packed, found, os.fspath(path))
     ]
-    if masked_weights(model):
-        _check_masked(values)
-    else:
+    was_plain = not masked_weights(model)
+    if was_plain:
         _carry(flavour, model, values)
+    else:
+        _check_masked(values)
     records = {id(one.raw): one for one in masked_weights(model)}
     for one in values:
         _assign(one, records.get(id(one.weight.raw)))
     recorded = {
         id(one.host): one.host
         for one in records.values()
-        if recorder.EVER_ACTIVE in one.diagnostics
+        if was_plain or recorder.EVER_ACTIVE in one.diagnostics
     }
     for host in recorded.values():
-        recorder.begin(host)
+        recorder.begin(host, keep_start=True)
     return model
 
 

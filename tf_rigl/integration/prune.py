@@ -9,12 +9,12 @@ from tf_rigl.algorithms import grasp
 from tf_rigl.algorithms import pruning
 from tf_rigl.algorithms import snip
 from tf_rigl.core.checks import check_choice
-from tf_rigl.core.global_selection import largest_of_all
 from tf_rigl.core.random_masks import stateless_seed
 from tf_rigl.core.random_scores import random_scores
 from tf_rigl.integration import saliency
 from tf_rigl.integration.constraint import assign_masked
 from tf_rigl.integration.flavour import model_flavour
+from tf_rigl.integration.mask_update import StepWeight
 from tf_rigl.integration.masked_weight import MaskedWeight
 from tf_rigl.integration.masked_weight import require_masked_weights
 
@@ -156,19 +156,19 @@ def _check(records: list[MaskedWeight], scope: str) -> None:
 def _keep_largest(
     records: list[MaskedWeight], scores: list[tf.Tensor], scope: str
 ) -> None:
-    masks = [tf.convert_to_tensor(record.mask) for record in records]
-    if scope == "global":
-        total = sum(record.target for record in records)
-        new_masks = largest_of_all(scores, masks, tf.constant(total, tf.int64))
-    else:
-        new_masks = [
-            record.unview(
-                record.structure.largest(
-                    record.view(score), record.target, record.view(mask)
-                )
-            )
-            for record, score, mask in zip(records, scores, masks, strict=True)
-        ]
-    for record, mask in zip(records, new_masks, strict=True):
-        record.mask.assign(mask)
+    weights = [
+        StepWeight(record, record.raw, tf.zeros_like(record.raw)).seen()
+        for record in records
+    ]
+    updates = pruning.keep_largest(
+        weights,
+        [
+            record.view(score)
+            for record, score in zip(records, scores, strict=True)
+        ],
+        [record.target for record in records],
+        scope,
+    )
+    for record, update in zip(records, updates, strict=True):
+        record.mask.assign(record.unview(update.masks.mask))
         assign_masked(record.raw, record.mask)

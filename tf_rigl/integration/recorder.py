@@ -30,18 +30,21 @@ START_MASK = f"{DIAGNOSTIC}start_mask"
 LAST_UPDATE = f"{DIAGNOSTIC}last_update"
 
 
-def begin(layer: Any) -> None:
+def begin(layer: Any, keep_start: bool = False) -> None:
     """Has a masked layer keep what diagnostics need, from now on.
 
     Args:
         layer: a layer that carries masks.
+        keep_start: whether its masks are not those that its configuration
+            stands for, so that they cannot be drawn again.
     """
     config = layer.__dict__["_tf_rigl_config"]
+    keep_start = keep_start or config["start"] == "magnitude"
     masks = getattr(layer, ATTRIBUTE).masks
     kinds = {
         key: {
             **config.get("state", {}).get(key, {}),
-            **_kinds(weight, keep_start=config["start"] == "magnitude"),
+            **_kinds(weight, keep_start),
         }
         for key, weight in config["weights"].items()
     }

@@ -14,6 +14,7 @@ from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.structures import NByM
 from tf_rigl.core.structures import Structure
 from tf_rigl.core.structures import Unstructured
+from tf_rigl.integration import recorder
 from tf_rigl.integration import tree
 from tf_rigl.integration.constraint import assign_masked
 from tf_rigl.integration.flavour import Flavour
@@ -84,6 +85,9 @@ def from_tfmot(model: Any, keep_pruning: bool = False) -> Any:
             mask = _pruned_if_due(one, record.layout, mask)
         record.mask.assign(mask)
         assign_masked(record.raw, record.mask)
+    hosts = {id(record.host): record.host for record in masked_weights(plain)}
+    for host in hosts.values():
+        recorder.begin(host, keep_start=True)
     if plain is model:
         for name in ("train_function", "test_function", "predict_function"):
             setattr(model, name, None)
