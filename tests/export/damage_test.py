@@ -148,6 +148,8 @@ def test_ten_thousand_damaged_files(artefact, tmp_path):
         b"null",
         b"[" * 100_000,
         b'{"format": "tf_rigl weights 2", "bytes": 0, "weights": []}',
+        b'{"format": "tf_rigl weights 1", "bytes": 0, "fields": [], "weights": '
+        b"[]}",
         b'{"format": "tf_rigl weights 1", "bytes": -1, "weights": []}',
         b'{"format": "tf_rigl weights 1", "bytes": 1e9, "weights": [1]}',
         b'{"format": "tf_rigl weights 1", "bytes": ' + b"9" * 5000 + b"}",

@@ -435,14 +435,18 @@ def test_metadata_and_report(keras3, tmp_path):
     blob = (path / "assets" / "weights.bin").read_bytes()
     assert content["bytes"] == len(blob)
     masks = tf_rigl.masks(model)
-    entries = {one["path"]: one for one in content["weights"]}
+    entries = {}
+    for path_of_weight, *numbers in content["weights"]:
+        others = numbers.pop() if isinstance(numbers[-1], dict) else {}
+        fields = dict(zip(content["fields"][1:], numbers, strict=True))
+        entries[path_of_weight] = {**fields, **others}
     assert set(masks) == {
         path for path, one in entries.items() if one.get("masked")
     }
     for row in report.rows:
         entry = entries[row.path]
         assert tuple(entry["shape"]) == row.shape
-        assert entry.get("encoding", "dense") == row.encoding
+        assert entry["encoding"] == row.encoding
         assert entry["nonzeros"] == row.nonzeros
         assert entry["bytes"] == row.bytes
         assert len(entry["hash"]) == 12

@@ -17,6 +17,7 @@ from tf_rigl.export.decoder import read_group
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.groups import Group
 from tf_rigl.export.packed_weight import PackedWeight
+from tf_rigl.export.slim import slim
 
 # Gives the values of captured variables, by the identity of their handles, to
 # a function that is being built; see `function_graph.insert`.
@@ -112,6 +113,7 @@ def _save(
     # Gradients of custom operations would need the layers' own code.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(root, folder, signatures, options)
+    slim(folder)
 
 
 def _function(

@@ -97,7 +97,7 @@ def read_group(
     if group.alone:
         return [value]
     parts = tf.split(value, [rows(entry) for entry in members], name="w")
-    shapes = functools.cache(lambda shape: tf.constant(shape, tf.int64))
+    shapes = functools.cache(_shape_constant)
     # Also what is a vector is split out of rows: TensorFlow's optimizer fuses
     # layer normalization as if each operation had one output, and would take
     # the first part of a split for any other; a reshape has one.
@@ -105,6 +105,12 @@ def read_group(
         tf.reshape(_cut(part, entry), shapes(entry.shape), name="r")
         for part, entry in zip(parts, members, strict=True)
     ]
+
+
+def _shape_constant(shape: tuple[int, ...]) -> tf.Tensor:
+    """A shape in int32, which takes less of the graph, where it fits."""
+    fits = max(shape, default=0) < 1 << 31
+    return tf.constant(shape, tf.int32 if fits else tf.int64)
 
 
 def _cut(part: tf.Tensor, entry: Entry) -> tf.Tensor:

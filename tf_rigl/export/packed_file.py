@@ -25,6 +25,9 @@ from tf_rigl.export.packed_weight import compute_hash
 BLOB = "weights.bin"
 METADATA = "weights.json"
 FORMAT = "tf_rigl weights 1"
+# What stands in the line of each weight, in this order; what else is known of
+# it follows by name.
+FIELDS = ["path", "shape", "encoding", "nonzeros", "offset", "bytes", "hash"]
 
 
 def place_weights(
@@ -71,10 +74,10 @@ def write_metadata(
     tf.io.gfile.makedirs(extra)
     # One line a weight, and no more bytes than that takes.
     lines = ",\n".join(
-        json.dumps(weight.entry.to_json(), separators=(",", ":"))
+        json.dumps(_to_row(weight.entry), separators=(",", ":"))
         for weight in weights
     )
-    head = json.dumps({"format": FORMAT, "bytes": size})[:-1]
+    head = json.dumps({"format": FORMAT, "bytes": size, "fields": FIELDS})[:-1]
     with tf.io.gfile.GFile(posixpath.join(extra, METADATA), "w") as file:
         file.write(f'{head}, "weights": [\n{lines}\n]}}\n')
 
@@ -126,7 +129,8 @@ def _read_metadata(folder: str) -> tuple[list[Entry], int]:
     check(
         isinstance(content, dict)
         and content.get("format") == FORMAT
-        and set(content) == {"format", "bytes", "weights"}
+        and set(content) == {"format", "bytes", "fields", "weights"}
+        and content["fields"] == FIELDS
         and isinstance(content["weights"], list),
         f"{name!r} must hold weights in the format {FORMAT!r}.",
         repr(content)[:200],
@@ -138,7 +142,7 @@ def _read_metadata(folder: str) -> tuple[list[Entry], int]:
             f"path={folder!r}, which was exported with compression=None."
         )
     check(type(size) is int, "The number of bytes must be one.", repr(size))
-    entries = [entry_from_json(one) for one in content["weights"]]
+    entries = [_from_row(one) for one in content["weights"]]
     paths = {entry.path for entry in entries}
     check(
         len(paths) == len(entries),
@@ -146,6 +150,33 @@ def _read_metadata(folder: str) -> tuple[list[Entry], int]:
         f"{len(entries)} weights with {len(paths)} paths",
     )
     return entries, size
+
+
+def _to_row(entry: Entry) -> list[Any]:
+    others = entry.to_json()
+    row = [getattr(entry, field) for field in FIELDS]
+    for field in FIELDS:
+        others.pop(field, None)
+    return [*row, others] if others else row
+
+
+def _from_row(row: Any) -> Entry:
+    count = len(FIELDS)
+    check(
+        isinstance(row, list)
+        and count <= len(row) <= count + 1
+        and isinstance(row[-1], dict) is (len(row) > count),
+        f"The line of a weight must have {FIELDS} and may have more.",
+        repr(row)[:200],
+    )
+    known = dict(zip(FIELDS, row, strict=False))
+    others = row[count] if len(row) > count else {}
+    check(
+        not known.keys() & others.keys(),
+        "Each field of a weight must stand once.",
+        repr(row)[:200],
+    )
+    return entry_from_json({**known, **others})
 
 
 def _read(name: str, folder: str) -> bytes:
