@@ -121,13 +121,19 @@ VARIANTS = {
 }
 
 
-CASES = [
-    pytest.param(name, marks=[pytest.mark.slow] if name in VARIANTS else [])
-    for name in ROWS
-]
+# Rows that take no update, or compile a part of what another one does: see
+# `compiled_step_test`, which compiles all of them in both Keras.
+PARTS = {"static", "one_shot", "pruning", "ste", "rigl_block", "snfs"}
 
 
-@pytest.mark.parametrize("name", CASES)
+def cases(slow):
+    return [
+        pytest.param(name, marks=[pytest.mark.slow] if name in slow else [])
+        for name in ROWS
+    ]
+
+
+@pytest.mark.parametrize("name", cases(VARIANTS | PARTS))
 def test_other_keras_under_xla_and_several_steps_per_execution(trained, name):
     import tf_keras
 
@@ -135,7 +141,7 @@ def test_other_keras_under_xla_and_several_steps_per_execution(trained, name):
     assert_same(model, trained("keras", name))
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", cases(VARIANTS))
 def test_replicas(trained, name, two_replicas):
     keras = importlib.import_module(flavour_of_row(name, 0))
     if keras.__version__.startswith("3.6."):
@@ -154,7 +160,7 @@ def assert_same(model, other):
     assert support.moved(model) == support.moved(other)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", cases(VARIANTS))
 def test_resumed_is_uninterrupted(trained, name, tmp_path):
     """Saved after an epoch and loaded, the second gives the same bits.
 
