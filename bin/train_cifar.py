@@ -1,0 +1,26 @@
+#!/usr/bin/env python3
+"""Trains WRN-22-2 on CIFAR-10, dense or sparse, or another network there.
+
+Examples:
+    python bin/train_cifar.py --flagfile=configs/cifar10_wrn_22_2_rigl90.flags
+    python bin/train_cifar.py --model=resnet_18 --method=set --epochs=10
+
+`--dry_run` prints what would be trained; `--help` lists all flags. A run that
+was killed goes on when the same command is given again.
+"""
+
+from tf_rigl.training.runs import program
+
+DEFAULTS = {
+    "model": "wrn_22_2",
+    "data": "cifar10",
+    "epochs": 250,
+    "learning_rate": 0.1,
+    "schedule": "step",
+    "decay_epochs": (77.0, 154.0, 231.0),
+    "decay_factor": 0.2,
+    "weight_decay": 5e-4,
+}
+
+if __name__ == "__main__":
+    program.start(DEFAULTS, "runs/cifar10")

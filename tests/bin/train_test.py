@@ -1,0 +1,131 @@
+"""The training programs, as users start them."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bin import train_cifar
+from bin import train_mobilenet
+from bin import train_resnet50
+from bin import train_rnn
+from tests.bin.support import BIN
+from tests.bin.support import ROOT
+from tests.bin.support import python
+from tests.training.runs.support import assert_same_checkpoint
+from tests.training.runs.support import parse
+from tf_rigl.training.runs import flags as run_flags
+
+PROGRAMS = (train_cifar, train_mobilenet, train_resnet50, train_rnn)
+PREPARED = pathlib.Path("~/tensorflow_datasets").expanduser()
+TINY = (
+    "--epochs=3",
+    "--steps_per_epoch=3",
+    "--batch_size=8",
+    "--evaluation_steps=2",
+    "--update_interval=2",
+    "--warmup_epochs=0",
+    "--schedule=cosine",
+    "--width=0.125",
+    "--checkpoint_every=2",
+    "--output_dir=run",
+)
+CIFAR = ("--data=cifar10",)
+TEXT = (
+    "--data=text",
+    f"--data_dir={PREPARED / 'text' / 'gcide'}",
+    "--sequence_length=32",
+)
+REAL = {
+    "train_cifar": CIFAR,
+    "train_resnet50": CIFAR,
+    "train_mobilenet": CIFAR,
+    "train_rnn": TEXT,
+}
+
+
+def name_of(program):
+    return pathlib.Path(program.__file__).stem
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=name_of)
+def test_defaults_meet_the_rules(program):
+    settings = run_flags.settings(parse(defaults=program.DEFAULTS))
+    for name, value in program.DEFAULTS.items():
+        assert getattr(settings, name) == value
+
+
+def test_help_lists_the_flags(tmp_path):
+    done = python(BIN / "train_cifar.py", "--help", cwd=tmp_path)
+    assert done.stdout.startswith("Trains WRN-22-2 on CIFAR-10")
+    for flag in ("--method:", "--strategy:", "--precision:", "--output_dir:"):
+        assert flag in done.stdout
+    # What only libraries know is left to --helpfull.
+    assert "--test_tmpdir" not in done.stdout
+
+
+def test_errors_are_a_line(tmp_path):
+    done = python(BIN / "evaluate.py", "nothing", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Error: `data` must name the data set" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def kill_within_training(program, arguments, folder):
+    """SIGKILL, as soon as the second checkpoint is there."""
+    process = subprocess.Popen(
+        [sys.executable, program, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 300
+    while len(list((folder / "run" / "checkpoints").glob("step-*"))) < 2:
+        assert process.poll() is None, "ended before it was killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keras", ["keras3", "keras2"])
+@pytest.mark.parametrize("name", REAL)
+def test_killed_resumed_evaluated_on_real_data(name, keras, tmp_path):
+    needed = PREPARED / ("text" if name == "train_rnn" else "cifar10")
+    if not needed.exists():
+        pytest.skip(f"needs the prepared data set {needed}")
+    program = BIN / f"{name}.py"
+    arguments = [*TINY, *REAL[name], f"--keras={keras}"]
+    for place in ("whole", "killed"):
+        (tmp_path / place).mkdir()
+    whole = python(program, *arguments, cwd=tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    kill_within_training(program, arguments, tmp_path / "killed")
+    assert not (tmp_path / "killed" / "run" / "results.json").exists()
+    resumed = python(program, *arguments, cwd=tmp_path / "killed")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "matches the trained model" in resumed.stdout
+    folder = tmp_path / "killed" / "run"
+    assert_same_checkpoint(tmp_path / "whole" / "run", folder)
+    measures = json.loads((folder / "results.json").read_text())["measures"]
+    for what in ("run", "run/saved_model"):
+        done = python(
+            BIN / "evaluate.py",
+            what,
+            *REAL[name],
+            "--batch_size=8",
+            "--steps=2",
+            "--json",
+            cwd=tmp_path / "killed",
+        )
+        assert done.returncode == 0, done.stderr
+        evaluated = json.loads(done.stdout.splitlines()[-1])
+        assert evaluated.pop("examples") == 16
+        assert evaluated == pytest.approx(measures, rel=1e-3)

@@ -1,0 +1,132 @@
+"""What a run gave: a record for programs, a table for people."""
+
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+from rich import table as tables
+
+import tf_rigl
+from tf_rigl import accounting
+from tf_rigl.training.report import si_number
+from tf_rigl.training.runs import networks
+from tf_rigl.training.runs.recording import read_metrics
+from tf_rigl.training.runs.run_folder import RunFolder
+from tf_rigl.training.runs.settings import to_json
+from tf_rigl.training.runs.setup import Run
+from tf_rigl.training.runs.train import ModelFiles
+from tf_rigl.training.runs.train import Trained
+
+_PROFILE = (
+    "nonzeros",
+    "parameters",
+    "macs",
+    "dense_macs",
+    "flops",
+    "dense_flops",
+    "bytes",
+    "dense_bytes",
+)
+
+
+def make_record(
+    run: Run, trained: Trained, folder: RunFolder, files: ModelFiles | None
+) -> dict[str, Any]:
+    """Puts a run that has ended into plain JSON values.
+
+    Args:
+        run: The run.
+        trained: What came out.
+        folder: Its folder, for the seconds of all its processes.
+        files: What was written of the model, if it was.
+    """
+    profile = tf_rigl.profile(trained.model)
+    published = accounting.micronet(profile)
+    epochs = read_metrics(folder.metrics)
+    return {
+        "settings": to_json(run.settings),
+        "versions": _versions(run),
+        "label": run.settings.label,
+        "measures": dict(trained.measures),
+        "headline": run.task.headline,
+        "steps": run.plan.total,
+        "epochs": run.plan.epochs,
+        "examples_seen": run.plan.total * run.settings.batch_size,
+        "seconds": round(sum(one["seconds"] for one in epochs), 3),
+        "profile": {name: int(getattr(profile, name)) for name in _PROFILE},
+        "published": {
+            name: int(value) for name, value in published._asdict().items()
+        },
+        "training_flops": training_flops(run, profile),
+        "connections": _connections(run, trained.model),
+        "files": _files(files),
+    }
+
+
+def training_flops(run: Run, profile: Any) -> float:
+    """FLOPs of the whole run, twice the MACs, by the RigL paper's formula."""
+    examples = run.plan.total * run.settings.batch_size
+    return examples * networks.training_flops(
+        run.settings, run.plan, profile.flops, profile.dense_flops
+    )
+
+
+def results_title(record: Mapping[str, Any]) -> str:
+    """What was trained, in a line."""
+    settings = record["settings"]
+    return f"{settings['model']} on {settings['data']}, {record['label']}"
+
+
+def results_table(record: Mapping[str, Any]) -> tables.Table:
+    """The table of a record, to print with rich."""
+    profile = record["profile"]
+    table = tables.Table(show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in record["measures"].items():
+        table.add_row(name.replace("_", " "), write_measure(name, value))
+    table.add_row("non-zero weights", f"{profile['nonzeros']:,}")
+    table.add_row("parameters", f"{profile['parameters']:,}")
+    table.add_row("inference FLOPs", si_number(profile["flops"]))
+    table.add_row("training FLOPs", f"{record['training_flops']:.3g}")
+    table.add_row("packed weights, bytes", f"{profile['bytes']:,}")
+    if record["files"]:
+        size = record["files"]["saved_model_bytes"]
+        table.add_row("SavedModel on disk, bytes", f"{size:,}")
+    table.add_row("training time", f"{record['seconds']:.1f} s")
+    return table
+
+
+def write_measure(name: str, value: float) -> str:
+    """Writes a measure: accuracies in per cent."""
+    return f"{value:.2%}" if name.endswith("accuracy") else f"{value:.4f}"
+
+
+def _versions(run: Run) -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        run.keras.__name__: run.keras.__version__,
+        "tf_rigl": tf_rigl.__version__,
+    }
+
+
+def _connections(run: Run, model: Any) -> dict[str, int]:
+    if not run.settings.is_sparse:
+        return {}
+    return {
+        path: int(mask.sum()) for path, mask in tf_rigl.masks(model).items()
+    }
+
+
+def _files(files: ModelFiles | None) -> dict[str, Any]:
+    if files is None:
+        return {}
+    difference = files.exported.difference
+    return {
+        "model_bytes": files.model_bytes,
+        "saved_model_bytes": files.saved_model_bytes,
+        "largest_difference": float(difference.error),
+        "matches": files.exported.matches,
+    }
