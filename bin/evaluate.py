@@ -22,8 +22,8 @@ from rich import console as consoles
 from rich import table as tables
 
 from tf_rigl.data import by_name as data_sets
+from tf_rigl.training import terminal
 from tf_rigl.training.runs import evaluation
-from tf_rigl.training.runs import program
 from tf_rigl.training.runs import results
 from tf_rigl.training.runs import tasks
 from tf_rigl.training.runs.settings import Settings
@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> int:
     """
     if len(arguments) != 2:
         raise app.UsageError("Name what to evaluate.")
-    program.quieten()
+    terminal.quieten()
     path = arguments[1]
     try:
         settings = _settings(path)

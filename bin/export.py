@@ -16,16 +16,15 @@ import sys
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from absl import app
 from absl import flags
-from absl import logging
 
 from tf_rigl.core.packing import values as formats
 from tf_rigl.export.litert_convert import QUANTIZATIONS
 from tf_rigl.export.saved_model import COMPRESSIONS
 from tf_rigl.training import exporting
 from tf_rigl.training import model_files
+from tf_rigl.training import terminal
 
 _FAILURE = 1
 
@@ -73,10 +72,7 @@ def main(arguments: list[str]) -> int:
     """
     if len(arguments) != 3:
         raise app.UsageError("Name the .keras file and what to write.")
-    if not flags.FLAGS["verbosity"].present:
-        # TensorFlow reports every step of every export at level INFO.
-        logging.set_verbosity(logging.WARNING)
-        tf.get_logger().setLevel("WARNING")
+    terminal.quieten()
     _, source, target = arguments
     try:
         exported = _export(source, target)

@@ -9,13 +9,13 @@ Example:
         --picture=weights.png
 """
 
-import importlib.util
 import pathlib
 import sys
 
 from absl import app
 from absl import flags
 
+from tf_rigl.training import extras
 from tf_rigl.training import inspection
 
 _FAILURE = 1
@@ -40,11 +40,8 @@ def main(arguments: list[str]) -> int:
         raise app.UsageError("Name one file or folder, after the flags.")
     picture = flags.FLAGS.picture
     try:
-        if picture and importlib.util.find_spec("matplotlib") is None:
-            raise ImportError(
-                "The picture needs matplotlib. "
-                "Install it with `pip install 'tf_rigl[plots]'`."
-            )
+        if picture:
+            extras.check_matplotlib()
         report = inspection.inspect_file(arguments[1], flags.FLAGS.imports)
         print(report)
         if picture:

@@ -12,7 +12,6 @@ Examples:
         --plot=layers.png
 """
 
-import importlib.util
 import pathlib
 import sys
 
@@ -21,6 +20,7 @@ from absl import flags
 
 from tf_rigl.models import by_name
 from tf_rigl.training import configuration
+from tf_rigl.training import extras
 from tf_rigl.training import flavours
 from tf_rigl.training import profiling
 
@@ -59,11 +59,8 @@ def main(arguments: list[str]) -> int:
         raise app.UsageError(f"Unknown arguments: {' '.join(arguments[1:])}")
     chosen = flags.FLAGS
     try:
-        if chosen.plot and importlib.util.find_spec("matplotlib") is None:
-            raise ImportError(
-                "The picture needs matplotlib. "
-                "Install it with `pip install 'tf_rigl[plots]'`."
-            )
+        if chosen.plot:
+            extras.check_matplotlib()
         costs = profiling.profile_network(
             flavours.load_keras(chosen.keras),
             profiling.Settings(

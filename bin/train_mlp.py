@@ -9,15 +9,14 @@ Example:
 
 import sys
 
-import tensorflow as tf
 from absl import app
 from absl import flags
-from absl import logging
 from rich import console as consoles
 
 from tf_rigl.training import cluster
 from tf_rigl.training import flags as training_flags
 from tf_rigl.training import job as jobs
+from tf_rigl.training import terminal
 
 _FAILURE = 1
 
@@ -34,10 +33,7 @@ def main(arguments: list[str]) -> int:
     """
     if len(arguments) > 1:
         raise app.UsageError(f"Unknown arguments: {' '.join(arguments[1:])}")
-    if not flags.FLAGS["verbosity"].present:
-        # TensorFlow reports every step of every export at level INFO.
-        logging.set_verbosity(logging.WARNING)
-        tf.get_logger().setLevel("WARNING")
+    terminal.quieten()
     console = consoles.Console()
     try:
         if cluster.is_server(flags.FLAGS.strategy):

@@ -1,3 +1,4 @@
+import importlib.util
 import io
 import math
 import pathlib
@@ -64,7 +65,7 @@ def test_prepare_checks_the_batch_size():
 
 
 def test_prepare_asks_for_matplotlib(monkeypatch):
-    monkeypatch.setattr(jobs.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pip install 'tf_rigl\[plots\]'"):
         jobs.prepare(Configuration())
 

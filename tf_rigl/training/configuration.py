@@ -1,52 +1,40 @@
 """The configuration of an experiment and the rules that it must meet."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
-from typing import NamedTuple
 
 from tf_rigl.training import flavours
 from tf_rigl.training import methods
 from tf_rigl.training import strategies
+from tf_rigl.training.rules import AT_LEAST_ONE
+from tf_rigl.training.rules import BELOW_ONE
+from tf_rigl.training.rules import FRACTION
+from tf_rigl.training.rules import NOT_NEGATIVE
+from tf_rigl.training.rules import POSITIVE
+from tf_rigl.training.rules import Rule
+from tf_rigl.training.rules import check_fields
+from tf_rigl.training.rules import one_of
 
 DATA_SOURCES = {"mnist_small": "small", "mnist": "tfds"}
 DISTRIBUTIONS = ("uniform", "er", "erk")
 
 
-class Rule(NamedTuple):
-    """What the value of one field must satisfy."""
-
-    holds: Callable[[Any], bool]
-    text: str  # completes "`field` must be ..."
-
-
-def _one_of(values: Any) -> Rule:
-    return Rule(values.__contains__, f"one of {', '.join(values)}")
-
-
-_POSITIVE = Rule(lambda value: value > 0, "greater than 0")
-_AT_LEAST_ONE = Rule(lambda value: value >= 1, "at least 1")
-_NOT_NEGATIVE = Rule(lambda value: value >= 0, "at least 0")
-_FRACTION = Rule(lambda value: 0 < value <= 1, "in (0, 1]")
-_BELOW_ONE = Rule(lambda value: 0 <= value < 1, "in [0, 1)")
-
 RULES: dict[str, Rule] = {
-    "method": _one_of(methods.METHODS),
-    "sparsity": _BELOW_ONE,
-    "distribution": _one_of(DISTRIBUTIONS),
-    "keras": _one_of(flavours.MODULES),
-    "data": _one_of(DATA_SOURCES),
-    "epochs": _AT_LEAST_ONE,
-    "batch_size": _AT_LEAST_ONE,
-    "learning_rate": _POSITIVE,
-    "momentum": _BELOW_ONE,
-    "steps_per_execution": _AT_LEAST_ONE,
+    "method": one_of(methods.METHODS),
+    "sparsity": BELOW_ONE,
+    "distribution": one_of(DISTRIBUTIONS),
+    "keras": one_of(flavours.MODULES),
+    "data": one_of(DATA_SOURCES),
+    "epochs": AT_LEAST_ONE,
+    "batch_size": AT_LEAST_ONE,
+    "learning_rate": POSITIVE,
+    "momentum": BELOW_ONE,
+    "steps_per_execution": AT_LEAST_ONE,
     "seed": Rule(lambda value: 0 <= value < 2**31, "in [0, 2**31)"),
-    "update_interval": _AT_LEAST_ONE,
-    "drop_fraction": _FRACTION,
-    "stop_fraction": _FRACTION,
-    "strategy": _one_of(strategies.STRATEGIES),
-    "devices": _NOT_NEGATIVE,
+    "update_interval": AT_LEAST_ONE,
+    "drop_fraction": FRACTION,
+    "stop_fraction": FRACTION,
+    "strategy": one_of(strategies.STRATEGIES),
+    "devices": NOT_NEGATIVE,
 }
 
 
@@ -111,12 +99,7 @@ class Configuration:
             ValueError: If a value breaks its rule or two values contradict
                 each other.
         """
-        for name, rule in RULES.items():
-            value = getattr(self, name)
-            if not rule.holds(value):
-                raise ValueError(
-                    f"`{name}` must be {rule.text}. Received: {name}={value!r}."
-                )
+        check_fields(self, RULES)
         if self.compare_dense and self.method == "dense":
             raise ValueError(
                 "`compare_dense` needs a sparse method to compare with. "

@@ -97,10 +97,7 @@ def count_steps(configuration: configurations.Configuration) -> Steps:
 
 def label(configuration: configurations.Configuration, method: str) -> str:
     """Names a method with its sparsity, as in "RigL 98 %"."""
-    chosen = methods.METHODS[method]
-    if not chosen.is_sparse and not chosen.small:
-        return chosen.label
-    return f"{chosen.label} {configuration.sparsity * 100:.4g} %"
+    return methods.label(method, configuration.sparsity)
 
 
 def build(

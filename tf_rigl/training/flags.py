@@ -17,7 +17,6 @@ def main(arguments):
 """
 
 import dataclasses
-from typing import Any
 
 from absl import flags
 
@@ -25,6 +24,7 @@ from tf_rigl.training import configuration as configurations
 from tf_rigl.training import flavours
 from tf_rigl.training import methods
 from tf_rigl.training import strategies
+from tf_rigl.training.flag_fields import define_field
 
 DEFAULT_OUTPUT_DIR = "runs/mnist"
 
@@ -69,7 +69,14 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
         values: Where to define them; absl's global flags by default.
     """
     for field in dataclasses.fields(configurations.Configuration):
-        _define_field(field.name, field.default, values)
+        define_field(
+            field.name,
+            field.default,
+            _HELP[field.name],
+            values,
+            choices=_CHOICES.get(field.name),
+            rule=configurations.RULES.get(field.name),
+        )
     flags.DEFINE_string(
         "output_dir",
         DEFAULT_OUTPUT_DIR,
@@ -112,23 +119,3 @@ def configuration(
     return configurations.Configuration(
         **{field.name: values[field.name].value for field in fields}
     )
-
-
-def _define_field(name: str, default: Any, values: flags.FlagValues) -> None:
-    text = _HELP[name]
-    if name in _CHOICES:
-        flags.DEFINE_enum(
-            name, default, _CHOICES[name], text, flag_values=values
-        )
-        return
-    define_one = {
-        bool: flags.DEFINE_bool,
-        int: flags.DEFINE_integer,
-        float: flags.DEFINE_float,
-    }.get(type(default), flags.DEFINE_string)
-    define_one(name, default, text, flag_values=values)
-    if name in configurations.RULES:
-        rule = configurations.RULES[name]
-        flags.register_validator(
-            name, rule.holds, f"must be {rule.text}", flag_values=values
-        )

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from tf_rigl.core import text_table
+from tf_rigl.export.folders import folder_bytes
 from tf_rigl.training.stored_weights import StoredWeight
 from tf_rigl.training.stored_weights import read_stored_weights
 
@@ -135,6 +136,4 @@ def _sparsity(kept: int, elements: int) -> str:
 def _size(path: pathlib.Path) -> int:
     if path.is_file():
         return path.stat().st_size
-    return sum(
-        file.stat().st_size for file in path.rglob("*") if file.is_file()
-    )
+    return folder_bytes(path)

@@ -6,7 +6,6 @@ trained; `run` trains, writes and reports.
 """
 
 import atexit
-import importlib.util
 import pathlib
 import shutil
 import tempfile
@@ -28,6 +27,8 @@ from tf_rigl.training import methods
 from tf_rigl.training import progress
 from tf_rigl.training import report
 from tf_rigl.training import strategies
+from tf_rigl.training.extras import check_matplotlib
+from tf_rigl.training.terminal import printer
 
 RESULTS_FILE = "results.json"
 PIXELS_FILE = "connections_per_pixel.png"
@@ -60,7 +61,7 @@ def prepare(configuration: configurations.Configuration) -> Job:
         ValueError: If the settings don't fit the network, the data or the
             devices.
     """
-    _check_matplotlib()
+    check_matplotlib()
     experiment.count_steps(configuration)
     keras = flavours.load_keras(configuration.keras)
     strategy = strategies.make_strategy(
@@ -114,7 +115,7 @@ def make_output_dir(path: str, job: Job) -> pathlib.Path:
 
 def describe(job: Job, console: consoles.Console) -> None:
     """Prints the network, connections of each weight, FLOPs and steps."""
-    write = _printer(console)
+    write = printer(console)
     # Without masks, which Keras would count as parameters.
     network = experiment.build(job.configuration, job.keras, "dense")
     network.summary(line_length=78, print_fn=write)
@@ -166,14 +167,6 @@ def run(
 def matches(files: artefacts.ModelFiles) -> bool:
     """Whether the SavedModel gave the model's outputs; NaN does not."""
     return files.largest_difference <= artefacts.TOLERANCE
-
-
-def _check_matplotlib() -> None:
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ImportError(
-            "The pictures need matplotlib. "
-            "Install it with `pip install 'tf_rigl[plots]'`."
-        )
 
 
 def _train_one(
@@ -233,7 +226,7 @@ def _print_files(
     output_dir: pathlib.Path,
     console: consoles.Console,
 ) -> bool:
-    write = _printer(console)
+    write = printer(console)
     for one in reports:
         folder = one.files.checkpoint.parent
         write(f"\n{one.result.label}")
@@ -249,13 +242,3 @@ def _print_files(
                 write(f"  picture     {folder / name}")
     write(f"\nresults       {output_dir / RESULTS_FILE}")
     return all(matches(one.files) for one in reports)
-
-
-def _printer(console: consoles.Console) -> Any:
-    """Prints text as it is: no markup, no colours, no folding of paths."""
-
-    def write(text: str, **unused: Any) -> None:
-        del unused  # Keras passes `line_break`
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    return write

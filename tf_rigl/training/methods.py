@@ -122,3 +122,11 @@ METHODS: dict[str, Method] = {
     ),
     "ac_dc": Method("AC/DC", _ac_dc, _DENSE_START),
 }
+
+
+def label(method: str, sparsity: float) -> str:
+    """Names a method with the sparsity, if it has one, as in "RigL 98 %"."""
+    chosen = METHODS[method]
+    if not chosen.is_sparse and not chosen.small:
+        return chosen.label
+    return f"{chosen.label} {sparsity * 100:.4g} %"

@@ -68,7 +68,7 @@ def profile_network(keras: ModuleType, settings: Settings) -> Costs:
     model = by_name.builder(settings.model)(
         keras, width=settings.width, **settings.options
     )
-    _check_layers(model, settings.dense_layers)
+    check_dense_layers(model, settings.dense_layers)
     if settings.sparsity:
         tf_rigl.sparsify(
             model,
@@ -88,7 +88,8 @@ def profile_network(keras: ModuleType, settings: Settings) -> Costs:
     )
 
 
-def _check_layers(model: Any, names: Sequence[str]) -> None:
+def check_dense_layers(model: Any, names: Sequence[str]) -> None:
+    """Raises a ValueError where layers that stay dense are not the model's."""
     known = [layer.name for layer in model.layers]
     unknown = sorted(set(names) - set(known))
     if unknown:

@@ -32,6 +32,16 @@ class Measure(NamedTuple):
     compare: Callable[[float, float], str]  # dense, then sparse
 
 
+_TOTALS = (
+    "nonzeros",
+    "parameters",
+    "macs",
+    "dense_macs",
+    "flops",
+    "dense_flops",
+    "bytes",
+    "dense_bytes",
+)
 _SI_PREFIXES = ("", " k", " M", " G", " T", " P")
 
 
@@ -174,19 +184,7 @@ def _run_record(report: Report) -> dict[str, Any]:
         "steps": result.steps.total,
         "images_seen": result.images_seen,
         "training_flops": float(result.training_flops),
-        "profile": {
-            name: int(getattr(profile, name))
-            for name in (
-                "nonzeros",
-                "parameters",
-                "macs",
-                "dense_macs",
-                "flops",
-                "dense_flops",
-                "bytes",
-                "dense_bytes",
-            )
-        },
+        "profile": profile_record(profile),
         "connections": {
             path: int(mask.sum()) for path, mask in result.masks_after.items()
         },
@@ -197,6 +195,11 @@ def _run_record(report: Report) -> dict[str, Any]:
         },
         "history": dict(result.history),
     }
+
+
+def profile_record(profile: Any) -> dict[str, int]:
+    """The totals of a profile, by name."""
+    return {name: int(getattr(profile, name)) for name in _TOTALS}
 
 
 def _own_version() -> str:

@@ -17,6 +17,7 @@ from tf_rigl.training import flavours
 from tf_rigl.training import methods
 from tf_rigl.training import profiling
 from tf_rigl.training import strategies
+from tf_rigl.training.flag_fields import define_field
 from tf_rigl.training.runs import settings as rules
 from tf_rigl.training.runs.settings import Settings
 from tf_rigl.training.runs.train import Options
@@ -172,23 +173,15 @@ def _items(name: str, texts: list[str]) -> tuple[Any, ...]:
 
 def _define_field(name: str, default: Any, values: flags.FlagValues) -> None:
     text = _HELP[name]
-    if name in _CHOICES:
-        flags.DEFINE_enum(
-            name, default, list(_CHOICES[name]), text, flag_values=values
-        )
-        return
     if isinstance(default, tuple):
         texts = [f"{one:g}" if name in _NUMBERS else one for one in default]
         flags.DEFINE_list(name, texts, text, flag_values=values)
         return
-    define_one = {
-        bool: flags.DEFINE_bool,
-        int: flags.DEFINE_integer,
-        float: flags.DEFINE_float,
-    }.get(type(default), flags.DEFINE_string)
-    define_one(name, default, text, flag_values=values)
-    if name in rules.RULES:
-        rule = rules.RULES[name]
-        flags.register_validator(
-            name, rule.holds, f"must be {rule.text}", flag_values=values
-        )
+    define_field(
+        name,
+        default,
+        text,
+        values,
+        choices=_CHOICES.get(name),
+        rule=rules.RULES.get(name),
+    )

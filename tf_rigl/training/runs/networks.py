@@ -9,6 +9,7 @@ from tf_rigl import accounting
 from tf_rigl.accounting import ModelProfile
 from tf_rigl.models import by_name
 from tf_rigl.training import methods
+from tf_rigl.training.profiling import check_dense_layers
 from tf_rigl.training.runs import tasks
 from tf_rigl.training.runs.plan import Plan
 from tf_rigl.training.runs.precision import precision_of_layers
@@ -133,13 +134,7 @@ def _sparse_profile(
 def _sparsify(
     settings: Settings, model: Any, arguments: Mapping[str, Any]
 ) -> Any:
-    known = [layer.name for layer in model.layers]
-    unknown = sorted(set(settings.dense_layers) - set(known))
-    if unknown:
-        raise ValueError(
-            "`dense_layers` must name layers of the model. Received: "
-            f"{', '.join(unknown)}. It has {', '.join(known)}."
-        )
+    check_dense_layers(model, settings.dense_layers)
     return tf_rigl.sparsify(
         model,
         settings.sparsity,

@@ -15,10 +15,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-import tensorflow as tf
 from absl import app
 from absl import flags
-from absl import logging
 from rich import console as consoles
 
 from tf_rigl import accounting
@@ -32,6 +30,8 @@ from tf_rigl.training.runs import train as training
 from tf_rigl.training.runs.run_folder import RunFolder
 from tf_rigl.training.runs.setup import Run
 from tf_rigl.training.runs.train import Options
+from tf_rigl.training.terminal import printer
+from tf_rigl.training.terminal import quieten
 
 flags.disclaim_key_flags()
 
@@ -104,13 +104,6 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
         return report(execute(run, model, folder, options, console), console)
 
 
-def quieten() -> None:
-    """Leaves out what TensorFlow reports of every step of an export."""
-    if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)
-        tf.get_logger().setLevel("WARNING")
-
-
 def is_finished(run: Run, folder: RunFolder, options: Options) -> bool:
     """Whether there is nothing left to do."""
     trained = training.checkpoints_of(folder, options).step >= run.plan.total
@@ -157,7 +150,7 @@ def report(record: Mapping[str, Any], console: consoles.Console) -> int:
     Returns:
         The exit code: 1 if the SavedModel differs from the trained model.
     """
-    write = _printer(console)
+    write = printer(console)
     write(results.results_title(record))
     console.print(results.results_table(record))
     files = record["files"]
@@ -173,7 +166,7 @@ def report(record: Mapping[str, Any], console: consoles.Console) -> int:
 
 def describe(run: Run, console: consoles.Console) -> None:
     """Prints the network, connections of each weight, FLOPs and steps."""
-    write = _printer(console)
+    write = printer(console)
     # Without masks, which Keras would count as parameters.
     network = networks.build_dense(run.settings, run.keras, run.task)
     network.summary(line_length=78, print_fn=write)
@@ -198,13 +191,3 @@ def describe(run: Run, console: consoles.Console) -> None:
 def _fail(error: Exception) -> int:
     print(f"Error: {error}", file=sys.stderr)
     return _FAILURE
-
-
-def _printer(console: consoles.Console) -> Any:
-    """Prints text as it is: no markup, no colours, no folding of paths."""
-
-    def write(text: str, **unused: Any) -> None:
-        del unused  # Keras passes `line_break`
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    return write

@@ -9,6 +9,7 @@ from rich import table as tables
 
 import tf_rigl
 from tf_rigl import accounting
+from tf_rigl.training.report import profile_record
 from tf_rigl.training.report import si_number
 from tf_rigl.training.runs import networks
 from tf_rigl.training.runs.recording import read_metrics
@@ -17,17 +18,6 @@ from tf_rigl.training.runs.settings import to_json
 from tf_rigl.training.runs.setup import Run
 from tf_rigl.training.runs.train import ModelFiles
 from tf_rigl.training.runs.train import Trained
-
-_PROFILE = (
-    "nonzeros",
-    "parameters",
-    "macs",
-    "dense_macs",
-    "flops",
-    "dense_flops",
-    "bytes",
-    "dense_bytes",
-)
 
 
 def make_record(
@@ -54,7 +44,7 @@ def make_record(
         "epochs": run.plan.epochs,
         "examples_seen": run.plan.total * run.settings.batch_size,
         "seconds": round(sum(one["seconds"] for one in epochs), 3),
-        "profile": {name: int(getattr(profile, name)) for name in _PROFILE},
+        "profile": profile_record(profile),
         "published": {
             name: int(value) for name, value in published._asdict().items()
         },

@@ -12,7 +12,13 @@ from tf_rigl.models import by_name as networks
 from tf_rigl.training import configuration
 from tf_rigl.training import methods
 from tf_rigl.training import profiling
-from tf_rigl.training.configuration import Rule
+from tf_rigl.training.rules import AT_LEAST_ONE
+from tf_rigl.training.rules import BELOW_ONE
+from tf_rigl.training.rules import NOT_NEGATIVE
+from tf_rigl.training.rules import POSITIVE
+from tf_rigl.training.rules import Rule
+from tf_rigl.training.rules import check_fields
+from tf_rigl.training.rules import one_of
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 OPTIMIZERS = ("sgd", "adam")
@@ -48,28 +54,20 @@ _SHARED = (
 )
 
 
-def _one_of(values: Any) -> Rule:
-    return Rule(values.__contains__, f"one of {', '.join(values)}")
-
-
-_POSITIVE = Rule(lambda value: value > 0, "greater than 0")
-_AT_LEAST_ONE = Rule(lambda value: value >= 1, "at least 1")
-_NOT_NEGATIVE = Rule(lambda value: value >= 0, "at least 0")
-
 RULES: dict[str, Rule] = {
     **{name: configuration.RULES[name] for name in _SHARED},
-    "model": _one_of(networks.BUILDERS),
-    "width": _POSITIVE,
-    "data": _one_of(data_sets.SOURCES),
-    "image_size": _AT_LEAST_ONE,
-    "sequence_length": _AT_LEAST_ONE,
+    "model": one_of(networks.BUILDERS),
+    "width": POSITIVE,
+    "data": one_of(data_sets.SOURCES),
+    "image_size": AT_LEAST_ONE,
+    "sequence_length": AT_LEAST_ONE,
     "vocabulary_size": Rule(lambda value: value >= 2, "at least 2"),
-    "budget": _one_of(profiling.BUDGETS),
-    "precision": _one_of(PRECISIONS),
-    "multiplier": _POSITIVE,
-    "optimizer": _one_of(OPTIMIZERS),
-    "schedule": _one_of(SCHEDULES),
-    "warmup_epochs": _NOT_NEGATIVE,
+    "budget": one_of(profiling.BUDGETS),
+    "precision": one_of(PRECISIONS),
+    "multiplier": POSITIVE,
+    "optimizer": one_of(OPTIMIZERS),
+    "schedule": one_of(SCHEDULES),
+    "warmup_epochs": NOT_NEGATIVE,
     "decay_epochs": Rule(
         lambda epochs: all(
             first < second for first, second in itertools.pairwise((0, *epochs))
@@ -77,10 +75,10 @@ RULES: dict[str, Rule] = {
         "greater than 0 and rising",
     ),
     "decay_factor": Rule(lambda value: 0 < value < 1, "in (0, 1)"),
-    "weight_decay": _NOT_NEGATIVE,
-    "label_smoothing": Rule(lambda value: 0 <= value < 1, "in [0, 1)"),
-    "steps_per_epoch": _NOT_NEGATIVE,
-    "evaluation_steps": _NOT_NEGATIVE,
+    "weight_decay": NOT_NEGATIVE,
+    "label_smoothing": BELOW_ONE,
+    "steps_per_epoch": NOT_NEGATIVE,
+    "evaluation_steps": NOT_NEGATIVE,
 }
 
 
@@ -183,12 +181,7 @@ class Settings:
             ValueError: If a value breaks its rule or two values contradict
                 each other.
         """
-        for name, rule in RULES.items():
-            value = getattr(self, name)
-            if not rule.holds(value):
-                raise ValueError(
-                    f"`{name}` must be {rule.text}. Received: {name}={value!r}."
-                )
+        check_fields(self, RULES)
         self._check_schedule()
 
     @property
@@ -204,10 +197,7 @@ class Settings:
     @property
     def label(self) -> str:
         """The method with its sparsity, as in "RigL 90 %"."""
-        chosen = methods.METHODS[self.method]
-        if not chosen.is_sparse and not chosen.small:
-            return chosen.label
-        return f"{chosen.label} {self.sparsity * 100:.4g} %"
+        return methods.label(self.method, self.sparsity)
 
     def _check_schedule(self) -> None:
         if self.schedule == "step" and not self.decay_epochs:

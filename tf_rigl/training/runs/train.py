@@ -10,6 +10,7 @@ import numpy as np
 from rich import console as consoles
 
 import tf_rigl
+from tf_rigl.export.folders import folder_bytes
 from tf_rigl.training import exporting
 from tf_rigl.training import methods
 from tf_rigl.training.runs import networks
@@ -215,11 +216,7 @@ def write_model(run: Run, trained: Trained, folder: RunFolder) -> ModelFiles:
         exporting.Settings(overwrite=True),
         trained.examples,
     )
-    size = sum(
-        file.stat().st_size
-        for file in folder.saved_model.rglob("*")
-        if file.is_file()
-    )
+    size = folder_bytes(folder.saved_model)
     return ModelFiles(folder.model.stat().st_size, size, exported)
 
 
