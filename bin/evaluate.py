@@ -23,8 +23,8 @@ from rich import table as tables
 
 from tf_rigl.data import by_name as data_sets
 from tf_rigl.training import terminal
+from tf_rigl.training.number_text import write_measure
 from tf_rigl.training.runs import evaluation
-from tf_rigl.training.runs import results
 from tf_rigl.training.runs import tasks
 from tf_rigl.training.runs.settings import Settings
 
@@ -111,9 +111,7 @@ def _table(measures: Mapping[str, float]) -> tables.Table:
     table.add_column()
     table.add_column(justify="right")
     for name, value in measures.items():
-        table.add_row(
-            name.replace("_", " "), results.write_measure(name, value)
-        )
+        table.add_row(name.replace("_", " "), write_measure(name, value))
     return table
 
 

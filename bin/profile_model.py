@@ -19,7 +19,6 @@ from absl import app
 from absl import flags
 
 from tf_rigl.models import by_name
-from tf_rigl.training import configuration
 from tf_rigl.training import extras
 from tf_rigl.training import flavours
 from tf_rigl.training import profiling
@@ -30,7 +29,7 @@ flags.DEFINE_enum("model", "resnet_50", sorted(by_name.BUILDERS), "Network.")
 flags.DEFINE_enum("keras", "keras3", list(flavours.MODULES), "Keras.")
 flags.DEFINE_float("sparsity", 0.0, "Fraction of weights left out.")
 flags.DEFINE_enum(
-    "distribution", "erk", configuration.DISTRIBUTIONS, "Over the layers."
+    "distribution", "erk", profiling.DISTRIBUTIONS, "Over the layers."
 )
 flags.DEFINE_list("dense_layers", [], "Layers that stay dense, by name.")
 flags.DEFINE_enum(

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from bin import train_cifar
+from bin import train_mlp
 from bin import train_mobilenet
 from bin import train_resnet50
 from bin import train_rnn
@@ -20,7 +21,13 @@ from tests.training.runs.support import assert_same_checkpoint
 from tests.training.runs.support import parse
 from tf_rigl.training.runs import flags as run_flags
 
-PROGRAMS = (train_cifar, train_mobilenet, train_resnet50, train_rnn)
+PROGRAMS = (
+    train_cifar,
+    train_mlp,
+    train_mobilenet,
+    train_resnet50,
+    train_rnn,
+)
 PREPARED = pathlib.Path("~/tensorflow_datasets").expanduser()
 TINY = (
     "--epochs=3",
@@ -41,6 +48,7 @@ TEXT = (
     "--sequence_length=32",
 )
 REAL = {
+    "train_mlp": ("--data=mnist_small",),
     "train_cifar": CIFAR,
     "train_resnet50": CIFAR,
     "train_mobilenet": CIFAR,
@@ -94,12 +102,20 @@ def kill_within_training(program, arguments, folder):
     process.wait()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("keras", ["keras3", "keras2"])
-@pytest.mark.parametrize("name", REAL)
-def test_killed_resumed_evaluated_on_real_data(name, keras, tmp_path):
+@pytest.mark.parametrize(
+    "name",
+    [
+        # What comes with the package is always there, and small.
+        pytest.param(
+            name, marks=[] if name == "train_mlp" else pytest.mark.slow
+        )
+        for name in REAL
+    ],
+)
+def test_killed_resumed_evaluated_reported_on_real_data(name, keras, tmp_path):
     needed = PREPARED / ("text" if name == "train_rnn" else "cifar10")
-    if not needed.exists():
+    if name != "train_mlp" and not needed.exists():
         pytest.skip(f"needs the prepared data set {needed}")
     program = BIN / f"{name}.py"
     arguments = [*TINY, *REAL[name], f"--keras={keras}"]
@@ -129,3 +145,6 @@ def test_killed_resumed_evaluated_on_real_data(name, keras, tmp_path):
         evaluated = json.loads(done.stdout.splitlines()[-1])
         assert evaluated.pop("examples") == 16
         assert evaluated == pytest.approx(measures, rel=1e-3)
+    done = python(BIN / "report.py", "run", cwd=tmp_path / "killed")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "report.html").read_text("utf-8").startswith("<!DOCTYPE")

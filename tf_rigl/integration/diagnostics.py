@@ -225,7 +225,7 @@ def _diagnose_weight(weight: MaskedWeight) -> WeightDiagnostics:
 
 
 def _since_start(weight: MaskedWeight, mask: np.ndarray) -> dict[str, int]:
-    start = _start_mask(weight)
+    start = start_mask(weight)
     if start is None:
         return {}
     return {
@@ -234,7 +234,7 @@ def _since_start(weight: MaskedWeight, mask: np.ndarray) -> dict[str, int]:
     }
 
 
-def _start_mask(weight: MaskedWeight) -> np.ndarray | None:
+def start_mask(weight: MaskedWeight) -> np.ndarray | None:
     """The mask that `sparsify` gave a weight, None where it is not known."""
     shape = tuple(weight.raw.shape)
     kept = weight.diagnostics.get(recorder.START_MASK)

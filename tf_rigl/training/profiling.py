@@ -14,6 +14,7 @@ from tf_rigl.accounting import training_flops
 from tf_rigl.core.distributions import Budget
 from tf_rigl.models import by_name
 
+DISTRIBUTIONS = ("uniform", "er", "erk")
 BUDGETS = ("global", "reference")
 # Methods whose costs do not depend on a schedule of pruning.
 METHODS = ("static", "snip", "set", "snfs", "rigl")

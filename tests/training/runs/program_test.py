@@ -2,6 +2,7 @@
 
 import json
 import math
+import pathlib
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ import tensorflow as tf
 
 import tf_rigl
 from tests.training.runs.support import QUIET
+from tests.training.runs.support import Interrupting
+from tests.training.runs.support import assert_same_checkpoint
 from tests.training.runs.support import run_program
 from tf_rigl.data import by_name
 from tf_rigl.data.batching import Batching
@@ -63,11 +66,12 @@ def read_results(folder):
 
 def test_says_what_it_did(finished):
     folder, output = finished
-    assert "lenet_300_100 on mnist_small, RigL 90 %" in output
+    assert "lenet_300_100 on mnist_small" in output
+    assert "RigL 90 %" in output
     assert "epoch 3/3" in output
     assert "left" in output
     assert "loaded back, matches the trained model" in output
-    assert f"All files: {folder}" in output
+    assert f"all files in {folder}" in output
 
 
 def test_leaves_what_it_should(finished):
@@ -162,9 +166,74 @@ def test_methods(method, tmp_path):
     assert (profile["flops"] < profile["dense_flops"]) == sparse
 
 
-def test_dry_run_writes_nothing(tmp_path):
-    code, output = run_program("--dry_run", f"--output_dir={tmp_path / 'run'}")
+def test_dense_is_compared_and_reported(tmp_path):
+    together = tmp_path / "together"
+    arguments = [f"--output_dir={together}", "--compare_dense", "--report"]
+    code, output = run_program(*arguments)
+    assert code == 0, output
+    assert "compared" in output
+    assert output.count("loaded back, matches the trained model") == 2
+    dense, sparse = map(read_results, (together / "dense", together))
+    assert dense["label"] == "Dense"
+    assert sparse["label"] == "RigL 90 %"
+    for record in (dense, sparse):
+        page = pathlib.Path(record["folder"], "report.html").read_text("utf-8")
+        assert record["label"] in page
+    # The other network has no influence.
+    code, _ = run_program(f"--output_dir={tmp_path / 'alone'}", *QUIET)
     assert code == 0
+    assert_same_checkpoint(together, tmp_path / "alone")
+    # Nothing is left to do.
+    before = written(together)
+    code, again = run_program(*arguments)
+    assert code == 0
+    assert output.endswith(again)
+    assert written(together) == before
+
+
+def test_goes_on_with_what_is_missing_of_a_comparison(tmp_path):
+    """A sparse run that was stopped, beside a dense one that had ended."""
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    arguments = ["--compare_dense", *QUIET]
+    assert run_program(*arguments, f"--output_dir={whole}")[0] == 0
+    log = Interrupting("RigL 90 %  epoch 2/3", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_program(*arguments, f"--output_dir={stopped}", file=log)
+    assert (stopped / "dense" / "results.json").exists()
+    assert not (stopped / "results.json").exists()
+    assert run_program(*arguments, f"--output_dir={stopped}")[0] == 0
+    assert_same_checkpoint(whole, stopped)
+
+
+def stop():
+    raise KeyboardInterrupt
+
+
+def written(folder):
+    """When each checkpoint was written."""
+    return {
+        path: path.stat().st_mtime_ns for path in folder.rglob("step-*.npz")
+    }
+
+
+def test_a_model_that_is_served_differently_is_a_failure(tmp_path):
+    code, _ = run_program("--epochs=1", f"--output_dir={tmp_path}")
+    assert code == 0
+    record = read_results(tmp_path)
+    record["files"].update(matches=False, largest_difference=0.5)
+    (tmp_path / "results.json").write_text(json.dumps(record), "utf-8")
+    code, output = run_program("--epochs=1", f"--output_dir={tmp_path}")
+    assert code == 1
+    assert "DIFFERS FROM the trained model" in output
+
+
+def test_dry_run_writes_nothing(tmp_path):
+    code, output = run_program(
+        "--dry_run", "--compare_dense", f"--output_dir={tmp_path / 'run'}"
+    )
+    assert code == 0
+    assert "Dense" in output
+    assert "RigL 90 %" in output
     assert "3 epochs of 4 steps, 12 in all" in output
     assert "10,000 examples for training" in output
     assert "FLOPs" in output
@@ -180,6 +249,7 @@ def test_dry_run_writes_nothing(tmp_path):
         (["--dense_layers=fc9"], "`dense_layers` must name layers"),
         (["--schedule=step"], "needs `decay_epochs`"),
         (["--devices=2"], "`devices` is the number of replicas"),
+        (["--method=dense", "--compare_dense"], "needs another method"),
     ],
 )
 def test_errors_come_before_any_work(arguments, message, tmp_path, capsys):

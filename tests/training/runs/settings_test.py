@@ -1,9 +1,12 @@
+import math
 import pathlib
 
 import pytest
+from absl import flags
 
 from tests.training.runs.support import parse
 from tests.training.runs.support import tiny
+from tf_rigl.training import methods
 from tf_rigl.training.runs import flags as run_flags
 from tf_rigl.training.runs import settings as rules
 from tf_rigl.training.runs import tasks
@@ -11,29 +14,82 @@ from tf_rigl.training.runs.settings import Settings
 from tf_rigl.training.runs.train import Options
 
 CONFIGS = pathlib.Path(__file__).parents[3] / "configs"
-FLAG_FILES = sorted(
-    file
-    for file in CONFIGS.glob("*.flags")
-    if not file.name.startswith("mnist_")
-)
+FLAG_FILES = sorted(CONFIGS.glob("*.flags"))
+WRONG = [
+    ("model", "lenet"),
+    ("width", 0.0),
+    ("data", "cifar"),
+    ("image_size", 0),
+    ("sequence_length", 0),
+    ("vocabulary_size", 1),
+    ("method", "rigle"),
+    ("sparsity", 1.0),
+    ("sparsity", -0.1),
+    ("sparsity", math.nan),
+    ("distribution", "ERK"),
+    ("budget", "local"),
+    ("update_interval", 0),
+    ("drop_fraction", 0.0),
+    ("drop_fraction", 1.1),
+    ("stop_fraction", 0.0),
+    ("stop_fraction", 1.5),
+    ("keras", "keras"),
+    ("precision", "half"),
+    ("seed", -1),
+    ("epochs", 0),
+    ("multiplier", 0.0),
+    ("batch_size", 0),
+    ("optimizer", "adamw"),
+    ("learning_rate", 0.0),
+    ("schedule", "sine"),
+    ("warmup_epochs", -1.0),
+    ("decay_epochs", (2.0, 1.0)),
+    ("decay_factor", 1.0),
+    ("momentum", 1.0),
+    ("weight_decay", -0.1),
+    ("label_smoothing", 1.0),
+    ("steps_per_epoch", -1),
+    ("steps_per_execution", 0),
+    ("evaluation_steps", -1),
+    ("strategy", "two_devices"),
+    ("devices", -1),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_wrong_value_names_rule_and_value(name, value):
+    with pytest.raises(ValueError) as caught:
+        tiny(**{name: value})
+    text = str(caught.value)
+    assert text.startswith(f"`{name}` must be ")
+    assert f"Received: {name}={value!r}" in text
+
+
+def test_every_rule_has_a_wrong_value():
+    assert {name for name, _ in WRONG} == set(rules.RULES)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "lenet"}, "`model` must be one of lenet_300_100"),
-        ({"sparsity": 1.0}, r"`sparsity` must be in \[0, 1\)"),
-        ({"width": 0.0}, "`width` must be greater than 0"),
-        ({"precision": "half"}, "`precision` must be one of float32"),
-        ({"decay_epochs": (2.0, 1.0)}, "`decay_epochs` .* rising"),
         ({"schedule": "step"}, "'step' needs `decay_epochs`"),
         ({"warmup_epochs": 3.0}, "`warmup_epochs` must be fewer"),
-        ({"label_smoothing": 1.0}, "`label_smoothing` must be in"),
     ],
 )
-def test_rules(changes, message):
+def test_contradictory_values(changes, message):
     with pytest.raises(ValueError, match=message):
         tiny(**changes)
+
+
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_each_method_of_the_table_is_legal(method):
+    assert tiny(method=method).is_sparse == methods.METHODS[method].is_sparse
+
+
+def test_labels():
+    assert tiny(method="dense").label == "Dense"
+    assert tiny(method="rigl", sparsity=0.98).label == "RigL 98 %"
+    assert tiny(method="static", sparsity=0.965).label == "Static 96.5 %"
 
 
 def test_json_keeps_everything():
@@ -66,6 +122,20 @@ def test_lists_arrive():
         run_flags.settings(parse("--decay_epochs=soon"))
 
 
+@pytest.mark.parametrize(
+    ("argument", "text"),
+    [
+        ("--sparsity=1.5", r"--sparsity=1.5: must be in \[0, 1\)"),
+        ("--sparsity=half", "--sparsity=half: could not convert"),
+        ("--epochs=2.5", "--epochs=2.5: invalid literal"),
+        ("--method=magic", "value should be one of <dense|small_dense|static"),
+    ],
+)
+def test_illegal_flags(argument, text):
+    with pytest.raises(flags.IllegalFlagValueError, match=text):
+        parse(argument)
+
+
 @pytest.mark.source_tree
 @pytest.mark.parametrize("file", FLAG_FILES, ids=lambda file: file.stem)
 def test_every_configuration_meets_the_rules(file):
@@ -73,7 +143,7 @@ def test_every_configuration_meets_the_rules(file):
     settings = run_flags.settings(values)
     tasks.check_kinds(settings)
     assert values.output_dir == f"runs/{file.stem}"
-    assert settings.method in file.stem
+    assert settings.method in file.stem or "quickstart" in file.stem
     # A flag that is named is one that says something.
     assert file.read_text("utf-8").startswith("# ")
 

@@ -12,7 +12,6 @@ from absl import flags
 
 from tf_rigl.data import by_name as data_sets
 from tf_rigl.models import by_name as networks
-from tf_rigl.training import configuration
 from tf_rigl.training import flavours
 from tf_rigl.training import methods
 from tf_rigl.training import profiling
@@ -74,12 +73,15 @@ _HELP = {
     "but that at the end.",
     "tensorboard": "Write for TensorBoard.",
     "export": "Write the trained model: model.keras and saved_model.",
+    "compare_dense": "Train the dense network first, in the folder dense of "
+    "output_dir, and compare.",
+    "report": "Write report.html, a page of curves, masks and sizes.",
 }
 _CHOICES: dict[str, Any] = {
     "model": networks.BUILDERS,
     "data": data_sets.SOURCES,
     "method": methods.METHODS,
-    "distribution": configuration.DISTRIBUTIONS,
+    "distribution": profiling.DISTRIBUTIONS,
     "budget": profiling.BUDGETS,
     "keras": flavours.MODULES,
     "precision": rules.PRECISIONS,
@@ -147,6 +149,31 @@ def options(values: flags.FlagValues = flags.FLAGS) -> Options:
         ValueError: If a number is negative.
     """
     return Options(**_values(Options, values))
+
+
+def to_arguments(*owners: Settings | Options) -> list[str]:
+    """The command line of `python -m tf_rigl.training.runs`.
+
+    Args:
+        *owners: What the parsed flags shall give.
+
+    Returns:
+        A flag for each value that is not the default of its field.
+    """
+    return [
+        _argument(field.name, getattr(owner, field.name))
+        for owner in owners
+        for field in dataclasses.fields(owner)
+        if getattr(owner, field.name) != field.default
+    ]
+
+
+def _argument(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no{name}"
+    if isinstance(value, tuple):
+        value = ",".join(map(str, value))
+    return f"--{name}={value}"
 
 
 def _values(owner: Any, values: flags.FlagValues) -> dict[str, Any]:

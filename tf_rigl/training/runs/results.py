@@ -1,16 +1,12 @@
-"""What a run gave: a record for programs, a table for people."""
+"""What a run gave, in plain JSON values."""
 
 import platform
-from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
-from rich import table as tables
 
 import tf_rigl
 from tf_rigl import accounting
-from tf_rigl.training.report import profile_record
-from tf_rigl.training.report import si_number
 from tf_rigl.training.runs import networks
 from tf_rigl.training.runs.recording import read_metrics
 from tf_rigl.training.runs.run_folder import RunFolder
@@ -18,6 +14,17 @@ from tf_rigl.training.runs.settings import to_json
 from tf_rigl.training.runs.setup import Run
 from tf_rigl.training.runs.train import ModelFiles
 from tf_rigl.training.runs.train import Trained
+
+_TOTALS = (
+    "nonzeros",
+    "parameters",
+    "macs",
+    "dense_macs",
+    "flops",
+    "dense_flops",
+    "bytes",
+    "dense_bytes",
+)
 
 
 def make_record(
@@ -44,7 +51,7 @@ def make_record(
         "epochs": run.plan.epochs,
         "examples_seen": run.plan.total * run.settings.batch_size,
         "seconds": round(sum(one["seconds"] for one in epochs), 3),
-        "profile": profile_record(profile),
+        "profile": {name: int(getattr(profile, name)) for name in _TOTALS},
         "published": {
             name: int(value) for name, value in published._asdict().items()
         },
@@ -60,37 +67,6 @@ def training_flops(run: Run, profile: Any) -> float:
     return examples * networks.training_flops(
         run.settings, run.plan, profile.flops, profile.dense_flops
     )
-
-
-def results_title(record: Mapping[str, Any]) -> str:
-    """What was trained, in a line."""
-    settings = record["settings"]
-    return f"{settings['model']} on {settings['data']}, {record['label']}"
-
-
-def results_table(record: Mapping[str, Any]) -> tables.Table:
-    """The table of a record, to print with rich."""
-    profile = record["profile"]
-    table = tables.Table(show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    for name, value in record["measures"].items():
-        table.add_row(name.replace("_", " "), write_measure(name, value))
-    table.add_row("non-zero weights", f"{profile['nonzeros']:,}")
-    table.add_row("parameters", f"{profile['parameters']:,}")
-    table.add_row("inference FLOPs", si_number(profile["flops"]))
-    table.add_row("training FLOPs", f"{record['training_flops']:.3g}")
-    table.add_row("packed weights, bytes", f"{profile['bytes']:,}")
-    if record["files"]:
-        size = record["files"]["saved_model_bytes"]
-        table.add_row("SavedModel on disk, bytes", f"{size:,}")
-    table.add_row("training time", f"{record['seconds']:.1f} s")
-    return table
-
-
-def write_measure(name: str, value: float) -> str:
-    """Writes a measure: accuracies in per cent."""
-    return f"{value:.2%}" if name.endswith("accuracy") else f"{value:.4f}"
 
 
 def _versions(run: Run) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """The folder of a run: what lies where, and whose it is."""
 
 import atexit
-import fcntl
 import json
 import os
 import pathlib
@@ -9,12 +8,11 @@ import shutil
 import tempfile
 from typing import Any
 
-from tf_rigl.training import artefacts
+from tf_rigl.training import whole_files
+from tf_rigl.training.folder_lock import lock_folder
 from tf_rigl.training.runs.settings import Settings
 from tf_rigl.training.runs.settings import contradictions
 from tf_rigl.training.runs.settings import to_json
-
-_LOCK = ".lock"
 
 
 class RunFolder:
@@ -41,6 +39,7 @@ class RunFolder:
         self.masks = self.path / "masks.jsonl"
         self.tensorboard = self.path / "tensorboard"
         self.results = self.path / "results.json"
+        self.report = self.path / "report.html"
         self._models = self.path
         self._lock: int | None = None
 
@@ -79,24 +78,7 @@ class RunFolder:
             self._models = pathlib.Path(tempfile.mkdtemp())
             atexit.register(shutil.rmtree, self._models, ignore_errors=True)
             return
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise ValueError(
-                "`output_dir` must be a folder that can be written. Received: "
-                f"output_dir={str(self.path)!r} ({error.strerror})."
-            ) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(lock)
-            raise ValueError(
-                "`output_dir` must not be in use by another run. Received: "
-                f"output_dir={str(self.path)!r}. Wait for that run, or pass "
-                "another folder."
-            ) from error
-        self._lock = lock
+        self._lock = lock_folder(self.path, "output_dir", "run")
         try:
             self._check_settings(settings)
         except ValueError:
@@ -106,7 +88,7 @@ class RunFolder:
     def keep_settings(self, settings: Settings) -> None:
         """Writes the settings down, if no run has done so here before."""
         if self.writes and not self.configuration.exists():
-            artefacts.write_json(self.configuration, to_json(settings))
+            whole_files.write_json(self.configuration, to_json(settings))
 
     def read_results(self) -> dict[str, Any]:
         """What the run has written when it ended."""

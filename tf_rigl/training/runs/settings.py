@@ -9,11 +9,13 @@ from typing import Any
 from tf_rigl.core.distributions import Budget
 from tf_rigl.data import by_name as data_sets
 from tf_rigl.models import by_name as networks
-from tf_rigl.training import configuration
+from tf_rigl.training import flavours
 from tf_rigl.training import methods
 from tf_rigl.training import profiling
+from tf_rigl.training import strategies
 from tf_rigl.training.rules import AT_LEAST_ONE
 from tf_rigl.training.rules import BELOW_ONE
+from tf_rigl.training.rules import FRACTION
 from tf_rigl.training.rules import NOT_NEGATIVE
 from tf_rigl.training.rules import POSITIVE
 from tf_rigl.training.rules import Rule
@@ -35,37 +37,28 @@ MAY_DIFFER = (
     "tpu",
 )
 
-_SHARED = (
-    "method",
-    "sparsity",
-    "distribution",
-    "keras",
-    "epochs",
-    "batch_size",
-    "learning_rate",
-    "momentum",
-    "steps_per_execution",
-    "seed",
-    "update_interval",
-    "drop_fraction",
-    "stop_fraction",
-    "strategy",
-    "devices",
-)
-
-
 RULES: dict[str, Rule] = {
-    **{name: configuration.RULES[name] for name in _SHARED},
     "model": one_of(networks.BUILDERS),
     "width": POSITIVE,
     "data": one_of(data_sets.SOURCES),
     "image_size": AT_LEAST_ONE,
     "sequence_length": AT_LEAST_ONE,
     "vocabulary_size": Rule(lambda value: value >= 2, "at least 2"),
+    "method": one_of(methods.METHODS),
+    "sparsity": BELOW_ONE,
+    "distribution": one_of(profiling.DISTRIBUTIONS),
     "budget": one_of(profiling.BUDGETS),
+    "update_interval": AT_LEAST_ONE,
+    "drop_fraction": FRACTION,
+    "stop_fraction": FRACTION,
+    "keras": one_of(flavours.MODULES),
     "precision": one_of(PRECISIONS),
+    "seed": Rule(lambda value: 0 <= value < 2**31, "in [0, 2**31)"),
+    "epochs": AT_LEAST_ONE,
     "multiplier": POSITIVE,
+    "batch_size": AT_LEAST_ONE,
     "optimizer": one_of(OPTIMIZERS),
+    "learning_rate": POSITIVE,
     "schedule": one_of(SCHEDULES),
     "warmup_epochs": NOT_NEGATIVE,
     "decay_epochs": Rule(
@@ -75,10 +68,14 @@ RULES: dict[str, Rule] = {
         "greater than 0 and rising",
     ),
     "decay_factor": Rule(lambda value: 0 < value < 1, "in (0, 1)"),
+    "momentum": BELOW_ONE,
     "weight_decay": NOT_NEGATIVE,
     "label_smoothing": BELOW_ONE,
     "steps_per_epoch": NOT_NEGATIVE,
+    "steps_per_execution": AT_LEAST_ONE,
     "evaluation_steps": NOT_NEGATIVE,
+    "strategy": one_of(strategies.STRATEGIES),
+    "devices": NOT_NEGATIVE,
 }
 
 

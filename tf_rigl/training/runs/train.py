@@ -39,6 +39,8 @@ class Options:
             that at the end.
         tensorboard: Whether to write for TensorBoard.
         export: Whether to write the trained model.
+        compare_dense: Whether to train the dense network first, and compare.
+        report: Whether to write a page of curves, masks and sizes.
 
     Raises:
         ValueError: If a number is negative.
@@ -48,6 +50,8 @@ class Options:
     evaluate_every: int = 1
     tensorboard: bool = True
     export: bool = True
+    compare_dense: bool = False
+    report: bool = False
 
     def __post_init__(self) -> None:
         for name in ("checkpoint_every", "evaluate_every"):

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Writes one HTML page of a training run: curves, masks, sizes, settings.
+
+What: the folder that a training program had as --output_dir, of a run that
+has ended or that is still going on. The page needs no network and no other
+file.
+
+Examples:
+    python bin/report.py runs/cifar10
+    python bin/report.py runs/cifar10 --output=cifar10.html
+"""
+
+import sys
+
+from absl import app
+from absl import flags
+
+from tf_rigl.training import extras
+from tf_rigl.training import terminal
+from tf_rigl.training.runs.run_folder import RunFolder
+
+_FAILURE = 1
+
+flags.DEFINE_string(
+    "output", "", "File to write; report.html in the run's folder by default."
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Writes the page.
+
+    Args:
+        arguments: The program's name and the folder.
+
+    Returns:
+        The exit code: 0, or 1 where it is no folder of a run or the page
+        cannot be written.
+    """
+    if len(arguments) != 2:
+        raise app.UsageError("Name the folder of one run.")
+    terminal.quieten()
+    folder = arguments[1]
+    output = flags.FLAGS.output or RunFolder(folder).report
+    try:
+        extras.check_matplotlib()
+        from tf_rigl.training.run_report import page
+
+        page.write_report(folder, output)
+    except (ValueError, ImportError, OSError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return _FAILURE
+    print(output)
+    return 0
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,42 @@
+"""Keeps other processes out of a folder."""
+
+import fcntl
+import os
+import pathlib
+
+_LOCK = ".lock"
+
+
+def lock_folder(path: pathlib.Path, name: str, user: str) -> int:
+    """Makes a folder and takes it, until the end of this process at most.
+
+    Args:
+        path: The folder.
+        name: The argument that names it, for errors.
+        user: What uses the folder, for errors.
+
+    Returns:
+        A file descriptor; `os.close` lets others in.
+
+    Raises:
+        ValueError: If the folder can't be made or written, or another process
+            has it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise ValueError(
+            f"`{name}` must be a folder that can be written. Received: "
+            f"{name}={str(path)!r} ({error.strerror})."
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise ValueError(
+            f"`{name}` must not be in use by another {user}. Received: "
+            f"{name}={str(path)!r}. Wait for that {user}, or pass another "
+            "folder."
+        ) from error
+    return lock

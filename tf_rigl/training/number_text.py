@@ -1,0 +1,23 @@
+"""Numbers, written for people."""
+
+_SI_PREFIXES = ("", " k", " M", " G", " T", " P", " E", " Z")
+
+
+def si_number(value: float) -> str:
+    """Writes a count with three digits and an SI prefix, as in "10.6 k"."""
+    power = 0
+    # 999.5 would round to four digits.
+    while abs(value) >= 999.5 and power < len(_SI_PREFIXES) - 1:
+        value /= 1000
+        power += 1
+    return f"{value:.3g}{_SI_PREFIXES[power]}"
+
+
+def is_accuracy(name: str) -> bool:
+    """Whether a measure of that name is a fraction of right answers."""
+    return name.endswith("accuracy")
+
+
+def write_measure(name: str, value: float) -> str:
+    """Writes a measure: accuracies in per cent."""
+    return f"{value:.2%}" if is_accuracy(name) else f"{value:.4f}"

@@ -1,0 +1,1 @@
+"""Sweeps: one experiment by several methods, at sparsities, over seeds."""
