@@ -11,21 +11,12 @@ from tf_rigl.data.data_splits import DataInfo
 from tf_rigl.training.runs import settings as run_settings
 from tf_rigl.training.runs.plan import Plan
 from tf_rigl.training.runs.plan import make_plan
+from tf_rigl.training.runs.results import TOTALS
 from tf_rigl.training.runs.run_folder import RunFolder
 from tf_rigl.training.runs.settings import Settings
 
 # Without these no page can be made of the results.
 _RESULTS = ("measures", "headline", "profile", "steps", "epochs", "files")
-_PROFILE = (
-    "parameters",
-    "nonzeros",
-    "macs",
-    "dense_macs",
-    "flops",
-    "dense_flops",
-    "bytes",
-    "dense_bytes",
-)
 
 
 class RunRecord(NamedTuple):
@@ -75,7 +66,7 @@ def read_run(path: str | os.PathLike[str]) -> RunRecord:
     if folder.results.exists():
         results = _read_object(folder.results)
         _check_keys(folder.results, results, _RESULTS)
-        _check_keys(folder.results, results["profile"], _PROFILE)
+        _check_keys(folder.results, results["profile"], TOTALS)
     return RunRecord(
         folder,
         settings,

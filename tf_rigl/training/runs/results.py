@@ -15,7 +15,8 @@ from tf_rigl.training.runs.setup import Run
 from tf_rigl.training.runs.train import ModelFiles
 from tf_rigl.training.runs.train import Trained
 
-_TOTALS = (
+# Of a profile, what a record has.
+TOTALS = (
     "nonzeros",
     "parameters",
     "macs",
@@ -51,7 +52,7 @@ def make_record(
         "epochs": run.plan.epochs,
         "examples_seen": run.plan.total * run.settings.batch_size,
         "seconds": round(sum(one["seconds"] for one in epochs), 3),
-        "profile": {name: int(getattr(profile, name)) for name in _TOTALS},
+        "profile": {name: int(getattr(profile, name)) for name in TOTALS},
         "published": {
             name: int(value) for name, value in published._asdict().items()
         },
