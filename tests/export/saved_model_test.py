@@ -8,10 +8,19 @@ import pytest
 import tensorflow as tf
 
 import tf_rigl
+from tests.core.packing import support as packing
 from tests.export import support
 from tests.integration import zoo
+from tf_rigl.core.kernel_layout import axes_layout
 from tf_rigl.core.packing import ENCODINGS
+from tf_rigl.export.groups import plan_groups
+from tf_rigl.export.groups import runs
+from tf_rigl.export.pack import Source
+from tf_rigl.export.pack import pack_weights
+from tf_rigl.export.packed_file import place_weights
+from tf_rigl.export.run_decoder import RunDecoder
 from tf_rigl.export.saved_model import export_saved_model
+from tf_rigl.export.slim import slim_function
 
 
 @pytest.mark.parametrize(
@@ -114,21 +123,53 @@ def test_the_default_is_never_larger(model, tmp_path):
     assert sizes.pop("smallest") <= min(sizes.values()) + 30
 
 
-def test_what_graph_ops_take():
+def fitting_mask(name, seed):
+    """A mask that an encoding can express."""
+    if name == "n_by_m":
+        return packing.n_by_m_mask((64, 32), 2, 4, seed)
+    if name == "block_mask":
+        return packing.block_mask((64, 32), 4, 4, 0.3, seed)
+    density = 1 if name == "dense" else 0.1
+    return np.random.default_rng(seed).random((64, 32)) < density
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_what_graph_ops_take(name):
     """The numbers by which the smallest file is chosen."""
-    for encoding in ENCODINGS.values():
-        place = tf.function(
-            encoding.graph_place,
-            input_signature=[
-                tf.TensorSpec([None], tf.uint8),
-                tf.TensorSpec([None], tf.float32),
-                tf.TensorSpec([], tf.int64),
-            ],
-        )
-        graph = place.get_concrete_function().graph
-        size = graph.as_graph_def(add_shapes=True).ByteSize()
-        # And what any piece of a file needs before it can be placed.
-        assert abs(size + 1500 - encoding.graph_bytes) < 1500
+    weights = pack_weights(
+        [
+            Source(
+                str(seed),
+                fitting_mask(name, seed).astype(np.float32),
+                layout=axes_layout((64, 32), [0], [1]),
+            )
+            for seed in range(2)
+        ],
+        name,
+    )
+    assert {weight.entry.encoding for weight in weights} == {name}
+    (group,) = groups = plan_groups(weights, [])
+    placed, content = place_weights(weights, groups)
+    (run,) = runs(group, [weight.entry for weight in placed])
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.uint8)])
+    def decode(data):
+        decoder = RunDecoder(content, data, [(run, "float32")])
+        return decoder.decode_next()
+
+    expected = np.concatenate(
+        [placed[member].array().ravel() for member in group.members]
+    )
+    np.testing.assert_array_equal(
+        decode(np.frombuffer(content, np.uint8)), expected
+    )
+    concrete = decode.get_concrete_function()
+    functions = concrete.graph.as_graph_def().library.function
+    total = 0
+    for function in (concrete.function_def, *functions):
+        slim_function(function)
+        total += function.ByteSize()
+    assert total == pytest.approx(ENCODINGS[name].graph_bytes, rel=0.15)
 
 
 def test_an_encoding_that_does_not_fit(model, tmp_path):

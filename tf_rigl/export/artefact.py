@@ -9,8 +9,9 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.export import function_graph
+from tf_rigl.export.call_signature import flat_signature
 from tf_rigl.export.call_signature import name_outputs
-from tf_rigl.export.call_signature import named_leaves
+from tf_rigl.export.call_signature import place
 from tf_rigl.export.captures import Captures
 from tf_rigl.export.decoder import Decoder
 from tf_rigl.export.decoder import read_group
@@ -111,7 +112,11 @@ def _save(
         setattr(root, endpoint.attribute, function)
         signatures[endpoint.signature] = _signature(endpoint, function)
     # Gradients of custom operations would need the layers' own code.
-    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    options = tf.saved_model.SaveOptions(
+        experimental_custom_gradients=False,
+        # Where there is nothing to restore, nothing need do so.
+        experimental_skip_saver=not (root.captured or root.tables),
+    )
     tf.saved_model.save(root, folder, signatures, options)
     slim(folder)
 
@@ -137,12 +142,33 @@ def _function(
     function = insert_one if len(arguments) == 1 and not keywords else insert
     # What it is called in the artefact.
     function.__name__ = endpoint.attribute
-    return tf.function(function, autograph=False)
+    return tf.function(
+        function,
+        autograph=False,
+        input_signature=(
+            flat_signature(endpoint.call) if _is_simple(endpoint) else None
+        ),
+    )
+
+
+def _is_simple(endpoint: Endpoint) -> bool:
+    """Whether a function is a signature as it is: from tensor to tensor.
+
+    With a function less, small models load a few per cent faster.
+    """
+    arguments, keywords = endpoint.call
+    return (
+        len(arguments) == 1
+        and isinstance(arguments[0], tf.TensorSpec)
+        and not keywords
+        and tf.is_tensor(endpoint.function.structured_outputs)
+    )
 
 
 def _signature(endpoint: Endpoint, function: Any) -> Any:
     """The function as a signature: named tensors in and out."""
-    leaves = named_leaves(endpoint.call)
+    if _is_simple(endpoint):
+        return function
 
     def signature(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         # As it is traced to be saved; called, it would be traced once more.
@@ -150,21 +176,12 @@ def _signature(endpoint: Endpoint, function: Any) -> Any:
             traced = function.get_concrete_function(
                 *endpoint.call.arguments, **endpoint.call.keywords
             )
-        given = iter(tensors)
-        arguments, keywords = tf.nest.map_structure(
-            lambda leaf: (
-                next(given) if isinstance(leaf, tf.TensorSpec) else leaf
-            ),
-            tuple(endpoint.call),
-        )
+        arguments, keywords = place(endpoint.call, tensors)
         return name_outputs(traced(*arguments, **keywords))
 
     # Not traced here: while it saves, TensorFlow would trace it again.
     return tf.function(
         signature,
         autograph=False,
-        input_signature=[
-            tf.TensorSpec(leaf.shape, leaf.dtype, name)
-            for name, leaf in leaves.items()
-        ],
+        input_signature=flat_signature(endpoint.call),
     )

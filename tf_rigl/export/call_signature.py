@@ -1,6 +1,7 @@
 """What a model is called on, as specifications with an open batch size."""
 
 import re
+from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
@@ -78,6 +79,28 @@ def named_leaves(signature: CallSignature) -> dict[str, tf.TensorSpec]:
             unique = f"{name}_{number}"
         named[unique] = leaf
     return named
+
+
+def place(call: CallSignature, tensors: Iterable[Any]) -> Any:
+    """Arguments and keyword arguments with tensors in their places.
+
+    Args:
+        call: a call.
+        tensors: of the call, in the order of `named_leaves`.
+    """
+    given = iter(tensors)
+    return tf.nest.map_structure(
+        lambda leaf: next(given) if isinstance(leaf, tf.TensorSpec) else leaf,
+        tuple(call),
+    )
+
+
+def flat_signature(call: CallSignature) -> list[tf.TensorSpec]:
+    """The tensors of a call in order, under the names of `named_leaves`."""
+    return [
+        tf.TensorSpec(leaf.shape, leaf.dtype, name)
+        for name, leaf in named_leaves(call).items()
+    ]
 
 
 def name_outputs(outputs: Any) -> dict[str, Any]:

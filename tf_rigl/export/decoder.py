@@ -4,25 +4,27 @@ Loading a SavedModel restores variables and then runs initializers, as it does
 for lookup tables. Ours reads the packed weights and assigns them to variables
 that have nothing to be restored. All of it is operations that any TensorFlow
 has.
+
+Loading a function takes some milliseconds, each of its operations a tenth of
+one, so that a small model loads no slower than a dense one only if there are
+few of them.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.core.packing import ENCODINGS
-from tf_rigl.core.packing import values as formats
 from tf_rigl.export.decoded_variable import decoded_variable
 from tf_rigl.export.entry import Entry
 from tf_rigl.export.groups import Group
-from tf_rigl.export.groups import Piece
-from tf_rigl.export.groups import Run
 from tf_rigl.export.groups import group_shape
 from tf_rigl.export.groups import lanes
 from tf_rigl.export.groups import rows
 from tf_rigl.export.groups import runs
+from tf_rigl.export.run_decoder import RunDecoder
 
 
 class Decoder(tf.saved_model.experimental.TrackableResource):
@@ -52,31 +54,65 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
             for group in groups
         ]
         self._fingerprint = tf.fingerprint([data]).numpy()
+        self._data = data
         self._entries = entries
         self._groups = groups
 
     def _create_resource(self) -> tf.Tensor:
-        # Loaders ask for a resource; this one is never used.
+        # Loaders may ask for a resource; this one is never used.
         return tf.raw_ops.VarHandleOp(
             dtype=tf.bool, shape=[], shared_name="tf_rigl_decoder"
         )
-
-    def _destroy_resource(self) -> None:
-        tf.raw_ops.DestroyResourceOp(resource=self.resource_handle)
 
     def _initialize(self) -> None:
         # Graph and strings are the processor's; only what is assigned goes
         # to where the variable is.
         with tf.device("/device:CPU:0"):
             data = _read(self.blob.asset_path, self._fingerprint)
-        functions = _DecodingFunctions()
+            decoder = RunDecoder(
+                self._data,
+                data,
+                [
+                    (run, group.dtype)
+                    for group in self._groups
+                    for run in runs(group, self._entries)
+                ],
+            )
         assigned: list[tf.Operation] = []
         for variable, group in zip(self.variables, self._groups, strict=True):
+            shape = group_shape(group, self._entries)
             # One after the other, so that little is in memory twice.
             with tf.control_dependencies(assigned):
                 with tf.device("/device:CPU:0"):
-                    value = functions.decode_group(data, group, self._entries)
+                    parts = [
+                        decoder.decode_next()
+                        for _ in runs(group, self._entries)
+                    ]
+                    value = parts[0] if len(parts) == 1 else tf.concat(parts, 0)
+                    value = tf.reshape(value, shape)
                 assigned = [variable.assign(value, read_value=False)]
+
+    def _trackable_children(
+        self, save_type: str = "checkpoint", **options: Any
+    ) -> Mapping[str, Any]:
+        """What is saved: functions that are called as they are.
+
+        A `tf.function` would be traced once more when it is loaded. What
+        destroys the resource is left out, since none is made.
+        """
+        children = super()._trackable_children(save_type, **options)
+        return {
+            name: _concrete(child)
+            for name, child in children.items()
+            if name != "_destroy_resource"
+        }
+
+
+def _concrete(function: Any) -> Any:
+    """The concrete function; what saves asks it for one again."""
+    concrete = function.get_concrete_function()
+    concrete.get_concrete_function = lambda: concrete
+    return concrete
 
 
 def read_group(
@@ -124,81 +160,10 @@ def _read(path: tf.Tensor, fingerprint: bytes) -> tf.Tensor:
     """The bytes of the file of all weights, if they are intact."""
     content = tf.io.read_file(path)
     intact = tf.reduce_all(
-        tf.equal(tf.fingerprint(content[tf.newaxis]), fingerprint)
+        tf.equal(tf.fingerprint(tf.reshape(content, [1])), fingerprint)
     )
     check = tf.debugging.Assert(
         intact, ["The file of packed weights is damaged:", path]
     )
     with tf.control_dependencies([check]):
         return tf.io.decode_raw(content, tf.uint8)
-
-
-class _DecodingFunctions:
-    """Decodes groups; each way to decode is a function of its own."""
-
-    def __init__(self) -> None:
-        self._function = functools.cache(_decoding_function)
-
-    def decode_group(
-        self, data: tf.Tensor, group: Group, entries: Sequence[Entry]
-    ) -> tf.Tensor:
-        """The value of a group's variable."""
-        parts = [
-            self._decode_run(data, run, group.dtype)
-            for run in runs(group, entries)
-        ]
-        whole = parts[0] if len(parts) == 1 else tf.concat(parts, 0)
-        return tf.reshape(whole, group_shape(group, entries))
-
-    def _decode_run(self, data: tf.Tensor, run: Run, dtype: str) -> tf.Tensor:
-        """The weights of a run, flat, one after the other."""
-        decode = self._function(run.encoding, run.values, dtype)
-        pieces = tf.constant(run.pieces, tf.int64)
-        count = len(run.pieces)
-        if count == 1:
-            return decode(data, pieces[0])
-        # A loop: the graph would have a call for each weight, and loading
-        # would put the function in the place of each.
-        decoded = tf.TensorArray(
-            dtype, count, infer_shape=False, element_shape=[None]
-        )
-        _, decoded = tf.while_loop(
-            lambda place, decoded: place < count,
-            lambda place, decoded: (
-                place + 1,
-                decoded.write(place, decode(data, pieces[place])),
-            ),
-            (0, decoded),
-        )
-        return decoded.concat()
-
-
-def _decoding_function(
-    encoding: str, stored: formats.Format, dtype: str
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """A function that decodes a piece.
-
-    It takes the bytes of all weights and int64 numbers, those of a `Piece`.
-    """
-
-    def decode(data: tf.Tensor, piece: tf.Tensor) -> tf.Tensor:
-        begin, middle, end, kept, size = tf.unstack(piece)
-        whole = tf.slice(data, [begin], [end - begin])
-        mask, values = tf.split(whole, [middle - begin, -1])
-        code = ENCODINGS[encoding]
-        positions = None
-        if stored == "int8":
-            positions = code.graph_positions(mask, kept)
-        values = formats.graph_unpack(
-            values, positions, stored, tf.as_dtype(dtype)
-        )
-        return code.graph_place(mask, values, size)
-
-    return tf.function(
-        decode,
-        autograph=False,
-        input_signature=[
-            tf.TensorSpec([None], tf.uint8),
-            tf.TensorSpec([len(Piece._fields)], tf.int64),
-        ],
-    )

@@ -31,8 +31,8 @@ class Entry:
         nonzeros: number of elements that are kept.
         offset: of its bytes in the file of all weights.
         bytes: number of its bytes, the mask first, then the values.
-        hash: of all of this and of the bytes.
         encoding: how its mask is stored, one of `core.packing.ENCODINGS`.
+        hash: of all of this and of the bytes.
         dtype: name of the weight's dtype.
         values: format of the values, one of `core.packing.values.FORMATS`.
         mask_bytes: number of bytes of the mask.
@@ -50,8 +50,8 @@ class Entry:
     nonzeros: int
     offset: int
     bytes: int
+    encoding: str
     hash: str = ""
-    encoding: str = "dense"
     dtype: str = "float32"
     values: formats.Format = "float32"
     mask_bytes: int = 0

@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all."""
+"""Folders and files that appear whole or not at all."""
 
 import contextlib
 import os
@@ -13,19 +13,19 @@ import tensorflow as tf
 def new_folder(
     path: str | os.PathLike[str], overwrite: bool
 ) -> Iterator[tuple[str, str]]:
-    """Writes a folder aside and gives it its name at the end.
+    """Writes a folder, or a single file, aside; names it at the end.
 
     Where anything fails, what was at the path before is untouched and
     nothing of the new folder is left. Paths are those of `tf.io.gfile`,
     remote ones included.
 
     Args:
-        path: of the folder, which must not exist unless `overwrite`.
+        path: of the folder or file, which must not exist unless `overwrite`.
         overwrite: whether to replace what is there.
 
     Yields:
-        The paths of the folder to be, not made yet, and of a folder for
-        temporary files, made.
+        The paths of what is to be, a folder or a file, not made yet, and of
+        a folder for temporary files, made.
 
     Raises:
         ValueError: where the path exists or cannot be written.

@@ -12,12 +12,14 @@ from collections.abc import Collection
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tf_rigl.core.packing import ENCODINGS
 from tf_rigl.core.packing import values as formats
 from tf_rigl.export.entry import Entry
 from tf_rigl.export.entry import numpy_dtype
+from tf_rigl.export.packed_weight import PackedWeight
 
 ROW = 64  # bytes
-# All weights of a group are in memory twice while it is decoded.
+# All weights of a group may be in memory twice while it is decoded.
 _LARGEST_GROUP = 32 << 20  # bytes
 
 
@@ -54,6 +56,34 @@ class Run:
     values: formats.Format
     pieces: tuple["Piece", ...]
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether its bytes are its values as they are."""
+        return _is_plain(self)
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether its pieces can be decoded as one."""
+        kept = sum(piece.kept for piece in self.pieces)
+        one = len(self.pieces) == 1
+        return (
+            kept < ENCODINGS[self.encoding].join_limit
+            and self.values != "int8"  # whose scales differ
+            and (one or all(piece.size % 8 == 0 for piece in self.pieces))
+        )
+
+    def relative(self) -> list["Piece"]:
+        """The pieces, their bytes counted from the beginning of the run."""
+        first = self.pieces[0].begin
+        return [
+            piece._replace(
+                begin=piece.begin - first,
+                middle=piece.middle - first,
+                end=piece.end - first,
+            )
+            for piece in self.pieces
+        ]
+
 
 class Piece(NamedTuple):
     """Where to find what is decoded at once.
@@ -81,21 +111,22 @@ def rows(entry: Entry) -> int:
 
 
 def plan_groups(
-    entries: Sequence[Entry], alone: Collection[int]
+    weights: Sequence[PackedWeight], alone: Collection[int]
 ) -> list[Group]:
     """Distributes weights over variables.
 
     Args:
-        entries: of all weights.
+        weights: all weights, in no place yet.
         alone: places of those that need a variable of their own.
 
     Returns:
         Groups of one dtype each, sorted by how their weights are stored.
     """
+    entries = [weight.entry for weight in weights]
     shared = [place for place in range(len(entries)) if place not in alone]
     groups: list[Group] = []
     size = 0
-    for place in sorted(shared, key=lambda place: _order(entries[place])):
+    for place in sorted(shared, key=lambda place: _order(weights[place])):
         entry = entries[place]
         more = rows(entry) * ROW
         last = groups[-1] if groups else Group("", ())
@@ -164,11 +195,17 @@ def stored_bytes(group: Group, entry: Entry) -> int:
     return rows(entry) * ROW
 
 
-def _order(entry: Entry) -> tuple[str, str, str]:
+def _order(weight: PackedWeight) -> tuple[str, str, str, int]:
     """What sorts weights into groups and runs."""
-    return entry.dtype, entry.encoding, entry.values
+    entry = weight.entry
+    return (
+        entry.dtype,
+        entry.encoding,
+        entry.values,
+        ENCODINGS[entry.encoding].order(weight.mask_data),
+    )
 
 
-def _is_plain(entry: Entry) -> bool:
-    """Whether the bytes of a weight are its values as they are."""
-    return entry.encoding == "dense" and entry.values == "float32"
+def _is_plain(one: Entry | Run) -> bool:
+    """Whether the bytes of weights are their values as they are."""
+    return one.encoding == "dense" and one.values == "float32"

@@ -10,14 +10,14 @@ import tensorflow as tf
 from tf_rigl.export import endpoints
 from tf_rigl.export.call_signature import CallSignature
 from tf_rigl.export.call_signature import call_signature
-from tf_rigl.export.call_signature import named_leaves
+from tf_rigl.export.call_signature import flat_signature
+from tf_rigl.export.call_signature import name_outputs
+from tf_rigl.export.call_signature import place
 from tf_rigl.export.captures import find_captures
 from tf_rigl.export.endpoints import DEFAULT_ENDPOINT
 from tf_rigl.export.endpoints import DEFAULT_SIGNATURE
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.litert_inputs import Feed
-from tf_rigl.export.litert_inputs import name_outputs
-from tf_rigl.export.litert_inputs import place
 from tf_rigl.export.model_weights import model_weights
 from tf_rigl.integration import tree
 from tf_rigl.integration.flavour import Flavour
@@ -176,7 +176,6 @@ def _check_float32(flavour: Flavour, model: Any) -> None:
 
 def _flat_function(endpoint: Endpoint) -> Any:
     """The call, from tensors in order to tensors by name."""
-    leaves = named_leaves(endpoint.call)
 
     def serve(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         arguments, keywords = place(endpoint.call, tensors)
@@ -185,10 +184,7 @@ def _flat_function(endpoint: Endpoint) -> Any:
     return tf.function(
         serve,
         autograph=False,
-        input_signature=[
-            tf.TensorSpec(leaf.shape, leaf.dtype, name)
-            for name, leaf in leaves.items()
-        ],
+        input_signature=flat_signature(endpoint.call),
     )
 
 

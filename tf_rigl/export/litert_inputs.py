@@ -11,6 +11,7 @@ import tensorflow as tf
 from tf_rigl.export.call_signature import CallSignature
 from tf_rigl.export.call_signature import name_outputs
 from tf_rigl.export.call_signature import named_leaves
+from tf_rigl.export.call_signature import place
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.litert_run import Named
 
@@ -138,15 +139,6 @@ def calibration_feed(call: CallSignature, data: Any, size: int) -> Feed | None:
             f"batch has {size} at least. Received: none."
         )
     return feed
-
-
-def place(call: CallSignature, tensors: Any) -> Any:
-    """Arguments and keyword arguments with tensors in their places."""
-    given = iter(tensors)
-    return tf.nest.map_structure(
-        lambda leaf: next(given) if isinstance(leaf, tf.TensorSpec) else leaf,
-        tuple(call),
-    )
 
 
 def _is_batch(call: CallSignature, data: Any) -> bool:

@@ -27,6 +27,11 @@ class PackedWeight:
     entry: Entry
     data: bytes
 
+    @property
+    def mask_data(self) -> bytes:
+        """The bytes of the mask."""
+        return self.data[: self.entry.mask_bytes]
+
     def mask(self) -> np.ndarray:
         """Which elements are kept: bool, of the weight's shape.
 
@@ -60,9 +65,7 @@ class PackedWeight:
     def _stored_mask(self) -> np.ndarray:
         entry = self.entry
         self._check_length()
-        mask = ENCODINGS[entry.encoding].decode(
-            self.data[: entry.mask_bytes], entry.shape
-        )
+        mask = ENCODINGS[entry.encoding].decode(self.mask_data, entry.shape)
         kept = np.count_nonzero(mask)
         check(
             kept == entry.kept,

@@ -153,7 +153,7 @@ def _save_packed(
     packed = pack_weights(list(sources.values()), compression)
     shared = read_only(one.function for one in endpoints)
     groups = plan_groups(
-        [weight.entry for weight in packed],
+        packed,
         [place for place, key in enumerate(sources) if key not in shared],
     )
     weights, data = packed_file.place_weights(packed, groups)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,28 @@ def test_round_trip(name, data):
     expected = np.zeros(mask.size + 5, np.float32)
     expected[: mask.size][mask.ravel()] = values
     np.testing.assert_array_equal(placed, expected)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, one in ENCODINGS.items() if one.join_limit]
+)
+@strategies.examples(40)
+@given(data=st.data())
+def test_several_masks_at_once(name, data):
+    encoding = ENCODINGS[name]
+    masks = data.draw(st.lists(support.masks(), min_size=1, max_size=4))
+    masks.sort(key=lambda mask: encoding.order(encoding.encode(mask)))
+    packed = [encoding.encode(mask) for mask in masks]
+    parts = []
+    for one in packed:
+        sizes = encoding.parts(one)
+        assert sum(sizes) == len(one)
+        parts.append(tf.split(np.frombuffer(one, np.uint8), sizes))
+    padded = [np.pad(mask.ravel(), (0, -mask.size % 16)) for mask in masks]
+    positions = encoding.graph_join(packed, parts, [one.size for one in padded])
+    np.testing.assert_array_equal(
+        positions, np.flatnonzero(np.concatenate(padded))
+    )
 
 
 def test_golden_bytes():

@@ -98,7 +98,8 @@ def _graph(name):
         ]
     )
     def place(data, values, size):
-        return encoding.graph_place(data, values, size)
+        kept = tf.size(values, tf.int64)
+        return encoding.graph_place(data, values, kept, size)
 
     return place
 

@@ -16,7 +16,8 @@ class BitMask(MaskEncoding):
     """One bit for each element, in C order; the last byte ends with zeros."""
 
     name = "bit_mask"
-    graph_bytes = 3000
+    graph_bytes = 1500
+    join_limit = math.inf
 
     def encode(
         self, mask: np.ndarray, layout: KernelLayout | None = None
@@ -42,7 +43,25 @@ class BitMask(MaskEncoding):
         )
         return mask[:elements].astype(bool).reshape(shape)
 
-    def graph_positions(self, data: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+    def graph_positions(
+        self, data: tf.Tensor, kept: tf.Tensor | int
+    ) -> tf.Tensor:
         """The ones among the bits."""
         del kept
+        return tf.squeeze(tf.where(bits.graph_unpack_bits(data)), 1)
+
+    def graph_join(
+        self,
+        masks: Sequence[bytes],
+        parts: Sequence[Sequence[tf.Tensor]],
+        sizes: Sequence[int],
+    ) -> tf.Tensor:
+        """Bit masks one after the other are one, in whole bytes."""
+        joined = []
+        for mask, (part,), size in zip(masks, parts, sizes, strict=True):
+            joined.append(part)
+            padding = bits.plane_bytes(size) - len(mask)
+            if padding:
+                joined.append(tf.constant([0] * padding, tf.uint8))
+        data = joined[0] if len(joined) == 1 else tf.concat(joined, 0)
         return tf.squeeze(tf.where(bits.graph_unpack_bits(data)), 1)

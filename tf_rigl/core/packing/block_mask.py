@@ -29,7 +29,7 @@ class BlockMask(MaskEncoding):
     """
 
     name = "block_mask"
-    graph_bytes = 18000
+    graph_bytes = 13300
 
     def encode(
         self, mask: np.ndarray, layout: KernelLayout | None = None
@@ -78,7 +78,9 @@ class BlockMask(MaskEncoding):
             seen = np.take(seen, np.arange(size) // along, axis)
         return layout_header.unview(seen, layout)
 
-    def graph_positions(self, data: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+    def graph_positions(
+        self, data: tf.Tensor, kept: tf.Tensor | int
+    ) -> tf.Tensor:
         """Fills the kept blocks."""
         del kept
         layout = layout_header.GraphLayout(data)

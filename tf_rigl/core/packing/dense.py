@@ -14,7 +14,7 @@ class Dense(MaskEncoding):
     """No bytes, for masks that keep everything."""
 
     name = "dense"
-    graph_bytes = 2000
+    graph_bytes = 400
 
     def encode(
         self, mask: np.ndarray, layout: KernelLayout | None = None
@@ -32,17 +32,20 @@ class Dense(MaskEncoding):
         )
         return np.ones(shape, bool)
 
-    def graph_positions(self, data: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+    def graph_positions(
+        self, data: tf.Tensor, kept: tf.Tensor | int
+    ) -> tf.Tensor:
         """All of them."""
         del data
-        return tf.range(kept)
+        return tf.range(kept, dtype=tf.int64)
 
     def graph_place(
         self,
         data: tf.Tensor,
         values: tf.Tensor,
-        size: tf.Tensor,
+        kept: tf.Tensor | int,
+        size: tf.Tensor | int,
     ) -> tf.Tensor:
         """Appends zeros."""
         del data
-        return tf.pad(values, [[0, size - tf.size(values, tf.int64)]])
+        return tf.pad(values, [[0, size - kept]])

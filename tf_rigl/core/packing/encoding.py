@@ -25,6 +25,8 @@ class MaskEncoding(abc.ABC):
     name: ClassVar[str]
     # What the graph ops take in a SavedModel, about.
     graph_bytes: ClassVar[int]
+    # Of fewer kept elements, `graph_join` can decode several masks at once.
+    join_limit: ClassVar[float] = 0
 
     @abc.abstractmethod
     def encode(
@@ -60,7 +62,9 @@ class MaskEncoding(abc.ABC):
         """
 
     @abc.abstractmethod
-    def graph_positions(self, data: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+    def graph_positions(
+        self, data: tf.Tensor, kept: tf.Tensor | int
+    ) -> tf.Tensor:
         """The positions of the kept elements, by graph ops.
 
         Args:
@@ -71,31 +75,87 @@ class MaskEncoding(abc.ABC):
             int64 tensor of shape [kept], increasing.
         """
 
+    def order(self, data: bytes) -> int:
+        """What masks are sorted by before they are joined.
+
+        Args:
+            data: the packed mask.
+        """
+        del data
+        return 0
+
+    def parts(self, data: bytes) -> list[int]:
+        """The numbers of bytes of what `graph_join` takes a mask apart into.
+
+        Args:
+            data: the packed mask.
+        """
+        return [len(data)]
+
+    def graph_join(
+        self,
+        masks: Sequence[bytes],
+        parts: Sequence[Sequence[tf.Tensor]],
+        sizes: Sequence[int],
+    ) -> tf.Tensor:
+        """The positions of the kept elements of several weights, by graph ops.
+
+        Only of fewer kept elements than `join_limit`.
+
+        Args:
+            masks: the packed masks, sorted by `order`.
+            parts: of each mask, as `parts` says: uint8 [bytes].
+            sizes: of the weights, each padded to a multiple of 8 elements
+                unless it is the only one.
+
+        Returns:
+            int64 tensor of shape [kept], increasing, where the weights lie
+            one after the other.
+        """
+        raise NotImplementedError
+
     def graph_place(
         self,
         data: tf.Tensor,
         values: tf.Tensor,
-        size: tf.Tensor,
+        kept: tf.Tensor | int,
+        size: tf.Tensor | int,
     ) -> tf.Tensor:
         """Puts the values of the kept elements in their places.
 
         Args:
             data: uint8 [bytes], the packed mask.
             values: [kept elements], of any numeric dtype.
+            kept: their number, int64 scalar.
             size: int64 scalar, at least the number of elements.
 
         Returns:
             Tensor of shape [size], flat, zero elsewhere.
         """
-        kept = tf.size(values, tf.int64)
-        return tf.raw_ops.SparseToDense(
-            sparse_indices=self.graph_positions(data, kept),
-            output_shape=tf.reshape(size, [1]),
-            sparse_values=values,
-            default_value=tf.zeros([], values.dtype),
-            # Positions that are out of order are an error, not a surprise.
-            validate_indices=True,
-        )
+        return place(self.graph_positions(data, kept), values, size)
+
+
+def place(
+    positions: tf.Tensor, values: tf.Tensor, size: tf.Tensor | int
+) -> tf.Tensor:
+    """Puts values in their places, by graph ops.
+
+    Args:
+        positions: int64 [kept elements], increasing.
+        values: [kept elements], of any numeric dtype.
+        size: int64 scalar, larger than all positions.
+
+    Returns:
+        Tensor of shape [size], zero elsewhere.
+    """
+    return tf.raw_ops.SparseToDense(
+        sparse_indices=positions,
+        output_shape=tf.convert_to_tensor([size], tf.int64),
+        sparse_values=values,
+        default_value=tf.zeros([], values.dtype),
+        # Positions that are out of order are an error, not a surprise.
+        validate_indices=True,
+    )
 
 
 def default_layout(shape: Sequence[int]) -> KernelLayout:

@@ -9,6 +9,7 @@ best width). And it is read without a loop: the ones of the unary part say
 where each gap ends.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -22,6 +23,8 @@ from tf_rigl.core.packing.encoding import MaskEncoding
 from tf_rigl.core.packing.encoding import mask_of_positions
 
 _HEADER = np.dtype([("width", "<i8"), ("count", "<i8")])
+# Of a place among low bits; what is above is a width.
+_PLACE_BITS = 56
 
 
 class Gaps(MaskEncoding):
@@ -35,7 +38,9 @@ class Gaps(MaskEncoding):
     """
 
     name = "gaps"
-    graph_bytes = 9000
+    graph_bytes = 4000
+    # Each kept element takes some 200 bytes meanwhile.
+    join_limit = 1 << 16
 
     def encode(
         self, mask: np.ndarray, layout: KernelLayout | None = None
@@ -55,10 +60,72 @@ class Gaps(MaskEncoding):
             decode_positions(data, math.prod(shape)), shape
         )
 
-    def graph_positions(self, data: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+    def graph_positions(
+        self, data: tf.Tensor, kept: tf.Tensor | int
+    ) -> tf.Tensor:
         """Sums up the gaps."""
         del kept
         return graph_positions(data)
+
+    def order(self, data: bytes) -> int:
+        """The widest first, so that the planes of all are as long as can be."""
+        width, _ = _read_header(data)
+        return -width
+
+    def parts(self, data: bytes) -> list[int]:
+        """Header, planes and unary part."""
+        width, count = _read_header(data)
+        planes = [bits.plane_bytes(count)] * width
+        rest = len(data) - _HEADER.itemsize - sum(planes)
+        return [_HEADER.itemsize, *planes, rest]
+
+    def graph_join(
+        self,
+        masks: Sequence[bytes],
+        parts: Sequence[Sequence[tf.Tensor]],
+        sizes: Sequence[int],
+    ) -> tf.Tensor:
+        """Sums up all gaps at once; what differs from mask to mask is known.
+
+        Element i of a mask is at (zeros before it << width) + the sum of the
+        low bits up to it + i + where its weight begins.
+        """
+        _, planes, unary = zip(
+            *((one[0], one[1:-1], one[-1]) for one in parts), strict=True
+        )
+        widths, counts = zip(*map(_read_header, masks), strict=True)
+        padded = [8 * bits.plane_bytes(count) for count in counts]
+        unary_bits = [8 * self.parts(mask)[-1] for mask in masks]
+        ends = tf.squeeze(tf.where(bits.graph_unpack_bits(_concat(unary))), 1)
+        # 1, but TensorFlow's optimizer must not know: it would compute all
+        # ranges while it loads the graph, to keep them in it.
+        step = tf.raw_ops.PlaceholderWithDefault(
+            input=tf.ones([], tf.int64), shape=[]
+        )
+        zeros = ends - _ranges(_begins(unary_bits), counts, step)
+        # One range says two things: the width, and where the low bits are.
+        known = _ranges(
+            [
+                (width << _PLACE_BITS) + begin
+                for width, begin in zip(widths, _begins(padded), strict=True)
+            ],
+            counts,
+            step,
+        )
+        high = tf.bitwise.left_shift(
+            zeros, tf.bitwise.right_shift(known, np.int64(_PLACE_BITS))
+        )
+        sums = [_sum_of_low(mask) for mask in masks]
+        begins = [
+            begin - before
+            for begin, before in zip(_begins(sizes), _begins(sums), strict=True)
+        ]
+        positions = high + _ranges(begins, counts, step)
+        if not any(widths):
+            return positions
+        places = tf.bitwise.bitwise_and(known, np.int64((1 << _PLACE_BITS) - 1))
+        low = tf.gather(_graph_low(planes, sum(padded)), places)
+        return positions + tf.cumsum(tf.cast(low, tf.int64))
 
 
 def best_width(gaps: np.ndarray) -> int:
@@ -156,3 +223,75 @@ def _unary(numbers: np.ndarray) -> np.ndarray:
     unary = np.zeros(int(numbers.sum()) + numbers.size, bool)
     unary[ends] = True
     return unary
+
+
+def _read_header(data: bytes) -> tuple[int, int]:
+    """Width and count of packed gaps that are intact."""
+    width, count = np.frombuffer(data, _HEADER, 1)[0].item()
+    return width, count
+
+
+def _sum_of_low(data: bytes) -> int:
+    """The sum of the low bits of all gaps."""
+    width, count = _read_header(data)
+    begin = _HEADER.itemsize
+    low = data[begin : begin + width * bits.plane_bytes(count)]
+    return int(bits.unpack_fields(low, width, count).sum())
+
+
+def _begins(sizes: Sequence[int]) -> list[int]:
+    """Where each of several pieces begins that lie one after the other."""
+    return [0, *itertools.accumulate(sizes)][:-1]
+
+
+def _concat(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
+    return tensors[0] if len(tensors) == 1 else tf.concat(tensors, 0)
+
+
+def _ranges(
+    begins: Sequence[int], counts: Sequence[int], step: tf.Tensor
+) -> tf.Tensor:
+    """So many numbers from each beginning on: int64 [sum of counts]."""
+    ends = [begin + count for begin, count in zip(begins, counts, strict=True)]
+    return tf.raw_ops.RaggedRange(
+        starts=tf.constant(begins, tf.int64),
+        limits=tf.constant(ends, tf.int64),
+        deltas=step,
+    ).rt_dense_values
+
+
+def _graph_low(planes: Sequence[Sequence[tf.Tensor]], size: int) -> tf.Tensor:
+    """The low bits of the gaps of several masks, each padded to whole bytes.
+
+    Args:
+        planes: of each mask, uint8 [bytes]; no mask has more than the one
+            before it.
+        size: number of fields, padding included.
+
+    Returns:
+        int32 tensor of shape [size].
+    """
+    most = len(planes[0])
+    by_place = [
+        [one[place] for one in planes if place < len(one)]
+        for place in range(most)
+    ]
+    lengths = [sum(one.shape[0] for one in row) for row in by_place]
+    # Those of masks that are less wide are filled up with zeros.
+    filled = tf.raw_ops.RaggedTensorToTensor(
+        shape=tf.constant([most, size // 8], tf.int64),
+        values=_concat([one for row in by_place for one in row]),
+        default_value=tf.zeros([], tf.uint8),
+        row_partition_tensors=[
+            tf.constant([0, *itertools.accumulate(lengths)], tf.int64)
+        ],
+        row_partition_types=["ROW_SPLITS"],
+    )
+    chosen = tf.bitwise.bitwise_and(
+        tf.reshape(filled, [most, -1, 1]),
+        tf.constant([1 << place for place in range(8)], tf.uint8),
+    )
+    ones = tf.cast(tf.cast(chosen, tf.bool), tf.int32)
+    weights = np.array([1 << place for place in range(most)], np.int32)
+    fields = tf.reduce_sum(ones * weights.reshape(-1, 1, 1), axis=0)
+    return tf.reshape(fields, [-1])

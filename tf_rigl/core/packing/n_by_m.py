@@ -31,7 +31,7 @@ class NByMIndices(MaskEncoding):
     """
 
     name = "n_by_m"
-    graph_bytes = 15000
+    graph_bytes = 11700
 
     def encode(
         self, mask: np.ndarray, layout: KernelLayout | None = None
@@ -89,7 +89,9 @@ class NByMIndices(MaskEncoding):
             rows.astype(bool).reshape(layout.shape), layout
         )
 
-    def graph_positions(self, data: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+    def graph_positions(
+        self, data: tf.Tensor, kept: tf.Tensor | int
+    ) -> tf.Tensor:
         """Looks the patterns up."""
         del kept
         layout = layout_header.GraphLayout(data)

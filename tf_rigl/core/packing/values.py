@@ -147,7 +147,10 @@ def packed_bytes(
 
 
 def graph_unpack(
-    data: tf.Tensor, positions: tf.Tensor, stored: Format, dtype: tf.DType
+    data: tf.Tensor,
+    positions: tf.Tensor | None,
+    stored: Format,
+    dtype: tf.DType,
 ) -> tf.Tensor:
     """`unpack` as graph ops.
 
