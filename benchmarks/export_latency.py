@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Load time and latency of sparse networks as SavedModels and LiteRT files.
 
-Writes a sparse network (ERK, random weights) as Keras does and in each of our
-ways, then loads and calls the artefacts in turn, round after round. Ratios
-are to Keras's artefact, or to the LiteRT file with dense weights, within the
-same round. Outputs of SavedModels must be the same; `export_litert` compares
-its own. LiteRT uses all cores.
+Writes a sparse network (ERK, random weights) in each of our ways and, stripped
+of its masks, as Keras does, then loads and calls the artefacts in turn, round
+after round. Ratios are to Keras's artefact, or to the LiteRT file with dense
+weights, within the same round. Outputs of SavedModels must be the same;
+`export_litert` compares its own. LiteRT uses all cores.
 
 Usage: python benchmarks/export_latency.py [--network=NAME] [--sparsity=0.9]
 """
@@ -55,20 +55,25 @@ def define_flags() -> None:
 
 
 def write_artefacts(model: Any, folder: pathlib.Path) -> dict[str, str]:
-    """Writes the model in each way; returns the paths."""
+    """Writes the model in each way, and strips it; returns the paths."""
     paths = {name: str(folder / name) for name in (_REFERENCE, *EXPORTS)}
+    for name, compression in EXPORTS.items():
+        export_saved_model(model, paths[name], compression)
+    # The plain network: masks would make Keras's file larger and slower.
+    tf_rigl.strip(model)
     # Keras announces every export at length on standard output.
     with contextlib.redirect_stdout(io.StringIO()):
         model.export(paths[_REFERENCE])
-    for name, compression in EXPORTS.items():
-        export_saved_model(model, paths[name], compression)
     return paths
 
 
 def measure_saved_models(
     model: Any, folder: pathlib.Path, settings: dict[str, Any]
 ) -> dict[str, dict[str, list[float]]]:
-    """Load times and latencies of SavedModels, by what was measured."""
+    """Load times and latencies of SavedModels, by what was measured.
+
+    The model is stripped.
+    """
     load = {
         name: functools.partial(tf.saved_model.load, path)
         for name, path in write_artefacts(model, folder).items()
@@ -207,10 +212,10 @@ def main(arguments: list[str]) -> None:
     model = export_size.NETWORKS[flags.FLAGS.network]()
     tf_rigl.sparsify(model, flags.FLAGS.sparsity)
     with tempfile.TemporaryDirectory() as folder:
-        results = measure_saved_models(model, pathlib.Path(folder), settings)
-        for title, measured in results.items():
-            report(title, measured, _REFERENCE)
         litert = measure_litert(model, pathlib.Path(folder), settings)
+        results = measure_saved_models(model, pathlib.Path(folder), settings)
+    for title, measured in results.items():
+        report(title, measured, _REFERENCE)
     for title, measured in litert.items():
         report(title, measured, _LITERT[0])
     results.update(litert)
