@@ -4,7 +4,9 @@
 Examples:
     python bin/train_mobilenet.py \
         --flagfile=configs/imagenet_mobilenet_v1_rigl90_erk.flags
-    python bin/train_mobilenet.py --data=cifar10 --width=0.5 --epochs=10
+    python bin/train_mobilenet.py --data=cifar10 --width=0.5 --epochs=10 \
+        --batch_size=128 --learning_rate=0.05 --schedule=cosine \
+        --warmup_epochs=1
 
 `--dry_run` prints what would be trained; `--help` lists all flags. A run that
 was killed goes on when the same command is given again.
@@ -16,8 +18,8 @@ DEFAULTS = {
     "model": "mobilenet_v1",
     "data": "imagenet2012",
     "epochs": 100,
-    "batch_size": 1024,
-    "learning_rate": 0.4,
+    "batch_size": 4096,
+    "learning_rate": 1.6,
     "schedule": "step",
     "warmup_epochs": 8.0,
     "decay_epochs": (40.0, 75.0, 95.0),

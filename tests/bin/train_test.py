@@ -37,6 +37,7 @@ TINY = (
     "--update_interval=2",
     "--warmup_epochs=0",
     "--schedule=cosine",
+    "--learning_rate=0.01",
     "--width=0.125",
     "--checkpoint_every=2",
     "--output_dir=run",

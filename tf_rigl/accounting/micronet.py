@@ -5,7 +5,6 @@ challenge. It counts kernels only, as if every normalization were folded into
 a bias of its layer, and each addition and multiplication for itself.
 """
 
-import math
 from typing import NamedTuple
 
 from tf_rigl.accounting.model_profile import BYTES_PER_VALUE
@@ -43,12 +42,14 @@ def micronet(profile: ModelProfile) -> MicroNetCounts:
     more for its bias and one multiplication for its ReLU, which the last
     layer has not; so 2 n + 1, and 2 n there. Pooling, sums of branches,
     attention and look-ups of embeddings count nothing. A bias is stored for
-    each filter; those of depthwise kernels are left out, as in the table of
-    MobileNet v1.
+    each filter. A depthwise kernel counts as one filter that reads all of its
+    elements, because the script behind the table of MobileNet v1 takes it for
+    an ordinary convolution.
 
     This gives ResNet-50's published 25,530,472 parameters, 102.122 MB and
-    8.189482 GFLOPs. For MobileNet v1 it gives 1142.5 MFLOPs, where 1141.5 are
-    published: which of its element-wise operations were counted is not known.
+    8.189482 GFLOPs. For MobileNet v1 it gives 1140.613 MFLOPs, where 1141.544
+    are published: that script pads images once more whose network has a layer
+    that pads them, and counts 113 × 113 outputs where there are 112 × 112.
 
     Args:
         profile: of a model, sparse or dense.
@@ -59,7 +60,7 @@ def micronet(profile: ModelProfile) -> MicroNetCounts:
     kernels = [row for row in profile.rows if _is_kernel(row)]
     outputs = [_outputs(row) for row in kernels]
     elementwise = sum(outputs[:-1])
-    biases = sum(row.shape[-1] for row in kernels if not _is_depthwise(row))
+    biases = sum(_filters(row) for row in kernels)
     return MicroNetCounts(
         parameters=sum(row.parameters for row in kernels) + biases,
         flops=sum(row.flops for row in kernels) + elementwise,
@@ -79,8 +80,10 @@ def _is_depthwise(row: WeightProfile) -> bool:
 
 
 def _outputs(row: WeightProfile) -> int:
-    """How many numbers the layer of a kernel puts out for one example."""
-    # Depthwise kernels end with channels and their multiplier.
-    filters = row.shape[-2:] if _is_depthwise(row) else row.shape[-1:]
+    """How many numbers the filters of a kernel put out for one example."""
     positions = row.dense_macs // row.parameters
-    return positions * math.prod(filters)
+    return positions * _filters(row)
+
+
+def _filters(row: WeightProfile) -> int:
+    return 1 if _is_depthwise(row) else row.shape[-1]

@@ -23,6 +23,7 @@ class UpdatePlan(NamedTuple):
     update_interval: int  # optimizer updates from one mask update to the next
     drop_fraction: float  # of the connections, in (0, 1]
     seed: int = 0  # of random growth and pruning
+    start_step: int = 0  # optimizer updates; nothing is pruned before
 
     @property
     def schedule(self) -> dict[str, Any]:
@@ -31,6 +32,11 @@ class UpdatePlan(NamedTuple):
             "stop_step": self.stop_step,
             "update_interval": self.update_interval,
         }
+
+    @property
+    def gradual(self) -> dict[str, Any]:
+        """Arguments of methods that prune gradually."""
+        return {**self.schedule, "start_step": self.start_step}
 
     @property
     def dynamic(self) -> dict[str, Any]:
@@ -99,18 +105,18 @@ METHODS: dict[str, Method] = {
     "random_pruning": Method(
         "Random pruning",
         lambda plan: tf_rigl.GradualPruning(
-            **plan.schedule, criterion="random", seed=plan.seed
+            **plan.gradual, criterion="random", seed=plan.seed
         ),
         _DENSE_START,
     ),
     "pruning": Method(
         "Pruning",
-        lambda plan: tf_rigl.GradualPruning(**plan.schedule),
+        lambda plan: tf_rigl.GradualPruning(**plan.gradual),
         _DENSE_START,
     ),
     "pruning_global": Method(
         "Global pruning",
-        lambda plan: tf_rigl.GradualPruning(**plan.schedule, scope="global"),
+        lambda plan: tf_rigl.GradualPruning(**plan.gradual, scope="global"),
         _DENSE_START,
     ),
     "ste": Method("STE", lambda plan: tf_rigl.STE(), _DENSE_START),

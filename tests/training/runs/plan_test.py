@@ -27,6 +27,13 @@ def test_multiplier_stretches_epochs_and_decay():
     assert plan.stop_step == 150
 
 
+def test_fractions_become_steps():
+    settings = tiny(start_fraction=0.25, stop_fraction=0.5)
+    plan = make_plan(settings, INFO)
+    assert (plan.start_step, plan.stop_step, plan.total) == (3, 6, 12)
+    assert make_plan(tiny(), INFO).start_step == 0
+
+
 @pytest.mark.parametrize(
     ("done", "expected"),
     [

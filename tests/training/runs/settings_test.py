@@ -31,6 +31,8 @@ WRONG = [
     ("update_interval", 0),
     ("drop_fraction", 0.0),
     ("drop_fraction", 1.1),
+    ("start_fraction", -0.1),
+    ("start_fraction", 1.0),
     ("stop_fraction", 0.0),
     ("stop_fraction", 1.5),
     ("keras", "keras"),
@@ -47,6 +49,7 @@ WRONG = [
     ("decay_factor", 1.0),
     ("momentum", 1.0),
     ("weight_decay", -0.1),
+    ("clip_norm", -1.0),
     ("label_smoothing", 1.0),
     ("steps_per_epoch", -1),
     ("steps_per_execution", 0),
@@ -74,6 +77,10 @@ def test_every_rule_has_a_wrong_value():
     [
         ({"schedule": "step"}, "'step' needs `decay_epochs`"),
         ({"warmup_epochs": 3.0}, "`warmup_epochs` must be fewer"),
+        (
+            {"start_fraction": 0.5, "stop_fraction": 0.5},
+            "`start_fraction` must be smaller than `stop_fraction`",
+        ),
     ],
 )
 def test_contradictory_values(changes, message):
@@ -104,6 +111,18 @@ def test_contradictions_are_those_that_matter():
     assert rules.contradictions(stored, tiny(seed=1, dense_layers=("a",))) == {
         "seed": (0, 1),
         "dense_layers": ([], ["a"]),
+    }
+
+
+def test_runs_of_before_a_setting_existed_go_on():
+    stored = rules.to_json(tiny())
+    del stored["start_fraction"], stored["clip_norm"]
+    assert rules.from_json(stored) == tiny()
+    assert not rules.contradictions(stored, tiny())
+    changed = tiny(start_fraction=0.25, clip_norm=10.0)
+    assert rules.contradictions(stored, changed) == {
+        "start_fraction": (0.0, 0.25),
+        "clip_norm": (0.0, 10.0),
     }
 
 

@@ -43,6 +43,8 @@ _HELP = {
     "dense_layers": "Layers that stay dense, by name.",
     "update_interval": "Steps from one mask update to the next.",
     "drop_fraction": "Fraction of connections that the first update moves.",
+    "start_fraction": "Fraction of the steps before which nothing is pruned; "
+    "for pruning, pruning_global and random_pruning.",
     "stop_fraction": "Fraction of the steps after which the masks stay.",
     "keras": "keras3 is the package keras, keras2 is tf_keras.",
     "precision": "What layers compute in; weights are float32.",
@@ -59,6 +61,8 @@ _HELP = {
     "decay_factor": "What --schedule=step multiplies it by.",
     "momentum": "Momentum of sgd.",
     "weight_decay": "Factor of half the squares of all kernels in the loss.",
+    "clip_norm": "Norm of all gradients together that longer ones are "
+    "shortened to; 0 for none.",
     "label_smoothing": "Share of a target that goes to all classes alike.",
     "steps_per_epoch": "Steps from one evaluation to the next; 0 for a pass "
     "over the training examples.",

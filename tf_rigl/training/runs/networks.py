@@ -90,6 +90,7 @@ def make_algorithm(settings: Settings, plan: Plan) -> Any:
         return None
     return make(
         methods.UpdatePlan(
+            start_step=plan.start_step,
             stop_step=plan.stop_step,
             update_interval=settings.update_interval,
             drop_fraction=settings.drop_fraction,

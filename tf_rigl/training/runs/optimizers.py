@@ -16,10 +16,12 @@ def make_optimizer(
         settings: The run.
         learning_rate: A number, or a schedule of that Keras.
     """
+    clip_norm = settings.clip_norm or None
     if settings.optimizer == "adam":
-        return keras.optimizers.Adam(learning_rate)
+        return keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm)
     return keras.optimizers.SGD(
         learning_rate,
         momentum=settings.momentum,
         nesterov=settings.momentum > 0,
+        global_clipnorm=clip_norm,
     )

@@ -11,6 +11,7 @@ class Plan(NamedTuple):
 
     per_epoch: int
     epochs: int
+    start_step: int  # nothing is pruned gradually before
     stop_step: int  # the masks stay from there on
     warmup_steps: int
     decay_steps: tuple[int, ...]  # where the learning rate falls
@@ -56,6 +57,7 @@ def make_plan(settings: Settings, info: DataInfo) -> Plan:
     return Plan(
         per_epoch=per_epoch,
         epochs=settings.total_epochs,
+        start_step=round(settings.start_fraction * total),
         # At least one, so that a very short run still updates its masks.
         stop_step=max(1, round(settings.stop_fraction * total)),
         warmup_steps=round(settings.warmup_epochs * per_epoch),

@@ -257,3 +257,5 @@ def describe(runs: Sequence[Run], console: consoles.Console) -> None:
         f"{plan.epochs} epochs of {plan.per_epoch:,} steps, {plan.total:,} in "
         f"all; masks stay from step {plan.stop_step:,} on"
     )
+    if plan.start_step:
+        write(f"Gradual pruning begins at step {plan.start_step:,}")

@@ -50,6 +50,7 @@ RULES: dict[str, Rule] = {
     "budget": one_of(profiling.BUDGETS),
     "update_interval": AT_LEAST_ONE,
     "drop_fraction": FRACTION,
+    "start_fraction": BELOW_ONE,
     "stop_fraction": FRACTION,
     "keras": one_of(flavours.MODULES),
     "precision": one_of(PRECISIONS),
@@ -70,6 +71,7 @@ RULES: dict[str, Rule] = {
     "decay_factor": Rule(lambda value: 0 < value < 1, "in (0, 1)"),
     "momentum": BELOW_ONE,
     "weight_decay": NOT_NEGATIVE,
+    "clip_norm": NOT_NEGATIVE,
     "label_smoothing": BELOW_ONE,
     "steps_per_epoch": NOT_NEGATIVE,
     "steps_per_execution": AT_LEAST_ONE,
@@ -102,6 +104,9 @@ class Settings:
         update_interval: Steps from one mask update to the next.
         drop_fraction: Fraction of the connections that the first mask update
             moves, in (0, 1].
+        start_fraction: Fraction of the steps before which nothing is pruned,
+            in [0, 1) and smaller than `stop_fraction`. Without meaning but
+            for the methods pruning, pruning_global and random_pruning.
         stop_fraction: Fraction of the steps after which the masks stay, in
             (0, 1].
         keras: A key of `flavours.MODULES`.
@@ -121,6 +126,10 @@ class Settings:
         decay_factor: Likewise.
         momentum: Of `"sgd"`, in [0, 1).
         weight_decay: Factor of half the squares of all kernels in the loss.
+        clip_norm: Norm of all gradients together, those of weights without a
+            connection among them, that longer ones are shortened to; 0 for
+            none. With replicas, keras3 shortens the gradients of each, keras2
+            their sum.
         label_smoothing: Share of a target that goes to all classes alike, in
             [0, 1).
         steps_per_epoch: Steps from one evaluation and checkpoint to the next;
@@ -148,6 +157,7 @@ class Settings:
     dense_layers: tuple[str, ...] = ()
     update_interval: int = 100
     drop_fraction: float = 0.3
+    start_fraction: float = 0.0
     stop_fraction: float = 0.75
     keras: str = "keras3"
     precision: str = "float32"
@@ -163,6 +173,7 @@ class Settings:
     decay_factor: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 0.0
+    clip_norm: float = 0.0
     label_smoothing: float = 0.0
     steps_per_epoch: int = 0
     steps_per_execution: int = 1
@@ -180,6 +191,7 @@ class Settings:
         """
         check_fields(self, RULES)
         self._check_schedule()
+        self._check_pruning()
 
     @property
     def is_sparse(self) -> bool:
@@ -208,6 +220,15 @@ class Settings:
                 "`warmup_epochs` must be fewer than the epochs of the run. "
                 f"Received: warmup_epochs={self.warmup_epochs:g} of "
                 f"{self.total_epochs}. Train longer, or leave them out."
+            )
+
+    def _check_pruning(self) -> None:
+        if self.start_fraction >= self.stop_fraction:
+            raise ValueError(
+                "`start_fraction` must be smaller than `stop_fraction`. "
+                f"Received: start_fraction={self.start_fraction:g}, "
+                f"stop_fraction={self.stop_fraction:g}. Begin earlier, or stop "
+                "later."
             )
 
 
