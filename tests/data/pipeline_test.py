@@ -81,6 +81,21 @@ def test_same_seed_same_epochs(make):
     assert support.same(first, second)  # of the second epoch, too
 
 
+@pytest.fixture
+def global_seed():
+    yield tf.random.set_seed
+    tf.random.set_seed(None)
+
+
+def test_nothing_follows_from_the_global_seed(make, global_seed):
+    endless = []
+    for seed in (None, 0, 1):
+        global_seed(seed)
+        dataset = make(batch_size=8, seed=3, endless=True)
+        endless.append(support.labels(dataset.take(12)))
+    assert endless[0] == endless[1] == endless[2]
+
+
 def test_other_seed_other_epoch(make):
     draws, numbers = support.joined(make(batch_size=8, seed=3))
     others, other_numbers = support.joined(make(batch_size=8, seed=4))

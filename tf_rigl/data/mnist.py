@@ -1,16 +1,11 @@
-"""MNIST and Fashion-MNIST as arrays and as deterministic pipelines.
+"""MNIST and Fashion-MNIST as arrays and as deterministic batches.
 
 ```python
 from tf_rigl.data import mnist
+from tf_rigl.data.batching import Batching
 
 digits = mnist.load("small")  # 10,000 + 2,000 images, part of the package
-train = mnist.pipeline(
-    digits.train_images,
-    digits.train_labels,
-    batch_size=128,
-    seed=0,
-    training=True,
-)
+train = mnist.splits(Batching(128, seed=0), source="small").train
 ```
 
 `"small"` is a class-balanced subset that comes with the package, so it needs
@@ -159,61 +154,6 @@ def splits(
     )
 
 
-def pipeline(
-    images: np.ndarray,
-    labels: np.ndarray,
-    batch_size: int,
-    seed: int,
-    training: bool,
-) -> tf.data.Dataset:
-    """Makes a deterministic pipeline of normalised batches.
-
-    Training batches are shuffled anew in each epoch and the incomplete last
-    batch is left out, so that every step has the same static shape. Batches
-    for evaluation keep the order and leave nothing out.
-
-    Args:
-        images: uint8 `[examples, 28, 28]`.
-        labels: Integer `[examples]`.
-        batch_size: Examples in a batch.
-        seed: Seed of the shuffling; unused unless `training`.
-        training: Whether to shuffle and to drop the incomplete last batch.
-
-    Returns:
-        A data set of (float32 `[batch, 28, 28]` in [0, 1], int32 `[batch]`).
-
-    Raises:
-        ValueError: If training would get no batch at all.
-    """
-    examples = len(images)
-    if training and batch_size > examples:
-        raise ValueError(
-            "`batch_size` must not exceed the number of training examples. "
-            f"Received: batch_size={batch_size} for {examples} examples. "
-            "Choose a smaller batch."
-        )
-    dataset = tf.data.Dataset.from_tensor_slices(
-        (images, labels.astype(np.int32))
-    )
-    if training:
-        dataset = dataset.shuffle(
-            examples, seed=seed, reshuffle_each_iteration=True
-        )
-    # Batches are normalised as a whole: one op call for each, and the shuffle
-    # buffer holds bytes instead of floats.
-    return (
-        dataset.batch(batch_size, drop_remainder=training)
-        .map(_normalise, num_parallel_calls=tf.data.AUTOTUNE)
-        .prefetch(tf.data.AUTOTUNE)
-    )
-
-
-def _normalise(
-    images: tf.Tensor, labels: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    return tf.cast(images, tf.float32) / 255.0, labels
-
-
 def _load_small() -> Mnist:
     folder = importlib.resources.files(__package__) / "mnist_small"
     with (
@@ -232,9 +172,8 @@ def _looker_up(
         classes = tf.constant(labels.astype(np.int32))
 
     def look_up(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return _normalise(
-            tf.gather(pixels, indices), tf.gather(classes, indices)
-        )
+        images = tf.cast(tf.gather(pixels, indices), tf.float32) / 255.0
+        return images, tf.gather(classes, indices)
 
     return look_up
 

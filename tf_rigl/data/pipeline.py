@@ -15,6 +15,8 @@ import tensorflow as tf
 
 from tf_rigl.data.batching import Batching
 
+# What TensorFlow puts in the place of a global seed where none is set.
+_SEED_OF_NO_SEED = 87654321
 # One tensor, or a tuple of them.
 Tensors = Any
 
@@ -112,6 +114,7 @@ def train_from_records(
     cached = read(None).cache() if cache else None
 
     def one_epoch(key: tf.Tensor) -> tf.data.Dataset:
+        _leave_out_global_seed()
         records = read(key[0]) if cached is None else cached
         records = records.shuffle(shuffle_buffer, seed=key[1]).enumerate()
         # Not `take`: a cache is of use only when it was read to its end.
@@ -160,6 +163,16 @@ def random_order(key: tf.Tensor, examples: int) -> tf.Tensor:
     return tf.random.experimental.stateless_shuffle(
         tf.range(examples, dtype=tf.int64), seed=key
     )
+
+
+def _leave_out_global_seed() -> None:
+    """Keeps the function that is traced from the program's global seed.
+
+    The order of shuffled records would follow from it, too; and where it is
+    0, TensorFlow fails to shuffle by a seed that is a tensor.
+    """
+    if not tf.executing_eagerly():
+        tf.random.set_seed(_SEED_OF_NO_SEED)
 
 
 def _epoch_keys(batching: Batching) -> tf.data.Dataset:

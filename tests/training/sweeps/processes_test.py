@@ -18,7 +18,7 @@ from tf_rigl.training.sweeps.processes import Job
 STAY = """
     import os, pathlib, time
     pathlib.Path("{name}.pid").write_text(str(os.getpid()))
-    time.sleep(300)
+    time.sleep(60)
 """
 # Waits until the other one is there, too.
 MEET = """
@@ -128,6 +128,15 @@ def test_an_error_leaves_no_process(tmp_path):
     assert not is_alive(pids[0])
 
 
+@pytest.fixture
+def interruptible():
+    """Shells start what runs in the background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_kills_what_does_not_end(tmp_path, monkeypatch):
     monkeypatch.setattr(processes, "_GRACE_SECONDS", 0.3)
     stubborn = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
