@@ -1,5 +1,6 @@
 """What the training programs do, in this process."""
 
+import importlib.util
 import json
 import math
 import pathlib
@@ -203,6 +204,22 @@ def test_goes_on_with_what_is_missing_of_a_comparison(tmp_path):
     assert not (stopped / "results.json").exists()
     assert run_program(*arguments, f"--output_dir={stopped}")[0] == 0
     assert_same_checkpoint(whole, stopped)
+
+
+def test_without_tensorboard(tmp_path, monkeypatch, capsys):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: (
+            None if name == "tensorboard" else find(name, *rest)
+        ),
+    )
+    arguments = ["--epochs=1", "--noexport", f"--output_dir={tmp_path / 'run'}"]
+    assert run_program(*arguments, "--tensorboard")[0] == 1
+    assert "tf_rigl[tensorboard]" in capsys.readouterr().err
+    assert run_program(*arguments)[0] == 0
+    assert not (tmp_path / "run" / "tensorboard").exists()
 
 
 def stop():

@@ -75,7 +75,7 @@ _HELP = {
     "at the end of each epoch.",
     "evaluate_every": "Epochs from one evaluation to the next; 0 for none "
     "but that at the end.",
-    "tensorboard": "Write for TensorBoard.",
+    "tensorboard": "Write for TensorBoard, if it is installed.",
     "export": "Write the trained model: model.keras and saved_model.",
     "compare_dense": "Train the dense network first, in the folder dense of "
     "output_dir, and compare.",

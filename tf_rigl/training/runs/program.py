@@ -25,8 +25,8 @@ from rich import console as consoles
 
 from tf_rigl import accounting
 from tf_rigl.training import cluster
+from tf_rigl.training import extras
 from tf_rigl.training import whole_files
-from tf_rigl.training.extras import check_matplotlib
 from tf_rigl.training.number_text import si_number
 from tf_rigl.training.runs import flags as run_flags
 from tf_rigl.training.runs import networks
@@ -96,9 +96,7 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
         try:
             if cluster.is_server(values.strategy):
                 cluster.serve()
-            options = run_flags.options(values)
-            if options.report:
-                check_matplotlib()
+            options = _possible(run_flags.options(values), values)
             runs = _runs(setup.prepare(run_flags.settings(values)), options)
             if values.dry_run:
                 describe(runs, console)
@@ -111,6 +109,17 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
             return _FAILURE
         records = [_finish(job, options, console) for job in jobs]
     return report(records, console)
+
+
+def _possible(options: Options, values: flags.FlagValues) -> Options:
+    """The options without what is not asked for and not installed."""
+    if options.report:
+        extras.check_matplotlib()
+    if options.tensorboard and values["tensorboard"].present:
+        extras.check_tensorboard()
+    return dataclasses.replace(
+        options, tensorboard=options.tensorboard and extras.has_tensorboard()
+    )
 
 
 def _runs(run: Run, options: Options) -> list[Run]:
