@@ -101,13 +101,19 @@ def test_tensors_agree_with_integers(
         include_stop=include_stop,
         updates_advance_step=updates_advance_step,
     )
-    function = schedule.update_index
+    functions = [schedule.update_index, schedule.is_due]
     if mode != "eager":
-        function = tf.function(function, jit_compile=mode == "xla")
+        functions = [
+            tf.function(function, jit_compile=mode == "xla")
+            for function in functions
+        ]
+    update_index, is_due = functions
     updates = 0
     for batch in range(50):
-        index = function(tf.constant(batch, tf.int64))
+        index = update_index(tf.constant(batch, tf.int64))
         assert index.dtype == tf.int64
+        due = is_due(tf.constant(batch, tf.int64))
+        assert bool(due) == schedule.is_update(batch)
         if schedule.is_update(batch):
             assert index == updates
             updates += 1
@@ -126,6 +132,13 @@ def test_counter_beyond_32_bits():
     assert schedule.update_index(tf.constant(2**39, tf.int64)) == 2**19
     assert schedule.is_update(2**39)
     assert schedule.num_updates == 2**20
+
+
+def test_a_schedule_without_end():
+    schedule = schedules.UpdateSchedule(5, schedules.FOREVER, 1)
+    late = tf.constant(schedules.FOREVER - 1, tf.int64)
+    assert schedule.is_due(late)
+    assert not schedule.is_due(tf.constant(4, tf.int64))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ ADDED = frozenset(
     """
     bitcast_convert call concatenate floor gather if is_finite minimum not
     or reduce_window remainder return rng_bit_generator scatter shift_left
-    shift_right_arithmetic shift_right_logical slice sqrt while
+    shift_right_arithmetic shift_right_logical slice sqrt while xor
     """.split()
 )
 

@@ -72,7 +72,7 @@ def norm_within(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         float32 scalar.
     """
     chosen = tf.where(mask, tf.cast(values, tf.float32), 0.0)
-    return tf.sqrt(tf.reduce_sum(tf.square(chosen)))
+    return tf.sqrt(2.0 * tf.nn.l2_loss(chosen))
 
 
 def count_dead(mask: np.ndarray) -> tuple[int, int]:

@@ -1,5 +1,7 @@
 """The k-th largest of integer keys, without sorting."""
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
 from tf_rigl.core.counting import count_true_in_rows
@@ -8,21 +10,28 @@ from tf_rigl.core.counting import count_true_in_rows
 _DIGIT = 11
 
 
-def kth_largest_key(keys: tf.Tensor, counts: tf.Tensor, bits: int) -> tf.Tensor:
+class OrderStatistic(NamedTuple):
+    """Which keys are the largest of each row."""
+
+    threshold: tf.Tensor  # [...], dtype of the keys: larger ones are chosen
+    # [...], int64: so many of the keys that equal the threshold are, too.
+    ties: tf.Tensor
+
+
+def kth_largest_key(
+    keys: tf.Tensor, counts: tf.Tensor, bits: int
+) -> OrderStatistic:
     """The largest threshold of each row that `counts` of its keys reach.
 
-    With a count of 0 every threshold is reached by enough keys, and the
-    result is the largest integer of `bits` bits; where there are fewer keys
-    of 0 and above than are asked for, it is 0.
+    With a count of 0 every threshold is reached by enough keys, and it is the
+    largest integer of `bits` bits; where there are fewer keys of 0 and above
+    than are asked for, it is 0.
 
     Args:
         keys: int32 or int64 tensor of static shape [..., size], entries
             below 2**bits; negative ones do not count.
         counts: int64 tensor of shape [...], each >= 0.
         bits: of the keys.
-
-    Returns:
-        Tensor of shape [...] and the dtype of the keys.
     """
     if keys.shape.rank == 1 and not _scatters_one_by_one():
         return _by_digits(keys, counts, bits)
@@ -38,51 +47,55 @@ def _scatters_one_by_one() -> bool:
     return bool(tf.config.list_logical_devices("TPU"))
 
 
-def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> tf.Tensor:
+def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> OrderStatistic:
     """One row: settles the threshold digit by digit from the highest.
 
     Each pass counts how many of the keys that begin as the threshold does
     have which next digit: three passes over float32's keys, where bisection
-    takes 31.
+    takes 31. Passes are made of as few operations as can be, because waking
+    threads for an operation takes longer than most of them do.
     """
-    threshold = tf.zeros([], keys.dtype)
     # The compiler of TPUs cannot add up a histogram of 64-bit numbers.
     size = keys.shape[0]
     dtype = tf.int32 if size + 1 < 2**31 else tf.int64
     count = tf.cast(tf.minimum(count, size + 1), dtype)
+    # Those that do not count become the smallest: they reach no other
+    # threshold than 0.
+    keys = tf.maximum(keys, 0)
+    rest, threshold = keys, tf.zeros([], keys.dtype)
     todo = bits
     while todo:
         width = min(_DIGIT, todo)
-        left, todo = todo, todo - width
-        digits = tf.bitwise.bitwise_and(
-            tf.bitwise.right_shift(keys, todo), 2**width - 1
+        todo -= width
+        histogram = _histogram(
+            tf.bitwise.right_shift(rest, todo) if todo else rest,
+            2**width,
+            dtype,
         )
-        # A negative key begins as no threshold does.
-        matches = tf.equal(tf.bitwise.right_shift(keys, left), threshold)
-        histogram = _histogram(digits, matches, 2**width, dtype)
         reaching = tf.cumsum(histogram, reverse=True)
         enough = tf.cast(reaching >= count, keys.dtype)
         digit = tf.maximum(tf.reduce_sum(enough) - 1, 0)
-        threshold = tf.bitwise.left_shift(threshold, width) + digit
+        threshold += tf.bitwise.left_shift(digit, todo)
+        # Too large for the bins but where a key begins as the threshold does.
+        rest = tf.bitwise.bitwise_xor(keys, threshold)
         above = reaching - histogram
         count -= tf.gather(above, digit)
-    return threshold
+    return OrderStatistic(threshold, tf.cast(count, tf.int64))
 
 
-def _histogram(
-    digits: tf.Tensor, counted: tf.Tensor, size: int, dtype: tf.DType
-) -> tf.Tensor:
-    """[size] of `dtype`, how often each digit occurs among those counted."""
-    # What lies outside the bins is ignored.
+def _histogram(digits: tf.Tensor, size: int, dtype: tf.DType) -> tf.Tensor:
+    """[size] of `dtype`, how often each digit occurs; larger ones do not."""
     return tf.raw_ops.DenseBincount(
-        input=tf.where(counted, tf.cast(digits, tf.int32), size),
-        size=size,
+        input=digits,
+        size=tf.constant(size, digits.dtype),
         weights=tf.zeros([0], dtype),
         binary_output=False,
     )
 
 
-def _by_bisection(keys: tf.Tensor, counts: tf.Tensor, bits: int) -> tf.Tensor:
+def _by_bisection(
+    keys: tf.Tensor, counts: tf.Tensor, bits: int
+) -> OrderStatistic:
     """Settles the thresholds of all rows together, bit by bit.
 
     For many rows: a histogram of each would be larger than a short row.
@@ -106,4 +119,5 @@ def _by_bisection(keys: tf.Tensor, counts: tf.Tensor, bits: int) -> tf.Tensor:
         ),
         maximum_iterations=bits,
     )
-    return threshold
+    above = count_true_in_rows(keys > tf.expand_dims(threshold, -1))
+    return OrderStatistic(threshold, counts - above)

@@ -134,13 +134,23 @@ class UpdateSchedule:
             int64 scalar in [-1, num_updates).
         """
         since = tf.cast(step, tf.int64) - self._offset
-        index = since // self._period
-        due = (
-            (since >= 0)
-            & tf.equal(since % self._period, 0)
-            & (index < self.num_updates)
-        )
-        return tf.where(due, index, tf.constant(-1, tf.int64))
+        none = tf.constant(-1, tf.int64)
+        return tf.where(self.is_due(step), since // self._period, none)
+
+    def is_due(self, step: tf.Tensor) -> tf.Tensor:
+        """Whether this step updates the masks, in as few operations as can be.
+
+        Args:
+            step: int64 scalar, as for `update_index`.
+
+        Returns:
+            bool scalar.
+        """
+        step = tf.cast(step, tf.int64)
+        end = self._offset + self.num_updates * self._period
+        on_time = tf.equal((step - self._offset) % self._period, 0)
+        due = on_time & (step < min(end, tf.int64.max))
+        return due & (step >= self._offset) if self._offset else due
 
     def steps_until_update(self, step: tf.Tensor) -> tf.Tensor:
         """Steps from this one to the next update, 0 on an update.

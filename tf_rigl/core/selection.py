@@ -181,11 +181,10 @@ def _selection(shape: tuple[int, ...], dtype: tf.DType, bits: int) -> Any:
 
 
 def _select(keys: tf.Tensor, counts: tf.Tensor, bits: int) -> tf.Tensor:
-    threshold = tf.expand_dims(kth_largest_key(keys, counts, bits), -1)
-    above = keys > threshold
+    threshold, wanted = kth_largest_key(keys, counts, bits)
+    threshold = tf.expand_dims(threshold, -1)
     tied = tf.equal(keys, threshold)
-    wanted = counts - count_true_in_rows(above)
-    return above | (tied & _lowest_indices(tied, wanted))
+    return (keys > threshold) | (tied & _lowest_indices(tied, wanted))
 
 
 def _lowest_indices(tied: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:

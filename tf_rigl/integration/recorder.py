@@ -87,12 +87,13 @@ def record_update(
             diagnostics.pack_bits(before | after),
         )
     )
-    stayed = before & after
+    grown = after & ~before
+    connections = count_true(after)
     numbers = [
-        count_true(stayed),
-        count_true(after),
-        diagnostics.norm_within(gradient, stayed),
-        diagnostics.norm_within(gradient, after & ~before),
+        connections - count_true(grown),
+        connections,
+        diagnostics.norm_within(gradient, before & after),
+        diagnostics.norm_within(gradient, grown),
     ]
     last = weight.diagnostics[LAST_UPDATE]
     last.assign(

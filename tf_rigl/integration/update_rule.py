@@ -158,10 +158,14 @@ class UpdateRule:
     def _key(self, variable: Any) -> str:
         return self._flavour.variable_key(self._optimizer, variable)
 
-    def _when(self, schedule: UpdateSchedule | None) -> When:
-        step = tf.cast(
+    def _step_number(self) -> tf.Tensor:
+        """Optimizer steps taken so far, int64 scalar."""
+        return tf.cast(
             tf.convert_to_tensor(self._optimizer.iterations), tf.int64
         )
+
+    def _when(self, schedule: UpdateSchedule | None) -> When:
+        step = self._step_number()
         if schedule is None:
             return When(tf.constant(-1, tf.int64), step)
         return When(schedule.update_index(step), step)
@@ -224,19 +228,49 @@ class UpdateRule:
         if schedule is None:
             step_all()
         elif self._algorithm.skip_weight_update:
-            when = self._when(schedule)
-            tf.cond(
-                when.update >= 0, lambda: self._update(weights, when), step_all
-            )
+            self._update_or(step_all, weights, schedule)
         else:
             step_all()
             if weights:
-                when = self._when(schedule)
-                tf.cond(
-                    when.update >= 0,
-                    lambda: self._update(weights, when),
-                    _nothing,
-                )
+                self._update_or(_nothing, weights, schedule)
+
+    def _update_or(
+        self,
+        otherwise: Callable[[], tf.Tensor],
+        weights: list[StepWeight],
+        schedule: UpdateSchedule,
+    ) -> None:
+        """Updates the masks of one replica where it is time to."""
+        step = self._step_number()
+        tf.cond(
+            schedule.is_due(step),
+            lambda: self._update_as_one(weights, schedule, step),
+            otherwise,
+        )
+
+    def _update_as_one(
+        self, weights: list[StepWeight], schedule: UpdateSchedule, step: Any
+    ) -> tf.Tensor:
+        """Updates the masks of one replica, as a single node of the graph.
+
+        TensorFlow tells each node of a branch in each step that the branch is
+        not taken. A mask update has some hundred nodes a weight.
+        """
+
+        def update(step: tf.Tensor, gradients: list[tf.Tensor]) -> tf.Tensor:
+            replaced = [
+                dataclasses.replace(weight, gradient=gradient)
+                for weight, gradient in zip(weights, gradients, strict=True)
+            ]
+            when = When(schedule.update_index(step), step)
+            return self._update(replaced, when)
+
+        call = tf.function(
+            update,
+            autograph=False,
+            experimental_attributes={"_noinline": True},
+        )
+        return call(step, [weight.gradient for weight in weights])
 
     def _update(self, weights: list[StepWeight], when: When) -> tf.Tensor:
         """Updates the masks of one replica."""
@@ -273,9 +307,8 @@ class UpdateRule:
         if schedule is None or not self._algorithm.skip_weight_update:
             decay()
         else:
-            _conditionally_across_replicas(
-                self._when(schedule).update < 0, decay
-            )
+            due = schedule.is_due(self._step_number())
+            _conditionally_across_replicas(~due, decay)
 
     def _step(self, weight: StepWeight, *args: Any) -> None:
         if self._algorithm.trains_inactive:
