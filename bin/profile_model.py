@@ -75,6 +75,11 @@ def main(arguments: list[str]) -> int:
         )
         print(costs.profile)
         print(costs.published)
+        if chosen.model in profiling.PADDED_AGAIN:
+            print(
+                "(Published with strided layers padded once more than they "
+                "are, so counted so here.)"
+            )
         print(
             f"Training by {chosen.method}, by the same rule: "
             f"{costs.training_share:.4f} × dense training of as many steps"

@@ -36,6 +36,30 @@ def test_published_wide_resnet():
     assert share == pytest.approx(0.35, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("settings", "mflops"),
+    [
+        ({}, 1141.544),
+        ({"sparsity": 0.9}, 334.134),
+        (
+            {
+                "sparsity": 0.9,
+                "distribution": "uniform",
+                "dense_layers": ("conv",),
+            },
+            168.614,
+        ),
+    ],
+    ids=["dense", "erk", "uniform"],
+)
+def test_published_mobilenet(settings, mflops):
+    found = costs(model="mobilenet_v1", budget="reference", **settings)
+    assert found.published.flops / 1e6 == pytest.approx(mflops, rel=2e-4)
+    assert found.published.dense_flops / 1e6 == pytest.approx(
+        1141.544, abs=5e-4
+    )
+
+
 def test_layers_that_stay_dense():
     settings = {"distribution": "uniform", "dense_layers": ("conv1",)}
     found = costs(model="lenet_5", sparsity=0.5, **settings)

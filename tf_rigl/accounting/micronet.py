@@ -5,9 +5,12 @@ challenge. It counts kernels only, as if every normalization were folded into
 a bias of its layer, and each addition and multiplication for itself.
 """
 
+import math
+from collections.abc import Collection
 from typing import NamedTuple
 
 from tf_rigl.accounting.model_profile import BYTES_PER_VALUE
+from tf_rigl.accounting.model_profile import FLOPS_PER_MAC
 from tf_rigl.accounting.model_profile import ModelProfile
 from tf_rigl.accounting.model_profile import WeightProfile
 
@@ -35,7 +38,9 @@ class MicroNetCounts(NamedTuple):
         )
 
 
-def micronet(profile: ModelProfile) -> MicroNetCounts:
+def micronet(
+    profile: ModelProfile, padded_again: Collection[str] = ()
+) -> MicroNetCounts:
     """Counts by the rule of published tables.
 
     An output of n connections takes n multiplications, n - 1 additions, one
@@ -49,22 +54,40 @@ def micronet(profile: ModelProfile) -> MicroNetCounts:
     This gives ResNet-50's published 25,530,472 parameters, 102.122 MB and
     8.189482 GFLOPs. For MobileNet v1 it gives 1140.613 MFLOPs, where 1141.544
     are published: that script pads images once more whose network has a layer
-    that pads them, and counts 113 × 113 outputs where there are 112 × 112.
+    that pads them, and counts 113 × 113 outputs where there are 112 × 112; it
+    also counts a ReLU behind the logits. `padded_again` repeats that.
 
     Args:
         profile: of a model, sparse or dense.
+        padded_again: paths of the kernels, of layers with square outputs, to
+            count with a row and a column of outputs more than there are. If
+            there are any, the last layer is counted with a ReLU, too.
 
     Reference: google-research/rigl, `sparse_utils.get_stats`, and
     google-research/micronet_challenge, `counting.py`.
     """
     kernels = [row for row in profile.rows if _is_kernel(row)]
-    outputs = [_outputs(row) for row in kernels]
-    elementwise = sum(outputs[:-1])
+    positions = [
+        _positions(row, again=row.path in padded_again) for row in kernels
+    ]
+    outputs = [
+        number * _filters(row)
+        for row, number in zip(kernels, positions, strict=True)
+    ]
+    elementwise = sum(outputs if padded_again else outputs[:-1])
     biases = sum(_filters(row) for row in kernels)
     return MicroNetCounts(
         parameters=sum(row.parameters for row in kernels) + biases,
-        flops=sum(row.flops for row in kernels) + elementwise,
-        dense_flops=sum(row.dense_flops for row in kernels) + elementwise,
+        flops=elementwise
+        + sum(
+            FLOPS_PER_MAC * row.macs * number // _positions(row)
+            for row, number in zip(kernels, positions, strict=True)
+        ),
+        dense_flops=elementwise
+        + sum(
+            FLOPS_PER_MAC * row.parameters * number
+            for row, number in zip(kernels, positions, strict=True)
+        ),
         bytes=sum(row.bytes for row in kernels) + BYTES_PER_VALUE * biases,
         dense_bytes=sum(row.dense_bytes for row in kernels)
         + BYTES_PER_VALUE * biases,
@@ -79,10 +102,10 @@ def _is_depthwise(row: WeightProfile) -> bool:
     return row.layer_class.startswith("Depthwise")
 
 
-def _outputs(row: WeightProfile) -> int:
-    """How many numbers the filters of a kernel put out for one example."""
+def _positions(row: WeightProfile, again: bool = False) -> int:
+    """How often a kernel is applied to one example."""
     positions = row.dense_macs // row.parameters
-    return positions * _filters(row)
+    return (math.isqrt(positions) + 1) ** 2 if again else positions
 
 
 def _filters(row: WeightProfile) -> int:

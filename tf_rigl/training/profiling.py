@@ -16,6 +16,8 @@ from tf_rigl.models import by_name
 
 DISTRIBUTIONS = ("uniform", "er", "erk")
 BUDGETS = ("global", "reference")
+# Networks whose published counts see images with padding that they have not.
+PADDED_AGAIN = ("mobilenet_v1",)
 # Methods whose costs do not depend on a schedule of pruning.
 METHODS = ("static", "snip", "set", "snfs", "rigl")
 
@@ -79,13 +81,30 @@ def profile_network(keras: ModuleType, settings: Settings) -> Costs:
             budget=settings.budget,
         )
     profile = tf_rigl.profile(model)
-    published = micronet(profile)
+    published = micronet(profile, _padded_again(settings.model, model, profile))
     flops, dense = published.flops, published.dense_flops
     trained = training_flops(
         settings.method, flops, dense, settings.update_interval
     )
     return Costs(
         profile, published, trained / training_flops("dense", flops, dense)
+    )
+
+
+def _padded_again(
+    name: str, model: Any, profile: ModelProfile
+) -> frozenset[str]:
+    """Kernels of strided layers, where the published count pads them again."""
+    if name not in PADDED_AGAIN:
+        return frozenset()
+    layers = {
+        row.path: model.get_layer(row.path.split("/")[0])
+        for row in profile.rows
+    }
+    return frozenset(
+        path
+        for path, layer in layers.items()
+        if max(getattr(layer, "strides", (1,))) > 1
     )
 
 
