@@ -129,6 +129,23 @@ def test_pruned_fraction():
     # The mean of 1 - (1 - x)^3 over [0, 1].
     assert pruning.pruned_fraction(100_000) == pytest.approx(0.75, abs=1e-4)
     assert pruning.pruned_fraction(200_000) == pytest.approx(0.875, abs=1e-4)
-    ac_dc = algorithms.ACDC(40, 10)
+    ac_dc = algorithms.ACDC(40, 10, 0)
     # Compressed in [1, 11), [21, 31) and from 41 on.
     assert ac_dc.pruned_fraction(100) == (10 + 10 + 59) / 100
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "phases"),
+    [
+        (algorithms.ACDC(), range(10, 76, 5)),
+        (algorithms.ACDC(update_interval=10), range(20, 76, 10)),
+        (algorithms.ACDC(start_step=0), range(0, 76, 5)),
+        # Too short for a warm-up of two phases.
+        (algorithms.ACDC(12, 10), [12]),
+        (algorithms.ACDC(3), [2, 3]),
+    ],
+)
+def test_ac_dc_warms_up_densely(algorithm, phases):
+    """By default like the paper's 100 epochs: 10, then every 5."""
+    schedule = algorithm.resolve(100).schedule
+    assert [t for t in range(100) if schedule.is_update(t)] == list(phases)

@@ -219,8 +219,8 @@ PRUNING = {
         conservation.in_turns(STOP),
     ),
     "ac_dc_globally": from_dense(
-        tf_rigl.ACDC(STOP, 5, scope="global"),
-        lambda: pruning.ACDC(STOP, 5, scope="global"),
+        tf_rigl.ACDC(STOP, 5, 0, scope="global"),
+        lambda: pruning.ACDC(STOP, 5, 0, scope="global"),
         conservation.in_turns(STOP, conservation.all_together),
     ),
 }

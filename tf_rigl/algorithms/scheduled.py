@@ -12,7 +12,7 @@ class Scheduled(Algorithm):
     """A dataclass with a `stop_step` that may be left to `fit`."""
 
     stop_step: int | None
-    start_step: int
+    start_step: int | None
 
     def _schedule_until(self, stop_step: int) -> UpdateSchedule:
         raise NotImplementedError
@@ -22,9 +22,8 @@ class Scheduled(Algorithm):
 
         With a stop that cannot be wrong where the real one is not known yet.
         """
-        self._schedule_until(
-            self.start_step if self.stop_step is None else self.stop_step
-        )
+        stop = self.start_step if self.stop_step is None else self.stop_step
+        self._schedule_until(0 if stop is None else stop)
 
     @property
     def schedule(self) -> UpdateSchedule:

@@ -12,9 +12,6 @@ from typing import NamedTuple
 
 import tf_rigl
 
-# The phases of AC/DC until the masks stay, sparse and dense in turn.
-_AC_DC_PHASES = 10
-
 
 class UpdatePlan(NamedTuple):
     """When and how much the masks change."""
@@ -74,11 +71,6 @@ def _static(plan: UpdatePlan) -> Any:
     return tf_rigl.Static()
 
 
-def _ac_dc(plan: UpdatePlan) -> Any:
-    phase = max(1, plan.stop_step // _AC_DC_PHASES)
-    return tf_rigl.ACDC(plan.stop_step, phase)
-
-
 _DENSE_START = {"start": "dense"}
 
 METHODS: dict[str, Method] = {
@@ -126,7 +118,9 @@ METHODS: dict[str, Method] = {
         lambda plan: tf_rigl.TopKAST(update_interval=plan.update_interval),
         _DENSE_START,
     ),
-    "ac_dc": Method("AC/DC", _ac_dc, _DENSE_START),
+    "ac_dc": Method(
+        "AC/DC", lambda plan: tf_rigl.ACDC(plan.stop_step), _DENSE_START
+    ),
 }
 
 
