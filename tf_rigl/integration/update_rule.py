@@ -265,12 +265,15 @@ class UpdateRule:
             when = When(schedule.update_index(step), step)
             return self._update(replaced, when)
 
+        gradients = [weight.gradient for weight in weights]
+        if tf.executing_eagerly():
+            return update(step, gradients)
         call = tf.function(
             update,
             autograph=False,
             experimental_attributes={"_noinline": True},
         )
-        return call(step, [weight.gradient for weight in weights])
+        return call(step, gradients)
 
     def _update(self, weights: list[StepWeight], when: When) -> tf.Tensor:
         """Updates the masks of one replica."""
