@@ -6,6 +6,7 @@ a bias of its layer, and each addition and multiplication for itself.
 """
 
 import math
+from collections.abc import Callable
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -76,18 +77,18 @@ def micronet(
     ]
     elementwise = sum(outputs if padded_again else outputs[:-1])
     biases = sum(_filters(row) for row in kernels)
+
+    def total(macs_of: Callable[[WeightProfile], int]) -> int:
+        macs = sum(
+            macs_of(row) * number // _positions(row)
+            for row, number in zip(kernels, positions, strict=True)
+        )
+        return FLOPS_PER_MAC * macs + elementwise
+
     return MicroNetCounts(
         parameters=sum(row.parameters for row in kernels) + biases,
-        flops=elementwise
-        + sum(
-            FLOPS_PER_MAC * row.macs * number // _positions(row)
-            for row, number in zip(kernels, positions, strict=True)
-        ),
-        dense_flops=elementwise
-        + sum(
-            FLOPS_PER_MAC * row.parameters * number
-            for row, number in zip(kernels, positions, strict=True)
-        ),
+        flops=total(lambda row: row.macs),
+        dense_flops=total(lambda row: row.dense_macs),
         bytes=sum(row.bytes for row in kernels) + BYTES_PER_VALUE * biases,
         dense_bytes=sum(row.dense_bytes for row in kernels)
         + BYTES_PER_VALUE * biases,
