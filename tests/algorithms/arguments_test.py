@@ -135,6 +135,25 @@ def test_pruned_fraction():
 
 
 @pytest.mark.parametrize(
+    ("steps", "stop"), [(1, 0), (2, 1), (4, 3), (7, 5), (100, 75)]
+)
+def test_the_last_update_is_a_step_of_the_training(steps, stop):
+    """Three quarters of it; in the shortest training, too, pruning ends."""
+    assert algorithms.OneShot().resolve(steps).step == stop
+    pruning = algorithms.GradualPruning(update_interval=1).resolve(steps)
+    assert [t for t in range(steps) if pruning.schedule.is_update(t)][
+        -1
+    ] == stop
+    assert pruning.connections(10, 2)[-1] == 2
+
+
+def test_one_shot_needs_a_step():
+    with pytest.raises(ValueError, match=r"`step` is needed.*step=None"):
+        algorithms.OneShot().resolve(None)
+    assert algorithms.OneShot(9).resolve(100).step == 9
+
+
+@pytest.mark.parametrize(
     ("algorithm", "phases"),
     [
         (algorithms.ACDC(), range(10, 76, 5)),

@@ -7,12 +7,13 @@ from tf_rigl.algorithms import pruning
 from tf_rigl.algorithms.algorithm import Weight
 from tf_rigl.algorithms.algorithm import WeightUpdate
 from tf_rigl.algorithms.algorithm import When
+from tf_rigl.algorithms.scheduled import Scheduled
 from tf_rigl.core.checks import check_choice
 from tf_rigl.core.schedules import UpdateSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class OneShot(pruning.Scoped):
+class OneShot(Scheduled, pruning.Scoped):
     """Prunes a dense model to its target after one step of training.
 
     Begins with a dense model, `sparsify(..., start="dense")`. After the
@@ -21,7 +22,9 @@ class OneShot(pruning.Scoped):
     training, or without any, call `tf_rigl.prune`.
 
     Attributes:
-        step: the optimizer step that prunes, from 0.
+        step: the optimizer step that prunes, from 0; by default after three
+            quarters of the steps that `fit` announces. The rest fine-tunes
+            the sparse model.
         criterion: `"magnitude"` or `"random"`.
         scope: `"weight"`, each weight by itself to what `sparsify` allotted
             to it; or `"global"`, all weights against one threshold, the
@@ -39,8 +42,9 @@ class OneShot(pruning.Scoped):
     """
 
     name = "one_shot"
+    stop_field = "step"
 
-    step: int = 0
+    step: int | None = None
     criterion: str = "magnitude"
     scope: str = "weight"
     seed: int = 0
@@ -48,12 +52,11 @@ class OneShot(pruning.Scoped):
     def __post_init__(self) -> None:
         check_choice("criterion", self.criterion, pruning.CRITERIA)
         check_choice("scope", self.scope, pruning.SCOPES)
-        _ = self.schedule
+        self._check_schedule()
 
-    @property
-    def schedule(self) -> UpdateSchedule:
+    def _schedule_until(self, stop_step: int) -> UpdateSchedule:
         """One update."""
-        return UpdateSchedule(self.step, self.step + 1, 1)
+        return UpdateSchedule(stop_step, stop_step + 1, 1)
 
     def pruned_fraction(self, total_steps: int) -> float:
         """See `pruning.pruned_fraction`; `total_steps` of the training."""

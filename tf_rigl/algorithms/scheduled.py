@@ -9,10 +9,11 @@ STOP_FRACTION = 0.75
 
 
 class Scheduled(Algorithm):
-    """A dataclass with a `stop_step` that may be left to `fit`."""
+    """A dataclass whose last update may be left to `fit`."""
 
-    stop_step: int | None
-    start_step: int | None
+    # The field that says when the updates end.
+    stop_field = "stop_step"
+    start_step: int | None = None
 
     def _schedule_until(self, stop_step: int) -> UpdateSchedule:
         raise NotImplementedError
@@ -22,33 +23,37 @@ class Scheduled(Algorithm):
 
         With a stop that cannot be wrong where the real one is not known yet.
         """
-        stop = self.start_step if self.stop_step is None else self.stop_step
-        self._schedule_until(0 if stop is None else stop)
+        stop = getattr(self, self.stop_field)
+        self._schedule_until((self.start_step or 0) if stop is None else stop)
 
     @property
     def schedule(self) -> UpdateSchedule:
         """When masks are updated.
 
         Raises:
-            ValueError: where `stop_step` is None; call `resolve` first.
+            ValueError: where the stop is None; call `resolve` first.
         """
-        if self.stop_step is None:
-            name = type(self).__name__
+        stop = getattr(self, self.stop_field)
+        if stop is None:
+            field, name = self.stop_field, type(self).__name__
             raise ValueError(
-                "`stop_step` is needed: nobody announced how many steps "
-                "training takes. Received: stop_step=None. Pass "
-                f"{name}(stop_step=...), about three quarters of the optimizer "
+                f"`{field}` is needed: nobody announced how many steps "
+                f"training takes. Received: {field}=None. Pass "
+                f"{name}({field}=...), about three quarters of the optimizer "
                 "steps, or give `fit` a `steps_per_epoch`."
             )
-        return self._schedule_until(self.stop_step)
+        return self._schedule_until(stop)
 
     def resolve(self, total_steps: int | None) -> Algorithm:
-        """The same with `stop_step` filled in."""
-        if self.stop_step is not None or total_steps is None:
+        """The same with the stop filled in: three quarters of all steps.
+
+        Rounded down, so that a stop is a step of the training.
+        """
+        if getattr(self, self.stop_field) is not None or total_steps is None:
             _ = self.schedule
             return self
-        stop_step = round(STOP_FRACTION * total_steps)
-        return dataclasses.replace(self, stop_step=stop_step)  # type: ignore[type-var]
+        stop_step = int(STOP_FRACTION * total_steps)
+        return dataclasses.replace(self, **{self.stop_field: stop_step})  # type: ignore[type-var]
 
 
 def check_fraction(name: str, value: float, meaning: str) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tf_rigl.integration.flavour import Constraint
@@ -67,3 +68,28 @@ def release(flavour: Flavour, variable: Any) -> None:
     constraint = variable.constraint
     if isinstance(constraint, MaskConstraint):
         flavour.set_constraint(variable, constraint.original)
+
+
+def check_keeps_zeros(
+    own: Constraint | None, values: Any, mask: tf.Variable, path: str
+) -> None:
+    """Raises unless a weight's own constraint leaves its zeros alone.
+
+    Args:
+        own: the constraint that the user gave the weight, if any.
+        values: the weight, with zeros where it is masked.
+        mask: of the same shape.
+        path: the weight's path, for messages.
+
+    Raises:
+        ValueError: where masked zeros become something else.
+    """
+    if own is None:
+        return
+    constrained = np.asarray(own(tf.convert_to_tensor(values)))
+    if np.any(constrained[~mask.numpy()] != 0):
+        raise ValueError(
+            "The constraint of a masked weight must keep zeros at zero. "
+            f"Received: {own!r} on {path!r}. Remove the constraint, or "
+            "keep the layer dense: sparsify(..., dense=[layer])."
+        )

@@ -1,22 +1,22 @@
 """The optimizer's methods that are overridden while a method trains."""
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
-from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from tf_rigl.algorithms import Algorithm
 from tf_rigl.algorithms import When
 from tf_rigl.core.schedules import UpdateSchedule
+from tf_rigl.integration import branches
 from tf_rigl.integration import constraint
 from tf_rigl.integration import method_state
 from tf_rigl.integration import slots
 from tf_rigl.integration.constraint import assign_masked
 from tf_rigl.integration.flavour import Flavour
+from tf_rigl.integration.gathered import Gathered
+from tf_rigl.integration.gathered import Item
 from tf_rigl.integration.mask_update import StepWeight
 from tf_rigl.integration.mask_update import prune_before_first_batch
 from tf_rigl.integration.mask_update import update_masks
@@ -24,42 +24,6 @@ from tf_rigl.integration.masked_weight import MaskedWeight
 from tf_rigl.integration.non_finite import NonFiniteGuard
 
 FindRecords = Callable[[], list[MaskedWeight]]
-
-
-@dataclasses.dataclass
-class _Gathered:
-    """What one application of gradients brings by, variable by variable."""
-
-    keys: frozenset[str]  # of the variables that will come by
-    # For each replica, by key: what has come by so far.
-    replicas: list[dict[str, "_Item"]] = dataclasses.field(default_factory=list)
-
-    def add(self, key: str, item: "_Item") -> list["_Item"]:
-        """Adds one; returns all of its replica's once complete, else none.
-
-        A key that comes by for the n-th time belongs to the n-th replica. One
-        that was not announced stands alone.
-        """
-        if key not in self.keys:
-            return [item]
-        for replica in self.replicas:
-            if key not in replica:
-                break
-        else:
-            replica = {}
-            self.replicas.append(replica)
-        replica[key] = item
-        if frozenset(replica) != self.keys:
-            return []
-        return list(replica.values())
-
-
-class _Item(NamedTuple):
-    """A variable that came by."""
-
-    gradient: Any  # a tensor or slices of one
-    step: Callable[[], None]  # takes its step
-    weight: StepWeight | None  # None where it is not masked
 
 
 class UpdateRule:
@@ -81,7 +45,7 @@ class UpdateRule:
         self._own_update_step = optimizer.update_step
         self._own_apply_weight_decay = optimizer._apply_weight_decay
         self._own_apply_all = getattr(optimizer, flavour.apply_all_method)
-        self._gathered = _Gathered(frozenset())
+        self._gathered = Gathered(frozenset())
         self._prepared = False
         self._max_non_finite_steps = max_non_finite_steps
         # None where steps with gradients that are not finite are taken.
@@ -115,14 +79,19 @@ class UpdateRule:
                 constraint.release(self._flavour, record.variable)
                 # Dense values may have been loaded into it.
                 assign_masked(record.raw, record.mask)
-                _check_constraint(record)
+                constraint.check_keeps_zeros(
+                    record.variable.constraint,
+                    record.raw,
+                    record.mask,
+                    record.path,
+                )
             if self._algorithm.trains_inactive:
                 prune_before_first_batch(
                     self._trained(records), self._algorithm
                 )
             elif self._flavour.optimizer_is_built(self._optimizer):
                 for record in records:
-                    _mask_slots(self._flavour, self._optimizer, record)
+                    slots.mask_slots(self._flavour, self._optimizer, record)
         if self._max_non_finite_steps is not None and self.guard is None:
             self.guard = NonFiniteGuard(
                 self._max_non_finite_steps, _strategy_of(records)
@@ -174,7 +143,7 @@ class UpdateRule:
     def apply_all(self, *args: Any) -> Any:
         """Notes which variables this application of gradients updates."""
         keys = map(self._key, self._flavour.applied_variables(*args))
-        self._gathered = _Gathered(frozenset(keys))
+        self._gathered = Gathered(frozenset(keys))
         return self._own_apply_all(*args)
 
     @tf.autograph.experimental.do_not_convert
@@ -190,7 +159,7 @@ class UpdateRule:
             step = functools.partial(
                 self._own_update_step, gradient, variable, *args
             )
-            item = _Item(gradient, step, None)
+            item = Item(gradient, step, None)
         else:
             # The gradient of an embedding is given as slices.
             gradient = tf.convert_to_tensor(gradient)
@@ -198,7 +167,7 @@ class UpdateRule:
             gradient.set_shape(variable.shape)
             weight = StepWeight(record, variable, gradient)
             step = functools.partial(self._step, weight, *args)
-            item = _Item(gradient, step, weight)
+            item = Item(gradient, step, weight)
         items = self._gathered.add(key, item)
         if not items:
             return
@@ -206,9 +175,11 @@ class UpdateRule:
             self._take(items)
         else:
             gradients = [item.gradient for item in items]
-            self.guard.run(gradients, lambda: _run(lambda: self._take(items)))
+            self.guard.run(
+                gradients, lambda: branches.run(lambda: self._take(items))
+            )
 
-    def _take(self, items: list[_Item]) -> None:
+    def _take(self, items: list[Item]) -> None:
         """All that happens to the variables of one replica in one batch.
 
         A batch either updates masks or takes the steps of all variables, or
@@ -223,7 +194,7 @@ class UpdateRule:
         def step_all() -> tf.Tensor:
             for item in items:
                 item.step()
-            return _nothing()
+            return branches.nothing()
 
         if schedule is None:
             step_all()
@@ -232,7 +203,7 @@ class UpdateRule:
         else:
             step_all()
             if weights:
-                self._update_or(_nothing, weights, schedule)
+                self._update_or(branches.nothing, weights, schedule)
 
     def _update_or(
         self,
@@ -257,23 +228,19 @@ class UpdateRule:
         not taken. A mask update has some hundred nodes a weight.
         """
 
-        def update(step: tf.Tensor, gradients: list[tf.Tensor]) -> tf.Tensor:
-            replaced = [
-                dataclasses.replace(weight, gradient=gradient)
-                for weight, gradient in zip(weights, gradients, strict=True)
-            ]
-            when = When(schedule.update_index(step), step)
-            return self._update(replaced, when)
+        def update(step: tf.Tensor) -> tf.Tensor:
+            return self._update(
+                weights, When(schedule.update_index(step), step)
+            )
 
-        gradients = [weight.gradient for weight in weights]
         if tf.executing_eagerly():
-            return update(step, gradients)
+            return update(step)
         call = tf.function(
             update,
             autograph=False,
             experimental_attributes={"_noinline": True},
         )
-        return call(step, gradients)
+        return call(step)
 
     def _update(self, weights: list[StepWeight], when: When) -> tf.Tensor:
         """Updates the masks of one replica."""
@@ -290,7 +257,7 @@ class UpdateRule:
             update_masks(
                 self._flavour, self._optimizer, group, self._algorithm, when
             )
-        return _nothing()
+        return branches.nothing()
 
     @tf.autograph.experimental.do_not_convert
     def apply_weight_decay(self, variables: Any) -> None:
@@ -311,7 +278,7 @@ class UpdateRule:
             decay()
         else:
             due = schedule.is_due(self._step_number())
-            _conditionally_across_replicas(~due, decay)
+            branches.conditionally_across_replicas(~due, decay)
 
     def _step(self, weight: StepWeight, *args: Any) -> None:
         if self._algorithm.trains_inactive:
@@ -360,65 +327,9 @@ class UpdateRule:
         return slots.slots_of(self._flavour, self._optimizer, record)
 
 
-def _run(step: Callable[[], Any]) -> tf.Tensor:
-    step()
-    return _nothing()
-
-
-def _nothing() -> tf.Tensor:
-    """The value of a branch that is taken for its effects."""
-    return tf.constant(0)
-
-
-def _conditionally_across_replicas(
-    wanted: tf.Tensor, step: Callable[[], Any]
-) -> None:
-    """`tf.cond` around a step that itself leaves the replica context.
-
-    Such a step must not be called within a conditional of one replica, so
-    the conditional is placed outside of all replicas.
-    """
-    if tf.__internal__.distribute.strategy_supports_no_merge_call():
-        tf.cond(wanted, lambda: _run(step), _nothing)
-        return
-
-    def across(strategy: tf.distribute.Strategy, wanted: Any) -> None:
-        # Every replica has the same step and so the same answer.
-        first = strategy.experimental_local_results(wanted)[0]
-        tf.cond(
-            first,
-            lambda: _run(lambda: strategy.extended.call_for_each_replica(step)),
-            _nothing,
-        )
-
-    tf.distribute.get_replica_context().merge_call(across, args=(wanted,))
-
-
 def _strategy_of(records: list[MaskedWeight]) -> tf.distribute.Strategy:
     """Where the weights are."""
     raw = records[0].raw
     return getattr(raw, "distribute_strategy", None) or (
         tf.distribute.get_strategy()
     )
-
-
-def _check_constraint(record: MaskedWeight) -> None:
-    """A user's constraint must leave zeros alone."""
-    own = record.variable.constraint
-    if own is None:
-        return
-    mask = record.mask.numpy()
-    constrained = np.asarray(own(tf.convert_to_tensor(record.raw)))
-    if np.any(constrained[~mask] != 0):
-        raise ValueError(
-            "The constraint of a masked weight must keep zeros at zero. "
-            f"Received: {own!r} on {record.path!r}. Remove the constraint, or "
-            "keep the layer dense: sparsify(..., dense=[layer])."
-        )
-
-
-def _mask_slots(flavour: Flavour, optimizer: Any, record: MaskedWeight) -> None:
-    """What training without the hook left in slots of masked positions."""
-    for slot in slots.slots_of(flavour, optimizer, record):
-        mask = record.mask.numpy()
-        flavour.raw(slot).assign(np.where(mask, flavour.raw(slot).numpy(), 0))
