@@ -103,8 +103,8 @@ def start_training(
     Args:
         contender: the Keras and the method.
         network: what to train.
-        jit_compile: None for the default of the Keras: with XLA in Keras 3
-            and without in Keras 2.
+        jit_compile: whether by XLA; None for the default of the Keras, which
+            is not to where there are only processors.
     """
     name, method = contender.split("/")
     package = _KERAS[name]

@@ -27,39 +27,55 @@ class Difference(NamedTuple):
         return self.error / max(self.scale, np.finfo(np.float32).tiny)
 
 
-def run(content: bytes, inputs: Named) -> dict[str, np.ndarray]:
-    """Runs a file in the interpreter, in its default configuration.
+class Runner:
+    """A file in the interpreter, in its default configuration.
 
     Args:
         content: the bytes of the file.
-        inputs: arrays by name, in floats even where the file takes int8.
 
-    Returns:
-        Arrays by name, in floats again.
+    Attributes:
+        inputs: names of the inputs that anything depends on.
 
     Raises:
-        RuntimeError: where the interpreter cannot run the file.
+        ValueError: where the bytes are no file of LiteRT's.
     """
-    with warnings.catch_warnings():
-        # It is to move to another package; this one is what TensorFlow has.
-        warnings.filterwarnings("ignore", _WARNING)
-        interpreter = tf.lite.Interpreter(model_content=content)
-    runner = interpreter.get_signature_runner(DEFAULT_SIGNATURE)
-    details = runner.get_input_details()
-    outputs = runner(
-        **{
-            name: _quantize(array, details[name])
-            for name, array in inputs.items()
-            # An input that nothing depends on is not in the file.
-            if name in details
+
+    def __init__(self, content: bytes) -> None:
+        with warnings.catch_warnings():
+            # It is to move to another package; this one is TensorFlow's.
+            warnings.filterwarnings("ignore", _WARNING)
+            interpreter = tf.lite.Interpreter(model_content=content)
+        self._run = interpreter.get_signature_runner(DEFAULT_SIGNATURE)
+        self.inputs = list(self._run.get_input_details())
+
+    def __call__(self, inputs: Named) -> dict[str, np.ndarray]:
+        """Runs the model once.
+
+        Args:
+            inputs: arrays by name, in floats even where the file takes int8;
+                of any batch size that the model takes.
+
+        Returns:
+            Arrays by name, in floats again.
+
+        Raises:
+            RuntimeError: where the interpreter cannot run the file.
+        """
+        details = self._run.get_input_details()
+        outputs = self._run(
+            **{name: _quantize(inputs[name], details[name]) for name in details}
+        )
+        details = self._run.get_output_details()
+        # Copies: the arrays are views of the interpreter's memory.
+        return {
+            name: np.array(_dequantize(array, details[name]))
+            for name, array in outputs.items()
         }
-    )
-    details = runner.get_output_details()
-    # Copies: the arrays are views of the interpreter's memory.
-    return {
-        name: np.array(_dequantize(array, details[name]))
-        for name, array in outputs.items()
-    }
+
+
+def run(content: bytes, inputs: Named) -> dict[str, np.ndarray]:
+    """Runs a file once; see `Runner`."""
+    return Runner(content)(inputs)
 
 
 def compare(expected: Named, outputs: Named) -> Difference:

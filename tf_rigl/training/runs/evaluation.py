@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import warnings
 from collections.abc import Callable
 from collections.abc import Iterable
 from typing import Any
@@ -201,16 +200,11 @@ def _litert(path: pathlib.Path) -> Predict:
             f"A .tflite file must be readable. Received: {str(path)!r} "
             f"({error.strerror})."
         ) from error
-    with warnings.catch_warnings():
-        # It is to move to another package; this one is what TensorFlow has.
-        warnings.simplefilter("ignore", UserWarning)
-        interpreter = tf.lite.Interpreter(model_content=content)
-    runner = interpreter.get_signature_runner(DEFAULT_SIGNATURE)
-    (name,) = runner.get_input_details()
+    runner = litert_run.Runner(content)
+    (name,) = runner.inputs
 
     def predict(inputs: tf.Tensor) -> np.ndarray:
-        outputs = litert_run.run(content, {name: np.asarray(inputs)})
-        (output,) = outputs.values()
+        (output,) = runner({name: np.asarray(inputs)}).values()
         return output
 
     return predict
