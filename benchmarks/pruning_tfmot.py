@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Gradual pruning by this library and by TFMOT, to the same end?
+
+Trains the character GRU of `configs/sweeps/character_rnn.flags` in tf_keras,
+from the same initial values, on the same batches, with the same optimizer and
+`PolynomialDecay`; once within TFMOT's wrappers, once by `UpdateMasks`, and
+beside them with static random masks. All weights of a kernel get the same
+sparsity, since TFMOT knows no other. Prints bits per character.
+
+Usage: python benchmarks/pruning_tfmot.py --data_dir=FOLDER [--sparsity=0.95]
+"""
+
+import math
+import pathlib
+import sys
+from typing import Any
+
+# First of all, because it decides which Keras `tf.keras` is.
+import tensorflow_model_optimization as tfmot  # isort: skip
+import tf_keras
+from absl import app
+from absl import flags
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import tf_rigl
+from benchmarks import measure
+from tf_rigl.data import text
+from tf_rigl.data.batching import Batching
+from tf_rigl.models import character_rnn
+from tf_rigl.training.runs import schedules
+
+_CONTENDERS = ("tfmot", "tf_rigl", "static")
+_BATCH_SIZE = 32
+_LENGTH = 64
+_LEARNING_RATE = 0.005
+_UPDATE_INTERVAL = 100
+_STOP_FRACTION = 0.75
+_EVALUATION_STEPS = 200
+
+
+def define_flags() -> None:
+    """Defines the flags of this program."""
+    measure.define_flags(rounds=3)
+    flags.DEFINE_string("data_dir", None, "Folder of text.", required=True)
+    flags.DEFINE_float("sparsity", 0.95, "Fraction of zeros.", 0.0, 1.0)
+    flags.DEFINE_integer("steps", 2000, "Optimizer steps.", 1)
+
+
+def train(contender: str, seed: int) -> float:
+    """Trains and evaluates; returns bits per character."""
+    tf_keras.utils.set_random_seed(seed)
+    steps, evaluation_steps = chosen_steps()
+    data = text.splits(
+        Batching(_BATCH_SIZE, seed=seed), flags.FLAGS.data_dir, time=_LENGTH
+    )
+    model = character_rnn.character_rnn(tf_keras, width=0.25, length=_LENGTH)
+    model, callbacks = pruned(contender, model, steps, seed)
+    decay = schedules.Schedule("cosine", _LEARNING_RATE, steps)
+    model.compile(
+        tf_keras.optimizers.Adam(schedules.keras_schedule(tf_keras, decay)),
+        tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    model.fit(
+        data.train.repeat(),
+        steps_per_epoch=steps,
+        callbacks=callbacks,
+        verbose=0,
+    )
+    loss = model.evaluate(data.evaluation.take(evaluation_steps), verbose=0)
+    return loss / math.log(2)
+
+
+def chosen_steps() -> tuple[int, int]:
+    """Of training and of evaluation."""
+    if flags.FLAGS.smoke:
+        return 2, 1
+    return flags.FLAGS.steps, _EVALUATION_STEPS
+
+
+def pruned(
+    contender: str, model: Any, steps: int, seed: int
+) -> tuple[Any, list[Any]]:
+    """A model that is made ready, and the callbacks that prune it."""
+    sparsity = flags.FLAGS.sparsity
+    schedule = tfmot.sparsity.keras.PolynomialDecay(
+        0.0,
+        sparsity,
+        begin_step=0,
+        end_step=int(_STOP_FRACTION * steps),
+        frequency=_UPDATE_INTERVAL,
+    )
+    embedding = model.get_layer("embedding")
+    if contender == "static":
+        model = tf_rigl.sparsify(
+            model, sparsity, "uniform", dense=[embedding], seed=seed
+        )
+        return model, [tf_rigl.UpdateMasks(tf_rigl.Static())]
+    if contender == "tf_rigl":
+        model = tf_rigl.sparsify(
+            model, sparsity, "uniform", dense=[embedding], start="dense"
+        )
+        pruning = tf_rigl.pruning_from_tfmot(schedule)
+        return model, [tf_rigl.UpdateMasks(pruning)]
+
+    def wrap(layer: Any) -> Any:
+        if not layer.trainable_weights or layer is embedding:
+            return layer
+        return tfmot.sparsity.keras.prune_low_magnitude(layer, schedule)
+
+    model = tf_keras.models.clone_model(model, clone_function=wrap)
+    return model, [tfmot.sparsity.keras.UpdatePruningStep()]
+
+
+def main(arguments: list[str]) -> None:
+    del arguments
+    rounds = measure.chosen_rounds()
+    settings = {
+        "sparsity": flags.FLAGS.sparsity,
+        "steps": chosen_steps()[0],
+        "seeds": rounds,
+    }
+    measure.print_environment(settings)
+    results = {
+        contender: [train(contender, seed) for seed in range(rounds)]
+        for contender in _CONTENDERS
+    }
+    measure.print_table(
+        "bits per character",
+        ["", *(f"seed {seed}" for seed in range(rounds))],
+        [
+            [contender, *(f"{one:.4f}" for one in bits)]
+            for contender, bits in results.items()
+        ],
+    )
+    measure.write_json(flags.FLAGS.json, settings, results)
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)
