@@ -6,6 +6,7 @@ import tensorflow as tf
 
 import tf_rigl
 from tests.integration import support
+from tf_rigl.integration import mask_update
 from tf_rigl.integration.masked_weight import masked_weights
 
 ALGORITHM = tf_rigl.RigL(stop_step=12, update_interval=3)
@@ -283,3 +284,25 @@ def test_200_updates_keep_every_count(keras, compiled):
         support.assert_masked(model, optimizer)
     updates = [w.counters.numpy()[0] for w in masked_weights(model)]
     assert updates == [200 if compiled else 10] * len(updates)
+
+
+def test_large_weights_are_updated_one_after_the_other(
+    keras, expected, monkeypatch
+):
+    """Each begins when the one before has its mask, which changes no mask."""
+    update_together = mask_update._update_together
+    waits_for = []
+
+    def noting(*args):
+        waits_for.append(len(tf.no_op().control_inputs))
+        return update_together(*args)
+
+    monkeypatch.setattr(mask_update, "_update_together", noting)
+    fit(keras)
+    assert not any(waits_for)
+    waits_for.clear()
+    monkeypatch.setattr(mask_update, "_LARGE", 1)
+    model = fit(keras)
+    weights = len(expected)
+    assert waits_for[:weights] == [0] + [1] * (weights - 1)
+    support.assert_same_masks(tf_rigl.masks(model), expected)

@@ -19,6 +19,10 @@ from tf_rigl.integration.flavour import Flavour
 from tf_rigl.integration.masked_weight import MaskedWeight
 from tf_rigl.integration.method_state import INACTIVE_VALUES
 
+# Elements from which on a weight is updated after the others. Below, its
+# memory does not matter, and waiting would take time.
+_LARGE = 2**20
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StepWeight:
@@ -79,18 +83,45 @@ def update_masks(
     algorithm: Algorithm,
     when: When,
 ) -> None:
-    """One mask update of one weight or of all.
+    """One mask update of all weights of a replica.
 
     A weight with a gradient that is not finite keeps its mask; where a method
-    looks at all weights, all keep theirs.
+    looks at all weights, all keep theirs. Otherwise large weights come one
+    after the other, so that they do not hold their intermediate results, some
+    twenty bytes an element, at the same time.
     """
+    if algorithm.whole_model:
+        _update_together(flavour, optimizer, weights, algorithm, when)
+        return
+    before: list[tf.Tensor] = []
+    for weight in weights:
+        large = weight.record.size >= _LARGE
+        with tf.control_dependencies(before if large else []):
+            done = _update_together(
+                flavour, optimizer, [weight], algorithm, when
+            )
+        if large:
+            before = done
+
+
+def _update_together(
+    flavour: Flavour,
+    optimizer: Any,
+    weights: list[StepWeight],
+    algorithm: Algorithm,
+    when: When,
+) -> list[tf.Tensor]:
+    """Updates one weight, or all; returns what is computed late in it."""
     finite = [tf.reduce_all(tf.math.is_finite(w.gradient)) for w in weights]
     if algorithm.whole_model:
         finite = [tf.reduce_all(tf.stack(finite))] * len(weights)
     results = algorithm.update([weight.seen() for weight in weights], when)
+    moved = []
     for weight, result, is_finite in zip(weights, results, finite, strict=True):
         grown = _apply(weight, result, is_finite)
         _apply_to_slots(flavour, optimizer, weight, result, grown, algorithm)
+        moved.append(grown)
+    return moved
 
 
 def prune_before_first_batch(

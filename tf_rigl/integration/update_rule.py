@@ -244,8 +244,7 @@ class UpdateRule:
 
     def _update(self, weights: list[StepWeight], when: When) -> tf.Tensor:
         """Updates the masks of one replica."""
-        whole = self._algorithm.whole_model
-        if whole and not self._gathered.keys:
+        if self._algorithm.whole_model and not self._gathered.keys:
             raise ValueError(
                 "A method that looks at all weights at once needs an optimizer "
                 "that applies all gradients together. Received: "
@@ -253,10 +252,9 @@ class UpdateRule:
                 f"by itself. Call `{self._flavour.apply_all_method}` from it, "
                 "or choose a method with scope='weight'."
             )
-        for group in [weights] if whole else [[one] for one in weights]:
-            update_masks(
-                self._flavour, self._optimizer, group, self._algorithm, when
-            )
+        update_masks(
+            self._flavour, self._optimizer, weights, self._algorithm, when
+        )
         return branches.nothing()
 
     @tf.autograph.experimental.do_not_convert
