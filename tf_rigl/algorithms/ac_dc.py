@@ -57,6 +57,7 @@ class ACDC(Scheduled, pruning.Scoped):
     """
 
     name = "ac_dc"
+    updates_at_stop = True
 
     stop_step: int | None = None
     update_interval: int | None = None

@@ -54,6 +54,7 @@ class GradualPruning(Scheduled, pruning.Scoped):
     """
 
     name = "pruning"
+    updates_at_stop = True
 
     stop_step: int | None = None
     update_interval: int = 100

@@ -43,6 +43,7 @@ class OneShot(Scheduled, pruning.Scoped):
 
     name = "one_shot"
     stop_field = "step"
+    updates_at_stop = True
 
     step: int | None = None
     criterion: str = "magnitude"

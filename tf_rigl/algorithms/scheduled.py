@@ -11,8 +11,9 @@ STOP_FRACTION = 0.75
 class Scheduled(Algorithm):
     """A dataclass whose last update may be left to `fit`."""
 
-    # The field that says when the updates end.
+    # The field that says when the updates end, and whether the last is then.
     stop_field = "stop_step"
+    updates_at_stop = False
     start_step: int | None = None
 
     def _schedule_until(self, stop_step: int) -> UpdateSchedule:
@@ -45,14 +46,13 @@ class Scheduled(Algorithm):
         return self._schedule_until(stop)
 
     def resolve(self, total_steps: int | None) -> Algorithm:
-        """The same with the stop filled in: three quarters of all steps.
-
-        Rounded down, so that a stop is a step of the training.
-        """
+        """The same with the stop filled in: three quarters of all steps."""
         if getattr(self, self.stop_field) is not None or total_steps is None:
             _ = self.schedule
             return self
-        stop_step = int(STOP_FRACTION * total_steps)
+        stop_step = round(STOP_FRACTION * total_steps)
+        if self.updates_at_stop:
+            stop_step = min(stop_step, total_steps - 1)
         return dataclasses.replace(self, **{self.stop_field: stop_step})  # type: ignore[type-var]
 
 
