@@ -141,9 +141,8 @@ def test_the_last_update_is_a_step_of_the_training(steps, stop):
     """Three quarters of it; in the shortest training, too, pruning ends."""
     assert algorithms.OneShot().resolve(steps).step == stop
     pruning = algorithms.GradualPruning(update_interval=1).resolve(steps)
-    assert [t for t in range(steps) if pruning.schedule.is_update(t)][
-        -1
-    ] == stop
+    updates = [t for t in range(steps) if pruning.schedule.is_update(t)]
+    assert updates[-1] == stop
     assert pruning.connections(10, 2)[-1] == 2
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tf_rigl.integration.flavour import Flavour
@@ -48,14 +47,6 @@ def slots_of(
         slot = slots[index] if index < len(slots) else None
         if slot is not None and tuple(slot.shape) == tuple(record.raw.shape):
             yield slot
-
-
-def mask_slots(flavour: Flavour, optimizer: Any, record: MaskedWeight) -> None:
-    """Clears what training without our update rule left in masked slots."""
-    mask = record.mask.numpy()
-    for slot in slots_of(flavour, optimizer, record):
-        slot = flavour.raw(slot)
-        slot.assign(np.where(mask, slot.numpy(), 0))
 
 
 def average_of(

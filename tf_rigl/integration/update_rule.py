@@ -91,7 +91,7 @@ class UpdateRule:
                 )
             elif self._flavour.optimizer_is_built(self._optimizer):
                 for record in records:
-                    slots.mask_slots(self._flavour, self._optimizer, record)
+                    self._mask_slots(record, record.mask)
         if self._max_non_finite_steps is not None and self.guard is None:
             self.guard = NonFiniteGuard(
                 self._max_non_finite_steps, _strategy_of(records)
@@ -297,8 +297,7 @@ class UpdateRule:
         self._own_update_step(gradient, weight.variable, *args)
         if self._remask:
             assign_masked(weight.variable, mask)
-            for slot in self._slots(weight.record):
-                assign_masked(slot, mask)
+            self._mask_slots(weight.record, mask)
 
     def _step_of_all(self, weight: StepWeight, *args: Any) -> None:
         """A step of the values within and outside the mask."""
@@ -316,13 +315,13 @@ class UpdateRule:
         if trained is not None:
             trained = weight.record.unview(trained)
             after = tf.where(trained, after, before)
-            for slot in self._slots(weight.record):
-                assign_masked(slot, trained)
+            self._mask_slots(weight.record, trained)
         weight.record.state[method_state.INACTIVE_VALUES].assign(after)
         weight.variable.assign(constraint.masked(after, mask))
 
-    def _slots(self, record: MaskedWeight) -> Any:
-        return slots.slots_of(self._flavour, self._optimizer, record)
+    def _mask_slots(self, record: MaskedWeight, mask: Any) -> None:
+        for slot in slots.slots_of(self._flavour, self._optimizer, record):
+            assign_masked(slot, mask)
 
 
 def _strategy_of(records: list[MaskedWeight]) -> tf.distribute.Strategy:
