@@ -90,26 +90,28 @@ def pruned(
         end_step=int(_STOP_FRACTION * steps),
         frequency=_UPDATE_INTERVAL,
     )
-    embedding = model.get_layer("embedding")
     if contender == "static":
-        model = tf_rigl.sparsify(
-            model, sparsity, "uniform", dense=[embedding], seed=seed
-        )
+        model = tf_rigl.sparsify(model, sparsity, "uniform", seed=seed)
         return model, [tf_rigl.UpdateMasks(tf_rigl.Static())]
+    policy = _DenseEmbedding()
     if contender == "tf_rigl":
-        model = tf_rigl.sparsify(
-            model, sparsity, "uniform", dense=[embedding], start="dense"
-        )
+        model = tf_rigl.sparsify_like_tfmot(model, schedule, policy)
         pruning = tf_rigl.pruning_from_tfmot(schedule)
         return model, [tf_rigl.UpdateMasks(pruning)]
-
-    def wrap(layer: Any) -> Any:
-        if not layer.trainable_weights or layer is embedding:
-            return layer
-        return tfmot.sparsity.keras.prune_low_magnitude(layer, schedule)
-
-    model = tf_keras.models.clone_model(model, clone_function=wrap)
+    model = tfmot.sparsity.keras.prune_low_magnitude(
+        model, schedule, pruning_policy=policy
+    )
     return model, [tfmot.sparsity.keras.UpdatePruningStep()]
+
+
+class _DenseEmbedding(tfmot.sparsity.keras.PruningPolicy):
+    """Prunes what `sparsify` masks by default."""
+
+    def allow_pruning(self, layer: Any) -> bool:
+        return not isinstance(layer, tf_keras.layers.Embedding)
+
+    def ensure_model_supports_pruning(self, model: Any) -> None:
+        del model
 
 
 def main(arguments: list[str]) -> None:
