@@ -27,6 +27,7 @@ from tf_rigl.integration.initial_masks import UNSTRUCTURED
 from tf_rigl.integration.initial_masks import Weights
 from tf_rigl.integration.initial_masks import initial_mask
 from tf_rigl.integration.mask_store import ATTRIBUTE
+from tf_rigl.integration.placement import strategy_of
 from tf_rigl.integration.state_store import attach_state
 from tf_rigl.integration.state_store import drop_state
 
@@ -125,7 +126,7 @@ def carry_masks(
         site.key: flavour.raw(site.variable)
         for site in tree.sites(flavour, layer)
     }
-    with _strategy_of(variables).scope(), tf.init_scope():
+    with strategy_of(variables.values()).scope(), tf.init_scope():
         store = flavour.mask_store_class(
             {name: weight["shape"] for name, weight in weights.items()},
             key,
@@ -196,14 +197,3 @@ def bind(layer: Any) -> None:
         guard(flavour, site.variable, mask, site.path)
         bound |= {site.key}
     layer.__dict__["_tf_rigl_bound"] = bound
-
-
-def _strategy_of(
-    variables: Mapping[str, tf.Variable],
-) -> tf.distribute.Strategy:
-    """The strategy under which the layer's weights were made."""
-    for variable in variables.values():
-        strategy = getattr(variable, "distribute_strategy", None)
-        if strategy is not None:
-            return strategy
-    return tf.distribute.get_strategy()

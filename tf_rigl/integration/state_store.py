@@ -16,6 +16,7 @@ from tf_rigl.integration.flavour import Flavour
 from tf_rigl.integration.flavour import flavour_of
 from tf_rigl.integration.mask_store import ATTRIBUTE
 from tf_rigl.integration.mask_store import variable_prefix
+from tf_rigl.integration.placement import strategy_of
 
 # The attribute of a masked layer that holds its store; also the name in
 # weights files and checkpoints.
@@ -164,8 +165,8 @@ def _dtype_and_shape(
 
 def _strategy_scope(flavour: Flavour, layer: Any) -> Any:
     """Has variables made on all replicas on which the masks are."""
-    mask = next(iter(getattr(layer, ATTRIBUTE).masks.values()))
-    strategy = getattr(flavour.raw(mask), "distribute_strategy", None)
-    if strategy is None or strategy is tf.distribute.get_strategy():
+    masks = getattr(layer, ATTRIBUTE).masks.values()
+    strategy = strategy_of(map(flavour.raw, masks))
+    if strategy is tf.distribute.get_strategy():
         return contextlib.nullcontext()
     return strategy.scope()

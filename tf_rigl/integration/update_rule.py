@@ -22,6 +22,7 @@ from tf_rigl.integration.mask_update import prune_before_first_batch
 from tf_rigl.integration.mask_update import update_masks
 from tf_rigl.integration.masked_weight import MaskedWeight
 from tf_rigl.integration.non_finite import NonFiniteGuard
+from tf_rigl.integration.placement import strategy_of
 
 FindRecords = Callable[[], list[MaskedWeight]]
 
@@ -94,7 +95,8 @@ class UpdateRule:
                     self._mask_slots(record, record.mask)
         if self._max_non_finite_steps is not None and self.guard is None:
             self.guard = NonFiniteGuard(
-                self._max_non_finite_steps, _strategy_of(records)
+                self._max_non_finite_steps,
+                strategy_of(record.raw for record in records),
             )
         self._prepared = True
 
@@ -322,11 +324,3 @@ class UpdateRule:
     def _mask_slots(self, record: MaskedWeight, mask: Any) -> None:
         for slot in slots.slots_of(self._flavour, self._optimizer, record):
             assign_masked(slot, mask)
-
-
-def _strategy_of(records: list[MaskedWeight]) -> tf.distribute.Strategy:
-    """Where the weights are."""
-    raw = records[0].raw
-    return getattr(raw, "distribute_strategy", None) or (
-        tf.distribute.get_strategy()
-    )
