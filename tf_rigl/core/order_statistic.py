@@ -16,6 +16,9 @@ class OrderStatistic(NamedTuple):
     threshold: tf.Tensor  # [...], dtype of the keys: larger ones are chosen
     # [...], int64: so many of the keys that equal the threshold are, too.
     ties: tf.Tensor
+    # [...], int64: so many keys equal the threshold; where it is 0, those
+    # that do not count are among them.
+    equal: tf.Tensor
 
 
 def kth_largest_key(
@@ -63,7 +66,7 @@ def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> OrderStatistic:
     # threshold than 0.
     keys = tf.maximum(keys, 0)
     rest, threshold = keys, tf.zeros([], keys.dtype)
-    todo = bits
+    equal, todo = tf.constant(size, dtype), bits
     while todo:
         width = min(_DIGIT, todo)
         todo -= width
@@ -78,9 +81,11 @@ def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> OrderStatistic:
         threshold += tf.bitwise.left_shift(digit, todo)
         # Too large for the bins but where a key begins as the threshold does.
         rest = tf.bitwise.bitwise_xor(keys, threshold)
-        above = reaching - histogram
-        count -= tf.gather(above, digit)
-    return OrderStatistic(threshold, tf.cast(count, tf.int64))
+        equal = tf.gather(histogram, digit)
+        count -= tf.gather(reaching, digit) - equal
+    return OrderStatistic(
+        threshold, tf.cast(count, tf.int64), tf.cast(equal, tf.int64)
+    )
 
 
 def _histogram(digits: tf.Tensor, size: int, dtype: tf.DType) -> tf.Tensor:
@@ -119,5 +124,7 @@ def _by_bisection(
         ),
         maximum_iterations=bits,
     )
-    above = count_true_in_rows(keys > tf.expand_dims(threshold, -1))
-    return OrderStatistic(threshold, counts - above)
+    keys, bound = tf.maximum(keys, 0), tf.expand_dims(threshold, -1)
+    above = count_true_in_rows(keys > bound)
+    equal = count_true_in_rows(tf.equal(keys, bound))
+    return OrderStatistic(threshold, counts - above, equal)

@@ -181,22 +181,29 @@ def _selection(shape: tuple[int, ...], dtype: tf.DType, bits: int) -> Any:
 
 
 def _select(keys: tf.Tensor, counts: tf.Tensor, bits: int) -> tf.Tensor:
-    threshold, wanted = kth_largest_key(keys, counts, bits)
-    threshold = tf.expand_dims(threshold, -1)
-    tied = tf.equal(keys, threshold)
-    return (keys > threshold) | (tied & _lowest_indices(tied, wanted))
+    found = kth_largest_key(keys, counts, bits)
+    threshold = tf.expand_dims(found.threshold, -1)
+
+    def without_some_ties() -> tf.Tensor:
+        tied = tf.equal(keys, threshold)
+        return (keys > threshold) | (tied & _lowest_indices(tied, found.ties))
+
+    # All that are tied are wanted, as a rule.
+    return tf.cond(
+        tf.reduce_all(found.equal <= found.ties),
+        lambda: keys >= threshold,
+        without_some_ties,
+    )
 
 
 def _lowest_indices(tied: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
     """Marks all indices below the bound under which `wanted` are `tied`.
 
-    The bound of each row comes from bisection over the index; the loop does
-    not run at all where every tied entry is wanted, the usual case.
+    The bound of each row comes from bisection over the index.
     """
     size = tied.shape[-1]
     index_dtype = tf.int32 if size < 2**31 else tf.int64
     end = tf.fill(tied.shape[:-1], tf.constant(size, index_dtype))
-    all_wanted = count_true_in_rows(tied) <= wanted
 
     def halve(low: tf.Tensor, high: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         # A row that is done, low = high, stays as it is: under its bound
@@ -212,7 +219,7 @@ def _lowest_indices(tied: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
     bound, _ = tf.while_loop(
         lambda low, high: tf.reduce_any(low < high),
         halve,
-        (tf.where(all_wanted, end, tf.zeros_like(end)), end),
+        (tf.zeros_like(end), end),
     )
     return _indices_below(bound, size)
 
