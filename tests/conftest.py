@@ -1,5 +1,6 @@
 """Fixtures of all tests."""
 
+import gc
 import importlib
 import os
 
@@ -21,6 +22,16 @@ def pytest_configure(config: pytest.Config) -> None:
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * 2
     )
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Leaves what has been imported out of garbage collections.
+
+    There are a million objects by then, and each test has them collected.
+    """
+    del session
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(params=FLAVOURS)
