@@ -23,6 +23,7 @@ from tf_rigl.integration.mask_update import update_masks
 from tf_rigl.integration.masked_weight import MaskedWeight
 from tf_rigl.integration.non_finite import NonFiniteGuard
 from tf_rigl.integration.placement import strategy_of
+from tf_rigl.integration.traced_once import TracedOnce
 
 FindRecords = Callable[[], list[MaskedWeight]]
 
@@ -47,6 +48,7 @@ class UpdateRule:
         self._own_apply_weight_decay = optimizer._apply_weight_decay
         self._own_apply_all = getattr(optimizer, flavour.apply_all_method)
         self._gathered = Gathered(frozenset())
+        self._updates = TracedOnce()
         self._prepared = False
         self._max_non_finite_steps = max_non_finite_steps
         # None where steps with gradients that are not finite are taken.
@@ -229,20 +231,25 @@ class UpdateRule:
         TensorFlow tells each node of a branch in each step that the branch is
         not taken. A mask update has some hundred nodes a weight.
         """
+        # Without the gradients, which would keep their graph.
+        places = [(weight.record, weight.variable) for weight in weights]
 
-        def update(step: tf.Tensor) -> tf.Tensor:
+        def update(step: tf.Tensor, gradients: list[tf.Tensor]) -> tf.Tensor:
             return self._update(
-                weights, When(schedule.update_index(step), step)
+                [
+                    StepWeight(record, variable, gradient)
+                    for (record, variable), gradient in zip(
+                        places, gradients, strict=True
+                    )
+                ],
+                When(schedule.update_index(step), step),
             )
 
+        gradients = [weight.gradient for weight in weights]
         if tf.executing_eagerly():
-            return update(step)
-        call = tf.function(
-            update,
-            autograph=False,
-            experimental_attributes={"_noinline": True},
-        )
-        return call(step)
+            return update(step, gradients)
+        key = (schedule, *(id(variable) for _, variable in places))
+        return self._updates.call(key, update, step, gradients)
 
     def _update(self, weights: list[StepWeight], when: When) -> tf.Tensor:
         """Updates the masks of one replica."""

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_rigl
+from tests.integration import support
+from tf_rigl.integration import update_rule
+from tf_rigl.integration.traced_once import TracedOnce
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_an_update_is_traced_once_for_a_step_that_is_traced_twice(
+    keras, monkeypatch, jit_compile
+):
+    """The first call of `fit` makes slots and variables of metrics."""
+    steps, updates = [], []
+    own_take = update_rule.UpdateRule._take
+    own_update = update_rule.update_masks
+
+    def take(self, items):
+        steps.append(items)
+        own_take(self, items)
+
+    def update_masks(*args):
+        updates.append(args)
+        own_update(*args)
+
+    monkeypatch.setattr(update_rule.UpdateRule, "_take", take)
+    monkeypatch.setattr(update_rule, "update_masks", update_masks)
+    model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
+    support.train(
+        keras, model, tf_rigl.RigL(update_interval=2), jit_compile=jit_compile
+    )
+    assert support.moved(model) > 0
+    assert (len(steps), len(updates)) == (2, 1)
+
+
+def test_what_needs_the_graph_around_it_is_traced_anew():
+    traced_once = TracedOnce()
+
+    @tf.function
+    def step(number):
+        around = number + 1
+        return traced_once.call("key", lambda one: one + around, number)
+
+    assert step(tf.constant(1)) == 3
+    assert step(tf.constant(1.5)) == 4.0
+
+
+def test_functions_are_kept_by_key():
+    traced_once = TracedOnce()
+    variable = tf.Variable(1.0)
+    traces = []
+
+    def add(value):
+        traces.append(value)
+        variable.assign_add(value)
+        return variable.read_value()
+
+    for key, total in (("one", 3.0), ("one", 5.0), ("other", 7.0)):
+        step = tf.function(
+            lambda value, key=key: traced_once.call(key, add, value)
+        )
+        np.testing.assert_equal(step(tf.constant(2.0)).numpy(), total)
+    assert len(traces) == 2
