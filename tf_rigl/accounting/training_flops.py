@@ -42,7 +42,9 @@ FORMULAS: dict[str, Callable[[Cost], float]] = {
     "small_dense": _dense,
     "static": _sparse,
     "snip": _sparse,
+    "snip_by_weight": _sparse,
     "grasp": _sparse,
+    "grasp_by_weight": _sparse,
     "set": _sparse,
     "rigl": _dense_gradients_at_updates,
     "srigl": _dense_gradients_at_updates,
@@ -70,7 +72,8 @@ def training_flops(
     | method                                | FLOPs                       |
     | ------------------------------------- | --------------------------- |
     | `dense`, `small_dense`                | 3 f_D                       |
-    | `static`, `set`, `snip`, `grasp`      | 3 f_S                       |
+    | `static`, `set`, `snip`, `grasp`,     | 3 f_S                       |
+    | `snip_by_weight`, `grasp_by_weight`   |                             |
     | `snfs`, `ste`, `dnw`, `top_kast`      | 2 f_S + f_D                 |
     | `rigl`, `srigl`                       | (3 f_S ΔT + 2 f_S + f_D) /  |
     |                                       | (ΔT + 1)                    |

@@ -21,6 +21,8 @@ class UpdatePlan(NamedTuple):
     drop_fraction: float  # of the connections, in (0, 1]
     seed: int = 0  # of random growth and pruning
     start_step: int = 0  # optimizer updates; nothing is pruned before
+    # Of a unit's fan-in, below which SRigL ablates it, in [0, 1].
+    ablation_threshold: float = 0.3
 
     @property
     def schedule(self) -> dict[str, Any]:
@@ -50,6 +52,7 @@ class Method:
         algorithm: makes the method from a plan; None: trains densely.
         sparsify: arguments of `tf_rigl.sparsify` that the method needs.
         prune_by: criterion of `tf_rigl.prune` before the first step.
+        prune_scope: its scope; None for the criterion's own.
         small: whether the network is dense and as narrow as the connections
             of the sparse one demand.
     """
@@ -58,6 +61,7 @@ class Method:
     algorithm: Callable[[UpdatePlan], Any] | None
     sparsify: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     prune_by: str | None = None
+    prune_scope: str | None = None
     small: bool = False
 
     @property
@@ -78,7 +82,19 @@ METHODS: dict[str, Method] = {
     "small_dense": Method("Small-dense", None, small=True),
     "static": Method("Static", _static),
     "snip": Method("SNIP", lambda plan: tf_rigl.SNIP(), _DENSE_START),
+    "snip_by_weight": Method(
+        "SNIP by weight",
+        lambda plan: tf_rigl.SNIP(scope="weight"),
+        _DENSE_START,
+    ),
     "grasp": Method("GraSP", _static, _DENSE_START, prune_by="grasp"),
+    "grasp_by_weight": Method(
+        "GraSP by weight",
+        _static,
+        _DENSE_START,
+        prune_by="grasp",
+        prune_scope="weight",
+    ),
     "set": Method(
         "SET", lambda plan: tf_rigl.SET(**plan.dynamic, seed=plan.seed)
     ),
@@ -87,7 +103,9 @@ METHODS: dict[str, Method] = {
     "srigl": Method(
         "SRigL",
         lambda plan: tf_rigl.SRigL(
-            **plan.dynamic, never_ablate=("logits/kernel",)
+            **plan.dynamic,
+            ablation_threshold=plan.ablation_threshold,
+            never_ablate=("logits/kernel",),
         ),
         {"structure": tf_rigl.ConstantFanIn()},
     ),

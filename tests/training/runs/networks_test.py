@@ -43,6 +43,15 @@ def test_others_begin_with_the_first_step(method):
     assert late == early
 
 
+def test_the_ablation_threshold_is_srigls():
+    assert networks.make_algorithm(
+        *prepared(method="srigl", ablation_threshold=0.5)
+    ).ablation_threshold == pytest.approx(0.5)
+    assert networks.make_algorithm(
+        *prepared(method="rigl", ablation_threshold=0.5)
+    ) == networks.make_algorithm(*prepared(method="rigl"))
+
+
 @pytest.mark.parametrize(
     ("start", "dense_steps", "updates"), [(0.3125, 10_000, 15), (0.0, 0, 25)]
 )

@@ -22,7 +22,7 @@ from tf_rigl.training.runs import networks
 from tf_rigl.training.runs import tasks
 from tf_rigl.training.runs.recording import read_metrics
 
-METHODS = ("small_dense", "grasp")
+METHODS = ("small_dense", "grasp_by_weight")
 TEXT = {
     "model": "character_lstm",
     "data": "text",

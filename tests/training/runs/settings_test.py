@@ -35,6 +35,8 @@ WRONG = [
     ("start_fraction", 1.0),
     ("stop_fraction", 0.0),
     ("stop_fraction", 1.5),
+    ("ablation_threshold", -0.1),
+    ("ablation_threshold", 1.1),
     ("keras", "keras"),
     ("precision", "half"),
     ("seed", -1),

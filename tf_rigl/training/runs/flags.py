@@ -46,6 +46,8 @@ _HELP = {
     "start_fraction": "Fraction of the steps before which nothing is pruned; "
     "for pruning, pruning_global and random_pruning.",
     "stop_fraction": "Fraction of the steps after which the masks stay.",
+    "ablation_threshold": "Fraction of the fan-in below which srigl ablates a "
+    "unit.",
     "keras": "keras3 is the package keras, keras2 is tf_keras.",
     "precision": "What layers compute in; weights are float32.",
     "seed": "Seed of initial weights, masks and batches.",

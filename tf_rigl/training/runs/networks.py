@@ -95,6 +95,7 @@ def make_algorithm(settings: Settings, plan: Plan) -> Any:
             update_interval=settings.update_interval,
             drop_fraction=settings.drop_fraction,
             seed=settings.seed,
+            ablation_threshold=settings.ablation_threshold,
         )
     )
 

@@ -52,6 +52,7 @@ RULES: dict[str, Rule] = {
     "drop_fraction": FRACTION,
     "start_fraction": BELOW_ONE,
     "stop_fraction": FRACTION,
+    "ablation_threshold": Rule(lambda value: 0 <= value <= 1, "in [0, 1]"),
     "keras": one_of(flavours.MODULES),
     "precision": one_of(PRECISIONS),
     "seed": Rule(lambda value: 0 <= value < 2**31, "in [0, 2**31)"),
@@ -109,6 +110,8 @@ class Settings:
             for the methods pruning, pruning_global and random_pruning.
         stop_fraction: Fraction of the steps after which the masks stay, in
             (0, 1].
+        ablation_threshold: Fraction of the fan-in below which SRigL ablates a
+            unit, in [0, 1]. Without meaning for other methods.
         keras: A key of `flavours.MODULES`.
         precision: What layers compute in; variables are float32 in any case.
         seed: Of initial weights, masks and batches.
@@ -159,6 +162,7 @@ class Settings:
     drop_fraction: float = 0.3
     start_fraction: float = 0.0
     stop_fraction: float = 0.75
+    ablation_threshold: float = 0.3
     keras: str = "keras3"
     precision: str = "float32"
     seed: int = 0

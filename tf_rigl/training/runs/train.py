@@ -267,11 +267,16 @@ def _mask_updates(run: Run) -> list[Any]:
 
 def _prune(run: Run, model: Any, data: setup.Data) -> None:
     """Prunes before the first step, by methods that do so."""
-    criterion = methods.METHODS[run.settings.method].prune_by
-    if criterion is None:
+    method = methods.METHODS[run.settings.method]
+    if method.prune_by is None:
         return
     examples = _PRUNING_EXAMPLES
     if run.task.kind == tasks.IMAGES:
         examples *= run.task.classes
     batches = -(-examples // run.settings.batch_size)
-    tf_rigl.prune(model, criterion, data.train.take(batches))
+    tf_rigl.prune(
+        model,
+        method.prune_by,
+        data.train.take(batches),
+        scope=method.prune_scope,
+    )
