@@ -27,7 +27,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Leaves what has been imported out of garbage collections.
 
-    There are a million objects by then, and each test has them collected.
+    There are a million objects by then, and clearing the session of Keras 3,
+    as many tests do, collects all that there are.
     """
     del session
     gc.collect()

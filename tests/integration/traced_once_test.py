@@ -35,6 +35,30 @@ def test_an_update_is_traced_once_for_a_step_that_is_traced_twice(
     assert (len(steps), len(updates)) == (2, 1)
 
 
+def test_slots_follow_a_learning_rate_that_is_replaced(keras):
+    """A function that is kept must not keep what it has read."""
+    model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
+    optimizer = keras.optimizers.SGD(1.0, momentum=0.9)
+    algorithm = tf_rigl.RigL(
+        stop_step=100, update_interval=2, slot_scale=1.0, decay="constant"
+    )
+    tf_rigl.attach(optimizer, model, algorithm)
+    *first, last = support.batches(96)
+    for batch in first:
+        tf.function(support.make_step(keras, model, optimizer))(*batch)
+    optimizer.learning_rate = keras.optimizers.schedules.PiecewiseConstantDecay(
+        [1], [0.0, 0.0]
+    )
+    before = tf_rigl.masks(model)
+    tf.function(support.make_step(keras, model, optimizer))(*last)
+    flavour = support.flavour_of(model)
+    for weight in support.masked_weights(model):
+        grown = weight.mask.numpy() & ~before[weight.path]
+        assert grown.any()
+        for slot in support.slots.slots_of(flavour, optimizer, weight):
+            np.testing.assert_equal(flavour.raw(slot).numpy()[grown], 0)
+
+
 def test_what_needs_the_graph_around_it_is_traced_anew():
     traced_once = TracedOnce()
 

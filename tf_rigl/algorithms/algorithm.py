@@ -78,6 +78,9 @@ class Algorithm(abc.ABC):
     whole_model: bool = False
     # Whether a batch that updates the masks leaves the weights alone.
     skip_weight_update: bool = False
+    # Whether `update` gives slots of new connections values, which optimizers
+    # may keep multiplied by the learning rate of the moment.
+    gives_slots: bool = False
 
     @property
     def state(self) -> Mapping[str, tf.DType | None]:

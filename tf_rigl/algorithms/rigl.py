@@ -191,6 +191,11 @@ class RigL(Dynamic):
         return self.grow_init == "initial"
 
     @property
+    def gives_slots(self) -> bool:  # type: ignore[override]
+        """Momentum may start at a scaled gradient."""
+        return bool(self.slot_scale)
+
+    @property
     def observes(self) -> bool:  # type: ignore[override]
         """Whether gradients of several steps are averaged."""
         return self.gradient_steps > 1

@@ -16,8 +16,7 @@ class OrderStatistic(NamedTuple):
     threshold: tf.Tensor  # [...], dtype of the keys: larger ones are chosen
     # [...], int64: so many of the keys that equal the threshold are, too.
     ties: tf.Tensor
-    # [...], int64: so many keys equal the threshold; where it is 0, those
-    # that do not count are among them.
+    # [...], int64: so many of the keys that count equal the threshold.
     equal: tf.Tensor
 
 
@@ -64,8 +63,8 @@ def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> OrderStatistic:
     count = tf.cast(tf.minimum(count, size + 1), dtype)
     # Those that do not count become the smallest: they reach no other
     # threshold than 0.
-    keys = tf.maximum(keys, 0)
-    rest, threshold = keys, tf.zeros([], keys.dtype)
+    counting = tf.maximum(keys, 0)
+    rest, threshold = counting, tf.zeros([], keys.dtype)
     equal, todo = tf.constant(size, dtype), bits
     while todo:
         width = min(_DIGIT, todo)
@@ -80,11 +79,18 @@ def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> OrderStatistic:
         digit = tf.maximum(tf.reduce_sum(enough) - 1, 0)
         threshold += tf.bitwise.left_shift(digit, todo)
         # Too large for the bins but where a key begins as the threshold does.
-        rest = tf.bitwise.bitwise_xor(keys, threshold)
+        rest = tf.bitwise.bitwise_xor(counting, threshold)
         equal = tf.gather(histogram, digit)
         count -= tf.gather(reaching, digit) - equal
+    not_counting = tf.cond(
+        tf.equal(threshold, 0),
+        lambda: count_true_in_rows(keys < 0),
+        lambda: tf.constant(0, tf.int64),
+    )
     return OrderStatistic(
-        threshold, tf.cast(count, tf.int64), tf.cast(equal, tf.int64)
+        threshold,
+        tf.cast(count, tf.int64),
+        tf.cast(equal, tf.int64) - not_counting,
     )
 
 
@@ -124,7 +130,7 @@ def _by_bisection(
         ),
         maximum_iterations=bits,
     )
-    keys, bound = tf.maximum(keys, 0), tf.expand_dims(threshold, -1)
+    bound = tf.expand_dims(threshold, -1)
     above = count_true_in_rows(keys > bound)
     equal = count_true_in_rows(tf.equal(keys, bound))
     return OrderStatistic(threshold, counts - above, equal)

@@ -25,7 +25,9 @@ class TracedOnce:
         """Calls a function as a single node of the graph.
 
         Args:
-            key: what the function stands for; equal keys, equal functions.
+            key: what the function stands for. With equal keys functions must
+                be equal, and so must all that they read while being traced:
+                attributes of objects, closures, dtypes of the arguments.
             function: of tensors.
             arguments: tensors, or lists of them.
 

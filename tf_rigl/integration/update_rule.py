@@ -249,7 +249,9 @@ class UpdateRule:
         if tf.executing_eagerly():
             return update(step, gradients)
         key = (schedule, *(id(variable) for _, variable in places))
-        return self._updates.call(key, update, step, gradients)
+        # Whatever is kept would keep the learning rate of its first trace.
+        updates = TracedOnce() if self._algorithm.gives_slots else self._updates
+        return updates.call(key, update, step, gradients)
 
     def _update(self, weights: list[StepWeight], when: When) -> tf.Tensor:
         """Updates the masks of one replica."""
