@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -34,6 +36,27 @@ def test_every_byte_is_packed_right():
     bits = np.unpackbits(bytes_, bitorder="little").astype(bool)
     packed = diagnostics.pack_bits(tf.constant(bits)).numpy()
     np.testing.assert_array_equal(packed.view(np.uint8), bytes_)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("shape", [(1,), (64,), (13, 11)], ids=str)
+def test_a_change_counts_what_stays_and_what_is_new(shape, jit_compile):
+    before, after = random_mask(shape, seed=1), random_mask(shape, 0.7, seed=2)
+
+    @functools.partial(tf.function, jit_compile=jit_compile)
+    def change():
+        change = diagnostics.MaskChange.between(
+            tf.constant(before), tf.constant(after)
+        )
+        return change.kept, change.connections, change.ever_active
+
+    kept, connections, ever_active = change()
+    assert kept.dtype == connections.dtype == tf.int64
+    assert kept == np.count_nonzero(before & after)
+    assert connections == np.count_nonzero(after)
+    np.testing.assert_array_equal(
+        diagnostics.unpack_bits(ever_active.numpy(), shape), before | after
+    )
 
 
 @strategies.examples(40)

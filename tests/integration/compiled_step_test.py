@@ -25,8 +25,8 @@ OTHERS = tuple(sorted(set(methods_table.ROWS) - set(METHODS)))
 # made. The compiler of Cloud TPU takes each: benchmarks/tpu_compile.py.
 ADDED = frozenset(
     """
-    bitcast_convert call concatenate floor gather if is_finite minimum not
-    or reduce_window remainder return rng_bit_generator scatter shift_left
+    bitcast_convert call concatenate floor gather if is_finite minimum not or
+    popcnt reduce_window remainder return rng_bit_generator scatter shift_left
     shift_right_arithmetic shift_right_logical slice sqrt while xor
     """.split()
 )

@@ -10,7 +10,7 @@ from tf_rigl.algorithms import Algorithm
 from tf_rigl.algorithms import Weight
 from tf_rigl.algorithms import WeightUpdate
 from tf_rigl.algorithms import When
-from tf_rigl.core.selection import count_true
+from tf_rigl.core.diagnostics import MaskChange
 from tf_rigl.integration import recorder
 from tf_rigl.integration import slots
 from tf_rigl.integration.constraint import assign_masked
@@ -166,7 +166,8 @@ def _apply(
         new_values = tf.cast(record.unview(result.values), values.dtype)
         values = tf.where(grown, new_values, values)
     record.mask.assign(mask)
-    recorder.record_update(record, old_mask, mask, weight.gradient, finite)
+    change = MaskChange.between(old_mask, mask)
+    recorder.record_update(record, change, mask, grown, weight.gradient, finite)
     weight.variable.assign(masked(values, mask))
     for name, value in result.state.items():
         record.state[name].assign(record.unview(value))
@@ -174,7 +175,7 @@ def _apply(
         tf.stack(
             [
                 tf.cast(finite, tf.int64),
-                count_true(grown),
+                change.connections - change.kept,
                 tf.cast(~finite, tf.int64),
             ]
         )

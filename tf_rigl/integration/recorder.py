@@ -12,7 +12,6 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.core import diagnostics
-from tf_rigl.core.selection import count_true
 from tf_rigl.integration.flavour import flavour_of
 from tf_rigl.integration.mask_store import ATTRIBUTE
 from tf_rigl.integration.masked_weight import MaskedWeight
@@ -63,8 +62,9 @@ def begin(layer: Any, keep_start: bool = False) -> None:
 
 def record_update(
     weight: MaskedWeight,
-    before: tf.Tensor,
-    after: tf.Tensor,
+    change: diagnostics.MaskChange,
+    mask: tf.Tensor,
+    grown: tf.Tensor,
     gradient: tf.Tensor,
     happened: tf.Tensor,
 ) -> None:
@@ -72,8 +72,9 @@ def record_update(
 
     Args:
         weight: the weight.
-        before: bool tensor of the weight's shape, the old mask.
-        after: the same, the new mask.
+        change: of its mask.
+        mask: bool tensor of the weight's shape, the new mask.
+        grown: the same, what has grown.
         gradient: float tensor of the weight's shape, the update's.
         happened: bool scalar, false where the update was left out.
     """
@@ -84,15 +85,13 @@ def record_update(
         tf.bitwise.bitwise_or(
             tf.convert_to_tensor(ever_active),
             # Masks may have been set from outside since the last update.
-            diagnostics.pack_bits(before | after),
+            change.ever_active,
         )
     )
-    grown = after & ~before
-    connections = count_true(after)
     numbers = [
-        connections - count_true(grown),
-        connections,
-        diagnostics.norm_within(gradient, before & after),
+        change.kept,
+        change.connections,
+        diagnostics.norm_within(gradient, mask & ~grown),
         diagnostics.norm_within(gradient, grown),
     ]
     last = weight.diagnostics[LAST_UPDATE]
