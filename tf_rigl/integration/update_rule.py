@@ -12,6 +12,7 @@ from tf_rigl.core.schedules import UpdateSchedule
 from tf_rigl.integration import branches
 from tf_rigl.integration import constraint
 from tf_rigl.integration import method_state
+from tf_rigl.integration import momentum_kernel
 from tf_rigl.integration import slots
 from tf_rigl.integration.constraint import assign_masked
 from tf_rigl.integration.flavour import Flavour
@@ -305,10 +306,22 @@ class UpdateRule:
             x=weight.gradient,
             y=tf.cast(weight.variable, weight.gradient.dtype),
         )
-        self._own_update_step(gradient, weight.variable, *args)
+        self._own_step(weight, gradient, *args)
         if self._remask:
             assign_masked(weight.variable, mask)
             self._mask_slots(weight.record, mask)
+
+    def _own_step(
+        self, weight: StepWeight, gradient: tf.Tensor, *args: Any
+    ) -> None:
+        """The optimizer's own step of a weight, given its masked gradient."""
+        flavour, optimizer = self._flavour, self._optimizer
+        own, record = self._own_update_step, weight.record
+        if momentum_kernel.applies(flavour, optimizer, own, record):
+            rate = args[0] if args else optimizer.learning_rate
+            momentum_kernel.apply(flavour, optimizer, record, gradient, rate)
+        else:
+            own(gradient, weight.variable, *args)
 
     def _step_of_all(self, weight: StepWeight, *args: Any) -> None:
         """A step of the values within and outside the mask."""
