@@ -29,6 +29,10 @@ CONTENDERS = (
     "tf_keras/tf_rigl",
     "tf_keras/tfmot",
 )
+OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
+    "sgd": lambda package: package.optimizers.SGD(0.01, momentum=0.9),
+    "adam": lambda package: package.optimizers.Adam(0.001),
+}
 _KERAS = {"keras": keras, "tf_keras": tf_keras}
 _FAR_AWAY = 1000 * UPDATE_INTERVAL
 
@@ -96,7 +100,10 @@ class Training:
 
 
 def start_training(
-    contender: str, network: Network, jit_compile: bool | None = None
+    contender: str,
+    network: Network,
+    jit_compile: bool | None = None,
+    optimizer: str = "sgd",
 ) -> Training:
     """Begins the training of one of `CONTENDERS`.
 
@@ -105,6 +112,7 @@ def start_training(
         network: what to train.
         jit_compile: whether by XLA; None for the default of the Keras, which
             is not to where there are only processors.
+        optimizer: one of `OPTIMIZERS`.
     """
     name, method = contender.split("/")
     package = _KERAS[name]
@@ -119,7 +127,7 @@ def start_training(
         model = _with_pruning(model)
         callbacks.append(tfmot.sparsity.keras.UpdatePruningStep())
     model.compile(
-        package.optimizers.SGD(0.01, momentum=0.9),
+        OPTIMIZERS[optimizer](package),
         package.losses.SparseCategoricalCrossentropy(from_logits=True),
         **({} if jit_compile is None else {"jit_compile": jit_compile}),
     )

@@ -10,6 +10,7 @@ the large ones fewer, because plain steps are alike. The step is that of `fit`,
 with the callbacks that a user installs. Ratios are taken within rounds.
 
 Usage: python benchmarks/step_overhead.py [--model=NAME] [--rounds=9]
+           [--optimizer=sgd|adam]
 """
 
 import functools
@@ -40,6 +41,9 @@ def define_flags() -> None:
     flags.DEFINE_enum(
         "jit_compile", "default", list(_JIT), "Whether to compile with XLA."
     )
+    flags.DEFINE_enum(
+        "optimizer", "sgd", list(contenders.OPTIMIZERS), "Which Keras's own."
+    )
 
 
 def measure_model(name: str) -> dict[str, list[dict[str, float]]]:
@@ -47,7 +51,10 @@ def measure_model(name: str) -> dict[str, list[dict[str, float]]]:
     network = networks.NETWORKS[name]
     trainings = {
         contender: contenders.start_training(
-            contender, network, _JIT[flags.FLAGS.jit_compile]
+            contender,
+            network,
+            _JIT[flags.FLAGS.jit_compile],
+            flags.FLAGS.optimizer,
         )
         for contender in flags.FLAGS.contender
     }
@@ -116,6 +123,7 @@ def main(arguments: list[str]) -> None:
         "models": flags.FLAGS.model,
         "rounds": measure.chosen_rounds(),
         "jit_compile": flags.FLAGS.jit_compile,
+        "optimizer": flags.FLAGS.optimizer,
     }
     measure.print_environment(settings)
     results = {}
