@@ -13,7 +13,7 @@ from tf_rigl.integration import momentum_kernel
 from tf_rigl.integration.flavour import flavour_of
 from tf_rigl.integration.masked_weight import masked_weights
 
-# Ten steps, two of which update masks.
+# Two of eight steps update masks.
 ALGORITHM = tf_rigl.RigL(stop_step=10, update_interval=4, start_step=1)
 
 
@@ -21,14 +21,14 @@ def decayed_rate(keras):
     return keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.7)
 
 
-def trained(keras, optimizer, dtype="float32", algorithm=ALGORITHM, **kwargs):
+def trained(keras, optimizer, dtype, **kwargs):
     """Weights, masks and slots after some steps."""
     before = keras.backend.floatx()
     keras.backend.set_floatx(dtype)
     try:
         model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
         support.train(
-            keras, model, algorithm, optimizer=optimizer, epochs=1, **kwargs
+            keras, model, ALGORITHM, optimizer=optimizer, epochs=1, **kwargs
         )
     finally:
         keras.backend.set_floatx(before)

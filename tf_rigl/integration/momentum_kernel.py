@@ -44,7 +44,7 @@ def applies(
         and record.raw.dtype in (tf.float32, tf.float64)
         # Each replica has a variable of its own, of another kind.
         and not tf.distribute.has_strategy()
-        # Others may round a product and a sum together.
+        # Other devices may round a product and a sum together.
         and tf.DeviceSpec.from_string(record.raw.device).device_type == "CPU"
     )
 
