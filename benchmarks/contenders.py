@@ -157,7 +157,7 @@ def masked_elements(training: Training) -> int:
 def variable_bytes(training: Training) -> int:
     """The bytes of all variables of the model and its optimizer."""
     model = training.model
-    # Of each flavour; the two may share what they list.
+    # Of each flavor; the two may share what they list.
     variables = {
         id(variable): variable
         for variable in [*model.variables, *model.optimizer.variables]

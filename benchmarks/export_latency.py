@@ -2,8 +2,8 @@
 """Load time and latency of sparse networks as SavedModels and LiteRT files.
 
 Writes a sparse network (ERK, random weights) in each of our ways and, stripped
-of its masks, as Keras does, then loads and calls the artefacts in turn, round
-after round. Ratios are to Keras's artefact, or to the LiteRT file with dense
+of its masks, as Keras does, then loads and calls the artifacts in turn, round
+after round. Ratios are to Keras's artifact, or to the LiteRT file with dense
 weights, within the same round. Outputs of SavedModels must be the same;
 `export_litert` compares its own. LiteRT uses all cores.
 
@@ -31,8 +31,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import tf_rigl
 from benchmarks import export_size
 from benchmarks import measure
-from tf_rigl.export.litert import export_litert
-from tf_rigl.export.saved_model import export_saved_model
+from tf_rigl.export.litert.export import export_litert
+from tf_rigl.export.saved_model.export import export_saved_model
 
 _REFERENCE = "dense, by Keras"
 _LITERT = ("dense", "sparse")
@@ -54,7 +54,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("calls", 5, "Calls of a round.", lower_bound=1)
 
 
-def write_artefacts(model: Any, folder: pathlib.Path) -> dict[str, str]:
+def write_artifacts(model: Any, folder: pathlib.Path) -> dict[str, str]:
     """Writes the model in each way, and strips it; returns the paths."""
     paths = {name: str(folder / name) for name in (_REFERENCE, *EXPORTS)}
     for name, compression in EXPORTS.items():
@@ -76,7 +76,7 @@ def measure_saved_models(
     """
     load = {
         name: functools.partial(tf.saved_model.load, path)
-        for name, path in write_artefacts(model, folder).items()
+        for name, path in write_artifacts(model, folder).items()
     }
     loaded = {name: one() for name, one in load.items()}
     results = {
@@ -172,7 +172,7 @@ def median_time(run: Callable[[], Any], calls: int) -> float:
 
 
 def check_same(loaded: dict[str, Any], inputs: tf.Tensor) -> None:
-    """Raises a ValueError where artefacts compute different outputs."""
+    """Raises a ValueError where artifacts compute different outputs."""
     expected = loaded[_REFERENCE].serve(inputs).numpy()
     for name, one in loaded.items():
         if not np.array_equal(one.serve(inputs).numpy(), expected):

@@ -32,8 +32,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import tf_rigl
 from benchmarks import measure
-from tf_rigl.export.litert import export_litert
-from tf_rigl.export.saved_model import export_saved_model
+from tf_rigl.export.litert.export import export_litert
+from tf_rigl.export.saved_model.export import export_saved_model
 from tf_rigl.models import mlp
 from tf_rigl.models import mobilenet
 from tf_rigl.models import resnet
@@ -77,7 +77,7 @@ def define_flags() -> None:
 
 
 def measure_network(network: str, sparsity: float) -> dict[str, int]:
-    """Bytes of each artefact and of the bound."""
+    """Bytes of each artifact and of the bound."""
     keras.backend.clear_session()
     model = tf_rigl.sparsify(NETWORKS[network](), sparsity)
     _scale_by_one(model)

@@ -35,11 +35,11 @@ import tensorflow as tf
 
 from benchmarks import measure
 from benchmarks import prepared_images
-from tf_rigl.data import by_name as data_sets
+from tf_rigl.data import registry as data_sets
 from tf_rigl.data import synthetic
 from tf_rigl.data.batching import Batching
-from tf_rigl.data.data_splits import DataInfo
-from tf_rigl.models import by_name as networks
+from tf_rigl.data.datasets import DataInfo
+from tf_rigl.models import registry as networks
 
 _IMAGENET = "imagenet2012"
 _RANDOM_IMAGES = 1024

@@ -72,7 +72,7 @@ def write(
 def photograph(
     generator: np.random.Generator, height: int = 375, width: int = 500
 ) -> np.ndarray:
-    """Random colours at all scales, which a JPEG compresses like a photograph.
+    """Random colors at all scales, which a JPEG compresses like a photograph.
 
     Args:
         generator: Of the random numbers.

@@ -27,8 +27,8 @@ import tf_rigl
 from benchmarks import measure
 from tf_rigl.data import text
 from tf_rigl.data.batching import Batching
+from tf_rigl.experiments.runs import schedules
 from tf_rigl.models import character_rnn
-from tf_rigl.training.runs import schedules
 
 _CONTENDERS = ("tfmot", "tf_rigl", "static")
 _BATCH_SIZE = 32

@@ -21,12 +21,12 @@ from absl import flags
 from rich import console as consoles
 from rich import table as tables
 
-from tf_rigl.data import by_name as data_sets
-from tf_rigl.training import terminal
-from tf_rigl.training.number_text import write_measure
-from tf_rigl.training.runs import evaluation
-from tf_rigl.training.runs import tasks
-from tf_rigl.training.runs.settings import Settings
+from tf_rigl.data import registry as data_sets
+from tf_rigl.experiments import terminal
+from tf_rigl.experiments.formatting import write_measure
+from tf_rigl.experiments.runs import evaluation
+from tf_rigl.experiments.runs import tasks
+from tf_rigl.experiments.runs.settings import Settings
 
 _FAILURE = 1
 # Of a run, where they are not given.

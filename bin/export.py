@@ -20,11 +20,11 @@ from absl import app
 from absl import flags
 
 from tf_rigl.core.packing import values as formats
-from tf_rigl.export.litert_convert import QUANTIZATIONS
-from tf_rigl.export.saved_model import COMPRESSIONS
-from tf_rigl.training import exporting
-from tf_rigl.training import model_files
-from tf_rigl.training import terminal
+from tf_rigl.experiments import exporting
+from tf_rigl.experiments import model_files
+from tf_rigl.experiments import terminal
+from tf_rigl.export.litert.convert import QUANTIZATIONS
+from tf_rigl.export.saved_model.export import COMPRESSIONS
 
 _FAILURE = 1
 

@@ -15,8 +15,8 @@ import sys
 from absl import app
 from absl import flags
 
-from tf_rigl.training import extras
-from tf_rigl.training import inspection
+from tf_rigl.experiments import inspection
+from tf_rigl.experiments import optional_packages
 
 _FAILURE = 1
 
@@ -41,11 +41,11 @@ def main(arguments: list[str]) -> int:
     picture = flags.FLAGS.picture
     try:
         if picture:
-            extras.check_matplotlib()
+            optional_packages.check_matplotlib()
         report = inspection.inspect_file(arguments[1], flags.FLAGS.imports)
         print(report)
         if picture:
-            from tf_rigl.training import inspection_picture
+            from tf_rigl.experiments import inspection_picture
 
             inspection_picture.draw_file(pathlib.Path(picture), report)
             print(f"picture: {picture}")

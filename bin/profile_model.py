@@ -18,15 +18,15 @@ import sys
 from absl import app
 from absl import flags
 
-from tf_rigl.models import by_name
-from tf_rigl.training import extras
-from tf_rigl.training import flavours
-from tf_rigl.training import profiling
+from tf_rigl.experiments import keras_modules
+from tf_rigl.experiments import optional_packages
+from tf_rigl.experiments import profiling
+from tf_rigl.models import registry
 
 _FAILURE = 1
 
-flags.DEFINE_enum("model", "resnet_50", sorted(by_name.BUILDERS), "Network.")
-flags.DEFINE_enum("keras", "keras3", list(flavours.MODULES), "Keras.")
+flags.DEFINE_enum("model", "resnet_50", sorted(registry.BUILDERS), "Network.")
+flags.DEFINE_enum("keras", "keras3", list(keras_modules.MODULES), "Keras.")
 flags.DEFINE_float("sparsity", 0.0, "Fraction of weights left out.")
 flags.DEFINE_enum(
     "distribution", "erk", profiling.DISTRIBUTIONS, "Over the layers."
@@ -59,9 +59,9 @@ def main(arguments: list[str]) -> int:
     chosen = flags.FLAGS
     try:
         if chosen.plot:
-            extras.check_matplotlib()
+            optional_packages.check_matplotlib()
         costs = profiling.profile_network(
-            flavours.load_keras(chosen.keras),
+            keras_modules.load_keras(chosen.keras),
             profiling.Settings(
                 model=chosen.model,
                 sparsity=chosen.sparsity,
@@ -85,7 +85,7 @@ def main(arguments: list[str]) -> int:
             f"{costs.training_share:.4f} × dense training of as many steps"
         )
         if chosen.plot:
-            from tf_rigl.training import profile_picture
+            from tf_rigl.experiments import profile_picture
 
             profile_picture.draw_profile(
                 pathlib.Path(chosen.plot), costs.profile

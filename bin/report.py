@@ -15,9 +15,9 @@ import sys
 from absl import app
 from absl import flags
 
-from tf_rigl.training import extras
-from tf_rigl.training import terminal
-from tf_rigl.training.runs.run_folder import RunFolder
+from tf_rigl.experiments import optional_packages
+from tf_rigl.experiments import terminal
+from tf_rigl.experiments.runs.run_folder import RunFolder
 
 _FAILURE = 1
 
@@ -42,8 +42,8 @@ def main(arguments: list[str]) -> int:
     folder = arguments[1]
     output = flags.FLAGS.output or RunFolder(folder).report
     try:
-        extras.check_matplotlib()
-        from tf_rigl.training.run_report import page
+        optional_packages.check_matplotlib()
+        from tf_rigl.experiments.report import page
 
         page.write_report(folder, output)
     except (ValueError, ImportError, OSError) as error:

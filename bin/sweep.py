@@ -13,7 +13,7 @@ that was interrupted goes on when the same command is given again; one with
 more methods, sparsities or seeds trains only what is not there yet.
 """
 
-from tf_rigl.training.sweeps import program
+from tf_rigl.experiments.sweeps import program
 
 if __name__ == "__main__":
     program.start("runs/sweep")

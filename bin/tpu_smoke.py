@@ -21,10 +21,10 @@ from absl import flags
 from absl import logging
 
 import tf_rigl
-from tf_rigl.integration.masked_weight import MaskedWeight
-from tf_rigl.integration.masked_weight import masked_weights
-from tf_rigl.training import flavours
-from tf_rigl.training import strategies
+from tf_rigl.experiments import keras_modules
+from tf_rigl.experiments import strategies
+from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.masked_weight import masked_weights
 
 _STEPS = 20
 _STEPS_PER_EXECUTION = 10
@@ -44,7 +44,7 @@ def define_flags() -> None:
     flags.DEFINE_string("tpu", "local", "Name or address of the TPU.")
     flags.DEFINE_integer("devices", None, "Logical processors of 'mirrored'.")
     flags.DEFINE_enum(
-        "keras", "keras2", list(flavours.MODULES), "With which Keras."
+        "keras", "keras2", list(keras_modules.MODULES), "With which Keras."
     )
 
 
@@ -146,7 +146,7 @@ def main(arguments: list[str]) -> int:
     print(
         f"{type(strategy).__name__}, {strategy.num_replicas_in_sync} replicas"
     )
-    model = train(flavours.load_keras(options.keras), strategy)
+    model = train(keras_modules.load_keras(options.keras), strategy)
     failed = False
     for weight in masked_weights(model):
         wrong = problems(strategy, weight)

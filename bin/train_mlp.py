@@ -11,7 +11,7 @@ Examples:
 was killed goes on when the same command is given again.
 """
 
-from tf_rigl.training.runs import program
+from tf_rigl.experiments.runs import program
 
 DEFAULTS = {
     "model": "lenet_300_100",

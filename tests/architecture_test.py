@@ -13,24 +13,30 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "tf_rigl"
 
 # A package may import those of a lower rank and itself. `models` and `data`
-# stand beside the ladder: programs and `training` may use them.
+# stand beside the ladder: programs and `experiments` may use them.
 RANKS = {
     "version": 0,
     "core": 1,
     "algorithms": 2,
-    "integration": 3,
-    "accounting": 4,
-    "export": 4,
-    "models": 4,
-    "data": 4,
-    "__init__": 5,
-    "training": 6,
-    "bin": 7,
+    "backend": 3,
+    "masking": 4,
+    "accounting": 5,
+    "checkpointing": 5,
+    "diagnostics": 5,
+    "tfmot": 5,
+    "updating": 6,
+    "surgery": 7,
+    "export": 8,
+    "models": 8,
+    "data": 8,
+    "__init__": 9,
+    "experiments": 10,
+    "bin": 11,
 }
 INDEPENDENT = ("models", "data")
 KERAS_BINDINGS = {
-    "keras": "tf_rigl/integration/keras3.py",
-    "tf_keras": "tf_rigl/integration/keras2.py",
+    "keras": "tf_rigl/masking/bindings/keras3.py",
+    "tf_keras": "tf_rigl/masking/bindings/keras2.py",
 }
 
 pytestmark = pytest.mark.source_tree
@@ -68,17 +74,20 @@ def is_upward(source, target):
 @pytest.mark.parametrize(
     ("source", "target", "upward"),
     [
-        ("integration", "core", False),
+        ("masking", "backend", False),
+        ("backend", "masking", True),
         ("core", "core", False),
         ("core", "algorithms", True),
-        ("accounting", "export", True),
-        ("integration", "models", True),
+        ("diagnostics", "updating", True),
+        ("accounting", "tfmot", True),
+        ("updating", "surgery", True),
+        ("surgery", "models", True),
         ("models", "core", True),
         ("data", "models", True),
         ("export", "__init__", True),
-        ("training", "__init__", False),
-        ("bin", "training", False),
-        ("training", "bin", True),
+        ("experiments", "__init__", False),
+        ("bin", "experiments", False),
+        ("experiments", "bin", True),
     ],
 )
 def test_is_upward(source, target, upward):
@@ -100,6 +109,41 @@ def test_imports_go_down():
         if is_upward(layer_of(path), layer_of(target))
     ]
     assert not upward, "\n".join(upward)
+
+
+def test_no_module_imports_itself_through_others():
+    files = [*library_files(), *program_files()]
+    graph = {
+        path: {
+            target
+            for imported, target in own_imports(path)
+            if not imported.typing_only and target != path
+        }
+        for path in files
+    }
+    # Whatever imports nothing that is left may go; a circle stays.
+    while leaves := [path for path in graph if not graph[path] & set(graph)]:
+        for path in leaves:
+            del graph[path]
+    assert not graph, [str(path.relative_to(ROOT)) for path in graph]
+
+
+def test_files_hold_one_concept():
+    long = [
+        f"{path.relative_to(ROOT)}: {lines} lines"
+        for path in library_files() + program_files()
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
+    ]
+    assert not long, "\n".join(long)
+
+
+def test_every_package_says_what_happens_in_it():
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in PACKAGE.rglob("__init__.py")
+        if not ast.get_docstring(python_source.parse(path))
+    ]
+    assert not silent, silent
 
 
 def test_only_the_bindings_import_keras():

@@ -10,7 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import pytest
 import tensorflow as tf
 
-FLAVOURS = ("keras", "tf_keras")
+FLAVORS = ("keras", "tf_keras")
 
 _CHOICE_OF_KERAS = os.environ.get("TF_USE_LEGACY_KERAS")
 
@@ -35,7 +35,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()
 
 
-@pytest.fixture(params=FLAVOURS)
+@pytest.fixture(params=FLAVORS)
 def keras(request: pytest.FixtureRequest):
     """Each Keras in turn, with its global state cleared."""
     module = importlib.import_module(request.param)

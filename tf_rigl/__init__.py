@@ -25,6 +25,10 @@ from tf_rigl.algorithms import RigL as RigL
 from tf_rigl.algorithms import SRigL as SRigL
 from tf_rigl.algorithms import Static as Static
 from tf_rigl.algorithms import TopKAST as TopKAST
+from tf_rigl.checkpointing.checkpoints import Checkpoints as Checkpoints
+from tf_rigl.checkpointing.training_state import (
+    training_variables as training_variables,
+)
 from tf_rigl.core.distributions import allocate as allocate
 from tf_rigl.core.drop_and_grow import MaskUpdate as MaskUpdate
 from tf_rigl.core.drop_and_grow import drop_and_grow as drop_and_grow
@@ -32,46 +36,42 @@ from tf_rigl.core.structures import Block as Block
 from tf_rigl.core.structures import Channel as Channel
 from tf_rigl.core.structures import ConstantFanIn as ConstantFanIn
 from tf_rigl.core.structures import NByM as NByM
-from tf_rigl.export.litert import export_litert as export_litert
-from tf_rigl.export.litert_report import LiteRTReport as LiteRTReport
-from tf_rigl.export.quantize_aware import quantize_aware as quantize_aware
-from tf_rigl.export.report import ExportReport as ExportReport
-from tf_rigl.export.restore import load_packed_weights as load_packed_weights
-from tf_rigl.export.saved_model import export_saved_model as export_saved_model
-from tf_rigl.export.xnnpack import check_xnnpack as check_xnnpack
-from tf_rigl.integration.agreement import ReplicaCheck as ReplicaCheck
-from tf_rigl.integration.agreement import check_replicas as check_replicas
-from tf_rigl.integration.attach import attach as attach
-from tf_rigl.integration.attach import check_finite as check_finite
-from tf_rigl.integration.attach import detach as detach
-from tf_rigl.integration.callbacks import UpdateMasks as UpdateMasks
-from tf_rigl.integration.checkpoints import Checkpoints as Checkpoints
-from tf_rigl.integration.diagnostics import ModelDiagnostics as ModelDiagnostics
-from tf_rigl.integration.diagnostics import diagnose as diagnose
-from tf_rigl.integration.mask_diagnostics import (
-    MaskDiagnostics as MaskDiagnostics,
+from tf_rigl.diagnostics.callback import MaskDiagnostics as MaskDiagnostics
+from tf_rigl.diagnostics.diagnose import ModelDiagnostics as ModelDiagnostics
+from tf_rigl.diagnostics.diagnose import diagnose as diagnose
+from tf_rigl.export.litert.export import export_litert as export_litert
+from tf_rigl.export.litert.quantize_aware import (
+    quantize_aware as quantize_aware,
 )
-from tf_rigl.integration.masked_weight import masks as masks
-from tf_rigl.integration.prune import prune as prune
-from tf_rigl.integration.registration import (
+from tf_rigl.export.litert.report import LiteRTReport as LiteRTReport
+from tf_rigl.export.litert.xnnpack import check_xnnpack as check_xnnpack
+from tf_rigl.export.saved_model.export import (
+    export_saved_model as export_saved_model,
+)
+from tf_rigl.export.saved_model.report import ExportReport as ExportReport
+from tf_rigl.export.saved_model.restore import (
+    load_packed_weights as load_packed_weights,
+)
+from tf_rigl.masking.bindings.registration import (
     register_bindings as _register_bindings,
 )
-from tf_rigl.integration.shrink import Shrunk as Shrunk
-from tf_rigl.integration.shrink import shrink as shrink
-from tf_rigl.integration.shrinking.report import ShrinkReport as ShrinkReport
-from tf_rigl.integration.sparsify import sparsify as sparsify
-from tf_rigl.integration.strip import strip as strip
-from tf_rigl.integration.tfmot.alike import (
-    sparsify_like_tfmot as sparsify_like_tfmot,
-)
-from tf_rigl.integration.tfmot.policy import dense_by_policy as dense_by_policy
-from tf_rigl.integration.tfmot.schedules import (
-    pruning_from_tfmot as pruning_from_tfmot,
-)
-from tf_rigl.integration.tfmot.takeover import from_tfmot as from_tfmot
-from tf_rigl.integration.training_state import (
-    training_variables as training_variables,
-)
+from tf_rigl.masking.masked_weight import masks as masks
+from tf_rigl.masking.sparsify import sparsify as sparsify
+from tf_rigl.surgery.report import ShrinkReport as ShrinkReport
+from tf_rigl.surgery.shrink import Shrunk as Shrunk
+from tf_rigl.surgery.shrink import shrink as shrink
+from tf_rigl.tfmot.convert import from_tfmot as from_tfmot
+from tf_rigl.tfmot.policy import dense_by_policy as dense_by_policy
+from tf_rigl.tfmot.prepare import sparsify_like_tfmot as sparsify_like_tfmot
+from tf_rigl.tfmot.schedules import pruning_from_tfmot as pruning_from_tfmot
+from tf_rigl.updating.attach import attach as attach
+from tf_rigl.updating.attach import check_finite as check_finite
+from tf_rigl.updating.attach import detach as detach
+from tf_rigl.updating.callback import UpdateMasks as UpdateMasks
+from tf_rigl.updating.prune import prune as prune
+from tf_rigl.updating.replica_check import ReplicaCheck as ReplicaCheck
+from tf_rigl.updating.replica_check import check_replicas as check_replicas
+from tf_rigl.updating.strip import strip as strip
 from tf_rigl.version import __version__ as __version__
 
 __all__ = [

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import tf_rigl
 from tf_rigl.accounting.example import one_example
-from tf_rigl.integration.flavour import model_flavour
+from tf_rigl.backend.flavor import model_flavor
 
 
 def make_subclassed(keras):
@@ -51,7 +51,7 @@ def make_dictionary(keras):
 
 
 def example_of(model, inputs=None):
-    return one_example(model_flavour(model), model, inputs)
+    return one_example(model_flavor(model), model, inputs)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 
 from tests.bin.support import BIN
 from tests.bin.support import python
-from tests.training.runs.support import TINY
+from tests.experiments.runs.support import TINY
 
 ARGUMENTS = [
     *(f"--{name}={value}" for name, value in TINY.items()),

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tf_rigl
 from bin import tpu_smoke
 from tests.bin.support import python
-from tf_rigl.integration.masked_weight import masked_weights
+from tf_rigl.masking.masked_weight import masked_weights
 
 PROGRAM = pathlib.Path(tpu_smoke.__file__)
 

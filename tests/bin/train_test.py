@@ -17,9 +17,9 @@ from bin import train_rnn
 from tests.bin.support import BIN
 from tests.bin.support import ROOT
 from tests.bin.support import python
-from tests.training.runs.support import assert_same_checkpoint
-from tests.training.runs.support import parse
-from tf_rigl.training.runs import flags as run_flags
+from tests.experiments.runs.support import assert_same_checkpoint
+from tests.experiments.runs.support import parse
+from tf_rigl.experiments.runs import flags as run_flags
 
 PROGRAMS = (
     train_cifar,

@@ -44,7 +44,7 @@ def test_is_the_oracle_s(shape, jit_compile):
 
 
 def test_each_position_counts():
-    """A mask, each of its neighbours by one moved connection, no two equal."""
+    """A mask, each of its neighbors by one moved connection, no two equal."""
     mask = np.zeros((13, 11), bool)
     mask[3, 4] = True
     found = {hash_of(mask)}
@@ -53,7 +53,7 @@ def test_each_position_counts():
         moved[3, 4] = False
         moved[position] = True
         found.add(hash_of(moved))
-    # The original is among its neighbours.
+    # The original is among its neighbors.
     assert len(found) == mask.size
 
 

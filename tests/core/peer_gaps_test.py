@@ -1,6 +1,6 @@
 """What other libraries show of masks and no other test of ours does.
 
-`tests/peer_behaviours.py` lists all such behaviours, each with its tests.
+`tests/peer_behaviors.py` lists all such behaviors, each with its tests.
 """
 
 import math

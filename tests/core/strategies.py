@@ -55,18 +55,18 @@ def landmarks(dtype):
 
 @functools.cache
 def patterns(dtype, finite):
-    """Bit patterns of floats: landmarks, their neighbours and any others."""
+    """Bit patterns of floats: landmarks, their neighbors and any others."""
     exponent, fraction = FORMATS[dtype]
     sign = 1 << (exponent + fraction)
     end = landmarks(dtype)["infinity"] - 1 if finite else sign - 1
     marks = [bits for bits in landmarks(dtype).values() if bits <= end]
-    neighbours = [
+    neighbors = [
         bits + step
         for bits in marks
         for step in (-1, 0, 1)
         if 0 <= bits + step <= end
     ]
-    magnitudes = st.sampled_from(neighbours) | st.integers(0, end)
+    magnitudes = st.sampled_from(neighbors) | st.integers(0, end)
     return st.lists(
         magnitudes | magnitudes.map(lambda bits: bits | sign),
         min_size=1,

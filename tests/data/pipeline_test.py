@@ -131,9 +131,9 @@ def test_endless_epochs_follow_each_other(make):
     assert support.same(resumed.take(6), epochs[2])
 
 
-@pytest.mark.parametrize("flavour", ["keras", "tf_keras"])
-def test_endless_epochs_resume_in_fit(flavour):
-    keras = importlib.import_module(flavour)
+@pytest.mark.parametrize("flavor", ["keras", "tf_keras"])
+def test_endless_epochs_resume_in_fit(flavor):
+    keras = importlib.import_module(flavor)
 
     def fit(first_epoch, epochs):
         """The numbers that a layer saw, epoch by epoch."""

@@ -4,7 +4,7 @@ import pytest
 from tests.data import support
 from tf_rigl.data import synthetic
 from tf_rigl.data.batching import Batching
-from tf_rigl.data.data_splits import DataInfo
+from tf_rigl.data.datasets import DataInfo
 
 SMALL = DataInfo(20, 10, 5, (4, 4, 3))
 

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 import tf_rigl
-from tests.integration import support
-from tests.integration.methods_table import ROWS
-from tests.integration.methods_table import SPARSITY
+from tests import support
+from tests.updating.methods_table import ROWS
+from tests.updating.methods_table import SPARSITY
 
 # What TensorFlow moves or adds up between devices and processes.
 BETWEEN_DEVICES = re.compile(
@@ -66,8 +66,8 @@ def test_rigl_sums_what_dense_training_does(keras, two_replicas, optimizer):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
 def test_every_method_sums_what_dense_training_does(two_replicas, name):
-    flavours = ("keras", "tf_keras")
-    keras = importlib.import_module(flavours[list(ROWS).index(name) % 2])
+    flavors = ("keras", "tf_keras")
+    keras = importlib.import_module(flavors[list(ROWS).index(name) % 2])
     arguments = (keras, two_replicas, OPTIMIZERS["sgd"])
     dense = count_in_train_step(*arguments)
     sparse = count_in_train_step(*arguments, ROWS[name])

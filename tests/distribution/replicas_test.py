@@ -13,7 +13,7 @@ from tests.distribution import launch
 
 REFERENCE = "one_device:keras3:1"
 # By number of replicas: processors are made for the first. Two replicas are
-# in all tests of `tests/integration` that have `two_replicas`.
+# in all tests of `tests/updating` that have `two_replicas`.
 QUICK = ("mirrored:keras3:4", REFERENCE)
 FULL = (
     "mirrored:keras3:4",

@@ -21,13 +21,13 @@ from absl import app
 from absl import flags
 
 import tf_rigl
-from tests.integration import support
-from tf_rigl.integration import agreement
-from tf_rigl.integration import platform_limits
-from tf_rigl.integration.masked_weight import masked_weights
-from tf_rigl.training import cluster
-from tf_rigl.training import flavours
-from tf_rigl.training import strategies
+from tests import support
+from tf_rigl.backend import platform_limits
+from tf_rigl.experiments import cluster
+from tf_rigl.experiments import keras_modules
+from tf_rigl.experiments import strategies
+from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.updating import replica_check
 
 INPUTS, UNITS, OUTPUTS = 20, (64,), 10
 EXAMPLES, BATCH = 256, 32
@@ -163,7 +163,7 @@ def results(strategy, model):
 
 def disagreement(strategy, model, is_last_worker):
     """What `check_replicas` says of a mask that differs on one replica."""
-    check = agreement.ReplicaCheck(model)
+    check = replica_check.ReplicaCheck(model)
     check.check()
     weight = masked_weights(model)[-1]
     copy = strategy.experimental_local_results(weight.mask)[-1]
@@ -199,11 +199,11 @@ def main(arguments):
     settings = flags.FLAGS
     train = custom_loop if settings.custom_loop else fit
     for run in arguments[1:]:
-        name, flavour, replicas = run.split(":")
+        name, flavor, replicas = run.split(":")
         if cluster.is_server(name):
             cluster.serve()
-        strategy = make_strategy(name, flavour, int(replicas))
-        keras = importlib.import_module(flavours.MODULES[flavour])
+        strategy = make_strategy(name, flavor, int(replicas))
+        keras = importlib.import_module(keras_modules.MODULES[flavor])
         model = train(
             keras,
             strategy,

@@ -5,7 +5,7 @@ from tests.export import support
 
 @pytest.fixture
 def keras3():
-    """Keras 3, for what does not depend on the flavour."""
+    """Keras 3, for what does not depend on the flavor."""
     return _clean_keras()
 
 

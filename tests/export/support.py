@@ -4,9 +4,9 @@ import numpy as np
 import tensorflow as tf
 
 import tf_rigl
-from tests.integration import zoo
-from tf_rigl.integration.flavour import flavour_of
-from tf_rigl.integration.masked_weight import masked_weights
+from tests import zoo
+from tf_rigl.backend.flavor import flavor_of
+from tf_rigl.masking.masked_weight import masked_weights
 
 
 def sparse_model(keras, name="sequential", sparsity=0.8):
@@ -18,11 +18,11 @@ def sparse_model(keras, name="sequential", sparsity=0.8):
 
 def randomize(model, seed=0):
     """Gives all floating weights random values, zeros where masked."""
-    flavour = flavour_of(model)
+    flavor = flavor_of(model)
     random = np.random.default_rng(seed)
     masks = {id(one.raw): one.mask.numpy() for one in masked_weights(model)}
     for variable in model.variables:
-        raw = flavour.raw(variable)
+        raw = flavor.raw(variable)
         if not raw.dtype.is_floating:
             continue
         # Variances are positive.
@@ -38,7 +38,7 @@ def batch(name="sequential", examples=4, seed=0):
 
 
 def infer(model, inputs):
-    """The outputs of a model, computed as an artefact does.
+    """The outputs of a model, computed as an artifact does.
 
     In a graph for batches of any size: with the size known, TensorFlow may
     choose other kernels.

@@ -62,7 +62,7 @@ def run(
     """Trains both for `STEPS` steps.
 
     Args:
-        keras: the flavour.
+        keras: the flavor.
         algorithm: the library's method.
         oracle: an `Oracle` of the same method.
         conserves: called with the library's masks after each step and the

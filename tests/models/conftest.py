@@ -4,10 +4,10 @@ import importlib
 
 import pytest
 
-FLAVOURS = ("keras", "tf_keras")
+FLAVORS = ("keras", "tf_keras")
 
 
-@pytest.fixture(params=FLAVOURS)
+@pytest.fixture(params=FLAVORS)
 def keras(request: pytest.FixtureRequest):
     """Each Keras in turn; its global state may stay, which saves time."""
     module = importlib.import_module(request.param)

@@ -7,12 +7,12 @@ from tf_rigl.models import mlp
 
 
 @pytest.fixture(params=[keras, tf_keras], ids=["keras3", "keras2"])
-def flavour(request):
+def flavor(request):
     return request.param
 
 
-def test_shapes_and_names(flavour):
-    model = mlp.lenet_300_100(flavour)
+def test_shapes_and_names(flavor):
+    model = mlp.lenet_300_100(flavor)
     names = [layer.name for layer in model.layers]
     assert names[1:] == ["flatten", "fc1", "fc2", "logits"]
     kernels = [w.shape for w in model.weights if len(w.shape) == 2]
@@ -24,17 +24,17 @@ def test_shapes_and_names(flavour):
     assert model.count_params() == 266_610
 
 
-def test_output_is_unbounded_logits(flavour):
-    model = mlp.lenet_300_100(flavour)
+def test_output_is_unbounded_logits(flavor):
+    model = mlp.lenet_300_100(flavor)
     images = 100 * np.ones((3, 28, 28), np.float32)
     logits = np.asarray(model(images))
     assert logits.shape == (3, 10)
     assert (logits < 0).any()
 
 
-def test_other_shapes(flavour):
+def test_other_shapes(flavor):
     model = mlp.lenet_300_100(
-        flavour, input_shape=(32, 32, 3), classes=7, hidden_units=(5,), name="a"
+        flavor, input_shape=(32, 32, 3), classes=7, hidden_units=(5,), name="a"
     )
     assert model.name == "a"
     assert [layer.name for layer in model.layers[1:]] == [
@@ -45,8 +45,8 @@ def test_other_shapes(flavour):
     assert model.count_params() == 3072 * 5 + 5 + 5 * 7 + 7
 
 
-def test_model_is_of_the_keras_passed_in(flavour):
-    assert isinstance(mlp.lenet_300_100(flavour), flavour.Model)
+def test_model_is_of_the_keras_passed_in(flavor):
+    assert isinstance(mlp.lenet_300_100(flavor), flavor.Model)
 
 
 def test_bad_width():
@@ -60,8 +60,8 @@ def test_bad_width():
     ("width", "units"),
     [(1.0, (300, 100)), (0.5, (150, 50)), (0.02, (6, 10)), (0.001, (1, 10))],
 )
-def test_width(flavour, width, units):
-    model = mlp.lenet_300_100(flavour, width=width)
+def test_width(flavor, width, units):
+    model = mlp.lenet_300_100(flavor, width=width)
     actual = tuple(model.get_layer(name).units for name in ("fc1", "fc2"))
     assert actual == units
 

@@ -97,7 +97,7 @@ def test_v2_dense(keras3):
 
 
 @pytest.mark.parametrize(
-    ("flavour", "version"),
+    ("flavor", "version"),
     [
         ("keras", "mobilenet_v1"),
         ("tf_keras", "mobilenet_v1"),
@@ -105,8 +105,8 @@ def test_v2_dense(keras3):
         pytest.param("tf_keras", "mobilenet_v2", marks=pytest.mark.slow),
     ],
 )
-def test_forms_differ_in_padding_only(flavour, version):
-    keras = importlib.import_module(flavour)
+def test_forms_differ_in_padding_only(flavor, version):
+    keras = importlib.import_module(flavor)
     build = getattr(mobilenet, version)
     options = {"input_shape": (32, 32, 3), "classes": 5, "width": 0.25}
     published = build(keras, **options)

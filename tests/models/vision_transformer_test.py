@@ -14,8 +14,8 @@ from tf_rigl.models import vision_transformer
 READER = """
 import importlib, sys
 import numpy as np
-flavour, path, images, logits = sys.argv[1:]
-keras = importlib.import_module(flavour)
+flavor, path, images, logits = sys.argv[1:]
+keras = importlib.import_module(flavor)
 model = keras.models.load_model(path)
 found = np.asarray(model(np.load(images)))
 np.testing.assert_allclose(found, np.load(logits), rtol=1e-5, atol=1e-6)
@@ -36,10 +36,10 @@ def random_images(seed=0):
 
 
 @pytest.mark.parametrize(
-    "flavour", [keras3, pytest.param(tf_keras, marks=pytest.mark.slow)]
+    "flavor", [keras3, pytest.param(tf_keras, marks=pytest.mark.slow)]
 )
-def test_vit_s_16_is_the_published_one(flavour):
-    model = vision_transformer.vision_transformer(flavour)
+def test_vit_s_16_is_the_published_one(flavor):
+    model = vision_transformer.vision_transformer(flavor)
     assert model.count_params() == 22_050_664
     profile = tf_rigl.profile(model)
     assert profile.macs == 4_598_882_304

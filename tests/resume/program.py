@@ -18,9 +18,9 @@ from absl import app
 from absl import flags
 
 import tf_rigl
+from tf_rigl.checkpointing.training_state import TrainingState
 from tf_rigl.data import mnist
-from tf_rigl.integration.training_state import TrainingState
-from tf_rigl.training import flavours
+from tf_rigl.experiments import keras_modules
 
 _KERAS = flags.DEFINE_enum("keras", "keras3", ["keras3", "keras2"], "")
 _LOOP = flags.DEFINE_enum("loop", "fit", ["fit", "custom"], "")
@@ -141,7 +141,7 @@ def report(step):
 def main(arguments):
     del arguments
     tf.config.experimental.enable_op_determinism()
-    keras = flavours.load_keras(_KERAS.value)
+    keras = keras_modules.load_keras(_KERAS.value)
     if _KERAS.value == "keras2":
         keras.backend.experimental.enable_tf_random_generator()
     model = make_model(keras)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_rigl.integration.flavour import Flavour
-from tf_rigl.integration.model_call import call_arguments
-from tf_rigl.integration.model_call import is_shape
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.model_call import call_arguments
+from tf_rigl.backend.model_call import is_shape
 
 Shape = tuple[int | None, ...]
 
@@ -25,11 +25,11 @@ class Example(NamedTuple):
     batch: int
 
 
-def one_example(flavour: Flavour, model: Any, inputs: Any = None) -> Example:
+def one_example(flavor: Flavor, model: Any, inputs: Any = None) -> Example:
     """Specifies a call of a model on one example.
 
     Args:
-        flavour: the model's.
+        flavor: the model's.
         model: a model, built or not.
         inputs: what the model is called on, with the batch dimension, whose
             size does not matter: arrays, tensors, specifications or shapes,
@@ -41,7 +41,7 @@ def one_example(flavour: Flavour, model: Any, inputs: Any = None) -> Example:
         TypeError: where `inputs` is none of these.
         ValueError: where it is None and the model has never seen an input.
     """
-    remembered = flavour.remembered_inputs(model)
+    remembered = flavor.remembered_inputs(model)
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
     if inputs is not None:

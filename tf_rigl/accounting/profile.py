@@ -4,22 +4,22 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from tf_rigl.accounting.call_recorder import record_calls
 from tf_rigl.accounting.calls import Call
 from tf_rigl.accounting.example import Example
 from tf_rigl.accounting.example import one_example
+from tf_rigl.accounting.mac_counter import Tally
 from tf_rigl.accounting.model_profile import ModelProfile
 from tf_rigl.accounting.model_profile import Uncounted
 from tf_rigl.accounting.model_profile import WeightProfile
-from tf_rigl.accounting.recorder import record_calls
-from tf_rigl.accounting.tally import Tally
 from tf_rigl.accounting.trace import trace
-from tf_rigl.integration import tree
-from tf_rigl.integration.deferred import complete
-from tf_rigl.integration.flavour import Flavour
-from tf_rigl.integration.flavour import model_flavour
-from tf_rigl.integration.flavour import plain_class
-from tf_rigl.integration.masked_weight import masked_weights
-from tf_rigl.integration.weight_names import named_weights
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.backend.flavor import plain_class
+from tf_rigl.masking import tree
+from tf_rigl.masking.deferred import complete
+from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.masking.weight_names import named_weights
 
 
 def profile(model: Any, inputs: Any = None) -> ModelProfile:
@@ -76,35 +76,35 @@ def profile(model: Any, inputs: Any = None) -> ModelProfile:
     Reference for the other convention: google-research/rigl,
     `sparse_utils.get_stats`.
     """
-    flavour = model_flavour(model)
-    example = one_example(flavour, model, inputs)
-    calls = _record(flavour, model, example, given=inputs is not None)
-    tally = Tally(flavour, _layers(flavour, model), calls)
-    rows = _rows(flavour, model, tally, example.batch)
+    flavor = model_flavor(model)
+    example = one_example(flavor, model, inputs)
+    calls = _record(flavor, model, example, given=inputs is not None)
+    tally = Tally(flavor, _layers(flavor, model), calls)
+    rows = _rows(flavor, model, tally, example.batch)
     return ModelProfile(
-        model.name, tuple(rows), tuple(_uncounted(flavour, model, tally))
+        model.name, tuple(rows), tuple(_uncounted(flavor, model, tally))
     )
 
 
 def _record(
-    flavour: Flavour, model: Any, example: Example, given: bool
+    flavor: Flavor, model: Any, example: Example, given: bool
 ) -> list[Call]:
     """Builds what is not built yet and calls the model symbolically.
 
     Args:
-        flavour: the model's.
+        flavor: the model's.
         model: the model.
         example: what it is called on.
         given: whether the user gave the example.
     """
     try:
-        layers = _layers(flavour, model)
+        layers = _layers(flavor, model)
         if not all(layer.built for layer in layers):
             trace(model, layers, example)
         # Masks a model that has waited for its weights; layers must not
         # change their classes while they are watched.
         complete(model)
-        return record_calls(model, _layers(flavour, model), example)
+        return record_calls(model, _layers(flavor, model), example)
     except Exception as error:
         if given:
             raise
@@ -117,12 +117,12 @@ def _record(
         ) from error
 
 
-def _layers(flavour: Flavour, model: Any) -> list[Any]:
-    return [node.layer for node in tree.walk(flavour, model)]
+def _layers(flavor: Flavor, model: Any) -> list[Any]:
+    return [node.layer for node in tree.walk(flavor, model)]
 
 
 def _rows(
-    flavour: Flavour,
+    flavor: Flavor,
     model: Any,
     tally: Tally,
     batch: int,
@@ -130,9 +130,9 @@ def _rows(
     """A row for each weight, once, and for each layer's products."""
     masked = {id(one.variable): one for one in masked_weights(model)}
     seen: set[int] = set()
-    for node in tree.walk(flavour, model):
+    for node in tree.walk(flavor, model):
         layer_class = plain_class(node.layer).__name__
-        for name, variable, _ in named_weights(flavour, node.layer):
+        for name, variable, _ in named_weights(flavor, node.layer):
             if id(variable) in seen:
                 continue
             seen.add(id(variable))
@@ -171,10 +171,8 @@ def _products_row(
     )
 
 
-def _uncounted(
-    flavour: Flavour, model: Any, tally: Tally
-) -> Iterator[Uncounted]:
-    for node in tree.walk(flavour, model):
+def _uncounted(flavor: Flavor, model: Any, tally: Tally) -> Iterator[Uncounted]:
+    for node in tree.walk(flavor, model):
         for reason in tally.problems[id(node.layer)]:
             yield Uncounted(
                 "/".join(node.path) or model.name,

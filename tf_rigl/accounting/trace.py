@@ -9,8 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.accounting.example import Example
-from tf_rigl.integration.model_call import inference_keywords
-from tf_rigl.integration.model_call import notes_kept
+from tf_rigl.backend.model_call import inference_keywords
+from tf_rigl.backend.model_call import notes_kept
 
 
 def trace(

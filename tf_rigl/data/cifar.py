@@ -16,10 +16,10 @@ import tensorflow as tf
 
 from tf_rigl.data import images
 from tf_rigl.data import pipeline
-from tf_rigl.data import prepared
+from tf_rigl.data import tfds_reader
 from tf_rigl.data.batching import Batching
-from tf_rigl.data.data_splits import DataInfo
-from tf_rigl.data.data_splits import DataSplits
+from tf_rigl.data.datasets import DataInfo
+from tf_rigl.data.datasets import DataSplits
 
 NAMES = ("cifar10", "cifar100")
 NORMALIZATIONS = ("image", "channel")
@@ -45,8 +45,8 @@ def describe(
         ValueError: If `name` is unknown.
     """
     _check("name", name, NAMES)
-    builder = prepared.open_builder(name, data_dir, download)
-    return prepared.describe(builder, _TRAIN, _EVALUATION)
+    builder = tfds_reader.open_builder(name, data_dir, download)
+    return tfds_reader.describe(builder, _TRAIN, _EVALUATION)
 
 
 def splits(
@@ -86,11 +86,11 @@ def splits(
     """
     _check("name", name, NAMES)
     _check("normalization", normalization, NORMALIZATIONS)
-    builder = prepared.open_builder(name, data_dir, download)
-    info = prepared.describe(builder, _TRAIN, _EVALUATION)
+    builder = tfds_reader.open_builder(name, data_dir, download)
+    info = tfds_reader.describe(builder, _TRAIN, _EVALUATION)
     batching.local_batches(info.train_examples)  # fails before it reads
-    train_images, train_labels = prepared.read_arrays(builder, _TRAIN)
-    test_images, test_labels = prepared.read_arrays(builder, _EVALUATION)
+    train_images, train_labels = tfds_reader.read_arrays(builder, _TRAIN)
+    test_images, test_labels = tfds_reader.read_arrays(builder, _EVALUATION)
     normalize = _normalizer(normalization, train_images)
 
     def order(key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -15,10 +15,10 @@ import tensorflow as tf
 
 from tf_rigl.data import images
 from tf_rigl.data import pipeline
-from tf_rigl.data import prepared
+from tf_rigl.data import tfds_reader
 from tf_rigl.data.batching import Batching
-from tf_rigl.data.data_splits import DataInfo
-from tf_rigl.data.data_splits import DataSplits
+from tf_rigl.data.datasets import DataInfo
+from tf_rigl.data.datasets import DataSplits
 
 NAME = "imagenet2012"
 MEAN = (0.485, 0.456, 0.406)  # of red, green and blue
@@ -96,7 +96,7 @@ def splits(
         )
     builder = _open(data_dir, download)
     info = _describe(builder, image_size)
-    parse = prepared.image_parser(builder)
+    parse = tfds_reader.image_parser(builder)
 
     def parse_train(
         record: tf.Tensor, seed: tf.Tensor
@@ -111,14 +111,14 @@ def splits(
 
     return DataSplits(
         pipeline.train_from_records(
-            prepared.reader(builder, TRAIN, batching),
+            tfds_reader.reader(builder, TRAIN, batching),
             parse_train,
             info.train_examples,
             batching,
             cache=cache,
         ),
         pipeline.evaluation_from_records(
-            prepared.reader(builder, EVALUATION, batching)(None),
+            tfds_reader.reader(builder, EVALUATION, batching)(None),
             parse_evaluation,
             batching,
             cache=cache,
@@ -145,10 +145,10 @@ def augment(jpeg: tf.Tensor, image_size: int, seed: tf.Tensor) -> tf.Tensor:
 
 
 def _open(data_dir: str | None, download: bool) -> Any:
-    return prepared.open_builder(NAME, data_dir, download, _REMEDY)
+    return tfds_reader.open_builder(NAME, data_dir, download, _REMEDY)
 
 
 def _describe(builder: Any, image_size: int) -> DataInfo:
     # The images differ in size.
-    info = prepared.describe(builder, TRAIN, EVALUATION)
+    info = tfds_reader.describe(builder, TRAIN, EVALUATION)
     return info._replace(example_shape=(image_size, image_size, 3))

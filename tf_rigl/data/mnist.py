@@ -24,10 +24,10 @@ import numpy as np
 import tensorflow as tf
 
 from tf_rigl.data import pipeline as pipelines
-from tf_rigl.data import prepared
+from tf_rigl.data import tfds_reader
 from tf_rigl.data.batching import Batching
-from tf_rigl.data.data_splits import DataInfo
-from tf_rigl.data.data_splits import DataSplits
+from tf_rigl.data.datasets import DataInfo
+from tf_rigl.data.datasets import DataSplits
 
 IMAGE_SHAPE = (28, 28)
 CLASSES = 10
@@ -109,7 +109,7 @@ def describe(
             (*IMAGE_SHAPE, 1),
         )
     builder = _open(source, data_dir, download)
-    return prepared.describe(builder, _TRAIN, _TEST)
+    return tfds_reader.describe(builder, _TRAIN, _TEST)
 
 
 def splits(
@@ -185,11 +185,11 @@ def _open(source: str, data_dir: str | None, download: bool) -> Any:
             f"Received: source={source!r}. Use `small` for the embedded subset."
         )
     remedy = _MNIST_REMEDY if source == "tfds" else None
-    return prepared.open_builder(
+    return tfds_reader.open_builder(
         _TFDS_NAMES[source], data_dir, download, remedy
     )
 
 
 def _read_split(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray]:
-    images, labels = prepared.read_arrays(builder, split)
+    images, labels = tfds_reader.read_arrays(builder, split)
     return images.numpy()[..., 0], labels.numpy().astype(np.uint8)

@@ -12,8 +12,8 @@ model.fit(splits.train, epochs=1)
 import tensorflow as tf
 
 from tf_rigl.data.batching import Batching
-from tf_rigl.data.data_splits import DataInfo
-from tf_rigl.data.data_splits import DataSplits
+from tf_rigl.data.datasets import DataInfo
+from tf_rigl.data.datasets import DataSplits
 
 # Of the data sets that are imitated. Characters are integers, all other
 # examples are images of floats.

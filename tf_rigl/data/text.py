@@ -25,8 +25,8 @@ import tensorflow as tf
 
 from tf_rigl.data import pipeline
 from tf_rigl.data.batching import Batching
-from tf_rigl.data.data_splits import DataInfo
-from tf_rigl.data.data_splits import DataSplits
+from tf_rigl.data.datasets import DataInfo
+from tf_rigl.data.datasets import DataSplits
 
 UNKNOWN = 0  # the number of all characters outside the vocabulary
 PARTS = ("train", "valid", "test")

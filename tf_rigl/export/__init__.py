@@ -1,1 +1,1 @@
-"""Artefacts that load without this library."""
+"""Artifacts that load without this library."""

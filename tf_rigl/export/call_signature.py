@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_rigl.integration.flavour import Flavour
-from tf_rigl.integration.model_call import call_arguments
-from tf_rigl.integration.model_call import is_shape
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.model_call import call_arguments
+from tf_rigl.backend.model_call import is_shape
 
 
 class CallSignature(NamedTuple):
@@ -20,11 +20,11 @@ class CallSignature(NamedTuple):
     keywords: dict[str, Any]
 
 
-def call_signature(flavour: Flavour, model: Any, inputs: Any) -> CallSignature:
+def call_signature(flavor: Flavor, model: Any, inputs: Any) -> CallSignature:
     """Specifies the call of a model on a batch of any size.
 
     Args:
-        flavour: the model's.
+        flavor: the model's.
         model: a model.
         inputs: what the model is called on: arrays, tensors, specifications
             or shapes, in the structure that the model takes, or in a
@@ -43,7 +43,7 @@ def call_signature(flavour: Flavour, model: Any, inputs: Any) -> CallSignature:
             _specify(arguments, open_batch=True),
             _specify(keywords, open_batch=True),
         )
-    remembered = flavour.remembered_inputs(model)
+    remembered = flavor.remembered_inputs(model)
     if remembered is None:
         raise ValueError(
             "A model that was never called must be exported with `inputs`. "

@@ -10,7 +10,7 @@ from tf_rigl.export.model_weights import ModelWeight
 
 
 class Captures(NamedTuple):
-    """What the functions of an artefact capture, together.
+    """What the functions of an artifact capture, together.
 
     Each is listed once, under the identity of the tensor that is captured.
     """
@@ -81,7 +81,7 @@ def _table(handle: Any, known: dict[int, Any], inner: Any) -> Any:
     owner = getattr(handle, "_parent_trackable", lambda: None)()
     if owner is None:
         raise ValueError(
-            "A function of an artefact may use variables, lookup tables and "
+            "A function of an artifact may use variables, lookup tables and "
             f"constants. Received: one that uses the resource {inner.name!r} "
             "of unknown origin. Keep its object as an attribute of the model."
         )

@@ -1,4 +1,4 @@
-"""The functions of an artefact, traced while the model is as it is."""
+"""The functions of an artifact, traced while the model is as it is."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.model_call import inference_keywords
+from tf_rigl.backend.model_call import notes_kept
 from tf_rigl.export.call_signature import CallSignature
 from tf_rigl.export.call_signature import call_signature
-from tf_rigl.integration import tree
-from tf_rigl.integration.flavour import Flavour
-from tf_rigl.integration.model_call import inference_keywords
-from tf_rigl.integration.model_call import notes_kept
+from tf_rigl.masking import tree
 
 # The signature of a model's call, and what loaded objects call it.
 DEFAULT_SIGNATURE = "serving_default"
@@ -19,7 +19,7 @@ DEFAULT_ENDPOINT = "serve"
 
 
 class Endpoint(NamedTuple):
-    """A function of an artefact."""
+    """A function of an artifact."""
 
     signature: str  # its name among the signatures
     attribute: str  # its name on the loaded object
@@ -28,7 +28,7 @@ class Endpoint(NamedTuple):
 
 
 def trace_endpoints(
-    flavour: Flavour,
+    flavor: Flavor,
     model: Any,
     inputs: Any,
     signatures: Mapping[str, Any] | None,
@@ -36,7 +36,7 @@ def trace_endpoints(
     """Traces the model's call and the user's signatures.
 
     Args:
-        flavour: the model's.
+        flavor: the model's.
         model: a model, whose inference is traced.
         inputs: what it is called on; see `call_signature`.
         signatures: further functions by name, each a `tf.function` with an
@@ -50,8 +50,8 @@ def trace_endpoints(
     given = dict(signatures or {})
     found = []
     if DEFAULT_SIGNATURE not in given:
-        call = call_signature(flavour, model, inputs)
-        function = trace_model(flavour, model, call)
+        call = call_signature(flavor, model, inputs)
+        function = trace_model(flavor, model, call)
         found.append(
             Endpoint(DEFAULT_SIGNATURE, DEFAULT_ENDPOINT, function, call)
         )
@@ -67,11 +67,11 @@ def trace_endpoints(
     return found
 
 
-def trace_model(flavour: Flavour, model: Any, call: CallSignature) -> Any:
+def trace_model(flavor: Flavor, model: Any, call: CallSignature) -> Any:
     """Traces the inference of a model.
 
     Args:
-        flavour: the model's.
+        flavor: the model's.
         model: a model.
         call: what it is called on.
 
@@ -84,8 +84,8 @@ def trace_model(flavour: Flavour, model: Any, call: CallSignature) -> Any:
         return model(*arguments, **{**keywords, **training})
 
     # Keras 2 converts a user's `if` on tensors, Keras 3 does not.
-    traced = tf.function(infer, autograph=flavour.name == "keras2")
-    layers = [node.layer for node in tree.walk(flavour, model)]
+    traced = tf.function(infer, autograph=flavor.name == "keras2")
+    layers = [node.layer for node in tree.walk(flavor, model)]
     with notes_kept(layers):
         concrete = traced.get_concrete_function(
             *call.arguments, **call.keywords

@@ -5,13 +5,13 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_rigl.backend.flavor import Flavor
 from tf_rigl.core.kernel_layout import KernelLayout
-from tf_rigl.integration import tree
-from tf_rigl.integration.flavour import Flavour
-from tf_rigl.integration.kernel_layouts import kernel_layout
-from tf_rigl.integration.masked_weight import MaskedWeight
-from tf_rigl.integration.masked_weight import masked_weights
-from tf_rigl.integration.weight_names import named_weights
+from tf_rigl.masking import tree
+from tf_rigl.masking.kernel_layouts import kernel_layout
+from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.masking.weight_names import named_weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,11 +37,11 @@ class ModelWeight:
         return axis if whole else last
 
 
-def model_weights(flavour: Flavour, model: Any) -> list[ModelWeight]:
+def model_weights(flavor: Flavor, model: Any) -> list[ModelWeight]:
     """All weights of a model, each once, in the order of its layers.
 
     Args:
-        flavour: the model's.
+        flavor: the model's.
         model: a model, sparse or not, built.
 
     Raises:
@@ -49,16 +49,16 @@ def model_weights(flavour: Flavour, model: Any) -> list[ModelWeight]:
     """
     records = {id(one.variable): one for one in masked_weights(model)}
     found: dict[int, ModelWeight] = {}
-    for node in tree.walk(flavour, model):
-        for name, variable, may_be_sparse in named_weights(flavour, node.layer):
-            if id(variable) in found or not flavour.has_value(variable):
+    for node in tree.walk(flavor, model):
+        for name, variable, may_be_sparse in named_weights(flavor, node.layer):
+            if id(variable) in found or not flavor.has_value(variable):
                 continue
             record = records.get(id(variable))
             path = "/".join((*node.path, name))
             found[id(variable)] = ModelWeight(
                 path=path if record is None else record.path,
                 variable=variable,
-                raw=flavour.raw(variable),
+                raw=flavor.raw(variable),
                 record=record,
                 layout=(
                     kernel_layout(node.layer, variable)

@@ -1,6 +1,6 @@
 """The distances from one kept element to the next.
 
-A gap is the number of elements between two neighbours. Its lowest `width`
+A gap is the number of elements between two neighbors. Its lowest `width`
 bits are stored as they are; what is above them, the escapes, is stored in
 unary: that many zeros and a one. This is the code of Rice. Random masks of 80
 to 99 % sparsity take 0.4 to 2.3 % more than the entropy of their positions,

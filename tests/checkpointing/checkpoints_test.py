@@ -1,0 +1,395 @@
+"""`Checkpoints`: what is saved, what is restored, and every fault."""
+
+import os
+import pathlib
+import resource
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_rigl
+from tests import support
+from tf_rigl.checkpointing.training_state import TrainingState
+
+ROOT = pathlib.Path(__file__).parents[2]
+STEPS_PER_EPOCH = 8
+ALGORITHMS = {
+    "rigl": (tf_rigl.RigL(update_interval=3), {}),
+    "snfs": (tf_rigl.SNFS(update_interval=3), {}),
+    "ste": (tf_rigl.STE(update_interval=3), {"start": "dense"}),
+}
+
+
+def make_model(keras, units=(24,), dropout=0.3, **arguments):
+    """A compiled model whose training draws random numbers."""
+    if keras.__name__ == "tf_keras":
+        keras.backend.experimental.enable_tf_random_generator()
+    model = keras.Sequential(
+        [
+            keras.Input((20,)),
+            keras.layers.Dense(units[0], activation="relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(dropout, seed=1),
+            keras.layers.Dense(10),
+        ]
+    )
+    random = np.random.default_rng(0)
+    model.set_weights(
+        [
+            # Variances must be positive.
+            abs(random.normal(size=w.shape, scale=0.2)).astype(w.dtype)
+            for w in model.get_weights()
+        ]
+    )
+    model = tf_rigl.sparsify(model, 0.8, **arguments)
+    model.compile(keras.optimizers.Adam(0.01), support.crossentropy(keras))
+    return model
+
+
+def data():
+    """Endless batches."""
+    examples = support.make_data((20,), 256)
+    data = tf.data.Dataset.from_tensor_slices(examples)
+    return data.shuffle(256, seed=1).repeat().batch(32)
+
+
+def fit(model, checkpoints, epochs=3, algorithm=None, callbacks=()):
+    """Trains on from the newest checkpoint."""
+    step = checkpoints.step if checkpoints else 0
+    algorithm = algorithm or ALGORITHMS["rigl"][0]
+    return model.fit(
+        data().skip(step),
+        steps_per_epoch=STEPS_PER_EPOCH,
+        epochs=epochs,
+        initial_epoch=step // STEPS_PER_EPOCH,
+        shuffle=False,
+        verbose=0,
+        callbacks=[
+            tf_rigl.UpdateMasks(algorithm),
+            *([checkpoints] if checkpoints else []),
+            *callbacks,
+        ],
+    )
+
+
+class Interrupted(Exception):
+    """The process would be gone."""
+
+
+def interrupt(keras, batches):
+    """A callback that ends training after so many batches."""
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if int(self.model.optimizer.iterations.numpy()) == batches:
+                raise Interrupted
+
+    return Interrupt()
+
+
+def values(model):
+    return TrainingState.of(model, model.optimizer).values()
+
+
+def assert_equal(one, other):
+    for first, second in zip(values(one), values(other), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_resumed_is_uninterrupted(keras, tmp_path, name):
+    """Interrupted in the first epoch and in the middle of the second."""
+    algorithm, arguments = ALGORITHMS[name]
+    whole = make_model(keras, **arguments)
+    fit(whole, None, algorithm=algorithm)
+    for batches, saved in ((6, 5), (14, 10)):
+        model = make_model(keras, **arguments)
+        with pytest.raises(Interrupted):
+            fit(
+                model,
+                tf_rigl.Checkpoints(tmp_path, save_every=5),
+                algorithm=algorithm,
+                callbacks=[interrupt(keras, batches)],
+            )
+        assert tf_rigl.Checkpoints(tmp_path).step == saved
+    model = make_model(keras, **arguments)
+    fit(model, tf_rigl.Checkpoints(tmp_path, save_every=5), 3, algorithm)
+    assert_equal(model, whole)
+
+
+def test_by_epochs(keras, tmp_path):
+    """Nothing is left to train in the end."""
+    whole = make_model(keras)
+    fit(whole, None)
+    with pytest.raises(Interrupted):
+        fit(
+            make_model(keras),
+            tf_rigl.Checkpoints(tmp_path),
+            callbacks=[interrupt(keras, 12)],
+        )
+    checkpoints = tf_rigl.Checkpoints(tmp_path)
+    assert checkpoints.steps == [8]
+    model = make_model(keras)
+    fit(model, checkpoints)
+    assert checkpoints.steps == [16, 24]
+    assert_equal(model, whole)
+    again = make_model(keras)
+    assert fit(again, tf_rigl.Checkpoints(tmp_path)).history == {}
+    assert_equal(again, whole)
+
+
+def test_custom_loop(keras, tmp_path):
+    """Also of a loss scale, whose variables hide."""
+    checkpoints = tf_rigl.Checkpoints(tmp_path, keep=1)
+    scaled = (
+        keras.mixed_precision.LossScaleOptimizer
+        if keras.__name__ == "tf_keras"
+        else keras.optimizers.LossScaleOptimizer
+    )
+
+    def make():
+        model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
+        optimizer = scaled(keras.optimizers.SGD(0.1, momentum=0.9))
+        tf_rigl.attach(
+            optimizer, model, tf_rigl.RigL(stop_step=9, update_interval=2)
+        )
+        return model, optimizer
+
+    model, optimizer = make()
+    assert checkpoints.restore(model, optimizer) == 0
+    step = tf.function(support.make_step(keras, model, optimizer))
+    for number, batch in enumerate(support.batches(128), start=1):
+        step(*batch)
+        checkpoints.save(model, number, optimizer)
+    assert checkpoints.steps == [4]
+    other, its_optimizer = make()
+    assert checkpoints.restore(other, its_optimizer) == 4
+    names = TrainingState.of(model, optimizer).names
+    assert any("scale" in name for name in names), names
+    for one, two in zip(
+        tf_rigl.training_variables(model, optimizer),
+        tf_rigl.training_variables(other, its_optimizer),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one.numpy(), two.numpy())
+
+
+@pytest.mark.parametrize(
+    ("save_freq", "interrupted", "saved"), [("epoch", 11, 8), (5, 6, 5)]
+)
+def test_kerass_own_checkpoints(keras, tmp_path, save_freq, interrupted, saved):
+    """`BackupAndRestore` restores masks, counters, slots and the schedule.
+
+    Where a batch is not the last of its epoch, Keras 3 begins the epoch anew.
+    """
+    whole = make_model(keras, dropout=0.0)
+    at = {}
+
+    class Remember(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if int(self.model.optimizer.iterations.numpy()) == saved:
+                at.update(enumerate(values(self.model)))
+
+    fit(whole, None, callbacks=[Remember()])
+
+    def backup():
+        return keras.callbacks.BackupAndRestore(
+            tmp_path / "backup", save_freq=save_freq
+        )
+
+    with pytest.raises(Interrupted):
+        fit(
+            make_model(keras, dropout=0.0),
+            None,
+            callbacks=[backup(), interrupt(keras, interrupted)],
+        )
+    model = make_model(keras, dropout=0.0)
+    restored = {}
+
+    class Look(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            restored.update(enumerate(values(self.model)))
+
+    algorithm = ALGORITHMS["rigl"][0]
+    model.fit(
+        data().skip(saved),
+        steps_per_epoch=STEPS_PER_EPOCH,
+        epochs=3,
+        shuffle=False,
+        verbose=0,
+        callbacks=[tf_rigl.UpdateMasks(algorithm), backup(), Look()],
+    )
+    for index, value in restored.items():
+        np.testing.assert_array_equal(value, at[index])
+    if save_freq == "epoch" or keras.__name__ == "tf_keras":
+        assert_equal(model, whole)
+
+
+@pytest.fixture
+def written(keras, tmp_path):
+    """A model with two checkpoints, and their directory."""
+    checkpoints = tf_rigl.Checkpoints(tmp_path)
+    model = make_model(keras)
+    checkpoints.save(model, 1)
+    checkpoints.save(model, 2)
+    return model, checkpoints, tmp_path / "step-000000000002.npz"
+
+
+def test_truncated_at_every_kilobyte(written):
+    """The file and the one before it are named; nothing is changed."""
+    model, checkpoints, path = written
+    whole = path.read_bytes()
+    before = values(model)
+    assert len(whole) > 8 * 1024
+    for size in range(0, len(whole), 1024):
+        path.write_bytes(whole[:size])
+        with pytest.raises(ValueError, match=r"step-000000000002.*step=1\)"):
+            checkpoints.restore(model)
+    for one, other in zip(before, values(model), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert checkpoints.restore(model, step=1) == 1
+    path.write_bytes(whole)
+    assert checkpoints.restore(model) == 2
+
+
+def test_flipped_bits(written):
+    """Told, or of no consequence."""
+    model, checkpoints, path = written
+    whole = path.read_bytes()
+    expected = values(model)
+    random = np.random.default_rng(0)
+    told = 0
+    for _ in range(150):
+        changed = bytearray(whole)
+        changed[random.integers(len(whole))] ^= 1 << random.integers(8)
+        path.write_bytes(changed)
+        try:
+            checkpoints.restore(model)
+        except ValueError as error:
+            assert str(path) in str(error)
+            told += 1
+        for one, other in zip(expected, values(model), strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert told > 100
+
+
+def test_of_another_model_optimizer_or_nothing_at_all(keras, written):
+    model, checkpoints, path = written
+    with pytest.raises(ValueError, match=r"same model.*step-000000000002"):
+        checkpoints.restore(make_model(keras, units=(25,)))
+    model.compile(keras.optimizers.SGD(), "mse")
+    with pytest.raises(ValueError, match="variables and not"):
+        checkpoints.restore(model)
+    np.savez(path, description=np.zeros(3))
+    with pytest.raises(ValueError, match="is no whole checkpoint"):
+        checkpoints.restore(model)
+    with pytest.raises(ValueError, match=r"one of \[1, 2\].*step=7"):
+        checkpoints.restore(model, step=7)
+
+
+@pytest.mark.parametrize("on_failure", ["continue", "stop"])
+def test_a_full_disk(keras, tmp_path, on_failure):
+    """A limit of the size of files stands for the disk: writes fail."""
+    checkpoints = tf_rigl.Checkpoints(tmp_path, on_failure=on_failure)
+    model = make_model(keras)
+    checkpoints.save(model, 1)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        if on_failure == "stop":
+            with pytest.raises(OSError, match="last whole one is step 1"):
+                checkpoints.save(model, 2)
+        else:
+            with pytest.warns(UserWarning, match="Training goes on"):
+                checkpoints.save(model, 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert os.listdir(tmp_path) == ["step-000000000001.npz"]
+    assert checkpoints.restore(model) == 1
+    checkpoints.save(model, 2)
+    assert checkpoints.steps == [1, 2]
+
+
+def test_a_directory_that_cannot_be_one(keras, tmp_path):
+    """Told before training; later, as with a full disk."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="`directory` must be a directory"):
+        fit(make_model(keras), tf_rigl.Checkpoints(tmp_path / "file"))
+    checkpoints = tf_rigl.Checkpoints(tmp_path / "gone")
+    model = make_model(keras)
+
+    class Remove(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                (tmp_path / "gone" / "step-000000000008.npz").unlink()
+                (tmp_path / "gone").rmdir()
+                (tmp_path / "gone").write_text("")
+
+    with pytest.warns(UserWarning, match="could not be written"):
+        fit(model, checkpoints, callbacks=[Remove()])
+    assert int(model.optimizer.iterations.numpy()) == 3 * STEPS_PER_EPOCH
+
+
+def test_drafts_of_killed_processes_go(written):
+    model, checkpoints, path = written
+    draft = path.with_name(".draft-1-step-000000000003.npz")
+    draft.write_text("half")
+    checkpoints.save(model, 3)
+    assert not draft.exists()
+
+
+def test_termination_saves_and_exits(keras, tmp_path):
+    """Afterwards the signal does what it did before."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    class Terminate(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    checkpoints = tf_rigl.Checkpoints(tmp_path, save_every=100)
+    with pytest.raises(SystemExit) as ended:
+        fit(make_model(keras), checkpoints, callbacks=[Terminate()])
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert checkpoints.steps == [4]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"save_every": 0}, "Received: save_every=0"),
+        ({"save_every": "batch"}, "Received: save_every='batch'"),
+        ({"keep": 0}, "Received: keep=0"),
+        ({"on_failure": "ignore"}, "Received: on_failure='ignore'"),
+    ],
+)
+def test_arguments_are_checked(tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        tf_rigl.Checkpoints(tmp_path, **arguments)
+
+
+def test_a_model_without_weights_has_no_state(keras):
+    model = keras.Sequential([keras.layers.Dense(3)])
+    with pytest.raises(ValueError, match="not built"):
+        tf_rigl.training_variables(model, keras.optimizers.SGD())
+
+
+def test_kills():
+    """The short version of `python -m tests.resume.harness`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.resume.harness", "--kills=2", "--short"],
+        cwd=ROOT,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 kills survived" in done.stdout

@@ -1,0 +1,102 @@
+import importlib
+
+import numpy as np
+import pytest
+
+import tf_rigl
+from tf_rigl.experiments import exporting
+from tf_rigl.experiments import model_files
+from tf_rigl.experiments.exporting import Settings
+from tf_rigl.models import mlp
+
+
+def make_model(package="keras"):
+    keras = importlib.import_module(package)
+    return tf_rigl.sparsify(mlp.lenet_300_100(keras, (8, 8)), 0.95)
+
+
+@pytest.mark.parametrize("package", ["keras", "tf_keras"])
+@pytest.mark.parametrize("shrink", [False, True])
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [("saved_model", "m"), ("litert", "m.tflite"), ("keras", "m.keras")],
+)
+def test_the_file_matches_the_model(package, shrink, form, name, tmp_path):
+    exported = exporting.export(
+        make_model(package),
+        tmp_path / name,
+        Settings(form, shrink=shrink),
+    )
+    assert exported.matches
+    assert exported.verdict == "matches"
+    assert "logits" in exported.table
+    assert ("units" in exported.table) is shrink
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+
+
+def test_rounded_values_are_measured(tmp_path):
+    exported = exporting.export(
+        make_model(), tmp_path / "m", Settings(values="int8")
+    )
+    assert 1e-4 < exported.difference.relative < 0.1
+    assert exported.verdict == "a rounded"
+    settings = Settings(values="int8", tolerance=1e-4, overwrite=True)
+    exported = exporting.export(make_model(), tmp_path / "m", settings)
+    assert exported.verdict == "DIFFERS FROM"
+
+
+def test_full_int8_on_given_inputs(tmp_path):
+    batch = np.random.default_rng(0).random((16, 8, 8), np.float32)
+    exported = exporting.export(
+        make_model(),
+        tmp_path / "m.tflite",
+        Settings("litert", quantization="full_int8"),
+        inputs=batch,
+        representative_data=batch,
+    )
+    assert exported.difference.relative < 0.1
+
+
+def test_wrong_settings(tmp_path):
+    with pytest.raises(ValueError, match="format='onnx'"):
+        Settings("onnx")
+    with pytest.raises(ValueError, match=r"must end with \.keras"):
+        exporting.export(make_model(), tmp_path / "m", Settings("keras"))
+    path = tmp_path / "m.keras"
+    path.write_text("mine")
+    with pytest.raises(ValueError, match="lest something be lost"):
+        exporting.export(make_model(), path, Settings("keras"))
+    assert path.read_text() == "mine"
+    with pytest.raises(ValueError, match="representative data"):
+        exporting.export(
+            make_model(),
+            tmp_path / "m",
+            Settings(),
+            representative_data=np.zeros(3),
+        )
+
+
+@pytest.mark.parametrize("package", ["keras", "tf_keras"])
+def test_weights_of_checkpoints(package, tmp_path):
+    """A file's architecture with the weights and masks of another run."""
+    model = make_model(package)
+    model.compile("sgd", "mse")
+    model.save(tmp_path / "m.keras")
+    trained = tf_rigl.sparsify(
+        mlp.lenet_300_100(importlib.import_module(package), (8, 8)),
+        0.95,
+        seed=1,
+    )
+    trained.compile("sgd", "mse")
+    tf_rigl.Checkpoints(tmp_path / "run").save(trained, step=7)
+    tf_rigl.export_saved_model(trained, tmp_path / "packed")
+    trained.save_weights(tmp_path / "m.weights.h5")
+    for name in ("run", "packed", "m.weights.h5"):
+        loaded = model_files.load_model(tmp_path / "m.keras")
+        model_files.load_weights(loaded, tmp_path / name)
+        for path, mask in tf_rigl.masks(trained).items():
+            np.testing.assert_array_equal(tf_rigl.masks(loaded)[path], mask)
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "missing.h5"):
+        with pytest.raises(ValueError, match="Received: path="):
+            model_files.load_weights(loaded, tmp_path / name)

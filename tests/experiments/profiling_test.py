@@ -1,0 +1,90 @@
+import importlib
+import pathlib
+
+import pytest
+from matplotlib import image
+
+from tests.bin.support import BIN
+from tests.bin.support import python
+from tf_rigl.experiments import profile_picture
+from tf_rigl.experiments import profiling
+
+
+def costs(package="keras", **settings):
+    keras = importlib.import_module(package)
+    return profiling.profile_network(keras, profiling.Settings(**settings))
+
+
+def test_dense_is_dense():
+    dense = costs(model="lenet_5")
+    assert dense.profile.sparsity == 0
+    assert dense.published.flops == dense.published.dense_flops
+    assert dense.training_share == pytest.approx(1)
+
+
+def test_both_flavors_cost_the_same():
+    settings = {"model": "wrn_22_2", "sparsity": 0.9}
+    first, second = costs(**settings), costs("tf_keras", **settings)
+    assert first.published == second.published
+    assert 0 < first.training_share < 0.3
+
+
+def test_published_wide_resnet():
+    """ML Reproducibility report on RigL: 0.35 × with ERK at 80 %."""
+    found = costs(model="wrn_22_2", sparsity=0.8)
+    share = found.published.flops / found.published.dense_flops
+    assert share == pytest.approx(0.35, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("settings", "mflops"),
+    [
+        ({}, 1141.544),
+        ({"sparsity": 0.9}, 334.134),
+        (
+            {
+                "sparsity": 0.9,
+                "distribution": "uniform",
+                "dense_layers": ("conv",),
+            },
+            168.614,
+        ),
+    ],
+    ids=["dense", "erk", "uniform"],
+)
+def test_published_mobilenet(settings, mflops):
+    found = costs(model="mobilenet_v1", budget="reference", **settings)
+    assert found.published.flops / 1e6 == pytest.approx(mflops, rel=2e-4)
+    assert found.published.dense_flops / 1e6 == pytest.approx(
+        1141.544, abs=5e-4
+    )
+
+
+def test_layers_that_stay_dense():
+    settings = {"distribution": "uniform", "dense_layers": ("conv1",)}
+    found = costs(model="lenet_5", sparsity=0.5, **settings)
+    by_path = {row.path: row for row in found.profile.rows}
+    assert by_path["conv1/kernel"].sparsity == 0
+    with pytest.raises(ValueError, match=r"Received: nothing\. It has"):
+        costs(model="lenet_5", sparsity=0.5, dense_layers=("nothing",))
+
+
+def test_picture(tmp_path):
+    path = pathlib.Path(tmp_path / "picture.png")
+    found = costs(model="lenet_5", sparsity=0.5)
+    profile_picture.draw_profile(path, found.profile)
+    assert image.imread(path).std() > 0.01
+
+
+@pytest.mark.slow
+def test_program(tmp_path):
+    done = python(
+        BIN / "profile_model.py",
+        "--model=lenet_5",
+        "--sparsity=0.9",
+        "--plot=picture.png",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "As published tables count" in done.stdout
+    assert (tmp_path / "picture.png").exists()

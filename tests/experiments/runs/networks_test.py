@@ -1,0 +1,76 @@
+import pytest
+
+from tests.experiments.runs.support import tiny
+from tf_rigl.data.datasets import DataInfo
+from tf_rigl.experiments import methods
+from tf_rigl.experiments.runs import networks
+from tf_rigl.experiments.runs.plan import make_plan
+
+GRADUAL = ("pruning", "pruning_global", "random_pruning")
+# 32,000 steps, in which the RigL paper's ResNet-50 is pruned from 10,000 to
+# 25,000 every 1,000.
+RESNET_50 = {
+    "steps_per_epoch": 320,
+    "epochs": 100,
+    "update_interval": 1000,
+    "start_fraction": 0.3125,
+    "stop_fraction": 0.78125,
+}
+INFO = DataInfo(1_281_167, 50_000, 1000, (224, 224, 3))
+
+
+def prepared(**changes):
+    settings = tiny(**{**RESNET_50, **changes})
+    return settings, make_plan(settings, INFO)
+
+
+@pytest.mark.parametrize("method", GRADUAL)
+def test_pruning_begins_and_ends_in_time(method):
+    schedule = networks.make_algorithm(*prepared(method=method)).schedule
+    times = [
+        schedule.time_of_update(update)
+        for update in range(schedule.num_updates)
+    ]
+    assert times == list(range(10_000, 25_001, 1000))
+
+
+@pytest.mark.parametrize("method", sorted({*methods.METHODS} - {*GRADUAL}))
+def test_others_begin_with_the_first_step(method):
+    late, early = (
+        networks.make_algorithm(*prepared(method=method, start_fraction=start))
+        for start in (0.3125, 0.0)
+    )
+    assert late == early
+
+
+def test_the_ablation_threshold_is_srigls():
+    assert networks.make_algorithm(
+        *prepared(method="srigl", ablation_threshold=0.5)
+    ).ablation_threshold == pytest.approx(0.5)
+    assert networks.make_algorithm(
+        *prepared(method="rigl", ablation_threshold=0.5)
+    ) == networks.make_algorithm(*prepared(method="rigl"))
+
+
+@pytest.mark.parametrize(
+    ("start", "dense_steps", "updates"), [(0.3125, 10_000, 15), (0.0, 0, 25)]
+)
+def test_training_flops_are_those_of_the_schedule(start, dense_steps, updates):
+    settings, plan = prepared(method="pruning", start_fraction=start)
+    found = networks.training_flops(settings, plan, 0.0, 1.0) / 3
+    # What the cubic schedule leaves, for 1,000 steps each; the step of an
+    # update still computes with what was there before.
+    left = sum((update / updates) ** 3 for update in range(1, updates + 1))
+    expected = (dense_steps + 1000 * left + 1) / 32_000
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("inference", "published"), [(0.2241, 0.56), (0.1272, 0.51)]
+)
+def test_training_flops_are_the_published(inference, published):
+    # Of ResNet-50 at 80 and 90 %, uniform: the table of the paper's Figure 2,
+    # for which a 33rd thousand of steps is counted.
+    settings, plan = prepared(method="pruning")
+    found = networks.training_flops(settings, plan, inference, 1.0) / 3
+    assert found == pytest.approx(published, abs=0.015)

@@ -1,0 +1,304 @@
+"""What the training programs do, in this process."""
+
+import importlib.util
+import json
+import math
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_rigl
+from tests.experiments.runs.support import QUIET
+from tests.experiments.runs.support import Interrupting
+from tests.experiments.runs.support import assert_same_checkpoint
+from tests.experiments.runs.support import run_program
+from tf_rigl.data import registry
+from tf_rigl.data.batching import Batching
+from tf_rigl.experiments import model_files
+from tf_rigl.experiments.runs import evaluation
+from tf_rigl.experiments.runs import networks
+from tf_rigl.experiments.runs import tasks
+from tf_rigl.experiments.runs.recording import read_metrics
+
+METHODS = ("small_dense", "grasp_by_weight")
+TEXT = {
+    "model": "character_lstm",
+    "data": "text",
+    "width": 0.05,
+    "sequence_length": 16,
+    "batch_size": 8,
+    "epochs": 2,
+    "steps_per_epoch": 4,
+    "sparsity": 0.5,
+    "optimizer": "adam",
+    "learning_rate": 0.01,
+    "update_interval": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("text")
+    rng = np.random.default_rng(0)
+    for part, length in (("train", 4_000), ("valid", 500), ("test", 500)):
+        words = rng.choice(["alpha ", "beta ", "gamma\n"], length)
+        (folder / f"{part}.txt").write_text("".join(words))
+    return folder
+
+
+@pytest.fixture(scope="module", params=["keras3", "keras2"])
+def finished(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    code, output = run_program(
+        f"--keras={request.param}",
+        "--precision=mixed_bfloat16" if request.param == "keras2" else "",
+        "--evaluation_steps=0",
+        f"--output_dir={folder}",
+    )
+    assert code == 0, output
+    return folder, output
+
+
+def read_results(folder):
+    return json.loads((folder / "results.json").read_text("utf-8"))
+
+
+def test_says_what_it_did(finished):
+    folder, output = finished
+    assert "lenet_300_100 on mnist_small" in output
+    assert "RigL 90 %" in output
+    assert "epoch 3/3" in output
+    assert "left" in output
+    assert "loaded back, matches the trained model" in output
+    assert f"all files in {folder}" in output
+
+
+def test_leaves_what_it_should(finished):
+    folder, _ = finished
+    assert len(read_metrics(folder / "metrics.jsonl")) == 3
+    assert len((folder / "masks.jsonl").read_text().splitlines()) == 3
+    events = list((folder / "tensorboard").rglob("events.*"))
+    assert {path.parent.name for path in events} >= {"train", "validation"}
+    results = read_results(folder)
+    assert results["files"]["matches"]
+    assert results["steps"] == 12
+    assert results["measures"]["accuracy"] > 0.1
+    connections = sum(results["connections"].values())
+    model = model_files.load_model(folder / "model.keras")
+    masks = tf_rigl.masks(model)
+    assert connections == sum(int(mask.sum()) for mask in masks.values())
+    size = sum(mask.size for mask in masks.values())
+    assert connections == round(0.1 * size)
+
+
+@pytest.mark.parametrize("what", [".", "model.keras", "saved_model"])
+def test_evaluates_alike_in_every_format(finished, what):
+    folder, _ = finished
+    settings = evaluation.stored_settings(folder)
+    splits = evaluation.load_data(settings)
+    evaluated = evaluation.evaluate(
+        evaluation.load_predict(folder / what),
+        splits.evaluation,
+        tasks.make_task(settings, splits.info),
+    )
+    assert evaluated.examples == 2_000
+    assert evaluated.measures == pytest.approx(
+        read_results(folder)["measures"], abs=2e-4
+    )
+
+
+def test_evaluates_litert(finished, tmp_path):
+    folder, _ = finished
+    if evaluation.stored_settings(folder).keras == "keras2":
+        pytest.skip("half precision is not for LiteRT")
+    model = model_files.load_model(folder / "model.keras")
+    tf_rigl.export_litert(model, tmp_path / "model.tflite")
+    settings = evaluation.stored_settings(folder)
+    splits = evaluation.load_data(settings)
+    evaluated = evaluation.evaluate(
+        evaluation.load_predict(tmp_path / "model.tflite"),
+        splits.evaluation,
+        tasks.make_task(settings, splits.info),
+    )
+    assert evaluated.measures == pytest.approx(
+        read_results(folder)["measures"], abs=2e-4
+    )
+
+
+def test_text_in_bits_per_character(text, tmp_path):
+    code, output = run_program(
+        f"--data_dir={text}", f"--output_dir={tmp_path}", *QUIET, defaults=TEXT
+    )
+    assert code == 0
+    assert "bits per character" in output
+    measures = read_results(tmp_path)["measures"]
+    bits = measures["cross_entropy"] / math.log(2)
+    assert measures["bits_per_character"] == pytest.approx(bits)
+    # Fewer than those of characters drawn at random.
+    assert bits < math.log2(13)
+    # From the checkpoint: no model was written.
+    settings = evaluation.stored_settings(tmp_path)
+    splits = evaluation.load_data(settings)
+    evaluated = evaluation.evaluate(
+        evaluation.load_predict(tmp_path),
+        splits.evaluation,
+        tasks.make_task(settings, splits.info),
+    )
+    assert evaluated.measures == pytest.approx(measures, rel=1e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_methods(method, tmp_path):
+    code, output = run_program(
+        f"--method={method}",
+        "--epochs=1",
+        f"--output_dir={tmp_path}",
+        *QUIET,
+        terminal=True,
+    )
+    assert code == 0
+    assert "━" in output  # the live bar
+    results = read_results(tmp_path)
+    profile = results["profile"]
+    sparse = method not in ("dense", "small_dense")
+    assert bool(results["connections"]) == sparse
+    assert (profile["flops"] < profile["dense_flops"]) == sparse
+
+
+def test_dense_is_compared_and_reported(tmp_path):
+    together = tmp_path / "together"
+    arguments = [f"--output_dir={together}", "--compare_dense", "--report"]
+    code, output = run_program(*arguments)
+    assert code == 0, output
+    assert "compared" in output
+    assert output.count("loaded back, matches the trained model") == 2
+    dense, sparse = map(read_results, (together / "dense", together))
+    assert dense["label"] == "Dense"
+    assert sparse["label"] == "RigL 90 %"
+    for record in (dense, sparse):
+        page = pathlib.Path(record["folder"], "report.html").read_text("utf-8")
+        assert record["label"] in page
+    # The other network has no influence.
+    code, _ = run_program(f"--output_dir={tmp_path / 'alone'}", *QUIET)
+    assert code == 0
+    assert_same_checkpoint(together, tmp_path / "alone")
+    # Nothing is left to do.
+    before = written(together)
+    code, again = run_program(*arguments)
+    assert code == 0
+    assert output.endswith(again)
+    assert written(together) == before
+
+
+def test_goes_on_with_what_is_missing_of_a_comparison(tmp_path):
+    """A sparse run that was stopped, beside a dense one that had ended."""
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    arguments = ["--compare_dense", *QUIET]
+    assert run_program(*arguments, f"--output_dir={whole}")[0] == 0
+    log = Interrupting("RigL 90 %  epoch 2/3", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_program(*arguments, f"--output_dir={stopped}", file=log)
+    assert (stopped / "dense" / "results.json").exists()
+    assert not (stopped / "results.json").exists()
+    assert run_program(*arguments, f"--output_dir={stopped}")[0] == 0
+    assert_same_checkpoint(whole, stopped)
+
+
+def test_without_tensorboard(tmp_path, monkeypatch, capsys):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: (
+            None if name == "tensorboard" else find(name, *rest)
+        ),
+    )
+    arguments = ["--epochs=1", "--noexport", f"--output_dir={tmp_path / 'run'}"]
+    assert run_program(*arguments, "--tensorboard")[0] == 1
+    assert "tf_rigl[tensorboard]" in capsys.readouterr().err
+    assert run_program(*arguments)[0] == 0
+    assert not (tmp_path / "run" / "tensorboard").exists()
+
+
+def stop():
+    raise KeyboardInterrupt
+
+
+def written(folder):
+    """When each checkpoint was written."""
+    return {
+        path: path.stat().st_mtime_ns for path in folder.rglob("step-*.npz")
+    }
+
+
+def test_a_model_that_is_served_differently_is_a_failure(tmp_path):
+    code, _ = run_program("--epochs=1", f"--output_dir={tmp_path}")
+    assert code == 0
+    record = read_results(tmp_path)
+    record["files"].update(matches=False, largest_difference=0.5)
+    (tmp_path / "results.json").write_text(json.dumps(record), "utf-8")
+    code, output = run_program("--epochs=1", f"--output_dir={tmp_path}")
+    assert code == 1
+    assert "DIFFERS FROM the trained model" in output
+
+
+def test_dry_run_writes_nothing(tmp_path):
+    code, output = run_program(
+        "--dry_run", "--compare_dense", f"--output_dir={tmp_path / 'run'}"
+    )
+    assert code == 0
+    assert "Dense" in output
+    assert "RigL 90 %" in output
+    assert "3 epochs of 4 steps, 12 in all" in output
+    assert "10,000 examples for training" in output
+    assert "FLOPs" in output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data=text"], "`data` must be images"),
+        (["--batch_size=20000"], "`batch_size` must not exceed"),
+        (["--data=cifar10", "--data_dir=/nowhere"], "cifar10"),
+        (["--dense_layers=fc9"], "`dense_layers` must name layers"),
+        (["--schedule=step"], "needs `decay_epochs`"),
+        (["--devices=2"], "`devices` is the number of replicas"),
+        (["--method=dense", "--compare_dense"], "needs another method"),
+    ],
+)
+def test_errors_come_before_any_work(arguments, message, tmp_path, capsys):
+    folder = tmp_path / "run"
+    code, _ = run_program(*arguments, f"--output_dir={folder}")
+    assert code == 1
+    error = capsys.readouterr().err
+    assert error.startswith("Error: ")
+    assert message in error
+    assert not (folder / "configuration.json").exists()
+
+
+def test_label_smoothing_gives_the_same_measures(keras):
+    splits = registry.splits("mnist_small", Batching(100))
+    settings_task = tasks.Task(tasks.IMAGES, 10, (28, 28, 1))
+    smooth = settings_task._replace(label_smoothing=0.1)
+    model = networks.by_name.builder("lenet_300_100")(keras, width=0.1)
+    scores = []
+    for task in (settings_task, smooth):
+        model.compile(
+            "sgd",
+            loss=tasks.make_loss(keras, task),
+            metrics=tasks.make_metrics(keras, task),
+        )
+        batches = tasks.encode(splits.evaluation, task)
+        scores.append(model.evaluate(batches, verbose=0, return_dict=True))
+    assert tasks.measures(settings_task, scores[0]) == pytest.approx(
+        tasks.measures(smooth, scores[1]), rel=1e-5
+    )
+    logits = model.predict(splits.evaluation, verbose=0)
+    labels = np.concatenate([y.numpy() for _, y in splits.evaluation])
+    log_p = tf.nn.log_softmax(logits).numpy()
+    targets = 0.9 * np.eye(10)[labels] + 0.01
+    expected = -(targets * log_p).sum(axis=1).mean()
+    assert scores[1]["loss"] == pytest.approx(expected, rel=1e-5)

@@ -1,0 +1,123 @@
+"""Runs that are stopped at any moment end as if they had not been."""
+
+import json
+import os
+import shutil
+import signal
+
+import pytest
+
+from tests.experiments.runs.support import QUIET
+from tests.experiments.runs.support import Interrupting
+from tests.experiments.runs.support import assert_same_checkpoint
+from tests.experiments.runs.support import run_program
+from tf_rigl.experiments.runs.recording import read_metrics
+
+
+class Stopped(Exception):
+    """Ends a run from outside, like the loss of its terminal."""
+
+
+def stop():
+    raise Stopped
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.fixture(scope="module", params=["keras3", "keras2"])
+def whole(request, tmp_path_factory):
+    """The flags of a run, and the folder of one that nothing has stopped."""
+    flags = (
+        f"--keras={request.param}",
+        "--weight_decay=1e-3",
+        "--label_smoothing=0.1",
+        "--method=set",
+    )
+    folder = tmp_path_factory.mktemp(request.param)
+    assert run_program(*flags, f"--output_dir={folder}", *QUIET)[0] == 0
+    return flags, folder
+
+
+def epochs_of(folder):
+    lines = read_metrics(folder / "metrics.jsonl")
+    return [
+        {name: one for name, one in line.items() if name != "seconds"}
+        for line in lines
+    ]
+
+
+def test_stopped_twice(whole, tmp_path):
+    flags, uninterrupted = whole
+    # Checkpoints within epochs, of which the whole run has none.
+    again = [*flags, "--checkpoint_every=3", f"--output_dir={tmp_path}", *QUIET]
+    # Within an epoch: what is left of it is trained first.
+    with pytest.raises(SystemExit) as ended:
+        run_program(*again, file=Interrupting("epoch 1/3", terminate))
+    assert ended.value.code == 128 + signal.SIGTERM
+    newest = max((tmp_path / "checkpoints").glob("*.npz"))
+    assert newest.name == "step-000000000005.npz"
+    # Where the line of an epoch is written, and its last checkpoint is not.
+    with pytest.raises(Stopped):
+        run_program(*again, file=Interrupting("epoch 3/3", stop))
+    assert len(epochs_of(tmp_path)) == 3
+    code, output = run_program(*again)
+    assert code == 0
+    assert "epoch 2/3" not in output
+    assert "epoch 3/3" in output
+    assert_same_checkpoint(uninterrupted, tmp_path)
+    lines = epochs_of(tmp_path)
+    assert [line["epoch"] for line in lines] == [0, 1, 2]
+    assert [line["steps"] for line in lines] == [4, 3, 1]
+    expected = epochs_of(uninterrupted)
+    assert lines[0] == expected[0]
+    for name in ("val_loss", "val_accuracy"):
+        assert lines[2][name] == expected[2][name]
+
+
+def test_a_finished_run_is_only_reported(whole):
+    flags, folder = whole
+    files = {
+        path: path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    code, output = run_program(*flags, f"--output_dir={folder}", *QUIET)
+    assert code == 0
+    assert "accuracy" in output
+    assert "epoch" not in output
+    assert files == {path: path.stat().st_mtime_ns for path in files}
+
+
+def test_results_after_the_last_checkpoint(whole, tmp_path):
+    flags, folder = whole
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    results = tmp_path / "results.json"
+    before = json.loads(results.read_text())
+    results.unlink()
+    code, output = run_program(*flags, f"--output_dir={tmp_path}", *QUIET)
+    assert code == 0
+    assert "epoch" not in output
+    after = json.loads(results.read_text())
+    assert {**after, "folder": str(folder)} == before
+
+
+def test_contradictions_are_errors(whole, capsys):
+    flags, folder = whole
+    code, _ = run_program(
+        *flags, "--sparsity=0.8", f"--output_dir={folder}", *QUIET
+    )
+    assert code == 1
+    assert "--sparsity=0.8 (it has 0.9)" in capsys.readouterr().err
+
+
+def test_a_damaged_checkpoint_is_an_error(whole, tmp_path, capsys):
+    flags, folder = whole
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "results.json").unlink()
+    newest = max((tmp_path / "checkpoints").glob("*.npz"))
+    newest.write_bytes(newest.read_bytes()[:-1000])
+    code, _ = run_program(*flags, f"--output_dir={tmp_path}", *QUIET)
+    assert code == 1
+    assert "A checkpoint must be whole" in capsys.readouterr().err

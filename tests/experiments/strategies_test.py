@@ -1,0 +1,110 @@
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from tests.experiments.cluster_test import SERVERS
+from tests.experiments.cluster_test import WORKERS
+from tests.experiments.cluster_test import configure
+from tf_rigl.experiments import strategies
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def test_one_device():
+    strategy = strategies.make_strategy("one_device", "keras3")
+    assert strategy is tf.distribute.get_strategy()
+
+
+@pytest.mark.skipif(
+    bool(tf.config.list_physical_devices("GPU")), reason="has accelerators"
+)
+def test_mirrored_on_processors():
+    """Two that the tests have made already; others come too late."""
+    strategy = strategies.make_strategy("mirrored", "keras3", devices=2)
+    assert isinstance(strategy, tf.distribute.MirroredStrategy)
+    assert strategy.num_replicas_in_sync == 2
+    assert strategies.make_strategy("mirrored").num_replicas_in_sync == 2
+    with pytest.raises(ValueError, match="devices=3 when it has already"):
+        strategies.make_strategy("mirrored", devices=3)
+
+
+def test_without_a_tpu():
+    with pytest.raises(ValueError, match=r"tpu=''.*TPU Name.* 'one_device'"):
+        strategies.make_strategy("tpu")
+
+
+def test_new_processors_and_a_tpu_that_is_not_there():
+    """In a process of its own, where TensorFlow has not run yet."""
+    code = (
+        "from tf_rigl.experiments import strategies\n"
+        "mirrored = strategies.make_strategy('mirrored', devices=3)\n"
+        "print(mirrored.num_replicas_in_sync)\n"
+        "try:\n"
+        "    strategies.make_strategy('tpu', tpu='local')\n"
+        "except ValueError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+            "CUDA_VISIBLE_DEVICES": "",
+        },
+    )
+    assert done.stdout.startswith("3\n"), done.stderr
+    assert "tpu='local' (TPUs not found" in done.stdout
+    assert "choose 'mirrored' or 'one_device'" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "horovod"}, "one of one_device, mirrored.*'horovod'"),
+        ({"name": "one_device", "devices": 2}, "devices=2"),
+        ({"name": "mirrored", "devices": 0}, "at least 1"),
+        ({"name": "mirrored", "tpu": "local"}, "tpu='local'"),
+    ],
+)
+def test_wrong_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        strategies.make_strategy(**arguments)
+
+
+@pytest.mark.parametrize("name", ["multi_worker", "parameter_server"])
+def test_a_cluster_is_needed(monkeypatch, name):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(ValueError, match="TF_CONFIG, which is not set"):
+        strategies.make_strategy(name)
+
+
+def test_servers_do_not_train(monkeypatch):
+    configure(monkeypatch, SERVERS, "ps")
+    with pytest.raises(ValueError, match=r"'ps' in TF_CONFIG.*serve"):
+        strategies.make_strategy("parameter_server", "keras2")
+
+
+@pytest.mark.skipif(
+    bool(tf.config.list_physical_devices("GPU")), reason="has accelerators"
+)
+def test_limits_are_told_before_anything_is_made(monkeypatch):
+    with pytest.raises(ValueError, match="with 4 replicas"):
+        strategies.make_strategy(
+            "mirrored", "keras3", devices=4, steps_per_execution=2
+        )
+    with pytest.raises(ValueError, match="with 4 replicas on processors"):
+        strategies.make_strategy(
+            "mirrored", "keras2", devices=4, jit_compile=True
+        )
+    configure(monkeypatch, WORKERS)
+    with pytest.raises(ValueError, match=r"Received: 2 workers\. Use tf_keras"):
+        strategies.make_strategy("multi_worker", "keras3")
+    configure(monkeypatch, SERVERS, "chief")
+    with pytest.raises(ValueError, match="Use tf_keras"):
+        strategies.make_strategy("parameter_server", "keras3")

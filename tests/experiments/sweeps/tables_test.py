@@ -1,0 +1,60 @@
+"""The table of a sweep."""
+
+import io
+
+import pytest
+from rich import console as consoles
+
+from tests.experiments.sweeps.support import make_records
+from tf_rigl.experiments.sweeps.summary import summarize
+from tf_rigl.experiments.sweeps.tables import Heading
+from tf_rigl.experiments.sweeps.tables import markdown
+from tf_rigl.experiments.sweeps.tables import rich_table
+
+HEADING = Heading(
+    command="python bin/sweep.py",
+    network="net on data",
+    epochs=3,
+    seeds=2,
+    runs=5,
+    ended=5,
+    versions="tensorflow 2.0",
+)
+
+
+@pytest.fixture(scope="module")
+def summary():
+    return summarize(
+        make_records({"dense": [0.95, 0.97], "rigl": [0.8, 0.9], "set": [0.7]})
+    )
+
+
+def test_markdown(summary):
+    first, _, command, _, names, rule, *rows = markdown(
+        summary, HEADING
+    ).splitlines()
+    assert first.startswith("net on data, epochs: 3, seeds: 2; mean ± sample")
+    assert "highest is best" in first
+    assert "So far" not in first
+    assert command == "`python bin/sweep.py`"
+    assert names.count("|") == rule.count("|") == rows[0].count("|") == 10
+    assert rows == [
+        "| Dense | – | 96.00% ± 1.41% | 95.00% to 97.00% | 2 | 400 | 1,600 "
+        "| 1 × | 1 × |",
+        "| RigL | 90 % | 85.00% ± 7.07% | 80.00% to 90.00% | 2 | 40 | 210 "
+        "| 0.1 × | 0.11 × |",
+        "| SET | 90 % | 70.00% | 70.00% to 70.00% | 1 | 40 | 210 "
+        "| 0.1 × | 0.11 × |",
+    ]
+
+
+def test_says_what_is_missing(summary):
+    text = markdown(summary, HEADING._replace(runs=6))
+    assert "So far 5 of 6 runs." in text.splitlines()[0]
+
+
+def test_fits_a_terminal(summary):
+    file = io.StringIO()
+    console = consoles.Console(file=file, width=80)
+    console.print(rich_table(summary, HEADING))
+    assert "RigL 90 % │ 85.00% ± 7.07% │" in file.getvalue()

@@ -1,0 +1,245 @@
+import importlib
+
+import numpy as np
+import pytest
+
+import tf_rigl
+from tf_rigl.export.litert.export import export_litert
+from tf_rigl.export.litert.xnnpack import check_xnnpack
+from tf_rigl.models import mobilenet
+
+
+def build(keras, *middle, first=None, end=True):
+    """A network that fits if `middle` does."""
+    layers = keras.layers
+    images = keras.Input((64, 64, 3), name="images")
+    features = images
+    for layer in (*(first or stem(layers)), *middle):
+        features = layer(features)
+    if end:
+        features = layers.GlobalAveragePooling2D()(features)
+        features = layers.Dense(10, name="head")(features)
+    return keras.Model(images, features)
+
+
+def stem(layers):
+    return [
+        layers.ZeroPadding2D(1),
+        layers.Conv2D(8, 3, 2, activation="relu", name="first"),
+        layers.Conv2D(16, 1, activation="relu", name="second"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def layers():
+    return importlib.import_module("keras").layers
+
+
+@pytest.mark.parametrize("flavor", ["keras", "tf_keras"])
+def test_sparse_mobilenet_fits(flavor):
+    keras = importlib.import_module(flavor)
+    model = mobilenet.mobilenet_v1(
+        keras, (64, 64, 3), 10, width=0.25, sparse_inference=True
+    )
+    report = check_xnnpack(model)
+    assert report.fits
+    assert not report.sparse_enough
+    assert not report.runs_sparse
+    # 13 convolutions and the head.
+    assert sum(row.weights > 0 for row in report.rows) == 14
+    assert report.weights == sum(
+        int(np.prod(one.shape))
+        for one in model.trainable_weights
+        if tuple(one.shape[:2]) == (1, 1) or len(one.shape) == 2
+    )
+    (problem,) = report.problems
+    assert problem.endswith(
+        f"0 of {report.weights:,} are zero; more than two thirds must be. "
+        "Sparsify them further."
+    )
+
+
+def test_files(tmp_path):
+    layers = importlib.import_module("keras").layers
+    model = build(importlib.import_module("keras"), layers.Conv2D(192, 1))
+    tf_rigl.sparsify(model, 0.9)
+    report = check_xnnpack(model)
+    assert report.runs_sparse
+    assert report.problems == ()
+    for quantization in ("float32", "float16"):
+        path = tmp_path / quantization
+        export_litert(model, path, quantization)
+        of_file = check_xnnpack(path)
+        assert of_file.runs_sparse
+        assert of_file.weights == report.weights
+        assert of_file.zeros == report.zeros
+        assert [row.operation for row in of_file.rows] == [
+            row.operation for row in report.rows
+        ]
+        assert "XNNPACK runs it sparse: yes" in str(of_file)
+    export_litert(model, tmp_path / "dense", sparse=False)
+    of_file = check_xnnpack((tmp_path / "dense").read_bytes())
+    assert of_file.fits
+    assert of_file.zeros == report.zeros
+    assert not of_file.runs_sparse
+    assert "No float weight is stored sparse" in of_file.first_problem
+    export_litert(model, tmp_path / "int8", "dynamic_int8")
+    of_file = check_xnnpack(tmp_path / "int8")
+    assert not of_file.fits
+    assert "its weights are int8. Export" in of_file.first_problem
+
+
+@pytest.mark.slow
+def test_inverted_residuals_fit():
+    keras = importlib.import_module("keras")
+    model = mobilenet.mobilenet_v2(
+        keras, (64, 64, 3), 10, width=0.35, sparse_inference=True
+    )
+    assert check_xnnpack(model).fits
+
+
+@pytest.mark.slow
+def test_published_mobilenet_does_not_fit():
+    keras = importlib.import_module("keras")
+    model = keras.applications.MobileNet((64, 64, 3), 0.25, weights=None)
+    report = check_xnnpack(model)
+    broken = [row.name for row in report.rows if row.problem]
+    names = (
+        *("conv1", "conv_dw_2", "conv_dw_4", "conv_dw_6", "conv_dw_12"),
+        "conv_preds",
+    )
+    assert len(broken) == 6
+    assert all(map(str.__contains__, broken, names))
+    assert "conv1" in report.first_problem
+    assert "Put ZeroPadding2D(1) before it and use" in report.first_problem
+
+
+def test_quantized_models_are_run_dense(tmp_path):
+    model = build(importlib.import_module("keras"))
+    data = np.random.default_rng(0).normal(size=(4, 64, 64, 3))
+    tf_rigl.sparsify(model, 0.9)
+    export_litert(model, tmp_path / "model", "full_int8", data)
+    report = check_xnnpack(tmp_path / "model")
+    assert not report.fits
+    assert "Export float32" in report.first_problem
+
+
+def test_all_problems_are_found_at_once(layers):
+    keras = importlib.import_module("keras")
+    breakers = {
+        "a 3×3 convolution of 16 channels": layers.Conv2D(8, 3, padding="same"),
+        "a 1×1 convolution with strides (2, 2)": layers.Conv2D(8, 1, 2),
+        "it has groups": layers.Conv2D(8, 1, groups=2),
+        "a depthwise 7×7 convolution": layers.DepthwiseConv2D(
+            7, padding="same"
+        ),
+        "its padding is 'same'": layers.DepthwiseConv2D(3, 2, "same"),
+        "its padding is (0, 0), (0, 0)": layers.DepthwiseConv2D(3),
+        "it has a depth multiplier": layers.DepthwiseConv2D(
+            3, padding="same", depth_multiplier=2
+        ),
+        "MAX_POOL_2D has no sparse kernel": layers.MaxPooling2D(
+            1, padding="same"
+        ),
+        "PAD has no sparse kernel": layers.ZeroPadding2D(3),
+        "AVERAGE_POOL_2D has no sparse kernel": layers.AveragePooling2D(2),
+    }
+    report = check_xnnpack(build(keras, *breakers.values()))
+    broken = [row for row in report.rows if row.problem]
+    assert not report.fits
+    assert len(broken) == len(breakers)
+    for row, problem in zip(broken, breakers, strict=True):
+        assert problem in row.problem
+        assert row.fix
+        assert str(row) in report.problems
+    # What stands before is right, and what is behind too.
+    inside = [row.in_region for row in report.rows]
+    assert all(inside)
+    assert not any(row.problem for row in report.rows[:2])
+
+
+def test_what_fits(layers):
+    keras = importlib.import_module("keras")
+    report = check_xnnpack(
+        build(
+            keras,
+            layers.ZeroPadding2D(2),
+            layers.DepthwiseConv2D(5, strides=2),
+            layers.Activation("hard_swish"),
+            layers.DepthwiseConv2D(5, padding="same"),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.UpSampling2D(interpolation="bilinear"),
+        )
+    )
+    assert report.fits, report
+
+
+def test_first_convolution(layers):
+    keras = importlib.import_module("keras")
+    convolution = layers.Conv2D(8, 3, 1, padding="same")
+    report = check_xnnpack(build(keras, first=[convolution]))
+    assert "a 3×3 convolution of 3 channels with strides (1, 1)" in (
+        report.first_problem
+    )
+    report = check_xnnpack(build(keras, first=[layers.Conv2D(8, 1)]))
+    assert "the graph begins with it" in report.first_problem
+
+
+def test_end(layers):
+    keras = importlib.import_module("keras")
+    report = check_xnnpack(build(keras, end=False))
+    assert "its output leaves the graph. End in" in report.first_problem
+    pooled = [layers.GlobalAveragePooling2D(keepdims=True)]
+    assert check_xnnpack(
+        build(keras, *pooled, layers.Flatten(), end=False)
+    ).fits
+    # Seen: the sparse kernels compute other outputs, here and below.
+    report = check_xnnpack(build(keras, *pooled, end=False))
+    assert "height and width wrong as an output" in report.first_problem
+    pooled.append(layers.Conv2D(10, 1))
+    report = check_xnnpack(build(keras, *pooled, end=False))
+    assert "of the mean is computed wrongly. Use a D" in report.first_problem
+    flat = [layers.Flatten(), layers.Dense(10)]
+    report = check_xnnpack(build(keras, *flat, end=False), batch_size=1)
+    assert "RESHAPE has no sparse kernel" in report.problems[0]
+    assert sum(bool(row.problem) for row in report.rows) == 1
+
+
+def test_branches(layers):
+    keras = importlib.import_module("keras")
+    images = keras.Input((16, 16, 3))
+    features = images
+    for layer in stem(layers):
+        features = layer(features)
+    side = layers.Conv2D(16, 1)(layers.AveragePooling2D(2)(images))
+    pool = layers.GlobalAveragePooling2D()
+    within = layers.Add()([features, layers.Conv2D(16, 1)(features)])
+    assert check_xnnpack(keras.Model(images, pool(within))).fits
+    outside = keras.Model(images, pool(layers.Add()([features, side])))
+    assert "outside of the region" in check_xnnpack(outside).first_problem
+    leaving = layers.Softmax(axis=1)(features)
+    report = check_xnnpack(keras.Model(images, [pool(features), leaving]))
+    assert not report.fits
+
+
+def test_half_of_the_zeros_is_not_enough():
+    keras = importlib.import_module("keras")
+    model = build(keras)
+    for sparsity, enough in ((0.6, False), (0.7, True)):
+        tf_rigl.sparsify(model, sparsity, "uniform")
+        report = check_xnnpack(model)
+        tf_rigl.strip(model)
+        assert report.sparse_enough == enough
+        assert report.runs_sparse == enough
+        # And what tf_rigl.sparsify has thinned out is refilled.
+        for weight in model.trainable_weights:
+            weight.assign(np.ones(weight.shape))
+
+
+def test_wrong_arguments(tmp_path):
+    (tmp_path / "model").write_text("something else")
+    with pytest.raises(ValueError, match=r"begins with b'somethin'. Pass a"):
+        check_xnnpack(tmp_path / "model")
+    with pytest.raises(TypeError, match="Keras 3"):
+        check_xnnpack(3)

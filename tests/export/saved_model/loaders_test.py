@@ -1,0 +1,122 @@
+import importlib
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+from tests.export import support
+from tf_rigl.export.saved_model.export import export_saved_model
+from tf_rigl.export.saved_model.restore import load_packed_weights
+
+SCRIPT = pathlib.Path(__file__).with_name("load_everywhere.py")
+
+
+def test_any_loader_without_the_library(tmp_path):
+    """TensorFlow 2, the TF1 loader and `TFSMLayer`, in a clean process."""
+    inputs, expected = {}, {}
+    cases = [
+        ("keras", "convolutions", "bit_mask", "float32"),
+        ("keras", "sequential", "smallest", "int8"),
+        ("tf_keras", "recurrent", "gaps", "float32"),
+    ]
+    for flavor, name, compression, values in cases:
+        keras = importlib.import_module(flavor)
+        model = support.sparse_model(keras, name)
+        key = f"{flavor}-{name}"
+        path = tmp_path / key
+        export_saved_model(model, path, compression, values=values)
+        inputs[key] = support.batch(name).numpy()
+        if values != "float32":
+            load_packed_weights(model, path)
+        expected[key] = support.infer(model, inputs[key])
+    np.savez(tmp_path / "inputs.npz", **inputs)
+    np.savez(tmp_path / "expected.npz", **expected)
+    result = subprocess.run(
+        [sys.executable, str(SCRIPT), str(tmp_path), *inputs],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert len(lines) == 4 * len(cases)
+    assert all(line.endswith(" same") for line in lines), result.stdout
+
+
+def test_frozen_and_converted(model, tmp_path):
+    """What tools make of an artifact, with its variables as constants."""
+    export_saved_model(model, tmp_path / "model", "bit_mask")
+    converter = tf.lite.TFLiteConverter.from_saved_model(
+        str(tmp_path / "model")
+    )
+    interpreter = tf.lite.Interpreter(model_content=converter.convert())
+    (place,) = interpreter.get_input_details()
+    inputs = support.batch(examples=1)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(place["index"], inputs)
+    interpreter.invoke()
+    (place,) = interpreter.get_output_details()
+    np.testing.assert_allclose(
+        interpreter.get_tensor(place["index"]),
+        support.infer(model, inputs),
+        rtol=1e-5,
+    )
+
+
+def test_compiled_by_xla(model, tmp_path):
+    export_saved_model(model, tmp_path / "model", "bit_mask")
+    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    inputs = support.batch()
+    compiled = tf.function(loaded.serve, jit_compile=True)
+    np.testing.assert_allclose(
+        compiled(inputs), support.infer(model, inputs), rtol=1e-5
+    )
+
+
+def test_any_device_can_call(model, tmp_path):
+    """Wherever it was loaded."""
+    export_saved_model(model, tmp_path / "model", "gaps")
+    with tf.device("CPU:1"):
+        loaded = tf.saved_model.load(str(tmp_path / "model"))
+    inputs = support.batch()
+    with tf.device("CPU:0"):
+        support.assert_same(loaded.serve(inputs), support.infer(model, inputs))
+
+
+def test_models_of_a_strategy(keras, two_replicas, tmp_path):
+    with two_replicas.scope():
+        model = support.sparse_model(keras, "nested")
+    export_saved_model(model, tmp_path / "model")
+    inputs = support.batch("nested")
+    loaded = tf.saved_model.load(str(tmp_path / "model"))
+
+    @tf.function
+    def infer(inputs):
+        return two_replicas.run(loaded.serve, (inputs,))
+
+    expected = support.infer(model, inputs)
+    support.assert_same(loaded.serve(inputs), expected)
+    for outputs in two_replicas.experimental_local_results(infer(inputs)):
+        support.assert_same(outputs, expected)
+
+
+def test_damaged_weights_are_not_run(model, tmp_path):
+    """The stock runtime tells, before it decodes anything."""
+    export_saved_model(model, tmp_path / "model", "gaps")
+    blob = tmp_path / "model" / "assets" / "weights.bin"
+    data = bytearray(blob.read_bytes())
+    for damaged in (data[:-1], _flipped(data)):
+        blob.write_bytes(damaged)
+        with np.testing.assert_raises_regex(
+            tf.errors.InvalidArgumentError, "packed weights is damaged"
+        ):
+            tf.saved_model.load(str(tmp_path / "model"))
+    blob.write_bytes(data)
+    tf.saved_model.load(str(tmp_path / "model"))
+
+
+def _flipped(data):
+    return bytes([*data[:100], data[100] ^ 4, *data[101:]])

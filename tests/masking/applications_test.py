@@ -1,0 +1,83 @@
+"""The models of `keras.applications` and `tf_keras.applications`."""
+
+import importlib
+import inspect
+
+import numpy as np
+import pytest
+
+import tf_rigl
+from tests import support
+from tests.conftest import FLAVORS
+
+SIDE = 96
+SAMPLE = [(package, "MobileNet") for package in FLAVORS]
+
+
+def all_applications():
+    """(package, name) of every model of either Keras."""
+    found = []
+    for package in FLAVORS:
+        applications = importlib.import_module(f"{package}.applications")
+        found += [
+            (package, name)
+            for name, builder in sorted(vars(applications).items())
+            if inspect.isfunction(builder)
+        ]
+    return found
+
+
+def sparsify_update_strip(package, name, run_eagerly):
+    """One mask update in one batch, then back to a plain model."""
+    keras = importlib.import_module(package)
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(1)
+    builder = getattr(keras.applications, name)
+    model = builder(
+        weights=None,
+        input_shape=(SIDE, SIDE, 3),
+        classes=10,
+        classifier_activation=None,
+    )
+    parameters = model.count_params()
+    tf_rigl.sparsify(model, 0.9)
+    before = support.counts(model)
+    size = sum(mask.size for mask in tf_rigl.masks(model).values())
+    assert sum(before.values()) == size - int(0.9 * size)
+    model.compile(
+        keras.optimizers.SGD(0.01, momentum=0.9),
+        support.crossentropy(keras),
+        run_eagerly=run_eagerly,
+    )
+    inputs, labels = support.make_data((SIDE, SIDE, 3), 2, classes=10)
+    algorithm = tf_rigl.RigL(stop_step=1, update_interval=1)
+    model.fit(
+        inputs,
+        labels,
+        batch_size=2,
+        verbose=0,
+        callbacks=[tf_rigl.UpdateMasks(algorithm)],
+    )
+    assert support.counts(model) == before
+    assert support.moved(model) > 0
+    support.assert_masked(model)
+    outputs = np.asarray(model(inputs, training=False))
+    tf_rigl.strip(model)
+    np.testing.assert_array_equal(
+        np.asarray(model(inputs, training=False)), outputs
+    )
+    assert model.count_params() == parameters
+
+
+@pytest.mark.parametrize(("package", "name"), SAMPLE)
+def test_sample(package, name):
+    sparsify_update_strip(package, name, run_eagerly=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("package", "name"), all_applications(), ids=lambda value: value
+)
+def test_every_application(package, name):
+    """Eagerly: compiling the largest takes minutes and says no more."""
+    sparsify_update_strip(package, name, run_eagerly=True)

@@ -1,0 +1,242 @@
+"""Inputs and units of every kind of kernel, in both Keras."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_rigl.masking import eligibility
+from tf_rigl.masking.kernel_layouts import kernel_layout
+
+# Layer, shape of its input, attribute, positions, inputs and units.
+CASES = {
+    "dense": (lambda k: k.Dense(7), (2, 5), "kernel", (1, 5, 7)),
+    "conv1d": (lambda k: k.Conv1D(7, 3), (2, 6, 5), "kernel", (3, 5, 7)),
+    "conv2d": (
+        lambda k: k.Conv2D(7, (3, 2)),
+        (2, 6, 6, 5),
+        "kernel",
+        (6, 5, 7),
+    ),
+    "conv3d": (
+        lambda k: k.Conv3D(7, 2),
+        (2, 4, 4, 4, 5),
+        "kernel",
+        (8, 5, 7),
+    ),
+    "grouped_conv": (
+        lambda k: k.Conv2D(6, 3, groups=2),
+        (2, 6, 6, 4),
+        "kernel",
+        (9, 2, 6),
+    ),
+    "conv1d_transpose": (
+        lambda k: k.Conv1DTranspose(7, 3),
+        (2, 6, 5),
+        "kernel",
+        (3, 5, 7),
+    ),
+    "conv2d_transpose": (
+        lambda k: k.Conv2DTranspose(7, (3, 2)),
+        (2, 6, 6, 5),
+        "kernel",
+        (6, 5, 7),
+    ),
+    "conv3d_transpose": (
+        lambda k: k.Conv3DTranspose(7, 2),
+        (2, 4, 4, 4, 5),
+        "kernel",
+        (8, 5, 7),
+    ),
+    "separable_conv1d": (
+        lambda k: k.SeparableConv1D(7, 3, depth_multiplier=2),
+        (2, 6, 5),
+        "pointwise_kernel",
+        (1, 10, 7),
+    ),
+    "separable_conv2d": (
+        lambda k: k.SeparableConv2D(7, 3),
+        (2, 6, 6, 5),
+        "pointwise_kernel",
+        (1, 5, 7),
+    ),
+    "depthwise_conv1d": (
+        lambda k: k.DepthwiseConv1D(3, depth_multiplier=2),
+        (2, 6, 5),
+        "depthwise_kernel",
+        (3, 1, 10),
+    ),
+    "depthwise_conv2d": (
+        lambda k: k.DepthwiseConv2D(3, depth_multiplier=2),
+        (2, 6, 6, 5),
+        "depthwise_kernel",
+        (9, 1, 10),
+    ),
+    "embedding": (lambda k: k.Embedding(9, 4), (2, 3), "embeddings", (1, 9, 4)),
+    "einsum_query": (
+        lambda k: k.EinsumDense("abc,cde->abde", (None, 3, 4)),
+        (2, 6, 5),
+        "kernel",
+        (1, 5, 12),
+    ),
+    "einsum_output": (
+        lambda k: k.EinsumDense("abcd,cde->abe", (None, 7)),
+        (2, 6, 3, 4),
+        "kernel",
+        (1, 12, 7),
+    ),
+    "einsum_swapped": (
+        lambda k: k.EinsumDense("abc,dc->abd", (None, 7)),
+        (2, 6, 5),
+        "kernel",
+        (1, 5, 7),
+    ),
+    "einsum_ellipsis": (
+        lambda k: k.EinsumDense("...x,yx->...y", 7),
+        (2, 6, 5),
+        "kernel",
+        (1, 5, 7),
+    ),
+    "einsum_batched": (
+        lambda k: k.EinsumDense("abc,bcd->abd", (6, 7)),
+        (2, 6, 5),
+        "kernel",
+        (1, 5, 42),
+    ),
+    "simple_rnn_cell": (
+        lambda k: k.SimpleRNN(4),
+        (2, 3, 5),
+        "cell.kernel",
+        (1, 5, 4),
+    ),
+    "gru_cell": (
+        lambda k: k.GRU(4),
+        (2, 3, 5),
+        "cell.recurrent_kernel",
+        (1, 4, 12),
+    ),
+    "lstm_cell": (lambda k: k.LSTM(4), (2, 3, 5), "cell.kernel", (1, 5, 16)),
+}
+# Those whose outputs, along the last axes, are the units in order.
+LINEAR = [
+    name
+    for name in CASES
+    if not name.startswith(("separable", "simple", "gru", "lstm", "embedding"))
+]
+
+
+def built(keras, name):
+    """The layer, the owner of the weight, the weight and its layout."""
+    make, shape, attribute, view = CASES[name]
+    layer = make(keras.layers)
+    layer(np.zeros(shape, "float32"))
+    *parents, attribute = attribute.split(".")
+    owner = layer
+    for parent in parents:
+        owner = getattr(owner, parent)
+    if not hasattr(owner, attribute):
+        attribute = "kernel"  # Keras 3's name of `depthwise_kernel`.
+    return layer, owner, getattr(owner, attribute), view
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_views(keras, name):
+    _, owner, variable, view = built(keras, name)
+    layout = kernel_layout(owner, variable)
+    assert layout.shape == view
+    assert layout.kernel_shape == tuple(variable.shape)
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_each_output_is_of_one_unit(keras, name):
+    """Weights of one unit alone give an output in its place and no other."""
+    layer, owner, variable, (positions, inputs, units) = built(keras, name)
+    layout = kernel_layout(owner, variable)
+    data = np.ones(CASES[name][1], "float32")
+    for unit in range(units):
+        view = np.zeros((positions, inputs, units), "float32")
+        view[:, :, unit] = 1
+        variable.assign(layout.unview(tf.constant(view)))
+        output = np.asarray(layer(data))
+        # Positions of the output come before, units after.
+        output = output.reshape(-1, units).any(0)
+        assert np.flatnonzero(output).tolist() == [unit]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n for n in LINEAR if "depthwise" not in n and n != "grouped_conv"],
+)
+def test_each_input_is_of_one_input(keras, name):
+    """Without its weights an input has no influence, with them it has."""
+    layer, owner, variable, (positions, inputs, units) = built(keras, name)
+    layout = kernel_layout(owner, variable)
+    for one in range(inputs):
+        data = np.zeros(CASES[name][1], "float32")
+        if name == "einsum_output":
+            data.reshape(*data.shape[:2], -1)[..., one] = 1
+        else:
+            data[..., one] = 1
+        view = np.ones((positions, inputs, units), "float32")
+        view[:, one, :] = 0
+        variable.assign(layout.unview(tf.constant(view)))
+        assert not np.asarray(layer(data)).any()
+        variable.assign(layout.unview(tf.constant(1 - view)))
+        assert np.asarray(layer(data)).any()
+
+
+def test_projections_of_attention(keras):
+    attention = keras.layers.MultiHeadAttention(3, 4, value_dim=5)
+    data = np.zeros((2, 6, 7), "float32")
+    attention(data, data)
+    found = {
+        name: kernel_layout(layer, layer.kernel).shape
+        for name in ("query", "key", "value", "output")
+        for layer in [getattr(attention, f"_{name}_dense")]
+    }
+    assert found == {
+        "query": (1, 7, 12),
+        "key": (1, 7, 12),
+        "value": (1, 7, 15),
+        "output": (1, 15, 7),
+    }
+
+
+def test_every_known_class_is_here(keras):
+    seen = set()
+    for name in CASES:
+        _, owner, _, _ = built(keras, name)
+        seen |= {cls.__name__ for cls in type(owner).__mro__}
+    assert {*eligibility.KERNELS, *eligibility.ON_REQUEST} <= seen
+
+
+@pytest.mark.parametrize(
+    ("shape", "view"),
+    [
+        ((5, 7), (1, 5, 7)),
+        ((2, 3, 5, 7), (6, 5, 7)),
+        ((5,), (1, 5, 1)),
+        ((), (1, 1, 1)),
+    ],
+    ids=str,
+)
+def test_weights_of_other_layers(keras, shape, view):
+    layer = keras.layers.Layer()
+    variable = layer.add_weight(name="w", shape=shape, initializer="zeros")
+    layout = kernel_layout(layer, variable)
+    assert layout.shape == view
+    assert layout.permutation == tuple(range(len(shape)))
+
+
+def test_subclasses_count_as_their_base(keras):
+    class Upsampling(keras.layers.Conv2DTranspose):
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.scale = self.add_weight(
+                name="scale", shape=(5, 7), initializer="zeros"
+            )
+
+    layer = Upsampling(7, 3)
+    layer.build((None, 6, 6, 5))
+    assert kernel_layout(layer, layer.kernel).shape == (9, 5, 7)
+    # A weight of its own follows the rule.
+    assert kernel_layout(layer, layer.scale).shape == (1, 5, 7)

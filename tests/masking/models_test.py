@@ -1,0 +1,209 @@
+"""Every kind of model: sparsify, train, save, load, train on, strip."""
+
+import importlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_rigl
+from tests import support
+from tests import zoo
+from tests.conftest import FLAVORS
+from tf_rigl.masking.mask_store import ATTRIBUTE
+
+ALGORITHM = tf_rigl.RigL(update_interval=2)
+
+
+class Trained:
+    """A sparse model after two epochs, with what it computes."""
+
+    def __init__(self, package, name):
+        keras = importlib.import_module(package)
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(1)
+        self.keras, self.name = keras, name
+        self.inputs, self.labels = support.make_data(zoo.INPUT_SHAPES[name])
+        self.model = zoo.build(name, keras)
+        returned = tf_rigl.sparsify(self.model, 0.7)
+        assert returned is self.model
+        self.compile(self.model)
+        self.history = self.fit(self.model, 2, ALGORITHM).history
+        self.masks = tf_rigl.masks(self.model)
+        self.outputs = self.predict(self.model)
+
+    def compile(self, model):
+        optimizer = self.keras.optimizers.Adam(0.01)
+        model.compile(optimizer, support.crossentropy(self.keras))
+
+    def fit(self, model, epochs=1, algorithm=None):
+        callbacks = [tf_rigl.UpdateMasks(algorithm)] if algorithm else []
+        return model.fit(
+            self.inputs,
+            self.labels,
+            batch_size=16,
+            epochs=epochs,
+            verbose=0,
+            callbacks=callbacks,
+        )
+
+    def predict(self, model):
+        return np.asarray(model(self.inputs[:8], training=False))
+
+    def another(self):
+        """A sparse model of the same kind with other weights and masks."""
+        self.keras.utils.set_random_seed(2)
+        model = zoo.build(self.name, self.keras)
+        tf_rigl.sparsify(model, 0.7, seed=3)
+        model(self.inputs[:2])
+        self.compile(model)
+        return model
+
+
+@pytest.fixture(scope="module", params=FLAVORS)
+def package(request):
+    return request.param
+
+
+@pytest.fixture(scope="module", params=zoo.INPUT_SHAPES)
+def trained(package, request):
+    return Trained(package, request.param)
+
+
+def assert_same(trained, model):
+    """The loaded model is the sparse one."""
+    support.assert_same_masks(tf_rigl.masks(model), trained.masks)
+    np.testing.assert_allclose(
+        trained.predict(model), trained.outputs, rtol=1e-5, atol=1e-6
+    )
+
+
+def assert_loaded(trained, model):
+    """The loaded model is the sparse one and is trained on as such."""
+    assert_same(trained, model)
+    # How it trains on depends on what it is, and `test_keras_file` has each
+    # kind do so; of the other formats one kind is enough.
+    if trained.name == "nested":
+        assert_goes_on(trained, model)
+
+
+def assert_goes_on(trained, model, without_callback=False):
+    """The loaded model stays sparse in training."""
+    connections = list(support.counts(model).values())
+    if without_callback:
+        trained.fit(model)
+        # Without it nothing keeps the optimizer's slots at zero.
+        support.assert_masked(model, slots_too=False)
+        support.assert_same_masks(tf_rigl.masks(model), trained.masks)
+    trained.fit(model, algorithm=ALGORITHM)
+    support.assert_masked(model)
+    assert list(support.counts(model).values()) == connections
+
+
+def test_training_keeps_every_connection_count(trained):
+    fresh = zoo.build(trained.name, trained.keras)
+    fresh(trained.inputs[:2])
+    tf_rigl.sparsify(fresh, 0.7)
+    assert list(support.counts(fresh).values()) == [
+        int(mask.sum()) for mask in trained.masks.values()
+    ]
+    assert support.moved(trained.model) > 0
+    assert trained.history["sparsity"][-1] == pytest.approx(0.7, abs=0.01)
+    support.assert_masked(trained.model)
+
+
+def test_keras_file(trained, tmp_path):
+    path = str(tmp_path / "model.keras")
+    trained.model.save(path)
+    model = trained.keras.models.load_model(path)
+    assert_same(trained, model)
+    assert_goes_on(trained, model, without_callback=True)
+
+
+def test_weights_file(trained, tmp_path):
+    path = str(tmp_path / "model.weights.h5")
+    trained.model.save_weights(path)
+    model = trained.another()
+    model.load_weights(path)
+    assert_loaded(trained, model)
+
+
+def test_plain_model_loads_the_weights_file(trained, tmp_path):
+    path = str(tmp_path / "model.weights.h5")
+    trained.model.save_weights(path)
+    plain = zoo.build(trained.name, trained.keras)
+    plain(trained.inputs[:2])
+    plain.load_weights(path)
+    np.testing.assert_allclose(
+        trained.predict(plain), trained.outputs, rtol=1e-5, atol=1e-6
+    )
+
+
+def test_tensorflow_checkpoint(trained, tmp_path):
+    if trained.keras.__name__ == "keras" and trained.name in (
+        "recurrent",
+        "subclassed",
+        "subclassed_unbuilt",
+    ):
+        pytest.skip("Keras 3 itself leaves layers in lists out of checkpoints")
+    prefix = str(tmp_path / "checkpoint")
+    tf.train.Checkpoint(model=trained.model).write(prefix)
+    model = trained.another()
+    tf.train.Checkpoint(model=model).read(prefix).expect_partial()
+    assert_loaded(trained, model)
+
+
+def test_hdf5_file(trained, tmp_path):
+    if trained.keras.__name__ == "keras":
+        pytest.skip("Keras 3 has replaced it")
+    if "subclass" in trained.name:
+        pytest.skip("Keras 2 itself does not read a user's model class from it")
+    path = str(tmp_path / "model.h5")
+    trained.model.save(path)
+    assert_loaded(trained, trained.keras.models.load_model(path))
+
+
+def test_saved_model(trained, tmp_path):
+    path = str(tmp_path / "saved_model")
+    if trained.keras.__name__ == "keras":
+        trained.model.export(path, verbose=False)
+        loaded = tf.saved_model.load(path)
+        np.testing.assert_allclose(
+            np.asarray(loaded.serve(trained.inputs[:8])),
+            trained.outputs,
+            rtol=1e-5,
+            atol=1e-6,
+        )
+        kept = [v for v in loaded.variables if v.dtype == tf.bool]
+        assert len(kept) == len(trained.masks)
+        for mask in trained.masks.values():
+            assert any(
+                v.shape == mask.shape and np.array_equal(v.numpy(), mask)
+                for v in kept
+            )
+        return
+    trained.model.save(path, save_format="tf")
+    assert_loaded(trained, trained.keras.models.load_model(path))
+
+
+def test_strip_leaves_a_plain_model_of_the_same_outputs(trained, tmp_path):
+    path = str(tmp_path / "model.keras")
+    trained.model.save(path)
+    model = trained.keras.models.load_model(path)
+    before = trained.predict(model)
+    assert tf_rigl.strip(model) is model
+    np.testing.assert_array_equal(trained.predict(model), before)
+    fresh = zoo.build(trained.name, trained.keras)
+    fresh(trained.inputs[:2])
+    assert [w.shape for w in model.weights] == [w.shape for w in fresh.weights]
+    for layer in model._flatten_layers():
+        assert not hasattr(layer, ATTRIBUTE)
+        assert not any("tf_rigl" in c.__module__ for c in type(layer).__mro__)
+        assert not any("tf_rigl" in name for name in vars(layer))
+    assert tf_rigl.masks(model) == {}
+    again = str(tmp_path / "plain.keras")
+    model.save(again)
+    plain = trained.keras.models.load_model(again)
+    np.testing.assert_allclose(
+        trained.predict(plain), trained.outputs, rtol=1e-5, atol=1e-6
+    )

@@ -1,0 +1,135 @@
+"""What the tests of training share."""
+
+import numpy as np
+import tensorflow as tf
+
+import tf_rigl
+from tf_rigl.backend.flavor import flavor_of
+from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.updating import slots
+
+
+def make_data(shape, samples=64, classes=3, seed=0):
+    """Random inputs and labels."""
+    random = np.random.default_rng(seed)
+    inputs = random.normal(size=(samples, *shape)).astype("float32")
+    return inputs, random.integers(0, classes, samples)
+
+
+def make_mlp(keras, units=(64, 32), outputs=10, inputs=20, dtype=None):
+    """A network with the same weights in every Keras."""
+    layers = [keras.Input((inputs,))]
+    layers += [keras.layers.Dense(n, activation="relu") for n in units]
+    layers += [keras.layers.Dense(outputs, dtype=dtype)]
+    model = keras.Sequential(layers)
+    random = np.random.default_rng(1)
+    model.set_weights(
+        [
+            random.normal(size=w.shape, scale=0.2).astype(w.dtype)
+            for w in model.get_weights()
+        ]
+    )
+    return model
+
+
+def crossentropy(keras):
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def counts(model):
+    """Connections of each masked weight."""
+    return {path: int(m.sum()) for path, m in tf_rigl.masks(model).items()}
+
+
+def moved(model):
+    """Connections that mask updates moved so far."""
+    return sum(int(w.counters.numpy()[1]) for w in masked_weights(model))
+
+
+def assert_masked(model, optimizer=None, slots_too=True):
+    """Masked positions of weights and slots hold exactly 0, all are finite.
+
+    Returns the number of slots that were looked at.
+    """
+    optimizer = optimizer or getattr(model, "optimizer", None)
+    flavor = flavor_of(model)
+    seen = 0
+    for weight in masked_weights(model):
+        inactive = ~weight.mask.numpy()
+        values = weight.raw.numpy()
+        assert not np.any(values[inactive]), weight.path
+        assert np.all(np.isfinite(values.astype("float32"))), weight.path
+        if optimizer is None or not slots_too:
+            continue
+        for one in flavor.updating_optimizers(optimizer):
+            if not flavor.optimizer_is_built(one):
+                continue
+            for slot in slots.slots_of(flavor, one, weight):
+                values = flavor.raw(slot).numpy()
+                assert not np.any(values[inactive]), weight.path
+                assert np.all(np.isfinite(values)), weight.path
+                seen += 1
+    return seen
+
+
+def assert_same_masks(first, second):
+    """Two models' masks agree, whatever their layers are called."""
+    first, second = list(first.values()), list(second.values())
+    assert len(first) == len(second)
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def make_step(keras, model, optimizer):
+    """One step of a custom training loop."""
+    loss_function = crossentropy(keras)
+
+    def step(inputs, labels):
+        with tf.GradientTape() as tape:
+            loss = loss_function(labels, model(inputs, training=True))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(
+            zip(gradients, model.trainable_variables, strict=True)
+        )
+
+    return step
+
+
+def batches(samples=256, batch_size=32):
+    """The batches of one epoch, as `train` feeds them."""
+    inputs, labels = make_data((20,), samples)
+    return [
+        (
+            tf.constant(inputs[at : at + batch_size]),
+            tf.constant(labels[at : at + batch_size]),
+        )
+        for at in range(0, samples, batch_size)
+    ]
+
+
+def train(keras, model, algorithm, epochs=2, optimizer=None, **kwargs):
+    """Compiles and fits on random data; returns the history."""
+    compile_arguments = {
+        key: kwargs.pop(key)
+        for key in ("jit_compile", "run_eagerly", "steps_per_execution")
+        if key in kwargs
+    }
+    model.compile(
+        optimizer or keras.optimizers.SGD(0.1, momentum=0.9),
+        crossentropy(keras),
+        **compile_arguments,
+    )
+    shape = kwargs.pop("shape", (20,))
+    inputs, labels = make_data(shape, kwargs.pop("samples", 256))
+    callbacks = [] if algorithm is None else [tf_rigl.UpdateMasks(algorithm)]
+    callbacks += kwargs.pop("callbacks", [])
+    return model.fit(
+        inputs,
+        labels,
+        batch_size=kwargs.pop("batch_size", 32),
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=callbacks,
+        **kwargs,
+    )

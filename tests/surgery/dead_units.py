@@ -1,0 +1,522 @@
+"""Small models with dead units, and what should be left of them.
+
+Each builder takes the Keras module and names its layers; `CASES` says which of
+their units are dead and how many are left.
+"""
+
+import types
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+
+from tf_rigl.backend.flavor import flavor_of
+from tf_rigl.surgery.channel_plan import last_name
+from tf_rigl.surgery.channel_plan import weights_below
+
+Units = Mapping[str, Sequence[int]]
+NONE: Units = types.MappingProxyType({})
+
+
+class Case(NamedTuple):
+    """A model and its dead units, by the path of a layer."""
+
+    build: Callable[[Any], Any]
+    left: Mapping[str, int]  # units that should be left
+    silent: Units = NONE  # units without connections from below
+    zero: Units = NONE  # the same without bias: they put out 0
+    unread: Units = NONE  # inputs without connections
+    unheard: Units = NONE  # recurrent units without connections to others
+
+
+def make(case, keras, seed=0):
+    """The model of a case, with random weights but for its dead units."""
+    model = case.build(keras)
+    randomize(model, seed)
+    for path, units in case.silent.items():
+        erase(find(model, path), units, axis="units")
+    for path, units in case.zero.items():
+        erase(find(model, path), units, axis="units", bias=True)
+    for path, units in case.unread.items():
+        erase(find(model, path), units, axis="inputs")
+    for path, units in case.unheard.items():
+        erase(find(model, path), units, axis="states")
+    return model
+
+
+def randomize(model, seed=0):
+    """Random weights: none is 0, and constants change with every layer."""
+    flavor = flavor_of(model)
+    random = np.random.default_rng(seed)
+    for variable in weights_below(flavor, model):
+        raw = flavor.raw(variable)
+        values = random.normal(size=raw.shape)
+        if last_name(variable) == "moving_variance":
+            values = random.uniform(0.5, 2, raw.shape)
+        elif len(raw.shape) > 1:
+            # Outputs of the size of the inputs.
+            values *= 1.5 / np.sqrt(np.prod(raw.shape[:-1]))
+        elif last_name(variable) == "bias":
+            # Not lost by a ReLU.
+            values = 0.3 + np.abs(values)
+        raw.assign(values.astype(raw.dtype.as_numpy_dtype))
+
+
+def erase(layer, units, axis, bias=False):
+    """Sets connections of some units, or from some inputs, to 0."""
+    flavor = flavor_of(layer)
+    name = type(layer).__name__
+    units = np.array(units, int)
+    for variable in weights_below(flavor, layer):
+        raw = flavor.raw(variable)
+        values = raw.numpy()
+        kind = last_name(variable)
+        if axis == "states":
+            if kind == "recurrent_kernel":
+                values[units] = 0
+        elif kind in ("kernel", "pointwise_kernel", "embeddings") or (
+            kind == "depthwise_kernel" and name.startswith("Depthwise")
+        ):
+            transposed = name.endswith("Transpose")
+            at = -1 if (axis == "units") != transposed else -2
+            np.moveaxis(values, at, 0)[units] = 0
+        elif kind == "bias" and bias:
+            values[..., units] = 0
+        raw.assign(values)
+
+
+def find(model, path):
+    """The layer of a path such as `inner/dense`."""
+    for name in path.split("/"):
+        model = model.get_layer(name)
+    return model
+
+
+def example(model, batch=3, seed=1):
+    """Random inputs of a model, a list if there are several."""
+    random = np.random.default_rng(seed)
+    arrays = []
+    for one in model.inputs:
+        shape = (batch, *one.shape[1:])
+        if "int" in str(one.dtype):
+            arrays.append(random.integers(0, 9, shape))
+        else:
+            arrays.append(random.normal(size=shape).astype("float32"))
+    return arrays if len(arrays) > 1 else arrays[0]
+
+
+def outputs_of(model, inputs):
+    """All outputs at inference, flat, in float64."""
+    outputs = model(inputs, training=False)
+    outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+    return np.concatenate(
+        [np.asarray(one, np.float64).ravel() for one in outputs]
+    )
+
+
+def chain(keras, shape, *layers, dtype=None):
+    return keras.Sequential([keras.Input(shape, dtype=dtype), *layers])
+
+
+def mlp(keras):
+    layers = keras.layers
+    return chain(
+        keras,
+        (6,),
+        layers.Dense(8, "relu", name="a"),
+        layers.Dropout(0.5),
+        layers.Dense(7, "tanh", name="b"),
+        layers.Dense(3, name="out"),
+    )
+
+
+def without_bias(keras):
+    """A constant of batch normalization before a 1×1 convolution."""
+    layers = keras.layers
+    return chain(
+        keras,
+        (5, 5, 2),
+        layers.Conv2D(6, 3, padding="same", use_bias=False, name="a"),
+        layers.BatchNormalization(),
+        layers.ReLU(),
+        layers.MaxPooling2D(2, 1, padding="same"),
+        layers.Conv2D(5, 1, use_bias=False, padding="same", name="b"),
+        layers.BatchNormalization(),
+        layers.LeakyReLU(),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(3, name="out"),
+    )
+
+
+def padded(keras, padding="same"):
+    layers = keras.layers
+    return chain(
+        keras,
+        (6, 6, 2),
+        layers.Conv2D(6, 3, activation="relu", name="a"),
+        layers.Conv2D(4, 2, padding=padding, name="b"),
+        layers.Activation("sigmoid"),
+        layers.AveragePooling2D(2),
+        layers.Flatten(),
+        layers.Dense(3, name="out"),
+    )
+
+
+def valid(keras):
+    return padded(keras, "valid")
+
+
+def padding_layer(keras):
+    layers = keras.layers
+    return chain(
+        keras,
+        (6, 2),
+        layers.Conv1D(5, 3, padding="causal", name="a"),
+        layers.ZeroPadding1D(1),
+        layers.Conv1D(4, 2, dilation_rate=2, name="b"),
+        layers.Cropping1D(1),
+        layers.UpSampling1D(2),
+        layers.Conv1D(4, 3, padding="same", strides=2, name="c"),
+        layers.GlobalMaxPooling1D(),
+        layers.Dense(3, name="out"),
+    )
+
+
+def residual(keras):
+    """Channels of `a` and `c` are tied, by a layer and by `+`."""
+    layers = keras.layers
+    inputs = keras.Input((5, 5, 2))
+    first = layers.Conv2D(6, 3, padding="same", name="a")(inputs)
+    hidden = layers.BatchNormalization()(first)
+    hidden = layers.Conv2D(4, 3, padding="same", name="b")(hidden)
+    hidden = layers.Conv2D(6, 1, name="c")(hidden)
+    summed = layers.Add()([first, hidden])
+    hidden = layers.Conv2D(6, 1, name="d")(layers.ReLU()(summed))
+    hidden = layers.GlobalAveragePooling2D()(summed + hidden)
+    return keras.Model(inputs, layers.Dense(3, name="out")(hidden))
+
+
+def gated(keras):
+    """Depthwise, then squeeze and excite: one channel from end to end."""
+    layers = keras.layers
+    inputs = keras.Input((6, 6, 2))
+    hidden = layers.Conv2D(5, 1, name="a")(inputs)
+    hidden = layers.DepthwiseConv2D(3, depth_multiplier=2, name="depth")(hidden)
+    gate = layers.GlobalAveragePooling2D(keepdims=True)(hidden)
+    gate = layers.Conv2D(4, 1, activation="relu", name="squeeze")(gate)
+    gate = layers.Conv2D(10, 1, activation="sigmoid", name="excite")(gate)
+    hidden = layers.Multiply()([hidden, gate])
+    hidden = layers.SeparableConv2D(4, 3, depth_multiplier=2, name="b")(hidden)
+    hidden = layers.Flatten()(hidden)
+    return keras.Model(inputs, layers.Dense(3, name="out")(hidden))
+
+
+def depthwise(keras):
+    layers = keras.layers
+    return chain(
+        keras,
+        (6, 6, 2),
+        layers.Conv2D(6, 1, name="a"),
+        layers.DepthwiseConv2D(2, activation="relu", name="depth"),
+        layers.DepthwiseConv2D(2, padding="same", name="even"),
+        layers.Conv2D(3, 1, name="b"),
+        layers.Flatten(),
+        layers.Dense(3, name="out"),
+    )
+
+
+def branches(keras):
+    layers = keras.layers
+    inputs = [keras.Input((5, 2)), keras.Input((5, 3))]
+    first = layers.Conv1D(4, 1, name="a")(inputs[0])
+    second = layers.Conv1D(3, 1, name="b")(inputs[1])
+    hidden = layers.Concatenate()([first, second])
+    hidden = layers.Permute((1, 2))(layers.PReLU(shared_axes=[1])(hidden))
+    hidden = layers.SeparableConv1D(4, 2, name="c")(hidden)
+    pooled = layers.GlobalAveragePooling1D()(hidden)
+    return keras.Model(
+        inputs, [layers.Dense(3, name="out")(pooled), layers.ReLU()(second)]
+    )
+
+
+def transposed(keras):
+    layers = keras.layers
+    return chain(
+        keras,
+        (4, 4, 2),
+        layers.Conv2DTranspose(5, 3, name="a"),
+        layers.Conv2DTranspose(4, 2, strides=2, name="b"),
+        layers.Conv2D(3, 3, name="out"),
+    )
+
+
+def volumes(keras):
+    layers = keras.layers
+    return chain(
+        keras,
+        (4, 4, 4, 2),
+        layers.Conv3D(4, 2, name="a"),
+        layers.AveragePooling3D(2),
+        layers.Conv3DTranspose(3, 2, name="b"),
+        layers.Flatten(),
+        layers.Dense(2, name="out"),
+    )
+
+
+def recurrent(keras):
+    layers = keras.layers
+    return chain(
+        keras,
+        (5, 4),
+        layers.Dense(5, name="a"),
+        layers.LSTM(6, return_sequences=True, name="lstm"),
+        layers.GRU(5, return_sequences=True, name="gru"),
+        layers.SimpleRNN(4, name="rnn"),
+        layers.Dense(3, name="out"),
+    )
+
+
+def tokens(keras):
+    layers = keras.layers
+    return chain(
+        keras,
+        (5,),
+        layers.Embedding(9, 6, name="a"),
+        layers.EinsumDense("abc,cd->abd", (None, 5), bias_axes="d", name="b"),
+        layers.GRU(4, reset_after=False, use_bias=False, name="gru"),
+        layers.RepeatVector(2),
+        layers.Conv1D(3, 1, name="out"),
+        dtype="int32",
+    )
+
+
+def reshaped(keras):
+    """`a` is divided into positions: its units fall in columns of 3."""
+    layers = keras.layers
+    return chain(
+        keras,
+        (5,),
+        layers.Dense(12, name="a"),
+        layers.Reshape((2, 2, 3)),
+        layers.Conv2D(4, 1, name="b"),
+        layers.Reshape((4, 4)),
+        layers.Conv1D(5, 1, name="c"),
+        layers.Reshape((20,)),
+        layers.Dense(3, name="out"),
+    )
+
+
+def nested(keras):
+    """The first model is called twice."""
+    layers = keras.layers
+    first = chain(
+        keras,
+        (4,),
+        layers.Dense(6, "relu", name="a"),
+        layers.Dense(5, name="b"),
+    )
+    first = keras.Sequential(first.layers, name="first")
+    middle = keras.Input((5,))
+    hidden = layers.Dense(6, name="c")(middle)
+    second = keras.Model(middle, layers.Reshape((2, 3))(hidden), name="second")
+    inputs = [keras.Input((4,)), keras.Input((4,))]
+    hidden = layers.Subtract()([first(inputs[0]), first(inputs[1])])
+    hidden = layers.Flatten()(second(hidden))
+    return keras.Model(inputs, layers.Dense(3, name="out")(hidden))
+
+
+def shared(keras):
+    """A layer on two inputs: constants of one alone are not its own."""
+    layers = keras.layers
+    inputs = keras.Input((4,))
+    first = layers.Dense(6, "relu", name="a")(inputs)
+    second = layers.Dense(6, "relu", name="b")(inputs)
+    both = layers.Dense(5, name="shared")
+    hidden = layers.Concatenate()([both(first), both(second)])
+    return keras.Model(inputs, layers.Dense(3, name="out")(hidden))
+
+
+def unknown(keras):
+    """All that is read by what is not known stays."""
+    layers = keras.layers
+    inputs = keras.Input((4, 3))
+    hidden = layers.Dense(4, name="a")(inputs)
+    hidden = layers.LayerNormalization()(hidden)
+    hidden = layers.Dense(5, name="b")(hidden)
+    hidden = layers.MultiHeadAttention(2, 3, name="attention")(hidden, hidden)
+    hidden = layers.Dense(6, name="c")(hidden)
+    hidden = layers.Bidirectional(layers.SimpleRNN(3))(hidden)
+    hidden = layers.Dense(7, "softmax", name="d")(hidden)
+    hidden = layers.Dense(8, name="e")(hidden)
+    hidden = layers.BatchNormalization()(hidden, training=True)
+    hidden = layers.Dense(9, name="f")(hidden)
+    hidden = _doubled(keras)(hidden)
+    hidden = layers.Dense(5, _twice, name="g")(hidden)
+    return keras.Model(inputs, layers.Dense(3, name="out")(hidden))
+
+
+def _doubled(keras):
+    """Of a class that nobody has registered and that has no configuration."""
+
+    class Doubled(keras.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.inner = keras.layers.Activation(_twice)
+
+        def call(self, inputs):
+            return self.inner(inputs)
+
+    return Doubled(name="doubled")
+
+
+def _twice(values):
+    return 2 * values
+
+
+def nothing(keras):
+    """Nothing comes through, and no layer can be without units."""
+    layers = keras.layers
+    return chain(
+        keras,
+        (4,),
+        layers.Dense(5, "relu", name="a"),
+        layers.Dense(5, "relu", name="b"),
+        layers.Dense(3, name="out"),
+    )
+
+
+def every(step, count, start=0):
+    return range(start, count, step)
+
+
+CASES = {
+    # Unit 4 of `b` is not read, nor then 5 of `a`, which only it reads.
+    "mlp": Case(
+        mlp,
+        {"a": 5, "b": 6, "out": 3},
+        silent={"a": [0, 1]},
+        unread={"b": [2], "out": [4]},
+    ),
+    "without_bias": Case(
+        without_bias,
+        {"a": 4, "b": 4, "out": 3},
+        silent={"a": [0, 1], "b": [3]},
+    ),
+    # A constant at the border of "same" is none.
+    "padded": Case(
+        padded,
+        {"a": 4, "b": 3, "out": 3},
+        silent={"a": [0], "b": [1]},
+        zero={"a": [1]},
+        unread={"b": [5]},
+    ),
+    "valid": Case(
+        valid,
+        {"a": 3, "b": 3, "out": 3},
+        silent={"a": [0], "b": [1]},
+        zero={"a": [1]},
+        unread={"b": [5]},
+    ),
+    "padding_layer": Case(
+        padding_layer,
+        {"a": 3, "b": 3, "c": 3, "out": 3},
+        silent={"a": [0], "c": [2], "b": [3]},
+        zero={"a": [1], "b": [0]},
+        unread={"b": [2]},
+    ),
+    # Channel 0 is silent in all three, 1 in two of them; 2 is not read.
+    "residual": Case(
+        residual,
+        {"a": 5, "b": 3, "c": 5, "d": 5, "out": 3},
+        silent={"a": [0, 1], "c": [0, 1], "d": [0], "b": [3]},
+        unread={"b": [0]},
+    ),
+    # Channel 1 of `a` is channels 2 and 3 from there on.
+    "gated": Case(
+        gated,
+        {"a": 4, "squeeze": 3, "excite": 8, "b": 3, "out": 3},
+        unread={
+            "squeeze": [2, 3],
+            "b": [4, 5, 6, 7],
+            "excite": [0],
+            "out": every(4, 16, 1),
+        },
+    ),
+    # Channel 0 is constant from `depth` on, but not behind `even`; `even`
+    # does not read 1 and 2, of which 2 is constant before, too.
+    "depthwise": Case(
+        depthwise,
+        {"a": 4, "b": 3, "out": 3},
+        silent={"a": [0, 2]},
+        unread={"depth": [3], "even": [1, 2]},
+    ),
+    # `b` is an output, too.
+    "branches": Case(
+        branches,
+        {"a": 2, "b": 3, "c": 3, "out": 3},
+        silent={"a": [1], "b": [0], "c": [3]},
+        unread={"c": [0, 5]},
+    ),
+    "transposed": Case(
+        transposed,
+        {"a": 3, "b": 2, "out": 3},
+        silent={"a": [0], "b": [0]},
+        zero={"a": [1]},
+        unread={"b": [2], "out": [1]},
+    ),
+    "volumes": Case(
+        volumes,
+        {"a": 2, "b": 2, "out": 2},
+        zero={"a": [0]},
+        unread={"b": [2], "out": every(3, 24, 1)},
+    ),
+    # Unit 2 of `lstm` is not read by `gru`, but by other units.
+    "recurrent": Case(
+        recurrent,
+        {"a": 3, "lstm": 5, "gru": 4, "rnn": 3, "out": 3},
+        silent={"lstm": [2]},
+        zero={"a": [0]},
+        unread={"lstm": [1], "gru": [1, 2], "rnn": [0], "out": [3]},
+        unheard={"lstm": [1], "gru": [0], "rnn": [3]},
+    ),
+    "tokens": Case(
+        tokens,
+        {"a": 4, "b": 4, "gru": 3, "out": 3},
+        zero={"a": [0], "b": [3]},
+        unread={"b": [1], "out": [2]},
+        unheard={"gru": [2]},
+    ),
+    "reshaped": Case(
+        reshaped,
+        {"a": 8, "b": 3, "c": 4, "out": 3},
+        silent={"c": [2]},
+        unread={"b": [1], "c": [0]},
+    ),
+    # `b` is a difference of the same constant: cut though not read alike.
+    "nested": Case(
+        nested,
+        {"first/a": 4, "first/b": 3, "second/c": 4, "out": 3},
+        silent={"first/a": [0], "first/b": [2]},
+        unread={"first/b": [1], "second/c": [0], "out": [1, 4]},
+    ),
+    # Constants differ for 0; for 1 both are 0.
+    "shared": Case(
+        shared,
+        {"a": 5, "b": 5, "shared": 4, "out": 3},
+        silent={"a": [0], "b": [0]},
+        zero={"a": [1], "b": [1]},
+        unread={"out": [3, 8, 4]},
+    ),
+    "unknown": Case(
+        unknown,
+        {"a": 4, "b": 5, "c": 6, "d": 7, "e": 8, "f": 9, "g": 5, "out": 3},
+        silent={name: [0, 1] for name in "abcdefg"},
+        unread={"e": [3]},
+    ),
+    "nothing": Case(
+        nothing, {"a": 1, "b": 1, "out": 3}, silent={"b": range(5)}
+    ),
+}

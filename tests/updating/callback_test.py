@@ -1,0 +1,417 @@
+"""`UpdateMasks`, `attach` and `detach`: logs, schedule, errors."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_rigl
+from tests import support
+from tests import zoo
+from tf_rigl.backend.flavor import flavor_of
+from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.updating import optimizer_hook
+
+
+@pytest.fixture
+def model(keras):
+    return tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.8)
+
+
+def updates(model):
+    return int(masked_weights(model)[0].counters.numpy()[0])
+
+
+def test_logs_tell_sparsity_and_churn(keras, model):
+    history = support.train(
+        keras, model, tf_rigl.RigL(stop_step=8, update_interval=4), epochs=2
+    ).history
+    size = sum(w.size for w in masked_weights(model))
+    connections = sum(support.counts(model).values())
+    assert history["sparsity"] == [1 - connections / size] * 2
+    assert history["mask_churn"][0] == support.moved(model) / connections
+    assert history["mask_churn"][1] == 0
+    assert "skipped_mask_updates" not in history
+
+
+def test_default_stop_is_three_quarters_of_the_run(keras, model):
+    """32 announced steps: updates at 0, 5, 10, 15 and 20, not at 25."""
+    support.train(keras, model, tf_rigl.RigL(update_interval=5), epochs=4)
+    assert updates(model) == 5
+
+
+def test_later_fit_counts_on(keras, model):
+    """The second run's 16 steps come after the first's."""
+    optimizer = keras.optimizers.SGD(0.1)
+    algorithm = tf_rigl.RigL(update_interval=5)
+    support.train(keras, model, algorithm, 2, optimizer=optimizer)
+    assert updates(model) == 3
+    support.train(keras, model, algorithm, 2, optimizer=optimizer)
+    assert updates(model) == 3 + len([t for t in (20,) if t < 24])
+
+
+def test_resumed_fit_keeps_the_schedule(keras, model):
+    """`initial_epoch` says that the steps before it are part of the run."""
+    optimizer = keras.optimizers.SGD(0.1)
+    algorithm = tf_rigl.RigL(update_interval=5)
+    support.train(keras, model, tf_rigl.Static(), 2, optimizer=optimizer)
+    support.train(
+        keras, model, algorithm, 4, optimizer=optimizer, initial_epoch=2
+    )
+    assert updates(model) == len([20])
+
+
+def test_unannounced_steps_need_a_number(keras, model):
+    inputs, labels = support.make_data((20,))
+
+    def batches():
+        yield inputs, labels
+
+    data = tf.data.Dataset.from_generator(
+        batches,
+        output_signature=(
+            tf.TensorSpec((None, 20)),
+            tf.TensorSpec((None,), tf.int64),
+        ),
+    )
+    model.compile("sgd", support.crossentropy(keras))
+    with pytest.raises(ValueError, match="`stop_step` is needed"):
+        model.fit(
+            data, verbose=0, callbacks=[tf_rigl.UpdateMasks(tf_rigl.RigL())]
+        )
+    algorithm = tf_rigl.RigL(stop_step=1)
+    model.fit(data, verbose=0, callbacks=[tf_rigl.UpdateMasks(algorithm)])
+    assert updates(model) == 1
+
+
+def test_stop_before_start(keras, model):
+    with pytest.raises(ValueError, match="not be before `start_step`"):
+        tf_rigl.RigL(start_step=5, stop_step=4)
+    with pytest.raises(ValueError, match="not be before `start_step`"):
+        support.train(keras, model, tf_rigl.RigL(start_step=500))
+
+
+def test_non_finite_gradient_leaves_the_mask_and_is_counted(keras, model):
+    inputs, labels = support.make_data((20,), 64)
+    inputs[3, 2] = np.inf
+    before = tf_rigl.masks(model)
+    model.compile(keras.optimizers.SGD(0.0), support.crossentropy(keras))
+    history = model.fit(
+        inputs,
+        labels,
+        batch_size=32,
+        shuffle=False,
+        verbose=0,
+        callbacks=[
+            tf_rigl.UpdateMasks(tf_rigl.RigL(stop_step=1, update_interval=1))
+        ],
+    ).history
+    support.assert_same_masks(tf_rigl.masks(model), before)
+    assert history["skipped_mask_updates"] == [len(before)]
+    assert updates(model) == 0
+
+
+def test_the_optimizer_is_given_back(keras, model):
+    optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.1)
+    methods = optimizer.update_step, optimizer._apply_weight_decay
+    support.train(keras, model, tf_rigl.RigL(), optimizer=optimizer)
+    assert (optimizer.update_step, optimizer._apply_weight_decay) == methods
+    assert optimizer_hook.installed(optimizer) is None
+
+
+def test_training_goes_on_from_static_fallback(keras, model):
+    """Slots that it filled at masked positions are emptied."""
+    optimizer = keras.optimizers.Adam(0.01)
+    support.train(keras, model, None, optimizer=optimizer)
+    support.train(keras, model, tf_rigl.Static(), optimizer=optimizer)
+    assert support.assert_masked(model) > 0
+
+
+def test_retraining_uses_the_new_algorithm(keras, model):
+    """A step traced without mask updates is traced anew with them."""
+    inputs, labels = support.make_data((20,), 64)
+    model.compile("sgd", support.crossentropy(keras))
+    model.fit(inputs, labels, verbose=0)
+    model.fit(
+        inputs,
+        labels,
+        verbose=0,
+        callbacks=[
+            tf_rigl.UpdateMasks(tf_rigl.RigL(stop_step=9, update_interval=1))
+        ],
+    )
+    assert updates(model) > 0
+
+
+def test_fit_after_an_interrupted_one(keras, model):
+    """As after Ctrl-C in a notebook."""
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    inputs, labels = support.make_data((20,), 64)
+    model.compile("sgd", support.crossentropy(keras))
+    algorithm = tf_rigl.RigL(stop_step=9, update_interval=1)
+    callback = tf_rigl.UpdateMasks(algorithm)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(inputs, labels, verbose=0, callbacks=[callback, Interrupt()])
+    model.fit(inputs, labels, verbose=0, callbacks=[callback])
+    assert optimizer_hook.installed(model.optimizer) is None
+    support.assert_masked(model)
+
+
+def test_subclass_with_the_name_of_an_optimizer(keras, model):
+    """Its rule is unknown, whatever it is called."""
+
+    class SGD(keras.optimizers.SGD):
+        def update_step(self, gradient, variable, *args):
+            flavor_of(self).raw(variable).assign_add(
+                tf.ones_like(gradient) * 0.01
+            )
+
+    support.train(keras, model, tf_rigl.Static(), optimizer=SGD(0.1))
+    support.assert_masked(model)
+
+
+def test_presets_in_training(keras, model):
+    """The counter that tf1 holds back spreads updates by one more step."""
+    algorithm = tf_rigl.RigL(stop_step=4, update_interval=1, preset="tf1")
+    support.train(keras, model, algorithm, samples=32 * 11, epochs=1)
+    assert updates(model) == 5
+
+
+def test_updates_beside_weight_updates(keras, model):
+    """With skip_weight_update=False weights move in such a batch, too."""
+    before = [w.numpy() for w in model.trainable_weights]
+    algorithm = tf_rigl.RigL(
+        stop_step=1, update_interval=1, skip_weight_update=False
+    )
+    support.train(keras, model, algorithm, samples=32, epochs=1)
+    assert updates(model) == 1
+    after = [w.numpy() for w in model.trainable_weights]
+    assert all(np.any(a != b) for a, b in zip(before, after, strict=True))
+    support.assert_masked(model)
+
+
+def test_dense_model_is_refused(keras):
+    model = support.make_mlp(keras)
+    with pytest.raises(ValueError, match="must have masked weights"):
+        support.train(keras, model, tf_rigl.RigL())
+    with pytest.raises(ValueError, match="must have masked weights"):
+        tf_rigl.attach(keras.optimizers.SGD(), model, tf_rigl.Static())
+
+
+@pytest.mark.parametrize("algorithm", ["rigl", None, tf_rigl.RigL, 3])
+def test_algorithm_must_be_one(keras, model, algorithm):
+    with pytest.raises(TypeError, match="`algorithm` must be a method"):
+        tf_rigl.UpdateMasks(algorithm)
+    with pytest.raises(TypeError, match="`algorithm` must be a method"):
+        tf_rigl.attach(keras.optimizers.SGD(), model, algorithm)
+
+
+def test_attach_needs_a_stop_step(keras, model):
+    with pytest.raises(ValueError, match="`stop_step` is needed"):
+        tf_rigl.attach(keras.optimizers.SGD(), model, tf_rigl.RigL())
+
+
+def test_attach_once(keras, model):
+    optimizer = keras.optimizers.SGD()
+    assert tf_rigl.attach(optimizer, model, tf_rigl.Static()) is optimizer
+    with pytest.raises(ValueError, match="attached once"):
+        tf_rigl.attach(optimizer, model, tf_rigl.Static())
+    with pytest.raises(ValueError, match="attached once"):
+        support.train(keras, model, tf_rigl.Static(), optimizer=optimizer)
+    tf_rigl.detach(optimizer, model)
+    with pytest.raises(ValueError, match="Only an attached"):
+        tf_rigl.detach(optimizer, model)
+    support.train(keras, model, tf_rigl.Static(), optimizer=optimizer)
+
+
+def test_strip_detaches(keras, model):
+    optimizer = keras.optimizers.SGD()
+    tf_rigl.attach(optimizer, model, tf_rigl.Static())
+    tf_rigl.strip(model)
+    assert optimizer_hook.installed(optimizer) is None
+
+
+def test_clipvalue_is_refused(keras, model):
+    optimizer = keras.optimizers.SGD(clipvalue=0.5)
+    with pytest.raises(ValueError, match="growth would pick among them"):
+        tf_rigl.attach(optimizer, model, tf_rigl.Static())
+
+
+def test_legacy_optimizers_are_refused():
+    import tf_keras
+
+    model = tf_rigl.sparsify(support.make_mlp(tf_keras), 0.8)
+    optimizer = tf_keras.optimizers.legacy.SGD()
+    with pytest.raises(ValueError, match="have no `update_step`"):
+        tf_rigl.attach(optimizer, model, tf_rigl.Static())
+    with pytest.raises(ValueError, match="have no `update_step`"):
+        support.train(tf_keras, model, tf_rigl.Static(), optimizer=optimizer)
+
+
+def test_optimizer_of_another_model(keras, model):
+    optimizer = keras.optimizers.SGD()
+    optimizer.build(support.make_mlp(keras).trainable_variables)
+    with pytest.raises(ValueError, match="built for this model's weights"):
+        tf_rigl.attach(optimizer, model, tf_rigl.Static())
+
+
+def test_optimizer_of_the_other_keras():
+    import keras
+    import tf_keras
+
+    model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
+    for thing in (tf_keras.optimizers.SGD(), "sgd", None):
+        with pytest.raises(TypeError, match="optimizer of the model's Keras"):
+            tf_rigl.attach(thing, model, tf_rigl.Static())
+
+
+def test_optimizer_with_hidden_state_is_refused(keras):
+    class Hiding(keras.optimizers.SGD):
+        def build(self, variables):
+            super().build(variables)
+            if not hasattr(self, "hidden"):
+                self.hidden = {
+                    "first": tf.Variable(tf.zeros(variables[0].shape))
+                }
+                self._variables.append(self.hidden["first"])
+
+    model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
+    with pytest.raises(ValueError, match="lists with one entry a variable"):
+        support.train(keras, model, tf_rigl.Static(), optimizer=Hiding(0.1))
+
+
+def test_custom_optimizer_that_moves_zeros(keras, model):
+    """Unknown update rules are masked again after each step."""
+
+    class Drifting(keras.optimizers.SGD):
+        def update_step(self, gradient, variable, *args):
+            super().update_step(gradient, variable, *args)
+            flavor_of(self).raw(variable).assign_add(
+                tf.ones_like(gradient) * 0.01
+            )
+
+    support.train(
+        keras,
+        model,
+        tf_rigl.RigL(update_interval=2),
+        optimizer=Drifting(0.1, momentum=0.9),
+    )
+    support.assert_masked(model)
+
+
+def one_by_one(keras):
+    """An optimizer that calls `update_step` itself, for each variable."""
+
+    class OneByOne(keras.optimizers.SGD):
+        def _internal_apply_gradients(self, pairs):
+            for gradient, variable in pairs:
+                self.update_step(gradient, variable)
+            self.iterations.assign_add(1)
+
+        def _backend_update_step(self, gradients, variables, rate):
+            for gradient, variable in zip(gradients, variables, strict=True):
+                self.update_step(gradient, variable.value, rate)
+
+        def apply_gradients(self, pairs):
+            pairs = list(pairs)
+            self.build([variable for _, variable in pairs])
+            cls = type(self)
+            if hasattr(keras.optimizers.SGD, "_internal_apply_gradients"):
+                cls._internal_apply_gradients(self, pairs)
+            else:
+                gradients, variables = zip(*pairs, strict=True)
+                rate = self._get_current_learning_rate()
+                cls._backend_update_step(self, gradients, variables, rate)
+                self.iterations.assign_add(1)
+
+    return OneByOne(0.1, momentum=0.9)
+
+
+def step_with(keras, model, optimizer, algorithm):
+    optimizer.build(model.trainable_variables)
+    tf_rigl.attach(optimizer, model, algorithm)
+    step = tf.function(support.make_step(keras, model, optimizer))
+    for batch in support.batches():
+        step(*batch)
+
+
+def test_optimizer_that_applies_gradients_one_by_one(keras):
+    """Unannounced variables are not waited for."""
+    other = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
+    model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
+    algorithm = tf_rigl.RigL(stop_step=6, update_interval=2)
+    step_with(keras, model, one_by_one(keras), algorithm)
+    step_with(keras, other, keras.optimizers.SGD(0.1, 0.9), algorithm)
+    assert support.moved(model) > 0
+    for one, same in zip(
+        model.trainable_variables, other.trainable_variables, strict=True
+    ):
+        np.testing.assert_array_equal(one.numpy(), same.numpy())
+
+
+def test_whole_models_need_gradients_together(keras):
+    model = tf_rigl.sparsify(support.make_mlp(keras), 0.8, start="dense")
+    algorithm = tf_rigl.GradualPruning(6, 2, scope="global")
+    with pytest.raises(ValueError, match="applies all gradients together"):
+        step_with(keras, model, one_by_one(keras), algorithm)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param("recurrent", marks=pytest.mark.slow), "transformer"],
+)
+def test_growth_follows_the_dense_gradient(keras, name):
+    """One update at step 0 grows where the analytic gradient is largest."""
+    model = tf_rigl.sparsify(zoo.build(name, keras), 0.7)
+    inputs, labels = support.make_data(zoo.INPUT_SHAPES[name], 16)
+    loss = support.crossentropy(keras)
+    with tf.GradientTape() as tape:
+        value = loss(labels, model(inputs, training=True))
+    weights = masked_weights(model)
+    gradients = tape.gradient(value, [w.variable for w in weights])
+    expected = {
+        w.path: tf_rigl.drop_and_grow(
+            w.raw, w.mask, gradient, int(0.3 * w.nonzeros())
+        ).mask.numpy()
+        for w, gradient in zip(weights, gradients, strict=True)
+    }
+    model.compile("sgd", loss)
+    model.fit(
+        inputs,
+        labels,
+        batch_size=16,
+        shuffle=False,
+        verbose=0,
+        callbacks=[
+            tf_rigl.UpdateMasks(tf_rigl.RigL(stop_step=1, update_interval=1))
+        ],
+    )
+    found = tf_rigl.masks(model)
+    differing = sum(int((found[p] != expected[p]).sum()) for p in expected)
+    # Compiled and eager gradients may differ in the last bit.
+    assert differing <= 4
+
+
+def test_sequences_in_batches_of_any_size(keras):
+    """TensorFlow forgets the shape of such a kernel's gradient."""
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((8, 4)), layers.Dense(16), layers.Flatten()]
+    )
+    tf_rigl.sparsify(model, 0.5)
+    before = support.counts(model)
+    model.compile("sgd", "mse")
+    inputs, targets = np.ones((10, 8, 4)), np.ones((10, 128))
+    algorithm = tf_rigl.RigL(stop_step=3, update_interval=1)
+    model.fit(
+        inputs,
+        targets,
+        batch_size=4,  # the last one is smaller
+        verbose=0,
+        callbacks=[tf_rigl.UpdateMasks(algorithm)],
+    )
+    assert support.counts(model) == before
+    assert support.moved(model) > 0

@@ -1,0 +1,308 @@
+"""The same masks however training is run."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_rigl
+from tests import support
+from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.updating import mask_update
+
+ALGORITHM = tf_rigl.RigL(stop_step=12, update_interval=3)
+EPOCHS = 2  # of 8 batches
+
+
+def fresh_model(keras):
+    return tf_rigl.sparsify(support.make_mlp(keras), 0.8, seed=7)
+
+
+def fit(keras, **kwargs):
+    model = fresh_model(keras)
+    support.train(keras, model, ALGORITHM, EPOCHS, **kwargs)
+    return model
+
+
+def custom_loop(keras, compiled, jit=False):
+    model = fresh_model(keras)
+    optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+    tf_rigl.attach(optimizer, model, ALGORITHM)
+    step = support.make_step(keras, model, optimizer)
+    if compiled:
+        step = tf.function(step, jit_compile=jit)
+    for batch in support.batches() * EPOCHS:
+        step(*batch)
+        support.assert_masked(model, optimizer)
+    return model
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """Masks of `fit` with Keras 3, by which all others are measured."""
+    import keras
+
+    model = fit(keras)
+    assert support.moved(model) > 100
+    return tf_rigl.masks(model)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        fit,
+        lambda keras: fit(keras, run_eagerly=True),
+        lambda keras: fit(keras, jit_compile=True),
+        lambda keras: fit(keras, steps_per_execution=4),
+        lambda keras: fit(keras, steps_per_execution=4, jit_compile=True),
+        lambda keras: custom_loop(keras, compiled=False),
+        lambda keras: custom_loop(keras, compiled=True),
+        lambda keras: custom_loop(keras, compiled=True, jit=True),
+    ],
+    ids=[
+        "fit",
+        "eager",
+        "jit",
+        "steps_per_execution",
+        "steps_per_execution-jit",
+        "loop-eager",
+        "loop-compiled",
+        "loop-jit",
+    ],
+)
+def test_every_mode_gives_the_same_masks(keras, run, expected):
+    model = run(keras)
+    support.assert_same_masks(tf_rigl.masks(model), expected)
+    support.assert_masked(model)
+
+
+def test_replicas_agree_with_one_device(keras, two_replicas, expected):
+    if keras.__version__.startswith("3.6."):
+        pytest.skip("Keras 3.6 sums the losses of replicas, dense ones too")
+    with two_replicas.scope():
+        model = fresh_model(keras)
+        optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+        support.train(keras, model, ALGORITHM, EPOCHS, optimizer=optimizer)
+    support.assert_same_masks(tf_rigl.masks(model), expected)
+    for weight in masked_weights(model):
+        first, second = two_replicas.experimental_local_results(weight.mask)
+        np.testing.assert_array_equal(first.numpy(), second.numpy())
+
+
+def test_replicas_with_weight_decay_and_averages(keras, two_replicas):
+    """Both leave the replica context while they are being skipped."""
+    with two_replicas.scope():
+        model = fresh_model(keras)
+        optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.1, use_ema=True)
+        support.train(keras, model, ALGORITHM, EPOCHS, optimizer=optimizer)
+    assert support.moved(model) > 100
+    support.assert_masked(model)
+
+
+def test_replicas_without_the_callback_are_static_sparse(keras, two_replicas):
+    with two_replicas.scope():
+        model = fresh_model(keras)
+        before = tf_rigl.masks(model)
+        optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+        support.train(keras, model, None, 1, optimizer=optimizer)
+    support.assert_same_masks(tf_rigl.masks(model), before)
+    for weight in masked_weights(model):
+        for replica in two_replicas.experimental_local_results(weight.raw):
+            assert not np.any(replica.numpy()[~weight.mask.numpy()])
+
+
+def test_gradient_accumulation_updates_on_real_updates():
+    """Keras 3 only: two micro-batches make the batch of one update."""
+    import keras
+
+    model = fresh_model(keras)
+    optimizer = keras.optimizers.SGD(
+        0.1, momentum=0.9, gradient_accumulation_steps=2
+    )
+    support.train(
+        keras, model, ALGORITHM, EPOCHS, optimizer=optimizer, batch_size=16
+    )
+    whole = fit(keras)
+    support.assert_same_masks(tf_rigl.masks(model), tf_rigl.masks(whole))
+    support.assert_masked(model)
+
+
+def test_default_stop_counts_real_updates():
+    """Announced are 32 batches, which make 16 updates; 12 is 3/4 of them."""
+    import keras
+
+    model = fresh_model(keras)
+    optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
+    support.train(
+        keras,
+        model,
+        tf_rigl.RigL(update_interval=3),
+        EPOCHS,
+        optimizer=optimizer,
+        batch_size=16,
+    )
+    updates = masked_weights(model)[0].counters.numpy()[0]
+    assert updates == len(range(0, 12, 3))
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision(keras, policy):
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        model = tf_rigl.sparsify(support.make_mlp(keras, dtype="float32"), 0.8)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    before = support.counts(model)
+    optimizer = keras.optimizers.Adam(0.01)
+    support.train(keras, model, ALGORITHM, EPOCHS, optimizer=optimizer)
+    scaled = hasattr(model.optimizer, "inner_optimizer")
+    assert scaled == (policy == "mixed_float16")
+    assert support.counts(model) == before
+    assert support.moved(model) > 100
+    assert support.assert_masked(model) > 0
+
+
+def test_several_optimizers_on_one_model():
+    import keras
+
+    if not hasattr(keras.optimizers, "MultiOptimizer"):
+        pytest.skip("this Keras has no MultiOptimizer")
+    model = fresh_model(keras)
+    first = model.layers[0].kernel.path
+    optimizers = {
+        True: keras.optimizers.Adam(0.01),
+        False: keras.optimizers.SGD(0.1, momentum=0.9),
+    }
+    optimizer = keras.optimizers.MultiOptimizer(
+        lambda variable: optimizers[variable.path == first]
+    )
+    with pytest.raises(ValueError, match="must know its optimizers"):
+        tf_rigl.attach(optimizer, model, ALGORITHM)
+    optimizer.build(model.trainable_variables)
+    support.train(keras, model, ALGORITHM, EPOCHS, optimizer=optimizer)
+    for weight in masked_weights(model):
+        assert weight.counters.numpy()[1] > 0
+    support.assert_masked(model)
+
+
+def test_20_mask_updates_trace_no_more_than_none(keras):
+    """The step is traced as often as a dense run's: once, when it begins."""
+
+    def traces(sparse):
+        model = support.make_mlp(keras)
+        if sparse:
+            tf_rigl.sparsify(model, 0.8)
+        calls = []
+        loss = support.crossentropy(keras)
+
+        def counting_loss(labels, outputs):
+            calls.append(1)
+            return loss(labels, outputs)
+
+        algorithm = tf_rigl.RigL(stop_step=40, update_interval=2)
+        inputs, labels = support.make_data((20,), 320)
+        model.compile(keras.optimizers.SGD(0.1), counting_loss)
+        model.fit(
+            inputs,
+            labels,
+            batch_size=8,
+            verbose=0,
+            callbacks=[tf_rigl.UpdateMasks(algorithm)] if sparse else [],
+        )
+        return len(calls), masked_weights(model)
+
+    dense, _ = traces(sparse=False)
+    sparse, weights = traces(sparse=True)
+    assert weights[0].counters.numpy()[0] == 20
+    assert sparse == dense
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_at_sparsity_0_training_is_dense_training(keras, jit_compile):
+    def weights(algorithm, sparse):
+        keras.utils.set_random_seed(1)
+        model = support.make_mlp(keras)
+        if sparse:
+            tf_rigl.sparsify(model, 0.0)
+        optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.1)
+        support.train(
+            keras,
+            model,
+            algorithm,
+            EPOCHS,
+            optimizer=optimizer,
+            jit_compile=jit_compile,
+        )
+        return [w.numpy() for w in model.trainable_weights]
+
+    dense = weights(None, sparse=False)
+    for one, other in zip(
+        dense, weights(tf_rigl.RigL(update_interval=2), True), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_without_the_callback_training_is_static_sparse(keras):
+    model = fresh_model(keras)
+    before = tf_rigl.masks(model)
+    values = [w.raw.numpy() for w in masked_weights(model)]
+    support.train(keras, model, None, EPOCHS)
+    support.assert_same_masks(tf_rigl.masks(model), before)
+    for weight, old in zip(masked_weights(model), values, strict=True):
+        new = weight.raw.numpy()
+        assert not np.any(new[~weight.mask.numpy()])
+        assert np.any(new != old)
+
+
+def test_static_equals_no_callback(keras):
+    without, static = fresh_model(keras), fresh_model(keras)
+    support.train(keras, without, None, optimizer=keras.optimizers.SGD(0.1))
+    support.train(
+        keras, static, tf_rigl.Static(), optimizer=keras.optimizers.SGD(0.1)
+    )
+    for one, other in zip(
+        without.trainable_weights, static.trainable_weights, strict=True
+    ):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_200_updates_keep_every_count(keras, compiled):
+    """Before, after and at each of 200 updates the integers are the same."""
+    model = tf_rigl.sparsify(support.make_mlp(keras, (32,)), 0.8)
+    before = support.counts(model)
+    optimizer = keras.optimizers.Adam(0.01)
+    tf_rigl.attach(
+        optimizer, model, tf_rigl.RigL(stop_step=400, update_interval=2)
+    )
+    step = support.make_step(keras, model, optimizer)
+    if compiled:
+        step = tf.function(step)
+    batches = support.batches()
+    for number in range(400 if compiled else 20):
+        step(*batches[number % len(batches)])
+        assert support.counts(model) == before
+        support.assert_masked(model, optimizer)
+    updates = [w.counters.numpy()[0] for w in masked_weights(model)]
+    assert updates == [200 if compiled else 10] * len(updates)
+
+
+def test_large_weights_are_updated_one_after_the_other(
+    keras, expected, monkeypatch
+):
+    """Each begins when the one before has its mask, which changes no mask."""
+    update_together = mask_update._update_together
+    waits_for = []
+
+    def noting(*args):
+        waits_for.append(len(tf.no_op().control_inputs))
+        return update_together(*args)
+
+    monkeypatch.setattr(mask_update, "_update_together", noting)
+    fit(keras)
+    assert not any(waits_for)
+    waits_for.clear()
+    monkeypatch.setattr(mask_update, "_LARGE", 1)
+    model = fit(keras)
+    weights = len(expected)
+    assert waits_for[:weights] == [0] + [1] * (weights - 1)
+    support.assert_same_masks(tf_rigl.masks(model), expected)

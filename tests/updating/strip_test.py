@@ -1,0 +1,192 @@
+"""A stripped model is the one that was sparsified, with zeros."""
+
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_rigl
+from tests import support
+from tests import zoo
+from tf_rigl.backend.flavor import flavor_of
+from tf_rigl.masking.masked_weight import masked_weights
+
+
+def einsum(keras):
+    """A projection with a constraint and a regularizer."""
+    layers = keras.layers
+    inputs = keras.Input((7, 8))
+    hidden = layers.EinsumDense(
+        "abc,cde->abde",
+        (7, 2, 3),
+        bias_axes="de",
+        kernel_constraint="max_norm",
+        kernel_regularizer="l2",
+    )(inputs)
+    return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(hidden)))
+
+
+BUILDERS = {
+    **{
+        name: lambda keras, name=name: zoo.build(name, keras)
+        for name in zoo.INPUT_SHAPES
+        if "unbuilt" not in name
+    },
+    "einsum": einsum,
+}
+# What the others consist of is in these, too.
+FEW = [
+    name
+    for name in BUILDERS
+    if name not in ("sequential", "convolutions_3d", "time_distributed")
+]
+SHAPES = {**zoo.INPUT_SHAPES, "einsum": (7, 8)}
+
+
+def snapshot(model, folder):
+    """All of a model that must come back, but for values."""
+    flavor = flavor_of(model)
+    optimizer = model.optimizer
+    # First: it notes things on layers.
+    saved = tf.train.Checkpoint(model=model).save(str(folder / "checkpoint"))
+    return {
+        "checkpoint": [name for name, _ in tf.train.list_variables(saved)],
+        "configuration": model.get_config(),
+        "compilation": model.get_compile_config(),
+        "optimizer": (id(optimizer), type(optimizer), optimizer.get_config()),
+        "attributes of the optimizer": sorted(vars(optimizer)),
+        "layers": [
+            (id(layer), type(layer), layer.name, sorted(vars(layer)))
+            for layer in model._flatten_layers()
+        ],
+        "weights": [
+            (
+                id(weight),
+                getattr(weight, "path", weight.name),
+                tuple(weight.shape),
+                weight.trainable,
+                id(flavor.raw(weight).constraint)
+                if flavor.name == "keras2"
+                else id(weight.constraint),
+            )
+            for weight in model.weights
+        ],
+    }
+
+
+def compiled(keras, name):
+    model = BUILDERS[name](keras)
+    model(np.zeros((2, *SHAPES[name]), "float32"))
+    optimizer = keras.optimizers.Adam(0.01)
+    model.compile(optimizer, support.crossentropy(keras), metrics=["accuracy"])
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_everything_comes_back(keras, name, tmp_path):
+    model = compiled(keras, name)
+    before = snapshot(model, tmp_path)
+    values = [np.array(one) for one in model.get_weights()]
+    slots = [np.array(one) for one in model.optimizer.variables]
+    tf_rigl.sparsify(model, 0.7)
+    tf_rigl.attach(model.optimizer, model, tf_rigl.RigL(10))
+    masks = {
+        id(weight.variable): weight.mask.numpy()
+        for weight in masked_weights(model)
+    }
+    assert model.get_config() != before["configuration"]
+    assert tf_rigl.strip(model) is model
+    after = snapshot(model, tmp_path)
+    assert after.keys() == before.keys()
+    for key in before:
+        assert after[key] == before[key], key
+    assert masks
+    for weight, now, value in zip(
+        model.weights, model.get_weights(), values, strict=True
+    ):
+        mask = masks.get(id(weight), True)
+        np.testing.assert_array_equal(now, np.where(mask, value, 0))
+    for now, slot in zip(model.optimizer.variables, slots, strict=True):
+        np.testing.assert_array_equal(np.array(now), slot)
+    path = str(tmp_path / "plain.keras")
+    model.save(path)
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.namelist():
+            assert b"rigl" not in archive.read(entry), entry
+
+
+@pytest.mark.parametrize("name", ["sequential_unbuilt", "subclassed_unbuilt"])
+def test_what_was_not_built(keras, name):
+    """It is the model that it would have become."""
+    inputs = np.ones((2, *SHAPES[name]), "float32")
+    descriptions = []
+    for sparse in (False, True):
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(1)
+        model = zoo.build(name, keras)
+        if sparse:
+            tf_rigl.sparsify(model, 0.5)
+        model(inputs)
+        tf_rigl.strip(model)
+        descriptions.append(
+            (
+                model.get_config(),
+                type(model).__mro__[1:],
+                [layer.name for layer in model._flatten_layers()],
+                [getattr(w, "path", w.name) for w in model.weights],
+            )
+        )
+    assert descriptions[0] == descriptions[1]
+
+
+def test_no_trace_in_a_saved_model(keras, tmp_path):
+    model = tf_rigl.strip(tf_rigl.sparsify(zoo.sequential(keras), 0.7))
+    path = tmp_path / "exported"
+    tf.saved_model.save(model, str(path))
+    for file in path.rglob("*.*"):
+        if file.is_file():
+            assert b"rigl" not in file.read_bytes(), file
+
+
+PROGRAM = """
+import sys
+sys.modules["tf_rigl"] = None
+import numpy as np
+import {package} as keras
+from tests import zoo
+for name in {names}:
+    if hasattr(zoo, name):
+        zoo.build(name, keras)  # Registers its classes.
+    model = keras.models.load_model(f"{folder}/{{name}}.keras")
+    data = np.load(f"{folder}/{{name}}.npz")
+    outputs = np.asarray(model(data["inputs"], training=False))
+    np.testing.assert_allclose(outputs, data["outputs"], rtol=1e-5, atol=1e-6)
+    print(name)
+"""
+
+
+@pytest.mark.slow
+def test_files_need_no_library(keras, tmp_path):
+    """Every kind of model, where this library cannot be imported."""
+    for name in BUILDERS:
+        model = compiled(keras, name)
+        tf_rigl.strip(tf_rigl.sparsify(model, 0.7))
+        model.save(tmp_path / f"{name}.keras")
+        inputs, _ = support.make_data(SHAPES[name], 4)
+        outputs = np.asarray(model(inputs, training=False))
+        np.savez(tmp_path / f"{name}.npz", inputs=inputs, outputs=outputs)
+    program = PROGRAM.format(
+        package=keras.__name__, names=list(BUILDERS), folder=tmp_path
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": ":".join(sys.path), "PATH": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == list(BUILDERS)

@@ -1,0 +1,188 @@
+"""Which layers a model calls, on what shapes, seen in one symbolic call.
+
+The model is traced, nothing is computed and no variable changes. For the
+time of the trace each layer is an instance of a subclass of its class whose
+`__call__` takes notes.
+"""
+
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.accounting.calls import Call
+from tf_rigl.accounting.calls import shapes_of
+from tf_rigl.accounting.example import Example
+from tf_rigl.accounting.time_steps import call_on_all_steps
+from tf_rigl.accounting.time_steps import with_steps
+from tf_rigl.accounting.trace import trace
+from tf_rigl.backend.flavor import set_class
+from tf_rigl.masking.eligibility import known_class
+
+# Operations that multiply tensors with each other, or whose inside is hidden.
+PRODUCTS = frozenset(
+    "MatMul BatchMatMul BatchMatMulV2 BatchMatMulV3 Einsum Conv Conv2D Conv3D "
+    "Conv2DBackpropInput Conv3DBackpropInputV2 DepthwiseConv2dNative "
+    "SparseMatMul SparseTensorDenseMatMul XlaConvV2 XlaDotV2 "
+    "PartitionedCall StatefulPartitionedCall While StatelessWhile".split()
+)
+# Graphs whose operations run any number of times.
+REPEATED_GRAPHS = frozenset(
+    "CondBranchFuncGraph WhileBodyFuncGraph WhileCondFuncGraph".split()
+)
+# The name scope in which `tf.vectorized_map` traces what it maps.
+MAPPED_SCOPE = "loop_body"
+
+
+@dataclasses.dataclass
+class _Frame:
+    """A call that has not returned."""
+
+    graph: tf.Graph
+    recurrent: bool
+    # The operations of sublayers: ranges of their positions in `graph`.
+    inner: list[range] = dataclasses.field(default_factory=list)
+
+
+def is_recurrent(layer: Any) -> bool:
+    """Whether a layer runs others once for each step of a sequence."""
+    return known_class(layer, ("RNN",)) is not None
+
+
+class Recorder:
+    """Notes the calls of layers in one graph and its inner graphs."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self._graph: tf.Graph | None = None
+        self._frames: list[_Frame] = []
+        self._paused = False
+
+    def start(self) -> None:
+        """Begins in the graph that is traced here and now."""
+        self.calls.clear()
+        self._graph = tf.compat.v1.get_default_graph()
+
+    def call(
+        self,
+        layer: Any,
+        plain_call: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        keywords: dict[str, Any],
+    ) -> Any:
+        """Calls a layer and notes it."""
+        graph = tf.compat.v1.get_default_graph()
+        if self._paused or not self._is_traced(graph):
+            return plain_call(*arguments, **keywords)
+        frame = _Frame(graph, is_recurrent(layer))
+        start = len(graph.get_operations())
+        stepwise = known_class(layer, ("TimeDistributed",)) is not None
+        self._frames.append(frame)
+        try:
+            with self._pause(stepwise):
+                outputs = plain_call(*arguments, **keywords)
+            if stepwise:
+                steps = call_on_all_steps(layer.layer, arguments, keywords)
+                outputs = with_steps(outputs, steps)
+        finally:
+            self._frames.pop()
+        operations = range(start, len(graph.get_operations()))
+        self.calls.append(
+            Call(
+                layer,
+                shapes_of(arguments),
+                shapes_of(keywords),
+                shapes_of(outputs),
+                products=_products(frame, operations),
+                recurrent=any(outer.recurrent for outer in self._frames),
+                repeated=not frame.recurrent and _is_repeated(graph),
+            )
+        )
+        if self._frames and self._frames[-1].graph is graph:
+            self._frames[-1].inner.append(operations)
+        return outputs
+
+    def _is_traced(self, graph: tf.Graph) -> bool:
+        """Whether we are in the trace; Keras 2 infers shapes outside of it."""
+        inside = self._graph in _outer_graphs(graph)
+        return inside and not tf.executing_eagerly()
+
+    @contextlib.contextmanager
+    def _pause(self, paused: bool) -> Iterator[None]:
+        before = self._paused
+        self._paused = paused
+        try:
+            yield
+        finally:
+            self._paused = before
+
+
+def record_calls(
+    model: Any, layers: Sequence[Any], example: Example
+) -> list[Call]:
+    """The calls of `layers` when the model is called on one example.
+
+    They come in the order in which they return: a layer after its sublayers.
+
+    Args:
+        model: a built model.
+        layers: the layers to watch, the model among them.
+        example: what the model is called on.
+    """
+    recorder = Recorder()
+    classes: dict[type, type] = {}
+    with contextlib.ExitStack() as stack:
+        for layer in layers:
+            cls = type(layer)
+            if cls not in classes:
+                classes[cls] = _recorded_class(cls, recorder)
+            stack.callback(set_class, layer, cls)
+            set_class(layer, classes[cls])
+        trace(model, layers, example, before=recorder.start)
+    return recorder.calls
+
+
+def _recorded_class(cls: Any, recorder: Recorder) -> type:
+    """The subclass of a layer class whose instances take notes."""
+
+    def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
+        plain_call = functools.partial(cls.__call__, layer)
+        return recorder.call(layer, plain_call, arguments, keywords)
+
+    return type(
+        cls.__name__, (cls,), {"__call__": call, "__module__": cls.__module__}
+    )
+
+
+def _products(frame: _Frame, operations: range) -> tuple[str, ...]:
+    """The products among a layer's operations, its sublayers' left out."""
+    inner = {position for part in frame.inner for position in part}
+    graph_operations = frame.graph.get_operations()
+    kinds = {
+        graph_operations[position].type
+        for position in operations
+        if position not in inner
+    }
+    return tuple(sorted(kinds & PRODUCTS))
+
+
+def _is_repeated(graph: tf.Graph) -> bool:
+    """Whether what is traced here and now may run more or less than once."""
+    if MAPPED_SCOPE in graph.get_name_scope().split("/"):
+        return True
+    return any(
+        type(outer).__name__ in REPEATED_GRAPHS
+        for outer in _outer_graphs(graph)
+    )
+
+
+def _outer_graphs(graph: tf.Graph | None) -> Iterator[tf.Graph]:
+    """The graph, the one in which it is called, and so on."""
+    while graph is not None:
+        yield graph
+        graph = getattr(graph, "outer_graph", None)

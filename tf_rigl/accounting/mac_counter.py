@@ -1,0 +1,100 @@
+"""Adds up what the calls of a model's layers multiply."""
+
+import collections
+from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
+
+from tf_rigl.accounting import mac_rules
+from tf_rigl.accounting.call_recorder import is_recurrent
+from tf_rigl.accounting.calls import Call
+from tf_rigl.backend.flavor import Flavor
+
+UNKNOWN_CLASS = "how the weights of its class are used is not known"
+NOT_CALLED = "it is not called in a forward pass"
+IN_RECURRENT = "it runs within the loop of an RNN layer"
+IN_REPEATED = "it runs within a loop or a branch, any number of times"
+COMPUTED = "what it multiplies is computed from its weights"
+
+
+class Tally:
+    """What is multiplied how often, and what could not be counted.
+
+    Attributes:
+        times: how often each element of a weight is used, by the id of the
+            Keras variable.
+        products: multiply-accumulates of activations with each other, by the
+            id of the layer.
+        problems: why a layer is not counted, by its id.
+        unsure: ids of the Keras variables that such a layer multiplies.
+    """
+
+    def __init__(
+        self, flavor: Flavor, layers: Sequence[Any], calls: Sequence[Call]
+    ) -> None:
+        self.times: collections.Counter[int] = collections.Counter()
+        self.products: collections.Counter[int] = collections.Counter()
+        self.problems: dict[int, list[str]] = collections.defaultdict(list)
+        self.unsure: set[int] = set()
+        self._weights = {
+            id(layer): flavor.own_weights(layer) for layer in layers
+        }
+        self._variables = {
+            id(weight) for own in self._weights.values() for weight in own
+        }
+        recurrent = [call.layer for call in calls if is_recurrent(call.layer)]
+        # The cells that their RNN layer accounts for.
+        self._cells = {
+            id(cell)
+            for layer in recurrent
+            for cell in mac_rules.recurrent_cells(layer)
+        }
+        for call in calls:
+            self._add(call)
+        called = {id(call.layer) for call in calls} | self._cells
+        for layer in layers:
+            self._check(layer, id(layer) in called)
+
+    def _add(self, call: Call) -> None:
+        rule = mac_rules.rule_of(call.layer)
+        if rule is None:
+            if call.products:
+                kinds = ", ".join(call.products)
+                self._give_up(call.layer, f"it runs {kinds} of its own")
+            return
+        weights = rule.weights(call.layer)
+        if call.recurrent and id(call.layer) in self._cells:
+            return
+        try:
+            times = rule.times(call.layer, call)
+            products = rule.products(call.layer, call)
+        except mac_rules.Uncountable as uncountable:
+            self._give_up(call.layer, str(uncountable), weights)
+            return
+        if (times or products) and (call.recurrent or call.repeated):
+            reason = IN_RECURRENT if call.recurrent else IN_REPEATED
+            self._give_up(call.layer, reason, weights)
+            return
+        self.times.update({id(weight): times for weight in weights})
+        self.products[id(call.layer)] += products
+
+    def _check(self, layer: Any, called: bool) -> None:
+        """Finds weights that no rule has reached."""
+        own = self._weights[id(layer)]
+        rule = mac_rules.rule_of(layer)
+        if rule is None:
+            if own:
+                self._give_up(layer, UNKNOWN_CLASS, own)
+            return
+        weights = rule.weights(layer)
+        if any(id(weight) not in self._variables for weight in weights):
+            self._give_up(layer, COMPUTED, own)
+        elif own and weights and not called:
+            self._give_up(layer, NOT_CALLED, weights)
+
+    def _give_up(
+        self, layer: Any, reason: str, weights: Iterable[Any] = ()
+    ) -> None:
+        if reason not in self.problems[id(layer)]:
+            self.problems[id(layer)].append(reason)
+        self.unsure.update(map(id, weights))

@@ -1,0 +1,269 @@
+"""How many multiply-accumulates a call of each known layer takes.
+
+A rule says how often a call uses each element of a weight; times the number
+of connections that is its multiply-accumulates. The batch dimension is
+counted like any other, so that layers that fold other dimensions into it come
+out right.
+
+The convention: kernels and the products of attention count. Biases,
+activations, normalization, pooling, look-ups and preprocessing do not.
+Convolutions multiply the zeros of their padding, too.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from typing import Any
+from typing import NamedTuple
+
+from tf_rigl.accounting.calls import Call
+from tf_rigl.accounting.example import Shape
+from tf_rigl.masking.eligibility import known_class
+
+UNKNOWN_SIZE = (
+    "a size it depends on is unknown; pass `inputs` with all sizes to `profile`"
+)
+
+
+class Uncountable(Exception):
+    """Why the multiply-accumulates of a call cannot be counted."""
+
+
+class Rule(NamedTuple):
+    """What the calls of a layer multiply."""
+
+    # The weights of a layer that multiply activations.
+    weights: Callable[[Any], list[Any]]
+    # How often a call uses each of their elements.
+    times: Callable[[Any, Call], int]
+    # A call's multiply-accumulates of activations with activations.
+    products: Callable[[Any, Call], int]
+
+
+def rule_of(layer: Any) -> Rule | None:
+    """The rule for a layer's class or its nearest known base."""
+    name = known_class(layer, RULES)
+    return None if name is None else RULES[name]
+
+
+def recurrent_cells(layer: Any) -> list[Any]:
+    """The known cells of an RNN layer, which each run once a step."""
+    stacked = known_class(layer.cell, ("StackedRNNCells",))
+    cells = layer.cell.cells if stacked else [layer.cell]
+    return [cell for cell in cells if known_class(cell, CELLS)]
+
+
+def _attributes(*names: str) -> Callable[[Any], list[Any]]:
+    """Takes those of the attributes that the layer has."""
+
+    def weights(layer: Any) -> list[Any]:
+        found = [getattr(layer, name, None) for name in names]
+        return [weight for weight in found if weight is not None]
+
+    return weights
+
+
+def _zero(layer: Any, call: Call) -> int:
+    del layer, call
+    return 0
+
+
+def _weights(times: Callable[[Any, Call], int], *names: str) -> Rule:
+    return Rule(_attributes(*names), times, _zero)
+
+
+def _products(count: Callable[[Any, Call], int]) -> Rule:
+    return Rule(_attributes(), _zero, count)
+
+
+def _size(sizes: Iterable[int | None]) -> int:
+    """The product of sizes.
+
+    Raises:
+        Uncountable: where one of them is unknown.
+    """
+    result = 1
+    for size in sizes:
+        if size is None:
+            raise Uncountable(UNKNOWN_SIZE)
+        result *= size
+    return result
+
+
+def _known(shape: Shape | None) -> Shape:
+    if shape is None:
+        raise Uncountable(UNKNOWN_SIZE)
+    return shape
+
+
+def _output_vectors(layer: Any, call: Call) -> int:
+    """Number of vectors along the last dimension of the output."""
+    del layer
+    return _size(_known(call.output)[:-1])
+
+
+def _positions(layer: Any, shape: Shape | None) -> int:
+    """Number of positions of an image or a sequence, over the batch."""
+    shape = _known(shape)
+    if layer.data_format == "channels_first":
+        return _size((shape[0], *shape[2:]))
+    return _size(shape[:-1])
+
+
+def _output_positions(layer: Any, call: Call) -> int:
+    return _positions(layer, call.output)
+
+
+def _input_positions(layer: Any, call: Call) -> int:
+    return _positions(layer, call.input())
+
+
+def _examples(layer: Any, call: Call) -> int:
+    del layer
+    return _size(_known(call.input())[:1])
+
+
+def _steps(layer: Any, call: Call) -> int:
+    """Number of time steps, over the batch."""
+    del layer
+    return _size(_known(call.input(0, "sequences"))[:2])
+
+
+def _weights_of_cells(layer: Any) -> list[Any]:
+    cells = recurrent_cells(layer)
+    return [weight for cell in cells for weight in _CELL.weights(cell)]
+
+
+def _einsum(layer: Any, call: Call) -> int:
+    """Each element is used once for every index that the kernel has not."""
+    operands, output = layer.equation.split("->")
+    data, kernel = operands.split(",")
+    sizes: dict[str, int | None] = {}
+    for term, shape in ((data, call.input()), (output, call.output)):
+        shape = _known(shape)
+        for label, size in zip(_labels(term, len(shape)), shape, strict=True):
+            if sizes.get(label) is None:
+                sizes[label] = size
+    return _size(size for label, size in sizes.items() if label not in kernel)
+
+
+def _labels(term: str, rank: int) -> list[str]:
+    """The indices of an einsum's term, those of an ellipsis numbered.
+
+    They are numbered from the right, as they are aligned.
+    """
+    before, dots, after = term.partition("...")
+    hidden = rank - len(before) - len(after) if dots else 0
+    return [*before, *(f"...{i}" for i in reversed(range(hidden))), *after]
+
+
+def _reverse_weights(layer: Any) -> list[Any]:
+    name = "embeddings" if layer.tie_weights else "reverse_embeddings"
+    return _attributes(name)(layer)
+
+
+def _reverse_vectors(layer: Any, call: Call) -> int:
+    """A look-up one way, a product the other way."""
+    del layer
+    return _size(_known(call.input())[:-1]) if call.products else 0
+
+
+def _multi_head_attention(layer: Any, call: Call) -> int:
+    """Scores and weighted means; the projections are layers of their own."""
+    width = layer._key_dim + layer._value_dim
+    return _attention(call, layer._attention_axes, layer._num_heads * width)
+
+
+def _grouped_query_attention(layer: Any, call: Call) -> int:
+    return _attention(call, (1,), layer.num_query_heads * 2 * layer.head_dim)
+
+
+def _attention(call: Call, axes: Iterable[int], width: int) -> int:
+    """width · T_query · T_key, for each index of the other axes."""
+    query = _known(call.input(0, "query"))
+    value = _known(call.input(1, "value"))
+    axes = [axis % len(query) for axis in axes]
+    keys = _size(value[axis] for axis in axes)
+    return width * keys * _size(query[:-1])
+
+
+def _dot_attention(layer: Any, call: Call) -> int:
+    if getattr(layer, "score_mode", "dot") != "dot":
+        raise Uncountable(
+            f"score_mode={layer.score_mode!r} is not counted, only 'dot' is"
+        )
+    query, value = map(_known, call.inputs()[:2])
+    width = _size(query[-1:]) + _size(value[-1:])
+    return _pairs(layer, call) * width
+
+
+def _additive_attention(layer: Any, call: Call) -> int:
+    """The weighted means; the scores multiply the weight `scale`."""
+    return _pairs(layer, call) * _size(_known(call.inputs()[1])[-1:])
+
+
+def _pairs(layer: Any, call: Call) -> int:
+    """Number of pairs of a query and a key, over the batch."""
+    del layer
+    query, value = map(_known, call.inputs()[:2])
+    return _size(query[:-1]) * _size(value[1:-1])
+
+
+def _dot(layer: Any, call: Call) -> int:
+    first = _known(call.inputs()[0])
+    axis = layer.axes if isinstance(layer.axes, int) else layer.axes[0]
+    return _size(_known(call.output)) * _size([first[axis]])
+
+
+# Layers that multiply nothing by the convention.
+NOTHING = Rule(_attributes(), _zero, _zero)
+_CELL = _weights(_examples, "kernel", "recurrent_kernel")
+_CONVOLUTION = _weights(_output_positions, "kernel")
+_TRANSPOSED = _weights(_input_positions, "kernel")
+_SEPARABLE = _weights(_output_positions, "depthwise_kernel", "pointwise_kernel")
+# Keras 3 names the weight `kernel`, Keras 2 `depthwise_kernel`.
+_DEPTHWISE = _weights(_output_positions, "depthwise_kernel", "kernel")
+
+# Cells that an RNN layer runs once a step.
+CELLS: dict[str, Rule] = {
+    "SimpleRNNCell": _CELL,
+    "GRUCell": _CELL,
+    "LSTMCell": _CELL,
+}
+
+# Layer classes of either Keras, by name. A user's subclass counts as its
+# base. Classes without weights and products need not stand here.
+RULES: dict[str, Rule] = {
+    **CELLS,
+    "Dense": _weights(_output_vectors, "kernel"),
+    "EinsumDense": _weights(_einsum, "kernel"),
+    "Conv1D": _CONVOLUTION,
+    "Conv2D": _CONVOLUTION,
+    "Conv3D": _CONVOLUTION,
+    "Conv1DTranspose": _TRANSPOSED,
+    "Conv2DTranspose": _TRANSPOSED,
+    "Conv3DTranspose": _TRANSPOSED,
+    "SeparableConv1D": _SEPARABLE,
+    "SeparableConv2D": _SEPARABLE,
+    "DepthwiseConv1D": _DEPTHWISE,
+    "DepthwiseConv2D": _DEPTHWISE,
+    "RNN": Rule(_weights_of_cells, _steps, _zero),
+    "MultiHeadAttention": _products(_multi_head_attention),
+    "GroupedQueryAttention": _products(_grouped_query_attention),
+    "Attention": _products(_dot_attention),
+    "AdditiveAttention": Rule(
+        _attributes("scale"), _pairs, _additive_attention
+    ),
+    "Dot": _products(_dot),
+    "ReversibleEmbedding": Rule(_reverse_weights, _reverse_vectors, _zero),
+    **dict.fromkeys(
+        (
+            "Embedding StackedRNNCells TimeDistributed Bidirectional PReLU "
+            "BatchNormalization SyncBatchNormalization LayerNormalization "
+            "GroupNormalization RMSNormalization UnitNormalization "
+            "SpectralNormalization LayerScale Normalization Discretization "
+            "AdaptiveAveragePooling1D AdaptiveAveragePooling2D "
+            "AdaptiveAveragePooling3D"
+        ).split(),
+        NOTHING,
+    ),
+}

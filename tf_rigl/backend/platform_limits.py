@@ -1,0 +1,172 @@
+"""What Keras and TensorFlow cannot do on several devices, said early.
+
+Left to themselves they fail in the first batch, with a trace of their own
+code. Each rule here was seen on TensorFlow 2.21, Keras 3.15 and tf_keras 2.21,
+with dense models too, except the one on mask updates.
+"""
+
+from typing import Any
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tf_rigl.core.schedules import UpdateSchedule
+
+_TRAINING_JOBS = ("chief", "worker")
+_USE_TF_KERAS = "Use tf_keras (`keras2`), which trains so"
+
+
+class Platform(NamedTuple):
+    """Where a model is trained."""
+
+    kind: str  # a key of `_KINDS`, "other" where none fits
+    replicas: int = 1  # in all, each with a copy of the weights
+    workers: int = 1  # processes that compute steps
+    on_cpu: bool = False  # whether the replicas are processors
+
+
+_KINDS: dict[str, Any] = {
+    "mirrored": tf.distribute.MirroredStrategy,
+    "multi_worker": tf.distribute.MultiWorkerMirroredStrategy,
+    "parameter_server": tf.distribute.ParameterServerStrategy,
+}
+
+
+def platform_of(strategy: Any) -> Platform:
+    """What a strategy trains on."""
+    for kind, cls in _KINDS.items():
+        if isinstance(strategy, cls):
+            devices = strategy.extended.worker_devices
+            return Platform(
+                kind,
+                strategy.num_replicas_in_sync,
+                _count_workers(strategy),
+                all("CPU" in device.upper() for device in devices),
+            )
+    return Platform("other", strategy.num_replicas_in_sync)
+
+
+def check_fit(
+    platform: Platform,
+    keras: str,
+    steps_per_execution: int = 1,
+    jit_compile: bool = False,
+) -> None:
+    """Raises where `fit` of a Keras fails on a platform.
+
+    Args:
+        platform: where the model is trained.
+        keras: `"keras3"` or `"keras2"`.
+        steps_per_execution: as given to `compile`.
+        jit_compile: likewise.
+
+    Raises:
+        ValueError: where it does; says what works instead.
+    """
+    if keras == "keras3":
+        _check_keras_3(platform, steps_per_execution)
+    _, replicas, _, on_cpu = platform
+    if jit_compile and on_cpu and replicas > 1:
+        raise ValueError(
+            "Keras compiles the steps of several replicas by XLA on "
+            "accelerators only. Received: jit_compile=True with "
+            f"{replicas} replicas on processors. Compile the model with "
+            "jit_compile=False."
+        )
+
+
+def check_fit_of(model: Any, keras: str) -> None:
+    """`check_fit` for a compiled model.
+
+    Args:
+        model: the model; where it was made is where it is trained.
+        keras: `"keras3"` or `"keras2"`.
+
+    Raises:
+        ValueError: as `check_fit`.
+    """
+    check_fit(
+        platform_of(model.distribute_strategy),
+        keras,
+        # Keras 2 keeps it elsewhere and has no such limit.
+        getattr(model, "steps_per_execution", 1),
+        bool(model.jit_compile),
+    )
+
+
+def check_in_one_piece(variable: Any, path: str) -> None:
+    """Raises a ValueError where a weight is cut into several variables.
+
+    Args:
+        variable: the weight.
+        path: of the weight, for the message.
+    """
+    # The class has no public name.
+    if type(variable).__name__ == "ShardedVariable":
+        raise ValueError(
+            "A weight must be in one piece to be masked. Received: "
+            f"{path!r}, cut into {len(variable.variables)} for parameter "
+            "servers. Make the strategy without `variable_partitioner`, or "
+            "keep whole what shall be sparse."
+        )
+
+
+def check_mask_updates(platform: Platform) -> None:
+    """Raises where masks cannot be updated on a platform.
+
+    Workers of a parameter server take their steps at any time, one amid the
+    mask update of another. Seen with two of them: connections outside the
+    mask, updates left out or done twice, gradients that are not finite.
+
+    Raises:
+        ValueError: where several workers share a parameter server.
+    """
+    if platform.kind == "parameter_server" and platform.workers > 1:
+        raise ValueError(
+            "With a parameter server only a single worker can update masks; "
+            "several take their steps amid each other's updates. Received: "
+            f"{platform.workers} workers. Use MultiWorkerMirroredStrategy, "
+            "one worker, or tf_rigl.Static()."
+        )
+
+
+def check_mask_updates_of(model: Any, schedule: UpdateSchedule | None) -> None:
+    """`check_mask_updates` for a model and the schedule of a method.
+
+    Raises:
+        ValueError: as `check_mask_updates`, if masks are updated at all.
+    """
+    if schedule is not None:
+        check_mask_updates(platform_of(model.distribute_strategy))
+
+
+def _check_keras_3(platform: Platform, steps_per_execution: int) -> None:
+    kind, replicas, workers, _ = platform
+    if kind == "multi_worker" and workers > 1:
+        raise ValueError(
+            "`fit` of Keras 3 fails under MultiWorkerMirroredStrategy. "
+            f"Received: {workers} workers. {_USE_TF_KERAS}, or a training "
+            "loop of your own with `tf_rigl.attach`."
+        )
+    if kind == "parameter_server":
+        raise ValueError(
+            "`fit` of Keras 3 fails under ParameterServerStrategy. Received: "
+            f"a model of Keras 3. {_USE_TF_KERAS}."
+        )
+    if kind == "mirrored" and replicas > 1 and steps_per_execution > 1:
+        raise ValueError(
+            "`fit` of Keras 3 fails with several steps per execution under "
+            f"MirroredStrategy. Received: steps_per_execution="
+            f"{steps_per_execution} with {replicas} replicas. {_USE_TF_KERAS}, "
+            "or steps_per_execution=1."
+        )
+
+
+def _count_workers(strategy: Any) -> int:
+    if isinstance(strategy, tf.distribute.ParameterServerStrategy):
+        # Its `cluster_resolver` is None.
+        return strategy._num_workers
+    resolver = strategy.cluster_resolver
+    cluster = resolver.cluster_spec().as_dict() if resolver else {}
+    # Those of a local strategy have no jobs.
+    return max(sum(len(cluster.get(job, ())) for job in _TRAINING_JOBS), 1)

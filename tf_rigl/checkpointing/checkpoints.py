@@ -1,0 +1,326 @@
+"""Checkpoints from which a killed run goes on as if nothing had happened."""
+
+import contextlib
+import os
+import re
+import signal
+import threading
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+from absl import logging
+
+from tf_rigl.backend.callback import ModelCallback
+from tf_rigl.checkpointing import checkpoint_file
+from tf_rigl.checkpointing.checkpoint_file import DamagedFileError
+from tf_rigl.checkpointing.training_state import TrainingState
+from tf_rigl.core.checks import check_choice
+
+_NAME = "step-{step:012d}.npz"
+_PATTERN = re.compile(r"step-(\d{12})\.npz")
+# What a shell reports of a process that SIGTERM has ended.
+_TERMINATED = 128 + signal.SIGTERM
+
+
+class Checkpoints(ModelCallback):
+    """Saves all that training changes, and restores it when training begins.
+
+    A checkpoint is one file: weights, masks, counters, what the method
+    remembers, random generators, optimizer steps and slots. It is written
+    aside and renamed, so that whatever kills the process, `kill -9` and a
+    loss of power included, the files that were there stay whole, and at most
+    the work since the last one is lost. When `fit` begins, the newest is
+    restored; what it says of the data's position is `step`. SIGTERM, which
+    cluster managers send some time before they kill, writes a checkpoint and
+    ends the process with code 143 (one worker only: several cannot agree on a
+    batch at once, so they leave it at the last checkpoint).
+
+    With an endless data set the resumed run equals the uninterrupted one bit
+    for bit:
+
+        >>> checkpoints = tf_rigl.Checkpoints("runs/mine", save_every=500)
+        >>> model.fit(
+        ...     data.repeat().skip(checkpoints.step),
+        ...     steps_per_epoch=steps,
+        ...     epochs=20,
+        ...     initial_epoch=checkpoints.step // steps,
+        ...     callbacks=[tf_rigl.UpdateMasks(tf_rigl.RigL()), checkpoints],
+        ... )
+
+    A run that was stopped within an epoch begins that epoch's number anew and
+    stops once `epochs * steps_per_epoch` batches are trained, so that its
+    last epoch is shorter. State of other callbacks, in Python, is not kept.
+    In a loop of your own call `restore` and `save`.
+
+    Layers of tf_keras draw their random numbers from generators that can be
+    saved only after `tf_keras.backend.experimental.enable_tf_random_generator`.
+
+    Args:
+        directory: where the files are; local, or any that `tf.io.gfile`
+            knows. Several workers need one that they share; the first writes.
+        save_every: `"epoch"`, or a number of batches. With several steps per
+            execution, after the first execution that reaches it.
+        keep: number of checkpoints that are kept, the newest.
+        on_failure: what to do where one cannot be written, because the disk
+            is full or the directory is gone: `"continue"` with a warning, or
+            `"stop"` with an error. Those that are there stay whole.
+
+    Raises:
+        ValueError: where an argument is out of range; when training begins,
+            where the directory cannot be written, or its newest checkpoint is
+            damaged or of another model.
+    """
+
+    # Batches must have ended when their state is saved.
+    async_safe = False
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        save_every: int | str = "epoch",
+        keep: int = 2,
+        on_failure: str = "continue",
+    ) -> None:
+        super().__init__()
+        if save_every != "epoch" and not _is_count(save_every):
+            raise ValueError(
+                "`save_every` must be 'epoch' or a number of batches, at "
+                f"least 1. Received: save_every={save_every!r}."
+            )
+        if not _is_count(keep):
+            raise ValueError(
+                "`keep` must be a number of checkpoints, at least 1. "
+                f"Received: keep={keep!r}."
+            )
+        check_choice("on_failure", on_failure, ("continue", "stop"))
+        self._directory = os.fspath(directory)
+        self._save_every = save_every
+        self._keep = keep
+        self._on_failure = on_failure
+        self._batches = 0  # trained so far, in all
+        self._before_epoch = 0  # of these, before the present epoch
+        self._saved = 0  # of these, in the newest checkpoint
+        self._termination = _Termination()
+
+    @property
+    def step(self) -> int:
+        """Batches that the newest checkpoint has seen, 0 where there is none.
+
+        Skip as many batches of an endless data set to go on.
+        """
+        return max(self.steps, default=0)
+
+    @property
+    def steps(self) -> list[int]:
+        """The same of all checkpoints in the directory, the oldest first."""
+        if not tf.io.gfile.isdir(self._directory):
+            return []
+        names = map(_PATTERN.fullmatch, tf.io.gfile.listdir(self._directory))
+        return sorted(int(name.group(1)) for name in names if name)
+
+    def save(self, model: Any, step: int, optimizer: Any = None) -> None:
+        """Writes a checkpoint, for loops of your own.
+
+        With several workers all of them must call it.
+
+        Args:
+            model: the model.
+            step: batches trained so far.
+            optimizer: the optimizer; the model's where it is compiled.
+
+        Raises:
+            OSError: with `on_failure="stop"`, where it cannot be written.
+        """
+        optimizer = model.optimizer if optimizer is None else optimizer
+        state = TrainingState.of(model, optimizer)
+        values = state.values()
+        if model.distribute_strategy.extended.should_checkpoint:
+            with self._failure_handled(step):
+                tf.io.gfile.makedirs(self._directory)
+                checkpoint_file.write(
+                    self._path(step), {**state.describe(), "step": step}, values
+                )
+                self._remove_others()
+        self._saved = step
+
+    def restore(
+        self, model: Any, optimizer: Any = None, step: int | None = None
+    ) -> int:
+        """Restores a checkpoint, for loops of your own.
+
+        Args:
+            model: the model, built and sparsified as when it was saved.
+            optimizer: the optimizer; the model's where it is compiled.
+            step: of the checkpoint, one of `steps`; None for the newest.
+
+        Returns:
+            Batches trained so far; 0 where there is no checkpoint.
+
+        Raises:
+            ValueError: where the checkpoint is missing, damaged, or of
+                another model, optimizer or method.
+        """
+        steps = self.steps
+        if step is None and not steps:
+            return 0
+        chosen = steps[-1] if step is None else step
+        if chosen not in steps:
+            raise ValueError(
+                f"`step` must be one of {steps}, the checkpoints in "
+                f"{self._directory!r}. Received: step={step}."
+            )
+        optimizer = model.optimizer if optimizer is None else optimizer
+        state = TrainingState.of(model, optimizer)
+        try:
+            state.restore(self._path(chosen))
+        except DamagedFileError as error:
+            raise ValueError(_damaged(error, chosen, steps)) from error
+        logging.info("Training goes on from %s", self._path(chosen))
+        return chosen
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Restores the newest checkpoint."""
+        del logs
+        self._check_directory()
+        self._batches = self._before_epoch = self._saved = self.restore(
+            self.model
+        )
+        self._termination.begin()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Notes how many batches came before."""
+        del epoch, logs
+        self._before_epoch = self._batches
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Saves when it is time, or when the process is told to end."""
+        del logs
+        self._batches = self._before_epoch + batch + 1
+        every = self._save_every
+        if every != "epoch" and self._batches - self._saved >= int(every):
+            self.save(self.model, self._batches)
+        if self._batches >= self._announced():
+            self.model.stop_training = True
+        if self._termination.asked_for:
+            self._terminate()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Saves, unless this is done by batches."""
+        del epoch, logs
+        if self._save_every == "epoch":
+            self.save(self.model, self._batches)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Saves the end of the run, if that is not done yet."""
+        del logs
+        if self._saved != self._batches:
+            self.save(self.model, self._batches)
+        self._termination.end()
+
+    def _implements_train_batch_hooks(self) -> bool:
+        """Asked by Keras 2."""
+        return True
+
+    def _announced(self) -> float:
+        """Batches of the whole run, unlimited where unknown."""
+        steps = self.params.get("steps")
+        return steps * self.params["epochs"] if steps else float("inf")
+
+    def _terminate(self) -> None:
+        several_workers = (
+            self.model.distribute_strategy.extended._in_multi_worker_mode()
+        )
+        if self._saved != self._batches and not several_workers:
+            self.save(self.model, self._batches)
+        self._termination.end()
+        raise SystemExit(_TERMINATED)
+
+    def _path(self, step: int) -> str:
+        return os.path.join(self._directory, _NAME.format(step=step))
+
+    def _check_directory(self) -> None:
+        """Makes the directory and sees that it can be written."""
+        if not self.model.distribute_strategy.extended.should_checkpoint:
+            return
+        trial = os.path.join(
+            self._directory, f"{checkpoint_file.DRAFT_PREFIX}{os.getpid()}"
+        )
+        try:
+            tf.io.gfile.makedirs(self._directory)
+            with tf.io.gfile.GFile(trial, "w") as file:
+                file.write("")
+            tf.io.gfile.remove(trial)
+        except (OSError, tf.errors.OpError) as error:
+            raise ValueError(
+                "`directory` must be a directory that can be written. "
+                f"Received: directory={self._directory!r}; {error}. Pass one "
+                "in which you may write."
+            ) from error
+
+    def _remove_others(self) -> None:
+        """Removes old checkpoints and what a killed process left."""
+        for step in self.steps[: -self._keep]:
+            tf.io.gfile.remove(self._path(step))
+        for name in tf.io.gfile.listdir(self._directory):
+            if name.startswith(checkpoint_file.DRAFT_PREFIX):
+                tf.io.gfile.remove(os.path.join(self._directory, name))
+
+    @contextlib.contextmanager
+    def _failure_handled(self, step: int) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, tf.errors.OpError) as error:
+            steps = self.steps
+            last = f"step {steps[-1]}" if steps else "none"
+            message = (
+                f"The checkpoint of step {step} could not be written to "
+                f"{self._directory!r}; the last whole one is {last}: {error}"
+            )
+            if self._on_failure == "stop":
+                raise OSError(message) from error
+            warnings.warn(f"{message}. Training goes on.", stacklevel=3)
+
+
+class _Termination:
+    """Whether SIGTERM has come, while training."""
+
+    def __init__(self) -> None:
+        self.asked_for = False
+        self._before: Any = None
+
+    def begin(self) -> None:
+        """Catches the signal, where it can be: in the main thread."""
+        self.asked_for = False
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGTERM, self._note)
+
+    def end(self) -> None:
+        """Has the signal do again what it did before."""
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
+            self._before = None
+
+    def _note(self, number: int, frame: Any) -> None:
+        del frame
+        if self.asked_for:
+            # Nobody has looked: an error has ended `fit` before.
+            self.end()
+            os.kill(os.getpid(), number)
+        self.asked_for = True
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _damaged(error: DamagedFileError, step: int, steps: list[int]) -> str:
+    before = [one for one in steps if one < step]
+    offer = (
+        f"The one before is of step {before[-1]}: restore(..., "
+        f"step={before[-1]}), or remove the damaged file"
+        if before
+        else "There is no other; remove the file to begin anew"
+    )
+    return f"A checkpoint must be whole. Received: {error}. {offer}."

@@ -1,0 +1,165 @@
+"""All that a training run is at one moment, to a file and back."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.checkpointing import checkpoint_file
+
+_FORMAT = 1
+_SHOWN = 3
+
+
+def training_variables(model: Any, optimizer: Any = None) -> list[tf.Variable]:
+    """All variables that decide how training goes on.
+
+    Weights, masks, counters, what the method remembers, random generators,
+    optimizer steps, slots, loss scale. `tf.train.Checkpoint(model=model)`
+    leaves some of them out: generators in both Keras, layers in lists and
+    dicts in Keras 3. Save these instead:
+
+        >>> checkpoint = tf.train.Checkpoint(
+        ...     variables=tf_rigl.training_variables(model, optimizer),
+        ...     iterator=iterator,
+        ... )
+
+    Args:
+        model: a model with weights, of either Keras.
+        optimizer: its optimizer, built if it is not; the model's where it is
+            compiled. Attach it before, so that what the method remembers is
+            there.
+
+    Returns:
+        TensorFlow variables in a fixed order.
+
+    Raises:
+        TypeError: where `model` is a model of neither Keras.
+        ValueError: where the model has no weights yet.
+    """
+    optimizer = model.optimizer if optimizer is None else optimizer
+    return list(TrainingState.of(model, optimizer).variables)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingState:
+    """The variables of a model and its optimizer, with their names."""
+
+    names: tuple[str, ...]
+    variables: tuple[tf.Variable, ...]
+
+    @classmethod
+    def of(cls, model: Any, optimizer: Any) -> "TrainingState":
+        """The state of a model in training.
+
+        Args:
+            model: a model with weights, of either Keras.
+            optimizer: its optimizer; built if it is not.
+
+        Raises:
+            ValueError: where the model has no weights yet.
+        """
+        flavor = model_flavor(model)
+        if not model.built:
+            raise ValueError(
+                "A model must have its weights before a checkpoint is made or "
+                f"restored. Received: model={model.name!r}, which is not "
+                "built. Call it on a batch first."
+            )
+        if not flavor.optimizer_is_built(optimizer):
+            optimizer.build(model.trainable_variables)
+        found: dict[int, tuple[str, tf.Variable]] = {}
+        for variable in flavor.state_variables(model, optimizer):
+            raw = flavor.raw(variable)
+            found.setdefault(id(raw), (_name(variable), raw))
+        names, variables = zip(*found.values(), strict=True)
+        return cls(names, variables)
+
+    def values(self) -> list[np.ndarray]:
+        """The values now. With several workers all of them must ask."""
+        return [variable.numpy() for variable in self.variables]
+
+    def describe(self) -> dict[str, Any]:
+        """What a file says of its arrays."""
+        return {
+            "format": _FORMAT,
+            "variables": [
+                {
+                    "name": name,
+                    "shape": variable.shape.as_list(),
+                    "dtype": variable.dtype.name,
+                }
+                for name, variable in zip(
+                    self.names, self.variables, strict=True
+                )
+            ],
+        }
+
+    def restore(self, path: str) -> dict[str, Any]:
+        """Sets all variables to what a file holds.
+
+        Args:
+            path: of the file.
+
+        Returns:
+            The file's description.
+
+        Raises:
+            DamagedFileError: where the file is not whole.
+            ValueError: where it was written for another model, optimizer or
+                method. The variables are as they were then.
+        """
+        reader = checkpoint_file.Reader(path)
+        self._check(path, reader.description)
+        arrays = [
+            reader.array(index, variable.dtype)
+            for index, variable in enumerate(self.variables)
+        ]
+        for variable, array in zip(self.variables, arrays, strict=True):
+            variable.assign(array)
+        return reader.description
+
+    def _check(self, path: str, description: Any) -> None:
+        wanted = self.describe()
+        if (
+            not isinstance(description, Mapping)
+            or description.get("format") != _FORMAT
+        ):
+            raise ValueError(
+                "A checkpoint must be one that `Checkpoints` wrote. Received: "
+                f"{path!r}, which is not. Pass another directory."
+            )
+        there, here = (
+            [(tuple(one["shape"]), one["dtype"]) for one in each["variables"]]
+            for each in (description, wanted)
+        )
+        if there != here:
+            raise ValueError(
+                "A checkpoint must be of the same model, optimizer and method. "
+                f"Received: {path!r}, in which "
+                f"{_difference(description['variables'], wanted['variables'])}."
+                " Build and compile the model as when it was saved, or pass "
+                "another directory."
+            )
+
+
+def _name(variable: Any) -> str:
+    return getattr(variable, "path", variable.name)
+
+
+def _difference(there: list[dict[str, Any]], here: list[dict[str, Any]]) -> str:
+    """The first variables that differ, for people."""
+    differing = [
+        f"{one['name']} is {one['dtype']}{one['shape']} and not "
+        f"{other['dtype']}{other['shape']}, {other['name']}"
+        for one, other in zip(there, here, strict=False)
+        if (one["shape"], one["dtype"]) != (other["shape"], other["dtype"])
+    ]
+    if len(there) != len(here):
+        differing.insert(
+            0, f"there are {len(there)} variables and not {len(here)}"
+        )
+    return "; ".join(differing[:_SHOWN])

@@ -1,0 +1,115 @@
+"""The data sets of the experiments, by name.
+
+```python
+from tf_rigl.data import registry
+from tf_rigl.data.batching import Batching
+
+info = registry.describe("cifar10")
+splits = registry.splits("cifar10", Batching(128, seed=0))
+```
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+from typing import NamedTuple
+
+from tf_rigl.data import cifar
+from tf_rigl.data import imagenet
+from tf_rigl.data import mnist
+from tf_rigl.data import synthetic
+from tf_rigl.data import text
+from tf_rigl.data.batching import Batching
+from tf_rigl.data.datasets import DataInfo
+from tf_rigl.data.datasets import DataSplits
+
+
+class Source(NamedTuple):
+    """How a data set is found.
+
+    Both functions take `data_dir`, `download` and what is peculiar to the
+    data set; the second takes the batching before.
+    """
+
+    describe: Callable[..., DataInfo]
+    splits: Callable[..., DataSplits]
+
+
+def _source(module: Any, **arguments: Any) -> Source:
+    return Source(
+        functools.partial(module.describe, **arguments),
+        functools.partial(module.splits, **arguments),
+    )
+
+
+SOURCES: dict[str, Source] = {
+    "mnist_small": _source(mnist, source="small"),
+    "mnist": _source(mnist, source="tfds"),
+    "fashion_mnist": _source(mnist, source="fashion_mnist"),
+    "cifar10": _source(cifar, name="cifar10"),
+    "cifar100": _source(cifar, name="cifar100"),
+    "imagenet2012": _source(imagenet),
+    "text": _source(text),
+    **{
+        f"synthetic_{name}": _source(synthetic, name=name)
+        for name in synthetic.SIZES
+    },
+}
+
+
+def describe(
+    name: str,
+    data_dir: str | None = None,
+    download: bool = False,
+    **arguments: Any,
+) -> DataInfo:
+    """The size of a data set, from its metadata; of a text, by reading it.
+
+    Args:
+        name: A key of `SOURCES`.
+        data_dir: Folder of prepared TFDS data, or of text files; None for
+            TFDS's default.
+        download: Whether TFDS may download and prepare missing data.
+        **arguments: What `describe` of the module of that data set takes.
+
+    Raises:
+        FileNotFoundError: If the data is not there.
+        ImportError: If TensorFlow Datasets is needed and not installed.
+        ValueError: If there is no data set of that name, or an argument is
+            wrong.
+    """
+    return _find(name).describe(data_dir, download, **arguments)
+
+
+def splits(
+    name: str,
+    batching: Batching,
+    data_dir: str | None = None,
+    download: bool = False,
+    **arguments: Any,
+) -> DataSplits:
+    """The batches of a data set.
+
+    Args:
+        name: A key of `SOURCES`.
+        batching: Size, seed and share of the batches.
+        data_dir: Folder of prepared TFDS data, or of text files; None for
+            TFDS's default.
+        download: Whether TFDS may download and prepare missing data.
+        **arguments: What `splits` of the module of that data set takes.
+
+    Raises:
+        FileNotFoundError: If the data is not there.
+        ImportError: If TensorFlow Datasets is needed and not installed.
+        ValueError: If there is no data set of that name, or an argument is
+            wrong.
+    """
+    return _find(name).splits(batching, data_dir, download, **arguments)
+
+
+def _find(name: str) -> Source:
+    if name not in SOURCES:
+        raise ValueError(
+            f"`name` must be one of {sorted(SOURCES)}. Received: {name!r}."
+        )
+    return SOURCES[name]

@@ -1,0 +1,239 @@
+"""Data that TensorFlow Datasets has prepared: found, checked and read.
+
+Nothing goes over the network unless `download` is set.
+"""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.data.batching import Batching
+from tf_rigl.data.datasets import DataInfo
+
+_NO_TFDS = (
+    "The data set `{name}` needs TensorFlow Datasets. "
+    "Install it with `pip install 'tf_rigl[data]'`."
+)
+_NOT_PREPARED = (
+    "The TFDS data set `{name}` must be prepared before it can be read. "
+    "Received: data_dir={data_dir!r}; there is none in {folder}. {remedy}"
+)
+_REMEDY = (
+    "Run `tfds build {name}` (with `--data_dir=DIR` for another folder than "
+    "~/tensorflow_datasets), or pass `download=True` (`--download` on the "
+    "command line)."
+)
+_INCOMPLETE = (
+    "The TFDS data set `{name}` must be complete. Received: "
+    "data_dir={data_dir!r}; {missing} of {files} files are missing in "
+    "{folder}, first {first}. Remove the folder and prepare it again. {remedy}"
+)
+_CANNOT_WRITE = (
+    "To prepare data, TFDS needs packages that it does not need to read them. "
+    "Install them with `pip install apache-beam importlib_resources`. "
+    "Missing: {package}."
+)
+_NOT_TFRECORD = (
+    "The TFDS data set `{name}` must be stored as TFRecord files to be read "
+    "along. Received: {format}. Prepare it with `tfds build {name} "
+    "--file_format=tfrecord`."
+)
+
+
+def open_builder(
+    name: str,
+    data_dir: str | None = None,
+    download: bool = False,
+    remedy: str | None = None,
+) -> Any:
+    """Finds a prepared data set.
+
+    Args:
+        name: Name of the data set in TFDS.
+        data_dir: Folder of prepared TFDS data; None for TFDS's default,
+            `~/tensorflow_datasets`.
+        download: Whether TFDS may download and prepare missing data.
+        remedy: What an error says one can do; None for the usual.
+
+    Returns:
+        The builder of TFDS, all of whose files are there.
+
+    Raises:
+        FileNotFoundError: If the data is not there, or not all of it, and
+            `download` is false.
+        ImportError: If TensorFlow Datasets is not installed, or lacks a
+            package for preparing data.
+    """
+    tfds = _import_tfds(name)
+    builder = tfds.builder(name, data_dir=data_dir)
+    said = {
+        "name": name,
+        "data_dir": data_dir,
+        "folder": str(builder.data_dir),
+        "remedy": remedy or _REMEDY.format(name=name),
+    }
+    if not builder.is_prepared():
+        if not download:
+            raise FileNotFoundError(_NOT_PREPARED.format(**said))
+        _prepare(builder)
+    _check_files(builder, said)
+    return builder
+
+
+def describe(builder: Any, train: str, evaluation: str) -> DataInfo:
+    """Reads the size of a data set of images from its metadata.
+
+    Args:
+        builder: What `open_builder` returned.
+        train: Name of the split for training.
+        evaluation: Name of the split for evaluation.
+    """
+    info = builder.info
+    return DataInfo(
+        info.splits[train].num_examples,
+        info.splits[evaluation].num_examples,
+        info.features["label"].num_classes,
+        tuple(info.features["image"].shape),
+    )
+
+
+def read_arrays(builder: Any, split: str) -> tuple[tf.Tensor, tf.Tensor]:
+    """Reads a split of images of one size into memory.
+
+    Args:
+        builder: What `open_builder` returned.
+        split: Name of the split.
+
+    Returns:
+        Images, uint8 `[examples, height, width, channels]`, and labels, int32
+        `[examples]`, on the host.
+    """
+    # What the examples hold beside them is not decoded.
+    wanted = _import_tfds(builder.name).decode.PartialDecoding(
+        {"image": True, "label": True}
+    )
+    with tf.device("CPU"):
+        arrays = builder.as_dataset(
+            split=split, batch_size=-1, shuffle_files=False, decoders=wanted
+        )
+        return arrays["image"], tf.cast(arrays["label"], tf.int32)
+
+
+def reader(
+    builder: Any, split: str, batching: Batching
+) -> Callable[[tf.Tensor | None], tf.data.Dataset]:
+    """Makes the function that reads a worker's share of a split.
+
+    The shares are ranges of examples, of equal length but for one, whatever
+    the number of files.
+
+    Args:
+        builder: What `open_builder` returned.
+        split: Name of the split.
+        batching: Whose share is read.
+
+    Returns:
+        A function that takes a seed, a scalar int64, and returns the records
+        of the share, strings, from files in the order that follows from the
+        seed; None for the order of their names.
+
+    Raises:
+        ValueError: If the files are not TFRecord files.
+    """
+    tfds = _import_tfds(builder.name)
+    if builder.info.file_format is not tfds.core.FileFormat.TFRECORD:
+        raise ValueError(
+            _NOT_TFRECORD.format(
+                name=builder.name, format=builder.info.file_format
+            )
+        )
+    share = tfds.even_splits(split, batching.shares)[batching.share]
+    parts = builder.info.splits[share].file_instructions
+    ranges = (
+        [part.filename for part in parts],
+        np.array([part.skip for part in parts], np.int64),
+        np.array([part.take for part in parts], np.int64),
+    )
+
+    def read(seed: tf.Tensor | None) -> tf.data.Dataset:
+        files = tf.data.Dataset.from_tensor_slices(ranges)
+        if seed is not None:
+            files = files.shuffle(len(parts), seed=seed)
+        return files.interleave(
+            _read_range,
+            cycle_length=16,
+            block_length=16,
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+
+    return read
+
+
+def image_parser(
+    builder: Any,
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Makes the function that takes a record apart.
+
+    Args:
+        builder: What `open_builder` returned.
+
+    Returns:
+        A function from a record to the encoded image, a string, and the
+        label, int32.
+    """
+    tfds = _import_tfds(builder.name)
+    encoded = {"image": tfds.decode.SkipDecoding()}
+
+    def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        example = builder.info.features.deserialize_example(
+            record, decoders=encoded
+        )
+        return example["image"], tf.cast(example["label"], tf.int32)
+
+    return parse
+
+
+def _read_range(
+    file: tf.Tensor, skip: tf.Tensor, take: tf.Tensor
+) -> tf.data.Dataset:
+    # 8 MiB at a time: file systems across a network answer slowly.
+    records = tf.data.TFRecordDataset(file, buffer_size=8 << 20)
+    return records.skip(skip).take(take)
+
+
+def _import_tfds(name: str) -> ModuleType:
+    # It takes seconds to import, and not all data needs it.
+    try:
+        import tensorflow_datasets as tfds
+    except ModuleNotFoundError as error:
+        raise ImportError(_NO_TFDS.format(name=name)) from error
+    return tfds
+
+
+def _prepare(builder: Any) -> None:
+    try:
+        builder.download_and_prepare()
+    except ModuleNotFoundError as error:
+        raise ImportError(_CANNOT_WRITE.format(package=error.name)) from error
+
+
+def _check_files(builder: Any, said: dict[str, Any]) -> None:
+    present = set(tf.io.gfile.listdir(said["folder"]))
+    files = [
+        name
+        for split in builder.info.splits.values()
+        for name in sorted(split.filenames)
+    ]
+    missing = [name for name in files if name not in present]
+    if missing:
+        raise FileNotFoundError(
+            _INCOMPLETE.format(
+                missing=len(missing),
+                files=len(files),
+                first=missing[0],
+                **said,
+            )
+        )

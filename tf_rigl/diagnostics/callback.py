@@ -1,0 +1,314 @@
+"""The callback that writes what becomes of masks to TensorBoard and files."""
+
+import csv
+import importlib.util
+import io
+import json
+import math
+import os
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.backend.callback import ModelCallback
+from tf_rigl.core.diagnostics import density_image
+from tf_rigl.diagnostics.diagnose import MaskStatistics
+from tf_rigl.diagnostics.diagnose import diagnose_weights
+from tf_rigl.diagnostics.diagnose import mask_view
+from tf_rigl.diagnostics.epoch_file import EpochFile
+from tf_rigl.masking.deferred import is_deferred
+from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.masked_weight import require_masked_weights
+
+Path = str | os.PathLike[str]
+# Plain values by name; None and, in JSON, null for what is not known.
+Row = dict[str, int | float | None]
+
+# What TensorBoard shows; the files hold everything.
+SCALARS = (
+    "density",
+    "churn",
+    "exploration",
+    "overlap_start",
+    "overlap_previous",
+    "kept_gradient_norm",
+    "grown_gradient_norm",
+    "dead_units",
+    "unused_inputs",
+    "skipped_updates",
+)
+COLUMNS = (
+    "epoch",
+    "weight",
+    "churn",
+    *MaskStatistics(
+        size=1,
+        connections=0,
+        inputs=0,
+        unused_inputs=0,
+        units=0,
+        dead_units=0,
+        updates=0,
+        moved=0,
+        skipped_updates=0,
+    ).to_dict(),
+)
+
+
+class MaskDiagnostics(ModelCallback):
+    """Writes what becomes of the masks, weight by weight, after each epoch.
+
+    Stands beside `UpdateMasks` in `fit`. It writes the numbers of
+    `tf_rigl.diagnose` and `churn`, the fraction of the connections that the
+    epoch's mask updates moved, to any of three places:
+
+    - TensorBoard: scalars `mask_<number>/<weight>`, for all weights together
+      `masks/<number>`, and images `mask/<weight>` of the masks, with inputs
+      from top to bottom and units from left to right. A pixel is the density
+      of the connections that it stands for: over all positions of a
+      convolution, and over several inputs or units of a large weight.
+    - CSV: a row for each epoch and weight, empty where a number is not known.
+    - JSON lines: an object for each epoch, with `epoch`, `total` and, by
+      path, `weights`; null where a number is not known.
+
+    Epochs count from 0. A run that begins with epoch 0 writes files anew. One
+    that goes on with a later epoch, by `initial_epoch` or `BackupAndRestore`,
+    keeps the rows of those before it.
+
+    Args:
+        log_dir: folder for TensorBoard, such as that of the `TensorBoard`
+            callback; needs `pip install tensorboard`.
+        csv_path: the CSV file.
+        json_lines_path: the JSON lines file.
+        images: whether TensorBoard gets images of the masks.
+        image_interval: epochs from one set of images to the next; the first
+            and the last epoch have one in any case.
+        image_size: of the images' longer side at most, in pixels.
+
+    Raises:
+        ValueError: at construction, where nothing is to be written, or
+            `image_interval` or `image_size` is less than 1; when training
+            begins, where a file cannot be written or the model is dense.
+        ImportError: at construction, where TensorBoard is missing.
+
+    Example:
+        >>> callbacks = [
+        ...     tf_rigl.UpdateMasks(tf_rigl.RigL()),
+        ...     tf_rigl.MaskDiagnostics(log_dir="logs", csv_path="masks.csv"),
+        ... ]
+    """
+
+    def __init__(
+        self,
+        log_dir: Path | None = None,
+        csv_path: Path | None = None,
+        json_lines_path: Path | None = None,
+        *,
+        images: bool = True,
+        image_interval: int = 5,
+        image_size: int = 256,
+    ) -> None:
+        super().__init__()
+        _check_arguments(
+            {
+                "log_dir": log_dir,
+                "csv_path": csv_path,
+                "json_lines_path": json_lines_path,
+            },
+            {"image_interval": image_interval, "image_size": image_size},
+        )
+        self._log_dir = log_dir
+        self._images = images
+        self._image_interval = image_interval
+        self._image_size = image_size
+        self._csv = csv_path and EpochFile(
+            "csv_path", csv_path, ",".join(COLUMNS), _csv_epoch
+        )
+        self._json_lines = json_lines_path and EpochFile(
+            "json_lines_path", json_lines_path, "", _json_epoch
+        )
+        self._files = [one for one in (self._csv, self._json_lines) if one]
+        self._writer: Any = None
+        self._moved: dict[str, int] | None = None
+        self._pictured_epoch: int | None = None
+        self._last_epoch: int | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Checks that there are masks and that the files can be written."""
+        del logs
+        self._moved = self._pictured_epoch = self._last_epoch = None
+        if not is_deferred(self.model):
+            require_masked_weights(self.model)
+        if not self._writes():
+            return
+        for file in self._files:
+            file.check()
+        if self._log_dir is not None:
+            self._writer = tf.summary.create_file_writer(
+                os.fspath(self._log_dir)
+            )
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Begins the files before the first epoch.
+
+        Only here it is known whether training begins with a later epoch, and
+        other callbacks have restored what they restore.
+        """
+        del logs
+        if self._moved is not None:
+            return
+        self._moved = {}
+        if not is_deferred(self.model):
+            self._moved = {
+                weight.path: int(weight.counters.numpy()[1])
+                for weight in require_masked_weights(self.model)
+            }
+        if self._writes():
+            for file in self._files:
+                file.begin(epoch)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Writes the epoch's numbers, and images when it is their turn."""
+        del logs
+        self._last_epoch = epoch
+        weights = require_masked_weights(self.model)
+        total, rows = self._numbers(weights)
+        if not self._writes():
+            return
+        if self._csv:
+            self._csv.append(_csv_rows(epoch, rows))
+        if self._json_lines:
+            self._json_lines.append([_json_line(epoch, total, rows)])
+        if self._writer is not None:
+            self._write_scalars(epoch, total, rows)
+            first = self._pictured_epoch is None
+            if first or (epoch + 1) % self._image_interval == 0:
+                self._write_images(epoch, weights)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Closes TensorBoard's file, the last masks written."""
+        del logs
+        if self._writer is None:
+            return
+        epoch = self._last_epoch
+        if epoch is not None and epoch != self._pictured_epoch:
+            self._write_images(epoch, require_masked_weights(self.model))
+        self._writer.close()
+        self._writer = None
+
+    def _writes(self) -> bool:
+        """Whether this process does, of several that train together."""
+        strategy = getattr(self.model, "distribute_strategy", None)
+        return strategy is None or strategy.extended.should_save_summary
+
+    def _numbers(
+        self, weights: list[MaskedWeight]
+    ) -> tuple[Row, dict[str, Row]]:
+        """The numbers over all and, by path, of each weight."""
+        result = diagnose_weights(self.model.name, weights)
+        before = self._moved or {}
+        self._moved = {row.path: row.moved for row in result.rows}
+        total = _with_churn(result.total, sum(before.values()))
+        return total, {
+            row.path: _with_churn(row, before.get(row.path, 0))
+            for row in result.rows
+        }
+
+    def _write_scalars(
+        self, epoch: int, total: Row, rows: Mapping[str, Row]
+    ) -> None:
+        with self._writer.as_default(step=epoch):
+            for name in SCALARS:
+                _write_scalar(f"masks/{name}", total[name])
+                for path, row in rows.items():
+                    _write_scalar(f"mask_{name}/{path}", row[name])
+        self._writer.flush()
+
+    def _write_images(
+        self, epoch: int, weights: Iterable[MaskedWeight]
+    ) -> None:
+        self._pictured_epoch = epoch
+        if not self._images:
+            return
+        with self._writer.as_default(step=epoch):
+            for weight in weights:
+                image = density_image(mask_view(weight), self._image_size)
+                tf.summary.image(f"mask/{weight.path}", image[None, :, :, None])
+        self._writer.flush()
+
+
+def _check_arguments(
+    destinations: Mapping[str, Path | None], numbers: Mapping[str, int]
+) -> None:
+    if all(path is None for path in destinations.values()):
+        raise ValueError(
+            "At least one of `log_dir`, `csv_path` and `json_lines_path` must "
+            "be given. Received: None for all of them."
+        )
+    for name, number in numbers.items():
+        if number < 1:
+            raise ValueError(
+                f"`{name}` must be at least 1. Received: {name}={number}. For "
+                "no images pass images=False."
+            )
+    log_dir = destinations["log_dir"]
+    if log_dir is not None and importlib.util.find_spec("tensorboard") is None:
+        raise ImportError(
+            "`log_dir` needs the package `tensorboard`. Received: "
+            f"log_dir={log_dir!r}. Run `pip install tensorboard`, or write a "
+            "file: csv_path=..., json_lines_path=..."
+        )
+
+
+def _with_churn(statistics: MaskStatistics, moved_before: int) -> Row:
+    moved = statistics.moved - moved_before
+    return {
+        "churn": moved / max(statistics.connections, 1),
+        **statistics.to_dict(),
+    }
+
+
+def _csv_rows(epoch: int, rows: Mapping[str, Row]) -> list[str]:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writerows(
+        {"epoch": epoch, "weight": path, **row} for path, row in rows.items()
+    )
+    return text.getvalue().splitlines()
+
+
+def _csv_epoch(line: str) -> int:
+    return int(line.partition(",")[0])
+
+
+def _json_line(epoch: int, total: Row, rows: Mapping[str, Row]) -> str:
+    return json.dumps(
+        {
+            "epoch": epoch,
+            "total": _finite(total),
+            "weights": {path: _finite(row) for path, row in rows.items()},
+        },
+        allow_nan=False,
+    )
+
+
+def _finite(row: Row) -> Row:
+    """JSON has no infinity: a norm may be one."""
+    return {
+        name: value if value is None or math.isfinite(value) else None
+        for name, value in row.items()
+    }
+
+
+def _json_epoch(line: str) -> int:
+    found = json.loads(line)
+    if not isinstance(found, dict) or not isinstance(found.get("epoch"), int):
+        raise ValueError(f"No line of MaskDiagnostics: {line!r}.")
+    return found["epoch"]
+
+
+def _write_scalar(tag: str, value: float | None) -> None:
+    if value is not None:
+        tf.summary.scalar(tag, value)

@@ -1,0 +1,300 @@
+"""What became of a sparse model's masks, weight by weight and in all."""
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.core import diagnostics
+from tf_rigl.diagnostics import table
+from tf_rigl.masking import mask_history
+from tf_rigl.masking.initial_masks import initial_mask
+from tf_rigl.masking.kernel_layouts import kernel_layout
+from tf_rigl.masking.mask_store import ATTRIBUTE
+from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.masked_weight import require_masked_weights
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MaskStatistics:
+    """The mask of one weight, or the masks of all; None: not known.
+
+    Attributes:
+        size: number of positions.
+        connections: number of active ones.
+        inputs: of the weight, over all its positions in a kernel.
+        unused_inputs: those that no unit is connected to.
+        units: of the weight.
+        dead_units: those that are connected to no input of this weight.
+        updates: mask updates so far; of several weights, the most.
+        moved: connections that they have grown, all together.
+        skipped_updates: mask updates that were left out because a gradient
+            was not finite.
+        start_connections: connections at the start.
+        connections_since_start: present connections that were there then.
+        ever_active: positions that have been active at any time.
+        last_connections: connections right after the last mask update.
+        last_kept: those of them that it did not grow.
+        kept_gradient_norm: L2 norm of the gradient that the last update saw
+            at the connections that stayed.
+        grown_gradient_norm: the same at the connections that it grew.
+    """
+
+    size: int
+    connections: int
+    inputs: int
+    unused_inputs: int
+    units: int
+    dead_units: int
+    updates: int
+    moved: int
+    skipped_updates: int
+    start_connections: int | None = None
+    connections_since_start: int | None = None
+    ever_active: int | None = None
+    last_connections: int | None = None
+    last_kept: int | None = None
+    kept_gradient_norm: float | None = None
+    grown_gradient_norm: float | None = None
+
+    @property
+    def density(self) -> float:
+        """Fraction of the positions that are active, in [0, 1]."""
+        return self.connections / self.size
+
+    @property
+    def sparsity(self) -> float:
+        """Fraction of the positions that are masked, in [0, 1]."""
+        return 1 - self.connections / self.size
+
+    @property
+    def exploration(self) -> float | None:
+        """The in-time over-parameterization rate R_s, in [0, 1].
+
+        The fraction of the positions that have been active at any time.
+
+        Reference: Liu et al., "Do We Actually Need Dense
+        Over-Parameterization? In-Time Over-Parameterization in Sparse
+        Training", ICML 2021, arXiv:2102.02887, section 3.
+        """
+        return _ratio(self.ever_active, self.size)
+
+    @property
+    def overlap_start(self) -> float | None:
+        """Fraction of the connections that were there at the start.
+
+        |A ∩ B| / |A|, A being the present mask and B the first one.
+        """
+        return _ratio(self.connections_since_start, self.connections)
+
+    @property
+    def jaccard_start(self) -> float | None:
+        """|A ∩ B| / |A ∪ B| of the present mask A and the first one B."""
+        both = self.connections_since_start
+        if both is None or self.start_connections is None:
+            return None
+        return _ratio(both, self.connections + self.start_connections - both)
+
+    @property
+    def overlap_previous(self) -> float | None:
+        """Fraction of the connections that the last update did not grow."""
+        return _ratio(self.last_kept, self.last_connections)
+
+    def to_dict(self) -> dict[str, int | float | None]:
+        """The numbers and the rates as plain values, by name."""
+        rates = (
+            "density",
+            "exploration",
+            "overlap_start",
+            "jaccard_start",
+            "overlap_previous",
+        )
+        names = [field.name for field in dataclasses.fields(MaskStatistics)]
+        return {name: getattr(self, name) for name in (*rates, *names)}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WeightDiagnostics(MaskStatistics):
+    """The mask of one weight.
+
+    Attributes:
+        path: of the weight, as in `masks(model)`.
+        shape: of the weight.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelDiagnostics:
+    """The masks of a model; `str()` of it is a table.
+
+    Attributes:
+        name: of the model.
+        rows: one for each masked weight, in the order of the layers.
+    """
+
+    name: str
+    rows: tuple[WeightDiagnostics, ...]
+
+    @property
+    def total(self) -> MaskStatistics:
+        """All masks together: numbers added up, rates of the sums."""
+        sums = {
+            field.name: _sum(getattr(row, field.name) for row in self.rows)
+            for field in dataclasses.fields(MaskStatistics)
+        }
+        for name in ("kept_gradient_norm", "grown_gradient_norm"):
+            sums[name] = _norm(getattr(row, name) for row in self.rows)
+        sums["updates"] = max(row.updates for row in self.rows)
+        return MaskStatistics(**sums)
+
+    def __str__(self) -> str:
+        return table.render(self)
+
+
+def diagnose(model: Any) -> ModelDiagnostics:
+    """What became of a sparse model's masks since `sparsify` drew them.
+
+    Can be called at any time between steps; nothing changes. What only the
+    mask updates see (`exploration`, the overlap with the mask before, the
+    norms of gradients) they record within the model, unless it was made by
+    `sparsify(..., diagnostics=False)`; a saved model goes on where it was.
+
+    Args:
+        model: a model that `sparsify` has masked, of either Keras.
+
+    Returns:
+        `rows`, one for each masked weight, and their `total`, with rates such
+        as `density`, `exploration` and `overlap_start` and the numbers behind
+        them. `str()` of it is a table.
+
+    Raises:
+        TypeError: where `model` is a model of neither Keras.
+        ValueError: where the model is dense, or not built yet.
+
+    Example:
+        >>> import keras
+        >>> model = keras.Sequential(
+        ...     [keras.Input((784,)), keras.layers.Dense(10, name="out")]
+        ... )
+        >>> total = tf_rigl.diagnose(tf_rigl.sparsify(model, 0.9)).total
+        >>> total.connections, round(total.exploration, 3), total.dead_units
+        (784, 0.1, 0)
+    """
+    return diagnose_weights(model.name, require_masked_weights(model))
+
+
+def diagnose_weights(
+    name: str, weights: Iterable[MaskedWeight]
+) -> ModelDiagnostics:
+    """The same for masked weights that were found already."""
+    return ModelDiagnostics(name, tuple(map(_diagnose_weight, weights)))
+
+
+def mask_view(weight: MaskedWeight) -> np.ndarray:
+    """The mask of a weight as [positions, inputs, units], bool."""
+    layout = kernel_layout(weight.owner, weight.variable)
+    return layout.view(tf.convert_to_tensor(weight.mask)).numpy()
+
+
+def _diagnose_weight(weight: MaskedWeight) -> WeightDiagnostics:
+    mask = weight.mask.numpy()
+    view = mask_view(weight)
+    unused_inputs, dead_units = diagnostics.count_dead(view)
+    updates, moved, skipped = map(int, weight.counters.numpy())
+    return WeightDiagnostics(
+        path=weight.path,
+        shape=mask.shape,
+        size=mask.size,
+        connections=int(np.count_nonzero(mask)),
+        inputs=view.shape[1],
+        unused_inputs=unused_inputs,
+        units=view.shape[2],
+        dead_units=dead_units,
+        updates=updates,
+        moved=moved,
+        skipped_updates=skipped,
+        **_since_start(weight, mask),
+        **_recorded(weight, mask),
+    )
+
+
+def _since_start(weight: MaskedWeight, mask: np.ndarray) -> dict[str, int]:
+    start = start_mask(weight)
+    if start is None:
+        return {}
+    return {
+        "start_connections": int(np.count_nonzero(start)),
+        "connections_since_start": int(np.count_nonzero(mask & start)),
+    }
+
+
+def start_mask(weight: MaskedWeight) -> np.ndarray | None:
+    """The mask that `sparsify` gave a weight, None where it is not known."""
+    shape = tuple(weight.raw.shape)
+    kept = weight.diagnostics.get(mask_history.START_MASK)
+    if kept is not None:
+        return diagnostics.unpack_bits(kept.numpy(), shape)
+    if weight.host.__dict__["_tf_rigl_config"]["start"] == "magnitude":
+        return None
+    # Drawing takes longer than all else; the bits last as long as the masks.
+    store = getattr(weight.host, ATTRIBUTE)
+    drawn = store.__dict__.setdefault("_tf_rigl_drawn", {})
+    if weight.host_key not in drawn:
+        packed = diagnostics.pack_bits(_drawn_again(weight))
+        drawn[weight.host_key] = packed.numpy()
+    return diagnostics.unpack_bits(drawn[weight.host_key], shape)
+
+
+def _drawn_again(weight: MaskedWeight) -> tf.Tensor:
+    """The mask that a weight's configuration stands for."""
+    config = weight.host.__dict__["_tf_rigl_config"]
+    key = "/".join(part for part in (config["key"], weight.host_key) if part)
+    return initial_mask(
+        config["weights"][weight.host_key],
+        config["structure"],
+        config["start"],
+        config["seed"],
+        key,
+        None,
+    )
+
+
+def _recorded(weight: MaskedWeight, mask: np.ndarray) -> dict[str, Any]:
+    """What the mask updates have recorded."""
+    packed = weight.diagnostics.get(mask_history.EVER_ACTIVE)
+    if packed is None:
+        return {}
+    # Masks may have been set from outside since the last update.
+    ever_active = diagnostics.unpack_bits(packed.numpy(), mask.shape) | mask
+    found: dict[str, Any] = {"ever_active": int(np.count_nonzero(ever_active))}
+    numbers = weight.diagnostics[mask_history.LAST_UPDATE].numpy()
+    kept, connections, kept_norm, grown_norm = map(float, numbers)
+    if connections:
+        found["last_kept"] = int(kept)
+        found["last_connections"] = int(connections)
+        found["kept_gradient_norm"] = kept_norm
+        found["grown_gradient_norm"] = grown_norm
+    return found
+
+
+def _ratio(part: int | None, whole: int | None) -> float | None:
+    if part is None or whole is None:
+        return None
+    return part / whole if whole else 0.0
+
+
+def _sum(numbers: Iterable[Any]) -> Any:
+    """The sum of what is known, None where nothing is."""
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known else None
+
+
+def _norm(norms: Iterable[float | None]) -> float | None:
+    known = [norm for norm in norms if norm is not None]
+    return math.hypot(*known) if known else None

@@ -1,0 +1,97 @@
+"""Files of whole Keras models, of either flavor."""
+
+import importlib
+import json
+import os
+import zipfile
+from collections.abc import Iterable
+from typing import Any
+
+import tf_rigl
+from tf_rigl.experiments import keras_modules
+
+
+def load_model(
+    path: str | os.PathLike[str], imports: Iterable[str] = ()
+) -> Any:
+    """Loads a `.keras` file with the Keras that wrote it.
+
+    Args:
+        path: of the file.
+        imports: modules to be imported before, which register the classes of
+            the user's own layers.
+
+    Returns:
+        The model, with its masks where it was saved with them.
+
+    Raises:
+        ValueError: where it is no such file, or has layers that nobody has
+            registered.
+        ImportError: where a module, or the Keras, is missing.
+    """
+    keras = keras_modules.load_keras(keras_of(path))
+    for name in imports:
+        importlib.import_module(name)
+    try:
+        return keras.models.load_model(os.fspath(path))
+    except TypeError as error:
+        raise ValueError(
+            "The classes of all layers must be known. Received: "
+            f"path={os.fspath(path)!r}; {_first_line(error)} Decorate them "
+            "with `register_keras_serializable` and name their module."
+        ) from error
+
+
+def keras_of(path: str | os.PathLike[str]) -> str:
+    """Which Keras wrote a `.keras` file, by the name that flags use.
+
+    Raises:
+        ValueError: where it is no such file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            metadata = json.loads(archive.read("metadata.json"))
+        return f"keras{int(metadata['keras_version'].partition('.')[0])}"
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            "A model must be read from a `.keras` file. Received: "
+            f"path={os.fspath(path)!r}; {_first_line(error)}"
+        ) from error
+
+
+def load_weights(model: Any, path: str | os.PathLike[str]) -> None:
+    """Gives a model the weights, and masks, of a checkpoint.
+
+    Args:
+        model: the model, changed in place.
+        path: of what `tf_rigl.Checkpoints` has written (its folder), of a
+            packed SavedModel, or of a weights file of Keras.
+
+    Raises:
+        ValueError: where there is none of these, or it is of another model.
+    """
+    path = os.fspath(path)
+    if os.path.exists(os.path.join(path, "assets.extra", "weights.json")):
+        tf_rigl.load_packed_weights(model, path)
+    elif os.path.isdir(path):
+        if not tf_rigl.Checkpoints(path).restore(model):
+            raise ValueError(
+                "A folder of checkpoints must hold one. "
+                f"Received: path={path!r}."
+            )
+    else:
+        _load_weights_file(model, path)
+
+
+def _load_weights_file(model: Any, path: str) -> None:
+    try:
+        model.load_weights(path)
+    except (OSError, KeyError, ValueError) as error:
+        raise ValueError(
+            "Weights must be those of the model. "
+            f"Received: path={path!r}; {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,114 @@
+"""The masks and the costs of a run's model, as it stands."""
+
+import dataclasses
+import math
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+import tf_rigl
+from tf_rigl.accounting import ModelProfile
+from tf_rigl.diagnostics import diagnose
+from tf_rigl.experiments import model_files
+from tf_rigl.experiments.report.reading import RunRecord
+from tf_rigl.experiments.runs import setup
+from tf_rigl.experiments.runs import train
+from tf_rigl.experiments.runs.settings import Settings
+from tf_rigl.masking.kernel_layouts import kernel_layout
+from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.masked_weight import masked_weights
+
+
+class WeightMask(NamedTuple):
+    """The mask of one weight, bool [positions, inputs, units]."""
+
+    path: str
+    now: np.ndarray
+    start: np.ndarray | None  # None: not known
+
+
+class ModelState(NamedTuple):
+    """What a model tells of a run that files of numbers do not."""
+
+    profile: ModelProfile
+    masks: list[WeightMask]  # in the order of the layers; none if dense
+    # Height and width of the images that the first mask reads, pixel by
+    # pixel; None where it does not.
+    image_shape: tuple[int, int] | None
+
+
+class NoModelError(Exception):
+    """There is no model to be read, and why."""
+
+
+def read_model_state(record: RunRecord) -> ModelState:
+    """Reads the trained model of a run, or else its newest checkpoint.
+
+    Args:
+        record: The run.
+
+    Raises:
+        NoModelError: If the run has left neither, or its data, without which
+            a checkpoint can't be read, is not here.
+        ValueError: If the file is damaged.
+        ImportError: If the Keras of the model is not installed.
+    """
+    if record.folder.model.exists():
+        return _state_of(model_files.load_model(record.folder.model))
+    checkpoints = train.checkpoints_of(record.folder, train.Options())
+    if not checkpoints.step:
+        raise NoModelError("The run has written no checkpoint yet.")
+    return _state_of(_restored(record))
+
+
+def _restored(record: RunRecord) -> Any:
+    try:
+        run = setup.prepare(_here(record.settings))
+    except FileNotFoundError as error:
+        raise NoModelError(
+            "The run has written no model yet, and its checkpoints can only "
+            f"be read where its data is. {error}"
+        ) from error
+    model = setup.build_compiled(run)
+    train.restore(run, model, record.folder)
+    return model
+
+
+def _here(settings: Settings) -> Settings:
+    """The settings of a run that any machine can read a checkpoint with."""
+    return dataclasses.replace(
+        settings,
+        strategy="one_device",
+        devices=0,
+        tpu="",
+        steps_per_execution=1,
+        download=False,
+    )
+
+
+def _state_of(model: Any) -> ModelState:
+    weights = masked_weights(model)
+    masks = [_mask_of(weight) for weight in weights]
+    return ModelState(tf_rigl.profile(model), masks, _image_shape(model, masks))
+
+
+def _mask_of(weight: MaskedWeight) -> WeightMask:
+    start = diagnose.start_mask(weight)
+    if start is not None:
+        layout = kernel_layout(weight.owner, weight.variable)
+        start = layout.view(tf.convert_to_tensor(start)).numpy()
+    return WeightMask(weight.path, diagnose.mask_view(weight), start)
+
+
+def _image_shape(model: Any, masks: list[WeightMask]) -> tuple[int, int] | None:
+    """Height and width, where the first masked layer reads whole images."""
+    if not masks or len(model.inputs) != 1:
+        return None
+    shape = tuple(model.inputs[0].shape)[1:]
+    positions, inputs, _ = masks[0].now.shape
+    is_image = len(shape) in (2, 3) and None not in shape
+    if not is_image or positions != 1 or math.prod(shape) != inputs:
+        return None
+    return shape[0], shape[1]

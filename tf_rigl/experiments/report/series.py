@@ -1,0 +1,157 @@
+"""Series of numbers over the epochs of a run, ready to be drawn."""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+
+from tf_rigl.experiments.formatting import is_accuracy
+from tf_rigl.experiments.report.reading import RunRecord
+from tf_rigl.experiments.report.reading import plan_of
+from tf_rigl.experiments.runs import schedules
+
+EVALUATION = "val_"
+_LEARNING_RATE_POINTS = 200
+
+
+class Line(NamedTuple):
+    """One line of a panel."""
+
+    label: str
+    x: np.ndarray  # float [points], epochs that have passed
+    y: np.ndarray  # float [points]
+
+
+class Panel(NamedTuple):
+    """A small chart."""
+
+    title: str
+    lines: list[Line]
+    percent: bool = False  # whether 1 is written as 100 %
+    from_zero: bool = False  # whether the axis begins there
+    whole: bool = False  # whether there is nothing between 1 and 2
+
+
+class LayerSeries(NamedTuple):
+    """A number of each masked weight after each epoch."""
+
+    paths: list[str]
+    epochs: np.ndarray  # int [epochs], counted from 1
+    values: np.ndarray  # float [weights, epochs]; NaN: not known
+
+
+def training_panels(record: RunRecord) -> list[Panel]:
+    """What Keras measured in training and in evaluation, and learning rates.
+
+    A measure that equals the loss, but for rounding, has no panel of its own.
+    """
+    lines = record.epochs
+    names = {name for line in lines for name in line}
+    shown = {name for name in names if EVALUATION + name in names}
+    shown |= {"loss", "accuracy"} & names
+    panels = []
+    for name in sorted(shown, key=lambda name: (name != "loss", name)):
+        if name != "loss" and _is_loss(lines, name):
+            continue
+        panels.append(
+            Panel(
+                name.replace("_", " "),
+                [
+                    *_lines("training", lines, name),
+                    *_lines("evaluation", lines, EVALUATION + name),
+                ],
+                is_accuracy(name),
+            )
+        )
+    panels += _learning_rate(record)
+    return [panel for panel in panels if panel.lines]
+
+
+def mask_panels(record: RunRecord) -> list[Panel]:
+    """What became of all masks together."""
+    totals = [
+        {"epoch": line["epoch"], **line["total"]} for line in record.masks
+    ]
+    panels = [
+        Panel("density", _lines("", totals, "density"), True, True),
+        Panel("churn", _lines("", totals, "churn"), True, True),
+        Panel(
+            "since the start",
+            [
+                *_lines("positions ever active", totals, "exploration"),
+                *_lines("connections still there", totals, "overlap_start"),
+            ],
+            True,
+            True,
+        ),
+        Panel(
+            "without any connection",
+            [
+                *_lines("units", totals, "dead_units"),
+                *_lines("inputs", totals, "unused_inputs"),
+            ],
+            from_zero=True,
+            whole=True,
+        ),
+    ]
+    return [panel for panel in panels if panel.lines]
+
+
+def layer_series(record: RunRecord, name: str) -> LayerSeries:
+    """A number of `MaskDiagnostics`, such as "density", layer by layer."""
+    paths = record.weights
+    values = [
+        [_number(line["weights"].get(path, {}).get(name)) for path in paths]
+        for line in record.masks
+    ]
+    epochs = [line["epoch"] + 1 for line in record.masks]
+    return LayerSeries(
+        paths, np.array(epochs, np.int64), np.array(values, np.float64).T
+    )
+
+
+def _is_loss(lines: Sequence[Mapping[str, Any]], name: str) -> bool:
+    values = [_number(line.get(name)) for line in lines]
+    losses = [_number(line.get("loss")) for line in lines]
+    return np.allclose(values, losses, rtol=1e-5, equal_nan=True)
+
+
+def _learning_rate(record: RunRecord) -> list[Panel]:
+    """That of the whole run, by the schedule of its settings."""
+    plan = plan_of(record)
+    if plan is None:
+        return []
+    schedule = schedules.make_schedule(record.settings, plan)
+    points = min(plan.total, _LEARNING_RATE_POINTS)
+    # Of a step that falls, the last one before is a point too.
+    falls = np.array(plan.decay_steps, np.int64)
+    steps = np.unique(
+        np.concatenate(
+            [np.linspace(0, plan.total - 1, points).round(), falls, falls - 1]
+        )
+    )
+    steps = steps[(steps >= 0) & (steps < plan.total)]
+    rates = [float(schedules.learning_rate(schedule, step)) for step in steps]
+    line = Line("", steps / plan.per_epoch, np.array(rates))
+    return [Panel("learning rate, by the schedule", [line])]
+
+
+def _lines(
+    label: str, lines: Sequence[Mapping[str, Any]], name: str
+) -> list[Line]:
+    """The known values of a number; no line where there are none."""
+    known = [
+        (line["epoch"] + 1, line[name])
+        for line in lines
+        if line.get(name) is not None
+    ]
+    if not known:
+        return []
+    x, y = np.array(known, np.float64).T
+    return [Line(label, x, y)]
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)

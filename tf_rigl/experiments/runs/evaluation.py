@@ -1,0 +1,210 @@
+"""Evaluates what training and export have written, whatever its format."""
+
+import json
+import os
+import pathlib
+from collections.abc import Callable
+from collections.abc import Iterable
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.data import registry as data_sets
+from tf_rigl.data.batching import Batching
+from tf_rigl.data.datasets import DataSplits
+from tf_rigl.experiments import model_files
+from tf_rigl.experiments.runs import settings as run_settings
+from tf_rigl.experiments.runs import setup
+from tf_rigl.experiments.runs import tasks
+from tf_rigl.experiments.runs import train
+from tf_rigl.experiments.runs.run_folder import RunFolder
+from tf_rigl.experiments.runs.settings import Settings
+from tf_rigl.experiments.runs.tasks import Task
+from tf_rigl.export.endpoints import DEFAULT_SIGNATURE
+from tf_rigl.export.litert import run
+
+# Takes a batch of inputs, returns logits.
+Predict = Callable[[tf.Tensor], Any]
+
+# The part of a text to evaluate on.
+TEXT_PARTS = ("valid", "test")
+
+
+class Evaluated(NamedTuple):
+    """What was found."""
+
+    examples: int
+    measures: dict[str, float]
+
+
+def stored_settings(path: str | os.PathLike[str]) -> Settings | None:
+    """The settings of a run's folder; None where it is no such folder.
+
+    Raises:
+        ValueError: If they can't be read.
+    """
+    file = RunFolder(path).configuration
+    if not file.exists():
+        return None
+    return run_settings.from_json(json.loads(file.read_text("utf-8")))
+
+
+def load_predict(path: str | os.PathLike[str]) -> Predict:
+    """Loads a model.
+
+    Args:
+        path: Of a run's folder, a `.keras` file, a SavedModel's folder or a
+            `.tflite` file. Of a run that has not ended, it is the newest
+            checkpoint.
+
+    Raises:
+        ValueError: If it is none of these, or can't be read.
+    """
+    path = pathlib.Path(path)
+    if path.suffix == ".tflite":
+        return _litert(path)
+    if (path / "saved_model.pb").exists():
+        return _saved_model(path)
+    settings = stored_settings(path)
+    if settings is not None:
+        return _run(settings, RunFolder(path))
+    if path.suffix == ".keras":
+        return _compiled(model_files.load_model(path))
+    raise ValueError(
+        "What is evaluated must be the folder of a run or of a SavedModel, a "
+        f".keras or a .tflite file. Received: {str(path)!r}."
+    )
+
+
+def load_data(settings: Settings, text_part: str = "valid") -> DataSplits:
+    """The data set that settings name; its evaluation part is not encoded.
+
+    Args:
+        settings: Of them, those of the data and the size of batches.
+        text_part: One of `TEXT_PARTS`; without meaning for images.
+
+    Raises:
+        FileNotFoundError: If the data is missing.
+        ImportError: If what reads the data is not installed.
+        ValueError: If the data can't be batched so.
+    """
+    arguments = tasks.data_arguments(settings)
+    if settings.data == "text":
+        arguments["evaluation"] = text_part
+    return data_sets.splits(
+        settings.data,
+        Batching(settings.batch_size),
+        settings.data_dir,
+        settings.download,
+        **arguments,
+    )
+
+
+def evaluate(
+    predict: Predict, batches: Iterable[tuple[Any, Any]], task: Task
+) -> Evaluated:
+    """Measures a model on examples.
+
+    Args:
+        predict: The model.
+        batches: Inputs, and int32 classes of them or of each character.
+        task: What the model was trained for.
+
+    Returns:
+        The number of examples and the same measures as after training.
+
+    Raises:
+        ValueError: If the logits are not those of the task's classes.
+    """
+    examples = targets_seen = 0
+    sums = {"cross_entropy": 0.0, "accuracy": 0.0}
+    if task.has_top_5:
+        sums["top_5_accuracy"] = 0.0
+    for inputs, targets in batches:
+        logits = tf.cast(predict(inputs), tf.float32)
+        _check_logits(logits, targets, task)
+        for name, value in _sums(logits, targets, tuple(sums)).items():
+            sums[name] += float(value)
+        examples += len(inputs)
+        targets_seen += int(tf.size(targets))
+    means = {name: value / targets_seen for name, value in sums.items()}
+    return Evaluated(examples, tasks.measures(task, means))
+
+
+@tf.function(reduce_retracing=True)
+def _sums(
+    logits: tf.Tensor, targets: tf.Tensor, names: tuple[str, ...]
+) -> dict[str, tf.Tensor]:
+    logits = tf.reshape(logits, [-1, tf.shape(logits)[-1]])
+    targets = tf.reshape(targets, [-1])
+    best = tf.argmax(logits, axis=-1, output_type=targets.dtype)
+    values = {
+        "cross_entropy": tf.nn.sparse_softmax_cross_entropy_with_logits(
+            targets, logits
+        ),
+        "accuracy": tf.cast(best == targets, tf.float32),
+    }
+    if "top_5_accuracy" in names:
+        in_top_5 = tf.math.in_top_k(targets, logits, 5)
+        values["top_5_accuracy"] = tf.cast(in_top_5, tf.float32)
+    return {name: tf.reduce_sum(value) for name, value in values.items()}
+
+
+def _check_logits(logits: tf.Tensor, targets: Any, task: Task) -> None:
+    expected = (*targets.shape, task.classes)
+    if tuple(logits.shape) != expected:
+        raise ValueError(
+            "The model must give logits of the classes of the data. Received: "
+            f"logits of shape {tuple(logits.shape)} for {expected}. Name the "
+            "data that it was trained for."
+        )
+
+
+def _compiled(model: Any) -> Predict:
+    return tf.function(lambda inputs: model(inputs, training=False))
+
+
+def _run(settings: Settings, folder: RunFolder) -> Predict:
+    if folder.model.exists():
+        return _compiled(model_files.load_model(folder.model))
+    run = setup.prepare(settings)
+    model = setup.build_compiled(run)
+    if not train.restore(run, model, folder):
+        raise ValueError(
+            "A run's folder must hold a checkpoint. Received: "
+            f"{str(folder.path)!r}, which has none yet. Train first."
+        )
+    return _compiled(model)
+
+
+def _saved_model(path: pathlib.Path) -> Predict:
+    loaded = tf.saved_model.load(str(path))
+    signature = loaded.signatures[DEFAULT_SIGNATURE]
+    (name,) = signature.structured_input_signature[1]
+
+    def predict(inputs: tf.Tensor, kept: Any = loaded) -> tf.Tensor:
+        del kept  # the signature doesn't keep its variables alive
+        (output,) = signature(**{name: inputs}).values()
+        return output
+
+    return predict
+
+
+def _litert(path: pathlib.Path) -> Predict:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(
+            f"A .tflite file must be readable. Received: {str(path)!r} "
+            f"({error.strerror})."
+        ) from error
+    runner = run.Runner(content)
+    (name,) = runner.inputs
+
+    def predict(inputs: tf.Tensor) -> np.ndarray:
+        (output,) = runner({name: np.asarray(inputs)}).values()
+        return output
+
+    return predict

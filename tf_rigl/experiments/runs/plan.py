@@ -1,0 +1,116 @@
+"""How long a run is, in steps."""
+
+from typing import NamedTuple
+
+from tf_rigl.data.datasets import DataInfo
+from tf_rigl.experiments.runs.settings import Settings
+
+
+class Plan(NamedTuple):
+    """The length of a run, in optimizer updates."""
+
+    per_epoch: int
+    epochs: int
+    start_step: int  # nothing is pruned gradually before
+    stop_step: int  # the masks stay from there on
+    warmup_steps: int
+    decay_steps: tuple[int, ...]  # where the learning rate falls
+    per_pass: int  # in a pass over the training examples
+
+    @property
+    def total(self) -> int:
+        """Steps of the whole run."""
+        return self.per_epoch * self.epochs
+
+
+class Stretch(NamedTuple):
+    """Epochs of a run that are equally long."""
+
+    first_epoch: int
+    end_epoch: int
+    first_step: int  # of the whole run
+    steps_per_epoch: int
+
+
+def make_plan(settings: Settings, info: DataInfo) -> Plan:
+    """Counts the steps of a run.
+
+    Args:
+        settings: The run.
+        info: The size of its data set.
+
+    Raises:
+        ValueError: If a batch is larger than the training set, or an epoch is
+            no whole number of executions.
+    """
+    per_pass = info.train_examples // settings.batch_size
+    if not per_pass:
+        raise ValueError(
+            "`batch_size` must not exceed the number of training examples. "
+            f"Received: batch_size={settings.batch_size} for "
+            f"{info.train_examples:,} examples of data={settings.data!r}. "
+            "Choose a smaller batch."
+        )
+    per_epoch = settings.steps_per_epoch or per_pass
+    _check_executions(settings.steps_per_execution, per_epoch)
+    total = per_epoch * settings.total_epochs
+    return Plan(
+        per_epoch=per_epoch,
+        epochs=settings.total_epochs,
+        start_step=round(settings.start_fraction * total),
+        # At least one, so that a very short run still updates its masks.
+        stop_step=max(1, round(settings.stop_fraction * total)),
+        warmup_steps=round(settings.warmup_epochs * per_epoch),
+        decay_steps=tuple(
+            round(epoch * settings.multiplier * per_epoch)
+            for epoch in settings.decay_epochs
+        ),
+        per_pass=per_pass,
+    )
+
+
+def remaining(plan: Plan, done: int) -> list[Stretch]:
+    """What is left of a run, so that its epochs end where they would have.
+
+    Args:
+        plan: The run.
+        done: Steps that are trained already.
+
+    Returns:
+        The rest of an epoch that was begun, if there is one, and the epochs
+        after it, if there are any.
+    """
+    epoch, offset = divmod(done, plan.per_epoch)
+    stretches = []
+    if offset:
+        rest = plan.per_epoch - offset
+        stretches.append(Stretch(epoch, epoch + 1, done, rest))
+        epoch += 1
+    if epoch < plan.epochs:
+        first_step = epoch * plan.per_epoch
+        stretches.append(
+            Stretch(epoch, plan.epochs, first_step, plan.per_epoch)
+        )
+    return stretches
+
+
+def check_resumable(plan: Plan, done: int, steps_per_execution: int) -> None:
+    """Raises a ValueError where the rest of an epoch can't be trained.
+
+    Args:
+        plan: The run.
+        done: Steps that are trained already.
+        steps_per_execution: As the run goes on.
+    """
+    for stretch in remaining(plan, done):
+        _check_executions(steps_per_execution, stretch.steps_per_epoch)
+
+
+def _check_executions(steps_per_execution: int, steps: int) -> None:
+    if steps % steps_per_execution:
+        raise ValueError(
+            "The steps of an epoch, or what is left of one, must be a multiple "
+            "of `steps_per_execution`, or steps would be taken twice. "
+            f"Received: steps_per_execution={steps_per_execution} for {steps} "
+            "steps. Set `steps_per_epoch` to a multiple, or choose a divisor."
+        )

@@ -1,0 +1,99 @@
+"""What a run gave, in plain JSON values."""
+
+import platform
+from typing import Any
+
+import tensorflow as tf
+
+import tf_rigl
+from tf_rigl import accounting
+from tf_rigl.experiments.runs import networks
+from tf_rigl.experiments.runs.recording import read_metrics
+from tf_rigl.experiments.runs.run_folder import RunFolder
+from tf_rigl.experiments.runs.settings import to_json
+from tf_rigl.experiments.runs.setup import Run
+from tf_rigl.experiments.runs.train import ModelFiles
+from tf_rigl.experiments.runs.train import Trained
+
+# Of a profile, what a record has.
+TOTALS = (
+    "nonzeros",
+    "parameters",
+    "macs",
+    "dense_macs",
+    "flops",
+    "dense_flops",
+    "bytes",
+    "dense_bytes",
+)
+
+
+def make_record(
+    run: Run, trained: Trained, folder: RunFolder, files: ModelFiles | None
+) -> dict[str, Any]:
+    """Puts a run that has ended into plain JSON values.
+
+    Args:
+        run: The run.
+        trained: What came out.
+        folder: Its folder, for the seconds of all its processes.
+        files: What was written of the model, if it was.
+    """
+    profile = tf_rigl.profile(trained.model)
+    published = accounting.micronet(profile)
+    epochs = read_metrics(folder.metrics)
+    return {
+        "settings": to_json(run.settings),
+        "versions": _versions(run),
+        "label": run.settings.label,
+        "measures": dict(trained.measures),
+        "headline": run.task.headline,
+        "steps": run.plan.total,
+        "epochs": run.plan.epochs,
+        "examples_seen": run.plan.total * run.settings.batch_size,
+        "seconds": round(sum(one["seconds"] for one in epochs), 3),
+        "profile": {name: int(getattr(profile, name)) for name in TOTALS},
+        "published": {
+            name: int(value) for name, value in published._asdict().items()
+        },
+        "training_flops": training_flops(run, profile),
+        "connections": _connections(run, trained.model),
+        "files": _files(files),
+    }
+
+
+def training_flops(run: Run, profile: Any) -> float:
+    """FLOPs of the whole run, twice the MACs, by the RigL paper's formula."""
+    examples = run.plan.total * run.settings.batch_size
+    return examples * networks.training_flops(
+        run.settings, run.plan, profile.flops, profile.dense_flops
+    )
+
+
+def _versions(run: Run) -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        run.keras.__name__: run.keras.__version__,
+        "tf_rigl": tf_rigl.__version__,
+    }
+
+
+def _connections(run: Run, model: Any) -> dict[str, int]:
+    if not run.settings.is_sparse:
+        return {}
+    return {
+        path: int(mask.sum()) for path, mask in tf_rigl.masks(model).items()
+    }
+
+
+def _files(files: ModelFiles | None) -> dict[str, Any]:
+    if files is None:
+        return {}
+    difference = files.exported.difference
+    return {
+        "model_bytes": files.model_bytes,
+        "saved_model_bytes": files.saved_model_bytes,
+        "largest_difference": float(difference.error),
+        "matches": files.exported.matches,
+    }

@@ -1,0 +1,124 @@
+"""The folder of a run: what lies where, and whose it is."""
+
+import atexit
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from typing import Any
+
+from tf_rigl.backend import atomic_files
+from tf_rigl.experiments.folder_lock import lock_folder
+from tf_rigl.experiments.runs.settings import Settings
+from tf_rigl.experiments.runs.settings import contradictions
+from tf_rigl.experiments.runs.settings import to_json
+
+
+class RunFolder:
+    """The files of a run.
+
+    `open` makes the folder and keeps other processes out of it until `close`
+    or the end of this one, however it comes. Of several workers that train
+    together only the first writes; the others, who must take part in writing,
+    get a folder for models that is removed when the process ends.
+
+    Args:
+        path: The folder.
+        writes: Whether this process is the one that writes.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], writes: bool = True
+    ) -> None:
+        self.path = pathlib.Path(path)
+        self.writes = writes
+        self.configuration = self.path / "configuration.json"
+        self.checkpoints = self.path / "checkpoints"
+        self.metrics = self.path / "metrics.jsonl"
+        self.masks = self.path / "masks.jsonl"
+        self.tensorboard = self.path / "tensorboard"
+        self.results = self.path / "results.json"
+        self.report = self.path / "report.html"
+        self._models = self.path
+        self._lock: int | None = None
+
+    @property
+    def model(self) -> pathlib.Path:
+        """The trained model, with its masks."""
+        return self._models / "model.keras"
+
+    @property
+    def saved_model(self) -> pathlib.Path:
+        """The exported one."""
+        return self._models / "saved_model"
+
+    def is_complete(self, exported: bool) -> bool:
+        """Whether the results are there, and the model.
+
+        Args:
+            exported: Whether the model is wanted.
+        """
+        # Asked by all workers, of what the first has written.
+        model = self.path / "model.keras"
+        return self.results.exists() and (model.exists() or not exported)
+
+    def open(self, settings: Settings) -> None:
+        """Takes the folder for a run, which it has begun or is to begin.
+
+        Args:
+            settings: The run's.
+
+        Raises:
+            ValueError: If the folder can't be made or written, another
+                process trains there, or a run with other settings did.
+        """
+        if not self.writes:
+            self._check_settings(settings)
+            self._models = pathlib.Path(tempfile.mkdtemp())
+            atexit.register(shutil.rmtree, self._models, ignore_errors=True)
+            return
+        self._lock = lock_folder(self.path, "output_dir", "run")
+        try:
+            self._check_settings(settings)
+        except ValueError:
+            self.close()
+            raise
+
+    def keep_settings(self, settings: Settings) -> None:
+        """Writes the settings down, if no run has done so here before."""
+        if self.writes and not self.configuration.exists():
+            atomic_files.write_json(self.configuration, to_json(settings))
+
+    def read_results(self) -> dict[str, Any]:
+        """What the run has written when it ended."""
+        return json.loads(self.results.read_text("utf-8"))
+
+    def close(self) -> None:
+        """Lets other processes in."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _check_settings(self, settings: Settings) -> None:
+        if not self.configuration.exists():
+            return
+        try:
+            stored = json.loads(self.configuration.read_text("utf-8"))
+            different = contradictions(stored, settings)
+        except (OSError, ValueError, AttributeError) as error:
+            raise ValueError(
+                "`output_dir` must hold the configuration of the run that it "
+                f"holds. Received: {str(self.configuration)!r}, which can't "
+                f"be read ({error}). Pass another folder."
+            ) from error
+        if different:
+            flags = ", ".join(
+                f"--{name}={now!r} (it has {before!r})"
+                for name, (before, now) in different.items()
+            )
+            raise ValueError(
+                "A run goes on with the settings that it began with. "
+                f"Received: {flags} for output_dir={str(self.path)!r}. Pass "
+                "its settings, or another folder."
+            )

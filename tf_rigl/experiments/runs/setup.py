@@ -1,0 +1,150 @@
+"""From settings to what a run needs, with all that can fail early."""
+
+from types import ModuleType
+from typing import Any
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tf_rigl.data import registry as data_sets
+from tf_rigl.data.batching import Batching
+from tf_rigl.data.datasets import DataInfo
+from tf_rigl.experiments import keras_modules
+from tf_rigl.experiments import strategies
+from tf_rigl.experiments.runs import networks
+from tf_rigl.experiments.runs import optimizers
+from tf_rigl.experiments.runs import regularization
+from tf_rigl.experiments.runs import schedules
+from tf_rigl.experiments.runs import tasks
+from tf_rigl.experiments.runs.plan import Plan
+from tf_rigl.experiments.runs.plan import make_plan
+from tf_rigl.experiments.runs.settings import Settings
+from tf_rigl.experiments.runs.tasks import Task
+
+
+class Run(NamedTuple):
+    """A checked run."""
+
+    settings: Settings
+    keras: ModuleType
+    strategy: tf.distribute.Strategy
+    info: DataInfo
+    task: Task
+    plan: Plan
+
+
+class Data(NamedTuple):
+    """Batches with the targets that the loss takes."""
+
+    train: tf.data.Dataset  # endless
+    evaluation: tf.data.Dataset
+
+
+def prepare(settings: Settings) -> Run:
+    """Imports the Keras, finds data and devices and counts the steps.
+
+    Call it before TensorFlow runs anything else.
+
+    Args:
+        settings: The run.
+
+    Raises:
+        FileNotFoundError: If the data is missing and may not be downloaded.
+        ImportError: If the Keras, or what reads the data, is not installed.
+        ValueError: If the settings don't fit each other, the data or the
+            devices.
+    """
+    tasks.check_kinds(settings)
+    keras = keras_modules.load_keras(settings.keras)
+    strategy = strategies.make_strategy(
+        settings.strategy,
+        settings.keras,
+        devices=settings.devices or None,
+        tpu=settings.tpu,
+        steps_per_execution=settings.steps_per_execution,
+    )
+    info = data_sets.describe(
+        settings.data,
+        settings.data_dir,
+        settings.download,
+        **tasks.data_arguments(settings),
+    )
+    task = tasks.make_task(settings, info)
+    return Run(settings, keras, strategy, info, task, make_plan(settings, info))
+
+
+def load_data(run: Run, first_step: int = 0) -> Data:
+    """Reads the data of a run.
+
+    Args:
+        run: The run.
+        first_step: The step whose batch comes first: a run that goes on gets
+            what it would have got.
+
+    Raises:
+        FileNotFoundError: If the data is missing.
+        ValueError: If the data can't be batched so.
+    """
+    settings = run.settings
+    epoch, offset = divmod(first_step, run.plan.per_pass)
+    splits = data_sets.splits(
+        settings.data,
+        Batching(
+            settings.batch_size,
+            seed=settings.seed,
+            first_epoch=epoch,
+            endless=True,
+        ),
+        settings.data_dir,
+        settings.download,
+        **tasks.data_arguments(settings),
+    )
+    evaluation = splits.evaluation
+    if settings.evaluation_steps:
+        evaluation = evaluation.take(settings.evaluation_steps)
+    train = splits.train.skip(offset) if offset else splits.train
+    return Data(
+        tasks.encode(train, run.task), tasks.encode(evaluation, run.task)
+    )
+
+
+def example_batch(run: Run) -> tf.data.Dataset:
+    """One batch of zeros, of the shapes and types of the data."""
+    is_text = run.task.kind == tasks.CHARACTERS
+    shape = (run.settings.batch_size, *run.task.example_shape)
+    inputs = tf.zeros(shape, tf.int32 if is_text else tf.float32)
+    targets = tf.zeros(shape if is_text else shape[:1], tf.int32)
+    dataset = tf.data.Dataset.from_tensors((inputs, targets))
+    return tasks.encode(dataset, run.task)
+
+
+def build_compiled(run: Run) -> Any:
+    """Builds the network of a run, ready for `fit`.
+
+    Raises:
+        ValueError: If the settings don't fit the network.
+    """
+    settings, keras = run.settings, run.keras
+    schedule = schedules.make_schedule(settings, run.plan)
+    with run.strategy.scope():
+        model = networks.build(settings, keras, run.task)
+        regularization.add_weight_decay(model, settings.weight_decay)
+        model.compile(
+            optimizer=optimizers.make_optimizer(
+                keras, settings, schedules.keras_schedule(keras, schedule)
+            ),
+            loss=tasks.make_loss(keras, run.task),
+            metrics=tasks.make_metrics(keras, run.task),
+            steps_per_execution=settings.steps_per_execution,
+        )
+    return model
+
+
+def compile_plainly(run: Run, model: Any) -> None:
+    """Compiles a trained model with nothing but what any Keras can load."""
+    with run.strategy.scope():
+        model.compile(
+            optimizer="sgd",
+            loss=tasks.make_loss(run.keras, run.task),
+            metrics=tasks.make_metrics(run.keras, run.task),
+        )

@@ -1,0 +1,158 @@
+"""What a kind of data asks of the network, the loss and the metrics."""
+
+import math
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tf_rigl.data.datasets import DataInfo
+from tf_rigl.experiments.runs.settings import Settings
+
+IMAGES = "images"
+CHARACTERS = "characters"
+
+CHARACTER_MODELS = ("character_gru", "character_lstm")
+CHARACTER_DATA = ("text", "synthetic_characters")
+# With fewer classes the five best say little.
+_CLASSES_OF_TOP_5 = 100
+
+
+class Task(NamedTuple):
+    """What a network is trained for."""
+
+    kind: str  # IMAGES or CHARACTERS
+    classes: int  # of images, or characters that are told apart
+    example_shape: tuple[int, ...]
+    label_smoothing: float = 0.0
+
+    @property
+    def has_top_5(self) -> bool:
+        """Whether it counts that the right class is among the five best."""
+        return self.kind == IMAGES and self.classes >= _CLASSES_OF_TOP_5
+
+    @property
+    def headline(self) -> str:
+        """The measure that tables of results show."""
+        return "accuracy" if self.kind == IMAGES else "bits_per_character"
+
+
+def make_task(settings: Settings, info: DataInfo) -> Task:
+    """The task of a run.
+
+    Args:
+        settings: The run.
+        info: The size of its data set.
+    """
+    return Task(
+        kind_of_data(settings.data),
+        info.classes,
+        info.example_shape,
+        settings.label_smoothing,
+    )
+
+
+def kind_of_data(data: str) -> str:
+    """What the examples of a data set are."""
+    return CHARACTERS if data in CHARACTER_DATA else IMAGES
+
+
+def check_kinds(settings: Settings) -> None:
+    """Raises a ValueError where the network can't read the data."""
+    reads = CHARACTERS if settings.model in CHARACTER_MODELS else IMAGES
+    found = kind_of_data(settings.data)
+    if reads != found:
+        raise ValueError(
+            f"`data` must be {reads}, which is what the network reads. "
+            f"Received: model={settings.model!r}, data={settings.data!r}, "
+            f"which has {found}. Choose another model or other data."
+        )
+
+
+def data_arguments(settings: Settings) -> dict[str, Any]:
+    """What the data set of a run takes beyond what all of them take."""
+    if settings.data == "text":
+        return {
+            "time": settings.sequence_length,
+            "vocabulary_size": settings.vocabulary_size,
+        }
+    if settings.data == "imagenet2012":
+        return {"image_size": settings.image_size}
+    return {}
+
+
+def network_arguments(task: Task) -> dict[str, Any]:
+    """Arguments of the network's builder that follow from the data."""
+    if task.kind == CHARACTERS:
+        return {"vocabulary": task.classes, "length": task.example_shape[0]}
+    return {"input_shape": task.example_shape, "classes": task.classes}
+
+
+def encode(dataset: tf.data.Dataset, task: Task) -> tf.data.Dataset:
+    """Gives batches the targets that the loss takes.
+
+    Args:
+        dataset: Batches of (inputs, int32 classes).
+        task: With label smoothing, classes become float32 one-hot vectors, in
+            a new last dimension.
+    """
+    if not task.label_smoothing:
+        return dataset
+    return dataset.map(
+        lambda inputs, targets: (inputs, tf.one_hot(targets, task.classes)),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+
+
+def make_loss(keras: ModuleType, task: Task) -> Any:
+    """The cross-entropy of logits, in nats."""
+    if task.label_smoothing:
+        return keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=task.label_smoothing
+        )
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def make_metrics(keras: ModuleType, task: Task) -> list[Any]:
+    """What `fit` and `evaluate` measure, next to the loss.
+
+    The cross-entropy is without label smoothing and weight decay.
+    """
+    prefix = "" if task.label_smoothing else "Sparse"
+
+    def metric(kind: str) -> Any:
+        return getattr(keras.metrics, prefix + kind)
+
+    metrics = [
+        metric("CategoricalAccuracy")(name="accuracy"),
+        metric("CategoricalCrossentropy")(
+            name="cross_entropy", from_logits=True
+        ),
+    ]
+    if task.has_top_5:
+        top_5 = metric("TopKCategoricalAccuracy")
+        metrics.append(top_5(name="top_5_accuracy", k=5))
+    return metrics
+
+
+def measures(task: Task, scores: Mapping[str, float]) -> dict[str, float]:
+    """What a network is judged by.
+
+    Args:
+        task: What it was trained for.
+        scores: `cross_entropy` in nats and what else was measured.
+
+    Returns:
+        The scores without the loss; of characters, also the bits that one
+        takes and the perplexity.
+    """
+    result = {
+        name: float(value) for name, value in scores.items() if name != "loss"
+    }
+    if task.kind == CHARACTERS:
+        nats = result["cross_entropy"]
+        result["bits_per_character"] = nats / math.log(2)
+        result["perplexity"] = math.exp(min(nats, 700.0))
+    return result

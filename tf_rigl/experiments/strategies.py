@@ -1,0 +1,192 @@
+"""The `tf.distribute` strategy that a flag names.
+
+```python
+if cluster.is_server(name):
+    cluster.serve()  # never returns
+strategy = strategies.make_strategy(name, keras="keras2")
+with strategy.scope():
+    model = tf_rigl.sparsify(make_model(), 0.9)
+    model.compile(...)
+```
+
+Make the strategy before anything else of TensorFlow runs: workers, TPUs and
+logical processors cannot be set up later.
+"""
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.backend import platform_limits
+from tf_rigl.backend.platform_limits import Platform
+from tf_rigl.experiments import cluster
+
+STRATEGIES = (
+    "one_device",
+    "mirrored",
+    "multi_worker",
+    "parameter_server",
+    "tpu",
+)
+
+
+def make_strategy(
+    name: str,
+    keras: str | None = None,
+    *,
+    devices: int | None = None,
+    tpu: str = "",
+    steps_per_execution: int = 1,
+    jit_compile: bool = False,
+) -> tf.distribute.Strategy:
+    """Makes the strategy of a name.
+
+    Args:
+        name: one of `STRATEGIES`. `"one_device"`: the first accelerator, or
+            the processor. `"mirrored"`: devices of this machine.
+            `"multi_worker"`: the workers that the variable TF_CONFIG names.
+            `"parameter_server"`: this process directs workers and parameter
+            servers of TF_CONFIG. `"tpu"`: all cores of a TPU.
+        keras: `"keras3"` or `"keras2"`, if its `fit` will train; the limits
+            of its `fit` are errors then. None for a loop of your own.
+        devices: for `"mirrored"`: the number of replicas, at least 1. On a
+            machine without accelerators they are logical processors, made
+            for it. By default all that there are.
+        tpu: for `"tpu"`: its name or address; `"local"` on the TPU's own
+            machine.
+        steps_per_execution: as `compile` will get it.
+        jit_compile: likewise.
+
+    Returns:
+        The strategy. `"multi_worker"` returns once all workers are there.
+
+    Raises:
+        ValueError: for an unknown name, an argument that another strategy
+            takes, a TF_CONFIG that is missing or malformed, a TPU that does
+            not answer, devices that are not there, or what the Keras cannot
+            do on this strategy.
+    """
+    _check_arguments(name, devices, tpu)
+    if keras is not None:
+        platform_limits.check_fit(
+            _platform(name, devices), keras, steps_per_execution, jit_compile
+        )
+    if name == "one_device":
+        # TensorFlow's own, which takes the first accelerator. Under a
+        # `OneDeviceStrategy` Keras 3 reads a batch before it trains, and the
+        # same seed gave another accuracy.
+        return tf.distribute.get_strategy()
+    if name == "mirrored":
+        return tf.distribute.MirroredStrategy(_mirrored_devices(devices))
+    if name == "multi_worker":
+        cluster.read_cluster(name)
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if name == "parameter_server":
+        return _parameter_server_strategy()
+    return _tpu_strategy(tpu)
+
+
+def _check_arguments(name: str, devices: int | None, tpu: str) -> None:
+    if name not in STRATEGIES:
+        raise ValueError(
+            f"`strategy` must be one of {', '.join(STRATEGIES)}. "
+            f"Received: strategy={name!r}."
+        )
+    if devices is not None and name != "mirrored":
+        raise ValueError(
+            "`devices` is the number of replicas of the strategy 'mirrored'. "
+            f"Received: devices={devices}, strategy={name!r}."
+        )
+    if devices is not None and devices < 1:
+        raise ValueError(
+            f"`devices` must be at least 1. Received: devices={devices}."
+        )
+    if tpu and name != "tpu":
+        raise ValueError(
+            "`tpu` names a TPU for the strategy 'tpu'. "
+            f"Received: tpu={tpu!r}, strategy={name!r}."
+        )
+
+
+def _platform(name: str, devices: int | None) -> Platform:
+    """What a strategy will train on, before it is made."""
+    accelerators = len(tf.config.list_physical_devices("GPU"))
+    on_cpu = not accelerators
+    if name == "mirrored":
+        present = accelerators or len(_logical_processors())
+        return Platform(name, devices or present, 1, on_cpu)
+    if name == "multi_worker":
+        jobs = cluster.read_cluster(name).jobs
+        workers = len(jobs["worker"]) + len(jobs.get("chief", ()))
+        return Platform(name, workers * max(accelerators, 1), workers, on_cpu)
+    if name == "parameter_server":
+        return Platform(name, 1, len(cluster.read_cluster(name).jobs["worker"]))
+    return Platform("other")
+
+
+def _mirrored_devices(devices: int | None) -> list[str] | None:
+    """Names of so many devices; None for all accelerators."""
+    if devices is None:
+        return None
+    accelerators = len(tf.config.list_physical_devices("GPU"))
+    if accelerators:
+        if devices > accelerators:
+            raise ValueError(
+                "`devices` must not exceed the accelerators of this machine. "
+                f"Received: devices={devices} with {accelerators} of them. "
+                "Set CUDA_VISIBLE_DEVICES='' to mirror on processors."
+            )
+        return [f"GPU:{index}" for index in range(devices)]
+    if len(_logical_processors()) < devices:
+        wanted = [tf.config.LogicalDeviceConfiguration()] * devices
+        try:
+            tf.config.set_logical_device_configuration(_processor(), wanted)
+        except RuntimeError as error:
+            raise ValueError(
+                "Logical processors must be made before TensorFlow runs "
+                f"anything. Received: devices={devices} when it has already. "
+                "Make the strategy first."
+            ) from error
+    return [f"CPU:{index}" for index in range(devices)]
+
+
+def _logical_processors() -> list[Any]:
+    """Those that are configured; TensorFlow makes one of none."""
+    configured = tf.config.get_logical_device_configuration(_processor())
+    return configured or [tf.config.LogicalDeviceConfiguration()]
+
+
+def _processor() -> Any:
+    return tf.config.list_physical_devices("CPU")[0]
+
+
+def _parameter_server_strategy() -> tf.distribute.Strategy:
+    if cluster.is_server("parameter_server"):
+        raise ValueError(
+            "Workers and parameter servers do not train by themselves. "
+            "Received: a task of "
+            f"{cluster.read_cluster('parameter_server').job!r} in "
+            f"{cluster.VARIABLE}. Call `cluster.serve()` there."
+        )
+    return tf.distribute.ParameterServerStrategy(
+        tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    )
+
+
+def _tpu_strategy(tpu: str) -> tf.distribute.Strategy:
+    try:
+        resolver: Any = tf.distribute.cluster_resolver.TPUClusterResolver(tpu)
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, OSError, tf.errors.OpError) as error:
+        raise ValueError(
+            "The strategy 'tpu' needs a TPU that answers. "
+            f"Received: tpu={tpu!r} ({_first_line(error)}). Pass its name or "
+            "address, or 'local' on its own machine with a TensorFlow built "
+            "for TPUs; elsewhere choose 'mirrored' or 'one_device'."
+        ) from error
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

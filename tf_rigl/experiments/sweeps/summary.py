@@ -1,0 +1,149 @@
+"""Mean and spread over seeds of what the runs of a sweep gave."""
+
+import statistics
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+from typing import NamedTuple
+
+from tf_rigl import accounting
+from tf_rigl.experiments import methods
+from tf_rigl.experiments.formatting import is_accuracy
+from tf_rigl.experiments.sweeps.grid import has_sparsity
+
+Record = Mapping[str, Any]  # a line of results.jsonl
+
+
+class Spread(NamedTuple):
+    """One measure over seeds."""
+
+    runs: int
+    mean: float
+    deviation: float | None  # of the sample; None of one run
+    lowest: float
+    highest: float
+
+
+class Row(NamedTuple):
+    """The runs of one method at one sparsity.
+
+    Sizes and FLOPs are means over the runs. FLOPs are shares of the dense
+    network's; None where only small-dense networks were trained, from which
+    those can't be told.
+    """
+
+    method: str
+    sparsity: float | None  # None of methods that have none
+    headline: Spread
+    nonzeros: float
+    packed_bytes: float
+    inference: float | None
+    training: float | None
+
+    @property
+    def label(self) -> str:
+        """As in "RigL 90 %"."""
+        return methods.label(self.method, self.sparsity or 0.0)
+
+
+class Summary(NamedTuple):
+    """All runs of a sweep so far."""
+
+    headline: str  # a measure
+    rows: tuple[Row, ...]  # by sparsity, and the best first
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether the headline measure is."""
+        return is_accuracy(self.headline)
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Summarizes a measure.
+
+    Args:
+        values: Of each run; at least one.
+    """
+    return Spread(
+        len(values),
+        statistics.fmean(values),
+        statistics.stdev(values) if len(values) > 1 else None,
+        min(values),
+        max(values),
+    )
+
+
+def summarize(records: Sequence[Record]) -> Summary:
+    """Groups runs by method and sparsity.
+
+    Args:
+        records: Runs that differ in method, sparsity and seed only; at least
+            one.
+
+    Returns:
+        Their summary. Methods without a sparsity come first.
+    """
+    headline = records[0]["headline"]
+    dense_flops = _dense_flops(records)
+    groups: dict[tuple[str, float], list[Record]] = {}
+    for record in records:
+        settings = record["settings"]
+        case = settings["method"], settings["sparsity"]
+        groups.setdefault(case, []).append(record)
+    sign = -1 if is_accuracy(headline) else 1
+    rows = [
+        _row(method, sparsity, group, headline, dense_flops)
+        for (method, sparsity), group in groups.items()
+    ]
+    rows.sort(key=lambda row: (row.sparsity or 0.0, sign * row.headline.mean))
+    return Summary(headline, tuple(rows))
+
+
+def training_share(
+    training_flops: float, examples: int, dense_flops: float
+) -> float:
+    """FLOPs of a run as a share of those of dense training.
+
+    Args:
+        training_flops: Of the run.
+        examples: That it saw.
+        dense_flops: Of the dense network, in inference on one example.
+    """
+    dense = accounting.training_flops("dense", dense_flops, dense_flops)
+    return training_flops / (examples * dense)
+
+
+def _row(
+    method: str,
+    sparsity: float,
+    group: Sequence[Record],
+    headline: str,
+    dense_flops: float | None,
+) -> Row:
+    inference = training = None
+    if dense_flops:
+        flops = [one["profile"]["flops"] for one in group]
+        inference = statistics.fmean(flops) / dense_flops
+        training = statistics.fmean(
+            training_share(
+                one["training_flops"], one["examples_seen"], dense_flops
+            )
+            for one in group
+        )
+    return Row(
+        method,
+        sparsity if has_sparsity(method) else None,
+        spread([one["measures"][headline] for one in group]),
+        statistics.fmean(one["profile"]["nonzeros"] for one in group),
+        statistics.fmean(one["profile"]["bytes"] for one in group),
+        inference,
+        training,
+    )
+
+
+def _dense_flops(records: Sequence[Record]) -> float | None:
+    """Of one example; every masked network knows them, a narrower does not."""
+    for record in records:
+        if not methods.METHODS[record["settings"]["method"]].small:
+            return record["profile"]["dense_flops"]
+    return None

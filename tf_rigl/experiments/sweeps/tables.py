@@ -1,0 +1,170 @@
+"""The table of a sweep, in Markdown for files and by rich for terminals."""
+
+from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich import table as tables
+
+from tf_rigl.experiments import methods
+from tf_rigl.experiments.formatting import write_measure
+from tf_rigl.experiments.sweeps.summary import Row
+from tf_rigl.experiments.sweeps.summary import Spread
+from tf_rigl.experiments.sweeps.summary import Summary
+
+_NOTHING = "–"
+_WIDEST = "packed bytes"
+_COSTS = (
+    "non-zero weights",
+    _WIDEST,
+    "inference FLOPs",
+    "training FLOPs",
+)
+
+
+class Heading(NamedTuple):
+    """What a table says of its runs before the first row."""
+
+    command: str  # that repeats them
+    network: str
+    epochs: int
+    seeds: int  # that were asked for
+    runs: int  # likewise, in all
+    ended: int  # runs so far
+    versions: str
+
+
+def markdown(summary: Summary, heading: Heading) -> str:
+    """Writes the table for a file.
+
+    Args:
+        summary: What to show.
+        heading: What to say before.
+    """
+    names = _names(summary)
+    lines = [
+        f"{heading.network}, {_introduction(summary, heading)}",
+        "",
+        f"`{heading.command}`",
+        "",
+        _line(names),
+        _line(["---", *["---:"] * (len(names) - 1)]),
+        *(_line(_cells(summary, row)) for row in summary.rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def rich_table(summary: Summary, heading: Heading) -> tables.Table:
+    """Makes the table for a terminal, in 80 columns.
+
+    Args:
+        summary: What to show.
+        heading: What to say below.
+    """
+    table = tables.Table(
+        title=heading.network,
+        title_justify="left",
+        caption=_introduction(summary, heading),
+        caption_justify="left",
+    )
+    names = ["", measure_name(summary), "runs", *_COSTS]
+    names.remove(_WIDEST)
+    for index, name in enumerate(names):
+        table.add_column(
+            name, justify="right" if index else "left", no_wrap=index < 2
+        )
+    for row in summary.rows:
+        cells = dict(zip(_names(summary), _cells(summary, row), strict=True))
+        table.add_row(row.label, *(cells[name] for name in names[1:]))
+    return table
+
+
+def costs_table(
+    rows: Iterable[tuple[str, float, float, float, float]],
+) -> tables.Table:
+    """Makes the table of what methods cost, for a terminal.
+
+    Args:
+        rows: Of each: label, non-zero weights, packed bytes, and the FLOPs of
+            inference and of training as shares.
+    """
+    table = tables.Table()
+    for index, name in enumerate(("", *_COSTS)):
+        table.add_column(
+            name, justify="right" if index else "left", no_wrap=not index
+        )
+    for label, nonzeros, packed_bytes, inference, training in rows:
+        table.add_row(
+            label,
+            f"{nonzeros:,.0f}",
+            f"{packed_bytes:,.0f}",
+            share(inference),
+            share(training),
+        )
+    return table
+
+
+def measure_name(summary: Summary) -> str:
+    """The headline measure in words, for columns and axes."""
+    return summary.headline.replace("_", " ")
+
+
+def share(value: float | None) -> str:
+    """Writes a share of the dense network's, with three digits."""
+    return _NOTHING if value is None else f"{value:.3g} ×"
+
+
+def sparsity(value: float | None) -> str:
+    """Writes a sparsity in per cent."""
+    return _NOTHING if value is None else f"{100 * value:.4g} %"
+
+
+def _introduction(summary: Summary, heading: Heading) -> str:
+    better = "highest" if summary.higher_is_better else "lowest"
+    text = (
+        f"epochs: {heading.epochs}, seeds: {heading.seeds}; mean ± sample "
+        f"standard deviation over the seeds, {better} is best. FLOPs are "
+        "shares of the dense network's, for one example in inference and for "
+        f"the whole training. {heading.versions}."
+    )
+    if heading.ended < heading.runs:
+        text += f" So far {heading.ended} of {heading.runs} runs."
+    return text
+
+
+def _names(summary: Summary) -> list[str]:
+    return [
+        "method",
+        "sparsity",
+        measure_name(summary),
+        "lowest to highest",
+        "runs",
+        *_COSTS,
+    ]
+
+
+def _cells(summary: Summary, row: Row) -> list[str]:
+    found, name = row.headline, summary.headline
+    return [
+        methods.METHODS[row.method].label,
+        sparsity(row.sparsity),
+        _mean(name, found),
+        f"{write_measure(name, found.lowest)} to "
+        f"{write_measure(name, found.highest)}",
+        str(found.runs),
+        f"{row.nonzeros:,.0f}",
+        f"{row.packed_bytes:,.0f}",
+        share(row.inference),
+        share(row.training),
+    ]
+
+
+def _mean(name: str, found: Spread) -> str:
+    mean = write_measure(name, found.mean)
+    if found.deviation is None:
+        return mean
+    return f"{mean} ± {write_measure(name, found.deviation)}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

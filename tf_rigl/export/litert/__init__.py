@@ -1,0 +1,1 @@
+"""LiteRT files whose masked weights are stored sparse."""

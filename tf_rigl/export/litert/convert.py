@@ -1,0 +1,210 @@
+"""From a Keras model to a dense LiteRT file, by TensorFlow's converter."""
+
+import re
+import tempfile
+import warnings
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.export import endpoints
+from tf_rigl.export.call_signature import CallSignature
+from tf_rigl.export.call_signature import call_signature
+from tf_rigl.export.call_signature import flat_signature
+from tf_rigl.export.call_signature import name_outputs
+from tf_rigl.export.call_signature import place
+from tf_rigl.export.captures import find_captures
+from tf_rigl.export.endpoints import DEFAULT_ENDPOINT
+from tf_rigl.export.endpoints import DEFAULT_SIGNATURE
+from tf_rigl.export.endpoints import Endpoint
+from tf_rigl.export.litert.inputs import Feed
+from tf_rigl.export.model_weights import model_weights
+from tf_rigl.masking import tree
+
+QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "full_int8")
+
+
+def save_for_converter(
+    folder: str, model: Any, inputs: Any, batch_size: int | None
+) -> Endpoint:
+    """Saves a model's call as the converter wants it.
+
+    Not by Keras: the converter does not freeze the variables of Keras 3.
+
+    Args:
+        folder: of the SavedModel.
+        model: a model of either Keras.
+        inputs: what it is called on; see `call_signature`.
+        batch_size: number of examples of each call; None: any.
+
+    Returns:
+        The call.
+
+    Raises:
+        TypeError: where `model` is a model of neither Keras.
+        ValueError: where it has never seen an input and `inputs` is None, or
+            computes in float16 or bfloat16.
+    """
+    flavor = model_flavor(model)
+    _check_float32(flavor, model)
+    endpoint = _trace(flavor, model, inputs, batch_size)
+    captures = find_captures(
+        [endpoint.function], model, model_weights(flavor, model)
+    )
+    root = tf.Module()
+    root.captured = list(captures.variables.values())
+    root.tables = captures.tables
+    root.serve = _flat_function(endpoint)
+    concrete = root.serve.get_concrete_function()
+    # Gradients of custom operations would need the layers' own code.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(root, folder, {DEFAULT_SIGNATURE: concrete}, options)
+    return endpoint
+
+
+def convert_float(model: Any, inputs: Any, batch_size: int | None) -> bytes:
+    """Converts a model as it is, all weights dense and float.
+
+    Args:
+        model: a model of either Keras.
+        inputs: what it is called on; see `call_signature`.
+        batch_size: number of examples of each call; None: any.
+
+    Returns:
+        The bytes of the file.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        save_for_converter(folder, model, inputs, batch_size)
+        return convert(folder, "float32", None, False, False)
+
+
+def convert(
+    folder: str,
+    quantization: str,
+    feed: Feed | None,
+    int8_io: bool,
+    select_tf_ops: bool,
+) -> bytes:
+    """Converts what `save_for_converter` saved.
+
+    Args:
+        folder: of the SavedModel.
+        quantization: one of `QUANTIZATIONS`.
+        feed: inputs for "full_int8"; None: the model knows its ranges.
+        int8_io: whether inputs and outputs are int8, too.
+        select_tf_ops: whether TensorFlow's own operations may be left.
+
+    Returns:
+        The bytes of the file, all weights dense.
+
+    Raises:
+        ValueError: where the converter refuses the model.
+    """
+    lite = tf.lite
+    converter = lite.TFLiteConverter.from_saved_model(
+        folder, signature_keys=[DEFAULT_SIGNATURE]
+    )
+    operators = [lite.OpsSet.TFLITE_BUILTINS]
+    if quantization != "float32":
+        converter.optimizations = [lite.Optimize.DEFAULT]
+    if quantization == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if quantization == "full_int8":
+        if feed is not None:
+            operators = [lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.representative_dataset = feed
+        if int8_io:
+            converter.inference_input_type = tf.int8
+            converter.inference_output_type = tf.int8
+    if select_tf_ops:
+        operators.append(lite.OpsSet.SELECT_TF_OPS)
+    converter.target_spec.supported_ops = operators
+    try:
+        with warnings.catch_warnings():
+            # That of the interpreter which calibrates: it is to move to
+            # another package.
+            warnings.simplefilter("ignore", UserWarning)
+            return converter.convert()
+    # Of the compiler: each phase of it raises errors of its own.
+    except Exception as error:
+        raise ValueError(_refusal(str(error), quantization)) from error
+
+
+def _refusal(reason: str, quantization: str) -> str:
+    """What to do about a model that the converter refuses."""
+    missing = sorted(set(re.findall(r"'tf\.(\w+)' op is neither", reason)))
+    if "TensorList" in reason:
+        fix = (
+            "Its loop over time steps needs a fixed batch size: pass "
+            "batch_size=1."
+        )
+    elif missing:
+        fix = (
+            f"LiteRT does not have the operations {missing}. With "
+            "select_tf_ops=True they can be TensorFlow's, in interpreters "
+            "that are linked with them."
+        )
+    elif quantization == "full_int8":
+        fix = (
+            "Operations without an int8 version can stay in float with "
+            "quantization='dynamic_int8'."
+        )
+    else:
+        fix = "The reason is the converter's own."
+    return (
+        "The model must be one that TensorFlow's converter takes. "
+        f"Received: quantization={quantization!r} and a model that it "
+        f"refuses. {fix}\n{reason[:1000]}"
+    )
+
+
+def _check_float32(flavor: Flavor, model: Any) -> None:
+    """Raises a ValueError where a layer computes in another float."""
+    for node in tree.walk(flavor, model):
+        dtype = getattr(node.layer, "compute_dtype", None)
+        if dtype in ("float16", "bfloat16"):
+            raise ValueError(
+                "LiteRT files compute in float32; the converter refuses "
+                f"other floats. Received: the layer {node.layer.name!r} with "
+                f"compute_dtype={dtype!r}. Build the model once more under "
+                "the policy 'float32' and copy the weights: "
+                "new.set_weights(model.get_weights())."
+            )
+
+
+def _flat_function(endpoint: Endpoint) -> Any:
+    """The call, from tensors in order to tensors by name."""
+
+    def serve(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        arguments, keywords = place(endpoint.call, tensors)
+        return name_outputs(endpoint.function(*arguments, **keywords))
+
+    return tf.function(
+        serve,
+        autograph=False,
+        input_signature=flat_signature(endpoint.call),
+    )
+
+
+def _trace(
+    flavor: Flavor, model: Any, inputs: Any, batch_size: int | None
+) -> Endpoint:
+    """Traces the model's call, for batches of one size if asked for."""
+    call = call_signature(flavor, model, inputs)
+    if batch_size is not None:
+        call = CallSignature(
+            *tf.nest.map_structure(
+                lambda leaf: _fix_batch(leaf, batch_size), tuple(call)
+            )
+        )
+    function = endpoints.trace_model(flavor, model, call)
+    return Endpoint(DEFAULT_SIGNATURE, DEFAULT_ENDPOINT, function, call)
+
+
+def _fix_batch(leaf: Any, batch_size: int) -> Any:
+    if not isinstance(leaf, tf.TensorSpec) or not leaf.shape.rank:
+        return leaf
+    shape = [batch_size, *leaf.shape[1:]]
+    return tf.TensorSpec(shape, leaf.dtype, leaf.name)

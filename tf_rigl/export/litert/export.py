@@ -1,0 +1,328 @@
+"""Sparse models as LiteRT files, which phones and small processors run."""
+
+import math
+import os
+import posixpath
+from collections.abc import Mapping
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.core.checks import check_choice
+from tf_rigl.export.call_signature import CallSignature
+from tf_rigl.export.endpoints import Endpoint
+from tf_rigl.export.folders import new_folder
+from tf_rigl.export.litert import format
+from tf_rigl.export.litert.convert import QUANTIZATIONS
+from tf_rigl.export.litert.convert import convert
+from tf_rigl.export.litert.convert import save_for_converter
+from tf_rigl.export.litert.inputs import calibration_feed
+from tf_rigl.export.litert.inputs import call_model
+from tf_rigl.export.litert.inputs import chunks
+from tf_rigl.export.litert.inputs import named_inputs
+from tf_rigl.export.litert.inputs import random_inputs
+from tf_rigl.export.litert.report import LiteRTReport
+from tf_rigl.export.litert.report import tensor_reports
+from tf_rigl.export.litert.rewrite import sparsify
+from tf_rigl.export.litert.run import Difference
+from tf_rigl.export.litert.run import Named
+from tf_rigl.export.litert.run import compare
+from tf_rigl.export.litert.run import run
+
+# The largest share of the largest output that a file may be off where nothing
+# is rounded to int8; where it is, that depends on model and data.
+_TOLERANCES = {"float32": 1e-3, "float16": 0.1}
+_LOOPS = frozenset({"While", "StatelessWhile"})
+_NOT_RUN = (
+    "Not compared with the model: the interpreter of Python has none of "
+    "TensorFlow's operations."
+)
+_DENSE_IS_SMALLER = "All weights are dense: the file is smaller so."
+
+
+def export_litert(
+    model: Any,
+    path: str | os.PathLike[str],
+    quantization: str | None = None,
+    representative_data: Any = None,
+    *,
+    inputs: Any = None,
+    batch_size: int | None = None,
+    sparse: bool = True,
+    int8_io: bool = False,
+    select_tf_ops: bool = False,
+    verification_data: Any = None,
+    tolerance: float | None = None,
+    overwrite: bool = False,
+) -> LiteRTReport:
+    """Writes a LiteRT file in which sparse weights take little space.
+
+    TensorFlow's converter makes the file; then each weight that is smaller so
+    is stored as its values and their positions, in LiteRT's own format, which
+    every interpreter unpacks when it loads the file. It is not faster for
+    that, unless XNNPACK runs it sparse: `check_xnnpack` says whether it can,
+    for float32 and float16.
+    Before it is written, the file is run in the interpreter and its outputs
+    are compared with the model's.
+
+    The model is not changed. Its inference is exported, as it is: without
+    masks, optimizer and what only training uses.
+
+    Args:
+        model: Sequential, functional, subclassed or nested model of Keras 3
+            or tf_keras; sparse, or a plain one that has zeros, such as
+            `strip` returns or `quantize_aware` made.
+        path: of the file to write, local or as `tf.io.gfile` knows it.
+        quantization: what weights are stored as. None or `"float32"`: as they
+            are. `"float16"`: rounded; computed in float32 unless a delegate
+            does otherwise. `"dynamic_int8"`: kernels of 1,024 elements and
+            more in 255 steps for each unit. Where such a kernel is stored
+            dense, inputs are rounded to int8 as they come, and where it is
+            sparse, it is unpacked to float32 (the interpreter cannot do both
+            at once). `"full_int8"`: weights and activations, for processors
+            that have integers only; this needs `representative_data`, or a
+            model that `quantize_aware` made.
+        representative_data: for `"full_int8"`, some hundred typical examples,
+            by which the range of each activation is found: a batch in the
+            structure that the model takes, or a `tf.data.Dataset`, iterable
+            or function without arguments that gives batches.
+        inputs: what the model is called on, as for `export_saved_model`.
+            Needed where the model was never called, or takes another dtype
+            than float32 without having said so by an `Input`.
+        batch_size: number of examples of each call, in the file; None: any.
+            Models that loop over time steps need one.
+        sparse: whether weights may be stored sparse.
+        int8_io: whether a `"full_int8"` file takes and gives int8, too.
+        select_tf_ops: whether operations that LiteRT lacks may be
+            TensorFlow's; few interpreters have them, so what uses them is
+            not run before it is written.
+        verification_data: a batch to compare on; None: four random examples.
+        tolerance: the largest difference between an output of the file and of
+            the model, as a share of the largest output. None: 0.001 for
+            float32, 0.1 for float16, any for int8 (see the report).
+        overwrite: whether to replace what is at the path.
+
+    Returns:
+        What was written, tensor by tensor, and the largest difference found;
+        `str()` of it is a table.
+
+    Raises:
+        TypeError: where `model` is a model of neither Keras.
+        ValueError: where the path exists or cannot be written, for an unknown
+            quantization, missing or superfluous representative data, a model
+            that the converter refuses, or a file whose outputs are further
+            off than `tolerance`. Nothing is written then.
+
+    Example:
+        >>> report = tf_rigl.export_litert(model, "model.tflite", "float16")
+        >>> print(report)
+    """
+    quantization = quantization or "float32"
+    _check_arguments(quantization, representative_data, batch_size, int8_io)
+    with new_folder(path, overwrite) as (made, scratch):
+        folder = posixpath.join(scratch, "model")
+        endpoint = save_for_converter(folder, model, inputs, batch_size)
+        if quantization == "full_int8":
+            _check_can_calibrate(endpoint, representative_data)
+            if not _operations(endpoint).isdisjoint(_LOOPS):
+                _check_loop_free(
+                    convert(folder, "float32", None, False, select_tf_ops)
+                )
+        feed = calibration_feed(
+            endpoint.call, representative_data, batch_size or 1
+        )
+        dense = convert(folder, quantization, feed, int8_io, select_tf_ops)
+        examples = _examples(endpoint.call, verification_data, batch_size)
+        expected = call_model(endpoint, examples)
+        before = _compare_dense(dense, examples, expected, select_tf_ops)
+        chosen = _make_sparse(dense, before, examples, expected, sparse)
+        _check_difference(chosen.difference, quantization, tolerance)
+        with tf.io.gfile.GFile(made, "wb") as file:
+            file.write(chosen.content)
+    return LiteRTReport(
+        path=os.fspath(path),
+        quantization=quantization,
+        rows=tensor_reports(format.read(chosen.content), chosen.reasons),
+        file_bytes=len(chosen.content),
+        dense_file_bytes=len(dense),
+        error=chosen.difference and chosen.difference.error,
+        relative_error=chosen.difference and chosen.difference.relative,
+        notes=chosen.notes,
+    )
+
+
+class _Chosen(NamedTuple):
+    """The file to write."""
+
+    content: bytes
+    difference: Difference | None  # None: it could not be run here
+    reasons: Mapping[str, str]  # of weights that stay dense
+    notes: tuple[str, ...]
+
+
+def _compare_dense(
+    dense: bytes, examples: Named, expected: Named, select_tf_ops: bool
+) -> Difference | None:
+    """How far the dense file is off, None if it cannot be run here."""
+    try:
+        return compare(expected, run(dense, examples))
+    except RuntimeError as error:
+        # Python's interpreter comes without TensorFlow's operations.
+        if select_tf_ops:
+            return None
+        raise ValueError(
+            "The interpreter must be able to run the file. "
+            f"Received: a model whose file it does not run; {error}"
+        ) from error
+
+
+def _make_sparse(
+    dense: bytes,
+    before: Difference | None,
+    examples: Named,
+    expected: Named,
+    sparse: bool,
+) -> _Chosen:
+    """Makes weights sparse where that is smaller and computes the same.
+
+    Args:
+        dense: the file as the converter made it.
+        before: how far its outputs are off.
+        examples: inputs by name.
+        expected: the model's outputs by name.
+        sparse: whether it may be made sparse at all.
+    """
+    if not sparse:
+        return _Chosen(dense, before, {}, ())
+    model = format.read(dense)
+    reasons = sparsify(model)
+    content = format.write(model)
+    if len(content) >= len(dense):
+        return _Chosen(dense, before, reasons, (_DENSE_IS_SMALLER,))
+    if before is None:
+        return _Chosen(content, None, reasons, (_NOT_RUN,))
+    try:
+        after = compare(expected, run(content, examples))
+        problem = f"its outputs differ by {after.error:.3g}"
+    except RuntimeError as error:
+        after = Difference(math.inf, before.scale)
+        problem = f"the interpreter does not run it: {error}"
+    if not after.error <= 2 * before.error + 1e-5 * before.scale:
+        note = (
+            f"All weights are dense: with sparse ones, {problem}; with dense "
+            f"ones they differ by {before.error:.3g}."
+        )
+        return _Chosen(dense, before, reasons, (note,))
+    return _Chosen(content, after, reasons, ())
+
+
+def _examples(
+    call: CallSignature, data: Any, batch_size: int | None
+) -> dict[str, np.ndarray]:
+    """What the file is compared on."""
+    if data is None:
+        return random_inputs(call, batch_size)
+    named = named_inputs(call, data)
+    if batch_size is None:
+        return named
+    first = next(chunks(named, batch_size), None)
+    if first is None:
+        raise ValueError(
+            "`verification_data` must have `batch_size` examples at least. "
+            f"Received: batch_size={batch_size} and fewer."
+        )
+    return first
+
+
+def _operations(endpoint: Endpoint) -> set[str]:
+    """The kinds of TensorFlow operations of a traced call."""
+    definition = endpoint.function.graph.as_graph_def()
+    operations = {node.op for node in definition.node}
+    for function in definition.library.function:
+        operations.update(node.op for node in function.node_def)
+    return operations
+
+
+def _check_can_calibrate(endpoint: Endpoint, representative_data: Any) -> None:
+    """Raises a ValueError where nothing says how large activations are."""
+    trained = any(
+        name.startswith("FakeQuant") for name in _operations(endpoint)
+    )
+    if representative_data is None and not trained:
+        raise ValueError(
+            "Activations are quantized by the values that they take. "
+            "Received: quantization='full_int8', representative_data=None. "
+            "Pass some hundred examples of what the model will see, or train "
+            "what `quantize_aware` returns."
+        )
+
+
+def _check_loop_free(content: bytes) -> None:
+    """Raises a ValueError where calibration would end the process.
+
+    Args:
+        content: the file, in float; the converter knows some loops as one
+            operator, and those can be calibrated.
+    """
+    model = format.read(content)
+    if any(
+        format.kind_name(model, operator) == "WHILE"
+        for subgraph in model.subgraphs
+        for operator in subgraph.operators
+    ):
+        raise ValueError(
+            "Loops cannot be calibrated: TensorFlow's converter crashes. "
+            "Received: quantization='full_int8' and a model that loops over "
+            "time steps. Build its recurrent layers with unroll=True, or pass "
+            "quantization='dynamic_int8'."
+        )
+
+
+def _check_arguments(
+    quantization: str,
+    representative_data: Any,
+    batch_size: int | None,
+    int8_io: bool,
+) -> None:
+    check_choice("quantization", quantization, QUANTIZATIONS)
+    full = quantization == "full_int8"
+    if not full and representative_data is not None:
+        raise ValueError(
+            "Only 'full_int8' uses `representative_data`. Received: "
+            f"quantization={quantization!r} with representative data. Leave "
+            "them out or pass quantization='full_int8'."
+        )
+    if int8_io and not full:
+        raise ValueError(
+            "Inputs and outputs can be int8 only where activations are. "
+            f"Received: int8_io=True, quantization={quantization!r}. Pass "
+            "quantization='full_int8'."
+        )
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(
+            "`batch_size` must be positive or None. "
+            f"Received: batch_size={batch_size}."
+        )
+
+
+def _check_difference(
+    difference: Difference | None, quantization: str, tolerance: float | None
+) -> None:
+    """Raises a ValueError where a file is too far off its model."""
+    if difference is None:
+        return
+    if tolerance is None:
+        tolerance = _TOLERANCES.get(quantization, math.inf)
+    # Not a number is off in any case.
+    if difference.relative <= tolerance and math.isfinite(difference.error):
+        return
+    raise ValueError(
+        "The file must compute what the model computes, to `tolerance` of the "
+        f"largest output. Received: tolerance={tolerance:g} and outputs that "
+        f"differ by {difference.error:.3g}, {difference.relative:.3g} of the "
+        f"largest. Quantize less than quantization={quantization!r}, pass "
+        "data that the model was made for as `verification_data`, or a larger "
+        "`tolerance`."
+    )

@@ -1,0 +1,110 @@
+"""Quantization-aware training of sparse models, by TFMOT."""
+
+import os
+from types import ModuleType
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.flavor import is_container
+from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.updating.strip import strip
+
+_CHOICE_OF_KERAS = "TF_USE_LEGACY_KERAS"
+
+
+def quantize_aware(model: Any) -> Any:
+    """A copy of a sparse model that learns to be quantized to int8.
+
+    The copy computes as a full int8 file will, in floats. Compile it, train
+    it some epochs more, and give it to `export_litert` with
+    `quantization="full_int8"`, which needs no representative data then. What
+    is zero stays zero: TFMOT's own scheme for that forgets some layers, such
+    as convolutions that a ReLU layer follows, so the optimizer sets them to
+    zero after each step.
+
+    Args:
+        model: Sequential or functional model of tf_keras without models
+            within, sparse or stripped, built; trained, as a rule. It is not
+            changed.
+
+    Returns:
+        A tf_keras model with TFMOT's quantization wrappers, not compiled.
+
+    Raises:
+        ImportError: where TFMOT is not installed.
+        TypeError: where `model` is not a tf_keras model.
+        ValueError: where it is subclassed or not built, or has layers that
+            TFMOT cannot quantize.
+
+    Example:
+        >>> trained = tf_rigl.quantize_aware(model)
+        >>> trained.compile("sgd", loss)
+        >>> trained.fit(data)
+        >>> tf_rigl.export_litert(trained, "model.tflite", "full_int8")
+
+    Reference: Jacob et al., "Quantization and Training of Neural Networks for
+    Efficient Integer-Arithmetic-Only Inference", arXiv:1712.05877.
+    """
+    flavor = model_flavor(model)
+    if flavor.name != "keras2":
+        raise TypeError(
+            "TFMOT quantizes tf_keras models. Received: a model of Keras 3, "
+            f"{model.name!r}. Quantize it after training: pass "
+            "representative_data to `export_litert`."
+        )
+    if not is_container(model) or not model.built:
+        raise ValueError(
+            "TFMOT quantizes Sequential and functional models that are built. "
+            f"Received: model={model.name!r} of type {type(model)}. Quantize "
+            "it after training: pass representative_data to `export_litert`."
+        )
+    plain = flavor.keras.models.clone_model(model)
+    plain.set_weights(model.get_weights())
+    strip(plain)
+    quantization = _import_tfmot().quantization.keras
+    scheme = quantization.collab_opts.Default8BitPrunePreserveQuantizeScheme()
+    with quantization.quantize_scope():
+        try:
+            annotated = quantization.quantize_annotate_model(plain)
+            quantized = quantization.quantize_apply(annotated, scheme)
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(
+                "All layers must be some that TFMOT can quantize. Received: "
+                f"model={model.name!r}; {error} Quantize it after training: "
+                "pass representative_data to `export_litert`."
+            ) from error
+    _keep_zeros(flavor, quantized)
+    return quantized
+
+
+def _import_tfmot() -> ModuleType:
+    """TFMOT, imported without its choice of Keras for the whole process."""
+    before = os.environ.get(_CHOICE_OF_KERAS)
+    try:
+        import tensorflow_model_optimization as tfmot
+    finally:
+        if before is None:
+            os.environ.pop(_CHOICE_OF_KERAS, None)
+        else:
+            os.environ[_CHOICE_OF_KERAS] = before
+    return tfmot
+
+
+def _keep_zeros(flavor: Flavor, model: Any) -> None:
+    """Has the optimizer set to zero what is zero now."""
+    for weight in model.trainable_weights:
+        mask = flavor.raw(weight).numpy() != 0
+        if mask.ndim > 1 and not mask.all():
+            flavor.set_constraint(weight, _Masking(tf.constant(mask)))
+
+
+class _Masking:
+    """A constraint: zeros where a mask says so."""
+
+    def __init__(self, mask: tf.Tensor) -> None:
+        self._mask = mask  # of the weight's shape, bool
+
+    def __call__(self, weight: Any) -> Any:
+        return tf.where(self._mask, weight, tf.zeros_like(weight))

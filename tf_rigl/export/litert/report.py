@@ -1,0 +1,158 @@
+"""What a LiteRT file holds, and how far it is from its model."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tf_rigl.core import text_table
+from tf_rigl.export.litert import format
+from tf_rigl.export.litert import sparse
+
+_HEADER = ("tensor", "stored", "type", "elements", "kept", "bytes", "dense")
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorReport:
+    """How one constant of a file is stored.
+
+    Attributes:
+        name: that the converter gave it.
+        shape: of the tensor, in LiteRT's order: units first.
+        type: of its values, "float32", "int8" and so on.
+        sparse: whether it is stored sparse.
+        elements: number of elements.
+        nonzeros: number of elements that are not zero.
+        bytes: that it takes, values and positions.
+        dense_bytes: that it would take dense.
+        reason: why a weight with zeros is stored dense, else "".
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    type: str
+    sparse: bool
+    elements: int
+    nonzeros: int
+    bytes: int
+    dense_bytes: int
+    reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class LiteRTReport:
+    """What was exported; `str()` is a table.
+
+    Attributes:
+        path: of the file.
+        quantization: how weights and activations are stored.
+        rows: one for each constant of rank 2 or more.
+        file_bytes: of the file.
+        dense_file_bytes: of the file before weights were made sparse.
+        error: the largest difference between an output of the file, run in
+            the interpreter, and of the model; None if it was not run.
+        relative_error: the same as a share of the largest output.
+        notes: what did not come as asked for.
+    """
+
+    path: str
+    quantization: str
+    rows: tuple[TensorReport, ...]
+    file_bytes: int
+    dense_file_bytes: int
+    error: float | None
+    relative_error: float | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """What the listed constants take."""
+        return sum(row.bytes for row in self.rows)
+
+    @property
+    def dense_bytes(self) -> int:
+        """What the listed constants would take dense."""
+        return sum(row.dense_bytes for row in self.rows)
+
+    def __str__(self) -> str:
+        body = [_cells(row) for row in self.rows]
+        total = (
+            "all",
+            "",
+            "",
+            f"{sum(row.elements for row in self.rows):,}",
+            f"{sum(row.nonzeros for row in self.rows):,}",
+            f"{self.bytes:,}",
+            f"{self.dense_bytes:,}",
+        )
+        lines = text_table.aligned(_HEADER, body, total, text_columns=3)
+        lines.append(
+            f"{self.path}: {self.file_bytes:,} bytes, {self.quantization}; "
+            f"{self.dense_file_bytes:,} with dense weights"
+        )
+        if self.error is not None:
+            lines.append(
+                f"largest difference from the model: {self.error:.3g}, "
+                f"{self.relative_error:.2%} of its largest output"
+            )
+        return "\n".join([*lines, *self.notes])
+
+
+def tensor_reports(
+    model: Any, reasons: Mapping[str, str]
+) -> tuple[TensorReport, ...]:
+    """How a file stores its constants of rank 2 or more, largest first.
+
+    Args:
+        model: a `ModelT`.
+        reasons: why some are dense, by name; see `litert_rewrite.sparsify`.
+    """
+    rows = [
+        _report(model, tensor, reasons)
+        for _, tensor in format.constants(model)
+        if len(format.shape(tensor)) > 1
+    ]
+    return tuple(sorted(rows, key=lambda row: -row.dense_bytes))
+
+
+def _report(
+    model: Any, tensor: Any, reasons: Mapping[str, str]
+) -> TensorReport:
+    data = format.data(model, tensor)
+    size = 0 if data is None else data.size
+    shape = format.shape(tensor)
+    elements = int(np.prod(shape, dtype=np.int64))
+    name = format.name(tensor)
+    dtype = format.WEIGHT_TYPES.get(tensor.type)
+    nonzeros = elements
+    bytes_ = dense_bytes = size
+    if data is not None and dtype is not None:
+        nonzeros = int(np.count_nonzero(data.view(dtype)))
+        dense_bytes = elements * dtype.itemsize
+    if tensor.sparsity is not None:
+        bytes_ += sparse.position_bytes(tensor.sparsity)
+    return TensorReport(
+        name=name,
+        shape=shape,
+        type=format.TYPES.get(tensor.type, "unknown"),
+        sparse=tensor.sparsity is not None,
+        elements=elements,
+        nonzeros=nonzeros,
+        bytes=bytes_,
+        dense_bytes=dense_bytes,
+        reason=reasons.get(name, ""),
+    )
+
+
+def _cells(row: TensorReport) -> tuple[str, ...]:
+    stored = "sparse" if row.sparse else "dense"
+    return (
+        row.name.rpartition(";")[2][-60:],
+        f"{stored}, {row.reason}" if row.reason else stored,
+        row.type,
+        f"{row.elements:,}",
+        f"{row.nonzeros:,}",
+        f"{row.bytes:,}",
+        f"{row.dense_bytes:,}",
+    )

@@ -1,0 +1,1 @@
+"""A SavedModel that keeps each masked weight packed and loads anywhere."""

@@ -1,0 +1,187 @@
+"""Functions and what they need, put together and saved."""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.export.call_signature import flat_signature
+from tf_rigl.export.call_signature import name_outputs
+from tf_rigl.export.call_signature import place
+from tf_rigl.export.captures import Captures
+from tf_rigl.export.endpoints import Endpoint
+from tf_rigl.export.saved_model import function_graph
+from tf_rigl.export.saved_model.decoder import Decoder
+from tf_rigl.export.saved_model.decoder import read_group
+from tf_rigl.export.saved_model.groups import Group
+from tf_rigl.export.saved_model.packed_weight import PackedWeight
+from tf_rigl.export.saved_model.slim import slim
+
+# Gives the values of captured variables, by the identity of their handles, to
+# a function that is being built; see `function_graph.insert`.
+Read = Callable[[Any], dict[int, tf.Tensor]]
+
+
+def save_plain(
+    folder: str, endpoints: Iterable[Endpoint], captures: Captures
+) -> None:
+    """Saves functions with the variables that they capture, as they are.
+
+    Args:
+        folder: of the SavedModel.
+        endpoints: its functions.
+        captures: what these use.
+    """
+    root = _root(captures, captures.variables.values())
+    _save(root, folder, endpoints, lambda function: {}, {})
+
+
+def save_packed(
+    folder: str,
+    endpoints: Iterable[Endpoint],
+    captures: Captures,
+    decoder: Decoder,
+    weights: Mapping[int, PackedWeight],
+    groups: Sequence[Group],
+) -> None:
+    """Saves functions with weights that are decoded when they are loaded.
+
+    Args:
+        folder: of the SavedModel.
+        endpoints: its functions.
+        captures: what these use.
+        decoder: decodes the weights.
+        weights: by the identity of the handles that they were captured by;
+            other captured variables are saved as they are.
+        groups: of the weights.
+    """
+    keys = list(weights)
+    entries = [weight.entry for weight in weights.values()]
+    read_only = function_graph.read_only(one.function for one in endpoints)
+    handles = {}
+    grouped = []
+    for group, variable in zip(groups, decoder.variables, strict=True):
+        first = keys[group.members[0]]
+        if group.alone and first not in read_only:
+            handles[first] = variable.handle
+        else:
+            grouped.append((group, variable))
+
+    def read(function: Any) -> dict[int, tf.Tensor]:
+        captured = {id(outer) for outer, _ in function.graph.captures}
+        values: dict[int, tf.Tensor] = {}
+        for group, variable in grouped:
+            ids = [keys[place] for place in group.members]
+            if captured.intersection(ids):
+                tensors = read_group(variable, group, entries)
+                values.update(zip(ids, tensors, strict=True))
+        return values
+
+    others = [
+        variable
+        for key, variable in captures.variables.items()
+        if key not in weights
+    ]
+    root = _root(captures, others)
+    root.decoder = decoder
+    root.blob = decoder.blob
+    root.decoded = decoder.variables
+    _save(root, folder, endpoints, read, handles)
+
+
+def _root(captures: Captures, variables: Iterable[tf.Variable]) -> Any:
+    root = tf.Module()
+    root.captured = list(variables)
+    root.tables = captures.tables
+    return root
+
+
+def _save(
+    root: Any,
+    folder: str,
+    endpoints: Iterable[Endpoint],
+    read: Read,
+    handles: Mapping[int, tf.Tensor],
+) -> None:
+    signatures = {}
+    for endpoint in endpoints:
+        function = _function(endpoint, read, handles)
+        setattr(root, endpoint.attribute, function)
+        signatures[endpoint.signature] = _signature(endpoint, function)
+    # Gradients of custom operations would need the layers' own code.
+    options = tf.saved_model.SaveOptions(
+        experimental_custom_gradients=False,
+        # Where there is nothing to restore, nothing need do so.
+        experimental_skip_saver=not (root.captured or root.tables),
+    )
+    tf.saved_model.save(root, folder, signatures, options)
+    slim(folder)
+
+
+def _function(
+    endpoint: Endpoint, read: Read, handles: Mapping[int, tf.Tensor]
+) -> Any:
+    """The function of an artifact."""
+
+    def insert(*arguments: Any, **keywords: Any) -> Any:
+        tensors = tf.nest.flatten((arguments, keywords), expand_composites=True)
+        return function_graph.insert(
+            endpoint.function,
+            [tensor for tensor in tensors if tf.is_tensor(tensor)],
+            read(endpoint.function),
+            handles,
+        )
+
+    def insert_one(inputs: Any) -> Any:
+        return insert(inputs)
+
+    arguments, keywords = endpoint.call
+    function = insert_one if len(arguments) == 1 and not keywords else insert
+    # What it is called in the artifact.
+    function.__name__ = endpoint.attribute
+    return tf.function(
+        function,
+        autograph=False,
+        input_signature=(
+            flat_signature(endpoint.call) if _is_simple(endpoint) else None
+        ),
+    )
+
+
+def _is_simple(endpoint: Endpoint) -> bool:
+    """Whether a function is a signature as it is: from tensor to tensor.
+
+    With a function less, small models load a few per cent faster.
+    """
+    arguments, keywords = endpoint.call
+    return (
+        len(arguments) == 1
+        and isinstance(arguments[0], tf.TensorSpec)
+        and not keywords
+        and tf.is_tensor(endpoint.function.structured_outputs)
+    )
+
+
+def _signature(endpoint: Endpoint, function: Any) -> Any:
+    """The function as a signature: named tensors in and out."""
+    if _is_simple(endpoint):
+        return function
+
+    def signature(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        # As it is traced to be saved; called, it would be traced once more.
+        with tf.init_scope():
+            traced = function.get_concrete_function(
+                *endpoint.call.arguments, **endpoint.call.keywords
+            )
+        arguments, keywords = place(endpoint.call, tensors)
+        return name_outputs(traced(*arguments, **keywords))
+
+    # Not traced here: while it saves, TensorFlow would trace it again.
+    return tf.function(
+        signature,
+        autograph=False,
+        input_signature=flat_signature(endpoint.call),
+    )

@@ -1,0 +1,169 @@
+"""The part of an artifact that decodes its weights when it is loaded.
+
+Loading a SavedModel restores variables and then runs initializers, as it does
+for lookup tables. Ours reads the packed weights and assigns them to variables
+that have nothing to be restored. All of it is operations that any TensorFlow
+has.
+
+Loading a function takes some milliseconds, each of its operations a tenth of
+one, so that a small model loads no slower than a dense one only if there are
+few of them.
+"""
+
+import functools
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.export.saved_model.decoded_variable import decoded_variable
+from tf_rigl.export.saved_model.groups import Group
+from tf_rigl.export.saved_model.groups import group_shape
+from tf_rigl.export.saved_model.groups import lanes
+from tf_rigl.export.saved_model.groups import rows
+from tf_rigl.export.saved_model.groups import runs
+from tf_rigl.export.saved_model.run_decoder import RunDecoder
+from tf_rigl.export.saved_model.weight_spec import Entry
+
+
+class Decoder(tf.saved_model.experimental.TrackableResource):
+    """Decodes weights; what loaders initialize.
+
+    Args:
+        blob: path of the file of all weights.
+        data: its content.
+        entries: of all weights.
+        groups: of all weights.
+
+    Attributes:
+        variables: one for each group, zero until a loader runs this.
+    """
+
+    def __init__(
+        self,
+        blob: str,
+        data: bytes,
+        entries: Sequence[Entry],
+        groups: Sequence[Group],
+    ) -> None:
+        super().__init__()
+        self.blob = tf.saved_model.Asset(blob)
+        self.variables = [
+            decoded_variable(group_shape(group, entries), group.dtype)
+            for group in groups
+        ]
+        self._fingerprint = tf.fingerprint([data]).numpy()
+        self._data = data
+        self._entries = entries
+        self._groups = groups
+
+    def _create_resource(self) -> tf.Tensor:
+        # Loaders may ask for a resource; this one is never used.
+        return tf.raw_ops.VarHandleOp(
+            dtype=tf.bool, shape=[], shared_name="tf_rigl_decoder"
+        )
+
+    def _initialize(self) -> None:
+        # Graph and strings are the processor's; only what is assigned goes
+        # to where the variable is.
+        with tf.device("/device:CPU:0"):
+            data = _read(self.blob.asset_path, self._fingerprint)
+            decoder = RunDecoder(
+                self._data,
+                data,
+                [
+                    (run, group.dtype)
+                    for group in self._groups
+                    for run in runs(group, self._entries)
+                ],
+            )
+        assigned: list[tf.Operation] = []
+        for variable, group in zip(self.variables, self._groups, strict=True):
+            shape = group_shape(group, self._entries)
+            # One after the other, so that little is in memory twice.
+            with tf.control_dependencies(assigned):
+                with tf.device("/device:CPU:0"):
+                    parts = [
+                        decoder.decode_next()
+                        for _ in runs(group, self._entries)
+                    ]
+                    value = parts[0] if len(parts) == 1 else tf.concat(parts, 0)
+                    value = tf.reshape(value, shape)
+                assigned = [variable.assign(value, read_value=False)]
+
+    def _trackable_children(
+        self, save_type: str = "checkpoint", **options: Any
+    ) -> Mapping[str, Any]:
+        """What is saved: functions that are called as they are.
+
+        A `tf.function` would be traced once more when it is loaded. What
+        destroys the resource is left out, since none is made.
+        """
+        children = super()._trackable_children(save_type, **options)
+        return {
+            name: _concrete(child)
+            for name, child in children.items()
+            if name != "_destroy_resource"
+        }
+
+
+def _concrete(function: Any) -> Any:
+    """The concrete function; what saves asks it for one again."""
+    concrete = function.get_concrete_function()
+    concrete.get_concrete_function = lambda: concrete
+    return concrete
+
+
+def read_group(
+    variable: tf.Variable, group: Group, entries: Sequence[Entry]
+) -> list[tf.Tensor]:
+    """The weights of a group, in a function of an artifact.
+
+    Args:
+        variable: the group's.
+        group: the group.
+        entries: of all weights.
+
+    Returns:
+        A tensor for each member.
+    """
+    members = [entries[place] for place in group.members]
+    value = variable.read_value()
+    if group.alone:
+        return [value]
+    parts = tf.split(value, [rows(entry) for entry in members], name="w")
+    shapes = functools.cache(_shape_constant)
+    # Also what is a vector is split out of rows: TensorFlow's optimizer fuses
+    # layer normalization as if each operation had one output, and would take
+    # the first part of a split for any other; a reshape has one.
+    return [
+        tf.reshape(_cut(part, entry), shapes(entry.shape), name="r")
+        for part, entry in zip(parts, members, strict=True)
+    ]
+
+
+def _shape_constant(shape: tuple[int, ...]) -> tf.Tensor:
+    """A shape in int32, which takes less of the graph, where it fits."""
+    fits = max(shape, default=0) < 1 << 31
+    return tf.constant(shape, tf.int32 if fits else tf.int64)
+
+
+def _cut(part: tf.Tensor, entry: Entry) -> tf.Tensor:
+    """The rows of a weight without what fills the last one up."""
+    if entry.elements % lanes(entry.dtype) == 0:
+        return part
+    return tf.slice(tf.reshape(part, [-1]), [0], [entry.elements])
+
+
+def _read(path: tf.Tensor, fingerprint: bytes) -> tf.Tensor:
+    """The bytes of the file of all weights, if they are intact."""
+    content = tf.io.read_file(path)
+    intact = tf.reduce_all(
+        tf.equal(tf.fingerprint(tf.reshape(content, [1])), fingerprint)
+    )
+    check = tf.debugging.Assert(
+        intact, ["The file of packed weights is damaged:", path]
+    )
+    with tf.control_dependencies([check]):
+        return tf.io.decode_raw(content, tf.uint8)

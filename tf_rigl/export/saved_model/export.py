@@ -1,0 +1,254 @@
+"""Sparse models as SavedModels that any TensorFlow loads."""
+
+import dataclasses
+import os
+import posixpath
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.core import structures
+from tf_rigl.core.checks import check_choice
+from tf_rigl.core.packing import ENCODINGS
+from tf_rigl.core.packing import values as formats
+from tf_rigl.core.structures import Unstructured
+from tf_rigl.export.captures import Captures
+from tf_rigl.export.captures import find_captures
+from tf_rigl.export.endpoints import Endpoint
+from tf_rigl.export.endpoints import trace_endpoints
+from tf_rigl.export.folders import folder_bytes
+from tf_rigl.export.folders import new_folder
+from tf_rigl.export.model_weights import ModelWeight
+from tf_rigl.export.model_weights import model_weights
+from tf_rigl.export.saved_model import packed_file
+from tf_rigl.export.saved_model.artifact import save_packed
+from tf_rigl.export.saved_model.artifact import save_plain
+from tf_rigl.export.saved_model.decoder import Decoder
+from tf_rigl.export.saved_model.function_graph import read_only
+from tf_rigl.export.saved_model.groups import plan_groups
+from tf_rigl.export.saved_model.pack import SMALLEST
+from tf_rigl.export.saved_model.pack import Source
+from tf_rigl.export.saved_model.pack import pack_weights
+from tf_rigl.export.saved_model.packed_weight import PackedWeight
+from tf_rigl.export.saved_model.report import ExportReport
+from tf_rigl.export.saved_model.report import WeightReport
+from tf_rigl.export.saved_model.weight_spec import is_storable
+
+COMPRESSIONS = (SMALLEST, *ENCODINGS, None)
+
+
+def export_saved_model(
+    model: Any,
+    path: str | os.PathLike[str],
+    compression: str | None = SMALLEST,
+    *,
+    values: formats.Format = "float32",
+    inputs: Any = None,
+    signatures: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> ExportReport:
+    """Writes a SavedModel in which sparse weights take little space.
+
+    Each sparse weight is stored as the positions of its connections and their
+    values. Loading decodes it, once, with TensorFlow's own operations: so
+    `tf.saved_model.load`, TensorFlow Serving, `TFSMLayer` and whatever else
+    loads SavedModels can run it, where this library is not installed. Once
+    loaded, it is as fast and takes as much memory as the dense model, and its
+    outputs are the same bit for bit. `load_packed_weights` gives weights and
+    masks back to a Keras model. One thing that plain SavedModels can do it
+    cannot: be loaded in the scope of a distribution strategy. Load it
+    outside, or export with `compression=None`.
+
+    The model is not changed. Its inference is exported, without optimizer,
+    metrics and what only training uses; for a model that goes on training,
+    save a `.keras` file.
+
+    Args:
+        model: Sequential, functional, subclassed or nested model of Keras 3
+            or tf_keras; sparse, or a plain one that has zeros, such as
+            `strip` returns.
+        path: of the folder to write, local or as `tf.io.gfile` knows it.
+        compression: how positions are stored. `"smallest"`: for each weight
+            as takes the fewest bytes. `"gaps"`: as distances from one to the
+            next; `"bit_mask"`: one bit an element; `"block_mask"`: which
+            blocks, for masks made of blocks or channels; `"n_by_m"`: which n
+            of each m, for N:M masks. Weights that are smaller dense are
+            stored dense. `"dense"`: all of them, in the same way; None: all
+            as variables of a plain SavedModel.
+        values: how values are stored. `"float32"`: as they are, bit for bit,
+            whatever their dtype. `"float16"`, `"bfloat16"`: rounded to that,
+            `"int8"`: to 255 steps of each channel's largest magnitude, where
+            kernels have more bits than that; biases and normalization stay as
+            they are. The report says how far they are off.
+        inputs: what the model is called on, with the batch dimension (its
+            size does not matter): arrays, tensors, tf.TensorSpec or shapes,
+            in the structure that the model takes, or in a dictionary by the
+            names of the arguments of its `call`. Needed where the model was
+            never called, or takes another dtype than float32 without having
+            said so by an `Input`.
+        signatures: functions to be exported besides the model's call, by
+            name: each a `tf.function` with an input signature or a concrete
+            function. One called `"serving_default"` stands in for the call.
+        overwrite: whether to replace what is at the path.
+
+    Returns:
+        What was written, weight by weight; `str()` of it is a table.
+
+    Raises:
+        TypeError: where `model` is a model of neither Keras, or `inputs` or a
+            signature is none of the above.
+        ValueError: where the path exists or cannot be written, for an unknown
+            compression or format, one that a mask or value does not fit, a
+            model without known inputs, a signature without its inputs.
+
+    Example:
+        >>> report = tf_rigl.export_saved_model(model, "exported")
+        >>> loaded = tf.saved_model.load("exported")
+        >>> outputs = loaded.serve(batch)
+    """
+    check_choice("compression", compression, COMPRESSIONS)
+    check_choice("values", values, formats.FORMATS)
+    if compression is None and values != "float32":
+        raise ValueError(
+            "Variables of a plain SavedModel keep their values. Received: "
+            f"compression=None, values={values!r}. Pass compression='dense'."
+        )
+    flavor = model_flavor(model)
+    with new_folder(path, overwrite) as (made, scratch):
+        endpoints = trace_endpoints(flavor, model, inputs, signatures)
+        found = model_weights(flavor, model)
+        captures = find_captures(
+            [one.function for one in endpoints], model, found
+        )
+        sources = _sources(captures, found, values)
+        if compression is None:
+            weights = pack_weights(list(sources.values()), "dense")
+            save_plain(made, endpoints, captures)
+            packed_file.write_metadata(made, weights, None)
+        else:
+            weights = _save_packed(
+                made, scratch, endpoints, captures, sources, compression
+            )
+    rows = [
+        _row(weight, source, compression)
+        for weight, source in zip(weights, sources.values(), strict=True)
+    ]
+    return ExportReport(os.fspath(path), tuple(rows), folder_bytes(path))
+
+
+def _save_packed(
+    folder: str,
+    scratch: str,
+    endpoints: Sequence[Endpoint],
+    captures: Captures,
+    sources: Mapping[int, Source],
+    compression: str,
+) -> list[PackedWeight]:
+    """Packs and saves; returns the weights with their places."""
+    packed = pack_weights(list(sources.values()), compression)
+    shared = read_only(one.function for one in endpoints)
+    groups = plan_groups(
+        packed,
+        [place for place, key in enumerate(sources) if key not in shared],
+    )
+    weights, data = packed_file.place_weights(packed, groups)
+    blob = posixpath.join(scratch, packed_file.BLOB)
+    with tf.io.gfile.GFile(blob, "wb") as file:
+        file.write(data)
+    decoder = Decoder(blob, data, [weight.entry for weight in weights], groups)
+    save_packed(
+        folder,
+        endpoints,
+        captures,
+        decoder,
+        dict(zip(sources, weights, strict=True)),
+        groups,
+    )
+    packed_file.write_metadata(folder, weights, len(data))
+    return weights
+
+
+def _sources(
+    captures: Captures, found: Iterable[ModelWeight], stored: formats.Format
+) -> dict[int, Source]:
+    """What is to be packed, by the identity of the captured handle."""
+    keys = {
+        id(variable): key
+        for key, variable in captures.variables.items()
+        if is_storable(variable.dtype)
+    }
+    sources = {}
+    # In the order of the layers, by which they can be found again.
+    for weight in found:
+        # Replicas have one value, but averages over batches have several.
+        values = getattr(weight.raw, "values", (weight.raw,))
+        captured = [one for one in values if id(one) in keys]
+        for replica, one in enumerate(captured):
+            source = _model_source(weight, one, stored)
+            if replica:
+                path = f"{source.path}@{replica}"
+                source = dataclasses.replace(source, path=path, extra=True)
+            sources[keys.pop(id(one))] = source
+    paths = {source.path for source in sources.values()}
+    for key in keys.values():
+        variable = captures.variables[key]
+        name = variable.name.partition(":")[0]
+        path, number = name, 0
+        while path in paths:
+            number += 1
+            path = f"{name}_{number}"
+        paths.add(path)
+        sources[key] = Source(path, variable.numpy(), extra=True)
+    return sources
+
+
+def _model_source(
+    weight: ModelWeight, variable: tf.Variable, stored: formats.Format
+) -> Source:
+    array = variable.numpy()
+    size = 4 if stored == "float32" else tf.as_dtype(stored).size
+    exact = (
+        weight.layout is None
+        or not variable.dtype.is_floating
+        or variable.dtype.size <= size
+    )
+    record = weight.record
+    structure = None
+    if record is not None and not isinstance(record.structure, Unstructured):
+        structure = structures.serialize(record.structure)
+    return Source(
+        path=weight.path,
+        array=array,
+        mask=None if record is None else record.mask.numpy(),
+        layout=weight.layout,
+        axis=weight.channel_axis,
+        stored="float32" if exact else stored,
+        target=None if record is None else record.target,
+        structure=structure,
+    )
+
+
+def _row(
+    weight: PackedWeight, source: Source, compression: str | None
+) -> WeightReport:
+    entry = weight.entry
+    error = 0.0
+    if entry.values != "float32" and entry.elements:
+        stored = weight.array().astype(np.float64)
+        error = np.abs(stored - source.array.astype(np.float64)).max().item()
+    return WeightReport(
+        path=entry.path,
+        shape=entry.shape,
+        encoding="variable" if compression is None else entry.encoding,
+        values=entry.values if entry.values != "float32" else entry.dtype,
+        elements=entry.elements,
+        nonzeros=entry.nonzeros,
+        bytes=entry.bytes,
+        dense_bytes=source.array.nbytes,
+        error=error,
+    )

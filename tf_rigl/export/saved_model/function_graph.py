@@ -1,0 +1,197 @@
+"""Graphs of traced functions, moved into functions of an artifact.
+
+A variable that is only read becomes an input of the graph, so that its value
+can come from anywhere, such as a part of a larger variable. Nodes get short
+names: in a network of many small layers, names are half of the graph.
+"""
+
+import collections
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+_READ = "ReadVariableOp"
+
+
+def read_only(functions: Iterable[Any]) -> set[int]:
+    """Identities of captured handles that all functions merely read.
+
+    Args:
+        functions: concrete functions.
+    """
+    read: set[int] = set()
+    other: set[int] = set()
+    for function in functions:
+        consumers = _consumers(function.graph)
+        for outer, inner in function.graph.captures:
+            operations = consumers[inner.op.name]
+            only_read = all(kind == _READ for kind in operations)
+            (read if only_read else other).add(id(outer))
+    return read - other
+
+
+def insert(
+    function: Any,
+    arguments: Iterable[tf.Tensor],
+    values: Mapping[int, tf.Tensor],
+    handles: Mapping[int, tf.Tensor],
+) -> Any:
+    """Puts the graph of a function into the graph that is being built.
+
+    Args:
+        function: a concrete function.
+        arguments: its tensors, in the order of `tf.nest.flatten`.
+        values: what reading a captured variable gives, by the identity of
+            its handle; `read_only` says which variables may stand here.
+        handles: other handles, by the identity of the handle that the
+            function has captured. What is in neither is captured again.
+
+    Returns:
+        The outputs, in the function's own structure.
+    """
+    graph = function.graph
+    captures = graph.captures
+    definition = graph.as_graph_def()
+    names = _short_names(definition)
+    replaced: dict[str, str] = {}
+    inputs: dict[str, tf.Tensor] = {}
+    consumed = {
+        inner.op.name: value
+        for outer, inner in captures
+        if (value := values.get(id(outer))) is not None
+    }
+    for node in definition.node:
+        if node.op == _READ and node.input[0].partition(":")[0] in consumed:
+            source = node.input[0].partition(":")[0]
+            replaced[node.name] = f"v{names[source]}"
+            inputs[f"v{names[source]}:0"] = consumed[source]
+    current = tf.compat.v1.get_default_graph()
+    for outer, inner in captures:
+        if inner.op.name not in consumed:
+            handle = handles.get(id(outer), outer)
+            inputs[f"{names[inner.op.name]}:0"] = current.capture(handle)
+    own = graph.inputs[: len(graph.inputs) - len(captures)]
+    for tensor, argument in zip(own, arguments, strict=True):
+        inputs[f"{names[tensor.op.name]}:0"] = argument
+    _rename(definition, names, replaced, set(consumed))
+    merged = _merge_constants(definition)
+    outputs = tf.nest.flatten(
+        function.structured_outputs, expand_composites=True
+    )
+    places = [place for place, one in enumerate(outputs) if tf.is_tensor(one)]
+    imported = tf.graph_util.import_graph_def(
+        definition,
+        input_map=inputs,
+        return_elements=[
+            _merge(_renamed(outputs[place].name, names, replaced), merged)
+            for place in places
+        ],
+        name="",
+    )
+    for place, tensor in zip(places, imported, strict=True):
+        tensor.set_shape(outputs[place].shape)
+        outputs[place] = tensor
+    return tf.nest.pack_sequence_as(
+        function.structured_outputs, outputs, expand_composites=True
+    )
+
+
+def _consumers(graph: Any) -> dict[str, list[str]]:
+    """The operations that each operation's outputs go to, by its name."""
+    consumers = collections.defaultdict(list)
+    for operation in graph.get_operations():
+        for tensor in operation.inputs:
+            consumers[tensor.op.name].append(operation.type)
+    for tensor in graph.outputs:
+        consumers[tensor.op.name].append("output")
+    return consumers
+
+
+def _short_names(definition: Any) -> dict[str, str]:
+    """A short name for each node, unless its name is also a resource's."""
+    taken = {node.name for node in definition.node}
+    names = {}
+    number = 0
+    for node in definition.node:
+        if "shared_name" in node.attr:
+            names[node.name] = node.name
+            continue
+        while f"n{number:x}" in taken:
+            number += 1
+        names[node.name] = f"n{number:x}"
+        number += 1
+    return names
+
+
+def _rename(
+    definition: Any,
+    names: Mapping[str, str],
+    replaced: Mapping[str, str],
+    dropped: set[str],
+) -> None:
+    """Renames nodes and drops those whose values come as inputs.
+
+    Args:
+        definition: a GraphDef, changed in place.
+        names: the new name of each node.
+        replaced: nodes to be dropped whose output is replaced by an input.
+        dropped: other nodes to be dropped.
+    """
+    for place in reversed(range(len(definition.node))):
+        node = definition.node[place]
+        if node.name in replaced or node.name in dropped:
+            del definition.node[place]
+            continue
+        node.name = names[node.name]
+        node.attr.pop("_class", None)  # names nodes, for placement
+        inputs = [
+            _renamed(one, names, replaced)
+            for one in node.input
+            # A read that is no more cannot be waited for.
+            if one.lstrip("^") not in replaced or not one.startswith("^")
+        ]
+        del node.input[:]
+        node.input.extend(inputs)
+
+
+def _merge_constants(definition: Any) -> dict[str, str]:
+    """Leaves one of several equal constants, of which layers have many.
+
+    Args:
+        definition: a GraphDef, changed in place.
+
+    Returns:
+        For each constant the one that is left.
+    """
+    first: dict[tuple[bytes, str], str] = {}
+    merged: dict[str, str] = {}
+    for place in reversed(range(len(definition.node))):
+        node = definition.node[place]
+        if node.op != "Const" or node.input:
+            continue
+        value = node.attr["value"].SerializeToString(deterministic=True)
+        merged[node.name] = first.setdefault((value, node.device), node.name)
+        if merged[node.name] != node.name:
+            del definition.node[place]
+    for node in definition.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = _merge(name, merged)
+    return merged
+
+
+def _merge(name: str, merged: Mapping[str, str]) -> str:
+    """An input of a node, after `_merge_constants`."""
+    control = "^" if name.startswith("^") else ""
+    node, colon, output = name.lstrip("^").partition(":")
+    return f"{control}{merged.get(node, node)}{colon}{output}"
+
+
+def _renamed(
+    name: str, names: Mapping[str, str], replaced: Mapping[str, str]
+) -> str:
+    """An input of a node, which names a node and one of its outputs."""
+    control = "^" if name.startswith("^") else ""
+    node, colon, output = name.lstrip("^").partition(":")
+    return f"{control}{replaced.get(node, names[node])}{colon}{output}"

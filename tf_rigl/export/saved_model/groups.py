@@ -1,0 +1,211 @@
+"""How weights are put together into variables of an artifact.
+
+Each variable costs 2 kB of a SavedModel's graph and time to load, which for a
+network of hundreds of small weights is more than they are. So weights that
+are only read share variables. Each lies in rows of 64 bytes, from the
+beginning of a row, and TensorFlow splits such rows without copying anything.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Collection
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tf_rigl.core.packing import ENCODINGS
+from tf_rigl.core.packing import values as formats
+from tf_rigl.export.saved_model.packed_weight import PackedWeight
+from tf_rigl.export.saved_model.weight_spec import Entry
+from tf_rigl.export.saved_model.weight_spec import numpy_dtype
+
+ROW = 64  # bytes
+# All weights of a group may be in memory twice while it is decoded.
+_LARGEST_GROUP = 32 << 20  # bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """The weights of one variable.
+
+    Attributes:
+        dtype: of all of them, by name.
+        members: their places among all weights.
+    """
+
+    dtype: str
+    members: tuple[int, ...]
+
+    @property
+    def alone(self) -> bool:
+        """Whether the variable is one weight, of its own shape."""
+        return len(self.members) == 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Neighbours in a group that are decoded in the same way.
+
+    Attributes:
+        encoding: of all of them.
+        values: format of the values of all of them.
+        pieces: what is decoded at once: one weight, or all if their bytes are
+            their values.
+    """
+
+    encoding: str
+    values: formats.Format
+    pieces: tuple["Piece", ...]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its bytes are its values as they are."""
+        return _is_plain(self)
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether its pieces can be decoded as one."""
+        kept = sum(piece.kept for piece in self.pieces)
+        one = len(self.pieces) == 1
+        return (
+            kept < ENCODINGS[self.encoding].join_limit
+            and self.values != "int8"  # whose scales differ
+            and (one or all(piece.size % 8 == 0 for piece in self.pieces))
+        )
+
+    def relative(self) -> list["Piece"]:
+        """The pieces, their bytes counted from the beginning of the run."""
+        first = self.pieces[0].begin
+        return [
+            piece._replace(
+                begin=piece.begin - first,
+                middle=piece.middle - first,
+                end=piece.end - first,
+            )
+            for piece in self.pieces
+        ]
+
+
+class Piece(NamedTuple):
+    """Where to find what is decoded at once.
+
+    It begins with its mask, at byte `begin`; its values are between bytes
+    `middle` and `end`; `kept` of them are decoded to `size` elements, padding
+    included.
+    """
+
+    begin: int
+    middle: int
+    end: int
+    kept: int
+    size: int
+
+
+def lanes(dtype: str) -> int:
+    """Elements of a dtype in a row."""
+    return max(ROW // numpy_dtype(dtype).itemsize, 1)
+
+
+def rows(entry: Entry) -> int:
+    """Number of rows that a weight takes when it is dense."""
+    return -(-entry.elements // lanes(entry.dtype))
+
+
+def plan_groups(
+    weights: Sequence[PackedWeight], alone: Collection[int]
+) -> list[Group]:
+    """Distributes weights over variables.
+
+    Args:
+        weights: all weights, in no place yet.
+        alone: places of those that need a variable of their own.
+
+    Returns:
+        Groups of one dtype each, sorted by how their weights are stored.
+    """
+    entries = [weight.entry for weight in weights]
+    shared = [place for place in range(len(entries)) if place not in alone]
+    groups: list[Group] = []
+    size = 0
+    for place in sorted(shared, key=lambda place: _order(weights[place])):
+        entry = entries[place]
+        more = rows(entry) * ROW
+        last = groups[-1] if groups else Group("", ())
+        size += more
+        if last.dtype != entry.dtype or size > _LARGEST_GROUP:
+            groups.append(Group(entry.dtype, (place,)))
+            size = more
+        else:
+            groups[-1] = Group(last.dtype, (*last.members, place))
+    return groups + [Group(entries[place].dtype, (place,)) for place in alone]
+
+
+def group_shape(group: Group, entries: Sequence[Entry]) -> tuple[int, ...]:
+    """The shape of a group's variable."""
+    members = [entries[place] for place in group.members]
+    if group.alone:
+        return members[0].shape
+    return sum(map(rows, members)), lanes(group.dtype)
+
+
+def runs(group: Group, entries: Sequence[Entry]) -> list[Run]:
+    """How a group is decoded, in order.
+
+    Args:
+        group: the group.
+        entries: of all weights, in their places in the file.
+    """
+    return [
+        Run(encoding, values, _pieces(group, list(members)))
+        for (encoding, values), members in itertools.groupby(
+            (entries[place] for place in group.members),
+            key=lambda entry: (entry.encoding, entry.values),
+        )
+    ]
+
+
+def _pieces(group: Group, members: list[Entry]) -> tuple[Piece, ...]:
+    first, last = members[0], members[-1]
+    if _is_plain(first):
+        end = last.offset + stored_bytes(group, last)
+        size = sum(_padded(group, entry) for entry in members)
+        return (Piece(first.offset, first.offset, end, size, size),)
+    return tuple(
+        Piece(
+            entry.offset,
+            entry.offset + entry.mask_bytes,
+            entry.offset + entry.bytes,
+            entry.kept,
+            _padded(group, entry),
+        )
+        for entry in members
+    )
+
+
+def _padded(group: Group, entry: Entry) -> int:
+    """Number of elements that a weight takes in its group's variable."""
+    if group.alone:
+        return entry.elements
+    return rows(entry) * lanes(entry.dtype)
+
+
+def stored_bytes(group: Group, entry: Entry) -> int:
+    """Bytes that a weight takes in the file, padding included."""
+    if group.alone or not _is_plain(entry):
+        return entry.bytes
+    return rows(entry) * ROW
+
+
+def _order(weight: PackedWeight) -> tuple[str, str, str, int]:
+    """What sorts weights into groups and runs."""
+    entry = weight.entry
+    return (
+        entry.dtype,
+        entry.encoding,
+        entry.values,
+        ENCODINGS[entry.encoding].order(weight.mask_data),
+    )
+
+
+def _is_plain(one: Entry | Run) -> bool:
+    """Whether the bytes of weights are their values as they are."""
+    return one.encoding == "dense" and one.values == "float32"

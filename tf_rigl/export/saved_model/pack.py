@@ -1,0 +1,189 @@
+"""Which encoding each weight of an artifact gets, and its bytes."""
+
+import dataclasses
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tf_rigl.core.kernel_layout import KernelLayout
+from tf_rigl.core.packing import ENCODINGS
+from tf_rigl.core.packing import values as formats
+from tf_rigl.core.packing.smallest import choose_smallest
+from tf_rigl.export.saved_model.packed_weight import PackedWeight
+from tf_rigl.export.saved_model.packed_weight import not_zero
+from tf_rigl.export.saved_model.weight_spec import Entry
+from tf_rigl.export.saved_model.weight_spec import is_bounded
+
+SMALLEST = "smallest"
+# Elements from which a weight of unknown use may be stored sparse.
+_LARGE = 1 << 14
+# What decoding one more weight takes in the graph, about.
+_CALL_BYTES = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A weight that is to be packed.
+
+    Attributes:
+        path: of the weight.
+        array: its values.
+        mask: bool of its shape, what is to be kept; None where it has no mask
+            and what is not zero is to be kept.
+        layout: where its inputs and units are, None where unknown.
+        axis: of the channels that have scales.
+        stored: the format of its values.
+        target: connections that its mask was allotted; None: no mask.
+        structure: configuration of the mask's structure, None for none.
+        extra: whether it is no weight of the model.
+    """
+
+    path: str
+    array: np.ndarray
+    mask: np.ndarray | None = None
+    layout: KernelLayout | None = None
+    axis: int = -1
+    stored: formats.Format = "float32"
+    target: int | None = None
+    structure: Mapping[str, Any] | None = None
+    extra: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class _Packing:
+    """A source and the masks that it may be stored with."""
+
+    source: Source
+    kept: np.ndarray  # bool, of its shape
+    masks: Mapping[str, bytes]  # packed, by the name of the encoding
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes by the name of the encoding, those in the graph included."""
+        return {name: self._size(name) for name in self.masks}
+
+    def _size(self, name: str) -> int:
+        source = self.source
+        values = formats.packed_bytes(
+            source.array.size if name == "dense" else self.kept.sum().item(),
+            formats.axis_channels(source.array.shape, source.axis),
+            source.stored,
+            source.array.dtype,
+        )
+        call = 0 if name == "dense" else _CALL_BYTES
+        return len(self.masks[name]) + values + call
+
+
+def pack_weights(
+    sources: Sequence[Source], compression: str
+) -> list[PackedWeight]:
+    """Packs the weights of an artifact.
+
+    Args:
+        sources: the weights.
+        compression: `"smallest"`, or the name of the one encoding that sparse
+            weights may have where it is smaller than the dense weight.
+
+    Returns:
+        The packed weights in the same order, their places and hashes not set
+        yet.
+
+    Raises:
+        ValueError: where the encoding cannot express the mask of a weight, or
+            values do not fit their format.
+    """
+    names = list(ENCODINGS) if compression == SMALLEST else [compression]
+    packings = [_packing(source, names) for source in sources]
+    if compression == SMALLEST:
+        chosen = choose_smallest([packing.sizes() for packing in packings])
+    else:
+        chosen = []
+        for packing in packings:
+            sizes = packing.sizes()
+            chosen.append(min(sizes, key=sizes.__getitem__))
+    return [
+        _packed(packing, name)
+        for packing, name in zip(packings, chosen, strict=True)
+    ]
+
+
+def _packing(source: Source, names: Sequence[str]) -> _Packing:
+    nonzero = not_zero(source.array)
+    kept = nonzero if source.mask is None else source.mask
+    masks: dict[str, bytes] = {}
+    sparse = not kept.all()
+    # Where a mask is not just what is not zero, dense values would lose it.
+    if names[0] == "dense" or not sparse or _is_told_by_values(source, nonzero):
+        masks["dense"] = b""
+    if sparse and _may_be_sparse(source):
+        for name in names:
+            data = ENCODINGS[name].encode(kept, source.layout)
+            if data is not None and is_bounded(kept.size, len(data)):
+                masks[name] = data
+    if source.mask is not None and sparse and not set(names) & set(masks):
+        raise ValueError(
+            "The encoding must be able to express the masks of the model. "
+            f"Received: compression={names[0]!r} for {source.path!r}, whose "
+            "mask has no such structure. Pass compression='smallest'."
+        )
+    return _Packing(source, kept, masks)
+
+
+def _may_be_sparse(source: Source) -> bool:
+    """Whether zeros are worth looking for: not in biases that are untrained."""
+    large = source.layout is not None or source.array.size >= _LARGE
+    return large and source.array.dtype.kind not in "biu"
+
+
+def _is_told_by_values(source: Source, nonzero: np.ndarray) -> bool:
+    """Whether what is kept can be told from the values that are stored."""
+    if source.mask is None:
+        return True
+    exact = source.stored == "float32"
+    return exact and np.array_equal(source.mask, nonzero)
+
+
+def _packed(packing: _Packing, encoding: str) -> PackedWeight:
+    """The weight in an encoding."""
+    source = packing.source
+    dense = encoding == "dense"
+    kept = np.ones_like(packing.kept) if dense else packing.kept
+    mask = packing.masks[encoding]
+    try:
+        values = formats.pack(
+            source.array[kept],
+            np.flatnonzero(kept),
+            formats.axis_channels(source.array.shape, source.axis),
+            source.stored,
+        )
+    except ValueError as error:
+        raise ValueError(f"{source.path}: {error}") from error
+    masked = source.target is not None and (
+        not dense
+        or bool(packing.kept.all())
+        or _is_told_by_values(source, not_zero(source.array))
+    )
+    told = packing.kept if masked else not_zero(source.array)
+    nonzeros = told.sum().item()
+    return PackedWeight(
+        Entry(
+            path=source.path,
+            shape=source.array.shape,
+            encoding=encoding,
+            nonzeros=nonzeros,
+            offset=0,
+            bytes=len(mask) + len(values),
+            dtype=source.array.dtype.name,
+            values=source.stored,
+            mask_bytes=len(mask),
+            axis=source.axis if source.stored == "int8" else -1,
+            masked=masked,
+            target=None
+            if source.target == nonzeros or not masked
+            else source.target,
+            structure=source.structure if masked else None,
+            extra=source.extra,
+        ),
+        mask + values,
+    )

@@ -1,0 +1,93 @@
+"""What an export wrote."""
+
+import dataclasses
+
+from tf_rigl.core import text_table
+
+_HEADER = ("weight", "encoding", "values", "elements", "kept", "bytes", "error")
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightReport:
+    """How one weight is stored.
+
+    Attributes:
+        path: of the weight, as in `masks(model)`.
+        shape: of the weight.
+        encoding: how its mask is stored; "variable": not packed.
+        values: the format of its values.
+        elements: number of elements.
+        nonzeros: number of elements that are kept.
+        bytes: that the weight takes, mask and values.
+        dense_bytes: that it would take dense.
+        error: the largest difference between a value and what is stored.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    encoding: str
+    values: str
+    elements: int
+    nonzeros: int
+    bytes: int
+    dense_bytes: int
+    error: float
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportReport:
+    """What an export wrote; `str()` is a table.
+
+    Attributes:
+        path: of the artifact.
+        rows: one for each weight that its functions use.
+        folder_bytes: of all files of the artifact.
+    """
+
+    path: str
+    rows: tuple[WeightReport, ...]
+    folder_bytes: int
+
+    @property
+    def bytes(self) -> int:
+        """What the weights take."""
+        return sum(row.bytes for row in self.rows)
+
+    @property
+    def dense_bytes(self) -> int:
+        """What the weights would take dense."""
+        return sum(row.dense_bytes for row in self.rows)
+
+    @property
+    def error(self) -> float:
+        """The largest difference between a value and what is stored."""
+        return max((row.error for row in self.rows), default=0.0)
+
+    def __str__(self) -> str:
+        body = [
+            (
+                row.path,
+                row.encoding,
+                row.values,
+                f"{row.elements:,}",
+                f"{row.nonzeros:,}",
+                f"{row.bytes:,}",
+                f"{row.error:.2g}",
+            )
+            for row in self.rows
+        ]
+        total = (
+            "all",
+            "",
+            "",
+            f"{sum(row.elements for row in self.rows):,}",
+            f"{sum(row.nonzeros for row in self.rows):,}",
+            f"{self.bytes:,}",
+            f"{self.error:.2g}",
+        )
+        lines = text_table.aligned(_HEADER, body, total, text_columns=3)
+        lines.append(
+            f"{self.path}: {self.folder_bytes:,} bytes in all, the weights "
+            f"dense {self.dense_bytes:,}"
+        )
+        return "\n".join(lines)

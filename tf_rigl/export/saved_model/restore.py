@@ -1,0 +1,235 @@
+"""Weights and masks of an artifact, back in a Keras model."""
+
+import os
+import re
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.core import structures
+from tf_rigl.core.packing.corruption import check
+from tf_rigl.core.structures import Unstructured
+from tf_rigl.export.model_weights import ModelWeight
+from tf_rigl.export.model_weights import model_weights
+from tf_rigl.export.saved_model.packed_file import read_weights
+from tf_rigl.export.saved_model.packed_weight import PackedWeight
+from tf_rigl.export.saved_model.weight_spec import Entry
+from tf_rigl.masking import mask_history
+from tf_rigl.masking import tree
+from tf_rigl.masking.kernel_layouts import kernel_layout
+from tf_rigl.masking.masked_layer import carry_masks
+from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.updating.method_state import INACTIVE_VALUES
+
+
+def load_packed_weights(model: Any, path: str | os.PathLike[str]) -> Any:
+    """Gives a model the weights and masks that `export_saved_model` packed.
+
+    The model has the architecture of the exported one, in either Keras, and
+    is built. Where it is sparse, its masks become those of the artifact;
+    where it is plain and the artifact has masks, it becomes sparse, as after
+    `sparsify`. So training goes on where it was, but for the optimizer's
+    state, which is not exported. Values that were stored with fewer bits come
+    back rounded. A mask that is lost, as that of a stripped model, becomes
+    what is not zero, in a model that is sparse already.
+
+    Weights are matched by their paths or, where Keras has numbered the layers
+    differently, by their order. What inference does not use is not in an
+    artifact and stays as it is. Nothing is changed unless all of it fits.
+
+    Args:
+        model: the model, of either Keras. It is changed in place.
+        path: of the artifact, exported with any compression but None.
+
+    Returns:
+        The same model.
+
+    Raises:
+        TypeError: where `model` is a model of neither Keras.
+        ValueError: where there is no such artifact, it is damaged
+            (`tf_rigl.core.packing.CorruptDataError`), or its weights are not
+            those of the model.
+
+    Example:
+        >>> model = tf_rigl.load_packed_weights(make_model(), "exported")
+        >>> model.compile(optimizer, loss)
+        >>> model.fit(data, callbacks=[tf_rigl.UpdateMasks(tf_rigl.RigL())])
+    """
+    flavor = model_flavor(model)
+    packed = [one for one in read_weights(path) if not one.entry.extra]
+    found = model_weights(flavor, model)
+    values = [
+        _Values(weight, one.entry, one.array(), _mask(one))
+        for weight, one in _match(packed, found, os.fspath(path))
+    ]
+    was_plain = not masked_weights(model)
+    if was_plain:
+        _carry(flavor, model, values)
+    else:
+        _check_masked(values)
+    records = {id(one.raw): one for one in masked_weights(model)}
+    for one in values:
+        _assign(one, records.get(id(one.weight.raw)))
+    recorded = {
+        id(one.host): one.host
+        for one in records.values()
+        if was_plain or mask_history.EVER_ACTIVE in one.diagnostics
+    }
+    for host in recorded.values():
+        mask_history.begin(host, keep_start=True)
+    return model
+
+
+class _Values(NamedTuple):
+    """A weight of the model and what it is to become."""
+
+    weight: ModelWeight
+    entry: Entry
+    array: np.ndarray
+    mask: np.ndarray | None  # None: it was exported without
+
+
+def _mask(packed: PackedWeight) -> np.ndarray | None:
+    """Its mask, None where it has none."""
+    return packed.mask() if packed.entry.masked else None
+
+
+def _match(
+    packed: Sequence[PackedWeight], found: Sequence[ModelWeight], path: str
+) -> list[tuple[ModelWeight, PackedWeight]]:
+    """Pairs the weights of the artifact with those of the model."""
+    names = [one.entry.path for one in packed]
+    left = {weight.path: [weight] for weight in found}
+    if not set(names) <= set(left):
+        # Keras has counted the layers of other models, too.
+        names = list(map(_without_numbers, names))
+        left = {}
+        for weight in found:
+            left.setdefault(_without_numbers(weight.path), []).append(weight)
+    pairs = []
+    for name, one in zip(names, packed, strict=True):
+        weights = left.get(name)
+        candidate = weights.pop(0) if weights else None
+        pairs.append((_fitting(candidate, one.entry, path), one))
+    return pairs
+
+
+def _fitting(
+    weight: ModelWeight | None, entry: Entry, path: str
+) -> ModelWeight:
+    """The weight, if it is what the artifact has."""
+    if weight is not None:
+        shape, dtype = tuple(weight.raw.shape), weight.raw.dtype.name
+        if (shape, dtype) == (entry.shape, entry.dtype):
+            return weight
+        has = f"{weight.path!r} of shape {shape} and dtype {dtype}"
+    else:
+        has = "none of that name"
+    raise ValueError(
+        "The weights of the artifact must be those of the model. Received: "
+        f"path={path!r} with {entry.path!r} of shape {entry.shape} and dtype "
+        f"{entry.dtype}, where the model has {has}. Pass the architecture "
+        "that was exported, built."
+    )
+
+
+def _without_numbers(path: str) -> str:
+    """The path without the numbers that Keras gives to unnamed layers."""
+    return re.sub(r"_\d+(?=/|$)", "", path)
+
+
+def _check_masked(values: Sequence[_Values]) -> None:
+    """Each mask of the artifact needs one in the model."""
+    lacking = [
+        one.weight.path
+        for one in values
+        if one.mask is not None and one.weight.record is None
+    ]
+    if lacking:
+        raise ValueError(
+            "A sparse model must have a mask wherever the artifact has one. "
+            f"Received: none for {lacking}. Pass the plain model: it gets the "
+            "masks of the artifact."
+        )
+
+
+def _carry(flavor: Flavor, model: Any, values: Sequence[_Values]) -> None:
+    """Makes the layers of a plain model carry the masks of the artifact."""
+    masked = {
+        id(one.weight.variable): one for one in values if one.mask is not None
+    }
+    for host in tree.hosts(flavor, model):
+        sites = {
+            site.key: (site, masked.pop(id(site.variable)))
+            for site in tree.sites(flavor, host.layer)
+            if id(site.variable) in masked
+        }
+        if not sites:
+            continue
+        kinds = [_structure(one.entry) for _, one in sites.values()]
+        check(
+            all(kind == kinds[0] for kind in kinds),
+            "The weights of one layer must have one structure.",
+            f"{kinds} within {host.layer.name!r}",
+        )
+        carry_masks(
+            host.layer,
+            {key: _plan(site, one) for key, (site, one) in sites.items()},
+            0,
+            "/".join(host.key),
+            kinds[0],
+            "dense",
+        )
+    if masked:
+        raise ValueError(
+            "Each weight with a mask must be one that may be sparse. "
+            f"Received: {[one.entry.path for one in masked.values()]}, which "
+            "the model's layers do not name."
+        )
+
+
+def _structure(entry: Entry) -> Mapping[str, Any]:
+    """The configuration of the structure of a mask."""
+    if entry.structure is None:
+        return structures.serialize(Unstructured())
+    try:
+        structure = structures.deserialize(entry.structure)
+    except (TypeError, ValueError) as error:
+        check(False, "The structure of a mask must be one.", str(error))
+        raise
+    return structures.serialize(structure)
+
+
+def _plan(site: tree.Site, one: _Values) -> dict[str, Any]:
+    """What a host keeps of a weight: see `initial_masks.Weights`."""
+    entry = one.entry
+    target = entry.nonzeros if entry.target is None else entry.target
+    plan = {"shape": list(entry.shape), "nonzeros": target}
+    if entry.structure is None:
+        return plan
+    layout = kernel_layout(site.owner, site.variable)
+    return {
+        **plan,
+        "permutation": list(layout.permutation),
+        "view": list(layout.shape),
+    }
+
+
+def _assign(one: _Values, record: MaskedWeight | None) -> None:
+    """Sets a weight and, if it has one, its mask."""
+    if record is not None:
+        mask = one.mask
+        if mask is None:
+            # That of a stripped model, in which it can only be guessed.
+            dense = record.target == record.size
+            mask = np.ones(one.array.shape, bool) if dense else one.array != 0
+        record.mask.assign(mask)
+        if INACTIVE_VALUES in record.state:
+            record.state[INACTIVE_VALUES].assign(one.array)
+    one.weight.raw.assign(one.array)

@@ -1,0 +1,184 @@
+"""What the metadata of an artifact say of a weight."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.core.packing import ENCODINGS
+from tf_rigl.core.packing import values as formats
+from tf_rigl.core.packing.corruption import check
+from tf_rigl.core.packing.values import Channels
+from tf_rigl.core.packing.values import axis_channels
+
+# Elements that a byte may stand for at most, so that damaged metadata cannot
+# ask for memory without end; headers are given a few bytes more.
+_EXPANSION = 1 << 20
+_HEADER_BYTES = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A weight of an artifact, its bytes aside.
+
+    Attributes:
+        path: of the weight in its model.
+        shape: of the weight.
+        nonzeros: number of elements that are kept.
+        offset: of its bytes in the file of all weights.
+        bytes: number of its bytes, the mask first, then the values.
+        encoding: how its mask is stored, one of `core.packing.ENCODINGS`.
+        hash: of all of this and of the bytes.
+        dtype: name of the weight's dtype.
+        values: format of the values, one of `core.packing.values.FORMATS`.
+        mask_bytes: number of bytes of the mask.
+        axis: of the channels that have scales; -1 for the last.
+        masked: whether the weight has a mask in its model. If not, what is
+            not zero is kept.
+        target: connections that the mask was allotted, where it has others.
+        structure: configuration of the mask's structure, None for none.
+        extra: whether it is no weight of the model but one that a signature
+            uses by itself.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    nonzeros: int
+    offset: int
+    bytes: int
+    encoding: str
+    hash: str = ""
+    dtype: str = "float32"
+    values: formats.Format = "float32"
+    mask_bytes: int = 0
+    axis: int = -1
+    masked: bool = False
+    target: int | None = None
+    structure: Mapping[str, Any] | None = None
+    extra: bool = False
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def kept(self) -> int:
+        """Number of values that are stored: zeros, too, where it is dense."""
+        return self.elements if self.encoding == "dense" else self.nonzeros
+
+    @property
+    def channels(self) -> Channels:
+        """The channels that have scales."""
+        return axis_channels(self.shape, self.axis)
+
+    def to_json(self) -> dict[str, Any]:
+        """The attributes but those that have their defaults."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        }
+
+
+def entry_from_json(content: Any) -> Entry:
+    """The inverse of `Entry.to_json`.
+
+    Args:
+        content: what stands in the metadata.
+
+    Raises:
+        CorruptDataError: where it is no entry.
+    """
+    fields = {field.name: field for field in dataclasses.fields(Entry)}
+    required = {
+        name
+        for name, field in fields.items()
+        if field.default is dataclasses.MISSING
+    }
+    check(
+        isinstance(content, dict) and required <= set(content) <= set(fields),
+        f"A weight must have {sorted(required)} and may have more.",
+        repr(content)[:200],
+    )
+    for name, holds in _RULES.items():
+        if name in content:
+            check(
+                holds(content[name]),
+                f"{name!r} of a weight must be as it was written.",
+                repr(content[name])[:200],
+            )
+    entry = Entry(**{**content, "shape": tuple(content["shape"])})
+    check(
+        is_bounded(entry.elements, entry.bytes)
+        and entry.mask_bytes <= entry.bytes
+        and entry.nonzeros <= entry.elements
+        and -1 <= entry.axis < max(len(entry.shape), 1),
+        f"The numbers of {entry.path!r} must fit each other.",
+        repr(content)[:500],
+    )
+    return entry
+
+
+def numpy_dtype(name: str) -> np.dtype:
+    """The NumPy dtype of a TensorFlow dtype's name."""
+    return np.dtype(tf.as_dtype(name).as_numpy_dtype)
+
+
+def is_bounded(elements: int, size: int) -> bool:
+    """Whether so many bytes may stand for so many elements."""
+    return elements <= (size + _HEADER_BYTES) * _EXPANSION
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 62
+
+
+def _is_shape(value: Any) -> bool:
+    return (
+        isinstance(value, Sequence)
+        and not isinstance(value, str)
+        and len(value) < 255
+        and all(map(_is_size, value))
+    )
+
+
+def _is_dtype(value: Any) -> bool:
+    try:
+        dtype = tf.as_dtype(value)
+    except TypeError:
+        return False
+    return isinstance(value, str) and is_storable(dtype)
+
+
+def is_storable(dtype: tf.DType) -> bool:
+    """Whether tensors of a dtype are made of so many bytes each."""
+    return (
+        dtype.is_floating
+        or dtype.is_integer
+        or dtype.is_complex
+        or (dtype.is_bool)
+    )
+
+
+_RULES = {
+    "path": lambda value: isinstance(value, str),
+    "shape": _is_shape,
+    "encoding": lambda value: isinstance(value, str) and value in ENCODINGS,
+    "nonzeros": _is_size,
+    "offset": _is_size,
+    "bytes": _is_size,
+    "hash": lambda value: isinstance(value, str),
+    "dtype": _is_dtype,
+    "values": lambda value: isinstance(value, str) and value in formats.FORMATS,
+    "mask_bytes": _is_size,
+    "axis": lambda value: type(value) is int,
+    "masked": lambda value: isinstance(value, bool),
+    "target": lambda value: value is None or _is_size(value),
+    "structure": lambda value: value is None or isinstance(value, dict),
+    "extra": lambda value: isinstance(value, bool),
+}

@@ -1,1 +1,0 @@
-"""Keras: masked layers, the optimizer's update rule, callbacks."""

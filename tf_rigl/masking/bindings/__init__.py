@@ -1,0 +1,1 @@
+"""The two Kerases behind `backend.flavor`; nothing else imports a Keras."""

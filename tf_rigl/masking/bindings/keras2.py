@@ -1,0 +1,155 @@
+"""Keras 2, that is `tf_keras`."""
+
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from tf_rigl.backend.flavor import Constraint
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.flavor import Inputs
+from tf_rigl.masking.mask_store import mask_store_class
+from tf_rigl.masking.masked_layer import masked_class
+from tf_rigl.masking.state_store import state_store_class
+
+MaskStore = tf_keras.saving.register_keras_serializable("tf_rigl", "MaskStore")(
+    mask_store_class(tf_keras)
+)
+StateStore = tf_keras.saving.register_keras_serializable(
+    "tf_rigl", "StateStore"
+)(state_store_class(tf_keras))
+
+
+class Keras2(Flavor):
+    """Binding to `tf_keras`."""
+
+    name = "keras2"
+    keras = tf_keras
+    mask_store_class = MaskStore
+    state_store_class = StateStore
+    only_first_replica = tf.VariableAggregation.ONLY_FIRST_REPLICA
+    # Not here: Adagrad's accumulator starts above zero; Ftrl's too, and it
+    # divides zero by zero where that is zero.
+    zero_preserving = frozenset(
+        "SGD Adam AdamW Adamax Adadelta RMSprop Nadam Lion".split()
+    )
+
+    def is_optimizer(self, thing: Any) -> bool:
+        return isinstance(
+            thing,
+            (
+                tf_keras.optimizers.Optimizer,
+                tf_keras.optimizers.legacy.Optimizer,
+            ),
+        )
+
+    def raw(self, variable: Any) -> tf.Variable:
+        # Under mixed precision, reads of the wrapper may be casts.
+        is_autocast = type(variable).__name__.startswith("AutoCast")
+        return variable._variable if is_autocast else variable
+
+    def has_value(self, variable: Any) -> bool:
+        return True
+
+    def attach_child(self, layer: Any, name: str, child: Any) -> None:
+        setattr(layer, name, child)
+
+    def detach_child(self, layer: Any, name: str) -> None:
+        delattr(layer, name)
+        # Keras does not tell TensorFlow, whose checkpoints would have it.
+        layer._delete_tracking(name)
+
+    def set_constraint(
+        self, variable: Any, constraint: Constraint | None
+    ) -> None:
+        # A TensorFlow variable takes its constraint at construction only. A
+        # mirrored one answers with its primary component's, one on a
+        # parameter server with that of the variable that it wraps.
+        raw = self.raw(variable)
+        for component in ("_primary", "_v"):
+            raw = getattr(raw, component, raw)
+        raw._constraint = constraint
+
+    def serialize(self, layer: Any) -> dict[str, Any]:
+        # Not by `serialize_keras_object`: while it writes an HDF5 file or a
+        # SavedModel it answers a second call for the same layer, ours, with
+        # what it answered the first.
+        return {
+            "class_name": tf_keras.saving.get_registered_name(type(layer)),
+            "config": layer.get_config(),
+        }
+
+    def deserialize(self, config: dict[str, Any]) -> Any:
+        return tf_keras.layers.deserialize(config)
+
+    def register(self, cls: type) -> None:
+        tf_keras.saving.register_keras_serializable("tf_rigl", "MaskedLayer")(
+            cls
+        )
+
+    def can_assign(self) -> bool:
+        return True
+
+    def updating_optimizers(self, optimizer: Any) -> list[Any]:
+        inner = getattr(optimizer, "inner_optimizer", None)
+        return [optimizer] if inner is None else [inner]
+
+    def unsupported_optimizer(self, optimizer: Any) -> str | None:
+        if isinstance(optimizer, tf_keras.optimizers.legacy.Optimizer):
+            return (
+                "optimizers of `tf_keras.optimizers.legacy` have no "
+                "`update_step`; use the one of the same name in "
+                "`tf_keras.optimizers`"
+            )
+        return super().unsupported_optimizer(optimizer)
+
+    apply_all_method = "_internal_apply_gradients"
+
+    def applied_variables(self, *args: Any) -> list[Any]:
+        return [
+            variable for gradient, variable in args[0] if gradient is not None
+        ]
+
+    def optimizer_is_built(self, optimizer: Any) -> bool:
+        return hasattr(optimizer, "_index_dict")
+
+    def variable_index(self, optimizer: Any, variable: Any) -> int | None:
+        return optimizer._index_dict.get(optimizer._var_key(variable))
+
+    def accumulation_steps(self, optimizer: Any) -> int:
+        return 1
+
+    def own_weights(self, layer: Any) -> list[Any]:
+        return [*layer._trainable_weights, *layer._non_trainable_weights]
+
+    def remembered_inputs(self, model: Any) -> Inputs | None:
+        specification = model.save_spec()
+        if specification is not None:
+            arguments, keywords = specification
+            return tuple(arguments), dict(keywords)
+        shape = model._build_input_shape
+        return None if shape is None else ((shape,), {})
+
+    def state_variables(self, model: Any, optimizer: Any) -> list[Any]:
+        # TF-Keras leaves random generators out of checkpoints on purpose.
+        randoms = [
+            getattr(layer, "_random_generator", None)
+            for layer in model._flatten_layers()
+        ]
+        generators = [
+            random._generator.state
+            for random in randoms
+            if random is not None and random._generator is not None
+        ]
+        # The learning rate and the loss scale are not among `variables`.
+        of_optimizer = [
+            part
+            for part in tf.train.TrackableView(optimizer).descendants()
+            if isinstance(part, tf.Variable)
+        ]
+        return [*model.variables, *generators, *of_optimizer]
+
+
+FLAVOR = Keras2()
+# The name must be known before the first masked layer is loaded.
+FLAVOR.register(masked_class(tf_keras.layers.Layer))

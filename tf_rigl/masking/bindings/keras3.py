@@ -1,0 +1,135 @@
+"""Keras 3 with the TensorFlow backend."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tf_rigl.backend.flavor import Constraint
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.flavor import Inputs
+from tf_rigl.masking.mask_store import mask_store_class
+from tf_rigl.masking.masked_layer import masked_class
+from tf_rigl.masking.state_store import state_store_class
+
+MaskStore = keras.saving.register_keras_serializable("tf_rigl", "MaskStore")(
+    mask_store_class(keras)
+)
+StateStore = keras.saving.register_keras_serializable("tf_rigl", "StateStore")(
+    state_store_class(keras)
+)
+
+
+class Keras3(Flavor):
+    """Binding to `keras`."""
+
+    name = "keras3"
+    keras = keras
+    mask_store_class = MaskStore
+    state_store_class = StateStore
+    only_first_replica = "only_first_replica"
+    # Not here: Adagrad's accumulator starts above zero; Ftrl's too, and it
+    # divides zero by zero where that is zero; Muon orthogonalizes the update.
+    zero_preserving = frozenset(
+        "SGD Adam AdamW Adamax Adadelta RMSprop Nadam Lion Lamb "
+        "ScheduleFreeAdamW".split()
+    )
+
+    def is_optimizer(self, thing: Any) -> bool:
+        return isinstance(thing, keras.optimizers.Optimizer)
+
+    def raw(self, variable: Any) -> tf.Variable:
+        is_keras = isinstance(variable, keras.Variable)
+        return variable.value if is_keras else variable
+
+    def has_value(self, variable: Any) -> bool:
+        return getattr(variable, "_value", None) is not None
+
+    def attach_child(self, layer: Any, name: str, child: Any) -> None:
+        # A built layer refuses new children; this one is not part of what
+        # the layer computes.
+        locked = layer._tracker.locked
+        layer._tracker.unlock()
+        setattr(layer, name, child)
+        if locked:
+            layer._tracker.lock()
+
+    def detach_child(self, layer: Any, name: str) -> None:
+        child = getattr(layer, name)
+        locked = layer._tracker.locked
+        layer._tracker.unlock()
+        layer._tracker.untrack(child)
+        delattr(layer, name)
+        if locked:
+            layer._tracker.lock()
+
+    def set_constraint(
+        self, variable: Any, constraint: Constraint | None
+    ) -> None:
+        # Past the setter: older versions ask for a subclass of `Constraint`.
+        variable._constraint = constraint
+
+    def serialize(self, layer: Any) -> dict[str, Any]:
+        config = keras.saving.serialize_keras_object(layer)
+        for name in ("build_config", "compile_config"):
+            config.pop(name, None)
+        return config
+
+    def deserialize(self, config: dict[str, Any]) -> Any:
+        return keras.saving.deserialize_keras_object(config)
+
+    def register(self, cls: type) -> None:
+        keras.saving.register_keras_serializable("tf_rigl", "MaskedLayer")(cls)
+
+    def can_assign(self) -> bool:
+        # Within a stateless scope Keras only announces variables.
+        return not keras.src.backend.common.stateless_scope.in_stateless_scope()
+
+    def updating_optimizers(self, optimizer: Any) -> list[Any]:
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            return self.updating_optimizers(optimizer.inner_optimizer)
+        multi = getattr(keras.optimizers, "MultiOptimizer", None)
+        if multi is not None and isinstance(optimizer, multi):
+            return list(optimizer.optimizers)
+        return [optimizer]
+
+    apply_all_method = "_backend_update_step"
+
+    def applied_variables(self, *args: Any) -> list[Any]:
+        gradients, variables = args[0], args[1]
+        return [
+            variable
+            for gradient, variable in zip(gradients, variables, strict=True)
+            if gradient is not None
+        ]
+
+    def optimizer_is_built(self, optimizer: Any) -> bool:
+        return bool(optimizer.built)
+
+    def variable_index(self, optimizer: Any, variable: Any) -> int | None:
+        return optimizer._trainable_variables_indices.get(
+            optimizer._var_key(variable)
+        )
+
+    def accumulation_steps(self, optimizer: Any) -> int:
+        return optimizer.gradient_accumulation_steps or 1
+
+    def own_weights(self, layer: Any) -> list[Any]:
+        return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+    def remembered_inputs(self, model: Any) -> Inputs | None:
+        structure = getattr(model, "_inputs_struct", None)
+        if structure is not None:
+            return (structure,), {}
+        if isinstance(model, keras.Sequential):
+            return (tuple(model.inputs), {}) if model.built else None
+        shapes = model._build_shapes_dict
+        return (tuple(shapes.values()), {}) if shapes else None
+
+    def state_variables(self, model: Any, optimizer: Any) -> list[Any]:
+        return [*model.variables, *optimizer.variables]
+
+
+FLAVOR = Keras3()
+# The name must be known before the first masked layer is loaded.
+FLAVOR.register(masked_class(keras.layers.Layer))

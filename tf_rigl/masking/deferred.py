@@ -1,0 +1,123 @@
+"""Sparsifying a model that has no weights yet, when it first meets data."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.backend.flavor import flavor_of
+from tf_rigl.backend.flavor import plain_class
+from tf_rigl.backend.flavor import set_class
+from tf_rigl.masking import tree
+
+_REQUEST = "_tf_rigl_request"
+
+
+class DeferredModel:
+    """Mixed into the class of a model that is masked once it is built."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Masks the weights before they compute anything."""
+        if not has_weights(self):
+            _build(self, args, kwargs)
+        if complete(self, required=False):
+            return type(self).__call__(self, *args, **kwargs)
+        return super().__call__(*args, **kwargs)  # type: ignore[misc]
+
+
+def defer(model: Any, mask_weights: Callable[[], None]) -> None:
+    """Has `mask_weights` called when the model has its weights."""
+    model.__dict__[_REQUEST] = mask_weights
+    cls: type = type(model)
+    set_class(model, _deferred_class(cls))
+
+
+def when_complete(model: Any, action: Callable[[], None]) -> None:
+    """Has `action` called once a deferred model's weights are masked."""
+    mask_weights = model.__dict__[_REQUEST]
+
+    def both() -> None:
+        mask_weights()
+        action()
+
+    model.__dict__[_REQUEST] = both
+
+
+def is_deferred(model: Any) -> bool:
+    """Whether the model waits for its weights."""
+    return isinstance(model, DeferredModel)
+
+
+def has_weights(model: Any) -> bool:
+    """Whether a model has been built, with the layers that it consists of.
+
+    Keras 3 calls a subclassed model built after `build`, though its layers
+    have no weights before they are called.
+    """
+    flavor = flavor_of(model)
+    return model.built and (
+        bool(tree.sites(flavor, model))
+        or all(node.layer.built for node in tree.walk(flavor, model))
+    )
+
+
+@tf.autograph.experimental.do_not_convert
+def complete(model: Any, required: bool = True) -> bool:
+    """Masks the weights of a deferred model, if they exist.
+
+    Args:
+        model: any model.
+        required: whether the weights must exist.
+
+    Returns:
+        Whether the model does not wait any more.
+
+    Raises:
+        ValueError: where weights are required and there are none.
+    """
+    if not is_deferred(model):
+        return True
+    if not (has_weights(model) and flavor_of(model).can_assign()):
+        if required:
+            raise ValueError(
+                "The model has no weights yet and so no masks. "
+                f"Received: model={model.name!r}. Call it on a batch first."
+            )
+        return False
+    set_class(model, plain_class(model))
+    model.__dict__.pop(_REQUEST)()
+    return True
+
+
+@functools.cache
+def _deferred_class(cls: type) -> type:
+    return type(
+        cls.__name__,
+        (DeferredModel, cls),
+        {"__module__": cls.__module__, "_tf_rigl_plain_class": cls},
+    )
+
+
+@tf.autograph.experimental.do_not_convert
+def _build(model: Any, args: Any, kwargs: Any) -> None:
+    """Creates the weights by tracing a call that is never run.
+
+    So the first batch is computed with masked weights already, and nothing
+    that a call changes, such as moving averages, changes twice.
+    """
+    if not flavor_of(model).can_assign():
+        return
+    specs, keyword_specs = tf.nest.map_structure(_spec, (args, kwargs))
+    call = plain_class(model).__call__
+    with tf.init_scope():
+        tf.function(
+            functools.partial(call, model), autograph=False
+        ).get_concrete_function(*specs, **keyword_specs)
+
+
+def _spec(value: Any) -> Any:
+    if tf.is_tensor(value) or hasattr(value, "__array__"):
+        tensor = value if tf.is_tensor(value) else tf.convert_to_tensor(value)
+        return tf.TensorSpec(tensor.shape, tensor.dtype)
+    return value

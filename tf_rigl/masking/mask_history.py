@@ -1,0 +1,116 @@
+"""What only the graph sees of mask updates, kept for diagnostics.
+
+Two tensors stand with each masked weight: which positions were ever active,
+one bit an element, and a few numbers about the last update. They are written
+by every mask update, saved with the model and reported by `diagnose`.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.backend.flavor import flavor_of
+from tf_rigl.core import diagnostics
+from tf_rigl.masking.mask_store import ATTRIBUTE
+from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.state_store import DIAGNOSTIC
+from tf_rigl.masking.state_store import Kind
+from tf_rigl.masking.state_store import keep_state
+from tf_rigl.masking.state_store import state_of
+
+# Positions that were ever active, packed.
+EVER_ACTIVE = f"{DIAGNOSTIC}ever_active"
+# The mask at the start, packed, where the configuration does not tell it.
+START_MASK = f"{DIAGNOSTIC}start_mask"
+# [4] float64 of the last update: connections that stayed, connections after
+# it, and the gradient norms of those that stayed and of those that grew.
+LAST_UPDATE = f"{DIAGNOSTIC}last_update"
+
+
+def begin(layer: Any, keep_start: bool = False) -> None:
+    """Has a masked layer keep what diagnostics need, from now on.
+
+    Args:
+        layer: a layer that carries masks.
+        keep_start: whether its masks are not those that its configuration
+            stands for, so that they cannot be drawn again.
+    """
+    config = layer.__dict__["_tf_rigl_config"]
+    keep_start = keep_start or config["start"] == "magnitude"
+    masks = getattr(layer, ATTRIBUTE).masks
+    kinds = {
+        key: {
+            **config.get("state", {}).get(key, {}),
+            **_kinds(weight, keep_start),
+        }
+        for key, weight in config["weights"].items()
+    }
+    keep_state(layer, kinds)
+    flavor = flavor_of(layer)
+    with tf.init_scope():
+        for key, mask in masks.items():
+            tensors = state_of(layer, key)
+            packed = diagnostics.pack_bits(
+                tf.convert_to_tensor(flavor.raw(mask))
+            )
+            for name in (EVER_ACTIVE, START_MASK):
+                if name in tensors:
+                    tensors[name].assign(packed)
+
+
+def record_update(
+    weight: MaskedWeight,
+    change: diagnostics.MaskChange,
+    mask: tf.Tensor,
+    grown: tf.Tensor,
+    gradient: tf.Tensor,
+    happened: tf.Tensor,
+) -> None:
+    """Records one mask update of one weight, if anything is to be recorded.
+
+    Args:
+        weight: the weight.
+        change: of its mask.
+        mask: bool tensor of the weight's shape, the new mask.
+        grown: the same, what has grown.
+        gradient: float tensor of the weight's shape, the update's.
+        happened: bool scalar, false where the update was left out.
+    """
+    if EVER_ACTIVE not in weight.diagnostics:
+        return
+    ever_active = weight.diagnostics[EVER_ACTIVE]
+    ever_active.assign(
+        tf.bitwise.bitwise_or(
+            tf.convert_to_tensor(ever_active),
+            # Masks may have been set from outside since the last update.
+            change.ever_active,
+        )
+    )
+    numbers = [
+        change.kept,
+        change.connections,
+        diagnostics.norm_within(gradient, mask & ~grown),
+        diagnostics.norm_within(gradient, grown),
+    ]
+    last = weight.diagnostics[LAST_UPDATE]
+    last.assign(
+        tf.where(
+            happened,
+            tf.stack([tf.cast(number, tf.float64) for number in numbers]),
+            tf.convert_to_tensor(last),
+        )
+    )
+
+
+def _kinds(weight: Mapping[str, Any], keep_start: bool) -> dict[str, Kind]:
+    size = math.prod(weight["shape"])
+    packed = {"dtype": "int64", "shape": [diagnostics.packed_size(size)]}
+    kinds: dict[str, Kind] = {
+        EVER_ACTIVE: packed,
+        LAST_UPDATE: {"dtype": "float64", "shape": [4]},
+    }
+    if keep_start:
+        kinds[START_MASK] = packed
+    return kinds

@@ -1,0 +1,383 @@
+"""From a dense Keras model to a sparse one."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.backend import platform_limits
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.flavor import find_class_flavor
+from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.core import distributions
+from tf_rigl.core import structures
+from tf_rigl.core.checks import check_choice
+from tf_rigl.core.sparse_initialization import SCALES
+from tf_rigl.core.sparse_initialization import scale_to_connections
+from tf_rigl.core.structures import Structure
+from tf_rigl.masking import mask_history
+from tf_rigl.masking import tree
+from tf_rigl.masking.deferred import defer
+from tf_rigl.masking.deferred import has_weights
+from tf_rigl.masking.deferred import is_deferred
+from tf_rigl.masking.initial_masks import STARTS
+from tf_rigl.masking.kernel_layouts import kernel_layout
+from tf_rigl.masking.mask_store import ATTRIBUTE
+from tf_rigl.masking.masked_layer import carry_masks
+from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.masking.state_store import INITIAL_VALUES
+from tf_rigl.masking.state_store import keep_state
+from tf_rigl.masking.state_store import state_of
+
+# Layers, names of layers or paths of weights; or a predicate of layers.
+Targets = Iterable[Any] | Callable[[Any], bool]
+
+
+def sparsify(
+    model: Any,
+    sparsity: float,
+    distribution: distributions.Distribution | Mapping[Any, float] = "erk",
+    *,
+    dense: Targets = (),
+    include: Targets = (),
+    seed: int = 0,
+    budget: distributions.Budget = "global",
+    power: float = 1.0,
+    structure: Structure | None = None,
+    start: str = "random",
+    scale: str | None = None,
+    keep_initial_values: bool = False,
+    diagnostics: bool = True,
+) -> Any:
+    """Masks the weights of a model, at exactly allotted counts.
+
+    The model is changed in place and returned: it keeps its class, layers,
+    names, compilation and all weights that are not masked; masked weights are
+    0 from now on. Train it with the `UpdateMasks` callback or `attach`;
+    without either it is trained with these masks as they are.
+
+    Masked are kernels of Dense, EinsumDense, Conv1D/2D/3D, transposed and
+    separable (pointwise) convolutions, kernels and recurrent kernels of RNN
+    cells, the projections of attention layers, and what a custom layer names
+    by `get_prunable_weights`. Biases, normalization, depthwise kernels and
+    embeddings stay dense, and so do frozen layers.
+
+    Args:
+        model: Sequential, functional, subclassed or nested model of Keras 3
+            or tf_keras. One that is not built yet is masked when it first
+            meets data.
+        sparsity: fraction of zeros over all weights that may be sparse, in
+            [0, 1).
+        distribution: how the zeros are spread: `"uniform"`, `"er"`, `"erk"`;
+            a mapping of layers, layer names or weight paths to sparsities,
+            the rest shared uniformly; or a callable
+            `({path: shape}, sparsity) -> {path: sparsity}`.
+        dense: what stays dense: layers, layer names or weight paths, or a
+            predicate `(layer) -> bool`.
+        include: depthwise convolutions and embeddings to mask as well, named
+            likewise.
+        seed: for the random masks. The same seed gives the same masks on
+            every machine, in both Keras flavors.
+        budget: `"global"`: what `dense` and `distribution` fix counts against
+            the budget and the sparsity over all is exactly the one asked for;
+            `"reference"`: such weights are ignored, as in the published
+            repositories.
+        power: exponent of ER and ERK densities.
+        structure: of the masks, such as `tf_rigl.Block(4, 4)` or
+            `tf_rigl.NByM(2, 4)`; None for none. Counts are rounded to what
+            the structure can have.
+        start: the masks to begin with. `"random"`; `"magnitude"`, the largest
+            of the weights as they are, to sparsify a trained model;
+            `"dense"`, everything, for methods that prune: they take the model
+            to the counts allotted here.
+        scale: whether to scale initial weights up to the connections that are
+            left: `"layer"`, one factor a weight; `"unit"`, one a unit; None:
+            not, as befits trained weights. See
+            `tf_rigl.core.sparse_initialization`.
+        keep_initial_values: whether to keep the values of all weights as
+            they are now, zeros not yet set, for
+            `RigL(grow_init="initial")`; they take as many bytes again.
+        diagnostics: whether to keep beside each mask which positions were
+            ever active and what the last mask update saw, for `diagnose`,
+            the logs of `UpdateMasks` and `MaskDiagnostics`; one bit an
+            element, two where `start="magnitude"`.
+
+    Returns:
+        The same model.
+
+    Raises:
+        TypeError: where `model` is a model of neither Keras.
+        ValueError: for a sparsity outside [0, 1), an unknown distribution,
+            layer or path, a budget that cannot be met, a structure that does
+            not fit a weight or the sparsity, a model without weights that may
+            be sparse or one that is sparse already.
+
+    Example:
+        >>> import keras
+        >>> model = keras.Sequential(
+        ...     [keras.Input((784,)), keras.layers.Dense(10, name="out")]
+        ... )
+        >>> model = tf_rigl.sparsify(model, 0.9)
+        >>> int(tf_rigl.masks(model)["out/kernel"].sum())
+        784
+    """
+    flavor = model_flavor(model)
+    distributions.check_sparsity(sparsity)
+    if isinstance(distribution, str):
+        distributions.density_scores({}, distribution)
+    check_choice("start", start, STARTS)
+    check_choice("scale", scale, (None, *SCALES))
+    _check_not_sparse(flavor, model)
+    request = _Request(
+        sparsity,
+        distribution,
+        dense,
+        include,
+        seed,
+        budget,
+        power,
+        structures.as_structure(structure),
+        start,
+        scale,
+        keep_initial_values,
+        diagnostics,
+    )
+    if has_weights(model):
+        _mask_weights(flavor, model, request)
+    else:
+        defer(model, lambda: _mask_weights(flavor, model, request))
+    return model
+
+
+@dataclasses.dataclass(frozen=True)
+class _Request:
+    """The arguments of `sparsify`, kept while a model is not built."""
+
+    sparsity: float
+    distribution: distributions.Distribution | Mapping[Any, float]
+    dense: Targets
+    include: Targets
+    seed: int
+    budget: distributions.Budget
+    power: float
+    structure: Structure
+    start: str
+    scale: str | None
+    keep_initial_values: bool
+    diagnostics: bool
+
+
+def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
+    """Allocates and masks; all weights exist."""
+    weights = _Weights(flavor, model, tree.sites(flavor, model))
+    for site in weights.sites:
+        platform_limits.check_in_one_piece(site.variable, site.path)
+    asked_for = weights.select("include", request.include)
+    eligible = [
+        site
+        for site in weights.sites
+        if site.owner.trainable
+        and site.variable.trainable
+        and (not site.on_request or site.path in asked_for)
+    ]
+    if not eligible:
+        raise ValueError(
+            "The model must have trainable weights that may be sparse: "
+            "kernels of dense, convolutional, recurrent or attention layers. "
+            f"Received: model={model.name!r}, which has none. A custom layer "
+            "names its weights by a method `get_prunable_weights`."
+        )
+    distribution = request.distribution
+    if isinstance(distribution, Mapping):
+        distribution = {
+            path: sparsity
+            for target, sparsity in distribution.items()
+            for path in weights.paths_of("distribution", target)
+        }
+    kept_dense = weights.select("dense", request.dense)
+    counts = distributions.allocate(
+        {site.path: tuple(site.variable.shape) for site in eligible},
+        request.sparsity,
+        distribution,
+        dense=[site.path for site in eligible if site.path in kept_dense],
+        budget=request.budget,
+        power=request.power,
+    )
+    plans = {
+        id(site.variable): _plan(site, counts[site.path], request.structure)
+        for site in eligible
+    }
+    _carry(flavor, model, plans, request)
+    if request.scale is not None:
+        _scale(model, request.scale)
+
+
+def _plan(
+    site: tree.Site, nonzeros: int, structure: Structure
+) -> dict[str, Any]:
+    """What a host keeps of a weight: see `initial_masks.Weights`."""
+    plan = {"shape": list(site.variable.shape), "nonzeros": nonzeros}
+    if isinstance(structure, structures.Unstructured):
+        return plan
+    layout = kernel_layout(site.owner, site.variable)
+    if nonzeros < math.prod(layout.shape):
+        structure.check(layout.shape, site.path)
+        possible = structure.connections(layout.shape, nonzeros)
+        _check_possible(structure, site.path, nonzeros, possible)
+        plan["nonzeros"] = possible
+    return {
+        **plan,
+        "permutation": list(layout.permutation),
+        "view": list(layout.shape),
+    }
+
+
+def _check_possible(
+    structure: Structure, path: str, asked: int, possible: int
+) -> None:
+    """N:M fixes the sparsity; other structures only round it."""
+    if isinstance(structure, structures.NByM) and asked != possible:
+        sparsity = 1 - structure.n / structure.m
+        raise ValueError(
+            f"{structure} leaves {structure.n} of {structure.m} connections. "
+            f"Received: {asked} connections for {path!r} instead of "
+            f"{possible}. Pass sparsity={sparsity:g}, "
+            "distribution='uniform', and in `dense` what shall stay dense."
+        )
+
+
+def _carry(
+    flavor: Flavor,
+    model: Any,
+    plans: dict[int, dict[str, Any]],
+    request: _Request,
+) -> None:
+    """Gives each host the masks of the weights that it contains.
+
+    Args:
+        flavor: the model's Keras.
+        model: the model.
+        plans: what is to be kept of each weight, by its variable's id.
+        request: the arguments of `sparsify`.
+    """
+    for host in tree.hosts(flavor, model):
+        sites = [
+            site
+            for site in tree.sites(flavor, host.layer)
+            if id(site.variable) in plans
+        ]
+        if not sites:
+            continue
+        values = {
+            site.key: flavor.raw(site.variable).numpy()
+            for site in sites
+            if request.keep_initial_values
+        }
+        carry_masks(
+            host.layer,
+            # A weight that several hosts share belongs to the first.
+            {site.key: plans.pop(id(site.variable)) for site in sites},
+            request.seed,
+            "/".join(host.key),
+            structures.serialize(request.structure),
+            request.start,
+        )
+        _keep_initial_values(host.layer, values)
+        if request.diagnostics:
+            mask_history.begin(host.layer)
+
+
+def _keep_initial_values(layer: Any, values: Mapping[str, np.ndarray]) -> None:
+    keep_state(
+        layer,
+        {key: {INITIAL_VALUES: one.dtype.name} for key, one in values.items()},
+    )
+    for key, one in values.items():
+        state_of(layer, key)[INITIAL_VALUES].assign(one)
+
+
+def _scale(model: Any, per: str) -> None:
+    """Scales initial weights up to the connections that are left."""
+    for record in masked_weights(model):
+        layout = kernel_layout(record.owner, record.variable)
+        scaled = scale_to_connections(
+            layout.view(tf.convert_to_tensor(record.raw)),
+            layout.view(tf.convert_to_tensor(record.mask)),
+            per,
+        )
+        record.raw.assign(layout.unview(scaled))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Weights:
+    """The weights of a model, to be named by users."""
+
+    flavor: Flavor
+    model: Any
+    sites: list[tree.Site]
+
+    def select(self, argument: str, targets: Targets) -> set[str]:
+        """Paths of the weights that `targets` stand for."""
+        is_layer = find_class_flavor(type(targets)) is not None
+        if isinstance(targets, str) or is_layer:
+            targets = [targets]
+        if not isinstance(targets, Iterable):
+            return {site.path for site in self.sites if targets(site.owner)}
+        return {
+            path
+            for target in targets
+            for path in self.paths_of(argument, target)
+        }
+
+    def paths_of(self, argument: str, target: Any) -> set[str]:
+        """Paths of the weights of a layer, of layers of a name, or of a path.
+
+        Raises:
+            ValueError: where there is none.
+        """
+        if isinstance(target, str):
+            found = self._paths_of_name(target)
+        elif find_class_flavor(type(target)) is self.flavor:
+            below = {id(node.layer) for node in tree.walk(self.flavor, target)}
+            found = {
+                site.path for site in self.sites if id(site.owner) in below
+            }
+        else:
+            found = set()
+        if not found:
+            raise ValueError(
+                f"`{argument}` must name layers or weights of this model that "
+                f"may be sparse. Received: {target!r}. Known weights: "
+                f"{[site.path for site in self.sites]}."
+            )
+        return found
+
+    def _paths_of_name(self, name: str) -> set[str]:
+        """A weight's path, else the path of a layer, else a layer's name."""
+        exact = {
+            site.path
+            for site in self.sites
+            if site.path == name or site.path.startswith(f"{name}/")
+        }
+        return exact or {
+            site.path for site in self.sites if site.owner.name == name
+        }
+
+
+def _check_not_sparse(flavor: Flavor, model: Any) -> None:
+    sparse = [
+        "/".join(node.path) or model.name
+        for node in tree.walk(flavor, model)
+        if hasattr(node.layer, ATTRIBUTE)
+    ]
+    if sparse or is_deferred(model):
+        raise ValueError(
+            "A model can be sparsified once. Received: "
+            f"model={model.name!r} with masks on {sparse or [model.name]}. "
+            "Call `tf_rigl.strip` on it first for new masks."
+        )

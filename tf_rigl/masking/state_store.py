@@ -1,0 +1,172 @@
+"""The layer that keeps what is remembered of another layer's weights.
+
+Some methods need it: a smoothed gradient, the values of inactive positions.
+Diagnostics keep which positions were ever active. It stands beside the store
+of the masks and is saved with it.
+"""
+
+import contextlib
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.backend.distribution import strategy_of
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.flavor import flavor_of
+from tf_rigl.masking.mask_store import ATTRIBUTE
+from tf_rigl.masking.mask_store import variable_prefix
+
+# The attribute of a masked layer that holds its store; also the name in
+# weights files and checkpoints.
+STATE_ATTRIBUTE = "tf_rigl_state"
+
+# Values from before training, which no other method may throw away.
+INITIAL_VALUES = "initial_values"
+# What the names of the tensors of diagnostics begin with; they stay as well.
+DIAGNOSTIC = "diagnostic_"
+
+# What a tensor is: its dtype, where it has the weight's shape, else its
+# "dtype" and its "shape".
+Kind = str | Mapping[str, Any]
+# For each masked weight of a layer, by key: what each tensor is, by name.
+Kinds = Mapping[str, Mapping[str, Kind]]
+
+
+def state_store_class(keras: Any) -> type:
+    """Makes the store's class for one Keras."""
+
+    class StateStore(keras.layers.Layer):
+        """Tensors that belong to the masked weights of one layer.
+
+        Args:
+            shapes: shape of each masked weight, by its key within the layer.
+            kinds: for each of them what each tensor is, by name.
+            owner: key of the masked layer in the model.
+            aggregation: how replicas are reduced, in the Keras's own
+                spelling; they are always equal.
+
+        Attributes:
+            tensors: for each key the variables, by name.
+        """
+
+        def __init__(
+            self,
+            shapes: Mapping[str, Sequence[int]],
+            kinds: Kinds,
+            owner: str,
+            aggregation: Any,
+            **kwargs: Any,
+        ) -> None:
+            super().__init__(trainable=False, **kwargs)
+            self.tensors: dict[str, dict[str, Any]] = {}
+            prefix = variable_prefix(owner)
+            for index, key in enumerate(kinds):
+                self.tensors[key] = {}
+                for name, kind in kinds[key].items():
+                    dtype, shape = _dtype_and_shape(kind, shapes[key])
+                    variable = self.add_weight(
+                        name=f"{prefix}_{name}_{index}",
+                        shape=shape,
+                        dtype=dtype,
+                        initializer="zeros",
+                        trainable=False,
+                        aggregation=aggregation,
+                    )
+                    self.tensors[key][name] = variable
+                    # Attributes of their own give them stable names in
+                    # TensorFlow checkpoints.
+                    setattr(self, f"{name}_{index}", variable)
+            self.built = True
+
+        def call(self, inputs: Any) -> Any:
+            return inputs
+
+    return StateStore
+
+
+def state_of(layer: Any, key: str) -> dict[str, tf.Variable]:
+    """The tensors kept for one masked weight of a layer, by name."""
+    store = getattr(layer, STATE_ATTRIBUTE, None)
+    if store is None:
+        return {}
+    flavor = flavor_of(layer)
+    return {
+        name: flavor.raw(variable)
+        for name, variable in store.tensors.get(key, {}).items()
+    }
+
+
+def keep_state(layer: Any, kinds: Kinds) -> None:
+    """Makes a masked layer keep exactly these tensors.
+
+    Those that it has already keep their values; others begin at zero and
+    what is not named goes, except initial values and diagnostics.
+
+    Args:
+        layer: a layer that carries masks.
+        kinds: for each masked weight, by its key within the layer, what each
+            tensor is, by name.
+    """
+    config = layer.__dict__["_tf_rigl_config"]
+    wanted = {key: dict(names) for key, names in kinds.items()}
+    present = config.get("state", {})
+    for key, names in present.items():
+        for name, kind in names.items():
+            if name == INITIAL_VALUES or name.startswith(DIAGNOSTIC):
+                wanted.setdefault(key, {})[name] = kind
+    wanted = {key: names for key, names in wanted.items() if names}
+    if wanted == present:
+        return
+    old = {key: state_of(layer, key) for key in wanted}
+    drop_state(layer)
+    if not wanted:
+        return
+    attach_state(layer, wanted)
+    for key, names in wanted.items():
+        new = state_of(layer, key)
+        for name in names:
+            if name in old[key]:
+                new[name].assign(old[key][name])
+
+
+def attach_state(layer: Any, kinds: Kinds) -> None:
+    """Gives a masked layer a store of such tensors, all zero."""
+    flavor: Flavor = flavor_of(layer)
+    config = layer.__dict__["_tf_rigl_config"]
+    shapes = {key: one["shape"] for key, one in config["weights"].items()}
+    with _strategy_scope(flavor, layer), tf.init_scope():
+        store = flavor.state_store_class(
+            shapes,
+            kinds,
+            config["key"],
+            flavor.only_first_replica,
+            name=STATE_ATTRIBUTE,
+        )
+    flavor.attach_child(layer, STATE_ATTRIBUTE, store)
+    config["state"] = {key: dict(names) for key, names in kinds.items()}
+
+
+def drop_state(layer: Any) -> None:
+    """Takes the store off a layer, if it has one."""
+    if getattr(layer, STATE_ATTRIBUTE, None) is not None:
+        flavor_of(layer).detach_child(layer, STATE_ATTRIBUTE)
+        layer.__dict__["_tf_rigl_config"].pop("state")
+
+
+def _dtype_and_shape(
+    kind: Kind, weight_shape: Sequence[int]
+) -> tuple[str, tuple[int, ...]]:
+    if isinstance(kind, str):
+        return kind, tuple(weight_shape)
+    return kind["dtype"], tuple(kind["shape"])
+
+
+def _strategy_scope(flavor: Flavor, layer: Any) -> Any:
+    """Has variables made on all replicas on which the masks are."""
+    masks = getattr(layer, ATTRIBUTE).masks.values()
+    strategy = strategy_of(map(flavor.raw, masks))
+    if strategy is tf.distribute.get_strategy():
+        return contextlib.nullcontext()
+    return strategy.scope()

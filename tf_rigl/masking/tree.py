@@ -1,0 +1,115 @@
+"""Walks over the layers of a model, with names that last.
+
+A weight has two names. Its *path* is made of the layers' names as they are
+and is what users read and write. Its *key* leaves out the numbers that Keras
+appends to the names of unnamed layers and counts anew within each parent, so
+that it is the same in every process and in both Keras flavors; masks are
+stored under it and random numbers depend on it.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.flavor import is_container
+from tf_rigl.masking import eligibility
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """One weight and where it was found."""
+
+    owner: Any  # the layer whose weight it is
+    variable: Any  # the Keras variable
+    path: str  # readable, from the root of the walk
+    key: str  # stable, from the root of the walk
+    on_request: bool  # whether it is sparse only where the user asks
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """One layer and where it was found."""
+
+    layer: Any
+    path: tuple[str, ...]
+    key: tuple[str, ...]
+
+
+def walk(flavor: Flavor, root: Any) -> Iterator[Node]:
+    """All layers below and including `root`, each once, parents first."""
+    seen: set[int] = set()
+    todo = [Node(root, (), ())]
+    while todo:
+        node = todo.pop()
+        if id(node.layer) in seen:
+            continue
+        seen.add(id(node.layer))
+        yield node
+        todo.extend(reversed(_children(flavor, node)))
+
+
+def hosts(flavor: Flavor, model: Any) -> list[Node]:
+    """The layers that keep masks: the outermost that are no plain containers.
+
+    The configuration of a functional or sequential model lists its layers,
+    so each of them carries its own masks through a `.keras` file. Every other
+    layer or model rebuilds its inside by itself and carries the masks of all
+    that it contains.
+    """
+    found: list[Node] = []
+    inside: set[int] = set()
+    for node in walk(flavor, model):
+        if id(node.layer) in inside or is_container(node.layer):
+            continue
+        found.append(node)
+        inside.update(id(below.layer) for below in walk(flavor, node.layer))
+    return found
+
+
+def sites(flavor: Flavor, root: Any) -> list[Site]:
+    """All weights below `root` that may be sparse, each once, in order.
+
+    Those that are sparse only on request are among them, marked.
+    """
+    seen: set[int] = set()
+    found = []
+    for node in walk(flavor, root):
+        for weight in eligibility.own_sparsifiable_weights(node.layer):
+            if id(weight.variable) in seen or not flavor.has_value(
+                weight.variable
+            ):
+                continue
+            seen.add(id(weight.variable))
+            found.append(
+                Site(
+                    node.layer,
+                    weight.variable,
+                    "/".join((*node.path, weight.name)),
+                    "/".join((*node.key, weight.name)),
+                    weight.on_request,
+                )
+            )
+    return found
+
+
+def _children(flavor: Flavor, node: Node) -> list[Node]:
+    children = flavor.children(node.layer)
+    names = _unique([child.name for child in children])
+    keys = _unique([re.sub(r"_\d+$", "", child.name) for child in children])
+    return [
+        Node(child, (*node.path, name), (*node.key, key))
+        for child, name, key in zip(children, names, keys, strict=True)
+    ]
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Numbers repeated names: a, b, a -> a, b, a_1."""
+    counts: dict[str, int] = {}
+    result = []
+    for name in names:
+        count = counts.get(name, 0)
+        counts[name] = count + 1
+        result.append(f"{name}_{count}" if count else name)
+    return result

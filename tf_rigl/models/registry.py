@@ -1,0 +1,64 @@
+"""The networks of the experiments, by name.
+
+```python
+import keras
+from tf_rigl.models import registry
+
+model = registry.builder("wrn_22_2")(keras)
+```
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from tf_rigl.models import character_rnn
+from tf_rigl.models import lenet5
+from tf_rigl.models import mlp
+from tf_rigl.models import mobilenet
+from tf_rigl.models import resnet
+from tf_rigl.models import vgg
+from tf_rigl.models import vision_transformer
+from tf_rigl.models import wide_resnet
+
+# Each takes the Keras to build with; all take `width` and `name`.
+BUILDERS: dict[str, Callable[..., Any]] = {
+    "lenet_300_100": mlp.lenet_300_100,
+    "lenet_5": lenet5.lenet_5,
+    "resnet_18": functools.partial(resnet.resnet, depth=18),
+    "resnet_34": functools.partial(resnet.resnet, depth=34),
+    "resnet_50": functools.partial(resnet.resnet, depth=50),
+    "resnet_101": functools.partial(resnet.resnet, depth=101),
+    "wrn_22_2": functools.partial(
+        wide_resnet.wide_resnet, depth=22, widening=2
+    ),
+    "mobilenet_v1": mobilenet.mobilenet_v1,
+    "mobilenet_v2": mobilenet.mobilenet_v2,
+    "vgg_16": functools.partial(vgg.vgg, depth=16),
+    "vgg_19": functools.partial(vgg.vgg, depth=19),
+    "character_gru": functools.partial(character_rnn.character_rnn, cell="gru"),
+    "character_lstm": functools.partial(
+        character_rnn.character_rnn, cell="lstm"
+    ),
+    "vit_s_16": vision_transformer.vision_transformer,
+}
+
+
+def builder(name: str) -> Callable[..., Any]:
+    """The builder of a network.
+
+    Args:
+        name: One of `BUILDERS`.
+
+    Returns:
+        A function `(keras, **arguments) -> model`; the model has that name
+        unless `name` is among the arguments.
+
+    Raises:
+        ValueError: If there is no network of that name.
+    """
+    if name not in BUILDERS:
+        raise ValueError(
+            f"`name` must be one of {sorted(BUILDERS)}. Received: {name!r}."
+        )
+    return BUILDERS[name]

@@ -1,0 +1,163 @@
+"""Follows the channels of a model from layer to layer."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.flavor import is_container
+from tf_rigl.surgery.channel_plan import Plans
+from tf_rigl.surgery.channel_rules import find_rule
+from tf_rigl.surgery.channel_rules import is_operation
+from tf_rigl.surgery.features import Barrier
+from tf_rigl.surgery.features import Call
+from tf_rigl.surgery.features import Features
+from tf_rigl.surgery.features import Shape
+from tf_rigl.surgery.features import no_constants
+
+Known = Features | None
+
+
+def analyse(flavor: Flavor, model: Any) -> Plans:
+    """The plans of all layers of a functional or sequential model."""
+    plans = Plans(flavor)
+    network = network_of(model)
+    inputs = [
+        _kept(plans, shape_of(tensor), "model input")
+        for tensor in tf.nest.flatten(network.inputs)
+    ]
+    for features in _follow(plans, network, inputs, ()):
+        if features is not None:
+            plans.keep(features.channels, "model output")
+    return plans
+
+
+def network_of(model: Any) -> Any:
+    """What has the nodes of a functional or sequential model, once built."""
+    return getattr(model, "_functional", None) or model
+
+
+def nodes_of(network: Any) -> Iterator[Any]:
+    """The calls of layers in a network, inputs first; none if not known."""
+    by_depth = getattr(network, "_nodes_by_depth", {})
+    for depth in sorted(by_depth, reverse=True):
+        yield from by_depth[depth]
+
+
+def layer_of(node: Any) -> Any:
+    """The layer, or the operation, that a node calls."""
+    return getattr(node, "operation", None) or node.layer
+
+
+def shape_of(tensor: Any) -> Shape:
+    """The shape of a symbolic tensor with the batch dimension."""
+    return tuple(tensor.shape)
+
+
+def _follow(
+    plans: Plans, network: Any, inputs: list[Known], path: tuple[str, ...]
+) -> list[Known]:
+    """What is known of the outputs of a network, given its inputs."""
+    tensors = tf.nest.flatten(network.inputs)
+    known: dict[int, Known] = {
+        id(tensor): features
+        for tensor, features in zip(tensors, inputs, strict=True)
+    }
+    for node in nodes_of(network):
+        outputs = tf.nest.flatten(node.output_tensors)
+        if node.is_input:
+            if path:  # Within the model: its shape is no longer a user's.
+                _apply(plans, node, [known[id(outputs[0])]], path)
+            continue
+        arguments = [known[id(tensor)] for tensor in _inputs_of(node)]
+        results = _apply(plans, node, arguments, path)
+        known.update(
+            (id(tensor), features)
+            for tensor, features in zip(outputs, results, strict=True)
+        )
+    return [known[id(one)] for one in tf.nest.flatten(network.outputs)]
+
+
+def _apply(
+    plans: Plans, node: Any, inputs: list[Known], path: tuple[str, ...]
+) -> list[Known]:
+    """What is known of the outputs of one call."""
+    layer = layer_of(node)
+    path = (*path, layer.name)
+    outputs = tf.nest.flatten(node.output_tensors)
+    tensors = outputs if node.is_input else _inputs_of(node)
+    call = Call(
+        layer,
+        "/".join(path),
+        tuple(inputs),
+        tuple(map(shape_of, tensors)),
+        tuple(map(shape_of, outputs)),
+        _others_of(node, tensors),
+    )
+    try:
+        _check(plans, node, call)
+        if is_container(layer):
+            return _follow(plans, network_of(layer), inputs, path)
+        rule = find_rule(layer)
+        if rule is None:
+            raise Barrier("its channels are not known")
+        return [rule(plans, call)]
+    except Barrier as barrier:
+        plans.stop(call, str(barrier))
+        reason = f"made by {call.path} ({type(layer).__name__}): {barrier}"
+        return [_kept(plans, shape, reason) for shape in call.output_shapes]
+
+
+def _check(plans: Plans, node: Any, call: Call) -> None:
+    """Raises a Barrier for calls that do more than apply a layer."""
+    if id(call.layer) in plans.barriers:
+        raise Barrier(plans.barriers[id(call.layer)])
+    options = [
+        one for one in call.others if one is not None and one is not False
+    ]
+    if options and not is_operation(call.layer):
+        raise Barrier(f"called with {options}")
+    if is_container(call.layer):
+        network = network_of(call.layer)
+        if not hasattr(network, "_nodes_by_depth"):
+            raise Barrier("its layers are not known")
+        # Keras matches them by name, and may leave some out.
+        named = any(isinstance(one, dict) for one in _arguments_of(node)[0])
+        if named or len(tf.nest.flatten(network.inputs)) != len(call.inputs):
+            raise Barrier("called on inputs by name")
+
+
+def _inputs_of(node: Any) -> list[Any]:
+    """The symbolic tensors that a node is called on."""
+    keras2 = getattr(node, "keras_inputs", None)
+    return list(node.input_tensors) if keras2 is None else list(keras2)
+
+
+def _others_of(node: Any, tensors: list[Any]) -> tuple[Any, ...]:
+    """The arguments of a call that are no symbolic tensors."""
+    if node.is_input:
+        return ()
+    symbolic = {id(tensor) for tensor in tensors}
+    return tuple(
+        value
+        for value in tf.nest.flatten(_arguments_of(node))
+        if id(value) not in symbolic
+    )
+
+
+def _arguments_of(node: Any) -> tuple[Any, Any]:
+    """Positional and keyword arguments of a call."""
+    arguments = getattr(node, "arguments", None)
+    if arguments is None:
+        return node.call_args, node.call_kwargs
+    return arguments.args, arguments.kwargs
+
+
+def _kept(plans: Plans, shape: Shape, reason: str) -> Known:
+    """Channels that are kept, those of a tensor's last axis."""
+    if len(shape) < 2 or shape[-1] is None:
+        return None
+    channels = plans.graph.add(shape[-1])
+    plans.keep(channels, reason)
+    return Features(channels, no_constants(len(channels)))

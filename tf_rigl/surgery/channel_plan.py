@@ -1,0 +1,226 @@
+"""What is to be done with each layer of a model that shrinks."""
+
+import dataclasses
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.core.channel_graph import ChannelGraph
+from tf_rigl.core.channel_graph import Channels
+from tf_rigl.masking import tree
+from tf_rigl.surgery.features import Barrier
+from tf_rigl.surgery.features import Call
+
+# Channels along axes of a weight; the other axes stay as they are.
+Axes = Mapping[int, Channels]
+# How many of some channels are left.
+Count = Callable[[Channels], int]
+
+
+@dataclasses.dataclass
+class Reading:
+    """How a layer computes its outputs from its inputs.
+
+    Attributes:
+        inputs: the channels that it reads.
+        outputs: the channels that it writes.
+        connected: bool [inputs, outputs].
+        sums: float [inputs, outputs]: what a constant input of 1 adds to
+            each output before the activation; None where only zeros are
+            known to add a constant.
+        why: why constants other than zero stay, where they do.
+        seen: the constants of the inputs, one array a call.
+        absorbable: those that the layer can take up into its bias.
+    """
+
+    inputs: Channels
+    outputs: Channels
+    connected: np.ndarray
+    sums: np.ndarray | None
+    why: str
+    seen: list[np.ndarray] = dataclasses.field(default_factory=list)
+    absorbable: list[np.ndarray] = dataclasses.field(default_factory=list)
+
+    def absorbed(self) -> np.ndarray:
+        """The constants that are the same in all calls, NaN for the rest."""
+        return _common(self.absorbable)
+
+    def refused(self) -> Channels:
+        """Constant channels that the layer cannot do without."""
+        constant = ~np.isnan(_common(self.seen)) & np.isnan(self.absorbed())
+        return self.inputs[constant & self.connected.any(axis=1)]
+
+
+def _common(calls: list[np.ndarray]) -> np.ndarray:
+    same = np.all([one == calls[0] for one in calls], axis=0)
+    return np.where(same, calls[0], np.nan)
+
+
+@dataclasses.dataclass
+class Plan:
+    """How one layer shrinks with the channels around it.
+
+    Attributes:
+        layer: the layer.
+        path: of the layer in the model.
+        inputs: the features of its input.
+        outputs: the features of its output.
+        makes_units: whether the outputs are channels of its own.
+        axes: the channels along the axes of each of its weights, by name.
+        resize: writes sizes into the layer's configuration.
+        reading: how it computes its outputs, for layers with units.
+    """
+
+    layer: Any
+    path: str
+    inputs: Channels
+    outputs: Channels
+    makes_units: bool
+    axes: Mapping[str, Axes]
+    resize: Callable[[dict[str, Any], Count], None]
+    reading: Reading | None = None
+
+
+class Plans:
+    """The plans of all layers and the graph of their channels."""
+
+    def __init__(self, flavor: Flavor) -> None:
+        self.flavor = flavor
+        self.graph = ChannelGraph()
+        self.of: dict[int, Plan] = {}  # by the layer's id
+        self.reasons: list[tuple[Channels, str]] = []  # why they are kept
+        self.barriers: dict[int, str] = {}  # by the layer's id
+
+    def weights(self, layer: Any) -> dict[str, Any]:
+        """The variables of a layer and the layers in it, by their names.
+
+        Raises:
+            Barrier: where two have the same name.
+        """
+        named: dict[str, Any] = {}
+        for variable in weights_below(self.flavor, layer):
+            name = last_name(variable)
+            if name in named:
+                raise Barrier(f"two weights are named {name!r}")
+            named[name] = variable
+        return named
+
+    def values(self, layer: Any) -> dict[str, np.ndarray]:
+        """The values of `weights`, those of half precision in float32."""
+        values = {
+            name: self.flavor.raw(variable).numpy()
+            for name, variable in self.weights(layer).items()
+        }
+        return {
+            name: value.astype(np.float32)
+            if value.dtype.itemsize < 4
+            else value
+            for name, value in values.items()
+        }
+
+    def value(self, layer: Any, name: str) -> np.ndarray:
+        """The value of one of `weights`, as in `values`.
+
+        Raises:
+            Barrier: where the layer has none of this name.
+        """
+        values = self.values(layer)
+        if name not in values:
+            raise Barrier(f"weights of no known meaning: {sorted(values)}")
+        return values[name]
+
+    def add(self, plan: Plan) -> Plan:
+        """Takes a plan, or ties a further call of its layer to the first.
+
+        Returns:
+            The plan of the layer's first call.
+
+        Raises:
+            Barrier: where the layer has weights that the plan does not name.
+        """
+        first = self.of.get(id(plan.layer))
+        if first is not None:
+            self.graph.tie(plan.inputs, first.inputs)
+            return first
+        unknown = set(self.weights(plan.layer)) ^ set(plan.axes)
+        if unknown:
+            raise Barrier(f"weights of no known meaning: {sorted(unknown)}")
+        self.of[id(plan.layer)] = plan
+        if plan.makes_units:
+            self.graph.keep_one_of(plan.outputs)
+        return plan
+
+    def keep(self, channels: Channels, reason: str) -> None:
+        """Keeps channels, for a reason that the report gives."""
+        self.graph.keep(channels)
+        self.reasons.append((channels, reason))
+
+    def stop(self, call: Call, reason: str) -> None:
+        """Keeps all channels that a call reads, and those of the layer."""
+        kind = type(call.layer).__name__
+        text = f"read by {call.path} ({kind}): {reason}"
+        for features in call.inputs:
+            if features is not None:
+                self.keep(features.channels, text)
+        self.barriers[id(call.layer)] = reason
+        for layer in layers_below(self.flavor, call.layer):
+            plan = self.of.get(id(layer))
+            if plan is not None:
+                self.keep(plan.inputs, text)
+                self.keep(plan.outputs, text)
+
+    def needed(self) -> np.ndarray:
+        """Which channels are needed: bool [channels]."""
+        for plan in self.of.values():
+            reading = plan.reading
+            if reading is None:
+                continue
+            stays = np.isnan(reading.absorbed())[:, None]
+            self.graph.read(
+                reading.inputs, reading.outputs, reading.connected & stays
+            )
+            why = f"constant, but {plan.path} {reading.why}"
+            self.reasons.append((reading.refused(), why))
+        return self.graph.needed()
+
+    def why_kept(self, layer: Any, needed: np.ndarray) -> tuple[str, ...]:
+        """Why a layer has the units that it has, each reason once."""
+        plan = self.of.get(id(layer))
+        if plan is None:
+            reason = self.barriers.get(id(layer))
+            return () if reason is None else (reason,)
+        if not plan.makes_units:
+            return ()
+        roots = self.graph.roots()
+        own = set(roots[plan.outputs[needed[plan.outputs]]])
+        return tuple(
+            dict.fromkeys(
+                reason
+                for channels, reason in self.reasons
+                if not own.isdisjoint(roots[channels])
+            )
+        )
+
+
+def layers_below(flavor: Flavor, layer: Any) -> list[Any]:
+    """A layer and the layers in it; none for an operation of Keras 3."""
+    if not hasattr(layer, "weights"):
+        return []
+    return [node.layer for node in tree.walk(flavor, layer)]
+
+
+def weights_below(flavor: Flavor, layer: Any) -> list[Any]:
+    """The variables of a layer and the layers in it, masks left out."""
+    return [
+        variable
+        for below in layers_below(flavor, layer)
+        for variable in flavor.own_weights(below)
+    ]
+
+
+def last_name(variable: Any) -> str:
+    """The name that the layer gave a weight."""
+    return variable.name.rpartition("/")[2].partition(":")[0]

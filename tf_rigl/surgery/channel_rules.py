@@ -1,0 +1,108 @@
+"""What each class of layer does to channels, by name."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tf_rigl.backend.flavor import PACKAGES
+from tf_rigl.backend.flavor import plain_class
+from tf_rigl.surgery import merges
+from tf_rigl.surgery import per_channel
+from tf_rigl.surgery import positions
+from tf_rigl.surgery import units
+from tf_rigl.surgery.channel_plan import Plans
+from tf_rigl.surgery.features import Call
+from tf_rigl.surgery.features import Features
+from tf_rigl.surgery.recurrent import recurrent
+
+Rule = Callable[[Plans, Call], Features]
+
+# Layer classes of either Keras. A subclass is another class, since it may
+# compute something else.
+RULES: dict[str, Rule] = {
+    "Dense": units.dense,
+    "EinsumDense": units.einsum_dense,
+    "Embedding": units.embedding,
+    **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D"), units.convolution),
+    **dict.fromkeys(
+        ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"),
+        units.transposed_convolution,
+    ),
+    **dict.fromkeys(
+        ("SeparableConv1D", "SeparableConv2D"), units.separable_convolution
+    ),
+    **dict.fromkeys(
+        ("DepthwiseConv1D", "DepthwiseConv2D"),
+        per_channel.depthwise_convolution,
+    ),
+    **dict.fromkeys(("SimpleRNN", "GRU", "LSTM"), recurrent),
+    "BatchNormalization": per_channel.batch_normalization,
+    "PReLU": per_channel.prelu,
+    "Activation": per_channel.activation,
+    **dict.fromkeys(
+        ("ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"), per_channel.elementwise
+    ),
+    **dict.fromkeys(
+        (
+            "Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D "
+            "AlphaDropout GaussianDropout GaussianNoise ActivityRegularization"
+        ).split(),
+        per_channel.identity,
+    ),
+    **dict.fromkeys(
+        (
+            "MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D "
+            "AveragePooling2D AveragePooling3D GlobalMaxPooling1D "
+            "GlobalMaxPooling2D GlobalMaxPooling3D GlobalAveragePooling1D "
+            "GlobalAveragePooling2D GlobalAveragePooling3D Cropping1D "
+            "Cropping2D Cropping3D"
+        ).split(),
+        positions.pooling,
+    ),
+    **dict.fromkeys(
+        ("UpSampling1D", "UpSampling2D", "UpSampling3D"), positions.up_sampling
+    ),
+    **dict.fromkeys(
+        ("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D"),
+        positions.zero_padding,
+    ),
+    "Flatten": positions.flatten,
+    "Reshape": positions.reshape,
+    "Permute": positions.permute,
+    "RepeatVector": positions.repeat_vector,
+    "InputLayer": positions.input_layer,
+    "Concatenate": merges.concatenate,
+    **dict.fromkeys(
+        "Add Subtract Multiply Average Maximum Minimum".split(),
+        merges.elementwise_merge,
+    ),
+}
+
+
+# Operations of Keras 3, by class, and of Keras 2, by symbol.
+OPERATIONS: dict[str, Rule] = {
+    **dict.fromkeys(("Add", "__operators__.add", "math.add"), merges.addition),
+    **dict.fromkeys(
+        (
+            "Subtract Multiply Divide TrueDivide Maximum Minimum "
+            "__operators__.sub __operators__.mul __operators__.truediv "
+            "math.subtract math.multiply math.truediv math.divide "
+            "math.maximum math.minimum"
+        ).split(),
+        merges.operation,
+    ),
+}
+
+
+def is_operation(layer: Any) -> bool:
+    """Whether this is an operation and no layer, in either Keras."""
+    return not hasattr(layer, "weights") or hasattr(layer, "symbol")
+
+
+def find_rule(layer: Any) -> Rule | None:
+    """The rule of a layer or operation, None where there is none."""
+    cls = plain_class(layer)
+    if cls.__module__.partition(".")[0] not in PACKAGES:
+        return None
+    if is_operation(layer):
+        return OPERATIONS.get(getattr(layer, "symbol", cls.__name__))
+    return RULES.get(cls.__name__)

@@ -1,0 +1,37 @@
+"""What a model consists of that its Keras does not know by name."""
+
+import types
+from typing import Any
+
+from tf_rigl.backend.flavor import PACKAGES
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.flavor import plain_class
+from tf_rigl.masking import tree
+
+
+def custom_objects(flavor: Flavor, model: Any) -> dict[str, Any]:
+    """Classes and functions of a model that need not be registered.
+
+    Args:
+        flavor: the model's Keras.
+        model: a model.
+
+    Returns:
+        The classes of its layers, and the functions and the classes of
+        objects in their attributes, such as activations and regularizers, by
+        name.
+    """
+    found: dict[str, Any] = {}
+    for node in tree.walk(flavor, model):
+        values: list[Any] = [plain_class(node.layer)]
+        for value in vars(node.layer).values():
+            if isinstance(value, types.FunctionType):
+                values.append(value)
+            elif hasattr(value, "get_config"):
+                values.append(plain_class(value))
+        found.update(
+            (value.__name__, value)
+            for value in values
+            if value.__module__.partition(".")[0] not in PACKAGES
+        )
+    return found

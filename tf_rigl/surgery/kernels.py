@@ -1,0 +1,116 @@
+"""How layers with units or filters of their own see their inputs."""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tf_rigl.core.channel_graph import Channels
+from tf_rigl.surgery.activations import is_elementwise
+from tf_rigl.surgery.channel_plan import Axes
+from tf_rigl.surgery.channel_plan import Plan
+from tf_rigl.surgery.channel_plan import Plans
+from tf_rigl.surgery.channel_plan import Reading
+from tf_rigl.surgery.features import Barrier
+from tf_rigl.surgery.features import Call
+from tf_rigl.surgery.features import Features
+from tf_rigl.surgery.features import evaluate
+from tf_rigl.surgery.features import no_constants
+from tf_rigl.surgery.features import positions
+
+# The axes of a layer's weights, given its inputs and outputs.
+GetAxes = Callable[[Channels, Channels], Mapping[str, Axes]]
+Resize = Callable[[dict[str, Any], int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Kernel:
+    """A layer with units, as a matrix.
+
+    Attributes:
+        connected: bool [inputs, units].
+        sums: float [inputs, units]: the kernel summed over its positions.
+        shape: of the smallest input that gives an output, features aside.
+        why: why constants other than 0 cannot be taken up, "" if they can.
+        axes: of each weight.
+        resize: writes the number of units into the configuration.
+    """
+
+    connected: np.ndarray
+    sums: np.ndarray
+    shape: tuple[int, ...]
+    why: str
+    axes: GetAxes
+    resize: Resize
+
+
+def apply(plans: Plans, call: Call, kernel: Kernel) -> Features:
+    """What is known of the outputs; notes how they depend on the inputs."""
+    features = call.only_input()
+    plan = plans.of.get(id(call.layer)) or _new_plan(plans, call, kernel)
+    plans.graph.tie(features.channels, plan.inputs)
+    usable = features.constants
+    if kernel.why:
+        usable = np.where(usable == 0, usable, np.nan)
+    if plan.reading is not None:
+        plan.reading.seen.append(features.constants)
+        plan.reading.absorbable.append(usable)
+    activation = getattr(call.layer, "activation", None)
+    if not is_elementwise(plans.flavor, activation):
+        name = getattr(activation, "__name__", activation)
+        plans.keep(plan.outputs, f"activation {name} of {call.path}")
+        return Features(plan.outputs, no_constants(len(plan.outputs)))
+    varies = kernel.connected[np.isnan(usable)].any(axis=0)
+    values = evaluate(call.layer, [usable], kernel.shape)
+    return Features(plan.outputs, np.where(varies, np.nan, values))
+
+
+def _new_plan(plans: Plans, call: Call, kernel: Kernel) -> Plan:
+    inputs = call.only_input().channels
+    outputs = plans.graph.add(kernel.connected.shape[1])
+    reading = Reading(
+        inputs, outputs, kernel.connected, kernel.sums, kernel.why
+    )
+    return plans.add(
+        Plan(
+            call.layer,
+            call.path,
+            inputs,
+            outputs,
+            True,
+            kernel.axes(inputs, outputs),
+            lambda config, left: kernel.resize(config, left(outputs)),
+            reading,
+        )
+    )
+
+
+def check_channels_last(call: Call) -> None:
+    """Raises a Barrier unless the last axis holds the channels."""
+    if getattr(call.layer, "data_format", "channels_last") != "channels_last":
+        raise Barrier(f"data_format={call.layer.data_format!r}")
+
+
+def padding_of(call: Call) -> tuple[tuple[int, ...], str]:
+    """What a convolution does to constant channels.
+
+    Returns:
+        The smallest input that gives an output, features aside, and why a
+        constant channel does not add a constant; "" where it does.
+    """
+    layer = call.layer
+    rank = len(call.input_shapes[0]) - 2
+    kernel, dilation = (
+        (value,) * rank if isinstance(value, int) else tuple(value)
+        for value in (layer.kernel_size, layer.dilation_rate)
+    )
+    extent = tuple(
+        (k - 1) * d + 1 for k, d in itertools.zip_longest(kernel, dilation)
+    )
+    if layer.padding == "valid" or math.prod(extent) == 1:
+        return extent, ""
+    return positions(call), "pads with zeros"

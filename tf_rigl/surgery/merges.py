@@ -1,0 +1,72 @@
+"""Rules of layers that put several tensors together."""
+
+import numpy as np
+
+from tf_rigl.surgery.channel_plan import Plans
+from tf_rigl.surgery.features import Barrier
+from tf_rigl.surgery.features import Call
+from tf_rigl.surgery.features import Features
+from tf_rigl.surgery.features import evaluate
+from tf_rigl.surgery.features import no_constants
+from tf_rigl.surgery.features import positions
+
+
+def elementwise_merge(plans: Plans, call: Call) -> Features:
+    """Add, Multiply and the like: the channels of all inputs are tied."""
+    inputs = _tied(plans, call)
+    constants = [features.constants for features in inputs]
+    varies = np.isnan(np.stack(constants)).any(axis=0)
+    if varies.all():
+        return Features(inputs[0].channels, no_constants(len(varies)))
+    values = evaluate(call.layer, constants, positions(call))
+    return Features(inputs[0].channels, np.where(varies, np.nan, values))
+
+
+def operation(plans: Plans, call: Call) -> Features:
+    """Arithmetic of two tensors, or of one and a number, without a layer."""
+    if any(
+        not isinstance(other, (int, float, str, type(None)))
+        for other in call.others
+    ):
+        raise Barrier(f"its arguments are {call.others}")
+    inputs = call.all_inputs()
+    if len(inputs) > 1:
+        _tied(plans, call)
+    return Features(inputs[0].channels, no_constants(len(inputs[0].channels)))
+
+
+def addition(plans: Plans, call: Call) -> Features:
+    """`first + second`: a sum of constants is constant."""
+    result = operation(plans, call)
+    if len(call.inputs) == 1:
+        return result
+    constants = [features.constants for features in call.all_inputs()]
+    return Features(result.channels, np.sum(constants, axis=0))
+
+
+def concatenate(plans: Plans, call: Call) -> Features:
+    """Concatenate: the features of all inputs, or their positions."""
+    inputs = call.all_inputs()
+    rank = len(call.output_shapes[0])
+    if call.layer.axis not in (-1, rank - 1):
+        _tied(plans, call)
+        constants = [features.constants for features in inputs]
+        same = np.all([one == constants[0] for one in constants], axis=0)
+        return Features(
+            inputs[0].channels, np.where(same, constants[0], np.nan)
+        )
+    return Features(
+        np.concatenate([features.channels for features in inputs]),
+        np.concatenate([features.constants for features in inputs]),
+    )
+
+
+def _tied(plans: Plans, call: Call) -> list[Features]:
+    """The inputs, which must have the same rank and number of features."""
+    inputs = call.all_inputs()
+    shapes = {(len(shape), shape[-1]) for shape in call.input_shapes}
+    if len(inputs) < 2 or len(shapes) != 1:
+        raise Barrier(f"inputs of the shapes {call.input_shapes}")
+    for features in inputs[1:]:
+        plans.graph.tie(features.channels, inputs[0].channels)
+    return inputs

@@ -1,0 +1,205 @@
+"""Makes the smaller model: its configuration and its weights."""
+
+import contextlib
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.flavor import is_container
+from tf_rigl.backend.flavor import of_class
+from tf_rigl.backend.flavor import plain_class
+from tf_rigl.core.channel_graph import Channels
+from tf_rigl.masking import tree
+from tf_rigl.surgery.analysis import layer_of
+from tf_rigl.surgery.analysis import network_of
+from tf_rigl.surgery.analysis import nodes_of
+from tf_rigl.surgery.channel_plan import Plan
+from tf_rigl.surgery.channel_plan import Plans
+from tf_rigl.surgery.channel_plan import last_name
+from tf_rigl.surgery.channel_plan import weights_below
+from tf_rigl.surgery.custom_objects import custom_objects
+
+
+def rebuild(model: Any, plans: Plans, needed: np.ndarray) -> Any:
+    """A new model with the needed channels.
+
+    Args:
+        model: a functional or sequential model; it is not changed.
+        plans: of its layers.
+        needed: bool [channels].
+
+    Returns:
+        A model of the same class, without masks, not compiled.
+    """
+    flavor = plans.flavor
+    saving = flavor.keras.saving
+    additions = {
+        id(plan.layer): addition
+        for plan in plans.of.values()
+        if (addition := _addition(plan, needed)) is not None
+    }
+    with _without_masks(flavor, model):
+        serialized = {
+            **saving.serialize_keras_object(model),
+            "config": model.get_config(),
+        }
+        for name in ("build_config", "compile_config"):
+            serialized.pop(name, None)
+        _resize(model, serialized["config"], plans, needed, additions)
+        smaller = saving.deserialize_keras_object(
+            serialized,
+            custom_objects=custom_objects(flavor, model),
+            # Nothing here comes from a file.
+            safe_mode=False,
+        )
+    if not smaller.built:
+        smaller.build(model.input_shape)
+    _fill(flavor, model, smaller, plans, needed, additions)
+    return smaller
+
+
+@contextlib.contextmanager
+def _without_masks(flavor: Flavor, model: Any) -> Iterator[None]:
+    """All layers as instances of their plain classes, for a while."""
+    with contextlib.ExitStack() as stack:
+        for node in list(tree.walk(flavor, model)):
+            plain = plain_class(node.layer)
+            stack.enter_context(of_class(node.layer, plain))
+        yield
+
+
+def _addition(plan: Plan, needed: np.ndarray) -> np.ndarray | None:
+    """What the constants that are cut add to the bias of a layer.
+
+    Returns:
+        float64 [units left]; None where it is nothing.
+    """
+    reading = plan.reading
+    if reading is None or reading.sums is None:
+        return None
+    absorbed = np.where(needed[reading.inputs], np.nan, reading.absorbed())
+    constants = np.nan_to_num(absorbed, nan=0.0)
+    rows = np.flatnonzero(constants)
+    # Of the few rows only: the kernel may be large.
+    sums = reading.sums[rows][:, needed[reading.outputs]].astype(np.float64)
+    added = constants[rows] @ sums
+    return added if added.any() else None
+
+
+def _resize(
+    model: Any,
+    config: dict[str, Any],
+    plans: Plans,
+    needed: np.ndarray,
+    additions: dict[int, np.ndarray],
+    within: bool = False,
+) -> None:
+    """Writes the sizes that are left into a model's configuration."""
+
+    def left(channels: Channels) -> int:
+        return int(np.count_nonzero(needed[channels]))
+
+    if within:
+        config.pop("build_input_shape", None)
+    for entry, layer in _entries(model, config["layers"]):
+        inside = entry["config"]
+        if "name" not in inside and _takes_name(layer):
+            inside["name"] = layer.name
+        # They say what weights to make, for the sizes before.
+        entry.pop("build_config", None)
+        entry.pop("compile_config", None)
+        if is_container(layer):
+            _resize(layer, inside, plans, needed, additions, within=True)
+            continue
+        plan = plans.of.get(id(layer))
+        if plan is not None:
+            plan.resize(inside, left)
+            if id(layer) in additions and "use_bias" in inside:
+                inside["use_bias"] = True
+        if within and type(layer).__name__ != "InputLayer":
+            inside.pop("batch_input_shape", None)
+
+
+def _entries(
+    model: Any, entries: list[dict[str, Any]]
+) -> Iterator[tuple[dict[str, Any], Any]]:
+    """The configuration of each layer of a model with the layer."""
+    called = map(layer_of, nodes_of(network_of(model)))
+    layers = {layer.name: layer for layer in (*model.layers, *called)}
+    hidden = len(entries) - len(model.layers)  # A sequential model's input.
+    for position, entry in enumerate(entries):
+        config = entry["config"]
+        name = entry.get("name") or config.get("name")
+        if name is None:
+            # The configuration of a class that says nothing of it is its
+            # arguments.
+            name = model.layers[position - hidden].name
+        yield entry, layers[name]
+
+
+def _takes_name(layer: Any) -> bool:
+    """Whether a layer's class can be made with a name."""
+    parameters = inspect.signature(type(layer).__init__).parameters
+    return "name" in parameters or any(
+        one.kind is one.VAR_KEYWORD for one in parameters.values()
+    )
+
+
+def _fill(
+    flavor: Flavor,
+    model: Any,
+    smaller: Any,
+    plans: Plans,
+    needed: np.ndarray,
+    additions: dict[int, np.ndarray],
+) -> None:
+    """Gives the smaller model what is left of the weights."""
+    for _, old, new in pairs(model, smaller):
+        before = weights_below(flavor, old)
+        after = weights_below(flavor, new)
+        plan = plans.of.get(id(old))
+        if plan is None:
+            values = [flavor.raw(variable).numpy() for variable in before]
+        else:
+            named = {
+                last_name(variable): flavor.raw(variable).numpy()
+                for variable in before
+            }
+            left = _left(plan, named, needed, additions.get(id(old)))
+            values = [left[last_name(variable)] for variable in after]
+        for variable, value in zip(after, values, strict=True):
+            raw = flavor.raw(variable)
+            raw.assign(value.astype(raw.dtype.as_numpy_dtype))
+
+
+def _left(
+    plan: Plan,
+    values: dict[str, np.ndarray],
+    needed: np.ndarray,
+    added: np.ndarray | None,
+) -> dict[str, np.ndarray]:
+    """What is left of a layer's weights, by name."""
+    left = {}
+    for name, value in values.items():
+        for axis, channels in plan.axes[name].items():
+            value = np.compress(needed[channels], value, axis)
+        left[name] = value
+    if added is not None:
+        bias = left.get("bias", np.zeros(added.shape))
+        left["bias"] = bias.astype(np.float64) + added
+    return left
+
+
+def pairs(
+    model: Any, smaller: Any, path: tuple[str, ...] = ()
+) -> Iterator[tuple[str, Any, Any]]:
+    """Path, layer and new layer, for all that are not models within."""
+    for old, new in zip(model.layers, smaller.layers, strict=True):
+        inside = (*path, old.name)
+        if is_container(old):
+            yield from pairs(old, new, inside)
+        else:
+            yield "/".join(inside), old, new

@@ -1,0 +1,149 @@
+"""A smaller dense model in place of one with dead units."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.flavor import is_container
+from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.backend.flavor import plain_class
+from tf_rigl.masking.deferred import is_deferred
+from tf_rigl.surgery.analysis import analyse
+from tf_rigl.surgery.analysis import network_of
+from tf_rigl.surgery.channel_plan import Plans
+from tf_rigl.surgery.channel_plan import weights_below
+from tf_rigl.surgery.rebuild import pairs
+from tf_rigl.surgery.rebuild import rebuild
+from tf_rigl.surgery.report import LayerShrinkage
+from tf_rigl.surgery.report import ShrinkReport
+
+
+class Shrunk(NamedTuple):
+    """A smaller model."""
+
+    model: Any  # the new model
+    report: ShrinkReport  # what was cut and what was kept
+
+
+def shrink(model: Any, compiled: bool = False) -> Shrunk:
+    """Cuts units and channels that no connection reaches or that reach none.
+
+    A unit that reaches no output is cut. So is one that no input reaches: it
+    is constant, and what it adds to the next layer goes into the bias there,
+    which is made where there is none. The outputs at inference are the same
+    up to rounding. Training goes on differently, as batch statistics of a
+    constant are not those of inference and dropout draws other numbers.
+
+    The result is a new model, since weights of other shapes need other
+    variables; `strip` takes the masks off in place and keeps all shapes.
+
+    Channels are followed through the layers of Keras that keep them apart:
+    dense, convolutional, separable, transposed, depthwise, embedding and
+    recurrent layers, batch normalization, elementwise activations, dropout,
+    pooling, cropping, padding, up-sampling, flattening, concatenations, sums
+    and other elementwise merges, arithmetic of two tensors, shared layers and
+    models within the model. What a sum or a depthwise convolution ties is cut
+    together. Where a convolution pads with zeros, a constant other than 0 is
+    none at the borders and stays.
+
+    Everything else is left as it is, with all that it reads: layers that mix
+    features, such as LayerNormalization, attention and softmax; Bidirectional
+    and other wrappers; custom layers; grouped convolutions; channels first.
+    The report says so. Of recurrent layers, units that reach nothing are cut;
+    those that nothing reaches stay, since they change from step to step.
+
+    Args:
+        model: a functional or sequential model of either Keras, built, with
+            masks or without. It is not changed. Values count, not masks: a
+            connection that has just grown and is still 0 is none.
+        compiled: whether to compile the new model as the given one is, with a
+            new optimizer. Losses and metrics of your own must be registered
+            with Keras.
+
+    Returns:
+        The new model, of the same class, with the same names, inputs and
+        outputs and without masks, and a `ShrinkReport`.
+
+    Raises:
+        TypeError: where `model` is a model of neither Keras.
+        ValueError: where it is subclassed or not built, or is not compiled
+            and `compiled` is true.
+
+    Example:
+        >>> small, report = tf_rigl.shrink(model)
+        >>> print(report)
+        >>> small.save("small.keras")
+    """
+    flavor = model_flavor(model)
+    _check_supported(model)
+    compilation = model.get_compile_config() if compiled else None
+    if compiled and not compilation:
+        raise ValueError(
+            "A model that is not compiled cannot be compiled alike. "
+            f"Received: model={model.name!r}, compiled=True. Leave `compiled` "
+            "out."
+        )
+    plans = analyse(flavor, model)
+    # Those of the calls that computed constants.
+    model._clear_losses()
+    needed = plans.needed()
+    smaller = rebuild(model, plans, needed)
+    if compilation:
+        smaller.compile_from_config(compilation)
+    rows = tuple(_rows(flavor, model, smaller, plans, needed))
+    return Shrunk(smaller, ShrinkReport(model.name, rows))
+
+
+def _check_supported(model: Any) -> None:
+    """Raises a ValueError unless the layers of a model can be followed."""
+    if is_deferred(model) or not model.built:
+        raise ValueError(
+            "The model must be built. Received: "
+            f"model={model.name!r}, which has no weights yet. Call it on a "
+            "batch first."
+        )
+    if not is_container(model):
+        raise ValueError(
+            "Only functional and sequential models can shrink: the code of "
+            "a subclassed model does not say which layer reads which. "
+            f"Received: model={model.name!r} of {plain_class(model)}. Make "
+            "the same network of its layers as a functional model, "
+            "`keras.Model(inputs, outputs)`, or shrink the functional models "
+            "that it consists of."
+        )
+    if not hasattr(network_of(model), "_nodes_by_depth"):
+        raise ValueError(
+            "A sequential model must know the shape of its input. "
+            f"Received: model={model.name!r}. Begin it with `keras.Input`."
+        )
+
+
+def _rows(
+    flavor: Flavor,
+    model: Any,
+    smaller: Any,
+    plans: Plans,
+    needed: np.ndarray,
+) -> Iterator[LayerShrinkage]:
+    for path, old, new in pairs(model, smaller):
+        weights, left = (
+            sum(math.prod(one.shape) for one in weights_below(flavor, layer))
+            for layer in (old, new)
+        )
+        if not weights:
+            continue
+        plan = plans.of.get(id(old))
+        outputs = plan.outputs if plan and plan.makes_units else None
+        yield LayerShrinkage(
+            path,
+            plain_class(old).__name__,
+            None if outputs is None else len(outputs),
+            None if outputs is None else int(needed[outputs].sum()),
+            weights,
+            left,
+            plans.why_kept(old, needed),
+        )

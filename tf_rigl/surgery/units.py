@@ -1,0 +1,199 @@
+"""Rules of layers that have units or filters of their own."""
+
+from typing import Any
+
+import numpy as np
+
+from tf_rigl.core.channel_graph import Channels
+from tf_rigl.masking.kernel_layouts import kernel_layout
+from tf_rigl.surgery.channel_plan import Axes
+from tf_rigl.surgery.channel_plan import Plan
+from tf_rigl.surgery.channel_plan import Plans
+from tf_rigl.surgery.features import Barrier
+from tf_rigl.surgery.features import Call
+from tf_rigl.surgery.features import Features
+from tf_rigl.surgery.features import positions
+from tf_rigl.surgery.kernels import GetAxes
+from tf_rigl.surgery.kernels import Kernel
+from tf_rigl.surgery.kernels import Resize
+from tf_rigl.surgery.kernels import apply
+from tf_rigl.surgery.kernels import check_channels_last
+from tf_rigl.surgery.kernels import padding_of
+
+
+def dense(plans: Plans, call: Call) -> Features:
+    """Dense: kernel [inputs, units]."""
+    kernel = plans.value(call.layer, "kernel")
+    return apply(
+        plans,
+        call,
+        Kernel(
+            kernel != 0,
+            kernel,
+            positions(call),
+            "",
+            _with_bias(call, lambda i, o: {"kernel": {0: i, 1: o}}),
+            _setting("units"),
+        ),
+    )
+
+
+def einsum_dense(plans: Plans, call: Call) -> Features:
+    """EinsumDense where it is a Dense: "...x,xy->...y" in any letters."""
+    layer = call.layer
+    operands, output = layer.equation.split("->")
+    inputs, kernel = operands.split(",")
+    is_dense = (
+        len(kernel) == 2
+        and kernel[0] != kernel[1]
+        and inputs[-1] == kernel[0]
+        and output == inputs[:-1] + kernel[1]
+        and layer.bias_axes in (None, kernel[1])
+    )
+    if not is_dense:
+        raise Barrier(f"equation {layer.equation!r}")
+    values = plans.value(layer, "kernel")
+
+    def resize(config: dict[str, Any], units: int) -> None:
+        shape = config["output_shape"]
+        single = isinstance(shape, int)
+        config["output_shape"] = units if single else (*shape[:-1], units)
+
+    names = plans.weights(layer)
+    why = "" if "bias" in names else "has no bias"
+
+    def axes(i: Channels, o: Channels) -> dict[str, Axes]:
+        bias: dict[str, Axes] = {"bias": {0: o}} if "bias" in names else {}
+        return {"kernel": {0: i, 1: o}, **bias}
+
+    return apply(
+        plans,
+        call,
+        Kernel(values != 0, values, positions(call), why, axes, resize),
+    )
+
+
+def convolution(plans: Plans, call: Call) -> Features:
+    """Conv1D, 2D and 3D: kernel [..., inputs, filters]."""
+    check_channels_last(call)
+    layer = call.layer
+    if layer.groups != 1:
+        raise Barrier(f"groups={layer.groups}")
+    kernel = plans.value(layer, "kernel")
+    rank = kernel.ndim
+    return apply(
+        plans,
+        call,
+        Kernel(
+            *_summed(layer, plans.weights(layer)["kernel"], kernel),
+            *padding_of(call),
+            _with_bias(
+                call, lambda i, o: {"kernel": {rank - 2: i, rank - 1: o}}
+            ),
+            _setting("filters"),
+        ),
+    )
+
+
+def transposed_convolution(plans: Plans, call: Call) -> Features:
+    """Conv1DTranspose, 2D and 3D: kernel [..., filters, inputs]."""
+    check_channels_last(call)
+    layer = call.layer
+    kernel = plans.value(layer, "kernel")
+    rank = kernel.ndim
+    return apply(
+        plans,
+        call,
+        Kernel(
+            *_summed(layer, plans.weights(layer)["kernel"], kernel),
+            positions(call),
+            "does not spread it evenly",
+            _with_bias(
+                call, lambda i, o: {"kernel": {rank - 1: i, rank - 2: o}}
+            ),
+            _setting("filters"),
+        ),
+    )
+
+
+def separable_convolution(plans: Plans, call: Call) -> Features:
+    """SeparableConv1D and 2D: one kernel a channel, then one a filter."""
+    check_channels_last(call)
+    values = plans.values(call.layer)
+    depthwise = values["depthwise_kernel"]  # [..., inputs, multiplier]
+    pointwise = values["pointwise_kernel"]  # [..., inputs · multiplier, out]
+    rank = depthwise.ndim
+    *_, inputs, multiplier = depthwise.shape
+    spatial = tuple(range(rank - 2))
+    matrix = pointwise.reshape(inputs, multiplier, -1)
+    sums = depthwise.sum(axis=spatial, dtype=np.float64)[:, :, None] * matrix
+    reads = (depthwise != 0).any(axis=spatial)[:, :, None] & (matrix != 0)
+
+    def axes(i: Channels, o: Channels) -> dict[str, Axes]:
+        repeated = np.repeat(i, multiplier)
+        return {
+            "depthwise_kernel": {rank - 2: i},
+            "pointwise_kernel": {rank - 2: repeated, rank - 1: o},
+        }
+
+    return apply(
+        plans,
+        call,
+        Kernel(
+            reads.any(axis=1),
+            sums.sum(axis=1),
+            *padding_of(call),
+            _with_bias(call, axes),
+            _setting("filters"),
+        ),
+    )
+
+
+def embedding(plans: Plans, call: Call) -> Features:
+    """Embedding: a column [tokens] for each feature."""
+    for features in call.inputs:
+        if features is not None:
+            plans.keep(features.channels, f"tokens of {call.path}")
+    columns = plans.value(call.layer, "embeddings")
+    first = plans.of.get(id(call.layer))
+    count = columns.shape[1]
+    outputs = plans.graph.add(count) if first is None else first.outputs
+    plans.add(
+        Plan(
+            call.layer,
+            call.path,
+            plans.graph.add(0),
+            outputs,
+            True,
+            {"embeddings": {1: outputs}},
+            lambda config, left: config.update(output_dim=left(outputs)),
+        )
+    )
+    same = (columns == columns[:1]).all(axis=0)
+    return Features(outputs, np.where(same, columns[0], np.nan))
+
+
+def _summed(
+    layer: Any, variable: Any, kernel: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Connections and sums of a kernel, both [inputs, units]."""
+    layout = kernel_layout(layer, variable)
+    view = layout.view(kernel).numpy()
+    return (view != 0).any(axis=0), view.sum(axis=0, dtype=np.float64)
+
+
+def _with_bias(call: Call, axes: GetAxes) -> GetAxes:
+    def both(inputs: Channels, outputs: Channels) -> dict[str, Axes]:
+        bias: dict[str, Axes] = (
+            {"bias": {0: outputs}} if call.layer.use_bias else {}
+        )
+        return {**axes(inputs, outputs), **bias}
+
+    return both
+
+
+def _setting(name: str) -> Resize:
+    def resize(config: dict[str, Any], units: int) -> None:
+        config[name] = units
+
+    return resize

@@ -1,0 +1,239 @@
+"""A model that TFMOT prunes becomes a sparse model of this library."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.algorithms.tfmot_pruning import TFMOTPruning
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.core import structures
+from tf_rigl.core.kernel_layout import KernelLayout
+from tf_rigl.core.structures import NByM
+from tf_rigl.core.structures import Structure
+from tf_rigl.core.structures import Unstructured
+from tf_rigl.masking import mask_history
+from tf_rigl.masking import tree
+from tf_rigl.masking.constraint import assign_masked
+from tf_rigl.masking.kernel_layouts import kernel_layout
+from tf_rigl.masking.masked_layer import carry_masks
+from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.tfmot import patterns
+from tf_rigl.tfmot.schedules import from_schedule
+from tf_rigl.tfmot.schedules import steps_taken
+from tf_rigl.tfmot.wrappers import unwrap
+from tf_rigl.tfmot.wrappers import wrappers
+
+
+def from_tfmot(model: Any, keep_pruning: bool = False) -> Any:
+    """Takes over a model that TFMOT's `prune_low_magnitude` has wrapped.
+
+    The wrappers go, and with them every trace of TFMOT: what is returned is a
+    sparse model as `sparsify` makes it, with the layers, names, variables and
+    masks that the model had. Its optimizer keeps its state, so training goes
+    on where it was, for example with `UpdateMasks(RigL())` at exactly the
+    number of connections that TFMOT's masks have.
+
+    Where TFMOT has not begun to prune a weight, it keeps all connections, as
+    after `sparsify(..., start="dense")`, and its target is what the final
+    sparsity of its schedule leaves. Blocks become a `Block` structure and m:n
+    sparsity an `NByM`. Layers that were not wrapped stay dense.
+
+    Args:
+        model: a model of tf_keras, Sequential, functional, nested or with
+            wrapped layers as attributes, built, pruned or being pruned. It is
+            used up: go on with what is returned.
+        keep_pruning: whether the target of each weight is what the final
+            sparsity of its schedule leaves, to be reached by
+            `UpdateMasks(pruning_from_tfmot(...))`, instead of the connections
+            that it has now. An update that TFMOT would make before the next
+            batch is made here.
+
+    Returns:
+        The sparse model, compiled as the other was. Sequential and functional
+        models are new objects around the same layers and variables.
+
+    Raises:
+        TypeError: where `model` is no model.
+        ValueError: for a model of Keras 3, one without wrappers or not built;
+            a wrapper that cannot be taken out, a mask without the structure
+            that its wrapper names, a weight that this library cannot mask.
+
+    Example:
+        >>> model = tf_rigl.from_tfmot(pruned)
+        >>> model.fit(data, callbacks=[tf_rigl.UpdateMasks(tf_rigl.RigL())])
+    """
+    flavor = model_flavor(model)
+    found = _check_wrappers(flavor, model)
+    taken = {
+        id(one.variable): one
+        for wrapper in found
+        for one in _taken(flavor, wrapper, keep_pruning)
+    }
+    strategy = model.distribute_strategy
+    with strategy.scope():
+        plain = unwrap(flavor, model)
+    _carry(flavor, plain, taken)
+    for record in masked_weights(plain):
+        one = taken[id(record.raw)]
+        mask = one.mask
+        if keep_pruning:
+            mask = _pruned_if_due(one, record.layout, mask)
+        record.mask.assign(mask)
+        assign_masked(record.raw, record.mask)
+    hosts = {id(record.host): record.host for record in masked_weights(plain)}
+    for host in hosts.values():
+        mask_history.begin(host, keep_start=True)
+    if plain is model:
+        for name in ("train_function", "test_function", "predict_function"):
+            setattr(model, name, None)
+    else:
+        _compile_alike(plain, model)
+    return plain
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Taken:
+    """A weight that TFMOT prunes."""
+
+    variable: tf.Variable
+    mask: np.ndarray  # bool, of its shape
+    structure: Structure
+    schedule: TFMOTPruning | None  # None: it cannot be followed
+    steps: int  # batches that it was trained on
+    wants_final: bool  # whether its target is that of the schedule
+
+
+def _check_wrappers(flavor: Flavor, model: Any) -> list[Any]:
+    found = wrappers(flavor, model) if flavor.name == "keras2" else []
+    if not found:
+        raise ValueError(
+            "The model must have layers that TFMOT's `prune_low_magnitude` "
+            f"has wrapped, which are of tf_keras. Received: "
+            f"model={model.name!r} of `{flavor.keras.__name__}` without any. "
+            "To sparsify it, call `tf_rigl.sparsify` or "
+            "`tf_rigl.sparsify_like_tfmot`."
+        )
+    unbuilt = [wrapper.name for wrapper in found if not wrapper.built]
+    if unbuilt:
+        raise ValueError(
+            "The model must be built, so that it has masks. Received: "
+            f"model={model.name!r} with layers {unbuilt} without weights. "
+            "Call it on a batch first."
+        )
+    return found
+
+
+def _taken(flavor: Flavor, wrapper: Any, keep_pruning: bool) -> list[_Taken]:
+    """The weights of a wrapper."""
+    if not wrapper.pruning_vars:
+        return []
+    structure = patterns.structure_of(wrapper)
+    masks = [mask.numpy() != 0 for _, mask, _ in wrapper.pruning_vars]
+    wants_final = [keep_pruning or bool(mask.all()) for mask in masks]
+    schedule = None
+    if any(wants_final) and not isinstance(structure, NByM):
+        schedule = from_schedule(wrapper.pruning_schedule, 0)
+    return [
+        _Taken(
+            flavor.raw(weight),
+            mask,
+            structure,
+            schedule,
+            steps_taken(wrapper),
+            final,
+        )
+        for (weight, _, _), mask, final in zip(
+            wrapper.pruning_vars, masks, wants_final, strict=True
+        )
+    ]
+
+
+def _carry(flavor: Flavor, model: Any, taken: Mapping[int, _Taken]) -> None:
+    """Makes the layers of a model carry masks for what was taken over."""
+    left = dict(taken)
+    for host in tree.hosts(flavor, model):
+        sites = {}
+        for site in tree.sites(flavor, host.layer):
+            one = left.pop(id(flavor.raw(site.variable)), None)
+            if one is not None:
+                sites[site.key] = (site, one)
+        if not sites:
+            continue
+        kinds = {one.structure for _, one in sites.values()}
+        if len(kinds) > 1:
+            raise ValueError(
+                "The weights of one layer must have one structure. Received: "
+                f"{sorted(map(str, kinds))} within {host.layer.name!r}."
+            )
+        carry_masks(
+            host.layer,
+            {key: _plan(site, one) for key, (site, one) in sites.items()},
+            0,
+            "/".join(host.key),
+            structures.serialize(kinds.pop()),
+            "dense",
+        )
+    if left:
+        raise ValueError(
+            "Each weight that TFMOT prunes must be one that may be sparse "
+            "here. Received: "
+            f"{sorted(one.variable.name for one in left.values())}, which may "
+            "not. Leave their layers out of `prune_low_magnitude`, or give "
+            "them a method `get_prunable_weights`."
+        )
+
+
+def _plan(site: tree.Site, one: _Taken) -> dict[str, Any]:
+    """What a host keeps of a weight: see `initial_masks.Weights`."""
+    layout = kernel_layout(site.owner, site.variable)
+    plan = {
+        "shape": list(one.mask.shape),
+        "nonzeros": _target(one, layout, site.path),
+    }
+    if isinstance(one.structure, Unstructured):
+        return plan
+    return {
+        **plan,
+        "permutation": list(layout.permutation),
+        "view": list(layout.shape),
+    }
+
+
+def _target(one: _Taken, layout: KernelLayout, path: str) -> int:
+    present = patterns.connections(one.structure, layout, one.mask, path)
+    if not one.wants_final:
+        return present
+    if one.schedule is None:
+        return min(present, one.structure.connections(layout.shape, 0))
+    units = one.structure.units(layout.shape)
+    final = one.schedule.final_connections(math.prod(layout.shape), units)
+    return min(present, final)
+
+
+def _pruned_if_due(
+    one: _Taken, layout: KernelLayout | None, mask: np.ndarray
+) -> Any:
+    """The mask after an update that is due before the next batch."""
+    time = one.steps + 1
+    if one.schedule is None or not one.schedule.is_due(time):
+        return mask
+    values = tf.convert_to_tensor(one.variable)
+    candidates = tf.constant(mask)
+    if layout is not None:
+        values, candidates = layout.view(values), layout.view(candidates)
+    units = one.structure.units(values.shape)
+    count = one.schedule.connections(mask.size, units, [time])[0]
+    pruned = one.structure.largest(values, count, candidates)
+    return pruned if layout is None else layout.unview(pruned)
+
+
+def _compile_alike(plain: Any, model: Any) -> None:
+    """Compiles with the same optimizer object, state and all."""
+    if model._is_compiled:
+        arguments = dict(model._compile_config.config)
+        plain.compile(**{**arguments, "optimizer": model.optimizer})

@@ -1,0 +1,116 @@
+"""TFMOT's pruning wrappers, and models without them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.flavor import is_container
+
+PACKAGE = "tensorflow_model_optimization"
+WRAPPER = "PruneLowMagnitude"
+
+
+def is_of_tfmot(cls: type) -> bool:
+    """Whether TFMOT has defined a class or a function."""
+    return cls.__module__.partition(".")[0] == PACKAGE
+
+
+def is_wrapper(layer: Any) -> bool:
+    """Whether a layer is TFMOT's wrapper around another layer."""
+    return any(
+        cls.__name__ == WRAPPER and is_of_tfmot(cls)
+        for cls in type(layer).__mro__
+    )
+
+
+def wrappers(flavor: Flavor, root: Any) -> list[Any]:
+    """All pruning wrappers below `root`, each once, in order."""
+    return list(_walk(flavor, root, set()))
+
+
+def _walk(flavor: Flavor, layer: Any, seen: set[int]) -> Iterator[Any]:
+    if id(layer) in seen:
+        return
+    seen.add(id(layer))
+    if is_wrapper(layer):
+        yield layer
+    for child in flavor.children(layer):
+        yield from _walk(flavor, child, seen)
+
+
+def unwrap(flavor: Flavor, model: Any) -> Any:
+    """The model with the wrapped layers in place of their wrappers.
+
+    Layers and variables are the same objects. Sequential and functional
+    models are assembled anew from them; other models keep their own class
+    and get the layers as attributes.
+
+    Raises:
+        ValueError: where a wrapper sits where it cannot be taken out.
+    """
+    plain = _unwrapped(flavor, model)
+    left = [wrapper.name for wrapper in wrappers(flavor, plain)]
+    if left:
+        raise ValueError(
+            "Pruning wrappers must be layers of Sequential or functional "
+            "models, or attributes of other models and layers, in lists, "
+            f"tuples or dictionaries. Received: {left} elsewhere. Call "
+            "TFMOT's `strip_pruning`, then tf_rigl.sparsify(..., "
+            "start='magnitude')."
+        )
+    return plain
+
+
+def _unwrapped(flavor: Flavor, layer: Any) -> Any:
+    if is_wrapper(layer):
+        return _inner(layer)
+    if not wrappers(flavor, layer):
+        return layer
+    if is_container(layer) and flavor.is_model(layer):
+        return _assembled(flavor, layer)
+    for name, value in list(vars(layer).items()):
+        replaced = _replaced(flavor, value)
+        if replaced is not value and not name.startswith("_self_"):
+            setattr(layer, name, replaced)
+    return layer
+
+
+def _assembled(flavor: Flavor, model: Any) -> Any:
+    plain = flavor.keras.models.clone_model(
+        model, clone_function=lambda layer: _unwrapped(flavor, layer)
+    )
+    if model.built and not plain.built:
+        plain.build(model._build_input_shape)
+    # Its setter would set that of each layer.
+    plain._trainable = model._trainable
+    return plain
+
+
+def _inner(wrapper: Any) -> Any:
+    """The wrapped layer, as it was before TFMOT has wrapped it."""
+    layer = wrapper.layer
+    # TFMOT gives built-in layers the method of its protocol, on the instance.
+    # A layer that is loaded from a file would lack it.
+    layer.__dict__.pop("get_prunable_weights", None)
+    if hasattr(wrapper, "_batch_input_shape") and not hasattr(
+        layer, "_batch_input_shape"
+    ):
+        # By it the first layer of a Sequential model says what it takes.
+        layer._batch_input_shape = wrapper._batch_input_shape
+    return layer
+
+
+def _replaced(flavor: Flavor, value: Any) -> Any:
+    """A value of an attribute, without wrappers; itself if it has none."""
+    if isinstance(value, flavor.keras.layers.Layer):
+        return _unwrapped(flavor, value)
+    if isinstance(value, (list, tuple)):
+        items = [_replaced(flavor, one) for one in value]
+        changed = any(a is not b for a, b in zip(items, value, strict=True))
+        plain = tuple(items) if isinstance(value, tuple) else items
+        return plain if changed else value
+    if isinstance(value, dict):
+        entries = {key: _replaced(flavor, one) for key, one in value.items()}
+        changed = any(entries[key] is not value[key] for key in entries)
+        return entries if changed else value
+    return value

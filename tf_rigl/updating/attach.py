@@ -1,0 +1,262 @@
+"""Mask updates in a custom training loop."""
+
+import weakref
+from typing import Any
+
+from tf_rigl.algorithms import Algorithm
+from tf_rigl.backend import platform_limits
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.flavor import find_class_flavor
+from tf_rigl.backend.flavor import flavor_of
+from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.masked_weight import require_masked_weights
+from tf_rigl.updating import method_state
+from tf_rigl.updating import optimizer_hook
+from tf_rigl.updating.non_finite import check_limit
+
+# Where a model remembers the optimizer that was attached to it.
+ATTACHED = "_tf_rigl_attached"
+
+
+def attach(
+    optimizer: Any,
+    model: Any,
+    algorithm: Algorithm,
+    max_non_finite_steps: int | None = None,
+) -> Any:
+    """Makes mask updates part of an optimizer's update rule.
+
+    From now on whatever applies gradients with this optimizer, compiled or
+    not, on one device or many, trains the sparse model and updates its masks.
+    Attach before the training step is traced.
+
+    Args:
+        optimizer: the optimizer that trains the model, a `LossScaleOptimizer`
+            included; built or not.
+        model: a model that `sparsify` has masked, of the same Keras.
+        algorithm: a method such as `RigL(stop_step=...)`. Nobody announces
+            the number of steps here, so `stop_step` must be given.
+        max_non_finite_steps: if given, steps with a gradient that is not
+            finite are left out, and `check_finite(optimizer)` raises once so
+            many in a row were. If not, only mask updates are left out.
+
+    Returns:
+        The same optimizer.
+
+    Raises:
+        TypeError: where optimizer, model or algorithm is something else, or
+            model and optimizer are of different Keras flavors.
+        ValueError: where the model is dense, the optimizer is attached
+            already, was built for another model, or cannot train sparse
+            weights; where `stop_step` is missing; where several workers
+            share a parameter server and masks are to be updated.
+
+    Example:
+        >>> optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+        >>> tf_rigl.attach(optimizer, model, tf_rigl.RigL(stop_step=7500))
+    """
+    flavor = model_flavor(model)
+    records = require_masked_weights(model)
+    check_algorithm(algorithm)
+    check_limit(max_non_finite_steps)
+    check_optimizer(flavor, optimizer, records)
+    check_not_attached(flavor, optimizer)
+    check_fits(algorithm, records)
+    resolved = algorithm.resolve(None)
+    platform_limits.check_mask_updates_of(model, resolved.schedule)
+    optimizer_hook.uninstall(flavor, optimizer, records)
+    prepare = optimizer_hook.install(
+        flavor,
+        optimizer,
+        lambda: require_masked_weights(model),
+        resolved,
+        max_non_finite_steps=max_non_finite_steps,
+    )
+    prepare()
+    model.__dict__[ATTACHED] = weakref.ref(optimizer)
+    return optimizer
+
+
+def check_finite(optimizer: Any) -> int:
+    """Looks after the steps that an attached optimizer has left out.
+
+    Reads a number from the device: call it every now and then.
+
+    Args:
+        optimizer: an optimizer that was attached with `max_non_finite_steps`.
+
+    Returns:
+        Steps that were left out so far, because a gradient was not finite.
+
+    Raises:
+        ValueError: where the optimizer was not attached with
+            `max_non_finite_steps`.
+        FloatingPointError: where so many in a row were left out.
+    """
+    guards = optimizer_hook.guards(flavor_of(optimizer), optimizer)
+    if not guards:
+        raise ValueError(
+            "The optimizer must be attached with a limit. Received: "
+            f"optimizer={optimizer.name!r}, which is not. Call "
+            "`tf_rigl.attach(..., max_non_finite_steps=...)`."
+        )
+    for guard in guards:
+        guard.check()
+    return sum(guard.left_out for guard in guards)
+
+
+def detach(optimizer: Any, model: Any) -> None:
+    """Undoes `attach`: training goes on with the masks as they are.
+
+    Args:
+        optimizer: an optimizer that was attached.
+        model: the model that it was attached to.
+
+    Raises:
+        ValueError: where the optimizer is not attached.
+    """
+    flavor = model_flavor(model)
+    records = require_masked_weights(model)
+    if not any(
+        optimizer_hook.installed(updating)
+        for updating in flavor.updating_optimizers(optimizer)
+    ):
+        raise ValueError(
+            "Only an attached optimizer can be detached. "
+            f"Received: optimizer={optimizer.name!r}."
+        )
+    optimizer_hook.uninstall(flavor, optimizer, records)
+    model.__dict__.pop(ATTACHED, None)
+
+
+def check_algorithm(algorithm: Any) -> None:
+    """Raises a TypeError unless `algorithm` is a method."""
+    if not isinstance(algorithm, Algorithm):
+        raise TypeError(
+            "`algorithm` must be a method such as tf_rigl.RigL(). "
+            f"Received: algorithm={algorithm!r}."
+        )
+
+
+def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:
+    """Raises unless a method can train these masks.
+
+    Raises:
+        ValueError: where it needs another structure or other masks to begin
+            with, or initial values that were not kept.
+    """
+    method_state.check_initial_values(records, algorithm)
+    sparse = [record for record in records if record.target < record.size]
+    for record in sparse:
+        allowed = algorithm.structures
+        if allowed is not None and record.structure.name not in allowed:
+            raise ValueError(
+                f"{type(algorithm).__name__} with these options needs masks of "
+                f"the structure {' or '.join(allowed)}. Received: "
+                f"{record.structure} on {record.path!r}. Pass it to "
+                "`sparsify(..., structure=...)`."
+            )
+    # Once a mask was updated, training goes on from where it was.
+    if any(record.counters.numpy()[0] for record in sparse):
+        return
+    is_dense = all(record.nonzeros() == record.size for record in sparse)
+    if sparse and algorithm.start == "random" and is_dense:
+        raise ValueError(
+            f"{type(algorithm).__name__} trains a model that is sparse from "
+            "the start. Received: a model that has all of its connections. "
+            "Sparsify it with start='random', or `prune` it first."
+        )
+    if algorithm.start == "dense" and sparse and not is_dense:
+        prunes_itself = algorithm.trains_inactive and all(
+            method_state.INACTIVE_VALUES in record.state for record in sparse
+        )
+        if not prunes_itself:
+            raise ValueError(
+                f"{type(algorithm).__name__} begins with a dense model. "
+                "Received: a model that is sparse already. Sparsify it with "
+                "start='dense'."
+            )
+
+
+def check_not_attached(flavor: Flavor, optimizer: Any) -> None:
+    """Raises a ValueError where an optimizer is attached already.
+
+    What an interrupted `fit` has left does not count; it is replaced.
+    """
+    for updating in flavor.updating_optimizers(optimizer):
+        hook = optimizer_hook.installed(updating)
+        if hook is not None and not hook.for_one_fit:
+            raise ValueError(
+                "An optimizer can be attached once. Received: "
+                f"optimizer={optimizer.name!r}, which is attached already. "
+                "Call `tf_rigl.detach(optimizer, model)` first."
+            )
+
+
+def check_optimizer(
+    flavor: Flavor, optimizer: Any, records: list[MaskedWeight]
+) -> None:
+    """Raises unless an optimizer can train these weights.
+
+    Raises:
+        TypeError: where it is no optimizer of the model's Keras.
+        ValueError: where it cannot keep masked weights at zero or grow the
+            right ones, or was built for other variables.
+    """
+    if find_class_flavor(
+        type(optimizer)
+    ) is not flavor or not flavor.is_optimizer(optimizer):
+        raise TypeError(
+            f"`optimizer` must be an optimizer of the model's Keras, "
+            f"`{flavor.keras.__name__}`. Received: optimizer={optimizer!r} "
+            f"of type {type(optimizer)}."
+        )
+    updating = flavor.updating_optimizers(optimizer)
+    if not updating:
+        raise ValueError(
+            "A `MultiOptimizer` must know its optimizers before it is "
+            f"attached. Received: optimizer={optimizer.name!r}. Call "
+            "`optimizer.build(model.trainable_variables)` first."
+        )
+    for one in updating:
+        _check_updating_optimizer(flavor, one)
+    _check_knows_variables(flavor, optimizer, records)
+
+
+def _check_updating_optimizer(flavor: Flavor, optimizer: Any) -> None:
+    reason = flavor.unsupported_optimizer(optimizer)
+    if reason is not None:
+        raise ValueError(
+            "The optimizer must apply gradients by `update_step`. Received: "
+            f"optimizer={optimizer!r}; {reason}."
+        )
+    if getattr(optimizer, "clipvalue", None):
+        raise ValueError(
+            "`clipvalue` makes the largest gradients equal, and growth would "
+            "pick among them by position. Received: "
+            f"clipvalue={optimizer.clipvalue}. Use `clipnorm` or "
+            "`global_clipnorm`, which keep the order."
+        )
+
+
+def _check_knows_variables(
+    flavor: Flavor, optimizer: Any, records: list[MaskedWeight]
+) -> None:
+    updating = flavor.updating_optimizers(optimizer)
+    if not all(flavor.optimizer_is_built(one) for one in updating):
+        return
+    unknown = [
+        record.path
+        for record in records
+        if all(
+            flavor.variable_index(one, record.variable) is None
+            for one in updating
+        )
+    ]
+    if unknown:
+        raise ValueError(
+            "The optimizer must have been built for this model's weights. "
+            f"Received: optimizer={optimizer.name!r}, which does not know "
+            f"{unknown}. Make a new optimizer for this model."
+        )

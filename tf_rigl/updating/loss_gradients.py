@@ -1,0 +1,161 @@
+"""Gradients of a loss over data, for pruning by saliency."""
+
+import contextlib
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.backend.flavor import flavor_of
+from tf_rigl.masking.masked_weight import MaskedWeight
+
+Loss = Callable[[Any, Any], tf.Tensor]
+
+
+def compiled_loss(model: Any) -> Loss | None:
+    """The loss function that a model was compiled with, if it is one."""
+    loss = getattr(model, "loss", None)
+    if isinstance(loss, str):
+        return flavor_of(model).keras.losses.get(loss)
+    return loss if callable(loss) else None
+
+
+def mean_gradients(
+    model: Any, records: list[MaskedWeight], data: Iterable[Any], loss: Loss
+) -> list[tf.Tensor]:
+    """The gradients of the mean loss over all examples.
+
+    Args:
+        model: the model; called as in training, and its moving averages and
+            random state then given back.
+        records: the weights.
+        data: batches of inputs and labels.
+        loss: mean over a batch.
+
+    Returns:
+        A float32 tensor of each weight's shape.
+    """
+    variables = [record.raw for record in records]
+
+    def gradients(inputs: Any, labels: Any) -> list[tf.Tensor]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            value = _loss(model, loss, inputs, labels)
+        return _dense(tape.gradient(value, variables), variables)
+
+    with _unchanged(model):
+        return _mean_over(data, gradients)
+
+
+def hessian_gradient_products(
+    model: Any,
+    records: list[MaskedWeight],
+    data: Iterable[Any],
+    loss: Loss,
+    temperature: float,
+) -> list[tf.Tensor]:
+    """H g, the Hessian of the mean loss times its gradient.
+
+    Exact: the gradient of g · stop_gradient(g), g being the gradient over all
+    of the data, found in a first pass. It takes two passes over the data. With
+    dropout the passes see different networks, as in the paper's code.
+
+    Args:
+        model: the model.
+        records: the weights with respect to which both are taken.
+        data: batches of inputs and labels, the same when iterated again.
+        loss: mean over a batch.
+        temperature: what the outputs are divided by.
+
+    Returns:
+        A float32 tensor of each weight's shape.
+    """
+    variables = [record.raw for record in records]
+
+    def cooled(labels: Any, outputs: Any) -> tf.Tensor:
+        return loss(
+            labels,
+            tf.nest.map_structure(lambda one: one / temperature, outputs),
+        )
+
+    batches = list(data)
+    gradients = mean_gradients(model, records, batches, cooled)
+
+    def products(inputs: Any, labels: Any) -> list[tf.Tensor]:
+        with tf.GradientTape(watch_accessed_variables=False) as outer:
+            outer.watch(variables)
+            with tf.GradientTape(watch_accessed_variables=False) as inner:
+                inner.watch(variables)
+                value = _loss(model, cooled, inputs, labels)
+            own = _dense(inner.gradient(value, variables), variables)
+            flow = tf.add_n(
+                [
+                    tf.reduce_sum(one * whole)
+                    for one, whole in zip(own, gradients, strict=True)
+                ]
+            )
+        return _dense(outer.gradient(flow, variables), variables)
+
+    with _unchanged(model):
+        return _mean_over(batches, products)
+
+
+def _loss(model: Any, loss: Loss, inputs: Any, labels: Any) -> tf.Tensor:
+    return tf.reduce_mean(loss(labels, model(inputs, training=True)))
+
+
+@contextlib.contextmanager
+def _unchanged(model: Any) -> Iterator[None]:
+    """Gives a model back its moving averages and random state."""
+    flavor = flavor_of(model)
+    variables = [flavor.raw(one) for one in model.non_trainable_variables]
+    before = [variable.numpy() for variable in variables]
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+
+
+def _mean_over(
+    data: Iterable[Any], function: Callable[[Any, Any], list[tf.Tensor]]
+) -> list[tf.Tensor]:
+    """Means over batches, weighted by their examples.
+
+    Raises:
+        ValueError: where there is no batch, or one is no pair.
+    """
+    sums: list[tf.Tensor] = []
+    examples = 0
+    for batch in data:
+        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+            raise ValueError(
+                "`data` must be batches of (inputs, labels). "
+                f"Received: {type(batch)}."
+            )
+        inputs, labels = tf.nest.map_structure(tf.convert_to_tensor, batch)
+        size = int(tf.shape(tf.nest.flatten(inputs)[0])[0])
+        values = [size * one for one in function(inputs, labels)]
+        sums = (
+            [a + b for a, b in zip(sums, values, strict=True)]
+            if (sums)
+            else values
+        )
+        examples += size
+    if not examples:
+        raise ValueError("`data` must hold at least one batch. Received: none.")
+    return [one / examples for one in sums]
+
+
+def _dense(
+    gradients: list[Any], variables: list[tf.Variable]
+) -> list[tf.Tensor]:
+    """Gradients as float32 tensors; zero where there is none."""
+    return [
+        tf.zeros(variable.shape)
+        if gradient is None
+        else tf.cast(tf.convert_to_tensor(gradient), tf.float32)
+        for gradient, variable in zip(gradients, variables, strict=True)
+    ]

@@ -1,0 +1,52 @@
+"""What a method remembers of the weights between steps."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tf_rigl.algorithms import Algorithm
+from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.state_store import INITIAL_VALUES
+from tf_rigl.masking.state_store import keep_state
+
+# The values of positions outside the mask, for methods that train them.
+INACTIVE_VALUES = "inactive_values"
+
+
+def keep(records: list[MaskedWeight], algorithm: Algorithm) -> None:
+    """Makes a model keep what a method needs and nothing that it does not.
+
+    What is there already keeps its values, so that training goes on. Where
+    nothing is to change, nothing is touched.
+    """
+    by_host: dict[int, tuple[Any, dict[str, Mapping[str, str]]]] = {}
+    for record in records:
+        _, dtypes = by_host.setdefault(id(record.host), (record.host, {}))
+        if record.target < record.size or algorithm.whole_model:
+            dtypes[record.host_key] = _dtypes(record, algorithm)
+    for host, dtypes in by_host.values():
+        keep_state(host, dtypes)
+
+
+def check_initial_values(
+    records: list[MaskedWeight], algorithm: Algorithm
+) -> None:
+    """Raises a ValueError where a method lacks the initial values."""
+    missing = [
+        record.path for record in records if INITIAL_VALUES not in record.state
+    ]
+    if algorithm.needs_initial_values and missing:
+        raise ValueError(
+            "The method needs the initial values of the weights. Received: "
+            f"algorithm={algorithm!r}, but they were not kept for {missing}. "
+            "Call tf_rigl.sparsify(..., keep_initial_values=True)."
+        )
+
+
+def _dtypes(record: MaskedWeight, algorithm: Algorithm) -> dict[str, str]:
+    dtypes = {
+        name: (dtype or record.raw.dtype).name
+        for name, dtype in algorithm.state.items()
+    }
+    if algorithm.trains_inactive:
+        dtypes[INACTIVE_VALUES] = record.raw.dtype.name
+    return dtypes

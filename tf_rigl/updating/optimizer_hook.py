@@ -1,0 +1,122 @@
+"""The mask update as part of an optimizer's update rule.
+
+`update_step` of the user's own optimizer is overridden on the instance. There
+the gradient is dense, reduced over replicas, accumulated and unscaled, so one
+mechanism serves `fit`, custom loops, `tf.distribute`, several steps per
+execution, XLA, gradient accumulation and loss scaling, without a host round
+trip and without a second backward pass.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from tf_rigl.algorithms import Algorithm
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.masking import constraint
+from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.updating.non_finite import NonFiniteGuard
+from tf_rigl.updating.update_rule import FindRecords
+from tf_rigl.updating.update_rule import UpdateRule
+
+_HOOK = "_tf_rigl_hook"
+
+
+@dataclasses.dataclass(frozen=True)
+class Hook:
+    """What `install` did to one optimizer.
+
+    Attributes:
+        algorithm: the method at work, resolved.
+        rule: the update rule.
+        own: what the instance itself had in place of the overridden
+            attributes, None for those of its class.
+        for_one_fit: whether it ends with a call of `fit`; if one is found
+            later, that call was interrupted.
+    """
+
+    algorithm: Algorithm
+    rule: UpdateRule
+    own: dict[str, Any]
+    for_one_fit: bool
+
+
+def installed(optimizer: Any) -> Hook | None:
+    """The hook on an optimizer that owns its update rule, if any."""
+    return optimizer.__dict__.get(_HOOK)
+
+
+def install(
+    flavor: Flavor,
+    optimizer: Any,
+    find_records: FindRecords,
+    algorithm: Algorithm,
+    for_one_fit: bool = False,
+    max_non_finite_steps: int | None = None,
+) -> Callable[[], None]:
+    """Overrides the update rule of an optimizer.
+
+    Args:
+        flavor: the optimizer's Keras.
+        optimizer: an optimizer of the model, wrapped or not.
+        find_records: returns the model's masked weights; called when they
+            are first needed, since a model may get its weights only while its
+            training step is traced.
+        algorithm: a resolved method.
+        for_one_fit: whether the hook ends with the present call of `fit`.
+        max_non_finite_steps: see `NonFiniteGuard`; None to take all steps.
+
+    Returns:
+        A function that gives the weights to the new update rule, to be called
+        once they exist.
+    """
+    rules = []
+    for updating in flavor.updating_optimizers(optimizer):
+        rule = UpdateRule(
+            flavor, updating, find_records, algorithm, max_non_finite_steps
+        )
+        overrides = rule.overrides()
+        own = {name: updating.__dict__.get(name) for name in overrides}
+        # Into __dict__, past the attribute tracking of Keras and TensorFlow.
+        updating.__dict__.update(overrides)
+        updating.__dict__[_HOOK] = Hook(algorithm, rule, own, for_one_fit)
+        rules.append(rule)
+
+    def prepare() -> None:
+        for rule in rules:
+            rule.prepare()
+
+    return prepare
+
+
+def guards(flavor: Flavor, optimizer: Any) -> list[NonFiniteGuard]:
+    """What leaves out steps of an optimizer; empty where nothing does."""
+    hooks = map(installed, flavor.updating_optimizers(optimizer))
+    return [
+        hook.rule.guard
+        for hook in hooks
+        if hook is not None and hook.rule.guard is not None
+    ]
+
+
+def uninstall(
+    flavor: Flavor, optimizer: Any, records: list[MaskedWeight]
+) -> None:
+    """Undoes `install`; training goes on with the masks as they are."""
+    for updating in flavor.updating_optimizers(optimizer):
+        hook = updating.__dict__.pop(_HOOK, None)
+        if hook is None:
+            continue
+        for name, value in hook.own.items():
+            del updating.__dict__[name]
+            if value is not None:
+                updating.__dict__[name] = value
+    for record in records:
+        constraint.guard(flavor, record.variable, record.mask, record.path)
+
+
+def forget_traces(model: Any) -> None:
+    """Has `fit` trace its step anew, with the present update rule."""
+    model.train_function = None
+    if hasattr(model, "train_tf_function"):
+        model.train_tf_function = None

@@ -1,0 +1,239 @@
+"""Whether all replicas hold the same masks.
+
+They do by construction: gradients are summed over replicas before masks are
+updated, and randomness is a function of seed, weight and step. What breaks it
+comes from outside: a worker that restored another checkpoint or runs another
+version, a mask that was assigned on one replica, a defect of memory.
+"""
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.core.mask_hash import mask_hash
+from tf_rigl.core.schedules import UpdateSchedule
+from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.masked_weight import require_masked_weights
+
+
+def check_replicas(model: Any) -> None:
+    """Raises unless the masks of a model are the same on all replicas.
+
+    Each replica hashes its own copy of each mask to 64 bits and sends that
+    with the counters of mask updates: 32 bytes a weight. To be called outside
+    of `strategy.run`, and under several workers by each of them after the
+    same step, as it waits for all.
+
+    Args:
+        model: a model that `sparsify` has masked, of either Keras.
+
+    Raises:
+        TypeError: where `model` is a model of neither Keras.
+        ValueError: where the model is dense or not built yet, or where this
+            is called within a replica.
+        RuntimeError: where replicas differ; names weights and replicas.
+    """
+    ReplicaCheck(model).check()
+
+
+class ReplicaCheck:
+    """`check_replicas` for a training loop: traced once, called often.
+
+    Args:
+        model: a model that `sparsify` has masked, of either Keras.
+
+    Raises:
+        TypeError: where `model` is a model of neither Keras.
+        ValueError: where the model is dense or not built yet.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._records = require_masked_weights(model)
+        # A variable that is not distributed has no such attribute.
+        self._strategy: Any = getattr(
+            self._records[0].mask, "distribute_strategy", None
+        )
+        self._gather = tf.function(self._gather_from_all)
+
+    def check(self) -> None:
+        """Raises a RuntimeError where replicas differ; see `check_replicas`."""
+        strategy = self._strategy
+        if strategy is None or strategy.num_replicas_in_sync == 1:
+            return
+        if not _is_outside_of_replicas():
+            raise ValueError(
+                "Replicas are compared from outside of all of them. Received: "
+                "a call within `strategy.run`. Call it after that."
+            )
+        with strategy.scope():
+            gathered = self._gather().numpy()
+        _check_equal(self._records, gathered)
+
+    @tf.autograph.experimental.do_not_convert
+    def _gather_from_all(self) -> tf.Tensor:
+        """The fingerprints of all replicas, one under the other."""
+        return self._strategy.experimental_local_results(
+            self._strategy.run(self._gather_in_replica)
+        )[0]
+
+    def _gather_in_replica(self) -> tf.Tensor:
+        context = tf.distribute.get_replica_context()
+        return context.all_gather(_fingerprint(self._records)[None], axis=0)
+
+
+class CheckAfterUpdates:
+    """`check_replicas` during `fit`, after each mask update.
+
+    And once after the first batch, as training may go on from a checkpoint.
+
+    Args:
+        model: a model that `sparsify` has masked or will mask.
+        schedule: when masks are updated; None for never.
+        steps: optimizer steps taken before the first batch.
+        accumulation_steps: batches an optimizer step.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        schedule: UpdateSchedule | None,
+        steps: int,
+        accumulation_steps: int = 1,
+    ) -> None:
+        self._model = model
+        self._watch = UpdateWatch(schedule, steps, accumulation_steps)
+        self._check: ReplicaCheck | None = None  # before the first batch
+
+    def begin_epoch(self) -> None:
+        """Batches are counted from 0 again."""
+        self._watch.begin_epoch()
+
+    def after_batch(self, batch: int) -> None:
+        """Compares the replicas, if masks may have been updated.
+
+        Args:
+            batch: as Keras gives it to `on_train_batch_end`.
+
+        Raises:
+            RuntimeError: where they differ.
+        """
+        updated = self._watch.updated(batch)
+        if self._check is None:
+            # Only now have all models their weights.
+            self._check = ReplicaCheck(self._model)
+        elif not updated:
+            return
+        self._check.check()
+
+
+class UpdateWatch:
+    """Tells from the number of batches whether masks may have been updated.
+
+    All workers see the same batches and so give the same answer, and nothing
+    is read from a device. Where steps are left out (loss scaling), updates
+    come later than counted here, and are seen with the next one.
+
+    Args:
+        schedule: when masks are updated; None for never.
+        steps: optimizer steps taken before the first batch.
+        accumulation_steps: batches an optimizer step.
+    """
+
+    def __init__(
+        self,
+        schedule: UpdateSchedule | None,
+        steps: int,
+        accumulation_steps: int = 1,
+    ) -> None:
+        self._schedule = schedule
+        self._steps = steps
+        self._accumulation_steps = accumulation_steps
+        self._batches = 0  # in epochs that have ended
+        self._batches_before = 0  # at the last question, of all epochs
+
+    def begin_epoch(self) -> None:
+        """Batches are counted from 0 again."""
+        self._batches = self._batches_before
+
+    def updated(self, batch: int) -> bool:
+        """Whether masks may have been updated since the last question.
+
+        Args:
+            batch: number of the last batch of the epoch that was trained on,
+                counted from 0, as Keras gives it to `on_train_batch_end`.
+                With several steps per execution some numbers are left out.
+        """
+        first, end = self._batches_before, self._batches + batch + 1
+        self._batches_before = end
+        if self._schedule is None:
+            return False
+        # It is not known with which batch an accumulation began.
+        return any(
+            self._schedule.is_update(self._steps + step)
+            for step in range(
+                first // self._accumulation_steps,
+                -(-end // self._accumulation_steps),
+            )
+        )
+
+
+def _is_outside_of_replicas() -> bool:
+    return (
+        not tf.distribute.has_strategy()
+        or tf.distribute.in_cross_replica_context()
+    )
+
+
+def _fingerprint(records: list[MaskedWeight]) -> tf.Tensor:
+    """What is compared of this replica.
+
+    Returns:
+        int64 tensor of shape [weights, 4]: hash of the mask and counters.
+    """
+    return tf.stack(
+        [
+            tf.concat(
+                [
+                    mask_hash(tf.convert_to_tensor(record.mask))[None],
+                    tf.convert_to_tensor(record.counters),
+                ],
+                axis=0,
+            )
+            for record in records
+        ]
+    )
+
+
+def _check_equal(records: list[MaskedWeight], gathered: np.ndarray) -> None:
+    """Raises unless all replicas sent the same.
+
+    Args:
+        records: the weights.
+        gathered: int64 array of shape [replicas, weights, 4].
+    """
+    differences = [
+        f"{what} of {record.path!r}: {_groups(columns)}"
+        for index, record in enumerate(records)
+        for what, columns in (
+            ("mask", gathered[:, index, :1]),
+            ("counters of mask updates", gathered[:, index, 1:]),
+        )
+        if np.any(columns != columns[0])
+    ]
+    if differences:
+        raise RuntimeError(
+            "All replicas must hold the same masks. Received: "
+            f"{'; '.join(differences)}. Restore all workers from one "
+            "checkpoint, and see that they run the same code."
+        )
+
+
+def _groups(rows: np.ndarray) -> str:
+    """The replicas that agree with each other: `[0, 1, 3] against [2]`."""
+    groups = defaultdict(list)
+    for replica, row in enumerate(rows):
+        groups[row.tobytes()].append(replica)
+    largest_first = sorted(groups.values(), key=len, reverse=True)
+    return "replicas " + " against ".join(map(str, largest_first))

@@ -1,0 +1,143 @@
+"""The state that an optimizer keeps for each element of a weight."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.masking.masked_weight import MaskedWeight
+
+# Lists with an entry a variable that hold no state of an update rule. The
+# gradient accumulators must stay dense: the growth scores come from them.
+_NOT_SLOTS = frozenset(
+    {"_variables", "_trainable_variables", "_accumulated_gradients"}
+)
+
+# The moving averages of the weights themselves (`use_ema`).
+_AVERAGES = "_model_variables_moving_average"
+
+# What Keras's optimizers call the averages or sums of gradients. Others, of
+# their squares, must not be negative.
+_MOMENTA = {
+    "SGD": "momentums",
+    "Adam": "_momentums",
+    "Nadam": "_momentums",
+    "Adamax": "_m",
+    "Lion": "_momentums",
+}
+
+# Optimizers that divide by a power of an accumulator which starts above zero:
+# at zero a zero gradient makes 0 / 0. A new connection's gets its first value.
+_FRESH_ACCUMULATOR = {"Ftrl": "_accumulators"}
+
+
+def slots_of(
+    flavor: Flavor, optimizer: Any, record: MaskedWeight
+) -> Iterator[Any]:
+    """The optimizer's variables that belong to a weight element by element.
+
+    Keras's optimizers keep them in lists with an entry a variable. The moving
+    average of the weights themselves (`use_ema`) is one of these lists.
+    """
+    index = flavor.variable_index(optimizer, record.variable)
+    if index is None:
+        return
+    for slots in _lists(optimizer):
+        slot = slots[index] if index < len(slots) else None
+        if slot is not None and tuple(slot.shape) == tuple(record.raw.shape):
+            yield slot
+
+
+def average_of(
+    flavor: Flavor, optimizer: Any, record: MaskedWeight
+) -> Iterator[Any]:
+    """The moving average of the weight itself, if the optimizer keeps one."""
+    index = flavor.variable_index(optimizer, record.variable)
+    averages = getattr(optimizer, _AVERAGES, None)
+    if index is not None and averages:
+        yield averages[index]
+
+
+def momentum_of_gradient(
+    optimizer: Any, slot: Any, gradient: tf.Tensor
+) -> tf.Tensor | None:
+    """What a momentum slot holds after a sum of gradients.
+
+    Args:
+        optimizer: the optimizer that keeps the slot.
+        slot: one of its slots.
+        gradient: the sum, of the slot's shape.
+
+    Returns:
+        The sum as the slot keeps it: SGD keeps the step itself, Adam and its
+        kin the gradient. None for a slot that is no momentum.
+    """
+    for cls in type(optimizer).__mro__:
+        attribute = _MOMENTA.get(cls.__name__)
+        if attribute and any(s is slot for s in getattr(optimizer, attribute)):
+            if cls.__name__ == "SGD":
+                rate = tf.convert_to_tensor(optimizer.learning_rate)
+                return -tf.cast(rate, gradient.dtype) * gradient
+            return gradient
+    return None
+
+
+def fresh_value(optimizer: Any, slot: Any) -> float:
+    """What a slot holds for a connection that is new; 0 for nearly all."""
+    for cls in type(optimizer).__mro__:
+        attribute = _FRESH_ACCUMULATOR.get(cls.__name__)
+        if attribute and any(s is slot for s in getattr(optimizer, attribute)):
+            return optimizer.initial_accumulator_value
+    return 0.0
+
+
+def check_all_found(
+    flavor: Flavor, optimizer: Any, records: list[MaskedWeight]
+) -> None:
+    """Raises unless all per-element state of masked weights is accessible.
+
+    Raises:
+        ValueError: where a variable of the optimizer has the shape of a
+            masked weight and stands in none of its lists.
+    """
+    shapes = {tuple(record.raw.shape) for record in records}
+    listed = {
+        id(flavor.raw(slot))
+        for name in vars(optimizer)
+        if name != "_variables"
+        for slot in _entries(optimizer, name)
+        if slot is not None
+    }
+    for variable in optimizer.variables:
+        if (
+            tuple(variable.shape) in shapes
+            and id(flavor.raw(variable)) not in listed
+        ):
+            raise ValueError(
+                "An optimizer must keep the state of its variables in lists "
+                "with one entry a variable, as Keras's own do. Received: "
+                f"{type(optimizer).__name__}, whose variable "
+                f"{variable.name!r} stands in none. Keep it in a list "
+                "attribute of the optimizer."
+            )
+
+
+def _lists(optimizer: Any) -> Iterator[Any]:
+    for name in sorted(vars(optimizer)):
+        if name not in _NOT_SLOTS:
+            entries = _entries(optimizer, name)
+            if entries:
+                yield entries
+
+
+def _entries(optimizer: Any, name: str) -> list[Any]:
+    """A list attribute's entries, if they are variables or None."""
+    value = vars(optimizer)[name]
+    if not isinstance(value, (list, tuple)):
+        return []
+    is_state = all(
+        entry is None or (hasattr(entry, "assign") and hasattr(entry, "shape"))
+        for entry in value
+    )
+    return list(value) if is_state else []
