@@ -36,6 +36,7 @@ def render(result: ModelDiagnostics) -> str:
         _cells(row.path, "×".join(map(str, row.shape)), row)
         for row in result.rows
     ]
+
     lines = [
         f"Masks of {result.name!r}",
         "",

@@ -36,7 +36,7 @@ class LayerShrinkage:
 
 @dataclasses.dataclass(frozen=True)
 class ShrinkReport:
-    """What `shrink` has cut and kept; `str()` of it is a table.
+    """The units that `shrink` has cut and kept; `str()` of it is a table.
 
     Attributes:
         name: of the model.
@@ -76,15 +76,18 @@ class ShrinkReport:
             )
             for row in self.rows
         ]
+
         totals = (self.units, self.units_left, self.weights, self.weights_left)
         total = ("total", "", *map(_number, totals))
         table = aligned(HEADER, body, total, TEXT_COLUMNS)
+
         kept = [
             f"- {row.path}: {'; '.join(row.kept)}"
             for row in self.rows
             if row.kept
         ]
         notes = ["", "Kept:", *kept] if kept else []
+
         return "\n".join([f"Model {self.name!r}", "", *table, *notes])
 
 
