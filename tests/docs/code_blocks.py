@@ -10,8 +10,9 @@ A block may stand under a comment that a reader does not see:
 `with` names the stand-ins that the block uses, see `stand_ins.py`;
 `continues` alone runs the blocks before it first, back to one that does not
 continue; `prints` before a block without a language says that it is what the
-block above prints; `slow` leaves it to `-m slow`. Several go into one
-comment, separated by semicolons.
+block above prints; `slow` leaves it to `-m slow`; `two_devices` has
+`MirroredStrategy()` take two logical processors, one strategy for all blocks.
+Several go into one comment, separated by semicolons.
 
 A block is written for Keras 3. For tf_keras `import keras` becomes
 `import tf_keras as keras`, which is what the pages tell a reader to write;
@@ -33,7 +34,7 @@ FLAVORS = ("keras", "tf_keras")
 
 _FENCE = re.compile(r"^( *)```(\S*)$")
 _COMMENT = re.compile(r"^<!--\s*(.*?)\s*-->$")
-_KEYS = ("with", "continues", "prints", "slow", "keras")
+_KEYS = ("with", "continues", "prints", "slow", "keras", "two_devices")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,21 +96,21 @@ def find_blocks(page: pathlib.Path) -> list[CodeBlock]:
     return blocks
 
 
-def python_blocks(page: pathlib.Path) -> list[Any]:
+def python_blocks(page: pathlib.Path, both: bool = True) -> list[Any]:
     """Returns the Python blocks of a page as test parameters, by Keras.
 
     Each is `(block, flavor)`, where the block holds the code of those that it
-    continues.
+    continues. Unless `both` is true, blocks take turns with the two Kerases
+    and the other half is slow.
     """
     parameters = []
-    for block in join_continued(find_blocks(page)):
-        marks = [pytest.mark.slow] if "slow" in block.options else []
-        parameters += [
-            pytest.param(
-                block, flavor, id=f"{block.name}-{flavor}", marks=marks
-            )
-            for flavor in block.flavors
-        ]
+    for index, block in enumerate(join_continued(find_blocks(page))):
+        turn = block.flavors[index % len(block.flavors)]
+        for flavor in block.flavors:
+            slow = "slow" in block.options or not (both or flavor == turn)
+            marks = [pytest.mark.slow] if slow else []
+            name = f"{block.name}-{flavor}"
+            parameters.append(pytest.param(block, flavor, id=name, marks=marks))
     return parameters
 
 

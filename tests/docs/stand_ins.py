@@ -5,6 +5,7 @@ has a model and data of her own. Each is a function of the Keras to use.
 """
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import tf_rigl
@@ -29,13 +30,7 @@ def data(keras):
     return _batches(INPUTS)
 
 
-def images(keras):
-    """Batches for `convnet`."""
-    del keras
-    return _batches(8, 8, 3)
-
-
-def digits(keras):
+def train_data(keras):
     """Batches of 28×28 images."""
     del keras
     return _batches(28, 28)
@@ -48,7 +43,8 @@ def make_model(keras):
         return keras.Sequential(
             [
                 keras.Input((INPUTS,)),
-                keras.layers.Dense(16, activation="relu", name="hidden"),
+                keras.layers.Dense(64, activation="relu", name="first"),
+                keras.layers.Dense(64, activation="relu", name="second"),
                 keras.layers.Dense(CLASSES, name="out"),
             ]
         )
@@ -96,10 +92,26 @@ def steps(keras):
     return STEPS
 
 
-def strategy(keras):
-    """The strategy of one device."""
+def name(keras):
+    """The name of a strategy, as a flag of a program would give it."""
     del keras
-    return tf.distribute.get_strategy()
+    return "one_device"
+
+
+def tfmot(keras):
+    """The TensorFlow Model Optimization Toolkit."""
+    del keras
+    return pytest.importorskip("tensorflow_model_optimization")
+
+
+def pruned(keras):
+    """A model of tf_keras that TFMOT has wrapped, trained and pruned."""
+    pruning = tfmot(keras).sparsity.keras
+    schedule = pruning.PolynomialDecay(0.0, 0.5, 0, 2, frequency=1)
+    made = pruning.prune_low_magnitude(model(keras), pruning_schedule=schedule)
+    made.compile(optimizer(keras), loss(keras))
+    made.fit(data(keras), verbose=0, callbacks=[pruning.UpdatePruningStep()])
+    return made
 
 
 def make(name, keras):
@@ -116,14 +128,15 @@ STAND_INS = {
     for function in (
         convnet,
         data,
-        digits,
-        images,
         loss,
         make_model,
         model,
+        name,
         optimizer,
+        pruned,
         sparse_model,
         steps,
-        strategy,
+        tfmot,
+        train_data,
     )
 }
