@@ -22,9 +22,10 @@ class _ParsedError(Exception):
     """Ends a program once its flags are parsed."""
 
 
-def _parse_only(main, argv=None):
+def _parse_only(main, argv=None, flags_parser=flags.FLAGS):
+    """Stands in for `app.run`."""
     del main
-    flags.FLAGS(sys.argv if argv is None else argv)
+    flags_parser(sys.argv if argv is None else argv)
     raise _ParsedError
 
 
