@@ -1,4 +1,4 @@
-"""What a Markdown page refers to: links, anchors, spans of code, commands."""
+"""References of a Markdown page: links, anchors, spans of code, commands."""
 
 import pathlib
 import re

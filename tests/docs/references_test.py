@@ -1,4 +1,4 @@
-"""What README.md and docs/ refer to exists."""
+"""README.md and docs/ refer to what exists."""
 
 import importlib
 import json
@@ -66,7 +66,7 @@ def test_modules(page):
 
 
 def found(name):
-    """Whether a dotted name is a module, or something in one."""
+    """Returns whether a dotted name is a module, or something in one."""
     parts = name.split(".")
     for length in range(len(parts), 0, -1):
         try:
@@ -112,7 +112,7 @@ def test_stand_ins_are_named_where_they_are_used(page):
 
 
 def parse(commands):
-    """What is wrong with each command, None if nothing."""
+    """Returns what is wrong with each command, None if nothing."""
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),

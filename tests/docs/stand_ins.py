@@ -1,4 +1,4 @@
-"""What the code blocks of the pages leave to the reader, small enough to run.
+"""Stand-ins for what code blocks leave to the reader, small enough to run.
 
 A page names what it uses of these in a comment above the block; the reader
 has a model and data of her own. Each is a function of the Keras to use.
