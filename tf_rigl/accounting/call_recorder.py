@@ -15,12 +15,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.accounting.calls import Call
-from tf_rigl.accounting.calls import shapes_of
-from tf_rigl.accounting.example import Example
+from tf_rigl.accounting.layer_call import LayerCall
+from tf_rigl.accounting.layer_call import shapes_of
 from tf_rigl.accounting.time_steps import call_on_all_steps
 from tf_rigl.accounting.time_steps import with_steps
 from tf_rigl.accounting.trace import trace
+from tf_rigl.backend.call_signature import Example
 from tf_rigl.backend.flavor import set_class
 from tf_rigl.masking.eligibility import known_class
 
@@ -54,11 +54,11 @@ def is_recurrent(layer: Any) -> bool:
     return known_class(layer, ("RNN",)) is not None
 
 
-class Recorder:
+class CallRecorder:
     """Notes the calls of layers in one graph and its inner graphs."""
 
     def __init__(self) -> None:
-        self.calls: list[Call] = []
+        self.calls: list[LayerCall] = []
         self._graph: tf.Graph | None = None
         self._frames: list[_Frame] = []
         self._paused = False
@@ -93,7 +93,7 @@ class Recorder:
             self._frames.pop()
         operations = range(start, len(graph.get_operations()))
         self.calls.append(
-            Call(
+            LayerCall(
                 layer,
                 shapes_of(arguments),
                 shapes_of(keywords),
@@ -124,7 +124,7 @@ class Recorder:
 
 def record_calls(
     model: Any, layers: Sequence[Any], example: Example
-) -> list[Call]:
+) -> list[LayerCall]:
     """The calls of `layers` when the model is called on one example.
 
     They come in the order in which they return: a layer after its sublayers.
@@ -134,7 +134,7 @@ def record_calls(
         layers: the layers to watch, the model among them.
         example: what the model is called on.
     """
-    recorder = Recorder()
+    recorder = CallRecorder()
     classes: dict[type, type] = {}
     with contextlib.ExitStack() as stack:
         for layer in layers:
@@ -147,7 +147,7 @@ def record_calls(
     return recorder.calls
 
 
-def _recorded_class(cls: Any, recorder: Recorder) -> type:
+def _recorded_class(cls: Any, recorder: CallRecorder) -> type:
     """The subclass of a layer class whose instances take notes."""
 
     def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:

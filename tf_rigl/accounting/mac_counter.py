@@ -7,7 +7,7 @@ from typing import Any
 
 from tf_rigl.accounting import mac_rules
 from tf_rigl.accounting.call_recorder import is_recurrent
-from tf_rigl.accounting.calls import Call
+from tf_rigl.accounting.layer_call import LayerCall
 from tf_rigl.backend.flavor import Flavor
 
 UNKNOWN_CLASS = "how the weights of its class are used is not known"
@@ -17,7 +17,7 @@ IN_REPEATED = "it runs within a loop or a branch, any number of times"
 COMPUTED = "what it multiplies is computed from its weights"
 
 
-class Tally:
+class MacCounter:
     """What is multiplied how often, and what could not be counted.
 
     Attributes:
@@ -30,7 +30,7 @@ class Tally:
     """
 
     def __init__(
-        self, flavor: Flavor, layers: Sequence[Any], calls: Sequence[Call]
+        self, flavor: Flavor, layers: Sequence[Any], calls: Sequence[LayerCall]
     ) -> None:
         self.times: collections.Counter[int] = collections.Counter()
         self.products: collections.Counter[int] = collections.Counter()
@@ -55,7 +55,7 @@ class Tally:
         for layer in layers:
             self._check(layer, id(layer) in called)
 
-    def _add(self, call: Call) -> None:
+    def _add(self, call: LayerCall) -> None:
         rule = mac_rules.rule_of(call.layer)
         if rule is None:
             if call.products:

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.accounting.example import as_shape
+from tf_rigl.backend.call_signature import as_shape
 
 
 def call_on_all_steps(

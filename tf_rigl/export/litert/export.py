@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.backend.call_signature import CallSignature
 from tf_rigl.core.checks import check_choice
-from tf_rigl.export.call_signature import CallSignature
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.folders import new_folder
 from tf_rigl.export.litert import format

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_rigl.export.call_signature import CallSignature
-from tf_rigl.export.call_signature import name_outputs
-from tf_rigl.export.call_signature import named_leaves
-from tf_rigl.export.call_signature import place
+from tf_rigl.backend.call_signature import CallSignature
+from tf_rigl.backend.call_signature import name_outputs
+from tf_rigl.backend.call_signature import named_leaves
+from tf_rigl.backend.call_signature import pack_arguments
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.litert.run import Named
 
@@ -32,7 +32,7 @@ def call_model(endpoint: Endpoint, inputs: Named) -> dict[str, np.ndarray]:
         inputs: arrays by name.
     """
     tensors = [tf.constant(array) for array in inputs.values()]
-    arguments, keywords = place(endpoint.call, tensors)
+    arguments, keywords = pack_arguments(endpoint.call, tensors)
     outputs = name_outputs(endpoint.function(*arguments, **keywords))
     return {name: np.asarray(tensor) for name, tensor in outputs.items()}
 

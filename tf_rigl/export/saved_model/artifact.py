@@ -8,9 +8,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.export.call_signature import flat_signature
-from tf_rigl.export.call_signature import name_outputs
-from tf_rigl.export.call_signature import place
+from tf_rigl.backend.call_signature import flat_signature
+from tf_rigl.backend.call_signature import name_outputs
+from tf_rigl.backend.call_signature import pack_arguments
 from tf_rigl.export.captures import Captures
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.saved_model import function_graph
@@ -59,7 +59,7 @@ def save_packed(
         groups: of the weights.
     """
     keys = list(weights)
-    entries = [weight.entry for weight in weights.values()]
+    specs = [weight.spec for weight in weights.values()]
     read_only = function_graph.read_only(one.function for one in endpoints)
     handles = {}
     grouped = []
@@ -76,7 +76,7 @@ def save_packed(
         for group, variable in grouped:
             ids = [keys[place] for place in group.members]
             if captured.intersection(ids):
-                tensors = read_group(variable, group, entries)
+                tensors = read_group(variable, group, specs)
                 values.update(zip(ids, tensors, strict=True))
         return values
 
@@ -176,7 +176,7 @@ def _signature(endpoint: Endpoint, function: Any) -> Any:
             traced = function.get_concrete_function(
                 *endpoint.call.arguments, **endpoint.call.keywords
             )
-        arguments, keywords = place(endpoint.call, tensors)
+        arguments, keywords = pack_arguments(endpoint.call, tensors)
         return name_outputs(traced(*arguments, **keywords))
 
     # Not traced here: while it saves, TensorFlow would trace it again.

@@ -24,7 +24,7 @@ from tf_rigl.export.saved_model.groups import lanes
 from tf_rigl.export.saved_model.groups import rows
 from tf_rigl.export.saved_model.groups import runs
 from tf_rigl.export.saved_model.run_decoder import RunDecoder
-from tf_rigl.export.saved_model.weight_spec import Entry
+from tf_rigl.export.saved_model.weight_spec import WeightSpec
 
 
 class Decoder(tf.saved_model.experimental.TrackableResource):
@@ -33,7 +33,7 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
     Args:
         blob: path of the file of all weights.
         data: its content.
-        entries: of all weights.
+        specs: of all weights.
         groups: of all weights.
 
     Attributes:
@@ -44,18 +44,18 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
         self,
         blob: str,
         data: bytes,
-        entries: Sequence[Entry],
+        specs: Sequence[WeightSpec],
         groups: Sequence[Group],
     ) -> None:
         super().__init__()
         self.blob = tf.saved_model.Asset(blob)
         self.variables = [
-            decoded_variable(group_shape(group, entries), group.dtype)
+            decoded_variable(group_shape(group, specs), group.dtype)
             for group in groups
         ]
         self._fingerprint = tf.fingerprint([data]).numpy()
         self._data = data
-        self._entries = entries
+        self._specs = specs
         self._groups = groups
 
     def _create_resource(self) -> tf.Tensor:
@@ -75,18 +75,17 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
                 [
                     (run, group.dtype)
                     for group in self._groups
-                    for run in runs(group, self._entries)
+                    for run in runs(group, self._specs)
                 ],
             )
         assigned: list[tf.Operation] = []
         for variable, group in zip(self.variables, self._groups, strict=True):
-            shape = group_shape(group, self._entries)
+            shape = group_shape(group, self._specs)
             # One after the other, so that little is in memory twice.
             with tf.control_dependencies(assigned):
                 with tf.device("/device:CPU:0"):
                     parts = [
-                        decoder.decode_next()
-                        for _ in runs(group, self._entries)
+                        decoder.decode_next() for _ in runs(group, self._specs)
                     ]
                     value = parts[0] if len(parts) == 1 else tf.concat(parts, 0)
                     value = tf.reshape(value, shape)
@@ -116,30 +115,30 @@ def _concrete(function: Any) -> Any:
 
 
 def read_group(
-    variable: tf.Variable, group: Group, entries: Sequence[Entry]
+    variable: tf.Variable, group: Group, specs: Sequence[WeightSpec]
 ) -> list[tf.Tensor]:
     """The weights of a group, in a function of an artifact.
 
     Args:
         variable: the group's.
         group: the group.
-        entries: of all weights.
+        specs: of all weights.
 
     Returns:
         A tensor for each member.
     """
-    members = [entries[place] for place in group.members]
+    members = [specs[place] for place in group.members]
     value = variable.read_value()
     if group.alone:
         return [value]
-    parts = tf.split(value, [rows(entry) for entry in members], name="w")
+    parts = tf.split(value, [rows(spec) for spec in members], name="w")
     shapes = functools.cache(_shape_constant)
     # Also what is a vector is split out of rows: TensorFlow's optimizer fuses
     # layer normalization as if each operation had one output, and would take
     # the first part of a split for any other; a reshape has one.
     return [
-        tf.reshape(_cut(part, entry), shapes(entry.shape), name="r")
-        for part, entry in zip(parts, members, strict=True)
+        tf.reshape(_cut(part, spec), shapes(spec.shape), name="r")
+        for part, spec in zip(parts, members, strict=True)
     ]
 
 
@@ -149,11 +148,11 @@ def _shape_constant(shape: tuple[int, ...]) -> tf.Tensor:
     return tf.constant(shape, tf.int32 if fits else tf.int64)
 
 
-def _cut(part: tf.Tensor, entry: Entry) -> tf.Tensor:
+def _cut(part: tf.Tensor, spec: WeightSpec) -> tf.Tensor:
     """The rows of a weight without what fills the last one up."""
-    if entry.elements % lanes(entry.dtype) == 0:
+    if spec.elements % lanes(spec.dtype) == 0:
         return part
-    return tf.slice(tf.reshape(part, [-1]), [0], [entry.elements])
+    return tf.slice(tf.reshape(part, [-1]), [0], [spec.elements])
 
 
 def _read(path: tf.Tensor, fingerprint: bytes) -> tf.Tensor:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from tf_rigl.core.packing import ENCODINGS
 from tf_rigl.core.packing import values as formats
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
-from tf_rigl.export.saved_model.weight_spec import Entry
+from tf_rigl.export.saved_model.weight_spec import WeightSpec
 from tf_rigl.export.saved_model.weight_spec import numpy_dtype
 
 ROW = 64  # bytes
@@ -42,7 +42,7 @@ class Group:
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
+class DecodeRun:
     """Neighbours in a group that are decoded in the same way.
 
     Attributes:
@@ -105,9 +105,9 @@ def lanes(dtype: str) -> int:
     return max(ROW // numpy_dtype(dtype).itemsize, 1)
 
 
-def rows(entry: Entry) -> int:
+def rows(spec: WeightSpec) -> int:
     """Number of rows that a weight takes when it is dense."""
-    return -(-entry.elements // lanes(entry.dtype))
+    return -(-spec.elements // lanes(spec.dtype))
 
 
 def plan_groups(
@@ -122,90 +122,90 @@ def plan_groups(
     Returns:
         Groups of one dtype each, sorted by how their weights are stored.
     """
-    entries = [weight.entry for weight in weights]
-    shared = [place for place in range(len(entries)) if place not in alone]
+    specs = [weight.spec for weight in weights]
+    shared = [place for place in range(len(specs)) if place not in alone]
     groups: list[Group] = []
     size = 0
     for place in sorted(shared, key=lambda place: _order(weights[place])):
-        entry = entries[place]
-        more = rows(entry) * ROW
+        spec = specs[place]
+        more = rows(spec) * ROW
         last = groups[-1] if groups else Group("", ())
         size += more
-        if last.dtype != entry.dtype or size > _LARGEST_GROUP:
-            groups.append(Group(entry.dtype, (place,)))
+        if last.dtype != spec.dtype or size > _LARGEST_GROUP:
+            groups.append(Group(spec.dtype, (place,)))
             size = more
         else:
             groups[-1] = Group(last.dtype, (*last.members, place))
-    return groups + [Group(entries[place].dtype, (place,)) for place in alone]
+    return groups + [Group(specs[place].dtype, (place,)) for place in alone]
 
 
-def group_shape(group: Group, entries: Sequence[Entry]) -> tuple[int, ...]:
+def group_shape(group: Group, specs: Sequence[WeightSpec]) -> tuple[int, ...]:
     """The shape of a group's variable."""
-    members = [entries[place] for place in group.members]
+    members = [specs[place] for place in group.members]
     if group.alone:
         return members[0].shape
     return sum(map(rows, members)), lanes(group.dtype)
 
 
-def runs(group: Group, entries: Sequence[Entry]) -> list[Run]:
+def runs(group: Group, specs: Sequence[WeightSpec]) -> list[DecodeRun]:
     """How a group is decoded, in order.
 
     Args:
         group: the group.
-        entries: of all weights, in their places in the file.
+        specs: of all weights, in their places in the file.
     """
     return [
-        Run(encoding, values, _pieces(group, list(members)))
+        DecodeRun(encoding, values, _pieces(group, list(members)))
         for (encoding, values), members in itertools.groupby(
-            (entries[place] for place in group.members),
-            key=lambda entry: (entry.encoding, entry.values),
+            (specs[place] for place in group.members),
+            key=lambda spec: (spec.encoding, spec.values),
         )
     ]
 
 
-def _pieces(group: Group, members: list[Entry]) -> tuple[Piece, ...]:
+def _pieces(group: Group, members: list[WeightSpec]) -> tuple[Piece, ...]:
     first, last = members[0], members[-1]
     if _is_plain(first):
         end = last.offset + stored_bytes(group, last)
-        size = sum(_padded(group, entry) for entry in members)
+        size = sum(_padded(group, spec) for spec in members)
         return (Piece(first.offset, first.offset, end, size, size),)
     return tuple(
         Piece(
-            entry.offset,
-            entry.offset + entry.mask_bytes,
-            entry.offset + entry.bytes,
-            entry.kept,
-            _padded(group, entry),
+            spec.offset,
+            spec.offset + spec.mask_bytes,
+            spec.offset + spec.bytes,
+            spec.kept,
+            _padded(group, spec),
         )
-        for entry in members
+        for spec in members
     )
 
 
-def _padded(group: Group, entry: Entry) -> int:
+def _padded(group: Group, spec: WeightSpec) -> int:
     """Number of elements that a weight takes in its group's variable."""
     if group.alone:
-        return entry.elements
-    return rows(entry) * lanes(entry.dtype)
+        return spec.elements
+    return rows(spec) * lanes(spec.dtype)
 
 
-def stored_bytes(group: Group, entry: Entry) -> int:
+def stored_bytes(group: Group, spec: WeightSpec) -> int:
     """Bytes that a weight takes in the file, padding included."""
-    if group.alone or not _is_plain(entry):
-        return entry.bytes
-    return rows(entry) * ROW
+    if group.alone or not _is_plain(spec):
+        return spec.bytes
+    return rows(spec) * ROW
 
 
 def _order(weight: PackedWeight) -> tuple[str, str, str, int]:
     """What sorts weights into groups and runs."""
-    entry = weight.entry
+    spec = weight.spec
     return (
-        entry.dtype,
-        entry.encoding,
-        entry.values,
-        ENCODINGS[entry.encoding].order(weight.mask_data),
+        spec.dtype,
+        spec.encoding,
+        spec.values,
+        ENCODINGS[spec.encoding].order(weight.mask_data),
     )
 
 
-def _is_plain(one: Entry | Run) -> bool:
+def _is_plain(one: WeightSpec | DecodeRun) -> bool:
     """Whether the bytes of weights are their values as they are."""
     return one.encoding == "dense" and one.values == "float32"

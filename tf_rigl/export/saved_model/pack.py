@@ -13,7 +13,7 @@ from tf_rigl.core.packing import values as formats
 from tf_rigl.core.packing.smallest import choose_smallest
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
 from tf_rigl.export.saved_model.packed_weight import not_zero
-from tf_rigl.export.saved_model.weight_spec import Entry
+from tf_rigl.export.saved_model.weight_spec import WeightSpec
 from tf_rigl.export.saved_model.weight_spec import is_bounded
 
 SMALLEST = "smallest"
@@ -24,7 +24,7 @@ _CALL_BYTES = 60
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class WeightToPack:
     """A weight that is to be packed.
 
     Attributes:
@@ -55,7 +55,7 @@ class Source:
 class _Packing:
     """A source and the masks that it may be stored with."""
 
-    source: Source
+    source: WeightToPack
     kept: np.ndarray  # bool, of its shape
     masks: Mapping[str, bytes]  # packed, by the name of the encoding
 
@@ -76,7 +76,7 @@ class _Packing:
 
 
 def pack_weights(
-    sources: Sequence[Source], compression: str
+    sources: Sequence[WeightToPack], compression: str
 ) -> list[PackedWeight]:
     """Packs the weights of an artifact.
 
@@ -108,7 +108,7 @@ def pack_weights(
     ]
 
 
-def _packing(source: Source, names: Sequence[str]) -> _Packing:
+def _packing(source: WeightToPack, names: Sequence[str]) -> _Packing:
     nonzero = not_zero(source.array)
     kept = nonzero if source.mask is None else source.mask
     masks: dict[str, bytes] = {}
@@ -130,13 +130,13 @@ def _packing(source: Source, names: Sequence[str]) -> _Packing:
     return _Packing(source, kept, masks)
 
 
-def _may_be_sparse(source: Source) -> bool:
+def _may_be_sparse(source: WeightToPack) -> bool:
     """Whether zeros are worth looking for: not in biases that are untrained."""
     large = source.layout is not None or source.array.size >= _LARGE
     return large and source.array.dtype.kind not in "biu"
 
 
-def _is_told_by_values(source: Source, nonzero: np.ndarray) -> bool:
+def _is_told_by_values(source: WeightToPack, nonzero: np.ndarray) -> bool:
     """Whether what is kept can be told from the values that are stored."""
     if source.mask is None:
         return True
@@ -167,7 +167,7 @@ def _packed(packing: _Packing, encoding: str) -> PackedWeight:
     told = packing.kept if masked else not_zero(source.array)
     nonzeros = told.sum().item()
     return PackedWeight(
-        Entry(
+        WeightSpec(
             path=source.path,
             shape=source.array.shape,
             encoding=encoding,

@@ -16,8 +16,8 @@ import tensorflow as tf
 from tf_rigl.core.packing import ENCODINGS
 from tf_rigl.core.packing import values as formats
 from tf_rigl.core.packing.encoding import place
+from tf_rigl.export.saved_model.groups import DecodeRun
 from tf_rigl.export.saved_model.groups import Piece
-from tf_rigl.export.saved_model.groups import Run
 
 # From the bytes of a run and int64 [5], its piece, or [pieces, 5] to elements.
 _Decode = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -36,7 +36,7 @@ class RunDecoder:
         self,
         content: bytes,
         data: tf.Tensor,
-        runs: Sequence[tuple[Run, str]],
+        runs: Sequence[tuple[DecodeRun, str]],
     ) -> None:
         self._content = content
         self._runs = iter(runs)
@@ -79,11 +79,11 @@ class _Kind(NamedTuple):
     is_loop: bool
 
 
-def _kind(run: Run, dtype: str) -> _Kind:
+def _kind(run: DecodeRun, dtype: str) -> _Kind:
     return _Kind(run.encoding, run.values, dtype, len(run.pieces) > 1)
 
 
-def _parts(run: Run, content: bytes) -> list[list[int]]:
+def _parts(run: DecodeRun, content: bytes) -> list[list[int]]:
     """The parts that a run is split into, in bytes, piece by piece."""
     if run.is_plain or not run.is_joined:
         return [[run.pieces[-1].end - run.pieces[0].begin]]
@@ -104,7 +104,10 @@ def _split(data: tf.Tensor, sizes: Sequence[int]) -> list[tf.Tensor]:
 
 
 def _decode_joined(
-    run: Run, dtype: str, parts: Sequence[Sequence[tf.Tensor]], content: bytes
+    run: DecodeRun,
+    dtype: str,
+    parts: Sequence[Sequence[tf.Tensor]],
+    content: bytes,
 ) -> tf.Tensor:
     """Decodes all pieces of a run as one."""
     positions = ENCODINGS[run.encoding].graph_join(
@@ -116,7 +119,7 @@ def _decode_joined(
     return place(positions, values, sum(one.size for one in run.pieces))
 
 
-def _values(data: tf.Tensor, run: Run, dtype: str) -> tf.Tensor:
+def _values(data: tf.Tensor, run: DecodeRun, dtype: str) -> tf.Tensor:
     """Values that are stored without scales."""
     return formats.graph_unpack(data, None, run.values, tf.as_dtype(dtype))
 

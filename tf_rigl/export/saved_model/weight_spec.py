@@ -22,7 +22,7 @@ _HEADER_BYTES = 64
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class WeightSpec:
     """A weight of an artifact, its bytes aside.
 
     Attributes:
@@ -85,16 +85,16 @@ class Entry:
         }
 
 
-def entry_from_json(content: Any) -> Entry:
-    """The inverse of `Entry.to_json`.
+def spec_from_json(content: Any) -> WeightSpec:
+    """The inverse of `WeightSpec.to_json`.
 
     Args:
         content: what stands in the metadata.
 
     Raises:
-        CorruptDataError: where it is no entry.
+        CorruptDataError: where it is no spec.
     """
-    fields = {field.name: field for field in dataclasses.fields(Entry)}
+    fields = {field.name: field for field in dataclasses.fields(WeightSpec)}
     required = {
         name
         for name, field in fields.items()
@@ -112,16 +112,16 @@ def entry_from_json(content: Any) -> Entry:
                 f"{name!r} of a weight must be as it was written.",
                 repr(content[name])[:200],
             )
-    entry = Entry(**{**content, "shape": tuple(content["shape"])})
+    spec = WeightSpec(**{**content, "shape": tuple(content["shape"])})
     check(
-        is_bounded(entry.elements, entry.bytes)
-        and entry.mask_bytes <= entry.bytes
-        and entry.nonzeros <= entry.elements
-        and -1 <= entry.axis < max(len(entry.shape), 1),
-        f"The numbers of {entry.path!r} must fit each other.",
+        is_bounded(spec.elements, spec.bytes)
+        and spec.mask_bytes <= spec.bytes
+        and spec.nonzeros <= spec.elements
+        and -1 <= spec.axis < max(len(spec.shape), 1),
+        f"The numbers of {spec.path!r} must fit each other.",
         repr(content)[:500],
     )
-    return entry
+    return spec
 
 
 def numpy_dtype(name: str) -> np.dtype:

@@ -7,12 +7,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.accounting.example import Shape
-from tf_rigl.accounting.example import as_shape
+from tf_rigl.backend.call_signature import Shape
+from tf_rigl.backend.call_signature import as_shape
 
 
 @dataclasses.dataclass(frozen=True)
-class Call:
+class LayerCall:
     """One call of a layer in the forward pass of one example."""
 
     layer: Any
