@@ -1,4 +1,4 @@
-"""Which layers a model calls, on what shapes, seen in one symbolic call.
+"""Records which layers a model calls, on what shapes, in a symbolic call.
 
 The model is traced, nothing is computed and no variable changes. For the
 time of the trace each layer is an instance of a subclass of its class whose
@@ -50,7 +50,7 @@ class _Frame:
 
 
 def is_recurrent(layer: Any) -> bool:
-    """Whether a layer runs others once for each step of a sequence."""
+    """Returns whether a layer runs others once for each step of a sequence."""
     return known_class(layer, ("RNN",)) is not None
 
 
@@ -108,7 +108,7 @@ class CallRecorder:
         return outputs
 
     def _is_traced(self, graph: tf.Graph) -> bool:
-        """Whether we are in the trace; Keras 2 infers shapes outside of it."""
+        """Returns whether it is traced; Keras 2 infers shapes outside of it."""
         inside = self._graph in _outer_graphs(graph)
         return inside and not tf.executing_eagerly()
 
@@ -125,7 +125,7 @@ class CallRecorder:
 def record_calls(
     model: Any, layers: Sequence[Any], example: Example
 ) -> list[LayerCall]:
-    """The calls of `layers` when the model is called on one example.
+    """Records the calls of `layers` when the model runs on one example.
 
     They come in the order in which they return: a layer after its sublayers.
 
@@ -148,7 +148,7 @@ def record_calls(
 
 
 def _recorded_class(cls: Any, recorder: CallRecorder) -> type:
-    """The subclass of a layer class whose instances take notes."""
+    """Makes the subclass of a layer class whose instances take notes."""
 
     def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
         plain_call = functools.partial(cls.__call__, layer)
@@ -160,7 +160,7 @@ def _recorded_class(cls: Any, recorder: CallRecorder) -> type:
 
 
 def _products(frame: _Frame, operations: range) -> tuple[str, ...]:
-    """The products among a layer's operations, its sublayers' left out."""
+    """Lists the products that a layer, not its sublayers, runs."""
     inner = {position for part in frame.inner for position in part}
     graph_operations = frame.graph.get_operations()
     kinds = {
@@ -172,7 +172,7 @@ def _products(frame: _Frame, operations: range) -> tuple[str, ...]:
 
 
 def _is_repeated(graph: tf.Graph) -> bool:
-    """Whether what is traced here and now may run more or less than once."""
+    """Returns whether what is traced now may run more or less than once."""
     if MAPPED_SCOPE in graph.get_name_scope().split("/"):
         return True
     return any(
@@ -182,7 +182,7 @@ def _is_repeated(graph: tf.Graph) -> bool:
 
 
 def _outer_graphs(graph: tf.Graph | None) -> Iterator[tf.Graph]:
-    """The graph, the one in which it is called, and so on."""
+    """Yields the graph, the one in which it is called, and so on."""
     while graph is not None:
         yield graph
         graph = getattr(graph, "outer_graph", None)

@@ -18,7 +18,7 @@ COMPUTED = "what it multiplies is computed from its weights"
 
 
 class MacCounter:
-    """What is multiplied how often, and what could not be counted.
+    """Counts of multiplications, and of what could not be counted.
 
     Attributes:
         times: how often each element of a weight is used, by the id of the

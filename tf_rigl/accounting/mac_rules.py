@@ -1,4 +1,4 @@
-"""How many multiply-accumulates a call of each known layer takes.
+"""Rules that count the multiply-accumulates of each known layer.
 
 A rule says how often a call uses each element of a weight; times the number
 of connections that is its multiply-accumulates. The batch dimension is
@@ -25,11 +25,11 @@ UNKNOWN_SIZE = (
 
 
 class Uncountable(Exception):
-    """Why the multiply-accumulates of a call cannot be counted."""
+    """Reason why the multiply-accumulates of a call cannot be counted."""
 
 
 class MacRule(NamedTuple):
-    """What the calls of a layer multiply."""
+    """Multiplications of a layer's calls."""
 
     # The weights of a layer that multiply activations.
     weights: Callable[[Any], list[Any]]

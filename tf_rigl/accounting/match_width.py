@@ -41,7 +41,7 @@ def match_width(
         The widest network whose cost does not exceed the budget.
 
     Raises:
-        ValueError: where none or both of the budgets are given, or the
+        ValueError: if none or both of the budgets are given, or the
             narrowest network exceeds it.
 
     Example:

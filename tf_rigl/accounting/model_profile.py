@@ -1,4 +1,4 @@
-"""Plain records of what a model's weights cost."""
+"""Records of the costs of a model's weights."""
 
 import dataclasses
 from typing import NamedTuple
@@ -74,7 +74,7 @@ class Uncounted(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class ModelProfile:
-    """What a model costs, weight by weight and in all; `str()` is a table.
+    """Costs of a model, weight by weight and in all; `str()` is a table.
 
     Attributes:
         name: of the model.

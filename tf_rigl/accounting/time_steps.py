@@ -1,4 +1,4 @@
-"""A layer that is called on each step of a sequence, seen at once."""
+"""Calls a layer of each step of a sequence on all steps at once."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def call_on_all_steps(
 
 
 def _fold_steps(sequences: tf.Tensor) -> tf.Tensor:
-    """From [batch, steps, ...] to [batch * steps, ...]."""
+    """Reshapes [batch, steps, ...] to [batch * steps, ...]."""
     sizes = as_shape(sequences.shape)
     if sizes is None:
         return sequences

@@ -1,4 +1,4 @@
-"""From a Keras model to a dense LiteRT file, by TensorFlow's converter."""
+"""Converts a Keras model to a dense LiteRT file by TensorFlow's converter."""
 
 import re
 import tempfile
@@ -29,7 +29,8 @@ def save_for_converter(
 ) -> Endpoint:
     """Saves a model's call as the converter wants it.
 
-    Not by Keras: the converter does not freeze the variables of Keras 3.
+    Keras's own export will not do: the converter does not freeze the
+    variables of Keras 3.
 
     Args:
         folder: of the SavedModel.
@@ -41,8 +42,8 @@ def save_for_converter(
         The call.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras.
-        ValueError: where it has never seen an input and `inputs` is None, or
+        TypeError: if `model` is a model of neither Keras.
+        ValueError: if it has never seen an input and `inputs` is None, or
             computes in float16 or bfloat16.
     """
     walked = walk_model(model)
@@ -100,7 +101,7 @@ def convert(
         The bytes of the file, all weights dense.
 
     Raises:
-        ValueError: where the converter refuses the model.
+        ValueError: if the converter refuses the model.
     """
     lite = tf.lite
     converter = lite.TFLiteConverter.from_saved_model(
@@ -123,17 +124,17 @@ def convert(
     converter.target_spec.supported_ops = operators
     try:
         with warnings.catch_warnings():
-            # That of the interpreter which calibrates: it is to move to
+            # The interpreter that calibrates warns that it will move to
             # another package.
             warnings.simplefilter("ignore", UserWarning)
             return converter.convert()
-    # Of the compiler: each phase of it raises errors of its own.
+    # Each phase of the compiler raises errors of its own.
     except Exception as error:
         raise ValueError(_refusal(str(error), quantization)) from error
 
 
 def _refusal(reason: str, quantization: str) -> str:
-    """What to do about a model that the converter refuses."""
+    """Explains what to do about a model that the converter refuses."""
     missing = sorted(set(re.findall(r"'tf\.(\w+)' op is neither", reason)))
     if "TensorList" in reason:
         fix = (
@@ -175,7 +176,7 @@ def _check_float32(walked: WalkedModel) -> None:
 
 
 def _flat_function(endpoint: Endpoint) -> Any:
-    """The call, from tensors in order to tensors by name."""
+    """Makes a function from tensors in order to tensors by name."""
 
     def serve(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         arguments, keywords = pack_arguments(endpoint.call, tensors)

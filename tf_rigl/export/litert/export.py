@@ -1,4 +1,4 @@
-"""Sparse models as LiteRT files, which phones and small processors run."""
+"""Exports sparse models as LiteRT files, for phones and small processors."""
 
 import math
 import os
@@ -109,8 +109,8 @@ def export_litert(
         `str()` of it is a table.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras.
-        ValueError: where the path exists or cannot be written, for an unknown
+        TypeError: if `model` is a model of neither Keras.
+        ValueError: if the path exists or cannot be written, for an unknown
             quantization, missing or superfluous representative data, a model
             that the converter refuses, or a file whose outputs are further
             off than `tolerance`. Nothing is written then.
@@ -165,7 +165,7 @@ class _Chosen(NamedTuple):
 def _compare_dense(
     dense: bytes, examples: Named, expected: Named, select_tf_ops: bool
 ) -> Difference | None:
-    """How far the dense file is off, None if it cannot be run here."""
+    """Compares the dense file with its model; None if it cannot run here."""
     try:
         return compare(expected, run(dense, examples))
     except RuntimeError as error:
@@ -221,7 +221,7 @@ def _make_sparse(
 def _examples(
     call: CallSignature, data: Any, batch_size: int | None
 ) -> dict[str, np.ndarray]:
-    """What the file is compared on."""
+    """Returns the inputs that the file is compared on."""
     if data is None:
         return random_inputs(call, batch_size)
     named = named_inputs(call, data)
@@ -237,7 +237,7 @@ def _examples(
 
 
 def _operations(endpoint: Endpoint) -> set[str]:
-    """The kinds of TensorFlow operations of a traced call."""
+    """Collects the kinds of TensorFlow operations of a traced call."""
     definition = endpoint.function.graph.as_graph_def()
     operations = {node.op for node in definition.node}
     for function in definition.library.function:
@@ -246,7 +246,7 @@ def _operations(endpoint: Endpoint) -> set[str]:
 
 
 def _check_can_calibrate(endpoint: Endpoint, representative_data: Any) -> None:
-    """Raises a ValueError where nothing says how large activations are."""
+    """Raises a ValueError if nothing says how large activations are."""
     trained = any(
         name.startswith("FakeQuant") for name in _operations(endpoint)
     )
@@ -260,7 +260,7 @@ def _check_can_calibrate(endpoint: Endpoint, representative_data: Any) -> None:
 
 
 def _check_loop_free(content: bytes) -> None:
-    """Raises a ValueError where calibration would end the process.
+    """Raises a ValueError if calibration would end the process.
 
     Args:
         content: the file, in float; the converter knows some loops as one
@@ -310,12 +310,12 @@ def _check_arguments(
 def _check_difference(
     difference: Difference | None, quantization: str, tolerance: float | None
 ) -> None:
-    """Raises a ValueError where a file is too far off its model."""
+    """Raises a ValueError if a file is too far off its model."""
     if difference is None:
         return
     if tolerance is None:
         tolerance = _TOLERANCES.get(quantization, math.inf)
-    # Not a number is off in any case.
+    # NaN compares as within any tolerance or none; it is off in any case.
     if difference.relative <= tolerance and math.isfinite(difference.error):
         return
     raise ValueError(

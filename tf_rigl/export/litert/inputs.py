@@ -1,4 +1,4 @@
-"""Inputs and outputs of a model by their names, as a LiteRT file has them."""
+"""Names the inputs and outputs of a model as a LiteRT file does."""
 
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ Feed = Callable[[], Iterator[dict[str, np.ndarray]]]
 
 # Examples that a file is compared on where the user gives none.
 _EXAMPLES = 4
-# What stands for lengths that are open, such as the number of time steps.
+# Stands for lengths that are open, such as the number of time steps.
 _LENGTH = 8
 
 
 def call_model(endpoint: Endpoint, inputs: Named) -> dict[str, np.ndarray]:
-    """The outputs of a model's call by their names.
+    """Runs a model's call and names its outputs.
 
     Args:
         endpoint: the call.
@@ -40,7 +40,7 @@ def call_model(endpoint: Endpoint, inputs: Named) -> dict[str, np.ndarray]:
 def random_inputs(
     call: CallSignature, batch_size: int | None, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Inputs to compare on: standard normal, or 0 and 1 if integer.
+    """Draws inputs to compare on: standard normal, or 0 and 1 if integer.
 
     Args:
         call: of the model.
@@ -64,7 +64,7 @@ def random_inputs(
 
 
 def named_inputs(call: CallSignature, structure: Any) -> dict[str, np.ndarray]:
-    """A batch in the model's structure as arrays by their names.
+    """Names the arrays of a batch that is in the model's structure.
 
     Args:
         call: of the model.
@@ -72,7 +72,7 @@ def named_inputs(call: CallSignature, structure: Any) -> dict[str, np.ndarray]:
             a dictionary by the names of the inputs.
 
     Raises:
-        ValueError: where it has not as many arrays as the model takes.
+        ValueError: if it has not as many arrays as the model takes.
     """
     leaves = named_leaves(call)
     if isinstance(structure, Mapping) and set(structure) == set(leaves):
@@ -92,7 +92,7 @@ def named_inputs(call: CallSignature, structure: Any) -> dict[str, np.ndarray]:
 
 
 def chunks(inputs: Named, size: int) -> Iterator[dict[str, np.ndarray]]:
-    """Batches of exactly so many examples; a rest that is smaller is left out.
+    """Yields batches of exactly `size` examples and drops a smaller rest.
 
     Args:
         inputs: arrays by name, examples first.
@@ -104,7 +104,7 @@ def chunks(inputs: Named, size: int) -> Iterator[dict[str, np.ndarray]]:
 
 
 def calibration_feed(call: CallSignature, data: Any, size: int) -> Feed | None:
-    """Representative data as the converter wants them.
+    """Turns representative data into what the converter asks for.
 
     Args:
         call: of the model.
@@ -113,7 +113,7 @@ def calibration_feed(call: CallSignature, data: Any, size: int) -> Feed | None:
         size: number of examples of each call.
 
     Raises:
-        ValueError: where there are not as many examples.
+        ValueError: if there are not as many examples.
     """
     if data is None:
         return None
@@ -142,7 +142,7 @@ def calibration_feed(call: CallSignature, data: Any, size: int) -> Feed | None:
 
 
 def _is_batch(call: CallSignature, data: Any) -> bool:
-    """Whether these are inputs and not batches of them."""
+    """Tells inputs from a collection of batches of them."""
     if isinstance(data, (list, tuple, Mapping)):
         arrays = tf.nest.flatten(data)
     else:

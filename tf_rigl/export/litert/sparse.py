@@ -1,4 +1,4 @@
-"""Arrays in LiteRT's sparse format, and back.
+"""Encodes arrays in LiteRT's sparse format, and decodes them.
 
 The format walks through the dimensions of an array in any order. Here all but
 the last of that order are dense, and the last is compressed: for each row a
@@ -33,7 +33,7 @@ class Encoded(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """What values and positions take."""
+        """Bytes of values and positions."""
         return sum(
             array.nbytes for array in (self.values, self.segments, self.indices)
         )
@@ -50,7 +50,7 @@ def encode(array: np.ndarray) -> Encoded:
 
 
 def decode(parameters: Any, values: np.ndarray, shape: tuple[int, ...]) -> Any:
-    """Gives an array back.
+    """Decodes an array.
 
     Args:
         parameters: a `SparsityParametersT` as `to_parameters` makes them.
@@ -69,7 +69,7 @@ def decode(parameters: Any, values: np.ndarray, shape: tuple[int, ...]) -> Any:
 
 
 def to_parameters(encoded: Encoded) -> Any:
-    """The format's own object for the positions, a `SparsityParametersT`."""
+    """Makes the format's object for the positions, `SparsityParametersT`."""
     parameters = schema.SparsityParametersT()
     parameters.traversalOrder = list(encoded.order)
     parameters.blockMap = []
@@ -93,7 +93,7 @@ def to_parameters(encoded: Encoded) -> Any:
 
 
 def position_bytes(parameters: Any) -> int:
-    """What the positions of a `SparsityParametersT` take."""
+    """Counts the bytes of the positions of a `SparsityParametersT`."""
     return sum(
         np.asarray(vector.values).nbytes
         for dimension in parameters.dimMetadata
@@ -130,7 +130,7 @@ def _narrowest(numbers: np.ndarray, largest: int) -> np.ndarray:
 
 
 def _vector(numbers: np.ndarray) -> tuple[int, Any]:
-    """The format's type and object for a list of numbers."""
+    """Returns the format's type and object for a list of numbers."""
     for dtype, number, cls in _VECTORS:
         if numbers.dtype == dtype:
             vector = cls()

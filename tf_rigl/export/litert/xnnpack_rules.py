@@ -1,4 +1,4 @@
-"""Which operators XNNPACK can run sparse.
+"""Rules by which XNNPACK runs operators sparse.
 
 In sparse inference the activations of a region of the graph are stored channel
 after channel, and its 1×1 convolutions skip their zeros. Not every operator
@@ -41,7 +41,7 @@ Padding = tuple[int, int, int, int]  # top, bottom, left, right
 
 
 class Role(enum.Enum):
-    """What an operator can be to a region that is run sparse."""
+    """Role of an operator in a region that is run sparse."""
 
     START = "start"
     INSIDE = "inside"
@@ -50,7 +50,7 @@ class Role(enum.Enum):
 
 
 class Verdict(NamedTuple):
-    """What an operator can be, and what keeps it from being more."""
+    """Role of an operator, and what keeps it from a better one."""
 
     role: Role
     problem: str = ""
@@ -67,7 +67,7 @@ _FLOAT = Verdict(
 def judge(
     model: Any, subgraph: Any, operator: Any, padding: Padding | None
 ) -> Verdict:
-    """Says what an operator can be.
+    """Judges which role an operator can have.
 
     Args:
         model: a `ModelT`.
@@ -102,12 +102,12 @@ def judge(
 
 
 def is_dense(model: Any, operator: Any) -> bool:
-    """Whether this is a fully connected layer."""
+    """Returns whether this is a fully connected layer."""
     return format.kind(model, operator) == _OPERATOR.FULLY_CONNECTED
 
 
 def is_pointwise(model: Any, subgraph: Any, operator: Any) -> bool:
-    """Whether this is a 1×1 convolution."""
+    """Returns whether this is a 1×1 convolution."""
     if format.kind(model, operator) != _OPERATOR.CONV_2D:
         return False
     kernel = format.shape(subgraph.tensors[operator.inputs[1]])
@@ -115,7 +115,7 @@ def is_pointwise(model: Any, subgraph: Any, operator: Any) -> bool:
 
 
 def zero_padding(model: Any, subgraph: Any, operator: Any) -> Padding | None:
-    """The zeros that an operator adds around pictures, None if it does not."""
+    """Returns the zeros that a PAD adds around pictures; None for others."""
     if format.kind(model, operator) != _OPERATOR.PAD:
         return None
     tensor = subgraph.tensors[operator.inputs[1]]
@@ -187,7 +187,7 @@ def _depthwise(
 
 
 def _general(options: Any) -> Verdict | None:
-    """What holds for all convolutions."""
+    """Checks what is asked of all convolutions; None if it holds."""
     if (options.dilationHFactor, options.dilationWFactor) != (1, 1):
         return Verdict(Role.NONE, "it is dilated", "Use dilation_rate=1.")
     if options.fusedActivationFunction not in _FUSED:
@@ -202,7 +202,7 @@ def _general(options: Any) -> Verdict | None:
 def _padded(
     role: Role, options: Any, padding: Padding | None, amount: int
 ) -> Verdict:
-    """A convolution that wants the same padding on each side."""
+    """Judges a convolution that needs the same padding on each side."""
     if options.padding == _SAME:
         # For stride 1 that is the same on each side; else it depends on the
         # size of the picture.
@@ -252,7 +252,7 @@ def _binary(model: Any, subgraph: Any, operator: Any, options: Any) -> Verdict:
 
 
 def _replacement(name: str) -> tuple[str, str]:
-    """Problem and fix for an operator without a sparse kernel."""
+    """Returns problem and fix for an operator without a sparse kernel."""
     fix = {
         "MAX_POOL_2D": "Use a depthwise convolution with stride 2.",
         "AVERAGE_POOL_2D": "Use a depthwise convolution with stride 2.",

@@ -28,7 +28,7 @@ from tf_rigl.export.saved_model.weight_spec import WeightSpec
 
 
 class Decoder(tf.saved_model.experimental.TrackableResource):
-    """Decodes weights; what loaders initialize.
+    """Resource whose initializer decodes all weights.
 
     Args:
         blob: path of the file of all weights.
@@ -94,7 +94,7 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
     def _trackable_children(
         self, save_type: str = "checkpoint", **options: Any
     ) -> Mapping[str, Any]:
-        """What is saved: functions that are called as they are.
+        """Returns the functions to be saved, concrete ones.
 
         A `tf.function` would be traced once more when it is loaded. What
         destroys the resource is left out, since none is made.
@@ -108,7 +108,7 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
 
 
 def _concrete(function: Any) -> Any:
-    """The concrete function; what saves asks it for one again."""
+    """Returns a concrete function that answers for a `tf.function`."""
     concrete = function.get_concrete_function()
     concrete.get_concrete_function = lambda: concrete
     return concrete
@@ -117,7 +117,7 @@ def _concrete(function: Any) -> Any:
 def read_group(
     variable: tf.Variable, group: Group, specs: Sequence[WeightSpec]
 ) -> list[tf.Tensor]:
-    """The weights of a group, in a function of an artifact.
+    """Reads the weights of a group, in a function of an artifact.
 
     Args:
         variable: the group's.
@@ -127,7 +127,7 @@ def read_group(
     Returns:
         A tensor for each member.
     """
-    members = [specs[place] for place in group.members]
+    members = [specs[index] for index in group.members]
     value = variable.read_value()
     if group.alone:
         return [value]
@@ -143,20 +143,20 @@ def read_group(
 
 
 def _shape_constant(shape: tuple[int, ...]) -> tf.Tensor:
-    """A shape in int32, which takes less of the graph, where it fits."""
+    """Makes a shape, in int32 if it fits, which takes less of the graph."""
     fits = max(shape, default=0) < 1 << 31
     return tf.constant(shape, tf.int32 if fits else tf.int64)
 
 
 def _cut(part: tf.Tensor, spec: WeightSpec) -> tf.Tensor:
-    """The rows of a weight without what fills the last one up."""
+    """Cuts off what fills up the last row of a weight."""
     if spec.elements % lanes(spec.dtype) == 0:
         return part
     return tf.slice(tf.reshape(part, [-1]), [0], [spec.elements])
 
 
 def _read(path: tf.Tensor, fingerprint: bytes) -> tf.Tensor:
-    """The bytes of the file of all weights, if they are intact."""
+    """Reads the file of all weights and checks that it is intact."""
     content = tf.io.read_file(path)
     intact = tf.reduce_all(
         tf.equal(tf.fingerprint(tf.reshape(content, [1])), fingerprint)

@@ -1,4 +1,4 @@
-"""Sparse models as SavedModels that any TensorFlow loads."""
+"""Exports sparse models as SavedModels that any TensorFlow loads."""
 
 import dataclasses
 import os
@@ -100,9 +100,9 @@ def export_saved_model(
         What was written, weight by weight; `str()` of it is a table.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras, or `inputs` or a
+        TypeError: if `model` is a model of neither Keras, or `inputs` or a
             signature is none of the above.
-        ValueError: where the path exists or cannot be written, for an unknown
+        ValueError: if the path exists or cannot be written, for an unknown
             compression or format, one that a mask or value does not fit, a
             model without known inputs, a signature without its inputs.
 
@@ -157,7 +157,7 @@ def _save_packed(
     shared = read_only(one.function for one in endpoints)
     groups = plan_groups(
         packed,
-        [place for place, key in enumerate(sources) if key not in shared],
+        [index for index, key in enumerate(sources) if key not in shared],
     )
     weights, data = packed_file.place_weights(packed, groups)
     blob = posixpath.join(scratch, packed_file.BLOB)

@@ -1,4 +1,4 @@
-"""How weights are put together into variables of an artifact.
+"""Groups the weights of an artifact into few variables.
 
 Each variable costs 2 kB of a SavedModel's graph and time to load, which for a
 network of hundreds of small weights is more than they are. So weights that
@@ -29,7 +29,7 @@ class Group:
 
     Attributes:
         dtype: of all of them, by name.
-        members: their places among all weights.
+        members: their indices among all weights.
     """
 
     dtype: str
@@ -37,7 +37,7 @@ class Group:
 
     @property
     def alone(self) -> bool:
-        """Whether the variable is one weight, of its own shape."""
+        """True if the variable is one weight, of its own shape."""
         return len(self.members) == 1
 
 
@@ -58,12 +58,12 @@ class DecodeRun:
 
     @property
     def is_plain(self) -> bool:
-        """Whether its bytes are its values as they are."""
+        """True if its bytes are its values as they are."""
         return _is_plain(self)
 
     @property
     def is_joined(self) -> bool:
-        """Whether its pieces can be decoded as one."""
+        """True if its pieces can be decoded as one."""
         kept = sum(piece.kept for piece in self.pieces)
         one = len(self.pieces) == 1
         return (
@@ -73,7 +73,7 @@ class DecodeRun:
         )
 
     def relative(self) -> list["Piece"]:
-        """The pieces, their bytes counted from the beginning of the run."""
+        """Returns the pieces with bytes counted from the start of the run."""
         first = self.pieces[0].begin
         return [
             piece._replace(
@@ -86,7 +86,7 @@ class DecodeRun:
 
 
 class Piece(NamedTuple):
-    """Where to find what is decoded at once.
+    """Bytes that are decoded at once.
 
     It begins with its mask, at byte `begin`; its values are between bytes
     `middle` and `end`; `kept` of them are decoded to `size` elements, padding
@@ -101,12 +101,12 @@ class Piece(NamedTuple):
 
 
 def lanes(dtype: str) -> int:
-    """Elements of a dtype in a row."""
+    """Counts the elements of a dtype in a row."""
     return max(ROW // numpy_dtype(dtype).itemsize, 1)
 
 
 def rows(spec: WeightSpec) -> int:
-    """Number of rows that a weight takes when it is dense."""
+    """Counts the rows that a weight takes when it is dense."""
     return -(-spec.elements // lanes(spec.dtype))
 
 
@@ -117,38 +117,38 @@ def plan_groups(
 
     Args:
         weights: all weights, in no place yet.
-        alone: places of those that need a variable of their own.
+        alone: indices of those that need a variable of their own.
 
     Returns:
         Groups of one dtype each, sorted by how their weights are stored.
     """
     specs = [weight.spec for weight in weights]
-    shared = [place for place in range(len(specs)) if place not in alone]
+    shared = [index for index in range(len(specs)) if index not in alone]
     groups: list[Group] = []
     size = 0
-    for place in sorted(shared, key=lambda place: _order(weights[place])):
-        spec = specs[place]
+    for index in sorted(shared, key=lambda index: _order(weights[index])):
+        spec = specs[index]
         more = rows(spec) * ROW
         last = groups[-1] if groups else Group("", ())
         size += more
         if last.dtype != spec.dtype or size > _LARGEST_GROUP:
-            groups.append(Group(spec.dtype, (place,)))
+            groups.append(Group(spec.dtype, (index,)))
             size = more
         else:
-            groups[-1] = Group(last.dtype, (*last.members, place))
-    return groups + [Group(specs[place].dtype, (place,)) for place in alone]
+            groups[-1] = Group(last.dtype, (*last.members, index))
+    return groups + [Group(specs[index].dtype, (index,)) for index in alone]
 
 
 def group_shape(group: Group, specs: Sequence[WeightSpec]) -> tuple[int, ...]:
-    """The shape of a group's variable."""
-    members = [specs[place] for place in group.members]
+    """Returns the shape of a group's variable."""
+    members = [specs[index] for index in group.members]
     if group.alone:
         return members[0].shape
     return sum(map(rows, members)), lanes(group.dtype)
 
 
 def runs(group: Group, specs: Sequence[WeightSpec]) -> list[DecodeRun]:
-    """How a group is decoded, in order.
+    """Splits a group into runs, in the order of decoding.
 
     Args:
         group: the group.
@@ -157,7 +157,7 @@ def runs(group: Group, specs: Sequence[WeightSpec]) -> list[DecodeRun]:
     return [
         DecodeRun(encoding, values, _pieces(group, list(members)))
         for (encoding, values), members in itertools.groupby(
-            (specs[place] for place in group.members),
+            (specs[index] for index in group.members),
             key=lambda spec: (spec.encoding, spec.values),
         )
     ]
@@ -182,21 +182,21 @@ def _pieces(group: Group, members: list[WeightSpec]) -> tuple[Piece, ...]:
 
 
 def _padded(group: Group, spec: WeightSpec) -> int:
-    """Number of elements that a weight takes in its group's variable."""
+    """Counts the elements that a weight takes in its group's variable."""
     if group.alone:
         return spec.elements
     return rows(spec) * lanes(spec.dtype)
 
 
 def stored_bytes(group: Group, spec: WeightSpec) -> int:
-    """Bytes that a weight takes in the file, padding included."""
+    """Counts the bytes that a weight takes in the file, padding included."""
     if group.alone or not _is_plain(spec):
         return spec.bytes
     return rows(spec) * ROW
 
 
 def _order(weight: PackedWeight) -> tuple[str, str, str, int]:
-    """What sorts weights into groups and runs."""
+    """Returns the key that sorts weights into groups and runs."""
     spec = weight.spec
     return (
         spec.dtype,
@@ -207,5 +207,5 @@ def _order(weight: PackedWeight) -> tuple[str, str, str, int]:
 
 
 def _is_plain(one: WeightSpec | DecodeRun) -> bool:
-    """Whether the bytes of weights are their values as they are."""
+    """Returns whether the bytes of weights are their values as they are."""
     return one.encoding == "dense" and one.values == "float32"

@@ -1,4 +1,4 @@
-"""Which encoding each weight of an artifact gets, and its bytes."""
+"""Chooses an encoding for each weight of an artifact and packs it."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from tf_rigl.export.saved_model.weight_spec import is_bounded
 SMALLEST = "smallest"
 # Elements from which a weight of unknown use may be stored sparse.
 _LARGE = 1 << 14
-# What decoding one more weight takes in the graph, about.
+# Decoding one more weight takes about as much of the graph.
 _CALL_BYTES = 60
 
 
@@ -60,7 +60,7 @@ class _Packing:
     masks: Mapping[str, bytes]  # packed, by the name of the encoding
 
     def sizes(self) -> dict[str, int]:
-        """Bytes by the name of the encoding, those in the graph included."""
+        """Returns bytes by encoding, those of the graph included."""
         return {name: self._size(name) for name in self.masks}
 
     def _size(self, name: str) -> int:
@@ -90,7 +90,7 @@ def pack_weights(
         yet.
 
     Raises:
-        ValueError: where the encoding cannot express the mask of a weight, or
+        ValueError: if the encoding cannot express the mask of a weight, or
             values do not fit their format.
     """
     names = list(ENCODINGS) if compression == SMALLEST else [compression]
@@ -131,13 +131,13 @@ def _packing(source: WeightToPack, names: Sequence[str]) -> _Packing:
 
 
 def _may_be_sparse(source: WeightToPack) -> bool:
-    """Whether zeros are worth looking for: not in biases that are untrained."""
+    """Returns whether to look for zeros: not in biases still untrained."""
     large = source.layout is not None or source.array.size >= _LARGE
     return large and source.array.dtype.kind not in "biu"
 
 
 def _is_told_by_values(source: WeightToPack, nonzero: np.ndarray) -> bool:
-    """Whether what is kept can be told from the values that are stored."""
+    """Returns whether dense values tell what is kept."""
     if source.mask is None:
         return True
     exact = source.stored == "float32"
@@ -145,7 +145,7 @@ def _is_told_by_values(source: WeightToPack, nonzero: np.ndarray) -> bool:
 
 
 def _packed(packing: _Packing, encoding: str) -> PackedWeight:
-    """The weight in an encoding."""
+    """Packs a weight in an encoding."""
     source = packing.source
     dense = encoding == "dense"
     kept = np.ones_like(packing.kept) if dense else packing.kept

@@ -33,10 +33,10 @@ class PackedWeight:
         return self.data[: self.spec.mask_bytes]
 
     def mask(self) -> np.ndarray:
-        """Which elements are kept: bool, of the weight's shape.
+        """Returns which elements are kept: bool, of the weight's shape.
 
         Raises:
-            CorruptDataError: where the data are damaged.
+            CorruptDataError: if the data are damaged.
         """
         spec = self.spec
         if spec.encoding == "dense" and spec.nonzeros < spec.elements:
@@ -45,10 +45,10 @@ class PackedWeight:
         return self._stored_mask()
 
     def array(self) -> np.ndarray:
-        """The weight, dense, zero where nothing is kept.
+        """Decodes the weight, zero where nothing is kept.
 
         Raises:
-            CorruptDataError: where the data are damaged.
+            CorruptDataError: if the data are damaged.
         """
         spec = self.spec
         positions = np.flatnonzero(self._stored_mask())
@@ -75,7 +75,7 @@ class PackedWeight:
         return mask
 
     def _check_length(self) -> None:
-        """Each value takes bytes, so that no count can be absurd."""
+        """Checks that values take bytes, so that no count can be absurd."""
         spec = self.spec
         size = spec.mask_bytes + formats.packed_bytes(
             spec.kept, spec.channels, spec.values, numpy_dtype(spec.dtype)
@@ -91,7 +91,7 @@ class PackedWeight:
         """Checks that nothing has changed since it was written.
 
         Raises:
-            CorruptDataError: where something has.
+            CorruptDataError: if something has.
         """
         found = compute_hash(self.spec, self.data)
         check(
@@ -102,7 +102,7 @@ class PackedWeight:
 
 
 def compute_hash(spec: WeightSpec, data: bytes) -> str:
-    """The hash of an spec, its own hash left out, and of its bytes."""
+    """Hashes the specification of a weight, hash left out, and its bytes."""
     known = dataclasses.replace(spec, hash="").to_json()
     digest = hashlib.blake2b(digest_size=_HASH_BYTES)
     digest.update(json.dumps(known, sort_keys=True).encode())
@@ -111,7 +111,7 @@ def compute_hash(spec: WeightSpec, data: bytes) -> str:
 
 
 def not_zero(array: np.ndarray) -> np.ndarray:
-    """Where an array has other bits than those of 0; -0.0 has.
+    """Finds elements that have other bits than 0; -0.0 has.
 
     Args:
         array: of any numeric dtype.

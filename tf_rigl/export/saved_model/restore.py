@@ -1,4 +1,4 @@
-"""Weights and masks of an artifact, back in a Keras model."""
+"""Loads weights and masks of an artifact into a Keras model."""
 
 import os
 import re
@@ -51,8 +51,8 @@ def load_packed_weights(model: Any, path: str | os.PathLike[str]) -> Any:
         The same model.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras.
-        ValueError: where there is no such artifact, it is damaged
+        TypeError: if `model` is a model of neither Keras.
+        ValueError: if there is no such artifact, it is damaged
             (`tf_rigl.core.packing.CorruptDataError`), or its weights are not
             those of the model.
 
@@ -99,7 +99,7 @@ class _Values(NamedTuple):
 
 
 def _mask(packed: PackedWeight) -> np.ndarray | None:
-    """Its mask, None where it has none."""
+    """Returns its mask; None if it has none."""
     return packed.mask() if packed.spec.masked else None
 
 
@@ -126,7 +126,7 @@ def _match(
 def _fitting(
     weight: ModelWeight | None, spec: WeightSpec, path: str
 ) -> ModelWeight:
-    """The weight, if it is what the artifact has."""
+    """Returns the weight if its shape and dtype are the artifact's."""
     if weight is not None:
         shape, dtype = tuple(weight.raw.shape), weight.raw.dtype.name
         if (shape, dtype) == (spec.shape, spec.dtype):
@@ -143,12 +143,12 @@ def _fitting(
 
 
 def _without_numbers(path: str) -> str:
-    """The path without the numbers that Keras gives to unnamed layers."""
+    """Strips the numbers that Keras gives to unnamed layers."""
     return re.sub(r"_\d+(?=/|$)", "", path)
 
 
 def _check_masked(values: Sequence[_Values]) -> None:
-    """Each mask of the artifact needs one in the model."""
+    """Checks that the model has a mask for each of the artifact's."""
     lacking = [
         one.weight.path
         for one in values
@@ -198,7 +198,7 @@ def _carry(walked: WalkedModel, values: Sequence[_Values]) -> None:
 
 
 def _structure(spec: WeightSpec) -> Mapping[str, Any]:
-    """The configuration of the structure of a mask."""
+    """Returns the configuration of the structure of a mask."""
     if spec.structure is None:
         return structures.serialize(Unstructured())
     try:
@@ -210,7 +210,7 @@ def _structure(spec: WeightSpec) -> Mapping[str, Any]:
 
 
 def _plan(site: tree.Site, one: _Values) -> dict[str, Any]:
-    """What a host keeps of a weight: see `initial_masks.Weights`."""
+    """Makes what a host keeps of a weight: see `initial_masks.Weights`."""
     spec = one.spec
     target = spec.nonzeros if spec.target is None else spec.target
     plan = {"shape": list(spec.shape), "nonzeros": target}

@@ -51,7 +51,7 @@ class RunDecoder:
         self._shared = functools.cache(_shared)
 
     def decode_next(self) -> tf.Tensor:
-        """The weights of the next run, flat, one after the other."""
+        """Decodes the weights of the next run, flat, one after the other."""
         run, dtype = next(self._runs)
         parts = [
             [next(self._parts) for _ in piece]
@@ -71,7 +71,7 @@ class RunDecoder:
 
 
 class _Kind(NamedTuple):
-    """What runs have in common that are decoded by the same function."""
+    """Properties of runs that the same function decodes."""
 
     encoding: str
     values: formats.Format
@@ -84,7 +84,7 @@ def _kind(run: DecodeRun, dtype: str) -> _Kind:
 
 
 def _parts(run: DecodeRun, content: bytes) -> list[list[int]]:
-    """The parts that a run is split into, in bytes, piece by piece."""
+    """Lists the sizes in bytes of the parts of a run, piece by piece."""
     if run.is_plain or not run.is_joined:
         return [[run.pieces[-1].end - run.pieces[0].begin]]
     code = ENCODINGS[run.encoding]
@@ -120,7 +120,7 @@ def _decode_joined(
 
 
 def _values(data: tf.Tensor, run: DecodeRun, dtype: str) -> tf.Tensor:
-    """Values that are stored without scales."""
+    """Unpacks values that are stored without scales."""
     return formats.graph_unpack(data, None, run.values, tf.as_dtype(dtype))
 
 
@@ -129,7 +129,7 @@ def _join(parts: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 def _shared(kind: _Kind) -> _Decode:
-    """What decodes runs of a kind, as a function of the graph."""
+    """Makes the decoder of runs of a kind as a function of the graph."""
     fields = len(Piece._fields)
     shape = [None, fields] if kind.is_loop else [fields]
     return tf.function(
@@ -143,7 +143,7 @@ def _shared(kind: _Kind) -> _Decode:
 
 
 def _decoder(kind: _Kind) -> _Decode:
-    """What decodes runs of a kind."""
+    """Makes the decoder of runs of a kind."""
     decode_one = functools.partial(_decode_one, kind)
 
     def decode_all(data: tf.Tensor, pieces: tf.Tensor) -> tf.Tensor:
@@ -152,10 +152,10 @@ def _decoder(kind: _Kind) -> _Decode:
             kind.dtype, count, infer_shape=False, element_shape=[None]
         )
         _, decoded = tf.while_loop(
-            lambda place, decoded: place < count,
-            lambda place, decoded: (
-                place + 1,
-                decoded.write(place, decode_one(data, pieces[place])),
+            lambda index, decoded: index < count,
+            lambda index, decoded: (
+                index + 1,
+                decoded.write(index, decode_one(data, pieces[index])),
             ),
             (0, decoded),
         )

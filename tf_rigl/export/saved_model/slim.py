@@ -1,4 +1,4 @@
-"""What a SavedModel says twice, left out."""
+"""Strips a SavedModel of what it says twice."""
 
 import contextlib
 import itertools
@@ -56,10 +56,10 @@ def slim_function(function: Any) -> None:
             key = value, node.device
             names[node.name] = first.setdefault(key, names[node.name])
     kept = set()
-    for place, node in reversed([*enumerate(function.node_def)]):
+    for index, node in reversed([*enumerate(function.node_def)]):
         name = names[node.name]
         if name in kept:
-            del function.node_def[place]
+            del function.node_def[index]
             continue
         kept.add(name)
         node.name = name
@@ -72,7 +72,7 @@ def slim_function(function: Any) -> None:
 
 
 def _short_names(function: Any) -> dict[str, str]:
-    """A name for each node, a short one unless it is also a resource's."""
+    """Makes short names for nodes but those that name a resource, too."""
     names = {node.name: node.name for node in function.node_def}
     taken = {*names, *(one.name for one in function.signature.input_arg)}
     free = (f"m{number:x}" for number in itertools.count())
@@ -83,7 +83,7 @@ def _short_names(function: Any) -> dict[str, str]:
 
 
 def _renamed(name: str, names: Mapping[str, str]) -> str:
-    """An input of a node: an argument, or a node and one of its outputs."""
+    """Renames an input: an argument, or a node and one of its outputs."""
     control = "^" if name.startswith("^") else ""
     node, colon, output = name.lstrip("^").partition(":")
     return f"{control}{names.get(node, node)}{colon}{output}"

@@ -1,4 +1,4 @@
-"""What the metadata of an artifact say of a weight."""
+"""Metadata of the weights of an artifact."""
 
 import dataclasses
 import math
@@ -23,7 +23,7 @@ _HEADER_BYTES = 64
 
 @dataclasses.dataclass(frozen=True)
 class WeightSpec:
-    """A weight of an artifact, its bytes aside.
+    """Everything that is known of a weight of an artifact but its bytes.
 
     Attributes:
         path: of the weight in its model.
@@ -77,7 +77,7 @@ class WeightSpec:
         return axis_channels(self.shape, self.axis)
 
     def to_json(self) -> dict[str, Any]:
-        """The attributes but those that have their defaults."""
+        """Returns the attributes but those that have their defaults."""
         return {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
@@ -86,13 +86,13 @@ class WeightSpec:
 
 
 def spec_from_json(content: Any) -> WeightSpec:
-    """The inverse of `WeightSpec.to_json`.
+    """Inverts `WeightSpec.to_json` and checks what it is given.
 
     Args:
         content: what stands in the metadata.
 
     Raises:
-        CorruptDataError: where it is no spec.
+        CorruptDataError: if it is no spec.
     """
     fields = {field.name: field for field in dataclasses.fields(WeightSpec)}
     required = {
@@ -125,12 +125,12 @@ def spec_from_json(content: Any) -> WeightSpec:
 
 
 def numpy_dtype(name: str) -> np.dtype:
-    """The NumPy dtype of a TensorFlow dtype's name."""
+    """Returns the NumPy dtype of a TensorFlow dtype's name."""
     return np.dtype(tf.as_dtype(name).as_numpy_dtype)
 
 
 def is_bounded(elements: int, size: int) -> bool:
-    """Whether so many bytes may stand for so many elements."""
+    """Returns whether so many bytes may stand for so many elements."""
     return elements <= (size + _HEADER_BYTES) * _EXPANSION
 
 
@@ -156,7 +156,7 @@ def _is_dtype(value: Any) -> bool:
 
 
 def is_storable(dtype: tf.DType) -> bool:
-    """Whether tensors of a dtype are made of so many bytes each."""
+    """Returns whether each element of a dtype takes the same bytes."""
     return (
         dtype.is_floating
         or dtype.is_integer
