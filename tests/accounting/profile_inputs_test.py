@@ -89,7 +89,7 @@ def test_inputs_given_once_are_remembered(keras):
 
 def test_never_called(keras):
     message = (
-        "never called needs `inputs`. "
+        "never called must come with `inputs`. "
         "Received: model='subclassed', inputs=None. Pass a batch"
     )
     with pytest.raises(ValueError, match=message):
@@ -98,7 +98,9 @@ def test_never_called(keras):
 
 def test_deferred_sparse_model(keras):
     model = tf_rigl.sparsify(make_subclassed(keras), 0.8)
-    with pytest.raises(ValueError, match="never called needs `inputs`"):
+    with pytest.raises(
+        ValueError, match="never called must come with `inputs`"
+    ):
         tf_rigl.profile(model)
     profile = tf_rigl.profile(model, (None, 5))
     assert (profile.macs, profile.dense_macs) == (3, 15)

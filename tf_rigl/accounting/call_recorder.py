@@ -79,9 +79,11 @@ class CallRecorder:
         graph = tf.compat.v1.get_default_graph()
         if self._paused or not self._is_traced(graph):
             return plain_call(*arguments, **keywords)
+
         frame = _Frame(graph, is_recurrent(layer))
         start = len(graph.get_operations())
         stepwise = known_class(layer, ("TimeDistributed",)) is not None
+
         self._frames.append(frame)
         try:
             with self._pause(stepwise):
@@ -91,6 +93,7 @@ class CallRecorder:
                 outputs = with_steps(outputs, steps)
         finally:
             self._frames.pop()
+
         operations = range(start, len(graph.get_operations()))
         self.calls.append(
             LayerCall(
@@ -103,8 +106,10 @@ class CallRecorder:
                 repeated=not frame.recurrent and _is_repeated(graph),
             )
         )
+
         if self._frames and self._frames[-1].graph is graph:
             self._frames[-1].inner.append(operations)
+
         return outputs
 
     def _is_traced(self, graph: tf.Graph) -> bool:
@@ -136,6 +141,7 @@ def record_calls(
     """
     recorder = CallRecorder()
     classes: dict[type, type] = {}
+
     with contextlib.ExitStack() as stack:
         for layer in layers:
             cls = type(layer)

@@ -36,12 +36,14 @@ class MacCounter:
         self.products: collections.Counter[int] = collections.Counter()
         self.problems: dict[int, list[str]] = collections.defaultdict(list)
         self.unsure: set[int] = set()
+
         self._weights = {
             id(layer): flavor.own_weights(layer) for layer in layers
         }
         self._variables = {
             id(weight) for own in self._weights.values() for weight in own
         }
+
         recurrent = [call.layer for call in calls if is_recurrent(call.layer)]
         # The cells that their RNN layer accounts for.
         self._cells = {
@@ -49,8 +51,10 @@ class MacCounter:
             for layer in recurrent
             for cell in mac_rules.recurrent_cells(layer)
         }
+
         for call in calls:
             self._add(call)
+
         called = {id(call.layer) for call in calls} | self._cells
         for layer in layers:
             self._check(layer, id(layer) in called)
@@ -62,19 +66,23 @@ class MacCounter:
                 kinds = ", ".join(call.products)
                 self._give_up(call.layer, f"it runs {kinds} of its own")
             return
+
         weights = rule.weights(call.layer)
         if call.recurrent and id(call.layer) in self._cells:
             return
+
         try:
             times = rule.times(call.layer, call)
             products = rule.products(call.layer, call)
         except mac_rules.Uncountable as uncountable:
             self._give_up(call.layer, str(uncountable), weights)
             return
+
         if (times or products) and (call.recurrent or call.repeated):
             reason = IN_RECURRENT if call.recurrent else IN_REPEATED
             self._give_up(call.layer, reason, weights)
             return
+
         self.times.update({id(weight): times for weight in weights})
         self.products[id(call.layer)] += products
 

@@ -79,7 +79,7 @@ def _size(sizes: Iterable[int | None]) -> int:
     """The product of sizes.
 
     Raises:
-        Uncountable: where one of them is unknown.
+        Uncountable: if one of them is unknown.
     """
     result = 1
     for size in sizes:

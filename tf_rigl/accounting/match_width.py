@@ -74,6 +74,7 @@ def match_width(
             f"parameters={parameters}, flops={flops} for "
             f"width={RESOLUTION}. Raise the budget."
         )
+
     low, high = 1, round(1 / RESOLUTION)
     while low < high:
         middle = (low + high + 1) // 2

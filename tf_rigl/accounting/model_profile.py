@@ -81,7 +81,7 @@ class ModelProfile:
         rows: one for each weight, trainable or not, in the order of the
             layers, and one for the products of each attention layer.
         uncounted: layers whose multiply-accumulates could not be counted;
-            where there are any, MACs and FLOPs are lower bounds.
+            if there are any, MACs and FLOPs are lower bounds.
     """
 
     name: str

@@ -52,8 +52,8 @@ def profile(model: Any, inputs: Any = None) -> ModelProfile:
         inputs: what the model is called on, with the batch dimension (its
             size does not matter): arrays, tensors, tf.TensorSpec or shapes,
             in the structure that the model takes, or in a dictionary by the
-            names of the arguments of its `call`. Needed where the model was
-            never called, or where it leaves sizes open (image size, number
+            names of the arguments of its `call`. Needed if the model was
+            never called, or if it leaves sizes open (image size, number
             of time steps).
 
     Returns:
@@ -106,6 +106,7 @@ def _record(
         if not walked.is_built:
             trace(model, walked.layers, example)
             walked = walk_model(model)
+
         # Masks a model that has waited for its weights; layers must not
         # change their classes while they are watched.
         complete(model)
@@ -146,6 +147,7 @@ def _weight_row(
     record = weight.record
     nonzeros = record.nonzeros() if record else parameters
     times = counter.times[id(weight.variable)]
+
     return WeightProfile(
         path=weight.path,
         layer_class=plain_class(weight.owner).__name__,

@@ -41,7 +41,9 @@ def render(profile: ModelProfile) -> str:
     if minor:
         plural = "s" if len(minor) > 1 else ""
         body.append(_cells(f"{len(minor)} other{plural}", (), minor))
+
     total = _cells("total", (), profile.rows)
+
     lines = [
         f"Model {profile.name!r}, one example",
         "",

@@ -13,7 +13,7 @@ def call_on_all_steps(
     """Calls a layer on all steps of a sequence as if each were an example.
 
     Returns:
-        The number of steps, None where it is unknown.
+        The number of steps, None if it is unknown.
     """
     sequences = arguments[0] if arguments else next(iter(keywords.values()))
     layer(tf.nest.map_structure(_fold_steps, sequences))
@@ -33,7 +33,7 @@ def _fold_steps(sequences: tf.Tensor) -> tf.Tensor:
 
 
 def with_steps(outputs: Any, steps: int | None) -> Any:
-    """Corrects the number of steps of [batch, steps, ...] where it is unknown.
+    """Corrects the number of steps of [batch, steps, ...] if it is unknown.
 
     Keras 3 takes the batch size for it then.
     """

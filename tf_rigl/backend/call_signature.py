@@ -205,7 +205,7 @@ def _given_or_remembered(model: Any, inputs: Any) -> Inputs:
     remembered = flavor_of(model).remembered_inputs(model)
     if remembered is None:
         raise ValueError(
-            "A model that was never called needs `inputs`. "
+            "A model that was never called must come with `inputs`. "
             f"Received: model={model.name!r}, inputs=None. Pass a batch, "
             "tf.TensorSpec or shape, such as inputs=(None, 28, 28, 1)."
         )

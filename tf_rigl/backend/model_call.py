@@ -69,6 +69,7 @@ def trace_inference(
         concrete = tf.function(
             infer, autograph=autograph
         ).get_concrete_function(*arguments, **keywords)
+
     # Losses of this call are tensors of a graph of its own.
     model._clear_losses()
     return concrete

@@ -84,6 +84,7 @@ def _concrete(name: str, function: Any) -> Any:
             f"Received: signatures[{name!r}]={function!r}. Decorate it with "
             "@tf.function(input_signature=[...])."
         )
+
     if function.input_signature is None:
         raise ValueError(
             "A signature must say what it takes. "

@@ -21,6 +21,7 @@ from tf_rigl.export.saved_model.pack import pack_weights
 from tf_rigl.export.saved_model.packed_file import place_weights
 from tf_rigl.export.saved_model.run_decoder import RunDecoder
 from tf_rigl.export.saved_model.slim import slim_function
+from tf_rigl.masking import tree
 
 
 @pytest.mark.parametrize(
@@ -431,6 +432,20 @@ def test_paths_that_cannot_be_written(model, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="may write"):
         export_saved_model(model, tmp_path / "file" / "model")
+
+
+def test_the_model_is_walked_once(keras3, tmp_path, monkeypatch):
+    model = support.sparse_model(keras3, "convolutions")
+    roots = []
+    walk = tree.walk
+
+    def counted_walk(flavor, root):
+        roots.append(root)
+        return walk(flavor, root)
+
+    monkeypatch.setattr(tree, "walk", counted_walk)
+    export_saved_model(model, tmp_path / "model")
+    assert roots == [model]
 
 
 def test_models_that_were_never_called(keras3, tmp_path):

@@ -107,6 +107,7 @@ def convert(
     converter = lite.TFLiteConverter.from_saved_model(
         folder, signature_keys=[DEFAULT_SIGNATURE]
     )
+
     operators = [lite.OpsSet.TFLITE_BUILTINS]
     if quantization != "float32":
         converter.optimizations = [lite.Optimize.DEFAULT]
@@ -119,9 +120,11 @@ def convert(
         if int8_io:
             converter.inference_input_type = tf.int8
             converter.inference_output_type = tf.int8
+
     if select_tf_ops:
         operators.append(lite.OpsSet.SELECT_TF_OPS)
     converter.target_spec.supported_ops = operators
+
     try:
         with warnings.catch_warnings():
             # The interpreter that calibrates warns that it will move to
@@ -154,6 +157,7 @@ def _refusal(reason: str, quantization: str) -> str:
         )
     else:
         fix = "The reason is the converter's own."
+
     return (
         "The model must be one that TensorFlow's converter takes. "
         f"Received: quantization={quantization!r} and a model that it "

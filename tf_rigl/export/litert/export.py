@@ -89,7 +89,7 @@ def export_litert(
             structure that the model takes, or a `tf.data.Dataset`, iterable
             or function without arguments that gives batches.
         inputs: what the model is called on, as for `export_saved_model`.
-            Needed where the model was never called, or takes another dtype
+            Needed if the model was never called, or takes another dtype
             than float32 without having said so by an `Input`.
         batch_size: number of examples of each call, in the file; None: any.
             Models that loop over time steps need one.
@@ -121,6 +121,7 @@ def export_litert(
     """
     quantization = quantization or "float32"
     _check_arguments(quantization, representative_data, batch_size, int8_io)
+
     with new_folder(path, overwrite) as (made, scratch):
         folder = posixpath.join(scratch, "model")
         endpoint = save_for_converter(folder, model, inputs, batch_size)
@@ -130,10 +131,12 @@ def export_litert(
                 _check_loop_free(
                     convert(folder, "float32", None, False, select_tf_ops)
                 )
+
         feed = calibration_feed(
             endpoint.call, representative_data, batch_size or 1
         )
         dense = convert(folder, quantization, feed, int8_io, select_tf_ops)
+
         examples = _examples(endpoint.call, verification_data, batch_size)
         expected = call_model(endpoint, examples)
         before = _compare_dense(dense, examples, expected, select_tf_ops)
@@ -141,6 +144,7 @@ def export_litert(
         _check_difference(chosen.difference, quantization, tolerance)
         with tf.io.gfile.GFile(made, "wb") as file:
             file.write(chosen.content)
+
     return LiteRTReport(
         path=os.fspath(path),
         quantization=quantization,
@@ -201,6 +205,7 @@ def _make_sparse(
     content = format.write(model)
     if len(content) >= len(dense):
         return _Chosen(dense, before, reasons, (_DENSE_IS_SMALLER,))
+
     if before is None:
         return _Chosen(content, None, reasons, (_NOT_RUN,))
     try:
@@ -209,6 +214,7 @@ def _make_sparse(
     except RuntimeError as error:
         after = Difference(math.inf, before.scale)
         problem = f"the interpreter does not run it: {error}"
+
     if not after.error <= 2 * before.error + 1e-5 * before.scale:
         note = (
             f"All weights are dense: with sparse ones, {problem}; with dense "
@@ -227,6 +233,7 @@ def _examples(
     named = named_inputs(call, data)
     if batch_size is None:
         return named
+
     first = next(chunks(named, batch_size), None)
     if first is None:
         raise ValueError(
@@ -294,12 +301,14 @@ def _check_arguments(
             f"quantization={quantization!r} with representative data. Leave "
             "them out or pass quantization='full_int8'."
         )
+
     if int8_io and not full:
         raise ValueError(
             "Inputs and outputs can be int8 only where activations are. "
             f"Received: int8_io=True, quantization={quantization!r}. Pass "
             "quantization='full_int8'."
         )
+
     if batch_size is not None and batch_size < 1:
         raise ValueError(
             "`batch_size` must be positive or None. "
@@ -315,9 +324,10 @@ def _check_difference(
         return
     if tolerance is None:
         tolerance = _TOLERANCES.get(quantization, math.inf)
-    # NaN compares as within any tolerance or none; it is off in any case.
+    # The error of a file that computes NaN is inf, as int8's tolerance is.
     if difference.relative <= tolerance and math.isfinite(difference.error):
         return
+
     raise ValueError(
         "The file must compute what the model computes, to `tolerance` of the "
         f"largest output. Received: tolerance={tolerance:g} and outputs that "

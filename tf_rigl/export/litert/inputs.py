@@ -18,7 +18,7 @@ from tf_rigl.export.litert.run import Named
 # Gives inputs by their names, one call of the model after the other.
 Feed = Callable[[], Iterator[dict[str, np.ndarray]]]
 
-# Examples that a file is compared on where the user gives none.
+# Examples that a file is compared on if the user gives none.
 _EXAMPLES = 4
 # Stands for lengths that are open, such as the number of time steps.
 _LENGTH = 8
@@ -55,11 +55,13 @@ def random_inputs(
         if sizes and (batch_size is not None or sizes[0] is None):
             sizes[0] = examples
         sizes = [_LENGTH if size is None else size for size in sizes]
+
         dtype = leaf.dtype.as_numpy_dtype
         if leaf.dtype.is_floating:
             inputs[name] = np.asarray(random.normal(size=sizes), dtype)
         else:
             inputs[name] = np.asarray(random.integers(0, 2, sizes), dtype)
+
     return inputs
 
 
@@ -79,12 +81,14 @@ def named_inputs(call: CallSignature, structure: Any) -> dict[str, np.ndarray]:
         arrays = [structure[name] for name in leaves]
     else:
         arrays = tf.nest.flatten(structure)
+
     if len(arrays) != len(leaves):
         raise ValueError(
             "Inputs must be in the structure that the model takes, or in a "
             f"dictionary with the keys {sorted(leaves)}. "
             f"Received: {len(arrays)} arrays."
         )
+
     return {
         name: np.asarray(array, leaf.dtype.as_numpy_dtype)
         for (name, leaf), array in zip(leaves.items(), arrays, strict=True)
@@ -117,6 +121,7 @@ def calibration_feed(call: CallSignature, data: Any, size: int) -> Feed | None:
     """
     if data is None:
         return None
+
     if callable(data):
         batches = data
     elif _is_batch(call, data):

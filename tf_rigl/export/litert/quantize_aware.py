@@ -60,9 +60,11 @@ def quantize_aware(model: Any) -> Any:
             f"Received: model={model.name!r} of type {type(model)}. Quantize "
             "it after training: pass representative_data to `export_litert`."
         )
+
     plain = flavor.keras.models.clone_model(model)
     plain.set_weights(model.get_weights())
     strip(plain)
+
     quantization = _import_tfmot().quantization.keras
     scheme = quantization.collab_opts.Default8BitPrunePreserveQuantizeScheme()
     with quantization.quantize_scope():
@@ -75,6 +77,7 @@ def quantize_aware(model: Any) -> Any:
                 f"model={model.name!r}; {error} Quantize it after training: "
                 "pass representative_data to `export_litert`."
             ) from error
+
     _keep_zeros(flavor, quantized)
     return quantized
 

@@ -89,11 +89,13 @@ class LiteRTReport:
                 self.dense_bytes,
             ),
         )
+
         lines = text_table.aligned(_HEADER, body, total, text_columns=3)
         lines.append(
             f"{self.path}: {self.file_bytes:,} bytes, {self.quantization}; "
             f"{self.dense_file_bytes:,} with dense weights"
         )
+
         if self.error is not None:
             lines.append(
                 f"largest difference from the model: {self.error:.3g}, "
@@ -128,6 +130,7 @@ def _report(
     elements = int(np.prod(shape, dtype=np.int64))
     name = format.name(tensor)
     dtype = format.WEIGHT_TYPES.get(tensor.type)
+
     nonzeros = elements
     bytes_ = dense_bytes = size
     if data is not None and dtype is not None:
@@ -135,6 +138,7 @@ def _report(
         dense_bytes = elements * dtype.itemsize
     if tensor.sparsity is not None:
         bytes_ += sparse.position_bytes(tensor.sparsity)
+
     return TensorReport(
         name=name,
         shape=shape,

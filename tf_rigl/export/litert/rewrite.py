@@ -61,16 +61,20 @@ def sparsify(model: Any) -> dict[str, str]:
             array = _weight(model, tensor)
             if array is None or array.all():
                 continue
+
             reason = _why_dense(model, subgraph, index, takers)
             if reason and not array.any():
                 continue  # The initial state of a loop, say.
+
             encoded = sparse.encode(array)
             if not reason and encoded.bytes + _overhead(tensor) >= array.nbytes:
                 reason = "smaller dense"
+
             if reason:
                 reasons[format.name(tensor)] = reason
             else:
                 _densify(model, subgraph, index, encoded, takers[index])
+
     return reasons
 
 
@@ -101,14 +105,17 @@ def _why_dense(
             if format.kind(model, operator) == _OPERATOR.DEQUANTIZE
             for user in takers.get(int(operator.outputs[0]), [])
         ]
+
     if not users:
         return "no operator takes it"
+
     for operator, position in users:
         kind = format.kind(model, operator)
         if kind not in WEIGHTED or position != 1:
             return f"{format.kind_name(model, operator)} takes it dense"
         if kind == _OPERATOR.TRANSPOSE_CONV and tensor.type == _TYPE.FLOAT16:
             return "XNNPACK misreads sparse float16 in TRANSPOSE_CONV"
+
     quantization = tensor.quantization
     zero_points = None if quantization is None else quantization.zeroPoint
     if zero_points is not None and np.any(zero_points):
@@ -137,8 +144,10 @@ def _densify(
     dense.name = b"dense"
     dense.buffer = 0
     new = _add_tensor(subgraph, dense)
+
     _replace_buffer(model, tensor, encoded.values)
     tensor.sparsity = sparse.to_parameters(encoded)
+
     steps = [_operator(model, _OPERATOR.DENSIFY, index, new)]
     if tensor.type == _TYPE.INT8 and any(
         _is_hybrid(model, subgraph, operator) for operator, _ in users
@@ -151,6 +160,7 @@ def _densify(
         unpacked.quantization = None
         source, new = new, _add_tensor(subgraph, unpacked)
         steps.append(_operator(model, _OPERATOR.DEQUANTIZE, source, new))
+
     for operator, position in users:
         inputs = [int(one) for one in operator.inputs]
         inputs[position] = new
@@ -195,6 +205,7 @@ def _operator(model: Any, operation: int, source: int, target: int) -> Any:
     operator.opcodeIndex = format.operator_index(model, operation, version)
     operator.inputs = [source]
     operator.outputs = [target]
+
     if operation == _OPERATOR.DEQUANTIZE:
         operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
         operator.builtinOptions = schema.DequantizeOptionsT()

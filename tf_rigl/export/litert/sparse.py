@@ -61,6 +61,7 @@ def decode(parameters: Any, values: np.ndarray, shape: tuple[int, ...]) -> Any:
     compressed = parameters.dimMetadata[-1]
     segments = np.asarray(compressed.arraySegments.values)
     indices = np.asarray(compressed.arrayIndices.values)
+
     moved = np.zeros([shape[axis] for axis in order], values.dtype)
     rows = moved.reshape(-1, moved.shape[-1])
     counts = segments[1:].astype(np.int64) - segments[:-1]
@@ -74,20 +75,24 @@ def to_parameters(encoded: Encoded) -> Any:
     parameters.traversalOrder = list(encoded.order)
     parameters.blockMap = []
     parameters.dimMetadata = []
+
     for axis in encoded.order[:-1]:
         dense = schema.DimensionMetadataT()
         dense.format = schema.DimensionType.DENSE
         dense.denseSize = encoded.shape[axis]
         parameters.dimMetadata.append(dense)
+
     compressed = schema.DimensionMetadataT()
     compressed.format = schema.DimensionType.SPARSE_CSR
     compressed.denseSize = 0
+
     compressed.arraySegmentsType, compressed.arraySegments = _vector(
         encoded.segments
     )
     compressed.arrayIndicesType, compressed.arrayIndices = _vector(
         encoded.indices
     )
+
     parameters.dimMetadata.append(compressed)
     return parameters
 
@@ -106,9 +111,11 @@ def _encode(array: np.ndarray, axis: int) -> Encoded:
     order = (*(one for one in range(array.ndim) if one != axis), axis)
     rows = np.ascontiguousarray(array.transpose(order))
     rows = rows.reshape(-1, array.shape[axis])
+
     active = rows != 0
     if rows.size and not active.any():
         active[0, 0] = True  # A tensor without data would be no constant.
+
     segments = np.concatenate([[0], np.cumsum(active.sum(axis=1))])
     return Encoded(
         values=rows[active],

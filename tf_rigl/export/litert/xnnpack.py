@@ -119,6 +119,7 @@ def check_xnnpack(
     if isinstance(model, (str, os.PathLike)):
         with tf.io.gfile.GFile(os.fspath(model), "rb") as file:
             model = file.read()
+
     is_file = isinstance(model, (bytes, bytearray))
     if is_file:
         content = bytes(model)
@@ -129,6 +130,7 @@ def check_xnnpack(
             )
     else:
         content = convert_float(model, inputs, batch_size)
+
     graph = format.read(content)
     return _check(graph, not is_file or _holds_sparse(graph))
 
@@ -157,6 +159,7 @@ def _check(graph: Any, stored_sparse: bool) -> XNNPACKReport:
     subgraph = graph.subgraphs[0]
     nodes = list(_nodes(graph, subgraph))
     region = _region(graph, subgraph, nodes)
+
     rows = []
     for index, node in enumerate(nodes):
         verdict = region.get(index)
@@ -164,6 +167,7 @@ def _check(graph: Any, stored_sparse: bool) -> XNNPACKReport:
         weights = zeros = 0
         if inside and (node.pointwise or node.dense):
             weights, zeros = _count(graph, subgraph, node.operator)
+
         output = subgraph.tensors[node.operator.outputs[0]]
         rows.append(
             OperatorCheck(
@@ -176,6 +180,7 @@ def _check(graph: Any, stored_sparse: bool) -> XNNPACKReport:
                 fix="" if verdict is None else verdict.fix,
             )
         )
+
     return XNNPACKReport(tuple(rows), stored_sparse)
 
 
@@ -184,20 +189,24 @@ def _nodes(graph: Any, subgraph: Any) -> Iterator[_Node]:
     unpacked = _unpacked(graph, subgraph)
     takers = format.consumers(subgraph)
     padded: dict[int, tuple[int, Padding]] = {}
+
     for operator in subgraph.operators:
         output = int(operator.outputs[0])
         if output in unpacked:
             continue
+
         padding = zero_padding(graph, subgraph, operator)
         if padding is not None and len(takers.get(output, [])) == 1:
             taker, _ = takers[output][0]
             if format.kind(graph, taker) in _PADDED:
                 padded[output] = (int(operator.inputs[0]), padding)
                 continue
+
         source, amount = padded.get(
             int(operator.inputs[0]), (int(operator.inputs[0]), None)
         )
         others = [int(one) for one in operator.inputs[1:]]
+
         yield _Node(
             operator=operator,
             verdict=(
@@ -248,6 +257,7 @@ def _region(
     ended: set[int] = set()  # those behind its end
     start = _find_start(graph, nodes)
     results = {int(index) for index in subgraph.outputs}
+
     for index, node in enumerate(nodes):
         outputs = {int(one) for one in node.operator.outputs}
         if index == start:
@@ -264,11 +274,13 @@ def _region(
             region[index] = node.verdict if is_int8 else Verdict(Role.INSIDE)
         elif node.pointwise and ended.intersection(node.sources):
             region[index] = _BAD_HEAD
+
         if index in region and outputs & results:
             shape = format.shape(subgraph.tensors[min(outputs)])
             leaves = _OUTPUT if outputs & reached else _BAD_MEAN
             if len(shape) == 4 and not region[index].problem:
                 region[index] = leaves
+
     if region and not ended and not region[max(region)].problem:
         region[max(region)] = _NO_END
     return region
@@ -281,6 +293,7 @@ def _find_start(graph: Any, nodes: list[_Node]) -> int | None:
         for index, node in enumerate(nodes)
         if format.kind(graph, node.operator) == schema.BuiltinOperator.CONV_2D
     ]
+
     starts = (
         index
         for index in convolutions

@@ -72,6 +72,7 @@ class XNNPACKReport:
                 f"{self.weights:,} are zero; more than two thirds must be. "
                 "Sparsify them further."
             )
+
         if not self.stored_sparse:
             found.append(
                 "No float weight is stored sparse. Export the model with "
@@ -110,6 +111,7 @@ class XNNPACKReport:
             )
             for row in self.rows
         ]
+
         total = (
             "all",
             "",
@@ -117,6 +119,7 @@ class XNNPACKReport:
             cells.count(self.weights),
             cells.share(self.zeros, self.weights),
         )
+
         lines = text_table.aligned(_HEADER, body, total, text_columns=3)
         verdict = "yes" if self.runs_sparse else "no"
         return "\n".join(

@@ -79,13 +79,16 @@ def judge(
     name = format.kind_name(model, operator)
     source = subgraph.tensors[operator.inputs[0]]
     target = subgraph.tensors[operator.outputs[0]]
+
     if schema.TensorType.INT8 in (source.type, target.type):
         return _FLOAT
+
     options = operator.builtinOptions
     if kind == _OPERATOR.CONV_2D:
         return _convolution(subgraph, operator, options, padding)
     if kind == _OPERATOR.DEPTHWISE_CONV_2D:
         return _depthwise(subgraph, operator, options, padding)
+
     if kind == _OPERATOR.MEAN:
         return _mean(model, subgraph, operator)
     if kind == _OPERATOR.DEPTH_TO_SPACE:
@@ -98,6 +101,7 @@ def judge(
         if min(format.shape(target)[1:3]) > 1:
             return Verdict(Role.INSIDE)
         return Verdict(Role.NONE, "it resizes to one row or column", "Drop it.")
+
     return Verdict(Role.NONE, *_replacement(name))
 
 
@@ -123,6 +127,7 @@ def zero_padding(model: Any, subgraph: Any, operator: Any) -> Padding | None:
     wide = tensor.type == schema.TensorType.INT64
     if data is None:
         return None
+
     amounts = data.view(np.int64 if wide else np.int32).reshape(-1, 2)
     if len(amounts) != 4 or amounts[0].any() or amounts[3].any():
         return None
@@ -139,12 +144,14 @@ def _convolution(
     general = _general(options)
     if general is not None:
         return general
+
     if _channels(subgraph, operator) != channels:
         return Verdict(
             Role.NONE,
             "it has groups",
             "Leave out `groups`, or use a depthwise convolution.",
         )
+
     if (height, width) == (1, 1):
         if strides != (1, 1) or (padding or (0,) * 4) != (0,) * 4:
             return Verdict(
@@ -153,8 +160,10 @@ def _convolution(
                 "Stride in the depthwise convolution before it.",
             )
         return Verdict(Role.INSIDE)
+
     if (height, width) == (3, 3) and channels == 3 and strides == (2, 2):
         return _padded(Role.START, options, padding, 1)
+
     return Verdict(
         Role.NONE,
         f"a {height}×{width} convolution of {channels} channels with strides "
@@ -172,10 +181,12 @@ def _depthwise(
     general = _general(options)
     if general is not None:
         return general
+
     if options.depthMultiplier > 1 or kernel[3] != _channels(
         subgraph, operator
     ):
         return Verdict(Role.NONE, "it has a depth multiplier", "Leave it at 1.")
+
     if kernel[1:3] not in ((3, 3), (5, 5)) or strides not in ((1, 1), (2, 2)):
         return Verdict(
             Role.NONE,
@@ -183,6 +194,7 @@ def _depthwise(
             f"{strides}",
             "Use 3×3 or 5×5 with stride 1 or 2.",
         )
+
     return _padded(Role.INSIDE, options, padding, kernel[1] // 2)
 
 
@@ -209,8 +221,10 @@ def _padded(
         given = (amount,) * 4 if options.strideH == 1 else None
     else:
         given = padding or (0,) * 4
+
     if given == (amount,) * 4:
         return Verdict(role)
+
     told = "'same'" if given is None else f"{given[:2]}, {given[2:]}"
     return Verdict(
         Role.NONE,
@@ -235,6 +249,7 @@ def _binary(model: Any, subgraph: Any, operator: Any, options: Any) -> Verdict:
     tensors = [subgraph.tensors[index] for index in operator.inputs]
     if options.fusedActivationFunction not in _FUSED:
         return Verdict(Role.NONE, "its activation is not fused", "Use ReLU.")
+
     for tensor in tensors:
         constant = format.data(model, tensor) is not None
         sizes = format.shape(tensor)
@@ -248,6 +263,7 @@ def _binary(model: Any, subgraph: Any, operator: Any, options: Any) -> Verdict:
                 f"a constant operand of shape {sizes}",
                 "Use a scalar or a vector.",
             )
+
     return Verdict(Role.INSIDE)
 
 

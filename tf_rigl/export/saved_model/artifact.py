@@ -61,6 +61,7 @@ def save_packed(
     keys = list(weights)
     specs = [weight.spec for weight in weights.values()]
     read_only = function_graph.read_only(one.function for one in endpoints)
+
     handles = {}
     grouped = []
     for group, variable in zip(groups, decoder.variables, strict=True):
@@ -85,6 +86,7 @@ def save_packed(
         for key, variable in captures.variables.items()
         if key not in weights
     ]
+
     root = _root(captures, others)
     root.decoder = decoder
     root.blob = decoder.blob
@@ -111,6 +113,7 @@ def _save(
         function = _function(endpoint, read, handles)
         setattr(root, endpoint.attribute, function)
         signatures[endpoint.signature] = _signature(endpoint, function)
+
     # Gradients of custom operations would need the layers' own code.
     options = tf.saved_model.SaveOptions(
         experimental_custom_gradients=False,

@@ -65,8 +65,8 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
         )
 
     def _initialize(self) -> None:
-        # Graph and strings are the processor's; only what is assigned goes
-        # to where the variable is.
+        # Strings live on the CPU, so decoding does; only what is assigned is
+        # copied to the device of the variable.
         with tf.device("/device:CPU:0"):
             data = _read(self.blob.asset_path, self._fingerprint)
             decoder = RunDecoder(
@@ -78,6 +78,7 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
                     for run in runs(group, self._specs)
                 ],
             )
+
         assigned: list[tf.Operation] = []
         for variable, group in zip(self.variables, self._groups, strict=True):
             shape = group_shape(group, self._specs)
@@ -131,6 +132,7 @@ def read_group(
     value = variable.read_value()
     if group.alone:
         return [value]
+
     parts = tf.split(value, [rows(spec) for spec in members], name="w")
     shapes = functools.cache(_shape_constant)
     # Also what is a vector is split out of rows: TensorFlow's optimizer fuses

@@ -88,7 +88,7 @@ def export_saved_model(
         inputs: what the model is called on, with the batch dimension (its
             size does not matter): arrays, tensors, tf.TensorSpec or shapes,
             in the structure that the model takes, or in a dictionary by the
-            names of the arguments of its `call`. Needed where the model was
+            names of the arguments of its `call`. Needed if the model was
             never called, or takes another dtype than float32 without having
             said so by an `Input`.
         signatures: functions to be exported besides the model's call, by
@@ -159,10 +159,12 @@ def _save_packed(
         packed,
         [index for index, key in enumerate(sources) if key not in shared],
     )
+
     weights, data = packed_file.place_weights(packed, groups)
     blob = posixpath.join(scratch, packed_file.BLOB)
     with tf.io.gfile.GFile(blob, "wb") as file:
         file.write(data)
+
     decoder = Decoder(blob, data, [weight.spec for weight in weights], groups)
     save_packed(
         folder,
@@ -172,6 +174,7 @@ def _save_packed(
         dict(zip(sources, weights, strict=True)),
         groups,
     )
+
     packed_file.write_metadata(folder, weights, len(data))
     return weights
 
@@ -223,10 +226,12 @@ def _weight_to_pack(
         or not variable.dtype.is_floating
         or variable.dtype.size <= size
     )
+
     record = weight.record
     structure = None
     if record is not None and not isinstance(record.structure, Unstructured):
         structure = structures.serialize(record.structure)
+
     return WeightToPack(
         path=weight.path,
         array=array,
@@ -247,6 +252,7 @@ def _row(
     if spec.values != "float32" and spec.elements:
         stored = weight.array().astype(np.float64)
         error = np.abs(stored - source.array.astype(np.float64)).max().item()
+
     return WeightReport(
         path=spec.path,
         shape=spec.shape,

@@ -58,6 +58,7 @@ def insert(
     captures = graph.captures
     definition = graph.as_graph_def()
     names = _short_names(definition)
+
     replaced: dict[str, str] = {}
     inputs: dict[str, tf.Tensor] = {}
     consumed = {
@@ -70,20 +71,25 @@ def insert(
             source = node.input[0].partition(":")[0]
             replaced[node.name] = f"v{names[source]}"
             inputs[f"v{names[source]}:0"] = consumed[source]
+
     current = tf.compat.v1.get_default_graph()
     for outer, inner in captures:
         if inner.op.name not in consumed:
             handle = handles.get(id(outer), outer)
             inputs[f"{names[inner.op.name]}:0"] = current.capture(handle)
+
     own = graph.inputs[: len(graph.inputs) - len(captures)]
     for tensor, argument in zip(own, arguments, strict=True):
         inputs[f"{names[tensor.op.name]}:0"] = argument
+
     _rename(definition, names, replaced, set(consumed))
     merged = _merge_constants(definition)
+
     outputs = tf.nest.flatten(
         function.structured_outputs, expand_composites=True
     )
     indices = [index for index, one in enumerate(outputs) if tf.is_tensor(one)]
+
     imported = tf.graph_util.import_graph_def(
         definition,
         input_map=inputs,
@@ -96,6 +102,7 @@ def insert(
     for index, tensor in zip(indices, imported, strict=True):
         tensor.set_shape(outputs[index].shape)
         outputs[index] = tensor
+
     return tf.nest.pack_sequence_as(
         function.structured_outputs, outputs, expand_composites=True
     )
@@ -147,8 +154,10 @@ def _rename(
         if node.name in replaced or node.name in dropped:
             del definition.node[index]
             continue
+
         node.name = names[node.name]
         node.attr.pop("_class", None)  # names nodes, for placement
+
         inputs = [
             _renamed(one, names, replaced)
             for one in node.input
@@ -178,9 +187,11 @@ def _merge_constants(definition: Any) -> dict[str, str]:
         merged[node.name] = first.setdefault((value, node.device), node.name)
         if merged[node.name] != node.name:
             del definition.node[index]
+
     for node in definition.node:
         for index, name in enumerate(node.input):
             node.input[index] = _merge(name, merged)
+
     return merged
 
 

@@ -124,6 +124,7 @@ def plan_groups(
     """
     specs = [weight.spec for weight in weights]
     shared = [index for index in range(len(specs)) if index not in alone]
+
     groups: list[Group] = []
     size = 0
     for index in sorted(shared, key=lambda index: _order(weights[index])):
@@ -136,6 +137,7 @@ def plan_groups(
             size = more
         else:
             groups[-1] = Group(last.dtype, (*last.members, index))
+
     return groups + [Group(specs[index].dtype, (index,)) for index in alone]
 
 
@@ -169,6 +171,7 @@ def _pieces(group: Group, members: list[WeightSpec]) -> tuple[Piece, ...]:
         end = last.offset + stored_bytes(group, last)
         size = sum(_padded(group, spec) for spec in members)
         return (Piece(first.offset, first.offset, end, size, size),)
+
     return tuple(
         Piece(
             spec.offset,

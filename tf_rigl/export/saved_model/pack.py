@@ -30,9 +30,9 @@ class WeightToPack:
     Attributes:
         path: of the weight.
         array: its values.
-        mask: bool of its shape, what is to be kept; None where it has no mask
+        mask: bool of its shape, what is to be kept; None if it has no mask
             and what is not zero is to be kept.
-        layout: where its inputs and units are, None where unknown.
+        layout: where its inputs and units are, None if unknown.
         axis: of the channels that have scales.
         stored: the format of its values.
         target: connections that its mask was allotted; None: no mask.
@@ -83,7 +83,7 @@ def pack_weights(
     Args:
         sources: the weights.
         compression: `"smallest"`, or the name of the one encoding that sparse
-            weights may have where it is smaller than the dense weight.
+            weights may have if it is smaller than the dense weight.
 
     Returns:
         The packed weights in the same order, their places and hashes not set
@@ -95,6 +95,7 @@ def pack_weights(
     """
     names = list(ENCODINGS) if compression == SMALLEST else [compression]
     packings = [_packing(source, names) for source in sources]
+
     if compression == SMALLEST:
         chosen = choose_smallest([packing.sizes() for packing in packings])
     else:
@@ -102,6 +103,7 @@ def pack_weights(
         for packing in packings:
             sizes = packing.sizes()
             chosen.append(min(sizes, key=sizes.__getitem__))
+
     return [
         _packed(packing, name)
         for packing, name in zip(packings, chosen, strict=True)
@@ -113,20 +115,24 @@ def _packing(source: WeightToPack, names: Sequence[str]) -> _Packing:
     kept = nonzero if source.mask is None else source.mask
     masks: dict[str, bytes] = {}
     sparse = not kept.all()
+
     # Where a mask is not just what is not zero, dense values would lose it.
     if names[0] == "dense" or not sparse or _is_told_by_values(source, nonzero):
         masks["dense"] = b""
+
     if sparse and _may_be_sparse(source):
         for name in names:
             data = ENCODINGS[name].encode(kept, source.layout)
             if data is not None and is_bounded(kept.size, len(data)):
                 masks[name] = data
+
     if source.mask is not None and sparse and not set(names) & set(masks):
         raise ValueError(
             "The encoding must be able to express the masks of the model. "
             f"Received: compression={names[0]!r} for {source.path!r}, whose "
             "mask has no such structure. Pass compression='smallest'."
         )
+
     return _Packing(source, kept, masks)
 
 
@@ -149,6 +155,7 @@ def _packed(packing: _Packing, encoding: str) -> PackedWeight:
     source = packing.source
     dense = encoding == "dense"
     kept = np.ones_like(packing.kept) if dense else packing.kept
+
     mask = packing.masks[encoding]
     try:
         values = formats.pack(
@@ -159,13 +166,16 @@ def _packed(packing: _Packing, encoding: str) -> PackedWeight:
         )
     except ValueError as error:
         raise ValueError(f"{source.path}: {error}") from error
+
     masked = source.target is not None and (
         not dense
         or bool(packing.kept.all())
         or _is_told_by_values(source, not_zero(source.array))
     )
+
     told = packing.kept if masked else not_zero(source.array)
     nonzeros = told.sum().item()
+
     return PackedWeight(
         WeightSpec(
             path=source.path,

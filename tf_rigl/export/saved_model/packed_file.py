@@ -54,6 +54,7 @@ def place_weights(
     placed = list(weights)
     parts = []
     offset = 0
+
     for group in groups:
         for member in group.members:
             weight = weights[member]
@@ -61,10 +62,12 @@ def place_weights(
             digest = compute_hash(spec, weight.data)
             spec = dataclasses.replace(spec, hash=digest)
             placed[member] = PackedWeight(spec, weight.data)
+
             size = stored_bytes(group, spec)
             parts.append(weight.data)
             parts.append(bytes(size - spec.bytes))
             offset += size
+
     return placed, b"".join(parts)
 
 
@@ -76,16 +79,18 @@ def write_metadata(
     Args:
         folder: of the SavedModel.
         weights: the weights.
-        size: number of bytes of the file of all weights; None where they are
+        size: number of bytes of the file of all weights; None if they are
             not packed.
     """
     extra = posixpath.join(folder, "assets.extra")
     tf.io.gfile.makedirs(extra)
+
     # One line a weight, and no more bytes than that takes.
     lines = ",\n".join(
         json.dumps(_to_row(weight.spec), separators=(",", ":"))
         for weight in weights
     )
+
     head = json.dumps(
         {
             "format": f"{_FORMAT_NAME} {FORMAT}",
@@ -93,6 +98,7 @@ def write_metadata(
             "fields": FIELDS,
         }
     )[:-1]
+
     with tf.io.gfile.GFile(posixpath.join(extra, METADATA), "w") as file:
         file.write(f'{head}, "weights": [\n{lines}\n]}}\n')
 
@@ -120,6 +126,7 @@ def read_weights(path: str | os.PathLike[str]) -> list[PackedWeight]:
         f"{blob!r} must have {size} bytes.",
         f"{len(data)} bytes",
     )
+
     weights = []
     for spec in specs:
         end = spec.offset + spec.bytes
@@ -130,6 +137,7 @@ def read_weights(path: str | os.PathLike[str]) -> list[PackedWeight]:
         )
         weights.append(PackedWeight(spec, data[spec.offset : end]))
         weights[-1].check_hash()
+
     return weights
 
 
@@ -191,6 +199,7 @@ def _check_format(content: Any, name: str, folder: str) -> None:
         f"'{_FORMAT_NAME} {FORMAT}'.",
         repr(content)[:200],
     )
+
     number = int(match[1]) if match else 0
     if number not in READABLE_FORMATS:
         release = content.get("tf_rigl")
@@ -228,6 +237,7 @@ def _from_row(row: Any) -> WeightSpec:
         f"The line of a weight must have {FIELDS} and may have more.",
         repr(row)[:200],
     )
+
     known = dict(zip(FIELDS, row, strict=False))
     others = row[count] if len(row) > count else {}
     check(
@@ -235,6 +245,7 @@ def _from_row(row: Any) -> WeightSpec:
         "Each field of a weight must stand once.",
         repr(row)[:200],
     )
+
     return spec_from_json({**known, **others})
 
 

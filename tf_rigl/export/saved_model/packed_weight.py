@@ -40,7 +40,7 @@ class PackedWeight:
         """
         spec = self.spec
         if spec.encoding == "dense" and spec.nonzeros < spec.elements:
-            # Only where it can be told from the values, which are exact.
+            # Such weights are dense only if their exact values tell the mask.
             return not_zero(self.array())
         return self._stored_mask()
 

@@ -75,6 +75,7 @@ class ExportReport:
             )
             for row in self.rows
         ]
+
         total = (
             "all",
             "",
@@ -86,6 +87,7 @@ class ExportReport:
             ),
             f"{self.error:.2g}",
         )
+
         lines = text_table.aligned(_HEADER, body, total, text_columns=3)
         lines.append(
             f"{self.path}: {self.folder_bytes:,} bytes in all, the weights "

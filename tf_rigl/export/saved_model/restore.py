@@ -33,7 +33,7 @@ def load_packed_weights(model: Any, path: str | os.PathLike[str]) -> Any:
 
     The model has the architecture of the exported one, in either Keras, and
     is built. Where it is sparse, its masks become those of the artifact;
-    where it is plain and the artifact has masks, it becomes sparse, as after
+    if it is plain and the artifact has masks, it becomes sparse, as after
     `sparsify`. So training goes on where it was, but for the optimizer's
     state, which is not exported. Values that were stored with fewer bits come
     back rounded. A mask that is lost, as that of a stripped model, becomes
@@ -115,6 +115,7 @@ def _match(
         left = {}
         for weight in found:
             left.setdefault(_without_numbers(weight.path), []).append(weight)
+
     pairs = []
     for name, one in zip(names, packed, strict=True):
         weights = left.get(name)
@@ -134,6 +135,7 @@ def _fitting(
         has = f"{weight.path!r} of shape {shape} and dtype {dtype}"
     else:
         has = "none of that name"
+
     raise ValueError(
         "The weights of the artifact must be those of the model. Received: "
         f"path={path!r} with {spec.path!r} of shape {spec.shape} and dtype "
@@ -167,6 +169,7 @@ def _carry(walked: WalkedModel, values: Sequence[_Values]) -> None:
     masked = {
         id(one.weight.variable): one for one in values if one.mask is not None
     }
+
     for host in tree.hosts(walked.flavor, walked.model):
         sites = {
             site.key: (site, masked.pop(id(site.variable)))
@@ -175,12 +178,14 @@ def _carry(walked: WalkedModel, values: Sequence[_Values]) -> None:
         }
         if not sites:
             continue
+
         kinds = [_structure(one.spec) for _, one in sites.values()]
         check(
             all(kind == kinds[0] for kind in kinds),
             "The weights of one layer must have one structure.",
             f"{kinds} within {host.layer.name!r}",
         )
+
         carry_masks(
             host.layer,
             {key: _plan(site, one) for key, (site, one) in sites.items()},
@@ -189,6 +194,7 @@ def _carry(walked: WalkedModel, values: Sequence[_Values]) -> None:
             kinds[0],
             "dense",
         )
+
     if masked:
         raise ValueError(
             "Each weight with a mask must be one that may be sparse. "

@@ -57,10 +57,12 @@ class RunDecoder:
             [next(self._parts) for _ in piece]
             for piece in _parts(run, self._content)
         ]
+
         if run.is_plain:
             return _values(_join(parts[0]), run, dtype)
         if run.is_joined:
             return _decode_joined(run, dtype, parts, self._content)
+
         kind = _kind(run, dtype)
         decode = _decoder(kind) if self._uses[kind] == 1 else self._shared(kind)
         pieces = run.relative()
@@ -70,7 +72,7 @@ class RunDecoder:
         )
 
 
-class _Kind(NamedTuple):
+class _DecodeKind(NamedTuple):
     """Properties of runs that the same function decodes."""
 
     encoding: str
@@ -79,8 +81,8 @@ class _Kind(NamedTuple):
     is_loop: bool
 
 
-def _kind(run: DecodeRun, dtype: str) -> _Kind:
-    return _Kind(run.encoding, run.values, dtype, len(run.pieces) > 1)
+def _kind(run: DecodeRun, dtype: str) -> _DecodeKind:
+    return _DecodeKind(run.encoding, run.values, dtype, len(run.pieces) > 1)
 
 
 def _parts(run: DecodeRun, content: bytes) -> list[list[int]]:
@@ -128,7 +130,7 @@ def _join(parts: Sequence[tf.Tensor]) -> tf.Tensor:
     return parts[0] if len(parts) == 1 else tf.concat(parts, 0)
 
 
-def _shared(kind: _Kind) -> _Decode:
+def _shared(kind: _DecodeKind) -> _Decode:
     """Makes the decoder of runs of a kind as a function of the graph."""
     fields = len(Piece._fields)
     shape = [None, fields] if kind.is_loop else [fields]
@@ -142,7 +144,7 @@ def _shared(kind: _Kind) -> _Decode:
     )
 
 
-def _decoder(kind: _Kind) -> _Decode:
+def _decoder(kind: _DecodeKind) -> _Decode:
     """Makes the decoder of runs of a kind."""
     decode_one = functools.partial(_decode_one, kind)
 
@@ -164,15 +166,19 @@ def _decoder(kind: _Kind) -> _Decode:
     return decode_all if kind.is_loop else decode_one
 
 
-def _decode_one(kind: _Kind, data: tf.Tensor, piece: tf.Tensor) -> tf.Tensor:
+def _decode_one(
+    kind: _DecodeKind, data: tf.Tensor, piece: tf.Tensor
+) -> tf.Tensor:
     """Decodes a mask and its values to elements, flat."""
     code = ENCODINGS[kind.encoding]
     begin, middle, end, kept, size = tf.unstack(piece)
     mask = data[begin:middle]
+
     positions = None
     if kind.values == "int8":
         positions = code.graph_positions(mask, kept)
     values = formats.graph_unpack(
         data[middle:end], positions, kind.values, tf.as_dtype(kind.dtype)
     )
+
     return code.graph_place(mask, values, kept, size)

@@ -30,6 +30,7 @@ def slim(folder: str) -> None:
     saved_model = saved_model_pb2.SavedModel()
     with tf.io.gfile.GFile(path, "rb") as file:
         saved_model.ParseFromString(file.read())
+
     for meta_graph in saved_model.meta_graphs:
         meta_graph.meta_info_def.ClearField("stripped_op_list")
         graph = meta_graph.graph_def
@@ -39,8 +40,10 @@ def slim(folder: str) -> None:
                 node.attr.pop(_SHAPES, None)
         for function in graph.library.function:
             slim_function(function)
+
     with tf.io.gfile.GFile(path, "wb") as file:
         file.write(saved_model.SerializeToString())
+
     # It is that of the graph as it was, and no SavedModel needs one.
     with contextlib.suppress(tf.errors.NotFoundError):
         tf.io.gfile.remove(posixpath.join(folder, _FINGERPRINT))
@@ -49,23 +52,27 @@ def slim(folder: str) -> None:
 def slim_function(function: Any) -> None:
     """Merges constants and shortens names, in a FunctionDef."""
     names = _short_names(function)
+
     first: dict[tuple[bytes, str], str] = {}
     for node in function.node_def:
         if node.op == "Const" and not node.input:
             value = node.attr["value"].SerializeToString(deterministic=True)
             key = value, node.device
             names[node.name] = first.setdefault(key, names[node.name])
+
     kept = set()
     for index, node in reversed([*enumerate(function.node_def)]):
         name = names[node.name]
         if name in kept:
             del function.node_def[index]
             continue
+
         kept.add(name)
         node.name = name
         node.attr.pop("_class", None)  # names nodes, for placement
         node.ClearField("experimental_debug_info")
         node.input[:] = [_renamed(one, names) for one in node.input]
+
     for results in (function.ret, function.control_ret):
         for key in list(results):
             results[key] = _renamed(results[key], names)

@@ -39,7 +39,7 @@ class WeightSpec:
         axis: of the channels that have scales; -1 for the last.
         masked: whether the weight has a mask in its model. If not, what is
             not zero is kept.
-        target: connections that the mask was allotted, where it has others.
+        target: connections that the mask was allotted; None: `nonzeros`.
         structure: configuration of the mask's structure, None for none.
         extra: whether it is no weight of the model but one that a signature
             uses by itself.
@@ -68,7 +68,7 @@ class WeightSpec:
 
     @property
     def kept(self) -> int:
-        """Number of values that are stored: zeros, too, where it is dense."""
+        """Number of values that are stored: zeros, too, if it is dense."""
         return self.elements if self.encoding == "dense" else self.nonzeros
 
     @property
@@ -105,6 +105,7 @@ def spec_from_json(content: Any) -> WeightSpec:
         f"A weight must have {sorted(required)} and may have more.",
         repr(content)[:200],
     )
+
     for name, holds in _RULES.items():
         if name in content:
             check(
@@ -112,6 +113,7 @@ def spec_from_json(content: Any) -> WeightSpec:
                 f"{name!r} of a weight must be as it was written.",
                 repr(content[name])[:200],
             )
+
     spec = WeightSpec(**{**content, "shape": tuple(content["shape"])})
     check(
         is_bounded(spec.elements, spec.bytes)
