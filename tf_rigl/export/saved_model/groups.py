@@ -43,7 +43,7 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class DecodeRun:
-    """Neighbours in a group that are decoded in the same way.
+    """Neighbors in a group that are decoded in the same way.
 
     Attributes:
         encoding: of all of them.
