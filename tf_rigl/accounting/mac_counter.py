@@ -69,6 +69,7 @@ class MacCounter:
 
         weights = rule.weights(call.layer)
         if call.recurrent and id(call.layer) in self._cells:
+            # The trace holds one step; its RNN layer counts all of them.
             return
 
         try:
@@ -94,6 +95,7 @@ class MacCounter:
             if own:
                 self._give_up(layer, UNKNOWN_CLASS, own)
             return
+
         weights = rule.weights(layer)
         if any(id(weight) not in self._variables for weight in weights):
             self._give_up(layer, COMPUTED, own)
