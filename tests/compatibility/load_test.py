@@ -3,7 +3,6 @@
 `write.py` says where the data come from.
 """
 
-import importlib
 import json
 import os
 import pathlib
@@ -17,9 +16,11 @@ import pytest
 import tensorflow as tf
 
 import tf_rigl
+from bin import train_mlp
 from tests.compatibility import cases
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(train_mlp.__file__).parent
 DATA = pathlib.Path(__file__).resolve().parent / "data"
 FLAVOURS = {"keras": "keras3", "tf_keras": "keras2"}
 
@@ -96,21 +97,36 @@ def assert_same_counts(model, expected):
 
 @pytest.mark.parametrize("name", cases.MODEL_FILES)
 def test_model_file(keras, written, name):
-    case = cases.CASES[name]
     model = keras.models.load_model(written / f"{name}.keras")
-    expected = read(written / f"{name}.npz")
-    assert_loaded(case, model, expected)
-    assert_goes_on(case, model, expected)
+    assert_loaded(cases.CASES[name], model, read(written / f"{name}.npz"))
+
+
+def alternating(names):
+    """Each in one Keras or the other; in both where time is no matter."""
+    for place, name in enumerate(names):
+        for number, keras in enumerate(cases.KERASES):
+            slow = number != place % 2
+            yield pytest.param(
+                name, keras, marks=[pytest.mark.slow] if slow else []
+            )
+
+
+@pytest.mark.parametrize(("name", "flavour"), alternating(cases.MODEL_FILES))
+def test_model_file_goes_on(unpacked, name, flavour):
+    folder = unpacked / flavour
+    keras = cases.load_keras(flavour)
+    model = keras.models.load_model(folder / f"{name}.keras")
+    assert_goes_on(cases.CASES[name], model, read(folder / f"{name}.npz"))
 
 
 @pytest.mark.parametrize("name", cases.LEGACY_FILES)
-def test_legacy_file(written, name):
-    keras = importlib.import_module("tf_keras")
-    if written.name != keras.__name__:
-        pytest.skip("Keras 3 has replaced this format")
+def test_legacy_file(unpacked, name):
+    """Keras 3 has replaced this format."""
+    folder = unpacked / "tf_keras"
     case = cases.CASES[name]
-    model = keras.models.load_model(written / f"{name}.h5")
-    expected = read(written / f"{name}.npz")
+    keras = cases.load_keras("tf_keras")
+    model = keras.models.load_model(folder / f"{name}.h5")
+    expected = read(folder / f"{name}.npz")
     assert_loaded(case, model, expected)
     assert_goes_on(case, model, expected)
 
@@ -198,10 +214,10 @@ def test_checkpoints_of_the_callback(keras, written, tmp_path):
         )
 
 
-def program(name, *arguments, cwd):
+def run_program(program, *arguments, cwd):
     """Runs a program as users start it; returns what it printed."""
     done = subprocess.run(
-        [sys.executable, ROOT / "bin" / name, *map(str, arguments)],
+        [sys.executable, BIN / program, *map(str, arguments)],
         cwd=cwd,
         env={
             **os.environ,
@@ -238,7 +254,7 @@ def test_interrupted_run_goes_on(unpacked, name, tmp_path):
     run = tmp_path / "interrupted"
     shutil.copytree(unpacked / name / "interrupted", run)
     assert not (run / "results.json").exists()
-    program(
+    run_program(
         "train_mlp.py",
         *run_flags(FLAVOURS[name]),
         f"--output_dir={run.name}",
@@ -252,7 +268,7 @@ def test_interrupted_run_goes_on(unpacked, name, tmp_path):
     assert results["files"]["matches"]
     assert results["steps"] == expected["steps"]
     assert results["measures"] == pytest.approx(expected["measures"], rel=1e-3)
-    keras = importlib.import_module(name)
+    keras = cases.load_keras(name)
     found, other = (
         tf_rigl.masks(keras.models.load_model(folder / "model.keras"))
         for folder in (run, unpacked / name / "finished")
@@ -269,7 +285,7 @@ def test_finished_run_is_left_alone(unpacked, name, tmp_path):
     run = tmp_path / "finished"
     shutil.copytree(unpacked / name / "finished", run)
     before = {path: path.read_bytes() for path in run.rglob("*.npz")}
-    output = program(
+    output = run_program(
         "train_mlp.py",
         *run_flags(FLAVOURS[name]),
         f"--output_dir={run.name}",
@@ -286,7 +302,7 @@ def test_finished_run_is_evaluated_and_reported(unpacked, name, tmp_path):
     shutil.copytree(unpacked / name / "finished", run)
     expected = json.loads((run / "results.json").read_text("utf-8"))
     for what in ("finished", "finished/saved_model"):
-        output = program(
+        output = run_program(
             "evaluate.py",
             what,
             "--data=mnist_small",
@@ -298,5 +314,5 @@ def test_finished_run_is_evaluated_and_reported(unpacked, name, tmp_path):
         evaluated = json.loads(output.splitlines()[-1])
         assert evaluated.pop("examples") == 64
         assert evaluated == pytest.approx(expected["measures"], rel=1e-3)
-    program("report.py", "finished", cwd=tmp_path)
+    run_program("report.py", "finished", cwd=tmp_path)
     assert (run / "report.html").stat().st_size > 0
