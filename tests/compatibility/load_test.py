@@ -105,7 +105,8 @@ def alternating(names):
     """Each in one Keras or the other; in both where time is no matter."""
     for place, name in enumerate(names):
         for number, keras in enumerate(cases.KERASES):
-            slow = number != place % 2
+            # Loops over time take long to trace.
+            slow = number != place % 2 or name == "recurrent"
             yield pytest.param(
                 name, keras, marks=[pytest.mark.slow] if slow else []
             )
@@ -141,9 +142,6 @@ def test_weights_file(keras, written, name):
     model.load_weights(written / f"{name}.weights.h5")
     expected = read(written / f"{name}.npz")
     assert_loaded(case, model, expected, optimizer=False)
-    if name == "branching":
-        cases.train(case, model, cases.BEFORE, cases.AFTER)
-        assert_same_counts(model, expected)
 
 
 @pytest.mark.parametrize(("name", "kind"), cases.TF_CHECKPOINTS)
@@ -155,7 +153,7 @@ def test_tensorflow_checkpoint(keras, written, name, kind):
     status.assert_existing_objects_matched()
     expected = read(written / f"{name}.npz")
     assert_loaded(case, model, expected)
-    if kind == "variables":
+    if name == "branching":
         assert_goes_on(case, model, expected)
 
 
