@@ -4,7 +4,8 @@ All masked layers see the input itself, and the loss is the sum of their
 outputs, each times a label. So gradients do not depend on the weights: they
 are sums of products of small integers. Weights are multiples of 1/256, learning
 rate and momentum powers of two. Nothing is rounded in float32, in whatever
-order a machine adds, so that masks can be compared bit by bit.
+order a machine adds, so that masks can be compared bit by bit. (In float64 they
+were the same, but for rows that do not run in it: GraSP, blocks, channels.)
 
 GraSP, which needs a curved loss, and values that are drawn or divided (random
 `grow_init`, noise, Top-KAST's λ) are rounded; there, what stays and what goes
