@@ -29,6 +29,10 @@ from tf_rigl.checkpointing.checkpoints import Checkpoints as Checkpoints
 from tf_rigl.checkpointing.training_state import (
     training_variables as training_variables,
 )
+from tf_rigl.core.distribution_types import ER as ER
+from tf_rigl.core.distribution_types import ERK as ERK
+from tf_rigl.core.distribution_types import PerLayer as PerLayer
+from tf_rigl.core.distribution_types import Uniform as Uniform
 from tf_rigl.core.distributions import allocate as allocate
 from tf_rigl.core.drop_and_grow import MaskUpdate as MaskUpdate
 from tf_rigl.core.drop_and_grow import drop_and_grow as drop_and_grow
@@ -40,6 +44,7 @@ from tf_rigl.diagnostics.callback import MaskDiagnostics as MaskDiagnostics
 from tf_rigl.diagnostics.diagnose import ModelDiagnostics as ModelDiagnostics
 from tf_rigl.diagnostics.diagnose import diagnose as diagnose
 from tf_rigl.export.litert.export import export_litert as export_litert
+from tf_rigl.export.litert.options import LiteRTOptions as LiteRTOptions
 from tf_rigl.export.litert.quantize_aware import (
     quantize_aware as quantize_aware,
 )
@@ -56,14 +61,15 @@ from tf_rigl.masking.bindings.registration import (
     register_bindings as _register_bindings,
 )
 from tf_rigl.masking.masked_weight import masks as masks
+from tf_rigl.masking.options import SparsifyOptions as SparsifyOptions
 from tf_rigl.masking.sparsify import sparsify as sparsify
 from tf_rigl.surgery.report import ShrinkReport as ShrinkReport
 from tf_rigl.surgery.shrink import Shrunk as Shrunk
 from tf_rigl.surgery.shrink import shrink as shrink
-from tf_rigl.tfmot.convert import from_tfmot as from_tfmot
-from tf_rigl.tfmot.policy import dense_by_policy as dense_by_policy
-from tf_rigl.tfmot.prepare import sparsify_like_tfmot as sparsify_like_tfmot
-from tf_rigl.tfmot.schedules import pruning_from_tfmot as pruning_from_tfmot
+from tf_rigl.tfmot.convert import convert as from_tfmot
+from tf_rigl.tfmot.policy import dense_layers as dense_by_policy
+from tf_rigl.tfmot.prepare import prepare as sparsify_like_tfmot
+from tf_rigl.tfmot.schedules import pruning as pruning_from_tfmot
 from tf_rigl.updating.attach import attach as attach
 from tf_rigl.updating.attach import check_finite as check_finite
 from tf_rigl.updating.attach import detach as detach
@@ -81,8 +87,11 @@ __all__ = [
     "Checkpoints",
     "ConstantFanIn",
     "DNW",
+    "ER",
+    "ERK",
     "ExportReport",
     "GradualPruning",
+    "LiteRTOptions",
     "LiteRTReport",
     "MaskDiagnostics",
     "MaskUpdate",
@@ -90,6 +99,7 @@ __all__ = [
     "ModelProfile",
     "NByM",
     "OneShot",
+    "PerLayer",
     "ReplicaCheck",
     "RigL",
     "SET",
@@ -99,8 +109,10 @@ __all__ = [
     "STE",
     "ShrinkReport",
     "Shrunk",
+    "SparsifyOptions",
     "Static",
     "TopKAST",
+    "Uniform",
     "UpdateMasks",
     "allocate",
     "attach",
