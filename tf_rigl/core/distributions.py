@@ -13,18 +13,20 @@ import numbers
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Mapping
-from collections.abc import Sequence
 from fractions import Fraction
-from typing import Literal
+from typing import Any
 
-Shapes = Mapping[str, Sequence[int]]
+from tf_rigl.core import distribution_types
+from tf_rigl.core.distribution_types import NAMES as NAMES
+from tf_rigl.core.distribution_types import Budget as Budget
+from tf_rigl.core.distribution_types import Shapes as Shapes
+
 Distribution = (
-    str | Mapping[str, float] | Callable[[Shapes, float], Mapping[str, float]]
+    str
+    | Mapping[str, float]
+    | Callable[[Shapes, float], Mapping[str, float]]
+    | distribution_types.WithOptions
 )
-Budget = Literal["global", "reference"]
-
-NAMES = ("uniform", "er", "erk")
-BUDGETS = ("global", "reference")
 
 
 def allocate(
@@ -50,7 +52,8 @@ def allocate(
         shapes: the shape of each weight, by name.
         sparsity: fraction of zeros over all of `shapes`, in [0, 1).
         distribution: `"uniform"`, `"er"`, `"erk"`, a mapping of names to
-            sparsities, or a callable that returns one.
+            sparsities, a callable that returns one, or one of `Uniform`,
+            `ER`, `ERK` and `PerLayer`, which bring `budget` and `power`.
         dense: names of weights that stay dense, or one name.
         budget: `"global"`: weights that stay dense (or are fixed by a
             mapping) count against the budget, and the sparsity over all
@@ -74,11 +77,9 @@ def allocate(
     2018 (ER); Evci et al., arXiv:1911.11134, section 3(1) (ERK).
     """
     check_sparsity(sparsity)
-    if budget not in BUDGETS:
-        raise ValueError(
-            f"`budget` must be one of {BUDGETS}. Received: budget={budget!r}."
-        )
-
+    distribution, budget, power = distribution_types.without_options(
+        distribution_types.with_options(distribution, budget, power)
+    )
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     _check_sizes(sizes)
     dense = [dense] if isinstance(dense, str) else list(dense)
@@ -194,7 +195,7 @@ def _check_no_overlap(
 
 
 def _scores(
-    shapes: Shapes, sparsity: float, distribution: Distribution, power: float
+    shapes: Shapes, sparsity: float, distribution: Any, power: float
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Relative densities of all weights, and sparsities given by the user."""
     if isinstance(distribution, str):
@@ -207,13 +208,8 @@ def _scores(
                 "A callable `distribution` must return a sparsity for every "
                 f"weight. Received: none for {missing}."
             )
-    elif isinstance(distribution, Mapping):
-        given = dict(distribution)
     else:
-        raise TypeError(
-            f"`distribution` must be one of {NAMES}, a mapping or a callable. "
-            f"Received: distribution={distribution!r}."
-        )
+        given = dict(distribution)
 
     _check_names("distribution", given, shapes)
     for name, value in given.items():

@@ -163,7 +163,7 @@ def diagnose(model: Any) -> ModelDiagnostics:
     Can be called at any time between steps; nothing changes. What only the
     mask updates see (`exploration`, the overlap with the mask before, the
     norms of gradients) they record within the model, unless it was made by
-    `sparsify(..., diagnostics=False)`; a saved model goes on where it was.
+    `SparsifyOptions(diagnostics=False)`; a saved model goes on where it was.
 
     Args:
         model: a model that `sparsify` has masked, of either Keras.

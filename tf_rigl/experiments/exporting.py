@@ -161,8 +161,8 @@ def _write_litert(
             path,
             settings.quantization,
             representative_data,
-            tolerance=settings.tolerance,
             overwrite=settings.overwrite,
+            options=tf_rigl.LiteRTOptions(tolerance=settings.tolerance),
         )
     )
 

@@ -11,7 +11,8 @@ from tf_rigl.accounting import MicroNetCounts
 from tf_rigl.accounting import ModelProfile
 from tf_rigl.accounting import micronet
 from tf_rigl.accounting import training_flops
-from tf_rigl.core.distributions import Budget
+from tf_rigl.core.distribution_types import Budget
+from tf_rigl.core.distribution_types import with_options
 from tf_rigl.models import registry
 
 DISTRIBUTIONS = ("uniform", "er", "erk")
@@ -76,9 +77,8 @@ def profile_network(keras: ModuleType, settings: Settings) -> Costs:
         tf_rigl.sparsify(
             model,
             settings.sparsity,
-            settings.distribution,
+            with_options(settings.distribution, settings.budget),
             dense=list(settings.dense_layers),
-            budget=settings.budget,
         )
     profile = tf_rigl.profile(model)
     published = micronet(profile, _padded_again(settings.model, model, profile))

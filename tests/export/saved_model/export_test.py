@@ -85,10 +85,9 @@ def structured(keras, structure, sparsity):
     tf_rigl.sparsify(
         model,
         sparsity,
-        "uniform",
+        tf_rigl.Uniform(budget="reference"),
         structure=structure,
         dense=["dense"],
-        budget="reference",
     )
     support.randomize(model)
     return model
@@ -271,7 +270,12 @@ def test_preprocessing_and_embeddings(keras, tmp_path):
     hidden = layers.GlobalAveragePooling1D()(hidden)
     model = keras.Model(inputs, layers.Dense(3)(hidden))
     embedding = model.layers[-3]
-    tf_rigl.sparsify(model, 0.5, "uniform", include=[embedding])
+    tf_rigl.sparsify(
+        model,
+        0.5,
+        "uniform",
+        options=tf_rigl.SparsifyOptions(include=[embedding]),
+    )
     report = export_saved_model(model, tmp_path / "model", "bit_mask")
     assert sum(row.encoding == "bit_mask" for row in report.rows) == 2
     batch = tf.constant([["word3", "word7", "other", "", "word39"]] * 2)

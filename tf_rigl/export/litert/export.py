@@ -10,11 +10,13 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl import _deprecations
 from tf_rigl.backend.call_signature import CallSignature
 from tf_rigl.core.checks import check_choice
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.folders import new_folder
 from tf_rigl.export.litert import format
+from tf_rigl.export.litert import options as options_of_litert
 from tf_rigl.export.litert.convert import QUANTIZATIONS
 from tf_rigl.export.litert.convert import convert
 from tf_rigl.export.litert.convert import save_for_converter
@@ -23,6 +25,7 @@ from tf_rigl.export.litert.inputs import call_model
 from tf_rigl.export.litert.inputs import chunks
 from tf_rigl.export.litert.inputs import named_inputs
 from tf_rigl.export.litert.inputs import random_inputs
+from tf_rigl.export.litert.options import LiteRTOptions
 from tf_rigl.export.litert.report import LiteRTReport
 from tf_rigl.export.litert.report import tensor_reports
 from tf_rigl.export.litert.rewrite import sparsify
@@ -42,6 +45,11 @@ _NOT_RUN = (
 _DENSE_IS_SMALLER = "All weights are dense: the file is smaller so."
 
 
+@_deprecations.moved_arguments(
+    options_of_litert.MOVED,
+    "0.2",
+    _deprecations.fold_into("options", LiteRTOptions),
+)
 def export_litert(
     model: Any,
     path: str | os.PathLike[str],
@@ -50,12 +58,8 @@ def export_litert(
     *,
     inputs: Any = None,
     batch_size: int | None = None,
-    sparse: bool = True,
-    int8_io: bool = False,
-    select_tf_ops: bool = False,
-    verification_data: Any = None,
-    tolerance: float | None = None,
     overwrite: bool = False,
+    options: LiteRTOptions | None = None,
 ) -> LiteRTReport:
     """Writes a LiteRT file in which sparse weights take little space.
 
@@ -93,16 +97,10 @@ def export_litert(
             than float32 without having said so by an `Input`.
         batch_size: number of examples of each call, in the file; None: any.
             Models that loop over time steps need one.
-        sparse: whether weights may be stored sparse.
-        int8_io: whether a `"full_int8"` file takes and gives int8, too.
-        select_tf_ops: whether operations that LiteRT lacks may be
-            TensorFlow's; few interpreters have them, so what uses them is
-            not run before it is written.
-        verification_data: a batch to compare on; None: four random examples.
-        tolerance: the largest difference between an output of the file and of
-            the model, as a share of the largest output. None: 0.001 for
-            float32, 0.1 for float16, any for int8 (see the report).
         overwrite: whether to replace what is at the path.
+        options: what few users need: weights stored dense, int8 inputs and
+            outputs, TensorFlow's operations, data to compare on and how much
+            may differ.
 
     Returns:
         What was written, tensor by tensor, and the largest difference found;
@@ -120,6 +118,8 @@ def export_litert(
         >>> print(report)
     """
     quantization = quantization or "float32"
+    chosen = options or LiteRTOptions()
+    int8_io, select_tf_ops = chosen.int8_io, chosen.select_tf_ops
     _check_arguments(quantization, representative_data, batch_size, int8_io)
 
     with new_folder(path, overwrite) as (made, scratch):
@@ -137,23 +137,25 @@ def export_litert(
         )
         dense = convert(folder, quantization, feed, int8_io, select_tf_ops)
 
-        examples = _examples(endpoint.call, verification_data, batch_size)
+        examples = _examples(
+            endpoint.call, chosen.verification_data, batch_size
+        )
         expected = call_model(endpoint, examples)
         before = _compare_dense(dense, examples, expected, select_tf_ops)
-        chosen = _make_sparse(dense, before, examples, expected, sparse)
-        _check_difference(chosen.difference, quantization, tolerance)
+        best = _make_sparse(dense, before, examples, expected, chosen.sparse)
+        _check_difference(best.difference, quantization, chosen.tolerance)
         with tf.io.gfile.GFile(made, "wb") as file:
-            file.write(chosen.content)
+            file.write(best.content)
 
     return LiteRTReport(
         path=os.fspath(path),
         quantization=quantization,
-        rows=tensor_reports(format.read(chosen.content), chosen.reasons),
-        file_bytes=len(chosen.content),
+        rows=tensor_reports(format.read(best.content), best.reasons),
+        file_bytes=len(best.content),
         dense_file_bytes=len(dense),
-        error=chosen.difference and chosen.difference.error,
-        relative_error=chosen.difference and chosen.difference.relative,
-        notes=chosen.notes,
+        error=best.difference and best.difference.error,
+        relative_error=best.difference and best.difference.relative,
+        notes=best.notes,
     )
 
 
