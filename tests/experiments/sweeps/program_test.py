@@ -11,6 +11,7 @@ from rich import console as consoles
 from tests.experiments.runs.support import TINY
 from tests.experiments.runs.support import tiny
 from tf_rigl.backend import atomic_files
+from tf_rigl.experiments import flag_files
 from tf_rigl.experiments.folder_lock import lock_folder
 from tf_rigl.experiments.runs.settings import to_json
 from tf_rigl.experiments.sweeps import flags as sweep_flags
@@ -22,9 +23,8 @@ CONFIGS = pathlib.Path(__file__).parents[3] / "configs" / "sweeps"
 
 def parse(*arguments):
     values = flags.FlagValues()
-    flags.DEFINE_string("flagfile", None, "", flag_values=values)
     sweep_flags.define("unused", values)
-    values(["program", *arguments])
+    values(flag_files.expand(["program", *arguments]))
     return values
 
 
