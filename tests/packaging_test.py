@@ -14,9 +14,9 @@ import pytest
 import setuptools
 
 import tf_rigl
+from tests import python_source
 from tf_rigl import version
 from tf_rigl.experiments import flag_files
-from tools import python_source
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 

@@ -2,7 +2,6 @@
 
 import io
 import os
-import pathlib
 
 import pytest
 from absl import flags
@@ -18,7 +17,7 @@ from tf_rigl.experiments.sweeps import flags as sweep_flags
 from tf_rigl.experiments.sweeps import program
 from tf_rigl.experiments.sweeps.grid import points
 
-CONFIGS = pathlib.Path(__file__).parents[3] / "configs" / "sweeps"
+CONFIGS = flag_files.CONFIGS / "sweeps"
 
 
 def parse(*arguments):

@@ -1,8 +1,7 @@
-"""What can be told from the text of a Python file without running it."""
+"""Reads the imports of Python files without running them."""
 
 import ast
 import pathlib
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -18,30 +17,6 @@ class Import(NamedTuple):
 def parse(path: pathlib.Path) -> ast.Module:
     """Parses a file."""
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-
-
-def has_main(path: pathlib.Path) -> bool:
-    """Whether the file is a program."""
-    text = path.read_text(encoding="utf-8")
-    return re.search(r'^if __name__ == "__main__":$', text, re.M) is not None
-
-
-def has_attribute(path: pathlib.Path, name: str) -> bool:
-    """Whether the file uses an attribute of this name of anything."""
-    return any(
-        isinstance(node, ast.Attribute) and node.attr == name
-        for node in ast.walk(parse(path))
-    )
-
-
-def words_of_strings(path: pathlib.Path) -> set[str]:
-    """Returns the parts between slashes of all string literals."""
-    return {
-        word
-        for node in ast.walk(parse(path))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        for word in node.value.split("/")
-    }
 
 
 def find_imports(path: pathlib.Path, root: pathlib.Path) -> list[Import]:
