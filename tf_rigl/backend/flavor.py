@@ -195,7 +195,7 @@ def flavor_of(thing: Any) -> Flavor:
     """The Keras that a model, layer or optimizer belongs to.
 
     Raises:
-        TypeError: where it belongs to neither.
+        TypeError: if it belongs to neither.
     """
     flavor = find_class_flavor(type(thing))
     if flavor is None:
@@ -211,7 +211,7 @@ def class_flavor(cls: type) -> Flavor:
     """The Keras that a class must derive from.
 
     Raises:
-        TypeError: where it derives from neither.
+        TypeError: if it derives from neither.
     """
     flavor = find_class_flavor(cls)
     if flavor is None:
@@ -235,7 +235,7 @@ def model_flavor(model: Any) -> Flavor:
     """The flavor of something that must be a model.
 
     Raises:
-        TypeError: where it is none.
+        TypeError: if it is none.
     """
     flavor = flavor_of(model)
     if not flavor.is_model(model):

@@ -61,7 +61,7 @@ def write(
         arrays: of any shapes and dtypes that TensorFlow knows.
 
     Raises:
-        OSError: where it cannot be written; also `tf.errors.OpError` where
+        OSError: if it cannot be written; also `tf.errors.OpError` where
             the path is not local. Nothing is left behind.
     """
     members: dict[str, Any] = {
@@ -69,6 +69,7 @@ def write(
     }
     for index, array in enumerate(arrays):
         members[_member(index)] = _as_numpy(array)
+
     folder, name = os.path.split(path)
     draft = os.path.join(folder, f"{DRAFT_PREFIX}{os.getpid()}-{name}")
     try:
@@ -79,6 +80,7 @@ def write(
         with contextlib.suppress(OSError, tf.errors.OpError):
             tf.io.gfile.remove(draft)
         raise
+
     _flush_folder(folder)
 
 
@@ -89,7 +91,7 @@ class Reader:
         path: of the file.
 
     Raises:
-        DamagedFileError: where it is not whole.
+        DamagedFileError: if it is not whole.
     """
 
     def __init__(self, path: str) -> None:
@@ -141,7 +143,7 @@ def _open(path: str) -> Iterator[IO[bytes]]:
 
 
 def _flush_folder(folder: str) -> None:
-    """Has a rename survive a loss of power, where the system knows how."""
+    """Makes a rename survive a loss of power, where the system knows how."""
     if "://" in folder or not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY)

@@ -68,7 +68,7 @@ class Checkpoints(ModelCallback):
             `"stop"` with an error. Those that are there stay whole.
 
     Raises:
-        ValueError: where an argument is out of range; when training begins,
+        ValueError: if an argument is out of range; when training begins,
             where the directory cannot be written, or its newest checkpoint is
             damaged or of another model.
     """
@@ -95,6 +95,7 @@ class Checkpoints(ModelCallback):
                 f"Received: keep={keep!r}."
             )
         check_choice("on_failure", on_failure, ("continue", "stop"))
+
         self._directory = os.fspath(directory)
         self._save_every = save_every
         self._keep = keep
@@ -159,7 +160,7 @@ class Checkpoints(ModelCallback):
             Batches trained so far; 0 where there is no checkpoint.
 
         Raises:
-            ValueError: where the checkpoint is missing, damaged, or of
+            ValueError: if the checkpoint is missing, damaged, or of
                 another model, optimizer or method.
         """
         steps = self.steps
@@ -171,12 +172,14 @@ class Checkpoints(ModelCallback):
                 f"`step` must be one of {steps}, the checkpoints in "
                 f"{self._directory!r}. Received: step={step}."
             )
+
         optimizer = model.optimizer if optimizer is None else optimizer
         state = TrainingState.of(model, optimizer)
         try:
             state.restore(self._path(chosen))
         except DamagedFileError as error:
             raise ValueError(_damaged(error, chosen, steps)) from error
+
         logging.info("Training goes on from %s", self._path(chosen))
         return chosen
 
@@ -244,9 +247,11 @@ class Checkpoints(ModelCallback):
         """Makes the directory and sees that it can be written."""
         if not self.model.distribute_strategy.extended.should_checkpoint:
             return
+
         trial = os.path.join(
             self._directory, f"{checkpoint_file.DRAFT_PREFIX}{os.getpid()}"
         )
+
         try:
             tf.io.gfile.makedirs(self._directory)
             with tf.io.gfile.GFile(trial, "w") as file:
@@ -284,7 +289,7 @@ class Checkpoints(ModelCallback):
 
 
 class _Termination:
-    """Whether SIGTERM has come, while training."""
+    """Notes that SIGTERM has come, while training."""
 
     def __init__(self) -> None:
         self.asked_for = False
@@ -297,7 +302,7 @@ class _Termination:
             self._before = signal.signal(signal.SIGTERM, self._note)
 
     def end(self) -> None:
-        """Has the signal do again what it did before."""
+        """Gives the signal back to its former handler."""
         if self._before is not None:
             signal.signal(signal.SIGTERM, self._before)
             self._before = None

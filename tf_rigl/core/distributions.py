@@ -78,16 +78,21 @@ def allocate(
         raise ValueError(
             f"`budget` must be one of {BUDGETS}. Received: budget={budget!r}."
         )
+
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     _check_sizes(sizes)
     dense = [dense] if isinstance(dense, str) else list(dense)
     _check_names("dense", dense, sizes)
+
     if isinstance(distribution, Mapping):
         _check_no_overlap(distribution, dense)
+
+    # Weights whose number of connections is settled, dense or by the user.
     fixed = {name: sizes[name] for name in sizes if name in set(dense)}
     scores, given = _scores(shapes, sparsity, distribution, power)
     for name, fraction in given.items():
         fixed.setdefault(name, _nonzeros(sizes[name], fraction))
+
     free = {name: size for name, size in sizes.items() if name not in fixed}
     if budget == "global":
         counts = _share_exactly(sizes, free, fixed, scores, sparsity)
@@ -95,6 +100,7 @@ def allocate(
         counts = _share_ignoring_fixed(free, scores, sparsity)
     else:
         counts = {name: _nonzeros(n, sparsity) for name, n in free.items()}
+
     return {name: (counts | fixed)[name] for name in sizes}
 
 
@@ -153,8 +159,10 @@ def density_scores(
             f"`distribution` must be one of {NAMES}, a mapping or a callable. "
             f"Received: distribution={distribution!r}."
         )
+
     if distribution == "uniform":
         return dict.fromkeys(shapes, 1.0)
+
     dims = {
         name: tuple(shape)[-2:] if distribution == "er" else tuple(shape)
         for name, shape in shapes.items()
@@ -163,6 +171,7 @@ def density_scores(
         name: sum(dim) / math.prod(dim) if dim else 1.0
         for name, dim in dims.items()
     }
+
     # Floats end near exp(700). NaN compares false, so it is refused too.
     if not all(abs(power * math.log(r)) < 600 for r in ratios.values()):
         raise ValueError(
@@ -205,6 +214,7 @@ def _scores(
             f"`distribution` must be one of {NAMES}, a mapping or a callable. "
             f"Received: distribution={distribution!r}."
         )
+
     _check_names("distribution", given, shapes)
     for name, value in given.items():
         check_sparsity(value, f"distribution[{name!r}]")
@@ -275,12 +285,14 @@ def solve_densities(
         rest = nonzeros - sum(free[name] for name in dense)
         if not sparse:
             return dict.fromkeys(free, 1.0)
+
         divisor = math.fsum(scores[name] * free[name] for name in sparse)
         epsilon = rest / divisor
         # The margin absorbs rounding: without it a weight that is dense in
         # exact arithmetic could come out as 1.0000000000000002 and the next
         # round divide nothing by nothing.
         over = {n for n in sparse if epsilon * scores[n] > 1 + 1e-12}
+
         if not over:
             return {
                 name: 1.0 if name in dense else min(1.0, epsilon * scores[name])
@@ -300,6 +312,7 @@ def _round_to_total(
         name: min(max(1, math.floor(value)), sizes[name])
         for name, value in ideal.items()
     }
+
     by_remainder = sorted(ideal, key=lambda name: counts[name] - ideal[name])
     missing = total - sum(counts.values())
     while missing:

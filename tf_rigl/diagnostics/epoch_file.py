@@ -40,7 +40,7 @@ class EpochFile:
         """Makes the file, if there is none, to see that it can be written.
 
         Raises:
-            ValueError: where it cannot.
+            ValueError: if it cannot.
         """
         with self._explained():
             tf.io.gfile.makedirs(os.path.dirname(self._path) or ".")
@@ -50,7 +50,7 @@ class EpochFile:
         """Keeps the lines of the epochs before this one.
 
         Raises:
-            ValueError: where such lines are to be kept and the file has
+            ValueError: if such lines are to be kept and the file has
                 another header, or it cannot be written.
         """
         with self._explained():

@@ -20,7 +20,7 @@ from tf_rigl.core.structures.tiles import Size
 
 
 class Tiled(abc.ABC):
-    """What structures share whose units are tiles of the weight.
+    """Base of structures whose units are tiles of the weight.
 
     Of B tiles with n elements in all, B - floor((n - nonzeros) · B / n) are
     active where `nonzeros` connections are asked for, at least one where any
