@@ -26,6 +26,7 @@ from rich import console as consoles
 from tf_rigl import accounting
 from tf_rigl.backend import atomic_files
 from tf_rigl.experiments import cluster
+from tf_rigl.experiments import flag_files
 from tf_rigl.experiments import optional_packages
 from tf_rigl.experiments.formatting import si_number
 from tf_rigl.experiments.runs import flags as run_flags
@@ -55,7 +56,7 @@ def start(defaults: Mapping[str, Any], output_dir: str) -> None:
         output_dir: The default folder of its runs.
     """
     run_flags.define(defaults, output_dir)
-    app.run(main)
+    app.run(main, flags_parser=flag_files.parse)
 
 
 def main(arguments: list[str]) -> int:

@@ -14,6 +14,7 @@ from absl import flags
 from rich import console as consoles
 
 from tf_rigl.accounting import ModelProfile
+from tf_rigl.experiments import flag_files
 from tf_rigl.experiments import methods
 from tf_rigl.experiments import optional_packages
 from tf_rigl.experiments.formatting import write_measure
@@ -58,7 +59,7 @@ def start(output_dir: str) -> None:
         output_dir: The default folder.
     """
     sweep_flags.define(output_dir)
-    app.run(main)
+    app.run(main, flags_parser=flag_files.parse)
 
 
 def main(arguments: list[str]) -> int:
