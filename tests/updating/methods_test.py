@@ -92,7 +92,7 @@ def test_each_step(name):
 
 
 def check_counts(row, model, number):
-    actual = [w.nonzeros() for w in masked_weights(model)]
+    actual = [w.num_active() for w in masked_weights(model)]
     expected = [
         row.connections(row, record, number) for record in masked_weights(model)
     ]
@@ -150,7 +150,8 @@ def test_replicas(trained, name, two_replicas):
         model = fit(keras, ROWS[name])
     assert_same(model, trained("keras", name))
     for weight in masked_weights(model):
-        for variable in (weight.mask, *weight.state.values()):
+        _, mask = weight.storage.variables
+        for variable in (mask, *weight.state.values()):
             first, second = two_replicas.experimental_local_results(variable)
             np.testing.assert_array_equal(first.numpy(), second.numpy())
 

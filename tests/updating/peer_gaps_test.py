@@ -82,7 +82,7 @@ def test_momentum_of_the_dense_gradient(momentum):
 
     model = tf_rigl.sparsify(support.make_mlp(keras, (9,)), 0.7)
     algorithm = tf_rigl.SNFS(2, 2, momentum=momentum)
-    average = [np.zeros(w.raw.shape) for w in masked_weights(model)]
+    average = [np.zeros(w.shape) for w in masked_weights(model)]
     batches = support.batches()
     clone = plain_clone(keras, model, (9,))
     for step in take_steps(keras, model, algorithm, 4):
@@ -106,7 +106,7 @@ def test_snip_prunes_the_least_sensitive_once(keras):
     model = support.make_mlp(keras, (13,))
     tf_rigl.sparsify(model, 0.77, "uniform", budget="reference", start="dense")
     assert all(np.all(mask) for mask in tf_rigl.masks(model).values())
-    values = [w.raw.numpy() for w in masked_weights(model)]
+    values = [w.values().numpy() for w in masked_weights(model)]
     gradients = kernel_gradients(keras, model, support.batches()[0])
     for step in take_steps(keras, model, tf_rigl.SNIP(scope="weight"), 5):
         masks = tf_rigl.masks(model)
@@ -135,7 +135,7 @@ def test_dnw_keeps_the_largest_of_all_that_it_trains(keras):
         for weight, zeros in zip(
             masked_weights(model), (200, 100), strict=True
         ):
-            mask, raw = weight.mask.numpy(), weight.raw.numpy()
+            mask, raw = weight.mask.numpy(), weight.values().numpy()
             assert np.sum(~mask) == zeros
             inactive = weight.state["inactive_values"].numpy()
             assert np.abs(raw[mask]).min() >= np.abs(inactive[~mask]).max()

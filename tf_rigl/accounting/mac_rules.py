@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from tf_rigl.accounting.calls import Call
 from tf_rigl.accounting.example import Shape
-from tf_rigl.masking.eligibility import known_class
+from tf_rigl.masking.layer_rules import known_class
 
 UNKNOWN_SIZE = (
     "a size it depends on is unknown; pass `inputs` with all sizes to `profile`"
@@ -28,7 +28,7 @@ class Uncountable(Exception):
     """Why the multiply-accumulates of a call cannot be counted."""
 
 
-class Rule(NamedTuple):
+class MacRule(NamedTuple):
     """What the calls of a layer multiply."""
 
     # The weights of a layer that multiply activations.
@@ -39,7 +39,7 @@ class Rule(NamedTuple):
     products: Callable[[Any, Call], int]
 
 
-def rule_of(layer: Any) -> Rule | None:
+def rule_of(layer: Any) -> MacRule | None:
     """The rule for a layer's class or its nearest known base."""
     name = known_class(layer, RULES)
     return None if name is None else RULES[name]
@@ -67,12 +67,12 @@ def _zero(layer: Any, call: Call) -> int:
     return 0
 
 
-def _weights(times: Callable[[Any, Call], int], *names: str) -> Rule:
-    return Rule(_attributes(*names), times, _zero)
+def _weights(times: Callable[[Any, Call], int], *names: str) -> MacRule:
+    return MacRule(_attributes(*names), times, _zero)
 
 
-def _products(count: Callable[[Any, Call], int]) -> Rule:
-    return Rule(_attributes(), _zero, count)
+def _products(count: Callable[[Any, Call], int]) -> MacRule:
+    return MacRule(_attributes(), _zero, count)
 
 
 def _size(sizes: Iterable[int | None]) -> int:
@@ -215,7 +215,7 @@ def _dot(layer: Any, call: Call) -> int:
 
 
 # Layers that multiply nothing by the convention.
-NOTHING = Rule(_attributes(), _zero, _zero)
+NOTHING = MacRule(_attributes(), _zero, _zero)
 _CELL = _weights(_examples, "kernel", "recurrent_kernel")
 _CONVOLUTION = _weights(_output_positions, "kernel")
 _TRANSPOSED = _weights(_input_positions, "kernel")
@@ -224,15 +224,16 @@ _SEPARABLE = _weights(_output_positions, "depthwise_kernel", "pointwise_kernel")
 _DEPTHWISE = _weights(_output_positions, "depthwise_kernel", "kernel")
 
 # Cells that an RNN layer runs once a step.
-CELLS: dict[str, Rule] = {
+CELLS: dict[str, MacRule] = {
     "SimpleRNNCell": _CELL,
     "GRUCell": _CELL,
     "LSTMCell": _CELL,
 }
 
-# Layer classes of either Keras, by name. A user's subclass counts as its
-# base. Classes without weights and products need not stand here.
-RULES: dict[str, Rule] = {
+# Layer classes of either Keras, by the keys of `masking.layer_rules.RULES`. A
+# user's subclass counts as its base. Classes without weights and products need
+# not stand here.
+RULES: dict[str, MacRule] = {
     **CELLS,
     "Dense": _weights(_output_vectors, "kernel"),
     "EinsumDense": _weights(_einsum, "kernel"),
@@ -246,15 +247,15 @@ RULES: dict[str, Rule] = {
     "SeparableConv2D": _SEPARABLE,
     "DepthwiseConv1D": _DEPTHWISE,
     "DepthwiseConv2D": _DEPTHWISE,
-    "RNN": Rule(_weights_of_cells, _steps, _zero),
+    "RNN": MacRule(_weights_of_cells, _steps, _zero),
     "MultiHeadAttention": _products(_multi_head_attention),
     "GroupedQueryAttention": _products(_grouped_query_attention),
     "Attention": _products(_dot_attention),
-    "AdditiveAttention": Rule(
+    "AdditiveAttention": MacRule(
         _attributes("scale"), _pairs, _additive_attention
     ),
     "Dot": _products(_dot),
-    "ReversibleEmbedding": Rule(_reverse_weights, _reverse_vectors, _zero),
+    "ReversibleEmbedding": MacRule(_reverse_weights, _reverse_vectors, _zero),
     **dict.fromkeys(
         (
             "Embedding StackedRNNCells TimeDistributed Bidirectional PReLU "

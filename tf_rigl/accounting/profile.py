@@ -139,7 +139,7 @@ def _rows(
             shape = tuple(variable.shape)
             record = masked.get(id(variable))
             parameters = math.prod(shape)
-            nonzeros = record.nonzeros() if record else parameters
+            nonzeros = record.num_active() if record else parameters
             times = tally.times[id(variable)]
             yield WeightProfile(
                 path=record.path if record else "/".join((*node.path, name)),

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.masking import tree
-from tf_rigl.masking.kernel_layouts import kernel_layout
+from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.masking.weight_names import named_weights

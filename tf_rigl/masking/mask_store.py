@@ -10,7 +10,7 @@ ATTRIBUTE = "tf_rigl_masks"
 
 
 def variable_prefix(owner: str) -> str:
-    """What the variables of a layer's store are called after."""
+    """Returns the beginning of the names of the variables of a store."""
     return owner.replace("/", "_") or "model"
 
 

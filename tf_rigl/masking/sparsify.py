@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from tf_rigl.backend import platform_limits
 from tf_rigl.backend.flavor import Flavor
@@ -26,7 +25,9 @@ from tf_rigl.masking.deferred import defer
 from tf_rigl.masking.deferred import has_weights
 from tf_rigl.masking.deferred import is_deferred
 from tf_rigl.masking.initial_masks import STARTS
-from tf_rigl.masking.kernel_layouts import kernel_layout
+from tf_rigl.masking.layer_config import LayerConfig
+from tf_rigl.masking.layer_config import WeightConfig
+from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_layer import carry_masks
 from tf_rigl.masking.masked_weight import masked_weights
@@ -111,7 +112,7 @@ def sparsify(
         The same model.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras.
+        TypeError: if `model` is a model of neither Keras.
         ValueError: for a sparsity outside [0, 1), an unknown distribution,
             layer or path, a budget that cannot be met, a structure that does
             not fit a weight or the sparsity, a model without weights that may
@@ -133,6 +134,7 @@ def sparsify(
     check_choice("start", start, STARTS)
     check_choice("scale", scale, (None, *SCALES))
     _check_not_sparse(flavor, model)
+
     request = _Request(
         sparsity,
         distribution,
@@ -177,13 +179,14 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
     weights = _Weights(flavor, model, tree.sites(flavor, model))
     for site in weights.sites:
         platform_limits.check_in_one_piece(site.variable, site.path)
+
     asked_for = weights.select("include", request.include)
     eligible = [
         site
         for site in weights.sites
         if site.owner.trainable
         and site.variable.trainable
-        and (not site.on_request or site.path in asked_for)
+        and (not site.opt_in or site.path in asked_for)
     ]
     if not eligible:
         raise ValueError(
@@ -192,6 +195,7 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
             f"Received: model={model.name!r}, which has none. A custom layer "
             "names its weights by a method `get_prunable_weights`."
         )
+
     distribution = request.distribution
     if isinstance(distribution, Mapping):
         distribution = {
@@ -199,6 +203,7 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
             for target, sparsity in distribution.items()
             for path in weights.paths_of("distribution", target)
         }
+
     kept_dense = weights.select("dense", request.dense)
     counts = distributions.allocate(
         {site.path: tuple(site.variable.shape) for site in eligible},
@@ -208,6 +213,7 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
         budget=request.budget,
         power=request.power,
     )
+
     plans = {
         id(site.variable): _plan(site, counts[site.path], request.structure)
         for site in eligible
@@ -217,30 +223,25 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
         _scale(model, request.scale)
 
 
-def _plan(
-    site: tree.Site, nonzeros: int, structure: Structure
-) -> dict[str, Any]:
-    """What a host keeps of a weight: see `initial_masks.Weights`."""
-    plan = {"shape": list(site.variable.shape), "nonzeros": nonzeros}
+def _plan(site: tree.Site, target: int, structure: Structure) -> WeightConfig:
+    """Returns the configuration of a weight that is to be masked."""
+    shape = tuple(site.variable.shape)
     if isinstance(structure, structures.Unstructured):
-        return plan
+        return WeightConfig(shape, target)
+
     layout = kernel_layout(site.owner, site.variable)
-    if nonzeros < math.prod(layout.shape):
+    if target < math.prod(layout.shape):
         structure.check(layout.shape, site.path)
-        possible = structure.connections(layout.shape, nonzeros)
-        _check_possible(structure, site.path, nonzeros, possible)
-        plan["nonzeros"] = possible
-    return {
-        **plan,
-        "permutation": list(layout.permutation),
-        "view": list(layout.shape),
-    }
+        possible = structure.connections(layout.shape, target)
+        _check_possible(structure, site.path, target, possible)
+        target = possible
+    return WeightConfig(shape, target, layout)
 
 
 def _check_possible(
     structure: Structure, path: str, asked: int, possible: int
 ) -> None:
-    """N:M fixes the sparsity; other structures only round it."""
+    """Raises if N:M asks for another sparsity; others only round it."""
     if isinstance(structure, structures.NByM) and asked != possible:
         sparsity = 1 - structure.n / structure.m
         raise ValueError(
@@ -254,7 +255,7 @@ def _check_possible(
 def _carry(
     flavor: Flavor,
     model: Any,
-    plans: dict[int, dict[str, Any]],
+    plans: dict[int, WeightConfig],
     request: _Request,
 ) -> None:
     """Gives each host the masks of the weights that it contains.
@@ -262,7 +263,7 @@ def _carry(
     Args:
         flavor: the model's Keras.
         model: the model.
-        plans: what is to be kept of each weight, by its variable's id.
+        plans: the configuration of each weight, by its variable's id.
         request: the arguments of `sparsify`.
     """
     for host in tree.hosts(flavor, model):
@@ -273,23 +274,25 @@ def _carry(
         ]
         if not sites:
             continue
+
         values = {
             site.key: flavor.raw(site.variable).numpy()
             for site in sites
             if request.keep_initial_values
         }
-        carry_masks(
-            host.layer,
+        config = LayerConfig(
             # A weight that several hosts share belongs to the first.
             {site.key: plans.pop(id(site.variable)) for site in sites},
             request.seed,
             "/".join(host.key),
-            structures.serialize(request.structure),
+            request.structure,
             request.start,
         )
+        carry_masks(host.layer, config)
+
         _keep_initial_values(host.layer, values)
         if request.diagnostics:
-            mask_history.begin(host.layer)
+            mask_history.start_recording(host.layer)
 
 
 def _keep_initial_values(layer: Any, values: Mapping[str, np.ndarray]) -> None:
@@ -306,11 +309,11 @@ def _scale(model: Any, per: str) -> None:
     for record in masked_weights(model):
         layout = kernel_layout(record.owner, record.variable)
         scaled = scale_to_connections(
-            layout.view(tf.convert_to_tensor(record.raw)),
-            layout.view(tf.convert_to_tensor(record.mask)),
+            layout.view(record.values()),
+            layout.view(record.mask),
             per,
         )
-        record.raw.assign(layout.unview(scaled))
+        record.set_values(layout.unview(scaled))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -322,7 +325,7 @@ class _Weights:
     sites: list[tree.Site]
 
     def select(self, argument: str, targets: Targets) -> set[str]:
-        """Paths of the weights that `targets` stand for."""
+        """Returns the paths of the weights that `targets` stand for."""
         is_layer = find_class_flavor(type(targets)) is not None
         if isinstance(targets, str) or is_layer:
             targets = [targets]
@@ -335,10 +338,12 @@ class _Weights:
         }
 
     def paths_of(self, argument: str, target: Any) -> set[str]:
-        """Paths of the weights of a layer, of layers of a name, or of a path.
+        """Returns the paths of the weights that one target stands for.
+
+        A target is a layer, a layer's name or path, or a weight's path.
 
         Raises:
-            ValueError: where there is none.
+            ValueError: if there is none.
         """
         if isinstance(target, str):
             found = self._paths_of_name(target)
@@ -349,6 +354,7 @@ class _Weights:
             }
         else:
             found = set()
+
         if not found:
             raise ValueError(
                 f"`{argument}` must name layers or weights of this model that "
@@ -358,7 +364,7 @@ class _Weights:
         return found
 
     def _paths_of_name(self, name: str) -> set[str]:
-        """A weight's path, else the path of a layer, else a layer's name."""
+        """Takes a weight's path, else a layer's path, else a layer's name."""
         exact = {
             site.path
             for site in self.sites

@@ -6,7 +6,7 @@ from typing import Any
 from typing import NamedTuple
 
 from tf_rigl.backend.flavor import Flavor
-from tf_rigl.masking.eligibility import own_sparsifiable_weights
+from tf_rigl.masking.layer_rules import sparsifiable_weights
 
 
 class NamedWeight(NamedTuple):
@@ -18,15 +18,15 @@ class NamedWeight(NamedTuple):
 
 
 def named_weights(flavor: Flavor, layer: Any) -> Iterator[NamedWeight]:
-    """A layer's own weights, each under a name of its own.
+    """Yields a layer's own weights, each under a name of its own.
 
     Args:
         flavor: the layer's.
         layer: a layer; weights of layers within it are not its own.
     """
     attributes = {
-        id(weight.variable): weight.name
-        for weight in own_sparsifiable_weights(layer)
+        id(variable): name
+        for name, variable in sparsifiable_weights(layer).items()
     }
     counts: collections.Counter[str] = collections.Counter()
     for variable in flavor.own_weights(layer):

@@ -160,7 +160,7 @@ def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:
     # Once a mask was updated, training goes on from where it was.
     if any(record.counters.numpy()[0] for record in sparse):
         return
-    is_dense = all(record.nonzeros() == record.size for record in sparse)
+    is_dense = all(record.num_active() == record.size for record in sparse)
     if sparse and algorithm.start == "random" and is_dense:
         raise ValueError(
             f"{type(algorithm).__name__} trains a model that is sparse from "

@@ -225,7 +225,7 @@ class UpdateMasks(ModelCallback):
 
     def _tell_of_empty(self, records: list[MaskedWeight]) -> None:
         """Warns, once, of weights that have lost all of their connections."""
-        empty = {record.path for record in records if not record.nonzeros()}
+        empty = {record.path for record in records if not record.num_active()}
         if not empty <= self._told:
             warnings.warn(
                 f"These weights have no connections left: {sorted(empty)}. "

@@ -13,9 +13,10 @@ from tf_rigl.algorithms import When
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.core.diagnostics import MaskChange
 from tf_rigl.masking import mask_history
-from tf_rigl.masking.constraint import assign_masked
-from tf_rigl.masking.constraint import masked
 from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.storage import Storage
+from tf_rigl.masking.storage import assign_masked
+from tf_rigl.masking.storage import masked
 from tf_rigl.updating import slots
 from tf_rigl.updating.method_state import INACTIVE_VALUES
 
@@ -39,16 +40,21 @@ class StepWeight:
     gradient: tf.Tensor
 
     @property
+    def storage(self) -> Storage:
+        """The weight's, with the values of this replica."""
+        return self.record.storage.on(self.variable)
+
+    @property
     def mask(self) -> tf.Tensor:
         """The present mask."""
-        return tf.convert_to_tensor(self.record.mask)
+        return self.record.mask
 
     def all_values(self) -> tf.Tensor:
         """The present values, inactive ones where they are trained.
 
         Weight decay has acted on the active ones since they were stored.
         """
-        values = tf.convert_to_tensor(self.variable)
+        values = self.storage.values()
         inactive = self.record.state.get(INACTIVE_VALUES)
         if inactive is None:
             return values
@@ -135,20 +141,22 @@ def prune_before_first_batch(
         return
     start = When(tf.constant(0, tf.int64), tf.constant(0, tf.int64))
     weights = [
-        StepWeight(record, record.raw, tf.zeros_like(record.raw))
+        StepWeight(
+            record,
+            record.storage.variable,
+            tf.zeros(record.shape, record.dtype),
+        )
         for record in records
     ]
     for weight in weights:
-        weight.record.state[INACTIVE_VALUES].assign(weight.variable)
+        weight.record.state[INACTIVE_VALUES].assign(weight.record.values())
     groups = [weights] if algorithm.whole_model else [[w] for w in weights]
     for group in groups:
         results = algorithm.update([weight.seen() for weight in group], start)
         for weight, result in zip(group, results, strict=True):
             record = weight.record
             values = weight.all_values()
-            mask = record.unview(result.masks.mask)
-            record.mask.assign(mask)
-            record.raw.assign(masked(values, mask))
+            record.set_mask(record.unview(result.masks.mask), values)
             for name, value in result.state.items():
                 record.state[name].assign(record.unview(value))
 
@@ -165,12 +173,11 @@ def _apply(
     if result.values is not None:
         new_values = tf.cast(record.unview(result.values), values.dtype)
         values = tf.where(grown, new_values, values)
-    record.mask.assign(mask)
+    weight.storage.set(mask, values)
     change = MaskChange.between(old_mask, mask)
     mask_history.record_update(
         record, change, mask, grown, weight.gradient, finite
     )
-    weight.variable.assign(masked(values, mask))
     for name, value in result.state.items():
         record.state[name].assign(record.unview(value))
     record.counters.assign_add(

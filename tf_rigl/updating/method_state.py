@@ -44,9 +44,9 @@ def check_initial_values(
 
 def _dtypes(record: MaskedWeight, algorithm: Algorithm) -> dict[str, str]:
     dtypes = {
-        name: (dtype or record.raw.dtype).name
+        name: (dtype or record.dtype).name
         for name, dtype in algorithm.state.items()
     }
     if algorithm.trains_inactive:
-        dtypes[INACTIVE_VALUES] = record.raw.dtype.name
+        dtypes[INACTIVE_VALUES] = record.dtype.name
     return dtypes

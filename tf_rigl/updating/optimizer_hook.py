@@ -112,7 +112,9 @@ def uninstall(
             if value is not None:
                 updating.__dict__[name] = value
     for record in records:
-        constraint.guard(flavor, record.variable, record.mask, record.path)
+        constraint.add_mask_constraint(
+            flavor, record.variable, record.storage, record.path
+        )
 
 
 def forget_traces(model: Any) -> None:

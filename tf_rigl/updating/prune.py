@@ -12,7 +12,6 @@ from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.core.checks import check_choice
 from tf_rigl.core.random_masks import stateless_seed
 from tf_rigl.core.random_scores import random_scores
-from tf_rigl.masking.constraint import assign_masked
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import require_masked_weights
 from tf_rigl.updating import loss_gradients
@@ -92,11 +91,10 @@ def prune(
         )
     elif criterion == "random":
         scores = [
-            random_scores(r.mask.shape, stateless_seed(seed, r.key))
-            for r in records
+            random_scores(r.shape, stateless_seed(seed, r.key)) for r in records
         ]
     else:
-        scores = [tf.convert_to_tensor(record.raw) for record in records]
+        scores = [record.values() for record in records]
     _keep_largest(records, scores, scope)
     return model
 
@@ -118,7 +116,7 @@ def _scores_from_data(
             f"`loss`. Received: {missing}=None. Pass batches of inputs and "
             "labels, and compile the model or pass a loss function."
         )
-    values = [tf.convert_to_tensor(record.raw) for record in records]
+    values = [record.values() for record in records]
     if criterion == "snip":
         gradients = loss_gradients.mean_gradients(model, records, data, loss)
         scores = list(map(snip.sensitivity, values, gradients))
@@ -145,10 +143,10 @@ def _check(records: list[MaskedWeight], scope: str) -> None:
                 "scope needs masks without a structure. Received: "
                 f"{record.structure} on {record.path!r}. Pass scope='weight'."
             )
-        if record.nonzeros() < record.target:
+        if record.num_active() < record.target:
             raise ValueError(
                 "A weight must have the connections that were allotted to it, "
-                f"or more. Received: {record.nonzeros()} instead of "
+                f"or more. Received: {record.num_active()} instead of "
                 f"{record.target} for {record.path!r}."
             )
 
@@ -157,7 +155,11 @@ def _keep_largest(
     records: list[MaskedWeight], scores: list[tf.Tensor], scope: str
 ) -> None:
     weights = [
-        StepWeight(record, record.raw, tf.zeros_like(record.raw)).seen()
+        StepWeight(
+            record,
+            record.storage.variable,
+            tf.zeros(record.shape, record.dtype),
+        ).seen()
         for record in records
     ]
     updates = pruning.keep_largest(
@@ -170,5 +172,4 @@ def _keep_largest(
         scope,
     )
     for record, update in zip(records, updates, strict=True):
-        record.mask.assign(record.unview(update.masks.mask))
-        assign_masked(record.raw, record.mask)
+        record.set_mask(record.unview(update.masks.mask))

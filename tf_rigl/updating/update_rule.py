@@ -14,8 +14,9 @@ from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.trace_cache import TracedOnce
 from tf_rigl.core.schedules import UpdateSchedule
 from tf_rigl.masking import constraint
-from tf_rigl.masking.constraint import assign_masked
 from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.storage import assign_masked
+from tf_rigl.masking.storage import masked
 from tf_rigl.updating import method_state
 from tf_rigl.updating import momentum_kernel
 from tf_rigl.updating import slots
@@ -80,14 +81,11 @@ class UpdateRule:
             records = self._find_records()
             method_state.check_initial_values(records, self._algorithm)
             for record in records:
-                constraint.release(self._flavor, record.variable)
+                constraint.remove_mask_constraint(self._flavor, record.variable)
                 # Dense values may have been loaded into it.
-                assign_masked(record.raw, record.mask)
+                record.set_values(record.values())
                 constraint.check_keeps_zeros(
-                    record.variable.constraint,
-                    record.raw,
-                    record.mask,
-                    record.path,
+                    record.variable.constraint, record.storage, record.path
                 )
             if self._algorithm.trains_inactive:
                 prune_before_first_batch(
@@ -99,7 +97,7 @@ class UpdateRule:
         if self._max_non_finite_steps is not None and self.guard is None:
             self.guard = NonFiniteGuard(
                 self._max_non_finite_steps,
-                strategy_of(record.raw for record in records),
+                strategy_of(record.storage.variable for record in records),
             )
         self._prepared = True
 
@@ -298,7 +296,7 @@ class UpdateRule:
 
     def _step_of_connections(self, weight: StepWeight, *args: Any) -> None:
         """A step that leaves zeros at zero."""
-        mask = tf.convert_to_tensor(weight.record.mask)
+        mask = weight.record.mask
         # The weight is zero where it is masked, so that it serves as the
         # zeros: making others would take another pass over the memory.
         gradient = tf.raw_ops.Select(
@@ -308,7 +306,8 @@ class UpdateRule:
         )
         self._own_step(weight, gradient, *args)
         if self._remask:
-            assign_masked(weight.variable, mask)
+            storage = weight.storage
+            storage.set_values(storage.values())
             self._mask_slots(weight.record, mask)
 
     def _own_step(
@@ -326,11 +325,11 @@ class UpdateRule:
     def _step_of_all(self, weight: StepWeight, *args: Any) -> None:
         """A step of the values within and outside the mask."""
         seen = weight.seen()
-        before, mask = weight.all_values(), weight.mask
+        before = weight.all_values()
         trained = self._algorithm.trained(seen)
         gradient = self._algorithm.step_gradient(seen)
         if trained is not None:
-            gradient = constraint.masked(gradient, trained)
+            gradient = masked(gradient, trained)
         weight.variable.assign(before)
         self._own_update_step(
             weight.record.unview(gradient), weight.variable, *args
@@ -341,7 +340,7 @@ class UpdateRule:
             after = tf.where(trained, after, before)
             self._mask_slots(weight.record, trained)
         weight.record.state[method_state.INACTIVE_VALUES].assign(after)
-        weight.variable.assign(constraint.masked(after, mask))
+        weight.storage.set_values(after)
 
     def _mask_slots(self, record: MaskedWeight, mask: Any) -> None:
         for slot in slots.slots_of(self._flavor, self._optimizer, record):
