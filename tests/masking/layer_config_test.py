@@ -40,8 +40,9 @@ def test_json_and_back(keras):
 
 
 # As written before configurations had a version.
+WEIGHT = {"shape": [4, 6], "nonzeros": 12}
 WITHOUT_VERSION = {
-    "weights": {"kernel": {"shape": [4, 6], "nonzeros": 12}},
+    "weights": {"kernel": WEIGHT},
     "seed": 3,
     "key": "dense",
 }
@@ -88,19 +89,15 @@ def test_a_model_without_versions_loads(keras):
         ({"version": 99}, "version=99"),
         ({"masks": "elsewhere"}, "masks='elsewhere'"),
         (
-            {
-                "weights": {
-                    "kernel": {
-                        "shape": [4, 6],
-                        "nonzeros": 12,
-                        "storage": "compressed",
-                    }
-                }
-            },
-            "storage='compressed'",
+            {"weights": {"kernel": {**WEIGHT, "storage": "compressed"}}},
+            "storage='compressed' of 'kernel'",
+        ),
+        (
+            {"weights": {"kernel": {**WEIGHT, "low_rank": 3}}},
+            "settings ['low_rank'] of 'kernel'",
         ),
     ],
-    ids=["version", "masks", "storage"],
+    ids=["version", "masks", "storage", "setting"],
 )
 def test_what_only_a_newer_library_reads(keras, change, received):
     written = {

@@ -285,14 +285,16 @@ def test_a_row_of_ones_own(keras):
 
 
 def test_a_subclass_has_the_row_of_its_base(keras):
-    base = transposed_dense(keras)
+    base = type("OwnDense", (keras.layers.Dense,), {})
     layer_rules.register(base, ROW)
-    dense = type("Both", (base, keras.layers.Dense), {})
-    model, layer = sequential(keras, dense(6))
+    model, layer = sequential(keras, type("OwnToo", (base,), {})(6))
     assert layer_rules.rule_of(layer) == ROW
     # A masked layer is of a subclass, too.
     tf_rigl.sparsify(model, 0.5)
     assert layer_rules.rule_of(layer) == ROW
+    # Keras's own class is as it was.
+    other = keras.layers.Dense(6)
+    assert layer_rules.rule_of(other) == layer_rules.RULES["Dense"]
 
 
 def test_a_protocol_names_weights_and_a_row_their_axes(keras):

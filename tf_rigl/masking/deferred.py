@@ -78,6 +78,7 @@ def complete(model: Any, required: bool = True) -> bool:
     """
     if not is_deferred(model):
         return True
+
     if not (has_weights(model) and flavor_of(model).can_assign()):
         if required:
             raise ValueError(
@@ -85,6 +86,7 @@ def complete(model: Any, required: bool = True) -> bool:
                 f"Received: model={model.name!r}. Call it on a batch first."
             )
         return False
+
     set_class(model, plain_class(model))
     model.__dict__.pop(_REQUEST)()
     return True

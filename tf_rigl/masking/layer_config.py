@@ -8,6 +8,9 @@ SavedModels, so files outlive the code that wrote them. Its versions:
 - 1: says so, for each weight ("storage") and for the layer ("masks"), so
   that another storage or another place for masks is another word here and
   not another version. Also says which tf_rigl wrote it.
+
+What this code does not know it refuses: a version, a word for one of these,
+or another setting of a weight, whose silent loss would be another mask.
 """
 
 import dataclasses
@@ -26,6 +29,7 @@ VERSION = 1
 MASKS = ("weights",)
 
 _ATTRIBUTE = "_tf_rigl_config"
+_WEIGHT_SETTINGS = {"shape", "nonzeros", "permutation", "view", "storage"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +107,7 @@ def serialize(config: LayerConfig) -> dict[str, Any]:
         "structure": structures.serialize(config.structure),
         "start": config.start,
     }
+
     if config.state:
         result["state"] = {
             name: dict(kinds) for name, kinds in config.state.items()
@@ -126,10 +131,14 @@ def deserialize(config: Mapping[str, Any]) -> LayerConfig:
 
     weights = {}
     for name, weight in config["weights"].items():
+        unknown = sorted(set(weight) - _WEIGHT_SETTINGS)
+        if unknown:
+            raise _needs_newer(config, f"settings {unknown} of {name!r}")
+
         weights[name] = _deserialize_weight(weight)
         if weights[name].storage not in STORAGES:
             storage = weights[name].storage
-            raise _needs_newer(config, f"storage={storage!r}")
+            raise _needs_newer(config, f"storage={storage!r} of {name!r}")
 
     structure = config.get("structure")
     return LayerConfig(

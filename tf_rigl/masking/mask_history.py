@@ -82,6 +82,7 @@ def record_update(
     """
     if EVER_ACTIVE not in weight.diagnostics:
         return
+
     ever_active = weight.diagnostics[EVER_ACTIVE]
     ever_active.assign(
         tf.bitwise.bitwise_or(
@@ -90,6 +91,7 @@ def record_update(
             change.ever_active,
         )
     )
+
     numbers = [
         change.kept,
         change.connections,

@@ -61,6 +61,7 @@ def state_store_class(keras: Any) -> type:
             **kwargs: Any,
         ) -> None:
             super().__init__(trainable=False, **kwargs)
+
             self.tensors: dict[str, dict[str, Any]] = {}
             prefix = variable_prefix(owner)
             for index, key in enumerate(kinds):
@@ -79,6 +80,8 @@ def state_store_class(keras: Any) -> type:
                     # Attributes of their own give them stable names in
                     # TensorFlow checkpoints.
                     setattr(self, f"{name}_{index}", variable)
+
+            # It has no inputs from which Keras could build it.
             self.built = True
 
         def call(self, inputs: Any) -> Any:

@@ -28,6 +28,7 @@ def named_weights(flavor: Flavor, layer: Any) -> Iterator[NamedWeight]:
         id(variable): name
         for name, variable in sparsifiable_weights(layer).items()
     }
+
     counts: collections.Counter[str] = collections.Counter()
     for variable in flavor.own_weights(layer):
         last = variable.name.rpartition("/")[2].partition(":")[0]

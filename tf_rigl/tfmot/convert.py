@@ -120,6 +120,7 @@ def _check_wrappers(flavor: Flavor, model: Any) -> list[Any]:
             "To sparsify it, call `tf_rigl.sparsify` or "
             "`tf_rigl.sparsify_like_tfmot`."
         )
+
     unbuilt = [wrapper.name for wrapper in found if not wrapper.built]
     if unbuilt:
         raise ValueError(

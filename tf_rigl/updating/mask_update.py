@@ -39,6 +39,12 @@ class StepWeight:
     variable: Any
     gradient: tf.Tensor
 
+    @classmethod
+    def without_gradient(cls, record: MaskedWeight) -> "StepWeight":
+        """Returns a weight outside of any step, for a method to look at."""
+        gradient = tf.zeros(record.shape, record.dtype)
+        return cls(record, record.storage.variable, gradient)
+
     @property
     def storage(self) -> Storage:
         """The weight's, with the values of this replica."""
@@ -140,14 +146,7 @@ def prune_before_first_batch(
     if not all(np.all(record.mask.numpy()) for record in records):
         return
     start = When(tf.constant(0, tf.int64), tf.constant(0, tf.int64))
-    weights = [
-        StepWeight(
-            record,
-            record.storage.variable,
-            tf.zeros(record.shape, record.dtype),
-        )
-        for record in records
-    ]
+    weights = [StepWeight.without_gradient(record) for record in records]
     for weight in weights:
         weight.record.state[INACTIVE_VALUES].assign(weight.record.values())
     groups = [weights] if algorithm.whole_model else [[w] for w in weights]

@@ -154,14 +154,7 @@ def _check(records: list[MaskedWeight], scope: str) -> None:
 def _keep_largest(
     records: list[MaskedWeight], scores: list[tf.Tensor], scope: str
 ) -> None:
-    weights = [
-        StepWeight(
-            record,
-            record.storage.variable,
-            tf.zeros(record.shape, record.dtype),
-        ).seen()
-        for record in records
-    ]
+    weights = [StepWeight.without_gradient(record).seen() for record in records]
     updates = pruning.keep_largest(
         weights,
         [
