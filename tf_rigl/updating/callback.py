@@ -219,7 +219,7 @@ class UpdateMasks(ModelCallback):
     def _guards(self) -> list[NonFiniteGuard]:
         if self._max_non_finite_steps is None:
             return []
-        return optimizer_hook.guards(
+        return optimizer_hook.finite_guards(
             model_flavor(self.model), self.model.optimizer
         )
 

@@ -89,8 +89,8 @@ def install(
     return prepare
 
 
-def guards(flavor: Flavor, optimizer: Any) -> list[NonFiniteGuard]:
-    """What leaves out steps of an optimizer; empty where nothing does."""
+def finite_guards(flavor: Flavor, optimizer: Any) -> list[NonFiniteGuard]:
+    """Returns what skips steps of an optimizer; empty if nothing does."""
     hooks = map(installed, flavor.updating_optimizers(optimizer))
     return [
         hook.rule.guard
