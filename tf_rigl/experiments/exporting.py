@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 import tf_rigl
-from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.core.checks import check_choice
 from tf_rigl.experiments import inspection
 from tf_rigl.experiments import model_files
@@ -25,6 +24,7 @@ from tf_rigl.export.litert.run import Difference
 from tf_rigl.export.litert.run import Named
 from tf_rigl.export.litert.run import compare
 from tf_rigl.export.litert.run import run
+from tf_rigl.masking.model_weights import walk_model
 
 FORMATS = ("saved_model", "litert", "keras")
 # Shares of the largest output, where values are stored as they are.
@@ -115,8 +115,7 @@ def export(
         ValueError: where the model cannot be exported so, or the path exists
             or cannot be written.
     """
-    flavor = model_flavor(model)
-    (endpoint,) = trace_endpoints(flavor, model, None, None)
+    (endpoint,) = trace_endpoints(walk_model(model), None, None)
     examples = (
         random_inputs(endpoint.call, None)
         if inputs is None
@@ -207,7 +206,7 @@ def _run(
         return {name: np.asarray(one) for name, one in outputs.items()}
     model = model_files.load_model(path)
     (reloaded,) = trace_endpoints(
-        model_flavor(model), model, endpoint.call.arguments[0], None
+        walk_model(model), endpoint.call.arguments[0], None
     )
     return call_model(reloaded, examples)
 

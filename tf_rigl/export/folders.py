@@ -28,7 +28,7 @@ def new_folder(
         a folder for temporary files, made.
 
     Raises:
-        ValueError: where the path exists or cannot be written.
+        ValueError: if the path exists or cannot be written.
     """
     path = os.fspath(path).rstrip("/") or "/"
     if tf.io.gfile.exists(path) and not overwrite:

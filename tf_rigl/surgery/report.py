@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tf_rigl.core import cells
 from tf_rigl.core.text_table import aligned
 
 HEADER = ("layer", "class", "units", "left", "weights", "left")
@@ -71,13 +72,13 @@ class ShrinkReport:
             (
                 row.path,
                 row.layer_class,
-                *map(_number, (row.units, row.units_left)),
-                *map(_number, (row.weights, row.weights_left)),
+                *cells.counts(row.units, row.units_left),
+                *cells.counts(row.weights, row.weights_left),
             )
             for row in self.rows
         ]
         totals = (self.units, self.units_left, self.weights, self.weights_left)
-        total = ("total", "", *map(_number, totals))
+        total = ("total", "", *cells.counts(*totals))
         table = aligned(HEADER, body, total, TEXT_COLUMNS)
         kept = [
             f"- {row.path}: {'; '.join(row.kept)}"
@@ -86,7 +87,3 @@ class ShrinkReport:
         ]
         notes = ["", "Kept:", *kept] if kept else []
         return "\n".join([f"Model {self.name!r}", "", *table, *notes])
-
-
-def _number(count: int | None) -> str:
-    return "" if count is None else f"{count:,}"

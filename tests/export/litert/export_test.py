@@ -238,10 +238,9 @@ def test_mixed_precision_is_refused(keras, tmp_path):
 
 @pytest.fixture(scope="module")
 def call(model):
-    from tf_rigl.backend.flavor import flavor_of
-    from tf_rigl.export.call_signature import call_signature
+    from tf_rigl.backend.call_signature import call_signature
 
-    return call_signature(flavor_of(model), model, None)
+    return call_signature(model, None)
 
 
 @pytest.mark.parametrize(
