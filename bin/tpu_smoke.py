@@ -97,7 +97,7 @@ def train(keras: Any, strategy: tf.distribute.Strategy) -> Any:
 
 def problems(strategy: tf.distribute.Strategy, weight: MaskedWeight) -> str:
     """What is wrong with a weight that was trained, empty if nothing."""
-    mask, values = weight.mask.numpy(), weight.raw.numpy()
+    mask, values = weight.mask.numpy(), weight.values().numpy()
     updates, moved, skipped = weight.counters.numpy()
     found = []
     if np.count_nonzero(mask) != weight.target:
@@ -110,7 +110,7 @@ def problems(strategy: tf.distribute.Strategy, weight: MaskedWeight) -> str:
         found.append("not zero where masked")
     if not np.all(np.isfinite(values)):
         found.append("not finite")
-    for one in (weight.mask, weight.raw):
+    for one in weight.storage.variables:
         first, *others = strategy.experimental_local_results(one)
         if any(np.any(first.numpy() != other.numpy()) for other in others):
             found.append("replicas differ")
@@ -152,8 +152,9 @@ def main(arguments: list[str]) -> int:
         wrong = problems(strategy, weight)
         failed = failed or bool(wrong)
         print(
-            f"{weight.path}: {weight.nonzeros()} of {weight.size} connections, "
-            f"{weight.counters.numpy()[1]} moved: {wrong or 'right'}"
+            f"{weight.path}: {weight.num_active()} of {weight.size} "
+            f"connections, {weight.counters.numpy()[1]} moved: "
+            f"{wrong or 'right'}"
         )
     print("Failed." if failed else "All masks are right.")
     return _FAILURE if failed else 0

@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -202,3 +203,65 @@ def test_importing_the_package_brings_no_keras():
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines() == ["[]", "False"]
+
+
+# Weights of all kinds of models that are exported, with a mask or without.
+READERS_OF_OTHER_WEIGHTS = ("export", "experiments")
+
+
+def test_only_masking_reads_variables_of_masked_weights():
+    """Others ask the storage, which may keep only the non-zeros one day."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in above_masking()
+        for node in ast.walk(python_source.parse(path))
+        if isinstance(node, ast.Attribute)
+        and node.attr == "raw"
+        and "flavor" not in ast.unparse(node.value)
+        and layer_of(path) not in READERS_OF_OTHER_WEIGHTS
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_masks_are_set_by_their_storage():
+    """`MaskedWeight.set_mask` is the one door to a mask."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node.func)}"
+        for path in above_masking()
+        for node in ast.walk(python_source.parse(path))
+        if isinstance(node, ast.Call) and assigns_to_a_mask(node.func)
+    ]
+    assert not found, "\n".join(found)
+
+
+def above_masking():
+    files = [*library_files(), *program_files()]
+    return [p for p in files if RANKS[layer_of(p)] > RANKS["masking"]]
+
+
+def assigns_to_a_mask(function):
+    """Whether a call sets a mask, or a masked weight past its storage."""
+    if not isinstance(function, ast.Attribute):
+        return False
+    variable = ast.unparse(function.value).lower()
+    return function.attr.startswith(("assign", "scatter")) and (
+        re.search(r"(^|[._])(masks?(\[.*\])?|storage\.variable)$", variable)
+        is not None
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "is_one"),
+    [
+        ("record.mask.assign", True),
+        ("store.masks['kernel'].assign", True),
+        ("weight.storage._mask.assign_add", True),
+        ("mask.scatter_nd_update", True),
+        ("record.storage.variable.assign", True),
+        ("record.counters.assign_add", False),
+        ("record.set_mask", False),
+        ("assign_masked", False),
+    ],
+)
+def test_assigns_to_a_mask(call, is_one):
+    assert assigns_to_a_mask(ast.parse(call, mode="eval").body) == is_one

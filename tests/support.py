@@ -58,7 +58,7 @@ def assert_masked(model, optimizer=None, slots_too=True):
     seen = 0
     for weight in masked_weights(model):
         inactive = ~weight.mask.numpy()
-        values = weight.raw.numpy()
+        values = weight.values().numpy()
         assert not np.any(values[inactive]), weight.path
         assert np.all(np.isfinite(values.astype("float32"))), weight.path
         if optimizer is None or not slots_too:

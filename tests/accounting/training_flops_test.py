@@ -1,7 +1,10 @@
 import pytest
 
-from tf_rigl.accounting.training_flops import FORMULAS
+from tf_rigl import algorithms
+from tf_rigl.accounting.training_flops import formula
+from tf_rigl.accounting.training_flops import method_names
 from tf_rigl.accounting.training_flops import training_flops
+from tf_rigl.algorithms import registry
 
 
 @pytest.mark.parametrize(
@@ -26,7 +29,61 @@ def test_interval():
     assert training_flops("set", 10, 100, update_interval=1) == 30.0
 
 
-@pytest.mark.parametrize("method", FORMULAS)
+@pytest.mark.parametrize("interval", [1, 7, 100])
+def test_published_formula_of_rigl(interval):
+    """To the last bit, (3 f_S ΔT + 2 f_S + f_D) / (ΔT + 1)."""
+    sparse, dense = 0.1234567, 9.87654
+    expected = (3 * sparse * interval + (2 * sparse + dense)) / (interval + 1)
+    assert training_flops("rigl", sparse, dense, interval) == expected
+    assert training_flops("srigl", sparse, dense, interval) == expected
+    one = algorithms.RigL(100, interval)
+    assert training_flops(one, sparse, dense) == expected
+
+
+def test_several_dense_gradients_in_an_interval():
+    """3 of 10 batches pay 2 f_S + f_D, the others 3 f_S."""
+    method = algorithms.RigL(90, 9, gradient_steps=3)
+    assert training_flops(method, 10, 100) == (7 * 30 + 3 * 120) / 10
+    # All of an interval but the batch that follows an update.
+    method = algorithms.RigL(90, 9, gradient_steps=9)
+    assert training_flops(method, 10, 100) == (30 + 9 * 120) / 10
+
+
+def test_the_interval_is_that_of_the_method():
+    method = algorithms.RigL(batch_size=8192)
+    assert training_flops(method, 10, 100) == training_flops(
+        "rigl", 10, 100, update_interval=50
+    )
+    assert training_flops(method, 10, 100, 100) == training_flops(
+        "rigl", 10, 100
+    )
+
+
+@pytest.mark.parametrize("row", registry.ROWS, ids=lambda row: row.class_name)
+def test_a_method_and_its_name_cost_the_same(row):
+    method = row.algorithm()
+    for name in row.commands:
+        by_name = training_flops(name, 10, 100, 7, 0.25)
+        assert training_flops(method, 10, 100, 7, 0.25) == by_name
+        # The formula says what is counted.
+        text = formula(method).replace("ΔT", "7").replace("−", "-")
+        text = text.replace("p (", "0.25 * (").replace("3 ", "3 * ")
+        text = text.replace("2 f", "2 * f").replace("f_S 7", "f_S * 7")
+        value = eval(text, {"f_S": 10, "f_D": 100})
+        assert value == pytest.approx(by_name, rel=1e-12)
+
+
+def test_formula_of_several_gradients():
+    text = formula(algorithms.RigL(gradient_steps=4))
+    assert text == "(3 f_S (ΔT − 3) + 4 (2 f_S + f_D)) / (ΔT + 1)"
+
+
+def test_what_is_pruned_on_the_way_costs_less():
+    for name, cost in (("pruning", 165.0), ("snip", 30.0), ("set", 30.0)):
+        assert training_flops(name, 10, 100, pruned_fraction=0.5) == cost
+
+
+@pytest.mark.parametrize("method", method_names())
 def test_without_sparsity_all_methods_cost_the_same(method):
     assert training_flops(method, 7, 7) == 21.0
 
@@ -50,7 +107,8 @@ def test_published_shares(share):
 
 @pytest.mark.parametrize("method", ["adam", "", None, 3])
 def test_unknown_method(method):
-    received = rf"'top_kast'\]. Received: method={method!r}"
+    last = sorted(method_names())[-1]
+    received = rf"'{last}'\]. Received: method={method!r}"
     with pytest.raises(ValueError, match=received):
         training_flops(method, 1, 1)
 

@@ -4,68 +4,29 @@ import dataclasses
 
 import pytest
 
+from tests.methods import table
 from tf_rigl import algorithms
+from tf_rigl.algorithms import MaskSchedule
+from tf_rigl.algorithms import registry
 
+METHODS = [getattr(algorithms, name) for name in registry.class_names()]
+# Those whose `stop_step` is left to `fit`; OneShot's is called `step`.
 SCHEDULED = [
-    algorithms.RigL,
-    algorithms.SET,
-    algorithms.SNFS,
-    algorithms.SRigL,
-    algorithms.GradualPruning,
-    algorithms.ACDC,
-]
-METHODS = [
-    *SCHEDULED,
-    algorithms.Static,
-    algorithms.SNIP,
-    algorithms.OneShot,
-    algorithms.STE,
-    algorithms.DNW,
-    algorithms.TopKAST,
+    method
+    for method in METHODS
+    if isinstance(schedule := method().mask_schedule, MaskSchedule)
+    and (schedule.stop_step, schedule.argument) == (None, "stop_step")
 ]
 
 
-@pytest.mark.parametrize(
-    ("method", "arguments", "message"),
-    [
-        ("RigL", {"grow_init": "ones"}, r"`grow_init` must be one of .*'ones'"),
-        ("RigL", {"grow_init": "zero"}, r"`grow_init` must be one of .*'zero'"),
-        ("RigL", {"grow_init": None}, r"`grow_init` must be one of .*None"),
-        ("RigL", {"grow_init": 0}, r"`grow_init` must be one of .*=0"),
-        ("RigL", {"rounding": "up"}, r"`rounding` must be one of .*'up'"),
-        ("RigL", {"drop_noise": -1e-5}, r"`drop_noise` .*at least 0.*=-1e-05"),
-        ("RigL", {"batch_size": 0}, r"`batch_size` must be at least 1.*=0"),
-        ("RigL", {"gradient_steps": 0}, r"`gradient_steps` must be from 1"),
-        ("RigL", {"gradient_steps": 101}, r"=101 with an interval of 100"),
-        ("SET", {"drop_fraction": 2}, r"`drop_fraction` .* in \[0, 1\].*=2"),
-        ("SET", {"decay": "slow"}, r"`decay` must be one of .*'slow'"),
-        ("SNFS", {"momentum": 1.5}, r"`momentum` .* in \[0, 1\].*=1\.5"),
-        (
-            "SRigL",
-            {"ablation_threshold": -1},
-            r"`ablation_threshold` .* in \[0, 1\].*=-1",
-        ),
-        ("SNIP", {"batches": 0}, r"`batches` must be at least 1.*=0"),
-        ("SNIP", {"scope": "layer"}, r"`scope` must be one of .*'layer'"),
-        (
-            "GradualPruning",
-            {"initial_sparsity": 1.0},
-            r"`initial_sparsity` must be in \[0, 1\).*=1\.0",
-        ),
-        ("GradualPruning", {"power": 0}, r"`power` must be greater than 0.*=0"),
-        (
-            "GradualPruning",
-            {"criterion": "saliency"},
-            r"`criterion` must be one of .*'saliency'",
-        ),
-        ("OneShot", {"criterion": "l2"}, r"`criterion` must be one of .*'l2'"),
-        ("OneShot", {"step": -1}, r"`start_step` must be at least 0"),
-        ("STE", {"update_interval": 0}, r"`update_interval` must be at least"),
-        ("TopKAST", {"backward_ratio": 0.5}, r"`backward_ratio` .*=0\.5"),
-        ("TopKAST", {"regularization": -1}, r"`regularization` .*=-1"),
-        ("ACDC", {"scope": "both"}, r"`scope` must be one of .*'both'"),
-    ],
-)
+def refused():
+    for row in registry.ROWS:
+        oracle = table.oracle_module(row.module)
+        for arguments, message in getattr(oracle, "REFUSED", ()):
+            yield row.class_name, arguments, message
+
+
+@pytest.mark.parametrize(("method", "arguments", "message"), refused())
 def test_refused(method, arguments, message):
     with pytest.raises(ValueError, match=message):
         getattr(algorithms, method)(**arguments)

@@ -72,7 +72,7 @@ def test_reference_run_of_imagenet():
     assert schedule.num_updates == 251
     assert schedule.is_update(250 * 101)
     assert not any(map(schedule.is_update, range(250 * 101 + 1, 32_252)))
-    fractions = RigL(25_000, preset="tf1")._drop_fractions
+    fractions = RigL(25_000, preset="tf1").drop_schedule.fractions
     assert fractions[0] == 0.3
     assert fractions[-1] == 0
 
@@ -135,6 +135,7 @@ def test_defaults():
     assert algorithm.start_step == 0
     assert algorithm.decay == "cosine"
     assert algorithm.skip_weight_update
+    assert algorithm.requirements.skips_step
 
 
 @pytest.mark.parametrize(

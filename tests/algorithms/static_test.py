@@ -7,7 +7,7 @@ from tf_rigl.algorithms import Static
 
 def test_never_updates():
     assert Static().schedule is None
-    assert not Static().skip_weight_update
+    assert not Static().requirements.skips_step
 
 
 @pytest.mark.parametrize("total_steps", [None, 0, 1000])

@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from tf_rigl.algorithms import Weight
-from tf_rigl.algorithms import When
+from tf_rigl.algorithms import StepInfo
+from tf_rigl.algorithms import WeightView
 from tf_rigl.core.structures import Unstructured
 
 
@@ -18,7 +18,7 @@ def make_weight(
 ):
     """A weight as a method sees it."""
     mask = tf.convert_to_tensor(mask)
-    return Weight(
+    return WeightView(
         key=key,
         target=mask.shape.num_elements() if target is None else target,
         structure=structure or Unstructured(),
@@ -32,7 +32,7 @@ def make_weight(
 def make_when(update, step=None):
     """The moment of an update; by default at the step of its number."""
     update = tf.cast(update, tf.int64)
-    return When(update, update if step is None else tf.cast(step, tf.int64))
+    return StepInfo(update, update if step is None else tf.cast(step, tf.int64))
 
 
 def update_one(algorithm, values, mask, gradient, update, **kwargs):

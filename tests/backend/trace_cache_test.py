@@ -4,7 +4,7 @@ import tensorflow as tf
 
 import tf_rigl
 from tests import support
-from tf_rigl.backend.trace_cache import TracedOnce
+from tf_rigl.backend.trace_cache import TraceCache
 from tf_rigl.updating import update_rule
 
 
@@ -14,7 +14,7 @@ def test_an_update_is_traced_once_for_a_step_that_is_traced_twice(
 ):
     """The first call of `fit` makes slots and variables of metrics."""
     steps, updates = [], []
-    own_take = update_rule.UpdateRule._take
+    own_take = update_rule.UpdateRule._step_replica
     own_update = update_rule.update_masks
 
     def take(self, items):
@@ -25,7 +25,7 @@ def test_an_update_is_traced_once_for_a_step_that_is_traced_twice(
         updates.append(args)
         own_update(*args)
 
-    monkeypatch.setattr(update_rule.UpdateRule, "_take", take)
+    monkeypatch.setattr(update_rule.UpdateRule, "_step_replica", take)
     monkeypatch.setattr(update_rule, "update_masks", update_masks)
     model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
     support.train(
@@ -60,19 +60,19 @@ def test_slots_follow_a_learning_rate_that_is_replaced(keras):
 
 
 def test_what_needs_the_graph_around_it_is_traced_anew():
-    traced_once = TracedOnce()
+    cache = TraceCache()
 
     @tf.function
     def step(number):
         around = number + 1
-        return traced_once.call("key", lambda one: one + around, number)
+        return cache.call("key", lambda one: one + around, number)
 
     assert step(tf.constant(1)) == 3
     assert step(tf.constant(1.5)) == 4.0
 
 
 def test_functions_are_kept_by_key():
-    traced_once = TracedOnce()
+    cache = TraceCache()
     variable = tf.Variable(1.0)
     traces = []
 
@@ -82,8 +82,6 @@ def test_functions_are_kept_by_key():
         return variable.read_value()
 
     for key, total in (("one", 3.0), ("one", 5.0), ("other", 7.0)):
-        step = tf.function(
-            lambda value, key=key: traced_once.call(key, add, value)
-        )
+        step = tf.function(lambda value, key=key: cache.call(key, add, value))
         np.testing.assert_equal(step(tf.constant(2.0)).numpy(), total)
     assert len(traces) == 2

@@ -63,7 +63,7 @@ def test_a_right_weight_has_no_problems(weight):
 def one_more(weight):
     mask = weight.mask.numpy()
     mask.flat[np.flatnonzero(~mask)[0]] = True
-    weight.mask.assign(mask)
+    weight.set_mask(mask)
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def one_more(weight):
         (one_more, "32 connections were allotted"),
         (lambda w: w.counters.assign([1, 5, 1]), "1 mask updates and 1 left"),
         (lambda w: w.counters.assign([2, 0, 0]), "no connection moved"),
-        (lambda w: w.raw.assign(tf.ones((8, 8))), "not zero where masked"),
-        (lambda w: w.raw.assign(w.raw / 0.0), "not finite"),
+        (lambda w: w.variable.assign(tf.ones((8, 8))), "not zero where masked"),
+        (lambda w: w.variable.assign(w.values() / 0.0), "not finite"),
     ],
 )
 def test_what_is_wrong_is_found(weight, spoil, problem):
@@ -88,6 +88,7 @@ def test_replicas_that_differ_are_found(two_replicas):
     [weight] = masked_weights(model)
     weight.counters.assign([2, 5, 0])
     assert tpu_smoke.problems(two_replicas, weight) == ""
-    _, second = two_replicas.experimental_local_results(weight.mask)
+    _, mask = weight.storage.variables
+    _, second = two_replicas.experimental_local_results(mask)
     second.assign(~second)
     assert tpu_smoke.problems(two_replicas, weight) == "replicas differ"

@@ -606,10 +606,10 @@ def test_dead_units_are_where_the_layer_has_its_units(keras):
     # [height, width, units, inputs] and [height, width, inputs, units].
     mask = np.ones((3, 3, 5, 3), bool)
     mask[:, :, 1:3, :] = False
-    first.mask.assign(mask)
+    first.set_mask(mask)
     mask = np.ones((3, 3, 5, 6), bool)
     mask[:, :, 4, :] = mask[:, :, :, 0] = False
-    second.mask.assign(mask)
+    second.set_mask(mask)
     rows = tf_rigl.diagnose(model).rows
     assert [(row.units, row.dead_units) for row in rows] == [(5, 2), (6, 1)]
     assert [(row.inputs, row.unused_inputs) for row in rows] == [(3, 0), (5, 1)]

@@ -149,10 +149,11 @@ def results(strategy, model):
     """Arrays by name; those of each local replica along the first axis."""
     found = {}
     for index, weight in enumerate(masked_weights(model)):
+        values, mask = weight.storage.variables
         for name, variable in (
-            ("mask", weight.mask),
+            ("mask", mask),
             ("counters", weight.counters),
-            ("weight", weight.raw),
+            ("weight", values),
         ):
             copies = strategy.experimental_local_results(variable)
             found[f"{name}_{index}"] = np.stack([c.numpy() for c in copies])
@@ -166,7 +167,8 @@ def disagreement(strategy, model, is_last_worker):
     check = replica_check.ReplicaCheck(model)
     check.check()
     weight = masked_weights(model)[-1]
-    copy = strategy.experimental_local_results(weight.mask)[-1]
+    _, mask = weight.storage.variables
+    copy = strategy.experimental_local_results(mask)[-1]
     if is_last_worker:
         copy.assign(np.logical_not(copy.numpy()))
     try:

@@ -20,7 +20,10 @@ def randomize(model, seed=0):
     """Gives all floating weights random values, zeros where masked."""
     flavor = flavor_of(model)
     random = np.random.default_rng(seed)
-    masks = {id(one.raw): one.mask.numpy() for one in masked_weights(model)}
+    masks = {
+        id(one.storage.variable): one.mask.numpy()
+        for one in masked_weights(model)
+    }
     for variable in model.variables:
         raw = flavor.raw(variable)
         if not raw.dtype.is_floating:

@@ -59,7 +59,7 @@ def test_compiled_state_stays(keras):
 def test_counts_are_the_allotted_ones(keras, sparsity, distribution):
     model = support.make_mlp(keras)
     tf_rigl.sparsify(model, sparsity, distribution)
-    shapes = {w.path: tuple(w.raw.shape) for w in support.masked_weights(model)}
+    shapes = {w.path: tuple(w.shape) for w in support.masked_weights(model)}
     assert {path: math.prod(shape) for path, shape in shapes.items()} == MLP
     assert support.counts(model) == tf_rigl.allocate(
         shapes, sparsity, distribution
@@ -321,7 +321,7 @@ def test_dense_values_loaded_into_a_sparse_model_are_masked(keras):
     """A masked weight is stored masked, whatever is put into it."""
     model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
     for weight in support.masked_weights(model):
-        weight.raw.assign(tf.ones_like(weight.raw))
+        weight.variable.assign(tf.ones(weight.shape))
     support.train(keras, model, tf_rigl.RigL(update_interval=2))
     support.assert_masked(model)
 

@@ -1,8 +1,8 @@
 """Every method against an oracle of its own, step by step.
 
 The oracles are plain NumPy after the papers and the docstrings; they share
-nothing with the library but the random scores. A method joins with a row of
-`cases.CASES`.
+nothing with the library but the random scores. A method joins with a file of
+`oracles`.
 """
 
 import itertools
@@ -11,7 +11,7 @@ import keras as keras_3
 import pytest
 
 from tests.methods import cases
-from tests.methods import dynamic_oracle
+from tests.methods import dropping
 from tests.methods import lockstep
 
 
@@ -46,7 +46,7 @@ def test_an_oracle_that_is_a_little_off_is_told_apart(name):
 )
 def test_step_pattern_of_the_tf1_repository(start, stop, interval, pattern):
     """1 is a step of training, 0 a mask update; its `testApplyGradients`."""
-    times = dynamic_oracle.tf1_times(start, stop, interval)
+    times = dropping.tf1_times(start, stop, interval)
     trains = [time is None for time in itertools.islice(times, len(pattern))]
     assert trains == [step == "1" for step in pattern]
 
@@ -55,7 +55,7 @@ def test_apportion_gives_what_a_full_weight_cannot_take_to_the_others():
     room = {"small": 2, "middle": 9, "large": 9}
     shares = {"small": 0.5, "middle": 0.25, "large": 0.125}
     # 7 of small's 4, then 5 shared as 2 to 1: 3.33 and 1.67.
-    assert dynamic_oracle.apportion(7, shares, room) == {
+    assert dropping.apportion(7, shares, room) == {
         "small": 2,
         "middle": 3,
         "large": 2,

@@ -374,7 +374,7 @@ def test_growth_follows_the_dense_gradient(keras, name):
     gradients = tape.gradient(value, [w.variable for w in weights])
     expected = {
         w.path: tf_rigl.drop_and_grow(
-            w.raw, w.mask, gradient, int(0.3 * w.nonzeros())
+            w.values(), w.mask, gradient, int(0.3 * w.num_active())
         ).mask.numpy()
         for w, gradient in zip(weights, gradients, strict=True)
     }

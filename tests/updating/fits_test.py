@@ -106,7 +106,7 @@ def test_scale(keras, per):
         if per == "unit":
             factor = np.sqrt(mask.shape[0] / np.maximum(mask.sum(0), 1))
         np.testing.assert_allclose(
-            other.raw.numpy(), one.raw.numpy() * factor, rtol=1e-6
+            other.values().numpy(), one.values().numpy() * factor, rtol=1e-6
         )
 
 
@@ -115,11 +115,11 @@ def test_start_by_magnitude_keeps_the_largest_weights(keras):
     values = [w for w in model.get_weights() if w.ndim == 2]
     tf_rigl.sparsify(model, 0.8, start="magnitude")
     for record, value in zip(masked_weights(model), values, strict=True):
-        assert record.nonzeros() == record.target
+        assert record.num_active() == record.target
         mask = record.mask.numpy()
         if not mask.all():
             assert abs(value[mask]).min() >= abs(value[~mask]).max()
-        np.testing.assert_array_equal(record.raw, np.where(mask, value, 0))
+        np.testing.assert_array_equal(record.values(), np.where(mask, value, 0))
 
 
 def test_states_of_another_method_go(keras):
@@ -139,7 +139,7 @@ def test_inactive_values_and_masks_make_the_trained_weight(keras):
     for record in masked_weights(model):
         if record.target == record.size:
             continue
-        mask, values = record.mask.numpy(), record.raw.numpy()
+        mask, values = record.mask.numpy(), record.values().numpy()
         inactive = record.state["inactive_values"].numpy()
         np.testing.assert_array_equal(values, np.where(mask, inactive, 0))
         assert np.count_nonzero(inactive[~mask]) > 0

@@ -1,8 +1,8 @@
 """Every method against the promises that all of them make.
 
 Its masks and counts, step by step; the same masks in both Keras flavors,
-compiled or not, on replicas; exact resume; configuration. The rows are in
-`methods_table.py`.
+compiled or not, on replicas; exact resume; configuration. The rows are those
+of `tests/methods/oracles`.
 """
 
 import importlib
@@ -72,21 +72,22 @@ def test_each_step(name):
     tf_rigl.attach(optimizer, model, row.algorithm)
     step = tf.function(support.make_step(keras, model, optimizer))
     schedule = row.algorithm.schedule
+    requirements = row.algorithm.requirements
     masks, changes = tf_rigl.masks(model), 0
     for number, batch in enumerate(support.batches() * EPOCHS):
         weights = [w.numpy() for w in model.trainable_weights]
         step(*batch)
         check_counts(row, model, number)
         support.assert_masked(
-            model, optimizer, slots_too=not row.algorithm.trains_inactive
+            model, optimizer, slots_too=requirements.latent is None
         )
         new = tf_rigl.masks(model)
         changed = any(np.any(new[path] != masks[path]) for path in masks)
         updates = schedule is not None and schedule.is_update(number)
-        prunes = row.algorithm.trains_inactive and number == 0
+        prunes = requirements.latent is not None and number == 0
         assert not changed or updates or prunes
         changes += changed
-        rests = updates and row.algorithm.skip_weight_update
+        rests = updates and requirements.skips_step
         if rests:
             assert_only_dropped_and_grown(row, weights, model)
         masks = new
@@ -94,7 +95,7 @@ def test_each_step(name):
 
 
 def check_counts(row, model, number):
-    actual = [w.nonzeros() for w in masked_weights(model)]
+    actual = [w.num_active() for w in masked_weights(model)]
     expected = [
         row.connections(row, record, number) for record in masked_weights(model)
     ]
@@ -112,30 +113,15 @@ def assert_only_dropped_and_grown(row, before, model):
         np.testing.assert_array_equal(new[kept], old[kept])
 
 
-# A row that differs by an option compiles what another one does.
-VARIANTS = {
-    "rigl_tf1",
-    "rigl_initial",
-    "snip_weight",
-    "pruning_random",
-    "pruning_channel",
-    "dnw",
-}
-
-
-# Rows that take no update, or compile a part of what another one does: see
-# `compiled_step_test`, which compiles all of them in both Keras.
-PARTS = {"static", "one_shot", "pruning", "ste", "rigl_block", "snfs"}
-
-
-def cases(slow):
+def cases(is_slow):
     return [
-        pytest.param(name, marks=[pytest.mark.slow] if name in slow else [])
-        for name in ROWS
+        pytest.param(name, marks=[pytest.mark.slow] if is_slow(row) else [])
+        for name, row in ROWS.items()
     ]
 
 
-@pytest.mark.parametrize("name", cases(VARIANTS | PARTS))
+# `compiled_step_test` compiles all rows in both Keras.
+@pytest.mark.parametrize("name", cases(lambda row: row.variant or row.part))
 def test_other_keras_under_xla_and_several_steps_per_execution(trained, name):
     import tf_keras
 
@@ -143,7 +129,7 @@ def test_other_keras_under_xla_and_several_steps_per_execution(trained, name):
     assert_same(model, trained("keras", name))
 
 
-@pytest.mark.parametrize("name", cases(VARIANTS))
+@pytest.mark.parametrize("name", cases(lambda row: row.variant))
 def test_replicas(trained, name, two_replicas):
     keras = importlib.import_module(flavor_of_row(name, 0))
     if keras.__version__.startswith("3.6."):
@@ -152,7 +138,8 @@ def test_replicas(trained, name, two_replicas):
         model = fit(keras, ROWS[name])
     assert_same(model, trained("keras", name))
     for weight in masked_weights(model):
-        for variable in (weight.mask, *weight.state.values()):
+        _, mask = weight.storage.variables
+        for variable in (mask, *weight.state.values()):
             first, second = two_replicas.experimental_local_results(variable)
             np.testing.assert_array_equal(first.numpy(), second.numpy())
 
@@ -162,7 +149,7 @@ def assert_same(model, other):
     assert support.moved(model) == support.moved(other)
 
 
-@pytest.mark.parametrize("name", cases(VARIANTS))
+@pytest.mark.parametrize("name", cases(lambda row: row.variant))
 def test_resumed_is_uninterrupted(trained, name, tmp_path):
     """Saved after an epoch and loaded, the second gives the same bits.
 

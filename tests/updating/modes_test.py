@@ -84,7 +84,8 @@ def test_replicas_agree_with_one_device(keras, two_replicas, expected):
         support.train(keras, model, ALGORITHM, EPOCHS, optimizer=optimizer)
     support.assert_same_masks(tf_rigl.masks(model), expected)
     for weight in masked_weights(model):
-        first, second = two_replicas.experimental_local_results(weight.mask)
+        _, mask = weight.storage.variables
+        first, second = two_replicas.experimental_local_results(mask)
         np.testing.assert_array_equal(first.numpy(), second.numpy())
 
 
@@ -106,7 +107,8 @@ def test_replicas_without_the_callback_are_static_sparse(keras, two_replicas):
         support.train(keras, model, None, 1, optimizer=optimizer)
     support.assert_same_masks(tf_rigl.masks(model), before)
     for weight in masked_weights(model):
-        for replica in two_replicas.experimental_local_results(weight.raw):
+        values, _ = weight.storage.variables
+        for replica in two_replicas.experimental_local_results(values):
             assert not np.any(replica.numpy()[~weight.mask.numpy()])
 
 
@@ -244,11 +246,11 @@ def test_at_sparsity_0_training_is_dense_training(keras, jit_compile):
 def test_without_the_callback_training_is_static_sparse(keras):
     model = fresh_model(keras)
     before = tf_rigl.masks(model)
-    values = [w.raw.numpy() for w in masked_weights(model)]
+    values = [w.values().numpy() for w in masked_weights(model)]
     support.train(keras, model, None, EPOCHS)
     support.assert_same_masks(tf_rigl.masks(model), before)
     for weight, old in zip(masked_weights(model), values, strict=True):
-        new = weight.raw.numpy()
+        new = weight.values().numpy()
         assert not np.any(new[~weight.mask.numpy()])
         assert np.any(new != old)
 

@@ -91,7 +91,7 @@ def test_new_connections_start_at_zero_with_fresh_slots(keras, name):
     for weight in support.masked_weights(model):
         grown = weight.mask.numpy() & ~before[weight.path]
         assert grown.any()
-        assert not np.any(weight.raw.numpy()[grown])
+        assert not np.any(weight.values().numpy()[grown])
         for slot in support.slots.slots_of(flavor, optimizer, weight):
             fresh = support.slots.fresh_value(optimizer, slot)
             values = flavor.raw(slot).numpy()[grown]

@@ -49,7 +49,8 @@ def gradients_by_keras(keras, model):
     inputs, labels = next(iter(data(64)))
     with tf.GradientTape() as tape:
         loss = support.crossentropy(keras)(labels, model(inputs))
-    return tape.gradient(loss, [w.raw for w in masked_weights(model)])
+    variables = [w.storage.variable for w in masked_weights(model)]
+    return tape.gradient(loss, variables)
 
 
 @pytest.mark.parametrize("scope", ["weight", "global"])
@@ -57,11 +58,11 @@ def gradients_by_keras(keras, model):
 def test_keeps_the_highest_scores(keras, criterion, scope):
     model = compiled(keras)
     records = masked_weights(model)
-    scores = [np.abs(record.raw.numpy()) for record in records]
-    values = [record.raw.numpy() for record in records]
+    scores = [np.abs(record.values().numpy()) for record in records]
+    values = [record.values().numpy() for record in records]
     if criterion == "snip":
         scores = [
-            np.abs(record.raw.numpy() * gradient.numpy())
+            np.abs(record.values().numpy() * gradient.numpy())
             for record, gradient in zip(
                 records, gradients_by_keras(keras, model), strict=True
             )
@@ -72,7 +73,7 @@ def test_keeps_the_highest_scores(keras, criterion, scope):
     support.assert_same_masks(tf_rigl.masks(model), dict(enumerate(expected)))
     for record, value, mask in zip(records, values, expected, strict=True):
         np.testing.assert_array_equal(
-            record.raw.numpy(), np.where(mask, value, 0)
+            record.values().numpy(), np.where(mask, value, 0)
         )
 
 
@@ -89,13 +90,13 @@ def test_product_of_hessian_and_gradient(keras):
     products = loss_gradients.hessian_gradient_products(
         model, records, batches, loss, temperature=1.0
     )
-    values, step = [record.raw.numpy() for record in records], 1e-4
+    values, step = [record.values().numpy() for record in records], 1e-4
     shifted = []
     for sign in (1, -1):
         for record, value, gradient in zip(
             records, values, gradients, strict=True
         ):
-            record.raw.assign(value + sign * step * gradient.numpy())
+            record.variable.assign(value + sign * step * gradient.numpy())
         shifted.append(
             loss_gradients.mean_gradients(model, records, batches, loss)
         )
@@ -113,7 +114,7 @@ def test_grasp_keeps_the_largest_signed_scores(keras, scope):
         model, records, data(), support.crossentropy(keras), 200.0
     )
     scores = [
-        record.raw.numpy() * product.numpy()
+        record.values().numpy() * product.numpy()
         for record, product in zip(records, products, strict=True)
     ]
     counts = [record.target for record in records]
@@ -144,9 +145,9 @@ def test_structured(keras):
     model = compiled(keras, structure=structure)
     tf_rigl.prune(model)
     for record in masked_weights(model):
-        assert record.nonzeros() == record.target
+        assert record.num_active() == record.target
         blocks = record.mask.numpy().reshape(
-            record.size // record.raw.shape[1] // 2, 2, -1, 2
+            record.size // record.shape[1] // 2, 2, -1, 2
         )
         assert np.all(blocks.all((1, 3)) == blocks.any((1, 3)))
     with pytest.raises(

@@ -22,7 +22,7 @@ from tf_rigl.accounting.time_steps import with_steps
 from tf_rigl.accounting.trace import trace
 from tf_rigl.backend.call_signature import Example
 from tf_rigl.backend.flavor import set_class
-from tf_rigl.masking.eligibility import known_class
+from tf_rigl.masking.layer_rules import known_class
 
 # Operations that multiply tensors with each other, or whose inside is hidden.
 PRODUCTS = frozenset(

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from tf_rigl.accounting.layer_call import LayerCall
 from tf_rigl.backend.call_signature import Shape
-from tf_rigl.masking.eligibility import known_class
+from tf_rigl.masking.layer_rules import known_class
 
 UNKNOWN_SIZE = (
     "a size it depends on is unknown; pass `inputs` with all sizes to `profile`"
@@ -230,8 +230,9 @@ CELLS: dict[str, MacRule] = {
     "LSTMCell": _CELL,
 }
 
-# Layer classes of either Keras, by name. A user's subclass counts as its
-# base. Classes without weights and products need not stand here.
+# Layer classes of either Keras, by the keys of `masking.layer_rules.RULES`. A
+# user's subclass counts as its base. Classes without weights and products need
+# not stand here.
 RULES: dict[str, MacRule] = {
     **CELLS,
     "Dense": _weights(_output_vectors, "kernel"),

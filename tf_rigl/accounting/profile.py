@@ -145,7 +145,7 @@ def _weight_row(
     shape = tuple(weight.variable.shape)
     parameters = math.prod(shape)
     record = weight.record
-    nonzeros = record.nonzeros() if record else parameters
+    nonzeros = record.num_active() if record else parameters
     times = counter.times[id(weight.variable)]
 
     return WeightProfile(

@@ -1,84 +1,47 @@
-"""What training takes, by the formulas of the RigL paper."""
+"""FLOPs of training, by the formulas of the RigL paper."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from tf_rigl.algorithms import registry
+from tf_rigl.algorithms.algorithm import Algorithm
+from tf_rigl.algorithms.requirements import Requirements
+from tf_rigl.core.schedules import UpdateSchedule
 
-
-class Cost(NamedTuple):
-    """FLOPs of one forward pass on one example, and ΔT."""
-
-    sparse: float  # f_S
-    dense: float  # f_D
-    interval: int  # ΔT, optimizer steps
-    pruned: float  # p, mean fraction of the final zeros that are zero already
-
-
-# A forward pass costs f; the backward pass costs 2 f, f for the gradients of
-# the activations and f for those of the weights. A method that needs dense
-# weight gradients pays f_D for them in those steps.
-def _dense(cost: Cost) -> float:
-    return 3 * cost.dense
+# The networks that are compared with sparse ones.
+DENSE_METHODS = ("dense", "small_dense")
+# RigL's ΔT, for names, which have no schedule.
+_DEFAULT_INTERVAL = 100
+# Makes an instance of what the command line offers; only what it requires is
+# read.
+_ANY_PLAN = registry.UpdatePlan(
+    stop_step=1, update_interval=_DEFAULT_INTERVAL, drop_fraction=0.3
+)
 
 
-def _sparse(cost: Cost) -> float:
-    return 3 * cost.sparse
-
-
-def _dense_weight_gradients(cost: Cost) -> float:
-    return 2 * cost.sparse + cost.dense
-
-
-def _dense_gradients_at_updates(cost: Cost) -> float:
-    steps = 3 * cost.sparse * cost.interval
-    return (steps + _dense_weight_gradients(cost)) / (cost.interval + 1)
-
-
-def _pruned_on_the_way(cost: Cost) -> float:
-    return 3 * (cost.dense - cost.pruned * (cost.dense - cost.sparse))
-
-
-FORMULAS: dict[str, Callable[[Cost], float]] = {
-    "dense": _dense,
-    "small_dense": _dense,
-    "static": _sparse,
-    "snip": _sparse,
-    "snip_by_weight": _sparse,
-    "grasp": _sparse,
-    "grasp_by_weight": _sparse,
-    "set": _sparse,
-    "rigl": _dense_gradients_at_updates,
-    "srigl": _dense_gradients_at_updates,
-    "snfs": _dense_weight_gradients,
-    "ste": _dense_weight_gradients,
-    "dnw": _dense_weight_gradients,
-    "top_kast": _dense_weight_gradients,
-    "pruning": _pruned_on_the_way,
-    "pruning_global": _pruned_on_the_way,
-    "random_pruning": _pruned_on_the_way,
-    "one_shot": _pruned_on_the_way,
-    "ac_dc": _pruned_on_the_way,
-}
+def method_names() -> tuple[str, ...]:
+    """Returns the names that `training_flops` knows."""
+    commands = (name for row in registry.ROWS for name in row.commands)
+    return (*DENSE_METHODS, *commands)
 
 
 def training_flops(
-    method: str,
+    method: str | Algorithm,
     flops: float,
     dense_flops: float,
-    update_interval: int = 100,
+    update_interval: int | None = None,
     pruned_fraction: float = 1.0,
 ) -> float:
-    """FLOPs that training on one example takes, on average.
+    """Returns the FLOPs that training on one example takes, on average.
 
-    | method                                | FLOPs                       |
-    | ------------------------------------- | --------------------------- |
-    | `dense`, `small_dense`                | 3 f_D                       |
-    | `static`, `set`, `snip`, `grasp`,     | 3 f_S                       |
-    | `snip_by_weight`, `grasp_by_weight`   |                             |
-    | `snfs`, `ste`, `dnw`, `top_kast`      | 2 f_S + f_D                 |
-    | `rigl`, `srigl`                       | (3 f_S ΔT + 2 f_S + f_D) /  |
-    |                                       | (ΔT + 1)                    |
-    | `pruning`, `pruning_global`,          | 3 (f_D - p (f_D - f_S))     |
-    | `random_pruning`, `one_shot`, `ac_dc` |                             |
+    They follow from what a method requires: in how many batches of an
+    interval it looks at the dense gradient, and whether it prunes on the way.
+
+    | method                             | FLOPs                             |
+    | ---------------------------------- | --------------------------------- |
+    | `dense`, `small_dense`             | 3 f_D                             |
+    | no dense gradient: `static`, `set` | 3 f_S                             |
+    | n of ΔT + 1 batches: `rigl`,       | (3 f_S (ΔT + 1 - n) + n (2 f_S +  |
+    | `srigl` with n = 1                 | f_D)) / (ΔT + 1)                  |
+    | all: `snfs`, `ste`                 | 2 f_S + f_D                       |
+    | pruning on the way: `pruning`      | 3 (f_D - p (f_D - f_S))           |
 
     The batches that SNIP and GraSP prune by are not counted. Top-KAST in its
     paper needs weight gradients of its set B only; with `TopKAST` they are
@@ -87,12 +50,14 @@ def training_flops(
     and the choice of connections are not counted.
 
     Args:
-        method: one of the names above, in any case.
+        method: a method such as `RigL()`, whose options count; or a name of
+            the command line, in any case, such as `"rigl"` or `"dense"`.
         flops: f_S, FLOPs of one example in inference with the sparse
             weights, as in `profile(model).flops`.
         dense_flops: f_D, the same with all weights.
-        update_interval: ΔT, optimizer steps between two mask updates; only
-            `rigl` and `srigl` depend on it.
+        update_interval: ΔT, optimizer steps between two mask updates, on
+            which only methods of the third line depend; by default the
+            method's own, and 100 for a name.
         pruned_fraction: p, the mean over the steps of training of the
             fraction of the final zeros that are zero already, in [0, 1], as
             the pruning methods' `pruned_fraction` gives it.
@@ -101,8 +66,8 @@ def training_flops(
         FLOPs per example.
 
     Raises:
-        ValueError: for an unknown method, negative FLOPs or an interval
-            below 1.
+        ValueError: if the method is unknown, FLOPs are negative, the interval
+            is below 1 or the fraction out of its range.
 
     Example:
         >>> training_flops("rigl", flops=10, dense_flops=20, update_interval=9)
@@ -111,12 +76,9 @@ def training_flops(
     Reference: Evci et al., "Rigging the Lottery: Making All Tickets Winners",
     arXiv:1911.11134, appendix on the calculation of FLOPs.
     """
-    formula = FORMULAS.get(method.lower()) if isinstance(method, str) else None
-    if formula is None:
-        raise ValueError(
-            f"`method` must be one of {sorted(FORMULAS)}. "
-            f"Received: method={method!r}."
-        )
+    requirements = _requirements(method)
+    if update_interval is None:
+        update_interval = _interval(method)
     if flops < 0 or dense_flops < 0:
         raise ValueError(
             "FLOPs must not be negative. "
@@ -132,6 +94,83 @@ def training_flops(
             "`pruned_fraction` must be in [0, 1]. "
             f"Received: pruned_fraction={pruned_fraction}."
         )
+    if requirements is None:
+        return float(3 * dense_flops)
     return float(
-        formula(Cost(flops, dense_flops, update_interval, pruned_fraction))
+        _mean_flops(
+            requirements, flops, dense_flops, update_interval, pruned_fraction
+        )
     )
+
+
+def formula(algorithm: Algorithm) -> str:
+    """Returns the formula of a method's training FLOPs, as text."""
+    requirements = algorithm.requirements
+    if requirements.prunes_during_training:
+        return "3 (f_D − p (f_D − f_S))"
+    steps = requirements.dense_gradient_steps
+    if steps == "all":
+        return "2 f_S + f_D"
+    if steps == 0:
+        return "3 f_S"
+    if steps == 1:
+        return "(3 f_S ΔT + 2 f_S + f_D) / (ΔT + 1)"
+    return f"(3 f_S (ΔT − {steps - 1}) + {steps} (2 f_S + f_D)) / (ΔT + 1)"
+
+
+def _mean_flops(
+    requirements: Requirements,
+    sparse: float,
+    dense: float,
+    interval: int,
+    pruned: float,
+) -> float:
+    """Returns the mean over the batches of an interval.
+
+    A forward pass costs f; the backward pass costs 2 f, f for the gradients
+    of the activations and f for those of the weights. A batch that needs
+    dense weight gradients pays f_D for them.
+    """
+    if requirements.prunes_during_training:
+        return 3 * (dense - pruned * (dense - sparse))
+
+    steps = requirements.dense_gradient_steps
+    with_dense_gradient = 2 * sparse + dense
+    if steps == "all":
+        return with_dense_gradient
+    if steps == 0:
+        return 3 * sparse
+
+    batches = interval + 1
+    total = 3 * sparse * (batches - steps) + steps * with_dense_gradient
+    return total / batches
+
+
+def _requirements(method: str | Algorithm) -> Requirements | None:
+    """Returns those of a method, None for a dense network."""
+    if isinstance(method, Algorithm):
+        return method.requirements
+    name = method.lower() if isinstance(method, str) else None
+    if name in DENSE_METHODS:
+        return None
+
+    found = None if name is None else registry.find_command(name)
+    if found is None:
+        raise ValueError(
+            f"`method` must be one of {sorted(method_names())}. "
+            f"Received: method={method!r}."
+        )
+    row, command = found
+    return row.algorithm(**command.arguments(_ANY_PLAN)).requirements
+
+
+def _interval(method: str | Algorithm) -> int:
+    """Returns ΔT of a method, where it has one."""
+    if not isinstance(method, Algorithm):
+        return _DEFAULT_INTERVAL
+    schedule = method.mask_schedule
+    if schedule is None:
+        return _DEFAULT_INTERVAL
+    if not isinstance(schedule, UpdateSchedule):
+        schedule = schedule.until(schedule.stop_step or schedule.start_step)
+    return schedule.interval

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import Algorithm
+from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import When
-from tf_rigl.algorithms.scheduled import Scheduled
+from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms.requirements import Requirements
+from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core.checks import check_choice
 from tf_rigl.core.schedules import UpdateSchedule
 
@@ -20,7 +22,7 @@ _WARM_UP_PHASES = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class ACDC(Scheduled, pruning.Scoped):
+class ACDC(Algorithm):
     """Alternating compressed / decompressed training.
 
     Begins with a dense model, `sparsify(..., start="dense")`. At the updates
@@ -57,7 +59,6 @@ class ACDC(Scheduled, pruning.Scoped):
     """
 
     name = "ac_dc"
-    updates_at_stop = True
 
     stop_step: int | None = None
     update_interval: int | None = None
@@ -66,9 +67,24 @@ class ACDC(Scheduled, pruning.Scoped):
 
     def __post_init__(self) -> None:
         check_choice("scope", self.scope, pruning.SCOPES)
-        self._check_schedule()
+        _ = self.mask_schedule
 
-    def _schedule_until(self, stop_step: int) -> UpdateSchedule:
+    @property
+    def requirements(self) -> Requirements:
+        """Is dense every other phase."""
+        return pruning.requirements(self.scope, prunes_during_training=True)
+
+    @property
+    def mask_schedule(self) -> MaskSchedule:
+        """The beginnings of phases, both ends included."""
+        return MaskSchedule(
+            self._phases_until,
+            self.stop_step,
+            self.start_step or 0,
+            updates_at_stop=True,
+        )
+
+    def _phases_until(self, stop_step: int) -> UpdateSchedule:
         interval, start = self.update_interval, self.start_step
         if interval is None:
             interval = max(1, stop_step // _PHASES)
@@ -79,15 +95,16 @@ class ACDC(Scheduled, pruning.Scoped):
     def pruned_fraction(self, total_steps: int) -> float:
         """See `pruning.pruned_fraction`; `total_steps` of the training."""
         return pruning.pruned_fraction(
-            self.schedule, total_steps, self._is_compressed
+            self.mask_schedule.close(), total_steps, self._is_compressed
         )
 
     def _is_compressed(self, updates: int) -> bool:
-        """Whether the masks are sparse after so many updates."""
-        return updates % 2 == 1 or updates == self.schedule.num_updates > 0
+        """Returns whether masks are sparse after so many updates."""
+        last = self.mask_schedule.close().num_updates
+        return updates % 2 == 1 or updates == last > 0
 
     def update(
-        self, weights: Sequence[Weight], when: When
+        self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
         """Compresses or decompresses."""
         compressed = pruning.keep_largest(
@@ -97,7 +114,7 @@ class ACDC(Scheduled, pruning.Scoped):
             self.scope,
         )
         decompresses = tf.equal(when.update % 2, 1) & (
-            when.update < self.schedule.num_updates - 1
+            when.update < self.mask_schedule.close().num_updates - 1
         )
         return [
             WeightUpdate(

@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 from typing import ClassVar
-from typing import Literal
 from typing import NamedTuple
 
 import tensorflow as tf
 
+from tf_rigl.algorithms.requirements import Requirements
+from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core.drop_and_grow import MaskUpdate
 from tf_rigl.core.schedules import UpdateSchedule
 from tf_rigl.core.structures import Structure
 
 
-class Weight(NamedTuple):
+class WeightView(NamedTuple):
     """A masked weight as a method sees it, in a graph.
 
     Under a structure other than `Unstructured` all tensors are viewed as
@@ -33,7 +34,7 @@ class Weight(NamedTuple):
     state: Mapping[str, tf.Tensor]  # what `Algorithm.state` names
 
 
-class When(NamedTuple):
+class StepInfo(NamedTuple):
     """The moment of an update or a step."""
 
     update: tf.Tensor  # int64 scalar, number of the update, from 0; else -1
@@ -45,11 +46,11 @@ class WeightUpdate(NamedTuple):
 
     masks: MaskUpdate
     # New values of the weight; None: they stay, and new connections start at
-    # what `Weight.values` holds there. Masked positions do not count.
+    # what `WeightView.values` holds there. Masked positions do not count.
     values: tf.Tensor | None = None
     # The gradient that momentum slots hold at new connections, as if it had
     # been accumulated; None: zero.
-    fresh_slots: tf.Tensor | None = None
+    new_slot_gradients: tf.Tensor | None = None
     # New values of the state, by name; what is missing stays.
     state: Mapping[str, tf.Tensor] = {}
 
@@ -57,30 +58,18 @@ class WeightUpdate(NamedTuple):
 class Algorithm(abc.ABC):
     """A method: a small immutable object that says when and how masks move.
 
-    Methods are siblings that combine functions of `tf_rigl.core`. The class
-    attributes below say what they need of the training step; a method states
-    those in which it differs.
+    Methods are siblings that combine functions of `tf_rigl.core`. A method is
+    a frozen dataclass with a `name`, its `requirements`, the `mask_schedule`
+    that it holds and one `update`; `docs/extending.md` makes one.
     """
 
     # The name under which flags and reports know the method.
     name: ClassVar[str]
-    # Which masks it begins with: drawn at random or full ("dense").
-    start: ClassVar[Literal["random", "dense", "any"]] = "random"
-    # Whether masked positions keep a value that is trained too.
-    trains_inactive: ClassVar[bool] = False
-    # Names of the structures that it can keep; None for all.
-    structures: tuple[str, ...] | None = None
-    # Whether `sparsify` must have kept the initial values.
-    needs_initial_values: bool = False
-    # Whether `observe` is to be called in every step.
-    observes: bool = False
-    # Whether `update` needs all weights of the model at once.
-    whole_model: bool = False
-    # Whether a batch that updates the masks leaves the weights alone.
-    skip_weight_update: bool = False
-    # Whether `update` gives slots of new connections values, which optimizers
-    # may keep multiplied by the learning rate of the moment.
-    gives_slots: bool = False
+
+    @property
+    def requirements(self) -> Requirements:
+        """What it needs of the training step; by default as little as SET."""
+        return Requirements()
 
     @property
     def state(self) -> Mapping[str, tf.DType | None]:
@@ -92,28 +81,84 @@ class Algorithm(abc.ABC):
 
     @property
     @abc.abstractmethod
+    def mask_schedule(self) -> MaskSchedule | UpdateSchedule | None:
+        """When masks are updated, perhaps with the stop left to `fit`.
+
+        None where they never are.
+        """
+
+    @property
     def schedule(self) -> UpdateSchedule | None:
-        """When masks are updated; None where they never are."""
+        """When masks are updated; None where they never are.
+
+        Raises:
+            ValueError: if the stop is left open; call `resolve` first.
+        """
+        schedule = self.mask_schedule
+        if isinstance(schedule, MaskSchedule):
+            return schedule.close(type(self).__name__)
+        return schedule
 
     def resolve(self, total_steps: int | None) -> "Algorithm":
-        """The method with everything filled in that depends on the run.
+        """Returns the method with everything filled in that a run decides.
+
+        A stop that was left open becomes three quarters of all steps.
 
         Args:
-            total_steps: optimizer steps that training will take, None where
+            total_steps: optimizer steps that training will take, None if
                 nobody announced them.
 
         Raises:
-            ValueError: where the number is needed and unknown.
+            ValueError: if the number is needed and unknown.
         """
-        del total_steps
-        return self
+        schedule = self.mask_schedule
+        if not isinstance(schedule, MaskSchedule):
+            return self
+        if schedule.stop_step is not None or total_steps is None:
+            schedule.close(type(self).__name__)
+            return self
+        stop_step = schedule.stop_of(total_steps)
+        return dataclasses.replace(self, **{schedule.argument: stop_step})  # type: ignore[type-var]
 
-    def observe(self, weight: Weight, when: When) -> Mapping[str, tf.Tensor]:
-        """New values of the state, in every step, before anything else."""
+    def observe(
+        self, weight: WeightView, when: StepInfo
+    ) -> Mapping[str, tf.Tensor]:
+        """Returns new values of the state, in every step, before all else.
+
+        Called if `requirements.observes`.
+        """
         raise NotImplementedError
 
-    def trained(self, weight: Weight) -> tf.Tensor | None:
-        """Which positions a step trains, where inactive ones are trained.
+    def latent(self, weight: WeightView) -> tf.Tensor:
+        """Returns what the optimizer trains in place of the weight.
+
+        Called before every step if `requirements.latent` names the state in
+        which the result of the step is kept; by default the weight's own
+        values within and outside the mask.
+
+        Returns:
+            float tensor of the weight's shape.
+        """
+        return weight.values
+
+    def deployed(self, weight: WeightView, latent: tf.Tensor) -> tf.Tensor:
+        """Returns the values that the model holds, from the latent ones.
+
+        Called after every step and mask update if `requirements.latent`.
+
+        Args:
+            weight: the weight with its present mask.
+            latent: float tensor, what the optimizer has made of them.
+
+        Returns:
+            float tensor of the weight's shape; positions outside the mask do
+            not count, they are set to zero. By default the latent values.
+        """
+        del weight
+        return latent
+
+    def trainable_mask(self, weight: WeightView) -> tf.Tensor | None:
+        """Returns which latent values a step trains.
 
         Returns:
             bool tensor of the weight's shape; None for all.
@@ -121,26 +166,27 @@ class Algorithm(abc.ABC):
         del weight
         return None
 
-    def step_gradient(self, weight: Weight) -> tf.Tensor:
-        """The gradient of a step, where inactive positions are trained."""
+    def step_gradient(self, weight: WeightView) -> tf.Tensor:
+        """Returns the gradient of a step of the latent values."""
         return weight.gradient
 
     @abc.abstractmethod
     def update(
-        self, weights: Sequence[Weight], when: When
+        self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
-        """One mask update.
+        """Returns new masks.
 
         Args:
-            weights: one weight, or all of the model's where `whole_model`.
+            weights: one weight, or all of the model's if
+                `requirements.whole_model`.
             when: which update of the schedule this is, and the step.
 
         Returns:
-            What it makes of each weight, in their order.
+            What the update makes of each weight, in their order.
         """
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, plain Python values."""
+        """Returns the constructor's arguments, plain Python values."""
         if not dataclasses.is_dataclass(self):
             return {}
         return {

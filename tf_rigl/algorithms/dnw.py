@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 from tf_rigl.algorithms import pruning
 from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import When
-from tf_rigl.core.schedules import FOREVER
-from tf_rigl.core.schedules import UpdateSchedule
+from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms.requirements import INACTIVE_VALUES
+from tf_rigl.algorithms.requirements import Requirements
+from tf_rigl.algorithms.schedule import MaskSchedule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,16 +33,21 @@ class DNW(Algorithm):
     """
 
     name = "dnw"
-    start = "dense"
-    trains_inactive = True
 
     @property
-    def schedule(self) -> UpdateSchedule:
+    def requirements(self) -> Requirements:
+        """Trains hallucinated edges, too."""
+        return pruning.requirements(
+            dense_gradient_steps="all", latent=INACTIVE_VALUES
+        )
+
+    @property
+    def mask_schedule(self) -> MaskSchedule:
         """Every step."""
-        return UpdateSchedule(0, FOREVER, 1)
+        return MaskSchedule.regular(1)
 
     def update(
-        self, weights: Sequence[Weight], when: When
+        self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
         """Chooses the edges anew."""
         del when
@@ -50,5 +56,5 @@ class DNW(Algorithm):
             [weight.values for weight in weights],
             [weight.target for weight in weights],
             "weight",
-            revive=True,
+            allow_regrowth=True,
         )

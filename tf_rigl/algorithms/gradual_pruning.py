@@ -1,22 +1,24 @@
 """Gradual pruning: from dense to sparse along a polynomial."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import Algorithm
+from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import When
-from tf_rigl.algorithms.scheduled import Scheduled
-from tf_rigl.core.checks import check_choice
+from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms.requirements import Requirements
+from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core.schedules import UpdateSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class GradualPruning(Scheduled, pruning.Scoped):
+class GradualPruning(Algorithm):
     """Gradual magnitude pruning (GMP) with a cubic schedule.
 
     Begins with a dense model, `sparsify(..., start="dense")`. At the updates
@@ -54,7 +56,6 @@ class GradualPruning(Scheduled, pruning.Scoped):
     """
 
     name = "pruning"
-    updates_at_stop = True
 
     stop_step: int | None = None
     update_interval: int = 100
@@ -67,8 +68,7 @@ class GradualPruning(Scheduled, pruning.Scoped):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_choice("criterion", self.criterion, pruning.CRITERIA)
-        check_choice("scope", self.scope, pruning.SCOPES)
+        pruning.check_arguments(self.criterion, self.scope)
         if not 0 <= self.initial_sparsity < 1:
             raise ValueError(
                 "`initial_sparsity` must be in [0, 1). Received: "
@@ -78,18 +78,28 @@ class GradualPruning(Scheduled, pruning.Scoped):
             raise ValueError(
                 f"`power` must be greater than 0. Received: power={self.power}."
             )
-        self._check_schedule()
+        _ = self.mask_schedule
 
-    def _schedule_until(self, stop_step: int) -> UpdateSchedule:
-        return UpdateSchedule(
+    @property
+    def requirements(self) -> Requirements:
+        """Is dense at first."""
+        return pruning.requirements(self.scope, prunes_during_training=True)
+
+    @property
+    def mask_schedule(self) -> MaskSchedule:
+        """Both ends included."""
+        until = functools.partial(
+            UpdateSchedule,
             self.start_step,
-            stop_step,
-            self.update_interval,
+            interval=self.update_interval,
             include_stop=True,
+        )
+        return MaskSchedule(
+            until, self.stop_step, self.start_step, updates_at_stop=True
         )
 
     def connections(self, size: int, target: int) -> np.ndarray:
-        """The number of connections after each update.
+        """Returns the number of connections after each update.
 
         Args:
             size: elements of the weight.
@@ -98,7 +108,7 @@ class GradualPruning(Scheduled, pruning.Scoped):
         Returns:
             int64 array with an entry for each update of the schedule.
         """
-        schedule = self.schedule
+        schedule = self.mask_schedule.close(type(self).__name__)
         final = 1 - target / size
         first = min(self.initial_sparsity, final)
         span = max(schedule.stop_step - schedule.start_step, 1)
@@ -117,11 +127,13 @@ class GradualPruning(Scheduled, pruning.Scoped):
         # At a size and target for which rounding does not matter.
         left = np.append(2**40, self.connections(2**40, 1)) / 2**40
         return pruning.pruned_fraction(
-            self.schedule, total_steps, lambda updates: 1 - left[updates]
+            self.mask_schedule.close(),
+            total_steps,
+            lambda updates: 1 - left[updates],
         )
 
     def update(
-        self, weights: Sequence[Weight], when: When
+        self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
         """Prunes to the sparsity of the moment."""
         counts = []

@@ -4,16 +4,17 @@ import dataclasses
 from collections.abc import Sequence
 
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import Algorithm
+from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import When
-from tf_rigl.algorithms.scheduled import Scheduled
-from tf_rigl.core.checks import check_choice
+from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms.requirements import Requirements
+from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core.schedules import UpdateSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class OneShot(Scheduled, pruning.Scoped):
+class OneShot(Algorithm):
     """Prunes a dense model to its target after one step of training.
 
     Begins with a dense model, `sparsify(..., start="dense")`. After the
@@ -42,8 +43,6 @@ class OneShot(Scheduled, pruning.Scoped):
     """
 
     name = "one_shot"
-    stop_field = "step"
-    updates_at_stop = True
 
     step: int | None = None
     criterion: str = "magnitude"
@@ -51,20 +50,29 @@ class OneShot(Scheduled, pruning.Scoped):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_choice("criterion", self.criterion, pruning.CRITERIA)
-        check_choice("scope", self.scope, pruning.SCOPES)
-        self._check_schedule()
+        pruning.check_arguments(self.criterion, self.scope)
+        _ = self.mask_schedule
 
-    def _schedule_until(self, stop_step: int) -> UpdateSchedule:
+    @property
+    def requirements(self) -> Requirements:
+        """Is dense until its step."""
+        return pruning.requirements(self.scope, prunes_during_training=True)
+
+    @property
+    def mask_schedule(self) -> MaskSchedule:
         """One update."""
-        return UpdateSchedule(stop_step, stop_step + 1, 1)
+        return MaskSchedule(
+            _only_at, self.step, argument="step", updates_at_stop=True
+        )
 
     def pruned_fraction(self, total_steps: int) -> float:
         """See `pruning.pruned_fraction`; `total_steps` of the training."""
-        return pruning.pruned_fraction(self.schedule, total_steps, float)
+        return pruning.pruned_fraction(
+            self.mask_schedule.close(), total_steps, float
+        )
 
     def update(
-        self, weights: Sequence[Weight], when: When
+        self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
         """Prunes to the target."""
         return pruning.keep_largest(
@@ -76,3 +84,7 @@ class OneShot(Scheduled, pruning.Scoped):
             [weight.target for weight in weights],
             self.scope,
         )
+
+
+def _only_at(step: int) -> UpdateSchedule:
+    return UpdateSchedule(step, step + 1, 1)

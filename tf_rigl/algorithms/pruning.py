@@ -1,56 +1,70 @@
-"""What methods that prune a dense network have in common."""
+"""Functions that methods which prune a dense network share."""
 
+import functools
 from collections.abc import Callable
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import When
+from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms.requirements import Requirements
+from tf_rigl.core import criteria
+from tf_rigl.core.checks import check_choice
 from tf_rigl.core.drop_and_grow import MaskUpdate
 from tf_rigl.core.global_selection import largest_of_all
 from tf_rigl.core.random_masks import stateless_seed
-from tf_rigl.core.random_scores import random_scores
 from tf_rigl.core.schedules import UpdateSchedule
 
-CRITERIA = ("magnitude", "random")
 SCOPES = ("weight", "global")
 
 
-class Scoped(Algorithm):
-    """A method that prunes a dense model, weight by weight or globally."""
+def requirements(scope: str = "weight", **differences: object) -> Requirements:
+    """Returns those of a method that begins dense, by weight or globally.
 
-    start = "dense"
-    scope: str
+    Under the global scope one threshold needs all weights, and positions of
+    different weights compete only one by one.
 
-    @property
-    def whole_model(self) -> bool:  # type: ignore[override]
-        """One threshold needs all weights."""
-        return self.scope == "global"
-
-    @property
-    def structures(self) -> tuple[str, ...] | None:  # type: ignore[override]
-        """Positions of different weights compete only one by one."""
-        return ("unstructured",) if self.whole_model else None
-
-
-def scores(criterion: str, weight: Weight, seed: int, when: When) -> tf.Tensor:
-    """What connections are kept by, compared by magnitude."""
-    if criterion == "magnitude":
-        return weight.values
-    return random_scores(
-        weight.values.shape, stateless_seed(seed, weight.key, when.step)
+    Args:
+        scope: `"weight"` or `"global"`.
+        **differences: further fields of `Requirements`.
+    """
+    whole_model = scope == "global"
+    return Requirements(
+        start="dense",
+        structures=("unstructured",) if whole_model else None,
+        whole_model=whole_model,
+        **differences,  # type: ignore[arg-type]
     )
 
 
+def check_arguments(criterion: str, scope: str) -> None:
+    """Raises a ValueError unless a method can prune by both."""
+    check_choice("criterion", criterion, criteria.names_without_data())
+    check_choice("scope", scope, SCOPES)
+
+
+def scores(
+    criterion: str, weight: WeightView, seed: int, when: StepInfo
+) -> tf.Tensor:
+    """Returns what connections are kept by, compared by magnitude."""
+    chosen = criteria.CRITERIA[criterion]
+    score = chosen.score(
+        criteria.Evidence(
+            weight.values,
+            seed=functools.partial(stateless_seed, seed, weight.key, when.step),
+        )
+    )
+    return criteria.ranks(score) if chosen.signed else score
+
+
 def keep_largest(
-    weights: Sequence[Weight],
+    weights: Sequence[WeightView],
     scores: Sequence[tf.Tensor],
     counts: Sequence[int | tf.Tensor],
     scope: str,
-    revive: bool = False,
+    allow_regrowth: bool = False,
 ) -> list[WeightUpdate]:
     """Keeps the positions of largest score.
 
@@ -59,10 +73,10 @@ def keep_largest(
         scores: float tensor for each, compared by magnitude.
         counts: connections for each; under the global scope their sum counts.
         scope: `"weight"` or `"global"`.
-        revive: whether masked positions compete too.
+        allow_regrowth: whether masked positions compete too.
     """
     candidates = [
-        tf.ones_like(weight.mask) if revive else weight.mask
+        tf.ones_like(weight.mask) if allow_regrowth else weight.mask
         for weight in weights
     ]
     if scope == "global":
@@ -86,7 +100,7 @@ def pruned_fraction(
     total_steps: int,
     pruned: Callable[[int], float],
 ) -> float:
-    """Mean over the steps of how much of the final zeros are zero.
+    """Returns the mean over the steps of how many final zeros are zero.
 
     A step computes with what the updates before it have left.
 
@@ -106,5 +120,5 @@ def pruned_fraction(
 
 
 def changed(old: tf.Tensor, new: tf.Tensor) -> MaskUpdate:
-    """The update from one mask to another."""
+    """Returns the update from one mask to another."""
     return MaskUpdate(new, old & ~new, new & ~old)

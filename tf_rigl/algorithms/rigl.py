@@ -1,16 +1,20 @@
 """RigL: drop the weakest connections, grow those with the largest gradient."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import Algorithm
+from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import When
-from tf_rigl.algorithms.dynamic import Dynamic
+from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms.requirements import Requirements
+from tf_rigl.algorithms.schedule import DropSchedule
+from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core import schedules
 from tf_rigl.core import selection
 from tf_rigl.core.checks import check_choice
@@ -52,7 +56,7 @@ REFERENCE_BATCH_SIZE = 4096
 
 
 @dataclasses.dataclass(frozen=True)
-class RigL(Dynamic):
+class RigL(Algorithm):
     """RigL, the rigged lottery.
 
     At each mask update a weight with nnz connections drops the
@@ -117,14 +121,18 @@ class RigL(Dynamic):
 
     name = "rigl"
 
+    stop_step: int | None = None
+    update_interval: int = 100
+    drop_fraction: float = 0.3
+    start_step: int = 0
+    decay: str | schedules.DropFraction = "cosine"
     preset: str = "paper"
     update_at_start: bool | None = None
     include_stop: bool | None = None
     updates_advance_step: bool | None = None
-    # Never None once constructed, which the interface asks for.
-    skip_weight_update: bool = None  # type: ignore[assignment]
+    skip_weight_update: bool | None = None
     multiples_of_interval: bool | None = None
-    rounding: str = None  # type: ignore[assignment]
+    rounding: str | None = None
     grow_init: str = "zeros"
     grow_scale: float = 1.0
     slot_scale: float = 0.0
@@ -150,7 +158,7 @@ class RigL(Dynamic):
                 "`batch_size` must be at least 1 example. "
                 f"Received: batch_size={self.batch_size}."
             )
-        super().__post_init__()
+        _ = self.drop_schedule
         if not 1 <= self.gradient_steps <= self.interval:
             raise ValueError(
                 "`gradient_steps` must be from 1 to the update interval. "
@@ -165,6 +173,29 @@ class RigL(Dynamic):
             return self.update_interval
         scale = REFERENCE_BATCH_SIZE / self.batch_size
         return max(1, round(self.update_interval * scale))
+
+    @property
+    def requirements(self) -> Requirements:
+        """Looks at the dense gradients before an update."""
+        return Requirements(
+            dense_gradient_steps=self.gradient_steps,
+            observes=self.gradient_steps > 1,
+            initial_values=self.grow_init == "initial",
+            skips_step=bool(self.skip_weight_update),
+            initializes_slots=bool(self.slot_scale),
+        )
+
+    @property
+    def mask_schedule(self) -> MaskSchedule:
+        """Every `interval` steps, by the conventions of the preset."""
+        return MaskSchedule(
+            self._schedule_until, self.stop_step, self.start_step
+        )
+
+    @functools.cached_property
+    def drop_schedule(self) -> DropSchedule:
+        """How much each update moves."""
+        return DropSchedule(self.mask_schedule, self.drop_fraction, self.decay)
 
     def _schedule_until(self, stop_step: int) -> schedules.UpdateSchedule:
         schedule = schedules.UpdateSchedule(
@@ -186,28 +217,16 @@ class RigL(Dynamic):
         )
 
     @property
-    def needs_initial_values(self) -> bool:  # type: ignore[override]
-        """New connections may start at their initial value."""
-        return self.grow_init == "initial"
-
-    @property
-    def gives_slots(self) -> bool:  # type: ignore[override]
-        """Momentum may start at a scaled gradient."""
-        return bool(self.slot_scale)
-
-    @property
-    def observes(self) -> bool:  # type: ignore[override]
-        """Whether gradients of several steps are averaged."""
-        return self.gradient_steps > 1
-
-    @property
     def state(self) -> Mapping[str, tf.DType | None]:
         """The sum of gradients, where several are averaged."""
-        return {"gradient_sum": tf.float32} if self.observes else {}
+        return {"gradient_sum": tf.float32} if self.gradient_steps > 1 else {}
 
-    def observe(self, weight: Weight, when: When) -> Mapping[str, tf.Tensor]:
+    def observe(
+        self, weight: WeightView, when: StepInfo
+    ) -> Mapping[str, tf.Tensor]:
         """Adds up the gradients of the last steps before an update."""
-        until = self.schedule.steps_until_update(when.step)
+        schedule = self.mask_schedule.close()
+        until = schedule.steps_until_update(when.step)
         gradient = tf.cast(weight.gradient, tf.float32)
         old = weight.state["gradient_sum"]
         # The sum is zero where training begins in the middle of a window.
@@ -217,14 +236,14 @@ class RigL(Dynamic):
         return {"gradient_sum": tf.where(inside, total, old)}
 
     def update(
-        self, weights: Sequence[Weight], when: When
+        self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
         """Algorithm 1's update of one weight."""
         return [self._update_one(weight, when) for weight in weights]
 
-    def _update_one(self, weight: Weight, when: When) -> WeightUpdate:
+    def _update_one(self, weight: WeightView, when: StepInfo) -> WeightUpdate:
         gradient = weight.gradient
-        if self.observes:
+        if self.gradient_steps > 1:
             summed = tf.minimum(when.step + 1, self.gradient_steps)
             mean = weight.state["gradient_sum"] / tf.cast(summed, tf.float32)
             gradient = tf.cast(mean, gradient.dtype)
@@ -242,17 +261,15 @@ class RigL(Dynamic):
             slots = self.slot_scale * gradient
         return WeightUpdate(masks, values, slots)
 
-    def _count(self, weight: Weight, when: When) -> tf.Tensor:
+    def _count(self, weight: WeightView, when: StepInfo) -> tf.Tensor:
         if self.rounding == "floor":
-            return super()._count(weight, when)
+            return self.drop_schedule.count(weight.mask, when.update)
         nonzeros = selection.count_true(weight.mask)
-        fraction = tf.gather(
-            tf.constant(self._drop_fractions), tf.maximum(when.update, 0)
-        )
+        fraction = self.drop_schedule.fraction(when.update)
         kept = tf.round((1 - fraction) * tf.cast(nonzeros, tf.float64))
         return nonzeros - tf.maximum(tf.cast(kept, tf.int64), 1)
 
-    def _drop_scores(self, weight: Weight, when: When) -> tf.Tensor:
+    def _drop_scores(self, weight: WeightView, when: StepInfo) -> tf.Tensor:
         if not self.drop_noise:
             return weight.values
         noise = random_normal(
@@ -263,9 +280,9 @@ class RigL(Dynamic):
         return tf.maximum(noisy + self.drop_noise * noise, 0)
 
     def _grown_values(
-        self, weight: Weight, gradient: tf.Tensor, when: When
+        self, weight: WeightView, gradient: tf.Tensor, when: StepInfo
     ) -> tf.Tensor | None:
-        """What new connections start at; None for zero."""
+        """Returns what new connections start at; None for zero."""
         if self.grow_init == "zeros":
             return None
         if self.grow_init == "gradient":
@@ -279,13 +296,13 @@ class RigL(Dynamic):
         return tf.cast(scale * normal, weight.values.dtype)
 
     def _random_seed(
-        self, weight: Weight, when: When, purpose: str
+        self, weight: WeightView, when: StepInfo, purpose: str
     ) -> tf.Tensor:
         return stateless_seed(self.seed, f"{weight.key}/{purpose}", when.step)
 
 
-def _standard_deviation(weight: Weight) -> tf.Tensor:
-    """Of the values of the connections, float32 scalar."""
+def _standard_deviation(weight: WeightView) -> tf.Tensor:
+    """Returns that of the active values, a float32 scalar."""
     values = tf.cast(weight.values, tf.float32)  # zeros where masked
     count = tf.cast(selection.count_true(weight.mask), tf.float32)
     mean = tf.math.divide_no_nan(tf.reduce_sum(values), count)

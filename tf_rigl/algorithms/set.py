@@ -1,18 +1,22 @@
 """SET: drop the weakest connections, grow others at random."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
-from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import Algorithm
+from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import When
-from tf_rigl.algorithms.dynamic import Dynamic
+from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms.schedule import DropSchedule
+from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core.random_masks import stateless_seed
 from tf_rigl.core.random_scores import random_scores
+from tf_rigl.core.schedules import DropFraction
 
 
 @dataclasses.dataclass(frozen=True)
-class SET(Dynamic):
+class SET(Algorithm):
     """Sparse evolutionary training.
 
     At each mask update a weight drops the K = floor(f(t) · nnz) connections
@@ -27,14 +31,8 @@ class SET(Dynamic):
     that was just dropped may be drawn again and then keeps its value.
 
     Attributes:
-        stop_step: end of the mask updates, in optimizer steps; by default
-            three quarters of the steps that `fit` announces.
-        update_interval: ΔT, optimizer steps between two updates.
-        drop_fraction: ζ, fraction of a weight's connections that the first
-            update moves, in [0, 1].
-        start_step: first step that may update, in optimizer steps.
-        decay: `"cosine"`, `"constant"`, `"linear"`, `"inverse_power"` (k = 3)
-            or a function of (ζ, t / stop_step).
+        stop_step, update_interval, drop_fraction, start_step, decay: as in
+            `RigL`; ζ is `drop_fraction`.
         seed: of the random growth.
 
     Raises:
@@ -48,10 +46,30 @@ class SET(Dynamic):
 
     name = "set"
 
+    stop_step: int | None = None
+    update_interval: int = 100
+    drop_fraction: float = 0.3
+    start_step: int = 0
+    decay: str | DropFraction = "cosine"
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        _ = self.drop_schedule
+
+    @property
+    def mask_schedule(self) -> MaskSchedule:
+        """Every `update_interval` steps from `start_step` on."""
+        return MaskSchedule.regular(
+            self.update_interval, self.stop_step, self.start_step
+        )
+
+    @functools.cached_property
+    def drop_schedule(self) -> DropSchedule:
+        """How much each update moves."""
+        return DropSchedule(self.mask_schedule, self.drop_fraction, self.decay)
+
     def update(
-        self, weights: Sequence[Weight], when: When
+        self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
         """Drops by magnitude, grows at random."""
         return [
@@ -63,7 +81,7 @@ class SET(Dynamic):
                         weight.values.shape,
                         stateless_seed(self.seed, weight.key, when.step),
                     ),
-                    self._count(weight, when),
+                    self.drop_schedule.count(weight.mask, when.update),
                 )
             )
             for weight in weights

@@ -1,23 +1,28 @@
 """SNFS: drop the weakest connections, grow by the gradient's momentum."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import Algorithm
+from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import When
-from tf_rigl.algorithms.dynamic import Dynamic
-from tf_rigl.algorithms.scheduled import check_fraction
+from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms.requirements import Requirements
+from tf_rigl.algorithms.schedule import DropSchedule
+from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core import selection
 from tf_rigl.core.apportion import apportion
+from tf_rigl.core.checks import check_fraction
 from tf_rigl.core.drop_and_grow import MaskUpdate
+from tf_rigl.core.schedules import DropFraction
 
 
 @dataclasses.dataclass(frozen=True)
-class SNFS(Dynamic):
+class SNFS(Algorithm):
     """Sparse networks from scratch, also known as sparse momentum.
 
     In each step m = μ · m + (1 - μ) · g, from m = 0, with the dense gradient
@@ -34,15 +39,9 @@ class SNFS(Dynamic):
     m takes as many bytes as the weight in float32, as the paper's momentum.
 
     Attributes:
-        stop_step: end of the mask updates, in optimizer steps; by default
-            three quarters of the steps that `fit` announces.
-        update_interval: ΔT, optimizer steps between two updates; the paper
-            updates once per epoch.
-        drop_fraction: α, fraction of a weight's connections that the first
-            update moves, in [0, 1]; the paper's p is 0.5 (section 3).
-        start_step: first step that may update, in optimizer steps.
-        decay: `"cosine"`, `"constant"`, `"linear"`, `"inverse_power"` (k = 3)
-            or a function of (α, t / stop_step).
+        stop_step, update_interval, drop_fraction, start_step, decay: as in
+            `RigL`. The paper updates once per epoch; its p, 0.5, is
+            `drop_fraction` (section 3).
         momentum: μ, in [0, 1].
         redistribute: whether connections move between weights; without it is
             how Evci et al. (arXiv:1911.11134) compare it with RigL. Not with
@@ -57,27 +56,49 @@ class SNFS(Dynamic):
     """
 
     name = "snfs"
-    observes = True
 
+    stop_step: int | None = None
+    update_interval: int = 100
+    drop_fraction: float = 0.3
+    start_step: int = 0
+    decay: str | DropFraction = "cosine"
     momentum: float = 0.9
     redistribute: bool = False
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        _ = self.drop_schedule
         check_fraction("momentum", self.momentum, "the weight of the past")
 
     @property
-    def whole_model(self) -> bool:  # type: ignore[override]
-        """Redistribution looks at all weights."""
-        return self.redistribute
+    def requirements(self) -> Requirements:
+        """Smooths dense gradients; redistribution looks at all weights."""
+        return Requirements(
+            dense_gradient_steps="all",
+            observes=True,
+            whole_model=self.redistribute,
+        )
+
+    @property
+    def mask_schedule(self) -> MaskSchedule:
+        """Every `update_interval` steps from `start_step` on."""
+        return MaskSchedule.regular(
+            self.update_interval, self.stop_step, self.start_step
+        )
+
+    @functools.cached_property
+    def drop_schedule(self) -> DropSchedule:
+        """How much each update moves."""
+        return DropSchedule(self.mask_schedule, self.drop_fraction, self.decay)
 
     @property
     def state(self) -> Mapping[str, tf.DType | None]:
         """The smoothed gradient."""
         return {"momentum": tf.float32}
 
-    def observe(self, weight: Weight, when: When) -> Mapping[str, tf.Tensor]:
-        """One step of the exponential moving average."""
+    def observe(
+        self, weight: WeightView, when: StepInfo
+    ) -> Mapping[str, tf.Tensor]:
+        """Returns the next value of the exponential moving average."""
         del when
         gradient = tf.cast(weight.gradient, tf.float32)
         finite = tf.reduce_all(tf.math.is_finite(gradient))
@@ -87,7 +108,7 @@ class SNFS(Dynamic):
         return {"momentum": tf.where(finite, new, old)}
 
     def update(
-        self, weights: Sequence[Weight], when: When
+        self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
         """Drops by magnitude, grows by momentum."""
         if self.redistribute:
@@ -98,19 +119,19 @@ class SNFS(Dynamic):
                     weight.values,
                     weight.mask,
                     weight.state["momentum"],
-                    self._count(weight, when),
+                    self.drop_schedule.count(weight.mask, when.update),
                 )
             )
             for weight in weights
         ]
 
     def _update_all(
-        self, weights: Sequence[Weight], when: When
+        self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
         kept = []
         for weight in weights:
             nonzeros = selection.count_true(weight.mask)
-            count = self._count(weight, when)
+            count = self.drop_schedule.count(weight.mask, when.update)
             kept.append(
                 selection.largest_mask(
                     weight.values, weight.mask, nonzeros - count
@@ -141,7 +162,7 @@ class SNFS(Dynamic):
         return results
 
 
-def _mean_momentum(weight: Weight) -> tf.Tensor:
+def _mean_momentum(weight: WeightView) -> tf.Tensor:
     """Mean |m| over the connections, float64 scalar, 0 where there are none.
 
     Rounded to float32: the order of a sum differs between devices.

@@ -7,15 +7,18 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import Algorithm
+from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import When
+from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms.requirements import Requirements
+from tf_rigl.core import criteria
 from tf_rigl.core.checks import check_choice
 from tf_rigl.core.schedules import UpdateSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class SNIP(pruning.Scoped):
+class SNIP(Algorithm):
     """Single-shot network pruning.
 
     Begins with a dense model, `sparsify(..., start="dense")`. In the first
@@ -40,7 +43,6 @@ class SNIP(pruning.Scoped):
     """
 
     name = "snip"
-    skip_weight_update = True
 
     batches: int = 1
     scope: str = "global"
@@ -54,7 +56,15 @@ class SNIP(pruning.Scoped):
             )
 
     @property
-    def schedule(self) -> UpdateSchedule:
+    def requirements(self) -> Requirements:
+        """Leaves the weights alone until it has pruned.
+
+        As nothing is masked until then, no gradient outside a mask is needed.
+        """
+        return pruning.requirements(self.scope, skips_step=True)
+
+    @property
+    def mask_schedule(self) -> UpdateSchedule:
         """The first batches."""
         return UpdateSchedule(0, self.batches, 1)
 
@@ -64,14 +74,16 @@ class SNIP(pruning.Scoped):
         return {"gradient_sum": tf.float32} if self.batches > 1 else {}
 
     def update(
-        self, weights: Sequence[Weight], when: When
+        self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
         """Sums gradients; prunes in the last of the batches."""
         sums = [self._gradient_sum(weight) for weight in weights]
         pruned = pruning.keep_largest(
             weights,
             [
-                sensitivity(weight.values, total)
+                criteria.sensitivity(
+                    criteria.Evidence(weight.values, gradient=total)
+                )
                 for weight, total in zip(weights, sums, strict=True)
             ],
             [weight.target for weight in weights],
@@ -90,13 +102,8 @@ class SNIP(pruning.Scoped):
             for weight, total, new in zip(weights, sums, pruned, strict=True)
         ]
 
-    def _gradient_sum(self, weight: Weight) -> tf.Tensor:
+    def _gradient_sum(self, weight: WeightView) -> tf.Tensor:
         gradient = tf.cast(weight.gradient, tf.float32)
         if self.batches == 1:
             return gradient
         return weight.state["gradient_sum"] + gradient
-
-
-def sensitivity(values: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
-    """g · w, by whose magnitude connections are kept; equation 3."""
-    return tf.cast(values, tf.float32) * tf.cast(gradient, tf.float32)

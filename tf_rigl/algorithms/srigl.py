@@ -1,22 +1,27 @@
 """SRigL: RigL with the same number of connections for each unit."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import Algorithm
+from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import When
-from tf_rigl.algorithms.dynamic import Dynamic
-from tf_rigl.algorithms.scheduled import check_fraction
+from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms.requirements import Requirements
+from tf_rigl.algorithms.schedule import DropSchedule
+from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core import selection
+from tf_rigl.core.checks import check_fraction
 from tf_rigl.core.drop_and_grow import MaskUpdate
+from tf_rigl.core.schedules import DropFraction
 from tf_rigl.core.structures import ConstantFanIn
 
 
 @dataclasses.dataclass(frozen=True)
-class SRigL(Dynamic):
+class SRigL(Algorithm):
     """Structured RigL: constant fan-in with neuron ablation.
 
     Needs masks of `sparsify(..., structure=tf_rigl.ConstantFanIn())`. A mask
@@ -39,14 +44,8 @@ class SRigL(Dynamic):
     start at 0, and the batch's weight update is left out.
 
     Attributes:
-        stop_step: end of the mask updates, in optimizer steps; by default
-            three quarters of the steps that `fit` announces.
-        update_interval: ΔT, optimizer steps between two updates.
-        drop_fraction: α, fraction of a weight's connections that the first
-            update moves, in [0, 1].
-        start_step: first step that may update, in optimizer steps.
-        decay: `"cosine"`, `"constant"`, `"linear"`, `"inverse_power"` (k = 3)
-            or a function of (α, t / stop_step).
+        stop_step, update_interval, drop_fraction, start_step, decay: as in
+            `RigL`.
         ablation_threshold: γ_sal, fraction of the fan-in below which a unit
             is ablated, in [0, 1]; the paper uses 0.3, and 0.95 for ViT. None:
             no ablation.
@@ -64,14 +63,17 @@ class SRigL(Dynamic):
     """
 
     name = "srigl"
-    structures = ("constant_fan_in",)
-    skip_weight_update = True
 
+    stop_step: int | None = None
+    update_interval: int = 100
+    drop_fraction: float = 0.3
+    start_step: int = 0
+    decay: str | DropFraction = "cosine"
     ablation_threshold: float | None = 0.3
     never_ablate: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        _ = self.drop_schedule
         object.__setattr__(self, "never_ablate", tuple(self.never_ablate))
         if self.ablation_threshold is not None:
             check_fraction(
@@ -80,22 +82,43 @@ class SRigL(Dynamic):
                 "a fraction of the fan-in",
             )
 
+    @property
+    def requirements(self) -> Requirements:
+        """Keeps a constant fan-in; grows by the gradient, as RigL."""
+        return Requirements(
+            structures=("constant_fan_in",),
+            dense_gradient_steps=1,
+            skips_step=True,
+        )
+
+    @property
+    def mask_schedule(self) -> MaskSchedule:
+        """Every `update_interval` steps from `start_step` on."""
+        return MaskSchedule.regular(
+            self.update_interval, self.stop_step, self.start_step
+        )
+
+    @functools.cached_property
+    def drop_schedule(self) -> DropSchedule:
+        """How much each update moves."""
+        return DropSchedule(self.mask_schedule, self.drop_fraction, self.decay)
+
     def update(
-        self, weights: Sequence[Weight], when: When
+        self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
         """Drops, ablates and fills up."""
         return [
             WeightUpdate(self._update_one(weight, when)) for weight in weights
         ]
 
-    def _update_one(self, weight: Weight, when: When) -> MaskUpdate:
+    def _update_one(self, weight: WeightView, when: StepInfo) -> MaskUpdate:
         rows = ConstantFanIn()
         values, mask, gradient = map(
             rows.to_rows, (weight.values, weight.mask, weight.gradient)
         )
         units, fan_in = mask.shape
         nonzeros = selection.count_true(mask)
-        count = self._count(weight, when)
+        count = self.drop_schedule.count(weight.mask, when.update)
         kept = selection.largest_mask(values, mask, nonzeros - count)
         salient = kept | selection.largest_mask(gradient, ~kept, count)
         active = self._active_units(weight, mask, salient)
@@ -118,9 +141,9 @@ class SRigL(Dynamic):
         return MaskUpdate(new, weight.mask & ~new, new & ~weight.mask)
 
     def _active_units(
-        self, weight: Weight, mask: tf.Tensor, salient: tf.Tensor
+        self, weight: WeightView, mask: tf.Tensor, salient: tf.Tensor
     ) -> tf.Tensor:
-        """bool [units], which units are not ablated."""
+        """Returns which units are not ablated, bool [units]."""
         units, fan_in = mask.shape
         exempt = any(
             f"/{weight.key}".endswith(f"/{end}") for end in self.never_ablate

@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Sequence
 
 from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import When
-from tf_rigl.core.schedules import UpdateSchedule
+from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms.requirements import Requirements
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,15 +19,18 @@ class Static(Algorithm):
     """
 
     name = "static"
-    start = "any"
 
     @property
-    def schedule(self) -> UpdateSchedule | None:
+    def requirements(self) -> Requirements:
+        """Begins with any masks."""
+        return Requirements(start="any")
+
+    @property
+    def mask_schedule(self) -> None:
         """Masks are never updated."""
-        return None
 
     def update(
-        self, weights: Sequence[Weight], when: When
+        self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
-        """Never called."""
+        """Raises an error: it is never called."""
         raise NotImplementedError

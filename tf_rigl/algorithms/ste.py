@@ -4,16 +4,17 @@ import dataclasses
 from collections.abc import Sequence
 
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import Algorithm
+from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import When
-from tf_rigl.core.checks import check_choice
-from tf_rigl.core.schedules import FOREVER
-from tf_rigl.core.schedules import UpdateSchedule
+from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms.requirements import INACTIVE_VALUES
+from tf_rigl.algorithms.requirements import Requirements
+from tf_rigl.algorithms.schedule import MaskSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class STE(pruning.Scoped):
+class STE(Algorithm):
     """Straight-through estimator: masks follow dense weights.
 
     Begins with a dense model, `sparsify(..., start="dense")`, and prunes it
@@ -45,7 +46,6 @@ class STE(pruning.Scoped):
     """
 
     name = "ste"
-    trains_inactive = True
 
     update_interval: int = 1
     criterion: str = "magnitude"
@@ -53,17 +53,23 @@ class STE(pruning.Scoped):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_choice("criterion", self.criterion, pruning.CRITERIA)
-        check_choice("scope", self.scope, pruning.SCOPES)
-        _ = self.schedule
+        pruning.check_arguments(self.criterion, self.scope)
+        _ = self.mask_schedule
 
     @property
-    def schedule(self) -> UpdateSchedule:
+    def requirements(self) -> Requirements:
+        """Trains all values, active or not."""
+        return pruning.requirements(
+            self.scope, dense_gradient_steps="all", latent=INACTIVE_VALUES
+        )
+
+    @property
+    def mask_schedule(self) -> MaskSchedule:
         """From the first step to the end."""
-        return UpdateSchedule(0, FOREVER, self.update_interval)
+        return MaskSchedule.regular(self.update_interval)
 
     def update(
-        self, weights: Sequence[Weight], when: When
+        self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
         """Chooses the masks anew."""
         return pruning.keep_largest(
@@ -74,5 +80,5 @@ class STE(pruning.Scoped):
             ],
             [weight.target for weight in weights],
             self.scope,
-            revive=True,
+            allow_regrowth=True,
         )

@@ -11,9 +11,10 @@ import tensorflow as tf
 
 from tf_rigl.algorithms import pruning
 from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import When
+from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.core.schedules import FOREVER
 from tf_rigl.core.schedules import UpdateSchedule
 
@@ -62,7 +63,6 @@ class TFMOTPruning(Algorithm):
     """
 
     name = "tfmot_pruning"
-    start = "any"
 
     initial_sparsity: float
     final_sparsity: float
@@ -103,7 +103,12 @@ class TFMOTPruning(Algorithm):
         return self.initial_sparsity == self.final_sparsity
 
     @property
-    def schedule(self) -> UpdateSchedule:
+    def requirements(self) -> Requirements:
+        """Prunes what is there, dense or not."""
+        return Requirements(start="any", prunes_during_training=True)
+
+    @property
+    def mask_schedule(self) -> UpdateSchedule:
         """The updates that are left, in optimizer steps from 0."""
         first = self._first_time
         last = FOREVER if self.end_step == -1 else self.end_step
@@ -187,7 +192,7 @@ class TFMOTPruning(Algorithm):
         return int(self.connections(size, units, [last])[0])
 
     def update(
-        self, weights: Sequence[Weight], when: When
+        self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
         """Prunes to the sparsity of the moment."""
         index = tf.maximum(when.update, 0)
@@ -201,7 +206,7 @@ class TFMOTPruning(Algorithm):
             weights, [weight.values for weight in weights], counts, "weight"
         )
 
-    def _table(self, weight: Weight) -> np.ndarray:
+    def _table(self, weight: WeightView) -> np.ndarray:
         shape = tuple(weight.mask.shape)
         units = weight.structure.units(shape)
         return self.connections(math.prod(shape), units, self._times)
@@ -211,7 +216,7 @@ class TFMOTPruning(Algorithm):
         """The pruning step of each update; one where all are the same."""
         if self.is_constant:
             return np.array([self._first_time])
-        updates = np.arange(self.schedule.num_updates)
+        updates = np.arange(self.mask_schedule.num_updates)
         return self._first_time + updates * self.frequency
 
 

@@ -7,11 +7,13 @@ import tensorflow as tf
 
 from tf_rigl.algorithms import pruning
 from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import Weight
+from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import When
+from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms.requirements import INACTIVE_VALUES
+from tf_rigl.algorithms.requirements import Requirements
+from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core.schedules import FOREVER
-from tf_rigl.core.schedules import UpdateSchedule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +49,6 @@ class TopKAST(Algorithm):
     """
 
     name = "top_kast"
-    start = "dense"
-    trains_inactive = True
 
     stop_step: int | None = None
     update_interval: int = 100
@@ -67,25 +67,32 @@ class TopKAST(Algorithm):
                 "`regularization` must be at least 0. "
                 f"Received: regularization={self.regularization}."
             )
-        _ = self.schedule
+        _ = self.mask_schedule
 
     @property
-    def schedule(self) -> UpdateSchedule:
-        """From the first step on."""
+    def requirements(self) -> Requirements:
+        """Trains the set B, whose gradient comes from a dense backward pass."""
+        return pruning.requirements(
+            dense_gradient_steps="all", latent=INACTIVE_VALUES
+        )
+
+    @property
+    def mask_schedule(self) -> MaskSchedule:
+        """From the first step on, by default to the end."""
         stop = FOREVER if self.stop_step is None else self.stop_step
-        return UpdateSchedule(0, stop, self.update_interval)
+        return MaskSchedule.regular(self.update_interval, stop)
 
     @property
     def state(self) -> dict[str, tf.DType | None]:
         """The set B."""
         return {"backward": tf.bool}
 
-    def trained(self, weight: Weight) -> tf.Tensor | None:
-        """The set B."""
+    def trainable_mask(self, weight: WeightView) -> tf.Tensor | None:
+        """Returns the set B."""
         return weight.state["backward"]
 
-    def step_gradient(self, weight: Weight) -> tf.Tensor:
-        """With the exploration regularization."""
+    def step_gradient(self, weight: WeightView) -> tf.Tensor:
+        """Returns the gradient with the exploration regularization."""
         density = weight.target / weight.mask.shape.num_elements()
         strength = tf.where(
             weight.mask,
@@ -96,7 +103,7 @@ class TopKAST(Algorithm):
         return weight.gradient + penalty
 
     def update(
-        self, weights: Sequence[Weight], when: When
+        self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
         """Chooses A and B anew."""
         del when
@@ -105,14 +112,14 @@ class TopKAST(Algorithm):
             [weight.values for weight in weights],
             [weight.target for weight in weights],
             "weight",
-            revive=True,
+            allow_regrowth=True,
         )
         return [
             result._replace(state={"backward": self._backward(weight)})
             for weight, result in zip(weights, results, strict=True)
         ]
 
-    def _backward(self, weight: Weight) -> tf.Tensor:
+    def _backward(self, weight: WeightView) -> tf.Tensor:
         size = weight.mask.shape.num_elements()
         count = min(size, round(self.backward_ratio * weight.target))
         return weight.structure.largest(weight.values, count)

@@ -6,27 +6,27 @@ from typing import Any
 import tensorflow as tf
 
 
-def run(step: Callable[[], Any]) -> tf.Tensor:
-    """Takes a step; a branch of a conditional."""
+def as_branch(step: Callable[[], Any]) -> tf.Tensor:
+    """Takes a step as a branch of a conditional, which returns a value."""
     step()
-    return nothing()
+    return no_op()
 
 
-def nothing() -> tf.Tensor:
-    """The value of a branch that is taken for its effects."""
+def no_op() -> tf.Tensor:
+    """Returns the value of a branch that is taken for its effects."""
     return tf.constant(0)
 
 
 def conditionally_across_replicas(
     wanted: tf.Tensor, step: Callable[[], Any]
 ) -> None:
-    """`tf.cond` around a step that itself leaves the replica context.
+    """Places `tf.cond` around a step that leaves the replica context.
 
     Such a step must not be called within a conditional of one replica, so
     the conditional is placed outside of all replicas.
     """
     if tf.__internal__.distribute.strategy_supports_no_merge_call():
-        tf.cond(wanted, lambda: run(step), nothing)
+        tf.cond(wanted, lambda: as_branch(step), no_op)
         return
 
     def across(strategy: tf.distribute.Strategy, wanted: Any) -> None:
@@ -34,8 +34,10 @@ def conditionally_across_replicas(
         first = strategy.experimental_local_results(wanted)[0]
         tf.cond(
             first,
-            lambda: run(lambda: strategy.extended.call_for_each_replica(step)),
-            nothing,
+            lambda: as_branch(
+                lambda: strategy.extended.call_for_each_replica(step)
+            ),
+            no_op,
         )
 
     tf.distribute.get_replica_context().merge_call(across, args=(wanted,))

@@ -1,4 +1,4 @@
-"""Which Keras an object belongs to, and all that differs between the two.
+"""Interface to both Kerases, and the one that an object belongs to.
 
 Keras 3 (`keras`) and Keras 2 (`tf_keras`) models are told apart by the object
 that is passed in. The rest of the library speaks to `Flavor`; only its two
@@ -21,7 +21,7 @@ Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class Flavor(abc.ABC):
-    """What the library needs of a Keras."""
+    """Interface to one Keras: all that the library needs of it."""
 
     # "keras3" or "keras2".
     name: str
@@ -37,11 +37,11 @@ class Flavor(abc.ABC):
     zero_preserving: frozenset[str]
 
     def is_model(self, thing: Any) -> bool:
-        """Whether this is a model of this Keras."""
+        """Returns whether this is a model of this Keras."""
         return isinstance(thing, self.keras.Model)
 
     def children(self, layer: Any) -> list[Any]:
-        """The layer's own layers, in the order of their creation."""
+        """Returns the layer's own layers, in the order of their creation."""
         if is_container(layer):
             children = layer.layers
         else:
@@ -58,15 +58,15 @@ class Flavor(abc.ABC):
 
     @abc.abstractmethod
     def is_optimizer(self, thing: Any) -> bool:
-        """Whether this is an optimizer of this Keras."""
+        """Returns whether this is an optimizer of this Keras."""
 
     @abc.abstractmethod
     def raw(self, variable: Any) -> tf.Variable:
-        """The TensorFlow variable behind a Keras variable."""
+        """Returns the TensorFlow variable behind a Keras variable."""
 
     @abc.abstractmethod
     def has_value(self, variable: Any) -> bool:
-        """Whether the variable is initialized, not just announced."""
+        """Returns whether the variable is initialized, not just announced."""
 
     @abc.abstractmethod
     def attach_child(self, layer: Any, name: str, child: Any) -> None:
@@ -84,7 +84,7 @@ class Flavor(abc.ABC):
 
     @abc.abstractmethod
     def serialize(self, layer: Any) -> dict[str, Any]:
-        """Class and configuration of a layer, for `deserialize`.
+        """Returns class and configuration of a layer, for `deserialize`.
 
         Without what a model is built and compiled by: Keras writes that
         beside the configuration of the masked layer.
@@ -92,7 +92,7 @@ class Flavor(abc.ABC):
 
     @abc.abstractmethod
     def deserialize(self, config: dict[str, Any]) -> Any:
-        """The layer of a configuration."""
+        """Returns the layer of a configuration."""
 
     @abc.abstractmethod
     def register(self, cls: type) -> None:
@@ -103,14 +103,14 @@ class Flavor(abc.ABC):
 
     @abc.abstractmethod
     def can_assign(self) -> bool:
-        """Whether variables may be assigned here and now."""
+        """Returns whether variables may be assigned here and now."""
 
     @abc.abstractmethod
     def updating_optimizers(self, optimizer: Any) -> list[Any]:
-        """The optimizers that own update rules, wrappers looked through."""
+        """Returns the optimizers that own update rules, inside of wrappers."""
 
     def keeps_zeros(self, optimizer: Any) -> bool:
-        """Whether masked weights and slots need not be masked after a step.
+        """Returns whether a step leaves masked weights and slots at zero.
 
         Only of Keras's own classes that is known; a subclass may have another
         rule under the same name.
@@ -120,7 +120,7 @@ class Flavor(abc.ABC):
         return name in self.zero_preserving and type(optimizer) is own
 
     def unsupported_optimizer(self, optimizer: Any) -> str | None:
-        """Why an optimizer cannot train sparse weights, if it cannot."""
+        """Returns why an optimizer cannot train sparse weights, or None."""
         if isinstance(optimizer, self.keras.optimizers.Adafactor):
             # Seen: with an empty row and an empty column its second moment
             # underflows, and the root mean square of 0 / 0 spoils all of the
@@ -137,7 +137,7 @@ class Flavor(abc.ABC):
 
     @abc.abstractmethod
     def applied_variables(self, *args: Any) -> list[Any]:
-        """The variables of a call of `apply_all_method` that it will update.
+        """Returns the variables that a call of `apply_all_method` will update.
 
         Args:
             *args: its arguments.
@@ -145,23 +145,23 @@ class Flavor(abc.ABC):
 
     @abc.abstractmethod
     def optimizer_is_built(self, optimizer: Any) -> bool:
-        """Whether the optimizer knows its variables."""
+        """Returns whether the optimizer knows its variables."""
 
     @abc.abstractmethod
     def variable_index(self, optimizer: Any, variable: Any) -> int | None:
-        """The variable's position in the optimizer, None if unknown."""
+        """Returns the variable's position in the optimizer, None if unknown."""
 
     def variable_key(self, optimizer: Any, variable: Any) -> str:
-        """Identity of a variable, the same for each of its replicas."""
+        """Returns a variable's identity, the same for each of its replicas."""
         return optimizer._var_key(variable)
 
     @abc.abstractmethod
     def own_weights(self, layer: Any) -> list[Any]:
-        """The layer's weights but those of its own layers."""
+        """Returns the layer's weights but those of its own layers."""
 
     @abc.abstractmethod
     def remembered_inputs(self, model: Any) -> Inputs | None:
-        """What the model is called on: arguments and keyword arguments.
+        """Returns what the model is called on: arguments and keyword arguments.
 
         Each is a structure of specifications (with `shape` and `dtype`) or
         of bare shapes; None where the model has never seen an input.
@@ -169,19 +169,20 @@ class Flavor(abc.ABC):
 
     @abc.abstractmethod
     def accumulation_steps(self, optimizer: Any) -> int:
-        """Batches per optimizer update."""
+        """Returns the number of batches per optimizer update."""
 
     @abc.abstractmethod
     def state_variables(self, model: Any, optimizer: Any) -> list[Any]:
-        """All that training changes: weights, masks, random state, slots.
+        """Returns all variables that training changes.
 
-        In a fixed order, some perhaps more than once; metrics, which every
-        epoch resets, are left out.
+        They are weights, masks, random state and slots, in a fixed order,
+        some perhaps more than once; metrics, which every epoch resets, are
+        left out.
         """
 
 
 def flavor_of(thing: Any) -> Flavor:
-    """The Keras that a model, layer or optimizer belongs to.
+    """Returns the Keras that a model, layer or optimizer belongs to.
 
     Raises:
         TypeError: if it belongs to neither.
@@ -197,7 +198,7 @@ def flavor_of(thing: Any) -> Flavor:
 
 
 def class_flavor(cls: type) -> Flavor:
-    """The Keras that a class must derive from.
+    """Returns the Keras that a class must derive from.
 
     Raises:
         TypeError: if it derives from neither.
@@ -212,7 +213,7 @@ def class_flavor(cls: type) -> Flavor:
 
 
 def find_class_flavor(cls: type) -> Flavor | None:
-    """The Keras that a class derives from, None where it is neither."""
+    """Returns the Keras that a class derives from, None if neither."""
     for base in cls.__mro__:
         package = base.__module__.partition(".")[0]
         if package in PACKAGES:
@@ -221,7 +222,7 @@ def find_class_flavor(cls: type) -> Flavor | None:
 
 
 def model_flavor(model: Any) -> Flavor:
-    """The flavor of something that must be a model.
+    """Returns the flavor of something that must be a model.
 
     Raises:
         TypeError: if it is none.
@@ -237,7 +238,7 @@ def model_flavor(model: Any) -> Flavor:
 
 
 def is_container(layer: Any) -> bool:
-    """Whether a configuration of this layer holds those of its layers.
+    """Returns whether a configuration of this layer holds those of its layers.
 
     True for functional and sequential models, and for a user's subclass that
     changes neither construction nor configuration; any other may build its
@@ -252,13 +253,13 @@ def is_container(layer: Any) -> bool:
 
 
 def plain_class(layer: Any) -> type:
-    """The layer's class without this library's addition."""
+    """Returns the layer's class without this library's addition."""
     return getattr(type(layer), "_tf_rigl_plain_class", type(layer))
 
 
 @contextlib.contextmanager
 def of_class(layer: Any, cls: type) -> Iterator[None]:
-    """The layer as an instance of `cls` for the time of a `with` block."""
+    """Makes the layer an instance of `cls` for the time of a `with` block."""
     before = type(layer)
     set_class(layer, cls)
     try:

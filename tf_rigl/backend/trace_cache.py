@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 
-class TracedOnce:
+class TraceCache:
     """Keeps functions of a step for the next time that the step is traced.
 
     Keras traces a step twice where the first call of `fit` makes variables,

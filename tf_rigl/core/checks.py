@@ -11,3 +11,18 @@ def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
         raise ValueError(
             f"`{name}` must be one of {choices}. Received: {name}={value!r}."
         )
+
+
+def check_fraction(name: str, value: float, meaning: str) -> None:
+    """Raises a ValueError unless 0 <= value <= 1.
+
+    Args:
+        name: of the argument.
+        value: what was passed.
+        meaning: what it is, for the error.
+    """
+    if not 0 <= value <= 1:
+        raise ValueError(
+            f"`{name}` is {meaning} and must be in [0, 1]. "
+            f"Received: {name}={value}."
+        )

@@ -12,7 +12,8 @@ from tf_rigl.core import diagnostics
 from tf_rigl.diagnostics import table
 from tf_rigl.masking import mask_history
 from tf_rigl.masking.initial_masks import initial_mask
-from tf_rigl.masking.kernel_layouts import kernel_layout
+from tf_rigl.masking.layer_config import config_of
+from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import require_masked_weights
@@ -199,7 +200,7 @@ def diagnose_weights(
 def mask_view(weight: MaskedWeight) -> np.ndarray:
     """The mask of a weight as [positions, inputs, units], bool."""
     layout = kernel_layout(weight.owner, weight.variable)
-    return layout.view(tf.convert_to_tensor(weight.mask)).numpy()
+    return layout.view(weight.mask).numpy()
 
 
 def _diagnose_weight(weight: MaskedWeight) -> WeightDiagnostics:
@@ -237,11 +238,11 @@ def _since_start(weight: MaskedWeight, mask: np.ndarray) -> dict[str, int]:
 
 def start_mask(weight: MaskedWeight) -> np.ndarray | None:
     """The mask that `sparsify` gave a weight, None where it is not known."""
-    shape = tuple(weight.raw.shape)
+    shape = weight.shape
     kept = weight.diagnostics.get(mask_history.START_MASK)
     if kept is not None:
         return diagnostics.unpack_bits(kept.numpy(), shape)
-    if weight.host.__dict__["_tf_rigl_config"]["start"] == "magnitude":
+    if config_of(weight.host).start == "magnitude":
         return None
     # Drawing takes longer than all else; the bits last as long as the masks.
     store = getattr(weight.host, ATTRIBUTE)
@@ -254,16 +255,7 @@ def start_mask(weight: MaskedWeight) -> np.ndarray | None:
 
 def _drawn_again(weight: MaskedWeight) -> tf.Tensor:
     """The mask that a weight's configuration stands for."""
-    config = weight.host.__dict__["_tf_rigl_config"]
-    key = "/".join(part for part in (config["key"], weight.host_key) if part)
-    return initial_mask(
-        config["weights"][weight.host_key],
-        config["structure"],
-        config["start"],
-        config["seed"],
-        key,
-        None,
-    )
+    return initial_mask(config_of(weight.host), weight.host_key, None)
 
 
 def _recorded(weight: MaskedWeight, mask: np.ndarray) -> dict[str, Any]:

@@ -1,11 +1,14 @@
-"""Masked weights: which they are, where their masks live, how they stay zero.
+"""Masked weights: choosing them, keeping their masks and their zeros.
 
-1. `tree` walks a model and names its weights; `eligibility` says which of them
-   may be sparse and `kernel_layouts` how a structure sees them.
-2. `sparsify` allots connections and draws `initial_masks`.
+1. `tree` walks a model and names its weights; `layer_rules` has a row a layer
+   class: which of its weights may be sparse and how structures see them.
+2. `sparsify` allots connections into a `layer_config` and draws
+   `initial_masks`.
 3. `masked_layer` makes each layer carry its masks, in a `mask_store`, beside
    what methods remember, in a `state_store`; both are saved with the model.
-4. `constraint` keeps the zeros after every step of an optimizer.
+4. `storage` is the only place that sets values and masks; `constraint` keeps
+   the zeros after every step of an optimizer.
 5. `masked_weight` gives the rest of the library one record for each weight,
-   and `model_weights` lists all weights of a model, sparse or not.
+   whose `set_mask` is the one door to a mask; `model_weights` lists all
+   weights of a model, sparse or not.
 """

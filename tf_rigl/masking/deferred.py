@@ -27,14 +27,14 @@ class DeferredModel:
 
 
 def defer(model: Any, mask_weights: Callable[[], None]) -> None:
-    """Has `mask_weights` called when the model has its weights."""
+    """Postpones `mask_weights` until the model has its weights."""
     model.__dict__[_REQUEST] = mask_weights
     cls: type = type(model)
     set_class(model, _deferred_class(cls))
 
 
 def when_complete(model: Any, action: Callable[[], None]) -> None:
-    """Has `action` called once a deferred model's weights are masked."""
+    """Calls `action` once a deferred model's weights are masked."""
     mask_weights = model.__dict__[_REQUEST]
 
     def both() -> None:
@@ -45,12 +45,12 @@ def when_complete(model: Any, action: Callable[[], None]) -> None:
 
 
 def is_deferred(model: Any) -> bool:
-    """Whether the model waits for its weights."""
+    """Returns whether the model waits for its weights."""
     return isinstance(model, DeferredModel)
 
 
 def has_weights(model: Any) -> bool:
-    """Whether a model has been built, with the layers that it consists of.
+    """Returns whether a model and the layers within it have been built.
 
     Keras 3 calls a subclassed model built after `build`, though its layers
     have no weights before they are called.
@@ -64,20 +64,21 @@ def has_weights(model: Any) -> bool:
 
 @tf.autograph.experimental.do_not_convert
 def complete(model: Any, required: bool = True) -> bool:
-    """Masks the weights of a deferred model, if they exist.
+    """Masks the weights of a deferred model, if they exist by now.
 
     Args:
         model: any model.
         required: whether the weights must exist.
 
     Returns:
-        Whether the model does not wait any more.
+        True unless the model still waits for its weights.
 
     Raises:
-        ValueError: where weights are required and there are none.
+        ValueError: if weights are required and there are none.
     """
     if not is_deferred(model):
         return True
+
     if not (has_weights(model) and flavor_of(model).can_assign()):
         if required:
             raise ValueError(
@@ -85,6 +86,7 @@ def complete(model: Any, required: bool = True) -> bool:
                 f"Received: model={model.name!r}. Call it on a batch first."
             )
         return False
+
     set_class(model, plain_class(model))
     model.__dict__.pop(_REQUEST)()
     return True

@@ -1,4 +1,4 @@
-"""What only the graph sees of mask updates, kept for diagnostics.
+"""History of the masks, recorded in the graph for diagnostics.
 
 Two tensors stand with each masked weight: which positions were ever active,
 one bit an element, and a few numbers about the last update. They are written
@@ -6,13 +6,14 @@ by every mask update, saved with the model and reported by `diagnose`.
 """
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from tf_rigl.backend.flavor import flavor_of
 from tf_rigl.core import diagnostics
+from tf_rigl.masking.layer_config import WeightConfig
+from tf_rigl.masking.layer_config import config_of
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.state_store import DIAGNOSTIC
@@ -29,25 +30,26 @@ START_MASK = f"{DIAGNOSTIC}start_mask"
 LAST_UPDATE = f"{DIAGNOSTIC}last_update"
 
 
-def begin(layer: Any, keep_start: bool = False) -> None:
-    """Has a masked layer keep what diagnostics need, from now on.
+def start_recording(layer: Any, keep_start: bool = False) -> None:
+    """Starts recording the mask history of a layer.
 
     Args:
         layer: a layer that carries masks.
-        keep_start: whether its masks are not those that its configuration
-            stands for, so that they cannot be drawn again.
+        keep_start: whether to store its masks as those of the start: they
+            cannot be drawn again from the layer's configuration.
     """
-    config = layer.__dict__["_tf_rigl_config"]
-    keep_start = keep_start or config["start"] == "magnitude"
+    config = config_of(layer)
+    keep_start = keep_start or config.start == "magnitude"
     masks = getattr(layer, ATTRIBUTE).masks
     kinds = {
         key: {
-            **config.get("state", {}).get(key, {}),
+            **config.state.get(key, {}),
             **_kinds(weight, keep_start),
         }
-        for key, weight in config["weights"].items()
+        for key, weight in config.weights.items()
     }
     keep_state(layer, kinds)
+
     flavor = flavor_of(layer)
     with tf.init_scope():
         for key, mask in masks.items():
@@ -80,6 +82,7 @@ def record_update(
     """
     if EVER_ACTIVE not in weight.diagnostics:
         return
+
     ever_active = weight.diagnostics[EVER_ACTIVE]
     ever_active.assign(
         tf.bitwise.bitwise_or(
@@ -88,6 +91,7 @@ def record_update(
             change.ever_active,
         )
     )
+
     numbers = [
         change.kept,
         change.connections,
@@ -104,8 +108,8 @@ def record_update(
     )
 
 
-def _kinds(weight: Mapping[str, Any], keep_start: bool) -> dict[str, Kind]:
-    size = math.prod(weight["shape"])
+def _kinds(weight: WeightConfig, keep_start: bool) -> dict[str, Kind]:
+    size = math.prod(weight.shape)
     packed = {"dtype": "int64", "shape": [diagnostics.packed_size(size)]}
     kinds: dict[str, Kind] = {
         EVER_ACTIVE: packed,

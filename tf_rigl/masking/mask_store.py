@@ -10,7 +10,7 @@ ATTRIBUTE = "tf_rigl_masks"
 
 
 def variable_prefix(owner: str) -> str:
-    """What the variables of a layer's store are called after."""
+    """Returns the beginning of the names of the variables of a store."""
     return owner.replace("/", "_") or "model"
 
 
@@ -45,6 +45,7 @@ def mask_store_class(keras: Any) -> type:
             **kwargs: Any,
         ) -> None:
             super().__init__(trainable=False, **kwargs)
+
             self.masks = {}
             self.counters = {}
             prefix = variable_prefix(owner)
@@ -65,10 +66,13 @@ def mask_store_class(keras: Any) -> type:
                     trainable=False,
                     aggregation=aggregation,
                 )
+
                 # Attributes of their own give them stable names in
                 # TensorFlow checkpoints.
                 setattr(self, f"mask_{index}", self.masks[key])
                 setattr(self, f"counters_{index}", self.counters[key])
+
+            # It has no inputs from which Keras could build it.
             self.built = True
 
         def call(self, inputs: Any) -> Any:

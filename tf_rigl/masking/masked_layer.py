@@ -8,6 +8,7 @@ masks, and weights that appear later are bound to their masks. So `isinstance`
 and all attributes hold, models need no cloning, and any call signature works.
 """
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from typing import Any
@@ -20,17 +21,21 @@ from tf_rigl.backend.flavor import flavor_of
 from tf_rigl.backend.flavor import of_class
 from tf_rigl.backend.flavor import plain_class
 from tf_rigl.backend.flavor import set_class
+from tf_rigl.masking import constraint
+from tf_rigl.masking import layer_config
 from tf_rigl.masking import tree
 from tf_rigl.masking.bindings import registration
-from tf_rigl.masking.constraint import guard
-from tf_rigl.masking.constraint import masked
-from tf_rigl.masking.constraint import release
-from tf_rigl.masking.initial_masks import UNSTRUCTURED
-from tf_rigl.masking.initial_masks import Weights
 from tf_rigl.masking.initial_masks import initial_mask
+from tf_rigl.masking.layer_config import LayerConfig
+from tf_rigl.masking.layer_config import config_of
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.state_store import attach_state
 from tf_rigl.masking.state_store import drop_state
+from tf_rigl.masking.storage import STORAGES
+from tf_rigl.masking.storage import Storage
+
+# The keys of the weights that are masked and have their constraint.
+_BOUND = "_tf_rigl_bound"
 
 
 class MaskedLayer:
@@ -44,16 +49,17 @@ class MaskedLayer:
         return outputs
 
     def get_config(self) -> dict[str, Any]:
-        """The plain layer's serialized form beside what the masks are."""
+        """Returns the plain layer's serialized form beside our own part."""
         with of_class(self, plain_class(self)):
             layer = flavor_of(self).serialize(self)
+
         return {
             # Where `tf_rigl` is not imported, tf_keras takes this for the
             # configuration of the plain layer, and prints it.
             "note": registration.NOTE,
             "name": self.name,  # type: ignore[attr-defined]
             "layer": layer,
-            **self.__dict__["_tf_rigl_config"],
+            **layer_config.serialize(config_of(self)),
         }
 
     def build_from_config(self, config: Any) -> None:
@@ -68,25 +74,25 @@ class MaskedLayer:
         """Rebuilds the plain layer and gives it its masks.
 
         Until weights are loaded, the masks are those that `sparsify` drew.
+
+        Raises:
+            ValueError: if the configuration needs a newer tf_rigl.
         """
         del custom_objects  # Keras has them in scope already.
+
+        # First of all: a newer one may hold what would fail below, obscurely.
+        own = layer_config.deserialize(config)
         layer = class_flavor(cls).deserialize(config["layer"])
-        carry_masks(
-            layer,
-            config["weights"],
-            config["seed"],
-            config["key"],
-            config.get("structure", UNSTRUCTURED),
-            config.get("start", "random"),
-        )
-        if "state" in config:
-            attach_state(layer, config["state"])
+
+        carry_masks(layer, dataclasses.replace(own, state={}))
+        if own.state:
+            attach_state(layer, own.state)
         return layer
 
 
 @functools.cache
 def masked_class(cls: type) -> type:
-    """The subclass of a layer class whose instances carry masks."""
+    """Returns the subclass of a layer class whose instances carry masks."""
     flavor = class_flavor(cls)
     subclass = type(
         # Keras names a layer's group in a weights file after its class; under
@@ -104,25 +110,14 @@ def masked_class(cls: type) -> type:
     return subclass
 
 
-def carry_masks(
-    layer: Any,
-    weights: Weights,
-    seed: int,
-    key: str,
-    structure: Mapping[str, Any],
-    start: str,
-) -> Any:
+def carry_masks(layer: Any, config: LayerConfig) -> Any:
     """Makes a layer carry masks and masks the weights that it has.
 
     Args:
         layer: a layer that carries none, built or not.
-        weights: what is known of each weight, by its key within the layer.
-        seed: the user's seed.
-        key: the layer's own key in the model.
-        structure: configuration of the structure of the masks.
-        start: the masks to begin with: `"random"`, `"dense"`, or
-            `"magnitude"`, for which the weights must exist; where they do
-            not, their masks are about to be loaded.
+        config: what is configured of its masked weights. With
+            `start="magnitude"` the weights must exist; if they do not, their
+            masks are about to be loaded.
 
     Returns:
         The same layer.
@@ -132,36 +127,26 @@ def carry_masks(
         site.key: flavor.raw(site.variable)
         for site in tree.sites(flavor, layer)
     }
+
     with strategy_of(variables.values()).scope(), tf.init_scope():
         store = flavor.mask_store_class(
-            {name: weight["shape"] for name, weight in weights.items()},
-            key,
+            {name: weight.shape for name, weight in config.weights.items()},
+            config.key,
             flavor.only_first_replica,
             name=ATTRIBUTE,
         )
-        for name, weight in weights.items():
-            full_key = "/".join(part for part in (key, name) if part)
+        for name in config.weights:
+            # No storage yet: the weight may not exist before the first call.
             flavor.raw(store.masks[name]).assign(
-                initial_mask(
-                    weight,
-                    structure,
-                    start,
-                    seed,
-                    full_key,
-                    variables.get(name),
-                )
+                initial_mask(config, name, variables.get(name))
             )
+
     flavor.attach_child(layer, ATTRIBUTE, store)
-    layer.__dict__["_tf_rigl_bound"] = frozenset()
-    layer.__dict__["_tf_rigl_config"] = {
-        "weights": {name: dict(weight) for name, weight in weights.items()},
-        "seed": seed,
-        "key": key,
-        "structure": dict(structure),
-        "start": start,
-    }
+    layer.__dict__[_BOUND] = frozenset()
+    layer_config.set_config(layer, config)
     cls: type = type(layer)
     set_class(layer, masked_class(cls))
+
     bind(layer)
     return layer
 
@@ -170,12 +155,27 @@ def drop_masks(layer: Any) -> None:
     """Undoes `carry_masks`; the weights stay as they are."""
     flavor = flavor_of(layer)
     for site in tree.sites(flavor, layer):
-        release(flavor, site.variable)
+        constraint.remove_mask_constraint(flavor, site.variable)
+
     drop_state(layer)
     flavor.detach_child(layer, ATTRIBUTE)
-    for name in ("_tf_rigl_bound", "_tf_rigl_config"):
-        layer.__dict__.pop(name)
+    layer.__dict__.pop(_BOUND)
+    layer_config.drop_config(layer)
     set_class(layer, plain_class(layer))
+
+
+def storage_of(layer: Any, key: str, variable: Any) -> Storage:
+    """Returns the storage of one weight of a layer that carries masks.
+
+    Args:
+        layer: the layer that carries the mask.
+        key: the weight's key within the layer.
+        variable: the weight's Keras variable, built.
+    """
+    flavor = flavor_of(layer)
+    weight = config_of(layer).weights[key]
+    mask = getattr(layer, ATTRIBUTE).masks[key]
+    return STORAGES[weight.storage](flavor.raw(variable), flavor.raw(mask))
 
 
 @tf.autograph.experimental.do_not_convert
@@ -186,20 +186,24 @@ def bind(layer: Any) -> None:
     every optimizer step, so that training is static sparse even where no
     update rule of ours is at work.
     """
-    bound = layer.__dict__["_tf_rigl_bound"]
+    bound = layer.__dict__[_BOUND]
     store = getattr(layer, ATTRIBUTE)
     if len(bound) == len(store.masks):
         return
     flavor = flavor_of(layer)
     if not flavor.can_assign():
         return
+
     for site in tree.sites(flavor, layer):
         if site.key not in store.masks or site.key in bound:
             continue
-        mask = flavor.raw(store.masks[site.key])
-        raw = flavor.raw(site.variable)
+
+        storage = storage_of(layer, site.key, site.variable)
         with tf.init_scope():
-            raw.assign(masked(raw, mask))
-        guard(flavor, site.variable, mask, site.path)
+            storage.set_values(storage.values())
+        constraint.add_mask_constraint(
+            flavor, site.variable, storage, site.path
+        )
         bound |= {site.key}
-    layer.__dict__["_tf_rigl_bound"] = bound
+
+    layer.__dict__[_BOUND] = bound

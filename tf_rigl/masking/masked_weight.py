@@ -1,6 +1,7 @@
 """One record for each masked weight: all that the rest of the code sees."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,62 +10,118 @@ import tensorflow as tf
 
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import model_flavor
-from tf_rigl.core import structures
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.structures import Structure
 from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import complete
-from tf_rigl.masking.initial_masks import layout_of
+from tf_rigl.masking.layer_config import config_of
 from tf_rigl.masking.mask_store import ATTRIBUTE
+from tf_rigl.masking.masked_layer import storage_of
 from tf_rigl.masking.state_store import DIAGNOSTIC
 from tf_rigl.masking.state_store import state_of
+from tf_rigl.masking.storage import Storage
 
 
 @dataclasses.dataclass(frozen=True)
 class MaskedWeight:
-    """A masked weight, its mask and its counters."""
+    """A masked weight, its values, mask and counters.
+
+    Values and masks are seen as dense tensors of the weight's shape, whatever
+    `storage` keeps. `set_mask` and `set_values` are the only ways to change
+    them but the optimizer's own step.
+    """
 
     path: str  # readable and unique within the model
     key: str  # stable; random numbers depend on it
     host: Any  # the layer that keeps its mask
     host_key: str  # its key within that layer
     owner: Any  # the layer whose weight it is
-    variable: Any  # the Keras variable, float, zeros where masked
-    raw: tf.Variable  # the TensorFlow variable behind it
-    mask: tf.Variable  # its shape, bool, true where a connection is
+    variable: Any  # the Keras variable that optimizers train
+    storage: Storage  # values and mask
     # [3] int64: updates, moved connections, updates left out.
     counters: tf.Variable
     target: int  # number of connections that `sparsify` allotted
     structure: Structure
     layout: KernelLayout | None  # None: seen as it is
     state: dict[str, tf.Variable]  # what the method remembers, by name
-    # What is recorded of its mask updates, by name; see `recorder`.
+    # What is recorded of its mask updates, by name; see `mask_history`.
     diagnostics: dict[str, tf.Variable]
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the weight."""
+        return self.storage.shape
+
+    @property
+    def dtype(self) -> tf.DType:
+        """Data type of its values."""
+        return self.storage.dtype
+
+    @property
     def size(self) -> int:
-        """Number of elements."""
-        return self.raw.shape.num_elements()
+        """Number of its elements."""
+        return math.prod(self.shape)
+
+    @property
+    def mask(self) -> tf.Tensor:
+        """The present mask, bool, true where a connection is active."""
+        return self.storage.mask
+
+    def values(self) -> tf.Tensor:
+        """Returns the present values, zeros where they are masked."""
+        return self.storage.values()
+
+    def num_active(self) -> int:
+        """Counts the active connections."""
+        return int(np.count_nonzero(self.mask.numpy()))
+
+    def set_mask(self, mask: Any, values: Any = None) -> None:
+        """Changes the mask, and the values with it.
+
+        Slots of an optimizer and what a method remembers stay as they are;
+        the next `fit` or `attach` masks the slots.
+
+        Args:
+            mask: bool array or tensor of the weight's shape, true where a
+                connection is to be active.
+            values: array or tensor of the weight's shape, what active
+                connections hold from now on; by default what they hold
+                already, zero for those that are new. Others become zero.
+
+        Raises:
+            ValueError: if `mask` has another shape or dtype.
+        """
+        if not tf.is_tensor(mask):
+            mask = np.asarray(mask)
+        if tf.as_dtype(mask.dtype) != tf.bool or mask.shape != self.shape:
+            raise ValueError(
+                "`mask` must be bool and have the shape of the weight. "
+                f"Received: mask of shape {tuple(mask.shape)} and dtype "
+                f"{tf.as_dtype(mask.dtype).name} for {self.path!r} of shape "
+                f"{self.shape}. Compare with 0 for the mask of an array."
+            )
+
+        self.storage.set(mask, values)
+
+    def set_values(self, values: Any) -> None:
+        """Changes the values of active connections; others become zero."""
+        self.storage.set_values(values)
 
     def view(self, tensor: tf.Tensor) -> tf.Tensor:
-        """A tensor of the weight's shape, as its structure sees it."""
+        """Returns a tensor of the weight's shape as its structure sees it."""
         return tensor if self.layout is None else self.layout.view(tensor)
 
     def unview(self, tensor: tf.Tensor) -> tf.Tensor:
-        """The inverse of `view`."""
+        """Returns a structure's tensor in the weight's shape."""
         return tensor if self.layout is None else self.layout.unview(tensor)
-
-    def nonzeros(self) -> int:
-        """Number of connections, counted."""
-        return int(np.count_nonzero(self.mask.numpy()))
 
 
 def masked_weights(model: Any) -> list[MaskedWeight]:
-    """The records of all masked weights of a model, in a fixed order.
+    """Returns the records of all masked weights of a model, in a fixed order.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras.
-        ValueError: where the model is to be sparsified but not built yet.
+        TypeError: if `model` is a model of neither Keras.
+        ValueError: if the model is to be sparsified but not built yet.
     """
     flavor = model_flavor(model)
     complete(model)
@@ -81,6 +138,7 @@ def find_masked_weights(
         nodes: all layers of a model, in the order of `tree.walk`.
     """
     found: dict[int, MaskedWeight] = {}
+
     for index, node in enumerate(nodes):
         store = getattr(node.layer, ATTRIBUTE, None)
         if store is None:
@@ -94,14 +152,15 @@ def find_masked_weights(
         for site in sites:
             if site.key in store.masks and id(site.variable) not in found:
                 found[id(site.variable)] = _record(flavor, node, site, store)
+
     return list(found.values())
 
 
 def require_masked_weights(model: Any) -> list[MaskedWeight]:
-    """As `masked_weights`, for callers that need at least one.
+    """Returns the masked weights of a model that must have some.
 
     Raises:
-        ValueError: where the model has none.
+        ValueError: if the model has none.
     """
     records = masked_weights(model)
     if not records:
@@ -114,7 +173,7 @@ def require_masked_weights(model: Any) -> list[MaskedWeight]:
 
 
 def masks(model: Any) -> dict[str, np.ndarray]:
-    """The masks of a model.
+    """Returns the masks of a model.
 
     Args:
         model: a model that `sparsify` has masked, of either Keras.
@@ -124,8 +183,8 @@ def masks(model: Any) -> dict[str, np.ndarray]:
         weight's path, true where a connection is. Empty for a dense model.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras.
-        ValueError: where the model is to be sparsified but not built yet.
+        TypeError: if `model` is a model of neither Keras.
+        ValueError: if the model is to be sparsified but not built yet.
     """
     return {
         record.path: record.mask.numpy() for record in masked_weights(model)
@@ -135,9 +194,10 @@ def masks(model: Any) -> dict[str, np.ndarray]:
 def _record(
     flavor: Flavor, node: tree.Node, site: tree.Site, store: Any
 ) -> MaskedWeight:
-    config = node.layer.__dict__["_tf_rigl_config"]
-    weight = config["weights"][site.key]
+    config = config_of(node.layer)
+    weight = config.weights[site.key]
     kept = state_of(node.layer, site.key)
+
     return MaskedWeight(
         path="/".join((*node.path, site.path)),
         key="/".join((*node.key, site.key)),
@@ -145,12 +205,11 @@ def _record(
         host_key=site.key,
         owner=site.owner,
         variable=site.variable,
-        raw=flavor.raw(site.variable),
-        mask=flavor.raw(store.masks[site.key]),
+        storage=storage_of(node.layer, site.key, site.variable),
         counters=flavor.raw(store.counters[site.key]),
-        target=weight["nonzeros"],
-        structure=structures.deserialize(config["structure"]),
-        layout=layout_of(weight),
+        target=weight.target,
+        structure=config.structure,
+        layout=weight.layout,
         state={
             name: variable
             for name, variable in kept.items()

@@ -12,8 +12,8 @@ from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import complete
-from tf_rigl.masking.eligibility import own_sparsifiable_weights
-from tf_rigl.masking.kernel_layouts import kernel_layout
+from tf_rigl.masking.layer_rules import kernel_layout
+from tf_rigl.masking.layer_rules import sparsifiable_weights
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import find_masked_weights
 
@@ -133,9 +133,10 @@ def _named_weights(
         The name, the Keras variable and whether it may be sparse.
     """
     attributes = {
-        id(weight.variable): weight.name
-        for weight in own_sparsifiable_weights(layer)
+        id(variable): name
+        for name, variable in sparsifiable_weights(layer).items()
     }
+
     counts: collections.Counter[str] = collections.Counter()
     for variable in flavor.own_weights(layer):
         last = variable.name.rpartition("/")[2].partition(":")[0]

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from tf_rigl import _deprecations
 from tf_rigl.backend import platform_limits
@@ -27,7 +26,9 @@ from tf_rigl.masking.deferred import defer
 from tf_rigl.masking.deferred import has_weights
 from tf_rigl.masking.deferred import is_deferred
 from tf_rigl.masking.initial_masks import STARTS
-from tf_rigl.masking.kernel_layouts import kernel_layout
+from tf_rigl.masking.layer_config import LayerConfig
+from tf_rigl.masking.layer_config import WeightConfig
+from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_layer import carry_masks
 from tf_rigl.masking.masked_weight import masked_weights
@@ -154,13 +155,14 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
     weights = _Weights(flavor, model, tree.sites(flavor, model))
     for site in weights.sites:
         platform_limits.check_in_one_piece(site.variable, site.path)
+
     asked_for = weights.select("include", request.options.include)
     eligible = [
         site
         for site in weights.sites
         if site.owner.trainable
         and site.variable.trainable
-        and (not site.on_request or site.path in asked_for)
+        and (not site.opt_in or site.path in asked_for)
     ]
     if not eligible:
         raise ValueError(
@@ -177,6 +179,7 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
         _named_by_path(request.distribution, weights),
         dense=[site.path for site in eligible if site.path in kept_dense],
     )
+
     plans = {
         id(site.variable): _plan(site, counts[site.path], request.structure)
         for site in eligible
@@ -203,30 +206,25 @@ def _named_by_path(
     return dataclasses.replace(distribution, sparsities=by_path)
 
 
-def _plan(
-    site: tree.Site, nonzeros: int, structure: Structure
-) -> dict[str, Any]:
-    """What a host keeps of a weight: see `initial_masks.Weights`."""
-    plan = {"shape": list(site.variable.shape), "nonzeros": nonzeros}
+def _plan(site: tree.Site, target: int, structure: Structure) -> WeightConfig:
+    """Returns the configuration of a weight that is to be masked."""
+    shape = tuple(site.variable.shape)
     if isinstance(structure, structures.Unstructured):
-        return plan
+        return WeightConfig(shape, target)
+
     layout = kernel_layout(site.owner, site.variable)
-    if nonzeros < math.prod(layout.shape):
+    if target < math.prod(layout.shape):
         structure.check(layout.shape, site.path)
-        possible = structure.connections(layout.shape, nonzeros)
-        _check_possible(structure, site.path, nonzeros, possible)
-        plan["nonzeros"] = possible
-    return {
-        **plan,
-        "permutation": list(layout.permutation),
-        "view": list(layout.shape),
-    }
+        possible = structure.connections(layout.shape, target)
+        _check_possible(structure, site.path, target, possible)
+        target = possible
+    return WeightConfig(shape, target, layout)
 
 
 def _check_possible(
     structure: Structure, path: str, asked: int, possible: int
 ) -> None:
-    """N:M fixes the sparsity; other structures only round it."""
+    """Raises if N:M asks for another sparsity; others only round it."""
     if isinstance(structure, structures.NByM) and asked != possible:
         sparsity = 1 - structure.n / structure.m
         raise ValueError(
@@ -240,7 +238,7 @@ def _check_possible(
 def _carry(
     flavor: Flavor,
     model: Any,
-    plans: dict[int, dict[str, Any]],
+    plans: dict[int, WeightConfig],
     request: _Request,
 ) -> None:
     """Gives each host the masks of the weights that it contains.
@@ -248,7 +246,7 @@ def _carry(
     Args:
         flavor: the model's Keras.
         model: the model.
-        plans: what is to be kept of each weight, by its variable's id.
+        plans: the configuration of each weight, by its variable's id.
         request: the arguments of `sparsify`.
     """
     for host in tree.hosts(flavor, model):
@@ -259,23 +257,25 @@ def _carry(
         ]
         if not sites:
             continue
+
         values = {
             site.key: flavor.raw(site.variable).numpy()
             for site in sites
             if request.options.keep_initial_values
         }
-        carry_masks(
-            host.layer,
+        config = LayerConfig(
             # A weight that several hosts share belongs to the first.
             {site.key: plans.pop(id(site.variable)) for site in sites},
             request.seed,
             "/".join(host.key),
-            structures.serialize(request.structure),
+            request.structure,
             request.start,
         )
+        carry_masks(host.layer, config)
+
         _keep_initial_values(host.layer, values)
         if request.options.diagnostics:
-            mask_history.begin(host.layer)
+            mask_history.start_recording(host.layer)
 
 
 def _keep_initial_values(layer: Any, values: Mapping[str, np.ndarray]) -> None:
@@ -292,11 +292,11 @@ def _scale(model: Any, per: str) -> None:
     for record in masked_weights(model):
         layout = kernel_layout(record.owner, record.variable)
         scaled = scale_to_connections(
-            layout.view(tf.convert_to_tensor(record.raw)),
-            layout.view(tf.convert_to_tensor(record.mask)),
+            layout.view(record.values()),
+            layout.view(record.mask),
             per,
         )
-        record.raw.assign(layout.unview(scaled))
+        record.set_values(layout.unview(scaled))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -308,7 +308,7 @@ class _Weights:
     sites: list[tree.Site]
 
     def select(self, argument: str, targets: Targets) -> set[str]:
-        """Paths of the weights that `targets` stand for."""
+        """Returns the paths of the weights that `targets` stand for."""
         is_layer = find_class_flavor(type(targets)) is not None
         if isinstance(targets, str) or is_layer:
             targets = [targets]
@@ -321,10 +321,12 @@ class _Weights:
         }
 
     def paths_of(self, argument: str, target: Any) -> set[str]:
-        """Paths of the weights of a layer, of layers of a name, or of a path.
+        """Returns the paths of the weights that one target stands for.
+
+        A target is a layer, a layer's name or path, or a weight's path.
 
         Raises:
-            ValueError: where there is none.
+            ValueError: if there is none.
         """
         if isinstance(target, str):
             found = self._paths_of_name(target)
@@ -335,6 +337,7 @@ class _Weights:
             }
         else:
             found = set()
+
         if not found:
             raise ValueError(
                 f"`{argument}` must name layers or weights of this model that "
@@ -344,7 +347,7 @@ class _Weights:
         return found
 
     def _paths_of_name(self, name: str) -> set[str]:
-        """A weight's path, else the path of a layer, else a layer's name."""
+        """Takes a weight's path, else a layer's path, else a layer's name."""
         exact = {
             site.path
             for site in self.sites

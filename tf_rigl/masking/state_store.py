@@ -15,6 +15,7 @@ import tensorflow as tf
 from tf_rigl.backend.distribution import strategy_of
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import flavor_of
+from tf_rigl.masking.layer_config import config_of
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.mask_store import variable_prefix
 
@@ -60,6 +61,7 @@ def state_store_class(keras: Any) -> type:
             **kwargs: Any,
         ) -> None:
             super().__init__(trainable=False, **kwargs)
+
             self.tensors: dict[str, dict[str, Any]] = {}
             prefix = variable_prefix(owner)
             for index, key in enumerate(kinds):
@@ -78,6 +80,8 @@ def state_store_class(keras: Any) -> type:
                     # Attributes of their own give them stable names in
                     # TensorFlow checkpoints.
                     setattr(self, f"{name}_{index}", variable)
+
+            # It has no inputs from which Keras could build it.
             self.built = True
 
         def call(self, inputs: Any) -> Any:
@@ -87,7 +91,7 @@ def state_store_class(keras: Any) -> type:
 
 
 def state_of(layer: Any, key: str) -> dict[str, tf.Variable]:
-    """The tensors kept for one masked weight of a layer, by name."""
+    """Returns the tensors kept for one masked weight, by name."""
     store = getattr(layer, STATE_ATTRIBUTE, None)
     if store is None:
         return {}
@@ -109,9 +113,8 @@ def keep_state(layer: Any, kinds: Kinds) -> None:
         kinds: for each masked weight, by its key within the layer, what each
             tensor is, by name.
     """
-    config = layer.__dict__["_tf_rigl_config"]
     wanted = {key: dict(names) for key, names in kinds.items()}
-    present = config.get("state", {})
+    present = config_of(layer).state
     for key, names in present.items():
         for name, kind in names.items():
             if name == INITIAL_VALUES or name.startswith(DIAGNOSTIC):
@@ -119,10 +122,12 @@ def keep_state(layer: Any, kinds: Kinds) -> None:
     wanted = {key: names for key, names in wanted.items() if names}
     if wanted == present:
         return
+
     old = {key: state_of(layer, key) for key in wanted}
     drop_state(layer)
     if not wanted:
         return
+
     attach_state(layer, wanted)
     for key, names in wanted.items():
         new = state_of(layer, key)
@@ -134,25 +139,26 @@ def keep_state(layer: Any, kinds: Kinds) -> None:
 def attach_state(layer: Any, kinds: Kinds) -> None:
     """Gives a masked layer a store of such tensors, all zero."""
     flavor: Flavor = flavor_of(layer)
-    config = layer.__dict__["_tf_rigl_config"]
-    shapes = {key: one["shape"] for key, one in config["weights"].items()}
+    config = config_of(layer)
+    shapes = {key: one.shape for key, one in config.weights.items()}
+
     with _strategy_scope(flavor, layer), tf.init_scope():
         store = flavor.state_store_class(
             shapes,
             kinds,
-            config["key"],
+            config.key,
             flavor.only_first_replica,
             name=STATE_ATTRIBUTE,
         )
     flavor.attach_child(layer, STATE_ATTRIBUTE, store)
-    config["state"] = {key: dict(names) for key, names in kinds.items()}
+    config.state = {key: dict(names) for key, names in kinds.items()}
 
 
 def drop_state(layer: Any) -> None:
     """Takes the store off a layer, if it has one."""
     if getattr(layer, STATE_ATTRIBUTE, None) is not None:
         flavor_of(layer).detach_child(layer, STATE_ATTRIBUTE)
-        layer.__dict__["_tf_rigl_config"].pop("state")
+        config_of(layer).state = {}
 
 
 def _dtype_and_shape(
@@ -164,7 +170,7 @@ def _dtype_and_shape(
 
 
 def _strategy_scope(flavor: Flavor, layer: Any) -> Any:
-    """Has variables made on all replicas on which the masks are."""
+    """Returns a scope that makes variables on the replicas of the masks."""
     masks = getattr(layer, ATTRIBUTE).masks.values()
     strategy = strategy_of(map(flavor.raw, masks))
     if strategy is tf.distribute.get_strategy():

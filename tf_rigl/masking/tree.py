@@ -16,7 +16,7 @@ from typing import Any
 
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import is_container
-from tf_rigl.masking import eligibility
+from tf_rigl.masking import layer_rules
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Site:
     variable: Any  # the Keras variable
     path: str  # readable, from the root of the walk
     key: str  # stable, from the root of the walk
-    on_request: bool  # whether it is sparse only where the user asks
+    opt_in: bool  # whether it is sparse only if the user asks for it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,9 +40,10 @@ class Node:
 
 
 def walk(flavor: Flavor, root: Any) -> Iterator[Node]:
-    """All layers below and including `root`, each once, parents first."""
+    """Yields all layers from `root` down, each once, parents first."""
     seen: set[int] = set()
     todo = [Node(root, (), ())]
+
     while todo:
         node = todo.pop()
         if id(node.layer) in seen:
@@ -53,7 +54,7 @@ def walk(flavor: Flavor, root: Any) -> Iterator[Node]:
 
 
 def hosts(flavor: Flavor, model: Any) -> list[Node]:
-    """The layers that keep masks: the outermost that are no plain containers.
+    """Returns the layers that keep masks: the outermost but plain containers.
 
     The configuration of a functional or sequential model lists its layers,
     so each of them carries its own masks through a `.keras` file. Every other
@@ -62,6 +63,7 @@ def hosts(flavor: Flavor, model: Any) -> list[Node]:
     """
     found: list[Node] = []
     inside: set[int] = set()
+
     for node in walk(flavor, model):
         if id(node.layer) in inside or is_container(node.layer):
             continue
@@ -71,9 +73,9 @@ def hosts(flavor: Flavor, model: Any) -> list[Node]:
 
 
 def sites(flavor: Flavor, root: Any) -> list[Site]:
-    """All weights below `root` that may be sparse, each once, in order.
+    """Returns all weights below `root` that may be sparse, each once.
 
-    Those that are sparse only on request are among them, marked.
+    In the order of the layers. Those that are opt-in are among them, marked.
     """
     return sites_of(flavor, walk(flavor, root))
 
@@ -90,20 +92,21 @@ def sites_of(flavor: Flavor, nodes: Iterable[Node]) -> list[Site]:
     """
     seen: set[int] = set()
     found = []
+
     for node in nodes:
-        for weight in eligibility.own_sparsifiable_weights(node.layer):
-            if id(weight.variable) in seen or not flavor.has_value(
-                weight.variable
-            ):
+        opt_in = layer_rules.is_opt_in(node.layer)
+        weights = layer_rules.sparsifiable_weights(node.layer)
+        for name, variable in weights.items():
+            if id(variable) in seen or not flavor.has_value(variable):
                 continue
-            seen.add(id(weight.variable))
+            seen.add(id(variable))
             found.append(
                 Site(
                     node.layer,
-                    weight.variable,
-                    "/".join((*node.path, weight.name)),
-                    "/".join((*node.key, weight.name)),
-                    weight.on_request,
+                    variable,
+                    "/".join((*node.path, name)),
+                    "/".join((*node.key, name)),
+                    opt_in,
                 )
             )
     return found

@@ -14,11 +14,12 @@ from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.recurrent import recurrent
 
-Rule = Callable[[ChannelAnalysis, Call], Features]
+ChannelRule = Callable[[ChannelAnalysis, Call], Features]
 
-# Layer classes of either Keras. A subclass is another class, since it may
-# compute something else.
-RULES: dict[str, Rule] = {
+# Layer classes of either Keras, by the keys of `masking.layer_rules.RULES`. A
+# subclass is another class, since it may compute something else. `shrink`
+# stops at layers that do not stand here.
+RULES: dict[str, ChannelRule] = {
     "Dense": units.dense,
     "EinsumDense": units.einsum_dense,
     "Embedding": units.embedding,
@@ -79,7 +80,7 @@ RULES: dict[str, Rule] = {
 
 
 # Operations of Keras 3, by class, and of Keras 2, by symbol.
-OPERATIONS: dict[str, Rule] = {
+OPERATIONS: dict[str, ChannelRule] = {
     **dict.fromkeys(("Add", "__operators__.add", "math.add"), merges.addition),
     **dict.fromkeys(
         (
@@ -98,7 +99,7 @@ def is_operation(layer: Any) -> bool:
     return not hasattr(layer, "weights") or hasattr(layer, "symbol")
 
 
-def find_rule(layer: Any) -> Rule | None:
+def find_rule(layer: Any) -> ChannelRule | None:
     """The rule of a layer or operation, None where there is none."""
     cls = plain_class(layer)
     if cls.__module__.partition(".")[0] not in PACKAGES:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tf_rigl.core.channel_graph import Channels
-from tf_rigl.masking.kernel_layouts import kernel_layout
+from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.surgery.channel_plan import Axes
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import LayerPlan

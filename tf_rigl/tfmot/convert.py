@@ -11,15 +11,15 @@ import tensorflow as tf
 from tf_rigl.algorithms.tfmot_pruning import TFMOTPruning
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import model_flavor
-from tf_rigl.core import structures
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.structures import NByM
 from tf_rigl.core.structures import Structure
 from tf_rigl.core.structures import Unstructured
 from tf_rigl.masking import mask_history
 from tf_rigl.masking import tree
-from tf_rigl.masking.constraint import assign_masked
-from tf_rigl.masking.kernel_layouts import kernel_layout
+from tf_rigl.masking.layer_config import LayerConfig
+from tf_rigl.masking.layer_config import WeightConfig
+from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.masked_layer import carry_masks
 from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.tfmot import patterns
@@ -58,7 +58,7 @@ def convert(model: Any, keep_pruning: bool = False) -> Any:
         models are new objects around the same layers and variables.
 
     Raises:
-        TypeError: where `model` is no model.
+        TypeError: if `model` is no model.
         ValueError: for a model of Keras 3, one without wrappers or not built;
             a wrapper that cannot be taken out, a mask without the structure
             that its wrapper names, a weight that this library cannot mask.
@@ -74,20 +74,22 @@ def convert(model: Any, keep_pruning: bool = False) -> Any:
         for wrapper in found
         for one in _taken(flavor, wrapper, keep_pruning)
     }
-    strategy = model.distribute_strategy
-    with strategy.scope():
+
+    with model.distribute_strategy.scope():
         plain = unwrap(flavor, model)
     _carry(flavor, plain, taken)
+
     for record in masked_weights(plain):
-        one = taken[id(record.raw)]
+        one = taken[id(record.storage.variable)]
         mask = one.mask
         if keep_pruning:
             mask = _pruned_if_due(one, record.layout, mask)
-        record.mask.assign(mask)
-        assign_masked(record.raw, record.mask)
+        record.set_mask(mask)
+
     hosts = {id(record.host): record.host for record in masked_weights(plain)}
     for host in hosts.values():
-        mask_history.begin(host, keep_start=True)
+        mask_history.start_recording(host, keep_start=True)
+
     if plain is model:
         for name in ("train_function", "test_function", "predict_function"):
             setattr(model, name, None)
@@ -118,6 +120,7 @@ def _check_wrappers(flavor: Flavor, model: Any) -> list[Any]:
             "To sparsify it, call `tf_rigl.sparsify` or "
             "`tf_rigl.tfmot.prepare`."
         )
+
     unbuilt = [wrapper.name for wrapper in found if not wrapper.built]
     if unbuilt:
         raise ValueError(
@@ -129,15 +132,17 @@ def _check_wrappers(flavor: Flavor, model: Any) -> list[Any]:
 
 
 def _taken(flavor: Flavor, wrapper: Any, keep_pruning: bool) -> list[_Taken]:
-    """The weights of a wrapper."""
+    """Returns the weights of a wrapper."""
     if not wrapper.pruning_vars:
         return []
+
     structure = patterns.structure_of(wrapper)
     masks = [mask.numpy() != 0 for _, mask, _ in wrapper.pruning_vars]
     wants_final = [keep_pruning or bool(mask.all()) for mask in masks]
     schedule = None
     if any(wants_final) and not isinstance(structure, NByM):
         schedule = from_schedule(wrapper.pruning_schedule, 0)
+
     return [
         _Taken(
             flavor.raw(weight),
@@ -164,20 +169,22 @@ def _carry(flavor: Flavor, model: Any, taken: Mapping[int, _Taken]) -> None:
                 sites[site.key] = (site, one)
         if not sites:
             continue
+
         kinds = {one.structure for _, one in sites.values()}
         if len(kinds) > 1:
             raise ValueError(
                 "The weights of one layer must have one structure. Received: "
                 f"{sorted(map(str, kinds))} within {host.layer.name!r}."
             )
-        carry_masks(
-            host.layer,
+        config = LayerConfig(
             {key: _plan(site, one) for key, (site, one) in sites.items()},
-            0,
-            "/".join(host.key),
-            structures.serialize(kinds.pop()),
-            "dense",
+            seed=0,
+            key="/".join(host.key),
+            structure=kinds.pop(),
+            start="dense",
         )
+        carry_masks(host.layer, config)
+
     if left:
         raise ValueError(
             "Each weight that TFMOT prunes must be one that may be sparse "
@@ -188,20 +195,14 @@ def _carry(flavor: Flavor, model: Any, taken: Mapping[int, _Taken]) -> None:
         )
 
 
-def _plan(site: tree.Site, one: _Taken) -> dict[str, Any]:
-    """What a host keeps of a weight: see `initial_masks.Weights`."""
+def _plan(site: tree.Site, one: _Taken) -> WeightConfig:
+    """Returns the configuration of a weight that is to be masked."""
     layout = kernel_layout(site.owner, site.variable)
-    plan = {
-        "shape": list(one.mask.shape),
-        "nonzeros": _target(one, layout, site.path),
-    }
-    if isinstance(one.structure, Unstructured):
-        return plan
-    return {
-        **plan,
-        "permutation": list(layout.permutation),
-        "view": list(layout.shape),
-    }
+    target = _target(one, layout, site.path)
+    is_unstructured = isinstance(one.structure, Unstructured)
+    return WeightConfig(
+        one.mask.shape, target, None if is_unstructured else layout
+    )
 
 
 def _target(one: _Taken, layout: KernelLayout, path: str) -> int:
@@ -218,7 +219,7 @@ def _target(one: _Taken, layout: KernelLayout, path: str) -> int:
 def _pruned_if_due(
     one: _Taken, layout: KernelLayout | None, mask: np.ndarray
 ) -> Any:
-    """The mask after an update that is due before the next batch."""
+    """Returns the mask after an update that is due before the next batch."""
     time = one.steps + 1
     if one.schedule is None or not one.schedule.is_due(time):
         return mask

@@ -1,4 +1,4 @@
-"""What TFMOT's masks are as structures of this library."""
+"""Structures of this library for the masks of TFMOT."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ POOLING = {"AVG": "average", "MAX": "max"}
 
 
 def structure_of(wrapper: Any) -> Structure:
-    """The structure that a wrapper was told to prune to."""
+    """Returns the structure that a wrapper was told to prune to."""
     if wrapper.sparsity_m_by_n:
         # TFMOT counts zeros first: m zeros of n.
         zeros, size = wrapper.sparsity_m_by_n
@@ -29,7 +29,7 @@ def structure_of(wrapper: Any) -> Structure:
 def connections(
     structure: Structure, layout: KernelLayout, mask: np.ndarray, path: str
 ) -> int:
-    """The number of connections that gives a mask again under a structure.
+    """Counts the connections that give a mask again under a structure.
 
     Args:
         structure: of the mask.
@@ -42,10 +42,11 @@ def connections(
         end, the number that stands for as many blocks.
 
     Raises:
-        ValueError: where the mask has another structure.
+        ValueError: if the mask has another structure.
     """
     if isinstance(structure, Unstructured):
         return int(np.count_nonzero(mask))
+
     structure.check(layout.shape, path)
     view = layout.view(mask).numpy()
     if isinstance(structure, Block):
@@ -61,6 +62,7 @@ def connections(
         rows = structure.to_rows(view)  # type: ignore[attr-defined]
         active = np.count_nonzero(rows, axis=1)
         fits = bool(np.all(active == count * size // view.size))
+
     if not fits and not view.all():
         raise ValueError(
             f"A mask must have the structure that its wrapper names. Received: "

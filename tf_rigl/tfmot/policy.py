@@ -12,7 +12,9 @@ METHODS = ("allow_pruning", "ensure_model_supports_pruning")
 
 
 def dense_layers(policy: Any, model: Any) -> Callable[[Any], bool]:
-    """What stays dense under a TFMOT pruning policy, for `sparsify(dense=)`.
+    """Returns which layers stay dense under a TFMOT pruning policy.
+
+    The result is for `sparsify(..., dense=...)`.
 
     As in TFMOT, the policy first says whether it supports the model, then of
     each layer of the model, nested models looked through, whether it may be
@@ -29,8 +31,8 @@ def dense_layers(policy: Any, model: Any) -> Callable[[Any], bool]:
         A predicate of layers, true where a layer of this model stays dense.
 
     Raises:
-        TypeError: where `policy` is no policy, `model` no model.
-        ValueError: where the policy does not support the model.
+        TypeError: if `policy` is no policy, `model` no model.
+        ValueError: if the policy does not support the model.
 
     Example:
         >>> policy = tfmot.sparsity.keras.PruneForLatencyOnXNNPack()
@@ -42,6 +44,7 @@ def dense_layers(policy: Any, model: Any) -> Callable[[Any], bool]:
     _check_policy(policy)
     _check_flavor(flavor, policy, model)
     policy.ensure_model_supports_pruning(model)
+
     dense: dict[int, Any] = {}
     _refuse(flavor, policy, model, dense)
 

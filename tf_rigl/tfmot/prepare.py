@@ -4,15 +4,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import tensorflow as tf
-
 from tf_rigl.algorithms.tfmot_pruning import TFMOTPruning
 from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.core.distribution_types import PerLayer
 from tf_rigl.core.distribution_types import Shapes
-from tf_rigl.masking.constraint import assign_masked
 from tf_rigl.masking.deferred import has_weights
-from tf_rigl.masking.eligibility import known_class
+from tf_rigl.masking.layer_rules import known_class
 from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.masking.options import SparsifyOptions
 from tf_rigl.masking.options import Targets
@@ -45,7 +42,7 @@ def prepare(model: Any, schedule: Any, policy: Any = None) -> Any:
         TFMOT's step 1, it is pruned so far.
 
     Raises:
-        TypeError: where an argument is something else.
+        TypeError: if an argument is something else.
         ValueError: as `sparsify` and `tf_rigl.tfmot.pruning` do; for a policy
             that does not support the model; for a model that must be pruned
             before the first batch and is not built.
@@ -64,6 +61,7 @@ def prepare(model: Any, schedule: Any, policy: Any = None) -> Any:
             f"is built. Received: model={model.name!r}, schedule={schedule!r}. "
             "Call the model on a batch first."
         )
+
     dense: Targets = ()
     if policy is not None:
         dense = dense_layers(policy, model)
@@ -80,13 +78,14 @@ def prepare(model: Any, schedule: Any, policy: Any = None) -> Any:
         start="dense",
         options=SparsifyOptions(include=_is_embedding),
     )
+
     if method.is_due(1):
         _prune_to(model, method)
     return model
 
 
 def _sparsity(method: TFMOTPruning, shape: Sequence[int]) -> float:
-    """The sparsity for which `allocate` gives TFMOT's count.
+    """Returns the sparsity for which `allocate` gives TFMOT's count.
 
     It rounds the zeros down, so half of one more is on the safe side.
     """
@@ -100,12 +99,9 @@ def _is_embedding(layer: Any) -> bool:
 
 
 def _prune_to(model: Any, method: TFMOTPruning) -> None:
-    """The update before the first batch."""
+    """Makes the update before the first batch."""
     for record in masked_weights(model):
         if record.target == record.size:
             continue
         count = method.connections(record.size, record.size, [1])[0]
-        record.mask.assign(
-            record.structure.largest(tf.convert_to_tensor(record.raw), count)
-        )
-        assign_masked(record.raw, record.mask)
+        record.set_mask(record.structure.largest(record.values(), count))

@@ -13,7 +13,7 @@ KNOWN = ("PolynomialDecay", "ConstantSparsity")
 
 
 def pruning(source: Any, offset: int | None = None) -> TFMOTPruning:
-    """The method that prunes as a TFMOT schedule does.
+    """Returns the method that prunes as a TFMOT schedule does.
 
     In the forward pass of every batch, each weight has as many connections as
     under TFMOT: pruned at the same moments, by the same arithmetic. Train
@@ -34,7 +34,7 @@ def pruning(source: Any, offset: int | None = None) -> TFMOTPruning:
         The method. Its `final_sparsity` is that of the schedule.
 
     Raises:
-        TypeError: where `source` is none of these.
+        TypeError: if `source` is none of these.
         ValueError: for another schedule, one that cannot be followed because
             its sparsity falls or it takes no time, or a model whose weights
             have several schedules.
@@ -47,6 +47,7 @@ def pruning(source: Any, offset: int | None = None) -> TFMOTPruning:
     flavor = find_class_flavor(type(source))
     if flavor is None or not flavor.is_model(source):
         return from_schedule(source, offset or 0)
+
     found = wrappers(flavor, source)
     configs = [wrapper.pruning_schedule.get_config() for wrapper in found]
     steps = {int(wrapper.pruning_step.numpy()) for wrapper in found}
@@ -57,16 +58,17 @@ def pruning(source: Any, offset: int | None = None) -> TFMOTPruning:
             f"schedules={configs} and pruning_steps={sorted(steps)}. Pass a "
             "schedule instead of the model."
         )
+
     if offset is None:
         offset = steps_taken(found[0]) - _iterations(source)
     return from_schedule(configs[0], offset)
 
 
 def from_schedule(schedule: Any, offset: int) -> TFMOTPruning:
-    """The method for a schedule or its configuration.
+    """Returns the method for a schedule or its configuration.
 
     Raises:
-        TypeError: where it is neither.
+        TypeError: if it is neither.
         ValueError: for a schedule that is unknown or cannot be followed.
     """
     config = schedule
@@ -78,6 +80,7 @@ def from_schedule(schedule: Any, offset: int) -> TFMOTPruning:
                 "`PolynomialDecay(...)` or `ConstantSparsity(...)`."
             )
         config = schedule.get_config()
+
     name = config.get("class_name")
     # A registered class is written as package>name.
     if name is None or name.rpartition(">")[2] not in KNOWN:
@@ -86,6 +89,7 @@ def from_schedule(schedule: Any, offset: int) -> TFMOTPruning:
             f"class_name={name!r}. For another one, write a method: a "
             "subclass of tf_rigl.algorithms.Algorithm."
         )
+
     arguments = dict(config["config"])
     if "target_sparsity" in arguments:
         target = arguments.pop("target_sparsity")
@@ -94,7 +98,8 @@ def from_schedule(schedule: Any, offset: int) -> TFMOTPruning:
 
 
 def steps_taken(wrapper: Any) -> int:
-    """Batches that a wrapper has been trained on; -1 at first counts as 0."""
+    """Counts the batches that a wrapper has been trained on."""
+    # TFMOT begins at -1.
     return max(int(wrapper.pruning_step.numpy()), 0)
 
 

@@ -11,12 +11,12 @@ WRAPPER = "PruneLowMagnitude"
 
 
 def is_of_tfmot(cls: type) -> bool:
-    """Whether TFMOT has defined a class or a function."""
+    """Returns whether TFMOT has defined a class or a function."""
     return cls.__module__.partition(".")[0] == PACKAGE
 
 
 def is_wrapper(layer: Any) -> bool:
-    """Whether a layer is TFMOT's wrapper around another layer."""
+    """Returns whether a layer is TFMOT's wrapper around another layer."""
     return any(
         cls.__name__ == WRAPPER and is_of_tfmot(cls)
         for cls in type(layer).__mro__
@@ -24,7 +24,7 @@ def is_wrapper(layer: Any) -> bool:
 
 
 def wrappers(flavor: Flavor, root: Any) -> list[Any]:
-    """All pruning wrappers below `root`, each once, in order."""
+    """Returns all pruning wrappers below `root`, each once, in order."""
     return list(_walk(flavor, root, set()))
 
 
@@ -39,14 +39,14 @@ def _walk(flavor: Flavor, layer: Any, seen: set[int]) -> Iterator[Any]:
 
 
 def unwrap(flavor: Flavor, model: Any) -> Any:
-    """The model with the wrapped layers in place of their wrappers.
+    """Returns the model with the wrapped layers in place of their wrappers.
 
     Layers and variables are the same objects. Sequential and functional
     models are assembled anew from them; other models keep their own class
     and get the layers as attributes.
 
     Raises:
-        ValueError: where a wrapper sits where it cannot be taken out.
+        ValueError: if a wrapper sits where it cannot be taken out.
     """
     plain = _unwrapped(flavor, model)
     left = [wrapper.name for wrapper in wrappers(flavor, plain)]
@@ -87,7 +87,7 @@ def _assembled(flavor: Flavor, model: Any) -> Any:
 
 
 def _inner(wrapper: Any) -> Any:
-    """The wrapped layer, as it was before TFMOT has wrapped it."""
+    """Returns the wrapped layer, as it was before TFMOT has wrapped it."""
     layer = wrapper.layer
     # TFMOT gives built-in layers the method of its protocol, on the instance.
     # A layer that is loaded from a file would lack it.
@@ -101,7 +101,7 @@ def _inner(wrapper: Any) -> Any:
 
 
 def _replaced(flavor: Flavor, value: Any) -> Any:
-    """A value of an attribute, without wrappers; itself if it has none."""
+    """Returns an attribute's value without wrappers, or the same value."""
     if isinstance(value, flavor.keras.layers.Layer):
         return _unwrapped(flavor, value)
     if isinstance(value, (list, tuple)):

@@ -1,14 +1,14 @@
 """Mask updates as part of the optimizer's update rule.
 
-The way of a gradient from the optimizer to a new mask:
+The way of a gradient from `update_step` to a new mask; `callback` (in `fit`)
+or `attach` (in a loop) has had `optimizer_hook` override that method:
 
-1. `callback` (in `fit`) or `attach` (in a loop) checks model and method and
-   has `optimizer_hook` override `update_step` of the user's optimizer.
-2. `update_rule` receives each variable with its gradient, which is dense,
-   reduced over replicas, accumulated and unscaled; `pending_updates` holds
-   them until all have come, so that one conditional serves for all.
-3. On other steps the gradient is masked and the optimizer's own rule runs, by
-   `momentum_kernel` where that gives the same bits.
-4. On an update step `mask_update` asks `Algorithm.update` for new masks and
-   sets mask, values and `slots`; `method_state` is what the method remembers.
+1. `UpdateRule.update_step` gets each variable with its gradient: dense,
+   reduced over replicas, accumulated and unscaled. `PendingUpdates` holds
+   them until a replica is complete, `NonFiniteGuard` may skip the batch.
+2. `UpdateRule._step_replica` takes the steps, with masked gradients (by
+   `momentum_kernel` if that gives the same bits) or of latent values.
+3. In a batch that is due `_update_masks` traces, once, what follows.
+4. `mask_update.update_masks` asks `Algorithm.update` for new masks, then sets
+   mask, values, `method_state` and `slots`.
 """

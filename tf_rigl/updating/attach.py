@@ -94,7 +94,7 @@ def check_finite(optimizer: Any) -> int:
             `max_non_finite_steps`.
         FloatingPointError: where so many in a row were left out.
     """
-    guards = optimizer_hook.guards(flavor_of(optimizer), optimizer)
+    guards = optimizer_hook.finite_guards(flavor_of(optimizer), optimizer)
     if not guards:
         raise ValueError(
             "The optimizer must be attached with a limit. Received: "
@@ -146,10 +146,11 @@ def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:
         ValueError: where it needs another structure or other masks to begin
             with, or initial values that were not kept.
     """
+    requirements = algorithm.requirements
     method_state.check_initial_values(records, algorithm)
     sparse = [record for record in records if record.target < record.size]
     for record in sparse:
-        allowed = algorithm.structures
+        allowed = requirements.structures
         if allowed is not None and record.structure.name not in allowed:
             raise ValueError(
                 f"{type(algorithm).__name__} with these options needs masks of "
@@ -160,18 +161,18 @@ def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:
     # Once a mask was updated, training goes on from where it was.
     if any(record.counters.numpy()[0] for record in sparse):
         return
-    is_dense = all(record.nonzeros() == record.size for record in sparse)
-    if sparse and algorithm.start == "random" and is_dense:
+    is_dense = all(record.num_active() == record.size for record in sparse)
+    if sparse and requirements.start == "random" and is_dense:
         raise ValueError(
             f"{type(algorithm).__name__} trains a model that is sparse from "
             "the start. Received: a model that has all of its connections. "
             "Sparsify it with start='random', or `prune` it first."
         )
-    if algorithm.start == "dense" and sparse and not is_dense:
-        prunes_itself = algorithm.trains_inactive and all(
-            method_state.INACTIVE_VALUES in record.state for record in sparse
+    if requirements.start == "dense" and sparse and not is_dense:
+        has_begun = requirements.latent is not None and all(
+            requirements.latent in record.state for record in sparse
         )
-        if not prunes_itself:
+        if not has_begun:
             raise ValueError(
                 f"{type(algorithm).__name__} begins with a dense model. "
                 "Received: a model that is sparse already. Sparsify it with "

@@ -220,13 +220,13 @@ class UpdateMasks(ModelCallback):
     def _guards(self) -> list[NonFiniteGuard]:
         if self._max_non_finite_steps is None:
             return []
-        return optimizer_hook.guards(
+        return optimizer_hook.finite_guards(
             model_flavor(self.model), self.model.optimizer
         )
 
     def _tell_of_empty(self, records: list[MaskedWeight]) -> None:
         """Warns, once, of weights that have lost all of their connections."""
-        empty = {record.path for record in records if not record.nonzeros()}
+        empty = {record.path for record in records if not record.num_active()}
         if not empty <= self._told:
             warnings.warn(
                 f"These weights have no connections left: {sorted(empty)}. "

@@ -37,7 +37,7 @@ def mean_gradients(
     Returns:
         A float32 tensor of each weight's shape.
     """
-    variables = [record.raw for record in records]
+    variables = [record.storage.variable for record in records]
 
     def gradients(inputs: Any, labels: Any) -> list[tf.Tensor]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -72,7 +72,7 @@ def hessian_gradient_products(
     Returns:
         A float32 tensor of each weight's shape.
     """
-    variables = [record.raw for record in records]
+    variables = [record.storage.variable for record in records]
 
     def cooled(labels: Any, outputs: Any) -> tf.Tensor:
         return loss(

@@ -7,15 +7,16 @@ import numpy as np
 import tensorflow as tf
 
 from tf_rigl.algorithms import Algorithm
-from tf_rigl.algorithms import Weight
+from tf_rigl.algorithms import StepInfo
 from tf_rigl.algorithms import WeightUpdate
-from tf_rigl.algorithms import When
+from tf_rigl.algorithms import WeightView
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.core.diagnostics import MaskChange
 from tf_rigl.masking import mask_history
-from tf_rigl.masking.constraint import assign_masked
-from tf_rigl.masking.constraint import masked
 from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.storage import Storage
+from tf_rigl.masking.storage import assign_masked
+from tf_rigl.masking.storage import masked
 from tf_rigl.updating import slots
 from tf_rigl.updating.method_state import INACTIVE_VALUES
 
@@ -38,26 +39,37 @@ class StepWeight:
     variable: Any
     gradient: tf.Tensor
 
+    @classmethod
+    def without_gradient(cls, record: MaskedWeight) -> "StepWeight":
+        """Returns a weight outside of any step, for a method to look at."""
+        gradient = tf.zeros(record.shape, record.dtype)
+        return cls(record, record.storage.variable, gradient)
+
+    @property
+    def storage(self) -> Storage:
+        """The weight's, with the values of this replica."""
+        return self.record.storage.on(self.variable)
+
     @property
     def mask(self) -> tf.Tensor:
         """The present mask."""
-        return tf.convert_to_tensor(self.record.mask)
+        return self.record.mask
 
     def all_values(self) -> tf.Tensor:
         """The present values, inactive ones where they are trained.
 
         Weight decay has acted on the active ones since they were stored.
         """
-        values = tf.convert_to_tensor(self.variable)
+        values = self.storage.values()
         inactive = self.record.state.get(INACTIVE_VALUES)
         if inactive is None:
             return values
         return tf.where(self.mask, values, tf.convert_to_tensor(inactive))
 
-    def seen(self) -> Weight:
-        """The weight as a method sees it."""
+    def as_view(self) -> WeightView:
+        """Returns the weight as a method sees it."""
         record = self.record
-        return Weight(
+        return WeightView(
             key=record.key,
             target=record.target,
             structure=record.structure,
@@ -70,10 +82,50 @@ class StepWeight:
             },
         )
 
-    def observe(self, algorithm: Algorithm, when: When) -> None:
-        """Lets a method see a step."""
-        for name, value in algorithm.observe(self.seen(), when).items():
+    def observe(self, algorithm: Algorithm, when: StepInfo) -> None:
+        """Shows a step to a method, which may change its state."""
+        for name, value in algorithm.observe(self.as_view(), when).items():
             self.record.state[name].assign(self.record.unview(value))
+
+    def latent(
+        self, algorithm: Algorithm, view: WeightView, values: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns what the optimizer trains in place of the weight.
+
+        Args:
+            algorithm: the method.
+            view: the weight as the method sees it.
+            values: `all_values`, what is trained by default.
+        """
+        if not _overrides(algorithm, "latent"):
+            return values
+        return self._unview(algorithm.latent(view))
+
+    def deployed(
+        self, algorithm: Algorithm, view: WeightView, latent: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns what the weight holds, but for zeros outside the mask.
+
+        Args:
+            algorithm: the method.
+            view: the weight with the mask that counts.
+            latent: what is trained, of the weight's shape.
+        """
+        if not _overrides(algorithm, "deployed"):
+            return latent
+        return self._unview(algorithm.deployed(view, self.record.view(latent)))
+
+    def _unview(self, values: tf.Tensor) -> tf.Tensor:
+        return self.record.unview(tf.cast(values, self.variable.dtype))
+
+
+def _overrides(algorithm: Algorithm, hook: str) -> bool:
+    """Returns whether a method has a hook of its own.
+
+    Views of structured weights take a pass over the memory each, in every
+    step, which the default does not need.
+    """
+    return getattr(type(algorithm), hook) is not getattr(Algorithm, hook)
 
 
 def update_masks(
@@ -81,80 +133,85 @@ def update_masks(
     optimizer: Any,
     weights: list[StepWeight],
     algorithm: Algorithm,
-    when: When,
+    when: StepInfo,
 ) -> None:
-    """One mask update of all weights of a replica.
+    """Updates the masks of all weights of a replica.
 
     A weight with a gradient that is not finite keeps its mask; where a method
     looks at all weights, all keep theirs. Otherwise large weights come one
     after the other, so that they do not hold their intermediate results, some
     twenty bytes an element, at the same time.
     """
-    if algorithm.whole_model:
-        _update_together(flavor, optimizer, weights, algorithm, when)
-        return
+    whole_model = algorithm.requirements.whole_model
+    groups = [weights] if whole_model else [[weight] for weight in weights]
     before: list[tf.Tensor] = []
-    for weight in weights:
-        large = weight.record.size >= _LARGE
-        with tf.control_dependencies(before if large else []):
-            done = _update_together(
-                flavor, optimizer, [weight], algorithm, when
-            )
-        if large:
-            before = done
+    for group in groups:
+        is_large = not whole_model and group[0].record.size >= _LARGE
+        with tf.control_dependencies(before if is_large else []):
+            finite = [
+                tf.reduce_all(tf.math.is_finite(w.gradient)) for w in group
+            ]
+            if whole_model:
+                finite = [tf.reduce_all(tf.stack(finite))] * len(group)
 
+            views = [weight.as_view() for weight in group]
+            results = algorithm.update(views, when)
 
-def _update_together(
-    flavor: Flavor,
-    optimizer: Any,
-    weights: list[StepWeight],
-    algorithm: Algorithm,
-    when: When,
-) -> list[tf.Tensor]:
-    """Updates one weight, or all; returns what is computed late in it."""
-    finite = [tf.reduce_all(tf.math.is_finite(w.gradient)) for w in weights]
-    if algorithm.whole_model:
-        finite = [tf.reduce_all(tf.stack(finite))] * len(weights)
-    results = algorithm.update([weight.seen() for weight in weights], when)
-    moved = []
-    for weight, result, is_finite in zip(weights, results, finite, strict=True):
-        grown = _apply(weight, result, is_finite)
-        _apply_to_slots(flavor, optimizer, weight, result, grown, algorithm)
-        moved.append(grown)
-    return moved
+            grown = []
+            for weight, view, result, is_finite in zip(
+                group, views, results, finite, strict=True
+            ):
+                new = _apply(weight, view, result, is_finite, algorithm)
+                _apply_to_slots(
+                    flavor, optimizer, weight, result, new, algorithm
+                )
+                grown.append(new)
+        # What grows is computed late in an update.
+        if is_large:
+            before = grown
 
 
 def prune_before_first_batch(
     records: list[MaskedWeight], algorithm: Algorithm
 ) -> None:
-    """Prunes a model that is still dense, all of whose values are trained.
+    """Prunes a model that is still dense, whose latent values are trained.
 
     Run once, eagerly. A model that has masks, being resumed, is left alone.
     """
-    if not all(np.all(record.mask.numpy()) for record in records):
+    requirements = algorithm.requirements
+    state, whole_model = requirements.latent, requirements.whole_model
+    has_masks = not all(np.all(record.mask.numpy()) for record in records)
+    if state is None or has_masks:
         return
-    start = When(tf.constant(0, tf.int64), tf.constant(0, tf.int64))
-    weights = [
-        StepWeight(record, record.raw, tf.zeros_like(record.raw))
-        for record in records
-    ]
+
+    start = StepInfo(tf.constant(0, tf.int64), tf.constant(0, tf.int64))
+    weights = [StepWeight.without_gradient(record) for record in records]
     for weight in weights:
-        weight.record.state[INACTIVE_VALUES].assign(weight.variable)
-    groups = [weights] if algorithm.whole_model else [[w] for w in weights]
+        values = weight.record.values()
+        latent = weight.latent(algorithm, weight.as_view(), values)
+        weight.record.state[state].assign(latent)
+
+    groups = [weights] if whole_model else [[weight] for weight in weights]
     for group in groups:
-        results = algorithm.update([weight.seen() for weight in group], start)
-        for weight, result in zip(group, results, strict=True):
+        views = [weight.as_view() for weight in group]
+        results = algorithm.update(views, start)
+        for weight, view, result in zip(group, views, results, strict=True):
             record = weight.record
-            values = weight.all_values()
-            mask = record.unview(result.masks.mask)
-            record.mask.assign(mask)
-            record.raw.assign(masked(values, mask))
+            latent = weight.latent(algorithm, view, weight.all_values())
+            values = weight.deployed(
+                algorithm, view._replace(mask=result.masks.mask), latent
+            )
+            record.set_mask(record.unview(result.masks.mask), values)
             for name, value in result.state.items():
                 record.state[name].assign(record.unview(value))
 
 
 def _apply(
-    weight: StepWeight, result: WeightUpdate, finite: tf.Tensor
+    weight: StepWeight,
+    view: WeightView,
+    result: WeightUpdate,
+    finite: tf.Tensor,
+    algorithm: Algorithm,
 ) -> tf.Tensor:
     """Sets mask, values, counters and state; returns what has grown."""
     record = weight.record
@@ -165,12 +222,18 @@ def _apply(
     if result.values is not None:
         new_values = tf.cast(record.unview(result.values), values.dtype)
         values = tf.where(grown, new_values, values)
-    record.mask.assign(mask)
+    elif algorithm.requirements.latent is not None:
+        values = weight.deployed(
+            algorithm,
+            view._replace(mask=record.view(mask)),
+            weight.latent(algorithm, view, values),
+        )
+
+    weight.storage.set(mask, values)
     change = MaskChange.between(old_mask, mask)
     mask_history.record_update(
         record, change, mask, grown, weight.gradient, finite
     )
-    weight.variable.assign(masked(values, mask))
     for name, value in result.state.items():
         record.state[name].assign(record.unview(value))
     record.counters.assign_add(
@@ -195,7 +258,7 @@ def _apply_to_slots(
 ) -> None:
     """Slots of dropped connections go to 0, those of new ones begin anew."""
     record, mask = weight.record, weight.mask
-    if algorithm.trains_inactive:
+    if algorithm.requirements.latent is not None:
         # All positions train; only the average of the weights is masked.
         for average in slots.average_of(flavor, optimizer, record):
             assign_masked(average, mask)
@@ -205,11 +268,11 @@ def _apply_to_slots(
         fresh = slots.fresh_value(optimizer, slot)
         if fresh:
             values = tf.where(grown, tf.cast(fresh, values.dtype), values)
-        elif result.fresh_slots is not None:
+        elif result.new_slot_gradients is not None:
             new = slots.momentum_of_gradient(
                 optimizer,
                 slot,
-                tf.cast(record.unview(result.fresh_slots), values.dtype),
+                tf.cast(record.unview(result.new_slot_gradients), values.dtype),
             )
             if new is not None:
                 values = tf.where(grown, new, values)

@@ -1,15 +1,13 @@
-"""What a method remembers of the weights between steps."""
+"""The state that a method keeps of the weights between steps."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from tf_rigl.algorithms import Algorithm
+from tf_rigl.algorithms.requirements import INACTIVE_VALUES as INACTIVE_VALUES
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.state_store import INITIAL_VALUES
 from tf_rigl.masking.state_store import keep_state
-
-# The values of positions outside the mask, for methods that train them.
-INACTIVE_VALUES = "inactive_values"
 
 
 def keep(records: list[MaskedWeight], algorithm: Algorithm) -> None:
@@ -21,7 +19,7 @@ def keep(records: list[MaskedWeight], algorithm: Algorithm) -> None:
     by_host: dict[int, tuple[Any, dict[str, Mapping[str, str]]]] = {}
     for record in records:
         _, dtypes = by_host.setdefault(id(record.host), (record.host, {}))
-        if record.target < record.size or algorithm.whole_model:
+        if record.target < record.size or algorithm.requirements.whole_model:
             dtypes[record.host_key] = _dtypes(record, algorithm)
     for host, dtypes in by_host.values():
         keep_state(host, dtypes)
@@ -34,7 +32,7 @@ def check_initial_values(
     missing = [
         record.path for record in records if INITIAL_VALUES not in record.state
     ]
-    if algorithm.needs_initial_values and missing:
+    if algorithm.requirements.initial_values and missing:
         raise ValueError(
             "The method needs the initial values of the weights. Received: "
             f"algorithm={algorithm!r}, but they were not kept for {missing}. "
@@ -45,9 +43,10 @@ def check_initial_values(
 
 def _dtypes(record: MaskedWeight, algorithm: Algorithm) -> dict[str, str]:
     dtypes = {
-        name: (dtype or record.raw.dtype).name
+        name: (dtype or record.dtype).name
         for name, dtype in algorithm.state.items()
     }
-    if algorithm.trains_inactive:
-        dtypes[INACTIVE_VALUES] = record.raw.dtype.name
+    latent = algorithm.requirements.latent
+    if latent is not None:
+        dtypes.setdefault(latent, record.dtype.name)
     return dtypes

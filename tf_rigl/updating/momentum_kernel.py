@@ -41,11 +41,12 @@ def applies(
         and getattr(update_step, "__func__", None) is sgd.update_step
         and bool(optimizer.momentums)
         and record.size <= _LARGEST
-        and record.raw.dtype in (tf.float32, tf.float64)
+        and record.dtype in (tf.float32, tf.float64)
         # Each replica has a variable of its own, of another kind.
         and not tf.distribute.has_strategy()
         # Other devices may round a product and a sum together.
-        and tf.DeviceSpec.from_string(record.raw.device).device_type == "CPU"
+        and tf.DeviceSpec.from_string(record.storage.device).device_type
+        == "CPU"
     )
 
 
@@ -68,9 +69,9 @@ def apply(
     slot = optimizer.momentums[
         flavor.variable_index(optimizer, record.variable)
     ]
-    dtype = record.raw.dtype
+    dtype = record.dtype
     tf.raw_ops.ResourceApplyKerasMomentum(
-        var=record.raw.handle,
+        var=record.storage.variable.handle,
         accum=flavor.raw(slot).handle,
         lr=tf.cast(learning_rate, dtype),
         grad=tf.cast(gradient, dtype),

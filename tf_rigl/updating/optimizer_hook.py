@@ -89,8 +89,8 @@ def install(
     return prepare
 
 
-def guards(flavor: Flavor, optimizer: Any) -> list[NonFiniteGuard]:
-    """What leaves out steps of an optimizer; empty where nothing does."""
+def finite_guards(flavor: Flavor, optimizer: Any) -> list[NonFiniteGuard]:
+    """Returns what skips steps of an optimizer; empty if nothing does."""
     hooks = map(installed, flavor.updating_optimizers(optimizer))
     return [
         hook.rule.guard
@@ -112,7 +112,9 @@ def uninstall(
             if value is not None:
                 updating.__dict__[name] = value
     for record in records:
-        constraint.guard(flavor, record.variable, record.mask, record.path)
+        constraint.add_mask_constraint(
+            flavor, record.variable, record.storage, record.path
+        )
 
 
 def forget_traces(model: Any) -> None:

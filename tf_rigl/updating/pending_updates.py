@@ -1,4 +1,4 @@
-"""The variables of one step, gathered until all have come by."""
+"""The variables of one step, held until all of a replica have come."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from typing import NamedTuple
 from tf_rigl.updating.mask_update import StepWeight
 
 
-class Item(NamedTuple):
-    """A variable that came by."""
+class PendingUpdate(NamedTuple):
+    """A variable whose step waits for the others."""
 
     gradient: Any  # a tensor or slices of one
     step: Callable[[], None]  # takes its step
@@ -17,28 +17,32 @@ class Item(NamedTuple):
 
 
 @dataclasses.dataclass
-class Gathered:
-    """What one application of gradients brings by, variable by variable."""
+class PendingUpdates:
+    """The updates of one application of gradients, variable by variable."""
 
-    keys: frozenset[str]  # of the variables that will come by
-    # For each replica, by key: what has come by so far.
-    replicas: list[dict[str, Item]] = dataclasses.field(default_factory=list)
+    keys: frozenset[str]  # of the variables that will come
+    # For each replica, by key: what has come so far.
+    replicas: list[dict[str, PendingUpdate]] = dataclasses.field(
+        default_factory=list
+    )
 
-    def add(self, key: str, item: Item) -> list[Item]:
+    def add(self, key: str, update: PendingUpdate) -> list[PendingUpdate]:
         """Adds one; returns all of its replica's once complete, else none.
 
-        A key that comes by for the n-th time belongs to the n-th replica. One
+        A key that comes for the n-th time belongs to the n-th replica. One
         that was not announced stands alone.
         """
         if key not in self.keys:
-            return [item]
+            return [update]
+
         for replica in self.replicas:
             if key not in replica:
                 break
         else:
             replica = {}
             self.replicas.append(replica)
-        replica[key] = item
+
+        replica[key] = update
         if frozenset(replica) != self.keys:
             return []
         return list(replica.values())

@@ -1,31 +1,27 @@
 """Pruning at once, before training or after it."""
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.algorithms import grasp
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms import snip
 from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.core import criteria
 from tf_rigl.core.checks import check_choice
+from tf_rigl.core.criteria import Criterion
 from tf_rigl.core.random_masks import stateless_seed
-from tf_rigl.core.random_scores import random_scores
-from tf_rigl.masking.constraint import assign_masked
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import require_masked_weights
+from tf_rigl.masking.state_store import INITIAL_VALUES
 from tf_rigl.updating import loss_gradients
 from tf_rigl.updating.mask_update import StepWeight
-
-CRITERIA = (*pruning.CRITERIA, "snip", "grasp")
-# As in their papers; the others prune each weight by itself.
-_GLOBAL_BY_DEFAULT = ("snip", "grasp")
 
 
 def prune(
     model: Any,
-    criterion: str = "magnitude",
+    criterion: str | Criterion | criteria.Score = "magnitude",
     data: Iterable[Any] | None = None,
     *,
     loss: Any = None,
@@ -45,6 +41,8 @@ def prune(
     - `"grasp"`: w · H g, what GraSP (Wang et al., arXiv:2002.07376, equation
       8) keeps of the gradient flow, by the exact product of Hessian and
       gradient over `data`, the logits divided by `temperature`.
+    - A `Criterion` of your own, or a function from an `Evidence` to scores,
+      of which the highest stay; `tf_rigl.core.criteria` registers names.
 
     Prune before training and train with `UpdateMasks(Static())`, or prune a
     trained model and fine-tune it likewise.
@@ -54,14 +52,14 @@ def prune(
             with `start="dense"`.
         criterion: see above.
         data: batches `(inputs, labels)`, such as a `tf.data.Dataset`; needed
-            by SNIP and GraSP. The papers use one batch for SNIP and ten
-            examples of each class for GraSP. All of it is used.
+            by criteria that look at derivatives. The papers use one batch for
+            SNIP and ten examples of each class for GraSP. All of it is used.
         loss: function of labels and outputs; by default the one that the
             model was compiled with.
         scope: `"weight"`, each weight to what was allotted to it; `"global"`,
             all weights against one threshold, the number over all the same.
             By default global for SNIP and GraSP, as in their papers, and
-            weight for the others.
+            weight for the others but those that say so.
         seed: of random pruning.
         temperature: of GraSP; the paper's code divides the outputs by 200.
 
@@ -69,11 +67,11 @@ def prune(
         The same model.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras.
-        ValueError: for an unknown criterion or scope; where data or a loss is
-            needed and missing, masks with a structure are to be pruned
-            globally, a score is not finite, or a weight has fewer connections
-            than were allotted.
+        TypeError: if `model` is a model of neither Keras.
+        ValueError: if criterion or scope are unknown; if data, a loss or
+            initial values are needed and missing, masks with a structure are
+            to be pruned globally, a score is not finite, or a weight has
+            fewer connections than were allotted.
 
     Example:
         >>> model = tf_rigl.sparsify(model, 0.9, start="dense")
@@ -82,59 +80,85 @@ def prune(
     """
     model_flavor(model)
     records = require_masked_weights(model)
-    scope = scope or ("global" if criterion in _GLOBAL_BY_DEFAULT else "weight")
-    check_choice("criterion", criterion, CRITERIA)
+    chosen = criteria.as_criterion(criterion)
+    scope = scope or chosen.scope
     check_choice("scope", scope, pruning.SCOPES)
     _check(records, scope)
-    if criterion in ("snip", "grasp"):
-        scores = _scores_from_data(
-            model, records, criterion, data, loss, temperature
-        )
-    elif criterion == "random":
-        scores = [
-            random_scores(r.mask.shape, stateless_seed(seed, r.key))
-            for r in records
-        ]
-    else:
-        scores = [tf.convert_to_tensor(record.raw) for record in records]
+
+    derivatives = _derivatives(
+        model, records, criterion, chosen, data, loss, temperature
+    )
+    scores = [
+        _score(record, criterion, chosen, derivative, seed)
+        for record, derivative in zip(records, derivatives, strict=True)
+    ]
     _keep_largest(records, scores, scope)
     return model
 
 
-def _scores_from_data(
+def _derivatives(
     model: Any,
     records: list[MaskedWeight],
-    criterion: str,
+    name: Any,
+    criterion: Criterion,
     data: Iterable[Any] | None,
     loss: Any,
     temperature: float,
-) -> list[tf.Tensor]:
-    """Scores that are compared by magnitude."""
+) -> list[dict[str, tf.Tensor]]:
+    """Returns what a criterion needs of the loss, for each weight."""
+    if not criterion.needs_data:
+        return [{}] * len(records)
+
     loss = loss or loss_gradients.compiled_loss(model)
     if data is None or loss is None:
         missing = "data" if data is None else "loss"
         raise ValueError(
-            f"The criterion {criterion!r} needs gradients and so `data` and "
+            f"The criterion {name!r} needs gradients and so `data` and "
             f"`loss`. Received: {missing}=None. Pass batches of inputs and "
             "labels, and compile the model or pass a loss function."
         )
-    values = [tf.convert_to_tensor(record.raw) for record in records]
-    if criterion == "snip":
-        gradients = loss_gradients.mean_gradients(model, records, data, loss)
-        scores = list(map(snip.sensitivity, values, gradients))
+
+    if criterion.derivative == "gradient":
+        tensors = loss_gradients.mean_gradients(model, records, data, loss)
     else:
-        products = loss_gradients.hessian_gradient_products(
+        tensors = loss_gradients.hessian_gradient_products(
             model, records, data, loss, temperature
         )
-        scores = list(map(grasp.flow_scores, values, products))
-    for record, score in zip(records, scores, strict=True):
-        if not bool(tf.reduce_all(tf.math.is_finite(score))):
-            raise ValueError(
-                "The scores must be finite. Received: NaN or infinity for "
-                f"{record.path!r} by the criterion {criterion!r}. Look for "
-                "inputs or a loss that are not."
-            )
-    return grasp.as_magnitudes(scores) if criterion == "grasp" else scores
+    return [{criterion.derivative: tensor} for tensor in tensors]
+
+
+def _score(
+    record: MaskedWeight,
+    name: Any,
+    criterion: Criterion,
+    derivatives: dict[str, tf.Tensor],
+    seed: int,
+) -> tf.Tensor:
+    """Returns scores that are compared by magnitude."""
+    initial = record.state.get(INITIAL_VALUES)
+    if criterion.needs_initial and initial is None:
+        raise ValueError(
+            f"The criterion {name!r} needs the initial values of the weights. "
+            f"Received: {record.path!r}, for which they were not kept. Call "
+            "tf_rigl.sparsify(..., keep_initial_values=True)."
+        )
+
+    score = criterion.score(
+        criteria.Evidence(
+            final=record.values(),
+            initial=None if initial is None else tf.convert_to_tensor(initial),
+            seed=functools.partial(stateless_seed, seed, record.key),
+            **derivatives,
+        )
+    )
+    must_be_finite = criterion.needs_data or criterion.signed
+    if must_be_finite and not bool(tf.reduce_all(tf.math.is_finite(score))):
+        raise ValueError(
+            "The scores must be finite. Received: NaN or infinity for "
+            f"{record.path!r} by the criterion {name!r}. Look for "
+            "inputs or a loss that are not."
+        )
+    return criteria.ranks(score) if criterion.signed else score
 
 
 def _check(records: list[MaskedWeight], scope: str) -> None:
@@ -145,10 +169,10 @@ def _check(records: list[MaskedWeight], scope: str) -> None:
                 "scope needs masks without a structure. Received: "
                 f"{record.structure} on {record.path!r}. Pass scope='weight'."
             )
-        if record.nonzeros() < record.target:
+        if record.num_active() < record.target:
             raise ValueError(
                 "A weight must have the connections that were allotted to it, "
-                f"or more. Received: {record.nonzeros()} instead of "
+                f"or more. Received: {record.num_active()} instead of "
                 f"{record.target} for {record.path!r}."
             )
 
@@ -157,8 +181,7 @@ def _keep_largest(
     records: list[MaskedWeight], scores: list[tf.Tensor], scope: str
 ) -> None:
     weights = [
-        StepWeight(record, record.raw, tf.zeros_like(record.raw)).seen()
-        for record in records
+        StepWeight.without_gradient(record).as_view() for record in records
     ]
     updates = pruning.keep_largest(
         weights,
@@ -170,5 +193,4 @@ def _keep_largest(
         scope,
     )
     for record, update in zip(records, updates, strict=True):
-        record.mask.assign(record.unview(update.masks.mask))
-        assign_masked(record.raw, record.mask)
+        record.set_mask(record.unview(update.masks.mask))

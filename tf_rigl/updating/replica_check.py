@@ -53,7 +53,7 @@ class ReplicaCheck:
         self._records = require_masked_weights(model)
         # A variable that is not distributed has no such attribute.
         self._strategy: Any = getattr(
-            self._records[0].mask, "distribute_strategy", None
+            self._records[0].counters, "distribute_strategy", None
         )
         self._gather = tf.function(self._gather_from_all)
 
@@ -196,7 +196,7 @@ def _fingerprint(records: list[MaskedWeight]) -> tf.Tensor:
         [
             tf.concat(
                 [
-                    mask_hash(tf.convert_to_tensor(record.mask))[None],
+                    mask_hash(record.mask)[None],
                     tf.convert_to_tensor(record.counters),
                 ],
                 axis=0,

@@ -43,9 +43,11 @@ def slots_of(
     index = flavor.variable_index(optimizer, record.variable)
     if index is None:
         return
+
+    shape = tuple(record.variable.shape)
     for slots in _lists(optimizer):
         slot = slots[index] if index < len(slots) else None
-        if slot is not None and tuple(slot.shape) == tuple(record.raw.shape):
+        if slot is not None and tuple(slot.shape) == shape:
             yield slot
 
 
@@ -101,7 +103,7 @@ def check_all_found(
         ValueError: where a variable of the optimizer has the shape of a
             masked weight and stands in none of its lists.
     """
-    shapes = {tuple(record.raw.shape) for record in records}
+    shapes = {tuple(record.variable.shape) for record in records}
     listed = {
         id(flavor.raw(slot))
         for name in vars(optimizer)

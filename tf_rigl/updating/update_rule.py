@@ -7,15 +7,16 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.algorithms import Algorithm
-from tf_rigl.algorithms import When
+from tf_rigl.algorithms import StepInfo
 from tf_rigl.backend import conditionals
 from tf_rigl.backend.distribution import strategy_of
 from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.trace_cache import TracedOnce
+from tf_rigl.backend.trace_cache import TraceCache
 from tf_rigl.core.schedules import UpdateSchedule
 from tf_rigl.masking import constraint
-from tf_rigl.masking.constraint import assign_masked
 from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.storage import assign_masked
+from tf_rigl.masking.storage import masked
 from tf_rigl.updating import method_state
 from tf_rigl.updating import momentum_kernel
 from tf_rigl.updating import slots
@@ -23,8 +24,8 @@ from tf_rigl.updating.mask_update import StepWeight
 from tf_rigl.updating.mask_update import prune_before_first_batch
 from tf_rigl.updating.mask_update import update_masks
 from tf_rigl.updating.non_finite import NonFiniteGuard
-from tf_rigl.updating.pending_updates import Gathered
-from tf_rigl.updating.pending_updates import Item
+from tf_rigl.updating.pending_updates import PendingUpdate
+from tf_rigl.updating.pending_updates import PendingUpdates
 
 FindRecords = Callable[[], list[MaskedWeight]]
 
@@ -44,12 +45,13 @@ class UpdateRule:
         self._optimizer = optimizer
         self._find_records = find_records
         self._algorithm = algorithm
+        self._requirements = algorithm.requirements
         self._remask = not flavor.keeps_zeros(optimizer)
         self._own_update_step = optimizer.update_step
         self._own_apply_weight_decay = optimizer._apply_weight_decay
         self._own_apply_all = getattr(optimizer, flavor.apply_all_method)
-        self._gathered = Gathered(frozenset())
-        self._updates = TracedOnce()
+        self._pending = PendingUpdates(frozenset())
+        self._traces = TraceCache()
         self._prepared = False
         self._max_non_finite_steps = max_non_finite_steps
         # None where steps with gradients that are not finite are taken.
@@ -80,16 +82,13 @@ class UpdateRule:
             records = self._find_records()
             method_state.check_initial_values(records, self._algorithm)
             for record in records:
-                constraint.release(self._flavor, record.variable)
+                constraint.remove_mask_constraint(self._flavor, record.variable)
                 # Dense values may have been loaded into it.
-                assign_masked(record.raw, record.mask)
+                record.set_values(record.values())
                 constraint.check_keeps_zeros(
-                    record.variable.constraint,
-                    record.raw,
-                    record.mask,
-                    record.path,
+                    record.variable.constraint, record.storage, record.path
                 )
-            if self._algorithm.trains_inactive:
+            if self._requirements.latent is not None:
                 prune_before_first_batch(
                     self._trained(records), self._algorithm
                 )
@@ -99,7 +98,7 @@ class UpdateRule:
         if self._max_non_finite_steps is not None and self.guard is None:
             self.guard = NonFiniteGuard(
                 self._max_non_finite_steps,
-                strategy_of(record.raw for record in records),
+                strategy_of(record.storage.variable for record in records),
             )
         self._prepared = True
 
@@ -117,9 +116,9 @@ class UpdateRule:
         }
 
     def _trained(self, records: list[MaskedWeight]) -> list[MaskedWeight]:
-        """Without weights that are dense for good, unless all count."""
+        """Drops permanently dense weights unless the whole model counts."""
         sparse = [record for record in records if record.target < record.size]
-        return records if sparse and self._algorithm.whole_model else sparse
+        return records if sparse and self._requirements.whole_model else sparse
 
     @property
     def _schedule(self) -> UpdateSchedule | None:
@@ -138,25 +137,25 @@ class UpdateRule:
             tf.convert_to_tensor(self._optimizer.iterations), tf.int64
         )
 
-    def _when(self, schedule: UpdateSchedule | None) -> When:
+    def _step_info(self, schedule: UpdateSchedule | None) -> StepInfo:
         step = self._step_number()
         if schedule is None:
-            return When(tf.constant(-1, tf.int64), step)
-        return When(schedule.update_index(step), step)
+            return StepInfo(tf.constant(-1, tf.int64), step)
+        return StepInfo(schedule.update_index(step), step)
 
     @tf.autograph.experimental.do_not_convert
     def apply_all(self, *args: Any) -> Any:
         """Notes which variables this application of gradients updates."""
         keys = map(self._key, self._flavor.applied_variables(*args))
-        self._gathered = Gathered(frozenset(keys))
+        self._pending = PendingUpdates(frozenset(keys))
         return self._own_apply_all(*args)
 
     @tf.autograph.experimental.do_not_convert
     def update_step(self, gradient: Any, variable: Any, *args: Any) -> None:
         """Replaces the optimizer's own; `args` is Keras 3's learning rate.
 
-        What comes by is gathered until the last variable has come, so that
-        one conditional will do for all.
+        Collects updates until every variable of the replica has come, so that
+        one `tf.cond` covers them all.
         """
         key = self._key(variable)
         record = self._sparse.get(key)
@@ -164,67 +163,71 @@ class UpdateRule:
             step = functools.partial(
                 self._own_update_step, gradient, variable, *args
             )
-            item = Item(gradient, step, None)
+            update = PendingUpdate(gradient, step, None)
         else:
             # The gradient of an embedding is given as slices.
             gradient = tf.convert_to_tensor(gradient)
             # That of a kernel which is applied to sequences forgets its shape.
             gradient.set_shape(variable.shape)
             weight = StepWeight(record, variable, gradient)
-            step = functools.partial(self._step, weight, *args)
-            item = Item(gradient, step, weight)
-        items = self._gathered.add(key, item)
-        if not items:
+            latent = self._requirements.latent
+            if latent is None:
+                step = functools.partial(
+                    self._step_of_connections, weight, *args
+                )
+            else:
+                step = functools.partial(
+                    self._step_of_latent, latent, weight, *args
+                )
+            update = PendingUpdate(gradient, step, weight)
+
+        updates = self._pending.add(key, update)
+        if not updates:
             return
+
         if self.guard is None:
-            self._take(items)
+            self._step_replica(updates)
         else:
-            gradients = [item.gradient for item in items]
             self.guard.run(
-                gradients, lambda: conditionals.run(lambda: self._take(items))
+                [update.gradient for update in updates],
+                lambda: conditionals.as_branch(
+                    lambda: self._step_replica(updates)
+                ),
             )
 
-    def _take(self, items: list[Item]) -> None:
-        """All that happens to the variables of one replica in one batch.
+    def _step_replica(self, updates: list[PendingUpdate]) -> None:
+        """Takes one batch's step of all variables of a replica.
 
-        A batch either updates masks or takes the steps of all variables, or
-        it does the one after the other.
+        A batch that is due updates the masks after the variables' own steps,
+        or in place of them.
         """
         schedule = self._schedule
-        weights = [item.weight for item in items if item.weight is not None]
-        if self._algorithm.observes:
+        weights = [one.weight for one in updates if one.weight is not None]
+        if self._requirements.observes:
             for weight in weights:
-                weight.observe(self._algorithm, self._when(schedule))
+                weight.observe(self._algorithm, self._step_info(schedule))
 
         def step_all() -> tf.Tensor:
-            for item in items:
-                item.step()
-            return conditionals.nothing()
+            for update in updates:
+                update.step()
+            return conditionals.no_op()
 
-        if schedule is None:
-            step_all()
-        elif self._algorithm.skip_weight_update:
-            self._update_or(step_all, weights, schedule)
+        otherwise = conditionals.no_op
+        if schedule is not None and self._requirements.skips_step:
+            otherwise = step_all
         else:
             step_all()
-            if weights:
-                self._update_or(conditionals.nothing, weights, schedule)
+            if schedule is None or not weights:
+                return
 
-    def _update_or(
-        self,
-        otherwise: Callable[[], tf.Tensor],
-        weights: list[StepWeight],
-        schedule: UpdateSchedule,
-    ) -> None:
-        """Updates the masks of one replica where it is time to."""
         step = self._step_number()
         tf.cond(
             schedule.is_due(step),
-            lambda: self._update_as_one(weights, schedule, step),
+            lambda: self._update_masks(weights, schedule, step),
             otherwise,
         )
 
-    def _update_as_one(
+    def _update_masks(
         self, weights: list[StepWeight], schedule: UpdateSchedule, step: Any
     ) -> tf.Tensor:
         """Updates the masks of one replica, as a single node of the graph.
@@ -232,31 +235,38 @@ class UpdateRule:
         TensorFlow tells each node of a branch in each step that the branch is
         not taken. A mask update has some hundred nodes a weight.
         """
+        self._check_applied_together()
         # Without the gradients, which would keep their graph.
         places = [(weight.record, weight.variable) for weight in weights]
 
         def update(step: tf.Tensor, gradients: list[tf.Tensor]) -> tf.Tensor:
-            return self._update(
+            update_masks(
+                self._flavor,
+                self._optimizer,
                 [
                     StepWeight(record, variable, gradient)
                     for (record, variable), gradient in zip(
                         places, gradients, strict=True
                     )
                 ],
-                When(schedule.update_index(step), step),
+                self._algorithm,
+                StepInfo(schedule.update_index(step), step),
             )
+            return conditionals.no_op()
 
         gradients = [weight.gradient for weight in weights]
         if tf.executing_eagerly():
             return update(step, gradients)
+
         key = (schedule, *(id(variable) for _, variable in places))
         # Whatever is kept would keep the learning rate of its first trace.
-        updates = TracedOnce() if self._algorithm.gives_slots else self._updates
-        return updates.call(key, update, step, gradients)
+        keeps_rate = self._requirements.initializes_slots
+        traces = TraceCache() if keeps_rate else self._traces
+        return traces.call(key, update, step, gradients)
 
-    def _update(self, weights: list[StepWeight], when: When) -> tf.Tensor:
-        """Updates the masks of one replica."""
-        if self._algorithm.whole_model and not self._gathered.keys:
+    def _check_applied_together(self) -> None:
+        """Raises a ValueError unless a method sees all weights it needs."""
+        if self._requirements.whole_model and not self._pending.keys:
             raise ValueError(
                 "A method that looks at all weights at once needs an optimizer "
                 "that applies all gradients together. Received: "
@@ -264,10 +274,6 @@ class UpdateRule:
                 f"by itself. Call `{self._flavor.apply_all_method}` from it, "
                 "or choose a method with scope='weight'."
             )
-        update_masks(
-            self._flavor, self._optimizer, weights, self._algorithm, when
-        )
-        return conditionals.nothing()
 
     @tf.autograph.experimental.do_not_convert
     def apply_weight_decay(self, variables: Any) -> None:
@@ -284,21 +290,15 @@ class UpdateRule:
             self._own_apply_weight_decay(variables)
 
         schedule = self._schedule
-        if schedule is None or not self._algorithm.skip_weight_update:
+        if schedule is None or not self._requirements.skips_step:
             decay()
         else:
             due = schedule.is_due(self._step_number())
             conditionals.conditionally_across_replicas(~due, decay)
 
-    def _step(self, weight: StepWeight, *args: Any) -> None:
-        if self._algorithm.trains_inactive:
-            self._step_of_all(weight, *args)
-        else:
-            self._step_of_connections(weight, *args)
-
     def _step_of_connections(self, weight: StepWeight, *args: Any) -> None:
         """A step that leaves zeros at zero."""
-        mask = tf.convert_to_tensor(weight.record.mask)
+        mask = weight.record.mask
         # The weight is zero where it is masked, so that it serves as the
         # zeros: making others would take another pass over the memory.
         gradient = tf.raw_ops.Select(
@@ -308,7 +308,8 @@ class UpdateRule:
         )
         self._own_step(weight, gradient, *args)
         if self._remask:
-            assign_masked(weight.variable, mask)
+            storage = weight.storage
+            storage.set_values(storage.values())
             self._mask_slots(weight.record, mask)
 
     def _own_step(
@@ -323,25 +324,33 @@ class UpdateRule:
         else:
             own(gradient, weight.variable, *args)
 
-    def _step_of_all(self, weight: StepWeight, *args: Any) -> None:
-        """A step of the values within and outside the mask."""
-        seen = weight.seen()
-        before, mask = weight.all_values(), weight.mask
-        trained = self._algorithm.trained(seen)
-        gradient = self._algorithm.step_gradient(seen)
-        if trained is not None:
-            gradient = constraint.masked(gradient, trained)
+    def _step_of_latent(
+        self, state: str, weight: StepWeight, *args: Any
+    ) -> None:
+        """Trains what stands behind the weight and is kept in its state.
+
+        The optimizer knows the weight's variable: it holds the latent values
+        for the time of the step, and then what is deployed.
+        """
+        algorithm, record = self._algorithm, weight.record
+        view = weight.as_view()
+        before = weight.latent(algorithm, view, weight.all_values())
+        trainable = algorithm.trainable_mask(view)
+        gradient = algorithm.step_gradient(view)
+        if trainable is not None:
+            gradient = masked(gradient, trainable)
+
         weight.variable.assign(before)
-        self._own_update_step(
-            weight.record.unview(gradient), weight.variable, *args
-        )
+        self._own_update_step(record.unview(gradient), weight.variable, *args)
         after = tf.convert_to_tensor(weight.variable)
-        if trained is not None:
-            trained = weight.record.unview(trained)
-            after = tf.where(trained, after, before)
-            self._mask_slots(weight.record, trained)
-        weight.record.state[method_state.INACTIVE_VALUES].assign(after)
-        weight.variable.assign(constraint.masked(after, mask))
+        if trainable is not None:
+            trainable = record.unview(trainable)
+            after = tf.where(trainable, after, before)
+            self._mask_slots(record, trainable)
+
+        record.state[state].assign(after)
+        values = weight.deployed(algorithm, view, after)
+        weight.storage.set_values(values)
 
     def _mask_slots(self, record: MaskedWeight, mask: Any) -> None:
         for slot in slots.slots_of(self._flavor, self._optimizer, record):

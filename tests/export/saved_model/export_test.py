@@ -196,14 +196,14 @@ def test_special_values_survive(keras3, tmp_path):
     """-0.0, NaN with payloads, and connections that are zero."""
     model = support.sparse_model(keras3)
     (first, *_) = support.masked_weights(model)
-    values = first.raw.numpy().ravel()
+    values = first.values().numpy().ravel()
     kept = np.flatnonzero(first.mask.numpy())
     values[kept[0]] = -0.0
     values[kept[1]] = 0.0
     bits = values.view(np.uint32)
     bits[kept[2]] = 0x7FC12345
     bits[kept[3]] = 0x00000001
-    first.raw.assign(values.reshape(first.raw.shape))
+    first.set_values(values.reshape(first.shape))
     export_saved_model(model, tmp_path / "model")
     loaded = tf.saved_model.load(str(tmp_path / "model"))
     # Read as it is: a product would turn -0.0 and payloads into others.
@@ -297,8 +297,8 @@ def test_signatures_of_the_user(keras, tmp_path):
 
     @tf.function(input_signature=[])
     def double():
-        first.raw.assign(2 * first.raw)
-        return tf.reduce_sum(first.raw)
+        first.storage.variable.assign(2 * first.values())
+        return tf.reduce_sum(first.values())
 
     export_saved_model(
         model,
@@ -319,7 +319,7 @@ def test_signatures_of_the_user(keras, tmp_path):
         assert outputs["who"] == b"model"
         np.testing.assert_array_equal(outputs["logits"], expected)
     # It does not change the model that was exported, and not twice.
-    sum_before = first.raw.numpy().sum()
+    sum_before = first.values().numpy().sum()
     doubled = loaded.double()
     np.testing.assert_allclose(doubled, 2 * sum_before, rtol=1e-6)
     assert not np.allclose(loaded.serve(inputs), expected)

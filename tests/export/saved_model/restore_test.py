@@ -85,9 +85,9 @@ def test_connections_that_are_zero_stay_connections(keras3, tmp_path):
     (first, *_) = support.masked_weights(model)
     for compression in ("smallest", "gaps"):
         kept = np.flatnonzero(first.mask.numpy())
-        values = first.raw.numpy().ravel()
+        values = first.values().numpy().ravel()
         values[kept[:3]] = 0
-        first.raw.assign(values.reshape(first.raw.shape))
+        first.set_values(values.reshape(first.shape))
         export_saved_model(
             model, tmp_path / "model", compression, overwrite=True
         )

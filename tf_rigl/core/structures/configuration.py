@@ -13,7 +13,34 @@ from tf_rigl.core.structures.unstructured import Unstructured
 _CLASSES: dict[str, Any] = {
     cls.name: cls for cls in (Unstructured, Block, NByM, ConstantFanIn, Channel)
 }
-NAMES = tuple(_CLASSES)
+
+
+def register(cls: type) -> type:
+    """Makes a structure known by its name, so that files can hold it.
+
+    Register it before a model is masked with it or loaded; as a decorator:
+
+        @structures.register
+        class MyStructure: ...
+
+    Args:
+        cls: a class whose instances are a `Structure`, made anew of what
+            `get_config` returns, with a `name` that is not taken.
+
+    Returns:
+        The same class.
+
+    Raises:
+        ValueError: if the name is missing or taken.
+    """
+    name = getattr(cls, "name", None)
+    if not isinstance(name, str) or name in _CLASSES:
+        raise ValueError(
+            "A structure needs a name of its own. Received: "
+            f"{cls.__name__}.name={name!r}; taken are {tuple(_CLASSES)}."
+        )
+    _CLASSES[name] = cls
+    return cls
 
 
 def as_structure(value: Structure | None) -> Structure:
@@ -52,7 +79,7 @@ def deserialize(config: Mapping[str, Any]) -> Structure:
     name = arguments.pop("name", None)
     if name not in _CLASSES:
         raise ValueError(
-            f"The name of a structure must be one of {NAMES}. "
+            f"The name of a structure must be one of {tuple(_CLASSES)}. "
             f"Received: name={name!r} in {dict(config)}."
         )
     structure: Structure = _CLASSES[name](**arguments)

@@ -16,7 +16,7 @@ from tf_rigl.experiments.report.reading import RunRecord
 from tf_rigl.experiments.runs import setup
 from tf_rigl.experiments.runs import train
 from tf_rigl.experiments.runs.settings import Settings
-from tf_rigl.masking.kernel_layouts import kernel_layout
+from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import masked_weights
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
@@ -11,13 +10,16 @@ import numpy as np
 
 from tf_rigl.core import structures
 from tf_rigl.core.packing.corruption import check
+from tf_rigl.core.structures import Structure
 from tf_rigl.core.structures import Unstructured
 from tf_rigl.export.saved_model.packed_file import read_weights
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
 from tf_rigl.export.saved_model.weight_spec import WeightSpec
 from tf_rigl.masking import mask_history
 from tf_rigl.masking import tree
-from tf_rigl.masking.kernel_layouts import kernel_layout
+from tf_rigl.masking.layer_config import LayerConfig
+from tf_rigl.masking.layer_config import WeightConfig
+from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.masked_layer import carry_masks
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import masked_weights
@@ -75,9 +77,9 @@ def load_packed_weights(model: Any, path: str | os.PathLike[str]) -> Any:
         _carry(walked, values)
     else:
         _check_masked(values)
-    records = {id(one.raw): one for one in masked_weights(model)}
+    records = {id(one.variable): one for one in masked_weights(model)}
     for one in values:
-        _assign(one, records.get(id(one.weight.raw)))
+        _assign(one, records.get(id(one.weight.variable)))
 
     recorded = {
         id(one.host): one.host
@@ -85,7 +87,7 @@ def load_packed_weights(model: Any, path: str | os.PathLike[str]) -> Any:
         if was_plain or mask_history.EVER_ACTIVE in one.diagnostics
     }
     for host in recorded.values():
-        mask_history.begin(host, keep_start=True)
+        mask_history.start_recording(host, keep_start=True)
     return model
 
 
@@ -186,14 +188,14 @@ def _carry(walked: WalkedModel, values: Sequence[_Values]) -> None:
             f"{kinds} within {host.layer.name!r}",
         )
 
-        carry_masks(
-            host.layer,
+        config = LayerConfig(
             {key: _plan(site, one) for key, (site, one) in sites.items()},
-            0,
-            "/".join(host.key),
-            kinds[0],
-            "dense",
+            seed=0,
+            key="/".join(host.key),
+            structure=kinds[0],
+            start="dense",
         )
+        carry_masks(host.layer, config)
 
     if masked:
         raise ValueError(
@@ -203,42 +205,38 @@ def _carry(walked: WalkedModel, values: Sequence[_Values]) -> None:
         )
 
 
-def _structure(spec: WeightSpec) -> Mapping[str, Any]:
-    """Returns the configuration of the structure of a mask."""
+def _structure(spec: WeightSpec) -> Structure:
+    """Returns the structure of a mask."""
     if spec.structure is None:
-        return structures.serialize(Unstructured())
+        return Unstructured()
     try:
-        structure = structures.deserialize(spec.structure)
+        return structures.deserialize(spec.structure)
     except (TypeError, ValueError) as error:
         check(False, "The structure of a mask must be one.", str(error))
         raise
-    return structures.serialize(structure)
 
 
-def _plan(site: tree.Site, one: _Values) -> dict[str, Any]:
-    """Makes what a host keeps of a weight: see `initial_masks.Weights`."""
+def _plan(site: tree.Site, one: _Values) -> WeightConfig:
+    """Returns the configuration of a weight that is to be masked."""
     spec = one.spec
     target = spec.nonzeros if spec.target is None else spec.target
-    plan = {"shape": list(spec.shape), "nonzeros": target}
     if spec.structure is None:
-        return plan
+        return WeightConfig(tuple(spec.shape), target)
     layout = kernel_layout(site.owner, site.variable)
-    return {
-        **plan,
-        "permutation": list(layout.permutation),
-        "view": list(layout.shape),
-    }
+    return WeightConfig(tuple(spec.shape), target, layout)
 
 
 def _assign(one: _Values, record: MaskedWeight | None) -> None:
     """Sets a weight and, if it has one, its mask."""
-    if record is not None:
-        mask = one.mask
-        if mask is None:
-            # That of a stripped model, in which it can only be guessed.
-            dense = record.target == record.size
-            mask = np.ones(one.array.shape, bool) if dense else one.array != 0
-        record.mask.assign(mask)
-        if INACTIVE_VALUES in record.state:
-            record.state[INACTIVE_VALUES].assign(one.array)
-    one.weight.raw.assign(one.array)
+    if record is None:
+        one.weight.raw.assign(one.array)
+        return
+
+    mask = one.mask
+    if mask is None:
+        # That of a stripped model, in which it can only be guessed.
+        dense = record.target == record.size
+        mask = np.ones(one.array.shape, bool) if dense else one.array != 0
+    record.set_mask(mask, one.array)
+    if INACTIVE_VALUES in record.state:
+        record.state[INACTIVE_VALUES].assign(one.array)

@@ -140,6 +140,7 @@ class Keras2(Flavor):
             for random in randoms
             if random is not None and random._generator is not None
         ]
+
         # The learning rate and the loss scale are not among `variables`.
         of_optimizer = [
             part

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_rigl.masking import eligibility
-from tf_rigl.masking.kernel_layouts import kernel_layout
+import tf_rigl
+from tf_rigl.masking import layer_rules
+from tf_rigl.masking.layer_rules import Axes
+from tf_rigl.masking.layer_rules import LayerRule
+from tf_rigl.masking.layer_rules import kernel_layout
 
 # Layer, shape of its input, attribute, positions, inputs and units.
 CASES = {
@@ -206,7 +209,7 @@ def test_every_known_class_is_here(keras):
     for name in CASES:
         _, owner, _, _ = built(keras, name)
         seen |= {cls.__name__ for cls in type(owner).__mro__}
-    assert {*eligibility.KERNELS, *eligibility.ON_REQUEST} <= seen
+    assert set(layer_rules.RULES) <= seen
 
 
 @pytest.mark.parametrize(
@@ -240,3 +243,98 @@ def test_subclasses_count_as_their_base(keras):
     assert kernel_layout(layer, layer.kernel).shape == (9, 5, 7)
     # A weight of its own follows the rule.
     assert kernel_layout(layer, layer.scale).shape == (1, 5, 7)
+
+
+def transposed_dense(keras, **methods):
+    """A class of layers whose kernel is [units, inputs]."""
+
+    def __init__(self, units, **kwargs):
+        keras.layers.Layer.__init__(self, **kwargs)
+        self.units = units
+
+    def build(self, shape):
+        self.kernel = self.add_weight(
+            name="kernel", shape=(self.units, shape[-1])
+        )
+        keras.layers.Layer.build(self, shape)
+
+    def call(self, inputs):
+        return tf.matmul(inputs, self.kernel, transpose_b=True)
+
+    own = {"__init__": __init__, "build": build, "call": call}
+    return type("TransposedDense", (keras.layers.Layer,), {**own, **methods})
+
+
+ROW = LayerRule(("kernel",), Axes(inputs=[1], units=[0]))
+
+
+def sequential(keras, layer):
+    model = keras.Sequential([keras.Input((8,)), layer])
+    return model, model.layers[-1]
+
+
+def test_a_row_of_ones_own(keras):
+    cls = transposed_dense(keras)
+    layer_rules.register(cls, ROW)
+    model, layer = sequential(keras, cls(6, name="t"))
+    tf_rigl.sparsify(model, 0.5, structure=tf_rigl.NByM(2, 4))
+    mask = tf_rigl.masks(model)["t/kernel"]
+    # Two of four inputs of each unit.
+    assert (mask.reshape(6, 2, 4).sum(2) == 2).all()
+    assert kernel_layout(layer, layer.kernel).shape == (1, 8, 6)
+
+
+def test_a_subclass_has_the_row_of_its_base(keras):
+    base = type("OwnDense", (keras.layers.Dense,), {})
+    layer_rules.register(base, ROW)
+    model, layer = sequential(keras, type("OwnToo", (base,), {})(6))
+    assert layer_rules.rule_of(layer) == ROW
+    # A masked layer is of a subclass, too.
+    tf_rigl.sparsify(model, 0.5)
+    assert layer_rules.rule_of(layer) == ROW
+    # Keras's own class is as it was.
+    other = keras.layers.Dense(6)
+    assert layer_rules.rule_of(other) == layer_rules.RULES["Dense"]
+
+
+def test_a_protocol_names_weights_and_a_row_their_axes(keras):
+    cls = transposed_dense(
+        keras, get_prunable_weights=lambda self: [self.kernel]
+    )
+    model, layer = sequential(keras, cls(6, name="t"))
+    assert kernel_layout(layer, layer.kernel).shape == (1, 6, 8)
+    # Opt-in is no matter of layers that name their weights by themselves.
+    layer_rules.register(cls, ROW._replace(opt_in=True))
+    assert kernel_layout(layer, layer.kernel).shape == (1, 8, 6)
+    tf_rigl.sparsify(model, 0.5)
+    assert list(tf_rigl.masks(model)) == ["t/kernel"]
+
+
+def test_an_opt_in_row(keras):
+    cls = transposed_dense(keras)
+    layer_rules.register(cls, ROW._replace(opt_in=True))
+    model, _ = sequential(keras, cls(6, name="t"))
+    model.add(keras.layers.Dense(3, name="d"))
+    model.build((None, 8))
+    tf_rigl.sparsify(model, 0.5, include=["t"])
+    assert list(tf_rigl.masks(model)) == ["t/kernel", "d/kernel"]
+    model, _ = sequential(keras, cls(6, name="t"))
+    model.add(keras.layers.Dense(3, name="d"))
+    tf_rigl.sparsify(model, 0.5)
+    assert list(tf_rigl.masks(model)) == ["d/kernel"]
+
+
+@pytest.mark.parametrize(
+    ("make", "rule", "message"),
+    [
+        (lambda keras: int, ROW, "must be a layer class"),
+        (lambda keras: keras.optimizers.SGD, ROW, "must be a layer class"),
+        (lambda keras: keras.layers.Dense(2), ROW, "must be a layer class"),
+        (lambda keras: transposed_dense(keras), ("kernel",), "LayerRule"),
+        (lambda keras: transposed_dense(keras), LayerRule("kernel"), "tuple"),
+    ],
+    ids=["no_keras", "no_layer", "no_class", "no_rule", "one_name"],
+)
+def test_what_is_no_row(keras, make, rule, message):
+    with pytest.raises(TypeError, match=message):
+        layer_rules.register(make(keras), rule)

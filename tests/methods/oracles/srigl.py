@@ -1,13 +1,15 @@
-"""SRigL: RigL with the same number of connections for each unit."""
+"""The oracle of SRigL and its rows."""
 
 import math
 
 import numpy as np
 
+import tf_rigl
+from tests.methods import dropping
 from tests.methods import network
 from tests.methods import ranking
-from tests.methods.dynamic_oracle import cosine
-from tests.methods.dynamic_oracle import paper_times
+from tests.methods import table
+from tests.methods.lockstep import TARGETS
 from tests.methods.training import Oracle
 
 
@@ -23,7 +25,7 @@ class SRigL(Oracle):
         self.stop, self.fraction = stop, fraction
         self.ablation_threshold = ablation_threshold
         self.never_ablate = never_ablate
-        self.times = paper_times(0, stop, interval)
+        self.times = dropping.paper_times(0, stop, interval)
 
     def targets(self, allotted):
         """The same number for each unit, rounded down."""
@@ -45,7 +47,7 @@ class SRigL(Oracle):
         values, mask = training.values[path], training.masks[path]
         connections = np.count_nonzero(mask)
         moved = math.floor(
-            cosine(self.fraction, time / self.stop) * connections
+            dropping.cosine(self.fraction, time / self.stop) * connections
         )
         kept = ranking.largest(values, mask, connections - moved)
         candidates = ranking.largest(gradient, ~kept, moved)
@@ -85,3 +87,62 @@ def fill_unit(values, kept, gradient, fan_in):
     kept = ranking.largest(values, kept, min(fan_in, np.count_nonzero(kept)))
     missing = fan_in - np.count_nonzero(kept)
     return kept | ranking.largest(gradient, ~kept, missing)
+
+
+def fan_in(masks, step):
+    """Units have one fan-in or none; the target is missed by less than a unit.
+
+    The target itself is what was allotted, rounded down to equal units.
+    """
+    for path, mask in masks.items():
+        of_units = mask.sum(axis=0)
+        remaining = np.count_nonzero(of_units)
+        assert set(of_units.tolist()) <= {0, of_units.max()}, (path, step)
+        target = TARGETS[path] // mask.shape[1] * mask.shape[1]
+        assert 0 <= target - of_units.sum() < remaining, (path, step)
+
+
+def srigl(ablation_threshold, never_ablate=()):
+    """A row of SRigL."""
+    return table.Case(
+        tf_rigl.SRigL(
+            **table.DYNAMIC,
+            ablation_threshold=ablation_threshold,
+            never_ablate=never_ablate,
+        ),
+        lambda: SRigL(
+            table.STOP,
+            table.INTERVAL,
+            table.FRACTION,
+            ablation_threshold,
+            never_ablate,
+        ),
+        fan_in,
+        {"structure": tf_rigl.ConstantFanIn()},
+    )
+
+
+CASES = {
+    # At the paper's threshold of 0.3 this network would lose no unit.
+    "srigl": srigl(0.8),
+    "srigl_keeping_outputs": srigl(0.9, ("outputs/kernel",)),
+    "srigl_without_ablation": srigl(None),
+}
+
+WRONG_ORACLES = {
+    "srigl": lambda: SRigL(table.STOP, table.INTERVAL, table.FRACTION, 0.7)
+}
+
+ROWS = {
+    "srigl": table.Row(
+        tf_rigl.SRigL(**table.SHORT, ablation_threshold=None),
+        {"structure": tf_rigl.ConstantFanIn()},
+    )
+}
+
+REFUSED = [
+    (
+        {"ablation_threshold": -1},
+        r"`ablation_threshold` .* in \[0, 1\].*=-1",
+    )
+]

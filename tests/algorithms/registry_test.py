@@ -1,0 +1,121 @@
+"""One row a method: what follows from it is there, once and complete."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import tf_rigl
+from tests.methods import table
+from tf_rigl import algorithms
+from tf_rigl.accounting.training_flops import method_names
+from tf_rigl.algorithms import registry
+from tf_rigl.experiments import methods
+from tools import methods_table
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ALGORITHMS = pathlib.Path(algorithms.__file__).parent
+
+
+@pytest.mark.parametrize("name", registry.modules())
+def test_every_method_has_an_oracle_and_rows(name):
+    oracle = table.oracle_module(name)
+    assert oracle.CASES
+    assert oracle.ROWS
+    methods_of_file = {
+        row.algorithm for row in registry.ROWS if row.module == name
+    }
+    for one in [*oracle.CASES.values(), *oracle.ROWS.values()]:
+        assert type(one.algorithm) in methods_of_file
+
+
+def test_every_file_of_a_method_has_a_row():
+    """But `tfmot_pruning`, which is made from a schedule of TFMOT's."""
+    methods_found = {
+        path.stem
+        for path in ALGORITHMS.glob("*.py")
+        if "(Algorithm):" in path.read_text(encoding="utf-8")
+    }
+    assert methods_found == {*registry.modules(), "tfmot_pruning"}
+
+
+def test_names_are_told_apart():
+    commands = [name for row in registry.ROWS for name in row.commands]
+    assert len(set(commands)) == len(commands)
+    labels = [method.label for method in methods.METHODS.values()]
+    assert len(set(labels)) == len(labels)
+
+
+@pytest.mark.parametrize("name", registry.class_names())
+def test_methods_are_found_by_name(name):
+    method = getattr(algorithms, name)
+    assert method.__name__ == name
+    assert issubclass(method, algorithms.Algorithm)
+    assert name in dir(algorithms)
+
+
+def test_there_is_no_other_name():
+    with pytest.raises(AttributeError, match="no attribute 'RigI'"):
+        _ = algorithms.RigI
+
+
+@pytest.mark.parametrize("name", methods.METHODS)
+def test_command_line(name):
+    """A plan makes the method, its masks can be made, FLOPs have its name."""
+    method = methods.METHODS[name]
+    assert name in method_names()
+    if method.algorithm is None:
+        assert not method.is_sparse
+        assert method.sparsify == {}
+        return
+    plan = registry.UpdatePlan(30, 5, 0.3)
+    algorithm = method.algorithm(plan)
+    assert isinstance(algorithm, algorithms.Algorithm)
+    start = algorithm.requirements.start
+    assert start in ("any", method.sparsify.get("start", "random"))
+    structures = algorithm.requirements.structures
+    structure = method.sparsify.get("structure")
+    if structure is not None:
+        assert structure.name in structures
+    elif structures is not None:
+        assert "unstructured" in structures
+
+
+def test_readme_table():
+    assert f"`{registry.class_names()[0]}()`" in methods_table.render()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert methods_table.find(readme) == methods_table.render()
+
+
+def test_readme_without_its_marks():
+    with pytest.raises(ValueError, match="must mark the table"):
+        methods_table.find("| method |")
+
+
+def test_the_registry_needs_no_tensorflow():
+    code = (
+        "import sys\n"
+        "import tf_rigl.algorithms.registry\n"
+        "print('tensorflow' in sys.modules)\n"
+    )
+    # Not by way of the package, which registers the bindings of Keras.
+    stub = (
+        "import sys, types\n"
+        "package = types.ModuleType('tf_rigl')\n"
+        f"package.__path__ = [{str(ROOT / 'tf_rigl')!r}]\n"
+        "sys.modules['tf_rigl'] = package\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", stub + code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout == "False\n", result.stderr
+
+
+def test_public_names_are_methods():
+    for name in registry.class_names():
+        assert getattr(tf_rigl, name) is getattr(algorithms, name)

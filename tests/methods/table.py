@@ -1,0 +1,118 @@
+"""What tests know of each method: rows that its oracle's file holds.
+
+A file of `oracles` for each file of methods in the registry, with
+
+- `CASES`: for `methods_test`, the method beside its oracle;
+- `WRONG_ORACLES`: oracles that are a little off, by the name of a case;
+- `ROWS`: for the tests of what all methods promise, in `tests/updating`;
+- `REFUSED`: arguments that it must refuse, and what it says.
+"""
+
+import dataclasses
+import importlib
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+
+import tf_rigl
+from tests.methods import conservation
+from tests.methods.training import Oracle
+from tf_rigl.algorithms import registry
+
+STOP, INTERVAL, FRACTION = 40, 4, 0.3
+DYNAMIC = {
+    "stop_step": STOP,
+    "update_interval": INTERVAL,
+    "drop_fraction": FRACTION,
+}
+SHORT = {"stop_step": 12, "update_interval": 3}
+DENSE = {"start": "dense"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A method beside its oracle.
+
+    Attributes:
+        algorithm: the library's method.
+        oracle: makes its oracle, which has a state.
+        conserves: asserts what holds of the masks after each step.
+        sparsify: further arguments of `tf_rigl.sparsify`.
+        compiled: whether the library's step is a `tf.function`.
+        tolerance: of values and momentum, relative.
+    """
+
+    algorithm: tf_rigl.algorithms.Algorithm
+    oracle: Callable[[], Oracle]
+    conserves: Callable[..., None] = conservation.each
+    sparsify: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    compiled: bool = True
+    tolerance: float = 1e-10
+
+
+def from_dense(algorithm, oracle, conserves=conservation.each, **kwargs):
+    """A case of a method that begins with a dense network."""
+    return Case(algorithm, oracle, conserves, DENSE, **kwargs)
+
+
+def constant(row, record, step):
+    """As many connections as allotted, always."""
+    del row, step
+    return record.target
+
+
+def dense_until(first_step):
+    """All connections before a step has been taken, the target from then."""
+
+    def expected(row, record, step):
+        del row
+        return record.target if step >= first_step else record.size
+
+    return expected
+
+
+def updates_until(row, step):
+    """How many updates a row's method has had after a step."""
+    return sum(map(row.algorithm.schedule.is_update, range(step + 1)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A method and what is to hold while it trains.
+
+    Attributes:
+        algorithm: the method.
+        sparsify: arguments of `sparsify` beyond the sparsity.
+        connections: `(row, record, step)` -> connections of a weight after
+            the step number `step`.
+        over_all: whether only the sum over all weights is given.
+        moves: whether masks are to change after their first pruning.
+        variant: whether it differs by an option from another row, which
+            compiles what it does.
+        part: whether it takes no update, or compiles a part of what another
+            row does.
+    """
+
+    algorithm: Any
+    sparsify: dict[str, Any] = dataclasses.field(default_factory=dict)
+    connections: Callable[..., int] = constant
+    over_all: bool = False
+    moves: bool = True
+    variant: bool = False
+    part: bool = False
+
+
+def oracle_module(name):
+    """The tests' file for a file of methods."""
+    return importlib.import_module(f"tests.methods.oracles.{name}")
+
+
+def collect(attribute):
+    """The rows of all methods, by name."""
+    collected = {}
+    for name in registry.modules():
+        rows = getattr(oracle_module(name), attribute, {})
+        twice = collected.keys() & rows.keys()
+        assert not twice, twice
+        collected |= rows
+    return collected

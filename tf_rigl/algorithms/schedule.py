@@ -1,0 +1,145 @@
+"""When a method updates masks and how much it moves: values that it holds."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.core import schedules
+from tf_rigl.core import selection
+from tf_rigl.core.checks import check_choice
+from tf_rigl.core.checks import check_fraction
+from tf_rigl.core.schedules import UpdateSchedule
+
+# The share of the training after which masks rest: RigL, appendix on ΔT.
+STOP_FRACTION = 0.75
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskSchedule:
+    """The steps that update masks; the last may be left to `fit`.
+
+    Checks steps and interval when it is made, with the earliest possible stop
+    where the real one is not known yet.
+
+    Attributes:
+        until: makes the schedule that stops at an optimizer step.
+        stop_step: that step; None: `fit` says how many steps there are.
+        start_step: the earliest possible stop, in optimizer steps.
+        argument: what the method calls its `stop_step`.
+        updates_at_stop: whether the last update is at the stop, which must be
+            a step of the training then.
+
+    Raises:
+        ValueError: if a step or the interval is out of its range.
+        TypeError: if a number of steps is no integer.
+    """
+
+    until: Callable[[int], UpdateSchedule]
+    stop_step: int | None = None
+    start_step: int = 0
+    argument: str = "stop_step"
+    updates_at_stop: bool = False
+
+    def __post_init__(self) -> None:
+        stop = self.start_step if self.stop_step is None else self.stop_step
+        self.until(stop)
+
+    @classmethod
+    def regular(
+        cls,
+        update_interval: int,
+        stop_step: int | None = schedules.FOREVER,
+        start_step: int = 0,
+    ) -> "MaskSchedule":
+        """Updates every `update_interval` steps, by default for ever.
+
+        Args:
+            update_interval: ΔT, optimizer steps between two updates.
+            stop_step: end of the updates, exclusive; None: left to `fit`.
+            start_step: first step that updates.
+        """
+        until = functools.partial(
+            UpdateSchedule, start_step, interval=update_interval
+        )
+        return cls(until, stop_step, start_step)
+
+    def close(self, method: str = "Method") -> UpdateSchedule:
+        """Returns the schedule, whose stop must be known.
+
+        Args:
+            method: name of the method's class, for the error.
+
+        Raises:
+            ValueError: if the stop is None; call `Algorithm.resolve` first.
+        """
+        if self.stop_step is None:
+            raise ValueError(
+                f"`{self.argument}` is needed: nobody announced how many steps "
+                f"training takes. Received: {self.argument}=None. Pass "
+                f"{method}({self.argument}=...), about three quarters of the "
+                "optimizer steps, or give `fit` a `steps_per_epoch`."
+            )
+        return self.until(self.stop_step)
+
+    def stop_of(self, total_steps: int) -> int:
+        """Returns the stop for a training of so many optimizer steps."""
+        stop_step = round(STOP_FRACTION * total_steps)
+        if self.updates_at_stop:
+            stop_step = min(stop_step, total_steps - 1)
+        return stop_step
+
+
+@dataclasses.dataclass(frozen=True)
+class DropSchedule:
+    """The fraction of a weight's connections that each update moves.
+
+    Attributes:
+        updates: when masks are updated.
+        drop_fraction: α, what the first update moves, in [0, 1].
+        decay: `"cosine"`, `"constant"`, `"linear"`, `"inverse_power"` (k = 3)
+            or a function of (α, t / stop_step).
+
+    Raises:
+        ValueError: if an argument is out of its range.
+    """
+
+    updates: MaskSchedule
+    drop_fraction: float
+    decay: str | schedules.DropFraction
+
+    def __post_init__(self) -> None:
+        check_fraction(
+            "drop_fraction",
+            self.drop_fraction,
+            "the fraction of connections that an update moves",
+        )
+        if not callable(self.decay):
+            check_choice("decay", self.decay, schedules.DECAYS)
+
+    @functools.cached_property
+    def fractions(self) -> np.ndarray:
+        """A float64 entry for each update; one table for a whole model."""
+        decay = self.decay
+        return schedules.drop_fractions(
+            self.updates.close(),
+            self.drop_fraction,
+            decay if callable(decay) else schedules.DECAYS[decay],
+        )
+
+    def fraction(self, update: tf.Tensor) -> tf.Tensor:
+        """Returns f(t) of the update of this number, float64 scalar."""
+        return tf.gather(tf.constant(self.fractions), tf.maximum(update, 0))
+
+    def count(self, mask: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
+        """Returns K = floor(f(t) · nnz), int64 scalar.
+
+        Args:
+            mask: bool tensor, the connections of a weight.
+            update: int64 scalar, the number of the update, from 0.
+        """
+        return schedules.drop_count(
+            self.fractions, update, selection.count_true(mask)
+        )

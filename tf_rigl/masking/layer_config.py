@@ -1,0 +1,191 @@
+"""The part of a masked layer's configuration that is this library's own.
+
+Keras writes it into `.keras` files, tf_keras also into HDF5 files and
+SavedModels, so files outlive the code that wrote them. Its versions:
+
+- none: written by tf_rigl 0.1.0 before versions were. All weights are stored
+  dense, their masks are entries of the model's weights.
+- 1: says so, for each weight ("storage") and for the layer ("masks"), so
+  that another storage or another place for masks is another word here and
+  not another version. Also says which tf_rigl wrote it.
+
+What this code does not know it refuses: a version, a word for one of these,
+or another setting of a weight, whose silent loss would be another mask.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from tf_rigl.core import structures
+from tf_rigl.core.kernel_layout import KernelLayout
+from tf_rigl.core.structures import Structure
+from tf_rigl.core.structures import Unstructured
+from tf_rigl.masking.storage import STORAGES
+from tf_rigl.version import __version__
+
+VERSION = 1
+# Where the masks of a layer are saved; entries of the model's `weights`.
+MASKS = ("weights",)
+
+_ATTRIBUTE = "_tf_rigl_config"
+_WEIGHT_SETTINGS = {"shape", "nonzeros", "permutation", "view", "storage"}
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightConfig:
+    """Configuration of one masked weight.
+
+    Attributes:
+        shape: of the weight.
+        target: number of connections that were allotted to it.
+        layout: how the structure of its mask sees it; None for as it is.
+        storage: a key of `STORAGES`.
+    """
+
+    shape: tuple[int, ...]
+    target: int
+    layout: KernelLayout | None = None
+    storage: str = "dense"
+
+
+@dataclasses.dataclass
+class LayerConfig:
+    """Configuration of the masked weights of one layer.
+
+    Attributes:
+        weights: by each weight's key within the layer.
+        seed: the user's seed, for the masks to begin with.
+        key: the layer's own key in the model.
+        structure: of the masks.
+        start: the masks to begin with, one of `initial_masks.STARTS`.
+        state: for each weight the kinds of tensors kept of it, by name; see
+            `state_store`.
+        masks: where the masks are saved, one of `MASKS`.
+    """
+
+    weights: dict[str, WeightConfig]
+    seed: int
+    key: str
+    structure: Structure = dataclasses.field(default_factory=Unstructured)
+    start: str = "random"
+    state: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    masks: str = "weights"
+
+    def weight_key(self, name: str) -> str:
+        """Returns a weight's key in the model, given that in the layer."""
+        return "/".join(part for part in (self.key, name) if part)
+
+
+def config_of(layer: Any) -> LayerConfig:
+    """Returns the configuration of a layer that carries masks."""
+    return layer.__dict__[_ATTRIBUTE]
+
+
+def set_config(layer: Any, config: LayerConfig) -> None:
+    """Gives a layer its configuration, past Keras's attribute tracking."""
+    layer.__dict__[_ATTRIBUTE] = config
+
+
+def drop_config(layer: Any) -> None:
+    """Undoes `set_config`."""
+    del layer.__dict__[_ATTRIBUTE]
+
+
+def serialize(config: LayerConfig) -> dict[str, Any]:
+    """Returns a configuration as what JSON can hold."""
+    result: dict[str, Any] = {
+        "version": VERSION,
+        "tf_rigl": __version__,
+        "weights": {
+            name: _serialize_weight(weight)
+            for name, weight in config.weights.items()
+        },
+        "masks": config.masks,
+        "seed": config.seed,
+        "key": config.key,
+        "structure": structures.serialize(config.structure),
+        "start": config.start,
+    }
+
+    if config.state:
+        result["state"] = {
+            name: dict(kinds) for name, kinds in config.state.items()
+        }
+    return result
+
+
+def deserialize(config: Mapping[str, Any]) -> LayerConfig:
+    """Returns the configuration that `serialize` wrote, of any version.
+
+    Raises:
+        ValueError: if it needs a newer tf_rigl.
+    """
+    version = config.get("version", 0)
+    if version > VERSION:
+        raise _needs_newer(config, f"version={version!r}")
+
+    masks = config.get("masks", "weights")
+    if masks not in MASKS:
+        raise _needs_newer(config, f"masks={masks!r}")
+
+    weights = {}
+    for name, weight in config["weights"].items():
+        unknown = sorted(set(weight) - _WEIGHT_SETTINGS)
+        if unknown:
+            raise _needs_newer(config, f"settings {unknown} of {name!r}")
+
+        weights[name] = _deserialize_weight(weight)
+        if weights[name].storage not in STORAGES:
+            storage = weights[name].storage
+            raise _needs_newer(config, f"storage={storage!r} of {name!r}")
+
+    structure = config.get("structure")
+    return LayerConfig(
+        weights,
+        config["seed"],
+        config["key"],
+        Unstructured()
+        if structure is None
+        else structures.deserialize(structure),
+        config.get("start", "random"),
+        {name: dict(kinds) for name, kinds in config.get("state", {}).items()},
+        masks,
+    )
+
+
+def _serialize_weight(weight: WeightConfig) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "shape": list(weight.shape),
+        # The name that files of all versions have for the target.
+        "nonzeros": weight.target,
+        "storage": weight.storage,
+    }
+    if weight.layout is not None:
+        result["permutation"] = list(weight.layout.permutation)
+        result["view"] = list(weight.layout.shape)
+    return result
+
+
+def _deserialize_weight(weight: Mapping[str, Any]) -> WeightConfig:
+    shape = tuple(weight["shape"])
+    layout = None
+    if "view" in weight:
+        positions, inputs, units = weight["view"]
+        layout = KernelLayout(
+            tuple(weight["permutation"]), (positions, inputs, units), shape
+        )
+    return WeightConfig(
+        shape, weight["nonzeros"], layout, weight.get("storage", "dense")
+    )
+
+
+def _needs_newer(config: Mapping[str, Any], received: str) -> ValueError:
+    writer = config.get("tf_rigl")
+    needed = "a newer tf_rigl" if writer is None else f"tf_rigl>={writer}"
+    return ValueError(
+        "A masked layer must have a configuration that this tf_rigl "
+        f"({__version__}, version {VERSION} of the configuration) can read. "
+        f"Received: {received}, written by tf_rigl {writer or 'unknown'}. "
+        f"Install {needed}."
+    )

@@ -1,0 +1,238 @@
+"""Rules of layers: weights that may be sparse, and their axes.
+
+One row a layer class. `accounting.mac_rules` and `surgery.channel_rules` say
+under the same keys what such a layer multiplies and what it does to channels.
+"""
+
+from collections.abc import Callable
+from collections.abc import Collection
+from collections.abc import Sequence
+from typing import Any
+from typing import NamedTuple
+
+from tf_rigl.backend.flavor import PACKAGES
+from tf_rigl.backend.flavor import find_class_flavor
+from tf_rigl.core.kernel_layout import KernelLayout
+from tf_rigl.core.kernel_layout import axes_layout
+
+
+class Axes(NamedTuple):
+    """The axes of a kernel that are inputs and units, the rest positions.
+
+    Negative axes count from the end.
+    """
+
+    inputs: Sequence[int]
+    units: Sequence[int]
+
+
+def last_axes(layer: Any, rank: int) -> Axes:
+    """Returns the usual axes: units last, inputs before them.
+
+    A vector is the inputs of one unit.
+    """
+    del layer
+    if rank < 2:
+        return Axes(range(rank), ())
+    return Axes((rank - 2,), (rank - 1,))
+
+
+class LayerRule(NamedTuple):
+    """One row: a layer class's weights that may be sparse.
+
+    Attributes:
+        weights: the attributes of the layer that hold them.
+        axes: those of each of them, or a function of the layer, built, and
+            the weight's rank. The default fits Dense (in, out), convolutions
+            (h, w, in, out), the cells of RNNs (in, gates · units), pointwise
+            kernels and embeddings (tokens, features).
+        opt_in: whether they are sparse only if named in
+            `sparsify(..., include=...)`.
+    """
+
+    weights: tuple[str, ...]
+    axes: Axes | Callable[[Any, int], Axes] = last_axes
+    opt_in: bool = False
+
+
+def register(cls: type, rule: LayerRule) -> None:
+    """Adds a row for a layer class of one's own, or replaces its row.
+
+    Call it before `sparsify`, and before a saved model with such layers is
+    loaded. A subclass counts as its nearest base that has a row. A layer with
+    a method `get_prunable_weights` names its weights by that; of a row only
+    the axes then count.
+
+    Args:
+        cls: a layer class of either Keras.
+        rule: its row.
+
+    Raises:
+        TypeError: if `cls` is no layer class or `rule` no row.
+
+    Example:
+        >>> layer_rules.register(
+        ...     Transposed,  # kernel [units, inputs]
+        ...     LayerRule(("kernel",), Axes(inputs=[1], units=[0])),
+        ... )
+    """
+    flavor = find_class_flavor(cls) if isinstance(cls, type) else None
+    if flavor is None or not issubclass(cls, flavor.keras.layers.Layer):
+        raise TypeError(
+            "`cls` must be a layer class of `keras` or `tf_keras`. "
+            f"Received: cls={cls!r}."
+        )
+
+    if not isinstance(rule, LayerRule) or isinstance(rule.weights, str):
+        raise TypeError(
+            "`rule` must be a `LayerRule` with a tuple of attributes. "
+            f"Received: rule={rule!r}. Pass `LayerRule(('kernel',))`."
+        )
+
+    _registered[cls] = rule
+
+
+def rule_of(layer: Any) -> LayerRule | None:
+    """Returns the row of a layer's class or nearest base, None if none."""
+    for cls in type(layer).__mro__:
+        if cls in _registered:
+            return _registered[cls]
+        if _is_keras_class(cls) and cls.__name__ in RULES:
+            return RULES[cls.__name__]
+    return None
+
+
+def known_class(layer: Any, table: Collection[str]) -> str | None:
+    """Returns the layer's class, or its nearest base, that is in a table.
+
+    Args:
+        layer: a layer of either Keras.
+        table: names of classes of Keras.
+    """
+    for cls in type(layer).__mro__:
+        if _is_keras_class(cls) and cls.__name__ in table:
+            return cls.__name__
+    return None
+
+
+def sparsifiable_weights(layer: Any) -> dict[str, Any]:
+    """Returns the layer's own weights that may be sparse, by their names.
+
+    A custom layer names its weights by TFMOT's `PrunableLayer` protocol, the
+    method `get_prunable_weights`, or has a row by `register`.
+
+    Args:
+        layer: a layer of either Keras; what its sublayers own is left out.
+
+    Returns:
+        Keras variables in a fixed order; none for a layer that is not built.
+    """
+    protocol = getattr(layer, "get_prunable_weights", None)
+    if callable(protocol):
+        # The user's method may read weights that `build` makes.
+        return _by_name(protocol()) if layer.built else {}
+
+    rule = rule_of(layer)
+    if rule is None:
+        return {}
+    return {
+        attribute: variable
+        for attribute in rule.weights
+        if (variable := getattr(layer, attribute, None)) is not None
+    }
+
+
+def is_opt_in(layer: Any) -> bool:
+    """Returns whether the layer is sparse only if the user asks for it."""
+    if callable(getattr(layer, "get_prunable_weights", None)):
+        return False
+    rule = rule_of(layer)
+    return rule is not None and rule.opt_in
+
+
+def kernel_layout(layer: Any, variable: Any) -> KernelLayout:
+    """Returns how structures see a weight of a layer.
+
+    A weight that no row names, and any weight of an unknown layer, has the
+    usual axes, `last_axes`.
+
+    Args:
+        layer: the layer of either Keras that owns the weight.
+        variable: the weight, built.
+    """
+    shape = tuple(variable.shape)
+    rule = rule_of(layer)
+
+    axes: Axes | Callable[[Any, int], Axes] = last_axes
+    if rule is not None and any(
+        getattr(layer, attribute, None) is variable
+        for attribute in rule.weights
+    ):
+        axes = rule.axes
+
+    if not isinstance(axes, Axes):
+        axes = axes(layer, len(shape))
+    inputs, units = (
+        [axis + len(shape) if axis < 0 else axis for axis in some]
+        for some in axes
+    )
+    return axes_layout(shape, inputs, units)
+
+
+def _is_keras_class(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] in PACKAGES
+
+
+def _by_name(variables: list[Any]) -> dict[str, Any]:
+    """Names weights by the last part of the variable's name, each once."""
+    named: dict[str, Any] = {}
+    for variable in variables:
+        name = variable.name.rpartition("/")[2].partition(":")[0]
+        named[name if name not in named else f"{name}_{len(named)}"] = variable
+    return named
+
+
+def _summed_axes(layer: Any, rank: int) -> Axes:
+    """Returns an einsum's: the axes that its output lacks are inputs."""
+    operands, output = layer.equation.split("->")
+    kernel = operands.split(",")[1]
+    summed = [axis for axis in range(rank) if kernel[axis] not in output]
+    return Axes(summed, [axis for axis in range(rank) if axis not in summed])
+
+
+_KERNEL = LayerRule(("kernel",))
+_POINTWISE = LayerRule(("pointwise_kernel",))
+_CELL = LayerRule(("kernel", "recurrent_kernel"))
+# Their kernels are (h, w, out, in).
+_TRANSPOSED = LayerRule(("kernel",), Axes([-1], [-2]))
+# Kernels (h, w, in, multiplier): each channel and multiplier is a unit with
+# one input. They have few elements for their work, hence opt-in. Keras 3
+# names the weight `kernel`, Keras 2 `depthwise_kernel`.
+_DEPTHWISE = LayerRule(
+    ("depthwise_kernel", "kernel"), Axes([], [-2, -1]), opt_in=True
+)
+
+# Layer classes of either Keras, by name. A user's subclass counts as its
+# base.
+RULES: dict[str, LayerRule] = {
+    "Dense": _KERNEL,
+    "EinsumDense": LayerRule(("kernel",), _summed_axes),
+    "Conv1D": _KERNEL,
+    "Conv2D": _KERNEL,
+    "Conv3D": _KERNEL,
+    "Conv1DTranspose": _TRANSPOSED,
+    "Conv2DTranspose": _TRANSPOSED,
+    "Conv3DTranspose": _TRANSPOSED,
+    "SeparableConv1D": _POINTWISE,
+    "SeparableConv2D": _POINTWISE,
+    "DepthwiseConv1D": _DEPTHWISE,
+    "DepthwiseConv2D": _DEPTHWISE,
+    "SimpleRNNCell": _CELL,
+    "GRUCell": _CELL,
+    "LSTMCell": _CELL,
+    # A batch touches few of its rows, hence opt-in.
+    "Embedding": LayerRule(("embeddings",), opt_in=True),
+}
+
+# Rows of users' own classes.
+_registered: dict[type, LayerRule] = {}
