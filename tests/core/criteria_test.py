@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from tf_rigl.core import criteria
@@ -56,6 +57,7 @@ def test_random_scores_need_a_seed():
         criteria.random(Evidence(WEIGHT))
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(
         st.floats(

@@ -257,6 +257,7 @@ def _apply_to_slots(
         for average in slots.average_of(flavor, optimizer, record):
             assign_masked(average, mask)
         return
+
     for slot in slots.slots_of(flavor, optimizer, record):
         values = masked(slot, mask)
         fresh = slots.fresh_value(optimizer, slot)

@@ -185,6 +185,7 @@ def _keep_largest(
         StepWeight(record, record.raw, tf.zeros_like(record.raw)).as_view()
         for record in records
     ]
+
     updates = pruning.keep_largest(
         weights,
         [

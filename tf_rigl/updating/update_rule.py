@@ -45,6 +45,7 @@ class UpdateRule:
         self._find_records = find_records
         self._algorithm = algorithm
         self._requirements = algorithm.requirements
+
         self._remask = not flavor.keeps_zeros(optimizer)
         self._own_update_step = optimizer.update_step
         self._own_apply_weight_decay = optimizer._apply_weight_decay
@@ -52,6 +53,7 @@ class UpdateRule:
         self._pending = PendingUpdates(frozenset())
         self._traces = TraceCache()
         self._prepared = False
+
         self._max_non_finite_steps = max_non_finite_steps
         # None where steps with gradients that are not finite are taken.
         self.guard: NonFiniteGuard | None = None
@@ -80,6 +82,7 @@ class UpdateRule:
             method_state.keep(records, self._algorithm)
             records = self._find_records()
             method_state.check_initial_values(records, self._algorithm)
+
             for record in records:
                 constraint.release(self._flavor, record.variable)
                 # Dense values may have been loaded into it.
@@ -90,6 +93,7 @@ class UpdateRule:
                     record.mask,
                     record.path,
                 )
+
             if self._requirements.latent is not None:
                 prune_before_first_batch(
                     self._trained(records), self._algorithm
@@ -97,6 +101,7 @@ class UpdateRule:
             elif self._flavor.optimizer_is_built(self._optimizer):
                 for record in records:
                     self._mask_slots(record, record.mask)
+
         if self._max_non_finite_steps is not None and self.guard is None:
             self.guard = NonFiniteGuard(
                 self._max_non_finite_steps,
