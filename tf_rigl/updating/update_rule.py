@@ -165,29 +165,7 @@ class UpdateRule:
         one `tf.cond` covers them all.
         """
         key = self._key(variable)
-        record = self._sparse.get(key)
-        if record is None:
-            step = functools.partial(
-                self._own_update_step, gradient, variable, *args
-            )
-            update = PendingUpdate(gradient, step, None)
-        else:
-            # The gradient of an embedding is given as slices.
-            gradient = tf.convert_to_tensor(gradient)
-            # That of a kernel which is applied to sequences forgets its shape.
-            gradient.set_shape(variable.shape)
-            weight = StepWeight(record, variable, gradient)
-            latent = self._requirements.latent
-            if latent is None:
-                step = functools.partial(
-                    self._step_of_connections, weight, *args
-                )
-            else:
-                step = functools.partial(
-                    self._step_of_latent, latent, weight, *args
-                )
-            update = PendingUpdate(gradient, step, weight)
-
+        update = self._make_pending(key, gradient, variable, args)
         updates = self._pending.add(key, update)
         if not updates:
             return
@@ -201,6 +179,32 @@ class UpdateRule:
                     lambda: self._step_replica(updates)
                 ),
             )
+
+    def _make_pending(
+        self, key: str, gradient: Any, variable: Any, args: tuple[Any, ...]
+    ) -> PendingUpdate:
+        """Chooses the step of a variable, to be taken with all others."""
+        record = self._sparse.get(key)
+        if record is None:
+            step = functools.partial(
+                self._own_update_step, gradient, variable, *args
+            )
+            return PendingUpdate(gradient, step, None)
+
+        # The gradient of an embedding is given as slices.
+        gradient = tf.convert_to_tensor(gradient)
+        # That of a kernel which is applied to sequences forgets its shape.
+        gradient.set_shape(variable.shape)
+        weight = StepWeight(record, variable, gradient)
+
+        latent = self._requirements.latent
+        if latent is None:
+            step = functools.partial(self._step_of_connections, weight, *args)
+        else:
+            step = functools.partial(
+                self._step_of_latent, latent, weight, *args
+            )
+        return PendingUpdate(gradient, step, weight)
 
     def _step_replica(self, updates: list[PendingUpdate]) -> None:
         """Takes one batch's step of all variables of a replica.
