@@ -90,17 +90,24 @@ class StepWeight:
         return self._unview(algorithm.latent(view))
 
     def deployed(
-        self, algorithm: Algorithm, view: WeightView, latent: tf.Tensor
+        self,
+        algorithm: Algorithm,
+        view: WeightView,
+        mask: tf.Tensor,
+        latent: tf.Tensor,
     ) -> tf.Tensor:
         """Returns what the weight holds, but for zeros outside the mask.
 
         Args:
             algorithm: the method.
-            view: the weight with the mask that counts.
+            view: the weight as the method has seen it.
+            mask: the mask that counts, bool, of the weight's shape.
             latent: what is trained, of the weight's shape.
         """
         if not _overrides(algorithm, "deployed"):
             return latent
+
+        view = view._replace(mask=self.record.view(mask))
         return self._unview(algorithm.deployed(view, self.record.view(latent)))
 
     def _unview(self, values: tf.Tensor) -> tf.Tensor:
@@ -189,10 +196,8 @@ def prune_before_first_batch(
         for weight, view, result in zip(group, views, results, strict=True):
             record = weight.record
             latent = weight.latent(algorithm, view, weight.all_values())
-            values = weight.deployed(
-                algorithm, view._replace(mask=result.masks.mask), latent
-            )
             mask = record.unview(result.masks.mask)
+            values = weight.deployed(algorithm, view, mask, latent)
             record.mask.assign(mask)
             record.raw.assign(masked(values, mask))
             for name, value in result.state.items():
@@ -218,7 +223,8 @@ def _apply(
     elif algorithm.requirements.latent is not None:
         values = weight.deployed(
             algorithm,
-            view._replace(mask=record.view(mask)),
+            view,
+            mask,
             weight.latent(algorithm, view, values),
         )
 

@@ -360,7 +360,7 @@ class UpdateRule:
             self._mask_slots(record, trainable)
 
         record.state[state].assign(after)
-        values = weight.deployed(algorithm, view, after)
+        values = weight.deployed(algorithm, view, mask, after)
         weight.variable.assign(constraint.masked(values, mask))
 
     def _mask_slots(self, record: MaskedWeight, mask: Any) -> None:
