@@ -6,6 +6,7 @@ import tensorflow as tf
 
 import tf_rigl
 from tests import support
+from tf_rigl.core import criteria
 from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.updating import loss_gradients
 
@@ -183,6 +184,42 @@ def test_prunes_and_fine_tunes_a_trained_model(keras):
     support.train(keras, model, tf_rigl.Static(), 1)
     support.assert_same_masks(tf_rigl.masks(model), masks)
     support.assert_masked(model)
+
+
+def test_a_criterion_of_ones_own(keras):
+    """Signed: the highest scores stay, here the smallest magnitudes."""
+    model = compiled(keras)
+    records = masked_weights(model)
+    scores = [-np.abs(record.raw.numpy()) for record in records]
+    expected = largest_signed(scores, [record.target for record in records])
+    tf_rigl.prune(model, lambda evidence: -tf.abs(evidence.final))
+    support.assert_same_masks(tf_rigl.masks(model), dict(enumerate(expected)))
+
+
+def largest_signed(scores, counts):
+    return largest([score - score.min() for score in scores], counts)
+
+
+def test_a_criterion_sees_the_gradient_and_the_initial_values(keras):
+    model = compiled(keras, keep_initial_values=True)
+    seen = []
+
+    def score(evidence):
+        seen.append(evidence)
+        return evidence.final
+
+    criterion = criteria.Criterion(score, "gradient", needs_initial=True)
+    gradients = gradients_by_keras(keras, model)
+    initial = [record.raw.numpy() for record in masked_weights(model)]
+    tf_rigl.prune(model, criterion, data())
+    for evidence, gradient, value in zip(seen, gradients, initial, strict=True):
+        np.testing.assert_allclose(
+            evidence.gradient, gradient, rtol=1e-4, atol=1e-6
+        )
+        np.testing.assert_array_equal(evidence.initial, value)
+        assert evidence.hessian_gradient is None
+    with pytest.raises(ValueError, match="needs the initial values"):
+        tf_rigl.prune(compiled(keras), criterion, data())
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def training_flops(
     requirements = _requirements(method)
     if update_interval is None:
         update_interval = _interval(method)
+
     if flops < 0 or dense_flops < 0:
         raise ValueError(
             "FLOPs must not be negative. "
@@ -94,6 +95,7 @@ def training_flops(
             "`pruned_fraction` must be in [0, 1]. "
             f"Received: pruned_fraction={pruned_fraction}."
         )
+
     if requirements is None:
         return float(3 * dense_flops)
     return float(

@@ -113,6 +113,8 @@ class ACDC(Algorithm):
             [weight.target for weight in weights],
             self.scope,
         )
+
+        # The last update compresses in any case.
         decompresses = tf.equal(when.update % 2, 1) & (
             when.update < self.mask_schedule.close().num_updates - 1
         )

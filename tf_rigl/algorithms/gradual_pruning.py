@@ -144,6 +144,7 @@ class GradualPruning(Algorithm):
             counts.append(
                 tf.gather(tf.constant(table), tf.maximum(when.update, 0))
             )
+
         return pruning.keep_largest(
             weights,
             [

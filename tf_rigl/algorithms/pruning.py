@@ -79,6 +79,7 @@ def keep_largest(
         tf.ones_like(weight.mask) if allow_regrowth else weight.mask
         for weight in weights
     ]
+
     if scope == "global":
         total = tf.add_n([tf.cast(count, tf.int64) for count in counts])
         masks = largest_of_all(scores, candidates, total)
@@ -89,6 +90,7 @@ def keep_largest(
                 weights, scores, counts, candidates, strict=True
             )
         ]
+
     return [
         WeightUpdate(changed(weight.mask, mask))
         for weight, mask in zip(weights, masks, strict=True)

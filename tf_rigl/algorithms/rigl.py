@@ -146,6 +146,7 @@ class RigL(Algorithm):
         for field, value in PRESETS[self.preset].items():
             if getattr(self, field) is None:
                 object.__setattr__(self, field, value)
+
         check_choice("rounding", self.rounding, ROUNDINGS)
         check_choice("grow_init", self.grow_init, GROW_INITS)
         if self.drop_noise < 0:
@@ -158,7 +159,8 @@ class RigL(Algorithm):
                 "`batch_size` must be at least 1 example. "
                 f"Received: batch_size={self.batch_size}."
             )
-        _ = self.drop_schedule
+
+        _ = self.drop_schedule  # checks the arguments of both schedules
         if not 1 <= self.gradient_steps <= self.interval:
             raise ValueError(
                 "`gradient_steps` must be from 1 to the update interval. "
@@ -208,6 +210,8 @@ class RigL(Algorithm):
         )
         if not self.multiples_of_interval:
             return schedule
+
+        # The first multiple may be after the stop; then nothing updates.
         first = -(-self.start_step // self.interval) * self.interval
         return dataclasses.replace(
             schedule,
@@ -247,12 +251,14 @@ class RigL(Algorithm):
             summed = tf.minimum(when.step + 1, self.gradient_steps)
             mean = weight.state["gradient_sum"] / tf.cast(summed, tf.float32)
             gradient = tf.cast(mean, gradient.dtype)
+
         masks = weight.structure.drop_and_grow(
             self._drop_scores(weight, when),
             weight.mask,
             gradient,
             self._count(weight, when),
         )
+
         values = self._grown_values(weight, gradient, when)
         if values is not None:
             values = tf.where(masks.grown, values, weight.values)

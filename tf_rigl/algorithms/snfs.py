@@ -128,6 +128,7 @@ class SNFS(Algorithm):
     def _update_all(
         self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
+        # What stays, and where there is room.
         kept = []
         for weight in weights:
             nonzeros = selection.count_true(weight.mask)
@@ -137,16 +138,20 @@ class SNFS(Algorithm):
                     weight.values, weight.mask, nonzeros - count
                 )
             )
+
         capacities = [selection.count_true(~mask) for mask in kept]
         dropped = [
             selection.count_true(weight.mask & ~mask)
             for weight, mask in zip(weights, kept, strict=True)
         ]
+
+        # What all drop is shared out by mean momentum.
         grown = apportion(
             tf.add_n(dropped),
             tf.stack([_mean_momentum(weight) for weight in weights]),
             tf.stack(capacities),
         )
+
         results = []
         for number, (weight, mask) in enumerate(
             zip(weights, kept, strict=True)

@@ -91,6 +91,8 @@ class SNIP(Algorithm):
         )
         if self.batches == 1:
             return pruned
+
+        # The masks stay full until the last of the batches.
         last = tf.equal(when.update, self.batches - 1)
         return [
             WeightUpdate(

@@ -117,16 +117,22 @@ class SRigL(Algorithm):
             rows.to_rows, (weight.values, weight.mask, weight.gradient)
         )
         units, fan_in = mask.shape
+
+        # 1. What is kept, and the candidates for growth.
         nonzeros = selection.count_true(mask)
         count = self.drop_schedule.count(weight.mask, when.update)
         kept = selection.largest_mask(values, mask, nonzeros - count)
         salient = kept | selection.largest_mask(gradient, ~kept, count)
+
+        # 2. Units with too little of both are ablated; the others share.
         active = self._active_units(weight, mask, salient)
         number = selection.count_true(active)
         target = tf.minimum(
             tf.constant(weight.target, tf.int64) // number, fan_in
         )
         wanted = tf.where(active, target, tf.zeros([units], tf.int64))
+
+        # 3. Units keep what is largest and fill up by the gradient.
         kept &= active[:, tf.newaxis]
         kept = selection.largest_in_rows(
             values, kept, tf.minimum(selection.count_true_in_rows(kept), wanted)
@@ -134,6 +140,7 @@ class SRigL(Algorithm):
         grown = selection.largest_in_rows(
             gradient, ~kept, wanted - selection.count_true_in_rows(kept)
         )
+
         finite = tf.reduce_all(tf.math.is_finite(gradient))
         new = rows.from_rows(
             tf.where(finite, kept | grown, mask), weight.mask.shape
@@ -150,10 +157,12 @@ class SRigL(Algorithm):
         )
         if self.ablation_threshold is None or exempt:
             return tf.ones([units], tf.bool)
+
         present = tf.reduce_max(selection.count_true_in_rows(mask))
         least = tf.floor(self.ablation_threshold * tf.cast(present, tf.float64))
         saliency = selection.count_true_in_rows(salient)
         stays = saliency >= tf.maximum(tf.cast(least, tf.int64), 1)
+
         # Enough units to hold the target at full fan-in, the best of them.
         needed = min(units, -(-weight.target // fan_in))
         best = selection.largest_integers_mask(

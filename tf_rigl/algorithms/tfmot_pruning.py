@@ -75,6 +75,7 @@ class TFMOTPruning(Algorithm):
     def __post_init__(self) -> None:
         _check_integers(self)
         _check_sparsities(self.initial_sparsity, self.final_sparsity)
+
         if self.begin_step < 0 or self.frequency < 1:
             raise ValueError(
                 "`begin_step` must be at least 0 and `frequency` at least 1. "
@@ -85,6 +86,7 @@ class TFMOTPruning(Algorithm):
             raise ValueError(
                 f"`power` must be greater than 0. Received: power={self.power}."
             )
+
         if self.is_constant:
             is_ended = self.end_step == -1 or self.end_step >= self.begin_step
         else:
@@ -125,7 +127,7 @@ class TFMOTPruning(Algorithm):
         return self.begin_step + missed * self.frequency
 
     def is_due(self, time: int) -> bool:
-        """Whether TFMOT updates masks at a pruning step."""
+        """Returns whether TFMOT updates masks at a pruning step."""
         since = time - self.begin_step
         return (
             time >= 1
@@ -135,7 +137,7 @@ class TFMOTPruning(Algorithm):
         )
 
     def density(self, times: Any) -> np.ndarray:
-        """What TFMOT's training step makes of 1 - s_t.
+        """Returns 1 - s_t as TFMOT's training step computes it.
 
         In float32, in the order in which TensorFlow's graph optimizer leaves
         the operations: a division by a constant is a multiplication,
@@ -158,7 +160,7 @@ class TFMOTPruning(Algorithm):
         return least - _scaled_power(change, np.float32(1) - done, self.power)
 
     def kept(self, units: int, times: Any) -> np.ndarray:
-        """How many of a weight's elements or blocks TFMOT keeps.
+        """Returns how many of a weight's elements or blocks TFMOT keeps.
 
         Args:
             units: number of elements, or of blocks.
@@ -171,7 +173,7 @@ class TFMOTPruning(Algorithm):
         return np.clip(kept.astype(np.int64), 1, units)
 
     def connections(self, size: int, units: int, times: Any) -> np.ndarray:
-        """Connections of a weight at pruning steps.
+        """Returns the connections of a weight at pruning steps.
 
         Args:
             size: elements of the weight.
@@ -184,7 +186,7 @@ class TFMOTPruning(Algorithm):
         return self.kept(units, times) * size // units
 
     def final_connections(self, size: int, units: int) -> int:
-        """Connections of a weight after the last update."""
+        """Returns the connections of a weight after the last update."""
         last = self.begin_step
         if not self.is_constant:
             updates = (self.end_step - self.begin_step) // self.frequency
@@ -223,7 +225,7 @@ class TFMOTPruning(Algorithm):
 def _scaled_power(
     scale: np.float32, base: np.ndarray, exponent: float
 ) -> np.ndarray:
-    """The product of `scale` and a power, rounded as in TFMOT's graph."""
+    """Returns `scale` times a power, rounded as in TFMOT's graph."""
     if exponent == 3:
         return (scale * base) * (base * base)
     # TensorFlow's own power of scalars; others differ in the last bit.

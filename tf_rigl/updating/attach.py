@@ -63,8 +63,10 @@ def attach(
     check_optimizer(flavor, optimizer, records)
     check_not_attached(flavor, optimizer)
     check_fits(algorithm, records)
+
     resolved = algorithm.resolve(None)
     platform_limits.check_mask_updates_of(model, resolved.schedule)
+
     optimizer_hook.uninstall(flavor, optimizer, records)
     prepare = optimizer_hook.install(
         flavor,
@@ -79,7 +81,7 @@ def attach(
 
 
 def check_finite(optimizer: Any) -> int:
-    """Looks after the steps that an attached optimizer has left out.
+    """Returns how many steps were left out; raises after too many in a row.
 
     Reads a number from the device: call it every now and then.
 
@@ -149,6 +151,7 @@ def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:
     requirements = algorithm.requirements
     method_state.check_initial_values(records, algorithm)
     sparse = [record for record in records if record.target < record.size]
+
     for record in sparse:
         allowed = requirements.structures
         if allowed is not None and record.structure.name not in allowed:
@@ -158,6 +161,7 @@ def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:
                 f"{record.structure} on {record.path!r}. Pass it to "
                 "`sparsify(..., structure=...)`."
             )
+
     # Once a mask was updated, training goes on from where it was.
     if any(record.counters.numpy()[0] for record in sparse):
         return
@@ -168,6 +172,7 @@ def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:
             "the start. Received: a model that has all of its connections. "
             "Sparsify it with start='random', or `prune` it first."
         )
+
     if requirements.start == "dense" and sparse and not is_dense:
         has_begun = requirements.latent is not None and all(
             requirements.latent in record.state for record in sparse
@@ -213,6 +218,7 @@ def check_optimizer(
             f"`{flavor.keras.__name__}`. Received: optimizer={optimizer!r} "
             f"of type {type(optimizer)}."
         )
+
     updating = flavor.updating_optimizers(optimizer)
     if not updating:
         raise ValueError(
@@ -220,6 +226,7 @@ def check_optimizer(
             f"attached. Received: optimizer={optimizer.name!r}. Call "
             "`optimizer.build(model.trainable_variables)` first."
         )
+
     for one in updating:
         _check_updating_optimizer(flavor, one)
     _check_knows_variables(flavor, optimizer, records)

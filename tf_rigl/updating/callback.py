@@ -96,7 +96,7 @@ class UpdateMasks(ModelCallback):
         self._last_counts = np.zeros(3, np.int64)
 
     def set_model(self, model: Any) -> None:
-        """Has `fit` trace its step anew; it makes the function after this."""
+        """Clears the compiled train function, which `fit` makes after this."""
         super().set_model(model)
         # Before other callbacks restore a checkpoint.
         self._taken = int(tf.convert_to_tensor(model.optimizer.iterations))
@@ -131,6 +131,7 @@ class UpdateMasks(ModelCallback):
             if not is_deferred(self.model):
                 # Another callback may have restored a checkpoint.
                 self._last_counts = _counts(self._records())
+
             flavor = model_flavor(self.model)
             algorithm = self.algorithm.resolve(self._total_steps(flavor, epoch))
             platform_limits.check_mask_updates_of(
@@ -144,12 +145,14 @@ class UpdateMasks(ModelCallback):
                 for_one_fit=True,
                 max_non_finite_steps=self._max_non_finite_steps,
             )
+
             if is_deferred(self.model):
                 when_complete(self.model, prepare)
             else:
                 prepare()
             self._installed = True
             self._agreement = self._make_agreement(flavor, algorithm)
+
         if self._agreement is not None:
             self._agreement.begin_epoch()
 
@@ -168,9 +171,11 @@ class UpdateMasks(ModelCallback):
         self._tell_of_empty(records)
         if logs is None:
             return
+
         counts = _counts(records)
         _, moved, skipped = counts - self._last_counts
         self._last_counts = counts
+
         total = diagnose_weights(self.model.name, records).total
         logs["sparsity"] = total.sparsity
         logs["mask_churn"] = float(moved / max(total.connections, 1))
@@ -181,6 +186,7 @@ class UpdateMasks(ModelCallback):
         logs["dead_units"] = total.dead_units
         if skipped:
             logs["skipped_mask_updates"] = int(skipped)
+
         left_out = sum(guard.left_out for guard in self._guards())
         if left_out > self._steps_left_out:
             logs["skipped_steps"] = left_out - self._steps_left_out

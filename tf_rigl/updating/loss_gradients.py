@@ -136,11 +136,12 @@ def _mean_over(
                 f"Received: {type(batch)}."
             )
         inputs, labels = tf.nest.map_structure(tf.convert_to_tensor, batch)
+
         size = int(tf.shape(tf.nest.flatten(inputs)[0])[0])
         values = [size * one for one in function(inputs, labels)]
         sums = (
             [a + b for a, b in zip(sums, values, strict=True)]
-            if (sums)
+            if sums
             else values
         )
         examples += size

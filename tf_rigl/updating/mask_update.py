@@ -102,17 +102,24 @@ class StepWeight:
         return self._unview(algorithm.latent(view))
 
     def deployed(
-        self, algorithm: Algorithm, view: WeightView, latent: tf.Tensor
+        self,
+        algorithm: Algorithm,
+        view: WeightView,
+        mask: tf.Tensor,
+        latent: tf.Tensor,
     ) -> tf.Tensor:
         """Returns what the weight holds, but for zeros outside the mask.
 
         Args:
             algorithm: the method.
-            view: the weight with the mask that counts.
+            view: the weight as the method has seen it.
+            mask: the mask that counts, bool, of the weight's shape.
             latent: what is trained, of the weight's shape.
         """
         if not _overrides(algorithm, "deployed"):
             return latent
+
+        view = view._replace(mask=self.record.view(mask))
         return self._unview(algorithm.deployed(view, self.record.view(latent)))
 
     def _unview(self, values: tf.Tensor) -> tf.Tensor:
@@ -198,10 +205,9 @@ def prune_before_first_batch(
         for weight, view, result in zip(group, views, results, strict=True):
             record = weight.record
             latent = weight.latent(algorithm, view, weight.all_values())
-            values = weight.deployed(
-                algorithm, view._replace(mask=result.masks.mask), latent
-            )
-            record.set_mask(record.unview(result.masks.mask), values)
+            mask = record.unview(result.masks.mask)
+            values = weight.deployed(algorithm, view, mask, latent)
+            record.set_mask(mask, values)
             for name, value in result.state.items():
                 record.state[name].assign(record.unview(value))
 
@@ -225,7 +231,8 @@ def _apply(
     elif algorithm.requirements.latent is not None:
         values = weight.deployed(
             algorithm,
-            view._replace(mask=record.view(mask)),
+            view,
+            mask,
             weight.latent(algorithm, view, values),
         )
 
@@ -263,6 +270,7 @@ def _apply_to_slots(
         for average in slots.average_of(flavor, optimizer, record):
             assign_masked(average, mask)
         return
+
     for slot in slots.slots_of(flavor, optimizer, record):
         values = masked(slot, mask)
         fresh = slots.fresh_value(optimizer, slot)

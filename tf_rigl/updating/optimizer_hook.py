@@ -118,7 +118,7 @@ def uninstall(
 
 
 def forget_traces(model: Any) -> None:
-    """Has `fit` trace its step anew, with the present update rule."""
+    """Clears the compiled train function so that `fit` retraces it."""
     model.train_function = None
     if hasattr(model, "train_tf_function"):
         model.train_tf_function = None

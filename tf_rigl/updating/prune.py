@@ -183,6 +183,7 @@ def _keep_largest(
     weights = [
         StepWeight.without_gradient(record).as_view() for record in records
     ]
+
     updates = pruning.keep_largest(
         weights,
         [

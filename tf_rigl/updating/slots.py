@@ -64,7 +64,7 @@ def average_of(
 def momentum_of_gradient(
     optimizer: Any, slot: Any, gradient: tf.Tensor
 ) -> tf.Tensor | None:
-    """What a momentum slot holds after a sum of gradients.
+    """Returns what a momentum slot holds after a sum of gradients.
 
     Args:
         optimizer: the optimizer that keeps the slot.
@@ -86,7 +86,7 @@ def momentum_of_gradient(
 
 
 def fresh_value(optimizer: Any, slot: Any) -> float:
-    """What a slot holds for a connection that is new; 0 for nearly all."""
+    """Returns a slot's value at a new connection; 0 for nearly all."""
     for cls in type(optimizer).__mro__:
         attribute = _FRESH_ACCUMULATOR.get(cls.__name__)
         if attribute and any(s is slot for s in getattr(optimizer, attribute)):

@@ -46,6 +46,7 @@ class UpdateRule:
         self._find_records = find_records
         self._algorithm = algorithm
         self._requirements = algorithm.requirements
+
         self._remask = not flavor.keeps_zeros(optimizer)
         self._own_update_step = optimizer.update_step
         self._own_apply_weight_decay = optimizer._apply_weight_decay
@@ -53,6 +54,7 @@ class UpdateRule:
         self._pending = PendingUpdates(frozenset())
         self._traces = TraceCache()
         self._prepared = False
+
         self._max_non_finite_steps = max_non_finite_steps
         # None where steps with gradients that are not finite are taken.
         self.guard: NonFiniteGuard | None = None
@@ -81,6 +83,7 @@ class UpdateRule:
             method_state.keep(records, self._algorithm)
             records = self._find_records()
             method_state.check_initial_values(records, self._algorithm)
+
             for record in records:
                 constraint.remove_mask_constraint(self._flavor, record.variable)
                 # Dense values may have been loaded into it.
@@ -88,6 +91,7 @@ class UpdateRule:
                 constraint.check_keeps_zeros(
                     record.variable.constraint, record.storage, record.path
                 )
+
             if self._requirements.latent is not None:
                 prune_before_first_batch(
                     self._trained(records), self._algorithm
@@ -95,6 +99,7 @@ class UpdateRule:
             elif self._flavor.optimizer_is_built(self._optimizer):
                 for record in records:
                     self._mask_slots(record, record.mask)
+
         if self._max_non_finite_steps is not None and self.guard is None:
             self.guard = NonFiniteGuard(
                 self._max_non_finite_steps,
@@ -158,29 +163,7 @@ class UpdateRule:
         one `tf.cond` covers them all.
         """
         key = self._key(variable)
-        record = self._sparse.get(key)
-        if record is None:
-            step = functools.partial(
-                self._own_update_step, gradient, variable, *args
-            )
-            update = PendingUpdate(gradient, step, None)
-        else:
-            # The gradient of an embedding is given as slices.
-            gradient = tf.convert_to_tensor(gradient)
-            # That of a kernel which is applied to sequences forgets its shape.
-            gradient.set_shape(variable.shape)
-            weight = StepWeight(record, variable, gradient)
-            latent = self._requirements.latent
-            if latent is None:
-                step = functools.partial(
-                    self._step_of_connections, weight, *args
-                )
-            else:
-                step = functools.partial(
-                    self._step_of_latent, latent, weight, *args
-                )
-            update = PendingUpdate(gradient, step, weight)
-
+        update = self._make_pending(key, gradient, variable, args)
         updates = self._pending.add(key, update)
         if not updates:
             return
@@ -194,6 +177,32 @@ class UpdateRule:
                     lambda: self._step_replica(updates)
                 ),
             )
+
+    def _make_pending(
+        self, key: str, gradient: Any, variable: Any, args: tuple[Any, ...]
+    ) -> PendingUpdate:
+        """Chooses the step of a variable, to be taken with all others."""
+        record = self._sparse.get(key)
+        if record is None:
+            step = functools.partial(
+                self._own_update_step, gradient, variable, *args
+            )
+            return PendingUpdate(gradient, step, None)
+
+        # The gradient of an embedding is given as slices.
+        gradient = tf.convert_to_tensor(gradient)
+        # That of a kernel which is applied to sequences forgets its shape.
+        gradient.set_shape(variable.shape)
+        weight = StepWeight(record, variable, gradient)
+
+        latent = self._requirements.latent
+        if latent is None:
+            step = functools.partial(self._step_of_connections, weight, *args)
+        else:
+            step = functools.partial(
+                self._step_of_latent, latent, weight, *args
+            )
+        return PendingUpdate(gradient, step, weight)
 
     def _step_replica(self, updates: list[PendingUpdate]) -> None:
         """Takes one batch's step of all variables of a replica.
@@ -349,7 +358,7 @@ class UpdateRule:
             self._mask_slots(record, trainable)
 
         record.state[state].assign(after)
-        values = weight.deployed(algorithm, view, after)
+        values = weight.deployed(algorithm, view, weight.mask, after)
         weight.storage.set_values(values)
 
     def _mask_slots(self, record: MaskedWeight, mask: Any) -> None:

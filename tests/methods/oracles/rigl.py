@@ -115,7 +115,7 @@ CASES = {
     "rigl_grown_initial": rigl(
         {"grow_init": "initial"},
         {"grown_value": initial_value},
-        sparsify={"keep_initial_values": True},
+        sparsify={"options": tf_rigl.SparsifyOptions(keep_initial_values=True)},
     ),
     "rigl_slot_scale_of_tf1": rigl(
         {"slot_scale": 0.5},
@@ -175,7 +175,7 @@ ROWS = {
     ),
     "rigl_initial": table.Row(
         tf_rigl.RigL(**table.SHORT, grow_init="initial"),
-        {"keep_initial_values": True},
+        {"options": tf_rigl.SparsifyOptions(keep_initial_values=True)},
         variant=True,
     ),
     "rigl_block": table.Row(
