@@ -45,7 +45,9 @@ def public_names(module):
         for name, value in vars(module).items()
         if not name.startswith("_")
         and (inspect.isclass(value) or inspect.isfunction(value))
-        and (is_package or value.__module__ == module.__name__)
+        and value.__module__.startswith(
+            "tf_rigl" if is_package else module.__name__
+        )
     )
 
 
