@@ -12,6 +12,7 @@ from typing import Any
 import tensorflow as tf
 from absl import logging
 
+from tf_rigl.backend import atomic_files
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.checkpointing import checkpoint_file
 from tf_rigl.checkpointing.checkpoint_file import DamagedFileError
@@ -245,7 +246,7 @@ class Checkpoints(ModelCallback):
         if not self.model.distribute_strategy.extended.should_checkpoint:
             return
         trial = os.path.join(
-            self._directory, f"{checkpoint_file.DRAFT_PREFIX}{os.getpid()}"
+            self._directory, f"{atomic_files.DRAFT_PREFIX}{os.getpid()}"
         )
         try:
             tf.io.gfile.makedirs(self._directory)
@@ -264,7 +265,7 @@ class Checkpoints(ModelCallback):
         for step in self.steps[: -self._keep]:
             tf.io.gfile.remove(self._path(step))
         for name in tf.io.gfile.listdir(self._directory):
-            if name.startswith(checkpoint_file.DRAFT_PREFIX):
+            if name.startswith(atomic_files.DRAFT_PREFIX):
                 tf.io.gfile.remove(os.path.join(self._directory, name))
 
     @contextlib.contextmanager

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.backend import atomic_files
 from tf_rigl.core.checks import check_choice
 from tf_rigl.export.call_signature import CallSignature
 from tf_rigl.export.endpoints import Endpoint
-from tf_rigl.export.folders import new_folder
 from tf_rigl.export.litert import format
 from tf_rigl.export.litert.convert import QUANTIZATIONS
 from tf_rigl.export.litert.convert import convert
@@ -121,7 +121,7 @@ def export_litert(
     """
     quantization = quantization or "float32"
     _check_arguments(quantization, representative_data, batch_size, int8_io)
-    with new_folder(path, overwrite) as (made, scratch):
+    with atomic_files.new_folder(path, overwrite) as (made, scratch):
         folder = posixpath.join(scratch, "model")
         endpoint = save_for_converter(folder, model, inputs, batch_size)
         if quantization == "full_int8":

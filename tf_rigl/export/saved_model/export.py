@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.backend import atomic_files
 from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.core import structures
 from tf_rigl.core.checks import check_choice
@@ -22,7 +23,6 @@ from tf_rigl.export.captures import find_captures
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.endpoints import trace_endpoints
 from tf_rigl.export.folders import folder_bytes
-from tf_rigl.export.folders import new_folder
 from tf_rigl.export.model_weights import ModelWeight
 from tf_rigl.export.model_weights import model_weights
 from tf_rigl.export.saved_model import packed_file
@@ -119,7 +119,7 @@ def export_saved_model(
             f"compression=None, values={values!r}. Pass compression='dense'."
         )
     flavor = model_flavor(model)
-    with new_folder(path, overwrite) as (made, scratch):
+    with atomic_files.new_folder(path, overwrite) as (made, scratch):
         endpoints = trace_endpoints(flavor, model, inputs, signatures)
         found = model_weights(flavor, model)
         captures = find_captures(
