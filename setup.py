@@ -23,7 +23,8 @@ EXTRAS = {
     # newer protobuf than it accepts, and do not say so to pip.
     "data": ["tensorflow-datasets>=4.9.4"],
     "benchmarks": ["zstandard>=0.22"],
-    "plots": ["matplotlib>=3.8"],
+    # What pictures and the report of a run need.
+    "plots": ["jinja2>=3.1", "matplotlib>=3.8"],
     # TensorFlow 2.21 no longer brings it.
     "tensorboard": ["tensorboard>=2.18"],
 }
@@ -70,7 +71,10 @@ setuptools.setup(
     ],
     python_requires=">=3.10,<3.14",
     packages=setuptools.find_packages(include=["tf_rigl", "tf_rigl.*"]),
-    package_data={"tf_rigl.data": ["mnist_small/*"]},
+    package_data={
+        "tf_rigl.data": ["mnist_small/*"],
+        "tf_rigl.experiments.report": ["page.html"],
+    },
     install_requires=REQUIREMENTS,
     extras_require=EXTRAS,
 )

@@ -18,7 +18,7 @@ _SERVERS = ("worker", "ps")
 
 
 class Cluster(NamedTuple):
-    """What TF_CONFIG says."""
+    """The tasks that train together, and which of them this process is."""
 
     jobs: Mapping[str, list[str]]  # addresses of the tasks, by job
     job: str  # of this process
@@ -26,7 +26,7 @@ class Cluster(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    """What a strategy asks of a cluster."""
+    """The jobs that a strategy asks of a cluster."""
 
     needed: tuple[str, ...]  # jobs
     optional: tuple[str, ...]  # likewise
@@ -60,12 +60,13 @@ def read_cluster(strategy: str) -> Cluster:
         The cluster.
 
     Raises:
-        ValueError: where the variable is missing, is no such JSON, or lacks
+        ValueError: if the variable is missing, is no such JSON, or lacks
             what the strategy needs.
     """
     text = os.environ.get(VARIABLE)
     if not text:
         raise _error(strategy, "is not set", text)
+
     try:
         config = json.loads(text)
         jobs = {job: list(tasks) for job, tasks in config["cluster"].items()}
@@ -73,6 +74,7 @@ def read_cluster(strategy: str) -> Cluster:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         reason = f"cannot be read ({type(error).__name__}: {error})"
         raise _error(strategy, reason, text) from error
+
     needed, optional, _ = _KINDS[strategy]
     for missing in (one for one in needed if not jobs.get(one)):
         raise _error(strategy, f"lacks the job {missing!r}", text)
@@ -85,13 +87,13 @@ def read_cluster(strategy: str) -> Cluster:
 
 
 def is_server(strategy: str) -> bool:
-    """Whether this process only serves the one that trains.
+    """Tells whether this process only serves the one that trains.
 
     Args:
         strategy: any name of a strategy.
 
     Raises:
-        ValueError: where it is `"parameter_server"` and TF_CONFIG is missing
+        ValueError: if it is `"parameter_server"` and TF_CONFIG is missing
             or malformed.
     """
     if strategy != "parameter_server":
@@ -100,10 +102,10 @@ def is_server(strategy: str) -> bool:
 
 
 def serve() -> NoReturn:
-    """Is the worker or parameter server of TF_CONFIG until it is killed.
+    """Serves as worker or parameter server of TF_CONFIG until it is killed.
 
     Raises:
-        ValueError: where TF_CONFIG is missing or malformed, or this process
+        ValueError: if TF_CONFIG is missing or malformed, or this process
             is to train.
     """
     jobs, job, task = read_cluster("parameter_server")

@@ -1,9 +1,8 @@
-"""From a Keras model to a file that is proved to compute the same."""
+"""Exports of Keras models, each proved to compute the same."""
 
 import dataclasses
 import os
 import pathlib
-import uuid
 from typing import Any
 from typing import NamedTuple
 
@@ -11,13 +10,17 @@ import numpy as np
 import tensorflow as tf
 
 import tf_rigl
+from tf_rigl.backend import atomic_files
 from tf_rigl.backend.flavor import model_flavor
-from tf_rigl.core.checks import check_choice
+from tf_rigl.core.packing import values as formats
+from tf_rigl.experiments import fields
 from tf_rigl.experiments import inspection
 from tf_rigl.experiments import model_files
+from tf_rigl.experiments.fields import field
 from tf_rigl.export.endpoints import DEFAULT_SIGNATURE
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.endpoints import trace_endpoints
+from tf_rigl.export.litert.convert import QUANTIZATIONS
 from tf_rigl.export.litert.inputs import call_model
 from tf_rigl.export.litert.inputs import named_inputs
 from tf_rigl.export.litert.inputs import random_inputs
@@ -25,6 +28,7 @@ from tf_rigl.export.litert.run import Difference
 from tf_rigl.export.litert.run import Named
 from tf_rigl.export.litert.run import compare
 from tf_rigl.export.litert.run import run
+from tf_rigl.export.saved_model.export import COMPRESSIONS
 
 FORMATS = ("saved_model", "litert", "keras")
 # Shares of the largest output, where values are stored as they are.
@@ -32,36 +36,40 @@ _TOLERANCE = 1e-5
 _TOLERANCE_SHRUNK = 1e-4
 
 
+@fields.documented
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """How a model is exported.
+class ExportSettings:
+    """How a model is exported."""
 
-    Attributes:
-        format: one of `FORMATS`; `"keras"` is the plain model.
-        compression: of a SavedModel; see `export_saved_model`.
-        values: of a SavedModel; see `export_saved_model`.
-        quantization: of a LiteRT file; see `export_litert`.
-        shrink: whether units that do nothing are cut out before.
-        tolerance: the largest difference between outputs, as a share of the
-            largest output. None: 1e-5 where all values are stored as they
-            are, 1e-4 if units were cut out, too; any where they are rounded.
-        overwrite: whether to replace what is there.
-    """
-
-    format: str = "saved_model"
-    compression: str = "smallest"
-    values: Any = "float32"
-    quantization: str = "float32"
-    shrink: bool = False
-    tolerance: float | None = None
-    overwrite: bool = False
+    format: str = field("saved_model", "What to write.", fields.one_of(FORMATS))
+    compression: str = field(
+        "smallest",
+        "How a SavedModel stores positions.",
+        fields.one_of(name for name in COMPRESSIONS if name),
+    )
+    values: Any = field(
+        "float32",
+        "How a SavedModel stores values.",
+        fields.one_of(formats.FORMATS),
+    )
+    quantization: str = field(
+        "float32", "Of a LiteRT file.", fields.one_of(QUANTIZATIONS)
+    )
+    shrink: bool = field(False, "Cut out units that do nothing before.")
+    tolerance: float | None = field(
+        None,
+        "Largest difference of an output, as a share of the largest output; by "
+        "default 1e-5 (1e-4 with --shrink), any where values are rounded.",
+        fields.NOT_NEGATIVE,
+    )
+    overwrite: bool = field(False, "Replace what is there.")
 
     def __post_init__(self) -> None:
-        check_choice("format", self.format, FORMATS)
+        fields.check(self)
 
     @property
     def largest_difference(self) -> float:
-        """The tolerance, or what it is by default."""
+        """The tolerance: infinite by default if values are rounded."""
         if self.tolerance is not None:
             return self.tolerance
         rounded = {
@@ -75,7 +83,7 @@ class Settings:
 
 
 class Exported(NamedTuple):
-    """What was written."""
+    """A file that was written, compared with its model."""
 
     table: str  # what each weight takes
     difference: Difference  # of the outputs, the file against the model
@@ -83,12 +91,12 @@ class Exported(NamedTuple):
 
     @property
     def matches(self) -> bool:
-        """Whether the difference is within the tolerance; NaN is not."""
+        """Tells whether the difference is within the tolerance; NaN is not."""
         return self.difference.relative <= self.tolerance
 
     @property
     def verdict(self) -> str:
-        """That in words."""
+        """The comparison in words."""
         if not self.matches:
             return "DIFFERS FROM"
         return "matches" if np.isfinite(self.tolerance) else "a rounded"
@@ -97,7 +105,7 @@ class Exported(NamedTuple):
 def export(
     model: Any,
     path: str | os.PathLike[str],
-    settings: Settings,
+    settings: ExportSettings,
     inputs: Any = None,
     representative_data: Any = None,
 ) -> Exported:
@@ -108,12 +116,12 @@ def export(
             `"keras"`, in which it loses its masks.
         path: of what is to be written.
         settings: how.
-        inputs: a batch to compare on; None: some random examples.
+        inputs: a batch to compare on; some random examples by default.
         representative_data: examples for `"full_int8"`.
 
     Raises:
-        ValueError: where the model cannot be exported so, or the path exists
-            or cannot be written.
+        ValueError: if the model cannot be exported so, or the path exists or
+            cannot be written.
     """
     flavor = model_flavor(model)
     (endpoint,) = trace_endpoints(flavor, model, None, None)
@@ -123,10 +131,12 @@ def export(
         else named_inputs(endpoint.call, inputs)
     )
     expected = call_model(endpoint, examples)
+
     report = ""
     if settings.shrink:
         model, shrunk = tf_rigl.shrink(model)
         report = f"{shrunk}\n\n"
+
     write = {
         "saved_model": _write_saved_model,
         "litert": _write_litert,
@@ -139,7 +149,7 @@ def export(
 
 
 def _write_saved_model(
-    model: Any, path: str, settings: Settings, representative_data: Any
+    model: Any, path: str, settings: ExportSettings, representative_data: Any
 ) -> str:
     _check_unused(representative_data)
     return str(
@@ -154,7 +164,7 @@ def _write_saved_model(
 
 
 def _write_litert(
-    model: Any, path: str, settings: Settings, representative_data: Any
+    model: Any, path: str, settings: ExportSettings, representative_data: Any
 ) -> str:
     return str(
         tf_rigl.export_litert(
@@ -169,9 +179,9 @@ def _write_litert(
 
 
 def _write_keras(
-    model: Any, path: str, settings: Settings, representative_data: Any
+    model: Any, path: str, settings: ExportSettings, representative_data: Any
 ) -> str:
-    """Writes the plain model aside and renames it."""
+    """Writes the plain model."""
     _check_unused(representative_data)
     file = pathlib.Path(path)
     if file.suffix != ".keras":
@@ -179,24 +189,17 @@ def _write_keras(
             "The file of a Keras model must end with .keras. "
             f"Received: path={path!r}."
         )
-    if file.exists() and not settings.overwrite:
-        raise ValueError(
-            "`path` must not exist, lest something be lost. Received: "
-            f"path={path!r}. Pass another path or overwrite=True."
-        )
-    aside = file.with_name(f".{uuid.uuid4().hex[:8]}.keras")
-    try:
+
+    atomic_files.check_free(file, settings.overwrite)
+    with atomic_files.draft(file) as aside:
         tf_rigl.strip(model).save(aside)
-        os.replace(aside, file)
-    finally:
-        aside.unlink(missing_ok=True)
     return str(inspection.inspect_file(file))
 
 
 def _run(
-    path: str, settings: Settings, endpoint: Endpoint, examples: Named
+    path: str, settings: ExportSettings, endpoint: Endpoint, examples: Named
 ) -> Named:
-    """The outputs of what was written, by stock loaders."""
+    """Runs what was written by stock loaders; returns the outputs."""
     if settings.format == "litert":
         return run(pathlib.Path(path).read_bytes(), examples)
     tensors = {name: tf.constant(one) for name, one in examples.items()}

@@ -18,9 +18,9 @@ def load_keras(flavor: str) -> ModuleType:
         The module.
 
     Raises:
-        ValueError: If the flavor is unknown, or if the installed Keras has
+        ValueError: if the flavor is unknown, or if the installed Keras has
             another version or backend.
-        ImportError: If the package is not installed.
+        ImportError: if the package is not installed.
     """
     if flavor not in MODULES:
         raise ValueError(

@@ -9,14 +9,14 @@ from typing import NamedTuple
 from absl import flags
 
 from tf_rigl.experiments.runs import flags as run_flags
-from tf_rigl.experiments.runs.settings import Settings
-from tf_rigl.experiments.runs.train import Options
+from tf_rigl.experiments.runs.settings import RunOptions
+from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.sweeps.grid import Grid
 
 # `--help` lists the flags of the program, which these become.
 flags.disclaim_key_flags()
 
-# Each says one of what a sweep has several of.
+# Each gives one of something that a sweep has several of.
 _SEVERAL = {
     "method": "methods",
     "sparsity": "sparsities",
@@ -28,11 +28,11 @@ _STRATEGIES = ("one_device", "mirrored", "tpu")
 
 
 class Sweep(NamedTuple):
-    """What the flags ask for."""
+    """The sweep that the flags ask for."""
 
     grid: Grid
-    base: Settings  # of every run, but for what the grid varies
-    options: Options
+    base: RunSettings  # of every run, but for what the grid varies
+    options: RunOptions
     jobs: int  # processes at once
     output_dir: str
     results_dir: str
@@ -42,8 +42,8 @@ def define(output_dir: str, values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the flags of a run, and those of a sweep.
 
     Args:
-        output_dir: The default of that flag.
-        values: Where to define them; absl's global flags by default.
+        output_dir: the default of that flag.
+        values: where to define them; absl's global flags by default.
     """
     run_flags.define({"export": False}, output_dir, values)
     flags.DEFINE_list(
@@ -80,10 +80,10 @@ def sweep(values: flags.FlagValues = flags.FLAGS) -> Sweep:
     """Makes the sweep that the parsed flags ask for.
 
     Args:
-        values: Parsed flags; absl's global ones by default.
+        values: parsed flags; absl's global ones by default.
 
     Raises:
-        ValueError: If values break a rule.
+        ValueError: if values break a rule.
     """
     _check_singular(values)
     if values.jobs < 1:
@@ -96,6 +96,7 @@ def sweep(values: flags.FlagValues = flags.FLAGS) -> Sweep:
             f"{', '.join(_STRATEGIES)}. Received: "
             f"strategy={values.strategy!r}. Start such runs one by one."
         )
+
     return Sweep(
         Grid(
             tuple(values.methods), _fractions(values.sparsities), values.seeds

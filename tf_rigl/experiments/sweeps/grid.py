@@ -5,35 +5,38 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
+from tf_rigl.experiments import fields
 from tf_rigl.experiments import methods as known_methods
-from tf_rigl.experiments.runs.settings import RULES
-from tf_rigl.experiments.runs.settings import Settings
+from tf_rigl.experiments.runs.settings import RunSettings
+
+# A method and a sparsity.
+Case = tuple[str, float]
 
 
 class Point(NamedTuple):
     """One run of a sweep."""
 
     name: str  # of its folder, as in "rigl_0.95_s2"
-    settings: Settings
+    settings: RunSettings
 
     @property
-    def case(self) -> tuple[str, float]:
-        """What the run shares with those that differ in their seed."""
+    def case(self) -> Case:
+        """The method and sparsity, which differ in their seeds only."""
         return self.settings.method, self.settings.sparsity
 
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """What a sweep varies.
+    """Methods, sparsities and seeds of a sweep.
 
     Attributes:
-        methods: Keys of `methods.METHODS`.
-        sparsities: Each in [0, 1). Methods that have none, such as dense, are
+        methods: keys of `methods.METHODS`.
+        sparsities: each in [0, 1). Methods that have none, such as dense, are
             trained once for each seed.
-        seeds: How many; they are 0, 1, ...
+        seeds: how many; they are 0, 1, ...
 
     Raises:
-        ValueError: If one of them is empty, unknown, out of range or twice
+        ValueError: if one of them is empty, unknown, out of range or twice
             there.
     """
 
@@ -52,17 +55,17 @@ class Grid:
 
 
 def has_sparsity(method: str) -> bool:
-    """Whether a sparsity means something to a method."""
+    """Tells whether a sparsity means something to a method."""
     chosen = known_methods.METHODS[method]
     return chosen.is_sparse or chosen.small
 
 
-def points(grid: Grid, base: Settings) -> list[Point]:
+def points(grid: Grid, base: RunSettings) -> list[Point]:
     """Lists the runs, all those of the first seed first.
 
     Args:
-        grid: What to vary.
-        base: All other settings.
+        grid: what to vary.
+        base: all other settings.
     """
     return [
         _point(dataclasses.replace(base, method=method, seed=seed), sparsity)
@@ -72,7 +75,7 @@ def points(grid: Grid, base: Settings) -> list[Point]:
     ]
 
 
-def _point(settings: Settings, sparsity: float | None) -> Point:
+def _point(settings: RunSettings, sparsity: float | None) -> Point:
     method, seed = settings.method, settings.seed
     if sparsity is None:
         # A fixed one: it has no meaning, but is among the settings.
@@ -89,7 +92,7 @@ def _check_list(name: str, field: str, items: Sequence[Any]) -> None:
     received = f"Received: {name}={','.join(map(str, items))!r}."
     if not items:
         raise ValueError(f"`{name}` must name at least one. {received}")
-    rule = RULES[field]
+    rule = fields.rules(RunSettings)[field]
     wrong = [item for item in items if not rule.holds(item)]
     if wrong:
         raise ValueError(

@@ -54,7 +54,7 @@ class Summary(NamedTuple):
 
     @property
     def higher_is_better(self) -> bool:
-        """Whether the headline measure is."""
+        """Tells whether the headline measure is an accuracy."""
         return is_accuracy(self.headline)
 
 
@@ -62,7 +62,7 @@ def spread(values: Sequence[float]) -> Spread:
     """Summarizes a measure.
 
     Args:
-        values: Of each run; at least one.
+        values: of each run; at least one.
     """
     return Spread(
         len(values),
@@ -77,7 +77,7 @@ def summarize(records: Sequence[Record]) -> Summary:
     """Groups runs by method and sparsity.
 
     Args:
-        records: Runs that differ in method, sparsity and seed only; at least
+        records: runs that differ in method, sparsity and seed only; at least
             one.
 
     Returns:
@@ -90,6 +90,7 @@ def summarize(records: Sequence[Record]) -> Summary:
         settings = record["settings"]
         case = settings["method"], settings["sparsity"]
         groups.setdefault(case, []).append(record)
+
     sign = -1 if is_accuracy(headline) else 1
     rows = [
         _row(method, sparsity, group, headline, dense_flops)
@@ -102,12 +103,12 @@ def summarize(records: Sequence[Record]) -> Summary:
 def training_share(
     training_flops: float, examples: int, dense_flops: float
 ) -> float:
-    """FLOPs of a run as a share of those of dense training.
+    """Returns the FLOPs of a run as a share of those of dense training.
 
     Args:
-        training_flops: Of the run.
-        examples: That it saw.
-        dense_flops: Of the dense network, in inference on one example.
+        training_flops: of the run.
+        examples: that it saw.
+        dense_flops: of the dense network, in inference on one example.
     """
     dense = accounting.training_flops("dense", dense_flops, dense_flops)
     return training_flops / (examples * dense)
@@ -130,6 +131,7 @@ def _row(
             )
             for one in group
         )
+
     return Row(
         method,
         sparsity if has_sparsity(method) else None,
@@ -142,7 +144,7 @@ def _row(
 
 
 def _dense_flops(records: Sequence[Record]) -> float | None:
-    """Of one example; every masked network knows them, a narrower does not."""
+    """Finds those of one example, which masked networks know, narrow do not."""
     for record in records:
         if not methods.METHODS[record["settings"]["method"]].small:
             return record["profile"]["dense_flops"]

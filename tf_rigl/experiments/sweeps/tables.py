@@ -1,11 +1,11 @@
-"""The table of a sweep, in Markdown for files and by rich for terminals."""
+"""The tables of a sweep, in Markdown for files and by rich for terminals."""
 
-from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rich import table as tables
+from rich.table import Table
 
+from tf_rigl.core import text_table
 from tf_rigl.experiments import methods
 from tf_rigl.experiments.formatting import write_measure
 from tf_rigl.experiments.sweeps.summary import Row
@@ -14,7 +14,7 @@ from tf_rigl.experiments.sweeps.summary import Summary
 
 _NOTHING = "–"
 _WIDEST = "packed bytes"
-_COSTS = (
+COSTS = (
     "non-zero weights",
     _WIDEST,
     "inference FLOPs",
@@ -23,7 +23,7 @@ _COSTS = (
 
 
 class Heading(NamedTuple):
-    """What a table says of its runs before the first row."""
+    """The introduction of a table."""
 
     command: str  # that repeats them
     network: str
@@ -38,8 +38,8 @@ def markdown(summary: Summary, heading: Heading) -> str:
     """Writes the table for a file.
 
     Args:
-        summary: What to show.
-        heading: What to say before.
+        summary: what to show.
+        heading: what to say before.
     """
     names = _names(summary)
     lines = [
@@ -54,58 +54,30 @@ def markdown(summary: Summary, heading: Heading) -> str:
     return "\n".join(lines) + "\n"
 
 
-def rich_table(summary: Summary, heading: Heading) -> tables.Table:
+def summary_table(summary: Summary, heading: Heading) -> Table:
     """Makes the table for a terminal, in 80 columns.
 
     Args:
-        summary: What to show.
-        heading: What to say below.
+        summary: what to show.
+        heading: what to say below.
     """
-    table = tables.Table(
-        title=heading.network,
-        title_justify="left",
-        caption=_introduction(summary, heading),
-        caption_justify="left",
-    )
-    names = ["", measure_name(summary), "runs", *_COSTS]
+    names = [measure_name(summary), "runs", *COSTS]
     names.remove(_WIDEST)
-    for index, name in enumerate(names):
-        table.add_column(
-            name, justify="right" if index else "left", no_wrap=index < 2
-        )
+    rows = []
     for row in summary.rows:
         cells = dict(zip(_names(summary), _cells(summary, row), strict=True))
-        table.add_row(row.label, *(cells[name] for name in names[1:]))
-    return table
-
-
-def costs_table(
-    rows: Iterable[tuple[str, float, float, float, float]],
-) -> tables.Table:
-    """Makes the table of what methods cost, for a terminal.
-
-    Args:
-        rows: Of each: label, non-zero weights, packed bytes, and the FLOPs of
-            inference and of training as shares.
-    """
-    table = tables.Table()
-    for index, name in enumerate(("", *_COSTS)):
-        table.add_column(
-            name, justify="right" if index else "left", no_wrap=not index
-        )
-    for label, nonzeros, packed_bytes, inference, training in rows:
-        table.add_row(
-            label,
-            f"{nonzeros:,.0f}",
-            f"{packed_bytes:,.0f}",
-            share(inference),
-            share(training),
-        )
-    return table
+        rows.append([row.label, *(cells[name] for name in names)])
+    return text_table.table(
+        ["", *names],
+        rows,
+        unfolded_columns=2,
+        title=heading.network,
+        caption=_introduction(summary, heading),
+    )
 
 
 def measure_name(summary: Summary) -> str:
-    """The headline measure in words, for columns and axes."""
+    """Writes the headline measure in words, for columns and axes."""
     return summary.headline.replace("_", " ")
 
 
@@ -139,7 +111,7 @@ def _names(summary: Summary) -> list[str]:
         measure_name(summary),
         "lowest to highest",
         "runs",
-        *_COSTS,
+        *COSTS,
     ]
 
 
