@@ -89,9 +89,6 @@ def read_cluster(strategy: str) -> Cluster:
 def is_server(strategy: str) -> bool:
     """Tells whether this process only serves the one that trains.
 
-    Args:
-        strategy: any name of a strategy.
-
     Raises:
         ValueError: if it is `"parameter_server"` and TF_CONFIG is missing
             or malformed.

@@ -17,17 +17,10 @@ from tf_rigl.experiments import fields
 from tf_rigl.experiments import inspection
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments.fields import field
-from tf_rigl.export.endpoints import DEFAULT_SIGNATURE
-from tf_rigl.export.endpoints import Endpoint
-from tf_rigl.export.endpoints import trace_endpoints
+from tf_rigl.export import endpoints
+from tf_rigl.export.litert import inputs as model_inputs
+from tf_rigl.export.litert import run as litert
 from tf_rigl.export.litert.convert import QUANTIZATIONS
-from tf_rigl.export.litert.inputs import call_model
-from tf_rigl.export.litert.inputs import named_inputs
-from tf_rigl.export.litert.inputs import random_inputs
-from tf_rigl.export.litert.run import Difference
-from tf_rigl.export.litert.run import Named
-from tf_rigl.export.litert.run import compare
-from tf_rigl.export.litert.run import run
 from tf_rigl.export.saved_model.export import COMPRESSIONS
 
 FORMATS = ("saved_model", "litert", "keras")
@@ -86,7 +79,7 @@ class Exported(NamedTuple):
     """A file that was written, compared with its model."""
 
     table: str  # what each weight takes
-    difference: Difference  # of the outputs, the file against the model
+    difference: litert.Difference  # of the outputs, the file against the model
     tolerance: float  # the largest share of the largest output; may be inf
 
     @property
@@ -124,100 +117,85 @@ def export(
             cannot be written.
     """
     flavor = model_flavor(model)
-    (endpoint,) = trace_endpoints(flavor, model, None, None)
+    (endpoint,) = endpoints.trace_endpoints(flavor, model, None, None)
     examples = (
-        random_inputs(endpoint.call, None)
+        model_inputs.random_inputs(endpoint.call, None)
         if inputs is None
-        else named_inputs(endpoint.call, inputs)
+        else model_inputs.named_inputs(endpoint.call, inputs)
     )
-    expected = call_model(endpoint, examples)
+    expected = model_inputs.call_model(endpoint, examples)
 
     report = ""
     if settings.shrink:
         model, shrunk = tf_rigl.shrink(model)
         report = f"{shrunk}\n\n"
 
-    write = {
-        "saved_model": _write_saved_model,
-        "litert": _write_litert,
-        "keras": _write_keras,
-    }[settings.format]
-    table = write(model, os.fspath(path), settings, representative_data)
+    table = _write(model, os.fspath(path), settings, representative_data)
     outputs = _run(os.fspath(path), settings, endpoint, examples)
-    difference = compare(expected, outputs)
+    difference = litert.compare(expected, outputs)
     return Exported(f"{report}{table}", difference, settings.largest_difference)
 
 
-def _write_saved_model(
+def _write(
     model: Any, path: str, settings: ExportSettings, representative_data: Any
 ) -> str:
-    _check_unused(representative_data)
-    return str(
-        tf_rigl.export_saved_model(
-            model,
-            path,
-            settings.compression,
-            values=settings.values,
-            overwrite=settings.overwrite,
-        )
-    )
-
-
-def _write_litert(
-    model: Any, path: str, settings: ExportSettings, representative_data: Any
-) -> str:
-    return str(
-        tf_rigl.export_litert(
-            model,
-            path,
-            settings.quantization,
-            representative_data,
-            tolerance=settings.tolerance,
-            overwrite=settings.overwrite,
-        )
-    )
-
-
-def _write_keras(
-    model: Any, path: str, settings: ExportSettings, representative_data: Any
-) -> str:
-    """Writes the plain model."""
-    _check_unused(representative_data)
-    file = pathlib.Path(path)
-    if file.suffix != ".keras":
-        raise ValueError(
-            "The file of a Keras model must end with .keras. "
-            f"Received: path={path!r}."
-        )
-
-    atomic_files.check_free(file, settings.overwrite)
-    with atomic_files.draft(file) as aside:
-        tf_rigl.strip(model).save(aside)
-    return str(inspection.inspect_file(file))
-
-
-def _run(
-    path: str, settings: ExportSettings, endpoint: Endpoint, examples: Named
-) -> Named:
-    """Runs what was written by stock loaders; returns the outputs."""
+    """Writes the file; returns a table of what each weight takes."""
     if settings.format == "litert":
-        return run(pathlib.Path(path).read_bytes(), examples)
-    tensors = {name: tf.constant(one) for name, one in examples.items()}
-    if settings.format == "saved_model":
-        # Bound to a name: its functions don't keep its variables alive.
-        loaded = tf.saved_model.load(path)
-        outputs = loaded.signatures[DEFAULT_SIGNATURE](**tensors)
-        return {name: np.asarray(one) for name, one in outputs.items()}
-    model = model_files.load_model(path)
-    (reloaded,) = trace_endpoints(
-        model_flavor(model), model, endpoint.call.arguments[0], None
-    )
-    return call_model(reloaded, examples)
+        return str(
+            tf_rigl.export_litert(
+                model,
+                path,
+                settings.quantization,
+                representative_data,
+                tolerance=settings.tolerance,
+                overwrite=settings.overwrite,
+            )
+        )
 
-
-def _check_unused(representative_data: Any) -> None:
     if representative_data is not None:
         raise ValueError(
             "Only LiteRT's 'full_int8' uses representative data. Received: "
             "representative data for another format. Leave them out."
         )
+    if settings.format == "saved_model":
+        return str(
+            tf_rigl.export_saved_model(
+                model,
+                path,
+                settings.compression,
+                values=settings.values,
+                overwrite=settings.overwrite,
+            )
+        )
+
+    if not path.endswith(".keras"):
+        raise ValueError(
+            "The file of a Keras model must end with .keras. "
+            f"Received: path={path!r}."
+        )
+    atomic_files.check_free(path, settings.overwrite)
+    with atomic_files.draft(path) as aside:
+        tf_rigl.strip(model).save(aside)
+    return str(inspection.inspect_file(path))
+
+
+def _run(
+    path: str,
+    settings: ExportSettings,
+    endpoint: endpoints.Endpoint,
+    examples: litert.Named,
+) -> litert.Named:
+    """Runs what was written by stock loaders; returns the outputs."""
+    if settings.format == "litert":
+        return litert.run(pathlib.Path(path).read_bytes(), examples)
+    tensors = {name: tf.constant(one) for name, one in examples.items()}
+    if settings.format == "saved_model":
+        # Bound to a name: its functions don't keep its variables alive.
+        loaded = tf.saved_model.load(path)
+        outputs = loaded.signatures[endpoints.DEFAULT_SIGNATURE](**tensors)
+        return {name: np.asarray(one) for name, one in outputs.items()}
+    model = model_files.load_model(path)
+    (reloaded,) = endpoints.trace_endpoints(
+        model_flavor(model), model, endpoint.call.arguments[0], None
+    )
+    return model_inputs.call_model(reloaded, examples)

@@ -9,12 +9,7 @@ from tf_rigl.experiments import figures
 
 
 def draw_profile(path: pathlib.Path, profile: ModelProfile) -> None:
-    """Draws density and multiply-accumulates, layer by layer.
-
-    Args:
-        path: of the PNG file to write, in an existing folder.
-        profile: of the network.
-    """
+    """Draws density and multiply-accumulates, layer by layer."""
     rows = [row for row in profile.rows if row.dense_macs and row.parameters]
     fig = figures.new_figure(12, max(4.0, 0.17 * len(rows) + 1.2))
     left, right = fig.subplots(1, 2, sharey=True, squeeze=False).ravel()

@@ -22,9 +22,6 @@ def draw_masks(masks: list[WeightMask]) -> list[Picture]:
     Inputs are from top to bottom and units from left to right; a dot is the
     density of the connections that it stands for.
 
-    Args:
-        masks: in the order of the layers.
-
     Returns:
         For each mask a picture of it now and, if that is known and was not
         all ones, one of the start before it.

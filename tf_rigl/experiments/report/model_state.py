@@ -46,9 +46,6 @@ class NoModelError(Exception):
 def read_model_state(record: RunRecord) -> ModelState:
     """Reads the trained model of a run, or else its newest checkpoint.
 
-    Args:
-        record: the run.
-
     Raises:
         NoModelError: if the run has left neither, or its data, without which
             a checkpoint cannot be read, is not here.

@@ -62,13 +62,7 @@ def write_report(
 def _content(
     record: RunRecord, state: ModelState | None, reason: str
 ) -> dict[str, Any]:
-    """Makes all that the template shows.
-
-    Args:
-        record: the run.
-        state: its model; None if there is none.
-        reason: why there is none.
-    """
+    """Makes all that the template shows."""
     settings = record.settings
     masks = state.masks if state else []
     panels = series.training_panels(record) if record.epochs else []

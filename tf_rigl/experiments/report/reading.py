@@ -41,9 +41,6 @@ class RunRecord(NamedTuple):
 def read_run(path: str | os.PathLike[str]) -> RunRecord:
     """Reads the folder of a run, which may not have ended yet.
 
-    Args:
-        path: of the folder.
-
     Raises:
         ValueError: if it is no folder of a run, or a file is damaged.
     """

@@ -81,14 +81,7 @@ class MetricsFile(ModelCallback):
 
 
 class ShowProgress(ModelCallback):
-    """Moves the bar, or prints about ten lines for the whole run.
-
-    Args:
-        label: what is being trained.
-        plan: the length of the run.
-        done: steps that were trained before.
-        display: where to show it.
-    """
+    """Moves the bar, or prints about ten lines for the whole run."""
 
     def __init__(
         self, label: str, plan: RunPlan, done: int, display: Display

@@ -107,11 +107,6 @@ def evaluate(
 ) -> Evaluated:
     """Measures a model on examples.
 
-    Args:
-        predict: the model.
-        batches: inputs, and int32 classes of them or of each character.
-        task: what the model was trained for.
-
     Returns:
         The number of examples and the same measures as after training.
 

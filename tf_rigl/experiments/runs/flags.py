@@ -53,9 +53,6 @@ def define(
 def settings(values: flags.FlagValues = flags.FLAGS) -> RunSettings:
     """Makes the settings that the parsed flags ask for.
 
-    Args:
-        values: parsed flags; absl's global ones by default.
-
     Raises:
         ValueError: if values break a rule.
     """

@@ -24,11 +24,6 @@ def build(settings: RunSettings, keras: ModuleType, task: Task) -> Any:
     Every method starts from the same initial weights; small-dense, which is
     narrower, from the same seed.
 
-    Args:
-        settings: the run.
-        keras: the Keras to build with.
-        task: what the network is to be trained for.
-
     Returns:
         The model, not compiled.
 
@@ -53,14 +48,7 @@ def build(settings: RunSettings, keras: ModuleType, task: Task) -> Any:
 def build_dense(
     settings: RunSettings, keras: ModuleType, task: Task, width: float = 1.0
 ) -> Any:
-    """Builds the network without masks.
-
-    Args:
-        settings: the run.
-        keras: the Keras to build with.
-        task: what the network is to be trained for.
-        width: what to multiply the widths by, next to that of the settings.
-    """
+    """Builds the network without masks."""
     if settings.keras == "keras2":
         # Else dropout draws from generators that no checkpoint holds.
         keras.backend.experimental.enable_tf_random_generator()
@@ -105,14 +93,7 @@ def make_algorithm(settings: RunSettings, plan: RunPlan) -> Any:
 def training_flops(
     settings: RunSettings, plan: RunPlan, flops: float, dense_flops: float
 ) -> float:
-    """Counts the FLOPs of training on one example, as in the RigL paper.
-
-    Args:
-        settings: the run.
-        plan: its length.
-        flops: of one example in inference, at the end of the run.
-        dense_flops: the same with all weights.
-    """
+    """Counts the FLOPs of training on one example, as in the RigL paper."""
     algorithm = make_algorithm(settings, plan)
     pruned_fraction = 1.0
     if hasattr(algorithm, "pruned_fraction"):

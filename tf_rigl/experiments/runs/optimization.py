@@ -67,12 +67,7 @@ def learning_rate(schedule: RateSchedule, step: Any) -> tf.Tensor:
 
 
 def keras_schedule(keras: ModuleType, schedule: RateSchedule) -> Any:
-    """Makes an object of a schedule that the optimizers of a Keras take.
-
-    Args:
-        keras: the Keras of the optimizer.
-        schedule: the course of the learning rate.
-    """
+    """Makes an object of a schedule that the optimizers of a Keras take."""
 
     class RunSchedule(
         keras.optimizers.schedules.LearningRateSchedule  # type: ignore[name-defined]
@@ -89,13 +84,7 @@ def keras_schedule(keras: ModuleType, schedule: RateSchedule) -> Any:
 
 
 def make_optimizer(keras: ModuleType, settings: RunSettings, rate: Any) -> Any:
-    """Makes the optimizer of a run.
-
-    Args:
-        keras: the Keras of the model.
-        settings: the run.
-        rate: the learning rate, a number or a schedule of that Keras.
-    """
+    """Makes the optimizer of a run."""
     clip_norm = settings.clip_norm or None
     if settings.optimizer == "adam":
         return keras.optimizers.Adam(rate, global_clipnorm=clip_norm)

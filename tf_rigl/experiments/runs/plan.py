@@ -35,10 +35,6 @@ class Stretch(NamedTuple):
 def make_plan(settings: RunSettings, info: DataInfo) -> RunPlan:
     """Counts the steps of a run.
 
-    Args:
-        settings: the run.
-        info: the size of its data set.
-
     Raises:
         ValueError: if a batch is larger than the training set, or an epoch is
             no whole number of executions.
@@ -74,10 +70,6 @@ def make_plan(settings: RunSettings, info: DataInfo) -> RunPlan:
 def remaining(plan: RunPlan, done: int) -> list[Stretch]:
     """Lists what is left of a run; its epochs end where they would have.
 
-    Args:
-        plan: the run.
-        done: steps that are trained already.
-
     Returns:
         The rest of an epoch that was begun, if there is one, and the epochs
         after it, if there are any.
@@ -97,13 +89,7 @@ def remaining(plan: RunPlan, done: int) -> list[Stretch]:
 
 
 def check_resumable(plan: RunPlan, done: int, steps_per_execution: int) -> None:
-    """Raises a ValueError if the rest of an epoch cannot be trained.
-
-    Args:
-        plan: the run.
-        done: steps that are trained already.
-        steps_per_execution: as the run goes on.
-    """
+    """Raises a ValueError if the rest of an epoch cannot be trained."""
     for stretch in remaining(plan, done):
         _check_executions(steps_per_execution, stretch.steps_per_epoch)
 

@@ -45,22 +45,13 @@ _DENSE = "dense"  # a method, and the folder of such a run beside another
 
 
 def start(defaults: Mapping[str, Any], output_dir: str) -> None:
-    """Parses the command line of a training program and runs it.
-
-    Args:
-        defaults: values of flags that the program has in place of the general
-            ones.
-        output_dir: the default folder of its runs.
-    """
+    """Parses the command line of a training program and runs it."""
     run_flags.define(defaults, output_dir)
     app.run(main)
 
 
 def main(arguments: list[str]) -> int:
     """Trains what the flags describe, or goes on with it.
-
-    Args:
-        arguments: what is left of the command line: the program's name.
 
     Returns:
         The exit code: 0, or 1 if the settings are wrong, the data is missing
@@ -82,10 +73,6 @@ class _ReadyRun(NamedTuple):
 
 def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
     """Trains, or describes, what parsed flags ask for.
-
-    Args:
-        values: what `flags.define` has defined.
-        console: where to show progress and results.
 
     Returns:
         The exit code of `main`.
@@ -191,13 +178,6 @@ def execute(
 ) -> dict[str, Any]:
     """Trains what is left of a run and writes its models and its results.
 
-    Args:
-        run: the run.
-        model: what `setup.build_compiled` made; trained in place.
-        folder: the run's folder, open.
-        options: how to go about it.
-        console: where to show progress.
-
     Returns:
         The content of `results.json`.
     """
@@ -216,10 +196,6 @@ def report(
     records: Sequence[Mapping[str, Any]], console: consoles.Console
 ) -> int:
     """Prints what runs of one network gave.
-
-    Args:
-        records: the content of their `results.json`.
-        console: where to print.
 
     Returns:
         The exit code: 1 if a SavedModel differs from the trained model.

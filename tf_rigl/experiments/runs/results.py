@@ -34,14 +34,7 @@ def make_record(
     folder: RunFolder,
     files: ModelFiles | None,
 ) -> dict[str, Any]:
-    """Puts a run that has ended into plain JSON values.
-
-    Args:
-        run: the run.
-        trained: what came out.
-        folder: its folder, for the seconds of all its processes.
-        files: the files of the model, if they were written.
-    """
+    """Puts a run that has ended into plain JSON values."""
     profile = tf_rigl.profile(trained.model)
     published = accounting.micronet(profile)
     epochs = read_metrics(folder.metrics)

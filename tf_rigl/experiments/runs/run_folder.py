@@ -60,20 +60,13 @@ class RunFolder:
         return tf_rigl.Checkpoints(self.checkpoints).step
 
     def is_complete(self, exported: bool) -> bool:
-        """Tells whether the results are there, and the model.
-
-        Args:
-            exported: whether the model is wanted.
-        """
+        """Tells whether the results are there, and the model."""
         # All workers ask this, about files that the first has written.
         model = self.path / "model.keras"
         return self.results.exists() and (model.exists() or not exported)
 
     def open(self, settings: RunSettings) -> None:
         """Takes the folder for a run, which it has begun or is to begin.
-
-        Args:
-            settings: the run's.
 
         Raises:
             ValueError: if the folder cannot be made or written, another

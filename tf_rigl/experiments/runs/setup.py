@@ -41,9 +41,6 @@ def prepare(settings: RunSettings) -> PreparedRun:
 
     Call it before TensorFlow runs anything else.
 
-    Args:
-        settings: the run.
-
     Raises:
         FileNotFoundError: if the data is missing and may not be downloaded.
         ImportError: if the Keras, or what reads the data, is not installed.
@@ -78,11 +75,6 @@ def prepare(settings: RunSettings) -> PreparedRun:
 
 def load_data(run: PreparedRun, first_step: int = 0) -> RunData:
     """Reads the data of a run.
-
-    Args:
-        run: the run.
-        first_step: the step whose batch comes first: a run that goes on gets
-            what it would have got.
 
     Raises:
         FileNotFoundError: if the data is missing.

@@ -40,12 +40,7 @@ class Task(NamedTuple):
 
 
 def make_task(settings: RunSettings, info: DataInfo) -> Task:
-    """Makes the task of a run.
-
-    Args:
-        settings: the run.
-        info: the size of its data set.
-    """
+    """Makes the task of a run."""
     return Task(
         kind_of_data(settings.data),
         info.classes,

@@ -56,13 +56,6 @@ def train(
     Killed at any moment and called again in a new process, it ends with the
     same weights, bit for bit, as if it had not been killed.
 
-    Args:
-        run: the run.
-        model: what `setup.build_compiled` made; trained in place.
-        folder: the run's folder, open.
-        options: how to go about it.
-        console: where to show progress.
-
     Raises:
         ValueError: if a checkpoint is damaged or of another model.
     """
@@ -105,11 +98,6 @@ def train(
 def restore(run: PreparedRun, model: Any, folder: RunFolder) -> int:
     """Gives a model the state of the newest checkpoint of its run.
 
-    Args:
-        run: the run.
-        model: what `setup.build_compiled` made; changed in place.
-        folder: the run's folder.
-
     Returns:
         Steps that it was trained for; 0 if there is no checkpoint.
 
@@ -137,13 +125,7 @@ def restore(run: PreparedRun, model: Any, folder: RunFolder) -> int:
 def write_model(
     run: PreparedRun, trained: Trained, folder: RunFolder
 ) -> ModelFiles:
-    """Saves and exports a trained model, loads the export and compares.
-
-    Args:
-        run: the run.
-        trained: what came out; its model is compiled anew.
-        folder: the run's folder, open.
-    """
+    """Saves and exports a trained model, loads the export and compares."""
     setup.compile_plainly(run, trained.model)
     with atomic_files.draft(folder.model) as aside:
         trained.model.save(aside)

@@ -30,10 +30,6 @@ class MethodCosts(NamedTuple):
 def count(points: Sequence[Point], run: PreparedRun) -> dict[Case, MethodCosts]:
     """Builds the network of each method at each sparsity and counts.
 
-    Args:
-        points: the runs.
-        run: one of the sweep, prepared.
-
     Raises:
         ValueError: if a network cannot be as sparse, or not by a method.
     """

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from absl import flags
 
+from tf_rigl.experiments import fields
 from tf_rigl.experiments.runs import flags as run_flags
 from tf_rigl.experiments.runs.settings import RunOptions
 from tf_rigl.experiments.runs.settings import RunSettings
@@ -39,32 +40,14 @@ class Sweep(NamedTuple):
 
 
 def define(output_dir: str, values: flags.FlagValues = flags.FLAGS) -> None:
-    """Defines the flags of a run, and those of a sweep.
-
-    Args:
-        output_dir: the default of that flag.
-        values: where to define them; absl's global flags by default.
-    """
+    """Defines the flags of a run, and those of a sweep."""
     run_flags.define({"export": False}, output_dir, values)
-    flags.DEFINE_list(
-        "methods",
-        ["dense", "static", "set", "rigl", "pruning"],
-        "How to train: one run of each, by --sparsities and --seeds.",
-        flag_values=values,
-    )
-    flags.DEFINE_list(
-        "sparsities",
-        ["0.8", "0.9", "0.95"],
-        "Fractions of the masked weights without a connection.",
-        flag_values=values,
-    )
-    flags.DEFINE_integer(
-        "seeds", 3, "How many runs of each: seeds 0, 1, ...", flag_values=values
-    )
+    fields.define_flags(Grid, values)
     flags.DEFINE_integer(
         "jobs",
         1,
         "Runs at once; each gets its share of the processor's cores.",
+        lower_bound=1,
         flag_values=values,
     )
     flags.DEFINE_string(
@@ -79,17 +62,10 @@ def define(output_dir: str, values: flags.FlagValues = flags.FLAGS) -> None:
 def sweep(values: flags.FlagValues = flags.FLAGS) -> Sweep:
     """Makes the sweep that the parsed flags ask for.
 
-    Args:
-        values: parsed flags; absl's global ones by default.
-
     Raises:
         ValueError: if values break a rule.
     """
     _check_singular(values)
-    if values.jobs < 1:
-        raise ValueError(
-            f"`jobs` must be at least 1. Received: jobs={values.jobs}."
-        )
     if values.strategy not in _STRATEGIES:
         raise ValueError(
             "A sweep trains on one machine: `strategy` must be one of "
@@ -98,9 +74,7 @@ def sweep(values: flags.FlagValues = flags.FLAGS) -> Sweep:
         )
 
     return Sweep(
-        Grid(
-            tuple(values.methods), _fractions(values.sparsities), values.seeds
-        ),
+        Grid(**fields.read_flags(Grid, values)),
         run_flags.settings(values),
         run_flags.options(values),
         values.jobs,
@@ -116,13 +90,3 @@ def _check_singular(values: flags.FlagValues) -> None:
                 f"A sweep takes --{several} in place of --{one}. Received: "
                 f"--{one}={values[one].value}. Give --{several} instead."
             )
-
-
-def _fractions(texts: list[str]) -> tuple[float, ...]:
-    try:
-        return tuple(map(float, texts))
-    except ValueError as error:
-        raise ValueError(
-            "`sparsities` must be numbers, separated by commas. "
-            f"Received: sparsities={','.join(texts)!r}."
-        ) from error

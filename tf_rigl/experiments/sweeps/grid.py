@@ -25,33 +25,35 @@ class Point(NamedTuple):
         return self.settings.method, self.settings.sparsity
 
 
+@fields.documented
 @dataclasses.dataclass(frozen=True)
 class Grid:
     """Methods, sparsities and seeds of a sweep.
 
-    Attributes:
-        methods: keys of `methods.METHODS`.
-        sparsities: each in [0, 1). Methods that have none, such as dense, are
-            trained once for each seed.
-        seeds: how many; they are 0, 1, ...
+    Methods without a sparsity, such as dense, are trained once for each seed.
 
     Raises:
         ValueError: if one of them is empty, unknown, out of range or twice
             there.
     """
 
-    methods: tuple[str, ...]
-    sparsities: tuple[float, ...]
-    seeds: int
+    methods: tuple[str, ...] = fields.field(
+        ("dense", "static", "set", "rigl", "pruning"),
+        "How to train: one run of each, by --sparsities and --seeds.",
+    )
+    sparsities: tuple[float, ...] = fields.field(
+        (0.8, 0.9, 0.95),
+        "Fractions of the masked weights without a connection.",
+    )
+    seeds: int = fields.field(
+        3, "How many runs of each: seeds 0, 1, ...", fields.AT_LEAST_ONE
+    )
 
     def __post_init__(self) -> None:
+        fields.check(self)
         _check_list("methods", "method", self.methods)
         if any(map(has_sparsity, self.methods)) or self.sparsities:
             _check_list("sparsities", "sparsity", self.sparsities)
-        if self.seeds < 1:
-            raise ValueError(
-                f"`seeds` must be at least 1. Received: seeds={self.seeds}."
-            )
 
 
 def has_sparsity(method: str) -> bool:
@@ -61,12 +63,7 @@ def has_sparsity(method: str) -> bool:
 
 
 def points(grid: Grid, base: RunSettings) -> list[Point]:
-    """Lists the runs, all those of the first seed first.
-
-    Args:
-        grid: what to vary.
-        base: all other settings.
-    """
+    """Lists the runs, all those of the first seed first."""
     return [
         _point(dataclasses.replace(base, method=method, seed=seed), sparsity)
         for seed in range(grid.seeds)
@@ -76,16 +73,10 @@ def points(grid: Grid, base: RunSettings) -> list[Point]:
 
 
 def _point(settings: RunSettings, sparsity: float | None) -> Point:
-    method, seed = settings.method, settings.seed
-    if sparsity is None:
-        # A fixed one: it has no meaning, but is among the settings.
-        return Point(
-            f"{method}_s{seed}", dataclasses.replace(settings, sparsity=0.0)
-        )
-    return Point(
-        f"{method}_{sparsity}_s{seed}",
-        dataclasses.replace(settings, sparsity=sparsity),
-    )
+    # Where it has no meaning it is a fixed one: it is among the settings.
+    changed = dataclasses.replace(settings, sparsity=sparsity or 0.0)
+    case = [settings.method, *([] if sparsity is None else [sparsity])]
+    return Point("_".join(map(str, [*case, f"s{settings.seed}"])), changed)
 
 
 def _check_list(name: str, field: str, items: Sequence[Any]) -> None:

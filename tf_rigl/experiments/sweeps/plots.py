@@ -35,11 +35,7 @@ class Style(NamedTuple):
 
 
 def style_of(method: str) -> Style:
-    """Gives each method a style of its own.
-
-    Args:
-        method: a key of `methods.METHODS`.
-    """
+    """Gives each method a style of its own."""
     if method == "dense":
         return Style(_DENSE, "*", "-")
     others = [name for name in methods.METHODS if name not in _FIRST]
@@ -59,11 +55,6 @@ def draw_against_sparsity(
 
     Bars are one standard deviation each way; methods without a sparsity are
     lines across.
-
-    Args:
-        path: of the PNG file to write, in an existing folder.
-        summary: what to draw.
-        title: of the picture.
     """
     fig = figures.new_figure(7.2, 4.8)
     ax = fig.subplots()
@@ -80,13 +71,7 @@ def draw_against_sparsity(
 def draw_against_flops(
     path: pathlib.Path, summary: Summary, title: str
 ) -> None:
-    """Draws the measure against FLOPs of inference, and against training's.
-
-    Args:
-        path: of the PNG file to write, in an existing folder.
-        summary: what to draw.
-        title: of the picture.
-    """
+    """Draws the measure against FLOPs of inference, and against training's."""
     fig = figures.new_figure(11.5, 4.8)
     axs = list(fig.subplots(1, 2, sharey=True, squeeze=False).ravel())
     for ax, field in zip(axs, ("inference", "training"), strict=True):

@@ -37,11 +37,7 @@ Watch = Callable[[list[str], dict[str, int]], None]
 
 
 class Interrupted(Exception):
-    """A signal has ended the jobs before their time.
-
-    Args:
-        signal_number: which one.
-    """
+    """A signal has ended the jobs before their time."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"ended by {signal.Signals(signal_number).name}")
@@ -94,9 +90,6 @@ def environment_of_share(at_once: int) -> dict[str, str]:
     """Returns the environment of processes that share this machine.
 
     Variables that the user has set stay.
-
-    Args:
-        at_once: how many there are at the same time.
 
     Returns:
         This process's variables, its module path, and each one's share of
@@ -154,11 +147,7 @@ class _Processes:
             return process.wait()
 
     def end(self, noted: list[int]) -> None:
-        """Asks processes to end; kills them later, or when a signal comes.
-
-        Args:
-            noted: the signals so far, which grow.
-        """
+        """Asks processes to end; kills them later, or when a signal comes."""
         with self._lock:
             self._ended = True
         self._signal(signal.SIGTERM)

@@ -24,20 +24,13 @@ flags.disclaim_key_flags()
 
 
 def start(output_dir: str) -> None:
-    """Parses the command line and runs the sweep.
-
-    Args:
-        output_dir: the default folder.
-    """
+    """Parses the command line and runs the sweep."""
     sweep_flags.define(output_dir)
     app.run(main)
 
 
 def main(arguments: list[str]) -> int:
     """Trains what is missing of the sweep that the flags describe.
-
-    Args:
-        arguments: what is left of the command line: the program's name.
 
     Returns:
         The exit code: 0; 1 if a setting is wrong, data is missing or a run
@@ -53,10 +46,6 @@ def main(arguments: list[str]) -> int:
 
 def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
     """Trains, or describes, what parsed flags ask for.
-
-    Args:
-        values: what `flags.define` has defined.
-        console: where to show progress and results.
 
     Returns:
         The exit code of `main`.
@@ -94,13 +83,7 @@ def describe(
     run: setup.PreparedRun,
     console: consoles.Console,
 ) -> None:
-    """Prints the runs, their steps and what each method costs.
-
-    Args:
-        points: the runs.
-        run: one of them, prepared.
-        console: where to print.
-    """
+    """Prints the runs, their steps and what each method costs."""
     write = terminal.printer(console)
     plan = run.plan
     counted = costs.count(points, run)

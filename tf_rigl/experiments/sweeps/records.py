@@ -33,10 +33,6 @@ _OF_A_MACHINE: dict[str, Any] = {"data_dir": None, "download": False, "tpu": ""}
 def make_record(point: Point, results: Mapping[str, Any]) -> dict[str, Any]:
     """Makes one line of `results.jsonl`.
 
-    Args:
-        point: the run.
-        results: the content of its `results.json`.
-
     Returns:
         Plain JSON values, without what is true of one machine only.
     """

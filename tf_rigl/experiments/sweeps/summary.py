@@ -59,11 +59,7 @@ class Summary(NamedTuple):
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Summarizes a measure.
-
-    Args:
-        values: of each run; at least one.
-    """
+    """Summarizes a measure."""
     return Spread(
         len(values),
         statistics.fmean(values),
@@ -75,10 +71,6 @@ def spread(values: Sequence[float]) -> Spread:
 
 def summarize(records: Sequence[Record]) -> Summary:
     """Groups runs by method and sparsity.
-
-    Args:
-        records: runs that differ in method, sparsity and seed only; at least
-            one.
 
     Returns:
         Their summary. Methods without a sparsity come first.
@@ -103,13 +95,7 @@ def summarize(records: Sequence[Record]) -> Summary:
 def training_share(
     training_flops: float, examples: int, dense_flops: float
 ) -> float:
-    """Returns the FLOPs of a run as a share of those of dense training.
-
-    Args:
-        training_flops: of the run.
-        examples: that it saw.
-        dense_flops: of the dense network, in inference on one example.
-    """
+    """Returns the FLOPs of a run as a share of those of dense training."""
     dense = accounting.training_flops("dense", dense_flops, dense_flops)
     return training_flops / (examples * dense)
 

@@ -67,9 +67,6 @@ class SweepFolder:
     def check(self, points: Sequence[Point]) -> None:
         """Checks that runs may begin or go on where they are to.
 
-        Args:
-            points: the runs.
-
         Raises:
             ValueError: if the folder of one is in use, or holds a run with
                 other settings.
@@ -81,12 +78,7 @@ class SweepFolder:
                     run.open(point.settings)
 
     def ended(self, point: Point, options: RunOptions) -> dict[str, Any] | None:
-        """Reads the results of a run; returns None if it has not ended.
-
-        Args:
-            point: the run.
-            options: what to expect of it.
-        """
+        """Reads the results of a run; returns None if it has not ended."""
         run = self.run(point)
         if not run.is_complete(options.export):
             return None

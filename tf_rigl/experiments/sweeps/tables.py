@@ -35,12 +35,7 @@ class Heading(NamedTuple):
 
 
 def markdown(summary: Summary, heading: Heading) -> str:
-    """Writes the table for a file.
-
-    Args:
-        summary: what to show.
-        heading: what to say before.
-    """
+    """Writes the table for a file."""
     names = _names(summary)
     lines = [
         f"{heading.network}, {_introduction(summary, heading)}",
@@ -55,12 +50,7 @@ def markdown(summary: Summary, heading: Heading) -> str:
 
 
 def summary_table(summary: Summary, heading: Heading) -> Table:
-    """Makes the table for a terminal, in 80 columns.
-
-    Args:
-        summary: what to show.
-        heading: what to say below.
-    """
+    """Makes the table for a terminal, in 80 columns."""
     names = [measure_name(summary), "runs", *COSTS]
     names.remove(_WIDEST)
     rows = []

@@ -25,15 +25,7 @@ _LINES_OF_LOG = 8
 
 
 class Training:
-    """Trains what is missing of a sweep and writes what there is.
-
-    Args:
-        sweep: the sweep.
-        points: its runs.
-        run: one of them, prepared.
-        folder: of the sweep, open.
-        console: where to show progress and results.
-    """
+    """Trains what is missing of a sweep and writes what there is."""
 
     def __init__(
         self,
