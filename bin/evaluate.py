@@ -62,6 +62,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 2:
         raise app.UsageError("Name what to evaluate.")
     terminal.quieten()
+
     path = arguments[1]
     try:
         settings = _settings(path)
@@ -75,6 +76,7 @@ def main(arguments: list[str]) -> int:
         )
     except terminal.USER_ERRORS as error:
         return terminal.fail(error)
+
     if flags.FLAGS.json:
         content = {"examples": evaluated.examples, **evaluated.measures}
         print(json.dumps(content))

@@ -54,6 +54,7 @@ def main(arguments: list[str]) -> int:
         exported = _export(source, target)
     except terminal.USER_ERRORS as error:
         return terminal.fail(error)
+
     print(exported.table)
     print(
         f"{target} loaded back, {exported.verdict} {source}: "

@@ -95,6 +95,30 @@ def test_every_package_is_shipped(setup_arguments):
 
 
 @pytest.mark.source_tree
+def test_every_data_file_is_shipped(setup_arguments):
+    shipped = {
+        path
+        for package, patterns in setup_arguments["package_data"].items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "tf_rigl"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listing.returncode:
+        pytest.skip("not a git checkout")
+    names = listing.stdout.split("\0")[:-1]
+    data = {
+        ROOT / name for name in names if not name.endswith((".py", "BUILD"))
+    }
+    assert data == shipped
+
+
+@pytest.mark.source_tree
 def test_requirements_of_bazel_are_those_of_setup(setup_arguments):
     expected = {
         *setup_arguments["install_requires"],

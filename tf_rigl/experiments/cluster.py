@@ -25,7 +25,7 @@ class Cluster(NamedTuple):
     task: int  # number of this process within its job
 
 
-class _Kind(NamedTuple):
+class _ClusterKind(NamedTuple):
     """The jobs that a strategy asks of a cluster."""
 
     needed: tuple[str, ...]  # jobs
@@ -34,13 +34,13 @@ class _Kind(NamedTuple):
 
 
 _KINDS = {
-    "multi_worker": _Kind(
+    "multi_worker": _ClusterKind(
         ("worker",),
         ("chief", "evaluator"),
         f'{{"cluster": {{{_WORKERS}}}, "task": {{"type": "worker", '
         '"index": 0}}',
     ),
-    "parameter_server": _Kind(
+    "parameter_server": _ClusterKind(
         ("chief", "worker", "ps"),
         ("evaluator",),
         '{"cluster": {"chief": ["host0:2222"], "worker": ["host1:2222"], '

@@ -32,7 +32,7 @@ _TOLERANCE_SHRUNK = 1e-4
 @fields.documented
 @dataclasses.dataclass(frozen=True)
 class ExportSettings:
-    """How a model is exported."""
+    """Format, rounding and limits of an export."""
 
     format: str = field("saved_model", "What to write.", fields.one_of(FORMATS))
     compression: str = field(

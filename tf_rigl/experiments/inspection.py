@@ -54,6 +54,7 @@ class FileReport:
 
     def __str__(self) -> str:
         body = [_cells(weight) for weight in self.weights]
+
         size = sum(weight.bytes for weight in self.weights)
         total = (
             "all",

@@ -27,6 +27,7 @@ def load_keras(flavor: str) -> ModuleType:
             f"`keras` must be one of {', '.join(MODULES)}. "
             f"Received: keras={flavor!r}."
         )
+
     package = MODULES[flavor]
     try:
         keras = importlib.import_module(package)

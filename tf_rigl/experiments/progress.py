@@ -29,6 +29,7 @@ class Display:
         self._before = self._done = done
         self._began = time.monotonic()
         self._print = printer(console)
+
         self._bar = progress.Progress(
             progress.TextColumn("{task.description}", markup=False),
             progress.BarColumn(bar_width=20),

@@ -55,6 +55,7 @@ def read_stored_weights(
         content = file.read_bytes()
         if format.is_model(content):
             return _of_litert(content)
+
     raise ValueError(
         "`path` must be a SavedModel's folder, a .keras or a .tflite file. "
         f"Received: path={os.fspath(path)!r}."

@@ -93,6 +93,7 @@ def _check_arguments(name: str, devices: int | None, tpu: str) -> None:
             f"`strategy` must be one of {', '.join(STRATEGIES)}. "
             f"Received: strategy={name!r}."
         )
+
     if devices is not None and name != "mirrored":
         raise ValueError(
             "`devices` is the number of replicas of the strategy 'mirrored'. "
@@ -102,6 +103,7 @@ def _check_arguments(name: str, devices: int | None, tpu: str) -> None:
         raise ValueError(
             f"`devices` must be at least 1. Received: devices={devices}."
         )
+
     if tpu and name != "tpu":
         raise ValueError(
             "`tpu` names a TPU for the strategy 'tpu'. "

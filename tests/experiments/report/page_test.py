@@ -114,7 +114,7 @@ def page(finished, tmp_path_factory):
 
 @pytest.fixture
 def unfinished(finished, tmp_path):
-    """What the same run has left if it was killed after two epochs."""
+    """The same run, killed after two epochs."""
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
     shutil.rmtree(folder / "saved_model")

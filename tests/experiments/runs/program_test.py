@@ -1,4 +1,4 @@
-"""What the training programs do, in this process."""
+"""The training programs, in this process."""
 
 import importlib.util
 import json

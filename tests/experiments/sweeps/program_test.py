@@ -1,4 +1,4 @@
-"""What a sweep does, but for training: see tests/bin/sweep_test.py."""
+"""The program of sweeps, but for training: see tests/bin/sweep_test.py."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""What is kept of a run can be repeated from it, anywhere."""
+"""Records repeat their runs, anywhere."""
 
 import json
 import shlex

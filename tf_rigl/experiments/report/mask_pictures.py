@@ -67,10 +67,12 @@ def _draw(mask: WeightMask) -> list[Picture]:
         (when, density_image(shown, _SIDE)) for when, shown in _moments(mask)
     ]
     most = max(float(density.max()) for _, density in drawn) or 1.0
+
     positions, inputs, units = mask.now.shape
     shape = f"{inputs:,} inputs × {units:,} units"
     if positions > 1:
         shape += f" × {positions} positions"
+
     return [
         _picture(
             density,

@@ -66,6 +66,7 @@ def _content(
     settings = record.settings
     masks = state.masks if state else []
     panels = series.training_panels(record) if record.epochs else []
+
     return {
         "heading": run_tables.title({"settings": to_json(settings)}),
         "method": settings.label,

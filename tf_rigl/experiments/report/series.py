@@ -75,6 +75,7 @@ def mask_panels(record: RunRecord) -> list[Panel]:
     totals = [
         {"epoch": line["epoch"], **line["total"]} for line in record.masks
     ]
+
     panels = [
         Panel("density", _lines("", totals, "density"), True, True),
         Panel("churn", _lines("", totals, "churn"), True, True),

@@ -98,6 +98,7 @@ def headline_tiles(record: RunRecord, state: ModelState | None) -> list[Tile]:
 def size_table(record: RunRecord, state: ModelState | None) -> PageTable | None:
     """Compares the network with the same one dense; None if not known."""
     totals = _totals(record, state)
+
     rows = [
         (
             name,

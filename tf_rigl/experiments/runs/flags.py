@@ -35,6 +35,7 @@ def define(
     """
     for owner in (RunSettings, RunOptions):
         fields.define_flags(owner, values, defaults)
+
     flags.DEFINE_string(
         "output_dir",
         output_dir,

@@ -1,4 +1,4 @@
-"""How the weights of a run are trained: rate, optimizer, weight decay."""
+"""Training of the weights: learning rate, optimizer, weight decay."""
 
 from types import ModuleType
 from typing import Any

@@ -38,6 +38,7 @@ def make_record(
     profile = tf_rigl.profile(trained.model)
     published = accounting.micronet(profile)
     epochs = read_metrics(folder.metrics)
+
     return {
         "settings": to_json(run.settings),
         "versions": _versions(run),

@@ -13,8 +13,14 @@ from tf_rigl.experiments import keras_modules
 from tf_rigl.experiments import methods
 from tf_rigl.experiments import profiling
 from tf_rigl.experiments import strategies
+from tf_rigl.experiments.fields import AT_LEAST_ONE
+from tf_rigl.experiments.fields import BELOW_ONE
+from tf_rigl.experiments.fields import FRACTION
+from tf_rigl.experiments.fields import NOT_NEGATIVE
+from tf_rigl.experiments.fields import POSITIVE
 from tf_rigl.experiments.fields import FieldRule
 from tf_rigl.experiments.fields import field
+from tf_rigl.experiments.fields import one_of
 from tf_rigl.models import registry as networks
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
@@ -50,13 +56,11 @@ class RunSettings:
     """
 
     # What is trained on what.
-    model: str = field("wrn_22_2", "Network.", fields.one_of(networks.BUILDERS))
+    model: str = field("wrn_22_2", "Network.", one_of(networks.BUILDERS))
     width: float = field(
-        1.0,
-        "What to multiply the widths of the network's layers by.",
-        fields.POSITIVE,
+        1.0, "What to multiply the widths of the network's layers by.", POSITIVE
     )
-    data: str = field("cifar10", "Data set.", fields.one_of(data_sets.SOURCES))
+    data: str = field("cifar10", "Data set.", one_of(data_sets.SOURCES))
     data_dir: str | None = field(
         None,
         "Folder of prepared TFDS data, or of the text files train.txt and "
@@ -66,12 +70,10 @@ class RunSettings:
         False, "Let TFDS download and prepare data that is missing."
     )
     image_size: int = field(
-        224,
-        "Height and width of ImageNet's images, in pixels.",
-        fields.AT_LEAST_ONE,
+        224, "Height and width of ImageNet's images, in pixels.", AT_LEAST_ONE
     )
     sequence_length: int = field(
-        512, "Characters in a window of a text.", fields.AT_LEAST_ONE
+        512, "Characters in a window of a text.", AT_LEAST_ONE
     )
     vocabulary_size: int = field(
         256,
@@ -80,44 +82,40 @@ class RunSettings:
     )
 
     # How sparse, and by which method.
-    method: str = field("rigl", "How to train.", fields.one_of(methods.METHODS))
+    method: str = field("rigl", "How to train.", one_of(methods.METHODS))
     sparsity: float = field(
         0.9,
         "Fraction of the masked weights without a connection; dense has none.",
-        fields.BELOW_ONE,
+        BELOW_ONE,
     )
     distribution: str = field(
         "erk",
         "How the connections are shared out over the layers.",
-        fields.one_of(profiling.DISTRIBUTIONS),
+        one_of(profiling.DISTRIBUTIONS),
     )
     budget: distributions.Budget = field(
         "global",
         "global: the sparsity is that of all kernels; reference: dense layers "
         "do not count, as in published repositories.",
-        fields.one_of(distributions.BUDGETS),
+        one_of(distributions.BUDGETS),
     )
     dense_layers: tuple[str, ...] = field(
         (), "Layers that stay dense, by name."
     )
     update_interval: int = field(
-        100, "Steps from one mask update to the next.", fields.AT_LEAST_ONE
+        100, "Steps from one mask update to the next.", AT_LEAST_ONE
     )
     drop_fraction: float = field(
-        0.3,
-        "Fraction of connections that the first update moves.",
-        fields.FRACTION,
+        0.3, "Fraction of connections that the first update moves.", FRACTION
     )
     start_fraction: float = field(
         0.0,
         "Fraction of the steps before which nothing is pruned, smaller than "
         "--stop_fraction; for pruning, pruning_global and random_pruning.",
-        fields.BELOW_ONE,
+        BELOW_ONE,
     )
     stop_fraction: float = field(
-        0.75,
-        "Fraction of the steps after which the masks stay.",
-        fields.FRACTION,
+        0.75, "Fraction of the steps after which the masks stay.", FRACTION
     )
     ablation_threshold: float = field(
         0.3,
@@ -129,12 +127,12 @@ class RunSettings:
     keras: str = field(
         "keras3",
         "keras3 is the package keras, keras2 is tf_keras.",
-        fields.one_of(keras_modules.MODULES),
+        one_of(keras_modules.MODULES),
     )
     precision: str = field(
         "float32",
         "What layers compute in; weights are float32.",
-        fields.one_of(PRECISIONS),
+        one_of(PRECISIONS),
     )
     seed: int = field(
         0,
@@ -144,35 +142,31 @@ class RunSettings:
     epochs: int = field(
         1,
         "Passes over the training examples, before --multiplier.",
-        fields.AT_LEAST_ONE,
+        AT_LEAST_ONE,
     )
     multiplier: float = field(
         1.0,
         "How much longer to train: multiplies epochs and decay_epochs. The "
         "paper's 5× runs have 5.",
-        fields.POSITIVE,
+        POSITIVE,
     )
     batch_size: int = field(
-        128,
-        "Examples in a step, of all replicas together.",
-        fields.AT_LEAST_ONE,
+        128, "Examples in a step, of all replicas together.", AT_LEAST_ONE
     )
     optimizer: str = field(
         "sgd",
         "Optimizer; the momentum of sgd is Nesterov's.",
-        fields.one_of(OPTIMIZERS),
+        one_of(OPTIMIZERS),
     )
-    learning_rate: float = field(
-        0.1, "Learning rate at its peak.", fields.POSITIVE
-    )
+    learning_rate: float = field(0.1, "Learning rate at its peak.", POSITIVE)
     schedule: str = field(
         "cosine",
         "How the learning rate goes after the warm-up: cosine and linear take "
         "it to 0, step multiplies it by --decay_factor at --decay_epochs.",
-        fields.one_of(SCHEDULES),
+        one_of(SCHEDULES),
     )
     warmup_epochs: float = field(
-        0.0, "Epochs in which the learning rate rises.", fields.NOT_NEGATIVE
+        0.0, "Epochs in which the learning rate rises.", NOT_NEGATIVE
     )
     decay_epochs: tuple[float, ...] = field(
         (),
@@ -184,29 +178,27 @@ class RunSettings:
         "What --schedule=step multiplies it by.",
         FieldRule(lambda value: 0 < value < 1, "in (0, 1)"),
     )
-    momentum: float = field(0.9, "Momentum of sgd.", fields.BELOW_ONE)
+    momentum: float = field(0.9, "Momentum of sgd.", BELOW_ONE)
     weight_decay: float = field(
         0.0,
         "Factor of half the squares of all kernels in the loss.",
-        fields.NOT_NEGATIVE,
+        NOT_NEGATIVE,
     )
     clip_norm: float = field(
         0.0,
         "Norm of all gradients together, those of weights without a connection "
         "among them, that longer ones are shortened to; 0 for none. With "
         "replicas, keras3 shortens the gradients of each, keras2 their sum.",
-        fields.NOT_NEGATIVE,
+        NOT_NEGATIVE,
     )
     label_smoothing: float = field(
-        0.0,
-        "Share of a target that goes to all classes alike.",
-        fields.BELOW_ONE,
+        0.0, "Share of a target that goes to all classes alike.", BELOW_ONE
     )
     steps_per_epoch: int = field(
         0,
         "Steps from one evaluation and checkpoint to the next; 0 for a pass "
         "over the training examples.",
-        fields.NOT_NEGATIVE,
+        NOT_NEGATIVE,
     )
 
     # Where the run reads and computes.
@@ -214,24 +206,21 @@ class RunSettings:
         1,
         "Steps in one call of the compiled function; changes the speed, not "
         "the outcome.",
-        fields.AT_LEAST_ONE,
+        AT_LEAST_ONE,
     )
     evaluation_steps: int = field(
-        0, "Batches to evaluate on; 0 for all.", fields.NOT_NEGATIVE
+        0, "Batches to evaluate on; 0 for all.", NOT_NEGATIVE
     )
     strategy: str = field(
         "one_device",
         "Where to train; see docs/distribution.md.",
-        fields.one_of(strategies.STRATEGIES),
+        one_of(strategies.STRATEGIES),
     )
     devices: int = field(
-        0,
-        "Replicas of --strategy=mirrored; 0 for all devices.",
-        fields.NOT_NEGATIVE,
+        0, "Replicas of --strategy=mirrored; 0 for all devices.", NOT_NEGATIVE
     )
     tpu: str = field(
-        "",
-        "Name or address for --strategy=tpu; local on its own machine.",
+        "", "Name or address for --strategy=tpu; local on its own machine."
     )
 
     def __post_init__(self) -> None:
@@ -292,13 +281,13 @@ class RunOptions:
         0,
         "Batches from one checkpoint to the next; 0 for one at the end of "
         "each epoch.",
-        fields.NOT_NEGATIVE,
+        NOT_NEGATIVE,
     )
     evaluate_every: int = field(
         1,
         "Epochs from one evaluation to the next; 0 for none but that at the "
         "end.",
-        fields.NOT_NEGATIVE,
+        NOT_NEGATIVE,
     )
     tensorboard: bool = field(
         True, "Write for TensorBoard, if it is installed."

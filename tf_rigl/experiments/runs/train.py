@@ -105,6 +105,7 @@ def restore(run: PreparedRun, model: Any, folder: RunFolder) -> int:
         ValueError: if the checkpoint is damaged or of another model.
     """
     done = folder.trained_steps
+
     if done:
         # No epoch: callbacks begin and end, and see no batch.
         model.fit(
@@ -155,6 +156,7 @@ def _callbacks(
     settings = run.settings
     acting = _mask_updates(run)
     acting.append(callbacks.MetricsFile(folder.metrics, folder.writes))
+
     if settings.is_sparse:
         acting.append(
             tf_rigl.MaskDiagnostics(
@@ -168,6 +170,7 @@ def _callbacks(
                 str(folder.tensorboard), write_graph=False
             )
         )
+
     return [
         *acting,
         callbacks.ShowProgress(settings.label, run.plan, done, display),

@@ -67,6 +67,7 @@ def costs_table(costs: Mapping[Case, MethodCosts], run: PreparedRun) -> Table:
     """Makes the table of the costs, for a terminal."""
     dense = max(cost.profile.dense_flops for cost in costs.values())
     examples = run.plan.total * run.settings.batch_size
+
     rows = [
         [
             cost.label,
@@ -83,7 +84,7 @@ def costs_table(costs: Mapping[Case, MethodCosts], run: PreparedRun) -> Table:
 
 
 def _kind_of_network(point: Point) -> Any:
-    """Is equal for runs that end with as many connections in each layer."""
+    """Returns what runs share that end with as many connections in layers."""
     method = methods.METHODS[point.settings.method]
     structure = id(method.sparsify.get("structure"))
     return method.is_sparse, method.small, structure, point.settings.sparsity

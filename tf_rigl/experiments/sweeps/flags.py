@@ -43,6 +43,7 @@ def define(output_dir: str, values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the flags of a run, and those of a sweep."""
     run_flags.define({"export": False}, output_dir, values)
     fields.define_flags(Grid, values)
+
     flags.DEFINE_integer(
         "jobs",
         1,

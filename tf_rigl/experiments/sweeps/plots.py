@@ -12,7 +12,7 @@ from matplotlib import ticker
 from tf_rigl.experiments import figures
 from tf_rigl.experiments import methods
 from tf_rigl.experiments.sweeps.summary import Row
-from tf_rigl.experiments.sweeps.summary import Summary
+from tf_rigl.experiments.sweeps.summary import SweepSummary
 from tf_rigl.experiments.sweeps.tables import measure_name
 
 _DOTS_PER_INCH = 150
@@ -49,7 +49,7 @@ def style_of(method: str) -> Style:
 
 
 def draw_against_sparsity(
-    path: pathlib.Path, summary: Summary, title: str
+    path: pathlib.Path, summary: SweepSummary, title: str
 ) -> None:
     """Draws the measure of each method against sparsity.
 
@@ -69,7 +69,7 @@ def draw_against_sparsity(
 
 
 def draw_against_flops(
-    path: pathlib.Path, summary: Summary, title: str
+    path: pathlib.Path, summary: SweepSummary, title: str
 ) -> None:
     """Draws the measure against FLOPs of inference, and against training's."""
     fig = figures.new_figure(11.5, 4.8)
@@ -92,7 +92,7 @@ def draw_against_flops(
     _finish(fig, axs, summary, title, path)
 
 
-def _by_method(summary: Summary) -> dict[str, list[Row]]:
+def _by_method(summary: SweepSummary) -> dict[str, list[Row]]:
     """Groups rows with a sparsity, in the order of the table of methods."""
     return {
         method: rows
@@ -107,7 +107,7 @@ def _by_method(summary: Summary) -> dict[str, list[Row]]:
     }
 
 
-def _draw_dense_lines(ax: axes.Axes, summary: Summary) -> None:
+def _draw_dense_lines(ax: axes.Axes, summary: SweepSummary) -> None:
     scale = _scale(summary)
     for row in summary.rows:
         if row.sparsity is not None:
@@ -124,7 +124,9 @@ def _draw_dense_lines(ax: axes.Axes, summary: Summary) -> None:
         ax.axhspan(mean - spread, mean + spread, color=style.color, alpha=0.1)
 
 
-def _draw_dense_points(ax: axes.Axes, summary: Summary, field: str) -> None:
+def _draw_dense_points(
+    ax: axes.Axes, summary: SweepSummary, field: str
+) -> None:
     """Marks the FLOPs that methods without a sparsity take."""
     for row in summary.rows:
         if row.sparsity is None:
@@ -141,7 +143,7 @@ def _draw_dense_points(ax: axes.Axes, summary: Summary, field: str) -> None:
 
 def _draw_points(
     ax: axes.Axes,
-    summary: Summary,
+    summary: SweepSummary,
     method: str,
     where: Sequence[Any],
     rows: Sequence[Row],
@@ -170,7 +172,7 @@ def _draw_points(
 def _finish(
     fig: figure.Figure,
     axs: Sequence[axes.Axes],
-    summary: Summary,
+    summary: SweepSummary,
     title: str,
     path: pathlib.Path,
 ) -> None:
@@ -186,5 +188,5 @@ def _finish(
     figures.write_png(fig, path, _DOTS_PER_INCH)
 
 
-def _scale(summary: Summary) -> float:
+def _scale(summary: SweepSummary) -> float:
     return 100.0 if summary.higher_is_better else 1.0

@@ -64,6 +64,7 @@ def run_all(
         OSError: if a log cannot be written; processes are ended likewise.
     """
     processes = _Processes(environment)
+
     with (
         _noted_signals() as noted,
         futures.ThreadPoolExecutor(at_once) as threads,
@@ -143,6 +144,7 @@ class _Processes:
                 start_new_session=True,
             )
             self._all.append(process)
+
         with process:
             return process.wait()
 

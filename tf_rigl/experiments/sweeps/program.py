@@ -18,7 +18,7 @@ from tf_rigl.experiments.sweeps import flags as sweep_flags
 from tf_rigl.experiments.sweeps import grid
 from tf_rigl.experiments.sweeps import processes
 from tf_rigl.experiments.sweeps.sweep_folder import SweepFolder
-from tf_rigl.experiments.sweeps.training import Training
+from tf_rigl.experiments.sweeps.training import SweepTraining
 
 flags.disclaim_key_flags()
 
@@ -63,7 +63,7 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
         folder.open()
         with contextlib.closing(folder):
             folder.check(points)
-            training = Training(sweep, points, run, folder, console)
+            training = SweepTraining(sweep, points, run, folder, console)
             # So that a network that cannot be as sparse shows before any run.
             costs.count(training.missing, run)
             training.train()

@@ -46,7 +46,7 @@ class Row(NamedTuple):
         return methods.label(self.method, self.sparsity or 0.0)
 
 
-class Summary(NamedTuple):
+class SweepSummary(NamedTuple):
     """All runs of a sweep so far."""
 
     headline: str  # a measure
@@ -69,7 +69,7 @@ def spread(values: Sequence[float]) -> Spread:
     )
 
 
-def summarize(records: Sequence[Record]) -> Summary:
+def summarize(records: Sequence[Record]) -> SweepSummary:
     """Groups runs by method and sparsity.
 
     Returns:
@@ -89,7 +89,7 @@ def summarize(records: Sequence[Record]) -> Summary:
         for (method, sparsity), group in groups.items()
     ]
     rows.sort(key=lambda row: (row.sparsity or 0.0, sign * row.headline.mean))
-    return Summary(headline, tuple(rows))
+    return SweepSummary(headline, tuple(rows))
 
 
 def training_share(

@@ -15,7 +15,7 @@ from tf_rigl.experiments.runs.settings import contradictions
 from tf_rigl.experiments.sweeps import tables
 from tf_rigl.experiments.sweeps.grid import Point
 from tf_rigl.experiments.sweeps.summary import Record
-from tf_rigl.experiments.sweeps.summary import Summary
+from tf_rigl.experiments.sweeps.summary import SweepSummary
 
 
 class SweepFolder:
@@ -97,7 +97,7 @@ class SweepFolder:
     def write(
         self,
         records: Sequence[Record],
-        summary: Summary,
+        summary: SweepSummary,
         heading: tables.Heading,
     ) -> None:
         """Writes results, table and plots, each whole or not at all."""

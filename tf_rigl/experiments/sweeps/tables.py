@@ -10,7 +10,7 @@ from tf_rigl.experiments import methods
 from tf_rigl.experiments.formatting import write_measure
 from tf_rigl.experiments.sweeps.summary import Row
 from tf_rigl.experiments.sweeps.summary import Spread
-from tf_rigl.experiments.sweeps.summary import Summary
+from tf_rigl.experiments.sweeps.summary import SweepSummary
 
 _NOTHING = "–"
 _WIDEST = "packed bytes"
@@ -34,7 +34,7 @@ class Heading(NamedTuple):
     versions: str
 
 
-def markdown(summary: Summary, heading: Heading) -> str:
+def markdown(summary: SweepSummary, heading: Heading) -> str:
     """Writes the table for a file."""
     names = _names(summary)
     lines = [
@@ -49,7 +49,7 @@ def markdown(summary: Summary, heading: Heading) -> str:
     return "\n".join(lines) + "\n"
 
 
-def summary_table(summary: Summary, heading: Heading) -> Table:
+def summary_table(summary: SweepSummary, heading: Heading) -> Table:
     """Makes the table for a terminal, in 80 columns."""
     names = [measure_name(summary), "runs", *COSTS]
     names.remove(_WIDEST)
@@ -66,7 +66,7 @@ def summary_table(summary: Summary, heading: Heading) -> Table:
     )
 
 
-def measure_name(summary: Summary) -> str:
+def measure_name(summary: SweepSummary) -> str:
     """Writes the headline measure in words, for columns and axes."""
     return summary.headline.replace("_", " ")
 
@@ -81,7 +81,7 @@ def sparsity(value: float | None) -> str:
     return _NOTHING if value is None else f"{100 * value:.4g} %"
 
 
-def _introduction(summary: Summary, heading: Heading) -> str:
+def _introduction(summary: SweepSummary, heading: Heading) -> str:
     better = "highest" if summary.higher_is_better else "lowest"
     text = (
         f"epochs: {heading.epochs}, seeds: {heading.seeds}; mean ± sample "
@@ -94,7 +94,7 @@ def _introduction(summary: Summary, heading: Heading) -> str:
     return text
 
 
-def _names(summary: Summary) -> list[str]:
+def _names(summary: SweepSummary) -> list[str]:
     return [
         "method",
         "sparsity",
@@ -105,7 +105,7 @@ def _names(summary: Summary) -> list[str]:
     ]
 
 
-def _cells(summary: Summary, row: Row) -> list[str]:
+def _cells(summary: SweepSummary, row: Row) -> list[str]:
     found, name = row.headline, summary.headline
     return [
         methods.METHODS[row.method].label,

@@ -24,7 +24,7 @@ from tf_rigl.experiments.sweeps.sweep_folder import SweepFolder
 _LINES_OF_LOG = 8
 
 
-class Training:
+class SweepTraining:
     """Trains what is missing of a sweep and writes what there is."""
 
     def __init__(
@@ -170,6 +170,7 @@ class Training:
             for record in found
             for name, version in record["versions"].items()
         }
+
         return tables.Heading(
             records.sweep_command(self._sweep.grid, base),
             f"{base.model} on {base.data}",
