@@ -107,7 +107,8 @@ def write_litert(model: Any, folder: pathlib.Path) -> dict[str, str]:
     """Writes LiteRT files with dense and with sparse weights."""
     paths = {name: str(folder / f"{name}.tflite") for name in _LITERT}
     for name, path in paths.items():
-        export_litert(model, path, sparse=name == "sparse")
+        options = tf_rigl.LiteRTOptions(sparse=name == "sparse")
+        export_litert(model, path, options=options)
     return paths
 
 

@@ -95,8 +95,8 @@ def pruned(
         return model, [tf_rigl.UpdateMasks(tf_rigl.Static())]
     policy = _DenseEmbedding()
     if contender == "tf_rigl":
-        model = tf_rigl.sparsify_like_tfmot(model, schedule, policy)
-        pruning = tf_rigl.pruning_from_tfmot(schedule)
+        model = tf_rigl.tfmot.prepare(model, schedule, policy)
+        pruning = tf_rigl.tfmot.pruning(schedule)
         return model, [tf_rigl.UpdateMasks(pruning)]
     model = tfmot.sparsity.keras.prune_low_magnitude(
         model, schedule, pruning_policy=policy

@@ -16,6 +16,8 @@ PACKAGE = ROOT / "tf_rigl"
 # stand beside the ladder: programs and `experiments` may use them.
 RANKS = {
     "version": 0,
+    "_deprecations": 0,
+    "_lazy": 1,
     "core": 1,
     "algorithms": 2,
     "backend": 3,
@@ -29,9 +31,11 @@ RANKS = {
     "export": 8,
     "models": 8,
     "data": 8,
-    "__init__": 9,
-    "experiments": 10,
-    "bin": 11,
+    "results": 9,
+    "__init__": 10,
+    "__main__": 11,
+    "experiments": 11,
+    "bin": 12,
 }
 INDEPENDENT = ("models", "data")
 KERAS_BINDINGS = {

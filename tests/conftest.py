@@ -7,12 +7,17 @@ import os
 # Before TensorFlow is imported: no start-up messages among those of tests.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import hypothesis
 import pytest
 import tensorflow as tf
 
 FLAVORS = ("keras", "tf_keras")
 
 _CHOICE_OF_KERAS = os.environ.get("TF_USE_LEGACY_KERAS")
+
+
+# All cases of the property tests: `bin/test --hypothesis-profile=nightly`.
+hypothesis.settings.register_profile("nightly", deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:

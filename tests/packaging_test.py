@@ -2,7 +2,6 @@
 
 import ast
 import importlib.metadata
-import inspect
 import pathlib
 import re
 import runpy
@@ -17,25 +16,6 @@ from tools import python_source
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
-PUBLIC_NAMES = {
-    "check_xnnpack",
-    "export_litert",
-    "export_saved_model",
-    "load_packed_weights",
-    "shrink",
-    "MaskUpdate",
-    "RigL",
-    "Static",
-    "UpdateMasks",
-    "allocate",
-    "attach",
-    "drop_and_grow",
-    "masks",
-    "profile",
-    "sparsify",
-    "strip",
-}
-
 
 @pytest.fixture(name="setup_arguments", scope="module")
 def setup_arguments_fixture():
@@ -46,26 +26,6 @@ def setup_arguments_fixture():
         patch.setattr(setuptools, "setup", lambda **kw: received.update(kw))
         runpy.run_path(str(ROOT / "setup.py"))
     return received
-
-
-def test_public_names_exist():
-    assert set(tf_rigl.__all__) >= PUBLIC_NAMES
-    for name in tf_rigl.__all__:
-        assert hasattr(tf_rigl, name), name
-
-
-def test_all_is_sorted():
-    assert list(tf_rigl.__all__) == sorted(set(tf_rigl.__all__))
-
-
-def test_all_is_complete():
-    # Submodules appear as attributes once somebody imports them.
-    public = {
-        name
-        for name, value in vars(tf_rigl).items()
-        if not name.startswith("_") and not inspect.ismodule(value)
-    }
-    assert public == set(tf_rigl.__all__) - {"__version__"}
 
 
 def test_version_of_the_package():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.core import networks
 from tests.core import strategies
 from tf_rigl.core import distributions
+from tf_rigl.core.distribution_types import BUDGETS
 from tf_rigl.core.distributions import allocate
 
 LENET = networks.lenet_300_100()
@@ -184,7 +185,7 @@ def test_resnet50_erk(sparsity, column, macs):
     ],
 )
 @pytest.mark.parametrize("distribution", distributions.NAMES)
-@pytest.mark.parametrize("budget", distributions.BUDGETS)
+@pytest.mark.parametrize("budget", BUDGETS)
 def test_one_weight(shape, sparsity, ones, distribution, budget):
     """A single weight has the sparsity asked for, however it is shared."""
     counts = allocate({"w": shape}, sparsity, distribution, budget=budget)
@@ -422,7 +423,7 @@ def test_highest_sparsity_leaves_one_connection_each(distribution):
     assert counts == {"fc1": 1, "fc2": 1, "out": 1}
 
 
-@pytest.mark.parametrize("budget", distributions.BUDGETS)
+@pytest.mark.parametrize("budget", BUDGETS)
 def test_all_dense(budget):
     counts = allocate(LENET, 0.0, dense=list(LENET), budget=budget)
     assert counts == sizes_of(LENET)
@@ -452,7 +453,7 @@ def test_empty_mapping_is_uniform():
     assert allocate(LENET, 0.9, {}) == allocate(LENET, 0.9, "uniform")
 
 
-@pytest.mark.parametrize("budget", distributions.BUDGETS)
+@pytest.mark.parametrize("budget", BUDGETS)
 def test_all_fixed_by_a_mapping(budget):
     given_sparsities = {"fc1": 0.92, "fc2": 0.77, "out": 0.02}
     total = 18_816 + 6_900 + 980

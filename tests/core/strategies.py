@@ -18,10 +18,16 @@ FORMATS = {
 DTYPES = tuple(FORMATS)
 
 
+# Of the cases of a property test, one in so many runs unless they are asked
+# for by `--hypothesis-profile=nightly`.
+_THINNED = 4
+
+
 def examples(count):
-    """Settings of a property test: `count` cases, the same in every run."""
+    """Settings of a property test: `count` cases in the nightly profile."""
+    nightly = hypothesis.settings.get_current_profile_name() == "nightly"
     return hypothesis.settings(
-        max_examples=count,
+        max_examples=count if nightly else max(count // _THINNED, 8),
         derandomize=True,
         deadline=None,
         suppress_health_check=[hypothesis.HealthCheck.too_slow],

@@ -510,7 +510,9 @@ def test_bytes_at_rest(keras, start, bits):
 
 
 def test_nothing_is_kept_where_nothing_is_wanted(keras, expected):
-    model = fresh_model(keras, diagnostics=False)
+    model = fresh_model(
+        keras, options=tf_rigl.SparsifyOptions(diagnostics=False)
+    )
     assert not any(weight.diagnostics for weight in masked_weights(model))
     history, result = fit(keras, model)
     assert "mask_exploration" not in history
@@ -520,7 +522,11 @@ def test_nothing_is_kept_where_nothing_is_wanted(keras, expected):
     assert result.total.kept_gradient_norm is None
     assert history["mask_overlap_start"] == expected[0]["mask_overlap_start"]
     late = tf_rigl.diagnose(
-        fresh_model(keras, start="magnitude", diagnostics=False)
+        fresh_model(
+            keras,
+            start="magnitude",
+            options=tf_rigl.SparsifyOptions(diagnostics=False),
+        )
     )
     assert late.total.overlap_start is None
     assert late.total.jaccard_start is None
@@ -528,7 +534,9 @@ def test_nothing_is_kept_where_nothing_is_wanted(keras, expected):
 
 
 def test_a_method_with_state_of_its_own_keeps_them(keras):
-    model = fresh_model(keras, keep_initial_values=True)
+    model = fresh_model(
+        keras, options=tf_rigl.SparsifyOptions(keep_initial_values=True)
+    )
     before = tf_rigl.diagnose(model)
     support.train(keras, model, tf_rigl.SNFS(**SCHEDULE), 1)
     after = tf_rigl.diagnose(model)

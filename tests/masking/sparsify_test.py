@@ -179,7 +179,12 @@ def test_biases_normalization_depthwise_and_embeddings_stay_dense(keras):
     tf_rigl.sparsify(model, 0.5)
     assert list(tf_rigl.masks(model)) == ["out/kernel"]
     tf_rigl.strip(model)
-    tf_rigl.sparsify(model, 0.5, "uniform", include=["embedding", "depthwise"])
+    tf_rigl.sparsify(
+        model,
+        0.5,
+        "uniform",
+        options=tf_rigl.SparsifyOptions(include=["embedding", "depthwise"]),
+    )
     assert len(tf_rigl.masks(model)) == 3
     model.compile("adam", support.crossentropy(keras))
     tokens = np.random.default_rng(0).integers(0, 50, (64, 6))
@@ -335,8 +340,10 @@ def test_sparsity_out_of_range(keras, sparsity):
         ({"distribution": {"dense/kernel": 1.5}}, r"must be in \[0, 1\)"),
         ({"dense": ["nowhere"]}, "`dense` must name layers"),
         ({"dense": [object()]}, "`dense` must name layers"),
-        ({"include": ["nowhere"]}, "`include` must name layers"),
-        ({"budget": "none"}, "`budget` must be one of"),
+        (
+            {"options": tf_rigl.SparsifyOptions(include=["nowhere"])},
+            "`include` must name layers",
+        ),
         ({"dense": ["dense_1"], "sparsity": 0.9}, "reachable maximum"),
     ],
 )
@@ -385,3 +392,8 @@ def test_model_of_neither_keras(thing):
 def test_layer_instead_of_a_model(keras):
     with pytest.raises(TypeError, match="must be a Keras model"):
         tf_rigl.sparsify(keras.layers.Dense(3), 0.5)
+
+
+def test_options_are_checked():
+    with pytest.raises(ValueError, match=r"`scale` must be one of .*'row'"):
+        tf_rigl.SparsifyOptions(scale="row")

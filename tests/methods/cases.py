@@ -111,7 +111,7 @@ RIGL = {
     "rigl_grown_initial": rigl(
         {"grow_init": "initial"},
         {"grown_value": dynamic.initial_value},
-        sparsify={"keep_initial_values": True},
+        sparsify={"options": tf_rigl.SparsifyOptions(keep_initial_values=True)},
     ),
     "rigl_slot_scale_of_tf1": rigl(
         {"slot_scale": 0.5},

@@ -11,6 +11,7 @@ import pytest
 
 import tf_rigl
 from tf_rigl.accounting import micronet
+from tf_rigl.core.distribution_types import with_options
 from tf_rigl.models import mobilenet
 
 BIASES = 32 + 5_952 + 1_000 + 13
@@ -65,7 +66,8 @@ def strided(model):
 @pytest.mark.parametrize("distribution", SPARSE)
 def test_v1_sparse(full, distribution):
     dense = [full.get_layer("conv")] if distribution == "uniform" else ()
-    tf_rigl.sparsify(full, 0.9, distribution, dense=dense, budget="reference")
+    chosen = with_options(distribution, budget="reference")
+    tf_rigl.sparsify(full, 0.9, chosen, dense=dense)
     profile = tf_rigl.profile(full)
     tf_rigl.strip(full)  # For the next distribution.
     mflops, size = SPARSE[distribution]

@@ -102,7 +102,10 @@ def test_uniform_costs_what_is_published(
 ):
     """The published share is that of training, inference is a bit below."""
     tf_rigl.sparsify(
-        resnet_50, sparsity, "uniform", dense=["conv1"], budget="reference"
+        resnet_50,
+        sparsity,
+        tf_rigl.Uniform(budget="reference"),
+        dense=["conv1"],
     )
     flops = micronet(tf_rigl.profile(resnet_50)).flops / 1e9
     tf_rigl.strip(resnet_50)

@@ -49,14 +49,14 @@ def test_wrn_22_2(keras):
 @pytest.mark.parametrize(
     ("distribution", "dense", "share"),
     [
-        ("erk", (), 0.35),
-        pytest.param("uniform", ["conv1"], 0.20, marks=pytest.mark.slow),
+        (tf_rigl.ERK, (), 0.35),
+        pytest.param(tf_rigl.Uniform, ["conv1"], 0.20, marks=pytest.mark.slow),
     ],
 )
 def test_published_share_at_80_percent(distribution, dense, share):
     """Sundar and Dwaraknath, arXiv:2103.15767: test FLOPs."""
     model = wide_resnet.wide_resnet(keras3)
-    tf_rigl.sparsify(model, 0.8, distribution, dense=dense, budget="reference")
+    tf_rigl.sparsify(model, 0.8, distribution(budget="reference"), dense=dense)
     profile = tf_rigl.profile(model)
     assert round(profile.flops / profile.dense_flops, 2) == share
 

@@ -114,9 +114,11 @@ def test_channel_pruning(keras):
     tf_rigl.sparsify(
         model,
         0.5,
-        {layer: 0.5 for layer in model.layers if "conv" in layer.name},
+        tf_rigl.PerLayer(
+            {layer: 0.5 for layer in model.layers if "conv" in layer.name},
+            budget="reference",
+        ),
         dense=[model.layers[-1]],
-        budget="reference",
         structure=tf_rigl.Channel(),
     )
     losses = len(model.losses)

@@ -179,7 +179,7 @@ def test_takes_over_masks_outputs_and_optimizer(tfmot, keras2, make):
     optimizer, iterations = theirs.optimizer, int(theirs.optimizer.iterations)
     momenta = [v.numpy() for v in optimizer.variables]
 
-    ours = tf_rigl.from_tfmot(theirs)
+    ours = tf_rigl.tfmot.convert(theirs)
 
     assert_same_masks(ours, masks)
     counts = support.counts(ours)
@@ -213,7 +213,7 @@ def test_functional_configuration_is_that_of_the_plain_model(tfmot, keras2):
         model = make(keras2)
         config = model.get_config()
         theirs = tfmot.prune(model, tfmot.constant(0.5, 0))
-        ours = tf_rigl.strip(tf_rigl.from_tfmot(theirs))
+        ours = tf_rigl.strip(tf_rigl.tfmot.convert(theirs))
         assert ours.get_config() == config
 
 
@@ -224,7 +224,7 @@ def test_slots_of_connections_are_kept(tfmot, keras2):
         tfmot.constant(0.6, 0, frequency=2),
         optimizer=keras2.optimizers.Adam(0.01),
     )
-    ours = tf_rigl.from_tfmot(theirs)
+    ours = tf_rigl.tfmot.convert(theirs)
     flavor = flavor_of(ours)
     before = {
         record.path: [
@@ -268,7 +268,7 @@ def test_recurrent_layers(tfmot, keras2, monkeypatch):
     x, y = support.make_data((5, 4), 64)
     theirs.fit(x, y, verbose=0, callbacks=[tfmot.step()])
     outputs, masks = theirs.predict(x, verbose=0), their_masks(theirs)
-    ours = tf_rigl.from_tfmot(theirs)
+    ours = tf_rigl.tfmot.convert(theirs)
     assert_same_masks(ours, masks)
     assert len(masks) == 7
     assert "lstm/lstm_cell/kernel" in tf_rigl.masks(ours)
@@ -303,7 +303,7 @@ def test_custom_layer_embedding_and_a_layer_wrapped_by_itself(tfmot, keras2):
     tokens = np.random.default_rng(0).integers(0, 50, (64, 6))
     theirs.fit(tokens, tokens[:, 0] % 3, verbose=0, callbacks=[tfmot.step()])
     masks = their_masks(theirs)
-    ours = tf_rigl.from_tfmot(theirs)
+    ours = tf_rigl.tfmot.convert(theirs)
     assert_same_masks(ours, masks)
     assert set(tf_rigl.masks(ours)) == {
         "embedding/embeddings",
@@ -343,7 +343,7 @@ def test_subclassed_model_keeps_its_class(tfmot, keras2):
     fit(theirs)
     outputs, masks = theirs.predict(inputs, verbose=0), their_masks(theirs)
     assert len(masks) == 3
-    ours = tf_rigl.from_tfmot(theirs)
+    ours = tf_rigl.tfmot.convert(theirs)
     assert ours is theirs and isinstance(ours, Mine)
     assert_no_wrappers(ours)
     assert_same_masks(ours, masks)
@@ -357,7 +357,7 @@ def test_weights_saved_and_loaded(tfmot, keras2, tmp_path):
     theirs = pruned(
         tfmot, sequential(keras2), tfmot.constant(0.7, 0, frequency=2)
     )
-    ours = tf_rigl.from_tfmot(theirs)
+    ours = tf_rigl.tfmot.convert(theirs)
     ours.save(tmp_path / "model.keras")
     loaded = keras2.models.load_model(tmp_path / "model.keras")
     support.assert_same_masks(tf_rigl.masks(loaded), tf_rigl.masks(ours))
@@ -371,8 +371,8 @@ def test_weights_saved_and_loaded(tfmot, keras2, tmp_path):
 def test_pruning_that_has_not_begun_is_a_dense_start(tfmot, keras2):
     schedule = tfmot.polynomial(0.2, 0.8, 100, 200)
     theirs = pruned(tfmot, sequential(keras2), schedule)
-    ours = tf_rigl.from_tfmot(theirs)
-    method = tf_rigl.pruning_from_tfmot(schedule)
+    ours = tf_rigl.tfmot.convert(theirs)
+    method = tf_rigl.tfmot.pruning(schedule)
     for record in masked_weights(ours):
         assert record.nonzeros() == record.size
         assert record.target == method.kept(record.size, [200])[0]
@@ -388,7 +388,7 @@ def test_replicas(tfmot, keras2, two_replicas):
         compiled(keras2, theirs)
     fit(theirs, [tfmot.step()])
     masks = [m.numpy() for w in wrappers(theirs) for _, m, _ in w.pruning_vars]
-    ours = tf_rigl.from_tfmot(theirs)
+    ours = tf_rigl.tfmot.convert(theirs)
     for record, mask in zip(masked_weights(ours), masks, strict=True):
         np.testing.assert_array_equal(record.mask.numpy(), mask == 1)
     counts = support.counts(ours)
@@ -410,7 +410,7 @@ def test_blocks_become_blocks(tfmot, keras2, size):
         block_pooling_type="MAX",
     )
     masks = their_masks(theirs)
-    ours = tf_rigl.from_tfmot(theirs)
+    ours = tf_rigl.tfmot.convert(theirs)
     assert_same_masks(ours, masks)
 
     def active(record):
@@ -442,7 +442,7 @@ def test_m_by_n_becomes_n_by_m(tfmot, keras2):
         sparsity_m_by_n=(1, 4),
     )
     masks = their_masks(theirs)
-    ours = tf_rigl.from_tfmot(theirs)
+    ours = tf_rigl.tfmot.convert(theirs)
     assert_same_masks(ours, masks)
     for record in masked_weights(ours):
         assert record.structure == tf_rigl.NByM(3, 4)
@@ -460,7 +460,7 @@ def test_m_by_n_that_does_not_fit(tfmot, keras2):
         sparsity_m_by_n=(2, 4),
     )
     with pytest.raises(ValueError, match="multiple of 4 inputs"):
-        tf_rigl.from_tfmot(theirs)
+        tf_rigl.tfmot.convert(theirs)
 
 
 def test_other_masks_than_blocks(tfmot, keras2):
@@ -475,7 +475,7 @@ def test_other_masks_than_blocks(tfmot, keras2):
         np.arange(mask.shape.num_elements()).reshape(mask.shape) % 3 > 0
     )
     with pytest.raises(ValueError, match="must have the structure"):
-        tf_rigl.from_tfmot(theirs)
+        tf_rigl.tfmot.convert(theirs)
 
 
 # Schedules.
@@ -517,14 +517,14 @@ def watch_both(tfmot, keras, schedule, make, epochs):
     )
     fit(theirs, [tfmot.step(), one.callback], epochs)
     keras.utils.set_random_seed(3)
-    ours = tf_rigl.sparsify_like_tfmot(make(keras), schedule)
+    ours = tf_rigl.tfmot.prepare(make(keras), schedule)
     compiled(keras, ours)
     two = Watch(
         keras,
         lambda model: list(support.counts(model).values()),
         before=True,
     )
-    method = tf_rigl.pruning_from_tfmot(schedule)
+    method = tf_rigl.tfmot.pruning(schedule)
     fit(ours, [tf_rigl.UpdateMasks(method), two.callback], epochs)
     return one, two, theirs, ours
 
@@ -571,7 +571,7 @@ def test_large_weight_has_the_same_counts_in_fit(tfmot, keras2):
     theirs.compile(keras2.optimizers.SGD(0.0), "mse")
     layer = theirs.layers[0]
     layer.pruning_step.assign(0)
-    method = tf_rigl.pruning_from_tfmot(schedule)
+    method = tf_rigl.tfmot.pruning(schedule)
     inputs, outputs = np.ones((1, 900)), np.ones((1, 400))
     for step in range(1, 62):
         theirs.train_on_batch(inputs, outputs)
@@ -613,20 +613,20 @@ def test_counts_of_tfmot_in_a_graph(tfmot, power):
         for time in times:
             step.assign(time)
             expected.append(int(update()))
-        method = tf_rigl.pruning_from_tfmot(schedule)
+        method = tf_rigl.tfmot.pruning(schedule)
         np.testing.assert_array_equal(method.kept(size, times), expected)
 
 
 def test_from_configuration(tfmot):
     schedule = tfmot.polynomial(0.1, 0.9, 10, 90, 2, 5)
     expected = TFMOTPruning(0.1, 0.9, 10, 90, 5, 2)
-    assert tf_rigl.pruning_from_tfmot(schedule) == expected
-    assert tf_rigl.pruning_from_tfmot(schedule.get_config()) == expected
+    assert tf_rigl.tfmot.pruning(schedule) == expected
+    assert tf_rigl.tfmot.pruning(schedule.get_config()) == expected
     assert TFMOTPruning(**expected.get_config()) == expected
     constant = tfmot.constant(0.4, 3)
     expected = TFMOTPruning(0.4, 0.4, 3, -1, 100)
-    assert tf_rigl.pruning_from_tfmot(constant) == expected
-    assert tf_rigl.pruning_from_tfmot(constant, offset=7).offset == 7
+    assert tf_rigl.tfmot.pruning(constant) == expected
+    assert tf_rigl.tfmot.pruning(constant, offset=7).offset == 7
 
 
 @pytest.mark.parametrize("fresh_optimizer", [False, True])
@@ -650,9 +650,9 @@ def test_goes_on_halfway_through_a_schedule(tfmot, keras2, fresh_optimizer):
     half = pruned(tfmot, sequential(keras2), schedule, epochs=2)
     if fresh_optimizer:
         compiled(keras2, half)
-    method = tf_rigl.pruning_from_tfmot(half)
+    method = tf_rigl.tfmot.pruning(half)
     assert method.offset == (12 if fresh_optimizer else 0)
-    ours = tf_rigl.from_tfmot(half, keep_pruning=True)
+    ours = tf_rigl.tfmot.convert(half, keep_pruning=True)
     two = Watch(
         keras2, lambda model: list(support.counts(model).values()), before=True
     )
@@ -666,7 +666,7 @@ def test_an_update_that_is_due_is_made_on_the_way(tfmot, keras2):
     theirs = pruned(tfmot, sequential(keras2), schedule, epochs=2)
     masks = their_masks(theirs)
     # The last one comes before the 13th batch.
-    ours = tf_rigl.from_tfmot(theirs, keep_pruning=True)
+    ours = tf_rigl.tfmot.convert(theirs, keep_pruning=True)
     for record in masked_weights(ours):
         before = masks[id(record.raw)] == 1
         assert record.nonzeros() == record.target < before.sum()
@@ -679,8 +679,8 @@ def test_an_update_that_is_due_is_made_on_the_way(tfmot, keras2):
 
 def test_schedule_of_tfmot_prunes_a_model_of_either_keras(tfmot, keras):
     schedule = tfmot.polynomial(0.2, 0.9, 0, 12, frequency=2)
-    model = tf_rigl.sparsify_like_tfmot(support.make_mlp(keras), schedule)
-    method = tf_rigl.pruning_from_tfmot(schedule)
+    model = tf_rigl.tfmot.prepare(support.make_mlp(keras), schedule)
+    method = tf_rigl.tfmot.pruning(schedule)
     assert all(m.all() for m in tf_rigl.masks(model).values())
     support.train(keras, model, method)
     for record in masked_weights(model):
@@ -691,13 +691,13 @@ def test_schedule_of_tfmot_prunes_a_model_of_either_keras(tfmot, keras):
 
 def test_model_that_is_built_later(tfmot, keras2):
     schedule = tfmot.polynomial(0.2, 0.9, 0, 4, frequency=2)
-    model = tf_rigl.sparsify_like_tfmot(built_late(keras2), schedule)
+    model = tf_rigl.tfmot.prepare(built_late(keras2), schedule)
     compiled(keras2, model)
-    method = tf_rigl.pruning_from_tfmot(schedule)
+    method = tf_rigl.tfmot.pruning(schedule)
     fit(model, [tf_rigl.UpdateMasks(method)])
     assert support.counts(model)["dense/kernel"] == 24
     with pytest.raises(ValueError, match="needs a model that is built"):
-        tf_rigl.sparsify_like_tfmot(built_late(keras2), tfmot.constant(0.5, 1))
+        tf_rigl.tfmot.prepare(built_late(keras2), tfmot.constant(0.5, 1))
 
 
 def mobile(keras):
@@ -717,16 +717,16 @@ def mobile(keras):
 def test_policy_of_tfmot(tfmot, keras2):
     policy = tfmot.policy()
     model = mobile(keras2)
-    tf_rigl.sparsify(model, 0.5, dense=tf_rigl.dense_by_policy(policy, model))
+    tf_rigl.sparsify(
+        model, 0.5, dense=tf_rigl.tfmot.dense_layers(policy, model)
+    )
     theirs = tfmot.prune(
         mobile(keras2), tfmot.constant(0.5, 0), pruning_policy=policy
     )
     theirs_pruned = {w.layer.name for w in wrappers(theirs)}
     ours = {r.owner.name for r in masked_weights(model) if r.target < r.size}
     assert ours == theirs_pruned == {"first", "second", "head"}
-    like = tf_rigl.sparsify_like_tfmot(
-        mobile(keras2), tfmot.constant(0.5, 0), policy
-    )
+    like = tf_rigl.tfmot.prepare(mobile(keras2), tfmot.constant(0.5, 0), policy)
     targets = {r.owner.name: r.target for r in masked_weights(like)}
     assert targets["first"] == 64 and targets["stem"] == 216
 
@@ -748,7 +748,7 @@ def test_policy_speaks_of_whole_layers_in_nested_models(keras):
         keras.layers.Dense(3, name="out")(recurrent(inputs)),
         name="outer",
     )
-    dense = tf_rigl.dense_by_policy(Policy(), model)
+    dense = tf_rigl.tfmot.dense_layers(Policy(), model)
     tf_rigl.sparsify(model, 0.1, dense=dense)
     sparse = {
         type(r.owner).__name__: r.target < r.size for r in masked_weights(model)
@@ -761,25 +761,25 @@ def test_policy_errors(tfmot, keras2):
 
     policy = tfmot.policy()
     with pytest.raises(ValueError, match=r"tf_keras only\. Received: policy="):
-        tf_rigl.dense_by_policy(policy, mobile(keras3))
+        tf_rigl.tfmot.dense_layers(policy, mobile(keras3))
     with pytest.raises(ValueError, match="Could not find"):
-        tf_rigl.dense_by_policy(policy, sequential(keras2))
+        tf_rigl.tfmot.dense_layers(policy, sequential(keras2))
     with pytest.raises(TypeError, match="`policy` must be an object with"):
-        tf_rigl.dense_by_policy("xnnpack", sequential(keras2))
+        tf_rigl.tfmot.dense_layers("xnnpack", sequential(keras2))
 
 
 def test_errors_of_models(tfmot, keras2):
     import keras as keras3
 
     with pytest.raises(ValueError, match=r"of tf_keras\. Received: .*`keras`"):
-        tf_rigl.from_tfmot(support.make_mlp(keras3))
+        tf_rigl.tfmot.convert(support.make_mlp(keras3))
     with pytest.raises(ValueError, match="must have layers that TFMOT's"):
-        tf_rigl.from_tfmot(sequential(keras2))
+        tf_rigl.tfmot.convert(sequential(keras2))
     with pytest.raises(TypeError, match="`model` must be a Keras model"):
-        tf_rigl.from_tfmot(keras2.layers.Dense(3))
+        tf_rigl.tfmot.convert(keras2.layers.Dense(3))
     unbuilt = tfmot.prune(built_late(keras2), tfmot.constant(0.5, 0))
     with pytest.raises(ValueError, match=r"must be built.*Call it on a batch"):
-        tf_rigl.from_tfmot(unbuilt)
+        tf_rigl.tfmot.convert(unbuilt)
     local = keras2.Sequential(
         [keras2.Input((8, 2)), keras2.layers.LocallyConnected1D(3, 2)]
     )
@@ -787,12 +787,12 @@ def test_errors_of_models(tfmot, keras2):
     with pytest.raises(
         ValueError, match=r"one that may be sparse here.*kernel"
     ):
-        tf_rigl.from_tfmot(local)
+        tf_rigl.tfmot.convert(local)
 
 
 def test_errors_of_schedules(tfmot, keras2):
     def convert(*arguments, **options):
-        tf_rigl.pruning_from_tfmot(tfmot.polynomial(*arguments, **options))
+        tf_rigl.tfmot.pruning(tfmot.polynomial(*arguments, **options))
 
     with pytest.raises(ValueError, match=r"not below .* final_sparsity=0.1"):
         convert(0.5, 0.1, 0, 10)
@@ -805,12 +805,12 @@ def test_errors_of_schedules(tfmot, keras2):
         pass
 
     with pytest.raises(ValueError, match=r"one of .*class_name='Steps'"):
-        tf_rigl.pruning_from_tfmot(Steps(0.5, 0))
+        tf_rigl.tfmot.pruning(Steps(0.5, 0))
     with pytest.raises(TypeError, match=r"schedule=0.5"):
-        tf_rigl.pruning_from_tfmot(0.5)
+        tf_rigl.tfmot.pruning(0.5)
     model = sequential(keras2)
     with pytest.raises(ValueError, match="must have pruning wrappers"):
-        tf_rigl.pruning_from_tfmot(model)
+        tf_rigl.tfmot.pruning(model)
 
 
 def test_environment_stays_as_it_is():
@@ -825,10 +825,10 @@ def test_environment_stays_as_it_is():
         "model = tf_keras.Sequential(\n"
         "    [tf_keras.Input((4,)), tf_keras.layers.Dense(4)])\n"
         "schedule['config'] |= {'end_step': -1, 'frequency': 1}\n"
-        "tf_rigl.sparsify_like_tfmot(model, schedule)\n"
+        "tf_rigl.tfmot.prepare(model, schedule)\n"
         "print(sum(int(m.sum()) for m in tf_rigl.masks(model).values()))\n"
         "try:\n"
-        "    tf_rigl.from_tfmot(model)\n"
+        "    tf_rigl.tfmot.convert(model)\n"
         "except ValueError:\n"
         "    print('ValueError')\n"
         "changed = {k for k, v in os.environ.items() if before.get(k) != v}\n"

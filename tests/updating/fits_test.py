@@ -70,7 +70,6 @@ def test_a_pruned_model_may_go_on_with_rigl(keras):
     ("arguments", "error", "message"),
     [
         ({"start": "sparse"}, ValueError, r"`start` must be one of .*'sparse'"),
-        ({"scale": "row"}, ValueError, r"`scale` must be one of .*'row'"),
         ({"structure": "block"}, TypeError, r"must be None or an object.*blo"),
         (
             {"structure": tf_rigl.NByM(1, 4)},
@@ -95,7 +94,9 @@ def test_sparsify_refuses(keras, arguments, error, message):
 def test_scale(keras, per):
     """Pretrained values stay unless they are to be scaled."""
     plain = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
-    scaled = tf_rigl.sparsify(support.make_mlp(keras), 0.8, scale=per)
+    scaled = tf_rigl.sparsify(
+        support.make_mlp(keras), 0.8, options=tf_rigl.SparsifyOptions(scale=per)
+    )
     support.assert_same_masks(tf_rigl.masks(plain), tf_rigl.masks(scaled))
     for one, other in zip(
         masked_weights(plain), masked_weights(scaled), strict=True

@@ -83,7 +83,7 @@ ROWS = {
     ),
     "rigl_initial": Row(
         tf_rigl.RigL(**Dynamic(), grow_init="initial"),
-        {"keep_initial_values": True},
+        {"options": tf_rigl.SparsifyOptions(keep_initial_values=True)},
     ),
     "rigl_block": Row(
         tf_rigl.RigL(**Dynamic(), drop_fraction=0.5),

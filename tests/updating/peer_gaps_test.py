@@ -104,7 +104,9 @@ def test_momentum_of_the_dense_gradient(momentum):
 def test_snip_prunes_the_least_sensitive_once(keras):
     """★ Dense, then floor(s · n) zeros where |g · w| is least, for good."""
     model = support.make_mlp(keras, (13,))
-    tf_rigl.sparsify(model, 0.77, "uniform", budget="reference", start="dense")
+    tf_rigl.sparsify(
+        model, 0.77, tf_rigl.Uniform(budget="reference"), start="dense"
+    )
     assert all(np.all(mask) for mask in tf_rigl.masks(model).values())
     values = [w.raw.numpy() for w in masked_weights(model)]
     gradients = kernel_gradients(keras, model, support.batches()[0])
@@ -128,7 +130,9 @@ def test_dnw_keeps_the_largest_of_all_that_it_trains(keras):
     ★ The gradient that trains the removed is dense.
     """
     model = support.make_mlp(keras, (13,))
-    tf_rigl.sparsify(model, 0.77, "uniform", budget="reference", start="dense")
+    tf_rigl.sparsify(
+        model, 0.77, tf_rigl.Uniform(budget="reference"), start="dense"
+    )
     batches, clone, before = support.batches(), None, []
     for step in take_steps(keras, model, tf_rigl.DNW(), 5):
         values = []
@@ -222,7 +226,7 @@ def test_extreme_sparsity_keeps_a_connection(sparsity):
     ):
         model = support.make_mlp(keras, (4,), outputs=3)
         tf_rigl.sparsify(
-            model, sparsity, "uniform", budget="reference", start=start
+            model, sparsity, tf_rigl.Uniform(budget="reference"), start=start
         )
         for _ in take_steps(keras, model, algorithm, 2):
             support.assert_masked(model)
@@ -328,7 +332,9 @@ def test_one_mask_for_each_kernel(keras):
     hidden = layers.BatchNormalization()(layers.Flatten()(hidden))
     hidden = layers.Dense(5, name="hidden")(hidden)
     model = keras.Model(inputs, layers.Dense(3, name="outputs")(hidden))
-    tf_rigl.sparsify(model, 0.5, include=["embedding"])
+    tf_rigl.sparsify(
+        model, 0.5, options=tf_rigl.SparsifyOptions(include=["embedding"])
+    )
     paths = list(tf_rigl.masks(model))
     assert [path.partition("/")[0] for path in paths] == [
         "embedding",

@@ -1,4 +1,4 @@
-"""Which layers a model calls, on what shapes, seen in one symbolic call.
+"""Records which layers a model calls, on what shapes, in a symbolic call.
 
 The model is traced, nothing is computed and no variable changes. For the
 time of the trace each layer is an instance of a subclass of its class whose
@@ -15,12 +15,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.accounting.calls import Call
-from tf_rigl.accounting.calls import shapes_of
-from tf_rigl.accounting.example import Example
+from tf_rigl.accounting.layer_call import LayerCall
+from tf_rigl.accounting.layer_call import shapes_of
 from tf_rigl.accounting.time_steps import call_on_all_steps
 from tf_rigl.accounting.time_steps import with_steps
 from tf_rigl.accounting.trace import trace
+from tf_rigl.backend.call_signature import Example
 from tf_rigl.backend.flavor import set_class
 from tf_rigl.masking.eligibility import known_class
 
@@ -50,15 +50,15 @@ class _Frame:
 
 
 def is_recurrent(layer: Any) -> bool:
-    """Whether a layer runs others once for each step of a sequence."""
+    """Returns whether a layer runs others once for each step of a sequence."""
     return known_class(layer, ("RNN",)) is not None
 
 
-class Recorder:
+class CallRecorder:
     """Notes the calls of layers in one graph and its inner graphs."""
 
     def __init__(self) -> None:
-        self.calls: list[Call] = []
+        self.calls: list[LayerCall] = []
         self._graph: tf.Graph | None = None
         self._frames: list[_Frame] = []
         self._paused = False
@@ -79,9 +79,11 @@ class Recorder:
         graph = tf.compat.v1.get_default_graph()
         if self._paused or not self._is_traced(graph):
             return plain_call(*arguments, **keywords)
+
         frame = _Frame(graph, is_recurrent(layer))
         start = len(graph.get_operations())
         stepwise = known_class(layer, ("TimeDistributed",)) is not None
+
         self._frames.append(frame)
         try:
             with self._pause(stepwise):
@@ -91,9 +93,10 @@ class Recorder:
                 outputs = with_steps(outputs, steps)
         finally:
             self._frames.pop()
+
         operations = range(start, len(graph.get_operations()))
         self.calls.append(
-            Call(
+            LayerCall(
                 layer,
                 shapes_of(arguments),
                 shapes_of(keywords),
@@ -103,12 +106,14 @@ class Recorder:
                 repeated=not frame.recurrent and _is_repeated(graph),
             )
         )
+
         if self._frames and self._frames[-1].graph is graph:
             self._frames[-1].inner.append(operations)
+
         return outputs
 
     def _is_traced(self, graph: tf.Graph) -> bool:
-        """Whether we are in the trace; Keras 2 infers shapes outside of it."""
+        """Returns whether it is traced; Keras 2 infers shapes outside of it."""
         inside = self._graph in _outer_graphs(graph)
         return inside and not tf.executing_eagerly()
 
@@ -124,8 +129,8 @@ class Recorder:
 
 def record_calls(
     model: Any, layers: Sequence[Any], example: Example
-) -> list[Call]:
-    """The calls of `layers` when the model is called on one example.
+) -> list[LayerCall]:
+    """Records the calls of `layers` when the model runs on one example.
 
     They come in the order in which they return: a layer after its sublayers.
 
@@ -134,8 +139,9 @@ def record_calls(
         layers: the layers to watch, the model among them.
         example: what the model is called on.
     """
-    recorder = Recorder()
+    recorder = CallRecorder()
     classes: dict[type, type] = {}
+
     with contextlib.ExitStack() as stack:
         for layer in layers:
             cls = type(layer)
@@ -147,8 +153,8 @@ def record_calls(
     return recorder.calls
 
 
-def _recorded_class(cls: Any, recorder: Recorder) -> type:
-    """The subclass of a layer class whose instances take notes."""
+def _recorded_class(cls: Any, recorder: CallRecorder) -> type:
+    """Makes the subclass of a layer class whose instances take notes."""
 
     def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
         plain_call = functools.partial(cls.__call__, layer)
@@ -160,7 +166,7 @@ def _recorded_class(cls: Any, recorder: Recorder) -> type:
 
 
 def _products(frame: _Frame, operations: range) -> tuple[str, ...]:
-    """The products among a layer's operations, its sublayers' left out."""
+    """Lists the products that a layer, not its sublayers, runs."""
     inner = {position for part in frame.inner for position in part}
     graph_operations = frame.graph.get_operations()
     kinds = {
@@ -172,7 +178,7 @@ def _products(frame: _Frame, operations: range) -> tuple[str, ...]:
 
 
 def _is_repeated(graph: tf.Graph) -> bool:
-    """Whether what is traced here and now may run more or less than once."""
+    """Returns whether what is traced now may run more or less than once."""
     if MAPPED_SCOPE in graph.get_name_scope().split("/"):
         return True
     return any(
@@ -182,7 +188,7 @@ def _is_repeated(graph: tf.Graph) -> bool:
 
 
 def _outer_graphs(graph: tf.Graph | None) -> Iterator[tf.Graph]:
-    """The graph, the one in which it is called, and so on."""
+    """Yields the graph, the one in which it is called, and so on."""
     while graph is not None:
         yield graph
         graph = getattr(graph, "outer_graph", None)

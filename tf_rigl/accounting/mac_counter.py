@@ -7,7 +7,7 @@ from typing import Any
 
 from tf_rigl.accounting import mac_rules
 from tf_rigl.accounting.call_recorder import is_recurrent
-from tf_rigl.accounting.calls import Call
+from tf_rigl.accounting.layer_call import LayerCall
 from tf_rigl.backend.flavor import Flavor
 
 UNKNOWN_CLASS = "how the weights of its class are used is not known"
@@ -17,8 +17,8 @@ IN_REPEATED = "it runs within a loop or a branch, any number of times"
 COMPUTED = "what it multiplies is computed from its weights"
 
 
-class Tally:
-    """What is multiplied how often, and what could not be counted.
+class MacCounter:
+    """Counts of multiplications, and of what could not be counted.
 
     Attributes:
         times: how often each element of a weight is used, by the id of the
@@ -30,18 +30,20 @@ class Tally:
     """
 
     def __init__(
-        self, flavor: Flavor, layers: Sequence[Any], calls: Sequence[Call]
+        self, flavor: Flavor, layers: Sequence[Any], calls: Sequence[LayerCall]
     ) -> None:
         self.times: collections.Counter[int] = collections.Counter()
         self.products: collections.Counter[int] = collections.Counter()
         self.problems: dict[int, list[str]] = collections.defaultdict(list)
         self.unsure: set[int] = set()
+
         self._weights = {
             id(layer): flavor.own_weights(layer) for layer in layers
         }
         self._variables = {
             id(weight) for own in self._weights.values() for weight in own
         }
+
         recurrent = [call.layer for call in calls if is_recurrent(call.layer)]
         # The cells that their RNN layer accounts for.
         self._cells = {
@@ -49,32 +51,39 @@ class Tally:
             for layer in recurrent
             for cell in mac_rules.recurrent_cells(layer)
         }
+
         for call in calls:
             self._add(call)
+
         called = {id(call.layer) for call in calls} | self._cells
         for layer in layers:
             self._check(layer, id(layer) in called)
 
-    def _add(self, call: Call) -> None:
+    def _add(self, call: LayerCall) -> None:
         rule = mac_rules.rule_of(call.layer)
         if rule is None:
             if call.products:
                 kinds = ", ".join(call.products)
                 self._give_up(call.layer, f"it runs {kinds} of its own")
             return
+
         weights = rule.weights(call.layer)
         if call.recurrent and id(call.layer) in self._cells:
+            # The trace holds one step; its RNN layer counts all of them.
             return
+
         try:
             times = rule.times(call.layer, call)
             products = rule.products(call.layer, call)
         except mac_rules.Uncountable as uncountable:
             self._give_up(call.layer, str(uncountable), weights)
             return
+
         if (times or products) and (call.recurrent or call.repeated):
             reason = IN_RECURRENT if call.recurrent else IN_REPEATED
             self._give_up(call.layer, reason, weights)
             return
+
         self.times.update({id(weight): times for weight in weights})
         self.products[id(call.layer)] += products
 
@@ -86,6 +95,7 @@ class Tally:
             if own:
                 self._give_up(layer, UNKNOWN_CLASS, own)
             return
+
         weights = rule.weights(layer)
         if any(id(weight) not in self._variables for weight in weights):
             self._give_up(layer, COMPUTED, own)

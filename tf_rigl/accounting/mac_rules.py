@@ -1,4 +1,4 @@
-"""How many multiply-accumulates a call of each known layer takes.
+"""Rules that count the multiply-accumulates of each known layer.
 
 A rule says how often a call uses each element of a weight; times the number
 of connections that is its multiply-accumulates. The batch dimension is
@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from typing import Any
 from typing import NamedTuple
 
-from tf_rigl.accounting.calls import Call
-from tf_rigl.accounting.example import Shape
+from tf_rigl.accounting.layer_call import LayerCall
+from tf_rigl.backend.call_signature import Shape
 from tf_rigl.masking.eligibility import known_class
 
 UNKNOWN_SIZE = (
@@ -25,21 +25,21 @@ UNKNOWN_SIZE = (
 
 
 class Uncountable(Exception):
-    """Why the multiply-accumulates of a call cannot be counted."""
+    """Reason why the multiply-accumulates of a call cannot be counted."""
 
 
-class Rule(NamedTuple):
-    """What the calls of a layer multiply."""
+class MacRule(NamedTuple):
+    """Multiplications of a layer's calls."""
 
     # The weights of a layer that multiply activations.
     weights: Callable[[Any], list[Any]]
     # How often a call uses each of their elements.
-    times: Callable[[Any, Call], int]
+    times: Callable[[Any, LayerCall], int]
     # A call's multiply-accumulates of activations with activations.
-    products: Callable[[Any, Call], int]
+    products: Callable[[Any, LayerCall], int]
 
 
-def rule_of(layer: Any) -> Rule | None:
+def rule_of(layer: Any) -> MacRule | None:
     """The rule for a layer's class or its nearest known base."""
     name = known_class(layer, RULES)
     return None if name is None else RULES[name]
@@ -62,24 +62,24 @@ def _attributes(*names: str) -> Callable[[Any], list[Any]]:
     return weights
 
 
-def _zero(layer: Any, call: Call) -> int:
+def _zero(layer: Any, call: LayerCall) -> int:
     del layer, call
     return 0
 
 
-def _weights(times: Callable[[Any, Call], int], *names: str) -> Rule:
-    return Rule(_attributes(*names), times, _zero)
+def _weights(times: Callable[[Any, LayerCall], int], *names: str) -> MacRule:
+    return MacRule(_attributes(*names), times, _zero)
 
 
-def _products(count: Callable[[Any, Call], int]) -> Rule:
-    return Rule(_attributes(), _zero, count)
+def _products(count: Callable[[Any, LayerCall], int]) -> MacRule:
+    return MacRule(_attributes(), _zero, count)
 
 
 def _size(sizes: Iterable[int | None]) -> int:
     """The product of sizes.
 
     Raises:
-        Uncountable: where one of them is unknown.
+        Uncountable: if one of them is unknown.
     """
     result = 1
     for size in sizes:
@@ -95,7 +95,7 @@ def _known(shape: Shape | None) -> Shape:
     return shape
 
 
-def _output_vectors(layer: Any, call: Call) -> int:
+def _output_vectors(layer: Any, call: LayerCall) -> int:
     """Number of vectors along the last dimension of the output."""
     del layer
     return _size(_known(call.output)[:-1])
@@ -109,20 +109,20 @@ def _positions(layer: Any, shape: Shape | None) -> int:
     return _size(shape[:-1])
 
 
-def _output_positions(layer: Any, call: Call) -> int:
+def _output_positions(layer: Any, call: LayerCall) -> int:
     return _positions(layer, call.output)
 
 
-def _input_positions(layer: Any, call: Call) -> int:
+def _input_positions(layer: Any, call: LayerCall) -> int:
     return _positions(layer, call.input())
 
 
-def _examples(layer: Any, call: Call) -> int:
+def _examples(layer: Any, call: LayerCall) -> int:
     del layer
     return _size(_known(call.input())[:1])
 
 
-def _steps(layer: Any, call: Call) -> int:
+def _steps(layer: Any, call: LayerCall) -> int:
     """Number of time steps, over the batch."""
     del layer
     return _size(_known(call.input(0, "sequences"))[:2])
@@ -133,7 +133,7 @@ def _weights_of_cells(layer: Any) -> list[Any]:
     return [weight for cell in cells for weight in _CELL.weights(cell)]
 
 
-def _einsum(layer: Any, call: Call) -> int:
+def _einsum(layer: Any, call: LayerCall) -> int:
     """Each element is used once for every index that the kernel has not."""
     operands, output = layer.equation.split("->")
     data, kernel = operands.split(",")
@@ -161,23 +161,23 @@ def _reverse_weights(layer: Any) -> list[Any]:
     return _attributes(name)(layer)
 
 
-def _reverse_vectors(layer: Any, call: Call) -> int:
+def _reverse_vectors(layer: Any, call: LayerCall) -> int:
     """A look-up one way, a product the other way."""
     del layer
     return _size(_known(call.input())[:-1]) if call.products else 0
 
 
-def _multi_head_attention(layer: Any, call: Call) -> int:
+def _multi_head_attention(layer: Any, call: LayerCall) -> int:
     """Scores and weighted means; the projections are layers of their own."""
     width = layer._key_dim + layer._value_dim
     return _attention(call, layer._attention_axes, layer._num_heads * width)
 
 
-def _grouped_query_attention(layer: Any, call: Call) -> int:
+def _grouped_query_attention(layer: Any, call: LayerCall) -> int:
     return _attention(call, (1,), layer.num_query_heads * 2 * layer.head_dim)
 
 
-def _attention(call: Call, axes: Iterable[int], width: int) -> int:
+def _attention(call: LayerCall, axes: Iterable[int], width: int) -> int:
     """width · T_query · T_key, for each index of the other axes."""
     query = _known(call.input(0, "query"))
     value = _known(call.input(1, "value"))
@@ -186,7 +186,7 @@ def _attention(call: Call, axes: Iterable[int], width: int) -> int:
     return width * keys * _size(query[:-1])
 
 
-def _dot_attention(layer: Any, call: Call) -> int:
+def _dot_attention(layer: Any, call: LayerCall) -> int:
     if getattr(layer, "score_mode", "dot") != "dot":
         raise Uncountable(
             f"score_mode={layer.score_mode!r} is not counted, only 'dot' is"
@@ -196,26 +196,26 @@ def _dot_attention(layer: Any, call: Call) -> int:
     return _pairs(layer, call) * width
 
 
-def _additive_attention(layer: Any, call: Call) -> int:
+def _additive_attention(layer: Any, call: LayerCall) -> int:
     """The weighted means; the scores multiply the weight `scale`."""
     return _pairs(layer, call) * _size(_known(call.inputs()[1])[-1:])
 
 
-def _pairs(layer: Any, call: Call) -> int:
+def _pairs(layer: Any, call: LayerCall) -> int:
     """Number of pairs of a query and a key, over the batch."""
     del layer
     query, value = map(_known, call.inputs()[:2])
     return _size(query[:-1]) * _size(value[1:-1])
 
 
-def _dot(layer: Any, call: Call) -> int:
+def _dot(layer: Any, call: LayerCall) -> int:
     first = _known(call.inputs()[0])
     axis = layer.axes if isinstance(layer.axes, int) else layer.axes[0]
     return _size(_known(call.output)) * _size([first[axis]])
 
 
 # Layers that multiply nothing by the convention.
-NOTHING = Rule(_attributes(), _zero, _zero)
+NOTHING = MacRule(_attributes(), _zero, _zero)
 _CELL = _weights(_examples, "kernel", "recurrent_kernel")
 _CONVOLUTION = _weights(_output_positions, "kernel")
 _TRANSPOSED = _weights(_input_positions, "kernel")
@@ -224,7 +224,7 @@ _SEPARABLE = _weights(_output_positions, "depthwise_kernel", "pointwise_kernel")
 _DEPTHWISE = _weights(_output_positions, "depthwise_kernel", "kernel")
 
 # Cells that an RNN layer runs once a step.
-CELLS: dict[str, Rule] = {
+CELLS: dict[str, MacRule] = {
     "SimpleRNNCell": _CELL,
     "GRUCell": _CELL,
     "LSTMCell": _CELL,
@@ -232,7 +232,7 @@ CELLS: dict[str, Rule] = {
 
 # Layer classes of either Keras, by name. A user's subclass counts as its
 # base. Classes without weights and products need not stand here.
-RULES: dict[str, Rule] = {
+RULES: dict[str, MacRule] = {
     **CELLS,
     "Dense": _weights(_output_vectors, "kernel"),
     "EinsumDense": _weights(_einsum, "kernel"),
@@ -246,15 +246,15 @@ RULES: dict[str, Rule] = {
     "SeparableConv2D": _SEPARABLE,
     "DepthwiseConv1D": _DEPTHWISE,
     "DepthwiseConv2D": _DEPTHWISE,
-    "RNN": Rule(_weights_of_cells, _steps, _zero),
+    "RNN": MacRule(_weights_of_cells, _steps, _zero),
     "MultiHeadAttention": _products(_multi_head_attention),
     "GroupedQueryAttention": _products(_grouped_query_attention),
     "Attention": _products(_dot_attention),
-    "AdditiveAttention": Rule(
+    "AdditiveAttention": MacRule(
         _attributes("scale"), _pairs, _additive_attention
     ),
     "Dot": _products(_dot),
-    "ReversibleEmbedding": Rule(_reverse_weights, _reverse_vectors, _zero),
+    "ReversibleEmbedding": MacRule(_reverse_weights, _reverse_vectors, _zero),
     **dict.fromkeys(
         (
             "Embedding StackedRNNCells TimeDistributed Bidirectional PReLU "

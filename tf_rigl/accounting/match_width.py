@@ -41,7 +41,7 @@ def match_width(
         The widest network whose cost does not exceed the budget.
 
     Raises:
-        ValueError: where none or both of the budgets are given, or the
+        ValueError: if none or both of the budgets are given, or the
             narrowest network exceeds it.
 
     Example:
@@ -74,6 +74,7 @@ def match_width(
             f"parameters={parameters}, flops={flops} for "
             f"width={RESOLUTION}. Raise the budget."
         )
+
     low, high = 1, round(1 / RESOLUTION)
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,4 +1,4 @@
-"""Plain records of what a model's weights cost."""
+"""Records of the costs of a model's weights."""
 
 import dataclasses
 from typing import NamedTuple
@@ -74,14 +74,14 @@ class Uncounted(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class ModelProfile:
-    """What a model costs, weight by weight and in all; `str()` is a table.
+    """Costs of a model, weight by weight and in all; `str()` is a table.
 
     Attributes:
         name: of the model.
         rows: one for each weight, trainable or not, in the order of the
             layers, and one for the products of each attention layer.
         uncounted: layers whose multiply-accumulates could not be counted;
-            where there are any, MACs and FLOPs are lower bounds.
+            if there are any, MACs and FLOPs are lower bounds.
     """
 
     name: str

@@ -1,25 +1,26 @@
 """Counts what a model costs."""
 
+import collections
 import math
 from collections.abc import Iterator
 from typing import Any
 
 from tf_rigl.accounting.call_recorder import record_calls
-from tf_rigl.accounting.calls import Call
-from tf_rigl.accounting.example import Example
-from tf_rigl.accounting.example import one_example
-from tf_rigl.accounting.mac_counter import Tally
+from tf_rigl.accounting.layer_call import LayerCall
+from tf_rigl.accounting.mac_counter import MacCounter
 from tf_rigl.accounting.model_profile import ModelProfile
 from tf_rigl.accounting.model_profile import Uncounted
 from tf_rigl.accounting.model_profile import WeightProfile
 from tf_rigl.accounting.trace import trace
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.backend.call_signature import Example
+from tf_rigl.backend.call_signature import one_example
 from tf_rigl.backend.flavor import plain_class
 from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import complete
-from tf_rigl.masking.masked_weight import masked_weights
-from tf_rigl.masking.weight_names import named_weights
+from tf_rigl.masking.model_weights import ModelWeight
+from tf_rigl.masking.model_weights import WalkedModel
+from tf_rigl.masking.model_weights import model_weights
+from tf_rigl.masking.model_weights import walk_model
 
 
 def profile(model: Any, inputs: Any = None) -> ModelProfile:
@@ -51,8 +52,8 @@ def profile(model: Any, inputs: Any = None) -> ModelProfile:
         inputs: what the model is called on, with the batch dimension (its
             size does not matter): arrays, tensors, tf.TensorSpec or shapes,
             in the structure that the model takes, or in a dictionary by the
-            names of the arguments of its `call`. Needed where the model was
-            never called, or where it leaves sizes open (image size, number
+            names of the arguments of its `call`. Needed if the model was
+            never called, or if it leaves sizes open (image size, number
             of time steps).
 
     Returns:
@@ -60,9 +61,9 @@ def profile(model: Any, inputs: Any = None) -> ModelProfile:
         is a table. A layer that could not be counted stands in `uncounted`.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras or `inputs` is
+        TypeError: if `model` is a model of neither Keras or `inputs` is
             not made of the above.
-        ValueError: where `inputs` is needed to call the model.
+        ValueError: if `inputs` is needed to call the model.
 
     Example:
         >>> import keras
@@ -76,35 +77,40 @@ def profile(model: Any, inputs: Any = None) -> ModelProfile:
     Reference for the other convention: google-research/rigl,
     `sparse_utils.get_stats`.
     """
-    flavor = model_flavor(model)
-    example = one_example(flavor, model, inputs)
-    calls = _record(flavor, model, example, given=inputs is not None)
-    tally = Tally(flavor, _layers(flavor, model), calls)
-    rows = _rows(flavor, model, tally, example.batch)
+    walked = walk_model(model)
+    example = one_example(model, inputs)
+    walked, calls = _record(walked, example, given=inputs is not None)
+    counter = MacCounter(walked.flavor, walked.layers, calls)
     return ModelProfile(
-        model.name, tuple(rows), tuple(_uncounted(flavor, model, tally))
+        model.name,
+        tuple(_rows(walked, counter, example.batch)),
+        tuple(_uncounted(walked, counter)),
     )
 
 
 def _record(
-    flavor: Flavor, model: Any, example: Example, given: bool
-) -> list[Call]:
+    walked: WalkedModel, example: Example, given: bool
+) -> tuple[WalkedModel, list[LayerCall]]:
     """Builds what is not built yet and calls the model symbolically.
 
     Args:
-        flavor: the model's.
-        model: the model.
+        walked: the model.
         example: what it is called on.
         given: whether the user gave the example.
+
+    Returns:
+        The model with the layers that it has now, and their calls.
     """
+    model = walked.model
     try:
-        layers = _layers(flavor, model)
-        if not all(layer.built for layer in layers):
-            trace(model, layers, example)
+        if not walked.is_built:
+            trace(model, walked.layers, example)
+            walked = walk_model(model)
+
         # Masks a model that has waited for its weights; layers must not
         # change their classes while they are watched.
         complete(model)
-        return record_calls(model, _layers(flavor, model), example)
+        return walked, record_calls(model, walked.layers, example)
     except Exception as error:
         if given:
             raise
@@ -117,52 +123,48 @@ def _record(
         ) from error
 
 
-def _layers(flavor: Flavor, model: Any) -> list[Any]:
-    return [node.layer for node in tree.walk(flavor, model)]
-
-
 def _rows(
-    flavor: Flavor,
-    model: Any,
-    tally: Tally,
-    batch: int,
+    walked: WalkedModel, counter: MacCounter, batch: int
 ) -> Iterator[WeightProfile]:
-    """A row for each weight, once, and for each layer's products."""
-    masked = {id(one.variable): one for one in masked_weights(model)}
-    seen: set[int] = set()
-    for node in tree.walk(flavor, model):
-        layer_class = plain_class(node.layer).__name__
-        for name, variable, _ in named_weights(flavor, node.layer):
-            if id(variable) in seen:
-                continue
-            seen.add(id(variable))
-            shape = tuple(variable.shape)
-            record = masked.get(id(variable))
-            parameters = math.prod(shape)
-            nonzeros = record.nonzeros() if record else parameters
-            times = tally.times[id(variable)]
-            yield WeightProfile(
-                path=record.path if record else "/".join((*node.path, name)),
-                layer_class=layer_class,
-                shape=shape,
-                parameters=parameters,
-                nonzeros=nonzeros,
-                macs=-(-times * nonzeros // batch),
-                dense_macs=-(-times * parameters // batch),
-                masked=record is not None,
-                counted=id(variable) not in tally.unsure,
-            )
-        products = -(-tally.products[id(node.layer)] // batch)
+    """Yields a row for each weight, and for each layer's products."""
+    owned: dict[int, list[ModelWeight]] = collections.defaultdict(list)
+    for weight in model_weights(walked):
+        owned[id(weight.owner)].append(weight)
+
+    for node in walked.nodes:
+        for weight in owned[id(node.layer)]:
+            yield _weight_row(weight, counter, batch)
+        products = -(-counter.products[id(node.layer)] // batch)
         if products:
-            yield _products_row(node, layer_class, products)
+            yield _products_row(node, products)
 
 
-def _products_row(
-    node: tree.Node, layer_class: str, products: int
+def _weight_row(
+    weight: ModelWeight, counter: MacCounter, batch: int
 ) -> WeightProfile:
+    shape = tuple(weight.variable.shape)
+    parameters = math.prod(shape)
+    record = weight.record
+    nonzeros = record.nonzeros() if record else parameters
+    times = counter.times[id(weight.variable)]
+
+    return WeightProfile(
+        path=weight.path,
+        layer_class=plain_class(weight.owner).__name__,
+        shape=shape,
+        parameters=parameters,
+        nonzeros=nonzeros,
+        macs=-(-times * nonzeros // batch),
+        dense_macs=-(-times * parameters // batch),
+        masked=record is not None,
+        counted=id(weight.variable) not in counter.unsure,
+    )
+
+
+def _products_row(node: tree.Node, products: int) -> WeightProfile:
     return WeightProfile(
         path="/".join((*node.path, "products")),
-        layer_class=layer_class,
+        layer_class=plain_class(node.layer).__name__,
         shape=(),
         parameters=0,
         nonzeros=0,
@@ -171,11 +173,11 @@ def _products_row(
     )
 
 
-def _uncounted(flavor: Flavor, model: Any, tally: Tally) -> Iterator[Uncounted]:
-    for node in tree.walk(flavor, model):
-        for reason in tally.problems[id(node.layer)]:
+def _uncounted(walked: WalkedModel, counter: MacCounter) -> Iterator[Uncounted]:
+    for node in walked.nodes:
+        for reason in counter.problems[id(node.layer)]:
             yield Uncounted(
-                "/".join(node.path) or model.name,
+                "/".join(node.path) or walked.model.name,
                 plain_class(node.layer).__name__,
                 reason,
             )

@@ -17,7 +17,7 @@ from tf_rigl.accounting.model_profile import WeightProfile
 
 
 class MicroNetCounts(NamedTuple):
-    """What a network costs by that rule.
+    """Costs of a network by that rule.
 
     The fields named `dense` are the same if all weights were dense.
     """
@@ -104,7 +104,7 @@ def _is_depthwise(row: WeightProfile) -> bool:
 
 
 def _positions(row: WeightProfile, again: bool = False) -> int:
-    """How often a kernel is applied to one example."""
+    """Counts how often a kernel is applied to one example."""
     positions = row.dense_macs // row.parameters
     return (math.isqrt(positions) + 1) ** 2 if again else positions
 

@@ -1,10 +1,11 @@
-"""A profile as plain text."""
+"""Writes a profile as plain text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tf_rigl.core import cells
 from tf_rigl.core import text_table
 from tf_rigl.core.text_table import Cells
 
@@ -30,7 +31,7 @@ PATHS_SHOWN = 8
 
 
 def render(profile: ModelProfile) -> str:
-    """The table of a profile, its totals and what was not counted.
+    """Writes the table of a profile, its totals and what was not counted.
 
     Biases, scales, moving averages and the like share one line.
     """
@@ -40,7 +41,9 @@ def render(profile: ModelProfile) -> str:
     if minor:
         plural = "s" if len(minor) > 1 else ""
         body.append(_cells(f"{len(minor)} other{plural}", (), minor))
+
     total = _cells("total", (), profile.rows)
+
     lines = [
         f"Model {profile.name!r}, one example",
         "",
@@ -53,7 +56,7 @@ def render(profile: ModelProfile) -> str:
 
 
 def _is_minor(row: WeightProfile) -> bool:
-    """Whether a row says nothing alone: a bias, a moving average."""
+    """Tells rows that say nothing alone: a bias, a moving average."""
     is_vector = len(row.shape) <= 1 or row.path.endswith("/bias")
     multiplies = row.dense_macs > 0 or not row.counted
     return is_vector and not row.masked and not multiplies
@@ -62,6 +65,7 @@ def _is_minor(row: WeightProfile) -> bool:
 def _cells(
     name: str, shape: Sequence[int], rows: Sequence[WeightProfile]
 ) -> Cells:
+    """Writes the row of a weight, or of several added up."""
     parameters = sum(row.parameters for row in rows)
     nonzeros = sum(row.nonzeros for row in rows)
     macs = [sum(row.dense_macs for row in rows), sum(row.macs for row in rows)]
@@ -70,32 +74,29 @@ def _cells(
         sum(row.bytes for row in rows),
     ]
     counted = len(rows) != 1 or rows[0].counted
+    # Products of activations have no parameters.
+    has_parameters = parameters > 0
+
     return (
         name,
-        "×".join(map(str, shape)),
-        # Products of activations have no parameters.
-        *_counts([parameters, nonzeros], "" if not parameters else None),
-        _percent(parameters - nonzeros, parameters),
-        *_counts(macs, None if counted else "?"),
-        *_counts(storage, "" if not parameters else None),
+        cells.shape(shape),
+        *(cells.counts(parameters, nonzeros) if has_parameters else ("", "")),
+        cells.share(parameters - nonzeros, parameters),
+        *(cells.counts(*macs) if counted else ("?", "?")),
+        *(cells.counts(*storage) if has_parameters else ("", "")),
     )
-
-
-def _counts(numbers: Sequence[int], instead: str | None) -> Cells:
-    """Numbers with separators, or a text instead of each."""
-    return tuple(f"{n:,}" if instead is None else instead for n in numbers)
 
 
 def _flops(profile: ModelProfile) -> str:
     text = f"FLOPs (2 for each MAC): {profile.dense_flops:,} dense"
     if profile.flops != profile.dense_flops:
-        share = _percent(profile.flops, profile.dense_flops)
+        share = cells.share(profile.flops, profile.dense_flops)
         text += f", {profile.flops:,} sparse ({share} of dense)"
     return text
 
 
 def _uncounted(layers: Sequence[Uncounted]) -> list[str]:
-    """What was not counted, grouped by the reason."""
+    """Writes what was not counted, grouped by the reason."""
     if not layers:
         return []
     paths: dict[str, list[str]] = {}
@@ -109,7 +110,3 @@ def _uncounted(layers: Sequence[Uncounted]) -> list[str]:
         more = f", and {hidden} more" if hidden > 0 else ""
         lines.append(f"- {', '.join(names[:PATHS_SHOWN])}{more}: {reason}")
     return lines
-
-
-def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.2f} %" if whole else ""

@@ -1,10 +1,10 @@
-"""A layer that is called on each step of a sequence, seen at once."""
+"""Calls a layer of each step of a sequence on all steps at once."""
 
 from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.accounting.example import as_shape
+from tf_rigl.backend.call_signature import as_shape
 
 
 def call_on_all_steps(
@@ -13,7 +13,7 @@ def call_on_all_steps(
     """Calls a layer on all steps of a sequence as if each were an example.
 
     Returns:
-        The number of steps, None where it is unknown.
+        The number of steps, None if it is unknown.
     """
     sequences = arguments[0] if arguments else next(iter(keywords.values()))
     layer(tf.nest.map_structure(_fold_steps, sequences))
@@ -22,7 +22,7 @@ def call_on_all_steps(
 
 
 def _fold_steps(sequences: tf.Tensor) -> tf.Tensor:
-    """From [batch, steps, ...] to [batch * steps, ...]."""
+    """Reshapes [batch, steps, ...] to [batch * steps, ...]."""
     sizes = as_shape(sequences.shape)
     if sizes is None:
         return sequences
@@ -33,7 +33,7 @@ def _fold_steps(sequences: tf.Tensor) -> tf.Tensor:
 
 
 def with_steps(outputs: Any, steps: int | None) -> Any:
-    """Corrects the number of steps of [batch, steps, ...] where it is unknown.
+    """Corrects the number of steps of [batch, steps, ...] if it is unknown.
 
     Keras 3 takes the batch size for it then.
     """

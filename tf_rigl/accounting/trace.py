@@ -1,4 +1,4 @@
-"""Calls a model symbolically and leaves no trace of it."""
+"""Calls a model symbolically so that nothing of the call remains."""
 
 import contextlib
 from collections.abc import Callable
@@ -8,9 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.accounting.example import Example
-from tf_rigl.backend.model_call import inference_keywords
-from tf_rigl.backend.model_call import notes_kept
+from tf_rigl.backend.call_signature import Example
+from tf_rigl.backend.model_call import trace_inference
 
 
 def trace(
@@ -27,23 +26,15 @@ def trace(
         example: what the model is called on.
         before: called right before the model, maybe more than once.
     """
-    training = inference_keywords(model)
-
-    def call(*arguments: Any, **keywords: Any) -> None:
-        before()
-        model(*arguments, **{**keywords, **training})
-
-    with notes_kept(layers), _functions_inlined():
-        tf.function(call, autograph=False).get_concrete_function(
-            *example.arguments, **example.keywords
+    with _functions_inlined():
+        trace_inference(
+            model, layers, example.arguments, example.keywords, before=before
         )
-    # Those of this call are tensors of a graph that is no more.
-    model._clear_losses()
 
 
 @contextlib.contextmanager
 def _functions_inlined() -> Iterator[None]:
-    """Has a `tf.function` within the model run like plain Python.
+    """Runs each `tf.function` within the model like plain Python.
 
     One that was traced before, or that runs twice, would not call its layers
     again.

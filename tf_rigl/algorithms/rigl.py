@@ -89,7 +89,7 @@ class RigL(Dynamic):
             `grow_scale` · g; `"random"`, normal with `grow_scale` times the
             standard deviation of the weight's connections; `"initial"`, the
             initial value, for which
-            `sparsify(..., keep_initial_values=True)` must have kept it.
+            `SparsifyOptions(keep_initial_values=True)` must have kept it.
         grow_scale: see `grow_init`. The TF1 repository's `grad_scale_d` is
             1 / d; a negative scale is a step of descent.
         slot_scale: what the momentum of SGD, Adam, Adamax, Nadam and Lion

@@ -9,7 +9,7 @@ def strategy_of(variables: Iterable[tf.Variable]) -> tf.distribute.Strategy:
     """The strategy under which variables were made, else the present one.
 
     Args:
-        variables: TensorFlow's own; those of no strategy are passed over.
+        variables: tensorFlow's own; those of no strategy are passed over.
     """
     for variable in variables:
         strategy = getattr(variable, "distribute_strategy", None)

@@ -7,18 +7,14 @@ implementations, `keras3.py` and `keras2.py`, import a Keras.
 
 import abc
 import contextlib
-import importlib
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 
-# The packages whose objects are told apart.
-PACKAGES = ("keras", "tf_keras")
-# Modules with a `FLAVOR`, by package. Bindings make classes of masked layers,
-# so they stand above this module and announce themselves.
-_binding_modules: dict[str, str] = {}
+from tf_rigl.backend import keras_bindings
+from tf_rigl.backend.keras_bindings import PACKAGES as PACKAGES
 
 Constraint = Callable[[Any], Any]
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]
@@ -100,7 +96,10 @@ class Flavor(abc.ABC):
 
     @abc.abstractmethod
     def register(self, cls: type) -> None:
-        """Registers a class under the name `tf_rigl>MaskedLayer`."""
+        """Registers a class of masked layers, by the names of saved files.
+
+        See `masking.bindings.registration`.
+        """
 
     @abc.abstractmethod
     def can_assign(self) -> bool:
@@ -181,21 +180,11 @@ class Flavor(abc.ABC):
         """
 
 
-def announce_binding(package: str, module: str) -> None:
-    """Says which module binds a package; it is imported when first needed.
-
-    Args:
-        package: one of `PACKAGES`.
-        module: dotted name of a module whose `FLAVOR` is a `Flavor`.
-    """
-    _binding_modules[package] = module
-
-
 def flavor_of(thing: Any) -> Flavor:
     """The Keras that a model, layer or optimizer belongs to.
 
     Raises:
-        TypeError: where it belongs to neither.
+        TypeError: if it belongs to neither.
     """
     flavor = find_class_flavor(type(thing))
     if flavor is None:
@@ -211,7 +200,7 @@ def class_flavor(cls: type) -> Flavor:
     """The Keras that a class must derive from.
 
     Raises:
-        TypeError: where it derives from neither.
+        TypeError: if it derives from neither.
     """
     flavor = find_class_flavor(cls)
     if flavor is None:
@@ -227,7 +216,7 @@ def find_class_flavor(cls: type) -> Flavor | None:
     for base in cls.__mro__:
         package = base.__module__.partition(".")[0]
         if package in PACKAGES:
-            return importlib.import_module(_binding_modules[package]).FLAVOR
+            return keras_bindings.load(package).FLAVOR
     return None
 
 
@@ -235,7 +224,7 @@ def model_flavor(model: Any) -> Flavor:
     """The flavor of something that must be a model.
 
     Raises:
-        TypeError: where it is none.
+        TypeError: if it is none.
     """
     flavor = flavor_of(model)
     if not flavor.is_model(model):

@@ -1,7 +1,8 @@
-"""How a model is called where nothing of the call is to remain."""
+"""Calls of a model of which nothing remains in the model."""
 
 import contextlib
 import inspect
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -9,14 +10,14 @@ from typing import Any
 
 import tensorflow as tf
 
-# What Keras 2 notes at the first call, for saving.
+# Keras 2 notes these at the first call, for saving.
 NOTES = ("_saved_model_inputs_spec", "_saved_model_arg_spec")
 
 
 def call_arguments(
     model: Any, inputs: Any
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """What `inputs` is to a model's `call`: its first argument or all.
+    """Takes `inputs` as the first argument of a model's `call`, or as all.
 
     Args:
         model: a model.
@@ -37,15 +38,45 @@ def call_arguments(
     return (inputs,), {}
 
 
-def inference_keywords(model: Any) -> dict[str, bool]:
-    """What has a model's `call` infer, where it makes a difference."""
-    if "training" in inspect.signature(model.call).parameters:
-        return {"training": False}
-    return {}
+def trace_inference(
+    model: Any,
+    layers: Sequence[Any],
+    arguments: tuple[Any, ...],
+    keywords: Mapping[str, Any],
+    autograph: bool = False,
+    before: Callable[[], None] = lambda: None,
+) -> Any:
+    """Traces the inference of a model; builds what is not built.
+
+    Args:
+        model: a model of either Keras.
+        layers: the layers that exist, the model among them.
+        arguments: specifications of what it is called on.
+        keywords: likewise, by name.
+        autograph: whether Python's `if` and loops on tensors are converted.
+        before: called right before the model, maybe more than once.
+
+    Returns:
+        A concrete function.
+    """
+    training = _inference_keywords(model)
+
+    def infer(*arguments: Any, **keywords: Any) -> Any:
+        before()
+        return model(*arguments, **{**keywords, **training})
+
+    with notes_kept(layers):
+        concrete = tf.function(
+            infer, autograph=autograph
+        ).get_concrete_function(*arguments, **keywords)
+
+    # Losses of this call are tensors of a graph of its own.
+    model._clear_losses()
+    return concrete
 
 
 def is_shape(value: Any) -> bool:
-    """Whether a value is a shape, rather than a list of inputs."""
+    """Tells a shape from a list of inputs."""
     if isinstance(value, tf.TensorShape):
         return True
     return (
@@ -69,3 +100,10 @@ def notes_kept(layers: Sequence[Any]) -> Iterator[None]:
     finally:
         for layer, name, value in before:
             object.__setattr__(layer, name, value)
+
+
+def _inference_keywords(model: Any) -> dict[str, bool]:
+    """Returns the keywords by which a model's `call` infers."""
+    if "training" in inspect.signature(model.call).parameters:
+        return {"training": False}
+    return {}

@@ -17,7 +17,7 @@ _USE_TF_KERAS = "Use tf_keras (`keras2`), which trains so"
 
 
 class Platform(NamedTuple):
-    """Where a model is trained."""
+    """The devices on which a model is trained."""
 
     kind: str  # a key of `_KINDS`, "other" where none fits
     replicas: int = 1  # in all, each with a copy of the weights
@@ -33,7 +33,7 @@ _KINDS: dict[str, Any] = {
 
 
 def platform_of(strategy: Any) -> Platform:
-    """What a strategy trains on."""
+    """Describes the devices that a strategy trains on."""
     for kind, cls in _KINDS.items():
         if isinstance(strategy, cls):
             devices = strategy.extended.worker_devices
@@ -61,7 +61,7 @@ def check_fit(
         jit_compile: likewise.
 
     Raises:
-        ValueError: where it does; says what works instead.
+        ValueError: if it does; says what works instead.
     """
     if keras == "keras3":
         _check_keras_3(platform, steps_per_execution)
@@ -119,7 +119,7 @@ def check_mask_updates(platform: Platform) -> None:
     mask, updates left out or done twice, gradients that are not finite.
 
     Raises:
-        ValueError: where several workers share a parameter server.
+        ValueError: if several workers share a parameter server.
     """
     if platform.kind == "parameter_server" and platform.workers > 1:
         raise ValueError(
@@ -142,17 +142,20 @@ def check_mask_updates_of(model: Any, schedule: UpdateSchedule | None) -> None:
 
 def _check_keras_3(platform: Platform, steps_per_execution: int) -> None:
     kind, replicas, workers, _ = platform
+
     if kind == "multi_worker" and workers > 1:
         raise ValueError(
             "`fit` of Keras 3 fails under MultiWorkerMirroredStrategy. "
             f"Received: {workers} workers. {_USE_TF_KERAS}, or a training "
             "loop of your own with `tf_rigl.attach`."
         )
+
     if kind == "parameter_server":
         raise ValueError(
             "`fit` of Keras 3 fails under ParameterServerStrategy. Received: "
             f"a model of Keras 3. {_USE_TF_KERAS}."
         )
+
     if kind == "mirrored" and replicas > 1 and steps_per_execution > 1:
         raise ValueError(
             "`fit` of Keras 3 fails with several steps per execution under "

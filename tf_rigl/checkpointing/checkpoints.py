@@ -178,7 +178,7 @@ class Checkpoints(ModelCallback):
             Batches trained so far; 0 where there is no checkpoint.
 
         Raises:
-            ValueError: where the checkpoint is missing, damaged, or of
+            ValueError: if the checkpoint is missing, damaged, or of
                 another model, optimizer or method.
         """
         steps = self.steps
@@ -190,12 +190,14 @@ class Checkpoints(ModelCallback):
                 f"`step` must be one of {steps}, the checkpoints in "
                 f"{self._directory!r}. Received: step={step}."
             )
+
         optimizer = model.optimizer if optimizer is None else optimizer
         state = TrainingState.of(model, optimizer)
         try:
             state.restore(self._path(chosen))
         except DamagedFileError as error:
             raise ValueError(_damaged(error, chosen, steps)) from error
+
         logging.info("Training goes on from %s", self._path(chosen))
         return chosen
 
@@ -272,9 +274,11 @@ class Checkpoints(ModelCallback):
         """Makes the directory and sees that it can be written."""
         if not self.model.distribute_strategy.extended.should_checkpoint:
             return
+
         trial = os.path.join(
             self._directory, f"{atomic_files.DRAFT_PREFIX}{os.getpid()}"
         )
+
         try:
             tf.io.gfile.makedirs(self._directory)
             with tf.io.gfile.GFile(trial, "w") as file:
@@ -312,7 +316,7 @@ class Checkpoints(ModelCallback):
 
 
 class _Termination:
-    """Whether SIGTERM has come, while training."""
+    """Notes that SIGTERM has come, while training."""
 
     def __init__(self) -> None:
         self.asked_for = False
@@ -325,7 +329,7 @@ class _Termination:
             self._before = signal.signal(signal.SIGTERM, self._note)
 
     def end(self) -> None:
-        """Has the signal do again what it did before."""
+        """Gives the signal back to its former handler."""
         if self._before is not None:
             signal.signal(signal.SIGTERM, self._before)
             self._before = None

@@ -37,8 +37,8 @@ def training_variables(model: Any, optimizer: Any = None) -> list[tf.Variable]:
         TensorFlow variables in a fixed order.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras.
-        ValueError: where the model has no weights yet.
+        TypeError: if `model` is a model of neither Keras.
+        ValueError: if the model has no weights yet.
     """
     optimizer = model.optimizer if optimizer is None else optimizer
     return list(TrainingState.of(model, optimizer).variables)
@@ -60,7 +60,7 @@ class TrainingState:
             optimizer: its optimizer; built if it is not.
 
         Raises:
-            ValueError: where the model has no weights yet.
+            ValueError: if the model has no weights yet.
         """
         flavor = model_flavor(model)
         if not model.built:
@@ -69,12 +69,15 @@ class TrainingState:
                 f"restored. Received: model={model.name!r}, which is not "
                 "built. Call it on a batch first."
             )
+
         if not flavor.optimizer_is_built(optimizer):
             optimizer.build(model.trainable_variables)
+
         found: dict[int, tuple[str, tf.Variable]] = {}
         for variable in flavor.state_variables(model, optimizer):
             raw = flavor.raw(variable)
             found.setdefault(id(raw), (_name(variable), raw))
+
         names, variables = zip(*found.values(), strict=True)
         return cls(names, variables)
 
@@ -83,7 +86,7 @@ class TrainingState:
         return [variable.numpy() for variable in self.variables]
 
     def describe(self) -> dict[str, Any]:
-        """What a file says of its arrays."""
+        """Describes the arrays of a file."""
         return {
             "format": _FORMAT,
             "variables": [
@@ -108,8 +111,8 @@ class TrainingState:
             The file's description.
 
         Raises:
-            DamagedFileError: where the file is not whole.
-            ValueError: where it was written for another model, optimizer or
+            DamagedFileError: if the file is not whole.
+            ValueError: if it was written for another model, optimizer or
                 method. The variables are as they were then.
         """
         reader = checkpoint_file.Reader(path)
@@ -132,6 +135,7 @@ class TrainingState:
                 "A checkpoint must be one that `Checkpoints` wrote. Received: "
                 f"{path!r}, which is not. Pass another directory."
             )
+
         there, here = (
             [(tuple(one["shape"]), one["dtype"]) for one in each["variables"]]
             for each in (description, wanted)

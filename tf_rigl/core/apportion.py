@@ -52,6 +52,7 @@ def apportion(
         fill,
         (tf.ones(shares.shape, tf.bool), tf.constant(True)),
     )
+
     quotas, remainders = _quotas(total, shares, capacities, is_open)
     counts = tf.where(is_open, quotas, capacities)
     one_more = selection.largest_integers_mask(
@@ -66,7 +67,7 @@ def _quotas(
     capacities: tf.Tensor,
     is_open: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """What the open layers get where the others are full.
+    """Shares what full layers leave among the open ones.
 
     Returns:
         The integer parts, and the remainders in units of the sum of shares.
@@ -89,15 +90,18 @@ def _integer_shares(shares: tf.Tensor) -> tf.Tensor:
     exponents = tf.bitwise.right_shift(
         bits, tf.constant(_FRACTION_BITS, tf.int64)
     )
+
     hidden = tf.constant(2**_FRACTION_BITS, tf.int64)
     fractions = tf.bitwise.bitwise_and(bits, hidden - 1)
     significands = tf.where(exponents > 0, fractions + hidden, fractions)
     exponents = tf.maximum(exponents, _SMALLEST_EXPONENT)
+
     below = tf.reduce_max(exponents) - exponents
     dropped = _FRACTION_BITS + 1 - _SHARE_BITS
     # A shift by as many bits as the integer has is undefined.
     result = tf.bitwise.right_shift(
         significands, tf.minimum(below + dropped, 63)
     )
+
     finite = tf.reduce_all(tf.math.is_finite(shares))
     return tf.where(finite, result, tf.ones_like(result))

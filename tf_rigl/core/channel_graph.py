@@ -54,7 +54,7 @@ class ChannelGraph:
             second: as many others, in the order of the first.
 
         Raises:
-            ValueError: where they are not as many.
+            ValueError: if they are not as many.
         """
         if len(first) != len(second):
             raise ValueError(
@@ -87,7 +87,7 @@ class ChannelGraph:
             connected: bool [inputs, outputs], true where a channel is read.
 
         Raises:
-            ValueError: where the shape of `connected` is another.
+            ValueError: if the shape of `connected` is another.
         """
         if connected.shape != (len(inputs), len(outputs)):
             raise ValueError(
@@ -105,7 +105,7 @@ class ChannelGraph:
         )
 
     def needed(self) -> np.ndarray:
-        """Which channels are needed.
+        """Finds the channels that are needed.
 
         Returns:
             bool [channels]; the same for tied channels.

@@ -61,17 +61,17 @@ class MaskChange(NamedTuple):
 
     @property
     def connections(self) -> tf.Tensor:
-        """How many there are afterwards, int64 scalar."""
+        """Number of connections afterwards, int64 scalar."""
         return _count_bits(self.after)
 
     @property
     def kept(self) -> tf.Tensor:
-        """How many are there before and afterwards, int64 scalar."""
+        """Number of connections that stayed, int64 scalar."""
         return _count_bits(tf.bitwise.bitwise_and(self.before, self.after))
 
     @property
     def ever_active(self) -> tf.Tensor:
-        """Which are there before or afterwards, packed."""
+        """Positions that are active before or afterwards, packed."""
         return tf.bitwise.bitwise_or(self.before, self.after)
 
 

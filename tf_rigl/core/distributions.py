@@ -13,18 +13,20 @@ import numbers
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Mapping
-from collections.abc import Sequence
 from fractions import Fraction
-from typing import Literal
+from typing import Any
 
-Shapes = Mapping[str, Sequence[int]]
+from tf_rigl.core import distribution_types
+from tf_rigl.core.distribution_types import NAMES as NAMES
+from tf_rigl.core.distribution_types import Budget as Budget
+from tf_rigl.core.distribution_types import Shapes as Shapes
+
 Distribution = (
-    str | Mapping[str, float] | Callable[[Shapes, float], Mapping[str, float]]
+    str
+    | Mapping[str, float]
+    | Callable[[Shapes, float], Mapping[str, float]]
+    | distribution_types.WithOptions
 )
-Budget = Literal["global", "reference"]
-
-NAMES = ("uniform", "er", "erk")
-BUDGETS = ("global", "reference")
 
 
 def allocate(
@@ -50,7 +52,8 @@ def allocate(
         shapes: the shape of each weight, by name.
         sparsity: fraction of zeros over all of `shapes`, in [0, 1).
         distribution: `"uniform"`, `"er"`, `"erk"`, a mapping of names to
-            sparsities, or a callable that returns one.
+            sparsities, a callable that returns one, or one of `Uniform`,
+            `ER`, `ERK` and `PerLayer`, which bring `budget` and `power`.
         dense: names of weights that stay dense, or one name.
         budget: `"global"`: weights that stay dense (or are fixed by a
             mapping) count against the budget, and the sparsity over all
@@ -74,20 +77,23 @@ def allocate(
     2018 (ER); Evci et al., arXiv:1911.11134, section 3(1) (ERK).
     """
     check_sparsity(sparsity)
-    if budget not in BUDGETS:
-        raise ValueError(
-            f"`budget` must be one of {BUDGETS}. Received: budget={budget!r}."
-        )
+    distribution, budget, power = distribution_types.without_options(
+        distribution_types.with_options(distribution, budget, power)
+    )
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     _check_sizes(sizes)
     dense = [dense] if isinstance(dense, str) else list(dense)
     _check_names("dense", dense, sizes)
+
     if isinstance(distribution, Mapping):
         _check_no_overlap(distribution, dense)
+
+    # Weights whose number of connections is settled, dense or by the user.
     fixed = {name: sizes[name] for name in sizes if name in set(dense)}
     scores, given = _scores(shapes, sparsity, distribution, power)
     for name, fraction in given.items():
         fixed.setdefault(name, _nonzeros(sizes[name], fraction))
+
     free = {name: size for name, size in sizes.items() if name not in fixed}
     if budget == "global":
         counts = _share_exactly(sizes, free, fixed, scores, sparsity)
@@ -95,6 +101,7 @@ def allocate(
         counts = _share_ignoring_fixed(free, scores, sparsity)
     else:
         counts = {name: _nonzeros(n, sparsity) for name, n in free.items()}
+
     return {name: (counts | fixed)[name] for name in sizes}
 
 
@@ -153,8 +160,10 @@ def density_scores(
             f"`distribution` must be one of {NAMES}, a mapping or a callable. "
             f"Received: distribution={distribution!r}."
         )
+
     if distribution == "uniform":
         return dict.fromkeys(shapes, 1.0)
+
     dims = {
         name: tuple(shape)[-2:] if distribution == "er" else tuple(shape)
         for name, shape in shapes.items()
@@ -163,6 +172,7 @@ def density_scores(
         name: sum(dim) / math.prod(dim) if dim else 1.0
         for name, dim in dims.items()
     }
+
     # Floats end near exp(700). NaN compares false, so it is refused too.
     if not all(abs(power * math.log(r)) < 600 for r in ratios.values()):
         raise ValueError(
@@ -185,7 +195,7 @@ def _check_no_overlap(
 
 
 def _scores(
-    shapes: Shapes, sparsity: float, distribution: Distribution, power: float
+    shapes: Shapes, sparsity: float, distribution: Any, power: float
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Relative densities of all weights, and sparsities given by the user."""
     if isinstance(distribution, str):
@@ -198,13 +208,9 @@ def _scores(
                 "A callable `distribution` must return a sparsity for every "
                 f"weight. Received: none for {missing}."
             )
-    elif isinstance(distribution, Mapping):
-        given = dict(distribution)
     else:
-        raise TypeError(
-            f"`distribution` must be one of {NAMES}, a mapping or a callable. "
-            f"Received: distribution={distribution!r}."
-        )
+        given = dict(distribution)
+
     _check_names("distribution", given, shapes)
     for name, value in given.items():
         check_sparsity(value, f"distribution[{name!r}]")
@@ -275,12 +281,14 @@ def solve_densities(
         rest = nonzeros - sum(free[name] for name in dense)
         if not sparse:
             return dict.fromkeys(free, 1.0)
+
         divisor = math.fsum(scores[name] * free[name] for name in sparse)
         epsilon = rest / divisor
         # The margin absorbs rounding: without it a weight that is dense in
         # exact arithmetic could come out as 1.0000000000000002 and the next
         # round divide nothing by nothing.
         over = {n for n in sparse if epsilon * scores[n] > 1 + 1e-12}
+
         if not over:
             return {
                 name: 1.0 if name in dense else min(1.0, epsilon * scores[name])
@@ -300,6 +308,7 @@ def _round_to_total(
         name: min(max(1, math.floor(value)), sizes[name])
         for name, value in ideal.items()
     }
+
     by_remainder = sorted(ideal, key=lambda name: counts[name] - ideal[name])
     missing = total - sum(counts.values())
     while missing:

@@ -8,7 +8,7 @@ from tf_rigl.core import selection
 
 
 class MaskUpdate(NamedTuple):
-    """What one mask update of one weight did.
+    """The result of one mask update of one weight.
 
     A connection that was dropped and grew back within the update is neither
     in `dropped` nor in `grown`: it never left.
@@ -48,9 +48,9 @@ def drop_and_grow(
         A `MaskUpdate` of bool tensors of the weight's shape.
 
     Raises:
-        ValueError: where the three tensors differ in shape, or a dimension
+        ValueError: if the three tensors differ in shape, or a dimension
             is unknown.
-        TypeError: where weights or scores are not floating point, the mask
+        TypeError: if weights or scores are not floating point, the mask
             is not bool or the count is no integer.
 
     Reference: Evci et al., "Rigging the Lottery: Making All Tickets Winners",
@@ -63,11 +63,13 @@ def drop_and_grow(
     )
     count = tf.convert_to_tensor(count)
     _check(weights, mask, grow_scores, count)
+
     nonzeros = selection.count_true(mask)
     count = tf.minimum(tf.cast(count, tf.int64), nonzeros)
     count = tf.maximum(count, 0)
     kept = selection.largest_mask(weights, mask, nonzeros - count)
     grown = selection.largest_mask(grow_scores, ~kept, count)
+
     finite = tf.reduce_all(tf.math.is_finite(grow_scores))
     new_mask = tf.where(finite, kept | grown, mask)
     return MaskUpdate(new_mask, mask & ~new_mask, new_mask & ~mask)
@@ -91,12 +93,14 @@ def _check(
                 f"`{name}` must be floating point. "
                 f"Received: {name}.dtype={tensor.dtype.name}."
             )
+
     if not count.dtype.is_integer:
         raise TypeError(
             "`count` must be an integer, a number of connections. "
             f"Received: count.dtype={count.dtype.name}. For a fraction f of "
             "the connections pass the integer part of f times their number."
         )
+
     if not weights.shape == mask.shape == grow_scores.shape:
         raise ValueError(
             "`weights`, `mask` and `grow_scores` must have the same shape. "

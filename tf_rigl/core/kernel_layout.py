@@ -16,7 +16,7 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class KernelLayout:
-    """Which axes of a kernel are positions, inputs and units.
+    """The axes of a kernel that are positions, inputs and units.
 
     `axes_layout` makes one from the axes.
 
@@ -26,7 +26,7 @@ class KernelLayout:
         kernel_shape: the kernel's own shape.
 
     Raises:
-        ValueError: where `permutation` is none of the kernel's axes, or the
+        ValueError: if `permutation` is none of the kernel's axes, or the
             view has another number of elements than the kernel.
     """
 
@@ -92,7 +92,7 @@ def axes_layout(
         The layout in which all other axes are positions.
 
     Raises:
-        ValueError: where an axis is named twice or the kernel has it not.
+        ValueError: if an axis is named twice or the kernel has it not.
     """
     shape = tuple(int(size) for size in kernel_shape)
     named = (*inputs, *units)

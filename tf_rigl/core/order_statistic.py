@@ -11,7 +11,7 @@ _DIGIT = 11
 
 
 class OrderStatistic(NamedTuple):
-    """Which keys are the largest of each row."""
+    """The threshold above which keys are the largest of each row."""
 
     threshold: tf.Tensor  # [...], dtype of the keys: larger ones are chosen
     # [...], int64: so many of the keys that equal the threshold are, too.
@@ -41,7 +41,7 @@ def kth_largest_key(
 
 
 def _scatters_one_by_one() -> bool:
-    """Whether a histogram takes longer than counting 31 times, as on a TPU.
+    """Returns whether a histogram is slower than 31 counts, as on a TPU.
 
     XLA makes it a scatter, of which a TPU does one entry after the other;
     see docs/scale.md.
@@ -61,9 +61,11 @@ def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> OrderStatistic:
     size = keys.shape[0]
     dtype = tf.int32 if size + 1 < 2**31 else tf.int64
     count = tf.cast(tf.minimum(count, size + 1), dtype)
+
     # Those that do not count become the smallest: they reach no other
     # threshold than 0.
     counting = tf.maximum(keys, 0)
+
     rest, threshold = counting, tf.zeros([], keys.dtype)
     equal, todo = tf.constant(size, dtype), bits
     while todo:
@@ -74,14 +76,17 @@ def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> OrderStatistic:
             2**width,
             dtype,
         )
+
         reaching = tf.cumsum(histogram, reverse=True)
         enough = tf.cast(reaching >= count, keys.dtype)
         digit = tf.maximum(tf.reduce_sum(enough) - 1, 0)
         threshold += tf.bitwise.left_shift(digit, todo)
+
         # Too large for the bins but where a key begins as the threshold does.
         rest = tf.bitwise.bitwise_xor(counting, threshold)
         equal = tf.gather(histogram, digit)
         count -= tf.gather(reaching, digit) - equal
+
     not_counting = tf.cond(
         tf.equal(threshold, 0),
         lambda: count_true_in_rows(keys < 0),
@@ -130,6 +135,7 @@ def _by_bisection(
         ),
         maximum_iterations=bits,
     )
+
     bound = tf.expand_dims(threshold, -1)
     above = count_true_in_rows(keys > bound)
     equal = count_true_in_rows(tf.equal(keys, bound))

@@ -82,17 +82,20 @@ class UpdateSchedule:
                     f"`{name}` must be an integer, a number of optimizer "
                     f"steps. Received: {name}={value!r}."
                 )
+
         if self.start_step < 0:
             raise ValueError(
                 "`start_step` must be at least 0 optimizer steps. "
                 f"Received: start_step={self.start_step}."
             )
+
         if self.stop_step < self.start_step:
             raise ValueError(
                 "`stop_step` must not be before `start_step`. Received: "
                 f"start_step={self.start_step}, stop_step={self.stop_step}. "
                 "Train longer, or pass an earlier `start_step`."
             )
+
         if self.interval < 1:
             raise ValueError(
                 "`update_interval` must be at least 1 optimizer step. "
@@ -101,7 +104,7 @@ class UpdateSchedule:
 
     @property
     def num_updates(self) -> int:
-        """How many updates the whole schedule has."""
+        """Number of updates of the whole schedule."""
         span = self.stop_step - self.start_step + int(self.include_stop)
         return max(0, -(-span // self.interval) - self._first)
 
@@ -138,7 +141,7 @@ class UpdateSchedule:
         return tf.where(self.is_due(step), since // self._period, none)
 
     def is_due(self, step: tf.Tensor) -> tf.Tensor:
-        """Whether this step updates the masks, in as few operations as can be.
+        """Returns whether this step updates the masks, in few operations.
 
         Args:
             step: int64 scalar, as for `update_index`.
@@ -167,7 +170,7 @@ class UpdateSchedule:
         return tf.where(since < 0, -since, -since % self._period)
 
     def is_update(self, step: int) -> bool:
-        """Whether this step updates the masks; plain integers."""
+        """Returns whether this step updates the masks; plain integers."""
         since = step - self._offset
         return (
             since >= 0
@@ -196,13 +199,14 @@ def drop_fractions(
         float64 array of shape [schedule.num_updates].
 
     Raises:
-        ValueError: where `decay` returns something outside [0, 1].
+        ValueError: if `decay` returns something outside [0, 1].
     """
     end = max(schedule.stop_step, 1)
     times = [schedule.time_of_update(i) for i in range(schedule.num_updates)]
     fractions = np.array(
         [decay(alpha, min(time / end, 1.0)) for time in times], np.float64
     )
+
     # Negated, because NaN compares false.
     bad = ~((fractions >= 0) & (fractions <= 1))
     if bad.any():
@@ -212,6 +216,7 @@ def drop_fractions(
             f"Received: {fractions[first]} at step {times[first]} with "
             f"drop_fraction={alpha}."
         )
+
     return fractions
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Batching:
-    """How the examples of a data set become batches.
+    """The rule by which the examples of a data set become batches.
 
     Without `context` a data set gives whole batches of all examples, which is
     what `fit` takes, also in the scope of a strategy on one machine. With it,
@@ -22,22 +22,22 @@ class Batching:
     ```
 
     Attributes:
-        batch_size: Examples of one step, of all replicas together.
-        seed: Of the order and the augmentation, in [0, 2**31). Every worker
+        batch_size: examples of one step, of all replicas together.
+        seed: of the order and the augmentation, in [0, 2**31). Every worker
             takes the same.
-        first_epoch: Number of the epoch that the first pass is, or begins
+        first_epoch: number of the epoch that the first pass is, or begins
             with. A program that resumes sets it to get what it would have got.
-        drop_remainder: Whether evaluation leaves out the incomplete last
+        drop_remainder: whether evaluation leaves out the incomplete last
             batch, too, so that its shapes are static. Training always does.
-        endless: Whether a pass over the training batches has all epochs,
+        endless: whether a pass over the training batches has all epochs,
             without end, in place of the next one. `fit` then needs
             `steps_per_epoch`, and resumes exactly, which it does not
             otherwise: that of Keras 3 begins two passes for each epoch.
-        context: What a strategy passes to a function that makes data sets;
+        context: what a strategy passes to a function that makes data sets;
             None for a data set of all examples.
 
     Raises:
-        ValueError: If a number is out of range, or the replicas can't have
+        ValueError: if a number is out of range, or the replicas can't have
             batches of the same size.
     """
 
@@ -58,11 +58,13 @@ class Batching:
             raise ValueError(
                 f"`seed` must be in [0, 2**31). Received: seed={self.seed}."
             )
+
         if self.first_epoch < 0:
             raise ValueError(
                 "`first_epoch` must not be negative. "
                 f"Received: first_epoch={self.first_epoch}."
             )
+
         if self.batch_size % self._replicas:
             raise ValueError(
                 "`batch_size` must be a multiple of the number of replicas. "
@@ -89,10 +91,10 @@ class Batching:
         """Batches of an epoch of this input pipeline, the same in all of them.
 
         Args:
-            examples: Number of examples for training.
+            examples: number of examples for training.
 
         Raises:
-            ValueError: If there would be none.
+            ValueError: if there would be none.
         """
         # A worker with several replicas feeds all of them in each step.
         replicas = max(1, self._replicas // self.shares)

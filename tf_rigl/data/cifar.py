@@ -35,14 +35,14 @@ def describe(
     """Reads the size of the data set from its metadata.
 
     Args:
-        data_dir: Folder of prepared TFDS data; None for TFDS's default.
-        download: Whether TFDS may download and prepare missing data.
+        data_dir: folder of prepared TFDS data; None for TFDS's default.
+        download: whether TFDS may download and prepare missing data.
         name: `"cifar10"` or `"cifar100"`.
 
     Raises:
-        FileNotFoundError: If the data is not there, or not all of it.
-        ImportError: If TensorFlow Datasets is not installed.
-        ValueError: If `name` is unknown.
+        FileNotFoundError: if the data is not there, or not all of it.
+        ImportError: if TensorFlow Datasets is not installed.
+        ValueError: if `name` is unknown.
     """
     _check("name", name, NAMES)
     builder = tfds_reader.open_builder(name, data_dir, download)
@@ -62,9 +62,9 @@ def splits(
     to their old size and mirrored at random. All images are kept in memory.
 
     Args:
-        batching: Size, seed and share of the batches.
-        data_dir: Folder of prepared TFDS data; None for TFDS's default.
-        download: Whether TFDS may download and prepare missing data.
+        batching: size, seed and share of the batches.
+        data_dir: folder of prepared TFDS data; None for TFDS's default.
+        download: whether TFDS may download and prepare missing data.
         name: `"cifar10"` or `"cifar100"`.
         normalization: `"image"`: each image gets mean 0 and variance 1,
             before it is padded. `"channel"`: what is subtracted and divided
@@ -75,9 +75,9 @@ def splits(
         Batches of (float32 `[batch, 32, 32, 3]`, int32 `[batch]`).
 
     Raises:
-        FileNotFoundError: If the data is not there, or not all of it.
-        ImportError: If TensorFlow Datasets is not installed.
-        ValueError: If `name` or `normalization` is unknown, or there are
+        FileNotFoundError: if the data is not there, or not all of it.
+        ImportError: if TensorFlow Datasets is not installed.
+        ValueError: if `name` or `normalization` is unknown, or there are
             fewer images than a batch has.
 
     References: He et al., "Deep Residual Learning for Image Recognition",
@@ -128,7 +128,7 @@ def draw_augmentation(
 
     Args:
         key: int64 `[2]`, of stateless random numbers.
-        examples: Number of images.
+        examples: number of images.
 
     Returns:
         Where the crops of images that are padded begin, counted from the

@@ -41,14 +41,14 @@ def describe(
     """Reads the size of the data set from its metadata.
 
     Args:
-        data_dir: Folder of prepared TFDS data; None for TFDS's default.
-        download: Whether TFDS may prepare the data. It can't download it, but
+        data_dir: folder of prepared TFDS data; None for TFDS's default.
+        download: whether TFDS may prepare the data. It can't download it, but
             reads the two archives.
-        image_size: Height and width of images.
+        image_size: height and width of images.
 
     Raises:
-        FileNotFoundError: If the data is not there, or not all of it.
-        ImportError: If TensorFlow Datasets is not installed.
+        FileNotFoundError: if the data is not there, or not all of it.
+        ImportError: if TensorFlow Datasets is not installed.
     """
     return _describe(_open(data_dir, download), image_size)
 
@@ -68,21 +68,21 @@ def splits(
     channel is subtracted and the result divided by its deviation.
 
     Args:
-        batching: Size, seed and share of the batches.
-        data_dir: Folder of prepared TFDS data; None for TFDS's default.
-        download: Whether TFDS may prepare the data. It can't download it, but
+        batching: size, seed and share of the batches.
+        data_dir: folder of prepared TFDS data; None for TFDS's default.
+        download: whether TFDS may prepare the data. It can't download it, but
             reads the two archives.
-        image_size: Height and width of images.
-        cache: Whether to keep the encoded images in memory: 151 GB, divided
+        image_size: height and width of images.
+        cache: whether to keep the encoded images in memory: 151 GB, divided
             by the number of workers.
 
     Returns:
         Batches of (float32 `[batch, size, size, 3]`, int32 `[batch]`).
 
     Raises:
-        FileNotFoundError: If the data is not there, or not all of it.
-        ImportError: If TensorFlow Datasets is not installed.
-        ValueError: If `image_size` is not positive, there are fewer images
+        FileNotFoundError: if the data is not there, or not all of it.
+        ImportError: if TensorFlow Datasets is not installed.
+        ValueError: if `image_size` is not positive, there are fewer images
             than a batch has, or the files are not TFRecord files.
 
     References: He et al., "Deep Residual Learning for Image Recognition",
@@ -131,8 +131,8 @@ def augment(jpeg: tf.Tensor, image_size: int, seed: tf.Tensor) -> tf.Tensor:
     """Makes an image for training of a JPEG.
 
     Args:
-        jpeg: The encoded image, a scalar string.
-        image_size: Height and width of the image.
+        jpeg: the encoded image, a scalar string.
+        image_size: height and width of the image.
         seed: int64 `[2]`, of stateless random numbers.
 
     Returns:

@@ -44,8 +44,8 @@ def normalize(
 
     Args:
         images: `[..., channels]` in [0, 255].
-        mean: Of each channel, of values in [0, 1].
-        deviation: Likewise.
+        mean: of each channel, of values in [0, 1].
+        deviation: likewise.
 
     Returns:
         float32 of the same shape.
@@ -69,8 +69,8 @@ def random_resized_crop(
     more frequent.
 
     Args:
-        jpeg: The encoded image, a scalar string.
-        size: Height and width of the result.
+        jpeg: the encoded image, a scalar string.
+        size: height and width of the result.
         seed: int64 `[2]`, of stateless random numbers.
 
     Returns:
@@ -94,10 +94,12 @@ def random_resized_crop(
         max_attempts=_ATTEMPTS,
         use_image_if_no_bounding_boxes=True,
     )
+
     window = tf.concat([begin[:2], extent[:2]], axis=0)
     # It gives the whole image where it finds no part.
     is_whole = tf.reduce_all(extent[:2] == shape[:2])
     window = tf.where(is_whole, _central_window(shape, size), window)
+
     return _decode_window(jpeg, window, size)
 
 
@@ -108,8 +110,8 @@ def central_crop(jpeg: tf.Tensor, size: int) -> tf.Tensor:
     as if the shorter side were first made 256 pixels long.
 
     Args:
-        jpeg: The encoded image, a scalar string.
-        size: Height and width of the result.
+        jpeg: the encoded image, a scalar string.
+        size: height and width of the result.
 
     Returns:
         float32 `[size, size, 3]` about in [0, 255].

@@ -64,9 +64,9 @@ def load(
     Args:
         source: `"small"` for the embedded subset of 10,000 + 2,000 images,
             `"tfds"` for the full set, `"fashion_mnist"` for Fashion-MNIST.
-        data_dir: Folder of prepared TFDS data; `None` for TFDS's default,
+        data_dir: folder of prepared TFDS data; `None` for TFDS's default,
             `~/tensorflow_datasets`. Not used with `source="small"`.
-        download: Whether TFDS may download and prepare missing data. Without
+        download: whether TFDS may download and prepare missing data. Without
             it nothing ever goes over the network.
 
     Returns:
@@ -74,10 +74,10 @@ def load(
         `[examples]`.
 
     Raises:
-        ValueError: If `source` is unknown.
-        FileNotFoundError: If the TFDS data is not there and `download` is
+        ValueError: if `source` is unknown.
+        FileNotFoundError: if the TFDS data is not there and `download` is
             false.
-        ImportError: If TensorFlow Datasets is needed and not installed, or
+        ImportError: if TensorFlow Datasets is needed and not installed, or
             lacks a package for preparing data.
     """
     if source == "small":
@@ -92,14 +92,14 @@ def describe(
     """The size of a data set; of prepared data, from its metadata.
 
     Args:
-        data_dir: Folder of prepared TFDS data; None for TFDS's default.
-        download: Whether TFDS may download and prepare missing data.
-        source: What `load` takes.
+        data_dir: folder of prepared TFDS data; None for TFDS's default.
+        download: whether TFDS may download and prepare missing data.
+        source: what `load` takes.
 
     Raises:
-        FileNotFoundError: If the data is not there, or not all of it.
-        ImportError: If TensorFlow Datasets is needed and not installed.
-        ValueError: If `source` is unknown.
+        FileNotFoundError: if the data is not there, or not all of it.
+        ImportError: if TensorFlow Datasets is needed and not installed.
+        ValueError: if `source` is unknown.
     """
     if source == "small":
         return DataInfo(
@@ -121,23 +121,25 @@ def splits(
     """Makes batches of images with one channel.
 
     Args:
-        batching: Size, seed and share of the batches.
-        data_dir: Folder of prepared TFDS data; None for TFDS's default.
-        download: Whether TFDS may download and prepare missing data.
-        source: What `load` takes.
+        batching: size, seed and share of the batches.
+        data_dir: folder of prepared TFDS data; None for TFDS's default.
+        download: whether TFDS may download and prepare missing data.
+        source: what `load` takes.
 
     Returns:
         Batches of (float32 `[batch, 28, 28, 1]` in [0, 1], int32 `[batch]`).
 
     Raises:
-        FileNotFoundError: If the data is not there, or not all of it.
-        ImportError: If TensorFlow Datasets is needed and not installed.
-        ValueError: If `source` is unknown, or there are fewer images than a
+        FileNotFoundError: if the data is not there, or not all of it.
+        ImportError: if TensorFlow Datasets is needed and not installed.
+        ValueError: if `source` is unknown, or there are fewer images than a
             batch has.
     """
     info = describe(data_dir, download, source)
     batching.local_batches(info.train_examples)  # fails before it reads
+
     data = load(source, data_dir, download)
+
     return DataSplits(
         pipelines.train_from_memory(
             lambda key: pipelines.random_order(key, info.train_examples),

@@ -30,20 +30,20 @@ def train_from_memory(
     """Makes epochs of examples that can be looked up.
 
     Args:
-        order: Takes the key of an epoch, int64 of shape `[2]`, which is a
+        order: takes the key of an epoch, int64 of shape `[2]`, which is a
             seed for stateless random numbers. Returns tensors of shape
             `[examples, ...]`: at each place which example it is, and what
             else `make_batch` wants to know.
-        make_batch: Takes a slice of each of them, `[local batch, ...]`, and
+        make_batch: takes a slice of each of them, `[local batch, ...]`, and
             returns the batch.
-        examples: Number of places in an epoch.
-        batching: The batches.
+        examples: number of places in an epoch.
+        batching: the batches.
 
     Returns:
         Batches of static shape. A pass is one epoch, or all there are.
 
     Raises:
-        ValueError: If there are fewer examples than a batch has.
+        ValueError: if there are fewer examples than a batch has.
     """
     batches, size = batching.local_batches(examples), batching.local_size
     used = batches * size * batching.shares
@@ -70,10 +70,10 @@ def evaluation_from_memory(
     """Makes batches of examples in their order.
 
     Args:
-        make_batch: Takes the numbers of examples, int64 `[local batch]`, and
+        make_batch: takes the numbers of examples, int64 `[local batch]`, and
             returns the batch.
-        examples: Number of examples.
-        batching: The batches.
+        examples: number of examples.
+        batching: the batches.
     """
     dataset = tf.data.Dataset.range(batching.share, examples, batching.shares)
     dataset = dataset.batch(batching.local_size, batching.drop_remainder)
@@ -94,21 +94,21 @@ def train_from_records(
     Files come in random order, and a buffer mixes what was read from them.
 
     Args:
-        read: Takes a seed, a scalar int64, and returns this worker's records,
+        read: takes a seed, a scalar int64, and returns this worker's records,
             the files in an order that follows from it; None for their own.
-        parse: Takes a record and a seed for stateless random numbers, int64
+        parse: takes a record and a seed for stateless random numbers, int64
             of shape `[2]`, and returns the example.
-        examples: Number of examples of all workers.
-        batching: The batches.
-        shuffle_buffer: Number of records that are mixed.
-        cache: Whether to keep this worker's records in memory. Files are then
+        examples: number of examples of all workers.
+        batching: the batches.
+        shuffle_buffer: number of records that are mixed.
+        cache: whether to keep this worker's records in memory. Files are then
             read once, and only the buffer changes the order.
 
     Returns:
         Batches of static shape. A pass is one epoch, or all there are.
 
     Raises:
-        ValueError: If there are fewer examples than a batch has.
+        ValueError: if there are fewer examples than a batch has.
     """
     batches, size = batching.local_batches(examples), batching.local_size
     cached = read(None).cache() if cache else None
@@ -143,10 +143,10 @@ def evaluation_from_records(
     """Makes batches of this worker's records in their order.
 
     Args:
-        records: The records.
-        parse: Takes a record and returns the example.
-        batching: The batches.
-        cache: Whether to keep the records in memory.
+        records: the records.
+        parse: takes a record and returns the example.
+        batching: the batches.
+        cache: whether to keep the records in memory.
     """
     dataset = records.cache() if cache else records
     dataset = dataset.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
@@ -184,10 +184,12 @@ def _epoch_keys(batching: Batching) -> tf.data.Dataset:
                 (2,), (batching.seed, epoch), None, None, tf.int64
             )
         )
+
     keys = tf.data.Dataset.random(
         batching.seed, rerandomize_each_iteration=True
     )
     keys = keys.batch(2).take(1)
+
     # The generator counts the passes over this data set.
     for _ in range(batching.first_epoch):
         next(iter(keys))
@@ -205,12 +207,15 @@ def _finish(
                 endless if batching.endless else batches
             )
         )
+
     options = tf.data.Options()
     options.deterministic = True
+
     # Where a strategy divides the data set itself, every worker makes the same
     # batches and takes its own; one worker's share must not be divided again.
     policies = tf.data.experimental.AutoShardPolicy
     options.experimental_distribute.auto_shard_policy = (
         policies.OFF if batching.shares > 1 else policies.DATA
     )
+
     return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)

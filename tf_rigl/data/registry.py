@@ -25,7 +25,7 @@ from tf_rigl.data.datasets import DataSplits
 
 
 class Source(NamedTuple):
-    """How a data set is found.
+    """The way in which a data set is found.
 
     Both functions take `data_dir`, `download` and what is peculiar to the
     data set; the second takes the batching before.
@@ -66,16 +66,16 @@ def describe(
     """The size of a data set, from its metadata; of a text, by reading it.
 
     Args:
-        name: A key of `SOURCES`.
-        data_dir: Folder of prepared TFDS data, or of text files; None for
+        name: a key of `SOURCES`.
+        data_dir: folder of prepared TFDS data, or of text files; None for
             TFDS's default.
-        download: Whether TFDS may download and prepare missing data.
-        **arguments: What `describe` of the module of that data set takes.
+        download: whether TFDS may download and prepare missing data.
+        **arguments: what `describe` of the module of that data set takes.
 
     Raises:
-        FileNotFoundError: If the data is not there.
-        ImportError: If TensorFlow Datasets is needed and not installed.
-        ValueError: If there is no data set of that name, or an argument is
+        FileNotFoundError: if the data is not there.
+        ImportError: if TensorFlow Datasets is needed and not installed.
+        ValueError: if there is no data set of that name, or an argument is
             wrong.
     """
     return _find(name).describe(data_dir, download, **arguments)
@@ -91,17 +91,17 @@ def splits(
     """The batches of a data set.
 
     Args:
-        name: A key of `SOURCES`.
-        batching: Size, seed and share of the batches.
-        data_dir: Folder of prepared TFDS data, or of text files; None for
+        name: a key of `SOURCES`.
+        batching: size, seed and share of the batches.
+        data_dir: folder of prepared TFDS data, or of text files; None for
             TFDS's default.
-        download: Whether TFDS may download and prepare missing data.
-        **arguments: What `splits` of the module of that data set takes.
+        download: whether TFDS may download and prepare missing data.
+        **arguments: what `splits` of the module of that data set takes.
 
     Raises:
-        FileNotFoundError: If the data is not there.
-        ImportError: If TensorFlow Datasets is needed and not installed.
-        ValueError: If there is no data set of that name, or an argument is
+        FileNotFoundError: if the data is not there.
+        ImportError: if TensorFlow Datasets is needed and not installed.
+        ValueError: if there is no data set of that name, or an argument is
             wrong.
     """
     return _find(name).splits(batching, data_dir, download, **arguments)

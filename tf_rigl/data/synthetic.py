@@ -33,12 +33,12 @@ def describe(
     """The size of a data set that is imitated.
 
     Args:
-        data_dir: Unused.
-        download: Unused.
-        name: A key of `SIZES`.
+        data_dir: unused.
+        download: unused.
+        name: a key of `SIZES`.
 
     Raises:
-        ValueError: If `name` is unknown.
+        ValueError: if `name` is unknown.
     """
     del data_dir, download
     if name not in SIZES:
@@ -57,16 +57,16 @@ def splits(
     """Imitates a data set: its shapes, its types and its number of steps.
 
     Args:
-        batching: Size and share of the batches.
-        data_dir: Unused.
-        download: Unused.
-        name: A key of `SIZES`.
+        batching: size and share of the batches.
+        data_dir: unused.
+        download: unused.
+        name: a key of `SIZES`.
 
     Returns:
         Batches as of the data set of that name, the same one over and over.
 
     Raises:
-        ValueError: If `name` is unknown, or a batch larger than the data set.
+        ValueError: if `name` is unknown, or a batch larger than the data set.
     """
     info = describe(data_dir, download, name)
     steps = batching.local_batches(info.train_examples)
@@ -89,11 +89,11 @@ def batches(
     """Repeats one random batch.
 
     Args:
-        info: Shape of an example and number of classes. A shape of one
+        info: shape of an example and number of classes. A shape of one
             dimension is that of characters.
-        batching: Size of the batch, and its seed.
-        count: How often; None for endlessly.
-        device: Where the batch is copied to ahead of time, for a loop on one
+        batching: size of the batch, and its seed.
+        count: how often; None for endlessly.
+        device: where the batch is copied to ahead of time, for a loop on one
             device; None for the host's memory, which strategies need.
 
     Returns:
@@ -111,6 +111,7 @@ def _one_batch(info: DataInfo, batching: Batching) -> tf.data.Dataset:
     shape = (batching.local_size, *info.example_shape)
     seeds = tf.random.split((batching.seed, batching.share), 2)
     is_text = len(info.example_shape) == 1
+
     # Kept in memory, not computed again in each step.
     with tf.device("CPU"):
         if is_text:
@@ -126,4 +127,5 @@ def _one_batch(info: DataInfo, batching: Batching) -> tf.data.Dataset:
             info.classes,
             tf.int32,
         )
+
     return tf.data.Dataset.from_tensors((inputs, targets))

@@ -97,16 +97,16 @@ def splits(
     are equal parts of the text, and all epochs are the same.
 
     Args:
-        batching: Size, seed and share of the batches.
-        data_dir: The folder of the text files, or the one above a folder
+        batching: size, seed and share of the batches.
+        data_dir: the folder of the text files, or the one above a folder
             `wikitext-103-raw`.
-        download: Unused: nothing is downloaded.
-        time: Characters in a window.
-        vocabulary_size: At most how many characters are told apart, one of
+        download: unused: nothing is downloaded.
+        time: characters in a window.
+        vocabulary_size: at most how many characters are told apart, one of
             which stands for all others: the most frequent of the training
             text are kept. The network of the RigL paper has 256.
-        evaluation: Which part to evaluate on, `"valid"` or `"test"`.
-        contiguous: Whether rows go on from batch to batch.
+        evaluation: which part to evaluate on, `"valid"` or `"test"`.
+        contiguous: whether rows go on from batch to batch.
 
     Returns:
         Batches of (int32 `[batch, time]`, int32 `[batch, time]`): characters
@@ -114,13 +114,14 @@ def splits(
         with the one for all others, `vocabulary` the characters but for that.
 
     Raises:
-        FileNotFoundError: If a file is not there.
-        ValueError: If `data_dir` is None, a text is not UTF-8 or shorter than
+        FileNotFoundError: if a file is not there.
+        ValueError: if `data_dir` is None, a text is not UTF-8 or shorter than
             a window, there are fewer windows than a batch has, or a number
             is out of range.
     """
     del download
     corpus = load(data_dir, vocabulary_size, evaluation)
+
     if contiguous:
         steps = _count_contiguous(corpus.train, time, batching.batch_size)
         order = _contiguous_order(corpus.train, time, batching.batch_size)
@@ -128,9 +129,11 @@ def splits(
     else:
         examples = _count_shuffled(corpus.train, time)
         order = _shuffled_order(corpus.train, time, examples)
+
     info = _describe(corpus, time, examples)
     cut_train = _cutter(corpus.train, time)
     cut_evaluation = _cutter(corpus.evaluation, time)
+
     return DataSplits(
         pipeline.train_from_memory(order, cut_train, examples, batching),
         pipeline.evaluation_from_memory(
@@ -147,21 +150,23 @@ def find(data_dir: str | None, parts: tuple[str, ...]) -> list[pathlib.Path]:
     """Finds the text files of a folder.
 
     Args:
-        data_dir: The folder, or the one above a folder `wikitext-103-raw`.
-        parts: Which of `PARTS`.
+        data_dir: the folder, or the one above a folder `wikitext-103-raw`.
+        parts: which of `PARTS`.
 
     Raises:
-        FileNotFoundError: If one is not there.
-        ValueError: If `data_dir` is None or a part is unknown.
+        FileNotFoundError: if one is not there.
+        ValueError: if `data_dir` is None or a part is unknown.
     """
     if data_dir is None:
         raise ValueError(_NO_DIR.format(remedy=_REMEDY))
+
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         raise ValueError(
             f"A part of a text must be one of {PARTS}. "
             f"Received: {unknown[0]!r}."
         )
+
     folder = pathlib.Path(data_dir).expanduser()
     for place in (folder, folder / "wikitext-103-raw"):
         for layout in LAYOUTS:
@@ -173,6 +178,7 @@ def find(data_dir: str | None, parts: tuple[str, ...]) -> list[pathlib.Path]:
                 raise FileNotFoundError(
                     _not_found(data_dir, parts, f"no {missing[0]}")
                 )
+
     raise FileNotFoundError(_not_found(data_dir, parts, "none of them"))
 
 
@@ -182,13 +188,13 @@ def load(
     """Reads the training text and another one as numbers.
 
     Args:
-        data_dir: The folder of the text files.
-        vocabulary_size: At most how many characters are told apart.
-        evaluation: The other part, `"valid"` or `"test"`.
+        data_dir: the folder of the text files.
+        vocabulary_size: at most how many characters are told apart.
+        evaluation: the other part, `"valid"` or `"test"`.
 
     Raises:
-        FileNotFoundError: If a file is not there.
-        ValueError: If a text is not UTF-8, or an argument is wrong.
+        FileNotFoundError: if a file is not there.
+        ValueError: if a text is not UTF-8, or an argument is wrong.
     """
     train_file, evaluation_file = find(data_dir, ("train", evaluation))
     vocabulary = make_vocabulary(train_file, vocabulary_size)
@@ -205,13 +211,13 @@ def make_vocabulary(
     """The most frequent characters of a text, in the order of code points.
 
     Args:
-        file: The text, in UTF-8.
-        vocabulary_size: Of the characters and the one that stands for all
+        file: the text, in UTF-8.
+        vocabulary_size: of the characters and the one that stands for all
             others. Of equally frequent ones, those of lower code points are
             kept.
 
     Raises:
-        ValueError: If the text is not UTF-8, or `vocabulary_size` below 2.
+        ValueError: if the text is not UTF-8, or `vocabulary_size` below 2.
     """
     if vocabulary_size < 2:
         raise ValueError(
@@ -231,15 +237,15 @@ def encode_file(file: str | os.PathLike[str], vocabulary: str) -> np.ndarray:
     """Reads a text as numbers.
 
     Args:
-        file: The text, in UTF-8. Nothing is changed, not even line ends.
-        vocabulary: The characters numbered 1, 2, ...; any other is 0.
+        file: the text, in UTF-8. Nothing is changed, not even line ends.
+        vocabulary: the characters numbered 1, 2, ...; any other is 0.
 
     Returns:
         `[characters]`, of the smallest of uint8, uint16 and int32 that holds
         the numbers.
 
     Raises:
-        ValueError: If the text is not UTF-8.
+        ValueError: if the text is not UTF-8.
     """
     table = np.zeros(_CODE_POINTS, _smallest_dtype(len(vocabulary)))
     table[_code_points(vocabulary)] = np.arange(1, len(vocabulary) + 1)
@@ -251,8 +257,8 @@ def decode(numbers: np.ndarray, vocabulary: str) -> str:
     """The text of numbers; characters that are not known are U+FFFD.
 
     Args:
-        numbers: Integers `[characters]` in [0, len(vocabulary)].
-        vocabulary: The characters numbered 1, 2, ...
+        numbers: integers `[characters]` in [0, len(vocabulary)].
+        vocabulary: the characters numbered 1, 2, ...
     """
     characters = _REPLACEMENT + vocabulary
     return "".join(characters[number] for number in numbers)

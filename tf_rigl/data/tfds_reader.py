@@ -52,19 +52,19 @@ def open_builder(
     """Finds a prepared data set.
 
     Args:
-        name: Name of the data set in TFDS.
-        data_dir: Folder of prepared TFDS data; None for TFDS's default,
+        name: name of the data set in TFDS.
+        data_dir: folder of prepared TFDS data; None for TFDS's default,
             `~/tensorflow_datasets`.
-        download: Whether TFDS may download and prepare missing data.
-        remedy: What an error says one can do; None for the usual.
+        download: whether TFDS may download and prepare missing data.
+        remedy: what an error says one can do; None for the usual.
 
     Returns:
         The builder of TFDS, all of whose files are there.
 
     Raises:
-        FileNotFoundError: If the data is not there, or not all of it, and
+        FileNotFoundError: if the data is not there, or not all of it, and
             `download` is false.
-        ImportError: If TensorFlow Datasets is not installed, or lacks a
+        ImportError: if TensorFlow Datasets is not installed, or lacks a
             package for preparing data.
     """
     tfds = _import_tfds(name)
@@ -87,9 +87,9 @@ def describe(builder: Any, train: str, evaluation: str) -> DataInfo:
     """Reads the size of a data set of images from its metadata.
 
     Args:
-        builder: What `open_builder` returned.
-        train: Name of the split for training.
-        evaluation: Name of the split for evaluation.
+        builder: what `open_builder` returned.
+        train: name of the split for training.
+        evaluation: name of the split for evaluation.
     """
     info = builder.info
     return DataInfo(
@@ -104,8 +104,8 @@ def read_arrays(builder: Any, split: str) -> tuple[tf.Tensor, tf.Tensor]:
     """Reads a split of images of one size into memory.
 
     Args:
-        builder: What `open_builder` returned.
-        split: Name of the split.
+        builder: what `open_builder` returned.
+        split: name of the split.
 
     Returns:
         Images, uint8 `[examples, height, width, channels]`, and labels, int32
@@ -131,9 +131,9 @@ def reader(
     the number of files.
 
     Args:
-        builder: What `open_builder` returned.
-        split: Name of the split.
-        batching: Whose share is read.
+        builder: what `open_builder` returned.
+        split: name of the split.
+        batching: whose share is read.
 
     Returns:
         A function that takes a seed, a scalar int64, and returns the records
@@ -141,7 +141,7 @@ def reader(
         seed; None for the order of their names.
 
     Raises:
-        ValueError: If the files are not TFRecord files.
+        ValueError: if the files are not TFRecord files.
     """
     tfds = _import_tfds(builder.name)
     if builder.info.file_format is not tfds.core.FileFormat.TFRECORD:
@@ -178,7 +178,7 @@ def image_parser(
     """Makes the function that takes a record apart.
 
     Args:
-        builder: What `open_builder` returned.
+        builder: what `open_builder` returned.
 
     Returns:
         A function from a record to the encoded image, a string, and the
@@ -227,6 +227,7 @@ def _check_files(builder: Any, said: dict[str, Any]) -> None:
         for split in builder.info.splits.values()
         for name in sorted(split.filenames)
     ]
+
     missing = [name for name in files if name not in present]
     if missing:
         raise FileNotFoundError(

@@ -119,10 +119,12 @@ class MaskDiagnostics(ModelCallback):
             },
             {"image_interval": image_interval, "image_size": image_size},
         )
+
         self._log_dir = log_dir
         self._images = images
         self._image_interval = image_interval
         self._image_size = image_size
+
         self._csv = csv_path and EpochFile(
             "csv_path", csv_path, ",".join(COLUMNS), _csv_epoch
         )
@@ -130,6 +132,7 @@ class MaskDiagnostics(ModelCallback):
             "json_lines_path", json_lines_path, "", _json_epoch
         )
         self._files = [one for one in (self._csv, self._json_lines) if one]
+
         self._writer: Any = None
         self._moved: dict[str, int] | None = None
         self._pictured_epoch: int | None = None
@@ -177,10 +180,12 @@ class MaskDiagnostics(ModelCallback):
         total, rows = self._numbers(weights)
         if not self._writes():
             return
+
         if self._csv:
             self._csv.append(_csv_rows(epoch, rows))
         if self._json_lines:
             self._json_lines.append([_json_line(epoch, total, rows)])
+
         if self._writer is not None:
             self._write_scalars(epoch, total, rows)
             first = self._pictured_epoch is None
@@ -199,7 +204,7 @@ class MaskDiagnostics(ModelCallback):
         self._writer = None
 
     def _writes(self) -> bool:
-        """Whether this process does, of several that train together."""
+        """Returns whether this process writes, of several that train."""
         strategy = getattr(self.model, "distribute_strategy", None)
         return strategy is None or strategy.extended.should_save_summary
 
@@ -247,12 +252,14 @@ def _check_arguments(
             "At least one of `log_dir`, `csv_path` and `json_lines_path` must "
             "be given. Received: None for all of them."
         )
+
     for name, number in numbers.items():
         if number < 1:
             raise ValueError(
                 f"`{name}` must be at least 1. Received: {name}={number}. For "
                 "no images pass images=False."
             )
+
     log_dir = destinations["log_dir"]
     if log_dir is not None and importlib.util.find_spec("tensorboard") is None:
         raise ImportError(

@@ -158,12 +158,12 @@ class ModelDiagnostics:
 
 
 def diagnose(model: Any) -> ModelDiagnostics:
-    """What became of a sparse model's masks since `sparsify` drew them.
+    """Reports what became of a sparse model's masks since `sparsify`.
 
     Can be called at any time between steps; nothing changes. What only the
     mask updates see (`exploration`, the overlap with the mask before, the
     norms of gradients) they record within the model, unless it was made by
-    `sparsify(..., diagnostics=False)`; a saved model goes on where it was.
+    `SparsifyOptions(diagnostics=False)`; a saved model goes on where it was.
 
     Args:
         model: a model that `sparsify` has masked, of either Keras.
@@ -174,8 +174,8 @@ def diagnose(model: Any) -> ModelDiagnostics:
         them. `str()` of it is a table.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras.
-        ValueError: where the model is dense, or not built yet.
+        TypeError: if `model` is a model of neither Keras.
+        ValueError: if the model is dense, or not built yet.
 
     Example:
         >>> import keras
@@ -207,6 +207,7 @@ def _diagnose_weight(weight: MaskedWeight) -> WeightDiagnostics:
     view = mask_view(weight)
     unused_inputs, dead_units = diagnostics.count_dead(view)
     updates, moved, skipped = map(int, weight.counters.numpy())
+
     return WeightDiagnostics(
         path=weight.path,
         shape=mask.shape,
@@ -266,7 +267,7 @@ def _drawn_again(weight: MaskedWeight) -> tf.Tensor:
 
 
 def _recorded(weight: MaskedWeight, mask: np.ndarray) -> dict[str, Any]:
-    """What the mask updates have recorded."""
+    """Reads the records of the mask updates."""
     packed = weight.diagnostics.get(mask_history.EVER_ACTIVE)
     if packed is None:
         return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tf_rigl.core import cells
 from tf_rigl.core import text_table
 from tf_rigl.core.text_table import Cells
 
@@ -33,9 +34,9 @@ def render(result: ModelDiagnostics) -> str:
     """The table of a model's masks and a line about their updates."""
     total = result.total
     body = [
-        _cells(row.path, "×".join(map(str, row.shape)), row)
-        for row in result.rows
+        _cells(row.path, cells.shape(row.shape), row) for row in result.rows
     ]
+
     lines = [
         f"Masks of {result.name!r}",
         "",
@@ -53,20 +54,16 @@ def _cells(name: str, shape: str, row: MaskStatistics) -> Cells:
         name,
         shape,
         f"{row.connections:,}",
-        _percent(row.density),
-        _percent(row.exploration),
-        _percent(row.overlap_start),
+        cells.percent(row.density),
+        cells.percent(row.exploration),
+        cells.percent(row.overlap_start),
         f"{row.moved:,}",
-        _percent(row.overlap_previous),
+        cells.percent(row.overlap_previous),
         _number(row.kept_gradient_norm),
         _number(row.grown_gradient_norm),
         f"{row.dead_units:,}",
         f"{row.unused_inputs:,}",
     )
-
-
-def _percent(fraction: float | None) -> str:
-    return "" if fraction is None else f"{100 * fraction:.2f} %"
 
 
 def _number(number: float | None) -> str:

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 import tf_rigl
 from tf_rigl.backend import atomic_files
-from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.core.packing import values as formats
 from tf_rigl.experiments import fields
 from tf_rigl.experiments import inspection
@@ -22,6 +21,7 @@ from tf_rigl.export.litert import inputs as model_inputs
 from tf_rigl.export.litert import run as litert
 from tf_rigl.export.litert.convert import QUANTIZATIONS
 from tf_rigl.export.saved_model.export import COMPRESSIONS
+from tf_rigl.masking.model_weights import walk_model
 
 FORMATS = ("saved_model", "litert", "keras")
 # Shares of the largest output, where values are stored as they are.
@@ -116,8 +116,7 @@ def export(
         ValueError: if the model cannot be exported so, or the path exists or
             cannot be written.
     """
-    flavor = model_flavor(model)
-    (endpoint,) = endpoints.trace_endpoints(flavor, model, None, None)
+    (endpoint,) = endpoints.trace_endpoints(walk_model(model), None, None)
     examples = (
         model_inputs.random_inputs(endpoint.call, None)
         if inputs is None
@@ -147,8 +146,8 @@ def _write(
                 path,
                 settings.quantization,
                 representative_data,
-                tolerance=settings.tolerance,
                 overwrite=settings.overwrite,
+                options=tf_rigl.LiteRTOptions(tolerance=settings.tolerance),
             )
         )
 
@@ -196,6 +195,6 @@ def _run(
         return {name: np.asarray(one) for name, one in outputs.items()}
     model = model_files.load_model(path)
     (reloaded,) = endpoints.trace_endpoints(
-        model_flavor(model), model, endpoint.call.arguments[0], None
+        walk_model(model), endpoint.call.arguments[0], None
     )
     return model_inputs.call_model(reloaded, examples)

@@ -11,8 +11,9 @@ from tf_rigl.accounting import MicroNetCounts
 from tf_rigl.accounting import ModelProfile
 from tf_rigl.accounting import micronet
 from tf_rigl.accounting import training_flops
-from tf_rigl.core.distributions import BUDGETS
-from tf_rigl.core.distributions import Budget
+from tf_rigl.core.distribution_types import BUDGETS
+from tf_rigl.core.distribution_types import Budget
+from tf_rigl.core.distribution_types import with_options
 from tf_rigl.experiments import fields
 from tf_rigl.experiments.fields import field
 from tf_rigl.models import registry
@@ -85,9 +86,8 @@ def profile_network(
         tf_rigl.sparsify(
             model,
             settings.sparsity,
-            settings.distribution,
+            with_options(settings.distribution, settings.budget),
             dense=list(settings.dense_layers),
-            budget=settings.budget,
         )
 
     profile = tf_rigl.profile(model)

@@ -9,14 +9,14 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.experiments import model_files
 from tf_rigl.export.litert import format
 from tf_rigl.export.litert import sparse
-from tf_rigl.export.model_weights import model_weights
 from tf_rigl.export.saved_model.packed_file import BLOB
 from tf_rigl.export.saved_model.packed_file import read_weights
 from tf_rigl.export.saved_model.packed_weight import not_zero
+from tf_rigl.masking.model_weights import model_weights
+from tf_rigl.masking.model_weights import walk_model
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -65,13 +65,13 @@ def read_stored_weights(
 def _of_packed(folder: pathlib.Path) -> list[StoredWeight]:
     return [
         StoredWeight(
-            one.entry.path,
+            one.spec.path,
             one.array(),
             one.mask(),
-            one.entry.encoding
-            if one.entry.values == "float32"
-            else f"{one.entry.encoding}, {one.entry.values}",
-            one.entry.bytes,
+            one.spec.encoding
+            if one.spec.values == "float32"
+            else f"{one.spec.encoding}, {one.spec.values}",
+            one.spec.bytes,
         )
         for one in read_weights(folder)
     ]
@@ -107,7 +107,7 @@ def _of_model(file: pathlib.Path, imports: Iterable[str]) -> list[StoredWeight]:
     """Reads a Keras model, in which a mask costs a byte an element."""
     model = model_files.load_model(file, imports)
     found = []
-    for weight in model_weights(model_flavor(model), model):
+    for weight in model_weights(walk_model(model)):
         one = _dense(weight.path, np.asarray(weight.raw))
         if weight.record is not None:
             mask = weight.record.mask.numpy().astype(bool)

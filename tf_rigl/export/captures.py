@@ -1,4 +1,4 @@
-"""What a function takes from outside of its graph."""
+"""The variables and tables that functions take from outside their graphs."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,14 +6,11 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_rigl.export.model_weights import ModelWeight
+from tf_rigl.masking.model_weights import ModelWeight
 
 
 class Captures(NamedTuple):
-    """What the functions of an artifact capture, together.
-
-    Each is listed once, under the identity of the tensor that is captured.
-    """
+    """Everything that the functions of an artifact capture, each once."""
 
     variables: dict[int, tf.Variable]  # by the identity of the handle
     tables: list[Any]  # lookup tables and other resources
@@ -30,10 +27,10 @@ def find_captures(
         weights: the model's.
 
     Raises:
-        ValueError: where a function captures a resource of unknown origin.
+        ValueError: if a function captures a resource of unknown origin.
     """
     functions = list(functions)
-    variables = _handles(
+    variables = _by_handle(
         [
             *(weight.raw for weight in weights),
             *(
@@ -44,6 +41,7 @@ def find_captures(
         ]
     )
     known_tables = _tables(model)
+
     captured: dict[int, tf.Variable] = {}
     tables: dict[int, Any] = {}
     for function in functions:
@@ -55,8 +53,8 @@ def find_captures(
     return Captures(captured, list(tables.values()))
 
 
-def _handles(variables: Iterable[tf.Variable]) -> dict[int, tf.Variable]:
-    """Variables by the identity of their handles, replicas on their own."""
+def _by_handle(variables: Iterable[tf.Variable]) -> dict[int, tf.Variable]:
+    """Maps the identities of handles to variables, replicas one by one."""
     return {
         id(one.handle): one
         for variable in variables
@@ -65,7 +63,7 @@ def _handles(variables: Iterable[tf.Variable]) -> dict[int, tf.Variable]:
 
 
 def _tables(model: Any) -> dict[int, Any]:
-    """The resources of a model but variables, by their handles."""
+    """Finds the resources of a model but variables, by their handles."""
     kind = tf.saved_model.experimental.TrackableResource
     return {
         id(one.resource_handle): one
@@ -77,7 +75,8 @@ def _tables(model: Any) -> dict[int, Any]:
 def _table(handle: Any, known: dict[int, Any], inner: Any) -> Any:
     if id(handle) in known:
         return known[id(handle)]
-    # Tables that a signature uses by itself; the handle knows its owner.
+    # A signature may use a table that is not the model's; its handle knows
+    # its owner.
     owner = getattr(handle, "_parent_trackable", lambda: None)()
     if owner is None:
         raise ValueError(

@@ -3,7 +3,7 @@
 A masked layer stays the object that it was; its class becomes a subclass of
 the one it had, made here, as `torch.nn.utils.parametrize` does. The subclass
 adds two things and computes nothing: the layer's configuration is wrapped
-into that of a `tf_rigl>MaskedLayer`, from which Keras rebuilds layer and
+into that of a masked layer, from which Keras rebuilds layer and
 masks, and weights that appear later are bound to their masks. So `isinstance`
 and all attributes hold, models need no cloning, and any call signature works.
 """
@@ -21,6 +21,7 @@ from tf_rigl.backend.flavor import of_class
 from tf_rigl.backend.flavor import plain_class
 from tf_rigl.backend.flavor import set_class
 from tf_rigl.masking import tree
+from tf_rigl.masking.bindings import registration
 from tf_rigl.masking.constraint import guard
 from tf_rigl.masking.constraint import masked
 from tf_rigl.masking.constraint import release
@@ -47,6 +48,9 @@ class MaskedLayer:
         with of_class(self, plain_class(self)):
             layer = flavor_of(self).serialize(self)
         return {
+            # Where `tf_rigl` is not imported, tf_keras takes this for the
+            # configuration of the plain layer, and prints it.
+            "note": registration.NOTE,
             "name": self.name,  # type: ignore[attr-defined]
             "layer": layer,
             **self.__dict__["_tf_rigl_config"],
@@ -83,6 +87,7 @@ class MaskedLayer:
 @functools.cache
 def masked_class(cls: type) -> type:
     """The subclass of a layer class whose instances carry masks."""
+    flavor = class_flavor(cls)
     subclass = type(
         # Keras names a layer's group in a weights file after its class; under
         # the same name the plain model loads the sparse model's file.
@@ -90,11 +95,12 @@ def masked_class(cls: type) -> type:
         (MaskedLayer, cls),
         {
             "__doc__": MaskedLayer.__doc__,
-            "__module__": __name__,
+            # From where some versions of Keras import it to load a model.
+            "__module__": type(flavor).__module__,
             "_tf_rigl_plain_class": cls,
         },
     )
-    class_flavor(cls).register(subclass)
+    flavor.register(subclass)
     return subclass
 
 

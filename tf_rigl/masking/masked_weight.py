@@ -1,6 +1,7 @@
 """One record for each masked weight: all that the rest of the code sees."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -67,12 +68,30 @@ def masked_weights(model: Any) -> list[MaskedWeight]:
     """
     flavor = model_flavor(model)
     complete(model)
+    return find_masked_weights(flavor, list(tree.walk(flavor, model)))
+
+
+def find_masked_weights(
+    flavor: Flavor, nodes: Sequence[tree.Node]
+) -> list[MaskedWeight]:
+    """Finds the masked weights of layers that a walk has found.
+
+    Args:
+        flavor: the layers'.
+        nodes: all layers of a model, in the order of `tree.walk`.
+    """
     found: dict[int, MaskedWeight] = {}
-    for node in tree.walk(flavor, model):
+    for index, node in enumerate(nodes):
         store = getattr(node.layer, ATTRIBUTE, None)
         if store is None:
             continue
-        for site in tree.sites(flavor, node.layer):
+
+        sites = tree.sites_of(flavor, tree.subtree(nodes, index))
+        if not set(store.masks) <= {site.key for site in sites}:
+            # The walk met a layer within this one somewhere else before.
+            sites = tree.sites(flavor, node.layer)
+
+        for site in sites:
             if site.key in store.masks and id(site.variable) not in found:
                 found[id(site.variable)] = _record(flavor, node, site, store)
     return list(found.values())

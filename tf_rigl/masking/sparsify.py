@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
@@ -10,17 +9,19 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl import _deprecations
 from tf_rigl.backend import platform_limits
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import find_class_flavor
 from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.core import distribution_types
 from tf_rigl.core import distributions
 from tf_rigl.core import structures
 from tf_rigl.core.checks import check_choice
-from tf_rigl.core.sparse_initialization import SCALES
 from tf_rigl.core.sparse_initialization import scale_to_connections
 from tf_rigl.core.structures import Structure
 from tf_rigl.masking import mask_history
+from tf_rigl.masking import options as options_of_sparsify
 from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import defer
 from tf_rigl.masking.deferred import has_weights
@@ -30,29 +31,26 @@ from tf_rigl.masking.kernel_layouts import kernel_layout
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_layer import carry_masks
 from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.masking.options import SparsifyOptions
+from tf_rigl.masking.options import Targets
 from tf_rigl.masking.state_store import INITIAL_VALUES
 from tf_rigl.masking.state_store import keep_state
 from tf_rigl.masking.state_store import state_of
 
-# Layers, names of layers or paths of weights; or a predicate of layers.
-Targets = Iterable[Any] | Callable[[Any], bool]
 
-
+@_deprecations.moved_arguments(
+    options_of_sparsify.MOVED, "0.2", options_of_sparsify.fold_moved
+)
 def sparsify(
     model: Any,
     sparsity: float,
     distribution: distributions.Distribution | Mapping[Any, float] = "erk",
     *,
     dense: Targets = (),
-    include: Targets = (),
     seed: int = 0,
-    budget: distributions.Budget = "global",
-    power: float = 1.0,
     structure: Structure | None = None,
     start: str = "random",
-    scale: str | None = None,
-    keep_initial_values: bool = False,
-    diagnostics: bool = True,
+    options: SparsifyOptions | None = None,
 ) -> Any:
     """Masks the weights of a model, at exactly allotted counts.
 
@@ -76,18 +74,16 @@ def sparsify(
         distribution: how the zeros are spread: `"uniform"`, `"er"`, `"erk"`;
             a mapping of layers, layer names or weight paths to sparsities,
             the rest shared uniformly; or a callable
-            `({path: shape}, sparsity) -> {path: sparsity}`.
+            `({path: shape}, sparsity) -> {path: sparsity}`. `Uniform`, `ER`,
+            `ERK` and `PerLayer` have options beside: the `power` of the
+            densities, and the `budget`, whether what `dense` and the
+            distribution fix counts for the sparsity over all
+            (`"global"`, by default exactly the one asked for) or is ignored
+            (`"reference"`, as in the published repositories).
         dense: what stays dense: layers, layer names or weight paths, or a
             predicate `(layer) -> bool`.
-        include: depthwise convolutions and embeddings to mask as well, named
-            likewise.
         seed: for the random masks. The same seed gives the same masks on
             every machine, in both Keras flavors.
-        budget: `"global"`: what `dense` and `distribution` fix counts against
-            the budget and the sparsity over all is exactly the one asked for;
-            `"reference"`: such weights are ignored, as in the published
-            repositories.
-        power: exponent of ER and ERK densities.
         structure: of the masks, such as `tf_rigl.Block(4, 4)` or
             `tf_rigl.NByM(2, 4)`; None for none. Counts are rounded to what
             the structure can have.
@@ -95,23 +91,16 @@ def sparsify(
             of the weights as they are, to sparsify a trained model;
             `"dense"`, everything, for methods that prune: they take the model
             to the counts allotted here.
-        scale: whether to scale initial weights up to the connections that are
-            left: `"layer"`, one factor a weight; `"unit"`, one a unit; None:
-            not, as befits trained weights. See
-            `tf_rigl.core.sparse_initialization`.
-        keep_initial_values: whether to keep the values of all weights as
-            they are now, zeros not yet set, for
-            `RigL(grow_init="initial")`; they take as many bytes again.
-        diagnostics: whether to keep beside each mask which positions were
-            ever active and what the last mask update saw, for `diagnose`,
-            the logs of `UpdateMasks` and `MaskDiagnostics`; one bit an
-            element, two where `start="magnitude"`.
+        options: what few users need: embeddings and depthwise convolutions to
+            mask as well, initial weights scaled up to their connections or
+            kept, the record of masks for `diagnose`.
 
     Returns:
         The same model.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras.
+        TypeError: if `model` is a model of neither Keras, or `distribution`
+            nothing of the above.
         ValueError: for a sparsity outside [0, 1), an unknown distribution,
             layer or path, a budget that cannot be met, a structure that does
             not fit a weight or the sparsity, a model without weights that may
@@ -128,24 +117,17 @@ def sparsify(
     """
     flavor = model_flavor(model)
     distributions.check_sparsity(sparsity)
-    if isinstance(distribution, str):
-        distributions.density_scores({}, distribution)
     check_choice("start", start, STARTS)
-    check_choice("scale", scale, (None, *SCALES))
     _check_not_sparse(flavor, model)
+
     request = _Request(
         sparsity,
-        distribution,
+        distribution_types.with_options(distribution),
         dense,
-        include,
         seed,
-        budget,
-        power,
         structures.as_structure(structure),
         start,
-        scale,
-        keep_initial_values,
-        diagnostics,
+        options or SparsifyOptions(),
     )
     if has_weights(model):
         _mask_weights(flavor, model, request)
@@ -159,17 +141,12 @@ class _Request:
     """The arguments of `sparsify`, kept while a model is not built."""
 
     sparsity: float
-    distribution: distributions.Distribution | Mapping[Any, float]
+    distribution: distribution_types.WithOptions
     dense: Targets
-    include: Targets
     seed: int
-    budget: distributions.Budget
-    power: float
     structure: Structure
     start: str
-    scale: str | None
-    keep_initial_values: bool
-    diagnostics: bool
+    options: SparsifyOptions
 
 
 def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
@@ -177,7 +154,7 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
     weights = _Weights(flavor, model, tree.sites(flavor, model))
     for site in weights.sites:
         platform_limits.check_in_one_piece(site.variable, site.path)
-    asked_for = weights.select("include", request.include)
+    asked_for = weights.select("include", request.options.include)
     eligible = [
         site
         for site in weights.sites
@@ -192,29 +169,38 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
             f"Received: model={model.name!r}, which has none. A custom layer "
             "names its weights by a method `get_prunable_weights`."
         )
-    distribution = request.distribution
-    if isinstance(distribution, Mapping):
-        distribution = {
-            path: sparsity
-            for target, sparsity in distribution.items()
-            for path in weights.paths_of("distribution", target)
-        }
+
     kept_dense = weights.select("dense", request.dense)
     counts = distributions.allocate(
         {site.path: tuple(site.variable.shape) for site in eligible},
         request.sparsity,
-        distribution,
+        _named_by_path(request.distribution, weights),
         dense=[site.path for site in eligible if site.path in kept_dense],
-        budget=request.budget,
-        power=request.power,
     )
     plans = {
         id(site.variable): _plan(site, counts[site.path], request.structure)
         for site in eligible
     }
     _carry(flavor, model, plans, request)
-    if request.scale is not None:
-        _scale(model, request.scale)
+    if request.options.scale is not None:
+        _scale(model, request.options.scale)
+
+
+def _named_by_path(
+    distribution: distribution_types.WithOptions, weights: "_Weights"
+) -> distribution_types.WithOptions:
+    """Returns the distribution with paths of weights for layers and names."""
+    if not isinstance(distribution, distribution_types.PerLayer):
+        return distribution
+    given = distribution.sparsities
+    if not isinstance(given, Mapping):
+        return distribution
+    by_path = {
+        path: sparsity
+        for target, sparsity in given.items()
+        for path in weights.paths_of("distribution", target)
+    }
+    return dataclasses.replace(distribution, sparsities=by_path)
 
 
 def _plan(
@@ -276,7 +262,7 @@ def _carry(
         values = {
             site.key: flavor.raw(site.variable).numpy()
             for site in sites
-            if request.keep_initial_values
+            if request.options.keep_initial_values
         }
         carry_masks(
             host.layer,
@@ -288,7 +274,7 @@ def _carry(
             request.start,
         )
         _keep_initial_values(host.layer, values)
-        if request.diagnostics:
+        if request.options.diagnostics:
             mask_history.begin(host.layer)
 
 

@@ -9,7 +9,9 @@ stored under it and random numbers depend on it.
 
 import dataclasses
 import re
+from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from tf_rigl.backend.flavor import Flavor
@@ -73,9 +75,22 @@ def sites(flavor: Flavor, root: Any) -> list[Site]:
 
     Those that are sparse only on request are among them, marked.
     """
+    return sites_of(flavor, walk(flavor, root))
+
+
+def sites_of(flavor: Flavor, nodes: Iterable[Node]) -> list[Site]:
+    """Finds the weights that may be sparse in layers that a walk has found.
+
+    Args:
+        flavor: the layers'.
+        nodes: a layer and those below it, in the order of `walk`.
+
+    Returns:
+        The weights as `sites` of the first layer lists them.
+    """
     seen: set[int] = set()
     found = []
-    for node in walk(flavor, root):
+    for node in nodes:
         for weight in eligibility.own_sparsifiable_weights(node.layer):
             if id(weight.variable) in seen or not flavor.has_value(
                 weight.variable
@@ -92,6 +107,25 @@ def sites(flavor: Flavor, root: Any) -> list[Site]:
                 )
             )
     return found
+
+
+def subtree(nodes: Sequence[Node], index: int) -> Iterator[Node]:
+    """Yields the part of a walk that lies below one of its layers.
+
+    Args:
+        nodes: all layers of the walk, in order.
+        index: of the layer.
+
+    Yields:
+        The layer and those below it, with names from that layer on. A layer
+        that the walk met somewhere else before is not among them.
+    """
+    depth = len(nodes[index].path)
+    yield Node(nodes[index].layer, (), ())
+    for node in nodes[index + 1 :]:
+        if node.path[:depth] != nodes[index].path:
+            break
+        yield Node(node.layer, node.path[depth:], node.key[depth:])
 
 
 def _children(flavor: Flavor, node: Node) -> list[Node]:

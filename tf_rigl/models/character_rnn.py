@@ -41,23 +41,23 @@ def character_rnn(
     the logits, not those of the embedding.
 
     Args:
-        keras: The Keras to build with, the module `keras` or `tf_keras`.
+        keras: the Keras to build with, the module `keras` or `tf_keras`.
         cell: `"gru"` or `"lstm"`.
-        vocabulary: Number of characters, and of logits.
-        embedding_units: Width of the embedding.
-        units: Size of the recurrent state.
-        readout_units: Width of each layer between state and logits.
-        length: Characters of a text; None where texts of any length are read.
-        width: What to multiply these widths by. A narrowed layer keeps a
+        vocabulary: number of characters, and of logits.
+        embedding_units: width of the embedding.
+        units: size of the recurrent state.
+        readout_units: width of each layer between state and logits.
+        length: characters of a text; None where texts of any length are read.
+        width: what to multiply these widths by. A narrowed layer keeps a
             unit.
-        name: Name of the model; None for `character_gru` or `character_lstm`.
+        name: name of the model; None for `character_gru` or `character_lstm`.
 
     Returns:
         A functional model of that Keras, `[batch, length]` integers in
         [0, vocabulary) to `[batch, length, vocabulary]`.
 
     Raises:
-        ValueError: If `cell` is another, or a number not positive.
+        ValueError: if `cell` is another, or a number not positive.
 
     Reference: Evci et al., "Rigging the Lottery: Making All Tickets Winners",
     arXiv:1911.11134, section 4.2 and appendix I.
@@ -73,18 +73,22 @@ def character_rnn(
             f"positive. Received: embedding_units={embedding_units}, "
             f"units={units}, readout_units={tuple(readout_units)}."
         )
+
     layers = keras.layers
     characters = keras.Input(shape=(length,), dtype="int32", name="characters")
     features = layers.Embedding(
         vocabulary, narrow(embedding_units, width), name="embedding"
     )(characters)
+
     recurrent = getattr(layers, CELLS[cell])
     features = recurrent(
         narrow(units, width), return_sequences=True, name=cell
     )(features)
+
     for number, full in enumerate(readout_units, start=1):
         features = layers.Dense(
             narrow(full, width), activation="relu", name=f"readout{number}"
         )(features)
+
     logits = layers.Dense(vocabulary, name="logits")(features)
     return keras.Model(characters, logits, name=name or f"character_{cell}")

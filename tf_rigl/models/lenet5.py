@@ -36,22 +36,22 @@ def lenet_5(
     logits.
 
     Args:
-        keras: The Keras to build with, the module `keras` or `tf_keras`.
-        input_shape: Height, width and, unless there is one only, channels of
+        keras: the Keras to build with, the module `keras` or `tf_keras`.
+        input_shape: height, width and, unless there is one only, channels of
             an image.
-        classes: Number of logits.
-        filters: Number of filters of each of the two convolutions.
-        hidden_units: Width of each fully connected layer before the logits.
-        width: What to multiply these numbers by. A narrowed layer keeps a
+        classes: number of logits.
+        filters: number of filters of each of the two convolutions.
+        hidden_units: width of each fully connected layer before the logits.
+        width: what to multiply these numbers by. A narrowed layer keeps a
             unit, the last hidden one as many as there are classes.
-        name: Name of the model.
+        name: name of the model.
 
     Returns:
         A functional model of that Keras, `[batch, *input_shape]` to
         `[batch, classes]`.
 
     Raises:
-        ValueError: If an image is smaller than 16 × 16, `filters` are not
+        ValueError: if an image is smaller than 16 × 16, `filters` are not
             two, or a number is not positive.
 
     References: LeCun et al., "Gradient-Based Learning Applied to Document
@@ -65,6 +65,7 @@ def lenet_5(
             f"positive. Received: filters={tuple(filters)}, "
             f"hidden_units={tuple(hidden_units)}."
         )
+
     input_shape = tuple(input_shape)
     if len(input_shape) not in (2, 3) or min(input_shape[:2]) < _LEAST:
         raise ValueError(
@@ -72,16 +73,19 @@ def lenet_5(
             f"channels) of at least {_LEAST} × {_LEAST} pixels. "
             f"Received: input_shape={input_shape}."
         )
+
     layers = keras.layers
     images = keras.Input(shape=input_shape, name="images")
     features = images
     if len(input_shape) == 2:
         features = layers.Reshape((*input_shape, 1), name="channel")(features)
+
     for number, full in enumerate(filters, start=1):
         features = layers.Conv2D(
             narrow(full, width), 5, activation="relu", name=f"conv{number}"
         )(features)
         features = layers.MaxPooling2D(2, name=f"pool{number}")(features)
+
     features = layers.Flatten(name="flatten")(features)
     for number, full in enumerate(hidden_units, start=1):
         is_last = number == len(hidden_units)
@@ -91,5 +95,6 @@ def lenet_5(
             activation="relu",
             name=f"fc{number}",
         )(features)
+
     logits = layers.Dense(classes, name="logits")(features)
     return keras.Model(images, logits, name=name)

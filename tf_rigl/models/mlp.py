@@ -28,21 +28,21 @@ def lenet_300_100(
     that takes logits.
 
     Args:
-        keras: The Keras to build with, the module `keras` or `tf_keras`.
-        input_shape: Shape of one example.
-        classes: Number of logits.
-        hidden_units: Width of each hidden layer.
-        width: What to multiply these by. A narrowed layer keeps a unit, the
+        keras: the Keras to build with, the module `keras` or `tf_keras`.
+        input_shape: shape of one example.
+        classes: number of logits.
+        hidden_units: width of each hidden layer.
+        width: what to multiply these by. A narrowed layer keeps a unit, the
             last hidden one as many as there are classes: through fewer they
             could hardly be told apart.
-        name: Name of the model.
+        name: name of the model.
 
     Returns:
         A functional model of that Keras, `[batch, *input_shape]` to
         `[batch, classes]`.
 
     Raises:
-        ValueError: If `classes` or a width is not positive.
+        ValueError: if `classes` or a width is not positive.
 
     Reference: LeCun et al., "Gradient-Based Learning Applied to Document
     Recognition", Proceedings of the IEEE 86(11), 1998, section III.C.
@@ -56,9 +56,11 @@ def lenet_300_100(
             "`classes` and all `hidden_units` must be positive. Received: "
             f"classes={classes}, hidden_units={tuple(hidden_units)}."
         )
+
     layers = keras.layers
     inputs = keras.Input(shape=tuple(input_shape), name="images")
     features = layers.Flatten(name="flatten")(inputs)
+
     for number, full in enumerate(hidden_units, start=1):
         is_last = number == len(hidden_units)
         least = min(full, classes if is_last else 1)
@@ -66,5 +68,6 @@ def lenet_300_100(
         features = layers.Dense(units, activation="relu", name=f"fc{number}")(
             features
         )
+
     logits = layers.Dense(classes, name="logits")(features)
     return keras.Model(inputs, logits, name=name)

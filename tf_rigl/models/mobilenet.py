@@ -60,23 +60,23 @@ def mobilenet_v1(
     There is no softmax at the end; train with a loss that takes logits.
 
     Args:
-        keras: The Keras to build with, the module `keras` or `tf_keras`.
-        input_shape: Shape of one image, `(height, width, channels)`; its
+        keras: the Keras to build with, the module `keras` or `tf_keras`.
+        input_shape: shape of one image, `(height, width, channels)`; its
             values are best in [-1, 1].
-        classes: Number of logits.
-        width: What to multiply all numbers of filters by, rounded down.
-        dropout: Rate of dropout before the logits, in [0, 1).
-        sparse_inference: Whether strided convolutions are padded by one on
+        classes: number of logits.
+        width: what to multiply all numbers of filters by, rounded down.
+        dropout: rate of dropout before the logits, in [0, 1).
+        sparse_inference: whether strided convolutions are padded by one on
             each side, so that XNNPACK can run the model sparse; else by
             TensorFlow's padding "same", as published.
-        name: Name of the model.
+        name: name of the model.
 
     Returns:
         A functional model of that Keras, `[batch, height, width, channels]`
         to `[batch, classes]`.
 
     Raises:
-        ValueError: If `classes` or `width` is not positive, or `dropout` not
+        ValueError: if `classes` or `width` is not positive, or `dropout` not
             in [0, 1).
 
     Reference: Howard et al., "MobileNets: Efficient Convolutional Neural
@@ -114,24 +114,24 @@ def mobilenet_v2(
     end.
 
     Args:
-        keras: The Keras to build with, the module `keras` or `tf_keras`.
-        input_shape: Shape of one image, `(height, width, channels)`; its
+        keras: the Keras to build with, the module `keras` or `tf_keras`.
+        input_shape: shape of one image, `(height, width, channels)`; its
             values are best in [-1, 1].
-        classes: Number of logits.
-        width: What to multiply all numbers of filters by, rounded to
+        classes: number of logits.
+        width: what to multiply all numbers of filters by, rounded to
             multiples of 8; the last convolution's are never fewer than 1280.
-        dropout: Rate of dropout before the logits, in [0, 1).
-        sparse_inference: Whether strided convolutions are padded by one on
+        dropout: rate of dropout before the logits, in [0, 1).
+        sparse_inference: whether strided convolutions are padded by one on
             each side, so that XNNPACK can run the model sparse; else by
             TensorFlow's padding "same", as published.
-        name: Name of the model.
+        name: name of the model.
 
     Returns:
         A functional model of that Keras, `[batch, height, width, channels]`
         to `[batch, classes]`.
 
     Raises:
-        ValueError: If `classes` or `width` is not positive, or `dropout` not
+        ValueError: if `classes` or `width` is not positive, or `dropout` not
             in [0, 1).
 
     Reference: Sandler et al., "MobileNetV2: Inverted Residuals and Linear
@@ -139,8 +139,10 @@ def mobilenet_v2(
     """
     _check(classes, width, dropout)
     network = _Builder(keras, sparse_inference)
+
     images = keras.Input(shape=tuple(input_shape), name="images")
     features = network.convolve(images, _by_eight(32 * width), 3, 2, "conv")
+
     number = 0
     for expansion, filters, repeats, stage_strides in _V2_STAGES:
         for repeat in range(repeats):
@@ -152,6 +154,7 @@ def mobilenet_v2(
                 1 if repeat else stage_strides,
                 f"block{number}",
             )
+
     last = _by_eight(1280 * max(1.0, width))
     features = network.convolve(features, last, 1, 1, "last")
     logits = network.classify(features, classes, dropout)
@@ -159,7 +162,7 @@ def mobilenet_v2(
 
 
 class _Builder:
-    """What both networks are made of."""
+    """Builds the blocks that both networks are made of."""
 
     def __init__(self, keras: ModuleType, pad_each_side: bool) -> None:
         self._layers = keras.layers

@@ -48,14 +48,14 @@ def builder(name: str) -> Callable[..., Any]:
     """The builder of a network.
 
     Args:
-        name: One of `BUILDERS`.
+        name: one of `BUILDERS`.
 
     Returns:
         A function `(keras, **arguments) -> model`; the model has that name
         unless `name` is among the arguments.
 
     Raises:
-        ValueError: If there is no network of that name.
+        ValueError: if there is no network of that name.
     """
     if name not in BUILDERS:
         raise ValueError(

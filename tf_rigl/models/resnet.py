@@ -61,24 +61,24 @@ def resnet(
     at the end; train with a loss that takes logits.
 
     Args:
-        keras: The Keras to build with, the module `keras` or `tf_keras`.
+        keras: the Keras to build with, the module `keras` or `tf_keras`.
         depth: 18 or 34, of blocks of two 3×3 convolutions, or 50 or 101, of
             bottlenecks.
-        input_shape: Height, width and channels of an image.
-        classes: Number of logits.
-        width: What to multiply the number of filters by. A narrowed layer
+        input_shape: height, width and channels of an image.
+        classes: number of logits.
+        width: what to multiply the number of filters by. A narrowed layer
             keeps a filter.
-        small_images: Whether to begin, as is usual for CIFAR, with a 3×3
+        small_images: whether to begin, as is usual for CIFAR, with a 3×3
             convolution of stride 1 and no pooling, in place of a 7×7
             convolution and a pooling that quarter the image.
-        name: Name of the model; None for `resnet_` and the depth.
+        name: name of the model; None for `resnet_` and the depth.
 
     Returns:
         A functional model of that Keras, `[batch, *input_shape]` to
         `[batch, classes]`.
 
     Raises:
-        ValueError: If `depth` is another, or `classes` or `width` is not
+        ValueError: if `depth` is another, or `classes` or `width` is not
             positive.
 
     References: He et al., "Deep Residual Learning for Image Recognition",
@@ -91,10 +91,12 @@ def resnet(
         raise ValueError(
             f"`depth` must be one of {sorted(DEPTHS)}. Received: depth={depth}."
         )
+
     layers = keras.layers
     images = keras.Input(shape=tuple(input_shape), name="images")
     filters = narrow(_FILTERS[0], width)
     features = _stem(keras, images, filters, small_images)
+
     block = _bottleneck if DEPTHS[depth].bottleneck else _basic_block
     for stage, number in enumerate(DEPTHS[depth].numbers):
         filters = narrow(_FILTERS[stage], width)
@@ -102,6 +104,7 @@ def resnet(
             strides = 2 if stage > 0 and index == 0 else 1
             label = f"layer{stage + 1}_{index}"
             features = block(keras, features, filters, strides, label)
+
     features = layers.GlobalAveragePooling2D(name="pool")(features)
     logits = layers.Dense(
         classes,
@@ -167,6 +170,7 @@ def _convolve(
     if strides > 1 and size > 1:
         # "same" would pad images of even size on one side more.
         features = keras.layers.ZeroPadding2D((size - 1) // 2)(features)
+
     features = keras.layers.Conv2D(
         filters,
         size,
@@ -176,6 +180,7 @@ def _convolve(
         kernel_initializer=keras.initializers.VarianceScaling(),
         name=name,
     )(features)
+
     return keras.layers.BatchNormalization(
         momentum=0.9,
         epsilon=1e-5,

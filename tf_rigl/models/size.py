@@ -5,7 +5,7 @@ def check_size(classes: int, width: float) -> None:
     """Checks the number of classes and the width multiplier of a network.
 
     Raises:
-        ValueError: If one of them is not positive.
+        ValueError: if one of them is not positive.
     """
     if not width > 0:
         raise ValueError(
@@ -21,7 +21,7 @@ def check_fraction(name: str, value: float) -> None:
     """Checks the fraction that a dropout layer drops.
 
     Raises:
-        ValueError: If it is not in [0, 1).
+        ValueError: if it is not in [0, 1).
     """
     if not 0 <= value < 1:
         raise ValueError(

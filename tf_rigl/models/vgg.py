@@ -48,27 +48,27 @@ def vgg(
     that takes logits.
 
     Args:
-        keras: The Keras to build with, the module `keras` or `tf_keras`.
+        keras: the Keras to build with, the module `keras` or `tf_keras`.
         depth: 11, 13, 16 or 19: convolutions and the three layers that follow
             them as published.
-        input_shape: Height, width and channels of an image, whose sides are
+        input_shape: height, width and channels of an image, whose sides are
             halved five times.
-        classes: Number of logits.
-        hidden_units: Width of each fully connected layer before the logits.
-        batch_normalization: Whether convolutions are normalized. They have a
+        classes: number of logits.
+        hidden_units: width of each fully connected layer before the logits.
+        batch_normalization: whether convolutions are normalized. They have a
             bias where they are not.
-        dropout: Fraction of the units of each hidden layer that are dropped,
+        dropout: fraction of the units of each hidden layer that are dropped,
             in [0, 1).
-        width: What to multiply the numbers of filters and hidden units by. A
+        width: what to multiply the numbers of filters and hidden units by. A
             narrowed layer keeps one.
-        name: Name of the model; None for `vgg_` and the depth.
+        name: name of the model; None for `vgg_` and the depth.
 
     Returns:
         A functional model of that Keras, `[batch, *input_shape]` to
         `[batch, classes]`.
 
     Raises:
-        ValueError: If `depth` is another, an image is smaller than 32 × 32,
+        ValueError: if `depth` is another, an image is smaller than 32 × 32,
             `dropout` not in [0, 1), or `classes`, `width` or a width of
             `hidden_units` not positive.
 
@@ -87,15 +87,18 @@ def vgg(
             "All `hidden_units` must be positive. "
             f"Received: hidden_units={tuple(hidden_units)}."
         )
+
     input_shape = tuple(input_shape)
     if min(input_shape[:2]) < 2 ** len(_FILTERS):
         raise ValueError(
             "Images must be at least 32 × 32, since they are halved five "
             f"times. Received: input_shape={input_shape}."
         )
+
     layers = keras.layers
     images = keras.Input(shape=input_shape, name="images")
     features = images
+
     for stage, number in enumerate(DEPTHS[depth]):
         filters = narrow(_FILTERS[stage], width)
         for index in range(number):
@@ -104,6 +107,7 @@ def vgg(
                 keras, features, filters, batch_normalization, label
             )
         features = layers.MaxPooling2D(2, name=f"pool{stage + 1}")(features)
+
     if hidden_units:
         features = layers.Flatten(name="flatten")(features)
     else:
@@ -116,6 +120,7 @@ def vgg(
             name=f"fc{index}",
         )(features)
         features = layers.Dropout(dropout)(features)
+
     logits = layers.Dense(classes, name="logits")(features)
     return keras.Model(images, logits, name=name or f"vgg_{depth}")
 

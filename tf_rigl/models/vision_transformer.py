@@ -44,25 +44,25 @@ def vision_transformer(
     library.
 
     Args:
-        keras: The Keras to build with, the module `keras` or `tf_keras`.
-        input_shape: Height, width and channels of an image, the first two
+        keras: the Keras to build with, the module `keras` or `tf_keras`.
+        input_shape: height, width and channels of an image, the first two
             multiples of `patch_size`.
-        classes: Number of logits.
-        patch_size: Height and width of a patch, in pixels.
-        blocks: Number of blocks.
-        heads: Number of heads of each attention layer.
-        head_units: Width of a head; `heads` times this is the model's width.
-        dropout: Fraction of activations that are dropped after the positions
+        classes: number of logits.
+        patch_size: height and width of a patch, in pixels.
+        blocks: number of blocks.
+        heads: number of heads of each attention layer.
+        head_units: width of a head; `heads` times this is the model's width.
+        dropout: fraction of activations that are dropped after the positions
             and after each attention and fully connected layer, in [0, 1).
-        width: What to multiply `head_units` by. A head keeps a unit.
-        name: Name of the model.
+        width: what to multiply `head_units` by. A head keeps a unit.
+        name: name of the model.
 
     Returns:
         A functional model of that Keras, `[batch, *input_shape]` to
         `[batch, classes]`.
 
     Raises:
-        ValueError: If images cannot be cut into patches, `dropout` is not in
+        ValueError: if images cannot be cut into patches, `dropout` is not in
             [0, 1), or a number not positive.
 
     References: Dosovitskiy et al., "An Image is Worth 16x16 Words",
@@ -77,16 +77,19 @@ def vision_transformer(
             f"positive. Received: blocks={blocks}, heads={heads}, "
             f"head_units={head_units}, patch_size={patch_size}."
         )
+
     height, breadth, _ = input_shape = tuple(input_shape)
     if height % patch_size or breadth % patch_size:
         raise ValueError(
             "Height and width of images must be multiples of `patch_size`. "
             f"Received: input_shape={input_shape}, patch_size={patch_size}."
         )
+
     layers = keras.layers
     head_units = narrow(head_units, width)
     units = heads * head_units
     count = (height // patch_size) * (breadth // patch_size)
+
     images = keras.Input(shape=input_shape, name="images")
     patches = layers.Conv2D(
         units,
@@ -96,14 +99,17 @@ def vision_transformer(
         name="patches",
     )(images)
     patches = layers.Reshape((count, units))(patches)
+
     class_token = _learned(keras, patches, 1, "class_token")
     positions = _learned(keras, patches, 1 + count, "positions")
     tokens = layers.Concatenate(axis=1)([class_token, patches])
     tokens = layers.Add()([tokens, positions])
     tokens = layers.Dropout(dropout)(tokens)
+
     for index in range(blocks):
         tokens = _attend(keras, tokens, heads, dropout, f"block{index}")
         tokens = _transform(keras, tokens, dropout, f"block{index}")
+
     tokens = _normalize(keras, tokens, "norm")
     features = layers.Flatten()(layers.Cropping1D((0, count))(tokens))
     logits = _dense(keras, features, classes, "logits")
@@ -114,25 +120,28 @@ def _learned(keras: ModuleType, patches: Any, count: int, name: str) -> Any:
     """Vectors that are learned, the same for each image.
 
     Args:
-        keras: The Keras to build with.
+        keras: the Keras to build with.
         patches: `[batch, patches, units]`; no value of it is used.
-        count: Number of vectors.
-        name: Name of the layer that holds them.
+        count: number of vectors.
+        name: name of the layer that holds them.
 
     Returns:
         `[batch, count, units]`.
     """
     layers = keras.layers
     _, number, units = patches.shape
+
     # No layer makes constants. Of padded patches, the padding alone is left.
     zeros = layers.Cropping1D((number, 0))(
         layers.ZeroPadding1D((0, count))(patches)
     )
     zeros = layers.GlobalMaxPooling1D(data_format="channels_first")(zeros)
+
     # In half precision, numbers above 256 are not distinct.
     numbers = layers.Rescaling(
         1.0, offset=[float(i) for i in range(count)], dtype="float32"
     )(zeros)
+
     return layers.Embedding(
         count,
         units,

@@ -39,23 +39,23 @@ def wide_resnet(
     softmax at the end; train with a loss that takes logits.
 
     Args:
-        keras: The Keras to build with, the module `keras` or `tf_keras`.
+        keras: the Keras to build with, the module `keras` or `tf_keras`.
         depth: 6 n + 4, for three groups of n blocks.
         widening: k, what the filters of the three groups, 16, 32 and 64, are
             multiplied by.
-        input_shape: Height, width and channels of an image.
-        classes: Number of logits.
-        dropout: Fraction of activations that are dropped, in [0, 1).
-        width: What to multiply all numbers of filters by, also those of the
+        input_shape: height, width and channels of an image.
+        classes: number of logits.
+        dropout: fraction of activations that are dropped, in [0, 1).
+        width: what to multiply all numbers of filters by, also those of the
             first convolution. A narrowed layer keeps a filter.
-        name: Name of the model; None for such as `wrn_22_2`.
+        name: name of the model; None for such as `wrn_22_2`.
 
     Returns:
         A functional model of that Keras, `[batch, *input_shape]` to
         `[batch, classes]`.
 
     Raises:
-        ValueError: If `depth` is not 6 n + 4, `dropout` not in [0, 1), or
+        ValueError: if `depth` is not 6 n + 4, `dropout` not in [0, 1), or
             `widening`, `classes` or `width` not positive.
 
     References: Zagoruyko and Komodakis, "Wide Residual Networks",
@@ -73,15 +73,18 @@ def wide_resnet(
         raise ValueError(
             f"`widening` must be positive. Received: widening={widening}."
         )
+
     layers = keras.layers
     images = keras.Input(shape=tuple(input_shape), name="images")
     features = _convolve(keras, images, narrow(_STEM, width), 3, 1, "conv1")
+
     for group, base in enumerate(_FILTERS, start=1):
         filters = narrow(base * widening, width)
         for index in range((depth - 4) // 6):
             strides = 2 if group > 1 and index == 0 else 1
             label = f"group{group}_{index}"
             features = _block(keras, features, filters, strides, dropout, label)
+
     features = _activate(keras, features, "norm")
     features = layers.GlobalAveragePooling2D(name="pool")(features)
     logits = layers.Dense(classes, name="logits")(features)

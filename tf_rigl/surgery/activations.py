@@ -16,7 +16,7 @@ ELEMENTWISE = frozenset(
 
 
 def is_elementwise(flavor: Flavor, function: Any) -> bool:
-    """Whether an activation is known to treat each unit by itself.
+    """Returns whether an activation is known to treat each unit by itself.
 
     Args:
         flavor: the Keras of its layer.

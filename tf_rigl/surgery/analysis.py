@@ -7,21 +7,21 @@ import tensorflow as tf
 
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import is_container
-from tf_rigl.surgery.channel_plan import Plans
+from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_rules import find_rule
 from tf_rigl.surgery.channel_rules import is_operation
-from tf_rigl.surgery.features import Barrier
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Shape
+from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import no_constants
 
 Known = Features | None
 
 
-def analyse(flavor: Flavor, model: Any) -> Plans:
+def analyze(flavor: Flavor, model: Any) -> ChannelAnalysis:
     """The plans of all layers of a functional or sequential model."""
-    plans = Plans(flavor)
+    plans = ChannelAnalysis(flavor)
     network = network_of(model)
     inputs = [
         _kept(plans, shape_of(tensor), "model input")
@@ -34,7 +34,7 @@ def analyse(flavor: Flavor, model: Any) -> Plans:
 
 
 def network_of(model: Any) -> Any:
-    """What has the nodes of a functional or sequential model, once built."""
+    """Returns the object that holds the nodes of a built model."""
     return getattr(model, "_functional", None) or model
 
 
@@ -56,37 +56,47 @@ def shape_of(tensor: Any) -> Shape:
 
 
 def _follow(
-    plans: Plans, network: Any, inputs: list[Known], path: tuple[str, ...]
+    plans: ChannelAnalysis,
+    network: Any,
+    inputs: list[Known],
+    path: tuple[str, ...],
 ) -> list[Known]:
-    """What is known of the outputs of a network, given its inputs."""
+    """Follows features through a network, from its inputs to its outputs."""
     tensors = tf.nest.flatten(network.inputs)
     known: dict[int, Known] = {
         id(tensor): features
         for tensor, features in zip(tensors, inputs, strict=True)
     }
+
     for node in nodes_of(network):
         outputs = tf.nest.flatten(node.output_tensors)
         if node.is_input:
             if path:  # Within the model: its shape is no longer a user's.
                 _apply(plans, node, [known[id(outputs[0])]], path)
             continue
+
         arguments = [known[id(tensor)] for tensor in _inputs_of(node)]
         results = _apply(plans, node, arguments, path)
         known.update(
             (id(tensor), features)
             for tensor, features in zip(outputs, results, strict=True)
         )
+
     return [known[id(one)] for one in tf.nest.flatten(network.outputs)]
 
 
 def _apply(
-    plans: Plans, node: Any, inputs: list[Known], path: tuple[str, ...]
+    plans: ChannelAnalysis,
+    node: Any,
+    inputs: list[Known],
+    path: tuple[str, ...],
 ) -> list[Known]:
-    """What is known of the outputs of one call."""
+    """Follows features through one call."""
     layer = layer_of(node)
     path = (*path, layer.name)
     outputs = tf.nest.flatten(node.output_tensors)
     tensors = outputs if node.is_input else _inputs_of(node)
+
     call = Call(
         layer,
         "/".join(path),
@@ -95,37 +105,41 @@ def _apply(
         tuple(map(shape_of, outputs)),
         _others_of(node, tensors),
     )
+
     try:
         _check(plans, node, call)
         if is_container(layer):
             return _follow(plans, network_of(layer), inputs, path)
         rule = find_rule(layer)
         if rule is None:
-            raise Barrier("its channels are not known")
+            raise Untrackable("its channels are not known")
         return [rule(plans, call)]
-    except Barrier as barrier:
-        plans.stop(call, str(barrier))
-        reason = f"made by {call.path} ({type(layer).__name__}): {barrier}"
+    except Untrackable as untrackable:
+        plans.stop(call, str(untrackable))
+        reason = f"made by {call.path} ({type(layer).__name__}): {untrackable}"
         return [_kept(plans, shape, reason) for shape in call.output_shapes]
 
 
-def _check(plans: Plans, node: Any, call: Call) -> None:
-    """Raises a Barrier for calls that do more than apply a layer."""
+def _check(plans: ChannelAnalysis, node: Any, call: Call) -> None:
+    """Raises a Untrackable for calls that do more than apply a layer."""
     if id(call.layer) in plans.barriers:
-        raise Barrier(plans.barriers[id(call.layer)])
+        raise Untrackable(plans.barriers[id(call.layer)])
+
     options = [
         one for one in call.others if one is not None and one is not False
     ]
     if options and not is_operation(call.layer):
-        raise Barrier(f"called with {options}")
+        raise Untrackable(f"called with {options}")
+
     if is_container(call.layer):
         network = network_of(call.layer)
         if not hasattr(network, "_nodes_by_depth"):
-            raise Barrier("its layers are not known")
+            raise Untrackable("its layers are not known")
+
         # Keras matches them by name, and may leave some out.
         named = any(isinstance(one, dict) for one in _arguments_of(node)[0])
         if named or len(tf.nest.flatten(network.inputs)) != len(call.inputs):
-            raise Barrier("called on inputs by name")
+            raise Untrackable("called on inputs by name")
 
 
 def _inputs_of(node: Any) -> list[Any]:
@@ -154,7 +168,7 @@ def _arguments_of(node: Any) -> tuple[Any, Any]:
     return arguments.args, arguments.kwargs
 
 
-def _kept(plans: Plans, shape: Shape, reason: str) -> Known:
+def _kept(plans: ChannelAnalysis, shape: Shape, reason: str) -> Known:
     """Channels that are kept, those of a tensor's last axis."""
     if len(shape) < 2 or shape[-1] is None:
         return None

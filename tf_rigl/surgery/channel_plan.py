@@ -11,8 +11,8 @@ from tf_rigl.backend.flavor import Flavor
 from tf_rigl.core.channel_graph import ChannelGraph
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.masking import tree
-from tf_rigl.surgery.features import Barrier
 from tf_rigl.surgery.features import Call
+from tf_rigl.surgery.features import Untrackable
 
 # Channels along axes of a weight; the other axes stay as they are.
 Axes = Mapping[int, Channels]
@@ -21,8 +21,8 @@ Count = Callable[[Channels], int]
 
 
 @dataclasses.dataclass
-class Reading:
-    """How a layer computes its outputs from its inputs.
+class Connections:
+    """The inputs that each output of a layer is computed from.
 
     Attributes:
         inputs: the channels that it reads.
@@ -60,8 +60,8 @@ def _common(calls: list[np.ndarray]) -> np.ndarray:
 
 
 @dataclasses.dataclass
-class Plan:
-    """How one layer shrinks with the channels around it.
+class LayerPlan:
+    """The changes of one layer as the channels around it are cut.
 
     Attributes:
         layer: the layer.
@@ -71,7 +71,7 @@ class Plan:
         makes_units: whether the outputs are channels of its own.
         axes: the channels along the axes of each of its weights, by name.
         resize: writes sizes into the layer's configuration.
-        reading: how it computes its outputs, for layers with units.
+        connections: how it computes its outputs, for layers with units.
     """
 
     layer: Any
@@ -81,16 +81,16 @@ class Plan:
     makes_units: bool
     axes: Mapping[str, Axes]
     resize: Callable[[dict[str, Any], Count], None]
-    reading: Reading | None = None
+    connections: Connections | None = None
 
 
-class Plans:
+class ChannelAnalysis:
     """The plans of all layers and the graph of their channels."""
 
     def __init__(self, flavor: Flavor) -> None:
         self.flavor = flavor
         self.graph = ChannelGraph()
-        self.of: dict[int, Plan] = {}  # by the layer's id
+        self.of: dict[int, LayerPlan] = {}  # by the layer's id
         self.reasons: list[tuple[Channels, str]] = []  # why they are kept
         self.barriers: dict[int, str] = {}  # by the layer's id
 
@@ -98,13 +98,13 @@ class Plans:
         """The variables of a layer and the layers in it, by their names.
 
         Raises:
-            Barrier: where two have the same name.
+            Untrackable: where two have the same name.
         """
         named: dict[str, Any] = {}
         for variable in weights_below(self.flavor, layer):
             name = last_name(variable)
             if name in named:
-                raise Barrier(f"two weights are named {name!r}")
+                raise Untrackable(f"two weights are named {name!r}")
             named[name] = variable
         return named
 
@@ -125,21 +125,21 @@ class Plans:
         """The value of one of `weights`, as in `values`.
 
         Raises:
-            Barrier: where the layer has none of this name.
+            Untrackable: where the layer has none of this name.
         """
         values = self.values(layer)
         if name not in values:
-            raise Barrier(f"weights of no known meaning: {sorted(values)}")
+            raise Untrackable(f"weights of no known meaning: {sorted(values)}")
         return values[name]
 
-    def add(self, plan: Plan) -> Plan:
+    def add(self, plan: LayerPlan) -> LayerPlan:
         """Takes a plan, or ties a further call of its layer to the first.
 
         Returns:
             The plan of the layer's first call.
 
         Raises:
-            Barrier: where the layer has weights that the plan does not name.
+            Untrackable: if the layer has weights that the plan does not name.
         """
         first = self.of.get(id(plan.layer))
         if first is not None:
@@ -147,7 +147,7 @@ class Plans:
             return first
         unknown = set(self.weights(plan.layer)) ^ set(plan.axes)
         if unknown:
-            raise Barrier(f"weights of no known meaning: {sorted(unknown)}")
+            raise Untrackable(f"weights of no known meaning: {sorted(unknown)}")
         self.of[id(plan.layer)] = plan
         if plan.makes_units:
             self.graph.keep_one_of(plan.outputs)
@@ -173,28 +173,32 @@ class Plans:
                 self.keep(plan.outputs, text)
 
     def needed(self) -> np.ndarray:
-        """Which channels are needed: bool [channels]."""
+        """Finds the channels that are needed: bool [channels]."""
         for plan in self.of.values():
-            reading = plan.reading
-            if reading is None:
+            connections = plan.connections
+            if connections is None:
                 continue
-            stays = np.isnan(reading.absorbed())[:, None]
+            stays = np.isnan(connections.absorbed())[:, None]
             self.graph.read(
-                reading.inputs, reading.outputs, reading.connected & stays
+                connections.inputs,
+                connections.outputs,
+                connections.connected & stays,
             )
-            why = f"constant, but {plan.path} {reading.why}"
-            self.reasons.append((reading.refused(), why))
+            why = f"constant, but {plan.path} {connections.why}"
+            self.reasons.append((connections.refused(), why))
         return self.graph.needed()
 
     def why_kept(self, layer: Any, needed: np.ndarray) -> tuple[str, ...]:
-        """Why a layer has the units that it has, each reason once."""
+        """Lists the reasons for which a layer keeps units, each once."""
         plan = self.of.get(id(layer))
         if plan is None:
             reason = self.barriers.get(id(layer))
             return () if reason is None else (reason,)
+
         if not plan.makes_units:
             return ()
         roots = self.graph.roots()
+
         own = set(roots[plan.outputs[needed[plan.outputs]]])
         return tuple(
             dict.fromkeys(

@@ -9,12 +9,12 @@ from tf_rigl.surgery import merges
 from tf_rigl.surgery import per_channel
 from tf_rigl.surgery import positions
 from tf_rigl.surgery import units
-from tf_rigl.surgery.channel_plan import Plans
+from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.recurrent import recurrent
 
-Rule = Callable[[Plans, Call], Features]
+Rule = Callable[[ChannelAnalysis, Call], Features]
 
 # Layer classes of either Keras. A subclass is another class, since it may
 # compute something else.
@@ -94,7 +94,7 @@ OPERATIONS: dict[str, Rule] = {
 
 
 def is_operation(layer: Any) -> bool:
-    """Whether this is an operation and no layer, in either Keras."""
+    """Returns whether this is an operation and no layer, in either Keras."""
     return not hasattr(layer, "weights") or hasattr(layer, "symbol")
 
 

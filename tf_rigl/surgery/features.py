@@ -21,7 +21,7 @@ class Features(NamedTuple):
     constants: np.ndarray  # [features] float64, NaN where not constant
 
 
-class Barrier(Exception):
+class Untrackable(Exception):
     """A layer whose channels cannot be followed; all of them are kept."""
 
 
@@ -46,31 +46,31 @@ class Call:
     others: tuple[Any, ...] = ()
 
     def only_input(self) -> Features:
-        """What is known of the only input.
+        """Features of the only input.
 
         Raises:
-            Barrier: where there are several, or one without features.
+            Untrackable: where there are several, or one without features.
         """
         if len(self.inputs) != 1:
-            raise Barrier(f"called on {len(self.inputs)} tensors")
+            raise Untrackable(f"called on {len(self.inputs)} tensors")
         return self.all_inputs()[0]
 
     def all_inputs(self) -> list[Features]:
-        """What is known of each input.
+        """Features of each input.
 
         Raises:
-            Barrier: where one has no features.
+            Untrackable: where one has no features.
         """
         known = [features for features in self.inputs if features is not None]
         if len(known) < len(self.inputs):
-            raise Barrier("called on a tensor without features")
+            raise Untrackable("called on a tensor without features")
         return known
 
 
 def evaluate(
     layer: Any, rows: list[np.ndarray], shape: tuple[int, ...]
 ) -> np.ndarray:
-    """What a layer makes of features that are the same at all positions.
+    """Computes a layer's outputs of inputs that are the same at all positions.
 
     Args:
         layer: a layer, called in inference mode.

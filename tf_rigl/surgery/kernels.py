@@ -12,12 +12,12 @@ import numpy as np
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.surgery.activations import is_elementwise
 from tf_rigl.surgery.channel_plan import Axes
-from tf_rigl.surgery.channel_plan import Plan
-from tf_rigl.surgery.channel_plan import Plans
-from tf_rigl.surgery.channel_plan import Reading
-from tf_rigl.surgery.features import Barrier
+from tf_rigl.surgery.channel_plan import ChannelAnalysis
+from tf_rigl.surgery.channel_plan import Connections
+from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
+from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import evaluate
 from tf_rigl.surgery.features import no_constants
 from tf_rigl.surgery.features import positions
@@ -48,35 +48,39 @@ class Kernel:
     resize: Resize
 
 
-def apply(plans: Plans, call: Call, kernel: Kernel) -> Features:
-    """What is known of the outputs; notes how they depend on the inputs."""
+def apply(plans: ChannelAnalysis, call: Call, kernel: Kernel) -> Features:
+    """Notes how outputs depend on inputs; returns the outputs' features."""
     features = call.only_input()
     plan = plans.of.get(id(call.layer)) or _new_plan(plans, call, kernel)
     plans.graph.tie(features.channels, plan.inputs)
+
     usable = features.constants
     if kernel.why:
         usable = np.where(usable == 0, usable, np.nan)
-    if plan.reading is not None:
-        plan.reading.seen.append(features.constants)
-        plan.reading.absorbable.append(usable)
+    if plan.connections is not None:
+        plan.connections.seen.append(features.constants)
+        plan.connections.absorbable.append(usable)
+
     activation = getattr(call.layer, "activation", None)
     if not is_elementwise(plans.flavor, activation):
         name = getattr(activation, "__name__", activation)
         plans.keep(plan.outputs, f"activation {name} of {call.path}")
         return Features(plan.outputs, no_constants(len(plan.outputs)))
+
     varies = kernel.connected[np.isnan(usable)].any(axis=0)
     values = evaluate(call.layer, [usable], kernel.shape)
     return Features(plan.outputs, np.where(varies, np.nan, values))
 
 
-def _new_plan(plans: Plans, call: Call, kernel: Kernel) -> Plan:
+def _new_plan(plans: ChannelAnalysis, call: Call, kernel: Kernel) -> LayerPlan:
     inputs = call.only_input().channels
     outputs = plans.graph.add(kernel.connected.shape[1])
-    reading = Reading(
+    connections = Connections(
         inputs, outputs, kernel.connected, kernel.sums, kernel.why
     )
+
     return plans.add(
-        Plan(
+        LayerPlan(
             call.layer,
             call.path,
             inputs,
@@ -84,19 +88,19 @@ def _new_plan(plans: Plans, call: Call, kernel: Kernel) -> Plan:
             True,
             kernel.axes(inputs, outputs),
             lambda config, left: kernel.resize(config, left(outputs)),
-            reading,
+            connections,
         )
     )
 
 
 def check_channels_last(call: Call) -> None:
-    """Raises a Barrier unless the last axis holds the channels."""
+    """Raises a Untrackable unless the last axis holds the channels."""
     if getattr(call.layer, "data_format", "channels_last") != "channels_last":
-        raise Barrier(f"data_format={call.layer.data_format!r}")
+        raise Untrackable(f"data_format={call.layer.data_format!r}")
 
 
 def padding_of(call: Call) -> tuple[tuple[int, ...], str]:
-    """What a convolution does to constant channels.
+    """Returns the extent and evenness of a convolution's padding.
 
     Returns:
         The smallest input that gives an output, features aside, and why a

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from tf_rigl.surgery.channel_plan import Plans
-from tf_rigl.surgery.features import Barrier
+from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
+from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import evaluate
 from tf_rigl.surgery.features import no_constants
 from tf_rigl.surgery.features import positions
 
 
-def elementwise_merge(plans: Plans, call: Call) -> Features:
+def elementwise_merge(plans: ChannelAnalysis, call: Call) -> Features:
     """Add, Multiply and the like: the channels of all inputs are tied."""
     inputs = _tied(plans, call)
     constants = [features.constants for features in inputs]
@@ -22,20 +22,20 @@ def elementwise_merge(plans: Plans, call: Call) -> Features:
     return Features(inputs[0].channels, np.where(varies, np.nan, values))
 
 
-def operation(plans: Plans, call: Call) -> Features:
+def operation(plans: ChannelAnalysis, call: Call) -> Features:
     """Arithmetic of two tensors, or of one and a number, without a layer."""
     if any(
         not isinstance(other, (int, float, str, type(None)))
         for other in call.others
     ):
-        raise Barrier(f"its arguments are {call.others}")
+        raise Untrackable(f"its arguments are {call.others}")
     inputs = call.all_inputs()
     if len(inputs) > 1:
         _tied(plans, call)
     return Features(inputs[0].channels, no_constants(len(inputs[0].channels)))
 
 
-def addition(plans: Plans, call: Call) -> Features:
+def addition(plans: ChannelAnalysis, call: Call) -> Features:
     """`first + second`: a sum of constants is constant."""
     result = operation(plans, call)
     if len(call.inputs) == 1:
@@ -44,7 +44,7 @@ def addition(plans: Plans, call: Call) -> Features:
     return Features(result.channels, np.sum(constants, axis=0))
 
 
-def concatenate(plans: Plans, call: Call) -> Features:
+def concatenate(plans: ChannelAnalysis, call: Call) -> Features:
     """Concatenate: the features of all inputs, or their positions."""
     inputs = call.all_inputs()
     rank = len(call.output_shapes[0])
@@ -61,12 +61,12 @@ def concatenate(plans: Plans, call: Call) -> Features:
     )
 
 
-def _tied(plans: Plans, call: Call) -> list[Features]:
+def _tied(plans: ChannelAnalysis, call: Call) -> list[Features]:
     """The inputs, which must have the same rank and number of features."""
     inputs = call.all_inputs()
     shapes = {(len(shape), shape[-1]) for shape in call.input_shapes}
     if len(inputs) < 2 or len(shapes) != 1:
-        raise Barrier(f"inputs of the shapes {call.input_shapes}")
+        raise Untrackable(f"inputs of the shapes {call.input_shapes}")
     for features in inputs[1:]:
         plans.graph.tie(features.channels, inputs[0].channels)
     return inputs

@@ -3,11 +3,11 @@
 import numpy as np
 
 from tf_rigl.surgery.activations import is_elementwise
-from tf_rigl.surgery.channel_plan import Plan
-from tf_rigl.surgery.channel_plan import Plans
-from tf_rigl.surgery.features import Barrier
+from tf_rigl.surgery.channel_plan import ChannelAnalysis
+from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
+from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import evaluate
 from tf_rigl.surgery.features import no_constants
 from tf_rigl.surgery.features import positions
@@ -15,53 +15,54 @@ from tf_rigl.surgery.kernels import check_channels_last
 from tf_rigl.surgery.kernels import padding_of
 
 
-def identity(plans: Plans, call: Call) -> Features:
+def identity(plans: ChannelAnalysis, call: Call) -> Features:
     """Dropout and noise, which do nothing at inference."""
     del plans
     return call.only_input()
 
 
-def elementwise(plans: Plans, call: Call) -> Features:
+def elementwise(plans: ChannelAnalysis, call: Call) -> Features:
     """Layers that are an elementwise function."""
     del plans
     features = call.only_input()
     return _evaluated(call, features, features.constants)
 
 
-def activation(plans: Plans, call: Call) -> Features:
+def activation(plans: ChannelAnalysis, call: Call) -> Features:
     """Activation of a function."""
     if not is_elementwise(plans.flavor, call.layer.activation):
-        raise Barrier("its function may mix features")
+        raise Untrackable("its function may mix features")
     return elementwise(plans, call)
 
 
-def batch_normalization(plans: Plans, call: Call) -> Features:
+def batch_normalization(plans: ChannelAnalysis, call: Call) -> Features:
     """BatchNormalization of the last axis: every weight is [channels]."""
     rank = len(call.input_shapes[0])
     axis = call.layer.axis
     axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
     if axes not in ([-1], [rank - 1]):
-        raise Barrier(f"axis={axis}")
+        raise Untrackable(f"axis={axis}")
     return _scale(plans, call)
 
 
-def prelu(plans: Plans, call: Call) -> Features:
+def prelu(plans: ChannelAnalysis, call: Call) -> Features:
     """PReLU: one slope [..., channels] at each position or for all."""
     slopes = plans.value(call.layer, "alpha")
     features = call.only_input()
     if slopes.shape[-1] != len(features.channels):
-        raise Barrier("its slopes are shared by channels")
+        raise Untrackable("its slopes are shared by channels")
     scaled = _scale(plans, call)
     if slopes.size == slopes.shape[-1]:
         return scaled
     return Features(scaled.channels, no_constants(len(scaled.channels)))
 
 
-def _scale(plans: Plans, call: Call) -> Features:
+def _scale(plans: ChannelAnalysis, call: Call) -> Features:
     """A layer with weights [..., channels]."""
     features = call.only_input()
+
     plans.add(
-        Plan(
+        LayerPlan(
             call.layer,
             call.path,
             features.channels,
@@ -74,23 +75,26 @@ def _scale(plans: Plans, call: Call) -> Features:
             lambda config, left: None,
         )
     )
+
     return _evaluated(call, features, features.constants)
 
 
-def depthwise_convolution(plans: Plans, call: Call) -> Features:
+def depthwise_convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """DepthwiseConv1D and 2D: outputs stand or fall with their channel."""
     check_channels_last(call)
     layer = call.layer
     features = call.only_input()
     if not is_elementwise(plans.flavor, layer.activation):
-        raise Barrier("its activation may mix channels")
+        raise Untrackable("its activation may mix channels")
+
     values = plans.values(layer)
     bias = values.pop("bias", None)
     ((name, kernel),) = values.items()  # [..., channels, multiplier]
     rank, multiplier = kernel.ndim, kernel.shape[-1]
     outputs = np.repeat(features.channels, multiplier)
+
     plans.add(
-        Plan(
+        LayerPlan(
             layer,
             call.path,
             features.channels,
@@ -103,10 +107,12 @@ def depthwise_convolution(plans: Plans, call: Call) -> Features:
             lambda config, left: None,
         )
     )
+
     extent, uneven = padding_of(call)
     usable = features.constants
     if uneven:
         usable = np.where(usable == 0, usable, np.nan)
+
     reads = (kernel != 0).any(axis=tuple(range(rank - 2)))
     varies = (reads & np.isnan(usable)[:, None]).reshape(-1)
     constants = evaluate(layer, [usable], extent)

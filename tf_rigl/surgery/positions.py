@@ -6,24 +6,24 @@ from typing import Any
 import numpy as np
 
 from tf_rigl.core.channel_graph import Channels
+from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import Count
-from tf_rigl.surgery.channel_plan import Plan
-from tf_rigl.surgery.channel_plan import Plans
-from tf_rigl.surgery.features import Barrier
+from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
+from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import no_constants
 from tf_rigl.surgery.kernels import check_channels_last
 
 
-def pooling(plans: Plans, call: Call) -> Features:
+def pooling(plans: ChannelAnalysis, call: Call) -> Features:
     """Pooling, local and global, and cropping: constants stay constant."""
     del plans
     check_channels_last(call)
     return call.only_input()
 
 
-def up_sampling(plans: Plans, call: Call) -> Features:
+def up_sampling(plans: ChannelAnalysis, call: Call) -> Features:
     """UpSampling: constants stay constant but for a few ways of it."""
     features = pooling(plans, call)
     way = getattr(call.layer, "interpolation", "nearest")
@@ -32,7 +32,7 @@ def up_sampling(plans: Plans, call: Call) -> Features:
     return Features(features.channels, no_constants(len(features.channels)))
 
 
-def zero_padding(plans: Plans, call: Call) -> Features:
+def zero_padding(plans: ChannelAnalysis, call: Call) -> Features:
     """ZeroPadding: of the constants only zeros stay constant."""
     features = pooling(plans, call)
     constants = features.constants
@@ -41,22 +41,22 @@ def zero_padding(plans: Plans, call: Call) -> Features:
     )
 
 
-def repeat_vector(plans: Plans, call: Call) -> Features:
+def repeat_vector(plans: ChannelAnalysis, call: Call) -> Features:
     """RepeatVector: [features] at every step."""
     del plans
     return call.only_input()
 
 
-def permute(plans: Plans, call: Call) -> Features:
+def permute(plans: ChannelAnalysis, call: Call) -> Features:
     """Permute where the features stay last."""
     del plans
     dims = tuple(call.layer.dims)
     if dims[-1] != len(dims):
-        raise Barrier(f"dims={dims}")
+        raise Untrackable(f"dims={dims}")
     return call.only_input()
 
 
-def flatten(plans: Plans, call: Call) -> Features:
+def flatten(plans: ChannelAnalysis, call: Call) -> Features:
     """Flatten: the features of each position in turn."""
     del plans
     if len(call.input_shapes[0]) > 2:
@@ -64,10 +64,11 @@ def flatten(plans: Plans, call: Call) -> Features:
     return _flattened(call)
 
 
-def reshape(plans: Plans, call: Call) -> Features:
+def reshape(plans: ChannelAnalysis, call: Call) -> Features:
     """Reshape where features stay last, are flattened, or are divided."""
     features = call.only_input()
     before, after = call.input_shapes[0][1:], call.output_shapes[0][1:]
+
     if before and after and before[-1] == after[-1]:
         result = features
     elif len(after) == 1:
@@ -75,9 +76,10 @@ def reshape(plans: Plans, call: Call) -> Features:
     elif len(before) == 1 and after and after[-1]:
         result = _divided(plans, features, after[-1])
     else:
-        raise Barrier(f"from {before} to {after}")
+        raise Untrackable(f"from {before} to {after}")
+
     plans.add(
-        Plan(
+        LayerPlan(
             call.layer,
             call.path,
             features.channels,
@@ -87,10 +89,11 @@ def reshape(plans: Plans, call: Call) -> Features:
             lambda config, left: _set_last(config, result.channels, left),
         )
     )
+
     return result
 
 
-def input_layer(plans: Plans, call: Call) -> Features:
+def input_layer(plans: ChannelAnalysis, call: Call) -> Features:
     """The input of a model within the model."""
     features = call.only_input()
 
@@ -101,7 +104,7 @@ def input_layer(plans: Plans, call: Call) -> Features:
                 config[name] = (*shape[:-1], left(features.channels))
 
     plans.add(
-        Plan(
+        LayerPlan(
             call.layer,
             call.path,
             features.channels,
@@ -119,14 +122,16 @@ def _flattened(call: Call) -> Features:
     shape = call.input_shapes[0][1:-1]
     sizes = [size for size in shape if size is not None]
     if len(sizes) < len(shape):
-        raise Barrier(f"an input of unknown size, {call.input_shapes[0]}")
+        raise Untrackable(f"an input of unknown size, {call.input_shapes[0]}")
     count = math.prod(sizes)
     return Features(
         np.tile(features.channels, count), np.tile(features.constants, count)
     )
 
 
-def _divided(plans: Plans, features: Features, count: int) -> Features:
+def _divided(
+    plans: ChannelAnalysis, features: Features, count: int
+) -> Features:
     """A vector as positions of `count` channels, which it then has itself."""
     rows = features.channels.reshape(-1, count)
     for row in rows[1:]:

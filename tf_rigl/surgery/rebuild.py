@@ -16,14 +16,14 @@ from tf_rigl.masking import tree
 from tf_rigl.surgery.analysis import layer_of
 from tf_rigl.surgery.analysis import network_of
 from tf_rigl.surgery.analysis import nodes_of
-from tf_rigl.surgery.channel_plan import Plan
-from tf_rigl.surgery.channel_plan import Plans
+from tf_rigl.surgery.channel_plan import ChannelAnalysis
+from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.channel_plan import last_name
 from tf_rigl.surgery.channel_plan import weights_below
 from tf_rigl.surgery.custom_objects import custom_objects
 
 
-def rebuild(model: Any, plans: Plans, needed: np.ndarray) -> Any:
+def rebuild(model: Any, plans: ChannelAnalysis, needed: np.ndarray) -> Any:
     """A new model with the needed channels.
 
     Args:
@@ -41,6 +41,7 @@ def rebuild(model: Any, plans: Plans, needed: np.ndarray) -> Any:
         for plan in plans.of.values()
         if (addition := _addition(plan, needed)) is not None
     }
+
     with _without_masks(flavor, model):
         serialized = {
             **saving.serialize_keras_object(model),
@@ -55,8 +56,10 @@ def rebuild(model: Any, plans: Plans, needed: np.ndarray) -> Any:
             # Nothing here comes from a file.
             safe_mode=False,
         )
+
     if not smaller.built:
         smaller.build(model.input_shape)
+
     _fill(flavor, model, smaller, plans, needed, additions)
     return smaller
 
@@ -71,20 +74,24 @@ def _without_masks(flavor: Flavor, model: Any) -> Iterator[None]:
         yield
 
 
-def _addition(plan: Plan, needed: np.ndarray) -> np.ndarray | None:
-    """What the constants that are cut add to the bias of a layer.
+def _addition(plan: LayerPlan, needed: np.ndarray) -> np.ndarray | None:
+    """Sums what the constants that are cut add to the bias of a layer.
 
     Returns:
         float64 [units left]; None where it is nothing.
     """
-    reading = plan.reading
-    if reading is None or reading.sums is None:
+    connections = plan.connections
+    if connections is None or connections.sums is None:
         return None
-    absorbed = np.where(needed[reading.inputs], np.nan, reading.absorbed())
+    absorbed = np.where(
+        needed[connections.inputs], np.nan, connections.absorbed()
+    )
     constants = np.nan_to_num(absorbed, nan=0.0)
     rows = np.flatnonzero(constants)
     # Of the few rows only: the kernel may be large.
-    sums = reading.sums[rows][:, needed[reading.outputs]].astype(np.float64)
+    sums = connections.sums[rows][:, needed[connections.outputs]].astype(
+        np.float64
+    )
     added = constants[rows] @ sums
     return added if added.any() else None
 
@@ -92,7 +99,7 @@ def _addition(plan: Plan, needed: np.ndarray) -> np.ndarray | None:
 def _resize(
     model: Any,
     config: dict[str, Any],
-    plans: Plans,
+    plans: ChannelAnalysis,
     needed: np.ndarray,
     additions: dict[int, np.ndarray],
     within: bool = False,
@@ -141,7 +148,7 @@ def _entries(
 
 
 def _takes_name(layer: Any) -> bool:
-    """Whether a layer's class can be made with a name."""
+    """Returns whether a layer's class can be made with a name."""
     parameters = inspect.signature(type(layer).__init__).parameters
     return "name" in parameters or any(
         one.kind is one.VAR_KEYWORD for one in parameters.values()
@@ -152,7 +159,7 @@ def _fill(
     flavor: Flavor,
     model: Any,
     smaller: Any,
-    plans: Plans,
+    plans: ChannelAnalysis,
     needed: np.ndarray,
     additions: dict[int, np.ndarray],
 ) -> None:
@@ -160,6 +167,7 @@ def _fill(
     for _, old, new in pairs(model, smaller):
         before = weights_below(flavor, old)
         after = weights_below(flavor, new)
+
         plan = plans.of.get(id(old))
         if plan is None:
             values = [flavor.raw(variable).numpy() for variable in before]
@@ -170,18 +178,19 @@ def _fill(
             }
             left = _left(plan, named, needed, additions.get(id(old)))
             values = [left[last_name(variable)] for variable in after]
+
         for variable, value in zip(after, values, strict=True):
             raw = flavor.raw(variable)
             raw.assign(value.astype(raw.dtype.as_numpy_dtype))
 
 
 def _left(
-    plan: Plan,
+    plan: LayerPlan,
     values: dict[str, np.ndarray],
     needed: np.ndarray,
     added: np.ndarray | None,
 ) -> dict[str, np.ndarray]:
-    """What is left of a layer's weights, by name."""
+    """Cuts a layer's weights; returns what is left, by name."""
     left = {}
     for name, value in values.items():
         for axis, channels in plan.axes[name].items():

@@ -7,19 +7,19 @@ import numpy as np
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.surgery.activations import is_elementwise
 from tf_rigl.surgery.channel_plan import Axes
-from tf_rigl.surgery.channel_plan import Plan
-from tf_rigl.surgery.channel_plan import Plans
-from tf_rigl.surgery.channel_plan import Reading
-from tf_rigl.surgery.features import Barrier
+from tf_rigl.surgery.channel_plan import ChannelAnalysis
+from tf_rigl.surgery.channel_plan import Connections
+from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
+from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import no_constants
 
 # Blocks of columns in the kernels, one a gate.
 GATES = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}
 
 
-def recurrent(plans: Plans, call: Call) -> Features:
+def recurrent(plans: ChannelAnalysis, call: Call) -> Features:
     """SimpleRNN, GRU and LSTM: units that reach nothing, by any step.
 
     A unit that nothing reaches still changes from step to step, so that it
@@ -31,30 +31,33 @@ def recurrent(plans: Plans, call: Call) -> Features:
     plan = plans.of.get(id(layer)) or _new_plan(plans, call, features)
     plans.graph.tie(features.channels, plan.inputs)
     zeros = np.where(features.constants == 0, 0.0, np.nan)
-    if plan.reading is not None:
-        plan.reading.seen.append(features.constants)
-        plan.reading.absorbable.append(zeros)
+    if plan.connections is not None:
+        plan.connections.seen.append(features.constants)
+        plan.connections.absorbable.append(zeros)
     return Features(plan.outputs, no_constants(len(plan.outputs)))
 
 
-def _check_supported(plans: Plans, layer: Any) -> None:
+def _check_supported(plans: ChannelAnalysis, layer: Any) -> None:
     if layer.stateful or layer.return_state:
-        raise Barrier("it keeps or returns its state")
+        raise Untrackable("it keeps or returns its state")
     functions = [layer.activation]
     functions.append(getattr(layer, "recurrent_activation", None))
     if not all(is_elementwise(plans.flavor, one) for one in functions):
-        raise Barrier("its activations may mix units")
+        raise Untrackable("its activations may mix units")
 
 
-def _new_plan(plans: Plans, call: Call, features: Features) -> Plan:
+def _new_plan(
+    plans: ChannelAnalysis, call: Call, features: Features
+) -> LayerPlan:
     values = plans.values(call.layer)
     gates = GATES[type(call.layer).__name__]
     kernel = _any_gate(values["kernel"], gates)
     outputs = plans.graph.add(kernel.shape[1])
     recurrent_kernel = _any_gate(values["recurrent_kernel"], gates)
     plans.graph.read(outputs, outputs, recurrent_kernel)
+
     return plans.add(
-        Plan(
+        LayerPlan(
             call.layer,
             call.path,
             features.channels,
@@ -62,7 +65,7 @@ def _new_plan(plans: Plans, call: Call, features: Features) -> Plan:
             True,
             _axes(values, features.channels, outputs, gates),
             lambda config, left: config.update(units=left(outputs)),
-            Reading(
+            Connections(
                 features.channels,
                 outputs,
                 kernel,

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tf_rigl.core import cells
 from tf_rigl.core.text_table import aligned
 
 HEADER = ("layer", "class", "units", "left", "weights", "left")
@@ -36,7 +37,7 @@ class LayerShrinkage:
 
 @dataclasses.dataclass(frozen=True)
 class ShrinkReport:
-    """What `shrink` has cut and kept; `str()` of it is a table.
+    """The units that `shrink` has cut and kept; `str()` of it is a table.
 
     Attributes:
         name: of the model.
@@ -71,22 +72,21 @@ class ShrinkReport:
             (
                 row.path,
                 row.layer_class,
-                *map(_number, (row.units, row.units_left)),
-                *map(_number, (row.weights, row.weights_left)),
+                *cells.counts(row.units, row.units_left),
+                *cells.counts(row.weights, row.weights_left),
             )
             for row in self.rows
         ]
+
         totals = (self.units, self.units_left, self.weights, self.weights_left)
-        total = ("total", "", *map(_number, totals))
+        total = ("total", "", *cells.counts(*totals))
         table = aligned(HEADER, body, total, TEXT_COLUMNS)
+
         kept = [
             f"- {row.path}: {'; '.join(row.kept)}"
             for row in self.rows
             if row.kept
         ]
         notes = ["", "Kept:", *kept] if kept else []
+
         return "\n".join([f"Model {self.name!r}", "", *table, *notes])
-
-
-def _number(count: int | None) -> str:
-    return "" if count is None else f"{count:,}"

@@ -12,9 +12,9 @@ from tf_rigl.backend.flavor import is_container
 from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.backend.flavor import plain_class
 from tf_rigl.masking.deferred import is_deferred
-from tf_rigl.surgery.analysis import analyse
+from tf_rigl.surgery.analysis import analyze
 from tf_rigl.surgery.analysis import network_of
-from tf_rigl.surgery.channel_plan import Plans
+from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import weights_below
 from tf_rigl.surgery.rebuild import pairs
 from tf_rigl.surgery.rebuild import rebuild
@@ -69,8 +69,8 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
         outputs and without masks, and a `ShrinkReport`.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras.
-        ValueError: where it is subclassed or not built, or is not compiled
+        TypeError: if `model` is a model of neither Keras.
+        ValueError: if it is subclassed or not built, or is not compiled
             and `compiled` is true.
 
     Example:
@@ -80,6 +80,7 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
     """
     flavor = model_flavor(model)
     _check_supported(model)
+
     compilation = model.get_compile_config() if compiled else None
     if compiled and not compilation:
         raise ValueError(
@@ -87,11 +88,13 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
             f"Received: model={model.name!r}, compiled=True. Leave `compiled` "
             "out."
         )
-    plans = analyse(flavor, model)
+
+    plans = analyze(flavor, model)
     # Those of the calls that computed constants.
     model._clear_losses()
     needed = plans.needed()
     smaller = rebuild(model, plans, needed)
+
     if compilation:
         smaller.compile_from_config(compilation)
     rows = tuple(_rows(flavor, model, smaller, plans, needed))
@@ -106,6 +109,7 @@ def _check_supported(model: Any) -> None:
             f"model={model.name!r}, which has no weights yet. Call it on a "
             "batch first."
         )
+
     if not is_container(model):
         raise ValueError(
             "Only functional and sequential models can shrink: the code of "
@@ -115,6 +119,7 @@ def _check_supported(model: Any) -> None:
             "`keras.Model(inputs, outputs)`, or shrink the functional models "
             "that it consists of."
         )
+
     if not hasattr(network_of(model), "_nodes_by_depth"):
         raise ValueError(
             "A sequential model must know the shape of its input. "
@@ -126,7 +131,7 @@ def _rows(
     flavor: Flavor,
     model: Any,
     smaller: Any,
-    plans: Plans,
+    plans: ChannelAnalysis,
     needed: np.ndarray,
 ) -> Iterator[LayerShrinkage]:
     for path, old, new in pairs(model, smaller):
@@ -136,6 +141,7 @@ def _rows(
         )
         if not weights:
             continue
+
         plan = plans.of.get(id(old))
         outputs = plan.outputs if plan and plan.makes_units else None
         yield LayerShrinkage(

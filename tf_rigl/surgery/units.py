@@ -7,11 +7,11 @@ import numpy as np
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.masking.kernel_layouts import kernel_layout
 from tf_rigl.surgery.channel_plan import Axes
-from tf_rigl.surgery.channel_plan import Plan
-from tf_rigl.surgery.channel_plan import Plans
-from tf_rigl.surgery.features import Barrier
+from tf_rigl.surgery.channel_plan import ChannelAnalysis
+from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
+from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import positions
 from tf_rigl.surgery.kernels import GetAxes
 from tf_rigl.surgery.kernels import Kernel
@@ -21,7 +21,7 @@ from tf_rigl.surgery.kernels import check_channels_last
 from tf_rigl.surgery.kernels import padding_of
 
 
-def dense(plans: Plans, call: Call) -> Features:
+def dense(plans: ChannelAnalysis, call: Call) -> Features:
     """Dense: kernel [inputs, units]."""
     kernel = plans.value(call.layer, "kernel")
     return apply(
@@ -38,7 +38,7 @@ def dense(plans: Plans, call: Call) -> Features:
     )
 
 
-def einsum_dense(plans: Plans, call: Call) -> Features:
+def einsum_dense(plans: ChannelAnalysis, call: Call) -> Features:
     """EinsumDense where it is a Dense: "...x,xy->...y" in any letters."""
     layer = call.layer
     operands, output = layer.equation.split("->")
@@ -51,7 +51,7 @@ def einsum_dense(plans: Plans, call: Call) -> Features:
         and layer.bias_axes in (None, kernel[1])
     )
     if not is_dense:
-        raise Barrier(f"equation {layer.equation!r}")
+        raise Untrackable(f"equation {layer.equation!r}")
     values = plans.value(layer, "kernel")
 
     def resize(config: dict[str, Any], units: int) -> None:
@@ -73,14 +73,16 @@ def einsum_dense(plans: Plans, call: Call) -> Features:
     )
 
 
-def convolution(plans: Plans, call: Call) -> Features:
+def convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """Conv1D, 2D and 3D: kernel [..., inputs, filters]."""
     check_channels_last(call)
     layer = call.layer
     if layer.groups != 1:
-        raise Barrier(f"groups={layer.groups}")
+        raise Untrackable(f"groups={layer.groups}")
+
     kernel = plans.value(layer, "kernel")
     rank = kernel.ndim
+
     return apply(
         plans,
         call,
@@ -95,12 +97,13 @@ def convolution(plans: Plans, call: Call) -> Features:
     )
 
 
-def transposed_convolution(plans: Plans, call: Call) -> Features:
+def transposed_convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """Conv1DTranspose, 2D and 3D: kernel [..., filters, inputs]."""
     check_channels_last(call)
     layer = call.layer
     kernel = plans.value(layer, "kernel")
     rank = kernel.ndim
+
     return apply(
         plans,
         call,
@@ -116,7 +119,7 @@ def transposed_convolution(plans: Plans, call: Call) -> Features:
     )
 
 
-def separable_convolution(plans: Plans, call: Call) -> Features:
+def separable_convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """SeparableConv1D and 2D: one kernel a channel, then one a filter."""
     check_channels_last(call)
     values = plans.values(call.layer)
@@ -149,17 +152,19 @@ def separable_convolution(plans: Plans, call: Call) -> Features:
     )
 
 
-def embedding(plans: Plans, call: Call) -> Features:
+def embedding(plans: ChannelAnalysis, call: Call) -> Features:
     """Embedding: a column [tokens] for each feature."""
     for features in call.inputs:
         if features is not None:
             plans.keep(features.channels, f"tokens of {call.path}")
+
     columns = plans.value(call.layer, "embeddings")
     first = plans.of.get(id(call.layer))
     count = columns.shape[1]
     outputs = plans.graph.add(count) if first is None else first.outputs
+
     plans.add(
-        Plan(
+        LayerPlan(
             call.layer,
             call.path,
             plans.graph.add(0),
@@ -169,6 +174,7 @@ def embedding(plans: Plans, call: Call) -> Features:
             lambda config, left: config.update(output_dim=left(outputs)),
         )
     )
+
     same = (columns == columns[:1]).all(axis=0)
     return Features(outputs, np.where(same, columns[0], np.nan))
 

@@ -29,7 +29,7 @@ from tf_rigl.tfmot.wrappers import unwrap
 from tf_rigl.tfmot.wrappers import wrappers
 
 
-def from_tfmot(model: Any, keep_pruning: bool = False) -> Any:
+def convert(model: Any, keep_pruning: bool = False) -> Any:
     """Takes over a model that TFMOT's `prune_low_magnitude` has wrapped.
 
     The wrappers go, and with them every trace of TFMOT: what is returned is a
@@ -49,9 +49,9 @@ def from_tfmot(model: Any, keep_pruning: bool = False) -> Any:
             used up: go on with what is returned.
         keep_pruning: whether the target of each weight is what the final
             sparsity of its schedule leaves, to be reached by
-            `UpdateMasks(pruning_from_tfmot(...))`, instead of the connections
-            that it has now. An update that TFMOT would make before the next
-            batch is made here.
+            `UpdateMasks(tf_rigl.tfmot.pruning(...))`, instead of the
+            connections that it has now. An update that TFMOT would make
+            before the next batch is made here.
 
     Returns:
         The sparse model, compiled as the other was. Sequential and functional
@@ -64,7 +64,7 @@ def from_tfmot(model: Any, keep_pruning: bool = False) -> Any:
             that its wrapper names, a weight that this library cannot mask.
 
     Example:
-        >>> model = tf_rigl.from_tfmot(pruned)
+        >>> model = tf_rigl.tfmot.convert(pruned)
         >>> model.fit(data, callbacks=[tf_rigl.UpdateMasks(tf_rigl.RigL())])
     """
     flavor = model_flavor(model)
@@ -116,7 +116,7 @@ def _check_wrappers(flavor: Flavor, model: Any) -> list[Any]:
             f"has wrapped, which are of tf_keras. Received: "
             f"model={model.name!r} of `{flavor.keras.__name__}` without any. "
             "To sparsify it, call `tf_rigl.sparsify` or "
-            "`tf_rigl.sparsify_like_tfmot`."
+            "`tf_rigl.tfmot.prepare`."
         )
     unbuilt = [wrapper.name for wrapper in found if not wrapper.built]
     if unbuilt:

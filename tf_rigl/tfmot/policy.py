@@ -11,7 +11,7 @@ from tf_rigl.tfmot.wrappers import is_of_tfmot
 METHODS = ("allow_pruning", "ensure_model_supports_pruning")
 
 
-def dense_by_policy(policy: Any, model: Any) -> Callable[[Any], bool]:
+def dense_layers(policy: Any, model: Any) -> Callable[[Any], bool]:
     """What stays dense under a TFMOT pruning policy, for `sparsify(dense=)`.
 
     As in TFMOT, the policy first says whether it supports the model, then of
@@ -35,7 +35,7 @@ def dense_by_policy(policy: Any, model: Any) -> Callable[[Any], bool]:
     Example:
         >>> policy = tfmot.sparsity.keras.PruneForLatencyOnXNNPack()
         >>> tf_rigl.sparsify(
-        ...     model, 0.8, dense=tf_rigl.dense_by_policy(policy, model)
+        ...     model, 0.8, dense=tf_rigl.tfmot.dense_layers(policy, model)
         ... )
     """
     flavor = model_flavor(model)

@@ -8,23 +8,25 @@ import tensorflow as tf
 
 from tf_rigl.algorithms.tfmot_pruning import TFMOTPruning
 from tf_rigl.backend.flavor import model_flavor
-from tf_rigl.core.distributions import Shapes
+from tf_rigl.core.distribution_types import PerLayer
+from tf_rigl.core.distribution_types import Shapes
 from tf_rigl.masking.constraint import assign_masked
 from tf_rigl.masking.deferred import has_weights
 from tf_rigl.masking.eligibility import known_class
 from tf_rigl.masking.masked_weight import masked_weights
-from tf_rigl.masking.sparsify import Targets
+from tf_rigl.masking.options import SparsifyOptions
+from tf_rigl.masking.options import Targets
 from tf_rigl.masking.sparsify import sparsify
-from tf_rigl.tfmot.policy import dense_by_policy
+from tf_rigl.tfmot.policy import dense_layers
 from tf_rigl.tfmot.schedules import from_schedule
 
 
-def sparsify_like_tfmot(model: Any, schedule: Any, policy: Any = None) -> Any:
+def prepare(model: Any, schedule: Any, policy: Any = None) -> Any:
     """Prepares a model as TFMOT's `prune_low_magnitude` does.
 
     All connections are there at first; the target of each weight is what the
     final sparsity of the schedule leaves, counted as TFMOT counts. Train with
-    `UpdateMasks(pruning_from_tfmot(schedule))`. The model is changed in
+    `UpdateMasks(tf_rigl.tfmot.pruning(schedule))`. The model is changed in
     place: no wrappers, names and variables as they were. It may be one of
     Keras 3, and subclassed.
 
@@ -36,7 +38,7 @@ def sparsify_like_tfmot(model: Any, schedule: Any, policy: Any = None) -> Any:
         model: a model of either Keras.
         schedule: a `PolynomialDecay` or `ConstantSparsity` of TFMOT, or its
             configuration.
-        policy: a pruning policy of TFMOT; see `dense_by_policy`.
+        policy: a pruning policy of TFMOT; see `dense_layers`.
 
     Returns:
         The same model. Where the schedule prunes before the first batch, at
@@ -44,14 +46,14 @@ def sparsify_like_tfmot(model: Any, schedule: Any, policy: Any = None) -> Any:
 
     Raises:
         TypeError: where an argument is something else.
-        ValueError: as `sparsify` and `pruning_from_tfmot` do; for a policy
+        ValueError: as `sparsify` and `tf_rigl.tfmot.pruning` do; for a policy
             that does not support the model; for a model that must be pruned
             before the first batch and is not built.
 
     Example:
         >>> schedule = tfmot.sparsity.keras.PolynomialDecay(0.0, 0.9, 0, 1000)
-        >>> model = tf_rigl.sparsify_like_tfmot(model, schedule)
-        >>> pruning = tf_rigl.pruning_from_tfmot(schedule)
+        >>> model = tf_rigl.tfmot.prepare(model, schedule)
+        >>> pruning = tf_rigl.tfmot.pruning(schedule)
         >>> model.fit(data, callbacks=[tf_rigl.UpdateMasks(pruning)])
     """
     model_flavor(model)
@@ -64,7 +66,7 @@ def sparsify_like_tfmot(model: Any, schedule: Any, policy: Any = None) -> Any:
         )
     dense: Targets = ()
     if policy is not None:
-        dense = dense_by_policy(policy, model)
+        dense = dense_layers(policy, model)
 
     def sparsities(shapes: Shapes, sparsity: float) -> dict[str, float]:
         del sparsity
@@ -73,11 +75,10 @@ def sparsify_like_tfmot(model: Any, schedule: Any, policy: Any = None) -> Any:
     sparsify(
         model,
         method.final_sparsity,
-        sparsities,
+        PerLayer(sparsities, budget="reference"),
         dense=dense,
-        include=_is_embedding,
-        budget="reference",
         start="dense",
+        options=SparsifyOptions(include=_is_embedding),
     )
     if method.is_due(1):
         _prune_to(model, method)

@@ -12,19 +12,20 @@ from tf_rigl.tfmot.wrappers import wrappers
 KNOWN = ("PolynomialDecay", "ConstantSparsity")
 
 
-def pruning_from_tfmot(source: Any, offset: int | None = None) -> TFMOTPruning:
+def pruning(source: Any, offset: int | None = None) -> TFMOTPruning:
     """The method that prunes as a TFMOT schedule does.
 
     In the forward pass of every batch, each weight has as many connections as
     under TFMOT: pruned at the same moments, by the same arithmetic. Train
-    with `UpdateMasks(pruning_from_tfmot(schedule))` a model of
-    `sparsify_like_tfmot`, or of `from_tfmot(model, keep_pruning=True)`.
+    with `UpdateMasks(tf_rigl.tfmot.pruning(schedule))` a model of
+    `tf_rigl.tfmot.prepare`, or of
+    `tf_rigl.tfmot.convert(model, keep_pruning=True)`.
 
     Args:
         source: a `PolynomialDecay` or `ConstantSparsity`, the configuration
             that its `get_config` returns, or a model that TFMOT is pruning,
-            before `from_tfmot` takes it over: then the method goes on where
-            it is.
+            before `tf_rigl.tfmot.convert` takes it over: then the method goes
+            on where it is.
         offset: TFMOT's pruning step less the steps that the optimizer counts.
             By default 0 for a schedule, so that both begin together; for a
             model what its counters say.
@@ -39,7 +40,7 @@ def pruning_from_tfmot(source: Any, offset: int | None = None) -> TFMOTPruning:
             have several schedules.
 
     Example:
-        >>> tf_rigl.pruning_from_tfmot(
+        >>> tf_rigl.tfmot.pruning(
         ...     tfmot.sparsity.keras.PolynomialDecay(0.0, 0.9, 0, 1000)
         ... )
     """

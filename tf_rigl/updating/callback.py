@@ -39,7 +39,8 @@ class UpdateMasks(ModelCallback):
       moved.
     - `mask_exploration`: the fraction of positions that have been active at
       any time, the in-time over-parameterization rate of Liu et al.
-      (arXiv:2102.02887); where `sparsify` was told `diagnostics=False`, not.
+      (arXiv:2102.02887); not under
+      `SparsifyOptions(diagnostics=False)`.
     - `mask_overlap_start`: the fraction of connections that were there at the
       start.
     - `dead_units`: the number of units without any connection.

@@ -38,7 +38,8 @@ def check_initial_values(
         raise ValueError(
             "The method needs the initial values of the weights. Received: "
             f"algorithm={algorithm!r}, but they were not kept for {missing}. "
-            "Call tf_rigl.sparsify(..., keep_initial_values=True)."
+            "Call tf_rigl.sparsify(..., options="
+            "tf_rigl.SparsifyOptions(keep_initial_values=True))."
         )
 
 

@@ -55,12 +55,15 @@ def test_golden_blocks(pooling, nonzeros, expected):
     )
 
 
-def test_golden_block_update():
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.name)
+def test_golden_block_update(dtype):
     """Weak block out, strong gradient in; the kept one does not compete."""
     mask = view(np.kron([[1, 0], [1, 0]], np.ones((2, 2)))).astype(bool)
     scores = view([[9, 9, 0, 0], [9, 9, 0, 5], [0, 0, 2, 2], [0, 0, 2, 2]])
-    update = Block(2, 2).drop_and_grow(
-        tf.constant(BLOCKS), tf.constant(mask), tf.constant(scores), 7
+    # In a graph: eager mode lets integers of different sizes meet.
+    drop_and_grow = tf.function(Block(2, 2).drop_and_grow, autograph=False)
+    update = drop_and_grow(
+        tf.constant(BLOCKS, dtype), tf.constant(mask), tf.cast(scores, dtype), 7
     )
     # 7 connections are one block. By average 1 stays and 0.75 goes; of the
     # others the average of 8 / 4 wins over 5 / 4.

@@ -100,7 +100,11 @@ def test_quantizations(network, quantization, tmp_path):
         before = support.weights_of(model)
         masks = tf_rigl.masks(model)
         report = export_litert(
-            model, path, quantization, data, verification_data=pictures()
+            model,
+            path,
+            quantization,
+            data,
+            options=tf_rigl.LiteRTOptions(verification_data=pictures()),
         )
         support.assert_same(support.weights_of(model), before)
         support.assert_same(tf_rigl.masks(model), masks)
@@ -153,7 +157,11 @@ def test_weights_that_are_smaller_dense_stay_dense(plain, tmp_path):
 def test_plain_models_and_sparse_ones_give_one_file(plain, tmp_path):
     with sparse_copy(plain) as model:
         export_litert(model, tmp_path / "sparse")
-        dense = export_litert(model, tmp_path / "dense", sparse=False)
+        dense = export_litert(
+            model,
+            tmp_path / "dense",
+            options=tf_rigl.LiteRTOptions(sparse=False),
+        )
         export_litert(tf_rigl.strip(model), tmp_path / "stripped")
     sparse = (tmp_path / "sparse").read_bytes()
     assert (tmp_path / "stripped").stat().st_size == len(sparse)
@@ -195,7 +203,12 @@ def test_recurrent_models_need_a_batch_size(keras3, tmp_path):
     with pytest.raises(ValueError, match=r"Loops cannot.*unroll=True"):
         export_litert(model, path, "full_int8", data, batch_size=2)
     assert os.listdir(tmp_path) == []
-    report = export_litert(model, path, batch_size=2, verification_data=data)
+    report = export_litert(
+        model,
+        path,
+        batch_size=2,
+        options=tf_rigl.LiteRTOptions(verification_data=data),
+    )
     assert report.relative_error < 1e-5
     # Within the loop, too: both kernels of the cell.
     found = {row.shape for row in report.rows if row.sparse}
@@ -206,7 +219,11 @@ def test_recurrent_models_need_a_batch_size(keras3, tmp_path):
     np.testing.assert_allclose(outputs, model(data[:2]), atol=1e-5)
     with pytest.raises(ValueError, match=r"at least. Received: batch_size=8"):
         export_litert(
-            model, path, batch_size=8, verification_data=data, overwrite=True
+            model,
+            path,
+            batch_size=8,
+            overwrite=True,
+            options=tf_rigl.LiteRTOptions(verification_data=data),
         )
 
 
@@ -222,7 +239,9 @@ def test_operations_that_litert_lacks(keras3, tmp_path):
     path = tmp_path / "model"
     with pytest.raises(ValueError, match=r"\['MatrixDeterminant'\]. With sel"):
         export_litert(model, path)
-    report = export_litert(model, path, select_tf_ops=True)
+    report = export_litert(
+        model, path, options=tf_rigl.LiteRTOptions(select_tf_ops=True)
+    )
     assert report.error is None
     assert "Not compared with the model" in str(report)
     assert [row.sparse for row in report.rows] == [True]
@@ -238,10 +257,9 @@ def test_mixed_precision_is_refused(keras, tmp_path):
 
 @pytest.fixture(scope="module")
 def call(model):
-    from tf_rigl.backend.flavor import flavor_of
-    from tf_rigl.export.call_signature import call_signature
+    from tf_rigl.backend.call_signature import call_signature
 
-    return call_signature(flavor_of(model), model, None)
+    return call_signature(model, None)
 
 
 @pytest.mark.parametrize(
@@ -285,10 +303,16 @@ def test_wrong_data(call):
             {"quantization": "float16", "representative_data": [1]},
             "Only 'full_int8' uses `representative_data`",
         ),
-        ({"int8_io": True}, "int8 only where activations are"),
+        (
+            {"options": tf_rigl.LiteRTOptions(int8_io=True)},
+            "int8 only where activations are",
+        ),
         ({"batch_size": 0}, "`batch_size` must be positive or None"),
         (
-            {"quantization": "float16", "tolerance": 0.0},
+            {
+                "quantization": "float16",
+                "options": tf_rigl.LiteRTOptions(tolerance=0.0),
+            },
             r"to `tolerance` of the largest output. Received: tolerance=0 and",
         ),
     ],
@@ -305,7 +329,13 @@ def test_files_are_not_replaced_unasked(model, tmp_path):
     with pytest.raises(ValueError, match=r"must not exist.*overwrite=True"):
         export_litert(model, path)
     with pytest.raises(ValueError, match="tolerance=0"):
-        export_litert(model, path, "float16", tolerance=0.0, overwrite=True)
+        export_litert(
+            model,
+            path,
+            "float16",
+            overwrite=True,
+            options=tf_rigl.LiteRTOptions(tolerance=0.0),
+        )
     assert path.read_text() == "mine"
     export_litert(model, path, overwrite=True)
     assert format.is_model(path.read_bytes())
@@ -348,8 +378,7 @@ def test_quantization_aware_training_keeps_zeros(tmp_path):
         trained,
         tmp_path / "model",
         "full_int8",
-        int8_io=True,
-        verification_data=data,
+        options=tf_rigl.LiteRTOptions(int8_io=True, verification_data=data),
     )
     assert np.asarray(trained(data)).std() > 0.1
     assert report.relative_error < 0.1

@@ -77,7 +77,9 @@ def test_files(tmp_path):
             row.operation for row in report.rows
         ]
         assert "XNNPACK runs it sparse: yes" in str(of_file)
-    export_litert(model, tmp_path / "dense", sparse=False)
+    export_litert(
+        model, tmp_path / "dense", options=tf_rigl.LiteRTOptions(sparse=False)
+    )
     of_file = check_xnnpack((tmp_path / "dense").read_bytes())
     assert of_file.fits
     assert of_file.zeros == report.zeros

@@ -16,7 +16,7 @@ from tf_rigl.export.saved_model.export import export_saved_model
 from tf_rigl.export.saved_model.packed_file import read_weights
 from tf_rigl.export.saved_model.packed_weight import compute_hash
 from tf_rigl.export.saved_model.restore import load_packed_weights
-from tf_rigl.export.saved_model.weight_spec import entry_from_json
+from tf_rigl.export.saved_model.weight_spec import spec_from_json
 
 # Far more than the artifact needs, far less than a lie may ask for.
 LARGEST = 64 << 20  # bytes
@@ -38,7 +38,7 @@ def files(path):
 
 
 def arrays_of(path):
-    return {one.entry.path: one.array() for one in read_weights(path)}
+    return {one.spec.path: one.array() for one in read_weights(path)}
 
 
 def check_files(artifact, folder, cases, seed=0):
@@ -75,19 +75,17 @@ def check_lies(artifact, cases, seed=0):
     tracemalloc.start()
     for _ in range(cases):
         weight = weights[random.integers(len(weights))]
-        content = json.loads(json.dumps(weight.entry.to_json()))
+        content = json.loads(json.dumps(weight.spec.to_json()))
         for name in random.choice([*content], random.integers(1, 3)):
             content[name] = _lie(content[name], random)
         data = weight.data
         if random.random() < 0.5:
             data = damage(data, random)
         try:
-            entry = entry_from_json(content)
+            spec = spec_from_json(content)
             lie = dataclasses.replace(
                 weight,
-                entry=dataclasses.replace(
-                    entry, hash=compute_hash(entry, data)
-                ),
+                spec=dataclasses.replace(spec, hash=compute_hash(spec, data)),
                 data=data,
             )
             lie.check_hash()
@@ -96,7 +94,7 @@ def check_lies(artifact, cases, seed=0):
             assert "Received: " in str(error)
             errors += 1
         else:
-            assert array.shape == mask.shape == entry.shape
+            assert array.shape == mask.shape == spec.shape
     assert tracemalloc.get_traced_memory()[1] < 16 * LARGEST
     tracemalloc.stop()
     return errors
@@ -147,7 +145,9 @@ def test_ten_thousand_damaged_files(artifact, tmp_path):
         b"[]",
         b"null",
         b"[" * 100_000,
-        b'{"format": "tf_rigl weights 2", "bytes": 0, "weights": []}',
+        b'{"format": "tf_rigl weights 0", "bytes": 0, "weights": []}',
+        b'{"format": "tf_rigl weights", "bytes": 0, "weights": []}',
+        b'{"format": 1, "bytes": 0, "weights": []}',
         b'{"format": "tf_rigl weights 1", "bytes": 0, "fields": [], "weights": '
         b"[]}",
         b'{"format": "tf_rigl weights 1", "bytes": -1, "weights": []}',

@@ -16,11 +16,12 @@ from tf_rigl.core.packing import ENCODINGS
 from tf_rigl.export.saved_model.export import export_saved_model
 from tf_rigl.export.saved_model.groups import plan_groups
 from tf_rigl.export.saved_model.groups import runs
-from tf_rigl.export.saved_model.pack import Source
+from tf_rigl.export.saved_model.pack import WeightToPack
 from tf_rigl.export.saved_model.pack import pack_weights
 from tf_rigl.export.saved_model.packed_file import place_weights
 from tf_rigl.export.saved_model.run_decoder import RunDecoder
 from tf_rigl.export.saved_model.slim import slim_function
+from tf_rigl.masking import tree
 
 
 @pytest.mark.parametrize(
@@ -84,10 +85,9 @@ def structured(keras, structure, sparsity):
     tf_rigl.sparsify(
         model,
         sparsity,
-        "uniform",
+        tf_rigl.Uniform(budget="reference"),
         structure=structure,
         dense=["dense"],
-        budget="reference",
     )
     support.randomize(model)
     return model
@@ -138,7 +138,7 @@ def test_what_graph_ops_take(name):
     """The numbers by which the smallest file is chosen."""
     weights = pack_weights(
         [
-            Source(
+            WeightToPack(
                 str(seed),
                 fitting_mask(name, seed).astype(np.float32),
                 layout=axes_layout((64, 32), [0], [1]),
@@ -147,10 +147,10 @@ def test_what_graph_ops_take(name):
         ],
         name,
     )
-    assert {weight.entry.encoding for weight in weights} == {name}
+    assert {weight.spec.encoding for weight in weights} == {name}
     (group,) = groups = plan_groups(weights, [])
     placed, content = place_weights(weights, groups)
-    (run,) = runs(group, [weight.entry for weight in placed])
+    (run,) = runs(group, [weight.spec for weight in placed])
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.uint8)])
     def decode(data):
@@ -270,7 +270,12 @@ def test_preprocessing_and_embeddings(keras, tmp_path):
     hidden = layers.GlobalAveragePooling1D()(hidden)
     model = keras.Model(inputs, layers.Dense(3)(hidden))
     embedding = model.layers[-3]
-    tf_rigl.sparsify(model, 0.5, "uniform", include=[embedding])
+    tf_rigl.sparsify(
+        model,
+        0.5,
+        "uniform",
+        options=tf_rigl.SparsifyOptions(include=[embedding]),
+    )
     report = export_saved_model(model, tmp_path / "model", "bit_mask")
     assert sum(row.encoding == "bit_mask" for row in report.rows) == 2
     batch = tf.constant([["word3", "word7", "other", "", "word39"]] * 2)
@@ -433,6 +438,20 @@ def test_paths_that_cannot_be_written(model, tmp_path):
         export_saved_model(model, tmp_path / "file" / "model")
 
 
+def test_the_model_is_walked_once(keras3, tmp_path, monkeypatch):
+    model = support.sparse_model(keras3, "convolutions")
+    roots = []
+    walk = tree.walk
+
+    def counted_walk(flavor, root):
+        roots.append(root)
+        return walk(flavor, root)
+
+    monkeypatch.setattr(tree, "walk", counted_walk)
+    export_saved_model(model, tmp_path / "model")
+    assert roots == [model]
+
+
 def test_models_that_were_never_called(keras3, tmp_path):
     model = zoo.build("subclassed_unbuilt", keras3)
     with pytest.raises(ValueError, match="with `inputs`"):
@@ -476,26 +495,26 @@ def test_metadata_and_report(keras3, tmp_path):
     blob = (path / "assets" / "weights.bin").read_bytes()
     assert content["bytes"] == len(blob)
     masks = tf_rigl.masks(model)
-    entries = {}
+    specs = {}
     for path_of_weight, *numbers in content["weights"]:
         others = numbers.pop() if isinstance(numbers[-1], dict) else {}
         fields = dict(zip(content["fields"][1:], numbers, strict=True))
-        entries[path_of_weight] = {**fields, **others}
+        specs[path_of_weight] = {**fields, **others}
     assert set(masks) == {
-        path for path, one in entries.items() if one.get("masked")
+        path for path, one in specs.items() if one.get("masked")
     }
     for row in report.rows:
-        entry = entries[row.path]
-        assert tuple(entry["shape"]) == row.shape
-        assert entry["encoding"] == row.encoding
-        assert entry["nonzeros"] == row.nonzeros
-        assert entry["bytes"] == row.bytes
-        assert len(entry["hash"]) == 12
+        spec = specs[row.path]
+        assert tuple(spec["shape"]) == row.shape
+        assert spec["encoding"] == row.encoding
+        assert spec["nonzeros"] == row.nonzeros
+        assert spec["bytes"] == row.bytes
+        assert len(spec["hash"]) == 12
         if row.path in masks:
             assert row.nonzeros == masks[row.path].sum()
     files = [file for file in path.rglob("*") if file.is_file()]
     assert report.folder_bytes == sum(file.stat().st_size for file in files)
-    assert report.bytes == sum(one["bytes"] for one in entries.values())
+    assert report.bytes == sum(one["bytes"] for one in specs.values())
     lines = str(report).splitlines()
     assert len(lines) == len(report.rows) + 5
     assert f"{report.folder_bytes:,} bytes in all" in lines[-1]

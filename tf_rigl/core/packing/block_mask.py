@@ -57,6 +57,7 @@ class BlockMask(MaskEncoding):
             f"The size of a block must have {_BLOCK.size} bytes.",
             f"{len(rest)} bytes",
         )
+
         block = _BLOCK.unpack(rest[: _BLOCK.size])
         check(
             all(
@@ -66,12 +67,14 @@ class BlockMask(MaskEncoding):
             f"A block must fit a weight of {layout.shape}.",
             f"block={block}",
         )
+
         grid_shape = [
             -(-size // along)
             for size, along in zip(layout.shape, block, strict=True)
         ]
         kept = gaps.decode_positions(rest[_BLOCK.size :], math.prod(grid_shape))
         seen = mask_of_positions(kept, grid_shape)
+
         for axis, (size, along) in enumerate(
             zip(layout.shape, block, strict=True)
         ):
@@ -87,12 +90,14 @@ class BlockMask(MaskEncoding):
         block = graph_integers(layout.rest, 3)
         _, packed = tf.split(layout.rest, [_BLOCK.size, -1])
         sizes = tf.unstack(layout.view, 3)
+
         grid_shape = tf.stack(
             [
                 (size + along - 1) // along
                 for size, along in zip(sizes, block, strict=True)
             ]
         )
+
         blocks = gaps.graph_positions(packed)
         seen = tf.raw_ops.SparseToDense(
             sparse_indices=blocks,
@@ -101,6 +106,7 @@ class BlockMask(MaskEncoding):
             default_value=False,
         )
         seen = tf.reshape(seen, grid_shape)
+
         for axis, (size, along) in enumerate(zip(sizes, block, strict=True)):
             seen = tf.gather(seen, tf.range(size) // along, axis=axis)
         return layout.positions(seen)

@@ -58,7 +58,7 @@ class MaskEncoding(abc.ABC):
             bool array of the shape.
 
         Raises:
-            CorruptDataError: where the data are no mask of this shape.
+            CorruptDataError: if the data are no mask of this shape.
         """
 
     @abc.abstractmethod
@@ -76,7 +76,7 @@ class MaskEncoding(abc.ABC):
         """
 
     def order(self, data: bytes) -> int:
-        """What masks are sorted by before they are joined.
+        """Sort key of masks before they are joined.
 
         Args:
             data: the packed mask.

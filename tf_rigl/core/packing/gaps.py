@@ -97,12 +97,14 @@ class Gaps(MaskEncoding):
         padded = [8 * bits.plane_bytes(count) for count in counts]
         unary_bits = [8 * self.parts(mask)[-1] for mask in masks]
         ends = tf.squeeze(tf.where(bits.graph_unpack_bits(_concat(unary))), 1)
+
         # 1, but TensorFlow's optimizer must not know: it would compute all
         # ranges while it loads the graph, to keep them in it.
         step = tf.raw_ops.PlaceholderWithDefault(
             input=tf.ones([], tf.int64), shape=[]
         )
         zeros = ends - _ranges(_begins(unary_bits), counts, step)
+
         # One range says two things: the width, and where the low bits are.
         known = _ranges(
             [
@@ -115,12 +117,14 @@ class Gaps(MaskEncoding):
         high = tf.bitwise.left_shift(
             zeros, tf.bitwise.right_shift(known, np.int64(_PLACE_BITS))
         )
+
         sums = [_sum_of_low(mask) for mask in masks]
         begins = [
             begin - before
             for begin, before in zip(_begins(sizes), _begins(sums), strict=True)
         ]
         positions = high + _ranges(begins, counts, step)
+
         if not any(widths):
             return positions
         places = tf.bitwise.bitwise_and(known, np.int64((1 << _PLACE_BITS) - 1))
@@ -157,13 +161,14 @@ def decode_positions(data: bytes, elements: int) -> np.ndarray:
         int64 [count], increasing, all below `elements`.
 
     Raises:
-        CorruptDataError: where the data are no gaps of such a mask.
+        CorruptDataError: if the data are no gaps of such a mask.
     """
     check(
         len(data) >= _HEADER.itemsize,
         f"Gaps must begin with {_HEADER.itemsize} bytes.",
         f"{len(data)} bytes",
     )
+
     width, count = np.frombuffer(data, _HEADER, 1)[0].item()
     check(
         0 <= width <= min(elements.bit_length(), bits.WIDEST)
@@ -171,6 +176,7 @@ def decode_positions(data: bytes, elements: int) -> np.ndarray:
         f"Gaps in {elements} elements must be at most as many and as wide.",
         f"width={width}, count={count}",
     )
+
     begin = _HEADER.itemsize
     end = begin + width * bits.plane_bytes(count)
     check(
@@ -178,12 +184,14 @@ def decode_positions(data: bytes, elements: int) -> np.ndarray:
         f"{count} gaps of {width} bits must have {end} bytes.",
         f"{len(data)} bytes",
     )
+
     ends = np.flatnonzero(bits.unpack_bits(data[end:]))
     check(
         ends.size == count,
         f"{count} gaps must end with as many ones.",
         f"{ends.size} ones",
     )
+
     low = bits.unpack_fields(data[begin:end], width, count)
     high = np.diff(ends, prepend=-1) - 1
     # In Python's integers and in floats, which do not overflow.
@@ -240,7 +248,7 @@ def _sum_of_low(data: bytes) -> int:
 
 
 def _begins(sizes: Sequence[int]) -> list[int]:
-    """Where each of several pieces begins that lie one after the other."""
+    """Begins of several pieces that lie one after the other."""
     return [0, *itertools.accumulate(sizes)][:-1]
 
 
@@ -277,6 +285,7 @@ def _graph_low(planes: Sequence[Sequence[tf.Tensor]], size: int) -> tf.Tensor:
         for place in range(most)
     ]
     lengths = [sum(one.shape[0] for one in row) for row in by_place]
+
     # Those of masks that are less wide are filled up with zeros.
     filled = tf.raw_ops.RaggedTensorToTensor(
         shape=tf.constant([most, size // 8], tf.int64),
@@ -287,6 +296,7 @@ def _graph_low(planes: Sequence[Sequence[tf.Tensor]], size: int) -> tf.Tensor:
         ],
         row_partition_types=["ROW_SPLITS"],
     )
+
     chosen = tf.bitwise.bitwise_and(
         tf.reshape(filled, [most, -1, 1]),
         tf.constant([1 << place for place in range(8)], tf.uint8),

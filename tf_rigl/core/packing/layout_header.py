@@ -39,7 +39,7 @@ def unpack(data: bytes, shape: Sequence[int]) -> tuple[KernelLayout, bytes]:
         The layout and what follows.
 
     Raises:
-        CorruptDataError: where there is no layout of such a kernel.
+        CorruptDataError: if there is no layout of such a kernel.
     """
     rank = len(shape)
     count = 1 + 2 * rank + 3
@@ -49,6 +49,7 @@ def unpack(data: bytes, shape: Sequence[int]) -> tuple[KernelLayout, bytes]:
         f"The layout of a kernel of rank {rank} must have {size} bytes.",
         f"{len(data)} bytes",
     )
+
     numbers = struct.unpack(f"<{count}q", data[:size])
     kernel_shape = numbers[1 + rank : 1 + 2 * rank]
     check(
@@ -56,12 +57,14 @@ def unpack(data: bytes, shape: Sequence[int]) -> tuple[KernelLayout, bytes]:
         f"The layout must be that of a kernel of shape {tuple(shape)}.",
         f"rank={numbers[0]}, shape={kernel_shape}",
     )
+
     positions, inputs, units = numbers[1 + 2 * rank :]
     check(
         min(positions, inputs, units) >= 0,
         "The sizes of a view must not be negative.",
         f"view={(positions, inputs, units)}",
     )
+
     permutation, view = numbers[1 : 1 + rank], (positions, inputs, units)
     try:
         layout = KernelLayout(permutation, view, kernel_shape)
@@ -105,7 +108,7 @@ class GraphLayout:
         self._permutation = tf.cast(permutation, tf.int32)
 
     def positions(self, mask: tf.Tensor) -> tf.Tensor:
-        """Where a mask is true, in the kernel's own order.
+        """Flat positions where a mask is true, in the kernel's own order.
 
         Args:
             mask: bool tensor of the view's shape.

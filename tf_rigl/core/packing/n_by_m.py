@@ -43,6 +43,7 @@ class NByMIndices(MaskEncoding):
         if group is None:
             return None
         n, m = group
+
         codes = _codes(_groups(seen, m))
         ranks = np.searchsorted(patterns(n, m), codes.ravel())
         return b"".join(
@@ -61,6 +62,7 @@ class NByMIndices(MaskEncoding):
             f"n and m must have {_GROUP.size} bytes.",
             f"{len(rest)} bytes",
         )
+
         n, m = _GROUP.unpack(rest[: _GROUP.size])
         positions, inputs, units = layout.shape
         check(
@@ -69,6 +71,7 @@ class NByMIndices(MaskEncoding):
             f"{inputs} inputs.",
             f"n={n}, m={m}",
         )
+
         groups = positions * (inputs // m) * units
         size = _width(n, m) * bits.plane_bytes(groups)
         check(
@@ -76,6 +79,7 @@ class NByMIndices(MaskEncoding):
             f"{groups} groups must have {size} bytes.",
             f"{len(rest) - _GROUP.size} bytes",
         )
+
         ranks = bits.unpack_fields(rest[_GROUP.size :], _width(n, m), groups)
         codes = patterns(n, m)
         check(
@@ -83,6 +87,7 @@ class NByMIndices(MaskEncoding):
             f"There are {codes.size} patterns of {n}:{m}.",
             f"number {ranks.max(initial=0)}",
         )
+
         chosen = codes[ranks].reshape(-1, 1, units)
         rows = chosen >> np.arange(m)[:, np.newaxis] & 1
         return layout_header.unview(
@@ -98,10 +103,12 @@ class NByMIndices(MaskEncoding):
         n, m = bits.graph_integers(layout.rest, 2)
         positions, inputs, units = tf.unstack(layout.view, 3)
         groups = positions * (inputs // m) * units
+
         _, fields = tf.split(layout.rest, [_GROUP.size, -1])
         # The data have as many planes as fields have bits.
         width = tf.size(fields, tf.int64) // ((groups + 7) // 8)
         ranks = bits.graph_unpack_fields(fields, width, groups)
+
         chosen = tf.reshape(
             tf.gather(_graph_patterns(n, m), ranks), [-1, 1, units]
         )

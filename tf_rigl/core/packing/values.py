@@ -27,7 +27,7 @@ _CHANNELS = struct.Struct("<2q")
 
 @dataclasses.dataclass(frozen=True)
 class Channels:
-    """Which channel the elements of a weight belong to.
+    """The channels that the elements of a weight belong to.
 
     Attributes:
         count: number of channels.
@@ -74,7 +74,7 @@ def pack(
         The bytes.
 
     Raises:
-        ValueError: where a value is too large for the format, or not finite
+        ValueError: if a value is too large for the format, or not finite
             where that is `"int8"`.
     """
     if stored == "float32":
@@ -108,7 +108,7 @@ def unpack(
         Array of the dtype, [kept elements].
 
     Raises:
-        CorruptDataError: where the data are not as many values.
+        CorruptDataError: if the data are not as many values.
     """
     size = packed_bytes(positions.size, channels, stored, dtype)
     check(
@@ -116,10 +116,12 @@ def unpack(
         f"{positions.size} values as {stored} must have {size} bytes.",
         f"{len(data)} bytes",
     )
+
     if stored == "float32":
         return np.frombuffer(data, dtype)
     if stored != "int8":
         return np.frombuffer(data, _dtype_of(stored)).astype(dtype)
+
     begin = _CHANNELS.size
     count, inner = _CHANNELS.unpack(data[:begin])
     check(
@@ -127,6 +129,7 @@ def unpack(
         f"The scales must be of {channels}.",
         f"{Channels(count, inner)}",
     )
+
     scales = np.frombuffer(data, "<f4", count, begin)
     integers = np.frombuffer(data, np.int8, offset=begin + scales.nbytes)
     # Damaged scales may be anything.
@@ -189,12 +192,14 @@ def _pack_int8(
     values = values.astype(np.float32)
     if not np.isfinite(values).all():
         raise _unfit(values, "int8")
+
     largest = np.zeros(channels.count, np.float32)
     np.maximum.at(largest, channel, np.abs(values))
     scales = (largest / _LARGEST).astype("<f4")
     # A channel of subnormal numbers may have a scale of 0.
     steps = values / np.where(scales > 0, scales, 1)[channel]
     integers = np.clip(np.rint(steps), -_LARGEST, _LARGEST).astype(np.int8)
+
     return b"".join(
         [
             _CHANNELS.pack(channels.count, channels.inner),

@@ -46,7 +46,7 @@ def deserialize(config: Mapping[str, Any]) -> Structure:
     """The inverse of `serialize`.
 
     Raises:
-        ValueError: where the name is missing or unknown.
+        ValueError: if the name is missing or unknown.
     """
     arguments = dict(config)
     name = arguments.pop("name", None)

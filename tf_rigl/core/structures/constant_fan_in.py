@@ -34,7 +34,7 @@ class ConstantFanIn(Rowwise):
         return positions * inputs
 
     def bounds(self, shape: Sequence[int]) -> tuple[int, int]:
-        """From one connection to all."""
+        """Allows from one connection to all."""
         return 1, self.row_size(shape)
 
     def share(self, nonzeros: Any, rows: int) -> Any:

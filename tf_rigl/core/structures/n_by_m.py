@@ -13,7 +13,7 @@ from tf_rigl.core.structures.structure import check_positive
 
 @dataclasses.dataclass(frozen=True)
 class NByM(Rowwise):
-    """Of each m consecutive inputs of a unit, at each position, n are active.
+    """N active of each M consecutive inputs of a unit, at each position.
 
     2:4 is what the sparse tensor cores of NVIDIA's GPUs accept. A number of
     connections above n / m asks for a mask on the way there, as gradual
@@ -68,7 +68,7 @@ class NByM(Rowwise):
         return self.m
 
     def bounds(self, shape: Sequence[int]) -> tuple[int, int]:
-        """From n:m to dense."""
+        """Allows from n:m to dense."""
         del shape
         return self.n, self.m
 

@@ -18,7 +18,7 @@ from tf_rigl.core.structures.structure import updated
 
 
 class Rowwise(abc.ABC):
-    """What structures share whose groups are rows of one size.
+    """Base of structures whose groups are rows of one size.
 
     The weight is laid out as [rows, size], each row a group, and every row
     gets the same number of connections.

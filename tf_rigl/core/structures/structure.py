@@ -1,4 +1,4 @@
-"""What a sparsity structure is to the rest of the library."""
+"""The interface of sparsity structures."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from tf_rigl.core.drop_and_grow import MaskUpdate
 
 @runtime_checkable
 class Structure(Protocol):
-    """Which masks are allowed, and how the best or a random one is found.
+    """A set of allowed masks: finds the best or a random one of them.
 
     Tensors have the shape [positions, inputs, units], as
     `kernel_layout.KernelLayout.view` makes it; only `Unstructured` takes any
@@ -33,7 +33,7 @@ class Structure(Protocol):
             path: the weight's path, for the message.
 
         Raises:
-            ValueError: where it cannot.
+            ValueError: if it cannot.
         """
 
     def units(self, shape: Sequence[int]) -> int:
@@ -152,8 +152,8 @@ def check_positive(name: str, value: int) -> None:
     """Checks an argument that counts something.
 
     Raises:
-        TypeError: where it is no integer.
-        ValueError: where it is below 1.
+        TypeError: if it is no integer.
+        ValueError: if it is below 1.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(

@@ -20,7 +20,7 @@ from tf_rigl.core.structures.tiles import Size
 
 
 class Tiled(abc.ABC):
-    """What structures share whose units are tiles of the weight.
+    """Base of structures whose units are tiles of the weight.
 
     Of B tiles with n elements in all, B - floor((n - nonzeros) · B / n) are
     active where `nonzeros` connections are asked for, at least one where any
@@ -97,11 +97,14 @@ class Tiled(abc.ABC):
         elements = math.prod(shape)
         count = tf.clip_by_value(tf.cast(count, tf.int64), 0, elements)
         moved = tf.minimum(count * self.units(shape) // elements, nonzeros)
+
         kept = selection.largest_integers_mask(
             tf.where(active, self._keys(weights), -1), nonzeros - moved
         )
+        # The keys come first: `tf.where` takes the dtype of its first value,
+        # and the keys of float64 are int64.
         grown = selection.largest_integers_mask(
-            tf.where(kept, -1, self._keys(grow_scores)), moved
+            tf.where(~kept, self._keys(grow_scores), -1), moved
         )
         return updated(mask, self._fill(kept | grown, shape), grow_scores)
 

@@ -24,7 +24,7 @@ _SMALLEST_NORMAL = {tf.float32: 0x00800000, tf.float64: 0x0010000000000000}
 
 
 def grid_of(shape: Size, tile: Size) -> Size:
-    """How many tiles there are along each axis."""
+    """Number of tiles along each axis."""
     positions, inputs, units = (
         -(-size // along) for size, along in zip(shape, tile, strict=True)
     )
@@ -56,7 +56,7 @@ def tile_keys(values: tf.Tensor, tile: Size, pooling: Pooling) -> tf.Tensor:
 
 
 def any_in_tile(mask: tf.Tensor, tile: Size) -> tf.Tensor:
-    """Which tiles have a true entry: bool tensor of the grid's shape."""
+    """Finds the tiles with a true entry: bool, of the grid's shape."""
     return tf.reduce_any(_by_tile(mask, tile), axis=-1)
 
 
@@ -122,6 +122,7 @@ def _per_element(sums: tf.Tensor, shape: Size, tile: Size) -> tf.Tensor:
         else:
             sizes, alone = tf.constant(along), [1, 1, 1]
         elements *= tf.reshape(sizes, alone)
+
     whole = math.prod(tile)
     factors = tf.ones_like(sums)
     for size in sorted({math.prod(sizes) for sizes in product(*occurring)}):

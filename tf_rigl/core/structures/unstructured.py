@@ -32,18 +32,18 @@ class Unstructured:
         return math.prod(shape)
 
     def active_units(self, shape: Sequence[int], nonzeros: int) -> int:
-        """What is asked for."""
+        """Gives what is asked for."""
         return self.connections(shape, nonzeros)
 
     def connections(self, shape: Sequence[int], nonzeros: int) -> int:
-        """What is asked for."""
+        """Gives what is asked for."""
         check_nonzeros(shape, nonzeros)
         return nonzeros
 
     def random_mask(
         self, shape: Sequence[int], nonzeros: int, seed: int, path: str
     ) -> tf.Tensor:
-        """That of `random_masks.random_mask`."""
+        """Delegates to `random_masks.random_mask`."""
         check_nonzeros(shape, nonzeros)
         return random_masks.random_mask(shape, nonzeros, seed, path)
 
@@ -53,7 +53,7 @@ class Unstructured:
         nonzeros: int | tf.Tensor,
         candidates: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """That of `selection.largest_mask`."""
+        """Delegates to `selection.largest_mask`."""
         if candidates is None:
             candidates = tf.ones(scores.shape, tf.bool)
         return selection.largest_mask(scores, candidates, nonzeros)
@@ -65,7 +65,7 @@ class Unstructured:
         grow_scores: tf.Tensor,
         count: int | tf.Tensor,
     ) -> drop_and_grow.MaskUpdate:
-        """That of `drop_and_grow.drop_and_grow`."""
+        """Delegates to `drop_and_grow.drop_and_grow`."""
         return drop_and_grow.drop_and_grow(weights, mask, grow_scores, count)
 
     def get_config(self) -> dict[str, Any]:

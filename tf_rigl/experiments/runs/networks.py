@@ -9,6 +9,7 @@ from typing import Any
 import tf_rigl
 from tf_rigl import accounting
 from tf_rigl.accounting import ModelProfile
+from tf_rigl.core.distribution_types import with_options
 from tf_rigl.experiments import methods
 from tf_rigl.experiments import profiling
 from tf_rigl.experiments.runs import tasks
@@ -134,9 +135,8 @@ def _sparsify(
     return tf_rigl.sparsify(
         model,
         settings.sparsity,
-        settings.distribution,
+        with_options(settings.distribution, settings.budget),
         dense=list(settings.dense_layers),
-        budget=settings.budget,
         seed=settings.seed,
         **arguments,
     )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tf_rigl.core import distributions
+from tf_rigl.core import distribution_types
 from tf_rigl.data import registry as data_sets
 from tf_rigl.experiments import fields
 from tf_rigl.experiments import keras_modules
@@ -93,11 +93,11 @@ class RunSettings:
         "How the connections are shared out over the layers.",
         one_of(profiling.DISTRIBUTIONS),
     )
-    budget: distributions.Budget = field(
+    budget: distribution_types.Budget = field(
         "global",
         "global: the sparsity is that of all kernels; reference: dense layers "
         "do not count, as in published repositories.",
-        one_of(distributions.BUDGETS),
+        one_of(distribution_types.BUDGETS),
     )
     dense_layers: tuple[str, ...] = field(
         (), "Layers that stay dense, by name."

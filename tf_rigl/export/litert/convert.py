@@ -1,4 +1,4 @@
-"""From a Keras model to a dense LiteRT file, by TensorFlow's converter."""
+"""Converts a Keras model to a dense LiteRT file by TensorFlow's converter."""
 
 import re
 import tempfile
@@ -7,21 +7,19 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import model_flavor
-from tf_rigl.export import endpoints
-from tf_rigl.export.call_signature import CallSignature
-from tf_rigl.export.call_signature import call_signature
-from tf_rigl.export.call_signature import flat_signature
-from tf_rigl.export.call_signature import name_outputs
-from tf_rigl.export.call_signature import place
+from tf_rigl.backend.call_signature import call_signature
+from tf_rigl.backend.call_signature import fix_batch
+from tf_rigl.backend.call_signature import flat_signature
+from tf_rigl.backend.call_signature import name_outputs
+from tf_rigl.backend.call_signature import pack_arguments
 from tf_rigl.export.captures import find_captures
-from tf_rigl.export.endpoints import DEFAULT_ENDPOINT
 from tf_rigl.export.endpoints import DEFAULT_SIGNATURE
 from tf_rigl.export.endpoints import Endpoint
+from tf_rigl.export.endpoints import trace_model
 from tf_rigl.export.litert.inputs import Feed
-from tf_rigl.export.model_weights import model_weights
-from tf_rigl.masking import tree
+from tf_rigl.masking.model_weights import WalkedModel
+from tf_rigl.masking.model_weights import model_weights
+from tf_rigl.masking.model_weights import walk_model
 
 QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "full_int8")
 
@@ -31,7 +29,8 @@ def save_for_converter(
 ) -> Endpoint:
     """Saves a model's call as the converter wants it.
 
-    Not by Keras: the converter does not freeze the variables of Keras 3.
+    Keras's own export will not do: the converter does not freeze the
+    variables of Keras 3.
 
     Args:
         folder: of the SavedModel.
@@ -43,16 +42,18 @@ def save_for_converter(
         The call.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras.
-        ValueError: where it has never seen an input and `inputs` is None, or
+        TypeError: if `model` is a model of neither Keras.
+        ValueError: if it has never seen an input and `inputs` is None, or
             computes in float16 or bfloat16.
     """
-    flavor = model_flavor(model)
-    _check_float32(flavor, model)
-    endpoint = _trace(flavor, model, inputs, batch_size)
-    captures = find_captures(
-        [endpoint.function], model, model_weights(flavor, model)
-    )
+    walked = walk_model(model)
+    _check_float32(walked)
+    call = call_signature(model, inputs)
+    if batch_size is not None:
+        call = fix_batch(call, batch_size)
+    endpoint = trace_model(walked, call)
+    captures = find_captures([endpoint.function], model, model_weights(walked))
+
     root = tf.Module()
     root.captured = list(captures.variables.values())
     root.tables = captures.tables
@@ -100,12 +101,13 @@ def convert(
         The bytes of the file, all weights dense.
 
     Raises:
-        ValueError: where the converter refuses the model.
+        ValueError: if the converter refuses the model.
     """
     lite = tf.lite
     converter = lite.TFLiteConverter.from_saved_model(
         folder, signature_keys=[DEFAULT_SIGNATURE]
     )
+
     operators = [lite.OpsSet.TFLITE_BUILTINS]
     if quantization != "float32":
         converter.optimizations = [lite.Optimize.DEFAULT]
@@ -118,22 +120,24 @@ def convert(
         if int8_io:
             converter.inference_input_type = tf.int8
             converter.inference_output_type = tf.int8
+
     if select_tf_ops:
         operators.append(lite.OpsSet.SELECT_TF_OPS)
     converter.target_spec.supported_ops = operators
+
     try:
         with warnings.catch_warnings():
-            # That of the interpreter which calibrates: it is to move to
+            # The interpreter that calibrates warns that it will move to
             # another package.
             warnings.simplefilter("ignore", UserWarning)
             return converter.convert()
-    # Of the compiler: each phase of it raises errors of its own.
+    # Each phase of the compiler raises errors of its own.
     except Exception as error:
         raise ValueError(_refusal(str(error), quantization)) from error
 
 
 def _refusal(reason: str, quantization: str) -> str:
-    """What to do about a model that the converter refuses."""
+    """Explains what to do about a model that the converter refuses."""
     missing = sorted(set(re.findall(r"'tf\.(\w+)' op is neither", reason)))
     if "TensorList" in reason:
         fix = (
@@ -153,6 +157,7 @@ def _refusal(reason: str, quantization: str) -> str:
         )
     else:
         fix = "The reason is the converter's own."
+
     return (
         "The model must be one that TensorFlow's converter takes. "
         f"Received: quantization={quantization!r} and a model that it "
@@ -160,14 +165,14 @@ def _refusal(reason: str, quantization: str) -> str:
     )
 
 
-def _check_float32(flavor: Flavor, model: Any) -> None:
-    """Raises a ValueError where a layer computes in another float."""
-    for node in tree.walk(flavor, model):
-        dtype = getattr(node.layer, "compute_dtype", None)
+def _check_float32(walked: WalkedModel) -> None:
+    """Raises a ValueError if a layer computes in another float."""
+    for layer in walked.layers:
+        dtype = getattr(layer, "compute_dtype", None)
         if dtype in ("float16", "bfloat16"):
             raise ValueError(
                 "LiteRT files compute in float32; the converter refuses "
-                f"other floats. Received: the layer {node.layer.name!r} with "
+                f"other floats. Received: the layer {layer.name!r} with "
                 f"compute_dtype={dtype!r}. Build the model once more under "
                 "the policy 'float32' and copy the weights: "
                 "new.set_weights(model.get_weights())."
@@ -175,10 +180,10 @@ def _check_float32(flavor: Flavor, model: Any) -> None:
 
 
 def _flat_function(endpoint: Endpoint) -> Any:
-    """The call, from tensors in order to tensors by name."""
+    """Makes a function from tensors in order to tensors by name."""
 
     def serve(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        arguments, keywords = place(endpoint.call, tensors)
+        arguments, keywords = pack_arguments(endpoint.call, tensors)
         return name_outputs(endpoint.function(*arguments, **keywords))
 
     return tf.function(
@@ -186,25 +191,3 @@ def _flat_function(endpoint: Endpoint) -> Any:
         autograph=False,
         input_signature=flat_signature(endpoint.call),
     )
-
-
-def _trace(
-    flavor: Flavor, model: Any, inputs: Any, batch_size: int | None
-) -> Endpoint:
-    """Traces the model's call, for batches of one size if asked for."""
-    call = call_signature(flavor, model, inputs)
-    if batch_size is not None:
-        call = CallSignature(
-            *tf.nest.map_structure(
-                lambda leaf: _fix_batch(leaf, batch_size), tuple(call)
-            )
-        )
-    function = endpoints.trace_model(flavor, model, call)
-    return Endpoint(DEFAULT_SIGNATURE, DEFAULT_ENDPOINT, function, call)
-
-
-def _fix_batch(leaf: Any, batch_size: int) -> Any:
-    if not isinstance(leaf, tf.TensorSpec) or not leaf.shape.rank:
-        return leaf
-    shape = [batch_size, *leaf.shape[1:]]
-    return tf.TensorSpec(shape, leaf.dtype, leaf.name)

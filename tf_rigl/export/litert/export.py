@@ -1,4 +1,4 @@
-"""Sparse models as LiteRT files, which phones and small processors run."""
+"""Exports sparse models as LiteRT files, for phones and small processors."""
 
 import math
 import os
@@ -10,11 +10,13 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl import _deprecations
 from tf_rigl.backend import atomic_files
+from tf_rigl.backend.call_signature import CallSignature
 from tf_rigl.core.checks import check_choice
-from tf_rigl.export.call_signature import CallSignature
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.litert import format
+from tf_rigl.export.litert import options as options_of_litert
 from tf_rigl.export.litert.convert import QUANTIZATIONS
 from tf_rigl.export.litert.convert import convert
 from tf_rigl.export.litert.convert import save_for_converter
@@ -23,6 +25,7 @@ from tf_rigl.export.litert.inputs import call_model
 from tf_rigl.export.litert.inputs import chunks
 from tf_rigl.export.litert.inputs import named_inputs
 from tf_rigl.export.litert.inputs import random_inputs
+from tf_rigl.export.litert.options import LiteRTOptions
 from tf_rigl.export.litert.report import LiteRTReport
 from tf_rigl.export.litert.report import tensor_reports
 from tf_rigl.export.litert.rewrite import sparsify
@@ -42,6 +45,11 @@ _NOT_RUN = (
 _DENSE_IS_SMALLER = "All weights are dense: the file is smaller so."
 
 
+@_deprecations.moved_arguments(
+    options_of_litert.MOVED,
+    "0.2",
+    _deprecations.fold_into("options", LiteRTOptions),
+)
 def export_litert(
     model: Any,
     path: str | os.PathLike[str],
@@ -50,12 +58,8 @@ def export_litert(
     *,
     inputs: Any = None,
     batch_size: int | None = None,
-    sparse: bool = True,
-    int8_io: bool = False,
-    select_tf_ops: bool = False,
-    verification_data: Any = None,
-    tolerance: float | None = None,
     overwrite: bool = False,
+    options: LiteRTOptions | None = None,
 ) -> LiteRTReport:
     """Writes a LiteRT file in which sparse weights take little space.
 
@@ -89,28 +93,22 @@ def export_litert(
             structure that the model takes, or a `tf.data.Dataset`, iterable
             or function without arguments that gives batches.
         inputs: what the model is called on, as for `export_saved_model`.
-            Needed where the model was never called, or takes another dtype
+            Needed if the model was never called, or takes another dtype
             than float32 without having said so by an `Input`.
         batch_size: number of examples of each call, in the file; None: any.
             Models that loop over time steps need one.
-        sparse: whether weights may be stored sparse.
-        int8_io: whether a `"full_int8"` file takes and gives int8, too.
-        select_tf_ops: whether operations that LiteRT lacks may be
-            TensorFlow's; few interpreters have them, so what uses them is
-            not run before it is written.
-        verification_data: a batch to compare on; None: four random examples.
-        tolerance: the largest difference between an output of the file and of
-            the model, as a share of the largest output. None: 0.001 for
-            float32, 0.1 for float16, any for int8 (see the report).
         overwrite: whether to replace what is at the path.
+        options: what few users need: weights stored dense, int8 inputs and
+            outputs, TensorFlow's operations, data to compare on and how much
+            may differ.
 
     Returns:
         What was written, tensor by tensor, and the largest difference found;
         `str()` of it is a table.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras.
-        ValueError: where the path exists or cannot be written, for an unknown
+        TypeError: if `model` is a model of neither Keras.
+        ValueError: if the path exists or cannot be written, for an unknown
             quantization, missing or superfluous representative data, a model
             that the converter refuses, or a file whose outputs are further
             off than `tolerance`. Nothing is written then.
@@ -120,7 +118,10 @@ def export_litert(
         >>> print(report)
     """
     quantization = quantization or "float32"
+    chosen = options or LiteRTOptions()
+    int8_io, select_tf_ops = chosen.int8_io, chosen.select_tf_ops
     _check_arguments(quantization, representative_data, batch_size, int8_io)
+
     with atomic_files.new_folder(path, overwrite) as (made, scratch):
         folder = posixpath.join(scratch, "model")
         endpoint = save_for_converter(folder, model, inputs, batch_size)
@@ -130,26 +131,31 @@ def export_litert(
                 _check_loop_free(
                     convert(folder, "float32", None, False, select_tf_ops)
                 )
+
         feed = calibration_feed(
             endpoint.call, representative_data, batch_size or 1
         )
         dense = convert(folder, quantization, feed, int8_io, select_tf_ops)
-        examples = _examples(endpoint.call, verification_data, batch_size)
+
+        examples = _examples(
+            endpoint.call, chosen.verification_data, batch_size
+        )
         expected = call_model(endpoint, examples)
         before = _compare_dense(dense, examples, expected, select_tf_ops)
-        chosen = _make_sparse(dense, before, examples, expected, sparse)
-        _check_difference(chosen.difference, quantization, tolerance)
+        best = _make_sparse(dense, before, examples, expected, chosen.sparse)
+        _check_difference(best.difference, quantization, chosen.tolerance)
         with tf.io.gfile.GFile(made, "wb") as file:
-            file.write(chosen.content)
+            file.write(best.content)
+
     return LiteRTReport(
         path=os.fspath(path),
         quantization=quantization,
-        rows=tensor_reports(format.read(chosen.content), chosen.reasons),
-        file_bytes=len(chosen.content),
+        rows=tensor_reports(format.read(best.content), best.reasons),
+        file_bytes=len(best.content),
         dense_file_bytes=len(dense),
-        error=chosen.difference and chosen.difference.error,
-        relative_error=chosen.difference and chosen.difference.relative,
-        notes=chosen.notes,
+        error=best.difference and best.difference.error,
+        relative_error=best.difference and best.difference.relative,
+        notes=best.notes,
     )
 
 
@@ -165,7 +171,7 @@ class _Chosen(NamedTuple):
 def _compare_dense(
     dense: bytes, examples: Named, expected: Named, select_tf_ops: bool
 ) -> Difference | None:
-    """How far the dense file is off, None if it cannot be run here."""
+    """Compares the dense file with its model; None if it cannot run here."""
     try:
         return compare(expected, run(dense, examples))
     except RuntimeError as error:
@@ -201,6 +207,7 @@ def _make_sparse(
     content = format.write(model)
     if len(content) >= len(dense):
         return _Chosen(dense, before, reasons, (_DENSE_IS_SMALLER,))
+
     if before is None:
         return _Chosen(content, None, reasons, (_NOT_RUN,))
     try:
@@ -209,6 +216,7 @@ def _make_sparse(
     except RuntimeError as error:
         after = Difference(math.inf, before.scale)
         problem = f"the interpreter does not run it: {error}"
+
     if not after.error <= 2 * before.error + 1e-5 * before.scale:
         note = (
             f"All weights are dense: with sparse ones, {problem}; with dense "
@@ -221,12 +229,13 @@ def _make_sparse(
 def _examples(
     call: CallSignature, data: Any, batch_size: int | None
 ) -> dict[str, np.ndarray]:
-    """What the file is compared on."""
+    """Returns the inputs that the file is compared on."""
     if data is None:
         return random_inputs(call, batch_size)
     named = named_inputs(call, data)
     if batch_size is None:
         return named
+
     first = next(chunks(named, batch_size), None)
     if first is None:
         raise ValueError(
@@ -237,7 +246,7 @@ def _examples(
 
 
 def _operations(endpoint: Endpoint) -> set[str]:
-    """The kinds of TensorFlow operations of a traced call."""
+    """Collects the kinds of TensorFlow operations of a traced call."""
     definition = endpoint.function.graph.as_graph_def()
     operations = {node.op for node in definition.node}
     for function in definition.library.function:
@@ -246,7 +255,7 @@ def _operations(endpoint: Endpoint) -> set[str]:
 
 
 def _check_can_calibrate(endpoint: Endpoint, representative_data: Any) -> None:
-    """Raises a ValueError where nothing says how large activations are."""
+    """Raises a ValueError if nothing says how large activations are."""
     trained = any(
         name.startswith("FakeQuant") for name in _operations(endpoint)
     )
@@ -260,7 +269,7 @@ def _check_can_calibrate(endpoint: Endpoint, representative_data: Any) -> None:
 
 
 def _check_loop_free(content: bytes) -> None:
-    """Raises a ValueError where calibration would end the process.
+    """Raises a ValueError if calibration would end the process.
 
     Args:
         content: the file, in float; the converter knows some loops as one
@@ -294,12 +303,14 @@ def _check_arguments(
             f"quantization={quantization!r} with representative data. Leave "
             "them out or pass quantization='full_int8'."
         )
+
     if int8_io and not full:
         raise ValueError(
             "Inputs and outputs can be int8 only where activations are. "
             f"Received: int8_io=True, quantization={quantization!r}. Pass "
             "quantization='full_int8'."
         )
+
     if batch_size is not None and batch_size < 1:
         raise ValueError(
             "`batch_size` must be positive or None. "
@@ -310,14 +321,15 @@ def _check_arguments(
 def _check_difference(
     difference: Difference | None, quantization: str, tolerance: float | None
 ) -> None:
-    """Raises a ValueError where a file is too far off its model."""
+    """Raises a ValueError if a file is too far off its model."""
     if difference is None:
         return
     if tolerance is None:
         tolerance = _TOLERANCES.get(quantization, math.inf)
-    # Not a number is off in any case.
+    # The error of a file that computes NaN is inf, as int8's tolerance is.
     if difference.relative <= tolerance and math.isfinite(difference.error):
         return
+
     raise ValueError(
         "The file must compute what the model computes, to `tolerance` of the "
         f"largest output. Received: tolerance={tolerance:g} and outputs that "

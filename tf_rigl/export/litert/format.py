@@ -1,7 +1,7 @@
-"""LiteRT's file format, as objects.
+"""Reads and changes LiteRT files as objects.
 
-TensorFlow brings classes for each table of the format. What is here is how the
-rest of the export reads and changes them.
+TensorFlow brings classes for each table of the format. The functions here are
+the only ones that know how those tables refer to each other.
 """
 
 from collections.abc import Iterator
@@ -30,34 +30,34 @@ WEIGHT_TYPES: dict[int, np.dtype[Any]] = {
 
 
 def read(content: bytes) -> Any:
-    """The model that a file holds, as a `ModelT`."""
+    """Parses the bytes of a file to a `ModelT`."""
     return flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
 
 
 def write(model: Any) -> bytes:
-    """The file that holds a model, a `ModelT`."""
+    """Serializes a `ModelT` to the bytes of a file."""
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
 def is_model(content: bytes) -> bool:
-    """Whether these are the bytes of a LiteRT file."""
+    """Returns whether these are the bytes of a LiteRT file."""
     return content[4:8] == b"TFL3"
 
 
 def kind(model: Any, operator: Any) -> int:
-    """Which operation an operator is, a `schema.BuiltinOperator`."""
+    """Returns the operation of an operator, a `schema.BuiltinOperator`."""
     code = model.operatorCodes[operator.opcodeIndex]
     # Numbers below 127 stood in a field of one byte once.
     return max(code.builtinCode, code.deprecatedBuiltinCode)
 
 
 def kind_name(model: Any, operator: Any) -> str:
-    """What the format calls the operation."""
+    """Returns the format's name of the operation."""
     return OPERATORS.get(kind(model, operator), "CUSTOM")
 
 
 def operator_index(model: Any, operation: int, version: int) -> int:
-    """Where a model lists an operation; added to its list if need be."""
+    """Returns the index of an operation in a model's list, adding it if new."""
     for index, code in enumerate(model.operatorCodes):
         found = max(code.builtinCode, code.deprecatedBuiltinCode)
         if found == operation and code.version >= version:
@@ -71,17 +71,17 @@ def operator_index(model: Any, operation: int, version: int) -> int:
 
 
 def name(tensor: Any) -> str:
-    """The name of a tensor."""
+    """Returns the name of a tensor."""
     return tensor.name.decode() if tensor.name else ""
 
 
 def shape(tensor: Any) -> tuple[int, ...]:
-    """The shape of a tensor, 1 where the file leaves it open."""
+    """Returns the shape of a tensor, 1 where the file leaves it open."""
     return () if tensor.shape is None else tuple(map(int, tensor.shape))
 
 
 def data(model: Any, tensor: Any) -> np.ndarray | None:
-    """The bytes of a constant, None where the tensor is computed."""
+    """Returns the bytes of a constant; None if the tensor is computed."""
     found = model.buffers[tensor.buffer].data
     if found is None or len(found) == 0:
         return None
@@ -89,7 +89,7 @@ def data(model: Any, tensor: Any) -> np.ndarray | None:
 
 
 def producers(subgraph: Any) -> dict[int, Any]:
-    """The operator that computes each tensor, by its index."""
+    """Maps each tensor's index to the operator that computes it."""
     return {
         int(index): operator
         for operator in subgraph.operators
@@ -98,16 +98,16 @@ def producers(subgraph: Any) -> dict[int, Any]:
 
 
 def consumers(subgraph: Any) -> dict[int, list[tuple[Any, int]]]:
-    """The operators that take each tensor, and as which of their inputs."""
+    """Maps each tensor's index to the operators and inputs that take it."""
     found: dict[int, list[tuple[Any, int]]] = {}
     for operator in subgraph.operators:
-        for place, index in enumerate(_inputs(operator)):
-            found.setdefault(int(index), []).append((operator, place))
+        for position, index in enumerate(_inputs(operator)):
+            found.setdefault(int(index), []).append((operator, position))
     return found
 
 
 def constants(model: Any) -> Iterator[tuple[Any, Any]]:
-    """All constants, each buffer once.
+    """Yields all constants, each buffer once.
 
     Yields:
         The subgraph and the tensor.

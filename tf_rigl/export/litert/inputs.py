@@ -1,4 +1,4 @@
-"""Inputs and outputs of a model by their names, as a LiteRT file has them."""
+"""Names the inputs and outputs of a model as a LiteRT file does."""
 
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -8,31 +8,31 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_rigl.export.call_signature import CallSignature
-from tf_rigl.export.call_signature import name_outputs
-from tf_rigl.export.call_signature import named_leaves
-from tf_rigl.export.call_signature import place
+from tf_rigl.backend.call_signature import CallSignature
+from tf_rigl.backend.call_signature import name_outputs
+from tf_rigl.backend.call_signature import named_leaves
+from tf_rigl.backend.call_signature import pack_arguments
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.litert.run import Named
 
 # Gives inputs by their names, one call of the model after the other.
 Feed = Callable[[], Iterator[dict[str, np.ndarray]]]
 
-# Examples that a file is compared on where the user gives none.
+# Examples that a file is compared on if the user gives none.
 _EXAMPLES = 4
-# What stands for lengths that are open, such as the number of time steps.
+# Stands for lengths that are open, such as the number of time steps.
 _LENGTH = 8
 
 
 def call_model(endpoint: Endpoint, inputs: Named) -> dict[str, np.ndarray]:
-    """The outputs of a model's call by their names.
+    """Runs a model's call and names its outputs.
 
     Args:
         endpoint: the call.
         inputs: arrays by name.
     """
     tensors = [tf.constant(array) for array in inputs.values()]
-    arguments, keywords = place(endpoint.call, tensors)
+    arguments, keywords = pack_arguments(endpoint.call, tensors)
     outputs = name_outputs(endpoint.function(*arguments, **keywords))
     return {name: np.asarray(tensor) for name, tensor in outputs.items()}
 
@@ -40,7 +40,7 @@ def call_model(endpoint: Endpoint, inputs: Named) -> dict[str, np.ndarray]:
 def random_inputs(
     call: CallSignature, batch_size: int | None, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Inputs to compare on: standard normal, or 0 and 1 if integer.
+    """Draws inputs to compare on: standard normal, or 0 and 1 if integer.
 
     Args:
         call: of the model.
@@ -55,16 +55,18 @@ def random_inputs(
         if sizes and (batch_size is not None or sizes[0] is None):
             sizes[0] = examples
         sizes = [_LENGTH if size is None else size for size in sizes]
+
         dtype = leaf.dtype.as_numpy_dtype
         if leaf.dtype.is_floating:
             inputs[name] = np.asarray(random.normal(size=sizes), dtype)
         else:
             inputs[name] = np.asarray(random.integers(0, 2, sizes), dtype)
+
     return inputs
 
 
 def named_inputs(call: CallSignature, structure: Any) -> dict[str, np.ndarray]:
-    """A batch in the model's structure as arrays by their names.
+    """Names the arrays of a batch that is in the model's structure.
 
     Args:
         call: of the model.
@@ -72,19 +74,21 @@ def named_inputs(call: CallSignature, structure: Any) -> dict[str, np.ndarray]:
             a dictionary by the names of the inputs.
 
     Raises:
-        ValueError: where it has not as many arrays as the model takes.
+        ValueError: if it has not as many arrays as the model takes.
     """
     leaves = named_leaves(call)
     if isinstance(structure, Mapping) and set(structure) == set(leaves):
         arrays = [structure[name] for name in leaves]
     else:
         arrays = tf.nest.flatten(structure)
+
     if len(arrays) != len(leaves):
         raise ValueError(
             "Inputs must be in the structure that the model takes, or in a "
             f"dictionary with the keys {sorted(leaves)}. "
             f"Received: {len(arrays)} arrays."
         )
+
     return {
         name: np.asarray(array, leaf.dtype.as_numpy_dtype)
         for (name, leaf), array in zip(leaves.items(), arrays, strict=True)
@@ -92,7 +96,7 @@ def named_inputs(call: CallSignature, structure: Any) -> dict[str, np.ndarray]:
 
 
 def chunks(inputs: Named, size: int) -> Iterator[dict[str, np.ndarray]]:
-    """Batches of exactly so many examples; a rest that is smaller is left out.
+    """Yields batches of exactly `size` examples and drops a smaller rest.
 
     Args:
         inputs: arrays by name, examples first.
@@ -104,7 +108,7 @@ def chunks(inputs: Named, size: int) -> Iterator[dict[str, np.ndarray]]:
 
 
 def calibration_feed(call: CallSignature, data: Any, size: int) -> Feed | None:
-    """Representative data as the converter wants them.
+    """Turns representative data into what the converter asks for.
 
     Args:
         call: of the model.
@@ -113,10 +117,11 @@ def calibration_feed(call: CallSignature, data: Any, size: int) -> Feed | None:
         size: number of examples of each call.
 
     Raises:
-        ValueError: where there are not as many examples.
+        ValueError: if there are not as many examples.
     """
     if data is None:
         return None
+
     if callable(data):
         batches = data
     elif _is_batch(call, data):
@@ -142,7 +147,7 @@ def calibration_feed(call: CallSignature, data: Any, size: int) -> Feed | None:
 
 
 def _is_batch(call: CallSignature, data: Any) -> bool:
-    """Whether these are inputs and not batches of them."""
+    """Tells inputs from a collection of batches of them."""
     if isinstance(data, (list, tuple, Mapping)):
         arrays = tf.nest.flatten(data)
     else:

@@ -15,7 +15,7 @@ _CHOICE_OF_KERAS = "TF_USE_LEGACY_KERAS"
 
 
 def quantize_aware(model: Any) -> Any:
-    """A copy of a sparse model that learns to be quantized to int8.
+    """Copies a sparse model so that it learns to be quantized to int8.
 
     The copy computes as a full int8 file will, in floats. Compile it, train
     it some epochs more, and give it to `export_litert` with
@@ -33,9 +33,9 @@ def quantize_aware(model: Any) -> Any:
         A tf_keras model with TFMOT's quantization wrappers, not compiled.
 
     Raises:
-        ImportError: where TFMOT is not installed.
-        TypeError: where `model` is not a tf_keras model.
-        ValueError: where it is subclassed or not built, or has layers that
+        ImportError: if TFMOT is not installed.
+        TypeError: if `model` is not a tf_keras model.
+        ValueError: if it is subclassed or not built, or has layers that
             TFMOT cannot quantize.
 
     Example:
@@ -60,9 +60,11 @@ def quantize_aware(model: Any) -> Any:
             f"Received: model={model.name!r} of type {type(model)}. Quantize "
             "it after training: pass representative_data to `export_litert`."
         )
+
     plain = flavor.keras.models.clone_model(model)
     plain.set_weights(model.get_weights())
     strip(plain)
+
     quantization = _import_tfmot().quantization.keras
     scheme = quantization.collab_opts.Default8BitPrunePreserveQuantizeScheme()
     with quantization.quantize_scope():
@@ -75,6 +77,7 @@ def quantize_aware(model: Any) -> Any:
                 f"model={model.name!r}; {error} Quantize it after training: "
                 "pass representative_data to `export_litert`."
             ) from error
+
     _keep_zeros(flavor, quantized)
     return quantized
 
@@ -93,7 +96,7 @@ def _import_tfmot() -> ModuleType:
 
 
 def _keep_zeros(flavor: Flavor, model: Any) -> None:
-    """Has the optimizer set to zero what is zero now."""
+    """Constrains kernels so that their present zeros stay zero."""
     for weight in model.trainable_weights:
         mask = flavor.raw(weight).numpy() != 0
         if mask.ndim > 1 and not mask.all():

@@ -1,4 +1,4 @@
-"""What a LiteRT file holds, and how far it is from its model."""
+"""Reports the constants of a LiteRT file and its error."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tf_rigl.core import cells
 from tf_rigl.core import text_table
 from tf_rigl.export.litert import format
 from tf_rigl.export.litert import sparse
@@ -15,7 +16,7 @@ _HEADER = ("tensor", "stored", "type", "elements", "kept", "bytes", "dense")
 
 @dataclasses.dataclass(frozen=True)
 class TensorReport:
-    """How one constant of a file is stored.
+    """Storage of one constant of a file.
 
     Attributes:
         name: that the converter gave it.
@@ -42,7 +43,7 @@ class TensorReport:
 
 @dataclasses.dataclass(frozen=True)
 class LiteRTReport:
-    """What was exported; `str()` is a table.
+    """Result of `export_litert`; `str()` is a table.
 
     Attributes:
         path: of the file.
@@ -67,12 +68,12 @@ class LiteRTReport:
 
     @property
     def bytes(self) -> int:
-        """What the listed constants take."""
+        """Bytes of the listed constants."""
         return sum(row.bytes for row in self.rows)
 
     @property
     def dense_bytes(self) -> int:
-        """What the listed constants would take dense."""
+        """Bytes that the listed constants would take dense."""
         return sum(row.dense_bytes for row in self.rows)
 
     def __str__(self) -> str:
@@ -81,16 +82,20 @@ class LiteRTReport:
             "all",
             "",
             "",
-            f"{sum(row.elements for row in self.rows):,}",
-            f"{sum(row.nonzeros for row in self.rows):,}",
-            f"{self.bytes:,}",
-            f"{self.dense_bytes:,}",
+            *cells.counts(
+                sum(row.elements for row in self.rows),
+                sum(row.nonzeros for row in self.rows),
+                self.bytes,
+                self.dense_bytes,
+            ),
         )
+
         lines = text_table.aligned(_HEADER, body, total, text_columns=3)
         lines.append(
             f"{self.path}: {self.file_bytes:,} bytes, {self.quantization}; "
             f"{self.dense_file_bytes:,} with dense weights"
         )
+
         if self.error is not None:
             lines.append(
                 f"largest difference from the model: {self.error:.3g}, "
@@ -102,11 +107,11 @@ class LiteRTReport:
 def tensor_reports(
     model: Any, reasons: Mapping[str, str]
 ) -> tuple[TensorReport, ...]:
-    """How a file stores its constants of rank 2 or more, largest first.
+    """Reports the constants of rank 2 or more of a file, largest first.
 
     Args:
         model: a `ModelT`.
-        reasons: why some are dense, by name; see `litert_rewrite.sparsify`.
+        reasons: why some are dense, by name; see `rewrite.sparsify`.
     """
     rows = [
         _report(model, tensor, reasons)
@@ -125,6 +130,7 @@ def _report(
     elements = int(np.prod(shape, dtype=np.int64))
     name = format.name(tensor)
     dtype = format.WEIGHT_TYPES.get(tensor.type)
+
     nonzeros = elements
     bytes_ = dense_bytes = size
     if data is not None and dtype is not None:
@@ -132,6 +138,7 @@ def _report(
         dense_bytes = elements * dtype.itemsize
     if tensor.sparsity is not None:
         bytes_ += sparse.position_bytes(tensor.sparsity)
+
     return TensorReport(
         name=name,
         shape=shape,
@@ -151,8 +158,5 @@ def _cells(row: TensorReport) -> tuple[str, ...]:
         row.name.rpartition(";")[2][-60:],
         f"{stored}, {row.reason}" if row.reason else stored,
         row.type,
-        f"{row.elements:,}",
-        f"{row.nonzeros:,}",
-        f"{row.bytes:,}",
-        f"{row.dense_bytes:,}",
+        *cells.counts(row.elements, row.nonzeros, row.bytes, row.dense_bytes),
     )

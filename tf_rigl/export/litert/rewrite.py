@@ -1,4 +1,4 @@
-"""Dense LiteRT models, rewritten to hold their weights sparse.
+"""Rewrites dense LiteRT models to hold their weights sparse.
 
 A sparse constant is followed by an operator `DENSIFY`, which unpacks it once,
 when the interpreter is made; XNNPACK takes that for a sign that the graph may
@@ -61,21 +61,25 @@ def sparsify(model: Any) -> dict[str, str]:
             array = _weight(model, tensor)
             if array is None or array.all():
                 continue
+
             reason = _why_dense(model, subgraph, index, takers)
             if reason and not array.any():
                 continue  # The initial state of a loop, say.
+
             encoded = sparse.encode(array)
             if not reason and encoded.bytes + _overhead(tensor) >= array.nbytes:
                 reason = "smaller dense"
+
             if reason:
                 reasons[format.name(tensor)] = reason
             else:
                 _densify(model, subgraph, index, encoded, takers[index])
+
     return reasons
 
 
 def _weight(model: Any, tensor: Any) -> np.ndarray | None:
-    """The values of what may be a weight."""
+    """Returns the values of a constant if it may be a weight."""
     dtype = format.WEIGHT_TYPES.get(tensor.type)
     shape = format.shape(tensor)
     data = format.data(model, tensor)
@@ -90,7 +94,7 @@ def _why_dense(
     index: int,
     takers: dict[int, list[tuple[Any, int]]],
 ) -> str:
-    """Why a constant cannot be sparse, "" if it can."""
+    """Explains why a constant cannot be sparse; "" if it can."""
     tensor = subgraph.tensors[index]
     users = takers.get(index, [])
     if tensor.type == _TYPE.FLOAT16:
@@ -101,14 +105,17 @@ def _why_dense(
             if format.kind(model, operator) == _OPERATOR.DEQUANTIZE
             for user in takers.get(int(operator.outputs[0]), [])
         ]
+
     if not users:
         return "no operator takes it"
-    for operator, place in users:
+
+    for operator, position in users:
         kind = format.kind(model, operator)
-        if kind not in WEIGHTED or place != 1:
+        if kind not in WEIGHTED or position != 1:
             return f"{format.kind_name(model, operator)} takes it dense"
         if kind == _OPERATOR.TRANSPOSE_CONV and tensor.type == _TYPE.FLOAT16:
             return "XNNPACK misreads sparse float16 in TRANSPOSE_CONV"
+
     quantization = tensor.quantization
     zero_points = None if quantization is None else quantization.zeroPoint
     if zero_points is not None and np.any(zero_points):
@@ -117,7 +124,7 @@ def _why_dense(
 
 
 def _overhead(tensor: Any) -> int:
-    """Bytes that unpacking a tensor adds to the file, roughly."""
+    """Estimates the bytes that unpacking a tensor adds to the file."""
     quantization = tensor.quantization
     if quantization is None or quantization.scale is None:
         return _OPERATOR_BYTES
@@ -131,14 +138,16 @@ def _densify(
     encoded: sparse.Encoded,
     users: list[tuple[Any, int]],
 ) -> None:
-    """Makes a constant sparse and has it unpacked for those that take it."""
+    """Makes a constant sparse and unpacks it for those that take it."""
     tensor = subgraph.tensors[index]
     dense = copy.copy(tensor)
     dense.name = b"dense"
     dense.buffer = 0
     new = _add_tensor(subgraph, dense)
+
     _replace_buffer(model, tensor, encoded.values)
     tensor.sparsity = sparse.to_parameters(encoded)
+
     steps = [_operator(model, _OPERATOR.DENSIFY, index, new)]
     if tensor.type == _TYPE.INT8 and any(
         _is_hybrid(model, subgraph, operator) for operator, _ in users
@@ -151,15 +160,16 @@ def _densify(
         unpacked.quantization = None
         source, new = new, _add_tensor(subgraph, unpacked)
         steps.append(_operator(model, _OPERATOR.DEQUANTIZE, source, new))
-    for operator, place in users:
+
+    for operator, position in users:
         inputs = [int(one) for one in operator.inputs]
-        inputs[place] = new
+        inputs[position] = new
         operator.inputs = inputs
     subgraph.operators = [*steps, *subgraph.operators]
 
 
 def _is_hybrid(model: Any, subgraph: Any, operator: Any) -> bool:
-    """Whether an operator with int8 weights takes float activations."""
+    """Returns whether an operator with int8 weights takes float inputs."""
     kind = format.kind(model, operator)
     if kind == _OPERATOR.TRANSPOSE_CONV:
         # The delegate runs this one as it is.
@@ -188,13 +198,14 @@ def _replace_buffer(model: Any, tensor: Any, values: np.ndarray) -> None:
 
 
 def _operator(model: Any, operation: int, source: int, target: int) -> Any:
-    """An operator that unpacks one tensor into another."""
+    """Makes an operator that unpacks one tensor into another."""
     operator = schema.OperatorT()
     # Versions 3 and 2 of `DEQUANTIZE` take float16 and int8; 5: per channel.
     version = 5 if operation == _OPERATOR.DEQUANTIZE else 1
     operator.opcodeIndex = format.operator_index(model, operation, version)
     operator.inputs = [source]
     operator.outputs = [target]
+
     if operation == _OPERATOR.DEQUANTIZE:
         operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
         operator.builtinOptions = schema.DequantizeOptionsT()

@@ -1,4 +1,4 @@
-"""A LiteRT file run beside the model that it was made from."""
+"""Runs LiteRT files and compares their outputs with their models'."""
 
 import warnings
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _WARNING = ".*tf.lite.Interpreter is deprecated.*"
 
 
 class Difference(NamedTuple):
-    """How far the outputs of two models are apart."""
+    """Distance between the outputs of two models."""
 
     error: float  # the largest difference; inf where one is not finite
     scale: float  # the largest magnitude of the expected outputs
@@ -37,12 +37,13 @@ class Runner:
         inputs: names of the inputs that anything depends on.
 
     Raises:
-        ValueError: where the bytes are no file of LiteRT's.
+        ValueError: if the bytes are no file of LiteRT's.
     """
 
     def __init__(self, content: bytes) -> None:
         with warnings.catch_warnings():
-            # It is to move to another package; this one is TensorFlow's.
+            # TensorFlow's interpreter warns that it will move to another
+            # package.
             warnings.filterwarnings("ignore", _WARNING)
             interpreter = tf.lite.Interpreter(model_content=content)
         self._run = interpreter.get_signature_runner(DEFAULT_SIGNATURE)
@@ -59,7 +60,7 @@ class Runner:
             Arrays by name, in floats again.
 
         Raises:
-            RuntimeError: where the interpreter cannot run the file.
+            RuntimeError: if the interpreter cannot run the file.
         """
         details = self._run.get_input_details()
         outputs = self._run(

@@ -1,4 +1,4 @@
-"""Arrays in LiteRT's sparse format, and back.
+"""Encodes arrays in LiteRT's sparse format, and decodes them.
 
 The format walks through the dimensions of an array in any order. Here all but
 the last of that order are dense, and the last is compressed: for each row a
@@ -33,7 +33,7 @@ class Encoded(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """What values and positions take."""
+        """Bytes of values and positions."""
         return sum(
             array.nbytes for array in (self.values, self.segments, self.indices)
         )
@@ -50,7 +50,7 @@ def encode(array: np.ndarray) -> Encoded:
 
 
 def decode(parameters: Any, values: np.ndarray, shape: tuple[int, ...]) -> Any:
-    """Gives an array back.
+    """Decodes an array.
 
     Args:
         parameters: a `SparsityParametersT` as `to_parameters` makes them.
@@ -61,6 +61,7 @@ def decode(parameters: Any, values: np.ndarray, shape: tuple[int, ...]) -> Any:
     compressed = parameters.dimMetadata[-1]
     segments = np.asarray(compressed.arraySegments.values)
     indices = np.asarray(compressed.arrayIndices.values)
+
     moved = np.zeros([shape[axis] for axis in order], values.dtype)
     rows = moved.reshape(-1, moved.shape[-1])
     counts = segments[1:].astype(np.int64) - segments[:-1]
@@ -69,31 +70,35 @@ def decode(parameters: Any, values: np.ndarray, shape: tuple[int, ...]) -> Any:
 
 
 def to_parameters(encoded: Encoded) -> Any:
-    """The format's own object for the positions, a `SparsityParametersT`."""
+    """Makes the format's object for the positions, `SparsityParametersT`."""
     parameters = schema.SparsityParametersT()
     parameters.traversalOrder = list(encoded.order)
     parameters.blockMap = []
     parameters.dimMetadata = []
+
     for axis in encoded.order[:-1]:
         dense = schema.DimensionMetadataT()
         dense.format = schema.DimensionType.DENSE
         dense.denseSize = encoded.shape[axis]
         parameters.dimMetadata.append(dense)
+
     compressed = schema.DimensionMetadataT()
     compressed.format = schema.DimensionType.SPARSE_CSR
     compressed.denseSize = 0
+
     compressed.arraySegmentsType, compressed.arraySegments = _vector(
         encoded.segments
     )
     compressed.arrayIndicesType, compressed.arrayIndices = _vector(
         encoded.indices
     )
+
     parameters.dimMetadata.append(compressed)
     return parameters
 
 
 def position_bytes(parameters: Any) -> int:
-    """What the positions of a `SparsityParametersT` take."""
+    """Counts the bytes of the positions of a `SparsityParametersT`."""
     return sum(
         np.asarray(vector.values).nbytes
         for dimension in parameters.dimMetadata
@@ -106,9 +111,11 @@ def _encode(array: np.ndarray, axis: int) -> Encoded:
     order = (*(one for one in range(array.ndim) if one != axis), axis)
     rows = np.ascontiguousarray(array.transpose(order))
     rows = rows.reshape(-1, array.shape[axis])
+
     active = rows != 0
     if rows.size and not active.any():
         active[0, 0] = True  # A tensor without data would be no constant.
+
     segments = np.concatenate([[0], np.cumsum(active.sum(axis=1))])
     return Encoded(
         values=rows[active],
@@ -130,7 +137,7 @@ def _narrowest(numbers: np.ndarray, largest: int) -> np.ndarray:
 
 
 def _vector(numbers: np.ndarray) -> tuple[int, Any]:
-    """The format's type and object for a list of numbers."""
+    """Returns the format's type and object for a list of numbers."""
     for dtype, number, cls in _VECTORS:
         if numbers.dtype == dtype:
             vector = cls()

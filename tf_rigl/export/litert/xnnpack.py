@@ -1,4 +1,4 @@
-"""Whether XNNPACK would run a model's zeros fast.
+"""Checks whether XNNPACK would skip a model's zeros.
 
 ```python
 report = check_xnnpack(model)
@@ -106,8 +106,8 @@ def check_xnnpack(
         that is still dense, `fits` says whether it is worth training sparse.
 
     Raises:
-        TypeError: where `model` is none of these.
-        ValueError: where the converter refuses the model, or the file is not
+        TypeError: if `model` is none of these.
+        ValueError: if the converter refuses the model, or the file is not
             a LiteRT file.
 
     Reference: Elsen et al., "Fast Sparse ConvNets", arXiv:1911.09723;
@@ -119,6 +119,7 @@ def check_xnnpack(
     if isinstance(model, (str, os.PathLike)):
         with tf.io.gfile.GFile(os.fspath(model), "rb") as file:
             model = file.read()
+
     is_file = isinstance(model, (bytes, bytearray))
     if is_file:
         content = bytes(model)
@@ -129,12 +130,13 @@ def check_xnnpack(
             )
     else:
         content = convert_float(model, inputs, batch_size)
+
     graph = format.read(content)
     return _check(graph, not is_file or _holds_sparse(graph))
 
 
 def _holds_sparse(graph: Any) -> bool:
-    """Whether weights are sparse in the way that XNNPACK looks for."""
+    """Returns whether weights are stored in the way that XNNPACK looks for."""
     return any(
         # Sparse int8 weights were seen to be run dense, in float.
         tensor.sparsity is not None and tensor.type != schema.TensorType.INT8
@@ -157,13 +159,15 @@ def _check(graph: Any, stored_sparse: bool) -> XNNPACKReport:
     subgraph = graph.subgraphs[0]
     nodes = list(_nodes(graph, subgraph))
     region = _region(graph, subgraph, nodes)
+
     rows = []
-    for place, node in enumerate(nodes):
-        verdict = region.get(place)
+    for index, node in enumerate(nodes):
+        verdict = region.get(index)
         inside = verdict is not None
         weights = zeros = 0
         if inside and (node.pointwise or node.dense):
             weights, zeros = _count(graph, subgraph, node.operator)
+
         output = subgraph.tensors[node.operator.outputs[0]]
         rows.append(
             OperatorCheck(
@@ -176,28 +180,33 @@ def _check(graph: Any, stored_sparse: bool) -> XNNPACKReport:
                 fix="" if verdict is None else verdict.fix,
             )
         )
+
     return XNNPACKReport(tuple(rows), stored_sparse)
 
 
 def _nodes(graph: Any, subgraph: Any) -> Iterator[_Node]:
-    """The operators but those that unpack constants or add zeros."""
+    """Yields the operators but those that unpack constants or add zeros."""
     unpacked = _unpacked(graph, subgraph)
     takers = format.consumers(subgraph)
     padded: dict[int, tuple[int, Padding]] = {}
+
     for operator in subgraph.operators:
         output = int(operator.outputs[0])
         if output in unpacked:
             continue
+
         padding = zero_padding(graph, subgraph, operator)
         if padding is not None and len(takers.get(output, [])) == 1:
             taker, _ = takers[output][0]
             if format.kind(graph, taker) in _PADDED:
                 padded[output] = (int(operator.inputs[0]), padding)
                 continue
+
         source, amount = padded.get(
             int(operator.inputs[0]), (int(operator.inputs[0]), None)
         )
         others = [int(one) for one in operator.inputs[1:]]
+
         yield _Node(
             operator=operator,
             verdict=(
@@ -223,7 +232,7 @@ def _nodes(graph: Any, subgraph: Any) -> Iterator[_Node]:
 
 
 def _unpacked(graph: Any, subgraph: Any) -> dict[int, int]:
-    """What is unpacked from a constant, and from which."""
+    """Maps tensors that are unpacked from constants to those constants."""
     found: dict[int, int] = {}
     for operator in subgraph.operators:
         if format.kind(graph, operator) not in _UNPACKING:
@@ -238,7 +247,7 @@ def _unpacked(graph: Any, subgraph: Any) -> dict[int, int]:
 def _region(
     graph: Any, subgraph: Any, nodes: list[_Node]
 ) -> dict[int, Verdict]:
-    """The operators of the region by their places, with what is wrong.
+    """Finds the operators of the region by their indices, with what is wrong.
 
     Where an operator cannot be part of it, the search goes on behind it as if
     it could, so that all problems are found at once.
@@ -248,43 +257,47 @@ def _region(
     ended: set[int] = set()  # those behind its end
     start = _find_start(graph, nodes)
     results = {int(index) for index in subgraph.outputs}
-    for place, node in enumerate(nodes):
+
+    for index, node in enumerate(nodes):
         outputs = {int(one) for one in node.operator.outputs}
-        if place == start:
-            region[place] = _as_start(node)
+        if index == start:
+            region[index] = _as_start(node)
             reached |= outputs
         elif reached.intersection(node.sources):
-            region[place] = _within(node, reached)
+            region[index] = _within(node, reached)
             shape = format.shape(subgraph.tensors[min(outputs)])
             # Behind what is no picture any more nothing could be sparse.
             is_end = node.verdict.role == Role.END or len(shape) != 4
             (ended if is_end else reached).update(outputs)
         elif node.dense and ended.issuperset(node.sources):
             is_int8 = node.verdict is _INT8_WEIGHTS
-            region[place] = node.verdict if is_int8 else Verdict(Role.INSIDE)
+            region[index] = node.verdict if is_int8 else Verdict(Role.INSIDE)
         elif node.pointwise and ended.intersection(node.sources):
-            region[place] = _BAD_HEAD
-        if place in region and outputs & results:
+            region[index] = _BAD_HEAD
+
+        if index in region and outputs & results:
             shape = format.shape(subgraph.tensors[min(outputs)])
             leaves = _OUTPUT if outputs & reached else _BAD_MEAN
-            if len(shape) == 4 and not region[place].problem:
-                region[place] = leaves
+            if len(shape) == 4 and not region[index].problem:
+                region[index] = leaves
+
     if region and not ended and not region[max(region)].problem:
         region[max(region)] = _NO_END
     return region
 
 
 def _find_start(graph: Any, nodes: list[_Node]) -> int | None:
-    """Where a region begins, or should: at a convolution."""
+    """Finds the convolution at which a region begins, or should."""
     convolutions = [
-        place
-        for place, node in enumerate(nodes)
+        index
+        for index, node in enumerate(nodes)
         if format.kind(graph, node.operator) == schema.BuiltinOperator.CONV_2D
     ]
+
     starts = (
-        place
-        for place in convolutions
-        if nodes[place].verdict.role == Role.START
+        index
+        for index in convolutions
+        if nodes[index].verdict.role == Role.START
     )
     return next(starts, next(iter(convolutions), None))
 
@@ -304,7 +317,7 @@ def _within(node: _Node, reached: set[int]) -> Verdict:
 
 
 def _count(graph: Any, subgraph: Any, operator: Any) -> tuple[int, int]:
-    """Elements of a kernel and how many of them are zero."""
+    """Counts the elements of a kernel and its zeros."""
     index = int(operator.inputs[1])
     index = _unpacked(graph, subgraph).get(index, index)
     tensor = subgraph.tensors[index]
@@ -317,5 +330,5 @@ def _count(graph: Any, subgraph: Any, operator: Any) -> tuple[int, int]:
 
 
 def _layer_name(name: str) -> str:
-    """A name with the layer's in it, without what the converter adds."""
+    """Strips what the converter adds to a name with the layer's in it."""
     return name.partition(";")[0].removeprefix("StatefulPartitionedCall/")

@@ -1,7 +1,8 @@
-"""What was found out about a model and XNNPACK."""
+"""Reports which operators of a model XNNPACK runs sparse."""
 
 import dataclasses
 
+from tf_rigl.core import cells
 from tf_rigl.core import text_table
 
 _HEADER = ("layer", "operation", "sparse", "weights", "zeros")
@@ -37,7 +38,7 @@ class OperatorCheck:
 
 @dataclasses.dataclass(frozen=True)
 class XNNPACKReport:
-    """Whether XNNPACK runs a model sparse; `str()` is a table.
+    """Result of `check_xnnpack`; `str()` is a table.
 
     Attributes:
         rows: the operators, in the order in which they run.
@@ -56,12 +57,12 @@ class XNNPACKReport:
 
     @property
     def zeros(self) -> int:
-        """How many of them are zero."""
+        """Zeros among them."""
         return sum(row.zeros for row in self.rows)
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What breaks the rules, in the order of the graph."""
+        """Breaches of the rules, in the order of the graph."""
         found = [str(row) for row in self.rows if row.problem]
         if not any(row.weights for row in self.rows):
             found.append("There is no 1×1 convolution in the region.")
@@ -71,6 +72,7 @@ class XNNPACKReport:
                 f"{self.weights:,} are zero; more than two thirds must be. "
                 "Sparsify them further."
             )
+
         if not self.stored_sparse:
             found.append(
                 "No float weight is stored sparse. Export the model with "
@@ -85,17 +87,17 @@ class XNNPACKReport:
 
     @property
     def fits(self) -> bool:
-        """Whether the graph meets the rules, however many zeros it has."""
+        """True if the graph meets the rules, however many zeros it has."""
         return self.weights > 0 and not any(row.problem for row in self.rows)
 
     @property
     def sparse_enough(self) -> bool:
-        """Whether more than two thirds of these weights are zeros."""
+        """True if more than two thirds of these weights are zeros."""
         return 3 * self.zeros > 2 * self.weights
 
     @property
     def runs_sparse(self) -> bool:
-        """Whether XNNPACK runs it sparse, where it has the kernels for it."""
+        """True if XNNPACK runs it sparse wherever it has the kernels."""
         return self.fits and self.sparse_enough and self.stored_sparse
 
     def __str__(self) -> str:
@@ -104,13 +106,20 @@ class XNNPACKReport:
                 row.name[-60:],
                 row.operation,
                 "no" if row.problem else "yes" if row.in_region else "",
-                f"{row.weights:,}" if row.weights else "",
-                f"{row.zeros / row.weights:.1%}" if row.weights else "",
+                cells.count(row.weights or None),
+                cells.share(row.zeros, row.weights),
             )
             for row in self.rows
         ]
-        share = self.zeros / self.weights if self.weights else 0.0
-        total = ("all", "", "", f"{self.weights:,}", f"{share:.1%}")
+
+        total = (
+            "all",
+            "",
+            "",
+            cells.count(self.weights),
+            cells.share(self.zeros, self.weights),
+        )
+
         lines = text_table.aligned(_HEADER, body, total, text_columns=3)
         verdict = "yes" if self.runs_sparse else "no"
         return "\n".join(

@@ -1,4 +1,4 @@
-"""Which operators XNNPACK can run sparse.
+"""Rules by which XNNPACK runs operators sparse.
 
 In sparse inference the activations of a region of the graph are stored channel
 after channel, and its 1×1 convolutions skip their zeros. Not every operator
@@ -41,7 +41,7 @@ Padding = tuple[int, int, int, int]  # top, bottom, left, right
 
 
 class Role(enum.Enum):
-    """What an operator can be to a region that is run sparse."""
+    """Role of an operator in a region that is run sparse."""
 
     START = "start"
     INSIDE = "inside"
@@ -50,7 +50,7 @@ class Role(enum.Enum):
 
 
 class Verdict(NamedTuple):
-    """What an operator can be, and what keeps it from being more."""
+    """Role of an operator, and what keeps it from a better one."""
 
     role: Role
     problem: str = ""
@@ -67,7 +67,7 @@ _FLOAT = Verdict(
 def judge(
     model: Any, subgraph: Any, operator: Any, padding: Padding | None
 ) -> Verdict:
-    """Says what an operator can be.
+    """Judges which role an operator can have.
 
     Args:
         model: a `ModelT`.
@@ -79,13 +79,16 @@ def judge(
     name = format.kind_name(model, operator)
     source = subgraph.tensors[operator.inputs[0]]
     target = subgraph.tensors[operator.outputs[0]]
+
     if schema.TensorType.INT8 in (source.type, target.type):
         return _FLOAT
+
     options = operator.builtinOptions
     if kind == _OPERATOR.CONV_2D:
         return _convolution(subgraph, operator, options, padding)
     if kind == _OPERATOR.DEPTHWISE_CONV_2D:
         return _depthwise(subgraph, operator, options, padding)
+
     if kind == _OPERATOR.MEAN:
         return _mean(model, subgraph, operator)
     if kind == _OPERATOR.DEPTH_TO_SPACE:
@@ -98,16 +101,17 @@ def judge(
         if min(format.shape(target)[1:3]) > 1:
             return Verdict(Role.INSIDE)
         return Verdict(Role.NONE, "it resizes to one row or column", "Drop it.")
+
     return Verdict(Role.NONE, *_replacement(name))
 
 
 def is_dense(model: Any, operator: Any) -> bool:
-    """Whether this is a fully connected layer."""
+    """Returns whether this is a fully connected layer."""
     return format.kind(model, operator) == _OPERATOR.FULLY_CONNECTED
 
 
 def is_pointwise(model: Any, subgraph: Any, operator: Any) -> bool:
-    """Whether this is a 1×1 convolution."""
+    """Returns whether this is a 1×1 convolution."""
     if format.kind(model, operator) != _OPERATOR.CONV_2D:
         return False
     kernel = format.shape(subgraph.tensors[operator.inputs[1]])
@@ -115,7 +119,7 @@ def is_pointwise(model: Any, subgraph: Any, operator: Any) -> bool:
 
 
 def zero_padding(model: Any, subgraph: Any, operator: Any) -> Padding | None:
-    """The zeros that an operator adds around pictures, None if it does not."""
+    """Returns the zeros that a PAD adds around pictures; None for others."""
     if format.kind(model, operator) != _OPERATOR.PAD:
         return None
     tensor = subgraph.tensors[operator.inputs[1]]
@@ -123,6 +127,7 @@ def zero_padding(model: Any, subgraph: Any, operator: Any) -> Padding | None:
     wide = tensor.type == schema.TensorType.INT64
     if data is None:
         return None
+
     amounts = data.view(np.int64 if wide else np.int32).reshape(-1, 2)
     if len(amounts) != 4 or amounts[0].any() or amounts[3].any():
         return None
@@ -139,12 +144,14 @@ def _convolution(
     general = _general(options)
     if general is not None:
         return general
+
     if _channels(subgraph, operator) != channels:
         return Verdict(
             Role.NONE,
             "it has groups",
             "Leave out `groups`, or use a depthwise convolution.",
         )
+
     if (height, width) == (1, 1):
         if strides != (1, 1) or (padding or (0,) * 4) != (0,) * 4:
             return Verdict(
@@ -153,8 +160,10 @@ def _convolution(
                 "Stride in the depthwise convolution before it.",
             )
         return Verdict(Role.INSIDE)
+
     if (height, width) == (3, 3) and channels == 3 and strides == (2, 2):
         return _padded(Role.START, options, padding, 1)
+
     return Verdict(
         Role.NONE,
         f"a {height}×{width} convolution of {channels} channels with strides "
@@ -172,10 +181,12 @@ def _depthwise(
     general = _general(options)
     if general is not None:
         return general
+
     if options.depthMultiplier > 1 or kernel[3] != _channels(
         subgraph, operator
     ):
         return Verdict(Role.NONE, "it has a depth multiplier", "Leave it at 1.")
+
     if kernel[1:3] not in ((3, 3), (5, 5)) or strides not in ((1, 1), (2, 2)):
         return Verdict(
             Role.NONE,
@@ -183,11 +194,12 @@ def _depthwise(
             f"{strides}",
             "Use 3×3 or 5×5 with stride 1 or 2.",
         )
+
     return _padded(Role.INSIDE, options, padding, kernel[1] // 2)
 
 
 def _general(options: Any) -> Verdict | None:
-    """What holds for all convolutions."""
+    """Checks what is asked of all convolutions; None if it holds."""
     if (options.dilationHFactor, options.dilationWFactor) != (1, 1):
         return Verdict(Role.NONE, "it is dilated", "Use dilation_rate=1.")
     if options.fusedActivationFunction not in _FUSED:
@@ -202,15 +214,17 @@ def _general(options: Any) -> Verdict | None:
 def _padded(
     role: Role, options: Any, padding: Padding | None, amount: int
 ) -> Verdict:
-    """A convolution that wants the same padding on each side."""
+    """Judges a convolution that needs the same padding on each side."""
     if options.padding == _SAME:
         # For stride 1 that is the same on each side; else it depends on the
         # size of the picture.
         given = (amount,) * 4 if options.strideH == 1 else None
     else:
         given = padding or (0,) * 4
+
     if given == (amount,) * 4:
         return Verdict(role)
+
     told = "'same'" if given is None else f"{given[:2]}, {given[2:]}"
     return Verdict(
         Role.NONE,
@@ -235,6 +249,7 @@ def _binary(model: Any, subgraph: Any, operator: Any, options: Any) -> Verdict:
     tensors = [subgraph.tensors[index] for index in operator.inputs]
     if options.fusedActivationFunction not in _FUSED:
         return Verdict(Role.NONE, "its activation is not fused", "Use ReLU.")
+
     for tensor in tensors:
         constant = format.data(model, tensor) is not None
         sizes = format.shape(tensor)
@@ -248,11 +263,12 @@ def _binary(model: Any, subgraph: Any, operator: Any, options: Any) -> Verdict:
                 f"a constant operand of shape {sizes}",
                 "Use a scalar or a vector.",
             )
+
     return Verdict(Role.INSIDE)
 
 
 def _replacement(name: str) -> tuple[str, str]:
-    """Problem and fix for an operator without a sparse kernel."""
+    """Returns problem and fix for an operator without a sparse kernel."""
     fix = {
         "MAX_POOL_2D": "Use a depthwise convolution with stride 2.",
         "AVERAGE_POOL_2D": "Use a depthwise convolution with stride 2.",

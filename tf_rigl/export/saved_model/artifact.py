@@ -1,4 +1,4 @@
-"""Functions and what they need, put together and saved."""
+"""Assembles the functions of an artifact and saves them."""
 
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -8,9 +8,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.export.call_signature import flat_signature
-from tf_rigl.export.call_signature import name_outputs
-from tf_rigl.export.call_signature import place
+from tf_rigl.backend.call_signature import flat_signature
+from tf_rigl.backend.call_signature import name_outputs
+from tf_rigl.backend.call_signature import pack_arguments
 from tf_rigl.export.captures import Captures
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.saved_model import function_graph
@@ -59,8 +59,9 @@ def save_packed(
         groups: of the weights.
     """
     keys = list(weights)
-    entries = [weight.entry for weight in weights.values()]
+    specs = [weight.spec for weight in weights.values()]
     read_only = function_graph.read_only(one.function for one in endpoints)
+
     handles = {}
     grouped = []
     for group, variable in zip(groups, decoder.variables, strict=True):
@@ -74,9 +75,9 @@ def save_packed(
         captured = {id(outer) for outer, _ in function.graph.captures}
         values: dict[int, tf.Tensor] = {}
         for group, variable in grouped:
-            ids = [keys[place] for place in group.members]
+            ids = [keys[index] for index in group.members]
             if captured.intersection(ids):
-                tensors = read_group(variable, group, entries)
+                tensors = read_group(variable, group, specs)
                 values.update(zip(ids, tensors, strict=True))
         return values
 
@@ -85,6 +86,7 @@ def save_packed(
         for key, variable in captures.variables.items()
         if key not in weights
     ]
+
     root = _root(captures, others)
     root.decoder = decoder
     root.blob = decoder.blob
@@ -111,6 +113,7 @@ def _save(
         function = _function(endpoint, read, handles)
         setattr(root, endpoint.attribute, function)
         signatures[endpoint.signature] = _signature(endpoint, function)
+
     # Gradients of custom operations would need the layers' own code.
     options = tf.saved_model.SaveOptions(
         experimental_custom_gradients=False,
@@ -124,7 +127,7 @@ def _save(
 def _function(
     endpoint: Endpoint, read: Read, handles: Mapping[int, tf.Tensor]
 ) -> Any:
-    """The function of an artifact."""
+    """Makes the function of an artifact that stands for an endpoint."""
 
     def insert(*arguments: Any, **keywords: Any) -> Any:
         tensors = tf.nest.flatten((arguments, keywords), expand_composites=True)
@@ -140,7 +143,7 @@ def _function(
 
     arguments, keywords = endpoint.call
     function = insert_one if len(arguments) == 1 and not keywords else insert
-    # What it is called in the artifact.
+    # The artifact calls it so.
     function.__name__ = endpoint.attribute
     return tf.function(
         function,
@@ -152,7 +155,7 @@ def _function(
 
 
 def _is_simple(endpoint: Endpoint) -> bool:
-    """Whether a function is a signature as it is: from tensor to tensor.
+    """Returns whether a function is a signature already: tensor to tensor.
 
     With a function less, small models load a few per cent faster.
     """
@@ -166,7 +169,7 @@ def _is_simple(endpoint: Endpoint) -> bool:
 
 
 def _signature(endpoint: Endpoint, function: Any) -> Any:
-    """The function as a signature: named tensors in and out."""
+    """Wraps a function as a signature: named tensors in and out."""
     if _is_simple(endpoint):
         return function
 
@@ -176,7 +179,7 @@ def _signature(endpoint: Endpoint, function: Any) -> Any:
             traced = function.get_concrete_function(
                 *endpoint.call.arguments, **endpoint.call.keywords
             )
-        arguments, keywords = place(endpoint.call, tensors)
+        arguments, keywords = pack_arguments(endpoint.call, tensors)
         return name_outputs(traced(*arguments, **keywords))
 
     # Not traced here: while it saves, TensorFlow would trace it again.

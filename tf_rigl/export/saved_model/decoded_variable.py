@@ -44,7 +44,7 @@ def decoded_variable(shape: Sequence[int], dtype: str) -> tf.Variable:
 
 
 def _leave_out(variable: tf.Variable) -> None:
-    """Has checkpoints hold nothing of a variable."""
+    """Keeps a variable out of checkpoints."""
     variable._serialize_to_tensors = dict
     variable._restore_from_tensors = _restore_nothing
 

@@ -24,16 +24,16 @@ from tf_rigl.export.saved_model.groups import lanes
 from tf_rigl.export.saved_model.groups import rows
 from tf_rigl.export.saved_model.groups import runs
 from tf_rigl.export.saved_model.run_decoder import RunDecoder
-from tf_rigl.export.saved_model.weight_spec import Entry
+from tf_rigl.export.saved_model.weight_spec import WeightSpec
 
 
 class Decoder(tf.saved_model.experimental.TrackableResource):
-    """Decodes weights; what loaders initialize.
+    """Resource whose initializer decodes all weights.
 
     Args:
         blob: path of the file of all weights.
         data: its content.
-        entries: of all weights.
+        specs: of all weights.
         groups: of all weights.
 
     Attributes:
@@ -44,18 +44,18 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
         self,
         blob: str,
         data: bytes,
-        entries: Sequence[Entry],
+        specs: Sequence[WeightSpec],
         groups: Sequence[Group],
     ) -> None:
         super().__init__()
         self.blob = tf.saved_model.Asset(blob)
         self.variables = [
-            decoded_variable(group_shape(group, entries), group.dtype)
+            decoded_variable(group_shape(group, specs), group.dtype)
             for group in groups
         ]
         self._fingerprint = tf.fingerprint([data]).numpy()
         self._data = data
-        self._entries = entries
+        self._specs = specs
         self._groups = groups
 
     def _create_resource(self) -> tf.Tensor:
@@ -65,8 +65,8 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
         )
 
     def _initialize(self) -> None:
-        # Graph and strings are the processor's; only what is assigned goes
-        # to where the variable is.
+        # Strings live on the CPU, so decoding does; only what is assigned is
+        # copied to the device of the variable.
         with tf.device("/device:CPU:0"):
             data = _read(self.blob.asset_path, self._fingerprint)
             decoder = RunDecoder(
@@ -75,18 +75,18 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
                 [
                     (run, group.dtype)
                     for group in self._groups
-                    for run in runs(group, self._entries)
+                    for run in runs(group, self._specs)
                 ],
             )
+
         assigned: list[tf.Operation] = []
         for variable, group in zip(self.variables, self._groups, strict=True):
-            shape = group_shape(group, self._entries)
+            shape = group_shape(group, self._specs)
             # One after the other, so that little is in memory twice.
             with tf.control_dependencies(assigned):
                 with tf.device("/device:CPU:0"):
                     parts = [
-                        decoder.decode_next()
-                        for _ in runs(group, self._entries)
+                        decoder.decode_next() for _ in runs(group, self._specs)
                     ]
                     value = parts[0] if len(parts) == 1 else tf.concat(parts, 0)
                     value = tf.reshape(value, shape)
@@ -95,7 +95,7 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
     def _trackable_children(
         self, save_type: str = "checkpoint", **options: Any
     ) -> Mapping[str, Any]:
-        """What is saved: functions that are called as they are.
+        """Returns the functions to be saved, concrete ones.
 
         A `tf.function` would be traced once more when it is loaded. What
         destroys the resource is left out, since none is made.
@@ -109,55 +109,56 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
 
 
 def _concrete(function: Any) -> Any:
-    """The concrete function; what saves asks it for one again."""
+    """Returns a concrete function that answers for a `tf.function`."""
     concrete = function.get_concrete_function()
     concrete.get_concrete_function = lambda: concrete
     return concrete
 
 
 def read_group(
-    variable: tf.Variable, group: Group, entries: Sequence[Entry]
+    variable: tf.Variable, group: Group, specs: Sequence[WeightSpec]
 ) -> list[tf.Tensor]:
-    """The weights of a group, in a function of an artifact.
+    """Reads the weights of a group, in a function of an artifact.
 
     Args:
         variable: the group's.
         group: the group.
-        entries: of all weights.
+        specs: of all weights.
 
     Returns:
         A tensor for each member.
     """
-    members = [entries[place] for place in group.members]
+    members = [specs[index] for index in group.members]
     value = variable.read_value()
     if group.alone:
         return [value]
-    parts = tf.split(value, [rows(entry) for entry in members], name="w")
+
+    parts = tf.split(value, [rows(spec) for spec in members], name="w")
     shapes = functools.cache(_shape_constant)
     # Also what is a vector is split out of rows: TensorFlow's optimizer fuses
     # layer normalization as if each operation had one output, and would take
     # the first part of a split for any other; a reshape has one.
     return [
-        tf.reshape(_cut(part, entry), shapes(entry.shape), name="r")
-        for part, entry in zip(parts, members, strict=True)
+        tf.reshape(_cut(part, spec), shapes(spec.shape), name="r")
+        for part, spec in zip(parts, members, strict=True)
     ]
 
 
 def _shape_constant(shape: tuple[int, ...]) -> tf.Tensor:
-    """A shape in int32, which takes less of the graph, where it fits."""
+    """Makes a shape, in int32 if it fits, which takes less of the graph."""
     fits = max(shape, default=0) < 1 << 31
     return tf.constant(shape, tf.int32 if fits else tf.int64)
 
 
-def _cut(part: tf.Tensor, entry: Entry) -> tf.Tensor:
-    """The rows of a weight without what fills the last one up."""
-    if entry.elements % lanes(entry.dtype) == 0:
+def _cut(part: tf.Tensor, spec: WeightSpec) -> tf.Tensor:
+    """Cuts off what fills up the last row of a weight."""
+    if spec.elements % lanes(spec.dtype) == 0:
         return part
-    return tf.slice(tf.reshape(part, [-1]), [0], [entry.elements])
+    return tf.slice(tf.reshape(part, [-1]), [0], [spec.elements])
 
 
 def _read(path: tf.Tensor, fingerprint: bytes) -> tf.Tensor:
-    """The bytes of the file of all weights, if they are intact."""
+    """Reads the file of all weights and checks that it is intact."""
     content = tf.io.read_file(path)
     intact = tf.reduce_all(
         tf.equal(tf.fingerprint(tf.reshape(content, [1])), fingerprint)

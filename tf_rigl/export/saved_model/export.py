@@ -1,4 +1,4 @@
-"""Sparse models as SavedModels that any TensorFlow loads."""
+"""Exports sparse models as SavedModels that any TensorFlow loads."""
 
 import dataclasses
 import os
@@ -12,7 +12,6 @@ import numpy as np
 import tensorflow as tf
 
 from tf_rigl.backend import atomic_files
-from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.core import structures
 from tf_rigl.core.checks import check_choice
 from tf_rigl.core.packing import ENCODINGS
@@ -23,8 +22,6 @@ from tf_rigl.export.captures import find_captures
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.endpoints import trace_endpoints
 from tf_rigl.export.folders import folder_bytes
-from tf_rigl.export.model_weights import ModelWeight
-from tf_rigl.export.model_weights import model_weights
 from tf_rigl.export.saved_model import packed_file
 from tf_rigl.export.saved_model.artifact import save_packed
 from tf_rigl.export.saved_model.artifact import save_plain
@@ -32,12 +29,15 @@ from tf_rigl.export.saved_model.decoder import Decoder
 from tf_rigl.export.saved_model.function_graph import read_only
 from tf_rigl.export.saved_model.groups import plan_groups
 from tf_rigl.export.saved_model.pack import SMALLEST
-from tf_rigl.export.saved_model.pack import Source
+from tf_rigl.export.saved_model.pack import WeightToPack
 from tf_rigl.export.saved_model.pack import pack_weights
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
 from tf_rigl.export.saved_model.report import ExportReport
 from tf_rigl.export.saved_model.report import WeightReport
 from tf_rigl.export.saved_model.weight_spec import is_storable
+from tf_rigl.masking.model_weights import ModelWeight
+from tf_rigl.masking.model_weights import model_weights
+from tf_rigl.masking.model_weights import walk_model
 
 COMPRESSIONS = (SMALLEST, *ENCODINGS, None)
 
@@ -88,7 +88,7 @@ def export_saved_model(
         inputs: what the model is called on, with the batch dimension (its
             size does not matter): arrays, tensors, tf.TensorSpec or shapes,
             in the structure that the model takes, or in a dictionary by the
-            names of the arguments of its `call`. Needed where the model was
+            names of the arguments of its `call`. Needed if the model was
             never called, or takes another dtype than float32 without having
             said so by an `Input`.
         signatures: functions to be exported besides the model's call, by
@@ -100,9 +100,9 @@ def export_saved_model(
         What was written, weight by weight; `str()` of it is a table.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras, or `inputs` or a
+        TypeError: if `model` is a model of neither Keras, or `inputs` or a
             signature is none of the above.
-        ValueError: where the path exists or cannot be written, for an unknown
+        ValueError: if the path exists or cannot be written, for an unknown
             compression or format, one that a mask or value does not fit, a
             model without known inputs, a signature without its inputs.
 
@@ -118,25 +118,28 @@ def export_saved_model(
             "Variables of a plain SavedModel keep their values. Received: "
             f"compression=None, values={values!r}. Pass compression='dense'."
         )
-    flavor = model_flavor(model)
+
+    walked = walk_model(model)
     with atomic_files.new_folder(path, overwrite) as (made, scratch):
-        endpoints = trace_endpoints(flavor, model, inputs, signatures)
-        found = model_weights(flavor, model)
+        endpoints = trace_endpoints(walked, inputs, signatures)
+        # Tracing has built what was not built.
+        weights = model_weights(walked)
         captures = find_captures(
-            [one.function for one in endpoints], model, found
+            [one.function for one in endpoints], model, weights
         )
-        sources = _sources(captures, found, values)
+        sources = _weights_to_pack(captures, weights, values)
         if compression is None:
-            weights = pack_weights(list(sources.values()), "dense")
+            packed = pack_weights(list(sources.values()), "dense")
             save_plain(made, endpoints, captures)
-            packed_file.write_metadata(made, weights, None)
+            packed_file.write_metadata(made, packed, None)
         else:
-            weights = _save_packed(
+            packed = _save_packed(
                 made, scratch, endpoints, captures, sources, compression
             )
+
     rows = [
         _row(weight, source, compression)
-        for weight, source in zip(weights, sources.values(), strict=True)
+        for weight, source in zip(packed, sources.values(), strict=True)
     ]
     return ExportReport(os.fspath(path), tuple(rows), folder_bytes(path))
 
@@ -146,7 +149,7 @@ def _save_packed(
     scratch: str,
     endpoints: Sequence[Endpoint],
     captures: Captures,
-    sources: Mapping[int, Source],
+    sources: Mapping[int, WeightToPack],
     compression: str,
 ) -> list[PackedWeight]:
     """Packs and saves; returns the weights with their places."""
@@ -154,13 +157,15 @@ def _save_packed(
     shared = read_only(one.function for one in endpoints)
     groups = plan_groups(
         packed,
-        [place for place, key in enumerate(sources) if key not in shared],
+        [index for index, key in enumerate(sources) if key not in shared],
     )
+
     weights, data = packed_file.place_weights(packed, groups)
     blob = posixpath.join(scratch, packed_file.BLOB)
     with tf.io.gfile.GFile(blob, "wb") as file:
         file.write(data)
-    decoder = Decoder(blob, data, [weight.entry for weight in weights], groups)
+
+    decoder = Decoder(blob, data, [weight.spec for weight in weights], groups)
     save_packed(
         folder,
         endpoints,
@@ -169,31 +174,35 @@ def _save_packed(
         dict(zip(sources, weights, strict=True)),
         groups,
     )
+
     packed_file.write_metadata(folder, weights, len(data))
     return weights
 
 
-def _sources(
-    captures: Captures, found: Iterable[ModelWeight], stored: formats.Format
-) -> dict[int, Source]:
-    """What is to be packed, by the identity of the captured handle."""
+def _weights_to_pack(
+    captures: Captures, weights: Iterable[ModelWeight], stored: formats.Format
+) -> dict[int, WeightToPack]:
+    """Collects what is captured, by the identity of the captured handle."""
     keys = {
         id(variable): key
         for key, variable in captures.variables.items()
         if is_storable(variable.dtype)
     }
+
     sources = {}
     # In the order of the layers, by which they can be found again.
-    for weight in found:
+    for weight in weights:
         # Replicas have one value, but averages over batches have several.
         values = getattr(weight.raw, "values", (weight.raw,))
         captured = [one for one in values if id(one) in keys]
         for replica, one in enumerate(captured):
-            source = _model_source(weight, one, stored)
+            source = _weight_to_pack(weight, one, stored)
             if replica:
                 path = f"{source.path}@{replica}"
                 source = dataclasses.replace(source, path=path, extra=True)
             sources[keys.pop(id(one))] = source
+
+    # The rest is not the model's but what signatures use by themselves.
     paths = {source.path for source in sources.values()}
     for key in keys.values():
         variable = captures.variables[key]
@@ -203,13 +212,13 @@ def _sources(
             number += 1
             path = f"{name}_{number}"
         paths.add(path)
-        sources[key] = Source(path, variable.numpy(), extra=True)
+        sources[key] = WeightToPack(path, variable.numpy(), extra=True)
     return sources
 
 
-def _model_source(
+def _weight_to_pack(
     weight: ModelWeight, variable: tf.Variable, stored: formats.Format
-) -> Source:
+) -> WeightToPack:
     array = variable.numpy()
     size = 4 if stored == "float32" else tf.as_dtype(stored).size
     exact = (
@@ -217,11 +226,13 @@ def _model_source(
         or not variable.dtype.is_floating
         or variable.dtype.size <= size
     )
+
     record = weight.record
     structure = None
     if record is not None and not isinstance(record.structure, Unstructured):
         structure = structures.serialize(record.structure)
-    return Source(
+
+    return WeightToPack(
         path=weight.path,
         array=array,
         mask=None if record is None else record.mask.numpy(),
@@ -234,21 +245,22 @@ def _model_source(
 
 
 def _row(
-    weight: PackedWeight, source: Source, compression: str | None
+    weight: PackedWeight, source: WeightToPack, compression: str | None
 ) -> WeightReport:
-    entry = weight.entry
+    spec = weight.spec
     error = 0.0
-    if entry.values != "float32" and entry.elements:
+    if spec.values != "float32" and spec.elements:
         stored = weight.array().astype(np.float64)
         error = np.abs(stored - source.array.astype(np.float64)).max().item()
+
     return WeightReport(
-        path=entry.path,
-        shape=entry.shape,
-        encoding="variable" if compression is None else entry.encoding,
-        values=entry.values if entry.values != "float32" else entry.dtype,
-        elements=entry.elements,
-        nonzeros=entry.nonzeros,
-        bytes=entry.bytes,
+        path=spec.path,
+        shape=spec.shape,
+        encoding="variable" if compression is None else spec.encoding,
+        values=spec.values if spec.values != "float32" else spec.dtype,
+        elements=spec.elements,
+        nonzeros=spec.nonzeros,
+        bytes=spec.bytes,
         dense_bytes=source.array.nbytes,
         error=error,
     )

@@ -1,4 +1,4 @@
-"""Graphs of traced functions, moved into functions of an artifact.
+"""Moves graphs of traced functions into functions of an artifact.
 
 A variable that is only read becomes an input of the graph, so that its value
 can come from anywhere, such as a part of a larger variable. Nodes get short
@@ -16,10 +16,13 @@ _READ = "ReadVariableOp"
 
 
 def read_only(functions: Iterable[Any]) -> set[int]:
-    """Identities of captured handles that all functions merely read.
+    """Finds captured handles that all functions merely read.
 
     Args:
         functions: concrete functions.
+
+    Returns:
+        The identities of the handles.
     """
     read: set[int] = set()
     other: set[int] = set()
@@ -55,6 +58,7 @@ def insert(
     captures = graph.captures
     definition = graph.as_graph_def()
     names = _short_names(definition)
+
     replaced: dict[str, str] = {}
     inputs: dict[str, tf.Tensor] = {}
     consumed = {
@@ -67,39 +71,45 @@ def insert(
             source = node.input[0].partition(":")[0]
             replaced[node.name] = f"v{names[source]}"
             inputs[f"v{names[source]}:0"] = consumed[source]
+
     current = tf.compat.v1.get_default_graph()
     for outer, inner in captures:
         if inner.op.name not in consumed:
             handle = handles.get(id(outer), outer)
             inputs[f"{names[inner.op.name]}:0"] = current.capture(handle)
+
     own = graph.inputs[: len(graph.inputs) - len(captures)]
     for tensor, argument in zip(own, arguments, strict=True):
         inputs[f"{names[tensor.op.name]}:0"] = argument
+
     _rename(definition, names, replaced, set(consumed))
     merged = _merge_constants(definition)
+
     outputs = tf.nest.flatten(
         function.structured_outputs, expand_composites=True
     )
-    places = [place for place, one in enumerate(outputs) if tf.is_tensor(one)]
+    indices = [index for index, one in enumerate(outputs) if tf.is_tensor(one)]
+
     imported = tf.graph_util.import_graph_def(
         definition,
         input_map=inputs,
         return_elements=[
-            _merge(_renamed(outputs[place].name, names, replaced), merged)
-            for place in places
+            _merge(_renamed(outputs[index].name, names, replaced), merged)
+            for index in indices
         ],
         name="",
     )
-    for place, tensor in zip(places, imported, strict=True):
-        tensor.set_shape(outputs[place].shape)
-        outputs[place] = tensor
+    for index, tensor in zip(indices, imported, strict=True):
+        tensor.set_shape(outputs[index].shape)
+        outputs[index] = tensor
+
     return tf.nest.pack_sequence_as(
         function.structured_outputs, outputs, expand_composites=True
     )
 
 
 def _consumers(graph: Any) -> dict[str, list[str]]:
-    """The operations that each operation's outputs go to, by its name."""
+    """Maps each operation to the kinds of those that take its outputs."""
     consumers = collections.defaultdict(list)
     for operation in graph.get_operations():
         for tensor in operation.inputs:
@@ -110,7 +120,7 @@ def _consumers(graph: Any) -> dict[str, list[str]]:
 
 
 def _short_names(definition: Any) -> dict[str, str]:
-    """A short name for each node, unless its name is also a resource's."""
+    """Makes short names for nodes but those that name a resource, too."""
     taken = {node.name for node in definition.node}
     names = {}
     number = 0
@@ -139,13 +149,15 @@ def _rename(
         replaced: nodes to be dropped whose output is replaced by an input.
         dropped: other nodes to be dropped.
     """
-    for place in reversed(range(len(definition.node))):
-        node = definition.node[place]
+    for index in reversed(range(len(definition.node))):
+        node = definition.node[index]
         if node.name in replaced or node.name in dropped:
-            del definition.node[place]
+            del definition.node[index]
             continue
+
         node.name = names[node.name]
         node.attr.pop("_class", None)  # names nodes, for placement
+
         inputs = [
             _renamed(one, names, replaced)
             for one in node.input
@@ -167,22 +179,24 @@ def _merge_constants(definition: Any) -> dict[str, str]:
     """
     first: dict[tuple[bytes, str], str] = {}
     merged: dict[str, str] = {}
-    for place in reversed(range(len(definition.node))):
-        node = definition.node[place]
+    for index in reversed(range(len(definition.node))):
+        node = definition.node[index]
         if node.op != "Const" or node.input:
             continue
         value = node.attr["value"].SerializeToString(deterministic=True)
         merged[node.name] = first.setdefault((value, node.device), node.name)
         if merged[node.name] != node.name:
-            del definition.node[place]
+            del definition.node[index]
+
     for node in definition.node:
-        for place, name in enumerate(node.input):
-            node.input[place] = _merge(name, merged)
+        for index, name in enumerate(node.input):
+            node.input[index] = _merge(name, merged)
+
     return merged
 
 
 def _merge(name: str, merged: Mapping[str, str]) -> str:
-    """An input of a node, after `_merge_constants`."""
+    """Rewrites an input of a node after `_merge_constants`."""
     control = "^" if name.startswith("^") else ""
     node, colon, output = name.lstrip("^").partition(":")
     return f"{control}{merged.get(node, node)}{colon}{output}"
@@ -191,7 +205,7 @@ def _merge(name: str, merged: Mapping[str, str]) -> str:
 def _renamed(
     name: str, names: Mapping[str, str], replaced: Mapping[str, str]
 ) -> str:
-    """An input of a node, which names a node and one of its outputs."""
+    """Renames an input, which names a node and one of its outputs."""
     control = "^" if name.startswith("^") else ""
     node, colon, output = name.lstrip("^").partition(":")
     return f"{control}{replaced.get(node, names[node])}{colon}{output}"

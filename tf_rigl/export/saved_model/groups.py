@@ -1,4 +1,4 @@
-"""How weights are put together into variables of an artifact.
+"""Groups the weights of an artifact into few variables.
 
 Each variable costs 2 kB of a SavedModel's graph and time to load, which for a
 network of hundreds of small weights is more than they are. So weights that
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from tf_rigl.core.packing import ENCODINGS
 from tf_rigl.core.packing import values as formats
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
-from tf_rigl.export.saved_model.weight_spec import Entry
+from tf_rigl.export.saved_model.weight_spec import WeightSpec
 from tf_rigl.export.saved_model.weight_spec import numpy_dtype
 
 ROW = 64  # bytes
@@ -29,7 +29,7 @@ class Group:
 
     Attributes:
         dtype: of all of them, by name.
-        members: their places among all weights.
+        members: their indices among all weights.
     """
 
     dtype: str
@@ -37,13 +37,13 @@ class Group:
 
     @property
     def alone(self) -> bool:
-        """Whether the variable is one weight, of its own shape."""
+        """True if the variable is one weight, of its own shape."""
         return len(self.members) == 1
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
-    """Neighbours in a group that are decoded in the same way.
+class DecodeRun:
+    """Neighbors in a group that are decoded in the same way.
 
     Attributes:
         encoding: of all of them.
@@ -58,12 +58,12 @@ class Run:
 
     @property
     def is_plain(self) -> bool:
-        """Whether its bytes are its values as they are."""
+        """True if its bytes are its values as they are."""
         return _is_plain(self)
 
     @property
     def is_joined(self) -> bool:
-        """Whether its pieces can be decoded as one."""
+        """True if its pieces can be decoded as one."""
         kept = sum(piece.kept for piece in self.pieces)
         one = len(self.pieces) == 1
         return (
@@ -73,7 +73,7 @@ class Run:
         )
 
     def relative(self) -> list["Piece"]:
-        """The pieces, their bytes counted from the beginning of the run."""
+        """Returns the pieces with bytes counted from the start of the run."""
         first = self.pieces[0].begin
         return [
             piece._replace(
@@ -86,7 +86,7 @@ class Run:
 
 
 class Piece(NamedTuple):
-    """Where to find what is decoded at once.
+    """Bytes that are decoded at once.
 
     It begins with its mask, at byte `begin`; its values are between bytes
     `middle` and `end`; `kept` of them are decoded to `size` elements, padding
@@ -101,13 +101,13 @@ class Piece(NamedTuple):
 
 
 def lanes(dtype: str) -> int:
-    """Elements of a dtype in a row."""
+    """Counts the elements of a dtype in a row."""
     return max(ROW // numpy_dtype(dtype).itemsize, 1)
 
 
-def rows(entry: Entry) -> int:
-    """Number of rows that a weight takes when it is dense."""
-    return -(-entry.elements // lanes(entry.dtype))
+def rows(spec: WeightSpec) -> int:
+    """Counts the rows that a weight takes when it is dense."""
+    return -(-spec.elements // lanes(spec.dtype))
 
 
 def plan_groups(
@@ -117,95 +117,98 @@ def plan_groups(
 
     Args:
         weights: all weights, in no place yet.
-        alone: places of those that need a variable of their own.
+        alone: indices of those that need a variable of their own.
 
     Returns:
         Groups of one dtype each, sorted by how their weights are stored.
     """
-    entries = [weight.entry for weight in weights]
-    shared = [place for place in range(len(entries)) if place not in alone]
+    specs = [weight.spec for weight in weights]
+    shared = [index for index in range(len(specs)) if index not in alone]
+
     groups: list[Group] = []
     size = 0
-    for place in sorted(shared, key=lambda place: _order(weights[place])):
-        entry = entries[place]
-        more = rows(entry) * ROW
+    for index in sorted(shared, key=lambda index: _order(weights[index])):
+        spec = specs[index]
+        more = rows(spec) * ROW
         last = groups[-1] if groups else Group("", ())
         size += more
-        if last.dtype != entry.dtype or size > _LARGEST_GROUP:
-            groups.append(Group(entry.dtype, (place,)))
+        if last.dtype != spec.dtype or size > _LARGEST_GROUP:
+            groups.append(Group(spec.dtype, (index,)))
             size = more
         else:
-            groups[-1] = Group(last.dtype, (*last.members, place))
-    return groups + [Group(entries[place].dtype, (place,)) for place in alone]
+            groups[-1] = Group(last.dtype, (*last.members, index))
+
+    return groups + [Group(specs[index].dtype, (index,)) for index in alone]
 
 
-def group_shape(group: Group, entries: Sequence[Entry]) -> tuple[int, ...]:
-    """The shape of a group's variable."""
-    members = [entries[place] for place in group.members]
+def group_shape(group: Group, specs: Sequence[WeightSpec]) -> tuple[int, ...]:
+    """Returns the shape of a group's variable."""
+    members = [specs[index] for index in group.members]
     if group.alone:
         return members[0].shape
     return sum(map(rows, members)), lanes(group.dtype)
 
 
-def runs(group: Group, entries: Sequence[Entry]) -> list[Run]:
-    """How a group is decoded, in order.
+def runs(group: Group, specs: Sequence[WeightSpec]) -> list[DecodeRun]:
+    """Splits a group into runs, in the order of decoding.
 
     Args:
         group: the group.
-        entries: of all weights, in their places in the file.
+        specs: of all weights, in their places in the file.
     """
     return [
-        Run(encoding, values, _pieces(group, list(members)))
+        DecodeRun(encoding, values, _pieces(group, list(members)))
         for (encoding, values), members in itertools.groupby(
-            (entries[place] for place in group.members),
-            key=lambda entry: (entry.encoding, entry.values),
+            (specs[index] for index in group.members),
+            key=lambda spec: (spec.encoding, spec.values),
         )
     ]
 
 
-def _pieces(group: Group, members: list[Entry]) -> tuple[Piece, ...]:
+def _pieces(group: Group, members: list[WeightSpec]) -> tuple[Piece, ...]:
     first, last = members[0], members[-1]
     if _is_plain(first):
         end = last.offset + stored_bytes(group, last)
-        size = sum(_padded(group, entry) for entry in members)
+        size = sum(_padded(group, spec) for spec in members)
         return (Piece(first.offset, first.offset, end, size, size),)
+
     return tuple(
         Piece(
-            entry.offset,
-            entry.offset + entry.mask_bytes,
-            entry.offset + entry.bytes,
-            entry.kept,
-            _padded(group, entry),
+            spec.offset,
+            spec.offset + spec.mask_bytes,
+            spec.offset + spec.bytes,
+            spec.kept,
+            _padded(group, spec),
         )
-        for entry in members
+        for spec in members
     )
 
 
-def _padded(group: Group, entry: Entry) -> int:
-    """Number of elements that a weight takes in its group's variable."""
+def _padded(group: Group, spec: WeightSpec) -> int:
+    """Counts the elements that a weight takes in its group's variable."""
     if group.alone:
-        return entry.elements
-    return rows(entry) * lanes(entry.dtype)
+        return spec.elements
+    return rows(spec) * lanes(spec.dtype)
 
 
-def stored_bytes(group: Group, entry: Entry) -> int:
-    """Bytes that a weight takes in the file, padding included."""
-    if group.alone or not _is_plain(entry):
-        return entry.bytes
-    return rows(entry) * ROW
+def stored_bytes(group: Group, spec: WeightSpec) -> int:
+    """Counts the bytes that a weight takes in the file, padding included."""
+    if group.alone or not _is_plain(spec):
+        return spec.bytes
+    return rows(spec) * ROW
 
 
 def _order(weight: PackedWeight) -> tuple[str, str, str, int]:
-    """What sorts weights into groups and runs."""
-    entry = weight.entry
+    """Returns the key that sorts weights into groups and runs."""
+    spec = weight.spec
     return (
-        entry.dtype,
-        entry.encoding,
-        entry.values,
-        ENCODINGS[entry.encoding].order(weight.mask_data),
+        spec.dtype,
+        spec.encoding,
+        spec.values,
+        ENCODINGS[spec.encoding].order(weight.mask_data),
     )
 
 
-def _is_plain(one: Entry | Run) -> bool:
-    """Whether the bytes of weights are their values as they are."""
+def _is_plain(one: WeightSpec | DecodeRun) -> bool:
+    """Returns whether the bytes of weights are their values as they are."""
     return one.encoding == "dense" and one.values == "float32"

@@ -1,4 +1,4 @@
-"""Which encoding each weight of an artifact gets, and its bytes."""
+"""Chooses an encoding for each weight of an artifact and packs it."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,26 +13,26 @@ from tf_rigl.core.packing import values as formats
 from tf_rigl.core.packing.smallest import choose_smallest
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
 from tf_rigl.export.saved_model.packed_weight import not_zero
-from tf_rigl.export.saved_model.weight_spec import Entry
+from tf_rigl.export.saved_model.weight_spec import WeightSpec
 from tf_rigl.export.saved_model.weight_spec import is_bounded
 
 SMALLEST = "smallest"
 # Elements from which a weight of unknown use may be stored sparse.
 _LARGE = 1 << 14
-# What decoding one more weight takes in the graph, about.
+# Decoding one more weight takes about as much of the graph.
 _CALL_BYTES = 60
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class WeightToPack:
     """A weight that is to be packed.
 
     Attributes:
         path: of the weight.
         array: its values.
-        mask: bool of its shape, what is to be kept; None where it has no mask
+        mask: bool of its shape, what is to be kept; None if it has no mask
             and what is not zero is to be kept.
-        layout: where its inputs and units are, None where unknown.
+        layout: where its inputs and units are, None if unknown.
         axis: of the channels that have scales.
         stored: the format of its values.
         target: connections that its mask was allotted; None: no mask.
@@ -55,12 +55,12 @@ class Source:
 class _Packing:
     """A source and the masks that it may be stored with."""
 
-    source: Source
+    source: WeightToPack
     kept: np.ndarray  # bool, of its shape
     masks: Mapping[str, bytes]  # packed, by the name of the encoding
 
     def sizes(self) -> dict[str, int]:
-        """Bytes by the name of the encoding, those in the graph included."""
+        """Returns bytes by encoding, those of the graph included."""
         return {name: self._size(name) for name in self.masks}
 
     def _size(self, name: str) -> int:
@@ -76,25 +76,26 @@ class _Packing:
 
 
 def pack_weights(
-    sources: Sequence[Source], compression: str
+    sources: Sequence[WeightToPack], compression: str
 ) -> list[PackedWeight]:
     """Packs the weights of an artifact.
 
     Args:
         sources: the weights.
         compression: `"smallest"`, or the name of the one encoding that sparse
-            weights may have where it is smaller than the dense weight.
+            weights may have if it is smaller than the dense weight.
 
     Returns:
         The packed weights in the same order, their places and hashes not set
         yet.
 
     Raises:
-        ValueError: where the encoding cannot express the mask of a weight, or
+        ValueError: if the encoding cannot express the mask of a weight, or
             values do not fit their format.
     """
     names = list(ENCODINGS) if compression == SMALLEST else [compression]
     packings = [_packing(source, names) for source in sources]
+
     if compression == SMALLEST:
         chosen = choose_smallest([packing.sizes() for packing in packings])
     else:
@@ -102,42 +103,47 @@ def pack_weights(
         for packing in packings:
             sizes = packing.sizes()
             chosen.append(min(sizes, key=sizes.__getitem__))
+
     return [
         _packed(packing, name)
         for packing, name in zip(packings, chosen, strict=True)
     ]
 
 
-def _packing(source: Source, names: Sequence[str]) -> _Packing:
+def _packing(source: WeightToPack, names: Sequence[str]) -> _Packing:
     nonzero = not_zero(source.array)
     kept = nonzero if source.mask is None else source.mask
     masks: dict[str, bytes] = {}
     sparse = not kept.all()
+
     # Where a mask is not just what is not zero, dense values would lose it.
     if names[0] == "dense" or not sparse or _is_told_by_values(source, nonzero):
         masks["dense"] = b""
+
     if sparse and _may_be_sparse(source):
         for name in names:
             data = ENCODINGS[name].encode(kept, source.layout)
             if data is not None and is_bounded(kept.size, len(data)):
                 masks[name] = data
+
     if source.mask is not None and sparse and not set(names) & set(masks):
         raise ValueError(
             "The encoding must be able to express the masks of the model. "
             f"Received: compression={names[0]!r} for {source.path!r}, whose "
             "mask has no such structure. Pass compression='smallest'."
         )
+
     return _Packing(source, kept, masks)
 
 
-def _may_be_sparse(source: Source) -> bool:
-    """Whether zeros are worth looking for: not in biases that are untrained."""
+def _may_be_sparse(source: WeightToPack) -> bool:
+    """Returns whether to look for zeros: not in biases still untrained."""
     large = source.layout is not None or source.array.size >= _LARGE
     return large and source.array.dtype.kind not in "biu"
 
 
-def _is_told_by_values(source: Source, nonzero: np.ndarray) -> bool:
-    """Whether what is kept can be told from the values that are stored."""
+def _is_told_by_values(source: WeightToPack, nonzero: np.ndarray) -> bool:
+    """Returns whether dense values tell what is kept."""
     if source.mask is None:
         return True
     exact = source.stored == "float32"
@@ -145,10 +151,11 @@ def _is_told_by_values(source: Source, nonzero: np.ndarray) -> bool:
 
 
 def _packed(packing: _Packing, encoding: str) -> PackedWeight:
-    """The weight in an encoding."""
+    """Packs a weight in an encoding."""
     source = packing.source
     dense = encoding == "dense"
     kept = np.ones_like(packing.kept) if dense else packing.kept
+
     mask = packing.masks[encoding]
     try:
         values = formats.pack(
@@ -159,15 +166,18 @@ def _packed(packing: _Packing, encoding: str) -> PackedWeight:
         )
     except ValueError as error:
         raise ValueError(f"{source.path}: {error}") from error
+
     masked = source.target is not None and (
         not dense
         or bool(packing.kept.all())
         or _is_told_by_values(source, not_zero(source.array))
     )
+
     told = packing.kept if masked else not_zero(source.array)
     nonzeros = told.sum().item()
+
     return PackedWeight(
-        Entry(
+        WeightSpec(
             path=source.path,
             shape=source.array.shape,
             encoding=encoding,

@@ -3,12 +3,18 @@
 `assets/weights.bin` holds the bytes of all weights, one after the other; the
 SavedModel decodes itself from it. `assets.extra/weights.json` says what they
 are, for whoever reads them otherwise; no runtime looks at that folder.
+
+The metadata begin with the number of their format. It grows when files of the
+old format would be misread, and whoever changes it goes on reading the old
+ones. From format 2 on, "tf_rigl" beside it must name the first release that
+reads the file, which is what the error of an older release passes on.
 """
 
 import dataclasses
 import json
 import os
 import posixpath
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,14 +25,17 @@ from tf_rigl.export.saved_model.groups import Group
 from tf_rigl.export.saved_model.groups import stored_bytes
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
 from tf_rigl.export.saved_model.packed_weight import compute_hash
-from tf_rigl.export.saved_model.weight_spec import Entry
-from tf_rigl.export.saved_model.weight_spec import entry_from_json
+from tf_rigl.export.saved_model.weight_spec import WeightSpec
+from tf_rigl.export.saved_model.weight_spec import spec_from_json
+from tf_rigl.version import __version__
 
 BLOB = "weights.bin"
 METADATA = "weights.json"
-FORMAT = "tf_rigl weights 1"
-# What stands in the line of each weight, in this order; what else is known of
-# it follows by name.
+FORMAT = 1
+READABLE_FORMATS = range(1, FORMAT + 1)
+_FORMAT_NAME = "tf_rigl weights"
+# The line of each weight holds these, in this order; what else is known of it
+# follows by name.
 FIELDS = ["path", "shape", "encoding", "nonzeros", "offset", "bytes", "hash"]
 
 
@@ -45,17 +54,20 @@ def place_weights(
     placed = list(weights)
     parts = []
     offset = 0
+
     for group in groups:
         for member in group.members:
             weight = weights[member]
-            entry = dataclasses.replace(weight.entry, offset=offset)
-            digest = compute_hash(entry, weight.data)
-            entry = dataclasses.replace(entry, hash=digest)
-            placed[member] = PackedWeight(entry, weight.data)
-            size = stored_bytes(group, entry)
+            spec = dataclasses.replace(weight.spec, offset=offset)
+            digest = compute_hash(spec, weight.data)
+            spec = dataclasses.replace(spec, hash=digest)
+            placed[member] = PackedWeight(spec, weight.data)
+
+            size = stored_bytes(group, spec)
             parts.append(weight.data)
-            parts.append(bytes(size - entry.bytes))
+            parts.append(bytes(size - spec.bytes))
             offset += size
+
     return placed, b"".join(parts)
 
 
@@ -67,17 +79,26 @@ def write_metadata(
     Args:
         folder: of the SavedModel.
         weights: the weights.
-        size: number of bytes of the file of all weights; None where they are
+        size: number of bytes of the file of all weights; None if they are
             not packed.
     """
     extra = posixpath.join(folder, "assets.extra")
     tf.io.gfile.makedirs(extra)
+
     # One line a weight, and no more bytes than that takes.
     lines = ",\n".join(
-        json.dumps(_to_row(weight.entry), separators=(",", ":"))
+        json.dumps(_to_row(weight.spec), separators=(",", ":"))
         for weight in weights
     )
-    head = json.dumps({"format": FORMAT, "bytes": size, "fields": FIELDS})[:-1]
+
+    head = json.dumps(
+        {
+            "format": f"{_FORMAT_NAME} {FORMAT}",
+            "bytes": size,
+            "fields": FIELDS,
+        }
+    )[:-1]
+
     with tf.io.gfile.GFile(posixpath.join(extra, METADATA), "w") as file:
         file.write(f'{head}, "weights": [\n{lines}\n]}}\n')
 
@@ -92,12 +113,12 @@ def read_weights(path: str | os.PathLike[str]) -> list[PackedWeight]:
         The weights; nothing is decoded yet.
 
     Raises:
-        ValueError: where there is no such file, or the weights of the
-            artifact are not packed.
-        CorruptDataError: where a file is damaged.
+        ValueError: if there is no such file, the weights of the artifact are
+            not packed, or a newer version has written it.
+        CorruptDataError: if a file is damaged.
     """
     folder = os.fspath(path)
-    entries, size = _read_metadata(folder)
+    specs, size = _read_metadata(folder)
     blob = posixpath.join(folder, "assets", BLOB)
     data = _read(blob, folder)
     check(
@@ -105,20 +126,22 @@ def read_weights(path: str | os.PathLike[str]) -> list[PackedWeight]:
         f"{blob!r} must have {size} bytes.",
         f"{len(data)} bytes",
     )
+
     weights = []
-    for entry in entries:
-        end = entry.offset + entry.bytes
+    for spec in specs:
+        end = spec.offset + spec.bytes
         check(
             end <= size,
-            f"{entry.path!r} must end within {size} bytes.",
-            f"bytes {entry.offset} to {end}",
+            f"{spec.path!r} must end within {size} bytes.",
+            f"bytes {spec.offset} to {end}",
         )
-        weights.append(PackedWeight(entry, data[entry.offset : end]))
+        weights.append(PackedWeight(spec, data[spec.offset : end]))
         weights[-1].check_hash()
+
     return weights
 
 
-def _read_metadata(folder: str) -> tuple[list[Entry], int]:
+def _read_metadata(folder: str) -> tuple[list[WeightSpec], int]:
     name = posixpath.join(folder, "assets.extra", METADATA)
     text = _read(name, folder)
     try:
@@ -126,13 +149,13 @@ def _read_metadata(folder: str) -> tuple[list[Entry], int]:
     except (ValueError, RecursionError) as error:
         check(False, f"{name!r} must be JSON.", str(error))
         raise
+
+    _check_format(content, name, folder)
     check(
-        isinstance(content, dict)
-        and content.get("format") == FORMAT
-        and set(content) == {"format", "bytes", "fields", "weights"}
+        set(content) == {"format", "bytes", "fields", "weights"}
         and content["fields"] == FIELDS
         and isinstance(content["weights"], list),
-        f"{name!r} must hold weights in the format {FORMAT!r}.",
+        f"{name!r} must hold weights.",
         repr(content)[:200],
     )
     size = content["bytes"]
@@ -142,25 +165,70 @@ def _read_metadata(folder: str) -> tuple[list[Entry], int]:
             f"path={folder!r}, which was exported with compression=None."
         )
     check(type(size) is int, "The number of bytes must be one.", repr(size))
-    entries = [_from_row(one) for one in content["weights"]]
-    paths = {entry.path for entry in entries}
+
+    specs = [_from_row(one) for one in content["weights"]]
+    paths = {spec.path for spec in specs}
     check(
-        len(paths) == len(entries),
+        len(paths) == len(specs),
         "Each weight must stand once.",
-        f"{len(entries)} weights with {len(paths)} paths",
+        f"{len(specs)} weights with {len(paths)} paths",
     )
-    return entries, size
+    return specs, size
 
 
-def _to_row(entry: Entry) -> list[Any]:
-    others = entry.to_json()
-    row = [getattr(entry, field) for field in FIELDS]
+def _check_format(content: Any, name: str, folder: str) -> None:
+    """Checks that metadata are in a format that this version reads.
+
+    Args:
+        content: the metadata.
+        name: of their file.
+        folder: of the artifact.
+
+    Raises:
+        ValueError: if the format is newer.
+        CorruptDataError: if it is none.
+    """
+    told = content.get("format") if isinstance(content, dict) else None
+    match = re.fullmatch(
+        rf"{_FORMAT_NAME} ([1-9]\d{{0,8}})",
+        told if isinstance(told, str) else "",
+    )
+    check(
+        match is not None,
+        f"{name!r} must begin with its format, such as "
+        f"'{_FORMAT_NAME} {FORMAT}'.",
+        repr(content)[:200],
+    )
+
+    number = int(match[1]) if match else 0
+    if number not in READABLE_FORMATS:
+        release = content.get("tf_rigl")
+        known = isinstance(release, str) and re.fullmatch(
+            r"[\w.+-]{1,40}", release
+        )
+        raise ValueError(
+            f"tf_rigl {__version__} reads packed weights of the formats "
+            f"{READABLE_FORMATS[0]} to {READABLE_FORMATS[-1]}. Received: "
+            f"path={folder!r} in format {number}. Install "
+            + (
+                f"tf_rigl {release} or a later one: "
+                f"pip install --upgrade 'tf_rigl>={release}'."
+                if known
+                else "the tf_rigl that wrote it or a later one: "
+                "pip install --upgrade tf_rigl."
+            )
+        )
+
+
+def _to_row(spec: WeightSpec) -> list[Any]:
+    others = spec.to_json()
+    row = [getattr(spec, field) for field in FIELDS]
     for field in FIELDS:
         others.pop(field, None)
     return [*row, others] if others else row
 
 
-def _from_row(row: Any) -> Entry:
+def _from_row(row: Any) -> WeightSpec:
     count = len(FIELDS)
     check(
         isinstance(row, list)
@@ -169,6 +237,7 @@ def _from_row(row: Any) -> Entry:
         f"The line of a weight must have {FIELDS} and may have more.",
         repr(row)[:200],
     )
+
     known = dict(zip(FIELDS, row, strict=False))
     others = row[count] if len(row) > count else {}
     check(
@@ -176,7 +245,8 @@ def _from_row(row: Any) -> Entry:
         "Each field of a weight must stand once.",
         repr(row)[:200],
     )
-    return entry_from_json({**known, **others})
+
+    return spec_from_json({**known, **others})
 
 
 def _read(name: str, folder: str) -> bytes:

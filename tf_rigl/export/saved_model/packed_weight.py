@@ -9,7 +9,7 @@ import numpy as np
 from tf_rigl.core.packing import ENCODINGS
 from tf_rigl.core.packing import values as formats
 from tf_rigl.core.packing.corruption import check
-from tf_rigl.export.saved_model.weight_spec import Entry
+from tf_rigl.export.saved_model.weight_spec import WeightSpec
 from tf_rigl.export.saved_model.weight_spec import numpy_dtype
 
 _HASH_BYTES = 6
@@ -20,90 +20,90 @@ class PackedWeight:
     """A weight of an artifact.
 
     Attributes:
-        entry: what is known of it.
+        spec: what is known of it.
         data: its bytes, the mask and the values.
     """
 
-    entry: Entry
+    spec: WeightSpec
     data: bytes
 
     @property
     def mask_data(self) -> bytes:
         """The bytes of the mask."""
-        return self.data[: self.entry.mask_bytes]
+        return self.data[: self.spec.mask_bytes]
 
     def mask(self) -> np.ndarray:
-        """Which elements are kept: bool, of the weight's shape.
+        """Returns which elements are kept: bool, of the weight's shape.
 
         Raises:
-            CorruptDataError: where the data are damaged.
+            CorruptDataError: if the data are damaged.
         """
-        entry = self.entry
-        if entry.encoding == "dense" and entry.nonzeros < entry.elements:
-            # Only where it can be told from the values, which are exact.
+        spec = self.spec
+        if spec.encoding == "dense" and spec.nonzeros < spec.elements:
+            # Such weights are dense only if their exact values tell the mask.
             return not_zero(self.array())
         return self._stored_mask()
 
     def array(self) -> np.ndarray:
-        """The weight, dense, zero where nothing is kept.
+        """Decodes the weight, zero where nothing is kept.
 
         Raises:
-            CorruptDataError: where the data are damaged.
+            CorruptDataError: if the data are damaged.
         """
-        entry = self.entry
+        spec = self.spec
         positions = np.flatnonzero(self._stored_mask())
-        array = np.zeros(entry.elements, numpy_dtype(entry.dtype))
+        array = np.zeros(spec.elements, numpy_dtype(spec.dtype))
         array[positions] = formats.unpack(
-            self.data[entry.mask_bytes :],
+            self.data[spec.mask_bytes :],
             positions,
-            entry.channels,
-            entry.values,
+            spec.channels,
+            spec.values,
             array.dtype,
         )
-        return array.reshape(entry.shape)
+        return array.reshape(spec.shape)
 
     def _stored_mask(self) -> np.ndarray:
-        entry = self.entry
+        spec = self.spec
         self._check_length()
-        mask = ENCODINGS[entry.encoding].decode(self.mask_data, entry.shape)
+        mask = ENCODINGS[spec.encoding].decode(self.mask_data, spec.shape)
         kept = np.count_nonzero(mask)
         check(
-            kept == entry.kept,
-            f"{entry.kept} elements of {entry.path!r} must be kept.",
+            kept == spec.kept,
+            f"{spec.kept} elements of {spec.path!r} must be kept.",
             f"a mask that keeps {kept}",
         )
         return mask
 
     def _check_length(self) -> None:
-        """Each value takes bytes, so that no count can be absurd."""
-        entry = self.entry
-        size = entry.mask_bytes + formats.packed_bytes(
-            entry.kept, entry.channels, entry.values, numpy_dtype(entry.dtype)
+        """Checks that values take bytes, so that no count can be absurd."""
+        spec = self.spec
+        size = spec.mask_bytes + formats.packed_bytes(
+            spec.kept, spec.channels, spec.values, numpy_dtype(spec.dtype)
         )
         check(
-            len(self.data) == entry.bytes == size,
-            f"{entry.kept} values of {entry.path!r} and the mask must have "
+            len(self.data) == spec.bytes == size,
+            f"{spec.kept} values of {spec.path!r} and the mask must have "
             f"{size} bytes.",
-            f"{len(self.data)} bytes, of which {entry.bytes} are announced",
+            f"{len(self.data)} bytes, of which {spec.bytes} are announced",
         )
 
     def check_hash(self) -> None:
         """Checks that nothing has changed since it was written.
 
         Raises:
-            CorruptDataError: where something has.
+            CorruptDataError: if something has.
         """
-        found = compute_hash(self.entry, self.data)
+        found = compute_hash(self.spec, self.data)
         check(
-            found == self.entry.hash,
-            f"The hash of {self.entry.path!r} must be {self.entry.hash}.",
+            found == self.spec.hash,
+            f"The hash of {self.spec.path!r} must be {self.spec.hash}.",
             found,
         )
 
 
-def compute_hash(entry: Entry, data: bytes) -> str:
-    """The hash of an entry, its own hash left out, and of its bytes."""
-    known = dataclasses.replace(entry, hash="").to_json()
+def compute_hash(spec: WeightSpec, data: bytes) -> str:
+    """Hashes the specification of a weight, hash left out, and its bytes."""
+    known = dataclasses.replace(spec, hash="").to_json()
     digest = hashlib.blake2b(digest_size=_HASH_BYTES)
     digest.update(json.dumps(known, sort_keys=True).encode())
     digest.update(data)
@@ -111,7 +111,7 @@ def compute_hash(entry: Entry, data: bytes) -> str:
 
 
 def not_zero(array: np.ndarray) -> np.ndarray:
-    """Where an array has other bits than those of 0; -0.0 has.
+    """Finds elements that have other bits than 0; -0.0 has.
 
     Args:
         array: of any numeric dtype.

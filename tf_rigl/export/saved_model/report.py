@@ -1,7 +1,8 @@
-"""What an export wrote."""
+"""Reports the weights of an exported SavedModel."""
 
 import dataclasses
 
+from tf_rigl.core import cells
 from tf_rigl.core import text_table
 
 _HEADER = ("weight", "encoding", "values", "elements", "kept", "bytes", "error")
@@ -9,7 +10,7 @@ _HEADER = ("weight", "encoding", "values", "elements", "kept", "bytes", "error")
 
 @dataclasses.dataclass(frozen=True)
 class WeightReport:
-    """How one weight is stored.
+    """Storage of one weight.
 
     Attributes:
         path: of the weight, as in `masks(model)`.
@@ -36,7 +37,7 @@ class WeightReport:
 
 @dataclasses.dataclass(frozen=True)
 class ExportReport:
-    """What an export wrote; `str()` is a table.
+    """Result of `export_saved_model`; `str()` is a table.
 
     Attributes:
         path: of the artifact.
@@ -50,12 +51,12 @@ class ExportReport:
 
     @property
     def bytes(self) -> int:
-        """What the weights take."""
+        """Bytes of the weights."""
         return sum(row.bytes for row in self.rows)
 
     @property
     def dense_bytes(self) -> int:
-        """What the weights would take dense."""
+        """Bytes that the weights would take dense."""
         return sum(row.dense_bytes for row in self.rows)
 
     @property
@@ -69,22 +70,24 @@ class ExportReport:
                 row.path,
                 row.encoding,
                 row.values,
-                f"{row.elements:,}",
-                f"{row.nonzeros:,}",
-                f"{row.bytes:,}",
+                *cells.counts(row.elements, row.nonzeros, row.bytes),
                 f"{row.error:.2g}",
             )
             for row in self.rows
         ]
+
         total = (
             "all",
             "",
             "",
-            f"{sum(row.elements for row in self.rows):,}",
-            f"{sum(row.nonzeros for row in self.rows):,}",
-            f"{self.bytes:,}",
+            *cells.counts(
+                sum(row.elements for row in self.rows),
+                sum(row.nonzeros for row in self.rows),
+                self.bytes,
+            ),
             f"{self.error:.2g}",
         )
+
         lines = text_table.aligned(_HEADER, body, total, text_columns=3)
         lines.append(
             f"{self.path}: {self.folder_bytes:,} bytes in all, the weights "

@@ -1,4 +1,4 @@
-"""Weights and masks of an artifact, back in a Keras model."""
+"""Loads weights and masks of an artifact into a Keras model."""
 
 import os
 import re
@@ -9,22 +9,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.core import structures
 from tf_rigl.core.packing.corruption import check
 from tf_rigl.core.structures import Unstructured
-from tf_rigl.export.model_weights import ModelWeight
-from tf_rigl.export.model_weights import model_weights
 from tf_rigl.export.saved_model.packed_file import read_weights
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
-from tf_rigl.export.saved_model.weight_spec import Entry
+from tf_rigl.export.saved_model.weight_spec import WeightSpec
 from tf_rigl.masking import mask_history
 from tf_rigl.masking import tree
 from tf_rigl.masking.kernel_layouts import kernel_layout
 from tf_rigl.masking.masked_layer import carry_masks
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.masking.model_weights import ModelWeight
+from tf_rigl.masking.model_weights import WalkedModel
+from tf_rigl.masking.model_weights import model_weights
+from tf_rigl.masking.model_weights import walk_model
 from tf_rigl.updating.method_state import INACTIVE_VALUES
 
 
@@ -33,7 +33,7 @@ def load_packed_weights(model: Any, path: str | os.PathLike[str]) -> Any:
 
     The model has the architecture of the exported one, in either Keras, and
     is built. Where it is sparse, its masks become those of the artifact;
-    where it is plain and the artifact has masks, it becomes sparse, as after
+    if it is plain and the artifact has masks, it becomes sparse, as after
     `sparsify`. So training goes on where it was, but for the optimizer's
     state, which is not exported. Values that were stored with fewer bits come
     back rounded. A mask that is lost, as that of a stripped model, becomes
@@ -51,8 +51,8 @@ def load_packed_weights(model: Any, path: str | os.PathLike[str]) -> Any:
         The same model.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras.
-        ValueError: where there is no such artifact, it is damaged
+        TypeError: if `model` is a model of neither Keras.
+        ValueError: if there is no such artifact, it is damaged
             (`tf_rigl.core.packing.CorruptDataError`), or its weights are not
             those of the model.
 
@@ -61,21 +61,24 @@ def load_packed_weights(model: Any, path: str | os.PathLike[str]) -> Any:
         >>> model.compile(optimizer, loss)
         >>> model.fit(data, callbacks=[tf_rigl.UpdateMasks(tf_rigl.RigL())])
     """
-    flavor = model_flavor(model)
-    packed = [one for one in read_weights(path) if not one.entry.extra]
-    found = model_weights(flavor, model)
+    walked = walk_model(model)
+    packed = [one for one in read_weights(path) if not one.spec.extra]
+    weights = model_weights(walked)
     values = [
-        _Values(weight, one.entry, one.array(), _mask(one))
-        for weight, one in _match(packed, found, os.fspath(path))
+        _Values(weight, one.spec, one.array(), _mask(one))
+        for weight, one in _match(packed, weights, os.fspath(path))
     ]
-    was_plain = not masked_weights(model)
+
+    # Nothing has changed up to here, and what follows does not fail.
+    was_plain = all(weight.record is None for weight in weights)
     if was_plain:
-        _carry(flavor, model, values)
+        _carry(walked, values)
     else:
         _check_masked(values)
     records = {id(one.raw): one for one in masked_weights(model)}
     for one in values:
         _assign(one, records.get(id(one.weight.raw)))
+
     recorded = {
         id(one.host): one.host
         for one in records.values()
@@ -90,21 +93,21 @@ class _Values(NamedTuple):
     """A weight of the model and what it is to become."""
 
     weight: ModelWeight
-    entry: Entry
+    spec: WeightSpec
     array: np.ndarray
     mask: np.ndarray | None  # None: it was exported without
 
 
 def _mask(packed: PackedWeight) -> np.ndarray | None:
-    """Its mask, None where it has none."""
-    return packed.mask() if packed.entry.masked else None
+    """Returns its mask; None if it has none."""
+    return packed.mask() if packed.spec.masked else None
 
 
 def _match(
     packed: Sequence[PackedWeight], found: Sequence[ModelWeight], path: str
 ) -> list[tuple[ModelWeight, PackedWeight]]:
     """Pairs the weights of the artifact with those of the model."""
-    names = [one.entry.path for one in packed]
+    names = [one.spec.path for one in packed]
     left = {weight.path: [weight] for weight in found}
     if not set(names) <= set(left):
         # Keras has counted the layers of other models, too.
@@ -112,40 +115,42 @@ def _match(
         left = {}
         for weight in found:
             left.setdefault(_without_numbers(weight.path), []).append(weight)
+
     pairs = []
     for name, one in zip(names, packed, strict=True):
         weights = left.get(name)
         candidate = weights.pop(0) if weights else None
-        pairs.append((_fitting(candidate, one.entry, path), one))
+        pairs.append((_fitting(candidate, one.spec, path), one))
     return pairs
 
 
 def _fitting(
-    weight: ModelWeight | None, entry: Entry, path: str
+    weight: ModelWeight | None, spec: WeightSpec, path: str
 ) -> ModelWeight:
-    """The weight, if it is what the artifact has."""
+    """Returns the weight if its shape and dtype are the artifact's."""
     if weight is not None:
         shape, dtype = tuple(weight.raw.shape), weight.raw.dtype.name
-        if (shape, dtype) == (entry.shape, entry.dtype):
+        if (shape, dtype) == (spec.shape, spec.dtype):
             return weight
         has = f"{weight.path!r} of shape {shape} and dtype {dtype}"
     else:
         has = "none of that name"
+
     raise ValueError(
         "The weights of the artifact must be those of the model. Received: "
-        f"path={path!r} with {entry.path!r} of shape {entry.shape} and dtype "
-        f"{entry.dtype}, where the model has {has}. Pass the architecture "
+        f"path={path!r} with {spec.path!r} of shape {spec.shape} and dtype "
+        f"{spec.dtype}, where the model has {has}. Pass the architecture "
         "that was exported, built."
     )
 
 
 def _without_numbers(path: str) -> str:
-    """The path without the numbers that Keras gives to unnamed layers."""
+    """Strips the numbers that Keras gives to unnamed layers."""
     return re.sub(r"_\d+(?=/|$)", "", path)
 
 
 def _check_masked(values: Sequence[_Values]) -> None:
-    """Each mask of the artifact needs one in the model."""
+    """Checks that the model has a mask for each of the artifact's."""
     lacking = [
         one.weight.path
         for one in values
@@ -159,25 +164,28 @@ def _check_masked(values: Sequence[_Values]) -> None:
         )
 
 
-def _carry(flavor: Flavor, model: Any, values: Sequence[_Values]) -> None:
+def _carry(walked: WalkedModel, values: Sequence[_Values]) -> None:
     """Makes the layers of a plain model carry the masks of the artifact."""
     masked = {
         id(one.weight.variable): one for one in values if one.mask is not None
     }
-    for host in tree.hosts(flavor, model):
+
+    for host in tree.hosts(walked.flavor, walked.model):
         sites = {
             site.key: (site, masked.pop(id(site.variable)))
-            for site in tree.sites(flavor, host.layer)
+            for site in tree.sites(walked.flavor, host.layer)
             if id(site.variable) in masked
         }
         if not sites:
             continue
-        kinds = [_structure(one.entry) for _, one in sites.values()]
+
+        kinds = [_structure(one.spec) for _, one in sites.values()]
         check(
             all(kind == kinds[0] for kind in kinds),
             "The weights of one layer must have one structure.",
             f"{kinds} within {host.layer.name!r}",
         )
+
         carry_masks(
             host.layer,
             {key: _plan(site, one) for key, (site, one) in sites.items()},
@@ -186,20 +194,21 @@ def _carry(flavor: Flavor, model: Any, values: Sequence[_Values]) -> None:
             kinds[0],
             "dense",
         )
+
     if masked:
         raise ValueError(
             "Each weight with a mask must be one that may be sparse. "
-            f"Received: {[one.entry.path for one in masked.values()]}, which "
+            f"Received: {[one.spec.path for one in masked.values()]}, which "
             "the model's layers do not name."
         )
 
 
-def _structure(entry: Entry) -> Mapping[str, Any]:
-    """The configuration of the structure of a mask."""
-    if entry.structure is None:
+def _structure(spec: WeightSpec) -> Mapping[str, Any]:
+    """Returns the configuration of the structure of a mask."""
+    if spec.structure is None:
         return structures.serialize(Unstructured())
     try:
-        structure = structures.deserialize(entry.structure)
+        structure = structures.deserialize(spec.structure)
     except (TypeError, ValueError) as error:
         check(False, "The structure of a mask must be one.", str(error))
         raise
@@ -207,11 +216,11 @@ def _structure(entry: Entry) -> Mapping[str, Any]:
 
 
 def _plan(site: tree.Site, one: _Values) -> dict[str, Any]:
-    """What a host keeps of a weight: see `initial_masks.Weights`."""
-    entry = one.entry
-    target = entry.nonzeros if entry.target is None else entry.target
-    plan = {"shape": list(entry.shape), "nonzeros": target}
-    if entry.structure is None:
+    """Makes what a host keeps of a weight: see `initial_masks.Weights`."""
+    spec = one.spec
+    target = spec.nonzeros if spec.target is None else spec.target
+    plan = {"shape": list(spec.shape), "nonzeros": target}
+    if spec.structure is None:
         return plan
     layout = kernel_layout(site.owner, site.variable)
     return {

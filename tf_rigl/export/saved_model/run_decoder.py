@@ -16,8 +16,8 @@ import tensorflow as tf
 from tf_rigl.core.packing import ENCODINGS
 from tf_rigl.core.packing import values as formats
 from tf_rigl.core.packing.encoding import place
+from tf_rigl.export.saved_model.groups import DecodeRun
 from tf_rigl.export.saved_model.groups import Piece
-from tf_rigl.export.saved_model.groups import Run
 
 # From the bytes of a run and int64 [5], its piece, or [pieces, 5] to elements.
 _Decode = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -36,7 +36,7 @@ class RunDecoder:
         self,
         content: bytes,
         data: tf.Tensor,
-        runs: Sequence[tuple[Run, str]],
+        runs: Sequence[tuple[DecodeRun, str]],
     ) -> None:
         self._content = content
         self._runs = iter(runs)
@@ -51,16 +51,18 @@ class RunDecoder:
         self._shared = functools.cache(_shared)
 
     def decode_next(self) -> tf.Tensor:
-        """The weights of the next run, flat, one after the other."""
+        """Decodes the weights of the next run, flat, one after the other."""
         run, dtype = next(self._runs)
         parts = [
             [next(self._parts) for _ in piece]
             for piece in _parts(run, self._content)
         ]
+
         if run.is_plain:
             return _values(_join(parts[0]), run, dtype)
         if run.is_joined:
             return _decode_joined(run, dtype, parts, self._content)
+
         kind = _kind(run, dtype)
         decode = _decoder(kind) if self._uses[kind] == 1 else self._shared(kind)
         pieces = run.relative()
@@ -70,8 +72,8 @@ class RunDecoder:
         )
 
 
-class _Kind(NamedTuple):
-    """What runs have in common that are decoded by the same function."""
+class _DecodeKind(NamedTuple):
+    """Properties of runs that the same function decodes."""
 
     encoding: str
     values: formats.Format
@@ -79,12 +81,12 @@ class _Kind(NamedTuple):
     is_loop: bool
 
 
-def _kind(run: Run, dtype: str) -> _Kind:
-    return _Kind(run.encoding, run.values, dtype, len(run.pieces) > 1)
+def _kind(run: DecodeRun, dtype: str) -> _DecodeKind:
+    return _DecodeKind(run.encoding, run.values, dtype, len(run.pieces) > 1)
 
 
-def _parts(run: Run, content: bytes) -> list[list[int]]:
-    """The parts that a run is split into, in bytes, piece by piece."""
+def _parts(run: DecodeRun, content: bytes) -> list[list[int]]:
+    """Lists the sizes in bytes of the parts of a run, piece by piece."""
     if run.is_plain or not run.is_joined:
         return [[run.pieces[-1].end - run.pieces[0].begin]]
     code = ENCODINGS[run.encoding]
@@ -104,7 +106,10 @@ def _split(data: tf.Tensor, sizes: Sequence[int]) -> list[tf.Tensor]:
 
 
 def _decode_joined(
-    run: Run, dtype: str, parts: Sequence[Sequence[tf.Tensor]], content: bytes
+    run: DecodeRun,
+    dtype: str,
+    parts: Sequence[Sequence[tf.Tensor]],
+    content: bytes,
 ) -> tf.Tensor:
     """Decodes all pieces of a run as one."""
     positions = ENCODINGS[run.encoding].graph_join(
@@ -116,8 +121,8 @@ def _decode_joined(
     return place(positions, values, sum(one.size for one in run.pieces))
 
 
-def _values(data: tf.Tensor, run: Run, dtype: str) -> tf.Tensor:
-    """Values that are stored without scales."""
+def _values(data: tf.Tensor, run: DecodeRun, dtype: str) -> tf.Tensor:
+    """Unpacks values that are stored without scales."""
     return formats.graph_unpack(data, None, run.values, tf.as_dtype(dtype))
 
 
@@ -125,8 +130,8 @@ def _join(parts: Sequence[tf.Tensor]) -> tf.Tensor:
     return parts[0] if len(parts) == 1 else tf.concat(parts, 0)
 
 
-def _shared(kind: _Kind) -> _Decode:
-    """What decodes runs of a kind, as a function of the graph."""
+def _shared(kind: _DecodeKind) -> _Decode:
+    """Makes the decoder of runs of a kind as a function of the graph."""
     fields = len(Piece._fields)
     shape = [None, fields] if kind.is_loop else [fields]
     return tf.function(
@@ -139,8 +144,8 @@ def _shared(kind: _Kind) -> _Decode:
     )
 
 
-def _decoder(kind: _Kind) -> _Decode:
-    """What decodes runs of a kind."""
+def _decoder(kind: _DecodeKind) -> _Decode:
+    """Makes the decoder of runs of a kind."""
     decode_one = functools.partial(_decode_one, kind)
 
     def decode_all(data: tf.Tensor, pieces: tf.Tensor) -> tf.Tensor:
@@ -149,10 +154,10 @@ def _decoder(kind: _Kind) -> _Decode:
             kind.dtype, count, infer_shape=False, element_shape=[None]
         )
         _, decoded = tf.while_loop(
-            lambda place, decoded: place < count,
-            lambda place, decoded: (
-                place + 1,
-                decoded.write(place, decode_one(data, pieces[place])),
+            lambda index, decoded: index < count,
+            lambda index, decoded: (
+                index + 1,
+                decoded.write(index, decode_one(data, pieces[index])),
             ),
             (0, decoded),
         )
@@ -161,15 +166,19 @@ def _decoder(kind: _Kind) -> _Decode:
     return decode_all if kind.is_loop else decode_one
 
 
-def _decode_one(kind: _Kind, data: tf.Tensor, piece: tf.Tensor) -> tf.Tensor:
+def _decode_one(
+    kind: _DecodeKind, data: tf.Tensor, piece: tf.Tensor
+) -> tf.Tensor:
     """Decodes a mask and its values to elements, flat."""
     code = ENCODINGS[kind.encoding]
     begin, middle, end, kept, size = tf.unstack(piece)
     mask = data[begin:middle]
+
     positions = None
     if kind.values == "int8":
         positions = code.graph_positions(mask, kept)
     values = formats.graph_unpack(
         data[middle:end], positions, kind.values, tf.as_dtype(kind.dtype)
     )
+
     return code.graph_place(mask, values, kept, size)

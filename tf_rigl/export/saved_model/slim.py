@@ -1,4 +1,4 @@
-"""What a SavedModel says twice, left out."""
+"""Strips a SavedModel of what it says twice."""
 
 import contextlib
 import itertools
@@ -30,6 +30,7 @@ def slim(folder: str) -> None:
     saved_model = saved_model_pb2.SavedModel()
     with tf.io.gfile.GFile(path, "rb") as file:
         saved_model.ParseFromString(file.read())
+
     for meta_graph in saved_model.meta_graphs:
         meta_graph.meta_info_def.ClearField("stripped_op_list")
         graph = meta_graph.graph_def
@@ -39,8 +40,10 @@ def slim(folder: str) -> None:
                 node.attr.pop(_SHAPES, None)
         for function in graph.library.function:
             slim_function(function)
+
     with tf.io.gfile.GFile(path, "wb") as file:
         file.write(saved_model.SerializeToString())
+
     # It is that of the graph as it was, and no SavedModel needs one.
     with contextlib.suppress(tf.errors.NotFoundError):
         tf.io.gfile.remove(posixpath.join(folder, _FINGERPRINT))
@@ -49,30 +52,34 @@ def slim(folder: str) -> None:
 def slim_function(function: Any) -> None:
     """Merges constants and shortens names, in a FunctionDef."""
     names = _short_names(function)
+
     first: dict[tuple[bytes, str], str] = {}
     for node in function.node_def:
         if node.op == "Const" and not node.input:
             value = node.attr["value"].SerializeToString(deterministic=True)
             key = value, node.device
             names[node.name] = first.setdefault(key, names[node.name])
+
     kept = set()
-    for place, node in reversed([*enumerate(function.node_def)]):
+    for index, node in reversed([*enumerate(function.node_def)]):
         name = names[node.name]
         if name in kept:
-            del function.node_def[place]
+            del function.node_def[index]
             continue
+
         kept.add(name)
         node.name = name
         node.attr.pop("_class", None)  # names nodes, for placement
         node.ClearField("experimental_debug_info")
         node.input[:] = [_renamed(one, names) for one in node.input]
+
     for results in (function.ret, function.control_ret):
         for key in list(results):
             results[key] = _renamed(results[key], names)
 
 
 def _short_names(function: Any) -> dict[str, str]:
-    """A name for each node, a short one unless it is also a resource's."""
+    """Makes short names for nodes but those that name a resource, too."""
     names = {node.name: node.name for node in function.node_def}
     taken = {*names, *(one.name for one in function.signature.input_arg)}
     free = (f"m{number:x}" for number in itertools.count())
@@ -83,7 +90,7 @@ def _short_names(function: Any) -> dict[str, str]:
 
 
 def _renamed(name: str, names: Mapping[str, str]) -> str:
-    """An input of a node: an argument, or a node and one of its outputs."""
+    """Renames an input: an argument, or a node and one of its outputs."""
     control = "^" if name.startswith("^") else ""
     node, colon, output = name.lstrip("^").partition(":")
     return f"{control}{names.get(node, node)}{colon}{output}"

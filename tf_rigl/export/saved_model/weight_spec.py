@@ -1,4 +1,4 @@
-"""What the metadata of an artifact say of a weight."""
+"""Metadata of the weights of an artifact."""
 
 import dataclasses
 import math
@@ -22,8 +22,8 @@ _HEADER_BYTES = 64
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
-    """A weight of an artifact, its bytes aside.
+class WeightSpec:
+    """Everything that is known of a weight of an artifact but its bytes.
 
     Attributes:
         path: of the weight in its model.
@@ -39,7 +39,7 @@ class Entry:
         axis: of the channels that have scales; -1 for the last.
         masked: whether the weight has a mask in its model. If not, what is
             not zero is kept.
-        target: connections that the mask was allotted, where it has others.
+        target: connections that the mask was allotted; None: `nonzeros`.
         structure: configuration of the mask's structure, None for none.
         extra: whether it is no weight of the model but one that a signature
             uses by itself.
@@ -68,7 +68,7 @@ class Entry:
 
     @property
     def kept(self) -> int:
-        """Number of values that are stored: zeros, too, where it is dense."""
+        """Number of values that are stored: zeros, too, if it is dense."""
         return self.elements if self.encoding == "dense" else self.nonzeros
 
     @property
@@ -77,7 +77,7 @@ class Entry:
         return axis_channels(self.shape, self.axis)
 
     def to_json(self) -> dict[str, Any]:
-        """The attributes but those that have their defaults."""
+        """Returns the attributes but those that have their defaults."""
         return {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
@@ -85,16 +85,16 @@ class Entry:
         }
 
 
-def entry_from_json(content: Any) -> Entry:
-    """The inverse of `Entry.to_json`.
+def spec_from_json(content: Any) -> WeightSpec:
+    """Inverts `WeightSpec.to_json` and checks what it is given.
 
     Args:
         content: what stands in the metadata.
 
     Raises:
-        CorruptDataError: where it is no entry.
+        CorruptDataError: if it is no spec.
     """
-    fields = {field.name: field for field in dataclasses.fields(Entry)}
+    fields = {field.name: field for field in dataclasses.fields(WeightSpec)}
     required = {
         name
         for name, field in fields.items()
@@ -105,6 +105,7 @@ def entry_from_json(content: Any) -> Entry:
         f"A weight must have {sorted(required)} and may have more.",
         repr(content)[:200],
     )
+
     for name, holds in _RULES.items():
         if name in content:
             check(
@@ -112,25 +113,26 @@ def entry_from_json(content: Any) -> Entry:
                 f"{name!r} of a weight must be as it was written.",
                 repr(content[name])[:200],
             )
-    entry = Entry(**{**content, "shape": tuple(content["shape"])})
+
+    spec = WeightSpec(**{**content, "shape": tuple(content["shape"])})
     check(
-        is_bounded(entry.elements, entry.bytes)
-        and entry.mask_bytes <= entry.bytes
-        and entry.nonzeros <= entry.elements
-        and -1 <= entry.axis < max(len(entry.shape), 1),
-        f"The numbers of {entry.path!r} must fit each other.",
+        is_bounded(spec.elements, spec.bytes)
+        and spec.mask_bytes <= spec.bytes
+        and spec.nonzeros <= spec.elements
+        and -1 <= spec.axis < max(len(spec.shape), 1),
+        f"The numbers of {spec.path!r} must fit each other.",
         repr(content)[:500],
     )
-    return entry
+    return spec
 
 
 def numpy_dtype(name: str) -> np.dtype:
-    """The NumPy dtype of a TensorFlow dtype's name."""
+    """Returns the NumPy dtype of a TensorFlow dtype's name."""
     return np.dtype(tf.as_dtype(name).as_numpy_dtype)
 
 
 def is_bounded(elements: int, size: int) -> bool:
-    """Whether so many bytes may stand for so many elements."""
+    """Returns whether so many bytes may stand for so many elements."""
     return elements <= (size + _HEADER_BYTES) * _EXPANSION
 
 
@@ -156,7 +158,7 @@ def _is_dtype(value: Any) -> bool:
 
 
 def is_storable(dtype: tf.DType) -> bool:
-    """Whether tensors of a dtype are made of so many bytes each."""
+    """Returns whether each element of a dtype takes the same bytes."""
     return (
         dtype.is_floating
         or dtype.is_integer

@@ -8,6 +8,7 @@ import tf_keras
 from tf_rigl.backend.flavor import Constraint
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import Inputs
+from tf_rigl.masking.bindings import registration
 from tf_rigl.masking.mask_store import mask_store_class
 from tf_rigl.masking.masked_layer import masked_class
 from tf_rigl.masking.state_store import state_store_class
@@ -83,9 +84,7 @@ class Keras2(Flavor):
         return tf_keras.layers.deserialize(config)
 
     def register(self, cls: type) -> None:
-        tf_keras.saving.register_keras_serializable("tf_rigl", "MaskedLayer")(
-            cls
-        )
+        registration.register(tf_keras, cls)
 
     def can_assign(self) -> bool:
         return True
@@ -151,5 +150,5 @@ class Keras2(Flavor):
 
 
 FLAVOR = Keras2()
-# The name must be known before the first masked layer is loaded.
-FLAVOR.register(masked_class(tf_keras.layers.Layer))
+# Under the name in files, as in `keras3.py`.
+globals()[registration.REGISTERED_NAME] = masked_class(tf_keras.layers.Layer)

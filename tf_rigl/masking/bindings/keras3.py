@@ -8,6 +8,7 @@ import tensorflow as tf
 from tf_rigl.backend.flavor import Constraint
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import Inputs
+from tf_rigl.masking.bindings import registration
 from tf_rigl.masking.mask_store import mask_store_class
 from tf_rigl.masking.masked_layer import masked_class
 from tf_rigl.masking.state_store import state_store_class
@@ -79,7 +80,7 @@ class Keras3(Flavor):
         return keras.saving.deserialize_keras_object(config)
 
     def register(self, cls: type) -> None:
-        keras.saving.register_keras_serializable("tf_rigl", "MaskedLayer")(cls)
+        registration.register(keras, cls)
 
     def can_assign(self) -> bool:
         # Within a stateless scope Keras only announces variables.
@@ -131,5 +132,6 @@ class Keras3(Flavor):
 
 
 FLAVOR = Keras3()
-# The name must be known before the first masked layer is loaded.
-FLAVOR.register(masked_class(keras.layers.Layer))
+# Under the name in files: Keras 3.6, if nobody has imported `tf_rigl`, imports
+# the module that a file names and looks there.
+globals()[registration.REGISTERED_NAME] = masked_class(keras.layers.Layer)

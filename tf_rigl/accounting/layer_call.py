@@ -1,4 +1,4 @@
-"""What is noted of a layer's call."""
+"""The record of a layer's call."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,12 +7,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.accounting.example import Shape
-from tf_rigl.accounting.example import as_shape
+from tf_rigl.backend.call_signature import Shape
+from tf_rigl.backend.call_signature import as_shape
 
 
 @dataclasses.dataclass(frozen=True)
-class Call:
+class LayerCall:
     """One call of a layer in the forward pass of one example."""
 
     layer: Any
@@ -27,14 +27,14 @@ class Call:
     repeated: bool = False  # whether within any other loop or branch
 
     def input(self, position: int = 0, name: str = "inputs") -> Shape | None:
-        """The shape of an argument; None where it is not given or unknown."""
+        """Returns the shape of an argument; None if not given or unknown."""
         shapes = self.inputs(position, name)
         return shapes[0] if shapes else None
 
     def inputs(
         self, position: int = 0, name: str = "inputs"
     ) -> list[Shape | None]:
-        """The shapes of all tensors of an argument."""
+        """Returns the shapes of all tensors of an argument."""
         if position < len(self.arguments):
             structure = self.arguments[position]
         elif position == 0 and name not in self.keywords:
@@ -51,7 +51,7 @@ class Call:
 
 
 def shapes_of(structure: Any) -> Any:
-    """The structure with tf.TensorShape for tensors, None for the rest."""
+    """Puts tf.TensorShape in place of tensors and None for the rest."""
     return tf.nest.map_structure(
         lambda value: (
             tf.TensorShape(value.shape) if hasattr(value, "shape") else None

@@ -5,8 +5,7 @@ import pytest
 import tensorflow as tf
 
 import tf_rigl
-from tf_rigl.accounting.example import one_example
-from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.backend.call_signature import one_example
 
 
 def make_subclassed(keras):
@@ -51,7 +50,7 @@ def make_dictionary(keras):
 
 
 def example_of(model, inputs=None):
-    return one_example(model_flavor(model), model, inputs)
+    return one_example(model, inputs)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +89,7 @@ def test_inputs_given_once_are_remembered(keras):
 
 def test_never_called(keras):
     message = (
-        "never called must be profiled with `inputs`. "
+        "never called must come with `inputs`. "
         "Received: model='subclassed', inputs=None. Pass a batch"
     )
     with pytest.raises(ValueError, match=message):
@@ -99,7 +98,9 @@ def test_never_called(keras):
 
 def test_deferred_sparse_model(keras):
     model = tf_rigl.sparsify(make_subclassed(keras), 0.8)
-    with pytest.raises(ValueError, match="profiled with `inputs`"):
+    with pytest.raises(
+        ValueError, match="never called must come with `inputs`"
+    ):
         tf_rigl.profile(model)
     profile = tf_rigl.profile(model, (None, 5))
     assert (profile.macs, profile.dense_macs) == (3, 15)

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Load times of sparse models' files, as ratios to those of dense ones.
+
+Writes a network dense and sparse (ERK, random weights) as a `.keras` file, a
+weights file and, sparse, a packed SavedModel, then loads each into Keras in
+turn, round after round. Ratios are to the dense file of the same kind within
+the same round; those of packed weights to the dense weights file. How fast
+exported artifacts load without this library: `export_latency.py`.
+
+Usage: python benchmarks/load_time.py [--network=NAME] [--sparsity=0.9]
+"""
+
+import functools
+import importlib
+import pathlib
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+from absl import app
+from absl import flags
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import tf_rigl
+from benchmarks import measure
+
+_PACKAGES = {"keras3": "keras", "keras2": "tf_keras"}
+NETWORKS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "mobilenet": ("MobileNet", (96, 96, 3)),
+    "resnet50": ("ResNet50", (64, 64, 3)),
+}
+# What each contender is measured against.
+REFERENCES = {
+    "sparse .keras": "dense .keras",
+    "sparse weights": "dense weights",
+    "packed weights": "dense weights",
+}
+
+
+def define_flags() -> None:
+    """Defines the flags of this program."""
+    measure.define_flags(rounds=5)
+    flags.DEFINE_enum("network", "mobilenet", [*NETWORKS], "What to load.")
+    flags.DEFINE_enum("keras", "keras3", [*_PACKAGES], "Which Keras.")
+    flags.DEFINE_float("sparsity", 0.9, "How sparse it is.")
+
+
+def make_network(keras: Any, name: str) -> Any:
+    """Makes a network of `keras.applications` with random weights."""
+    application, input_shape = NETWORKS[name]
+    return getattr(keras.applications, application)(
+        weights=None, input_shape=input_shape, classes=10
+    )
+
+
+def write_files(
+    keras: Any, name: str, sparsity: float, folder: pathlib.Path
+) -> dict[str, Callable[[], Any]]:
+    """Writes all files of a network; returns what loads each, by name."""
+    dense = make_network(keras, name)
+    sparse = tf_rigl.sparsify(make_network(keras, name), sparsity)
+
+    dense.save(folder / "dense.keras")
+    dense.save_weights(folder / "dense.weights.h5")
+    sparse.save(folder / "sparse.keras")
+    sparse.save_weights(folder / "sparse.weights.h5")
+    tf_rigl.export_saved_model(sparse, str(folder / "packed"))
+
+    load_model = keras.models.load_model
+    return {
+        "dense .keras": functools.partial(load_model, folder / "dense.keras"),
+        "sparse .keras": functools.partial(load_model, folder / "sparse.keras"),
+        "dense weights": functools.partial(
+            dense.load_weights, folder / "dense.weights.h5"
+        ),
+        "sparse weights": functools.partial(
+            sparse.load_weights, folder / "sparse.weights.h5"
+        ),
+        "packed weights": functools.partial(
+            tf_rigl.load_packed_weights, sparse, str(folder / "packed")
+        ),
+    }
+
+
+def timed(load: Callable[[], Any]) -> float:
+    """Seconds that a load takes."""
+    start = time.perf_counter()
+    load()
+    return time.perf_counter() - start
+
+
+def report(measured: dict[str, list[float]]) -> None:
+    """Prints the seconds of each file and the ratio to its reference."""
+    rows = []
+    for name, seconds in measured.items():
+        reference = REFERENCES.get(name, name)
+        rows.append(
+            [
+                name,
+                f"{measure.summarize(seconds):.3f}",
+                f"{measure.ratios(seconds, measured[reference]):.2f}",
+                reference,
+            ]
+        )
+
+    measure.print_table(
+        "Load", ["", "median, s (lowest to highest)", "ratio", "to"], rows
+    )
+
+
+def main(arguments: list[str]) -> None:
+    del arguments
+    options = flags.FLAGS
+    settings: dict[str, Any] = {
+        "network": options.network,
+        "keras": options.keras,
+        "sparsity": options.sparsity,
+        "rounds": measure.chosen_rounds(),
+    }
+    measure.print_environment(settings)
+
+    keras = importlib.import_module(_PACKAGES[options.keras])
+    with tempfile.TemporaryDirectory() as folder:
+        loads = write_files(
+            keras, options.network, options.sparsity, pathlib.Path(folder)
+        )
+        measured = measure.alternate(
+            {
+                name: functools.partial(timed, load)
+                for name, load in loads.items()
+            },
+            settings["rounds"],
+        )
+
+    report(measured)
+    measure.write_json(options.json, settings, measured)
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)

@@ -1,0 +1,142 @@
+"""Stand-ins for what code blocks leave to the reader, small enough to run.
+
+A page names what it uses of these in a comment above the block; the reader
+has a model and data of her own. Each is a function of the Keras to use.
+"""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_rigl
+
+INPUTS = 20
+CLASSES = 10
+STEPS = 4  # batches of an epoch
+
+
+def _batches(*shape):
+    """Random examples and labels, in batches of 8, shuffled with a seed."""
+    random = np.random.default_rng(0)
+    examples = random.normal(size=(8 * STEPS, *shape)).astype("float32")
+    labels = random.integers(0, CLASSES, 8 * STEPS)
+    data = tf.data.Dataset.from_tensor_slices((examples, labels))
+    return data.shuffle(8 * STEPS, seed=0).batch(8)
+
+
+def data(keras):
+    """Batches for `model`."""
+    del keras
+    return _batches(INPUTS)
+
+
+def train_data(keras):
+    """Batches of 28×28 images."""
+    del keras
+    return _batches(28, 28)
+
+
+def make_model(keras):
+    """A function that makes `model`."""
+
+    def make():
+        return keras.Sequential(
+            [
+                keras.Input((INPUTS,)),
+                keras.layers.Dense(64, activation="relu", name="first"),
+                keras.layers.Dense(64, activation="relu", name="second"),
+                keras.layers.Dense(CLASSES, name="out"),
+            ]
+        )
+
+    return make
+
+
+def model(keras):
+    """A small network that is not sparse yet."""
+    return make_model(keras)()
+
+
+def loss(keras):
+    """The loss of all networks here, which end in logits."""
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def optimizer(keras):
+    """An optimizer of no model yet."""
+    return keras.optimizers.SGD(0.1, momentum=0.9)
+
+
+def sparse_model(keras):
+    """`model`, sparse and compiled."""
+    made = tf_rigl.sparsify(model(keras), 0.5)
+    made.compile(optimizer(keras), loss(keras))
+    return made
+
+
+def convnet(keras):
+    """A small convolutional network that is not sparse yet."""
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Conv2D(8, 3, activation="relu", name="conv"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(CLASSES, name="out"),
+        ]
+    )
+
+
+def steps(keras):
+    """The number of batches of `data`."""
+    del keras
+    return STEPS
+
+
+def name(keras):
+    """The name of a strategy, as a flag of a program would give it."""
+    del keras
+    return "one_device"
+
+
+def tfmot(keras):
+    """The TensorFlow Model Optimization Toolkit."""
+    del keras
+    return pytest.importorskip("tensorflow_model_optimization")
+
+
+def pruned(keras):
+    """A model of tf_keras that TFMOT has wrapped, trained and pruned."""
+    pruning = tfmot(keras).sparsity.keras
+    schedule = pruning.PolynomialDecay(0.0, 0.5, 0, 2, frequency=1)
+    made = pruning.prune_low_magnitude(model(keras), pruning_schedule=schedule)
+    made.compile(optimizer(keras), loss(keras))
+    made.fit(data(keras), verbose=0, callbacks=[pruning.UpdatePruningStep()])
+    return made
+
+
+def make(name, keras):
+    """Makes a stand-in.
+
+    Raises:
+        KeyError: if there is none of this name.
+    """
+    return STAND_INS[name](keras)
+
+
+STAND_INS = {
+    function.__name__: function
+    for function in (
+        convnet,
+        data,
+        loss,
+        make_model,
+        model,
+        name,
+        optimizer,
+        pruned,
+        sparse_model,
+        steps,
+        tfmot,
+        train_data,
+    )
+}

@@ -1,0 +1,289 @@
+"""Specifications of a model's call, from what it is given or remembers.
+
+`call_signature` leaves the batch size open, for functions that are to run
+batches of any size; `one_example` fixes it, for counting.
+"""
+
+import re
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tf_rigl.backend.flavor import Inputs
+from tf_rigl.backend.flavor import flavor_of
+from tf_rigl.backend.model_call import call_arguments
+from tf_rigl.backend.model_call import is_shape
+
+Shape = tuple[int | None, ...]
+
+
+class CallSignature(NamedTuple):
+    """Specifications of the arguments of a model's call."""
+
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
+
+
+class Example(NamedTuple):
+    """Specifications of the arguments of a call on one example.
+
+    If a model insists on a batch size, it is on a batch of that size.
+    """
+
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
+    batch: int
+
+
+def call_signature(model: Any, inputs: Any) -> CallSignature:
+    """Specifies the call of a model on a batch of any size.
+
+    Args:
+        model: a model.
+        inputs: what the model is called on: arrays, tensors, specifications
+            or shapes, in the structure that the model takes, or in a
+            dictionary by the names of the arguments of its `call`. The first
+            dimension is left open. None: what the model was defined for or
+            called on, with the batch size open unless its definition fixes
+            it.
+
+    Raises:
+        TypeError: if `inputs` is none of these.
+        ValueError: if it is None and the model has never seen an input.
+    """
+    arguments, keywords = _given_or_remembered(model, inputs)
+
+    def specify(leaf: Any) -> tf.TensorSpec | None:
+        if leaf is None:
+            return None
+        bare = is_shape(leaf)
+        shape = tf.TensorShape(leaf if bare else leaf.shape)
+        # A bare shape is that of the batch that was seen first.
+        if (inputs is not None or bare) and shape.rank:
+            shape = tf.TensorShape([None, *shape[1:]])
+        name = None if bare else getattr(leaf, "name", None)
+        return tf.TensorSpec(
+            shape, _dtype(leaf), name if isinstance(name, str) else None
+        )
+
+    return CallSignature(*_map_leaves(specify, arguments, keywords))
+
+
+def one_example(model: Any, inputs: Any = None) -> Example:
+    """Specifies a call of a model on one example.
+
+    Args:
+        model: a model, built or not.
+        inputs: what the model is called on, as for `call_signature`, with a
+            batch dimension whose size does not matter.
+
+    Raises:
+        TypeError: if `inputs` is none of these.
+        ValueError: if it is None and the model has never seen an input.
+    """
+    arguments, keywords = _given_or_remembered(model, inputs)
+    remembered = flavor_of(model).remembered_inputs(model)
+    known = _leaves(*remembered) if remembered else []
+    batch = _fixed_batch(known)
+    # Bare shapes take the dtypes of the inputs that they stand for.
+    dtypes = [_dtype(leaf) for leaf in known]
+    if len(dtypes) != len(_leaves(arguments, keywords)):
+        dtypes = []
+    remaining = iter(dtypes)
+
+    def specify(leaf: Any) -> Any:
+        dtype = next(remaining, tf.float32)
+        if leaf is None or isinstance(
+            leaf, (tf.RaggedTensorSpec, tf.SparseTensorSpec)
+        ):
+            return leaf
+        bare = is_shape(leaf)
+        shape = as_shape(leaf if bare else leaf.shape)
+        if shape:
+            shape = (batch, *shape[1:])
+        return tf.TensorSpec(shape, dtype if bare else _dtype(leaf))
+
+    return Example(*_map_leaves(specify, arguments, keywords), batch)
+
+
+def as_shape(value: Any) -> Shape | None:
+    """Converts a shape to a tuple; None if its rank is unknown."""
+    shape = tf.TensorShape(value)
+    return None if shape.rank is None else tuple(shape.as_list())
+
+
+def fix_batch(call: CallSignature, size: int) -> CallSignature:
+    """Sets the first dimension of each tensor of a call.
+
+    Args:
+        call: a call.
+        size: number of examples.
+    """
+
+    def fix(leaf: Any) -> Any:
+        if not isinstance(leaf, tf.TensorSpec) or not leaf.shape.rank:
+            return leaf
+        return tf.TensorSpec([size, *leaf.shape[1:]], leaf.dtype, leaf.name)
+
+    return CallSignature(*tf.nest.map_structure(fix, tuple(call)))
+
+
+def named_leaves(call: CallSignature) -> dict[str, tf.TensorSpec]:
+    """Names the tensors of a call, each differently.
+
+    Args:
+        call: a call.
+
+    Returns:
+        A specification for each tensor, in the order of `tf.nest.flatten`,
+        under its own name or the keys that lead to it.
+    """
+    named: dict[str, tf.TensorSpec] = {}
+    for path, leaf in (
+        *_with_paths(call.arguments),
+        *_with_paths(call.keywords),
+    ):
+        if not isinstance(leaf, tf.TensorSpec):
+            continue
+        name = re.sub(r"[^A-Za-z0-9_.]", "_", leaf.name or path) or "inputs"
+
+        unique, number = name, 0
+        while unique in named:
+            number += 1
+            unique = f"{name}_{number}"
+        named[unique] = leaf
+    return named
+
+
+def flat_signature(call: CallSignature) -> list[tf.TensorSpec]:
+    """Lists the tensors of a call under the names of `named_leaves`."""
+    return [
+        tf.TensorSpec(leaf.shape, leaf.dtype, name)
+        for name, leaf in named_leaves(call).items()
+    ]
+
+
+def pack_arguments(call: CallSignature, tensors: Iterable[Any]) -> Any:
+    """Puts tensors into the structure of a call's arguments.
+
+    Args:
+        call: a call.
+        tensors: of the call, in the order of `named_leaves`.
+
+    Returns:
+        Arguments and keyword arguments.
+    """
+    given = iter(tensors)
+    return tf.nest.map_structure(
+        lambda leaf: next(given) if isinstance(leaf, tf.TensorSpec) else leaf,
+        tuple(call),
+    )
+
+
+def name_outputs(outputs: Any) -> dict[str, Any]:
+    """Names outputs by their keys, else as Keras names them."""
+    if isinstance(outputs, Mapping) and all(
+        map(tf.is_tensor, outputs.values())
+    ):
+        return dict(outputs)
+    return {
+        f"output_{number}": tensor
+        for number, tensor in enumerate(tf.nest.flatten(outputs))
+        if tf.is_tensor(tensor)
+    }
+
+
+def _given_or_remembered(model: Any, inputs: Any) -> Inputs:
+    """Returns the arguments and keywords of a model's call."""
+    if inputs is not None:
+        return call_arguments(model, inputs)
+    remembered = flavor_of(model).remembered_inputs(model)
+    if remembered is None:
+        raise ValueError(
+            "A model that was never called must come with `inputs`. "
+            f"Received: model={model.name!r}, inputs=None. Pass a batch, "
+            "tf.TensorSpec or shape, such as inputs=(None, 28, 28, 1)."
+        )
+    return remembered
+
+
+def _map_leaves(
+    specify: Callable[[Any], Any],
+    arguments: tuple[Any, ...],
+    keywords: dict[str, Any],
+) -> Inputs:
+    """Puts what `specify` returns in place of each leaf of arguments."""
+
+    def specify_all(structure: Any) -> Any:
+        if _is_leaf(structure):
+            return specify(structure)
+        if isinstance(structure, Mapping):
+            return {key: specify_all(value) for key, value in structure.items()}
+        _check_structure(structure)
+        values = [specify_all(value) for value in structure]
+        return tuple(values) if isinstance(structure, tuple) else values
+
+    # Each by itself: (None, 5) among them is a shape, all of them are none.
+    return (
+        tuple(specify_all(value) for value in arguments),
+        {name: specify_all(value) for name, value in keywords.items()},
+    )
+
+
+def _leaves(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> list[Any]:
+    """Lists what `_map_leaves` replaces, in the same order."""
+    leaves: list[Any] = []
+    _map_leaves(leaves.append, arguments, keywords)
+    return leaves
+
+
+def _is_leaf(value: Any) -> bool:
+    return value is None or is_shape(value) or hasattr(value, "shape")
+
+
+def _check_structure(value: Any) -> None:
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(
+            "`inputs` must be made of arrays, tensors, tf.TensorSpec or "
+            "shapes, in lists, tuples or dictionaries. "
+            f"Received: {value!r} of type {type(value)}."
+        )
+
+
+def _dtype(leaf: Any) -> tf.DType:
+    dtype = getattr(leaf, "dtype", None)
+    return tf.float32 if dtype is None else tf.as_dtype(dtype)
+
+
+def _fixed_batch(leaves: Iterable[Any]) -> int:
+    """Returns the batch size that the model insists on, else 1."""
+    for leaf in leaves:
+        # A bare shape is that of the batch that was seen first.
+        if leaf is not None and not is_shape(leaf):
+            shape = as_shape(leaf.shape)
+            if shape and shape[0]:
+                return shape[0]
+    return 1
+
+
+def _with_paths(structure: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields the keys that lead to each leaf, in the order of `tf.nest`."""
+    if isinstance(structure, Mapping):
+        items = [(str(key), structure[key]) for key in sorted(structure)]
+    elif isinstance(structure, (list, tuple)):
+        # The index within a list of one tells nothing.
+        items = [
+            (str(index) if len(structure) > 1 else "", value)
+            for index, value in enumerate(structure)
+        ]
+    else:
+        yield path, structure
+        return
+
+    for key, value in items:
+        yield from _with_paths(value, "_".join(filter(None, (path, key))))

@@ -1,0 +1,175 @@
+"""Distributions with their options: `ERK(power=0.5)` for `"erk"`.
+
+    >>> allocate(shapes, 0.9, ERK(power=0.5, budget="reference"))
+
+A string, a mapping or a callable stands for the one with default options.
+"""
+
+import dataclasses
+import math
+import numbers
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+from typing import Literal
+
+from tf_rigl.core.checks import check_choice
+
+Shapes = Mapping[str, Sequence[int]]
+Budget = Literal["global", "reference"]
+
+BUDGETS = ("global", "reference")
+
+
+@dataclasses.dataclass(frozen=True)
+class Uniform:
+    """The same density for every weight.
+
+    Attributes:
+        budget: `"global"`: weights that stay dense, or whose sparsity is
+            given, count against the budget, and the sparsity over all weights
+            is exactly the one asked for. `"reference"`: they are ignored, as
+            in the published repositories.
+    """
+
+    budget: Budget = "global"
+
+    def __post_init__(self) -> None:
+        """Checks the fields."""
+        check_choice("budget", self.budget, BUDGETS)
+
+
+@dataclasses.dataclass(frozen=True)
+class ER:
+    """Erdős-Rényi: density proportional to (n_in + n_out) / (n_in · n_out).
+
+    Of a convolution these are the last two dimensions.
+
+    Attributes:
+        power: exponent of the densities; 0 is uniform.
+        budget: see `Uniform`.
+
+    Reference: Mocanu et al., "Scalable training of artificial neural networks
+    with adaptive sparse connectivity inspired by network science", 2018.
+    """
+
+    power: float = 1.0
+    budget: Budget = "global"
+
+    def __post_init__(self) -> None:
+        """Checks the fields."""
+        _check_power(self.power)
+        check_choice("budget", self.budget, BUDGETS)
+
+
+@dataclasses.dataclass(frozen=True)
+class ERK:
+    """Erdős-Rényi kernel: density proportional to (Σ dims) / (Π dims).
+
+    Attributes:
+        power: exponent of the densities; 0 is uniform.
+        budget: see `Uniform`.
+
+    Reference: Evci et al., arXiv:1911.11134, section 3(1).
+    """
+
+    power: float = 1.0
+    budget: Budget = "global"
+
+    def __post_init__(self) -> None:
+        """Checks the fields."""
+        _check_power(self.power)
+        check_choice("budget", self.budget, BUDGETS)
+
+
+@dataclasses.dataclass(frozen=True)
+class PerLayer:
+    """Sparsities that the user gives.
+
+    Attributes:
+        sparsities: a mapping of layers, layer names or weight paths (for
+            `allocate`: of names) to sparsities, where the rest share what is
+            left uniformly; or a callable `({path: shape}, sparsity) ->
+            {path: sparsity}` that gives all of them.
+        budget: see `Uniform`.
+    """
+
+    sparsities: (
+        Mapping[Any, float] | Callable[[Shapes, float], Mapping[str, float]]
+    )
+    budget: Budget = "global"
+
+    def __post_init__(self) -> None:
+        """Checks the fields."""
+        check_choice("budget", self.budget, BUDGETS)
+        given = self.sparsities
+        if not isinstance(given, Mapping) and not callable(given):
+            raise TypeError(
+                "`sparsities` must be a mapping or a callable. "
+                f"Received: sparsities={given!r}."
+            )
+
+
+WithOptions = Uniform | ER | ERK | PerLayer
+NAMES = ("uniform", "er", "erk")
+
+_EXPECTED = (
+    f"`distribution` must be one of {NAMES}, a mapping or a callable, or "
+    "one of Uniform, ER, ERK and PerLayer. Received: "
+)
+
+
+def with_options(
+    distribution: Any, budget: Budget = "global", power: float = 1.0
+) -> WithOptions:
+    """Returns the object that a short-cut stands for.
+
+    Args:
+        distribution: `"uniform"`, `"er"`, `"erk"`, a mapping, a callable, or
+            an object of this module, which has its options already.
+        budget: see `Uniform`.
+        power: see `ER`; unused by the others.
+
+    Raises:
+        TypeError: if `distribution` is none of these.
+        ValueError: for an unknown name or budget, a power that is no finite
+            number, or options beside an object.
+    """
+    if isinstance(distribution, WithOptions):
+        if (budget, power) != ("global", 1.0):
+            raise ValueError(
+                "`budget` and `power` are options of the distribution. "
+                f"Received: distribution={distribution!r}, budget={budget!r}, "
+                f"power={power!r}. Pass them to its class."
+            )
+        return distribution
+
+    if isinstance(distribution, str):
+        if distribution not in NAMES:
+            raise ValueError(_EXPECTED + f"distribution={distribution!r}.")
+        if distribution == "uniform":
+            return Uniform(budget)
+        return (ER if distribution == "er" else ERK)(power, budget)
+
+    if isinstance(distribution, Mapping) or callable(distribution):
+        return PerLayer(distribution, budget)
+    raise TypeError(_EXPECTED + f"distribution={distribution!r}.")
+
+
+def without_options(chosen: WithOptions) -> tuple[Any, Budget, float]:
+    """Returns the short-cut of an object, its budget and its power."""
+    if isinstance(chosen, PerLayer):
+        return chosen.sparsities, chosen.budget, 1.0
+    if isinstance(chosen, Uniform):
+        return "uniform", chosen.budget, 1.0
+    name = "er" if isinstance(chosen, ER) else "erk"
+    return name, chosen.budget, chosen.power
+
+
+def _check_power(power: float) -> None:
+    if not isinstance(power, numbers.Real) or not math.isfinite(power):
+        raise ValueError(
+            "`power` must be a finite number. "
+            f"Received: power={power!r}. Usual values are 0 to 2."
+        )

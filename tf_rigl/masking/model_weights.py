@@ -1,0 +1,149 @@
+"""All weights of a model, sparse or not, found by one walk over its layers."""
+
+import collections
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.core.kernel_layout import KernelLayout
+from tf_rigl.masking import tree
+from tf_rigl.masking.deferred import complete
+from tf_rigl.masking.eligibility import own_sparsifiable_weights
+from tf_rigl.masking.kernel_layouts import kernel_layout
+from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.masked_weight import find_masked_weights
+
+
+@dataclasses.dataclass(frozen=True)
+class WalkedModel:
+    """A model with its flavor and its layers, found by one walk.
+
+    Attributes:
+        model: a model of either Keras.
+        flavor: the model's.
+        nodes: its layers, in the order of `tree.walk`.
+        is_built: whether all layers were built when it was walked.
+    """
+
+    model: Any
+    flavor: Flavor
+    nodes: tuple[tree.Node, ...]
+    is_built: bool
+
+    @property
+    def layers(self) -> list[Any]:
+        """The layers, parents before their children."""
+        return [node.layer for node in self.nodes]
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelWeight:
+    """One weight of a model, sparse or not."""
+
+    path: str  # readable and unique within the model
+    owner: Any  # the layer whose weight it is
+    variable: Any  # the Keras variable
+    raw: tf.Variable  # the TensorFlow variable behind it
+    record: MaskedWeight | None  # None: it has no mask
+    may_be_sparse: bool  # False for biases and the like
+
+    @property
+    def layout(self) -> KernelLayout | None:
+        """The axes of its inputs and units; None if it is never sparse."""
+        if not self.may_be_sparse:
+            return None
+        return kernel_layout(self.owner, self.variable)
+
+    @property
+    def channel_axis(self) -> int:
+        """The axis of its units, the last one if there are several."""
+        last = len(self.raw.shape) - 1
+        layout = self.layout
+        if layout is None or not layout.permutation:
+            return last
+
+        axis = layout.permutation[-1]
+        whole = layout.kernel_shape[axis] == layout.shape[2]
+        return axis if whole else last
+
+
+def walk_model(model: Any) -> WalkedModel:
+    """Walks over the layers of a model.
+
+    Args:
+        model: a model of either Keras, sparse or not, built or not.
+
+    Raises:
+        TypeError: if `model` is a model of neither Keras.
+    """
+    flavor = model_flavor(model)
+    nodes = tuple(tree.walk(flavor, model))
+    return WalkedModel(
+        model, flavor, nodes, all(node.layer.built for node in nodes)
+    )
+
+
+def model_weights(walked: WalkedModel) -> list[ModelWeight]:
+    """Lists all weights of a model, each once, in the order of its layers.
+
+    Args:
+        walked: a model that is built by now. If it was not when it was
+            walked, it is walked once more, for building makes layers.
+
+    Raises:
+        ValueError: if the model is to be sparsified but not built yet.
+    """
+    flavor = walked.flavor
+    complete(walked.model)
+    nodes = walked.nodes
+    if not walked.is_built:
+        nodes = tuple(tree.walk(flavor, walked.model))
+
+    records = {
+        id(one.variable): one for one in find_masked_weights(flavor, nodes)
+    }
+    found: dict[int, ModelWeight] = {}
+    for node in nodes:
+        for name, variable, may_be_sparse in _named_weights(flavor, node.layer):
+            if id(variable) in found or not flavor.has_value(variable):
+                continue
+            record = records.get(id(variable))
+            path = "/".join((*node.path, name))
+            found[id(variable)] = ModelWeight(
+                path=path if record is None else record.path,
+                owner=node.layer,
+                variable=variable,
+                raw=flavor.raw(variable),
+                record=record,
+                may_be_sparse=may_be_sparse,
+            )
+    return list(found.values())
+
+
+def _named_weights(
+    flavor: Flavor, layer: Any
+) -> Iterator[tuple[str, Any, bool]]:
+    """Yields a layer's own weights under names that are unique within it.
+
+    Yields:
+        The name, the Keras variable and whether it may be sparse.
+    """
+    attributes = {
+        id(weight.variable): weight.name
+        for weight in own_sparsifiable_weights(layer)
+    }
+    counts: collections.Counter[str] = collections.Counter()
+    for variable in flavor.own_weights(layer):
+        last = variable.name.rpartition("/")[2].partition(":")[0]
+        name = attributes.get(id(variable), last)
+        number = counts[name]
+        counts[name] += 1
+        yield (
+            f"{name}_{number}" if number else name,
+            variable,
+            id(variable) in attributes,
+        )

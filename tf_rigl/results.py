@@ -1,0 +1,52 @@
+"""The types of what functions of this library return; nobody constructs them.
+
+| returned by | type |
+| --- | --- |
+| `tf_rigl.profile` | `ModelProfile` |
+| `tf_rigl.match_width` | `WidthMatch` |
+| `tf_rigl.diagnose` | `ModelDiagnostics` |
+| `tf_rigl.drop_and_grow` | `MaskUpdate` |
+| `tf_rigl.shrink` | `Shrunk`, which holds a `ShrinkReport` |
+| `tf_rigl.export_saved_model` | `ExportReport` |
+| `tf_rigl.export_litert` | `LiteRTReport` |
+| `tf_rigl.check_xnnpack` | `XNNPACKReport` |
+"""
+
+from typing import TYPE_CHECKING
+
+from tf_rigl import _lazy
+
+if TYPE_CHECKING:
+    # For type checkers and editors: the names of `_NAMES`.
+    from tf_rigl.accounting.match_width import WidthMatch as WidthMatch
+    from tf_rigl.accounting.model_profile import ModelProfile as ModelProfile
+    from tf_rigl.core.drop_and_grow import MaskUpdate as MaskUpdate
+    from tf_rigl.diagnostics.diagnose import (
+        ModelDiagnostics as ModelDiagnostics,
+    )
+    from tf_rigl.export.litert.report import LiteRTReport as LiteRTReport
+    from tf_rigl.export.litert.xnnpack_report import (
+        XNNPACKReport as XNNPACKReport,
+    )
+    from tf_rigl.export.saved_model.report import ExportReport as ExportReport
+    from tf_rigl.surgery.report import ShrinkReport as ShrinkReport
+    from tf_rigl.surgery.shrink import Shrunk as Shrunk
+
+_NAMES = _lazy.index(
+    {
+        "tf_rigl.accounting.match_width": ["WidthMatch"],
+        "tf_rigl.accounting.model_profile": ["ModelProfile"],
+        "tf_rigl.core.drop_and_grow": ["MaskUpdate"],
+        "tf_rigl.diagnostics.diagnose": ["ModelDiagnostics"],
+        "tf_rigl.export.litert.report": ["LiteRTReport"],
+        "tf_rigl.export.litert.xnnpack_report": ["XNNPACKReport"],
+        "tf_rigl.export.saved_model.report": ["ExportReport"],
+        "tf_rigl.surgery.report": ["ShrinkReport"],
+        "tf_rigl.surgery.shrink": ["Shrunk"],
+    }
+)
+
+__all__ = list(_NAMES)
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = _lazy.attach(__name__, _NAMES)
