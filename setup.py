@@ -72,6 +72,8 @@ setuptools.setup(
     python_requires=">=3.10,<3.14",
     packages=setuptools.find_packages(include=["tf_rigl", "tf_rigl.*"]),
     package_data={
+        # The link `configs` leads to the folder at the top of the checkout.
+        "tf_rigl": ["configs/*.*", "configs/*/*.flags"],
         "tf_rigl.data": ["mnist_small/*"],
         "tf_rigl.experiments.report": ["page.html"],
     },

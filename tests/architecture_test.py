@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tools import python_source
+from tests import python_source
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "tf_rigl"

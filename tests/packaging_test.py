@@ -5,14 +5,17 @@ import importlib.metadata
 import pathlib
 import re
 import runpy
+import shutil
 import subprocess
+import sys
 
 import pytest
 import setuptools
 
 import tf_rigl
+from tests import python_source
 from tf_rigl import version
-from tools import python_source
+from tf_rigl.experiments import flag_files
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -55,27 +58,107 @@ def test_every_package_is_shipped(setup_arguments):
 
 
 @pytest.mark.source_tree
-def test_every_data_file_is_shipped(setup_arguments):
+def test_every_other_data_file_is_shipped(setup_arguments):
     shipped = {
         path
         for package, patterns in setup_arguments["package_data"].items()
+        if package != "tf_rigl"
         for pattern in patterns
         for path in (ROOT / package.replace(".", "/")).glob(pattern)
     }
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "tf_rigl"],
-        cwd=ROOT,
+    code = {".py", "", ".pyc"}  # "": BUILD files and the link `configs`
+    files = (ROOT / "tf_rigl").rglob("*.*")
+    data = {path for path in files if path.suffix not in code}
+    assert {path for path in data if "configs" not in path.parts} == shipped
+
+
+@pytest.mark.source_tree
+def test_every_configuration_is_shipped(setup_arguments):
+    package = ROOT / "tf_rigl"
+    assert flag_files.CONFIGS.resolve() == ROOT / "configs"
+    shipped = {
+        path.resolve()
+        for pattern in setup_arguments["package_data"]["tf_rigl"]
+        for path in package.glob(pattern)
+    }
+    folder = ROOT / "configs"
+    assert shipped == {path for path in folder.rglob("*.*") if path.is_file()}
+
+
+@pytest.fixture(name="source", scope="module")
+def source_fixture(tmp_path_factory):
+    """A copy of what a build reads; builds leave files beside it."""
+    folder = tmp_path_factory.mktemp("source")
+    for name in ("LICENSE", "README.md", "pyproject.toml", "setup.py"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("configs", "tf_rigl"):
+        hidden = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, True, hidden)
+    return folder
+
+
+def build(what, source, target):
+    """Has setuptools build it, without a network: the file's path."""
+    code = (
+        "import sys; from setuptools import build_meta\n"
+        f"print(build_meta.build_{what}(sys.argv[1]))"
+    )
+    printed = run_python(source, "-c", code, target)
+    return target / printed.splitlines()[-1]
+
+
+def run_python(folder, *arguments):
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
-    if listing.returncode:
-        pytest.skip("not a git checkout")
-    names = listing.stdout.split("\0")[:-1]
-    data = {
-        ROOT / name for name in names if not name.endswith((".py", "BUILD"))
-    }
-    assert data == shipped
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def assert_finds_experiments(wheel, package, folder):
+    """Installed from the wheel, `package` finds them from any folder."""
+    installed = folder / "installed"
+    shutil.unpack_archive(wheel, installed, "zip")
+    code = (
+        "import site, sys; site.addsitedir(sys.argv[1])\n"
+        "sys.path += sys.argv[2:]\n"
+        "import tf_rigl; from tf_rigl.experiments import flag_files\n"
+        "flags = ['configs/mnist_quickstart.flags', 'sweeps/cifar10.flags']\n"
+        "print(tf_rigl.__file__)\n"
+        "print(*flag_files.expand([f'--flagfile={f}' for f in flags]))"
+    )
+    # Another installation of the package must not be found in its place.
+    others = [path for path in sys.path if path and not holds_package(path)]
+    printed = run_python(folder, "-ISc", code, installed, *others)
+    file, found = printed.splitlines()
+    assert pathlib.Path(file).parent == (package or installed) / "tf_rigl"
+    assert "--compare_dense --report --method=rigl --sparsity=0.98" in found
+    assert found.endswith("--output_dir=runs/sweeps/cifar10")
+
+
+def holds_package(path):
+    return pathlib.Path(path, "tf_rigl").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.source_tree
+def test_installed_package_finds_experiments(source, tmp_path):
+    sdist = build("sdist", source, tmp_path)
+    shutil.unpack_archive(sdist, tmp_path)
+    unpacked = tmp_path / sdist.name.removesuffix(".tar.gz")
+    wheel = build("wheel", unpacked, tmp_path)
+    assert_finds_experiments(wheel, None, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.source_tree
+def test_package_installed_in_place_finds_experiments(source, tmp_path):
+    wheel = build("editable", source, tmp_path)
+    assert_finds_experiments(wheel, source, tmp_path)
 
 
 @pytest.mark.source_tree

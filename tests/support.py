@@ -1,5 +1,7 @@
 """What the tests of training share."""
 
+import itertools
+
 import numpy as np
 import tensorflow as tf
 
@@ -133,3 +135,23 @@ def train(keras, model, algorithm, epochs=2, optimizer=None, **kwargs):
         callbacks=callbacks,
         **kwargs,
     )
+
+
+def take_steps(keras, model, algorithm, number, optimizer=None):
+    """Trains step by step and yields the number of each, from 0."""
+    optimizer = optimizer or keras.optimizers.SGD(0.1)
+    tf_rigl.attach(optimizer, model, algorithm)
+    step = make_step(keras, model, optimizer)
+
+    for index, batch in zip(
+        range(number), itertools.cycle(batches()), strict=False
+    ):
+        step(*batch)
+        yield index
+
+
+def plain_clone(keras, model, units):
+    """A dense model with the values of a sparse one, zeros included."""
+    clone = make_mlp(keras, units)
+    clone.set_weights([weight.numpy() for weight in model.trainable_weights])
+    return clone

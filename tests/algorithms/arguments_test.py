@@ -167,3 +167,13 @@ def test_ac_dc_warms_up_densely(algorithm, phases):
     """By default like the paper's 100 epochs: 10, then every 5."""
     schedule = algorithm.resolve(100).schedule
     assert [t for t in range(100) if schedule.is_update(t)] == list(phases)
+
+
+def test_polynomial_has_the_published_values():
+    """Cubic from 0.2 to 0.8: 0.725 halfway; from 0 to 0.5: 0.4375."""
+    late = algorithms.GradualPruning(110, 5, 100, initial_sparsity=0.2)
+    assert late.connections(1000, 200).tolist() == [800, 275, 200]
+    early = algorithms.GradualPruning(20, 10)
+    assert early.connections(10_000, 5_000).tolist() == [10_000, 5_625, 5_000]
+    linear = algorithms.GradualPruning(5, 2, 1, 0.1, power=1)
+    assert linear.connections(100, 50).tolist() == [90, 70, 50]

@@ -99,12 +99,19 @@ class Case:
     sparsify: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
+def options(**chosen):
+    """Returns arguments of `sparsify`, to which 0.1 passed them one by one."""
+    if hasattr(tf_rigl, "SparsifyOptions"):
+        return {"options": tf_rigl.SparsifyOptions(**chosen)}
+    return chosen
+
+
 CASES = {
     "rigl": Case(tf_rigl.RigL(**SCHEDULE)),
     "snfs": Case(tf_rigl.SNFS(**SCHEDULE)),
     "initial": Case(
         tf_rigl.RigL(**SCHEDULE, grow_init="initial", gradient_steps=2),
-        sparsify={"keep_initial_values": True},
+        sparsify=options(keep_initial_values=True),
     ),
     "dnw": Case(tf_rigl.DNW(), sparsify={"start": "dense"}),
     "n_by_m": Case(
@@ -121,7 +128,10 @@ CASES = {
     ),
     "block": Case(
         tf_rigl.RigL(**SCHEDULE),
-        sparsify={"structure": tf_rigl.Block(2, 2), "diagnostics": False},
+        sparsify={
+            "structure": tf_rigl.Block(2, 2),
+            **options(diagnostics=False),
+        },
     ),
     "recurrent": Case(
         tf_rigl.RigL(**SCHEDULE), recurrent, (6, 6, 2), sparsity=0.5

@@ -111,7 +111,7 @@ ROWS = {
     "rigl_grow_gradient": rigl(grow_init="gradient", grow_scale=-0.0625),
     "rigl_grow_random": rigl(grow_init="random", seed=5),
     "rigl_grow_initial": rigl(
-        {"keep_initial_values": True}, grow_init="initial"
+        cases.options(keep_initial_values=True), grow_init="initial"
     ),
     "rigl_slot_scale": rigl(slot_scale=0.5, preset="tf1"),
     "rigl_drop_noise": rigl(drop_noise=0.25, seed=5),

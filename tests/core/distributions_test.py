@@ -177,6 +177,8 @@ def test_resnet50_erk(sparsity, column, macs):
         # 1 - 0.9 is a little below 0.1 in binary: the count is of decimals.
         ((100,), 0.9, 10),
         ((10, 10), 0.29, 71),
+        # A float of 32 bits next to 0.2.
+        ((10,), 0.200000018, 8),
         ((1000,), 0.001, 999),
         # Something always remains.
         ((10,), 0.99, 1),
@@ -675,3 +677,19 @@ def test_dense_and_given_a_sparsity():
         distributions.allocate(
             {"fc1": (20, 30), "f": (30, 10)}, 0.5, {"fc1": 0.5}, dense=["fc1"]
         )
+
+
+def test_own_sparsities_beside_erdos_renyi():
+    """A callable may fix some weights and share the rest by ER or ERK."""
+    fixed = {"out": 0.25}
+
+    def distribution(shapes, sparsity):
+        others = {name: shapes[name] for name in shapes if name not in fixed}
+        counts = allocate(others, sparsity, "er")
+        return fixed | {
+            name: 1 - counts[name] / math.prod(others[name]) for name in others
+        }
+
+    counts = allocate(LENET, 0.9, distribution, budget="reference")
+    others = {name: LENET[name] for name in ("fc1", "fc2")}
+    assert counts == allocate(others, 0.9, "er") | {"out": 750}

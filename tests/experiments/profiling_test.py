@@ -31,13 +31,6 @@ def test_both_flavors_cost_the_same():
     assert 0 < first.training_share < 0.3
 
 
-def test_published_wide_resnet():
-    """ML Reproducibility report on RigL: 0.35 × with ERK at 80 %."""
-    found = costs(model="wrn_22_2", sparsity=0.8)
-    share = found.published.flops / found.published.dense_flops
-    assert share == pytest.approx(0.35, abs=0.01)
-
-
 @pytest.mark.parametrize(
     ("settings", "mflops"),
     [

@@ -397,3 +397,22 @@ def test_layer_instead_of_a_model(keras):
 def test_options_are_checked():
     with pytest.raises(ValueError, match=r"`scale` must be one of .*'row'"):
         tf_rigl.SparsifyOptions(scale="row")
+
+
+def test_pretrained_model_with_a_dense_start(keras):
+    """The same variables give the same outputs until something is pruned."""
+    model = support.make_mlp(keras, (9,))
+    support.train(keras, model, None, epochs=1)
+    inputs, _ = support.make_data((20,))
+    before = np.asarray(model(inputs))
+    flavor = support.flavor_of(model)
+    raw = [flavor.raw(weight) for weight in model.trainable_weights]
+    tf_rigl.sparsify(model, 0.5, start="dense")
+    for weight, old in zip(model.trainable_weights, raw, strict=True):
+        assert flavor.raw(weight) is old
+    np.testing.assert_array_equal(np.asarray(model(inputs)), before)
+    for _ in support.take_steps(
+        keras, model, tf_rigl.OneShot(0), 1, model.optimizer
+    ):
+        support.assert_masked(model)
+    assert np.any(np.asarray(model(inputs)) != before)

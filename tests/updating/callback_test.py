@@ -415,3 +415,59 @@ def test_sequences_in_batches_of_any_size(keras):
     )
     assert support.counts(model) == before
     assert support.moved(model) > 0
+
+
+def kernel_gradients(keras, model, batch):
+    """Of the kernels, on one batch."""
+    inputs, labels = batch
+    kernels = [layer.kernel for layer in model.layers if layer.weights]
+    with tf.GradientTape() as tape:
+        loss = support.crossentropy(keras)(labels, model(inputs, training=True))
+    return [gradient.numpy() for gradient in tape.gradient(loss, kernels)]
+
+
+@pytest.mark.parametrize("momentum", [0, 0.5, 1])
+def test_momentum_of_the_dense_gradient(momentum):
+    """SNFS averages m · v + (1 - m) · g from 0, g that of a dense clone."""
+    import keras
+
+    model = tf_rigl.sparsify(support.make_mlp(keras, (9,)), 0.7)
+    algorithm = tf_rigl.SNFS(2, 2, momentum=momentum)
+    average = [np.zeros(w.raw.shape) for w in masked_weights(model)]
+    batches = support.batches()
+    clone = support.plain_clone(keras, model, (9,))
+    for step in support.take_steps(keras, model, algorithm, 4):
+        gradients = kernel_gradients(keras, clone, batches[step])
+        clone = support.plain_clone(keras, model, (9,))
+        for index, weight in enumerate(masked_weights(model)):
+            average[index] = (
+                momentum * average[index] + (1 - momentum) * gradients[index]
+            )
+            assert np.any(gradients[index][~weight.mask.numpy()])
+            np.testing.assert_allclose(
+                weight.state["momentum"].numpy(),
+                average[index],
+                rtol=1e-5,
+                atol=1e-8,
+            )
+
+
+def test_several_inputs(keras):
+    """A functional model of two inputs is masked, trained and stripped."""
+    layers = keras.layers
+    inputs = [keras.Input((20,)), keras.Input((7,))]
+    hidden = layers.Concatenate()([layers.Dense(6)(one) for one in inputs])
+    model = keras.Model(inputs, layers.Dense(3)(hidden))
+    tf_rigl.sparsify(model, 0.5)
+    before = support.counts(model)
+    assert len(before) == 3
+    first, labels = support.make_data((20,))
+    second, _ = support.make_data((7,))
+    optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+    tf_rigl.attach(optimizer, model, tf_rigl.RigL(2, 1))
+    step = support.make_step(keras, model, optimizer)
+    for _ in range(3):
+        step([tf.constant(first), tf.constant(second)], labels)
+    support.assert_masked(model, optimizer)
+    assert support.counts(model) == before
+    assert support.moved(model) > 0

@@ -6,6 +6,8 @@ compiled or not, on replicas; exact resume; configuration. The rows are in
 """
 
 import importlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -201,3 +203,46 @@ def test_configuration_round_trip(name):
     assert again == algorithm
     assert hash(again) == hash(algorithm)
     assert again.get_config() == config
+
+
+TRAINED_MASKS = """
+import hashlib
+
+import keras
+
+import tf_rigl
+from tests import support
+
+ALGORITHMS = (
+    tf_rigl.SET(6, 2, seed=3),
+    tf_rigl.RigL(6, 2, drop_noise=1e-3, grow_init="random", seed=3),
+)
+
+
+def trained_masks():
+    digest = hashlib.sha256()
+    for algorithm in ALGORITHMS:
+        model = tf_rigl.sparsify(support.make_mlp(keras, (9,)), 0.7)
+        optimizer = keras.optimizers.SGD(0.1)
+        tf_rigl.attach(optimizer, model, algorithm)
+        step = support.make_step(keras, model, optimizer)
+        for batch in support.batches()[:6]:
+            step(*batch)
+        for mask in tf_rigl.masks(model).values():
+            digest.update(mask.tobytes())
+    return digest.hexdigest()
+"""
+
+
+def test_updates_do_not_depend_on_the_hash_of_strings():
+    """Another PYTHONHASHSEED, the same masks after random updates."""
+    names = {}
+    exec(TRAINED_MASKS, names)
+    done = subprocess.run(
+        [sys.executable, "-c", TRAINED_MASKS + "\nprint(trained_masks())"],
+        env={"PYTHONHASHSEED": "12345", "PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == names["trained_masks"]()

@@ -306,3 +306,53 @@ def test_large_weights_are_updated_one_after_the_other(
     weights = len(expected)
     assert waits_for[:weights] == [0] + [1] * (weights - 1)
     support.assert_same_masks(tf_rigl.masks(model), expected)
+
+
+def snapshot(model):
+    """Everything that a step may change, as bytes."""
+    variables = [*model.variables, *getattr(model.optimizer, "variables", [])]
+    return [np.asarray(variable).tobytes() for variable in variables]
+
+
+def test_inference_needs_no_callback_and_advances_nothing(keras):
+    """`evaluate` and `predict` leave masks, values and counters alone."""
+    model = tf_rigl.sparsify(support.make_mlp(keras, (9,)), 0.7)
+    inputs, labels = support.make_data((20,))
+    optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+    model.compile(optimizer, support.crossentropy(keras))
+    before = snapshot(model)
+    model.evaluate(inputs, labels, verbose=0)
+    np.testing.assert_allclose(
+        model.predict(inputs, verbose=0),
+        np.asarray(support.plain_clone(keras, model, (9,))(inputs)),
+        rtol=1e-5,
+        atol=1e-6,
+    )
+    assert snapshot(model) == before
+    # With an algorithm at work whose next update is due.
+    algorithm = tf_rigl.RigL(99, 1)
+    for _ in support.take_steps(keras, model, algorithm, 2, optimizer):
+        before = snapshot(model)
+        model.evaluate(inputs, labels, verbose=0)
+        model.predict(inputs, verbose=0)
+        model(inputs, training=False)
+        assert snapshot(model) == before
+
+
+def test_steps_are_batches(keras):
+    """The counter of steps is that of batches, in `fit` and in a loop.
+
+    Those that update masks instead of weights count as well.
+    """
+    algorithm = tf_rigl.RigL(stop_step=8, update_interval=3)
+    fitted, looped = (
+        tf_rigl.sparsify(support.make_mlp(keras, (9,)), 0.7) for _ in range(2)
+    )
+    support.train(keras, fitted, algorithm, epochs=1)
+    assert int(fitted.optimizer.iterations) == 8
+    optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+    for step in support.take_steps(keras, looped, algorithm, 8, optimizer):
+        assert int(optimizer.iterations) == step + 1
+    for model in (fitted, looped):
+        assert masked_weights(model)[0].counters.numpy()[0] == 3
+    support.assert_same_masks(tf_rigl.masks(fitted), tf_rigl.masks(looped))

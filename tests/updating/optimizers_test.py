@@ -137,3 +137,27 @@ def test_weight_decay_rests_while_masks_are_updated(keras):
         new = new.numpy()
         kept = new != 0
         np.testing.assert_array_equal(new[kept], old[kept])
+
+
+def test_slots_are_zero_at_new_connections_only(keras):
+    """Adam's are fresh where a connection is new, and as before elsewhere."""
+    model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.7)
+    optimizer = keras.optimizers.Adam(0.01)
+    algorithm = tf_rigl.RigL(9, 9, start_step=4, drop_fraction=0.5)
+    flavor = support.flavor_of(model)
+    for step in support.take_steps(keras, model, algorithm, 5, optimizer):
+        slots = [
+            (weight, flavor.raw(slot).numpy())
+            for weight in support.masked_weights(model)
+            for slot in support.slots.slots_of(flavor, optimizer, weight)
+        ]
+        if step == 3:
+            before, masks = slots, tf_rigl.masks(model)
+    assert len(slots) == len(before) == 4
+    for (weight, new), (_, old) in zip(slots, before, strict=True):
+        mask = weight.mask.numpy()
+        grown = mask & ~masks[weight.path]
+        assert np.any(grown)
+        assert not np.any(new[grown])
+        np.testing.assert_array_equal(new[mask & ~grown], old[mask & ~grown])
+        assert np.mean(new[mask & ~grown] != 0) > 0.5

@@ -190,3 +190,22 @@ def test_files_need_no_library(keras, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == list(BUILDERS)
+
+
+@pytest.mark.parametrize("interval", [3, 2], ids=["update", "no_update"])
+def test_export_of_the_last_epoch_is_exactly_sparse(keras, interval, tmp_path):
+    """Also where the very last batch moves connections."""
+    model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.8)
+    algorithm = tf_rigl.RigL(4, interval, decay="constant")
+    for step in support.take_steps(keras, model, algorithm, 4):
+        is_last_update = algorithm.schedule.is_update(step)
+    assert is_last_update == (interval == 3)
+    masks = list(tf_rigl.masks(model).values())
+    total = sum(mask.size for mask in masks)
+    assert sum(int(np.sum(~mask)) for mask in masks) == round(0.8 * total)
+    path = str(tmp_path / "exported.keras")
+    tf_rigl.strip(model).save(path)
+    loaded = keras.models.load_model(path)
+    kernels = [w for w in loaded.get_weights() if w.ndim == 2]
+    for kernel, mask in zip(kernels, masks, strict=True):
+        assert not np.any(kernel[~mask])

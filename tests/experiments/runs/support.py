@@ -7,6 +7,7 @@ import numpy as np
 from absl import flags
 from rich import console as consoles
 
+from tf_rigl.experiments import flag_files
 from tf_rigl.experiments import keras_modules
 from tf_rigl.experiments.runs import flags as run_flags
 from tf_rigl.experiments.runs import program
@@ -32,9 +33,8 @@ def tiny(**changes):
 
 def parse(*arguments, defaults=TINY):
     values = flags.FlagValues()
-    flags.DEFINE_string("flagfile", None, "", flag_values=values)
     run_flags.define(defaults, values=values)
-    values(["program", *map(str, arguments)])
+    values(flag_files.expand(["program", *map(str, arguments)]))
     return values
 
 

@@ -2,7 +2,6 @@
 
 import io
 import os
-import pathlib
 
 import pytest
 from absl import flags
@@ -11,20 +10,20 @@ from rich import console as consoles
 from tests.experiments.runs.support import TINY
 from tests.experiments.runs.support import tiny
 from tf_rigl.backend import atomic_files
+from tf_rigl.experiments import flag_files
 from tf_rigl.experiments.folder_lock import lock_folder
 from tf_rigl.experiments.runs.settings import to_json
 from tf_rigl.experiments.sweeps import flags as sweep_flags
 from tf_rigl.experiments.sweeps import program
 from tf_rigl.experiments.sweeps.grid import points
 
-CONFIGS = pathlib.Path(__file__).parents[3] / "configs" / "sweeps"
+CONFIGS = flag_files.CONFIGS / "sweeps"
 
 
 def parse(*arguments):
     values = flags.FlagValues()
-    flags.DEFINE_string("flagfile", None, "", flag_values=values)
     sweep_flags.define("unused", values)
-    values(["program", *arguments])
+    values(flag_files.expand(["program", *arguments]))
     return values
 
 

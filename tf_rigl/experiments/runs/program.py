@@ -25,6 +25,7 @@ from rich import console as consoles
 from tf_rigl import accounting
 from tf_rigl.backend import atomic_files
 from tf_rigl.experiments import cluster
+from tf_rigl.experiments import flag_files
 from tf_rigl.experiments import optional_packages
 from tf_rigl.experiments import terminal
 from tf_rigl.experiments.formatting import si_number
@@ -47,7 +48,7 @@ _DENSE = "dense"  # a method, and the folder of such a run beside another
 def start(defaults: Mapping[str, Any], output_dir: str) -> None:
     """Parses the command line of a training program and runs it."""
     run_flags.define(defaults, output_dir)
-    app.run(main)
+    app.run(main, flags_parser=flag_files.parse)
 
 
 def main(arguments: list[str]) -> int:

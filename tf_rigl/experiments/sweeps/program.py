@@ -10,6 +10,7 @@ from absl import app
 from absl import flags
 from rich import console as consoles
 
+from tf_rigl.experiments import flag_files
 from tf_rigl.experiments import optional_packages
 from tf_rigl.experiments import terminal
 from tf_rigl.experiments.runs import setup
@@ -26,7 +27,7 @@ flags.disclaim_key_flags()
 def start(output_dir: str) -> None:
     """Parses the command line and runs the sweep."""
     sweep_flags.define(output_dir)
-    app.run(main)
+    app.run(main, flags_parser=flag_files.parse)
 
 
 def main(arguments: list[str]) -> int:
