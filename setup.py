@@ -23,7 +23,8 @@ EXTRAS = {
     # newer protobuf than it accepts, and do not say so to pip.
     "data": ["tensorflow-datasets>=4.9.4"],
     "benchmarks": ["zstandard>=0.22"],
-    "plots": ["matplotlib>=3.8"],
+    # What pictures and the report of a run need.
+    "plots": ["jinja2>=3.1", "matplotlib>=3.8"],
     # TensorFlow 2.21 no longer brings it.
     "tensorboard": ["tensorboard>=2.18"],
 }
@@ -74,6 +75,7 @@ setuptools.setup(
         # The link `configs` leads to the folder at the top of the checkout.
         "tf_rigl": ["configs/*.*", "configs/*/*.flags"],
         "tf_rigl.data": ["mnist_small/*"],
+        "tf_rigl.experiments.report": ["page.html"],
     },
     install_requires=REQUIREMENTS,
     extras_require=EXTRAS,

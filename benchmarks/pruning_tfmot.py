@@ -27,7 +27,7 @@ import tf_rigl
 from benchmarks import measure
 from tf_rigl.data import text
 from tf_rigl.data.batching import Batching
-from tf_rigl.experiments.runs import schedules
+from tf_rigl.experiments.runs import optimization
 from tf_rigl.models import character_rnn
 
 _CONTENDERS = ("tfmot", "tf_rigl", "static")
@@ -56,9 +56,9 @@ def train(contender: str, seed: int) -> float:
     )
     model = character_rnn.character_rnn(tf_keras, width=0.25, length=_LENGTH)
     model, callbacks = pruned(contender, model, steps, seed)
-    decay = schedules.Schedule("cosine", _LEARNING_RATE, steps)
+    decay = optimization.RateSchedule("cosine", _LEARNING_RATE, steps)
     model.compile(
-        tf_keras.optimizers.Adam(schedules.keras_schedule(tf_keras, decay)),
+        tf_keras.optimizers.Adam(optimization.keras_schedule(tf_keras, decay)),
         tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     model.fit(

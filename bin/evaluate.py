@@ -13,23 +13,22 @@ Examples:
 
 import dataclasses
 import json
-import sys
 from collections.abc import Mapping
 
 from absl import app
 from absl import flags
 from rich import console as consoles
-from rich import table as tables
+from rich.table import Table
 
-from tf_rigl.data import registry as data_sets
+from tf_rigl.core import text_table
+from tf_rigl.experiments import fields
 from tf_rigl.experiments import terminal
 from tf_rigl.experiments.formatting import write_measure
 from tf_rigl.experiments.runs import evaluation
 from tf_rigl.experiments.runs import tasks
-from tf_rigl.experiments.runs.settings import Settings
+from tf_rigl.experiments.runs.settings import RunSettings
 
-_FAILURE = 1
-# Of a run, where they are not given.
+# Those of the run itself are used if they are not given.
 _OF_SETTINGS = (
     "data",
     "data_dir",
@@ -40,13 +39,9 @@ _OF_SETTINGS = (
     "vocabulary_size",
 )
 
-flags.DEFINE_enum("data", None, list(data_sets.SOURCES), "Data set.")
-flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data, or text.")
-flags.DEFINE_bool("download", None, "Let TFDS download missing data.")
-flags.DEFINE_integer("batch_size", None, "Examples in a batch.", 1)
-flags.DEFINE_integer("image_size", None, "Size of ImageNet's images.", 1)
-flags.DEFINE_integer("sequence_length", None, "Characters in a window.", 1)
-flags.DEFINE_integer("vocabulary_size", None, "Characters told apart.", 2)
+fields.define_flags(
+    RunSettings, defaults=dict.fromkeys(_OF_SETTINGS), names=_OF_SETTINGS
+)
 flags.DEFINE_enum(
     "text_part", "valid", evaluation.TEXT_PARTS, "Part of a text."
 )
@@ -58,7 +53,7 @@ def main(arguments: list[str]) -> int:
     """Evaluates.
 
     Args:
-        arguments: The program's name and what to evaluate.
+        arguments: the program's name and what to evaluate.
 
     Returns:
         The exit code: 0, or 1 where the model or the data cannot be read or
@@ -67,6 +62,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 2:
         raise app.UsageError("Name what to evaluate.")
     terminal.quieten()
+
     path = arguments[1]
     try:
         settings = _settings(path)
@@ -78,9 +74,9 @@ def main(arguments: list[str]) -> int:
             splits.evaluation.take(steps),
             tasks.make_task(settings, splits.info),
         )
-    except (ValueError, ImportError, OSError) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return _FAILURE
+    except terminal.USER_ERRORS as error:
+        return terminal.fail(error)
+
     if flags.FLAGS.json:
         content = {"examples": evaluated.examples, **evaluated.measures}
         print(json.dumps(content))
@@ -90,8 +86,8 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _settings(path: str) -> Settings:
-    """Those of the run, if it is one, with what the flags change."""
+def _settings(path: str) -> RunSettings:
+    """Returns the settings of the run, if it is one, changed by flags."""
     settings = evaluation.stored_settings(path)
     given = {
         name: flags.FLAGS[name].value
@@ -103,16 +99,15 @@ def _settings(path: str) -> Settings:
             "`data` must name the data set of what is no folder of a run. "
             f"Received: {path!r} without --data."
         )
-    return dataclasses.replace(settings or Settings(), **given)
+    return dataclasses.replace(settings or RunSettings(), **given)
 
 
-def _table(measures: Mapping[str, float]) -> tables.Table:
-    table = tables.Table(show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    for name, value in measures.items():
-        table.add_row(name.replace("_", " "), write_measure(name, value))
-    return table
+def _table(measures: Mapping[str, float]) -> Table:
+    rows = [
+        (name.replace("_", " "), write_measure(name, value))
+        for name, value in measures.items()
+    ]
+    return text_table.table(("", ""), rows)
 
 
 if __name__ == "__main__":

@@ -10,15 +10,13 @@ Example:
 """
 
 import pathlib
-import sys
 
 from absl import app
 from absl import flags
 
 from tf_rigl.experiments import inspection
 from tf_rigl.experiments import optional_packages
-
-_FAILURE = 1
+from tf_rigl.experiments import terminal
 
 flags.DEFINE_string("picture", "", "Also draw it: the PNG file to write.")
 flags.DEFINE_list(
@@ -30,7 +28,7 @@ def main(arguments: list[str]) -> int:
     """Prints the table and draws the picture.
 
     Args:
-        arguments: The program's name and the path.
+        arguments: the program's name and the path.
 
     Returns:
         The exit code: 0, or 1 where the file cannot be read or the picture
@@ -49,9 +47,8 @@ def main(arguments: list[str]) -> int:
 
             inspection_picture.draw_file(pathlib.Path(picture), report)
             print(f"picture: {picture}")
-    except (ValueError, ImportError, OSError) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return _FAILURE
+    except terminal.USER_ERRORS as error:
+        return terminal.fail(error)
     return 0
 
 

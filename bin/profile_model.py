@@ -13,35 +13,18 @@ Examples:
 """
 
 import pathlib
-import sys
 
 from absl import app
 from absl import flags
 
+from tf_rigl.experiments import fields
 from tf_rigl.experiments import keras_modules
 from tf_rigl.experiments import optional_packages
 from tf_rigl.experiments import profiling
-from tf_rigl.models import registry
+from tf_rigl.experiments import terminal
 
-_FAILURE = 1
-
-flags.DEFINE_enum("model", "resnet_50", sorted(registry.BUILDERS), "Network.")
+fields.define_flags(profiling.ProfileSettings)
 flags.DEFINE_enum("keras", "keras3", list(keras_modules.MODULES), "Keras.")
-flags.DEFINE_float("sparsity", 0.0, "Fraction of weights left out.")
-flags.DEFINE_enum(
-    "distribution", "erk", profiling.DISTRIBUTIONS, "Over the layers."
-)
-flags.DEFINE_list("dense_layers", [], "Layers that stay dense, by name.")
-flags.DEFINE_enum(
-    "budget",
-    "global",
-    profiling.BUDGETS,
-    "global: the sparsity is that of all kernels, reference: dense layers do "
-    "not count, as in published repositories.",
-)
-flags.DEFINE_enum("method", "rigl", profiling.METHODS, "Training to reckon.")
-flags.DEFINE_integer("update_interval", 100, "Steps between mask updates.")
-flags.DEFINE_float("width", 1.0, "What to multiply the widths by.")
 flags.DEFINE_string("plot", "", "Also draw it: the PNG file to write.")
 
 
@@ -49,7 +32,7 @@ def main(arguments: list[str]) -> int:
     """Prints the table and draws the picture.
 
     Args:
-        arguments: What is left of the command line: the program's name.
+        arguments: what is left of the command line: the program's name.
 
     Returns:
         The exit code: 0, or 1 where a setting is wrong.
@@ -62,15 +45,8 @@ def main(arguments: list[str]) -> int:
             optional_packages.check_matplotlib()
         costs = profiling.profile_network(
             keras_modules.load_keras(chosen.keras),
-            profiling.Settings(
-                model=chosen.model,
-                sparsity=chosen.sparsity,
-                distribution=chosen.distribution,
-                dense_layers=tuple(chosen.dense_layers),
-                budget=chosen.budget,
-                method=chosen.method,
-                update_interval=chosen.update_interval,
-                width=chosen.width,
+            profiling.ProfileSettings(
+                **fields.read_flags(profiling.ProfileSettings)
             ),
         )
         print(costs.profile)
@@ -91,9 +67,8 @@ def main(arguments: list[str]) -> int:
                 pathlib.Path(chosen.plot), costs.profile
             )
             print(f"picture: {chosen.plot}")
-    except (ValueError, ImportError, OSError) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return _FAILURE
+    except terminal.USER_ERRORS as error:
+        return terminal.fail(error)
     return 0
 
 

@@ -10,16 +10,12 @@ Examples:
     python bin/report.py runs/cifar10 --output=cifar10.html
 """
 
-import sys
-
 from absl import app
 from absl import flags
 
 from tf_rigl.experiments import optional_packages
 from tf_rigl.experiments import terminal
 from tf_rigl.experiments.runs.run_folder import RunFolder
-
-_FAILURE = 1
 
 flags.DEFINE_string(
     "output", "", "File to write; report.html in the run's folder by default."
@@ -30,7 +26,7 @@ def main(arguments: list[str]) -> int:
     """Writes the page.
 
     Args:
-        arguments: The program's name and the folder.
+        arguments: the program's name and the folder.
 
     Returns:
         The exit code: 0, or 1 where it is no folder of a run or the page
@@ -42,13 +38,12 @@ def main(arguments: list[str]) -> int:
     folder = arguments[1]
     output = flags.FLAGS.output or RunFolder(folder).report
     try:
-        optional_packages.check_matplotlib()
+        optional_packages.check_report()
         from tf_rigl.experiments.report import page
 
         page.write_report(folder, output)
-    except (ValueError, ImportError, OSError) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return _FAILURE
+    except terminal.USER_ERRORS as error:
+        return terminal.fail(error)
     print(output)
     return 0
 

@@ -11,7 +11,6 @@ Example:
     python bin/tpu_smoke.py --strategy=mirrored --devices=2
 """
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from absl import logging
 import tf_rigl
 from tf_rigl.experiments import keras_modules
 from tf_rigl.experiments import strategies
+from tf_rigl.experiments import terminal
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import masked_weights
 
@@ -33,7 +33,6 @@ _UPDATES = _STEPS // _UPDATE_INTERVAL
 _REPLICA_BATCH = 8
 _SHAPE, _CLASSES = (32, 32, 3), 10
 _SPARSITY = 0.8
-_FAILURE = 1
 
 
 def define_flags() -> None:
@@ -86,6 +85,7 @@ def train(keras: Any, strategy: tf.distribute.Strategy) -> Any:
             # A TPU compiles without being asked.
             jit_compile=False,
         )
+
     algorithm = tf_rigl.RigL(_STEPS, _UPDATE_INTERVAL)
     model.fit(
         make_dataset(_REPLICA_BATCH * strategy.num_replicas_in_sync),
@@ -96,7 +96,7 @@ def train(keras: Any, strategy: tf.distribute.Strategy) -> Any:
 
 
 def problems(strategy: tf.distribute.Strategy, weight: MaskedWeight) -> str:
-    """What is wrong with a weight that was trained, empty if nothing."""
+    """Names what is wrong with a weight that was trained, if anything."""
     mask, values = weight.mask.numpy(), weight.values().numpy()
     updates, moved, skipped = weight.counters.numpy()
     found = []
@@ -110,6 +110,7 @@ def problems(strategy: tf.distribute.Strategy, weight: MaskedWeight) -> str:
         found.append("not zero where masked")
     if not np.all(np.isfinite(values)):
         found.append("not finite")
+
     for one in weight.storage.variables:
         first, *others = strategy.experimental_local_results(one)
         if any(np.any(first.numpy() != other.numpy()) for other in others):
@@ -132,6 +133,7 @@ def main(arguments: list[str]) -> int:
         # TensorFlow reports each sum over replicas at level INFO.
         logging.set_verbosity(logging.WARNING)
         tf.get_logger().setLevel("WARNING")
+
     try:
         strategy = strategies.make_strategy(
             options.strategy,
@@ -141,11 +143,12 @@ def main(arguments: list[str]) -> int:
             steps_per_execution=_STEPS_PER_EXECUTION,
         )
     except ValueError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return _FAILURE
+        return terminal.fail(error)
+
     print(
         f"{type(strategy).__name__}, {strategy.num_replicas_in_sync} replicas"
     )
+
     model = train(keras_modules.load_keras(options.keras), strategy)
     failed = False
     for weight in masked_weights(model):
@@ -157,7 +160,7 @@ def main(arguments: list[str]) -> int:
             f"{wrong or 'right'}"
         )
     print("Failed." if failed else "All masks are right.")
-    return _FAILURE if failed else 0
+    return terminal.FAILURE if failed else 0
 
 
 if __name__ == "__main__":

@@ -58,6 +58,21 @@ def test_every_package_is_shipped(setup_arguments):
 
 
 @pytest.mark.source_tree
+def test_every_other_data_file_is_shipped(setup_arguments):
+    shipped = {
+        path
+        for package, patterns in setup_arguments["package_data"].items()
+        if package != "tf_rigl"
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    code = {".py", "", ".pyc"}  # "": BUILD files and the link `configs`
+    files = (ROOT / "tf_rigl").rglob("*.*")
+    data = {path for path in files if path.suffix not in code}
+    assert {path for path in data if "configs" not in path.parts} == shipped
+
+
+@pytest.mark.source_tree
 def test_every_configuration_is_shipped(setup_arguments):
     package = ROOT / "tf_rigl"
     assert flag_files.CONFIGS.resolve() == ROOT / "configs"

@@ -291,6 +291,16 @@ def test_of_another_model_optimizer_or_nothing_at_all(keras, written):
         checkpoints.restore(model, step=7)
 
 
+def test_within_epochs_and_at_their_ends(keras, tmp_path):
+    """The end of an epoch is saved once; the run's own length counts."""
+    checkpoints = tf_rigl.Checkpoints(
+        tmp_path, keep=9, also_every=4, total_steps=15
+    )
+    history = fit(make_model(keras), checkpoints)
+    assert checkpoints.steps == [4, 8, 12, 15]
+    assert len(history.epoch) == 2
+
+
 @pytest.mark.parametrize("on_failure", ["continue", "stop"])
 def test_a_full_disk(keras, tmp_path, on_failure):
     """A limit of the size of files stands for the disk: writes fail."""
@@ -368,6 +378,8 @@ def test_termination_saves_and_exits(keras, tmp_path):
         ({"save_every": "batch"}, "Received: save_every='batch'"),
         ({"keep": 0}, "Received: keep=0"),
         ({"on_failure": "ignore"}, "Received: on_failure='ignore'"),
+        ({"also_every": -1}, "Received: also_every=-1"),
+        ({"also_every": 2, "save_every": 5}, "save_every=5. Leave one"),
     ],
 )
 def test_arguments_are_checked(tmp_path, arguments, message):

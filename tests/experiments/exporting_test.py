@@ -6,7 +6,7 @@ import pytest
 import tf_rigl
 from tf_rigl.experiments import exporting
 from tf_rigl.experiments import model_files
-from tf_rigl.experiments.exporting import Settings
+from tf_rigl.experiments.exporting import ExportSettings
 from tf_rigl.models import mlp
 
 
@@ -25,7 +25,7 @@ def test_the_file_matches_the_model(package, shrink, form, name, tmp_path):
     exported = exporting.export(
         make_model(package),
         tmp_path / name,
-        Settings(form, shrink=shrink),
+        ExportSettings(form, shrink=shrink),
     )
     assert exported.matches
     assert exported.verdict == "matches"
@@ -36,11 +36,11 @@ def test_the_file_matches_the_model(package, shrink, form, name, tmp_path):
 
 def test_rounded_values_are_measured(tmp_path):
     exported = exporting.export(
-        make_model(), tmp_path / "m", Settings(values="int8")
+        make_model(), tmp_path / "m", ExportSettings(values="int8")
     )
     assert 1e-4 < exported.difference.relative < 0.1
     assert exported.verdict == "a rounded"
-    settings = Settings(values="int8", tolerance=1e-4, overwrite=True)
+    settings = ExportSettings(values="int8", tolerance=1e-4, overwrite=True)
     exported = exporting.export(make_model(), tmp_path / "m", settings)
     assert exported.verdict == "DIFFERS FROM"
 
@@ -50,7 +50,7 @@ def test_full_int8_on_given_inputs(tmp_path):
     exported = exporting.export(
         make_model(),
         tmp_path / "m.tflite",
-        Settings("litert", quantization="full_int8"),
+        ExportSettings("litert", quantization="full_int8"),
         inputs=batch,
         representative_data=batch,
     )
@@ -59,19 +59,19 @@ def test_full_int8_on_given_inputs(tmp_path):
 
 def test_wrong_settings(tmp_path):
     with pytest.raises(ValueError, match="format='onnx'"):
-        Settings("onnx")
+        ExportSettings("onnx")
     with pytest.raises(ValueError, match=r"must end with \.keras"):
-        exporting.export(make_model(), tmp_path / "m", Settings("keras"))
+        exporting.export(make_model(), tmp_path / "m", ExportSettings("keras"))
     path = tmp_path / "m.keras"
     path.write_text("mine")
-    with pytest.raises(ValueError, match="lest something be lost"):
-        exporting.export(make_model(), path, Settings("keras"))
+    with pytest.raises(ValueError, match="must not exist yet"):
+        exporting.export(make_model(), path, ExportSettings("keras"))
     assert path.read_text() == "mine"
     with pytest.raises(ValueError, match="representative data"):
         exporting.export(
             make_model(),
             tmp_path / "m",
-            Settings(),
+            ExportSettings(),
             representative_data=np.zeros(3),
         )
 

@@ -12,7 +12,9 @@ from tf_rigl.experiments import profiling
 
 def costs(package="keras", **settings):
     keras = importlib.import_module(package)
-    return profiling.profile_network(keras, profiling.Settings(**settings))
+    return profiling.profile_network(
+        keras, profiling.ProfileSettings(**settings)
+    )
 
 
 def test_dense_is_dense():

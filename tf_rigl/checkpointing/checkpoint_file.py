@@ -2,32 +2,27 @@
 
 The file is what `numpy.savez` writes, a zip archive of one `.npy` an array,
 and can be read with `numpy.load`. Each member carries a checksum, so that
-damage is found wherever it is. A file is written aside, flushed to the disk
-and renamed: a process that is killed at any moment leaves the old files as
-they were.
+damage is found wherever it is.
 """
 
 import contextlib
 import io
 import json
-import os
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from typing import IO
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-# What a file is called while it is written begins with this.
-DRAFT_PREFIX = ".draft-"
+from tf_rigl.backend import atomic_files
 
 _DESCRIPTION = "description"
-# What reading an archive with any byte changed may raise.
+# Reading an archive with any one byte changed was seen to raise these.
 _DAMAGE = (
     OSError,
     EOFError,
@@ -61,8 +56,8 @@ def write(
         arrays: of any shapes and dtypes that TensorFlow knows.
 
     Raises:
-        OSError: if it cannot be written; also `tf.errors.OpError` where
-            the path is not local. Nothing is left behind.
+        OSError: if it cannot be written; also `tf.errors.OpError` if the
+            path is not local. Nothing is left behind.
     """
     members: dict[str, Any] = {
         _DESCRIPTION: np.frombuffer(json.dumps(description).encode(), np.uint8)
@@ -70,18 +65,8 @@ def write(
     for index, array in enumerate(arrays):
         members[_member(index)] = _as_numpy(array)
 
-    folder, name = os.path.split(path)
-    draft = os.path.join(folder, f"{DRAFT_PREFIX}{os.getpid()}-{name}")
-    try:
-        with _open(draft) as file:
-            np.savez(file, **members)
-        tf.io.gfile.rename(draft, path, overwrite=True)
-    except BaseException:
-        with contextlib.suppress(OSError, tf.errors.OpError):
-            tf.io.gfile.remove(draft)
-        raise
-
-    _flush_folder(folder)
+    with atomic_files.open_whole(path, flush=True) as file:
+        np.savez(file, **members)
 
 
 class Reader:
@@ -98,17 +83,19 @@ class Reader:
         with _explained(path):
             with tf.io.gfile.GFile(path, "rb") as file:
                 stream = io.BytesIO(file.read())
+
             # Before any number in it is believed.
             broken = zipfile.ZipFile(stream).testzip()
             if broken is not None:
                 raise zipfile.BadZipFile(f"wrong checksum of {broken!r}")
+
             stream.seek(0)
             self._arrays = np.load(stream, allow_pickle=False)
             self.description = json.loads(bytes(self._arrays[_DESCRIPTION]))
         self._path = path
 
     def array(self, index: int, dtype: tf.DType) -> np.ndarray:
-        """One of the arrays, in the dtype that it had."""
+        """Returns one of the arrays, in the dtype that it had."""
         with _explained(self._path):
             array = self._arrays[_member(index)]
             numpy_dtype = np.dtype(dtype.as_numpy_dtype)
@@ -122,35 +109,11 @@ def _member(index: int) -> str:
 
 
 def _as_numpy(array: np.ndarray) -> np.ndarray:
-    """The array in a dtype that `.npy` files know, bit for bit."""
+    """Views an array in a dtype that `.npy` files know, bit for bit."""
     if array.dtype.kind in "biufc":
         return array
     # bfloat16 and its kin.
     return array.view(np.dtype(f"u{array.dtype.itemsize}"))
-
-
-@contextlib.contextmanager
-def _open(path: str) -> Iterator[IO[bytes]]:
-    """A new file; on a local disk all of it is there when the block ends."""
-    if "://" in path:
-        with tf.io.gfile.GFile(path, "wb") as file:
-            yield file
-        return
-    with open(path, "wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_folder(folder: str) -> None:
-    """Makes a rename survive a loss of power, where the system knows how."""
-    if "://" in folder or not hasattr(os, "O_DIRECTORY"):
-        return
-    descriptor = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

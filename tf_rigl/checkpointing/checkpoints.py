@@ -12,6 +12,7 @@ from typing import Any
 import tensorflow as tf
 from absl import logging
 
+from tf_rigl.backend import atomic_files
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.checkpointing import checkpoint_file
 from tf_rigl.checkpointing.checkpoint_file import DamagedFileError
@@ -63,13 +64,19 @@ class Checkpoints(ModelCallback):
         save_every: `"epoch"`, or a number of batches. With several steps per
             execution, after the first execution that reaches it.
         keep: number of checkpoints that are kept, the newest.
-        on_failure: what to do where one cannot be written, because the disk
-            is full or the directory is gone: `"continue"` with a warning, or
+        on_failure: what to do if one cannot be written, because the disk is
+            full or the directory is gone: `"continue"` with a warning, or
             `"stop"` with an error. Those that are there stay whole.
+        also_every: batches from one checkpoint to the next within an epoch,
+            in addition to those at the ends of epochs; 0 for none. That of an
+            epoch's last batch is left to the end of the epoch, when other
+            callbacks have written their files.
+        total_steps: batches of the whole run, after which training stops; by
+            default those of `fit`, `steps_per_epoch * epochs`.
 
     Raises:
-        ValueError: if an argument is out of range; when training begins,
-            where the directory cannot be written, or its newest checkpoint is
+        ValueError: if an argument is out of range; when training begins, if
+            the directory cannot be written, or its newest checkpoint is
             damaged or of another model.
     """
 
@@ -82,6 +89,9 @@ class Checkpoints(ModelCallback):
         save_every: int | str = "epoch",
         keep: int = 2,
         on_failure: str = "continue",
+        *,
+        also_every: int = 0,
+        total_steps: int | None = None,
     ) -> None:
         super().__init__()
         if save_every != "epoch" and not _is_count(save_every):
@@ -95,11 +105,19 @@ class Checkpoints(ModelCallback):
                 f"Received: keep={keep!r}."
             )
         check_choice("on_failure", on_failure, ("continue", "stop"))
+        if also_every and (save_every != "epoch" or not _is_count(also_every)):
+            raise ValueError(
+                "`also_every` must be a number of batches, and `save_every` "
+                f"'epoch'. Received: also_every={also_every!r}, "
+                f"save_every={save_every!r}. Leave one of them out."
+            )
 
         self._directory = os.fspath(directory)
         self._save_every = save_every
         self._keep = keep
         self._on_failure = on_failure
+        self._also_every = also_every
+        self._total_steps = total_steps
         self._batches = 0  # trained so far, in all
         self._before_epoch = 0  # of these, before the present epoch
         self._saved = 0  # of these, in the newest checkpoint
@@ -201,8 +219,7 @@ class Checkpoints(ModelCallback):
         """Saves when it is time, or when the process is told to end."""
         del logs
         self._batches = self._before_epoch + batch + 1
-        every = self._save_every
-        if every != "epoch" and self._batches - self._saved >= int(every):
+        if self._is_due(batch):
             self.save(self.model, self._batches)
         if self._batches >= self._announced():
             self.model.stop_training = True
@@ -226,8 +243,18 @@ class Checkpoints(ModelCallback):
         """Asked by Keras 2."""
         return True
 
+    def _is_due(self, batch: int) -> bool:
+        """Tells whether a checkpoint is due after a batch of the epoch."""
+        waiting = self._batches - self._saved
+        if self._save_every != "epoch":
+            return waiting >= int(self._save_every)
+        ends_epoch = batch + 1 == self.params.get("steps")
+        return 0 < self._also_every <= waiting and not ends_epoch
+
     def _announced(self) -> float:
-        """Batches of the whole run, unlimited where unknown."""
+        """Batches of the whole run, unlimited if unknown."""
+        if self._total_steps is not None:
+            return self._total_steps
         steps = self.params.get("steps")
         return steps * self.params["epochs"] if steps else float("inf")
 
@@ -249,7 +276,7 @@ class Checkpoints(ModelCallback):
             return
 
         trial = os.path.join(
-            self._directory, f"{checkpoint_file.DRAFT_PREFIX}{os.getpid()}"
+            self._directory, f"{atomic_files.DRAFT_PREFIX}{os.getpid()}"
         )
 
         try:
@@ -269,7 +296,7 @@ class Checkpoints(ModelCallback):
         for step in self.steps[: -self._keep]:
             tf.io.gfile.remove(self._path(step))
         for name in tf.io.gfile.listdir(self._directory):
-            if name.startswith(checkpoint_file.DRAFT_PREFIX):
+            if name.startswith(atomic_files.DRAFT_PREFIX):
                 tf.io.gfile.remove(os.path.join(self._directory, name))
 
     @contextlib.contextmanager

@@ -1,16 +1,69 @@
-"""Plain-text tables with aligned columns."""
+"""The tables of all reports, as plain text and for terminals."""
 
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from typing import Any
 
-GAP = "  "
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Cells = tuple[str, ...]
+
+# Of rich's eight lines only the rules below the header and above the totals.
+_PLAIN = "    \n    \n -- \n    \n    \n -- \n    \n    \n"
+
+
+def table(
+    header: Sequence[str],
+    body: Iterable[Sequence[str]],
+    total: Sequence[str] = (),
+    text_columns: int = 1,
+    unfolded_columns: int = 1,
+    **style: Any,
+) -> Table:
+    """Makes a table to print by rich.
+
+    Args:
+        header: a text for each column.
+        body: rows of as many texts, which are shown as they are.
+        total: the last row, below a rule; none by default.
+        text_columns: how many of the first columns are text and so aligned
+            to the left; the others are numbers.
+        unfolded_columns: how many of the first columns keep their texts in
+            one line if the terminal is narrow.
+        **style: further arguments of `rich.table.Table`.
+    """
+    # Who only trains need not have it imported.
+    from rich import table as tables
+    from rich import text
+
+    made = tables.Table(
+        title_justify="left",
+        caption_justify="left",
+        show_header=any(header),
+        show_footer=bool(total),
+        **style,
+    )
+    for index, name in enumerate(header):
+        made.add_column(
+            text.Text(name),
+            text.Text(total[index] if total else ""),
+            justify="left" if index < text_columns else "right",
+            no_wrap=index < unfolded_columns,
+        )
+    for row in body:
+        made.add_row(*map(text.Text, row))
+    return made
 
 
 def aligned(
     header: Cells, body: Sequence[Cells], total: Cells, text_columns: int
 ) -> list[str]:
-    """Header, rows and totals in columns as wide as their widest cell.
+    """Writes a table as lines of plain text, as wide as it needs to be.
 
     Args:
         header: a text for each column.
@@ -18,23 +71,21 @@ def aligned(
         total: the last row, below a rule.
         text_columns: how many of the first columns are text and so aligned
             to the left; the others are numbers.
-
-    Returns:
-        The lines of the table.
     """
-    widths = [
-        max(map(len, column))
-        for column in zip(header, *body, total, strict=True)
-    ]
-    rule = "-" * (sum(widths) + len(GAP) * (len(widths) - 1))
-    lines = [
-        _line(cells, widths, text_columns) for cells in (header, *body, total)
-    ]
-    return [lines[0], rule, *lines[1:-1], rule, lines[-1]]
+    from rich import box
+    from rich import console as consoles
 
-
-def _line(cells: Cells, widths: Sequence[int], text_columns: int) -> str:
-    return GAP.join(
-        cell.ljust(width) if index < text_columns else cell.rjust(width)
-        for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    made = table(
+        header,
+        body,
+        total,
+        text_columns,
+        box=box.Box(_PLAIN, ascii=True),
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
+    width = sum(len(cell) + 2 for row in (header, *body, total) for cell in row)
+    file = io.StringIO()
+    consoles.Console(file=file, width=width, color_system=None).print(made)
+    return file.getvalue().splitlines()

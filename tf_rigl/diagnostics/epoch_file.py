@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from tf_rigl.backend import atomic_files
+
 
 class EpochFile:
     """A file of lines that each belong to an epoch.
@@ -50,23 +52,23 @@ class EpochFile:
         """Keeps the lines of the epochs before this one.
 
         Raises:
-            ValueError: if such lines are to be kept and the file has
-                another header, or it cannot be written.
+            ValueError: if such lines are to be kept and the file has another
+                header, or if it cannot be written.
         """
         with self._explained():
             kept = self._lines_before(epoch) if epoch else []
-            # Whole, then in place of the old one: never half of it.
-            draft = f"{self._path}.tmp"
-            _write(draft, "w", [*filter(None, [self._header]), *kept])
-            tf.io.gfile.rename(draft, self._path, overwrite=True)
+            lines = [*filter(None, [self._header]), *kept]
+            atomic_files.write_text(self._path, _as_text(lines))
 
     def append(self, lines: Iterable[str]) -> None:
         """Adds the lines of an epoch, none of which ends with a line feed."""
-        _write(self._path, "a", lines)
+        with tf.io.gfile.GFile(self._path, "a") as file:
+            file.write(_as_text(lines))
 
     def _lines_before(self, epoch: int) -> list[str]:
         with tf.io.gfile.GFile(self._path, "r") as file:
             complete, _, _ = file.read().rpartition("\n")
+
         lines = complete.split("\n") if complete else []
         if self._header and lines:
             found = lines.pop(0)
@@ -97,6 +99,5 @@ class EpochFile:
             ) from error
 
 
-def _write(path: str, mode: str, lines: Iterable[str]) -> None:
-    with tf.io.gfile.GFile(path, mode) as file:
-        file.write("".join(f"{line}\n" for line in lines))
+def _as_text(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

@@ -18,15 +18,15 @@ _SERVERS = ("worker", "ps")
 
 
 class Cluster(NamedTuple):
-    """What TF_CONFIG says."""
+    """The tasks that train together, and which of them this process is."""
 
     jobs: Mapping[str, list[str]]  # addresses of the tasks, by job
     job: str  # of this process
     task: int  # number of this process within its job
 
 
-class _Kind(NamedTuple):
-    """What a strategy asks of a cluster."""
+class _ClusterKind(NamedTuple):
+    """The jobs that a strategy asks of a cluster."""
 
     needed: tuple[str, ...]  # jobs
     optional: tuple[str, ...]  # likewise
@@ -34,13 +34,13 @@ class _Kind(NamedTuple):
 
 
 _KINDS = {
-    "multi_worker": _Kind(
+    "multi_worker": _ClusterKind(
         ("worker",),
         ("chief", "evaluator"),
         f'{{"cluster": {{{_WORKERS}}}, "task": {{"type": "worker", '
         '"index": 0}}',
     ),
-    "parameter_server": _Kind(
+    "parameter_server": _ClusterKind(
         ("chief", "worker", "ps"),
         ("evaluator",),
         '{"cluster": {"chief": ["host0:2222"], "worker": ["host1:2222"], '
@@ -60,12 +60,13 @@ def read_cluster(strategy: str) -> Cluster:
         The cluster.
 
     Raises:
-        ValueError: where the variable is missing, is no such JSON, or lacks
+        ValueError: if the variable is missing, is no such JSON, or lacks
             what the strategy needs.
     """
     text = os.environ.get(VARIABLE)
     if not text:
         raise _error(strategy, "is not set", text)
+
     try:
         config = json.loads(text)
         jobs = {job: list(tasks) for job, tasks in config["cluster"].items()}
@@ -73,6 +74,7 @@ def read_cluster(strategy: str) -> Cluster:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         reason = f"cannot be read ({type(error).__name__}: {error})"
         raise _error(strategy, reason, text) from error
+
     needed, optional, _ = _KINDS[strategy]
     for missing in (one for one in needed if not jobs.get(one)):
         raise _error(strategy, f"lacks the job {missing!r}", text)
@@ -85,13 +87,10 @@ def read_cluster(strategy: str) -> Cluster:
 
 
 def is_server(strategy: str) -> bool:
-    """Whether this process only serves the one that trains.
-
-    Args:
-        strategy: any name of a strategy.
+    """Tells whether this process only serves the one that trains.
 
     Raises:
-        ValueError: where it is `"parameter_server"` and TF_CONFIG is missing
+        ValueError: if it is `"parameter_server"` and TF_CONFIG is missing
             or malformed.
     """
     if strategy != "parameter_server":
@@ -100,10 +99,10 @@ def is_server(strategy: str) -> bool:
 
 
 def serve() -> NoReturn:
-    """Is the worker or parameter server of TF_CONFIG until it is killed.
+    """Serves as worker or parameter server of TF_CONFIG until it is killed.
 
     Raises:
-        ValueError: where TF_CONFIG is missing or malformed, or this process
+        ValueError: if TF_CONFIG is missing or malformed, or this process
             is to train.
     """
     jobs, job, task = read_cluster("parameter_server")

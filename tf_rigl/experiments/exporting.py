@@ -1,9 +1,8 @@
-"""From a Keras model to a file that is proved to compute the same."""
+"""Exports of Keras models, each proved to compute the same."""
 
 import dataclasses
 import os
 import pathlib
-import uuid
 from typing import Any
 from typing import NamedTuple
 
@@ -11,19 +10,17 @@ import numpy as np
 import tensorflow as tf
 
 import tf_rigl
-from tf_rigl.core.checks import check_choice
+from tf_rigl.backend import atomic_files
+from tf_rigl.core.packing import values as formats
+from tf_rigl.experiments import fields
 from tf_rigl.experiments import inspection
 from tf_rigl.experiments import model_files
-from tf_rigl.export.endpoints import DEFAULT_SIGNATURE
-from tf_rigl.export.endpoints import Endpoint
-from tf_rigl.export.endpoints import trace_endpoints
-from tf_rigl.export.litert.inputs import call_model
-from tf_rigl.export.litert.inputs import named_inputs
-from tf_rigl.export.litert.inputs import random_inputs
-from tf_rigl.export.litert.run import Difference
-from tf_rigl.export.litert.run import Named
-from tf_rigl.export.litert.run import compare
-from tf_rigl.export.litert.run import run
+from tf_rigl.experiments.fields import field
+from tf_rigl.export import endpoints
+from tf_rigl.export.litert import inputs as model_inputs
+from tf_rigl.export.litert import run as litert
+from tf_rigl.export.litert.convert import QUANTIZATIONS
+from tf_rigl.export.saved_model.export import COMPRESSIONS
 from tf_rigl.masking.model_weights import walk_model
 
 FORMATS = ("saved_model", "litert", "keras")
@@ -32,36 +29,40 @@ _TOLERANCE = 1e-5
 _TOLERANCE_SHRUNK = 1e-4
 
 
+@fields.documented
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """How a model is exported.
+class ExportSettings:
+    """Format, rounding and limits of an export."""
 
-    Attributes:
-        format: one of `FORMATS`; `"keras"` is the plain model.
-        compression: of a SavedModel; see `export_saved_model`.
-        values: of a SavedModel; see `export_saved_model`.
-        quantization: of a LiteRT file; see `export_litert`.
-        shrink: whether units that do nothing are cut out before.
-        tolerance: the largest difference between outputs, as a share of the
-            largest output. None: 1e-5 where all values are stored as they
-            are, 1e-4 if units were cut out, too; any where they are rounded.
-        overwrite: whether to replace what is there.
-    """
-
-    format: str = "saved_model"
-    compression: str = "smallest"
-    values: Any = "float32"
-    quantization: str = "float32"
-    shrink: bool = False
-    tolerance: float | None = None
-    overwrite: bool = False
+    format: str = field("saved_model", "What to write.", fields.one_of(FORMATS))
+    compression: str = field(
+        "smallest",
+        "How a SavedModel stores positions.",
+        fields.one_of(name for name in COMPRESSIONS if name),
+    )
+    values: Any = field(
+        "float32",
+        "How a SavedModel stores values.",
+        fields.one_of(formats.FORMATS),
+    )
+    quantization: str = field(
+        "float32", "Of a LiteRT file.", fields.one_of(QUANTIZATIONS)
+    )
+    shrink: bool = field(False, "Cut out units that do nothing before.")
+    tolerance: float | None = field(
+        None,
+        "Largest difference of an output, as a share of the largest output; by "
+        "default 1e-5 (1e-4 with --shrink), any where values are rounded.",
+        fields.NOT_NEGATIVE,
+    )
+    overwrite: bool = field(False, "Replace what is there.")
 
     def __post_init__(self) -> None:
-        check_choice("format", self.format, FORMATS)
+        fields.check(self)
 
     @property
     def largest_difference(self) -> float:
-        """The tolerance, or what it is by default."""
+        """The tolerance: infinite by default if values are rounded."""
         if self.tolerance is not None:
             return self.tolerance
         rounded = {
@@ -75,20 +76,20 @@ class Settings:
 
 
 class Exported(NamedTuple):
-    """What was written."""
+    """A file that was written, compared with its model."""
 
     table: str  # what each weight takes
-    difference: Difference  # of the outputs, the file against the model
+    difference: litert.Difference  # of the outputs, the file against the model
     tolerance: float  # the largest share of the largest output; may be inf
 
     @property
     def matches(self) -> bool:
-        """Whether the difference is within the tolerance; NaN is not."""
+        """Tells whether the difference is within the tolerance; NaN is not."""
         return self.difference.relative <= self.tolerance
 
     @property
     def verdict(self) -> str:
-        """That in words."""
+        """The comparison in words."""
         if not self.matches:
             return "DIFFERS FROM"
         return "matches" if np.isfinite(self.tolerance) else "a rounded"
@@ -97,7 +98,7 @@ class Exported(NamedTuple):
 def export(
     model: Any,
     path: str | os.PathLike[str],
-    settings: Settings,
+    settings: ExportSettings,
     inputs: Any = None,
     representative_data: Any = None,
 ) -> Exported:
@@ -108,112 +109,92 @@ def export(
             `"keras"`, in which it loses its masks.
         path: of what is to be written.
         settings: how.
-        inputs: a batch to compare on; None: some random examples.
+        inputs: a batch to compare on; some random examples by default.
         representative_data: examples for `"full_int8"`.
 
     Raises:
-        ValueError: where the model cannot be exported so, or the path exists
-            or cannot be written.
+        ValueError: if the model cannot be exported so, or the path exists or
+            cannot be written.
     """
-    (endpoint,) = trace_endpoints(walk_model(model), None, None)
+    (endpoint,) = endpoints.trace_endpoints(walk_model(model), None, None)
     examples = (
-        random_inputs(endpoint.call, None)
+        model_inputs.random_inputs(endpoint.call, None)
         if inputs is None
-        else named_inputs(endpoint.call, inputs)
+        else model_inputs.named_inputs(endpoint.call, inputs)
     )
-    expected = call_model(endpoint, examples)
+    expected = model_inputs.call_model(endpoint, examples)
+
     report = ""
     if settings.shrink:
         model, shrunk = tf_rigl.shrink(model)
         report = f"{shrunk}\n\n"
-    write = {
-        "saved_model": _write_saved_model,
-        "litert": _write_litert,
-        "keras": _write_keras,
-    }[settings.format]
-    table = write(model, os.fspath(path), settings, representative_data)
+
+    table = _write(model, os.fspath(path), settings, representative_data)
     outputs = _run(os.fspath(path), settings, endpoint, examples)
-    difference = compare(expected, outputs)
+    difference = litert.compare(expected, outputs)
     return Exported(f"{report}{table}", difference, settings.largest_difference)
 
 
-def _write_saved_model(
-    model: Any, path: str, settings: Settings, representative_data: Any
+def _write(
+    model: Any, path: str, settings: ExportSettings, representative_data: Any
 ) -> str:
-    _check_unused(representative_data)
-    return str(
-        tf_rigl.export_saved_model(
-            model,
-            path,
-            settings.compression,
-            values=settings.values,
-            overwrite=settings.overwrite,
-        )
-    )
-
-
-def _write_litert(
-    model: Any, path: str, settings: Settings, representative_data: Any
-) -> str:
-    return str(
-        tf_rigl.export_litert(
-            model,
-            path,
-            settings.quantization,
-            representative_data,
-            overwrite=settings.overwrite,
-            options=tf_rigl.LiteRTOptions(tolerance=settings.tolerance),
-        )
-    )
-
-
-def _write_keras(
-    model: Any, path: str, settings: Settings, representative_data: Any
-) -> str:
-    """Writes the plain model aside and renames it."""
-    _check_unused(representative_data)
-    file = pathlib.Path(path)
-    if file.suffix != ".keras":
-        raise ValueError(
-            "The file of a Keras model must end with .keras. "
-            f"Received: path={path!r}."
-        )
-    if file.exists() and not settings.overwrite:
-        raise ValueError(
-            "`path` must not exist, lest something be lost. Received: "
-            f"path={path!r}. Pass another path or overwrite=True."
-        )
-    aside = file.with_name(f".{uuid.uuid4().hex[:8]}.keras")
-    try:
-        tf_rigl.strip(model).save(aside)
-        os.replace(aside, file)
-    finally:
-        aside.unlink(missing_ok=True)
-    return str(inspection.inspect_file(file))
-
-
-def _run(
-    path: str, settings: Settings, endpoint: Endpoint, examples: Named
-) -> Named:
-    """The outputs of what was written, by stock loaders."""
+    """Writes the file; returns a table of what each weight takes."""
     if settings.format == "litert":
-        return run(pathlib.Path(path).read_bytes(), examples)
-    tensors = {name: tf.constant(one) for name, one in examples.items()}
-    if settings.format == "saved_model":
-        # Bound to a name: its functions don't keep its variables alive.
-        loaded = tf.saved_model.load(path)
-        outputs = loaded.signatures[DEFAULT_SIGNATURE](**tensors)
-        return {name: np.asarray(one) for name, one in outputs.items()}
-    model = model_files.load_model(path)
-    (reloaded,) = trace_endpoints(
-        walk_model(model), endpoint.call.arguments[0], None
-    )
-    return call_model(reloaded, examples)
+        return str(
+            tf_rigl.export_litert(
+                model,
+                path,
+                settings.quantization,
+                representative_data,
+                overwrite=settings.overwrite,
+                options=tf_rigl.LiteRTOptions(tolerance=settings.tolerance),
+            )
+        )
 
-
-def _check_unused(representative_data: Any) -> None:
     if representative_data is not None:
         raise ValueError(
             "Only LiteRT's 'full_int8' uses representative data. Received: "
             "representative data for another format. Leave them out."
         )
+    if settings.format == "saved_model":
+        return str(
+            tf_rigl.export_saved_model(
+                model,
+                path,
+                settings.compression,
+                values=settings.values,
+                overwrite=settings.overwrite,
+            )
+        )
+
+    if not path.endswith(".keras"):
+        raise ValueError(
+            "The file of a Keras model must end with .keras. "
+            f"Received: path={path!r}."
+        )
+    atomic_files.check_free(path, settings.overwrite)
+    with atomic_files.draft(path) as aside:
+        tf_rigl.strip(model).save(aside)
+    return str(inspection.inspect_file(path))
+
+
+def _run(
+    path: str,
+    settings: ExportSettings,
+    endpoint: endpoints.Endpoint,
+    examples: litert.Named,
+) -> litert.Named:
+    """Runs what was written by stock loaders; returns the outputs."""
+    if settings.format == "litert":
+        return litert.run(pathlib.Path(path).read_bytes(), examples)
+    tensors = {name: tf.constant(one) for name, one in examples.items()}
+    if settings.format == "saved_model":
+        # Bound to a name: its functions don't keep its variables alive.
+        loaded = tf.saved_model.load(path)
+        outputs = loaded.signatures[endpoints.DEFAULT_SIGNATURE](**tensors)
+        return {name: np.asarray(one) for name, one in outputs.items()}
+    model = model_files.load_model(path)
+    (reloaded,) = endpoints.trace_endpoints(
+        walk_model(model), endpoint.call.arguments[0], None
+    )
+    return model_inputs.call_model(reloaded, examples)

@@ -11,15 +11,15 @@ def lock_folder(path: pathlib.Path, name: str, user: str) -> int:
     """Makes a folder and takes it, until the end of this process at most.
 
     Args:
-        path: The folder.
-        name: The argument that names it, for errors.
-        user: What uses the folder, for errors.
+        path: the folder.
+        name: the argument that names it, for errors.
+        user: what uses the folder, for errors.
 
     Returns:
         A file descriptor; `os.close` lets others in.
 
     Raises:
-        ValueError: If the folder can't be made or written, or another process
+        ValueError: if the folder cannot be made or written, or another process
             has it.
     """
     try:
@@ -30,6 +30,7 @@ def lock_folder(path: pathlib.Path, name: str, user: str) -> int:
             f"`{name}` must be a folder that can be written. Received: "
             f"{name}={str(path)!r} ({error.strerror})."
         ) from error
+
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

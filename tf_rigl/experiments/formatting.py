@@ -14,7 +14,7 @@ def si_number(value: float) -> str:
 
 
 def is_accuracy(name: str) -> bool:
-    """Whether a measure of that name is a fraction of right answers."""
+    """Tells whether a measure of that name is a share of right answers."""
     return name.endswith("accuracy")
 
 

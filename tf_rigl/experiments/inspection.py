@@ -1,4 +1,4 @@
-"""What a file of a model holds, weight by weight."""
+"""The content of a file of a model, weight by weight."""
 
 import dataclasses
 import os
@@ -34,7 +34,7 @@ class FileReport:
 
     Attributes:
         path: of the file or folder.
-        weights: what it holds.
+        weights: of the file.
         file_bytes: its size, for a folder of all files in it.
     """
 
@@ -54,6 +54,7 @@ class FileReport:
 
     def __str__(self) -> str:
         body = [_cells(weight) for weight in self.weights]
+
         size = sum(weight.bytes for weight in self.weights)
         total = (
             "all",
@@ -74,7 +75,7 @@ class FileReport:
 def inspect_file(
     path: str | os.PathLike[str], imports: Iterable[str] = ()
 ) -> FileReport:
-    """Reads what a file of a model holds.
+    """Reads the weights of a file of a model.
 
     Args:
         path: of a SavedModel, a `.keras` or a `.tflite` file.
@@ -82,7 +83,7 @@ def inspect_file(
             the user's own layers.
 
     Raises:
-        ValueError: where it is none of these, or it is damaged.
+        ValueError: if it is none of these, or it is damaged.
     """
     weights = tuple(read_stored_weights(path, imports))
     return FileReport(os.fspath(path), weights, _size(pathlib.Path(path)))
@@ -105,7 +106,7 @@ def histogram(weight: StoredWeight, bins: int = BINS) -> np.ndarray:
 
 
 def sparkline(counts: np.ndarray) -> str:
-    """Counts as bars: blank for none, the highest for the largest.
+    """Draws counts as bars: blank for none, the highest for the largest.
 
     >>> sparkline(np.array([0, 1, 50, 100]))
     ' ▁▅█'

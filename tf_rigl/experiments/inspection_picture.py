@@ -1,23 +1,17 @@
-"""A picture of what a file of a model holds.
-
-Figures are made without pyplot, so no window system is asked for and no
-global state of matplotlib is touched.
-"""
+"""A picture of the weights that a file of a model holds."""
 
 import pathlib
 
 import numpy as np
 from matplotlib import axes
-from matplotlib import figure
 
+from tf_rigl.experiments import figures
 from tf_rigl.experiments.inspection import FileReport
 from tf_rigl.experiments.stored_weights import StoredWeight
 
-_DOTS_PER_INCH = 120
 _MOST_BARS = 60
 _MOST_MASKS = 6
 _MASK_SIDE = 256
-_KEPT, _LEFT_OUT = "#1f5fa8", "#dddddd"
 
 
 def draw_file(path: pathlib.Path, report: FileReport) -> None:
@@ -25,68 +19,61 @@ def draw_file(path: pathlib.Path, report: FileReport) -> None:
 
     On the left a bar for each weight of rank 2 or more, the kept share dark
     (the largest 60); on the right the kept values of all of them, and below
-    the masks of the largest, inputs down and units across, averaged where
-    there are more than 256.
+    the masks of the largest, inputs down and units across, averaged if there
+    are more than 256.
 
     Args:
         path: of the PNG file to write, in an existing folder.
         report: of the file.
     """
     weights = [one for one in report.weights if one.array.ndim > 1]
-    shown = _largest(weights, _MOST_BARS)
-    height = max(5.0, 0.18 * len(shown) + 1.5)
-    drawing = figure.Figure(figsize=(13, height), layout="constrained")
-    left, right = drawing.subfigures(1, 2, squeeze=False).ravel()
+    sizes = [one.array.size for one in weights]
+    shown = figures.largest(weights, sizes, _MOST_BARS)
+
+    fig = figures.new_figure(13, max(5.0, 0.18 * len(shown) + 1.5))
+    left, right = fig.subfigures(1, 2, squeeze=False).ravel()
     _draw_densities(left.subplots(), shown)
+
     top, bottom = right.subfigures(
         2, 1, squeeze=False, height_ratios=(1, 2)
     ).ravel()
     _draw_values(top.subplots(), weights)
-    masks = _largest(weights, _MOST_MASKS)
-    places = bottom.subplots(2, _MOST_MASKS // 2, squeeze=False).ravel()
-    for place, weight in zip(places, masks, strict=False):
-        _draw_mask(place, weight)
-    for place in places[len(masks) :]:
-        place.axis("off")
+
+    masks = figures.largest(weights, sizes, _MOST_MASKS)
+    axs = bottom.subplots(2, _MOST_MASKS // 2, squeeze=False).ravel()
+    for ax, weight in zip(axs, masks, strict=False):
+        _draw_mask(ax, weight)
+    for ax in axs[len(masks) :]:
+        ax.axis("off")
+
     share = report.nonzeros / max(report.elements, 1)
-    drawing.suptitle(
+    fig.suptitle(
         f"{pathlib.Path(report.path).name}: {report.file_bytes:,} bytes, "
         f"{share:.2%} of {report.elements:,} elements kept"
     )
-    drawing.savefig(path, dpi=_DOTS_PER_INCH)
+    figures.write_png(fig, path)
 
 
-def _largest(weights: list[StoredWeight], most: int) -> list[StoredWeight]:
-    """The largest, in the order of the file."""
-    order = sorted(range(len(weights)), key=lambda i: -weights[i].array.size)
-    return [weights[place] for place in sorted(order[:most])]
-
-
-def _draw_densities(place: axes.Axes, weights: list[StoredWeight]) -> None:
-    names = [_short(one.path) for one in weights]
+def _draw_densities(ax: axes.Axes, weights: list[StoredWeight]) -> None:
     densities = [one.kept.mean() if one.kept.size else 0.0 for one in weights]
-    rows = np.arange(len(weights))
-    place.barh(rows, 1.0, color=_LEFT_OUT)
-    place.barh(rows, densities, color=_KEPT)
-    place.set_yticks(rows, names, fontsize=6)
-    place.set_xlim(0, 1)
-    place.invert_yaxis()
-    place.set_xlabel("share of elements that are kept")
+    figures.draw_shares(ax, np.array(densities), np.ones(len(weights)))
+    figures.name_rows(ax, [one.path for one in weights])
+    ax.set_xlim(0, 1)
+    ax.set_xlabel("share of elements that are kept")
 
 
-def _draw_values(place: axes.Axes, weights: list[StoredWeight]) -> None:
+def _draw_values(ax: axes.Axes, weights: list[StoredWeight]) -> None:
     kept = [one.array[one.kept].astype(np.float64) for one in weights]
     values = np.concatenate(kept) if kept else np.zeros(0)
-    values = values[np.isfinite(values)]
-    place.hist(values, bins=101, color=_KEPT, log=values.size > 0)
-    place.set_xlabel("kept values")
-    place.set_ylabel("elements")
+    figures.draw_histogram(ax, values[np.isfinite(values)])
+    ax.set_xlabel("kept values")
+    ax.set_ylabel("elements")
 
 
-def _draw_mask(place: axes.Axes, weight: StoredWeight) -> None:
+def _draw_mask(ax: axes.Axes, weight: StoredWeight) -> None:
     mask = weight.kept.reshape(-1, weight.kept.shape[-1]).astype(np.float64)
     inputs, units = mask.shape
-    place.imshow(
+    ax.imshow(
         _reduced(_reduced(mask, 0), 1),
         cmap="Greys",
         vmin=0,
@@ -94,20 +81,17 @@ def _draw_mask(place: axes.Axes, weight: StoredWeight) -> None:
         interpolation="nearest",
         extent=(0, units, inputs, 0),
     )
-    place.set_title(_short(weight.path), fontsize=7)
-    place.tick_params(labelsize=6)
+    ax.set_title(figures.short(weight.path, 40), fontsize=7)
+    ax.tick_params(labelsize=6)
 
 
 def _reduced(image: np.ndarray, axis: int) -> np.ndarray:
-    """The means of at most `_MASK_SIDE` parts of an axis."""
+    """Averages an axis over at most `_MASK_SIDE` parts."""
     size = image.shape[axis]
     if size <= _MASK_SIDE:
         return image
+
     begins = np.arange(_MASK_SIDE) * size // _MASK_SIDE
     counts = np.diff(begins, append=size)
     sums = np.add.reduceat(image, begins, axis)
     return sums / np.expand_dims(counts, 1 - axis)
-
-
-def _short(path: str) -> str:
-    return path if len(path) <= 40 else f"…{path[-39:]}"

@@ -18,15 +18,16 @@ def load_keras(flavor: str) -> ModuleType:
         The module.
 
     Raises:
-        ValueError: If the flavor is unknown, or if the installed Keras has
+        ValueError: if the flavor is unknown, or if the installed Keras has
             another version or backend.
-        ImportError: If the package is not installed.
+        ImportError: if the package is not installed.
     """
     if flavor not in MODULES:
         raise ValueError(
             f"`keras` must be one of {', '.join(MODULES)}. "
             f"Received: keras={flavor!r}."
         )
+
     package = MODULES[flavor]
     try:
         keras = importlib.import_module(package)

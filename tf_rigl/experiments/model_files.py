@@ -22,12 +22,12 @@ def load_model(
             the user's own layers.
 
     Returns:
-        The model, with its masks where it was saved with them.
+        The model, with its masks if it was saved with them.
 
     Raises:
-        ValueError: where it is no such file, or has layers that nobody has
+        ValueError: if it is no such file, or has layers that nobody has
             registered.
-        ImportError: where a module, or the Keras, is missing.
+        ImportError: if a module, or the Keras, is missing.
     """
     keras = keras_modules.load_keras(keras_of(path))
     for name in imports:
@@ -43,10 +43,10 @@ def load_model(
 
 
 def keras_of(path: str | os.PathLike[str]) -> str:
-    """Which Keras wrote a `.keras` file, by the name that flags use.
+    """Finds the Keras that wrote a `.keras` file, by its name in flags.
 
     Raises:
-        ValueError: where it is no such file.
+        ValueError: if it is no such file.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -68,7 +68,7 @@ def load_weights(model: Any, path: str | os.PathLike[str]) -> None:
             packed SavedModel, or of a weights file of Keras.
 
     Raises:
-        ValueError: where there is none of these, or it is of another model.
+        ValueError: if there is none of these, or it is of another model.
     """
     path = os.fspath(path)
     if os.path.exists(os.path.join(path, "assets.extra", "weights.json")):

@@ -4,8 +4,8 @@ import importlib.util
 
 
 def has_tensorboard() -> bool:
-    """Whether TensorFlow can write summaries, which TensorBoard does for it."""
-    return importlib.util.find_spec("tensorboard") is not None
+    """Tells whether TensorFlow can write summaries, for which it needs it."""
+    return _is_installed("tensorboard")
 
 
 def check_tensorboard() -> None:
@@ -19,8 +19,22 @@ def check_tensorboard() -> None:
 
 def check_matplotlib() -> None:
     """Raises an ImportError that says how to get what pictures need."""
-    if importlib.util.find_spec("matplotlib") is None:
+    _check("The pictures need", "matplotlib")
+
+
+def check_report() -> None:
+    """Raises an ImportError that says how to get what reports need."""
+    _check("The report of a run needs", "jinja2", "matplotlib")
+
+
+def _check(who: str, *packages: str) -> None:
+    missing = [name for name in packages if not _is_installed(name)]
+    if missing:
         raise ImportError(
-            "The pictures need matplotlib. "
+            f"{who} {' and '.join(missing)}. "
             "Install it with `pip install 'tf_rigl[plots]'`."
         )
+
+
+def _is_installed(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None

@@ -1,4 +1,4 @@
-"""What a network would cost sparse, without training it."""
+"""The costs of a network at a sparsity, without training it."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,66 +11,75 @@ from tf_rigl.accounting import MicroNetCounts
 from tf_rigl.accounting import ModelProfile
 from tf_rigl.accounting import micronet
 from tf_rigl.accounting import training_flops
+from tf_rigl.core.distribution_types import BUDGETS
 from tf_rigl.core.distribution_types import Budget
 from tf_rigl.core.distribution_types import with_options
+from tf_rigl.experiments import fields
+from tf_rigl.experiments.fields import field
 from tf_rigl.models import registry
 
 DISTRIBUTIONS = ("uniform", "er", "erk")
-BUDGETS = ("global", "reference")
 # Networks whose published counts see images with padding that they have not.
 PADDED_AGAIN = ("mobilenet_v1",)
 # Methods whose costs do not depend on a schedule of pruning.
 METHODS = ("static", "snip", "set", "snfs", "rigl")
 
 
+@fields.documented
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """Which network, and how sparse.
+class ProfileSettings:
+    """A network, and how sparse it is to be."""
 
-    Attributes:
-        model: A key of `models.by_name.BUILDERS`.
-        sparsity: Fraction of the weights without a connection, in [0, 1).
-        distribution: How the connections are shared out over the layers.
-        dense_layers: Names of layers that stay dense.
-        budget: Whether weights that stay dense count: see `tf_rigl.sparsify`.
-        method: One of `METHODS`, as which training is reckoned.
-        update_interval: Steps from one mask update to the next.
-        width: What to multiply the widths of the layers by.
-        options: Further arguments of the builder.
-    """
+    model: str = field(
+        "resnet_50", "Network.", fields.one_of(sorted(registry.BUILDERS))
+    )
+    sparsity: float = field(0.0, "Fraction of weights left out.")
+    distribution: str = field(
+        "erk", "Over the layers.", fields.one_of(DISTRIBUTIONS)
+    )
+    dense_layers: tuple[str, ...] = field(
+        (), "Layers that stay dense, by name."
+    )
+    budget: Budget = field(
+        "global",
+        "global: the sparsity is that of all kernels, reference: dense layers "
+        "do not count, as in published repositories.",
+        fields.one_of(BUDGETS),
+    )
+    method: str = field(
+        "rigl", "Training whose FLOPs to count.", fields.one_of(METHODS)
+    )
+    update_interval: int = field(100, "Steps between mask updates.")
+    width: float = field(1.0, "What to multiply the widths by.")
 
-    model: str
-    sparsity: float = 0.0
-    distribution: str = "erk"
-    dense_layers: Sequence[str] = ()
-    budget: Budget = "global"
-    method: str = "rigl"
-    update_interval: int = 100
-    width: float = 1.0
-    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    def __post_init__(self) -> None:
+        fields.check(self)
 
 
-class Costs(NamedTuple):
-    """What it costs."""
+class NetworkCosts(NamedTuple):
+    """The costs of a network, counted in two ways."""
 
     profile: ModelProfile  # by our rule, weight by weight
     published: MicroNetCounts  # by that of published tables
     training_share: float  # of dense training, by the published rule
 
 
-def profile_network(keras: ModuleType, settings: Settings) -> Costs:
+def profile_network(
+    keras: ModuleType, settings: ProfileSettings, **options: Any
+) -> NetworkCosts:
     """Builds a network, masks it and counts.
 
     Args:
-        keras: The Keras to build with.
-        settings: Which network, and how sparse.
+        keras: the Keras to build with.
+        settings: which network, and how sparse.
+        **options: further arguments of the builder.
 
     Raises:
-        ValueError: If there is no such network, layer or method, or a number
+        ValueError: if there is no such network, layer or method, or a number
             is out of range.
     """
     model = registry.builder(settings.model)(
-        keras, width=settings.width, **settings.options
+        keras, width=settings.width, **options
     )
     check_dense_layers(model, settings.dense_layers)
     if settings.sparsity:
@@ -80,13 +89,14 @@ def profile_network(keras: ModuleType, settings: Settings) -> Costs:
             with_options(settings.distribution, settings.budget),
             dense=list(settings.dense_layers),
         )
+
     profile = tf_rigl.profile(model)
     published = micronet(profile, _padded_again(settings.model, model, profile))
     flops, dense = published.flops, published.dense_flops
     trained = training_flops(
         settings.method, flops, dense, settings.update_interval
     )
-    return Costs(
+    return NetworkCosts(
         profile, published, trained / training_flops("dense", flops, dense)
     )
 
@@ -94,9 +104,10 @@ def profile_network(keras: ModuleType, settings: Settings) -> Costs:
 def _padded_again(
     name: str, model: Any, profile: ModelProfile
 ) -> frozenset[str]:
-    """Kernels of strided layers, where the published count pads them again."""
+    """Finds kernels of strided layers, which published counts pad again."""
     if name not in PADDED_AGAIN:
         return frozenset()
+
     layers = {
         row.path: model.get_layer(row.path.split("/")[0])
         for row in profile.rows
@@ -109,7 +120,7 @@ def _padded_again(
 
 
 def check_dense_layers(model: Any, names: Sequence[str]) -> None:
-    """Raises a ValueError where layers that stay dense are not the model's."""
+    """Raises a ValueError if layers that stay dense are not the model's."""
     known = [layer.name for layer in model.layers]
     unknown = sorted(set(names) - set(known))
     if unknown:

@@ -1,4 +1,4 @@
-"""The weights in a file of a model, whatever wrote it."""
+"""Readers of the weights in a file of a model, whatever wrote it."""
 
 import os
 import pathlib
@@ -42,7 +42,7 @@ def read_stored_weights(
         imports: modules to be imported before; see `model_files.load_model`.
 
     Raises:
-        ValueError: where it is none of these, or it is damaged.
+        ValueError: if it is none of these, or it is damaged.
     """
     file = pathlib.Path(path)
     if (file / "assets" / BLOB).exists():
@@ -55,6 +55,7 @@ def read_stored_weights(
         content = file.read_bytes()
         if format.is_model(content):
             return _of_litert(content)
+
     raise ValueError(
         "`path` must be a SavedModel's folder, a .keras or a .tflite file. "
         f"Received: path={os.fspath(path)!r}."
@@ -77,10 +78,11 @@ def _of_packed(folder: pathlib.Path) -> list[StoredWeight]:
 
 
 def _of_saved_model(folder: pathlib.Path) -> list[StoredWeight]:
-    """The variables; those that are stored twice are listed once."""
+    """Reads the variables; those that are stored twice are listed once."""
     reader = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
     graph = trackable_object_graph_pb2.TrackableObjectGraph()
     graph.ParseFromString(reader.get_tensor(_OBJECT_GRAPH))
+
     found: dict[str, StoredWeight] = {}
     for node in graph.nodes:
         for attribute in node.attributes:
@@ -102,7 +104,7 @@ def _of_saved_model(folder: pathlib.Path) -> list[StoredWeight]:
 
 
 def _of_model(file: pathlib.Path, imports: Iterable[str]) -> list[StoredWeight]:
-    """The weights of a Keras model; a mask costs a byte an element there."""
+    """Reads a Keras model, in which a mask costs a byte an element."""
     model = model_files.load_model(file, imports)
     found = []
     for weight in model_weights(walk_model(model)):
@@ -117,7 +119,7 @@ def _of_model(file: pathlib.Path, imports: Iterable[str]) -> list[StoredWeight]:
 
 
 def _of_litert(content: bytes) -> list[StoredWeight]:
-    """The constants, without those that are shapes and the like."""
+    """Reads the constants, without those that are shapes and the like."""
     model = format.read(content)
     found = []
     for _, tensor in format.constants(model):
@@ -125,6 +127,7 @@ def _of_litert(content: bytes) -> list[StoredWeight]:
         data = format.data(model, tensor)
         if dtype is None or data is None:
             continue
+
         values = data.view(dtype)
         shape = format.shape(tensor)
         path = format.name(tensor)

@@ -71,6 +71,7 @@ def make_strategy(
         platform_limits.check_fit(
             _platform(name, devices), keras, steps_per_execution, jit_compile
         )
+
     if name == "one_device":
         # TensorFlow's own, which takes the first accelerator. Under a
         # `OneDeviceStrategy` Keras 3 reads a batch before it trains, and the
@@ -92,6 +93,7 @@ def _check_arguments(name: str, devices: int | None, tpu: str) -> None:
             f"`strategy` must be one of {', '.join(STRATEGIES)}. "
             f"Received: strategy={name!r}."
         )
+
     if devices is not None and name != "mirrored":
         raise ValueError(
             "`devices` is the number of replicas of the strategy 'mirrored'. "
@@ -101,6 +103,7 @@ def _check_arguments(name: str, devices: int | None, tpu: str) -> None:
         raise ValueError(
             f"`devices` must be at least 1. Received: devices={devices}."
         )
+
     if tpu and name != "tpu":
         raise ValueError(
             "`tpu` names a TPU for the strategy 'tpu'. "
@@ -109,7 +112,7 @@ def _check_arguments(name: str, devices: int | None, tpu: str) -> None:
 
 
 def _platform(name: str, devices: int | None) -> Platform:
-    """What a strategy will train on, before it is made."""
+    """Describes what a strategy will train on, before it is made."""
     accelerators = len(tf.config.list_physical_devices("GPU"))
     on_cpu = not accelerators
     if name == "mirrored":
@@ -125,9 +128,10 @@ def _platform(name: str, devices: int | None) -> Platform:
 
 
 def _mirrored_devices(devices: int | None) -> list[str] | None:
-    """Names of so many devices; None for all accelerators."""
+    """Names so many devices; returns None for all accelerators."""
     if devices is None:
         return None
+
     accelerators = len(tf.config.list_physical_devices("GPU"))
     if accelerators:
         if devices > accelerators:
@@ -137,6 +141,7 @@ def _mirrored_devices(devices: int | None) -> list[str] | None:
                 "Set CUDA_VISIBLE_DEVICES='' to mirror on processors."
             )
         return [f"GPU:{index}" for index in range(devices)]
+
     if len(_logical_processors()) < devices:
         wanted = [tf.config.LogicalDeviceConfiguration()] * devices
         try:
@@ -151,7 +156,7 @@ def _mirrored_devices(devices: int | None) -> list[str] | None:
 
 
 def _logical_processors() -> list[Any]:
-    """Those that are configured; TensorFlow makes one of none."""
+    """Lists those that are configured; TensorFlow makes one of none."""
     configured = tf.config.get_logical_device_configuration(_processor())
     return configured or [tf.config.LogicalDeviceConfiguration()]
 

@@ -1,4 +1,4 @@
-"""What the training programs do, in this process."""
+"""The training programs, in this process."""
 
 import importlib.util
 import json
@@ -20,7 +20,7 @@ from tf_rigl.experiments import model_files
 from tf_rigl.experiments.runs import evaluation
 from tf_rigl.experiments.runs import networks
 from tf_rigl.experiments.runs import tasks
-from tf_rigl.experiments.runs.recording import read_metrics
+from tf_rigl.experiments.runs.callbacks import read_metrics
 
 METHODS = ("small_dense", "grasp_by_weight")
 TEXT = {
@@ -283,7 +283,7 @@ def test_label_smoothing_gives_the_same_measures(keras):
     splits = registry.splits("mnist_small", Batching(100))
     settings_task = tasks.Task(tasks.IMAGES, 10, (28, 28, 1))
     smooth = settings_task._replace(label_smoothing=0.1)
-    model = networks.by_name.builder("lenet_300_100")(keras, width=0.1)
+    model = networks.registry.builder("lenet_300_100")(keras, width=0.1)
     scores = []
     for task in (settings_task, smooth):
         model.compile(

@@ -5,11 +5,12 @@ from absl import flags
 
 from tests.experiments.runs.support import parse
 from tests.experiments.runs.support import tiny
+from tf_rigl.experiments import fields
 from tf_rigl.experiments import methods
 from tf_rigl.experiments.runs import flags as run_flags
 from tf_rigl.experiments.runs import settings as rules
-from tf_rigl.experiments.runs.settings import Settings
-from tf_rigl.experiments.runs.train import Options
+from tf_rigl.experiments.runs.settings import RunOptions
+from tf_rigl.experiments.runs.settings import RunSettings
 
 WRONG = [
     ("model", "lenet"),
@@ -67,7 +68,7 @@ def test_wrong_value_names_rule_and_value(name, value):
 
 
 def test_every_rule_has_a_wrong_value():
-    assert {name for name, _ in WRONG} == set(rules.RULES)
+    assert {name for name, _ in WRONG} == set(fields.rules(RunSettings))
 
 
 @pytest.mark.parametrize(
@@ -126,8 +127,8 @@ def test_runs_of_before_a_setting_existed_go_on():
 
 def test_flags_default_to_the_fields():
     values = parse(defaults={})
-    assert run_flags.settings(values) == Settings()
-    assert run_flags.options(values) == Options()
+    assert run_flags.settings(values) == RunSettings()
+    assert run_flags.options(values) == RunOptions()
 
 
 def test_lists_arrive():

@@ -11,7 +11,7 @@ from tf_rigl.experiments import flag_files
 from tf_rigl.experiments import keras_modules
 from tf_rigl.experiments.runs import flags as run_flags
 from tf_rigl.experiments.runs import program
-from tf_rigl.experiments.runs.settings import Settings
+from tf_rigl.experiments.runs.settings import RunSettings
 
 # Three epochs of four steps.
 TINY = {
@@ -28,7 +28,7 @@ QUIET = ("--notensorboard", "--noexport")
 
 
 def tiny(**changes):
-    return Settings(**{**TINY, **changes})
+    return RunSettings(**{**TINY, **changes})
 
 
 def parse(*arguments, defaults=TINY):

@@ -11,7 +11,7 @@ from tests.experiments.runs.support import QUIET
 from tests.experiments.runs.support import Interrupting
 from tests.experiments.runs.support import assert_same_checkpoint
 from tests.experiments.runs.support import run_program
-from tf_rigl.experiments.runs.recording import read_metrics
+from tf_rigl.experiments.runs.callbacks import read_metrics
 
 
 class Stopped(Exception):

@@ -32,18 +32,17 @@ MEET = """
 
 
 class Diary:
-    """A watcher that keeps what it was told."""
+    """Keeps what it is told of jobs."""
 
     def __init__(self, action=lambda: None):
-        self.started_names = []
         self.codes = {}
-        self.waiting = action
+        self.most = 0
+        self._action = action
 
-    def started(self, job):
-        self.started_names.append(job.name)
-
-    def ended(self, job, code):
-        self.codes[job.name] = code
+    def __call__(self, running, ended):
+        self.most = max(self.most, len(running))
+        self.codes.update(ended)
+        self._action()
 
 
 def make_job(folder, name, code, **words):
@@ -77,8 +76,7 @@ def test_a_failure_stops_no_other(tmp_path):
     ]
     diary = Diary()
     processes.run_all(jobs, 1, os.environ, diary)
-    assert diary.started_names == ["bad", "good"]
-    assert diary.codes == {"bad": 1, "good": 0}
+    assert list(diary.codes.items()) == [("bad", 1), ("good", 0)]
     assert sorted(processes.last_lines(jobs[0].log, 5)) == ["so", "why"]
     # Of a second attempt, what the first has written stays.
     processes.run_all(jobs[1:], 1, os.environ, diary)
@@ -99,20 +97,11 @@ def test_so_many_at_once(tmp_path):
 
 
 def test_one_after_the_other(tmp_path):
-    running = set()
-    most = []
-
-    class Counting(Diary):
-        def started(self, job):
-            running.add(job.name)
-            most.append(len(running))
-
-        def ended(self, job, code):
-            running.remove(job.name)
-
+    diary = Diary()
     jobs = [make_job(tmp_path, name, "pass") for name in "abc"]
-    processes.run_all(jobs, 1, os.environ, Counting())
-    assert most == [1, 1, 1]
+    processes.run_all(jobs, 1, os.environ, diary)
+    assert list(diary.codes) == ["a", "b", "c"]
+    assert diary.most == 1
 
 
 def test_an_error_leaves_no_process(tmp_path):
@@ -186,6 +175,34 @@ def test_a_signal_ends_all(tmp_path):
     finally:
         parent.kill()
         parent.wait()
+
+
+def test_runs_end_with_a_sweep_that_was_killed(tmp_path):
+    follow = """
+        import pathlib, time
+        from tf_rigl.experiments.runs import __main__ as runner
+        runner.follow_stdin()
+        pathlib.Path("{name}.pid").touch()
+        time.sleep(60)
+    """
+    command = make_job(tmp_path, "run", follow).command
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.Popen(
+        [one for one in command if one != "-S"],
+        stdin=subprocess.PIPE,
+        env=environment,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "run.pid").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        # As the system does when it ends whoever holds the other end.
+        run.stdin.close()
+        assert run.wait(30) == -signal.SIGTERM
+    finally:
+        run.kill()
+        run.wait()
 
 
 def test_runs_share_the_cores(monkeypatch):

@@ -1,4 +1,4 @@
-"""What a sweep does, but for training: see tests/bin/sweep_test.py."""
+"""The program of sweeps, but for training: see tests/bin/sweep_test.py."""
 
 import io
 import os
@@ -55,8 +55,6 @@ def test_flag_files(file):
         (["--methods=rigl,magic"], "Change 'magic'"),
         (["--sparsities=0.9,1"], "Change 1.0"),
         (["--sparsities=most"], "`sparsities` must be numbers"),
-        (["--seeds=0"], "`seeds` must be at least 1"),
-        (["--jobs=0"], "`jobs` must be at least 1"),
         (["--strategy=multi_worker"], "A sweep trains on one machine"),
         (["--data=cifar10", "--data_dir=/nowhere"], "cifar10"),
         (["--data=text"], "`data` must be images"),
@@ -71,6 +69,12 @@ def test_errors_come_before_any_run(arguments, message, tmp_path, capsys):
     assert error.startswith("Error: ")
     assert message in error
     assert not list(tmp_path.rglob("runs"))
+
+
+@pytest.mark.parametrize("argument", ["--seeds=0", "--jobs=0"])
+def test_illegal_numbers(argument):
+    with pytest.raises(flags.IllegalFlagValueError, match=argument):
+        parse(argument)
 
 
 def test_other_settings_are_an_error(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""What is kept of a run can be repeated from it, anywhere."""
+"""Records repeat their runs, anywhere."""
 
 import json
 import shlex
@@ -9,8 +9,8 @@ from tests.experiments.runs.support import parse
 from tests.experiments.runs.support import tiny
 from tests.experiments.sweeps.support import make_records
 from tf_rigl.experiments.runs import flags as run_flags
-from tf_rigl.experiments.runs.settings import Settings
-from tf_rigl.experiments.runs.train import Options
+from tf_rigl.experiments.runs.settings import RunOptions
+from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.sweeps import records
 from tf_rigl.experiments.sweeps.grid import Grid
 from tf_rigl.experiments.sweeps.grid import Point
@@ -24,9 +24,9 @@ CHANGED = tiny(
 )
 
 
-@pytest.mark.parametrize("settings", [Settings(), CHANGED])
+@pytest.mark.parametrize("settings", [RunSettings(), CHANGED])
 def test_arguments_give_the_settings_again(settings):
-    options = Options(export=False, checkpoint_every=7)
+    options = RunOptions(export=False, checkpoint_every=7)
     arguments = run_flags.to_arguments(settings, options)
     values = parse(*arguments, defaults={})
     assert run_flags.settings(values) == settings

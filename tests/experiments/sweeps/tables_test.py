@@ -9,7 +9,7 @@ from tests.experiments.sweeps.support import make_records
 from tf_rigl.experiments.sweeps.summary import summarize
 from tf_rigl.experiments.sweeps.tables import Heading
 from tf_rigl.experiments.sweeps.tables import markdown
-from tf_rigl.experiments.sweeps.tables import rich_table
+from tf_rigl.experiments.sweeps.tables import summary_table
 
 HEADING = Heading(
     command="python bin/sweep.py",
@@ -56,5 +56,5 @@ def test_says_what_is_missing(summary):
 def test_fits_a_terminal(summary):
     file = io.StringIO()
     console = consoles.Console(file=file, width=80)
-    console.print(rich_table(summary, HEADING))
+    console.print(summary_table(summary, HEADING))
     assert "RigL 90 % │ 85.00% ± 7.07% │" in file.getvalue()

@@ -1,88 +1,93 @@
-"""Charts of a run: SVG within the page."""
+"""Charts of a run, as pictures that are a part of the page."""
+
+from typing import Any
+from typing import NamedTuple
 
 import numpy as np
+from matplotlib import axes
 from matplotlib import colors
 from matplotlib import ticker
 
-from tf_rigl.experiments.report import svg
+from tf_rigl.experiments import figures
 from tf_rigl.experiments.report.series import LayerSeries
 from tf_rigl.experiments.report.series import Panel
 
-# Told apart on dark and on light, and in grey.
-_COLOURS = ("#3f87d9", "#e07b28")
-# Where two lines are the same, both are seen.
+_INK = "#1c2430"
+# Told apart in color and in gray.
+_COLORS = ("#3f87d9", "#e07b28")
+# So that both are seen where two lines are the same.
 _DASHES = ("solid", (0, (3, 1.5)))
-_COLOUR_MAP = "viridis"
+_FONT_SIZE = 9
+
+COLOR_MAP = "viridis"
 _LEGIBLE = 40  # rows, above which they become narrower
 _MOST_CHARACTERS = 44
 # Above this ratio most layers would look alike on a linear scale.
 _LOGARITHMIC_FROM = 5.0
 
 
-def draw_panel(panel: Panel, name: str) -> str:
-    """Draws lines over epochs.
+class Picture(NamedTuple):
+    """A picture within the page."""
 
-    Args:
-        panel: The chart.
-        name: Unique on the page.
+    source: str  # a `data:` URI
+    description: str  # for those who cannot see it
+    caption: str = ""
 
-    Returns:
-        An SVG element.
-    """
-    drawing = svg.new_figure(3.9, 2.6)
-    place = drawing.subplots()
-    svg.style(place, panel.title)
-    for line, color, dashes in zip(
-        panel.lines, _COLOURS, _DASHES, strict=False
-    ):
-        # A single point would be no line.
-        marker = "o" if len(line.x) <= 30 else None
-        place.plot(
+
+def draw_panel(panel: Panel) -> Picture:
+    """Draws lines over epochs."""
+    fig = figures.new_figure(3.9, 2.6)
+    ax = fig.subplots()
+    _style(ax)
+    ax.set_title(panel.title, color=_INK, fontsize=_FONT_SIZE + 1, loc="left")
+    ax.grid(color=_INK, alpha=0.15, linewidth=0.6)
+    ax.set_axisbelow(True)
+
+    for line, color, dashes in zip(panel.lines, _COLORS, _DASHES, strict=False):
+        ax.plot(
             line.x,
             line.y,
             color=color,
             label=line.label,
             linestyle=dashes,
-            marker=marker,
+            # A single point would be no line.
+            marker="o" if len(line.x) <= 30 else None,
             markersize=3.5,
             linewidth=1.6,
         )
+
     if panel.from_zero:
         most = max(float(line.y.max()) for line in panel.lines)
-        place.set_ylim(0, 1.08 * most or 1.0)
+        ax.set_ylim(0, 1.08 * most or 1.0)
     if panel.percent:
-        place.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
+        ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
     if panel.whole:
-        place.yaxis.set_major_locator(ticker.MaxNLocator(8, integer=True))
-    place.xaxis.set_major_locator(ticker.MaxNLocator(8, integer=True))
-    place.set_xlabel("epochs")
+        ax.yaxis.set_major_locator(ticker.MaxNLocator(8, integer=True))
+    ax.xaxis.set_major_locator(ticker.MaxNLocator(8, integer=True))
+    ax.set_xlabel("epochs")
     if any(line.label for line in panel.lines):
-        place.legend(fontsize=8, frameon=False, labelcolor=svg.INK, loc="best")
-    return svg.to_svg(drawing, name, panel.title)
+        ax.legend(fontsize=8, frameon=False, labelcolor=_INK, loc="best")
+    return Picture(figures.svg_uri(fig), _description(panel))
 
 
-def draw_layers(series: LayerSeries, name: str, label: str) -> str:
+def draw_layers(series: LayerSeries, name: str) -> Picture:
     """Draws a share of each layer over epochs as a heat map.
 
-    Beside each row is its last value. The scale is logarithmic where the
-    values differ by much.
+    Beside each row is its last value. The scale is logarithmic if the values
+    differ by much.
 
     Args:
-        series: Shares in [0, 1], or NaN.
-        name: Unique on the page.
-        label: What the colors stand for.
-
-    Returns:
-        An SVG element.
+        series: shares in [0, 1], or NaN.
+        name: what the colors stand for.
     """
     rows, _ = series.values.shape
     row_height, font = (0.24, 8) if rows <= _LEGIBLE else (0.13, 6)
-    drawing = svg.new_figure(9.2, row_height * rows + 1.0)
-    place = drawing.subplots()
-    svg.style(place, grid=False)
-    shown = place.imshow(
+    fig = figures.new_figure(9.2, row_height * rows + 1.0)
+    ax = fig.subplots()
+    _style(ax)
+    image = ax.imshow(
         series.values,
-        cmap=_COLOUR_MAP,
+        cmap=COLOR_MAP,
         norm=_scale(series.values),
         aspect="auto",
         interpolation="none",
@@ -93,30 +98,53 @@ def draw_layers(series: LayerSeries, name: str, label: str) -> str:
             -0.5,
         ),
     )
-    names = [_short(path) for path in series.paths]
-    place.set_yticks(range(rows), names, parse_math=False)
-    place.tick_params(axis="y", labelsize=font)
-    place.xaxis.set_major_locator(ticker.MaxNLocator(12, integer=True))
-    place.set_xlabel("epoch")
+
+    names = [figures.short(path, _MOST_CHARACTERS) for path in series.paths]
+    ax.set_yticks(range(rows), names, parse_math=False)
+    ax.tick_params(axis="y", labelsize=font)
+    ax.xaxis.set_major_locator(ticker.MaxNLocator(12, integer=True))
+    ax.set_xlabel("epoch")
     for row, value in enumerate(series.values[:, -1]):
-        place.annotate(
-            _percent(value),
+        ax.annotate(
+            f"{value:.2%}" if np.isfinite(value) else "not known",
             (1.0, row),
             xycoords=("axes fraction", "data"),
             xytext=(4, 0),
             textcoords="offset points",
             verticalalignment="center",
             fontsize=font,
-            color=svg.INK,
+            color=_INK,
         )
-    bar = drawing.colorbar(
-        shown, ax=place, format=ticker.PercentFormatter(1.0), aspect=30
+
+    _add_scale(fig, ax, image, name)
+    return Picture(figures.svg_uri(fig), f"{name} of each layer")
+
+
+def _description(panel: Panel) -> str:
+    """Says what the lines are and where they end."""
+    ends = [f"{line.label} {line.y[-1]:.4g}".strip() for line in panel.lines]
+    return f"{panel.title} over epochs, at the end: {', '.join(ends)}"
+
+
+def _style(ax: axes.Axes) -> None:
+    """Gives axes the look of the page."""
+    for spine in ax.spines.values():
+        spine.set_edgecolor(_INK)
+        spine.set_alpha(0.4)
+    ax.tick_params(colors=_INK, labelsize=_FONT_SIZE - 1)
+    for label in (ax.xaxis.label, ax.yaxis.label):
+        label.set_color(_INK)
+        label.set_fontsize(_FONT_SIZE - 1)
+
+
+def _add_scale(fig: Any, ax: axes.Axes, image: Any, name: str) -> None:
+    bar = fig.colorbar(
+        image, ax=ax, format=ticker.PercentFormatter(1.0), aspect=30
     )
-    svg.style(bar.ax, grid=False)
+    _style(bar.ax)
     bar.outline.set_alpha(0.4)
     bar.ax.yaxis.set_minor_formatter(ticker.NullFormatter())
-    bar.set_label(label)
-    return svg.to_svg(drawing, name, f"{label} of each layer")
+    bar.set_label(name)
 
 
 def _scale(values: np.ndarray) -> colors.Normalize:
@@ -126,13 +154,3 @@ def _scale(values: np.ndarray) -> colors.Normalize:
     if smallest > 0 and largest / smallest >= _LOGARITHMIC_FROM:
         return colors.LogNorm(smallest, largest)
     return colors.Normalize(0.0, largest)
-
-
-def _percent(value: float) -> str:
-    return f"{value:.2%}" if np.isfinite(value) else "not known"
-
-
-def _short(path: str) -> str:
-    if len(path) <= _MOST_CHARACTERS:
-        return path
-    return f"…{path[1 - _MOST_CHARACTERS :]}"

@@ -1,4 +1,4 @@
-"""Pictures of masks: PNG files within the page."""
+"""Pictures of masks, which are a part of the page."""
 
 import io
 
@@ -6,55 +6,48 @@ import numpy as np
 from matplotlib import image
 
 from tf_rigl.core.diagnostics import density_image
-from tf_rigl.experiments.report import markup
+from tf_rigl.experiments import figures
+from tf_rigl.experiments.report.charts import COLOR_MAP
+from tf_rigl.experiments.report.charts import Picture
 from tf_rigl.experiments.report.model_state import ModelState
 from tf_rigl.experiments.report.model_state import WeightMask
 
 MOST_MASKS = 24
 _SIDE = 128
-_COLOUR_MAP = "viridis"
 
 
-def draw_masks(masks: list[WeightMask]) -> list[str]:
-    """Draws masks, the largest where there are too many.
+def draw_masks(masks: list[WeightMask]) -> list[Picture]:
+    """Draws masks, the largest if there are too many.
 
     Inputs are from top to bottom and units from left to right; a dot is the
     density of the connections that it stands for.
 
-    Args:
-        masks: In the order of the layers.
-
     Returns:
-        HTML figures, for each mask one now and, where that is known and was
-        not all ones, one of the start before it.
+        For each mask a picture of it now and, if that is known and was not
+        all ones, one of the start before it.
     """
+    sizes = [mask.now.size for mask in masks]
     return [
-        shown for mask in largest(masks, MOST_MASKS) for shown in _draw(mask)
+        picture
+        for mask in figures.largest(masks, sizes, MOST_MASKS)
+        for picture in _draw(mask)
     ]
 
 
-def largest(masks: list[WeightMask], most: int) -> list[WeightMask]:
-    """The largest ones, in the order of the layers."""
-    order = sorted(range(len(masks)), key=lambda i: -masks[i].now.size)
-    return [masks[place] for place in sorted(order[:most])]
-
-
-def draw_pixels(state: ModelState) -> list[str]:
+def draw_pixels(state: ModelState) -> list[Picture]:
     """Draws how many connections each pixel of the images has.
 
     Returns:
-        HTML figures, at the start if that is known and now; none where the
-        first masked layer reads no images.
+        Pictures at the start, if that is known, and now; none if the first
+        masked layer reads no images.
     """
     if state.image_shape is None:
         return []
+
+    # With colors, the connections of a pixel are counted together.
     height, width = state.image_shape
     counts = [
-        (
-            when,
-            # With colors, those of a pixel are counted together.
-            mask.reshape(height, width, -1).sum(axis=-1, dtype=np.int64),
-        )
+        (when, mask.reshape(height, width, -1).sum(axis=-1, dtype=np.int64))
         for when, mask in _moments(state.masks[0])
     ]
     most = max(1, *(int(count.max()) for _, count in counts))
@@ -69,15 +62,17 @@ def draw_pixels(state: ModelState) -> list[str]:
     ]
 
 
-def _draw(mask: WeightMask) -> list[str]:
+def _draw(mask: WeightMask) -> list[Picture]:
     drawn = [
         (when, density_image(shown, _SIDE)) for when, shown in _moments(mask)
     ]
     most = max(float(density.max()) for _, density in drawn) or 1.0
+
     positions, inputs, units = mask.now.shape
     shape = f"{inputs:,} inputs × {units:,} units"
     if positions > 1:
         shape += f" × {positions} positions"
+
     return [
         _picture(
             density,
@@ -90,16 +85,17 @@ def _draw(mask: WeightMask) -> list[str]:
 
 
 def _moments(mask: WeightMask) -> list[tuple[str, np.ndarray]]:
-    """Start, unless it is not known or tells nothing, and now."""
+    """Returns start, unless it is not known or all ones, and now."""
     found = [("now", mask.now)]
     if mask.start is not None and not mask.start.all():
         found.insert(0, ("at the start", mask.start))
     return found
 
 
-def _picture(values: np.ndarray, most: float, caption: str) -> str:
+def _picture(values: np.ndarray, most: float, caption: str) -> Picture:
     content = io.BytesIO()
     image.imsave(
-        content, values, cmap=_COLOUR_MAP, vmin=0, vmax=most, format="png"
+        content, values, cmap=COLOR_MAP, vmin=0, vmax=most, format="png"
     )
-    return markup.figure(markup.picture(content.getvalue(), caption), caption)
+    uri = figures.data_uri("image/png", content.getvalue())
+    return Picture(uri, caption, caption)

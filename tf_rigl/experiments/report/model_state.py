@@ -15,7 +15,7 @@ from tf_rigl.experiments import model_files
 from tf_rigl.experiments.report.reading import RunRecord
 from tf_rigl.experiments.runs import setup
 from tf_rigl.experiments.runs import train
-from tf_rigl.experiments.runs.settings import Settings
+from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import masked_weights
@@ -30,7 +30,7 @@ class WeightMask(NamedTuple):
 
 
 class ModelState(NamedTuple):
-    """What a model tells of a run that files of numbers do not."""
+    """The part of a run that only its model tells."""
 
     profile: ModelProfile
     masks: list[WeightMask]  # in the order of the layers; none if dense
@@ -46,19 +46,15 @@ class NoModelError(Exception):
 def read_model_state(record: RunRecord) -> ModelState:
     """Reads the trained model of a run, or else its newest checkpoint.
 
-    Args:
-        record: The run.
-
     Raises:
-        NoModelError: If the run has left neither, or its data, without which
-            a checkpoint can't be read, is not here.
-        ValueError: If the file is damaged.
-        ImportError: If the Keras of the model is not installed.
+        NoModelError: if the run has left neither, or its data, without which
+            a checkpoint cannot be read, is not here.
+        ValueError: if the file is damaged.
+        ImportError: if the Keras of the model is not installed.
     """
     if record.folder.model.exists():
         return _state_of(model_files.load_model(record.folder.model))
-    checkpoints = train.checkpoints_of(record.folder, train.Options())
-    if not checkpoints.step:
+    if not record.folder.trained_steps:
         raise NoModelError("The run has written no checkpoint yet.")
     return _state_of(_restored(record))
 
@@ -71,13 +67,14 @@ def _restored(record: RunRecord) -> Any:
             "The run has written no model yet, and its checkpoints can only "
             f"be read where its data is. {error}"
         ) from error
+
     model = setup.build_compiled(run)
     train.restore(run, model, record.folder)
     return model
 
 
-def _here(settings: Settings) -> Settings:
-    """The settings of a run that any machine can read a checkpoint with."""
+def _here(settings: RunSettings) -> RunSettings:
+    """Returns settings with which any machine can read a checkpoint."""
     return dataclasses.replace(
         settings,
         strategy="one_device",
@@ -103,9 +100,10 @@ def _mask_of(weight: MaskedWeight) -> WeightMask:
 
 
 def _image_shape(model: Any, masks: list[WeightMask]) -> tuple[int, int] | None:
-    """Height and width, where the first masked layer reads whole images."""
+    """Finds height and width if the first masked layer reads whole images."""
     if not masks or len(model.inputs) != 1:
         return None
+
     shape = tuple(model.inputs[0].shape)[1:]
     positions, inputs, _ = masks[0].now.shape
     is_image = len(shape) in (2, 3) and None not in shape

@@ -1,4 +1,4 @@
-"""What the folder of a run tells without its model."""
+"""The numbers in the folder of a run, without its model."""
 
 import dataclasses
 import json
@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from tf_rigl.data.datasets import DataInfo
 from tf_rigl.experiments.runs import settings as run_settings
-from tf_rigl.experiments.runs.plan import Plan
+from tf_rigl.experiments.runs.plan import RunPlan
 from tf_rigl.experiments.runs.plan import make_plan
 from tf_rigl.experiments.runs.results import TOTALS
 from tf_rigl.experiments.runs.run_folder import RunFolder
-from tf_rigl.experiments.runs.settings import Settings
+from tf_rigl.experiments.runs.settings import RunSettings
 
 # Without these no page can be made of the results.
 _RESULTS = ("measures", "headline", "profile", "steps", "epochs", "files")
@@ -27,7 +27,7 @@ class RunRecord(NamedTuple):
     """
 
     folder: RunFolder
-    settings: Settings
+    settings: RunSettings
     epochs: list[dict[str, Any]]
     masks: list[dict[str, Any]]
     results: dict[str, Any] | None  # None before the run has ended
@@ -41,11 +41,8 @@ class RunRecord(NamedTuple):
 def read_run(path: str | os.PathLike[str]) -> RunRecord:
     """Reads the folder of a run, which may not have ended yet.
 
-    Args:
-        path: Of the folder.
-
     Raises:
-        ValueError: If it is no folder of a run, or a file is damaged.
+        ValueError: if it is no folder of a run, or a file is damaged.
     """
     folder = RunFolder(path)
     if not folder.configuration.is_file():
@@ -57,11 +54,13 @@ def read_run(path: str | os.PathLike[str]) -> RunRecord:
             f"folder={str(folder.path)!r}, which {problem}. Name what the "
             "run had as --output_dir."
         )
+
     content = _read_object(folder.configuration)
     try:
         settings = run_settings.from_json(content)
     except (TypeError, ValueError) as error:
         raise _damaged(folder.configuration, error) from error
+
     results = None
     if folder.results.exists():
         results = _read_object(folder.results)
@@ -76,10 +75,10 @@ def read_run(path: str | os.PathLike[str]) -> RunRecord:
     )
 
 
-def plan_of(record: RunRecord) -> Plan | None:
-    """The length of a run, by what it has written; None where nothing is.
+def plan_of(record: RunRecord) -> RunPlan | None:
+    """Counts the steps of a run by what it has written, if anything.
 
-    It is told without the data, which may be elsewhere. Where an epoch was
+    The data may be elsewhere, and is not needed. If an epoch was
     cut in two and no other has ended, its steps are those of the second part.
     """
     if record.results is not None:
@@ -88,6 +87,7 @@ def plan_of(record: RunRecord) -> Plan | None:
         per_epoch = max((one["steps"] or 0 for one in record.epochs), default=0)
     if not per_epoch:
         return None
+
     # All that a plan needs to know of the data is how many batches it has.
     settings = dataclasses.replace(record.settings, steps_per_execution=1)
     examples = per_epoch * settings.batch_size
@@ -107,7 +107,7 @@ def _read_object(path: pathlib.Path) -> dict[str, Any]:
 def _read_lines(
     path: pathlib.Path, keys: tuple[str, ...]
 ) -> list[dict[str, Any]]:
-    """JSON objects, one a line; the last may be half written."""
+    """Reads JSON objects, one a line; the last may be half written."""
     if not path.exists():
         return []
     try:

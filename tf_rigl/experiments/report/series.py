@@ -10,7 +10,7 @@ import numpy as np
 from tf_rigl.experiments.formatting import is_accuracy
 from tf_rigl.experiments.report.reading import RunRecord
 from tf_rigl.experiments.report.reading import plan_of
-from tf_rigl.experiments.runs import schedules
+from tf_rigl.experiments.runs import optimization
 
 EVALUATION = "val_"
 _LEARNING_RATE_POINTS = 200
@@ -43,7 +43,7 @@ class LayerSeries(NamedTuple):
 
 
 def training_panels(record: RunRecord) -> list[Panel]:
-    """What Keras measured in training and in evaluation, and learning rates.
+    """Makes panels of what Keras measured, and of the learning rate.
 
     A measure that equals the loss, but for rounding, has no panel of its own.
     """
@@ -51,6 +51,7 @@ def training_panels(record: RunRecord) -> list[Panel]:
     names = {name for line in lines for name in line}
     shown = {name for name in names if EVALUATION + name in names}
     shown |= {"loss", "accuracy"} & names
+
     panels = []
     for name in sorted(shown, key=lambda name: (name != "loss", name)):
         if name != "loss" and _is_loss(lines, name):
@@ -70,10 +71,11 @@ def training_panels(record: RunRecord) -> list[Panel]:
 
 
 def mask_panels(record: RunRecord) -> list[Panel]:
-    """What became of all masks together."""
+    """Makes panels of all masks together."""
     totals = [
         {"epoch": line["epoch"], **line["total"]} for line in record.masks
     ]
+
     panels = [
         Panel("density", _lines("", totals, "density"), True, True),
         Panel("churn", _lines("", totals, "churn"), True, True),
@@ -100,7 +102,7 @@ def mask_panels(record: RunRecord) -> list[Panel]:
 
 
 def layer_series(record: RunRecord, name: str) -> LayerSeries:
-    """A number of `MaskDiagnostics`, such as "density", layer by layer."""
+    """Reads a number of `MaskDiagnostics`, such as "density", by layer."""
     paths = record.weights
     values = [
         [_number(line["weights"].get(path, {}).get(name)) for path in paths]
@@ -119,13 +121,14 @@ def _is_loss(lines: Sequence[Mapping[str, Any]], name: str) -> bool:
 
 
 def _learning_rate(record: RunRecord) -> list[Panel]:
-    """That of the whole run, by the schedule of its settings."""
+    """Makes the panel of the learning rate of the whole run."""
     plan = plan_of(record)
     if plan is None:
         return []
-    schedule = schedules.make_schedule(record.settings, plan)
+
+    schedule = optimization.make_schedule(record.settings, plan)
     points = min(plan.total, _LEARNING_RATE_POINTS)
-    # Of a step that falls, the last one before is a point too.
+    # If the rate falls at a step, the one before is a point too.
     falls = np.array(plan.decay_steps, np.int64)
     steps = np.unique(
         np.concatenate(
@@ -133,7 +136,9 @@ def _learning_rate(record: RunRecord) -> list[Panel]:
         )
     )
     steps = steps[(steps >= 0) & (steps < plan.total)]
-    rates = [float(schedules.learning_rate(schedule, step)) for step in steps]
+    rates = [
+        float(optimization.learning_rate(schedule, step)) for step in steps
+    ]
     line = Line("", steps / plan.per_epoch, np.array(rates))
     return [Panel("learning rate, by the schedule", [line])]
 
@@ -141,7 +146,7 @@ def _learning_rate(record: RunRecord) -> list[Panel]:
 def _lines(
     label: str, lines: Sequence[Mapping[str, Any]], name: str
 ) -> list[Line]:
-    """The known values of a number; no line where there are none."""
+    """Makes a line of the known values of a number, if there are any."""
     known = [
         (line["epoch"] + 1, line[name])
         for line in lines

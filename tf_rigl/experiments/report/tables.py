@@ -1,20 +1,21 @@
-"""The tiles and the tables of a run."""
+"""The tiles and the tables of a run, as texts."""
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
+from typing import NamedTuple
 
 from tf_rigl.accounting import ModelProfile
 from tf_rigl.accounting import WeightProfile
 from tf_rigl.experiments.formatting import si_number
 from tf_rigl.experiments.formatting import write_measure
-from tf_rigl.experiments.report import markup
-from tf_rigl.experiments.report.markup import Tile
 from tf_rigl.experiments.report.model_state import ModelState
 from tf_rigl.experiments.report.reading import RunRecord
 from tf_rigl.experiments.report.series import EVALUATION
 from tf_rigl.experiments.runs.settings import to_json
 from tf_rigl.export.folders import folder_bytes
 
+# Name, and attributes of a profile.
 _TOTALS = (
     ("parameters", "nonzeros", "parameters"),
     ("inference FLOPs", "flops", "dense_flops"),
@@ -42,54 +43,62 @@ _LAYER_HEADER = (
     "FLOPs",
 )
 _MASK_HEADER = ("moved", "explored", "dead units", "unused inputs")
-# Side by side, of the settings.
-_COLUMNS = 3
+_SETTINGS_TABLES = 3  # side by side
+
+
+class Tile(NamedTuple):
+    """A number to be seen first."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+class PageTable(NamedTuple):
+    """A table of the page."""
+
+    header: Sequence[str]  # none for a table without
+    rows: Sequence[Sequence[str]]
+    text_columns: int = 1  # the first ones; the others are numbers
+    total: Sequence[str] = ()  # the last row, below a line
 
 
 def headline_tiles(record: RunRecord, state: ModelState | None) -> list[Tile]:
-    """The numbers that a run is judged by."""
+    """Returns the numbers that a run is judged by."""
+    tiles = _result_tiles(record) if record.results else _epoch_tiles(record)
+    if record.masks:
+        total = record.masks[-1]["total"]
+        connections, size = total["connections"], total["size"]
+        note = f"{connections:,} of {size:,} connections"
+        tiles.append(Tile("sparsity", _share(size - connections, size), note))
+
     totals = _totals(record, state)
-    tiles = [*_measure_tiles(record), *_sparsity_tile(record)]
     if totals:
+        nonzeros = f"{totals['nonzeros']:,}"
+        flops = totals["flops"]
+        share = f"{_share(flops, totals['dense_flops'])} of dense"
         tiles += [
-            Tile(
-                "non-zero weights",
-                f"{totals['nonzeros']:,}",
-                f"of {totals['parameters']:,}",
-            ),
-            Tile(
-                "inference FLOPs",
-                si_number(totals["flops"]),
-                f"{_share(totals['flops'], totals['dense_flops'])} of dense",
-            ),
+            Tile("non-zero weights", nonzeros, f"of {totals['parameters']:,}"),
+            Tile("inference FLOPs", si_number(flops), share),
         ]
     if record.results and "training_flops" in record.results:
-        tiles.append(
-            Tile(
-                "training FLOPs",
-                si_number(record.results["training_flops"]),
-                f"{record.results['steps']:,} steps",
-            )
-        )
+        trained = si_number(record.results["training_flops"])
+        steps = f"{record.results['steps']:,} steps"
+        tiles.append(Tile("training FLOPs", trained, steps))
     if totals:
-        share = _share(totals["bytes"], totals["dense_bytes"])
-        tiles.append(
-            Tile(
-                "packed weights",
-                f"{si_number(totals['bytes'])}B",
-                f"{share} of dense",
-            )
-        )
+        size = totals["bytes"]
+        share = f"{_share(size, totals['dense_bytes'])} of dense"
+        tiles.append(Tile("packed weights", f"{si_number(size)}B", share))
+
     seconds = sum(line["seconds"] for line in record.epochs)
     tiles.append(Tile("training time", _duration(seconds), "all processes"))
     return tiles
 
 
-def size_table(record: RunRecord, state: ModelState | None) -> str:
-    """What the network costs, next to the same network dense."""
+def size_table(record: RunRecord, state: ModelState | None) -> PageTable | None:
+    """Compares the network with the same one dense; None if not known."""
     totals = _totals(record, state)
-    if not totals:
-        return markup.paragraph("Not known before there is a model.")
+
     rows = [
         (
             name,
@@ -100,11 +109,15 @@ def size_table(record: RunRecord, state: ModelState | None) -> str:
         for name, sparse, dense in _TOTALS
         if sparse in totals and dense in totals
     ]
-    return markup.table(("", "dense", "this network", "share"), rows)
+    return (
+        PageTable(("", "dense", "this network", "share"), rows)
+        if rows
+        else None
+    )
 
 
-def file_table(record: RunRecord) -> str:
-    """What the run has left in its folder, in bytes."""
+def file_table(record: RunRecord) -> PageTable:
+    """Lists what the run has left in its folder, in bytes."""
     sizes = {}
     for name in _FILES:
         path = getattr(record.folder, name)
@@ -112,17 +125,19 @@ def file_table(record: RunRecord) -> str:
             sizes[f"{path.name}/"] = folder_bytes(path)
         elif path.exists():
             sizes[path.name] = path.stat().st_size
-    return markup.table(
+    return PageTable(
         ("file", "bytes"),
         [(name, f"{size:,}") for name, size in sizes.items()],
         total=("together", f"{sum(sizes.values()):,}"),
     )
 
 
-def layer_table(record: RunRecord, state: ModelState | None) -> str:
-    """A row for each weight that has a mask or multiplies."""
+def layer_table(
+    record: RunRecord, state: ModelState | None
+) -> PageTable | None:
+    """Makes a row for each weight that has a mask or multiplies."""
     last = record.masks[-1]["weights"] if record.masks else {}
-    header = [*_LAYER_HEADER, *(_MASK_HEADER if last else ())]
+    total: list[str] = []
     if state is not None:
         rows = [
             _profile_cells(row)
@@ -132,48 +147,52 @@ def layer_table(record: RunRecord, state: ModelState | None) -> str:
         total = _total_cells(state.profile)
     else:
         rows = [_mask_cells(path, one) for path, one in last.items()]
-        total = []
+
+    header = list(_LAYER_HEADER)
     if last:
+        header += _MASK_HEADER
         rows = [
             [*row, *_diagnostic_cells(last.get(row[0], {}))] for row in rows
         ]
         total += [""] * len(_MASK_HEADER) if total else []
-    return markup.table(header, rows, 2, total) if rows else ""
+    return PageTable(header, rows, 2, total) if rows else None
 
 
-def configuration_table(record: RunRecord) -> str:
-    """All settings of the run."""
+def configuration_tables(record: RunRecord) -> list[PageTable]:
+    """Lists all settings of the run, in tables to stand side by side."""
     rows = [
         (name, _setting(value))
         for name, value in to_json(record.settings).items()
     ]
-    length = -(-len(rows) // _COLUMNS)
-    parts = [rows[i : i + length] for i in range(0, len(rows), length)]
-    return markup.grid("panels", [markup.table((), one, 2) for one in parts])
+    length = -(-len(rows) // _SETTINGS_TABLES)
+    return [
+        PageTable((), rows[i : i + length], 2)
+        for i in range(0, len(rows), length)
+    ]
 
 
-def version_table(record: RunRecord) -> str:
-    """What the run was ended with; nothing while it is trained."""
+def version_table(record: RunRecord) -> PageTable | None:
+    """Lists what the run was ended with; returns None while it is trained."""
     versions = (record.results or {}).get("versions", {})
-    if not versions:
-        return ""
     rows = [(name, str(version)) for name, version in versions.items()]
-    return markup.table((), rows, 2)
+    return PageTable((), rows, 2) if rows else None
 
 
-def _measure_tiles(record: RunRecord) -> list[Tile]:
-    if record.results:
-        headline = record.results["headline"]
-        measures = record.results["measures"]
-        names = sorted(measures, key=lambda name: name != headline)[:2]
-        return [
-            Tile(
-                name.replace("_", " "),
-                write_measure(name, measures[name]),
-                "of evaluation data",
-            )
-            for name in names
-        ]
+def _result_tiles(record: RunRecord) -> list[Tile]:
+    results = record.results or {}
+    measures = results["measures"]
+    names = sorted(measures, key=lambda name: name != results["headline"])
+    return [
+        Tile(
+            name.replace("_", " "),
+            write_measure(name, measures[name]),
+            "of evaluation data",
+        )
+        for name in names[:2]
+    ]
+
+
+def _epoch_tiles(record: RunRecord) -> list[Tile]:
     done = f"of {record.settings.total_epochs:,}"
     tiles = [Tile("epochs", f"{len(record.epochs):,}", done)]
     for name in ("accuracy", "cross_entropy"):
@@ -184,32 +203,14 @@ def _measure_tiles(record: RunRecord) -> list[Tile]:
         ]
         if values:
             epoch, value = values[-1]
-            tiles.append(
-                Tile(
-                    name.replace("_", " "),
-                    write_measure(name, value),
-                    f"of evaluation data, epoch {epoch:,}",
-                )
-            )
+            note = f"of evaluation data, epoch {epoch:,}"
+            text = write_measure(name, value)
+            tiles.append(Tile(name.replace("_", " "), text, note))
     return tiles
 
 
-def _sparsity_tile(record: RunRecord) -> list[Tile]:
-    if not record.masks:
-        return []
-    total = record.masks[-1]["total"]
-    connections, size = total["connections"], total["size"]
-    return [
-        Tile(
-            "sparsity",
-            _share(size - connections, size),
-            f"{connections:,} of {size:,} connections",
-        )
-    ]
-
-
 def _totals(record: RunRecord, state: ModelState | None) -> Mapping[str, int]:
-    """By the model if it could be read, else as the run has written them."""
+    """Reads the model if there is one, else what the run has written."""
     if state is not None:
         names = {name for _, *pair in _TOTALS for name in pair}
         return {name: getattr(state.profile, name) for name in names}
@@ -229,16 +230,10 @@ def _profile_cells(row: WeightProfile) -> list[str]:
 
 
 def _mask_cells(path: str, row: Mapping[str, Any]) -> list[str]:
-    """The same by what `MaskDiagnostics` wrote, without the model."""
-    return [
-        path,
-        "",
-        f"{row['size']:,}",
-        f"{row['connections']:,}",
-        _share(row["connections"], row["size"]),
-        "",
-        "",
-    ]
+    """Writes the same cells without the model, by `MaskDiagnostics`."""
+    size, connections = row["size"], row["connections"]
+    share = _share(connections, size)
+    return [path, "", f"{size:,}", f"{connections:,}", share, "", ""]
 
 
 def _diagnostic_cells(row: Mapping[str, Any]) -> list[str]:
@@ -252,7 +247,7 @@ def _diagnostic_cells(row: Mapping[str, Any]) -> list[str]:
 
 
 def _total_cells(profile: ModelProfile) -> list[str]:
-    """Of all weights, also those that have no row."""
+    """Writes the totals of all weights, also of those that have no row."""
     return [
         "all weights, also vectors",
         "",
@@ -265,7 +260,7 @@ def _total_cells(profile: ModelProfile) -> list[str]:
 
 
 def _setting(value: Any) -> str:
-    """A value as it is given on the command line."""
+    """Writes a value as it is given on the command line."""
     if value is None or value in ("", []):
         return "not given"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Evaluates what training and export have written, whatever its format."""
+"""Evaluation of trained and exported models, whatever their format."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tf_rigl.experiments.runs import setup
 from tf_rigl.experiments.runs import tasks
 from tf_rigl.experiments.runs import train
 from tf_rigl.experiments.runs.run_folder import RunFolder
-from tf_rigl.experiments.runs.settings import Settings
+from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.tasks import Task
 from tf_rigl.export.endpoints import DEFAULT_SIGNATURE
 from tf_rigl.export.litert import run
@@ -33,17 +33,17 @@ TEXT_PARTS = ("valid", "test")
 
 
 class Evaluated(NamedTuple):
-    """What was found."""
+    """The measures of a model on some examples."""
 
     examples: int
     measures: dict[str, float]
 
 
-def stored_settings(path: str | os.PathLike[str]) -> Settings | None:
-    """The settings of a run's folder; None where it is no such folder.
+def stored_settings(path: str | os.PathLike[str]) -> RunSettings | None:
+    """Reads the settings of a run's folder; None if it is no such folder.
 
     Raises:
-        ValueError: If they can't be read.
+        ValueError: if they cannot be read.
     """
     file = RunFolder(path).configuration
     if not file.exists():
@@ -55,12 +55,12 @@ def load_predict(path: str | os.PathLike[str]) -> Predict:
     """Loads a model.
 
     Args:
-        path: Of a run's folder, a `.keras` file, a SavedModel's folder or a
+        path: of a run's folder, a `.keras` file, a SavedModel's folder or a
             `.tflite` file. Of a run that has not ended, it is the newest
             checkpoint.
 
     Raises:
-        ValueError: If it is none of these, or can't be read.
+        ValueError: if it is none of these, or cannot be read.
     """
     path = pathlib.Path(path)
     if path.suffix == ".tflite":
@@ -78,17 +78,17 @@ def load_predict(path: str | os.PathLike[str]) -> Predict:
     )
 
 
-def load_data(settings: Settings, text_part: str = "valid") -> DataSplits:
-    """The data set that settings name; its evaluation part is not encoded.
+def load_data(settings: RunSettings, text_part: str = "valid") -> DataSplits:
+    """Loads the data set of settings; its evaluation part is not encoded.
 
     Args:
-        settings: Of them, those of the data and the size of batches.
-        text_part: One of `TEXT_PARTS`; without meaning for images.
+        settings: of them, those of the data and the size of batches.
+        text_part: one of `TEXT_PARTS`; without meaning for images.
 
     Raises:
-        FileNotFoundError: If the data is missing.
-        ImportError: If what reads the data is not installed.
-        ValueError: If the data can't be batched so.
+        FileNotFoundError: if the data is missing.
+        ImportError: if what reads the data is not installed.
+        ValueError: if the data cannot be batched so.
     """
     arguments = tasks.data_arguments(settings)
     if settings.data == "text":
@@ -107,21 +107,17 @@ def evaluate(
 ) -> Evaluated:
     """Measures a model on examples.
 
-    Args:
-        predict: The model.
-        batches: Inputs, and int32 classes of them or of each character.
-        task: What the model was trained for.
-
     Returns:
         The number of examples and the same measures as after training.
 
     Raises:
-        ValueError: If the logits are not those of the task's classes.
+        ValueError: if the logits are not those of the task's classes.
     """
     examples = targets_seen = 0
     sums = {"cross_entropy": 0.0, "accuracy": 0.0}
     if task.has_top_5:
         sums["top_5_accuracy"] = 0.0
+
     for inputs, targets in batches:
         logits = tf.cast(predict(inputs), tf.float32)
         _check_logits(logits, targets, task)
@@ -129,6 +125,7 @@ def evaluate(
             sums[name] += float(value)
         examples += len(inputs)
         targets_seen += int(tf.size(targets))
+
     means = {name: value / targets_seen for name, value in sums.items()}
     return Evaluated(examples, tasks.measures(task, means))
 
@@ -139,6 +136,7 @@ def _sums(
 ) -> dict[str, tf.Tensor]:
     logits = tf.reshape(logits, [-1, tf.shape(logits)[-1]])
     targets = tf.reshape(targets, [-1])
+
     best = tf.argmax(logits, axis=-1, output_type=targets.dtype)
     values = {
         "cross_entropy": tf.nn.sparse_softmax_cross_entropy_with_logits(
@@ -166,7 +164,7 @@ def _compiled(model: Any) -> Predict:
     return tf.function(lambda inputs: model(inputs, training=False))
 
 
-def _run(settings: Settings, folder: RunFolder) -> Predict:
+def _run(settings: RunSettings, folder: RunFolder) -> Predict:
     if folder.model.exists():
         return _compiled(model_files.load_model(folder.model))
     run = setup.prepare(settings)

@@ -1,5 +1,7 @@
 """The network of a run, masked as its method demands, and what it costs."""
 
+import contextlib
+from collections.abc import Iterator
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -9,40 +11,35 @@ from tf_rigl import accounting
 from tf_rigl.accounting import ModelProfile
 from tf_rigl.core.distribution_types import with_options
 from tf_rigl.experiments import methods
-from tf_rigl.experiments.profiling import check_dense_layers
+from tf_rigl.experiments import profiling
 from tf_rigl.experiments.runs import tasks
-from tf_rigl.experiments.runs.plan import Plan
-from tf_rigl.experiments.runs.precision import precision_of_layers
-from tf_rigl.experiments.runs.settings import Settings
+from tf_rigl.experiments.runs.plan import RunPlan
+from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.tasks import Task
 from tf_rigl.models import registry
 
 
-def build(settings: Settings, keras: ModuleType, task: Task) -> Any:
+def build(settings: RunSettings, keras: ModuleType, task: Task) -> Any:
     """Builds the network, masked if the method is sparse.
 
     Every method starts from the same initial weights; small-dense, which is
     narrower, from the same seed.
 
-    Args:
-        settings: The run.
-        keras: The Keras to build with.
-        task: What the network is to be trained for.
-
     Returns:
         The model, not compiled.
 
     Raises:
-        ValueError: If the settings don't fit the network.
+        ValueError: if the settings do not fit the network.
     """
     chosen = methods.METHODS[settings.method]
-    with precision_of_layers(keras, settings.precision):
+    with _precision(keras, settings.precision):
         if chosen.small:
             budget = _sparse_profile(settings, keras, task).nonzeros
             return accounting.match_width(
                 lambda width: build_dense(settings, keras, task, width),
                 parameters=budget,
             ).model
+
         model = build_dense(settings, keras, task)
         if not chosen.is_sparse:
             return model
@@ -50,16 +47,9 @@ def build(settings: Settings, keras: ModuleType, task: Task) -> Any:
 
 
 def build_dense(
-    settings: Settings, keras: ModuleType, task: Task, width: float = 1.0
+    settings: RunSettings, keras: ModuleType, task: Task, width: float = 1.0
 ) -> Any:
-    """Builds the network without masks.
-
-    Args:
-        settings: The run.
-        keras: The Keras to build with.
-        task: What the network is to be trained for.
-        width: What to multiply the widths by, next to that of the settings.
-    """
+    """Builds the network without masks."""
     if settings.keras == "keras2":
         # Else dropout draws from generators that no checkpoint holds.
         keras.backend.experimental.enable_tf_random_generator()
@@ -72,20 +62,20 @@ def build_dense(
 
 
 def final_profile(
-    settings: Settings, keras: ModuleType, task: Task
+    settings: RunSettings, keras: ModuleType, task: Task
 ) -> ModelProfile:
-    """What the network costs once it is as sparse as it will be.
+    """Profiles the network once it is as sparse as it will be.
 
     Methods that prune begin with a dense network; a global threshold may
-    share the connections out in another way than is reckoned here.
+    share the connections out in another way than is counted here.
     """
     if settings.is_sparse:
         return _sparse_profile(settings, keras, task)
     return tf_rigl.profile(build(settings, keras, task))
 
 
-def make_algorithm(settings: Settings, plan: Plan) -> Any:
-    """The method, None where it trains densely."""
+def make_algorithm(settings: RunSettings, plan: RunPlan) -> Any:
+    """Makes the method of a run; None if it trains densely."""
     make = methods.METHODS[settings.method].algorithm
     if make is None:
         return None
@@ -102,16 +92,9 @@ def make_algorithm(settings: Settings, plan: Plan) -> Any:
 
 
 def training_flops(
-    settings: Settings, plan: Plan, flops: float, dense_flops: float
+    settings: RunSettings, plan: RunPlan, flops: float, dense_flops: float
 ) -> float:
-    """FLOPs that training on one example takes, by the RigL paper's formula.
-
-    Args:
-        settings: The run.
-        plan: Its length.
-        flops: Of one example in inference, at the end of the run.
-        dense_flops: The same with all weights.
-    """
+    """Counts the FLOPs of training on one example, as in the RigL paper."""
     algorithm = make_algorithm(settings, plan)
     pruned_fraction = 1.0
     if hasattr(algorithm, "pruned_fraction"):
@@ -125,8 +108,19 @@ def training_flops(
     )
 
 
+@contextlib.contextmanager
+def _precision(keras: ModuleType, name: str) -> Iterator[None]:
+    """Makes layers compute in a precision if they are built meanwhile."""
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy(name)
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)
+
+
 def _sparse_profile(
-    settings: Settings, keras: ModuleType, task: Task
+    settings: RunSettings, keras: ModuleType, task: Task
 ) -> ModelProfile:
     chosen = methods.METHODS[settings.method]
     arguments = {**chosen.sparsify, "start": "random"}
@@ -135,9 +129,9 @@ def _sparse_profile(
 
 
 def _sparsify(
-    settings: Settings, model: Any, arguments: Mapping[str, Any]
+    settings: RunSettings, model: Any, arguments: Mapping[str, Any]
 ) -> Any:
-    check_dense_layers(model, settings.dense_layers)
+    profiling.check_dense_layers(model, settings.dense_layers)
     return tf_rigl.sparsify(
         model,
         settings.sparsity,

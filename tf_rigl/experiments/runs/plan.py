@@ -1,12 +1,12 @@
-"""How long a run is, in steps."""
+"""The length of a run, in steps."""
 
 from typing import NamedTuple
 
 from tf_rigl.data.datasets import DataInfo
-from tf_rigl.experiments.runs.settings import Settings
+from tf_rigl.experiments.runs.settings import RunSettings
 
 
-class Plan(NamedTuple):
+class RunPlan(NamedTuple):
     """The length of a run, in optimizer updates."""
 
     per_epoch: int
@@ -32,15 +32,11 @@ class Stretch(NamedTuple):
     steps_per_epoch: int
 
 
-def make_plan(settings: Settings, info: DataInfo) -> Plan:
+def make_plan(settings: RunSettings, info: DataInfo) -> RunPlan:
     """Counts the steps of a run.
 
-    Args:
-        settings: The run.
-        info: The size of its data set.
-
     Raises:
-        ValueError: If a batch is larger than the training set, or an epoch is
+        ValueError: if a batch is larger than the training set, or an epoch is
             no whole number of executions.
     """
     per_pass = info.train_examples // settings.batch_size
@@ -51,10 +47,12 @@ def make_plan(settings: Settings, info: DataInfo) -> Plan:
             f"{info.train_examples:,} examples of data={settings.data!r}. "
             "Choose a smaller batch."
         )
+
     per_epoch = settings.steps_per_epoch or per_pass
     _check_executions(settings.steps_per_execution, per_epoch)
+
     total = per_epoch * settings.total_epochs
-    return Plan(
+    return RunPlan(
         per_epoch=per_epoch,
         epochs=settings.total_epochs,
         start_step=round(settings.start_fraction * total),
@@ -69,12 +67,8 @@ def make_plan(settings: Settings, info: DataInfo) -> Plan:
     )
 
 
-def remaining(plan: Plan, done: int) -> list[Stretch]:
-    """What is left of a run, so that its epochs end where they would have.
-
-    Args:
-        plan: The run.
-        done: Steps that are trained already.
+def remaining(plan: RunPlan, done: int) -> list[Stretch]:
+    """Lists what is left of a run; its epochs end where they would have.
 
     Returns:
         The rest of an epoch that was begun, if there is one, and the epochs
@@ -94,14 +88,8 @@ def remaining(plan: Plan, done: int) -> list[Stretch]:
     return stretches
 
 
-def check_resumable(plan: Plan, done: int, steps_per_execution: int) -> None:
-    """Raises a ValueError where the rest of an epoch can't be trained.
-
-    Args:
-        plan: The run.
-        done: Steps that are trained already.
-        steps_per_execution: As the run goes on.
-    """
+def check_resumable(plan: RunPlan, done: int, steps_per_execution: int) -> None:
+    """Raises a ValueError if the rest of an epoch cannot be trained."""
     for stretch in remaining(plan, done):
         _check_executions(steps_per_execution, stretch.steps_per_epoch)
 

@@ -1,4 +1,4 @@
-"""What a run gave, in plain JSON values."""
+"""The results of a run, in plain JSON values."""
 
 import platform
 from typing import Any
@@ -8,14 +8,14 @@ import tensorflow as tf
 import tf_rigl
 from tf_rigl import accounting
 from tf_rigl.experiments.runs import networks
-from tf_rigl.experiments.runs.recording import read_metrics
+from tf_rigl.experiments.runs.callbacks import read_metrics
 from tf_rigl.experiments.runs.run_folder import RunFolder
 from tf_rigl.experiments.runs.settings import to_json
-from tf_rigl.experiments.runs.setup import Run
+from tf_rigl.experiments.runs.setup import PreparedRun
 from tf_rigl.experiments.runs.train import ModelFiles
 from tf_rigl.experiments.runs.train import Trained
 
-# Of a profile, what a record has.
+# The attributes of a profile that a record has.
 TOTALS = (
     "nonzeros",
     "parameters",
@@ -29,19 +29,16 @@ TOTALS = (
 
 
 def make_record(
-    run: Run, trained: Trained, folder: RunFolder, files: ModelFiles | None
+    run: PreparedRun,
+    trained: Trained,
+    folder: RunFolder,
+    files: ModelFiles | None,
 ) -> dict[str, Any]:
-    """Puts a run that has ended into plain JSON values.
-
-    Args:
-        run: The run.
-        trained: What came out.
-        folder: Its folder, for the seconds of all its processes.
-        files: What was written of the model, if it was.
-    """
+    """Puts a run that has ended into plain JSON values."""
     profile = tf_rigl.profile(trained.model)
     published = accounting.micronet(profile)
     epochs = read_metrics(folder.metrics)
+
     return {
         "settings": to_json(run.settings),
         "versions": _versions(run),
@@ -59,18 +56,19 @@ def make_record(
         "training_flops": training_flops(run, profile),
         "connections": _connections(run, trained.model),
         "files": _files(files),
+        "folder": str(folder.path),
     }
 
 
-def training_flops(run: Run, profile: Any) -> float:
-    """FLOPs of the whole run, twice the MACs, by the RigL paper's formula."""
+def training_flops(run: PreparedRun, profile: Any) -> float:
+    """Counts FLOPs of the whole run, two for each MAC, as in the RigL paper."""
     examples = run.plan.total * run.settings.batch_size
     return examples * networks.training_flops(
         run.settings, run.plan, profile.flops, profile.dense_flops
     )
 
 
-def _versions(run: Run) -> dict[str, str]:
+def _versions(run: PreparedRun) -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
@@ -79,7 +77,7 @@ def _versions(run: Run) -> dict[str, str]:
     }
 
 
-def _connections(run: Run, model: Any) -> dict[str, int]:
+def _connections(run: PreparedRun, model: Any) -> dict[str, int]:
     if not run.settings.is_sparse:
         return {}
     return {

@@ -1,4 +1,4 @@
-"""The folder of a run: what lies where, and whose it is."""
+"""The folder of a run: its files, and the process that it belongs to."""
 
 import atexit
 import json
@@ -8,9 +8,10 @@ import shutil
 import tempfile
 from typing import Any
 
+import tf_rigl
 from tf_rigl.backend import atomic_files
-from tf_rigl.experiments.folder_lock import lock_folder
-from tf_rigl.experiments.runs.settings import Settings
+from tf_rigl.experiments import folder_lock
+from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.settings import contradictions
 from tf_rigl.experiments.runs.settings import to_json
 
@@ -24,8 +25,8 @@ class RunFolder:
     get a folder for models that is removed when the process ends.
 
     Args:
-        path: The folder.
-        writes: Whether this process is the one that writes.
+        path: the folder.
+        writes: whether this process is the one that writes.
     """
 
     def __init__(
@@ -53,24 +54,22 @@ class RunFolder:
         """The exported one."""
         return self._models / "saved_model"
 
-    def is_complete(self, exported: bool) -> bool:
-        """Whether the results are there, and the model.
+    @property
+    def trained_steps(self) -> int:
+        """Steps in the newest checkpoint, 0 if there is none."""
+        return tf_rigl.Checkpoints(self.checkpoints).step
 
-        Args:
-            exported: Whether the model is wanted.
-        """
-        # Asked by all workers, of what the first has written.
+    def is_complete(self, exported: bool) -> bool:
+        """Tells whether the results are there, and the model."""
+        # All workers ask this, about files that the first has written.
         model = self.path / "model.keras"
         return self.results.exists() and (model.exists() or not exported)
 
-    def open(self, settings: Settings) -> None:
+    def open(self, settings: RunSettings) -> None:
         """Takes the folder for a run, which it has begun or is to begin.
 
-        Args:
-            settings: The run's.
-
         Raises:
-            ValueError: If the folder can't be made or written, another
+            ValueError: if the folder cannot be made or written, another
                 process trains there, or a run with other settings did.
         """
         if not self.writes:
@@ -78,20 +77,21 @@ class RunFolder:
             self._models = pathlib.Path(tempfile.mkdtemp())
             atexit.register(shutil.rmtree, self._models, ignore_errors=True)
             return
-        self._lock = lock_folder(self.path, "output_dir", "run")
+
+        self._lock = folder_lock.lock_folder(self.path, "output_dir", "run")
         try:
             self._check_settings(settings)
         except ValueError:
             self.close()
             raise
 
-    def keep_settings(self, settings: Settings) -> None:
+    def keep_settings(self, settings: RunSettings) -> None:
         """Writes the settings down, if no run has done so here before."""
         if self.writes and not self.configuration.exists():
             atomic_files.write_json(self.configuration, to_json(settings))
 
     def read_results(self) -> dict[str, Any]:
-        """What the run has written when it ended."""
+        """Reads what the run has written when it ended."""
         return json.loads(self.results.read_text("utf-8"))
 
     def close(self) -> None:
@@ -100,18 +100,19 @@ class RunFolder:
             os.close(self._lock)
             self._lock = None
 
-    def _check_settings(self, settings: Settings) -> None:
+    def _check_settings(self, settings: RunSettings) -> None:
         if not self.configuration.exists():
             return
         try:
             stored = json.loads(self.configuration.read_text("utf-8"))
             different = contradictions(stored, settings)
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise ValueError(
                 "`output_dir` must hold the configuration of the run that it "
                 f"holds. Received: {str(self.configuration)!r}, which can't "
                 f"be read ({error}). Pass another folder."
             ) from error
+
         if different:
             flags = ", ".join(
                 f"--{name}={now!r} (it has {before!r})"

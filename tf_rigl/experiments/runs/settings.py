@@ -1,4 +1,4 @@
-"""What decides the outcome of a training run, and the rules it must meet."""
+"""The settings of a training run, and the rules that they must meet."""
 
 import dataclasses
 import itertools
@@ -6,27 +6,28 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tf_rigl.core.distributions import Budget
+from tf_rigl.core import distribution_types
 from tf_rigl.data import registry as data_sets
+from tf_rigl.experiments import fields
 from tf_rigl.experiments import keras_modules
 from tf_rigl.experiments import methods
 from tf_rigl.experiments import profiling
 from tf_rigl.experiments import strategies
-from tf_rigl.experiments.rules import AT_LEAST_ONE
-from tf_rigl.experiments.rules import BELOW_ONE
-from tf_rigl.experiments.rules import FRACTION
-from tf_rigl.experiments.rules import NOT_NEGATIVE
-from tf_rigl.experiments.rules import POSITIVE
-from tf_rigl.experiments.rules import Rule
-from tf_rigl.experiments.rules import check_fields
-from tf_rigl.experiments.rules import one_of
+from tf_rigl.experiments.fields import AT_LEAST_ONE
+from tf_rigl.experiments.fields import BELOW_ONE
+from tf_rigl.experiments.fields import FRACTION
+from tf_rigl.experiments.fields import NOT_NEGATIVE
+from tf_rigl.experiments.fields import POSITIVE
+from tf_rigl.experiments.fields import FieldRule
+from tf_rigl.experiments.fields import field
+from tf_rigl.experiments.fields import one_of
 from tf_rigl.models import registry as networks
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 OPTIMIZERS = ("sgd", "adam")
 SCHEDULES = ("cosine", "step", "constant", "linear")
 
-# Where a run reads and computes. It may go on with others of these.
+# These say where a run reads and computes. It may go on with other ones.
 MAY_DIFFER = (
     "data_dir",
     "download",
@@ -37,169 +38,199 @@ MAY_DIFFER = (
     "tpu",
 )
 
-RULES: dict[str, Rule] = {
-    "model": one_of(networks.BUILDERS),
-    "width": POSITIVE,
-    "data": one_of(data_sets.SOURCES),
-    "image_size": AT_LEAST_ONE,
-    "sequence_length": AT_LEAST_ONE,
-    "vocabulary_size": Rule(lambda value: value >= 2, "at least 2"),
-    "method": one_of(methods.METHODS),
-    "sparsity": BELOW_ONE,
-    "distribution": one_of(profiling.DISTRIBUTIONS),
-    "budget": one_of(profiling.BUDGETS),
-    "update_interval": AT_LEAST_ONE,
-    "drop_fraction": FRACTION,
-    "start_fraction": BELOW_ONE,
-    "stop_fraction": FRACTION,
-    "ablation_threshold": Rule(lambda value: 0 <= value <= 1, "in [0, 1]"),
-    "keras": one_of(keras_modules.MODULES),
-    "precision": one_of(PRECISIONS),
-    "seed": Rule(lambda value: 0 <= value < 2**31, "in [0, 2**31)"),
-    "epochs": AT_LEAST_ONE,
-    "multiplier": POSITIVE,
-    "batch_size": AT_LEAST_ONE,
-    "optimizer": one_of(OPTIMIZERS),
-    "learning_rate": POSITIVE,
-    "schedule": one_of(SCHEDULES),
-    "warmup_epochs": NOT_NEGATIVE,
-    "decay_epochs": Rule(
-        lambda epochs: all(
-            first < second for first, second in itertools.pairwise((0, *epochs))
-        ),
-        "greater than 0 and rising",
-    ),
-    "decay_factor": Rule(lambda value: 0 < value < 1, "in (0, 1)"),
-    "momentum": BELOW_ONE,
-    "weight_decay": NOT_NEGATIVE,
-    "clip_norm": NOT_NEGATIVE,
-    "label_smoothing": BELOW_ONE,
-    "steps_per_epoch": NOT_NEGATIVE,
-    "steps_per_execution": AT_LEAST_ONE,
-    "evaluation_steps": NOT_NEGATIVE,
-    "strategy": one_of(strategies.STRATEGIES),
-    "devices": NOT_NEGATIVE,
-}
+
+def _is_rising(epochs: tuple[float, ...]) -> bool:
+    return all(
+        first < second for first, second in itertools.pairwise((0, *epochs))
+    )
 
 
+@fields.documented
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class RunSettings:
     """Everything that decides the outcome of a run.
 
-    Attributes:
-        model: A key of `models.by_name.BUILDERS`.
-        width: What to multiply the widths of the network's layers by.
-        data: A key of `data.by_name.SOURCES`.
-        data_dir: Folder of prepared TFDS data, or of text files; None for
-            TFDS's default.
-        download: Whether TFDS may download missing data.
-        image_size: Height and width of ImageNet's images, in pixels.
-        sequence_length: Characters in a window of a text.
-        vocabulary_size: At most how many characters are told apart.
-        method: A key of `methods.METHODS`.
-        sparsity: Fraction of the masked weights without a connection, in
-            [0, 1). Without meaning when `method` is dense.
-        distribution: How the connections are shared out over the layers.
-        budget: Whether weights that stay dense count: see `tf_rigl.sparsify`.
-        dense_layers: Names of layers that stay dense.
-        update_interval: Steps from one mask update to the next.
-        drop_fraction: Fraction of the connections that the first mask update
-            moves, in (0, 1].
-        start_fraction: Fraction of the steps before which nothing is pruned,
-            in [0, 1) and smaller than `stop_fraction`. Without meaning but
-            for the methods pruning, pruning_global and random_pruning.
-        stop_fraction: Fraction of the steps after which the masks stay, in
-            (0, 1].
-        ablation_threshold: Fraction of the fan-in below which SRigL ablates a
-            unit, in [0, 1]. Without meaning for other methods.
-        keras: A key of `keras_modules.MODULES`.
-        precision: What layers compute in; variables are float32 in any case.
-        seed: Of initial weights, masks and batches.
-        epochs: Passes over the training examples, before `multiplier`.
-        multiplier: How much longer to train: multiplies `epochs` and
-            `decay_epochs`. The paper's 5× runs have 5.
-        batch_size: Examples in a step, of all replicas together.
-        optimizer: One of `OPTIMIZERS`; momentum is Nesterov's.
-        learning_rate: At its peak.
-        schedule: One of `SCHEDULES`: `"cosine"` and `"linear"` take the
-            learning rate to 0, `"step"` multiplies it by `decay_factor` at
-            each of `decay_epochs`.
-        warmup_epochs: Epochs in which the learning rate rises from 0.
-        decay_epochs: Of the schedule `"step"`, before `multiplier`.
-        decay_factor: Likewise.
-        momentum: Of `"sgd"`, in [0, 1).
-        weight_decay: Factor of half the squares of all kernels in the loss.
-        clip_norm: Norm of all gradients together, those of weights without a
-            connection among them, that longer ones are shortened to; 0 for
-            none. With replicas, keras3 shortens the gradients of each, keras2
-            their sum.
-        label_smoothing: Share of a target that goes to all classes alike, in
-            [0, 1).
-        steps_per_epoch: Steps from one evaluation and checkpoint to the next;
-            0 for a whole pass over the training examples.
-        steps_per_execution: Steps in one call of the compiled function; it
-            changes the speed, not the outcome.
-        evaluation_steps: Batches to evaluate on; 0 for all.
-        strategy: A key of `strategies.STRATEGIES`; where to train.
-        devices: Replicas of the strategy `mirrored`; 0 for all devices.
-        tpu: Name or address for the strategy `tpu`.
+    Raises:
+        ValueError: if a value breaks its rule or two values contradict each
+            other.
     """
 
-    model: str = "wrn_22_2"
-    width: float = 1.0
-    data: str = "cifar10"
-    data_dir: str | None = None
-    download: bool = False
-    image_size: int = 224
-    sequence_length: int = 512
-    vocabulary_size: int = 256
-    method: str = "rigl"
-    sparsity: float = 0.9
-    distribution: str = "erk"
-    budget: Budget = "global"
-    dense_layers: tuple[str, ...] = ()
-    update_interval: int = 100
-    drop_fraction: float = 0.3
-    start_fraction: float = 0.0
-    stop_fraction: float = 0.75
-    ablation_threshold: float = 0.3
-    keras: str = "keras3"
-    precision: str = "float32"
-    seed: int = 0
-    epochs: int = 1
-    multiplier: float = 1.0
-    batch_size: int = 128
-    optimizer: str = "sgd"
-    learning_rate: float = 0.1
-    schedule: str = "cosine"
-    warmup_epochs: float = 0.0
-    decay_epochs: tuple[float, ...] = ()
-    decay_factor: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    clip_norm: float = 0.0
-    label_smoothing: float = 0.0
-    steps_per_epoch: int = 0
-    steps_per_execution: int = 1
-    evaluation_steps: int = 0
-    strategy: str = "one_device"
-    devices: int = 0
-    tpu: str = ""
+    # What is trained on what.
+    model: str = field("wrn_22_2", "Network.", one_of(networks.BUILDERS))
+    width: float = field(
+        1.0, "What to multiply the widths of the network's layers by.", POSITIVE
+    )
+    data: str = field("cifar10", "Data set.", one_of(data_sets.SOURCES))
+    data_dir: str | None = field(
+        None,
+        "Folder of prepared TFDS data, or of the text files train.txt and "
+        "valid.txt (or wiki.train.raw, ...); TFDS's default if unset.",
+    )
+    download: bool = field(
+        False, "Let TFDS download and prepare data that is missing."
+    )
+    image_size: int = field(
+        224, "Height and width of ImageNet's images, in pixels.", AT_LEAST_ONE
+    )
+    sequence_length: int = field(
+        512, "Characters in a window of a text.", AT_LEAST_ONE
+    )
+    vocabulary_size: int = field(
+        256,
+        "At most how many characters are told apart.",
+        FieldRule(lambda value: value >= 2, "at least 2"),
+    )
+
+    # How sparse, and by which method.
+    method: str = field("rigl", "How to train.", one_of(methods.METHODS))
+    sparsity: float = field(
+        0.9,
+        "Fraction of the masked weights without a connection; dense has none.",
+        BELOW_ONE,
+    )
+    distribution: str = field(
+        "erk",
+        "How the connections are shared out over the layers.",
+        one_of(profiling.DISTRIBUTIONS),
+    )
+    budget: distribution_types.Budget = field(
+        "global",
+        "global: the sparsity is that of all kernels; reference: dense layers "
+        "do not count, as in published repositories.",
+        one_of(distribution_types.BUDGETS),
+    )
+    dense_layers: tuple[str, ...] = field(
+        (), "Layers that stay dense, by name."
+    )
+    update_interval: int = field(
+        100, "Steps from one mask update to the next.", AT_LEAST_ONE
+    )
+    drop_fraction: float = field(
+        0.3, "Fraction of connections that the first update moves.", FRACTION
+    )
+    start_fraction: float = field(
+        0.0,
+        "Fraction of the steps before which nothing is pruned, smaller than "
+        "--stop_fraction; for pruning, pruning_global and random_pruning.",
+        BELOW_ONE,
+    )
+    stop_fraction: float = field(
+        0.75, "Fraction of the steps after which the masks stay.", FRACTION
+    )
+    ablation_threshold: float = field(
+        0.3,
+        "Fraction of the fan-in below which srigl ablates a unit.",
+        FieldRule(lambda value: 0 <= value <= 1, "in [0, 1]"),
+    )
+
+    # How weights are trained.
+    keras: str = field(
+        "keras3",
+        "keras3 is the package keras, keras2 is tf_keras.",
+        one_of(keras_modules.MODULES),
+    )
+    precision: str = field(
+        "float32",
+        "What layers compute in; weights are float32.",
+        one_of(PRECISIONS),
+    )
+    seed: int = field(
+        0,
+        "Seed of initial weights, masks and batches.",
+        FieldRule(lambda value: 0 <= value < 2**31, "in [0, 2**31)"),
+    )
+    epochs: int = field(
+        1,
+        "Passes over the training examples, before --multiplier.",
+        AT_LEAST_ONE,
+    )
+    multiplier: float = field(
+        1.0,
+        "How much longer to train: multiplies epochs and decay_epochs. The "
+        "paper's 5× runs have 5.",
+        POSITIVE,
+    )
+    batch_size: int = field(
+        128, "Examples in a step, of all replicas together.", AT_LEAST_ONE
+    )
+    optimizer: str = field(
+        "sgd",
+        "Optimizer; the momentum of sgd is Nesterov's.",
+        one_of(OPTIMIZERS),
+    )
+    learning_rate: float = field(0.1, "Learning rate at its peak.", POSITIVE)
+    schedule: str = field(
+        "cosine",
+        "How the learning rate goes after the warm-up: cosine and linear take "
+        "it to 0, step multiplies it by --decay_factor at --decay_epochs.",
+        one_of(SCHEDULES),
+    )
+    warmup_epochs: float = field(
+        0.0, "Epochs in which the learning rate rises.", NOT_NEGATIVE
+    )
+    decay_epochs: tuple[float, ...] = field(
+        (),
+        "Where --schedule=step lowers the learning rate, before --multiplier.",
+        FieldRule(_is_rising, "greater than 0 and rising"),
+    )
+    decay_factor: float = field(
+        0.1,
+        "What --schedule=step multiplies it by.",
+        FieldRule(lambda value: 0 < value < 1, "in (0, 1)"),
+    )
+    momentum: float = field(0.9, "Momentum of sgd.", BELOW_ONE)
+    weight_decay: float = field(
+        0.0,
+        "Factor of half the squares of all kernels in the loss.",
+        NOT_NEGATIVE,
+    )
+    clip_norm: float = field(
+        0.0,
+        "Norm of all gradients together, those of weights without a connection "
+        "among them, that longer ones are shortened to; 0 for none. With "
+        "replicas, keras3 shortens the gradients of each, keras2 their sum.",
+        NOT_NEGATIVE,
+    )
+    label_smoothing: float = field(
+        0.0, "Share of a target that goes to all classes alike.", BELOW_ONE
+    )
+    steps_per_epoch: int = field(
+        0,
+        "Steps from one evaluation and checkpoint to the next; 0 for a pass "
+        "over the training examples.",
+        NOT_NEGATIVE,
+    )
+
+    # Where the run reads and computes.
+    steps_per_execution: int = field(
+        1,
+        "Steps in one call of the compiled function; changes the speed, not "
+        "the outcome.",
+        AT_LEAST_ONE,
+    )
+    evaluation_steps: int = field(
+        0, "Batches to evaluate on; 0 for all.", NOT_NEGATIVE
+    )
+    strategy: str = field(
+        "one_device",
+        "Where to train; see docs/distribution.md.",
+        one_of(strategies.STRATEGIES),
+    )
+    devices: int = field(
+        0, "Replicas of --strategy=mirrored; 0 for all devices.", NOT_NEGATIVE
+    )
+    tpu: str = field(
+        "", "Name or address for --strategy=tpu; local on its own machine."
+    )
 
     def __post_init__(self) -> None:
-        """Checks every field.
-
-        Raises:
-            ValueError: If a value breaks its rule or two values contradict
-                each other.
-        """
-        check_fields(self, RULES)
+        fields.check(self)
         self._check_schedule()
         self._check_pruning()
 
     @property
     def is_sparse(self) -> bool:
-        """Whether the method trains a masked model."""
+        """Tells whether the method trains a masked model."""
         return methods.METHODS[self.method].is_sparse
 
     @property
@@ -219,6 +250,7 @@ class Settings:
                 "schedule='step', decay_epochs=(). Name the epochs, or choose "
                 "another schedule."
             )
+
         if self.warmup_epochs >= self.total_epochs and self.warmup_epochs:
             raise ValueError(
                 "`warmup_epochs` must be fewer than the epochs of the run. "
@@ -236,49 +268,91 @@ class Settings:
             )
 
 
-def to_json(settings: Settings) -> dict[str, Any]:
-    """The settings as plain JSON values: lists in place of tuples."""
+@fields.documented
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """Choices without influence on the outcome of a run.
+
+    Raises:
+        ValueError: if a number is negative.
+    """
+
+    checkpoint_every: int = field(
+        0,
+        "Batches from one checkpoint to the next; 0 for one at the end of "
+        "each epoch.",
+        NOT_NEGATIVE,
+    )
+    evaluate_every: int = field(
+        1,
+        "Epochs from one evaluation to the next; 0 for none but that at the "
+        "end.",
+        NOT_NEGATIVE,
+    )
+    tensorboard: bool = field(
+        True, "Write for TensorBoard, if it is installed."
+    )
+    export: bool = field(
+        True, "Write the trained model: model.keras and saved_model."
+    )
+    compare_dense: bool = field(
+        False,
+        "Train the dense network first, in the folder dense of output_dir, "
+        "and compare.",
+    )
+    report: bool = field(
+        False, "Write report.html, a page of curves, masks and sizes."
+    )
+
+    def __post_init__(self) -> None:
+        fields.check(self)
+
+
+def to_json(settings: RunSettings) -> dict[str, Any]:
+    """Returns the settings as plain JSON values: lists in place of tuples."""
     return json.loads(json.dumps(dataclasses.asdict(settings)))
 
 
-def from_json(content: Mapping[str, Any]) -> Settings:
-    """The settings of what `to_json` gave.
+def from_json(content: Mapping[str, Any]) -> RunSettings:
+    """Returns the settings of which `to_json` gave the content.
 
     Args:
-        content: Values by field; those that are missing have their defaults.
+        content: values by field; those that are missing have their defaults.
 
     Raises:
-        ValueError: If a field is unknown or a value breaks its rule.
+        ValueError: if a field is unknown or a value breaks its rule.
     """
-    known = {field.name for field in dataclasses.fields(Settings)}
+    known = {one.name for one in dataclasses.fields(RunSettings)}
     unknown = sorted(set(content) - known)
     if unknown:
         raise ValueError(
-            "Settings must be fields of `Settings`. Received: "
+            "Settings must be fields of `RunSettings`. Received: "
             f"{', '.join(unknown)}."
         )
+
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in content.items()
     }
-    return Settings(**values)
+    return RunSettings(**values)
 
 
 def contradictions(
-    stored: Mapping[str, Any], settings: Settings
+    stored: Mapping[str, Any], settings: RunSettings
 ) -> dict[str, tuple[Any, Any]]:
-    """Fields that a run would have to change to go on with these settings.
+    """Finds what a run would have to change to go on with these settings.
 
     Args:
-        stored: What `to_json` gave when the run began.
-        settings: How it should go on.
+        stored: what `to_json` gave when the run began, perhaps with fewer
+            fields than there are now.
+        settings: how it should go on.
 
     Returns:
         By field, the stored value and the other one.
     """
-    defaults = to_json(Settings())
+    before = {**to_json(RunSettings()), **stored}
     return {
-        name: (stored.get(name, defaults[name]), value)
+        name: (before[name], value)
         for name, value in to_json(settings).items()
-        if name not in MAY_DIFFER and stored.get(name, defaults[name]) != value
+        if name not in MAY_DIFFER and before[name] != value
     }

@@ -1,4 +1,4 @@
-"""From settings to what a run needs, with all that can fail early."""
+"""Preparation of a run, in which all that can fail fails early."""
 
 from types import ModuleType
 from typing import Any
@@ -12,46 +12,39 @@ from tf_rigl.data.datasets import DataInfo
 from tf_rigl.experiments import keras_modules
 from tf_rigl.experiments import strategies
 from tf_rigl.experiments.runs import networks
-from tf_rigl.experiments.runs import optimizers
-from tf_rigl.experiments.runs import regularization
-from tf_rigl.experiments.runs import schedules
+from tf_rigl.experiments.runs import optimization
+from tf_rigl.experiments.runs import plan as plans
 from tf_rigl.experiments.runs import tasks
-from tf_rigl.experiments.runs.plan import Plan
-from tf_rigl.experiments.runs.plan import make_plan
-from tf_rigl.experiments.runs.settings import Settings
-from tf_rigl.experiments.runs.tasks import Task
+from tf_rigl.experiments.runs.settings import RunSettings
 
 
-class Run(NamedTuple):
+class PreparedRun(NamedTuple):
     """A checked run."""
 
-    settings: Settings
+    settings: RunSettings
     keras: ModuleType
     strategy: tf.distribute.Strategy
     info: DataInfo
-    task: Task
-    plan: Plan
+    task: tasks.Task
+    plan: plans.RunPlan
 
 
-class Data(NamedTuple):
+class RunData(NamedTuple):
     """Batches with the targets that the loss takes."""
 
     train: tf.data.Dataset  # endless
     evaluation: tf.data.Dataset
 
 
-def prepare(settings: Settings) -> Run:
+def prepare(settings: RunSettings) -> PreparedRun:
     """Imports the Keras, finds data and devices and counts the steps.
 
     Call it before TensorFlow runs anything else.
 
-    Args:
-        settings: The run.
-
     Raises:
-        FileNotFoundError: If the data is missing and may not be downloaded.
-        ImportError: If the Keras, or what reads the data, is not installed.
-        ValueError: If the settings don't fit each other, the data or the
+        FileNotFoundError: if the data is missing and may not be downloaded.
+        ImportError: if the Keras, or what reads the data, is not installed.
+        ValueError: if the settings do not fit each other, the data or the
             devices.
     """
     tasks.check_kinds(settings)
@@ -63,27 +56,29 @@ def prepare(settings: Settings) -> Run:
         tpu=settings.tpu,
         steps_per_execution=settings.steps_per_execution,
     )
+
     info = data_sets.describe(
         settings.data,
         settings.data_dir,
         settings.download,
         **tasks.data_arguments(settings),
     )
-    task = tasks.make_task(settings, info)
-    return Run(settings, keras, strategy, info, task, make_plan(settings, info))
+    return PreparedRun(
+        settings,
+        keras,
+        strategy,
+        info,
+        tasks.make_task(settings, info),
+        plans.make_plan(settings, info),
+    )
 
 
-def load_data(run: Run, first_step: int = 0) -> Data:
+def load_data(run: PreparedRun, first_step: int = 0) -> RunData:
     """Reads the data of a run.
 
-    Args:
-        run: The run.
-        first_step: The step whose batch comes first: a run that goes on gets
-            what it would have got.
-
     Raises:
-        FileNotFoundError: If the data is missing.
-        ValueError: If the data can't be batched so.
+        FileNotFoundError: if the data is missing.
+        ValueError: if the data cannot be batched so.
     """
     settings = run.settings
     epoch, offset = divmod(first_step, run.plan.per_pass)
@@ -99,17 +94,18 @@ def load_data(run: Run, first_step: int = 0) -> Data:
         settings.download,
         **tasks.data_arguments(settings),
     )
+
+    train = splits.train.skip(offset) if offset else splits.train
     evaluation = splits.evaluation
     if settings.evaluation_steps:
         evaluation = evaluation.take(settings.evaluation_steps)
-    train = splits.train.skip(offset) if offset else splits.train
-    return Data(
+    return RunData(
         tasks.encode(train, run.task), tasks.encode(evaluation, run.task)
     )
 
 
-def example_batch(run: Run) -> tf.data.Dataset:
-    """One batch of zeros, of the shapes and types of the data."""
+def example_batch(run: PreparedRun) -> tf.data.Dataset:
+    """Makes one batch of zeros, of the shapes and types of the data."""
     is_text = run.task.kind == tasks.CHARACTERS
     shape = (run.settings.batch_size, *run.task.example_shape)
     inputs = tf.zeros(shape, tf.int32 if is_text else tf.float32)
@@ -118,20 +114,20 @@ def example_batch(run: Run) -> tf.data.Dataset:
     return tasks.encode(dataset, run.task)
 
 
-def build_compiled(run: Run) -> Any:
+def build_compiled(run: PreparedRun) -> Any:
     """Builds the network of a run, ready for `fit`.
 
     Raises:
-        ValueError: If the settings don't fit the network.
+        ValueError: if the settings do not fit the network.
     """
     settings, keras = run.settings, run.keras
-    schedule = schedules.make_schedule(settings, run.plan)
+    schedule = optimization.make_schedule(settings, run.plan)
     with run.strategy.scope():
         model = networks.build(settings, keras, run.task)
-        regularization.add_weight_decay(model, settings.weight_decay)
+        optimization.add_weight_decay(model, settings.weight_decay)
         model.compile(
-            optimizer=optimizers.make_optimizer(
-                keras, settings, schedules.keras_schedule(keras, schedule)
+            optimizer=optimization.make_optimizer(
+                keras, settings, optimization.keras_schedule(keras, schedule)
             ),
             loss=tasks.make_loss(keras, run.task),
             metrics=tasks.make_metrics(keras, run.task),
@@ -140,7 +136,7 @@ def build_compiled(run: Run) -> Any:
     return model
 
 
-def compile_plainly(run: Run, model: Any) -> None:
+def compile_plainly(run: PreparedRun, model: Any) -> None:
     """Compiles a trained model with nothing but what any Keras can load."""
     with run.strategy.scope():
         model.compile(

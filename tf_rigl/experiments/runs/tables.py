@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
-from rich import table as tables
+from rich.table import Table
 
+from tf_rigl.core import text_table
 from tf_rigl.experiments.formatting import is_accuracy
 from tf_rigl.experiments.formatting import si_number
 from tf_rigl.experiments.formatting import write_measure
@@ -22,103 +23,86 @@ FOOTNOTE = (
 )
 
 
-class _Row(NamedTuple):
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _ratio(first: float, second: float) -> str:
+    return f"× {second / first:.3g}" if first else ""
+
+
+class _Quantity(NamedTuple):
     """One row of the table."""
 
     name: str
     value: Callable[[Record], float]
-    write: Callable[[float], str]
-    compare: Callable[[float, float], str]  # the first run, then the second
+    write: Callable[[float], str] = _count
+    # From the first run to the second.
+    compare: Callable[[float, float], str] = _ratio
+
+    def cells(self, records: Sequence[Record]) -> list[str]:
+        """Writes the value of each run and, of two, the comparison."""
+        values = [float(self.value(record)) for record in records]
+        compared = [self.compare(*values)] if len(values) == 2 else []
+        return [*map(self.write, values), *compared]
+
+
+_SIZES = (
+    _Quantity("non-zero weights", lambda one: one["profile"]["nonzeros"]),
+    _Quantity("parameters", lambda one: one["profile"]["parameters"]),
+    _Quantity(
+        "inference FLOPs", lambda one: one["profile"]["flops"], si_number
+    ),
+    _Quantity("training FLOPs", lambda one: one["training_flops"], si_number),
+    _Quantity("packed weights, bytes", lambda one: one["profile"]["bytes"]),
+)
+_ON_DISK = _Quantity(
+    "SavedModel on disk, bytes", lambda one: one["files"]["saved_model_bytes"]
+)
+_TIME = _Quantity(
+    "training time", lambda one: one["seconds"], lambda value: f"{value:.1f} s"
+)
 
 
 def title(record: Record) -> str:
-    """What was trained on what, in a line."""
+    """Names the network and the data in a line."""
     settings = record["settings"]
     return f"{settings['model']} on {settings['data']}"
 
 
-def results_table(records: Sequence[Record]) -> tables.Table:
+def results_table(records: Sequence[Record]) -> Table:
     """Makes the table of runs of one network, one column for each.
 
     With two of them a last column compares the second with the first.
 
     Args:
-        records: The content of their `results.json`, the dense one first.
+        records: the content of their `results.json`, the dense one first.
 
     Returns:
-        A table to print with rich.
+        A table to print by rich.
     """
-    table = tables.Table(
+    quantities = [*map(_measure, records[0]["measures"]), *_SIZES]
+    if all(record["files"] for record in records):
+        quantities.append(_ON_DISK)
+    quantities.append(_TIME)
+
+    labels = [record["label"] for record in records]
+    compared = ["compared"] if len(records) == 2 else []
+    return text_table.table(
+        ["", *labels, *compared],
+        [[one.name, *one.cells(records)] for one in quantities],
         title=title(records[0]),
         caption=FOOTNOTE,
-        caption_justify="left",
-        title_justify="left",
     )
-    table.add_column("")
-    for record in records:
-        table.add_column(record["label"], justify="right")
-    if len(records) == 2:
-        table.add_column("compared", justify="right")
-    for row in _rows(records):
-        table.add_row(row.name, *_cells(row, records))
-    return table
 
 
-def _rows(records: Sequence[Record]) -> list[_Row]:
-    rows = [_measure_row(name) for name in records[0]["measures"]]
-    rows += [
-        _profile_row("non-zero weights", "nonzeros", _count),
-        _profile_row("parameters", "parameters", _count),
-        _profile_row("inference FLOPs", "flops", si_number),
-        _Row(
-            "training FLOPs", lambda r: r["training_flops"], si_number, _ratio
-        ),
-        _profile_row("packed weights, bytes", "bytes", _count),
-    ]
-    if all(record["files"] for record in records):
-        rows.append(
-            _Row(
-                "SavedModel on disk, bytes",
-                lambda record: record["files"]["saved_model_bytes"],
-                _count,
-                _ratio,
-            )
-        )
-    rows.append(_Row("training time", lambda r: r["seconds"], _seconds, _ratio))
-    return rows
-
-
-def _measure_row(name: str) -> _Row:
-    return _Row(
+def _measure(name: str) -> _Quantity:
+    return _Quantity(
         name.replace("_", " "),
         lambda record: record["measures"][name],
         lambda value: write_measure(name, value),
         _points if is_accuracy(name) else _difference,
     )
-
-
-def _profile_row(name: str, key: str, write: Callable[[float], str]) -> _Row:
-    return _Row(name, lambda record: record["profile"][key], write, _ratio)
-
-
-def _cells(row: _Row, records: Sequence[Record]) -> list[str]:
-    values = [float(row.value(record)) for record in records]
-    cells = [row.write(value) for value in values]
-    if len(values) == 2:
-        cells.append(row.compare(*values))
-    return cells
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.1f} s"
-
-
-def _ratio(first: float, second: float) -> str:
-    return f"× {second / first:.3g}" if first else ""
 
 
 def _points(first: float, second: float) -> str:

@@ -1,4 +1,4 @@
-"""What a kind of data asks of the network, the loss and the metrics."""
+"""Tasks: what the data asks of the network, the loss and the metrics."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_rigl.data.datasets import DataInfo
-from tf_rigl.experiments.runs.settings import Settings
+from tf_rigl.experiments.runs.settings import RunSettings
 
 IMAGES = "images"
 CHARACTERS = "characters"
@@ -21,7 +21,7 @@ _CLASSES_OF_TOP_5 = 100
 
 
 class Task(NamedTuple):
-    """What a network is trained for."""
+    """The kind of examples and the classes that a network is trained for."""
 
     kind: str  # IMAGES or CHARACTERS
     classes: int  # of images, or characters that are told apart
@@ -30,7 +30,7 @@ class Task(NamedTuple):
 
     @property
     def has_top_5(self) -> bool:
-        """Whether it counts that the right class is among the five best."""
+        """Tells whether top-5 accuracy says anything."""
         return self.kind == IMAGES and self.classes >= _CLASSES_OF_TOP_5
 
     @property
@@ -39,13 +39,8 @@ class Task(NamedTuple):
         return "accuracy" if self.kind == IMAGES else "bits_per_character"
 
 
-def make_task(settings: Settings, info: DataInfo) -> Task:
-    """The task of a run.
-
-    Args:
-        settings: The run.
-        info: The size of its data set.
-    """
+def make_task(settings: RunSettings, info: DataInfo) -> Task:
+    """Makes the task of a run."""
     return Task(
         kind_of_data(settings.data),
         info.classes,
@@ -55,12 +50,12 @@ def make_task(settings: Settings, info: DataInfo) -> Task:
 
 
 def kind_of_data(data: str) -> str:
-    """What the examples of a data set are."""
+    """Tells the kind of the examples of a data set."""
     return CHARACTERS if data in CHARACTER_DATA else IMAGES
 
 
-def check_kinds(settings: Settings) -> None:
-    """Raises a ValueError where the network can't read the data."""
+def check_kinds(settings: RunSettings) -> None:
+    """Raises a ValueError if the network cannot read the data."""
     reads = CHARACTERS if settings.model in CHARACTER_MODELS else IMAGES
     found = kind_of_data(settings.data)
     if reads != found:
@@ -71,8 +66,8 @@ def check_kinds(settings: Settings) -> None:
         )
 
 
-def data_arguments(settings: Settings) -> dict[str, Any]:
-    """What the data set of a run takes beyond what all of them take."""
+def data_arguments(settings: RunSettings) -> dict[str, Any]:
+    """Returns arguments that only the data set of this run takes."""
     if settings.data == "text":
         return {
             "time": settings.sequence_length,
@@ -84,7 +79,7 @@ def data_arguments(settings: Settings) -> dict[str, Any]:
 
 
 def network_arguments(task: Task) -> dict[str, Any]:
-    """Arguments of the network's builder that follow from the data."""
+    """Returns arguments of the network's builder that the data decides."""
     if task.kind == CHARACTERS:
         return {"vocabulary": task.classes, "length": task.example_shape[0]}
     return {"input_shape": task.example_shape, "classes": task.classes}
@@ -94,8 +89,8 @@ def encode(dataset: tf.data.Dataset, task: Task) -> tf.data.Dataset:
     """Gives batches the targets that the loss takes.
 
     Args:
-        dataset: Batches of (inputs, int32 classes).
-        task: With label smoothing, classes become float32 one-hot vectors, in
+        dataset: batches of (inputs, int32 classes).
+        task: with label smoothing, classes become float32 one-hot vectors, in
             a new last dimension.
     """
     if not task.label_smoothing:
@@ -107,7 +102,7 @@ def encode(dataset: tf.data.Dataset, task: Task) -> tf.data.Dataset:
 
 
 def make_loss(keras: ModuleType, task: Task) -> Any:
-    """The cross-entropy of logits, in nats."""
+    """Makes the cross-entropy of logits, in nats."""
     if task.label_smoothing:
         return keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=task.label_smoothing
@@ -116,7 +111,7 @@ def make_loss(keras: ModuleType, task: Task) -> Any:
 
 
 def make_metrics(keras: ModuleType, task: Task) -> list[Any]:
-    """What `fit` and `evaluate` measure, next to the loss.
+    """Makes the metrics of `fit` and `evaluate`, next to the loss.
 
     The cross-entropy is without label smoothing and weight decay.
     """
@@ -138,10 +133,10 @@ def make_metrics(keras: ModuleType, task: Task) -> list[Any]:
 
 
 def measures(task: Task, scores: Mapping[str, float]) -> dict[str, float]:
-    """What a network is judged by.
+    """Returns the measures that a network is judged by.
 
     Args:
-        task: What it was trained for.
+        task: what it was trained for.
         scores: `cross_entropy` in nats and what else was measured.
 
     Returns:

@@ -1,1 +1,7 @@
-"""Sweeps: one experiment by several methods, at sparsities, over seeds."""
+"""Sweeps: one experiment by several methods, at sparsities, over seeds.
+
+`program` reads the flags (`flags`) and lists the runs (`grid`); `training`
+starts those that are missing as `processes` of their own and keeps what they
+gave (`records`, `sweep_folder`); `summary` takes means over seeds, `tables`
+and `plots` show them, `costs` counts without training.
+"""

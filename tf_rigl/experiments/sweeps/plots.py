@@ -1,10 +1,5 @@
-"""Plots of a sweep: a measure against sparsity and against FLOPs.
+"""Plots of a sweep: a measure against sparsity and against FLOPs."""
 
-Figures are made without pyplot, so no window system is asked for and no
-global state of matplotlib is touched.
-"""
-
-import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -14,16 +9,17 @@ from matplotlib import axes
 from matplotlib import figure
 from matplotlib import ticker
 
+from tf_rigl.experiments import figures
 from tf_rigl.experiments import methods
 from tf_rigl.experiments.sweeps.summary import Row
-from tf_rigl.experiments.sweeps.summary import Summary
+from tf_rigl.experiments.sweeps.summary import SweepSummary
 from tf_rigl.experiments.sweeps.tables import measure_name
 
 _DOTS_PER_INCH = 150
 _DENSE = "#000000"
 # Of Okabe and Ito's palette for all kinds of color vision, without the
 # yellow, which is too pale for lines.
-_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKERS = "osD^vPX"
 _LINES = ("-", "--", ":")
 # These get the first colors; then the others, in the order of their table.
@@ -31,7 +27,7 @@ _FIRST = ("rigl", "set", "static", "pruning", "snfs", "small_dense")
 
 
 class Style(NamedTuple):
-    """How a method is drawn, the same in all plots."""
+    """The look of a method, the same in all plots."""
 
     color: str
     marker: str
@@ -39,82 +35,65 @@ class Style(NamedTuple):
 
 
 def style_of(method: str) -> Style:
-    """Gives each method a style of its own.
-
-    Args:
-        method: A key of `methods.METHODS`.
-    """
+    """Gives each method a style of its own."""
     if method == "dense":
         return Style(_DENSE, "*", "-")
     others = [name for name in methods.METHODS if name not in _FIRST]
     others.remove("dense")
-    place = [*_FIRST, *others].index(method)
+    index = [*_FIRST, *others].index(method)
     return Style(
-        _COLOURS[place % len(_COLOURS)],
-        _MARKERS[place % len(_MARKERS)],
-        _LINES[place // len(_COLOURS) % len(_LINES)],
+        _COLORS[index % len(_COLORS)],
+        _MARKERS[index % len(_MARKERS)],
+        _LINES[index // len(_COLORS) % len(_LINES)],
     )
 
 
 def draw_against_sparsity(
-    path: pathlib.Path, summary: Summary, title: str
+    path: pathlib.Path, summary: SweepSummary, title: str
 ) -> None:
     """Draws the measure of each method against sparsity.
 
     Bars are one standard deviation each way; methods without a sparsity are
     lines across.
-
-    Args:
-        path: Of the PNG file to write, in an existing folder.
-        summary: What to draw.
-        title: Of the picture.
     """
-    drawing = figure.Figure(figsize=(7.2, 4.8), layout="constrained")
-    place = drawing.subplots()
-    _draw_dense_lines(place, summary)
+    fig = figures.new_figure(7.2, 4.8)
+    ax = fig.subplots()
+    _draw_dense_lines(ax, summary)
     for method, rows in _by_method(summary).items():
-        _draw_points(
-            place, summary, method, [row.sparsity for row in rows], rows
-        )
+        _draw_points(ax, summary, method, [row.sparsity for row in rows], rows)
+
     found = {row.sparsity for row in summary.rows if row.sparsity is not None}
-    place.set_xticks(
-        sorted(found), [f"{100 * one:.4g}" for one in sorted(found)]
-    )
-    place.set_xlabel("sparsity, %")
-    _finish(drawing, [place], summary, title, path)
+    ax.set_xticks(sorted(found), [f"{100 * one:.4g}" for one in sorted(found)])
+    ax.set_xlabel("sparsity, %")
+    _finish(fig, [ax], summary, title, path)
 
 
 def draw_against_flops(
-    path: pathlib.Path, summary: Summary, title: str
+    path: pathlib.Path, summary: SweepSummary, title: str
 ) -> None:
-    """Draws the measure against FLOPs of inference, and against training's.
-
-    Args:
-        path: Of the PNG file to write, in an existing folder.
-        summary: What to draw.
-        title: Of the picture.
-    """
-    drawing = figure.Figure(figsize=(11.5, 4.8), layout="constrained")
-    places = list(drawing.subplots(1, 2, sharey=True, squeeze=False).ravel())
-    for place, field in zip(places, ("inference", "training"), strict=True):
+    """Draws the measure against FLOPs of inference, and against training's."""
+    fig = figures.new_figure(11.5, 4.8)
+    axs = list(fig.subplots(1, 2, sharey=True, squeeze=False).ravel())
+    for ax, field in zip(axs, ("inference", "training"), strict=True):
         # The dense network's, in sight even where all others are close.
-        place.axvline(1.0, color=_DENSE, linewidth=0.6, alpha=0.5)
-        _draw_dense_lines(place, summary)
-        _draw_dense_points(place, summary, field)
+        ax.axvline(1.0, color=_DENSE, linewidth=0.6, alpha=0.5)
+        _draw_dense_lines(ax, summary)
+        _draw_dense_points(ax, summary, field)
         for method, rows in _by_method(summary).items():
             known = [row for row in rows if getattr(row, field) is not None]
             shares = [getattr(row, field) for row in known]
-            _draw_points(place, summary, method, shares, known)
-        place.set_xscale("log")
-        place.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-        place.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
-        place.xaxis.set_minor_formatter(ticker.NullFormatter())
-        place.set_xlabel(f"{field} FLOPs, × those of the dense network")
-    _finish(drawing, places, summary, title, path)
+            _draw_points(ax, summary, method, shares, known)
+
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        ax.xaxis.set_minor_formatter(ticker.NullFormatter())
+        ax.set_xlabel(f"{field} FLOPs, × those of the dense network")
+    _finish(fig, axs, summary, title, path)
 
 
-def _by_method(summary: Summary) -> dict[str, list[Row]]:
-    """Rows with a sparsity, by method in the order of the table of methods."""
+def _by_method(summary: SweepSummary) -> dict[str, list[Row]]:
+    """Groups rows with a sparsity, in the order of the table of methods."""
     return {
         method: rows
         for method in methods.METHODS
@@ -128,7 +107,7 @@ def _by_method(summary: Summary) -> dict[str, list[Row]]:
     }
 
 
-def _draw_dense_lines(place: axes.Axes, summary: Summary) -> None:
+def _draw_dense_lines(ax: axes.Axes, summary: SweepSummary) -> None:
     scale = _scale(summary)
     for row in summary.rows:
         if row.sparsity is not None:
@@ -136,23 +115,23 @@ def _draw_dense_lines(place: axes.Axes, summary: Summary) -> None:
         style = style_of(row.method)
         mean = scale * row.headline.mean
         spread = scale * (row.headline.deviation or 0.0)
-        place.axhline(
+        ax.axhline(
             mean,
             color=style.color,
             linewidth=1.2,
             label=methods.METHODS[row.method].label,
         )
-        place.axhspan(
-            mean - spread, mean + spread, color=style.color, alpha=0.1
-        )
+        ax.axhspan(mean - spread, mean + spread, color=style.color, alpha=0.1)
 
 
-def _draw_dense_points(place: axes.Axes, summary: Summary, field: str) -> None:
+def _draw_dense_points(
+    ax: axes.Axes, summary: SweepSummary, field: str
+) -> None:
     """Marks the FLOPs that methods without a sparsity take."""
     for row in summary.rows:
         if row.sparsity is None:
             style = style_of(row.method)
-            place.plot(
+            ax.plot(
                 [getattr(row, field)],
                 [_scale(summary) * row.headline.mean],
                 color=style.color,
@@ -163,8 +142,8 @@ def _draw_dense_points(place: axes.Axes, summary: Summary, field: str) -> None:
 
 
 def _draw_points(
-    place: axes.Axes,
-    summary: Summary,
+    ax: axes.Axes,
+    summary: SweepSummary,
     method: str,
     where: Sequence[Any],
     rows: Sequence[Row],
@@ -172,10 +151,11 @@ def _draw_points(
     """Draws points with bars, joined from left to right."""
     if not rows:
         return
+
     style, scale = style_of(method), _scale(summary)
     order = sorted(range(len(rows)), key=lambda index: where[index])
     spreads = [rows[index].headline for index in order]
-    place.errorbar(
+    ax.errorbar(
         [where[index] for index in order],
         [scale * found.mean for found in spreads],
         yerr=[scale * (found.deviation or 0.0) for found in spreads],
@@ -190,24 +170,23 @@ def _draw_points(
 
 
 def _finish(
-    drawing: figure.Figure,
-    places: Sequence[axes.Axes],
-    summary: Summary,
+    fig: figure.Figure,
+    axs: Sequence[axes.Axes],
+    summary: SweepSummary,
     title: str,
     path: pathlib.Path,
 ) -> None:
-    """Adds what all plots have, and writes the file whole or not at all."""
+    """Adds what all plots have, and writes the file."""
     percent = ", %" if summary.higher_is_better else " (lower is better)"
-    places[0].set_ylabel(measure_name(summary) + percent)
-    for place in places:
-        place.grid(alpha=0.25)
-    handles, labels = places[0].get_legend_handles_labels()
-    drawing.legend(handles, labels, loc="outside right center", frameon=False)
-    drawing.suptitle(title)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    drawing.savefig(aside, format="png", dpi=_DOTS_PER_INCH)
-    os.replace(aside, path)
+    axs[0].set_ylabel(measure_name(summary) + percent)
+    for ax in axs:
+        ax.grid(alpha=0.25)
+
+    handles, labels = axs[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside right center", frameon=False)
+    fig.suptitle(title)
+    figures.write_png(fig, path, _DOTS_PER_INCH)
 
 
-def _scale(summary: Summary) -> float:
+def _scale(summary: SweepSummary) -> float:
     return 100.0 if summary.higher_is_better else 1.0

@@ -1,19 +1,21 @@
 """Runs commands as processes, some at once, and leaves none behind."""
 
+import contextlib
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from types import FrameType
-from types import TracebackType
+from concurrent import futures
 from typing import Any
 from typing import NamedTuple
-from typing import Protocol
 
 _POLL_SECONDS = 0.1
 # For a run to end its batch and to write a checkpoint.
@@ -29,25 +31,13 @@ class Job(NamedTuple):
     log: pathlib.Path  # gets its output, after what is there
 
 
-class Watcher(Protocol):
-    """Is told how jobs go on."""
-
-    def started(self, job: Job) -> None:
-        """A job has begun."""
-
-    def ended(self, job: Job, code: int) -> None:
-        """A job has ended with an exit code."""
-
-    def waiting(self) -> None:
-        """Some time has gone by."""
+# Called with the names of the jobs that run, and with the exit codes, by
+# name, of those that have ended since the last call.
+Watch = Callable[[list[str], dict[str, int]], None]
 
 
 class Interrupted(Exception):
-    """A signal has ended the jobs before their time.
-
-    Args:
-        signal_number: Which.
-    """
+    """A signal has ended the jobs before their time."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"ended by {signal.Signals(signal_number).name}")
@@ -58,50 +48,49 @@ def run_all(
     jobs: Iterable[Job],
     at_once: int,
     environment: Mapping[str, str],
-    watcher: Watcher,
+    watch: Watch,
 ) -> None:
     """Runs jobs to their ends, in order; one that fails stops no other.
 
     Args:
-        jobs: What to run. The folders of their logs are made.
-        at_once: Processes at the same time, at least 1.
-        environment: Of the processes.
-        watcher: Whom to tell.
+        jobs: what to run. The folders of their logs are made.
+        at_once: processes at the same time, at least 1.
+        environment: of the processes.
+        watch: called about ten times a second, and whenever a job ends.
 
     Raises:
-        Interrupted: If SIGINT, SIGTERM or SIGHUP came. The processes were
-            ended before: asked to, and killed when they did not.
-        OSError: If a log can't be written; processes are ended likewise.
+        Interrupted: if SIGINT, SIGTERM or SIGHUP came. The processes were
+            ended before: asked to, and killed if they did not.
+        OSError: if a log cannot be written; processes are ended likewise.
     """
-    left = list(jobs)
-    running: list[tuple[Job, subprocess.Popen[bytes]]] = []
-    with _Signals() as signals:
+    processes = _Processes(environment)
+
+    with (
+        _noted_signals() as noted,
+        futures.ThreadPoolExecutor(at_once) as threads,
+    ):
+        names = {threads.submit(processes.run, job): job.name for job in jobs}
+        pending = set(names)
         try:
-            while left or running:
-                while left and len(running) < at_once:
-                    job = left.pop(0)
-                    running.append((job, _start(job, environment)))
-                    watcher.started(job)
-                time.sleep(_POLL_SECONDS)
-                if signals.noted:
-                    raise Interrupted(signals.noted[0])
-                for job, process in tuple(running):
-                    code = process.poll()
-                    if code is not None:
-                        running.remove((job, process))
-                        watcher.ended(job, code)
-                watcher.waiting()
+            while pending:
+                ended, pending = futures.wait(
+                    pending, _POLL_SECONDS, futures.FIRST_COMPLETED
+                )
+                if noted:
+                    raise Interrupted(noted[0])
+                watch(
+                    [name for one, name in names.items() if one.running()],
+                    {names[one]: one.result() for one in ended},
+                )
         finally:
-            _end([process for _, process in running], signals)
+            threads.shutdown(wait=False, cancel_futures=True)
+            processes.end(noted)
 
 
 def environment_of_share(at_once: int) -> dict[str, str]:
-    """The environment of processes that share this machine.
+    """Returns the environment of processes that share this machine.
 
-    What the user has set stays.
-
-    Args:
-        at_once: How many there are at the same time.
+    Variables that the user has set stay.
 
     Returns:
         This process's variables, its module path, and each one's share of
@@ -122,80 +111,90 @@ def environment_of_share(at_once: int) -> dict[str, str]:
 
 
 def last_lines(path: pathlib.Path, count: int) -> list[str]:
-    """The last lines of a log that are not empty."""
+    """Returns the last lines of a log that are not empty."""
     if not path.exists():
         return []
     lines = path.read_text("utf-8", errors="replace").splitlines()
     return [line for line in lines if line.strip()][-count:]
 
 
-class _Signals:
-    """Notes signals in place of what they did, for as long as it is entered.
+class _Processes:
+    """The processes of one sweep, each waited for by a thread."""
 
-    An exception out of a handler could come between the start of a process
-    and the line that remembers it.
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = dict(environment)
+        self._all: list[subprocess.Popen[bytes]] = []
+        self._ended = False
+        self._lock = threading.Lock()
+
+    def run(self, job: Job) -> int:
+        """Runs a job; returns its exit code."""
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        with job.log.open("ab") as log, self._lock:
+            if self._ended:
+                return -signal.SIGTERM
+            process = subprocess.Popen(
+                list(job.command),
+                # A pipe that closes when this process ends, even by SIGKILL.
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                # Ctrl-C is for this process, which ends the others its way.
+                start_new_session=True,
+            )
+            self._all.append(process)
+
+        with process:
+            return process.wait()
+
+    def end(self, noted: list[int]) -> None:
+        """Asks processes to end; kills them later, or when a signal comes."""
+        with self._lock:
+            self._ended = True
+        self._signal(signal.SIGTERM)
+
+        before = len(noted)
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while self._running():
+            if time.monotonic() > deadline or len(noted) > before:
+                break
+            time.sleep(_POLL_SECONDS)
+        self._signal(signal.SIGKILL)
+
+    def _running(self) -> list[subprocess.Popen[bytes]]:
+        return [one for one in self._all if one.poll() is None]
+
+    def _signal(self, number: int) -> None:
+        for process in self._running():
+            # The group of its session: what it has started, too.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+
+
+@contextlib.contextmanager
+def _noted_signals() -> Iterator[list[int]]:
+    """Notes signals in place of what they did.
+
+    An exception out of a handler could come while processes are ended.
     """
+    noted: list[int] = []
 
-    def __init__(self) -> None:
-        self.noted: list[int] = []
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> "_Signals":
-        for number in _SIGNALS:
-            # `nohup` has SIGHUP ignored.
-            if signal.getsignal(number) != signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def note(number: int, frame: Any) -> None:
         del frame
-        self.noted.append(number)
+        noted.append(number)
 
-
-def _start(job: Job, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    job.log.parent.mkdir(parents=True, exist_ok=True)
-    with job.log.open("ab") as log:
-        return subprocess.Popen(
-            list(job.command),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=dict(environment),
-            # Ctrl-C is for this process, which ends the others in its way.
-            start_new_session=True,
-        )
-
-
-def _end(
-    processes: Sequence[subprocess.Popen[bytes]], signals: _Signals
-) -> None:
-    """Asks processes to end; kills them later, or when a signal comes."""
-    for process in processes:
-        _signal(process, signal.SIGTERM)
-    noted = len(signals.noted)
-    deadline = time.monotonic() + _GRACE_SECONDS
-    while any(process.poll() is None for process in processes):
-        if time.monotonic() > deadline or len(signals.noted) > noted:
-            break
-        time.sleep(_POLL_SECONDS)
-    for process in processes:
-        _signal(process, signal.SIGKILL)
-        process.wait()
-
-
-def _signal(process: subprocess.Popen[bytes], number: int) -> None:
-    # Its session's whole group: what it has started, too.
-    if process.poll() is None:
-        os.killpg(process.pid, number)
+    # `nohup` makes SIGHUP ignored, which it stays.
+    before: dict[int, Any] = {
+        number: signal.signal(number, note)
+        for number in _SIGNALS
+        if signal.getsignal(number) != signal.SIG_IGN
+    }
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _cores() -> int:

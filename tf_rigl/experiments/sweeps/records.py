@@ -1,4 +1,4 @@
-"""What a sweep keeps of each of its runs."""
+"""Records of the runs of a sweep, which can be repeated anywhere."""
 
 import dataclasses
 import shlex
@@ -7,7 +7,7 @@ from typing import Any
 
 from tf_rigl.experiments.runs import __main__ as runner
 from tf_rigl.experiments.runs import flags as run_flags
-from tf_rigl.experiments.runs.settings import Settings
+from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.settings import to_json
 from tf_rigl.experiments.sweeps.grid import Grid
 from tf_rigl.experiments.sweeps.grid import Point
@@ -26,16 +26,12 @@ _COPIED = (
     "profile",
     "versions",
 )
-# What is true of one machine only.
+# These are true of one machine only.
 _OF_A_MACHINE: dict[str, Any] = {"data_dir": None, "download": False, "tpu": ""}
 
 
 def make_record(point: Point, results: Mapping[str, Any]) -> dict[str, Any]:
-    """One line of `results.jsonl`.
-
-    Args:
-        point: The run.
-        results: The content of its `results.json`.
+    """Makes one line of `results.jsonl`.
 
     Returns:
         Plain JSON values, without what is true of one machine only.
@@ -54,7 +50,7 @@ def make_record(point: Point, results: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_command(point: Point) -> str:
-    """The command that repeats a run, where the data is in its place."""
+    """Writes the command that repeats a run whose data is in its place."""
     arguments = run_flags.to_arguments(_anywhere(point.settings))
     return shlex.join(
         [
@@ -65,9 +61,9 @@ def run_command(point: Point) -> str:
     )
 
 
-def sweep_command(grid: Grid, base: Settings) -> str:
-    """The command that repeats a sweep, likewise."""
-    default = Settings()
+def sweep_command(grid: Grid, base: RunSettings) -> str:
+    """Writes the command that repeats a sweep, likewise."""
+    default = RunSettings()
     varied = {
         name: getattr(default, name) for name in ("method", "sparsity", "seed")
     }
@@ -83,5 +79,5 @@ def sweep_command(grid: Grid, base: Settings) -> str:
     )
 
 
-def _anywhere(settings: Settings) -> Settings:
+def _anywhere(settings: RunSettings) -> RunSettings:
     return dataclasses.replace(settings, **_OF_A_MACHINE)

@@ -46,7 +46,7 @@ class Row(NamedTuple):
         return methods.label(self.method, self.sparsity or 0.0)
 
 
-class Summary(NamedTuple):
+class SweepSummary(NamedTuple):
     """All runs of a sweep so far."""
 
     headline: str  # a measure
@@ -54,16 +54,12 @@ class Summary(NamedTuple):
 
     @property
     def higher_is_better(self) -> bool:
-        """Whether the headline measure is."""
+        """Tells whether the headline measure is an accuracy."""
         return is_accuracy(self.headline)
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Summarizes a measure.
-
-    Args:
-        values: Of each run; at least one.
-    """
+    """Summarizes a measure."""
     return Spread(
         len(values),
         statistics.fmean(values),
@@ -73,12 +69,8 @@ def spread(values: Sequence[float]) -> Spread:
     )
 
 
-def summarize(records: Sequence[Record]) -> Summary:
+def summarize(records: Sequence[Record]) -> SweepSummary:
     """Groups runs by method and sparsity.
-
-    Args:
-        records: Runs that differ in method, sparsity and seed only; at least
-            one.
 
     Returns:
         Their summary. Methods without a sparsity come first.
@@ -90,25 +82,20 @@ def summarize(records: Sequence[Record]) -> Summary:
         settings = record["settings"]
         case = settings["method"], settings["sparsity"]
         groups.setdefault(case, []).append(record)
+
     sign = -1 if is_accuracy(headline) else 1
     rows = [
         _row(method, sparsity, group, headline, dense_flops)
         for (method, sparsity), group in groups.items()
     ]
     rows.sort(key=lambda row: (row.sparsity or 0.0, sign * row.headline.mean))
-    return Summary(headline, tuple(rows))
+    return SweepSummary(headline, tuple(rows))
 
 
 def training_share(
     training_flops: float, examples: int, dense_flops: float
 ) -> float:
-    """FLOPs of a run as a share of those of dense training.
-
-    Args:
-        training_flops: Of the run.
-        examples: That it saw.
-        dense_flops: Of the dense network, in inference on one example.
-    """
+    """Returns the FLOPs of a run as a share of those of dense training."""
     dense = accounting.training_flops("dense", dense_flops, dense_flops)
     return training_flops / (examples * dense)
 
@@ -130,6 +117,7 @@ def _row(
             )
             for one in group
         )
+
     return Row(
         method,
         sparsity if has_sparsity(method) else None,
@@ -142,7 +130,7 @@ def _row(
 
 
 def _dense_flops(records: Sequence[Record]) -> float | None:
-    """Of one example; every masked network knows them, a narrower does not."""
+    """Finds those of one example, which masked networks know, narrow do not."""
     for record in records:
         if not methods.METHODS[record["settings"]["method"]].small:
             return record["profile"]["dense_flops"]

@@ -1,4 +1,4 @@
-"""The folder of a sweep: its runs, and what they gave together."""
+"""The folder of a sweep: its runs, their table and their plots."""
 
 import contextlib
 import json
@@ -10,20 +10,20 @@ from typing import Any
 from tf_rigl.backend import atomic_files
 from tf_rigl.experiments import folder_lock
 from tf_rigl.experiments.runs.run_folder import RunFolder
+from tf_rigl.experiments.runs.settings import RunOptions
 from tf_rigl.experiments.runs.settings import contradictions
-from tf_rigl.experiments.runs.train import Options
 from tf_rigl.experiments.sweeps import tables
 from tf_rigl.experiments.sweeps.grid import Point
 from tf_rigl.experiments.sweeps.summary import Record
-from tf_rigl.experiments.sweeps.summary import Summary
+from tf_rigl.experiments.sweeps.summary import SweepSummary
 
 
 class SweepFolder:
     """The files of a sweep.
 
     Args:
-        path: Holds a folder for each run.
-        results: Holds the table and the plots.
+        path: holds a folder for each run.
+        results: holds the table and the plots.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class SweepFolder:
         """Keeps other sweeps out, until `close` or the end of this process.
 
         Raises:
-            ValueError: If a folder can't be made or written, or another sweep
+            ValueError: if a folder cannot be made or written, or another sweep
                 is there.
         """
         self._lock = folder_lock.lock_folder(self.path, "output_dir", "sweep")
@@ -57,21 +57,18 @@ class SweepFolder:
             self._lock = None
 
     def run(self, point: Point) -> RunFolder:
-        """The folder of a run."""
+        """Returns the folder of a run."""
         return RunFolder(self.path / "runs" / point.name)
 
     def log(self, point: Point) -> pathlib.Path:
-        """What a run printed."""
+        """Returns the file of what a run printed."""
         return self.run(point).path / "log.txt"
 
     def check(self, points: Sequence[Point]) -> None:
         """Checks that runs may begin or go on where they are to.
 
-        Args:
-            points: The runs.
-
         Raises:
-            ValueError: If the folder of one is in use, or holds a run with
+            ValueError: if the folder of one is in use, or holds a run with
                 other settings.
         """
         for point in points:
@@ -80,23 +77,19 @@ class SweepFolder:
                 with contextlib.closing(run):
                     run.open(point.settings)
 
-    def ended(self, point: Point, options: Options) -> dict[str, Any] | None:
-        """What a run has written when it ended; None if it has not.
-
-        Args:
-            point: The run.
-            options: What to expect of it.
-        """
+    def ended(self, point: Point, options: RunOptions) -> dict[str, Any] | None:
+        """Reads the results of a run; returns None if it has not ended."""
         run = self.run(point)
         if not run.is_complete(options.export):
             return None
+
         results = run.read_results()
         if contradictions(results["settings"], point.settings):
             return None
         return results
 
     def epochs(self, point: Point) -> int:
-        """Epochs that a run has trained so far."""
+        """Counts the epochs that a run has trained so far."""
         metrics = self.run(point).metrics
         # The last line may be half written.
         return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
@@ -104,7 +97,7 @@ class SweepFolder:
     def write(
         self,
         records: Sequence[Record],
-        summary: Summary,
+        summary: SweepSummary,
         heading: tables.Heading,
     ) -> None:
         """Writes results, table and plots, each whole or not at all."""

@@ -1,20 +1,20 @@
-"""The table of a sweep, in Markdown for files and by rich for terminals."""
+"""The tables of a sweep, in Markdown for files and by rich for terminals."""
 
-from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rich import table as tables
+from rich.table import Table
 
+from tf_rigl.core import text_table
 from tf_rigl.experiments import methods
 from tf_rigl.experiments.formatting import write_measure
 from tf_rigl.experiments.sweeps.summary import Row
 from tf_rigl.experiments.sweeps.summary import Spread
-from tf_rigl.experiments.sweeps.summary import Summary
+from tf_rigl.experiments.sweeps.summary import SweepSummary
 
 _NOTHING = "–"
 _WIDEST = "packed bytes"
-_COSTS = (
+COSTS = (
     "non-zero weights",
     _WIDEST,
     "inference FLOPs",
@@ -23,7 +23,7 @@ _COSTS = (
 
 
 class Heading(NamedTuple):
-    """What a table says of its runs before the first row."""
+    """The introduction of a table."""
 
     command: str  # that repeats them
     network: str
@@ -34,13 +34,8 @@ class Heading(NamedTuple):
     versions: str
 
 
-def markdown(summary: Summary, heading: Heading) -> str:
-    """Writes the table for a file.
-
-    Args:
-        summary: What to show.
-        heading: What to say before.
-    """
+def markdown(summary: SweepSummary, heading: Heading) -> str:
+    """Writes the table for a file."""
     names = _names(summary)
     lines = [
         f"{heading.network}, {_introduction(summary, heading)}",
@@ -54,58 +49,25 @@ def markdown(summary: Summary, heading: Heading) -> str:
     return "\n".join(lines) + "\n"
 
 
-def rich_table(summary: Summary, heading: Heading) -> tables.Table:
-    """Makes the table for a terminal, in 80 columns.
-
-    Args:
-        summary: What to show.
-        heading: What to say below.
-    """
-    table = tables.Table(
-        title=heading.network,
-        title_justify="left",
-        caption=_introduction(summary, heading),
-        caption_justify="left",
-    )
-    names = ["", measure_name(summary), "runs", *_COSTS]
+def summary_table(summary: SweepSummary, heading: Heading) -> Table:
+    """Makes the table for a terminal, in 80 columns."""
+    names = [measure_name(summary), "runs", *COSTS]
     names.remove(_WIDEST)
-    for index, name in enumerate(names):
-        table.add_column(
-            name, justify="right" if index else "left", no_wrap=index < 2
-        )
+    rows = []
     for row in summary.rows:
         cells = dict(zip(_names(summary), _cells(summary, row), strict=True))
-        table.add_row(row.label, *(cells[name] for name in names[1:]))
-    return table
+        rows.append([row.label, *(cells[name] for name in names)])
+    return text_table.table(
+        ["", *names],
+        rows,
+        unfolded_columns=2,
+        title=heading.network,
+        caption=_introduction(summary, heading),
+    )
 
 
-def costs_table(
-    rows: Iterable[tuple[str, float, float, float, float]],
-) -> tables.Table:
-    """Makes the table of what methods cost, for a terminal.
-
-    Args:
-        rows: Of each: label, non-zero weights, packed bytes, and the FLOPs of
-            inference and of training as shares.
-    """
-    table = tables.Table()
-    for index, name in enumerate(("", *_COSTS)):
-        table.add_column(
-            name, justify="right" if index else "left", no_wrap=not index
-        )
-    for label, nonzeros, packed_bytes, inference, training in rows:
-        table.add_row(
-            label,
-            f"{nonzeros:,.0f}",
-            f"{packed_bytes:,.0f}",
-            share(inference),
-            share(training),
-        )
-    return table
-
-
-def measure_name(summary: Summary) -> str:
-    """The headline measure in words, for columns and axes."""
+def measure_name(summary: SweepSummary) -> str:
+    """Writes the headline measure in words, for columns and axes."""
     return summary.headline.replace("_", " ")
 
 
@@ -119,7 +81,7 @@ def sparsity(value: float | None) -> str:
     return _NOTHING if value is None else f"{100 * value:.4g} %"
 
 
-def _introduction(summary: Summary, heading: Heading) -> str:
+def _introduction(summary: SweepSummary, heading: Heading) -> str:
     better = "highest" if summary.higher_is_better else "lowest"
     text = (
         f"epochs: {heading.epochs}, seeds: {heading.seeds}; mean ± sample "
@@ -132,18 +94,18 @@ def _introduction(summary: Summary, heading: Heading) -> str:
     return text
 
 
-def _names(summary: Summary) -> list[str]:
+def _names(summary: SweepSummary) -> list[str]:
     return [
         "method",
         "sparsity",
         measure_name(summary),
         "lowest to highest",
         "runs",
-        *_COSTS,
+        *COSTS,
     ]
 
 
-def _cells(summary: Summary, row: Row) -> list[str]:
+def _cells(summary: SweepSummary, row: Row) -> list[str]:
     found, name = row.headline, summary.headline
     return [
         methods.METHODS[row.method].label,

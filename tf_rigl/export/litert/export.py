@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from tf_rigl import _deprecations
+from tf_rigl.backend import atomic_files
 from tf_rigl.backend.call_signature import CallSignature
 from tf_rigl.core.checks import check_choice
 from tf_rigl.export.endpoints import Endpoint
-from tf_rigl.export.folders import new_folder
 from tf_rigl.export.litert import format
 from tf_rigl.export.litert import options as options_of_litert
 from tf_rigl.export.litert.convert import QUANTIZATIONS
@@ -122,7 +122,7 @@ def export_litert(
     int8_io, select_tf_ops = chosen.int8_io, chosen.select_tf_ops
     _check_arguments(quantization, representative_data, batch_size, int8_io)
 
-    with new_folder(path, overwrite) as (made, scratch):
+    with atomic_files.new_folder(path, overwrite) as (made, scratch):
         folder = posixpath.join(scratch, "model")
         endpoint = save_for_converter(folder, model, inputs, batch_size)
         if quantization == "full_int8":

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.backend import atomic_files
 from tf_rigl.core import structures
 from tf_rigl.core.checks import check_choice
 from tf_rigl.core.packing import ENCODINGS
@@ -21,7 +22,6 @@ from tf_rigl.export.captures import find_captures
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.endpoints import trace_endpoints
 from tf_rigl.export.folders import folder_bytes
-from tf_rigl.export.folders import new_folder
 from tf_rigl.export.saved_model import packed_file
 from tf_rigl.export.saved_model.artifact import save_packed
 from tf_rigl.export.saved_model.artifact import save_plain
@@ -120,7 +120,7 @@ def export_saved_model(
         )
 
     walked = walk_model(model)
-    with new_folder(path, overwrite) as (made, scratch):
+    with atomic_files.new_folder(path, overwrite) as (made, scratch):
         endpoints = trace_endpoints(walked, inputs, signatures)
         # Tracing has built what was not built.
         weights = model_weights(walked)

@@ -1,0 +1,28 @@
+"""Packages that are missing are named, and how to get them."""
+
+import importlib.util
+
+import pytest
+
+from tf_rigl.experiments import optional_packages
+
+
+@pytest.mark.parametrize(
+    ("check", "missing"),
+    [
+        (optional_packages.check_matplotlib, "matplotlib"),
+        (optional_packages.check_report, "matplotlib"),
+        (optional_packages.check_report, "jinja2"),
+        (optional_packages.check_tensorboard, "TensorBoard"),
+    ],
+)
+def test_missing_package(monkeypatch, check, missing):
+    check()
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == missing.lower() else find(name),
+    )
+    with pytest.raises(ImportError, match=f"{missing}.*pip install 'tf_rigl"):
+        check()

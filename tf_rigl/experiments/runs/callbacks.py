@@ -1,0 +1,155 @@
+"""Callbacks of a run: its metrics in a file, its progress on the console."""
+
+import json
+import math
+import os
+import pathlib
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from tf_rigl.backend.callback import ModelCallback
+from tf_rigl.diagnostics.epoch_file import EpochFile
+from tf_rigl.experiments.progress import Display
+from tf_rigl.experiments.runs.plan import RunPlan
+
+_LINES_IN_LOG = 10
+# Names in the logs of Keras, and how to write them.
+_SHOWN = (
+    ("loss", "loss {:.3f}"),
+    ("accuracy", "accuracy {:.2%}"),
+    ("val_accuracy", "evaluation {:.2%}"),
+    ("mask_churn", "moved {:.1%}"),
+)
+
+
+class MetricsFile(ModelCallback):
+    """Writes JSON lines: the metrics of each epoch.
+
+    A line has `epoch`, from 0; `steps` and `seconds`, which those metrics
+    cover: fewer than of a whole epoch if it was begun by a process that was
+    killed; and what Keras measured, null if it is not finite.
+
+    Args:
+        path: of the file.
+        writes: whether this process does, of several that train together.
+
+    Raises:
+        ValueError: when training begins, if the file cannot be written.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], writes: bool = True
+    ) -> None:
+        super().__init__()
+        self._file = EpochFile("output_dir", path, "", _epoch_of)
+        self._writes = writes
+        self._started = 0.0
+        self._began = False
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Checks that the file can be written."""
+        del logs
+        self._began = False
+        if self._writes:
+            self._file.check()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Begins the file, without lines of this epoch and later ones."""
+        del logs
+        if self._writes and not self._began:
+            self._file.begin(epoch)
+        self._began = True
+        self._started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Adds the line of the epoch."""
+        if not self._writes:
+            return
+
+        seconds = time.perf_counter() - self._started
+        line = {
+            "epoch": epoch,
+            "steps": self.params.get("steps"),
+            "seconds": round(seconds, 3),
+            **{
+                name: _finite(float(value))
+                for name, value in (logs or {}).items()
+            },
+        }
+        self._file.append([json.dumps(line, allow_nan=False)])
+
+
+class ShowProgress(ModelCallback):
+    """Moves the bar, or prints about ten lines for the whole run."""
+
+    def __init__(
+        self, label: str, plan: RunPlan, done: int, display: Display
+    ) -> None:
+        super().__init__()
+        self._label = label
+        self._plan = plan
+        self._display = display
+        self._interval = -(-plan.epochs // _LINES_IN_LOG)
+        self._steps = self._before_epoch = done
+        self._epoch = self._metrics = ""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Notes how many steps came before."""
+        del logs
+        self._before_epoch = self._steps
+        self._epoch = f"epoch {epoch + 1}/{self._plan.epochs}"
+        self._show()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Moves the bar."""
+        # The logs stay untouched: reading them would wait for the device.
+        del logs
+        self._steps = self._before_epoch + batch + 1
+        self._show()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Shows the metrics of the epoch."""
+        self._metrics = describe_epoch(logs)
+        self._show()
+
+        number = epoch + 1
+        is_due = not number % self._interval or number == self._plan.epochs
+        if is_due and not self._display.is_live:
+            self._display.line(f"{self._label}  {self._epoch}  {self._metrics}")
+
+    def _show(self) -> None:
+        detail = f"{self._epoch}  {self._metrics}"
+        self._display.show(self._steps, self._label, detail)
+
+    def _implements_train_batch_hooks(self) -> bool:
+        """Asked by Keras 2."""
+        return True
+
+
+def describe_epoch(logs: Mapping[str, Any] | None) -> str:
+    """Puts an epoch's metrics in a few words."""
+    return "  ".join(
+        text.format(float(logs[name]))
+        for name, text in _SHOWN
+        if logs and name in logs
+    )
+
+
+def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
+    """Reads the lines of a file of metrics; none if it is missing."""
+    if not path.exists():
+        return []
+    lines = path.read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines if line]
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _epoch_of(line: str) -> int:
+    found = json.loads(line)
+    if not isinstance(found, dict) or not isinstance(found.get("epoch"), int):
+        raise ValueError(f"No line of metrics: {line!r}.")
+    return found["epoch"]

@@ -1,0 +1,182 @@
+"""Training of what is missing of a sweep, and what the runs gave."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich import console as consoles
+
+from tf_rigl.experiments import progress
+from tf_rigl.experiments import terminal
+from tf_rigl.experiments.formatting import write_measure
+from tf_rigl.experiments.runs import __main__ as runner
+from tf_rigl.experiments.runs import flags as run_flags
+from tf_rigl.experiments.runs.setup import PreparedRun
+from tf_rigl.experiments.sweeps import processes
+from tf_rigl.experiments.sweeps import records
+from tf_rigl.experiments.sweeps import tables
+from tf_rigl.experiments.sweeps.flags import Sweep
+from tf_rigl.experiments.sweeps.grid import Point
+from tf_rigl.experiments.sweeps.summary import summarize
+from tf_rigl.experiments.sweeps.sweep_folder import SweepFolder
+
+_LINES_OF_LOG = 8
+
+
+class SweepTraining:
+    """Trains what is missing of a sweep and writes what there is."""
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        points: Sequence[Point],
+        run: PreparedRun,
+        folder: SweepFolder,
+        console: consoles.Console,
+    ) -> None:
+        self._sweep = sweep
+        self._points = {point.name: point for point in points}
+        self._plan = run.plan
+        self._folder = folder
+        self._console = console
+        self._records: dict[str, dict[str, Any]] = {}
+        self._epochs: dict[str, int] = {}  # trained so far
+        self._failed: dict[str, int] = {}  # exit codes, by the runs' names
+
+        for name in self._points:
+            self._read(name)
+        self.missing = [
+            point for point in points if point.name not in self._records
+        ]
+        self._display = progress.Display(
+            len(points) * run.plan.total, self._steps(), console
+        )
+
+    def train(self) -> None:
+        """Trains all missing runs.
+
+        Raises:
+            processes.Interrupted: if a signal came.
+            OSError: if something cannot be written.
+        """
+        self._write()
+        environment = {
+            **processes.environment_of_share(self._sweep.jobs),
+            runner.FOLLOWS_STDIN: "1",
+        }
+        with self._display:
+            processes.run_all(
+                map(self._job, self.missing),
+                self._sweep.jobs,
+                environment,
+                self._watch,
+            )
+
+    def report(self) -> int:
+        """Prints the table, where the files are, and which runs have failed.
+
+        Returns:
+            The exit code of the sweep.
+        """
+        found = self._in_order()
+        if found:
+            table = tables.summary_table(summarize(found), self._heading())
+            self._console.print(table)
+        write = terminal.printer(self._console)
+        write(f"Runs: {self._folder.path / 'runs'}")
+        write(f"Table and plots: {self._folder.results}")
+
+        for name, code in self._failed.items():
+            log = self._folder.log(self._points[name])
+            lines = processes.last_lines(log, _LINES_OF_LOG)
+            text = f"{name} failed, exit code {code}: {log}"
+            print(f"Error: {text}", file=sys.stderr)
+            for line in lines:
+                print(f"    {line}", file=sys.stderr)
+        return terminal.FAILURE if self._failed else 0
+
+    def _job(self, point: Point) -> processes.Job:
+        command = [
+            *(sys.executable, "-m", records.RUNNER),
+            *run_flags.to_arguments(point.settings, self._sweep.options),
+            f"--output_dir={os.fspath(self._folder.run(point).path)}",
+        ]
+        return processes.Job(point.name, command, self._folder.log(point))
+
+    def _watch(self, running: list[str], ended: dict[str, int]) -> None:
+        """Shows how far the runs are, and writes what those that ended gave."""
+        for name in running:
+            self._count(name)
+        for name, code in ended.items():
+            self._end(name, code)
+        self._display.show(
+            self._steps(), self._runs_ended(), ", ".join(running)
+        )
+
+    def _end(self, name: str, code: int) -> None:
+        self._read(name)
+        record = self._records.get(name)
+        if code or record is None:
+            self._failed[name] = code
+            text = f"failed with exit code {code}"
+        else:
+            measure = record["headline"]
+            value = write_measure(measure, record["measures"][measure])
+            text = f"{measure.replace('_', ' ')} {value}"
+            self._write()
+
+        self._display.show(self._steps(), self._runs_ended(), "")
+        self._display.line(f"{name}  {text}  {self._runs_ended()}")
+
+    def _runs_ended(self) -> str:
+        ended = set(self._records) | set(self._failed)
+        return f"{len(ended)}/{len(self._points)} runs"
+
+    def _read(self, name: str) -> None:
+        """Notes what a run gave, if it has ended, and how far it is."""
+        point = self._points[name]
+        results = self._folder.ended(point, self._sweep.options)
+        if results is not None:
+            self._records[name] = records.make_record(point, results)
+        self._count(name)
+
+    def _count(self, name: str) -> None:
+        epochs = self._plan.epochs
+        if name not in self._records:
+            epochs = min(self._folder.epochs(self._points[name]), epochs)
+        self._epochs[name] = epochs
+
+    def _steps(self) -> int:
+        """Counts the steps of all runs so far, by their whole epochs."""
+        return sum(self._epochs.values()) * self._plan.per_epoch
+
+    def _in_order(self) -> list[dict[str, Any]]:
+        return [
+            self._records[name]
+            for name in self._points
+            if name in self._records
+        ]
+
+    def _write(self) -> None:
+        found = self._in_order()
+        if found:
+            self._folder.write(found, summarize(found), self._heading())
+
+    def _heading(self) -> tables.Heading:
+        found, base = self._in_order(), self._sweep.base
+        versions = {
+            f"{name} {version}"
+            for record in found
+            for name, version in record["versions"].items()
+        }
+
+        return tables.Heading(
+            records.sweep_command(self._sweep.grid, base),
+            f"{base.model} on {base.data}",
+            base.total_epochs,
+            self._sweep.grid.seeds,
+            len(self._points),
+            len(found),
+            ", ".join(sorted(versions)),
+        )
