@@ -292,14 +292,14 @@ def test_large_weights_are_updated_one_after_the_other(
     keras, expected, monkeypatch
 ):
     """Each begins when the one before has its mask, which changes no mask."""
-    update_together = mask_update._update_together
+    update = tf_rigl.RigL.update
     waits_for = []
 
     def noting(*args):
         waits_for.append(len(tf.no_op().control_inputs))
-        return update_together(*args)
+        return update(*args)
 
-    monkeypatch.setattr(mask_update, "_update_together", noting)
+    monkeypatch.setattr(tf_rigl.RigL, "update", noting)
     fit(keras)
     assert not any(waits_for)
     waits_for.clear()
