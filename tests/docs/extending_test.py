@@ -5,10 +5,11 @@ import re
 
 from tf_rigl.core import criteria
 from tf_rigl.core.structures import configuration
+from tf_rigl.masking import layer_rules
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "extending.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-TOPICS = ("method", "structure", "distribution", "criterion")
+TOPICS = ("method", "structure", "distribution", "criterion", "layer")
 
 
 def test_every_example_runs(monkeypatch):
@@ -16,6 +17,7 @@ def test_every_example_runs(monkeypatch):
     for module, name in (
         (criteria, "_CRITERIA"),
         (configuration, "_CLASSES"),
+        (layer_rules, "_registered"),
     ):
         monkeypatch.setattr(module, name, dict(getattr(module, name)))
     monkeypatch.setattr(criteria, "CRITERIA", criteria._CRITERIA)

@@ -433,7 +433,7 @@ def test_momentum_of_the_dense_gradient(momentum):
 
     model = tf_rigl.sparsify(support.make_mlp(keras, (9,)), 0.7)
     algorithm = tf_rigl.SNFS(2, 2, momentum=momentum)
-    average = [np.zeros(w.raw.shape) for w in masked_weights(model)]
+    average = [np.zeros(w.shape) for w in masked_weights(model)]
     batches = support.batches()
     clone = support.plain_clone(keras, model, (9,))
     for step in support.take_steps(keras, model, algorithm, 4):

@@ -76,11 +76,11 @@ def test_scores_are_trained_and_weights_stay(keras, structure, only, compiled):
         support.make_mlp(keras, (24,)),
         0.7,
         start="dense",
-        keep_initial_values=True,
         structure=structure,
+        options=tf_rigl.SparsifyOptions(keep_initial_values=True),
     )
     records = [w for w in masked_weights(model) if w.target < w.size]
-    initial = [record.raw.numpy() for record in records]
+    initial = [record.values().numpy() for record in records]
     optimizer = keras.optimizers.SGD(RATE)
     tf_rigl.attach(optimizer, model, Supermask(only))
     records = [w for w in masked_weights(model) if w.target < w.size]
@@ -116,7 +116,7 @@ def assert_deployed(records, initial):
         mask = record.mask.numpy()
         assert mask.sum() == record.target
         np.testing.assert_array_equal(
-            record.raw.numpy(), np.where(mask, value, 0)
+            record.values().numpy(), np.where(mask, value, 0)
         )
         if record.layout is None:
             scores = np.abs(value) + record.state["score_change"].numpy()
@@ -124,7 +124,7 @@ def assert_deployed(records, initial):
 
 
 def gradients_of(keras, model, records, inputs, labels):
-    variables = [record.raw for record in records]
+    variables = [record.storage.variable for record in records]
     with tf.GradientTape() as tape:
         loss = support.crossentropy(keras)(labels, model(inputs, training=True))
     return [one.numpy() for one in tape.gradient(loss, variables)]

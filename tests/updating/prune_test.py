@@ -190,7 +190,7 @@ def test_a_criterion_of_ones_own(keras):
     """Signed: the highest scores stay, here the smallest magnitudes."""
     model = compiled(keras)
     records = masked_weights(model)
-    scores = [-np.abs(record.raw.numpy()) for record in records]
+    scores = [-np.abs(record.values().numpy()) for record in records]
     expected = largest_signed(scores, [record.target for record in records])
     tf_rigl.prune(model, lambda evidence: -tf.abs(evidence.final))
     support.assert_same_masks(tf_rigl.masks(model), dict(enumerate(expected)))
@@ -201,7 +201,9 @@ def largest_signed(scores, counts):
 
 
 def test_a_criterion_sees_the_gradient_and_the_initial_values(keras):
-    model = compiled(keras, keep_initial_values=True)
+    model = compiled(
+        keras, options=tf_rigl.SparsifyOptions(keep_initial_values=True)
+    )
     seen = []
 
     def score(evidence):
@@ -210,7 +212,7 @@ def test_a_criterion_sees_the_gradient_and_the_initial_values(keras):
 
     criterion = criteria.Criterion(score, "gradient", needs_initial=True)
     gradients = gradients_by_keras(keras, model)
-    initial = [record.raw.numpy() for record in masked_weights(model)]
+    initial = [record.values().numpy() for record in masked_weights(model)]
     tf_rigl.prune(model, criterion, data())
     for evidence, gradient, value in zip(seen, gradients, initial, strict=True):
         np.testing.assert_allclose(

@@ -41,8 +41,8 @@ class Criterion:
         score: function of an `Evidence`, returns a float tensor of the
             weight's shape.
         derivative: which of the loss's derivatives over data it looks at.
-        needs_initial: whether it looks at initial values, which `sparsify(...,
-            keep_initial_values=True)` must have kept.
+        needs_initial: whether it looks at initial values, which
+            `SparsifyOptions(keep_initial_values=True)` must have kept.
         scope: how weights compete by default in `tf_rigl.prune`: `"weight"`,
             each by itself; or `"global"`, all against one threshold.
         signed: whether the highest scores stay; if not, those of largest

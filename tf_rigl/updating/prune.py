@@ -140,7 +140,8 @@ def _score(
         raise ValueError(
             f"The criterion {name!r} needs the initial values of the weights. "
             f"Received: {record.path!r}, for which they were not kept. Call "
-            "tf_rigl.sparsify(..., keep_initial_values=True)."
+            "tf_rigl.sparsify(..., options=tf_rigl.SparsifyOptions("
+            "keep_initial_values=True))."
         )
 
     score = criterion.score(
