@@ -13,17 +13,19 @@ Names are imported when they are first used, so that `import tf_rigl` by
 itself imports neither TensorFlow nor a Keras.
 
 Stable are the names in `tf_rigl.__all__`, in the namespaces
-`tf_rigl.accounting`, `algorithms`, `core.structures`, `results` and `tfmot`,
-the builders in `models` and `data.registry`, with the arguments and attributes
-that their docstrings name. What goes still works for one minor version at
-least and warns what to use instead. Everything else may change at any time.
-Files are stable: later versions read what a version has written.
+`tf_rigl.accounting`, `algorithms`, `core.criteria`, `core.structures`,
+`masking.layer_rules`, `results` and `tfmot`, the builders in `models` and
+`data.registry`, with the arguments and attributes that their docstrings name.
+What goes still works for one minor version at least and warns what to use
+instead. Everything else may change at any time. Files are stable: later
+versions read what a version has written.
 """
 
 from typing import TYPE_CHECKING
 
 from tf_rigl import _deprecations
 from tf_rigl import _lazy
+from tf_rigl.algorithms import registry
 from tf_rigl.masking.bindings import registration
 from tf_rigl.version import __version__ as __version__
 
@@ -33,18 +35,7 @@ if TYPE_CHECKING:
     from tf_rigl import tfmot as tfmot
     from tf_rigl.accounting.match_width import match_width as match_width
     from tf_rigl.accounting.profile import profile as profile
-    from tf_rigl.algorithms import ACDC as ACDC
-    from tf_rigl.algorithms import DNW as DNW
-    from tf_rigl.algorithms import SET as SET
-    from tf_rigl.algorithms import SNFS as SNFS
-    from tf_rigl.algorithms import SNIP as SNIP
-    from tf_rigl.algorithms import STE as STE
-    from tf_rigl.algorithms import GradualPruning as GradualPruning
-    from tf_rigl.algorithms import OneShot as OneShot
-    from tf_rigl.algorithms import RigL as RigL
-    from tf_rigl.algorithms import SRigL as SRigL
-    from tf_rigl.algorithms import Static as Static
-    from tf_rigl.algorithms import TopKAST as TopKAST
+    from tf_rigl.algorithms import *  # noqa: F403
     from tf_rigl.checkpointing.checkpoints import Checkpoints as Checkpoints
     from tf_rigl.checkpointing.training_state import (
         training_variables as training_variables,
@@ -90,20 +81,7 @@ _NAMES = _lazy.index(
     {
         "tf_rigl.accounting.match_width": ["match_width"],
         "tf_rigl.accounting.profile": ["profile"],
-        "tf_rigl.algorithms": [
-            "ACDC",
-            "DNW",
-            "GradualPruning",
-            "OneShot",
-            "RigL",
-            "SET",
-            "SNFS",
-            "SNIP",
-            "SRigL",
-            "STE",
-            "Static",
-            "TopKAST",
-        ],
+        "tf_rigl.algorithms": registry.class_names(),
         "tf_rigl.checkpointing.checkpoints": ["Checkpoints"],
         "tf_rigl.checkpointing.training_state": ["training_variables"],
         "tf_rigl.core.distribution_types": ["ER", "ERK", "PerLayer", "Uniform"],

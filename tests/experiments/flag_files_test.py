@@ -109,11 +109,21 @@ def test_unknown_files(argument, message, capsys):
         flag_files.parse(["program", argument])
 
 
-def test_files_that_include_each_other(tmp_path):
+@pytest.mark.parametrize("second", ["one.flags", "folder/../one.flags"])
+def test_files_that_include_each_other(tmp_path, second):
+    (tmp_path / "folder").mkdir()
     (tmp_path / "one.flags").write_text("--flagfile=two.flags\n")
-    (tmp_path / "two.flags").write_text("--flagfile=one.flags\n")
+    (tmp_path / "two.flags").write_text(f"--flagfile={second}\n")
     with pytest.raises(flags.Error, match=r"one.*two.*one.*Take one"):
         expand(f"--flagfile={tmp_path / 'one.flags'}")
+
+
+def test_files_that_are_no_text(tmp_path):
+    (tmp_path / "marked.flags").write_bytes(b"\xef\xbb\xbf--seed=2\n")
+    assert expand(f"--flagfile={tmp_path / 'marked.flags'}") == ["--seed=2"]
+    (tmp_path / "other.flags").write_bytes(b"--seed=\xff\n")
+    with pytest.raises(flags.Error, match="must be text in UTF-8"):
+        expand(f"--flagfile={tmp_path / 'other.flags'}")
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -48,6 +48,10 @@ _PARTS = {
     "WeightView": "algorithm",
 }
 
+if not TYPE_CHECKING:
+    # Type checkers, which do not run this, take the names above.
+    __all__ = sorted([*_PARTS, *registry.class_names()])
+
 
 def __getattr__(name: str) -> Any:
     """Finds a part, or a method by the name of its class."""

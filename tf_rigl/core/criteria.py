@@ -17,6 +17,9 @@ import tensorflow as tf
 from tf_rigl.core.checks import check_choice
 from tf_rigl.core.random_scores import random_scores
 
+# For users; the rest may change.
+__all__ = ["Criterion", "Evidence", "register"]
+
 
 class Evidence(NamedTuple):
     """What a criterion can look at, tensors of one weight's shape."""

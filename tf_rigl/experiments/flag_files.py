@@ -112,7 +112,10 @@ def _read_named(name: str, including: tuple[pathlib.Path, ...]) -> list[str]:
     inside = _path_in_configs(path)
     beside = [including[-1].parent / path] if including else []
     for candidate in (*beside, path, inside):
-        # A pipe, as of `--flagfile=<(...)`, is no regular file.
+        if candidate.is_file():
+            # Resolved, so that a circle is seen whatever its files are called.
+            return _read_file(candidate.resolve(), including)
+        # A pipe, as of `--flagfile=<(...)`, has no other name.
         if candidate.exists() and not candidate.is_dir():
             return _read_file(candidate, including)
 
@@ -146,8 +149,16 @@ def _read_file(
             "--flagfile out."
         )
 
+    try:
+        # Editors on Windows may begin a file with a mark.
+        content = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise flags.Error(
+            f"A flag file must be text in UTF-8. Received: {path}; {error}."
+        ) from error
+
     found: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in content.splitlines():
         text = line.strip()
         if not text or text.startswith(("#", "//")):
             continue

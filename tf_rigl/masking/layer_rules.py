@@ -15,6 +15,9 @@ from tf_rigl.backend.flavor import find_class_flavor
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.kernel_layout import axes_layout
 
+# For users; the rest may change.
+__all__ = ["Axes", "LayerRule", "register"]
+
 
 class Axes(NamedTuple):
     """The axes of a kernel that are inputs and units, the rest positions.
@@ -47,7 +50,7 @@ class LayerRule(NamedTuple):
             (h, w, in, out), the cells of RNNs (in, gates · units), pointwise
             kernels and embeddings (tokens, features).
         opt_in: whether they are sparse only if named in
-            `sparsify(..., include=...)`.
+            `SparsifyOptions(include=...)`.
     """
 
     weights: tuple[str, ...]
