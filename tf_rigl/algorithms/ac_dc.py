@@ -5,11 +5,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core.checks import check_choice
@@ -22,7 +19,7 @@ _WARM_UP_PHASES = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class ACDC(Algorithm):
+class ACDC(algorithm.Algorithm):
     """Alternating compressed / decompressed training.
 
     Begins with a dense model, `sparsify(..., start="dense")`. At the updates
@@ -104,8 +101,8 @@ class ACDC(Algorithm):
         return updates % 2 == 1 or updates == last > 0
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Compresses or decompresses."""
         compressed = pruning.keep_largest(
             weights,
@@ -119,7 +116,7 @@ class ACDC(Algorithm):
             when.update < self.mask_schedule.close().num_updates - 1
         )
         return [
-            WeightUpdate(
+            algorithm.WeightUpdate(
                 pruning.changed(weight.mask, decompresses | one.masks.mask)
             )
             for weight, one in zip(weights, compressed, strict=True)

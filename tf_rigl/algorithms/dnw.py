@@ -3,18 +3,15 @@
 import dataclasses
 from collections.abc import Sequence
 
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import INACTIVE_VALUES
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class DNW(Algorithm):
+class DNW(algorithm.Algorithm):
     """Discovering neural wirings.
 
     Begins with a dense model, `sparsify(..., start="dense")`, and prunes it
@@ -47,8 +44,8 @@ class DNW(Algorithm):
         return MaskSchedule.regular(1)
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Chooses the edges anew."""
         del when
         return pruning.keep_largest(

@@ -7,18 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core.schedules import UpdateSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class GradualPruning(Algorithm):
+class GradualPruning(algorithm.Algorithm):
     """Gradual magnitude pruning (GMP) with a cubic schedule.
 
     Begins with a dense model, `sparsify(..., start="dense")`. At the updates
@@ -133,8 +130,8 @@ class GradualPruning(Algorithm):
         )
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Prunes to the sparsity of the moment."""
         counts = []
         for weight in weights:

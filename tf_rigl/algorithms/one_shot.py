@@ -3,18 +3,15 @@
 import dataclasses
 from collections.abc import Sequence
 
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core.schedules import UpdateSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class OneShot(Algorithm):
+class OneShot(algorithm.Algorithm):
     """Prunes a dense model to its target after one step of training.
 
     Begins with a dense model, `sparsify(..., start="dense")`. After the
@@ -72,8 +69,8 @@ class OneShot(Algorithm):
         )
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Prunes to the target."""
         return pruning.keep_largest(
             weights,

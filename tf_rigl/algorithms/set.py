@@ -4,10 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms.schedule import DropSchedule
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core.random_masks import stateless_seed
@@ -16,7 +13,7 @@ from tf_rigl.core.schedules import DropFraction
 
 
 @dataclasses.dataclass(frozen=True)
-class SET(Algorithm):
+class SET(algorithm.Algorithm):
     """Sparse evolutionary training.
 
     At each mask update a weight drops the K = floor(f(t) · nnz) connections
@@ -69,11 +66,11 @@ class SET(Algorithm):
         return DropSchedule(self.mask_schedule, self.drop_fraction, self.decay)
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Drops by magnitude, grows at random."""
         return [
-            WeightUpdate(
+            algorithm.WeightUpdate(
                 weight.structure.drop_and_grow(
                     weight.values,
                     weight.mask,

@@ -7,10 +7,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import DropSchedule
 from tf_rigl.algorithms.schedule import MaskSchedule
@@ -22,7 +19,7 @@ from tf_rigl.core.schedules import DropFraction
 
 
 @dataclasses.dataclass(frozen=True)
-class SNFS(Algorithm):
+class SNFS(algorithm.Algorithm):
     """Sparse networks from scratch, also known as sparse momentum.
 
     In each step m = μ · m + (1 - μ) · g, from m = 0, with the dense gradient
@@ -96,7 +93,7 @@ class SNFS(Algorithm):
         return {"momentum": tf.float32}
 
     def observe(
-        self, weight: WeightView, when: StepInfo
+        self, weight: algorithm.WeightView, when: algorithm.StepInfo
     ) -> Mapping[str, tf.Tensor]:
         """Returns the next value of the exponential moving average."""
         del when
@@ -108,13 +105,13 @@ class SNFS(Algorithm):
         return {"momentum": tf.where(finite, new, old)}
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Drops by magnitude, grows by momentum."""
         if self.redistribute:
             return self._update_all(weights, when)
         return [
-            WeightUpdate(
+            algorithm.WeightUpdate(
                 weight.structure.drop_and_grow(
                     weight.values,
                     weight.mask,
@@ -126,8 +123,8 @@ class SNFS(Algorithm):
         ]
 
     def _update_all(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         # What stays, and where there is room.
         kept = []
         for weight in weights:
@@ -160,14 +157,14 @@ class SNFS(Algorithm):
                 weight.state["momentum"], ~mask, grown[number]
             )
             results.append(
-                WeightUpdate(
+                algorithm.WeightUpdate(
                     MaskUpdate(new, weight.mask & ~new, new & ~weight.mask)
                 )
             )
         return results
 
 
-def _mean_momentum(weight: WeightView) -> tf.Tensor:
+def _mean_momentum(weight: algorithm.WeightView) -> tf.Tensor:
     """Mean |m| over the connections, float64 scalar, 0 where there are none.
 
     Rounded to float32: the order of a sum differs between devices.

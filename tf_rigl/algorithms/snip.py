@@ -6,11 +6,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.core import criteria
 from tf_rigl.core.checks import check_choice
@@ -18,7 +15,7 @@ from tf_rigl.core.schedules import UpdateSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class SNIP(Algorithm):
+class SNIP(algorithm.Algorithm):
     """Single-shot network pruning.
 
     Begins with a dense model, `sparsify(..., start="dense")`. In the first
@@ -74,8 +71,8 @@ class SNIP(Algorithm):
         return {"gradient_sum": tf.float32} if self.batches > 1 else {}
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Sums gradients; prunes in the last of the batches."""
         sums = [self._gradient_sum(weight) for weight in weights]
         pruned = pruning.keep_largest(
@@ -95,7 +92,7 @@ class SNIP(Algorithm):
         # The masks stay full until the last of the batches.
         last = tf.equal(when.update, self.batches - 1)
         return [
-            WeightUpdate(
+            algorithm.WeightUpdate(
                 pruning.changed(
                     weight.mask, tf.where(last, new.masks.mask, weight.mask)
                 ),
@@ -104,7 +101,7 @@ class SNIP(Algorithm):
             for weight, total, new in zip(weights, sums, pruned, strict=True)
         ]
 
-    def _gradient_sum(self, weight: WeightView) -> tf.Tensor:
+    def _gradient_sum(self, weight: algorithm.WeightView) -> tf.Tensor:
         gradient = tf.cast(weight.gradient, tf.float32)
         if self.batches == 1:
             return gradient

@@ -3,18 +3,15 @@
 import dataclasses
 from collections.abc import Sequence
 
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import INACTIVE_VALUES
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class STE(Algorithm):
+class STE(algorithm.Algorithm):
     """Straight-through estimator: masks follow dense weights.
 
     Begins with a dense model, `sparsify(..., start="dense")`, and prunes it
@@ -69,8 +66,8 @@ class STE(Algorithm):
         return MaskSchedule.regular(self.update_interval)
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Chooses the masks anew."""
         return pruning.keep_largest(
             weights,

@@ -5,11 +5,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import INACTIVE_VALUES
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
@@ -17,7 +14,7 @@ from tf_rigl.core.schedules import FOREVER
 
 
 @dataclasses.dataclass(frozen=True)
-class TopKAST(Algorithm):
+class TopKAST(algorithm.Algorithm):
     """Top-K always sparse training.
 
     Begins with a dense model, `sparsify(..., start="dense")`, and prunes it
@@ -87,11 +84,11 @@ class TopKAST(Algorithm):
         """The set B."""
         return {"backward": tf.bool}
 
-    def trainable_mask(self, weight: WeightView) -> tf.Tensor | None:
+    def trainable_mask(self, weight: algorithm.WeightView) -> tf.Tensor | None:
         """Returns the set B."""
         return weight.state["backward"]
 
-    def step_gradient(self, weight: WeightView) -> tf.Tensor:
+    def step_gradient(self, weight: algorithm.WeightView) -> tf.Tensor:
         """Returns the gradient with the exploration regularization."""
         density = weight.target / weight.mask.shape.num_elements()
         strength = tf.where(
@@ -103,8 +100,8 @@ class TopKAST(Algorithm):
         return weight.gradient + penalty
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Chooses A and B anew."""
         del when
         results = pruning.keep_largest(
@@ -119,7 +116,7 @@ class TopKAST(Algorithm):
             for weight, result in zip(weights, results, strict=True)
         ]
 
-    def _backward(self, weight: WeightView) -> tf.Tensor:
+    def _backward(self, weight: algorithm.WeightView) -> tf.Tensor:
         size = weight.mask.shape.num_elements()
         count = min(size, round(self.backward_ratio * weight.target))
         return weight.structure.largest(weight.values, count)

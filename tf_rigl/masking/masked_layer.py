@@ -26,8 +26,6 @@ from tf_rigl.masking import layer_config
 from tf_rigl.masking import tree
 from tf_rigl.masking.bindings import registration
 from tf_rigl.masking.initial_masks import initial_mask
-from tf_rigl.masking.layer_config import LayerConfig
-from tf_rigl.masking.layer_config import config_of
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.state_store import attach_state
 from tf_rigl.masking.state_store import drop_state
@@ -59,7 +57,7 @@ class MaskedLayer:
             "note": registration.NOTE,
             "name": self.name,  # type: ignore[attr-defined]
             "layer": layer,
-            **layer_config.serialize(config_of(self)),
+            **layer_config.serialize(layer_config.config_of(self)),
         }
 
     def build_from_config(self, config: Any) -> None:
@@ -110,7 +108,7 @@ def masked_class(cls: type) -> type:
     return subclass
 
 
-def carry_masks(layer: Any, config: LayerConfig) -> Any:
+def carry_masks(layer: Any, config: layer_config.LayerConfig) -> Any:
     """Makes a layer carry masks and masks the weights that it has.
 
     Args:
@@ -173,7 +171,7 @@ def storage_of(layer: Any, key: str, variable: Any) -> Storage:
         variable: the weight's Keras variable, built.
     """
     flavor = flavor_of(layer)
-    weight = config_of(layer).weights[key]
+    weight = layer_config.config_of(layer).weights[key]
     mask = getattr(layer, ATTRIBUTE).masks[key]
     return STORAGES[weight.storage](flavor.raw(variable), flavor.raw(mask))
 

@@ -5,11 +5,8 @@ from typing import Any
 import numpy as np
 
 from tf_rigl.core.channel_graph import Channels
+from tf_rigl.surgery import channel_plan
 from tf_rigl.surgery.activations import is_elementwise
-from tf_rigl.surgery.channel_plan import Axes
-from tf_rigl.surgery.channel_plan import ChannelAnalysis
-from tf_rigl.surgery.channel_plan import Connections
-from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
@@ -19,7 +16,7 @@ from tf_rigl.surgery.features import no_constants
 GATES = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}
 
 
-def recurrent(plans: ChannelAnalysis, call: Call) -> Features:
+def recurrent(plans: channel_plan.ChannelAnalysis, call: Call) -> Features:
     """SimpleRNN, GRU and LSTM: units that reach nothing, by any step.
 
     A unit that nothing reaches still changes from step to step, so that it
@@ -37,7 +34,7 @@ def recurrent(plans: ChannelAnalysis, call: Call) -> Features:
     return Features(plan.outputs, no_constants(len(plan.outputs)))
 
 
-def _check_supported(plans: ChannelAnalysis, layer: Any) -> None:
+def _check_supported(plans: channel_plan.ChannelAnalysis, layer: Any) -> None:
     if layer.stateful or layer.return_state:
         raise Untrackable("it keeps or returns its state")
     functions = [layer.activation]
@@ -47,8 +44,8 @@ def _check_supported(plans: ChannelAnalysis, layer: Any) -> None:
 
 
 def _new_plan(
-    plans: ChannelAnalysis, call: Call, features: Features
-) -> LayerPlan:
+    plans: channel_plan.ChannelAnalysis, call: Call, features: Features
+) -> channel_plan.LayerPlan:
     values = plans.values(call.layer)
     gates = GATES[type(call.layer).__name__]
     kernel = _any_gate(values["kernel"], gates)
@@ -57,7 +54,7 @@ def _new_plan(
     plans.graph.read(outputs, outputs, recurrent_kernel)
 
     return plans.add(
-        LayerPlan(
+        channel_plan.LayerPlan(
             call.layer,
             call.path,
             features.channels,
@@ -65,7 +62,7 @@ def _new_plan(
             True,
             _axes(values, features.channels, outputs, gates),
             lambda config, left: config.update(units=left(outputs)),
-            Connections(
+            channel_plan.Connections(
                 features.channels,
                 outputs,
                 kernel,
@@ -86,9 +83,9 @@ def _axes(
     inputs: Channels,
     outputs: Channels,
     gates: int,
-) -> dict[str, Axes]:
+) -> dict[str, channel_plan.Axes]:
     columns = np.tile(outputs, gates)
-    axes: dict[str, Axes] = {
+    axes: dict[str, channel_plan.Axes] = {
         "kernel": {0: inputs, 1: columns},
         "recurrent_kernel": {0: outputs, 1: columns},
     }

@@ -6,6 +6,7 @@ import numpy as np
 
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.masking.layer_rules import kernel_layout
+from tf_rigl.surgery import kernels
 from tf_rigl.surgery.channel_plan import Axes
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import LayerPlan
@@ -13,21 +14,15 @@ from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import positions
-from tf_rigl.surgery.kernels import GetAxes
-from tf_rigl.surgery.kernels import Kernel
-from tf_rigl.surgery.kernels import Resize
-from tf_rigl.surgery.kernels import apply
-from tf_rigl.surgery.kernels import check_channels_last
-from tf_rigl.surgery.kernels import padding_of
 
 
 def dense(plans: ChannelAnalysis, call: Call) -> Features:
     """Dense: kernel [inputs, units]."""
     kernel = plans.value(call.layer, "kernel")
-    return apply(
+    return kernels.apply(
         plans,
         call,
-        Kernel(
+        kernels.Kernel(
             kernel != 0,
             kernel,
             positions(call),
@@ -66,16 +61,16 @@ def einsum_dense(plans: ChannelAnalysis, call: Call) -> Features:
         bias: dict[str, Axes] = {"bias": {0: o}} if "bias" in names else {}
         return {"kernel": {0: i, 1: o}, **bias}
 
-    return apply(
+    return kernels.apply(
         plans,
         call,
-        Kernel(values != 0, values, positions(call), why, axes, resize),
+        kernels.Kernel(values != 0, values, positions(call), why, axes, resize),
     )
 
 
 def convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """Conv1D, 2D and 3D: kernel [..., inputs, filters]."""
-    check_channels_last(call)
+    kernels.check_channels_last(call)
     layer = call.layer
     if layer.groups != 1:
         raise Untrackable(f"groups={layer.groups}")
@@ -83,12 +78,12 @@ def convolution(plans: ChannelAnalysis, call: Call) -> Features:
     kernel = plans.value(layer, "kernel")
     rank = kernel.ndim
 
-    return apply(
+    return kernels.apply(
         plans,
         call,
-        Kernel(
+        kernels.Kernel(
             *_summed(layer, plans.weights(layer)["kernel"], kernel),
-            *padding_of(call),
+            *kernels.padding_of(call),
             _with_bias(
                 call, lambda i, o: {"kernel": {rank - 2: i, rank - 1: o}}
             ),
@@ -99,15 +94,15 @@ def convolution(plans: ChannelAnalysis, call: Call) -> Features:
 
 def transposed_convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """Conv1DTranspose, 2D and 3D: kernel [..., filters, inputs]."""
-    check_channels_last(call)
+    kernels.check_channels_last(call)
     layer = call.layer
     kernel = plans.value(layer, "kernel")
     rank = kernel.ndim
 
-    return apply(
+    return kernels.apply(
         plans,
         call,
-        Kernel(
+        kernels.Kernel(
             *_summed(layer, plans.weights(layer)["kernel"], kernel),
             positions(call),
             "does not spread it evenly",
@@ -121,7 +116,7 @@ def transposed_convolution(plans: ChannelAnalysis, call: Call) -> Features:
 
 def separable_convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """SeparableConv1D and 2D: one kernel a channel, then one a filter."""
-    check_channels_last(call)
+    kernels.check_channels_last(call)
     values = plans.values(call.layer)
     depthwise = values["depthwise_kernel"]  # [..., inputs, multiplier]
     pointwise = values["pointwise_kernel"]  # [..., inputs · multiplier, out]
@@ -139,13 +134,13 @@ def separable_convolution(plans: ChannelAnalysis, call: Call) -> Features:
             "pointwise_kernel": {rank - 2: repeated, rank - 1: o},
         }
 
-    return apply(
+    return kernels.apply(
         plans,
         call,
-        Kernel(
+        kernels.Kernel(
             reads.any(axis=1),
             sums.sum(axis=1),
-            *padding_of(call),
+            *kernels.padding_of(call),
             _with_bias(call, axes),
             _setting("filters"),
         ),
@@ -188,7 +183,7 @@ def _summed(
     return (view != 0).any(axis=0), view.sum(axis=0, dtype=np.float64)
 
 
-def _with_bias(call: Call, axes: GetAxes) -> GetAxes:
+def _with_bias(call: Call, axes: kernels.GetAxes) -> kernels.GetAxes:
     def both(inputs: Channels, outputs: Channels) -> dict[str, Axes]:
         bias: dict[str, Axes] = (
             {"bias": {0: outputs}} if call.layer.use_bias else {}
@@ -198,7 +193,7 @@ def _with_bias(call: Call, axes: GetAxes) -> GetAxes:
     return both
 
 
-def _setting(name: str) -> Resize:
+def _setting(name: str) -> kernels.Resize:
     def resize(config: dict[str, Any], units: int) -> None:
         config[name] = units
 

@@ -8,18 +8,16 @@ import numpy as np
 import tensorflow as tf
 
 from tf_rigl.core.kernel_layout import KernelLayout
+from tf_rigl.core.packing import encoding
 from tf_rigl.core.packing import gaps
 from tf_rigl.core.packing import layout_header
 from tf_rigl.core.packing.bits import graph_integers
 from tf_rigl.core.packing.corruption import check
-from tf_rigl.core.packing.encoding import MaskEncoding
-from tf_rigl.core.packing.encoding import default_layout
-from tf_rigl.core.packing.encoding import mask_of_positions
 
 _BLOCK = struct.Struct("<3q")
 
 
-class BlockMask(MaskEncoding):
+class BlockMask(encoding.MaskEncoding):
     """The blocks that are kept, as `gaps` among all blocks.
 
     The layout; the block's size along positions, inputs and units, int64;
@@ -35,7 +33,7 @@ class BlockMask(MaskEncoding):
         self, mask: np.ndarray, layout: KernelLayout | None = None
     ) -> bytes | None:
         """None where the largest block is a single element."""
-        layout = layout or default_layout(mask.shape)
+        layout = layout or encoding.default_layout(mask.shape)
         seen = layout_header.view(mask, layout)
         block = largest_block(seen)
         if math.prod(block) <= 1:
@@ -73,7 +71,7 @@ class BlockMask(MaskEncoding):
             for size, along in zip(layout.shape, block, strict=True)
         ]
         kept = gaps.decode_positions(rest[_BLOCK.size :], math.prod(grid_shape))
-        seen = mask_of_positions(kept, grid_shape)
+        seen = encoding.mask_of_positions(kept, grid_shape)
 
         for axis, (size, along) in enumerate(
             zip(layout.shape, block, strict=True)

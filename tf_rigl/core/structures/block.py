@@ -5,11 +5,9 @@ from typing import Any
 from typing import ClassVar
 
 from tf_rigl.core.checks import check_choice
+from tf_rigl.core.structures import tiles
 from tf_rigl.core.structures.structure import check_positive
 from tf_rigl.core.structures.tiled import Tiled
-from tf_rigl.core.structures.tiles import POOLINGS
-from tf_rigl.core.structures.tiles import Pooling
-from tf_rigl.core.structures.tiles import Size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,14 +38,14 @@ class Block(Tiled):
 
     height: int
     width: int
-    pooling: Pooling = "average"
+    pooling: tiles.Pooling = "average"
 
     def __post_init__(self) -> None:
         check_positive("height", self.height)
         check_positive("width", self.width)
-        check_choice("pooling", self.pooling, POOLINGS)
+        check_choice("pooling", self.pooling, tiles.POOLINGS)
 
-    def tile(self, shape: Size) -> Size:
+    def tile(self, shape: tiles.Size) -> tiles.Size:
         """One position, `height` inputs, `width` units."""
         _, inputs, units = shape
         return 1, min(self.height, inputs), min(self.width, units)

@@ -6,10 +6,8 @@ from typing import ClassVar
 from typing import Literal
 
 from tf_rigl.core.checks import check_choice
+from tf_rigl.core.structures import tiles
 from tf_rigl.core.structures.tiled import Tiled
-from tf_rigl.core.structures.tiles import POOLINGS
-from tf_rigl.core.structures.tiles import Pooling
-from tf_rigl.core.structures.tiles import Size
 
 AXES = ("units", "inputs")
 
@@ -37,13 +35,13 @@ class Channel(Tiled):
     name: ClassVar[str] = "channel"
 
     axis: Literal["units", "inputs"] = "units"
-    pooling: Pooling = "average"
+    pooling: tiles.Pooling = "average"
 
     def __post_init__(self) -> None:
         check_choice("axis", self.axis, AXES)
-        check_choice("pooling", self.pooling, POOLINGS)
+        check_choice("pooling", self.pooling, tiles.POOLINGS)
 
-    def tile(self, shape: Size) -> Size:
+    def tile(self, shape: tiles.Size) -> tiles.Size:
         """Everything along the two other axes."""
         positions, inputs, units = shape
         if self.axis == "units":

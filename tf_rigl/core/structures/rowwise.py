@@ -12,9 +12,7 @@ from tf_rigl.core import random_masks
 from tf_rigl.core import random_scores
 from tf_rigl.core import selection
 from tf_rigl.core.drop_and_grow import MaskUpdate
-from tf_rigl.core.structures.structure import check_nonzeros
-from tf_rigl.core.structures.structure import check_view
-from tf_rigl.core.structures.structure import updated
+from tf_rigl.core.structures import structure
 
 
 class Rowwise(abc.ABC):
@@ -52,7 +50,7 @@ class Rowwise(abc.ABC):
 
     def check(self, shape: Sequence[int], path: str) -> None:
         """The weight must be a view."""
-        check_view(self, shape, path)
+        structure.check_view(self, shape, path)
 
     def units(self, shape: Sequence[int]) -> int:
         """Each element is a unit."""
@@ -64,7 +62,7 @@ class Rowwise(abc.ABC):
 
     def connections(self, shape: Sequence[int], nonzeros: int) -> int:
         """The rows' share, within its bounds, times their number."""
-        check_nonzeros(shape, nonzeros)
+        structure.check_nonzeros(shape, nonzeros)
         fewest, most = self.bounds(shape)
         rows = self._rows(shape)
         return rows * min(max(self.share(nonzeros, rows), fewest), most)
@@ -74,7 +72,7 @@ class Rowwise(abc.ABC):
     ) -> tf.Tensor:
         """A random choice in each row."""
         self.check(shape, path)
-        check_nonzeros(shape, nonzeros)
+        structure.check_nonzeros(shape, nonzeros)
         scores = random_scores.random_scores(
             shape, random_masks.stateless_seed(seed, path)
         )
@@ -122,7 +120,7 @@ class Rowwise(abc.ABC):
             self.to_rows(grow_scores), free, had - has
         )
         new_mask = kept | self.from_rows(grown, weights.shape)
-        return updated(mask, new_mask, grow_scores)
+        return structure.updated(mask, new_mask, grow_scores)
 
     def _rows(self, shape: Sequence[int]) -> int:
         return math.prod(shape) // self.row_size(shape)

@@ -15,8 +15,6 @@ from tf_rigl.core.structures import tiles
 from tf_rigl.core.structures.structure import check_nonzeros
 from tf_rigl.core.structures.structure import check_view
 from tf_rigl.core.structures.structure import updated
-from tf_rigl.core.structures.tiles import Pooling
-from tf_rigl.core.structures.tiles import Size
 
 
 class Tiled(abc.ABC):
@@ -31,10 +29,10 @@ class Tiled(abc.ABC):
     """
 
     name: ClassVar[str]
-    pooling: Pooling
+    pooling: tiles.Pooling
 
     @abc.abstractmethod
-    def tile(self, shape: Size) -> Size:
+    def tile(self, shape: tiles.Size) -> tiles.Size:
         """The size of a tile in a weight of a shape, no axis longer."""
 
     @abc.abstractmethod
@@ -113,11 +111,11 @@ class Tiled(abc.ABC):
         elements, units = math.prod(shape), self.units(shape)
         return units - (elements - nonzeros) * units // elements
 
-    def _tile(self, shape: Sequence[int]) -> Size:
+    def _tile(self, shape: Sequence[int]) -> tiles.Size:
         positions, inputs, units = shape
         return self.tile((positions, inputs, units))
 
-    def _grid(self, shape: Sequence[int]) -> Size:
+    def _grid(self, shape: Sequence[int]) -> tiles.Size:
         positions, inputs, units = shape
         return tiles.grid_of((positions, inputs, units), self._tile(shape))
 
