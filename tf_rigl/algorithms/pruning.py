@@ -13,9 +13,9 @@ from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.core import criteria
 from tf_rigl.core.checks import check_choice
 from tf_rigl.core.drop_and_grow import MaskUpdate
-from tf_rigl.core.global_selection import largest_of_all
 from tf_rigl.core.random_masks import stateless_seed
 from tf_rigl.core.schedules import UpdateSchedule
+from tf_rigl.core.selection import largest_of_all
 
 SCOPES = ("weight", "global")
 

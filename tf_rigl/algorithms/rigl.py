@@ -18,8 +18,8 @@ from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core import schedules
 from tf_rigl.core import selection
 from tf_rigl.core.checks import check_choice
+from tf_rigl.core.random_masks import random_normal
 from tf_rigl.core.random_masks import stateless_seed
-from tf_rigl.core.random_scores import random_normal
 
 # How the paper's Algorithm 1 and two repositories differ where the paper is
 # silent. Each is also an argument of its own.

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms.schedule import DropSchedule
 from tf_rigl.algorithms.schedule import MaskSchedule
+from tf_rigl.core.random_masks import random_scores
 from tf_rigl.core.random_masks import stateless_seed
-from tf_rigl.core.random_scores import random_scores
 from tf_rigl.core.schedules import DropFraction
 
 

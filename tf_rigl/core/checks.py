@@ -1,5 +1,6 @@
 """Checks of arguments that several modules share."""
 
+import numbers
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,4 +26,42 @@ def check_fraction(name: str, value: float, meaning: str) -> None:
         raise ValueError(
             f"`{name}` is {meaning} and must be in [0, 1]. "
             f"Received: {name}={value}."
+        )
+
+
+def check_sparsity(sparsity: float, name: str = "sparsity") -> None:
+    """Raises a ValueError unless `sparsity` is a fraction in [0, 1)."""
+    is_number = isinstance(sparsity, numbers.Real)
+    if not is_number or isinstance(sparsity, bool) or not 0 <= sparsity < 1:
+        raise ValueError(
+            f"`{name}` is the fraction of zeros and must be in [0, 1). "
+            f"Received: {name}={sparsity!r}. For 90 % zeros pass 0.9."
+        )
+
+
+def check_positive(name: str, value: int) -> None:
+    """Checks an argument that counts something.
+
+    Raises:
+        TypeError: if it is no integer.
+        ValueError: if it is below 1.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(
+            f"`{name}` must be an integer. Received: {name}={value!r}."
+        )
+    if value < 1:
+        raise ValueError(
+            f"`{name}` must be at least 1. Received: {name}={value}."
+        )
+
+
+def check_limit(limit: int | None) -> None:
+    """Raises a ValueError unless this is a limit or None."""
+    if limit is not None and (
+        isinstance(limit, bool) or not isinstance(limit, int) or limit < 1
+    ):
+        raise ValueError(
+            "`max_non_finite_steps` must be a number of steps, at least 1, or "
+            f"None for no limit. Received: max_non_finite_steps={limit!r}."
         )

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_rigl.core.checks import check_choice
-from tf_rigl.core.random_scores import random_scores
+from tf_rigl.core.random_masks import random_scores
 
 
 class Evidence(NamedTuple):

@@ -22,7 +22,7 @@ def packed_size(size: int) -> int:
     return -(-size // (_BITS * _BYTES))
 
 
-def pack_bits(mask: tf.Tensor) -> tf.Tensor:
+def pack_mask(mask: tf.Tensor) -> tf.Tensor:
     """Packs a mask, one bit an element, the first in the lowest bit.
 
     Args:
@@ -47,7 +47,7 @@ def pack_bits(mask: tf.Tensor) -> tf.Tensor:
 
 
 class MaskChange(NamedTuple):
-    """A mask before and after an update, packed by `pack_bits`."""
+    """A mask before and after an update, packed by `pack_mask`."""
 
     before: tf.Tensor
     after: tf.Tensor
@@ -55,7 +55,7 @@ class MaskChange(NamedTuple):
     @classmethod
     def between(cls, before: tf.Tensor, after: tf.Tensor) -> "MaskChange":
         """The change from one bool tensor to another of its static shape."""
-        return cls(pack_bits(before), pack_bits(after))
+        return cls(pack_mask(before), pack_mask(after))
 
     # All of packed masks, which have an eighth of the bytes of bool tensors.
 
@@ -80,8 +80,8 @@ def _count_bits(packed: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(ones, tf.int64))
 
 
-def unpack_bits(packed: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The inverse of `pack_bits`, on the host.
+def unpack_mask(packed: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The inverse of `pack_mask`, on the host.
 
     Args:
         packed: int64 array of shape [packed_size(elements)].

@@ -9,13 +9,13 @@ hold, to the last connection.
 
 import itertools
 import math
-import numbers
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+from tf_rigl.core import checks
 from tf_rigl.core import distribution_types
 from tf_rigl.core.distribution_types import NAMES as NAMES
 from tf_rigl.core.distribution_types import Budget as Budget
@@ -76,7 +76,7 @@ def allocate(
     networks with adaptive sparse connectivity inspired by network science",
     2018 (ER); Evci et al., arXiv:1911.11134, section 3(1) (ERK).
     """
-    check_sparsity(sparsity)
+    checks.check_sparsity(sparsity)
     distribution, budget, power = distribution_types.without_options(
         distribution_types.with_options(distribution, budget, power)
     )
@@ -103,16 +103,6 @@ def allocate(
         counts = {name: _nonzeros(n, sparsity) for name, n in free.items()}
 
     return {name: (counts | fixed)[name] for name in sizes}
-
-
-def check_sparsity(sparsity: float, name: str = "sparsity") -> None:
-    """Raises a ValueError unless `sparsity` is a fraction in [0, 1)."""
-    is_number = isinstance(sparsity, numbers.Real)
-    if not is_number or isinstance(sparsity, bool) or not 0 <= sparsity < 1:
-        raise ValueError(
-            f"`{name}` is the fraction of zeros and must be in [0, 1). "
-            f"Received: {name}={sparsity!r}. For 90 % zeros pass 0.9."
-        )
 
 
 def _check_sizes(sizes: Mapping[str, int]) -> None:
@@ -213,7 +203,7 @@ def _scores(
 
     _check_names("distribution", given, shapes)
     for name, value in given.items():
-        check_sparsity(value, f"distribution[{name!r}]")
+        checks.check_sparsity(value, f"distribution[{name!r}]")
     return density_scores(shapes, "uniform"), given
 
 

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tf_rigl.core.diagnostics import pack_bits
+from tf_rigl.core.diagnostics import pack_mask
 
 # SplitMix64 (Steele et al., "Fast Splittable Pseudorandom Number Generators",
 # OOPSLA 2014): each multiplication and shift is invertible, and the result
@@ -27,7 +27,7 @@ def mask_hash(mask: tf.Tensor) -> tf.Tensor:
         int64 scalar; of the dtypes with 64 bits the one that all devices can
         send each other.
     """
-    words = tf.cast(pack_bits(mask), tf.uint64)
+    words = tf.cast(pack_mask(mask), tf.uint64)
     positions = tf.range(1, words.shape[0] + 1, dtype=tf.int64)
     keys = tf.cast(positions, tf.uint64) * _uint64(_GOLDEN)
     mixed = tf.bitcast(

@@ -1,11 +1,12 @@
-"""The k-th largest of integer keys, without sorting."""
+"""The k-th largest of integer keys, without sorting, and exact counts."""
 
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_rigl.core.counting import count_true_in_rows
-
+# A sum of ones in float32 is exact up to here. Integer sums run on the host
+# when the tensor lives on a GPU, so counts are summed as floats while they fit.
+_EXACT_FLOAT32_COUNT = 2**24
 # Bits of a key that one pass of counting settles.
 _DIGIT = 11
 
@@ -140,3 +141,35 @@ def _by_bisection(
     above = count_true_in_rows(keys > bound)
     equal = count_true_in_rows(tf.equal(keys, bound))
     return OrderStatistic(threshold, counts - above, equal)
+
+
+def count_true(condition: tf.Tensor) -> tf.Tensor:
+    """Number of true entries, exact at any size.
+
+    Args:
+        condition: bool tensor of static shape.
+
+    Returns:
+        int64 scalar.
+    """
+    return _count_true(condition, None, condition.shape.num_elements())
+
+
+def count_true_in_rows(condition: tf.Tensor) -> tf.Tensor:
+    """Number of true entries along the last axis, exact at any size.
+
+    Args:
+        condition: bool tensor of static shape [..., size].
+
+    Returns:
+        int64 tensor of shape [...].
+    """
+    return _count_true(condition, -1, condition.shape[-1])
+
+
+def _count_true(
+    condition: tf.Tensor, axis: int | None, at_most: int
+) -> tf.Tensor:
+    exact = at_most <= _EXACT_FLOAT32_COUNT
+    ones = tf.cast(condition, tf.float32 if exact else tf.int64)
+    return tf.cast(tf.reduce_sum(ones, axis), tf.int64)

@@ -9,12 +9,15 @@ under XLA.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.core.counting import count_true as count_true
-from tf_rigl.core.counting import count_true_in_rows as count_true_in_rows
+from tf_rigl.core.order_statistic import count_true as count_true
+from tf_rigl.core.order_statistic import (
+    count_true_in_rows as count_true_in_rows,
+)
 from tf_rigl.core.order_statistic import kth_largest_key
 
 # Indices that are compared with one bound.
@@ -75,6 +78,35 @@ def largest_mask(
     """
     keys = _candidate_keys(values, candidates)
     return _largest_keys_mask(keys, count, _MAGNITUDE_BITS[values.dtype][2])
+
+
+def largest_of_all(
+    scores: Sequence[tf.Tensor],
+    candidates: Sequence[tf.Tensor],
+    count: tf.Tensor,
+) -> list[tf.Tensor]:
+    """Marks the `count` candidates of largest magnitude over several weights.
+
+    Ties go to the first weight and there to the lowest flat index.
+
+    Args:
+        scores: float tensors of static shapes; compared as float32.
+        candidates: a bool tensor of the same shape for each.
+        count: integer scalar, at most the number of candidates.
+
+    Returns:
+        A bool tensor of its shape for each, with `count` true entries in all.
+    """
+    flat_scores = [tf.reshape(tf.cast(s, tf.float32), [-1]) for s in scores]
+    flat_candidates = [tf.reshape(c, [-1]) for c in candidates]
+    marked = largest_mask(
+        tf.concat(flat_scores, 0), tf.concat(flat_candidates, 0), count
+    )
+    sizes = [flat.shape[0] for flat in flat_scores]
+    return [
+        tf.reshape(part, one.shape)
+        for part, one in zip(tf.split(marked, sizes), scores, strict=True)
+    ]
 
 
 def largest_in_rows(

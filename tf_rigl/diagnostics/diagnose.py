@@ -241,16 +241,16 @@ def start_mask(weight: MaskedWeight) -> np.ndarray | None:
     shape = weight.shape
     kept = weight.diagnostics.get(mask_history.START_MASK)
     if kept is not None:
-        return diagnostics.unpack_bits(kept.numpy(), shape)
+        return diagnostics.unpack_mask(kept.numpy(), shape)
     if config_of(weight.host).start == "magnitude":
         return None
     # Drawing takes longer than all else; the bits last as long as the masks.
     store = getattr(weight.host, ATTRIBUTE)
     drawn = store.__dict__.setdefault("_tf_rigl_drawn", {})
     if weight.host_key not in drawn:
-        packed = diagnostics.pack_bits(_drawn_again(weight))
+        packed = diagnostics.pack_mask(_drawn_again(weight))
         drawn[weight.host_key] = packed.numpy()
-    return diagnostics.unpack_bits(drawn[weight.host_key], shape)
+    return diagnostics.unpack_mask(drawn[weight.host_key], shape)
 
 
 def _drawn_again(weight: MaskedWeight) -> tf.Tensor:
@@ -264,7 +264,7 @@ def _recorded(weight: MaskedWeight, mask: np.ndarray) -> dict[str, Any]:
     if packed is None:
         return {}
     # Masks may have been set from outside since the last update.
-    ever_active = diagnostics.unpack_bits(packed.numpy(), mask.shape) | mask
+    ever_active = diagnostics.unpack_mask(packed.numpy(), mask.shape) | mask
     found: dict[str, Any] = {"ever_active": int(np.count_nonzero(ever_active))}
     numbers = weight.diagnostics[mask_history.LAST_UPDATE].numpy()
     kept, connections, kept_norm, grown_norm = map(float, numbers)

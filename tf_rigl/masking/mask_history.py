@@ -54,7 +54,7 @@ def start_recording(layer: Any, keep_start: bool = False) -> None:
     with tf.init_scope():
         for key, mask in masks.items():
             tensors = state_of(layer, key)
-            packed = diagnostics.pack_bits(
+            packed = diagnostics.pack_mask(
                 tf.convert_to_tensor(flavor.raw(mask))
             )
             for name in (EVER_ACTIVE, START_MASK):

@@ -17,6 +17,7 @@ from tf_rigl.core import distribution_types
 from tf_rigl.core import distributions
 from tf_rigl.core import structures
 from tf_rigl.core.checks import check_choice
+from tf_rigl.core.checks import check_sparsity
 from tf_rigl.core.sparse_initialization import scale_to_connections
 from tf_rigl.core.structures import Structure
 from tf_rigl.masking import deferred
@@ -115,7 +116,7 @@ def sparsify(
         784
     """
     flavor = model_flavor(model)
-    distributions.check_sparsity(sparsity)
+    check_sparsity(sparsity)
     check_choice("start", start, STARTS)
     _check_not_sparse(flavor, model)
 

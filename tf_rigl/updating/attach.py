@@ -9,11 +9,11 @@ from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import find_class_flavor
 from tf_rigl.backend.flavor import flavor_of
 from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.core.checks import check_limit
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import require_masked_weights
 from tf_rigl.updating import method_state
 from tf_rigl.updating import optimizer_hook
-from tf_rigl.updating.non_finite import check_limit
 
 # Where a model remembers the optimizer that was attached to it.
 ATTACHED = "_tf_rigl_attached"

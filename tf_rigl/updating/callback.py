@@ -11,6 +11,7 @@ from tf_rigl.backend import platform_limits
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.core.checks import check_limit
 from tf_rigl.diagnostics.diagnose import diagnose_weights
 from tf_rigl.masking.deferred import is_deferred
 from tf_rigl.masking.deferred import when_complete
@@ -23,7 +24,6 @@ from tf_rigl.updating.attach import check_fits
 from tf_rigl.updating.attach import check_not_attached
 from tf_rigl.updating.attach import check_optimizer
 from tf_rigl.updating.non_finite import NonFiniteGuard
-from tf_rigl.updating.non_finite import check_limit
 from tf_rigl.updating.replica_check import CheckAfterUpdates
 
 

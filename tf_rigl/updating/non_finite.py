@@ -65,17 +65,6 @@ class NonFiniteGuard:
             )
 
 
-def check_limit(limit: int | None) -> None:
-    """Raises a ValueError unless this is a limit or None."""
-    if limit is not None and (
-        isinstance(limit, bool) or not isinstance(limit, int) or limit < 1
-    ):
-        raise ValueError(
-            "`max_non_finite_steps` must be a number of steps, at least 1, or "
-            f"None for no limit. Received: max_non_finite_steps={limit!r}."
-        )
-
-
 def _is_finite(gradient: Any) -> tf.Tensor:
     if isinstance(gradient, tf.IndexedSlices):
         gradient = gradient.values

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tf_rigl.core.structures.block import Block
-from tf_rigl.core.structures.channel import Channel
-from tf_rigl.core.structures.constant_fan_in import ConstantFanIn
-from tf_rigl.core.structures.n_by_m import NByM
+from tf_rigl.core.structures.rowwise import ConstantFanIn
+from tf_rigl.core.structures.rowwise import NByM
 from tf_rigl.core.structures.structure import Structure
+from tf_rigl.core.structures.tiled import Block
+from tf_rigl.core.structures.tiled import Channel
 from tf_rigl.core.structures.unstructured import Unstructured
 
 _CLASSES: dict[str, Any] = {

@@ -148,23 +148,6 @@ def check_nonzeros(shape: Sequence[int], nonzeros: int) -> None:
         )
 
 
-def check_positive(name: str, value: int) -> None:
-    """Checks an argument that counts something.
-
-    Raises:
-        TypeError: if it is no integer.
-        ValueError: if it is below 1.
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(
-            f"`{name}` must be an integer. Received: {name}={value!r}."
-        )
-    if value < 1:
-        raise ValueError(
-            f"`{name}` must be at least 1. Received: {name}={value}."
-        )
-
-
 def updated(
     mask: tf.Tensor, new_mask: tf.Tensor, grow_scores: tf.Tensor
 ) -> MaskUpdate:

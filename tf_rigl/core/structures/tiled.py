@@ -1,15 +1,19 @@
 """Structures that switch boxes of a weight on and off as a whole."""
 
 import abc
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
 from typing import ClassVar
+from typing import Literal
 
 import tensorflow as tf
 
 from tf_rigl.core import random_masks
 from tf_rigl.core import selection
+from tf_rigl.core.checks import check_choice
+from tf_rigl.core.checks import check_positive
 from tf_rigl.core.drop_and_grow import MaskUpdate
 from tf_rigl.core.structures import tiles
 from tf_rigl.core.structures.structure import check_nonzeros
@@ -35,9 +39,9 @@ class Tiled(abc.ABC):
     def tile(self, shape: tiles.Size) -> tiles.Size:
         """The size of a tile in a weight of a shape, no axis longer."""
 
-    @abc.abstractmethod
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, plain JSON values."""
+        """Returns the constructor's arguments, plain JSON values."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
 
     def check(self, shape: Sequence[int], path: str) -> None:
         """Tiles fit every weight."""
@@ -130,3 +134,81 @@ class Tiled(abc.ABC):
         positions, inputs, units = shape
         size = (positions, inputs, units)
         return tiles.fill_tiles(chosen, size, self._tile(shape))
+
+
+@dataclasses.dataclass(frozen=True)
+class Block(Tiled):
+    """Blocks of `height` inputs by `width` units at each position.
+
+    Where the weight's size is no multiple of the block's, the blocks at its
+    end hold the elements that are left. They count as whole blocks, and their
+    average is over the elements that they have. The exact invariant is the
+    number of active blocks; see `Tiled`.
+
+    Attributes:
+        height: inputs of a block.
+        width: units of a block.
+        pooling: how the magnitudes of a block become its score, `"average"`
+            or `"max"`.
+
+    Raises:
+        TypeError: for a size that is no integer.
+        ValueError: for a size below 1, or an unknown pooling.
+
+    Reference: Narang et al., "Block-Sparse Recurrent Neural Networks",
+    arXiv:1711.02782 (`"max"`); `"average"` is the default of TensorFlow's
+    model optimization toolkit and of JaxPruner (arXiv:2304.14082).
+    """
+
+    name: ClassVar[str] = "block"
+
+    height: int
+    width: int
+    pooling: tiles.Pooling = "average"
+
+    def __post_init__(self) -> None:
+        check_positive("height", self.height)
+        check_positive("width", self.width)
+        check_choice("pooling", self.pooling, tiles.POOLINGS)
+
+    def tile(self, shape: tiles.Size) -> tiles.Size:
+        """One position, `height` inputs, `width` units."""
+        _, inputs, units = shape
+        return 1, min(self.height, inputs), min(self.width, units)
+
+
+@dataclasses.dataclass(frozen=True)
+class Channel(Tiled):
+    """All connections of a unit, or of an input, are active or none.
+
+    A unit is an output channel of a convolution or a neuron of a dense layer,
+    an input is an input channel or feature. With c of them and n elements,
+    c - floor((n - nonzeros) · c / n) are active.
+
+    Attributes:
+        axis: `"units"` or `"inputs"`.
+        pooling: how the magnitudes of a channel become its score, `"average"`
+            or `"max"`.
+
+    Raises:
+        ValueError: for an unknown axis or pooling.
+
+    Reference: Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017
+    (arXiv:1608.08710), section 3.1, units by their sum of magnitudes.
+    """
+
+    name: ClassVar[str] = "channel"
+
+    axis: Literal["units", "inputs"] = "units"
+    pooling: tiles.Pooling = "average"
+
+    def __post_init__(self) -> None:
+        check_choice("axis", self.axis, ("units", "inputs"))
+        check_choice("pooling", self.pooling, tiles.POOLINGS)
+
+    def tile(self, shape: tiles.Size) -> tiles.Size:
+        """Everything along the two other axes."""
+        positions, inputs, units = shape
+        if self.axis == "units":
+            return positions, inputs, 1
+        return positions, 1, units
