@@ -132,12 +132,8 @@ def record_calls(
 ) -> list[LayerCall]:
     """Records the calls of `layers` when the model runs on one example.
 
-    They come in the order in which they return: a layer after its sublayers.
-
-    Args:
-        model: a built model.
-        layers: the layers to watch, the model among them.
-        example: what the model is called on.
+    The model, built, is among the layers. Calls come in the order in which
+    they return: a layer after its sublayers.
     """
     recorder = CallRecorder()
     classes: dict[type, type] = {}

@@ -93,13 +93,8 @@ def _record(
 ) -> tuple[WalkedModel, list[LayerCall]]:
     """Builds what is not built yet and calls the model symbolically.
 
-    Args:
-        walked: the model.
-        example: what it is called on.
-        given: whether the user gave the example.
-
-    Returns:
-        The model with the layers that it has now, and their calls.
+    `given` says whether the user gave the example. Returns the model with
+    the layers that it has now, and their calls.
     """
     model = walked.model
     try:

@@ -10,6 +10,7 @@ from tf_rigl.algorithms import pruning
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core.checks import check_choice
+from tf_rigl.core.drop_and_grow import changed
 from tf_rigl.core.schedules import UpdateSchedule
 
 # Until the masks stay, in the paper's experiments on ImageNet: phases of 5
@@ -68,12 +69,12 @@ class ACDC(algorithm.Algorithm):
 
     @property
     def requirements(self) -> Requirements:
-        """Is dense every other phase."""
+        """Begins dense, and is dense every other phase."""
         return pruning.requirements(self.scope, prunes_during_training=True)
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """The beginnings of phases, both ends included."""
+        """Updates at the beginnings of phases, both ends included."""
         return MaskSchedule(
             self._phases_until,
             self.stop_step,
@@ -104,12 +105,7 @@ class ACDC(algorithm.Algorithm):
         self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
     ) -> list[algorithm.WeightUpdate]:
         """Compresses or decompresses."""
-        compressed = pruning.keep_largest(
-            weights,
-            [weight.values for weight in weights],
-            [weight.target for weight in weights],
-            self.scope,
-        )
+        compressed = pruning.keep_largest(weights, scope=self.scope)
 
         # The last update compresses in any case.
         decompresses = tf.equal(when.update % 2, 1) & (
@@ -117,7 +113,7 @@ class ACDC(algorithm.Algorithm):
         )
         return [
             algorithm.WeightUpdate(
-                pruning.changed(weight.mask, decompresses | one.masks.mask)
+                changed(weight.mask, decompresses | one.masks.mask)
             )
             for weight, one in zip(weights, compressed, strict=True)
         ]

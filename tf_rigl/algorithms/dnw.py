@@ -40,7 +40,7 @@ class DNW(algorithm.Algorithm):
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """Every step."""
+        """Updates after every step."""
         return MaskSchedule.regular(1)
 
     def update(
@@ -48,10 +48,4 @@ class DNW(algorithm.Algorithm):
     ) -> list[algorithm.WeightUpdate]:
         """Chooses the edges anew."""
         del when
-        return pruning.keep_largest(
-            weights,
-            [weight.values for weight in weights],
-            [weight.target for weight in weights],
-            "weight",
-            allow_regrowth=True,
-        )
+        return pruning.keep_largest(weights, allow_regrowth=True)

@@ -11,6 +11,8 @@ from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
+from tf_rigl.core.checks import check_above_zero
+from tf_rigl.core.checks import check_sparsity
 from tf_rigl.core.schedules import UpdateSchedule
 
 
@@ -66,25 +68,18 @@ class GradualPruning(algorithm.Algorithm):
 
     def __post_init__(self) -> None:
         pruning.check_arguments(self.criterion, self.scope)
-        if not 0 <= self.initial_sparsity < 1:
-            raise ValueError(
-                "`initial_sparsity` must be in [0, 1). Received: "
-                f"initial_sparsity={self.initial_sparsity}."
-            )
-        if not self.power > 0:
-            raise ValueError(
-                f"`power` must be greater than 0. Received: power={self.power}."
-            )
+        check_sparsity(self.initial_sparsity, "initial_sparsity")
+        check_above_zero("power", self.power)
         _ = self.mask_schedule
 
     @property
     def requirements(self) -> Requirements:
-        """Is dense at first."""
+        """Begins dense."""
         return pruning.requirements(self.scope, prunes_during_training=True)
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """Both ends included."""
+        """Updates at both ends and in between."""
         until = functools.partial(
             UpdateSchedule,
             self.start_step,
@@ -96,14 +91,11 @@ class GradualPruning(algorithm.Algorithm):
         )
 
     def connections(self, size: int, target: int) -> np.ndarray:
-        """Returns the number of connections after each update.
+        """Counts the connections after each update, an int64 array.
 
         Args:
             size: elements of the weight.
             target: its connections at the end.
-
-        Returns:
-            int64 array with an entry for each update of the schedule.
         """
         schedule = self.mask_schedule.close(type(self).__name__)
         final = 1 - target / size
@@ -142,12 +134,5 @@ class GradualPruning(algorithm.Algorithm):
                 tf.gather(tf.constant(table), tf.maximum(when.update, 0))
             )
 
-        return pruning.keep_largest(
-            weights,
-            [
-                pruning.scores(self.criterion, weight, self.seed, when)
-                for weight in weights
-            ],
-            counts,
-            self.scope,
-        )
+        scores = pruning.scores(self.criterion, weights, self.seed, when)
+        return pruning.keep_largest(weights, scores, counts, self.scope)

@@ -52,12 +52,12 @@ class OneShot(algorithm.Algorithm):
 
     @property
     def requirements(self) -> Requirements:
-        """Is dense until its step."""
+        """Begins dense, and is dense until its step."""
         return pruning.requirements(self.scope, prunes_during_training=True)
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """One update."""
+        """Updates once."""
         return MaskSchedule(
             _only_at, self.step, argument="step", updates_at_stop=True
         )
@@ -72,15 +72,8 @@ class OneShot(algorithm.Algorithm):
         self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
     ) -> list[algorithm.WeightUpdate]:
         """Prunes to the target."""
-        return pruning.keep_largest(
-            weights,
-            [
-                pruning.scores(self.criterion, weight, self.seed, when)
-                for weight in weights
-            ],
-            [weight.target for weight in weights],
-            self.scope,
-        )
+        scores = pruning.scores(self.criterion, weights, self.seed, when)
+        return pruning.keep_largest(weights, scores, scope=self.scope)
 
 
 def _only_at(step: int) -> UpdateSchedule:

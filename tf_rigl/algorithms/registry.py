@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class UpdatePlan(NamedTuple):
-    """When and how much the masks change, as a command line says it."""
+    """Schedule and amount of the mask updates, as a command line gives them."""
 
     stop_step: int  # optimizer updates; no mask changes from there on
     update_interval: int  # optimizer updates from one mask update to the next

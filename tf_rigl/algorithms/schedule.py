@@ -1,4 +1,4 @@
-"""When a method updates masks and how much it moves: values that it holds."""
+"""Schedules that a method holds: when it updates masks, how much it moves."""
 
 import dataclasses
 import functools
@@ -54,12 +54,10 @@ class MaskSchedule:
         stop_step: int | None = schedules.FOREVER,
         start_step: int = 0,
     ) -> "MaskSchedule":
-        """Updates every `update_interval` steps, by default for ever.
+        """Updates every `update_interval` steps from `start_step` on.
 
-        Args:
-            update_interval: ΔT, optimizer steps between two updates.
-            stop_step: end of the updates, exclusive; None: left to `fit`.
-            start_step: first step that updates.
+        Until `stop_step`, exclusive; by default for ever, None leaves it to
+        `fit`.
         """
         until = functools.partial(
             UpdateSchedule, start_step, interval=update_interval
@@ -69,11 +67,8 @@ class MaskSchedule:
     def close(self, method: str = "Method") -> UpdateSchedule:
         """Returns the schedule, whose stop must be known.
 
-        Args:
-            method: name of the method's class, for the error.
-
         Raises:
-            ValueError: if the stop is None; call `Algorithm.resolve` first.
+            ValueError: if the stop is None; names `method` and its argument.
         """
         if self.stop_step is None:
             raise ValueError(
@@ -121,7 +116,7 @@ class DropSchedule:
 
     @functools.cached_property
     def fractions(self) -> np.ndarray:
-        """A float64 entry for each update; one table for a whole model."""
+        """Table of f(t), a float64 for each update; one for a whole model."""
         decay = self.decay
         return schedules.drop_fractions(
             self.updates.close(),
@@ -134,12 +129,7 @@ class DropSchedule:
         return tf.gather(tf.constant(self.fractions), tf.maximum(update, 0))
 
     def count(self, mask: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
-        """Returns K = floor(f(t) · nnz), int64 scalar.
-
-        Args:
-            mask: bool tensor, the connections of a weight.
-            update: int64 scalar, the number of the update, from 0.
-        """
+        """Returns K = floor(f(t) · nnz) of a mask at an update, an int64."""
         return schedules.drop_count(
             self.fractions, update, selection.count_true(mask)
         )

@@ -14,7 +14,7 @@ from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core import selection
 from tf_rigl.core.apportion import apportion
 from tf_rigl.core.checks import check_fraction
-from tf_rigl.core.drop_and_grow import MaskUpdate
+from tf_rigl.core.drop_and_grow import changed
 from tf_rigl.core.schedules import DropFraction
 
 
@@ -77,19 +77,19 @@ class SNFS(algorithm.Algorithm):
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """Every `update_interval` steps from `start_step` on."""
+        """Updates every `update_interval` steps from `start_step` on."""
         return MaskSchedule.regular(
             self.update_interval, self.stop_step, self.start_step
         )
 
     @functools.cached_property
     def drop_schedule(self) -> DropSchedule:
-        """How much each update moves."""
+        """Fraction that each update moves."""
         return DropSchedule(self.mask_schedule, self.drop_fraction, self.decay)
 
     @property
     def state(self) -> Mapping[str, tf.DType | None]:
-        """The smoothed gradient."""
+        """Smoothed gradient."""
         return {"momentum": tf.float32}
 
     def observe(
@@ -156,11 +156,7 @@ class SNFS(algorithm.Algorithm):
             new = mask | selection.largest_mask(
                 weight.state["momentum"], ~mask, grown[number]
             )
-            results.append(
-                algorithm.WeightUpdate(
-                    MaskUpdate(new, weight.mask & ~new, new & ~weight.mask)
-                )
-            )
+            results.append(algorithm.WeightUpdate(changed(weight.mask, new)))
         return results
 
 

@@ -10,7 +10,9 @@ from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.core import criteria
+from tf_rigl.core.checks import check_at_least
 from tf_rigl.core.checks import check_choice
+from tf_rigl.core.drop_and_grow import changed
 from tf_rigl.core.schedules import UpdateSchedule
 
 
@@ -46,11 +48,7 @@ class SNIP(algorithm.Algorithm):
 
     def __post_init__(self) -> None:
         check_choice("scope", self.scope, pruning.SCOPES)
-        if self.batches < 1:
-            raise ValueError(
-                "`batches` must be at least 1. "
-                f"Received: batches={self.batches}."
-            )
+        check_at_least("batches", self.batches, 1)
 
     @property
     def requirements(self) -> Requirements:
@@ -62,12 +60,12 @@ class SNIP(algorithm.Algorithm):
 
     @property
     def mask_schedule(self) -> UpdateSchedule:
-        """The first batches."""
+        """Updates after each of the first batches."""
         return UpdateSchedule(0, self.batches, 1)
 
     @property
     def state(self) -> Mapping[str, tf.DType | None]:
-        """The sum of gradients, where there are several."""
+        """Sum of gradients, if there are several."""
         return {"gradient_sum": tf.float32} if self.batches > 1 else {}
 
     def update(
@@ -75,17 +73,13 @@ class SNIP(algorithm.Algorithm):
     ) -> list[algorithm.WeightUpdate]:
         """Sums gradients; prunes in the last of the batches."""
         sums = [self._gradient_sum(weight) for weight in weights]
-        pruned = pruning.keep_largest(
-            weights,
-            [
-                criteria.sensitivity(
-                    criteria.Evidence(weight.values, gradient=total)
-                )
-                for weight, total in zip(weights, sums, strict=True)
-            ],
-            [weight.target for weight in weights],
-            self.scope,
-        )
+        scores = [
+            criteria.sensitivity(
+                criteria.Evidence(weight.values, gradient=total)
+            )
+            for weight, total in zip(weights, sums, strict=True)
+        ]
+        pruned = pruning.keep_largest(weights, scores, scope=self.scope)
         if self.batches == 1:
             return pruned
 
@@ -93,7 +87,7 @@ class SNIP(algorithm.Algorithm):
         last = tf.equal(when.update, self.batches - 1)
         return [
             algorithm.WeightUpdate(
-                pruning.changed(
+                changed(
                     weight.mask, tf.where(last, new.masks.mask, weight.mask)
                 ),
                 state={"gradient_sum": total},

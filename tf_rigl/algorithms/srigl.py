@@ -16,6 +16,7 @@ from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core import selection
 from tf_rigl.core.checks import check_fraction
 from tf_rigl.core.drop_and_grow import MaskUpdate
+from tf_rigl.core.drop_and_grow import changed
 from tf_rigl.core.schedules import DropFraction
 from tf_rigl.core.structures import ConstantFanIn
 
@@ -93,14 +94,14 @@ class SRigL(Algorithm):
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """Every `update_interval` steps from `start_step` on."""
+        """Updates every `update_interval` steps from `start_step` on."""
         return MaskSchedule.regular(
             self.update_interval, self.stop_step, self.start_step
         )
 
     @functools.cached_property
     def drop_schedule(self) -> DropSchedule:
-        """How much each update moves."""
+        """Fraction that each update moves."""
         return DropSchedule(self.mask_schedule, self.drop_fraction, self.decay)
 
     def update(
@@ -145,7 +146,7 @@ class SRigL(Algorithm):
         new = rows.from_rows(
             tf.where(finite, kept | grown, mask), weight.mask.shape
         )
-        return MaskUpdate(new, weight.mask & ~new, new & ~weight.mask)
+        return changed(weight.mask, new)
 
     def _active_units(
         self, weight: WeightView, mask: tf.Tensor, salient: tf.Tensor

@@ -62,20 +62,14 @@ class STE(algorithm.Algorithm):
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """From the first step to the end."""
+        """Updates from the first step to the end."""
         return MaskSchedule.regular(self.update_interval)
 
     def update(
         self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
     ) -> list[algorithm.WeightUpdate]:
         """Chooses the masks anew."""
+        scores = pruning.scores(self.criterion, weights, self.seed, when)
         return pruning.keep_largest(
-            weights,
-            [
-                pruning.scores(self.criterion, weight, self.seed, when)
-                for weight in weights
-            ],
-            [weight.target for weight in weights],
-            self.scope,
-            allow_regrowth=True,
+            weights, scores, scope=self.scope, allow_regrowth=True
         )

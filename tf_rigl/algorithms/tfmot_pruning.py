@@ -15,6 +15,7 @@ from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
 from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import Requirements
+from tf_rigl.core.checks import check_above_zero
 from tf_rigl.core.schedules import FOREVER
 from tf_rigl.core.schedules import UpdateSchedule
 
@@ -82,10 +83,7 @@ class TFMOTPruning(Algorithm):
                 f"Received: begin_step={self.begin_step}, "
                 f"frequency={self.frequency}."
             )
-        if not self.power > 0:
-            raise ValueError(
-                f"`power` must be greater than 0. Received: power={self.power}."
-            )
+        check_above_zero("power", self.power)
 
         if self.is_constant:
             is_ended = self.end_step == -1 or self.end_step >= self.begin_step
@@ -101,7 +99,7 @@ class TFMOTPruning(Algorithm):
 
     @property
     def is_constant(self) -> bool:
-        """Whether all updates prune to the same sparsity."""
+        """True if all updates prune to the same sparsity."""
         return self.initial_sparsity == self.final_sparsity
 
     @property
@@ -160,7 +158,7 @@ class TFMOTPruning(Algorithm):
         return least - _scaled_power(change, np.float32(1) - done, self.power)
 
     def kept(self, units: int, times: Any) -> np.ndarray:
-        """Returns how many of a weight's elements or blocks TFMOT keeps.
+        """Counts the elements or blocks of a weight that TFMOT keeps.
 
         Args:
             units: number of elements, or of blocks.
@@ -173,15 +171,12 @@ class TFMOTPruning(Algorithm):
         return np.clip(kept.astype(np.int64), 1, units)
 
     def connections(self, size: int, units: int, times: Any) -> np.ndarray:
-        """Returns the connections of a weight at pruning steps.
+        """Counts the connections of a weight at pruning steps, int64 [updates].
 
         Args:
             size: elements of the weight.
             units: those of its structure: elements or blocks.
             times: integers of shape [updates], TFMOT's pruning steps.
-
-        Returns:
-            int64 array of shape [updates].
         """
         return self.kept(units, times) * size // units
 
@@ -204,9 +199,7 @@ class TFMOTPruning(Algorithm):
             tf.gather(tf.constant(self._table(weight)), index)
             for weight in weights
         ]
-        return pruning.keep_largest(
-            weights, [weight.values for weight in weights], counts, "weight"
-        )
+        return pruning.keep_largest(weights, counts=counts)
 
     def _table(self, weight: WeightView) -> np.ndarray:
         shape = tuple(weight.mask.shape)

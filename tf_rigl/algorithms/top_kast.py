@@ -10,6 +10,7 @@ from tf_rigl.algorithms import pruning
 from tf_rigl.algorithms.requirements import INACTIVE_VALUES
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
+from tf_rigl.core.checks import check_at_least
 from tf_rigl.core.schedules import FOREVER
 
 
@@ -53,17 +54,10 @@ class TopKAST(algorithm.Algorithm):
     regularization: float = 1e-4
 
     def __post_init__(self) -> None:
-        if not self.backward_ratio >= 1:
-            raise ValueError(
-                "`backward_ratio` must be at least 1: what the forward pass "
-                "uses is trained. Received: "
-                f"backward_ratio={self.backward_ratio}."
-            )
-        if not self.regularization >= 0:
-            raise ValueError(
-                "`regularization` must be at least 0. "
-                f"Received: regularization={self.regularization}."
-            )
+        check_at_least(
+            "backward_ratio", self.backward_ratio, 1, "the size of B over A's"
+        )
+        check_at_least("regularization", self.regularization, 0)
         _ = self.mask_schedule
 
     @property
@@ -75,7 +69,7 @@ class TopKAST(algorithm.Algorithm):
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """From the first step on, by default to the end."""
+        """Updates from the first step on, by default to the end."""
         stop = FOREVER if self.stop_step is None else self.stop_step
         return MaskSchedule.regular(self.update_interval, stop)
 
@@ -104,13 +98,7 @@ class TopKAST(algorithm.Algorithm):
     ) -> list[algorithm.WeightUpdate]:
         """Chooses A and B anew."""
         del when
-        results = pruning.keep_largest(
-            weights,
-            [weight.values for weight in weights],
-            [weight.target for weight in weights],
-            "weight",
-            allow_regrowth=True,
-        )
+        results = pruning.keep_largest(weights, allow_regrowth=True)
         return [
             result._replace(state={"backward": self._backward(weight)})
             for weight, result in zip(weights, results, strict=True)

@@ -118,12 +118,7 @@ def as_shape(value: Any) -> Shape | None:
 
 
 def fix_batch(call: CallSignature, size: int) -> CallSignature:
-    """Sets the first dimension of each tensor of a call.
-
-    Args:
-        call: a call.
-        size: number of examples.
-    """
+    """Sets the first dimension of each tensor of a call."""
 
     def fix(leaf: Any) -> Any:
         if not isinstance(leaf, tf.TensorSpec) or not leaf.shape.rank:
@@ -136,12 +131,8 @@ def fix_batch(call: CallSignature, size: int) -> CallSignature:
 def named_leaves(call: CallSignature) -> dict[str, tf.TensorSpec]:
     """Names the tensors of a call, each differently.
 
-    Args:
-        call: a call.
-
-    Returns:
-        A specification for each tensor, in the order of `tf.nest.flatten`,
-        under its own name or the keys that lead to it.
+    By its own name or the keys that lead to it, in the order of
+    `tf.nest.flatten`.
     """
     named: dict[str, tf.TensorSpec] = {}
     for path, leaf in (
@@ -169,14 +160,9 @@ def flat_signature(call: CallSignature) -> list[tf.TensorSpec]:
 
 
 def pack_arguments(call: CallSignature, tensors: Iterable[Any]) -> Any:
-    """Puts tensors into the structure of a call's arguments.
+    """Puts tensors into the structure of a call's arguments and keywords.
 
-    Args:
-        call: a call.
-        tensors: of the call, in the order of `named_leaves`.
-
-    Returns:
-        Arguments and keyword arguments.
+    They come in the order of `named_leaves`.
     """
     given = iter(tensors)
     return tf.nest.map_structure(

@@ -70,10 +70,7 @@ def write(
 
 
 class Reader:
-    """A file, checked from end to end.
-
-    Args:
-        path: of the file.
+    """File, checked from end to end.
 
     Raises:
         DamagedFileError: if it is not whole.

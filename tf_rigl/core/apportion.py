@@ -69,8 +69,7 @@ def _quotas(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Shares what full layers leave among the open ones.
 
-    Returns:
-        The integer parts, and the remainders in units of the sum of shares.
+    Returns the integer parts, and remainders in units of the sum of shares.
     """
     none = tf.zeros_like(capacities)
     left = total - tf.reduce_sum(tf.where(is_open, none, capacities))

@@ -15,17 +15,31 @@ def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
 
 
 def check_fraction(name: str, value: float, meaning: str) -> None:
-    """Raises a ValueError unless 0 <= value <= 1.
-
-    Args:
-        name: of the argument.
-        value: what was passed.
-        meaning: what it is, for the error.
-    """
+    """Raises a ValueError unless 0 <= value <= 1; `meaning` says what it is."""
     if not 0 <= value <= 1:
         raise ValueError(
             f"`{name}` is {meaning} and must be in [0, 1]. "
             f"Received: {name}={value}."
+        )
+
+
+def check_at_least(
+    name: str, value: float, least: float, meaning: str = "", unit: str = ""
+) -> None:
+    """Raises a ValueError unless value >= least; `meaning` says what it is."""
+    if not value >= least:
+        what = f"is {meaning} and must" if meaning else "must"
+        raise ValueError(
+            f"`{name}` {what} be at least {least}{unit}. "
+            f"Received: {name}={value}."
+        )
+
+
+def check_above_zero(name: str, value: float) -> None:
+    """Raises a ValueError unless value > 0."""
+    if not value > 0:
+        raise ValueError(
+            f"`{name}` must be greater than 0. Received: {name}={value}."
         )
 
 
@@ -40,12 +54,7 @@ def check_sparsity(sparsity: float, name: str = "sparsity") -> None:
 
 
 def check_positive(name: str, value: int) -> None:
-    """Checks an argument that counts something.
-
-    Raises:
-        TypeError: if it is no integer.
-        ValueError: if it is below 1.
-    """
+    """Raises a TypeError if a count is no integer, a ValueError if below 1."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(
             f"`{name}` must be an integer. Received: {name}={value!r}."

@@ -19,7 +19,7 @@ from tf_rigl.core.random_masks import random_scores
 
 
 class Evidence(NamedTuple):
-    """What a criterion can look at, tensors of one weight's shape."""
+    """Tensors of one weight's shape that a criterion can look at."""
 
     final: tf.Tensor  # the present values
     initial: tf.Tensor | None = None  # where `sparsify` has kept them
@@ -57,7 +57,7 @@ class Criterion:
 
     @property
     def needs_data(self) -> bool:
-        """Whether a loss over data must be differentiated."""
+        """True if a loss over data must be differentiated."""
         return self.derivative != "none"
 
 
@@ -158,16 +158,10 @@ def names_without_data() -> tuple[str, ...]:
 
 
 def ranks(scores: tf.Tensor) -> tf.Tensor:
-    """Returns non-negative scores in the same order, to select by magnitude.
+    """Returns float32 scores to select by magnitude as `scores` by value.
 
     Signed floats are ranked by their bits: those below zero, turned around,
-    come before those above.
-
-    Args:
-        scores: finite float tensor.
-
-    Returns:
-        float32 tensor, compared by magnitude as `scores` by value.
+    come before those above. `scores` must be finite.
     """
     # Half the range of positive floats for each sign; the lowest bit of a
     # magnitude is given up to have room for it.

@@ -1,4 +1,4 @@
-"""What researchers of sparse training look at, as functions of masks.
+"""Numbers that researchers of sparse training look at, as functions of masks.
 
 Those that run at a mask update, within the graph, take and return tensors.
 Those that a report needs are on the host and take arrays.
@@ -18,7 +18,7 @@ _GATHER = sum(2 ** (56 - 7 * byte) for byte in range(_BITS))
 
 
 def packed_size(size: int) -> int:
-    """Words of 64 bits that a mask of `size` elements takes, one bit each."""
+    """Counts the words of 64 bits that a mask of `size` elements takes."""
     return -(-size // (_BITS * _BYTES))
 
 
@@ -54,7 +54,7 @@ class MaskChange(NamedTuple):
 
     @classmethod
     def between(cls, before: tf.Tensor, after: tf.Tensor) -> "MaskChange":
-        """The change from one bool tensor to another of its static shape."""
+        """Packs two bool tensors of one static shape."""
         return cls(pack_mask(before), pack_mask(after))
 
     # All of packed masks, which have an eighth of the bytes of bool tensors.
@@ -81,15 +81,7 @@ def _count_bits(packed: tf.Tensor) -> tf.Tensor:
 
 
 def unpack_mask(packed: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The inverse of `pack_mask`, on the host.
-
-    Args:
-        packed: int64 array of shape [packed_size(elements)].
-        shape: the mask's shape.
-
-    Returns:
-        bool array of that shape.
-    """
+    """Inverts `pack_mask` on the host: a bool array of the shape."""
     bits = np.unpackbits(
         packed.view(np.uint8), count=math.prod(shape), bitorder="little"
     )
@@ -97,28 +89,16 @@ def unpack_mask(packed: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def norm_within(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """The L2 norm of the values where a mask is true.
-
-    Args:
-        values: float tensor.
-        mask: bool tensor of the same shape.
-
-    Returns:
-        float32 scalar.
-    """
+    """Returns the L2 norm of values where a mask is true, float32 scalar."""
     chosen = tf.where(mask, tf.cast(values, tf.float32), 0.0)
     return tf.sqrt(2.0 * tf.nn.l2_loss(chosen))
 
 
 def count_dead(mask: np.ndarray) -> tuple[int, int]:
-    """Counts inputs and units without any connection.
+    """Counts inputs that no unit reads and units that read no input.
 
     Args:
         mask: bool array of shape [positions, inputs, units].
-
-    Returns:
-        Inputs that no unit is connected to, and units that are connected to
-        no input.
     """
     connected = np.any(mask, axis=0)
     return (
@@ -128,7 +108,7 @@ def count_dead(mask: np.ndarray) -> tuple[int, int]:
 
 
 def density_image(mask: np.ndarray, largest: int) -> np.ndarray:
-    """A picture of a mask: inputs from top to bottom, units left to right.
+    """Draws a mask: inputs from top to bottom, units from left to right.
 
     Each pixel is the density of the connections that it stands for: over all
     positions, and over a block of inputs and units where there are more of

@@ -133,12 +133,11 @@ def _check_names(
 def density_scores(
     shapes: Shapes, distribution: str, power: float = 1.0
 ) -> dict[str, float]:
-    """Relative density of each weight under a named distribution.
+    """Returns the relative density of each weight under a named distribution.
 
     Args:
         shapes: the shape of each weight, by name.
-        distribution: `"uniform"` (1), `"er"` ((n_in + n_out) / (n_in · n_out)
-            of the last two dimensions) or `"erk"` ((Σ dims) / (Π dims)).
+        distribution: one of `NAMES`; see `allocate`.
         power: exponent of the ER and ERK scores.
 
     Raises:
@@ -187,7 +186,7 @@ def _check_no_overlap(
 def _scores(
     shapes: Shapes, sparsity: float, distribution: Any, power: float
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Relative densities of all weights, and sparsities given by the user."""
+    """Returns relative densities, and sparsities that the user gives."""
     if isinstance(distribution, str):
         return density_scores(shapes, distribution, power), {}
     if callable(distribution):
@@ -253,7 +252,7 @@ def _share_ignoring_fixed(
 def solve_densities(
     free: Mapping[str, int], scores: Mapping[str, float], nonzeros: int
 ) -> dict[str, float]:
-    """The density of each weight, as a real number.
+    """Returns the density of each weight, as a real number.
 
     Solves Σ n_l · min(1, ε · score_l) = nonzeros for the densities.
 
@@ -263,7 +262,7 @@ def solve_densities(
     Args:
         free: number of elements by name.
         scores: relative densities, > 0.
-        nonzeros: non-zeros to share, at most the sum of `free`.
+        nonzeros: active connections to share, at most the sum of `free`.
     """
     dense: set[str] = set()
     while True:

@@ -13,7 +13,7 @@ _LAST_SHIFT = 31
 
 
 def mask_hash(mask: tf.Tensor) -> tf.Tensor:
-    """A 64-bit number that differs for different masks of a shape.
+    """Returns a 64-bit number that differs for different masks of a shape.
 
     Each word of the packed mask is mixed with its position and the results
     are added modulo 2^64: integers only, so that every device gives the same

@@ -144,26 +144,12 @@ def _by_bisection(
 
 
 def count_true(condition: tf.Tensor) -> tf.Tensor:
-    """Number of true entries, exact at any size.
-
-    Args:
-        condition: bool tensor of static shape.
-
-    Returns:
-        int64 scalar.
-    """
+    """Counts the true entries of a bool tensor of static shape: an int64."""
     return _count_true(condition, None, condition.shape.num_elements())
 
 
 def count_true_in_rows(condition: tf.Tensor) -> tf.Tensor:
-    """Number of true entries along the last axis, exact at any size.
-
-    Args:
-        condition: bool tensor of static shape [..., size].
-
-    Returns:
-        int64 tensor of shape [...].
-    """
+    """Counts the true entries along the last axis: int64, shape [...]."""
     return _count_true(condition, -1, condition.shape[-1])
 
 

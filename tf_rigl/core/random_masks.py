@@ -21,7 +21,7 @@ _DICE, _SIDES = 12, 2**16
 def stateless_seed(
     seed: int, path: str, step: int | tf.Tensor = 0
 ) -> tf.Tensor:
-    """The random seed of one weight at one step.
+    """Makes the random seed of one weight at one step.
 
     Args:
         seed: the user's seed, any 32-bit integer.
@@ -45,17 +45,7 @@ def stateless_seed(
 def random_mask(
     shape: Sequence[int], nonzeros: int, seed: int, path: str
 ) -> tf.Tensor:
-    """A uniformly random mask with exactly `nonzeros` active connections.
-
-    Args:
-        shape: the weight's shape.
-        nonzeros: number of true entries, 0 <= nonzeros <= number of elements.
-        seed: the user's seed.
-        path: the weight's path.
-
-    Returns:
-        bool tensor of the given shape.
-    """
+    """Draws a uniformly random mask with exactly `nonzeros` true entries."""
     # "philox" by name: the default generator differs between devices.
     bits = tf.random.stateless_uniform(
         shape,
@@ -70,7 +60,7 @@ def random_mask(
 
 
 def random_scores(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
-    """Scores in [0, 1) whose order is uniformly random.
+    """Draws float32 scores in [0, 1) whose order is uniformly random.
 
     Their values are not uniform: each of the 1.07e9 floats below 1 is as
     likely as any other, so that hardly two of a large weight are equal.
@@ -78,9 +68,6 @@ def random_scores(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
     Args:
         shape: static.
         seed: int64 tensor of shape [2], of `stateless_seed`.
-
-    Returns:
-        float32 tensor.
     """
     bits = tf.random.stateless_uniform(
         shape, seed, 0, _BELOW_ONE, tf.int32, alg="philox"
@@ -89,16 +76,10 @@ def random_scores(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
 
 
 def random_normal(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
-    """Nearly normal numbers of mean 0 and variance 1, within +-6.
+    """Draws float32 numbers, nearly normal, of mean 0 and variance 1.
 
-    The sum of twelve uniform numbers, added up as integers.
-
-    Args:
-        shape: static.
-        seed: int64 tensor of shape [2], of `stateless_seed`.
-
-    Returns:
-        float32 tensor.
+    Each is the sum of twelve uniform integers, so within ±6; the arguments
+    are those of `random_scores`.
     """
     dice = tf.random.stateless_uniform(
         (_DICE, *shape), seed, 0, _SIDES, tf.int32, alg="philox"

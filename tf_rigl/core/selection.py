@@ -32,7 +32,7 @@ _MAGNITUDE_BITS = {
 
 
 def magnitude_keys(values: tf.Tensor) -> tf.Tensor:
-    """Integers that order as the magnitudes of `values` do.
+    """Returns integers that order as the magnitudes of `values` do.
 
     Zero and minus zero have key 0, every NaN has the same key, above
     infinity's.
@@ -138,36 +138,23 @@ def _candidate_keys(values: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
 
 
 def magnitude_key_dtype(dtype: tf.DType) -> tf.DType:
-    """The integer dtype of `magnitude_keys` for values of `dtype`."""
+    """Returns the integer dtype of `magnitude_keys` for values of `dtype`."""
     return _MAGNITUDE_BITS[dtype][1]
 
 
 def largest_integers_mask(keys: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """Marks the `count` largest of non-negative integer keys, ties by index.
+    """Marks the `count` largest of integer keys, ties to the lowest index.
 
     Args:
         keys: int32 or int64 tensor of static shape, entries >= 0; -1 is never
             marked.
         count: integer scalar, at most the number of entries >= 0.
-
-    Returns:
-        bool tensor of the same shape with exactly `count` true entries.
     """
     return _largest_keys_mask(keys, count, _integer_bits(keys))
 
 
 def largest_integers_in_rows(keys: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
-    """Marks the largest of non-negative integer keys of each row.
-
-    Args:
-        keys: int32 or int64 tensor of static shape [rows, size], entries
-            >= 0; -1 is never marked.
-        counts: integer tensor of shape [rows], each >= 0.
-
-    Returns:
-        bool tensor of the same shape with `counts[r]` true entries in row r,
-        ties to the lowest index.
-    """
+    """Marks the `counts[r]` largest keys of each row r; see the above."""
     return _largest_keys_in_rows(keys, counts, _integer_bits(keys))
 
 
@@ -257,17 +244,10 @@ def _lowest_indices(tied: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
 
 
 def _indices_below(bound: tf.Tensor, size: int) -> tf.Tensor:
-    """Marks the indices 0, 1, ... below the bound of each row.
+    """Marks the indices 0, 1, ... below the bound of each row: [..., size].
 
     In pieces, each with its own bound on one short range: XLA would keep a
     range of all indices in the program as a literal of all its numbers.
-
-    Args:
-        bound: integer tensor of shape [...].
-        size: number of indices.
-
-    Returns:
-        bool tensor of shape [..., size].
     """
     piece = max(1, min(size, _PIECE))
     starts = tf.range(0, size, piece, dtype=bound.dtype)

@@ -124,11 +124,7 @@ def splits(
 def draw_augmentation(
     key: tf.Tensor, examples: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Draws the crops and flips of an epoch.
-
-    Args:
-        key: int64 `[2]`, of stateless random numbers.
-        examples: number of images.
+    """Draws the crops and flips of an epoch from a key, int64 `[2]`.
 
     Returns:
         Where the crops of images that are padded begin, counted from the
@@ -146,10 +142,9 @@ def draw_augmentation(
 def channel_statistics(
     train_images: tf.Tensor,
 ) -> tuple[list[float], list[float]]:
-    """Mean and deviation of each channel, of values in [0, 1].
+    """Returns mean and deviation of each channel, of values in [0, 1].
 
-    Args:
-        train_images: uint8 `[examples, height, width, channels]`.
+    The images are uint8 `[examples, height, width, channels]`.
     """
     values = np.arange(256) / 255
     means, deviations = [], []

@@ -128,10 +128,10 @@ def splits(
 
 
 def augment(jpeg: tf.Tensor, image_size: int, seed: tf.Tensor) -> tf.Tensor:
-    """Makes an image for training of a JPEG.
+    """Makes an image for training of a JPEG, a scalar string.
 
     Args:
-        jpeg: the encoded image, a scalar string.
+        jpeg: the encoded image.
         image_size: height and width of the image.
         seed: int64 `[2]`, of stateless random numbers.
 

@@ -121,13 +121,13 @@ def central_crop(jpeg: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _mirrored(places: tf.Tensor, length: int) -> tf.Tensor:
-    """Places beyond both ends, counted back from there."""
+    """Counts places beyond both ends back from there."""
     places = tf.where(places < 0, -1 - places, places)
     return tf.where(places < length, places, 2 * length - 1 - places)
 
 
 def _central_window(shape: tf.Tensor, size: int) -> tf.Tensor:
-    """The first row and column, the height and the width, int32 `[4]`."""
+    """Returns first row and column, height and width, int32 `[4]`."""
     shorter = tf.cast(tf.minimum(shape[0], shape[1]), tf.float32)
     side = tf.cast(tf.round(shorter * size / (size + 32)), tf.int32)
     # Of a tiny image, one pixel at least.

@@ -89,17 +89,9 @@ def load(
 def describe(
     data_dir: str | None = None, download: bool = False, source: str = "small"
 ) -> DataInfo:
-    """The size of a data set; of prepared data, from its metadata.
+    """Returns the size of a data set; of prepared data, from its metadata.
 
-    Args:
-        data_dir: folder of prepared TFDS data; None for TFDS's default.
-        download: whether TFDS may download and prepare missing data.
-        source: what `load` takes.
-
-    Raises:
-        FileNotFoundError: if the data is not there, or not all of it.
-        ImportError: if TensorFlow Datasets is needed and not installed.
-        ValueError: if `source` is unknown.
+    The arguments and errors are those of `load`.
     """
     if source == "small":
         return DataInfo(
@@ -122,9 +114,9 @@ def splits(
 
     Args:
         batching: size, seed and share of the batches.
-        data_dir: folder of prepared TFDS data; None for TFDS's default.
-        download: whether TFDS may download and prepare missing data.
-        source: what `load` takes.
+        data_dir: as in `load`.
+        download: as in `load`.
+        source: as in `load`.
 
     Returns:
         Batches of (float32 `[batch, 28, 28, 1]` in [0, 1], int32 `[batch]`).

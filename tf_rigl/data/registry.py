@@ -25,7 +25,7 @@ from tf_rigl.data.datasets import DataSplits
 
 
 class Source(NamedTuple):
-    """The way in which a data set is found.
+    """Functions that find a data set.
 
     Both functions take `data_dir`, `download` and what is peculiar to the
     data set; the second takes the batching before.
@@ -63,20 +63,10 @@ def describe(
     download: bool = False,
     **arguments: Any,
 ) -> DataInfo:
-    """The size of a data set, from its metadata; of a text, by reading it.
+    """Returns the size of a data set, from its metadata or, a text, by reading.
 
-    Args:
-        name: a key of `SOURCES`.
-        data_dir: folder of prepared TFDS data, or of text files; None for
-            TFDS's default.
-        download: whether TFDS may download and prepare missing data.
-        **arguments: what `describe` of the module of that data set takes.
-
-    Raises:
-        FileNotFoundError: if the data is not there.
-        ImportError: if TensorFlow Datasets is needed and not installed.
-        ValueError: if there is no data set of that name, or an argument is
-            wrong.
+    The arguments are those of `splits`; `**arguments` are those that
+    `describe` of the data set's module takes.
     """
     return _find(name).describe(data_dir, download, **arguments)
 
@@ -88,7 +78,7 @@ def splits(
     download: bool = False,
     **arguments: Any,
 ) -> DataSplits:
-    """The batches of a data set.
+    """Makes the batches of a data set.
 
     Args:
         name: a key of `SOURCES`.

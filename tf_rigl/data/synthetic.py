@@ -30,15 +30,10 @@ def describe(
     download: bool = False,
     name: str = "imagenet2012",
 ) -> DataInfo:
-    """The size of a data set that is imitated.
-
-    Args:
-        data_dir: unused.
-        download: unused.
-        name: a key of `SIZES`.
+    """Returns the size of a data set that is imitated.
 
     Raises:
-        ValueError: if `name` is unknown.
+        ValueError: if `name` is none of `SIZES`.
     """
     del data_dir, download
     if name not in SIZES:

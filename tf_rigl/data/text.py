@@ -208,7 +208,7 @@ def load(
 def make_vocabulary(
     file: str | os.PathLike[str], vocabulary_size: int = 256
 ) -> str:
-    """The most frequent characters of a text, in the order of code points.
+    """Returns the most frequent characters of a text, sorted by code points.
 
     Args:
         file: the text, in UTF-8.
@@ -254,7 +254,7 @@ def encode_file(file: str | os.PathLike[str], vocabulary: str) -> np.ndarray:
 
 
 def decode(numbers: np.ndarray, vocabulary: str) -> str:
-    """The text of numbers; characters that are not known are U+FFFD.
+    """Returns the text of numbers; characters that are not known are U+FFFD.
 
     Args:
         numbers: integers `[characters]` in [0, len(vocabulary)].
@@ -275,7 +275,7 @@ def _describe(corpus: Corpus, time: int, train_examples: int) -> DataInfo:
 
 
 def _count_shuffled(text: np.ndarray, time: int) -> int:
-    """Windows of an epoch, the same wherever in [0, time) the first begins."""
+    """Counts windows of an epoch, wherever in [0, time) the first begins."""
     _check_length(text, time, "training")
     return max(1, (len(text) - time) // time)
 
@@ -294,7 +294,7 @@ def _shuffled_order(
 
 
 def _count_contiguous(text: np.ndarray, time: int, rows: int) -> int:
-    """Windows of each row."""
+    """Counts the windows of each row."""
     _check_length(text, time, "training")
     steps = (len(text) - 1) // rows // time
     if not steps:
@@ -347,7 +347,7 @@ def _check_length(text: np.ndarray, time: int, part: str) -> None:
 
 
 def _read_code_points(file: str | os.PathLike[str]) -> Iterator[np.ndarray]:
-    """The text in parts, uint32."""
+    """Yields the text in parts, uint32."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         with open(file, "rb") as stream:

@@ -211,7 +211,7 @@ class MaskDiagnostics(ModelCallback):
     def _numbers(
         self, weights: list[MaskedWeight]
     ) -> tuple[Row, dict[str, Row]]:
-        """The numbers over all and, by path, of each weight."""
+        """Returns the numbers over all and, by path, of each weight."""
         result = diagnose_weights(self.model.name, weights)
         before = self._moved or {}
         self._moved = {row.path: row.moved for row in result.rows}
@@ -302,7 +302,7 @@ def _json_line(epoch: int, total: Row, rows: Mapping[str, Row]) -> str:
 
 
 def _finite(row: Row) -> Row:
-    """JSON has no infinity: a norm may be one."""
+    """Replaces infinity, which a norm may be and JSON lacks, by null."""
     return {
         name: value if value is None or math.isfinite(value) else None
         for name, value in row.items()

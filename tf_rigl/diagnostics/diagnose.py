@@ -1,4 +1,4 @@
-"""What became of a sparse model's masks, weight by weight and in all."""
+"""State of a sparse model's masks, weight by weight and in all."""
 
 import dataclasses
 import math
@@ -105,7 +105,7 @@ class MaskStatistics:
         return _ratio(self.last_kept, self.last_connections)
 
     def to_dict(self) -> dict[str, int | float | None]:
-        """The numbers and the rates as plain values, by name."""
+        """Returns the numbers and the rates as plain values, by name."""
         rates = (
             "density",
             "exploration",
@@ -193,12 +193,12 @@ def diagnose(model: Any) -> ModelDiagnostics:
 def diagnose_weights(
     name: str, weights: Iterable[MaskedWeight]
 ) -> ModelDiagnostics:
-    """The same for masked weights that were found already."""
+    """Reports on masked weights that were found already."""
     return ModelDiagnostics(name, tuple(map(_diagnose_weight, weights)))
 
 
 def mask_view(weight: MaskedWeight) -> np.ndarray:
-    """The mask of a weight as [positions, inputs, units], bool."""
+    """Returns the mask of a weight as [positions, inputs, units], bool."""
     layout = kernel_layout(weight.owner, weight.variable)
     return layout.view(weight.mask).numpy()
 
@@ -237,7 +237,7 @@ def _since_start(weight: MaskedWeight, mask: np.ndarray) -> dict[str, int]:
 
 
 def start_mask(weight: MaskedWeight) -> np.ndarray | None:
-    """The mask that `sparsify` gave a weight, None where it is not known."""
+    """Returns the mask that `sparsify` gave a weight, None if unknown."""
     shape = weight.shape
     kept = weight.diagnostics.get(mask_history.START_MASK)
     if kept is not None:
@@ -254,7 +254,7 @@ def start_mask(weight: MaskedWeight) -> np.ndarray | None:
 
 
 def _drawn_again(weight: MaskedWeight) -> tf.Tensor:
-    """The mask that a weight's configuration stands for."""
+    """Draws the mask that a weight's configuration stands for."""
     return initial_mask(config_of(weight.host), weight.host_key, None)
 
 
@@ -283,7 +283,7 @@ def _ratio(part: int | None, whole: int | None) -> float | None:
 
 
 def _sum(numbers: Iterable[Any]) -> Any:
-    """The sum of what is known, None where nothing is."""
+    """Sums what is known, None if nothing is."""
     known = [number for number in numbers if number is not None]
     return sum(known) if known else None
 

@@ -39,11 +39,7 @@ class EpochFile:
         self._epoch_of = epoch_of
 
     def check(self) -> None:
-        """Makes the file, if there is none, to see that it can be written.
-
-        Raises:
-            ValueError: if it cannot.
-        """
+        """Makes the file if there is none; a ValueError if it cannot."""
         with self._explained():
             tf.io.gfile.makedirs(os.path.dirname(self._path) or ".")
             self.append([])

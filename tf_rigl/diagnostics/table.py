@@ -1,4 +1,4 @@
-"""The diagnostics of masks as plain text."""
+"""Diagnostics of masks as plain text."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TEXT_COLUMNS = 2
 
 
 def render(result: ModelDiagnostics) -> str:
-    """The table of a model's masks and a line about their updates."""
+    """Writes the table of a model's masks and a line about their updates."""
     total = result.total
     body = [
         _cells(row.path, cells.shape(row.shape), row) for row in result.rows

@@ -19,10 +19,10 @@ class Captures(NamedTuple):
 def find_captures(
     functions: Iterable[Any], model: Any, weights: Iterable[ModelWeight]
 ) -> Captures:
-    """Finds the variables and tables behind what functions capture.
+    """Finds the variables and tables behind what concrete functions capture.
 
     Args:
-        functions: concrete functions.
+        functions: the functions.
         model: the model, whose tables they may use.
         weights: the model's.
 

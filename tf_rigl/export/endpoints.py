@@ -58,12 +58,7 @@ def trace_endpoints(
 
 
 def trace_model(walked: WalkedModel, call: CallSignature) -> Endpoint:
-    """Traces the inference of a model.
-
-    Args:
-        walked: the model.
-        call: what it is called on.
-    """
+    """Traces the inference of a model on the arguments of a call."""
     function = trace_inference(
         walked.model,
         walked.layers,

@@ -57,16 +57,7 @@ def remove_mask_constraint(flavor: Flavor, variable: Any) -> None:
 def check_keeps_zeros(
     own: Constraint | None, storage: Storage, path: str
 ) -> None:
-    """Raises unless a weight's own constraint leaves its zeros alone.
-
-    Args:
-        own: the constraint that the user gave the weight, if any.
-        storage: the weight's.
-        path: the weight's path, for messages.
-
-    Raises:
-        ValueError: if masked zeros become something else.
-    """
+    """Raises a ValueError if a weight's own constraint changes masked zeros."""
     if own is None:
         return
 

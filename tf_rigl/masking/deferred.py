@@ -66,10 +66,6 @@ def has_weights(model: Any) -> bool:
 def complete(model: Any, required: bool = True) -> bool:
     """Masks the weights of a deferred model, if they exist by now.
 
-    Args:
-        model: any model.
-        required: whether the weights must exist.
-
     Returns:
         True unless the model still waits for its weights.
 

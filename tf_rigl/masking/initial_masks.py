@@ -11,15 +11,12 @@ STARTS = ("random", "dense", "magnitude")
 
 
 def initial_mask(config: LayerConfig, name: str, values: Any) -> tf.Tensor:
-    """Returns the mask that a weight begins with.
+    """Returns the mask that a weight begins with, bool, of its shape.
 
     Args:
         config: of its layer.
         name: the weight's key within the layer.
         values: the weight, None if it does not exist yet.
-
-    Returns:
-        bool tensor of the weight's shape.
     """
     weight = config.weights[name]
     layout = weight.layout

@@ -103,12 +103,7 @@ def rule_of(layer: Any) -> LayerRule | None:
 
 
 def known_class(layer: Any, table: Collection[str]) -> str | None:
-    """Returns the layer's class, or its nearest base, that is in a table.
-
-    Args:
-        layer: a layer of either Keras.
-        table: names of classes of Keras.
-    """
+    """Returns the layer's class, or its nearest base, that a table names."""
     for cls in type(layer).__mro__:
         if _is_keras_class(cls) and cls.__name__ in table:
             return cls.__name__

@@ -31,10 +31,10 @@ LAST_UPDATE = f"{DIAGNOSTIC}last_update"
 
 
 def start_recording(layer: Any, keep_start: bool = False) -> None:
-    """Starts recording the mask history of a layer.
+    """Starts recording the mask history of a layer that carries masks.
 
     Args:
-        layer: a layer that carries masks.
+        layer: the layer.
         keep_start: whether to store its masks as those of the start: they
             cannot be drawn again from the layer's configuration.
     """

@@ -112,13 +112,10 @@ def carry_masks(layer: Any, config: layer_config.LayerConfig) -> Any:
     """Makes a layer carry masks and masks the weights that it has.
 
     Args:
-        layer: a layer that carries none, built or not.
+        layer: a layer that carries none, built or not; returned again.
         config: what is configured of its masked weights. With
             `start="magnitude"` the weights must exist; if they do not, their
             masks are about to be loaded.
-
-    Returns:
-        The same layer.
     """
     flavor = flavor_of(layer)
     variables = {
@@ -163,13 +160,7 @@ def drop_masks(layer: Any) -> None:
 
 
 def storage_of(layer: Any, key: str, variable: Any) -> Storage:
-    """Returns the storage of one weight of a layer that carries masks.
-
-    Args:
-        layer: the layer that carries the mask.
-        key: the weight's key within the layer.
-        variable: the weight's Keras variable, built.
-    """
+    """Returns the storage of a weight, built, of a layer that carries masks."""
     flavor = flavor_of(layer)
     weight = layer_config.config_of(layer).weights[key]
     mask = getattr(layer, ATTRIBUTE).masks[key]

@@ -131,12 +131,7 @@ def masked_weights(model: Any) -> list[MaskedWeight]:
 def find_masked_weights(
     flavor: Flavor, nodes: Sequence[tree.Node]
 ) -> list[MaskedWeight]:
-    """Finds the masked weights of layers that a walk has found.
-
-    Args:
-        flavor: the layers'.
-        nodes: all layers of a model, in the order of `tree.walk`.
-    """
+    """Finds the masked weights of a model's layers, in the order of a walk."""
     found: dict[int, MaskedWeight] = {}
 
     for index, node in enumerate(nodes):

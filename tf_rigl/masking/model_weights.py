@@ -72,10 +72,7 @@ class ModelWeight:
 
 
 def walk_model(model: Any) -> WalkedModel:
-    """Walks over the layers of a model.
-
-    Args:
-        model: a model of either Keras, sparse or not, built or not.
+    """Walks over the layers of a model of either Keras, built or not.
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
@@ -127,10 +124,9 @@ def model_weights(walked: WalkedModel) -> list[ModelWeight]:
 def _named_weights(
     flavor: Flavor, layer: Any
 ) -> Iterator[tuple[str, Any, bool]]:
-    """Yields a layer's own weights under names that are unique within it.
+    """Yields a layer's own weights: name, Keras variable, may it be sparse.
 
-    Yields:
-        The name, the Keras variable and whether it may be sparse.
+    The names are unique within the layer.
     """
     attributes = {
         id(variable): name

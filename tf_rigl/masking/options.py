@@ -1,4 +1,4 @@
-"""What few users of `sparsify` need."""
+"""Options that few users of `sparsify` need."""
 
 import dataclasses
 from collections.abc import Callable

@@ -242,11 +242,7 @@ def _carry(
 ) -> None:
     """Gives each host the masks of the weights that it contains.
 
-    Args:
-        flavor: the model's Keras.
-        model: the model.
-        plans: the configuration of each weight, by its variable's id.
-        request: the arguments of `sparsify`.
+    `plans` holds the configuration of each weight by its variable's id.
     """
     for host in tree.hosts(flavor, model):
         sites = [

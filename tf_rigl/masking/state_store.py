@@ -17,7 +17,7 @@ from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import flavor_of
 from tf_rigl.masking.layer_config import config_of
 from tf_rigl.masking.mask_store import ATTRIBUTE
-from tf_rigl.masking.mask_store import variable_prefix
+from tf_rigl.masking.mask_store import add_variable
 
 # The attribute of a masked layer that holds its store; also the name in
 # weights files and checkpoints.
@@ -63,23 +63,19 @@ def state_store_class(keras: Any) -> type:
             super().__init__(trainable=False, **kwargs)
 
             self.tensors: dict[str, dict[str, Any]] = {}
-            prefix = variable_prefix(owner)
             for index, key in enumerate(kinds):
                 self.tensors[key] = {}
                 for name, kind in kinds[key].items():
                     dtype, shape = _dtype_and_shape(kind, shapes[key])
-                    variable = self.add_weight(
-                        name=f"{prefix}_{name}_{index}",
-                        shape=shape,
+                    self.tensors[key][name] = add_variable(
+                        self,
+                        owner,
+                        f"{name}_{index}",
+                        shape,
                         dtype=dtype,
                         initializer="zeros",
-                        trainable=False,
                         aggregation=aggregation,
                     )
-                    self.tensors[key][name] = variable
-                    # Attributes of their own give them stable names in
-                    # TensorFlow checkpoints.
-                    setattr(self, f"{name}_{index}", variable)
 
             # It has no inputs from which Keras could build it.
             self.built = True
@@ -107,11 +103,6 @@ def keep_state(layer: Any, kinds: Kinds) -> None:
 
     Those that it has already keep their values; others begin at zero and
     what is not named goes, except initial values and diagnostics.
-
-    Args:
-        layer: a layer that carries masks.
-        kinds: for each masked weight, by its key within the layer, what each
-            tensor is, by name.
     """
     wanted = {key: dict(names) for key, names in kinds.items()}
     present = config_of(layer).state

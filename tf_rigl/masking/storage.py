@@ -77,12 +77,7 @@ class Storage(abc.ABC):
 
     @abc.abstractmethod
     def on(self, variable: Any) -> "Storage":
-        """Returns this storage with the values in another variable.
-
-        Args:
-            variable: one replica's component of `variable`, as optimizers
-                hand it on inside of a step.
-        """
+        """Returns this storage with the values in one replica's variable."""
 
 
 class DenseStorage(Storage):

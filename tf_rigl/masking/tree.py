@@ -83,12 +83,8 @@ def sites(flavor: Flavor, root: Any) -> list[Site]:
 def sites_of(flavor: Flavor, nodes: Iterable[Node]) -> list[Site]:
     """Finds the weights that may be sparse in layers that a walk has found.
 
-    Args:
-        flavor: the layers'.
-        nodes: a layer and those below it, in the order of `walk`.
-
-    Returns:
-        The weights as `sites` of the first layer lists them.
+    `nodes` are a layer and those below it, in the order of `walk`; the
+    weights are those that `sites` of the first layer lists.
     """
     seen: set[int] = set()
     found = []
@@ -113,15 +109,10 @@ def sites_of(flavor: Flavor, nodes: Iterable[Node]) -> list[Site]:
 
 
 def subtree(nodes: Sequence[Node], index: int) -> Iterator[Node]:
-    """Yields the part of a walk that lies below one of its layers.
+    """Yields the layer at an index of a walk and those below it.
 
-    Args:
-        nodes: all layers of the walk, in order.
-        index: of the layer.
-
-    Yields:
-        The layer and those below it, with names from that layer on. A layer
-        that the walk met somewhere else before is not among them.
+    Their names count from that layer on. A layer that the walk met somewhere
+    else before is not among them.
     """
     depth = len(nodes[index].path)
     yield Node(nodes[index].layer, (), ())

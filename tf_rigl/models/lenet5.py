@@ -89,12 +89,10 @@ def lenet_5(
     features = layers.Flatten(name="flatten")(features)
     for number, full in enumerate(hidden_units, start=1):
         is_last = number == len(hidden_units)
-        least = min(full, classes if is_last else 1)
-        features = layers.Dense(
-            max(least, narrow(full, width)),
-            activation="relu",
-            name=f"fc{number}",
-        )(features)
+        units = narrow(full, width, classes if is_last else 1)
+        features = layers.Dense(units, activation="relu", name=f"fc{number}")(
+            features
+        )
 
     logits = layers.Dense(classes, name="logits")(features)
     return keras.Model(images, logits, name=name)

@@ -151,7 +151,7 @@ def _bottleneck(
 def _shortcut(
     keras: ModuleType, inputs: Any, filters: int, strides: int, name: str
 ) -> Any:
-    """The inputs, projected where a block changes their shape."""
+    """Returns the inputs, projected where a block changes their shape."""
     if strides == 1 and inputs.shape[-1] == filters:
         return inputs
     return _convolve(keras, inputs, filters, 1, strides, f"{name}_downsample")
@@ -166,7 +166,7 @@ def _convolve(
     name: str,
     scale: str = "ones",
 ) -> Any:
-    """A convolution and its normalization, whose scale begins as told."""
+    """Applies a convolution and its normalization, of the given scale."""
     if strides > 1 and size > 1:
         # "same" would pad images of even size on one side more.
         features = keras.layers.ZeroPadding2D((size - 1) // 2)(features)

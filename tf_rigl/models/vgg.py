@@ -80,11 +80,7 @@ def vgg(
         raise ValueError(
             f"`depth` must be one of {sorted(DEPTHS)}. Received: depth={depth}."
         )
-    if any(units < 1 for units in hidden_units):
-        raise ValueError(
-            "All `hidden_units` must be positive. "
-            f"Received: hidden_units={tuple(hidden_units)}."
-        )
+    size.check_units(hidden_units)
 
     input_shape = tuple(input_shape)
     if min(input_shape[:2]) < 2 ** len(_FILTERS):

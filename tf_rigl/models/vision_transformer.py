@@ -115,16 +115,10 @@ def vision_transformer(
 
 
 def _learned(keras: ModuleType, patches: Any, count: int, name: str) -> Any:
-    """Vectors that are learned, the same for each image.
+    """Makes vectors that are learned, the same for each image.
 
-    Args:
-        keras: the Keras to build with.
-        patches: `[batch, patches, units]`; no value of it is used.
-        count: number of vectors.
-        name: name of the layer that holds them.
-
-    Returns:
-        `[batch, count, units]`.
+    `[batch, count, units]`, with batch and units of the patches, of which no
+    value is used.
     """
     layers = keras.layers
     _, number, units = patches.shape

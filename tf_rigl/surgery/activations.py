@@ -16,12 +16,7 @@ ELEMENTWISE = frozenset(
 
 
 def is_elementwise(flavor: Flavor, function: Any) -> bool:
-    """Returns whether an activation is known to treat each unit by itself.
-
-    Args:
-        flavor: the Keras of its layer.
-        function: what the layer has as its activation.
-    """
+    """Returns whether an activation is known to treat each unit by itself."""
     name = getattr(function, "__name__", None)
     if name not in ELEMENTWISE:
         return function is None

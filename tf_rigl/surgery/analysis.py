@@ -14,13 +14,13 @@ from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Shape
 from tf_rigl.surgery.features import Untrackable
-from tf_rigl.surgery.features import no_constants
+from tf_rigl.surgery.features import varying
 
 Known = Features | None
 
 
 def analyze(flavor: Flavor, model: Any) -> ChannelAnalysis:
-    """The plans of all layers of a functional or sequential model."""
+    """Makes the plans of all layers of a functional or sequential model."""
     plans = ChannelAnalysis(flavor)
     network = network_of(model)
     inputs = [
@@ -39,19 +39,19 @@ def network_of(model: Any) -> Any:
 
 
 def nodes_of(network: Any) -> Iterator[Any]:
-    """The calls of layers in a network, inputs first; none if not known."""
+    """Yields the calls of layers in a network, inputs first, if known."""
     by_depth = getattr(network, "_nodes_by_depth", {})
     for depth in sorted(by_depth, reverse=True):
         yield from by_depth[depth]
 
 
 def layer_of(node: Any) -> Any:
-    """The layer, or the operation, that a node calls."""
+    """Returns the layer, or the operation, that a node calls."""
     return getattr(node, "operation", None) or node.layer
 
 
 def shape_of(tensor: Any) -> Shape:
-    """The shape of a symbolic tensor with the batch dimension."""
+    """Returns the shape of a symbolic tensor with the batch dimension."""
     return tuple(tensor.shape)
 
 
@@ -174,4 +174,4 @@ def _kept(plans: ChannelAnalysis, shape: Shape, reason: str) -> Known:
         return None
     channels = plans.graph.add(shape[-1])
     plans.keep(channels, reason)
-    return Features(channels, no_constants(len(channels)))
+    return varying(channels)

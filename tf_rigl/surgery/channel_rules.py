@@ -100,7 +100,7 @@ def is_operation(layer: Any) -> bool:
 
 
 def find_rule(layer: Any) -> ChannelRule | None:
-    """The rule of a layer or operation, None where there is none."""
+    """Returns the rule of a layer or operation, None if there is none."""
     cls = plain_class(layer)
     if cls.__module__.partition(".")[0] not in PACKAGES:
         return None

@@ -1,4 +1,4 @@
-"""What a model consists of that its Keras does not know by name."""
+"""Parts of a model that its Keras does not know by name."""
 
 import types
 from typing import Any
@@ -10,16 +10,10 @@ from tf_rigl.masking import tree
 
 
 def custom_objects(flavor: Flavor, model: Any) -> dict[str, Any]:
-    """Classes and functions of a model that need not be registered.
+    """Collects classes and functions of a model that need not be registered.
 
-    Args:
-        flavor: the model's Keras.
-        model: a model.
-
-    Returns:
-        The classes of its layers, and the functions and the classes of
-        objects in their attributes, such as activations and regularizers, by
-        name.
+    The classes of its layers, and the functions and the classes of objects
+    in their attributes, such as activations and regularizers, by name.
     """
     found: dict[str, Any] = {}
     for node in tree.walk(flavor, model):

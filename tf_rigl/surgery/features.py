@@ -1,6 +1,7 @@
-"""What is known of the tensors of a model."""
+"""Knowledge of the tensors of a model."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
@@ -19,6 +20,10 @@ class Features(NamedTuple):
 
     channels: Channels  # [features] int64: the channel of each feature
     constants: np.ndarray  # [features] float64, NaN where not constant
+
+    def zeros(self) -> np.ndarray:
+        """Returns the constants that are 0, NaN for all others."""
+        return np.where(self.constants == 0, self.constants, np.nan)
 
 
 class Untrackable(Exception):
@@ -46,20 +51,20 @@ class Call:
     others: tuple[Any, ...] = ()
 
     def only_input(self) -> Features:
-        """Features of the only input.
+        """Returns the features of the only input.
 
         Raises:
-            Untrackable: where there are several, or one without features.
+            Untrackable: if there are several, or one without features.
         """
         if len(self.inputs) != 1:
             raise Untrackable(f"called on {len(self.inputs)} tensors")
         return self.all_inputs()[0]
 
     def all_inputs(self) -> list[Features]:
-        """Features of each input.
+        """Returns the features of each input.
 
         Raises:
-            Untrackable: where one has no features.
+            Untrackable: if one has no features.
         """
         known = [features for features in self.inputs if features is not None]
         if len(known) < len(self.inputs):
@@ -74,8 +79,7 @@ def evaluate(
 
     Args:
         layer: a layer, called in inference mode.
-        rows: for each input its features; NaN, where they are not known, is
-            taken for 0.
+        rows: for each input its features; NaN, unknown, is taken for 0.
         shape: of the inputs, without batch dimension and features.
 
     Returns:
@@ -92,10 +96,16 @@ def evaluate(
 
 
 def positions(call: Call) -> tuple[int, ...]:
-    """The smallest shape that has the rank of the input: all ones."""
+    """Returns the smallest shape that has the rank of the input: all ones."""
     return (1,) * (len(call.input_shapes[0]) - 2)
 
 
-def no_constants(count: int) -> np.ndarray:
-    """The constants of features of which none is constant."""
-    return np.full(count, np.nan)
+def varying(channels: Channels) -> Features:
+    """Returns features of which none is constant."""
+    return Features(channels, np.full(len(channels), np.nan))
+
+
+def common(rows: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """Returns what is the same in all rows [features], else NaN."""
+    same = (np.asarray(rows) == rows[0]).all(axis=0)
+    return np.where(same, rows[0], np.nan)

@@ -1,4 +1,4 @@
-"""How layers with units or filters of their own see their inputs."""
+"""Views of layers with units or filters of their own as matrices."""
 
 import dataclasses
 import itertools
@@ -19,8 +19,8 @@ from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import evaluate
-from tf_rigl.surgery.features import no_constants
 from tf_rigl.surgery.features import positions
+from tf_rigl.surgery.features import varying
 
 # The axes of a layer's weights, given its inputs and outputs.
 GetAxes = Callable[[Channels, Channels], Mapping[str, Axes]]
@@ -54,9 +54,7 @@ def apply(plans: ChannelAnalysis, call: Call, kernel: Kernel) -> Features:
     plan = plans.of.get(id(call.layer)) or _new_plan(plans, call, kernel)
     plans.graph.tie(features.channels, plan.inputs)
 
-    usable = features.constants
-    if kernel.why:
-        usable = np.where(usable == 0, usable, np.nan)
+    usable = features.zeros() if kernel.why else features.constants
     if plan.connections is not None:
         plan.connections.seen.append(features.constants)
         plan.connections.absorbable.append(usable)
@@ -65,7 +63,7 @@ def apply(plans: ChannelAnalysis, call: Call, kernel: Kernel) -> Features:
     if not is_elementwise(plans.flavor, activation):
         name = getattr(activation, "__name__", activation)
         plans.keep(plan.outputs, f"activation {name} of {call.path}")
-        return Features(plan.outputs, no_constants(len(plan.outputs)))
+        return varying(plan.outputs)
 
     varies = kernel.connected[np.isnan(usable)].any(axis=0)
     values = evaluate(call.layer, [usable], kernel.shape)
@@ -80,16 +78,13 @@ def _new_plan(plans: ChannelAnalysis, call: Call, kernel: Kernel) -> LayerPlan:
     )
 
     return plans.add(
-        LayerPlan(
-            call.layer,
-            call.path,
-            inputs,
-            outputs,
-            True,
-            kernel.axes(inputs, outputs),
-            lambda config, left: kernel.resize(config, left(outputs)),
-            connections,
-        )
+        call,
+        inputs,
+        outputs,
+        kernel.axes(inputs, outputs),
+        lambda config, left: kernel.resize(config, left(outputs)),
+        makes_units=True,
+        connections=connections,
     )
 
 
@@ -104,7 +99,7 @@ def padding_of(call: Call) -> tuple[tuple[int, ...], str]:
 
     Returns:
         The smallest input that gives an output, features aside, and why a
-        constant channel does not add a constant; "" where it does.
+        constant channel does not add a constant; "" if it does.
     """
     layer = call.layer
     rank = len(call.input_shapes[0]) - 2

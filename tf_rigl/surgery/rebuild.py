@@ -24,7 +24,7 @@ from tf_rigl.surgery.custom_objects import custom_objects
 
 
 def rebuild(model: Any, plans: ChannelAnalysis, needed: np.ndarray) -> Any:
-    """A new model with the needed channels.
+    """Makes a model of the same class with the needed channels only.
 
     Args:
         model: a functional or sequential model; it is not changed.
@@ -32,7 +32,7 @@ def rebuild(model: Any, plans: ChannelAnalysis, needed: np.ndarray) -> Any:
         needed: bool [channels].
 
     Returns:
-        A model of the same class, without masks, not compiled.
+        The new model, without masks, not compiled.
     """
     flavor = plans.flavor
     saving = flavor.keras.saving
@@ -75,10 +75,9 @@ def _without_masks(flavor: Flavor, model: Any) -> Iterator[None]:
 
 
 def _addition(plan: LayerPlan, needed: np.ndarray) -> np.ndarray | None:
-    """Sums what the constants that are cut add to the bias of a layer.
+    """Sums what cut constants add to a layer's bias, float64 [units left].
 
-    Returns:
-        float64 [units left]; None where it is nothing.
+    None if that is nothing.
     """
     connections = plan.connections
     if connections is None or connections.sums is None:
@@ -205,7 +204,7 @@ def _left(
 def pairs(
     model: Any, smaller: Any, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Path, layer and new layer, for all that are not models within."""
+    """Yields path, layer and new layer of all that are not models within."""
     for old, new in zip(model.layers, smaller.layers, strict=True):
         inside = (*path, old.name)
         if is_container(old):

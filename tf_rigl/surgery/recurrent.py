@@ -10,7 +10,7 @@ from tf_rigl.surgery.activations import is_elementwise
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
-from tf_rigl.surgery.features import no_constants
+from tf_rigl.surgery.features import varying
 
 # Blocks of columns in the kernels, one a gate.
 GATES = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}
@@ -27,11 +27,10 @@ def recurrent(plans: channel_plan.ChannelAnalysis, call: Call) -> Features:
     features = call.only_input()
     plan = plans.of.get(id(layer)) or _new_plan(plans, call, features)
     plans.graph.tie(features.channels, plan.inputs)
-    zeros = np.where(features.constants == 0, 0.0, np.nan)
     if plan.connections is not None:
         plan.connections.seen.append(features.constants)
-        plan.connections.absorbable.append(zeros)
-    return Features(plan.outputs, no_constants(len(plan.outputs)))
+        plan.connections.absorbable.append(features.zeros())
+    return varying(plan.outputs)
 
 
 def _check_supported(plans: channel_plan.ChannelAnalysis, layer: Any) -> None:
@@ -54,27 +53,20 @@ def _new_plan(
     plans.graph.read(outputs, outputs, recurrent_kernel)
 
     return plans.add(
-        channel_plan.LayerPlan(
-            call.layer,
-            call.path,
-            features.channels,
-            outputs,
-            True,
-            _axes(values, features.channels, outputs, gates),
-            lambda config, left: config.update(units=left(outputs)),
-            channel_plan.Connections(
-                features.channels,
-                outputs,
-                kernel,
-                None,
-                "takes up only zeros",
-            ),
-        )
+        call,
+        features.channels,
+        outputs,
+        _axes(values, features.channels, outputs, gates),
+        lambda config, left: config.update(units=left(outputs)),
+        makes_units=True,
+        connections=channel_plan.Connections(
+            features.channels, outputs, kernel, None, "takes up only zeros"
+        ),
     )
 
 
 def _any_gate(kernel: np.ndarray, gates: int) -> np.ndarray:
-    """Bool [rows, units]: whether a row reaches any gate of a unit."""
+    """Returns whether a row reaches any gate of a unit: bool [rows, units]."""
     return (kernel != 0).reshape(len(kernel), gates, -1).any(axis=1)
 
 

@@ -9,10 +9,10 @@ from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.surgery import kernels
 from tf_rigl.surgery.channel_plan import Axes
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
-from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
+from tf_rigl.surgery.features import common
 from tf_rigl.surgery.features import positions
 
 
@@ -159,19 +159,14 @@ def embedding(plans: ChannelAnalysis, call: Call) -> Features:
     outputs = plans.graph.add(count) if first is None else first.outputs
 
     plans.add(
-        LayerPlan(
-            call.layer,
-            call.path,
-            plans.graph.add(0),
-            outputs,
-            True,
-            {"embeddings": {1: outputs}},
-            lambda config, left: config.update(output_dim=left(outputs)),
-        )
+        call,
+        plans.graph.add(0),
+        outputs,
+        {"embeddings": {1: outputs}},
+        lambda config, left: config.update(output_dim=left(outputs)),
+        makes_units=True,
     )
-
-    same = (columns == columns[:1]).all(axis=0)
-    return Features(outputs, np.where(same, columns[0], np.nan))
+    return Features(outputs, common(columns))
 
 
 def _summed(

@@ -77,7 +77,7 @@ def _check_policy(policy: Any) -> None:
 
 
 def _check_flavor(flavor: Flavor, policy: Any, model: Any) -> None:
-    """TFMOT's own checks ask for classes of tf_keras."""
+    """Refuses TFMOT's own checks, of tf_keras's classes, for other models."""
     methods = [getattr(type(policy), name, None) for name in METHODS]
     if flavor.name == "keras2" or not any(
         method is not None and is_of_tfmot(method) for method in methods

@@ -45,12 +45,12 @@ def attach(
         The same optimizer.
 
     Raises:
-        TypeError: where optimizer, model or algorithm is something else, or
+        TypeError: if optimizer, model or algorithm is something else, or
             model and optimizer are of different Keras flavors.
-        ValueError: where the model is dense, the optimizer is attached
-            already, was built for another model, or cannot train sparse
-            weights; where `stop_step` is missing; where several workers
-            share a parameter server and masks are to be updated.
+        ValueError: if the model is dense, the optimizer is attached already,
+            was built for another model, or cannot train sparse weights; if
+            `stop_step` is missing; if several workers share a parameter
+            server and masks are to be updated.
 
     Example:
         >>> optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
@@ -92,9 +92,9 @@ def check_finite(optimizer: Any) -> int:
         Steps that were left out so far, because a gradient was not finite.
 
     Raises:
-        ValueError: where the optimizer was not attached with
+        ValueError: if the optimizer was not attached with
             `max_non_finite_steps`.
-        FloatingPointError: where so many in a row were left out.
+        FloatingPointError: if so many in a row were left out.
     """
     guards = optimizer_hook.finite_guards(flavor_of(optimizer), optimizer)
     if not guards:
@@ -116,7 +116,7 @@ def detach(optimizer: Any, model: Any) -> None:
         model: the model that it was attached to.
 
     Raises:
-        ValueError: where the optimizer is not attached.
+        ValueError: if the optimizer is not attached.
     """
     flavor = model_flavor(model)
     records = require_masked_weights(model)
@@ -142,11 +142,10 @@ def check_algorithm(algorithm: Any) -> None:
 
 
 def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:
-    """Raises unless a method can train these masks.
+    """Raises a ValueError unless a method can train these masks.
 
-    Raises:
-        ValueError: where it needs another structure or other masks to begin
-            with, or initial values that were not kept.
+    It may need another structure or other masks to begin with, or initial
+    values that were not kept.
     """
     requirements = algorithm.requirements
     method_state.check_initial_values(records, algorithm)
@@ -186,7 +185,7 @@ def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:
 
 
 def check_not_attached(flavor: Flavor, optimizer: Any) -> None:
-    """Raises a ValueError where an optimizer is attached already.
+    """Raises a ValueError if an optimizer is attached already.
 
     What an interrupted `fit` has left does not count; it is replaced.
     """
@@ -206,8 +205,8 @@ def check_optimizer(
     """Raises unless an optimizer can train these weights.
 
     Raises:
-        TypeError: where it is no optimizer of the model's Keras.
-        ValueError: where it cannot keep masked weights at zero or grow the
+        TypeError: if it is no optimizer of the model's Keras.
+        ValueError: if it cannot keep masked weights at zero or grow the
             right ones, or was built for other variables.
     """
     if find_class_flavor(

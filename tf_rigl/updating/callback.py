@@ -201,13 +201,13 @@ class UpdateMasks(ModelCallback):
         optimizer_hook.forget_traces(self.model)
 
     def _records(self) -> list[MaskedWeight]:
-        """The masked weights, once they and the optimizer fit together."""
+        """Returns the masked weights, once the optimizer is seen to fit."""
         records = require_masked_weights(self.model)
         check_optimizer(model_flavor(self.model), self.model.optimizer, records)
         return records
 
     def _implements_train_batch_hooks(self) -> bool:
-        """Asked by Keras 2."""
+        """Answers Keras 2, which asks."""
         return self._max_non_finite_steps is not None or self._check_replicas
 
     def _make_agreement(
@@ -244,7 +244,7 @@ class UpdateMasks(ModelCallback):
             self._told |= empty
 
     def _total_steps(self, flavor: Flavor, first_epoch: int) -> int | None:
-        """Optimizer steps at the end of this `fit`, None if unannounced.
+        """Returns the optimizer steps at the end of this `fit`; None: unknown.
 
         A `fit` that begins with a later epoch, or whose callbacks restore a
         checkpoint, goes on with a run, whose steps count from its beginning;
@@ -259,5 +259,5 @@ class UpdateMasks(ModelCallback):
 
 
 def _counts(records: list[MaskedWeight]) -> np.ndarray:
-    """Updates, moved connections and left-out updates so far, summed."""
+    """Sums updates, moved connections and left-out updates so far."""
     return np.sum([record.counters.numpy() for record in records], axis=0)

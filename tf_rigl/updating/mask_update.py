@@ -56,7 +56,7 @@ class StepWeight:
         return self.record.mask
 
     def all_values(self) -> tf.Tensor:
-        """The present values, inactive ones where they are trained.
+        """Returns the present values, inactive ones where they are trained.
 
         Weight decay has acted on the active ones since they were stored.
         """
@@ -92,10 +92,7 @@ class StepWeight:
     ) -> tf.Tensor:
         """Returns what the optimizer trains in place of the weight.
 
-        Args:
-            algorithm: the method.
-            view: the weight as the method sees it.
-            values: `all_values`, what is trained by default.
+        `values` are `all_values`, which are trained by default.
         """
         if not _overrides(algorithm, "latent"):
             return values
@@ -263,7 +260,7 @@ def _apply_to_slots(
     grown: tf.Tensor,
     algorithm: Algorithm,
 ) -> None:
-    """Slots of dropped connections go to 0, those of new ones begin anew."""
+    """Sets slots of dropped connections to 0; those of new ones begin anew."""
     record, mask = weight.record, weight.mask
     if algorithm.requirements.latent is not None:
         # All positions train; only the average of the weights is masked.

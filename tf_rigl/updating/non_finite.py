@@ -30,9 +30,7 @@ class NonFiniteGuard:
     ) -> None:
         """Takes a step if all of its gradients are finite.
 
-        Args:
-            gradients: tensors of any shapes, or slices of them.
-            step: takes the step; what it returns is not used.
+        Gradients are tensors of any shapes, or slices of them.
         """
         finite = tf.reduce_all(
             tf.stack([tf.reduce_all(_is_finite(one)) for one in gradients])
@@ -51,11 +49,7 @@ class NonFiniteGuard:
         return int(self._counts.numpy()[0])
 
     def check(self) -> None:
-        """Raises where too many steps in a row were left out.
-
-        Raises:
-            FloatingPointError: then.
-        """
+        """Raises a FloatingPointError if too many in a row were left out."""
         if int(self._counts.numpy()[1]) >= self._limit:
             raise FloatingPointError(
                 f"The gradients of {self._limit} steps in a row were not "

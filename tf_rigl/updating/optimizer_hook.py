@@ -24,7 +24,7 @@ _HOOK = "_tf_rigl_hook"
 
 @dataclasses.dataclass(frozen=True)
 class Hook:
-    """What `install` did to one optimizer.
+    """Record of what `install` did to one optimizer.
 
     Attributes:
         algorithm: the method at work, resolved.
@@ -42,7 +42,7 @@ class Hook:
 
 
 def installed(optimizer: Any) -> Hook | None:
-    """The hook on an optimizer that owns its update rule, if any."""
+    """Returns the hook on an optimizer that owns its update rule, if any."""
     return optimizer.__dict__.get(_HOOK)
 
 

@@ -1,4 +1,4 @@
-"""Which blocks of a weight are kept, where whole blocks are."""
+"""The blocks of a weight that are kept, where whole blocks are."""
 
 import math
 import struct
@@ -32,7 +32,7 @@ class BlockMask(encoding.MaskEncoding):
     def encode(
         self, mask: np.ndarray, layout: KernelLayout | None = None
     ) -> bytes | None:
-        """None where the largest block is a single element."""
+        """Returns None where the largest block is a single element."""
         layout = layout or encoding.default_layout(mask.shape)
         seen = layout_header.view(mask, layout)
         block = largest_block(seen)
@@ -111,7 +111,7 @@ class BlockMask(encoding.MaskEncoding):
 
 
 def largest_block(mask: np.ndarray) -> tuple[int, int, int]:
-    """The largest block by which a mask is true or false as a whole.
+    """Returns the largest block by which a mask is constant.
 
     Args:
         mask: bool [positions, inputs, units].

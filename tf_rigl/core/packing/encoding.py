@@ -1,4 +1,4 @@
-"""What an encoding of masks is to the rest of the library."""
+"""The interface of encodings of masks."""
 
 import abc
 import math
@@ -45,7 +45,7 @@ class MaskEncoding(abc.ABC):
 
     @abc.abstractmethod
     def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
-        """The inverse of `encode`.
+        """Inverts `encode`.
 
         What is allocated is bounded by the shape and the length of the data,
         whatever the data say.
@@ -53,9 +53,6 @@ class MaskEncoding(abc.ABC):
         Args:
             data: the packed mask.
             shape: of the mask.
-
-        Returns:
-            bool array of the shape.
 
         Raises:
             CorruptDataError: if the data are no mask of this shape.
@@ -65,7 +62,7 @@ class MaskEncoding(abc.ABC):
     def graph_positions(
         self, data: tf.Tensor, kept: tf.Tensor | int
     ) -> tf.Tensor:
-        """The positions of the kept elements, by graph ops.
+        """Returns the positions of the kept elements, by graph ops.
 
         Args:
             data: uint8 [bytes], the packed mask.
@@ -76,20 +73,12 @@ class MaskEncoding(abc.ABC):
         """
 
     def order(self, data: bytes) -> int:
-        """Sort key of masks before they are joined.
-
-        Args:
-            data: the packed mask.
-        """
+        """Returns the sort key of a packed mask before masks are joined."""
         del data
         return 0
 
     def parts(self, data: bytes) -> list[int]:
-        """The numbers of bytes of what `graph_join` takes a mask apart into.
-
-        Args:
-            data: the packed mask.
-        """
+        """Returns the bytes of each part in which `graph_join` takes a mask."""
         return [len(data)]
 
     def graph_join(
@@ -98,9 +87,9 @@ class MaskEncoding(abc.ABC):
         parts: Sequence[Sequence[tf.Tensor]],
         sizes: Sequence[int],
     ) -> tf.Tensor:
-        """The positions of the kept elements of several weights, by graph ops.
+        """Returns the positions of the kept elements of several weights.
 
-        Only of fewer kept elements than `join_limit`.
+        By graph ops; only of fewer kept elements than `join_limit`.
 
         Args:
             masks: the packed masks, sorted by `order`.
@@ -159,7 +148,7 @@ def place(
 
 
 def default_layout(shape: Sequence[int]) -> KernelLayout:
-    """The layout of a weight of which nothing else is known."""
+    """Returns the layout of a weight of which nothing else is known."""
     rank = len(shape)
     if rank < 2:
         return axes_layout(shape, list(range(rank)), [])
@@ -169,7 +158,7 @@ def default_layout(shape: Sequence[int]) -> KernelLayout:
 def mask_of_positions(
     positions: np.ndarray, shape: Sequence[int]
 ) -> np.ndarray:
-    """The mask of a shape that is true at flat positions."""
+    """Returns the mask of a shape that is true at flat positions."""
     mask = np.zeros(math.prod(shape), bool)
     mask[positions] = True
     return mask.reshape(shape)

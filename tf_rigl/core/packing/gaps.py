@@ -133,11 +133,7 @@ class Gaps(MaskEncoding):
 
 
 def best_width(gaps: np.ndarray) -> int:
-    """The number of low bits at which gaps take the fewest bytes.
-
-    Args:
-        gaps: int64 [count], none negative.
-    """
+    """Returns the number of low bits at which gaps take the fewest bytes."""
     best, width = math.inf, 0
     most = min(gaps.max(initial=0).item().bit_length(), bits.WIDEST)
     for candidate in range(most + 1):
@@ -151,14 +147,10 @@ def best_width(gaps: np.ndarray) -> int:
 
 
 def decode_positions(data: bytes, elements: int) -> np.ndarray:
-    """The positions that `Gaps.encode` has packed.
-
-    Args:
-        data: the packed gaps.
-        elements: number of elements of the mask.
+    """Reads the positions that `Gaps.encode` has packed.
 
     Returns:
-        int64 [count], increasing, all below `elements`.
+        int64 [count], increasing, all below `elements`, the mask's number.
 
     Raises:
         CorruptDataError: if the data are no gaps of such a mask.
@@ -206,14 +198,7 @@ def decode_positions(data: bytes, elements: int) -> np.ndarray:
 
 
 def graph_positions(data: tf.Tensor) -> tf.Tensor:
-    """`decode_positions` as graph ops.
-
-    Args:
-        data: uint8 [bytes].
-
-    Returns:
-        int64 tensor of shape [count].
-    """
+    """Reads uint8 [bytes] by graph ops: `decode_positions`, int64 [count]."""
     width, count = bits.graph_integers(data, 2)
     low_bytes = width * ((count + 7) // 8)
     _, low, unary = tf.split(data, [_HEADER.itemsize, low_bytes, -1])
@@ -269,7 +254,7 @@ def _ranges(
 
 
 def _graph_low(planes: Sequence[Sequence[tf.Tensor]], size: int) -> tf.Tensor:
-    """The low bits of the gaps of several masks, each padded to whole bytes.
+    """Unpacks the low bits of several masks, each padded to whole bytes.
 
     Args:
         planes: of each mask, uint8 [bytes]; no mask has more than the one

@@ -18,7 +18,7 @@ _INTEGER = 8  # bytes
 
 
 def pack(layout: KernelLayout) -> bytes:
-    """The bytes of a layout."""
+    """Returns the bytes of a layout."""
     numbers = (
         len(layout.permutation),
         *layout.permutation,
@@ -29,17 +29,10 @@ def pack(layout: KernelLayout) -> bytes:
 
 
 def unpack(data: bytes, shape: Sequence[int]) -> tuple[KernelLayout, bytes]:
-    """Reads the layout in front of data.
-
-    Args:
-        data: the bytes of a layout and what follows.
-        shape: the kernel's shape, which must be the layout's.
-
-    Returns:
-        The layout and what follows.
+    """Reads the layout in front of data; returns it and what follows.
 
     Raises:
-        CorruptDataError: if there is no layout of such a kernel.
+        CorruptDataError: if there is no layout of a kernel of this shape.
     """
     rank = len(shape)
     count = 1 + 2 * rank + 3
@@ -108,13 +101,9 @@ class GraphLayout:
         self._permutation = tf.cast(permutation, tf.int32)
 
     def positions(self, mask: tf.Tensor) -> tf.Tensor:
-        """Flat positions where a mask is true, in the kernel's own order.
+        """Returns where a mask of the view is true, in the kernel's own order.
 
-        Args:
-            mask: bool tensor of the view's shape.
-
-        Returns:
-            int64 tensor of shape [true entries], flat, increasing.
+        Flat and increasing, int64 of shape [true entries].
         """
         permuted = tf.gather(self._kernel_shape, self._permutation)
         kernel = tf.transpose(

@@ -1,4 +1,4 @@
-"""Which n of each m inputs are kept, where that is so everywhere."""
+"""The n of each m inputs that are kept, where that is so everywhere."""
 
 import functools
 import math
@@ -36,7 +36,7 @@ class NByMIndices(MaskEncoding):
     def encode(
         self, mask: np.ndarray, layout: KernelLayout | None = None
     ) -> bytes | None:
-        """None where groups differ in what they keep, or keep all."""
+        """Returns None where groups differ in what they keep, or keep all."""
         layout = layout or default_layout(mask.shape)
         seen = layout_header.view(mask, layout)
         group = _group(seen)
@@ -121,7 +121,7 @@ class NByMIndices(MaskEncoding):
 
 @functools.cache
 def patterns(n: int, m: int) -> np.ndarray:
-    """The numbers below 2 ** m with n bits set: int64, increasing."""
+    """Lists the numbers below 2 ** m with n bits set: int64, increasing."""
     codes = np.arange(1 << m, dtype=np.uint32)
     ones = np.unpackbits(codes.view(np.uint8)).reshape(-1, 32).sum(axis=1)
     return np.flatnonzero(ones == n)

@@ -39,17 +39,12 @@ class Channels:
     inner: int
 
     def of(self, positions: np.ndarray) -> np.ndarray:
-        """The channels of flat positions."""
+        """Returns the channels of flat positions."""
         return positions // self.inner % max(self.count, 1)
 
 
 def axis_channels(shape: Sequence[int], axis: int) -> Channels:
-    """The slices along an axis of a weight as its channels.
-
-    Args:
-        shape: the weight's; a scalar has one channel.
-        axis: of the channels, from 0; -1 for the last.
-    """
+    """Makes channels of the slices along an axis; a scalar has one channel."""
     if not shape:
         return Channels(1, 1)
     axis %= len(shape)
@@ -69,9 +64,6 @@ def pack(
         positions: int64 [kept elements], flat.
         channels: of the weight; only `"int8"` looks at them.
         stored: the format.
-
-    Returns:
-        The bytes.
 
     Raises:
         ValueError: if a value is too large for the format, or not finite
@@ -95,7 +87,7 @@ def unpack(
     stored: Format,
     dtype: np.dtype,
 ) -> np.ndarray:
-    """The inverse of `pack`, but for what rounding took.
+    """Inverts `pack`, but for what rounding took.
 
     Args:
         data: the packed values.
@@ -103,9 +95,6 @@ def unpack(
         channels: of the weight.
         stored: the format.
         dtype: of the values.
-
-    Returns:
-        Array of the dtype, [kept elements].
 
     Raises:
         CorruptDataError: if the data are not as many values.
@@ -141,7 +130,7 @@ def unpack(
 def packed_bytes(
     kept: int, channels: Channels, stored: Format, dtype: np.dtype
 ) -> int:
-    """Number of bytes of packed values."""
+    """Counts the bytes of packed values."""
     if stored == "int8":
         return _CHANNELS.size + 4 * channels.count + kept
     return kept * (
@@ -155,16 +144,13 @@ def graph_unpack(
     stored: Format,
     dtype: tf.DType,
 ) -> tf.Tensor:
-    """`unpack` as graph ops.
+    """Unpacks values by graph ops, to a tensor of shape [kept elements].
 
     Args:
         data: uint8 [bytes].
         positions: int64 [kept elements], flat; only `"int8"` looks at them.
         stored: the format.
         dtype: of the values, any that is numeric, or bool.
-
-    Returns:
-        Tensor of the dtype, of shape [kept elements].
     """
     if stored != "int8":
         kept = dtype if stored == "float32" else tf.as_dtype(stored)

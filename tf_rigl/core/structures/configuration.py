@@ -44,7 +44,7 @@ def register(cls: type) -> type:
 
 
 def as_structure(value: Structure | None) -> Structure:
-    """The structure that an argument stands for; None is `Unstructured`.
+    """Returns the structure that an argument stands for; None: `Unstructured`.
 
     Raises:
         TypeError: for anything else than None or a structure.
@@ -61,7 +61,7 @@ def as_structure(value: Structure | None) -> Structure:
 
 
 def serialize(structure: Structure) -> dict[str, Any]:
-    """The structure as plain JSON values.
+    """Returns the structure as plain JSON values.
 
     >>> serialize(NByM(2, 4))
     {'name': 'n_by_m', 'n': 2, 'm': 4}
@@ -70,7 +70,7 @@ def serialize(structure: Structure) -> dict[str, Any]:
 
 
 def deserialize(config: Mapping[str, Any]) -> Structure:
-    """The inverse of `serialize`.
+    """Inverts `serialize`.
 
     Raises:
         ValueError: if the name is missing or unknown.

@@ -27,15 +27,15 @@ class Rowwise(abc.ABC):
 
     @abc.abstractmethod
     def row_size(self, shape: Sequence[int]) -> int:
-        """Number of elements of a row."""
+        """Returns the number of elements of a row."""
 
     @abc.abstractmethod
     def bounds(self, shape: Sequence[int]) -> tuple[int, int]:
-        """The fewest and the most connections that a row may have."""
+        """Returns the fewest and the most connections that a row may have."""
 
     @abc.abstractmethod
     def share(self, nonzeros: Any, rows: int) -> Any:
-        """The rows' share of `nonzeros`, an int or an int64 tensor."""
+        """Returns the rows' share of `nonzeros`, an int or an int64 tensor."""
 
     @abc.abstractmethod
     def to_rows(self, tensor: tf.Tensor) -> tf.Tensor:
@@ -43,26 +43,26 @@ class Rowwise(abc.ABC):
 
     @abc.abstractmethod
     def from_rows(self, rows: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
-        """The inverse of `to_rows`."""
+        """Inverts `to_rows`."""
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments, plain JSON values."""
         return dataclasses.asdict(self)  # type: ignore[call-overload]
 
     def check(self, shape: Sequence[int], path: str) -> None:
-        """The weight must be a view."""
+        """Accepts every weight that is a view."""
         structure.check_view(self, shape, path)
 
     def units(self, shape: Sequence[int]) -> int:
-        """Each element is a unit."""
+        """Counts the elements, each of which is a unit."""
         return math.prod(shape)
 
     def active_units(self, shape: Sequence[int], nonzeros: int) -> int:
-        """The number of connections."""
+        """Returns the number of connections."""
         return self.connections(shape, nonzeros)
 
     def connections(self, shape: Sequence[int], nonzeros: int) -> int:
-        """The rows' share, within its bounds, times their number."""
+        """Returns the rows' share, within its bounds, times their number."""
         structure.check_nonzeros(shape, nonzeros)
         fewest, most = self.bounds(shape)
         rows = self._rows(shape)
@@ -71,7 +71,7 @@ class Rowwise(abc.ABC):
     def random_mask(
         self, shape: Sequence[int], nonzeros: int, seed: int, path: str
     ) -> tf.Tensor:
-        """A random choice in each row."""
+        """Draws a random choice in each row."""
         self.check(shape, path)
         structure.check_nonzeros(shape, nonzeros)
         scores = random_masks.random_scores(
@@ -85,7 +85,7 @@ class Rowwise(abc.ABC):
         nonzeros: int | tf.Tensor,
         candidates: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """The largest magnitudes of each row."""
+        """Keeps the largest magnitudes of each row."""
         if candidates is None:
             candidates = tf.ones(scores.shape, tf.bool)
         rows = self._rows(scores.shape)
@@ -168,7 +168,7 @@ class NByM(Rowwise):
             )
 
     def check(self, shape: Sequence[int], path: str) -> None:
-        """The inputs must be a multiple of m."""
+        """Refuses inputs that are no multiple of m."""
         super().check(shape, path)
         if shape[1] % self.m:
             raise ValueError(
@@ -179,7 +179,7 @@ class NByM(Rowwise):
             )
 
     def row_size(self, shape: Sequence[int]) -> int:
-        """A group of m."""
+        """Returns the size of a group, m."""
         del shape
         return self.m
 
@@ -189,18 +189,18 @@ class NByM(Rowwise):
         return self.n, self.m
 
     def share(self, nonzeros: Any, rows: int) -> Any:
-        """Rounded up."""
+        """Rounds up."""
         return -(-nonzeros // rows)
 
     def to_rows(self, tensor: tf.Tensor) -> tf.Tensor:
-        """The groups in the order of positions, inputs and units."""
+        """Lays the groups out in the order of positions, inputs and units."""
         positions, inputs, units = tensor.shape
         groups = [positions, inputs // self.m, self.m, units]
         tensor = tf.transpose(tf.reshape(tensor, groups), [0, 1, 3, 2])
         return tf.reshape(tensor, [-1, self.m])
 
     def from_rows(self, rows: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
-        """The inverse of `to_rows`."""
+        """Inverts `to_rows`."""
         positions, inputs, units = shape
         groups = [positions, inputs // self.m, units, self.m]
         tensor = tf.transpose(tf.reshape(rows, groups), [0, 1, 3, 2])
@@ -226,7 +226,7 @@ class ConstantFanIn(Rowwise):
     name: ClassVar[str] = "constant_fan_in"
 
     def row_size(self, shape: Sequence[int]) -> int:
-        """All positions and inputs of a unit."""
+        """Counts the positions and inputs of a unit."""
         positions, inputs, _ = shape
         return positions * inputs
 
@@ -235,14 +235,14 @@ class ConstantFanIn(Rowwise):
         return 1, self.row_size(shape)
 
     def share(self, nonzeros: Any, rows: int) -> Any:
-        """Rounded down."""
+        """Rounds down."""
         return nonzeros // rows
 
     def to_rows(self, tensor: tf.Tensor) -> tf.Tensor:
-        """The units in order."""
+        """Lays the units out in order."""
         *_, units = tensor.shape
         return tf.transpose(tf.reshape(tensor, [-1, units]))
 
     def from_rows(self, rows: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
-        """The inverse of `to_rows`."""
+        """Inverts `to_rows`."""
         return tf.reshape(tf.transpose(rows), shape)

@@ -37,34 +37,34 @@ class Tiled(abc.ABC):
 
     @abc.abstractmethod
     def tile(self, shape: tiles.Size) -> tiles.Size:
-        """The size of a tile in a weight of a shape, no axis longer."""
+        """Returns the size of a tile in a weight of a shape, no axis longer."""
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments, plain JSON values."""
         return dataclasses.asdict(self)  # type: ignore[call-overload]
 
     def check(self, shape: Sequence[int], path: str) -> None:
-        """Tiles fit every weight."""
+        """Accepts every weight that is a view."""
         check_view(self, shape, path)
 
     def units(self, shape: Sequence[int]) -> int:
-        """Number of tiles."""
+        """Counts the tiles."""
         return math.prod(self._grid(shape))
 
     def active_units(self, shape: Sequence[int], nonzeros: int) -> int:
-        """Number of active tiles."""
+        """Counts the active tiles."""
         check_nonzeros(shape, nonzeros)
         return int(self._active(shape, nonzeros))
 
     def connections(self, shape: Sequence[int], nonzeros: int) -> int:
-        """Number of elements in the active tiles; see `Tiled`."""
+        """Counts the elements in the active tiles; see `Tiled`."""
         active = self.active_units(shape, nonzeros)
         return active * math.prod(shape) // self.units(shape)
 
     def random_mask(
         self, shape: Sequence[int], nonzeros: int, seed: int, path: str
     ) -> tf.Tensor:
-        """A random mask of the tiles."""
+        """Draws a random mask of the tiles."""
         self.check(shape, path)
         active = self.active_units(shape, nonzeros)
         tiles = random_masks.random_mask(self._grid(shape), active, seed, path)
@@ -76,7 +76,7 @@ class Tiled(abc.ABC):
         nonzeros: int | tf.Tensor,
         candidates: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """The tiles of largest pooled magnitude."""
+        """Keeps the tiles of largest pooled magnitude."""
         keys = self._keys(scores)
         if candidates is not None:
             keys = tf.where(self._any(candidates), keys, -1)
@@ -172,7 +172,7 @@ class Block(Tiled):
         check_choice("pooling", self.pooling, tiles.POOLINGS)
 
     def tile(self, shape: tiles.Size) -> tiles.Size:
-        """One position, `height` inputs, `width` units."""
+        """Returns one position, `height` inputs, `width` units."""
         _, inputs, units = shape
         return 1, min(self.height, inputs), min(self.width, units)
 
@@ -207,7 +207,7 @@ class Channel(Tiled):
         check_choice("pooling", self.pooling, tiles.POOLINGS)
 
     def tile(self, shape: tiles.Size) -> tiles.Size:
-        """Everything along the two other axes."""
+        """Returns everything along the two other axes."""
         positions, inputs, units = shape
         if self.axis == "units":
             return positions, inputs, 1

@@ -193,12 +193,7 @@ def _make_sparse(
 ) -> _Chosen:
     """Makes weights sparse where that is smaller and computes the same.
 
-    Args:
-        dense: the file as the converter made it.
-        before: how far its outputs are off.
-        examples: inputs by name.
-        expected: the model's outputs by name.
-        sparse: whether it may be made sparse at all.
+    `before` says how far the outputs of the dense file are off.
     """
     if not sparse:
         return _Chosen(dense, before, {}, ())
@@ -269,11 +264,9 @@ def _check_can_calibrate(endpoint: Endpoint, representative_data: Any) -> None:
 
 
 def _check_loop_free(content: bytes) -> None:
-    """Raises a ValueError if calibration would end the process.
+    """Raises a ValueError if calibrating a float file would end the process.
 
-    Args:
-        content: the file, in float; the converter knows some loops as one
-            operator, and those can be calibrated.
+    The converter knows some loops as one operator; those can be calibrated.
     """
     model = format.read(content)
     if any(

@@ -107,11 +107,7 @@ def consumers(subgraph: Any) -> dict[int, list[tuple[Any, int]]]:
 
 
 def constants(model: Any) -> Iterator[tuple[Any, Any]]:
-    """Yields all constants, each buffer once.
-
-    Yields:
-        The subgraph and the tensor.
-    """
+    """Yields all constants with their subgraphs, each buffer once."""
     seen = set()
     for subgraph in model.subgraphs:
         for tensor in subgraph.tensors:

@@ -25,12 +25,7 @@ _LENGTH = 8
 
 
 def call_model(endpoint: Endpoint, inputs: Named) -> dict[str, np.ndarray]:
-    """Runs a model's call and names its outputs.
-
-    Args:
-        endpoint: the call.
-        inputs: arrays by name.
-    """
+    """Runs a model's call on arrays by name and names its outputs."""
     tensors = [tf.constant(array) for array in inputs.values()]
     arguments, keywords = pack_arguments(endpoint.call, tensors)
     outputs = name_outputs(endpoint.function(*arguments, **keywords))
@@ -42,10 +37,7 @@ def random_inputs(
 ) -> dict[str, np.ndarray]:
     """Draws inputs to compare on: standard normal, or 0 and 1 if integer.
 
-    Args:
-        call: of the model.
-        batch_size: to be kept to; None: any will do.
-        seed: of the random numbers.
+    With `batch_size` None any batch size that the call takes will do.
     """
     random = np.random.default_rng(seed)
     examples = _EXAMPLES if batch_size is None else batch_size
@@ -66,12 +58,10 @@ def random_inputs(
 
 
 def named_inputs(call: CallSignature, structure: Any) -> dict[str, np.ndarray]:
-    """Names the arrays of a batch that is in the model's structure.
+    """Names the arrays of a batch in the structure that a model takes.
 
-    Args:
-        call: of the model.
-        structure: what the model takes: an array or a structure of arrays, or
-            a dictionary by the names of the inputs.
+    That is an array, a structure of arrays, or a dictionary by the names of
+    the inputs.
 
     Raises:
         ValueError: if it has not as many arrays as the model takes.
@@ -96,12 +86,7 @@ def named_inputs(call: CallSignature, structure: Any) -> dict[str, np.ndarray]:
 
 
 def chunks(inputs: Named, size: int) -> Iterator[dict[str, np.ndarray]]:
-    """Yields batches of exactly `size` examples and drops a smaller rest.
-
-    Args:
-        inputs: arrays by name, examples first.
-        size: number of examples.
-    """
+    """Yields batches of exactly `size` examples and drops a smaller rest."""
     examples = min((len(one) for one in inputs.values()), default=0)
     for begin in range(0, examples - size + 1, size):
         yield {name: one[begin : begin + size] for name, one in inputs.items()}

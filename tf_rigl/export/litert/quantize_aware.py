@@ -83,7 +83,7 @@ def quantize_aware(model: Any) -> Any:
 
 
 def _import_tfmot() -> ModuleType:
-    """TFMOT, imported without its choice of Keras for the whole process."""
+    """Imports TFMOT without its choice of Keras for the whole process."""
     before = os.environ.get(_CHOICE_OF_KERAS)
     try:
         import tensorflow_model_optimization as tfmot

@@ -66,15 +66,8 @@ class LiteRTReport:
     relative_error: float | None
     notes: tuple[str, ...] = ()
 
-    @property
-    def bytes(self) -> int:
-        """Bytes of the listed constants."""
-        return sum(row.bytes for row in self.rows)
-
-    @property
-    def dense_bytes(self) -> int:
-        """Bytes that the listed constants would take dense."""
-        return sum(row.dense_bytes for row in self.rows)
+    bytes = text_table.RowSum("bytes", "Bytes of the listed constants.")
+    dense_bytes = text_table.RowSum("dense_bytes", "The same if all dense.")
 
     def __str__(self) -> str:
         body = [_cells(row) for row in self.rows]

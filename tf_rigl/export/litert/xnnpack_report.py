@@ -50,15 +50,8 @@ class XNNPACKReport:
     rows: tuple[OperatorCheck, ...]
     stored_sparse: bool
 
-    @property
-    def weights(self) -> int:
-        """Elements of the kernels in the region that may be sparse."""
-        return sum(row.weights for row in self.rows)
-
-    @property
-    def zeros(self) -> int:
-        """Zeros among them."""
-        return sum(row.zeros for row in self.rows)
+    weights = text_table.RowSum("weights", "Elements of kernels in the region.")
+    zeros = text_table.RowSum("zeros", "Zeros among them.")
 
     @property
     def problems(self) -> tuple[str, ...]:

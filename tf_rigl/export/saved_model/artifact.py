@@ -28,13 +28,7 @@ Read = Callable[[Any], dict[int, tf.Tensor]]
 def save_plain(
     folder: str, endpoints: Iterable[Endpoint], captures: Captures
 ) -> None:
-    """Saves functions with the variables that they capture, as they are.
-
-    Args:
-        folder: of the SavedModel.
-        endpoints: its functions.
-        captures: what these use.
-    """
+    """Saves functions with the variables that they capture, as they are."""
     root = _root(captures, captures.variables.values())
     _save(root, folder, endpoints, lambda function: {}, {})
 

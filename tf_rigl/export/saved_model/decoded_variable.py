@@ -15,15 +15,7 @@ import tensorflow as tf
 
 
 def decoded_variable(shape: Sequence[int], dtype: str) -> tf.Variable:
-    """Makes a variable that is saved without its value.
-
-    Args:
-        shape: of the variable.
-        dtype: of the variable, by name.
-
-    Returns:
-        A variable of zeros, not trainable.
-    """
+    """Makes a variable of zeros that is saved without its value."""
     variable = tf.Variable(tf.zeros(shape, dtype), trainable=False, name="w")
     _leave_out(variable)
     # A SavedModel's own graph has copies of all variables, which TensorFlow 1

@@ -118,15 +118,9 @@ def _concrete(function: Any) -> Any:
 def read_group(
     variable: tf.Variable, group: Group, specs: Sequence[WeightSpec]
 ) -> list[tf.Tensor]:
-    """Reads the weights of a group, in a function of an artifact.
+    """Reads the weights of a group, one tensor a member.
 
-    Args:
-        variable: the group's.
-        group: the group.
-        specs: of all weights.
-
-    Returns:
-        A tensor for each member.
+    Called in a function of an artifact.
     """
     members = [specs[index] for index in group.members]
     value = variable.read_value()

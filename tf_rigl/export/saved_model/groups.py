@@ -113,14 +113,10 @@ def rows(spec: WeightSpec) -> int:
 def plan_groups(
     weights: Sequence[PackedWeight], alone: Collection[int]
 ) -> list[Group]:
-    """Distributes weights over variables.
+    """Distributes weights, in no place yet, over variables.
 
-    Args:
-        weights: all weights, in no place yet.
-        alone: indices of those that need a variable of their own.
-
-    Returns:
-        Groups of one dtype each, sorted by how their weights are stored.
+    `alone` has the indices of those that need a variable of their own. Each
+    group has one dtype and is sorted by how its weights are stored.
     """
     specs = [weight.spec for weight in weights]
     shared = [index for index in range(len(specs)) if index not in alone]
@@ -150,12 +146,7 @@ def group_shape(group: Group, specs: Sequence[WeightSpec]) -> tuple[int, ...]:
 
 
 def runs(group: Group, specs: Sequence[WeightSpec]) -> list[DecodeRun]:
-    """Splits a group into runs, in the order of decoding.
-
-    Args:
-        group: the group.
-        specs: of all weights, in their places in the file.
-    """
+    """Splits a group into runs, in the order of decoding."""
     return [
         DecodeRun(encoding, values, _pieces(group, list(members)))
         for (encoding, values), members in itertools.groupby(

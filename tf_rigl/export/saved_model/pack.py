@@ -78,16 +78,12 @@ class _Packing:
 def pack_weights(
     sources: Sequence[WeightToPack], compression: str
 ) -> list[PackedWeight]:
-    """Packs the weights of an artifact.
+    """Packs the weights of an artifact; places and hashes are not set yet.
 
     Args:
         sources: the weights.
         compression: `"smallest"`, or the name of the one encoding that sparse
             weights may have if it is smaller than the dense weight.
-
-    Returns:
-        The packed weights in the same order, their places and hashes not set
-        yet.
 
     Raises:
         ValueError: if the encoding cannot express the mask of a weight, or

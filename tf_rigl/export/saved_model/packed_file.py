@@ -42,11 +42,7 @@ FIELDS = ["path", "shape", "encoding", "nonzeros", "offset", "bytes", "hash"]
 def place_weights(
     weights: Sequence[PackedWeight], groups: Sequence[Group]
 ) -> tuple[list[PackedWeight], bytes]:
-    """Puts the bytes of all weights one after the other.
-
-    Args:
-        weights: packed weights.
-        groups: each of them in one.
+    """Puts the bytes of all weights, each in a group, one after the other.
 
     Returns:
         The weights with their offsets and hashes, and the bytes.
@@ -76,11 +72,7 @@ def write_metadata(
 ) -> None:
     """Writes what is known of the weights into an artifact.
 
-    Args:
-        folder: of the SavedModel.
-        weights: the weights.
-        size: number of bytes of the file of all weights; None if they are
-            not packed.
+    `size` is that of the file of all weights, None if they are not packed.
     """
     extra = posixpath.join(folder, "assets.extra")
     tf.io.gfile.makedirs(extra)
@@ -104,13 +96,7 @@ def write_metadata(
 
 
 def read_weights(path: str | os.PathLike[str]) -> list[PackedWeight]:
-    """Reads the weights of an artifact and checks that they are intact.
-
-    Args:
-        path: of a SavedModel that `export_saved_model` has written.
-
-    Returns:
-        The weights; nothing is decoded yet.
+    """Reads the weights of an artifact, not decoded; checks they are intact.
 
     Raises:
         ValueError: if there is no such file, the weights of the artifact are
@@ -178,11 +164,6 @@ def _read_metadata(folder: str) -> tuple[list[WeightSpec], int]:
 
 def _check_format(content: Any, name: str, folder: str) -> None:
     """Checks that metadata are in a format that this version reads.
-
-    Args:
-        content: the metadata.
-        name: of their file.
-        folder: of the artifact.
 
     Raises:
         ValueError: if the format is newer.

@@ -88,9 +88,6 @@ class WeightSpec:
 def spec_from_json(content: Any) -> WeightSpec:
     """Inverts `WeightSpec.to_json` and checks what it is given.
 
-    Args:
-        content: what stands in the metadata.
-
     Raises:
         CorruptDataError: if it is no spec.
     """
