@@ -14,14 +14,7 @@ Directory = Callable[[], list[str]]
 
 
 def index(places: Mapping[str, Collection[str]]) -> dict[str, str]:
-    """Returns where each name is.
-
-    Args:
-        places: names by the module that defines them.
-
-    Returns:
-        Modules by name, sorted by name.
-    """
+    """Returns the module of each name, sorted by name."""
     pairs = [(name, module) for module in places for name in places[module]]
     return dict(sorted(pairs))
 

@@ -24,23 +24,19 @@ class MaskSchedule:
     Checks steps and interval when it is made, with the earliest possible stop
     where the real one is not known yet.
 
-    Attributes:
-        until: makes the schedule that stops at an optimizer step.
-        stop_step: that step; None: `fit` says how many steps there are.
-        start_step: the earliest possible stop, in optimizer steps.
-        argument: what the method calls its `stop_step`.
-        updates_at_stop: whether the last update is at the stop, which must be
-            a step of the training then.
-
     Raises:
         ValueError: if a step or the interval is out of its range.
         TypeError: if a number of steps is no integer.
     """
 
+    # Makes the schedule that stops at an optimizer step.
     until: Callable[[int], UpdateSchedule]
+    # That step; None: `fit` says how many steps there are.
     stop_step: int | None = None
-    start_step: int = 0
-    argument: str = "stop_step"
+    start_step: int = 0  # the earliest possible stop, in optimizer steps
+    argument: str = "stop_step"  # what the method calls its `stop_step`
+    # Whether the last update is at the stop, which must be a step of the
+    # training then.
     updates_at_stop: bool = False
 
     def __post_init__(self) -> None:
@@ -91,18 +87,14 @@ class MaskSchedule:
 class DropSchedule:
     """The fraction of a weight's connections that each update moves.
 
-    Attributes:
-        updates: when masks are updated.
-        drop_fraction: α, what the first update moves, in [0, 1].
-        decay: `"cosine"`, `"constant"`, `"linear"`, `"inverse_power"` (k = 3)
-            or a function of (α, t / stop_step).
-
     Raises:
         ValueError: if an argument is out of its range.
     """
 
-    updates: MaskSchedule
-    drop_fraction: float
+    updates: MaskSchedule  # when masks are updated
+    drop_fraction: float  # α, what the first update moves, in [0, 1]
+    # `"cosine"`, `"constant"`, `"linear"`, `"inverse_power"` (k = 3) or a
+    # function of (α, t / stop_step).
     decay: str | schedules.DropFraction
 
     def __post_init__(self) -> None:

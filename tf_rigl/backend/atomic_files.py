@@ -37,16 +37,7 @@ def write_text(path: str | os.PathLike[str], content: str) -> None:
 def open_whole(
     path: str | os.PathLike[str], flush: bool = False
 ) -> Iterator[IO[bytes]]:
-    """Opens a file that is at its path once the block has ended.
-
-    Args:
-        path: of the file, in an existing folder.
-        flush: whether it must survive a loss of power from then on.
-
-    Raises:
-        OSError: if it cannot be written; also `tf.errors.OpError` if the path
-            is not local.
-    """
+    """Opens a file that is at its path once the block ends; see `draft`."""
     with draft(path, flush) as aside:
         open_aside: Any = open if _is_local(aside) else tf.io.gfile.GFile
         with open_aside(aside, "wb") as file:

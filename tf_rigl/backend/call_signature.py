@@ -75,16 +75,10 @@ def call_signature(model: Any, inputs: Any) -> CallSignature:
 
 
 def one_example(model: Any, inputs: Any = None) -> Example:
-    """Specifies a call of a model on one example.
+    """Specifies a call of a model, built or not, on one example.
 
-    Args:
-        model: a model, built or not.
-        inputs: what the model is called on, as for `call_signature`, with a
-            batch dimension whose size does not matter.
-
-    Raises:
-        TypeError: if `inputs` is none of these.
-        ValueError: if it is None and the model has never seen an input.
+    Arguments and errors are those of `call_signature`; the size of the batch
+    dimension does not matter.
     """
     arguments, keywords = _given_or_remembered(model, inputs)
     remembered = flavor_of(model).remembered_inputs(model)

@@ -52,13 +52,9 @@ def check_fit(
     steps_per_execution: int = 1,
     jit_compile: bool = False,
 ) -> None:
-    """Raises a ValueError if `fit` of a Keras fails on a platform.
+    """Raises a ValueError if `fit` of `"keras3"` or `"keras2"` fails there.
 
-    Args:
-        platform: where the model is trained.
-        keras: `"keras3"` or `"keras2"`.
-        steps_per_execution: as given to `compile`.
-        jit_compile: likewise.
+    The last two arguments are those given to `compile`.
     """
     if keras == "keras3":
         _check_keras_3(platform, steps_per_execution)

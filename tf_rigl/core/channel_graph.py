@@ -70,10 +70,7 @@ class ChannelGraph:
     ) -> None:
         """Makes each output depend on the inputs to which it is connected.
 
-        Args:
-            inputs: channels that are read, one perhaps more than once.
-            outputs: channels that are computed of them.
-            connected: bool [inputs, outputs], true where a channel is read.
+        `connected` is bool [inputs, outputs]; an input may come more than once.
 
         Raises:
             ValueError: if `connected` has another shape.

@@ -23,15 +23,11 @@ def packed_size(size: int) -> int:
 
 
 def pack_mask(mask: tf.Tensor) -> tf.Tensor:
-    """Packs a mask, one bit an element, the first in the lowest bit.
+    """Packs a bool tensor of static shape, one bit an element.
 
-    Args:
-        mask: bool tensor of static shape.
-
-    Returns:
-        int64 tensor of shape [packed_size(elements)]; bits beyond the last
-        element are 0. Not uint8: workers cannot send each other initial
-        values of that dtype.
+    The first is in the lowest bit; bits beyond the last are 0. The result is
+    int64 [packed_size(elements)]. Not uint8: workers cannot send each other
+    initial values of that dtype.
     """
     size = mask.shape.num_elements()
     flat = tf.cast(tf.reshape(mask, [-1]), tf.uint8)
@@ -108,18 +104,12 @@ def count_dead(mask: np.ndarray) -> tuple[int, int]:
 
 
 def density_image(mask: np.ndarray, largest: int) -> np.ndarray:
-    """Draws a mask: inputs from top to bottom, units from left to right.
+    """Draws a mask, bool [positions, inputs, units], as an image.
 
-    Each pixel is the density of the connections that it stands for: over all
+    Inputs go from top to bottom, units from left to right. Each pixel is the
+    density, in [0, 1], of the connections that it stands for: over all
     positions, and over a block of inputs and units where there are more of
-    them than pixels.
-
-    Args:
-        mask: bool array of shape [positions, inputs, units].
-        largest: of height and width, in pixels.
-
-    Returns:
-        float32 array of shape [height, width], values in [0, 1].
+    them than the `largest` of height and width, in pixels.
     """
     density = mask.mean(axis=0, dtype=np.float32)
     for axis in (0, 1):

@@ -20,19 +20,16 @@ class KernelLayout:
 
     `axes_layout` makes one from the axes.
 
-    Attributes:
-        permutation: the kernel's axes in the order positions, inputs, units.
-        shape: the sizes of the view, [positions, inputs, units].
-        kernel_shape: the kernel's own shape.
-
     Raises:
         ValueError: if `permutation` is none of the kernel's axes, or the
             view has another number of elements than the kernel.
     """
 
+    # The kernel's axes in the order positions, inputs, units.
     permutation: tuple[int, ...]
+    # The sizes of the view, [positions, inputs, units].
     shape: tuple[int, int, int]
-    kernel_shape: tuple[int, ...]
+    kernel_shape: tuple[int, ...]  # the kernel's own shape
 
     def __post_init__(self) -> None:
         if sorted(self.permutation) != list(range(len(self.kernel_shape))):

@@ -18,14 +18,8 @@ def mask_hash(mask: tf.Tensor) -> tf.Tensor:
     Each word of the packed mask is mixed with its position and the results
     are added modulo 2^64: integers only, so that every device gives the same
     number in whatever order it adds. Two different masks have the same one
-    with a probability of about 2^-64, unless they were made to.
-
-    Args:
-        mask: bool tensor of static shape.
-
-    Returns:
-        int64 scalar; of the dtypes with 64 bits the one that all devices can
-        send each other.
+    with a probability of about 2^-64, unless they were made to. It is an int64,
+    of the dtypes with 64 bits the one that all devices can send each other.
     """
     words = tf.cast(pack_mask(mask), tf.uint64)
     positions = tf.range(1, words.shape[0] + 1, dtype=tf.int64)

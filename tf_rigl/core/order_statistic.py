@@ -24,7 +24,7 @@ class OrderStatistic(NamedTuple):
 def kth_largest_key(
     keys: tf.Tensor, counts: tf.Tensor, bits: int
 ) -> OrderStatistic:
-    """The largest threshold of each row that `counts` of its keys reach.
+    """Finds the largest threshold of each row that `counts` of its keys reach.
 
     With a count of 0 every threshold is reached by enough keys, and it is the
     largest integer of `bits` bits; where there are fewer keys of 0 and above
@@ -51,7 +51,7 @@ def _scatters_one_by_one() -> bool:
 
 
 def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> OrderStatistic:
-    """One row: settles the threshold digit by digit from the highest.
+    """Settles the threshold of one row digit by digit from the highest.
 
     Each pass counts how many of the keys that begin as the threshold does
     have which next digit: three passes over float32's keys, where bisection

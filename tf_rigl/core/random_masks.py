@@ -21,17 +21,13 @@ _DICE, _SIDES = 12, 2**16
 def stateless_seed(
     seed: int, path: str, step: int | tf.Tensor = 0
 ) -> tf.Tensor:
-    """Makes the random seed of one weight at one step.
+    """Makes the random seed of one weight at one step, int64 [2].
 
     Args:
         seed: the user's seed, any 32-bit integer.
         path: the weight's path; its CRC-32 enters, which is the same in every
             process.
         step: optimizer steps, 0 <= step < 2**31.
-
-    Returns:
-        int64 tensor of shape [2], as the `tf.random.stateless_*` functions
-        take it.
     """
     path_bits = zlib.crc32(path.encode()) << 31
     return tf.stack(
@@ -63,11 +59,8 @@ def random_scores(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
     """Draws float32 scores in [0, 1) whose order is uniformly random.
 
     Their values are not uniform: each of the 1.07e9 floats below 1 is as
-    likely as any other, so that hardly two of a large weight are equal.
-
-    Args:
-        shape: static.
-        seed: int64 tensor of shape [2], of `stateless_seed`.
+    likely as any other, so that hardly two of a large weight are equal. The
+    seed is one of `stateless_seed`.
     """
     bits = tf.random.stateless_uniform(
         shape, seed, 0, _BELOW_ONE, tf.int32, alg="philox"

@@ -200,10 +200,7 @@ def drop_count(
 ) -> tf.Tensor:
     """Returns K = floor(f · nnz) of one update of one weight, int64 scalar.
 
-    Args:
-        fractions: float64 array of `drop_fractions`, not empty.
-        update: int64 scalar index into it; -1 reads the first.
-        nonzeros: the weight's number of connections.
+    `update` is an index into the fractions; -1 reads the first.
     """
     fraction = tf.gather(tf.constant(fractions), tf.maximum(update, 0))
     return tf.cast(tf.floor(fraction * tf.cast(nonzeros, tf.float64)), tf.int64)

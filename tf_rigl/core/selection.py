@@ -112,7 +112,7 @@ def largest_of_all(
 def largest_in_rows(
     values: tf.Tensor, candidates: tf.Tensor, counts: tf.Tensor
 ) -> tf.Tensor:
-    """Marks in each row its candidates of largest magnitude.
+    """Marks in each row its `counts[r]` candidates of largest magnitude.
 
     Within a row ties go to the lowest index, NaN counts as larger than
     infinity, and what is no candidate is never marked: a row with fewer
@@ -123,9 +123,6 @@ def largest_in_rows(
         values: float tensor of static shape [rows, size].
         candidates: bool tensor of the same shape.
         counts: integer tensor of shape [rows], each >= 0.
-
-    Returns:
-        bool tensor of the same shape with `counts[r]` true entries in row r.
     """
     keys = _candidate_keys(values, candidates)
     return _largest_keys_in_rows(keys, counts, _MAGNITUDE_BITS[values.dtype][2])
@@ -145,10 +142,7 @@ def magnitude_key_dtype(dtype: tf.DType) -> tf.DType:
 def largest_integers_mask(keys: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     """Marks the `count` largest of integer keys, ties to the lowest index.
 
-    Args:
-        keys: int32 or int64 tensor of static shape, entries >= 0; -1 is never
-            marked.
-        count: integer scalar, at most the number of entries >= 0.
+    The keys are int32 or int64, of static shape; -1 is never marked.
     """
     return _largest_keys_mask(keys, count, _integer_bits(keys))
 

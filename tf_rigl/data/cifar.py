@@ -34,15 +34,7 @@ def describe(
 ) -> DataInfo:
     """Reads the size of the data set from its metadata.
 
-    Args:
-        data_dir: folder of prepared TFDS data; None for TFDS's default.
-        download: whether TFDS may download and prepare missing data.
-        name: `"cifar10"` or `"cifar100"`.
-
-    Raises:
-        FileNotFoundError: if the data is not there, or not all of it.
-        ImportError: if TensorFlow Datasets is not installed.
-        ValueError: if `name` is unknown.
+    Arguments and errors are those of `splits`.
     """
     _check("name", name, NAMES)
     builder = tfds_reader.open_builder(name, data_dir, download)

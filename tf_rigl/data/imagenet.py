@@ -40,15 +40,7 @@ def describe(
 ) -> DataInfo:
     """Reads the size of the data set from its metadata.
 
-    Args:
-        data_dir: folder of prepared TFDS data; None for TFDS's default.
-        download: whether TFDS may prepare the data. It can't download it, but
-            reads the two archives.
-        image_size: height and width of images.
-
-    Raises:
-        FileNotFoundError: if the data is not there, or not all of it.
-        ImportError: if TensorFlow Datasets is not installed.
+    Arguments and errors are those of `splits`.
     """
     return _describe(_open(data_dir, download), image_size)
 
@@ -130,10 +122,7 @@ def splits(
 def augment(jpeg: tf.Tensor, image_size: int, seed: tf.Tensor) -> tf.Tensor:
     """Makes an image for training of a JPEG, a scalar string.
 
-    Args:
-        jpeg: the encoded image.
-        image_size: height and width of the image.
-        seed: int64 `[2]`, of stateless random numbers.
+    `seed` is int64 `[2]`, of stateless random numbers.
 
     Returns:
         float32 `[image_size, image_size, 3]`, normalized.

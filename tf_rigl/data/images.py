@@ -40,15 +40,10 @@ def shift_and_flip(
 def normalize(
     images: tf.Tensor, mean: Sequence[float], deviation: Sequence[float]
 ) -> tf.Tensor:
-    """Subtracts the mean of each channel and divides by its deviation.
+    """Subtracts each channel's mean and divides by its deviation.
 
-    Args:
-        images: `[..., channels]` in [0, 255].
-        mean: of each channel, of values in [0, 1].
-        deviation: likewise.
-
-    Returns:
-        float32 of the same shape.
+    Images `[..., channels]` are in [0, 255], mean and deviation of values in
+    [0, 1]; the result is float32.
     """
     scale = 1 / (255 * tf.constant(deviation, tf.float32))
     shift = 255 * tf.constant(mean, tf.float32)
@@ -107,14 +102,8 @@ def central_crop(jpeg: tf.Tensor, size: int) -> tf.Tensor:
     """Cuts the central square out of a JPEG and gives it a size.
 
     Its side is size / (size + 32) of the shorter side: for 224 pixels, 0.875,
-    as if the shorter side were first made 256 pixels long.
-
-    Args:
-        jpeg: the encoded image, a scalar string.
-        size: height and width of the result.
-
-    Returns:
-        float32 `[size, size, 3]` about in [0, 255].
+    as if the shorter side were first made 256 pixels long. Arguments and
+    result are those of `random_resized_crop`, but for the seed.
     """
     window = _central_window(tf.image.extract_jpeg_shape(jpeg), size)
     return _decode_window(jpeg, window, size)

@@ -51,17 +51,11 @@ def splits(
 ) -> DataSplits:
     """Imitates a data set: its shapes, its types and its number of steps.
 
-    Args:
-        batching: size and share of the batches.
-        data_dir: unused.
-        download: unused.
-        name: a key of `SIZES`.
-
-    Returns:
-        Batches as of the data set of that name, the same one over and over.
+    One batch comes over and over; `data_dir` and `download` are not used.
 
     Raises:
-        ValueError: if `name` is unknown, or a batch larger than the data set.
+        ValueError: if `name` is none of `SIZES`, or a batch larger than the
+            data set.
     """
     info = describe(data_dir, download, name)
     steps = batching.local_batches(info.train_examples)

@@ -147,11 +147,7 @@ def splits(
 
 
 def find(data_dir: str | None, parts: tuple[str, ...]) -> list[pathlib.Path]:
-    """Finds the text files of a folder.
-
-    Args:
-        data_dir: the folder, or the one above a folder `wikitext-103-raw`.
-        parts: which of `PARTS`.
+    """Finds the text files of parts in a folder, or in one within.
 
     Raises:
         FileNotFoundError: if one is not there.
@@ -187,14 +183,7 @@ def load(
 ) -> Corpus:
     """Reads the training text and another one as numbers.
 
-    Args:
-        data_dir: the folder of the text files.
-        vocabulary_size: at most how many characters are told apart.
-        evaluation: the other part, `"valid"` or `"test"`.
-
-    Raises:
-        FileNotFoundError: if a file is not there.
-        ValueError: if a text is not UTF-8, or an argument is wrong.
+    Arguments and errors are those of `splits`.
     """
     train_file, evaluation_file = find(data_dir, ("train", evaluation))
     vocabulary = make_vocabulary(train_file, vocabulary_size)
@@ -210,11 +199,8 @@ def make_vocabulary(
 ) -> str:
     """Returns the most frequent characters of a text, sorted by code points.
 
-    Args:
-        file: the text, in UTF-8.
-        vocabulary_size: of the characters and the one that stands for all
-            others. Of equally frequent ones, those of lower code points are
-            kept.
+    Of equally frequent ones, those of lower code points are kept;
+    `vocabulary_size` counts one more, which stands for all others.
 
     Raises:
         ValueError: if the text is not UTF-8, or `vocabulary_size` below 2.
@@ -234,11 +220,9 @@ def make_vocabulary(
 
 
 def encode_file(file: str | os.PathLike[str], vocabulary: str) -> np.ndarray:
-    """Reads a text as numbers.
+    """Reads a UTF-8 text as numbers; nothing is changed, not even line ends.
 
-    Args:
-        file: the text, in UTF-8. Nothing is changed, not even line ends.
-        vocabulary: the characters numbered 1, 2, ...; any other is 0.
+    The characters of the vocabulary are 1, 2, ..., any other is 0.
 
     Returns:
         `[characters]`, of the smallest of uint8, uint16 and int32 that holds
@@ -254,12 +238,7 @@ def encode_file(file: str | os.PathLike[str], vocabulary: str) -> np.ndarray:
 
 
 def decode(numbers: np.ndarray, vocabulary: str) -> str:
-    """Returns the text of numbers; characters that are not known are U+FFFD.
-
-    Args:
-        numbers: integers `[characters]` in [0, len(vocabulary)].
-        vocabulary: the characters numbered 1, 2, ...
-    """
+    """Returns the text of numbers `[characters]`; unknown ones are U+FFFD."""
     characters = _REPLACEMENT + vocabulary
     return "".join(characters[number] for number in numbers)
 

@@ -21,10 +21,7 @@ def find_captures(
 ) -> Captures:
     """Finds the variables and tables behind what concrete functions capture.
 
-    Args:
-        functions: the functions.
-        model: the model, whose tables they may use.
-        weights: the model's.
+    Tables may be the model's.
 
     Raises:
         ValueError: if a function captures a resource of unknown origin.

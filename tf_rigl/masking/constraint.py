@@ -15,12 +15,8 @@ class MaskConstraint:
     """Masks a weight after every optimizer step, behind its own constraint.
 
     Keras's optimizers apply it, in `fit` as in custom loops. It is set while
-    no update rule of ours is installed on an optimizer.
-
-    Attributes:
-        storage: the weight's, whose mask is applied.
-        path: the weight's path, for messages.
-        original: the constraint that the user gave the weight, if any.
+    no update rule of ours is installed on an optimizer. `original` is the
+    constraint that the user gave the weight, if any.
     """
 
     def __init__(

@@ -11,12 +11,9 @@ STARTS = ("random", "dense", "magnitude")
 
 
 def initial_mask(config: LayerConfig, name: str, values: Any) -> tf.Tensor:
-    """Returns the mask that a weight begins with, bool, of its shape.
+    """Returns the mask that a weight, by its key within the layer, begins with.
 
-    Args:
-        config: of its layer.
-        name: the weight's key within the layer.
-        values: the weight, None if it does not exist yet.
+    `values` is None if the weight does not exist yet.
     """
     weight = config.weights[name]
     layout = weight.layout

@@ -34,43 +34,30 @@ _WEIGHT_SETTINGS = {"shape", "nonzeros", "permutation", "view", "storage"}
 
 @dataclasses.dataclass(frozen=True)
 class WeightConfig:
-    """Configuration of one masked weight.
+    """Configuration of one masked weight."""
 
-    Attributes:
-        shape: of the weight.
-        target: number of connections that were allotted to it.
-        layout: how the structure of its mask sees it; None for as it is.
-        storage: a key of `STORAGES`.
-    """
-
-    shape: tuple[int, ...]
-    target: int
+    shape: tuple[int, ...]  # of the weight
+    target: int  # number of connections that were allotted to it
+    # How the structure of its mask sees it; None for as it is.
     layout: KernelLayout | None = None
-    storage: str = "dense"
+    storage: str = "dense"  # a key of `STORAGES`
 
 
 @dataclasses.dataclass
 class LayerConfig:
-    """Configuration of the masked weights of one layer.
+    """Configuration of the masked weights of one layer."""
 
-    Attributes:
-        weights: by each weight's key within the layer.
-        seed: the user's seed, for the masks to begin with.
-        key: the layer's own key in the model.
-        structure: of the masks.
-        start: the masks to begin with, one of `initial_masks.STARTS`.
-        state: for each weight the kinds of tensors kept of it, by name; see
-            `state_store`.
-        masks: where the masks are saved, one of `MASKS`.
-    """
-
-    weights: dict[str, WeightConfig]
-    seed: int
-    key: str
+    weights: dict[str, WeightConfig]  # by each weight's key within the layer
+    seed: int  # the user's seed, for the masks to begin with
+    key: str  # the layer's own key in the model
+    # Of the masks.
     structure: Structure = dataclasses.field(default_factory=Unstructured)
+    # The masks to begin with, one of `initial_masks.STARTS`.
     start: str = "random"
+    # For each weight the kinds of tensors kept of it, by name; see
+    # `state_store`.
     state: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
-    masks: str = "weights"
+    masks: str = "weights"  # where the masks are saved, one of `MASKS`
 
     def weight_key(self, name: str) -> str:
         """Returns a weight's key in the model, given that in the layer."""

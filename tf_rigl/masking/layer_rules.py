@@ -114,13 +114,8 @@ def sparsifiable_weights(layer: Any) -> dict[str, Any]:
     """Returns the layer's own weights that may be sparse, by their names.
 
     A custom layer names its weights by TFMOT's `PrunableLayer` protocol, the
-    method `get_prunable_weights`, or has a row by `register`.
-
-    Args:
-        layer: a layer of either Keras; what its sublayers own is left out.
-
-    Returns:
-        Keras variables in a fixed order; none for a layer that is not built.
+    method `get_prunable_weights`, or has a row by `register`. The Keras
+    variables come in a fixed order; none for a layer that is not built.
     """
     protocol = getattr(layer, "get_prunable_weights", None)
     if callable(protocol):
@@ -146,14 +141,10 @@ def is_opt_in(layer: Any) -> bool:
 
 
 def kernel_layout(layer: Any, variable: Any) -> KernelLayout:
-    """Returns how structures see a weight of a layer.
+    """Returns how structures see a weight, built, of the layer that owns it.
 
     A weight that no row names, and any weight of an unknown layer, has the
     usual axes, `last_axes`.
-
-    Args:
-        layer: the layer of either Keras that owns the weight.
-        variable: the weight, built.
     """
     shape = tuple(variable.shape)
     rule = rule_of(layer)

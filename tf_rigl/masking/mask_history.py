@@ -33,10 +33,8 @@ LAST_UPDATE = f"{DIAGNOSTIC}last_update"
 def start_recording(layer: Any, keep_start: bool = False) -> None:
     """Starts recording the mask history of a layer that carries masks.
 
-    Args:
-        layer: the layer.
-        keep_start: whether to store its masks as those of the start: they
-            cannot be drawn again from the layer's configuration.
+    `keep_start` stores its masks as those of the start: they cannot be drawn
+    again from the layer's configuration.
     """
     config = config_of(layer)
     keep_start = keep_start or config.start == "magnitude"
@@ -72,13 +70,8 @@ def record_update(
 ) -> None:
     """Records one mask update of one weight, if anything is to be recorded.
 
-    Args:
-        weight: the weight.
-        change: of its mask.
-        mask: bool tensor of the weight's shape, the new mask.
-        grown: the same, what has grown.
-        gradient: float tensor of the weight's shape, the update's.
-        happened: bool scalar, false where the update was left out.
+    `mask` is the new one, `grown` what has grown, the gradient the update's,
+    all of the weight's shape; `happened` is false if it was left out.
     """
     if EVER_ACTIVE not in weight.diagnostics:
         return

@@ -20,19 +20,12 @@ from tf_rigl.masking.masked_weight import find_masked_weights
 
 @dataclasses.dataclass(frozen=True)
 class WalkedModel:
-    """A model with its flavor and its layers, found by one walk.
+    """A model with its flavor and its layers, found by one walk."""
 
-    Attributes:
-        model: a model of either Keras.
-        flavor: the model's.
-        nodes: its layers, in the order of `tree.walk`.
-        is_built: whether all layers were built when it was walked.
-    """
-
-    model: Any
-    flavor: Flavor
-    nodes: tuple[tree.Node, ...]
-    is_built: bool
+    model: Any  # a model of either Keras
+    flavor: Flavor  # the model's
+    nodes: tuple[tree.Node, ...]  # its layers, in the order of `tree.walk`
+    is_built: bool  # whether all layers were built when it was walked
 
     @property
     def layers(self) -> list[Any]:

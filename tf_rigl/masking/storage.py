@@ -62,13 +62,10 @@ class Storage(abc.ABC):
 
     @abc.abstractmethod
     def set(self, mask: Any, values: Any = None) -> None:
-        """Sets the mask, and the values with it.
+        """Sets the mask, bool, and the values with it.
 
-        Args:
-            mask: bool, true where a connection is to be active.
-            values: what active connections hold from now on; by default what
-                they hold already, zero for a connection that is new. Masked
-                positions become zero in any case.
+        By default active connections hold what they hold already, zero if new.
+        Masked positions become zero in any case.
         """
 
     @abc.abstractmethod

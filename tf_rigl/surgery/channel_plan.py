@@ -24,26 +24,18 @@ Resize = Callable[[dict[str, Any], Count], None]
 
 @dataclasses.dataclass
 class Connections:
-    """The inputs that each output of a layer is computed from.
+    """The inputs that each output of a layer is computed from."""
 
-    Attributes:
-        inputs: the channels that it reads.
-        outputs: the channels that it writes.
-        connected: bool [inputs, outputs].
-        sums: float [inputs, outputs]: what a constant input of 1 adds to
-            each output before the activation; None where only zeros are
-            known to add a constant.
-        why: why constants other than zero stay, where they do.
-        seen: the constants of the inputs, one array a call.
-        absorbable: those that the layer can take up into its bias.
-    """
-
-    inputs: Channels
-    outputs: Channels
-    connected: np.ndarray
+    inputs: Channels  # the channels that it reads
+    outputs: Channels  # the channels that it writes
+    connected: np.ndarray  # bool [inputs, outputs]
+    # Float [inputs, outputs]: what a constant input of 1 adds to each output
+    # before the activation; None where only zeros are known to add a constant.
     sums: np.ndarray | None
-    why: str
+    why: str  # why constants other than zero stay, where they do
+    # The constants of the inputs, one array a call.
     seen: list[np.ndarray] = dataclasses.field(default_factory=list)
+    # Those that the layer can take up into its bias.
     absorbable: list[np.ndarray] = dataclasses.field(default_factory=list)
 
     def absorbed(self) -> np.ndarray:
@@ -58,26 +50,17 @@ class Connections:
 
 @dataclasses.dataclass
 class LayerPlan:
-    """The changes of one layer as the channels around it are cut.
+    """The changes of one layer as the channels around it are cut."""
 
-    Attributes:
-        layer: the layer.
-        path: of the layer in the model.
-        inputs: the features of its input.
-        outputs: the features of its output.
-        axes: the channels along the axes of each of its weights, by name.
-        resize: writes sizes into the layer's configuration.
-        makes_units: whether the outputs are channels of its own.
-        connections: how it computes its outputs, for layers with units.
-    """
-
-    layer: Any
-    path: str
-    inputs: Channels
-    outputs: Channels
+    layer: Any  # the layer
+    path: str  # of the layer in the model
+    inputs: Channels  # the features of its input
+    outputs: Channels  # the features of its output
+    # The channels along the axes of each of its weights, by name.
     axes: Mapping[str, Axes]
-    resize: Resize
-    makes_units: bool
+    resize: Resize  # writes sizes into the layer's configuration
+    makes_units: bool  # whether the outputs are channels of its own
+    # How it computes its outputs, for layers with units.
     connections: Connections | None
 
 

@@ -32,22 +32,17 @@ class Untrackable(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One call of a layer in a functional or sequential model.
+    """One call of a layer in a functional or sequential model."""
 
-    Attributes:
-        layer: the layer, or the Keras 3 operation.
-        path: of the layer in the model.
-        inputs: what is known of each input; None where it has no features.
-        input_shapes: shape of each input with the batch dimension.
-        output_shapes: shape of each output with the batch dimension.
-        others: the arguments that are no tensors of the model.
-    """
-
-    layer: Any
-    path: str
+    layer: Any  # the layer, or the Keras 3 operation
+    path: str  # of the layer in the model
+    # What is known of each input; None where it has no features.
     inputs: tuple[Features | None, ...]
+    # Shape of each input with the batch dimension.
     input_shapes: tuple[Shape, ...]
+    # Shape of each output with the batch dimension.
     output_shapes: tuple[Shape, ...]
+    # The arguments that are no tensors of the model.
     others: tuple[Any, ...] = ()
 
     def only_input(self) -> Features:
@@ -77,13 +72,9 @@ def evaluate(
 ) -> np.ndarray:
     """Computes a layer's outputs of inputs that are the same at all positions.
 
-    Args:
-        layer: a layer, called in inference mode.
-        rows: for each input its features; NaN, unknown, is taken for 0.
-        shape: of the inputs, without batch dimension and features.
-
-    Returns:
-        float64 [features]: the output at its first position.
+    In inference mode; of an unknown feature, NaN, 0 is taken. `shape` is the
+    inputs' without batch dimension and features; the result, float64
+    [features], is the output at its first position.
     """
     inputs = [
         np.broadcast_to(np.nan_to_num(row, nan=0.0), (1, *shape, len(row)))

@@ -29,23 +29,16 @@ Resize = Callable[[dict[str, Any], int], None]
 
 @dataclasses.dataclass(frozen=True)
 class Kernel:
-    """A layer with units, as a matrix.
+    """A layer with units, as a matrix."""
 
-    Attributes:
-        connected: bool [inputs, units].
-        sums: float [inputs, units]: the kernel summed over its positions.
-        shape: of the smallest input that gives an output, features aside.
-        why: why constants other than 0 cannot be taken up, "" if they can.
-        axes: of each weight.
-        resize: writes the number of units into the configuration.
-    """
-
-    connected: np.ndarray
+    connected: np.ndarray  # bool [inputs, units]
+    # Float [inputs, units]: the kernel summed over its positions.
     sums: np.ndarray
+    # Of the smallest input that gives an output, features aside.
     shape: tuple[int, ...]
-    why: str
-    axes: GetAxes
-    resize: Resize
+    why: str  # why constants other than 0 cannot be taken up, "" if they can
+    axes: GetAxes  # of each weight
+    resize: Resize  # writes the number of units into the configuration
 
 
 def apply(plans: ChannelAnalysis, call: Call, kernel: Kernel) -> Features:
@@ -95,11 +88,10 @@ def check_channels_last(call: Call) -> None:
 
 
 def padding_of(call: Call) -> tuple[tuple[int, ...], str]:
-    """Returns the extent and evenness of a convolution's padding.
+    """Returns the smallest input of a convolution, and why it is uneven.
 
-    Returns:
-        The smallest input that gives an output, features aside, and why a
-        constant channel does not add a constant; "" if it does.
+    The input gives an output, features aside; a constant channel does not add
+    a constant for that reason, "" if it does.
     """
     layer = call.layer
     rank = len(call.input_shapes[0]) - 2

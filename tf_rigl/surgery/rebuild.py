@@ -7,10 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import is_container
-from tf_rigl.backend.flavor import of_class
-from tf_rigl.backend.flavor import plain_class
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.masking import tree
 from tf_rigl.surgery.analysis import layer_of
@@ -26,13 +23,8 @@ from tf_rigl.surgery.custom_objects import custom_objects
 def rebuild(model: Any, plans: ChannelAnalysis, needed: np.ndarray) -> Any:
     """Makes a model of the same class with the needed channels only.
 
-    Args:
-        model: a functional or sequential model; it is not changed.
-        plans: of its layers.
-        needed: bool [channels].
-
-    Returns:
-        The new model, without masks, not compiled.
+    The functional or sequential model is not changed; the new one has no masks
+    and is not compiled.
     """
     flavor = plans.flavor
     saving = flavor.keras.saving
@@ -65,12 +57,12 @@ def rebuild(model: Any, plans: ChannelAnalysis, needed: np.ndarray) -> Any:
 
 
 @contextlib.contextmanager
-def _without_masks(flavor: Flavor, model: Any) -> Iterator[None]:
+def _without_masks(flavor: flavors.Flavor, model: Any) -> Iterator[None]:
     """All layers as instances of their plain classes, for a while."""
     with contextlib.ExitStack() as stack:
         for node in list(tree.walk(flavor, model)):
-            plain = plain_class(node.layer)
-            stack.enter_context(of_class(node.layer, plain))
+            plain = flavors.plain_class(node.layer)
+            stack.enter_context(flavors.of_class(node.layer, plain))
         yield
 
 
@@ -117,7 +109,7 @@ def _resize(
         # They say what weights to make, for the sizes before.
         entry.pop("build_config", None)
         entry.pop("compile_config", None)
-        if is_container(layer):
+        if flavors.is_container(layer):
             _resize(layer, inside, plans, needed, additions, within=True)
             continue
         plan = plans.of.get(id(layer))
@@ -155,7 +147,7 @@ def _takes_name(layer: Any) -> bool:
 
 
 def _fill(
-    flavor: Flavor,
+    flavor: flavors.Flavor,
     model: Any,
     smaller: Any,
     plans: ChannelAnalysis,
@@ -207,7 +199,7 @@ def pairs(
     """Yields path, layer and new layer of all that are not models within."""
     for old, new in zip(model.layers, smaller.layers, strict=True):
         inside = (*path, old.name)
-        if is_container(old):
+        if flavors.is_container(old):
             yield from pairs(old, new, inside)
         else:
             yield "/".join(inside), old, new

@@ -7,10 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import is_container
-from tf_rigl.backend.flavor import model_flavor
-from tf_rigl.backend.flavor import plain_class
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.masking.deferred import is_deferred
 from tf_rigl.surgery.analysis import analyze
 from tf_rigl.surgery.analysis import network_of
@@ -78,7 +75,7 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
         >>> print(report)
         >>> small.save("small.keras")
     """
-    flavor = model_flavor(model)
+    flavor = flavors.model_flavor(model)
     _check_supported(model)
 
     compilation = model.get_compile_config() if compiled else None
@@ -110,14 +107,14 @@ def _check_supported(model: Any) -> None:
             "batch first."
         )
 
-    if not is_container(model):
+    if not flavors.is_container(model):
         raise ValueError(
             "Only functional and sequential models can shrink: the code of "
             "a subclassed model does not say which layer reads which. "
-            f"Received: model={model.name!r} of {plain_class(model)}. Make "
-            "the same network of its layers as a functional model, "
-            "`keras.Model(inputs, outputs)`, or shrink the functional models "
-            "that it consists of."
+            f"Received: model={model.name!r} of "
+            f"{flavors.plain_class(model)}. Make the same network of its "
+            "layers as a functional model, `keras.Model(inputs, outputs)`, or "
+            "shrink the functional models that it consists of."
         )
 
     if not hasattr(network_of(model), "_nodes_by_depth"):
@@ -128,7 +125,7 @@ def _check_supported(model: Any) -> None:
 
 
 def _rows(
-    flavor: Flavor,
+    flavor: flavors.Flavor,
     model: Any,
     smaller: Any,
     plans: ChannelAnalysis,
@@ -146,7 +143,7 @@ def _rows(
         outputs = plan.outputs if plan and plan.makes_units else None
         yield LayerShrinkage(
             path,
-            plain_class(old).__name__,
+            flavors.plain_class(old).__name__,
             None if outputs is None else len(outputs),
             None if outputs is None else int(needed[outputs].sum()),
             weights,

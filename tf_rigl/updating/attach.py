@@ -253,6 +253,7 @@ def _check_knows_variables(
     updating = flavor.updating_optimizers(optimizer)
     if not all(flavor.optimizer_is_built(one) for one in updating):
         return
+
     unknown = [
         record.path
         for record in records
@@ -261,6 +262,7 @@ def _check_knows_variables(
             for one in updating
         )
     ]
+
     if unknown:
         raise ValueError(
             "The optimizer must have been built for this model's weights. "

@@ -25,16 +25,10 @@ def compiled_loss(model: Any) -> Loss | None:
 def mean_gradients(
     model: Any, records: list[MaskedWeight], data: Iterable[Any], loss: Loss
 ) -> list[tf.Tensor]:
-    """Returns the gradients of the mean loss over all examples, float32.
+    """Returns the gradients of the mean loss over batches of data, float32.
 
     The model is called as in training; its moving averages and random state
     are then given back.
-
-    Args:
-        model: the model.
-        records: the weights.
-        data: batches of inputs and labels.
-        loss: mean over a batch.
     """
     variables = [record.storage.variable for record in records]
 

@@ -27,17 +27,11 @@ _LARGE = 2**20
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StepWeight:
-    """A masked weight in a step, on one replica.
+    """A masked weight in a step, on one replica."""
 
-    Attributes:
-        record: the weight.
-        variable: the replica's variable.
-        gradient: dense, of the weight's shape.
-    """
-
-    record: MaskedWeight
-    variable: Any
-    gradient: tf.Tensor
+    record: MaskedWeight  # the weight
+    variable: Any  # the replica's variable
+    gradient: tf.Tensor  # dense, of the weight's shape
 
     @classmethod
     def without_gradient(cls, record: MaskedWeight) -> "StepWeight":
@@ -107,11 +101,7 @@ class StepWeight:
     ) -> tf.Tensor:
         """Returns what the weight holds, but for zeros outside the mask.
 
-        Args:
-            algorithm: the method.
-            view: the weight as the method has seen it.
-            mask: the mask that counts, bool, of the weight's shape.
-            latent: what is trained, of the weight's shape.
+        `view` is as the method has seen it, `mask` counts, `latent` is trained.
         """
         if not _overrides(algorithm, "deployed"):
             return latent

@@ -10,9 +10,7 @@ import tensorflow as tf
 class NonFiniteGuard:
     """Leaves out steps with a gradient that is not finite.
 
-    Args:
-        limit: this many in a row are too many.
-        strategy: where the optimizer's variables are.
+    `limit` in a row are too many; the strategy has the optimizer's variables.
     """
 
     def __init__(self, limit: int, strategy: tf.distribute.Strategy) -> None:

@@ -24,20 +24,15 @@ _HOOK = "_tf_rigl_hook"
 
 @dataclasses.dataclass(frozen=True)
 class Hook:
-    """Record of what `install` did to one optimizer.
+    """Record of what `install` did to one optimizer."""
 
-    Attributes:
-        algorithm: the method at work, resolved.
-        rule: the update rule.
-        own: what the instance itself had in place of the overridden
-            attributes, None for those of its class.
-        for_one_fit: whether it ends with a call of `fit`; if one is found
-            later, that call was interrupted.
-    """
-
-    algorithm: Algorithm
-    rule: UpdateRule
+    algorithm: Algorithm  # the method at work, resolved
+    rule: UpdateRule  # the update rule
+    # What the instance itself had in place of the overridden attributes, None
+    # for those of its class.
     own: dict[str, Any]
+    # Whether it ends with a call of `fit`; if one is found later, that call was
+    # interrupted.
     for_one_fit: bool
 
 
@@ -54,11 +49,11 @@ def install(
     for_one_fit: bool = False,
     max_non_finite_steps: int | None = None,
 ) -> Callable[[], None]:
-    """Overrides the update rule of an optimizer.
+    """Overrides the update rule of an optimizer, wrapped or not.
 
     Args:
         flavor: the optimizer's Keras.
-        optimizer: an optimizer of the model, wrapped or not.
+        optimizer: an optimizer of the model.
         find_records: returns the model's masked weights; called when they
             are first needed, since a model may get its weights only while its
             training step is traced.

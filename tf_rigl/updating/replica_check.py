@@ -203,6 +203,7 @@ def _check_equal(records: list[MaskedWeight], gathered: np.ndarray) -> None:
         )
         if np.any(columns != columns[0])
     ]
+
     if differences:
         raise RuntimeError(
             "All replicas must hold the same masks. Received: "

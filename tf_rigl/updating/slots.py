@@ -104,6 +104,7 @@ def check_all_found(
         for slot in _entries(optimizer, name)
         if slot is not None
     }
+
     for variable in optimizer.variables:
         if (
             tuple(variable.shape) in shapes

@@ -62,13 +62,7 @@ def graph_unpack_bits(data: tf.Tensor) -> tf.Tensor:
 def graph_unpack_fields(
     data: tf.Tensor, width: tf.Tensor, count: tf.Tensor
 ) -> tf.Tensor:
-    """Unpacks fields by graph ops: uint8 [width · ceil(count / 8)] to int64.
-
-    Args:
-        data: the planes.
-        width: int64 scalar, as `count`.
-        count: of the fields.
-    """
+    """Unpacks fields by graph ops: uint8 [bytes] to int64 [count]."""
     padded = (count + 7) // 8 * 8
     planes = tf.reshape(graph_unpack_bits(data), [width, padded])
     places = tf.bitwise.left_shift(1, tf.cast(tf.range(width), tf.int32))

@@ -111,14 +111,10 @@ class BlockMask(encoding.MaskEncoding):
 
 
 def largest_block(mask: np.ndarray) -> tuple[int, int, int]:
-    """Returns the largest block by which a mask is constant.
+    """Returns the sizes of the largest block by which a mask is constant.
 
-    Args:
-        mask: bool [positions, inputs, units].
-
-    Returns:
-        Its size along each axis, all of the axis where the mask does not
-        change along it.
+    The mask is bool [positions, inputs, units]; a size is all of the axis if
+    the mask does not change along it.
     """
     return _period(mask, 0), _period(mask, 1), _period(mask, 2)
 

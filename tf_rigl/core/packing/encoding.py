@@ -32,27 +32,18 @@ class MaskEncoding(abc.ABC):
     def encode(
         self, mask: np.ndarray, layout: KernelLayout | None = None
     ) -> bytes | None:
-        """Packs a mask.
+        """Packs a mask, bool of any shape, or returns None if it cannot.
 
-        Args:
-            mask: bool array of any shape, true where an element is kept.
-            layout: how structures see the weight; by default the last axis
-                holds the units and the one before it the inputs.
-
-        Returns:
-            The packed mask, None where the encoding cannot express it.
+        `layout` says how structures see the weight; by default the last axis
+        holds the units and the one before it the inputs.
         """
 
     @abc.abstractmethod
     def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
-        """Inverts `encode`.
+        """Inverts `encode`, for a mask of a shape.
 
         What is allocated is bounded by the shape and the length of the data,
         whatever the data say.
-
-        Args:
-            data: the packed mask.
-            shape: of the mask.
 
         Raises:
             CorruptDataError: if the data are no mask of this shape.
@@ -64,12 +55,7 @@ class MaskEncoding(abc.ABC):
     ) -> tf.Tensor:
         """Returns the positions of the kept elements, by graph ops.
 
-        Args:
-            data: uint8 [bytes], the packed mask.
-            kept: int64 scalar, the number of kept elements.
-
-        Returns:
-            int64 tensor of shape [kept], increasing.
+        From uint8 [bytes], the packed mask, to int64 [kept], increasing.
         """
 
     def order(self, data: bytes) -> int:
@@ -116,10 +102,7 @@ class MaskEncoding(abc.ABC):
             data: uint8 [bytes], the packed mask.
             values: [kept elements], of any numeric dtype.
             kept: their number, int64 scalar.
-            size: int64 scalar, at least the number of elements.
-
-        Returns:
-            Tensor of shape [size], flat, zero elsewhere.
+            size: of the result, flat, at least the number of elements.
         """
         return place(self.graph_positions(data, kept), values, size)
 
@@ -127,15 +110,9 @@ class MaskEncoding(abc.ABC):
 def place(
     positions: tf.Tensor, values: tf.Tensor, size: tf.Tensor | int
 ) -> tf.Tensor:
-    """Puts values in their places, by graph ops.
+    """Puts values in their places in a tensor of shape [size], by graph ops.
 
-    Args:
-        positions: int64 [kept elements], increasing.
-        values: [kept elements], of any numeric dtype.
-        size: int64 scalar, larger than all positions.
-
-    Returns:
-        Tensor of shape [size], zero elsewhere.
+    The positions are int64, increasing, below the size; the rest is zero.
     """
     return tf.raw_ops.SparseToDense(
         sparse_indices=positions,

@@ -149,11 +149,8 @@ def best_width(gaps: np.ndarray) -> int:
 def decode_positions(data: bytes, elements: int) -> np.ndarray:
     """Reads the positions that `Gaps.encode` has packed.
 
-    Returns:
-        int64 [count], increasing, all below `elements`, the mask's number.
-
-    Raises:
-        CorruptDataError: if the data are no gaps of such a mask.
+    They are int64, increasing, all below `elements`, or a CorruptDataError is
+    raised.
     """
     check(
         len(data) >= _HEADER.itemsize,
@@ -256,13 +253,8 @@ def _ranges(
 def _graph_low(planes: Sequence[Sequence[tf.Tensor]], size: int) -> tf.Tensor:
     """Unpacks the low bits of several masks, each padded to whole bytes.
 
-    Args:
-        planes: of each mask, uint8 [bytes]; no mask has more than the one
-            before it.
-        size: number of fields, padding included.
-
-    Returns:
-        int32 tensor of shape [size].
+    `planes` are uint8 [bytes] of each mask, none with more than the one
+    before; `size` is the number of fields, int32, padding included.
     """
     most = len(planes[0])
     by_place = [

@@ -80,10 +80,7 @@ def unview(array: np.ndarray, layout: KernelLayout) -> np.ndarray:
 
 
 class GraphLayout:
-    """A layout that is known only when the graph runs.
-
-    Args:
-        data: uint8 [bytes], a packed layout and what follows.
+    """A layout in front of uint8 data, known only when the graph runs.
 
     Attributes:
         view: int64 [3], positions, inputs and units.

@@ -27,15 +27,11 @@ _CHANNELS = struct.Struct("<2q")
 
 @dataclasses.dataclass(frozen=True)
 class Channels:
-    """The channels that the elements of a weight belong to.
+    """The channels that the elements of a weight belong to."""
 
-    Attributes:
-        count: number of channels.
-        inner: number of elements between one channel and the next, so that
-            element p belongs to channel p // inner % count.
-    """
-
-    count: int
+    count: int  # number of channels
+    # Number of elements between one channel and the next, so that element p
+    # belongs to channel p // inner % count.
     inner: int
 
     def of(self, positions: np.ndarray) -> np.ndarray:
@@ -57,13 +53,9 @@ def pack(
     channels: Channels,
     stored: Format,
 ) -> bytes:
-    """Packs the values of kept elements.
+    """Packs the values of kept elements at int64 positions, flat.
 
-    Args:
-        values: floating, [kept elements].
-        positions: int64 [kept elements], flat.
-        channels: of the weight; only `"int8"` looks at them.
-        stored: the format.
+    Only `"int8"` looks at the channels.
 
     Raises:
         ValueError: if a value is too large for the format, or not finite
@@ -88,13 +80,6 @@ def unpack(
     dtype: np.dtype,
 ) -> np.ndarray:
     """Inverts `pack`, but for what rounding took.
-
-    Args:
-        data: the packed values.
-        positions: int64 [kept elements], flat.
-        channels: of the weight.
-        stored: the format.
-        dtype: of the values.
 
     Raises:
         CorruptDataError: if the data are not as many values.
@@ -144,13 +129,9 @@ def graph_unpack(
     stored: Format,
     dtype: tf.DType,
 ) -> tf.Tensor:
-    """Unpacks values by graph ops, to a tensor of shape [kept elements].
+    """Unpacks uint8 data to [kept elements] of a numeric dtype or bool.
 
-    Args:
-        data: uint8 [bytes].
-        positions: int64 [kept elements], flat; only `"int8"` looks at them.
-        stored: the format.
-        dtype: of the values, any that is numeric, or bool.
+    By graph ops; only `"int8"` looks at the positions.
     """
     if stored != "int8":
         kept = dtype if stored == "float32" else tf.as_dtype(stored)

@@ -95,14 +95,11 @@ def chunks(inputs: Named, size: int) -> Iterator[dict[str, np.ndarray]]:
 def calibration_feed(call: CallSignature, data: Any, size: int) -> Feed | None:
     """Turns representative data into what the converter asks for.
 
-    Args:
-        call: of the model.
-        data: a batch in the structure that the model takes, or a dataset,
-            iterable or function without arguments that gives batches; None.
-        size: number of examples of each call.
+    The data are a batch in the structure that the model takes, or a dataset,
+    iterable or function without arguments that gives batches, or None.
 
     Raises:
-        ValueError: if there are not as many examples.
+        ValueError: if there are fewer than `size` examples.
     """
     if data is None:
         return None

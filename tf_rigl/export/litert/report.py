@@ -102,9 +102,7 @@ def tensor_reports(
 ) -> tuple[TensorReport, ...]:
     """Reports the constants of rank 2 or more of a file, largest first.
 
-    Args:
-        model: a `ModelT`.
-        reasons: why some are dense, by name; see `rewrite.sparsify`.
+    The reasons why some are dense are those of `rewrite.sparsify`.
     """
     rows = [
         _report(model, tensor, reasons)

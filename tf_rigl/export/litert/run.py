@@ -30,9 +30,6 @@ class Difference(NamedTuple):
 class Runner:
     """A file in the interpreter, in its default configuration.
 
-    Args:
-        content: the bytes of the file.
-
     Attributes:
         inputs: names of the inputs that anything depends on.
 

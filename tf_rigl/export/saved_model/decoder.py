@@ -30,11 +30,7 @@ from tf_rigl.export.saved_model.weight_spec import WeightSpec
 class Decoder(tf.saved_model.experimental.TrackableResource):
     """Resource whose initializer decodes all weights.
 
-    Args:
-        blob: path of the file of all weights.
-        data: its content.
-        specs: of all weights.
-        groups: of all weights.
+    Made of the path of their file, its content, and specs and groups of all.
 
     Attributes:
         variables: one for each group, zero until a loader runs this.

@@ -25,15 +25,10 @@ _LARGEST_GROUP = 32 << 20  # bytes
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """The weights of one variable.
+    """The weights of one variable."""
 
-    Attributes:
-        dtype: of all of them, by name.
-        members: their indices among all weights.
-    """
-
-    dtype: str
-    members: tuple[int, ...]
+    dtype: str  # of all of them, by name
+    members: tuple[int, ...]  # their indices among all weights
 
     @property
     def alone(self) -> bool:
@@ -43,17 +38,12 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class DecodeRun:
-    """Neighbors in a group that are decoded in the same way.
+    """Neighbors in a group that are decoded in the same way."""
 
-    Attributes:
-        encoding: of all of them.
-        values: format of the values of all of them.
-        pieces: what is decoded at once: one weight, or all if their bytes are
-            their values.
-    """
-
-    encoding: str
-    values: formats.Format
+    encoding: str  # of all of them
+    values: formats.Format  # format of the values of all of them
+    # What is decoded at once: one weight, or all if their bytes are their
+    # values.
     pieces: tuple["Piece", ...]
 
     @property

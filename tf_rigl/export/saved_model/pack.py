@@ -25,30 +25,22 @@ _CALL_BYTES = 60
 
 @dataclasses.dataclass(frozen=True)
 class WeightToPack:
-    """A weight that is to be packed.
+    """A weight that is to be packed."""
 
-    Attributes:
-        path: of the weight.
-        array: its values.
-        mask: bool of its shape, what is to be kept; None if it has no mask
-            and what is not zero is to be kept.
-        layout: where its inputs and units are, None if unknown.
-        axis: of the channels that have scales.
-        stored: the format of its values.
-        target: connections that its mask was allotted; None: no mask.
-        structure: configuration of the mask's structure, None for none.
-        extra: whether it is no weight of the model.
-    """
-
-    path: str
-    array: np.ndarray
+    path: str  # of the weight
+    array: np.ndarray  # its values
+    # Bool of its shape, what is to be kept; None if it has no mask and what is
+    # not zero is to be kept.
     mask: np.ndarray | None = None
+    # Where its inputs and units are, None if unknown.
     layout: KernelLayout | None = None
-    axis: int = -1
-    stored: formats.Format = "float32"
+    axis: int = -1  # of the channels that have scales
+    stored: formats.Format = "float32"  # the format of its values
+    # Connections that its mask was allotted; None: no mask.
     target: int | None = None
+    # Configuration of the mask's structure, None for none.
     structure: Mapping[str, Any] | None = None
-    extra: bool = False
+    extra: bool = False  # whether it is no weight of the model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,10 +72,8 @@ def pack_weights(
 ) -> list[PackedWeight]:
     """Packs the weights of an artifact; places and hashes are not set yet.
 
-    Args:
-        sources: the weights.
-        compression: `"smallest"`, or the name of the one encoding that sparse
-            weights may have if it is smaller than the dense weight.
+    `compression` is `"smallest"`, or the name of the one encoding that sparse
+    weights may have if it is smaller than the dense weight.
 
     Raises:
         ValueError: if the encoding cannot express the mask of a weight, or

@@ -17,15 +17,10 @@ _HASH_BYTES = 6
 
 @dataclasses.dataclass(frozen=True)
 class PackedWeight:
-    """A weight of an artifact.
+    """A weight of an artifact."""
 
-    Attributes:
-        spec: what is known of it.
-        data: its bytes, the mask and the values.
-    """
-
-    spec: WeightSpec
-    data: bytes
+    spec: WeightSpec  # what is known of it
+    data: bytes  # its bytes, the mask and the values
 
     @property
     def mask_data(self) -> bytes:
