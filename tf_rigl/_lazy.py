@@ -3,7 +3,6 @@
 import importlib
 from collections.abc import Callable
 from collections.abc import Collection
-from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,15 +54,10 @@ def attach(
         return value
 
     def names() -> list[str]:
-        return sorted({*places, *submodules, *_loaded(package)})
+        return sorted({*places, *submodules, *_namespace(package)})
 
     return find, names
 
 
 def _namespace(package: str) -> dict[str, Any]:
     return vars(importlib.import_module(package))
-
-
-def _loaded(package: str) -> Iterator[str]:
-    """Yields what is in the package already."""
-    yield from _namespace(package)

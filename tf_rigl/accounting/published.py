@@ -64,7 +64,9 @@ def micronet(
     Reference: google-research/rigl, `sparse_utils.get_stats`, and
     google-research/micronet_challenge, `counting.py`.
     """
-    kernels = [row for row in profile.rows if _is_kernel(row)]
+    kernels = [
+        row for row in profile.rows if len(row.shape) > 1 and row.dense_macs
+    ]
     positions = [
         _positions(row, again=row.path in padded_again) for row in kernels
     ]
@@ -93,14 +95,6 @@ def micronet(
     )
 
 
-def _is_kernel(row: model_profile.WeightProfile) -> bool:
-    return len(row.shape) > 1 and row.dense_macs > 0
-
-
-def _is_depthwise(row: model_profile.WeightProfile) -> bool:
-    return row.layer_class.startswith("Depthwise")
-
-
 def _positions(row: model_profile.WeightProfile, again: bool = False) -> int:
     """Counts how often a kernel is applied to one example."""
     positions = row.dense_macs // row.parameters
@@ -108,4 +102,4 @@ def _positions(row: model_profile.WeightProfile, again: bool = False) -> int:
 
 
 def _filters(row: model_profile.WeightProfile) -> int:
-    return 1 if _is_depthwise(row) else row.shape[-1]
+    return 1 if row.layer_class.startswith("Depthwise") else row.shape[-1]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
 from tf_rigl.algorithms.requirements import INACTIVE_VALUES
-from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
 
 
@@ -30,18 +29,11 @@ class DNW(algorithm.Algorithm):
     """
 
     name = "dnw"
-
-    @property
-    def requirements(self) -> Requirements:
-        """Trains hallucinated edges, too."""
-        return pruning.requirements(
-            dense_gradient_steps="all", latent=INACTIVE_VALUES
-        )
-
-    @property
-    def mask_schedule(self) -> MaskSchedule:
-        """Updates after every step."""
-        return MaskSchedule.regular(1)
+    # Hallucinated edges are trained, too.
+    requirements = pruning.requirements(
+        dense_gradient_steps="all", latent=INACTIVE_VALUES
+    )
+    mask_schedule = MaskSchedule.regular(1)
 
     def update(
         self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo

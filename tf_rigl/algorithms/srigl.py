@@ -64,6 +64,10 @@ class SRigL(Algorithm):
     """
 
     name = "srigl"
+    # Grows by the gradient, as RigL.
+    requirements = Requirements(
+        structures=("constant_fan_in",), dense_gradient_steps=1, skips_step=True
+    )
 
     stop_step: int | None = None
     update_interval: int = 100
@@ -82,15 +86,6 @@ class SRigL(Algorithm):
                 self.ablation_threshold,
                 "a fraction of the fan-in",
             )
-
-    @property
-    def requirements(self) -> Requirements:
-        """Keeps a constant fan-in; grows by the gradient, as RigL."""
-        return Requirements(
-            structures=("constant_fan_in",),
-            dense_gradient_steps=1,
-            skips_step=True,
-        )
 
     @property
     def mask_schedule(self) -> MaskSchedule:

@@ -16,15 +16,8 @@ class Static(algorithm.Algorithm):
     """
 
     name = "static"
-
-    @property
-    def requirements(self) -> Requirements:
-        """Begins with any masks."""
-        return Requirements(start="any")
-
-    @property
-    def mask_schedule(self) -> None:
-        """Masks are never updated."""
+    requirements = Requirements(start="any")
+    mask_schedule = None
 
     def update(
         self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo

@@ -64,6 +64,7 @@ class TFMOTPruning(Algorithm):
     """
 
     name = "tfmot_pruning"
+    requirements = Requirements(start="any", prunes_during_training=True)
 
     initial_sparsity: float
     final_sparsity: float
@@ -101,11 +102,6 @@ class TFMOTPruning(Algorithm):
     def is_constant(self) -> bool:
         """True if all updates prune to the same sparsity."""
         return self.initial_sparsity == self.final_sparsity
-
-    @property
-    def requirements(self) -> Requirements:
-        """Prunes what is there, dense or not."""
-        return Requirements(start="any", prunes_during_training=True)
 
     @property
     def mask_schedule(self) -> UpdateSchedule:

@@ -8,7 +8,6 @@ import tensorflow as tf
 from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
 from tf_rigl.algorithms.requirements import INACTIVE_VALUES
-from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core.checks import check_at_least
 from tf_rigl.core.schedules import FOREVER
@@ -47,6 +46,10 @@ class TopKAST(algorithm.Algorithm):
     """
 
     name = "top_kast"
+    # The gradient of the set B comes from a dense backward pass.
+    requirements = pruning.requirements(
+        dense_gradient_steps="all", latent=INACTIVE_VALUES
+    )
 
     stop_step: int | None = None
     update_interval: int = 100
@@ -59,13 +62,6 @@ class TopKAST(algorithm.Algorithm):
         )
         check_at_least("regularization", self.regularization, 0)
         _ = self.mask_schedule
-
-    @property
-    def requirements(self) -> Requirements:
-        """Trains the set B, whose gradient comes from a dense backward pass."""
-        return pruning.requirements(
-            dense_gradient_steps="all", latent=INACTIVE_VALUES
-        )
 
     @property
     def mask_schedule(self) -> MaskSchedule:

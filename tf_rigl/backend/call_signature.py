@@ -200,7 +200,8 @@ def _map_leaves(
     """Puts what `specify` returns in place of each leaf of arguments."""
 
     def specify_all(structure: Any) -> Any:
-        if _is_leaf(structure):
+        is_tensor = structure is None or hasattr(structure, "shape")
+        if is_tensor or is_shape(structure):
             return specify(structure)
         if isinstance(structure, Mapping):
             return {key: specify_all(value) for key, value in structure.items()}
@@ -220,10 +221,6 @@ def _leaves(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> list[Any]:
     leaves: list[Any] = []
     _map_leaves(leaves.append, arguments, keywords)
     return leaves
-
-
-def _is_leaf(value: Any) -> bool:
-    return value is None or is_shape(value) or hasattr(value, "shape")
 
 
 def _check_structure(value: Any) -> None:

@@ -72,7 +72,8 @@ class TrainingState:
         found: dict[int, tuple[str, tf.Variable]] = {}
         for variable in flavor.state_variables(model, optimizer):
             raw = flavor.raw(variable)
-            found.setdefault(id(raw), (_name(variable), raw))
+            name = getattr(variable, "path", variable.name)
+            found.setdefault(id(raw), (name, raw))
 
         names, variables = zip(*found.values(), strict=True)
         return cls(names, variables)
@@ -138,10 +139,6 @@ class TrainingState:
                 " Build and compile the model as when it was saved, or pass "
                 "another directory."
             )
-
-
-def _name(variable: Any) -> str:
-    return getattr(variable, "path", variable.name)
 
 
 def _difference(there: list[dict[str, Any]], here: list[dict[str, Any]]) -> str:

@@ -133,12 +133,7 @@ def _check_names(
 def density_scores(
     shapes: Shapes, distribution: str, power: float = 1.0
 ) -> dict[str, float]:
-    """Returns the relative density of each weight under a named distribution.
-
-    Args:
-        shapes: the shape of each weight, by name.
-        distribution: one of `NAMES`; see `allocate`.
-        power: exponent of the ER and ERK scores.
+    """Returns the relative density of each weight under one of `NAMES`.
 
     Raises:
         ValueError: for another distribution, and for a power with which a
@@ -258,11 +253,7 @@ def solve_densities(
 
     A weight whose density would exceed 1 is made dense and leaves the sum;
     that can only raise ε for the others, so the loop ends at the fixed point.
-
-    Args:
-        free: number of elements by name.
-        scores: relative densities, > 0.
-        nonzeros: active connections to share, at most the sum of `free`.
+    `free` has the number of elements, `scores` are relative densities, > 0.
     """
     dense: set[str] = set()
     while True:

@@ -166,12 +166,9 @@ def drop_fractions(
     different devices may differ in the last bit and so move one connection
     more or less.
 
-    Args:
-        schedule: when updates happen.
-        alpha: initial drop fraction, in [0, 1].
-        decay: a function of (alpha, progress), progress = t / stop_step in
-            [0, 1]. Note that t is not shifted by `start_step`, as in the
-            paper's f(t) = α/2 (1 + cos(π t / T_end)).
+    `decay` is a function of (alpha, progress), progress = t / stop_step in
+    [0, 1]. Note that t is not shifted by `start_step`, as in the paper's
+    f(t) = α/2 (1 + cos(π t / T_end)).
 
     Raises:
         ValueError: if `decay` returns something outside [0, 1].

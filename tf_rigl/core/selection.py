@@ -32,19 +32,13 @@ _MAGNITUDE_BITS = {
 
 
 def magnitude_keys(values: tf.Tensor) -> tf.Tensor:
-    """Returns integers that order as the magnitudes of `values` do.
+    """Returns integers that order as the magnitudes of float values do.
 
     Zero and minus zero have key 0, every NaN has the same key, above
-    infinity's.
-
-    Args:
-        values: float16, bfloat16, float32 or float64 tensor.
-
-    Returns:
-        int32 tensor of the same shape (int64 for float64), all entries >= 0.
+    infinity's. They are int32, int64 for float64, all >= 0.
 
     Raises:
-        TypeError: for another dtype.
+        TypeError: for a dtype other than float16, bfloat16, float32, float64.
     """
     if values.dtype not in _MAGNITUDE_BITS:
         raise TypeError(
@@ -87,15 +81,9 @@ def largest_of_all(
 ) -> list[tf.Tensor]:
     """Marks the `count` candidates of largest magnitude over several weights.
 
-    Ties go to the first weight and there to the lowest flat index.
-
-    Args:
-        scores: float tensors of static shapes; compared as float32.
-        candidates: a bool tensor of the same shape for each.
-        count: integer scalar, at most the number of candidates.
-
-    Returns:
-        A bool tensor of its shape for each, with `count` true entries in all.
+    Ties go to the first weight and there to the lowest flat index. Scores, of
+    static shapes, are compared as float32; each has a bool tensor of
+    candidates, and one of marks is returned.
     """
     flat_scores = [tf.reshape(tf.cast(s, tf.float32), [-1]) for s in scores]
     flat_candidates = [tf.reshape(c, [-1]) for c in candidates]

@@ -112,20 +112,13 @@ def splits(
 ) -> DataSplits:
     """Makes batches of images with one channel.
 
-    Args:
-        batching: size, seed and share of the batches.
-        data_dir: as in `load`.
-        download: as in `load`.
-        source: as in `load`.
+    The other arguments and the errors are those of `load`.
 
     Returns:
         Batches of (float32 `[batch, 28, 28, 1]` in [0, 1], int32 `[batch]`).
 
     Raises:
-        FileNotFoundError: if the data is not there, or not all of it.
-        ImportError: if TensorFlow Datasets is needed and not installed.
-        ValueError: if `source` is unknown, or there are fewer images than a
-            batch has.
+        ValueError: if there are fewer images than a batch has.
     """
     info = describe(data_dir, download, source)
     batching.local_batches(info.train_examples)  # fails before it reads

@@ -27,7 +27,9 @@ def train_from_memory(
     examples: int,
     batching: Batching,
 ) -> tf.data.Dataset:
-    """Makes epochs of examples that can be looked up.
+    """Makes epochs of examples that can be looked up, in static shapes.
+
+    A pass is one epoch, or all there are.
 
     Args:
         order: takes the key of an epoch, int64 of shape `[2]`, which is a
@@ -38,9 +40,6 @@ def train_from_memory(
             returns the batch.
         examples: number of places in an epoch.
         batching: the batches.
-
-    Returns:
-        Batches of static shape. A pass is one epoch, or all there are.
 
     Raises:
         ValueError: if there are fewer examples than a batch has.
@@ -88,6 +87,7 @@ def train_from_records(
     """Makes epochs of examples that are read one after the other.
 
     Files come in random order, and a buffer mixes what was read from them.
+    Batches, passes and errors are those of `train_from_memory`.
 
     Args:
         read: takes a seed, a scalar int64, and returns this worker's records,
@@ -99,12 +99,6 @@ def train_from_records(
         shuffle_buffer: number of records that are mixed.
         cache: whether to keep this worker's records in memory. Files are then
             read once, and only the buffer changes the order.
-
-    Returns:
-        Batches of static shape. A pass is one epoch, or all there are.
-
-    Raises:
-        ValueError: if there are fewer examples than a batch has.
     """
     batches, size = batching.local_batches(examples), batching.local_size
     cached = read(None).cache() if cache else None

@@ -49,7 +49,7 @@ def open_builder(
     download: bool = False,
     remedy: str | None = None,
 ) -> Any:
-    """Finds a prepared data set.
+    """Finds a prepared data set; returns TFDS's builder, all files checked.
 
     Args:
         name: name of the data set in TFDS.
@@ -57,9 +57,6 @@ def open_builder(
             `~/tensorflow_datasets`.
         download: whether TFDS may download and prepare missing data.
         remedy: what an error says one can do; None for the usual.
-
-    Returns:
-        The builder of TFDS, all of whose files are there.
 
     Raises:
         FileNotFoundError: if the data is not there, or not all of it, and

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.core.diagnostics import density_image
+from tf_rigl.diagnostics.diagnose import NUMBERS
 from tf_rigl.diagnostics.diagnose import MaskStatistics
 from tf_rigl.diagnostics.diagnose import diagnose_weights
 from tf_rigl.diagnostics.diagnose import mask_view
@@ -39,22 +40,7 @@ SCALARS = (
     "unused_inputs",
     "skipped_updates",
 )
-COLUMNS = (
-    "epoch",
-    "weight",
-    "churn",
-    *MaskStatistics(
-        size=1,
-        connections=0,
-        inputs=0,
-        unused_inputs=0,
-        units=0,
-        dead_units=0,
-        updates=0,
-        moved=0,
-        skipped_updates=0,
-    ).to_dict(),
-)
+COLUMNS = ("epoch", "weight", "churn", *NUMBERS)
 
 
 class MaskDiagnostics(ModelCallback):

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from tf_rigl.core import diagnostics
 from tf_rigl.diagnostics import table
@@ -106,15 +105,18 @@ class MaskStatistics:
 
     def to_dict(self) -> dict[str, int | float | None]:
         """Returns the numbers and the rates as plain values, by name."""
-        rates = (
-            "density",
-            "exploration",
-            "overlap_start",
-            "jaccard_start",
-            "overlap_previous",
-        )
-        names = [field.name for field in dataclasses.fields(MaskStatistics)]
-        return {name: getattr(self, name) for name in (*rates, *names)}
+        return {name: getattr(self, name) for name in NUMBERS}
+
+
+# Rates, then the numbers that they are made of.
+NUMBERS = (
+    "density",
+    "exploration",
+    "overlap_start",
+    "jaccard_start",
+    "overlap_previous",
+    *(field.name for field in dataclasses.fields(MaskStatistics)),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -248,14 +250,9 @@ def start_mask(weight: MaskedWeight) -> np.ndarray | None:
     store = getattr(weight.host, ATTRIBUTE)
     drawn = store.__dict__.setdefault("_tf_rigl_drawn", {})
     if weight.host_key not in drawn:
-        packed = diagnostics.pack_mask(_drawn_again(weight))
-        drawn[weight.host_key] = packed.numpy()
+        mask = initial_mask(config_of(weight.host), weight.host_key, None)
+        drawn[weight.host_key] = diagnostics.pack_mask(mask).numpy()
     return diagnostics.unpack_mask(drawn[weight.host_key], shape)
-
-
-def _drawn_again(weight: MaskedWeight) -> tf.Tensor:
-    """Draws the mask that a weight's configuration stands for."""
-    return initial_mask(config_of(weight.host), weight.host_key, None)
 
 
 def _recorded(weight: MaskedWeight, mask: np.ndarray) -> dict[str, Any]:

@@ -48,8 +48,7 @@ class EpochFile:
         """Keeps the lines of the epochs before this one.
 
         Raises:
-            ValueError: if such lines are to be kept and the file has another
-                header, or if it cannot be written.
+            ValueError: if the file has another header or cannot be written.
         """
         with self._explained():
             kept = self._lines_before(epoch) if epoch else []

@@ -80,9 +80,8 @@ def walk_model(model: Any) -> WalkedModel:
 def model_weights(walked: WalkedModel) -> list[ModelWeight]:
     """Lists all weights of a model, each once, in the order of its layers.
 
-    Args:
-        walked: a model that is built by now. If it was not when it was
-            walked, it is walked once more, for building makes layers.
+    It is built by now; if it was not when it was walked, it is walked once
+    more, for building makes layers.
 
     Raises:
         ValueError: if the model is to be sparsified but not built yet.

@@ -41,12 +41,8 @@ def state_store_class(keras: Any) -> type:
     class StateStore(keras.layers.Layer):
         """Tensors that belong to the masked weights of one layer.
 
-        Args:
-            shapes: shape of each masked weight, by its key within the layer.
-            kinds: for each of them what each tensor is, by name.
-            owner: key of the masked layer in the model.
-            aggregation: how replicas are reduced, in the Keras's own
-                spelling; they are always equal.
+        The arguments are those of `MaskStore` and `kinds`, for each weight
+        what each tensor is, by name.
 
         Attributes:
             tensors: for each key the variables, by name.

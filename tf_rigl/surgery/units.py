@@ -71,43 +71,43 @@ def einsum_dense(plans: ChannelAnalysis, call: Call) -> Features:
 def convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """Conv1D, 2D and 3D: kernel [..., inputs, filters]."""
     kernels.check_channels_last(call)
-    layer = call.layer
-    if layer.groups != 1:
-        raise Untrackable(f"groups={layer.groups}")
-
-    kernel = plans.value(layer, "kernel")
-    rank = kernel.ndim
-
-    return kernels.apply(
-        plans,
-        call,
-        kernels.Kernel(
-            *_summed(layer, plans.weights(layer)["kernel"], kernel),
-            *kernels.padding_of(call),
-            _with_bias(
-                call, lambda i, o: {"kernel": {rank - 2: i, rank - 1: o}}
-            ),
-            _setting("filters"),
-        ),
-    )
+    if call.layer.groups != 1:
+        raise Untrackable(f"groups={call.layer.groups}")
+    return _apply_filters(plans, call, -2, -1, *kernels.padding_of(call))
 
 
 def transposed_convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """Conv1DTranspose, 2D and 3D: kernel [..., filters, inputs]."""
     kernels.check_channels_last(call)
-    layer = call.layer
-    kernel = plans.value(layer, "kernel")
+    why = "does not spread it evenly"
+    return _apply_filters(plans, call, -1, -2, positions(call), why)
+
+
+def _apply_filters(
+    plans: ChannelAnalysis,
+    call: Call,
+    inputs: int,
+    filters: int,
+    shape: tuple[int, ...],
+    why: str,
+) -> Features:
+    """Applies a kernel whose inputs and filters lie along these axes."""
+    kernel = plans.value(call.layer, "kernel")
+    variable = plans.weights(call.layer)["kernel"]
+    view = kernel_layout(call.layer, variable).view(kernel).numpy()
     rank = kernel.ndim
 
     return kernels.apply(
         plans,
         call,
         kernels.Kernel(
-            *_summed(layer, plans.weights(layer)["kernel"], kernel),
-            positions(call),
-            "does not spread it evenly",
+            (view != 0).any(axis=0),
+            view.sum(axis=0, dtype=np.float64),
+            shape,
+            why,
             _with_bias(
-                call, lambda i, o: {"kernel": {rank - 1: i, rank - 2: o}}
+                call,
+                lambda i, o: {"kernel": {rank + inputs: i, rank + filters: o}},
             ),
             _setting("filters"),
         ),
@@ -167,15 +167,6 @@ def embedding(plans: ChannelAnalysis, call: Call) -> Features:
         makes_units=True,
     )
     return Features(outputs, common(columns))
-
-
-def _summed(
-    layer: Any, variable: Any, kernel: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Connections and sums of a kernel, both [inputs, units]."""
-    layout = kernel_layout(layer, variable)
-    view = layout.view(kernel).numpy()
-    return (view != 0).any(axis=0), view.sum(axis=0, dtype=np.float64)
 
 
 def _with_bias(call: Call, axes: kernels.GetAxes) -> kernels.GetAxes:

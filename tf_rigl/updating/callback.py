@@ -19,12 +19,12 @@ from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import require_masked_weights
 from tf_rigl.updating import method_state
 from tf_rigl.updating import optimizer_hook
+from tf_rigl.updating import replica_check
 from tf_rigl.updating.attach import check_algorithm
 from tf_rigl.updating.attach import check_fits
 from tf_rigl.updating.attach import check_not_attached
 from tf_rigl.updating.attach import check_optimizer
 from tf_rigl.updating.non_finite import NonFiniteGuard
-from tf_rigl.updating.replica_check import CheckAfterUpdates
 
 
 class UpdateMasks(ModelCallback):
@@ -88,7 +88,8 @@ class UpdateMasks(ModelCallback):
         self._check_replicas = check_replicas
         # An error in a thread of Keras's own would come late.
         self.async_safe = not self._implements_train_batch_hooks()
-        self._agreement: CheckAfterUpdates | None = None  # of this `fit`
+        # Of this `fit`.
+        self._agreement: replica_check.CheckAfterUpdates | None = None
         self._installed = False
         self._steps_left_out = 0  # in this `fit`, until the last epoch
         self._told: set[str] = set()  # weights without connections
@@ -212,16 +213,16 @@ class UpdateMasks(ModelCallback):
 
     def _make_agreement(
         self, flavor: Flavor, algorithm: Algorithm
-    ) -> CheckAfterUpdates | None:
+    ) -> replica_check.CheckAfterUpdates | None:
         if not self._check_replicas:
             return None
         updating = flavor.updating_optimizers(self.model.optimizer)[0]
-        return CheckAfterUpdates(
-            self.model,
+        watch = replica_check.UpdateWatch(
             algorithm.schedule,
             int(tf.convert_to_tensor(updating.iterations)),
             flavor.accumulation_steps(updating),
         )
+        return replica_check.CheckAfterUpdates(self.model, watch)
 
     def _guards(self) -> list[NonFiniteGuard]:
         if self._max_non_finite_steps is None:

@@ -59,7 +59,8 @@ class ReplicaCheck:
         strategy = self._strategy
         if strategy is None or strategy.num_replicas_in_sync == 1:
             return
-        if not _is_outside_of_replicas():
+        distribute = tf.distribute
+        if distribute.has_strategy() and distribute.in_replica_context():
             raise ValueError(
                 "Replicas are compared from outside of all of them. Received: "
                 "a call within `strategy.run`. Call it after that."
@@ -84,18 +85,12 @@ class CheckAfterUpdates:
     """Check of replicas during `fit`, after each mask update.
 
     And once after the first batch, as training may go on from a checkpoint.
-    The arguments are a model, masked by then, and those of `UpdateWatch`.
+    The model is masked by then.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        schedule: UpdateSchedule | None,
-        steps: int,
-        accumulation_steps: int = 1,
-    ) -> None:
+    def __init__(self, model: Any, watch: "UpdateWatch") -> None:
         self._model = model
-        self._watch = UpdateWatch(schedule, steps, accumulation_steps)
+        self._watch = watch
         self._check: ReplicaCheck | None = None  # before the first batch
 
     def begin_epoch(self) -> None:
@@ -167,13 +162,6 @@ class UpdateWatch:
                 -(-end // self._accumulation_steps),
             )
         )
-
-
-def _is_outside_of_replicas() -> bool:
-    return (
-        not tf.distribute.has_strategy()
-        or tf.distribute.in_cross_replica_context()
-    )
 
 
 def _fingerprint(records: list[MaskedWeight]) -> tf.Tensor:

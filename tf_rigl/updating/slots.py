@@ -45,7 +45,8 @@ def slots_of(
         return
 
     shape = tuple(record.variable.shape)
-    for slots in _lists(optimizer):
+    for name in sorted(vars(optimizer)):
+        slots = [] if name in _NOT_SLOTS else _entries(optimizer, name)
         slot = slots[index] if index < len(slots) else None
         if slot is not None and tuple(slot.shape) == shape:
             yield slot
@@ -117,14 +118,6 @@ def check_all_found(
                 f"{variable.name!r} stands in none. Keep it in a list "
                 "attribute of the optimizer."
             )
-
-
-def _lists(optimizer: Any) -> Iterator[Any]:
-    for name in sorted(vars(optimizer)):
-        if name not in _NOT_SLOTS:
-            entries = _entries(optimizer, name)
-            if entries:
-                yield entries
 
 
 def _entries(optimizer: Any, name: str) -> list[Any]:

@@ -49,14 +49,9 @@ class BlockMask(encoding.MaskEncoding):
 
     def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
         """Checks layout and block, then reads the gaps among the blocks."""
-        layout, rest = layout_header.unpack(data, shape)
-        check(
-            len(rest) >= _BLOCK.size,
-            f"The size of a block must have {_BLOCK.size} bytes.",
-            f"{len(rest)} bytes",
+        layout, block, rest = layout_header.unpack(
+            data, shape, _BLOCK, "The size of a block"
         )
-
-        block = _BLOCK.unpack(rest[: _BLOCK.size])
         check(
             all(
                 1 <= size <= max(most, 1)
@@ -70,7 +65,7 @@ class BlockMask(encoding.MaskEncoding):
             -(-size // along)
             for size, along in zip(layout.shape, block, strict=True)
         ]
-        kept = gaps.decode_positions(rest[_BLOCK.size :], math.prod(grid_shape))
+        kept = gaps.decode_positions(rest, math.prod(grid_shape))
         seen = encoding.mask_of_positions(kept, grid_shape)
 
         for axis, (size, along) in enumerate(

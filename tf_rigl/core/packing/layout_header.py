@@ -6,6 +6,7 @@ and the view [3], which is positions, inputs and units.
 
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -28,11 +29,14 @@ def pack(layout: KernelLayout) -> bytes:
     return struct.pack(f"<{len(numbers)}q", *numbers)
 
 
-def unpack(data: bytes, shape: Sequence[int]) -> tuple[KernelLayout, bytes]:
-    """Reads the layout in front of data; returns it and what follows.
+def unpack(
+    data: bytes, shape: Sequence[int], numbers_after: struct.Struct, what: str
+) -> tuple[KernelLayout, tuple[Any, ...], bytes]:
+    """Reads the layout in front of data, numbers after it and the rest.
 
     Raises:
-        CorruptDataError: if there is no layout of a kernel of this shape.
+        CorruptDataError: if there is no layout of a kernel of this shape, or
+            there are no such numbers; `what` they are.
     """
     rank = len(shape)
     count = 1 + 2 * rank + 3
@@ -64,7 +68,15 @@ def unpack(data: bytes, shape: Sequence[int]) -> tuple[KernelLayout, bytes]:
     except ValueError as error:
         check(False, "The layout must be one.", str(error))
         raise
-    return layout, data[size:]
+
+    rest = data[size:]
+    check(
+        len(rest) >= numbers_after.size,
+        f"{what} must have {numbers_after.size} bytes.",
+        f"{len(rest)} bytes",
+    )
+    after = numbers_after.unpack_from(rest)
+    return layout, after, rest[numbers_after.size :]
 
 
 def view(array: np.ndarray, layout: KernelLayout) -> np.ndarray:

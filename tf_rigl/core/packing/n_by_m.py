@@ -56,14 +56,9 @@ class NByMIndices(MaskEncoding):
 
     def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
         """Checks layout, group, length and that each rank is one."""
-        layout, rest = layout_header.unpack(data, shape)
-        check(
-            len(rest) >= _GROUP.size,
-            f"n and m must have {_GROUP.size} bytes.",
-            f"{len(rest)} bytes",
+        layout, (n, m), rest = layout_header.unpack(
+            data, shape, _GROUP, "n and m"
         )
-
-        n, m = _GROUP.unpack(rest[: _GROUP.size])
         positions, inputs, units = layout.shape
         check(
             1 <= n < m <= LARGEST_GROUP and inputs % m == 0,
@@ -75,12 +70,12 @@ class NByMIndices(MaskEncoding):
         groups = positions * (inputs // m) * units
         size = _width(n, m) * bits.plane_bytes(groups)
         check(
-            len(rest) == _GROUP.size + size,
+            len(rest) == size,
             f"{groups} groups must have {size} bytes.",
-            f"{len(rest) - _GROUP.size} bytes",
+            f"{len(rest)} bytes",
         )
 
-        ranks = bits.unpack_fields(rest[_GROUP.size :], _width(n, m), groups)
+        ranks = bits.unpack_fields(rest, _width(n, m), groups)
         codes = patterns(n, m)
         check(
             ranks.max(initial=0) < codes.size,

@@ -43,9 +43,6 @@ def tile_keys(values: tf.Tensor, tile: Size, pooling: Pooling) -> tf.Tensor:
         values: float tensor of static shape [positions, inputs, units].
         tile: the size of a tile, no axis longer than the tensor's.
         pooling: `"average"` or `"max"`.
-
-    Returns:
-        int32 or int64 tensor of shape `grid_of(shape, tile)`, entries >= 0.
     """
     shape = tuple(values.shape)
     if pooling == "max":

@@ -30,13 +30,8 @@ def save_for_converter(
     """Saves a model's call as the converter wants it and returns the call.
 
     Keras's own export will not do: the converter does not freeze the
-    variables of Keras 3.
-
-    Args:
-        folder: of the SavedModel.
-        model: a model of either Keras.
-        inputs: what it is called on; see `call_signature`.
-        batch_size: number of examples of each call; None: any.
+    variables of Keras 3. `inputs` are those of `call_signature`; without a
+    batch size any number of examples can be called.
 
     Raises:
         TypeError: if `model` is a model of neither Keras.

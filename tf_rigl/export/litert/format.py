@@ -101,7 +101,8 @@ def consumers(subgraph: Any) -> dict[int, list[tuple[Any, int]]]:
     """Maps each tensor's index to the operators and inputs that take it."""
     found: dict[int, list[tuple[Any, int]]] = {}
     for operator in subgraph.operators:
-        for position, index in enumerate(_inputs(operator)):
+        inputs = () if operator.inputs is None else operator.inputs
+        for position, index in enumerate(inputs):
             found.setdefault(int(index), []).append((operator, position))
     return found
 
@@ -115,7 +116,3 @@ def constants(model: Any) -> Iterator[tuple[Any, Any]]:
                 continue
             seen.add(tensor.buffer)
             yield subgraph, tensor
-
-
-def _inputs(operator: Any) -> Any:
-    return () if operator.inputs is None else operator.inputs

@@ -117,8 +117,9 @@ def calibration_feed(call: CallSignature, data: Any, size: int) -> Feed | None:
     def feed() -> Iterator[dict[str, np.ndarray]]:
         for batch in batches():
             # As for `fit`, where a dataset gives pairs of inputs and labels.
-            inputs = batch[0] if of_pairs and _is_pair(batch) else batch
-            yield from chunks(named_inputs(call, inputs), size)
+            if of_pairs and isinstance(batch, tuple) and len(batch) > 1:
+                batch = batch[0]
+            yield from chunks(named_inputs(call, batch), size)
 
     if next(feed(), None) is None:
         raise ValueError(
@@ -137,7 +138,3 @@ def _is_batch(call: CallSignature, data: Any) -> bool:
     return len(arrays) == len(named_leaves(call)) and all(
         hasattr(array, "shape") for array in arrays
     )
-
-
-def _is_pair(batch: Any) -> bool:
-    return isinstance(batch, tuple) and len(batch) > 1

@@ -75,11 +75,8 @@ class LiteRTReport:
             "all",
             "",
             "",
-            *cells.counts(
-                sum(row.elements for row in self.rows),
-                sum(row.nonzeros for row in self.rows),
-                self.bytes,
-                self.dense_bytes,
+            *cells.totals(
+                self.rows, "elements", "nonzeros", "bytes", "dense_bytes"
             ),
         )
 

@@ -159,9 +159,12 @@ def _check(graph: Any, stored_sparse: bool) -> XNNPACKReport:
             weights, zeros = _count(graph, subgraph, node.operator)
 
         output = subgraph.tensors[node.operator.outputs[0]]
+        # The converter adds both to a name with the layer's in it.
+        name = format.name(output).partition(";")[0]
+        name = name.removeprefix("StatefulPartitionedCall/")
         rows.append(
             OperatorCheck(
-                name=_layer_name(format.name(output)),
+                name=name,
                 operation=format.kind_name(graph, node.operator),
                 in_region=inside,
                 weights=weights,
@@ -319,8 +322,3 @@ def _count(graph: Any, subgraph: Any, operator: Any) -> tuple[int, int]:
     if data is None or dtype is None:
         return elements, 0
     return elements, elements - int(np.count_nonzero(data.view(dtype)))
-
-
-def _layer_name(name: str) -> str:
-    """Strips what the converter adds to a name with the layer's in it."""
-    return name.partition(";")[0].removeprefix("StatefulPartitionedCall/")

@@ -7,7 +7,6 @@ nothing. Seen to work from TensorFlow 2.18 to 2.21, in `tf.saved_model.load` as
 in the loader of TensorFlow 1, which Serving uses.
 """
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,8 +37,4 @@ def decoded_variable(shape: Sequence[int], dtype: str) -> tf.Variable:
 def _leave_out(variable: tf.Variable) -> None:
     """Keeps a variable out of checkpoints."""
     variable._serialize_to_tensors = dict
-    variable._restore_from_tensors = _restore_nothing
-
-
-def _restore_nothing(tensors: Mapping[str, tf.Tensor]) -> None:
-    del tensors
+    variable._restore_from_tensors = lambda tensors: None

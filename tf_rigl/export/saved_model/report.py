@@ -73,11 +73,7 @@ class ExportReport:
             "all",
             "",
             "",
-            *cells.counts(
-                sum(row.elements for row in self.rows),
-                sum(row.nonzeros for row in self.rows),
-                self.bytes,
-            ),
+            *cells.totals(self.rows, "elements", "nonzeros", "bytes"),
             f"{self.error:.2g}",
         )
 

@@ -67,7 +67,12 @@ def load_packed_weights(model: Any, path: str | os.PathLike[str]) -> Any:
     packed = [one for one in read_weights(path) if not one.spec.extra]
     weights = model_weights(walked)
     values = [
-        _Values(weight, one.spec, one.array(), _mask(one))
+        _Values(
+            weight,
+            one.spec,
+            one.array(),
+            one.mask() if one.spec.masked else None,
+        )
         for weight, one in _match(packed, weights, os.fspath(path))
     ]
 
@@ -98,11 +103,6 @@ class _Values(NamedTuple):
     spec: WeightSpec
     array: np.ndarray
     mask: np.ndarray | None  # None: it was exported without
-
-
-def _mask(packed: PackedWeight) -> np.ndarray | None:
-    """Returns its mask; None if it has none."""
-    return packed.mask() if packed.spec.masked else None
 
 
 def _match(
