@@ -58,12 +58,9 @@ def moved_arguments(
     """Decorates a function whose arguments have become fields of objects.
 
     Its signature, and so its documentation, has the new arguments only.
-
-    Args:
-        places: what to write instead of each old keyword argument.
-        since: the version that moved them.
-        fold: puts the values of the old arguments, its second, into the new
-            ones, its first; raises a ValueError if both are passed.
+    `places` says what to write instead of each old keyword argument, and
+    `fold(new, old)` puts the values of the old ones into the new ones; it
+    raises a ValueError if both are passed.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:

@@ -26,14 +26,9 @@ def attach(
 ) -> tuple[Attribute, Directory]:
     """Makes the `__getattr__` and `__dir__` of a package.
 
-    Args:
-        package: the package's `__name__`.
-        places: the module that defines each public name.
-        submodules: packages below it that need no import of their own.
-        moved: old names that still work, with a warning.
-
-    Returns:
-        The two functions.
+    `places` has the module that defines each public name, `submodules` are
+    packages below that need no import of their own, and `moved` are old names
+    that still work, with a warning.
     """
     moved = moved or {}
 

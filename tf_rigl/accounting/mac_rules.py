@@ -158,13 +158,13 @@ def _reverse_weights(layer: Any) -> list[Any]:
 
 
 def _reverse_vectors(layer: Any, call: LayerCall) -> int:
-    """A look-up one way, a product the other way."""
+    """Counts vectors: a look-up one way, a product the other way."""
     del layer
     return _size(_known(call.input())[:-1]) if call.products else 0
 
 
 def _multi_head_attention(layer: Any, call: LayerCall) -> int:
-    """Scores and weighted means; the projections are layers of their own."""
+    """Counts scores and weighted means; projections are layers of their own."""
     width = layer._key_dim + layer._value_dim
     return _attention(call, layer._attention_axes, layer._num_heads * width)
 
@@ -174,7 +174,7 @@ def _grouped_query_attention(layer: Any, call: LayerCall) -> int:
 
 
 def _attention(call: LayerCall, axes: Iterable[int], width: int) -> int:
-    """width · T_query · T_key, for each index of the other axes."""
+    """Returns width · T_query · T_key, for each index of the other axes."""
     query = _known(call.input(0, "query"))
     value = _known(call.input(1, "value"))
     axes = [axis % len(query) for axis in axes]
@@ -193,7 +193,7 @@ def _dot_attention(layer: Any, call: LayerCall) -> int:
 
 
 def _additive_attention(layer: Any, call: LayerCall) -> int:
-    """The weighted means; the scores multiply the weight `scale`."""
+    """Counts the weighted means; the scores multiply the weight `scale`."""
     return _pairs(layer, call) * _size(_known(call.inputs()[1])[-1:])
 
 

@@ -46,10 +46,7 @@ class ACDC(algorithm.Algorithm):
         scope: `"weight"`, each weight by itself to what `sparsify` allotted
             to it; or `"global"`, all weights against one threshold.
 
-    Raises:
-        ValueError: for an argument out of its range, at construction; where
-            training begins with a model that is sparse already.
-        TypeError: for a number of steps that is no integer.
+    Errors are those of `Algorithm`.
 
     Reference: Peste et al., "AC/DC: Alternating Compressed/DeCompressed
     Training of Deep Neural Networks", NeurIPS 2021, arXiv:2106.12379,

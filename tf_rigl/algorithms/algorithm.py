@@ -61,6 +61,12 @@ class Algorithm(abc.ABC):
     Methods are siblings that combine functions of `tf_rigl.core`. A method is
     a frozen dataclass with a `name`, its `requirements`, the `mask_schedule`
     that it holds and one `update`; `docs/extending.md` makes one.
+
+    Raises:
+        ValueError: for an argument out of its range, at construction; where
+            training begins with masks that a method cannot begin with, for
+            example sparse ones if it prunes, or of another structure.
+        TypeError: for a number of steps that is no integer.
     """
 
     # The name under which flags and reports know the method.

@@ -21,8 +21,7 @@ class DNW(algorithm.Algorithm):
     The same as `STE()`, under the paper's name and without its options. The
     inactive values take as many bytes as the weight.
 
-    Raises:
-        ValueError: where training begins with a model that is sparse already.
+    Errors are those of `Algorithm`.
 
     Reference: Wortsman et al., "Discovering Neural Wirings", NeurIPS 2019,
     arXiv:1906.00586, algorithm 1 and section 2.3.

@@ -11,8 +11,7 @@ from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
-from tf_rigl.core.checks import check_above_zero
-from tf_rigl.core.checks import check_sparsity
+from tf_rigl.core import checks
 from tf_rigl.core.schedules import UpdateSchedule
 
 
@@ -45,10 +44,7 @@ class GradualPruning(algorithm.Algorithm):
             interval does not divide t_n - t_0.
         seed: of random pruning.
 
-    Raises:
-        ValueError: for an argument out of its range, at construction; where
-            training begins with a model that is sparse already.
-        TypeError: for a number of steps that is no integer.
+    Errors are those of `Algorithm`.
 
     Reference: Zhu and Gupta, "To prune, or not to prune: exploring the
     efficacy of pruning for model compression", arXiv:1710.01878, equation 1.
@@ -68,8 +64,8 @@ class GradualPruning(algorithm.Algorithm):
 
     def __post_init__(self) -> None:
         pruning.check_arguments(self.criterion, self.scope)
-        check_sparsity(self.initial_sparsity, "initial_sparsity")
-        check_above_zero("power", self.power)
+        checks.check_sparsity(self.initial_sparsity, "initial_sparsity")
+        checks.check_above_zero("power", self.power)
         _ = self.mask_schedule
 
     @property

@@ -29,10 +29,7 @@ class OneShot(algorithm.Algorithm):
             number over all the same.
         seed: of random pruning.
 
-    Raises:
-        ValueError: for an argument out of its range, at construction; where
-            training begins with a model that is sparse already.
-        TypeError: for a step that is no integer.
+    Errors are those of `Algorithm`.
 
     Reference: Han et al., "Learning both Weights and Connections for
     Efficient Neural Networks", NeurIPS 2015, arXiv:1506.02626, section 3,

@@ -7,10 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.core import checks
 from tf_rigl.core import schedules
 from tf_rigl.core import selection
-from tf_rigl.core.checks import check_choice
-from tf_rigl.core.checks import check_fraction
 from tf_rigl.core.schedules import UpdateSchedule
 
 # The share of the training after which masks rest: RigL, appendix on ΔT.
@@ -98,13 +97,13 @@ class DropSchedule:
     decay: str | schedules.DropFraction
 
     def __post_init__(self) -> None:
-        check_fraction(
+        checks.check_fraction(
             "drop_fraction",
             self.drop_fraction,
             "the fraction of connections that an update moves",
         )
         if not callable(self.decay):
-            check_choice("decay", self.decay, schedules.DECAYS)
+            checks.check_choice("decay", self.decay, schedules.DECAYS)
 
     @functools.cached_property
     def fractions(self) -> np.ndarray:

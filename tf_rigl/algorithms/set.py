@@ -32,9 +32,7 @@ class SET(algorithm.Algorithm):
             `RigL`; ζ is `drop_fraction`.
         seed: of the random growth.
 
-    Raises:
-        ValueError: for an argument out of its range, at construction.
-        TypeError: for a number of steps that is no integer.
+    Errors are those of `Algorithm`.
 
     Reference: Mocanu et al., "Scalable training of artificial neural networks
     with adaptive sparse connectivity inspired by network science", Nature

@@ -44,9 +44,7 @@ class SNFS(algorithm.Algorithm):
             how Evci et al. (arXiv:1911.11134) compare it with RigL. Not with
             structured masks.
 
-    Raises:
-        ValueError: for an argument out of its range, at construction.
-        TypeError: for a number of steps that is no integer.
+    Errors are those of `Algorithm`.
 
     Reference: Dettmers and Zettlemoyer, "Sparse Networks from Scratch: Faster
     Training without Losing Performance", arXiv:1907.04840, algorithm 1.

@@ -9,9 +9,8 @@ import tensorflow as tf
 from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
 from tf_rigl.algorithms.requirements import Requirements
+from tf_rigl.core import checks
 from tf_rigl.core import criteria
-from tf_rigl.core.checks import check_at_least
-from tf_rigl.core.checks import check_choice
 from tf_rigl.core.drop_and_grow import changed
 from tf_rigl.core.schedules import UpdateSchedule
 
@@ -32,9 +31,7 @@ class SNIP(algorithm.Algorithm):
             paper; or `"weight"`, each to what `sparsify` allotted to it, as in
             the experiments of Evci et al. (arXiv:1911.11134).
 
-    Raises:
-        ValueError: for an argument out of its range, at construction; where
-            training begins with a model that is sparse already.
+    Errors are those of `Algorithm`.
 
     Reference: Lee et al., "SNIP: Single-shot Network Pruning based on
     Connection Sensitivity", ICLR 2019, arXiv:1810.02340, equations 3 and 5,
@@ -47,8 +44,8 @@ class SNIP(algorithm.Algorithm):
     scope: str = "global"
 
     def __post_init__(self) -> None:
-        check_choice("scope", self.scope, pruning.SCOPES)
-        check_at_least("batches", self.batches, 1)
+        checks.check_choice("scope", self.scope, pruning.SCOPES)
+        checks.check_at_least("batches", self.batches, 1)
 
     @property
     def requirements(self) -> Requirements:

@@ -53,10 +53,7 @@ class SRigL(Algorithm):
         never_ablate: keys of weights, or the last parts of them, whose units
             all stay: `("logits/kernel",)`; usually the classifier's.
 
-    Raises:
-        ValueError: for an argument out of its range, at construction; where
-            training begins with masks of another structure.
-        TypeError: for a number of steps that is no integer.
+    Errors are those of `Algorithm`.
 
     Reference: Lasby et al., "Dynamic Sparse Training with Structured
     Sparsity", ICLR 2024, arXiv:2305.02299, section 3.1. Its repository cuts

@@ -32,9 +32,7 @@ class STE(algorithm.Algorithm):
             to it; or `"global"`, all weights against one threshold.
         seed: of random masks.
 
-    Raises:
-        ValueError: for an argument out of its range, at construction; where
-            training begins with a model that is sparse already.
+    Errors are those of `Algorithm`.
 
     Reference: Bengio et al., "Estimating or Propagating Gradients Through
     Stochastic Neurons for Conditional Computation", arXiv:1308.3432; as

@@ -15,9 +15,8 @@ from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
 from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import Requirements
+from tf_rigl.core import schedules
 from tf_rigl.core.checks import check_above_zero
-from tf_rigl.core.schedules import FOREVER
-from tf_rigl.core.schedules import UpdateSchedule
 
 # TFMOT updates masks before the batch that its counter t, from 1, stands for:
 # after the weight update of the batch before it, which is step t - 2.
@@ -104,18 +103,18 @@ class TFMOTPruning(Algorithm):
         return self.initial_sparsity == self.final_sparsity
 
     @property
-    def mask_schedule(self) -> UpdateSchedule:
+    def mask_schedule(self) -> schedules.UpdateSchedule:
         """The updates that are left, in optimizer steps from 0."""
         first = self._first_time
-        last = FOREVER if self.end_step == -1 else self.end_step
+        last = schedules.FOREVER if self.end_step == -1 else self.end_step
         step = first - AHEAD - self.offset
-        return UpdateSchedule(
+        return schedules.UpdateSchedule(
             step, step + max(last + 1 - first, 0), self.frequency
         )
 
     @property
     def _first_time(self) -> int:
-        """The first pruning step with an update after a weight update."""
+        """First pruning step with an update after a weight update."""
         earliest = max(AHEAD + self.offset, 1)
         missed = max(-(-(earliest - self.begin_step) // self.frequency), 0)
         return self.begin_step + missed * self.frequency
@@ -204,7 +203,7 @@ class TFMOTPruning(Algorithm):
 
     @property
     def _times(self) -> np.ndarray:
-        """The pruning step of each update; one where all are the same."""
+        """Pruning step of each update; one if all are the same."""
         if self.is_constant:
             return np.array([self._first_time])
         updates = np.arange(self.mask_schedule.num_updates)

@@ -37,9 +37,7 @@ class TopKAST(algorithm.Algorithm):
         backward_ratio: size of B over that of A, at least 1.
         regularization: λ, the paper's L2 coefficient; 1e-4 by default.
 
-    Raises:
-        ValueError: for an argument out of its range, at construction; where
-            training begins with a model that is sparse already.
+    Errors are those of `Algorithm`.
 
     Reference: Jayakumar et al., "Top-KAST: Top-K Always Sparse Training",
     NeurIPS 2020, arXiv:2106.03517, section 2.

@@ -14,10 +14,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_rigl.backend.flavor import Inputs
-from tf_rigl.backend.flavor import flavor_of
-from tf_rigl.backend.model_call import call_arguments
-from tf_rigl.backend.model_call import is_shape
+from tf_rigl.backend import flavor as flavors
+from tf_rigl.backend import model_call
 
 Shape = tuple[int | None, ...]
 
@@ -61,7 +59,7 @@ def call_signature(model: Any, inputs: Any) -> CallSignature:
     def specify(leaf: Any) -> tf.TensorSpec | None:
         if leaf is None:
             return None
-        bare = is_shape(leaf)
+        bare = model_call.is_shape(leaf)
         shape = tf.TensorShape(leaf if bare else leaf.shape)
         # A bare shape is that of the batch that was seen first.
         if (inputs is not None or bare) and shape.rank:
@@ -81,7 +79,7 @@ def one_example(model: Any, inputs: Any = None) -> Example:
     dimension does not matter.
     """
     arguments, keywords = _given_or_remembered(model, inputs)
-    remembered = flavor_of(model).remembered_inputs(model)
+    remembered = flavors.flavor_of(model).remembered_inputs(model)
     known = _leaves(*remembered) if remembered else []
     batch = _fixed_batch(known)
     # Bare shapes take the dtypes of the inputs that they stand for.
@@ -96,7 +94,7 @@ def one_example(model: Any, inputs: Any = None) -> Example:
             leaf, (tf.RaggedTensorSpec, tf.SparseTensorSpec)
         ):
             return leaf
-        bare = is_shape(leaf)
+        bare = model_call.is_shape(leaf)
         shape = as_shape(leaf if bare else leaf.shape)
         if shape:
             shape = (batch, *shape[1:])
@@ -178,11 +176,11 @@ def name_outputs(outputs: Any) -> dict[str, Any]:
     }
 
 
-def _given_or_remembered(model: Any, inputs: Any) -> Inputs:
+def _given_or_remembered(model: Any, inputs: Any) -> flavors.Inputs:
     """Returns the arguments and keywords of a model's call."""
     if inputs is not None:
-        return call_arguments(model, inputs)
-    remembered = flavor_of(model).remembered_inputs(model)
+        return model_call.call_arguments(model, inputs)
+    remembered = flavors.flavor_of(model).remembered_inputs(model)
     if remembered is None:
         raise ValueError(
             "A model that was never called must come with `inputs`. "
@@ -196,12 +194,12 @@ def _map_leaves(
     specify: Callable[[Any], Any],
     arguments: tuple[Any, ...],
     keywords: dict[str, Any],
-) -> Inputs:
+) -> flavors.Inputs:
     """Puts what `specify` returns in place of each leaf of arguments."""
 
     def specify_all(structure: Any) -> Any:
         is_tensor = structure is None or hasattr(structure, "shape")
-        if is_tensor or is_shape(structure):
+        if is_tensor or model_call.is_shape(structure):
             return specify(structure)
         if isinstance(structure, Mapping):
             return {key: specify_all(value) for key, value in structure.items()}
@@ -241,7 +239,7 @@ def _fixed_batch(leaves: Iterable[Any]) -> int:
     """Returns the batch size that the model insists on, else 1."""
     for leaf in leaves:
         # A bare shape is that of the batch that was seen first.
-        if leaf is not None and not is_shape(leaf):
+        if leaf is not None and not model_call.is_shape(leaf):
             shape = as_shape(leaf.shape)
             if shape and shape[0]:
                 return shape[0]

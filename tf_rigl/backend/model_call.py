@@ -50,9 +50,6 @@ def trace_inference(
         keywords: likewise, by name.
         autograph: whether Python's `if` and loops on tensors are converted.
         before: called right before the model, maybe more than once.
-
-    Returns:
-        A concrete function.
     """
     training = _inference_keywords(model)
 

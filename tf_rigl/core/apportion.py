@@ -34,8 +34,7 @@ def apportion(
         capacities: integer tensor of shape [layers], >= 0.
 
     Returns:
-        int64 tensor of shape [layers] with the sum
-        min(total, sum(capacities)).
+        int64 tensor [layers] with the sum min(total, sum(capacities)).
     """
     capacities = tf.cast(capacities, tf.int64)
     total = tf.minimum(tf.cast(total, tf.int64), tf.reduce_sum(capacities))

@@ -31,7 +31,7 @@ def mask_hash(mask: tf.Tensor) -> tf.Tensor:
 
 
 def _mix(values: tf.Tensor) -> tf.Tensor:
-    """The output function of SplitMix64, element by element."""
+    """Applies the output function of SplitMix64, element by element."""
     for shift, factor in _ROUNDS:
         values = _xor_shifted(values, shift) * _uint64(factor)
     return _xor_shifted(values, _LAST_SHIFT)

@@ -119,7 +119,7 @@ class UpdateSchedule:
         return self.start_step + self._first * self.interval
 
     def time_of_update(self, update: int) -> int:
-        """The step t of the update number `update`, counted from 0."""
+        """Returns the step t of an update, counted from 0."""
         return self._offset + update * self.interval
 
     def update_index(self, step: tf.Tensor) -> tf.Tensor:

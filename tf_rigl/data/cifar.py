@@ -14,12 +14,11 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.data import datasets
 from tf_rigl.data import images
 from tf_rigl.data import pipeline
 from tf_rigl.data import tfds_reader
 from tf_rigl.data.batching import Batching
-from tf_rigl.data.datasets import DataInfo
-from tf_rigl.data.datasets import DataSplits
 
 NAMES = ("cifar10", "cifar100")
 NORMALIZATIONS = ("image", "channel")
@@ -31,7 +30,7 @@ _EVALUATION = "test"
 
 def describe(
     data_dir: str | None = None, download: bool = False, name: str = "cifar10"
-) -> DataInfo:
+) -> datasets.DataInfo:
     """Reads the size of the data set from its metadata.
 
     Arguments and errors are those of `splits`.
@@ -47,7 +46,7 @@ def splits(
     download: bool = False,
     name: str = "cifar10",
     normalization: str = "image",
-) -> DataSplits:
+) -> datasets.DataSplits:
     """Makes batches of CIFAR.
 
     For training, images are padded with four mirrored pixels, cut at random
@@ -102,7 +101,7 @@ def splits(
         batch = normalize(tf.gather(test_images, indices))
         return batch, tf.gather(test_labels, indices)
 
-    return DataSplits(
+    return datasets.DataSplits(
         pipeline.train_from_memory(
             order, train_batch, info.train_examples, batching
         ),

@@ -13,12 +13,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_rigl.data import datasets
 from tf_rigl.data import images
 from tf_rigl.data import pipeline
 from tf_rigl.data import tfds_reader
 from tf_rigl.data.batching import Batching
-from tf_rigl.data.datasets import DataInfo
-from tf_rigl.data.datasets import DataSplits
 
 NAME = "imagenet2012"
 MEAN = (0.485, 0.456, 0.406)  # of red, green and blue
@@ -37,7 +36,7 @@ _REMEDY = (
 
 def describe(
     data_dir: str | None = None, download: bool = False, image_size: int = 224
-) -> DataInfo:
+) -> datasets.DataInfo:
     """Reads the size of the data set from its metadata.
 
     Arguments and errors are those of `splits`.
@@ -51,7 +50,7 @@ def splits(
     download: bool = False,
     image_size: int = 224,
     cache: bool = False,
-) -> DataSplits:
+) -> datasets.DataSplits:
     """Makes batches of ImageNet.
 
     For training: a random part of 8 to 100 % of the area and an aspect ratio
@@ -101,7 +100,7 @@ def splits(
         image = images.central_crop(jpeg, image_size)
         return images.normalize(image, MEAN, DEVIATION), label
 
-    return DataSplits(
+    return datasets.DataSplits(
         pipeline.train_from_records(
             tfds_reader.reader(builder, TRAIN, batching),
             parse_train,
@@ -137,7 +136,7 @@ def _open(data_dir: str | None, download: bool) -> Any:
     return tfds_reader.open_builder(NAME, data_dir, download, _REMEDY)
 
 
-def _describe(builder: Any, image_size: int) -> DataInfo:
+def _describe(builder: Any, image_size: int) -> datasets.DataInfo:
     # The images differ in size.
     info = tfds_reader.describe(builder, TRAIN, EVALUATION)
     return info._replace(example_shape=(image_size, image_size, 3))

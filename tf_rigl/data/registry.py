@@ -15,13 +15,12 @@ from typing import Any
 from typing import NamedTuple
 
 from tf_rigl.data import cifar
+from tf_rigl.data import datasets
 from tf_rigl.data import imagenet
 from tf_rigl.data import mnist
 from tf_rigl.data import synthetic
 from tf_rigl.data import text
 from tf_rigl.data.batching import Batching
-from tf_rigl.data.datasets import DataInfo
-from tf_rigl.data.datasets import DataSplits
 
 
 class Source(NamedTuple):
@@ -31,8 +30,8 @@ class Source(NamedTuple):
     data set; the second takes the batching before.
     """
 
-    describe: Callable[..., DataInfo]
-    splits: Callable[..., DataSplits]
+    describe: Callable[..., datasets.DataInfo]
+    splits: Callable[..., datasets.DataSplits]
 
 
 def _source(module: Any, **arguments: Any) -> Source:
@@ -62,7 +61,7 @@ def describe(
     data_dir: str | None = None,
     download: bool = False,
     **arguments: Any,
-) -> DataInfo:
+) -> datasets.DataInfo:
     """Returns the size of a data set, from its metadata or, a text, by reading.
 
     The arguments are those of `splits`; `**arguments` are those that
@@ -77,7 +76,7 @@ def splits(
     data_dir: str | None = None,
     download: bool = False,
     **arguments: Any,
-) -> DataSplits:
+) -> datasets.DataSplits:
     """Makes the batches of a data set.
 
     Args:

@@ -14,10 +14,7 @@ import tensorflow as tf
 
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.core.diagnostics import density_image
-from tf_rigl.diagnostics.diagnose import NUMBERS
-from tf_rigl.diagnostics.diagnose import MaskStatistics
-from tf_rigl.diagnostics.diagnose import diagnose_weights
-from tf_rigl.diagnostics.diagnose import mask_view
+from tf_rigl.diagnostics import diagnose
 from tf_rigl.diagnostics.epoch_file import EpochFile
 from tf_rigl.masking.deferred import is_deferred
 from tf_rigl.masking.masked_weight import MaskedWeight
@@ -40,7 +37,7 @@ SCALARS = (
     "unused_inputs",
     "skipped_updates",
 )
-COLUMNS = ("epoch", "weight", "churn", *NUMBERS)
+COLUMNS = ("epoch", "weight", "churn", *diagnose.NUMBERS)
 
 
 class MaskDiagnostics(ModelCallback):
@@ -198,7 +195,7 @@ class MaskDiagnostics(ModelCallback):
         self, weights: list[MaskedWeight]
     ) -> tuple[Row, dict[str, Row]]:
         """Returns the numbers over all and, by path, of each weight."""
-        result = diagnose_weights(self.model.name, weights)
+        result = diagnose.diagnose_weights(self.model.name, weights)
         before = self._moved or {}
         self._moved = {row.path: row.moved for row in result.rows}
         total = _with_churn(result.total, sum(before.values()))
@@ -225,7 +222,9 @@ class MaskDiagnostics(ModelCallback):
             return
         with self._writer.as_default(step=epoch):
             for weight in weights:
-                image = density_image(mask_view(weight), self._image_size)
+                image = density_image(
+                    diagnose.mask_view(weight), self._image_size
+                )
                 tf.summary.image(f"mask/{weight.path}", image[None, :, :, None])
         self._writer.flush()
 
@@ -255,7 +254,7 @@ def _check_arguments(
         )
 
 
-def _with_churn(statistics: MaskStatistics, moved_before: int) -> Row:
+def _with_churn(statistics: diagnose.MaskStatistics, moved_before: int) -> Row:
     moved = statistics.moved - moved_before
     return {
         "churn": moved / max(statistics.connections, 1),

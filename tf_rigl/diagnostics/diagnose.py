@@ -10,8 +10,8 @@ import numpy as np
 from tf_rigl.core import diagnostics
 from tf_rigl.diagnostics import table
 from tf_rigl.masking import mask_history
-from tf_rigl.masking.initial_masks import initial_mask
 from tf_rigl.masking.layer_config import config_of
+from tf_rigl.masking.layer_config import initial_mask
 from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_weight import MaskedWeight

@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_rigl.backend.flavor import Constraint
-from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.masking.storage import Storage
 from tf_rigl.masking.storage import masked
 
@@ -20,7 +19,7 @@ class MaskConstraint:
     """
 
     def __init__(
-        self, storage: Storage, path: str, original: Constraint | None
+        self, storage: Storage, path: str, original: flavors.Constraint | None
     ) -> None:
         self.storage = storage
         self.path = path
@@ -34,7 +33,7 @@ class MaskConstraint:
 
 
 def add_mask_constraint(
-    flavor: Flavor, variable: Any, storage: Storage, path: str
+    flavor: flavors.Flavor, variable: Any, storage: Storage, path: str
 ) -> None:
     """Sets the constraint on a weight that does not have it yet."""
     original = variable.constraint
@@ -43,7 +42,7 @@ def add_mask_constraint(
         flavor.set_constraint(variable, constraint)
 
 
-def remove_mask_constraint(flavor: Flavor, variable: Any) -> None:
+def remove_mask_constraint(flavor: flavors.Flavor, variable: Any) -> None:
     """Gives a weight its own constraint back, if it had one."""
     constraint = variable.constraint
     if isinstance(constraint, MaskConstraint):
@@ -51,7 +50,7 @@ def remove_mask_constraint(flavor: Flavor, variable: Any) -> None:
 
 
 def check_keeps_zeros(
-    own: Constraint | None, storage: Storage, path: str
+    own: flavors.Constraint | None, storage: Storage, path: str
 ) -> None:
     """Raises a ValueError if a weight's own constraint changes masked zeros."""
     if own is None:

@@ -14,8 +14,11 @@ or another setting of a weight, whose silent loss would be another mask.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
+
+import tensorflow as tf
 
 from tf_rigl.core import structures
 from tf_rigl.core.kernel_layout import KernelLayout
@@ -25,6 +28,7 @@ from tf_rigl.masking.storage import STORAGES
 from tf_rigl.version import __version__
 
 VERSION = 1
+STARTS = ("random", "dense", "magnitude")
 # Where the masks of a layer are saved; entries of the model's `weights`.
 MASKS = ("weights",)
 
@@ -52,7 +56,7 @@ class LayerConfig:
     key: str  # the layer's own key in the model
     # Of the masks.
     structure: Structure = dataclasses.field(default_factory=Unstructured)
-    # The masks to begin with, one of `initial_masks.STARTS`.
+    # The masks to begin with, one of `STARTS`.
     start: str = "random"
     # For each weight the kinds of tensors kept of it, by name; see
     # `state_store`.
@@ -62,6 +66,35 @@ class LayerConfig:
     def weight_key(self, name: str) -> str:
         """Returns a weight's key in the model, given that in the layer."""
         return "/".join(part for part in (self.key, name) if part)
+
+
+def initial_mask(config: LayerConfig, name: str, values: Any) -> tf.Tensor:
+    """Returns the mask that a weight, by its key within the layer, begins with.
+
+    `values` is None if the weight does not exist yet.
+    """
+    weight = config.weights[name]
+    layout = weight.layout
+    if (
+        config.start == "dense"
+        or weight.target == math.prod(weight.shape)
+        # About to be loaded.
+        or (config.start == "magnitude" and values is None)
+    ):
+        return tf.ones(weight.shape, tf.bool)
+
+    if config.start == "random":
+        view = weight.shape if layout is None else layout.shape
+        mask = config.structure.random_mask(
+            view, weight.target, config.seed, config.weight_key(name)
+        )
+    else:
+        values = tf.convert_to_tensor(values)
+        mask = config.structure.largest(
+            values if layout is None else layout.view(values), weight.target
+        )
+
+    return mask if layout is None else layout.unview(mask)
 
 
 def config_of(layer: Any) -> LayerConfig:

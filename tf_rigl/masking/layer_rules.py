@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
-from tf_rigl.backend.flavor import PACKAGES
-from tf_rigl.backend.flavor import find_class_flavor
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.kernel_layout import axes_layout
 
@@ -76,7 +75,7 @@ def register(cls: type, rule: LayerRule) -> None:
         ...     LayerRule(("kernel",), Axes(inputs=[1], units=[0])),
         ... )
     """
-    flavor = find_class_flavor(cls) if isinstance(cls, type) else None
+    flavor = flavors.find_class_flavor(cls) if isinstance(cls, type) else None
     if flavor is None or not issubclass(cls, flavor.keras.layers.Layer):
         raise TypeError(
             "`cls` must be a layer class of `keras` or `tf_keras`. "
@@ -166,7 +165,7 @@ def kernel_layout(layer: Any, variable: Any) -> KernelLayout:
 
 
 def _is_keras_class(cls: type) -> bool:
-    return cls.__module__.partition(".")[0] in PACKAGES
+    return cls.__module__.partition(".")[0] in flavors.PACKAGES
 
 
 def _by_name(variables: list[Any]) -> dict[str, Any]:

@@ -12,22 +12,19 @@ import tensorflow as tf
 
 from tf_rigl.backend.flavor import flavor_of
 from tf_rigl.core import diagnostics
+from tf_rigl.masking import state_store
 from tf_rigl.masking.layer_config import WeightConfig
 from tf_rigl.masking.layer_config import config_of
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_weight import MaskedWeight
-from tf_rigl.masking.state_store import DIAGNOSTIC
-from tf_rigl.masking.state_store import Kind
-from tf_rigl.masking.state_store import keep_state
-from tf_rigl.masking.state_store import state_of
 
 # Positions that were ever active, packed.
-EVER_ACTIVE = f"{DIAGNOSTIC}ever_active"
+EVER_ACTIVE = f"{state_store.DIAGNOSTIC}ever_active"
 # The mask at the start, packed, where the configuration does not tell it.
-START_MASK = f"{DIAGNOSTIC}start_mask"
+START_MASK = f"{state_store.DIAGNOSTIC}start_mask"
 # [4] float64 of the last update: connections that stayed, connections after
 # it, and the gradient norms of those that stayed and of those that grew.
-LAST_UPDATE = f"{DIAGNOSTIC}last_update"
+LAST_UPDATE = f"{state_store.DIAGNOSTIC}last_update"
 
 
 def start_recording(layer: Any, keep_start: bool = False) -> None:
@@ -46,12 +43,12 @@ def start_recording(layer: Any, keep_start: bool = False) -> None:
         }
         for key, weight in config.weights.items()
     }
-    keep_state(layer, kinds)
+    state_store.keep_state(layer, kinds)
 
     flavor = flavor_of(layer)
     with tf.init_scope():
         for key, mask in masks.items():
-            tensors = state_of(layer, key)
+            tensors = state_store.state_of(layer, key)
             packed = diagnostics.pack_mask(
                 tf.convert_to_tensor(flavor.raw(mask))
             )
@@ -101,10 +98,12 @@ def record_update(
     )
 
 
-def _kinds(weight: WeightConfig, keep_start: bool) -> dict[str, Kind]:
+def _kinds(
+    weight: WeightConfig, keep_start: bool
+) -> dict[str, state_store.Kind]:
     size = math.prod(weight.shape)
     packed = {"dtype": "int64", "shape": [diagnostics.packed_size(size)]}
-    kinds: dict[str, Kind] = {
+    kinds: dict[str, state_store.Kind] = {
         EVER_ACTIVE: packed,
         LAST_UPDATE: {"dtype": "float64", "shape": [4]},
     }

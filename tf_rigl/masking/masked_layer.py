@@ -19,12 +19,11 @@ from tf_rigl.backend import flavor as flavors
 from tf_rigl.backend.distribution import strategy_of
 from tf_rigl.masking import constraint
 from tf_rigl.masking import layer_config
+from tf_rigl.masking import state_store
 from tf_rigl.masking import tree
 from tf_rigl.masking.bindings import registration
-from tf_rigl.masking.initial_masks import initial_mask
+from tf_rigl.masking.layer_config import initial_mask
 from tf_rigl.masking.mask_store import ATTRIBUTE
-from tf_rigl.masking.state_store import attach_state
-from tf_rigl.masking.state_store import drop_state
 from tf_rigl.masking.storage import STORAGES
 from tf_rigl.masking.storage import Storage
 
@@ -80,7 +79,7 @@ class MaskedLayer:
 
         carry_masks(layer, dataclasses.replace(own, state={}))
         if own.state:
-            attach_state(layer, own.state)
+            state_store.attach_state(layer, own.state)
         return layer
 
 
@@ -149,7 +148,7 @@ def drop_masks(layer: Any) -> None:
     for site in tree.sites(flavor, layer):
         constraint.remove_mask_constraint(flavor, site.variable)
 
-    drop_state(layer)
+    state_store.drop_state(layer)
     flavor.detach_child(layer, ATTRIBUTE)
     layer.__dict__.pop(_BOUND)
     layer_config.drop_config(layer)

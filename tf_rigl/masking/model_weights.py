@@ -7,13 +7,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.kernel_layout import KernelLayout
+from tf_rigl.masking import layer_rules
 from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import complete
-from tf_rigl.masking.layer_rules import kernel_layout
-from tf_rigl.masking.layer_rules import sparsifiable_weights
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import find_masked_weights
 
@@ -23,7 +21,7 @@ class WalkedModel:
     """A model with its flavor and its layers, found by one walk."""
 
     model: Any  # a model of either Keras
-    flavor: Flavor  # the model's
+    flavor: flavors.Flavor  # the model's
     nodes: tuple[tree.Node, ...]  # its layers, in the order of `tree.walk`
     is_built: bool  # whether all layers were built when it was walked
 
@@ -49,7 +47,7 @@ class ModelWeight:
         """The axes of its inputs and units; None if it is never sparse."""
         if not self.may_be_sparse:
             return None
-        return kernel_layout(self.owner, self.variable)
+        return layer_rules.kernel_layout(self.owner, self.variable)
 
     @property
     def channel_axis(self) -> int:
@@ -70,7 +68,7 @@ def walk_model(model: Any) -> WalkedModel:
     Raises:
         TypeError: if `model` is a model of neither Keras.
     """
-    flavor = model_flavor(model)
+    flavor = flavors.model_flavor(model)
     nodes = tuple(tree.walk(flavor, model))
     return WalkedModel(
         model, flavor, nodes, all(node.layer.built for node in nodes)
@@ -114,7 +112,7 @@ def model_weights(walked: WalkedModel) -> list[ModelWeight]:
 
 
 def _named_weights(
-    flavor: Flavor, layer: Any
+    flavor: flavors.Flavor, layer: Any
 ) -> Iterator[tuple[str, Any, bool]]:
     """Yields a layer's own weights: name, Keras variable, may it be sparse.
 
@@ -122,7 +120,7 @@ def _named_weights(
     """
     attributes = {
         id(variable): name
-        for name, variable in sparsifiable_weights(layer).items()
+        for name, variable in layer_rules.sparsifiable_weights(layer).items()
     }
 
     counts: collections.Counter[str] = collections.Counter()

@@ -13,18 +13,17 @@ from tf_rigl.backend import platform_limits
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import find_class_flavor
 from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.core import checks
 from tf_rigl.core import distribution_types
 from tf_rigl.core import distributions
 from tf_rigl.core import structures
-from tf_rigl.core.checks import check_choice
-from tf_rigl.core.checks import check_sparsity
 from tf_rigl.core.sparse_initialization import scale_to_connections
 from tf_rigl.core.structures import Structure
 from tf_rigl.masking import deferred
 from tf_rigl.masking import mask_history
 from tf_rigl.masking import options as options_of_sparsify
 from tf_rigl.masking import tree
-from tf_rigl.masking.initial_masks import STARTS
+from tf_rigl.masking.layer_config import STARTS
 from tf_rigl.masking.layer_config import LayerConfig
 from tf_rigl.masking.layer_config import WeightConfig
 from tf_rigl.masking.layer_rules import kernel_layout
@@ -116,8 +115,8 @@ def sparsify(
         784
     """
     flavor = model_flavor(model)
-    check_sparsity(sparsity)
-    check_choice("start", start, STARTS)
+    checks.check_sparsity(sparsity)
+    checks.check_choice("start", start, STARTS)
     _check_not_sparse(flavor, model)
 
     request = _Request(

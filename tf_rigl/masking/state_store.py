@@ -12,12 +12,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.backend.distribution import strategy_of
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import flavor_of
+from tf_rigl.masking import mask_store
 from tf_rigl.masking.layer_config import config_of
-from tf_rigl.masking.mask_store import ATTRIBUTE
-from tf_rigl.masking.mask_store import add_variable
 
 # The attribute of a masked layer that holds its store; also the name in
 # weights files and checkpoints.
@@ -63,7 +61,7 @@ def state_store_class(keras: Any) -> type:
                 self.tensors[key] = {}
                 for name, kind in kinds[key].items():
                     dtype, shape = _dtype_and_shape(kind, shapes[key])
-                    self.tensors[key][name] = add_variable(
+                    self.tensors[key][name] = mask_store.add_variable(
                         self,
                         owner,
                         f"{name}_{index}",
@@ -87,7 +85,7 @@ def state_of(layer: Any, key: str) -> dict[str, tf.Variable]:
     store = getattr(layer, STATE_ATTRIBUTE, None)
     if store is None:
         return {}
-    flavor = flavor_of(layer)
+    flavor = flavors.flavor_of(layer)
     return {
         name: flavor.raw(variable)
         for name, variable in store.tensors.get(key, {}).items()
@@ -125,7 +123,7 @@ def keep_state(layer: Any, kinds: Kinds) -> None:
 
 def attach_state(layer: Any, kinds: Kinds) -> None:
     """Gives a masked layer a store of such tensors, all zero."""
-    flavor: Flavor = flavor_of(layer)
+    flavor: flavors.Flavor = flavors.flavor_of(layer)
     config = config_of(layer)
     shapes = {key: one.shape for key, one in config.weights.items()}
 
@@ -144,7 +142,7 @@ def attach_state(layer: Any, kinds: Kinds) -> None:
 def drop_state(layer: Any) -> None:
     """Takes the store off a layer, if it has one."""
     if getattr(layer, STATE_ATTRIBUTE, None) is not None:
-        flavor_of(layer).detach_child(layer, STATE_ATTRIBUTE)
+        flavors.flavor_of(layer).detach_child(layer, STATE_ATTRIBUTE)
         config_of(layer).state = {}
 
 
@@ -156,9 +154,9 @@ def _dtype_and_shape(
     return kind["dtype"], tuple(kind["shape"])
 
 
-def _strategy_scope(flavor: Flavor, layer: Any) -> Any:
+def _strategy_scope(flavor: flavors.Flavor, layer: Any) -> Any:
     """Returns a scope that makes variables on the replicas of the masks."""
-    masks = getattr(layer, ATTRIBUTE).masks.values()
+    masks = getattr(layer, mask_store.ATTRIBUTE).masks.values()
     strategy = strategy_of(map(flavor.raw, masks))
     if strategy is tf.distribute.get_strategy():
         return contextlib.nullcontext()

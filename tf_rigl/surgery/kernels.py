@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
+from tf_rigl.backend.flavor import Flavor
 from tf_rigl.core.channel_graph import Channels
-from tf_rigl.surgery.activations import is_elementwise
 from tf_rigl.surgery.channel_plan import Axes
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import Connections
@@ -21,6 +22,14 @@ from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import evaluate
 from tf_rigl.surgery.features import positions
 from tf_rigl.surgery.features import varying
+
+# Functions of `keras.activations`, by name.
+ELEMENTWISE = frozenset(
+    "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu "
+    "hard_swish hard_tanh leaky_relu linear log_sigmoid mish relu relu6 "
+    "selu sigmoid silu soft_shrink softplus softsign sparse_plus "
+    "sparse_sigmoid squareplus swish tanh tanh_shrink threshold".split()
+)
 
 # The axes of a layer's weights, given its inputs and outputs.
 GetAxes = Callable[[Channels, Channels], Mapping[str, Axes]]
@@ -105,3 +114,12 @@ def padding_of(call: Call) -> tuple[tuple[int, ...], str]:
     if layer.padding == "valid" or math.prod(extent) == 1:
         return extent, ""
     return positions(call), "pads with zeros"
+
+
+def is_elementwise(flavor: Flavor, function: Any) -> bool:
+    """Returns whether an activation is known to treat each unit by itself."""
+    name = getattr(function, "__name__", None)
+    if name not in ELEMENTWISE:
+        return function is None
+    known = (getattr(flavor.keras.activations, name, None),)
+    return function in (*known, getattr(tf.nn, name, None))

@@ -60,7 +60,7 @@ def concatenate(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def _tied(plans: ChannelAnalysis, call: Call) -> list[Features]:
-    """The inputs, which must have the same rank and number of features."""
+    """Ties the inputs, which must have the same rank and number of features."""
     inputs = call.all_inputs()
     shapes = {(len(shape), shape[-1]) for shape in call.input_shapes}
     if len(inputs) < 2 or len(shapes) != 1:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tf_rigl.surgery.activations import is_elementwise
+from tf_rigl.surgery import kernels
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
@@ -10,8 +10,7 @@ from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import evaluate
 from tf_rigl.surgery.features import positions
 from tf_rigl.surgery.features import varying
-from tf_rigl.surgery.kernels import check_channels_last
-from tf_rigl.surgery.kernels import padding_of
+from tf_rigl.surgery.kernels import is_elementwise
 
 
 def identity(plans: ChannelAnalysis, call: Call) -> Features:
@@ -70,7 +69,7 @@ def _scale(plans: ChannelAnalysis, call: Call) -> Features:
 
 def depthwise_convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """DepthwiseConv1D and 2D: outputs stand or fall with their channel."""
-    check_channels_last(call)
+    kernels.check_channels_last(call)
     layer = call.layer
     features = call.only_input()
     if not is_elementwise(plans.flavor, layer.activation):
@@ -87,7 +86,7 @@ def depthwise_convolution(plans: ChannelAnalysis, call: Call) -> Features:
         axes["bias"] = {0: outputs}
     plans.add(call, features.channels, outputs, axes)
 
-    extent, uneven = padding_of(call)
+    extent, uneven = kernels.padding_of(call)
     usable = features.zeros() if uneven else features.constants
     reads = (kernel != 0).any(axis=tuple(range(rank - 2)))
     varies = (reads & np.isnan(usable)[:, None]).reshape(-1)

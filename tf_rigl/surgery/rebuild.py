@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,6 @@ from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.channel_plan import last_name
 from tf_rigl.surgery.channel_plan import weights_below
-from tf_rigl.surgery.custom_objects import custom_objects
 
 
 def rebuild(model: Any, plans: ChannelAnalysis, needed: np.ndarray) -> Any:
@@ -44,7 +44,7 @@ def rebuild(model: Any, plans: ChannelAnalysis, needed: np.ndarray) -> Any:
         _resize(model, serialized["config"], plans, needed, additions)
         smaller = saving.deserialize_keras_object(
             serialized,
-            custom_objects=custom_objects(flavor, model),
+            custom_objects=_custom_objects(flavor, model),
             # Nothing here comes from a file.
             safe_mode=False,
         )
@@ -58,7 +58,7 @@ def rebuild(model: Any, plans: ChannelAnalysis, needed: np.ndarray) -> Any:
 
 @contextlib.contextmanager
 def _without_masks(flavor: flavors.Flavor, model: Any) -> Iterator[None]:
-    """All layers as instances of their plain classes, for a while."""
+    """Makes all layers instances of their plain classes, for a while."""
     with contextlib.ExitStack() as stack:
         for node in list(tree.walk(flavor, model)):
             plain = flavors.plain_class(node.layer)
@@ -203,3 +203,25 @@ def pairs(
             yield from pairs(old, new, inside)
         else:
             yield "/".join(inside), old, new
+
+
+def _custom_objects(flavor: flavors.Flavor, model: Any) -> dict[str, Any]:
+    """Collects classes and functions of a model that need not be registered.
+
+    The classes of its layers, and the functions and the classes of objects
+    in their attributes, such as activations and regularizers, by name.
+    """
+    found: dict[str, Any] = {}
+    for node in tree.walk(flavor, model):
+        values: list[Any] = [flavors.plain_class(node.layer)]
+        for value in vars(node.layer).values():
+            if isinstance(value, types.FunctionType):
+                values.append(value)
+            elif hasattr(value, "get_config"):
+                values.append(flavors.plain_class(value))
+        found.update(
+            (value.__name__, value)
+            for value in values
+            if value.__module__.partition(".")[0] not in flavors.PACKAGES
+        )
+    return found

@@ -6,11 +6,11 @@ import numpy as np
 
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.surgery import channel_plan
-from tf_rigl.surgery.activations import is_elementwise
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import varying
+from tf_rigl.surgery.kernels import is_elementwise
 
 # Blocks of columns in the kernels, one a gate.
 GATES = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}

@@ -9,12 +9,10 @@ import numpy as np
 
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.masking.deferred import is_deferred
-from tf_rigl.surgery.analysis import analyze
-from tf_rigl.surgery.analysis import network_of
+from tf_rigl.surgery import analysis
+from tf_rigl.surgery import rebuild
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import weights_below
-from tf_rigl.surgery.rebuild import pairs
-from tf_rigl.surgery.rebuild import rebuild
 from tf_rigl.surgery.report import LayerShrinkage
 from tf_rigl.surgery.report import ShrinkReport
 
@@ -86,11 +84,11 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
             "out."
         )
 
-    plans = analyze(flavor, model)
+    plans = analysis.analyze(flavor, model)
     # Those of the calls that computed constants.
     model._clear_losses()
     needed = plans.needed()
-    smaller = rebuild(model, plans, needed)
+    smaller = rebuild.rebuild(model, plans, needed)
 
     if compilation:
         smaller.compile_from_config(compilation)
@@ -117,7 +115,7 @@ def _check_supported(model: Any) -> None:
             "shrink the functional models that it consists of."
         )
 
-    if not hasattr(network_of(model), "_nodes_by_depth"):
+    if not hasattr(analysis.network_of(model), "_nodes_by_depth"):
         raise ValueError(
             "A sequential model must know the shape of its input. "
             f"Received: model={model.name!r}. Begin it with `keras.Input`."
@@ -131,7 +129,7 @@ def _rows(
     plans: ChannelAnalysis,
     needed: np.ndarray,
 ) -> Iterator[LayerShrinkage]:
-    for path, old, new in pairs(model, smaller):
+    for path, old, new in rebuild.pairs(model, smaller):
         weights, left = (
             sum(math.prod(one.shape) for one in weights_below(flavor, layer))
             for layer in (old, new)

@@ -4,11 +4,8 @@ import weakref
 from typing import Any
 
 from tf_rigl.algorithms import Algorithm
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.backend import platform_limits
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import find_class_flavor
-from tf_rigl.backend.flavor import flavor_of
-from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.core.checks import check_limit
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import require_masked_weights
@@ -56,7 +53,7 @@ def attach(
         >>> optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
         >>> tf_rigl.attach(optimizer, model, tf_rigl.RigL(stop_step=7500))
     """
-    flavor = model_flavor(model)
+    flavor = flavors.model_flavor(model)
     records = require_masked_weights(model)
     check_algorithm(algorithm)
     check_limit(max_non_finite_steps)
@@ -96,7 +93,9 @@ def check_finite(optimizer: Any) -> int:
             `max_non_finite_steps`.
         FloatingPointError: if so many in a row were left out.
     """
-    guards = optimizer_hook.finite_guards(flavor_of(optimizer), optimizer)
+    guards = optimizer_hook.finite_guards(
+        flavors.flavor_of(optimizer), optimizer
+    )
     if not guards:
         raise ValueError(
             "The optimizer must be attached with a limit. Received: "
@@ -118,7 +117,7 @@ def detach(optimizer: Any, model: Any) -> None:
     Raises:
         ValueError: if the optimizer is not attached.
     """
-    flavor = model_flavor(model)
+    flavor = flavors.model_flavor(model)
     records = require_masked_weights(model)
     if not any(
         optimizer_hook.installed(updating)
@@ -184,7 +183,7 @@ def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:
             )
 
 
-def check_not_attached(flavor: Flavor, optimizer: Any) -> None:
+def check_not_attached(flavor: flavors.Flavor, optimizer: Any) -> None:
     """Raises a ValueError if an optimizer is attached already.
 
     What an interrupted `fit` has left does not count; it is replaced.
@@ -200,7 +199,7 @@ def check_not_attached(flavor: Flavor, optimizer: Any) -> None:
 
 
 def check_optimizer(
-    flavor: Flavor, optimizer: Any, records: list[MaskedWeight]
+    flavor: flavors.Flavor, optimizer: Any, records: list[MaskedWeight]
 ) -> None:
     """Raises unless an optimizer can train these weights.
 
@@ -209,7 +208,7 @@ def check_optimizer(
         ValueError: if it cannot keep masked weights at zero or grow the
             right ones, or was built for other variables.
     """
-    if find_class_flavor(
+    if flavors.find_class_flavor(
         type(optimizer)
     ) is not flavor or not flavor.is_optimizer(optimizer):
         raise TypeError(
@@ -231,7 +230,7 @@ def check_optimizer(
     _check_knows_variables(flavor, optimizer, records)
 
 
-def _check_updating_optimizer(flavor: Flavor, optimizer: Any) -> None:
+def _check_updating_optimizer(flavor: flavors.Flavor, optimizer: Any) -> None:
     reason = flavor.unsupported_optimizer(optimizer)
     if reason is not None:
         raise ValueError(
@@ -248,7 +247,7 @@ def _check_updating_optimizer(flavor: Flavor, optimizer: Any) -> None:
 
 
 def _check_knows_variables(
-    flavor: Flavor, optimizer: Any, records: list[MaskedWeight]
+    flavor: flavors.Flavor, optimizer: Any, records: list[MaskedWeight]
 ) -> None:
     updating = flavor.updating_optimizers(optimizer)
     if not all(flavor.optimizer_is_built(one) for one in updating):

@@ -13,17 +13,13 @@ from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.core.checks import check_limit
 from tf_rigl.diagnostics.diagnose import diagnose_weights
-from tf_rigl.masking.deferred import is_deferred
-from tf_rigl.masking.deferred import when_complete
+from tf_rigl.masking import deferred
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import require_masked_weights
+from tf_rigl.updating import attach
 from tf_rigl.updating import method_state
 from tf_rigl.updating import optimizer_hook
 from tf_rigl.updating import replica_check
-from tf_rigl.updating.attach import check_algorithm
-from tf_rigl.updating.attach import check_fits
-from tf_rigl.updating.attach import check_not_attached
-from tf_rigl.updating.attach import check_optimizer
 from tf_rigl.updating.non_finite import NonFiniteGuard
 
 
@@ -81,7 +77,7 @@ class UpdateMasks(ModelCallback):
         check_replicas: bool = False,
     ) -> None:
         super().__init__()
-        check_algorithm(algorithm)
+        attach.check_algorithm(algorithm)
         check_limit(max_non_finite_steps)
         self.algorithm = algorithm
         self._max_non_finite_steps = max_non_finite_steps
@@ -102,7 +98,7 @@ class UpdateMasks(ModelCallback):
         # Before other callbacks restore a checkpoint.
         self._taken = int(tf.convert_to_tensor(model.optimizer.iterations))
         optimizer_hook.forget_traces(model)
-        if not is_deferred(model):
+        if not deferred.is_deferred(model):
             # A checkpoint has it too.
             method_state.keep(require_masked_weights(model), self.algorithm)
 
@@ -114,11 +110,11 @@ class UpdateMasks(ModelCallback):
         self._told = set()
         self._last_counts = np.zeros(3, np.int64)
         flavor, optimizer = model_flavor(self.model), self.model.optimizer
-        check_not_attached(flavor, optimizer)
+        attach.check_not_attached(flavor, optimizer)
         platform_limits.check_fit_of(self.model, flavor.name)
-        if not is_deferred(self.model):
+        if not deferred.is_deferred(self.model):
             records = self._records()
-            check_fits(self.algorithm, records)
+            attach.check_fits(self.algorithm, records)
             self._last_counts = _counts(records)
             optimizer_hook.uninstall(flavor, optimizer, records)
 
@@ -129,7 +125,7 @@ class UpdateMasks(ModelCallback):
         """
         del logs
         if not self._installed:
-            if not is_deferred(self.model):
+            if not deferred.is_deferred(self.model):
                 # Another callback may have restored a checkpoint.
                 self._last_counts = _counts(self._records())
 
@@ -147,8 +143,8 @@ class UpdateMasks(ModelCallback):
                 max_non_finite_steps=self._max_non_finite_steps,
             )
 
-            if is_deferred(self.model):
-                when_complete(self.model, prepare)
+            if deferred.is_deferred(self.model):
+                deferred.when_complete(self.model, prepare)
             else:
                 prepare()
             self._installed = True
@@ -204,7 +200,9 @@ class UpdateMasks(ModelCallback):
     def _records(self) -> list[MaskedWeight]:
         """Returns the masked weights, once the optimizer is seen to fit."""
         records = require_masked_weights(self.model)
-        check_optimizer(model_flavor(self.model), self.model.optimizer, records)
+        attach.check_optimizer(
+            model_flavor(self.model), self.model.optimizer, records
+        )
         return records
 
     def _implements_train_batch_hooks(self) -> bool:

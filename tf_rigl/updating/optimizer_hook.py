@@ -15,9 +15,8 @@ from tf_rigl.algorithms import Algorithm
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.masking import constraint
 from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.updating import update_rule
 from tf_rigl.updating.non_finite import NonFiniteGuard
-from tf_rigl.updating.update_rule import FindRecords
-from tf_rigl.updating.update_rule import UpdateRule
 
 _HOOK = "_tf_rigl_hook"
 
@@ -27,7 +26,7 @@ class Hook:
     """Record of what `install` did to one optimizer."""
 
     algorithm: Algorithm  # the method at work, resolved
-    rule: UpdateRule  # the update rule
+    rule: update_rule.UpdateRule  # the update rule
     # What the instance itself had in place of the overridden attributes, None
     # for those of its class.
     own: dict[str, Any]
@@ -44,22 +43,17 @@ def installed(optimizer: Any) -> Hook | None:
 def install(
     flavor: Flavor,
     optimizer: Any,
-    find_records: FindRecords,
+    find_records: update_rule.FindRecords,
     algorithm: Algorithm,
     for_one_fit: bool = False,
     max_non_finite_steps: int | None = None,
 ) -> Callable[[], None]:
     """Overrides the update rule of an optimizer, wrapped or not.
 
-    Args:
-        flavor: the optimizer's Keras.
-        optimizer: an optimizer of the model.
-        find_records: returns the model's masked weights; called when they
-            are first needed, since a model may get its weights only while its
-            training step is traced.
-        algorithm: a resolved method.
-        for_one_fit: whether the hook ends with the present call of `fit`.
-        max_non_finite_steps: see `NonFiniteGuard`; None to take all steps.
+    `find_records` returns the model's masked weights; it is called when they
+    are first needed, since a model may get its weights only while its training
+    step is traced. The method is a resolved one; `for_one_fit` says that the
+    hook ends with the present call of `fit`.
 
     Returns:
         A function that gives the weights to the new update rule, to be called
@@ -67,7 +61,7 @@ def install(
     """
     rules = []
     for updating in flavor.updating_optimizers(optimizer):
-        rule = UpdateRule(
+        rule = update_rule.UpdateRule(
             flavor, updating, find_records, algorithm, max_non_finite_steps
         )
         overrides = rule.overrides()

@@ -115,7 +115,7 @@ def largest_block(mask: np.ndarray) -> tuple[int, int, int]:
 
 
 def _period(mask: np.ndarray, axis: int) -> int:
-    """The largest size whose multiples are all places where it changes."""
+    """Returns the largest size whose multiples are all places of a change."""
     size = mask.shape[axis]
     mask = np.moveaxis(mask, axis, 0)
     changes = 1 + np.flatnonzero((mask[1:] != mask[:-1]).any(axis=(1, 2)))

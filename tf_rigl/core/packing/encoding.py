@@ -8,8 +8,7 @@ from typing import ClassVar
 import numpy as np
 import tensorflow as tf
 
-from tf_rigl.core.kernel_layout import KernelLayout
-from tf_rigl.core.kernel_layout import axes_layout
+from tf_rigl.core import kernel_layout
 
 
 class MaskEncoding(abc.ABC):
@@ -30,7 +29,7 @@ class MaskEncoding(abc.ABC):
 
     @abc.abstractmethod
     def encode(
-        self, mask: np.ndarray, layout: KernelLayout | None = None
+        self, mask: np.ndarray, layout: kernel_layout.KernelLayout | None = None
     ) -> bytes | None:
         """Packs a mask, bool of any shape, or returns None if it cannot.
 
@@ -75,17 +74,10 @@ class MaskEncoding(abc.ABC):
     ) -> tf.Tensor:
         """Returns the positions of the kept elements of several weights.
 
-        By graph ops; only of fewer kept elements than `join_limit`.
-
-        Args:
-            masks: the packed masks, sorted by `order`.
-            parts: of each mask, as `parts` says: uint8 [bytes].
-            sizes: of the weights, each padded to a multiple of 8 elements
-                unless it is the only one.
-
-        Returns:
-            int64 tensor of shape [kept], increasing, where the weights lie
-            one after the other.
+        By graph ops, of fewer than `join_limit`, and masks sorted by `order`.
+        `parts` are uint8 [bytes], as `parts` says; weights are padded to
+        multiples of 8 elements unless there is one only. The positions, int64
+        [kept], increase; the weights lie one after the other.
         """
         raise NotImplementedError
 
@@ -124,12 +116,12 @@ def place(
     )
 
 
-def default_layout(shape: Sequence[int]) -> KernelLayout:
+def default_layout(shape: Sequence[int]) -> kernel_layout.KernelLayout:
     """Returns the layout of a weight of which nothing else is known."""
     rank = len(shape)
     if rank < 2:
-        return axes_layout(shape, list(range(rank)), [])
-    return axes_layout(shape, [rank - 2], [rank - 1])
+        return kernel_layout.axes_layout(shape, list(range(rank)), [])
+    return kernel_layout.axes_layout(shape, [rank - 2], [rank - 1])
 
 
 def mask_of_positions(

@@ -18,16 +18,15 @@ import tensorflow as tf
 
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.packing import bits
+from tf_rigl.core.packing import encoding
 from tf_rigl.core.packing.corruption import check
-from tf_rigl.core.packing.encoding import MaskEncoding
-from tf_rigl.core.packing.encoding import mask_of_positions
 
 _HEADER = np.dtype([("width", "<i8"), ("count", "<i8")])
 # Of a place among low bits; what is above is a width.
 _PLACE_BITS = 56
 
 
-class Gaps(MaskEncoding):
+class Gaps(encoding.MaskEncoding):
     """Gaps in the code of Rice, at the width that takes the fewest bytes.
 
     int64 width and count; the lowest bits, as `bits.pack_fields` gives them;
@@ -56,7 +55,7 @@ class Gaps(MaskEncoding):
 
     def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
         """Checks lengths before anything is unpacked, then each gap."""
-        return mask_of_positions(
+        return encoding.mask_of_positions(
             decode_positions(data, math.prod(shape)), shape
         )
 
@@ -208,7 +207,7 @@ def graph_positions(data: tf.Tensor) -> tf.Tensor:
 
 
 def _unary(numbers: np.ndarray) -> np.ndarray:
-    """Each number as that many zeros and a one: bool [sum + count]."""
+    """Writes each number as that many zeros and a one: bool [sum + count]."""
     ends = np.cumsum(numbers + 1) - 1
     unary = np.zeros(int(numbers.sum()) + numbers.size, bool)
     unary[ends] = True
@@ -216,13 +215,13 @@ def _unary(numbers: np.ndarray) -> np.ndarray:
 
 
 def _read_header(data: bytes) -> tuple[int, int]:
-    """Width and count of packed gaps that are intact."""
+    """Reads width and count of packed gaps that are intact."""
     width, count = np.frombuffer(data, _HEADER, 1)[0].item()
     return width, count
 
 
 def _sum_of_low(data: bytes) -> int:
-    """The sum of the low bits of all gaps."""
+    """Adds up the low bits of all gaps."""
     width, count = _read_header(data)
     begin = _HEADER.itemsize
     low = data[begin : begin + width * bits.plane_bytes(count)]
@@ -230,7 +229,7 @@ def _sum_of_low(data: bytes) -> int:
 
 
 def _begins(sizes: Sequence[int]) -> list[int]:
-    """Begins of several pieces that lie one after the other."""
+    """Lists where pieces begin that lie one after the other."""
     return [0, *itertools.accumulate(sizes)][:-1]
 
 
@@ -241,7 +240,7 @@ def _concat(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
 def _ranges(
     begins: Sequence[int], counts: Sequence[int], step: tf.Tensor
 ) -> tf.Tensor:
-    """So many numbers from each beginning on: int64 [sum of counts]."""
+    """Counts on from each beginning: int64 [sum of counts]."""
     ends = [begin + count for begin, count in zip(begins, counts, strict=True)]
     return tf.raw_ops.RaggedRange(
         starts=tf.constant(begins, tf.int64),

@@ -10,16 +10,15 @@ import tensorflow as tf
 
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.packing import bits
+from tf_rigl.core.packing import encoding
 from tf_rigl.core.packing import layout_header
 from tf_rigl.core.packing.corruption import check
-from tf_rigl.core.packing.encoding import MaskEncoding
-from tf_rigl.core.packing.encoding import default_layout
 
 LARGEST_GROUP = 16
 _GROUP = struct.Struct("<2q")
 
 
-class NByMIndices(MaskEncoding):
+class NByMIndices(encoding.MaskEncoding):
     """A number for each group of m inputs, which says what it keeps.
 
     The layout; n and m, int64; for each group the rank of its pattern among
@@ -37,7 +36,7 @@ class NByMIndices(MaskEncoding):
         self, mask: np.ndarray, layout: KernelLayout | None = None
     ) -> bytes | None:
         """Returns None where groups differ in what they keep, or keep all."""
-        layout = layout or default_layout(mask.shape)
+        layout = layout or encoding.default_layout(mask.shape)
         seen = layout_header.view(mask, layout)
         group = _group(seen)
         if group is None:
@@ -130,7 +129,7 @@ def _graph_patterns(n: tf.Tensor, m: tf.Tensor) -> tf.Tensor:
 
 
 def _width(n: int, m: int) -> int:
-    """Bits of the largest rank."""
+    """Counts the bits of the largest rank."""
     return (math.comb(m, n) - 1).bit_length()
 
 
@@ -157,7 +156,7 @@ def _groups(mask: np.ndarray, m: int) -> np.ndarray:
 
 
 def _codes(groups: np.ndarray) -> np.ndarray:
-    """The m bits of each group as a number: int64 [.., units]."""
+    """Reads the m bits of each group as a number: int64 [.., units]."""
     packed = np.packbits(groups, axis=1, bitorder="little").astype(np.int64)
     places = 8 * np.arange(packed.shape[1])[:, np.newaxis]
     return (packed << places).sum(axis=1)

@@ -145,7 +145,7 @@ def graph_unpack(
 
 
 def _graph_cast(data: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """The numbers that bytes stand for."""
+    """Reads the numbers that bytes stand for."""
     if dtype == tf.bool:
         return tf.cast(data, tf.bool)
     if dtype.size == 1:

@@ -10,10 +10,9 @@ from typing import Literal
 
 import tensorflow as tf
 
+from tf_rigl.core import checks
 from tf_rigl.core import random_masks
 from tf_rigl.core import selection
-from tf_rigl.core.checks import check_choice
-from tf_rigl.core.checks import check_positive
 from tf_rigl.core.drop_and_grow import MaskUpdate
 from tf_rigl.core.structures import tiles
 from tf_rigl.core.structures.structure import check_nonzeros
@@ -111,7 +110,7 @@ class Tiled(abc.ABC):
         return updated(mask, self._fill(kept | grown, shape), grow_scores)
 
     def _active(self, shape: Sequence[int], nonzeros: Any) -> Any:
-        """Number of active tiles, for an int or an int64 tensor alike."""
+        """Counts the active tiles, for an int or an int64 tensor alike."""
         elements, units = math.prod(shape), self.units(shape)
         return units - (elements - nonzeros) * units // elements
 
@@ -167,9 +166,9 @@ class Block(Tiled):
     pooling: tiles.Pooling = "average"
 
     def __post_init__(self) -> None:
-        check_positive("height", self.height)
-        check_positive("width", self.width)
-        check_choice("pooling", self.pooling, tiles.POOLINGS)
+        checks.check_positive("height", self.height)
+        checks.check_positive("width", self.width)
+        checks.check_choice("pooling", self.pooling, tiles.POOLINGS)
 
     def tile(self, shape: tiles.Size) -> tiles.Size:
         """Returns one position, `height` inputs, `width` units."""
@@ -203,8 +202,8 @@ class Channel(Tiled):
     pooling: tiles.Pooling = "average"
 
     def __post_init__(self) -> None:
-        check_choice("axis", self.axis, ("units", "inputs"))
-        check_choice("pooling", self.pooling, tiles.POOLINGS)
+        checks.check_choice("axis", self.axis, ("units", "inputs"))
+        checks.check_choice("pooling", self.pooling, tiles.POOLINGS)
 
     def tile(self, shape: tiles.Size) -> tiles.Size:
         """Returns everything along the two other axes."""

@@ -65,7 +65,7 @@ def fill_tiles(tiles: tf.Tensor, shape: Size, tile: Size) -> tf.Tensor:
 
 
 def _by_tile(tensor: tf.Tensor, tile: Size) -> tf.Tensor:
-    """The elements of each tile in a row, [*grid, size], padded with 0."""
+    """Lays the elements of each tile in a row, [*grid, size], padded with 0."""
     shape = tuple(tensor.shape)
     grid = grid_of(shape, tile)
     missing = [

@@ -19,10 +19,9 @@ import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
 from tf_rigl.export.litert import format
+from tf_rigl.export.litert import xnnpack_report
 from tf_rigl.export.litert import xnnpack_rules as rules
 from tf_rigl.export.litert.convert import convert_float
-from tf_rigl.export.litert.xnnpack_report import OperatorCheck
-from tf_rigl.export.litert.xnnpack_report import XNNPACKReport
 
 _PADDED = frozenset(
     {
@@ -57,7 +56,7 @@ _ELSEWHERE = rules.refuse(
 
 def check_xnnpack(
     model: Any, *, inputs: Any = None, batch_size: int | None = None
-) -> XNNPACKReport:
+) -> xnnpack_report.XNNPACKReport:
     """Checks a model against XNNPACK's rules for sparse inference.
 
     LiteRT runs floating-point models by XNNPACK, which computes only the
@@ -145,7 +144,7 @@ class _Node(NamedTuple):
     dense: bool  # a fully connected layer
 
 
-def _check(graph: Any, stored_sparse: bool) -> XNNPACKReport:
+def _check(graph: Any, stored_sparse: bool) -> xnnpack_report.XNNPACKReport:
     subgraph = graph.subgraphs[0]
     nodes = list(_nodes(graph, subgraph))
     region = _region(graph, subgraph, nodes)
@@ -163,7 +162,7 @@ def _check(graph: Any, stored_sparse: bool) -> XNNPACKReport:
         name = format.name(output).partition(";")[0]
         name = name.removeprefix("StatefulPartitionedCall/")
         rows.append(
-            OperatorCheck(
+            xnnpack_report.OperatorCheck(
                 name=name,
                 operation=format.kind_name(graph, node.operator),
                 in_region=inside,
@@ -174,7 +173,7 @@ def _check(graph: Any, stored_sparse: bool) -> XNNPACKReport:
             )
         )
 
-    return XNNPACKReport(tuple(rows), stored_sparse)
+    return xnnpack_report.XNNPACKReport(tuple(rows), stored_sparse)
 
 
 def _nodes(graph: Any, subgraph: Any) -> Iterator[_Node]:

@@ -22,16 +22,14 @@ from tf_rigl.export.captures import find_captures
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.endpoints import trace_endpoints
 from tf_rigl.export.folders import folder_bytes
+from tf_rigl.export.saved_model import artifact
 from tf_rigl.export.saved_model import pack
 from tf_rigl.export.saved_model import packed_file
-from tf_rigl.export.saved_model.artifact import save_packed
-from tf_rigl.export.saved_model.artifact import save_plain
+from tf_rigl.export.saved_model import report
 from tf_rigl.export.saved_model.decoder import Decoder
 from tf_rigl.export.saved_model.function_graph import read_only
 from tf_rigl.export.saved_model.groups import plan_groups
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
-from tf_rigl.export.saved_model.report import ExportReport
-from tf_rigl.export.saved_model.report import WeightReport
 from tf_rigl.export.saved_model.weight_spec import is_storable
 from tf_rigl.masking.model_weights import ModelWeight
 from tf_rigl.masking.model_weights import model_weights
@@ -49,7 +47,7 @@ def export_saved_model(
     inputs: Any = None,
     signatures: Mapping[str, Any] | None = None,
     overwrite: bool = False,
-) -> ExportReport:
+) -> report.ExportReport:
     """Writes a SavedModel in which sparse weights take little space.
 
     Each sparse weight is stored as the positions of its connections and their
@@ -128,7 +126,7 @@ def export_saved_model(
         sources = _weights_to_pack(captures, weights, values)
         if compression is None:
             packed = pack.pack_weights(list(sources.values()), "dense")
-            save_plain(made, endpoints, captures)
+            artifact.save_plain(made, endpoints, captures)
             packed_file.write_metadata(made, packed, None)
         else:
             packed = _save_packed(
@@ -139,7 +137,7 @@ def export_saved_model(
         _row(weight, source, compression)
         for weight, source in zip(packed, sources.values(), strict=True)
     ]
-    return ExportReport(os.fspath(path), tuple(rows), folder_bytes(path))
+    return report.ExportReport(os.fspath(path), tuple(rows), folder_bytes(path))
 
 
 def _save_packed(
@@ -164,7 +162,7 @@ def _save_packed(
         file.write(data)
 
     decoder = Decoder(blob, data, [weight.spec for weight in weights], groups)
-    save_packed(
+    artifact.save_packed(
         folder,
         endpoints,
         captures,
@@ -244,14 +242,14 @@ def _weight_to_pack(
 
 def _row(
     weight: PackedWeight, source: pack.WeightToPack, compression: str | None
-) -> WeightReport:
+) -> report.WeightReport:
     spec = weight.spec
     error = 0.0
     if spec.values != "float32" and spec.elements:
         stored = weight.array().astype(np.float64)
         error = np.abs(stored - source.array.astype(np.float64)).max().item()
 
-    return WeightReport(
+    return report.WeightReport(
         path=spec.path,
         shape=spec.shape,
         encoding="variable" if compression is None else spec.encoding,

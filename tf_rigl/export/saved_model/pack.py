@@ -11,8 +11,7 @@ from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.packing import ENCODINGS
 from tf_rigl.core.packing import values as formats
 from tf_rigl.core.packing.smallest import choose_smallest
-from tf_rigl.export.saved_model.packed_weight import PackedWeight
-from tf_rigl.export.saved_model.packed_weight import not_zero
+from tf_rigl.export.saved_model import packed_weight
 from tf_rigl.export.saved_model.weight_spec import WeightSpec
 from tf_rigl.export.saved_model.weight_spec import is_bounded
 
@@ -69,7 +68,7 @@ class _Packing:
 
 def pack_weights(
     sources: Sequence[WeightToPack], compression: str
-) -> list[PackedWeight]:
+) -> list[packed_weight.PackedWeight]:
     """Packs the weights of an artifact; places and hashes are not set yet.
 
     `compression` is `"smallest"`, or the name of the one encoding that sparse
@@ -97,7 +96,7 @@ def pack_weights(
 
 
 def _packing(source: WeightToPack, names: Sequence[str]) -> _Packing:
-    nonzero = not_zero(source.array)
+    nonzero = packed_weight.not_zero(source.array)
     kept = nonzero if source.mask is None else source.mask
     masks: dict[str, bytes] = {}
     sparse = not kept.all()
@@ -136,7 +135,7 @@ def _is_told_by_values(source: WeightToPack, nonzero: np.ndarray) -> bool:
     return exact and np.array_equal(source.mask, nonzero)
 
 
-def _packed(packing: _Packing, encoding: str) -> PackedWeight:
+def _packed(packing: _Packing, encoding: str) -> packed_weight.PackedWeight:
     """Packs a weight in an encoding."""
     source = packing.source
     dense = encoding == "dense"
@@ -156,13 +155,13 @@ def _packed(packing: _Packing, encoding: str) -> PackedWeight:
     masked = source.target is not None and (
         not dense
         or bool(packing.kept.all())
-        or _is_told_by_values(source, not_zero(source.array))
+        or _is_told_by_values(source, packed_weight.not_zero(source.array))
     )
 
-    told = packing.kept if masked else not_zero(source.array)
+    told = packing.kept if masked else packed_weight.not_zero(source.array)
     nonzeros = told.sum().item()
 
-    return PackedWeight(
+    return packed_weight.PackedWeight(
         WeightSpec(
             path=source.path,
             shape=source.array.shape,

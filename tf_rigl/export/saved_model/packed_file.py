@@ -21,12 +21,11 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.core.packing.corruption import check
+from tf_rigl.export.saved_model import weight_spec
 from tf_rigl.export.saved_model.groups import Group
 from tf_rigl.export.saved_model.groups import stored_bytes
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
 from tf_rigl.export.saved_model.packed_weight import compute_hash
-from tf_rigl.export.saved_model.weight_spec import WeightSpec
-from tf_rigl.export.saved_model.weight_spec import spec_from_json
 from tf_rigl.version import __version__
 
 BLOB = "weights.bin"
@@ -127,7 +126,7 @@ def read_weights(path: str | os.PathLike[str]) -> list[PackedWeight]:
     return weights
 
 
-def _read_metadata(folder: str) -> tuple[list[WeightSpec], int]:
+def _read_metadata(folder: str) -> tuple[list[weight_spec.WeightSpec], int]:
     name = posixpath.join(folder, "assets.extra", METADATA)
     text = _read(name, folder)
     try:
@@ -201,7 +200,7 @@ def _check_format(content: Any, name: str, folder: str) -> None:
         )
 
 
-def _to_row(spec: WeightSpec) -> list[Any]:
+def _to_row(spec: weight_spec.WeightSpec) -> list[Any]:
     others = spec.to_json()
     row = [getattr(spec, field) for field in FIELDS]
     for field in FIELDS:
@@ -209,7 +208,7 @@ def _to_row(spec: WeightSpec) -> list[Any]:
     return [*row, others] if others else row
 
 
-def _from_row(row: Any) -> WeightSpec:
+def _from_row(row: Any) -> weight_spec.WeightSpec:
     count = len(FIELDS)
     check(
         isinstance(row, list)
@@ -227,7 +226,7 @@ def _from_row(row: Any) -> WeightSpec:
         repr(row)[:200],
     )
 
-    return spec_from_json({**known, **others})
+    return weight_spec.spec_from_json({**known, **others})
 
 
 def _read(name: str, folder: str) -> bytes:

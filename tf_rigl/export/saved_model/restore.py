@@ -15,10 +15,9 @@ from tf_rigl.core.structures import Unstructured
 from tf_rigl.export.saved_model.packed_file import read_weights
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
 from tf_rigl.export.saved_model.weight_spec import WeightSpec
+from tf_rigl.masking import layer_config
 from tf_rigl.masking import mask_history
 from tf_rigl.masking import tree
-from tf_rigl.masking.layer_config import LayerConfig
-from tf_rigl.masking.layer_config import WeightConfig
 from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.masked_layer import carry_masks
 from tf_rigl.masking.masked_weight import MaskedWeight
@@ -188,7 +187,7 @@ def _carry(walked: WalkedModel, values: Sequence[_Values]) -> None:
             f"{kinds} within {host.layer.name!r}",
         )
 
-        config = LayerConfig(
+        config = layer_config.LayerConfig(
             {key: _plan(site, one) for key, (site, one) in sites.items()},
             seed=0,
             key="/".join(host.key),
@@ -206,7 +205,6 @@ def _carry(walked: WalkedModel, values: Sequence[_Values]) -> None:
 
 
 def _structure(spec: WeightSpec) -> Structure:
-    """Returns the structure of a mask."""
     if spec.structure is None:
         return Unstructured()
     try:
@@ -216,14 +214,13 @@ def _structure(spec: WeightSpec) -> Structure:
         raise
 
 
-def _plan(site: tree.Site, one: _Values) -> WeightConfig:
-    """Returns the configuration of a weight that is to be masked."""
+def _plan(site: tree.Site, one: _Values) -> layer_config.WeightConfig:
     spec = one.spec
     target = spec.nonzeros if spec.target is None else spec.target
     if spec.structure is None:
-        return WeightConfig(tuple(spec.shape), target)
+        return layer_config.WeightConfig(tuple(spec.shape), target)
     layout = kernel_layout(site.owner, site.variable)
-    return WeightConfig(tuple(spec.shape), target, layout)
+    return layer_config.WeightConfig(tuple(spec.shape), target, layout)
 
 
 def _assign(one: _Values, record: MaskedWeight | None) -> None:
