@@ -17,8 +17,7 @@ import tensorflow as tf
 
 from tf_rigl.accounting import layer_call
 from tf_rigl.accounting.trace import trace
-from tf_rigl.backend.call_signature import Example
-from tf_rigl.backend.call_signature import as_shape
+from tf_rigl.backend import call_signature
 from tf_rigl.backend.flavor import set_class
 from tf_rigl.masking.layer_rules import known_class
 
@@ -126,7 +125,7 @@ class CallRecorder:
 
 
 def record_calls(
-    model: Any, layers: Sequence[Any], example: Example
+    model: Any, layers: Sequence[Any], example: call_signature.Example
 ) -> list[layer_call.LayerCall]:
     """Records the calls of `layers` when the model runs on one example.
 
@@ -198,13 +197,13 @@ def _call_on_all_steps(
     """
     sequences = arguments[0] if arguments else next(iter(keywords.values()))
     layer(tf.nest.map_structure(_fold_steps, sequences))
-    shape = as_shape(tf.nest.flatten(sequences)[0].shape)
+    shape = call_signature.as_shape(tf.nest.flatten(sequences)[0].shape)
     return None if shape is None else shape[1]
 
 
 def _fold_steps(sequences: tf.Tensor) -> tf.Tensor:
     """Reshapes [batch, steps, ...] to [batch * steps, ...]."""
-    sizes = as_shape(sequences.shape)
+    sizes = call_signature.as_shape(sequences.shape)
     if sizes is None:
         return sequences
     batch, steps, *rest = sizes

@@ -112,11 +112,7 @@ CRITERIA: Mapping[str, Criterion] = MappingProxyType(_CRITERIA)
 
 
 def register(name: str, criterion: Criterion | Score) -> None:
-    """Gives a criterion a name, by which it can be asked for.
-
-    Args:
-        name: one that is not taken.
-        criterion: a `Criterion`, or a score function that needs no data.
+    """Gives a criterion, or a score function without data, a new name.
 
     Raises:
         ValueError: if the name is taken, or `criterion` is neither.

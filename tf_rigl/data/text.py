@@ -66,10 +66,9 @@ def describe(
     vocabulary_size: int = 256,
     evaluation: str = "valid",
 ) -> DataInfo:
-    """Reads the texts and counts.
+    """Reads the texts and counts; arguments and errors are those of `splits`.
 
-    Examples for training are shuffled windows; see `splits`, also for the
-    arguments and errors.
+    Examples for training are shuffled windows.
     """
     del download
     corpus = load(data_dir, vocabulary_size, evaluation)

@@ -17,13 +17,9 @@ class EpochFile:
     All lines of an epoch are appended in one write. A run that begins with a
     later epoch keeps the lines of those before it and replaces the rest, so
     nothing stands twice and a line that a crash has cut off goes. Paths are
-    those of `tf.io.gfile`, remote ones included.
-
-    Args:
-        argument: name of the argument that gave the path, for messages.
-        path: of the file; its folder is made.
-        header: first line, or the empty string for none.
-        epoch_of: the epoch of a line; a ValueError marks a broken one.
+    those of `tf.io.gfile`, remote ones included; the folder is made.
+    `argument` is the one that gave the path, for messages; of a broken line
+    `epoch_of` raises a ValueError.
     """
 
     def __init__(

@@ -12,9 +12,8 @@ import tensorflow as tf
 
 from tf_rigl.backend.flavor import flavor_of
 from tf_rigl.core import diagnostics
+from tf_rigl.masking import layer_config
 from tf_rigl.masking import state_store
-from tf_rigl.masking.layer_config import WeightConfig
-from tf_rigl.masking.layer_config import config_of
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_weight import MaskedWeight
 
@@ -33,7 +32,7 @@ def start_recording(layer: Any, keep_start: bool = False) -> None:
     `keep_start` stores its masks as those of the start: they cannot be drawn
     again from the layer's configuration.
     """
-    config = config_of(layer)
+    config = layer_config.config_of(layer)
     keep_start = keep_start or config.start == "magnitude"
     masks = getattr(layer, ATTRIBUTE).masks
     kinds = {
@@ -99,7 +98,7 @@ def record_update(
 
 
 def _kinds(
-    weight: WeightConfig, keep_start: bool
+    weight: layer_config.WeightConfig, keep_start: bool
 ) -> dict[str, state_store.Kind]:
     size = math.prod(weight.shape)
     packed = {"dtype": "int64", "shape": [diagnostics.packed_size(size)]}

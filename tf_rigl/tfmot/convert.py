@@ -11,10 +11,8 @@ import tensorflow as tf
 from tf_rigl.algorithms.tfmot_pruning import TFMOTPruning
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.core import structures
 from tf_rigl.core.kernel_layout import KernelLayout
-from tf_rigl.core.structures import NByM
-from tf_rigl.core.structures import Structure
-from tf_rigl.core.structures import Unstructured
 from tf_rigl.masking import layer_config
 from tf_rigl.masking import mask_history
 from tf_rigl.masking import tree
@@ -101,7 +99,7 @@ class _Taken:
 
     variable: tf.Variable
     mask: np.ndarray  # bool, of its shape
-    structure: Structure
+    structure: structures.Structure
     schedule: TFMOTPruning | None  # None: it cannot be followed
     steps: int  # batches that it was trained on
     wants_final: bool  # whether its target is that of the schedule
@@ -137,7 +135,7 @@ def _taken(flavor: Flavor, wrapper: Any, keep_pruning: bool) -> list[_Taken]:
     masks = [mask.numpy() != 0 for _, mask, _ in wrapper.pruning_vars]
     wants_final = [keep_pruning or bool(mask.all()) for mask in masks]
     schedule = None
-    if any(wants_final) and not isinstance(structure, NByM):
+    if any(wants_final) and not isinstance(structure, structures.NByM):
         schedule = schedules.from_schedule(wrapper.pruning_schedule, 0)
 
     return [
@@ -195,7 +193,7 @@ def _carry(flavor: Flavor, model: Any, taken: Mapping[int, _Taken]) -> None:
 def _plan(site: tree.Site, one: _Taken) -> layer_config.WeightConfig:
     layout = kernel_layout(site.owner, site.variable)
     target = _target(one, layout, site.path)
-    is_unstructured = isinstance(one.structure, Unstructured)
+    is_unstructured = isinstance(one.structure, structures.Unstructured)
     return layer_config.WeightConfig(
         one.mask.shape, target, None if is_unstructured else layout
     )

@@ -82,6 +82,7 @@ class UpdateMasks(ModelCallback):
         self.algorithm = algorithm
         self._max_non_finite_steps = max_non_finite_steps
         self._check_replicas = check_replicas
+
         # An error in a thread of Keras's own would come late.
         self.async_safe = not self._implements_train_batch_hooks()
         # Of this `fit`.

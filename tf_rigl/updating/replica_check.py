@@ -119,12 +119,8 @@ class UpdateWatch:
 
     All workers see the same batches and so give the same answer, and nothing
     is read from a device. Where steps are left out (loss scaling), updates
-    come later than counted here, and are seen with the next one.
-
-    Args:
-        schedule: when masks are updated; None for never.
-        steps: optimizer steps taken before the first batch.
-        accumulation_steps: batches an optimizer step.
+    come later than counted here, and are seen with the next one. `steps` are
+    the optimizer's before the first batch.
     """
 
     def __init__(

@@ -23,12 +23,8 @@ def register(cls: type) -> type:
         @structures.register
         class MyStructure: ...
 
-    Args:
-        cls: a class whose instances are a `Structure`, made anew of what
-            `get_config` returns, with a `name` that is not taken.
-
-    Returns:
-        The same class.
+    Its instances are a `Structure`, made anew of what `get_config` returns;
+    the same class is returned.
 
     Raises:
         ValueError: if the name is missing or taken.

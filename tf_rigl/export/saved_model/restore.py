@@ -10,8 +10,6 @@ import numpy as np
 
 from tf_rigl.core import structures
 from tf_rigl.core.packing.corruption import check
-from tf_rigl.core.structures import Structure
-from tf_rigl.core.structures import Unstructured
 from tf_rigl.export.saved_model.packed_file import read_weights
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
 from tf_rigl.export.saved_model.weight_spec import WeightSpec
@@ -204,9 +202,9 @@ def _carry(walked: WalkedModel, values: Sequence[_Values]) -> None:
         )
 
 
-def _structure(spec: WeightSpec) -> Structure:
+def _structure(spec: WeightSpec) -> structures.Structure:
     if spec.structure is None:
-        return Unstructured()
+        return structures.Unstructured()
     try:
         return structures.deserialize(spec.structure)
     except (TypeError, ValueError) as error:
