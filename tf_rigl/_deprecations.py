@@ -32,12 +32,7 @@ Arguments = dict[str, Any]
 
 
 def follow(old: str, moved: Moved) -> Any:
-    """Warns about an old name and returns what it stands for.
-
-    Args:
-        old: the old name in full.
-        moved: where that is now.
-    """
+    """Warns about an old name in full and returns what it stands for."""
     warn(
         f"`{old}` is deprecated since version {moved.since}: use "
         f"`{moved.module}.{moved.name}`.",
@@ -50,10 +45,7 @@ def follow(old: str, moved: Moved) -> Any:
 def warn(message: str, stacklevel: int) -> None:
     """Warns that something is deprecated.
 
-    Args:
-        message: what to use instead, and since which version.
-        stacklevel: frames up from the caller to the line to name, the caller
-            being 1.
+    `stacklevel` counts frames from the caller, 1, to the line to name.
     """
     warnings.warn(message, DeprecationWarning, stacklevel=stacklevel + 1)
 
@@ -66,13 +58,9 @@ def moved_arguments(
     """Decorates a function whose arguments have become fields of objects.
 
     Its signature, and so its documentation, has the new arguments only.
-
-    Args:
-        places: what to write instead of each old keyword argument.
-        since: the version that moved them.
-        fold: a function of the new arguments, by name, and the old ones. It
-            puts the old ones' values into the new ones, and raises a
-            ValueError if both are passed.
+    `places` says what to write instead of each old keyword argument, and
+    `fold(new, old)` puts the values of the old ones into the new ones; it
+    raises a ValueError if both are passed.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -100,12 +88,7 @@ def moved_arguments(
 
 
 def fold_into(argument: str, cls: Callable[..., Any]) -> Callable[..., None]:
-    """Returns a `fold` for arguments that have all become fields of one class.
-
-    Args:
-        argument: the name of the new argument.
-        cls: makes its value of the old arguments.
-    """
+    """Returns a `fold` of arguments into one object, made by `cls` of them."""
 
     def fold(arguments: Arguments, old: Arguments) -> None:
         if arguments.get(argument) is not None:

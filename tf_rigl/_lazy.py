@@ -3,7 +3,6 @@
 import importlib
 from collections.abc import Callable
 from collections.abc import Collection
-from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,14 +13,7 @@ Directory = Callable[[], list[str]]
 
 
 def index(places: Mapping[str, Collection[str]]) -> dict[str, str]:
-    """Returns where each name is.
-
-    Args:
-        places: names by the module that defines them.
-
-    Returns:
-        Modules by name, sorted by name.
-    """
+    """Returns the module of each name, sorted by name."""
     pairs = [(name, module) for module in places for name in places[module]]
     return dict(sorted(pairs))
 
@@ -34,14 +26,9 @@ def attach(
 ) -> tuple[Attribute, Directory]:
     """Makes the `__getattr__` and `__dir__` of a package.
 
-    Args:
-        package: the package's `__name__`.
-        places: the module that defines each public name.
-        submodules: packages below it that need no import of their own.
-        moved: old names that still work, with a warning.
-
-    Returns:
-        The two functions.
+    `places` has the module that defines each public name, `submodules` are
+    packages below that need no import of their own, and `moved` are old names
+    that still work, with a warning.
     """
     moved = moved or {}
 
@@ -62,15 +49,10 @@ def attach(
         return value
 
     def names() -> list[str]:
-        return sorted({*places, *submodules, *_loaded(package)})
+        return sorted({*places, *submodules, *_namespace(package)})
 
     return find, names
 
 
 def _namespace(package: str) -> dict[str, Any]:
     return vars(importlib.import_module(package))
-
-
-def _loaded(package: str) -> Iterator[str]:
-    """Yields what is in the package already."""
-    yield from _namespace(package)

@@ -35,7 +35,7 @@ def test_every_file_of_a_method_has_a_row():
     methods_found = {
         path.stem
         for path in ALGORITHMS.glob("*.py")
-        if "(Algorithm):" in path.read_text(encoding="utf-8")
+        if "Algorithm):" in path.read_text(encoding="utf-8")
     }
     assert methods_found == {*registry.modules(), "tfmot_pruning"}
 

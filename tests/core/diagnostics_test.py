@@ -21,20 +21,20 @@ def random_mask(shape, density=0.4, seed=0):
 )
 def test_bits_are_packed_as_numpy_does(shape, jit_compile):
     mask = random_mask(shape)
-    pack = tf.function(diagnostics.pack_bits, jit_compile=jit_compile)
+    pack = tf.function(diagnostics.pack_mask, jit_compile=jit_compile)
     packed = pack(tf.constant(mask)).numpy()
     expected = np.packbits(mask, bitorder="little")
     bytes_, beyond = np.split(packed.view(np.uint8), [expected.size])
     np.testing.assert_array_equal(bytes_, expected)
     assert not np.any(beyond)
     assert packed.nbytes == 8 * diagnostics.packed_size(mask.size)
-    np.testing.assert_array_equal(diagnostics.unpack_bits(packed, shape), mask)
+    np.testing.assert_array_equal(diagnostics.unpack_mask(packed, shape), mask)
 
 
 def test_every_byte_is_packed_right():
     bytes_ = np.arange(256, dtype=np.uint8)
     bits = np.unpackbits(bytes_, bitorder="little").astype(bool)
-    packed = diagnostics.pack_bits(tf.constant(bits)).numpy()
+    packed = diagnostics.pack_mask(tf.constant(bits)).numpy()
     np.testing.assert_array_equal(packed.view(np.uint8), bytes_)
 
 
@@ -55,7 +55,7 @@ def test_a_change_counts_what_stays_and_what_is_new(shape, jit_compile):
     assert kept == np.count_nonzero(before & after)
     assert connections == np.count_nonzero(after)
     np.testing.assert_array_equal(
-        diagnostics.unpack_bits(ever_active.numpy(), shape), before | after
+        diagnostics.unpack_mask(ever_active.numpy(), shape), before | after
     )
 
 
@@ -63,9 +63,9 @@ def test_a_change_counts_what_stays_and_what_is_new(shape, jit_compile):
 @given(size=st.integers(1, 70), seed=st.integers(0, 99))
 def test_there_and_back(size, seed):
     mask = random_mask((size,), seed=seed)
-    packed = diagnostics.pack_bits(tf.constant(mask)).numpy()
+    packed = diagnostics.pack_mask(tf.constant(mask)).numpy()
     np.testing.assert_array_equal(
-        diagnostics.unpack_bits(packed, (size,)), mask
+        diagnostics.unpack_mask(packed, (size,)), mask
     )
 
 

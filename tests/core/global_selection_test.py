@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies
 
-from tf_rigl.core.global_selection import largest_of_all
+from tf_rigl.core.selection import largest_of_all
 
 
 def sort_all(scores, candidates, count):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_rigl.core.random_masks import random_normal
+from tf_rigl.core.random_masks import random_scores
 from tf_rigl.core.random_masks import stateless_seed
-from tf_rigl.core.random_scores import random_normal
-from tf_rigl.core.random_scores import random_scores
 
 SHAPE = (50, 400)
 SEED = stateless_seed(3, "layer/kernel", 7)

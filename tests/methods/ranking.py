@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tf_rigl.core import random_scores
+from tf_rigl.core import random_masks
 from tf_rigl.core.random_masks import stateless_seed
 
 
@@ -31,7 +31,5 @@ def largest_of_all(scores, candidates, count):
 
 def random(shape, path, step, seed=0):
     """The library's random scores, the only thing that is taken from it."""
-    scores = random_scores.random_scores(
-        shape, stateless_seed(seed, path, step)
-    )
+    scores = random_masks.random_scores(shape, stateless_seed(seed, path, step))
     return scores.numpy()

@@ -15,12 +15,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.accounting.layer_call import LayerCall
-from tf_rigl.accounting.layer_call import shapes_of
-from tf_rigl.accounting.time_steps import call_on_all_steps
-from tf_rigl.accounting.time_steps import with_steps
+from tf_rigl.accounting import layer_call
 from tf_rigl.accounting.trace import trace
-from tf_rigl.backend.call_signature import Example
+from tf_rigl.backend import call_signature
 from tf_rigl.backend.flavor import set_class
 from tf_rigl.masking.layer_rules import known_class
 
@@ -58,7 +55,7 @@ class CallRecorder:
     """Notes the calls of layers in one graph and its inner graphs."""
 
     def __init__(self) -> None:
-        self.calls: list[LayerCall] = []
+        self.calls: list[layer_call.LayerCall] = []
         self._graph: tf.Graph | None = None
         self._frames: list[_Frame] = []
         self._paused = False
@@ -89,18 +86,18 @@ class CallRecorder:
             with self._pause(stepwise):
                 outputs = plain_call(*arguments, **keywords)
             if stepwise:
-                steps = call_on_all_steps(layer.layer, arguments, keywords)
-                outputs = with_steps(outputs, steps)
+                steps = _call_on_all_steps(layer.layer, arguments, keywords)
+                outputs = _with_steps(outputs, steps)
         finally:
             self._frames.pop()
 
         operations = range(start, len(graph.get_operations()))
         self.calls.append(
-            LayerCall(
+            layer_call.LayerCall(
                 layer,
-                shapes_of(arguments),
-                shapes_of(keywords),
-                shapes_of(outputs),
+                layer_call.shapes_of(arguments),
+                layer_call.shapes_of(keywords),
+                layer_call.shapes_of(outputs),
                 products=_products(frame, operations),
                 recurrent=any(outer.recurrent for outer in self._frames),
                 repeated=not frame.recurrent and _is_repeated(graph),
@@ -128,16 +125,12 @@ class CallRecorder:
 
 
 def record_calls(
-    model: Any, layers: Sequence[Any], example: Example
-) -> list[LayerCall]:
+    model: Any, layers: Sequence[Any], example: call_signature.Example
+) -> list[layer_call.LayerCall]:
     """Records the calls of `layers` when the model runs on one example.
 
-    They come in the order in which they return: a layer after its sublayers.
-
-    Args:
-        model: a built model.
-        layers: the layers to watch, the model among them.
-        example: what the model is called on.
+    The model, built, is among the layers. Calls come in the order in which
+    they return: a layer after its sublayers.
     """
     recorder = CallRecorder()
     classes: dict[type, type] = {}
@@ -192,3 +185,43 @@ def _outer_graphs(graph: tf.Graph | None) -> Iterator[tf.Graph]:
     while graph is not None:
         yield graph
         graph = getattr(graph, "outer_graph", None)
+
+
+def _call_on_all_steps(
+    layer: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> int | None:
+    """Calls a layer on all steps of a sequence as if each were an example.
+
+    Returns:
+        The number of steps, None if it is unknown.
+    """
+    sequences = arguments[0] if arguments else next(iter(keywords.values()))
+    layer(tf.nest.map_structure(_fold_steps, sequences))
+    shape = call_signature.as_shape(tf.nest.flatten(sequences)[0].shape)
+    return None if shape is None else shape[1]
+
+
+def _fold_steps(sequences: tf.Tensor) -> tf.Tensor:
+    """Reshapes [batch, steps, ...] to [batch * steps, ...]."""
+    sizes = call_signature.as_shape(sequences.shape)
+    if sizes is None:
+        return sequences
+    batch, steps, *rest = sizes
+    folded = None if batch is None or steps is None else batch * steps
+    shape = tf.concat([[-1], tf.shape(sequences)[2:]], axis=0)
+    return tf.ensure_shape(tf.reshape(sequences, shape), [folded, *rest])
+
+
+def _with_steps(outputs: Any, steps: int | None) -> Any:
+    """Corrects the number of steps of [batch, steps, ...] if it is unknown.
+
+    Keras 3 takes the batch size for it then.
+    """
+    if steps is not None:
+        return outputs
+    return tf.nest.map_structure(
+        lambda output: tf.compat.v1.placeholder_with_default(
+            output, [output.shape[0], None, *output.shape[2:]]
+        ),
+        outputs,
+    )

@@ -18,24 +18,18 @@ COMPUTED = "what it multiplies is computed from its weights"
 
 
 class MacCounter:
-    """Counts of multiplications, and of what could not be counted.
-
-    Attributes:
-        times: how often each element of a weight is used, by the id of the
-            Keras variable.
-        products: multiply-accumulates of activations with each other, by the
-            id of the layer.
-        problems: why a layer is not counted, by its id.
-        unsure: ids of the Keras variables that such a layer multiplies.
-    """
+    """Counts of multiplications, and of what could not be counted."""
 
     def __init__(
         self, flavor: Flavor, layers: Sequence[Any], calls: Sequence[LayerCall]
     ) -> None:
+        # Uses of each element of a weight, by the id of the Keras variable.
         self.times: collections.Counter[int] = collections.Counter()
+        # Products of activations with each other, by the id of the layer.
         self.products: collections.Counter[int] = collections.Counter()
+        # Why a layer is not counted, by its id.
         self.problems: dict[int, list[str]] = collections.defaultdict(list)
-        self.unsure: set[int] = set()
+        self.unsure: set[int] = set()  # variables that such a layer multiplies
 
         self._weights = {
             id(layer): flavor.own_weights(layer) for layer in layers

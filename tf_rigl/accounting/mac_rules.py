@@ -40,13 +40,13 @@ class MacRule(NamedTuple):
 
 
 def rule_of(layer: Any) -> MacRule | None:
-    """The rule for a layer's class or its nearest known base."""
+    """Returns the rule for a layer's class or its nearest known base."""
     name = known_class(layer, RULES)
     return None if name is None else RULES[name]
 
 
 def recurrent_cells(layer: Any) -> list[Any]:
-    """The known cells of an RNN layer, which each run once a step."""
+    """Lists the known cells of an RNN layer, which each run once a step."""
     stacked = known_class(layer.cell, ("StackedRNNCells",))
     cells = layer.cell.cells if stacked else [layer.cell]
     return [cell for cell in cells if known_class(cell, CELLS)]
@@ -76,11 +76,7 @@ def _products(count: Callable[[Any, LayerCall], int]) -> MacRule:
 
 
 def _size(sizes: Iterable[int | None]) -> int:
-    """The product of sizes.
-
-    Raises:
-        Uncountable: if one of them is unknown.
-    """
+    """Multiplies sizes; raises Uncountable if one of them is unknown."""
     result = 1
     for size in sizes:
         if size is None:
@@ -96,13 +92,13 @@ def _known(shape: Shape | None) -> Shape:
 
 
 def _output_vectors(layer: Any, call: LayerCall) -> int:
-    """Number of vectors along the last dimension of the output."""
+    """Counts the vectors along the last dimension of the output."""
     del layer
     return _size(_known(call.output)[:-1])
 
 
 def _positions(layer: Any, shape: Shape | None) -> int:
-    """Number of positions of an image or a sequence, over the batch."""
+    """Counts the positions of an image or a sequence, over the batch."""
     shape = _known(shape)
     if layer.data_format == "channels_first":
         return _size((shape[0], *shape[2:]))
@@ -123,7 +119,7 @@ def _examples(layer: Any, call: LayerCall) -> int:
 
 
 def _steps(layer: Any, call: LayerCall) -> int:
-    """Number of time steps, over the batch."""
+    """Counts the time steps, over the batch."""
     del layer
     return _size(_known(call.input(0, "sequences"))[:2])
 
@@ -134,7 +130,7 @@ def _weights_of_cells(layer: Any) -> list[Any]:
 
 
 def _einsum(layer: Any, call: LayerCall) -> int:
-    """Each element is used once for every index that the kernel has not."""
+    """Counts one use of each element for every index that the kernel lacks."""
     operands, output = layer.equation.split("->")
     data, kernel = operands.split(",")
     sizes: dict[str, int | None] = {}
@@ -147,7 +143,7 @@ def _einsum(layer: Any, call: LayerCall) -> int:
 
 
 def _labels(term: str, rank: int) -> list[str]:
-    """The indices of an einsum's term, those of an ellipsis numbered.
+    """Lists the indices of an einsum's term, those of an ellipsis numbered.
 
     They are numbered from the right, as they are aligned.
     """
@@ -162,13 +158,13 @@ def _reverse_weights(layer: Any) -> list[Any]:
 
 
 def _reverse_vectors(layer: Any, call: LayerCall) -> int:
-    """A look-up one way, a product the other way."""
+    """Counts vectors: a look-up one way, a product the other way."""
     del layer
     return _size(_known(call.input())[:-1]) if call.products else 0
 
 
 def _multi_head_attention(layer: Any, call: LayerCall) -> int:
-    """Scores and weighted means; the projections are layers of their own."""
+    """Counts scores and weighted means; projections are layers of their own."""
     width = layer._key_dim + layer._value_dim
     return _attention(call, layer._attention_axes, layer._num_heads * width)
 
@@ -178,7 +174,7 @@ def _grouped_query_attention(layer: Any, call: LayerCall) -> int:
 
 
 def _attention(call: LayerCall, axes: Iterable[int], width: int) -> int:
-    """width · T_query · T_key, for each index of the other axes."""
+    """Returns width · T_query · T_key, for each index of the other axes."""
     query = _known(call.input(0, "query"))
     value = _known(call.input(1, "value"))
     axes = [axis % len(query) for axis in axes]
@@ -197,12 +193,12 @@ def _dot_attention(layer: Any, call: LayerCall) -> int:
 
 
 def _additive_attention(layer: Any, call: LayerCall) -> int:
-    """The weighted means; the scores multiply the weight `scale`."""
+    """Counts the weighted means; the scores multiply the weight `scale`."""
     return _pairs(layer, call) * _size(_known(call.inputs()[1])[-1:])
 
 
 def _pairs(layer: Any, call: LayerCall) -> int:
-    """Number of pairs of a query and a key, over the batch."""
+    """Counts the pairs of a query and a key, over the batch."""
     del layer
     query, value = map(_known, call.inputs()[:2])
     return _size(query[:-1]) * _size(value[1:-1])

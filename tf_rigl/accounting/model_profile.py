@@ -4,6 +4,7 @@ import dataclasses
 from typing import NamedTuple
 
 from tf_rigl.accounting import table
+from tf_rigl.core.text_table import RowSum
 
 BYTES_PER_VALUE = 4
 FLOPS_PER_MAC = 2
@@ -88,50 +89,20 @@ class ModelProfile:
     rows: tuple[WeightProfile, ...]
     uncounted: tuple[Uncounted, ...] = ()
 
-    @property
-    def parameters(self) -> int:
-        """Elements of all weights."""
-        return sum(row.parameters for row in self.rows)
-
-    @property
-    def nonzeros(self) -> int:
-        """Elements of all weights but those that are masked."""
-        return sum(row.nonzeros for row in self.rows)
+    parameters = RowSum("parameters", "Elements of all weights.")
+    nonzeros = RowSum("nonzeros", "Elements of all weights that no mask hides.")
 
     @property
     def sparsity(self) -> float:
         """Fraction of all elements that are masked, in [0, 1]."""
         return _missing(self.nonzeros, self.parameters)
 
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of one example."""
-        return sum(row.macs for row in self.rows)
-
-    @property
-    def dense_macs(self) -> int:
-        """The same if all weights were dense."""
-        return sum(row.dense_macs for row in self.rows)
-
-    @property
-    def flops(self) -> int:
-        """Floating point operations of one example: two for each MAC."""
-        return sum(row.flops for row in self.rows)
-
-    @property
-    def dense_flops(self) -> int:
-        """The same if all weights were dense."""
-        return sum(row.dense_flops for row in self.rows)
-
-    @property
-    def bytes(self) -> int:
-        """32-bit values and one bit an element of each sparse weight."""
-        return sum(row.bytes for row in self.rows)
-
-    @property
-    def dense_bytes(self) -> int:
-        """The same if all weights were dense."""
-        return sum(row.dense_bytes for row in self.rows)
+    macs = RowSum("macs", "Multiply-accumulates of one example.")
+    dense_macs = RowSum("dense_macs", "The same if all weights were dense.")
+    flops = RowSum("flops", "Operations on floats of one example, 2 a MAC.")
+    dense_flops = RowSum("dense_flops", "The same if all weights were dense.")
+    bytes = RowSum("bytes", "32-bit values, and a bit an element if sparse.")
+    dense_bytes = RowSum("dense_bytes", "The same if all weights were dense.")
 
     def __str__(self) -> str:
         return table.render(self)

@@ -12,8 +12,7 @@ from tf_rigl.accounting.model_profile import ModelProfile
 from tf_rigl.accounting.model_profile import Uncounted
 from tf_rigl.accounting.model_profile import WeightProfile
 from tf_rigl.accounting.trace import trace
-from tf_rigl.backend.call_signature import Example
-from tf_rigl.backend.call_signature import one_example
+from tf_rigl.backend import call_signature
 from tf_rigl.backend.flavor import plain_class
 from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import complete
@@ -78,7 +77,7 @@ def profile(model: Any, inputs: Any = None) -> ModelProfile:
     `sparse_utils.get_stats`.
     """
     walked = walk_model(model)
-    example = one_example(model, inputs)
+    example = call_signature.one_example(model, inputs)
     walked, calls = _record(walked, example, given=inputs is not None)
     counter = MacCounter(walked.flavor, walked.layers, calls)
     return ModelProfile(
@@ -89,17 +88,12 @@ def profile(model: Any, inputs: Any = None) -> ModelProfile:
 
 
 def _record(
-    walked: WalkedModel, example: Example, given: bool
+    walked: WalkedModel, example: call_signature.Example, given: bool
 ) -> tuple[WalkedModel, list[LayerCall]]:
     """Builds what is not built yet and calls the model symbolically.
 
-    Args:
-        walked: the model.
-        example: what it is called on.
-        given: whether the user gave the example.
-
-    Returns:
-        The model with the layers that it has now, and their calls.
+    `given` says whether the user gave the example. Returns the model with
+    the layers that it has now, and their calls.
     """
     model = walked.model
     try:

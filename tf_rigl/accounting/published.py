@@ -10,10 +10,7 @@ from collections.abc import Callable
 from collections.abc import Collection
 from typing import NamedTuple
 
-from tf_rigl.accounting.model_profile import BYTES_PER_VALUE
-from tf_rigl.accounting.model_profile import FLOPS_PER_MAC
-from tf_rigl.accounting.model_profile import ModelProfile
-from tf_rigl.accounting.model_profile import WeightProfile
+from tf_rigl.accounting import model_profile
 
 
 class MicroNetCounts(NamedTuple):
@@ -40,7 +37,7 @@ class MicroNetCounts(NamedTuple):
 
 
 def micronet(
-    profile: ModelProfile, padded_again: Collection[str] = ()
+    profile: model_profile.ModelProfile, padded_again: Collection[str] = ()
 ) -> MicroNetCounts:
     """Counts by the rule of published tables.
 
@@ -67,7 +64,9 @@ def micronet(
     Reference: google-research/rigl, `sparse_utils.get_stats`, and
     google-research/micronet_challenge, `counting.py`.
     """
-    kernels = [row for row in profile.rows if _is_kernel(row)]
+    kernels = [
+        row for row in profile.rows if len(row.shape) > 1 and row.dense_macs
+    ]
     positions = [
         _positions(row, again=row.path in padded_again) for row in kernels
     ]
@@ -78,36 +77,29 @@ def micronet(
     elementwise = sum(outputs if padded_again else outputs[:-1])
     biases = sum(_filters(row) for row in kernels)
 
-    def total(macs_of: Callable[[WeightProfile], int]) -> int:
+    def total(macs_of: Callable[[model_profile.WeightProfile], int]) -> int:
         macs = sum(
             macs_of(row) * number // _positions(row)
             for row, number in zip(kernels, positions, strict=True)
         )
-        return FLOPS_PER_MAC * macs + elementwise
+        return model_profile.FLOPS_PER_MAC * macs + elementwise
 
     return MicroNetCounts(
         parameters=sum(row.parameters for row in kernels) + biases,
         flops=total(lambda row: row.macs),
         dense_flops=total(lambda row: row.dense_macs),
-        bytes=sum(row.bytes for row in kernels) + BYTES_PER_VALUE * biases,
+        bytes=sum(row.bytes for row in kernels)
+        + model_profile.BYTES_PER_VALUE * biases,
         dense_bytes=sum(row.dense_bytes for row in kernels)
-        + BYTES_PER_VALUE * biases,
+        + model_profile.BYTES_PER_VALUE * biases,
     )
 
 
-def _is_kernel(row: WeightProfile) -> bool:
-    return len(row.shape) > 1 and row.dense_macs > 0
-
-
-def _is_depthwise(row: WeightProfile) -> bool:
-    return row.layer_class.startswith("Depthwise")
-
-
-def _positions(row: WeightProfile, again: bool = False) -> int:
+def _positions(row: model_profile.WeightProfile, again: bool = False) -> int:
     """Counts how often a kernel is applied to one example."""
     positions = row.dense_macs // row.parameters
     return (math.isqrt(positions) + 1) ** 2 if again else positions
 
 
-def _filters(row: WeightProfile) -> int:
-    return 1 if _is_depthwise(row) else row.shape[-1]
+def _filters(row: model_profile.WeightProfile) -> int:
+    return 1 if row.layer_class.startswith("Depthwise") else row.shape[-1]

@@ -10,9 +10,7 @@ from tf_rigl.core import text_table
 from tf_rigl.core.text_table import Cells
 
 if TYPE_CHECKING:
-    from tf_rigl.accounting.model_profile import ModelProfile
-    from tf_rigl.accounting.model_profile import Uncounted
-    from tf_rigl.accounting.model_profile import WeightProfile
+    from tf_rigl.accounting import model_profile
 
 HEADER = (
     "weight",
@@ -30,7 +28,7 @@ TEXT_COLUMNS = 2
 PATHS_SHOWN = 8
 
 
-def render(profile: ModelProfile) -> str:
+def render(profile: model_profile.ModelProfile) -> str:
     """Writes the table of a profile, its totals and what was not counted.
 
     Biases, scales, moving averages and the like share one line.
@@ -55,7 +53,7 @@ def render(profile: ModelProfile) -> str:
     return "\n".join(lines)
 
 
-def _is_minor(row: WeightProfile) -> bool:
+def _is_minor(row: model_profile.WeightProfile) -> bool:
     """Tells rows that say nothing alone: a bias, a moving average."""
     is_vector = len(row.shape) <= 1 or row.path.endswith("/bias")
     multiplies = row.dense_macs > 0 or not row.counted
@@ -63,7 +61,7 @@ def _is_minor(row: WeightProfile) -> bool:
 
 
 def _cells(
-    name: str, shape: Sequence[int], rows: Sequence[WeightProfile]
+    name: str, shape: Sequence[int], rows: Sequence[model_profile.WeightProfile]
 ) -> Cells:
     """Writes the row of a weight, or of several added up."""
     parameters = sum(row.parameters for row in rows)
@@ -87,7 +85,7 @@ def _cells(
     )
 
 
-def _flops(profile: ModelProfile) -> str:
+def _flops(profile: model_profile.ModelProfile) -> str:
     text = f"FLOPs (2 for each MAC): {profile.dense_flops:,} dense"
     if profile.flops != profile.dense_flops:
         share = cells.share(profile.flops, profile.dense_flops)
@@ -95,7 +93,7 @@ def _flops(profile: ModelProfile) -> str:
     return text
 
 
-def _uncounted(layers: Sequence[Uncounted]) -> list[str]:
+def _uncounted(layers: Sequence[model_profile.Uncounted]) -> list[str]:
     """Writes what was not counted, grouped by the reason."""
     if not layers:
         return []

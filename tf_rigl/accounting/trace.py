@@ -20,11 +20,8 @@ def trace(
 ) -> None:
     """Calls a model symbolically, in inference mode; builds what is not built.
 
-    Args:
-        model: a model.
-        layers: the layers that exist, the model among them.
-        example: what the model is called on.
-        before: called right before the model, maybe more than once.
+    `layers` are those that exist, the model among them; `before` is called
+    right before the model, maybe more than once.
     """
     with _functions_inlined():
         trace_inference(

@@ -3,6 +3,7 @@
 from tf_rigl.algorithms import registry
 from tf_rigl.algorithms.algorithm import Algorithm
 from tf_rigl.algorithms.requirements import Requirements
+from tf_rigl.core import checks
 from tf_rigl.core.schedules import UpdateSchedule
 
 # The networks that are compared with sparse ones.
@@ -85,16 +86,12 @@ def training_flops(
             "FLOPs must not be negative. "
             f"Received: flops={flops}, dense_flops={dense_flops}."
         )
-    if update_interval < 1:
-        raise ValueError(
-            "`update_interval` must be at least 1 optimizer step. "
-            f"Received: update_interval={update_interval}."
-        )
-    if not 0 <= pruned_fraction <= 1:
-        raise ValueError(
-            "`pruned_fraction` must be in [0, 1]. "
-            f"Received: pruned_fraction={pruned_fraction}."
-        )
+    checks.check_at_least(
+        "update_interval", update_interval, 1, unit=" optimizer step"
+    )
+    checks.check_fraction(
+        "pruned_fraction", pruned_fraction, "a fraction of the final zeros"
+    )
 
     if requirements is None:
         return float(3 * dense_flops)
@@ -149,7 +146,7 @@ def _mean_flops(
 
 
 def _requirements(method: str | Algorithm) -> Requirements | None:
-    """Returns those of a method, None for a dense network."""
+    """Returns the requirements of a method, None for a dense network."""
     if isinstance(method, Algorithm):
         return method.requirements
     name = method.lower() if isinstance(method, str) else None

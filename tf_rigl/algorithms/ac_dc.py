@@ -5,14 +5,12 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core.checks import check_choice
+from tf_rigl.core.drop_and_grow import changed
 from tf_rigl.core.schedules import UpdateSchedule
 
 # Until the masks stay, in the paper's experiments on ImageNet: phases of 5
@@ -22,7 +20,7 @@ _WARM_UP_PHASES = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class ACDC(Algorithm):
+class ACDC(algorithm.Algorithm):
     """Alternating compressed / decompressed training.
 
     Begins with a dense model, `sparsify(..., start="dense")`. At the updates
@@ -48,10 +46,7 @@ class ACDC(Algorithm):
         scope: `"weight"`, each weight by itself to what `sparsify` allotted
             to it; or `"global"`, all weights against one threshold.
 
-    Raises:
-        ValueError: for an argument out of its range, at construction; where
-            training begins with a model that is sparse already.
-        TypeError: for a number of steps that is no integer.
+    Errors are those of `Algorithm`.
 
     Reference: Peste et al., "AC/DC: Alternating Compressed/DeCompressed
     Training of Deep Neural Networks", NeurIPS 2021, arXiv:2106.12379,
@@ -71,12 +66,12 @@ class ACDC(Algorithm):
 
     @property
     def requirements(self) -> Requirements:
-        """Is dense every other phase."""
+        """Begins dense, and is dense every other phase."""
         return pruning.requirements(self.scope, prunes_during_training=True)
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """The beginnings of phases, both ends included."""
+        """Updates at the beginnings of phases, both ends included."""
         return MaskSchedule(
             self._phases_until,
             self.stop_step,
@@ -104,23 +99,18 @@ class ACDC(Algorithm):
         return updates % 2 == 1 or updates == last > 0
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Compresses or decompresses."""
-        compressed = pruning.keep_largest(
-            weights,
-            [weight.values for weight in weights],
-            [weight.target for weight in weights],
-            self.scope,
-        )
+        compressed = pruning.keep_largest(weights, scope=self.scope)
 
         # The last update compresses in any case.
         decompresses = tf.equal(when.update % 2, 1) & (
             when.update < self.mask_schedule.close().num_updates - 1
         )
         return [
-            WeightUpdate(
-                pruning.changed(weight.mask, decompresses | one.masks.mask)
+            algorithm.WeightUpdate(
+                changed(weight.mask, decompresses | one.masks.mask)
             )
             for weight, one in zip(weights, compressed, strict=True)
         ]

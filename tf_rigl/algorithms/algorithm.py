@@ -1,4 +1,4 @@
-"""What a sparse-training method is to the rest of the library."""
+"""The interface of a sparse-training method to the rest of the library."""
 
 import abc
 import dataclasses
@@ -42,7 +42,7 @@ class StepInfo(NamedTuple):
 
 
 class WeightUpdate(NamedTuple):
-    """What a mask update makes of one weight."""
+    """Result of a mask update for one weight."""
 
     masks: MaskUpdate
     # New values of the weight; None: they stay, and new connections start at
@@ -61,6 +61,12 @@ class Algorithm(abc.ABC):
     Methods are siblings that combine functions of `tf_rigl.core`. A method is
     a frozen dataclass with a `name`, its `requirements`, the `mask_schedule`
     that it holds and one `update`; `docs/extending.md` makes one.
+
+    Raises:
+        ValueError: for an argument out of its range, at construction; where
+            training begins with masks that a method cannot begin with, for
+            example sparse ones if it prunes, or of another structure.
+        TypeError: for a number of steps that is no integer.
     """
 
     # The name under which flags and reports know the method.
@@ -68,7 +74,7 @@ class Algorithm(abc.ABC):
 
     @property
     def requirements(self) -> Requirements:
-        """What it needs of the training step; by default as little as SET."""
+        """Needs of the training step; by default as few as SET's."""
         return Requirements()
 
     @property
@@ -82,14 +88,14 @@ class Algorithm(abc.ABC):
     @property
     @abc.abstractmethod
     def mask_schedule(self) -> MaskSchedule | UpdateSchedule | None:
-        """When masks are updated, perhaps with the stop left to `fit`.
+        """Steps that update masks, perhaps with the stop left to `fit`.
 
-        None where they never are.
+        None if masks are never updated.
         """
 
     @property
     def schedule(self) -> UpdateSchedule | None:
-        """When masks are updated; None where they never are.
+        """Steps that update masks; None if they never are.
 
         Raises:
             ValueError: if the stop is left open; call `resolve` first.
@@ -130,14 +136,11 @@ class Algorithm(abc.ABC):
         raise NotImplementedError
 
     def latent(self, weight: WeightView) -> tf.Tensor:
-        """Returns what the optimizer trains in place of the weight.
+        """Returns the tensor that the optimizer trains in place of the weight.
 
         Called before every step if `requirements.latent` names the state in
-        which the result of the step is kept; by default the weight's own
-        values within and outside the mask.
-
-        Returns:
-            float tensor of the weight's shape.
+        which the result of the step is kept; a float tensor of the weight's
+        shape, by default its own values within and outside the mask.
         """
         return weight.values
 
@@ -148,21 +151,17 @@ class Algorithm(abc.ABC):
 
         Args:
             weight: the weight with its present mask.
-            latent: float tensor, what the optimizer has made of them.
+            latent: float tensor, as the optimizer has left it.
 
         Returns:
-            float tensor of the weight's shape; positions outside the mask do
-            not count, they are set to zero. By default the latent values.
+            float tensor of the weight's shape, by default the latent values.
+            Positions outside the mask do not count, they are set to zero.
         """
         del weight
         return latent
 
     def trainable_mask(self, weight: WeightView) -> tf.Tensor | None:
-        """Returns which latent values a step trains.
-
-        Returns:
-            bool tensor of the weight's shape; None for all.
-        """
+        """Returns which latent values a step trains, bool; None for all."""
         del weight
         return None
 

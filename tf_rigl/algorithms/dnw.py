@@ -3,18 +3,14 @@
 import dataclasses
 from collections.abc import Sequence
 
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import INACTIVE_VALUES
-from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class DNW(Algorithm):
+class DNW(algorithm.Algorithm):
     """Discovering neural wirings.
 
     Begins with a dense model, `sparsify(..., start="dense")`, and prunes it
@@ -25,36 +21,22 @@ class DNW(Algorithm):
     The same as `STE()`, under the paper's name and without its options. The
     inactive values take as many bytes as the weight.
 
-    Raises:
-        ValueError: where training begins with a model that is sparse already.
+    Errors are those of `Algorithm`.
 
     Reference: Wortsman et al., "Discovering Neural Wirings", NeurIPS 2019,
     arXiv:1906.00586, algorithm 1 and section 2.3.
     """
 
     name = "dnw"
-
-    @property
-    def requirements(self) -> Requirements:
-        """Trains hallucinated edges, too."""
-        return pruning.requirements(
-            dense_gradient_steps="all", latent=INACTIVE_VALUES
-        )
-
-    @property
-    def mask_schedule(self) -> MaskSchedule:
-        """Every step."""
-        return MaskSchedule.regular(1)
+    # Hallucinated edges are trained, too.
+    requirements = pruning.requirements(
+        dense_gradient_steps="all", latent=INACTIVE_VALUES
+    )
+    mask_schedule = MaskSchedule.regular(1)
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Chooses the edges anew."""
         del when
-        return pruning.keep_largest(
-            weights,
-            [weight.values for weight in weights],
-            [weight.target for weight in weights],
-            "weight",
-            allow_regrowth=True,
-        )
+        return pruning.keep_largest(weights, allow_regrowth=True)

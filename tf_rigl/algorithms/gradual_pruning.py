@@ -7,18 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
+from tf_rigl.core import checks
 from tf_rigl.core.schedules import UpdateSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class GradualPruning(Algorithm):
+class GradualPruning(algorithm.Algorithm):
     """Gradual magnitude pruning (GMP) with a cubic schedule.
 
     Begins with a dense model, `sparsify(..., start="dense")`. At the updates
@@ -46,10 +44,7 @@ class GradualPruning(Algorithm):
             interval does not divide t_n - t_0.
         seed: of random pruning.
 
-    Raises:
-        ValueError: for an argument out of its range, at construction; where
-            training begins with a model that is sparse already.
-        TypeError: for a number of steps that is no integer.
+    Errors are those of `Algorithm`.
 
     Reference: Zhu and Gupta, "To prune, or not to prune: exploring the
     efficacy of pruning for model compression", arXiv:1710.01878, equation 1.
@@ -69,25 +64,18 @@ class GradualPruning(Algorithm):
 
     def __post_init__(self) -> None:
         pruning.check_arguments(self.criterion, self.scope)
-        if not 0 <= self.initial_sparsity < 1:
-            raise ValueError(
-                "`initial_sparsity` must be in [0, 1). Received: "
-                f"initial_sparsity={self.initial_sparsity}."
-            )
-        if not self.power > 0:
-            raise ValueError(
-                f"`power` must be greater than 0. Received: power={self.power}."
-            )
+        checks.check_sparsity(self.initial_sparsity, "initial_sparsity")
+        checks.check_above_zero("power", self.power)
         _ = self.mask_schedule
 
     @property
     def requirements(self) -> Requirements:
-        """Is dense at first."""
+        """Begins dense."""
         return pruning.requirements(self.scope, prunes_during_training=True)
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """Both ends included."""
+        """Updates at both ends and in between."""
         until = functools.partial(
             UpdateSchedule,
             self.start_step,
@@ -99,14 +87,11 @@ class GradualPruning(Algorithm):
         )
 
     def connections(self, size: int, target: int) -> np.ndarray:
-        """Returns the number of connections after each update.
+        """Counts the connections after each update, an int64 array.
 
         Args:
             size: elements of the weight.
             target: its connections at the end.
-
-        Returns:
-            int64 array with an entry for each update of the schedule.
         """
         schedule = self.mask_schedule.close(type(self).__name__)
         final = 1 - target / size
@@ -133,8 +118,8 @@ class GradualPruning(Algorithm):
         )
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Prunes to the sparsity of the moment."""
         counts = []
         for weight in weights:
@@ -145,12 +130,5 @@ class GradualPruning(Algorithm):
                 tf.gather(tf.constant(table), tf.maximum(when.update, 0))
             )
 
-        return pruning.keep_largest(
-            weights,
-            [
-                pruning.scores(self.criterion, weight, self.seed, when)
-                for weight in weights
-            ],
-            counts,
-            self.scope,
-        )
+        scores = pruning.scores(self.criterion, weights, self.seed, when)
+        return pruning.keep_largest(weights, scores, counts, self.scope)

@@ -3,18 +3,15 @@
 import dataclasses
 from collections.abc import Sequence
 
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core.schedules import UpdateSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class OneShot(Algorithm):
+class OneShot(algorithm.Algorithm):
     """Prunes a dense model to its target after one step of training.
 
     Begins with a dense model, `sparsify(..., start="dense")`. After the
@@ -32,10 +29,7 @@ class OneShot(Algorithm):
             number over all the same.
         seed: of random pruning.
 
-    Raises:
-        ValueError: for an argument out of its range, at construction; where
-            training begins with a model that is sparse already.
-        TypeError: for a step that is no integer.
+    Errors are those of `Algorithm`.
 
     Reference: Han et al., "Learning both Weights and Connections for
     Efficient Neural Networks", NeurIPS 2015, arXiv:1506.02626, section 3,
@@ -55,12 +49,12 @@ class OneShot(Algorithm):
 
     @property
     def requirements(self) -> Requirements:
-        """Is dense until its step."""
+        """Begins dense, and is dense until its step."""
         return pruning.requirements(self.scope, prunes_during_training=True)
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """One update."""
+        """Updates once."""
         return MaskSchedule(
             _only_at, self.step, argument="step", updates_at_stop=True
         )
@@ -72,18 +66,11 @@ class OneShot(Algorithm):
         )
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Prunes to the target."""
-        return pruning.keep_largest(
-            weights,
-            [
-                pruning.scores(self.criterion, weight, self.seed, when)
-                for weight in weights
-            ],
-            [weight.target for weight in weights],
-            self.scope,
-        )
+        scores = pruning.scores(self.criterion, weights, self.seed, when)
+        return pruning.keep_largest(weights, scores, scope=self.scope)
 
 
 def _only_at(step: int) -> UpdateSchedule:

@@ -12,10 +12,10 @@ from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.core import criteria
 from tf_rigl.core.checks import check_choice
-from tf_rigl.core.drop_and_grow import MaskUpdate
-from tf_rigl.core.global_selection import largest_of_all
+from tf_rigl.core.drop_and_grow import changed
 from tf_rigl.core.random_masks import stateless_seed
 from tf_rigl.core.schedules import UpdateSchedule
+from tf_rigl.core.selection import largest_of_all
 
 SCOPES = ("weight", "global")
 
@@ -24,11 +24,8 @@ def requirements(scope: str = "weight", **differences: object) -> Requirements:
     """Returns those of a method that begins dense, by weight or globally.
 
     Under the global scope one threshold needs all weights, and positions of
-    different weights compete only one by one.
-
-    Args:
-        scope: `"weight"` or `"global"`.
-        **differences: further fields of `Requirements`.
+    different weights compete only one by one. `differences` are further
+    fields of `Requirements`.
     """
     whole_model = scope == "global"
     return Requirements(
@@ -46,35 +43,40 @@ def check_arguments(criterion: str, scope: str) -> None:
 
 
 def scores(
-    criterion: str, weight: WeightView, seed: int, when: StepInfo
-) -> tf.Tensor:
+    criterion: str, weights: Sequence[WeightView], seed: int, when: StepInfo
+) -> list[tf.Tensor]:
     """Returns what connections are kept by, compared by magnitude."""
     chosen = criteria.CRITERIA[criterion]
-    score = chosen.score(
-        criteria.Evidence(
-            weight.values,
-            seed=functools.partial(stateless_seed, seed, weight.key, when.step),
-        )
-    )
-    return criteria.ranks(score) if chosen.signed else score
+
+    def score(weight: WeightView) -> tf.Tensor:
+        seed_of = functools.partial(stateless_seed, seed, weight.key, when.step)
+        value = chosen.score(criteria.Evidence(weight.values, seed=seed_of))
+        return criteria.ranks(value) if chosen.signed else value
+
+    return [score(weight) for weight in weights]
 
 
 def keep_largest(
     weights: Sequence[WeightView],
-    scores: Sequence[tf.Tensor],
-    counts: Sequence[int | tf.Tensor],
-    scope: str,
+    scores: Sequence[tf.Tensor] | None = None,
+    counts: Sequence[int | tf.Tensor] | None = None,
+    scope: str = "weight",
     allow_regrowth: bool = False,
 ) -> list[WeightUpdate]:
     """Keeps the positions of largest score.
 
     Args:
         weights: one weight or more.
-        scores: float tensor for each, compared by magnitude.
-        counts: connections for each; under the global scope their sum counts.
+        scores: float tensor for each, compared by magnitude; None: values.
+        counts: connections for each, None: their targets; under the global
+            scope their sum counts.
         scope: `"weight"` or `"global"`.
         allow_regrowth: whether masked positions compete too.
     """
+    if scores is None:
+        scores = [weight.values for weight in weights]
+    if counts is None:
+        counts = [weight.target for weight in weights]
     candidates = [
         tf.ones_like(weight.mask) if allow_regrowth else weight.mask
         for weight in weights
@@ -119,8 +121,3 @@ def pruned_fraction(
         total += pruned(updates)
         updates += schedule.is_update(step)
     return total / max(total_steps, 1)
-
-
-def changed(old: tf.Tensor, new: tf.Tensor) -> MaskUpdate:
-    """Returns the update from one mask to another."""
-    return MaskUpdate(new, old & ~new, new & ~old)

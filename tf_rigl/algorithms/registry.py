@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class UpdatePlan(NamedTuple):
-    """When and how much the masks change, as a command line says it."""
+    """Schedule and amount of the mask updates, as a command line gives them."""
 
     stop_step: int  # optimizer updates; no mask changes from there on
     update_interval: int  # optimizer updates from one mask update to the next
@@ -60,45 +60,31 @@ def _none(plan: UpdatePlan) -> Mapping[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """A method as the command line offers it.
+    """A method as the command line offers it."""
 
-    Attributes:
-        label: the name for people.
-        arguments: makes the constructor's arguments from a plan.
-        prune_by: criterion of `tf_rigl.prune` before the first step.
-        prune_scope: its scope; None for the criterion's own.
-    """
-
-    label: str
+    label: str  # the name for people
+    # Makes the constructor's arguments from a plan.
     arguments: Arguments = _none
+    # Criterion of `tf_rigl.prune` before the first step.
     prune_by: str | None = None
-    prune_scope: str | None = None
+    prune_scope: str | None = None  # its scope; None for the criterion's own
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A method.
+    """A method."""
 
-    Attributes:
-        module: the file in `tf_rigl/algorithms` that holds it.
-        class_name: its class.
-        commands: what the command line offers, by name.
-        keeps: for README: which connections it keeps.
-        grows: for README: which it grows.
-        structure: name of the class of `tf_rigl.core.structures` that its
-            masks need, if any.
-        start: the masks it begins with; None for what its requirements say.
-        usage: for README: how it is called; None for its class.
-    """
-
-    module: str
-    class_name: str
-    commands: Mapping[str, Command]
-    keeps: str
-    grows: str
+    module: str  # the file in `tf_rigl/algorithms` that holds it
+    class_name: str  # its class
+    commands: Mapping[str, Command]  # what the command line offers, by name
+    keeps: str  # for README: which connections it keeps
+    grows: str  # for README: which it grows
+    # Name of the class of `tf_rigl.core.structures` that its masks need, if
+    # any.
     structure: str | None = None
+    # The masks it begins with; None for what its requirements say.
     start: str | None = None
-    usage: str | None = None
+    usage: str | None = None  # for README: how it is called; None for its class
 
     @property
     def algorithm(self) -> "type[Algorithm]":

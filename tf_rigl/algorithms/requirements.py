@@ -1,4 +1,4 @@
-"""What a method needs of the training around it, as one value."""
+"""Needs of a method towards the training around it, as one value."""
 
 import dataclasses
 from typing import Literal
@@ -10,7 +10,7 @@ INACTIVE_VALUES = "inactive_values"
 
 @dataclasses.dataclass(frozen=True)
 class Requirements:
-    """What a method needs; a method states those in which it differs.
+    """Needs of a method; a method states those in which it differs.
 
     Attributes:
         start: masks that it begins with: `"random"` ones, `"dense"` (all

@@ -17,9 +17,10 @@ from tf_rigl.algorithms.schedule import DropSchedule
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core import schedules
 from tf_rigl.core import selection
+from tf_rigl.core.checks import check_at_least
 from tf_rigl.core.checks import check_choice
+from tf_rigl.core.random_masks import random_normal
 from tf_rigl.core.random_masks import stateless_seed
-from tf_rigl.core.random_scores import random_normal
 
 # How the paper's Algorithm 1 and two repositories differ where the paper is
 # silent. Each is also an argument of its own.
@@ -149,16 +150,9 @@ class RigL(Algorithm):
 
         check_choice("rounding", self.rounding, ROUNDINGS)
         check_choice("grow_init", self.grow_init, GROW_INITS)
-        if self.drop_noise < 0:
-            raise ValueError(
-                "`drop_noise` is a standard deviation and must be at least 0. "
-                f"Received: drop_noise={self.drop_noise}."
-            )
-        if self.batch_size is not None and self.batch_size < 1:
-            raise ValueError(
-                "`batch_size` must be at least 1 example. "
-                f"Received: batch_size={self.batch_size}."
-            )
+        check_at_least("drop_noise", self.drop_noise, 0, "a standard deviation")
+        if self.batch_size is not None:
+            check_at_least("batch_size", self.batch_size, 1, unit=" example")
 
         _ = self.drop_schedule  # checks the arguments of both schedules
         if not 1 <= self.gradient_steps <= self.interval:
@@ -189,14 +183,14 @@ class RigL(Algorithm):
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """Every `interval` steps, by the conventions of the preset."""
+        """Updates every `interval` steps, by the conventions of the preset."""
         return MaskSchedule(
             self._schedule_until, self.stop_step, self.start_step
         )
 
     @functools.cached_property
     def drop_schedule(self) -> DropSchedule:
-        """How much each update moves."""
+        """Fraction that each update moves."""
         return DropSchedule(self.mask_schedule, self.drop_fraction, self.decay)
 
     def _schedule_until(self, stop_step: int) -> schedules.UpdateSchedule:
@@ -222,7 +216,7 @@ class RigL(Algorithm):
 
     @property
     def state(self) -> Mapping[str, tf.DType | None]:
-        """The sum of gradients, where several are averaged."""
+        """Sum of gradients, if several are averaged."""
         return {"gradient_sum": tf.float32} if self.gradient_steps > 1 else {}
 
     def observe(
@@ -242,7 +236,7 @@ class RigL(Algorithm):
     def update(
         self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
-        """Algorithm 1's update of one weight."""
+        """Drops and grows by algorithm 1, weight by weight."""
         return [self._update_one(weight, when) for weight in weights]
 
     def _update_one(self, weight: WeightView, when: StepInfo) -> WeightUpdate:

@@ -1,4 +1,4 @@
-"""When a method updates masks and how much it moves: values that it holds."""
+"""Schedules that a method holds: when it updates masks, how much it moves."""
 
 import dataclasses
 import functools
@@ -7,10 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.core import checks
 from tf_rigl.core import schedules
 from tf_rigl.core import selection
-from tf_rigl.core.checks import check_choice
-from tf_rigl.core.checks import check_fraction
 from tf_rigl.core.schedules import UpdateSchedule
 
 # The share of the training after which masks rest: RigL, appendix on ΔT.
@@ -24,23 +23,19 @@ class MaskSchedule:
     Checks steps and interval when it is made, with the earliest possible stop
     where the real one is not known yet.
 
-    Attributes:
-        until: makes the schedule that stops at an optimizer step.
-        stop_step: that step; None: `fit` says how many steps there are.
-        start_step: the earliest possible stop, in optimizer steps.
-        argument: what the method calls its `stop_step`.
-        updates_at_stop: whether the last update is at the stop, which must be
-            a step of the training then.
-
     Raises:
         ValueError: if a step or the interval is out of its range.
         TypeError: if a number of steps is no integer.
     """
 
+    # Makes the schedule that stops at an optimizer step.
     until: Callable[[int], UpdateSchedule]
+    # That step; None: `fit` says how many steps there are.
     stop_step: int | None = None
-    start_step: int = 0
-    argument: str = "stop_step"
+    start_step: int = 0  # the earliest possible stop, in optimizer steps
+    argument: str = "stop_step"  # what the method calls its `stop_step`
+    # Whether the last update is at the stop, which must be a step of the
+    # training then.
     updates_at_stop: bool = False
 
     def __post_init__(self) -> None:
@@ -54,12 +49,10 @@ class MaskSchedule:
         stop_step: int | None = schedules.FOREVER,
         start_step: int = 0,
     ) -> "MaskSchedule":
-        """Updates every `update_interval` steps, by default for ever.
+        """Updates every `update_interval` steps from `start_step` on.
 
-        Args:
-            update_interval: ΔT, optimizer steps between two updates.
-            stop_step: end of the updates, exclusive; None: left to `fit`.
-            start_step: first step that updates.
+        Until `stop_step`, exclusive; by default for ever, None leaves it to
+        `fit`.
         """
         until = functools.partial(
             UpdateSchedule, start_step, interval=update_interval
@@ -69,11 +62,8 @@ class MaskSchedule:
     def close(self, method: str = "Method") -> UpdateSchedule:
         """Returns the schedule, whose stop must be known.
 
-        Args:
-            method: name of the method's class, for the error.
-
         Raises:
-            ValueError: if the stop is None; call `Algorithm.resolve` first.
+            ValueError: if the stop is None; names `method` and its argument.
         """
         if self.stop_step is None:
             raise ValueError(
@@ -96,32 +86,28 @@ class MaskSchedule:
 class DropSchedule:
     """The fraction of a weight's connections that each update moves.
 
-    Attributes:
-        updates: when masks are updated.
-        drop_fraction: α, what the first update moves, in [0, 1].
-        decay: `"cosine"`, `"constant"`, `"linear"`, `"inverse_power"` (k = 3)
-            or a function of (α, t / stop_step).
-
     Raises:
         ValueError: if an argument is out of its range.
     """
 
-    updates: MaskSchedule
-    drop_fraction: float
+    updates: MaskSchedule  # when masks are updated
+    drop_fraction: float  # α, what the first update moves, in [0, 1]
+    # `"cosine"`, `"constant"`, `"linear"`, `"inverse_power"` (k = 3) or a
+    # function of (α, t / stop_step).
     decay: str | schedules.DropFraction
 
     def __post_init__(self) -> None:
-        check_fraction(
+        checks.check_fraction(
             "drop_fraction",
             self.drop_fraction,
             "the fraction of connections that an update moves",
         )
         if not callable(self.decay):
-            check_choice("decay", self.decay, schedules.DECAYS)
+            checks.check_choice("decay", self.decay, schedules.DECAYS)
 
     @functools.cached_property
     def fractions(self) -> np.ndarray:
-        """A float64 entry for each update; one table for a whole model."""
+        """Table of f(t), a float64 for each update; one for a whole model."""
         decay = self.decay
         return schedules.drop_fractions(
             self.updates.close(),
@@ -134,12 +120,7 @@ class DropSchedule:
         return tf.gather(tf.constant(self.fractions), tf.maximum(update, 0))
 
     def count(self, mask: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
-        """Returns K = floor(f(t) · nnz), int64 scalar.
-
-        Args:
-            mask: bool tensor, the connections of a weight.
-            update: int64 scalar, the number of the update, from 0.
-        """
+        """Returns K = floor(f(t) · nnz) of a mask at an update, an int64."""
         return schedules.drop_count(
             self.fractions, update, selection.count_true(mask)
         )

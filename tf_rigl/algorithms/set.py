@@ -4,19 +4,16 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms.schedule import DropSchedule
 from tf_rigl.algorithms.schedule import MaskSchedule
+from tf_rigl.core.random_masks import random_scores
 from tf_rigl.core.random_masks import stateless_seed
-from tf_rigl.core.random_scores import random_scores
 from tf_rigl.core.schedules import DropFraction
 
 
 @dataclasses.dataclass(frozen=True)
-class SET(Algorithm):
+class SET(algorithm.Algorithm):
     """Sparse evolutionary training.
 
     At each mask update a weight drops the K = floor(f(t) · nnz) connections
@@ -35,9 +32,7 @@ class SET(Algorithm):
             `RigL`; ζ is `drop_fraction`.
         seed: of the random growth.
 
-    Raises:
-        ValueError: for an argument out of its range, at construction.
-        TypeError: for a number of steps that is no integer.
+    Errors are those of `Algorithm`.
 
     Reference: Mocanu et al., "Scalable training of artificial neural networks
     with adaptive sparse connectivity inspired by network science", Nature
@@ -58,22 +53,22 @@ class SET(Algorithm):
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """Every `update_interval` steps from `start_step` on."""
+        """Updates every `update_interval` steps from `start_step` on."""
         return MaskSchedule.regular(
             self.update_interval, self.stop_step, self.start_step
         )
 
     @functools.cached_property
     def drop_schedule(self) -> DropSchedule:
-        """How much each update moves."""
+        """Fraction that each update moves."""
         return DropSchedule(self.mask_schedule, self.drop_fraction, self.decay)
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Drops by magnitude, grows at random."""
         return [
-            WeightUpdate(
+            algorithm.WeightUpdate(
                 weight.structure.drop_and_grow(
                     weight.values,
                     weight.mask,

@@ -7,22 +7,19 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import DropSchedule
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core import selection
 from tf_rigl.core.apportion import apportion
 from tf_rigl.core.checks import check_fraction
-from tf_rigl.core.drop_and_grow import MaskUpdate
+from tf_rigl.core.drop_and_grow import changed
 from tf_rigl.core.schedules import DropFraction
 
 
 @dataclasses.dataclass(frozen=True)
-class SNFS(Algorithm):
+class SNFS(algorithm.Algorithm):
     """Sparse networks from scratch, also known as sparse momentum.
 
     In each step m = μ · m + (1 - μ) · g, from m = 0, with the dense gradient
@@ -47,9 +44,7 @@ class SNFS(Algorithm):
             how Evci et al. (arXiv:1911.11134) compare it with RigL. Not with
             structured masks.
 
-    Raises:
-        ValueError: for an argument out of its range, at construction.
-        TypeError: for a number of steps that is no integer.
+    Errors are those of `Algorithm`.
 
     Reference: Dettmers and Zettlemoyer, "Sparse Networks from Scratch: Faster
     Training without Losing Performance", arXiv:1907.04840, algorithm 1.
@@ -80,23 +75,23 @@ class SNFS(Algorithm):
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """Every `update_interval` steps from `start_step` on."""
+        """Updates every `update_interval` steps from `start_step` on."""
         return MaskSchedule.regular(
             self.update_interval, self.stop_step, self.start_step
         )
 
     @functools.cached_property
     def drop_schedule(self) -> DropSchedule:
-        """How much each update moves."""
+        """Fraction that each update moves."""
         return DropSchedule(self.mask_schedule, self.drop_fraction, self.decay)
 
     @property
     def state(self) -> Mapping[str, tf.DType | None]:
-        """The smoothed gradient."""
+        """Smoothed gradient."""
         return {"momentum": tf.float32}
 
     def observe(
-        self, weight: WeightView, when: StepInfo
+        self, weight: algorithm.WeightView, when: algorithm.StepInfo
     ) -> Mapping[str, tf.Tensor]:
         """Returns the next value of the exponential moving average."""
         del when
@@ -108,13 +103,13 @@ class SNFS(Algorithm):
         return {"momentum": tf.where(finite, new, old)}
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Drops by magnitude, grows by momentum."""
         if self.redistribute:
             return self._update_all(weights, when)
         return [
-            WeightUpdate(
+            algorithm.WeightUpdate(
                 weight.structure.drop_and_grow(
                     weight.values,
                     weight.mask,
@@ -126,8 +121,8 @@ class SNFS(Algorithm):
         ]
 
     def _update_all(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         # What stays, and where there is room.
         kept = []
         for weight in weights:
@@ -159,15 +154,11 @@ class SNFS(Algorithm):
             new = mask | selection.largest_mask(
                 weight.state["momentum"], ~mask, grown[number]
             )
-            results.append(
-                WeightUpdate(
-                    MaskUpdate(new, weight.mask & ~new, new & ~weight.mask)
-                )
-            )
+            results.append(algorithm.WeightUpdate(changed(weight.mask, new)))
         return results
 
 
-def _mean_momentum(weight: WeightView) -> tf.Tensor:
+def _mean_momentum(weight: algorithm.WeightView) -> tf.Tensor:
     """Mean |m| over the connections, float64 scalar, 0 where there are none.
 
     Rounded to float32: the order of a sum differs between devices.

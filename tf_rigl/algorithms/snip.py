@@ -6,19 +6,17 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import Requirements
+from tf_rigl.core import checks
 from tf_rigl.core import criteria
-from tf_rigl.core.checks import check_choice
+from tf_rigl.core.drop_and_grow import changed
 from tf_rigl.core.schedules import UpdateSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class SNIP(Algorithm):
+class SNIP(algorithm.Algorithm):
     """Single-shot network pruning.
 
     Begins with a dense model, `sparsify(..., start="dense")`. In the first
@@ -33,9 +31,7 @@ class SNIP(Algorithm):
             paper; or `"weight"`, each to what `sparsify` allotted to it, as in
             the experiments of Evci et al. (arXiv:1911.11134).
 
-    Raises:
-        ValueError: for an argument out of its range, at construction; where
-            training begins with a model that is sparse already.
+    Errors are those of `Algorithm`.
 
     Reference: Lee et al., "SNIP: Single-shot Network Pruning based on
     Connection Sensitivity", ICLR 2019, arXiv:1810.02340, equations 3 and 5,
@@ -48,12 +44,8 @@ class SNIP(Algorithm):
     scope: str = "global"
 
     def __post_init__(self) -> None:
-        check_choice("scope", self.scope, pruning.SCOPES)
-        if self.batches < 1:
-            raise ValueError(
-                "`batches` must be at least 1. "
-                f"Received: batches={self.batches}."
-            )
+        checks.check_choice("scope", self.scope, pruning.SCOPES)
+        checks.check_at_least("batches", self.batches, 1)
 
     @property
     def requirements(self) -> Requirements:
@@ -65,38 +57,34 @@ class SNIP(Algorithm):
 
     @property
     def mask_schedule(self) -> UpdateSchedule:
-        """The first batches."""
+        """Updates after each of the first batches."""
         return UpdateSchedule(0, self.batches, 1)
 
     @property
     def state(self) -> Mapping[str, tf.DType | None]:
-        """The sum of gradients, where there are several."""
+        """Sum of gradients, if there are several."""
         return {"gradient_sum": tf.float32} if self.batches > 1 else {}
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Sums gradients; prunes in the last of the batches."""
         sums = [self._gradient_sum(weight) for weight in weights]
-        pruned = pruning.keep_largest(
-            weights,
-            [
-                criteria.sensitivity(
-                    criteria.Evidence(weight.values, gradient=total)
-                )
-                for weight, total in zip(weights, sums, strict=True)
-            ],
-            [weight.target for weight in weights],
-            self.scope,
-        )
+        scores = [
+            criteria.sensitivity(
+                criteria.Evidence(weight.values, gradient=total)
+            )
+            for weight, total in zip(weights, sums, strict=True)
+        ]
+        pruned = pruning.keep_largest(weights, scores, scope=self.scope)
         if self.batches == 1:
             return pruned
 
         # The masks stay full until the last of the batches.
         last = tf.equal(when.update, self.batches - 1)
         return [
-            WeightUpdate(
-                pruning.changed(
+            algorithm.WeightUpdate(
+                changed(
                     weight.mask, tf.where(last, new.masks.mask, weight.mask)
                 ),
                 state={"gradient_sum": total},
@@ -104,7 +92,7 @@ class SNIP(Algorithm):
             for weight, total, new in zip(weights, sums, pruned, strict=True)
         ]
 
-    def _gradient_sum(self, weight: WeightView) -> tf.Tensor:
+    def _gradient_sum(self, weight: algorithm.WeightView) -> tf.Tensor:
         gradient = tf.cast(weight.gradient, tf.float32)
         if self.batches == 1:
             return gradient

@@ -16,6 +16,7 @@ from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core import selection
 from tf_rigl.core.checks import check_fraction
 from tf_rigl.core.drop_and_grow import MaskUpdate
+from tf_rigl.core.drop_and_grow import changed
 from tf_rigl.core.schedules import DropFraction
 from tf_rigl.core.structures import ConstantFanIn
 
@@ -52,10 +53,7 @@ class SRigL(Algorithm):
         never_ablate: keys of weights, or the last parts of them, whose units
             all stay: `("logits/kernel",)`; usually the classifier's.
 
-    Raises:
-        ValueError: for an argument out of its range, at construction; where
-            training begins with masks of another structure.
-        TypeError: for a number of steps that is no integer.
+    Errors are those of `Algorithm`.
 
     Reference: Lasby et al., "Dynamic Sparse Training with Structured
     Sparsity", ICLR 2024, arXiv:2305.02299, section 3.1. Its repository cuts
@@ -63,6 +61,10 @@ class SRigL(Algorithm):
     """
 
     name = "srigl"
+    # Grows by the gradient, as RigL.
+    requirements = Requirements(
+        structures=("constant_fan_in",), dense_gradient_steps=1, skips_step=True
+    )
 
     stop_step: int | None = None
     update_interval: int = 100
@@ -83,24 +85,15 @@ class SRigL(Algorithm):
             )
 
     @property
-    def requirements(self) -> Requirements:
-        """Keeps a constant fan-in; grows by the gradient, as RigL."""
-        return Requirements(
-            structures=("constant_fan_in",),
-            dense_gradient_steps=1,
-            skips_step=True,
-        )
-
-    @property
     def mask_schedule(self) -> MaskSchedule:
-        """Every `update_interval` steps from `start_step` on."""
+        """Updates every `update_interval` steps from `start_step` on."""
         return MaskSchedule.regular(
             self.update_interval, self.stop_step, self.start_step
         )
 
     @functools.cached_property
     def drop_schedule(self) -> DropSchedule:
-        """How much each update moves."""
+        """Fraction that each update moves."""
         return DropSchedule(self.mask_schedule, self.drop_fraction, self.decay)
 
     def update(
@@ -145,7 +138,7 @@ class SRigL(Algorithm):
         new = rows.from_rows(
             tf.where(finite, kept | grown, mask), weight.mask.shape
         )
-        return MaskUpdate(new, weight.mask & ~new, new & ~weight.mask)
+        return changed(weight.mask, new)
 
     def _active_units(
         self, weight: WeightView, mask: tf.Tensor, salient: tf.Tensor

@@ -3,15 +3,12 @@
 import dataclasses
 from collections.abc import Sequence
 
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms.requirements import Requirements
 
 
 @dataclasses.dataclass(frozen=True)
-class Static(Algorithm):
+class Static(algorithm.Algorithm):
     """Trains the connections that are there and never moves one.
 
     The baseline "Static" of Evci et al., arXiv:1911.11134, section 4, when
@@ -19,18 +16,11 @@ class Static(Algorithm):
     """
 
     name = "static"
-
-    @property
-    def requirements(self) -> Requirements:
-        """Begins with any masks."""
-        return Requirements(start="any")
-
-    @property
-    def mask_schedule(self) -> None:
-        """Masks are never updated."""
+    requirements = Requirements(start="any")
+    mask_schedule = None
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Raises an error: it is never called."""
         raise NotImplementedError

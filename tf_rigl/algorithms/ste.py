@@ -3,18 +3,15 @@
 import dataclasses
 from collections.abc import Sequence
 
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import INACTIVE_VALUES
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class STE(Algorithm):
+class STE(algorithm.Algorithm):
     """Straight-through estimator: masks follow dense weights.
 
     Begins with a dense model, `sparsify(..., start="dense")`, and prunes it
@@ -35,9 +32,7 @@ class STE(Algorithm):
             to it; or `"global"`, all weights against one threshold.
         seed: of random masks.
 
-    Raises:
-        ValueError: for an argument out of its range, at construction; where
-            training begins with a model that is sparse already.
+    Errors are those of `Algorithm`.
 
     Reference: Bengio et al., "Estimating or Propagating Gradients Through
     Stochastic Neurons for Conditional Computation", arXiv:1308.3432; as
@@ -65,20 +60,14 @@ class STE(Algorithm):
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """From the first step to the end."""
+        """Updates from the first step to the end."""
         return MaskSchedule.regular(self.update_interval)
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Chooses the masks anew."""
+        scores = pruning.scores(self.criterion, weights, self.seed, when)
         return pruning.keep_largest(
-            weights,
-            [
-                pruning.scores(self.criterion, weight, self.seed, when)
-                for weight in weights
-            ],
-            [weight.target for weight in weights],
-            self.scope,
-            allow_regrowth=True,
+            weights, scores, scope=self.scope, allow_regrowth=True
         )

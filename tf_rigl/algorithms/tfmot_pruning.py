@@ -15,8 +15,8 @@ from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
 from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import Requirements
-from tf_rigl.core.schedules import FOREVER
-from tf_rigl.core.schedules import UpdateSchedule
+from tf_rigl.core import schedules
+from tf_rigl.core.checks import check_above_zero
 
 # TFMOT updates masks before the batch that its counter t, from 1, stands for:
 # after the weight update of the batch before it, which is step t - 2.
@@ -63,6 +63,7 @@ class TFMOTPruning(Algorithm):
     """
 
     name = "tfmot_pruning"
+    requirements = Requirements(start="any", prunes_during_training=True)
 
     initial_sparsity: float
     final_sparsity: float
@@ -82,10 +83,7 @@ class TFMOTPruning(Algorithm):
                 f"Received: begin_step={self.begin_step}, "
                 f"frequency={self.frequency}."
             )
-        if not self.power > 0:
-            raise ValueError(
-                f"`power` must be greater than 0. Received: power={self.power}."
-            )
+        check_above_zero("power", self.power)
 
         if self.is_constant:
             is_ended = self.end_step == -1 or self.end_step >= self.begin_step
@@ -101,27 +99,22 @@ class TFMOTPruning(Algorithm):
 
     @property
     def is_constant(self) -> bool:
-        """Whether all updates prune to the same sparsity."""
+        """True if all updates prune to the same sparsity."""
         return self.initial_sparsity == self.final_sparsity
 
     @property
-    def requirements(self) -> Requirements:
-        """Prunes what is there, dense or not."""
-        return Requirements(start="any", prunes_during_training=True)
-
-    @property
-    def mask_schedule(self) -> UpdateSchedule:
+    def mask_schedule(self) -> schedules.UpdateSchedule:
         """The updates that are left, in optimizer steps from 0."""
         first = self._first_time
-        last = FOREVER if self.end_step == -1 else self.end_step
+        last = schedules.FOREVER if self.end_step == -1 else self.end_step
         step = first - AHEAD - self.offset
-        return UpdateSchedule(
+        return schedules.UpdateSchedule(
             step, step + max(last + 1 - first, 0), self.frequency
         )
 
     @property
     def _first_time(self) -> int:
-        """The first pruning step with an update after a weight update."""
+        """First pruning step with an update after a weight update."""
         earliest = max(AHEAD + self.offset, 1)
         missed = max(-(-(earliest - self.begin_step) // self.frequency), 0)
         return self.begin_step + missed * self.frequency
@@ -160,7 +153,7 @@ class TFMOTPruning(Algorithm):
         return least - _scaled_power(change, np.float32(1) - done, self.power)
 
     def kept(self, units: int, times: Any) -> np.ndarray:
-        """Returns how many of a weight's elements or blocks TFMOT keeps.
+        """Counts the elements or blocks of a weight that TFMOT keeps.
 
         Args:
             units: number of elements, or of blocks.
@@ -173,15 +166,12 @@ class TFMOTPruning(Algorithm):
         return np.clip(kept.astype(np.int64), 1, units)
 
     def connections(self, size: int, units: int, times: Any) -> np.ndarray:
-        """Returns the connections of a weight at pruning steps.
+        """Counts the connections of a weight at pruning steps, int64 [updates].
 
         Args:
             size: elements of the weight.
             units: those of its structure: elements or blocks.
             times: integers of shape [updates], TFMOT's pruning steps.
-
-        Returns:
-            int64 array of shape [updates].
         """
         return self.kept(units, times) * size // units
 
@@ -204,9 +194,7 @@ class TFMOTPruning(Algorithm):
             tf.gather(tf.constant(self._table(weight)), index)
             for weight in weights
         ]
-        return pruning.keep_largest(
-            weights, [weight.values for weight in weights], counts, "weight"
-        )
+        return pruning.keep_largest(weights, counts=counts)
 
     def _table(self, weight: WeightView) -> np.ndarray:
         shape = tuple(weight.mask.shape)
@@ -215,7 +203,7 @@ class TFMOTPruning(Algorithm):
 
     @property
     def _times(self) -> np.ndarray:
-        """The pruning step of each update; one where all are the same."""
+        """Pruning step of each update; one if all are the same."""
         if self.is_constant:
             return np.array([self._first_time])
         updates = np.arange(self.mask_schedule.num_updates)

@@ -5,19 +5,16 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
-from tf_rigl.algorithms.algorithm import Algorithm
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightUpdate
-from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import INACTIVE_VALUES
-from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
+from tf_rigl.core.checks import check_at_least
 from tf_rigl.core.schedules import FOREVER
 
 
 @dataclasses.dataclass(frozen=True)
-class TopKAST(Algorithm):
+class TopKAST(algorithm.Algorithm):
     """Top-K always sparse training.
 
     Begins with a dense model, `sparsify(..., start="dense")`, and prunes it
@@ -40,15 +37,17 @@ class TopKAST(Algorithm):
         backward_ratio: size of B over that of A, at least 1.
         regularization: λ, the paper's L2 coefficient; 1e-4 by default.
 
-    Raises:
-        ValueError: for an argument out of its range, at construction; where
-            training begins with a model that is sparse already.
+    Errors are those of `Algorithm`.
 
     Reference: Jayakumar et al., "Top-KAST: Top-K Always Sparse Training",
     NeurIPS 2020, arXiv:2106.03517, section 2.
     """
 
     name = "top_kast"
+    # The gradient of the set B comes from a dense backward pass.
+    requirements = pruning.requirements(
+        dense_gradient_steps="all", latent=INACTIVE_VALUES
+    )
 
     stop_step: int | None = None
     update_interval: int = 100
@@ -56,29 +55,15 @@ class TopKAST(Algorithm):
     regularization: float = 1e-4
 
     def __post_init__(self) -> None:
-        if not self.backward_ratio >= 1:
-            raise ValueError(
-                "`backward_ratio` must be at least 1: what the forward pass "
-                "uses is trained. Received: "
-                f"backward_ratio={self.backward_ratio}."
-            )
-        if not self.regularization >= 0:
-            raise ValueError(
-                "`regularization` must be at least 0. "
-                f"Received: regularization={self.regularization}."
-            )
+        check_at_least(
+            "backward_ratio", self.backward_ratio, 1, "the size of B over A's"
+        )
+        check_at_least("regularization", self.regularization, 0)
         _ = self.mask_schedule
 
     @property
-    def requirements(self) -> Requirements:
-        """Trains the set B, whose gradient comes from a dense backward pass."""
-        return pruning.requirements(
-            dense_gradient_steps="all", latent=INACTIVE_VALUES
-        )
-
-    @property
     def mask_schedule(self) -> MaskSchedule:
-        """From the first step on, by default to the end."""
+        """Updates from the first step on, by default to the end."""
         stop = FOREVER if self.stop_step is None else self.stop_step
         return MaskSchedule.regular(self.update_interval, stop)
 
@@ -87,11 +72,11 @@ class TopKAST(Algorithm):
         """The set B."""
         return {"backward": tf.bool}
 
-    def trainable_mask(self, weight: WeightView) -> tf.Tensor | None:
+    def trainable_mask(self, weight: algorithm.WeightView) -> tf.Tensor | None:
         """Returns the set B."""
         return weight.state["backward"]
 
-    def step_gradient(self, weight: WeightView) -> tf.Tensor:
+    def step_gradient(self, weight: algorithm.WeightView) -> tf.Tensor:
         """Returns the gradient with the exploration regularization."""
         density = weight.target / weight.mask.shape.num_elements()
         strength = tf.where(
@@ -103,23 +88,17 @@ class TopKAST(Algorithm):
         return weight.gradient + penalty
 
     def update(
-        self, weights: Sequence[WeightView], when: StepInfo
-    ) -> list[WeightUpdate]:
+        self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
+    ) -> list[algorithm.WeightUpdate]:
         """Chooses A and B anew."""
         del when
-        results = pruning.keep_largest(
-            weights,
-            [weight.values for weight in weights],
-            [weight.target for weight in weights],
-            "weight",
-            allow_regrowth=True,
-        )
+        results = pruning.keep_largest(weights, allow_regrowth=True)
         return [
             result._replace(state={"backward": self._backward(weight)})
             for weight, result in zip(weights, results, strict=True)
         ]
 
-    def _backward(self, weight: WeightView) -> tf.Tensor:
+    def _backward(self, weight: algorithm.WeightView) -> tf.Tensor:
         size = weight.mask.shape.num_elements()
         count = min(size, round(self.backward_ratio * weight.target))
         return weight.structure.largest(weight.values, count)

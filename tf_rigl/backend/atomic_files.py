@@ -37,16 +37,7 @@ def write_text(path: str | os.PathLike[str], content: str) -> None:
 def open_whole(
     path: str | os.PathLike[str], flush: bool = False
 ) -> Iterator[IO[bytes]]:
-    """Opens a file that is at its path once the block has ended.
-
-    Args:
-        path: of the file, in an existing folder.
-        flush: whether it must survive a loss of power from then on.
-
-    Raises:
-        OSError: if it cannot be written; also `tf.errors.OpError` if the path
-            is not local.
-    """
+    """Opens a file that is at its path once the block ends; see `draft`."""
     with draft(path, flush) as aside:
         open_aside: Any = open if _is_local(aside) else tf.io.gfile.GFile
         with open_aside(aside, "wb") as file:
@@ -57,12 +48,9 @@ def open_whole(
 def draft(path: str | os.PathLike[str], flush: bool = False) -> Iterator[str]:
     """Yields the path to write a file to, which is renamed at the end.
 
-    If the block raises, what was at the path stays and the draft goes.
-
-    Args:
-        path: of the file, in an existing folder; one that is there is
-            replaced.
-        flush: whether it must survive a loss of power from then on.
+    It replaces a file that is there, in an existing folder. If the block
+    raises, what was at the path stays and the draft goes. With `flush` the
+    file survives a loss of power from then on.
 
     Raises:
         OSError: if it cannot be renamed; also `tf.errors.OpError` if the path
@@ -97,12 +85,8 @@ def new_folder(
 ) -> Iterator[tuple[str, str]]:
     """Writes a folder, or a single file, aside and names it at the end.
 
-    If anything fails, what was at the path before is untouched and nothing
-    of the new folder is left.
-
-    Args:
-        path: of the folder or file, which must not exist unless `overwrite`.
-        overwrite: whether to replace what is there.
+    If anything fails, what was at the path before, which `overwrite` allows,
+    is untouched and nothing of the new folder is left.
 
     Yields:
         The path to write to, a folder or a file, which is not made yet, and

@@ -14,10 +14,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_rigl.backend.flavor import Inputs
-from tf_rigl.backend.flavor import flavor_of
-from tf_rigl.backend.model_call import call_arguments
-from tf_rigl.backend.model_call import is_shape
+from tf_rigl.backend import flavor as flavors
+from tf_rigl.backend import model_call
 
 Shape = tuple[int | None, ...]
 
@@ -61,7 +59,7 @@ def call_signature(model: Any, inputs: Any) -> CallSignature:
     def specify(leaf: Any) -> tf.TensorSpec | None:
         if leaf is None:
             return None
-        bare = is_shape(leaf)
+        bare = model_call.is_shape(leaf)
         shape = tf.TensorShape(leaf if bare else leaf.shape)
         # A bare shape is that of the batch that was seen first.
         if (inputs is not None or bare) and shape.rank:
@@ -75,19 +73,13 @@ def call_signature(model: Any, inputs: Any) -> CallSignature:
 
 
 def one_example(model: Any, inputs: Any = None) -> Example:
-    """Specifies a call of a model on one example.
+    """Specifies a call of a model, built or not, on one example.
 
-    Args:
-        model: a model, built or not.
-        inputs: what the model is called on, as for `call_signature`, with a
-            batch dimension whose size does not matter.
-
-    Raises:
-        TypeError: if `inputs` is none of these.
-        ValueError: if it is None and the model has never seen an input.
+    Arguments and errors are those of `call_signature`; the size of the batch
+    dimension does not matter.
     """
     arguments, keywords = _given_or_remembered(model, inputs)
-    remembered = flavor_of(model).remembered_inputs(model)
+    remembered = flavors.flavor_of(model).remembered_inputs(model)
     known = _leaves(*remembered) if remembered else []
     batch = _fixed_batch(known)
     # Bare shapes take the dtypes of the inputs that they stand for.
@@ -102,7 +94,7 @@ def one_example(model: Any, inputs: Any = None) -> Example:
             leaf, (tf.RaggedTensorSpec, tf.SparseTensorSpec)
         ):
             return leaf
-        bare = is_shape(leaf)
+        bare = model_call.is_shape(leaf)
         shape = as_shape(leaf if bare else leaf.shape)
         if shape:
             shape = (batch, *shape[1:])
@@ -118,12 +110,7 @@ def as_shape(value: Any) -> Shape | None:
 
 
 def fix_batch(call: CallSignature, size: int) -> CallSignature:
-    """Sets the first dimension of each tensor of a call.
-
-    Args:
-        call: a call.
-        size: number of examples.
-    """
+    """Sets the first dimension of each tensor of a call."""
 
     def fix(leaf: Any) -> Any:
         if not isinstance(leaf, tf.TensorSpec) or not leaf.shape.rank:
@@ -136,12 +123,8 @@ def fix_batch(call: CallSignature, size: int) -> CallSignature:
 def named_leaves(call: CallSignature) -> dict[str, tf.TensorSpec]:
     """Names the tensors of a call, each differently.
 
-    Args:
-        call: a call.
-
-    Returns:
-        A specification for each tensor, in the order of `tf.nest.flatten`,
-        under its own name or the keys that lead to it.
+    By its own name or the keys that lead to it, in the order of
+    `tf.nest.flatten`.
     """
     named: dict[str, tf.TensorSpec] = {}
     for path, leaf in (
@@ -169,14 +152,9 @@ def flat_signature(call: CallSignature) -> list[tf.TensorSpec]:
 
 
 def pack_arguments(call: CallSignature, tensors: Iterable[Any]) -> Any:
-    """Puts tensors into the structure of a call's arguments.
+    """Puts tensors into the structure of a call's arguments and keywords.
 
-    Args:
-        call: a call.
-        tensors: of the call, in the order of `named_leaves`.
-
-    Returns:
-        Arguments and keyword arguments.
+    They come in the order of `named_leaves`.
     """
     given = iter(tensors)
     return tf.nest.map_structure(
@@ -198,11 +176,11 @@ def name_outputs(outputs: Any) -> dict[str, Any]:
     }
 
 
-def _given_or_remembered(model: Any, inputs: Any) -> Inputs:
+def _given_or_remembered(model: Any, inputs: Any) -> flavors.Inputs:
     """Returns the arguments and keywords of a model's call."""
     if inputs is not None:
-        return call_arguments(model, inputs)
-    remembered = flavor_of(model).remembered_inputs(model)
+        return model_call.call_arguments(model, inputs)
+    remembered = flavors.flavor_of(model).remembered_inputs(model)
     if remembered is None:
         raise ValueError(
             "A model that was never called must come with `inputs`. "
@@ -216,11 +194,12 @@ def _map_leaves(
     specify: Callable[[Any], Any],
     arguments: tuple[Any, ...],
     keywords: dict[str, Any],
-) -> Inputs:
+) -> flavors.Inputs:
     """Puts what `specify` returns in place of each leaf of arguments."""
 
     def specify_all(structure: Any) -> Any:
-        if _is_leaf(structure):
+        is_tensor = structure is None or hasattr(structure, "shape")
+        if is_tensor or model_call.is_shape(structure):
             return specify(structure)
         if isinstance(structure, Mapping):
             return {key: specify_all(value) for key, value in structure.items()}
@@ -242,10 +221,6 @@ def _leaves(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> list[Any]:
     return leaves
 
 
-def _is_leaf(value: Any) -> bool:
-    return value is None or is_shape(value) or hasattr(value, "shape")
-
-
 def _check_structure(value: Any) -> None:
     if not isinstance(value, (list, tuple)):
         raise TypeError(
@@ -264,7 +239,7 @@ def _fixed_batch(leaves: Iterable[Any]) -> int:
     """Returns the batch size that the model insists on, else 1."""
     for leaf in leaves:
         # A bare shape is that of the batch that was seen first.
-        if leaf is not None and not is_shape(leaf):
+        if leaf is not None and not model_call.is_shape(leaf):
             shape = as_shape(leaf.shape)
             if shape and shape[0]:
                 return shape[0]

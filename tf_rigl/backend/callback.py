@@ -30,15 +30,7 @@ class ModelCallback:
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("on_"):
-            return _ignore
+            return lambda *args, **kwargs: None
         if name.startswith("_implements_"):
-            return _no
+            return lambda: False
         raise AttributeError(name)
-
-
-def _ignore(*args: Any, **kwargs: Any) -> None:
-    del args, kwargs
-
-
-def _no() -> bool:
-    return False

@@ -1,4 +1,4 @@
-"""On which replicas variables are."""
+"""Replicas on which variables are."""
 
 from collections.abc import Iterable
 
@@ -6,10 +6,9 @@ import tensorflow as tf
 
 
 def strategy_of(variables: Iterable[tf.Variable]) -> tf.distribute.Strategy:
-    """The strategy under which variables were made, else the present one.
+    """Returns the strategy under which variables were made, else the present.
 
-    Args:
-        variables: tensorFlow's own; those of no strategy are passed over.
+    Variables of no strategy are passed over.
     """
     for variable in variables:
         strategy = getattr(variable, "distribute_strategy", None)

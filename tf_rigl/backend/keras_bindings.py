@@ -1,4 +1,4 @@
-"""Which module binds which Keras.
+"""Modules that bind each Keras.
 
 Bindings make classes of masked layers, so they stand above this folder and
 announce themselves. Here nothing imports a Keras or TensorFlow: `import
@@ -16,9 +16,7 @@ _modules: dict[str, str] = {}
 def announce(package: str, module: str) -> None:
     """Says which module binds a package; it is imported when first needed.
 
-    Args:
-        package: one of `PACKAGES`.
-        module: dotted name of a module whose `FLAVOR` is a `Flavor`.
+    The module, by its dotted name, has a `FLAVOR` that is a `Flavor`.
     """
     _modules[package] = module
 

@@ -19,13 +19,8 @@ def call_arguments(
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Takes `inputs` as the first argument of a model's `call`, or as all.
 
-    Args:
-        model: a model.
-        inputs: what it is called on, or a dictionary of that by the names of
-            the arguments of `call`.
-
-    Returns:
-        Arguments and keywords.
+    They are all if they are a dictionary by the names of the arguments of
+    `call`. Returns arguments and keywords.
     """
     names = list(inspect.signature(model.call).parameters)
     if (
@@ -55,9 +50,6 @@ def trace_inference(
         keywords: likewise, by name.
         autograph: whether Python's `if` and loops on tensors are converted.
         before: called right before the model, maybe more than once.
-
-    Returns:
-        A concrete function.
     """
     training = _inference_keywords(model)
 

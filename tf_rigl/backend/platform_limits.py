@@ -1,4 +1,4 @@
-"""What Keras and TensorFlow cannot do on several devices, said early.
+"""Limits of Keras and TensorFlow on several devices, said early.
 
 Left to themselves they fail in the first batch, with a trace of their own
 code. Each rule here was seen on TensorFlow 2.21, Keras 3.15 and tf_keras 2.21,
@@ -52,16 +52,9 @@ def check_fit(
     steps_per_execution: int = 1,
     jit_compile: bool = False,
 ) -> None:
-    """Raises where `fit` of a Keras fails on a platform.
+    """Raises a ValueError if `fit` of `"keras3"` or `"keras2"` fails there.
 
-    Args:
-        platform: where the model is trained.
-        keras: `"keras3"` or `"keras2"`.
-        steps_per_execution: as given to `compile`.
-        jit_compile: likewise.
-
-    Raises:
-        ValueError: if it does; says what works instead.
+    The last two arguments are those given to `compile`.
     """
     if keras == "keras3":
         _check_keras_3(platform, steps_per_execution)
@@ -76,14 +69,9 @@ def check_fit(
 
 
 def check_fit_of(model: Any, keras: str) -> None:
-    """`check_fit` for a compiled model.
+    """Checks a compiled model as `check_fit` does.
 
-    Args:
-        model: the model; where it was made is where it is trained.
-        keras: `"keras3"` or `"keras2"`.
-
-    Raises:
-        ValueError: as `check_fit`.
+    Where it was made is where it is trained.
     """
     check_fit(
         platform_of(model.distribute_strategy),
@@ -95,12 +83,7 @@ def check_fit_of(model: Any, keras: str) -> None:
 
 
 def check_in_one_piece(variable: Any, path: str) -> None:
-    """Raises a ValueError where a weight is cut into several variables.
-
-    Args:
-        variable: the weight.
-        path: of the weight, for the message.
-    """
+    """Raises a ValueError if a weight is cut into several variables."""
     # The class has no public name.
     if type(variable).__name__ == "ShardedVariable":
         raise ValueError(
@@ -112,14 +95,11 @@ def check_in_one_piece(variable: Any, path: str) -> None:
 
 
 def check_mask_updates(platform: Platform) -> None:
-    """Raises where masks cannot be updated on a platform.
+    """Raises a ValueError if masks cannot be updated on a platform.
 
     Workers of a parameter server take their steps at any time, one amid the
     mask update of another. Seen with two of them: connections outside the
     mask, updates left out or done twice, gradients that are not finite.
-
-    Raises:
-        ValueError: if several workers share a parameter server.
     """
     if platform.kind == "parameter_server" and platform.workers > 1:
         raise ValueError(
@@ -131,11 +111,7 @@ def check_mask_updates(platform: Platform) -> None:
 
 
 def check_mask_updates_of(model: Any, schedule: UpdateSchedule | None) -> None:
-    """`check_mask_updates` for a model and the schedule of a method.
-
-    Raises:
-        ValueError: as `check_mask_updates`, if masks are updated at all.
-    """
+    """Checks a model and a schedule as `check_mask_updates` does."""
     if schedule is not None:
         check_mask_updates(platform_of(model.distribute_strategy))
 

@@ -22,17 +22,14 @@ class TraceCache:
     def call(
         self, key: Hashable, function: Callable[..., Any], *arguments: Any
     ) -> Any:
-        """Calls a function as a single node of the graph.
+        """Calls a function of tensors, or lists of them, as a single node.
 
         Args:
             key: what the function stands for. With equal keys functions must
                 be equal, and so must all that they read while being traced:
                 attributes of objects, closures, dtypes of the arguments.
-            function: of tensors.
+            function: of the arguments.
             arguments: tensors, or lists of them.
-
-        Returns:
-            What the function returns.
         """
         kept = self._functions.get(key)
         if kept is not None:

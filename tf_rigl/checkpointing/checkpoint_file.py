@@ -50,8 +50,7 @@ def write(
     """Writes a file, in place of one of the same name only once it is whole.
 
     Args:
-        path: of the file, in an existing folder; local, or one that
-            `tf.io.gfile` knows.
+        path: of the file, in an existing folder, local or not.
         description: anything that JSON can hold.
         arrays: of any shapes and dtypes that TensorFlow knows.
 
@@ -70,10 +69,7 @@ def write(
 
 
 class Reader:
-    """A file, checked from end to end.
-
-    Args:
-        path: of the file.
+    """File, checked from end to end.
 
     Raises:
         DamagedFileError: if it is not whole.

@@ -133,7 +133,7 @@ class Checkpoints(ModelCallback):
 
     @property
     def steps(self) -> list[int]:
-        """The same of all checkpoints in the directory, the oldest first."""
+        """Batches that each checkpoint has seen, the oldest first."""
         if not tf.io.gfile.isdir(self._directory):
             return []
         names = map(_PATTERN.fullmatch, tf.io.gfile.listdir(self._directory))
@@ -240,7 +240,7 @@ class Checkpoints(ModelCallback):
         self._termination.end()
 
     def _implements_train_batch_hooks(self) -> bool:
-        """Asked by Keras 2."""
+        """Answers Keras 2, which asks."""
         return True
 
     def _is_due(self, batch: int) -> bool:
@@ -252,7 +252,7 @@ class Checkpoints(ModelCallback):
         return 0 < self._also_every <= waiting and not ends_epoch
 
     def _announced(self) -> float:
-        """Batches of the whole run, unlimited if unknown."""
+        """Returns batches of the whole run, infinity if unknown."""
         if self._total_steps is not None:
             return self._total_steps
         steps = self.params.get("steps")

@@ -1,4 +1,4 @@
-"""All that a training run is at one moment, to a file and back."""
+"""State of a training run at one moment, to a file and back."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _SHOWN = 3
 
 
 def training_variables(model: Any, optimizer: Any = None) -> list[tf.Variable]:
-    """All variables that decide how training goes on.
+    """Returns all variables that decide how training goes on.
 
     Weights, masks, counters, what the method remembers, random generators,
     optimizer steps, slots, loss scale. `tf.train.Checkpoint(model=model)`
@@ -53,11 +53,7 @@ class TrainingState:
 
     @classmethod
     def of(cls, model: Any, optimizer: Any) -> "TrainingState":
-        """The state of a model in training.
-
-        Args:
-            model: a model with weights, of either Keras.
-            optimizer: its optimizer; built if it is not.
+        """Collects the variables of a model in training; builds its optimizer.
 
         Raises:
             ValueError: if the model has no weights yet.
@@ -76,13 +72,14 @@ class TrainingState:
         found: dict[int, tuple[str, tf.Variable]] = {}
         for variable in flavor.state_variables(model, optimizer):
             raw = flavor.raw(variable)
-            found.setdefault(id(raw), (_name(variable), raw))
+            name = getattr(variable, "path", variable.name)
+            found.setdefault(id(raw), (name, raw))
 
         names, variables = zip(*found.values(), strict=True)
         return cls(names, variables)
 
     def values(self) -> list[np.ndarray]:
-        """The values now. With several workers all of them must ask."""
+        """Returns the values now. With several workers all of them must ask."""
         return [variable.numpy() for variable in self.variables]
 
     def describe(self) -> dict[str, Any]:
@@ -102,13 +99,7 @@ class TrainingState:
         }
 
     def restore(self, path: str) -> dict[str, Any]:
-        """Sets all variables to what a file holds.
-
-        Args:
-            path: of the file.
-
-        Returns:
-            The file's description.
+        """Sets all variables to what a file holds; returns its description.
 
         Raises:
             DamagedFileError: if the file is not whole.
@@ -150,12 +141,8 @@ class TrainingState:
             )
 
 
-def _name(variable: Any) -> str:
-    return getattr(variable, "path", variable.name)
-
-
 def _difference(there: list[dict[str, Any]], here: list[dict[str, Any]]) -> str:
-    """The first variables that differ, for people."""
+    """Tells the first variables that differ, for people."""
     differing = [
         f"{one['name']} is {one['dtype']}{one['shape']} and not "
         f"{other['dtype']}{other['shape']}, {other['name']}"

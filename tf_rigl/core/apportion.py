@@ -34,8 +34,7 @@ def apportion(
         capacities: integer tensor of shape [layers], >= 0.
 
     Returns:
-        int64 tensor of shape [layers] with the sum
-        min(total, sum(capacities)).
+        int64 tensor [layers] with the sum min(total, sum(capacities)).
     """
     capacities = tf.cast(capacities, tf.int64)
     total = tf.minimum(tf.cast(total, tf.int64), tf.reduce_sum(capacities))
@@ -69,8 +68,7 @@ def _quotas(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Shares what full layers leave among the open ones.
 
-    Returns:
-        The integer parts, and the remainders in units of the sum of shares.
+    Returns the integer parts, and remainders in units of the sum of shares.
     """
     none = tf.zeros_like(capacities)
     left = total - tf.reduce_sum(tf.where(is_open, none, capacities))

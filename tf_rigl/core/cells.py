@@ -1,6 +1,8 @@
 """Cells of tables: numbers and shapes as text."""
 
+from collections.abc import Iterable
 from collections.abc import Sequence
+from typing import Any
 
 
 def count(number: int | None) -> str:
@@ -11,6 +13,12 @@ def count(number: int | None) -> str:
 def counts(*numbers: int | None) -> tuple[str, ...]:
     """Writes whole numbers, a cell for each."""
     return tuple(map(count, numbers))
+
+
+def totals(rows: Iterable[Any], *attributes: str) -> tuple[str, ...]:
+    """Writes the sums of attributes of rows, a cell for each."""
+    rows = tuple(rows)
+    return counts(*(sum(getattr(row, a) for row in rows) for a in attributes))
 
 
 def percent(fraction: float | None) -> str:

@@ -2,8 +2,8 @@
 
 A channel is one unit or feature map, wherever it goes. Layers read channels
 and write others; an addition or a normalization leaves the channel what it
-is, or ties two. A channel is needed where it is kept for a reason of its own,
-such as being an output, or where a needed channel reads it. All others reach
+is, or ties two. A channel is needed if it is kept for a reason of its own,
+such as being an output, or if a needed channel reads it. All others reach
 nothing and can be cut, all at once: what they read is not needed on their
 account, so that no second round finds more.
 """
@@ -34,14 +34,7 @@ class ChannelGraph:
         self._reads: list[_Read] = []
 
     def add(self, count: int) -> Channels:
-        """Makes new channels.
-
-        Args:
-            count: how many.
-
-        Returns:
-            Their numbers.
-        """
+        """Makes `count` new channels and returns their numbers."""
         start = len(self._parents)
         self._parents.extend(range(start, start + count))
         return np.arange(start, start + count)
@@ -49,12 +42,8 @@ class ChannelGraph:
     def tie(self, first: Channels, second: Channels) -> None:
         """Makes channels stand or fall together, element by element.
 
-        Args:
-            first: some channels.
-            second: as many others, in the order of the first.
-
         Raises:
-            ValueError: if they are not as many.
+            ValueError: if `first` and `second` are not as many.
         """
         if len(first) != len(second):
             raise ValueError(
@@ -79,15 +68,12 @@ class ChannelGraph:
     def read(
         self, inputs: Channels, outputs: Channels, connected: np.ndarray
     ) -> None:
-        """Makes channels depend on others.
+        """Makes each output depend on the inputs to which it is connected.
 
-        Args:
-            inputs: channels that are read, one perhaps more than once.
-            outputs: channels that are computed of them.
-            connected: bool [inputs, outputs], true where a channel is read.
+        `connected` is bool [inputs, outputs]; an input may come more than once.
 
         Raises:
-            ValueError: if the shape of `connected` is another.
+            ValueError: if `connected` has another shape.
         """
         if connected.shape != (len(inputs), len(outputs)):
             raise ValueError(
@@ -98,18 +84,14 @@ class ChannelGraph:
         self._reads.append(_Read(inputs, outputs, connected))
 
     def roots(self) -> Channels:
-        """For each channel one that stands for all that are tied to it."""
+        """Returns for each channel one that stands for all tied to it."""
         return np.array(
             [self._root(channel) for channel in range(len(self._parents))],
             np.int64,
         )
 
     def needed(self) -> np.ndarray:
-        """Finds the channels that are needed.
-
-        Returns:
-            bool [channels]; the same for tied channels.
-        """
+        """Returns which channels are needed: bool [channels], equal if tied."""
         roots = self.roots()
         needed = np.zeros(len(roots), bool)
         for channels in self._kept:

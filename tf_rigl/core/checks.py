@@ -1,5 +1,6 @@
 """Checks of arguments that several modules share."""
 
+import numbers
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,15 +15,62 @@ def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
 
 
 def check_fraction(name: str, value: float, meaning: str) -> None:
-    """Raises a ValueError unless 0 <= value <= 1.
-
-    Args:
-        name: of the argument.
-        value: what was passed.
-        meaning: what it is, for the error.
-    """
+    """Raises a ValueError unless 0 <= value <= 1; `meaning` says what it is."""
     if not 0 <= value <= 1:
         raise ValueError(
             f"`{name}` is {meaning} and must be in [0, 1]. "
             f"Received: {name}={value}."
+        )
+
+
+def check_at_least(
+    name: str, value: float, least: float, meaning: str = "", unit: str = ""
+) -> None:
+    """Raises a ValueError unless value >= least; `meaning` says what it is."""
+    if not value >= least:
+        what = f"is {meaning} and must" if meaning else "must"
+        raise ValueError(
+            f"`{name}` {what} be at least {least}{unit}. "
+            f"Received: {name}={value}."
+        )
+
+
+def check_above_zero(name: str, value: float) -> None:
+    """Raises a ValueError unless value > 0."""
+    if not value > 0:
+        raise ValueError(
+            f"`{name}` must be greater than 0. Received: {name}={value}."
+        )
+
+
+def check_sparsity(sparsity: float, name: str = "sparsity") -> None:
+    """Raises a ValueError unless `sparsity` is a fraction in [0, 1)."""
+    is_number = isinstance(sparsity, numbers.Real)
+    if not is_number or isinstance(sparsity, bool) or not 0 <= sparsity < 1:
+        raise ValueError(
+            f"`{name}` is the fraction of zeros and must be in [0, 1). "
+            f"Received: {name}={sparsity!r}. For 90 % zeros pass 0.9."
+        )
+
+
+def check_positive(name: str, value: int) -> None:
+    """Raises a TypeError if a count is no integer, a ValueError if below 1."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(
+            f"`{name}` must be an integer. Received: {name}={value!r}."
+        )
+    if value < 1:
+        raise ValueError(
+            f"`{name}` must be at least 1. Received: {name}={value}."
+        )
+
+
+def check_limit(limit: int | None) -> None:
+    """Raises a ValueError unless this is a limit or None."""
+    if limit is not None and (
+        isinstance(limit, bool) or not isinstance(limit, int) or limit < 1
+    ):
+        raise ValueError(
+            "`max_non_finite_steps` must be a number of steps, at least 1, or "
+            f"None for no limit. Received: max_non_finite_steps={limit!r}."
         )

@@ -15,14 +15,14 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_rigl.core.checks import check_choice
-from tf_rigl.core.random_scores import random_scores
+from tf_rigl.core.random_masks import random_scores
 
 # For users; the rest may change.
 __all__ = ["Criterion", "Evidence", "register"]
 
 
 class Evidence(NamedTuple):
-    """What a criterion can look at, tensors of one weight's shape."""
+    """Tensors of one weight's shape that a criterion can look at."""
 
     final: tf.Tensor  # the present values
     initial: tf.Tensor | None = None  # where `sparsify` has kept them
@@ -60,7 +60,7 @@ class Criterion:
 
     @property
     def needs_data(self) -> bool:
-        """Whether a loss over data must be differentiated."""
+        """True if a loss over data must be differentiated."""
         return self.derivative != "none"
 
 
@@ -115,11 +115,7 @@ CRITERIA: Mapping[str, Criterion] = MappingProxyType(_CRITERIA)
 
 
 def register(name: str, criterion: Criterion | Score) -> None:
-    """Gives a criterion a name, by which it can be asked for.
-
-    Args:
-        name: one that is not taken.
-        criterion: a `Criterion`, or a score function that needs no data.
+    """Gives a criterion, or a score function without data, a new name.
 
     Raises:
         ValueError: if the name is taken, or `criterion` is neither.
@@ -161,16 +157,10 @@ def names_without_data() -> tuple[str, ...]:
 
 
 def ranks(scores: tf.Tensor) -> tf.Tensor:
-    """Returns non-negative scores in the same order, to select by magnitude.
+    """Returns float32 scores to select by magnitude as `scores` by value.
 
     Signed floats are ranked by their bits: those below zero, turned around,
-    come before those above.
-
-    Args:
-        scores: finite float tensor.
-
-    Returns:
-        float32 tensor, compared by magnitude as `scores` by value.
+    come before those above. `scores` must be finite.
     """
     # Half the range of positive floats for each sign; the lowest bit of a
     # magnitude is given up to have room for it.

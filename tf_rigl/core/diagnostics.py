@@ -1,4 +1,4 @@
-"""What researchers of sparse training look at, as functions of masks.
+"""Numbers that researchers of sparse training look at, as functions of masks.
 
 Those that run at a mask update, within the graph, take and return tensors.
 Those that a report needs are on the host and take arrays.
@@ -18,20 +18,16 @@ _GATHER = sum(2 ** (56 - 7 * byte) for byte in range(_BITS))
 
 
 def packed_size(size: int) -> int:
-    """Words of 64 bits that a mask of `size` elements takes, one bit each."""
+    """Counts the words of 64 bits that a mask of `size` elements takes."""
     return -(-size // (_BITS * _BYTES))
 
 
-def pack_bits(mask: tf.Tensor) -> tf.Tensor:
-    """Packs a mask, one bit an element, the first in the lowest bit.
+def pack_mask(mask: tf.Tensor) -> tf.Tensor:
+    """Packs a bool tensor of static shape, one bit an element.
 
-    Args:
-        mask: bool tensor of static shape.
-
-    Returns:
-        int64 tensor of shape [packed_size(elements)]; bits beyond the last
-        element are 0. Not uint8: workers cannot send each other initial
-        values of that dtype.
+    The first is in the lowest bit; bits beyond the last are 0. The result is
+    int64 [packed_size(elements)]. Not uint8: workers cannot send each other
+    initial values of that dtype.
     """
     size = mask.shape.num_elements()
     flat = tf.cast(tf.reshape(mask, [-1]), tf.uint8)
@@ -47,15 +43,15 @@ def pack_bits(mask: tf.Tensor) -> tf.Tensor:
 
 
 class MaskChange(NamedTuple):
-    """A mask before and after an update, packed by `pack_bits`."""
+    """A mask before and after an update, packed by `pack_mask`."""
 
     before: tf.Tensor
     after: tf.Tensor
 
     @classmethod
     def between(cls, before: tf.Tensor, after: tf.Tensor) -> "MaskChange":
-        """The change from one bool tensor to another of its static shape."""
-        return cls(pack_bits(before), pack_bits(after))
+        """Packs two bool tensors of one static shape."""
+        return cls(pack_mask(before), pack_mask(after))
 
     # All of packed masks, which have an eighth of the bytes of bool tensors.
 
@@ -80,16 +76,8 @@ def _count_bits(packed: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(ones, tf.int64))
 
 
-def unpack_bits(packed: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The inverse of `pack_bits`, on the host.
-
-    Args:
-        packed: int64 array of shape [packed_size(elements)].
-        shape: the mask's shape.
-
-    Returns:
-        bool array of that shape.
-    """
+def unpack_mask(packed: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Inverts `pack_mask` on the host: a bool array of the shape."""
     bits = np.unpackbits(
         packed.view(np.uint8), count=math.prod(shape), bitorder="little"
     )
@@ -97,28 +85,16 @@ def unpack_bits(packed: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def norm_within(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """The L2 norm of the values where a mask is true.
-
-    Args:
-        values: float tensor.
-        mask: bool tensor of the same shape.
-
-    Returns:
-        float32 scalar.
-    """
+    """Returns the L2 norm of values where a mask is true, float32 scalar."""
     chosen = tf.where(mask, tf.cast(values, tf.float32), 0.0)
     return tf.sqrt(2.0 * tf.nn.l2_loss(chosen))
 
 
 def count_dead(mask: np.ndarray) -> tuple[int, int]:
-    """Counts inputs and units without any connection.
+    """Counts inputs that no unit reads and units that read no input.
 
     Args:
         mask: bool array of shape [positions, inputs, units].
-
-    Returns:
-        Inputs that no unit is connected to, and units that are connected to
-        no input.
     """
     connected = np.any(mask, axis=0)
     return (
@@ -128,18 +104,12 @@ def count_dead(mask: np.ndarray) -> tuple[int, int]:
 
 
 def density_image(mask: np.ndarray, largest: int) -> np.ndarray:
-    """A picture of a mask: inputs from top to bottom, units left to right.
+    """Draws a mask, bool [positions, inputs, units], as an image.
 
-    Each pixel is the density of the connections that it stands for: over all
+    Inputs go from top to bottom, units from left to right. Each pixel is the
+    density, in [0, 1], of the connections that it stands for: over all
     positions, and over a block of inputs and units where there are more of
-    them than pixels.
-
-    Args:
-        mask: bool array of shape [positions, inputs, units].
-        largest: of height and width, in pixels.
-
-    Returns:
-        float32 array of shape [height, width], values in [0, 1].
+    them than the `largest` of height and width, in pixels.
     """
     density = mask.mean(axis=0, dtype=np.float32)
     for axis in (0, 1):

@@ -41,7 +41,25 @@ class Uniform:
 
 
 @dataclasses.dataclass(frozen=True)
-class ER:
+class _ByShape:
+    """Densities by the shapes of the weights, raised to a power."""
+
+    power: float = 1.0
+    budget: Budget = "global"
+
+    def __post_init__(self) -> None:
+        """Checks the fields."""
+        if not isinstance(self.power, numbers.Real) or not math.isfinite(
+            self.power
+        ):
+            raise ValueError(
+                "`power` must be a finite number. "
+                f"Received: power={self.power!r}. Usual values are 0 to 2."
+            )
+        check_choice("budget", self.budget, BUDGETS)
+
+
+class ER(_ByShape):
     """Erdős-Rényi: density proportional to (n_in + n_out) / (n_in · n_out).
 
     Of a convolution these are the last two dimensions.
@@ -54,17 +72,8 @@ class ER:
     with adaptive sparse connectivity inspired by network science", 2018.
     """
 
-    power: float = 1.0
-    budget: Budget = "global"
 
-    def __post_init__(self) -> None:
-        """Checks the fields."""
-        _check_power(self.power)
-        check_choice("budget", self.budget, BUDGETS)
-
-
-@dataclasses.dataclass(frozen=True)
-class ERK:
+class ERK(_ByShape):
     """Erdős-Rényi kernel: density proportional to (Σ dims) / (Π dims).
 
     Attributes:
@@ -73,14 +82,6 @@ class ERK:
 
     Reference: Evci et al., arXiv:1911.11134, section 3(1).
     """
-
-    power: float = 1.0
-    budget: Budget = "global"
-
-    def __post_init__(self) -> None:
-        """Checks the fields."""
-        _check_power(self.power)
-        check_choice("budget", self.budget, BUDGETS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,11 +166,3 @@ def without_options(chosen: WithOptions) -> tuple[Any, Budget, float]:
         return "uniform", chosen.budget, 1.0
     name = "er" if isinstance(chosen, ER) else "erk"
     return name, chosen.budget, chosen.power
-
-
-def _check_power(power: float) -> None:
-    if not isinstance(power, numbers.Real) or not math.isfinite(power):
-        raise ValueError(
-            "`power` must be a finite number. "
-            f"Received: power={power!r}. Usual values are 0 to 2."
-        )

@@ -9,13 +9,13 @@ hold, to the last connection.
 
 import itertools
 import math
-import numbers
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+from tf_rigl.core import checks
 from tf_rigl.core import distribution_types
 from tf_rigl.core.distribution_types import NAMES as NAMES
 from tf_rigl.core.distribution_types import Budget as Budget
@@ -76,7 +76,7 @@ def allocate(
     networks with adaptive sparse connectivity inspired by network science",
     2018 (ER); Evci et al., arXiv:1911.11134, section 3(1) (ERK).
     """
-    check_sparsity(sparsity)
+    checks.check_sparsity(sparsity)
     distribution, budget, power = distribution_types.without_options(
         distribution_types.with_options(distribution, budget, power)
     )
@@ -103,16 +103,6 @@ def allocate(
         counts = {name: _nonzeros(n, sparsity) for name, n in free.items()}
 
     return {name: (counts | fixed)[name] for name in sizes}
-
-
-def check_sparsity(sparsity: float, name: str = "sparsity") -> None:
-    """Raises a ValueError unless `sparsity` is a fraction in [0, 1)."""
-    is_number = isinstance(sparsity, numbers.Real)
-    if not is_number or isinstance(sparsity, bool) or not 0 <= sparsity < 1:
-        raise ValueError(
-            f"`{name}` is the fraction of zeros and must be in [0, 1). "
-            f"Received: {name}={sparsity!r}. For 90 % zeros pass 0.9."
-        )
 
 
 def _check_sizes(sizes: Mapping[str, int]) -> None:
@@ -143,13 +133,7 @@ def _check_names(
 def density_scores(
     shapes: Shapes, distribution: str, power: float = 1.0
 ) -> dict[str, float]:
-    """Relative density of each weight under a named distribution.
-
-    Args:
-        shapes: the shape of each weight, by name.
-        distribution: `"uniform"` (1), `"er"` ((n_in + n_out) / (n_in · n_out)
-            of the last two dimensions) or `"erk"` ((Σ dims) / (Π dims)).
-        power: exponent of the ER and ERK scores.
+    """Returns the relative density of each weight under one of `NAMES`.
 
     Raises:
         ValueError: for another distribution, and for a power with which a
@@ -197,7 +181,7 @@ def _check_no_overlap(
 def _scores(
     shapes: Shapes, sparsity: float, distribution: Any, power: float
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Relative densities of all weights, and sparsities given by the user."""
+    """Returns relative densities, and sparsities that the user gives."""
     if isinstance(distribution, str):
         return density_scores(shapes, distribution, power), {}
     if callable(distribution):
@@ -213,7 +197,7 @@ def _scores(
 
     _check_names("distribution", given, shapes)
     for name, value in given.items():
-        check_sparsity(value, f"distribution[{name!r}]")
+        checks.check_sparsity(value, f"distribution[{name!r}]")
     return density_scores(shapes, "uniform"), given
 
 
@@ -263,17 +247,13 @@ def _share_ignoring_fixed(
 def solve_densities(
     free: Mapping[str, int], scores: Mapping[str, float], nonzeros: int
 ) -> dict[str, float]:
-    """The density of each weight, as a real number.
+    """Returns the density of each weight, as a real number.
 
     Solves Σ n_l · min(1, ε · score_l) = nonzeros for the densities.
 
     A weight whose density would exceed 1 is made dense and leaves the sum;
     that can only raise ε for the others, so the loop ends at the fixed point.
-
-    Args:
-        free: number of elements by name.
-        scores: relative densities, > 0.
-        nonzeros: non-zeros to share, at most the sum of `free`.
+    `free` has the number of elements, `scores` are relative densities, > 0.
     """
     dense: set[str] = set()
     while True:

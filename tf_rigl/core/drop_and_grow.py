@@ -19,6 +19,11 @@ class MaskUpdate(NamedTuple):
     grown: tf.Tensor  # the weight's shape, bool: active after, not before
 
 
+def changed(old: tf.Tensor, new: tf.Tensor) -> MaskUpdate:
+    """Returns the update from one mask to another."""
+    return MaskUpdate(new, old & ~new, new & ~old)
+
+
 def drop_and_grow(
     weights: tf.Tensor,
     mask: tf.Tensor,
@@ -72,7 +77,7 @@ def drop_and_grow(
 
     finite = tf.reduce_all(tf.math.is_finite(grow_scores))
     new_mask = tf.where(finite, kept | grown, mask)
-    return MaskUpdate(new_mask, mask & ~new_mask, new_mask & ~mask)
+    return changed(mask, new_mask)
 
 
 def _check(

@@ -20,19 +20,16 @@ class KernelLayout:
 
     `axes_layout` makes one from the axes.
 
-    Attributes:
-        permutation: the kernel's axes in the order positions, inputs, units.
-        shape: the sizes of the view, [positions, inputs, units].
-        kernel_shape: the kernel's own shape.
-
     Raises:
         ValueError: if `permutation` is none of the kernel's axes, or the
             view has another number of elements than the kernel.
     """
 
+    # The kernel's axes in the order positions, inputs, units.
     permutation: tuple[int, ...]
+    # The sizes of the view, [positions, inputs, units].
     shape: tuple[int, int, int]
-    kernel_shape: tuple[int, ...]
+    kernel_shape: tuple[int, ...]  # the kernel's own shape
 
     def __post_init__(self) -> None:
         if sorted(self.permutation) != list(range(len(self.kernel_shape))):
@@ -49,25 +46,11 @@ class KernelLayout:
             )
 
     def view(self, tensor: tf.Tensor) -> tf.Tensor:
-        """The kernel, or a mask or score of it, as the structures see it.
-
-        Args:
-            tensor: of the kernel's shape, any dtype.
-
-        Returns:
-            Tensor of shape [positions, inputs, units].
-        """
+        """Returns a tensor of the kernel's shape as the structures see it."""
         return tf.reshape(_transpose(tensor, self.permutation), self.shape)
 
     def unview(self, tensor: tf.Tensor) -> tf.Tensor:
-        """The inverse of `view`.
-
-        Args:
-            tensor: of shape [positions, inputs, units], any dtype.
-
-        Returns:
-            Tensor of the kernel's shape.
-        """
+        """Inverts `view`: returns a tensor of the kernel's shape."""
         permuted = [self.kernel_shape[axis] for axis in self.permutation]
         inverse = sorted(
             range(len(self.permutation)), key=self.permutation.__getitem__
@@ -78,21 +61,15 @@ class KernelLayout:
 def axes_layout(
     kernel_shape: Sequence[int], inputs: Sequence[int], units: Sequence[int]
 ) -> KernelLayout:
-    """The layout of a kernel whose inputs and units lie along given axes.
+    """Returns the layout of a kernel by the axes of its inputs and units.
 
         >>> axes_layout((3, 3, 16, 32), inputs=[2], units=[3]).shape
         (9, 16, 32)
 
-    Args:
-        kernel_shape: the kernel's shape.
-        inputs: the axes of the inputs, none for one input.
-        units: the axes of the units, none for one unit.
-
-    Returns:
-        The layout in which all other axes are positions.
+    All other axes are positions; no axis stands for one input or unit.
 
     Raises:
-        ValueError: if an axis is named twice or the kernel has it not.
+        ValueError: if an axis is named twice or is none of the kernel's.
     """
     shape = tuple(int(size) for size in kernel_shape)
     named = (*inputs, *units)

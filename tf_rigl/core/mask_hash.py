@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tf_rigl.core.diagnostics import pack_bits
+from tf_rigl.core.diagnostics import pack_mask
 
 # SplitMix64 (Steele et al., "Fast Splittable Pseudorandom Number Generators",
 # OOPSLA 2014): each multiplication and shift is invertible, and the result
@@ -13,21 +13,15 @@ _LAST_SHIFT = 31
 
 
 def mask_hash(mask: tf.Tensor) -> tf.Tensor:
-    """A 64-bit number that differs for different masks of a shape.
+    """Returns a 64-bit number that differs for different masks of a shape.
 
     Each word of the packed mask is mixed with its position and the results
     are added modulo 2^64: integers only, so that every device gives the same
     number in whatever order it adds. Two different masks have the same one
-    with a probability of about 2^-64, unless they were made to.
-
-    Args:
-        mask: bool tensor of static shape.
-
-    Returns:
-        int64 scalar; of the dtypes with 64 bits the one that all devices can
-        send each other.
+    with a probability of about 2^-64, unless they were made to. It is an int64,
+    of the dtypes with 64 bits the one that all devices can send each other.
     """
-    words = tf.cast(pack_bits(mask), tf.uint64)
+    words = tf.cast(pack_mask(mask), tf.uint64)
     positions = tf.range(1, words.shape[0] + 1, dtype=tf.int64)
     keys = tf.cast(positions, tf.uint64) * _uint64(_GOLDEN)
     mixed = tf.bitcast(
@@ -37,7 +31,7 @@ def mask_hash(mask: tf.Tensor) -> tf.Tensor:
 
 
 def _mix(values: tf.Tensor) -> tf.Tensor:
-    """The output function of SplitMix64, element by element."""
+    """Applies the output function of SplitMix64, element by element."""
     for shift, factor in _ROUNDS:
         values = _xor_shifted(values, shift) * _uint64(factor)
     return _xor_shifted(values, _LAST_SHIFT)

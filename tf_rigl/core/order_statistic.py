@@ -1,11 +1,12 @@
-"""The k-th largest of integer keys, without sorting."""
+"""The k-th largest of integer keys, without sorting, and exact counts."""
 
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_rigl.core.counting import count_true_in_rows
-
+# A sum of ones in float32 is exact up to here. Integer sums run on the host
+# when the tensor lives on a GPU, so counts are summed as floats while they fit.
+_EXACT_FLOAT32_COUNT = 2**24
 # Bits of a key that one pass of counting settles.
 _DIGIT = 11
 
@@ -23,7 +24,7 @@ class OrderStatistic(NamedTuple):
 def kth_largest_key(
     keys: tf.Tensor, counts: tf.Tensor, bits: int
 ) -> OrderStatistic:
-    """The largest threshold of each row that `counts` of its keys reach.
+    """Finds the largest threshold of each row that `counts` of its keys reach.
 
     With a count of 0 every threshold is reached by enough keys, and it is the
     largest integer of `bits` bits; where there are fewer keys of 0 and above
@@ -50,7 +51,7 @@ def _scatters_one_by_one() -> bool:
 
 
 def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> OrderStatistic:
-    """One row: settles the threshold digit by digit from the highest.
+    """Settles the threshold of one row digit by digit from the highest.
 
     Each pass counts how many of the keys that begin as the threshold does
     have which next digit: three passes over float32's keys, where bisection
@@ -140,3 +141,21 @@ def _by_bisection(
     above = count_true_in_rows(keys > bound)
     equal = count_true_in_rows(tf.equal(keys, bound))
     return OrderStatistic(threshold, counts - above, equal)
+
+
+def count_true(condition: tf.Tensor) -> tf.Tensor:
+    """Counts the true entries of a bool tensor of static shape: an int64."""
+    return _count_true(condition, None, condition.shape.num_elements())
+
+
+def count_true_in_rows(condition: tf.Tensor) -> tf.Tensor:
+    """Counts the true entries along the last axis: int64, shape [...]."""
+    return _count_true(condition, -1, condition.shape[-1])
+
+
+def _count_true(
+    condition: tf.Tensor, axis: int | None, at_most: int
+) -> tf.Tensor:
+    exact = at_most <= _EXACT_FLOAT32_COUNT
+    ones = tf.cast(condition, tf.float32 if exact else tf.int64)
+    return tf.cast(tf.reduce_sum(ones, axis), tf.int64)

@@ -1,8 +1,9 @@
-"""Random masks with exact counts, the same on every machine and in every run.
+"""Random masks and numbers, the same on every machine and in every run.
 
 All randomness is stateless: a pure function of the user's seed, a stable hash
 of the weight's path and the step. Python's `hash` is salted per process and
-is not used.
+is not used. Numbers are made of integers, because floating-point generators may
+differ in the last bit between devices, and with it the connection chosen.
 """
 
 import zlib
@@ -12,21 +13,21 @@ import tensorflow as tf
 
 from tf_rigl.core import selection
 
+# Bits of the floats from 0 up to, not including, 1.
+_BELOW_ONE = 0x3F800000
+_DICE, _SIDES = 12, 2**16
+
 
 def stateless_seed(
     seed: int, path: str, step: int | tf.Tensor = 0
 ) -> tf.Tensor:
-    """The random seed of one weight at one step.
+    """Makes the random seed of one weight at one step, int64 [2].
 
     Args:
         seed: the user's seed, any 32-bit integer.
         path: the weight's path; its CRC-32 enters, which is the same in every
             process.
         step: optimizer steps, 0 <= step < 2**31.
-
-    Returns:
-        int64 tensor of shape [2], as the `tf.random.stateless_*` functions
-        take it.
     """
     path_bits = zlib.crc32(path.encode()) << 31
     return tf.stack(
@@ -40,17 +41,7 @@ def stateless_seed(
 def random_mask(
     shape: Sequence[int], nonzeros: int, seed: int, path: str
 ) -> tf.Tensor:
-    """A uniformly random mask with exactly `nonzeros` active connections.
-
-    Args:
-        shape: the weight's shape.
-        nonzeros: number of true entries, 0 <= nonzeros <= number of elements.
-        seed: the user's seed.
-        path: the weight's path.
-
-    Returns:
-        bool tensor of the given shape.
-    """
+    """Draws a uniformly random mask with exactly `nonzeros` true entries."""
     # "philox" by name: the default generator differs between devices.
     bits = tf.random.stateless_uniform(
         shape,
@@ -62,3 +53,29 @@ def random_mask(
     )
     keys = tf.bitwise.bitwise_and(bits, tf.int32.max)
     return selection.largest_integers_mask(keys, nonzeros)
+
+
+def random_scores(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
+    """Draws float32 scores in [0, 1) whose order is uniformly random.
+
+    Their values are not uniform: each of the 1.07e9 floats below 1 is as
+    likely as any other, so that hardly two of a large weight are equal. The
+    seed is one of `stateless_seed`.
+    """
+    bits = tf.random.stateless_uniform(
+        shape, seed, 0, _BELOW_ONE, tf.int32, alg="philox"
+    )
+    return tf.bitcast(bits, tf.float32)
+
+
+def random_normal(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
+    """Draws float32 numbers, nearly normal, of mean 0 and variance 1.
+
+    Each is the sum of twelve uniform integers, so within ±6; the arguments
+    are those of `random_scores`.
+    """
+    dice = tf.random.stateless_uniform(
+        (_DICE, *shape), seed, 0, _SIDES, tf.int32, alg="philox"
+    )
+    total = tf.reduce_sum(dice, axis=0) - _DICE * (_SIDES - 1) // 2
+    return tf.cast(total, tf.float32) / _SIDES

@@ -1,4 +1,4 @@
-"""When masks are updated, and how many connections move then."""
+"""The steps that update masks, and how many connections move then."""
 
 import dataclasses
 import math
@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+
+from tf_rigl.core.checks import check_at_least
 
 # A stop further away than any training goes, which int64 still holds.
 FOREVER = 2**62
@@ -83,24 +85,18 @@ class UpdateSchedule:
                     f"steps. Received: {name}={value!r}."
                 )
 
-        if self.start_step < 0:
-            raise ValueError(
-                "`start_step` must be at least 0 optimizer steps. "
-                f"Received: start_step={self.start_step}."
-            )
-
+        check_at_least(
+            "start_step", self.start_step, 0, unit=" optimizer steps"
+        )
         if self.stop_step < self.start_step:
             raise ValueError(
                 "`stop_step` must not be before `start_step`. Received: "
                 f"start_step={self.start_step}, stop_step={self.stop_step}. "
                 "Train longer, or pass an earlier `start_step`."
             )
-
-        if self.interval < 1:
-            raise ValueError(
-                "`update_interval` must be at least 1 optimizer step. "
-                f"Received: update_interval={self.interval}."
-            )
+        check_at_least(
+            "update_interval", self.interval, 1, unit=" optimizer step"
+        )
 
     @property
     def num_updates(self) -> int:
@@ -123,32 +119,20 @@ class UpdateSchedule:
         return self.start_step + self._first * self.interval
 
     def time_of_update(self, update: int) -> int:
-        """The step t of the update number `update`, counted from 0."""
+        """Returns the step t of an update, counted from 0."""
         return self._offset + update * self.interval
 
     def update_index(self, step: tf.Tensor) -> tf.Tensor:
-        """Number of the update that falls on this step, else -1.
+        """Returns the number of the update of this step, else -1: int64 scalar.
 
-        Args:
-            step: int64 scalar, the optimizer's iteration counter, which
-                counts mask updates too.
-
-        Returns:
-            int64 scalar in [-1, num_updates).
+        `step` is the optimizer's counter, int64, which counts mask updates too.
         """
         since = tf.cast(step, tf.int64) - self._offset
         none = tf.constant(-1, tf.int64)
         return tf.where(self.is_due(step), since // self._period, none)
 
     def is_due(self, step: tf.Tensor) -> tf.Tensor:
-        """Returns whether this step updates the masks, in few operations.
-
-        Args:
-            step: int64 scalar, as for `update_index`.
-
-        Returns:
-            bool scalar.
-        """
+        """Returns whether this step updates the masks, in few operations."""
         step = tf.cast(step, tf.int64)
         end = self._offset + self.num_updates * self._period
         on_time = tf.equal((step - self._offset) % self._period, 0)
@@ -156,15 +140,9 @@ class UpdateSchedule:
         return due & (step >= self._offset) if self._offset else due
 
     def steps_until_update(self, step: tf.Tensor) -> tf.Tensor:
-        """Steps from this one to the next update, 0 on an update.
+        """Counts the steps from this one to the next update, 0 on an update.
 
         After the last update the count goes on as if there were more.
-
-        Args:
-            step: int64 scalar, the optimizer's iteration counter.
-
-        Returns:
-            int64 scalar, at least 0.
         """
         since = tf.cast(step, tf.int64) - self._offset
         return tf.where(since < 0, -since, -since % self._period)
@@ -182,21 +160,15 @@ class UpdateSchedule:
 def drop_fractions(
     schedule: UpdateSchedule, alpha: float, decay: DropFraction
 ) -> np.ndarray:
-    """The drop fraction of each update of a schedule.
+    """Computes the drop fraction of each update, float64 [num_updates].
 
     It is a table, computed once on the host, because a cosine taken on
     different devices may differ in the last bit and so move one connection
     more or less.
 
-    Args:
-        schedule: when updates happen.
-        alpha: initial drop fraction, in [0, 1].
-        decay: a function of (alpha, progress), progress = t / stop_step in
-            [0, 1]. Note that t is not shifted by `start_step`, as in the
-            paper's f(t) = α/2 (1 + cos(π t / T_end)).
-
-    Returns:
-        float64 array of shape [schedule.num_updates].
+    `decay` is a function of (alpha, progress), progress = t / stop_step in
+    [0, 1]. Note that t is not shifted by `start_step`, as in the paper's
+    f(t) = α/2 (1 + cos(π t / T_end)).
 
     Raises:
         ValueError: if `decay` returns something outside [0, 1].
@@ -223,15 +195,9 @@ def drop_fractions(
 def drop_count(
     fractions: np.ndarray, update: tf.Tensor, nonzeros: int | tf.Tensor
 ) -> tf.Tensor:
-    """K = floor(f · nnz) connections for one update of one weight.
+    """Returns K = floor(f · nnz) of one update of one weight, int64 scalar.
 
-    Args:
-        fractions: float64 array of `drop_fractions`, not empty.
-        update: int64 scalar index into it; -1 reads the first.
-        nonzeros: the weight's number of connections.
-
-    Returns:
-        int64 scalar.
+    `update` is an index into the fractions; -1 reads the first.
     """
     fraction = tf.gather(tf.constant(fractions), tf.maximum(update, 0))
     return tf.cast(tf.floor(fraction * tf.cast(nonzeros, tf.float64)), tf.int64)

@@ -9,12 +9,15 @@ under XLA.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.core.counting import count_true as count_true
-from tf_rigl.core.counting import count_true_in_rows as count_true_in_rows
+from tf_rigl.core.order_statistic import count_true as count_true
+from tf_rigl.core.order_statistic import (
+    count_true_in_rows as count_true_in_rows,
+)
 from tf_rigl.core.order_statistic import kth_largest_key
 
 # Indices that are compared with one bound.
@@ -29,19 +32,13 @@ _MAGNITUDE_BITS = {
 
 
 def magnitude_keys(values: tf.Tensor) -> tf.Tensor:
-    """Integers that order as the magnitudes of `values` do.
+    """Returns integers that order as the magnitudes of float values do.
 
     Zero and minus zero have key 0, every NaN has the same key, above
-    infinity's.
-
-    Args:
-        values: float16, bfloat16, float32 or float64 tensor.
-
-    Returns:
-        int32 tensor of the same shape (int64 for float64), all entries >= 0.
+    infinity's. They are int32, int64 for float64, all >= 0.
 
     Raises:
-        TypeError: for another dtype.
+        TypeError: for a dtype other than float16, bfloat16, float32, float64.
     """
     if values.dtype not in _MAGNITUDE_BITS:
         raise TypeError(
@@ -77,10 +74,33 @@ def largest_mask(
     return _largest_keys_mask(keys, count, _MAGNITUDE_BITS[values.dtype][2])
 
 
+def largest_of_all(
+    scores: Sequence[tf.Tensor],
+    candidates: Sequence[tf.Tensor],
+    count: tf.Tensor,
+) -> list[tf.Tensor]:
+    """Marks the `count` candidates of largest magnitude over several weights.
+
+    Ties go to the first weight and there to the lowest flat index. Scores, of
+    static shapes, are compared as float32; each has a bool tensor of
+    candidates, and one of marks is returned.
+    """
+    flat_scores = [tf.reshape(tf.cast(s, tf.float32), [-1]) for s in scores]
+    flat_candidates = [tf.reshape(c, [-1]) for c in candidates]
+    marked = largest_mask(
+        tf.concat(flat_scores, 0), tf.concat(flat_candidates, 0), count
+    )
+    sizes = [flat.shape[0] for flat in flat_scores]
+    return [
+        tf.reshape(part, one.shape)
+        for part, one in zip(tf.split(marked, sizes), scores, strict=True)
+    ]
+
+
 def largest_in_rows(
     values: tf.Tensor, candidates: tf.Tensor, counts: tf.Tensor
 ) -> tf.Tensor:
-    """Marks in each row its candidates of largest magnitude.
+    """Marks in each row its `counts[r]` candidates of largest magnitude.
 
     Within a row ties go to the lowest index, NaN counts as larger than
     infinity, and what is no candidate is never marked: a row with fewer
@@ -91,9 +111,6 @@ def largest_in_rows(
         values: float tensor of static shape [rows, size].
         candidates: bool tensor of the same shape.
         counts: integer tensor of shape [rows], each >= 0.
-
-    Returns:
-        bool tensor of the same shape with `counts[r]` true entries in row r.
     """
     keys = _candidate_keys(values, candidates)
     return _largest_keys_in_rows(keys, counts, _MAGNITUDE_BITS[values.dtype][2])
@@ -106,36 +123,20 @@ def _candidate_keys(values: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
 
 
 def magnitude_key_dtype(dtype: tf.DType) -> tf.DType:
-    """The integer dtype of `magnitude_keys` for values of `dtype`."""
+    """Returns the integer dtype of `magnitude_keys` for values of `dtype`."""
     return _MAGNITUDE_BITS[dtype][1]
 
 
 def largest_integers_mask(keys: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """Marks the `count` largest of non-negative integer keys, ties by index.
+    """Marks the `count` largest of integer keys, ties to the lowest index.
 
-    Args:
-        keys: int32 or int64 tensor of static shape, entries >= 0; -1 is never
-            marked.
-        count: integer scalar, at most the number of entries >= 0.
-
-    Returns:
-        bool tensor of the same shape with exactly `count` true entries.
+    The keys are int32 or int64, of static shape; -1 is never marked.
     """
     return _largest_keys_mask(keys, count, _integer_bits(keys))
 
 
 def largest_integers_in_rows(keys: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
-    """Marks the largest of non-negative integer keys of each row.
-
-    Args:
-        keys: int32 or int64 tensor of static shape [rows, size], entries
-            >= 0; -1 is never marked.
-        counts: integer tensor of shape [rows], each >= 0.
-
-    Returns:
-        bool tensor of the same shape with `counts[r]` true entries in row r,
-        ties to the lowest index.
-    """
+    """Marks the `counts[r]` largest keys of each row r; see the above."""
     return _largest_keys_in_rows(keys, counts, _integer_bits(keys))
 
 
@@ -225,17 +226,10 @@ def _lowest_indices(tied: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
 
 
 def _indices_below(bound: tf.Tensor, size: int) -> tf.Tensor:
-    """Marks the indices 0, 1, ... below the bound of each row.
+    """Marks the indices 0, 1, ... below the bound of each row: [..., size].
 
     In pieces, each with its own bound on one short range: XLA would keep a
     range of all indices in the program as a literal of all its numbers.
-
-    Args:
-        bound: integer tensor of shape [...].
-        size: number of indices.
-
-    Returns:
-        bool tensor of shape [..., size].
     """
     piece = max(1, min(size, _PIECE))
     starts = tf.range(0, size, piece, dtype=bound.dtype)

@@ -19,7 +19,8 @@ def scale_to_connections(
 
     For initializers with a variance of c / fan-in, such as He's and LeCun's,
     the result has the variance c / connections. For those that look at
-    fan-out too, such as Glorot's, it is larger by the same factor.
+    fan-out too, such as Glorot's, it is larger by the same factor. A unit
+    without connections stays as it is.
 
     Args:
         values: float tensor of static shape [positions, inputs, units].
@@ -29,10 +30,6 @@ def scale_to_connections(
             factor for each unit, the root of its full fan-in over its own, as
             Evci et al., "Gradient Flow in Sparse Neural Networks and How
             Lottery Tickets Win" (arXiv:2010.03533), section 3.1.
-
-    Returns:
-        Tensor of the dtype and shape of `values`. A unit without connections
-        stays as it is.
     """
     axes = [0, 1, 2] if per == "layer" else [0, 1]
     full = math.prod(values.shape[axis] for axis in axes)

@@ -13,6 +13,19 @@ if TYPE_CHECKING:
 
 Cells = tuple[str, ...]
 
+
+class RowSum(property):
+    """Property of a report that adds up an attribute of its rows."""
+
+    def __init__(self, attribute: str, doc: str) -> None:
+        super().__init__(
+            lambda report: sum(
+                getattr(row, attribute) or 0 for row in report.rows
+            ),
+            doc=doc,
+        )
+
+
 # Of rich's eight lines only the rules below the header and above the totals.
 _PLAIN = "    \n    \n -- \n    \n    \n -- \n    \n    \n"
 
@@ -65,12 +78,7 @@ def aligned(
 ) -> list[str]:
     """Writes a table as lines of plain text, as wide as it needs to be.
 
-    Args:
-        header: a text for each column.
-        body: rows of as many texts.
-        total: the last row, below a rule.
-        text_columns: how many of the first columns are text and so aligned
-            to the left; the others are numbers.
+    The arguments are those of `table`.
     """
     from rich import box
     from rich import console as consoles

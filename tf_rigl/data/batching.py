@@ -1,4 +1,4 @@
-"""How examples are put in order, shared among workers and batched."""
+"""Order, sharing among workers and batching of examples."""
 
 import dataclasses
 
@@ -88,10 +88,7 @@ class Batching:
         return self.batch_size // self._replicas
 
     def local_batches(self, examples: int) -> int:
-        """Batches of an epoch of this input pipeline, the same in all of them.
-
-        Args:
-            examples: number of examples for training.
+        """Counts the batches of an epoch, the same in every input pipeline.
 
         Raises:
             ValueError: if there would be none.

@@ -14,12 +14,11 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.data import datasets
 from tf_rigl.data import images
 from tf_rigl.data import pipeline
 from tf_rigl.data import tfds_reader
 from tf_rigl.data.batching import Batching
-from tf_rigl.data.datasets import DataInfo
-from tf_rigl.data.datasets import DataSplits
 
 NAMES = ("cifar10", "cifar100")
 NORMALIZATIONS = ("image", "channel")
@@ -31,18 +30,10 @@ _EVALUATION = "test"
 
 def describe(
     data_dir: str | None = None, download: bool = False, name: str = "cifar10"
-) -> DataInfo:
+) -> datasets.DataInfo:
     """Reads the size of the data set from its metadata.
 
-    Args:
-        data_dir: folder of prepared TFDS data; None for TFDS's default.
-        download: whether TFDS may download and prepare missing data.
-        name: `"cifar10"` or `"cifar100"`.
-
-    Raises:
-        FileNotFoundError: if the data is not there, or not all of it.
-        ImportError: if TensorFlow Datasets is not installed.
-        ValueError: if `name` is unknown.
+    Arguments and errors are those of `splits`.
     """
     _check("name", name, NAMES)
     builder = tfds_reader.open_builder(name, data_dir, download)
@@ -55,7 +46,7 @@ def splits(
     download: bool = False,
     name: str = "cifar10",
     normalization: str = "image",
-) -> DataSplits:
+) -> datasets.DataSplits:
     """Makes batches of CIFAR.
 
     For training, images are padded with four mirrored pixels, cut at random
@@ -110,7 +101,7 @@ def splits(
         batch = normalize(tf.gather(test_images, indices))
         return batch, tf.gather(test_labels, indices)
 
-    return DataSplits(
+    return datasets.DataSplits(
         pipeline.train_from_memory(
             order, train_batch, info.train_examples, batching
         ),
@@ -124,11 +115,7 @@ def splits(
 def draw_augmentation(
     key: tf.Tensor, examples: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Draws the crops and flips of an epoch.
-
-    Args:
-        key: int64 `[2]`, of stateless random numbers.
-        examples: number of images.
+    """Draws the crops and flips of an epoch from a key, int64 `[2]`.
 
     Returns:
         Where the crops of images that are padded begin, counted from the
@@ -146,10 +133,9 @@ def draw_augmentation(
 def channel_statistics(
     train_images: tf.Tensor,
 ) -> tuple[list[float], list[float]]:
-    """Mean and deviation of each channel, of values in [0, 1].
+    """Returns mean and deviation of each channel, of values in [0, 1].
 
-    Args:
-        train_images: uint8 `[examples, height, width, channels]`.
+    The images are uint8 `[examples, height, width, channels]`.
     """
     values = np.arange(256) / 255
     means, deviations = [], []

@@ -1,4 +1,4 @@
-"""What every data set of this package gives: batches, and facts about them."""
+"""Batches and facts that every data set of this package gives."""
 
 from typing import NamedTuple
 

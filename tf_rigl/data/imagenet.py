@@ -13,12 +13,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_rigl.data import datasets
 from tf_rigl.data import images
 from tf_rigl.data import pipeline
 from tf_rigl.data import tfds_reader
 from tf_rigl.data.batching import Batching
-from tf_rigl.data.datasets import DataInfo
-from tf_rigl.data.datasets import DataSplits
 
 NAME = "imagenet2012"
 MEAN = (0.485, 0.456, 0.406)  # of red, green and blue
@@ -37,18 +36,10 @@ _REMEDY = (
 
 def describe(
     data_dir: str | None = None, download: bool = False, image_size: int = 224
-) -> DataInfo:
+) -> datasets.DataInfo:
     """Reads the size of the data set from its metadata.
 
-    Args:
-        data_dir: folder of prepared TFDS data; None for TFDS's default.
-        download: whether TFDS may prepare the data. It can't download it, but
-            reads the two archives.
-        image_size: height and width of images.
-
-    Raises:
-        FileNotFoundError: if the data is not there, or not all of it.
-        ImportError: if TensorFlow Datasets is not installed.
+    Arguments and errors are those of `splits`.
     """
     return _describe(_open(data_dir, download), image_size)
 
@@ -59,7 +50,7 @@ def splits(
     download: bool = False,
     image_size: int = 224,
     cache: bool = False,
-) -> DataSplits:
+) -> datasets.DataSplits:
     """Makes batches of ImageNet.
 
     For training: a random part of 8 to 100 % of the area and an aspect ratio
@@ -109,7 +100,7 @@ def splits(
         image = images.central_crop(jpeg, image_size)
         return images.normalize(image, MEAN, DEVIATION), label
 
-    return DataSplits(
+    return datasets.DataSplits(
         pipeline.train_from_records(
             tfds_reader.reader(builder, TRAIN, batching),
             parse_train,
@@ -128,12 +119,9 @@ def splits(
 
 
 def augment(jpeg: tf.Tensor, image_size: int, seed: tf.Tensor) -> tf.Tensor:
-    """Makes an image for training of a JPEG.
+    """Makes an image for training of a JPEG, a scalar string.
 
-    Args:
-        jpeg: the encoded image, a scalar string.
-        image_size: height and width of the image.
-        seed: int64 `[2]`, of stateless random numbers.
+    `seed` is int64 `[2]`, of stateless random numbers.
 
     Returns:
         float32 `[image_size, image_size, 3]`, normalized.
@@ -148,7 +136,7 @@ def _open(data_dir: str | None, download: bool) -> Any:
     return tfds_reader.open_builder(NAME, data_dir, download, _REMEDY)
 
 
-def _describe(builder: Any, image_size: int) -> DataInfo:
+def _describe(builder: Any, image_size: int) -> datasets.DataInfo:
     # The images differ in size.
     info = tfds_reader.describe(builder, TRAIN, EVALUATION)
     return info._replace(example_shape=(image_size, image_size, 3))

@@ -40,15 +40,10 @@ def shift_and_flip(
 def normalize(
     images: tf.Tensor, mean: Sequence[float], deviation: Sequence[float]
 ) -> tf.Tensor:
-    """Subtracts the mean of each channel and divides by its deviation.
+    """Subtracts each channel's mean and divides by its deviation.
 
-    Args:
-        images: `[..., channels]` in [0, 255].
-        mean: of each channel, of values in [0, 1].
-        deviation: likewise.
-
-    Returns:
-        float32 of the same shape.
+    Images `[..., channels]` are in [0, 255], mean and deviation of values in
+    [0, 1]; the result is float32.
     """
     scale = 1 / (255 * tf.constant(deviation, tf.float32))
     shift = 255 * tf.constant(mean, tf.float32)
@@ -107,27 +102,21 @@ def central_crop(jpeg: tf.Tensor, size: int) -> tf.Tensor:
     """Cuts the central square out of a JPEG and gives it a size.
 
     Its side is size / (size + 32) of the shorter side: for 224 pixels, 0.875,
-    as if the shorter side were first made 256 pixels long.
-
-    Args:
-        jpeg: the encoded image, a scalar string.
-        size: height and width of the result.
-
-    Returns:
-        float32 `[size, size, 3]` about in [0, 255].
+    as if the shorter side were first made 256 pixels long. Arguments and
+    result are those of `random_resized_crop`, but for the seed.
     """
     window = _central_window(tf.image.extract_jpeg_shape(jpeg), size)
     return _decode_window(jpeg, window, size)
 
 
 def _mirrored(places: tf.Tensor, length: int) -> tf.Tensor:
-    """Places beyond both ends, counted back from there."""
+    """Counts places beyond both ends back from there."""
     places = tf.where(places < 0, -1 - places, places)
     return tf.where(places < length, places, 2 * length - 1 - places)
 
 
 def _central_window(shape: tf.Tensor, size: int) -> tf.Tensor:
-    """The first row and column, the height and the width, int32 `[4]`."""
+    """Returns first row and column, height and width, int32 `[4]`."""
     shorter = tf.cast(tf.minimum(shape[0], shape[1]), tf.float32)
     side = tf.cast(tf.round(shorter * size / (size + 32)), tf.int32)
     # Of a tiny image, one pixel at least.

@@ -23,11 +23,10 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.data import datasets
 from tf_rigl.data import pipeline as pipelines
 from tf_rigl.data import tfds_reader
 from tf_rigl.data.batching import Batching
-from tf_rigl.data.datasets import DataInfo
-from tf_rigl.data.datasets import DataSplits
 
 IMAGE_SHAPE = (28, 28)
 CLASSES = 10
@@ -69,10 +68,6 @@ def load(
         download: whether TFDS may download and prepare missing data. Without
             it nothing ever goes over the network.
 
-    Returns:
-        The images as uint8 `[examples, 28, 28]` and the labels as uint8
-        `[examples]`.
-
     Raises:
         ValueError: if `source` is unknown.
         FileNotFoundError: if the TFDS data is not there and `download` is
@@ -88,21 +83,13 @@ def load(
 
 def describe(
     data_dir: str | None = None, download: bool = False, source: str = "small"
-) -> DataInfo:
-    """The size of a data set; of prepared data, from its metadata.
+) -> datasets.DataInfo:
+    """Returns the size of a data set; of prepared data, from its metadata.
 
-    Args:
-        data_dir: folder of prepared TFDS data; None for TFDS's default.
-        download: whether TFDS may download and prepare missing data.
-        source: what `load` takes.
-
-    Raises:
-        FileNotFoundError: if the data is not there, or not all of it.
-        ImportError: if TensorFlow Datasets is needed and not installed.
-        ValueError: if `source` is unknown.
+    The arguments and errors are those of `load`.
     """
     if source == "small":
-        return DataInfo(
+        return datasets.DataInfo(
             TRAIN_EXAMPLES[source],
             TEST_EXAMPLES[source],
             CLASSES,
@@ -117,30 +104,23 @@ def splits(
     data_dir: str | None = None,
     download: bool = False,
     source: str = "small",
-) -> DataSplits:
+) -> datasets.DataSplits:
     """Makes batches of images with one channel.
 
-    Args:
-        batching: size, seed and share of the batches.
-        data_dir: folder of prepared TFDS data; None for TFDS's default.
-        download: whether TFDS may download and prepare missing data.
-        source: what `load` takes.
+    The other arguments and the errors are those of `load`.
 
     Returns:
         Batches of (float32 `[batch, 28, 28, 1]` in [0, 1], int32 `[batch]`).
 
     Raises:
-        FileNotFoundError: if the data is not there, or not all of it.
-        ImportError: if TensorFlow Datasets is needed and not installed.
-        ValueError: if `source` is unknown, or there are fewer images than a
-            batch has.
+        ValueError: if there are fewer images than a batch has.
     """
     info = describe(data_dir, download, source)
     batching.local_batches(info.train_examples)  # fails before it reads
 
     data = load(source, data_dir, download)
 
-    return DataSplits(
+    return datasets.DataSplits(
         pipelines.train_from_memory(
             lambda key: pipelines.random_order(key, info.train_examples),
             _looker_up(data.train_images, data.train_labels),

@@ -1,4 +1,4 @@
-"""From examples to batches, as a function of the seed and the epoch alone.
+"""Batches as a function of the seed and the epoch alone.
 
 Data that fits into memory is indexed (`train_from_memory`); files of records
 are read along (`train_from_records`). Both begin an epoch with a random key
@@ -27,7 +27,9 @@ def train_from_memory(
     examples: int,
     batching: Batching,
 ) -> tf.data.Dataset:
-    """Makes epochs of examples that can be looked up.
+    """Makes epochs of examples that can be looked up, in static shapes.
+
+    A pass is one epoch, or all there are.
 
     Args:
         order: takes the key of an epoch, int64 of shape `[2]`, which is a
@@ -38,9 +40,6 @@ def train_from_memory(
             returns the batch.
         examples: number of places in an epoch.
         batching: the batches.
-
-    Returns:
-        Batches of static shape. A pass is one epoch, or all there are.
 
     Raises:
         ValueError: if there are fewer examples than a batch has.
@@ -69,11 +68,7 @@ def evaluation_from_memory(
 ) -> tf.data.Dataset:
     """Makes batches of examples in their order.
 
-    Args:
-        make_batch: takes the numbers of examples, int64 `[local batch]`, and
-            returns the batch.
-        examples: number of examples.
-        batching: the batches.
+    `make_batch` takes the numbers of examples, int64 `[local batch]`.
     """
     dataset = tf.data.Dataset.range(batching.share, examples, batching.shares)
     dataset = dataset.batch(batching.local_size, batching.drop_remainder)
@@ -92,6 +87,7 @@ def train_from_records(
     """Makes epochs of examples that are read one after the other.
 
     Files come in random order, and a buffer mixes what was read from them.
+    Batches, passes and errors are those of `train_from_memory`.
 
     Args:
         read: takes a seed, a scalar int64, and returns this worker's records,
@@ -103,12 +99,6 @@ def train_from_records(
         shuffle_buffer: number of records that are mixed.
         cache: whether to keep this worker's records in memory. Files are then
             read once, and only the buffer changes the order.
-
-    Returns:
-        Batches of static shape. A pass is one epoch, or all there are.
-
-    Raises:
-        ValueError: if there are fewer examples than a batch has.
     """
     batches, size = batching.local_batches(examples), batching.local_size
     cached = read(None).cache() if cache else None
@@ -142,11 +132,7 @@ def evaluation_from_records(
 ) -> tf.data.Dataset:
     """Makes batches of this worker's records in their order.
 
-    Args:
-        records: the records.
-        parse: takes a record and returns the example.
-        batching: the batches.
-        cache: whether to keep the records in memory.
+    `cache` says whether to keep the records in memory.
     """
     dataset = records.cache() if cache else records
     dataset = dataset.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
@@ -159,7 +145,7 @@ def evaluation_from_records(
 
 
 def random_order(key: tf.Tensor, examples: int) -> tf.Tensor:
-    """The numbers from 0 to `examples`, int64, in the order of an epoch."""
+    """Shuffles the numbers below `examples`, int64, for an epoch."""
     return tf.random.experimental.stateless_shuffle(
         tf.range(examples, dtype=tf.int64), seed=key
     )
@@ -176,7 +162,7 @@ def _leave_out_global_seed() -> None:
 
 
 def _epoch_keys(batching: Batching) -> tf.data.Dataset:
-    """Keys, int64 `[2]`: of all epochs, or of another one in each pass."""
+    """Makes keys, int64 `[2]`: of all epochs, or another in each pass."""
     if batching.endless:
         epochs = tf.data.Dataset.counter(batching.first_epoch)
         return epochs.map(

@@ -15,24 +15,23 @@ from typing import Any
 from typing import NamedTuple
 
 from tf_rigl.data import cifar
+from tf_rigl.data import datasets
 from tf_rigl.data import imagenet
 from tf_rigl.data import mnist
 from tf_rigl.data import synthetic
 from tf_rigl.data import text
 from tf_rigl.data.batching import Batching
-from tf_rigl.data.datasets import DataInfo
-from tf_rigl.data.datasets import DataSplits
 
 
 class Source(NamedTuple):
-    """The way in which a data set is found.
+    """Functions that find a data set.
 
     Both functions take `data_dir`, `download` and what is peculiar to the
     data set; the second takes the batching before.
     """
 
-    describe: Callable[..., DataInfo]
-    splits: Callable[..., DataSplits]
+    describe: Callable[..., datasets.DataInfo]
+    splits: Callable[..., datasets.DataSplits]
 
 
 def _source(module: Any, **arguments: Any) -> Source:
@@ -62,21 +61,11 @@ def describe(
     data_dir: str | None = None,
     download: bool = False,
     **arguments: Any,
-) -> DataInfo:
-    """The size of a data set, from its metadata; of a text, by reading it.
+) -> datasets.DataInfo:
+    """Returns the size of a data set, from its metadata or, a text, by reading.
 
-    Args:
-        name: a key of `SOURCES`.
-        data_dir: folder of prepared TFDS data, or of text files; None for
-            TFDS's default.
-        download: whether TFDS may download and prepare missing data.
-        **arguments: what `describe` of the module of that data set takes.
-
-    Raises:
-        FileNotFoundError: if the data is not there.
-        ImportError: if TensorFlow Datasets is needed and not installed.
-        ValueError: if there is no data set of that name, or an argument is
-            wrong.
+    The arguments are those of `splits`; `**arguments` are those that
+    `describe` of the data set's module takes.
     """
     return _find(name).describe(data_dir, download, **arguments)
 
@@ -87,8 +76,8 @@ def splits(
     data_dir: str | None = None,
     download: bool = False,
     **arguments: Any,
-) -> DataSplits:
-    """The batches of a data set.
+) -> datasets.DataSplits:
+    """Makes the batches of a data set.
 
     Args:
         name: a key of `SOURCES`.

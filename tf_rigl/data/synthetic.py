@@ -11,17 +11,16 @@ model.fit(splits.train, epochs=1)
 
 import tensorflow as tf
 
+from tf_rigl.data import datasets
 from tf_rigl.data.batching import Batching
-from tf_rigl.data.datasets import DataInfo
-from tf_rigl.data.datasets import DataSplits
 
 # Of the data sets that are imitated. Characters are integers, all other
 # examples are images of floats.
 SIZES = {
-    "mnist": DataInfo(60_000, 10_000, 10, (28, 28, 1)),
-    "cifar10": DataInfo(50_000, 10_000, 10, (32, 32, 3)),
-    "imagenet2012": DataInfo(1_281_167, 50_000, 1000, (224, 224, 3)),
-    "characters": DataInfo(1_000_000, 2_000, 256, (512,)),
+    "mnist": datasets.DataInfo(60_000, 10_000, 10, (28, 28, 1)),
+    "cifar10": datasets.DataInfo(50_000, 10_000, 10, (32, 32, 3)),
+    "imagenet2012": datasets.DataInfo(1_281_167, 50_000, 1000, (224, 224, 3)),
+    "characters": datasets.DataInfo(1_000_000, 2_000, 256, (512,)),
 }
 
 
@@ -29,16 +28,11 @@ def describe(
     data_dir: str | None = None,
     download: bool = False,
     name: str = "imagenet2012",
-) -> DataInfo:
-    """The size of a data set that is imitated.
-
-    Args:
-        data_dir: unused.
-        download: unused.
-        name: a key of `SIZES`.
+) -> datasets.DataInfo:
+    """Returns the size of a data set that is imitated.
 
     Raises:
-        ValueError: if `name` is unknown.
+        ValueError: if `name` is none of `SIZES`.
     """
     del data_dir, download
     if name not in SIZES:
@@ -53,27 +47,21 @@ def splits(
     data_dir: str | None = None,
     download: bool = False,
     name: str = "imagenet2012",
-) -> DataSplits:
+) -> datasets.DataSplits:
     """Imitates a data set: its shapes, its types and its number of steps.
 
-    Args:
-        batching: size and share of the batches.
-        data_dir: unused.
-        download: unused.
-        name: a key of `SIZES`.
-
-    Returns:
-        Batches as of the data set of that name, the same one over and over.
+    One batch comes over and over; `data_dir` and `download` are not used.
 
     Raises:
-        ValueError: if `name` is unknown, or a batch larger than the data set.
+        ValueError: if `name` is none of `SIZES`, or a batch larger than the
+            data set.
     """
     info = describe(data_dir, download, name)
     steps = batching.local_batches(info.train_examples)
     train_steps = None if batching.endless else steps
     evaluation_steps = max(1, info.evaluation_examples // batching.batch_size)
     batch = _one_batch(info, batching)
-    return DataSplits(
+    return datasets.DataSplits(
         batch.repeat(train_steps).prefetch(tf.data.AUTOTUNE),
         batch.repeat(evaluation_steps).prefetch(tf.data.AUTOTUNE),
         info,
@@ -81,7 +69,7 @@ def splits(
 
 
 def batches(
-    info: DataInfo,
+    info: datasets.DataInfo,
     batching: Batching,
     count: int | None = None,
     device: str | None = None,
@@ -107,7 +95,7 @@ def batches(
     return dataset.apply(tf.data.experimental.prefetch_to_device(device))
 
 
-def _one_batch(info: DataInfo, batching: Batching) -> tf.data.Dataset:
+def _one_batch(info: datasets.DataInfo, batching: Batching) -> tf.data.Dataset:
     shape = (batching.local_size, *info.example_shape)
     seeds = tf.random.split((batching.seed, batching.share), 2)
     is_text = len(info.example_shape) == 1

@@ -66,10 +66,9 @@ def describe(
     vocabulary_size: int = 256,
     evaluation: str = "valid",
 ) -> DataInfo:
-    """Reads the texts and counts.
+    """Reads the texts and counts; arguments and errors are those of `splits`.
 
-    Examples for training are shuffled windows; see `splits`, also for the
-    arguments and errors.
+    Examples for training are shuffled windows.
     """
     del download
     corpus = load(data_dir, vocabulary_size, evaluation)
@@ -147,11 +146,7 @@ def splits(
 
 
 def find(data_dir: str | None, parts: tuple[str, ...]) -> list[pathlib.Path]:
-    """Finds the text files of a folder.
-
-    Args:
-        data_dir: the folder, or the one above a folder `wikitext-103-raw`.
-        parts: which of `PARTS`.
+    """Finds the text files of parts in a folder, or in one within.
 
     Raises:
         FileNotFoundError: if one is not there.
@@ -187,14 +182,7 @@ def load(
 ) -> Corpus:
     """Reads the training text and another one as numbers.
 
-    Args:
-        data_dir: the folder of the text files.
-        vocabulary_size: at most how many characters are told apart.
-        evaluation: the other part, `"valid"` or `"test"`.
-
-    Raises:
-        FileNotFoundError: if a file is not there.
-        ValueError: if a text is not UTF-8, or an argument is wrong.
+    Arguments and errors are those of `splits`.
     """
     train_file, evaluation_file = find(data_dir, ("train", evaluation))
     vocabulary = make_vocabulary(train_file, vocabulary_size)
@@ -208,13 +196,10 @@ def load(
 def make_vocabulary(
     file: str | os.PathLike[str], vocabulary_size: int = 256
 ) -> str:
-    """The most frequent characters of a text, in the order of code points.
+    """Returns the most frequent characters of a text, sorted by code points.
 
-    Args:
-        file: the text, in UTF-8.
-        vocabulary_size: of the characters and the one that stands for all
-            others. Of equally frequent ones, those of lower code points are
-            kept.
+    Of equally frequent ones, those of lower code points are kept;
+    `vocabulary_size` counts one more, which stands for all others.
 
     Raises:
         ValueError: if the text is not UTF-8, or `vocabulary_size` below 2.
@@ -234,11 +219,9 @@ def make_vocabulary(
 
 
 def encode_file(file: str | os.PathLike[str], vocabulary: str) -> np.ndarray:
-    """Reads a text as numbers.
+    """Reads a UTF-8 text as numbers; nothing is changed, not even line ends.
 
-    Args:
-        file: the text, in UTF-8. Nothing is changed, not even line ends.
-        vocabulary: the characters numbered 1, 2, ...; any other is 0.
+    The characters of the vocabulary are 1, 2, ..., any other is 0.
 
     Returns:
         `[characters]`, of the smallest of uint8, uint16 and int32 that holds
@@ -254,12 +237,7 @@ def encode_file(file: str | os.PathLike[str], vocabulary: str) -> np.ndarray:
 
 
 def decode(numbers: np.ndarray, vocabulary: str) -> str:
-    """The text of numbers; characters that are not known are U+FFFD.
-
-    Args:
-        numbers: integers `[characters]` in [0, len(vocabulary)].
-        vocabulary: the characters numbered 1, 2, ...
-    """
+    """Returns the text of numbers `[characters]`; unknown ones are U+FFFD."""
     characters = _REPLACEMENT + vocabulary
     return "".join(characters[number] for number in numbers)
 
@@ -275,7 +253,7 @@ def _describe(corpus: Corpus, time: int, train_examples: int) -> DataInfo:
 
 
 def _count_shuffled(text: np.ndarray, time: int) -> int:
-    """Windows of an epoch, the same wherever in [0, time) the first begins."""
+    """Counts windows of an epoch, wherever in [0, time) the first begins."""
     _check_length(text, time, "training")
     return max(1, (len(text) - time) // time)
 
@@ -294,7 +272,7 @@ def _shuffled_order(
 
 
 def _count_contiguous(text: np.ndarray, time: int, rows: int) -> int:
-    """Windows of each row."""
+    """Counts the windows of each row."""
     _check_length(text, time, "training")
     steps = (len(text) - 1) // rows // time
     if not steps:
@@ -347,7 +325,7 @@ def _check_length(text: np.ndarray, time: int, part: str) -> None:
 
 
 def _read_code_points(file: str | os.PathLike[str]) -> Iterator[np.ndarray]:
-    """The text in parts, uint32."""
+    """Yields the text in parts, uint32."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         with open(file, "rb") as stream:

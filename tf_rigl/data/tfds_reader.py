@@ -49,7 +49,7 @@ def open_builder(
     download: bool = False,
     remedy: str | None = None,
 ) -> Any:
-    """Finds a prepared data set.
+    """Finds a prepared data set; returns TFDS's builder, all files checked.
 
     Args:
         name: name of the data set in TFDS.
@@ -57,9 +57,6 @@ def open_builder(
             `~/tensorflow_datasets`.
         download: whether TFDS may download and prepare missing data.
         remedy: what an error says one can do; None for the usual.
-
-    Returns:
-        The builder of TFDS, all of whose files are there.
 
     Raises:
         FileNotFoundError: if the data is not there, or not all of it, and
@@ -84,13 +81,7 @@ def open_builder(
 
 
 def describe(builder: Any, train: str, evaluation: str) -> DataInfo:
-    """Reads the size of a data set of images from its metadata.
-
-    Args:
-        builder: what `open_builder` returned.
-        train: name of the split for training.
-        evaluation: name of the split for evaluation.
-    """
+    """Reads the size of a data set of images from its builder's metadata."""
     info = builder.info
     return DataInfo(
         info.splits[train].num_examples,
@@ -101,15 +92,11 @@ def describe(builder: Any, train: str, evaluation: str) -> DataInfo:
 
 
 def read_arrays(builder: Any, split: str) -> tuple[tf.Tensor, tf.Tensor]:
-    """Reads a split of images of one size into memory.
-
-    Args:
-        builder: what `open_builder` returned.
-        split: name of the split.
+    """Reads a split of images of one size into memory, on the host.
 
     Returns:
         Images, uint8 `[examples, height, width, channels]`, and labels, int32
-        `[examples]`, on the host.
+        `[examples]`.
     """
     # What the examples hold beside them is not decoded.
     wanted = _import_tfds(builder.name).decode.PartialDecoding(
@@ -129,11 +116,6 @@ def reader(
 
     The shares are ranges of examples, of equal length but for one, whatever
     the number of files.
-
-    Args:
-        builder: what `open_builder` returned.
-        split: name of the split.
-        batching: whose share is read.
 
     Returns:
         A function that takes a seed, a scalar int64, and returns the records
@@ -175,15 +157,7 @@ def reader(
 def image_parser(
     builder: Any,
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """Makes the function that takes a record apart.
-
-    Args:
-        builder: what `open_builder` returned.
-
-    Returns:
-        A function from a record to the encoded image, a string, and the
-        label, int32.
-    """
+    """Makes the function from a record to encoded image and int32 label."""
     tfds = _import_tfds(builder.name)
     encoded = {"image": tfds.decode.SkipDecoding()}
 

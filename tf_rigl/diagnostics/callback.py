@@ -14,9 +14,7 @@ import tensorflow as tf
 
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.core.diagnostics import density_image
-from tf_rigl.diagnostics.diagnose import MaskStatistics
-from tf_rigl.diagnostics.diagnose import diagnose_weights
-from tf_rigl.diagnostics.diagnose import mask_view
+from tf_rigl.diagnostics import diagnose
 from tf_rigl.diagnostics.epoch_file import EpochFile
 from tf_rigl.masking.deferred import is_deferred
 from tf_rigl.masking.masked_weight import MaskedWeight
@@ -39,22 +37,7 @@ SCALARS = (
     "unused_inputs",
     "skipped_updates",
 )
-COLUMNS = (
-    "epoch",
-    "weight",
-    "churn",
-    *MaskStatistics(
-        size=1,
-        connections=0,
-        inputs=0,
-        unused_inputs=0,
-        units=0,
-        dead_units=0,
-        updates=0,
-        moved=0,
-        skipped_updates=0,
-    ).to_dict(),
-)
+COLUMNS = ("epoch", "weight", "churn", *diagnose.NUMBERS)
 
 
 class MaskDiagnostics(ModelCallback):
@@ -211,8 +194,8 @@ class MaskDiagnostics(ModelCallback):
     def _numbers(
         self, weights: list[MaskedWeight]
     ) -> tuple[Row, dict[str, Row]]:
-        """The numbers over all and, by path, of each weight."""
-        result = diagnose_weights(self.model.name, weights)
+        """Returns the numbers over all and, by path, of each weight."""
+        result = diagnose.diagnose_weights(self.model.name, weights)
         before = self._moved or {}
         self._moved = {row.path: row.moved for row in result.rows}
         total = _with_churn(result.total, sum(before.values()))
@@ -239,7 +222,9 @@ class MaskDiagnostics(ModelCallback):
             return
         with self._writer.as_default(step=epoch):
             for weight in weights:
-                image = density_image(mask_view(weight), self._image_size)
+                image = density_image(
+                    diagnose.mask_view(weight), self._image_size
+                )
                 tf.summary.image(f"mask/{weight.path}", image[None, :, :, None])
         self._writer.flush()
 
@@ -269,7 +254,7 @@ def _check_arguments(
         )
 
 
-def _with_churn(statistics: MaskStatistics, moved_before: int) -> Row:
+def _with_churn(statistics: diagnose.MaskStatistics, moved_before: int) -> Row:
     moved = statistics.moved - moved_before
     return {
         "churn": moved / max(statistics.connections, 1),
@@ -302,7 +287,7 @@ def _json_line(epoch: int, total: Row, rows: Mapping[str, Row]) -> str:
 
 
 def _finite(row: Row) -> Row:
-    """JSON has no infinity: a norm may be one."""
+    """Replaces infinity, which a norm may be and JSON lacks, by null."""
     return {
         name: value if value is None or math.isfinite(value) else None
         for name, value in row.items()

@@ -1,4 +1,4 @@
-"""What became of a sparse model's masks, weight by weight and in all."""
+"""State of a sparse model's masks, weight by weight and in all."""
 
 import dataclasses
 import math
@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from tf_rigl.core import diagnostics
 from tf_rigl.diagnostics import table
 from tf_rigl.masking import mask_history
-from tf_rigl.masking.initial_masks import initial_mask
 from tf_rigl.masking.layer_config import config_of
+from tf_rigl.masking.layer_config import initial_mask
 from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_weight import MaskedWeight
@@ -105,16 +104,19 @@ class MaskStatistics:
         return _ratio(self.last_kept, self.last_connections)
 
     def to_dict(self) -> dict[str, int | float | None]:
-        """The numbers and the rates as plain values, by name."""
-        rates = (
-            "density",
-            "exploration",
-            "overlap_start",
-            "jaccard_start",
-            "overlap_previous",
-        )
-        names = [field.name for field in dataclasses.fields(MaskStatistics)]
-        return {name: getattr(self, name) for name in (*rates, *names)}
+        """Returns the numbers and the rates as plain values, by name."""
+        return {name: getattr(self, name) for name in NUMBERS}
+
+
+# Rates, then the numbers that they are made of.
+NUMBERS = (
+    "density",
+    "exploration",
+    "overlap_start",
+    "jaccard_start",
+    "overlap_previous",
+    *(field.name for field in dataclasses.fields(MaskStatistics)),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -193,12 +195,12 @@ def diagnose(model: Any) -> ModelDiagnostics:
 def diagnose_weights(
     name: str, weights: Iterable[MaskedWeight]
 ) -> ModelDiagnostics:
-    """The same for masked weights that were found already."""
+    """Reports on masked weights that were found already."""
     return ModelDiagnostics(name, tuple(map(_diagnose_weight, weights)))
 
 
 def mask_view(weight: MaskedWeight) -> np.ndarray:
-    """The mask of a weight as [positions, inputs, units], bool."""
+    """Returns the mask of a weight as [positions, inputs, units], bool."""
     layout = kernel_layout(weight.owner, weight.variable)
     return layout.view(weight.mask).numpy()
 
@@ -237,25 +239,20 @@ def _since_start(weight: MaskedWeight, mask: np.ndarray) -> dict[str, int]:
 
 
 def start_mask(weight: MaskedWeight) -> np.ndarray | None:
-    """The mask that `sparsify` gave a weight, None where it is not known."""
+    """Returns the mask that `sparsify` gave a weight, None if unknown."""
     shape = weight.shape
     kept = weight.diagnostics.get(mask_history.START_MASK)
     if kept is not None:
-        return diagnostics.unpack_bits(kept.numpy(), shape)
+        return diagnostics.unpack_mask(kept.numpy(), shape)
     if config_of(weight.host).start == "magnitude":
         return None
     # Drawing takes longer than all else; the bits last as long as the masks.
     store = getattr(weight.host, ATTRIBUTE)
     drawn = store.__dict__.setdefault("_tf_rigl_drawn", {})
     if weight.host_key not in drawn:
-        packed = diagnostics.pack_bits(_drawn_again(weight))
-        drawn[weight.host_key] = packed.numpy()
-    return diagnostics.unpack_bits(drawn[weight.host_key], shape)
-
-
-def _drawn_again(weight: MaskedWeight) -> tf.Tensor:
-    """The mask that a weight's configuration stands for."""
-    return initial_mask(config_of(weight.host), weight.host_key, None)
+        mask = initial_mask(config_of(weight.host), weight.host_key, None)
+        drawn[weight.host_key] = diagnostics.pack_mask(mask).numpy()
+    return diagnostics.unpack_mask(drawn[weight.host_key], shape)
 
 
 def _recorded(weight: MaskedWeight, mask: np.ndarray) -> dict[str, Any]:
@@ -264,7 +261,7 @@ def _recorded(weight: MaskedWeight, mask: np.ndarray) -> dict[str, Any]:
     if packed is None:
         return {}
     # Masks may have been set from outside since the last update.
-    ever_active = diagnostics.unpack_bits(packed.numpy(), mask.shape) | mask
+    ever_active = diagnostics.unpack_mask(packed.numpy(), mask.shape) | mask
     found: dict[str, Any] = {"ever_active": int(np.count_nonzero(ever_active))}
     numbers = weight.diagnostics[mask_history.LAST_UPDATE].numpy()
     kept, connections, kept_norm, grown_norm = map(float, numbers)
@@ -283,7 +280,7 @@ def _ratio(part: int | None, whole: int | None) -> float | None:
 
 
 def _sum(numbers: Iterable[Any]) -> Any:
-    """The sum of what is known, None where nothing is."""
+    """Sums what is known, None if nothing is."""
     known = [number for number in numbers if number is not None]
     return sum(known) if known else None
 

@@ -17,13 +17,9 @@ class EpochFile:
     All lines of an epoch are appended in one write. A run that begins with a
     later epoch keeps the lines of those before it and replaces the rest, so
     nothing stands twice and a line that a crash has cut off goes. Paths are
-    those of `tf.io.gfile`, remote ones included.
-
-    Args:
-        argument: name of the argument that gave the path, for messages.
-        path: of the file; its folder is made.
-        header: first line, or the empty string for none.
-        epoch_of: the epoch of a line; a ValueError marks a broken one.
+    those of `tf.io.gfile`, remote ones included; the folder is made.
+    `argument` is the one that gave the path, for messages; of a broken line
+    `epoch_of` raises a ValueError.
     """
 
     def __init__(
@@ -39,11 +35,7 @@ class EpochFile:
         self._epoch_of = epoch_of
 
     def check(self) -> None:
-        """Makes the file, if there is none, to see that it can be written.
-
-        Raises:
-            ValueError: if it cannot.
-        """
+        """Makes the file if there is none; a ValueError if it cannot."""
         with self._explained():
             tf.io.gfile.makedirs(os.path.dirname(self._path) or ".")
             self.append([])
@@ -52,8 +44,7 @@ class EpochFile:
         """Keeps the lines of the epochs before this one.
 
         Raises:
-            ValueError: if such lines are to be kept and the file has another
-                header, or if it cannot be written.
+            ValueError: if the file has another header or cannot be written.
         """
         with self._explained():
             kept = self._lines_before(epoch) if epoch else []

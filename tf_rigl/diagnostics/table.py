@@ -1,4 +1,4 @@
-"""The diagnostics of masks as plain text."""
+"""Diagnostics of masks as plain text."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from tf_rigl.core import text_table
 from tf_rigl.core.text_table import Cells
 
 if TYPE_CHECKING:
-    from tf_rigl.diagnostics.diagnose import MaskStatistics
-    from tf_rigl.diagnostics.diagnose import ModelDiagnostics
+    from tf_rigl.diagnostics import diagnose
 
 HEADER = (
     "weight",
@@ -30,8 +29,8 @@ HEADER = (
 TEXT_COLUMNS = 2
 
 
-def render(result: ModelDiagnostics) -> str:
-    """The table of a model's masks and a line about their updates."""
+def render(result: diagnose.ModelDiagnostics) -> str:
+    """Writes the table of a model's masks and a line about their updates."""
     total = result.total
     body = [
         _cells(row.path, cells.shape(row.shape), row) for row in result.rows
@@ -49,7 +48,7 @@ def render(result: ModelDiagnostics) -> str:
     return "\n".join(lines)
 
 
-def _cells(name: str, shape: str, row: MaskStatistics) -> Cells:
+def _cells(name: str, shape: str, row: diagnose.MaskStatistics) -> Cells:
     return (
         name,
         shape,

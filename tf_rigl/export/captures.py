@@ -19,27 +19,23 @@ class Captures(NamedTuple):
 def find_captures(
     functions: Iterable[Any], model: Any, weights: Iterable[ModelWeight]
 ) -> Captures:
-    """Finds the variables and tables behind what functions capture.
+    """Finds the variables and tables behind what concrete functions capture.
 
-    Args:
-        functions: concrete functions.
-        model: the model, whose tables they may use.
-        weights: the model's.
+    Tables may be the model's.
 
     Raises:
         ValueError: if a function captures a resource of unknown origin.
     """
     functions = list(functions)
-    variables = _by_handle(
-        [
-            *(weight.raw for weight in weights),
-            *(
-                one
-                for function in functions
-                for one in function.graph.variables
-            ),
-        ]
-    )
+    candidates = [weight.raw for weight in weights]
+    for function in functions:
+        candidates.extend(function.graph.variables)
+    variables = {
+        id(one.handle): one
+        for variable in candidates
+        # Replicas one by one.
+        for one in getattr(variable, "values", (variable,))
+    }
     known_tables = _tables(model)
 
     captured: dict[int, tf.Variable] = {}
@@ -51,15 +47,6 @@ def find_captures(
             elif outer.dtype == tf.resource:
                 tables[id(outer)] = _table(outer, known_tables, inner)
     return Captures(captured, list(tables.values()))
-
-
-def _by_handle(variables: Iterable[tf.Variable]) -> dict[int, tf.Variable]:
-    """Maps the identities of handles to variables, replicas one by one."""
-    return {
-        id(one.handle): one
-        for variable in variables
-        for one in getattr(variable, "values", (variable,))
-    }
 
 
 def _tables(model: Any) -> dict[int, Any]:

@@ -28,11 +28,8 @@ def trace_endpoints(
 ) -> list[Endpoint]:
     """Traces the model's call and the user's signatures.
 
-    Args:
-        walked: the model, whose inference is traced.
-        inputs: what it is called on; see `call_signature`.
-        signatures: further functions by name, each a `tf.function` with an
-            input signature or a concrete function.
+    `inputs` are those of `call_signature`; a signature is a `tf.function`
+    with an input signature or a concrete function.
 
     Raises:
         TypeError: if a signature is none of these.
@@ -58,12 +55,7 @@ def trace_endpoints(
 
 
 def trace_model(walked: WalkedModel, call: CallSignature) -> Endpoint:
-    """Traces the inference of a model.
-
-    Args:
-        walked: the model.
-        call: what it is called on.
-    """
+    """Traces the inference of a model on the arguments of a call."""
     function = trace_inference(
         walked.model,
         walked.layers,

@@ -2,8 +2,7 @@
 
 1. `tree` walks a model and names its weights; `layer_rules` has a row a layer
    class: which of its weights may be sparse and how structures see them.
-2. `sparsify` allots connections into a `layer_config` and draws
-   `initial_masks`.
+2. `sparsify` allots connections into a `layer_config`, which draws masks.
 3. `masked_layer` makes each layer carry its masks, in a `mask_store`, beside
    what methods remember, in a `state_store`; both are saved with the model.
 4. `storage` is the only place that sets values and masks; `constraint` keeps

@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_rigl.backend.flavor import Constraint
-from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.masking.storage import Storage
 from tf_rigl.masking.storage import masked
 
@@ -15,16 +14,12 @@ class MaskConstraint:
     """Masks a weight after every optimizer step, behind its own constraint.
 
     Keras's optimizers apply it, in `fit` as in custom loops. It is set while
-    no update rule of ours is installed on an optimizer.
-
-    Attributes:
-        storage: the weight's, whose mask is applied.
-        path: the weight's path, for messages.
-        original: the constraint that the user gave the weight, if any.
+    no update rule of ours is installed on an optimizer. `original` is the
+    constraint that the user gave the weight, if any.
     """
 
     def __init__(
-        self, storage: Storage, path: str, original: Constraint | None
+        self, storage: Storage, path: str, original: flavors.Constraint | None
     ) -> None:
         self.storage = storage
         self.path = path
@@ -38,7 +33,7 @@ class MaskConstraint:
 
 
 def add_mask_constraint(
-    flavor: Flavor, variable: Any, storage: Storage, path: str
+    flavor: flavors.Flavor, variable: Any, storage: Storage, path: str
 ) -> None:
     """Sets the constraint on a weight that does not have it yet."""
     original = variable.constraint
@@ -47,7 +42,7 @@ def add_mask_constraint(
         flavor.set_constraint(variable, constraint)
 
 
-def remove_mask_constraint(flavor: Flavor, variable: Any) -> None:
+def remove_mask_constraint(flavor: flavors.Flavor, variable: Any) -> None:
     """Gives a weight its own constraint back, if it had one."""
     constraint = variable.constraint
     if isinstance(constraint, MaskConstraint):
@@ -55,18 +50,9 @@ def remove_mask_constraint(flavor: Flavor, variable: Any) -> None:
 
 
 def check_keeps_zeros(
-    own: Constraint | None, storage: Storage, path: str
+    own: flavors.Constraint | None, storage: Storage, path: str
 ) -> None:
-    """Raises unless a weight's own constraint leaves its zeros alone.
-
-    Args:
-        own: the constraint that the user gave the weight, if any.
-        storage: the weight's.
-        path: the weight's path, for messages.
-
-    Raises:
-        ValueError: if masked zeros become something else.
-    """
+    """Raises a ValueError if a weight's own constraint changes masked zeros."""
     if own is None:
         return
 

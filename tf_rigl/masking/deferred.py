@@ -6,9 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.backend.flavor import flavor_of
-from tf_rigl.backend.flavor import plain_class
-from tf_rigl.backend.flavor import set_class
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.masking import tree
 
 _REQUEST = "_tf_rigl_request"
@@ -30,7 +28,7 @@ def defer(model: Any, mask_weights: Callable[[], None]) -> None:
     """Postpones `mask_weights` until the model has its weights."""
     model.__dict__[_REQUEST] = mask_weights
     cls: type = type(model)
-    set_class(model, _deferred_class(cls))
+    flavors.set_class(model, _deferred_class(cls))
 
 
 def when_complete(model: Any, action: Callable[[], None]) -> None:
@@ -55,7 +53,7 @@ def has_weights(model: Any) -> bool:
     Keras 3 calls a subclassed model built after `build`, though its layers
     have no weights before they are called.
     """
-    flavor = flavor_of(model)
+    flavor = flavors.flavor_of(model)
     return model.built and (
         bool(tree.sites(flavor, model))
         or all(node.layer.built for node in tree.walk(flavor, model))
@@ -66,10 +64,6 @@ def has_weights(model: Any) -> bool:
 def complete(model: Any, required: bool = True) -> bool:
     """Masks the weights of a deferred model, if they exist by now.
 
-    Args:
-        model: any model.
-        required: whether the weights must exist.
-
     Returns:
         True unless the model still waits for its weights.
 
@@ -79,7 +73,7 @@ def complete(model: Any, required: bool = True) -> bool:
     if not is_deferred(model):
         return True
 
-    if not (has_weights(model) and flavor_of(model).can_assign()):
+    if not (has_weights(model) and flavors.flavor_of(model).can_assign()):
         if required:
             raise ValueError(
                 "The model has no weights yet and so no masks. "
@@ -87,7 +81,7 @@ def complete(model: Any, required: bool = True) -> bool:
             )
         return False
 
-    set_class(model, plain_class(model))
+    flavors.set_class(model, flavors.plain_class(model))
     model.__dict__.pop(_REQUEST)()
     return True
 
@@ -108,10 +102,10 @@ def _build(model: Any, args: Any, kwargs: Any) -> None:
     So the first batch is computed with masked weights already, and nothing
     that a call changes, such as moving averages, changes twice.
     """
-    if not flavor_of(model).can_assign():
+    if not flavors.flavor_of(model).can_assign():
         return
     specs, keyword_specs = tf.nest.map_structure(_spec, (args, kwargs))
-    call = plain_class(model).__call__
+    call = flavors.plain_class(model).__call__
     with tf.init_scope():
         tf.function(
             functools.partial(call, model), autograph=False

@@ -14,8 +14,11 @@ or another setting of a weight, whose silent loss would be another mask.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
+
+import tensorflow as tf
 
 from tf_rigl.core import structures
 from tf_rigl.core.kernel_layout import KernelLayout
@@ -25,6 +28,7 @@ from tf_rigl.masking.storage import STORAGES
 from tf_rigl.version import __version__
 
 VERSION = 1
+STARTS = ("random", "dense", "magnitude")
 # Where the masks of a layer are saved; entries of the model's `weights`.
 MASKS = ("weights",)
 
@@ -34,47 +38,63 @@ _WEIGHT_SETTINGS = {"shape", "nonzeros", "permutation", "view", "storage"}
 
 @dataclasses.dataclass(frozen=True)
 class WeightConfig:
-    """Configuration of one masked weight.
+    """Configuration of one masked weight."""
 
-    Attributes:
-        shape: of the weight.
-        target: number of connections that were allotted to it.
-        layout: how the structure of its mask sees it; None for as it is.
-        storage: a key of `STORAGES`.
-    """
-
-    shape: tuple[int, ...]
-    target: int
+    shape: tuple[int, ...]  # of the weight
+    target: int  # number of connections that were allotted to it
+    # How the structure of its mask sees it; None for as it is.
     layout: KernelLayout | None = None
-    storage: str = "dense"
+    storage: str = "dense"  # a key of `STORAGES`
 
 
 @dataclasses.dataclass
 class LayerConfig:
-    """Configuration of the masked weights of one layer.
+    """Configuration of the masked weights of one layer."""
 
-    Attributes:
-        weights: by each weight's key within the layer.
-        seed: the user's seed, for the masks to begin with.
-        key: the layer's own key in the model.
-        structure: of the masks.
-        start: the masks to begin with, one of `initial_masks.STARTS`.
-        state: for each weight the kinds of tensors kept of it, by name; see
-            `state_store`.
-        masks: where the masks are saved, one of `MASKS`.
-    """
-
-    weights: dict[str, WeightConfig]
-    seed: int
-    key: str
+    weights: dict[str, WeightConfig]  # by each weight's key within the layer
+    seed: int  # the user's seed, for the masks to begin with
+    key: str  # the layer's own key in the model
+    # Of the masks.
     structure: Structure = dataclasses.field(default_factory=Unstructured)
+    # The masks to begin with, one of `STARTS`.
     start: str = "random"
+    # For each weight the kinds of tensors kept of it, by name; see
+    # `state_store`.
     state: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
-    masks: str = "weights"
+    masks: str = "weights"  # where the masks are saved, one of `MASKS`
 
     def weight_key(self, name: str) -> str:
         """Returns a weight's key in the model, given that in the layer."""
         return "/".join(part for part in (self.key, name) if part)
+
+
+def initial_mask(config: LayerConfig, name: str, values: Any) -> tf.Tensor:
+    """Returns the mask that a weight, by its key within the layer, begins with.
+
+    `values` is None if the weight does not exist yet.
+    """
+    weight = config.weights[name]
+    layout = weight.layout
+    if (
+        config.start == "dense"
+        or weight.target == math.prod(weight.shape)
+        # About to be loaded.
+        or (config.start == "magnitude" and values is None)
+    ):
+        return tf.ones(weight.shape, tf.bool)
+
+    if config.start == "random":
+        view = weight.shape if layout is None else layout.shape
+        mask = config.structure.random_mask(
+            view, weight.target, config.seed, config.weight_key(name)
+        )
+    else:
+        values = tf.convert_to_tensor(values)
+        mask = config.structure.largest(
+            values if layout is None else layout.view(values), weight.target
+        )
+
+    return mask if layout is None else layout.unview(mask)
 
 
 def config_of(layer: Any) -> LayerConfig:

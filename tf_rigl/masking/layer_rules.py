@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
-from tf_rigl.backend.flavor import PACKAGES
-from tf_rigl.backend.flavor import find_class_flavor
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.kernel_layout import axes_layout
 
@@ -79,7 +78,7 @@ def register(cls: type, rule: LayerRule) -> None:
         ...     LayerRule(("kernel",), Axes(inputs=[1], units=[0])),
         ... )
     """
-    flavor = find_class_flavor(cls) if isinstance(cls, type) else None
+    flavor = flavors.find_class_flavor(cls) if isinstance(cls, type) else None
     if flavor is None or not issubclass(cls, flavor.keras.layers.Layer):
         raise TypeError(
             "`cls` must be a layer class of `keras` or `tf_keras`. "
@@ -106,12 +105,7 @@ def rule_of(layer: Any) -> LayerRule | None:
 
 
 def known_class(layer: Any, table: Collection[str]) -> str | None:
-    """Returns the layer's class, or its nearest base, that is in a table.
-
-    Args:
-        layer: a layer of either Keras.
-        table: names of classes of Keras.
-    """
+    """Returns the layer's class, or its nearest base, that a table names."""
     for cls in type(layer).__mro__:
         if _is_keras_class(cls) and cls.__name__ in table:
             return cls.__name__
@@ -122,13 +116,8 @@ def sparsifiable_weights(layer: Any) -> dict[str, Any]:
     """Returns the layer's own weights that may be sparse, by their names.
 
     A custom layer names its weights by TFMOT's `PrunableLayer` protocol, the
-    method `get_prunable_weights`, or has a row by `register`.
-
-    Args:
-        layer: a layer of either Keras; what its sublayers own is left out.
-
-    Returns:
-        Keras variables in a fixed order; none for a layer that is not built.
+    method `get_prunable_weights`, or has a row by `register`. The Keras
+    variables come in a fixed order; none for a layer that is not built.
     """
     protocol = getattr(layer, "get_prunable_weights", None)
     if callable(protocol):
@@ -154,14 +143,10 @@ def is_opt_in(layer: Any) -> bool:
 
 
 def kernel_layout(layer: Any, variable: Any) -> KernelLayout:
-    """Returns how structures see a weight of a layer.
+    """Returns how structures see a weight, built, of the layer that owns it.
 
     A weight that no row names, and any weight of an unknown layer, has the
     usual axes, `last_axes`.
-
-    Args:
-        layer: the layer of either Keras that owns the weight.
-        variable: the weight, built.
     """
     shape = tuple(variable.shape)
     rule = rule_of(layer)
@@ -183,7 +168,7 @@ def kernel_layout(layer: Any, variable: Any) -> KernelLayout:
 
 
 def _is_keras_class(cls: type) -> bool:
-    return cls.__module__.partition(".")[0] in PACKAGES
+    return cls.__module__.partition(".")[0] in flavors.PACKAGES
 
 
 def _by_name(variables: list[Any]) -> dict[str, Any]:

@@ -12,33 +12,27 @@ import tensorflow as tf
 
 from tf_rigl.backend.flavor import flavor_of
 from tf_rigl.core import diagnostics
-from tf_rigl.masking.layer_config import WeightConfig
-from tf_rigl.masking.layer_config import config_of
+from tf_rigl.masking import layer_config
+from tf_rigl.masking import state_store
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_weight import MaskedWeight
-from tf_rigl.masking.state_store import DIAGNOSTIC
-from tf_rigl.masking.state_store import Kind
-from tf_rigl.masking.state_store import keep_state
-from tf_rigl.masking.state_store import state_of
 
 # Positions that were ever active, packed.
-EVER_ACTIVE = f"{DIAGNOSTIC}ever_active"
+EVER_ACTIVE = f"{state_store.DIAGNOSTIC}ever_active"
 # The mask at the start, packed, where the configuration does not tell it.
-START_MASK = f"{DIAGNOSTIC}start_mask"
+START_MASK = f"{state_store.DIAGNOSTIC}start_mask"
 # [4] float64 of the last update: connections that stayed, connections after
 # it, and the gradient norms of those that stayed and of those that grew.
-LAST_UPDATE = f"{DIAGNOSTIC}last_update"
+LAST_UPDATE = f"{state_store.DIAGNOSTIC}last_update"
 
 
 def start_recording(layer: Any, keep_start: bool = False) -> None:
-    """Starts recording the mask history of a layer.
+    """Starts recording the mask history of a layer that carries masks.
 
-    Args:
-        layer: a layer that carries masks.
-        keep_start: whether to store its masks as those of the start: they
-            cannot be drawn again from the layer's configuration.
+    `keep_start` stores its masks as those of the start: they cannot be drawn
+    again from the layer's configuration.
     """
-    config = config_of(layer)
+    config = layer_config.config_of(layer)
     keep_start = keep_start or config.start == "magnitude"
     masks = getattr(layer, ATTRIBUTE).masks
     kinds = {
@@ -48,13 +42,13 @@ def start_recording(layer: Any, keep_start: bool = False) -> None:
         }
         for key, weight in config.weights.items()
     }
-    keep_state(layer, kinds)
+    state_store.keep_state(layer, kinds)
 
     flavor = flavor_of(layer)
     with tf.init_scope():
         for key, mask in masks.items():
-            tensors = state_of(layer, key)
-            packed = diagnostics.pack_bits(
+            tensors = state_store.state_of(layer, key)
+            packed = diagnostics.pack_mask(
                 tf.convert_to_tensor(flavor.raw(mask))
             )
             for name in (EVER_ACTIVE, START_MASK):
@@ -72,13 +66,8 @@ def record_update(
 ) -> None:
     """Records one mask update of one weight, if anything is to be recorded.
 
-    Args:
-        weight: the weight.
-        change: of its mask.
-        mask: bool tensor of the weight's shape, the new mask.
-        grown: the same, what has grown.
-        gradient: float tensor of the weight's shape, the update's.
-        happened: bool scalar, false where the update was left out.
+    `mask` is the new one, `grown` what has grown, the gradient the update's,
+    all of the weight's shape; `happened` is false if it was left out.
     """
     if EVER_ACTIVE not in weight.diagnostics:
         return
@@ -108,10 +97,12 @@ def record_update(
     )
 
 
-def _kinds(weight: WeightConfig, keep_start: bool) -> dict[str, Kind]:
+def _kinds(
+    weight: layer_config.WeightConfig, keep_start: bool
+) -> dict[str, state_store.Kind]:
     size = math.prod(weight.shape)
     packed = {"dtype": "int64", "shape": [diagnostics.packed_size(size)]}
-    kinds: dict[str, Kind] = {
+    kinds: dict[str, state_store.Kind] = {
         EVER_ACTIVE: packed,
         LAST_UPDATE: {"dtype": "float64", "shape": [4]},
     }

@@ -9,9 +9,22 @@ from typing import Any
 ATTRIBUTE = "tf_rigl_masks"
 
 
-def variable_prefix(owner: str) -> str:
-    """Returns the beginning of the names of the variables of a store."""
-    return owner.replace("/", "_") or "model"
+def add_variable(
+    store: Any, owner: str, attribute: str, shape: Sequence[int], **more: Any
+) -> Any:
+    """Adds a variable to a store, as an attribute and under its owner's name.
+
+    Attributes give variables stable names in TensorFlow checkpoints; HDF5
+    files ask for unique ones.
+    """
+    variable = store.add_weight(
+        name=f"{owner.replace('/', '_') or 'model'}_{attribute}",
+        shape=tuple(shape),
+        trainable=False,
+        **more,
+    )
+    setattr(store, attribute, variable)
+    return variable
 
 
 def mask_store_class(keras: Any) -> type:
@@ -48,29 +61,25 @@ def mask_store_class(keras: Any) -> type:
 
             self.masks = {}
             self.counters = {}
-            prefix = variable_prefix(owner)
             for index, (key, shape) in enumerate(shapes.items()):
-                self.masks[key] = self.add_weight(
-                    name=f"{prefix}_mask_{index}",
-                    shape=tuple(shape),
+                self.masks[key] = add_variable(
+                    self,
+                    owner,
+                    f"mask_{index}",
+                    shape,
                     dtype="bool",
                     initializer="ones",
-                    trainable=False,
                     aggregation=aggregation,
                 )
-                self.counters[key] = self.add_weight(
-                    name=f"{prefix}_counters_{index}",
-                    shape=(3,),
+                self.counters[key] = add_variable(
+                    self,
+                    owner,
+                    f"counters_{index}",
+                    (3,),
                     dtype="int64",
                     initializer="zeros",
-                    trainable=False,
                     aggregation=aggregation,
                 )
-
-                # Attributes of their own give them stable names in
-                # TensorFlow checkpoints.
-                setattr(self, f"mask_{index}", self.masks[key])
-                setattr(self, f"counters_{index}", self.counters[key])
 
             # It has no inputs from which Keras could build it.
             self.built = True

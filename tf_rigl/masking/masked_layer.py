@@ -15,22 +15,15 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.backend.distribution import strategy_of
-from tf_rigl.backend.flavor import class_flavor
-from tf_rigl.backend.flavor import flavor_of
-from tf_rigl.backend.flavor import of_class
-from tf_rigl.backend.flavor import plain_class
-from tf_rigl.backend.flavor import set_class
 from tf_rigl.masking import constraint
 from tf_rigl.masking import layer_config
+from tf_rigl.masking import state_store
 from tf_rigl.masking import tree
 from tf_rigl.masking.bindings import registration
-from tf_rigl.masking.initial_masks import initial_mask
-from tf_rigl.masking.layer_config import LayerConfig
-from tf_rigl.masking.layer_config import config_of
+from tf_rigl.masking.layer_config import initial_mask
 from tf_rigl.masking.mask_store import ATTRIBUTE
-from tf_rigl.masking.state_store import attach_state
-from tf_rigl.masking.state_store import drop_state
 from tf_rigl.masking.storage import STORAGES
 from tf_rigl.masking.storage import Storage
 
@@ -50,8 +43,8 @@ class MaskedLayer:
 
     def get_config(self) -> dict[str, Any]:
         """Returns the plain layer's serialized form beside our own part."""
-        with of_class(self, plain_class(self)):
-            layer = flavor_of(self).serialize(self)
+        with flavors.of_class(self, flavors.plain_class(self)):
+            layer = flavors.flavor_of(self).serialize(self)
 
         return {
             # Where `tf_rigl` is not imported, tf_keras takes this for the
@@ -59,7 +52,7 @@ class MaskedLayer:
             "note": registration.NOTE,
             "name": self.name,  # type: ignore[attr-defined]
             "layer": layer,
-            **layer_config.serialize(config_of(self)),
+            **layer_config.serialize(layer_config.config_of(self)),
         }
 
     def build_from_config(self, config: Any) -> None:
@@ -82,18 +75,18 @@ class MaskedLayer:
 
         # First of all: a newer one may hold what would fail below, obscurely.
         own = layer_config.deserialize(config)
-        layer = class_flavor(cls).deserialize(config["layer"])
+        layer = flavors.class_flavor(cls).deserialize(config["layer"])
 
         carry_masks(layer, dataclasses.replace(own, state={}))
         if own.state:
-            attach_state(layer, own.state)
+            state_store.attach_state(layer, own.state)
         return layer
 
 
 @functools.cache
 def masked_class(cls: type) -> type:
     """Returns the subclass of a layer class whose instances carry masks."""
-    flavor = class_flavor(cls)
+    flavor = flavors.class_flavor(cls)
     subclass = type(
         # Keras names a layer's group in a weights file after its class; under
         # the same name the plain model loads the sparse model's file.
@@ -106,23 +99,21 @@ def masked_class(cls: type) -> type:
             "_tf_rigl_plain_class": cls,
         },
     )
+
     flavor.register(subclass)
     return subclass
 
 
-def carry_masks(layer: Any, config: LayerConfig) -> Any:
+def carry_masks(layer: Any, config: layer_config.LayerConfig) -> Any:
     """Makes a layer carry masks and masks the weights that it has.
 
     Args:
-        layer: a layer that carries none, built or not.
+        layer: a layer that carries none, built or not; returned again.
         config: what is configured of its masked weights. With
             `start="magnitude"` the weights must exist; if they do not, their
             masks are about to be loaded.
-
-    Returns:
-        The same layer.
     """
-    flavor = flavor_of(layer)
+    flavor = flavors.flavor_of(layer)
     variables = {
         site.key: flavor.raw(site.variable)
         for site in tree.sites(flavor, layer)
@@ -145,7 +136,7 @@ def carry_masks(layer: Any, config: LayerConfig) -> Any:
     layer.__dict__[_BOUND] = frozenset()
     layer_config.set_config(layer, config)
     cls: type = type(layer)
-    set_class(layer, masked_class(cls))
+    flavors.set_class(layer, masked_class(cls))
 
     bind(layer)
     return layer
@@ -153,27 +144,21 @@ def carry_masks(layer: Any, config: LayerConfig) -> Any:
 
 def drop_masks(layer: Any) -> None:
     """Undoes `carry_masks`; the weights stay as they are."""
-    flavor = flavor_of(layer)
+    flavor = flavors.flavor_of(layer)
     for site in tree.sites(flavor, layer):
         constraint.remove_mask_constraint(flavor, site.variable)
 
-    drop_state(layer)
+    state_store.drop_state(layer)
     flavor.detach_child(layer, ATTRIBUTE)
     layer.__dict__.pop(_BOUND)
     layer_config.drop_config(layer)
-    set_class(layer, plain_class(layer))
+    flavors.set_class(layer, flavors.plain_class(layer))
 
 
 def storage_of(layer: Any, key: str, variable: Any) -> Storage:
-    """Returns the storage of one weight of a layer that carries masks.
-
-    Args:
-        layer: the layer that carries the mask.
-        key: the weight's key within the layer.
-        variable: the weight's Keras variable, built.
-    """
-    flavor = flavor_of(layer)
-    weight = config_of(layer).weights[key]
+    """Returns the storage of a weight, built, of a layer that carries masks."""
+    flavor = flavors.flavor_of(layer)
+    weight = layer_config.config_of(layer).weights[key]
     mask = getattr(layer, ATTRIBUTE).masks[key]
     return STORAGES[weight.storage](flavor.raw(variable), flavor.raw(mask))
 
@@ -190,7 +175,7 @@ def bind(layer: Any) -> None:
     store = getattr(layer, ATTRIBUTE)
     if len(bound) == len(store.masks):
         return
-    flavor = flavor_of(layer)
+    flavor = flavors.flavor_of(layer)
     if not flavor.can_assign():
         return
 

@@ -8,17 +8,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.structures import Structure
+from tf_rigl.masking import state_store
 from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import complete
 from tf_rigl.masking.layer_config import config_of
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_layer import storage_of
-from tf_rigl.masking.state_store import DIAGNOSTIC
-from tf_rigl.masking.state_store import state_of
 from tf_rigl.masking.storage import Storage
 
 
@@ -123,20 +121,15 @@ def masked_weights(model: Any) -> list[MaskedWeight]:
         TypeError: if `model` is a model of neither Keras.
         ValueError: if the model is to be sparsified but not built yet.
     """
-    flavor = model_flavor(model)
+    flavor = flavors.model_flavor(model)
     complete(model)
     return find_masked_weights(flavor, list(tree.walk(flavor, model)))
 
 
 def find_masked_weights(
-    flavor: Flavor, nodes: Sequence[tree.Node]
+    flavor: flavors.Flavor, nodes: Sequence[tree.Node]
 ) -> list[MaskedWeight]:
-    """Finds the masked weights of layers that a walk has found.
-
-    Args:
-        flavor: the layers'.
-        nodes: all layers of a model, in the order of `tree.walk`.
-    """
+    """Finds the masked weights of a model's layers, in the order of a walk."""
     found: dict[int, MaskedWeight] = {}
 
     for index, node in enumerate(nodes):
@@ -192,11 +185,11 @@ def masks(model: Any) -> dict[str, np.ndarray]:
 
 
 def _record(
-    flavor: Flavor, node: tree.Node, site: tree.Site, store: Any
+    flavor: flavors.Flavor, node: tree.Node, site: tree.Site, store: Any
 ) -> MaskedWeight:
     config = config_of(node.layer)
     weight = config.weights[site.key]
-    kept = state_of(node.layer, site.key)
+    kept = state_store.state_of(node.layer, site.key)
 
     return MaskedWeight(
         path="/".join((*node.path, site.path)),
@@ -213,11 +206,11 @@ def _record(
         state={
             name: variable
             for name, variable in kept.items()
-            if not name.startswith(DIAGNOSTIC)
+            if not name.startswith(state_store.DIAGNOSTIC)
         },
         diagnostics={
             name: variable
             for name, variable in kept.items()
-            if name.startswith(DIAGNOSTIC)
+            if name.startswith(state_store.DIAGNOSTIC)
         },
     )

@@ -7,32 +7,23 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.kernel_layout import KernelLayout
+from tf_rigl.masking import layer_rules
 from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import complete
-from tf_rigl.masking.layer_rules import kernel_layout
-from tf_rigl.masking.layer_rules import sparsifiable_weights
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import find_masked_weights
 
 
 @dataclasses.dataclass(frozen=True)
 class WalkedModel:
-    """A model with its flavor and its layers, found by one walk.
+    """A model with its flavor and its layers, found by one walk."""
 
-    Attributes:
-        model: a model of either Keras.
-        flavor: the model's.
-        nodes: its layers, in the order of `tree.walk`.
-        is_built: whether all layers were built when it was walked.
-    """
-
-    model: Any
-    flavor: Flavor
-    nodes: tuple[tree.Node, ...]
-    is_built: bool
+    model: Any  # a model of either Keras
+    flavor: flavors.Flavor  # the model's
+    nodes: tuple[tree.Node, ...]  # its layers, in the order of `tree.walk`
+    is_built: bool  # whether all layers were built when it was walked
 
     @property
     def layers(self) -> list[Any]:
@@ -56,7 +47,7 @@ class ModelWeight:
         """The axes of its inputs and units; None if it is never sparse."""
         if not self.may_be_sparse:
             return None
-        return kernel_layout(self.owner, self.variable)
+        return layer_rules.kernel_layout(self.owner, self.variable)
 
     @property
     def channel_axis(self) -> int:
@@ -72,15 +63,12 @@ class ModelWeight:
 
 
 def walk_model(model: Any) -> WalkedModel:
-    """Walks over the layers of a model.
-
-    Args:
-        model: a model of either Keras, sparse or not, built or not.
+    """Walks over the layers of a model of either Keras, built or not.
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
     """
-    flavor = model_flavor(model)
+    flavor = flavors.model_flavor(model)
     nodes = tuple(tree.walk(flavor, model))
     return WalkedModel(
         model, flavor, nodes, all(node.layer.built for node in nodes)
@@ -90,9 +78,8 @@ def walk_model(model: Any) -> WalkedModel:
 def model_weights(walked: WalkedModel) -> list[ModelWeight]:
     """Lists all weights of a model, each once, in the order of its layers.
 
-    Args:
-        walked: a model that is built by now. If it was not when it was
-            walked, it is walked once more, for building makes layers.
+    It is built by now; if it was not when it was walked, it is walked once
+    more, for building makes layers.
 
     Raises:
         ValueError: if the model is to be sparsified but not built yet.
@@ -125,16 +112,15 @@ def model_weights(walked: WalkedModel) -> list[ModelWeight]:
 
 
 def _named_weights(
-    flavor: Flavor, layer: Any
+    flavor: flavors.Flavor, layer: Any
 ) -> Iterator[tuple[str, Any, bool]]:
-    """Yields a layer's own weights under names that are unique within it.
+    """Yields a layer's own weights: name, Keras variable, may it be sparse.
 
-    Yields:
-        The name, the Keras variable and whether it may be sparse.
+    The names are unique within the layer.
     """
     attributes = {
         id(variable): name
-        for name, variable in sparsifiable_weights(layer).items()
+        for name, variable in layer_rules.sparsifiable_weights(layer).items()
     }
 
     counts: collections.Counter[str] = collections.Counter()

@@ -1,4 +1,4 @@
-"""What few users of `sparsify` need."""
+"""Options that few users of `sparsify` need."""
 
 import dataclasses
 from collections.abc import Callable
@@ -64,9 +64,7 @@ def fold_moved(
 ) -> None:
     """Puts arguments of before 0.2 into the objects that have them now.
 
-    Args:
-        arguments: of `sparsify`, by name; changed in place.
-        old: values of some of `MOVED`.
+    Changes `arguments`, those of `sparsify`, by values of some of `MOVED`.
 
     Raises:
         ValueError: if one of the objects is passed as well.

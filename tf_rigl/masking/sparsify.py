@@ -13,19 +13,17 @@ from tf_rigl.backend import platform_limits
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import find_class_flavor
 from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.core import checks
 from tf_rigl.core import distribution_types
 from tf_rigl.core import distributions
 from tf_rigl.core import structures
-from tf_rigl.core.checks import check_choice
 from tf_rigl.core.sparse_initialization import scale_to_connections
 from tf_rigl.core.structures import Structure
+from tf_rigl.masking import deferred
 from tf_rigl.masking import mask_history
 from tf_rigl.masking import options as options_of_sparsify
 from tf_rigl.masking import tree
-from tf_rigl.masking.deferred import defer
-from tf_rigl.masking.deferred import has_weights
-from tf_rigl.masking.deferred import is_deferred
-from tf_rigl.masking.initial_masks import STARTS
+from tf_rigl.masking.layer_config import STARTS
 from tf_rigl.masking.layer_config import LayerConfig
 from tf_rigl.masking.layer_config import WeightConfig
 from tf_rigl.masking.layer_rules import kernel_layout
@@ -117,8 +115,8 @@ def sparsify(
         784
     """
     flavor = model_flavor(model)
-    distributions.check_sparsity(sparsity)
-    check_choice("start", start, STARTS)
+    checks.check_sparsity(sparsity)
+    checks.check_choice("start", start, STARTS)
     _check_not_sparse(flavor, model)
 
     request = _Request(
@@ -130,10 +128,10 @@ def sparsify(
         start,
         options or SparsifyOptions(),
     )
-    if has_weights(model):
+    if deferred.has_weights(model):
         _mask_weights(flavor, model, request)
     else:
-        defer(model, lambda: _mask_weights(flavor, model, request))
+        deferred.defer(model, lambda: _mask_weights(flavor, model, request))
     return model
 
 
@@ -243,11 +241,7 @@ def _carry(
 ) -> None:
     """Gives each host the masks of the weights that it contains.
 
-    Args:
-        flavor: the model's Keras.
-        model: the model.
-        plans: the configuration of each weight, by its variable's id.
-        request: the arguments of `sparsify`.
+    `plans` holds the configuration of each weight by its variable's id.
     """
     for host in tree.hosts(flavor, model):
         sites = [
@@ -364,7 +358,7 @@ def _check_not_sparse(flavor: Flavor, model: Any) -> None:
         for node in tree.walk(flavor, model)
         if hasattr(node.layer, ATTRIBUTE)
     ]
-    if sparse or is_deferred(model):
+    if sparse or deferred.is_deferred(model):
         raise ValueError(
             "A model can be sparsified once. Received: "
             f"model={model.name!r} with masks on {sparse or [model.name]}. "

@@ -12,12 +12,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.backend.distribution import strategy_of
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import flavor_of
+from tf_rigl.masking import mask_store
 from tf_rigl.masking.layer_config import config_of
-from tf_rigl.masking.mask_store import ATTRIBUTE
-from tf_rigl.masking.mask_store import variable_prefix
 
 # The attribute of a masked layer that holds its store; also the name in
 # weights files and checkpoints.
@@ -41,12 +39,8 @@ def state_store_class(keras: Any) -> type:
     class StateStore(keras.layers.Layer):
         """Tensors that belong to the masked weights of one layer.
 
-        Args:
-            shapes: shape of each masked weight, by its key within the layer.
-            kinds: for each of them what each tensor is, by name.
-            owner: key of the masked layer in the model.
-            aggregation: how replicas are reduced, in the Keras's own
-                spelling; they are always equal.
+        The arguments are those of `MaskStore` and `kinds`, for each weight
+        what each tensor is, by name.
 
         Attributes:
             tensors: for each key the variables, by name.
@@ -63,23 +57,19 @@ def state_store_class(keras: Any) -> type:
             super().__init__(trainable=False, **kwargs)
 
             self.tensors: dict[str, dict[str, Any]] = {}
-            prefix = variable_prefix(owner)
             for index, key in enumerate(kinds):
                 self.tensors[key] = {}
                 for name, kind in kinds[key].items():
                     dtype, shape = _dtype_and_shape(kind, shapes[key])
-                    variable = self.add_weight(
-                        name=f"{prefix}_{name}_{index}",
-                        shape=shape,
+                    self.tensors[key][name] = mask_store.add_variable(
+                        self,
+                        owner,
+                        f"{name}_{index}",
+                        shape,
                         dtype=dtype,
                         initializer="zeros",
-                        trainable=False,
                         aggregation=aggregation,
                     )
-                    self.tensors[key][name] = variable
-                    # Attributes of their own give them stable names in
-                    # TensorFlow checkpoints.
-                    setattr(self, f"{name}_{index}", variable)
 
             # It has no inputs from which Keras could build it.
             self.built = True
@@ -95,7 +85,7 @@ def state_of(layer: Any, key: str) -> dict[str, tf.Variable]:
     store = getattr(layer, STATE_ATTRIBUTE, None)
     if store is None:
         return {}
-    flavor = flavor_of(layer)
+    flavor = flavors.flavor_of(layer)
     return {
         name: flavor.raw(variable)
         for name, variable in store.tensors.get(key, {}).items()
@@ -107,11 +97,6 @@ def keep_state(layer: Any, kinds: Kinds) -> None:
 
     Those that it has already keep their values; others begin at zero and
     what is not named goes, except initial values and diagnostics.
-
-    Args:
-        layer: a layer that carries masks.
-        kinds: for each masked weight, by its key within the layer, what each
-            tensor is, by name.
     """
     wanted = {key: dict(names) for key, names in kinds.items()}
     present = config_of(layer).state
@@ -138,7 +123,7 @@ def keep_state(layer: Any, kinds: Kinds) -> None:
 
 def attach_state(layer: Any, kinds: Kinds) -> None:
     """Gives a masked layer a store of such tensors, all zero."""
-    flavor: Flavor = flavor_of(layer)
+    flavor: flavors.Flavor = flavors.flavor_of(layer)
     config = config_of(layer)
     shapes = {key: one.shape for key, one in config.weights.items()}
 
@@ -157,7 +142,7 @@ def attach_state(layer: Any, kinds: Kinds) -> None:
 def drop_state(layer: Any) -> None:
     """Takes the store off a layer, if it has one."""
     if getattr(layer, STATE_ATTRIBUTE, None) is not None:
-        flavor_of(layer).detach_child(layer, STATE_ATTRIBUTE)
+        flavors.flavor_of(layer).detach_child(layer, STATE_ATTRIBUTE)
         config_of(layer).state = {}
 
 
@@ -169,9 +154,9 @@ def _dtype_and_shape(
     return kind["dtype"], tuple(kind["shape"])
 
 
-def _strategy_scope(flavor: Flavor, layer: Any) -> Any:
+def _strategy_scope(flavor: flavors.Flavor, layer: Any) -> Any:
     """Returns a scope that makes variables on the replicas of the masks."""
-    masks = getattr(layer, ATTRIBUTE).masks.values()
+    masks = getattr(layer, mask_store.ATTRIBUTE).masks.values()
     strategy = strategy_of(map(flavor.raw, masks))
     if strategy is tf.distribute.get_strategy():
         return contextlib.nullcontext()

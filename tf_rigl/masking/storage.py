@@ -62,13 +62,10 @@ class Storage(abc.ABC):
 
     @abc.abstractmethod
     def set(self, mask: Any, values: Any = None) -> None:
-        """Sets the mask, and the values with it.
+        """Sets the mask, bool, and the values with it.
 
-        Args:
-            mask: bool, true where a connection is to be active.
-            values: what active connections hold from now on; by default what
-                they hold already, zero for a connection that is new. Masked
-                positions become zero in any case.
+        By default active connections hold what they hold already, zero if new.
+        Masked positions become zero in any case.
         """
 
     @abc.abstractmethod
@@ -77,12 +74,7 @@ class Storage(abc.ABC):
 
     @abc.abstractmethod
     def on(self, variable: Any) -> "Storage":
-        """Returns this storage with the values in another variable.
-
-        Args:
-            variable: one replica's component of `variable`, as optimizers
-                hand it on inside of a step.
-        """
+        """Returns this storage with the values in one replica's variable."""
 
 
 class DenseStorage(Storage):

@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import is_container
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.masking import layer_rules
 
 
@@ -39,7 +38,7 @@ class Node:
     key: tuple[str, ...]
 
 
-def walk(flavor: Flavor, root: Any) -> Iterator[Node]:
+def walk(flavor: flavors.Flavor, root: Any) -> Iterator[Node]:
     """Yields all layers from `root` down, each once, parents first."""
     seen: set[int] = set()
     todo = [Node(root, (), ())]
@@ -53,7 +52,7 @@ def walk(flavor: Flavor, root: Any) -> Iterator[Node]:
         todo.extend(reversed(_children(flavor, node)))
 
 
-def hosts(flavor: Flavor, model: Any) -> list[Node]:
+def hosts(flavor: flavors.Flavor, model: Any) -> list[Node]:
     """Returns the layers that keep masks: the outermost but plain containers.
 
     The configuration of a functional or sequential model lists its layers,
@@ -65,14 +64,14 @@ def hosts(flavor: Flavor, model: Any) -> list[Node]:
     inside: set[int] = set()
 
     for node in walk(flavor, model):
-        if id(node.layer) in inside or is_container(node.layer):
+        if id(node.layer) in inside or flavors.is_container(node.layer):
             continue
         found.append(node)
         inside.update(id(below.layer) for below in walk(flavor, node.layer))
     return found
 
 
-def sites(flavor: Flavor, root: Any) -> list[Site]:
+def sites(flavor: flavors.Flavor, root: Any) -> list[Site]:
     """Returns all weights below `root` that may be sparse, each once.
 
     In the order of the layers. Those that are opt-in are among them, marked.
@@ -80,15 +79,11 @@ def sites(flavor: Flavor, root: Any) -> list[Site]:
     return sites_of(flavor, walk(flavor, root))
 
 
-def sites_of(flavor: Flavor, nodes: Iterable[Node]) -> list[Site]:
+def sites_of(flavor: flavors.Flavor, nodes: Iterable[Node]) -> list[Site]:
     """Finds the weights that may be sparse in layers that a walk has found.
 
-    Args:
-        flavor: the layers'.
-        nodes: a layer and those below it, in the order of `walk`.
-
-    Returns:
-        The weights as `sites` of the first layer lists them.
+    `nodes` are a layer and those below it, in the order of `walk`; the
+    weights are those that `sites` of the first layer lists.
     """
     seen: set[int] = set()
     found = []
@@ -113,15 +108,10 @@ def sites_of(flavor: Flavor, nodes: Iterable[Node]) -> list[Site]:
 
 
 def subtree(nodes: Sequence[Node], index: int) -> Iterator[Node]:
-    """Yields the part of a walk that lies below one of its layers.
+    """Yields the layer at an index of a walk and those below it.
 
-    Args:
-        nodes: all layers of the walk, in order.
-        index: of the layer.
-
-    Yields:
-        The layer and those below it, with names from that layer on. A layer
-        that the walk met somewhere else before is not among them.
+    Their names count from that layer on. A layer that the walk met somewhere
+    else before is not among them.
     """
     depth = len(nodes[index].path)
     yield Node(nodes[index].layer, (), ())
@@ -131,7 +121,7 @@ def subtree(nodes: Sequence[Node], index: int) -> Iterator[Node]:
         yield Node(node.layer, node.path[depth:], node.key[depth:])
 
 
-def _children(flavor: Flavor, node: Node) -> list[Node]:
+def _children(flavor: flavors.Flavor, node: Node) -> list[Node]:
     children = flavor.children(node.layer)
     names = _unique([child.name for child in children])
     keys = _unique([re.sub(r"_\d+$", "", child.name) for child in children])

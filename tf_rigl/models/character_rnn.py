@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from tf_rigl.models.size import check_size
-from tf_rigl.models.size import narrow
+from tf_rigl.models import size
 
 CELLS = {"gru": "GRU", "lstm": "LSTM"}  # names of the layer classes
 
@@ -62,7 +61,7 @@ def character_rnn(
     Reference: Evci et al., "Rigging the Lottery: Making All Tickets Winners",
     arXiv:1911.11134, section 4.2 and appendix I.
     """
-    check_size(vocabulary, width)
+    size.check_size(vocabulary, width)
     if cell not in CELLS:
         raise ValueError(
             f"`cell` must be one of {sorted(CELLS)}. Received: cell={cell!r}."
@@ -77,17 +76,17 @@ def character_rnn(
     layers = keras.layers
     characters = keras.Input(shape=(length,), dtype="int32", name="characters")
     features = layers.Embedding(
-        vocabulary, narrow(embedding_units, width), name="embedding"
+        vocabulary, size.narrow(embedding_units, width), name="embedding"
     )(characters)
 
     recurrent = getattr(layers, CELLS[cell])
     features = recurrent(
-        narrow(units, width), return_sequences=True, name=cell
+        size.narrow(units, width), return_sequences=True, name=cell
     )(features)
 
     for number, full in enumerate(readout_units, start=1):
         features = layers.Dense(
-            narrow(full, width), activation="relu", name=f"readout{number}"
+            size.narrow(full, width), activation="relu", name=f"readout{number}"
         )(features)
 
     logits = layers.Dense(vocabulary, name="logits")(features)

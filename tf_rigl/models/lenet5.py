@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from tf_rigl.models.size import check_size
-from tf_rigl.models.size import narrow
+from tf_rigl.models import size
 
 _LEAST = 16  # pixels of a side, of which two 5×5 convolutions leave one
 
@@ -58,7 +57,7 @@ def lenet_5(
     Recognition", Proceedings of the IEEE 86(11), 1998, section II.B.
     google-research/rigl, `rigl_tf2/networks.py`.
     """
-    check_size(classes, width)
+    size.check_size(classes, width)
     if len(filters) != 2 or min(*filters, *hidden_units) < 1:
         raise ValueError(
             "`filters` must be two and all `filters` and `hidden_units` "
@@ -82,19 +81,17 @@ def lenet_5(
 
     for number, full in enumerate(filters, start=1):
         features = layers.Conv2D(
-            narrow(full, width), 5, activation="relu", name=f"conv{number}"
+            size.narrow(full, width), 5, activation="relu", name=f"conv{number}"
         )(features)
         features = layers.MaxPooling2D(2, name=f"pool{number}")(features)
 
     features = layers.Flatten(name="flatten")(features)
     for number, full in enumerate(hidden_units, start=1):
         is_last = number == len(hidden_units)
-        least = min(full, classes if is_last else 1)
-        features = layers.Dense(
-            max(least, narrow(full, width)),
-            activation="relu",
-            name=f"fc{number}",
-        )(features)
+        units = size.narrow(full, width, classes if is_last else 1)
+        features = layers.Dense(units, activation="relu", name=f"fc{number}")(
+            features
+        )
 
     logits = layers.Dense(classes, name="logits")(features)
     return keras.Model(images, logits, name=name)

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+from tf_rigl.models import size
+
 
 def lenet_300_100(
     keras: ModuleType,
@@ -47,15 +49,8 @@ def lenet_300_100(
     Reference: LeCun et al., "Gradient-Based Learning Applied to Document
     Recognition", Proceedings of the IEEE 86(11), 1998, section III.C.
     """
-    if not width > 0:
-        raise ValueError(
-            f"`width` must be greater than 0. Received: width={width}."
-        )
-    if classes < 1 or any(units < 1 for units in hidden_units):
-        raise ValueError(
-            "`classes` and all `hidden_units` must be positive. Received: "
-            f"classes={classes}, hidden_units={tuple(hidden_units)}."
-        )
+    size.check_size(classes, width)
+    size.check_units(hidden_units)
 
     layers = keras.layers
     inputs = keras.Input(shape=tuple(input_shape), name="images")
@@ -63,8 +58,7 @@ def lenet_300_100(
 
     for number, full in enumerate(hidden_units, start=1):
         is_last = number == len(hidden_units)
-        least = min(full, classes if is_last else 1)
-        units = max(least, round(width * full))
+        units = size.narrow(full, width, classes if is_last else 1)
         features = layers.Dense(units, activation="relu", name=f"fc{number}")(
             features
         )

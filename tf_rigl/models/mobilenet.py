@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+from tf_rigl.models import size
+
 # Filters and strides of the separable convolutions: table 1 of the paper.
 _V1_BLOCKS = (
     (64, 1),
@@ -82,7 +84,8 @@ def mobilenet_v1(
     Reference: Howard et al., "MobileNets: Efficient Convolutional Neural
     Networks for Mobile Vision Applications", arXiv:1704.04861.
     """
-    _check(classes, width, dropout)
+    size.check_size(classes, width)
+    size.check_fraction("dropout", dropout)
     network = _Builder(keras, sparse_inference)
     images = keras.Input(shape=tuple(input_shape), name="images")
     features = network.convolve(images, _scaled(32, width), 3, 2, "conv")
@@ -113,31 +116,15 @@ def mobilenet_v2(
     on 224×224 images, 300.8 million multiply-adds. There is no softmax at the
     end.
 
-    Args:
-        keras: the Keras to build with, the module `keras` or `tf_keras`.
-        input_shape: shape of one image, `(height, width, channels)`; its
-            values are best in [-1, 1].
-        classes: number of logits.
-        width: what to multiply all numbers of filters by, rounded to
-            multiples of 8; the last convolution's are never fewer than 1280.
-        dropout: rate of dropout before the logits, in [0, 1).
-        sparse_inference: whether strided convolutions are padded by one on
-            each side, so that XNNPACK can run the model sparse; else by
-            TensorFlow's padding "same", as published.
-        name: name of the model.
-
-    Returns:
-        A functional model of that Keras, `[batch, height, width, channels]`
-        to `[batch, classes]`.
-
-    Raises:
-        ValueError: if `classes` or `width` is not positive, or `dropout` not
-            in [0, 1).
+    Arguments, result and errors are those of `mobilenet_v1`, but for `width`:
+    filters are rounded to multiples of 8, and those of the last convolution
+    are never fewer than 1280.
 
     Reference: Sandler et al., "MobileNetV2: Inverted Residuals and Linear
     Bottlenecks", arXiv:1801.04381.
     """
-    _check(classes, width, dropout)
+    size.check_size(classes, width)
+    size.check_fraction("dropout", dropout)
     network = _Builder(keras, sparse_inference)
 
     images = keras.Input(shape=tuple(input_shape), name="images")
@@ -172,20 +159,20 @@ class _Builder:
         self,
         features: Any,
         filters: int,
-        size: int,
+        side: int,
         strides: int,
         name: str,
         activate: bool = True,
     ) -> Any:
-        """Convolution, normalization and, unless told not to, ReLU6."""
+        """Applies convolution, normalization and, unless told not to, ReLU6."""
         features, padding = self._pad(features, strides, name)
         features = self._layers.Conv2D(
-            filters, size, strides, padding=padding, use_bias=False, name=name
+            filters, side, strides, padding=padding, use_bias=False, name=name
         )(features)
         return self._normalize(features, name, activate)
 
     def depthwise(self, features: Any, strides: int, name: str) -> Any:
-        """Depthwise 3×3 convolution, normalization and ReLU6."""
+        """Applies a depthwise 3×3 convolution, normalization and ReLU6."""
         features, padding = self._pad(features, strides, name)
         features = self._layers.DepthwiseConv2D(
             3, strides, padding=padding, use_bias=False, name=name
@@ -200,7 +187,7 @@ class _Builder:
         strides: int,
         name: str,
     ) -> Any:
-        """Inverted residual block."""
+        """Applies an inverted residual block."""
         channels = features.shape[-1]
         branch = features
         if expansion > 1:
@@ -216,7 +203,7 @@ class _Builder:
         return branch
 
     def classify(self, features: Any, classes: int, dropout: float) -> Any:
-        """The logits, from the mean over all positions."""
+        """Computes the logits, from the mean over all positions."""
         layers = self._layers
         # Not a 1×1 convolution of the mean, which XNNPACK's sparse kernels
         # compute wrongly.
@@ -226,7 +213,7 @@ class _Builder:
         return layers.Dense(classes, name="logits")(features)
 
     def _pad(self, features: Any, strides: int, name: str) -> tuple[Any, str]:
-        """The input of a convolution and how that is padded."""
+        """Returns the input of a convolution and how that is padded."""
         if strides == 1 or not self._pad_each_side:
             return features, "same"
         padded = self._layers.ZeroPadding2D(1, name=f"{name}_pad")(features)
@@ -240,26 +227,11 @@ class _Builder:
         return layers.ReLU(6.0, name=f"{name}_relu")(features)
 
 
-def _check(classes: int, width: float, dropout: float) -> None:
-    if classes < 1:
-        raise ValueError(
-            f"`classes` must be positive. Received: classes={classes}."
-        )
-    if not width > 0:
-        raise ValueError(
-            f"`width` must be greater than 0. Received: width={width}."
-        )
-    if not 0 <= dropout < 1:
-        raise ValueError(
-            f"`dropout` must be in [0, 1). Received: dropout={dropout}."
-        )
-
-
 def _scaled(filters: int, width: float) -> int:
     return max(1, int(filters * width))
 
 
 def _by_eight(filters: float) -> int:
-    """The nearest multiple of 8 that is at least 90 % of `filters`."""
+    """Returns the nearest multiple of 8 that is at least 90 % of `filters`."""
     nearest = max(8, int(filters + 4) // 8 * 8)
     return nearest + 8 if nearest < 0.9 * filters else nearest

@@ -45,14 +45,9 @@ BUILDERS: dict[str, Callable[..., Any]] = {
 
 
 def builder(name: str) -> Callable[..., Any]:
-    """The builder of a network.
+    """Returns the function `(keras, **arguments) -> model` of a network.
 
-    Args:
-        name: one of `BUILDERS`.
-
-    Returns:
-        A function `(keras, **arguments) -> model`; the model has that name
-        unless `name` is among the arguments.
+    The model has the network's name unless `name` is among the arguments.
 
     Raises:
         ValueError: if there is no network of that name.

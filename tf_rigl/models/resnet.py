@@ -97,13 +97,16 @@ def resnet(
     filters = narrow(_FILTERS[0], width)
     features = _stem(keras, images, filters, small_images)
 
-    block = _bottleneck if DEPTHS[depth].bottleneck else _basic_block
     for stage, number in enumerate(DEPTHS[depth].numbers):
         filters = narrow(_FILTERS[stage], width)
         for index in range(number):
             strides = 2 if stage > 0 and index == 0 else 1
+            block = [(filters, 3, strides), (filters, 3, 1)]
+            if DEPTHS[depth].bottleneck:
+                wide = _EXPANSION * filters
+                block = [(filters, 1, 1), (filters, 3, strides), (wide, 1, 1)]
             label = f"layer{stage + 1}_{index}"
-            features = block(keras, features, filters, strides, label)
+            features = _block(keras, features, block, label)
 
     features = layers.GlobalAveragePooling2D(name="pool")(features)
     logits = layers.Dense(
@@ -123,35 +126,36 @@ def _stem(keras: ModuleType, images: Any, filters: int, small: bool) -> Any:
     return keras.layers.MaxPooling2D(3, strides=2, padding="same")(features)
 
 
-def _basic_block(
-    keras: ModuleType, inputs: Any, filters: int, strides: int, name: str
+def _block(
+    keras: ModuleType,
+    inputs: Any,
+    convolutions: Sequence[tuple[int, int, int]],
+    name: str,
 ) -> Any:
+    """Applies convolutions of (filters, size, strides) beside a shortcut."""
     relu = keras.layers.ReLU
-    branch = _convolve(keras, inputs, filters, 3, strides, f"{name}_conv1")
-    branch = relu()(branch)
-    branch = _convolve(keras, branch, filters, 3, 1, f"{name}_conv2", "zeros")
-    shortcut = _shortcut(keras, inputs, filters, strides, name)
-    return relu()(keras.layers.Add()([shortcut, branch]))
+    branch = inputs
+    for number, convolution in enumerate(convolutions, start=1):
+        is_last = number == len(convolutions)
+        branch = _convolve(
+            keras,
+            branch,
+            *convolution,
+            f"{name}_conv{number}",
+            "zeros" if is_last else "ones",
+        )
+        if not is_last:
+            branch = relu()(branch)
 
-
-def _bottleneck(
-    keras: ModuleType, inputs: Any, filters: int, strides: int, name: str
-) -> Any:
-    relu = keras.layers.ReLU
-    wide = _EXPANSION * filters
-    branch = _convolve(keras, inputs, filters, 1, 1, f"{name}_conv1")
-    branch = relu()(branch)
-    branch = _convolve(keras, branch, filters, 3, strides, f"{name}_conv2")
-    branch = relu()(branch)
-    branch = _convolve(keras, branch, wide, 1, 1, f"{name}_conv3", "zeros")
-    shortcut = _shortcut(keras, inputs, wide, strides, name)
+    strides = max(strides for _, _, strides in convolutions)
+    shortcut = _shortcut(keras, inputs, convolutions[-1][0], strides, name)
     return relu()(keras.layers.Add()([shortcut, branch]))
 
 
 def _shortcut(
     keras: ModuleType, inputs: Any, filters: int, strides: int, name: str
 ) -> Any:
-    """The inputs, projected where a block changes their shape."""
+    """Returns the inputs, projected where a block changes their shape."""
     if strides == 1 and inputs.shape[-1] == filters:
         return inputs
     return _convolve(keras, inputs, filters, 1, strides, f"{name}_downsample")
@@ -166,7 +170,7 @@ def _convolve(
     name: str,
     scale: str = "ones",
 ) -> Any:
-    """A convolution and its normalization, whose scale begins as told."""
+    """Applies a convolution and its normalization, of the given scale."""
     if strides > 1 and size > 1:
         # "same" would pad images of even size on one side more.
         features = keras.layers.ZeroPadding2D((size - 1) // 2)(features)

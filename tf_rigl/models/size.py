@@ -1,12 +1,10 @@
-"""How large the networks are, the same for all builders."""
+"""Sizes of the networks, checked alike for all builders."""
+
+from collections.abc import Sequence
 
 
 def check_size(classes: int, width: float) -> None:
-    """Checks the number of classes and the width multiplier of a network.
-
-    Raises:
-        ValueError: if one of them is not positive.
-    """
+    """Raises a ValueError unless classes and width multiplier are positive."""
     if not width > 0:
         raise ValueError(
             f"`width` must be greater than 0. Received: width={width}."
@@ -18,17 +16,22 @@ def check_size(classes: int, width: float) -> None:
 
 
 def check_fraction(name: str, value: float) -> None:
-    """Checks the fraction that a dropout layer drops.
-
-    Raises:
-        ValueError: if it is not in [0, 1).
-    """
+    """Raises a ValueError unless a layer can drop this fraction, in [0, 1)."""
     if not 0 <= value < 1:
         raise ValueError(
             f"`{name}` must be in [0, 1). Received: {name}={value}."
         )
 
 
-def narrow(units: int, width: float) -> int:
-    """Units of a layer, multiplied by a width and at least 1."""
-    return max(1, round(width * units))
+def check_units(hidden_units: Sequence[int]) -> None:
+    """Raises a ValueError unless all widths of layers are positive."""
+    if any(units < 1 for units in hidden_units):
+        raise ValueError(
+            "All `hidden_units` must be positive. "
+            f"Received: hidden_units={tuple(hidden_units)}."
+        )
+
+
+def narrow(units: int, width: float, least: int = 1) -> int:
+    """Multiplies a layer's units by a width, to `least` or all of them."""
+    return max(min(units, least), round(width * units))

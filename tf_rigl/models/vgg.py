@@ -12,9 +12,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from tf_rigl.models.size import check_fraction
-from tf_rigl.models.size import check_size
-from tf_rigl.models.size import narrow
+from tf_rigl.models import size
 
 # Number of convolutions of each stage.
 DEPTHS = {
@@ -76,17 +74,13 @@ def vgg(
     Large-Scale Image Recognition", arXiv:1409.1556, table 1. Initial values
     as in google-research/rigl, `imagenet_resnet/vgg.py`.
     """
-    check_size(classes, width)
-    check_fraction("dropout", dropout)
+    size.check_size(classes, width)
+    size.check_fraction("dropout", dropout)
     if depth not in DEPTHS:
         raise ValueError(
             f"`depth` must be one of {sorted(DEPTHS)}. Received: depth={depth}."
         )
-    if any(units < 1 for units in hidden_units):
-        raise ValueError(
-            "All `hidden_units` must be positive. "
-            f"Received: hidden_units={tuple(hidden_units)}."
-        )
+    size.check_units(hidden_units)
 
     input_shape = tuple(input_shape)
     if min(input_shape[:2]) < 2 ** len(_FILTERS):
@@ -100,7 +94,7 @@ def vgg(
     features = images
 
     for stage, number in enumerate(DEPTHS[depth]):
-        filters = narrow(_FILTERS[stage], width)
+        filters = size.narrow(_FILTERS[stage], width)
         for index in range(number):
             label = f"conv{stage + 1}_{index + 1}"
             features = _convolve(
@@ -114,7 +108,7 @@ def vgg(
         features = layers.GlobalAveragePooling2D(name="pool")(features)
     for index, units in enumerate(hidden_units, start=1):
         features = layers.Dense(
-            narrow(units, width),
+            size.narrow(units, width),
             activation="relu",
             kernel_initializer="he_normal",
             name=f"fc{index}",

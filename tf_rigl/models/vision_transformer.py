@@ -12,9 +12,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from tf_rigl.models.size import check_fraction
-from tf_rigl.models.size import check_size
-from tf_rigl.models.size import narrow
+from tf_rigl.models import size
 
 _MLP = 4  # width of the hidden layer of a block, in widths of the block
 
@@ -69,8 +67,8 @@ def vision_transformer(
     arXiv:2010.11929; Touvron et al., "Training Data-Efficient Image
     Transformers", arXiv:2012.12877, for the size S and initial values.
     """
-    check_size(classes, width)
-    check_fraction("dropout", dropout)
+    size.check_size(classes, width)
+    size.check_fraction("dropout", dropout)
     if min(blocks, heads, head_units, patch_size) < 1:
         raise ValueError(
             "`blocks`, `heads`, `head_units` and `patch_size` must be "
@@ -86,7 +84,7 @@ def vision_transformer(
         )
 
     layers = keras.layers
-    head_units = narrow(head_units, width)
+    head_units = size.narrow(head_units, width)
     units = heads * head_units
     count = (height // patch_size) * (breadth // patch_size)
 
@@ -117,16 +115,10 @@ def vision_transformer(
 
 
 def _learned(keras: ModuleType, patches: Any, count: int, name: str) -> Any:
-    """Vectors that are learned, the same for each image.
+    """Makes vectors that are learned, the same for each image.
 
-    Args:
-        keras: the Keras to build with.
-        patches: `[batch, patches, units]`; no value of it is used.
-        count: number of vectors.
-        name: name of the layer that holds them.
-
-    Returns:
-        `[batch, count, units]`.
+    `[batch, count, units]`, with batch and units of the patches, of which no
+    value is used.
     """
     layers = keras.layers
     _, number, units = patches.shape

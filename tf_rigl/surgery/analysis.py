@@ -5,22 +5,20 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import is_container
+from tf_rigl.backend import flavor as flavors
+from tf_rigl.surgery import channel_rules
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
-from tf_rigl.surgery.channel_rules import find_rule
-from tf_rigl.surgery.channel_rules import is_operation
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Shape
 from tf_rigl.surgery.features import Untrackable
-from tf_rigl.surgery.features import no_constants
+from tf_rigl.surgery.features import varying
 
 Known = Features | None
 
 
-def analyze(flavor: Flavor, model: Any) -> ChannelAnalysis:
-    """The plans of all layers of a functional or sequential model."""
+def analyze(flavor: flavors.Flavor, model: Any) -> ChannelAnalysis:
+    """Makes the plans of all layers of a functional or sequential model."""
     plans = ChannelAnalysis(flavor)
     network = network_of(model)
     inputs = [
@@ -39,19 +37,19 @@ def network_of(model: Any) -> Any:
 
 
 def nodes_of(network: Any) -> Iterator[Any]:
-    """The calls of layers in a network, inputs first; none if not known."""
+    """Yields the calls of layers in a network, inputs first, if known."""
     by_depth = getattr(network, "_nodes_by_depth", {})
     for depth in sorted(by_depth, reverse=True):
         yield from by_depth[depth]
 
 
 def layer_of(node: Any) -> Any:
-    """The layer, or the operation, that a node calls."""
+    """Returns the layer, or the operation, that a node calls."""
     return getattr(node, "operation", None) or node.layer
 
 
 def shape_of(tensor: Any) -> Shape:
-    """The shape of a symbolic tensor with the batch dimension."""
+    """Returns the shape of a symbolic tensor with the batch dimension."""
     return tuple(tensor.shape)
 
 
@@ -108,9 +106,9 @@ def _apply(
 
     try:
         _check(plans, node, call)
-        if is_container(layer):
+        if flavors.is_container(layer):
             return _follow(plans, network_of(layer), inputs, path)
-        rule = find_rule(layer)
+        rule = channel_rules.find_rule(layer)
         if rule is None:
             raise Untrackable("its channels are not known")
         return [rule(plans, call)]
@@ -128,10 +126,10 @@ def _check(plans: ChannelAnalysis, node: Any, call: Call) -> None:
     options = [
         one for one in call.others if one is not None and one is not False
     ]
-    if options and not is_operation(call.layer):
+    if options and not channel_rules.is_operation(call.layer):
         raise Untrackable(f"called with {options}")
 
-    if is_container(call.layer):
+    if flavors.is_container(call.layer):
         network = network_of(call.layer)
         if not hasattr(network, "_nodes_by_depth"):
             raise Untrackable("its layers are not known")
@@ -143,7 +141,7 @@ def _check(plans: ChannelAnalysis, node: Any, call: Call) -> None:
 
 
 def _inputs_of(node: Any) -> list[Any]:
-    """The symbolic tensors that a node is called on."""
+    """Lists the symbolic tensors that a node is called on."""
     keras2 = getattr(node, "keras_inputs", None)
     return list(node.input_tensors) if keras2 is None else list(keras2)
 
@@ -161,7 +159,7 @@ def _others_of(node: Any, tensors: list[Any]) -> tuple[Any, ...]:
 
 
 def _arguments_of(node: Any) -> tuple[Any, Any]:
-    """Positional and keyword arguments of a call."""
+    """Returns positional and keyword arguments of a call."""
     arguments = getattr(node, "arguments", None)
     if arguments is None:
         return node.call_args, node.call_kwargs
@@ -169,9 +167,9 @@ def _arguments_of(node: Any) -> tuple[Any, Any]:
 
 
 def _kept(plans: ChannelAnalysis, shape: Shape, reason: str) -> Known:
-    """Channels that are kept, those of a tensor's last axis."""
+    """Keeps new channels for a tensor's last axis."""
     if len(shape) < 2 or shape[-1] is None:
         return None
     channels = plans.graph.add(shape[-1])
     plans.keep(channels, reason)
-    return Features(channels, no_constants(len(channels)))
+    return varying(channels)

@@ -1,4 +1,4 @@
-"""What is to be done with each layer of a model that shrinks."""
+"""Changes of each layer of a model that shrinks."""
 
 import dataclasses
 from collections.abc import Callable
@@ -13,75 +13,55 @@ from tf_rigl.core.channel_graph import Channels
 from tf_rigl.masking import tree
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Untrackable
+from tf_rigl.surgery.features import common
 
 # Channels along axes of a weight; the other axes stay as they are.
 Axes = Mapping[int, Channels]
 # How many of some channels are left.
 Count = Callable[[Channels], int]
+Resize = Callable[[dict[str, Any], Count], None]
 
 
 @dataclasses.dataclass
 class Connections:
-    """The inputs that each output of a layer is computed from.
+    """The inputs that each output of a layer is computed from."""
 
-    Attributes:
-        inputs: the channels that it reads.
-        outputs: the channels that it writes.
-        connected: bool [inputs, outputs].
-        sums: float [inputs, outputs]: what a constant input of 1 adds to
-            each output before the activation; None where only zeros are
-            known to add a constant.
-        why: why constants other than zero stay, where they do.
-        seen: the constants of the inputs, one array a call.
-        absorbable: those that the layer can take up into its bias.
-    """
-
-    inputs: Channels
-    outputs: Channels
-    connected: np.ndarray
+    inputs: Channels  # the channels that it reads
+    outputs: Channels  # the channels that it writes
+    connected: np.ndarray  # bool [inputs, outputs]
+    # Float [inputs, outputs]: what a constant input of 1 adds to each output
+    # before the activation; None where only zeros are known to add a constant.
     sums: np.ndarray | None
-    why: str
+    why: str  # why constants other than zero stay, where they do
+    # The constants of the inputs, one array a call.
     seen: list[np.ndarray] = dataclasses.field(default_factory=list)
+    # Those that the layer can take up into its bias.
     absorbable: list[np.ndarray] = dataclasses.field(default_factory=list)
 
     def absorbed(self) -> np.ndarray:
-        """The constants that are the same in all calls, NaN for the rest."""
-        return _common(self.absorbable)
+        """Returns constants that are the same in all calls, else NaN."""
+        return common(self.absorbable)
 
     def refused(self) -> Channels:
-        """Constant channels that the layer cannot do without."""
-        constant = ~np.isnan(_common(self.seen)) & np.isnan(self.absorbed())
+        """Returns constant channels that the layer cannot do without."""
+        constant = ~np.isnan(common(self.seen)) & np.isnan(self.absorbed())
         return self.inputs[constant & self.connected.any(axis=1)]
-
-
-def _common(calls: list[np.ndarray]) -> np.ndarray:
-    same = np.all([one == calls[0] for one in calls], axis=0)
-    return np.where(same, calls[0], np.nan)
 
 
 @dataclasses.dataclass
 class LayerPlan:
-    """The changes of one layer as the channels around it are cut.
+    """The changes of one layer as the channels around it are cut."""
 
-    Attributes:
-        layer: the layer.
-        path: of the layer in the model.
-        inputs: the features of its input.
-        outputs: the features of its output.
-        makes_units: whether the outputs are channels of its own.
-        axes: the channels along the axes of each of its weights, by name.
-        resize: writes sizes into the layer's configuration.
-        connections: how it computes its outputs, for layers with units.
-    """
-
-    layer: Any
-    path: str
-    inputs: Channels
-    outputs: Channels
-    makes_units: bool
+    layer: Any  # the layer
+    path: str  # of the layer in the model
+    inputs: Channels  # the features of its input
+    outputs: Channels  # the features of its output
+    # The channels along the axes of each of its weights, by name.
     axes: Mapping[str, Axes]
-    resize: Callable[[dict[str, Any], Count], None]
-    connections: Connections | None = None
+    resize: Resize  # writes sizes into the layer's configuration
+    makes_units: bool  # whether the outputs are channels of its own
+    # How it computes its outputs, for layers with units.
+    connections: Connections | None
 
 
 class ChannelAnalysis:
@@ -95,10 +75,10 @@ class ChannelAnalysis:
         self.barriers: dict[int, str] = {}  # by the layer's id
 
     def weights(self, layer: Any) -> dict[str, Any]:
-        """The variables of a layer and the layers in it, by their names.
+        """Returns the variables of a layer and those in it, by their names.
 
         Raises:
-            Untrackable: where two have the same name.
+            Untrackable: if two have the same name.
         """
         named: dict[str, Any] = {}
         for variable in weights_below(self.flavor, layer):
@@ -109,7 +89,7 @@ class ChannelAnalysis:
         return named
 
     def values(self, layer: Any) -> dict[str, np.ndarray]:
-        """The values of `weights`, those of half precision in float32."""
+        """Returns the values of `weights`, half precision as float32."""
         values = {
             name: self.flavor.raw(variable).numpy()
             for name, variable in self.weights(layer).items()
@@ -122,35 +102,55 @@ class ChannelAnalysis:
         }
 
     def value(self, layer: Any, name: str) -> np.ndarray:
-        """The value of one of `weights`, as in `values`.
+        """Returns the value of one of `weights`, as in `values`.
 
         Raises:
-            Untrackable: where the layer has none of this name.
+            Untrackable: if the layer has none of this name.
         """
         values = self.values(layer)
         if name not in values:
             raise Untrackable(f"weights of no known meaning: {sorted(values)}")
         return values[name]
 
-    def add(self, plan: LayerPlan) -> LayerPlan:
-        """Takes a plan, or ties a further call of its layer to the first.
+    def add(
+        self,
+        call: Call,
+        inputs: Channels,
+        outputs: Channels,
+        axes: Mapping[str, Axes],
+        resize: Resize = lambda config, left: None,
+        makes_units: bool = False,
+        connections: Connections | None = None,
+    ) -> LayerPlan:
+        """Plans a layer, or ties a further call of it to the first.
 
-        Returns:
-            The plan of the layer's first call.
+        The arguments are the fields of `LayerPlan`, which is returned: that of
+        the layer's first call.
 
         Raises:
-            Untrackable: if the layer has weights that the plan does not name.
+            Untrackable: if the layer has weights that `axes` does not name.
         """
-        first = self.of.get(id(plan.layer))
+        first = self.of.get(id(call.layer))
         if first is not None:
-            self.graph.tie(plan.inputs, first.inputs)
+            self.graph.tie(inputs, first.inputs)
             return first
-        unknown = set(self.weights(plan.layer)) ^ set(plan.axes)
+
+        unknown = set(self.weights(call.layer)) ^ set(axes)
         if unknown:
             raise Untrackable(f"weights of no known meaning: {sorted(unknown)}")
-        self.of[id(plan.layer)] = plan
-        if plan.makes_units:
-            self.graph.keep_one_of(plan.outputs)
+
+        plan = self.of[id(call.layer)] = LayerPlan(
+            call.layer,
+            call.path,
+            inputs,
+            outputs,
+            axes,
+            resize,
+            makes_units,
+            connections,
+        )
+        if makes_units:
+            self.graph.keep_one_of(outputs)
         return plan
 
     def keep(self, channels: Channels, reason: str) -> None:
@@ -210,14 +210,14 @@ class ChannelAnalysis:
 
 
 def layers_below(flavor: Flavor, layer: Any) -> list[Any]:
-    """A layer and the layers in it; none for an operation of Keras 3."""
+    """Lists a layer and the layers in it; none for an operation of Keras 3."""
     if not hasattr(layer, "weights"):
         return []
     return [node.layer for node in tree.walk(flavor, layer)]
 
 
 def weights_below(flavor: Flavor, layer: Any) -> list[Any]:
-    """The variables of a layer and the layers in it, masks left out."""
+    """Lists the variables of a layer and the layers in it, without masks."""
     return [
         variable
         for below in layers_below(flavor, layer)
@@ -226,5 +226,5 @@ def weights_below(flavor: Flavor, layer: Any) -> list[Any]:
 
 
 def last_name(variable: Any) -> str:
-    """The name that the layer gave a weight."""
+    """Returns the name that the layer gave a weight."""
     return variable.name.rpartition("/")[2].partition(":")[0]

@@ -3,18 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-from tf_rigl.backend.flavor import PACKAGES
-from tf_rigl.backend.flavor import plain_class
+from tf_rigl.backend import flavor as flavors
+from tf_rigl.surgery import features
 from tf_rigl.surgery import merges
 from tf_rigl.surgery import per_channel
 from tf_rigl.surgery import positions
 from tf_rigl.surgery import units
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
-from tf_rigl.surgery.features import Call
-from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.recurrent import recurrent
 
-ChannelRule = Callable[[ChannelAnalysis, Call], Features]
+ChannelRule = Callable[[ChannelAnalysis, features.Call], features.Features]
 
 # Layer classes of either Keras, by the keys of `masking.layer_rules.RULES`. A
 # subclass is another class, since it may compute something else. `shrink`
@@ -100,9 +98,9 @@ def is_operation(layer: Any) -> bool:
 
 
 def find_rule(layer: Any) -> ChannelRule | None:
-    """The rule of a layer or operation, None where there is none."""
-    cls = plain_class(layer)
-    if cls.__module__.partition(".")[0] not in PACKAGES:
+    """Returns the rule of a layer or operation, None if there is none."""
+    cls = flavors.plain_class(layer)
+    if cls.__module__.partition(".")[0] not in flavors.PACKAGES:
         return None
     if is_operation(layer):
         return OPERATIONS.get(getattr(layer, "symbol", cls.__name__))

@@ -1,6 +1,7 @@
-"""What is known of the tensors of a model."""
+"""Knowledge of the tensors of a model."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
@@ -20,6 +21,10 @@ class Features(NamedTuple):
     channels: Channels  # [features] int64: the channel of each feature
     constants: np.ndarray  # [features] float64, NaN where not constant
 
+    def zeros(self) -> np.ndarray:
+        """Returns the constants that are 0, NaN for all others."""
+        return np.where(self.constants == 0, self.constants, np.nan)
+
 
 class Untrackable(Exception):
     """A layer whose channels cannot be followed; all of them are kept."""
@@ -27,39 +32,34 @@ class Untrackable(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One call of a layer in a functional or sequential model.
+    """One call of a layer in a functional or sequential model."""
 
-    Attributes:
-        layer: the layer, or the Keras 3 operation.
-        path: of the layer in the model.
-        inputs: what is known of each input; None where it has no features.
-        input_shapes: shape of each input with the batch dimension.
-        output_shapes: shape of each output with the batch dimension.
-        others: the arguments that are no tensors of the model.
-    """
-
-    layer: Any
-    path: str
+    layer: Any  # the layer, or the Keras 3 operation
+    path: str  # of the layer in the model
+    # What is known of each input; None where it has no features.
     inputs: tuple[Features | None, ...]
+    # Shape of each input with the batch dimension.
     input_shapes: tuple[Shape, ...]
+    # Shape of each output with the batch dimension.
     output_shapes: tuple[Shape, ...]
+    # The arguments that are no tensors of the model.
     others: tuple[Any, ...] = ()
 
     def only_input(self) -> Features:
-        """Features of the only input.
+        """Returns the features of the only input.
 
         Raises:
-            Untrackable: where there are several, or one without features.
+            Untrackable: if there are several, or one without features.
         """
         if len(self.inputs) != 1:
             raise Untrackable(f"called on {len(self.inputs)} tensors")
         return self.all_inputs()[0]
 
     def all_inputs(self) -> list[Features]:
-        """Features of each input.
+        """Returns the features of each input.
 
         Raises:
-            Untrackable: where one has no features.
+            Untrackable: if one has no features.
         """
         known = [features for features in self.inputs if features is not None]
         if len(known) < len(self.inputs):
@@ -72,14 +72,9 @@ def evaluate(
 ) -> np.ndarray:
     """Computes a layer's outputs of inputs that are the same at all positions.
 
-    Args:
-        layer: a layer, called in inference mode.
-        rows: for each input its features; NaN, where they are not known, is
-            taken for 0.
-        shape: of the inputs, without batch dimension and features.
-
-    Returns:
-        float64 [features]: the output at its first position.
+    In inference mode; of an unknown feature, NaN, 0 is taken. `shape` is the
+    inputs' without batch dimension and features; the result, float64
+    [features], is the output at its first position.
     """
     inputs = [
         np.broadcast_to(np.nan_to_num(row, nan=0.0), (1, *shape, len(row)))
@@ -92,10 +87,16 @@ def evaluate(
 
 
 def positions(call: Call) -> tuple[int, ...]:
-    """The smallest shape that has the rank of the input: all ones."""
+    """Returns the smallest shape that has the rank of the input: all ones."""
     return (1,) * (len(call.input_shapes[0]) - 2)
 
 
-def no_constants(count: int) -> np.ndarray:
-    """The constants of features of which none is constant."""
-    return np.full(count, np.nan)
+def varying(channels: Channels) -> Features:
+    """Returns features of which none is constant."""
+    return Features(channels, np.full(len(channels), np.nan))
+
+
+def common(rows: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """Returns what is the same in all rows [features], else NaN."""
+    same = (np.asarray(rows) == rows[0]).all(axis=0)
+    return np.where(same, rows[0], np.nan)

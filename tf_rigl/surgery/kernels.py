@@ -1,4 +1,4 @@
-"""How layers with units or filters of their own see their inputs."""
+"""Views of layers with units or filters of their own as matrices."""
 
 import dataclasses
 import itertools
@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
+from tf_rigl.backend.flavor import Flavor
 from tf_rigl.core.channel_graph import Channels
-from tf_rigl.surgery.activations import is_elementwise
 from tf_rigl.surgery.channel_plan import Axes
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import Connections
@@ -19,8 +20,16 @@ from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import evaluate
-from tf_rigl.surgery.features import no_constants
 from tf_rigl.surgery.features import positions
+from tf_rigl.surgery.features import varying
+
+# Functions of `keras.activations`, by name.
+ELEMENTWISE = frozenset(
+    "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu "
+    "hard_swish hard_tanh leaky_relu linear log_sigmoid mish relu relu6 "
+    "selu sigmoid silu soft_shrink softplus softsign sparse_plus "
+    "sparse_sigmoid squareplus swish tanh tanh_shrink threshold".split()
+)
 
 # The axes of a layer's weights, given its inputs and outputs.
 GetAxes = Callable[[Channels, Channels], Mapping[str, Axes]]
@@ -29,23 +38,16 @@ Resize = Callable[[dict[str, Any], int], None]
 
 @dataclasses.dataclass(frozen=True)
 class Kernel:
-    """A layer with units, as a matrix.
+    """A layer with units, as a matrix."""
 
-    Attributes:
-        connected: bool [inputs, units].
-        sums: float [inputs, units]: the kernel summed over its positions.
-        shape: of the smallest input that gives an output, features aside.
-        why: why constants other than 0 cannot be taken up, "" if they can.
-        axes: of each weight.
-        resize: writes the number of units into the configuration.
-    """
-
-    connected: np.ndarray
+    connected: np.ndarray  # bool [inputs, units]
+    # Float [inputs, units]: the kernel summed over its positions.
     sums: np.ndarray
+    # Of the smallest input that gives an output, features aside.
     shape: tuple[int, ...]
-    why: str
-    axes: GetAxes
-    resize: Resize
+    why: str  # why constants other than 0 cannot be taken up, "" if they can
+    axes: GetAxes  # of each weight
+    resize: Resize  # writes the number of units into the configuration
 
 
 def apply(plans: ChannelAnalysis, call: Call, kernel: Kernel) -> Features:
@@ -54,9 +56,7 @@ def apply(plans: ChannelAnalysis, call: Call, kernel: Kernel) -> Features:
     plan = plans.of.get(id(call.layer)) or _new_plan(plans, call, kernel)
     plans.graph.tie(features.channels, plan.inputs)
 
-    usable = features.constants
-    if kernel.why:
-        usable = np.where(usable == 0, usable, np.nan)
+    usable = features.zeros() if kernel.why else features.constants
     if plan.connections is not None:
         plan.connections.seen.append(features.constants)
         plan.connections.absorbable.append(usable)
@@ -65,7 +65,7 @@ def apply(plans: ChannelAnalysis, call: Call, kernel: Kernel) -> Features:
     if not is_elementwise(plans.flavor, activation):
         name = getattr(activation, "__name__", activation)
         plans.keep(plan.outputs, f"activation {name} of {call.path}")
-        return Features(plan.outputs, no_constants(len(plan.outputs)))
+        return varying(plan.outputs)
 
     varies = kernel.connected[np.isnan(usable)].any(axis=0)
     values = evaluate(call.layer, [usable], kernel.shape)
@@ -80,16 +80,13 @@ def _new_plan(plans: ChannelAnalysis, call: Call, kernel: Kernel) -> LayerPlan:
     )
 
     return plans.add(
-        LayerPlan(
-            call.layer,
-            call.path,
-            inputs,
-            outputs,
-            True,
-            kernel.axes(inputs, outputs),
-            lambda config, left: kernel.resize(config, left(outputs)),
-            connections,
-        )
+        call,
+        inputs,
+        outputs,
+        kernel.axes(inputs, outputs),
+        lambda config, left: kernel.resize(config, left(outputs)),
+        makes_units=True,
+        connections=connections,
     )
 
 
@@ -100,11 +97,10 @@ def check_channels_last(call: Call) -> None:
 
 
 def padding_of(call: Call) -> tuple[tuple[int, ...], str]:
-    """Returns the extent and evenness of a convolution's padding.
+    """Returns the smallest input of a convolution, and why it is uneven.
 
-    Returns:
-        The smallest input that gives an output, features aside, and why a
-        constant channel does not add a constant; "" where it does.
+    The input gives an output, features aside; a constant channel does not add
+    a constant for that reason, "" if it does.
     """
     layer = call.layer
     rank = len(call.input_shapes[0]) - 2
@@ -118,3 +114,12 @@ def padding_of(call: Call) -> tuple[tuple[int, ...], str]:
     if layer.padding == "valid" or math.prod(extent) == 1:
         return extent, ""
     return positions(call), "pads with zeros"
+
+
+def is_elementwise(flavor: Flavor, function: Any) -> bool:
+    """Returns whether an activation is known to treat each unit by itself."""
+    name = getattr(function, "__name__", None)
+    if name not in ELEMENTWISE:
+        return function is None
+    known = (getattr(flavor.keras.activations, name, None),)
+    return function in (*known, getattr(tf.nn, name, None))

@@ -6,9 +6,10 @@ from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
+from tf_rigl.surgery.features import common
 from tf_rigl.surgery.features import evaluate
-from tf_rigl.surgery.features import no_constants
 from tf_rigl.surgery.features import positions
+from tf_rigl.surgery.features import varying
 
 
 def elementwise_merge(plans: ChannelAnalysis, call: Call) -> Features:
@@ -17,7 +18,7 @@ def elementwise_merge(plans: ChannelAnalysis, call: Call) -> Features:
     constants = [features.constants for features in inputs]
     varies = np.isnan(np.stack(constants)).any(axis=0)
     if varies.all():
-        return Features(inputs[0].channels, no_constants(len(varies)))
+        return varying(inputs[0].channels)
     values = evaluate(call.layer, constants, positions(call))
     return Features(inputs[0].channels, np.where(varies, np.nan, values))
 
@@ -32,7 +33,7 @@ def operation(plans: ChannelAnalysis, call: Call) -> Features:
     inputs = call.all_inputs()
     if len(inputs) > 1:
         _tied(plans, call)
-    return Features(inputs[0].channels, no_constants(len(inputs[0].channels)))
+    return varying(inputs[0].channels)
 
 
 def addition(plans: ChannelAnalysis, call: Call) -> Features:
@@ -51,10 +52,7 @@ def concatenate(plans: ChannelAnalysis, call: Call) -> Features:
     if call.layer.axis not in (-1, rank - 1):
         _tied(plans, call)
         constants = [features.constants for features in inputs]
-        same = np.all([one == constants[0] for one in constants], axis=0)
-        return Features(
-            inputs[0].channels, np.where(same, constants[0], np.nan)
-        )
+        return Features(inputs[0].channels, common(constants))
     return Features(
         np.concatenate([features.channels for features in inputs]),
         np.concatenate([features.constants for features in inputs]),
@@ -62,7 +60,7 @@ def concatenate(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def _tied(plans: ChannelAnalysis, call: Call) -> list[Features]:
-    """The inputs, which must have the same rank and number of features."""
+    """Ties the inputs, which must have the same rank and number of features."""
     inputs = call.all_inputs()
     shapes = {(len(shape), shape[-1]) for shape in call.input_shapes}
     if len(inputs) < 2 or len(shapes) != 1:

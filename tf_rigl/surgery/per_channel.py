@@ -2,17 +2,15 @@
 
 import numpy as np
 
-from tf_rigl.surgery.activations import is_elementwise
+from tf_rigl.surgery import kernels
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
-from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import evaluate
-from tf_rigl.surgery.features import no_constants
 from tf_rigl.surgery.features import positions
-from tf_rigl.surgery.kernels import check_channels_last
-from tf_rigl.surgery.kernels import padding_of
+from tf_rigl.surgery.features import varying
+from tf_rigl.surgery.kernels import is_elementwise
 
 
 def identity(plans: ChannelAnalysis, call: Call) -> Features:
@@ -54,34 +52,24 @@ def prelu(plans: ChannelAnalysis, call: Call) -> Features:
     scaled = _scale(plans, call)
     if slopes.size == slopes.shape[-1]:
         return scaled
-    return Features(scaled.channels, no_constants(len(scaled.channels)))
+    return varying(scaled.channels)
 
 
 def _scale(plans: ChannelAnalysis, call: Call) -> Features:
-    """A layer with weights [..., channels]."""
+    """Follows a layer with weights [..., channels]."""
     features = call.only_input()
 
-    plans.add(
-        LayerPlan(
-            call.layer,
-            call.path,
-            features.channels,
-            features.channels,
-            False,
-            {
-                name: {len(variable.shape) - 1: features.channels}
-                for name, variable in plans.weights(call.layer).items()
-            },
-            lambda config, left: None,
-        )
-    )
-
+    axes = {
+        name: {len(variable.shape) - 1: features.channels}
+        for name, variable in plans.weights(call.layer).items()
+    }
+    plans.add(call, features.channels, features.channels, axes)
     return _evaluated(call, features, features.constants)
 
 
 def depthwise_convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """DepthwiseConv1D and 2D: outputs stand or fall with their channel."""
-    check_channels_last(call)
+    kernels.check_channels_last(call)
     layer = call.layer
     features = call.only_input()
     if not is_elementwise(plans.flavor, layer.activation):
@@ -93,26 +81,13 @@ def depthwise_convolution(plans: ChannelAnalysis, call: Call) -> Features:
     rank, multiplier = kernel.ndim, kernel.shape[-1]
     outputs = np.repeat(features.channels, multiplier)
 
-    plans.add(
-        LayerPlan(
-            layer,
-            call.path,
-            features.channels,
-            outputs,
-            False,
-            {
-                name: {rank - 2: features.channels},
-                **({} if bias is None else {"bias": {0: outputs}}),
-            },
-            lambda config, left: None,
-        )
-    )
+    axes = {name: {rank - 2: features.channels}}
+    if bias is not None:
+        axes["bias"] = {0: outputs}
+    plans.add(call, features.channels, outputs, axes)
 
-    extent, uneven = padding_of(call)
-    usable = features.constants
-    if uneven:
-        usable = np.where(usable == 0, usable, np.nan)
-
+    extent, uneven = kernels.padding_of(call)
+    usable = features.zeros() if uneven else features.constants
     reads = (kernel != 0).any(axis=tuple(range(rank - 2)))
     varies = (reads & np.isnan(usable)[:, None]).reshape(-1)
     constants = evaluate(layer, [usable], extent)
@@ -122,7 +97,7 @@ def depthwise_convolution(plans: ChannelAnalysis, call: Call) -> Features:
 def _evaluated(
     call: Call, features: Features, constants: np.ndarray
 ) -> Features:
-    """The features that a layer makes of constants, channel by channel."""
+    """Returns what a layer makes of constants, channel by channel."""
     values = evaluate(call.layer, [constants], positions(call))
     return Features(
         features.channels, np.where(np.isnan(constants), np.nan, values)

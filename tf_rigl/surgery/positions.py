@@ -8,11 +8,11 @@ import numpy as np
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import Count
-from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
-from tf_rigl.surgery.features import no_constants
+from tf_rigl.surgery.features import common
+from tf_rigl.surgery.features import varying
 from tf_rigl.surgery.kernels import check_channels_last
 
 
@@ -29,16 +29,13 @@ def up_sampling(plans: ChannelAnalysis, call: Call) -> Features:
     way = getattr(call.layer, "interpolation", "nearest")
     if way in ("nearest", "bilinear"):
         return features
-    return Features(features.channels, no_constants(len(features.channels)))
+    return varying(features.channels)
 
 
 def zero_padding(plans: ChannelAnalysis, call: Call) -> Features:
     """ZeroPadding: of the constants only zeros stay constant."""
     features = pooling(plans, call)
-    constants = features.constants
-    return Features(
-        features.channels, np.where(constants == 0, constants, np.nan)
-    )
+    return Features(features.channels, features.zeros())
 
 
 def repeat_vector(plans: ChannelAnalysis, call: Call) -> Features:
@@ -79,17 +76,12 @@ def reshape(plans: ChannelAnalysis, call: Call) -> Features:
         raise Untrackable(f"from {before} to {after}")
 
     plans.add(
-        LayerPlan(
-            call.layer,
-            call.path,
-            features.channels,
-            result.channels,
-            False,
-            {},
-            lambda config, left: _set_last(config, result.channels, left),
-        )
+        call,
+        features.channels,
+        result.channels,
+        {},
+        lambda config, left: _set_last(config, result.channels, left),
     )
-
     return result
 
 
@@ -103,17 +95,7 @@ def input_layer(plans: ChannelAnalysis, call: Call) -> Features:
                 shape = config[name]
                 config[name] = (*shape[:-1], left(features.channels))
 
-    plans.add(
-        LayerPlan(
-            call.layer,
-            call.path,
-            features.channels,
-            features.channels,
-            False,
-            {},
-            resize,
-        )
-    )
+    plans.add(call, features.channels, features.channels, {}, resize)
     return features
 
 
@@ -132,13 +114,11 @@ def _flattened(call: Call) -> Features:
 def _divided(
     plans: ChannelAnalysis, features: Features, count: int
 ) -> Features:
-    """A vector as positions of `count` channels, which it then has itself."""
+    """Cuts a vector into positions of `count` channels, which it then has."""
     rows = features.channels.reshape(-1, count)
     for row in rows[1:]:
         plans.graph.tie(row, rows[0])
-    constants = features.constants.reshape(-1, count)
-    same = (constants == constants[0]).all(axis=0)
-    return Features(rows[0], np.where(same, constants[0], np.nan))
+    return Features(rows[0], common(features.constants.reshape(-1, count)))
 
 
 def _set_last(config: dict[str, Any], channels: Channels, left: Count) -> None:

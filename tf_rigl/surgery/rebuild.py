@@ -2,15 +2,13 @@
 
 import contextlib
 import inspect
+import types
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import is_container
-from tf_rigl.backend.flavor import of_class
-from tf_rigl.backend.flavor import plain_class
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.masking import tree
 from tf_rigl.surgery.analysis import layer_of
@@ -20,19 +18,13 @@ from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.channel_plan import last_name
 from tf_rigl.surgery.channel_plan import weights_below
-from tf_rigl.surgery.custom_objects import custom_objects
 
 
 def rebuild(model: Any, plans: ChannelAnalysis, needed: np.ndarray) -> Any:
-    """A new model with the needed channels.
+    """Makes a model of the same class with the needed channels only.
 
-    Args:
-        model: a functional or sequential model; it is not changed.
-        plans: of its layers.
-        needed: bool [channels].
-
-    Returns:
-        A model of the same class, without masks, not compiled.
+    The functional or sequential model is not changed; the new one has no masks
+    and is not compiled.
     """
     flavor = plans.flavor
     saving = flavor.keras.saving
@@ -52,7 +44,7 @@ def rebuild(model: Any, plans: ChannelAnalysis, needed: np.ndarray) -> Any:
         _resize(model, serialized["config"], plans, needed, additions)
         smaller = saving.deserialize_keras_object(
             serialized,
-            custom_objects=custom_objects(flavor, model),
+            custom_objects=_custom_objects(flavor, model),
             # Nothing here comes from a file.
             safe_mode=False,
         )
@@ -65,20 +57,19 @@ def rebuild(model: Any, plans: ChannelAnalysis, needed: np.ndarray) -> Any:
 
 
 @contextlib.contextmanager
-def _without_masks(flavor: Flavor, model: Any) -> Iterator[None]:
-    """All layers as instances of their plain classes, for a while."""
+def _without_masks(flavor: flavors.Flavor, model: Any) -> Iterator[None]:
+    """Makes all layers instances of their plain classes, for a while."""
     with contextlib.ExitStack() as stack:
         for node in list(tree.walk(flavor, model)):
-            plain = plain_class(node.layer)
-            stack.enter_context(of_class(node.layer, plain))
+            plain = flavors.plain_class(node.layer)
+            stack.enter_context(flavors.of_class(node.layer, plain))
         yield
 
 
 def _addition(plan: LayerPlan, needed: np.ndarray) -> np.ndarray | None:
-    """Sums what the constants that are cut add to the bias of a layer.
+    """Sums what cut constants add to a layer's bias, float64 [units left].
 
-    Returns:
-        float64 [units left]; None where it is nothing.
+    None if that is nothing.
     """
     connections = plan.connections
     if connections is None or connections.sums is None:
@@ -118,7 +109,7 @@ def _resize(
         # They say what weights to make, for the sizes before.
         entry.pop("build_config", None)
         entry.pop("compile_config", None)
-        if is_container(layer):
+        if flavors.is_container(layer):
             _resize(layer, inside, plans, needed, additions, within=True)
             continue
         plan = plans.of.get(id(layer))
@@ -156,7 +147,7 @@ def _takes_name(layer: Any) -> bool:
 
 
 def _fill(
-    flavor: Flavor,
+    flavor: flavors.Flavor,
     model: Any,
     smaller: Any,
     plans: ChannelAnalysis,
@@ -205,10 +196,32 @@ def _left(
 def pairs(
     model: Any, smaller: Any, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Path, layer and new layer, for all that are not models within."""
+    """Yields path, layer and new layer of all that are not models within."""
     for old, new in zip(model.layers, smaller.layers, strict=True):
         inside = (*path, old.name)
-        if is_container(old):
+        if flavors.is_container(old):
             yield from pairs(old, new, inside)
         else:
             yield "/".join(inside), old, new
+
+
+def _custom_objects(flavor: flavors.Flavor, model: Any) -> dict[str, Any]:
+    """Collects classes and functions of a model that need not be registered.
+
+    The classes of its layers, and the functions and the classes of objects
+    in their attributes, such as activations and regularizers, by name.
+    """
+    found: dict[str, Any] = {}
+    for node in tree.walk(flavor, model):
+        values: list[Any] = [flavors.plain_class(node.layer)]
+        for value in vars(node.layer).values():
+            if isinstance(value, types.FunctionType):
+                values.append(value)
+            elif hasattr(value, "get_config"):
+                values.append(flavors.plain_class(value))
+        found.update(
+            (value.__name__, value)
+            for value in values
+            if value.__module__.partition(".")[0] not in flavors.PACKAGES
+        )
+    return found

@@ -5,21 +5,18 @@ from typing import Any
 import numpy as np
 
 from tf_rigl.core.channel_graph import Channels
-from tf_rigl.surgery.activations import is_elementwise
-from tf_rigl.surgery.channel_plan import Axes
-from tf_rigl.surgery.channel_plan import ChannelAnalysis
-from tf_rigl.surgery.channel_plan import Connections
-from tf_rigl.surgery.channel_plan import LayerPlan
+from tf_rigl.surgery import channel_plan
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
-from tf_rigl.surgery.features import no_constants
+from tf_rigl.surgery.features import varying
+from tf_rigl.surgery.kernels import is_elementwise
 
 # Blocks of columns in the kernels, one a gate.
 GATES = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}
 
 
-def recurrent(plans: ChannelAnalysis, call: Call) -> Features:
+def recurrent(plans: channel_plan.ChannelAnalysis, call: Call) -> Features:
     """SimpleRNN, GRU and LSTM: units that reach nothing, by any step.
 
     A unit that nothing reaches still changes from step to step, so that it
@@ -30,14 +27,13 @@ def recurrent(plans: ChannelAnalysis, call: Call) -> Features:
     features = call.only_input()
     plan = plans.of.get(id(layer)) or _new_plan(plans, call, features)
     plans.graph.tie(features.channels, plan.inputs)
-    zeros = np.where(features.constants == 0, 0.0, np.nan)
     if plan.connections is not None:
         plan.connections.seen.append(features.constants)
-        plan.connections.absorbable.append(zeros)
-    return Features(plan.outputs, no_constants(len(plan.outputs)))
+        plan.connections.absorbable.append(features.zeros())
+    return varying(plan.outputs)
 
 
-def _check_supported(plans: ChannelAnalysis, layer: Any) -> None:
+def _check_supported(plans: channel_plan.ChannelAnalysis, layer: Any) -> None:
     if layer.stateful or layer.return_state:
         raise Untrackable("it keeps or returns its state")
     functions = [layer.activation]
@@ -47,8 +43,8 @@ def _check_supported(plans: ChannelAnalysis, layer: Any) -> None:
 
 
 def _new_plan(
-    plans: ChannelAnalysis, call: Call, features: Features
-) -> LayerPlan:
+    plans: channel_plan.ChannelAnalysis, call: Call, features: Features
+) -> channel_plan.LayerPlan:
     values = plans.values(call.layer)
     gates = GATES[type(call.layer).__name__]
     kernel = _any_gate(values["kernel"], gates)
@@ -57,27 +53,20 @@ def _new_plan(
     plans.graph.read(outputs, outputs, recurrent_kernel)
 
     return plans.add(
-        LayerPlan(
-            call.layer,
-            call.path,
-            features.channels,
-            outputs,
-            True,
-            _axes(values, features.channels, outputs, gates),
-            lambda config, left: config.update(units=left(outputs)),
-            Connections(
-                features.channels,
-                outputs,
-                kernel,
-                None,
-                "takes up only zeros",
-            ),
-        )
+        call,
+        features.channels,
+        outputs,
+        _axes(values, features.channels, outputs, gates),
+        lambda config, left: config.update(units=left(outputs)),
+        makes_units=True,
+        connections=channel_plan.Connections(
+            features.channels, outputs, kernel, None, "takes up only zeros"
+        ),
     )
 
 
 def _any_gate(kernel: np.ndarray, gates: int) -> np.ndarray:
-    """Bool [rows, units]: whether a row reaches any gate of a unit."""
+    """Returns whether a row reaches any gate of a unit: bool [rows, units]."""
     return (kernel != 0).reshape(len(kernel), gates, -1).any(axis=1)
 
 
@@ -86,9 +75,9 @@ def _axes(
     inputs: Channels,
     outputs: Channels,
     gates: int,
-) -> dict[str, Axes]:
+) -> dict[str, channel_plan.Axes]:
     columns = np.tile(outputs, gates)
-    axes: dict[str, Axes] = {
+    axes: dict[str, channel_plan.Axes] = {
         "kernel": {0: inputs, 1: columns},
         "recurrent_kernel": {0: outputs, 1: columns},
     }

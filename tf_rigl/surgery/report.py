@@ -1,8 +1,9 @@
-"""What `shrink` has cut and kept."""
+"""Report of what `shrink` has cut and kept."""
 
 import dataclasses
 
 from tf_rigl.core import cells
+from tf_rigl.core.text_table import RowSum
 from tf_rigl.core.text_table import aligned
 
 HEADER = ("layer", "class", "units", "left", "weights", "left")
@@ -47,25 +48,10 @@ class ShrinkReport:
     name: str
     rows: tuple[LayerShrinkage, ...]
 
-    @property
-    def weights(self) -> int:
-        """Elements of all weights before."""
-        return sum(row.weights for row in self.rows)
-
-    @property
-    def weights_left(self) -> int:
-        """Elements of all weights after."""
-        return sum(row.weights_left for row in self.rows)
-
-    @property
-    def units(self) -> int:
-        """Units of all layers that make their own, before."""
-        return sum(row.units or 0 for row in self.rows)
-
-    @property
-    def units_left(self) -> int:
-        """Units of all layers that make their own, after."""
-        return sum(row.units_left or 0 for row in self.rows)
+    weights = RowSum("weights", "Elements of all weights before.")
+    weights_left = RowSum("weights_left", "Elements of all weights after.")
+    units = RowSum("units", "Units of all layers that make their own, before.")
+    units_left = RowSum("units_left", "Those that are left.")
 
     def __str__(self) -> str:
         body = [

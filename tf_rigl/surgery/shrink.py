@@ -7,17 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import is_container
-from tf_rigl.backend.flavor import model_flavor
-from tf_rigl.backend.flavor import plain_class
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.masking.deferred import is_deferred
-from tf_rigl.surgery.analysis import analyze
-from tf_rigl.surgery.analysis import network_of
+from tf_rigl.surgery import analysis
+from tf_rigl.surgery import rebuild
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import weights_below
-from tf_rigl.surgery.rebuild import pairs
-from tf_rigl.surgery.rebuild import rebuild
 from tf_rigl.surgery.report import LayerShrinkage
 from tf_rigl.surgery.report import ShrinkReport
 
@@ -78,7 +73,7 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
         >>> print(report)
         >>> small.save("small.keras")
     """
-    flavor = model_flavor(model)
+    flavor = flavors.model_flavor(model)
     _check_supported(model)
 
     compilation = model.get_compile_config() if compiled else None
@@ -89,11 +84,11 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
             "out."
         )
 
-    plans = analyze(flavor, model)
+    plans = analysis.analyze(flavor, model)
     # Those of the calls that computed constants.
     model._clear_losses()
     needed = plans.needed()
-    smaller = rebuild(model, plans, needed)
+    smaller = rebuild.rebuild(model, plans, needed)
 
     if compilation:
         smaller.compile_from_config(compilation)
@@ -110,17 +105,17 @@ def _check_supported(model: Any) -> None:
             "batch first."
         )
 
-    if not is_container(model):
+    if not flavors.is_container(model):
         raise ValueError(
             "Only functional and sequential models can shrink: the code of "
             "a subclassed model does not say which layer reads which. "
-            f"Received: model={model.name!r} of {plain_class(model)}. Make "
-            "the same network of its layers as a functional model, "
-            "`keras.Model(inputs, outputs)`, or shrink the functional models "
-            "that it consists of."
+            f"Received: model={model.name!r} of "
+            f"{flavors.plain_class(model)}. Make the same network of its "
+            "layers as a functional model, `keras.Model(inputs, outputs)`, or "
+            "shrink the functional models that it consists of."
         )
 
-    if not hasattr(network_of(model), "_nodes_by_depth"):
+    if not hasattr(analysis.network_of(model), "_nodes_by_depth"):
         raise ValueError(
             "A sequential model must know the shape of its input. "
             f"Received: model={model.name!r}. Begin it with `keras.Input`."
@@ -128,13 +123,13 @@ def _check_supported(model: Any) -> None:
 
 
 def _rows(
-    flavor: Flavor,
+    flavor: flavors.Flavor,
     model: Any,
     smaller: Any,
     plans: ChannelAnalysis,
     needed: np.ndarray,
 ) -> Iterator[LayerShrinkage]:
-    for path, old, new in pairs(model, smaller):
+    for path, old, new in rebuild.pairs(model, smaller):
         weights, left = (
             sum(math.prod(one.shape) for one in weights_below(flavor, layer))
             for layer in (old, new)
@@ -146,7 +141,7 @@ def _rows(
         outputs = plan.outputs if plan and plan.makes_units else None
         yield LayerShrinkage(
             path,
-            plain_class(old).__name__,
+            flavors.plain_class(old).__name__,
             None if outputs is None else len(outputs),
             None if outputs is None else int(needed[outputs].sum()),
             weights,

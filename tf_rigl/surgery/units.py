@@ -6,28 +6,23 @@ import numpy as np
 
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.masking.layer_rules import kernel_layout
+from tf_rigl.surgery import kernels
 from tf_rigl.surgery.channel_plan import Axes
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
-from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
+from tf_rigl.surgery.features import common
 from tf_rigl.surgery.features import positions
-from tf_rigl.surgery.kernels import GetAxes
-from tf_rigl.surgery.kernels import Kernel
-from tf_rigl.surgery.kernels import Resize
-from tf_rigl.surgery.kernels import apply
-from tf_rigl.surgery.kernels import check_channels_last
-from tf_rigl.surgery.kernels import padding_of
 
 
 def dense(plans: ChannelAnalysis, call: Call) -> Features:
     """Dense: kernel [inputs, units]."""
     kernel = plans.value(call.layer, "kernel")
-    return apply(
+    return kernels.apply(
         plans,
         call,
-        Kernel(
+        kernels.Kernel(
             kernel != 0,
             kernel,
             positions(call),
@@ -66,53 +61,53 @@ def einsum_dense(plans: ChannelAnalysis, call: Call) -> Features:
         bias: dict[str, Axes] = {"bias": {0: o}} if "bias" in names else {}
         return {"kernel": {0: i, 1: o}, **bias}
 
-    return apply(
+    return kernels.apply(
         plans,
         call,
-        Kernel(values != 0, values, positions(call), why, axes, resize),
+        kernels.Kernel(values != 0, values, positions(call), why, axes, resize),
     )
 
 
 def convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """Conv1D, 2D and 3D: kernel [..., inputs, filters]."""
-    check_channels_last(call)
-    layer = call.layer
-    if layer.groups != 1:
-        raise Untrackable(f"groups={layer.groups}")
-
-    kernel = plans.value(layer, "kernel")
-    rank = kernel.ndim
-
-    return apply(
-        plans,
-        call,
-        Kernel(
-            *_summed(layer, plans.weights(layer)["kernel"], kernel),
-            *padding_of(call),
-            _with_bias(
-                call, lambda i, o: {"kernel": {rank - 2: i, rank - 1: o}}
-            ),
-            _setting("filters"),
-        ),
-    )
+    kernels.check_channels_last(call)
+    if call.layer.groups != 1:
+        raise Untrackable(f"groups={call.layer.groups}")
+    return _apply_filters(plans, call, -2, -1, *kernels.padding_of(call))
 
 
 def transposed_convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """Conv1DTranspose, 2D and 3D: kernel [..., filters, inputs]."""
-    check_channels_last(call)
-    layer = call.layer
-    kernel = plans.value(layer, "kernel")
+    kernels.check_channels_last(call)
+    why = "does not spread it evenly"
+    return _apply_filters(plans, call, -1, -2, positions(call), why)
+
+
+def _apply_filters(
+    plans: ChannelAnalysis,
+    call: Call,
+    inputs: int,
+    filters: int,
+    shape: tuple[int, ...],
+    why: str,
+) -> Features:
+    """Applies a kernel whose inputs and filters lie along these axes."""
+    kernel = plans.value(call.layer, "kernel")
+    variable = plans.weights(call.layer)["kernel"]
+    view = kernel_layout(call.layer, variable).view(kernel).numpy()
     rank = kernel.ndim
 
-    return apply(
+    return kernels.apply(
         plans,
         call,
-        Kernel(
-            *_summed(layer, plans.weights(layer)["kernel"], kernel),
-            positions(call),
-            "does not spread it evenly",
+        kernels.Kernel(
+            (view != 0).any(axis=0),
+            view.sum(axis=0, dtype=np.float64),
+            shape,
+            why,
             _with_bias(
-                call, lambda i, o: {"kernel": {rank - 1: i, rank - 2: o}}
+                call,
+                lambda i, o: {"kernel": {rank + inputs: i, rank + filters: o}},
             ),
             _setting("filters"),
         ),
@@ -121,7 +116,7 @@ def transposed_convolution(plans: ChannelAnalysis, call: Call) -> Features:
 
 def separable_convolution(plans: ChannelAnalysis, call: Call) -> Features:
     """SeparableConv1D and 2D: one kernel a channel, then one a filter."""
-    check_channels_last(call)
+    kernels.check_channels_last(call)
     values = plans.values(call.layer)
     depthwise = values["depthwise_kernel"]  # [..., inputs, multiplier]
     pointwise = values["pointwise_kernel"]  # [..., inputs · multiplier, out]
@@ -139,13 +134,13 @@ def separable_convolution(plans: ChannelAnalysis, call: Call) -> Features:
             "pointwise_kernel": {rank - 2: repeated, rank - 1: o},
         }
 
-    return apply(
+    return kernels.apply(
         plans,
         call,
-        Kernel(
+        kernels.Kernel(
             reads.any(axis=1),
             sums.sum(axis=1),
-            *padding_of(call),
+            *kernels.padding_of(call),
             _with_bias(call, axes),
             _setting("filters"),
         ),
@@ -164,31 +159,17 @@ def embedding(plans: ChannelAnalysis, call: Call) -> Features:
     outputs = plans.graph.add(count) if first is None else first.outputs
 
     plans.add(
-        LayerPlan(
-            call.layer,
-            call.path,
-            plans.graph.add(0),
-            outputs,
-            True,
-            {"embeddings": {1: outputs}},
-            lambda config, left: config.update(output_dim=left(outputs)),
-        )
+        call,
+        plans.graph.add(0),
+        outputs,
+        {"embeddings": {1: outputs}},
+        lambda config, left: config.update(output_dim=left(outputs)),
+        makes_units=True,
     )
-
-    same = (columns == columns[:1]).all(axis=0)
-    return Features(outputs, np.where(same, columns[0], np.nan))
+    return Features(outputs, common(columns))
 
 
-def _summed(
-    layer: Any, variable: Any, kernel: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Connections and sums of a kernel, both [inputs, units]."""
-    layout = kernel_layout(layer, variable)
-    view = layout.view(kernel).numpy()
-    return (view != 0).any(axis=0), view.sum(axis=0, dtype=np.float64)
-
-
-def _with_bias(call: Call, axes: GetAxes) -> GetAxes:
+def _with_bias(call: Call, axes: kernels.GetAxes) -> kernels.GetAxes:
     def both(inputs: Channels, outputs: Channels) -> dict[str, Axes]:
         bias: dict[str, Axes] = (
             {"bias": {0: outputs}} if call.layer.use_bias else {}
@@ -198,7 +179,7 @@ def _with_bias(call: Call, axes: GetAxes) -> GetAxes:
     return both
 
 
-def _setting(name: str) -> Resize:
+def _setting(name: str) -> kernels.Resize:
     def resize(config: dict[str, Any], units: int) -> None:
         config[name] = units
 

@@ -11,22 +11,17 @@ import tensorflow as tf
 from tf_rigl.algorithms.tfmot_pruning import TFMOTPruning
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.core import structures
 from tf_rigl.core.kernel_layout import KernelLayout
-from tf_rigl.core.structures import NByM
-from tf_rigl.core.structures import Structure
-from tf_rigl.core.structures import Unstructured
+from tf_rigl.masking import layer_config
 from tf_rigl.masking import mask_history
 from tf_rigl.masking import tree
-from tf_rigl.masking.layer_config import LayerConfig
-from tf_rigl.masking.layer_config import WeightConfig
 from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.masked_layer import carry_masks
 from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.tfmot import patterns
-from tf_rigl.tfmot.schedules import from_schedule
-from tf_rigl.tfmot.schedules import steps_taken
-from tf_rigl.tfmot.wrappers import unwrap
-from tf_rigl.tfmot.wrappers import wrappers
+from tf_rigl.tfmot import schedules
+from tf_rigl.tfmot import wrappers
 
 
 def convert(model: Any, keep_pruning: bool = False) -> Any:
@@ -76,7 +71,7 @@ def convert(model: Any, keep_pruning: bool = False) -> Any:
     }
 
     with model.distribute_strategy.scope():
-        plain = unwrap(flavor, model)
+        plain = wrappers.unwrap(flavor, model)
     _carry(flavor, plain, taken)
 
     for record in masked_weights(plain):
@@ -104,14 +99,14 @@ class _Taken:
 
     variable: tf.Variable
     mask: np.ndarray  # bool, of its shape
-    structure: Structure
+    structure: structures.Structure
     schedule: TFMOTPruning | None  # None: it cannot be followed
     steps: int  # batches that it was trained on
     wants_final: bool  # whether its target is that of the schedule
 
 
 def _check_wrappers(flavor: Flavor, model: Any) -> list[Any]:
-    found = wrappers(flavor, model) if flavor.name == "keras2" else []
+    found = wrappers.wrappers(flavor, model) if flavor.name == "keras2" else []
     if not found:
         raise ValueError(
             "The model must have layers that TFMOT's `prune_low_magnitude` "
@@ -140,8 +135,8 @@ def _taken(flavor: Flavor, wrapper: Any, keep_pruning: bool) -> list[_Taken]:
     masks = [mask.numpy() != 0 for _, mask, _ in wrapper.pruning_vars]
     wants_final = [keep_pruning or bool(mask.all()) for mask in masks]
     schedule = None
-    if any(wants_final) and not isinstance(structure, NByM):
-        schedule = from_schedule(wrapper.pruning_schedule, 0)
+    if any(wants_final) and not isinstance(structure, structures.NByM):
+        schedule = schedules.from_schedule(wrapper.pruning_schedule, 0)
 
     return [
         _Taken(
@@ -149,7 +144,7 @@ def _taken(flavor: Flavor, wrapper: Any, keep_pruning: bool) -> list[_Taken]:
             mask,
             structure,
             schedule,
-            steps_taken(wrapper),
+            schedules.steps_taken(wrapper),
             final,
         )
         for (weight, _, _), mask, final in zip(
@@ -176,7 +171,7 @@ def _carry(flavor: Flavor, model: Any, taken: Mapping[int, _Taken]) -> None:
                 "The weights of one layer must have one structure. Received: "
                 f"{sorted(map(str, kinds))} within {host.layer.name!r}."
             )
-        config = LayerConfig(
+        config = layer_config.LayerConfig(
             {key: _plan(site, one) for key, (site, one) in sites.items()},
             seed=0,
             key="/".join(host.key),
@@ -195,12 +190,11 @@ def _carry(flavor: Flavor, model: Any, taken: Mapping[int, _Taken]) -> None:
         )
 
 
-def _plan(site: tree.Site, one: _Taken) -> WeightConfig:
-    """Returns the configuration of a weight that is to be masked."""
+def _plan(site: tree.Site, one: _Taken) -> layer_config.WeightConfig:
     layout = kernel_layout(site.owner, site.variable)
     target = _target(one, layout, site.path)
-    is_unstructured = isinstance(one.structure, Unstructured)
-    return WeightConfig(
+    is_unstructured = isinstance(one.structure, structures.Unstructured)
+    return layer_config.WeightConfig(
         one.mask.shape, target, None if is_unstructured else layout
     )
 

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.masking import tree
 from tf_rigl.tfmot.wrappers import is_of_tfmot
 
@@ -40,7 +39,7 @@ def dense_layers(policy: Any, model: Any) -> Callable[[Any], bool]:
         ...     model, 0.8, dense=tf_rigl.tfmot.dense_layers(policy, model)
         ... )
     """
-    flavor = model_flavor(model)
+    flavor = flavors.model_flavor(model)
     _check_policy(policy)
     _check_flavor(flavor, policy, model)
     policy.ensure_model_supports_pruning(model)
@@ -55,7 +54,7 @@ def dense_layers(policy: Any, model: Any) -> Callable[[Any], bool]:
 
 
 def _refuse(
-    flavor: Flavor, policy: Any, layer: Any, dense: dict[int, Any]
+    flavor: flavors.Flavor, policy: Any, layer: Any, dense: dict[int, Any]
 ) -> None:
     """Collects, by identity, the layers that must not be pruned."""
     if flavor.is_model(layer):
@@ -76,8 +75,8 @@ def _check_policy(policy: Any) -> None:
         )
 
 
-def _check_flavor(flavor: Flavor, policy: Any, model: Any) -> None:
-    """TFMOT's own checks ask for classes of tf_keras."""
+def _check_flavor(flavor: flavors.Flavor, policy: Any, model: Any) -> None:
+    """Refuses TFMOT's own checks, of tf_keras's classes, for other models."""
     methods = [getattr(type(policy), name, None) for name in METHODS]
     if flavor.name == "keras2" or not any(
         method is not None and is_of_tfmot(method) for method in methods

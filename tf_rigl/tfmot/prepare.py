@@ -8,11 +8,10 @@ from tf_rigl.algorithms.tfmot_pruning import TFMOTPruning
 from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.core.distribution_types import PerLayer
 from tf_rigl.core.distribution_types import Shapes
+from tf_rigl.masking import options
 from tf_rigl.masking.deferred import has_weights
 from tf_rigl.masking.layer_rules import known_class
 from tf_rigl.masking.masked_weight import masked_weights
-from tf_rigl.masking.options import SparsifyOptions
-from tf_rigl.masking.options import Targets
 from tf_rigl.masking.sparsify import sparsify
 from tf_rigl.tfmot.policy import dense_layers
 from tf_rigl.tfmot.schedules import from_schedule
@@ -62,7 +61,7 @@ def prepare(model: Any, schedule: Any, policy: Any = None) -> Any:
             "Call the model on a batch first."
         )
 
-    dense: Targets = ()
+    dense: options.Targets = ()
     if policy is not None:
         dense = dense_layers(policy, model)
 
@@ -76,7 +75,7 @@ def prepare(model: Any, schedule: Any, policy: Any = None) -> Any:
         PerLayer(sparsities, budget="reference"),
         dense=dense,
         start="dense",
-        options=SparsifyOptions(include=_is_embedding),
+        options=options.SparsifyOptions(include=_is_embedding),
     )
 
     if method.is_due(1):

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import is_container
+from tf_rigl.backend import flavor as flavors
 
 PACKAGE = "tensorflow_model_optimization"
 WRAPPER = "PruneLowMagnitude"
@@ -23,12 +22,12 @@ def is_wrapper(layer: Any) -> bool:
     )
 
 
-def wrappers(flavor: Flavor, root: Any) -> list[Any]:
+def wrappers(flavor: flavors.Flavor, root: Any) -> list[Any]:
     """Returns all pruning wrappers below `root`, each once, in order."""
     return list(_walk(flavor, root, set()))
 
 
-def _walk(flavor: Flavor, layer: Any, seen: set[int]) -> Iterator[Any]:
+def _walk(flavor: flavors.Flavor, layer: Any, seen: set[int]) -> Iterator[Any]:
     if id(layer) in seen:
         return
     seen.add(id(layer))
@@ -38,7 +37,7 @@ def _walk(flavor: Flavor, layer: Any, seen: set[int]) -> Iterator[Any]:
         yield from _walk(flavor, child, seen)
 
 
-def unwrap(flavor: Flavor, model: Any) -> Any:
+def unwrap(flavor: flavors.Flavor, model: Any) -> Any:
     """Returns the model with the wrapped layers in place of their wrappers.
 
     Layers and variables are the same objects. Sequential and functional
@@ -61,12 +60,12 @@ def unwrap(flavor: Flavor, model: Any) -> Any:
     return plain
 
 
-def _unwrapped(flavor: Flavor, layer: Any) -> Any:
+def _unwrapped(flavor: flavors.Flavor, layer: Any) -> Any:
     if is_wrapper(layer):
         return _inner(layer)
     if not wrappers(flavor, layer):
         return layer
-    if is_container(layer) and flavor.is_model(layer):
+    if flavors.is_container(layer) and flavor.is_model(layer):
         return _assembled(flavor, layer)
     for name, value in list(vars(layer).items()):
         replaced = _replaced(flavor, value)
@@ -75,7 +74,7 @@ def _unwrapped(flavor: Flavor, layer: Any) -> Any:
     return layer
 
 
-def _assembled(flavor: Flavor, model: Any) -> Any:
+def _assembled(flavor: flavors.Flavor, model: Any) -> Any:
     plain = flavor.keras.models.clone_model(
         model, clone_function=lambda layer: _unwrapped(flavor, layer)
     )
@@ -100,7 +99,7 @@ def _inner(wrapper: Any) -> Any:
     return layer
 
 
-def _replaced(flavor: Flavor, value: Any) -> Any:
+def _replaced(flavor: flavors.Flavor, value: Any) -> Any:
     """Returns an attribute's value without wrappers, or the same value."""
     if isinstance(value, flavor.keras.layers.Layer):
         return _unwrapped(flavor, value)

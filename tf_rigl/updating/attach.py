@@ -4,16 +4,13 @@ import weakref
 from typing import Any
 
 from tf_rigl.algorithms import Algorithm
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.backend import platform_limits
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import find_class_flavor
-from tf_rigl.backend.flavor import flavor_of
-from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.core.checks import check_limit
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import require_masked_weights
 from tf_rigl.updating import method_state
 from tf_rigl.updating import optimizer_hook
-from tf_rigl.updating.non_finite import check_limit
 
 # Where a model remembers the optimizer that was attached to it.
 ATTACHED = "_tf_rigl_attached"
@@ -45,18 +42,18 @@ def attach(
         The same optimizer.
 
     Raises:
-        TypeError: where optimizer, model or algorithm is something else, or
+        TypeError: if optimizer, model or algorithm is something else, or
             model and optimizer are of different Keras flavors.
-        ValueError: where the model is dense, the optimizer is attached
-            already, was built for another model, or cannot train sparse
-            weights; where `stop_step` is missing; where several workers
-            share a parameter server and masks are to be updated.
+        ValueError: if the model is dense, the optimizer is attached already,
+            was built for another model, or cannot train sparse weights; if
+            `stop_step` is missing; if several workers share a parameter
+            server and masks are to be updated.
 
     Example:
         >>> optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
         >>> tf_rigl.attach(optimizer, model, tf_rigl.RigL(stop_step=7500))
     """
-    flavor = model_flavor(model)
+    flavor = flavors.model_flavor(model)
     records = require_masked_weights(model)
     check_algorithm(algorithm)
     check_limit(max_non_finite_steps)
@@ -92,11 +89,13 @@ def check_finite(optimizer: Any) -> int:
         Steps that were left out so far, because a gradient was not finite.
 
     Raises:
-        ValueError: where the optimizer was not attached with
+        ValueError: if the optimizer was not attached with
             `max_non_finite_steps`.
-        FloatingPointError: where so many in a row were left out.
+        FloatingPointError: if so many in a row were left out.
     """
-    guards = optimizer_hook.finite_guards(flavor_of(optimizer), optimizer)
+    guards = optimizer_hook.finite_guards(
+        flavors.flavor_of(optimizer), optimizer
+    )
     if not guards:
         raise ValueError(
             "The optimizer must be attached with a limit. Received: "
@@ -116,9 +115,9 @@ def detach(optimizer: Any, model: Any) -> None:
         model: the model that it was attached to.
 
     Raises:
-        ValueError: where the optimizer is not attached.
+        ValueError: if the optimizer is not attached.
     """
-    flavor = model_flavor(model)
+    flavor = flavors.model_flavor(model)
     records = require_masked_weights(model)
     if not any(
         optimizer_hook.installed(updating)
@@ -142,11 +141,10 @@ def check_algorithm(algorithm: Any) -> None:
 
 
 def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:
-    """Raises unless a method can train these masks.
+    """Raises a ValueError unless a method can train these masks.
 
-    Raises:
-        ValueError: where it needs another structure or other masks to begin
-            with, or initial values that were not kept.
+    It may need another structure or other masks to begin with, or initial
+    values that were not kept.
     """
     requirements = algorithm.requirements
     method_state.check_initial_values(records, algorithm)
@@ -185,8 +183,8 @@ def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:
             )
 
 
-def check_not_attached(flavor: Flavor, optimizer: Any) -> None:
-    """Raises a ValueError where an optimizer is attached already.
+def check_not_attached(flavor: flavors.Flavor, optimizer: Any) -> None:
+    """Raises a ValueError if an optimizer is attached already.
 
     What an interrupted `fit` has left does not count; it is replaced.
     """
@@ -201,16 +199,16 @@ def check_not_attached(flavor: Flavor, optimizer: Any) -> None:
 
 
 def check_optimizer(
-    flavor: Flavor, optimizer: Any, records: list[MaskedWeight]
+    flavor: flavors.Flavor, optimizer: Any, records: list[MaskedWeight]
 ) -> None:
     """Raises unless an optimizer can train these weights.
 
     Raises:
-        TypeError: where it is no optimizer of the model's Keras.
-        ValueError: where it cannot keep masked weights at zero or grow the
+        TypeError: if it is no optimizer of the model's Keras.
+        ValueError: if it cannot keep masked weights at zero or grow the
             right ones, or was built for other variables.
     """
-    if find_class_flavor(
+    if flavors.find_class_flavor(
         type(optimizer)
     ) is not flavor or not flavor.is_optimizer(optimizer):
         raise TypeError(
@@ -232,7 +230,7 @@ def check_optimizer(
     _check_knows_variables(flavor, optimizer, records)
 
 
-def _check_updating_optimizer(flavor: Flavor, optimizer: Any) -> None:
+def _check_updating_optimizer(flavor: flavors.Flavor, optimizer: Any) -> None:
     reason = flavor.unsupported_optimizer(optimizer)
     if reason is not None:
         raise ValueError(
@@ -249,11 +247,12 @@ def _check_updating_optimizer(flavor: Flavor, optimizer: Any) -> None:
 
 
 def _check_knows_variables(
-    flavor: Flavor, optimizer: Any, records: list[MaskedWeight]
+    flavor: flavors.Flavor, optimizer: Any, records: list[MaskedWeight]
 ) -> None:
     updating = flavor.updating_optimizers(optimizer)
     if not all(flavor.optimizer_is_built(one) for one in updating):
         return
+
     unknown = [
         record.path
         for record in records
@@ -262,6 +261,7 @@ def _check_knows_variables(
             for one in updating
         )
     ]
+
     if unknown:
         raise ValueError(
             "The optimizer must have been built for this model's weights. "

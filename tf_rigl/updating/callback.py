@@ -11,20 +11,16 @@ from tf_rigl.backend import platform_limits
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.core.checks import check_limit
 from tf_rigl.diagnostics.diagnose import diagnose_weights
-from tf_rigl.masking.deferred import is_deferred
-from tf_rigl.masking.deferred import when_complete
+from tf_rigl.masking import deferred
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import require_masked_weights
+from tf_rigl.updating import attach
 from tf_rigl.updating import method_state
 from tf_rigl.updating import optimizer_hook
-from tf_rigl.updating.attach import check_algorithm
-from tf_rigl.updating.attach import check_fits
-from tf_rigl.updating.attach import check_not_attached
-from tf_rigl.updating.attach import check_optimizer
+from tf_rigl.updating import replica_check
 from tf_rigl.updating.non_finite import NonFiniteGuard
-from tf_rigl.updating.non_finite import check_limit
-from tf_rigl.updating.replica_check import CheckAfterUpdates
 
 
 class UpdateMasks(ModelCallback):
@@ -81,14 +77,16 @@ class UpdateMasks(ModelCallback):
         check_replicas: bool = False,
     ) -> None:
         super().__init__()
-        check_algorithm(algorithm)
+        attach.check_algorithm(algorithm)
         check_limit(max_non_finite_steps)
         self.algorithm = algorithm
         self._max_non_finite_steps = max_non_finite_steps
         self._check_replicas = check_replicas
+
         # An error in a thread of Keras's own would come late.
         self.async_safe = not self._implements_train_batch_hooks()
-        self._agreement: CheckAfterUpdates | None = None  # of this `fit`
+        # Of this `fit`.
+        self._agreement: replica_check.CheckAfterUpdates | None = None
         self._installed = False
         self._steps_left_out = 0  # in this `fit`, until the last epoch
         self._told: set[str] = set()  # weights without connections
@@ -101,7 +99,7 @@ class UpdateMasks(ModelCallback):
         # Before other callbacks restore a checkpoint.
         self._taken = int(tf.convert_to_tensor(model.optimizer.iterations))
         optimizer_hook.forget_traces(model)
-        if not is_deferred(model):
+        if not deferred.is_deferred(model):
             # A checkpoint has it too.
             method_state.keep(require_masked_weights(model), self.algorithm)
 
@@ -113,11 +111,11 @@ class UpdateMasks(ModelCallback):
         self._told = set()
         self._last_counts = np.zeros(3, np.int64)
         flavor, optimizer = model_flavor(self.model), self.model.optimizer
-        check_not_attached(flavor, optimizer)
+        attach.check_not_attached(flavor, optimizer)
         platform_limits.check_fit_of(self.model, flavor.name)
-        if not is_deferred(self.model):
+        if not deferred.is_deferred(self.model):
             records = self._records()
-            check_fits(self.algorithm, records)
+            attach.check_fits(self.algorithm, records)
             self._last_counts = _counts(records)
             optimizer_hook.uninstall(flavor, optimizer, records)
 
@@ -128,7 +126,7 @@ class UpdateMasks(ModelCallback):
         """
         del logs
         if not self._installed:
-            if not is_deferred(self.model):
+            if not deferred.is_deferred(self.model):
                 # Another callback may have restored a checkpoint.
                 self._last_counts = _counts(self._records())
 
@@ -146,8 +144,8 @@ class UpdateMasks(ModelCallback):
                 max_non_finite_steps=self._max_non_finite_steps,
             )
 
-            if is_deferred(self.model):
-                when_complete(self.model, prepare)
+            if deferred.is_deferred(self.model):
+                deferred.when_complete(self.model, prepare)
             else:
                 prepare()
             self._installed = True
@@ -201,27 +199,29 @@ class UpdateMasks(ModelCallback):
         optimizer_hook.forget_traces(self.model)
 
     def _records(self) -> list[MaskedWeight]:
-        """The masked weights, once they and the optimizer fit together."""
+        """Returns the masked weights, once the optimizer is seen to fit."""
         records = require_masked_weights(self.model)
-        check_optimizer(model_flavor(self.model), self.model.optimizer, records)
+        attach.check_optimizer(
+            model_flavor(self.model), self.model.optimizer, records
+        )
         return records
 
     def _implements_train_batch_hooks(self) -> bool:
-        """Asked by Keras 2."""
+        """Answers Keras 2, which asks."""
         return self._max_non_finite_steps is not None or self._check_replicas
 
     def _make_agreement(
         self, flavor: Flavor, algorithm: Algorithm
-    ) -> CheckAfterUpdates | None:
+    ) -> replica_check.CheckAfterUpdates | None:
         if not self._check_replicas:
             return None
         updating = flavor.updating_optimizers(self.model.optimizer)[0]
-        return CheckAfterUpdates(
-            self.model,
+        watch = replica_check.UpdateWatch(
             algorithm.schedule,
             int(tf.convert_to_tensor(updating.iterations)),
             flavor.accumulation_steps(updating),
         )
+        return replica_check.CheckAfterUpdates(self.model, watch)
 
     def _guards(self) -> list[NonFiniteGuard]:
         if self._max_non_finite_steps is None:
@@ -244,7 +244,7 @@ class UpdateMasks(ModelCallback):
             self._told |= empty
 
     def _total_steps(self, flavor: Flavor, first_epoch: int) -> int | None:
-        """Optimizer steps at the end of this `fit`, None if unannounced.
+        """Returns the optimizer steps at the end of this `fit`; None: unknown.
 
         A `fit` that begins with a later epoch, or whose callbacks restore a
         checkpoint, goes on with a run, whose steps count from its beginning;
@@ -259,5 +259,5 @@ class UpdateMasks(ModelCallback):
 
 
 def _counts(records: list[MaskedWeight]) -> np.ndarray:
-    """Updates, moved connections and left-out updates so far, summed."""
+    """Sums updates, moved connections and left-out updates so far."""
     return np.sum([record.counters.numpy() for record in records], axis=0)

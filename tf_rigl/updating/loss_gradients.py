@@ -15,7 +15,7 @@ Loss = Callable[[Any, Any], tf.Tensor]
 
 
 def compiled_loss(model: Any) -> Loss | None:
-    """The loss function that a model was compiled with, if it is one."""
+    """Returns the loss function that a model was compiled with, if any."""
     loss = getattr(model, "loss", None)
     if isinstance(loss, str):
         return flavor_of(model).keras.losses.get(loss)
@@ -25,17 +25,10 @@ def compiled_loss(model: Any) -> Loss | None:
 def mean_gradients(
     model: Any, records: list[MaskedWeight], data: Iterable[Any], loss: Loss
 ) -> list[tf.Tensor]:
-    """The gradients of the mean loss over all examples.
+    """Returns the gradients of the mean loss over batches of data, float32.
 
-    Args:
-        model: the model; called as in training, and its moving averages and
-            random state then given back.
-        records: the weights.
-        data: batches of inputs and labels.
-        loss: mean over a batch.
-
-    Returns:
-        A float32 tensor of each weight's shape.
+    The model is called as in training; its moving averages and random state
+    are then given back.
     """
     variables = [record.storage.variable for record in records]
 
@@ -56,21 +49,14 @@ def hessian_gradient_products(
     loss: Loss,
     temperature: float,
 ) -> list[tf.Tensor]:
-    """H g, the Hessian of the mean loss times its gradient.
+    """Returns H g, the Hessian of the mean loss times its gradient, float32.
 
     Exact: the gradient of g · stop_gradient(g), g being the gradient over all
     of the data, found in a first pass. It takes two passes over the data. With
     dropout the passes see different networks, as in the paper's code.
 
-    Args:
-        model: the model.
-        records: the weights with respect to which both are taken.
-        data: batches of inputs and labels, the same when iterated again.
-        loss: mean over a batch.
-        temperature: what the outputs are divided by.
-
-    Returns:
-        A float32 tensor of each weight's shape.
+    The arguments are those of `mean_gradients`; outputs are divided by the
+    temperature.
     """
     variables = [record.storage.variable for record in records]
 
@@ -125,7 +111,7 @@ def _mean_over(
     """Means over batches, weighted by their examples.
 
     Raises:
-        ValueError: where there is no batch, or one is no pair.
+        ValueError: if there is no batch, or one is no pair.
     """
     sums: list[tf.Tensor] = []
     examples = 0
@@ -153,7 +139,7 @@ def _mean_over(
 def _dense(
     gradients: list[Any], variables: list[tf.Variable]
 ) -> list[tf.Tensor]:
-    """Gradients as float32 tensors; zero where there is none."""
+    """Casts gradients to float32 tensors; zero if there is none."""
     return [
         tf.zeros(variable.shape)
         if gradient is None

@@ -27,17 +27,11 @@ _LARGE = 2**20
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StepWeight:
-    """A masked weight in a step, on one replica.
+    """A masked weight in a step, on one replica."""
 
-    Attributes:
-        record: the weight.
-        variable: the replica's variable.
-        gradient: dense, of the weight's shape.
-    """
-
-    record: MaskedWeight
-    variable: Any
-    gradient: tf.Tensor
+    record: MaskedWeight  # the weight
+    variable: Any  # the replica's variable
+    gradient: tf.Tensor  # dense, of the weight's shape
 
     @classmethod
     def without_gradient(cls, record: MaskedWeight) -> "StepWeight":
@@ -56,7 +50,7 @@ class StepWeight:
         return self.record.mask
 
     def all_values(self) -> tf.Tensor:
-        """The present values, inactive ones where they are trained.
+        """Returns the present values, inactive ones where they are trained.
 
         Weight decay has acted on the active ones since they were stored.
         """
@@ -92,10 +86,7 @@ class StepWeight:
     ) -> tf.Tensor:
         """Returns what the optimizer trains in place of the weight.
 
-        Args:
-            algorithm: the method.
-            view: the weight as the method sees it.
-            values: `all_values`, what is trained by default.
+        `values` are `all_values`, which are trained by default.
         """
         if not _overrides(algorithm, "latent"):
             return values
@@ -110,11 +101,7 @@ class StepWeight:
     ) -> tf.Tensor:
         """Returns what the weight holds, but for zeros outside the mask.
 
-        Args:
-            algorithm: the method.
-            view: the weight as the method has seen it.
-            mask: the mask that counts, bool, of the weight's shape.
-            latent: what is trained, of the weight's shape.
+        `view` is as the method has seen it, `mask` counts, `latent` is trained.
         """
         if not _overrides(algorithm, "deployed"):
             return latent
@@ -263,7 +250,7 @@ def _apply_to_slots(
     grown: tf.Tensor,
     algorithm: Algorithm,
 ) -> None:
-    """Slots of dropped connections go to 0, those of new ones begin anew."""
+    """Sets slots of dropped connections to 0; those of new ones begin anew."""
     record, mask = weight.record, weight.mask
     if algorithm.requirements.latent is not None:
         # All positions train; only the average of the weights is masked.

@@ -28,7 +28,7 @@ def keep(records: list[MaskedWeight], algorithm: Algorithm) -> None:
 def check_initial_values(
     records: list[MaskedWeight], algorithm: Algorithm
 ) -> None:
-    """Raises a ValueError where a method lacks the initial values."""
+    """Raises a ValueError if a method lacks the initial values."""
     missing = [
         record.path for record in records if INITIAL_VALUES not in record.state
     ]

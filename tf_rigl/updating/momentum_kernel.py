@@ -26,13 +26,9 @@ def applies(
     update_step: Callable[..., Any],
     record: MaskedWeight,
 ) -> bool:
-    """Whether the kernel computes what the optimizer would, and faster.
+    """Returns whether the kernel computes what the optimizer would, faster.
 
-    Args:
-        flavor: the optimizer's Keras.
-        optimizer: the optimizer that owns the update rule.
-        update_step: its update rule.
-        record: the weight.
+    `update_step` is the update rule of the optimizer, as it was.
     """
     sgd = flavor.keras.optimizers.SGD
     return (
@@ -57,14 +53,9 @@ def apply(
     gradient: tf.Tensor,
     learning_rate: Any,
 ) -> None:
-    """Takes the step of one weight.
+    """Takes the step of one weight, to whose optimizer the kernel applies.
 
-    Args:
-        flavor: the optimizer's Keras.
-        optimizer: an optimizer to which the kernel applies.
-        record: the weight.
-        gradient: of its shape, zeros where it is masked.
-        learning_rate: scalar.
+    The gradient has zeros where the weight is masked.
     """
     slot = optimizer.momentums[
         flavor.variable_index(optimizer, record.variable)

@@ -10,9 +10,7 @@ import tensorflow as tf
 class NonFiniteGuard:
     """Leaves out steps with a gradient that is not finite.
 
-    Args:
-        limit: this many in a row are too many.
-        strategy: where the optimizer's variables are.
+    `limit` in a row are too many; the strategy has the optimizer's variables.
     """
 
     def __init__(self, limit: int, strategy: tf.distribute.Strategy) -> None:
@@ -30,9 +28,7 @@ class NonFiniteGuard:
     ) -> None:
         """Takes a step if all of its gradients are finite.
 
-        Args:
-            gradients: tensors of any shapes, or slices of them.
-            step: takes the step; what it returns is not used.
+        Gradients are tensors of any shapes, or slices of them.
         """
         finite = tf.reduce_all(
             tf.stack([tf.reduce_all(_is_finite(one)) for one in gradients])
@@ -51,11 +47,7 @@ class NonFiniteGuard:
         return int(self._counts.numpy()[0])
 
     def check(self) -> None:
-        """Raises where too many steps in a row were left out.
-
-        Raises:
-            FloatingPointError: then.
-        """
+        """Raises a FloatingPointError if too many in a row were left out."""
         if int(self._counts.numpy()[1]) >= self._limit:
             raise FloatingPointError(
                 f"The gradients of {self._limit} steps in a row were not "
@@ -63,17 +55,6 @@ class NonFiniteGuard:
                 "as before. Lower the learning rate, look for bad examples, or "
                 "raise `max_non_finite_steps`."
             )
-
-
-def check_limit(limit: int | None) -> None:
-    """Raises a ValueError unless this is a limit or None."""
-    if limit is not None and (
-        isinstance(limit, bool) or not isinstance(limit, int) or limit < 1
-    ):
-        raise ValueError(
-            "`max_non_finite_steps` must be a number of steps, at least 1, or "
-            f"None for no limit. Received: max_non_finite_steps={limit!r}."
-        )
 
 
 def _is_finite(gradient: Any) -> tf.Tensor:

@@ -15,56 +15,45 @@ from tf_rigl.algorithms import Algorithm
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.masking import constraint
 from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.updating import update_rule
 from tf_rigl.updating.non_finite import NonFiniteGuard
-from tf_rigl.updating.update_rule import FindRecords
-from tf_rigl.updating.update_rule import UpdateRule
 
 _HOOK = "_tf_rigl_hook"
 
 
 @dataclasses.dataclass(frozen=True)
 class Hook:
-    """What `install` did to one optimizer.
+    """Record of what `install` did to one optimizer."""
 
-    Attributes:
-        algorithm: the method at work, resolved.
-        rule: the update rule.
-        own: what the instance itself had in place of the overridden
-            attributes, None for those of its class.
-        for_one_fit: whether it ends with a call of `fit`; if one is found
-            later, that call was interrupted.
-    """
-
-    algorithm: Algorithm
-    rule: UpdateRule
+    algorithm: Algorithm  # the method at work, resolved
+    rule: update_rule.UpdateRule  # the update rule
+    # What the instance itself had in place of the overridden attributes, None
+    # for those of its class.
     own: dict[str, Any]
+    # Whether it ends with a call of `fit`; if one is found later, that call was
+    # interrupted.
     for_one_fit: bool
 
 
 def installed(optimizer: Any) -> Hook | None:
-    """The hook on an optimizer that owns its update rule, if any."""
+    """Returns the hook on an optimizer that owns its update rule, if any."""
     return optimizer.__dict__.get(_HOOK)
 
 
 def install(
     flavor: Flavor,
     optimizer: Any,
-    find_records: FindRecords,
+    find_records: update_rule.FindRecords,
     algorithm: Algorithm,
     for_one_fit: bool = False,
     max_non_finite_steps: int | None = None,
 ) -> Callable[[], None]:
-    """Overrides the update rule of an optimizer.
+    """Overrides the update rule of an optimizer, wrapped or not.
 
-    Args:
-        flavor: the optimizer's Keras.
-        optimizer: an optimizer of the model, wrapped or not.
-        find_records: returns the model's masked weights; called when they
-            are first needed, since a model may get its weights only while its
-            training step is traced.
-        algorithm: a resolved method.
-        for_one_fit: whether the hook ends with the present call of `fit`.
-        max_non_finite_steps: see `NonFiniteGuard`; None to take all steps.
+    `find_records` returns the model's masked weights; it is called when they
+    are first needed, since a model may get its weights only while its training
+    step is traced. The method is a resolved one; `for_one_fit` says that the
+    hook ends with the present call of `fit`.
 
     Returns:
         A function that gives the weights to the new update rule, to be called
@@ -72,7 +61,7 @@ def install(
     """
     rules = []
     for updating in flavor.updating_optimizers(optimizer):
-        rule = UpdateRule(
+        rule = update_rule.UpdateRule(
             flavor, updating, find_records, algorithm, max_non_finite_steps
         )
         overrides = rule.overrides()

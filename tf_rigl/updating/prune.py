@@ -191,8 +191,7 @@ def _keep_largest(
             record.view(score)
             for record, score in zip(records, scores, strict=True)
         ],
-        [record.target for record in records],
-        scope,
+        scope=scope,
     )
     for record, update in zip(records, updates, strict=True):
         record.set_mask(record.unview(update.masks.mask))

@@ -1,4 +1,4 @@
-"""Whether all replicas hold the same masks.
+"""Checks that all replicas hold the same masks.
 
 They do by construction: gradients are summed over replicas before masks are
 updated, and randomness is a function of seed, weight and step. What breaks it
@@ -30,23 +30,20 @@ def check_replicas(model: Any) -> None:
         model: a model that `sparsify` has masked, of either Keras.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras.
-        ValueError: where the model is dense or not built yet, or where this
-            is called within a replica.
-        RuntimeError: where replicas differ; names weights and replicas.
+        TypeError: if `model` is a model of neither Keras.
+        ValueError: if the model is dense or not built yet, or if this is
+            called within a replica.
+        RuntimeError: if replicas differ; names weights and replicas.
     """
     ReplicaCheck(model).check()
 
 
 class ReplicaCheck:
-    """`check_replicas` for a training loop: traced once, called often.
-
-    Args:
-        model: a model that `sparsify` has masked, of either Keras.
+    """Check of a training loop's replicas: traced once, called often.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras.
-        ValueError: where the model is dense or not built yet.
+        TypeError: if `model` is a model of neither Keras.
+        ValueError: if the model is dense or not built yet.
     """
 
     def __init__(self, model: Any) -> None:
@@ -58,11 +55,12 @@ class ReplicaCheck:
         self._gather = tf.function(self._gather_from_all)
 
     def check(self) -> None:
-        """Raises a RuntimeError where replicas differ; see `check_replicas`."""
+        """Raises a RuntimeError if replicas differ; see `check_replicas`."""
         strategy = self._strategy
         if strategy is None or strategy.num_replicas_in_sync == 1:
             return
-        if not _is_outside_of_replicas():
+        distribute = tf.distribute
+        if distribute.has_strategy() and distribute.in_replica_context():
             raise ValueError(
                 "Replicas are compared from outside of all of them. Received: "
                 "a call within `strategy.run`. Call it after that."
@@ -73,7 +71,7 @@ class ReplicaCheck:
 
     @tf.autograph.experimental.do_not_convert
     def _gather_from_all(self) -> tf.Tensor:
-        """The fingerprints of all replicas, one under the other."""
+        """Returns the fingerprints of all replicas, one under the other."""
         return self._strategy.experimental_local_results(
             self._strategy.run(self._gather_in_replica)
         )[0]
@@ -84,26 +82,15 @@ class ReplicaCheck:
 
 
 class CheckAfterUpdates:
-    """`check_replicas` during `fit`, after each mask update.
+    """Check of replicas during `fit`, after each mask update.
 
     And once after the first batch, as training may go on from a checkpoint.
-
-    Args:
-        model: a model that `sparsify` has masked or will mask.
-        schedule: when masks are updated; None for never.
-        steps: optimizer steps taken before the first batch.
-        accumulation_steps: batches an optimizer step.
+    The model is masked by then.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        schedule: UpdateSchedule | None,
-        steps: int,
-        accumulation_steps: int = 1,
-    ) -> None:
+    def __init__(self, model: Any, watch: "UpdateWatch") -> None:
         self._model = model
-        self._watch = UpdateWatch(schedule, steps, accumulation_steps)
+        self._watch = watch
         self._check: ReplicaCheck | None = None  # before the first batch
 
     def begin_epoch(self) -> None:
@@ -113,11 +100,10 @@ class CheckAfterUpdates:
     def after_batch(self, batch: int) -> None:
         """Compares the replicas, if masks may have been updated.
 
-        Args:
-            batch: as Keras gives it to `on_train_batch_end`.
+        `batch` is what Keras gives to `on_train_batch_end`.
 
         Raises:
-            RuntimeError: where they differ.
+            RuntimeError: if they differ.
         """
         updated = self._watch.updated(batch)
         if self._check is None:
@@ -133,12 +119,8 @@ class UpdateWatch:
 
     All workers see the same batches and so give the same answer, and nothing
     is read from a device. Where steps are left out (loss scaling), updates
-    come later than counted here, and are seen with the next one.
-
-    Args:
-        schedule: when masks are updated; None for never.
-        steps: optimizer steps taken before the first batch.
-        accumulation_steps: batches an optimizer step.
+    come later than counted here, and are seen with the next one. `steps` are
+    the optimizer's before the first batch.
     """
 
     def __init__(
@@ -158,12 +140,11 @@ class UpdateWatch:
         self._batches = self._batches_before
 
     def updated(self, batch: int) -> bool:
-        """Whether masks may have been updated since the last question.
+        """Returns whether masks may have been updated since the last question.
 
-        Args:
-            batch: number of the last batch of the epoch that was trained on,
-                counted from 0, as Keras gives it to `on_train_batch_end`.
-                With several steps per execution some numbers are left out.
+        `batch` is the number of the last batch of the epoch, from 0, as Keras
+        gives it to `on_train_batch_end`. With several steps per execution some
+        numbers are left out.
         """
         first, end = self._batches_before, self._batches + batch + 1
         self._batches_before = end
@@ -179,19 +160,8 @@ class UpdateWatch:
         )
 
 
-def _is_outside_of_replicas() -> bool:
-    return (
-        not tf.distribute.has_strategy()
-        or tf.distribute.in_cross_replica_context()
-    )
-
-
 def _fingerprint(records: list[MaskedWeight]) -> tf.Tensor:
-    """What is compared of this replica.
-
-    Returns:
-        int64 tensor of shape [weights, 4]: hash of the mask and counters.
-    """
+    """Returns hash of the mask and counters, int64 [weights, 4]."""
     return tf.stack(
         [
             tf.concat(
@@ -207,12 +177,7 @@ def _fingerprint(records: list[MaskedWeight]) -> tf.Tensor:
 
 
 def _check_equal(records: list[MaskedWeight], gathered: np.ndarray) -> None:
-    """Raises unless all replicas sent the same.
-
-    Args:
-        records: the weights.
-        gathered: int64 array of shape [replicas, weights, 4].
-    """
+    """Raises unless replicas sent the same, int64 [replicas, weights, 4]."""
     differences = [
         f"{what} of {record.path!r}: {_groups(columns)}"
         for index, record in enumerate(records)
@@ -222,6 +187,7 @@ def _check_equal(records: list[MaskedWeight], gathered: np.ndarray) -> None:
         )
         if np.any(columns != columns[0])
     ]
+
     if differences:
         raise RuntimeError(
             "All replicas must hold the same masks. Received: "
@@ -231,7 +197,7 @@ def _check_equal(records: list[MaskedWeight], gathered: np.ndarray) -> None:
 
 
 def _groups(rows: np.ndarray) -> str:
-    """The replicas that agree with each other: `[0, 1, 3] against [2]`."""
+    """Lists replicas that agree with each other: `[0, 1, 3] against [2]`."""
     groups = defaultdict(list)
     for replica, row in enumerate(rows):
         groups[row.tobytes()].append(replica)

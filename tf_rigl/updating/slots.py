@@ -35,7 +35,7 @@ _FRESH_ACCUMULATOR = {"Ftrl": "_accumulators"}
 def slots_of(
     flavor: Flavor, optimizer: Any, record: MaskedWeight
 ) -> Iterator[Any]:
-    """The optimizer's variables that belong to a weight element by element.
+    """Yields the optimizer's variables that belong to a weight's elements.
 
     Keras's optimizers keep them in lists with an entry a variable. The moving
     average of the weights themselves (`use_ema`) is one of these lists.
@@ -45,7 +45,8 @@ def slots_of(
         return
 
     shape = tuple(record.variable.shape)
-    for slots in _lists(optimizer):
+    for name in sorted(vars(optimizer)):
+        slots = [] if name in _NOT_SLOTS else _entries(optimizer, name)
         slot = slots[index] if index < len(slots) else None
         if slot is not None and tuple(slot.shape) == shape:
             yield slot
@@ -54,7 +55,7 @@ def slots_of(
 def average_of(
     flavor: Flavor, optimizer: Any, record: MaskedWeight
 ) -> Iterator[Any]:
-    """The moving average of the weight itself, if the optimizer keeps one."""
+    """Yields the moving average of the weight, if the optimizer keeps one."""
     index = flavor.variable_index(optimizer, record.variable)
     averages = getattr(optimizer, _AVERAGES, None)
     if index is not None and averages:
@@ -66,14 +67,8 @@ def momentum_of_gradient(
 ) -> tf.Tensor | None:
     """Returns what a momentum slot holds after a sum of gradients.
 
-    Args:
-        optimizer: the optimizer that keeps the slot.
-        slot: one of its slots.
-        gradient: the sum, of the slot's shape.
-
-    Returns:
-        The sum as the slot keeps it: SGD keeps the step itself, Adam and its
-        kin the gradient. None for a slot that is no momentum.
+    SGD keeps the step itself, Adam and its kin the gradient. None for a slot
+    that is no momentum.
     """
     for cls in type(optimizer).__mro__:
         attribute = _MOMENTA.get(cls.__name__)
@@ -97,11 +92,10 @@ def fresh_value(optimizer: Any, slot: Any) -> float:
 def check_all_found(
     flavor: Flavor, optimizer: Any, records: list[MaskedWeight]
 ) -> None:
-    """Raises unless all per-element state of masked weights is accessible.
+    """Raises a ValueError unless all per-element state is accessible.
 
-    Raises:
-        ValueError: where a variable of the optimizer has the shape of a
-            masked weight and stands in none of its lists.
+    That is, if a variable of the optimizer has the shape of a masked weight
+    and stands in none of its lists.
     """
     shapes = {tuple(record.variable.shape) for record in records}
     listed = {
@@ -111,6 +105,7 @@ def check_all_found(
         for slot in _entries(optimizer, name)
         if slot is not None
     }
+
     for variable in optimizer.variables:
         if (
             tuple(variable.shape) in shapes
@@ -125,16 +120,8 @@ def check_all_found(
             )
 
 
-def _lists(optimizer: Any) -> Iterator[Any]:
-    for name in sorted(vars(optimizer)):
-        if name not in _NOT_SLOTS:
-            entries = _entries(optimizer, name)
-            if entries:
-                yield entries
-
-
 def _entries(optimizer: Any, name: str) -> list[Any]:
-    """A list attribute's entries, if they are variables or None."""
+    """Returns a list attribute's entries, if they are variables or None."""
     value = vars(optimizer)[name]
     if not isinstance(value, (list, tuple)):
         return []

@@ -60,7 +60,7 @@ class UpdateRule:
         self.guard: NonFiniteGuard | None = None
 
     def overrides(self) -> dict[str, Any]:
-        """The attributes to put in place of the optimizer's own."""
+        """Returns the attributes to put in place of the optimizer's own."""
         overrides = {
             "update_step": self.update_step,
             "_apply_weight_decay": self.apply_weight_decay,
@@ -127,7 +127,7 @@ class UpdateRule:
 
     @property
     def _schedule(self) -> UpdateSchedule | None:
-        """When masks are updated; None where nothing can ever move."""
+        """Steps that update masks; None where nothing can ever move."""
         schedule = self._algorithm.schedule
         if schedule is None or not schedule.num_updates or not self._sparse:
             return None
@@ -137,7 +137,7 @@ class UpdateRule:
         return self._flavor.variable_key(self._optimizer, variable)
 
     def _step_number(self) -> tf.Tensor:
-        """Optimizer steps taken so far, int64 scalar."""
+        """Returns the optimizer steps taken so far, int64 scalar."""
         return tf.cast(
             tf.convert_to_tensor(self._optimizer.iterations), tf.int64
         )
@@ -306,7 +306,7 @@ class UpdateRule:
             conditionals.conditionally_across_replicas(~due, decay)
 
     def _step_of_connections(self, weight: StepWeight, *args: Any) -> None:
-        """A step that leaves zeros at zero."""
+        """Takes a step that leaves zeros at zero."""
         mask = weight.record.mask
         # The weight is zero where it is masked, so that it serves as the
         # zeros: making others would take another pass over the memory.
@@ -324,7 +324,7 @@ class UpdateRule:
     def _own_step(
         self, weight: StepWeight, gradient: tf.Tensor, *args: Any
     ) -> None:
-        """The optimizer's own step of a weight, given its masked gradient."""
+        """Takes the optimizer's own step, given the masked gradient."""
         flavor, optimizer = self._flavor, self._optimizer
         own, record = self._own_update_step, weight.record
         if momentum_kernel.applies(flavor, optimizer, own, record):

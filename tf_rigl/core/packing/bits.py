@@ -33,14 +33,9 @@ def plane_bytes(count: int) -> int:
 
 
 def pack_fields(fields: np.ndarray, width: int) -> bytes:
-    """Packs integers below 2 ** width.
+    """Packs integers below 2 ** width, int64 [count], to `width` planes.
 
-    Args:
-        fields: int64 [count].
-        width: bits of each, from 0 to `WIDEST`.
-
-    Returns:
-        width · ceil(count / 8) bytes.
+    The width is from 0 to `WIDEST`; each plane has ceil(count / 8) bytes.
     """
     return b"".join(
         pack_bits((fields >> place) & 1 == 1) for place in range(width)
@@ -48,13 +43,7 @@ def pack_fields(fields: np.ndarray, width: int) -> bytes:
 
 
 def unpack_fields(data: bytes, width: int, count: int) -> np.ndarray:
-    """The inverse of `pack_fields`: int64 [count].
-
-    Args:
-        data: exactly as many bytes as `pack_fields` gives.
-        width: bits of each field.
-        count: number of fields.
-    """
+    """Inverts `pack_fields`: int64 [count], from exactly as many bytes."""
     fields = np.zeros(count, np.int64)
     size = plane_bytes(count)
     for place in range(width):
@@ -64,14 +53,7 @@ def unpack_fields(data: bytes, width: int, count: int) -> np.ndarray:
 
 
 def graph_unpack_bits(data: tf.Tensor) -> tf.Tensor:
-    """`unpack_bits` as graph ops.
-
-    Args:
-        data: uint8 [bytes].
-
-    Returns:
-        bool tensor of shape [8 · bytes].
-    """
+    """Unpacks bits by graph ops: uint8 [bytes] to bool [8 · bytes]."""
     places = tf.constant([1 << place for place in range(8)], tf.uint8)
     chosen = tf.bitwise.bitwise_and(tf.expand_dims(data, 1), places)
     return tf.reshape(tf.cast(chosen, tf.bool), [-1])
@@ -80,16 +62,7 @@ def graph_unpack_bits(data: tf.Tensor) -> tf.Tensor:
 def graph_unpack_fields(
     data: tf.Tensor, width: tf.Tensor, count: tf.Tensor
 ) -> tf.Tensor:
-    """`unpack_fields` as graph ops.
-
-    Args:
-        data: uint8 [width · ceil(count / 8)].
-        width: int64 scalar.
-        count: int64 scalar.
-
-    Returns:
-        int64 tensor of shape [count].
-    """
+    """Unpacks fields by graph ops: uint8 [bytes] to int64 [count]."""
     padded = (count + 7) // 8 * 8
     planes = tf.reshape(graph_unpack_bits(data), [width, padded])
     places = tf.bitwise.left_shift(1, tf.cast(tf.range(width), tf.int32))
@@ -100,14 +73,6 @@ def graph_unpack_fields(
 
 
 def graph_integers(data: tf.Tensor, count: int) -> list[tf.Tensor]:
-    """The int64 little-endian numbers that data begin with.
-
-    Args:
-        data: uint8 [bytes].
-        count: of the numbers.
-
-    Returns:
-        int64 scalars.
-    """
+    """Reads the first `count` little-endian int64 numbers of uint8 [bytes]."""
     head = tf.reshape(tf.slice(data, [0], [8 * count]), [count, 8])
     return tf.unstack(tf.bitcast(head, tf.int64))

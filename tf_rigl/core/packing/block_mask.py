@@ -1,4 +1,4 @@
-"""Which blocks of a weight are kept, where whole blocks are."""
+"""The blocks of a weight that are kept, where whole blocks are."""
 
 import math
 import struct
@@ -8,18 +8,16 @@ import numpy as np
 import tensorflow as tf
 
 from tf_rigl.core.kernel_layout import KernelLayout
+from tf_rigl.core.packing import encoding
 from tf_rigl.core.packing import gaps
 from tf_rigl.core.packing import layout_header
 from tf_rigl.core.packing.bits import graph_integers
 from tf_rigl.core.packing.corruption import check
-from tf_rigl.core.packing.encoding import MaskEncoding
-from tf_rigl.core.packing.encoding import default_layout
-from tf_rigl.core.packing.encoding import mask_of_positions
 
 _BLOCK = struct.Struct("<3q")
 
 
-class BlockMask(MaskEncoding):
+class BlockMask(encoding.MaskEncoding):
     """The blocks that are kept, as `gaps` among all blocks.
 
     The layout; the block's size along positions, inputs and units, int64;
@@ -34,8 +32,8 @@ class BlockMask(MaskEncoding):
     def encode(
         self, mask: np.ndarray, layout: KernelLayout | None = None
     ) -> bytes | None:
-        """None where the largest block is a single element."""
-        layout = layout or default_layout(mask.shape)
+        """Returns None where the largest block is a single element."""
+        layout = layout or encoding.default_layout(mask.shape)
         seen = layout_header.view(mask, layout)
         block = largest_block(seen)
         if math.prod(block) <= 1:
@@ -51,14 +49,9 @@ class BlockMask(MaskEncoding):
 
     def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
         """Checks layout and block, then reads the gaps among the blocks."""
-        layout, rest = layout_header.unpack(data, shape)
-        check(
-            len(rest) >= _BLOCK.size,
-            f"The size of a block must have {_BLOCK.size} bytes.",
-            f"{len(rest)} bytes",
+        layout, block, rest = layout_header.unpack(
+            data, shape, _BLOCK, "The size of a block"
         )
-
-        block = _BLOCK.unpack(rest[: _BLOCK.size])
         check(
             all(
                 1 <= size <= max(most, 1)
@@ -72,8 +65,8 @@ class BlockMask(MaskEncoding):
             -(-size // along)
             for size, along in zip(layout.shape, block, strict=True)
         ]
-        kept = gaps.decode_positions(rest[_BLOCK.size :], math.prod(grid_shape))
-        seen = mask_of_positions(kept, grid_shape)
+        kept = gaps.decode_positions(rest, math.prod(grid_shape))
+        seen = encoding.mask_of_positions(kept, grid_shape)
 
         for axis, (size, along) in enumerate(
             zip(layout.shape, block, strict=True)
@@ -113,20 +106,16 @@ class BlockMask(MaskEncoding):
 
 
 def largest_block(mask: np.ndarray) -> tuple[int, int, int]:
-    """The largest block by which a mask is true or false as a whole.
+    """Returns the sizes of the largest block by which a mask is constant.
 
-    Args:
-        mask: bool [positions, inputs, units].
-
-    Returns:
-        Its size along each axis, all of the axis where the mask does not
-        change along it.
+    The mask is bool [positions, inputs, units]; a size is all of the axis if
+    the mask does not change along it.
     """
     return _period(mask, 0), _period(mask, 1), _period(mask, 2)
 
 
 def _period(mask: np.ndarray, axis: int) -> int:
-    """The largest size whose multiples are all places where it changes."""
+    """Returns the largest size whose multiples are all places of a change."""
     size = mask.shape[axis]
     mask = np.moveaxis(mask, axis, 0)
     changes = 1 + np.flatnonzero((mask[1:] != mask[:-1]).any(axis=(1, 2)))

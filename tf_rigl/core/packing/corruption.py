@@ -6,13 +6,7 @@ class CorruptDataError(ValueError):
 
 
 def check(holds: bool, rule: str, received: str) -> None:
-    """Raises a `CorruptDataError` unless data hold to a rule.
-
-    Args:
-        holds: whether they do.
-        rule: what must be so.
-        received: what is so.
-    """
+    """Raises a `CorruptDataError` unless data hold to a rule."""
     if not holds:
         raise CorruptDataError(
             f"{rule} Received: {received}. The data are damaged or cut off; "

@@ -1,4 +1,4 @@
-"""What an encoding of masks is to the rest of the library."""
+"""The interface of encodings of masks."""
 
 import abc
 import math
@@ -8,8 +8,7 @@ from typing import ClassVar
 import numpy as np
 import tensorflow as tf
 
-from tf_rigl.core.kernel_layout import KernelLayout
-from tf_rigl.core.kernel_layout import axes_layout
+from tf_rigl.core import kernel_layout
 
 
 class MaskEncoding(abc.ABC):
@@ -30,32 +29,20 @@ class MaskEncoding(abc.ABC):
 
     @abc.abstractmethod
     def encode(
-        self, mask: np.ndarray, layout: KernelLayout | None = None
+        self, mask: np.ndarray, layout: kernel_layout.KernelLayout | None = None
     ) -> bytes | None:
-        """Packs a mask.
+        """Packs a mask, bool of any shape, or returns None if it cannot.
 
-        Args:
-            mask: bool array of any shape, true where an element is kept.
-            layout: how structures see the weight; by default the last axis
-                holds the units and the one before it the inputs.
-
-        Returns:
-            The packed mask, None where the encoding cannot express it.
+        `layout` says how structures see the weight; by default the last axis
+        holds the units and the one before it the inputs.
         """
 
     @abc.abstractmethod
     def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
-        """The inverse of `encode`.
+        """Inverts `encode`, for a mask of a shape.
 
         What is allocated is bounded by the shape and the length of the data,
         whatever the data say.
-
-        Args:
-            data: the packed mask.
-            shape: of the mask.
-
-        Returns:
-            bool array of the shape.
 
         Raises:
             CorruptDataError: if the data are no mask of this shape.
@@ -65,31 +52,18 @@ class MaskEncoding(abc.ABC):
     def graph_positions(
         self, data: tf.Tensor, kept: tf.Tensor | int
     ) -> tf.Tensor:
-        """The positions of the kept elements, by graph ops.
+        """Returns the positions of the kept elements, by graph ops.
 
-        Args:
-            data: uint8 [bytes], the packed mask.
-            kept: int64 scalar, the number of kept elements.
-
-        Returns:
-            int64 tensor of shape [kept], increasing.
+        From uint8 [bytes], the packed mask, to int64 [kept], increasing.
         """
 
     def order(self, data: bytes) -> int:
-        """Sort key of masks before they are joined.
-
-        Args:
-            data: the packed mask.
-        """
+        """Returns the sort key of a packed mask before masks are joined."""
         del data
         return 0
 
     def parts(self, data: bytes) -> list[int]:
-        """The numbers of bytes of what `graph_join` takes a mask apart into.
-
-        Args:
-            data: the packed mask.
-        """
+        """Returns the bytes of each part in which `graph_join` takes a mask."""
         return [len(data)]
 
     def graph_join(
@@ -98,19 +72,12 @@ class MaskEncoding(abc.ABC):
         parts: Sequence[Sequence[tf.Tensor]],
         sizes: Sequence[int],
     ) -> tf.Tensor:
-        """The positions of the kept elements of several weights, by graph ops.
+        """Returns the positions of the kept elements of several weights.
 
-        Only of fewer kept elements than `join_limit`.
-
-        Args:
-            masks: the packed masks, sorted by `order`.
-            parts: of each mask, as `parts` says: uint8 [bytes].
-            sizes: of the weights, each padded to a multiple of 8 elements
-                unless it is the only one.
-
-        Returns:
-            int64 tensor of shape [kept], increasing, where the weights lie
-            one after the other.
+        By graph ops, of fewer than `join_limit`, and masks sorted by `order`.
+        `parts` are uint8 [bytes], as `parts` says; weights are padded to
+        multiples of 8 elements unless there is one only. The positions, int64
+        [kept], increase; the weights lie one after the other.
         """
         raise NotImplementedError
 
@@ -127,10 +94,7 @@ class MaskEncoding(abc.ABC):
             data: uint8 [bytes], the packed mask.
             values: [kept elements], of any numeric dtype.
             kept: their number, int64 scalar.
-            size: int64 scalar, at least the number of elements.
-
-        Returns:
-            Tensor of shape [size], flat, zero elsewhere.
+            size: of the result, flat, at least the number of elements.
         """
         return place(self.graph_positions(data, kept), values, size)
 
@@ -138,15 +102,9 @@ class MaskEncoding(abc.ABC):
 def place(
     positions: tf.Tensor, values: tf.Tensor, size: tf.Tensor | int
 ) -> tf.Tensor:
-    """Puts values in their places, by graph ops.
+    """Puts values in their places in a tensor of shape [size], by graph ops.
 
-    Args:
-        positions: int64 [kept elements], increasing.
-        values: [kept elements], of any numeric dtype.
-        size: int64 scalar, larger than all positions.
-
-    Returns:
-        Tensor of shape [size], zero elsewhere.
+    The positions are int64, increasing, below the size; the rest is zero.
     """
     return tf.raw_ops.SparseToDense(
         sparse_indices=positions,
@@ -158,18 +116,18 @@ def place(
     )
 
 
-def default_layout(shape: Sequence[int]) -> KernelLayout:
-    """The layout of a weight of which nothing else is known."""
+def default_layout(shape: Sequence[int]) -> kernel_layout.KernelLayout:
+    """Returns the layout of a weight of which nothing else is known."""
     rank = len(shape)
     if rank < 2:
-        return axes_layout(shape, list(range(rank)), [])
-    return axes_layout(shape, [rank - 2], [rank - 1])
+        return kernel_layout.axes_layout(shape, list(range(rank)), [])
+    return kernel_layout.axes_layout(shape, [rank - 2], [rank - 1])
 
 
 def mask_of_positions(
     positions: np.ndarray, shape: Sequence[int]
 ) -> np.ndarray:
-    """The mask of a shape that is true at flat positions."""
+    """Returns the mask of a shape that is true at flat positions."""
     mask = np.zeros(math.prod(shape), bool)
     mask[positions] = True
     return mask.reshape(shape)

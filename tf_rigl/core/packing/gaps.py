@@ -18,16 +18,15 @@ import tensorflow as tf
 
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.packing import bits
+from tf_rigl.core.packing import encoding
 from tf_rigl.core.packing.corruption import check
-from tf_rigl.core.packing.encoding import MaskEncoding
-from tf_rigl.core.packing.encoding import mask_of_positions
 
 _HEADER = np.dtype([("width", "<i8"), ("count", "<i8")])
 # Of a place among low bits; what is above is a width.
 _PLACE_BITS = 56
 
 
-class Gaps(MaskEncoding):
+class Gaps(encoding.MaskEncoding):
     """Gaps in the code of Rice, at the width that takes the fewest bytes.
 
     int64 width and count; the lowest bits, as `bits.pack_fields` gives them;
@@ -56,7 +55,7 @@ class Gaps(MaskEncoding):
 
     def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
         """Checks lengths before anything is unpacked, then each gap."""
-        return mask_of_positions(
+        return encoding.mask_of_positions(
             decode_positions(data, math.prod(shape)), shape
         )
 
@@ -133,11 +132,7 @@ class Gaps(MaskEncoding):
 
 
 def best_width(gaps: np.ndarray) -> int:
-    """The number of low bits at which gaps take the fewest bytes.
-
-    Args:
-        gaps: int64 [count], none negative.
-    """
+    """Returns the number of low bits at which gaps take the fewest bytes."""
     best, width = math.inf, 0
     most = min(gaps.max(initial=0).item().bit_length(), bits.WIDEST)
     for candidate in range(most + 1):
@@ -151,17 +146,10 @@ def best_width(gaps: np.ndarray) -> int:
 
 
 def decode_positions(data: bytes, elements: int) -> np.ndarray:
-    """The positions that `Gaps.encode` has packed.
+    """Reads the positions that `Gaps.encode` has packed.
 
-    Args:
-        data: the packed gaps.
-        elements: number of elements of the mask.
-
-    Returns:
-        int64 [count], increasing, all below `elements`.
-
-    Raises:
-        CorruptDataError: if the data are no gaps of such a mask.
+    They are int64, increasing, all below `elements`, or a CorruptDataError is
+    raised.
     """
     check(
         len(data) >= _HEADER.itemsize,
@@ -206,14 +194,7 @@ def decode_positions(data: bytes, elements: int) -> np.ndarray:
 
 
 def graph_positions(data: tf.Tensor) -> tf.Tensor:
-    """`decode_positions` as graph ops.
-
-    Args:
-        data: uint8 [bytes].
-
-    Returns:
-        int64 tensor of shape [count].
-    """
+    """Reads uint8 [bytes] by graph ops: `decode_positions`, int64 [count]."""
     width, count = bits.graph_integers(data, 2)
     low_bytes = width * ((count + 7) // 8)
     _, low, unary = tf.split(data, [_HEADER.itemsize, low_bytes, -1])
@@ -226,7 +207,7 @@ def graph_positions(data: tf.Tensor) -> tf.Tensor:
 
 
 def _unary(numbers: np.ndarray) -> np.ndarray:
-    """Each number as that many zeros and a one: bool [sum + count]."""
+    """Writes each number as that many zeros and a one: bool [sum + count]."""
     ends = np.cumsum(numbers + 1) - 1
     unary = np.zeros(int(numbers.sum()) + numbers.size, bool)
     unary[ends] = True
@@ -234,13 +215,13 @@ def _unary(numbers: np.ndarray) -> np.ndarray:
 
 
 def _read_header(data: bytes) -> tuple[int, int]:
-    """Width and count of packed gaps that are intact."""
+    """Reads width and count of packed gaps that are intact."""
     width, count = np.frombuffer(data, _HEADER, 1)[0].item()
     return width, count
 
 
 def _sum_of_low(data: bytes) -> int:
-    """The sum of the low bits of all gaps."""
+    """Adds up the low bits of all gaps."""
     width, count = _read_header(data)
     begin = _HEADER.itemsize
     low = data[begin : begin + width * bits.plane_bytes(count)]
@@ -248,7 +229,7 @@ def _sum_of_low(data: bytes) -> int:
 
 
 def _begins(sizes: Sequence[int]) -> list[int]:
-    """Begins of several pieces that lie one after the other."""
+    """Lists where pieces begin that lie one after the other."""
     return [0, *itertools.accumulate(sizes)][:-1]
 
 
@@ -259,7 +240,7 @@ def _concat(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
 def _ranges(
     begins: Sequence[int], counts: Sequence[int], step: tf.Tensor
 ) -> tf.Tensor:
-    """So many numbers from each beginning on: int64 [sum of counts]."""
+    """Counts on from each beginning: int64 [sum of counts]."""
     ends = [begin + count for begin, count in zip(begins, counts, strict=True)]
     return tf.raw_ops.RaggedRange(
         starts=tf.constant(begins, tf.int64),
@@ -269,15 +250,10 @@ def _ranges(
 
 
 def _graph_low(planes: Sequence[Sequence[tf.Tensor]], size: int) -> tf.Tensor:
-    """The low bits of the gaps of several masks, each padded to whole bytes.
+    """Unpacks the low bits of several masks, each padded to whole bytes.
 
-    Args:
-        planes: of each mask, uint8 [bytes]; no mask has more than the one
-            before it.
-        size: number of fields, padding included.
-
-    Returns:
-        int32 tensor of shape [size].
+    `planes` are uint8 [bytes] of each mask, none with more than the one
+    before; `size` is the number of fields, int32, padding included.
     """
     most = len(planes[0])
     by_place = [

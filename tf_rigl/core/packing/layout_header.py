@@ -6,6 +6,7 @@ and the view [3], which is positions, inputs and units.
 
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +19,7 @@ _INTEGER = 8  # bytes
 
 
 def pack(layout: KernelLayout) -> bytes:
-    """The bytes of a layout."""
+    """Returns the bytes of a layout."""
     numbers = (
         len(layout.permutation),
         *layout.permutation,
@@ -28,18 +29,14 @@ def pack(layout: KernelLayout) -> bytes:
     return struct.pack(f"<{len(numbers)}q", *numbers)
 
 
-def unpack(data: bytes, shape: Sequence[int]) -> tuple[KernelLayout, bytes]:
-    """Reads the layout in front of data.
-
-    Args:
-        data: the bytes of a layout and what follows.
-        shape: the kernel's shape, which must be the layout's.
-
-    Returns:
-        The layout and what follows.
+def unpack(
+    data: bytes, shape: Sequence[int], numbers_after: struct.Struct, what: str
+) -> tuple[KernelLayout, tuple[Any, ...], bytes]:
+    """Reads the layout in front of data, numbers after it and the rest.
 
     Raises:
-        CorruptDataError: if there is no layout of such a kernel.
+        CorruptDataError: if there is no layout of a kernel of this shape, or
+            there are no such numbers; `what` they are.
     """
     rank = len(shape)
     count = 1 + 2 * rank + 3
@@ -71,7 +68,15 @@ def unpack(data: bytes, shape: Sequence[int]) -> tuple[KernelLayout, bytes]:
     except ValueError as error:
         check(False, "The layout must be one.", str(error))
         raise
-    return layout, data[size:]
+
+    rest = data[size:]
+    check(
+        len(rest) >= numbers_after.size,
+        f"{what} must have {numbers_after.size} bytes.",
+        f"{len(rest)} bytes",
+    )
+    after = numbers_after.unpack_from(rest)
+    return layout, after, rest[numbers_after.size :]
 
 
 def view(array: np.ndarray, layout: KernelLayout) -> np.ndarray:
@@ -87,10 +92,7 @@ def unview(array: np.ndarray, layout: KernelLayout) -> np.ndarray:
 
 
 class GraphLayout:
-    """A layout that is known only when the graph runs.
-
-    Args:
-        data: uint8 [bytes], a packed layout and what follows.
+    """A layout in front of uint8 data, known only when the graph runs.
 
     Attributes:
         view: int64 [3], positions, inputs and units.
@@ -108,13 +110,9 @@ class GraphLayout:
         self._permutation = tf.cast(permutation, tf.int32)
 
     def positions(self, mask: tf.Tensor) -> tf.Tensor:
-        """Flat positions where a mask is true, in the kernel's own order.
+        """Returns where a mask of the view is true, in the kernel's own order.
 
-        Args:
-            mask: bool tensor of the view's shape.
-
-        Returns:
-            int64 tensor of shape [true entries], flat, increasing.
+        Flat and increasing, int64 of shape [true entries].
         """
         permuted = tf.gather(self._kernel_shape, self._permutation)
         kernel = tf.transpose(

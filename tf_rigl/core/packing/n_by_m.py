@@ -1,4 +1,4 @@
-"""Which n of each m inputs are kept, where that is so everywhere."""
+"""The n of each m inputs that are kept, where that is so everywhere."""
 
 import functools
 import math
@@ -10,16 +10,15 @@ import tensorflow as tf
 
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.packing import bits
+from tf_rigl.core.packing import encoding
 from tf_rigl.core.packing import layout_header
 from tf_rigl.core.packing.corruption import check
-from tf_rigl.core.packing.encoding import MaskEncoding
-from tf_rigl.core.packing.encoding import default_layout
 
 LARGEST_GROUP = 16
 _GROUP = struct.Struct("<2q")
 
 
-class NByMIndices(MaskEncoding):
+class NByMIndices(encoding.MaskEncoding):
     """A number for each group of m inputs, which says what it keeps.
 
     The layout; n and m, int64; for each group the rank of its pattern among
@@ -36,8 +35,8 @@ class NByMIndices(MaskEncoding):
     def encode(
         self, mask: np.ndarray, layout: KernelLayout | None = None
     ) -> bytes | None:
-        """None where groups differ in what they keep, or keep all."""
-        layout = layout or default_layout(mask.shape)
+        """Returns None where groups differ in what they keep, or keep all."""
+        layout = layout or encoding.default_layout(mask.shape)
         seen = layout_header.view(mask, layout)
         group = _group(seen)
         if group is None:
@@ -56,14 +55,9 @@ class NByMIndices(MaskEncoding):
 
     def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
         """Checks layout, group, length and that each rank is one."""
-        layout, rest = layout_header.unpack(data, shape)
-        check(
-            len(rest) >= _GROUP.size,
-            f"n and m must have {_GROUP.size} bytes.",
-            f"{len(rest)} bytes",
+        layout, (n, m), rest = layout_header.unpack(
+            data, shape, _GROUP, "n and m"
         )
-
-        n, m = _GROUP.unpack(rest[: _GROUP.size])
         positions, inputs, units = layout.shape
         check(
             1 <= n < m <= LARGEST_GROUP and inputs % m == 0,
@@ -75,12 +69,12 @@ class NByMIndices(MaskEncoding):
         groups = positions * (inputs // m) * units
         size = _width(n, m) * bits.plane_bytes(groups)
         check(
-            len(rest) == _GROUP.size + size,
+            len(rest) == size,
             f"{groups} groups must have {size} bytes.",
-            f"{len(rest) - _GROUP.size} bytes",
+            f"{len(rest)} bytes",
         )
 
-        ranks = bits.unpack_fields(rest[_GROUP.size :], _width(n, m), groups)
+        ranks = bits.unpack_fields(rest, _width(n, m), groups)
         codes = patterns(n, m)
         check(
             ranks.max(initial=0) < codes.size,
@@ -121,7 +115,7 @@ class NByMIndices(MaskEncoding):
 
 @functools.cache
 def patterns(n: int, m: int) -> np.ndarray:
-    """The numbers below 2 ** m with n bits set: int64, increasing."""
+    """Lists the numbers below 2 ** m with n bits set: int64, increasing."""
     codes = np.arange(1 << m, dtype=np.uint32)
     ones = np.unpackbits(codes.view(np.uint8)).reshape(-1, 32).sum(axis=1)
     return np.flatnonzero(ones == n)
@@ -135,7 +129,7 @@ def _graph_patterns(n: tf.Tensor, m: tf.Tensor) -> tf.Tensor:
 
 
 def _width(n: int, m: int) -> int:
-    """Bits of the largest rank."""
+    """Counts the bits of the largest rank."""
     return (math.comb(m, n) - 1).bit_length()
 
 
@@ -162,7 +156,7 @@ def _groups(mask: np.ndarray, m: int) -> np.ndarray:
 
 
 def _codes(groups: np.ndarray) -> np.ndarray:
-    """The m bits of each group as a number: int64 [.., units]."""
+    """Reads the m bits of each group as a number: int64 [.., units]."""
     packed = np.packbits(groups, axis=1, bitorder="little").astype(np.int64)
     places = 8 * np.arange(packed.shape[1])[:, np.newaxis]
     return (packed << places).sum(axis=1)

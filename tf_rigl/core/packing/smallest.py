@@ -1,4 +1,4 @@
-"""Which encoding of several weights takes the fewest bytes."""
+"""The encodings of several weights that take the fewest bytes."""
 
 import itertools
 import math
@@ -12,16 +12,10 @@ Sizes = Mapping[str, int]
 
 
 def choose_smallest(weights: Sequence[Sizes]) -> list[str]:
-    """Chooses an encoding for each weight of a file.
+    """Chooses an encoding, by name, for each weight of a file.
 
     Each encoding that is used at all costs the graph ops that decode it, so
     that one that is rare must save as much.
-
-    Args:
-        weights: the sizes of each weight, at least one.
-
-    Returns:
-        The name of the encoding of each.
     """
     names = sorted({name for sizes in weights for name in sizes})
     best: tuple[float, list[str]] = (math.inf, [])
@@ -34,7 +28,7 @@ def choose_smallest(weights: Sequence[Sizes]) -> list[str]:
 def _choose(
     weights: Sequence[Sizes], allowed: Sequence[str]
 ) -> tuple[float, list[str]]:
-    """The bytes and the choices where only some encodings are allowed."""
+    """Returns bytes and choices where only some encodings are allowed."""
     total = float(sum(ENCODINGS[name].graph_bytes for name in allowed))
     chosen = []
     for sizes in weights:

@@ -27,29 +27,20 @@ _CHANNELS = struct.Struct("<2q")
 
 @dataclasses.dataclass(frozen=True)
 class Channels:
-    """The channels that the elements of a weight belong to.
+    """The channels that the elements of a weight belong to."""
 
-    Attributes:
-        count: number of channels.
-        inner: number of elements between one channel and the next, so that
-            element p belongs to channel p // inner % count.
-    """
-
-    count: int
+    count: int  # number of channels
+    # Number of elements between one channel and the next, so that element p
+    # belongs to channel p // inner % count.
     inner: int
 
     def of(self, positions: np.ndarray) -> np.ndarray:
-        """The channels of flat positions."""
+        """Returns the channels of flat positions."""
         return positions // self.inner % max(self.count, 1)
 
 
 def axis_channels(shape: Sequence[int], axis: int) -> Channels:
-    """The slices along an axis of a weight as its channels.
-
-    Args:
-        shape: the weight's; a scalar has one channel.
-        axis: of the channels, from 0; -1 for the last.
-    """
+    """Makes channels of the slices along an axis; a scalar has one channel."""
     if not shape:
         return Channels(1, 1)
     axis %= len(shape)
@@ -62,16 +53,9 @@ def pack(
     channels: Channels,
     stored: Format,
 ) -> bytes:
-    """Packs the values of kept elements.
+    """Packs the values of kept elements at int64 positions, flat.
 
-    Args:
-        values: floating, [kept elements].
-        positions: int64 [kept elements], flat.
-        channels: of the weight; only `"int8"` looks at them.
-        stored: the format.
-
-    Returns:
-        The bytes.
+    Only `"int8"` looks at the channels.
 
     Raises:
         ValueError: if a value is too large for the format, or not finite
@@ -95,17 +79,7 @@ def unpack(
     stored: Format,
     dtype: np.dtype,
 ) -> np.ndarray:
-    """The inverse of `pack`, but for what rounding took.
-
-    Args:
-        data: the packed values.
-        positions: int64 [kept elements], flat.
-        channels: of the weight.
-        stored: the format.
-        dtype: of the values.
-
-    Returns:
-        Array of the dtype, [kept elements].
+    """Inverts `pack`, but for what rounding took.
 
     Raises:
         CorruptDataError: if the data are not as many values.
@@ -141,7 +115,7 @@ def unpack(
 def packed_bytes(
     kept: int, channels: Channels, stored: Format, dtype: np.dtype
 ) -> int:
-    """Number of bytes of packed values."""
+    """Counts the bytes of packed values."""
     if stored == "int8":
         return _CHANNELS.size + 4 * channels.count + kept
     return kept * (
@@ -155,16 +129,9 @@ def graph_unpack(
     stored: Format,
     dtype: tf.DType,
 ) -> tf.Tensor:
-    """`unpack` as graph ops.
+    """Unpacks uint8 data to [kept elements] of a numeric dtype or bool.
 
-    Args:
-        data: uint8 [bytes].
-        positions: int64 [kept elements], flat; only `"int8"` looks at them.
-        stored: the format.
-        dtype: of the values, any that is numeric, or bool.
-
-    Returns:
-        Tensor of the dtype, of shape [kept elements].
+    By graph ops; only `"int8"` looks at the positions.
     """
     if stored != "int8":
         kept = dtype if stored == "float32" else tf.as_dtype(stored)
@@ -178,7 +145,7 @@ def graph_unpack(
 
 
 def _graph_cast(data: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """The numbers that bytes stand for."""
+    """Reads the numbers that bytes stand for."""
     if dtype == tf.bool:
         return tf.cast(data, tf.bool)
     if dtype.size == 1:

@@ -4,16 +4,14 @@
 36864
 """
 
-from tf_rigl.core.structures.block import Block as Block
-from tf_rigl.core.structures.channel import Channel as Channel
 from tf_rigl.core.structures.configuration import as_structure as as_structure
 from tf_rigl.core.structures.configuration import deserialize as deserialize
 from tf_rigl.core.structures.configuration import register as register
 from tf_rigl.core.structures.configuration import serialize as serialize
-from tf_rigl.core.structures.constant_fan_in import (
-    ConstantFanIn as ConstantFanIn,
-)
-from tf_rigl.core.structures.n_by_m import NByM as NByM
+from tf_rigl.core.structures.rowwise import ConstantFanIn as ConstantFanIn
+from tf_rigl.core.structures.rowwise import NByM as NByM
 from tf_rigl.core.structures.structure import Structure as Structure
+from tf_rigl.core.structures.tiled import Block as Block
+from tf_rigl.core.structures.tiled import Channel as Channel
 from tf_rigl.core.structures.tiled import Tiled as Tiled
 from tf_rigl.core.structures.unstructured import Unstructured as Unstructured

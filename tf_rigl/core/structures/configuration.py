@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tf_rigl.core.structures.block import Block
-from tf_rigl.core.structures.channel import Channel
-from tf_rigl.core.structures.constant_fan_in import ConstantFanIn
-from tf_rigl.core.structures.n_by_m import NByM
+from tf_rigl.core.structures.rowwise import ConstantFanIn
+from tf_rigl.core.structures.rowwise import NByM
 from tf_rigl.core.structures.structure import Structure
+from tf_rigl.core.structures.tiled import Block
+from tf_rigl.core.structures.tiled import Channel
 from tf_rigl.core.structures.unstructured import Unstructured
 
 _CLASSES: dict[str, Any] = {
@@ -23,12 +23,8 @@ def register(cls: type) -> type:
         @structures.register
         class MyStructure: ...
 
-    Args:
-        cls: a class whose instances are a `Structure`, made anew of what
-            `get_config` returns, with a `name` that is not taken.
-
-    Returns:
-        The same class.
+    Its instances are a `Structure`, made anew of what `get_config` returns;
+    the same class is returned.
 
     Raises:
         ValueError: if the name is missing or taken.
@@ -44,7 +40,7 @@ def register(cls: type) -> type:
 
 
 def as_structure(value: Structure | None) -> Structure:
-    """The structure that an argument stands for; None is `Unstructured`.
+    """Returns the structure that an argument stands for; None: `Unstructured`.
 
     Raises:
         TypeError: for anything else than None or a structure.
@@ -61,7 +57,7 @@ def as_structure(value: Structure | None) -> Structure:
 
 
 def serialize(structure: Structure) -> dict[str, Any]:
-    """The structure as plain JSON values.
+    """Returns the structure as plain JSON values.
 
     >>> serialize(NByM(2, 4))
     {'name': 'n_by_m', 'n': 2, 'm': 4}
@@ -70,7 +66,7 @@ def serialize(structure: Structure) -> dict[str, Any]:
 
 
 def deserialize(config: Mapping[str, Any]) -> Structure:
-    """The inverse of `serialize`.
+    """Inverts `serialize`.
 
     Raises:
         ValueError: if the name is missing or unknown.

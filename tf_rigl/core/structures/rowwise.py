@@ -1,6 +1,7 @@
 """Structures in which each group of connections has a fixed number active."""
 
 import abc
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -9,12 +10,10 @@ from typing import ClassVar
 import tensorflow as tf
 
 from tf_rigl.core import random_masks
-from tf_rigl.core import random_scores
 from tf_rigl.core import selection
+from tf_rigl.core.checks import check_positive
 from tf_rigl.core.drop_and_grow import MaskUpdate
-from tf_rigl.core.structures.structure import check_nonzeros
-from tf_rigl.core.structures.structure import check_view
-from tf_rigl.core.structures.structure import updated
+from tf_rigl.core.structures import structure
 
 
 class Rowwise(abc.ABC):
@@ -28,15 +27,15 @@ class Rowwise(abc.ABC):
 
     @abc.abstractmethod
     def row_size(self, shape: Sequence[int]) -> int:
-        """Number of elements of a row."""
+        """Returns the number of elements of a row."""
 
     @abc.abstractmethod
     def bounds(self, shape: Sequence[int]) -> tuple[int, int]:
-        """The fewest and the most connections that a row may have."""
+        """Returns the fewest and the most connections that a row may have."""
 
     @abc.abstractmethod
     def share(self, nonzeros: Any, rows: int) -> Any:
-        """The rows' share of `nonzeros`, an int or an int64 tensor."""
+        """Returns the rows' share of `nonzeros`, an int or an int64 tensor."""
 
     @abc.abstractmethod
     def to_rows(self, tensor: tf.Tensor) -> tf.Tensor:
@@ -44,27 +43,27 @@ class Rowwise(abc.ABC):
 
     @abc.abstractmethod
     def from_rows(self, rows: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
-        """The inverse of `to_rows`."""
+        """Inverts `to_rows`."""
 
-    @abc.abstractmethod
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, plain JSON values."""
+        """Returns the constructor's arguments, plain JSON values."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
 
     def check(self, shape: Sequence[int], path: str) -> None:
-        """The weight must be a view."""
-        check_view(self, shape, path)
+        """Accepts every weight that is a view."""
+        structure.check_view(self, shape, path)
 
     def units(self, shape: Sequence[int]) -> int:
-        """Each element is a unit."""
+        """Counts the elements, each of which is a unit."""
         return math.prod(shape)
 
     def active_units(self, shape: Sequence[int], nonzeros: int) -> int:
-        """The number of connections."""
+        """Returns the number of connections."""
         return self.connections(shape, nonzeros)
 
     def connections(self, shape: Sequence[int], nonzeros: int) -> int:
-        """The rows' share, within its bounds, times their number."""
-        check_nonzeros(shape, nonzeros)
+        """Returns the rows' share, within its bounds, times their number."""
+        structure.check_nonzeros(shape, nonzeros)
         fewest, most = self.bounds(shape)
         rows = self._rows(shape)
         return rows * min(max(self.share(nonzeros, rows), fewest), most)
@@ -72,10 +71,10 @@ class Rowwise(abc.ABC):
     def random_mask(
         self, shape: Sequence[int], nonzeros: int, seed: int, path: str
     ) -> tf.Tensor:
-        """A random choice in each row."""
+        """Draws a random choice in each row."""
         self.check(shape, path)
-        check_nonzeros(shape, nonzeros)
-        scores = random_scores.random_scores(
+        structure.check_nonzeros(shape, nonzeros)
+        scores = random_masks.random_scores(
             shape, random_masks.stateless_seed(seed, path)
         )
         return self.largest(scores, nonzeros)
@@ -86,7 +85,7 @@ class Rowwise(abc.ABC):
         nonzeros: int | tf.Tensor,
         candidates: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """The largest magnitudes of each row."""
+        """Keeps the largest magnitudes of each row."""
         if candidates is None:
             candidates = tf.ones(scores.shape, tf.bool)
         rows = self._rows(scores.shape)
@@ -122,7 +121,128 @@ class Rowwise(abc.ABC):
             self.to_rows(grow_scores), free, had - has
         )
         new_mask = kept | self.from_rows(grown, weights.shape)
-        return updated(mask, new_mask, grow_scores)
+        return structure.updated(mask, new_mask, grow_scores)
 
     def _rows(self, shape: Sequence[int]) -> int:
         return math.prod(shape) // self.row_size(shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class NByM(Rowwise):
+    """N active of each M consecutive inputs of a unit, at each position.
+
+    2:4 is what the sparse tensor cores of NVIDIA's GPUs accept. A number of
+    connections above n / m asks for a mask on the way there, as gradual
+    pruning does: clip(ceil(nonzeros / groups), n, m) in each group.
+
+    `drop_and_grow` keeps the largest |weight| of the whole weight and fills
+    each group up to its number by the largest |score|, as SRigL does with
+    the fan-in of units (Lasby et al., arXiv:2305.02299, section 3.1).
+
+    Attributes:
+        n: active connections of a group.
+        m: consecutive inputs of a group; the weight's inputs must be a
+            multiple.
+
+    Raises:
+        TypeError: for an argument that is no integer.
+        ValueError: unless 1 <= n <= m.
+
+    Reference: Mishra et al., "Accelerating Sparse Deep Neural Networks",
+    arXiv:2104.08378; Zhou et al., "Learning N:M Fine-grained Structured
+    Sparse Neural Networks From Scratch", ICLR 2021 (arXiv:2102.04010).
+    """
+
+    name: ClassVar[str] = "n_by_m"
+
+    n: int
+    m: int
+
+    def __post_init__(self) -> None:
+        check_positive("n", self.n)
+        check_positive("m", self.m)
+        if self.n > self.m:
+            raise ValueError(
+                "`n` of `m` connections are active and must not be more. "
+                f"Received: n={self.n}, m={self.m}. For 2:4 pass n=2, m=4."
+            )
+
+    def check(self, shape: Sequence[int], path: str) -> None:
+        """Refuses inputs that are no multiple of m."""
+        super().check(shape, path)
+        if shape[1] % self.m:
+            raise ValueError(
+                f"{self.n}:{self.m} sparsity needs a multiple of {self.m} "
+                f"inputs. Received: {shape[1]} inputs for {path!r} of "
+                f"[positions, inputs, units] = {list(shape)}. Leave this "
+                "weight out or choose an `m` that divides them."
+            )
+
+    def row_size(self, shape: Sequence[int]) -> int:
+        """Returns the size of a group, m."""
+        del shape
+        return self.m
+
+    def bounds(self, shape: Sequence[int]) -> tuple[int, int]:
+        """Allows from n:m to dense."""
+        del shape
+        return self.n, self.m
+
+    def share(self, nonzeros: Any, rows: int) -> Any:
+        """Rounds up."""
+        return -(-nonzeros // rows)
+
+    def to_rows(self, tensor: tf.Tensor) -> tf.Tensor:
+        """Lays the groups out in the order of positions, inputs and units."""
+        positions, inputs, units = tensor.shape
+        groups = [positions, inputs // self.m, self.m, units]
+        tensor = tf.transpose(tf.reshape(tensor, groups), [0, 1, 3, 2])
+        return tf.reshape(tensor, [-1, self.m])
+
+    def from_rows(self, rows: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
+        """Inverts `to_rows`."""
+        positions, inputs, units = shape
+        groups = [positions, inputs // self.m, units, self.m]
+        tensor = tf.transpose(tf.reshape(rows, groups), [0, 1, 3, 2])
+        return tf.reshape(tensor, shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class ConstantFanIn(Rowwise):
+    """Every unit has k connections over its positions and inputs.
+
+    k = floor(nonzeros / units), at least 1: up to units - 1 of the
+    connections asked for are not placed, so that a weight is never denser
+    than asked for unless it were to have less than one connection a unit.
+
+    `drop_and_grow` keeps the largest |weight| of the whole weight and fills
+    each unit up to the number that it had, by the largest |score|: steps 6
+    and 7 of SRigL. A unit without connections, an ablated one, stays without.
+
+    Reference: Lasby et al., "Dynamic Sparse Training with Structured
+    Sparsity", ICLR 2024 (arXiv:2305.02299), section 3.1.
+    """
+
+    name: ClassVar[str] = "constant_fan_in"
+
+    def row_size(self, shape: Sequence[int]) -> int:
+        """Counts the positions and inputs of a unit."""
+        positions, inputs, _ = shape
+        return positions * inputs
+
+    def bounds(self, shape: Sequence[int]) -> tuple[int, int]:
+        """Allows from one connection to all."""
+        return 1, self.row_size(shape)
+
+    def share(self, nonzeros: Any, rows: int) -> Any:
+        """Rounds down."""
+        return nonzeros // rows
+
+    def to_rows(self, tensor: tf.Tensor) -> tf.Tensor:
+        """Lays the units out in order."""
+        *_, units = tensor.shape
+        return tf.transpose(tf.reshape(tensor, [-1, units]))
+
+    def from_rows(self, rows: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
+        """Inverts `to_rows`."""
+        return tf.reshape(tf.transpose(rows), shape)

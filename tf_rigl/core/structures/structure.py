@@ -10,6 +10,7 @@ from typing import runtime_checkable
 import tensorflow as tf
 
 from tf_rigl.core.drop_and_grow import MaskUpdate
+from tf_rigl.core.drop_and_grow import changed
 
 
 @runtime_checkable
@@ -37,13 +38,13 @@ class Structure(Protocol):
         """
 
     def units(self, shape: Sequence[int]) -> int:
-        """Number of parts of a weight that are active or not as a whole."""
+        """Counts the parts of a weight that are active or not as a whole."""
 
     def active_units(self, shape: Sequence[int], nonzeros: int) -> int:
-        """Number of those that are active where `nonzeros` are asked for."""
+        """Counts those that are active where `nonzeros` are asked for."""
 
     def connections(self, shape: Sequence[int], nonzeros: int) -> int:
-        """Number of connections of a mask where `nonzeros` are asked for.
+        """Counts the connections of a mask where `nonzeros` are asked for.
 
         Args:
             shape: the weight's shape, as the structure sees it.
@@ -60,7 +61,7 @@ class Structure(Protocol):
     def random_mask(
         self, shape: Sequence[int], nonzeros: int, seed: int, path: str
     ) -> tf.Tensor:
-        """A uniformly random mask of the structure.
+        """Draws a uniformly random mask of the structure.
 
         Args:
             shape: the weight's shape, as the structure sees it.
@@ -125,7 +126,7 @@ class Structure(Protocol):
         """
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, plain JSON values."""
+        """Returns the constructor's arguments, plain JSON values."""
 
 
 def check_view(structure: Structure, shape: Sequence[int], path: str) -> None:
@@ -148,27 +149,9 @@ def check_nonzeros(shape: Sequence[int], nonzeros: int) -> None:
         )
 
 
-def check_positive(name: str, value: int) -> None:
-    """Checks an argument that counts something.
-
-    Raises:
-        TypeError: if it is no integer.
-        ValueError: if it is below 1.
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(
-            f"`{name}` must be an integer. Received: {name}={value!r}."
-        )
-    if value < 1:
-        raise ValueError(
-            f"`{name}` must be at least 1. Received: {name}={value}."
-        )
-
-
 def updated(
     mask: tf.Tensor, new_mask: tf.Tensor, grow_scores: tf.Tensor
 ) -> MaskUpdate:
-    """The update to a new mask, or none where a score is not finite."""
+    """Returns the update to a new mask, or none if a score is not finite."""
     finite = tf.reduce_all(tf.math.is_finite(grow_scores))
-    new_mask = tf.where(finite, new_mask, mask)
-    return MaskUpdate(new_mask, mask & ~new_mask, new_mask & ~mask)
+    return changed(mask, tf.where(finite, new_mask, mask))

@@ -1,13 +1,16 @@
 """Structures that switch boxes of a weight on and off as a whole."""
 
 import abc
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
 from typing import ClassVar
+from typing import Literal
 
 import tensorflow as tf
 
+from tf_rigl.core import checks
 from tf_rigl.core import random_masks
 from tf_rigl.core import selection
 from tf_rigl.core.drop_and_grow import MaskUpdate
@@ -15,8 +18,6 @@ from tf_rigl.core.structures import tiles
 from tf_rigl.core.structures.structure import check_nonzeros
 from tf_rigl.core.structures.structure import check_view
 from tf_rigl.core.structures.structure import updated
-from tf_rigl.core.structures.tiles import Pooling
-from tf_rigl.core.structures.tiles import Size
 
 
 class Tiled(abc.ABC):
@@ -31,38 +32,38 @@ class Tiled(abc.ABC):
     """
 
     name: ClassVar[str]
-    pooling: Pooling
+    pooling: tiles.Pooling
 
     @abc.abstractmethod
-    def tile(self, shape: Size) -> Size:
-        """The size of a tile in a weight of a shape, no axis longer."""
+    def tile(self, shape: tiles.Size) -> tiles.Size:
+        """Returns the size of a tile in a weight of a shape, no axis longer."""
 
-    @abc.abstractmethod
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, plain JSON values."""
+        """Returns the constructor's arguments, plain JSON values."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
 
     def check(self, shape: Sequence[int], path: str) -> None:
-        """Tiles fit every weight."""
+        """Accepts every weight that is a view."""
         check_view(self, shape, path)
 
     def units(self, shape: Sequence[int]) -> int:
-        """Number of tiles."""
+        """Counts the tiles."""
         return math.prod(self._grid(shape))
 
     def active_units(self, shape: Sequence[int], nonzeros: int) -> int:
-        """Number of active tiles."""
+        """Counts the active tiles."""
         check_nonzeros(shape, nonzeros)
         return int(self._active(shape, nonzeros))
 
     def connections(self, shape: Sequence[int], nonzeros: int) -> int:
-        """Number of elements in the active tiles; see `Tiled`."""
+        """Counts the elements in the active tiles; see `Tiled`."""
         active = self.active_units(shape, nonzeros)
         return active * math.prod(shape) // self.units(shape)
 
     def random_mask(
         self, shape: Sequence[int], nonzeros: int, seed: int, path: str
     ) -> tf.Tensor:
-        """A random mask of the tiles."""
+        """Draws a random mask of the tiles."""
         self.check(shape, path)
         active = self.active_units(shape, nonzeros)
         tiles = random_masks.random_mask(self._grid(shape), active, seed, path)
@@ -74,7 +75,7 @@ class Tiled(abc.ABC):
         nonzeros: int | tf.Tensor,
         candidates: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """The tiles of largest pooled magnitude."""
+        """Keeps the tiles of largest pooled magnitude."""
         keys = self._keys(scores)
         if candidates is not None:
             keys = tf.where(self._any(candidates), keys, -1)
@@ -109,15 +110,15 @@ class Tiled(abc.ABC):
         return updated(mask, self._fill(kept | grown, shape), grow_scores)
 
     def _active(self, shape: Sequence[int], nonzeros: Any) -> Any:
-        """Number of active tiles, for an int or an int64 tensor alike."""
+        """Counts the active tiles, for an int or an int64 tensor alike."""
         elements, units = math.prod(shape), self.units(shape)
         return units - (elements - nonzeros) * units // elements
 
-    def _tile(self, shape: Sequence[int]) -> Size:
+    def _tile(self, shape: Sequence[int]) -> tiles.Size:
         positions, inputs, units = shape
         return self.tile((positions, inputs, units))
 
-    def _grid(self, shape: Sequence[int]) -> Size:
+    def _grid(self, shape: Sequence[int]) -> tiles.Size:
         positions, inputs, units = shape
         return tiles.grid_of((positions, inputs, units), self._tile(shape))
 
@@ -132,3 +133,81 @@ class Tiled(abc.ABC):
         positions, inputs, units = shape
         size = (positions, inputs, units)
         return tiles.fill_tiles(chosen, size, self._tile(shape))
+
+
+@dataclasses.dataclass(frozen=True)
+class Block(Tiled):
+    """Blocks of `height` inputs by `width` units at each position.
+
+    Where the weight's size is no multiple of the block's, the blocks at its
+    end hold the elements that are left. They count as whole blocks, and their
+    average is over the elements that they have. The exact invariant is the
+    number of active blocks; see `Tiled`.
+
+    Attributes:
+        height: inputs of a block.
+        width: units of a block.
+        pooling: how the magnitudes of a block become its score, `"average"`
+            or `"max"`.
+
+    Raises:
+        TypeError: for a size that is no integer.
+        ValueError: for a size below 1, or an unknown pooling.
+
+    Reference: Narang et al., "Block-Sparse Recurrent Neural Networks",
+    arXiv:1711.02782 (`"max"`); `"average"` is the default of TensorFlow's
+    model optimization toolkit and of JaxPruner (arXiv:2304.14082).
+    """
+
+    name: ClassVar[str] = "block"
+
+    height: int
+    width: int
+    pooling: tiles.Pooling = "average"
+
+    def __post_init__(self) -> None:
+        checks.check_positive("height", self.height)
+        checks.check_positive("width", self.width)
+        checks.check_choice("pooling", self.pooling, tiles.POOLINGS)
+
+    def tile(self, shape: tiles.Size) -> tiles.Size:
+        """Returns one position, `height` inputs, `width` units."""
+        _, inputs, units = shape
+        return 1, min(self.height, inputs), min(self.width, units)
+
+
+@dataclasses.dataclass(frozen=True)
+class Channel(Tiled):
+    """All connections of a unit, or of an input, are active or none.
+
+    A unit is an output channel of a convolution or a neuron of a dense layer,
+    an input is an input channel or feature. With c of them and n elements,
+    c - floor((n - nonzeros) · c / n) are active.
+
+    Attributes:
+        axis: `"units"` or `"inputs"`.
+        pooling: how the magnitudes of a channel become its score, `"average"`
+            or `"max"`.
+
+    Raises:
+        ValueError: for an unknown axis or pooling.
+
+    Reference: Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017
+    (arXiv:1608.08710), section 3.1, units by their sum of magnitudes.
+    """
+
+    name: ClassVar[str] = "channel"
+
+    axis: Literal["units", "inputs"] = "units"
+    pooling: tiles.Pooling = "average"
+
+    def __post_init__(self) -> None:
+        checks.check_choice("axis", self.axis, ("units", "inputs"))
+        checks.check_choice("pooling", self.pooling, tiles.POOLINGS)
+
+    def tile(self, shape: tiles.Size) -> tiles.Size:
+        """Returns everything along the two other axes."""
+        positions, inputs, units = shape
+        if self.axis == "units":
+            return positions, inputs, 1
+        return positions, 1, units

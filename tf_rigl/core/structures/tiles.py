@@ -24,7 +24,7 @@ _SMALLEST_NORMAL = {tf.float32: 0x00800000, tf.float64: 0x0010000000000000}
 
 
 def grid_of(shape: Size, tile: Size) -> Size:
-    """Number of tiles along each axis."""
+    """Counts the tiles along each axis."""
     positions, inputs, units = (
         -(-size // along) for size, along in zip(shape, tile, strict=True)
     )
@@ -32,7 +32,7 @@ def grid_of(shape: Size, tile: Size) -> Size:
 
 
 def tile_keys(values: tf.Tensor, tile: Size, pooling: Pooling) -> tf.Tensor:
-    """Integers that order as the pooled magnitudes of the tiles do.
+    """Returns integers that order as the pooled magnitudes of the tiles do.
 
     The average is over the real elements of a tile; it is taken in float64
     for float64 values and in float32 for all others, in which a sum beyond
@@ -43,9 +43,6 @@ def tile_keys(values: tf.Tensor, tile: Size, pooling: Pooling) -> tf.Tensor:
         values: float tensor of static shape [positions, inputs, units].
         tile: the size of a tile, no axis longer than the tensor's.
         pooling: `"average"` or `"max"`.
-
-    Returns:
-        int32 or int64 tensor of shape `grid_of(shape, tile)`, entries >= 0.
     """
     shape = tuple(values.shape)
     if pooling == "max":
@@ -61,14 +58,14 @@ def any_in_tile(mask: tf.Tensor, tile: Size) -> tf.Tensor:
 
 
 def fill_tiles(tiles: tf.Tensor, shape: Size, tile: Size) -> tf.Tensor:
-    """The tensor of the given shape with one value throughout each tile."""
+    """Makes a tensor of the given shape with one value throughout each tile."""
     for axis, along in enumerate(tile):
         tiles = tf.repeat(tiles, along, axis=axis)
     return tiles[: shape[0], : shape[1], : shape[2]]
 
 
 def _by_tile(tensor: tf.Tensor, tile: Size) -> tf.Tensor:
-    """The elements of each tile in a row, [*grid, size], padded with 0."""
+    """Lays the elements of each tile in a row, [*grid, size], padded with 0."""
     shape = tuple(tensor.shape)
     grid = grid_of(shape, tile)
     missing = [

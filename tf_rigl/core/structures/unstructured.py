@@ -24,26 +24,26 @@ class Unstructured:
     name: ClassVar[str] = "unstructured"
 
     def check(self, shape: Sequence[int], path: str) -> None:
-        """Every shape will do."""
+        """Accepts every shape."""
         del shape, path
 
     def units(self, shape: Sequence[int]) -> int:
-        """Each element is a unit."""
+        """Counts the elements, each of which is a unit."""
         return math.prod(shape)
 
     def active_units(self, shape: Sequence[int], nonzeros: int) -> int:
-        """Gives what is asked for."""
+        """Returns what is asked for."""
         return self.connections(shape, nonzeros)
 
     def connections(self, shape: Sequence[int], nonzeros: int) -> int:
-        """Gives what is asked for."""
+        """Returns what is asked for."""
         check_nonzeros(shape, nonzeros)
         return nonzeros
 
     def random_mask(
         self, shape: Sequence[int], nonzeros: int, seed: int, path: str
     ) -> tf.Tensor:
-        """Delegates to `random_masks.random_mask`."""
+        """Draws each position alike; see `random_masks.random_mask`."""
         check_nonzeros(shape, nonzeros)
         return random_masks.random_mask(shape, nonzeros, seed, path)
 
@@ -53,7 +53,7 @@ class Unstructured:
         nonzeros: int | tf.Tensor,
         candidates: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Delegates to `selection.largest_mask`."""
+        """Keeps the largest magnitudes; see `selection.largest_mask`."""
         if candidates is None:
             candidates = tf.ones(scores.shape, tf.bool)
         return selection.largest_mask(scores, candidates, nonzeros)
@@ -65,9 +65,9 @@ class Unstructured:
         grow_scores: tf.Tensor,
         count: int | tf.Tensor,
     ) -> drop_and_grow.MaskUpdate:
-        """Delegates to `drop_and_grow.drop_and_grow`."""
+        """Moves single connections; see `drop_and_grow.drop_and_grow`."""
         return drop_and_grow.drop_and_grow(weights, mask, grow_scores, count)
 
     def get_config(self) -> dict[str, Any]:
-        """No arguments."""
+        """Returns no arguments."""
         return {}

@@ -27,19 +27,11 @@ QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "full_int8")
 def save_for_converter(
     folder: str, model: Any, inputs: Any, batch_size: int | None
 ) -> Endpoint:
-    """Saves a model's call as the converter wants it.
+    """Saves a model's call as the converter wants it and returns the call.
 
     Keras's own export will not do: the converter does not freeze the
-    variables of Keras 3.
-
-    Args:
-        folder: of the SavedModel.
-        model: a model of either Keras.
-        inputs: what it is called on; see `call_signature`.
-        batch_size: number of examples of each call; None: any.
-
-    Returns:
-        The call.
+    variables of Keras 3. `inputs` are those of `call_signature`; without a
+    batch size any number of examples can be called.
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
@@ -68,13 +60,7 @@ def save_for_converter(
 def convert_float(model: Any, inputs: Any, batch_size: int | None) -> bytes:
     """Converts a model as it is, all weights dense and float.
 
-    Args:
-        model: a model of either Keras.
-        inputs: what it is called on; see `call_signature`.
-        batch_size: number of examples of each call; None: any.
-
-    Returns:
-        The bytes of the file.
+    The arguments are those of `save_for_converter`.
     """
     with tempfile.TemporaryDirectory() as folder:
         save_for_converter(folder, model, inputs, batch_size)
@@ -88,7 +74,7 @@ def convert(
     int8_io: bool,
     select_tf_ops: bool,
 ) -> bytes:
-    """Converts what `save_for_converter` saved.
+    """Converts what `save_for_converter` saved, all weights dense.
 
     Args:
         folder: of the SavedModel.
@@ -96,9 +82,6 @@ def convert(
         feed: inputs for "full_int8"; None: the model knows its ranges.
         int8_io: whether inputs and outputs are int8, too.
         select_tf_ops: whether TensorFlow's own operations may be left.
-
-    Returns:
-        The bytes of the file, all weights dense.
 
     Raises:
         ValueError: if the converter refuses the model.

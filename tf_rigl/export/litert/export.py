@@ -17,6 +17,8 @@ from tf_rigl.core.checks import check_choice
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.litert import format
 from tf_rigl.export.litert import options as options_of_litert
+from tf_rigl.export.litert import report
+from tf_rigl.export.litert import run
 from tf_rigl.export.litert.convert import QUANTIZATIONS
 from tf_rigl.export.litert.convert import convert
 from tf_rigl.export.litert.convert import save_for_converter
@@ -26,13 +28,7 @@ from tf_rigl.export.litert.inputs import chunks
 from tf_rigl.export.litert.inputs import named_inputs
 from tf_rigl.export.litert.inputs import random_inputs
 from tf_rigl.export.litert.options import LiteRTOptions
-from tf_rigl.export.litert.report import LiteRTReport
-from tf_rigl.export.litert.report import tensor_reports
 from tf_rigl.export.litert.rewrite import sparsify
-from tf_rigl.export.litert.run import Difference
-from tf_rigl.export.litert.run import Named
-from tf_rigl.export.litert.run import compare
-from tf_rigl.export.litert.run import run
 
 # The largest share of the largest output that a file may be off where nothing
 # is rounded to int8; where it is, that depends on model and data.
@@ -60,7 +56,7 @@ def export_litert(
     batch_size: int | None = None,
     overwrite: bool = False,
     options: LiteRTOptions | None = None,
-) -> LiteRTReport:
+) -> report.LiteRTReport:
     """Writes a LiteRT file in which sparse weights take little space.
 
     TensorFlow's converter makes the file; then each weight that is smaller so
@@ -147,10 +143,10 @@ def export_litert(
         with tf.io.gfile.GFile(made, "wb") as file:
             file.write(best.content)
 
-    return LiteRTReport(
+    return report.LiteRTReport(
         path=os.fspath(path),
         quantization=quantization,
-        rows=tensor_reports(format.read(best.content), best.reasons),
+        rows=report.tensor_reports(format.read(best.content), best.reasons),
         file_bytes=len(best.content),
         dense_file_bytes=len(dense),
         error=best.difference and best.difference.error,
@@ -163,17 +159,17 @@ class _Chosen(NamedTuple):
     """The file to write."""
 
     content: bytes
-    difference: Difference | None  # None: it could not be run here
+    difference: run.Difference | None  # None: it could not be run here
     reasons: Mapping[str, str]  # of weights that stay dense
     notes: tuple[str, ...]
 
 
 def _compare_dense(
-    dense: bytes, examples: Named, expected: Named, select_tf_ops: bool
-) -> Difference | None:
+    dense: bytes, examples: run.Named, expected: run.Named, select_tf_ops: bool
+) -> run.Difference | None:
     """Compares the dense file with its model; None if it cannot run here."""
     try:
-        return compare(expected, run(dense, examples))
+        return run.compare(expected, run.run(dense, examples))
     except RuntimeError as error:
         # Python's interpreter comes without TensorFlow's operations.
         if select_tf_ops:
@@ -186,19 +182,14 @@ def _compare_dense(
 
 def _make_sparse(
     dense: bytes,
-    before: Difference | None,
-    examples: Named,
-    expected: Named,
+    before: run.Difference | None,
+    examples: run.Named,
+    expected: run.Named,
     sparse: bool,
 ) -> _Chosen:
     """Makes weights sparse where that is smaller and computes the same.
 
-    Args:
-        dense: the file as the converter made it.
-        before: how far its outputs are off.
-        examples: inputs by name.
-        expected: the model's outputs by name.
-        sparse: whether it may be made sparse at all.
+    `before` says how far the outputs of the dense file are off.
     """
     if not sparse:
         return _Chosen(dense, before, {}, ())
@@ -211,10 +202,10 @@ def _make_sparse(
     if before is None:
         return _Chosen(content, None, reasons, (_NOT_RUN,))
     try:
-        after = compare(expected, run(content, examples))
+        after = run.compare(expected, run.run(content, examples))
         problem = f"its outputs differ by {after.error:.3g}"
     except RuntimeError as error:
-        after = Difference(math.inf, before.scale)
+        after = run.Difference(math.inf, before.scale)
         problem = f"the interpreter does not run it: {error}"
 
     if not after.error <= 2 * before.error + 1e-5 * before.scale:
@@ -269,11 +260,9 @@ def _check_can_calibrate(endpoint: Endpoint, representative_data: Any) -> None:
 
 
 def _check_loop_free(content: bytes) -> None:
-    """Raises a ValueError if calibration would end the process.
+    """Raises a ValueError if calibrating a float file would end the process.
 
-    Args:
-        content: the file, in float; the converter knows some loops as one
-            operator, and those can be calibrated.
+    The converter knows some loops as one operator; those can be calibrated.
     """
     model = format.read(content)
     if any(
@@ -319,7 +308,9 @@ def _check_arguments(
 
 
 def _check_difference(
-    difference: Difference | None, quantization: str, tolerance: float | None
+    difference: run.Difference | None,
+    quantization: str,
+    tolerance: float | None,
 ) -> None:
     """Raises a ValueError if a file is too far off its model."""
     if difference is None:

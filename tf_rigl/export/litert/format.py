@@ -101,17 +101,14 @@ def consumers(subgraph: Any) -> dict[int, list[tuple[Any, int]]]:
     """Maps each tensor's index to the operators and inputs that take it."""
     found: dict[int, list[tuple[Any, int]]] = {}
     for operator in subgraph.operators:
-        for position, index in enumerate(_inputs(operator)):
+        inputs = () if operator.inputs is None else operator.inputs
+        for position, index in enumerate(inputs):
             found.setdefault(int(index), []).append((operator, position))
     return found
 
 
 def constants(model: Any) -> Iterator[tuple[Any, Any]]:
-    """Yields all constants, each buffer once.
-
-    Yields:
-        The subgraph and the tensor.
-    """
+    """Yields all constants with their subgraphs, each buffer once."""
     seen = set()
     for subgraph in model.subgraphs:
         for tensor in subgraph.tensors:
@@ -119,7 +116,3 @@ def constants(model: Any) -> Iterator[tuple[Any, Any]]:
                 continue
             seen.add(tensor.buffer)
             yield subgraph, tensor
-
-
-def _inputs(operator: Any) -> Any:
-    return () if operator.inputs is None else operator.inputs

@@ -25,12 +25,7 @@ _LENGTH = 8
 
 
 def call_model(endpoint: Endpoint, inputs: Named) -> dict[str, np.ndarray]:
-    """Runs a model's call and names its outputs.
-
-    Args:
-        endpoint: the call.
-        inputs: arrays by name.
-    """
+    """Runs a model's call on arrays by name and names its outputs."""
     tensors = [tf.constant(array) for array in inputs.values()]
     arguments, keywords = pack_arguments(endpoint.call, tensors)
     outputs = name_outputs(endpoint.function(*arguments, **keywords))
@@ -42,10 +37,7 @@ def random_inputs(
 ) -> dict[str, np.ndarray]:
     """Draws inputs to compare on: standard normal, or 0 and 1 if integer.
 
-    Args:
-        call: of the model.
-        batch_size: to be kept to; None: any will do.
-        seed: of the random numbers.
+    With `batch_size` None any batch size that the call takes will do.
     """
     random = np.random.default_rng(seed)
     examples = _EXAMPLES if batch_size is None else batch_size
@@ -66,12 +58,10 @@ def random_inputs(
 
 
 def named_inputs(call: CallSignature, structure: Any) -> dict[str, np.ndarray]:
-    """Names the arrays of a batch that is in the model's structure.
+    """Names the arrays of a batch in the structure that a model takes.
 
-    Args:
-        call: of the model.
-        structure: what the model takes: an array or a structure of arrays, or
-            a dictionary by the names of the inputs.
+    That is an array, a structure of arrays, or a dictionary by the names of
+    the inputs.
 
     Raises:
         ValueError: if it has not as many arrays as the model takes.
@@ -96,12 +86,7 @@ def named_inputs(call: CallSignature, structure: Any) -> dict[str, np.ndarray]:
 
 
 def chunks(inputs: Named, size: int) -> Iterator[dict[str, np.ndarray]]:
-    """Yields batches of exactly `size` examples and drops a smaller rest.
-
-    Args:
-        inputs: arrays by name, examples first.
-        size: number of examples.
-    """
+    """Yields batches of exactly `size` examples and drops a smaller rest."""
     examples = min((len(one) for one in inputs.values()), default=0)
     for begin in range(0, examples - size + 1, size):
         yield {name: one[begin : begin + size] for name, one in inputs.items()}
@@ -110,14 +95,11 @@ def chunks(inputs: Named, size: int) -> Iterator[dict[str, np.ndarray]]:
 def calibration_feed(call: CallSignature, data: Any, size: int) -> Feed | None:
     """Turns representative data into what the converter asks for.
 
-    Args:
-        call: of the model.
-        data: a batch in the structure that the model takes, or a dataset,
-            iterable or function without arguments that gives batches; None.
-        size: number of examples of each call.
+    The data are a batch in the structure that the model takes, or a dataset,
+    iterable or function without arguments that gives batches, or None.
 
     Raises:
-        ValueError: if there are not as many examples.
+        ValueError: if there are fewer than `size` examples.
     """
     if data is None:
         return None
@@ -135,8 +117,9 @@ def calibration_feed(call: CallSignature, data: Any, size: int) -> Feed | None:
     def feed() -> Iterator[dict[str, np.ndarray]]:
         for batch in batches():
             # As for `fit`, where a dataset gives pairs of inputs and labels.
-            inputs = batch[0] if of_pairs and _is_pair(batch) else batch
-            yield from chunks(named_inputs(call, inputs), size)
+            if of_pairs and isinstance(batch, tuple) and len(batch) > 1:
+                batch = batch[0]
+            yield from chunks(named_inputs(call, batch), size)
 
     if next(feed(), None) is None:
         raise ValueError(
@@ -155,7 +138,3 @@ def _is_batch(call: CallSignature, data: Any) -> bool:
     return len(arrays) == len(named_leaves(call)) and all(
         hasattr(array, "shape") for array in arrays
     )
-
-
-def _is_pair(batch: Any) -> bool:
-    return isinstance(batch, tuple) and len(batch) > 1

@@ -1,4 +1,4 @@
-"""What few users of `export_litert` need."""
+"""Options that few users of `export_litert` need."""
 
 import dataclasses
 from typing import Any

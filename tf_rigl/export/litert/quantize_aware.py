@@ -6,9 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import is_container
-from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.updating.strip import strip
 
 _CHOICE_OF_KERAS = "TF_USE_LEGACY_KERAS"
@@ -47,14 +45,14 @@ def quantize_aware(model: Any) -> Any:
     Reference: Jacob et al., "Quantization and Training of Neural Networks for
     Efficient Integer-Arithmetic-Only Inference", arXiv:1712.05877.
     """
-    flavor = model_flavor(model)
+    flavor = flavors.model_flavor(model)
     if flavor.name != "keras2":
         raise TypeError(
             "TFMOT quantizes tf_keras models. Received: a model of Keras 3, "
             f"{model.name!r}. Quantize it after training: pass "
             "representative_data to `export_litert`."
         )
-    if not is_container(model) or not model.built:
+    if not flavors.is_container(model) or not model.built:
         raise ValueError(
             "TFMOT quantizes Sequential and functional models that are built. "
             f"Received: model={model.name!r} of type {type(model)}. Quantize "
@@ -83,7 +81,7 @@ def quantize_aware(model: Any) -> Any:
 
 
 def _import_tfmot() -> ModuleType:
-    """TFMOT, imported without its choice of Keras for the whole process."""
+    """Imports TFMOT without its choice of Keras for the whole process."""
     before = os.environ.get(_CHOICE_OF_KERAS)
     try:
         import tensorflow_model_optimization as tfmot
@@ -95,7 +93,7 @@ def _import_tfmot() -> ModuleType:
     return tfmot
 
 
-def _keep_zeros(flavor: Flavor, model: Any) -> None:
+def _keep_zeros(flavor: flavors.Flavor, model: Any) -> None:
     """Constrains kernels so that their present zeros stay zero."""
     for weight in model.trainable_weights:
         mask = flavor.raw(weight).numpy() != 0

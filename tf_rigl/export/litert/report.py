@@ -66,15 +66,8 @@ class LiteRTReport:
     relative_error: float | None
     notes: tuple[str, ...] = ()
 
-    @property
-    def bytes(self) -> int:
-        """Bytes of the listed constants."""
-        return sum(row.bytes for row in self.rows)
-
-    @property
-    def dense_bytes(self) -> int:
-        """Bytes that the listed constants would take dense."""
-        return sum(row.dense_bytes for row in self.rows)
+    bytes = text_table.RowSum("bytes", "Bytes of the listed constants.")
+    dense_bytes = text_table.RowSum("dense_bytes", "The same if all dense.")
 
     def __str__(self) -> str:
         body = [_cells(row) for row in self.rows]
@@ -82,11 +75,8 @@ class LiteRTReport:
             "all",
             "",
             "",
-            *cells.counts(
-                sum(row.elements for row in self.rows),
-                sum(row.nonzeros for row in self.rows),
-                self.bytes,
-                self.dense_bytes,
+            *cells.totals(
+                self.rows, "elements", "nonzeros", "bytes", "dense_bytes"
             ),
         )
 
@@ -109,9 +99,7 @@ def tensor_reports(
 ) -> tuple[TensorReport, ...]:
     """Reports the constants of rank 2 or more of a file, largest first.
 
-    Args:
-        model: a `ModelT`.
-        reasons: why some are dense, by name; see `rewrite.sparsify`.
+    The reasons why some are dense are those of `rewrite.sparsify`.
     """
     rows = [
         _report(model, tensor, reasons)

@@ -48,8 +48,7 @@ _SCALE_BYTES = 12
 def sparsify(model: Any) -> dict[str, str]:
     """Stores weights sparse where that is smaller and can be run.
 
-    Args:
-        model: a `ModelT`, changed in place.
+    The `ModelT` is changed in place.
 
     Returns:
         For each weight with zeros that stays dense, by its name, the reason.

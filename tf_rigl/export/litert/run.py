@@ -30,9 +30,6 @@ class Difference(NamedTuple):
 class Runner:
     """A file in the interpreter, in its default configuration.
 
-    Args:
-        content: the bytes of the file.
-
     Attributes:
         inputs: names of the inputs that anything depends on.
 
@@ -50,14 +47,10 @@ class Runner:
         self.inputs = list(self._run.get_input_details())
 
     def __call__(self, inputs: Named) -> dict[str, np.ndarray]:
-        """Runs the model once.
+        """Runs the model once, on a batch of any size that it takes.
 
-        Args:
-            inputs: arrays by name, in floats even where the file takes int8;
-                of any batch size that the model takes.
-
-        Returns:
-            Arrays by name, in floats again.
+        Inputs and outputs are arrays by name, in floats even where the file
+        has int8.
 
         Raises:
             RuntimeError: if the interpreter cannot run the file.
@@ -80,12 +73,7 @@ def run(content: bytes, inputs: Named) -> dict[str, np.ndarray]:
 
 
 def compare(expected: Named, outputs: Named) -> Difference:
-    """Compares outputs by name.
-
-    Args:
-        expected: of the model.
-        outputs: of the file.
-    """
+    """Compares a file's outputs with the expected ones, by name."""
     error = scale = 0.0
     for name, array in expected.items():
         array = np.asarray(array, np.float64)

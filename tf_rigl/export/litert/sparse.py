@@ -40,23 +40,13 @@ class Encoded(NamedTuple):
 
 
 def encode(array: np.ndarray) -> Encoded:
-    """Encodes an array in the way that takes the fewest bytes.
-
-    Args:
-        array: of any shape but (), of which zeros are left out.
-    """
+    """Encodes an array, of any shape but (), in the fewest bytes."""
     tries = (_encode(array, axis) for axis in reversed(range(array.ndim)))
     return min(tries, key=lambda encoded: encoded.bytes)
 
 
 def decode(parameters: Any, values: np.ndarray, shape: tuple[int, ...]) -> Any:
-    """Decodes an array.
-
-    Args:
-        parameters: a `SparsityParametersT` as `to_parameters` makes them.
-        values: those that are not zero, `[nonzeros]`.
-        shape: of the array.
-    """
+    """Decodes an array of a shape from its parameters and non-zero values."""
     order = [int(axis) for axis in parameters.traversalOrder]
     compressed = parameters.dimMetadata[-1]
     segments = np.asarray(compressed.arraySegments.values)

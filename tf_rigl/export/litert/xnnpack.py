@@ -19,16 +19,9 @@ import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
 from tf_rigl.export.litert import format
+from tf_rigl.export.litert import xnnpack_report
+from tf_rigl.export.litert import xnnpack_rules as rules
 from tf_rigl.export.litert.convert import convert_float
-from tf_rigl.export.litert.xnnpack_report import OperatorCheck
-from tf_rigl.export.litert.xnnpack_report import XNNPACKReport
-from tf_rigl.export.litert.xnnpack_rules import Padding
-from tf_rigl.export.litert.xnnpack_rules import Role
-from tf_rigl.export.litert.xnnpack_rules import Verdict
-from tf_rigl.export.litert.xnnpack_rules import is_dense
-from tf_rigl.export.litert.xnnpack_rules import is_pointwise
-from tf_rigl.export.litert.xnnpack_rules import judge
-from tf_rigl.export.litert.xnnpack_rules import zero_padding
 
 _PADDED = frozenset(
     {
@@ -41,25 +34,21 @@ _UNPACKING = frozenset(
 )
 _BEGIN = "Begin with a 3×3 convolution of 3 channels, stride 2 and padding 1."
 _END = "End in GlobalAveragePooling2D."
-_INT8_WEIGHTS = Verdict(
-    Role.NONE,
+_INT8_WEIGHTS = rules.refuse(
     "its weights are int8",
     "Export float32 or float16: XNNPACK runs nothing else sparse.",
 )
-_BAD_MEAN = Verdict(
-    Role.NONE,
+_BAD_MEAN = rules.refuse(
     "the sparse kernels get a mean with height and width wrong as an output",
     "Use GlobalAveragePooling2D without keepdims.",
 )
-_BAD_HEAD = Verdict(
-    Role.NONE,
+_BAD_HEAD = rules.refuse(
     "a 1×1 convolution of the mean is computed wrongly",
     "Use a Dense layer behind GlobalAveragePooling2D.",
 )
-_OUTPUT = Verdict(Role.NONE, "its output leaves the graph", _END)
-_NO_END = Verdict(Role.NONE, "nothing behind it ends the region", _END)
-_ELSEWHERE = Verdict(
-    Role.NONE,
+_OUTPUT = rules.refuse("its output leaves the graph", _END)
+_NO_END = rules.refuse("nothing behind it ends the region", _END)
+_ELSEWHERE = rules.refuse(
     "it takes what is computed outside of the region",
     "Compute all of it from the first convolution.",
 )
@@ -67,7 +56,7 @@ _ELSEWHERE = Verdict(
 
 def check_xnnpack(
     model: Any, *, inputs: Any = None, batch_size: int | None = None
-) -> XNNPACKReport:
+) -> xnnpack_report.XNNPACKReport:
     """Checks a model against XNNPACK's rules for sparse inference.
 
     LiteRT runs floating-point models by XNNPACK, which computes only the
@@ -149,13 +138,13 @@ class _Node(NamedTuple):
     """An operator as XNNPACK sees it: constants unpacked, padding fused."""
 
     operator: Any
-    verdict: Verdict
+    verdict: rules.Verdict
     sources: tuple[int, ...]  # tensors that are computed before
     pointwise: bool  # a 1×1 convolution
     dense: bool  # a fully connected layer
 
 
-def _check(graph: Any, stored_sparse: bool) -> XNNPACKReport:
+def _check(graph: Any, stored_sparse: bool) -> xnnpack_report.XNNPACKReport:
     subgraph = graph.subgraphs[0]
     nodes = list(_nodes(graph, subgraph))
     region = _region(graph, subgraph, nodes)
@@ -169,9 +158,12 @@ def _check(graph: Any, stored_sparse: bool) -> XNNPACKReport:
             weights, zeros = _count(graph, subgraph, node.operator)
 
         output = subgraph.tensors[node.operator.outputs[0]]
+        # The converter adds both to a name with the layer's in it.
+        name = format.name(output).partition(";")[0]
+        name = name.removeprefix("StatefulPartitionedCall/")
         rows.append(
-            OperatorCheck(
-                name=_layer_name(format.name(output)),
+            xnnpack_report.OperatorCheck(
+                name=name,
                 operation=format.kind_name(graph, node.operator),
                 in_region=inside,
                 weights=weights,
@@ -181,21 +173,21 @@ def _check(graph: Any, stored_sparse: bool) -> XNNPACKReport:
             )
         )
 
-    return XNNPACKReport(tuple(rows), stored_sparse)
+    return xnnpack_report.XNNPACKReport(tuple(rows), stored_sparse)
 
 
 def _nodes(graph: Any, subgraph: Any) -> Iterator[_Node]:
     """Yields the operators but those that unpack constants or add zeros."""
     unpacked = _unpacked(graph, subgraph)
     takers = format.consumers(subgraph)
-    padded: dict[int, tuple[int, Padding]] = {}
+    padded: dict[int, tuple[int, rules.Padding]] = {}
 
     for operator in subgraph.operators:
         output = int(operator.outputs[0])
         if output in unpacked:
             continue
 
-        padding = zero_padding(graph, subgraph, operator)
+        padding = rules.zero_padding(graph, subgraph, operator)
         if padding is not None and len(takers.get(output, [])) == 1:
             taker, _ = takers[output][0]
             if format.kind(graph, taker) in _PADDED:
@@ -217,7 +209,7 @@ def _nodes(graph: Any, subgraph: Any) -> Iterator[_Node]:
                     for index in others
                     if index >= 0
                 )
-                else judge(graph, subgraph, operator, amount)
+                else rules.judge(graph, subgraph, operator, amount)
             ),
             sources=tuple(
                 index
@@ -226,8 +218,8 @@ def _nodes(graph: Any, subgraph: Any) -> Iterator[_Node]:
                 and index not in unpacked
                 and format.data(graph, subgraph.tensors[index]) is None
             ),
-            pointwise=is_pointwise(graph, subgraph, operator),
-            dense=is_dense(graph, operator),
+            pointwise=rules.is_pointwise(graph, subgraph, operator),
+            dense=rules.is_dense(graph, operator),
         )
 
 
@@ -246,13 +238,13 @@ def _unpacked(graph: Any, subgraph: Any) -> dict[int, int]:
 
 def _region(
     graph: Any, subgraph: Any, nodes: list[_Node]
-) -> dict[int, Verdict]:
+) -> dict[int, rules.Verdict]:
     """Finds the operators of the region by their indices, with what is wrong.
 
     Where an operator cannot be part of it, the search goes on behind it as if
     it could, so that all problems are found at once.
     """
-    region: dict[int, Verdict] = {}
+    region: dict[int, rules.Verdict] = {}
     reached: set[int] = set()  # tensors of the region
     ended: set[int] = set()  # those behind its end
     start = _find_start(graph, nodes)
@@ -267,11 +259,13 @@ def _region(
             region[index] = _within(node, reached)
             shape = format.shape(subgraph.tensors[min(outputs)])
             # Behind what is no picture any more nothing could be sparse.
-            is_end = node.verdict.role == Role.END or len(shape) != 4
+            is_end = node.verdict.role == rules.Role.END or len(shape) != 4
             (ended if is_end else reached).update(outputs)
         elif node.dense and ended.issuperset(node.sources):
             is_int8 = node.verdict is _INT8_WEIGHTS
-            region[index] = node.verdict if is_int8 else Verdict(Role.INSIDE)
+            region[index] = (
+                node.verdict if is_int8 else rules.Verdict(rules.Role.INSIDE)
+            )
         elif node.pointwise and ended.intersection(node.sources):
             region[index] = _BAD_HEAD
 
@@ -297,22 +291,22 @@ def _find_start(graph: Any, nodes: list[_Node]) -> int | None:
     starts = (
         index
         for index in convolutions
-        if nodes[index].verdict.role == Role.START
+        if nodes[index].verdict.role == rules.Role.START
     )
     return next(starts, next(iter(convolutions), None))
 
 
-def _as_start(node: _Node) -> Verdict:
-    if node.verdict.role == Role.INSIDE:
-        return Verdict(Role.NONE, "the graph begins with it", _BEGIN)
+def _as_start(node: _Node) -> rules.Verdict:
+    if node.verdict.role == rules.Role.INSIDE:
+        return rules.refuse("the graph begins with it", _BEGIN)
     return node.verdict
 
 
-def _within(node: _Node, reached: set[int]) -> Verdict:
+def _within(node: _Node, reached: set[int]) -> rules.Verdict:
     if node.verdict.problem:
         return node.verdict
-    if node.verdict.role == Role.START:
-        return Verdict(Role.NONE, "a 3×3 convolution behind the first", _BEGIN)
+    if node.verdict.role == rules.Role.START:
+        return rules.refuse("a 3×3 convolution behind the first", _BEGIN)
     return node.verdict if reached.issuperset(node.sources) else _ELSEWHERE
 
 
@@ -327,8 +321,3 @@ def _count(graph: Any, subgraph: Any, operator: Any) -> tuple[int, int]:
     if data is None or dtype is None:
         return elements, 0
     return elements, elements - int(np.count_nonzero(data.view(dtype)))
-
-
-def _layer_name(name: str) -> str:
-    """Strips what the converter adds to a name with the layer's in it."""
-    return name.partition(";")[0].removeprefix("StatefulPartitionedCall/")

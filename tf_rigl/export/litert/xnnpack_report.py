@@ -10,27 +10,19 @@ _HEADER = ("layer", "operation", "sparse", "weights", "zeros")
 
 @dataclasses.dataclass(frozen=True)
 class OperatorCheck:
-    """One operator of the graph.
+    """One operator of the graph."""
 
-    Attributes:
-        name: of what it computes, with the layer's name in it.
-        operation: as LiteRT calls it.
-        in_region: whether it is part of the region that is run sparse, or
-            would be but for problems elsewhere.
-        weights: elements of its kernel if it is a 1×1 convolution or fully
-            connected layer of the region, else 0.
-        zeros: how many of them are 0.
-        problem: why the region ends here and should not, else "".
-        fix: what to do about it.
-    """
-
-    name: str
-    operation: str
+    name: str  # of what it computes, with the layer's name in it
+    operation: str  # as LiteRT calls it
+    # Whether it is part of the region that is run sparse, or would be but for
+    # problems elsewhere.
     in_region: bool
+    # Elements of its kernel if it is a 1×1 convolution or fully connected layer
+    # of the region, else 0.
     weights: int
-    zeros: int
-    problem: str = ""
-    fix: str = ""
+    zeros: int  # how many of them are 0
+    problem: str = ""  # why the region ends here and should not, else ""
+    fix: str = ""  # what to do about it
 
     def __str__(self) -> str:
         return f"{self.name} ({self.operation}): {self.problem}. {self.fix}"
@@ -50,15 +42,8 @@ class XNNPACKReport:
     rows: tuple[OperatorCheck, ...]
     stored_sparse: bool
 
-    @property
-    def weights(self) -> int:
-        """Elements of the kernels in the region that may be sparse."""
-        return sum(row.weights for row in self.rows)
-
-    @property
-    def zeros(self) -> int:
-        """Zeros among them."""
-        return sum(row.zeros for row in self.rows)
+    weights = text_table.RowSum("weights", "Elements of kernels in the region.")
+    zeros = text_table.RowSum("zeros", "Zeros among them.")
 
     @property
     def problems(self) -> tuple[str, ...]:

@@ -57,8 +57,12 @@ class Verdict(NamedTuple):
     fix: str = ""
 
 
-_FLOAT = Verdict(
-    Role.NONE,
+def refuse(problem: str, fix: str) -> Verdict:
+    """Returns the verdict on an operator that has no role."""
+    return Verdict(Role.NONE, problem, fix)
+
+
+_FLOAT = refuse(
     "it computes in integers",
     "Export float32: XNNPACK runs nothing else sparse.",
 )
@@ -67,13 +71,9 @@ _FLOAT = Verdict(
 def judge(
     model: Any, subgraph: Any, operator: Any, padding: Padding | None
 ) -> Verdict:
-    """Judges which role an operator can have.
+    """Judges which role an operator of a subgraph can have.
 
-    Args:
-        model: a `ModelT`.
-        subgraph: that the operator is part of.
-        operator: an `OperatorT`.
-        padding: zeros that an operator before it adds; None: there is none.
+    `padding` is what an operator before it adds; None: there is none.
     """
     kind = format.kind(model, operator)
     name = format.kind_name(model, operator)
@@ -100,9 +100,9 @@ def judge(
     if kind == _OPERATOR.RESIZE_BILINEAR:
         if min(format.shape(target)[1:3]) > 1:
             return Verdict(Role.INSIDE)
-        return Verdict(Role.NONE, "it resizes to one row or column", "Drop it.")
+        return refuse("it resizes to one row or column", "Drop it.")
 
-    return Verdict(Role.NONE, *_replacement(name))
+    return refuse(*_replacement(name))
 
 
 def is_dense(model: Any, operator: Any) -> bool:
@@ -146,16 +146,14 @@ def _convolution(
         return general
 
     if _channels(subgraph, operator) != channels:
-        return Verdict(
-            Role.NONE,
+        return refuse(
             "it has groups",
             "Leave out `groups`, or use a depthwise convolution.",
         )
 
     if (height, width) == (1, 1):
         if strides != (1, 1) or (padding or (0,) * 4) != (0,) * 4:
-            return Verdict(
-                Role.NONE,
+            return refuse(
                 f"a 1×1 convolution with strides {strides} or padding",
                 "Stride in the depthwise convolution before it.",
             )
@@ -164,8 +162,7 @@ def _convolution(
     if (height, width) == (3, 3) and channels == 3 and strides == (2, 2):
         return _padded(Role.START, options, padding, 1)
 
-    return Verdict(
-        Role.NONE,
+    return refuse(
         f"a {height}×{width} convolution of {channels} channels with strides "
         f"{strides}",
         "Use 1×1 convolutions and depthwise ones; only the first may be 3×3, "
@@ -185,11 +182,10 @@ def _depthwise(
     if options.depthMultiplier > 1 or kernel[3] != _channels(
         subgraph, operator
     ):
-        return Verdict(Role.NONE, "it has a depth multiplier", "Leave it at 1.")
+        return refuse("it has a depth multiplier", "Leave it at 1.")
 
     if kernel[1:3] not in ((3, 3), (5, 5)) or strides not in ((1, 1), (2, 2)):
-        return Verdict(
-            Role.NONE,
+        return refuse(
             f"a depthwise {kernel[1]}×{kernel[2]} convolution with strides "
             f"{strides}",
             "Use 3×3 or 5×5 with stride 1 or 2.",
@@ -201,10 +197,9 @@ def _depthwise(
 def _general(options: Any) -> Verdict | None:
     """Checks what is asked of all convolutions; None if it holds."""
     if (options.dilationHFactor, options.dilationWFactor) != (1, 1):
-        return Verdict(Role.NONE, "it is dilated", "Use dilation_rate=1.")
+        return refuse("it is dilated", "Use dilation_rate=1.")
     if options.fusedActivationFunction not in _FUSED:
-        return Verdict(
-            Role.NONE,
+        return refuse(
             "its activation is not fused",
             "Use ReLU or ReLU6, or an activation layer of its own.",
         )
@@ -226,8 +221,7 @@ def _padded(
         return Verdict(role)
 
     told = "'same'" if given is None else f"{given[:2]}, {given[2:]}"
-    return Verdict(
-        Role.NONE,
+    return refuse(
         f"its padding is {told}",
         f"Put ZeroPadding2D({amount}) before it and use padding='valid'.",
     )
@@ -237,8 +231,7 @@ def _mean(model: Any, subgraph: Any, operator: Any) -> Verdict:
     data = format.data(model, subgraph.tensors[operator.inputs[1]])
     axes = [] if data is None else sorted(data.view(np.int32).tolist())
     if axes != [1, 2] or _rank(subgraph.tensors[operator.inputs[0]]) != 4:
-        return Verdict(
-            Role.NONE,
+        return refuse(
             f"a mean over the axes {axes}",
             "Use GlobalAveragePooling2D.",
         )
@@ -248,18 +241,15 @@ def _mean(model: Any, subgraph: Any, operator: Any) -> Verdict:
 def _binary(model: Any, subgraph: Any, operator: Any, options: Any) -> Verdict:
     tensors = [subgraph.tensors[index] for index in operator.inputs]
     if options.fusedActivationFunction not in _FUSED:
-        return Verdict(Role.NONE, "its activation is not fused", "Use ReLU.")
+        return refuse("its activation is not fused", "Use ReLU.")
 
     for tensor in tensors:
         constant = format.data(model, tensor) is not None
         sizes = format.shape(tensor)
         if not constant and len(sizes) != 4:
-            return Verdict(
-                Role.NONE, f"an operand of rank {len(sizes)}", "Use rank 4."
-            )
+            return refuse(f"an operand of rank {len(sizes)}", "Use rank 4.")
         if constant and sum(size > 1 for size in sizes) > 1:
-            return Verdict(
-                Role.NONE,
+            return refuse(
                 f"a constant operand of shape {sizes}",
                 "Use a scalar or a vector.",
             )

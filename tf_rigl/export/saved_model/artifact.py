@@ -28,13 +28,7 @@ Read = Callable[[Any], dict[int, tf.Tensor]]
 def save_plain(
     folder: str, endpoints: Iterable[Endpoint], captures: Captures
 ) -> None:
-    """Saves functions with the variables that they capture, as they are.
-
-    Args:
-        folder: of the SavedModel.
-        endpoints: its functions.
-        captures: what these use.
-    """
+    """Saves functions with the variables that they capture, as they are."""
     root = _root(captures, captures.variables.values())
     _save(root, folder, endpoints, lambda function: {}, {})
 
@@ -49,14 +43,8 @@ def save_packed(
 ) -> None:
     """Saves functions with weights that are decoded when they are loaded.
 
-    Args:
-        folder: of the SavedModel.
-        endpoints: its functions.
-        captures: what these use.
-        decoder: decodes the weights.
-        weights: by the identity of the handles that they were captured by;
-            other captured variables are saved as they are.
-        groups: of the weights.
+    `weights` are by the identity of the handles that they were captured by;
+    other captured variables are saved as they are.
     """
     keys = list(weights)
     specs = [weight.spec for weight in weights.values()]

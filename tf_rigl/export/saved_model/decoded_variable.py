@@ -7,7 +7,6 @@ nothing. Seen to work from TensorFlow 2.18 to 2.21, in `tf.saved_model.load` as
 in the loader of TensorFlow 1, which Serving uses.
 """
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,15 +14,7 @@ import tensorflow as tf
 
 
 def decoded_variable(shape: Sequence[int], dtype: str) -> tf.Variable:
-    """Makes a variable that is saved without its value.
-
-    Args:
-        shape: of the variable.
-        dtype: of the variable, by name.
-
-    Returns:
-        A variable of zeros, not trainable.
-    """
+    """Makes a variable of zeros that is saved without its value."""
     variable = tf.Variable(tf.zeros(shape, dtype), trainable=False, name="w")
     _leave_out(variable)
     # A SavedModel's own graph has copies of all variables, which TensorFlow 1
@@ -46,8 +37,4 @@ def decoded_variable(shape: Sequence[int], dtype: str) -> tf.Variable:
 def _leave_out(variable: tf.Variable) -> None:
     """Keeps a variable out of checkpoints."""
     variable._serialize_to_tensors = dict
-    variable._restore_from_tensors = _restore_nothing
-
-
-def _restore_nothing(tensors: Mapping[str, tf.Tensor]) -> None:
-    del tensors
+    variable._restore_from_tensors = lambda tensors: None

@@ -30,11 +30,7 @@ from tf_rigl.export.saved_model.weight_spec import WeightSpec
 class Decoder(tf.saved_model.experimental.TrackableResource):
     """Resource whose initializer decodes all weights.
 
-    Args:
-        blob: path of the file of all weights.
-        data: its content.
-        specs: of all weights.
-        groups: of all weights.
+    Made of the path of their file, its content, and specs and groups of all.
 
     Attributes:
         variables: one for each group, zero until a loader runs this.
@@ -118,15 +114,9 @@ def _concrete(function: Any) -> Any:
 def read_group(
     variable: tf.Variable, group: Group, specs: Sequence[WeightSpec]
 ) -> list[tf.Tensor]:
-    """Reads the weights of a group, in a function of an artifact.
+    """Reads the weights of a group, one tensor a member.
 
-    Args:
-        variable: the group's.
-        group: the group.
-        specs: of all weights.
-
-    Returns:
-        A tensor for each member.
+    Called in a function of an artifact.
     """
     members = [specs[index] for index in group.members]
     value = variable.read_value()

@@ -22,36 +22,32 @@ from tf_rigl.export.captures import find_captures
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.endpoints import trace_endpoints
 from tf_rigl.export.folders import folder_bytes
+from tf_rigl.export.saved_model import artifact
+from tf_rigl.export.saved_model import pack
 from tf_rigl.export.saved_model import packed_file
-from tf_rigl.export.saved_model.artifact import save_packed
-from tf_rigl.export.saved_model.artifact import save_plain
+from tf_rigl.export.saved_model import report
 from tf_rigl.export.saved_model.decoder import Decoder
 from tf_rigl.export.saved_model.function_graph import read_only
 from tf_rigl.export.saved_model.groups import plan_groups
-from tf_rigl.export.saved_model.pack import SMALLEST
-from tf_rigl.export.saved_model.pack import WeightToPack
-from tf_rigl.export.saved_model.pack import pack_weights
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
-from tf_rigl.export.saved_model.report import ExportReport
-from tf_rigl.export.saved_model.report import WeightReport
 from tf_rigl.export.saved_model.weight_spec import is_storable
 from tf_rigl.masking.model_weights import ModelWeight
 from tf_rigl.masking.model_weights import model_weights
 from tf_rigl.masking.model_weights import walk_model
 
-COMPRESSIONS = (SMALLEST, *ENCODINGS, None)
+COMPRESSIONS = (pack.SMALLEST, *ENCODINGS, None)
 
 
 def export_saved_model(
     model: Any,
     path: str | os.PathLike[str],
-    compression: str | None = SMALLEST,
+    compression: str | None = pack.SMALLEST,
     *,
     values: formats.Format = "float32",
     inputs: Any = None,
     signatures: Mapping[str, Any] | None = None,
     overwrite: bool = False,
-) -> ExportReport:
+) -> report.ExportReport:
     """Writes a SavedModel in which sparse weights take little space.
 
     Each sparse weight is stored as the positions of its connections and their
@@ -129,8 +125,8 @@ def export_saved_model(
         )
         sources = _weights_to_pack(captures, weights, values)
         if compression is None:
-            packed = pack_weights(list(sources.values()), "dense")
-            save_plain(made, endpoints, captures)
+            packed = pack.pack_weights(list(sources.values()), "dense")
+            artifact.save_plain(made, endpoints, captures)
             packed_file.write_metadata(made, packed, None)
         else:
             packed = _save_packed(
@@ -141,7 +137,7 @@ def export_saved_model(
         _row(weight, source, compression)
         for weight, source in zip(packed, sources.values(), strict=True)
     ]
-    return ExportReport(os.fspath(path), tuple(rows), folder_bytes(path))
+    return report.ExportReport(os.fspath(path), tuple(rows), folder_bytes(path))
 
 
 def _save_packed(
@@ -149,11 +145,11 @@ def _save_packed(
     scratch: str,
     endpoints: Sequence[Endpoint],
     captures: Captures,
-    sources: Mapping[int, WeightToPack],
+    sources: Mapping[int, pack.WeightToPack],
     compression: str,
 ) -> list[PackedWeight]:
     """Packs and saves; returns the weights with their places."""
-    packed = pack_weights(list(sources.values()), compression)
+    packed = pack.pack_weights(list(sources.values()), compression)
     shared = read_only(one.function for one in endpoints)
     groups = plan_groups(
         packed,
@@ -166,7 +162,7 @@ def _save_packed(
         file.write(data)
 
     decoder = Decoder(blob, data, [weight.spec for weight in weights], groups)
-    save_packed(
+    artifact.save_packed(
         folder,
         endpoints,
         captures,
@@ -181,7 +177,7 @@ def _save_packed(
 
 def _weights_to_pack(
     captures: Captures, weights: Iterable[ModelWeight], stored: formats.Format
-) -> dict[int, WeightToPack]:
+) -> dict[int, pack.WeightToPack]:
     """Collects what is captured, by the identity of the captured handle."""
     keys = {
         id(variable): key
@@ -212,13 +208,13 @@ def _weights_to_pack(
             number += 1
             path = f"{name}_{number}"
         paths.add(path)
-        sources[key] = WeightToPack(path, variable.numpy(), extra=True)
+        sources[key] = pack.WeightToPack(path, variable.numpy(), extra=True)
     return sources
 
 
 def _weight_to_pack(
     weight: ModelWeight, variable: tf.Variable, stored: formats.Format
-) -> WeightToPack:
+) -> pack.WeightToPack:
     array = variable.numpy()
     size = 4 if stored == "float32" else tf.as_dtype(stored).size
     exact = (
@@ -232,7 +228,7 @@ def _weight_to_pack(
     if record is not None and not isinstance(record.structure, Unstructured):
         structure = structures.serialize(record.structure)
 
-    return WeightToPack(
+    return pack.WeightToPack(
         path=weight.path,
         array=array,
         mask=None if record is None else record.mask.numpy(),
@@ -245,15 +241,15 @@ def _weight_to_pack(
 
 
 def _row(
-    weight: PackedWeight, source: WeightToPack, compression: str | None
-) -> WeightReport:
+    weight: PackedWeight, source: pack.WeightToPack, compression: str | None
+) -> report.WeightReport:
     spec = weight.spec
     error = 0.0
     if spec.values != "float32" and spec.elements:
         stored = weight.array().astype(np.float64)
         error = np.abs(stored - source.array.astype(np.float64)).max().item()
 
-    return WeightReport(
+    return report.WeightReport(
         path=spec.path,
         shape=spec.shape,
         encoding="variable" if compression is None else spec.encoding,

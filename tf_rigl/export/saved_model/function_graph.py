@@ -6,6 +6,7 @@ names: in a network of many small layers, names are half of the graph.
 """
 
 import collections
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
@@ -16,14 +17,7 @@ _READ = "ReadVariableOp"
 
 
 def read_only(functions: Iterable[Any]) -> set[int]:
-    """Finds captured handles that all functions merely read.
-
-    Args:
-        functions: concrete functions.
-
-    Returns:
-        The identities of the handles.
-    """
+    """Returns identities of captured handles that all functions merely read."""
     read: set[int] = set()
     other: set[int] = set()
     for function in functions:
@@ -82,7 +76,8 @@ def insert(
     for tensor, argument in zip(own, arguments, strict=True):
         inputs[f"{names[tensor.op.name]}:0"] = argument
 
-    _rename(definition, names, replaced, set(consumed))
+    new = {**names, **replaced}
+    _rename(definition, new, replaced, consumed)
     merged = _merge_constants(definition)
 
     outputs = tf.nest.flatten(
@@ -94,7 +89,7 @@ def insert(
         definition,
         input_map=inputs,
         return_elements=[
-            _merge(_renamed(outputs[index].name, names, replaced), merged)
+            rename_input(rename_input(outputs[index].name, new), merged)
             for index in indices
         ],
         name="",
@@ -138,16 +133,12 @@ def _short_names(definition: Any) -> dict[str, str]:
 def _rename(
     definition: Any,
     names: Mapping[str, str],
-    replaced: Mapping[str, str],
-    dropped: set[str],
+    replaced: Collection[str],
+    dropped: Collection[str],
 ) -> None:
-    """Renames nodes and drops those whose values come as inputs.
+    """Renames the nodes of a GraphDef, in place, and drops some.
 
-    Args:
-        definition: a GraphDef, changed in place.
-        names: the new name of each node.
-        replaced: nodes to be dropped whose output is replaced by an input.
-        dropped: other nodes to be dropped.
+    The output of those in `replaced` is an input of the graph now.
     """
     for index in reversed(range(len(definition.node))):
         node = definition.node[index]
@@ -159,7 +150,7 @@ def _rename(
         node.attr.pop("_class", None)  # names nodes, for placement
 
         inputs = [
-            _renamed(one, names, replaced)
+            rename_input(one, names)
             for one in node.input
             # A read that is no more cannot be waited for.
             if one.lstrip("^") not in replaced or not one.startswith("^")
@@ -171,11 +162,7 @@ def _rename(
 def _merge_constants(definition: Any) -> dict[str, str]:
     """Leaves one of several equal constants, of which layers have many.
 
-    Args:
-        definition: a GraphDef, changed in place.
-
-    Returns:
-        For each constant the one that is left.
+    Changes the GraphDef in place; maps each constant to the one left.
     """
     first: dict[tuple[bytes, str], str] = {}
     merged: dict[str, str] = {}
@@ -190,22 +177,13 @@ def _merge_constants(definition: Any) -> dict[str, str]:
 
     for node in definition.node:
         for index, name in enumerate(node.input):
-            node.input[index] = _merge(name, merged)
+            node.input[index] = rename_input(name, merged)
 
     return merged
 
 
-def _merge(name: str, merged: Mapping[str, str]) -> str:
-    """Rewrites an input of a node after `_merge_constants`."""
+def rename_input(name: str, names: Mapping[str, str]) -> str:
+    """Renames an input of a node: an argument, or a node and its output."""
     control = "^" if name.startswith("^") else ""
     node, colon, output = name.lstrip("^").partition(":")
-    return f"{control}{merged.get(node, node)}{colon}{output}"
-
-
-def _renamed(
-    name: str, names: Mapping[str, str], replaced: Mapping[str, str]
-) -> str:
-    """Renames an input, which names a node and one of its outputs."""
-    control = "^" if name.startswith("^") else ""
-    node, colon, output = name.lstrip("^").partition(":")
-    return f"{control}{replaced.get(node, names[node])}{colon}{output}"
+    return f"{control}{names.get(node, node)}{colon}{output}"

@@ -25,15 +25,10 @@ _LARGEST_GROUP = 32 << 20  # bytes
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """The weights of one variable.
+    """The weights of one variable."""
 
-    Attributes:
-        dtype: of all of them, by name.
-        members: their indices among all weights.
-    """
-
-    dtype: str
-    members: tuple[int, ...]
+    dtype: str  # of all of them, by name
+    members: tuple[int, ...]  # their indices among all weights
 
     @property
     def alone(self) -> bool:
@@ -43,17 +38,12 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class DecodeRun:
-    """Neighbors in a group that are decoded in the same way.
+    """Neighbors in a group that are decoded in the same way."""
 
-    Attributes:
-        encoding: of all of them.
-        values: format of the values of all of them.
-        pieces: what is decoded at once: one weight, or all if their bytes are
-            their values.
-    """
-
-    encoding: str
-    values: formats.Format
+    encoding: str  # of all of them
+    values: formats.Format  # format of the values of all of them
+    # What is decoded at once: one weight, or all if their bytes are their
+    # values.
     pieces: tuple["Piece", ...]
 
     @property
@@ -113,14 +103,10 @@ def rows(spec: WeightSpec) -> int:
 def plan_groups(
     weights: Sequence[PackedWeight], alone: Collection[int]
 ) -> list[Group]:
-    """Distributes weights over variables.
+    """Distributes weights, in no place yet, over variables.
 
-    Args:
-        weights: all weights, in no place yet.
-        alone: indices of those that need a variable of their own.
-
-    Returns:
-        Groups of one dtype each, sorted by how their weights are stored.
+    `alone` has the indices of those that need a variable of their own. Each
+    group has one dtype and is sorted by how its weights are stored.
     """
     specs = [weight.spec for weight in weights]
     shared = [index for index in range(len(specs)) if index not in alone]
@@ -150,12 +136,7 @@ def group_shape(group: Group, specs: Sequence[WeightSpec]) -> tuple[int, ...]:
 
 
 def runs(group: Group, specs: Sequence[WeightSpec]) -> list[DecodeRun]:
-    """Splits a group into runs, in the order of decoding.
-
-    Args:
-        group: the group.
-        specs: of all weights, in their places in the file.
-    """
+    """Splits a group into runs, in the order of decoding."""
     return [
         DecodeRun(encoding, values, _pieces(group, list(members)))
         for (encoding, values), members in itertools.groupby(

@@ -11,8 +11,7 @@ from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.packing import ENCODINGS
 from tf_rigl.core.packing import values as formats
 from tf_rigl.core.packing.smallest import choose_smallest
-from tf_rigl.export.saved_model.packed_weight import PackedWeight
-from tf_rigl.export.saved_model.packed_weight import not_zero
+from tf_rigl.export.saved_model import packed_weight
 from tf_rigl.export.saved_model.weight_spec import WeightSpec
 from tf_rigl.export.saved_model.weight_spec import is_bounded
 
@@ -25,30 +24,22 @@ _CALL_BYTES = 60
 
 @dataclasses.dataclass(frozen=True)
 class WeightToPack:
-    """A weight that is to be packed.
+    """A weight that is to be packed."""
 
-    Attributes:
-        path: of the weight.
-        array: its values.
-        mask: bool of its shape, what is to be kept; None if it has no mask
-            and what is not zero is to be kept.
-        layout: where its inputs and units are, None if unknown.
-        axis: of the channels that have scales.
-        stored: the format of its values.
-        target: connections that its mask was allotted; None: no mask.
-        structure: configuration of the mask's structure, None for none.
-        extra: whether it is no weight of the model.
-    """
-
-    path: str
-    array: np.ndarray
+    path: str  # of the weight
+    array: np.ndarray  # its values
+    # Bool of its shape, what is to be kept; None if it has no mask and what is
+    # not zero is to be kept.
     mask: np.ndarray | None = None
+    # Where its inputs and units are, None if unknown.
     layout: KernelLayout | None = None
-    axis: int = -1
-    stored: formats.Format = "float32"
+    axis: int = -1  # of the channels that have scales
+    stored: formats.Format = "float32"  # the format of its values
+    # Connections that its mask was allotted; None: no mask.
     target: int | None = None
+    # Configuration of the mask's structure, None for none.
     structure: Mapping[str, Any] | None = None
-    extra: bool = False
+    extra: bool = False  # whether it is no weight of the model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,17 +68,11 @@ class _Packing:
 
 def pack_weights(
     sources: Sequence[WeightToPack], compression: str
-) -> list[PackedWeight]:
-    """Packs the weights of an artifact.
+) -> list[packed_weight.PackedWeight]:
+    """Packs the weights of an artifact; places and hashes are not set yet.
 
-    Args:
-        sources: the weights.
-        compression: `"smallest"`, or the name of the one encoding that sparse
-            weights may have if it is smaller than the dense weight.
-
-    Returns:
-        The packed weights in the same order, their places and hashes not set
-        yet.
+    `compression` is `"smallest"`, or the name of the one encoding that sparse
+    weights may have if it is smaller than the dense weight.
 
     Raises:
         ValueError: if the encoding cannot express the mask of a weight, or
@@ -111,7 +96,7 @@ def pack_weights(
 
 
 def _packing(source: WeightToPack, names: Sequence[str]) -> _Packing:
-    nonzero = not_zero(source.array)
+    nonzero = packed_weight.not_zero(source.array)
     kept = nonzero if source.mask is None else source.mask
     masks: dict[str, bytes] = {}
     sparse = not kept.all()
@@ -150,7 +135,7 @@ def _is_told_by_values(source: WeightToPack, nonzero: np.ndarray) -> bool:
     return exact and np.array_equal(source.mask, nonzero)
 
 
-def _packed(packing: _Packing, encoding: str) -> PackedWeight:
+def _packed(packing: _Packing, encoding: str) -> packed_weight.PackedWeight:
     """Packs a weight in an encoding."""
     source = packing.source
     dense = encoding == "dense"
@@ -170,13 +155,13 @@ def _packed(packing: _Packing, encoding: str) -> PackedWeight:
     masked = source.target is not None and (
         not dense
         or bool(packing.kept.all())
-        or _is_told_by_values(source, not_zero(source.array))
+        or _is_told_by_values(source, packed_weight.not_zero(source.array))
     )
 
-    told = packing.kept if masked else not_zero(source.array)
+    told = packing.kept if masked else packed_weight.not_zero(source.array)
     nonzeros = told.sum().item()
 
-    return PackedWeight(
+    return packed_weight.PackedWeight(
         WeightSpec(
             path=source.path,
             shape=source.array.shape,

@@ -21,12 +21,11 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.core.packing.corruption import check
+from tf_rigl.export.saved_model import weight_spec
 from tf_rigl.export.saved_model.groups import Group
 from tf_rigl.export.saved_model.groups import stored_bytes
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
 from tf_rigl.export.saved_model.packed_weight import compute_hash
-from tf_rigl.export.saved_model.weight_spec import WeightSpec
-from tf_rigl.export.saved_model.weight_spec import spec_from_json
 from tf_rigl.version import __version__
 
 BLOB = "weights.bin"
@@ -42,11 +41,7 @@ FIELDS = ["path", "shape", "encoding", "nonzeros", "offset", "bytes", "hash"]
 def place_weights(
     weights: Sequence[PackedWeight], groups: Sequence[Group]
 ) -> tuple[list[PackedWeight], bytes]:
-    """Puts the bytes of all weights one after the other.
-
-    Args:
-        weights: packed weights.
-        groups: each of them in one.
+    """Puts the bytes of all weights, each in a group, one after the other.
 
     Returns:
         The weights with their offsets and hashes, and the bytes.
@@ -76,11 +71,7 @@ def write_metadata(
 ) -> None:
     """Writes what is known of the weights into an artifact.
 
-    Args:
-        folder: of the SavedModel.
-        weights: the weights.
-        size: number of bytes of the file of all weights; None if they are
-            not packed.
+    `size` is that of the file of all weights, None if they are not packed.
     """
     extra = posixpath.join(folder, "assets.extra")
     tf.io.gfile.makedirs(extra)
@@ -104,13 +95,7 @@ def write_metadata(
 
 
 def read_weights(path: str | os.PathLike[str]) -> list[PackedWeight]:
-    """Reads the weights of an artifact and checks that they are intact.
-
-    Args:
-        path: of a SavedModel that `export_saved_model` has written.
-
-    Returns:
-        The weights; nothing is decoded yet.
+    """Reads the weights of an artifact, not decoded; checks they are intact.
 
     Raises:
         ValueError: if there is no such file, the weights of the artifact are
@@ -141,7 +126,7 @@ def read_weights(path: str | os.PathLike[str]) -> list[PackedWeight]:
     return weights
 
 
-def _read_metadata(folder: str) -> tuple[list[WeightSpec], int]:
+def _read_metadata(folder: str) -> tuple[list[weight_spec.WeightSpec], int]:
     name = posixpath.join(folder, "assets.extra", METADATA)
     text = _read(name, folder)
     try:
@@ -179,11 +164,6 @@ def _read_metadata(folder: str) -> tuple[list[WeightSpec], int]:
 def _check_format(content: Any, name: str, folder: str) -> None:
     """Checks that metadata are in a format that this version reads.
 
-    Args:
-        content: the metadata.
-        name: of their file.
-        folder: of the artifact.
-
     Raises:
         ValueError: if the format is newer.
         CorruptDataError: if it is none.
@@ -220,7 +200,7 @@ def _check_format(content: Any, name: str, folder: str) -> None:
         )
 
 
-def _to_row(spec: WeightSpec) -> list[Any]:
+def _to_row(spec: weight_spec.WeightSpec) -> list[Any]:
     others = spec.to_json()
     row = [getattr(spec, field) for field in FIELDS]
     for field in FIELDS:
@@ -228,7 +208,7 @@ def _to_row(spec: WeightSpec) -> list[Any]:
     return [*row, others] if others else row
 
 
-def _from_row(row: Any) -> WeightSpec:
+def _from_row(row: Any) -> weight_spec.WeightSpec:
     count = len(FIELDS)
     check(
         isinstance(row, list)
@@ -246,7 +226,7 @@ def _from_row(row: Any) -> WeightSpec:
         repr(row)[:200],
     )
 
-    return spec_from_json({**known, **others})
+    return weight_spec.spec_from_json({**known, **others})
 
 
 def _read(name: str, folder: str) -> bytes:

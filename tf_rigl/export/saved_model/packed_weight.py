@@ -17,15 +17,10 @@ _HASH_BYTES = 6
 
 @dataclasses.dataclass(frozen=True)
 class PackedWeight:
-    """A weight of an artifact.
+    """A weight of an artifact."""
 
-    Attributes:
-        spec: what is known of it.
-        data: its bytes, the mask and the values.
-    """
-
-    spec: WeightSpec
-    data: bytes
+    spec: WeightSpec  # what is known of it
+    data: bytes  # its bytes, the mask and the values
 
     @property
     def mask_data(self) -> bytes:
@@ -88,11 +83,7 @@ class PackedWeight:
         )
 
     def check_hash(self) -> None:
-        """Checks that nothing has changed since it was written.
-
-        Raises:
-            CorruptDataError: if something has.
-        """
+        """Raises a CorruptDataError unless all is as it was written."""
         found = compute_hash(self.spec, self.data)
         check(
             found == self.spec.hash,
@@ -111,13 +102,6 @@ def compute_hash(spec: WeightSpec, data: bytes) -> str:
 
 
 def not_zero(array: np.ndarray) -> np.ndarray:
-    """Finds elements that have other bits than 0; -0.0 has.
-
-    Args:
-        array: of any numeric dtype.
-
-    Returns:
-        bool array of its shape.
-    """
+    """Returns which elements have other bits than 0, as -0.0 has."""
     octets = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     return octets.reshape(-1, array.itemsize).any(axis=1).reshape(array.shape)

@@ -49,15 +49,8 @@ class ExportReport:
     rows: tuple[WeightReport, ...]
     folder_bytes: int
 
-    @property
-    def bytes(self) -> int:
-        """Bytes of the weights."""
-        return sum(row.bytes for row in self.rows)
-
-    @property
-    def dense_bytes(self) -> int:
-        """Bytes that the weights would take dense."""
-        return sum(row.dense_bytes for row in self.rows)
+    bytes = text_table.RowSum("bytes", "Bytes of the weights.")
+    dense_bytes = text_table.RowSum("dense_bytes", "The same if all dense.")
 
     @property
     def error(self) -> float:
@@ -80,11 +73,7 @@ class ExportReport:
             "all",
             "",
             "",
-            *cells.counts(
-                sum(row.elements for row in self.rows),
-                sum(row.nonzeros for row in self.rows),
-                self.bytes,
-            ),
+            *cells.totals(self.rows, "elements", "nonzeros", "bytes"),
             f"{self.error:.2g}",
         )
 

@@ -10,15 +10,12 @@ import numpy as np
 
 from tf_rigl.core import structures
 from tf_rigl.core.packing.corruption import check
-from tf_rigl.core.structures import Structure
-from tf_rigl.core.structures import Unstructured
 from tf_rigl.export.saved_model.packed_file import read_weights
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
 from tf_rigl.export.saved_model.weight_spec import WeightSpec
+from tf_rigl.masking import layer_config
 from tf_rigl.masking import mask_history
 from tf_rigl.masking import tree
-from tf_rigl.masking.layer_config import LayerConfig
-from tf_rigl.masking.layer_config import WeightConfig
 from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.masked_layer import carry_masks
 from tf_rigl.masking.masked_weight import MaskedWeight
@@ -67,7 +64,12 @@ def load_packed_weights(model: Any, path: str | os.PathLike[str]) -> Any:
     packed = [one for one in read_weights(path) if not one.spec.extra]
     weights = model_weights(walked)
     values = [
-        _Values(weight, one.spec, one.array(), _mask(one))
+        _Values(
+            weight,
+            one.spec,
+            one.array(),
+            one.mask() if one.spec.masked else None,
+        )
         for weight, one in _match(packed, weights, os.fspath(path))
     ]
 
@@ -98,11 +100,6 @@ class _Values(NamedTuple):
     spec: WeightSpec
     array: np.ndarray
     mask: np.ndarray | None  # None: it was exported without
-
-
-def _mask(packed: PackedWeight) -> np.ndarray | None:
-    """Returns its mask; None if it has none."""
-    return packed.mask() if packed.spec.masked else None
 
 
 def _match(
@@ -188,7 +185,7 @@ def _carry(walked: WalkedModel, values: Sequence[_Values]) -> None:
             f"{kinds} within {host.layer.name!r}",
         )
 
-        config = LayerConfig(
+        config = layer_config.LayerConfig(
             {key: _plan(site, one) for key, (site, one) in sites.items()},
             seed=0,
             key="/".join(host.key),
@@ -205,10 +202,9 @@ def _carry(walked: WalkedModel, values: Sequence[_Values]) -> None:
         )
 
 
-def _structure(spec: WeightSpec) -> Structure:
-    """Returns the structure of a mask."""
+def _structure(spec: WeightSpec) -> structures.Structure:
     if spec.structure is None:
-        return Unstructured()
+        return structures.Unstructured()
     try:
         return structures.deserialize(spec.structure)
     except (TypeError, ValueError) as error:
@@ -216,14 +212,13 @@ def _structure(spec: WeightSpec) -> Structure:
         raise
 
 
-def _plan(site: tree.Site, one: _Values) -> WeightConfig:
-    """Returns the configuration of a weight that is to be masked."""
+def _plan(site: tree.Site, one: _Values) -> layer_config.WeightConfig:
     spec = one.spec
     target = spec.nonzeros if spec.target is None else spec.target
     if spec.structure is None:
-        return WeightConfig(tuple(spec.shape), target)
+        return layer_config.WeightConfig(tuple(spec.shape), target)
     layout = kernel_layout(site.owner, site.variable)
-    return WeightConfig(tuple(spec.shape), target, layout)
+    return layer_config.WeightConfig(tuple(spec.shape), target, layout)
 
 
 def _assign(one: _Values, record: MaskedWeight | None) -> None:

@@ -16,8 +16,7 @@ import tensorflow as tf
 from tf_rigl.core.packing import ENCODINGS
 from tf_rigl.core.packing import values as formats
 from tf_rigl.core.packing.encoding import place
-from tf_rigl.export.saved_model.groups import DecodeRun
-from tf_rigl.export.saved_model.groups import Piece
+from tf_rigl.export.saved_model import groups
 
 # From the bytes of a run and int64 [5], its piece, or [pieces, 5] to elements.
 _Decode = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -36,7 +35,7 @@ class RunDecoder:
         self,
         content: bytes,
         data: tf.Tensor,
-        runs: Sequence[tuple[DecodeRun, str]],
+        runs: Sequence[tuple[groups.DecodeRun, str]],
     ) -> None:
         self._content = content
         self._runs = iter(runs)
@@ -81,11 +80,11 @@ class _DecodeKind(NamedTuple):
     is_loop: bool
 
 
-def _kind(run: DecodeRun, dtype: str) -> _DecodeKind:
+def _kind(run: groups.DecodeRun, dtype: str) -> _DecodeKind:
     return _DecodeKind(run.encoding, run.values, dtype, len(run.pieces) > 1)
 
 
-def _parts(run: DecodeRun, content: bytes) -> list[list[int]]:
+def _parts(run: groups.DecodeRun, content: bytes) -> list[list[int]]:
     """Lists the sizes in bytes of the parts of a run, piece by piece."""
     if run.is_plain or not run.is_joined:
         return [[run.pieces[-1].end - run.pieces[0].begin]]
@@ -106,7 +105,7 @@ def _split(data: tf.Tensor, sizes: Sequence[int]) -> list[tf.Tensor]:
 
 
 def _decode_joined(
-    run: DecodeRun,
+    run: groups.DecodeRun,
     dtype: str,
     parts: Sequence[Sequence[tf.Tensor]],
     content: bytes,
@@ -121,7 +120,7 @@ def _decode_joined(
     return place(positions, values, sum(one.size for one in run.pieces))
 
 
-def _values(data: tf.Tensor, run: DecodeRun, dtype: str) -> tf.Tensor:
+def _values(data: tf.Tensor, run: groups.DecodeRun, dtype: str) -> tf.Tensor:
     """Unpacks values that are stored without scales."""
     return formats.graph_unpack(data, None, run.values, tf.as_dtype(dtype))
 
@@ -132,7 +131,7 @@ def _join(parts: Sequence[tf.Tensor]) -> tf.Tensor:
 
 def _shared(kind: _DecodeKind) -> _Decode:
     """Makes the decoder of runs of a kind as a function of the graph."""
-    fields = len(Piece._fields)
+    fields = len(groups.Piece._fields)
     shape = [None, fields] if kind.is_loop else [fields]
     return tf.function(
         _decoder(kind),

@@ -3,11 +3,12 @@
 import contextlib
 import itertools
 import posixpath
-from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
+
+from tf_rigl.export.saved_model.function_graph import rename_input
 
 _FILE = "saved_model.pb"
 _FINGERPRINT = "fingerprint.pb"
@@ -16,15 +17,12 @@ _SHORT = 4  # characters
 
 
 def slim(folder: str) -> None:
-    """Takes out of a SavedModel what loaders find out by themselves.
+    """Takes out of a SavedModel, in place, what loaders find out themselves.
 
     The shapes of all operations' outputs, which TensorFlow notes while it
     saves and infers anew while it loads, and the definitions of TensorFlow's
     own operations. They are two fifths of the graph of ResNet-50. Equal
     constants of a function become one, and long names of its nodes short.
-
-    Args:
-        folder: of the SavedModel, changed in place.
     """
     path = posixpath.join(folder, _FILE)
     saved_model = saved_model_pb2.SavedModel()
@@ -71,11 +69,11 @@ def slim_function(function: Any) -> None:
         node.name = name
         node.attr.pop("_class", None)  # names nodes, for placement
         node.ClearField("experimental_debug_info")
-        node.input[:] = [_renamed(one, names) for one in node.input]
+        node.input[:] = [rename_input(one, names) for one in node.input]
 
     for results in (function.ret, function.control_ret):
         for key in list(results):
-            results[key] = _renamed(results[key], names)
+            results[key] = rename_input(results[key], names)
 
 
 def _short_names(function: Any) -> dict[str, str]:
@@ -87,10 +85,3 @@ def _short_names(function: Any) -> dict[str, str]:
         if len(node.name) > _SHORT and "shared_name" not in node.attr:
             names[node.name] = next(one for one in free if one not in taken)
     return names
-
-
-def _renamed(name: str, names: Mapping[str, str]) -> str:
-    """Renames an input: an argument, or a node and one of its outputs."""
-    control = "^" if name.startswith("^") else ""
-    node, colon, output = name.lstrip("^").partition(":")
-    return f"{control}{names.get(node, node)}{colon}{output}"

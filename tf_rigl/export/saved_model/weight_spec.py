@@ -23,42 +23,29 @@ _HEADER_BYTES = 64
 
 @dataclasses.dataclass(frozen=True)
 class WeightSpec:
-    """Everything that is known of a weight of an artifact but its bytes.
+    """Everything that is known of a weight of an artifact but its bytes."""
 
-    Attributes:
-        path: of the weight in its model.
-        shape: of the weight.
-        nonzeros: number of elements that are kept.
-        offset: of its bytes in the file of all weights.
-        bytes: number of its bytes, the mask first, then the values.
-        encoding: how its mask is stored, one of `core.packing.ENCODINGS`.
-        hash: of all of this and of the bytes.
-        dtype: name of the weight's dtype.
-        values: format of the values, one of `core.packing.values.FORMATS`.
-        mask_bytes: number of bytes of the mask.
-        axis: of the channels that have scales; -1 for the last.
-        masked: whether the weight has a mask in its model. If not, what is
-            not zero is kept.
-        target: connections that the mask was allotted; None: `nonzeros`.
-        structure: configuration of the mask's structure, None for none.
-        extra: whether it is no weight of the model but one that a signature
-            uses by itself.
-    """
-
-    path: str
-    shape: tuple[int, ...]
-    nonzeros: int
-    offset: int
-    bytes: int
-    encoding: str
-    hash: str = ""
-    dtype: str = "float32"
+    path: str  # of the weight in its model
+    shape: tuple[int, ...]  # of the weight
+    nonzeros: int  # number of elements that are kept
+    offset: int  # of its bytes in the file of all weights
+    bytes: int  # number of its bytes, the mask first, then the values
+    encoding: str  # how its mask is stored, one of `core.packing.ENCODINGS`
+    hash: str = ""  # of all of this and of the bytes
+    dtype: str = "float32"  # name of the weight's dtype
+    # Format of the values, one of `core.packing.values.FORMATS`.
     values: formats.Format = "float32"
-    mask_bytes: int = 0
-    axis: int = -1
+    mask_bytes: int = 0  # number of bytes of the mask
+    axis: int = -1  # of the channels that have scales; -1 for the last
+    # Whether the weight has a mask in its model. If not, what is not zero is
+    # kept.
     masked: bool = False
+    # Connections that the mask was allotted; None: `nonzeros`.
     target: int | None = None
+    # Configuration of the mask's structure, None for none.
     structure: Mapping[str, Any] | None = None
+    # Whether it is no weight of the model but one that a signature uses by
+    # itself.
     extra: bool = False
 
     @property
@@ -87,9 +74,6 @@ class WeightSpec:
 
 def spec_from_json(content: Any) -> WeightSpec:
     """Inverts `WeightSpec.to_json` and checks what it is given.
-
-    Args:
-        content: what stands in the metadata.
 
     Raises:
         CorruptDataError: if it is no spec.

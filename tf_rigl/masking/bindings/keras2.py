@@ -5,9 +5,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from tf_rigl.backend.flavor import Constraint
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import Inputs
+from tf_rigl.backend import flavor
 from tf_rigl.masking.bindings import registration
 from tf_rigl.masking.mask_store import mask_store_class
 from tf_rigl.masking.masked_layer import masked_class
@@ -21,7 +19,7 @@ StateStore = tf_keras.saving.register_keras_serializable(
 )(state_store_class(tf_keras))
 
 
-class Keras2(Flavor):
+class Keras2(flavor.Flavor):
     """Binding to `tf_keras`."""
 
     name = "keras2"
@@ -61,7 +59,7 @@ class Keras2(Flavor):
         layer._delete_tracking(name)
 
     def set_constraint(
-        self, variable: Any, constraint: Constraint | None
+        self, variable: Any, constraint: flavor.Constraint | None
     ) -> None:
         # A TensorFlow variable takes its constraint at construction only. A
         # mirrored one answers with its primary component's, one on a
@@ -121,7 +119,7 @@ class Keras2(Flavor):
     def own_weights(self, layer: Any) -> list[Any]:
         return [*layer._trainable_weights, *layer._non_trainable_weights]
 
-    def remembered_inputs(self, model: Any) -> Inputs | None:
+    def remembered_inputs(self, model: Any) -> flavor.Inputs | None:
         specification = model.save_spec()
         if specification is not None:
             arguments, keywords = specification

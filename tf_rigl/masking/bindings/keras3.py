@@ -5,9 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tf_rigl.backend.flavor import Constraint
-from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import Inputs
+from tf_rigl.backend import flavor
 from tf_rigl.masking.bindings import registration
 from tf_rigl.masking.mask_store import mask_store_class
 from tf_rigl.masking.masked_layer import masked_class
@@ -21,7 +19,7 @@ StateStore = keras.saving.register_keras_serializable("tf_rigl", "StateStore")(
 )
 
 
-class Keras3(Flavor):
+class Keras3(flavor.Flavor):
     """Binding to `keras`."""
 
     name = "keras3"
@@ -65,7 +63,7 @@ class Keras3(Flavor):
             layer._tracker.lock()
 
     def set_constraint(
-        self, variable: Any, constraint: Constraint | None
+        self, variable: Any, constraint: flavor.Constraint | None
     ) -> None:
         # Past the setter: older versions ask for a subclass of `Constraint`.
         variable._constraint = constraint
@@ -118,7 +116,7 @@ class Keras3(Flavor):
     def own_weights(self, layer: Any) -> list[Any]:
         return [*layer._trainable_variables, *layer._non_trainable_variables]
 
-    def remembered_inputs(self, model: Any) -> Inputs | None:
+    def remembered_inputs(self, model: Any) -> flavor.Inputs | None:
         structure = getattr(model, "_inputs_struct", None)
         if structure is not None:
             return (structure,), {}
