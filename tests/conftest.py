@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 import tensorflow as tf
 
-FLAVORS = ("keras", "tf_keras")
+from tests.support import FLAVORS
 
 _CHOICE_OF_KERAS = os.environ.get("TF_USE_LEGACY_KERAS")
 

@@ -1,6 +1,5 @@
 """What is published: names, versions, dependencies and tidy files."""
 
-import ast
 import importlib.metadata
 import pathlib
 import re
@@ -13,7 +12,6 @@ import pytest
 import setuptools
 
 import tf_rigl
-from tests import python_source
 from tf_rigl import version
 from tf_rigl.experiments import flag_files
 
@@ -169,18 +167,6 @@ def test_requirements_of_bazel_are_those_of_setup(setup_arguments):
     }
     lines = (ROOT / "requirements.in").read_text(encoding="utf-8").splitlines()
     assert {line for line in lines if not line.startswith("#")} == expected
-
-
-@pytest.mark.source_tree
-def test_library_has_no_assert():
-    # `python -O` removes them, and the check with them.
-    found = [
-        f"{path.relative_to(ROOT)}:{node.lineno}"
-        for path in sorted((ROOT / "tf_rigl").rglob("*.py"))
-        for node in ast.walk(python_source.parse(path))
-        if isinstance(node, ast.Assert)
-    ]
-    assert not found, "\n".join(found)
 
 
 @pytest.mark.source_tree

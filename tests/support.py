@@ -1,14 +1,66 @@
 """What the tests of training share."""
 
 import itertools
+import os
+import pathlib
+import subprocess
+import sys
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import tf_rigl
 from tf_rigl.backend.flavor import flavor_of
 from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.updating import slots
+
+FLAVORS = ("keras", "tf_keras")
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def in_turn(names, is_slow=lambda name: False):
+    """Parameters (name, flavor): by turns one Keras, the other `-m slow`.
+
+    Those that `is_slow` names are slow in both.
+    """
+    return [
+        pytest.param(
+            name,
+            flavor,
+            marks=[pytest.mark.slow]
+            if is_slow(name) or number != place % 2
+            else [],
+        )
+        for place, name in enumerate(names)
+        for number, flavor in enumerate(FLAVORS)
+    ]
+
+
+def run_python(*arguments, cwd=ROOT, **environment):
+    """Runs Python in a process of its own; returns what it printed."""
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def assert_all_equal(found, expected):
+    """Two lists of arrays hold the same numbers."""
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def make_data(shape, samples=64, classes=3, seed=0):
@@ -76,10 +128,7 @@ def assert_masked(model, optimizer=None, slots_too=True):
 
 def assert_same_masks(first, second):
     """Two models' masks agree, whatever their layers are called."""
-    first, second = list(first.values()), list(second.values())
-    assert len(first) == len(second)
-    for one, other in zip(first, second, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_all_equal(first.values(), second.values())
 
 
 def make_step(keras, model, optimizer):
@@ -109,6 +158,14 @@ def batches(samples=256, batch_size=32):
     ]
 
 
+def fit(model, data, algorithm=None, callbacks=(), **kwargs):
+    """Fits to (inputs, labels), in order and silently: the history."""
+    if algorithm is not None:
+        callbacks = [tf_rigl.UpdateMasks(algorithm), *callbacks]
+    kwargs = {"shuffle": False, "verbose": 0, **kwargs}
+    return model.fit(*data, callbacks=list(callbacks), **kwargs)
+
+
 def train(keras, model, algorithm, epochs=2, optimizer=None, **kwargs):
     """Compiles and fits on random data; returns the history."""
     compile_arguments = {
@@ -122,19 +179,9 @@ def train(keras, model, algorithm, epochs=2, optimizer=None, **kwargs):
         **compile_arguments,
     )
     shape = kwargs.pop("shape", (20,))
-    inputs, labels = make_data(shape, kwargs.pop("samples", 256))
-    callbacks = [] if algorithm is None else [tf_rigl.UpdateMasks(algorithm)]
-    callbacks += kwargs.pop("callbacks", [])
-    return model.fit(
-        inputs,
-        labels,
-        batch_size=kwargs.pop("batch_size", 32),
-        epochs=epochs,
-        shuffle=False,
-        verbose=0,
-        callbacks=callbacks,
-        **kwargs,
-    )
+    data = make_data(shape, kwargs.pop("samples", 256))
+    kwargs = {"batch_size": 32, "epochs": epochs, **kwargs}
+    return fit(model, data, algorithm, **kwargs)
 
 
 def take_steps(keras, model, algorithm, number, optimizer=None):

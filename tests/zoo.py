@@ -161,6 +161,21 @@ def _branching(keras):
     return keras.saving.register_keras_serializable("tests")(Branching)
 
 
+def of_layers(keras, call, name="subclassed", **layers):
+    """A subclassed model of some layers, which `call` finds on itself."""
+
+    class Subclassed(keras.Model):
+        def __init__(self):
+            super().__init__(name=name)
+            for attribute, layer in layers.items():
+                setattr(self, attribute, layer)
+
+        def call(self, inputs):
+            return call(self, inputs)
+
+    return Subclassed()
+
+
 def subclassed(keras):
     model = subclassed_unbuilt(keras)
     model(tf.zeros((2, 20)))

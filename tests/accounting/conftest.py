@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-FLAVORS = ("keras", "tf_keras")
+from tests.support import FLAVORS
 
 
 @pytest.fixture(params=FLAVORS)

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 import tf_rigl
+from tests import support
 from tests.accounting import oracles
 
 BARE = {"use_bias": False}
@@ -242,14 +243,17 @@ def test_attention_products_stay_where_weights_go(keras):
     assert profile.macs < profile.dense_macs
 
 
-def test_attention_over_one_axis(keras):
-    model = attention_model(keras, (3, 4, 7), (3, 6, 7), attention_axes=(2,))
-    assert tf_rigl.profile(model).rows[0].macs == 3 * 2 * 4 * 6 * (3 + 5)
-
-
-def test_attention_over_two_axes(keras):
-    model = attention_model(keras, (3, 4, 7), (2, 5, 7))
-    assert tf_rigl.profile(model).rows[0].macs == 2 * 12 * 10 * (3 + 5)
+@pytest.mark.parametrize(
+    ("query", "value", "options", "expected"),
+    [
+        ((3, 4, 7), (3, 6, 7), {"attention_axes": (2,)}, 3 * 2 * 4 * 6 * 8),
+        ((3, 4, 7), (2, 5, 7), {}, 2 * 12 * 10 * 8),
+    ],
+    ids=["one", "two"],
+)
+def test_attention_over_axes(keras, query, value, options, expected):
+    model = attention_model(keras, query, value, **options)
+    assert tf_rigl.profile(model).rows[0].macs == expected
 
 
 def test_grouped_query_attention(keras):
@@ -323,9 +327,13 @@ def test_layers_without_products(keras):
     assert profile.parameters == model.count_params() == 44 + 8 + 16 + 24
 
 
-def test_mobilenet_against_the_profiler(keras):
+@pytest.mark.parametrize(
+    ("name", "keras"), support.in_turn(["MobileNet"]), indirect=["keras"]
+)
+def test_application_against_the_profiler(keras, name):
     shape = (64, 64, 3)
-    model = keras.applications.MobileNet(weights=None, input_shape=shape)
+    builder = getattr(keras.applications, name)
+    model = builder(weights=None, input_shape=shape)
     profile = tf_rigl.profile(model)
     assert profile.uncounted == ()
     assert profile.flops == oracles.profiler_flops(model, shape)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.core import strategies
 from tf_rigl.accounting import ModelProfile
 from tf_rigl.accounting import Uncounted
 from tf_rigl.accounting import WeightProfile
@@ -108,6 +109,7 @@ def test_bytes_of_17_elements(nonzeros, expected):
     assert row.dense_bytes == 68
 
 
+@strategies.examples(100)
 @given(st.lists(weight_profiles(), max_size=6))
 def test_totals_are_sums(rows):
     profile = ModelProfile("any", tuple(rows))
@@ -122,6 +124,7 @@ def test_totals_are_sums(rows):
     )
 
 
+@strategies.examples(100)
 @given(st.lists(weight_profiles(), max_size=6))
 def test_table_is_aligned_plain_text(rows):
     text = str(ModelProfile("any", tuple(rows)))

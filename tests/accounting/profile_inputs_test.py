@@ -5,19 +5,13 @@ import pytest
 import tensorflow as tf
 
 import tf_rigl
+from tests import zoo
 from tf_rigl.backend.call_signature import one_example
 
 
 def make_subclassed(keras):
-    class Subclassed(keras.Model):
-        def __init__(self):
-            super().__init__(name="subclassed")
-            self.hidden = keras.layers.Dense(3, name="hidden")
-
-        def call(self, inputs):
-            return self.hidden(inputs)
-
-    return Subclassed()
+    layer = keras.layers.Dense(3, name="hidden")
+    return zoo.of_layers(keras, lambda self, x: self.hidden(x), hidden=layer)
 
 
 def make_two_arguments(keras):
@@ -33,20 +27,6 @@ def make_two_arguments(keras):
             return self.first(left) + self.second(right)
 
     return TwoArguments()
-
-
-def make_dictionary(keras):
-    class Dictionary(keras.Model):
-        def __init__(self):
-            super().__init__(name="dictionary")
-            self.words = keras.layers.Embedding(9, 2, name="words")
-            self.dense = keras.layers.Dense(3, name="dense")
-
-        def call(self, inputs):
-            words = tf.reduce_sum(self.words(inputs["ids"]), 1)
-            return self.dense(tf.concat([words, inputs["values"]], 1))
-
-    return Dictionary()
 
 
 def example_of(model, inputs=None):
@@ -144,7 +124,13 @@ def test_remembered_inputs_do_not_suffice(keras):
 
 
 def test_dictionary_of_inputs(keras):
-    model = make_dictionary(keras)
+    def call(self, inputs):
+        words = tf.reduce_sum(self.words(inputs["ids"]), 1)
+        return self.dense(tf.concat([words, inputs["values"]], 1))
+
+    layers = keras.layers
+    words, dense = layers.Embedding(9, 2), layers.Dense(3)
+    model = zoo.of_layers(keras, call, words=words, dense=dense)
     inputs = {"ids": tf.TensorSpec([None, 4], tf.int32), "values": (None, 3)}
     assert tf_rigl.profile(model, inputs).macs == 5 * 3
 

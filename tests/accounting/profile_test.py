@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given
-from hypothesis import settings
 from hypothesis import strategies as st
 
 import tf_rigl
+from tests import support
+from tests import zoo
+from tests.core import strategies
 from tf_rigl.models import mlp
 
 LENET = """\
@@ -38,21 +40,6 @@ def unsure(profile):
     return [row.path for row in profile.rows if not row.counted]
 
 
-def make_model(keras, call, **layers):
-    """A subclassed model of some layers."""
-
-    class Subclassed(keras.Model):
-        def __init__(self):
-            super().__init__(name="subclassed")
-            for name, layer in layers.items():
-                setattr(self, name, layer)
-
-        def call(self, inputs):
-            return call(self, inputs)
-
-    return Subclassed()
-
-
 def test_lenet(keras):
     model = mlp.lenet_300_100(keras)
     dense = tf_rigl.profile(model)
@@ -70,7 +57,7 @@ def test_lenet(keras):
     assert tf_rigl.profile(tf_rigl.strip(model)) == dense
 
 
-@settings(max_examples=8, deadline=None)
+@strategies.examples(8)
 @given(
     st.lists(st.integers(1, 12), min_size=1, max_size=3),
     st.floats(0, 0.7),
@@ -142,7 +129,7 @@ def test_nested_models(keras):
     layers = keras.layers
     inner_inputs = keras.Input((4,))
     inner = keras.Model(inner_inputs, layers.Dense(4)(inner_inputs))
-    block = make_model(
+    block = zoo.of_layers(
         keras,
         lambda self, x: self.b(self.a(x)),
         a=layers.Dense(4),
@@ -163,7 +150,7 @@ def test_lists_and_dictionaries_of_layers(keras):
             inputs = layer(inputs)
         return self.heads["left"](inputs), self.heads["right"](inputs)
 
-    model = make_model(
+    model = zoo.of_layers(
         keras,
         call,
         blocks=[dense(4), dense(6)],
@@ -272,7 +259,7 @@ def test_weightless_custom_layer_without_products_is_not_listed(keras):
 def test_layer_that_is_not_called_is_listed(keras):
     unused = keras.layers.Dense(3, name="unused")
     unused.build((None, 4))
-    model = make_model(
+    model = zoo.of_layers(
         keras,
         lambda self, x: self.used(x),
         used=keras.layers.Dense(2, name="used"),
@@ -288,7 +275,7 @@ def test_layer_that_is_not_called_is_listed(keras):
 @pytest.mark.filterwarnings("ignore:.build... was called on layer")
 def test_unused_layers_that_have_no_weights_yet(keras):
     layers = keras.layers
-    model = make_model(
+    model = zoo.of_layers(
         keras,
         lambda self, x: self.used(x),
         used=layers.Dense(2, name="used"),
@@ -307,7 +294,7 @@ def test_loops_are_listed(keras):
             lambda x: self.vectorized(x[None])[0], inputs
         )
 
-    model = make_model(
+    model = zoo.of_layers(
         keras,
         call,
         mapped=keras.layers.Dense(4, name="mapped"),
@@ -376,7 +363,7 @@ def test_computed_kernel_is_listed():
 def test_functions_within_the_model(keras):
     layer = keras.layers.Dense(4, name="dense")
     call = tf.function(lambda x: layer(x))
-    model = make_model(keras, lambda self, x: call(call(x)), dense=layer)
+    model = zoo.of_layers(keras, lambda self, x: call(call(x)), dense=layer)
     model(np.zeros((1, 4), np.float32))
     for _ in range(2):
         assert tf_rigl.profile(model).macs == 2 * 16
@@ -387,7 +374,7 @@ def test_batch_that_holds_other_dimensions(keras):
         patches = tf.reshape(inputs, (-1, 4))
         return tf.reshape(self.dense(patches), (tf.shape(inputs)[0], -1))
 
-    model = make_model(keras, call, dense=keras.layers.Dense(3))
+    model = zoo.of_layers(keras, call, dense=keras.layers.Dense(3))
     assert tf_rigl.profile(model, (None, 6, 4)).macs == 6 * 12
 
 
@@ -413,7 +400,7 @@ def test_tied_weights(keras):
 
 def test_nothing_changes(keras):
     layers = keras.layers
-    model = make_model(
+    model = zoo.of_layers(
         keras,
         lambda self, x: self.out(self.norm(self.drop(self.hidden(x)))),
         hidden=layers.Dense(4, activity_regularizer="l2"),
@@ -430,8 +417,7 @@ def test_nothing_changes(keras):
     tf_rigl.profile(model)
     tf_rigl.profile(model, (None, 5))
     assert [type(layer) for layer in model.layers] == classes
-    for before, after in zip(weights, model.get_weights(), strict=True):
-        np.testing.assert_array_equal(before, after)
+    support.assert_all_equal(weights, model.get_weights())
     np.testing.assert_array_equal(expected, model(batch))
     np.testing.assert_array_equal(
         state, tf.random.get_global_generator().state.numpy()
@@ -443,7 +429,7 @@ def test_nothing_changes(keras):
 def test_keras_2_remembers_no_call(keras):
     if keras.__name__ == "keras":
         pytest.skip("Keras 3 remembers what a model was built for")
-    model = make_model(
+    model = zoo.of_layers(
         keras, lambda self, x: self.d(x), d=keras.layers.Dense(2)
     )
     model.build((None, 3, 5))
@@ -459,7 +445,7 @@ def test_classes_come_back_after_an_error(keras):
             raise RuntimeError("three dimensions")
         return self.dense(inputs)
 
-    model = make_model(keras, call, dense=keras.layers.Dense(2))
+    model = zoo.of_layers(keras, call, dense=keras.layers.Dense(2))
     model(np.zeros((2, 3), np.float32))
     classes = [type(model), type(model.dense)]
     with pytest.raises(RuntimeError, match="three dimensions"):
@@ -471,10 +457,9 @@ def test_classes_come_back_after_an_error(keras):
 def test_training_changes_no_count(keras):
     model = tf_rigl.sparsify(mlp.lenet_300_100(keras, (4,), 3, (8,)), 0.5)
     model.compile("sgd", "mse")
-    inputs, targets = np.ones((16, 4)), np.ones((16, 3))
-    callback = tf_rigl.UpdateMasks(tf_rigl.RigL(stop_step=8, update_interval=2))
+    data = np.ones((16, 4)), np.ones((16, 3))
     before = tf_rigl.profile(model)
-    model.fit(inputs, targets, 4, verbose=0, callbacks=[callback])
+    support.fit(model, data, tf_rigl.RigL(8, 2), batch_size=4)
     assert tf_rigl.profile(model) == before
     assert before.macs == before.dense_macs // 2
 

@@ -56,6 +56,18 @@ def test_plain_values(method):
         algorithm.name = "other"
 
 
+def test_static_training_never_updates():
+    static = algorithms.Static()
+    assert static.schedule is None
+    assert not static.requirements.skips_step
+    assert static.resolve(None) == static.resolve(1000) == static
+
+
+def test_a_schedule_needs_a_stop():
+    with pytest.raises(ValueError, match=r"`stop_step` is .*=None\. Pass"):
+        _ = algorithms.RigL().schedule
+
+
 def test_names_are_told_apart():
     names = [method.name for method in METHODS]
     assert len(set(names)) == len(names)

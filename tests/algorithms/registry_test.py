@@ -1,20 +1,19 @@
 """One row a method: what follows from it is there, once and complete."""
 
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
 import tf_rigl
+from tests import support
 from tests.methods import table
+from tests.support import ROOT
 from tf_rigl import algorithms
 from tf_rigl.accounting.training_flops import method_names
 from tf_rigl.algorithms import registry
 from tf_rigl.experiments import methods
 from tools import methods_table
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 ALGORITHMS = pathlib.Path(algorithms.__file__).parent
 
 
@@ -106,14 +105,7 @@ def test_the_registry_needs_no_tensorflow():
         f"package.__path__ = [{str(ROOT / 'tf_rigl')!r}]\n"
         "sys.modules['tf_rigl'] = package\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", stub + code],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.stdout == "False\n", result.stderr
+    assert support.run_python("-c", stub + code) == "False\n"
 
 
 def test_public_names_are_methods():

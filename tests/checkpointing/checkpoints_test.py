@@ -1,11 +1,8 @@
 """`Checkpoints`: what is saved, what is restored, and every fault."""
 
 import os
-import pathlib
 import resource
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -15,7 +12,6 @@ import tf_rigl
 from tests import support
 from tf_rigl.checkpointing.training_state import TrainingState
 
-ROOT = pathlib.Path(__file__).parents[2]
 STEPS_PER_EPOCH = 8
 ALGORITHMS = {
     "rigl": (tf_rigl.RigL(update_interval=3), {}),
@@ -96,11 +92,12 @@ def values(model):
 
 
 def assert_equal(one, other):
-    for first, second in zip(values(one), values(other), strict=True):
-        np.testing.assert_array_equal(first, second)
+    support.assert_all_equal(values(one), values(other))
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize(
+    ("name", "keras"), support.in_turn(ALGORITHMS), indirect=["keras"]
+)
 def test_resumed_is_uninterrupted(keras, tmp_path, name):
     """Interrupted in the first epoch and in the middle of the second."""
     algorithm, arguments = ALGORITHMS[name]
@@ -170,12 +167,10 @@ def test_custom_loop(keras, tmp_path):
     assert checkpoints.restore(other, its_optimizer) == 4
     names = TrainingState.of(model, optimizer).names
     assert any("scale" in name for name in names), names
-    for one, two in zip(
+    support.assert_all_equal(
         tf_rigl.training_variables(model, optimizer),
         tf_rigl.training_variables(other, its_optimizer),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(one.numpy(), two.numpy())
+    )
 
 
 @pytest.mark.parametrize(
@@ -249,8 +244,7 @@ def test_truncated_at_every_kilobyte(written):
         path.write_bytes(whole[:size])
         with pytest.raises(ValueError, match=r"step-000000000002.*step=1\)"):
             checkpoints.restore(model)
-    for one, other in zip(before, values(model), strict=True):
-        np.testing.assert_array_equal(one, other)
+    support.assert_all_equal(before, values(model))
     assert checkpoints.restore(model, step=1) == 1
     path.write_bytes(whole)
     assert checkpoints.restore(model) == 2
@@ -272,8 +266,7 @@ def test_flipped_bits(written):
         except ValueError as error:
             assert str(path) in str(error)
             told += 1
-        for one, other in zip(expected, values(model), strict=True):
-            np.testing.assert_array_equal(one, other)
+        support.assert_all_equal(expected, values(model))
     assert told > 100
 
 
@@ -395,13 +388,5 @@ def test_a_model_without_weights_has_no_state(keras):
 
 def test_kills():
     """The short version of `python -m tests.resume.harness`."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.resume.harness", "--kills=2", "--short"],
-        cwd=ROOT,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 kills survived" in done.stdout
+    harness = ("-m", "tests.resume.harness", "--kills=2", "--short")
+    assert "2 kills survived" in support.run_python(*harness)

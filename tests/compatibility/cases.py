@@ -1,8 +1,4 @@
-"""What `write.py` writes and `load_test.py` loads, for either Keras.
-
-Only public names of the library are used here, so that the same code runs on
-the version that wrote the data and on every later one.
-"""
+"""What was written and `load_test.py` loads, for either Keras."""
 
 import dataclasses
 import hashlib
@@ -16,7 +12,6 @@ import tensorflow as tf
 
 import tf_rigl
 
-KERASES = ("keras", "tf_keras")
 BATCH = 8
 CLASSES = 4
 BEFORE = 5  # steps that were trained before anything was written
@@ -99,19 +94,12 @@ class Case:
     sparsify: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def options(**chosen):
-    """Returns arguments of `sparsify`, to which 0.1 passed them one by one."""
-    if hasattr(tf_rigl, "SparsifyOptions"):
-        return {"options": tf_rigl.SparsifyOptions(**chosen)}
-    return chosen
-
-
 CASES = {
     "rigl": Case(tf_rigl.RigL(**SCHEDULE)),
     "snfs": Case(tf_rigl.SNFS(**SCHEDULE)),
     "initial": Case(
         tf_rigl.RigL(**SCHEDULE, grow_init="initial", gradient_steps=2),
-        sparsify=options(keep_initial_values=True),
+        sparsify={"options": tf_rigl.SparsifyOptions(keep_initial_values=True)},
     ),
     "dnw": Case(tf_rigl.DNW(), sparsify={"start": "dense"}),
     "n_by_m": Case(
@@ -130,7 +118,7 @@ CASES = {
         tf_rigl.RigL(**SCHEDULE),
         sparsify={
             "structure": tf_rigl.Block(2, 2),
-            **options(diagnostics=False),
+            "options": tf_rigl.SparsifyOptions(diagnostics=False),
         },
     ),
     "recurrent": Case(

@@ -1,5 +1,7 @@
 """Runs of every method whose masks are the same on every machine.
 
+And in every process, although hashes of strings differ.
+
 All masked layers see the input itself, and the loss is the sum of their
 outputs, each times a label. So gradients do not depend on the weights: they
 are sums of products of small integers. Weights are multiples of 1/256, learning
@@ -52,10 +54,10 @@ DYNAMIC: dict[str, Any] = {**SCHEDULE, "drop_fraction": 0.5}
 GRADUAL: dict[str, Any] = {**SCHEDULE, "start_step": 1}
 
 
-def rigl(sparsify=None, **options):
+def rigl(sparsify=None, in_full=True, **options):
     """A variant of RigL."""
     return Row(
-        tf_rigl.RigL(**{**DYNAMIC, **options}), sparsify or {}, in_full=True
+        tf_rigl.RigL(**{**DYNAMIC, **options}), sparsify or {}, in_full=in_full
     )
 
 
@@ -109,12 +111,13 @@ ROWS = {
     "rigl_jaxpruner": rigl(preset="jaxpruner", start_step=2),
     "rigl_gradient_steps": rigl(gradient_steps=3),
     "rigl_grow_gradient": rigl(grow_init="gradient", grow_scale=-0.0625),
-    "rigl_grow_random": rigl(grow_init="random", seed=5),
+    "rigl_grow_random": rigl(None, False, grow_init="random", seed=5),
     "rigl_grow_initial": rigl(
-        cases.options(keep_initial_values=True), grow_init="initial"
+        {"options": tf_rigl.SparsifyOptions(keep_initial_values=True)},
+        grow_init="initial",
     ),
     "rigl_slot_scale": rigl(slot_scale=0.5, preset="tf1"),
-    "rigl_drop_noise": rigl(drop_noise=0.25, seed=5),
+    "rigl_drop_noise": rigl(None, False, drop_noise=0.25, seed=5),
     "rigl_linear": rigl(decay="linear"),
     "rigl_batch_size": rigl(update_interval=1, batch_size=2048),
     # Options of other methods and of `sparsify`.

@@ -5,27 +5,20 @@ import pathlib
 
 import pytest
 
-from tests.compatibility import cases
+from tests import support
 from tests.compatibility import goldens
 
 PATH = pathlib.Path(__file__).resolve().parent / "data" / "goldens.json"
-
-
-def parameters():
-    """Each row in one Keras or the other; in both where time is no matter."""
-    for place, (name, row) in enumerate(goldens.ROWS.items()):
-        for number, keras in enumerate(cases.KERASES):
-            slow = row.in_full or number != place % 2
-            yield pytest.param(
-                name, keras, marks=[pytest.mark.slow] if slow else []
-            )
 
 
 def read():
     return json.loads(PATH.read_text("utf-8"))
 
 
-@pytest.mark.parametrize(("name", "keras"), parameters())
+@pytest.mark.parametrize(
+    ("name", "keras"),
+    support.in_turn(goldens.ROWS, lambda name: goldens.ROWS[name].in_full),
+)
 def test_masks(name, keras):
     recorded = goldens.record(name, keras)
     expected = read()[name]

@@ -1,4 +1,3 @@
-import functools
 from fractions import Fraction
 
 import numpy as np
@@ -10,24 +9,9 @@ from hypothesis import strategies as st
 from tests.core import strategies
 from tf_rigl.core.apportion import apportion
 
-MODES = ("eager", "graph", "xla")
-
-
-@functools.cache
-def compiled(mode, layers):
-    """One compiled function for each signature: none is traced twice."""
-    del layers
-    if mode == "eager":
-        return apportion
-    return tf.function(
-        lambda *arguments: apportion(*arguments),
-        jit_compile=mode == "xla",
-        autograph=False,
-    )
-
 
 def split(total, shares, capacities, mode="graph"):
-    result = compiled(mode, len(shares))(
+    result = strategies.compiled(apportion, mode, len(shares))(
         tf.constant(total, tf.int64),
         tf.constant(shares, tf.float64),
         tf.constant(capacities, tf.int64),
@@ -73,7 +57,7 @@ def expected(total, shares, capacities):
     return counts
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", strategies.MODES)
 @pytest.mark.parametrize(
     ("total", "shares", "capacities", "counts"),
     [

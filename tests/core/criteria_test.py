@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given
-from hypothesis import settings
 from hypothesis import strategies as st
 
+from tests.core import strategies
 from tf_rigl.core import criteria
 from tf_rigl.core.criteria import Criterion
 from tf_rigl.core.criteria import Evidence
@@ -57,7 +57,7 @@ def test_random_scores_need_a_seed():
         criteria.random(Evidence(WEIGHT))
 
 
-@settings(max_examples=60, deadline=None)
+@strategies.examples(60)
 @given(
     st.lists(
         st.floats(

@@ -1,5 +1,3 @@
-import functools
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,35 +9,33 @@ from tests.core import strategies
 from tf_rigl.core.drop_and_grow import drop_and_grow
 
 NAMES = [dtype.name for dtype in strategies.DTYPES]
-# Each dtype with itself, and the pairs that mixed precision brings.
-PAIRS = [
-    (tf.float16, tf.float16),
+# Each dtype with itself, and the pairs that mixed precision brings; compiling
+# takes its time, so that some are slow.
+QUICK_PAIRS = [
     (tf.bfloat16, tf.bfloat16),
     (tf.float32, tf.float32),
-    (tf.float64, tf.float64),
     (tf.float32, tf.bfloat16),
+]
+SLOW_PAIRS = [
+    (tf.float16, tf.float16),
+    (tf.float64, tf.float64),
     (tf.bfloat16, tf.float32),
     (tf.float64, tf.float16),
 ]
-PAIR_NAMES = [f"{weights.name}-{scores.name}" for weights, scores in PAIRS]
-
-
-@functools.cache
-def compiled(mode, *signature):
-    """One compiled function for each signature: none is traced twice."""
-    del signature
-    if mode == "eager":
-        return drop_and_grow
-    return tf.function(
-        lambda *arguments: drop_and_grow(*arguments),
-        jit_compile=mode == "xla",
-        autograph=False,
-    )
+each_pair = pytest.mark.parametrize(
+    ("weight_dtype", "score_dtype"),
+    [
+        *QUICK_PAIRS,
+        *(pytest.param(*pair, marks=pytest.mark.slow) for pair in SLOW_PAIRS),
+    ],
+    ids=lambda dtype: dtype.name,
+)
 
 
 def update(weights, mask, scores, count, mode="graph"):
     """New mask, dropped and grown, as arrays."""
-    function = compiled(mode, mask.shape, weights.dtype, scores.dtype)
+    signature = mask.shape, weights.dtype, scores.dtype
+    function = strategies.compiled(drop_and_grow, mode, *signature)
     result = function(
         tf.constant(weights),
         tf.constant(mask),
@@ -107,12 +103,13 @@ def test_equals_the_oracle_on_few_elements(dtype, data):
 def check(case):
     new, dropped, grown = update(*case)
     expected = oracle.drop_and_grow(*case)
+    assert expected.sum() == case[1].sum()
     np.testing.assert_array_equal(new, expected)
     np.testing.assert_array_equal(dropped, case[1] & ~expected)
     np.testing.assert_array_equal(grown, expected & ~case[1])
 
 
-@pytest.mark.parametrize(("weight_dtype", "score_dtype"), PAIRS, ids=PAIR_NAMES)
+@each_pair
 @strategies.examples(50)
 @given(data=st.data())
 def test_eager_graph_and_xla_agree(weight_dtype, score_dtype, data):
@@ -124,7 +121,7 @@ def test_eager_graph_and_xla_agree(weight_dtype, score_dtype, data):
             np.testing.assert_array_equal(actual, expected)
 
 
-@pytest.mark.parametrize(("weight_dtype", "score_dtype"), PAIRS, ids=PAIR_NAMES)
+@each_pair
 @pytest.mark.parametrize("mode", ["graph", "xla"])
 @strategies.examples(40)
 @given(data=st.data())
@@ -140,21 +137,6 @@ def test_non_finite_score_changes_nothing(
     np.testing.assert_array_equal(new, mask)
     assert not dropped.any()
     assert not grown.any()
-
-
-@strategies.examples(250)
-@given(case=strategies.updates((4, 8), tf.float32, tf.float32))
-def test_bookkeeping(case):
-    """Counts stay, and `dropped` and `grown` are the difference of masks."""
-    _, mask, _, count = case
-    new, dropped, grown = update(*case)
-    assert new.dtype == dropped.dtype == grown.dtype == bool
-    assert new.shape == dropped.shape == grown.shape == mask.shape
-    assert new.sum() == mask.sum()
-    assert dropped.sum() == grown.sum() <= min(count, mask.sum())
-    assert not (dropped & ~mask).any()
-    assert not (grown & mask).any()
-    np.testing.assert_array_equal(new, (mask & ~dropped) | grown)
 
 
 @strategies.examples(250)
@@ -188,42 +170,6 @@ def pairwise_rank(values, candidates):
     return precedes.sum(0).reshape(values.shape)
 
 
-@strategies.examples(150)
-@given(case=strategies.updates((4, 8), tf.bfloat16, tf.bfloat16))
-def test_count_zero_changes_nothing(case):
-    weights, mask, scores, _ = case
-    new, dropped, grown = update(weights, mask, scores, 0)
-    np.testing.assert_array_equal(new, mask)
-    assert not dropped.any()
-    assert not grown.any()
-
-
-@strategies.examples(150)
-@given(case=strategies.updates((4, 8), tf.float32, tf.float32))
-def test_only_magnitudes_count(case):
-    weights, mask, scores, count = case
-    for one, other in zip(
-        update(weights, mask, scores, count),
-        update(-weights, mask, np.abs(scores), count),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(one, other)
-
-
-@strategies.examples(150)
-@given(case=strategies.updates((4, 8), tf.float32, tf.float32))
-def test_weights_outside_the_mask_do_not_compete(case):
-    weights, mask, scores, count = case
-    cleared = np.where(mask, weights, np.float32(0))
-    loud = np.where(mask, weights, np.float32(np.inf))
-    for one, other in zip(
-        update(cleared, mask, scores, count),
-        update(loud, mask, scores, count),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(one, other)
-
-
 @pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
 def test_inactive_is_never_kept_when_active_weights_are_zero(mode):
     """Zeros inside the mask and outside differ in nothing but the mask."""
@@ -247,7 +193,7 @@ def test_inactive_is_never_kept_when_active_weights_are_zero(mode):
 def test_empty_and_full_masks(density, mode):
     mask = np.full((3, 4), density == "full")
     scores = np.arange(12, dtype=np.float32).reshape(3, 4)
-    for count in (0, 1, 12, 13):
+    for count in (-1, 0, 1, 12, 13):
         new, dropped, grown = update(scores, mask, scores, count, mode)
         np.testing.assert_array_equal(new, mask)
         assert not dropped.any()
@@ -269,14 +215,6 @@ def test_no_elements():
     assert new.shape == (0, 3)
 
 
-def test_negative_count_is_zero():
-    mask = np.array([True, False])
-    new, _, _ = update(
-        np.array([1, 2], np.float32), mask, np.array([1, 2], np.float32), -1
-    )
-    np.testing.assert_array_equal(new, mask)
-
-
 def test_arrays_variables_and_python_counts():
     weights, scores = np.array([3.0, 0.0, 1.0]), [0.0, 2.0, 0.0]
     new, _, _ = drop_and_grow(
@@ -285,8 +223,11 @@ def test_arrays_variables_and_python_counts():
     assert new.numpy().tolist() == [True, True, False]
 
 
-def test_twenty_million_elements():
-    size, count = 20_000_000, 300_000
+@pytest.mark.parametrize(
+    "size", [2_000_000, pytest.param(20_000_000, marks=pytest.mark.slow)]
+)
+def test_millions_of_elements(size):
+    count = size * 3 // 200
     generator = np.random.default_rng(0)
     # Rounded, so that thousands tie at the threshold; many are zero.
     weights = np.round(generator.normal(size=size).astype(np.float32), 2)
@@ -353,40 +294,6 @@ def check_conservation(size, rounds):
         assert 0 < dropped == grown <= 1_000_003
 
 
-@pytest.mark.parametrize(
-    ("weights", "mask", "scores"),
-    [
-        ([1.0, 2.0], [True], [1.0, 2.0]),
-        ([1.0, 2.0], [True, False], [1.0]),
-        ([[1.0, 2.0]], [True, False], [1.0, 2.0]),
-    ],
-)
-def test_shapes_must_agree(weights, mask, scores):
-    with pytest.raises(
-        ValueError, match=r"must have the same shape\. Received: \(.*\)\.$"
-    ):
-        drop_and_grow(weights, mask, scores, 1)
-
-
-def test_mask_must_be_boolean():
-    with pytest.raises(
-        TypeError, match=r"`mask` must be a bool tensor.*mask\.dtype=float32"
-    ):
-        drop_and_grow([1.0], [1.0], [1.0], 1)
-
-
-@pytest.mark.parametrize(
-    ("weights", "scores", "name"),
-    [([1], [1.0], "weights"), ([1.0], [1], "grow_scores")],
-)
-def test_weights_and_scores_must_be_floating_point(weights, scores, name):
-    with pytest.raises(
-        TypeError,
-        match=rf"`{name}` must be floating point.*{name}\.dtype=int32",
-    ):
-        drop_and_grow(weights, [True], scores, 1)
-
-
 @pytest.mark.parametrize("shape", [None, [None], [3, None]], ids=str)
 def test_shape_must_be_known(shape):
     @tf.function(input_signature=[tf.TensorSpec(shape)], autograph=False)
@@ -397,8 +304,28 @@ def test_shape_must_be_known(shape):
         function(tf.ones([3, 2] if shape and len(shape) == 2 else [3]))
 
 
-@pytest.mark.parametrize("count", [0.3, 1.0, True])
-def test_count_must_be_an_integer(count):
-    """A fraction instead of a number would silently drop nothing."""
-    with pytest.raises(TypeError, match=r"`count` must be an integer.*dtype="):
-        drop_and_grow([1.0], [True], [1.0], count)
+@pytest.mark.parametrize(
+    ("weights", "mask", "scores", "count", "error", "message"),
+    [
+        (
+            [1.0, 2.0],
+            [True],
+            [1.0, 2.0],
+            1,
+            ValueError,
+            r"shape\. .*\)\.$",
+        ),
+        ([1.0, 2.0], [True, False], [1.0], 1, ValueError, "the same shape"),
+        ([[1.0, 2.0]], [True, False], [1.0, 2.0], 1, ValueError, "same shape"),
+        ([1.0], [1.0], [1.0], 1, TypeError, r"a bool tensor.*dtype=float32"),
+        ([1], [True], [1.0], 1, TypeError, r"`weights` .*\.dtype=int32"),
+        ([1.0], [True], [1], 1, TypeError, r"`grow_scores` .*\.dtype=int32"),
+        # A fraction instead of a number would silently drop nothing.
+        ([1.0], [True], [1.0], 0.3, TypeError, "`count` must be an integer"),
+        ([1.0], [True], [1.0], 1.0, TypeError, "`count` must be an integer"),
+        ([1.0], [True], [1.0], True, TypeError, "`count` must be an integer"),
+    ],
+)
+def test_refused(weights, mask, scores, count, error, message):
+    with pytest.raises(error, match=message):
+        drop_and_grow(weights, mask, scores, count)

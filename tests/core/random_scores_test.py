@@ -35,23 +35,6 @@ def test_scores_are_in_range_and_hardly_tied():
     assert len(np.unique(scores)) > 0.999 * scores.size
 
 
-def test_every_position_is_as_likely():
-    """Counts of the top tenth over 400 draws, within 5 standard errors."""
-    draws, size, kept = 400, 100, 10
-    seeds = tf.stack([stateless_seed(0, "w", i) for i in range(draws)])
-    scores = tf.map_fn(
-        lambda seed: random_scores((size,), seed),
-        seeds,
-        fn_output_signature=tf.float32,
-    ).numpy()
-    counts = np.zeros(size)
-    for row in scores:
-        counts[np.argsort(row)[-kept:]] += 1
-    share = kept / size
-    error = np.sqrt(draws * share * (1 - share))
-    assert np.all(np.abs(counts - draws * share) < 5 * error)
-
-
 def test_normal_moments():
     values = random_normal((200_000,), SEED).numpy()
     assert abs(values.mean()) < 0.01

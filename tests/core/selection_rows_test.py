@@ -1,7 +1,5 @@
 """The largest entries of each row."""
 
-import functools
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,25 +10,11 @@ from tests.core import oracle
 from tests.core import strategies
 from tf_rigl.core import selection
 
-MODES = ("eager", "graph", "xla")
-
-
-@functools.cache
-def compiled(name, mode, *signature):
-    """One compiled function for each signature: none is traced twice."""
-    del signature
-    function = getattr(selection, name)
-    if mode == "eager":
-        return function
-    return tf.function(
-        lambda *arguments: function(*arguments),
-        jit_compile=mode == "xla",
-        autograph=False,
-    )
-
 
 def select(values, candidates, counts, mode="graph"):
-    function = compiled("largest_in_rows", mode, values.shape, values.dtype)
+    function = strategies.compiled(
+        selection.largest_in_rows, mode, values.shape, values.dtype
+    )
     return function(
         tf.constant(values),
         tf.constant(candidates),
@@ -48,7 +32,7 @@ def check(values, candidates, counts, mode="graph"):
     )
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", strategies.MODES)
 def test_golden_rows(mode):
     values = np.array(
         [[1, -3, 2, 2], [0, 0, 0, 0], [np.nan, np.inf, 9, -np.inf]], np.float32
@@ -94,31 +78,35 @@ def test_one_row_is_the_whole(data):
     np.testing.assert_array_equal(select(values, candidates, counts), whole)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", strategies.MODES)
 def test_rows_with_fewer_candidates_keep_all(mode):
     candidates = np.array([[True, False, True], [False] * 3])
     mask = select(np.ones((2, 3), np.float32), candidates, [3, 1], mode)
     np.testing.assert_array_equal(mask, candidates)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", strategies.MODES)
 @pytest.mark.parametrize("dtype", [tf.int32, tf.int64], ids=lambda d: d.name)
 def test_integer_keys(dtype, mode):
     """All bits below the sign count, and -1 is never chosen."""
-    function = compiled("largest_integers_in_rows", mode, dtype)
+    function = strategies.compiled(
+        selection.largest_integers_in_rows, mode, dtype
+    )
     keys = tf.constant([[7, dtype.max, 7, -1], [-1, 0, -1, 3]], dtype)
     mask = function(keys, tf.constant([2, 2], tf.int64)).numpy()
     assert mask.astype(int).tolist() == [[1, 1, 0, 0], [0, 1, 0, 1]]
-    mask = compiled("largest_integers_mask", mode, dtype)(
+    mask = strategies.compiled(selection.largest_integers_mask, mode, dtype)(
         keys, tf.constant(3, tf.int64)
     )
     assert mask.numpy().astype(int).tolist() == [[1, 1, 1, 0], [0, 0, 0, 0]]
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", strategies.MODES)
 def test_counts_in_rows_are_exact(mode):
     condition = np.ones((2, 2**24 + 1), bool)
     condition[1, 5] = False
-    counts = compiled("count_true_in_rows", mode)(tf.constant(condition))
+    counts = strategies.compiled(selection.count_true_in_rows, mode)(
+        tf.constant(condition)
+    )
     assert counts.dtype == tf.int64
     assert counts.numpy().tolist() == [2**24 + 1, 2**24]

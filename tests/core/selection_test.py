@@ -1,5 +1,3 @@
-import functools
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,29 +10,11 @@ from tf_rigl.core import selection
 
 NAMES = [dtype.name for dtype in strategies.DTYPES]
 SHAPES = [(), (1,), (2,), (3, 5), (2, 3, 2, 4)]
-MODES = ("eager", "graph", "xla")
-
-
-def compiled(function, mode):
-    if mode == "eager":
-        return function
-    return tf.function(function, jit_compile=mode == "xla", autograph=False)
-
-
-@functools.cache
-def largest_mask(shape, dtype, mode):
-    """One compiled function for each signature: none is traced twice."""
-    del shape, dtype
-    return compiled(
-        lambda values, candidates, count: selection.largest_mask(
-            values, candidates, count
-        ),
-        mode,
-    )
 
 
 def select(values, candidates, count, mode="graph"):
-    function = largest_mask(values.shape, values.dtype.name, mode)
+    signature = values.shape, values.dtype.name
+    function = strategies.compiled(selection.largest_mask, mode, *signature)
     chosen = function(
         tf.constant(values),
         tf.constant(candidates),
@@ -43,11 +23,11 @@ def select(values, candidates, count, mode="graph"):
     return chosen.numpy()
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", strategies.MODES)
 @pytest.mark.parametrize("size", [0, 1, 2**24 - 1, 2**24, 2**24 + 1])
 def test_count_true_is_exact(size, mode):
     """Counts in float32 would stop at 2**24."""
-    count = compiled(selection.count_true, mode)
+    count = strategies.compiled(selection.count_true, mode, size)
     every = np.ones(size, bool)
     assert int(count(tf.constant(every))) == size
     if size:
@@ -62,13 +42,15 @@ def test_count_true_of_any_rank():
     assert selection.count_true(tf.constant(True)) == 1
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("dtype", strategies.DTYPES, ids=NAMES)
+@pytest.mark.parametrize("mode", strategies.MODES)
+@pytest.mark.parametrize("dtype", strategies.in_two_types(), ids=NAMES)
 def test_keys_order_as_magnitudes(dtype, mode):
     """Landmarks come in ascending order; all NaN share the highest key."""
     named = strategies.landmarks(dtype)
     values = strategies.from_bits(list(named.values()), dtype)
-    keys = compiled(selection.magnitude_keys, mode)(tf.constant(values))
+    keys = strategies.compiled(selection.magnitude_keys, mode, dtype)(
+        tf.constant(values)
+    )
     assert keys.dtype == selection.magnitude_key_dtype(dtype)
     keys = dict(zip(named, keys.numpy().tolist(), strict=True))
     nans = {keys.pop(name) for name in named if "nan" in name}
@@ -114,14 +96,14 @@ def test_keys_of_other_dtypes(dtype):
         selection.magnitude_keys(tf.cast([0, 1], dtype))
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", strategies.MODES)
 def test_eight_equal_values(mode):
     """Ties go to the lowest index."""
     chosen = select(np.ones(8, np.float32), np.ones(8, bool), 4, mode)
     assert chosen.tolist() == [True] * 4 + [False] * 4
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", strategies.MODES)
 def test_some_equal_values(mode):
     """Of the four ones, the first two are among the five largest."""
     values = np.array([1, 0.5, 0.3, 0.2, 1, 1.5, 1.8, 2, 1, 1], np.float32)
@@ -163,27 +145,20 @@ def test_equals_sorting(dtype, shape, data):
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 5])
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", strategies.MODES)
 def test_largest_integers(mode, count):
     """All 31 bits count, and -1 is never chosen."""
     keys = tf.constant([7, -1, tf.int32.max, 0, tf.int32.max, 7, -1])
-    function = compiled(selection.largest_integers_mask, mode)
+    function = strategies.compiled(selection.largest_integers_mask, mode)
     chosen = function(keys, tf.constant(count)).numpy()
     order = [2, 4, 0, 5, 3]
     assert sorted(np.flatnonzero(chosen)) == sorted(order[:count])
 
 
-@pytest.mark.parametrize("dtype", [tf.int32, tf.int64], ids=str)
-def test_count_of_either_integer_dtype(dtype):
+@pytest.mark.parametrize(
+    "count", [2, tf.constant(2, tf.int32), tf.constant(2, tf.int64)], ids=str
+)
+def test_counts_of_any_integer_type(count):
     values = tf.constant([1.0, 3.0, 2.0])
-    chosen = selection.largest_mask(
-        values, tf.constant([True] * 3), tf.constant(2, dtype)
-    )
+    chosen = selection.largest_mask(values, tf.constant([True] * 3), count)
     assert chosen.numpy().tolist() == [False, True, True]
-
-
-def test_count_as_a_python_integer():
-    chosen = selection.largest_mask(
-        tf.constant([1.0, 3.0, 2.0]), tf.constant([True] * 3), 1
-    )
-    assert chosen.numpy().tolist() == [False, True, False]

@@ -5,6 +5,7 @@ import math
 
 import hypothesis
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ FORMATS = {
     tf.float64: (11, 52),
 }
 DTYPES = tuple(FORMATS)
+MODES = ("eager", "graph", "xla")
 
 
 # Of the cases of a property test, one in so many runs unless they are asked
@@ -32,6 +34,28 @@ def examples(count):
         deadline=None,
         suppress_health_check=[hypothesis.HealthCheck.too_slow],
     )
+
+
+@functools.cache
+def compiled(function, mode, *signature):
+    """One compiled function for each signature: none is traced twice."""
+    del signature
+    if mode == "eager":
+        return function
+    return tf.function(
+        lambda *arguments: function(*arguments),
+        jit_compile=mode == "xla",
+        autograph=False,
+    )
+
+
+def in_two_types():
+    """All dtypes for a test that compiles, two of them in `-m slow` only."""
+    slow = (tf.float16, tf.float64)
+    return [
+        pytest.param(dtype, marks=[pytest.mark.slow] if dtype in slow else [])
+        for dtype in DTYPES
+    ]
 
 
 def from_bits(bits, dtype):

@@ -7,12 +7,11 @@ A block may stand under a comment that a reader does not see:
     ...
     ```
 
-`with` names the stand-ins that the block uses, see `stand_ins.py`;
-`continues` alone runs the blocks before it first, back to one that does not
-continue; `prints` before a block without a language says that it is what the
-block above prints; `slow` leaves it to `-m slow`; `two_devices` has
-`MirroredStrategy()` take two logical processors, one strategy for all blocks.
-Several go into one comment, separated by semicolons.
+`with` names the stand-ins that the block uses, see `stand_ins.py`; `prints`
+before a block says that it is what the block above prints; `slow` leaves it to
+`-m slow`; `two_devices` has `MirroredStrategy()` take two logical processors,
+one strategy for all blocks. Several go into one comment, separated by
+semicolons.
 
 A block is written for Keras 3. For tf_keras `import keras` becomes
 `import tf_keras as keras`, which is what the pages tell a reader to write;
@@ -29,12 +28,12 @@ from typing import Any
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-FLAVORS = ("keras", "tf_keras")
+from tests.support import FLAVORS
+from tests.support import ROOT
 
 _FENCE = re.compile(r"^( *)```(\S*)$")
 _COMMENT = re.compile(r"^<!--\s*(.*?)\s*-->$")
-_KEYS = ("with", "continues", "prints", "slow", "keras", "two_devices")
+_KEYS = ("with", "prints", "slow", "keras", "two_devices")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +45,7 @@ class CodeBlock:
     language: str
     text: str
     options: Mapping[str, str]  # what the comment above it says
+    prints: str | None = None  # what the page says that it prints
 
     @property
     def name(self) -> str:
@@ -86,7 +86,10 @@ def find_blocks(page: pathlib.Path) -> list[CodeBlock]:
                 text[len(indent) :] for text in lines[start - 1 : number - 1]
             ]
             text = "".join(f"{text}\n" for text in code)
-            blocks.append(CodeBlock(page, start, language, text, options))
+            if "prints" in options:
+                blocks[-1] = dataclasses.replace(blocks[-1], prints=text)
+            else:
+                blocks.append(CodeBlock(page, start, language, text, options))
             start = None
 
         above = line
@@ -96,54 +99,26 @@ def find_blocks(page: pathlib.Path) -> list[CodeBlock]:
     return blocks
 
 
-def python_blocks(page: pathlib.Path, both: bool = True) -> list[Any]:
+def python_blocks(page: pathlib.Path) -> list[CodeBlock]:
+    """Returns the blocks of a page that are Python."""
+    return [block for block in find_blocks(page) if block.language == "python"]
+
+
+def in_turn(page: pathlib.Path) -> list[Any]:
     """Returns the Python blocks of a page as test parameters, by Keras.
 
-    Each is `(block, flavor)`, where the block holds the code of those that it
-    continues. Unless `both` is true, blocks take turns with the two Kerases
-    and the other half is slow.
+    Each is `(block, flavor)`. Blocks take turns with the two Kerases and the
+    other half is slow.
     """
     parameters = []
-    for index, block in enumerate(join_continued(find_blocks(page))):
+    for index, block in enumerate(python_blocks(page)):
         turn = block.flavors[index % len(block.flavors)]
         for flavor in block.flavors:
-            slow = "slow" in block.options or not (both or flavor == turn)
+            slow = "slow" in block.options or flavor != turn
             marks = [pytest.mark.slow] if slow else []
             name = f"{block.name}-{flavor}"
             parameters.append(pytest.param(block, flavor, id=name, marks=marks))
     return parameters
-
-
-def join_continued(blocks: list[CodeBlock]) -> list[CodeBlock]:
-    """Returns the Python blocks, each with those that it continues.
-
-    A block that another continues runs as a part of that one, so it is left
-    out.
-
-    Raises:
-        ValueError: if a block continues none.
-    """
-    joined: list[CodeBlock] = []
-    for block in blocks:
-        if block.language != "python":
-            continue
-        if "continues" in block.options:
-            if not joined:
-                raise ValueError(f"{block.name} continues no block.")
-            block = _join(joined.pop(), block)
-        joined.append(block)
-    return joined
-
-
-def expected_output(block: CodeBlock) -> str | None:
-    """Returns what the page says that a block prints, None if nothing."""
-    end = block.line + block.text.count("\n")
-    later = (b for b in find_blocks(block.page) if b.line > end)
-
-    following = next(later, None)
-    if following is None or "prints" not in following.options:
-        return None
-    return following.text
 
 
 def run_block(
@@ -188,15 +163,3 @@ def _read_options(line: str, place: str) -> dict[str, str]:
     if unknown:
         raise ValueError(f"{place}: unknown keys {sorted(unknown)}.")
     return options
-
-
-def _join(first: CodeBlock, second: CodeBlock) -> CodeBlock:
-    """Puts the second below the first, at its own line of the page."""
-    gap = second.line - first.line - first.text.count("\n")
-    options = dict(first.options) | dict(second.options)
-    options["with"] = " ".join(
-        dict.fromkeys(first.stand_ins + second.stand_ins)
-    )
-    return dataclasses.replace(
-        first, text=first.text + "\n" * gap + second.text, options=options
-    )

@@ -1,4 +1,4 @@
-"""The runner of code blocks finds them, joins them and sees them fail."""
+"""The runner of code blocks finds them and sees them fail."""
 
 import pytest
 
@@ -11,17 +11,11 @@ PAGE = """# A page
 print(model)
 ```
 
-<!-- continues -->
-```python
-print(model, 2)
-```
-
 prints
 
 <!-- prints -->
 ```
 m
-m 2
 ```
 
 1. In a list:
@@ -46,35 +40,30 @@ def page_fixture(tmp_path, monkeypatch):
 
 
 def test_blocks_are_found(page):
-    blocks = code_blocks.find_blocks(page)
-    assert [block.language for block in blocks] == [
-        "python",
-        "python",
-        "",
-        "python",
-        "shell",
-    ]
-    assert blocks[0].name == "page.md:5"
-    assert blocks[0].stand_ins == ("model",)
-    assert blocks[3].text == "raise RuntimeError(keras)\n"
-
-
-def test_a_block_goes_on_where_another_ended(page):
-    first, second = code_blocks.join_continued(code_blocks.find_blocks(page))
+    first, second, third = code_blocks.find_blocks(page)
+    assert first.name == "page.md:5"
+    assert first.stand_ins == ("model",)
     assert first.flavors == ("keras",)
+    assert first.prints == "m\n"
+    assert second.text == "raise RuntimeError(keras)\n"
     assert second.flavors == code_blocks.FLAVORS
+    assert second.prints is None
+    assert third.language == "shell"
+    assert code_blocks.python_blocks(page) == [first, second]
 
-    names, printed = code_blocks.run_block(first, "keras", {"model": "m"})
+
+def test_what_is_printed_and_named(page):
+    block = code_blocks.find_blocks(page)[0]
+    names, printed = code_blocks.run_block(block, "keras", {"model": "m"})
     assert names["model"] == "m"
-    assert printed == code_blocks.expected_output(first) == "m\nm 2\n"
-    assert code_blocks.expected_output(second) is None
+    assert printed == block.prints
 
 
 def test_an_error_names_the_line_of_the_page(page):
-    block = code_blocks.join_continued(code_blocks.find_blocks(page))[1]
+    block = code_blocks.find_blocks(page)[1]
     with pytest.raises(RuntimeError) as error:
         code_blocks.run_block(block, "keras", {"keras": 1})
-    assert error.traceback[-1].lineno + 1 == block.line == 24
+    assert error.traceback[-1].lineno + 1 == block.line == 18
     assert str(error.traceback[-1].path) == str(page)
 
 
@@ -91,10 +80,9 @@ def test_tf_keras_is_imported_as_keras(page):
     [
         ("```python\n", "page.md:2: the block does not end"),
         ("<!-- wiht: x -->\n```python\n```\n", "unknown keys .'wiht'."),
-        ("<!-- continues -->\n```python\n```\n", "page.md:3 continues no"),
     ],
 )
 def test_mistakes_of_a_page(page, text, error):
     page.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=error):
-        code_blocks.join_continued(code_blocks.find_blocks(page))
+        code_blocks.find_blocks(page)

@@ -1,14 +1,15 @@
 """The examples of docs/extending.md, run in their order."""
 
-import pathlib
-import re
+import pytest
 
+from tests.docs import code_blocks
 from tf_rigl.core import criteria
 from tf_rigl.core.structures import configuration
 from tf_rigl.masking import layer_rules
 
-PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "extending.md"
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+pytestmark = pytest.mark.source_tree
+
+PAGE = code_blocks.ROOT / "docs" / "extending.md"
 TOPICS = ("method", "structure", "distribution", "criterion", "layer")
 
 
@@ -22,20 +23,14 @@ def test_every_example_runs(monkeypatch):
         monkeypatch.setattr(module, name, dict(getattr(module, name)))
     monkeypatch.setattr(criteria, "CRITERIA", criteria._CRITERIA)
 
-    text = PAGE.read_text(encoding="utf-8")
-    namespace = {"__name__": "extending"}
-    for match in BLOCK.finditer(text):
-        line = text.count("\n", 0, match.start(1))
-        # Errors name the line of the page.
-        code = compile("\n" * line + match.group(1), str(PAGE), "exec")
-        exec(code, namespace)
+    names = {}
+    for block in code_blocks.python_blocks(PAGE):
+        names, _ = code_blocks.run_block(block, "keras", names)
 
 
 def test_every_topic_has_an_example():
-    sections = PAGE.read_text(encoding="utf-8").split("\n## ")[1:]
-    with_code = {
-        section.partition("\n")[0].removeprefix("A ")
-        for section in sections
-        if BLOCK.search(section)
-    }
-    assert with_code >= set(TOPICS)
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    blocks = code_blocks.python_blocks(PAGE)
+    above = ["\n".join(lines[: block.line]) for block in blocks]
+    sections = {text.rpartition("\n## ")[2].split("\n")[0] for text in above}
+    assert {f"A {topic}" for topic in TOPICS} <= sections

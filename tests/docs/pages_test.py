@@ -1,4 +1,4 @@
-"""The Python blocks of the pages in docs/ run, in turn with either Keras.
+"""The Python blocks of README.md and docs/ run, in turn with either Keras.
 
 `-m slow` runs the other half. `extending.md` has a test of its own.
 """
@@ -6,23 +6,23 @@
 import pytest
 
 from tests.docs import code_blocks
+from tests.docs import markdown
 
 pytestmark = pytest.mark.source_tree
 
-PAGES = [
-    page
-    for page in sorted((code_blocks.ROOT / "docs").glob("*.md"))
-    if page.name != "extending.md"
-]
+PAGES = [page for page in markdown.PAGES if page.name != "extending.md"]
+README_LINES = 220
+
+
+def test_readme_is_short():
+    readme = (code_blocks.ROOT / "README.md").read_text(encoding="utf-8")
+    lines = len(readme.splitlines())
+    assert lines <= README_LINES, "what is longer belongs to docs/"
 
 
 @pytest.mark.parametrize(
     ("block", "flavor"),
-    [
-        case
-        for page in PAGES
-        for case in code_blocks.python_blocks(page, both=False)
-    ],
+    [case for page in PAGES for case in code_blocks.in_turn(page)],
 )
 def test_block(block, flavor, run_block):
     run_block(block, flavor)

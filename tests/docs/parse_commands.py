@@ -1,8 +1,8 @@
 """Parses the command lines of programs without running them.
 
-Reads a JSON list of commands, each a list of words, from standard input and
-writes a JSON list of errors, None for a command whose flags are right. One
-process parses all, since each would spend seconds on importing TensorFlow.
+Takes a JSON list of commands, each a list of words, and prints a JSON list of
+errors, None for a command whose flags are right. One process parses all, since
+each would spend seconds on importing TensorFlow.
 """
 
 import contextlib
@@ -74,8 +74,7 @@ def _parse_pytest(arguments):
 
 if __name__ == "__main__":
     app.run = _parse_only
-    errors = []
+    commands = json.loads(sys.argv[1])
     with contextlib.redirect_stdout(io.StringIO()):
-        for command in json.load(sys.stdin):
-            errors.append(parse(command))
+        errors = [parse(command) for command in commands]
     print(json.dumps(errors))

@@ -2,15 +2,13 @@
 
 import importlib
 import json
-import os
 import pathlib
 import re
-import subprocess
-import sys
 
 import pytest
 
 from tests import architecture_test
+from tests import support
 from tests.docs import code_blocks
 from tests.docs import markdown
 from tests.docs import stand_ins
@@ -104,7 +102,7 @@ def test_tests(page):
 
 @each_page
 def test_stand_ins_are_named_where_they_are_used(page):
-    for block in code_blocks.join_continued(code_blocks.find_blocks(page)):
+    for block in code_blocks.python_blocks(page):
         for name in block.stand_ins:
             assert name in stand_ins.STAND_INS, f"{block.name}: {name}"
             used = re.search(rf"\b{name}\b", block.text)
@@ -113,24 +111,8 @@ def test_stand_ins_are_named_where_they_are_used(page):
 
 def parse(commands):
     """Returns what is wrong with each command, None if nothing."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
     program = pathlib.Path(__file__).with_name("parse_commands.py")
-    done = subprocess.run(
-        [sys.executable, program],
-        cwd=ROOT,
-        env=environment,
-        input=json.dumps(commands),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return json.loads(support.run_python(program, json.dumps(commands)))
 
 
 def test_commands():

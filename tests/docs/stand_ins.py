@@ -4,6 +4,8 @@ A page names what it uses of these in a comment above the block; the reader
 has a model and data of her own. Each is a function of the Keras to use.
 """
 
+import inspect
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -124,19 +126,7 @@ def make(name, keras):
 
 
 STAND_INS = {
-    function.__name__: function
-    for function in (
-        convnet,
-        data,
-        loss,
-        make_model,
-        model,
-        name,
-        optimizer,
-        pruned,
-        sparse_model,
-        steps,
-        tfmot,
-        train_data,
-    )
+    name: function
+    for name, function in vars().items()
+    if inspect.isfunction(function) and name != "make" and name[0] != "_"
 }

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tf_rigl
 from tests import zoo
 from tf_rigl.backend.flavor import flavor_of
+from tf_rigl.export.saved_model.export import export_saved_model
 from tf_rigl.masking.masked_weight import masked_weights
 
 
@@ -51,6 +52,12 @@ def infer(model, inputs):
         lambda one: tf.TensorSpec([None, *one.shape[1:]], one.dtype), inputs
     )
     return function.get_concrete_function(specification)(inputs)
+
+
+def exported(model, folder, *arguments, **options):
+    """Exports a model into a folder, and what TensorFlow loads of it."""
+    report = export_saved_model(model, folder / "model", *arguments, **options)
+    return tf.saved_model.load(str(folder / "model")), report
 
 
 def weights_of(model):

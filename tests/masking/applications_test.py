@@ -8,10 +8,9 @@ import pytest
 
 import tf_rigl
 from tests import support
-from tests.conftest import FLAVORS
+from tests.support import FLAVORS
 
 SIDE = 96
-SAMPLE = [(package, "MobileNet") for package in FLAVORS]
 
 
 def all_applications():
@@ -51,13 +50,7 @@ def sparsify_update_strip(package, name, run_eagerly):
     )
     inputs, labels = support.make_data((SIDE, SIDE, 3), 2, classes=10)
     algorithm = tf_rigl.RigL(stop_step=1, update_interval=1)
-    model.fit(
-        inputs,
-        labels,
-        batch_size=2,
-        verbose=0,
-        callbacks=[tf_rigl.UpdateMasks(algorithm)],
-    )
+    support.fit(model, (inputs, labels), algorithm)
     assert support.counts(model) == before
     assert support.moved(model) > 0
     support.assert_masked(model)
@@ -69,7 +62,7 @@ def sparsify_update_strip(package, name, run_eagerly):
     assert model.count_params() == parameters
 
 
-@pytest.mark.parametrize(("package", "name"), SAMPLE)
+@pytest.mark.parametrize(("name", "package"), support.in_turn(["MobileNet"]))
 def test_sample(package, name):
     sparsify_update_strip(package, name, run_eagerly=False)
 

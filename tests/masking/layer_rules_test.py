@@ -10,114 +10,92 @@ from tf_rigl.masking.layer_rules import Axes
 from tf_rigl.masking.layer_rules import LayerRule
 from tf_rigl.masking.layer_rules import kernel_layout
 
-# Layer, shape of its input, attribute, positions, inputs and units.
+# Layer, shape of its input, positions, inputs and units.
 CASES = {
-    "dense": (lambda k: k.Dense(7), (2, 5), "kernel", (1, 5, 7)),
-    "conv1d": (lambda k: k.Conv1D(7, 3), (2, 6, 5), "kernel", (3, 5, 7)),
-    "conv2d": (
-        lambda k: k.Conv2D(7, (3, 2)),
-        (2, 6, 6, 5),
-        "kernel",
-        (6, 5, 7),
-    ),
-    "conv3d": (
-        lambda k: k.Conv3D(7, 2),
-        (2, 4, 4, 4, 5),
-        "kernel",
-        (8, 5, 7),
-    ),
+    "dense": (lambda k: k.Dense(7), (2, 5), (1, 5, 7)),
+    "conv1d": (lambda k: k.Conv1D(7, 3), (2, 6, 5), (3, 5, 7)),
+    "conv2d": (lambda k: k.Conv2D(7, (3, 2)), (2, 6, 6, 5), (6, 5, 7)),
+    "conv3d": (lambda k: k.Conv3D(7, 2), (2, 4, 4, 4, 5), (8, 5, 7)),
     "grouped_conv": (
         lambda k: k.Conv2D(6, 3, groups=2),
         (2, 6, 6, 4),
-        "kernel",
         (9, 2, 6),
     ),
     "conv1d_transpose": (
         lambda k: k.Conv1DTranspose(7, 3),
         (2, 6, 5),
-        "kernel",
         (3, 5, 7),
     ),
     "conv2d_transpose": (
         lambda k: k.Conv2DTranspose(7, (3, 2)),
         (2, 6, 6, 5),
-        "kernel",
         (6, 5, 7),
     ),
     "conv3d_transpose": (
         lambda k: k.Conv3DTranspose(7, 2),
         (2, 4, 4, 4, 5),
-        "kernel",
         (8, 5, 7),
     ),
     "separable_conv1d": (
         lambda k: k.SeparableConv1D(7, 3, depth_multiplier=2),
         (2, 6, 5),
-        "pointwise_kernel",
         (1, 10, 7),
     ),
     "separable_conv2d": (
         lambda k: k.SeparableConv2D(7, 3),
         (2, 6, 6, 5),
-        "pointwise_kernel",
         (1, 5, 7),
     ),
     "depthwise_conv1d": (
         lambda k: k.DepthwiseConv1D(3, depth_multiplier=2),
         (2, 6, 5),
-        "depthwise_kernel",
         (3, 1, 10),
     ),
     "depthwise_conv2d": (
         lambda k: k.DepthwiseConv2D(3, depth_multiplier=2),
         (2, 6, 6, 5),
-        "depthwise_kernel",
         (9, 1, 10),
     ),
-    "embedding": (lambda k: k.Embedding(9, 4), (2, 3), "embeddings", (1, 9, 4)),
+    "embedding": (lambda k: k.Embedding(9, 4), (2, 3), (1, 9, 4)),
     "einsum_query": (
         lambda k: k.EinsumDense("abc,cde->abde", (None, 3, 4)),
         (2, 6, 5),
-        "kernel",
         (1, 5, 12),
     ),
     "einsum_output": (
         lambda k: k.EinsumDense("abcd,cde->abe", (None, 7)),
         (2, 6, 3, 4),
-        "kernel",
         (1, 12, 7),
     ),
     "einsum_swapped": (
         lambda k: k.EinsumDense("abc,dc->abd", (None, 7)),
         (2, 6, 5),
-        "kernel",
         (1, 5, 7),
     ),
     "einsum_ellipsis": (
         lambda k: k.EinsumDense("...x,yx->...y", 7),
         (2, 6, 5),
-        "kernel",
         (1, 5, 7),
     ),
     "einsum_batched": (
         lambda k: k.EinsumDense("abc,bcd->abd", (6, 7)),
         (2, 6, 5),
-        "kernel",
         (1, 5, 42),
     ),
-    "simple_rnn_cell": (
-        lambda k: k.SimpleRNN(4),
-        (2, 3, 5),
-        "cell.kernel",
-        (1, 5, 4),
-    ),
-    "gru_cell": (
-        lambda k: k.GRU(4),
-        (2, 3, 5),
-        "cell.recurrent_kernel",
-        (1, 4, 12),
-    ),
-    "lstm_cell": (lambda k: k.LSTM(4), (2, 3, 5), "cell.kernel", (1, 5, 16)),
+    "simple_rnn_cell": (lambda k: k.SimpleRNN(4), (2, 3, 5), (1, 5, 4)),
+    "gru_cell": (lambda k: k.GRU(4), (2, 3, 5), (1, 4, 12)),
+    "lstm_cell": (lambda k: k.LSTM(4), (2, 3, 5), (1, 5, 16)),
+}
+# Where it is not `kernel`, in the words of Keras 2.
+ATTRIBUTES = {
+    "separable_conv1d": "pointwise_kernel",
+    "separable_conv2d": "pointwise_kernel",
+    "depthwise_conv1d": "depthwise_kernel",
+    "depthwise_conv2d": "depthwise_kernel",
+    "embedding": "embeddings",
+    "simple_rnn_cell": "cell.kernel",
+    "gru_cell": "cell.recurrent_kernel",
+    "lstm_cell": "cell.kernel",
 }
 # Those whose outputs, along the last axes, are the units in order.
 LINEAR = [
@@ -129,10 +107,10 @@ LINEAR = [
 
 def built(keras, name):
     """The layer, the owner of the weight, the weight and its layout."""
-    make, shape, attribute, view = CASES[name]
+    make, shape, view = CASES[name]
     layer = make(keras.layers)
     layer(np.zeros(shape, "float32"))
-    *parents, attribute = attribute.split(".")
+    *parents, attribute = ATTRIBUTES.get(name, "kernel").split(".")
     owner = layer
     for parent in parents:
         owner = getattr(owner, parent)
@@ -316,7 +294,8 @@ def test_an_opt_in_row(keras):
     model, _ = sequential(keras, cls(6, name="t"))
     model.add(keras.layers.Dense(3, name="d"))
     model.build((None, 8))
-    tf_rigl.sparsify(model, 0.5, include=["t"])
+    options = tf_rigl.SparsifyOptions(include=["t"])
+    tf_rigl.sparsify(model, 0.5, options=options)
     assert list(tf_rigl.masks(model)) == ["t/kernel", "d/kernel"]
     model, _ = sequential(keras, cls(6, name="t"))
     model.add(keras.layers.Dense(3, name="d"))

@@ -3,21 +3,16 @@
 import numpy as np
 
 import tf_rigl
+from tests import zoo
 from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.masking.model_weights import model_weights
 from tf_rigl.masking.model_weights import walk_model
 
 
 def make_block(keras, inner, name):
-    class Block(keras.Model):
-        def __init__(self):
-            super().__init__(name=name)
-            self.inner = inner
-
-        def call(self, inputs):
-            return self.inner(inputs)
-
-    return Block()
+    return zoo.of_layers(
+        keras, lambda self, inputs: self.inner(inputs), name, inner=inner
+    )
 
 
 def test_each_weight_once_in_order(keras):

@@ -9,7 +9,6 @@ import tensorflow as tf
 import tf_rigl
 from tests import support
 from tests import zoo
-from tests.conftest import FLAVORS
 from tf_rigl.masking.mask_store import ATTRIBUTE
 
 ALGORITHM = tf_rigl.RigL(update_interval=2)
@@ -37,15 +36,8 @@ class Trained:
         model.compile(optimizer, support.crossentropy(self.keras))
 
     def fit(self, model, epochs=1, algorithm=None):
-        callbacks = [tf_rigl.UpdateMasks(algorithm)] if algorithm else []
-        return model.fit(
-            self.inputs,
-            self.labels,
-            batch_size=16,
-            epochs=epochs,
-            verbose=0,
-            callbacks=callbacks,
-        )
+        data = self.inputs, self.labels
+        return support.fit(model, data, algorithm, batch_size=16, epochs=epochs)
 
     def predict(self, model):
         return np.asarray(model(self.inputs[:8], training=False))
@@ -60,14 +52,16 @@ class Trained:
         return model
 
 
-@pytest.fixture(scope="module", params=FLAVORS)
-def package(request):
-    return request.param
-
-
-@pytest.fixture(scope="module", params=zoo.INPUT_SHAPES)
-def trained(package, request):
-    return Trained(package, request.param)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(one.values, marks=one.marks, id="-".join(one.values))
+        for one in support.in_turn(zoo.INPUT_SHAPES)
+    ],
+)
+def trained(request):
+    name, package = request.param
+    return Trained(package, name)
 
 
 def assert_same(trained, model):

@@ -10,12 +10,15 @@ import itertools
 import keras as keras_3
 import pytest
 
+from tests import support
 from tests.methods import cases
 from tests.methods import dropping
 from tests.methods import lockstep
 
 
-@pytest.mark.parametrize("name", cases.CASES)
+@pytest.mark.parametrize(
+    ("name", "keras"), support.in_turn(cases.CASES), indirect=["keras"]
+)
 def test_method_agrees_with_its_oracle(keras, name):
     case = cases.CASES[name]
     lockstep.run(

@@ -19,7 +19,7 @@ from tests.methods import conservation
 from tests.methods.training import Oracle
 from tf_rigl.algorithms import registry
 
-STOP, INTERVAL, FRACTION = 40, 4, 0.3
+STOP, INTERVAL, FRACTION = PLAN = 40, 4, 0.3
 DYNAMIC = {
     "stop_step": STOP,
     "update_interval": INTERVAL,
@@ -53,6 +53,20 @@ class Case:
 def from_dense(algorithm, oracle, conserves=conservation.each, **kwargs):
     """A case of a method that begins with a dense network."""
     return Case(algorithm, oracle, conserves, DENSE, **kwargs)
+
+
+def alike(method, oracle, conserves=conservation.each, compiled=True):
+    """Makes such cases of arguments that method and oracle take alike."""
+
+    def make(*args, **kwargs):
+        return from_dense(
+            method(*args, **kwargs),
+            lambda: oracle(*args, **kwargs),
+            conserves,
+            compiled=compiled,
+        )
+
+    return make
 
 
 def constant(row, record, step):

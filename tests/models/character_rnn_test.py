@@ -69,7 +69,6 @@ def test_width_and_length(keras):
         ({"cell": "rnn"}, r"one of \['gru', 'lstm'\]. Received: cell='rnn'"),
         ({"units": 0}, "must be positive.*units=0"),
         ({"readout_units": (256, 0)}, r"readout_units=\(256, 0\)"),
-        ({"width": 0}, "`width` must be greater than 0.*width=0"),
     ],
 )
 def test_errors(arguments, message):

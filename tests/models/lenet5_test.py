@@ -49,7 +49,6 @@ def test_width(keras, width, filters, units):
         ({"hidden_units": (0,)}, r"positive.*hidden_units=\(0,\)"),
         ({"input_shape": (28,)}, r"\(height, width\).*input_shape=\(28,\)"),
         ({"input_shape": (28, 15)}, r"16 × 16 pixels.*=\(28, 15\)"),
-        ({"width": 0}, "`width` must be greater than 0.*width=0"),
     ],
 )
 def test_errors(arguments, message):

@@ -149,17 +149,3 @@ def test_v2_widths_are_multiples_of_eight(keras3, width, first, last):
     model = mobilenet.mobilenet_v2(keras3, (32, 32, 3), 2, width)
     assert model.get_layer("conv").filters == first
     assert model.get_layer("last").filters == last
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"classes": 0}, "`classes` must be positive. Received: classes=0"),
-        ({"width": 0}, "`width` must be greater than 0. Received: width=0"),
-        ({"dropout": 1}, r"`dropout` must be in \[0, 1\). Received: dropout=1"),
-    ],
-)
-def test_bad_options(keras3, options, message):
-    for build in (mobilenet.mobilenet_v1, mobilenet.mobilenet_v2):
-        with pytest.raises(ValueError, match=message):
-            build(keras3, **options)

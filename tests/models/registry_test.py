@@ -1,8 +1,11 @@
+import inspect
+
 import keras as keras3
 import numpy as np
 import pytest
 
 import tf_rigl
+from tests.support import fit
 from tf_rigl.models import registry
 
 # What makes each network small enough to train here.
@@ -61,15 +64,8 @@ def test_trains_sparse(keras, name):
         optimizer=keras.optimizers.Adam(1e-3),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
-    inputs, labels = batch(model)
     method = tf_rigl.RigL(stop_step=20, update_interval=2)
-    history = model.fit(
-        inputs,
-        labels,
-        epochs=20,
-        verbose=0,
-        callbacks=[tf_rigl.UpdateMasks(method)],
-    )
+    history = fit(model, batch(model), method, epochs=20)
     losses = history.history["loss"]
     assert losses[-1] < losses[0]
     after = tf_rigl.masks(model)
@@ -77,6 +73,25 @@ def test_trains_sparse(keras, name):
     for path, mask in before.items():
         assert after[path].sum() == mask.sum()
     assert any((after[path] != before[path]).any() for path in before)
+
+
+@pytest.mark.parametrize("name", registry.BUILDERS)
+@pytest.mark.parametrize(
+    ("argument", "value", "message"),
+    [
+        ("width", 0, "`width` must be greater than 0.*width=0"),
+        ("width", -1, "`width` must be greater than 0.*width=-1"),
+        ("classes", 0, "must be positive.*classes=0"),
+        ("dropout", -0.5, r"`dropout` must be in \[0, 1\).*dropout=-0.5"),
+        ("dropout", 1, r"`dropout` must be in \[0, 1\).*dropout=1"),
+    ],
+)
+def test_wrong_arguments(name, argument, value, message):
+    build = registry.builder(name)
+    if argument not in inspect.signature(build).parameters:
+        pytest.skip(f"{name} has no {argument}")
+    with pytest.raises(ValueError, match=message):
+        build(keras3, **{argument: value})
 
 
 def test_unknown_name():

@@ -90,8 +90,6 @@ def test_width(keras):
         ({"depth": 20}, r"`depth` must be 6 n \+ 4 .*Received: depth=20"),
         ({"depth": 4}, "Received: depth=4"),
         ({"widening": 0}, "`widening` must be positive.*widening=0"),
-        ({"dropout": 1.0}, r"`dropout` must be in \[0, 1\).*dropout=1.0"),
-        ({"width": -1}, "`width` must be greater than 0.*width=-1"),
     ],
 )
 def test_errors(arguments, message):

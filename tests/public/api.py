@@ -36,21 +36,20 @@ NAMESPACES = (
 def public_names(module):
     """Names that a namespace offers: `__all__`, else what it makes or names.
 
-    A package without `__all__` names by `from x import y as y`; a module
-    offers what it defines.
+    A package without `__all__` names by `from x import y as y`, or finds a
+    name when it is first used, so that `vars` would depend on what has been;
+    a module offers what it defines.
     """
     if hasattr(module, "__all__"):
         return sorted(module.__all__)
-    is_package = hasattr(module, "__path__")
-    return sorted(
+    home = "tf_rigl" if hasattr(module, "__path__") else module.__name__
+    named = {n: getattr(module, n) for n in dir(module) if n[0] != "_"}
+    return [
         name
-        for name, value in vars(module).items()
-        if not name.startswith("_")
-        and (inspect.isclass(value) or inspect.isfunction(value))
-        and value.__module__.startswith(
-            "tf_rigl" if is_package else module.__name__
-        )
-    )
+        for name, value in named.items()
+        if (inspect.isclass(value) or inspect.isfunction(value))
+        and value.__module__.startswith(home)
+    ]
 
 
 def signature(function):

@@ -106,9 +106,7 @@ def test_old_arguments_of_sparsify(keras, args, old, new):
     )
     support.assert_same_masks(tf_rigl.masks(before), tf_rigl.masks(after))
     # With what is kept beside the masks.
-    assert len(before.weights) == len(after.weights)
-    for one, other in zip(before.weights, after.weights, strict=True):
-        np.testing.assert_array_equal(one, other)
+    support.assert_all_equal(before.weights, after.weights)
 
 
 def test_options_change_something(keras):

@@ -121,24 +121,32 @@ def chain(keras, shape, *layers, dtype=None):
     return keras.Sequential([keras.Input(shape, dtype=dtype), *layers])
 
 
-def mlp(keras):
-    layers = keras.layers
-    return chain(
-        keras,
-        (6,),
+def chained(shape, dtype=None):
+    """Makes a builder of a function of `keras.layers` that lists layers."""
+
+    def decorate(function):
+        def build(keras):
+            return chain(keras, shape, *function(keras.layers), dtype=dtype)
+
+        return build
+
+    return decorate
+
+
+@chained((6,))
+def mlp(layers):
+    return [
         layers.Dense(8, "relu", name="a"),
         layers.Dropout(0.5),
         layers.Dense(7, "tanh", name="b"),
         layers.Dense(3, name="out"),
-    )
+    ]
 
 
-def without_bias(keras):
+@chained((5, 5, 2))
+def without_bias(layers):
     """A constant of batch normalization before a 1×1 convolution."""
-    layers = keras.layers
-    return chain(
-        keras,
-        (5, 5, 2),
+    return [
         layers.Conv2D(6, 3, padding="same", use_bias=False, name="a"),
         layers.BatchNormalization(),
         layers.ReLU(),
@@ -148,32 +156,27 @@ def without_bias(keras):
         layers.LeakyReLU(),
         layers.GlobalAveragePooling2D(),
         layers.Dense(3, name="out"),
-    )
+    ]
 
 
-def padded(keras, padding="same"):
-    layers = keras.layers
-    return chain(
-        keras,
-        (6, 6, 2),
+def pad(layers, padding):
+    return [
         layers.Conv2D(6, 3, activation="relu", name="a"),
         layers.Conv2D(4, 2, padding=padding, name="b"),
         layers.Activation("sigmoid"),
         layers.AveragePooling2D(2),
         layers.Flatten(),
         layers.Dense(3, name="out"),
-    )
+    ]
 
 
-def valid(keras):
-    return padded(keras, "valid")
+padded = chained((6, 6, 2))(lambda layers: pad(layers, "same"))
+valid = chained((6, 6, 2))(lambda layers: pad(layers, "valid"))
 
 
-def padding_layer(keras):
-    layers = keras.layers
-    return chain(
-        keras,
-        (6, 2),
+@chained((6, 2))
+def padding_layer(layers):
+    return [
         layers.Conv1D(5, 3, padding="causal", name="a"),
         layers.ZeroPadding1D(1),
         layers.Conv1D(4, 2, dilation_rate=2, name="b"),
@@ -182,7 +185,7 @@ def padding_layer(keras):
         layers.Conv1D(4, 3, padding="same", strides=2, name="c"),
         layers.GlobalMaxPooling1D(),
         layers.Dense(3, name="out"),
-    )
+    ]
 
 
 def residual(keras):
@@ -214,18 +217,16 @@ def gated(keras):
     return keras.Model(inputs, layers.Dense(3, name="out")(hidden))
 
 
-def depthwise(keras):
-    layers = keras.layers
-    return chain(
-        keras,
-        (6, 6, 2),
+@chained((6, 6, 2))
+def depthwise(layers):
+    return [
         layers.Conv2D(6, 1, name="a"),
         layers.DepthwiseConv2D(2, activation="relu", name="depth"),
         layers.DepthwiseConv2D(2, padding="same", name="even"),
         layers.Conv2D(3, 1, name="b"),
         layers.Flatten(),
         layers.Dense(3, name="out"),
-    )
+    ]
 
 
 def branches(keras):
@@ -242,63 +243,52 @@ def branches(keras):
     )
 
 
-def transposed(keras):
-    layers = keras.layers
-    return chain(
-        keras,
-        (4, 4, 2),
+@chained((4, 4, 2))
+def transposed(layers):
+    return [
         layers.Conv2DTranspose(5, 3, name="a"),
         layers.Conv2DTranspose(4, 2, strides=2, name="b"),
         layers.Conv2D(3, 3, name="out"),
-    )
+    ]
 
 
-def volumes(keras):
-    layers = keras.layers
-    return chain(
-        keras,
-        (4, 4, 4, 2),
+@chained((4, 4, 4, 2))
+def volumes(layers):
+    return [
         layers.Conv3D(4, 2, name="a"),
         layers.AveragePooling3D(2),
         layers.Conv3DTranspose(3, 2, name="b"),
         layers.Flatten(),
         layers.Dense(2, name="out"),
-    )
+    ]
 
 
-def recurrent(keras):
-    layers = keras.layers
-    return chain(
-        keras,
-        (5, 4),
+@chained((5, 4))
+def recurrent(layers):
+    return [
         layers.Dense(5, name="a"),
         layers.LSTM(6, return_sequences=True, name="lstm"),
         layers.GRU(5, return_sequences=True, name="gru"),
         layers.SimpleRNN(4, name="rnn"),
         layers.Dense(3, name="out"),
-    )
+    ]
 
 
-def tokens(keras):
-    layers = keras.layers
-    return chain(
-        keras,
-        (5,),
+@chained((5,), dtype="int32")
+def tokens(layers):
+    return [
         layers.Embedding(9, 6, name="a"),
         layers.EinsumDense("abc,cd->abd", (None, 5), bias_axes="d", name="b"),
         layers.GRU(4, reset_after=False, use_bias=False, name="gru"),
         layers.RepeatVector(2),
         layers.Conv1D(3, 1, name="out"),
-        dtype="int32",
-    )
+    ]
 
 
-def reshaped(keras):
+@chained((5,))
+def reshaped(layers):
     """`a` is divided into positions: its units fall in columns of 3."""
-    layers = keras.layers
-    return chain(
-        keras,
-        (5,),
+    return [
         layers.Dense(12, name="a"),
         layers.Reshape((2, 2, 3)),
         layers.Conv2D(4, 1, name="b"),
@@ -306,7 +296,7 @@ def reshaped(keras):
         layers.Conv1D(5, 1, name="c"),
         layers.Reshape((20,)),
         layers.Dense(3, name="out"),
-    )
+    ]
 
 
 def nested(keras):
@@ -376,16 +366,14 @@ def _twice(values):
     return 2 * values
 
 
-def nothing(keras):
+@chained((4,))
+def nothing(layers):
     """Nothing comes through, and no layer can be without units."""
-    layers = keras.layers
-    return chain(
-        keras,
-        (4,),
+    return [
         layers.Dense(5, "relu", name="a"),
         layers.Dense(5, "relu", name="b"),
         layers.Dense(3, name="out"),
-    )
+    ]
 
 
 def every(step, count, start=0):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tf_rigl
+from tests import support
 from tests import zoo
 from tests.surgery import dead_units
 from tf_rigl.surgery.shrink import shrink
@@ -25,7 +26,9 @@ def weights_of(model):
     return [np.asarray(weight) for weight in model.get_weights()]
 
 
-@pytest.mark.parametrize("name", dead_units.CASES)
+@pytest.mark.parametrize(
+    ("name", "keras"), support.in_turn(dead_units.CASES), indirect=["keras"]
+)
 def test_dead_units_are_cut(keras, name):
     case = dead_units.CASES[name]
     model = dead_units.make(case, keras)
@@ -42,8 +45,7 @@ def test_dead_units_are_cut(keras, name):
     assert model.count_params() == report.weights
     # The given model is what it was.
     assert model.get_config() == config
-    for now, before in zip(weights_of(model), weights, strict=True):
-        np.testing.assert_array_equal(now, before)
+    support.assert_all_equal(weights_of(model), weights)
     assert type(small) is type(model)
     assert [layer.name for layer in small.layers] == [
         layer.name for layer in model.layers
@@ -56,8 +58,7 @@ def test_one_call_cuts_all(keras, name):
     small, report = shrink(model)
     again, nothing = shrink(small)
     assert nothing.weights == nothing.weights_left == report.weights_left
-    for one, other in zip(weights_of(again), weights_of(small), strict=True):
-        np.testing.assert_array_equal(one, other)
+    support.assert_all_equal(weights_of(again), weights_of(small))
 
 
 def remove_one_by_one(kernels):

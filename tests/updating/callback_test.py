@@ -91,20 +91,11 @@ def test_stop_before_start(keras, model):
 
 
 def test_non_finite_gradient_leaves_the_mask_and_is_counted(keras, model):
-    inputs, labels = support.make_data((20,), 64)
-    inputs[3, 2] = np.inf
+    data = support.make_data((20,), 64)
+    data[0][3, 2] = np.inf
     before = tf_rigl.masks(model)
     model.compile(keras.optimizers.SGD(0.0), support.crossentropy(keras))
-    history = model.fit(
-        inputs,
-        labels,
-        batch_size=32,
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            tf_rigl.UpdateMasks(tf_rigl.RigL(stop_step=1, update_interval=1))
-        ],
-    ).history
+    history = support.fit(model, data, tf_rigl.RigL(1, 1)).history
     support.assert_same_masks(tf_rigl.masks(model), before)
     assert history["skipped_mask_updates"] == [len(before)]
     assert updates(model) == 0
@@ -128,17 +119,10 @@ def test_training_goes_on_from_static_fallback(keras, model):
 
 def test_retraining_uses_the_new_algorithm(keras, model):
     """A step traced without mask updates is traced anew with them."""
-    inputs, labels = support.make_data((20,), 64)
+    data = support.make_data((20,), 64)
     model.compile("sgd", support.crossentropy(keras))
-    model.fit(inputs, labels, verbose=0)
-    model.fit(
-        inputs,
-        labels,
-        verbose=0,
-        callbacks=[
-            tf_rigl.UpdateMasks(tf_rigl.RigL(stop_step=9, update_interval=1))
-        ],
-    )
+    support.fit(model, data)
+    support.fit(model, data, tf_rigl.RigL(9, 1))
     assert updates(model) > 0
 
 
@@ -160,39 +144,6 @@ def test_fit_after_an_interrupted_one(keras, model):
     support.assert_masked(model)
 
 
-def test_subclass_with_the_name_of_an_optimizer(keras, model):
-    """Its rule is unknown, whatever it is called."""
-
-    class SGD(keras.optimizers.SGD):
-        def update_step(self, gradient, variable, *args):
-            flavor_of(self).raw(variable).assign_add(
-                tf.ones_like(gradient) * 0.01
-            )
-
-    support.train(keras, model, tf_rigl.Static(), optimizer=SGD(0.1))
-    support.assert_masked(model)
-
-
-def test_presets_in_training(keras, model):
-    """The counter that tf1 holds back spreads updates by one more step."""
-    algorithm = tf_rigl.RigL(stop_step=4, update_interval=1, preset="tf1")
-    support.train(keras, model, algorithm, samples=32 * 11, epochs=1)
-    assert updates(model) == 5
-
-
-def test_updates_beside_weight_updates(keras, model):
-    """With skip_weight_update=False weights move in such a batch, too."""
-    before = [w.numpy() for w in model.trainable_weights]
-    algorithm = tf_rigl.RigL(
-        stop_step=1, update_interval=1, skip_weight_update=False
-    )
-    support.train(keras, model, algorithm, samples=32, epochs=1)
-    assert updates(model) == 1
-    after = [w.numpy() for w in model.trainable_weights]
-    assert all(np.any(a != b) for a, b in zip(before, after, strict=True))
-    support.assert_masked(model)
-
-
 def test_dense_model_is_refused(keras):
     model = support.make_mlp(keras)
     with pytest.raises(ValueError, match="must have masked weights"):
@@ -207,6 +158,39 @@ def test_algorithm_must_be_one(keras, model, algorithm):
         tf_rigl.UpdateMasks(algorithm)
     with pytest.raises(TypeError, match="`algorithm` must be a method"):
         tf_rigl.attach(keras.optimizers.SGD(), model, algorithm)
+
+
+def of_another_model(keras):
+    optimizer = keras.optimizers.SGD()
+    optimizer.build(support.make_mlp(keras).trainable_variables)
+    return optimizer
+
+
+def of_the_other_keras(keras):
+    import keras as keras_3
+    import tf_keras
+
+    other = tf_keras if keras is keras_3 else keras_3
+    return other.optimizers.SGD()
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (
+            lambda keras: keras.optimizers.SGD(clipvalue=0.5),
+            ValueError,
+            "growth would pick among them",
+        ),
+        (of_another_model, ValueError, "built for this model's weights"),
+        (of_the_other_keras, TypeError, "optimizer of the model's Keras"),
+        (lambda keras: "sgd", TypeError, "optimizer of the model's Keras"),
+        (lambda keras: None, TypeError, "optimizer of the model's Keras"),
+    ],
+)
+def test_optimizers_are_refused(keras, model, make, error, message):
+    with pytest.raises(error, match=message):
+        tf_rigl.attach(make(keras), model, tf_rigl.Static())
 
 
 def test_attach_needs_a_stop_step(keras, model):
@@ -234,12 +218,6 @@ def test_strip_detaches(keras, model):
     assert optimizer_hook.installed(optimizer) is None
 
 
-def test_clipvalue_is_refused(keras, model):
-    optimizer = keras.optimizers.SGD(clipvalue=0.5)
-    with pytest.raises(ValueError, match="growth would pick among them"):
-        tf_rigl.attach(optimizer, model, tf_rigl.Static())
-
-
 def test_legacy_optimizers_are_refused():
     import tf_keras
 
@@ -249,23 +227,6 @@ def test_legacy_optimizers_are_refused():
         tf_rigl.attach(optimizer, model, tf_rigl.Static())
     with pytest.raises(ValueError, match="have no `update_step`"):
         support.train(tf_keras, model, tf_rigl.Static(), optimizer=optimizer)
-
-
-def test_optimizer_of_another_model(keras, model):
-    optimizer = keras.optimizers.SGD()
-    optimizer.build(support.make_mlp(keras).trainable_variables)
-    with pytest.raises(ValueError, match="built for this model's weights"):
-        tf_rigl.attach(optimizer, model, tf_rigl.Static())
-
-
-def test_optimizer_of_the_other_keras():
-    import keras
-    import tf_keras
-
-    model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
-    for thing in (tf_keras.optimizers.SGD(), "sgd", None):
-        with pytest.raises(TypeError, match="optimizer of the model's Keras"):
-            tf_rigl.attach(thing, model, tf_rigl.Static())
 
 
 def test_optimizer_with_hidden_state_is_refused(keras):
@@ -284,9 +245,9 @@ def test_optimizer_with_hidden_state_is_refused(keras):
 
 
 def test_custom_optimizer_that_moves_zeros(keras, model):
-    """Unknown update rules are masked again after each step."""
+    """Unknown rules are masked again after each step, whatever their name."""
 
-    class Drifting(keras.optimizers.SGD):
+    class SGD(keras.optimizers.SGD):
         def update_step(self, gradient, variable, *args):
             super().update_step(gradient, variable, *args)
             flavor_of(self).raw(variable).assign_add(
@@ -297,7 +258,7 @@ def test_custom_optimizer_that_moves_zeros(keras, model):
         keras,
         model,
         tf_rigl.RigL(update_interval=2),
-        optimizer=Drifting(0.1, momentum=0.9),
+        optimizer=SGD(0.1, momentum=0.9),
     )
     support.assert_masked(model)
 
@@ -346,10 +307,9 @@ def test_optimizer_that_applies_gradients_one_by_one(keras):
     step_with(keras, model, one_by_one(keras), algorithm)
     step_with(keras, other, keras.optimizers.SGD(0.1, 0.9), algorithm)
     assert support.moved(model) > 0
-    for one, same in zip(
-        model.trainable_variables, other.trainable_variables, strict=True
-    ):
-        np.testing.assert_array_equal(one.numpy(), same.numpy())
+    support.assert_all_equal(
+        model.trainable_variables, other.trainable_variables
+    )
 
 
 def test_whole_models_need_gradients_together(keras):
@@ -379,16 +339,7 @@ def test_growth_follows_the_dense_gradient(keras, name):
         for w, gradient in zip(weights, gradients, strict=True)
     }
     model.compile("sgd", loss)
-    model.fit(
-        inputs,
-        labels,
-        batch_size=16,
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            tf_rigl.UpdateMasks(tf_rigl.RigL(stop_step=1, update_interval=1))
-        ],
-    )
+    support.fit(model, (inputs, labels), tf_rigl.RigL(1, 1))
     found = tf_rigl.masks(model)
     differing = sum(int((found[p] != expected[p]).sum()) for p in expected)
     # Compiled and eager gradients may differ in the last bit.
@@ -404,52 +355,11 @@ def test_sequences_in_batches_of_any_size(keras):
     tf_rigl.sparsify(model, 0.5)
     before = support.counts(model)
     model.compile("sgd", "mse")
-    inputs, targets = np.ones((10, 8, 4)), np.ones((10, 128))
-    algorithm = tf_rigl.RigL(stop_step=3, update_interval=1)
-    model.fit(
-        inputs,
-        targets,
-        batch_size=4,  # the last one is smaller
-        verbose=0,
-        callbacks=[tf_rigl.UpdateMasks(algorithm)],
-    )
+    data = np.ones((10, 8, 4)), np.ones((10, 128))
+    # The last batch is smaller.
+    support.fit(model, data, tf_rigl.RigL(3, 1), batch_size=4)
     assert support.counts(model) == before
     assert support.moved(model) > 0
-
-
-def kernel_gradients(keras, model, batch):
-    """Of the kernels, on one batch."""
-    inputs, labels = batch
-    kernels = [layer.kernel for layer in model.layers if layer.weights]
-    with tf.GradientTape() as tape:
-        loss = support.crossentropy(keras)(labels, model(inputs, training=True))
-    return [gradient.numpy() for gradient in tape.gradient(loss, kernels)]
-
-
-@pytest.mark.parametrize("momentum", [0, 0.5, 1])
-def test_momentum_of_the_dense_gradient(momentum):
-    """SNFS averages m · v + (1 - m) · g from 0, g that of a dense clone."""
-    import keras
-
-    model = tf_rigl.sparsify(support.make_mlp(keras, (9,)), 0.7)
-    algorithm = tf_rigl.SNFS(2, 2, momentum=momentum)
-    average = [np.zeros(w.shape) for w in masked_weights(model)]
-    batches = support.batches()
-    clone = support.plain_clone(keras, model, (9,))
-    for step in support.take_steps(keras, model, algorithm, 4):
-        gradients = kernel_gradients(keras, clone, batches[step])
-        clone = support.plain_clone(keras, model, (9,))
-        for index, weight in enumerate(masked_weights(model)):
-            average[index] = (
-                momentum * average[index] + (1 - momentum) * gradients[index]
-            )
-            assert np.any(gradients[index][~weight.mask.numpy()])
-            np.testing.assert_allclose(
-                weight.state["momentum"].numpy(),
-                average[index],
-                rtol=1e-5,
-                atol=1e-8,
-            )
 
 
 def test_several_inputs(keras):

@@ -133,18 +133,6 @@ def test_states_of_another_method_go(keras):
     assert "momentum" not in names
 
 
-def test_inactive_values_and_masks_make_the_trained_weight(keras):
-    model = tf_rigl.sparsify(support.make_mlp(keras), 0.8, start="dense")
-    support.train(keras, model, tf_rigl.STE(), 1)
-    for record in masked_weights(model):
-        if record.target == record.size:
-            continue
-        mask, values = record.mask.numpy(), record.values().numpy()
-        inactive = record.state["inactive_values"].numpy()
-        np.testing.assert_array_equal(values, np.where(mask, inactive, 0))
-        assert np.count_nonzero(inactive[~mask]) > 0
-
-
 def test_unbuilt_model_is_pruned_before_its_first_batch(keras):
     """The first forward pass is sparse, eager or not."""
     losses = []

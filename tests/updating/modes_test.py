@@ -46,47 +46,27 @@ def expected():
     return tf_rigl.masks(model)
 
 
+MODES = {
+    "fit": fit,
+    "jit": lambda keras: fit(keras, jit_compile=True),
+    "eager": lambda keras: fit(keras, run_eagerly=True),
+    "steps_per_execution": lambda keras: fit(keras, steps_per_execution=4),
+    "loop-eager": lambda keras: custom_loop(keras, compiled=False),
+    "loop-compiled": lambda keras: custom_loop(keras, compiled=True),
+    "steps_per_execution-jit": lambda keras: fit(
+        keras, steps_per_execution=4, jit_compile=True
+    ),
+    "loop-jit": lambda keras: custom_loop(keras, compiled=True, jit=True),
+}
+
+
 @pytest.mark.parametrize(
-    "run",
-    [
-        fit,
-        lambda keras: fit(keras, run_eagerly=True),
-        lambda keras: fit(keras, jit_compile=True),
-        lambda keras: fit(keras, steps_per_execution=4),
-        lambda keras: fit(keras, steps_per_execution=4, jit_compile=True),
-        lambda keras: custom_loop(keras, compiled=False),
-        lambda keras: custom_loop(keras, compiled=True),
-        lambda keras: custom_loop(keras, compiled=True, jit=True),
-    ],
-    ids=[
-        "fit",
-        "eager",
-        "jit",
-        "steps_per_execution",
-        "steps_per_execution-jit",
-        "loop-eager",
-        "loop-compiled",
-        "loop-jit",
-    ],
+    ("mode", "keras"), support.in_turn(MODES), indirect=["keras"]
 )
-def test_every_mode_gives_the_same_masks(keras, run, expected):
-    model = run(keras)
+def test_every_mode_gives_the_same_masks(keras, mode, expected):
+    model = MODES[mode](keras)
     support.assert_same_masks(tf_rigl.masks(model), expected)
     support.assert_masked(model)
-
-
-def test_replicas_agree_with_one_device(keras, two_replicas, expected):
-    if keras.__version__.startswith("3.6."):
-        pytest.skip("Keras 3.6 sums the losses of replicas, dense ones too")
-    with two_replicas.scope():
-        model = fresh_model(keras)
-        optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
-        support.train(keras, model, ALGORITHM, EPOCHS, optimizer=optimizer)
-    support.assert_same_masks(tf_rigl.masks(model), expected)
-    for weight in masked_weights(model):
-        _, mask = weight.storage.variables
-        first, second = two_replicas.experimental_local_results(mask)
-        np.testing.assert_array_equal(first.numpy(), second.numpy())
 
 
 def test_replicas_with_weight_decay_and_averages(keras, two_replicas):
@@ -200,16 +180,10 @@ def test_20_mask_updates_trace_no_more_than_none(keras):
             calls.append(1)
             return loss(labels, outputs)
 
-        algorithm = tf_rigl.RigL(stop_step=40, update_interval=2)
-        inputs, labels = support.make_data((20,), 320)
+        algorithm = tf_rigl.RigL(40, 2) if sparse else None
         model.compile(keras.optimizers.SGD(0.1), counting_loss)
-        model.fit(
-            inputs,
-            labels,
-            batch_size=8,
-            verbose=0,
-            callbacks=[tf_rigl.UpdateMasks(algorithm)] if sparse else [],
-        )
+        data = support.make_data((20,), 320)
+        support.fit(model, data, algorithm, batch_size=8)
         return len(calls), masked_weights(model)
 
     dense, _ = traces(sparse=False)

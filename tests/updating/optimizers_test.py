@@ -1,5 +1,6 @@
 """Every optimizer of both flavors, every option: masks hold exactly."""
 
+import importlib
 import inspect
 
 import numpy as np
@@ -26,12 +27,12 @@ OPTIONS = {
 }
 # Clipping comes before the update rule and is the same code for all.
 CLIPPED = ("SGD", "Adam")
+ALGORITHM = tf_rigl.RigL(update_interval=2)
 CASES = [
     (name, option)
     for option in OPTIONS
     for name in (CLIPPED if "clip" in option else NAMES)
 ]
-ALGORITHM = tf_rigl.RigL(update_interval=2)
 
 
 def own_optimizers(keras):
@@ -42,15 +43,33 @@ def own_optimizers(keras):
     } - NOT_UPDATING
 
 
+def of_each_keras(cases):
+    """Parameters (keras, *case): by turns, where both have the optimizer."""
+    known = [
+        own_optimizers(importlib.import_module(one)) for one in support.FLAVORS
+    ]
+    for place, case in enumerate(cases):
+        in_both = all(case[0] in names for names in known)
+        for number, flavor in enumerate(support.FLAVORS):
+            slow = in_both and place % 2 != number
+            if case[0] in known[number]:
+                yield pytest.param(
+                    flavor, *case, marks=[pytest.mark.slow] if slow else []
+                )
+
+
 def test_table_covers_every_optimizer(keras):
     assert own_optimizers(keras) - UNSUPPORTED <= set(NAMES)
 
 
-@pytest.mark.parametrize(("name", "option"), CASES)
+@pytest.mark.parametrize(
+    ("keras", "name", "option"),
+    # NAMES are odd in number, so that the options take turns as well.
+    of_each_keras(CASES),
+    indirect=["keras"],
+)
 def test_masked_weights_and_slots_stay_zero(keras, name, option):
     """Compiled where the option is plain, else step by step."""
-    if name not in own_optimizers(keras):
-        pytest.skip("only the other Keras has it")
     model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.8)
     before = support.counts(model)
     optimizer = getattr(keras.optimizers, name)(0.01, **OPTIONS[option])
@@ -73,11 +92,13 @@ def test_masked_weights_and_slots_stay_zero(keras, name, option):
     assert slots > 0 or (name, option) != ("Adam", "plain")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("keras", "name"),
+    of_each_keras([(name,) for name in NAMES]),
+    indirect=["keras"],
+)
 def test_new_connections_start_at_zero_with_fresh_slots(keras, name):
     """One step, which updates the masks: what grew has moved nowhere yet."""
-    if name not in own_optimizers(keras):
-        pytest.skip("only the other Keras has it")
     model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.8)
     optimizer = getattr(keras.optimizers, name)(0.01)
     arguments = {"optimizer": optimizer, "epochs": 1, "run_eagerly": True}
@@ -112,14 +133,7 @@ def test_dead_gradients_leave_ftrl_finite(keras):
     optimizer = keras.optimizers.Ftrl(0.01)
     model.compile(optimizer, support.crossentropy(keras))
     inputs, labels = support.make_data((20,), 128)
-    model.fit(
-        inputs * 0,
-        labels,
-        batch_size=8,
-        epochs=1,
-        verbose=0,
-        callbacks=[tf_rigl.UpdateMasks(ALGORITHM)],
-    )
+    support.fit(model, (inputs * 0, labels), ALGORITHM, batch_size=8)
     support.assert_masked(model)
 
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 import tf_rigl
 from tests import support
+from tests.methods import ranking
 from tf_rigl.core import criteria
 from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.updating import loss_gradients
@@ -29,20 +30,10 @@ def data(batch_size=32):
 
 def largest(scores, counts):
     """Masks by sorting, one count for each or one for all."""
+    everywhere = [np.ones(score.shape, bool) for score in scores]
     if isinstance(counts, int):
-        flat = np.concatenate([score.ravel() for score in scores])
-        order = np.argsort(-flat, kind="stable")
-        mask = np.zeros(len(flat), bool)
-        mask[order[:counts]] = True
-        ends = np.cumsum([score.size for score in scores])[:-1]
-        return [
-            part.reshape(score.shape)
-            for part, score in zip(np.split(mask, ends), scores, strict=True)
-        ]
-    return [
-        largest([score], count)[0]
-        for score, count in zip(scores, counts, strict=True)
-    ]
+        return ranking.largest_of_all(scores, everywhere, counts)
+    return list(map(ranking.largest, scores, everywhere, counts))
 
 
 def gradients_by_keras(keras, model):
@@ -172,8 +163,7 @@ def test_moving_averages_rest(keras):
     before = [w.numpy() for w in model.layers[1].non_trainable_weights]
     tf_rigl.prune(model, "snip", data())
     after = [w.numpy() for w in model.layers[1].non_trainable_weights]
-    for one, other in zip(before, after, strict=True):
-        np.testing.assert_array_equal(one, other)
+    support.assert_all_equal(before, after)
 
 
 def test_prunes_and_fine_tunes_a_trained_model(keras):
@@ -227,28 +217,25 @@ def test_a_criterion_sees_the_gradient_and_the_initial_values(keras):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("entropy",), r"`criterion` must be one of .*'entropy'"),
-        (("snip",), r"needs gradients.*Received: data=None"),
-        (("snip", []), r"at least one batch"),
-        (("grasp", [1]), r"batches of \(inputs, labels\)"),
+        ({"criterion": "entropy"}, r"`criterion` must be one of .*'entropy'"),
+        ({"criterion": "snip"}, r"needs gradients.*Received: data=None"),
+        ({"criterion": "snip", "data": []}, r"at least one batch"),
+        ({"criterion": "grasp", "data": [1]}, r"batches of \(inputs, labels"),
+        ({"scope": "layer"}, "`scope` must be one of"),
     ],
 )
 def test_bad_arguments(keras, arguments, message):
     with pytest.raises(ValueError, match=message):
-        tf_rigl.prune(compiled(keras), *arguments)
+        tf_rigl.prune(compiled(keras), **arguments)
 
 
-def test_bad_scope_and_missing_loss(keras):
-    with pytest.raises(ValueError, match="`scope` must be one of"):
-        tf_rigl.prune(compiled(keras), scope="layer")
-    model = tf_rigl.sparsify(support.make_mlp(keras), 0.5, start="dense")
+def test_models_that_are_not_ready(keras):
+    model = support.make_mlp(keras)
+    with pytest.raises(ValueError, match="must have masked weights"):
+        tf_rigl.prune(model)
+    tf_rigl.sparsify(model, 0.5, start="dense")
     with pytest.raises(ValueError, match="Received: loss=None"):
         tf_rigl.prune(model, "snip", data())
-
-
-def test_dense_model(keras):
-    with pytest.raises(ValueError, match="must have masked weights"):
-        tf_rigl.prune(support.make_mlp(keras))
 
 
 def test_scores_that_are_not_finite(keras):

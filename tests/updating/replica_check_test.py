@@ -93,17 +93,9 @@ def test_fit_compares_after_updates(keras, two_replicas, steps_per_execution):
         support.crossentropy(keras),
         steps_per_execution=steps_per_execution,
     )
-    inputs, labels = support.make_data((20,), 256)
+    data = support.make_data((20,), 256)
     with pytest.raises(RuntimeError, match=r"mask of .*replicas"):
-        model.fit(
-            inputs,
-            labels,
-            batch_size=32,
-            epochs=3,
-            shuffle=False,
-            verbose=0,
-            callbacks=callbacks,
-        )
+        support.fit(model, data, callbacks=callbacks, epochs=3)
     # Eight batches, then those up to the update of batch 9, the tenth.
     assert len(seen) == (8 + 2 if steps_per_execution == 1 else 2 + 1)
 

@@ -1,7 +1,5 @@
 """A stripped model is the one that was sparsified, with zeros."""
 
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
@@ -86,7 +84,9 @@ def compiled(keras, name):
     return model
 
 
-@pytest.mark.parametrize("name", FEW)
+@pytest.mark.parametrize(
+    ("name", "keras"), support.in_turn(FEW), indirect=["keras"]
+)
 def test_everything_comes_back(keras, name, tmp_path):
     model = compiled(keras, name)
     before = snapshot(model, tmp_path)
@@ -110,8 +110,7 @@ def test_everything_comes_back(keras, name, tmp_path):
     ):
         mask = masks.get(id(weight), True)
         np.testing.assert_array_equal(now, np.where(mask, value, 0))
-    for now, slot in zip(model.optimizer.variables, slots, strict=True):
-        np.testing.assert_array_equal(np.array(now), slot)
+    support.assert_all_equal(model.optimizer.variables, slots)
     path = str(tmp_path / "plain.keras")
     model.save(path)
     with zipfile.ZipFile(path) as archive:
@@ -182,14 +181,7 @@ def test_files_need_no_library(keras, tmp_path):
     program = PROGRAM.format(
         package=keras.__name__, names=list(BUILDERS), folder=tmp_path
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={"PYTHONPATH": ":".join(sys.path), "PATH": ""},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == list(BUILDERS)
+    assert support.run_python("-c", program).split() == list(BUILDERS)
 
 
 @pytest.mark.parametrize("interval", [3, 2], ids=["update", "no_update"])

@@ -8,7 +8,9 @@ import pytest
 import tensorflow as tf
 
 import tf_rigl
+from tests import zoo
 from tests.export import support
+from tests.support import in_turn
 from tf_rigl.export.litert import format
 from tf_rigl.export.litert import sparse
 from tf_rigl.export.litert.export import export_litert
@@ -23,7 +25,6 @@ LIMITS = {
     "dynamic_int8": 0.02,
     "full_int8": 0.1,
 }
-QUANTIZATIONS = list(LIMITS)
 
 
 def all_kinds(keras):
@@ -53,7 +54,7 @@ def sparse_copy(model, sparsity=0.9):
     tf_rigl.strip(model).set_weights(before)
 
 
-@pytest.fixture(scope="module", params=["keras", "tf_keras"])
+@pytest.fixture(scope="module")
 def network(request):
     keras = importlib.import_module(request.param)
     keras.utils.set_random_seed(1)
@@ -92,7 +93,9 @@ def sparse_values(path):
     return found
 
 
-@pytest.mark.parametrize("quantization", QUANTIZATIONS)
+@pytest.mark.parametrize(
+    ("quantization", "network"), in_turn(LIMITS), indirect=["network"]
+)
 def test_quantizations(network, quantization, tmp_path):
     path = tmp_path / "model.tflite"
     data = pictures() if quantization == "full_int8" else None
@@ -397,16 +400,8 @@ def test_quantize_aware_refuses(model):
     with pytest.raises(TypeError, match=r"tf_keras models. Received: a mod"):
         quantize_aware(model)
     keras = importlib.import_module("tf_keras")
-
-    class Own(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.dense = keras.layers.Dense(3)
-
-        def call(self, inputs):
-            return self.dense(inputs)
-
-    own = Own()
+    layer = keras.layers.Dense(3)
+    own = zoo.of_layers(keras, lambda self, x: self.dense(x), dense=layer)
     own(tf.ones((1, 2)))
     with pytest.raises(ValueError, match="Sequential and functional models"):
         quantize_aware(own)

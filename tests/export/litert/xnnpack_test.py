@@ -1,7 +1,9 @@
 import importlib
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 
 import tf_rigl
 from tf_rigl.export.litert.export import export_litert
@@ -9,12 +11,11 @@ from tf_rigl.export.litert.xnnpack import check_xnnpack
 from tf_rigl.models import mobilenet
 
 
-def build(keras, *middle, first=None, end=True):
+def build(*middle, first=None, end=True):
     """A network that fits if `middle` does."""
-    layers = keras.layers
     images = keras.Input((64, 64, 3), name="images")
     features = images
-    for layer in (*(first or stem(layers)), *middle):
+    for layer in (*(first or stem()), *middle):
         features = layer(features)
     if end:
         features = layers.GlobalAveragePooling2D()(features)
@@ -22,7 +23,7 @@ def build(keras, *middle, first=None, end=True):
     return keras.Model(images, features)
 
 
-def stem(layers):
+def stem():
     return [
         layers.ZeroPadding2D(1),
         layers.Conv2D(8, 3, 2, activation="relu", name="first"),
@@ -30,16 +31,14 @@ def stem(layers):
     ]
 
 
-@pytest.fixture(scope="module")
-def layers():
-    return importlib.import_module("keras").layers
-
-
 @pytest.mark.parametrize("flavor", ["keras", "tf_keras"])
 def test_sparse_mobilenet_fits(flavor):
-    keras = importlib.import_module(flavor)
     model = mobilenet.mobilenet_v1(
-        keras, (64, 64, 3), 10, width=0.25, sparse_inference=True
+        importlib.import_module(flavor),
+        (64, 64, 3),
+        10,
+        width=0.25,
+        sparse_inference=True,
     )
     report = check_xnnpack(model)
     assert report.fits
@@ -60,8 +59,7 @@ def test_sparse_mobilenet_fits(flavor):
 
 
 def test_files(tmp_path):
-    layers = importlib.import_module("keras").layers
-    model = build(importlib.import_module("keras"), layers.Conv2D(192, 1))
+    model = build(layers.Conv2D(192, 1))
     tf_rigl.sparsify(model, 0.9)
     report = check_xnnpack(model)
     assert report.runs_sparse
@@ -93,7 +91,6 @@ def test_files(tmp_path):
 
 @pytest.mark.slow
 def test_inverted_residuals_fit():
-    keras = importlib.import_module("keras")
     model = mobilenet.mobilenet_v2(
         keras, (64, 64, 3), 10, width=0.35, sparse_inference=True
     )
@@ -102,7 +99,6 @@ def test_inverted_residuals_fit():
 
 @pytest.mark.slow
 def test_published_mobilenet_does_not_fit():
-    keras = importlib.import_module("keras")
     model = keras.applications.MobileNet((64, 64, 3), 0.25, weights=None)
     report = check_xnnpack(model)
     broken = [row.name for row in report.rows if row.problem]
@@ -117,7 +113,7 @@ def test_published_mobilenet_does_not_fit():
 
 
 def test_quantized_models_are_run_dense(tmp_path):
-    model = build(importlib.import_module("keras"))
+    model = build()
     data = np.random.default_rng(0).normal(size=(4, 64, 64, 3))
     tf_rigl.sparsify(model, 0.9)
     export_litert(model, tmp_path / "model", "full_int8", data)
@@ -126,8 +122,7 @@ def test_quantized_models_are_run_dense(tmp_path):
     assert "Export float32" in report.first_problem
 
 
-def test_all_problems_are_found_at_once(layers):
-    keras = importlib.import_module("keras")
+def test_all_problems_are_found_at_once():
     breakers = {
         "a 3×3 convolution of 16 channels": layers.Conv2D(8, 3, padding="same"),
         "a 1×1 convolution with strides (2, 2)": layers.Conv2D(8, 1, 2),
@@ -146,7 +141,7 @@ def test_all_problems_are_found_at_once(layers):
         "PAD has no sparse kernel": layers.ZeroPadding2D(3),
         "AVERAGE_POOL_2D has no sparse kernel": layers.AveragePooling2D(2),
     }
-    report = check_xnnpack(build(keras, *breakers.values()))
+    report = check_xnnpack(build(*breakers.values()))
     broken = [row for row in report.rows if row.problem]
     assert not report.fits
     assert len(broken) == len(breakers)
@@ -160,11 +155,9 @@ def test_all_problems_are_found_at_once(layers):
     assert not any(row.problem for row in report.rows[:2])
 
 
-def test_what_fits(layers):
-    keras = importlib.import_module("keras")
+def test_what_fits():
     report = check_xnnpack(
         build(
-            keras,
             layers.ZeroPadding2D(2),
             layers.DepthwiseConv2D(5, strides=2),
             layers.Activation("hard_swish"),
@@ -177,42 +170,37 @@ def test_what_fits(layers):
     assert report.fits, report
 
 
-def test_first_convolution(layers):
-    keras = importlib.import_module("keras")
+def test_first_convolution():
     convolution = layers.Conv2D(8, 3, 1, padding="same")
-    report = check_xnnpack(build(keras, first=[convolution]))
+    report = check_xnnpack(build(first=[convolution]))
     assert "a 3×3 convolution of 3 channels with strides (1, 1)" in (
         report.first_problem
     )
-    report = check_xnnpack(build(keras, first=[layers.Conv2D(8, 1)]))
+    report = check_xnnpack(build(first=[layers.Conv2D(8, 1)]))
     assert "the graph begins with it" in report.first_problem
 
 
-def test_end(layers):
-    keras = importlib.import_module("keras")
-    report = check_xnnpack(build(keras, end=False))
+def test_end():
+    report = check_xnnpack(build(end=False))
     assert "its output leaves the graph. End in" in report.first_problem
     pooled = [layers.GlobalAveragePooling2D(keepdims=True)]
-    assert check_xnnpack(
-        build(keras, *pooled, layers.Flatten(), end=False)
-    ).fits
+    assert check_xnnpack(build(*pooled, layers.Flatten(), end=False)).fits
     # Seen: the sparse kernels compute other outputs, here and below.
-    report = check_xnnpack(build(keras, *pooled, end=False))
+    report = check_xnnpack(build(*pooled, end=False))
     assert "height and width wrong as an output" in report.first_problem
     pooled.append(layers.Conv2D(10, 1))
-    report = check_xnnpack(build(keras, *pooled, end=False))
+    report = check_xnnpack(build(*pooled, end=False))
     assert "of the mean is computed wrongly. Use a D" in report.first_problem
     flat = [layers.Flatten(), layers.Dense(10)]
-    report = check_xnnpack(build(keras, *flat, end=False), batch_size=1)
+    report = check_xnnpack(build(*flat, end=False), batch_size=1)
     assert "RESHAPE has no sparse kernel" in report.problems[0]
     assert sum(bool(row.problem) for row in report.rows) == 1
 
 
-def test_branches(layers):
-    keras = importlib.import_module("keras")
+def test_branches():
     images = keras.Input((16, 16, 3))
     features = images
-    for layer in stem(layers):
+    for layer in stem():
         features = layer(features)
     side = layers.Conv2D(16, 1)(layers.AveragePooling2D(2)(images))
     pool = layers.GlobalAveragePooling2D()
@@ -226,8 +214,7 @@ def test_branches(layers):
 
 
 def test_half_of_the_zeros_is_not_enough():
-    keras = importlib.import_module("keras")
-    model = build(keras)
+    model = build()
     for sparsity, enough in ((0.6, False), (0.7, True)):
         tf_rigl.sparsify(model, sparsity, "uniform")
         report = check_xnnpack(model)

@@ -39,8 +39,7 @@ def test_outputs_are_the_models(flavor, name, tmp_path):
     model = support.sparse_model(keras, name)
     before = support.weights_of(model)
     masks = tf_rigl.masks(model)
-    export_saved_model(model, tmp_path / "model")
-    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    loaded, _ = support.exported(model, tmp_path)
     for examples in (1, 5):
         inputs = support.batch(name, examples)
         expected = support.infer(model, inputs)
@@ -102,9 +101,8 @@ def test_structures(keras3, structure, compression, tmp_path):
     model = structured(keras3, structure, 0.75)
     inputs = tf.random.stateless_normal((2, 8, 8, 16), [1, 2])
     expected = support.infer(model, inputs)
-    report = export_saved_model(model, tmp_path / "model", compression)
+    loaded, report = support.exported(model, tmp_path, compression)
     assert report.rows[0].encoding == compression
-    loaded = tf.saved_model.load(str(tmp_path / "model"))
     support.assert_same(loaded.serve(inputs), expected)
     # Less than a bit for each element.
     row = report.rows[0]
@@ -204,8 +202,7 @@ def test_special_values_survive(keras3, tmp_path):
     bits[kept[2]] = 0x7FC12345
     bits[kept[3]] = 0x00000001
     first.set_values(values.reshape(first.shape))
-    export_saved_model(model, tmp_path / "model")
-    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    loaded, _ = support.exported(model, tmp_path)
     # Read as it is: a product would turn -0.0 and payloads into others.
     decoded = [variable.numpy() for variable in loaded.decoded]
     assert values.tobytes() in b"".join(one.tobytes() for one in decoded)
@@ -218,13 +215,12 @@ def test_several_inputs_and_outputs(keras, tmp_path):
     outputs = {"y": layers.Dense(3)(hidden), "z": layers.Dense(4)(hidden)}
     model = keras.Model({"a": first, "b": second}, outputs)
     tf_rigl.sparsify(model, 0.5)
-    export_saved_model(model, tmp_path / "model")
+    loaded, _ = support.exported(model, tmp_path)
     inputs = {
         "a": support.batch(),
         "b": tf.ones((4, 3)),
     }
     expected = support.infer(model, inputs)
-    loaded = tf.saved_model.load(str(tmp_path / "model"))
     support.assert_same(dict(loaded.serve(inputs)), expected)
     signature = loaded.signatures["serving_default"]
     support.assert_same(signature(**inputs), expected)
@@ -246,8 +242,7 @@ def test_a_list_of_inputs_and_a_keyword(keras, tmp_path):
     model([first, first], scale=tf.ones([]))
     tf_rigl.sparsify(model, 0.5)
     with_names = {"inputs": [first, first], "scale": tf.ones([])}
-    export_saved_model(model, tmp_path / "model", inputs=with_names)
-    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    loaded, _ = support.exported(model, tmp_path, inputs=with_names)
     inputs = [support.batch(examples=2), support.batch(examples=3)]
     scale = tf.constant(2.0)
     expected = model(inputs, scale=scale)
@@ -276,10 +271,9 @@ def test_preprocessing_and_embeddings(keras, tmp_path):
         "uniform",
         options=tf_rigl.SparsifyOptions(include=[embedding]),
     )
-    report = export_saved_model(model, tmp_path / "model", "bit_mask")
+    loaded, report = support.exported(model, tmp_path, "bit_mask")
     assert sum(row.encoding == "bit_mask" for row in report.rows) == 2
     batch = tf.constant([["word3", "word7", "other", "", "word39"]] * 2)
-    loaded = tf.saved_model.load(str(tmp_path / "model"))
     support.assert_same(loaded.serve(batch), support.infer(model, batch))
 
 
@@ -386,11 +380,10 @@ def test_bfloat16_models_are_exact(keras3, tmp_path):
     hidden = keras3.layers.Dense(640, dtype="bfloat16")(inputs)
     model = keras3.Model(inputs, hidden)
     tf_rigl.sparsify(model, 0.8)
-    report = export_saved_model(model, tmp_path / "model", values="float16")
+    loaded, report = support.exported(model, tmp_path, values="float16")
     assert {row.values for row in report.rows} == {"bfloat16"}
     assert report.error == 0
     batch = tf.cast(support.batch(), tf.bfloat16)
-    loaded = tf.saved_model.load(str(tmp_path / "model"))
     support.assert_same(loaded.serve(batch), support.infer(model, batch))
 
 

@@ -1,12 +1,11 @@
 import importlib
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import tensorflow as tf
 
 from tests.export import support
+from tests.support import run_python
 from tf_rigl.export.saved_model.export import export_saved_model
 from tf_rigl.export.saved_model.restore import load_packed_weights
 
@@ -33,17 +32,9 @@ def test_any_loader_without_the_library(tmp_path):
         expected[key] = support.infer(model, inputs[key])
     np.savez(tmp_path / "inputs.npz", **inputs)
     np.savez(tmp_path / "expected.npz", **expected)
-    result = subprocess.run(
-        [sys.executable, str(SCRIPT), str(tmp_path), *inputs],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    lines = result.stdout.splitlines()
+    lines = run_python(SCRIPT, tmp_path, *inputs, cwd=tmp_path).splitlines()
     assert len(lines) == 4 * len(cases)
-    assert all(line.endswith(" same") for line in lines), result.stdout
+    assert all(line.endswith(" same") for line in lines), lines
 
 
 def test_frozen_and_converted(model, tmp_path):
@@ -67,8 +58,7 @@ def test_frozen_and_converted(model, tmp_path):
 
 
 def test_compiled_by_xla(model, tmp_path):
-    export_saved_model(model, tmp_path / "model", "bit_mask")
-    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    loaded, _ = support.exported(model, tmp_path, "bit_mask")
     inputs = support.batch()
     compiled = tf.function(loaded.serve, jit_compile=True)
     np.testing.assert_allclose(
@@ -89,9 +79,8 @@ def test_any_device_can_call(model, tmp_path):
 def test_models_of_a_strategy(keras, two_replicas, tmp_path):
     with two_replicas.scope():
         model = support.sparse_model(keras, "nested")
-    export_saved_model(model, tmp_path / "model")
+    loaded, _ = support.exported(model, tmp_path)
     inputs = support.batch("nested")
-    loaded = tf.saved_model.load(str(tmp_path / "model"))
 
     @tf.function
     def infer(inputs):

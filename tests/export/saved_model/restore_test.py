@@ -2,7 +2,6 @@ import importlib
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import tf_rigl
 from tests import support as training
@@ -61,11 +60,10 @@ def test_training_goes_on(keras3, tmp_path):
 def test_rounded_values(keras3, tmp_path):
     """What the artifact computes is what the restored model computes."""
     model = support.sparse_model(keras3, "convolutions")
-    report = export_saved_model(model, tmp_path / "model", values="int8")
+    loaded, report = support.exported(model, tmp_path, values="int8")
     other = load_packed_weights(
         zoo.build("convolutions", keras3), tmp_path / "model"
     )
-    loaded = tf.saved_model.load(str(tmp_path / "model"))
     inputs = support.batch("convolutions")
     support.assert_same(loaded.serve(inputs), support.infer(other, inputs))
     errors = [

@@ -62,16 +62,12 @@ def alternating(row, record, step):
 
 
 CASES = {
-    "ac_dc": table.from_dense(
-        tf_rigl.ACDC(table.STOP, 5, 6),
-        lambda: ACDC(table.STOP, 5, 6),
-        in_turns(table.STOP),
+    "ac_dc": table.alike(tf_rigl.ACDC, ACDC, in_turns(table.STOP))(
+        table.STOP, 5, 6
     ),
-    "ac_dc_globally": table.from_dense(
-        tf_rigl.ACDC(table.STOP, 5, 0, scope="global"),
-        lambda: ACDC(table.STOP, 5, 0, scope="global"),
-        in_turns(table.STOP, conservation.all_together),
-    ),
+    "ac_dc_globally": table.alike(
+        tf_rigl.ACDC, ACDC, in_turns(table.STOP, conservation.all_together)
+    )(table.STOP, 5, 0, scope="global"),
 }
 
 ROWS = {

@@ -62,7 +62,7 @@ class GradualPruning(Oracle):
         return max(1, round(size * (1 - final - gap * left**self.power)))
 
 
-def along_polynomial(*args, together=False, **kwargs):
+def along_polynomial(*args, **kwargs):
     """Gradual pruning has the numbers of its schedule."""
     schedule = GradualPruning(*args, **kwargs)
 
@@ -71,7 +71,7 @@ def along_polynomial(*args, together=False, **kwargs):
             path: schedule.connections(path, target, step)
             for path, target in TARGETS.items()
         }
-        if together:
+        if schedule.scope == "global":
             expected = sum(expected.values())
             assert sum(conservation.counts(masks).values()) == expected
         else:
@@ -88,36 +88,26 @@ def gradual(row, record, step):
     return int(row.algorithm.connections(record.size, record.target)[done - 1])
 
 
+def pruning(*args, compiled=True, **kwargs):
+    """A case whose connections are those of its schedule."""
+    conserves = along_polynomial(*args, **kwargs)
+    make = table.alike(
+        tf_rigl.GradualPruning, GradualPruning, conserves, compiled
+    )
+    return make(*args, **kwargs)
+
+
 CASES = {
-    "pruning": table.from_dense(
-        tf_rigl.GradualPruning(table.STOP, table.INTERVAL),
-        lambda: GradualPruning(table.STOP, table.INTERVAL),
-        along_polynomial(table.STOP, table.INTERVAL),
-    ),
+    "pruning": pruning(table.STOP, table.INTERVAL),
     # The interval divides nothing here and in the next row.
-    "pruning_globally": table.from_dense(
-        tf_rigl.GradualPruning(table.STOP, 6, 3, 0.25, scope="global"),
-        lambda: GradualPruning(table.STOP, 6, 3, 0.25, scope="global"),
-        along_polynomial(table.STOP, 6, 3, 0.25, together=True),
-        compiled=False,
+    "pruning_globally": pruning(
+        table.STOP, 6, 3, 0.25, scope="global", compiled=False
     ),
-    "random_pruning": table.from_dense(
-        tf_rigl.GradualPruning(
-            table.STOP, 6, 3, criterion="random", reach_target=False, seed=5
-        ),
-        lambda: GradualPruning(
-            table.STOP, 6, 3, criterion="random", reach_target=False, seed=5
-        ),
-        along_polynomial(table.STOP, 6, 3, reach_target=False),
+    "random_pruning": pruning(
+        table.STOP, 6, 3, criterion="random", reach_target=False, seed=5
     ),
-    "random_pruning_globally": table.from_dense(
-        tf_rigl.GradualPruning(
-            table.STOP, table.INTERVAL, criterion="random", scope="global"
-        ),
-        lambda: GradualPruning(
-            table.STOP, table.INTERVAL, criterion="random", scope="global"
-        ),
-        along_polynomial(table.STOP, table.INTERVAL, together=True),
+    "random_pruning_globally": pruning(
+        table.STOP, table.INTERVAL, criterion="random", scope="global"
     ),
 }
 

@@ -73,9 +73,7 @@ def rigl(options=None, oracle=None, **kwargs):
     """A row of RigL with some options."""
     return table.Case(
         tf_rigl.RigL(**table.DYNAMIC, **(options or {})),
-        lambda: RigL(
-            table.STOP, table.INTERVAL, table.FRACTION, **(oracle or {})
-        ),
+        lambda: RigL(*table.PLAN, **(oracle or {})),
         **kwargs,
     )
 
@@ -143,16 +141,12 @@ CASES = {
 WRONG_ORACLES = {
     "rigl": lambda: RigL(table.STOP, table.INTERVAL, 0.9 * table.FRACTION),
     "rigl_tf1": lambda: RigL(
-        table.STOP,
-        table.INTERVAL,
-        table.FRACTION,
+        *table.PLAN,
         start=4,
         decay=dropping.inverse_power,
     ),
     "rigl_grown_mean_gradient": lambda: RigL(
-        table.STOP,
-        table.INTERVAL,
-        table.FRACTION,
+        *table.PLAN,
         start=4,
         grown_value=scaled_gradient(1.0),
     ),

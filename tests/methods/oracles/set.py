@@ -32,20 +32,14 @@ CASES = {
     "set": table.Case(
         tf_rigl.SET(**table.DYNAMIC, decay="constant", seed=5),
         lambda: SET(
-            table.STOP,
-            table.INTERVAL,
-            table.FRACTION,
+            *table.PLAN,
             decay=dropping.constant,
             seed=5,
         ),
     )
 }
 
-WRONG_ORACLES = {
-    "set": lambda: SET(
-        table.STOP, table.INTERVAL, table.FRACTION, decay=dropping.constant
-    )
-}
+WRONG_ORACLES = {"set": lambda: SET(*table.PLAN, decay=dropping.constant)}
 
 ROWS = {"set": table.Row(tf_rigl.SET(**table.SHORT))}
 

@@ -52,24 +52,18 @@ class SNFS(dropping.DropAndGrow):
 CASES = {
     "snfs": table.Case(
         tf_rigl.SNFS(**table.DYNAMIC),
-        lambda: SNFS(table.STOP, table.INTERVAL, table.FRACTION),
+        lambda: SNFS(*table.PLAN),
     ),
     "snfs_redistributing": table.Case(
         tf_rigl.SNFS(**table.DYNAMIC, redistribute=True),
-        lambda: SNFS(
-            table.STOP, table.INTERVAL, table.FRACTION, redistribute=True
-        ),
+        lambda: SNFS(*table.PLAN, redistribute=True),
         conservation.all_together,
     ),
 }
 
 WRONG_ORACLES = {
-    "snfs": lambda: SNFS(
-        table.STOP, table.INTERVAL, table.FRACTION, momentum=0.8
-    ),
-    "snfs_redistributing": lambda: SNFS(
-        table.STOP, table.INTERVAL, table.FRACTION
-    ),
+    "snfs": lambda: SNFS(*table.PLAN, momentum=0.8),
+    "snfs_redistributing": lambda: SNFS(*table.PLAN),
 }
 
 ROWS = {

@@ -1,5 +1,7 @@
 """The oracle of SNIP and its rows."""
 
+import functools
+
 import tf_rigl
 from tests.methods import conservation
 from tests.methods import keeping
@@ -32,21 +34,14 @@ class SNIP(Oracle):
             )
 
 
+snip = functools.partial(table.alike, tf_rigl.SNIP, SNIP)
 CASES = {
-    "snip": table.from_dense(
-        tf_rigl.SNIP(),
-        SNIP,
-        conservation.dense_before(0, conservation.all_together),
-    ),
-    "snip_three_batches": table.from_dense(
-        tf_rigl.SNIP(batches=3),
-        lambda: SNIP(3),
-        conservation.dense_before(2, conservation.all_together),
-    ),
-    "snip_of_each_weight": table.from_dense(
-        tf_rigl.SNIP(batches=3, scope="weight"),
-        lambda: SNIP(3, "weight"),
-        conservation.dense_before(2),
+    "snip": snip(conservation.dense_before(0, conservation.all_together))(),
+    "snip_three_batches": snip(
+        conservation.dense_before(2, conservation.all_together)
+    )(batches=3),
+    "snip_of_each_weight": snip(conservation.dense_before(2))(
+        batches=3, scope="weight"
     ),
 }
 

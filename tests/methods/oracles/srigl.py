@@ -111,9 +111,7 @@ def srigl(ablation_threshold, never_ablate=()):
             never_ablate=never_ablate,
         ),
         lambda: SRigL(
-            table.STOP,
-            table.INTERVAL,
-            table.FRACTION,
+            *table.PLAN,
             ablation_threshold,
             never_ablate,
         ),
@@ -129,9 +127,7 @@ CASES = {
     "srigl_without_ablation": srigl(None),
 }
 
-WRONG_ORACLES = {
-    "srigl": lambda: SRigL(table.STOP, table.INTERVAL, table.FRACTION, 0.7)
-}
+WRONG_ORACLES = {"srigl": lambda: SRigL(*table.PLAN, 0.7)}
 
 ROWS = {
     "srigl": table.Row(
