@@ -45,7 +45,7 @@ _SPARSE_LAYERS = (
 )
 
 
-class Training:
+class TimedTraining:
     """A model in training, one call of `run` after the other.
 
     The step is that of `fit`: the model's own train function on an iterator,
@@ -104,7 +104,7 @@ def start_training(
     network: Network,
     jit_compile: bool | None = None,
     optimizer: str = "sgd",
-) -> Training:
+) -> TimedTraining:
     """Begins the training of one of `CONTENDERS`.
 
     Args:
@@ -139,10 +139,10 @@ def start_training(
                 # It is incremented before it is compared.
                 layer.pruning_step.assign(step - 1)
 
-    return Training(package, network, model, callbacks, set_step)
+    return TimedTraining(package, network, model, callbacks, set_step)
 
 
-def masked_elements(training: Training) -> int:
+def masked_elements(training: TimedTraining) -> int:
     """The number of elements of all weights that have a mask."""
     pruned = [
         weight
@@ -154,7 +154,7 @@ def masked_elements(training: Training) -> int:
     return sum(mask.size for mask in tf_rigl.masks(training.model).values())
 
 
-def variable_bytes(training: Training) -> int:
+def variable_bytes(training: TimedTraining) -> int:
     """The bytes of all variables of the model and its optimizer."""
     model = training.model
     # Of each flavor; the two may share what they list.

@@ -56,7 +56,7 @@ _CHUNK = 1 << 20
 
 
 class Compressor(Protocol):
-    """What gzip and zstd have in common."""
+    """The methods that gzip and zstd share."""
 
     def compress(self, data: bytes) -> bytes:
         """Takes data in, gives some out."""
@@ -91,6 +91,7 @@ def measure_network(network: str, sparsity: float) -> dict[str, int]:
                 for method, compressor in _compressors()
             },
         }
+
         for number, (method, arguments) in enumerate(EXPORTS.items()):
             report = export_saved_model(
                 model, folder / str(number), **arguments
@@ -103,7 +104,7 @@ def measure_network(network: str, sparsity: float) -> dict[str, int]:
 
 
 def _scale_by_one(model: Any) -> None:
-    """Has each normalization let its input through, as a trained one does.
+    """Makes normalizations let their inputs through, as trained ones do.
 
     The last ones of ResNet's blocks begin with 0, and LiteRT would fold that
     into kernels of zeros.

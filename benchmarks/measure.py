@@ -1,4 +1,4 @@
-"""What the benchmarks share: alternation, medians, tables and JSON.
+"""Alternation, medians, tables and JSON, which all benchmarks share.
 
 Nothing here imports TensorFlow: the parent of measured processes stays small.
 """
@@ -10,6 +10,7 @@ import pathlib
 import platform
 import statistics
 import tempfile
+import time
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -34,11 +35,7 @@ _PACKAGES = (
 
 
 def define_flags(rounds: int) -> None:
-    """Defines the flags of all benchmarks; only a program's main does this.
-
-    Args:
-        rounds: how often each contender is measured by default.
-    """
+    """Defines the flags of all benchmarks; only a program's main does this."""
     flags.DEFINE_integer(
         "rounds", rounds, "How often each is measured.", lower_bound=1
     )
@@ -47,20 +44,20 @@ def define_flags(rounds: int) -> None:
 
 
 def chosen_rounds() -> int:
-    """The number of rounds that the flags ask for."""
+    """Returns the number of rounds that the flags ask for."""
     return 1 if flags.FLAGS.smoke else flags.FLAGS.rounds
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What several rounds measured."""
+    """The figures of several rounds."""
 
     median: float
     low: float
     high: float
 
     def __format__(self, number_format: str) -> str:
-        """`1.07 (1.05 to 1.10)`, each number in the given format."""
+        """Writes `1.07 (1.05 to 1.10)`, each number in the given format."""
         middle, low, high = (
             format(value, number_format)
             for value in (self.median, self.low, self.high)
@@ -69,13 +66,13 @@ class Summary:
 
 
 def summarize(values: Iterable[float]) -> Summary:
-    """Median, smallest and largest."""
+    """Finds median, smallest and largest."""
     values = list(values)
     return Summary(statistics.median(values), min(values), max(values))
 
 
 def ratios(of: Sequence[float], to: Sequence[float]) -> Summary:
-    """The quotients of what was measured in the same round.
+    """Divides what was measured in the same round.
 
     A machine that slows down for a while slows both down, so quotients are
     taken within rounds and summarized afterwards.
@@ -94,8 +91,15 @@ def alternate(
     return measured
 
 
+def seconds(run: Callable[[], Any]) -> float:
+    """Measures how long a call takes."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
 def environment() -> dict[str, Any]:
-    """The versions and the number of cores that the figures belong to."""
+    """Lists the versions and the number of cores that the figures belong to."""
     return {
         "python": platform.python_version(),
         **{name: _version(name) for name in _PACKAGES},
@@ -105,7 +109,7 @@ def environment() -> dict[str, Any]:
 
 
 def print_environment(settings: Mapping[str, Any]) -> None:
-    """Prints what was measured, with what and on how many cores."""
+    """Prints settings and environment."""
     for title, entries in (
         ("Settings", settings),
         ("Environment", environment()),
@@ -129,6 +133,32 @@ def print_table(
     console = consoles.Console(width=160)
     console.print(f"\n{title}", highlight=False)
     console.print(table)
+
+
+def print_ratios(
+    title: str,
+    measured: Mapping[str, Sequence[float]],
+    references: Mapping[str, str],
+    unit: str = "ms",
+) -> None:
+    """Prints the seconds of contenders and their ratios to others.
+
+    Args:
+        title: of the table.
+        measured: seconds in each round.
+        references: by contender, what it is compared with; itself by default.
+        unit: "ms" or "s".
+    """
+    scale, digits = (1e3, 1) if unit == "ms" else (1.0, 3)
+    rows = []
+    for name, taken in measured.items():
+        reference = references.get(name, name)
+        summary = summarize(scale * one for one in taken)
+        ratio = ratios(taken, measured[reference])
+        rows.append([name, f"{summary:.{digits}f}", f"{ratio:.3f}", reference])
+    print_table(
+        title, ["", f"median, {unit} (lowest to highest)", "ratio", "to"], rows
+    )
 
 
 def write_json(path: str, settings: Mapping[str, Any], results: Any) -> None:

@@ -108,6 +108,7 @@ def report(model: str, measured: dict[str, list[dict[str, int]]]) -> None:
             row.append(f"{bytes_.median / _MIB:,.1f}")
             row.append(_more_per_element(rounds, dense, part))
         rows.append(row)
+
     measure.print_table(
         f"{model}: median of processes (lowest to highest)",
         [
@@ -143,6 +144,7 @@ def main(arguments: list[str]) -> None:
     if only:
         print(json.dumps(measure_here(only, flags.FLAGS.model[0])))
         return
+
     settings: dict[str, Any] = {
         "models": flags.FLAGS.model,
         "rounds": measure.chosen_rounds(),

@@ -37,12 +37,14 @@ def write(
     folder = data_dir / name / str(builder.version)
     folder.mkdir(parents=True)
     features = builder.info.features
+
     infos = []
     for split, examples in splits.items():
         records = [
             features.serialize_example(features.encode_example(example))
             for example in examples
         ]
+
         template = tfds.core.ShardedFileTemplate(
             data_dir=folder,
             dataset_name=name,
@@ -57,6 +59,7 @@ def write(
             with tf.io.TFRecordWriter(str(file)) as writer:
                 for record in part:
                     writer.write(record)
+
         infos.append(
             tfds.core.SplitInfo(
                 name=split,

@@ -54,9 +54,11 @@ def train(contender: str, seed: int) -> float:
     data = text.splits(
         Batching(_BATCH_SIZE, seed=seed), flags.FLAGS.data_dir, time=_LENGTH
     )
+
     model = character_rnn.character_rnn(tf_keras, width=0.25, length=_LENGTH)
     model, callbacks = pruned(contender, model, steps, seed)
     decay = optimization.RateSchedule("cosine", _LEARNING_RATE, steps)
+
     model.compile(
         tf_keras.optimizers.Adam(optimization.keras_schedule(tf_keras, decay)),
         tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -72,7 +74,7 @@ def train(contender: str, seed: int) -> float:
 
 
 def chosen_steps() -> tuple[int, int]:
-    """Of training and of evaluation."""
+    """Counts the steps of training and of evaluation."""
     if flags.FLAGS.smoke:
         return 2, 1
     return flags.FLAGS.steps, _EVALUATION_STEPS
@@ -93,6 +95,7 @@ def pruned(
     if contender == "static":
         model = tf_rigl.sparsify(model, sparsity, "uniform", seed=seed)
         return model, [tf_rigl.UpdateMasks(tf_rigl.Static())]
+
     policy = _DenseEmbedding()
     if contender == "tf_rigl":
         model = tf_rigl.tfmot.prepare(model, schedule, policy)
@@ -127,6 +130,7 @@ def main(arguments: list[str]) -> None:
         contender: [train(contender, seed) for seed in range(rounds)]
         for contender in _CONTENDERS
     }
+
     measure.print_table(
         "bits per character",
         ["", *(f"seed {seed}" for seed in range(rounds))],

@@ -58,8 +58,8 @@ Round = Mapping[str, float]
 
 
 @dataclasses.dataclass(frozen=True)
-class Measured:
-    """What one process measured of one contender."""
+class DeviceFigures:
+    """The figures of one contender in one process."""
 
     bytes: int  # that each device brings to sums in one step
     rounds: Sequence[Round]  # seconds: "step", "plain", "update"
@@ -111,7 +111,7 @@ def free_ports(count: int) -> list[int]:
 
 def measure_in_processes(
     model: str, where: str, package: str
-) -> dict[str, Measured]:
+) -> dict[str, DeviceFigures]:
     """Trains both contenders in new processes.
 
     Raises:
@@ -128,6 +128,7 @@ def measure_in_processes(
         f"--rounds={measure.chosen_rounds()}",
         f"--smoke={flags.FLAGS.smoke}",
     ]
+
     environments: list[dict[str, str]] = [{}]
     if where == _WORKERS:
         ports = free_ports(_NUM_WORKERS)
@@ -135,9 +136,10 @@ def measure_in_processes(
             {"TF_CONFIG": cluster(ports, worker)}
             for worker in range(_NUM_WORKERS)
         ]
+
     last_line = run_together(command, environments).splitlines()[-1]
     return {
-        method: Measured(**figures)
+        method: DeviceFigures(**figures)
         for method, figures in json.loads(last_line).items()
     }
 
@@ -169,6 +171,7 @@ def run_together(
             )
             stack.callback(_end, process)
             processes.append(process)
+
         codes = _wait(processes)
         if any(codes):
             raise RuntimeError(
@@ -176,6 +179,7 @@ def run_together(
                 f"{codes} of {' '.join(command)!r}; None is one that still "
                 "ran."
             )
+
         output.seek(0)
         return output.read()
 
@@ -198,7 +202,9 @@ def _end(process: subprocess.Popen[Any]) -> None:
     process.wait()
 
 
-def measure_here(model: str, where: str, package: str) -> dict[str, Measured]:
+def measure_here(
+    model: str, where: str, package: str
+) -> dict[str, DeviceFigures]:
     """Trains both contenders in this process."""
     # Only here: the parent of the processes needs no TensorFlow.
     import tensorflow as tf
@@ -235,7 +241,7 @@ def measure_here(model: str, where: str, package: str) -> dict[str, Measured]:
             measure.chosen_rounds(),
         )
     return {
-        method: Measured(
+        method: DeviceFigures(
             bytes_of_step(tf, strategy, training.model, replica.batch()),
             rounds[method],
         )
@@ -278,7 +284,7 @@ def _strategy(tf: Any, where: str) -> Any:
 
 
 def table(
-    results: Mapping[tuple[str, str], Mapping[str, Measured]],
+    results: Mapping[tuple[str, str], Mapping[str, DeviceFigures]],
 ) -> list[list[str]]:
     """The rows of one network: devices, Keras, method and figures."""
     rows = []
@@ -290,6 +296,7 @@ def table(
                 f"{package}/{method}",
                 f"{1e3 * measure.summarize(_column(own, 'step')).median:.2f}",
             ]
+
             row += [
                 f"{measure.ratios(_column(own, part), _column(base, to)):.3f}"
                 for part, to in (
@@ -302,7 +309,7 @@ def table(
     return rows
 
 
-def _column(measured: Measured, part: str) -> list[float]:
+def _column(measured: DeviceFigures, part: str) -> list[float]:
     return [one[part] for one in measured.rounds]
 
 
@@ -317,6 +324,7 @@ def main(arguments: list[str]) -> None:
             )
         )
         return
+
     described = {
         "models": flags.FLAGS.model,
         "devices": flags.FLAGS.devices,
@@ -331,6 +339,7 @@ def main(arguments: list[str]) -> None:
                 model, where, package
             )
             print(f"{model}: {where} {package} is measured", flush=True)
+
         measure.print_table(
             f"{model}: training step, median of rounds (lowest to highest)",
             [

@@ -61,6 +61,7 @@ def measure_model(name: str) -> dict[str, list[dict[str, float]]]:
     for contender, training in trainings.items():
         training.warm_up()
         print(f"{name}: {contender} is compiled", flush=True)
+
     one_round = functools.partial(
         measure_round,
         plain_steps=2 if flags.FLAGS.smoke else network.plain_steps,
@@ -76,7 +77,7 @@ def measure_model(name: str) -> dict[str, list[dict[str, float]]]:
 
 
 def measure_round(
-    training: contenders.Training, plain_steps: int, cycles: int
+    training: contenders.TimedTraining, plain_steps: int, cycles: int
 ) -> dict[str, float]:
     """Mean seconds of the steps of one round."""
     update = plain = 0.0
@@ -106,6 +107,7 @@ def report(name: str, measured: dict[str, list[dict[str, float]]]) -> None:
             base = _column(dense, "plain" if part == "update" else part)
             row.append(f"{measure.ratios(own, base):.3f}" if base else "")
         rows.append(row)
+
     measure.print_table(
         f"{name}: training step, median of rounds (lowest to highest)",
         ["", "ms", "× dense", "plain, × dense", "update, × plain dense"],

@@ -75,7 +75,7 @@ def lower(contender: str, network: networks.Network) -> str:
 
 
 def compile_all(programs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """What the compiler says of each program, by its name.
+    """Asks the compiler about each program; returns answers by name.
 
     Raises:
         subprocess.CalledProcessError: where the compiler cannot be started.
@@ -86,6 +86,7 @@ def compile_all(programs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
             path = pathlib.Path(folder) / f"{number}.mlir"
             path.write_text(text, encoding="utf-8")
             paths.append(str(path))
+
         done = subprocess.run(
             [
                 flags.FLAGS.compiler_python,
@@ -123,6 +124,7 @@ def main(arguments: list[str]) -> None:
         "models": flags.FLAGS.model,
         "topology": flags.FLAGS.topology,
     }
+
     measure.print_environment(settings)
     results = {}
     for model in flags.FLAGS.model:

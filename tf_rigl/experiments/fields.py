@@ -9,6 +9,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
@@ -101,7 +102,7 @@ def define_flags(
     owner: Any,
     values: flags.FlagValues = flags.FLAGS,
     defaults: Mapping[str, Any] | None = None,
-    names: Iterable[str] | None = None,
+    names: Collection[str] | None = None,
 ) -> None:
     """Defines a flag for each field of settings.
 
@@ -111,37 +112,31 @@ def define_flags(
         defaults: values by field in place of the fields' own.
         names: the fields; all by default.
     """
-    for one in _fields(owner, names):
-        default = (defaults or {}).get(one.name, one.default)
-        _define(one, _type_of(owner, one), default, values)
+    for one in dataclasses.fields(owner):
+        if names is None or one.name in names:
+            default = (defaults or {}).get(one.name, one.default)
+            _define(one, _type_of(owner, one), default, values)
 
 
-def read_flags(
-    owner: Any,
-    values: flags.FlagValues = flags.FLAGS,
-    names: Iterable[str] | None = None,
-) -> dict[str, Any]:
-    """Returns the values of parsed flags, by field.
+def read_flags(owner: Any, values: flags.FlagValues = flags.FLAGS) -> Any:
+    """Makes the settings that parsed flags ask for.
 
     Args:
         owner: the class of the settings.
         values: parsed flags; absl's global ones by default.
-        names: the fields; all by default.
 
     Raises:
-        ValueError: if a list of numbers holds something else.
+        ValueError: if values break a rule, or a list of numbers holds
+            something else.
     """
-    return {
-        one.name: _value(one.name, _type_of(owner, one), values[one.name].value)
-        for one in _fields(owner, names)
-    }
-
-
-def _fields(
-    owner: Any, names: Iterable[str] | None
-) -> list[dataclasses.Field[Any]]:
-    known = {one.name: one for one in dataclasses.fields(owner)}
-    return [known[name] for name in (known if names is None else names)]
+    return owner(
+        **{
+            one.name: _value(
+                one.name, _type_of(owner, one), values[one.name].value
+            )
+            for one in dataclasses.fields(owner)
+        }
+    )
 
 
 def _type_of(owner: Any, one: dataclasses.Field[Any]) -> Any:

@@ -137,7 +137,7 @@ def test_kills_what_does_not_end(tmp_path, monkeypatch):
 
     jobs = [make_job(tmp_path, "stay", stubborn + textwrap.dedent(STAY))]
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(processes.Interrupted, match="SIGINT") as caught:
+    with pytest.raises(processes.SweepInterrupted, match="SIGINT") as caught:
         processes.run_all(jobs, 1, os.environ, Diary(interrupt))
     assert caught.value.exit_code == 130
     assert signal.getsignal(signal.SIGINT) is before
@@ -155,7 +155,7 @@ def test_a_signal_ends_all(tmp_path):
         jobs = [make_job(folder, name, STAY) for name in ("a", "b", "c")]
         try:
             processes.run_all(jobs, 2, os.environ, Diary())
-        except processes.Interrupted as error:
+        except processes.SweepInterrupted as error:
             sys.exit(error.exit_code)
     """
     parent = subprocess.Popen(

@@ -57,12 +57,12 @@ def settings(values: flags.FlagValues = flags.FLAGS) -> RunSettings:
     Raises:
         ValueError: if values break a rule.
     """
-    return RunSettings(**fields.read_flags(RunSettings, values))
+    return fields.read_flags(RunSettings, values)
 
 
 def options(values: flags.FlagValues = flags.FLAGS) -> RunOptions:
     """Makes the options that the parsed flags ask for, likewise."""
-    return RunOptions(**fields.read_flags(RunOptions, values))
+    return fields.read_flags(RunOptions, values)
 
 
 def to_arguments(*owners: RunSettings | RunOptions) -> list[str]:

@@ -58,8 +58,7 @@ def main(arguments: list[str]) -> int:
         The exit code: 0, or 1 if the settings are wrong, the data is missing
         or the SavedModel differs from the trained model.
     """
-    if len(arguments) > 1:
-        raise app.UsageError(f"Unknown arguments: {' '.join(arguments[1:])}")
+    terminal.check_names(arguments)
     terminal.quieten()
     return run_flagged(flags.FLAGS, consoles.Console())
 

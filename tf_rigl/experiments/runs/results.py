@@ -13,7 +13,7 @@ from tf_rigl.experiments.runs.run_folder import RunFolder
 from tf_rigl.experiments.runs.settings import to_json
 from tf_rigl.experiments.runs.setup import PreparedRun
 from tf_rigl.experiments.runs.train import ModelFiles
-from tf_rigl.experiments.runs.train import Trained
+from tf_rigl.experiments.runs.train import TrainedRun
 
 # The attributes of a profile that a record has.
 TOTALS = (
@@ -30,7 +30,7 @@ TOTALS = (
 
 def make_record(
     run: PreparedRun,
-    trained: Trained,
+    trained: TrainedRun,
     folder: RunFolder,
     files: ModelFiles | None,
 ) -> dict[str, Any]:

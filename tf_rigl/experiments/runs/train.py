@@ -28,7 +28,7 @@ _PRUNING_EXAMPLES = 10
 _EXAMPLES = 8
 
 
-class Trained(NamedTuple):
+class TrainedRun(NamedTuple):
     """A run that has ended."""
 
     model: Any  # with its masks
@@ -50,7 +50,7 @@ def train(
     folder: RunFolder,
     options: RunOptions,
     console: consoles.Console,
-) -> Trained:
+) -> TrainedRun:
     """Trains what is left of a run and evaluates.
 
     Killed at any moment and called again in a new process, it ends with the
@@ -88,7 +88,7 @@ def train(
 
     scores = model.evaluate(data.evaluation, verbose=0, return_dict=True)
     inputs, _ = next(iter(data.evaluation))
-    return Trained(
+    return TrainedRun(
         model,
         tasks.measures(run.task, scores),
         inputs[:_EXAMPLES].numpy(),
@@ -124,7 +124,7 @@ def restore(run: PreparedRun, model: Any, folder: RunFolder) -> int:
 
 
 def write_model(
-    run: PreparedRun, trained: Trained, folder: RunFolder
+    run: PreparedRun, trained: TrainedRun, folder: RunFolder
 ) -> ModelFiles:
     """Saves and exports a trained model, loads the export and compares."""
     setup.compile_plainly(run, trained.model)

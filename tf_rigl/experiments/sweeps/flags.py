@@ -75,7 +75,7 @@ def sweep(values: flags.FlagValues = flags.FLAGS) -> Sweep:
         )
 
     return Sweep(
-        Grid(**fields.read_flags(Grid, values)),
+        fields.read_flags(Grid, values),
         run_flags.settings(values),
         run_flags.options(values),
         values.jobs,

@@ -11,7 +11,7 @@ from matplotlib import ticker
 
 from tf_rigl.experiments import figures
 from tf_rigl.experiments import methods
-from tf_rigl.experiments.sweeps.summary import Row
+from tf_rigl.experiments.sweeps.summary import SummaryRow
 from tf_rigl.experiments.sweeps.summary import SweepSummary
 from tf_rigl.experiments.sweeps.tables import measure_name
 
@@ -92,7 +92,7 @@ def draw_against_flops(
     _finish(fig, axs, summary, title, path)
 
 
-def _by_method(summary: SweepSummary) -> dict[str, list[Row]]:
+def _by_method(summary: SweepSummary) -> dict[str, list[SummaryRow]]:
     """Groups rows with a sparsity, in the order of the table of methods."""
     return {
         method: rows
@@ -146,7 +146,7 @@ def _draw_points(
     summary: SweepSummary,
     method: str,
     where: Sequence[Any],
-    rows: Sequence[Row],
+    rows: Sequence[SummaryRow],
 ) -> None:
     """Draws points with bars, joined from left to right."""
     if not rows:

@@ -36,7 +36,7 @@ class Job(NamedTuple):
 Watch = Callable[[list[str], dict[str, int]], None]
 
 
-class Interrupted(Exception):
+class SweepInterrupted(Exception):
     """A signal has ended the jobs before their time."""
 
     def __init__(self, signal_number: int) -> None:
@@ -59,7 +59,7 @@ def run_all(
         watch: called about ten times a second, and whenever a job ends.
 
     Raises:
-        Interrupted: if SIGINT, SIGTERM or SIGHUP came. The processes were
+        SweepInterrupted: if SIGINT, SIGTERM or SIGHUP came. The processes were
             ended before: asked to, and killed if they did not.
         OSError: if a log cannot be written; processes are ended likewise.
     """
@@ -77,7 +77,7 @@ def run_all(
                     pending, _POLL_SECONDS, futures.FIRST_COMPLETED
                 )
                 if noted:
-                    raise Interrupted(noted[0])
+                    raise SweepInterrupted(noted[0])
                 watch(
                     [name for one, name in names.items() if one.running()],
                     {names[one]: one.result() for one in ended},

@@ -37,8 +37,7 @@ def main(arguments: list[str]) -> int:
         The exit code: 0; 1 if a setting is wrong, data is missing or a run
         has failed; 128 and the number of the signal that ended the sweep.
     """
-    if len(arguments) > 1:
-        raise app.UsageError(f"Unknown arguments: {' '.join(arguments[1:])}")
+    terminal.check_names(arguments)
     terminal.quieten()
     # Accelerators are for the runs, in processes of their own.
     tf.config.set_visible_devices([], "GPU")
@@ -69,7 +68,7 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
             costs.count(training.missing, run)
             training.train()
             return training.report()
-    except processes.Interrupted as interruption:
+    except processes.SweepInterrupted as interruption:
         print(
             f"The sweep was {interruption}. The same command goes on.",
             file=sys.stderr,

@@ -24,7 +24,7 @@ class Spread(NamedTuple):
     highest: float
 
 
-class Row(NamedTuple):
+class SummaryRow(NamedTuple):
     """The runs of one method at one sparsity.
 
     Sizes and FLOPs are means over the runs. FLOPs are shares of the dense
@@ -50,7 +50,7 @@ class SweepSummary(NamedTuple):
     """All runs of a sweep so far."""
 
     headline: str  # a measure
-    rows: tuple[Row, ...]  # by sparsity, and the best first
+    rows: tuple[SummaryRow, ...]  # by sparsity, and the best first
 
     @property
     def higher_is_better(self) -> bool:
@@ -106,7 +106,7 @@ def _row(
     group: Sequence[Record],
     headline: str,
     dense_flops: float | None,
-) -> Row:
+) -> SummaryRow:
     inference = training = None
     if dense_flops:
         flops = [one["profile"]["flops"] for one in group]
@@ -118,7 +118,7 @@ def _row(
             for one in group
         )
 
-    return Row(
+    return SummaryRow(
         method,
         sparsity if has_sparsity(method) else None,
         spread([one["measures"][headline] for one in group]),

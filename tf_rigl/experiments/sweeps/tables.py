@@ -8,8 +8,8 @@ from rich.table import Table
 from tf_rigl.core import text_table
 from tf_rigl.experiments import methods
 from tf_rigl.experiments.formatting import write_measure
-from tf_rigl.experiments.sweeps.summary import Row
 from tf_rigl.experiments.sweeps.summary import Spread
+from tf_rigl.experiments.sweeps.summary import SummaryRow
 from tf_rigl.experiments.sweeps.summary import SweepSummary
 
 _NOTHING = "–"
@@ -105,7 +105,7 @@ def _names(summary: SweepSummary) -> list[str]:
     ]
 
 
-def _cells(summary: SweepSummary, row: Row) -> list[str]:
+def _cells(summary: SweepSummary, row: SummaryRow) -> list[str]:
     found, name = row.headline, summary.headline
     return [
         methods.METHODS[row.method].label,

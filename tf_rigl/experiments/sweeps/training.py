@@ -57,7 +57,7 @@ class SweepTraining:
         """Trains all missing runs.
 
         Raises:
-            processes.Interrupted: if a signal came.
+            processes.SweepInterrupted: if a signal came.
             OSError: if something cannot be written.
         """
         self._write()
