@@ -22,13 +22,6 @@ from benchmarks.networks import Network
 
 UPDATE_INTERVAL = 100
 SPARSITY = 0.9
-CONTENDERS = (
-    "keras/dense",
-    "keras/tf_rigl",
-    "tf_keras/dense",
-    "tf_keras/tf_rigl",
-    "tf_keras/tfmot",
-)
 OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
     "sgd": lambda package: package.optimizers.SGD(0.01, momentum=0.9),
     "adam": lambda package: package.optimizers.Adam(0.001),
@@ -105,7 +98,7 @@ def start_training(
     jit_compile: bool | None = None,
     optimizer: str = "sgd",
 ) -> TimedTraining:
-    """Begins the training of one of `CONTENDERS`.
+    """Begins the training of one of `measure.CONTENDERS`.
 
     Args:
         contender: the Keras and the method.

@@ -25,6 +25,16 @@ from rich import table as tables
 
 Measured = TypeVar("Measured")
 
+# Here, so that programs which only start processes know them.
+MODELS = ["lenet_300_100", "mobilenet", "resnet50", "gru"]
+CONTENDERS = (
+    "keras/dense",
+    "keras/tf_rigl",
+    "tf_keras/dense",
+    "tf_keras/tf_rigl",
+    "tf_keras/tfmot",
+)
+
 _PACKAGES = (
     "tensorflow",
     "keras",

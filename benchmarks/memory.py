@@ -27,14 +27,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from benchmarks import measure
 
-_MODELS = ["resnet50", "wide_mlp", "mobilenet", "gru", "lenet_300_100"]
-_CONTENDERS = (
-    "keras/dense",
-    "keras/tf_rigl",
-    "tf_keras/dense",
-    "tf_keras/tf_rigl",
-    "tf_keras/tfmot",
-)
+_MODELS = [*measure.MODELS, "wide_mlp"]
 # The unit of `ru_maxrss`.
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 _MIB = 2**20
@@ -46,12 +39,17 @@ def define_flags() -> None:
     flags.DEFINE_multi_enum(
         "model", ["resnet50", "wide_mlp"], _MODELS, "What to train."
     )
-    flags.DEFINE_multi_enum("contender", _CONTENDERS, _CONTENDERS, "How.")
+    flags.DEFINE_multi_enum(
+        "contender", measure.CONTENDERS, measure.CONTENDERS, "How."
+    )
     flags.DEFINE_integer(
         "steps", 5, "Steps after the first three.", lower_bound=1
     )
     flags.DEFINE_enum(
-        "only", None, _CONTENDERS, "Train this here; print its bytes as JSON."
+        "only",
+        None,
+        measure.CONTENDERS,
+        "Train this here; print its bytes as JSON.",
     )
 
 

@@ -44,7 +44,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from benchmarks import measure
 
-_MODELS = ["lenet_300_100", "mobilenet", "resnet50", "gru"]
 _KERAS = ["keras", "tf_keras"]
 _WORKERS = "workers"
 _NUM_WORKERS = 2
@@ -69,7 +68,7 @@ def define_flags() -> None:
     """Defines the flags of this program."""
     measure.define_flags(rounds=5)
     flags.DEFINE_multi_enum(
-        "model", ["lenet_300_100", "gru"], _MODELS, "What to train."
+        "model", ["lenet_300_100", "gru"], measure.MODELS, "What to train."
     )
     flags.DEFINE_multi_enum(
         "devices", list(REPLICAS), list(REPLICAS), "On how many devices."

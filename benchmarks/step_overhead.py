@@ -27,16 +27,17 @@ from benchmarks import contenders
 from benchmarks import measure
 from benchmarks import networks
 
-_MODELS = ["lenet_300_100", "mobilenet", "resnet50", "gru"]
 _JIT = {"default": None, "on": True, "off": False}
 
 
 def define_flags() -> None:
     """Defines the flags of this program."""
     measure.define_flags(rounds=9)
-    flags.DEFINE_multi_enum("model", _MODELS, _MODELS, "What to train.")
     flags.DEFINE_multi_enum(
-        "contender", contenders.CONTENDERS, contenders.CONTENDERS, "How."
+        "model", measure.MODELS, measure.MODELS, "What to train."
+    )
+    flags.DEFINE_multi_enum(
+        "contender", measure.CONTENDERS, measure.CONTENDERS, "How."
     )
     flags.DEFINE_enum(
         "jit_compile", "default", list(_JIT), "Whether to compile with XLA."

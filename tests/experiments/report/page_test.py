@@ -1,10 +1,10 @@
 """Pages of real runs, against what the runs have written."""
 
 import base64
-import html.parser
 import io
 import json
 import shutil
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -21,73 +21,49 @@ from tf_rigl.experiments.report.page import write_report
 from tf_rigl.experiments.report.reading import read_run
 from tf_rigl.experiments.runs import setup
 
-NO_END_TAG = ("img", "meta")
 
-
-class Page(html.parser.HTMLParser):
+class Page:
     """A page, checked to be well-formed and to load nothing."""
 
     def __init__(self, path):
-        super().__init__()
         self.source = path.read_text("utf-8")
-        self.open, self.identifiers = [], []
-        self.images, self.charts = [], []
-        self.rows, self.tiles, self.text = [], {}, []
-        self._classes = []
-        self.feed(self.source)
-        self.close()
-        assert not self.open
+        root = ElementTree.fromstring(self.source)
+        self.text = list(root.itertext())
+        self.rows = [
+            ["".join(cell.itertext()) for cell in row]
+            for row in root.iter("tr")
+        ]
+        self.tiles = {
+            one[0].text: one[1].text
+            for one in root.iter("div")
+            if one.get("class") == "tile"
+        }
+        self.identifiers = [
+            one.get("id") for one in root.iter() if one.get("id")
+        ]
         assert len(set(self.identifiers)) == len(self.identifiers)
-        assert "http" not in self.source
-        assert "<script" not in self.source
-        assert "@import" not in self.source
 
-    def handle_starttag(self, tag, attributes):
-        self._look(tag, dict(attributes))
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-        if tag not in NO_END_TAG:
-            self.open.append(tag)
-            self._classes.append(dict(attributes).get("class"))
-
-    def handle_startendtag(self, tag, attributes):
-        self._look(tag, dict(attributes))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-        self._classes.pop()
-
-    def handle_data(self, data):
-        if not self.open or not data.strip():
-            return
-        self.text.append(data)
-        if self.open[-1] in ("td", "th"):
-            self.rows[-1][-1] += data
-        if self._classes[-1] == "name":
-            self._tile = data
-        elif self._classes[-1] == "value":
-            self.tiles[self._tile] = data
+        self.images, self.charts = [], []
+        for one in root.iter("img"):
+            self._look(one.get("alt"), one.get("src"))
+        for one in root.iter():
+            assert one.get("href", "#").startswith(("#", "data:"))
+        for forbidden in ("http", "<script", "@import"):
+            assert forbidden not in self.source
 
     def row(self, first):
         (found,) = [row for row in self.rows if row and row[0] == first]
         return found
 
-    def _look(self, tag, attributes):
-        if "id" in attributes:
-            self.identifiers.append(attributes["id"])
-        assert attributes.get("href", "#").startswith(("#", "data:"))
-        if tag == "img":
-            start, _, data = attributes["src"].partition(",")
-            content = base64.b64decode(data)
-            assert attributes["alt"]
-            if start == "data:image/png;base64":
-                png = image.imread(io.BytesIO(content))
-                self.images.append((attributes["alt"], png))
-            else:
-                assert start == "data:image/svg+xml;base64"
-                self.charts.append(texts(content))
+    def _look(self, alt, source):
+        assert alt
+        start, _, data = source.partition(",")
+        content = base64.b64decode(data)
+        if start == "data:image/png;base64":
+            self.images.append((alt, image.imread(io.BytesIO(content))))
+        else:
+            assert start == "data:image/svg+xml;base64"
+            self.charts.append(texts(content))
 
 
 def read_results(folder):

@@ -65,6 +65,17 @@ def read_results(folder):
     return json.loads((folder / "results.json").read_text("utf-8"))
 
 
+def evaluated(folder, what):
+    """The number of examples and the measures of a file, on the run's data."""
+    settings = evaluation.stored_settings(folder)
+    splits = evaluation.load_data(settings)
+    return evaluation.evaluate(
+        evaluation.load_predict(what),
+        splits.evaluation,
+        tasks.make_task(settings, splits.info),
+    )
+
+
 def test_says_what_it_did(finished):
     folder, output = finished
     assert "lenet_300_100 on mnist_small" in output
@@ -96,15 +107,9 @@ def test_leaves_what_it_should(finished):
 @pytest.mark.parametrize("what", [".", "model.keras", "saved_model"])
 def test_evaluates_alike_in_every_format(finished, what):
     folder, _ = finished
-    settings = evaluation.stored_settings(folder)
-    splits = evaluation.load_data(settings)
-    evaluated = evaluation.evaluate(
-        evaluation.load_predict(folder / what),
-        splits.evaluation,
-        tasks.make_task(settings, splits.info),
-    )
-    assert evaluated.examples == 2_000
-    assert evaluated.measures == pytest.approx(
+    found = evaluated(folder, folder / what)
+    assert found.examples == 2_000
+    assert found.measures == pytest.approx(
         read_results(folder)["measures"], abs=2e-4
     )
 
@@ -115,14 +120,8 @@ def test_evaluates_litert(finished, tmp_path):
         pytest.skip("half precision is not for LiteRT")
     model = model_files.load_model(folder / "model.keras")
     tf_rigl.export_litert(model, tmp_path / "model.tflite")
-    settings = evaluation.stored_settings(folder)
-    splits = evaluation.load_data(settings)
-    evaluated = evaluation.evaluate(
-        evaluation.load_predict(tmp_path / "model.tflite"),
-        splits.evaluation,
-        tasks.make_task(settings, splits.info),
-    )
-    assert evaluated.measures == pytest.approx(
+    found = evaluated(folder, tmp_path / "model.tflite")
+    assert found.measures == pytest.approx(
         read_results(folder)["measures"], abs=2e-4
     )
 
@@ -139,14 +138,8 @@ def test_text_in_bits_per_character(text, tmp_path):
     # Fewer than those of characters drawn at random.
     assert bits < math.log2(13)
     # From the checkpoint: no model was written.
-    settings = evaluation.stored_settings(tmp_path)
-    splits = evaluation.load_data(settings)
-    evaluated = evaluation.evaluate(
-        evaluation.load_predict(tmp_path),
-        splits.evaluation,
-        tasks.make_task(settings, splits.info),
-    )
-    assert evaluated.measures == pytest.approx(measures, rel=1e-4)
+    found = evaluated(tmp_path, tmp_path)
+    assert found.measures == pytest.approx(measures, rel=1e-4)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -103,15 +103,6 @@ def test_results_after_the_last_checkpoint(whole, tmp_path):
     assert {**after, "folder": str(folder)} == before
 
 
-def test_contradictions_are_errors(whole, capsys):
-    flags, folder = whole
-    code, _ = run_program(
-        *flags, "--sparsity=0.8", f"--output_dir={folder}", *QUIET
-    )
-    assert code == 1
-    assert "--sparsity=0.8 (it has 0.9)" in capsys.readouterr().err
-
-
 def test_a_damaged_checkpoint_is_an_error(whole, tmp_path, capsys):
     flags, folder = whole
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)

@@ -182,7 +182,7 @@ def test_runs_end_with_a_sweep_that_was_killed(tmp_path):
         import pathlib, time
         from tf_rigl.experiments.runs import __main__ as runner
         runner.follow_stdin()
-        pathlib.Path("{name}.pid").touch()
+        pathlib.Path("{name}.pid").write_text("1")
         time.sleep(60)
     """
     command = make_job(tmp_path, "run", follow).command
@@ -193,10 +193,7 @@ def test_runs_end_with_a_sweep_that_was_killed(tmp_path):
         env=environment,
     )
     try:
-        deadline = time.monotonic() + 60
-        while not (tmp_path / "run.pid").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        pid_of(tmp_path / "run.pid")
         # As the system does when it ends whoever holds the other end.
         run.stdin.close()
         assert run.wait(30) == -signal.SIGTERM

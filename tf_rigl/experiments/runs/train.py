@@ -9,6 +9,7 @@ from rich import console as consoles
 
 import tf_rigl
 from tf_rigl.backend import atomic_files
+from tf_rigl.data.datasets import DataSplits
 from tf_rigl.experiments import exporting
 from tf_rigl.experiments import methods
 from tf_rigl.experiments import progress
@@ -34,14 +35,6 @@ class TrainedRun(NamedTuple):
     model: Any  # with its masks
     measures: Mapping[str, float]  # on the evaluation data
     examples: np.ndarray  # some inputs, of the evaluation data
-
-
-class ModelFiles(NamedTuple):
-    """The files of a trained model."""
-
-    model_bytes: int  # of the .keras file
-    saved_model_bytes: int
-    exported: exporting.Exported
 
 
 def train(
@@ -105,7 +98,6 @@ def restore(run: PreparedRun, model: Any, folder: RunFolder) -> int:
         ValueError: if the checkpoint is damaged or of another model.
     """
     done = folder.trained_steps
-
     if done:
         # No epoch: callbacks begin and end, and see no batch.
         model.fit(
@@ -125,8 +117,12 @@ def restore(run: PreparedRun, model: Any, folder: RunFolder) -> int:
 
 def write_model(
     run: PreparedRun, trained: TrainedRun, folder: RunFolder
-) -> ModelFiles:
-    """Saves and exports a trained model, loads the export and compares."""
+) -> dict[str, Any]:
+    """Saves and exports a trained model, loads the export and compares.
+
+    Returns:
+        Plain JSON values: the sizes in bytes, and how outputs differ.
+    """
     setup.compile_plainly(run, trained.model)
     with atomic_files.draft(folder.model) as aside:
         trained.model.save(aside)
@@ -137,8 +133,12 @@ def write_model(
         exporting.ExportSettings(overwrite=True),
         trained.examples,
     )
-    size = folder_bytes(folder.saved_model)
-    return ModelFiles(folder.model.stat().st_size, size, exported)
+    return {
+        "model_bytes": folder.model.stat().st_size,
+        "saved_model_bytes": folder_bytes(folder.saved_model),
+        "largest_difference": float(exported.difference.error),
+        "matches": exported.matches,
+    }
 
 
 def _callbacks(
@@ -189,7 +189,7 @@ def _mask_updates(run: PreparedRun) -> list[Any]:
     return [] if algorithm is None else [tf_rigl.UpdateMasks(algorithm)]
 
 
-def _prune(run: PreparedRun, model: Any, data: setup.RunData) -> None:
+def _prune(run: PreparedRun, model: Any, data: DataSplits) -> None:
     """Prunes before the first step, by methods that do so."""
     method = methods.METHODS[run.settings.method]
     if method.prune_by is None:
