@@ -43,9 +43,6 @@ class TimedTraining:
 
     The step is that of `fit`: the model's own train function on an iterator,
     between the hooks of the callbacks.
-
-    Attributes:
-        model: the compiled model.
     """
 
     def __init__(
@@ -102,7 +99,7 @@ def start_training(
 
     Args:
         contender: the Keras and the method.
-        network: what to train.
+        network: to train.
         jit_compile: whether by XLA; None for the default of the Keras, which
             is not to where there are only processors.
         optimizer: one of `OPTIMIZERS`.

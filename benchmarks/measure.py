@@ -153,11 +153,8 @@ def print_ratios(
 ) -> None:
     """Prints the seconds of contenders and their ratios to others.
 
-    Args:
-        title: of the table.
-        measured: seconds in each round.
-        references: by contender, what it is compared with; itself by default.
-        unit: "ms" or "s".
+    `references` names by contender what it is compared with, by default
+    itself; the unit is "ms" or "s".
     """
     scale, digits = (1e3, 1) if unit == "ms" else (1.0, 3)
     rows = []

@@ -42,6 +42,7 @@ def define_flags() -> None:
     flags.DEFINE_multi_enum(
         "contender", measure.CONTENDERS, measure.CONTENDERS, "How."
     )
+
     flags.DEFINE_integer(
         "steps", 5, "Steps after the first three.", lower_bound=1
     )

@@ -148,9 +148,7 @@ def run_together(
 ) -> str:
     """Runs a command once with each environment, all at the same time.
 
-    Args:
-        command: the program and its arguments.
-        environments: variables beyond those of this process.
+    `environments` hold variables beyond those of this process.
 
     Returns:
         The output of the first.
@@ -249,13 +247,9 @@ def measure_here(
 
 
 def bytes_of_step(tf: Any, strategy: Any, model: Any, batch: Any) -> int:
-    """The bytes that one device brings to sums over replicas in one step.
+    """Counts the bytes that one device brings to sums over replicas in a step.
 
-    Args:
-        tf: TensorFlow.
-        strategy: of the model.
-        model: compiled.
-        batch: inputs and labels of one replica.
+    The batch is that of one replica.
     """
     from benchmarks import collectives
 

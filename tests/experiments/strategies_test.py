@@ -42,7 +42,7 @@ def test_without_a_tpu():
 
 
 def test_new_processors_and_a_tpu_that_is_not_there(tmp_path, monkeypatch):
-    """In a process of its own, where TensorFlow has not run yet."""
+    # Where TensorFlow has not run yet.
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     done = python("-c", IN_A_NEW_PROCESS, cwd=tmp_path)
     assert done.stdout.startswith("3\n"), done.stderr

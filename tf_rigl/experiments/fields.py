@@ -54,24 +54,14 @@ BELOW_ONE = FieldRule(lambda value: 0 <= value < 1, "in [0, 1)")
 
 
 def field(default: Any, text: str, rule: FieldRule | None = None) -> Any:
-    """Declares a field of settings.
-
-    Args:
-        default: its value where none is given.
-        text: for `--help` and the documentation.
-        rule: what its values must satisfy.
-    """
+    """Declares a field of settings, with its help and its rule."""
     return dataclasses.field(
         default=default, metadata={"help": text, "rule": rule}
     )
 
 
 def rules(owner: Any) -> dict[str, FieldRule]:
-    """Lists the rules of settings, by field.
-
-    Args:
-        owner: settings or their class.
-    """
+    """Lists the rules of settings, or of their class, by field."""
     found = {
         one.name: one.metadata.get("rule") for one in dataclasses.fields(owner)
     }
@@ -108,7 +98,7 @@ def define_flags(
 
     Args:
         owner: the class of the settings.
-        values: where to define them; absl's global flags by default.
+        values: where to define them.
         defaults: values by field in place of the fields' own.
         names: the fields; all by default.
     """
@@ -119,11 +109,7 @@ def define_flags(
 
 
 def read_flags(owner: Any, values: flags.FlagValues = flags.FLAGS) -> Any:
-    """Makes the settings that parsed flags ask for.
-
-    Args:
-        owner: the class of the settings.
-        values: parsed flags; absl's global ones by default.
+    """Makes settings of a class as parsed flags ask for them.
 
     Raises:
         ValueError: if values break a rule, or a list of numbers holds

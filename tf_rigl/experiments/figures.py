@@ -21,12 +21,7 @@ _ACTIVE, _REMOVED = "#1f5fa8", "#dddddd"
 
 
 def new_figure(width: float, height: float) -> figure.Figure:
-    """Makes an empty figure.
-
-    Args:
-        width: in inches.
-        height: likewise.
-    """
+    """Makes an empty figure, measured in inches."""
     return figure.Figure(figsize=(width, height), layout="constrained")
 
 

@@ -21,10 +21,6 @@ def draw_file(path: pathlib.Path, report: FileReport) -> None:
     (the largest 60); on the right the kept values of all of them, and below
     the masks of the largest, inputs down and units across, averaged if there
     are more than 256.
-
-    Args:
-        path: of the PNG file to write, in an existing folder.
-        report: of the file.
     """
     weights = [one for one in report.weights if one.array.ndim > 1]
     sizes = [one.array.size for one in weights]

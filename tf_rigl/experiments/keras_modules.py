@@ -8,14 +8,7 @@ _INSTALL = {"keras3": "tf_rigl", "keras2": "tf_rigl[keras2]"}
 
 
 def load_keras(flavor: str) -> ModuleType:
-    """Imports the Keras of a flavor.
-
-    Args:
-        flavor: `"keras3"` for `keras` on its TensorFlow backend, `"keras2"`
-            for `tf_keras`.
-
-    Returns:
-        The module.
+    """Imports `keras` on TensorFlow for `"keras3"`, `tf_keras` for `"keras2"`.
 
     Raises:
         ValueError: if the flavor is unknown, or if the installed Keras has

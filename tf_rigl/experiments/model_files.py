@@ -63,7 +63,7 @@ def load_weights(model: Any, path: str | os.PathLike[str]) -> None:
     """Gives a model the weights, and masks, of a checkpoint.
 
     Args:
-        model: the model, changed in place.
+        model: changed in place.
         path: of what `tf_rigl.Checkpoints` has written (its folder), of a
             packed SavedModel, or of a weights file of Keras.
 

@@ -13,7 +13,7 @@ from matplotlib import image
 import tf_rigl
 from tests.experiments.report.charts_test import texts
 from tests.experiments.runs.support import QUIET
-from tests.experiments.runs.support import run_program
+from tests.experiments.runs.support import train_in
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments.report import series
 from tf_rigl.experiments.report.model_state import read_model_state
@@ -78,8 +78,7 @@ def page_of(folder, tmp_path):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
-    code, output = run_program("--notensorboard", f"--output_dir={folder}")
-    assert code == 0, output
+    train_in(folder, "--notensorboard")
     return folder
 
 
@@ -116,6 +115,7 @@ def test_page_tells_what_the_run_has_written(finished, page):
         f"{profile['dense_flops']:,}",
         f"{profile['flops']:,}",
     ]
+
     assert page.row("update_interval") == ["update_interval", "2"]
     assert page.row("dense_layers") == ["dense_layers", "not given"]
     assert page.row("tf_rigl") == ["tf_rigl", tf_rigl.__version__]
@@ -162,6 +162,7 @@ def test_pictures_show_the_masks(finished, page):
     for count in np.unique(counts):
         assert len(np.unique(colors[counts.ravel() == count], axis=0)) == 1
     assert len(np.unique(colors, axis=0)) == len(np.unique(counts))
+
     shown = dict(page.images)
     (logits,) = [alt for alt in shown if alt.startswith("logits/kernel, now")]
     mask = masks["logits/kernel"]
@@ -171,10 +172,7 @@ def test_pictures_show_the_masks(finished, page):
 
 def test_a_dense_run_has_no_masks(tmp_path):
     folder = tmp_path / "run"
-    code, output = run_program(
-        "--method=dense", "--epochs=1", *QUIET, f"--output_dir={folder}"
-    )
-    assert code == 0, output
+    train_in(folder, "--method=dense", "--epochs=1", *QUIET)
     page = page_of(folder, tmp_path)
     accuracy = read_results(folder)["measures"]["accuracy"]
     assert page.tiles["accuracy"] == f"{accuracy:.2%}"
@@ -192,6 +190,7 @@ def test_an_unfinished_run_says_how_far_it_is(unfinished, tmp_path):
     lines = (unfinished / "metrics.jsonl").read_text().splitlines()
     accuracy = json.loads(lines[1])["val_accuracy"]
     assert page.tiles["accuracy"] == f"{accuracy:.2%}"
+
     # The masks are those of the checkpoint, after eight steps.
     weights = json.loads(
         (unfinished / "masks.jsonl").read_text().splitlines()[1]
@@ -213,10 +212,12 @@ def test_checkpoints_whose_data_is_elsewhere(unfinished, tmp_path):
     file.write_text(
         json.dumps({**settings, "data": "cifar10", "data_dir": elsewhere})
     )
+
     page = page_of(unfinished, tmp_path)
     assert page.row("data_dir") == ["data_dir", elsewhere]
     assert any("only be read where its data is" in one for one in page.text)
     assert not page.images
+
     lines = (unfinished / "masks.jsonl").read_text().splitlines()
     weights = json.loads(lines[1])["weights"]
     for path, numbers in weights.items():

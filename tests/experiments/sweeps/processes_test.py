@@ -185,6 +185,7 @@ def test_runs_end_with_a_sweep_that_was_killed(tmp_path):
         pathlib.Path("{name}.pid").write_text("1")
         time.sleep(60)
     """
+
     command = make_job(tmp_path, "run", follow).command
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.Popen(

@@ -28,10 +28,9 @@ def define(
     The two are `--output_dir` and `--dry_run`.
 
     Args:
-        defaults: values by field that a program has in place of the general
-            ones.
+        defaults: values by field in place of the general ones.
         output_dir: the default of that flag.
-        values: where to define them; absl's global flags by default.
+        values: where to define them.
     """
     for owner in (RunSettings, RunOptions):
         fields.define_flags(owner, values, defaults)
@@ -52,11 +51,7 @@ def define(
 
 
 def settings(values: flags.FlagValues = flags.FLAGS) -> RunSettings:
-    """Makes the settings that the parsed flags ask for.
-
-    Raises:
-        ValueError: if values break a rule.
-    """
+    """Makes the settings that the parsed flags ask for."""
     return fields.read_flags(RunSettings, values)
 
 
@@ -67,9 +62,6 @@ def options(values: flags.FlagValues = flags.FLAGS) -> RunOptions:
 
 def to_arguments(*owners: RunSettings | RunOptions) -> list[str]:
     """Writes the command line of `python -m tf_rigl.experiments.runs`.
-
-    Args:
-        *owners: what the parsed flags shall give.
 
     Returns:
         A flag for each value that is not the default of its field.

@@ -45,7 +45,7 @@ def learning_rate(schedule: RateSchedule, step: Any) -> tf.Tensor:
     warm-up for `"cosine"` and `"linear"` and with the run for `"step"`.
 
     Args:
-        schedule: the course of the learning rate.
+        schedule: its course.
         step: optimizer updates before this one, a scalar.
 
     Returns:

@@ -36,11 +36,7 @@ def make_record(
 ) -> dict[str, Any]:
     """Puts a run that has ended into plain JSON values.
 
-    Args:
-        run: the settings and the network's task.
-        trained: the outcome.
-        folder: with the metrics of all epochs.
-        files: of the trained model, by `write_model`; none if not written.
+    `files` are those of `write_model`, none if no model was written.
     """
     profile = tf_rigl.profile(trained.model)
     published = accounting.micronet(profile)

@@ -33,13 +33,8 @@ def title(record: Record) -> str:
 def results_table(records: Sequence[Record]) -> Table:
     """Makes the table of runs of one network, one column for each.
 
-    With two of them a last column compares the second with the first.
-
-    Args:
-        records: the content of their `results.json`, the dense one first.
-
-    Returns:
-        A table to print by rich.
+    With two of them a last column compares the second with the first, which
+    is the dense one.
     """
     labels = [record["label"] for record in records]
     compared = ["compared"] if len(records) == 2 else []

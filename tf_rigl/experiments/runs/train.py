@@ -98,6 +98,7 @@ def restore(run: PreparedRun, model: Any, folder: RunFolder) -> int:
         ValueError: if the checkpoint is damaged or of another model.
     """
     done = folder.trained_steps
+
     if done:
         # No epoch: callbacks begin and end, and see no batch.
         model.fit(

@@ -85,13 +85,9 @@ def draw_against_flops(
 
 
 def _draw_methods(ax: axes.Axes, summary: SweepSummary, field: str) -> None:
-    """Draws all methods, in the order of their table.
+    """Draws all methods by a field of their rows, in the order of their table.
 
-    Args:
-        ax: where.
-        summary: of the sweep.
-        field: of its rows, the places from left to right; rows without it
-            are left out.
+    Rows that lack it, as those of methods without a sparsity, get no point.
     """
     for row in summary.rows:
         if row.sparsity is None:

@@ -42,7 +42,7 @@ class SummaryRow(NamedTuple):
 
     @property
     def label(self) -> str:
-        """As in "RigL 90 %"."""
+        """The method with its sparsity, as in "RigL 90 %"."""
         return methods.label(self.method, self.sparsity or 0.0)
 
 

@@ -98,6 +98,7 @@ def _cells(summary: SweepSummary, row: SummaryRow) -> dict[str, str]:
         share(row.inference),
         share(row.training),
     ]
+
     return {
         "method": methods.METHODS[row.method].label,
         "sparsity": _NOTHING
