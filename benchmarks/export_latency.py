@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from absl import app
 from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -164,8 +163,7 @@ def check_same(loaded: dict[str, Any], inputs: tf.Tensor) -> None:
             raise ValueError(f"The outputs of {name!r} differ from Keras's.")
 
 
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     settings: dict[str, Any] = {
         "network": flags.FLAGS.network,
         "sparsity": flags.FLAGS.sparsity,
@@ -192,5 +190,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    measure.start(main, define_flags)

@@ -24,7 +24,6 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
-from absl import app
 from absl import flags
 from absl import logging
 
@@ -47,19 +46,13 @@ _RANDOM_IMAGES = 1024
 
 @dataclasses.dataclass(frozen=True)
 class FeedCase:
-    """A network to train on a data set, and for how long.
-
-    Attributes:
-        network: the name of the network.
-        batch_size: images of one step.
-        steps: steps of a round.
-        batches: batches of a round of the pipeline alone, at least: many more
-            than it has in store when the time begins.
-    """
+    """A network to train on a data set, and for how long."""
 
     network: str
     batch_size: int
-    steps: int
+    steps: int  # of a round
+    # Of a round of the pipeline alone, at least: many more than it has in
+    # store when the time begins.
     batches: int
 
 
@@ -238,8 +231,7 @@ def report(measured: dict[str, dict[str, list[float]]]) -> None:
     )
 
 
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     logging.set_verbosity(logging.ERROR)  # TFDS says much
     settings = {
         "rounds": measure.chosen_rounds(),
@@ -273,5 +265,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    measure.start(main, define_flags)

@@ -17,7 +17,6 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
-from absl import app
 from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -85,8 +84,7 @@ def write_files(
     }
 
 
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     options = flags.FLAGS
     settings: dict[str, Any] = {
         "network": options.network,
@@ -114,5 +112,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    measure.start(main, define_flags)

@@ -27,7 +27,6 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import app
 from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -185,8 +184,7 @@ def update_once(update: Callable[[], Any]) -> None:
         result[-1].numpy()
 
 
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     if flags.FLAGS.smoke:
         model = mlp.lenet_300_100(keras)
     else:
@@ -237,5 +235,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    measure.define_flags(rounds=5)
-    app.run(main)
+    measure.start(main, functools.partial(measure.define_flags, rounds=5))

@@ -19,6 +19,7 @@ from importlib import metadata
 from typing import Any
 from typing import TypeVar
 
+from absl import app
 from absl import flags
 from rich import console as consoles
 from rich import table as tables
@@ -42,6 +43,12 @@ _PACKAGES = (
     "tensorflow-model-optimization",
     "numpy",
 )
+
+
+def start(main: Callable[[], None], define: Callable[[], None]) -> None:
+    """Defines the flags of a benchmark, parses them and runs it."""
+    define()
+    app.run(lambda unused: main())
 
 
 def define_flags(rounds: int) -> None:

@@ -20,7 +20,6 @@ import subprocess
 import sys
 from typing import Any
 
-from absl import app
 from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -137,8 +136,7 @@ def _more_per_element(
     return f"{more.median:.4f}" if part == "at_rest" else f"{more:.2f}"
 
 
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     only = flags.FLAGS.only
     if only:
         print(json.dumps(measure_here(only, flags.FLAGS.model[0])))
@@ -166,5 +164,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    measure.start(main, define_flags)

@@ -18,7 +18,6 @@ from typing import Any
 # First of all, because it decides which Keras `tf.keras` is.
 import tensorflow_model_optimization as tfmot  # isort: skip
 import tf_keras
-from absl import app
 from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -117,8 +116,7 @@ class _DenseEmbedding(tfmot.sparsity.keras.PruningPolicy):
         del model
 
 
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     rounds = measure.chosen_rounds()
     settings = {
         "sparsity": flags.FLAGS.sparsity,
@@ -143,5 +141,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    measure.start(main, define_flags)

@@ -37,7 +37,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
-from absl import app
 from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -306,8 +305,7 @@ def _column(measured: DeviceFigures, part: str) -> list[float]:
     return [one[part] for one in measured.rounds]
 
 
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     chosen = list(settings(flags.FLAGS.devices, flags.FLAGS.keras))
     if flags.FLAGS.here:
         here = measure_here(flags.FLAGS.model[0], *chosen[0])
@@ -356,5 +354,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    measure.start(main, define_flags)

@@ -18,7 +18,6 @@ import pathlib
 import sys
 from typing import Any
 
-from absl import app
 from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -120,8 +119,7 @@ def _column(rounds: Any, part: str) -> list[float]:
     return [one[part] for one in rounds or ()]
 
 
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     settings = {
         "models": flags.FLAGS.model,
         "rounds": measure.chosen_rounds(),
@@ -137,5 +135,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    measure.start(main, define_flags)

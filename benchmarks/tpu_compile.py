@@ -24,7 +24,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
-from absl import app
 from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -118,8 +117,7 @@ def table(
     return rows
 
 
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     settings = {
         "models": flags.FLAGS.model,
         "topology": flags.FLAGS.topology,
@@ -143,5 +141,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    measure.start(main, define_flags)
