@@ -61,7 +61,8 @@ def _draw_densities(ax: axes.Axes, weights: list[StoredWeight]) -> None:
 def _draw_values(ax: axes.Axes, weights: list[StoredWeight]) -> None:
     kept = [one.array[one.kept].astype(np.float64) for one in weights]
     values = np.concatenate(kept) if kept else np.zeros(0)
-    figures.draw_histogram(ax, values[np.isfinite(values)])
+    values = values[np.isfinite(values)]
+    ax.hist(values, bins=101, color=figures.ACTIVE, log=values.size > 0)
     ax.set_xlabel("kept values")
     ax.set_ylabel("elements")
 

@@ -67,7 +67,10 @@ def draw_panel(panel: Panel) -> Picture:
     ax.set_xlabel("epochs")
     if any(line.label for line in panel.lines):
         ax.legend(fontsize=8, frameon=False, labelcolor=_INK, loc="best")
-    return Picture(figures.svg_uri(fig), _description(panel))
+
+    ends = [f"{line.label} {line.y[-1]:.4g}".strip() for line in panel.lines]
+    text = f"{panel.title} over epochs, at the end: {', '.join(ends)}"
+    return Picture(figures.svg_uri(fig), text)
 
 
 def draw_layers(series: LayerSeries, name: str) -> Picture:
@@ -118,12 +121,6 @@ def draw_layers(series: LayerSeries, name: str) -> Picture:
 
     _add_scale(fig, ax, image, name)
     return Picture(figures.svg_uri(fig), f"{name} of each layer")
-
-
-def _description(panel: Panel) -> str:
-    """Says what the lines are and where they end."""
-    ends = [f"{line.label} {line.y[-1]:.4g}".strip() for line in panel.lines]
-    return f"{panel.title} over epochs, at the end: {', '.join(ends)}"
 
 
 def _style(ax: axes.Axes) -> None:

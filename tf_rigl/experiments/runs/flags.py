@@ -11,6 +11,7 @@ from typing import Any
 from absl import flags
 
 from tf_rigl.experiments import fields
+from tf_rigl.experiments import flag_files
 from tf_rigl.experiments.runs.settings import RunOptions
 from tf_rigl.experiments.runs.settings import RunSettings
 
@@ -48,6 +49,15 @@ def define(
         "Print model, connections, FLOPs and steps, then exit.",
         flag_values=values,
     )
+
+
+def base_settings(name: str) -> dict[str, Any]:
+    """Reads the settings of a file of `configs/base`, by field."""
+    values = flags.FlagValues()
+    define(values=values)
+    file = flag_files.CONFIGS / "base" / f"{name}.flags"
+    values(flag_files.expand(["", f"--flagfile={file}"]))
+    return dataclasses.asdict(settings(values))
 
 
 def settings(values: flags.FlagValues = flags.FLAGS) -> RunSettings:

@@ -131,13 +131,3 @@ def build_compiled(run: PreparedRun) -> Any:
             steps_per_execution=settings.steps_per_execution,
         )
     return model
-
-
-def compile_plainly(run: PreparedRun, model: Any) -> None:
-    """Compiles a trained model with nothing but what any Keras can load."""
-    with run.strategy.scope():
-        model.compile(
-            optimizer="sgd",
-            loss=tasks.make_loss(run.keras, run.task),
-            metrics=tasks.make_metrics(run.keras, run.task),
-        )

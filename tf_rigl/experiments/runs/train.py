@@ -124,7 +124,13 @@ def write_model(
     Returns:
         Plain JSON values: the sizes in bytes, and how outputs differ.
     """
-    setup.compile_plainly(run, trained.model)
+    # With nothing but what any Keras can load.
+    with run.strategy.scope():
+        trained.model.compile(
+            optimizer="sgd",
+            loss=tasks.make_loss(run.keras, run.task),
+            metrics=tasks.make_metrics(run.keras, run.task),
+        )
     with atomic_files.draft(folder.model) as aside:
         trained.model.save(aside)
 

@@ -76,7 +76,15 @@ def summarize(records: Sequence[Record]) -> SweepSummary:
         Their summary. Methods without a sparsity come first.
     """
     headline = records[0]["headline"]
-    dense_flops = _dense_flops(records)
+    # Of one example, which masked networks know and narrow ones do not.
+    dense_flops = next(
+        (
+            record["profile"]["dense_flops"]
+            for record in records
+            if not methods.METHODS[record["settings"]["method"]].small
+        ),
+        None,
+    )
     groups: dict[tuple[str, float], list[Record]] = {}
     for record in records:
         settings = record["settings"]
@@ -127,11 +135,3 @@ def _row(
         inference,
         training,
     )
-
-
-def _dense_flops(records: Sequence[Record]) -> float | None:
-    """Finds those of one example, which masked networks know, narrow do not."""
-    for record in records:
-        if not methods.METHODS[record["settings"]["method"]].small:
-            return record["profile"]["dense_flops"]
-    return None
