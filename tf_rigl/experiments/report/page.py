@@ -83,7 +83,7 @@ def _content(
         "sizes": tables.size_table(record, state),
         "layers": tables.layer_table(record, state),
         "files": tables.file_table(record),
-        "settings": tables.configuration_tables(record),
+        "settings": tables.settings_rows(record),
         "versions": tables.version_table(record),
         "footer": f"Made by tf_rigl {tf_rigl.__version__} of the files in "
         f"{record.folder.path}.",

@@ -43,7 +43,6 @@ _LAYER_HEADER = (
     "FLOPs",
 )
 _MASK_HEADER = ("moved", "explored", "dead units", "unused inputs")
-_SETTINGS_TABLES = 3  # side by side
 
 Tile = tuple[str, str, str]  # name, value and note
 
@@ -153,17 +152,10 @@ def layer_table(
     return PageTable(header, rows, 2, total) if rows else None
 
 
-def configuration_tables(record: RunRecord) -> list[PageTable]:
-    """Lists all settings of the run, in tables to stand side by side."""
-    rows = [
-        (name, _setting(value))
-        for name, value in to_json(record.settings).items()
-    ]
-    length = -(-len(rows) // _SETTINGS_TABLES)
-    return [
-        PageTable((), rows[i : i + length], 2)
-        for i in range(0, len(rows), length)
-    ]
+def settings_rows(record: RunRecord) -> list[tuple[str, str]]:
+    """Lists all settings of the run."""
+    settings = to_json(record.settings)
+    return [(name, _setting(value)) for name, value in settings.items()]
 
 
 def version_table(record: RunRecord) -> PageTable | None:

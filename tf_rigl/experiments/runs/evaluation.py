@@ -16,7 +16,6 @@ from tf_rigl.data.batching import Batching
 from tf_rigl.data.datasets import DataSplits
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments.runs import settings as run_settings
-from tf_rigl.experiments.runs import setup
 from tf_rigl.experiments.runs import tasks
 from tf_rigl.experiments.runs import train
 from tf_rigl.experiments.runs.run_folder import RunFolder
@@ -165,11 +164,8 @@ def _compiled(model: Any) -> Predict:
 
 
 def _run(settings: RunSettings, folder: RunFolder) -> Predict:
-    if folder.model.exists():
-        return _compiled(model_files.load_model(folder.model))
-    run = setup.prepare(settings)
-    model = setup.build_compiled(run)
-    if not train.restore(run, model, folder):
+    model = train.load_trained(settings, folder)
+    if model is None:
         raise ValueError(
             "A run's folder must hold a checkpoint. Received: "
             f"{str(folder.path)!r}, which has none yet. Train first."

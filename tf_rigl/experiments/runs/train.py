@@ -1,5 +1,6 @@
 """Trains a run to its end, from wherever an earlier process has left it."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from tf_rigl.backend import atomic_files
 from tf_rigl.data.datasets import DataSplits
 from tf_rigl.experiments import exporting
 from tf_rigl.experiments import methods
+from tf_rigl.experiments import model_files
 from tf_rigl.experiments import progress
 from tf_rigl.experiments.runs import callbacks
 from tf_rigl.experiments.runs import networks
@@ -20,6 +22,7 @@ from tf_rigl.experiments.runs import setup
 from tf_rigl.experiments.runs import tasks
 from tf_rigl.experiments.runs.run_folder import RunFolder
 from tf_rigl.experiments.runs.settings import RunOptions
+from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.setup import PreparedRun
 from tf_rigl.export.folders import folder_bytes
 
@@ -114,6 +117,39 @@ def restore(run: PreparedRun, model: Any, folder: RunFolder) -> int:
             ],
         )
     return done
+
+
+def load_trained(settings: RunSettings, folder: RunFolder) -> Any:
+    """Loads the trained model of a run, or else its newest checkpoint.
+
+    Any machine can do so where the run's data is, by which a network is built
+    for a checkpoint.
+
+    Returns:
+        The model; None if the run has left neither.
+
+    Raises:
+        FileNotFoundError: if the data for a checkpoint is not here.
+        ValueError: if a file is damaged.
+        ImportError: if the Keras of the model is not installed.
+    """
+    if folder.model.exists():
+        return model_files.load_model(folder.model)
+    if not folder.trained_steps:
+        return None
+
+    here = dataclasses.replace(
+        settings,
+        strategy="one_device",
+        devices=0,
+        tpu="",
+        steps_per_execution=1,
+        download=False,
+    )
+    run = setup.prepare(here)
+    model = setup.build_compiled(run)
+    restore(run, model, folder)
+    return model
 
 
 def write_model(

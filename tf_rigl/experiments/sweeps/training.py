@@ -1,5 +1,6 @@
 """Training of what is missing of a sweep, and what the runs gave."""
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -7,11 +8,13 @@ from typing import Any
 
 from rich import console as consoles
 
+from tf_rigl.backend import atomic_files
 from tf_rigl.experiments import progress
 from tf_rigl.experiments import terminal
 from tf_rigl.experiments.formatting import write_measure
 from tf_rigl.experiments.runs import __main__ as runner
 from tf_rigl.experiments.runs import flags as run_flags
+from tf_rigl.experiments.runs.settings import contradictions
 from tf_rigl.experiments.runs.setup import PreparedRun
 from tf_rigl.experiments.sweeps import processes
 from tf_rigl.experiments.sweeps import records
@@ -136,15 +139,20 @@ class SweepTraining:
     def _read(self, name: str) -> None:
         """Notes what a run gave, if it has ended, and how far it is."""
         point = self._points[name]
-        results = self._folder.ended(point, self._sweep.options)
-        if results is not None:
-            self._records[name] = records.make_record(point, results)
+        run = self._folder.run(point)
+        if run.is_complete(self._sweep.options.export):
+            results = run.read_results()
+            if not contradictions(results["settings"], point.settings):
+                self._records[name] = records.make_record(point, results)
         self._count(name)
 
     def _count(self, name: str) -> None:
         epochs = self._plan.epochs
+        metrics = self._folder.run(self._points[name]).metrics
         if name not in self._records:
-            epochs = min(self._folder.epochs(self._points[name]), epochs)
+            # The last line may be half written.
+            lines = metrics.read_bytes().count(b"\n") if metrics.exists() else 0
+            epochs = min(lines, epochs)
         self._epochs[name] = epochs
 
     def _steps(self) -> int:
@@ -159,9 +167,24 @@ class SweepTraining:
         ]
 
     def _write(self) -> None:
+        """Writes results, table and plots, each whole or not at all."""
         found = self._in_order()
-        if found:
-            self._folder.write(found, summarize(found), self._heading())
+        if not found:
+            return
+        # Needs matplotlib, which is not needed to train.
+        from tf_rigl.experiments.sweeps import plots
+
+        summary, heading = summarize(found), self._heading()
+        folder = self._folder.results
+        lines = [json.dumps(record) + "\n" for record in found]
+        atomic_files.write_text(folder / "results.jsonl", "".join(lines))
+        table = tables.markdown(summary, heading)
+        atomic_files.write_text(folder / "table.md", table)
+        for name, draw in (
+            ("against_sparsity.png", plots.draw_against_sparsity),
+            ("against_flops.png", plots.draw_against_flops),
+        ):
+            draw(folder / name, summary, heading.network)
 
     def _heading(self) -> tables.Heading:
         found, base = self._in_order(), self._sweep.base
