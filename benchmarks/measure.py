@@ -9,6 +9,7 @@ import os
 import pathlib
 import platform
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,6 +26,8 @@ from rich import console as consoles
 from rich import table as tables
 
 Measured = TypeVar("Measured")
+
+STEP_COLUMNS = ["ms", "× dense", "plain, × dense", "update, × plain dense"]
 
 # Here, so that programs which only start processes know them.
 MODELS = ["lenet_300_100", "mobilenet", "resnet50", "gru"]
@@ -173,6 +176,30 @@ def print_ratios(
     print_table(
         title, ["", f"median, {unit} (lowest to highest)", "ratio", "to"], rows
     )
+
+
+def step_cells(
+    own: Sequence[Mapping[str, float]], base: Sequence[Mapping[str, float]]
+) -> list[str]:
+    """Writes a step's milliseconds and ratios; see `STEP_COLUMNS`.
+
+    Update steps are compared with plain ones, since dense training has none.
+    """
+    steps = [one["step"] for one in own]
+    cells = [f"{1e3 * summarize(steps).median:.2f}"]
+    for part, to in (("step", "step"), ("plain", "plain"), ("update", "plain")):
+        bases = [one[to] for one in base]
+        parts = [one[part] for one in own]
+        cells.append(f"{ratios(parts, bases):.3f}" if bases else "")
+    return cells
+
+
+def run_json(command: Sequence[str]) -> Any:
+    """Runs a program; returns the JSON of the last line that it prints."""
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, check=True, text=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def write_json(path: str, settings: Mapping[str, Any], results: Any) -> None:

@@ -16,7 +16,6 @@ import functools
 import json
 import pathlib
 import resource
-import subprocess
 import sys
 from typing import Any
 
@@ -80,19 +79,15 @@ def measure_here(contender: str, model: str) -> dict[str, int]:
 
 def measure_in_process(contender: str, model: str) -> dict[str, int]:
     """The same in a new process."""
-    done = subprocess.run(
+    return measure.run_json(
         [
             sys.executable,
             str(pathlib.Path(__file__).resolve()),
             f"--only={contender}",
             f"--model={model}",
             f"--steps={chosen_steps()}",
-        ],
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
+        ]
     )
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def report(model: str, measured: dict[str, list[dict[str, int]]]) -> None:

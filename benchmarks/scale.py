@@ -283,26 +283,11 @@ def table(
     for (where, package), measured in results.items():
         base = measured["dense"]
         for method, own in measured.items():
-            row = [
-                f"{'2 workers' if where == _WORKERS else where} "
-                f"{package}/{method}",
-                f"{1e3 * measure.summarize(_column(own, 'step')).median:.2f}",
-            ]
-
-            row += [
-                f"{measure.ratios(_column(own, part), _column(base, to)):.3f}"
-                for part, to in (
-                    ("step", "step"),
-                    ("plain", "plain"),
-                    ("update", "plain"),
-                )
-            ]
-            rows.append([*row, f"{own.bytes:,}", f"{own.bytes - base.bytes:,}"])
+            name = "2 workers" if where == _WORKERS else where
+            row = measure.step_cells(own.rounds, base.rounds)
+            bytes_ = [f"{own.bytes:,}", f"{own.bytes - base.bytes:,}"]
+            rows.append([f"{name} {package}/{method}", *row, *bytes_])
     return rows
-
-
-def _column(measured: DeviceFigures, part: str) -> list[float]:
-    return [one[part] for one in measured.rounds]
 
 
 def main() -> None:
@@ -335,10 +320,7 @@ def main() -> None:
             f"{model}: training step, median of rounds (lowest to highest)",
             [
                 "devices",
-                "ms",
-                "× dense",
-                "plain, × dense",
-                "update, × plain dense",
+                *measure.STEP_COLUMNS,
                 "bytes summed",
                 "more than dense",
             ],

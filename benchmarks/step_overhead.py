@@ -16,7 +16,6 @@ Usage: python benchmarks/step_overhead.py [--model=NAME] [--rounds=9]
 import functools
 import pathlib
 import sys
-from typing import Any
 
 from absl import flags
 
@@ -99,24 +98,14 @@ def report(name: str, measured: dict[str, list[dict[str, float]]]) -> None:
     """Prints the table of one network."""
     rows = []
     for contender, rounds in measured.items():
-        dense = measured.get(contender.split("/")[0] + "/dense")
-        steps = _column(rounds, "step")
-        row = [contender, f"{1e3 * measure.summarize(steps).median:.2f}"]
-        for part in ("step", "plain", "update"):
-            own = _column(rounds, part)
-            base = _column(dense, "plain" if part == "update" else part)
-            row.append(f"{measure.ratios(own, base):.3f}" if base else "")
-        rows.append(row)
+        dense = measured.get(contender.split("/")[0] + "/dense", [])
+        rows.append([contender, *measure.step_cells(rounds, dense)])
 
     measure.print_table(
         f"{name}: training step, median of rounds (lowest to highest)",
-        ["", "ms", "× dense", "plain, × dense", "update, × plain dense"],
+        ["", *measure.STEP_COLUMNS],
         rows,
     )
-
-
-def _column(rounds: Any, part: str) -> list[float]:
-    return [one[part] for one in rounds or ()]
 
 
 def main() -> None:

@@ -62,10 +62,11 @@ def field(default: Any, text: str, rule: FieldRule | None = None) -> Any:
 
 def rules(owner: Any) -> dict[str, FieldRule]:
     """Lists the rules of settings, or of their class, by field."""
-    found = {
-        one.name: one.metadata.get("rule") for one in dataclasses.fields(owner)
+    return {
+        one.name: one.metadata["rule"]
+        for one in dataclasses.fields(owner)
+        if one.metadata.get("rule") is not None
     }
-    return {name: rule for name, rule in found.items() if rule is not None}
 
 
 def check(settings: Any) -> None:

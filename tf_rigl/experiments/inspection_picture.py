@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 from matplotlib import axes
 
+from tf_rigl.core.diagnostics import density_image
 from tf_rigl.experiments import figures
 from tf_rigl.experiments.inspection import FileReport
 from tf_rigl.experiments.stored_weights import StoredWeight
@@ -68,10 +69,10 @@ def _draw_values(ax: axes.Axes, weights: list[StoredWeight]) -> None:
 
 
 def _draw_mask(ax: axes.Axes, weight: StoredWeight) -> None:
-    mask = weight.kept.reshape(-1, weight.kept.shape[-1]).astype(np.float64)
-    inputs, units = mask.shape
+    mask = weight.kept.reshape(1, -1, weight.kept.shape[-1])
+    _, inputs, units = mask.shape
     ax.imshow(
-        _reduced(_reduced(mask, 0), 1),
+        density_image(mask, _MASK_SIDE),
         cmap="Greys",
         vmin=0,
         aspect="auto",
@@ -80,15 +81,3 @@ def _draw_mask(ax: axes.Axes, weight: StoredWeight) -> None:
     )
     ax.set_title(figures.short(weight.path, 40), fontsize=7)
     ax.tick_params(labelsize=6)
-
-
-def _reduced(image: np.ndarray, axis: int) -> np.ndarray:
-    """Averages an axis over at most `_MASK_SIDE` parts."""
-    size = image.shape[axis]
-    if size <= _MASK_SIDE:
-        return image
-
-    begins = np.arange(_MASK_SIDE) * size // _MASK_SIDE
-    counts = np.diff(begins, append=size)
-    sums = np.add.reduceat(image, begins, axis)
-    return sums / np.expand_dims(counts, 1 - axis)
