@@ -32,9 +32,9 @@ def inspect(path: str) -> int:
     print(report)
 
     if picture:
-        from tf_rigl.experiments import inspection_picture
+        from tf_rigl.experiments import weight_pictures
 
-        inspection_picture.draw_file(pathlib.Path(picture), report)
+        weight_pictures.draw_file(pathlib.Path(picture), report)
         print(f"picture: {picture}")
     return 0
 

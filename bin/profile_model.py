@@ -50,9 +50,9 @@ def profile() -> int:
     )
 
     if chosen.plot:
-        from tf_rigl.experiments import profile_picture
+        from tf_rigl.experiments import weight_pictures
 
-        profile_picture.draw_profile(pathlib.Path(chosen.plot), costs.profile)
+        weight_pictures.draw_profile(pathlib.Path(chosen.plot), costs.profile)
         print(f"picture: {chosen.plot}")
     return 0
 

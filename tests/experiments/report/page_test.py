@@ -11,7 +11,7 @@ import pytest
 from matplotlib import image
 
 import tf_rigl
-from tests.experiments.report.charts_test import texts
+from tests.experiments.report.pictures_test import texts
 from tests.experiments.runs.support import QUIET
 from tests.experiments.runs.support import train_in
 from tf_rigl.experiments import model_files
