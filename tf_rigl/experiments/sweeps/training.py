@@ -1,7 +1,8 @@
 """Training of what is missing of a sweep, and what the runs gave."""
 
+import contextlib
 import json
-import os
+import pathlib
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from tf_rigl.experiments import terminal
 from tf_rigl.experiments.formatting import write_measure
 from tf_rigl.experiments.runs import __main__ as runner
 from tf_rigl.experiments.runs import flags as run_flags
+from tf_rigl.experiments.runs.run_folder import RunFolder
 from tf_rigl.experiments.runs.settings import contradictions
 from tf_rigl.experiments.runs.setup import PreparedRun
 from tf_rigl.experiments.sweeps import processes
@@ -22,32 +24,44 @@ from tf_rigl.experiments.sweeps import tables
 from tf_rigl.experiments.sweeps.flags import Sweep
 from tf_rigl.experiments.sweeps.grid import Point
 from tf_rigl.experiments.sweeps.summary import summarize
-from tf_rigl.experiments.sweeps.sweep_folder import SweepFolder
 
+_LOG = "log.txt"  # of a run, what it printed
 _LINES_OF_LOG = 8
 
 
 class SweepTraining:
-    """Trains what is missing of a sweep and writes what there is."""
+    """Trains what is missing of a sweep and writes what there is.
+
+    Raises:
+        ValueError: if the folder of the results cannot be written, or that of
+            a run is in use or holds a run with other settings.
+    """
 
     def __init__(
         self,
         sweep: Sweep,
         points: Sequence[Point],
         run: PreparedRun,
-        folder: SweepFolder,
         console: consoles.Console,
     ) -> None:
         self._sweep = sweep
         self._points = {point.name: point for point in points}
         self._plan = run.plan
-        self._folder = folder
+        self._results = _make_results(sweep.results_dir)
+        self._runs = pathlib.Path(sweep.output_dir, "runs")
+        self._folders = {
+            name: RunFolder(self._runs / name) for name in self._points
+        }
         self._console = console
         self._records: dict[str, dict[str, Any]] = {}
         self._epochs: dict[str, int] = {}  # trained so far
         self._failed: dict[str, int] = {}  # exit codes, by the runs' names
 
-        for name in self._points:
+        for name, point in self._points.items():
+            folder = self._folders[name]
+            if folder.configuration.exists():
+                with contextlib.closing(folder):
+                    folder.open(point.settings)
             self._read(name)
         self.missing = [
             point for point in points if point.name not in self._records
@@ -87,11 +101,11 @@ class SweepTraining:
             table = tables.summary_table(summarize(found), self._heading())
             self._console.print(table)
         write = terminal.printer(self._console)
-        write(f"Runs: {self._folder.path / 'runs'}")
-        write(f"Table and plots: {self._folder.results}")
+        write(f"Runs: {self._runs}")
+        write(f"Table and plots: {self._results}")
 
         for name, code in self._failed.items():
-            log = self._folder.log(self._points[name])
+            log = self._runs / name / _LOG
             lines = processes.last_lines(log, _LINES_OF_LOG)
             text = f"{name} failed, exit code {code}: {log}"
             print(f"Error: {text}", file=sys.stderr)
@@ -103,9 +117,11 @@ class SweepTraining:
         command = [
             *(sys.executable, "-m", records.RUNNER),
             *run_flags.to_arguments(point.settings, self._sweep.options),
-            f"--output_dir={os.fspath(self._folder.run(point).path)}",
+            f"--output_dir={self._runs / point.name}",
         ]
-        return processes.Job(point.name, command, self._folder.log(point))
+        return processes.Job(
+            point.name, command, self._runs / point.name / _LOG
+        )
 
     def _watch(self, running: list[str], ended: dict[str, int]) -> None:
         """Shows how far the runs are, and writes what those that ended gave."""
@@ -139,7 +155,7 @@ class SweepTraining:
     def _read(self, name: str) -> None:
         """Notes what a run gave, if it has ended, and how far it is."""
         point = self._points[name]
-        run = self._folder.run(point)
+        run = self._folders[name]
         if run.is_complete(self._sweep.options.export):
             results = run.read_results()
             if not contradictions(results["settings"], point.settings):
@@ -148,7 +164,7 @@ class SweepTraining:
 
     def _count(self, name: str) -> None:
         epochs = self._plan.epochs
-        metrics = self._folder.run(self._points[name]).metrics
+        metrics = self._folders[name].metrics
         if name not in self._records:
             # The last line may be half written.
             lines = metrics.read_bytes().count(b"\n") if metrics.exists() else 0
@@ -175,7 +191,7 @@ class SweepTraining:
         from tf_rigl.experiments.sweeps import plots
 
         summary, heading = summarize(found), self._heading()
-        folder = self._folder.results
+        folder = self._results
         lines = [json.dumps(record) + "\n" for record in found]
         atomic_files.write_text(folder / "results.jsonl", "".join(lines))
         table = tables.markdown(summary, heading)
@@ -203,3 +219,15 @@ class SweepTraining:
             len(found),
             ", ".join(sorted(versions)),
         )
+
+
+def _make_results(path: str) -> pathlib.Path:
+    folder = pathlib.Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            "`results_dir` must be a folder that can be written. "
+            f"Received: results_dir={path!r} ({error.strerror})."
+        ) from error
+    return folder
