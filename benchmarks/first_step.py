@@ -3,13 +3,13 @@
 
 The first step is traced and compiled; mask updates add to its graph. Prints
 the seconds of the first batch of ResNet-50 at 64×64, dense and with RigL,
-alternated, and the ratio of their medians.
+alternated, and their ratio within rounds.
 
 Usage: python benchmarks/first_step.py [--repeats=3] [--keras=keras3]
 """
 
+import functools
 import pathlib
-import statistics
 import sys
 from typing import Any
 
@@ -58,15 +58,14 @@ def first_batch(keras: Any, sparse: bool) -> float:
 def main(arguments: list[str]) -> None:
     del arguments
     keras = keras_modules.load_keras(_KERAS.value)
-    seconds: dict[bool, list[float]] = {False: [], True: []}
-    for _ in range(_REPEATS.value):
-        for sparse, measured in seconds.items():
-            measured.append(first_batch(keras, sparse))
-            print(f"{'RigL ' if sparse else 'dense'} {measured[-1]:6.1f} s")
-    dense, rigl = (statistics.median(seconds[s]) for s in (False, True))
-    print(
-        f"median: dense {dense:.1f} s, RigL {rigl:.1f} s, {rigl / dense:.2f}×"
+    measured = measure.alternate(
+        {
+            "dense": functools.partial(first_batch, keras, sparse=False),
+            "RigL": functools.partial(first_batch, keras, sparse=True),
+        },
+        _REPEATS.value,
     )
+    measure.print_ratios("First step", measured, {"RigL": "dense"}, "s")
 
 
 if __name__ == "__main__":

@@ -6,11 +6,9 @@ Nothing here imports TensorFlow: the parent of measured processes stays small.
 import dataclasses
 import json
 import os
-import pathlib
 import platform
 import statistics
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -23,7 +21,8 @@ from typing import TypeVar
 from absl import app
 from absl import flags
 from rich import console as consoles
-from rich import table as tables
+
+from tf_rigl.core import text_table
 
 Measured = TypeVar("Measured")
 
@@ -142,13 +141,7 @@ def print_table(
     title: str, header: Sequence[str], rows: Iterable[Sequence[str]]
 ) -> None:
     """Prints a table; all columns but the first are numbers."""
-    table = tables.Table()
-    for number, name in enumerate(header):
-        table.add_column(
-            name, justify="right" if number else "left", no_wrap=True
-        )
-    for row in rows:
-        table.add_row(*row)
+    table = text_table.table(header, rows, unfolded_columns=len(header))
     # Wide enough for any table, whatever the terminal or file is.
     console = consoles.Console(width=160)
     console.print(f"\n{title}", highlight=False)
@@ -203,24 +196,18 @@ def run_json(command: Sequence[str]) -> Any:
 
 
 def write_json(path: str, settings: Mapping[str, Any], results: Any) -> None:
-    """Writes settings, environment and results; nothing without a path.
-
-    The file is written aside and renamed, so it is whole or not there.
-    """
+    """Writes settings, environment and results; nothing without a path."""
     if not path:
         return
-    target = pathlib.Path(path)
+    # It imports TensorFlow, by now at no one's cost.
+    from tf_rigl.backend import atomic_files
+
     content = {
         "settings": dict(settings),
         "environment": environment(),
         "results": results,
     }
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=target.parent, delete=False
-    ) as file:
-        json.dump(content, file, indent=2)
-        file.write("\n")
-    os.replace(file.name, target)
+    atomic_files.write_json(path, content)
 
 
 def _version(package: str) -> str:

@@ -127,7 +127,8 @@ def measure_in_processes(
         f"--smoke={flags.FLAGS.smoke}",
     ]
 
-    environments: list[dict[str, str]] = [{}]
+    # Replicas are logical processors.
+    environments = [{"CUDA_VISIBLE_DEVICES": ""}]
     if where == _WORKERS:
         ports = free_ports(_NUM_WORKERS)
         environments = [
@@ -205,7 +206,13 @@ def measure_here(
     # Only here: the parent of the processes needs no TensorFlow.
     import tensorflow as tf
 
-    strategy = _strategy(tf, where)
+    from tf_rigl.experiments import strategies
+
+    if where == _WORKERS:
+        strategy = strategies.make_strategy("multi_worker")
+    else:
+        devices = REPLICAS[where]
+        strategy = strategies.make_strategy("mirrored", devices=devices)
     from benchmarks import contenders
     from benchmarks import networks
     from benchmarks import step_overhead
@@ -260,19 +267,6 @@ def bytes_of_step(tf: Any, strategy: Any, model: Any, batch: Any) -> int:
     )
     local = len(strategy.extended.worker_devices)
     return collectives.summed_bytes(traced.graph) // local
-
-
-def _strategy(tf: Any, where: str) -> Any:
-    if where == _WORKERS:
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    processor = tf.config.list_physical_devices("CPU")[0]
-    count = REPLICAS[where]
-    tf.config.set_logical_device_configuration(
-        processor, [tf.config.LogicalDeviceConfiguration()] * count
-    )
-    return tf.distribute.MirroredStrategy(
-        [f"CPU:{number}" for number in range(count)]
-    )
 
 
 def table(
