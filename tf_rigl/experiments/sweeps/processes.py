@@ -65,14 +65,17 @@ def run_all(
     """
     waiting = collections.deque(jobs)
     running: dict[str, subprocess.Popen[bytes]] = {}
+    ended: dict[str, int] = {}
     with _noted_signals() as noted:
         try:
-            while waiting or running:
+            while waiting or running or ended:
                 while waiting and len(running) < at_once:
                     job = waiting.popleft()
                     running[job.name] = _begin(job, environment)
+                watch(list(running), ended)
 
-                time.sleep(_POLL_SECONDS)
+                if running:
+                    time.sleep(_POLL_SECONDS)
                 if noted:
                     raise SweepInterrupted(noted[0])
                 ended = {
@@ -83,7 +86,6 @@ def run_all(
                 for name in ended:
                     with running.pop(name):
                         pass  # closes its pipe
-                watch(list(running), ended)
         finally:
             _end(running.values(), noted)
 
