@@ -29,11 +29,7 @@ def load_keras(flavor: str) -> ModuleType:
             f"`keras={flavor}` needs the package `{package}`. "
             f"Install it with `pip install '{_INSTALL[flavor]}'`."
         ) from error
-    _check_version(keras, flavor)
-    return keras
 
-
-def _check_version(keras: ModuleType, flavor: str) -> None:
     expected = flavor.removeprefix("keras")
     if keras.__version__.split(".")[0] != expected:
         raise ValueError(
@@ -47,3 +43,4 @@ def _check_version(keras: ModuleType, flavor: str) -> None:
             f"backend={keras.backend.backend()!r}. "
             "Set KERAS_BACKEND=tensorflow."
         )
+    return keras
