@@ -17,14 +17,11 @@ _SUMS = frozenset(
 
 
 def summed_bytes(graph: Any) -> int:
-    """Bytes that go into sums over replicas, all devices of the graph added.
+    """Counts bytes that go into sums over replicas, of all devices together.
 
     Counted are the operations of the graph itself and of the functions that
     it calls, branches and loops among them: of a conditional all branches, of
     a loop one turn.
-
-    Args:
-        graph: a `tf.Graph`, such as that of a concrete function.
 
     Returns:
         The bytes of the first inputs of all such operations.

@@ -22,13 +22,6 @@ from benchmarks.networks import Network
 
 UPDATE_INTERVAL = 100
 SPARSITY = 0.9
-CONTENDERS = (
-    "keras/dense",
-    "keras/tf_rigl",
-    "tf_keras/dense",
-    "tf_keras/tf_rigl",
-    "tf_keras/tfmot",
-)
 OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
     "sgd": lambda package: package.optimizers.SGD(0.01, momentum=0.9),
     "adam": lambda package: package.optimizers.Adam(0.001),
@@ -45,14 +38,11 @@ _SPARSE_LAYERS = (
 )
 
 
-class Training:
+class TimedTraining:
     """A model in training, one call of `run` after the other.
 
     The step is that of `fit`: the model's own train function on an iterator,
     between the hooks of the callbacks.
-
-    Attributes:
-        model: the compiled model.
     """
 
     def __init__(
@@ -104,12 +94,12 @@ def start_training(
     network: Network,
     jit_compile: bool | None = None,
     optimizer: str = "sgd",
-) -> Training:
-    """Begins the training of one of `CONTENDERS`.
+) -> TimedTraining:
+    """Begins the training of one of `measure.CONTENDERS`.
 
     Args:
         contender: the Keras and the method.
-        network: what to train.
+        network: to train.
         jit_compile: whether by XLA; None for the default of the Keras, which
             is not to where there are only processors.
         optimizer: one of `OPTIMIZERS`.
@@ -139,10 +129,10 @@ def start_training(
                 # It is incremented before it is compared.
                 layer.pruning_step.assign(step - 1)
 
-    return Training(package, network, model, callbacks, set_step)
+    return TimedTraining(package, network, model, callbacks, set_step)
 
 
-def masked_elements(training: Training) -> int:
+def masked_elements(training: TimedTraining) -> int:
     """The number of elements of all weights that have a mask."""
     pruned = [
         weight
@@ -154,7 +144,7 @@ def masked_elements(training: Training) -> int:
     return sum(mask.size for mask in tf_rigl.masks(training.model).values())
 
 
-def variable_bytes(training: Training) -> int:
+def variable_bytes(training: TimedTraining) -> int:
     """The bytes of all variables of the model and its optimizer."""
     model = training.model
     # Of each flavor; the two may share what they list.

@@ -17,13 +17,12 @@ import os
 import pathlib
 import sys
 import tempfile
-import time
 from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from absl import app
 from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -70,21 +69,14 @@ def write_artifacts(model: Any, folder: pathlib.Path) -> dict[str, str]:
 def measure_saved_models(
     model: Any, folder: pathlib.Path, settings: dict[str, Any]
 ) -> dict[str, dict[str, list[float]]]:
-    """Load times and latencies of SavedModels, by what was measured.
-
-    The model is stripped.
-    """
+    """Measures load times and latencies of SavedModels; strips the model."""
     load = {
         name: functools.partial(tf.saved_model.load, path)
         for name, path in write_artifacts(model, folder).items()
     }
     loaded = {name: one() for name, one in load.items()}
-    results = {
-        "Load": measure.alternate(
-            {name: functools.partial(timed, one) for name, one in load.items()},
-            settings["rounds"],
-        )
-    }
+    results = {"Load": measure.alternate(_timed(load), settings["rounds"])}
+
     for size in settings["batch_sizes"]:
         shape = (size, *model.input_shape[1:])
         inputs = tf.random.stateless_uniform(shape, [1, 2])
@@ -94,11 +86,7 @@ def measure_saved_models(
             for name, one in loaded.items()
         }
         results[f"Call, batch {size}"] = measure.alternate(
-            {
-                name: functools.partial(median_time, one, settings["calls"])
-                for name, one in calls.items()
-            },
-            settings["rounds"],
+            _timed(calls, settings["calls"]), settings["rounds"]
         )
     return results
 
@@ -113,7 +101,7 @@ def write_litert(model: Any, folder: pathlib.Path) -> dict[str, str]:
 
 
 def load_litert(path: str, size: int, shape: tuple[int, ...]) -> Any:
-    """An interpreter that is ready for batches of a size."""
+    """Makes an interpreter that is ready for batches of a size."""
     interpreter = tf.lite.Interpreter(path, num_threads=os.cpu_count())
     (place,) = interpreter.get_input_details()
     interpreter.resize_tensor_input(place["index"], (size, *shape))
@@ -131,7 +119,7 @@ def call_litert(interpreter: Any, inputs: np.ndarray) -> None:
 def measure_litert(
     model: Any, folder: pathlib.Path, settings: dict[str, Any]
 ) -> dict[str, dict[str, list[float]]]:
-    """Load times and latencies of LiteRT files, by what was measured."""
+    """Measures load times and latencies of LiteRT files."""
     paths = write_litert(model, folder)
     shape = model.input_shape[1:]
     results = {}
@@ -142,34 +130,29 @@ def measure_litert(
         }
         if size == 1:
             results["LiteRT, load"] = measure.alternate(
-                {n: functools.partial(timed, one) for n, one in load.items()},
-                settings["rounds"],
+                _timed(load), settings["rounds"]
             )
+
         inputs = np.random.default_rng(0).random((size, *shape), np.float32)
         calls = {
             name: functools.partial(call_litert, one(), inputs)
             for name, one in load.items()
         }
         results[f"LiteRT, call, batch {size}"] = measure.alternate(
-            {
-                name: functools.partial(median_time, one, settings["calls"])
-                for name, one in calls.items()
-            },
-            settings["rounds"],
+            _timed(calls, settings["calls"]), settings["rounds"]
         )
     return results
 
 
-def timed(run: Callable[[], Any]) -> float:
-    """Seconds that a call takes."""
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+def _timed(
+    runs: Mapping[str, Callable[[], Any]], calls: int = 1
+) -> dict[str, Callable[[], float]]:
+    """Makes functions that measure the median of several calls."""
 
+    def median(run: Callable[[], Any]) -> float:
+        return float(np.median([measure.seconds(run) for _ in range(calls)]))
 
-def median_time(run: Callable[[], Any], calls: int) -> float:
-    """The median of the seconds of several calls."""
-    return float(np.median([timed(run) for _ in range(calls)]))
+    return {name: functools.partial(median, run) for name, run in runs.items()}
 
 
 def check_same(loaded: dict[str, Any], inputs: tf.Tensor) -> None:
@@ -180,26 +163,7 @@ def check_same(loaded: dict[str, Any], inputs: tf.Tensor) -> None:
             raise ValueError(f"The outputs of {name!r} differ from Keras's.")
 
 
-def report(
-    title: str, measured: dict[str, list[float]], reference: str
-) -> None:
-    """Prints the table of one quantity."""
-    measure.print_table(
-        title,
-        ["", "median, ms (lowest to highest)", f"to {reference}"],
-        [
-            [
-                name,
-                f"{measure.summarize(1e3 * one for one in seconds):.1f}",
-                f"{measure.ratios(seconds, measured[reference]):.3f}",
-            ]
-            for name, seconds in measured.items()
-        ],
-    )
-
-
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     settings: dict[str, Any] = {
         "network": flags.FLAGS.network,
         "sparsity": flags.FLAGS.sparsity,
@@ -210,19 +174,20 @@ def main(arguments: list[str]) -> None:
     settings["batch_sizes"] = (
         [1] if flags.FLAGS.smoke else flags.FLAGS.batch_size
     )
+
     model = export_size.NETWORKS[flags.FLAGS.network]()
     tf_rigl.sparsify(model, flags.FLAGS.sparsity)
     with tempfile.TemporaryDirectory() as folder:
         litert = measure_litert(model, pathlib.Path(folder), settings)
         results = measure_saved_models(model, pathlib.Path(folder), settings)
-    for title, measured in results.items():
-        report(title, measured, _REFERENCE)
-    for title, measured in litert.items():
-        report(title, measured, _LITERT[0])
+
     results.update(litert)
+    for title, measured in results.items():
+        reference = _LITERT[0] if title in litert else _REFERENCE
+        references = dict.fromkeys(measured, reference)
+        measure.print_ratios(title, measured, references)
     measure.write_json(flags.FLAGS.json, settings, results)
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    measure.start(main, define_flags)

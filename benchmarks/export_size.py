@@ -19,13 +19,10 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Callable
-from collections.abc import Iterator
 from typing import Any
-from typing import Protocol
 
 import keras
 import zstandard
-from absl import app
 from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -53,18 +50,11 @@ EXPORTS: dict[str, dict[str, Any]] = {
     "smallest, int8": {"values": "int8"},
 }
 _CHUNK = 1 << 20
-
-
-class Compressor(Protocol):
-    """What gzip and zstd have in common."""
-
-    def compress(self, data: bytes) -> bytes:
-        """Takes data in, gives some out."""
-        ...
-
-    def flush(self) -> bytes:
-        """Gives out what is left."""
-        ...
+# At their default levels.
+_COMPRESSORS: dict[str, Callable[[], Any]] = {
+    "dense, gzip": lambda: zlib.compressobj(wbits=31),
+    "dense, zstd": lambda: zstandard.ZstdCompressor().compressobj(),
+}
 
 
 def define_flags() -> None:
@@ -87,10 +77,11 @@ def measure_network(network: str, sparsity: float) -> dict[str, int]:
         sizes = {
             "dense": export_saved_model(model, plain, None).folder_bytes,
             **{
-                method: _compressed_bytes(plain, compressor)
-                for method, compressor in _compressors()
+                method: _compressed_bytes(plain, make())
+                for method, make in _COMPRESSORS.items()
             },
         }
+
         for number, (method, arguments) in enumerate(EXPORTS.items()):
             report = export_saved_model(
                 model, folder / str(number), **arguments
@@ -103,7 +94,7 @@ def measure_network(network: str, sparsity: float) -> dict[str, int]:
 
 
 def _scale_by_one(model: Any) -> None:
-    """Has each normalization let its input through, as a trained one does.
+    """Makes normalizations let their inputs through, as trained ones do.
 
     The last ones of ResNet's blocks begin with 0, and LiteRT would fold that
     into kernels of zeros.
@@ -125,13 +116,7 @@ def _litert_bytes(model: Any, folder: pathlib.Path) -> dict[str, int]:
     return sizes
 
 
-def _compressors() -> Iterator[tuple[str, Compressor]]:
-    """gzip and zstd at their default levels."""
-    yield "dense, gzip", zlib.compressobj(wbits=31)
-    yield "dense, zstd", zstandard.ZstdCompressor().compressobj()
-
-
-def _compressed_bytes(folder: pathlib.Path, compressor: Compressor) -> int:
+def _compressed_bytes(folder: pathlib.Path, compressor: Any) -> int:
     """Size of all files of a folder, compressed as one."""
     size = 0
     for file in sorted(folder.rglob("*")):
@@ -175,8 +160,7 @@ def report(network: str, sizes: dict[float, dict[str, int]]) -> None:
     measure.print_table(network, header, rows)
 
 
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     settings = {
         "networks": flags.FLAGS.network,
         "sparsities": flags.FLAGS.sparsity,
@@ -192,5 +176,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    measure.start(main, define_flags)

@@ -3,16 +3,14 @@
 
 The first step is traced and compiled; mask updates add to its graph. Prints
 the seconds of the first batch of ResNet-50 at 64×64, dense and with RigL,
-alternated, and the ratio of their medians.
+alternated, and their ratio within rounds.
 
 Usage: python benchmarks/first_step.py [--repeats=3] [--keras=keras3]
 """
 
-import importlib
+import functools
 import pathlib
-import statistics
 import sys
-import time
 from typing import Any
 
 import numpy as np
@@ -22,21 +20,23 @@ from absl import flags
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import tf_rigl
+from benchmarks import measure
+from tf_rigl.experiments import keras_modules
 
 _REPEATS = flags.DEFINE_integer("repeats", 3, "Runs of each.", lower_bound=1)
 _KERAS = flags.DEFINE_enum(
-    "keras", "keras3", ["keras3", "keras2"], "Which Keras."
+    "keras", "keras3", [*keras_modules.MODULES], "Which Keras."
 )
-_PACKAGES = {"keras3": "keras", "keras2": "tf_keras"}
 _SIDE = 64
 
 
 def first_batch(keras: Any, sparse: bool) -> float:
-    """Seconds of `fit` on one batch of a new model, its making left out."""
+    """Measures `fit` on one batch of a new model, its making left out."""
     keras.backend.clear_session()
     model = keras.applications.ResNet50(
         weights=None, input_shape=(_SIDE, _SIDE, 3), classes=10
     )
+
     callbacks = []
     if sparse:
         tf_rigl.sparsify(model, 0.9)
@@ -45,25 +45,27 @@ def first_batch(keras: Any, sparse: bool) -> float:
         keras.optimizers.SGD(0.1, momentum=0.9),
         "sparse_categorical_crossentropy",
     )
+
     images = np.zeros((4, _SIDE, _SIDE, 3), np.float32)
     labels = np.zeros(4, np.int64)
-    start = time.perf_counter()
-    model.fit(images, labels, batch_size=4, verbose=0, callbacks=callbacks)
-    return time.perf_counter() - start
+    return measure.seconds(
+        lambda: model.fit(
+            images, labels, batch_size=4, verbose=0, callbacks=callbacks
+        )
+    )
 
 
 def main(arguments: list[str]) -> None:
     del arguments
-    keras = importlib.import_module(_PACKAGES[_KERAS.value])
-    seconds: dict[bool, list[float]] = {False: [], True: []}
-    for _ in range(_REPEATS.value):
-        for sparse, measured in seconds.items():
-            measured.append(first_batch(keras, sparse))
-            print(f"{'RigL ' if sparse else 'dense'} {measured[-1]:6.1f} s")
-    dense, rigl = (statistics.median(seconds[s]) for s in (False, True))
-    print(
-        f"median: dense {dense:.1f} s, RigL {rigl:.1f} s, {rigl / dense:.2f}×"
+    keras = keras_modules.load_keras(_KERAS.value)
+    measured = measure.alternate(
+        {
+            "dense": functools.partial(first_batch, keras, sparse=False),
+            "RigL": functools.partial(first_batch, keras, sparse=True),
+        },
+        _REPEATS.value,
     )
+    measure.print_ratios("First step", measured, {"RigL": "dense"}, "s")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
-from absl import app
 from absl import flags
 from absl import logging
 
@@ -46,28 +45,22 @@ _RANDOM_IMAGES = 1024
 
 
 @dataclasses.dataclass(frozen=True)
-class Case:
-    """What is trained on a data set, and for how long.
-
-    Attributes:
-        network: the name of the network.
-        batch_size: images of one step.
-        steps: steps of a round.
-        batches: batches of a round of the pipeline alone, at least: many more
-            than it has in store when the time begins.
-    """
+class FeedCase:
+    """A network to train on a data set, and for how long."""
 
     network: str
     batch_size: int
-    steps: int
+    steps: int  # of a round
+    # Of a round of the pipeline alone, at least: many more than it has in
+    # store when the time begins.
     batches: int
 
 
 CASES = {
-    _IMAGENET: Case("resnet_50", 8, 2, 128),
-    "cifar10": Case("wrn_22_2", 128, 4, 390),
-    "mnist": Case("lenet_300_100", 128, 400, 400),
-    "mnist_small": Case("lenet_300_100", 128, 400, 400),
+    _IMAGENET: FeedCase("resnet_50", 8, 2, 128),
+    "cifar10": FeedCase("wrn_22_2", 128, 4, 390),
+    "mnist": FeedCase("lenet_300_100", 128, 400, 400),
+    "mnist_small": FeedCase("lenet_300_100", 128, 400, 400),
 }
 
 
@@ -81,6 +74,7 @@ def define_flags() -> None:
         "Which data set.",
     )
     flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data.")
+
     flags.DEFINE_integer(
         "image_size", 224, "Of ImageNet, pixels.", lower_bound=32
     )
@@ -92,11 +86,11 @@ def define_flags() -> None:
     )
 
 
-def chosen_case(name: str) -> Case:
+def chosen_case(name: str) -> FeedCase:
     """The case of a data set with what the flags change."""
     case = CASES[name]
     if flags.FLAGS.smoke:
-        case = Case(case.network, batch_size=4, steps=2, batches=2)
+        case = FeedCase(case.network, batch_size=4, steps=2, batches=2)
     steps = flags.FLAGS.steps or case.steps
     return dataclasses.replace(
         case,
@@ -120,6 +114,7 @@ def prepare(name: str, scratch: pathlib.Path) -> str | None:
             raise
     else:
         return data_dir
+
     count = 16 if flags.FLAGS.smoke else _RANDOM_IMAGES
     folder = prepared_images.write(
         _IMAGENET,
@@ -130,6 +125,7 @@ def prepare(name: str, scratch: pathlib.Path) -> str | None:
         scratch,
         shards=4,
     )
+
     size = sum(file.stat().st_size for file in folder.glob("*-train.*"))
     print(
         f"{name} is not prepared: {count} JPEGs of random pixels, "
@@ -139,10 +135,10 @@ def prepare(name: str, scratch: pathlib.Path) -> str | None:
     return str(scratch)
 
 
-class Measured:
+class FedNetwork:
     """A data set and a network in training on it."""
 
-    def __init__(self, name: str, case: Case, data_dir: str | None) -> None:
+    def __init__(self, name: str, case: FeedCase, data_dir: str | None) -> None:
         arguments = (
             {"image_size": flags.FLAGS.image_size} if name == _IMAGENET else {}
         )
@@ -155,7 +151,7 @@ class Measured:
         self._take_steps(iter(self._batch), 1)
 
     def contenders(self) -> dict[str, Callable[[], float]]:
-        """What takes turns; each returns images per second."""
+        """Lists what takes turns; each returns images per second."""
         case = self._case
         return {
             "pipeline": functools.partial(
@@ -220,6 +216,7 @@ def report(measured: dict[str, dict[str, list[float]]]) -> None:
                 f"{measure.ratios(rates['both'], rates['step']):.2f}",
             ]
         )
+
     measure.print_table(
         "Images per second, median of rounds (lowest to highest)",
         [
@@ -234,8 +231,7 @@ def report(measured: dict[str, dict[str, list[float]]]) -> None:
     )
 
 
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     logging.set_verbosity(logging.ERROR)  # TFDS says much
     settings = {
         "rounds": measure.chosen_rounds(),
@@ -246,6 +242,7 @@ def main(arguments: list[str]) -> None:
             for name in flags.FLAGS.dataset
         },
     }
+
     measure.print_environment(settings)
     results = {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -257,15 +254,15 @@ def main(arguments: list[str]) -> None:
         except (FileNotFoundError, ImportError) as error:
             sys.exit(str(error))
         for name, data_dir in folders.items():
-            measured = Measured(name, chosen_case(name), data_dir)
+            measured = FedNetwork(name, chosen_case(name), data_dir)
             results[name] = measure.alternate(
                 measured.contenders(), measure.chosen_rounds()
             )
             print(f"{name} is measured", flush=True)
+
     report(results)
     measure.write_json(flags.FLAGS.json, settings, results)
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    measure.start(main, define_flags)

@@ -11,23 +11,20 @@ Usage: python benchmarks/load_time.py [--network=NAME] [--sparsity=0.9]
 """
 
 import functools
-import importlib
 import pathlib
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from typing import Any
 
-from absl import app
 from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import tf_rigl
 from benchmarks import measure
+from tf_rigl.experiments import keras_modules
 
-_PACKAGES = {"keras3": "keras", "keras2": "tf_keras"}
 NETWORKS: dict[str, tuple[str, tuple[int, ...]]] = {
     "mobilenet": ("MobileNet", (96, 96, 3)),
     "resnet50": ("ResNet50", (64, 64, 3)),
@@ -44,7 +41,9 @@ def define_flags() -> None:
     """Defines the flags of this program."""
     measure.define_flags(rounds=5)
     flags.DEFINE_enum("network", "mobilenet", [*NETWORKS], "What to load.")
-    flags.DEFINE_enum("keras", "keras3", [*_PACKAGES], "Which Keras.")
+    flags.DEFINE_enum(
+        "keras", "keras3", [*keras_modules.MODULES], "Which Keras."
+    )
     flags.DEFINE_float("sparsity", 0.9, "How sparse it is.")
 
 
@@ -85,34 +84,7 @@ def write_files(
     }
 
 
-def timed(load: Callable[[], Any]) -> float:
-    """Seconds that a load takes."""
-    start = time.perf_counter()
-    load()
-    return time.perf_counter() - start
-
-
-def report(measured: dict[str, list[float]]) -> None:
-    """Prints the seconds of each file and the ratio to its reference."""
-    rows = []
-    for name, seconds in measured.items():
-        reference = REFERENCES.get(name, name)
-        rows.append(
-            [
-                name,
-                f"{measure.summarize(seconds):.3f}",
-                f"{measure.ratios(seconds, measured[reference]):.2f}",
-                reference,
-            ]
-        )
-
-    measure.print_table(
-        "Load", ["", "median, s (lowest to highest)", "ratio", "to"], rows
-    )
-
-
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     options = flags.FLAGS
     settings: dict[str, Any] = {
         "network": options.network,
@@ -122,23 +94,22 @@ def main(arguments: list[str]) -> None:
     }
     measure.print_environment(settings)
 
-    keras = importlib.import_module(_PACKAGES[options.keras])
+    keras = keras_modules.load_keras(options.keras)
     with tempfile.TemporaryDirectory() as folder:
         loads = write_files(
             keras, options.network, options.sparsity, pathlib.Path(folder)
         )
         measured = measure.alternate(
             {
-                name: functools.partial(timed, load)
+                name: functools.partial(measure.seconds, load)
                 for name, load in loads.items()
             },
             settings["rounds"],
         )
 
-    report(measured)
+    measure.print_ratios("Load", measured, REFERENCES, "s")
     measure.write_json(options.json, settings, measured)
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    measure.start(main, define_flags)

@@ -20,7 +20,6 @@ import functools
 import importlib
 import pathlib
 import sys
-import time
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +27,6 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import app
 from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -47,7 +45,7 @@ Update = Callable[..., tf.Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """What is updated: an entry for each masked weight."""
+    """An entry for each masked weight."""
 
     masks: list[np.ndarray]  # bool
     weights: list[np.ndarray]  # float32, zeros where masked
@@ -55,7 +53,7 @@ class Problem:
 
     @property
     def tensors(self) -> list[list[tf.Tensor]]:
-        """Weights, masks and gradients."""
+        """The weights, masks and gradients."""
         return [
             [tf.constant(array) for array in arrays]
             for arrays in (self.weights, self.masks, self.gradients)
@@ -63,7 +61,7 @@ class Problem:
 
 
 def make_problem(model: Any) -> Problem:
-    """ERK masks for a model and random values."""
+    """Makes ERK masks for a model, and random values."""
     masks = list(tf_rigl.masks(tf_rigl.sparsify(model, 0.9)).values())
     generator = np.random.default_rng(0)
 
@@ -80,14 +78,14 @@ def make_problem(model: Any) -> Problem:
 def by_selection(
     weights: tf.Tensor, mask: tf.Tensor, gradient: tf.Tensor, count: tf.Tensor
 ) -> tf.Tensor:
-    """This library's update."""
+    """Updates as this library does."""
     return tf_rigl.drop_and_grow(weights, mask, gradient, count).mask
 
 
 def by_sorting(
     weights: tf.Tensor, mask: tf.Tensor, gradient: tf.Tensor, count: tf.Tensor
 ) -> tf.Tensor:
-    """The update of google-research/rigl: two full sorts."""
+    """Updates as google-research/rigl does: by two full sorts."""
     connections = tf.reduce_sum(tf.cast(mask, tf.int32))
     magnitudes = tf.abs(weights) * tf.cast(mask, weights.dtype)
     kept = _first_when_sorted(magnitudes, connections - count)
@@ -111,7 +109,7 @@ def _first_when_sorted(scores: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
 def compiled(
     update: Update, problem: Problem, jit_compile: bool
 ) -> Callable[[], list[tf.Tensor]]:
-    """One graph that updates all masks."""
+    """Makes one graph that updates all masks."""
 
     @tf.function(jit_compile=jit_compile, autograph=False)
     def update_all(
@@ -129,11 +127,12 @@ def compiled(
 
 
 def on_jax(problem: Problem) -> Callable[[], Any] | None:
-    """The update of jaxpruner's RigL, None where it is not installed."""
+    """Makes the update of jaxpruner's RigL; None if it is not installed."""
     try:
         jax, jaxpruner = map(importlib.import_module, _JAX_PEER)
     except ImportError:
         return None
+
     # Its drop fraction is 0.3 by default.
     updater = jaxpruner.RigL()
 
@@ -164,6 +163,7 @@ def check_same(
         np.count_nonzero(new.numpy() & ~old)
         for new, old in zip(expected, masks, strict=True)
     )
+
     for name, update in updates.items():
         different = sum(
             np.count_nonzero(one.numpy() != other.numpy())
@@ -177,39 +177,19 @@ def check_same(
             )
 
 
-def seconds(update: Callable[[], Any]) -> float:
-    """How long one update of all masks takes."""
-    start = time.perf_counter()
+def update_once(update: Callable[[], Any]) -> None:
+    """Updates all masks, and waits for a device."""
     result = update()
     if isinstance(result[0], tf.Tensor):
-        result[-1].numpy()  # waits for a device
-    return time.perf_counter() - start
+        result[-1].numpy()
 
 
-def report(measured: dict[str, list[float]]) -> None:
-    """Prints the table."""
-    rows = []
-    for name, taken in measured.items():
-        rows.append(
-            [
-                name,
-                f"{1e3 * measure.summarize(taken).median:.1f}",
-                f"{measure.ratios(taken, measured[_REFERENCE]):.3f}",
-            ]
-        )
-    measure.print_table(
-        "One update of all masks, median of rounds (lowest to highest)",
-        ["", "ms", f"× {_REFERENCE}"],
-        rows,
-    )
-
-
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     if flags.FLAGS.smoke:
         model = mlp.lenet_300_100(keras)
     else:
         model = keras.applications.ResNet50(weights=None)
+
     problem = make_problem(model)
     settings: dict[str, Any] = {
         "model": model.name,
@@ -218,6 +198,7 @@ def main(arguments: list[str]) -> None:
         "rounds": measure.chosen_rounds(),
     }
     measure.print_environment(settings)
+
     updates = {
         f"{name}{', XLA' if jit_compile else ''}": compiled(
             update, problem, jit_compile
@@ -235,17 +216,23 @@ def main(arguments: list[str]) -> None:
     else:
         peer()  # compiles
         updates["jaxpruner"] = peer
+
     measured = measure.alternate(
         {
-            name: functools.partial(seconds, update)
+            name: functools.partial(
+                measure.seconds, functools.partial(update_once, update)
+            )
             for name, update in updates.items()
         },
         settings["rounds"],
     )
-    report(measured)
+    measure.print_ratios(
+        "One update of all masks",
+        measured,
+        dict.fromkeys(measured, _REFERENCE),
+    )
     measure.write_json(flags.FLAGS.json, settings, measured)
 
 
 if __name__ == "__main__":
-    measure.define_flags(rounds=5)
-    app.run(main)
+    measure.start(main, functools.partial(measure.define_flags, rounds=5))

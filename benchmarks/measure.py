@@ -1,4 +1,4 @@
-"""What the benchmarks share: alternation, medians, tables and JSON.
+"""Alternation, medians, tables and JSON, which all benchmarks share.
 
 Nothing here imports TensorFlow: the parent of measured processes stays small.
 """
@@ -6,10 +6,10 @@ Nothing here imports TensorFlow: the parent of measured processes stays small.
 import dataclasses
 import json
 import os
-import pathlib
 import platform
 import statistics
-import tempfile
+import subprocess
+import time
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -18,11 +18,25 @@ from importlib import metadata
 from typing import Any
 from typing import TypeVar
 
+from absl import app
 from absl import flags
 from rich import console as consoles
-from rich import table as tables
+
+from tf_rigl.core import text_table
 
 Measured = TypeVar("Measured")
+
+STEP_COLUMNS = ["ms", "× dense", "plain, × dense", "update, × plain dense"]
+
+# Here, so that programs which only start processes know them.
+MODELS = ["lenet_300_100", "mobilenet", "resnet50", "gru"]
+CONTENDERS = (
+    "keras/dense",
+    "keras/tf_rigl",
+    "tf_keras/dense",
+    "tf_keras/tf_rigl",
+    "tf_keras/tfmot",
+)
 
 _PACKAGES = (
     "tensorflow",
@@ -33,12 +47,14 @@ _PACKAGES = (
 )
 
 
-def define_flags(rounds: int) -> None:
-    """Defines the flags of all benchmarks; only a program's main does this.
+def start(main: Callable[[], None], define: Callable[[], None]) -> None:
+    """Defines the flags of a benchmark, parses them and runs it."""
+    define()
+    app.run(lambda unused: main())
 
-    Args:
-        rounds: how often each contender is measured by default.
-    """
+
+def define_flags(rounds: int) -> None:
+    """Defines the flags of all benchmarks; only a program's main does this."""
     flags.DEFINE_integer(
         "rounds", rounds, "How often each is measured.", lower_bound=1
     )
@@ -47,20 +63,20 @@ def define_flags(rounds: int) -> None:
 
 
 def chosen_rounds() -> int:
-    """The number of rounds that the flags ask for."""
+    """Returns the number of rounds that the flags ask for."""
     return 1 if flags.FLAGS.smoke else flags.FLAGS.rounds
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What several rounds measured."""
+    """The figures of several rounds."""
 
     median: float
     low: float
     high: float
 
     def __format__(self, number_format: str) -> str:
-        """`1.07 (1.05 to 1.10)`, each number in the given format."""
+        """Writes `1.07 (1.05 to 1.10)`, each number in the given format."""
         middle, low, high = (
             format(value, number_format)
             for value in (self.median, self.low, self.high)
@@ -69,13 +85,13 @@ class Summary:
 
 
 def summarize(values: Iterable[float]) -> Summary:
-    """Median, smallest and largest."""
+    """Finds median, smallest and largest."""
     values = list(values)
     return Summary(statistics.median(values), min(values), max(values))
 
 
 def ratios(of: Sequence[float], to: Sequence[float]) -> Summary:
-    """The quotients of what was measured in the same round.
+    """Divides what was measured in the same round.
 
     A machine that slows down for a while slows both down, so quotients are
     taken within rounds and summarized afterwards.
@@ -94,8 +110,15 @@ def alternate(
     return measured
 
 
+def seconds(run: Callable[[], Any]) -> float:
+    """Measures how long a call takes."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
 def environment() -> dict[str, Any]:
-    """The versions and the number of cores that the figures belong to."""
+    """Lists the versions and the number of cores that the figures belong to."""
     return {
         "python": platform.python_version(),
         **{name: _version(name) for name in _PACKAGES},
@@ -105,7 +128,7 @@ def environment() -> dict[str, Any]:
 
 
 def print_environment(settings: Mapping[str, Any]) -> None:
-    """Prints what was measured, with what and on how many cores."""
+    """Prints settings and environment."""
     for title, entries in (
         ("Settings", settings),
         ("Environment", environment()),
@@ -118,38 +141,73 @@ def print_table(
     title: str, header: Sequence[str], rows: Iterable[Sequence[str]]
 ) -> None:
     """Prints a table; all columns but the first are numbers."""
-    table = tables.Table()
-    for number, name in enumerate(header):
-        table.add_column(
-            name, justify="right" if number else "left", no_wrap=True
-        )
-    for row in rows:
-        table.add_row(*row)
+    table = text_table.table(header, rows, unfolded_columns=len(header))
     # Wide enough for any table, whatever the terminal or file is.
     console = consoles.Console(width=160)
     console.print(f"\n{title}", highlight=False)
     console.print(table)
 
 
-def write_json(path: str, settings: Mapping[str, Any], results: Any) -> None:
-    """Writes settings, environment and results; nothing without a path.
+def print_ratios(
+    title: str,
+    measured: Mapping[str, Sequence[float]],
+    references: Mapping[str, str],
+    unit: str = "ms",
+) -> None:
+    """Prints the seconds of contenders and their ratios to others.
 
-    The file is written aside and renamed, so it is whole or not there.
+    `references` names by contender what it is compared with, by default
+    itself; the unit is "ms" or "s".
     """
+    scale, digits = (1e3, 1) if unit == "ms" else (1.0, 3)
+    rows = []
+    for name, taken in measured.items():
+        reference = references.get(name, name)
+        summary = summarize(scale * one for one in taken)
+        ratio = ratios(taken, measured[reference])
+        rows.append([name, f"{summary:.{digits}f}", f"{ratio:.3f}", reference])
+    print_table(
+        title, ["", f"median, {unit} (lowest to highest)", "ratio", "to"], rows
+    )
+
+
+def step_cells(
+    own: Sequence[Mapping[str, float]], base: Sequence[Mapping[str, float]]
+) -> list[str]:
+    """Writes a step's milliseconds and ratios; see `STEP_COLUMNS`.
+
+    Update steps are compared with plain ones, since dense training has none.
+    """
+    steps = [one["step"] for one in own]
+    cells = [f"{1e3 * summarize(steps).median:.2f}"]
+    for part, to in (("step", "step"), ("plain", "plain"), ("update", "plain")):
+        bases = [one[to] for one in base]
+        parts = [one[part] for one in own]
+        cells.append(f"{ratios(parts, bases):.3f}" if bases else "")
+    return cells
+
+
+def run_json(command: Sequence[str]) -> Any:
+    """Runs a program; returns the JSON of the last line that it prints."""
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, check=True, text=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def write_json(path: str, settings: Mapping[str, Any], results: Any) -> None:
+    """Writes settings, environment and results; nothing without a path."""
     if not path:
         return
-    target = pathlib.Path(path)
+    # It imports TensorFlow, by now at no one's cost.
+    from tf_rigl.backend import atomic_files
+
     content = {
         "settings": dict(settings),
         "environment": environment(),
         "results": results,
     }
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=target.parent, delete=False
-    ) as file:
-        json.dump(content, file, indent=2)
-        file.write("\n")
-    os.replace(file.name, target)
+    atomic_files.write_json(path, content)
 
 
 def _version(package: str) -> str:

@@ -16,25 +16,16 @@ import functools
 import json
 import pathlib
 import resource
-import subprocess
 import sys
 from typing import Any
 
-from absl import app
 from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from benchmarks import measure
 
-_MODELS = ["resnet50", "wide_mlp", "mobilenet", "gru", "lenet_300_100"]
-_CONTENDERS = (
-    "keras/dense",
-    "keras/tf_rigl",
-    "tf_keras/dense",
-    "tf_keras/tf_rigl",
-    "tf_keras/tfmot",
-)
+_MODELS = [*measure.MODELS, "wide_mlp"]
 # The unit of `ru_maxrss`.
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 _MIB = 2**20
@@ -46,12 +37,18 @@ def define_flags() -> None:
     flags.DEFINE_multi_enum(
         "model", ["resnet50", "wide_mlp"], _MODELS, "What to train."
     )
-    flags.DEFINE_multi_enum("contender", _CONTENDERS, _CONTENDERS, "How.")
+    flags.DEFINE_multi_enum(
+        "contender", measure.CONTENDERS, measure.CONTENDERS, "How."
+    )
+
     flags.DEFINE_integer(
         "steps", 5, "Steps after the first three.", lower_bound=1
     )
     flags.DEFINE_enum(
-        "only", None, _CONTENDERS, "Train this here; print its bytes as JSON."
+        "only",
+        None,
+        measure.CONTENDERS,
+        "Train this here; print its bytes as JSON.",
     )
 
 
@@ -82,19 +79,15 @@ def measure_here(contender: str, model: str) -> dict[str, int]:
 
 def measure_in_process(contender: str, model: str) -> dict[str, int]:
     """The same in a new process."""
-    done = subprocess.run(
+    return measure.run_json(
         [
             sys.executable,
             str(pathlib.Path(__file__).resolve()),
             f"--only={contender}",
             f"--model={model}",
             f"--steps={chosen_steps()}",
-        ],
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
+        ]
     )
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def report(model: str, measured: dict[str, list[dict[str, int]]]) -> None:
@@ -108,6 +101,7 @@ def report(model: str, measured: dict[str, list[dict[str, int]]]) -> None:
             row.append(f"{bytes_.median / _MIB:,.1f}")
             row.append(_more_per_element(rounds, dense, part))
         rows.append(row)
+
     measure.print_table(
         f"{model}: median of processes (lowest to highest)",
         [
@@ -137,12 +131,12 @@ def _more_per_element(
     return f"{more.median:.4f}" if part == "at_rest" else f"{more:.2f}"
 
 
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     only = flags.FLAGS.only
     if only:
         print(json.dumps(measure_here(only, flags.FLAGS.model[0])))
         return
+
     settings: dict[str, Any] = {
         "models": flags.FLAGS.model,
         "rounds": measure.chosen_rounds(),
@@ -165,5 +159,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    measure.start(main, define_flags)

@@ -14,24 +14,14 @@ _SEQUENCE = 64
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """One network and how its training is measured.
+    """One network and how its training is measured."""
 
-    Attributes:
-        build: makes the model, which ends in logits, with a given Keras.
-        input_shape: shape of one example.
-        classes: number of logits.
-        batch_size: examples of one step.
-        plain_steps: steps without a mask update that are timed after each
-            step with one.
-        cycles: how often that happens in one round.
-    """
-
-    build: Callable[[Any], Any]
-    input_shape: tuple[int, ...]
+    build: Callable[[Any], Any]  # a model that ends in logits, with a Keras
+    input_shape: tuple[int, ...]  # of one example
     classes: int
     batch_size: int
-    plain_steps: int
-    cycles: int = 1
+    plain_steps: int  # that are timed after each step with a mask update
+    cycles: int = 1  # of both in one round
 
     def batch(self) -> tuple[np.ndarray, np.ndarray]:
         """Random examples and labels, the same in every process."""

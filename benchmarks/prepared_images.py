@@ -25,10 +25,10 @@ def write(
     """Writes a data set that `tfds.builder(name, data_dir=...)` finds.
 
     Args:
-        name: Name of the data set, whose version and features are taken.
-        splits: The examples of each split, as its builder would give them.
-        data_dir: Folder of all data sets.
-        shards: Number of files of each split.
+        name: of the data set, whose version and features are taken.
+        splits: the examples of each split, as its builder would give them.
+        data_dir: the folder of all data sets.
+        shards: files of each split.
 
     Returns:
         The folder of this data set.
@@ -37,12 +37,14 @@ def write(
     folder = data_dir / name / str(builder.version)
     folder.mkdir(parents=True)
     features = builder.info.features
+
     infos = []
     for split, examples in splits.items():
         records = [
             features.serialize_example(features.encode_example(example))
             for example in examples
         ]
+
         template = tfds.core.ShardedFileTemplate(
             data_dir=folder,
             dataset_name=name,
@@ -57,6 +59,7 @@ def write(
             with tf.io.TFRecordWriter(str(file)) as writer:
                 for record in part:
                     writer.write(record)
+
         infos.append(
             tfds.core.SplitInfo(
                 name=split,
@@ -72,15 +75,10 @@ def write(
 def photograph(
     generator: np.random.Generator, height: int = 375, width: int = 500
 ) -> np.ndarray:
-    """Random colors at all scales, which a JPEG compresses like a photograph.
-
-    Args:
-        generator: Of the random numbers.
-        height: Pixels; by default, those of the usual image of ImageNet.
-        width: Likewise.
+    """Draws random colors at all scales, which compress like a photograph.
 
     Returns:
-        uint8 `[height, width, 3]`.
+        uint8 `[height, width, 3]`; by default as ImageNet's usual image.
     """
     image = np.zeros((height, width, 3), np.float32)
     for cells, contrast in ((3, 60), (12, 40), (48, 24), (192, 10)):
@@ -94,13 +92,10 @@ def photograph(
 def imagenet_examples(
     count: int, height: int = 375, width: int = 500, distinct: int = 64
 ) -> Iterator[dict[str, Any]]:
-    """Examples with the features of ImageNet and random pixels.
+    """Makes examples with the features of ImageNet and random pixels.
 
-    Args:
-        count: Number of examples; of number i, the class is i modulo 1000.
-        height: Pixels.
-        width: Likewise.
-        distinct: After how many examples the pixels repeat.
+    The class of number i is i modulo 1000; after `distinct` examples the
+    pixels repeat.
     """
     generator = np.random.default_rng(0)
     photographs = [

@@ -18,7 +18,6 @@ from typing import Any
 # First of all, because it decides which Keras `tf.keras` is.
 import tensorflow_model_optimization as tfmot  # isort: skip
 import tf_keras
-from absl import app
 from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -54,9 +53,11 @@ def train(contender: str, seed: int) -> float:
     data = text.splits(
         Batching(_BATCH_SIZE, seed=seed), flags.FLAGS.data_dir, time=_LENGTH
     )
+
     model = character_rnn.character_rnn(tf_keras, width=0.25, length=_LENGTH)
     model, callbacks = pruned(contender, model, steps, seed)
     decay = optimization.RateSchedule("cosine", _LEARNING_RATE, steps)
+
     model.compile(
         tf_keras.optimizers.Adam(optimization.keras_schedule(tf_keras, decay)),
         tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -72,7 +73,7 @@ def train(contender: str, seed: int) -> float:
 
 
 def chosen_steps() -> tuple[int, int]:
-    """Of training and of evaluation."""
+    """Counts the steps of training and of evaluation."""
     if flags.FLAGS.smoke:
         return 2, 1
     return flags.FLAGS.steps, _EVALUATION_STEPS
@@ -93,6 +94,7 @@ def pruned(
     if contender == "static":
         model = tf_rigl.sparsify(model, sparsity, "uniform", seed=seed)
         return model, [tf_rigl.UpdateMasks(tf_rigl.Static())]
+
     policy = _DenseEmbedding()
     if contender == "tf_rigl":
         model = tf_rigl.tfmot.prepare(model, schedule, policy)
@@ -114,8 +116,7 @@ class _DenseEmbedding(tfmot.sparsity.keras.PruningPolicy):
         del model
 
 
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     rounds = measure.chosen_rounds()
     settings = {
         "sparsity": flags.FLAGS.sparsity,
@@ -127,6 +128,7 @@ def main(arguments: list[str]) -> None:
         contender: [train(contender, seed) for seed in range(rounds)]
         for contender in _CONTENDERS
     }
+
     measure.print_table(
         "bits per character",
         ["", *(f"seed {seed}" for seed in range(rounds))],
@@ -139,5 +141,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    measure.start(main, define_flags)

@@ -37,14 +37,12 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
-from absl import app
 from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from benchmarks import measure
 
-_MODELS = ["lenet_300_100", "mobilenet", "resnet50", "gru"]
 _KERAS = ["keras", "tf_keras"]
 _WORKERS = "workers"
 _NUM_WORKERS = 2
@@ -58,8 +56,8 @@ Round = Mapping[str, float]
 
 
 @dataclasses.dataclass(frozen=True)
-class Measured:
-    """What one process measured of one contender."""
+class DeviceFigures:
+    """The figures of one contender in one process."""
 
     bytes: int  # that each device brings to sums in one step
     rounds: Sequence[Round]  # seconds: "step", "plain", "update"
@@ -69,7 +67,7 @@ def define_flags() -> None:
     """Defines the flags of this program."""
     measure.define_flags(rounds=5)
     flags.DEFINE_multi_enum(
-        "model", ["lenet_300_100", "gru"], _MODELS, "What to train."
+        "model", ["lenet_300_100", "gru"], measure.MODELS, "What to train."
     )
     flags.DEFINE_multi_enum(
         "devices", list(REPLICAS), list(REPLICAS), "On how many devices."
@@ -111,7 +109,7 @@ def free_ports(count: int) -> list[int]:
 
 def measure_in_processes(
     model: str, where: str, package: str
-) -> dict[str, Measured]:
+) -> dict[str, DeviceFigures]:
     """Trains both contenders in new processes.
 
     Raises:
@@ -128,16 +126,19 @@ def measure_in_processes(
         f"--rounds={measure.chosen_rounds()}",
         f"--smoke={flags.FLAGS.smoke}",
     ]
-    environments: list[dict[str, str]] = [{}]
+
+    # Replicas are logical processors.
+    environments = [{"CUDA_VISIBLE_DEVICES": ""}]
     if where == _WORKERS:
         ports = free_ports(_NUM_WORKERS)
         environments = [
             {"TF_CONFIG": cluster(ports, worker)}
             for worker in range(_NUM_WORKERS)
         ]
+
     last_line = run_together(command, environments).splitlines()[-1]
     return {
-        method: Measured(**figures)
+        method: DeviceFigures(**figures)
         for method, figures in json.loads(last_line).items()
     }
 
@@ -147,9 +148,7 @@ def run_together(
 ) -> str:
     """Runs a command once with each environment, all at the same time.
 
-    Args:
-        command: the program and its arguments.
-        environments: variables beyond those of this process.
+    `environments` hold variables beyond those of this process.
 
     Returns:
         The output of the first.
@@ -169,6 +168,7 @@ def run_together(
             )
             stack.callback(_end, process)
             processes.append(process)
+
         codes = _wait(processes)
         if any(codes):
             raise RuntimeError(
@@ -176,6 +176,7 @@ def run_together(
                 f"{codes} of {' '.join(command)!r}; None is one that still "
                 "ran."
             )
+
         output.seek(0)
         return output.read()
 
@@ -198,12 +199,20 @@ def _end(process: subprocess.Popen[Any]) -> None:
     process.wait()
 
 
-def measure_here(model: str, where: str, package: str) -> dict[str, Measured]:
+def measure_here(
+    model: str, where: str, package: str
+) -> dict[str, DeviceFigures]:
     """Trains both contenders in this process."""
     # Only here: the parent of the processes needs no TensorFlow.
     import tensorflow as tf
 
-    strategy = _strategy(tf, where)
+    from tf_rigl.experiments import strategies
+
+    if where == _WORKERS:
+        strategy = strategies.make_strategy("multi_worker")
+    else:
+        devices = REPLICAS[where]
+        strategy = strategies.make_strategy("mirrored", devices=devices)
     from benchmarks import contenders
     from benchmarks import networks
     from benchmarks import step_overhead
@@ -235,7 +244,7 @@ def measure_here(model: str, where: str, package: str) -> dict[str, Measured]:
             measure.chosen_rounds(),
         )
     return {
-        method: Measured(
+        method: DeviceFigures(
             bytes_of_step(tf, strategy, training.model, replica.batch()),
             rounds[method],
         )
@@ -244,13 +253,9 @@ def measure_here(model: str, where: str, package: str) -> dict[str, Measured]:
 
 
 def bytes_of_step(tf: Any, strategy: Any, model: Any, batch: Any) -> int:
-    """The bytes that one device brings to sums over replicas in one step.
+    """Counts the bytes that one device brings to sums over replicas in a step.
 
-    Args:
-        tf: TensorFlow.
-        strategy: of the model.
-        model: compiled.
-        batch: inputs and labels of one replica.
+    The batch is that of one replica.
     """
     from benchmarks import collectives
 
@@ -264,50 +269,22 @@ def bytes_of_step(tf: Any, strategy: Any, model: Any, batch: Any) -> int:
     return collectives.summed_bytes(traced.graph) // local
 
 
-def _strategy(tf: Any, where: str) -> Any:
-    if where == _WORKERS:
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    processor = tf.config.list_physical_devices("CPU")[0]
-    count = REPLICAS[where]
-    tf.config.set_logical_device_configuration(
-        processor, [tf.config.LogicalDeviceConfiguration()] * count
-    )
-    return tf.distribute.MirroredStrategy(
-        [f"CPU:{number}" for number in range(count)]
-    )
-
-
 def table(
-    results: Mapping[tuple[str, str], Mapping[str, Measured]],
+    results: Mapping[tuple[str, str], Mapping[str, DeviceFigures]],
 ) -> list[list[str]]:
     """The rows of one network: devices, Keras, method and figures."""
     rows = []
     for (where, package), measured in results.items():
         base = measured["dense"]
         for method, own in measured.items():
-            row = [
-                f"{'2 workers' if where == _WORKERS else where} "
-                f"{package}/{method}",
-                f"{1e3 * measure.summarize(_column(own, 'step')).median:.2f}",
-            ]
-            row += [
-                f"{measure.ratios(_column(own, part), _column(base, to)):.3f}"
-                for part, to in (
-                    ("step", "step"),
-                    ("plain", "plain"),
-                    ("update", "plain"),
-                )
-            ]
-            rows.append([*row, f"{own.bytes:,}", f"{own.bytes - base.bytes:,}"])
+            name = "2 workers" if where == _WORKERS else where
+            row = measure.step_cells(own.rounds, base.rounds)
+            bytes_ = [f"{own.bytes:,}", f"{own.bytes - base.bytes:,}"]
+            rows.append([f"{name} {package}/{method}", *row, *bytes_])
     return rows
 
 
-def _column(measured: Measured, part: str) -> list[float]:
-    return [one[part] for one in measured.rounds]
-
-
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     chosen = list(settings(flags.FLAGS.devices, flags.FLAGS.keras))
     if flags.FLAGS.here:
         here = measure_here(flags.FLAGS.model[0], *chosen[0])
@@ -317,6 +294,7 @@ def main(arguments: list[str]) -> None:
             )
         )
         return
+
     described = {
         "models": flags.FLAGS.model,
         "devices": flags.FLAGS.devices,
@@ -331,14 +309,12 @@ def main(arguments: list[str]) -> None:
                 model, where, package
             )
             print(f"{model}: {where} {package} is measured", flush=True)
+
         measure.print_table(
             f"{model}: training step, median of rounds (lowest to highest)",
             [
                 "devices",
-                "ms",
-                "× dense",
-                "plain, × dense",
-                "update, × plain dense",
+                *measure.STEP_COLUMNS,
                 "bytes summed",
                 "more than dense",
             ],
@@ -354,5 +330,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    measure.start(main, define_flags)

@@ -16,9 +16,7 @@ Usage: python benchmarks/step_overhead.py [--model=NAME] [--rounds=9]
 import functools
 import pathlib
 import sys
-from typing import Any
 
-from absl import app
 from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -27,16 +25,17 @@ from benchmarks import contenders
 from benchmarks import measure
 from benchmarks import networks
 
-_MODELS = ["lenet_300_100", "mobilenet", "resnet50", "gru"]
 _JIT = {"default": None, "on": True, "off": False}
 
 
 def define_flags() -> None:
     """Defines the flags of this program."""
     measure.define_flags(rounds=9)
-    flags.DEFINE_multi_enum("model", _MODELS, _MODELS, "What to train.")
     flags.DEFINE_multi_enum(
-        "contender", contenders.CONTENDERS, contenders.CONTENDERS, "How."
+        "model", measure.MODELS, measure.MODELS, "What to train."
+    )
+    flags.DEFINE_multi_enum(
+        "contender", measure.CONTENDERS, measure.CONTENDERS, "How."
     )
     flags.DEFINE_enum(
         "jit_compile", "default", list(_JIT), "Whether to compile with XLA."
@@ -61,6 +60,7 @@ def measure_model(name: str) -> dict[str, list[dict[str, float]]]:
     for contender, training in trainings.items():
         training.warm_up()
         print(f"{name}: {contender} is compiled", flush=True)
+
     one_round = functools.partial(
         measure_round,
         plain_steps=2 if flags.FLAGS.smoke else network.plain_steps,
@@ -76,7 +76,7 @@ def measure_model(name: str) -> dict[str, list[dict[str, float]]]:
 
 
 def measure_round(
-    training: contenders.Training, plain_steps: int, cycles: int
+    training: contenders.TimedTraining, plain_steps: int, cycles: int
 ) -> dict[str, float]:
     """Mean seconds of the steps of one round."""
     update = plain = 0.0
@@ -98,27 +98,17 @@ def report(name: str, measured: dict[str, list[dict[str, float]]]) -> None:
     """Prints the table of one network."""
     rows = []
     for contender, rounds in measured.items():
-        dense = measured.get(contender.split("/")[0] + "/dense")
-        steps = _column(rounds, "step")
-        row = [contender, f"{1e3 * measure.summarize(steps).median:.2f}"]
-        for part in ("step", "plain", "update"):
-            own = _column(rounds, part)
-            base = _column(dense, "plain" if part == "update" else part)
-            row.append(f"{measure.ratios(own, base):.3f}" if base else "")
-        rows.append(row)
+        dense = measured.get(contender.split("/")[0] + "/dense", [])
+        rows.append([contender, *measure.step_cells(rounds, dense)])
+
     measure.print_table(
         f"{name}: training step, median of rounds (lowest to highest)",
-        ["", "ms", "× dense", "plain, × dense", "update, × plain dense"],
+        ["", *measure.STEP_COLUMNS],
         rows,
     )
 
 
-def _column(rounds: Any, part: str) -> list[float]:
-    return [one[part] for one in rounds or ()]
-
-
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     settings = {
         "models": flags.FLAGS.model,
         "rounds": measure.chosen_rounds(),
@@ -134,5 +124,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    measure.start(main, define_flags)

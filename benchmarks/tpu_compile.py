@@ -24,7 +24,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
-from absl import app
 from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -75,7 +74,7 @@ def lower(contender: str, network: networks.Network) -> str:
 
 
 def compile_all(programs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """What the compiler says of each program, by its name.
+    """Asks the compiler about each program; returns answers by name.
 
     Raises:
         subprocess.CalledProcessError: where the compiler cannot be started.
@@ -86,6 +85,7 @@ def compile_all(programs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
             path = pathlib.Path(folder) / f"{number}.mlir"
             path.write_text(text, encoding="utf-8")
             paths.append(str(path))
+
         done = subprocess.run(
             [
                 flags.FLAGS.compiler_python,
@@ -117,12 +117,12 @@ def table(
     return rows
 
 
-def main(arguments: list[str]) -> None:
-    del arguments
+def main() -> None:
     settings = {
         "models": flags.FLAGS.model,
         "topology": flags.FLAGS.topology,
     }
+
     measure.print_environment(settings)
     results = {}
     for model in flags.FLAGS.model:
@@ -141,5 +141,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    measure.start(main, define_flags)

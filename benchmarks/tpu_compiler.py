@@ -75,6 +75,7 @@ class Compiler:
         context = self._mlir.make_ir_context()
         with context:
             module = self._ir.Module.parse(portable(text))
+
         options = self._jax.CompileOptions()
         options.num_replicas = options.num_partitions = 1
         start = time.perf_counter()
@@ -84,6 +85,7 @@ class Compiler:
             )
         except self._jax.JaxRuntimeError as error:
             return {"error": str(error).partition("\n")[0]}
+
         seconds = time.perf_counter() - start
         memory = program.get_compiled_memory_stats()
         return {

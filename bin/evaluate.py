@@ -13,12 +13,9 @@ Examples:
 
 import dataclasses
 import json
-from collections.abc import Mapping
 
-from absl import app
 from absl import flags
 from rich import console as consoles
-from rich.table import Table
 
 from tf_rigl.core import text_table
 from tf_rigl.experiments import fields
@@ -49,40 +46,26 @@ flags.DEFINE_integer("steps", 0, "Batches to evaluate on; 0 for all.", 0)
 flags.DEFINE_bool("json", False, "Print JSON in place of a table.")
 
 
-def main(arguments: list[str]) -> int:
-    """Evaluates.
-
-    Args:
-        arguments: the program's name and what to evaluate.
-
-    Returns:
-        The exit code: 0, or 1 where the model or the data cannot be read or
-        do not fit each other.
-    """
-    if len(arguments) != 2:
-        raise app.UsageError("Name what to evaluate.")
-    terminal.quieten()
-
-    path = arguments[1]
-    try:
-        settings = _settings(path)
-        splits = evaluation.load_data(settings, flags.FLAGS.text_part)
-        predict = evaluation.load_predict(path)
-        steps = flags.FLAGS.steps or -1
-        evaluated = evaluation.evaluate(
-            predict,
-            splits.evaluation.take(steps),
-            tasks.make_task(settings, splits.info),
-        )
-    except terminal.USER_ERRORS as error:
-        return terminal.fail(error)
+def evaluate(path: str) -> int:
+    """Evaluates the model of a path and prints its measures."""
+    settings = _settings(path)
+    splits = evaluation.load_data(settings, flags.FLAGS.text_part)
+    evaluated = evaluation.evaluate(
+        evaluation.load_predict(path),
+        splits.evaluation.take(flags.FLAGS.steps or -1),
+        tasks.make_task(settings, splits.info),
+    )
 
     if flags.FLAGS.json:
         content = {"examples": evaluated.examples, **evaluated.measures}
         print(json.dumps(content))
     else:
         print(f"{path} on {evaluated.examples:,} examples of {settings.data}")
-        consoles.Console().print(_table(evaluated.measures))
+        rows = [
+            (name.replace("_", " "), write_measure(name, value))
+            for name, value in evaluated.measures.items()
+        ]
+        consoles.Console().print(text_table.table(("", ""), rows))
     return 0
 
 
@@ -102,13 +85,5 @@ def _settings(path: str) -> RunSettings:
     return dataclasses.replace(settings or RunSettings(), **given)
 
 
-def _table(measures: Mapping[str, float]) -> Table:
-    rows = [
-        (name.replace("_", " "), write_measure(name, value))
-        for name, value in measures.items()
-    ]
-    return text_table.table(("", ""), rows)
-
-
 if __name__ == "__main__":
-    app.run(main)
+    terminal.start(evaluate, 1, "Name what to evaluate.")

@@ -15,7 +15,6 @@ Examples:
 from typing import Any
 
 import numpy as np
-from absl import app
 from absl import flags
 
 from tf_rigl.experiments import exporting
@@ -36,24 +35,19 @@ flags.DEFINE_list(
 )
 
 
-def main(arguments: list[str]) -> int:
-    """Exports.
+def export(source: str, target: str) -> int:
+    """Exports a .keras file; the exit code tells whether the outputs match."""
+    chosen = flags.FLAGS
+    settings = fields.read_flags(exporting.ExportSettings)
+    inputs = _read(chosen.inputs)
+    representative_data = _read(chosen.representative_data)
 
-    Args:
-        arguments: the program's name, the .keras file and what to write.
-
-    Returns:
-        The exit code: 0, or 1 where the model cannot be read or exported or
-        the file's outputs differ from it.
-    """
-    if len(arguments) != 3:
-        raise app.UsageError("Name the .keras file and what to write.")
-    terminal.quieten()
-    _, source, target = arguments
-    try:
-        exported = _export(source, target)
-    except terminal.USER_ERRORS as error:
-        return terminal.fail(error)
+    model = model_files.load_model(source, chosen.imports)
+    if chosen.weights:
+        model_files.load_weights(model, chosen.weights)
+    exported = exporting.export(
+        model, target, settings, inputs, representative_data
+    )
 
     print(exported.table)
     print(
@@ -64,30 +58,14 @@ def main(arguments: list[str]) -> int:
     return 0 if exported.matches else terminal.FAILURE
 
 
-def _export(source: str, target: str) -> exporting.Exported:
-    chosen = flags.FLAGS
-    settings = exporting.ExportSettings(
-        **fields.read_flags(exporting.ExportSettings)
-    )
-    inputs = _read(chosen.inputs)
-    representative_data = _read(chosen.representative_data)
-    model = model_files.load_model(source, chosen.imports)
-    if chosen.weights:
-        model_files.load_weights(model, chosen.weights)
-    return exporting.export(
-        model, target, settings, inputs, representative_data
-    )
-
-
 def _read(path: str) -> Any:
     """Reads the array of a file, or several by their names."""
     if not path:
         return None
     content = np.load(path)
-    return (
-        dict(content) if isinstance(content, np.lib.npyio.NpzFile) else content
-    )
+    is_archive = isinstance(content, np.lib.npyio.NpzFile)
+    return dict(content) if is_archive else content
 
 
 if __name__ == "__main__":
-    app.run(main)
+    terminal.start(export, 2, "Name the .keras file and what to write.")

@@ -11,7 +11,6 @@ Example:
 
 import pathlib
 
-from absl import app
 from absl import flags
 
 from tf_rigl.experiments import inspection
@@ -24,33 +23,21 @@ flags.DEFINE_list(
 )
 
 
-def main(arguments: list[str]) -> int:
-    """Prints the table and draws the picture.
-
-    Args:
-        arguments: the program's name and the path.
-
-    Returns:
-        The exit code: 0, or 1 where the file cannot be read or the picture
-        not be written.
-    """
-    if len(arguments) != 2:
-        raise app.UsageError("Name one file or folder, after the flags.")
+def inspect(path: str) -> int:
+    """Prints the table and draws the picture."""
     picture = flags.FLAGS.picture
-    try:
-        if picture:
-            optional_packages.check_matplotlib()
-        report = inspection.inspect_file(arguments[1], flags.FLAGS.imports)
-        print(report)
-        if picture:
-            from tf_rigl.experiments import inspection_picture
+    if picture:
+        optional_packages.check_matplotlib()
+    report = inspection.inspect_file(path, flags.FLAGS.imports)
+    print(report)
 
-            inspection_picture.draw_file(pathlib.Path(picture), report)
-            print(f"picture: {picture}")
-    except terminal.USER_ERRORS as error:
-        return terminal.fail(error)
+    if picture:
+        from tf_rigl.experiments import weight_pictures
+
+        weight_pictures.draw_file(pathlib.Path(picture), report)
+        print(f"picture: {picture}")
     return 0
 
 
 if __name__ == "__main__":
-    app.run(main)
+    terminal.start(inspect, 1, "Name one file or folder, after the flags.")

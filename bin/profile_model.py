@@ -14,7 +14,6 @@ Examples:
 
 import pathlib
 
-from absl import app
 from absl import flags
 
 from tf_rigl.experiments import fields
@@ -28,49 +27,35 @@ flags.DEFINE_enum("keras", "keras3", list(keras_modules.MODULES), "Keras.")
 flags.DEFINE_string("plot", "", "Also draw it: the PNG file to write.")
 
 
-def main(arguments: list[str]) -> int:
-    """Prints the table and draws the picture.
-
-    Args:
-        arguments: what is left of the command line: the program's name.
-
-    Returns:
-        The exit code: 0, or 1 where a setting is wrong.
-    """
-    if len(arguments) > 1:
-        raise app.UsageError(f"Unknown arguments: {' '.join(arguments[1:])}")
+def profile() -> int:
+    """Prints the table and draws the picture."""
     chosen = flags.FLAGS
-    try:
-        if chosen.plot:
-            optional_packages.check_matplotlib()
-        costs = profiling.profile_network(
-            keras_modules.load_keras(chosen.keras),
-            profiling.ProfileSettings(
-                **fields.read_flags(profiling.ProfileSettings)
-            ),
-        )
-        print(costs.profile)
-        print(costs.published)
-        if chosen.model in profiling.PADDED_AGAIN:
-            print(
-                "(Published with strided layers padded once more than they "
-                "are, so counted so here.)"
-            )
-        print(
-            f"Training by {chosen.method}, by the same rule: "
-            f"{costs.training_share:.4f} × dense training of as many steps"
-        )
-        if chosen.plot:
-            from tf_rigl.experiments import profile_picture
+    if chosen.plot:
+        optional_packages.check_matplotlib()
+    costs = profiling.profile_network(
+        keras_modules.load_keras(chosen.keras),
+        fields.read_flags(profiling.ProfileSettings),
+    )
 
-            profile_picture.draw_profile(
-                pathlib.Path(chosen.plot), costs.profile
-            )
-            print(f"picture: {chosen.plot}")
-    except terminal.USER_ERRORS as error:
-        return terminal.fail(error)
+    print(costs.profile)
+    print(costs.published)
+    if chosen.model in profiling.PADDED_AGAIN:
+        print(
+            "(Published with strided layers padded once more than they are, "
+            "so counted so here.)"
+        )
+    print(
+        f"Training by {chosen.method}, by the same rule: "
+        f"{costs.training_share:.4f} × dense training of as many steps"
+    )
+
+    if chosen.plot:
+        from tf_rigl.experiments import weight_pictures
+
+        weight_pictures.draw_profile(pathlib.Path(chosen.plot), costs.profile)
+        print(f"picture: {chosen.plot}")
     return 0
 
 
 if __name__ == "__main__":
-    app.run(main)
+    terminal.start(profile)

@@ -10,7 +10,6 @@ Examples:
     python bin/report.py runs/cifar10 --output=cifar10.html
 """
 
-from absl import app
 from absl import flags
 
 from tf_rigl.experiments import optional_packages
@@ -22,31 +21,16 @@ flags.DEFINE_string(
 )
 
 
-def main(arguments: list[str]) -> int:
-    """Writes the page.
+def report(folder: str) -> int:
+    """Writes the page of a run and prints where."""
+    optional_packages.check_report()
+    from tf_rigl.experiments.report import page
 
-    Args:
-        arguments: the program's name and the folder.
-
-    Returns:
-        The exit code: 0, or 1 where it is no folder of a run or the page
-        cannot be written.
-    """
-    if len(arguments) != 2:
-        raise app.UsageError("Name the folder of one run.")
-    terminal.quieten()
-    folder = arguments[1]
     output = flags.FLAGS.output or RunFolder(folder).report
-    try:
-        optional_packages.check_report()
-        from tf_rigl.experiments.report import page
-
-        page.write_report(folder, output)
-    except terminal.USER_ERRORS as error:
-        return terminal.fail(error)
+    page.write_report(folder, output)
     print(output)
     return 0
 
 
 if __name__ == "__main__":
-    app.run(main)
+    terminal.start(report, 1, "Name the folder of one run.")

@@ -17,7 +17,6 @@ import numpy as np
 import tensorflow as tf
 from absl import app
 from absl import flags
-from absl import logging
 
 import tf_rigl
 from tf_rigl.experiments import keras_modules
@@ -121,19 +120,13 @@ def problems(strategy: tf.distribute.Strategy, weight: MaskedWeight) -> str:
 def main(arguments: list[str]) -> int:
     """Trains and checks.
 
-    Args:
-        arguments: what is left of the command line: the program's name.
-
     Returns:
         The exit code: 0, or 1 if there is no such device or a check fails.
     """
     del arguments
     options = flags.FLAGS
-    if not options["verbosity"].present:
-        # TensorFlow reports each sum over replicas at level INFO.
-        logging.set_verbosity(logging.WARNING)
-        tf.get_logger().setLevel("WARNING")
-
+    # TensorFlow reports each sum over replicas at level INFO.
+    terminal.quieten()
     try:
         strategy = strategies.make_strategy(
             options.strategy,

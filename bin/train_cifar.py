@@ -9,18 +9,10 @@ Examples:
 was killed goes on when the same command is given again.
 """
 
+from tf_rigl.experiments.runs import flags
 from tf_rigl.experiments.runs import program
 
-DEFAULTS = {
-    "model": "wrn_22_2",
-    "data": "cifar10",
-    "epochs": 250,
-    "learning_rate": 0.1,
-    "schedule": "step",
-    "decay_epochs": (77.0, 154.0, 231.0),
-    "decay_factor": 0.2,
-    "weight_decay": 5e-4,
-}
+DEFAULTS = flags.base_settings("cifar10")
 
 if __name__ == "__main__":
     program.start(DEFAULTS, "runs/cifar10")

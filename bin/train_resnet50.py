@@ -10,20 +10,10 @@ Examples:
 was killed goes on when the same command is given again.
 """
 
+from tf_rigl.experiments.runs import flags
 from tf_rigl.experiments.runs import program
 
-DEFAULTS = {
-    "model": "resnet_50",
-    "data": "imagenet2012",
-    "epochs": 100,
-    "batch_size": 4096,
-    "learning_rate": 1.6,
-    "schedule": "step",
-    "warmup_epochs": 5.0,
-    "decay_epochs": (30.0, 70.0, 90.0),
-    "weight_decay": 1e-4,
-    "label_smoothing": 0.1,
-}
+DEFAULTS = flags.base_settings("resnet50")
 
 if __name__ == "__main__":
     program.start(DEFAULTS, "runs/resnet50")

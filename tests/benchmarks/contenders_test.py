@@ -5,6 +5,7 @@ import pytest
 
 import tf_rigl
 from benchmarks import contenders
+from benchmarks import measure
 from benchmarks import networks
 
 LENET = networks.NETWORKS["lenet_300_100"]
@@ -20,7 +21,7 @@ def masks_of(training):
 
 
 @pytest.mark.parametrize(
-    "contender", [name for name in contenders.CONTENDERS if "dense" not in name]
+    "contender", [name for name in measure.CONTENDERS if "dense" not in name]
 )
 def test_update_steps_update(contender):
     training = contenders.start_training(contender, LENET)

@@ -12,6 +12,7 @@ def test_smoke(tmp_path):
         "--sparsity=0.9",
         cwd=tmp_path,
     )
+
     sizes = content["results"]["lenet_300_100"]["0.9"]
     # 266,200 weights, 26,620 of them left, and 410 biases.
     entropy = 266_200 * 0.469 / 8

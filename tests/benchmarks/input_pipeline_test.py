@@ -19,6 +19,7 @@ def test_smoke(tmp_path):
         "--data_dir=nowhere",
         cwd=tmp_path,
     )
+
     assert "16 JPEGs of random pixels" in output
     for name in ("imagenet2012", "mnist_small"):
         rates = content["results"][name]

@@ -14,6 +14,7 @@ def test_smoke(tmp_path):
         "--contender=tf_keras/tf_rigl",
         cwd=tmp_path,
     )
+
     dense, sparse = (
         rounds[0] for rounds in content["results"]["lenet_300_100"].values()
     )

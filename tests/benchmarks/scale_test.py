@@ -19,6 +19,7 @@ def test_smoke(tmp_path):
         "--keras=tf_keras",
         cwd=tmp_path,
     )
+
     measured = content["results"]["lenet_300_100"]
     assert list(measured) == ["1 tf_keras", "2 tf_keras", "workers tf_keras"]
     bytes_summed = {
@@ -90,12 +91,12 @@ def test_table_compares_within_devices():
 
     measured = {
         ("2", "keras"): {
-            "dense": scale.Measured(100, rounds(0.010)),
-            "tf_rigl": scale.Measured(100, rounds(0.011)),
+            "dense": scale.DeviceFigures(100, rounds(0.010)),
+            "tf_rigl": scale.DeviceFigures(100, rounds(0.011)),
         },
         ("workers", "tf_keras"): {
-            "dense": scale.Measured(108, rounds(0.1)),
-            "tf_rigl": scale.Measured(118, rounds(0.2)),
+            "dense": scale.DeviceFigures(108, rounds(0.1)),
+            "tf_rigl": scale.DeviceFigures(118, rounds(0.2)),
         },
     }
     rows = scale.table(measured)

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks import contenders
+from benchmarks import measure
 from benchmarks import step_overhead
 from tests.benchmarks import support
 
@@ -11,7 +11,7 @@ def test_smoke(tmp_path):
         step_overhead, "--model=lenet_300_100", cwd=tmp_path
     )
     measured = content["results"]["lenet_300_100"]
-    assert tuple(measured) == contenders.CONTENDERS
+    assert tuple(measured) == measure.CONTENDERS
     for name, rounds in measured.items():
         assert name in output
         assert len(rounds) == 1

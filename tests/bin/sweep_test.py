@@ -33,6 +33,7 @@ def test_trains_what_is_missing(tmp_path):
     assert "1/1 runs" in first.stdout
     before = times(tmp_path)
     assert list(before) == ["static_0.9_s0"]
+
     more = ("--methods=static,dense", "--seeds=1", "--results_dir=results")
     second = start(tmp_path, *more)
     assert second.returncode == 0, second.stderr
@@ -40,6 +41,7 @@ def test_trains_what_is_missing(tmp_path):
     after = times(tmp_path)
     assert after["static_0.9_s0"] == before["static_0.9_s0"]
     assert sorted(after) == ["dense_s0", "static_0.9_s0"]
+
     results = tmp_path / "results"
     assert sorted(path.name for path in results.iterdir()) == [
         "against_flops.png",
@@ -47,6 +49,7 @@ def test_trains_what_is_missing(tmp_path):
         "results.jsonl",
         "table.md",
     ]
+
     lines = (results / "results.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
     assert [record["name"] for record in records] == [
@@ -57,6 +60,7 @@ def test_trains_what_is_missing(tmp_path):
         folder = tmp_path / "sweep" / "runs" / record["name"]
         stored = json.loads((folder / "results.json").read_text())
         assert record["measures"] == stored["measures"]
+
     table = (results / "table.md").read_text()
     assert "--methods=static,dense --sparsities=0.9 --seeds=1`" in table
     assert f"| {records[0]['measures']['accuracy']:.2%} |" in table

@@ -122,6 +122,7 @@ def test_killed_resumed_evaluated_reported_on_real_data(name, keras, tmp_path):
     needed = PREPARED / ("text" if name == "train_rnn" else "cifar10")
     if name != "train_mlp" and not needed.exists():
         pytest.skip(f"needs the prepared data set {needed}")
+
     program = BIN / f"{name}.py"
     arguments = [*TINY, *REAL[name], f"--keras={keras}"]
     for place in ("whole", "killed"):
@@ -130,11 +131,13 @@ def test_killed_resumed_evaluated_reported_on_real_data(name, keras, tmp_path):
     assert whole.returncode == 0, whole.stderr
     kill_within_training(program, arguments, tmp_path / "killed")
     assert not (tmp_path / "killed" / "run" / "results.json").exists()
+
     resumed = python(program, *arguments, cwd=tmp_path / "killed")
     assert resumed.returncode == 0, resumed.stderr
     assert "matches the trained model" in resumed.stdout
     folder = tmp_path / "killed" / "run"
     assert_same_checkpoint(tmp_path / "whole" / "run", folder)
+
     measures = json.loads((folder / "results.json").read_text())["measures"]
     for what in ("run", "run/saved_model"):
         done = python(
@@ -150,6 +153,7 @@ def test_killed_resumed_evaluated_reported_on_real_data(name, keras, tmp_path):
         evaluated = json.loads(done.stdout.splitlines()[-1])
         assert evaluated.pop("examples") == 16
         assert evaluated == pytest.approx(measures, rel=1e-3)
+
     done = python(BIN / "report.py", "run", cwd=tmp_path / "killed")
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["run/report.html"]

@@ -62,6 +62,7 @@ def test_wrong_settings(tmp_path):
         ExportSettings("onnx")
     with pytest.raises(ValueError, match=r"must end with \.keras"):
         exporting.export(make_model(), tmp_path / "m", ExportSettings("keras"))
+
     path = tmp_path / "m.keras"
     path.write_text("mine")
     with pytest.raises(ValueError, match="must not exist yet"):
@@ -82,6 +83,7 @@ def test_weights_of_checkpoints(package, tmp_path):
     model = make_model(package)
     model.compile("sgd", "mse")
     model.save(tmp_path / "m.keras")
+
     trained = tf_rigl.sparsify(
         mlp.lenet_300_100(importlib.import_module(package), (8, 8)),
         0.95,
@@ -91,11 +93,13 @@ def test_weights_of_checkpoints(package, tmp_path):
     tf_rigl.Checkpoints(tmp_path / "run").save(trained, step=7)
     tf_rigl.export_saved_model(trained, tmp_path / "packed")
     trained.save_weights(tmp_path / "m.weights.h5")
+
     for name in ("run", "packed", "m.weights.h5"):
         loaded = model_files.load_model(tmp_path / "m.keras")
         model_files.load_weights(loaded, tmp_path / name)
         for path, mask in tf_rigl.masks(trained).items():
             np.testing.assert_array_equal(tf_rigl.masks(loaded)[path], mask)
+
     (tmp_path / "empty").mkdir()
     for name in ("empty", "missing.h5"):
         with pytest.raises(ValueError, match="Received: path="):

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib import image
 
 from tf_rigl.experiments import inspection
-from tf_rigl.experiments import inspection_picture
+from tf_rigl.experiments import weight_pictures
 from tf_rigl.experiments.stored_weights import StoredWeight
 
 
@@ -56,7 +56,7 @@ def test_picture(tmp_path):
         for place in range(70)
     ]
     path = tmp_path / "picture.png"
-    inspection_picture.draw_file(path, report(*weights, weight("b", [1.0])))
+    weight_pictures.draw_file(path, report(*weights, weight("b", [1.0])))
     assert image.imread(path).std() > 0.01
-    inspection_picture.draw_file(path, report(weight("b", [1.0])))
+    weight_pictures.draw_file(path, report(weight("b", [1.0])))
     assert image.imread(path).std() > 0.001

@@ -6,8 +6,8 @@ from matplotlib import image
 
 from tests.bin.support import BIN
 from tests.bin.support import python
-from tf_rigl.experiments import profile_picture
 from tf_rigl.experiments import profiling
+from tf_rigl.experiments import weight_pictures
 
 
 def costs(package="keras", **settings):
@@ -67,7 +67,7 @@ def test_layers_that_stay_dense():
 def test_picture(tmp_path):
     path = pathlib.Path(tmp_path / "picture.png")
     found = costs(model="lenet_5", sparsity=0.5)
-    profile_picture.draw_profile(path, found.profile)
+    weight_pictures.draw_profile(path, found.profile)
     assert image.imread(path).std() > 0.01
 
 

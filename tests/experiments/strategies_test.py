@@ -1,17 +1,21 @@
-import os
-import pathlib
-import subprocess
-import sys
-
 import pytest
 import tensorflow as tf
 
+from tests.bin.support import python
 from tests.experiments.cluster_test import SERVERS
 from tests.experiments.cluster_test import WORKERS
 from tests.experiments.cluster_test import configure
 from tf_rigl.experiments import strategies
 
-ROOT = pathlib.Path(__file__).parents[2]
+IN_A_NEW_PROCESS = """
+from tf_rigl.experiments import strategies
+mirrored = strategies.make_strategy('mirrored', devices=3)
+print(mirrored.num_replicas_in_sync)
+try:
+    strategies.make_strategy('tpu', tpu='local')
+except ValueError as error:
+    print(error)
+"""
 
 
 def test_one_device():
@@ -37,27 +41,10 @@ def test_without_a_tpu():
         strategies.make_strategy("tpu")
 
 
-def test_new_processors_and_a_tpu_that_is_not_there():
-    """In a process of its own, where TensorFlow has not run yet."""
-    code = (
-        "from tf_rigl.experiments import strategies\n"
-        "mirrored = strategies.make_strategy('mirrored', devices=3)\n"
-        "print(mirrored.num_replicas_in_sync)\n"
-        "try:\n"
-        "    strategies.make_strategy('tpu', tpu='local')\n"
-        "except ValueError as error:\n"
-        "    print(error)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
-            "CUDA_VISIBLE_DEVICES": "",
-        },
-    )
+def test_new_processors_and_a_tpu_that_is_not_there(tmp_path, monkeypatch):
+    # Where TensorFlow has not run yet.
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    done = python("-c", IN_A_NEW_PROCESS, cwd=tmp_path)
     assert done.stdout.startswith("3\n"), done.stderr
     assert "tpu='local' (TPUs not found" in done.stdout
     assert "choose 'mirrored' or 'one_device'" in done.stdout

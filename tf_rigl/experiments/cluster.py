@@ -50,14 +50,7 @@ _KINDS = {
 
 
 def read_cluster(strategy: str) -> Cluster:
-    """Reads TF_CONFIG.
-
-    Args:
-        strategy: whose cluster it is: `"multi_worker"` or
-            `"parameter_server"`.
-
-    Returns:
-        The cluster.
+    """Reads TF_CONFIG for `"multi_worker"` or `"parameter_server"`.
 
     Raises:
         ValueError: if the variable is missing, is no such JSON, or lacks

@@ -65,12 +65,8 @@ class ExportSettings:
         """The tolerance: infinite by default if values are rounded."""
         if self.tolerance is not None:
             return self.tolerance
-        rounded = {
-            "saved_model": self.values != "float32",
-            "litert": self.quantization != "float32",
-            "keras": False,
-        }
-        if rounded[self.format]:
+        kind = {"saved_model": self.values, "litert": self.quantization}
+        if kind.get(self.format, "float32") != "float32":
             return np.inf
         return _TOLERANCE_SHRUNK if self.shrink else _TOLERANCE
 

@@ -9,6 +9,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
@@ -53,28 +54,19 @@ BELOW_ONE = FieldRule(lambda value: 0 <= value < 1, "in [0, 1)")
 
 
 def field(default: Any, text: str, rule: FieldRule | None = None) -> Any:
-    """Declares a field of settings.
-
-    Args:
-        default: its value where none is given.
-        text: for `--help` and the documentation.
-        rule: what its values must satisfy.
-    """
+    """Declares a field of settings, with its help and its rule."""
     return dataclasses.field(
         default=default, metadata={"help": text, "rule": rule}
     )
 
 
 def rules(owner: Any) -> dict[str, FieldRule]:
-    """Lists the rules of settings, by field.
-
-    Args:
-        owner: settings or their class.
-    """
-    found = {
-        one.name: one.metadata.get("rule") for one in dataclasses.fields(owner)
+    """Lists the rules of settings, or of their class, by field."""
+    return {
+        one.name: one.metadata["rule"]
+        for one in dataclasses.fields(owner)
+        if one.metadata.get("rule") is not None
     }
-    return {name: rule for name, rule in found.items() if rule is not None}
 
 
 def check(settings: Any) -> None:
@@ -101,47 +93,37 @@ def define_flags(
     owner: Any,
     values: flags.FlagValues = flags.FLAGS,
     defaults: Mapping[str, Any] | None = None,
-    names: Iterable[str] | None = None,
+    names: Collection[str] | None = None,
 ) -> None:
     """Defines a flag for each field of settings.
 
     Args:
         owner: the class of the settings.
-        values: where to define them; absl's global flags by default.
+        values: where to define them.
         defaults: values by field in place of the fields' own.
         names: the fields; all by default.
     """
-    for one in _fields(owner, names):
-        default = (defaults or {}).get(one.name, one.default)
-        _define(one, _type_of(owner, one), default, values)
+    for one in dataclasses.fields(owner):
+        if names is None or one.name in names:
+            default = (defaults or {}).get(one.name, one.default)
+            _define(one, _type_of(owner, one), default, values)
 
 
-def read_flags(
-    owner: Any,
-    values: flags.FlagValues = flags.FLAGS,
-    names: Iterable[str] | None = None,
-) -> dict[str, Any]:
-    """Returns the values of parsed flags, by field.
-
-    Args:
-        owner: the class of the settings.
-        values: parsed flags; absl's global ones by default.
-        names: the fields; all by default.
+def read_flags(owner: Any, values: flags.FlagValues = flags.FLAGS) -> Any:
+    """Makes settings of a class as parsed flags ask for them.
 
     Raises:
-        ValueError: if a list of numbers holds something else.
+        ValueError: if values break a rule, or a list of numbers holds
+            something else.
     """
-    return {
-        one.name: _value(one.name, _type_of(owner, one), values[one.name].value)
-        for one in _fields(owner, names)
-    }
-
-
-def _fields(
-    owner: Any, names: Iterable[str] | None
-) -> list[dataclasses.Field[Any]]:
-    known = {one.name: one for one in dataclasses.fields(owner)}
-    return [known[name] for name in (known if names is None else names)]
+    return owner(
+        **{
+            one.name: _value(
+                one.name, _type_of(owner, one), values[one.name].value
+            )
+            for one in dataclasses.fields(owner)
+        }
+    )
 
 
 def _type_of(owner: Any, one: dataclasses.Field[Any]) -> Any:

@@ -17,16 +17,12 @@ from matplotlib import figure
 
 from tf_rigl.backend import atomic_files
 
-_ACTIVE, _REMOVED = "#1f5fa8", "#dddddd"
+ACTIVE = "#1f5fa8"
+_REMOVED = "#dddddd"
 
 
 def new_figure(width: float, height: float) -> figure.Figure:
-    """Makes an empty figure.
-
-    Args:
-        width: in inches.
-        height: likewise.
-    """
+    """Makes an empty figure, measured in inches."""
     return figure.Figure(figsize=(width, height), layout="constrained")
 
 
@@ -67,7 +63,7 @@ def draw_shares(ax: axes.Axes, active: np.ndarray, all_of: np.ndarray) -> None:
     """
     rows = np.arange(len(active))
     ax.barh(rows, all_of, color=_REMOVED, label="dense")
-    ax.barh(rows, active, color=_ACTIVE, label="sparse")
+    ax.barh(rows, active, color=ACTIVE, label="sparse")
 
 
 def name_rows(ax: axes.Axes, names: Sequence[str], most: int = 40) -> None:
@@ -75,11 +71,6 @@ def name_rows(ax: axes.Axes, names: Sequence[str], most: int = 40) -> None:
     shown = [short(name, most) for name in names]
     ax.set_yticks(range(len(shown)), shown, fontsize=6, parse_math=False)
     ax.invert_yaxis()
-
-
-def draw_histogram(ax: axes.Axes, values: np.ndarray) -> None:
-    """Draws how many values there are of each size, on a logarithmic scale."""
-    ax.hist(values, bins=101, color=_ACTIVE, log=values.size > 0)
 
 
 def short(name: str, most: int) -> str:

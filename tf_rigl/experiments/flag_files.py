@@ -36,9 +36,6 @@ _SUFFIX = ".flags"
 def parse(arguments: Sequence[str]) -> list[str]:
     """Parses a command line as absl does, with the flag files of this module.
 
-    Args:
-        arguments: The command line, with the program's name.
-
     Returns:
         What is left of it. Ends the process if a flag is wrong.
     """
@@ -53,14 +50,11 @@ def parse(arguments: Sequence[str]) -> list[str]:
 def expand(arguments: Sequence[str]) -> list[str]:
     """Puts the flags of files and experiments where `--flagfile` names them.
 
-    Args:
-        arguments: A command line. What follows `--` stays as it is.
-
     Returns:
-        The same without `--flagfile`.
+        The command line without `--flagfile`. What follows `--` stays as it is.
 
     Raises:
-        flags.Error: If neither a file nor an experiment has that name, or a
+        flags.Error: if neither a file nor an experiment has that name, or a
             file includes itself.
     """
     expanded: list[str] = []
@@ -79,11 +73,7 @@ def expand(arguments: Sequence[str]) -> list[str]:
 
 @functools.cache
 def read_experiments() -> dict[str, dict[str, str]]:
-    """Reads the table of experiments.
-
-    Returns:
-        By name, the row: texts by column, empty where there is nothing to say.
-    """
+    """Reads the rows of the table of experiments, texts by column, by name."""
     with TABLE.open(encoding="utf-8", newline="") as stream:
         return {row["name"]: row for row in csv.DictReader(stream)}
 
@@ -104,9 +94,7 @@ def _named_file(argument: str, rest: Iterator[str]) -> str | None:
 def _read_named(name: str, including: tuple[pathlib.Path, ...]) -> list[str]:
     """Reads the flags of a file or an experiment.
 
-    Args:
-        name: What `--flagfile` names.
-        including: The files that are being read, the innermost last.
+    `including` are the files that are being read, the innermost last.
     """
     path = pathlib.Path(name).expanduser()
     inside = _path_in_configs(path)

@@ -1,10 +1,22 @@
 """Keeps other processes out of a folder."""
 
+import contextlib
 import fcntl
 import os
 import pathlib
+from collections.abc import Iterator
 
 _LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path, name: str, user: str) -> Iterator[None]:
+    """Keeps other processes out of a folder meanwhile; see `lock_folder`."""
+    lock = lock_folder(path, name, user)
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def lock_folder(path: pathlib.Path, name: str, user: str) -> int:

@@ -30,17 +30,11 @@ _TEXT_COLUMNS = 5
 
 @dataclasses.dataclass(frozen=True)
 class FileReport:
-    """A file of a model; `str()` is a table.
-
-    Attributes:
-        path: of the file or folder.
-        weights: of the file.
-        file_bytes: its size, for a folder of all files in it.
-    """
+    """A file of a model; `str()` is a table."""
 
     path: str
     weights: tuple[StoredWeight, ...]
-    file_bytes: int
+    file_bytes: int  # of a folder, those of all files in it
 
     @property
     def elements(self) -> int:
@@ -58,10 +52,7 @@ class FileReport:
         size = sum(weight.bytes for weight in self.weights)
         total = (
             "all",
-            "",
-            "",
-            "",
-            "",
+            *[""] * (_TEXT_COLUMNS - 1),
             f"{self.elements:,}",
             f"{self.nonzeros:,}",
             _sparsity(self.nonzeros, self.elements),
@@ -75,18 +66,11 @@ class FileReport:
 def inspect_file(
     path: str | os.PathLike[str], imports: Iterable[str] = ()
 ) -> FileReport:
-    """Reads the weights of a file of a model.
-
-    Args:
-        path: of a SavedModel, a `.keras` or a `.tflite` file.
-        imports: modules to be imported before, which register the classes of
-            the user's own layers.
-
-    Raises:
-        ValueError: if it is none of these, or it is damaged.
-    """
+    """Reads the weights of a file of a model; see `read_stored_weights`."""
     weights = tuple(read_stored_weights(path, imports))
-    return FileReport(os.fspath(path), weights, _size(pathlib.Path(path)))
+    file = pathlib.Path(path)
+    size = file.stat().st_size if file.is_file() else folder_bytes(file)
+    return FileReport(os.fspath(path), weights, size)
 
 
 def histogram(weight: StoredWeight, bins: int = BINS) -> np.ndarray:
@@ -132,9 +116,3 @@ def _cells(weight: StoredWeight) -> tuple[str, ...]:
 
 def _sparsity(kept: int, elements: int) -> str:
     return f"{1 - kept / elements:.2%}" if elements else ""
-
-
-def _size(path: pathlib.Path) -> int:
-    if path.is_file():
-        return path.stat().st_size
-    return folder_bytes(path)

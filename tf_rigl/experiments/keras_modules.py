@@ -8,14 +8,7 @@ _INSTALL = {"keras3": "tf_rigl", "keras2": "tf_rigl[keras2]"}
 
 
 def load_keras(flavor: str) -> ModuleType:
-    """Imports the Keras of a flavor.
-
-    Args:
-        flavor: `"keras3"` for `keras` on its TensorFlow backend, `"keras2"`
-            for `tf_keras`.
-
-    Returns:
-        The module.
+    """Imports `keras` on TensorFlow for `"keras3"`, `tf_keras` for `"keras2"`.
 
     Raises:
         ValueError: if the flavor is unknown, or if the installed Keras has
@@ -36,11 +29,7 @@ def load_keras(flavor: str) -> ModuleType:
             f"`keras={flavor}` needs the package `{package}`. "
             f"Install it with `pip install '{_INSTALL[flavor]}'`."
         ) from error
-    _check_version(keras, flavor)
-    return keras
 
-
-def _check_version(keras: ModuleType, flavor: str) -> None:
     expected = flavor.removeprefix("keras")
     if keras.__version__.split(".")[0] != expected:
         raise ValueError(
@@ -54,3 +43,4 @@ def _check_version(keras: ModuleType, flavor: str) -> None:
             f"backend={keras.backend.backend()!r}. "
             "Set KERAS_BACKEND=tensorflow."
         )
+    return keras

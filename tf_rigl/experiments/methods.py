@@ -16,24 +16,17 @@ from tf_rigl.algorithms.registry import UpdatePlan as UpdatePlan
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """One way to train.
+    """One way to train."""
 
-    Attributes:
-        label: the name for people.
-        row: the method's row of the registry; None: trains densely.
-        command: what the command line makes of it.
-        small: whether the network is dense and as narrow as the connections
-            of the sparse one demand.
-    """
-
-    label: str
-    row: registry.Row | None = None
+    label: str  # for people
+    row: registry.Row | None = None  # None: trains densely
     command: registry.Command | None = None
+    # A dense network, as narrow as the connections of the sparse one demand.
     small: bool = False
 
     @property
     def is_sparse(self) -> bool:
-        """Whether the method trains a masked model."""
+        """Tells whether the method trains a masked model."""
         return self.row is not None
 
     @property

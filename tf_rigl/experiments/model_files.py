@@ -63,7 +63,7 @@ def load_weights(model: Any, path: str | os.PathLike[str]) -> None:
     """Gives a model the weights, and masks, of a checkpoint.
 
     Args:
-        model: the model, changed in place.
+        model: changed in place.
         path: of what `tf_rigl.Checkpoints` has written (its folder), of a
             packed SavedModel, or of a weights file of Keras.
 
@@ -73,17 +73,15 @@ def load_weights(model: Any, path: str | os.PathLike[str]) -> None:
     path = os.fspath(path)
     if os.path.exists(os.path.join(path, "assets.extra", "weights.json")):
         tf_rigl.load_packed_weights(model, path)
-    elif os.path.isdir(path):
+        return
+    if os.path.isdir(path):
         if not tf_rigl.Checkpoints(path).restore(model):
             raise ValueError(
                 "A folder of checkpoints must hold one. "
                 f"Received: path={path!r}."
             )
-    else:
-        _load_weights_file(model, path)
+        return
 
-
-def _load_weights_file(model: Any, path: str) -> None:
     try:
         model.load_weights(path)
     except (OSError, KeyError, ValueError) as error:

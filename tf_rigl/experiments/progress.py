@@ -85,12 +85,7 @@ class Display:
 
 
 def seconds_left(elapsed: float, done: int, left: int) -> float | None:
-    """Estimates how long the rest takes, starts of processes included.
-
-    Args:
-        elapsed: seconds until now.
-        done: steps in that time.
-        left: steps that are left.
+    """Estimates the seconds of the steps left, starts of processes included.
 
     Returns:
         Seconds; None if it cannot be told or nothing is left.

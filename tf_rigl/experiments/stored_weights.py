@@ -39,7 +39,8 @@ def read_stored_weights(
 
     Args:
         path: of the file or folder.
-        imports: modules to be imported before; see `model_files.load_model`.
+        imports: modules to be imported before, which register the classes of
+            the user's own layers.
 
     Raises:
         ValueError: if it is none of these, or it is damaged.

@@ -1,19 +1,19 @@
 """Pages of real runs, against what the runs have written."""
 
 import base64
-import html.parser
 import io
 import json
 import shutil
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from matplotlib import image
 
 import tf_rigl
-from tests.experiments.report.charts_test import texts
+from tests.experiments.report.pictures_test import texts
 from tests.experiments.runs.support import QUIET
-from tests.experiments.runs.support import run_program
+from tests.experiments.runs.support import train_in
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments.report import series
 from tf_rigl.experiments.report.model_state import read_model_state
@@ -21,73 +21,49 @@ from tf_rigl.experiments.report.page import write_report
 from tf_rigl.experiments.report.reading import read_run
 from tf_rigl.experiments.runs import setup
 
-NO_END_TAG = ("img", "meta")
 
-
-class Page(html.parser.HTMLParser):
+class Page:
     """A page, checked to be well-formed and to load nothing."""
 
     def __init__(self, path):
-        super().__init__()
         self.source = path.read_text("utf-8")
-        self.open, self.identifiers = [], []
-        self.images, self.charts = [], []
-        self.rows, self.tiles, self.text = [], {}, []
-        self._classes = []
-        self.feed(self.source)
-        self.close()
-        assert not self.open
+        root = ElementTree.fromstring(self.source)
+        self.text = list(root.itertext())
+        self.rows = [
+            ["".join(cell.itertext()) for cell in row]
+            for row in root.iter("tr")
+        ]
+        self.tiles = {
+            one[0].text: one[1].text
+            for one in root.iter("div")
+            if one.get("class") == "tile"
+        }
+        self.identifiers = [
+            one.get("id") for one in root.iter() if one.get("id")
+        ]
         assert len(set(self.identifiers)) == len(self.identifiers)
-        assert "http" not in self.source
-        assert "<script" not in self.source
-        assert "@import" not in self.source
 
-    def handle_starttag(self, tag, attributes):
-        self._look(tag, dict(attributes))
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-        if tag not in NO_END_TAG:
-            self.open.append(tag)
-            self._classes.append(dict(attributes).get("class"))
-
-    def handle_startendtag(self, tag, attributes):
-        self._look(tag, dict(attributes))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-        self._classes.pop()
-
-    def handle_data(self, data):
-        if not self.open or not data.strip():
-            return
-        self.text.append(data)
-        if self.open[-1] in ("td", "th"):
-            self.rows[-1][-1] += data
-        if self._classes[-1] == "name":
-            self._tile = data
-        elif self._classes[-1] == "value":
-            self.tiles[self._tile] = data
+        self.images, self.charts = [], []
+        for one in root.iter("img"):
+            self._look(one.get("alt"), one.get("src"))
+        for one in root.iter():
+            assert one.get("href", "#").startswith(("#", "data:"))
+        for forbidden in ("http", "<script", "@import"):
+            assert forbidden not in self.source
 
     def row(self, first):
         (found,) = [row for row in self.rows if row and row[0] == first]
         return found
 
-    def _look(self, tag, attributes):
-        if "id" in attributes:
-            self.identifiers.append(attributes["id"])
-        assert attributes.get("href", "#").startswith(("#", "data:"))
-        if tag == "img":
-            start, _, data = attributes["src"].partition(",")
-            content = base64.b64decode(data)
-            assert attributes["alt"]
-            if start == "data:image/png;base64":
-                png = image.imread(io.BytesIO(content))
-                self.images.append((attributes["alt"], png))
-            else:
-                assert start == "data:image/svg+xml;base64"
-                self.charts.append(texts(content))
+    def _look(self, alt, source):
+        assert alt
+        start, _, data = source.partition(",")
+        content = base64.b64decode(data)
+        if start == "data:image/png;base64":
+            self.images.append((alt, image.imread(io.BytesIO(content))))
+        else:
+            assert start == "data:image/svg+xml;base64"
+            self.charts.append(texts(content))
 
 
 def read_results(folder):
@@ -102,8 +78,7 @@ def page_of(folder, tmp_path):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
-    code, output = run_program("--notensorboard", f"--output_dir={folder}")
-    assert code == 0, output
+    train_in(folder, "--notensorboard")
     return folder
 
 
@@ -140,6 +115,7 @@ def test_page_tells_what_the_run_has_written(finished, page):
         f"{profile['dense_flops']:,}",
         f"{profile['flops']:,}",
     ]
+
     assert page.row("update_interval") == ["update_interval", "2"]
     assert page.row("dense_layers") == ["dense_layers", "not given"]
     assert page.row("tf_rigl") == ["tf_rigl", tf_rigl.__version__]
@@ -186,6 +162,7 @@ def test_pictures_show_the_masks(finished, page):
     for count in np.unique(counts):
         assert len(np.unique(colors[counts.ravel() == count], axis=0)) == 1
     assert len(np.unique(colors, axis=0)) == len(np.unique(counts))
+
     shown = dict(page.images)
     (logits,) = [alt for alt in shown if alt.startswith("logits/kernel, now")]
     mask = masks["logits/kernel"]
@@ -195,10 +172,7 @@ def test_pictures_show_the_masks(finished, page):
 
 def test_a_dense_run_has_no_masks(tmp_path):
     folder = tmp_path / "run"
-    code, output = run_program(
-        "--method=dense", "--epochs=1", *QUIET, f"--output_dir={folder}"
-    )
-    assert code == 0, output
+    train_in(folder, "--method=dense", "--epochs=1", *QUIET)
     page = page_of(folder, tmp_path)
     accuracy = read_results(folder)["measures"]["accuracy"]
     assert page.tiles["accuracy"] == f"{accuracy:.2%}"
@@ -216,6 +190,7 @@ def test_an_unfinished_run_says_how_far_it_is(unfinished, tmp_path):
     lines = (unfinished / "metrics.jsonl").read_text().splitlines()
     accuracy = json.loads(lines[1])["val_accuracy"]
     assert page.tiles["accuracy"] == f"{accuracy:.2%}"
+
     # The masks are those of the checkpoint, after eight steps.
     weights = json.loads(
         (unfinished / "masks.jsonl").read_text().splitlines()[1]
@@ -237,10 +212,12 @@ def test_checkpoints_whose_data_is_elsewhere(unfinished, tmp_path):
     file.write_text(
         json.dumps({**settings, "data": "cifar10", "data_dir": elsewhere})
     )
+
     page = page_of(unfinished, tmp_path)
     assert page.row("data_dir") == ["data_dir", elsewhere]
     assert any("only be read where its data is" in one for one in page.text)
     assert not page.images
+
     lines = (unfinished / "masks.jsonl").read_text().splitlines()
     weights = json.loads(lines[1])["weights"]
     for path, numbers in weights.items():

@@ -49,6 +49,7 @@ def test_training_is_drawn_with_its_evaluation(tmp_path):
             )
         )
     )
+
     assert list(found) == ["loss", "accuracy", "learning rate, by the schedule"]
     training, evaluation = found["accuracy"].lines
     assert training.label == "training"
@@ -72,6 +73,7 @@ def test_learning_rates_are_those_of_the_whole_run(tmp_path):
             )
         )
     )
+
     (line,) = found["learning rate, by the schedule"].lines
     # Three epochs of four steps.
     assert line.x.tolist() == [step / 4 for step in range(12)]

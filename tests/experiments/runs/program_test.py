@@ -14,6 +14,7 @@ from tests.experiments.runs.support import QUIET
 from tests.experiments.runs.support import Interrupting
 from tests.experiments.runs.support import assert_same_checkpoint
 from tests.experiments.runs.support import run_program
+from tests.experiments.runs.support import train_in
 from tf_rigl.data import registry
 from tf_rigl.data.batching import Batching
 from tf_rigl.experiments import model_files
@@ -51,18 +52,27 @@ def text(tmp_path_factory):
 @pytest.fixture(scope="module", params=["keras3", "keras2"])
 def finished(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
-    code, output = run_program(
+    return folder, train_in(
+        folder,
         f"--keras={request.param}",
         "--precision=mixed_bfloat16" if request.param == "keras2" else "",
         "--evaluation_steps=0",
-        f"--output_dir={folder}",
     )
-    assert code == 0, output
-    return folder, output
 
 
 def read_results(folder):
     return json.loads((folder / "results.json").read_text("utf-8"))
+
+
+def evaluated(folder, what):
+    """The number of examples and the measures of a file, on the run's data."""
+    settings = evaluation.stored_settings(folder)
+    splits = evaluation.load_data(settings)
+    return evaluation.evaluate(
+        evaluation.load_predict(what),
+        splits.evaluation,
+        tasks.make_task(settings, splits.info),
+    )
 
 
 def test_says_what_it_did(finished):
@@ -81,6 +91,7 @@ def test_leaves_what_it_should(finished):
     assert len((folder / "masks.jsonl").read_text().splitlines()) == 3
     events = list((folder / "tensorboard").rglob("events.*"))
     assert {path.parent.name for path in events} >= {"train", "validation"}
+
     results = read_results(folder)
     assert results["files"]["matches"]
     assert results["steps"] == 12
@@ -96,15 +107,9 @@ def test_leaves_what_it_should(finished):
 @pytest.mark.parametrize("what", [".", "model.keras", "saved_model"])
 def test_evaluates_alike_in_every_format(finished, what):
     folder, _ = finished
-    settings = evaluation.stored_settings(folder)
-    splits = evaluation.load_data(settings)
-    evaluated = evaluation.evaluate(
-        evaluation.load_predict(folder / what),
-        splits.evaluation,
-        tasks.make_task(settings, splits.info),
-    )
-    assert evaluated.examples == 2_000
-    assert evaluated.measures == pytest.approx(
+    found = evaluated(folder, folder / what)
+    assert found.examples == 2_000
+    assert found.measures == pytest.approx(
         read_results(folder)["measures"], abs=2e-4
     )
 
@@ -115,23 +120,14 @@ def test_evaluates_litert(finished, tmp_path):
         pytest.skip("half precision is not for LiteRT")
     model = model_files.load_model(folder / "model.keras")
     tf_rigl.export_litert(model, tmp_path / "model.tflite")
-    settings = evaluation.stored_settings(folder)
-    splits = evaluation.load_data(settings)
-    evaluated = evaluation.evaluate(
-        evaluation.load_predict(tmp_path / "model.tflite"),
-        splits.evaluation,
-        tasks.make_task(settings, splits.info),
-    )
-    assert evaluated.measures == pytest.approx(
+    found = evaluated(folder, tmp_path / "model.tflite")
+    assert found.measures == pytest.approx(
         read_results(folder)["measures"], abs=2e-4
     )
 
 
 def test_text_in_bits_per_character(text, tmp_path):
-    code, output = run_program(
-        f"--data_dir={text}", f"--output_dir={tmp_path}", *QUIET, defaults=TEXT
-    )
-    assert code == 0
+    output = train_in(tmp_path, f"--data_dir={text}", *QUIET, defaults=TEXT)
     assert "bits per character" in output
     measures = read_results(tmp_path)["measures"]
     bits = measures["cross_entropy"] / math.log(2)
@@ -139,26 +135,14 @@ def test_text_in_bits_per_character(text, tmp_path):
     # Fewer than those of characters drawn at random.
     assert bits < math.log2(13)
     # From the checkpoint: no model was written.
-    settings = evaluation.stored_settings(tmp_path)
-    splits = evaluation.load_data(settings)
-    evaluated = evaluation.evaluate(
-        evaluation.load_predict(tmp_path),
-        splits.evaluation,
-        tasks.make_task(settings, splits.info),
-    )
-    assert evaluated.measures == pytest.approx(measures, rel=1e-4)
+    found = evaluated(tmp_path, tmp_path)
+    assert found.measures == pytest.approx(measures, rel=1e-4)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_methods(method, tmp_path):
-    code, output = run_program(
-        f"--method={method}",
-        "--epochs=1",
-        f"--output_dir={tmp_path}",
-        *QUIET,
-        terminal=True,
-    )
-    assert code == 0
+    arguments = [f"--method={method}", "--epochs=1", *QUIET]
+    output = train_in(tmp_path, *arguments, terminal=True)
     assert "━" in output  # the live bar
     results = read_results(tmp_path)
     profile = results["profile"]
@@ -169,9 +153,7 @@ def test_methods(method, tmp_path):
 
 def test_dense_is_compared_and_reported(tmp_path):
     together = tmp_path / "together"
-    arguments = [f"--output_dir={together}", "--compare_dense", "--report"]
-    code, output = run_program(*arguments)
-    assert code == 0, output
+    output = train_in(together, "--compare_dense", "--report")
     assert "compared" in output
     assert output.count("loaded back, matches the trained model") == 2
     dense, sparse = map(read_results, (together / "dense", together))
@@ -180,14 +162,13 @@ def test_dense_is_compared_and_reported(tmp_path):
     for record in (dense, sparse):
         page = pathlib.Path(record["folder"], "report.html").read_text("utf-8")
         assert record["label"] in page
+
     # The other network has no influence.
-    code, _ = run_program(f"--output_dir={tmp_path / 'alone'}", *QUIET)
-    assert code == 0
+    train_in(tmp_path / "alone", *QUIET)
     assert_same_checkpoint(together, tmp_path / "alone")
     # Nothing is left to do.
     before = written(together)
-    code, again = run_program(*arguments)
-    assert code == 0
+    again = train_in(together, "--compare_dense", "--report")
     assert output.endswith(again)
     assert written(together) == before
 
@@ -196,13 +177,13 @@ def test_goes_on_with_what_is_missing_of_a_comparison(tmp_path):
     """A sparse run that was stopped, beside a dense one that had ended."""
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     arguments = ["--compare_dense", *QUIET]
-    assert run_program(*arguments, f"--output_dir={whole}")[0] == 0
+    train_in(whole, *arguments)
     log = Interrupting("RigL 90 %  epoch 2/3", stop)
     with pytest.raises(KeyboardInterrupt):
         run_program(*arguments, f"--output_dir={stopped}", file=log)
     assert (stopped / "dense" / "results.json").exists()
     assert not (stopped / "results.json").exists()
-    assert run_program(*arguments, f"--output_dir={stopped}")[0] == 0
+    train_in(stopped, *arguments)
     assert_same_checkpoint(whole, stopped)
 
 
@@ -227,15 +208,14 @@ def stop():
 
 
 def written(folder):
-    """When each checkpoint was written."""
+    """The times at which checkpoints were written."""
     return {
         path: path.stat().st_mtime_ns for path in folder.rglob("step-*.npz")
     }
 
 
 def test_a_model_that_is_served_differently_is_a_failure(tmp_path):
-    code, _ = run_program("--epochs=1", f"--output_dir={tmp_path}")
-    assert code == 0
+    train_in(tmp_path, "--epochs=1")
     record = read_results(tmp_path)
     record["files"].update(matches=False, largest_difference=0.5)
     (tmp_path / "results.json").write_text(json.dumps(record), "utf-8")
@@ -245,10 +225,7 @@ def test_a_model_that_is_served_differently_is_a_failure(tmp_path):
 
 
 def test_dry_run_writes_nothing(tmp_path):
-    code, output = run_program(
-        "--dry_run", "--compare_dense", f"--output_dir={tmp_path / 'run'}"
-    )
-    assert code == 0
+    output = train_in(tmp_path / "run", "--dry_run", "--compare_dense")
     assert "Dense" in output
     assert "RigL 90 %" in output
     assert "3 epochs of 4 steps, 12 in all" in output
@@ -296,6 +273,7 @@ def test_label_smoothing_gives_the_same_measures(keras):
     assert tasks.measures(settings_task, scores[0]) == pytest.approx(
         tasks.measures(smooth, scores[1]), rel=1e-5
     )
+
     logits = model.predict(splits.evaluation, verbose=0)
     labels = np.concatenate([y.numpy() for _, y in splits.evaluation])
     log_p = tf.nn.log_softmax(logits).numpy()

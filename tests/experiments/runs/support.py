@@ -49,6 +49,13 @@ def run_program(*arguments, defaults=TINY, file=None, terminal=False):
     return code, file.getvalue()
 
 
+def train_in(folder, *arguments, **options):
+    """Trains in a folder, to the end: the output."""
+    code, output = run_program(*arguments, f"--output_dir={folder}", **options)
+    assert code == 0, output
+    return output
+
+
 class Interrupting(io.StringIO):
     """A log in which a line makes something happen, once."""
 

@@ -11,6 +11,7 @@ def test_lists_every_run_once():
     grid = Grid(("dense", "small_dense", "rigl"), (0.9, 0.95), seeds=2)
     base = tiny(sparsity=0.5, seed=7)
     found = points(grid, base)
+
     assert [point.name for point in found] == [
         "dense_s0",
         "small_dense_0.9_s0",

@@ -137,7 +137,7 @@ def test_kills_what_does_not_end(tmp_path, monkeypatch):
 
     jobs = [make_job(tmp_path, "stay", stubborn + textwrap.dedent(STAY))]
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(processes.Interrupted, match="SIGINT") as caught:
+    with pytest.raises(processes.SweepInterrupted, match="SIGINT") as caught:
         processes.run_all(jobs, 1, os.environ, Diary(interrupt))
     assert caught.value.exit_code == 130
     assert signal.getsignal(signal.SIGINT) is before
@@ -155,7 +155,7 @@ def test_a_signal_ends_all(tmp_path):
         jobs = [make_job(folder, name, STAY) for name in ("a", "b", "c")]
         try:
             processes.run_all(jobs, 2, os.environ, Diary())
-        except processes.Interrupted as error:
+        except processes.SweepInterrupted as error:
             sys.exit(error.exit_code)
     """
     parent = subprocess.Popen(
@@ -182,9 +182,10 @@ def test_runs_end_with_a_sweep_that_was_killed(tmp_path):
         import pathlib, time
         from tf_rigl.experiments.runs import __main__ as runner
         runner.follow_stdin()
-        pathlib.Path("{name}.pid").touch()
+        pathlib.Path("{name}.pid").write_text("1")
         time.sleep(60)
     """
+
     command = make_job(tmp_path, "run", follow).command
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.Popen(
@@ -193,10 +194,7 @@ def test_runs_end_with_a_sweep_that_was_killed(tmp_path):
         env=environment,
     )
     try:
-        deadline = time.monotonic() + 60
-        while not (tmp_path / "run.pid").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        pid_of(tmp_path / "run.pid")
         # As the system does when it ends whoever holds the other end.
         run.stdin.close()
         assert run.wait(30) == -signal.SIGTERM

@@ -112,6 +112,7 @@ def test_failed_runs_are_named(tmp_path, capsys):
         "--seeds=1",
     )
     assert code == 1
+
     assert "static_0.9_s0  failed with exit code 1  1/1 runs" in output
     log = blocked / "log.txt"
     error = capsys.readouterr().err

@@ -28,6 +28,7 @@ def test_rows():
         "Dense",
     )
     assert (dense.inference, dense.training) == (1.0, 1.0)
+
     assert (best.method, best.sparsity) == ("set", 0.9)
     assert best.headline.deviation == 0.0
     assert other.label == "RigL 90 %"

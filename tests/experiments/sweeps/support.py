@@ -15,6 +15,7 @@ def make_records(values, headline="accuracy"):
     records = []
     for method, measures in values.items():
         grid = Grid((method,), (0.9,), seeds=len(measures))
+
         for point, value in zip(points(grid, tiny()), measures, strict=True):
             dense = method == "dense"
             results = {

@@ -37,6 +37,7 @@ def test_markdown(summary):
     assert "highest is best" in first
     assert "So far" not in first
     assert command == "`python bin/sweep.py`"
+
     assert names.count("|") == rule.count("|") == rows[0].count("|") == 10
     assert rows == [
         "| Dense | – | 96.00% ± 1.41% | 95.00% to 97.00% | 2 | 400 | 1,600 "

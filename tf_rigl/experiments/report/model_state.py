@@ -1,6 +1,5 @@
 """The masks and the costs of a run's model, as it stands."""
 
-import dataclasses
 import math
 from typing import Any
 from typing import NamedTuple
@@ -11,11 +10,8 @@ import tensorflow as tf
 import tf_rigl
 from tf_rigl.accounting import ModelProfile
 from tf_rigl.diagnostics import diagnose
-from tf_rigl.experiments import model_files
 from tf_rigl.experiments.report.reading import RunRecord
-from tf_rigl.experiments.runs import setup
 from tf_rigl.experiments.runs import train
-from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import masked_weights
@@ -52,42 +48,17 @@ def read_model_state(record: RunRecord) -> ModelState:
         ValueError: if the file is damaged.
         ImportError: if the Keras of the model is not installed.
     """
-    if record.folder.model.exists():
-        return _state_of(model_files.load_model(record.folder.model))
-    if not record.folder.trained_steps:
-        raise NoModelError("The run has written no checkpoint yet.")
-    return _state_of(_restored(record))
-
-
-def _restored(record: RunRecord) -> Any:
     try:
-        run = setup.prepare(_here(record.settings))
+        model = train.load_trained(record.settings, record.folder)
     except FileNotFoundError as error:
         raise NoModelError(
             "The run has written no model yet, and its checkpoints can only "
             f"be read where its data is. {error}"
         ) from error
 
-    model = setup.build_compiled(run)
-    train.restore(run, model, record.folder)
-    return model
-
-
-def _here(settings: RunSettings) -> RunSettings:
-    """Returns settings with which any machine can read a checkpoint."""
-    return dataclasses.replace(
-        settings,
-        strategy="one_device",
-        devices=0,
-        tpu="",
-        steps_per_execution=1,
-        download=False,
-    )
-
-
-def _state_of(model: Any) -> ModelState:
-    weights = masked_weights(model)
-    masks = [_mask_of(weight) for weight in weights]
+    if model is None:
+        raise NoModelError("The run has written no checkpoint yet.")
+    masks = [_mask_of(weight) for weight in masked_weights(model)]
     return ModelState(tf_rigl.profile(model), masks, _image_shape(model, masks))
 
 

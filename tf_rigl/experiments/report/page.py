@@ -13,8 +13,7 @@ import numpy as np
 
 import tf_rigl
 from tf_rigl.backend import atomic_files
-from tf_rigl.experiments.report import charts
-from tf_rigl.experiments.report import mask_pictures
+from tf_rigl.experiments.report import pictures
 from tf_rigl.experiments.report import series
 from tf_rigl.experiments.report import tables
 from tf_rigl.experiments.report.model_state import ModelState
@@ -72,18 +71,20 @@ def _content(
         "method": settings.label,
         "progress": _progress(record),
         "tiles": tables.headline_tiles(record, state),
-        "training_panels": list(map(charts.draw_panel, panels)),
-        "mask_panels": list(map(charts.draw_panel, series.mask_panels(record))),
+        "training_panels": list(map(pictures.draw_panel, panels)),
+        "mask_panels": list(
+            map(pictures.draw_panel, series.mask_panels(record))
+        ),
         "density": _layers(record, "density"),
         "churn": _layers(record, "churn"),
-        "pixels": mask_pictures.draw_pixels(state) if state else [],
-        "masks": mask_pictures.draw_masks(masks),
-        "masks_hidden": max(0, len(masks) - mask_pictures.MOST_MASKS),
+        "pixels": pictures.draw_pixels(state) if state else [],
+        "masks": pictures.draw_masks(masks),
+        "masks_hidden": max(0, len(masks) - pictures.MOST_MASKS),
         "no_model": reason,
         "sizes": tables.size_table(record, state),
         "layers": tables.layer_table(record, state),
         "files": tables.file_table(record),
-        "settings": tables.configuration_tables(record),
+        "settings": tables.settings_rows(record),
         "versions": tables.version_table(record),
         "footer": f"Made by tf_rigl {tf_rigl.__version__} of the files in "
         f"{record.folder.path}.",
@@ -98,11 +99,11 @@ def _progress(record: RunRecord) -> str:
     return f"Not finished: {done:,} of {total:,} epochs have ended."
 
 
-def _layers(record: RunRecord, name: str) -> charts.Picture | None:
+def _layers(record: RunRecord, name: str) -> pictures.Picture | None:
     """Draws shares of layers; returns None if there are none but zeros."""
     if not record.masks:
         return None
     shares = series.layer_series(record, name)
     if not np.nan_to_num(shares.values).any():
         return None
-    return charts.draw_layers(shares, name)
+    return pictures.draw_layers(shares, name)

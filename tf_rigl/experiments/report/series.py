@@ -14,6 +14,12 @@ from tf_rigl.experiments.runs import optimization
 
 EVALUATION = "val_"
 _LEARNING_RATE_POINTS = 200
+# Numbers of `MaskDiagnostics`, by what the page calls them.
+_SINCE_THE_START = {
+    "positions ever active": "exploration",
+    "connections still there": "overlap_start",
+}
+_UNCONNECTED = {"units": "dead_units", "inputs": "unused_inputs"}
 
 
 class Line(NamedTuple):
@@ -56,16 +62,9 @@ def training_panels(record: RunRecord) -> list[Panel]:
     for name in sorted(shown, key=lambda name: (name != "loss", name)):
         if name != "loss" and _is_loss(lines, name):
             continue
-        panels.append(
-            Panel(
-                name.replace("_", " "),
-                [
-                    *_lines("training", lines, name),
-                    *_lines("evaluation", lines, EVALUATION + name),
-                ],
-                is_accuracy(name),
-            )
-        )
+        both = {"training": name, "evaluation": EVALUATION + name}
+        title = name.replace("_", " ")
+        panels.append(Panel(title, _lines(lines, both), is_accuracy(name)))
     panels += _learning_rate(record)
     return [panel for panel in panels if panel.lines]
 
@@ -77,23 +76,12 @@ def mask_panels(record: RunRecord) -> list[Panel]:
     ]
 
     panels = [
-        Panel("density", _lines("", totals, "density"), True, True),
-        Panel("churn", _lines("", totals, "churn"), True, True),
-        Panel(
-            "since the start",
-            [
-                *_lines("positions ever active", totals, "exploration"),
-                *_lines("connections still there", totals, "overlap_start"),
-            ],
-            True,
-            True,
-        ),
+        Panel("density", _lines(totals, {"": "density"}), True, True),
+        Panel("churn", _lines(totals, {"": "churn"}), True, True),
+        Panel("since the start", _lines(totals, _SINCE_THE_START), True, True),
         Panel(
             "without any connection",
-            [
-                *_lines("units", totals, "dead_units"),
-                *_lines("inputs", totals, "unused_inputs"),
-            ],
+            _lines(totals, _UNCONNECTED),
             from_zero=True,
             whole=True,
         ),
@@ -144,18 +132,20 @@ def _learning_rate(record: RunRecord) -> list[Panel]:
 
 
 def _lines(
-    label: str, lines: Sequence[Mapping[str, Any]], name: str
+    lines: Sequence[Mapping[str, Any]], names: Mapping[str, str]
 ) -> list[Line]:
-    """Makes a line of the known values of a number, if there are any."""
-    known = [
-        (line["epoch"] + 1, line[name])
-        for line in lines
-        if line.get(name) is not None
-    ]
-    if not known:
-        return []
-    x, y = np.array(known, np.float64).T
-    return [Line(label, x, y)]
+    """Makes lines of numbers, named by label, where values are known."""
+    made = []
+    for label, name in names.items():
+        known = [
+            (line["epoch"] + 1, line[name])
+            for line in lines
+            if line.get(name) is not None
+        ]
+        if known:
+            x, y = np.array(known, np.float64).T
+            made.append(Line(label, x, y))
+    return made
 
 
 def _number(value: Any) -> float:

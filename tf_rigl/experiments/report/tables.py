@@ -43,15 +43,8 @@ _LAYER_HEADER = (
     "FLOPs",
 )
 _MASK_HEADER = ("moved", "explored", "dead units", "unused inputs")
-_SETTINGS_TABLES = 3  # side by side
 
-
-class Tile(NamedTuple):
-    """A number to be seen first."""
-
-    name: str
-    value: str
-    note: str = ""
+Tile = tuple[str, str, str]  # name, value and note
 
 
 class PageTable(NamedTuple):
@@ -64,13 +57,13 @@ class PageTable(NamedTuple):
 
 
 def headline_tiles(record: RunRecord, state: ModelState | None) -> list[Tile]:
-    """Returns the numbers that a run is judged by."""
+    """Returns the numbers that a run is judged by: name, value and note."""
     tiles = _result_tiles(record) if record.results else _epoch_tiles(record)
     if record.masks:
         total = record.masks[-1]["total"]
         connections, size = total["connections"], total["size"]
         note = f"{connections:,} of {size:,} connections"
-        tiles.append(Tile("sparsity", _share(size - connections, size), note))
+        tiles.append(("sparsity", _share(size - connections, size), note))
 
     totals = _totals(record, state)
     if totals:
@@ -78,27 +71,26 @@ def headline_tiles(record: RunRecord, state: ModelState | None) -> list[Tile]:
         flops = totals["flops"]
         share = f"{_share(flops, totals['dense_flops'])} of dense"
         tiles += [
-            Tile("non-zero weights", nonzeros, f"of {totals['parameters']:,}"),
-            Tile("inference FLOPs", si_number(flops), share),
+            ("non-zero weights", nonzeros, f"of {totals['parameters']:,}"),
+            ("inference FLOPs", si_number(flops), share),
         ]
     if record.results and "training_flops" in record.results:
         trained = si_number(record.results["training_flops"])
         steps = f"{record.results['steps']:,} steps"
-        tiles.append(Tile("training FLOPs", trained, steps))
+        tiles.append(("training FLOPs", trained, steps))
     if totals:
         size = totals["bytes"]
         share = f"{_share(size, totals['dense_bytes'])} of dense"
-        tiles.append(Tile("packed weights", f"{si_number(size)}B", share))
+        tiles.append(("packed weights", f"{si_number(size)}B", share))
 
     seconds = sum(line["seconds"] for line in record.epochs)
-    tiles.append(Tile("training time", _duration(seconds), "all processes"))
+    tiles.append(("training time", _duration(seconds), "all processes"))
     return tiles
 
 
 def size_table(record: RunRecord, state: ModelState | None) -> PageTable | None:
     """Compares the network with the same one dense; None if not known."""
     totals = _totals(record, state)
-
     rows = [
         (
             name,
@@ -109,11 +101,8 @@ def size_table(record: RunRecord, state: ModelState | None) -> PageTable | None:
         for name, sparse, dense in _TOTALS
         if sparse in totals and dense in totals
     ]
-    return (
-        PageTable(("", "dense", "this network", "share"), rows)
-        if rows
-        else None
-    )
+    header = ("", "dense", "this network", "share")
+    return PageTable(header, rows) if rows else None
 
 
 def file_table(record: RunRecord) -> PageTable:
@@ -140,13 +129,18 @@ def layer_table(
     total: list[str] = []
     if state is not None:
         rows = [
-            _profile_cells(row)
+            _layer_cells(row.path, "×".join(map(str, row.shape)), *_sizes(row))
             for row in state.profile.rows
             if row.parameters and (row.masked or row.dense_macs)
         ]
-        total = _total_cells(state.profile)
+        # Also of those that have no row.
+        name = "all weights, also vectors"
+        total = _layer_cells(name, "", *_sizes(state.profile))
     else:
-        rows = [_mask_cells(path, one) for path, one in last.items()]
+        rows = [
+            _layer_cells(path, "", one["size"], one["connections"])
+            for path, one in last.items()
+        ]
 
     header = list(_LAYER_HEADER)
     if last:
@@ -158,17 +152,10 @@ def layer_table(
     return PageTable(header, rows, 2, total) if rows else None
 
 
-def configuration_tables(record: RunRecord) -> list[PageTable]:
-    """Lists all settings of the run, in tables to stand side by side."""
-    rows = [
-        (name, _setting(value))
-        for name, value in to_json(record.settings).items()
-    ]
-    length = -(-len(rows) // _SETTINGS_TABLES)
-    return [
-        PageTable((), rows[i : i + length], 2)
-        for i in range(0, len(rows), length)
-    ]
+def settings_rows(record: RunRecord) -> list[tuple[str, str]]:
+    """Lists all settings of the run."""
+    settings = to_json(record.settings)
+    return [(name, _setting(value)) for name, value in settings.items()]
 
 
 def version_table(record: RunRecord) -> PageTable | None:
@@ -183,18 +170,14 @@ def _result_tiles(record: RunRecord) -> list[Tile]:
     measures = results["measures"]
     names = sorted(measures, key=lambda name: name != results["headline"])
     return [
-        Tile(
-            name.replace("_", " "),
-            write_measure(name, measures[name]),
-            "of evaluation data",
-        )
+        _measure_tile(name, measures[name], "of evaluation data")
         for name in names[:2]
     ]
 
 
 def _epoch_tiles(record: RunRecord) -> list[Tile]:
     done = f"of {record.settings.total_epochs:,}"
-    tiles = [Tile("epochs", f"{len(record.epochs):,}", done)]
+    tiles = [("epochs", f"{len(record.epochs):,}", done)]
     for name in ("accuracy", "cross_entropy"):
         values = [
             (line["epoch"] + 1, line[EVALUATION + name])
@@ -204,9 +187,12 @@ def _epoch_tiles(record: RunRecord) -> list[Tile]:
         if values:
             epoch, value = values[-1]
             note = f"of evaluation data, epoch {epoch:,}"
-            text = write_measure(name, value)
-            tiles.append(Tile(name.replace("_", " "), text, note))
+            tiles.append(_measure_tile(name, value, note))
     return tiles
+
+
+def _measure_tile(name: str, value: float, note: str) -> Tile:
+    return name.replace("_", " "), write_measure(name, value), note
 
 
 def _totals(record: RunRecord, state: ModelState | None) -> Mapping[str, int]:
@@ -217,23 +203,22 @@ def _totals(record: RunRecord, state: ModelState | None) -> Mapping[str, int]:
     return record.results["profile"] if record.results else {}
 
 
-def _profile_cells(row: WeightProfile) -> list[str]:
+def _layer_cells(
+    name: str, shape: str, parameters: int, nonzeros: int, *flops: int
+) -> list[str]:
+    """Writes a row of the layers; `flops` are dense and now, if known."""
     return [
-        row.path,
-        "×".join(map(str, row.shape)),
-        f"{row.parameters:,}",
-        f"{row.nonzeros:,}",
-        _share(row.nonzeros, row.parameters),
-        f"{row.dense_flops:,}",
-        f"{row.flops:,}",
+        name,
+        shape,
+        f"{parameters:,}",
+        f"{nonzeros:,}",
+        _share(nonzeros, parameters),
+        *([f"{one:,}" for one in flops] or ["", ""]),
     ]
 
 
-def _mask_cells(path: str, row: Mapping[str, Any]) -> list[str]:
-    """Writes the same cells without the model, by `MaskDiagnostics`."""
-    size, connections = row["size"], row["connections"]
-    share = _share(connections, size)
-    return [path, "", f"{size:,}", f"{connections:,}", share, "", ""]
+def _sizes(row: ModelProfile | WeightProfile) -> tuple[int, int, int, int]:
+    return row.parameters, row.nonzeros, row.dense_flops, row.flops
 
 
 def _diagnostic_cells(row: Mapping[str, Any]) -> list[str]:
@@ -243,19 +228,6 @@ def _diagnostic_cells(row: Mapping[str, Any]) -> list[str]:
         "" if explored is None else f"{explored:.2%}",
         _count(row.get("dead_units")),
         _count(row.get("unused_inputs")),
-    ]
-
-
-def _total_cells(profile: ModelProfile) -> list[str]:
-    """Writes the totals of all weights, also of those that have no row."""
-    return [
-        "all weights, also vectors",
-        "",
-        f"{profile.parameters:,}",
-        f"{profile.nonzeros:,}",
-        _share(profile.nonzeros, profile.parameters),
-        f"{profile.dense_flops:,}",
-        f"{profile.flops:,}",
     ]
 
 

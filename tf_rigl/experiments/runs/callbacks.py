@@ -5,7 +5,6 @@ import math
 import os
 import pathlib
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from tf_rigl.backend.callback import ModelCallback
@@ -72,11 +71,10 @@ class MetricsFile(ModelCallback):
             "epoch": epoch,
             "steps": self.params.get("steps"),
             "seconds": round(seconds, 3),
-            **{
-                name: _finite(float(value))
-                for name, value in (logs or {}).items()
-            },
         }
+        for name, value in (logs or {}).items():
+            number = float(value)
+            line[name] = number if math.isfinite(number) else None
         self._file.append([json.dumps(line, allow_nan=False)])
 
 
@@ -110,7 +108,11 @@ class ShowProgress(ModelCallback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Shows the metrics of the epoch."""
-        self._metrics = describe_epoch(logs)
+        self._metrics = "  ".join(
+            text.format(float(logs[name]))
+            for name, text in _SHOWN
+            if logs and name in logs
+        )
         self._show()
 
         number = epoch + 1
@@ -127,25 +129,12 @@ class ShowProgress(ModelCallback):
         return True
 
 
-def describe_epoch(logs: Mapping[str, Any] | None) -> str:
-    """Puts an epoch's metrics in a few words."""
-    return "  ".join(
-        text.format(float(logs[name]))
-        for name, text in _SHOWN
-        if logs and name in logs
-    )
-
-
 def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
     """Reads the lines of a file of metrics; none if it is missing."""
     if not path.exists():
         return []
     lines = path.read_text("utf-8").splitlines()
     return [json.loads(line) for line in lines if line]
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _epoch_of(line: str) -> int:

@@ -16,7 +16,6 @@ from tf_rigl.data.batching import Batching
 from tf_rigl.data.datasets import DataSplits
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments.runs import settings as run_settings
-from tf_rigl.experiments.runs import setup
 from tf_rigl.experiments.runs import tasks
 from tf_rigl.experiments.runs import train
 from tf_rigl.experiments.runs.run_folder import RunFolder
@@ -67,9 +66,16 @@ def load_predict(path: str | os.PathLike[str]) -> Predict:
         return _litert(path)
     if (path / "saved_model.pb").exists():
         return _saved_model(path)
+
     settings = stored_settings(path)
     if settings is not None:
-        return _run(settings, RunFolder(path))
+        model = train.load_trained(settings, RunFolder(path))
+        if model is None:
+            raise ValueError(
+                "A run's folder must hold a checkpoint. Received: "
+                f"{str(path)!r}, which has none yet. Train first."
+            )
+        return _compiled(model)
     if path.suffix == ".keras":
         return _compiled(model_files.load_model(path))
     raise ValueError(
@@ -162,19 +168,6 @@ def _check_logits(logits: tf.Tensor, targets: Any, task: Task) -> None:
 
 def _compiled(model: Any) -> Predict:
     return tf.function(lambda inputs: model(inputs, training=False))
-
-
-def _run(settings: RunSettings, folder: RunFolder) -> Predict:
-    if folder.model.exists():
-        return _compiled(model_files.load_model(folder.model))
-    run = setup.prepare(settings)
-    model = setup.build_compiled(run)
-    if not train.restore(run, model, folder):
-        raise ValueError(
-            "A run's folder must hold a checkpoint. Received: "
-            f"{str(folder.path)!r}, which has none yet. Train first."
-        )
-    return _compiled(model)
 
 
 def _saved_model(path: pathlib.Path) -> Predict:

@@ -11,6 +11,7 @@ from typing import Any
 from absl import flags
 
 from tf_rigl.experiments import fields
+from tf_rigl.experiments import flag_files
 from tf_rigl.experiments.runs.settings import RunOptions
 from tf_rigl.experiments.runs.settings import RunSettings
 
@@ -28,10 +29,9 @@ def define(
     The two are `--output_dir` and `--dry_run`.
 
     Args:
-        defaults: values by field that a program has in place of the general
-            ones.
+        defaults: values by field in place of the general ones.
         output_dir: the default of that flag.
-        values: where to define them; absl's global flags by default.
+        values: where to define them.
     """
     for owner in (RunSettings, RunOptions):
         fields.define_flags(owner, values, defaults)
@@ -51,25 +51,27 @@ def define(
     )
 
 
-def settings(values: flags.FlagValues = flags.FLAGS) -> RunSettings:
-    """Makes the settings that the parsed flags ask for.
+def base_settings(name: str) -> dict[str, Any]:
+    """Reads the settings of a file of `configs/base`, by field."""
+    values = flags.FlagValues()
+    define(values=values)
+    file = flag_files.CONFIGS / "base" / f"{name}.flags"
+    values(flag_files.expand(["", f"--flagfile={file}"]))
+    return dataclasses.asdict(settings(values))
 
-    Raises:
-        ValueError: if values break a rule.
-    """
-    return RunSettings(**fields.read_flags(RunSettings, values))
+
+def settings(values: flags.FlagValues = flags.FLAGS) -> RunSettings:
+    """Makes the settings that the parsed flags ask for."""
+    return fields.read_flags(RunSettings, values)
 
 
 def options(values: flags.FlagValues = flags.FLAGS) -> RunOptions:
     """Makes the options that the parsed flags ask for, likewise."""
-    return RunOptions(**fields.read_flags(RunOptions, values))
+    return fields.read_flags(RunOptions, values)
 
 
 def to_arguments(*owners: RunSettings | RunOptions) -> list[str]:
     """Writes the command line of `python -m tf_rigl.experiments.runs`.
-
-    Args:
-        *owners: what the parsed flags shall give.
 
     Returns:
         A flag for each value that is not the default of its field.

@@ -45,7 +45,7 @@ def learning_rate(schedule: RateSchedule, step: Any) -> tf.Tensor:
     warm-up for `"cosine"` and `"linear"` and with the run for `"step"`.
 
     Args:
-        schedule: the course of the learning rate.
+        schedule: its course.
         step: optimizer updates before this one, a scalar.
 
     Returns:
@@ -55,13 +55,15 @@ def learning_rate(schedule: RateSchedule, step: Any) -> tf.Tensor:
     warmup = float(schedule.warmup_steps)
     rising = (step + 1) / max(warmup, 1.0)
 
+    boundaries = tf.constant(schedule.decay_steps, tf.float32)
+    passed = tf.reduce_sum(tf.cast(step >= boundaries, tf.float32))
     length = max(schedule.total_steps - warmup, 1.0)
     progress = tf.clip_by_value((step - warmup) / length, 0.0, 1.0)
     shape = {
         "constant": lambda: tf.ones(()),
         "linear": lambda: 1 - progress,
         "cosine": lambda: (1 + tf.cos(3.141592653589793 * progress)) / 2,
-        "step": lambda: _decayed(schedule, step),
+        "step": lambda: tf.pow(schedule.decay_factor, passed),
     }[schedule.kind]()
     return schedule.peak * tf.where(step < warmup, rising, shape)
 
@@ -113,7 +115,11 @@ def add_weight_decay(model: Any, strength: float) -> None:
         return
 
     flavor = model_flavor(model)
-    kernels = [one for one in model.trainable_variables if _is_decayed(one)]
+    kernels = [
+        one
+        for one in model.trainable_variables
+        if one.name.rpartition("/")[2].partition(":")[0] in _DECAYED
+    ]
     if flavor.name == "keras3":
         regularizer = flavor.keras.regularizers.L2(strength / 2)
         for kernel in kernels:
@@ -124,14 +130,3 @@ def add_weight_decay(model: Any, strength: float) -> None:
     model.add_loss(
         lambda: strength * tf.add_n([tf.nn.l2_loss(one) for one in kernels])
     )
-
-
-def _decayed(schedule: RateSchedule, step: tf.Tensor) -> tf.Tensor:
-    boundaries = tf.constant(schedule.decay_steps, tf.float32)
-    passed = tf.reduce_sum(tf.cast(step >= boundaries, tf.float32))
-    return tf.pow(schedule.decay_factor, passed)
-
-
-def _is_decayed(variable: Any) -> bool:
-    name = variable.name.rpartition("/")[2].partition(":")[0]
-    return name in _DECAYED

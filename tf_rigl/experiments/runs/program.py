@@ -58,8 +58,7 @@ def main(arguments: list[str]) -> int:
         The exit code: 0, or 1 if the settings are wrong, the data is missing
         or the SavedModel differs from the trained model.
     """
-    if len(arguments) > 1:
-        raise app.UsageError(f"Unknown arguments: {' '.join(arguments[1:])}")
+    terminal.check_names(arguments)
     terminal.quieten()
     return run_flagged(flags.FLAGS, consoles.Console())
 
@@ -155,41 +154,28 @@ def _take(
 def _finish(
     ready: _ReadyRun, options: RunOptions, console: consoles.Console
 ) -> dict[str, Any]:
-    """Does what is left of a run; returns the content of its `results.json`."""
+    """Trains what is left of a run and writes its models and its results.
+
+    Returns:
+        The content of `results.json`.
+    """
     run, folder, model = ready
     if model is None:
         record = folder.read_results()
     else:
-        record = execute(run, model, folder, options, console)
+        trained = training.train(run, model, folder, options, console)
+        files: dict[str, Any] = {}
+        if options.export:
+            files = training.write_model(run, trained, folder)
+        record = results.make_record(run, trained, folder, files)
+        if folder.writes:
+            atomic_files.write_json(folder.results, record)
 
     if options.report and folder.writes:
         # The packages that it needs are an extra.
         from tf_rigl.experiments.report import page
 
         page.write_report(folder.path, folder.report)
-    return record
-
-
-def execute(
-    run: PreparedRun,
-    model: Any,
-    folder: RunFolder,
-    options: RunOptions,
-    console: consoles.Console,
-) -> dict[str, Any]:
-    """Trains what is left of a run and writes its models and its results.
-
-    Returns:
-        The content of `results.json`.
-    """
-    trained = training.train(run, model, folder, options, console)
-    files = None
-    if options.export:
-        files = training.write_model(run, trained, folder)
-
-    record = results.make_record(run, trained, folder, files)
-    if folder.writes:
-        atomic_files.write_json(folder.results, record)
     return record
 
 

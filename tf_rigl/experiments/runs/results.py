@@ -1,6 +1,7 @@
 """The results of a run, in plain JSON values."""
 
 import platform
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -12,8 +13,7 @@ from tf_rigl.experiments.runs.callbacks import read_metrics
 from tf_rigl.experiments.runs.run_folder import RunFolder
 from tf_rigl.experiments.runs.settings import to_json
 from tf_rigl.experiments.runs.setup import PreparedRun
-from tf_rigl.experiments.runs.train import ModelFiles
-from tf_rigl.experiments.runs.train import Trained
+from tf_rigl.experiments.runs.train import TrainedRun
 
 # The attributes of a profile that a record has.
 TOTALS = (
@@ -30,18 +30,27 @@ TOTALS = (
 
 def make_record(
     run: PreparedRun,
-    trained: Trained,
+    trained: TrainedRun,
     folder: RunFolder,
-    files: ModelFiles | None,
+    files: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Puts a run that has ended into plain JSON values."""
+    """Puts a run that has ended into plain JSON values.
+
+    `files` are those of `write_model`, none if no model was written.
+    """
     profile = tf_rigl.profile(trained.model)
     published = accounting.micronet(profile)
     epochs = read_metrics(folder.metrics)
+    masks = tf_rigl.masks(trained.model) if run.settings.is_sparse else {}
 
     return {
         "settings": to_json(run.settings),
-        "versions": _versions(run),
+        "versions": {
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            run.keras.__name__: run.keras.__version__,
+            "tf_rigl": tf_rigl.__version__,
+        },
         "label": run.settings.label,
         "measures": dict(trained.measures),
         "headline": run.task.headline,
@@ -54,8 +63,8 @@ def make_record(
             name: int(value) for name, value in published._asdict().items()
         },
         "training_flops": training_flops(run, profile),
-        "connections": _connections(run, trained.model),
-        "files": _files(files),
+        "connections": {path: int(mask.sum()) for path, mask in masks.items()},
+        "files": dict(files),
         "folder": str(folder.path),
     }
 
@@ -66,32 +75,3 @@ def training_flops(run: PreparedRun, profile: Any) -> float:
     return examples * networks.training_flops(
         run.settings, run.plan, profile.flops, profile.dense_flops
     )
-
-
-def _versions(run: PreparedRun) -> dict[str, str]:
-    return {
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        run.keras.__name__: run.keras.__version__,
-        "tf_rigl": tf_rigl.__version__,
-    }
-
-
-def _connections(run: PreparedRun, model: Any) -> dict[str, int]:
-    if not run.settings.is_sparse:
-        return {}
-    return {
-        path: int(mask.sum()) for path, mask in tf_rigl.masks(model).items()
-    }
-
-
-def _files(files: ModelFiles | None) -> dict[str, Any]:
-    if files is None:
-        return {}
-    difference = files.exported.difference
-    return {
-        "model_bytes": files.model_bytes,
-        "saved_model_bytes": files.saved_model_bytes,
-        "largest_difference": float(difference.error),
-        "matches": files.exported.matches,
-    }

@@ -25,7 +25,7 @@ class RunFolder:
     get a folder for models that is removed when the process ends.
 
     Args:
-        path: the folder.
+        path: of the folder.
         writes: whether this process is the one that writes.
     """
 

@@ -1,8 +1,8 @@
 """The settings of a training run, and the rules that they must meet."""
 
 import dataclasses
-import itertools
 import json
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,12 +37,6 @@ MAY_DIFFER = (
     "devices",
     "tpu",
 )
-
-
-def _is_rising(epochs: tuple[float, ...]) -> bool:
-    return all(
-        first < second for first, second in itertools.pairwise((0, *epochs))
-    )
 
 
 @fields.documented
@@ -171,7 +165,10 @@ class RunSettings:
     decay_epochs: tuple[float, ...] = field(
         (),
         "Where --schedule=step lowers the learning rate, before --multiplier.",
-        FieldRule(_is_rising, "greater than 0 and rising"),
+        FieldRule(
+            lambda epochs: all(map(operator.lt, (0, *epochs), epochs)),
+            "greater than 0 and rising",
+        ),
     )
     decay_factor: float = field(
         0.1,
@@ -225,8 +222,27 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         fields.check(self)
-        self._check_schedule()
-        self._check_pruning()
+        if self.schedule == "step" and not self.decay_epochs:
+            raise ValueError(
+                "The schedule 'step' needs `decay_epochs`. Received: "
+                "schedule='step', decay_epochs=(). Name the epochs, or choose "
+                "another schedule."
+            )
+
+        if self.warmup_epochs >= self.total_epochs and self.warmup_epochs:
+            raise ValueError(
+                "`warmup_epochs` must be fewer than the epochs of the run. "
+                f"Received: warmup_epochs={self.warmup_epochs:g} of "
+                f"{self.total_epochs}. Train longer, or leave them out."
+            )
+
+        if self.start_fraction >= self.stop_fraction:
+            raise ValueError(
+                "`start_fraction` must be smaller than `stop_fraction`. "
+                f"Received: start_fraction={self.start_fraction:g}, "
+                f"stop_fraction={self.stop_fraction:g}. Begin earlier, or stop "
+                "later."
+            )
 
     @property
     def is_sparse(self) -> bool:
@@ -242,30 +258,6 @@ class RunSettings:
     def label(self) -> str:
         """The method with its sparsity, as in "RigL 90 %"."""
         return methods.label(self.method, self.sparsity)
-
-    def _check_schedule(self) -> None:
-        if self.schedule == "step" and not self.decay_epochs:
-            raise ValueError(
-                "The schedule 'step' needs `decay_epochs`. Received: "
-                "schedule='step', decay_epochs=(). Name the epochs, or choose "
-                "another schedule."
-            )
-
-        if self.warmup_epochs >= self.total_epochs and self.warmup_epochs:
-            raise ValueError(
-                "`warmup_epochs` must be fewer than the epochs of the run. "
-                f"Received: warmup_epochs={self.warmup_epochs:g} of "
-                f"{self.total_epochs}. Train longer, or leave them out."
-            )
-
-    def _check_pruning(self) -> None:
-        if self.start_fraction >= self.stop_fraction:
-            raise ValueError(
-                "`start_fraction` must be smaller than `stop_fraction`. "
-                f"Received: start_fraction={self.start_fraction:g}, "
-                f"stop_fraction={self.stop_fraction:g}. Begin earlier, or stop "
-                "later."
-            )
 
 
 @fields.documented

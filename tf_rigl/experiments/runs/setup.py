@@ -9,6 +9,7 @@ import tensorflow as tf
 from tf_rigl.data import registry as data_sets
 from tf_rigl.data.batching import Batching
 from tf_rigl.data.datasets import DataInfo
+from tf_rigl.data.datasets import DataSplits
 from tf_rigl.experiments import keras_modules
 from tf_rigl.experiments import strategies
 from tf_rigl.experiments.runs import networks
@@ -27,13 +28,6 @@ class PreparedRun(NamedTuple):
     info: DataInfo
     task: tasks.Task
     plan: plans.RunPlan
-
-
-class RunData(NamedTuple):
-    """Batches with the targets that the loss takes."""
-
-    train: tf.data.Dataset  # endless
-    evaluation: tf.data.Dataset
 
 
 def prepare(settings: RunSettings) -> PreparedRun:
@@ -73,8 +67,10 @@ def prepare(settings: RunSettings) -> PreparedRun:
     )
 
 
-def load_data(run: PreparedRun, first_step: int = 0) -> RunData:
-    """Reads the data of a run.
+def load_data(run: PreparedRun, first_step: int = 0) -> DataSplits:
+    """Reads the data of a run, with the targets that the loss takes.
+
+    The batches for training are endless.
 
     Raises:
         FileNotFoundError: if the data is missing.
@@ -99,8 +95,9 @@ def load_data(run: PreparedRun, first_step: int = 0) -> RunData:
     evaluation = splits.evaluation
     if settings.evaluation_steps:
         evaluation = evaluation.take(settings.evaluation_steps)
-    return RunData(
-        tasks.encode(train, run.task), tasks.encode(evaluation, run.task)
+    return splits._replace(
+        train=tasks.encode(train, run.task),
+        evaluation=tasks.encode(evaluation, run.task),
     )
 
 
@@ -134,13 +131,3 @@ def build_compiled(run: PreparedRun) -> Any:
             steps_per_execution=settings.steps_per_execution,
         )
     return model
-
-
-def compile_plainly(run: PreparedRun, model: Any) -> None:
-    """Compiles a trained model with nothing but what any Keras can load."""
-    with run.strategy.scope():
-        model.compile(
-            optimizer="sgd",
-            loss=tasks.make_loss(run.keras, run.task),
-            metrics=tasks.make_metrics(run.keras, run.task),
-        )

@@ -1,10 +1,11 @@
 """The results of runs as a table, for people."""
 
+import functools
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
-from typing import NamedTuple
 
 from rich.table import Table
 
@@ -23,47 +24,6 @@ FOOTNOTE = (
 )
 
 
-def _count(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _ratio(first: float, second: float) -> str:
-    return f"× {second / first:.3g}" if first else ""
-
-
-class _Quantity(NamedTuple):
-    """One row of the table."""
-
-    name: str
-    value: Callable[[Record], float]
-    write: Callable[[float], str] = _count
-    # From the first run to the second.
-    compare: Callable[[float, float], str] = _ratio
-
-    def cells(self, records: Sequence[Record]) -> list[str]:
-        """Writes the value of each run and, of two, the comparison."""
-        values = [float(self.value(record)) for record in records]
-        compared = [self.compare(*values)] if len(values) == 2 else []
-        return [*map(self.write, values), *compared]
-
-
-_SIZES = (
-    _Quantity("non-zero weights", lambda one: one["profile"]["nonzeros"]),
-    _Quantity("parameters", lambda one: one["profile"]["parameters"]),
-    _Quantity(
-        "inference FLOPs", lambda one: one["profile"]["flops"], si_number
-    ),
-    _Quantity("training FLOPs", lambda one: one["training_flops"], si_number),
-    _Quantity("packed weights, bytes", lambda one: one["profile"]["bytes"]),
-)
-_ON_DISK = _Quantity(
-    "SavedModel on disk, bytes", lambda one: one["files"]["saved_model_bytes"]
-)
-_TIME = _Quantity(
-    "training time", lambda one: one["seconds"], lambda value: f"{value:.1f} s"
-)
-
-
 def title(record: Record) -> str:
     """Names the network and the data in a line."""
     settings = record["settings"]
@@ -73,36 +33,53 @@ def title(record: Record) -> str:
 def results_table(records: Sequence[Record]) -> Table:
     """Makes the table of runs of one network, one column for each.
 
-    With two of them a last column compares the second with the first.
-
-    Args:
-        records: the content of their `results.json`, the dense one first.
-
-    Returns:
-        A table to print by rich.
+    With two of them a last column compares the second with the first, which
+    is the dense one.
     """
-    quantities = [*map(_measure, records[0]["measures"]), *_SIZES]
-    if all(record["files"] for record in records):
-        quantities.append(_ON_DISK)
-    quantities.append(_TIME)
-
     labels = [record["label"] for record in records]
     compared = ["compared"] if len(records) == 2 else []
     return text_table.table(
         ["", *labels, *compared],
-        [[one.name, *one.cells(records)] for one in quantities],
+        list(_rows(records)),
         title=title(records[0]),
         caption=FOOTNOTE,
     )
 
 
-def _measure(name: str) -> _Quantity:
-    return _Quantity(
-        name.replace("_", " "),
-        lambda record: record["measures"][name],
-        lambda value: write_measure(name, value),
-        _points if is_accuracy(name) else _difference,
-    )
+def _rows(records: Sequence[Record]) -> Iterator[list[str]]:
+    for name in records[0]["measures"]:
+        yield _row(
+            name.replace("_", " "),
+            [record["measures"][name] for record in records],
+            functools.partial(write_measure, name),
+            _points if is_accuracy(name) else _difference,
+        )
+
+    profiles = [record["profile"] for record in records]
+    for name, key, write in (
+        ("non-zero weights", "nonzeros", _count),
+        ("parameters", "parameters", _count),
+        ("inference FLOPs", "flops", si_number),
+    ):
+        yield _row(name, [one[key] for one in profiles], write)
+    trained = [record["training_flops"] for record in records]
+    yield _row("training FLOPs", trained, si_number)
+    yield _row("packed weights, bytes", [one["bytes"] for one in profiles])
+
+    files = [record["files"] for record in records]
+    if all(files):
+        sizes = [one["saved_model_bytes"] for one in files]
+        yield _row("SavedModel on disk, bytes", sizes)
+    seconds = [record["seconds"] for record in records]
+    yield _row("training time", seconds, lambda value: f"{value:.1f} s")
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _ratio(first: float, second: float) -> str:
+    return f"× {second / first:.3g}" if first else ""
 
 
 def _points(first: float, second: float) -> str:
@@ -111,3 +88,14 @@ def _points(first: float, second: float) -> str:
 
 def _difference(first: float, second: float) -> str:
     return f"{second - first:+.4f}"
+
+
+def _row(
+    name: str,
+    values: Sequence[float],
+    write: Callable[[float], str] = _count,
+    compare: Callable[[float, float], str] = _ratio,
+) -> list[str]:
+    """Writes the value of each run and, of two, the second by the first."""
+    compared = [compare(*values)] if len(values) == 2 else []
+    return [name, *map(write, values), *compared]

@@ -1,5 +1,6 @@
 """Trains a run to its end, from wherever an earlier process has left it."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
@@ -9,8 +10,10 @@ from rich import console as consoles
 
 import tf_rigl
 from tf_rigl.backend import atomic_files
+from tf_rigl.data.datasets import DataSplits
 from tf_rigl.experiments import exporting
 from tf_rigl.experiments import methods
+from tf_rigl.experiments import model_files
 from tf_rigl.experiments import progress
 from tf_rigl.experiments.runs import callbacks
 from tf_rigl.experiments.runs import networks
@@ -19,6 +22,7 @@ from tf_rigl.experiments.runs import setup
 from tf_rigl.experiments.runs import tasks
 from tf_rigl.experiments.runs.run_folder import RunFolder
 from tf_rigl.experiments.runs.settings import RunOptions
+from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.setup import PreparedRun
 from tf_rigl.export.folders import folder_bytes
 
@@ -28,20 +32,12 @@ _PRUNING_EXAMPLES = 10
 _EXAMPLES = 8
 
 
-class Trained(NamedTuple):
+class TrainedRun(NamedTuple):
     """A run that has ended."""
 
     model: Any  # with its masks
     measures: Mapping[str, float]  # on the evaluation data
     examples: np.ndarray  # some inputs, of the evaluation data
-
-
-class ModelFiles(NamedTuple):
-    """The files of a trained model."""
-
-    model_bytes: int  # of the .keras file
-    saved_model_bytes: int
-    exported: exporting.Exported
 
 
 def train(
@@ -50,7 +46,7 @@ def train(
     folder: RunFolder,
     options: RunOptions,
     console: consoles.Console,
-) -> Trained:
+) -> TrainedRun:
     """Trains what is left of a run and evaluates.
 
     Killed at any moment and called again in a new process, it ends with the
@@ -88,7 +84,7 @@ def train(
 
     scores = model.evaluate(data.evaluation, verbose=0, return_dict=True)
     inputs, _ = next(iter(data.evaluation))
-    return Trained(
+    return TrainedRun(
         model,
         tasks.measures(run.task, scores),
         inputs[:_EXAMPLES].numpy(),
@@ -123,11 +119,54 @@ def restore(run: PreparedRun, model: Any, folder: RunFolder) -> int:
     return done
 
 
+def load_trained(settings: RunSettings, folder: RunFolder) -> Any:
+    """Loads the trained model of a run, or else its newest checkpoint.
+
+    Any machine can do so where the run's data is, by which a network is built
+    for a checkpoint.
+
+    Returns:
+        The model; None if the run has left neither.
+
+    Raises:
+        FileNotFoundError: if the data for a checkpoint is not here.
+        ValueError: if a file is damaged.
+        ImportError: if the Keras of the model is not installed.
+    """
+    if folder.model.exists():
+        return model_files.load_model(folder.model)
+    if not folder.trained_steps:
+        return None
+
+    here = dataclasses.replace(
+        settings,
+        strategy="one_device",
+        devices=0,
+        tpu="",
+        steps_per_execution=1,
+        download=False,
+    )
+    run = setup.prepare(here)
+    model = setup.build_compiled(run)
+    restore(run, model, folder)
+    return model
+
+
 def write_model(
-    run: PreparedRun, trained: Trained, folder: RunFolder
-) -> ModelFiles:
-    """Saves and exports a trained model, loads the export and compares."""
-    setup.compile_plainly(run, trained.model)
+    run: PreparedRun, trained: TrainedRun, folder: RunFolder
+) -> dict[str, Any]:
+    """Saves and exports a trained model, loads the export and compares.
+
+    Returns:
+        Plain JSON values: the sizes in bytes, and how outputs differ.
+    """
+    # With nothing but what any Keras can load.
+    with run.strategy.scope():
+        trained.model.compile(
+            optimizer="sgd",
+            loss=tasks.make_loss(run.keras, run.task),
+            metrics=tasks.make_metrics(run.keras, run.task),
+        )
     with atomic_files.draft(folder.model) as aside:
         trained.model.save(aside)
 
@@ -137,8 +176,12 @@ def write_model(
         exporting.ExportSettings(overwrite=True),
         trained.examples,
     )
-    size = folder_bytes(folder.saved_model)
-    return ModelFiles(folder.model.stat().st_size, size, exported)
+    return {
+        "model_bytes": folder.model.stat().st_size,
+        "saved_model_bytes": folder_bytes(folder.saved_model),
+        "largest_difference": float(exported.difference.error),
+        "matches": exported.matches,
+    }
 
 
 def _callbacks(
@@ -189,7 +232,7 @@ def _mask_updates(run: PreparedRun) -> list[Any]:
     return [] if algorithm is None else [tf_rigl.UpdateMasks(algorithm)]
 
 
-def _prune(run: PreparedRun, model: Any, data: setup.RunData) -> None:
+def _prune(run: PreparedRun, model: Any, data: DataSplits) -> None:
     """Prunes before the first step, by methods that do so."""
     method = methods.METHODS[run.settings.method]
     if method.prune_by is None:

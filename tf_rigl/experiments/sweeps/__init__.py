@@ -2,6 +2,6 @@
 
 `program` reads the flags (`flags`) and lists the runs (`grid`); `training`
 starts those that are missing as `processes` of their own and keeps what they
-gave (`records`, `sweep_folder`); `summary` takes means over seeds, `tables`
+gave (`records`); `summary` takes means over seeds, `tables`
 and `plots` show them, `costs` counts without training.
 """

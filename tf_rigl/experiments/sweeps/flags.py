@@ -66,7 +66,12 @@ def sweep(values: flags.FlagValues = flags.FLAGS) -> Sweep:
     Raises:
         ValueError: if values break a rule.
     """
-    _check_singular(values)
+    for one, several in _SEVERAL.items():
+        if values[one].present:
+            raise ValueError(
+                f"A sweep takes --{several} in place of --{one}. Received: "
+                f"--{one}={values[one].value}. Give --{several} instead."
+            )
     if values.strategy not in _STRATEGIES:
         raise ValueError(
             "A sweep trains on one machine: `strategy` must be one of "
@@ -75,19 +80,10 @@ def sweep(values: flags.FlagValues = flags.FLAGS) -> Sweep:
         )
 
     return Sweep(
-        Grid(**fields.read_flags(Grid, values)),
+        fields.read_flags(Grid, values),
         run_flags.settings(values),
         run_flags.options(values),
         values.jobs,
         values.output_dir,
         values.results_dir or values.output_dir,
     )
-
-
-def _check_singular(values: flags.FlagValues) -> None:
-    for one, several in _SEVERAL.items():
-        if values[one].present:
-            raise ValueError(
-                f"A sweep takes --{several} in place of --{one}. Received: "
-                f"--{one}={values[one].value}. Give --{several} instead."
-            )

@@ -2,7 +2,6 @@
 
 import pathlib
 from collections.abc import Sequence
-from typing import Any
 from typing import NamedTuple
 
 from matplotlib import axes
@@ -11,7 +10,7 @@ from matplotlib import ticker
 
 from tf_rigl.experiments import figures
 from tf_rigl.experiments import methods
-from tf_rigl.experiments.sweeps.summary import Row
+from tf_rigl.experiments.sweeps.summary import SummaryRow
 from tf_rigl.experiments.sweeps.summary import SweepSummary
 from tf_rigl.experiments.sweeps.tables import measure_name
 
@@ -58,9 +57,7 @@ def draw_against_sparsity(
     """
     fig = figures.new_figure(7.2, 4.8)
     ax = fig.subplots()
-    _draw_dense_lines(ax, summary)
-    for method, rows in _by_method(summary).items():
-        _draw_points(ax, summary, method, [row.sparsity for row in rows], rows)
+    _draw_methods(ax, summary, "sparsity")
 
     found = {row.sparsity for row in summary.rows if row.sparsity is not None}
     ax.set_xticks(sorted(found), [f"{100 * one:.4g}" for one in sorted(found)])
@@ -77,12 +74,7 @@ def draw_against_flops(
     for ax, field in zip(axs, ("inference", "training"), strict=True):
         # The dense network's, in sight even where all others are close.
         ax.axvline(1.0, color=_DENSE, linewidth=0.6, alpha=0.5)
-        _draw_dense_lines(ax, summary)
-        _draw_dense_points(ax, summary, field)
-        for method, rows in _by_method(summary).items():
-            known = [row for row in rows if getattr(row, field) is not None]
-            shares = [getattr(row, field) for row in known]
-            _draw_points(ax, summary, method, shares, known)
+        _draw_methods(ax, summary, field)
 
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
@@ -92,80 +84,75 @@ def draw_against_flops(
     _finish(fig, axs, summary, title, path)
 
 
-def _by_method(summary: SweepSummary) -> dict[str, list[Row]]:
-    """Groups rows with a sparsity, in the order of the table of methods."""
-    return {
-        method: rows
-        for method in methods.METHODS
-        if (
-            rows := [
-                row
-                for row in summary.rows
-                if row.method == method and row.sparsity is not None
-            ]
-        )
-    }
+def _draw_methods(ax: axes.Axes, summary: SweepSummary, field: str) -> None:
+    """Draws all methods by a field of their rows, in the order of their table.
 
-
-def _draw_dense_lines(ax: axes.Axes, summary: SweepSummary) -> None:
-    scale = _scale(summary)
-    for row in summary.rows:
-        if row.sparsity is not None:
-            continue
-        style = style_of(row.method)
-        mean = scale * row.headline.mean
-        spread = scale * (row.headline.deviation or 0.0)
-        ax.axhline(
-            mean,
-            color=style.color,
-            linewidth=1.2,
-            label=methods.METHODS[row.method].label,
-        )
-        ax.axhspan(mean - spread, mean + spread, color=style.color, alpha=0.1)
-
-
-def _draw_dense_points(
-    ax: axes.Axes, summary: SweepSummary, field: str
-) -> None:
-    """Marks the FLOPs that methods without a sparsity take."""
+    Rows that lack it, as those of methods without a sparsity, get no point.
+    """
     for row in summary.rows:
         if row.sparsity is None:
-            style = style_of(row.method)
-            ax.plot(
-                [getattr(row, field)],
-                [_scale(summary) * row.headline.mean],
-                color=style.color,
-                marker=style.marker,
-                markersize=10,
-                linestyle="",
+            _draw_dense(ax, summary, row, getattr(row, field))
+
+    for method in methods.METHODS:
+        rows = [
+            row
+            for row in summary.rows
+            if row.method == method
+            and row.sparsity is not None
+            and getattr(row, field) is not None
+        ]
+        if rows:
+            rows.sort(key=lambda row: getattr(row, field))
+            _draw_points(
+                ax, summary, [getattr(row, field) for row in rows], rows
             )
+
+
+def _draw_dense(
+    ax: axes.Axes, summary: SweepSummary, row: SummaryRow, where: float | None
+) -> None:
+    """Draws a line across, and a point if the place is known."""
+    style, scale = style_of(row.method), _scale(summary)
+    mean = scale * row.headline.mean
+    spread = scale * (row.headline.deviation or 0.0)
+    ax.axhline(
+        mean,
+        color=style.color,
+        linewidth=1.2,
+        label=methods.METHODS[row.method].label,
+    )
+    ax.axhspan(mean - spread, mean + spread, color=style.color, alpha=0.1)
+
+    if where is not None:
+        ax.plot(
+            [where],
+            [mean],
+            color=style.color,
+            marker=style.marker,
+            markersize=10,
+            linestyle="",
+        )
 
 
 def _draw_points(
     ax: axes.Axes,
     summary: SweepSummary,
-    method: str,
-    where: Sequence[Any],
-    rows: Sequence[Row],
+    where: Sequence[float],
+    rows: Sequence[SummaryRow],
 ) -> None:
-    """Draws points with bars, joined from left to right."""
-    if not rows:
-        return
-
-    style, scale = style_of(method), _scale(summary)
-    order = sorted(range(len(rows)), key=lambda index: where[index])
-    spreads = [rows[index].headline for index in order]
+    """Draws the points of a method with bars, joined from left to right."""
+    style, scale = style_of(rows[0].method), _scale(summary)
     ax.errorbar(
-        [where[index] for index in order],
-        [scale * found.mean for found in spreads],
-        yerr=[scale * (found.deviation or 0.0) for found in spreads],
+        where,
+        [scale * row.headline.mean for row in rows],
+        yerr=[scale * (row.headline.deviation or 0.0) for row in rows],
         color=style.color,
         marker=style.marker,
         linestyle=style.line,
         markersize=6,
         capsize=3,
         linewidth=1.5,
-        label=methods.METHODS[method].label,
+        label=methods.METHODS[rows[0].method].label,
     )
 
 

@@ -1,19 +1,19 @@
 """Runs commands as processes, some at once, and leaves none behind."""
 
+import collections
 import contextlib
 import os
 import pathlib
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from concurrent import futures
 from typing import Any
 from typing import NamedTuple
 
@@ -36,7 +36,7 @@ class Job(NamedTuple):
 Watch = Callable[[list[str], dict[str, int]], None]
 
 
-class Interrupted(Exception):
+class SweepInterrupted(Exception):
     """A signal has ended the jobs before their time."""
 
     def __init__(self, signal_number: int) -> None:
@@ -59,32 +59,35 @@ def run_all(
         watch: called about ten times a second, and whenever a job ends.
 
     Raises:
-        Interrupted: if SIGINT, SIGTERM or SIGHUP came. The processes were
+        SweepInterrupted: if SIGINT, SIGTERM or SIGHUP came. The processes were
             ended before: asked to, and killed if they did not.
         OSError: if a log cannot be written; processes are ended likewise.
     """
-    processes = _Processes(environment)
-
-    with (
-        _noted_signals() as noted,
-        futures.ThreadPoolExecutor(at_once) as threads,
-    ):
-        names = {threads.submit(processes.run, job): job.name for job in jobs}
-        pending = set(names)
+    waiting = collections.deque(jobs)
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    ended: dict[str, int] = {}
+    with _noted_signals() as noted:
         try:
-            while pending:
-                ended, pending = futures.wait(
-                    pending, _POLL_SECONDS, futures.FIRST_COMPLETED
-                )
+            while waiting or running or ended:
+                while waiting and len(running) < at_once:
+                    job = waiting.popleft()
+                    running[job.name] = _begin(job, environment)
+                watch(list(running), ended)
+
+                if running:
+                    time.sleep(_POLL_SECONDS)
                 if noted:
-                    raise Interrupted(noted[0])
-                watch(
-                    [name for one, name in names.items() if one.running()],
-                    {names[one]: one.result() for one in ended},
-                )
+                    raise SweepInterrupted(noted[0])
+                ended = {
+                    name: process.returncode
+                    for name, process in running.items()
+                    if process.poll() is not None
+                }
+                for name in ended:
+                    with running.pop(name):
+                        pass  # closes its pipe
         finally:
-            threads.shutdown(wait=False, cancel_futures=True)
-            processes.end(noted)
+            _end(running.values(), noted)
 
 
 def environment_of_share(at_once: int) -> dict[str, str]:
@@ -118,57 +121,44 @@ def last_lines(path: pathlib.Path, count: int) -> list[str]:
     return [line for line in lines if line.strip()][-count:]
 
 
-class _Processes:
-    """The processes of one sweep, each waited for by a thread."""
+def _begin(job: Job, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    job.log.parent.mkdir(parents=True, exist_ok=True)
+    with job.log.open("ab") as log:
+        return subprocess.Popen(
+            list(job.command),
+            # A pipe that closes when this process ends, even by SIGKILL.
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            # Ctrl-C is for this process, which ends the others its way.
+            start_new_session=True,
+        )
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = dict(environment)
-        self._all: list[subprocess.Popen[bytes]] = []
-        self._ended = False
-        self._lock = threading.Lock()
 
-    def run(self, job: Job) -> int:
-        """Runs a job; returns its exit code."""
-        job.log.parent.mkdir(parents=True, exist_ok=True)
-        with job.log.open("ab") as log, self._lock:
-            if self._ended:
-                return -signal.SIGTERM
-            process = subprocess.Popen(
-                list(job.command),
-                # A pipe that closes when this process ends, even by SIGKILL.
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self._environment,
-                # Ctrl-C is for this process, which ends the others its way.
-                start_new_session=True,
-            )
-            self._all.append(process)
+def _end(
+    processes: Collection[subprocess.Popen[bytes]], noted: list[int]
+) -> None:
+    """Asks processes to end; kills them later, or when a signal comes."""
+    _signal(processes, signal.SIGTERM)
+    before = len(noted)
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while any(process.poll() is None for process in processes):
+        if time.monotonic() > deadline or len(noted) > before:
+            break
+        time.sleep(_POLL_SECONDS)
 
+    _signal(processes, signal.SIGKILL)
+    for process in processes:
         with process:
-            return process.wait()
+            pass  # waits, and closes its pipe
 
-    def end(self, noted: list[int]) -> None:
-        """Asks processes to end; kills them later, or when a signal comes."""
-        with self._lock:
-            self._ended = True
-        self._signal(signal.SIGTERM)
 
-        before = len(noted)
-        deadline = time.monotonic() + _GRACE_SECONDS
-        while self._running():
-            if time.monotonic() > deadline or len(noted) > before:
-                break
-            time.sleep(_POLL_SECONDS)
-        self._signal(signal.SIGKILL)
-
-    def _running(self) -> list[subprocess.Popen[bytes]]:
-        return [one for one in self._all if one.poll() is None]
-
-    def _signal(self, number: int) -> None:
-        for process in self._running():
-            # The group of its session: what it has started, too.
-            with contextlib.suppress(ProcessLookupError):
+def _signal(processes: Iterable[subprocess.Popen[bytes]], number: int) -> None:
+    for process in processes:
+        # The group of its session: what it has started, too.
+        with contextlib.suppress(ProcessLookupError):
+            if process.poll() is None:
                 os.killpg(process.pid, number)
 
 

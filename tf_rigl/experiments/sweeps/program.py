@@ -1,7 +1,7 @@
 """The program of sweeps: flags in, a table and plots out."""
 
-import contextlib
 import dataclasses
+import pathlib
 import sys
 from collections.abc import Sequence
 
@@ -11,6 +11,7 @@ from absl import flags
 from rich import console as consoles
 
 from tf_rigl.experiments import flag_files
+from tf_rigl.experiments import folder_lock
 from tf_rigl.experiments import optional_packages
 from tf_rigl.experiments import terminal
 from tf_rigl.experiments.runs import setup
@@ -18,7 +19,6 @@ from tf_rigl.experiments.sweeps import costs
 from tf_rigl.experiments.sweeps import flags as sweep_flags
 from tf_rigl.experiments.sweeps import grid
 from tf_rigl.experiments.sweeps import processes
-from tf_rigl.experiments.sweeps.sweep_folder import SweepFolder
 from tf_rigl.experiments.sweeps.training import SweepTraining
 
 flags.disclaim_key_flags()
@@ -37,8 +37,7 @@ def main(arguments: list[str]) -> int:
         The exit code: 0; 1 if a setting is wrong, data is missing or a run
         has failed; 128 and the number of the signal that ended the sweep.
     """
-    if len(arguments) > 1:
-        raise app.UsageError(f"Unknown arguments: {' '.join(arguments[1:])}")
+    terminal.check_names(arguments)
     terminal.quieten()
     # Accelerators are for the runs, in processes of their own.
     tf.config.set_visible_devices([], "GPU")
@@ -60,16 +59,14 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
             return 0
 
         optional_packages.check_matplotlib()
-        folder = SweepFolder(sweep.output_dir, sweep.results_dir)
-        folder.open()
-        with contextlib.closing(folder):
-            folder.check(points)
-            training = SweepTraining(sweep, points, run, folder, console)
+        path = pathlib.Path(sweep.output_dir)
+        with folder_lock.locked(path, "output_dir", "sweep"):
+            training = SweepTraining(sweep, points, run, console)
             # So that a network that cannot be as sparse shows before any run.
             costs.count(training.missing, run)
             training.train()
             return training.report()
-    except processes.Interrupted as interruption:
+    except processes.SweepInterrupted as interruption:
         print(
             f"The sweep was {interruption}. The same command goes on.",
             file=sys.stderr,

@@ -24,7 +24,7 @@ class Spread(NamedTuple):
     highest: float
 
 
-class Row(NamedTuple):
+class SummaryRow(NamedTuple):
     """The runs of one method at one sparsity.
 
     Sizes and FLOPs are means over the runs. FLOPs are shares of the dense
@@ -42,7 +42,7 @@ class Row(NamedTuple):
 
     @property
     def label(self) -> str:
-        """As in "RigL 90 %"."""
+        """The method with its sparsity, as in "RigL 90 %"."""
         return methods.label(self.method, self.sparsity or 0.0)
 
 
@@ -50,7 +50,7 @@ class SweepSummary(NamedTuple):
     """All runs of a sweep so far."""
 
     headline: str  # a measure
-    rows: tuple[Row, ...]  # by sparsity, and the best first
+    rows: tuple[SummaryRow, ...]  # by sparsity, and the best first
 
     @property
     def higher_is_better(self) -> bool:
@@ -76,7 +76,15 @@ def summarize(records: Sequence[Record]) -> SweepSummary:
         Their summary. Methods without a sparsity come first.
     """
     headline = records[0]["headline"]
-    dense_flops = _dense_flops(records)
+    # Of one example, which masked networks know and narrow ones do not.
+    dense_flops = next(
+        (
+            record["profile"]["dense_flops"]
+            for record in records
+            if not methods.METHODS[record["settings"]["method"]].small
+        ),
+        None,
+    )
     groups: dict[tuple[str, float], list[Record]] = {}
     for record in records:
         settings = record["settings"]
@@ -106,7 +114,7 @@ def _row(
     group: Sequence[Record],
     headline: str,
     dense_flops: float | None,
-) -> Row:
+) -> SummaryRow:
     inference = training = None
     if dense_flops:
         flops = [one["profile"]["flops"] for one in group]
@@ -118,7 +126,7 @@ def _row(
             for one in group
         )
 
-    return Row(
+    return SummaryRow(
         method,
         sparsity if has_sparsity(method) else None,
         spread([one["measures"][headline] for one in group]),
@@ -127,11 +135,3 @@ def _row(
         inference,
         training,
     )
-
-
-def _dense_flops(records: Sequence[Record]) -> float | None:
-    """Finds those of one example, which masked networks know, narrow do not."""
-    for record in records:
-        if not methods.METHODS[record["settings"]["method"]].small:
-            return record["profile"]["dense_flops"]
-    return None

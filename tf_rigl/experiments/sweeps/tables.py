@@ -1,6 +1,6 @@
 """The tables of a sweep, in Markdown for files and by rich for terminals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from rich.table import Table
@@ -8,8 +8,8 @@ from rich.table import Table
 from tf_rigl.core import text_table
 from tf_rigl.experiments import methods
 from tf_rigl.experiments.formatting import write_measure
-from tf_rigl.experiments.sweeps.summary import Row
 from tf_rigl.experiments.sweeps.summary import Spread
+from tf_rigl.experiments.sweeps.summary import SummaryRow
 from tf_rigl.experiments.sweeps.summary import SweepSummary
 
 _NOTHING = "–"
@@ -36,15 +36,15 @@ class Heading(NamedTuple):
 
 def markdown(summary: SweepSummary, heading: Heading) -> str:
     """Writes the table for a file."""
-    names = _names(summary)
+    rows = [_cells(summary, row) for row in summary.rows]
     lines = [
         f"{heading.network}, {_introduction(summary, heading)}",
         "",
         f"`{heading.command}`",
         "",
-        _line(names),
-        _line(["---", *["---:"] * (len(names) - 1)]),
-        *(_line(_cells(summary, row)) for row in summary.rows),
+        _line(rows[0]),
+        _line(["---", *["---:"] * (len(rows[0]) - 1)]),
+        *(_line(row.values()) for row in rows),
     ]
     return "\n".join(lines) + "\n"
 
@@ -55,7 +55,7 @@ def summary_table(summary: SweepSummary, heading: Heading) -> Table:
     names.remove(_WIDEST)
     rows = []
     for row in summary.rows:
-        cells = dict(zip(_names(summary), _cells(summary, row), strict=True))
+        cells = _cells(summary, row)
         rows.append([row.label, *(cells[name] for name in names)])
     return text_table.table(
         ["", *names],
@@ -76,11 +76,6 @@ def share(value: float | None) -> str:
     return _NOTHING if value is None else f"{value:.3g} ×"
 
 
-def sparsity(value: float | None) -> str:
-    """Writes a sparsity in per cent."""
-    return _NOTHING if value is None else f"{100 * value:.4g} %"
-
-
 def _introduction(summary: SweepSummary, heading: Heading) -> str:
     better = "highest" if summary.higher_is_better else "lowest"
     text = (
@@ -94,31 +89,27 @@ def _introduction(summary: SweepSummary, heading: Heading) -> str:
     return text
 
 
-def _names(summary: SweepSummary) -> list[str]:
-    return [
-        "method",
-        "sparsity",
-        measure_name(summary),
-        "lowest to highest",
-        "runs",
-        *COSTS,
-    ]
-
-
-def _cells(summary: SweepSummary, row: Row) -> list[str]:
+def _cells(summary: SweepSummary, row: SummaryRow) -> dict[str, str]:
+    """Writes a row, by the names of the columns."""
     found, name = row.headline, summary.headline
-    return [
-        methods.METHODS[row.method].label,
-        sparsity(row.sparsity),
-        _mean(name, found),
-        f"{write_measure(name, found.lowest)} to "
-        f"{write_measure(name, found.highest)}",
-        str(found.runs),
+    costs = [
         f"{row.nonzeros:,.0f}",
         f"{row.packed_bytes:,.0f}",
         share(row.inference),
         share(row.training),
     ]
+
+    return {
+        "method": methods.METHODS[row.method].label,
+        "sparsity": _NOTHING
+        if row.sparsity is None
+        else f"{100 * row.sparsity:.4g} %",
+        measure_name(summary): _mean(name, found),
+        "lowest to highest": f"{write_measure(name, found.lowest)} to "
+        f"{write_measure(name, found.highest)}",
+        "runs": str(found.runs),
+        **dict(zip(COSTS, costs, strict=True)),
+    }
 
 
 def _mean(name: str, found: Spread) -> str:
@@ -128,5 +119,5 @@ def _mean(name: str, found: Spread) -> str:
     return f"{mean} ± {write_measure(name, found.deviation)}"
 
 
-def _line(cells: Sequence[str]) -> str:
+def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"

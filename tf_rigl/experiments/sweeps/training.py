@@ -1,17 +1,22 @@
 """Training of what is missing of a sweep, and what the runs gave."""
 
-import os
+import contextlib
+import json
+import pathlib
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from rich import console as consoles
 
+from tf_rigl.backend import atomic_files
 from tf_rigl.experiments import progress
 from tf_rigl.experiments import terminal
 from tf_rigl.experiments.formatting import write_measure
 from tf_rigl.experiments.runs import __main__ as runner
 from tf_rigl.experiments.runs import flags as run_flags
+from tf_rigl.experiments.runs.run_folder import RunFolder
+from tf_rigl.experiments.runs.settings import contradictions
 from tf_rigl.experiments.runs.setup import PreparedRun
 from tf_rigl.experiments.sweeps import processes
 from tf_rigl.experiments.sweeps import records
@@ -19,32 +24,44 @@ from tf_rigl.experiments.sweeps import tables
 from tf_rigl.experiments.sweeps.flags import Sweep
 from tf_rigl.experiments.sweeps.grid import Point
 from tf_rigl.experiments.sweeps.summary import summarize
-from tf_rigl.experiments.sweeps.sweep_folder import SweepFolder
 
+_LOG = "log.txt"  # of a run, what it printed
 _LINES_OF_LOG = 8
 
 
 class SweepTraining:
-    """Trains what is missing of a sweep and writes what there is."""
+    """Trains what is missing of a sweep and writes what there is.
+
+    Raises:
+        ValueError: if the folder of the results cannot be written, or that of
+            a run is in use or holds a run with other settings.
+    """
 
     def __init__(
         self,
         sweep: Sweep,
         points: Sequence[Point],
         run: PreparedRun,
-        folder: SweepFolder,
         console: consoles.Console,
     ) -> None:
         self._sweep = sweep
         self._points = {point.name: point for point in points}
         self._plan = run.plan
-        self._folder = folder
+        self._results = _make_results(sweep.results_dir)
+        self._runs = pathlib.Path(sweep.output_dir, "runs")
+        self._folders = {
+            name: RunFolder(self._runs / name) for name in self._points
+        }
         self._console = console
         self._records: dict[str, dict[str, Any]] = {}
         self._epochs: dict[str, int] = {}  # trained so far
         self._failed: dict[str, int] = {}  # exit codes, by the runs' names
 
-        for name in self._points:
+        for name, point in self._points.items():
+            folder = self._folders[name]
+            if folder.configuration.exists():
+                with contextlib.closing(folder):
+                    folder.open(point.settings)
             self._read(name)
         self.missing = [
             point for point in points if point.name not in self._records
@@ -57,7 +74,7 @@ class SweepTraining:
         """Trains all missing runs.
 
         Raises:
-            processes.Interrupted: if a signal came.
+            processes.SweepInterrupted: if a signal came.
             OSError: if something cannot be written.
         """
         self._write()
@@ -84,11 +101,11 @@ class SweepTraining:
             table = tables.summary_table(summarize(found), self._heading())
             self._console.print(table)
         write = terminal.printer(self._console)
-        write(f"Runs: {self._folder.path / 'runs'}")
-        write(f"Table and plots: {self._folder.results}")
+        write(f"Runs: {self._runs}")
+        write(f"Table and plots: {self._results}")
 
         for name, code in self._failed.items():
-            log = self._folder.log(self._points[name])
+            log = self._runs / name / _LOG
             lines = processes.last_lines(log, _LINES_OF_LOG)
             text = f"{name} failed, exit code {code}: {log}"
             print(f"Error: {text}", file=sys.stderr)
@@ -100,9 +117,11 @@ class SweepTraining:
         command = [
             *(sys.executable, "-m", records.RUNNER),
             *run_flags.to_arguments(point.settings, self._sweep.options),
-            f"--output_dir={os.fspath(self._folder.run(point).path)}",
+            f"--output_dir={self._runs / point.name}",
         ]
-        return processes.Job(point.name, command, self._folder.log(point))
+        return processes.Job(
+            point.name, command, self._runs / point.name / _LOG
+        )
 
     def _watch(self, running: list[str], ended: dict[str, int]) -> None:
         """Shows how far the runs are, and writes what those that ended gave."""
@@ -136,15 +155,20 @@ class SweepTraining:
     def _read(self, name: str) -> None:
         """Notes what a run gave, if it has ended, and how far it is."""
         point = self._points[name]
-        results = self._folder.ended(point, self._sweep.options)
-        if results is not None:
-            self._records[name] = records.make_record(point, results)
+        run = self._folders[name]
+        if run.is_complete(self._sweep.options.export):
+            results = run.read_results()
+            if not contradictions(results["settings"], point.settings):
+                self._records[name] = records.make_record(point, results)
         self._count(name)
 
     def _count(self, name: str) -> None:
         epochs = self._plan.epochs
+        metrics = self._folders[name].metrics
         if name not in self._records:
-            epochs = min(self._folder.epochs(self._points[name]), epochs)
+            # The last line may be half written.
+            lines = metrics.read_bytes().count(b"\n") if metrics.exists() else 0
+            epochs = min(lines, epochs)
         self._epochs[name] = epochs
 
     def _steps(self) -> int:
@@ -159,9 +183,24 @@ class SweepTraining:
         ]
 
     def _write(self) -> None:
+        """Writes results, table and plots, each whole or not at all."""
         found = self._in_order()
-        if found:
-            self._folder.write(found, summarize(found), self._heading())
+        if not found:
+            return
+        # Needs matplotlib, which is not needed to train.
+        from tf_rigl.experiments.sweeps import plots
+
+        summary, heading = summarize(found), self._heading()
+        folder = self._results
+        lines = [json.dumps(record) + "\n" for record in found]
+        atomic_files.write_text(folder / "results.jsonl", "".join(lines))
+        table = tables.markdown(summary, heading)
+        atomic_files.write_text(folder / "table.md", table)
+        for name, draw in (
+            ("against_sparsity.png", plots.draw_against_sparsity),
+            ("against_flops.png", plots.draw_against_flops),
+        ):
+            draw(folder / name, summary, heading.network)
 
     def _heading(self) -> tables.Heading:
         found, base = self._in_order(), self._sweep.base
@@ -180,3 +219,15 @@ class SweepTraining:
             len(found),
             ", ".join(sorted(versions)),
         )
+
+
+def _make_results(path: str) -> pathlib.Path:
+    folder = pathlib.Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            "`results_dir` must be a folder that can be written. "
+            f"Received: results_dir={path!r} ({error.strerror})."
+        ) from error
+    return folder

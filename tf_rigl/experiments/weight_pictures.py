@@ -1,10 +1,12 @@
-"""A picture of the weights that a file of a model holds."""
+"""Pictures of the weights of a file, and of the costs of a network."""
 
 import pathlib
 
 import numpy as np
 from matplotlib import axes
 
+from tf_rigl.accounting import ModelProfile
+from tf_rigl.core.diagnostics import density_image
 from tf_rigl.experiments import figures
 from tf_rigl.experiments.inspection import FileReport
 from tf_rigl.experiments.stored_weights import StoredWeight
@@ -21,10 +23,6 @@ def draw_file(path: pathlib.Path, report: FileReport) -> None:
     (the largest 60); on the right the kept values of all of them, and below
     the masks of the largest, inputs down and units across, averaged if there
     are more than 256.
-
-    Args:
-        path: of the PNG file to write, in an existing folder.
-        report: of the file.
     """
     weights = [one for one in report.weights if one.array.ndim > 1]
     sizes = [one.array.size for one in weights]
@@ -54,6 +52,35 @@ def draw_file(path: pathlib.Path, report: FileReport) -> None:
     figures.write_png(fig, path)
 
 
+def draw_profile(path: pathlib.Path, profile: ModelProfile) -> None:
+    """Draws density and multiply-accumulates, layer by layer."""
+    rows = [row for row in profile.rows if row.dense_macs and row.parameters]
+    fig = figures.new_figure(12, max(4.0, 0.17 * len(rows) + 1.2))
+    left, right = fig.subplots(1, 2, sharey=True, squeeze=False).ravel()
+
+    figures.draw_shares(
+        left,
+        np.array([row.nonzeros / row.parameters for row in rows]),
+        np.ones(len(rows)),
+    )
+    left.set_xlabel("density")
+
+    figures.draw_shares(
+        right,
+        np.array([row.macs for row in rows]) / 1e6,
+        np.array([row.dense_macs for row in rows]) / 1e6,
+    )
+    right.set_xlabel("million multiply-accumulates of one example")
+
+    figures.name_rows(left, [row.path for row in rows], most=80)
+    fig.suptitle(
+        f"{profile.name}: {profile.nonzeros:,} of {profile.parameters:,} "
+        f"weights, {profile.flops / 1e9:.3f} of "
+        f"{profile.dense_flops / 1e9:.3f} GFLOPs"
+    )
+    figures.write_png(fig, path)
+
+
 def _draw_densities(ax: axes.Axes, weights: list[StoredWeight]) -> None:
     densities = [one.kept.mean() if one.kept.size else 0.0 for one in weights]
     figures.draw_shares(ax, np.array(densities), np.ones(len(weights)))
@@ -65,16 +92,17 @@ def _draw_densities(ax: axes.Axes, weights: list[StoredWeight]) -> None:
 def _draw_values(ax: axes.Axes, weights: list[StoredWeight]) -> None:
     kept = [one.array[one.kept].astype(np.float64) for one in weights]
     values = np.concatenate(kept) if kept else np.zeros(0)
-    figures.draw_histogram(ax, values[np.isfinite(values)])
+    values = values[np.isfinite(values)]
+    ax.hist(values, bins=101, color=figures.ACTIVE, log=values.size > 0)
     ax.set_xlabel("kept values")
     ax.set_ylabel("elements")
 
 
 def _draw_mask(ax: axes.Axes, weight: StoredWeight) -> None:
-    mask = weight.kept.reshape(-1, weight.kept.shape[-1]).astype(np.float64)
-    inputs, units = mask.shape
+    mask = weight.kept.reshape(1, -1, weight.kept.shape[-1])
+    _, inputs, units = mask.shape
     ax.imshow(
-        _reduced(_reduced(mask, 0), 1),
+        density_image(mask, _MASK_SIDE),
         cmap="Greys",
         vmin=0,
         aspect="auto",
@@ -83,15 +111,3 @@ def _draw_mask(ax: axes.Axes, weight: StoredWeight) -> None:
     )
     ax.set_title(figures.short(weight.path, 40), fontsize=7)
     ax.tick_params(labelsize=6)
-
-
-def _reduced(image: np.ndarray, axis: int) -> np.ndarray:
-    """Averages an axis over at most `_MASK_SIDE` parts."""
-    size = image.shape[axis]
-    if size <= _MASK_SIDE:
-        return image
-
-    begins = np.arange(_MASK_SIDE) * size // _MASK_SIDE
-    counts = np.diff(begins, append=size)
-    sums = np.add.reduceat(image, begins, axis)
-    return sums / np.expand_dims(counts, 1 - axis)

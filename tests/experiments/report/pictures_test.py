@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from tf_rigl.experiments.report import charts
+from tf_rigl.experiments.report import pictures
 from tf_rigl.experiments.report.series import LayerSeries
 from tf_rigl.experiments.report.series import Line
 from tf_rigl.experiments.report.series import Panel
@@ -27,19 +27,19 @@ def test_lines_have_their_names_and_are_told():
     x = np.arange(1.0, 5.0)
     lines = [Line("training", x, x / 8), Line("evaluation", x, x / 9)]
     panel = Panel("accuracy", lines, percent=True)
-    picture = charts.draw_panel(panel)
+    picture = pictures.draw_panel(panel)
     found = shown(picture)
     assert {"accuracy", "training", "evaluation", "epochs"} <= found
     assert any(text.endswith("%") for text in found)
     expected = "accuracy over epochs, at the end: training 0.5, evaluation 0."
     assert picture.description.startswith(expected)
-    assert charts.draw_panel(panel) == picture
+    assert pictures.draw_panel(panel) == picture
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1])
 def test_an_axis_from_zero(value):
     line = Line("", np.array([1.0, 2.0]), np.full(2, value))
-    found = shown(charts.draw_panel(Panel("t", [line], from_zero=True)))
+    found = shown(pictures.draw_panel(Panel("t", [line], from_zero=True)))
     numbers = [float(one) for one in found if one.replace(".", "").isdigit()]
     assert len(numbers) > 4
     assert not any("−" in one for one in found)
@@ -51,6 +51,6 @@ def test_layers_show_their_last_values_and_any_name():
         np.array([1, 2]),
         np.array([[0.5, 0.25], [0.01, 0.02], [math.nan, math.nan]]),
     )
-    found = shown(charts.draw_layers(series, "density"))
+    found = shown(pictures.draw_layers(series, "density"))
     assert {"<b>", "$x$ & y", "25.00%", "2.00%", "not known"} <= found
     assert f"…{'l' * 43}" in found

@@ -1,14 +1,19 @@
-"""Charts of a run, as pictures that are a part of the page."""
+"""Charts of a run and its masks, as pictures that are a part of the page."""
 
+import io
 from typing import Any
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib import axes
 from matplotlib import colors
+from matplotlib import image
 from matplotlib import ticker
 
+from tf_rigl.core.diagnostics import density_image
 from tf_rigl.experiments import figures
+from tf_rigl.experiments.report.model_state import ModelState
+from tf_rigl.experiments.report.model_state import WeightMask
 from tf_rigl.experiments.report.series import LayerSeries
 from tf_rigl.experiments.report.series import Panel
 
@@ -19,11 +24,14 @@ _COLORS = ("#3f87d9", "#e07b28")
 _DASHES = ("solid", (0, (3, 1.5)))
 _FONT_SIZE = 9
 
-COLOR_MAP = "viridis"
+_COLOR_MAP = "viridis"
 _LEGIBLE = 40  # rows, above which they become narrower
 _MOST_CHARACTERS = 44
 # Above this ratio most layers would look alike on a linear scale.
 _LOGARITHMIC_FROM = 5.0
+
+MOST_MASKS = 24
+_SIDE = 128  # of the picture of a mask
 
 
 class Picture(NamedTuple):
@@ -67,7 +75,10 @@ def draw_panel(panel: Panel) -> Picture:
     ax.set_xlabel("epochs")
     if any(line.label for line in panel.lines):
         ax.legend(fontsize=8, frameon=False, labelcolor=_INK, loc="best")
-    return Picture(figures.svg_uri(fig), _description(panel))
+
+    ends = [f"{line.label} {line.y[-1]:.4g}".strip() for line in panel.lines]
+    text = f"{panel.title} over epochs, at the end: {', '.join(ends)}"
+    return Picture(figures.svg_uri(fig), text)
 
 
 def draw_layers(series: LayerSeries, name: str) -> Picture:
@@ -85,9 +96,9 @@ def draw_layers(series: LayerSeries, name: str) -> Picture:
     fig = figures.new_figure(9.2, row_height * rows + 1.0)
     ax = fig.subplots()
     _style(ax)
-    image = ax.imshow(
+    shown = ax.imshow(
         series.values,
-        cmap=COLOR_MAP,
+        cmap=_COLOR_MAP,
         norm=_scale(series.values),
         aspect="auto",
         interpolation="none",
@@ -116,14 +127,54 @@ def draw_layers(series: LayerSeries, name: str) -> Picture:
             color=_INK,
         )
 
-    _add_scale(fig, ax, image, name)
+    _add_scale(fig, ax, shown, name)
     return Picture(figures.svg_uri(fig), f"{name} of each layer")
 
 
-def _description(panel: Panel) -> str:
-    """Says what the lines are and where they end."""
-    ends = [f"{line.label} {line.y[-1]:.4g}".strip() for line in panel.lines]
-    return f"{panel.title} over epochs, at the end: {', '.join(ends)}"
+def draw_masks(masks: list[WeightMask]) -> list[Picture]:
+    """Draws masks, the largest if there are too many.
+
+    Inputs are from top to bottom and units from left to right; a dot is the
+    density of the connections that it stands for.
+
+    Returns:
+        For each mask a picture of it now and, if that is known and was not
+        all ones, one of the start before it.
+    """
+    sizes = [mask.now.size for mask in masks]
+    return [
+        picture
+        for mask in figures.largest(masks, sizes, MOST_MASKS)
+        for picture in _draw(mask)
+    ]
+
+
+def draw_pixels(state: ModelState) -> list[Picture]:
+    """Draws how many connections each pixel of the images has.
+
+    Returns:
+        Pictures at the start, if that is known, and now; none if the first
+        masked layer reads no images.
+    """
+    if state.image_shape is None:
+        return []
+
+    # With colors, the connections of a pixel are counted together.
+    height, width = state.image_shape
+    counts = [
+        (when, mask.reshape(height, width, -1).sum(axis=-1, dtype=np.int64))
+        for when, mask in _moments(state.masks[0])
+    ]
+    most = max(1, *(int(count.max()) for _, count in counts))
+    return [
+        _picture(
+            count,
+            most,
+            f"{when}: {np.count_nonzero(count):,} of {count.size:,} pixels in "
+            f"use, at most {int(count.max()):,} connections",
+        )
+        for when, count in counts
+    ]
 
 
 def _style(ax: axes.Axes) -> None:
@@ -137,9 +188,9 @@ def _style(ax: axes.Axes) -> None:
         label.set_fontsize(_FONT_SIZE - 1)
 
 
-def _add_scale(fig: Any, ax: axes.Axes, image: Any, name: str) -> None:
+def _add_scale(fig: Any, ax: axes.Axes, shown: Any, name: str) -> None:
     bar = fig.colorbar(
-        image, ax=ax, format=ticker.PercentFormatter(1.0), aspect=30
+        shown, ax=ax, format=ticker.PercentFormatter(1.0), aspect=30
     )
     _style(bar.ax)
     bar.outline.set_alpha(0.4)
@@ -154,3 +205,42 @@ def _scale(values: np.ndarray) -> colors.Normalize:
     if smallest > 0 and largest / smallest >= _LOGARITHMIC_FROM:
         return colors.LogNorm(smallest, largest)
     return colors.Normalize(0.0, largest)
+
+
+def _draw(mask: WeightMask) -> list[Picture]:
+    drawn = [
+        (when, density_image(shown, _SIDE)) for when, shown in _moments(mask)
+    ]
+    most = max(float(density.max()) for _, density in drawn) or 1.0
+
+    positions, inputs, units = mask.now.shape
+    shape = f"{inputs:,} inputs × {units:,} units"
+    if positions > 1:
+        shape += f" × {positions} positions"
+
+    return [
+        _picture(
+            density,
+            most,
+            f"{mask.path}, {when}: {shape}, density of a dot up to "
+            f"{float(density.max()):.0%}",
+        )
+        for when, density in drawn
+    ]
+
+
+def _moments(mask: WeightMask) -> list[tuple[str, np.ndarray]]:
+    """Returns start, unless it is not known or all ones, and now."""
+    found = [("now", mask.now)]
+    if mask.start is not None and not mask.start.all():
+        found.insert(0, ("at the start", mask.start))
+    return found
+
+
+def _picture(values: np.ndarray, most: float, caption: str) -> Picture:
+    content = io.BytesIO()
+    image.imsave(
+        content, values, cmap=_COLOR_MAP, vmin=0, vmax=most, format="png"
+    )
+    uri = figures.data_uri("image/png", content.getvalue())
+    return Picture(uri, caption, caption)
