@@ -87,6 +87,7 @@ def test_a_model_without_versions_loads(keras):
     ("change", "received"),
     [
         ({"version": 99}, "version=99"),
+        ({"version": "2"}, "version='2'"),
         ({"masks": "elsewhere"}, "masks='elsewhere'"),
         (
             {"weights": {"kernel": {**WEIGHT, "storage": "compressed"}}},
@@ -97,7 +98,7 @@ def test_a_model_without_versions_loads(keras):
             "settings ['low_rank'] of 'kernel'",
         ),
     ],
-    ids=["version", "masks", "storage", "setting"],
+    ids=["version", "text", "masks", "storage", "setting"],
 )
 def test_what_only_a_newer_library_reads(keras, change, received):
     written = {

@@ -356,6 +356,15 @@ def test_layer_instead_of_a_model(keras):
 def test_options_are_checked():
     with pytest.raises(ValueError, match=r"`scale` must be one of .*'row'"):
         tf_rigl.SparsifyOptions(scale="row")
+    # An iterator would name layers of the first model only.
+    assert tf_rigl.SparsifyOptions(iter(["layer"])).include == ("layer",)
+
+
+@pytest.mark.parametrize("options", [{"scale": "layer"}, tf_rigl.LiteRTOptions])
+def test_options_of_another_type(keras, options):
+    message = r"must be a tf_rigl\.SparsifyOptions\. Received: options="
+    with pytest.raises(TypeError, match=message):
+        tf_rigl.sparsify(support.make_mlp(keras), 0.5, options=options)
 
 
 def test_pretrained_model_with_a_dense_start(keras):

@@ -100,6 +100,17 @@ def test_other_masks_are_refused(weight, mask):
     np.testing.assert_array_equal(weight.mask, before)
 
 
+@pytest.mark.parametrize(
+    "values", [np.zeros((3, 3)), 0.5, tf.zeros((20, 9))], ids=lambda _: ""
+)
+def test_other_values_are_refused_before_anything_changes(weight, values):
+    mask, kept = weight.mask.numpy(), weight.values().numpy()
+    with pytest.raises(ValueError, match=r"`values` must .* for each position"):
+        weight.set_mask(~mask, values)
+    np.testing.assert_array_equal(weight.mask, mask)
+    np.testing.assert_array_equal(weight.values(), kept)
+
+
 def test_training_goes_on_from_a_mask_that_was_set(keras):
     model = tf_rigl.sparsify(support.make_mlp(keras, (8,)), 0.5)
     for weight in masked_weights(model):

@@ -222,11 +222,20 @@ def test_a_criterion_sees_the_gradient_and_the_initial_values(keras):
         ({"criterion": "snip", "data": []}, r"at least one batch"),
         ({"criterion": "grasp", "data": [1]}, r"batches of \(inputs, labels"),
         ({"scope": "layer"}, "`scope` must be one of"),
+        ({"criterion": lambda e: e.final[0]}, r"a float for each position"),
+        ({"criterion": lambda e: tf.cast(e.final, tf.int32)}, r"dtype .*int32"),
+        ({"criterion": lambda e: e.gradient}, r"derivative='gradient'"),
     ],
 )
 def test_bad_arguments(keras, arguments, message):
     with pytest.raises(ValueError, match=message):
         tf_rigl.prune(compiled(keras), **arguments)
+
+
+@pytest.mark.parametrize("argument", ["derivative", "scope"])
+def test_bad_arguments_of_a_criterion(argument):
+    with pytest.raises(ValueError, match=f"`{argument}` must be one of"):
+        criteria.Criterion(lambda evidence: evidence.final, **{argument: "x"})
 
 
 def test_models_that_are_not_ready(keras):

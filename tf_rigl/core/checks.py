@@ -14,6 +14,15 @@ def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
         )
 
 
+def check_options(value: Any, cls: type) -> None:
+    """Raises a TypeError unless `options` are None or an object of a class."""
+    if value is not None and not isinstance(value, cls):
+        raise TypeError(
+            f"`options` must be a tf_rigl.{cls.__name__}. Received: "
+            f"options={value!r}. Pass tf_rigl.{cls.__name__}(...)."
+        )
+
+
 def check_fraction(name: str, value: float, meaning: str) -> None:
     """Raises a ValueError unless 0 <= value <= 1; `meaning` says what it is."""
     if not 0 <= value <= 1:

@@ -58,6 +58,15 @@ class Criterion:
     scope: Literal["weight", "global"] = "weight"
     signed: bool = True
 
+    def __post_init__(self) -> None:
+        """Checks the choices."""
+        check_choice(
+            "derivative",
+            self.derivative,
+            ("none", "gradient", "hessian_gradient"),
+        )
+        check_choice("scope", self.scope, ("weight", "global"))
+
     @property
     def needs_data(self) -> bool:
         """True if a loss over data must be differentiated."""

@@ -142,7 +142,7 @@ def deserialize(config: Mapping[str, Any]) -> LayerConfig:
         ValueError: if it needs a newer tf_rigl.
     """
     version = config.get("version", 0)
-    if version > VERSION:
+    if not isinstance(version, int) or version > VERSION:
         raise _needs_newer(config, f"version={version!r}")
 
     masks = config.get("masks", "weights")

@@ -77,7 +77,10 @@ class MaskedWeight:
         """Changes the mask, and the values with it.
 
         Slots of an optimizer and what a method remembers stay as they are;
-        the next `fit` or `attach` masks the slots.
+        the next `fit` or `attach` masks the slots. So call it between the two,
+        or `detach` first: an attached optimizer would go on with the momentum
+        of positions that are masked now. That the mask has the structure of
+        the weight is up to the caller.
 
         Args:
             mask: bool array or tensor of the weight's shape, true where a
@@ -87,7 +90,8 @@ class MaskedWeight:
                 already, zero for those that are new. Others become zero.
 
         Raises:
-            ValueError: if `mask` has another shape or dtype.
+            ValueError: if `mask` has another shape or dtype, or `values`
+                another shape.
         """
         if not tf.is_tensor(mask):
             mask = np.asarray(mask)
@@ -97,6 +101,15 @@ class MaskedWeight:
                 f"Received: mask of shape {tuple(mask.shape)} and dtype "
                 f"{tf.as_dtype(mask.dtype).name} for {self.path!r} of shape "
                 f"{self.shape}. Compare with 0 for the mask of an array."
+            )
+
+        if values is not None and not tf.is_tensor(values):
+            values = np.asarray(values)
+        if values is not None and values.shape != self.shape:
+            raise ValueError(
+                "`values` must have the shape of the weight. Received: values "
+                f"of shape {tuple(values.shape)} for {self.path!r} of shape "
+                f"{self.shape}. Pass one for each position."
             )
 
         self.storage.set(mask, values)

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 from tf_rigl import _deprecations
@@ -42,6 +43,9 @@ class SparsifyOptions:
     def __post_init__(self) -> None:
         """Checks the choices."""
         check_choice("scale", self.scale, (None, *SCALES))
+        if isinstance(self.include, Iterator):
+            # It must name the same layers for every model.
+            object.__setattr__(self, "include", tuple(self.include))
 
 
 # The arguments that `sparsify` had before 0.2, and what to pass instead.

@@ -117,6 +117,7 @@ def sparsify(
     flavor = model_flavor(model)
     checks.check_sparsity(sparsity)
     checks.check_choice("start", start, STARTS)
+    checks.check_options(options, SparsifyOptions)
     _check_not_sparse(flavor, model)
 
     request = _Request(

@@ -105,11 +105,9 @@ class DenseStorage(Storage):
         return tf.convert_to_tensor(self.variable)
 
     def set(self, mask: Any, values: Any = None) -> None:
-        if values is None:
-            values = self.values()
-
+        # The values first: if they do not fit, nothing has changed.
+        self._assign(self.values() if values is None else values, mask)
         self._mask.assign(mask)
-        self._assign(values, mask)
 
     def set_values(self, values: Any) -> None:
         self._assign(values, self.mask)

@@ -152,6 +152,7 @@ def _score(
             **derivatives,
         )
     )
+    _check_scores(score, record, name)
     must_be_finite = criterion.needs_data or criterion.signed
     if must_be_finite and not bool(tf.reduce_all(tf.math.is_finite(score))):
         raise ValueError(
@@ -160,6 +161,19 @@ def _score(
             "inputs or a loss that are not."
         )
     return criteria.ranks(score) if criterion.signed else score
+
+
+def _check_scores(score: Any, record: MaskedWeight, name: Any) -> None:
+    shape, dtype = getattr(score, "shape", None), getattr(score, "dtype", None)
+    is_floating = dtype is not None and tf.as_dtype(dtype).is_floating
+    if not is_floating or tuple(shape or ()) != record.shape:
+        raise ValueError(
+            "A criterion must return a float for each position of a weight. "
+            f"Received: shape {shape} and dtype {dtype} for {record.path!r} of "
+            f"shape {record.shape} by the criterion {name!r}. What it looks at "
+            "beside `final` it must ask for: Criterion(score, "
+            "derivative='gradient', needs_initial=True)."
+        )
 
 
 def _check(records: list[MaskedWeight], scope: str) -> None:

@@ -14,6 +14,7 @@ from tf_rigl import _deprecations
 from tf_rigl.backend import atomic_files
 from tf_rigl.backend.call_signature import CallSignature
 from tf_rigl.core.checks import check_choice
+from tf_rigl.core.checks import check_options
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.litert import format
 from tf_rigl.export.litert import options as options_of_litert
@@ -114,6 +115,7 @@ def export_litert(
         >>> print(report)
     """
     quantization = quantization or "float32"
+    check_options(options, LiteRTOptions)
     chosen = options or LiteRTOptions()
     int8_io, select_tf_ops = chosen.int8_io, chosen.select_tf_ops
     _check_arguments(quantization, representative_data, batch_size, int8_io)
