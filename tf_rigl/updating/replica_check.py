@@ -59,8 +59,8 @@ class ReplicaCheck:
         strategy = self._strategy
         if strategy is None or strategy.num_replicas_in_sync == 1:
             return
-        distribute = tf.distribute
-        if distribute.has_strategy() and distribute.in_replica_context():
+        in_all = tf.distribute.in_cross_replica_context()
+        if tf.distribute.has_strategy() and not in_all:
             raise ValueError(
                 "Replicas are compared from outside of all of them. Received: "
                 "a call within `strategy.run`. Call it after that."
