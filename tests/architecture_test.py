@@ -181,10 +181,6 @@ def test_tf_keras_by_attribute_is_not_used():
     assert not used, "\n".join(used)
 
 
-# Weights of all kinds of models that are exported, with a mask or without.
-READERS_OF_OTHER_WEIGHTS = ("export", "experiments")
-
-
 def test_only_masking_reads_variables_of_masked_weights():
     """Others ask the storage, which may keep only the non-zeros one day."""
     found = [
@@ -194,7 +190,6 @@ def test_only_masking_reads_variables_of_masked_weights():
         if isinstance(node, ast.Attribute)
         and node.attr == "raw"
         and "flavor" not in ast.unparse(node.value)
-        and layer_of(path) not in READERS_OF_OTHER_WEIGHTS
     ]
     assert not found, "\n".join(found)
 

@@ -109,7 +109,7 @@ def _of_model(file: pathlib.Path, imports: Iterable[str]) -> list[StoredWeight]:
     model = model_files.load_model(file, imports)
     found = []
     for weight in model_weights(walk_model(model)):
-        one = _dense(weight.path, np.asarray(weight.raw))
+        one = _dense(weight.path, weight.values())
         if weight.record is not None:
             mask = weight.record.mask.numpy().astype(bool)
             one = one._replace(

@@ -27,7 +27,7 @@ def find_captures(
         ValueError: if a function captures a resource of unknown origin.
     """
     functions = list(functions)
-    candidates = [weight.raw for weight in weights]
+    candidates = [one for weight in weights for one in weight.variables]
     for function in functions:
         candidates.extend(function.graph.variables)
     variables = {

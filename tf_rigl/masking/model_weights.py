@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tf_rigl.backend import flavor as flavors
@@ -38,9 +39,47 @@ class ModelWeight:
     path: str  # readable and unique within the model
     owner: Any  # the layer whose weight it is
     variable: Any  # the Keras variable
-    raw: tf.Variable  # the TensorFlow variable behind it
+    _raw: tf.Variable  # the TensorFlow variable behind it
     record: MaskedWeight | None  # None: it has no mask
     may_be_sparse: bool  # False for biases and the like
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the weight."""
+        return tuple(self._raw.shape)
+
+    @property
+    def dtype(self) -> tf.DType:
+        """Data type of its values."""
+        return self._raw.dtype
+
+    @property
+    def variables(self) -> tuple[tf.Variable, ...]:
+        """The variables by which a traced graph knows it, replicas one by one.
+
+        Replicas have one value, but averages over batches have several.
+        """
+        whole = (
+            (self._raw,)
+            if self.record is None
+            else self.record.storage.variables
+        )
+        return tuple(
+            part for one in whole for part in getattr(one, "values", (one,))
+        )
+
+    def values(self) -> np.ndarray:
+        """Returns the present values, zeros where they are masked."""
+        if self.record is None:
+            return self._raw.numpy()
+        return self.record.values().numpy()
+
+    def set_values(self, values: np.ndarray) -> None:
+        """Changes the values; those that are masked become zero."""
+        if self.record is None:
+            self._raw.assign(values)
+        else:
+            self.record.set_values(values)
 
     @property
     def layout(self) -> KernelLayout | None:
@@ -52,7 +91,7 @@ class ModelWeight:
     @property
     def channel_axis(self) -> int:
         """The axis of its units, the last one if there are several."""
-        last = len(self.raw.shape) - 1
+        last = len(self.shape) - 1
         layout = self.layout
         if layout is None or not layout.permutation:
             return last
@@ -104,7 +143,7 @@ def model_weights(walked: WalkedModel) -> list[ModelWeight]:
                 path=path if record is None else record.path,
                 owner=node.layer,
                 variable=variable,
-                raw=flavor.raw(variable),
+                _raw=flavor.raw(variable),
                 record=record,
                 may_be_sparse=may_be_sparse,
             )

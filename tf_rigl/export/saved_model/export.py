@@ -188,9 +188,7 @@ def _weights_to_pack(
     sources = {}
     # In the order of the layers, by which they can be found again.
     for weight in weights:
-        # Replicas have one value, but averages over batches have several.
-        values = getattr(weight.raw, "values", (weight.raw,))
-        captured = [one for one in values if id(one) in keys]
+        captured = [one for one in weight.variables if id(one) in keys]
         for replica, one in enumerate(captured):
             source = _weight_to_pack(weight, one, stored)
             if replica:
@@ -215,6 +213,11 @@ def _weights_to_pack(
 def _weight_to_pack(
     weight: ModelWeight, variable: tf.Variable, stored: formats.Format
 ) -> pack.WeightToPack:
+    """Returns a weight with all that packing needs.
+
+    Integers, weights that are never sparse and values that are no wider than
+    `stored` are kept as they are.
+    """
     array = variable.numpy()
     size = 4 if stored == "float32" else tf.as_dtype(stored).size
     exact = (

@@ -128,7 +128,7 @@ def _fitting(
 ) -> ModelWeight:
     """Returns the weight if its shape and dtype are the artifact's."""
     if weight is not None:
-        shape, dtype = tuple(weight.raw.shape), weight.raw.dtype.name
+        shape, dtype = weight.shape, weight.dtype.name
         if (shape, dtype) == (spec.shape, spec.dtype):
             return weight
         has = f"{weight.path!r} of shape {shape} and dtype {dtype}"
@@ -224,7 +224,7 @@ def _plan(site: tree.Site, one: _Values) -> layer_config.WeightConfig:
 def _assign(one: _Values, record: MaskedWeight | None) -> None:
     """Sets a weight and, if it has one, its mask."""
     if record is None:
-        one.weight.raw.assign(one.array)
+        one.weight.set_values(one.array)
         return
 
     mask = one.mask
