@@ -46,32 +46,38 @@ def open_whole(
 
 @contextlib.contextmanager
 def draft(path: str | os.PathLike[str], flush: bool = False) -> Iterator[str]:
-    """Yields the path to write a file to, which is renamed at the end.
+    """Yields a temporary path and renames it to `path` if the block succeeds.
 
-    It replaces a file that is there, in an existing folder. If the block
-    raises, what was at the path stays and the draft goes. With `flush` the
-    file survives a loss of power from then on.
+    If the block raises, what was at the path stays and the draft goes.
+
+    Args:
+        path: destination in an existing folder; a file there is replaced.
+        flush: whether to have file and folder written to the disk, so that
+            the file survives a loss of power.
+
+    Yields:
+        The path to write to, beside the destination.
 
     Raises:
         OSError: if it cannot be renamed; also `tf.errors.OpError` if the path
             is not local.
     """
     folder, name = os.path.split(os.fspath(path))
-    aside = os.path.join(folder, f"{DRAFT_PREFIX}{os.getpid()}-{name}")
-    flush = flush and _is_local(aside)
+    temporary = os.path.join(folder, f"{DRAFT_PREFIX}{os.getpid()}-{name}")
+    flush = flush and _is_local(temporary)
     try:
-        yield aside
+        yield temporary
 
         # The content first: a rename may reach the disk before it.
         if flush:
-            _flush(aside, os.O_RDONLY)
-        if _is_local(aside):
-            os.replace(aside, path)
+            _flush(temporary, os.O_RDONLY)
+        if _is_local(temporary):
+            os.replace(temporary, path)
         else:
-            tf.io.gfile.rename(aside, os.fspath(path), overwrite=True)
+            tf.io.gfile.rename(temporary, os.fspath(path), overwrite=True)
     except BaseException:
         with contextlib.suppress(OSError, tf.errors.OpError):
-            tf.io.gfile.remove(aside)
+            tf.io.gfile.remove(temporary)
         raise
 
     # Then the rename. Not every system can open a folder for that.

@@ -244,7 +244,7 @@ class Checkpoints(ModelCallback):
         return True
 
     def _is_due(self, batch: int) -> bool:
-        """Tells whether a checkpoint is due after a batch of the epoch."""
+        """Returns whether a checkpoint is due after a batch of the epoch."""
         waiting = self._batches - self._saved
         if self._save_every != "epoch":
             return waiting >= int(self._save_every)

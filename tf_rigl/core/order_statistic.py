@@ -51,7 +51,7 @@ def _scatters_one_by_one() -> bool:
 
 
 def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> OrderStatistic:
-    """Settles the threshold of one row digit by digit from the highest.
+    """Finds the order statistic of one row, digit by digit from the highest.
 
     Each pass counts how many of the keys that begin as the threshold does
     have which next digit: three passes over float32's keys, where bisection
@@ -63,17 +63,17 @@ def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> OrderStatistic:
     dtype = tf.int32 if size + 1 < 2**31 else tf.int64
     count = tf.cast(tf.minimum(count, size + 1), dtype)
 
-    # Those that do not count become the smallest: they reach no other
-    # threshold than 0.
-    counting = tf.maximum(keys, 0)
+    # Negative keys are no candidates. As zeros they can equal a threshold of 0
+    # only, and are taken off again below.
+    candidates = tf.maximum(keys, 0)
 
-    rest, threshold = counting, tf.zeros([], keys.dtype)
-    equal, todo = tf.constant(size, dtype), bits
-    while todo:
-        width = min(_DIGIT, todo)
-        todo -= width
+    rest, threshold = candidates, tf.zeros([], keys.dtype)
+    equal, bits_left = tf.constant(size, dtype), bits
+    while bits_left:
+        width = min(_DIGIT, bits_left)
+        bits_left -= width
         histogram = _histogram(
-            tf.bitwise.right_shift(rest, todo) if todo else rest,
+            tf.bitwise.right_shift(rest, bits_left) if bits_left else rest,
             2**width,
             dtype,
         )
@@ -81,14 +81,15 @@ def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> OrderStatistic:
         reaching = tf.cumsum(histogram, reverse=True)
         enough = tf.cast(reaching >= count, keys.dtype)
         digit = tf.maximum(tf.reduce_sum(enough) - 1, 0)
-        threshold += tf.bitwise.left_shift(digit, todo)
+        threshold += tf.bitwise.left_shift(digit, bits_left)
 
-        # Too large for the bins but where a key begins as the threshold does.
-        rest = tf.bitwise.bitwise_xor(counting, threshold)
+        # A key that begins unlike the threshold exceeds every bin from here on,
+        # so the histogram leaves it out.
+        rest = tf.bitwise.bitwise_xor(candidates, threshold)
         equal = tf.gather(histogram, digit)
         count -= tf.gather(reaching, digit) - equal
 
-    not_counting = tf.cond(
+    no_candidates = tf.cond(
         tf.equal(threshold, 0),
         lambda: count_true_in_rows(keys < 0),
         lambda: tf.constant(0, tf.int64),
@@ -96,7 +97,7 @@ def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> OrderStatistic:
     return OrderStatistic(
         threshold,
         tf.cast(count, tf.int64),
-        tf.cast(equal, tf.int64) - not_counting,
+        tf.cast(equal, tf.int64) - no_candidates,
     )
 
 

@@ -133,17 +133,22 @@ def draw_augmentation(
 def channel_statistics(
     train_images: tf.Tensor,
 ) -> tuple[list[float], list[float]]:
-    """Returns mean and deviation of each channel, of values in [0, 1].
+    """Computes mean and standard deviation of each channel.
 
-    The images are uint8 `[examples, height, width, channels]`.
+    Args:
+        train_images: uint8 `[examples, height, width, channels]`.
+
+    Returns:
+        Means and standard deviations of the values scaled to [0, 1], one for
+        each channel.
     """
+    images = train_images.numpy()
     values = np.arange(256) / 255
     means, deviations = [], []
-    for channel in range(train_images.shape[-1]):
-        # Counts are exact, and take no array of floats.
-        counts = np.bincount(
-            train_images.numpy()[..., channel].ravel(), minlength=256
-        )
+
+    for channel in range(images.shape[-1]):
+        # A histogram is exact and needs no copy of the images in floats.
+        counts = np.bincount(images[..., channel].ravel(), minlength=256)
         mean = float(np.average(values, weights=counts))
         variance = np.average((values - mean) ** 2, weights=counts)
         means.append(mean)

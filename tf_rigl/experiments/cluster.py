@@ -50,11 +50,14 @@ _KINDS = {
 
 
 def read_cluster(strategy: str) -> Cluster:
-    """Reads TF_CONFIG for `"multi_worker"` or `"parameter_server"`.
+    """Reads TF_CONFIG, the cluster and this process's task in it.
+
+    Args:
+        strategy: what reads it, `"multi_worker"` or `"parameter_server"`.
 
     Raises:
-        ValueError: if the variable is missing, is no such JSON, or lacks
-            what the strategy needs.
+        ValueError: if the variable is unset, is not valid JSON, or lacks a job
+            that the strategy needs.
     """
     text = os.environ.get(VARIABLE)
     if not text:
@@ -69,10 +72,14 @@ def read_cluster(strategy: str) -> Cluster:
         raise _error(strategy, reason, text) from error
 
     needed, optional, _ = _KINDS[strategy]
-    for missing in (one for one in needed if not jobs.get(one)):
-        raise _error(strategy, f"lacks the job {missing!r}", text)
-    for unknown in sorted(set(jobs) - {*needed, *optional}):
-        raise _error(strategy, f"has a job {unknown!r}", text)
+    missing = [one for one in needed if not jobs.get(one)]
+    if missing:
+        raise _error(strategy, f"lacks the job {missing[0]!r}", text)
+
+    unknown = sorted(set(jobs) - {*needed, *optional})
+    if unknown:
+        raise _error(strategy, f"has a job {unknown[0]!r}", text)
+
     if not 0 <= task < len(jobs.get(job, ())):
         reason = f"says that this is task {task} of {job!r}, which it lacks"
         raise _error(strategy, reason, text)
@@ -80,7 +87,7 @@ def read_cluster(strategy: str) -> Cluster:
 
 
 def is_server(strategy: str) -> bool:
-    """Tells whether this process only serves the one that trains.
+    """Returns whether this process only serves the one that trains.
 
     Raises:
         ValueError: if it is `"parameter_server"` and TF_CONFIG is missing

@@ -80,7 +80,7 @@ class Exported(NamedTuple):
 
     @property
     def matches(self) -> bool:
-        """Tells whether the difference is within the tolerance; NaN is not."""
+        """Returns whether the difference is within the tolerance; not of NaN."""
         return self.difference.relative <= self.tolerance
 
     @property

@@ -14,7 +14,7 @@ def si_number(value: float) -> str:
 
 
 def is_accuracy(name: str) -> bool:
-    """Tells whether a measure of that name is a share of right answers."""
+    """Returns whether a measure of that name is a share of right answers."""
     return name.endswith("accuracy")
 
 

@@ -26,7 +26,7 @@ class Method:
 
     @property
     def is_sparse(self) -> bool:
-        """Tells whether the method trains a masked model."""
+        """Returns whether the method trains a masked model."""
         return self.row is not None
 
     @property

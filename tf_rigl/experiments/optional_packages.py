@@ -4,7 +4,7 @@ import importlib.util
 
 
 def has_tensorboard() -> bool:
-    """Tells whether TensorFlow can write summaries, for which it needs it."""
+    """Returns whether TensorFlow can write summaries, for which it needs it."""
     return _is_installed("tensorboard")
 
 

@@ -143,10 +143,17 @@ def is_opt_in(layer: Any) -> bool:
 
 
 def kernel_layout(layer: Any, variable: Any) -> KernelLayout:
-    """Returns how structures see a weight, built, of the layer that owns it.
+    """Returns the layout by which structures see a weight.
 
     A weight that no row names, and any weight of an unknown layer, has the
     usual axes, `last_axes`.
+
+    Args:
+        layer: the layer that owns the weight, built.
+        variable: the weight.
+
+    Returns:
+        The layout from the weight's axes to [positions, inputs, units].
     """
     shape = tuple(variable.shape)
     rule = rule_of(layer)
@@ -160,11 +167,13 @@ def kernel_layout(layer: Any, variable: Any) -> KernelLayout:
 
     if not isinstance(axes, Axes):
         axes = axes(layer, len(shape))
-    inputs, units = (
-        [axis + len(shape) if axis < 0 else axis for axis in some]
-        for some in axes
-    )
+
+    inputs, units = (_from_the_front(some, len(shape)) for some in axes)
     return axes_layout(shape, inputs, units)
+
+
+def _from_the_front(axes: Sequence[int], rank: int) -> list[int]:
+    return [axis + rank if axis < 0 else axis for axis in axes]
 
 
 def _is_keras_class(cls: type) -> bool:

@@ -57,7 +57,7 @@ class UpdateMasks(ModelCallback):
             `tf_rigl.updating.replica_check`. Each time waits for the devices.
 
     Raises:
-        TypeError: where `algorithm` is no method.
+        TypeError: if `algorithm` is no method.
         ValueError: when training begins, where the model is dense, its
             optimizer cannot train sparse weights, or the number of steps is
             needed and unknown; where Keras cannot train so on these devices.

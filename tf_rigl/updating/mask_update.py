@@ -250,7 +250,7 @@ def _apply_to_slots(
     grown: tf.Tensor,
     algorithm: Algorithm,
 ) -> None:
-    """Sets slots of dropped connections to 0; those of new ones begin anew."""
+    """Zeroes the slots of dropped connections, initializes those of grown."""
     record, mask = weight.record, weight.mask
     if algorithm.requirements.latent is not None:
         # All positions train; only the average of the weights is masked.
@@ -260,15 +260,19 @@ def _apply_to_slots(
 
     for slot in slots.slots_of(flavor, optimizer, record):
         values = masked(slot, mask)
+
+        # An accumulator that divides must not begin at 0, whatever the method
+        # would have momentum begin at.
         fresh = slots.fresh_value(optimizer, slot)
         if fresh:
             values = tf.where(grown, tf.cast(fresh, values.dtype), values)
         elif result.new_slot_gradients is not None:
-            new = slots.momentum_of_gradient(
+            momentum = slots.momentum_of_gradient(
                 optimizer,
                 slot,
                 tf.cast(record.unview(result.new_slot_gradients), values.dtype),
             )
-            if new is not None:
-                values = tf.where(grown, new, values)
+            if momentum is not None:
+                values = tf.where(grown, momentum, values)
+
         slot.assign(values)

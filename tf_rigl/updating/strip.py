@@ -28,8 +28,8 @@ def strip(model: Any) -> Any:
         The same model.
 
     Raises:
-        TypeError: where `model` is a model of neither Keras.
-        ValueError: where the model is to be sparsified but not built yet.
+        TypeError: if `model` is a model of neither Keras.
+        ValueError: if the model is to be sparsified but not built yet.
     """
     flavor = model_flavor(model)
     records = masked_weights(model)

@@ -60,7 +60,7 @@ class RunFolder:
         return tf_rigl.Checkpoints(self.checkpoints).step
 
     def is_complete(self, exported: bool) -> bool:
-        """Tells whether the results are there, and the model."""
+        """Returns whether the results are there, and the model."""
         # All workers ask this, about files that the first has written.
         model = self.path / "model.keras"
         return self.results.exists() and (model.exists() or not exported)

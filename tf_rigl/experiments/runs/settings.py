@@ -246,7 +246,7 @@ class RunSettings:
 
     @property
     def is_sparse(self) -> bool:
-        """Tells whether the method trains a masked model."""
+        """Returns whether the method trains a masked model."""
         return methods.METHODS[self.method].is_sparse
 
     @property

@@ -30,7 +30,7 @@ class Task(NamedTuple):
 
     @property
     def has_top_5(self) -> bool:
-        """Tells whether top-5 accuracy says anything."""
+        """Returns whether top-5 accuracy says anything."""
         return self.kind == IMAGES and self.classes >= _CLASSES_OF_TOP_5
 
     @property

@@ -57,7 +57,7 @@ class Grid:
 
 
 def has_sparsity(method: str) -> bool:
-    """Tells whether a sparsity means something to a method."""
+    """Returns whether a sparsity means something to a method."""
     chosen = known_methods.METHODS[method]
     return chosen.is_sparse or chosen.small
 

@@ -54,7 +54,7 @@ class SweepSummary(NamedTuple):
 
     @property
     def higher_is_better(self) -> bool:
-        """Tells whether the headline measure is an accuracy."""
+        """Returns whether the headline measure is an accuracy."""
         return is_accuracy(self.headline)
 
 
