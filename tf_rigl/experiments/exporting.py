@@ -80,7 +80,7 @@ class Exported(NamedTuple):
 
     @property
     def matches(self) -> bool:
-        """Returns whether the difference is within the tolerance; not of NaN."""
+        """Returns whether the difference is within the tolerance; NaN is no."""
         return self.difference.relative <= self.tolerance
 
     @property
