@@ -44,12 +44,18 @@ def test_stop_is_three_quarters_of_the_run(method):
     assert resolved == method(stop_step=750, update_interval=3)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_plain_values(method):
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        *(method() for method in METHODS),
+        *(row.algorithm for row in table.collect("ROWS").values()),
+    ],
+)
+def test_plain_values(algorithm):
     """Hashable, immutable, made again from their configuration."""
-    algorithm = method()
-    assert method(**algorithm.get_config()) == algorithm
-    assert hash(method(**algorithm.get_config())) == hash(algorithm)
+    again = type(algorithm)(**algorithm.get_config())
+    assert again == algorithm
+    assert hash(again) == hash(algorithm)
     fields = dataclasses.fields(algorithm)
     assert set(algorithm.get_config()) == {field.name for field in fields}
     with pytest.raises(dataclasses.FrozenInstanceError):
