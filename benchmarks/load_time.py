@@ -68,6 +68,10 @@ def write_files(
     sparse.save_weights(folder / "sparse.weights.h5")
     tf_rigl.export_saved_model(sparse, str(folder / "packed"))
 
+    # Where its first masks cannot be drawn again, a model keeps them beside
+    # the others, and weights files of before do not fit it any more.
+    restored = tf_rigl.sparsify(make_network(keras, name), sparsity)
+
     load_model = keras.models.load_model
     return {
         "dense .keras": functools.partial(load_model, folder / "dense.keras"),
@@ -79,7 +83,7 @@ def write_files(
             sparse.load_weights, folder / "sparse.weights.h5"
         ),
         "packed weights": functools.partial(
-            tf_rigl.load_packed_weights, sparse, str(folder / "packed")
+            tf_rigl.load_packed_weights, restored, str(folder / "packed")
         ),
     }
 

@@ -8,7 +8,11 @@ from tf_rigl.backend.trace_cache import TraceCache
 from tf_rigl.updating import update_rule
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    ("jit_compile", "keras"),
+    support.in_turn([False, True]),
+    indirect=["keras"],
+)
 def test_an_update_is_traced_once_for_a_step_that_is_traced_twice(
     keras, monkeypatch, jit_compile
 ):

@@ -174,13 +174,16 @@ def test_custom_loop(keras, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("save_freq", "interrupted", "saved"), [("epoch", 11, 8), (5, 6, 5)]
+    ("case", "keras"),
+    support.in_turn([("epoch", 11, 8), (5, 6, 5)]),
+    indirect=["keras"],
 )
-def test_kerass_own_checkpoints(keras, tmp_path, save_freq, interrupted, saved):
+def test_kerass_own_checkpoints(keras, tmp_path, case):
     """`BackupAndRestore` restores masks, counters, slots and the schedule.
 
     Where a batch is not the last of its epoch, Keras 3 begins the epoch anew.
     """
+    save_freq, interrupted, saved = case
     whole = make_model(keras, dropout=0.0)
     at = {}
 

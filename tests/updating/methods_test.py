@@ -111,15 +111,21 @@ def assert_only_dropped_and_grown(row, before, model):
         np.testing.assert_array_equal(new[kept], old[kept])
 
 
-def cases(is_slow):
+def cases(is_slow, turn=None):
+    """Rows; with a turn, 0 or 1, every second one is slow as well."""
     return [
-        pytest.param(name, marks=[pytest.mark.slow] if is_slow(row) else [])
-        for name, row in ROWS.items()
+        pytest.param(
+            name,
+            marks=[pytest.mark.slow]
+            if is_slow(row) or turn not in (None, place % 2)
+            else [],
+        )
+        for place, (name, row) in enumerate(ROWS.items())
     ]
 
 
 # `compiled_step_test` compiles all rows in both Keras.
-@pytest.mark.parametrize("name", cases(lambda row: row.variant or row.part))
+@pytest.mark.parametrize("name", cases(lambda row: row.variant or row.part, 0))
 def test_other_keras_under_xla_and_several_steps_per_execution(trained, name):
     import tf_keras
 
@@ -127,7 +133,7 @@ def test_other_keras_under_xla_and_several_steps_per_execution(trained, name):
     assert_same(model, trained("keras", name))
 
 
-@pytest.mark.parametrize("name", cases(lambda row: row.variant))
+@pytest.mark.parametrize("name", cases(lambda row: row.variant, 1))
 def test_replicas(trained, name, two_replicas):
     keras = importlib.import_module(flavor_of_row(name, 0))
     if keras.__version__.startswith("3.6."):
@@ -147,7 +153,7 @@ def assert_same(model, other):
     assert support.moved(model) == support.moved(other)
 
 
-@pytest.mark.parametrize("name", cases(lambda row: row.variant))
+@pytest.mark.parametrize("name", cases(lambda row: row.variant, 0))
 def test_resumed_is_uninterrupted(trained, name, tmp_path):
     """Saved after an epoch and loaded, the second gives the same bits.
 

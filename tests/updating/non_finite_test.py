@@ -68,7 +68,11 @@ def test_a_bad_step_changes_nothing(keras, algorithm):
     support.assert_all_equal(bits(whole), bits(before))
 
 
-@pytest.mark.parametrize("steps_per_execution", [1, 4])
+@pytest.mark.parametrize(
+    ("steps_per_execution", "keras"),
+    support.in_turn([1, 4]),
+    indirect=["keras"],
+)
 def test_too_many_in_a_row_end_the_run(keras, steps_per_execution):
     with pytest.raises(FloatingPointError, match="of 3 steps in a row"):
         fit(keras, [2, 3, 4], 3, steps_per_execution=steps_per_execution)

@@ -27,7 +27,10 @@ def terminate():
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-@pytest.fixture(scope="module", params=["keras3", "keras2"])
+@pytest.fixture(
+    scope="module",
+    params=["keras3", pytest.param("keras2", marks=pytest.mark.slow)],
+)
 def whole(request, tmp_path_factory):
     """The flags of a run, and the folder of one that nothing has stopped."""
     flags = (
