@@ -169,39 +169,47 @@ def may_import(path, name):
 
 def test_tf_keras_by_attribute_is_not_used():
     # Which Keras `tf.keras` is depends on an environment variable.
-    used = [
-        f"{path.relative_to(ROOT)}:{node.lineno}"
-        for path in library_files() + program_files()
-        for node in ast.walk(python_source.parse(path))
-        if isinstance(node, ast.Attribute)
-        and node.attr == "keras"
-        and isinstance(node.value, ast.Name)
-        and node.value.id in ("tf", "tensorflow")
-    ]
+    used = places(
+        library_files() + program_files(),
+        lambda node: (
+            isinstance(node, ast.Attribute)
+            and ast.unparse(node) in ("tf.keras", "tensorflow.keras")
+        ),
+    )
     assert not used, "\n".join(used)
+
+
+def places(paths, is_wanted):
+    """Where the files hold such nodes, and what stands there."""
+    return [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}"
+        for path in paths
+        for node in ast.walk(python_source.parse(path))
+        if is_wanted(node)
+    ]
 
 
 def test_only_masking_reads_variables_of_masked_weights():
     """Others ask the storage, which may keep only the non-zeros one day."""
-    found = [
-        f"{path.relative_to(ROOT)}:{node.lineno}"
-        for path in above_masking()
-        for node in ast.walk(python_source.parse(path))
-        if isinstance(node, ast.Attribute)
-        and node.attr == "raw"
-        and "flavor" not in ast.unparse(node.value)
-    ]
+    found = places(
+        above_masking(),
+        lambda node: (
+            isinstance(node, ast.Attribute)
+            and node.attr == "raw"
+            and "flavor" not in ast.unparse(node.value)
+        ),
+    )
     assert not found, "\n".join(found)
 
 
 def test_masks_are_set_by_their_storage():
     """`MaskedWeight.set_mask` is the one door to a mask."""
-    found = [
-        f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node.func)}"
-        for path in above_masking()
-        for node in ast.walk(python_source.parse(path))
-        if isinstance(node, ast.Call) and assigns_to_a_mask(node.func)
-    ]
+    found = places(
+        above_masking(),
+        lambda node: (
+            isinstance(node, ast.Call) and assigns_to_a_mask(node.func)
+        ),
+    )
     assert not found, "\n".join(found)
 
 

@@ -88,15 +88,6 @@ def data(model: Any, tensor: Any) -> np.ndarray | None:
     return np.asarray(found, np.uint8)
 
 
-def producers(subgraph: Any) -> dict[int, Any]:
-    """Maps each tensor's index to the operator that computes it."""
-    return {
-        int(index): operator
-        for operator in subgraph.operators
-        for index in operator.outputs
-    }
-
-
 def consumers(subgraph: Any) -> dict[int, list[tuple[Any, int]]]:
     """Maps each tensor's index to the operators and inputs that take it."""
     found: dict[int, list[tuple[Any, int]]] = {}
