@@ -133,7 +133,7 @@ def start_training(
 
 
 def masked_elements(training: TimedTraining) -> int:
-    """The number of elements of all weights that have a mask."""
+    """Counts the elements of all weights that have a mask."""
     pruned = [
         weight
         for layer in training.model.layers
@@ -145,7 +145,7 @@ def masked_elements(training: TimedTraining) -> int:
 
 
 def variable_bytes(training: TimedTraining) -> int:
-    """The bytes of all variables of the model and its optimizer."""
+    """Counts the bytes of all variables of the model and its optimizer."""
     model = training.model
     # Of each flavor; the two may share what they list.
     variables = {

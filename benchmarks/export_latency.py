@@ -17,8 +17,6 @@ import os
 import pathlib
 import sys
 import tempfile
-from collections.abc import Callable
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -44,13 +42,22 @@ EXPORTS: dict[str, str | None] = {
 
 def define_flags() -> None:
     """Defines the flags of this program."""
-    measure.define_flags(rounds=10)
     flags.DEFINE_enum(
         "network", "resnet50", [*export_size.NETWORKS], "What to export."
     )
     flags.DEFINE_float("sparsity", 0.9, "How sparse it is.")
     flags.DEFINE_multi_integer("batch_size", [1, 32], "Examples of a call.")
     flags.DEFINE_integer("calls", 5, "Calls of a round.", lower_bound=1)
+
+
+def chosen_batch_sizes() -> list[int]:
+    """Returns the numbers of examples that the flags ask for."""
+    return [1] if flags.FLAGS.smoke else flags.FLAGS.batch_size
+
+
+def chosen_calls() -> int:
+    """Returns the number of calls of a round that the flags ask for."""
+    return 1 if flags.FLAGS.smoke else flags.FLAGS.calls
 
 
 def write_artifacts(model: Any, folder: pathlib.Path) -> dict[str, str]:
@@ -67,7 +74,7 @@ def write_artifacts(model: Any, folder: pathlib.Path) -> dict[str, str]:
 
 
 def measure_saved_models(
-    model: Any, folder: pathlib.Path, settings: dict[str, Any]
+    model: Any, folder: pathlib.Path
 ) -> dict[str, dict[str, list[float]]]:
     """Measures load times and latencies of SavedModels; strips the model."""
     load = {
@@ -75,9 +82,9 @@ def measure_saved_models(
         for name, path in write_artifacts(model, folder).items()
     }
     loaded = {name: one() for name, one in load.items()}
-    results = {"Load": measure.alternate(_timed(load), settings["rounds"])}
+    results = {"Load": measure.alternate_timed(load)}
 
-    for size in settings["batch_sizes"]:
+    for size in chosen_batch_sizes():
         shape = (size, *model.input_shape[1:])
         inputs = tf.random.stateless_uniform(shape, [1, 2])
         check_same(loaded, inputs)
@@ -85,8 +92,8 @@ def measure_saved_models(
             name: functools.partial(one.serve, inputs)
             for name, one in loaded.items()
         }
-        results[f"Call, batch {size}"] = measure.alternate(
-            _timed(calls, settings["calls"]), settings["rounds"]
+        results[f"Call, batch {size}"] = measure.alternate_timed(
+            calls, chosen_calls()
         )
     return results
 
@@ -117,42 +124,29 @@ def call_litert(interpreter: Any, inputs: np.ndarray) -> None:
 
 
 def measure_litert(
-    model: Any, folder: pathlib.Path, settings: dict[str, Any]
+    model: Any, folder: pathlib.Path
 ) -> dict[str, dict[str, list[float]]]:
     """Measures load times and latencies of LiteRT files."""
     paths = write_litert(model, folder)
     shape = model.input_shape[1:]
     results = {}
-    for size in settings["batch_sizes"]:
+    for size in chosen_batch_sizes():
         load = {
             name: functools.partial(load_litert, path, size, shape)
             for name, path in paths.items()
         }
         if size == 1:
-            results["LiteRT, load"] = measure.alternate(
-                _timed(load), settings["rounds"]
-            )
+            results["LiteRT, load"] = measure.alternate_timed(load)
 
         inputs = np.random.default_rng(0).random((size, *shape), np.float32)
         calls = {
             name: functools.partial(call_litert, one(), inputs)
             for name, one in load.items()
         }
-        results[f"LiteRT, call, batch {size}"] = measure.alternate(
-            _timed(calls, settings["calls"]), settings["rounds"]
+        results[f"LiteRT, call, batch {size}"] = measure.alternate_timed(
+            calls, chosen_calls()
         )
     return results
-
-
-def _timed(
-    runs: Mapping[str, Callable[[], Any]], calls: int = 1
-) -> dict[str, Callable[[], float]]:
-    """Makes functions that measure the median of several calls."""
-
-    def median(run: Callable[[], Any]) -> float:
-        return float(np.median([measure.seconds(run) for _ in range(calls)]))
-
-    return {name: functools.partial(median, run) for name, run in runs.items()}
 
 
 def check_same(loaded: dict[str, Any], inputs: tf.Tensor) -> None:
@@ -163,31 +157,20 @@ def check_same(loaded: dict[str, Any], inputs: tf.Tensor) -> None:
             raise ValueError(f"The outputs of {name!r} differ from Keras's.")
 
 
-def main() -> None:
-    settings: dict[str, Any] = {
-        "network": flags.FLAGS.network,
-        "sparsity": flags.FLAGS.sparsity,
-        "rounds": measure.chosen_rounds(),
-        "calls": 1 if flags.FLAGS.smoke else flags.FLAGS.calls,
-    }
-    measure.print_environment(settings)
-    settings["batch_sizes"] = (
-        [1] if flags.FLAGS.smoke else flags.FLAGS.batch_size
-    )
-
+def main() -> dict[str, dict[str, list[float]]]:
     model = export_size.NETWORKS[flags.FLAGS.network]()
     tf_rigl.sparsify(model, flags.FLAGS.sparsity)
     with tempfile.TemporaryDirectory() as folder:
-        litert = measure_litert(model, pathlib.Path(folder), settings)
-        results = measure_saved_models(model, pathlib.Path(folder), settings)
+        litert = measure_litert(model, pathlib.Path(folder))
+        results = measure_saved_models(model, pathlib.Path(folder))
 
     results.update(litert)
     for title, measured in results.items():
         reference = _LITERT[0] if title in litert else _REFERENCE
         references = dict.fromkeys(measured, reference)
         measure.print_ratios(title, measured, references)
-    measure.write_json(flags.FLAGS.json, settings, results)
+    return results
 
 
 if __name__ == "__main__":
-    measure.start(main, define_flags)
+    measure.start(main, define_flags, rounds=10)

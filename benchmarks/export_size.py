@@ -59,7 +59,6 @@ _COMPRESSORS: dict[str, Callable[[], Any]] = {
 
 def define_flags() -> None:
     """Defines the flags of this program."""
-    measure.define_flags(rounds=1)
     flags.DEFINE_multi_enum("network", _LARGE, [*NETWORKS], "What to export.")
     flags.DEFINE_multi_float(
         "sparsity", [0.8, 0.9, 0.95, 0.98, 0.99], "How sparse it is."
@@ -67,7 +66,7 @@ def define_flags() -> None:
 
 
 def measure_network(network: str, sparsity: float) -> dict[str, int]:
-    """Bytes of each artifact and of the bound."""
+    """Counts the bytes of each artifact and of the bound."""
     keras.backend.clear_session()
     model = tf_rigl.sparsify(NETWORKS[network](), sparsity)
     _scale_by_one(model)
@@ -105,7 +104,7 @@ def _scale_by_one(model: Any) -> None:
 
 
 def _litert_bytes(model: Any, folder: pathlib.Path) -> dict[str, int]:
-    """Sizes of the model's LiteRT files."""
+    """Counts the bytes of the model's LiteRT files."""
     sizes = {}
     for quantization in ("float32", "float16", "dynamic_int8"):
         path = folder / f"{quantization}.tflite"
@@ -160,20 +159,16 @@ def report(network: str, sizes: dict[float, dict[str, int]]) -> None:
     measure.print_table(network, header, rows)
 
 
-def main() -> None:
-    settings = {
-        "networks": flags.FLAGS.network,
-        "sparsities": flags.FLAGS.sparsity,
-    }
-    measure.print_environment(settings)
-    results: dict[str, dict[float, dict[str, int]]] = {}
+def main() -> dict[str, dict[float, dict[str, int]]]:
+    results = {}
     for network in flags.FLAGS.network:
-        results[network] = {}
-        for sparsity in flags.FLAGS.sparsity:
-            results[network][sparsity] = measure_network(network, sparsity)
+        results[network] = {
+            sparsity: measure_network(network, sparsity)
+            for sparsity in flags.FLAGS.sparsity
+        }
         report(network, results[network])
-    measure.write_json(flags.FLAGS.json, settings, results)
+    return results
 
 
 if __name__ == "__main__":
-    measure.start(main, define_flags)
+    measure.start(main, define_flags, rounds=1)

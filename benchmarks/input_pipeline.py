@@ -19,7 +19,6 @@ import functools
 import pathlib
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
@@ -66,7 +65,6 @@ CASES = {
 
 def define_flags() -> None:
     """Defines the flags of this program."""
-    measure.define_flags(rounds=3)
     flags.DEFINE_multi_enum(
         "dataset",
         [_IMAGENET, "cifar10", "mnist_small"],
@@ -87,7 +85,7 @@ def define_flags() -> None:
 
 
 def chosen_case(name: str) -> FeedCase:
-    """The case of a data set with what the flags change."""
+    """Returns the case of a data set with what the flags change."""
     case = CASES[name]
     if flags.FLAGS.smoke:
         case = FeedCase(case.network, batch_size=4, steps=2, batches=2)
@@ -101,10 +99,10 @@ def chosen_case(name: str) -> FeedCase:
 
 
 def prepare(name: str, scratch: pathlib.Path) -> str | None:
-    """The folder of a data set; of ImageNet, with random images if need be.
+    """Returns the folder of a data set, made of random images if need be.
 
     Raises:
-        FileNotFoundError: If another data set is missing.
+        FileNotFoundError: if another data set than ImageNet is missing.
     """
     data_dir = flags.FLAGS.data_dir
     try:
@@ -174,9 +172,7 @@ class FedNetwork:
         # A new iterator: one that waits would have more in store.
         iterator = iter(dataset)
         take(iterator, 2)
-        start = time.perf_counter()
-        take(iterator, count)
-        seconds = time.perf_counter() - start
+        seconds = measure.seconds(lambda: take(iterator, count))
         return count * self._case.batch_size / seconds
 
     def _take_steps(self, iterator: Iterator[Any], steps: int) -> None:
@@ -206,63 +202,44 @@ def _compiled_model(network: str, info: DataInfo) -> Any:
 
 def report(measured: dict[str, dict[str, list[float]]]) -> None:
     """Prints the table."""
-    rows = []
-    for name, rates in measured.items():
-        rows.append(
-            [
-                name,
-                *(f"{measure.summarize(each):,.0f}" for each in rates.values()),
-                f"{measure.ratios(rates['pipeline'], rates['step']):,.0f}",
-                f"{measure.ratios(rates['both'], rates['step']):.2f}",
-            ]
-        )
-
+    rows = [
+        [
+            name,
+            *(f"{measure.summarize(each):,.0f}" for each in rates.values()),
+            f"{measure.ratios(rates['pipeline'], rates['step']):,.0f}",
+            f"{measure.ratios(rates['both'], rates['step']):.2f}",
+        ]
+        for name, rates in measured.items()
+    ]
     measure.print_table(
         "Images per second, median of rounds (lowest to highest)",
-        [
-            "",
-            "pipeline",
-            "step",
-            "both",
-            "pipeline / step",
-            "both / step",
-        ],
+        ["", "pipeline", "step", "both", "pipeline / step", "both / step"],
         rows,
     )
 
 
-def main() -> None:
+def main() -> dict[str, dict[str, list[float]]]:
     logging.set_verbosity(logging.ERROR)  # TFDS says much
-    settings = {
-        "rounds": measure.chosen_rounds(),
-        "devices": [device.name for device in tf.config.list_logical_devices()],
-        "image_size": flags.FLAGS.image_size,
-        "cases": {
-            name: dataclasses.asdict(chosen_case(name))
-            for name in flags.FLAGS.dataset
-        },
-    }
-
-    measure.print_environment(settings)
+    devices = [device.name for device in tf.config.list_logical_devices()]
+    print(f"Devices: {', '.join(devices)}")
+    cases = {name: chosen_case(name) for name in flags.FLAGS.dataset}
+    measure.print_entries("Cases", cases)
     results = {}
     with tempfile.TemporaryDirectory() as scratch:
         try:
             folders = {
-                name: prepare(name, pathlib.Path(scratch))
-                for name in flags.FLAGS.dataset
+                name: prepare(name, pathlib.Path(scratch)) for name in cases
             }
         except (FileNotFoundError, ImportError) as error:
             sys.exit(str(error))
         for name, data_dir in folders.items():
-            measured = FedNetwork(name, chosen_case(name), data_dir)
-            results[name] = measure.alternate(
-                measured.contenders(), measure.chosen_rounds()
-            )
+            fed = FedNetwork(name, cases[name], data_dir)
+            results[name] = measure.alternate(fed.contenders())
             print(f"{name} is measured", flush=True)
 
     report(results)
-    measure.write_json(flags.FLAGS.json, settings, results)
+    return results
 
 
 if __name__ == "__main__":
-    measure.start(main, define_flags)
+    measure.start(main, define_flags, rounds=3)

@@ -23,12 +23,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import tf_rigl
 from benchmarks import measure
+from benchmarks import networks
 from tf_rigl.experiments import keras_modules
 
-NETWORKS: dict[str, tuple[str, tuple[int, ...]]] = {
-    "mobilenet": ("MobileNet", (96, 96, 3)),
-    "resnet50": ("ResNet50", (64, 64, 3)),
-}
+_NETWORKS = ("mobilenet", "resnet50")
 # What each contender is measured against.
 REFERENCES = {
     "sparse .keras": "dense .keras",
@@ -39,28 +37,20 @@ REFERENCES = {
 
 def define_flags() -> None:
     """Defines the flags of this program."""
-    measure.define_flags(rounds=5)
-    flags.DEFINE_enum("network", "mobilenet", [*NETWORKS], "What to load.")
+    flags.DEFINE_enum("network", "mobilenet", _NETWORKS, "What to load.")
     flags.DEFINE_enum(
         "keras", "keras3", [*keras_modules.MODULES], "Which Keras."
     )
     flags.DEFINE_float("sparsity", 0.9, "How sparse it is.")
 
 
-def make_network(keras: Any, name: str) -> Any:
-    """Makes a network of `keras.applications` with random weights."""
-    application, input_shape = NETWORKS[name]
-    return getattr(keras.applications, application)(
-        weights=None, input_shape=input_shape, classes=10
-    )
-
-
 def write_files(
     keras: Any, name: str, sparsity: float, folder: pathlib.Path
 ) -> dict[str, Callable[[], Any]]:
     """Writes all files of a network; returns what loads each, by name."""
-    dense = make_network(keras, name)
-    sparse = tf_rigl.sparsify(make_network(keras, name), sparsity)
+    build = networks.NETWORKS[name].build
+    dense = build(keras)
+    sparse = tf_rigl.sparsify(build(keras), sparsity)
 
     dense.save(folder / "dense.keras")
     dense.save_weights(folder / "dense.weights.h5")
@@ -70,7 +60,7 @@ def write_files(
 
     # Where its first masks cannot be drawn again, a model keeps them beside
     # the others, and weights files of before do not fit it any more.
-    restored = tf_rigl.sparsify(make_network(keras, name), sparsity)
+    restored = tf_rigl.sparsify(build(keras), sparsity)
 
     load_model = keras.models.load_model
     return {
@@ -88,32 +78,17 @@ def write_files(
     }
 
 
-def main() -> None:
+def main() -> dict[str, list[float]]:
     options = flags.FLAGS
-    settings: dict[str, Any] = {
-        "network": options.network,
-        "keras": options.keras,
-        "sparsity": options.sparsity,
-        "rounds": measure.chosen_rounds(),
-    }
-    measure.print_environment(settings)
-
     keras = keras_modules.load_keras(options.keras)
     with tempfile.TemporaryDirectory() as folder:
         loads = write_files(
             keras, options.network, options.sparsity, pathlib.Path(folder)
         )
-        measured = measure.alternate(
-            {
-                name: functools.partial(measure.seconds, load)
-                for name, load in loads.items()
-            },
-            settings["rounds"],
-        )
-
+        measured = measure.alternate_timed(loads)
     measure.print_ratios("Load", measured, REFERENCES, "s")
-    measure.write_json(options.json, settings, measured)
+    return measured
 
 
 if __name__ == "__main__":
-    measure.start(main, define_flags)
+    measure.start(main, define_flags, rounds=5)

@@ -15,7 +15,6 @@ alternated; ratios are taken within rounds.
 Usage: python benchmarks/mask_update.py [--rounds=5]
 """
 
-import dataclasses
 import functools
 import importlib
 import pathlib
@@ -23,6 +22,7 @@ import sys
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -43,21 +43,12 @@ _JAX_PEER = ("jax", "jaxpruner")
 Update = Callable[..., tf.Tensor]
 
 
-@dataclasses.dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """An entry for each masked weight."""
 
-    masks: list[np.ndarray]  # bool
     weights: list[np.ndarray]  # float32, zeros where masked
+    masks: list[np.ndarray]  # bool
     gradients: list[np.ndarray]  # float32, dense
-
-    @property
-    def tensors(self) -> list[list[tf.Tensor]]:
-        """The weights, masks and gradients."""
-        return [
-            [tf.constant(array) for array in arrays]
-            for arrays in (self.weights, self.masks, self.gradients)
-        ]
 
 
 def make_problem(model: Any) -> Problem:
@@ -69,8 +60,8 @@ def make_problem(model: Any) -> Problem:
         return generator.standard_normal(mask.shape, np.float32)
 
     return Problem(
-        masks,
         [np.where(mask, values(mask), np.float32(0)) for mask in masks],
+        masks,
         [values(mask) for mask in masks],
     )
 
@@ -123,7 +114,9 @@ def compiled(
             for each in zip(weights, masks, gradients, counts, strict=True)
         ]
 
-    return functools.partial(update_all, *problem.tensors)
+    return functools.partial(
+        update_all, *([tf.constant(one) for one in part] for part in problem)
+    )
 
 
 def on_jax(problem: Problem) -> Callable[[], Any] | None:
@@ -141,13 +134,8 @@ def on_jax(problem: Problem) -> Callable[[], Any] | None:
         state = jaxpruner.SparseState(masks=masks, inner_state=(), count=0)
         return updater.update_state(state, weights, gradients).masks
 
-    arrays = jax.device_put(
-        (
-            problem.weights,
-            [mask.astype(np.uint8) for mask in problem.masks],
-            problem.gradients,
-        )
-    )
+    masks = [mask.astype(np.uint8) for mask in problem.masks]
+    arrays = jax.device_put(problem._replace(masks=masks))
     return lambda: jax.block_until_ready(update_all(*arrays))
 
 
@@ -184,20 +172,18 @@ def update_once(update: Callable[[], Any]) -> None:
         result[-1].numpy()
 
 
-def main() -> None:
+def main() -> dict[str, list[float]]:
     if flags.FLAGS.smoke:
         model = mlp.lenet_300_100(keras)
     else:
         model = keras.applications.ResNet50(weights=None)
 
     problem = make_problem(model)
-    settings: dict[str, Any] = {
-        "model": model.name,
-        "masked weights": len(problem.masks),
-        "elements": sum(mask.size for mask in problem.masks),
-        "rounds": measure.chosen_rounds(),
-    }
-    measure.print_environment(settings)
+    elements = sum(mask.size for mask in problem.masks)
+    print(
+        f"{model.name}: {len(problem.masks)} masked weights, "
+        f"{elements:,} elements"
+    )
 
     updates = {
         f"{name}{', XLA' if jit_compile else ''}": compiled(
@@ -217,22 +203,19 @@ def main() -> None:
         peer()  # compiles
         updates["jaxpruner"] = peer
 
-    measured = measure.alternate(
+    measured = measure.alternate_timed(
         {
-            name: functools.partial(
-                measure.seconds, functools.partial(update_once, update)
-            )
+            name: functools.partial(update_once, update)
             for name, update in updates.items()
-        },
-        settings["rounds"],
+        }
     )
     measure.print_ratios(
         "One update of all masks",
         measured,
         dict.fromkeys(measured, _REFERENCE),
     )
-    measure.write_json(flags.FLAGS.json, settings, measured)
+    return measured
 
 
 if __name__ == "__main__":
-    measure.start(main, functools.partial(measure.define_flags, rounds=5))
+    measure.start(main, lambda: None, rounds=5)

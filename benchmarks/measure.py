@@ -4,11 +4,12 @@ Nothing here imports TensorFlow: the parent of measured processes stays small.
 """
 
 import dataclasses
+import functools
 import json
-import os
 import platform
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -23,6 +24,7 @@ from absl import flags
 from rich import console as consoles
 
 from tf_rigl.core import text_table
+from tf_rigl.experiments.sweeps import processes
 
 Measured = TypeVar("Measured")
 
@@ -47,19 +49,40 @@ _PACKAGES = (
 )
 
 
-def start(main: Callable[[], None], define: Callable[[], None]) -> None:
-    """Defines the flags of a benchmark, parses them and runs it."""
-    define()
-    app.run(lambda unused: main())
+def start(
+    main: Callable[[], Any],
+    define: Callable[[], None],
+    rounds: int | None = None,
+) -> None:
+    """Runs a benchmark: flags in, its results in a file.
 
-
-def define_flags(rounds: int) -> None:
-    """Defines the flags of all benchmarks; only a program's main does this."""
-    flags.DEFINE_integer(
-        "rounds", rounds, "How often each is measured.", lower_bound=1
-    )
-    flags.DEFINE_bool("smoke", False, "One round, as short as can be.")
+    Args:
+        main: measures and prints tables; returns the results, None if there
+            are none to be written.
+        define: defines the flags that only this benchmark has.
+        rounds: how often each is measured by default; None if nothing is
+            measured by turns.
+    """
+    before = set(flags.FLAGS)
+    if rounds is not None:
+        flags.DEFINE_integer(
+            "rounds", rounds, "How often each is measured.", lower_bound=1
+        )
+        flags.DEFINE_bool("smoke", False, "One round, as short as can be.")
     flags.DEFINE_string("json", "", "A file for the figures.")
+    define()
+    own = [name for name in flags.FLAGS if name not in before]
+
+    def run(arguments: list[str]) -> None:
+        del arguments
+        settings = {name: flags.FLAGS[name].value for name in own}
+        print_entries("Settings", settings)
+        print_entries("Environment", environment())
+        results = main()
+        if results is not None:
+            write_json(flags.FLAGS.json, settings, results)
+
+    app.run(run)
 
 
 def chosen_rounds() -> int:
@@ -100,14 +123,33 @@ def ratios(of: Sequence[float], to: Sequence[float]) -> Summary:
 
 
 def alternate(
-    contenders: Mapping[str, Callable[[], Measured]], rounds: int
+    contenders: Mapping[str, Callable[[], Measured]],
 ) -> dict[str, list[Measured]]:
-    """Calls all contenders in turn, round after round."""
+    """Calls all contenders in turn, for as many rounds as are asked for."""
     measured: dict[str, list[Measured]] = {name: [] for name in contenders}
-    for _ in range(rounds):
+    for _ in range(chosen_rounds()):
         for name, run in contenders.items():
             measured[name].append(run())
     return measured
+
+
+def alternate_timed(
+    contenders: Mapping[str, Callable[[], Any]], calls: int = 1
+) -> dict[str, list[float]]:
+    """Calls all contenders in turn; returns the seconds of each round.
+
+    Those are the median of several calls of a round.
+    """
+
+    def median(run: Callable[[], Any]) -> float:
+        return statistics.median(seconds(run) for _ in range(calls))
+
+    return alternate(
+        {
+            name: functools.partial(median, run)
+            for name, run in contenders.items()
+        }
+    )
 
 
 def seconds(run: Callable[[], Any]) -> float:
@@ -123,18 +165,14 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: _version(name) for name in _PACKAGES},
         "machine": platform.machine(),
-        "cores": _usable_cores(),
+        "cores": processes.usable_cores(),
     }
 
 
-def print_environment(settings: Mapping[str, Any]) -> None:
-    """Prints settings and environment."""
-    for title, entries in (
-        ("Settings", settings),
-        ("Environment", environment()),
-    ):
-        text = ", ".join(f"{name} {value}" for name, value in entries.items())
-        print(f"{title}: {text}")
+def print_entries(title: str, entries: Mapping[str, Any]) -> None:
+    """Prints names with their values in one line."""
+    text = ", ".join(f"{name} {value}" for name, value in entries.items())
+    print(f"{title}: {text}")
 
 
 def print_table(
@@ -187,10 +225,13 @@ def step_cells(
     return cells
 
 
-def run_json(command: Sequence[str]) -> Any:
-    """Runs a program; returns the JSON of the last line that it prints."""
+def run_json(program: str, *arguments: str) -> Any:
+    """Runs a Python file; returns the JSON of the last line that it prints."""
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, check=True, text=True
+        [sys.executable, program, *arguments],
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
     )
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -215,9 +256,3 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

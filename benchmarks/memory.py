@@ -17,7 +17,6 @@ import json
 import pathlib
 import resource
 import sys
-from typing import Any
 
 from absl import flags
 
@@ -33,7 +32,6 @@ _MIB = 2**20
 
 def define_flags() -> None:
     """Defines the flags of this program."""
-    measure.define_flags(rounds=3)
     flags.DEFINE_multi_enum(
         "model", ["resnet50", "wide_mlp"], _MODELS, "What to train."
     )
@@ -53,7 +51,7 @@ def define_flags() -> None:
 
 
 def chosen_steps() -> int:
-    """The number of steps that the flags ask for."""
+    """Returns the number of steps that the flags ask for."""
     return 1 if flags.FLAGS.smoke else flags.FLAGS.steps
 
 
@@ -78,15 +76,12 @@ def measure_here(contender: str, model: str) -> dict[str, int]:
 
 
 def measure_in_process(contender: str, model: str) -> dict[str, int]:
-    """The same in a new process."""
+    """Does the same in a new process."""
     return measure.run_json(
-        [
-            sys.executable,
-            str(pathlib.Path(__file__).resolve()),
-            f"--only={contender}",
-            f"--model={model}",
-            f"--steps={chosen_steps()}",
-        ]
+        __file__,
+        f"--only={contender}",
+        f"--model={model}",
+        f"--steps={chosen_steps()}",
     )
 
 
@@ -131,18 +126,12 @@ def _more_per_element(
     return f"{more.median:.4f}" if part == "at_rest" else f"{more:.2f}"
 
 
-def main() -> None:
+def main() -> dict[str, dict[str, list[dict[str, int]]]] | None:
     only = flags.FLAGS.only
     if only:
         print(json.dumps(measure_here(only, flags.FLAGS.model[0])))
-        return
+        return None
 
-    settings: dict[str, Any] = {
-        "models": flags.FLAGS.model,
-        "rounds": measure.chosen_rounds(),
-        "steps": chosen_steps(),
-    }
-    measure.print_environment(settings)
     results = {}
     for model in flags.FLAGS.model:
         results[model] = measure.alternate(
@@ -151,12 +140,11 @@ def main() -> None:
                     measure_in_process, contender, model
                 )
                 for contender in flags.FLAGS.contender
-            },
-            settings["rounds"],
+            }
         )
         report(model, results[model])
-    measure.write_json(flags.FLAGS.json, settings, results)
+    return results
 
 
 if __name__ == "__main__":
-    measure.start(main, define_flags)
+    measure.start(main, define_flags, rounds=3)

@@ -24,7 +24,7 @@ class Network:
     cycles: int = 1  # of both in one round
 
     def batch(self) -> tuple[np.ndarray, np.ndarray]:
-        """Random examples and labels, the same in every process."""
+        """Draws examples and labels, the same in every process."""
         generator = np.random.default_rng(0)
         shape = (self.batch_size, *self.input_shape)
         if self.input_shape == (_SEQUENCE,):

@@ -40,7 +40,6 @@ _EVALUATION_STEPS = 200
 
 def define_flags() -> None:
     """Defines the flags of this program."""
-    measure.define_flags(rounds=3)
     flags.DEFINE_string("data_dir", None, "Folder of text.", required=True)
     flags.DEFINE_float("sparsity", 0.95, "Fraction of zeros.", 0.0, 1.0)
     flags.DEFINE_integer("steps", 2000, "Optimizer steps.", 1)
@@ -49,7 +48,9 @@ def define_flags() -> None:
 def train(contender: str, seed: int) -> float:
     """Trains and evaluates; returns bits per character."""
     tf_keras.utils.set_random_seed(seed)
-    steps, evaluation_steps = chosen_steps()
+    steps, evaluation_steps = flags.FLAGS.steps, _EVALUATION_STEPS
+    if flags.FLAGS.smoke:
+        steps, evaluation_steps = 2, 1
     data = text.splits(
         Batching(_BATCH_SIZE, seed=seed), flags.FLAGS.data_dir, time=_LENGTH
     )
@@ -72,17 +73,10 @@ def train(contender: str, seed: int) -> float:
     return loss / math.log(2)
 
 
-def chosen_steps() -> tuple[int, int]:
-    """Counts the steps of training and of evaluation."""
-    if flags.FLAGS.smoke:
-        return 2, 1
-    return flags.FLAGS.steps, _EVALUATION_STEPS
-
-
 def pruned(
     contender: str, model: Any, steps: int, seed: int
 ) -> tuple[Any, list[Any]]:
-    """A model that is made ready, and the callbacks that prune it."""
+    """Returns a model that is made ready, and the callbacks that prune it."""
     sparsity = flags.FLAGS.sparsity
     schedule = tfmot.sparsity.keras.PolynomialDecay(
         0.0,
@@ -116,14 +110,8 @@ class _DenseEmbedding(tfmot.sparsity.keras.PruningPolicy):
         del model
 
 
-def main() -> None:
+def main() -> dict[str, list[float]]:
     rounds = measure.chosen_rounds()
-    settings = {
-        "sparsity": flags.FLAGS.sparsity,
-        "steps": chosen_steps()[0],
-        "seeds": rounds,
-    }
-    measure.print_environment(settings)
     results = {
         contender: [train(contender, seed) for seed in range(rounds)]
         for contender in _CONTENDERS
@@ -137,8 +125,8 @@ def main() -> None:
             for contender, bits in results.items()
         ],
     )
-    measure.write_json(flags.FLAGS.json, settings, results)
+    return results
 
 
 if __name__ == "__main__":
-    measure.start(main, define_flags)
+    measure.start(main, define_flags, rounds=3)

@@ -23,12 +23,10 @@ Usage: python benchmarks/scale.py [--model=NAME] [--devices=2] [--rounds=5]
 
 import contextlib
 import dataclasses
-import functools
 import json
 import os
 import pathlib
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -41,7 +39,9 @@ from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from benchmarks import collectives
 from benchmarks import measure
+from tf_rigl.experiments.sweeps import processes
 
 _KERAS = ["keras", "tf_keras"]
 _WORKERS = "workers"
@@ -50,9 +50,6 @@ _NUM_WORKERS = 2
 REPLICAS = {"1": 1, "2": 2, "4": 4, _WORKERS: _NUM_WORKERS}
 _METHODS = ("dense", "tf_rigl")
 _SECONDS = 3600
-_PAUSE = 0.2
-
-Round = Mapping[str, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,12 +57,12 @@ class DeviceFigures:
     """The figures of one contender in one process."""
 
     bytes: int  # that each device brings to sums in one step
-    rounds: Sequence[Round]  # seconds: "step", "plain", "update"
+    # Seconds: "step", "plain", "update".
+    rounds: Sequence[Mapping[str, float]]
 
 
 def define_flags() -> None:
     """Defines the flags of this program."""
-    measure.define_flags(rounds=5)
     flags.DEFINE_multi_enum(
         "model", ["lenet_300_100", "gru"], measure.MODELS, "What to train."
     )
@@ -74,14 +71,14 @@ def define_flags() -> None:
     )
     flags.DEFINE_multi_enum("keras", _KERAS, _KERAS, "With which Keras.")
     flags.DEFINE_bool(
-        "here", False, "Train in this process; print the figures as JSON."
+        "here", False, "Train in this process; the figures go to --json."
     )
 
 
 def settings(
     devices: Sequence[str], packages: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
-    """Devices and Keras of each run; workers run with tf_keras only."""
+    """Yields devices and Keras of each run; workers need tf_keras."""
     for where in devices:
         for package in packages:
             if where != _WORKERS or package == "tf_keras":
@@ -89,7 +86,7 @@ def settings(
 
 
 def cluster(ports: Sequence[int], worker: int) -> str:
-    """The `TF_CONFIG` of one of the workers on this machine."""
+    """Writes the `TF_CONFIG` of one of the workers on this machine."""
     return json.dumps(
         {
             "cluster": {"worker": [f"localhost:{port}" for port in ports]},
@@ -99,7 +96,7 @@ def cluster(ports: Sequence[int], worker: int) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, all different."""
+    """Finds ports that nobody listens on, all different."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
@@ -113,90 +110,67 @@ def measure_in_processes(
     """Trains both contenders in new processes.
 
     Raises:
-        RuntimeError: where one of them fails.
+        RuntimeError: if one of them fails.
     """
-    command = [
-        sys.executable,
-        str(pathlib.Path(__file__).resolve()),
-        "--here",
-        "--verbosity=-1",  # Only warnings, not each sum that is traced.
-        f"--model={model}",
-        f"--devices={where}",
-        f"--keras={package}",
-        f"--rounds={measure.chosen_rounds()}",
-        f"--smoke={flags.FLAGS.smoke}",
-    ]
-
     # Replicas are logical processors.
-    environments = [{"CUDA_VISIBLE_DEVICES": ""}]
+    variables = ["CUDA_VISIBLE_DEVICES="]
     if where == _WORKERS:
         ports = free_ports(_NUM_WORKERS)
-        environments = [
-            {"TF_CONFIG": cluster(ports, worker)}
+        variables = [
+            f"TF_CONFIG={cluster(ports, worker)}"
             for worker in range(_NUM_WORKERS)
         ]
 
-    last_line = run_together(command, environments).splitlines()[-1]
-    return {
-        method: DeviceFigures(**figures)
-        for method, figures in json.loads(last_line).items()
-    }
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        files = [folder / f"{number}.json" for number in range(len(variables))]
+        commands = [
+            [
+                *("env", variable, sys.executable, __file__),
+                "--here",
+                f"--json={file}",
+                "--verbosity=-1",  # Only warnings, not each sum that is traced.
+                f"--model={model}",
+                f"--devices={where}",
+                f"--keras={package}",
+                f"--rounds={measure.chosen_rounds()}",
+                f"--smoke={flags.FLAGS.smoke}",
+            ]
+            for variable, file in zip(variables, files, strict=True)
+        ]
+        run_together(commands, folder)
+        found = json.loads(files[0].read_text("utf-8"))["results"]
+    return {method: DeviceFigures(**own) for method, own in found.items()}
 
 
 def run_together(
-    command: Sequence[str], environments: Sequence[Mapping[str, str]]
-) -> str:
-    """Runs a command once with each environment, all at the same time.
-
-    `environments` hold variables beyond those of this process.
-
-    Returns:
-        The output of the first.
+    commands: Sequence[Sequence[str]], folder: pathlib.Path
+) -> None:
+    """Runs commands at the same time; their logs are in a folder.
 
     Raises:
-        RuntimeError: as soon as one fails, or after an hour. None is left
-            running.
+        RuntimeError: as soon as one fails, since workers wait for each other,
+            or after an hour. None is left running.
     """
-    with contextlib.ExitStack() as stack:
-        output = stack.enter_context(tempfile.TemporaryFile("w+"))
-        processes = []
-        for number, environment in enumerate(environments):
-            process = subprocess.Popen(
-                command,
-                env={**os.environ, **environment},
-                stdout=output if number == 0 else subprocess.DEVNULL,
-            )
-            stack.callback(_end, process)
-            processes.append(process)
+    deadline = time.monotonic() + _SECONDS
+    jobs = {
+        str(number): processes.Job(
+            str(number), command, folder / f"{number}.txt"
+        )
+        for number, command in enumerate(commands)
+    }
 
-        codes = _wait(processes)
-        if any(codes):
+    def check(running: list[str], ended: Mapping[str, int]) -> None:
+        late = running if time.monotonic() > deadline else []
+        for name in [*(name for name, code in ended.items() if code), *late]:
+            log = "\n".join(processes.last_lines(jobs[name].log, 20))
             raise RuntimeError(
-                "Every process must end well. Received: exit codes "
-                f"{codes} of {' '.join(command)!r}; None is one that still "
-                "ran."
+                "Every process must end well, and within an hour. Received: "
+                f"exit code {ended.get(name)} of "
+                f"{' '.join(jobs[name].command)!r}, which printed\n{log}"
             )
 
-        output.seek(0)
-        return output.read()
-
-
-def _wait(processes: Sequence[subprocess.Popen[Any]]) -> list[int | None]:
-    """Waits until all have ended, or one has failed, for an hour at most.
-
-    Workers wait for each other: where one has failed the others never end.
-    """
-    for _ in range(int(_SECONDS / _PAUSE)):
-        codes = [process.poll() for process in processes]
-        if any(codes) or None not in codes:
-            return codes
-        time.sleep(_PAUSE)
-    return [process.poll() or -1 for process in processes]
-
-
-def _end(process: subprocess.Popen[Any]) -> None:
-    process.kill()
-    process.wait()
+    processes.run_all(jobs.values(), len(jobs), os.environ, check)
 
 
 def measure_here(
@@ -204,8 +178,6 @@ def measure_here(
 ) -> dict[str, DeviceFigures]:
     """Trains both contenders in this process."""
     # Only here: the parent of the processes needs no TensorFlow.
-    import tensorflow as tf
-
     from tf_rigl.experiments import strategies
 
     if where == _WORKERS:
@@ -231,33 +203,22 @@ def measure_here(
         }
         for training in trainings.values():
             training.warm_up()
-        rounds = measure.alternate(
-            {
-                method: functools.partial(
-                    step_overhead.measure_round,
-                    training,
-                    plain_steps=2 if flags.FLAGS.smoke else network.plain_steps,
-                    cycles=1 if flags.FLAGS.smoke else network.cycles,
-                )
-                for method, training in trainings.items()
-            },
-            measure.chosen_rounds(),
-        )
+        rounds = step_overhead.measure_steps(trainings, network)
     return {
         method: DeviceFigures(
-            bytes_of_step(tf, strategy, training.model, replica.batch()),
+            bytes_of_step(strategy, training.model, replica.batch()),
             rounds[method],
         )
         for method, training in trainings.items()
     }
 
 
-def bytes_of_step(tf: Any, strategy: Any, model: Any, batch: Any) -> int:
+def bytes_of_step(strategy: Any, model: Any, batch: Any) -> int:
     """Counts the bytes that one device brings to sums over replicas in a step.
 
     The batch is that of one replica.
     """
-    from benchmarks import collectives
+    import tensorflow as tf
 
     def step(*data: Any) -> None:
         strategy.run(lambda *own: model.train_step(own), args=data)
@@ -272,7 +233,7 @@ def bytes_of_step(tf: Any, strategy: Any, model: Any, batch: Any) -> int:
 def table(
     results: Mapping[tuple[str, str], Mapping[str, DeviceFigures]],
 ) -> list[list[str]]:
-    """The rows of one network: devices, Keras, method and figures."""
+    """Writes the rows of one network: devices, Keras, method and figures."""
     rows = []
     for (where, package), measured in results.items():
         base = measured["dense"]
@@ -284,23 +245,12 @@ def table(
     return rows
 
 
-def main() -> None:
+def main() -> dict[str, Any]:
     chosen = list(settings(flags.FLAGS.devices, flags.FLAGS.keras))
     if flags.FLAGS.here:
         here = measure_here(flags.FLAGS.model[0], *chosen[0])
-        print(
-            json.dumps(
-                {name: dataclasses.asdict(own) for name, own in here.items()}
-            )
-        )
-        return
+        return {name: dataclasses.asdict(own) for name, own in here.items()}
 
-    described = {
-        "models": flags.FLAGS.model,
-        "devices": flags.FLAGS.devices,
-        "rounds": measure.chosen_rounds(),
-    }
-    measure.print_environment(described)
     results: dict[str, Any] = {}
     for model in flags.FLAGS.model:
         measured = {}
@@ -326,8 +276,8 @@ def main() -> None:
             }
             for (where, package), figures in measured.items()
         }
-    measure.write_json(flags.FLAGS.json, described, results)
+    return results
 
 
 if __name__ == "__main__":
-    measure.start(main, define_flags)
+    measure.start(main, define_flags, rounds=5)

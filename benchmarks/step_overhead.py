@@ -16,6 +16,7 @@ Usage: python benchmarks/step_overhead.py [--model=NAME] [--rounds=9]
 import functools
 import pathlib
 import sys
+from collections.abc import Mapping
 
 from absl import flags
 
@@ -30,7 +31,6 @@ _JIT = {"default": None, "on": True, "off": False}
 
 def define_flags() -> None:
     """Defines the flags of this program."""
-    measure.define_flags(rounds=9)
     flags.DEFINE_multi_enum(
         "model", measure.MODELS, measure.MODELS, "What to train."
     )
@@ -46,7 +46,7 @@ def define_flags() -> None:
 
 
 def measure_model(name: str) -> dict[str, list[dict[str, float]]]:
-    """Seconds of steps of each contender, round by round."""
+    """Measures the seconds of steps of each contender, round by round."""
     network = networks.NETWORKS[name]
     trainings = {
         contender: contenders.start_training(
@@ -60,7 +60,14 @@ def measure_model(name: str) -> dict[str, list[dict[str, float]]]:
     for contender, training in trainings.items():
         training.warm_up()
         print(f"{name}: {contender} is compiled", flush=True)
+    return measure_steps(trainings, network)
 
+
+def measure_steps(
+    trainings: Mapping[str, contenders.TimedTraining],
+    network: networks.Network,
+) -> dict[str, list[dict[str, float]]]:
+    """Measures what is compiled, in turn."""
     one_round = functools.partial(
         measure_round,
         plain_steps=2 if flags.FLAGS.smoke else network.plain_steps,
@@ -70,15 +77,14 @@ def measure_model(name: str) -> dict[str, list[dict[str, float]]]:
         {
             contender: functools.partial(one_round, training)
             for contender, training in trainings.items()
-        },
-        measure.chosen_rounds(),
+        }
     )
 
 
 def measure_round(
     training: contenders.TimedTraining, plain_steps: int, cycles: int
 ) -> dict[str, float]:
-    """Mean seconds of the steps of one round."""
+    """Measures the mean seconds of the steps of one round."""
     update = plain = 0.0
     for _ in range(cycles):
         training.go_to_update()
@@ -88,7 +94,7 @@ def measure_round(
 
 
 def combine(update: float, plain: float) -> dict[str, float]:
-    """Seconds of the mean step, of an update step and of a plain step."""
+    """Returns the seconds of the mean step, an update step and a plain one."""
     interval = contenders.UPDATE_INTERVAL
     mean = (update + (interval - 1) * plain) / interval
     return {"step": mean, "update": update, "plain": plain}
@@ -108,20 +114,13 @@ def report(name: str, measured: dict[str, list[dict[str, float]]]) -> None:
     )
 
 
-def main() -> None:
-    settings = {
-        "models": flags.FLAGS.model,
-        "rounds": measure.chosen_rounds(),
-        "jit_compile": flags.FLAGS.jit_compile,
-        "optimizer": flags.FLAGS.optimizer,
-    }
-    measure.print_environment(settings)
+def main() -> dict[str, dict[str, list[dict[str, float]]]]:
     results = {}
     for name in flags.FLAGS.model:
         results[name] = measure_model(name)
         report(name, results[name])
-    measure.write_json(flags.FLAGS.json, settings, results)
+    return results
 
 
 if __name__ == "__main__":
-    measure.start(main, define_flags)
+    measure.start(main, define_flags, rounds=9)

@@ -58,11 +58,10 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "compiler_python", sys.executable, "A Python with jax and libtpu."
     )
-    flags.DEFINE_string("json", "", "A file for the figures.")
 
 
 def lower(contender: str, network: networks.Network) -> str:
-    """The StableHLO of the training step of one of the contenders."""
+    """Returns the StableHLO of the training step of one of the contenders."""
     model = contenders.start_training(contender, network).model
     step = tf.function(
         lambda *batch: model.train_step(batch),
@@ -77,7 +76,7 @@ def compile_all(programs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Asks the compiler about each program; returns answers by name.
 
     Raises:
-        subprocess.CalledProcessError: where the compiler cannot be started.
+        subprocess.CalledProcessError: if the compiler cannot be started.
     """
     with tempfile.TemporaryDirectory() as folder:
         paths = []
@@ -104,7 +103,7 @@ def compile_all(programs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
 def table(
     programs: Mapping[str, str], compiled: Mapping[str, Mapping[str, Any]]
 ) -> list[list[str]]:
-    """The rows of one network."""
+    """Writes the rows of one network."""
     rows = []
     for name, figures in compiled.items():
         row = [name, f"{len(programs[name]):,}"]
@@ -117,13 +116,7 @@ def table(
     return rows
 
 
-def main() -> None:
-    settings = {
-        "models": flags.FLAGS.model,
-        "topology": flags.FLAGS.topology,
-    }
-
-    measure.print_environment(settings)
+def main() -> dict[str, dict[str, dict[str, Any]]]:
     results = {}
     for model in flags.FLAGS.model:
         programs = {name: lower(name, _NETWORKS[model]) for name in _CONTENDERS}
@@ -137,7 +130,7 @@ def main() -> None:
             if "error" in figures:
                 print(f"{name}: {figures['error']}")
         results[model] = compiled
-    measure.write_json(flags.FLAGS.json, settings, results)
+    return results
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def test_smoke(tmp_path):
         "selection",
         "selection, XLA",
     }
-    assert content["settings"]["elements"] == 266_200
+    assert "3 masked weights, 266,200 elements" in output
 
 
 def test_sorting_keeps_the_largest_and_grows_by_gradient():

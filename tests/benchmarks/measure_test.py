@@ -5,6 +5,12 @@ import pytest
 from benchmarks import measure
 
 
+@pytest.fixture(name="rounds")
+def rounds_fixture(monkeypatch):
+    monkeypatch.setattr(measure, "chosen_rounds", lambda: 3)
+
+
+@pytest.mark.usefixtures("rounds")
 def test_alternates():
     order = []
 
@@ -13,7 +19,7 @@ def test_alternates():
         return len(order)
 
     measured = measure.alternate(
-        {name: lambda name=name: run(name) for name in "ab"}, rounds=3
+        {name: lambda name=name: run(name) for name in "ab"}
     )
     assert order == list("ababab")
     assert measured == {"a": [1, 3, 5], "b": [2, 4, 6]}

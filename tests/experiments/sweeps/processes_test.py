@@ -204,7 +204,7 @@ def test_runs_end_with_a_sweep_that_was_killed(tmp_path):
 
 
 def test_runs_share_the_cores(monkeypatch):
-    monkeypatch.setattr(processes, "_cores", lambda: 8)
+    monkeypatch.setattr(processes, "usable_cores", lambda: 8)
     for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     assert "OMP_NUM_THREADS" not in processes.environment_of_share(1)

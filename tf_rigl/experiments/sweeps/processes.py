@@ -105,12 +105,19 @@ def environment_of_share(at_once: int) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
     if at_once > 1:
-        threads = str(max(1, _cores() // at_once))
+        threads = str(max(1, usable_cores() // at_once))
         for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
             environment.setdefault(name, threads)
         # Else the first process takes all memory of an accelerator.
         environment.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     return environment
+
+
+def usable_cores() -> int:
+    """Counts the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def last_lines(path: pathlib.Path, count: int) -> list[str]:
@@ -185,9 +192,3 @@ def _noted_signals() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
