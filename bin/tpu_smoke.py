@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from absl import app
 from absl import flags
 
 import tf_rigl
@@ -47,7 +46,7 @@ def define_flags() -> None:
 
 
 def make_model(keras: Any) -> Any:
-    """Convolutions and a dense layer, sparse."""
+    """Makes convolutions and dense layers, sparse."""
     layers = keras.layers
     model = keras.Sequential(
         [
@@ -64,7 +63,7 @@ def make_model(keras: Any) -> Any:
 
 
 def make_dataset(batch_size: int) -> tf.data.Dataset:
-    """Random images and labels, one batch for each step."""
+    """Draws images and labels, one batch for each step."""
     random = np.random.default_rng(0)
     images = random.normal(size=(batch_size * _STEPS, *_SHAPE))
     labels = random.integers(0, _CLASSES, batch_size * _STEPS)
@@ -117,16 +116,13 @@ def problems(strategy: tf.distribute.Strategy, weight: MaskedWeight) -> str:
     return ", ".join(found)
 
 
-def main(arguments: list[str]) -> int:
+def smoke() -> int:
     """Trains and checks.
 
     Returns:
         The exit code: 0, or 1 if there is no such device or a check fails.
     """
-    del arguments
     options = flags.FLAGS
-    # TensorFlow reports each sum over replicas at level INFO.
-    terminal.quieten()
     try:
         strategy = strategies.make_strategy(
             options.strategy,
@@ -158,4 +154,4 @@ def main(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    terminal.start(smoke, catch=())

@@ -19,9 +19,8 @@ def begun(tmp_path):
 
 def with_settings(path, settings):
     folder = RunFolder(path)
-    folder.open(settings)
-    folder.keep_settings(settings)
-    folder.close()
+    with folder.open(settings):
+        folder.keep_settings(settings)
 
 
 def test_a_run_that_has_just_begun(begun):

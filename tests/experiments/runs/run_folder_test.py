@@ -19,19 +19,18 @@ sys.stdin.read()
 @pytest.fixture
 def begun(tmp_path):
     folder = RunFolder(tmp_path / "run")
-    folder.open(tiny())
-    folder.keep_settings(tiny())
-    yield folder
-    folder.close()
+    with folder.open(tiny()):
+        folder.keep_settings(tiny())
+    return folder
 
 
 def test_a_second_run_stays_out_until_the_first_ends(begun):
     second = RunFolder(begun.path)
-    with pytest.raises(ValueError, match="must not be in use by another run"):
-        second.open(tiny())
-    begun.close()
-    second.open(tiny())
-    second.close()
+    message = "must not be in use by another run"
+    with begun.open(tiny()), pytest.raises(ValueError, match=message):
+        second.open(tiny()).__enter__()
+    with second.open(tiny()):
+        pass
 
 
 def test_a_killed_process_leaves_no_lock(tmp_path):
@@ -44,23 +43,20 @@ def test_a_killed_process_leaves_no_lock(tmp_path):
     assert holder.stdout.readline() == "held\n"
     folder = RunFolder(tmp_path)
     with pytest.raises(ValueError, match="in use by another run"):
-        folder.open(tiny())
+        folder.open(tiny()).__enter__()
     holder.kill()
     holder.communicate()
-    folder.open(tiny())
-    folder.close()
+    with folder.open(tiny()):
+        pass
 
 
 def test_contradictions_name_flags_and_both_values(begun):
-    begun.close()
-    with pytest.raises(
-        ValueError, match=r"--seed=1 \(it has 0\), --epochs=9 \(it has 3\)"
-    ):
-        RunFolder(begun.path).open(tiny(seed=1, epochs=9))
+    message = r"--seed=1 \(it has 0\), --epochs=9 \(it has 3\)"
+    with pytest.raises(ValueError, match=message):
+        begun.open(tiny(seed=1, epochs=9)).__enter__()
     # The error has let go of the folder.
-    other_place = RunFolder(begun.path)
-    other_place.open(tiny(data_dir="elsewhere", steps_per_execution=2))
-    other_place.close()
+    with begun.open(tiny(data_dir="elsewhere", steps_per_execution=2)):
+        pass
 
 
 def test_settings_are_kept_once(begun):
@@ -71,20 +67,21 @@ def test_settings_are_kept_once(begun):
 
 
 def test_a_damaged_configuration(begun):
-    begun.close()
     begun.configuration.write_text("{")
     with pytest.raises(ValueError, match="json', which can't be read"):
-        RunFolder(begun.path).open(tiny())
+        begun.open(tiny()).__enter__()
 
 
 def test_a_folder_that_cannot_be(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="`output_dir` must be a folder"):
-        RunFolder(tmp_path / "file" / "run").open(tiny())
+        RunFolder(tmp_path / "file" / "run").open(tiny()).__enter__()
 
 
 def test_other_workers_write_elsewhere(begun):
     other = RunFolder(begun.path, writes=False)
-    other.open(tiny())
-    assert other.model.parent != begun.path
-    assert other.checkpoints == begun.checkpoints
+    with begun.open(tiny()), other.open(tiny()):
+        assert other.model.parent != begun.path
+        assert other.model.parent.is_dir()
+        assert other.checkpoints == begun.checkpoints
+    assert not other.model.parent.exists()

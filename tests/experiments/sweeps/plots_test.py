@@ -6,7 +6,7 @@ from matplotlib import image
 from tests.experiments.sweeps.support import make_records
 from tf_rigl.experiments import methods
 from tf_rigl.experiments.sweeps import plots
-from tf_rigl.experiments.sweeps.summary import summarize
+from tf_rigl.experiments.sweeps.records import summarize
 
 DRAW = (plots.draw_against_sparsity, plots.draw_against_flops)
 

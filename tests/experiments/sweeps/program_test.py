@@ -1,7 +1,6 @@
 """The program of sweeps, but for training: see tests/bin/sweep_test.py."""
 
 import io
-import os
 
 import pytest
 from absl import flags
@@ -11,18 +10,17 @@ from tests.experiments.runs.support import TINY
 from tests.experiments.runs.support import tiny
 from tf_rigl.backend import atomic_files
 from tf_rigl.experiments import flag_files
-from tf_rigl.experiments.folder_lock import lock_folder
+from tf_rigl.experiments.runs import run_folder
 from tf_rigl.experiments.runs.settings import to_json
-from tf_rigl.experiments.sweeps import flags as sweep_flags
+from tf_rigl.experiments.sweeps import grid
 from tf_rigl.experiments.sweeps import program
-from tf_rigl.experiments.sweeps.grid import points
 
 CONFIGS = flag_files.CONFIGS / "sweeps"
 
 
 def parse(*arguments):
     values = flags.FlagValues()
-    sweep_flags.define("unused", values)
+    grid.define("unused", values)
     values(flag_files.expand(["program", *arguments]))
     return values
 
@@ -39,9 +37,9 @@ def run_sweep(*arguments):
     "file", sorted(CONFIGS.iterdir()), ids=lambda file: file.stem
 )
 def test_flag_files(file):
-    sweep = sweep_flags.sweep(parse(f"--flagfile={file}"))
+    sweep = grid.read(parse(f"--flagfile={file}"))
     assert sweep.output_dir == f"runs/sweeps/{file.stem}"
-    assert points(sweep.grid, sweep.base)
+    assert grid.points(sweep.grid, sweep.base)
 
 
 @pytest.mark.parametrize(
@@ -91,9 +89,8 @@ def test_other_settings_are_an_error(tmp_path, capsys):
 
 
 def test_one_sweep_in_a_folder(tmp_path, capsys):
-    lock = lock_folder(tmp_path, "output_dir", "sweep")
-    code, _ = run_sweep(f"--output_dir={tmp_path}")
-    os.close(lock)
+    with run_folder.locked(tmp_path, "output_dir", "sweep"):
+        code, _ = run_sweep(f"--output_dir={tmp_path}")
     assert code == 1
     error = capsys.readouterr().err
     assert "`output_dir` must not be in use by another sweep" in error

@@ -6,7 +6,7 @@ import pytest
 from rich import console as consoles
 
 from tests.experiments.sweeps.support import make_records
-from tf_rigl.experiments.sweeps.summary import summarize
+from tf_rigl.experiments.sweeps.records import summarize
 from tf_rigl.experiments.sweeps.tables import Heading
 from tf_rigl.experiments.sweeps.tables import markdown
 from tf_rigl.experiments.sweeps.tables import summary_table

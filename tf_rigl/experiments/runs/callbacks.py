@@ -9,8 +9,8 @@ from typing import Any
 
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.diagnostics.epoch_file import EpochFile
-from tf_rigl.experiments.progress import Display
 from tf_rigl.experiments.runs.plan import RunPlan
+from tf_rigl.experiments.terminal import Display
 
 _LINES_IN_LOG = 10
 # Names in the logs of Keras, and how to write them.

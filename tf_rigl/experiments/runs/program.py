@@ -12,20 +12,19 @@ if __name__ == "__main__":
 
 import contextlib
 import dataclasses
+import os
 import pathlib
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
-from absl import app
 from absl import flags
 from rich import console as consoles
 
 from tf_rigl import accounting
 from tf_rigl.backend import atomic_files
 from tf_rigl.experiments import cluster
-from tf_rigl.experiments import flag_files
 from tf_rigl.experiments import optional_packages
 from tf_rigl.experiments import terminal
 from tf_rigl.experiments.formatting import si_number
@@ -48,19 +47,11 @@ _DENSE = "dense"  # a method, and the folder of such a run beside another
 def start(defaults: Mapping[str, Any], output_dir: str) -> None:
     """Parses the command line of a training program and runs it."""
     run_flags.define(defaults, output_dir)
-    app.run(main, flags_parser=flag_files.parse)
-
-
-def main(arguments: list[str]) -> int:
-    """Trains what the flags describe, or goes on with it.
-
-    Returns:
-        The exit code: 0, or 1 if the settings are wrong, the data is missing
-        or the SavedModel differs from the trained model.
-    """
-    terminal.check_names(arguments)
-    terminal.quieten()
-    return run_flagged(flags.FLAGS, consoles.Console())
+    terminal.start(
+        # Once it trains, an error is a bug.
+        lambda: run_flagged(flags.FLAGS, consoles.Console()),
+        catch=(),
+    )
 
 
 class _ReadyRun(NamedTuple):
@@ -75,19 +66,24 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
     """Trains, or describes, what parsed flags ask for.
 
     Returns:
-        The exit code of `main`.
+        The exit code: 0, or 1 if the settings are wrong, the data is missing
+        or the SavedModel differs from the trained model.
     """
     with contextlib.ExitStack() as stack:
         try:
             if cluster.is_server(values.strategy):
                 cluster.serve()
             options = _possible(run_flags.options(values), values)
-            runs = _runs(setup.prepare(run_flags.settings(values)), options)
+            run = setup.prepare(run_flags.settings(values))
+            runs = {values.output_dir: run}
+            if options.compare_dense:
+                dense = pathlib.Path(values.output_dir, _DENSE)
+                runs = {dense: _dense(run), **runs}
             if values.dry_run:
-                describe(runs, console)
+                describe(list(runs.values()), console)
                 return 0
             ready = [
-                _take(run, values.output_dir, options, stack) for run in runs
+                _take(run, path, options, stack) for path, run in runs.items()
             ]
         except terminal.USER_ERRORS as error:
             return terminal.fail(error)
@@ -108,10 +104,8 @@ def _possible(options: RunOptions, values: flags.FlagValues) -> RunOptions:
     )
 
 
-def _runs(run: PreparedRun, options: RunOptions) -> list[PreparedRun]:
-    """Lists what to train, in order."""
-    if not options.compare_dense:
-        return [run]
+def _dense(run: PreparedRun) -> PreparedRun:
+    """Makes the run of the dense network, to compare with."""
     if run.settings.method == _DENSE:
         raise ValueError(
             "`compare_dense` needs another method to compare with. Received: "
@@ -119,12 +113,12 @@ def _runs(run: PreparedRun, options: RunOptions) -> list[PreparedRun]:
             "leave it out."
         )
     settings = dataclasses.replace(run.settings, method=_DENSE)
-    return [run._replace(settings=settings), run]
+    return run._replace(settings=settings)
 
 
 def _take(
     run: PreparedRun,
-    output_dir: str,
+    path: str | os.PathLike[str],
     options: RunOptions,
     stack: contextlib.ExitStack,
 ) -> _ReadyRun:
@@ -132,12 +126,8 @@ def _take(
 
     All that can fail does so here, before any training.
     """
-    path = pathlib.Path(output_dir)
-    if options.compare_dense and run.settings.method == _DENSE:
-        path /= _DENSE
     folder = RunFolder(path, run.strategy.extended.should_checkpoint)
-    stack.enter_context(contextlib.closing(folder))
-    folder.open(run.settings)
+    stack.enter_context(folder.open(run.settings))
 
     steps = folder.trained_steps
     if steps >= run.plan.total and folder.is_complete(options.export):

@@ -1,28 +1,79 @@
 """The folder of a run: its files, and the process that it belongs to."""
 
-import atexit
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
-import shutil
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 import tf_rigl
 from tf_rigl.backend import atomic_files
-from tf_rigl.experiments import folder_lock
 from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.settings import contradictions
 from tf_rigl.experiments.runs.settings import to_json
 
 
+def make_folder(path: pathlib.Path, name: str) -> pathlib.Path:
+    """Makes a folder, if it is not there; `name` is its argument, for errors.
+
+    Raises:
+        ValueError: if it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(path, name, error) from error
+    return path
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path, name: str, user: str) -> Iterator[None]:
+    """Makes a folder and keeps other processes out of it meanwhile.
+
+    The end of this process, however it comes, lets them in.
+
+    Args:
+        path: the folder.
+        name: the argument that names it, for errors.
+        user: what uses the folder, for errors.
+
+    Raises:
+        ValueError: if the folder cannot be made or written, or another process
+            has it.
+    """
+    try:
+        lock = (make_folder(path, name) / ".lock").open("ab")
+    except OSError as error:
+        raise _not_writable(path, name, error) from error
+
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ValueError(
+                f"`{name}` must not be in use by another {user}. Received: "
+                f"{name}={str(path)!r}. Wait for that {user}, or pass another "
+                "folder."
+            ) from error
+        yield
+
+
+def _not_writable(path: pathlib.Path, name: str, error: OSError) -> ValueError:
+    return ValueError(
+        f"`{name}` must be a folder that can be written. "
+        f"Received: {name}={str(path)!r} ({error.strerror})."
+    )
+
+
 class RunFolder:
     """The files of a run.
 
-    `open` makes the folder and keeps other processes out of it until `close`
-    or the end of this one, however it comes. Of several workers that train
-    together only the first writes; the others, who must take part in writing,
-    get a folder for models that is removed when the process ends.
+    Of several workers that train together only the first writes; the others,
+    who must take part in writing, get a folder for models that is removed
+    when the folder of the run is closed.
 
     Args:
         path: of the folder.
@@ -42,7 +93,6 @@ class RunFolder:
         self.results = self.path / "results.json"
         self.report = self.path / "report.html"
         self._models = self.path
-        self._lock: int | None = None
 
     @property
     def model(self) -> pathlib.Path:
@@ -65,25 +115,22 @@ class RunFolder:
         model = self.path / "model.keras"
         return self.results.exists() and (model.exists() or not exported)
 
-    def open(self, settings: RunSettings) -> None:
+    @contextlib.contextmanager
+    def open(self, settings: RunSettings) -> Iterator[None]:
         """Takes the folder for a run, which it has begun or is to begin.
 
         Raises:
             ValueError: if the folder cannot be made or written, another
                 process trains there, or a run with other settings did.
         """
-        if not self.writes:
+        with contextlib.ExitStack() as stack:
+            if self.writes:
+                stack.enter_context(locked(self.path, "output_dir", "run"))
+            else:
+                models = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+                self._models = pathlib.Path(stack.enter_context(models))
             self._check_settings(settings)
-            self._models = pathlib.Path(tempfile.mkdtemp())
-            atexit.register(shutil.rmtree, self._models, ignore_errors=True)
-            return
-
-        self._lock = folder_lock.lock_folder(self.path, "output_dir", "run")
-        try:
-            self._check_settings(settings)
-        except ValueError:
-            self.close()
-            raise
+            yield
 
     def keep_settings(self, settings: RunSettings) -> None:
         """Writes the settings down, if no run has done so here before."""
@@ -93,12 +140,6 @@ class RunFolder:
     def read_results(self) -> dict[str, Any]:
         """Reads what the run has written when it ended."""
         return json.loads(self.results.read_text("utf-8"))
-
-    def close(self) -> None:
-        """Lets other processes in."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
 
     def _check_settings(self, settings: RunSettings) -> None:
         if not self.configuration.exists():

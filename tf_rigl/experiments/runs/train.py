@@ -14,7 +14,7 @@ from tf_rigl.data.datasets import DataSplits
 from tf_rigl.experiments import exporting
 from tf_rigl.experiments import methods
 from tf_rigl.experiments import model_files
-from tf_rigl.experiments import progress
+from tf_rigl.experiments import terminal
 from tf_rigl.experiments.runs import callbacks
 from tf_rigl.experiments.runs import networks
 from tf_rigl.experiments.runs import plan as plans
@@ -63,7 +63,7 @@ def train(
     if not folder.writes:
         console = consoles.Console(quiet=True)
 
-    with progress.Display(run.plan.total, done, console) as display:
+    with terminal.Display(run.plan.total, done, console) as display:
         acting = _callbacks(run, folder, options, done, display)
         for stretch in stretches:
             data = setup.load_data(run, stretch.first_step)
@@ -189,7 +189,7 @@ def _callbacks(
     folder: RunFolder,
     options: RunOptions,
     done: int,
-    display: progress.Display,
+    display: terminal.Display,
 ) -> list[Any]:
     """Lists the method first, whose state is restored, and checkpoints last.
 

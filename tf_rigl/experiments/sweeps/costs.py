@@ -13,7 +13,7 @@ from tf_rigl.experiments import methods
 from tf_rigl.experiments.runs import networks
 from tf_rigl.experiments.runs import results
 from tf_rigl.experiments.runs.setup import PreparedRun
-from tf_rigl.experiments.sweeps import summary
+from tf_rigl.experiments.sweeps import records
 from tf_rigl.experiments.sweeps import tables
 from tf_rigl.experiments.sweeps.grid import Case
 from tf_rigl.experiments.sweeps.grid import Point
@@ -75,7 +75,7 @@ def costs_table(costs: Mapping[Case, MethodCosts], run: PreparedRun) -> Table:
             f"{cost.profile.bytes:,}",
             tables.share(cost.profile.flops / dense),
             tables.share(
-                summary.training_share(cost.training_flops, examples, dense)
+                records.training_share(cost.training_flops, examples, dense)
             ),
         ]
         for cost in costs.values()

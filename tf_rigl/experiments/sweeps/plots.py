@@ -10,8 +10,8 @@ from matplotlib import ticker
 
 from tf_rigl.experiments import figures
 from tf_rigl.experiments import methods
-from tf_rigl.experiments.sweeps.summary import SummaryRow
-from tf_rigl.experiments.sweeps.summary import SweepSummary
+from tf_rigl.experiments.sweeps.records import SummaryRow
+from tf_rigl.experiments.sweeps.records import SweepSummary
 from tf_rigl.experiments.sweeps.tables import measure_name
 
 _DOTS_PER_INCH = 150

@@ -6,17 +6,14 @@ import sys
 from collections.abc import Sequence
 
 import tensorflow as tf
-from absl import app
 from absl import flags
 from rich import console as consoles
 
-from tf_rigl.experiments import flag_files
-from tf_rigl.experiments import folder_lock
 from tf_rigl.experiments import optional_packages
 from tf_rigl.experiments import terminal
+from tf_rigl.experiments.runs import run_folder
 from tf_rigl.experiments.runs import setup
 from tf_rigl.experiments.sweeps import costs
-from tf_rigl.experiments.sweeps import flags as sweep_flags
 from tf_rigl.experiments.sweeps import grid
 from tf_rigl.experiments.sweeps import processes
 from tf_rigl.experiments.sweeps.training import SweepTraining
@@ -26,32 +23,25 @@ flags.disclaim_key_flags()
 
 def start(output_dir: str) -> None:
     """Parses the command line and runs the sweep."""
-    sweep_flags.define(output_dir)
-    app.run(main, flags_parser=flag_files.parse)
+    grid.define(output_dir)
+
+    def main() -> int:
+        # Accelerators are for the runs, in processes of their own.
+        tf.config.set_visible_devices([], "GPU")
+        return run_flagged(flags.FLAGS, consoles.Console())
+
+    terminal.start(main)
 
 
-def main(arguments: list[str]) -> int:
-    """Trains what is missing of the sweep that the flags describe.
+def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
+    """Trains what is missing of a sweep, or describes it.
 
     Returns:
         The exit code: 0; 1 if a setting is wrong, data is missing or a run
         has failed; 128 and the number of the signal that ended the sweep.
     """
-    terminal.check_names(arguments)
-    terminal.quieten()
-    # Accelerators are for the runs, in processes of their own.
-    tf.config.set_visible_devices([], "GPU")
-    return run_flagged(flags.FLAGS, consoles.Console())
-
-
-def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
-    """Trains, or describes, what parsed flags ask for.
-
-    Returns:
-        The exit code of `main`.
-    """
     try:
-        sweep = sweep_flags.sweep(values)
+        sweep = grid.read(values)
         points = grid.points(sweep.grid, sweep.base)
         run = _prepare(points[0])
         if values.dry_run:
@@ -60,7 +50,7 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
 
         optional_packages.check_matplotlib()
         path = pathlib.Path(sweep.output_dir)
-        with folder_lock.locked(path, "output_dir", "sweep"):
+        with run_folder.locked(path, "output_dir", "sweep"):
             training = SweepTraining(sweep, points, run, console)
             # So that a network that cannot be as sparse shows before any run.
             costs.count(training.missing, run)

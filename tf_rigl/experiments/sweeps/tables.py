@@ -8,9 +8,9 @@ from rich.table import Table
 from tf_rigl.core import text_table
 from tf_rigl.experiments import methods
 from tf_rigl.experiments.formatting import write_measure
-from tf_rigl.experiments.sweeps.summary import Spread
-from tf_rigl.experiments.sweeps.summary import SummaryRow
-from tf_rigl.experiments.sweeps.summary import SweepSummary
+from tf_rigl.experiments.sweeps.records import Spread
+from tf_rigl.experiments.sweeps.records import SummaryRow
+from tf_rigl.experiments.sweeps.records import SweepSummary
 
 _NOTHING = "–"
 _WIDEST = "packed bytes"

@@ -1,6 +1,5 @@
 """Training of what is missing of a sweep, and what the runs gave."""
 
-import contextlib
 import json
 import pathlib
 import sys
@@ -10,20 +9,17 @@ from typing import Any
 from rich import console as consoles
 
 from tf_rigl.backend import atomic_files
-from tf_rigl.experiments import progress
 from tf_rigl.experiments import terminal
 from tf_rigl.experiments.formatting import write_measure
 from tf_rigl.experiments.runs import __main__ as runner
 from tf_rigl.experiments.runs import flags as run_flags
-from tf_rigl.experiments.runs.run_folder import RunFolder
+from tf_rigl.experiments.runs import run_folder
 from tf_rigl.experiments.runs.settings import contradictions
 from tf_rigl.experiments.runs.setup import PreparedRun
+from tf_rigl.experiments.sweeps import grid
 from tf_rigl.experiments.sweeps import processes
 from tf_rigl.experiments.sweeps import records
 from tf_rigl.experiments.sweeps import tables
-from tf_rigl.experiments.sweeps.flags import Sweep
-from tf_rigl.experiments.sweeps.grid import Point
-from tf_rigl.experiments.sweeps.summary import summarize
 
 _LOG = "log.txt"  # of a run, what it printed
 _LINES_OF_LOG = 8
@@ -39,34 +35,36 @@ class SweepTraining:
 
     def __init__(
         self,
-        sweep: Sweep,
-        points: Sequence[Point],
+        sweep: grid.Sweep,
+        points: Sequence[grid.Point],
         run: PreparedRun,
         console: consoles.Console,
     ) -> None:
         self._sweep = sweep
         self._points = {point.name: point for point in points}
         self._plan = run.plan
-        self._results = _make_results(sweep.results_dir)
+        self._results = run_folder.make_folder(
+            pathlib.Path(sweep.results_dir), "results_dir"
+        )
         self._runs = pathlib.Path(sweep.output_dir, "runs")
         self._folders = {
-            name: RunFolder(self._runs / name) for name in self._points
+            name: run_folder.RunFolder(self._runs / name)
+            for name in self._points
         }
         self._console = console
         self._records: dict[str, dict[str, Any]] = {}
-        self._epochs: dict[str, int] = {}  # trained so far
         self._failed: dict[str, int] = {}  # exit codes, by the runs' names
 
         for name, point in self._points.items():
             folder = self._folders[name]
             if folder.configuration.exists():
-                with contextlib.closing(folder):
-                    folder.open(point.settings)
+                with folder.open(point.settings):
+                    pass  # it is free, and its settings are these
             self._read(name)
         self.missing = [
             point for point in points if point.name not in self._records
         ]
-        self._display = progress.Display(
+        self._display = terminal.Display(
             len(points) * run.plan.total, self._steps(), console
         )
 
@@ -98,7 +96,8 @@ class SweepTraining:
         """
         found = self._in_order()
         if found:
-            table = tables.summary_table(summarize(found), self._heading())
+            summary = records.summarize(found)
+            table = tables.summary_table(summary, self._heading())
             self._console.print(table)
         write = terminal.printer(self._console)
         write(f"Runs: {self._runs}")
@@ -107,13 +106,12 @@ class SweepTraining:
         for name, code in self._failed.items():
             log = self._runs / name / _LOG
             lines = processes.last_lines(log, _LINES_OF_LOG)
-            text = f"{name} failed, exit code {code}: {log}"
-            print(f"Error: {text}", file=sys.stderr)
+            terminal.fail(f"{name} failed, exit code {code}: {log}")
             for line in lines:
                 print(f"    {line}", file=sys.stderr)
         return terminal.FAILURE if self._failed else 0
 
-    def _job(self, point: Point) -> processes.Job:
+    def _job(self, point: grid.Point) -> processes.Job:
         command = [
             *(sys.executable, "-m", records.RUNNER),
             *run_flags.to_arguments(point.settings, self._sweep.options),
@@ -125,8 +123,6 @@ class SweepTraining:
 
     def _watch(self, running: list[str], ended: dict[str, int]) -> None:
         """Shows how far the runs are, and writes what those that ended gave."""
-        for name in running:
-            self._count(name)
         for name, code in ended.items():
             self._end(name, code)
         self._display.show(
@@ -153,34 +149,29 @@ class SweepTraining:
         return f"{len(ended)}/{len(self._points)} runs"
 
     def _read(self, name: str) -> None:
-        """Notes what a run gave, if it has ended, and how far it is."""
+        """Notes what a run gave, if it has ended."""
         point = self._points[name]
         run = self._folders[name]
         if run.is_complete(self._sweep.options.export):
             results = run.read_results()
             if not contradictions(results["settings"], point.settings):
                 self._records[name] = records.make_record(point, results)
-        self._count(name)
-
-    def _count(self, name: str) -> None:
-        epochs = self._plan.epochs
-        metrics = self._folders[name].metrics
-        if name not in self._records:
-            # The last line may be half written.
-            lines = metrics.read_bytes().count(b"\n") if metrics.exists() else 0
-            epochs = min(lines, epochs)
-        self._epochs[name] = epochs
 
     def _steps(self) -> int:
         """Counts the steps of all runs so far, by their whole epochs."""
-        return sum(self._epochs.values()) * self._plan.per_epoch
+        epochs = 0
+        for name, folder in self._folders.items():
+            if name in self._records:
+                epochs += self._plan.epochs
+            elif folder.metrics.exists():
+                # The last line may be half written.
+                lines = folder.metrics.read_bytes().count(b"\n")
+                epochs += min(lines, self._plan.epochs)
+        return epochs * self._plan.per_epoch
 
     def _in_order(self) -> list[dict[str, Any]]:
-        return [
-            self._records[name]
-            for name in self._points
-            if name in self._records
-        ]
+        known = self._records
+        return [known[name] for name in self._points if name in known]
 
     def _write(self) -> None:
         """Writes results, table and plots, each whole or not at all."""
@@ -190,7 +181,7 @@ class SweepTraining:
         # Needs matplotlib, which is not needed to train.
         from tf_rigl.experiments.sweeps import plots
 
-        summary, heading = summarize(found), self._heading()
+        summary, heading = records.summarize(found), self._heading()
         folder = self._results
         lines = [json.dumps(record) + "\n" for record in found]
         atomic_files.write_text(folder / "results.jsonl", "".join(lines))
@@ -219,15 +210,3 @@ class SweepTraining:
             len(found),
             ", ".join(sorted(versions)),
         )
-
-
-def _make_results(path: str) -> pathlib.Path:
-    folder = pathlib.Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(
-            "`results_dir` must be a folder that can be written. "
-            f"Received: results_dir={path!r} ({error.strerror})."
-        ) from error
-    return folder
