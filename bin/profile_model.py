@@ -21,20 +21,24 @@ from tf_rigl.experiments import keras_modules
 from tf_rigl.experiments import optional_packages
 from tf_rigl.experiments import profiling
 from tf_rigl.experiments import terminal
+from tf_rigl.experiments.runs.settings import RunSettings
 
-fields.define_flags(profiling.ProfileSettings)
-flags.DEFINE_enum("keras", "keras3", list(keras_modules.MODULES), "Keras.")
+fields.define_flags(
+    RunSettings,
+    defaults={"model": "resnet_50", "sparsity": 0.0},
+    names=profiling.FIELDS,
+)
 flags.DEFINE_string("plot", "", "Also draw it: the PNG file to write.")
 
 
 def profile() -> int:
     """Prints the table and draws the picture."""
-    chosen = flags.FLAGS
-    if chosen.plot:
+    plot = flags.FLAGS.plot
+    if plot:
         optional_packages.check_matplotlib()
+    chosen = fields.read_flags(RunSettings)
     costs = profiling.profile_network(
-        keras_modules.load_keras(chosen.keras),
-        fields.read_flags(profiling.ProfileSettings),
+        keras_modules.load_keras(chosen.keras), chosen
     )
 
     print(costs.profile)
@@ -49,11 +53,11 @@ def profile() -> int:
         f"{costs.training_share:.4f} × dense training of as many steps"
     )
 
-    if chosen.plot:
+    if plot:
         from tf_rigl.experiments import weight_pictures
 
-        weight_pictures.draw_profile(pathlib.Path(chosen.plot), costs.profile)
-        print(f"picture: {chosen.plot}")
+        weight_pictures.draw_profile(pathlib.Path(plot), costs.profile)
+        print(f"picture: {plot}")
     return 0
 
 

@@ -1,5 +1,4 @@
 import importlib
-import pathlib
 
 import pytest
 from matplotlib import image
@@ -8,17 +7,16 @@ from tests.bin.support import BIN
 from tests.bin.support import python
 from tf_rigl.experiments import profiling
 from tf_rigl.experiments import weight_pictures
+from tf_rigl.experiments.runs.settings import RunSettings
 
 
 def costs(package="keras", **settings):
     keras = importlib.import_module(package)
-    return profiling.profile_network(
-        keras, profiling.ProfileSettings(**settings)
-    )
+    return profiling.profile_network(keras, RunSettings(**settings))
 
 
 def test_dense_is_dense():
-    dense = costs(model="lenet_5")
+    dense = costs(model="lenet_5", sparsity=0.0)
     assert dense.profile.sparsity == 0
     assert dense.published.flops == dense.published.dense_flops
     assert dense.training_share == pytest.approx(1)
@@ -34,7 +32,7 @@ def test_both_flavors_cost_the_same():
 @pytest.mark.parametrize(
     ("settings", "mflops"),
     [
-        ({}, 1141.544),
+        ({"sparsity": 0.0}, 1141.544),
         ({"sparsity": 0.9}, 334.134),
         (
             {
@@ -64,8 +62,13 @@ def test_layers_that_stay_dense():
         costs(model="lenet_5", sparsity=0.5, dense_layers=("nothing",))
 
 
+def test_costs_that_a_schedule_decides():
+    with pytest.raises(ValueError, match="Received: method='pruning'"):
+        costs(model="lenet_5", method="pruning")
+
+
 def test_picture(tmp_path):
-    path = pathlib.Path(tmp_path / "picture.png")
+    path = tmp_path / "picture.png"
     found = costs(model="lenet_5", sparsity=0.5)
     weight_pictures.draw_profile(path, found.profile)
     assert image.imread(path).std() > 0.01

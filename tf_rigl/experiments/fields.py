@@ -112,6 +112,8 @@ def define_flags(
 def read_flags(owner: Any, values: flags.FlagValues = flags.FLAGS) -> Any:
     """Makes settings of a class as parsed flags ask for them.
 
+    Fields without a flag have their defaults.
+
     Raises:
         ValueError: if values break a rule, or a list of numbers holds
             something else.
@@ -122,6 +124,7 @@ def read_flags(owner: Any, values: flags.FlagValues = flags.FLAGS) -> Any:
                 one.name, _type_of(owner, one), values[one.name].value
             )
             for one in dataclasses.fields(owner)
+            if one.name in values
         }
     )
 

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from collections.abc import Mapping
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -11,7 +11,6 @@ from tf_rigl import accounting
 from tf_rigl.accounting import ModelProfile
 from tf_rigl.core.distribution_types import with_options
 from tf_rigl.experiments import methods
-from tf_rigl.experiments import profiling
 from tf_rigl.experiments.runs import tasks
 from tf_rigl.experiments.runs.plan import RunPlan
 from tf_rigl.experiments.runs.settings import RunSettings
@@ -43,7 +42,7 @@ def build(settings: RunSettings, keras: ModuleType, task: Task) -> Any:
         model = build_dense(settings, keras, task)
         if not chosen.is_sparse:
             return model
-        return _sparsify(settings, model, chosen.sparsify)
+        return sparsify(settings, model, **chosen.sparsify)
 
 
 def build_dense(
@@ -125,13 +124,12 @@ def _sparse_profile(
     chosen = methods.METHODS[settings.method]
     arguments = {**chosen.sparsify, "start": "random"}
     model = build_dense(settings, keras, task)
-    return tf_rigl.profile(_sparsify(settings, model, arguments))
+    return tf_rigl.profile(sparsify(settings, model, **arguments))
 
 
-def _sparsify(
-    settings: RunSettings, model: Any, arguments: Mapping[str, Any]
-) -> Any:
-    profiling.check_dense_layers(model, settings.dense_layers)
+def sparsify(settings: RunSettings, model: Any, **arguments: Any) -> Any:
+    """Masks a model as settings say, and `arguments` of a method."""
+    check_dense_layers(model, settings.dense_layers)
     return tf_rigl.sparsify(
         model,
         settings.sparsity,
@@ -140,3 +138,14 @@ def _sparsify(
         seed=settings.seed,
         **arguments,
     )
+
+
+def check_dense_layers(model: Any, names: Sequence[str]) -> None:
+    """Raises a ValueError if layers that stay dense are not the model's."""
+    known = [layer.name for layer in model.layers]
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise ValueError(
+            "`dense_layers` must name layers of the model. Received: "
+            f"{', '.join(unknown)}. It has {', '.join(known)}."
+        )

@@ -11,7 +11,6 @@ from tf_rigl.data import registry as data_sets
 from tf_rigl.experiments import fields
 from tf_rigl.experiments import keras_modules
 from tf_rigl.experiments import methods
-from tf_rigl.experiments import profiling
 from tf_rigl.experiments import strategies
 from tf_rigl.experiments.fields import AT_LEAST_ONE
 from tf_rigl.experiments.fields import BELOW_ONE
@@ -24,6 +23,7 @@ from tf_rigl.experiments.fields import one_of
 from tf_rigl.models import registry as networks
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+DISTRIBUTIONS = ("uniform", "er", "erk")
 OPTIMIZERS = ("sgd", "adam")
 SCHEDULES = ("cosine", "step", "constant", "linear")
 
@@ -85,7 +85,7 @@ class RunSettings:
     distribution: str = field(
         "erk",
         "How the connections are shared out over the layers.",
-        one_of(profiling.DISTRIBUTIONS),
+        one_of(DISTRIBUTIONS),
     )
     budget: distribution_types.Budget = field(
         "global",
