@@ -19,6 +19,7 @@ from rich import console as consoles
 
 from tf_rigl.core import text_table
 from tf_rigl.experiments import fields
+from tf_rigl.experiments import keras_modules
 from tf_rigl.experiments import terminal
 from tf_rigl.experiments.formatting import write_measure
 from tf_rigl.experiments.runs import evaluation
@@ -50,20 +51,20 @@ def evaluate(path: str) -> int:
     """Evaluates the model of a path and prints its measures."""
     settings = _settings(path)
     splits = evaluation.load_data(settings, flags.FLAGS.text_part)
-    evaluated = evaluation.evaluate(
+    examples, measures = evaluation.evaluate(
+        keras_modules.load_keras(settings.keras),
         evaluation.load_predict(path),
         splits.evaluation.take(flags.FLAGS.steps or -1),
         tasks.make_task(settings, splits.info),
     )
 
     if flags.FLAGS.json:
-        content = {"examples": evaluated.examples, **evaluated.measures}
-        print(json.dumps(content))
+        print(json.dumps({"examples": examples, **measures}))
     else:
-        print(f"{path} on {evaluated.examples:,} examples of {settings.data}")
+        print(f"{path} on {examples:,} examples of {settings.data}")
         rows = [
             (name.replace("_", " "), write_measure(name, value))
-            for name, value in evaluated.measures.items()
+            for name, value in measures.items()
         ]
         consoles.Console().print(text_table.table(("", ""), rows))
     return 0

@@ -1,16 +1,22 @@
+import importlib
 import math
 
 import numpy as np
+import pytest
 from matplotlib import image
 
+import tf_rigl
 from tf_rigl.experiments import inspection
 from tf_rigl.experiments import weight_pictures
-from tf_rigl.experiments.stored_weights import StoredWeight
+from tf_rigl.experiments.inspection import read_stored_weights
+from tf_rigl.models import mlp
 
 
 def weight(path, array, encoding="dense"):
     array = np.asarray(array, np.float32)
-    return StoredWeight(path, array, array != 0, encoding, array.nbytes)
+    return inspection.StoredWeight(
+        path, array, array != 0, encoding, array.nbytes
+    )
 
 
 def report(*weights):
@@ -60,3 +66,70 @@ def test_picture(tmp_path):
     assert image.imread(path).std() > 0.01
     weight_pictures.draw_file(path, report(weight("b", [1.0])))
     assert image.imread(path).std() > 0.001
+
+
+@pytest.fixture(scope="module", params=["keras", "tf_keras"])
+def model(request):
+    keras = importlib.import_module(request.param)
+    return tf_rigl.sparsify(mlp.lenet_300_100(keras, (8, 8)), 0.9)
+
+
+def arrays(found):
+    return {one.path: one.array for one in found}
+
+
+def check(found, model):
+    """Each kernel is there, with its values and its mask."""
+    masks = tf_rigl.masks(model)
+    weights = arrays(found)
+    for layer in ("fc1", "fc2", "logits"):
+        kernel = model.get_layer(layer).get_weights()[0]
+        (path,) = [one for one in weights if one.endswith(f"{layer}/kernel")]
+        np.testing.assert_array_equal(weights[path], kernel)
+        (one,) = [one for one in found if one.path == path]
+        np.testing.assert_array_equal(one.kept, masks[f"{layer}/kernel"])
+
+
+def test_packed_saved_model(model, tmp_path):
+    report = tf_rigl.export_saved_model(model, tmp_path / "m")
+    found = read_stored_weights(tmp_path / "m")
+    check(found, model)
+    assert [one.bytes for one in found] == [row.bytes for row in report.rows]
+
+
+@pytest.mark.parametrize("by", ["ours", "keras"])
+def test_plain_saved_model(model, by, tmp_path):
+    if by == "ours":
+        tf_rigl.export_saved_model(model, tmp_path / "m", None)
+    else:
+        model.export(str(tmp_path / "m"))
+    found = read_stored_weights(tmp_path / "m")
+    check(found, model)
+    assert len(found) == len(arrays(found))
+
+
+def test_keras_file(model, tmp_path):
+    model.save(tmp_path / "m.keras")
+    found = read_stored_weights(tmp_path / "m.keras")
+    check(found, model)
+    assert {one.encoding for one in found} == {"masked", "dense"}
+
+
+def test_litert_file(model, tmp_path):
+    report = tf_rigl.export_litert(model, tmp_path / "m.tflite")
+    found = read_stored_weights(tmp_path / "m.tflite")
+    kernels = [one for one in found if one.array.ndim == 2]
+    assert sum(one.bytes for one in kernels) == report.bytes
+    masks = sorted(mask.sum() for mask in tf_rigl.masks(model).values())
+    assert sorted(one.kept.sum() for one in kernels) == masks
+    stored = {one.array.shape: one.array for one in kernels}
+    first = model.get_layer("fc1").get_weights()[0]
+    np.testing.assert_array_equal(stored[first.T.shape], first.T)
+
+
+@pytest.mark.parametrize("name", ["nothing", "some.txt", "some.keras"])
+def test_no_model(name, tmp_path):
+    (tmp_path / "some.txt").write_text("text")
+    (tmp_path / "some.keras").write_text("text")
+    with pytest.raises(ValueError, match=r"must be .* Received: path="):
+        read_stored_weights(tmp_path / name)

@@ -2,6 +2,6 @@
 
 `runs` trains one network, `sweeps` starts many runs as processes, `report`
 draws one run. They share what lies here: settings as `fields`, `methods`,
-`strategies`, the terminal (`terminal`, `progress`), `figures`, and files of
-models (`model_files`, `stored_weights`, `inspection`, `exporting`).
+`strategies`, the `terminal`, `figures`, and files of models (`model_files`,
+`inspection`, `exporting`).
 """

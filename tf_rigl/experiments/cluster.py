@@ -13,8 +13,12 @@ from typing import NoReturn
 import tensorflow as tf
 
 VARIABLE = "TF_CONFIG"
-_WORKERS = '"worker": ["host1:2222", "host2:2222"]'
 _SERVERS = ("worker", "ps")
+# Jobs that a strategy needs, the first of which trains, and that it allows.
+_JOBS = {
+    "multi_worker": (("worker",), ("chief", "evaluator")),
+    "parameter_server": (("chief", "worker", "ps"), ("evaluator",)),
+}
 
 
 class Cluster(NamedTuple):
@@ -23,30 +27,6 @@ class Cluster(NamedTuple):
     jobs: Mapping[str, list[str]]  # addresses of the tasks, by job
     job: str  # of this process
     task: int  # number of this process within its job
-
-
-class _ClusterKind(NamedTuple):
-    """The jobs that a strategy asks of a cluster."""
-
-    needed: tuple[str, ...]  # jobs
-    optional: tuple[str, ...]  # likewise
-    example: str
-
-
-_KINDS = {
-    "multi_worker": _ClusterKind(
-        ("worker",),
-        ("chief", "evaluator"),
-        f'{{"cluster": {{{_WORKERS}}}, "task": {{"type": "worker", '
-        '"index": 0}}',
-    ),
-    "parameter_server": _ClusterKind(
-        ("chief", "worker", "ps"),
-        ("evaluator",),
-        '{"cluster": {"chief": ["host0:2222"], "worker": ["host1:2222"], '
-        '"ps": ["host2:2222"]}, "task": {"type": "chief", "index": 0}}',
-    ),
-}
 
 
 def read_cluster(strategy: str) -> Cluster:
@@ -71,7 +51,7 @@ def read_cluster(strategy: str) -> Cluster:
         reason = f"cannot be read ({type(error).__name__}: {error})"
         raise _error(strategy, reason, text) from error
 
-    needed, optional, _ = _KINDS[strategy]
+    needed, optional = _JOBS[strategy]
     missing = [one for one in needed if not jobs.get(one)]
     if missing:
         raise _error(strategy, f"lacks the job {missing[0]!r}", text)
@@ -122,7 +102,10 @@ def serve() -> NoReturn:
 
 
 def _error(strategy: str, reason: str, text: str | None) -> ValueError:
-    needed, optional, example = _KINDS[strategy]
+    needed, optional = _JOBS[strategy]
+    jobs = {job: [f"host-of-{job}:2222"] for job in needed}
+    task = {"type": needed[0], "index": 0}
+    example = json.dumps({"cluster": jobs, "task": task})
     return ValueError(
         f"The strategy {strategy!r} reads the cluster from the environment "
         f"variable {VARIABLE}, which {reason}. Received: {VARIABLE}={text!r}. "

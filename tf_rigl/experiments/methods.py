@@ -42,16 +42,6 @@ class Method:
         """Arguments of `tf_rigl.sparsify` that the method needs."""
         return {} if self.row is None else self.row.sparsify_arguments()
 
-    @property
-    def prune_by(self) -> str | None:
-        """Criterion of `tf_rigl.prune` before the first step."""
-        return self.command.prune_by if self.command else None
-
-    @property
-    def prune_scope(self) -> str | None:
-        """Its scope; None for the criterion's own."""
-        return self.command.prune_scope if self.command else None
-
 
 METHODS: dict[str, Method] = {
     "dense": Method("Dense"),

@@ -9,7 +9,7 @@ from tf_rigl.accounting import ModelProfile
 from tf_rigl.core.diagnostics import density_image
 from tf_rigl.experiments import figures
 from tf_rigl.experiments.inspection import FileReport
-from tf_rigl.experiments.stored_weights import StoredWeight
+from tf_rigl.experiments.inspection import StoredWeight
 
 _MOST_BARS = 60
 _MOST_MASKS = 6

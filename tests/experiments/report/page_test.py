@@ -16,8 +16,8 @@ from tests.experiments.runs.support import QUIET
 from tests.experiments.runs.support import train_in
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments.report import series
-from tf_rigl.experiments.report.model_state import read_model_state
 from tf_rigl.experiments.report.page import write_report
+from tf_rigl.experiments.report.reading import read_model_state
 from tf_rigl.experiments.report.reading import read_run
 from tf_rigl.experiments.runs import setup
 

@@ -14,15 +14,11 @@ import numpy as np
 import tf_rigl
 from tf_rigl.backend import atomic_files
 from tf_rigl.experiments.report import pictures
+from tf_rigl.experiments.report import reading
 from tf_rigl.experiments.report import series
 from tf_rigl.experiments.report import tables
-from tf_rigl.experiments.report.model_state import ModelState
-from tf_rigl.experiments.report.model_state import NoModelError
-from tf_rigl.experiments.report.model_state import read_model_state
+from tf_rigl.experiments.report.reading import ModelState
 from tf_rigl.experiments.report.reading import RunRecord
-from tf_rigl.experiments.report.reading import read_run
-from tf_rigl.experiments.runs import tables as run_tables
-from tf_rigl.experiments.runs.settings import to_json
 
 
 def write_report(
@@ -41,11 +37,11 @@ def write_report(
         ImportError: if the Keras of the model is not installed.
         OSError: if the file cannot be written.
     """
-    record = read_run(folder)
+    record = reading.read_run(folder)
     state, reason = None, ""
     try:
-        state = read_model_state(record)
-    except NoModelError as error:
+        state = reading.read_model_state(record)
+    except FileNotFoundError as error:
         reason = str(error)
 
     # A name that is misspelled is an error and not an empty text.
@@ -67,7 +63,7 @@ def _content(
     panels = series.training_panels(record) if record.epochs else []
 
     return {
-        "heading": run_tables.title({"settings": to_json(settings)}),
+        "heading": f"{settings.model} on {settings.data}",
         "method": settings.label,
         "progress": _progress(record),
         "tiles": tables.headline_tiles(record, state),

@@ -12,8 +12,8 @@ from matplotlib import ticker
 
 from tf_rigl.core.diagnostics import density_image
 from tf_rigl.experiments import figures
-from tf_rigl.experiments.report.model_state import ModelState
-from tf_rigl.experiments.report.model_state import WeightMask
+from tf_rigl.experiments.report.reading import ModelState
+from tf_rigl.experiments.report.reading import WeightMask
 from tf_rigl.experiments.report.series import LayerSeries
 from tf_rigl.experiments.report.series import Panel
 

@@ -1,19 +1,30 @@
-"""The numbers in the folder of a run, without its model."""
+"""What the folder of a run tells: its files, and its model."""
 
 import dataclasses
 import json
+import math
 import os
 import pathlib
 from typing import Any
 from typing import NamedTuple
 
+import numpy as np
+import tensorflow as tf
+
+import tf_rigl
+from tf_rigl.accounting import ModelProfile
 from tf_rigl.data.datasets import DataInfo
+from tf_rigl.diagnostics import diagnose
 from tf_rigl.experiments.runs import settings as run_settings
+from tf_rigl.experiments.runs import train
 from tf_rigl.experiments.runs.plan import RunPlan
 from tf_rigl.experiments.runs.plan import make_plan
 from tf_rigl.experiments.runs.results import TOTALS
 from tf_rigl.experiments.runs.run_folder import RunFolder
 from tf_rigl.experiments.runs.settings import RunSettings
+from tf_rigl.masking.layer_rules import kernel_layout
+from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.masked_weight import masked_weights
 
 # Without these no page can be made of the results.
 _RESULTS = ("measures", "headline", "profile", "steps", "epochs", "files")
@@ -36,6 +47,24 @@ class RunRecord(NamedTuple):
     def weights(self) -> list[str]:
         """Paths of the masked weights, in the order of the layers."""
         return list(self.masks[-1]["weights"]) if self.masks else []
+
+
+class WeightMask(NamedTuple):
+    """The mask of one weight, bool [positions, inputs, units]."""
+
+    path: str
+    now: np.ndarray
+    start: np.ndarray | None  # None: not known
+
+
+class ModelState(NamedTuple):
+    """The part of a run that only its model tells."""
+
+    profile: ModelProfile
+    masks: list[WeightMask]  # in the order of the layers; none if dense
+    # Height and width of the images that the first mask reads, pixel by
+    # pixel; None where it does not.
+    image_shape: tuple[int, int] | None
 
 
 def read_run(path: str | os.PathLike[str]) -> RunRecord:
@@ -94,6 +123,29 @@ def plan_of(record: RunRecord) -> RunPlan | None:
     return make_plan(settings, DataInfo(examples, 0, 0, ()))
 
 
+def read_model_state(record: RunRecord) -> ModelState:
+    """Reads the trained model of a run, or else its newest checkpoint.
+
+    Raises:
+        FileNotFoundError: if the run has left neither, or its data, without
+            which a checkpoint cannot be read, is not here.
+        ValueError: if the file is damaged.
+        ImportError: if the Keras of the model is not installed.
+    """
+    try:
+        model = train.load_trained(record.settings, record.folder)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            "The run has written no model yet, and its checkpoints can only "
+            f"be read where its data is. {error}"
+        ) from error
+
+    if model is None:
+        raise FileNotFoundError("The run has written no checkpoint yet.")
+    masks = [_mask_of(weight) for weight in masked_weights(model)]
+    return ModelState(tf_rigl.profile(model), masks, _image_shape(model, masks))
+
+
 def _read_object(path: pathlib.Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text("utf-8"))
@@ -136,3 +188,24 @@ def _damaged(path: pathlib.Path, reason: Any) -> ValueError:
         "The files of a run must be as the training programs write them. "
         f"Received: {str(path)!r}, which can't be read ({reason})."
     )
+
+
+def _mask_of(weight: MaskedWeight) -> WeightMask:
+    start = diagnose.start_mask(weight)
+    if start is not None:
+        layout = kernel_layout(weight.owner, weight.variable)
+        start = layout.view(tf.convert_to_tensor(start)).numpy()
+    return WeightMask(weight.path, diagnose.mask_view(weight), start)
+
+
+def _image_shape(model: Any, masks: list[WeightMask]) -> tuple[int, int] | None:
+    """Finds height and width if the first masked layer reads whole images."""
+    if not masks or len(model.inputs) != 1:
+        return None
+
+    shape = tuple(model.inputs[0].shape)[1:]
+    positions, inputs, _ = masks[0].now.shape
+    is_image = len(shape) in (2, 3) and None not in shape
+    if not is_image or positions != 1 or math.prod(shape) != inputs:
+        return None
+    return shape[0], shape[1]

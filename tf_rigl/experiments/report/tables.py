@@ -9,7 +9,7 @@ from tf_rigl.accounting import ModelProfile
 from tf_rigl.accounting import WeightProfile
 from tf_rigl.experiments.formatting import si_number
 from tf_rigl.experiments.formatting import write_measure
-from tf_rigl.experiments.report.model_state import ModelState
+from tf_rigl.experiments.report.reading import ModelState
 from tf_rigl.experiments.report.reading import RunRecord
 from tf_rigl.experiments.report.series import EVALUATION
 from tf_rigl.experiments.runs.settings import to_json

@@ -4,5 +4,5 @@
 finds data and devices, counts the steps (`plan`) and builds the network
 (`networks`, `optimization`, `tasks`); `train` goes on from wherever the folder
 of the run (`run_folder`) says it is, `callbacks` write and show how; `results`
-and `tables` say what came out, `evaluation` reads it again.
+say what came out, `evaluation` reads it again.
 """

@@ -5,8 +5,8 @@ import os
 import pathlib
 from collections.abc import Callable
 from collections.abc import Iterable
+from types import ModuleType
 from typing import Any
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -29,13 +29,6 @@ Predict = Callable[[tf.Tensor], Any]
 
 # The part of a text to evaluate on.
 TEXT_PARTS = ("valid", "test")
-
-
-class Evaluated(NamedTuple):
-    """The measures of a model on some examples."""
-
-    examples: int
-    measures: dict[str, float]
 
 
 def stored_settings(path: str | os.PathLike[str]) -> RunSettings | None:
@@ -109,9 +102,12 @@ def load_data(settings: RunSettings, text_part: str = "valid") -> DataSplits:
 
 
 def evaluate(
-    predict: Predict, batches: Iterable[tuple[Any, Any]], task: Task
-) -> Evaluated:
-    """Measures a model on examples.
+    keras: ModuleType,
+    predict: Predict,
+    batches: Iterable[tuple[Any, Any]],
+    task: Task,
+) -> tuple[int, dict[str, float]]:
+    """Measures a model on examples, by the metrics of a Keras.
 
     Returns:
         The number of examples and the same measures as after training.
@@ -119,41 +115,17 @@ def evaluate(
     Raises:
         ValueError: if the logits are not those of the task's classes.
     """
-    examples = targets_seen = 0
-    sums = {"cross_entropy": 0.0, "accuracy": 0.0}
-    if task.has_top_5:
-        sums["top_5_accuracy"] = 0.0
-
+    examples = 0
+    metrics = tasks.make_metrics(keras, task._replace(label_smoothing=0.0))
     for inputs, targets in batches:
         logits = tf.cast(predict(inputs), tf.float32)
         _check_logits(logits, targets, task)
-        for name, value in _sums(logits, targets, tuple(sums)).items():
-            sums[name] += float(value)
+        for metric in metrics:
+            metric.update_state(targets, logits)
         examples += len(inputs)
-        targets_seen += int(tf.size(targets))
 
-    means = {name: value / targets_seen for name, value in sums.items()}
-    return Evaluated(examples, tasks.measures(task, means))
-
-
-@tf.function(reduce_retracing=True)
-def _sums(
-    logits: tf.Tensor, targets: tf.Tensor, names: tuple[str, ...]
-) -> dict[str, tf.Tensor]:
-    logits = tf.reshape(logits, [-1, tf.shape(logits)[-1]])
-    targets = tf.reshape(targets, [-1])
-
-    best = tf.argmax(logits, axis=-1, output_type=targets.dtype)
-    values = {
-        "cross_entropy": tf.nn.sparse_softmax_cross_entropy_with_logits(
-            targets, logits
-        ),
-        "accuracy": tf.cast(best == targets, tf.float32),
-    }
-    if "top_5_accuracy" in names:
-        in_top_5 = tf.math.in_top_k(targets, logits, 5)
-        values["top_5_accuracy"] = tf.cast(in_top_5, tf.float32)
-    return {name: tf.reduce_sum(value) for name, value in values.items()}
+    scores = {metric.name: float(metric.result()) for metric in metrics}
+    return examples, tasks.measures(task, scores)
 
 
 def _check_logits(logits: tf.Tensor, targets: Any, task: Task) -> None:

@@ -33,7 +33,6 @@ from tf_rigl.experiments.runs import networks
 from tf_rigl.experiments.runs import plan as plans
 from tf_rigl.experiments.runs import results
 from tf_rigl.experiments.runs import setup
-from tf_rigl.experiments.runs import tables
 from tf_rigl.experiments.runs import train as training
 from tf_rigl.experiments.runs.run_folder import RunFolder
 from tf_rigl.experiments.runs.settings import RunOptions
@@ -178,7 +177,7 @@ def report(
         The exit code: 1 if a SavedModel differs from the trained model.
     """
     write = terminal.printer(console)
-    console.print(tables.results_table(records))
+    console.print(results.results_table(records))
     for record in records:
         write(f"\n{record['label']}: all files in {record['folder']}")
         files = record["files"]

@@ -234,8 +234,8 @@ def _mask_updates(run: PreparedRun) -> list[Any]:
 
 def _prune(run: PreparedRun, model: Any, data: DataSplits) -> None:
     """Prunes before the first step, by methods that do so."""
-    method = methods.METHODS[run.settings.method]
-    if method.prune_by is None:
+    command = methods.METHODS[run.settings.method].command
+    if command is None or command.prune_by is None:
         return
 
     examples = _PRUNING_EXAMPLES
@@ -244,7 +244,7 @@ def _prune(run: PreparedRun, model: Any, data: DataSplits) -> None:
     batches = -(-examples // run.settings.batch_size)
     tf_rigl.prune(
         model,
-        method.prune_by,
+        command.prune_by,
         data.train.take(batches),
-        scope=method.prune_scope,
+        scope=command.prune_scope,
     )

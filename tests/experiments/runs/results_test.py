@@ -2,7 +2,7 @@ import io
 
 from rich import console as consoles
 
-from tf_rigl.experiments.runs import tables
+from tf_rigl.experiments.runs import results
 
 DENSE = {
     "label": "Dense",
@@ -29,7 +29,9 @@ SPARSE = {
 
 def render(*records):
     output = io.StringIO()
-    consoles.Console(file=output, width=80).print(tables.results_table(records))
+    consoles.Console(file=output, width=80).print(
+        results.results_table(records)
+    )
     return output.getvalue()
 
 
