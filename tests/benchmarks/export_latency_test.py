@@ -3,23 +3,6 @@ import pytest
 import tensorflow as tf
 
 from benchmarks import export_latency
-from tests.benchmarks import support
-
-
-@pytest.mark.slow
-def test_smoke(tmp_path):
-    output, content = support.run(
-        export_latency, "--network=lenet_300_100", cwd=tmp_path
-    )
-    saved_models = {"dense, by Keras", "dense", "bit_mask", "smallest"}
-    found = {title: set(one) for title, one in content["results"].items()}
-    assert found == {
-        "Load": saved_models,
-        "Call, batch 1": saved_models,
-        "LiteRT, load": {"dense", "sparse"},
-        "LiteRT, call, batch 1": {"dense", "sparse"},
-    }
-    assert all(title in output for title in found)
 
 
 def test_other_outputs_are_an_error():

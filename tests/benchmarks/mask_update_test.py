@@ -3,20 +3,6 @@ import pytest
 import tensorflow as tf
 
 from benchmarks import mask_update
-from tests.benchmarks import support
-
-
-@pytest.mark.slow
-def test_smoke(tmp_path):
-    output, content = support.run(mask_update, cwd=tmp_path)
-    assert "selection: 0 entries differ from sorting's" in output
-    assert set(content["results"]) >= {
-        "sorting",
-        "sorting, XLA",
-        "selection",
-        "selection, XLA",
-    }
-    assert "3 masked weights, 266,200 elements" in output
 
 
 def test_sorting_keeps_the_largest_and_grows_by_gradient():

@@ -5,34 +5,6 @@ import time
 import pytest
 
 from benchmarks import scale
-from tests.benchmarks import support
-
-
-@pytest.mark.slow
-def test_smoke(tmp_path):
-    output, content = support.run(
-        scale,
-        "--model=lenet_300_100",
-        "--devices=1",
-        "--devices=2",
-        "--devices=workers",
-        "--keras=tf_keras",
-        cwd=tmp_path,
-    )
-
-    measured = content["results"]["lenet_300_100"]
-    assert list(measured) == ["1 tf_keras", "2 tf_keras", "workers tf_keras"]
-    bytes_summed = {
-        where: [figures[method]["bytes"] for method in ("dense", "tf_rigl")]
-        for where, figures in measured.items()
-    }
-    gradients = 4 * 266_610
-    assert bytes_summed["1 tf_keras"] == [0, 0]
-    assert bytes_summed["2 tf_keras"] == [gradients, gradients]
-    # Workers also sum what they log.
-    dense, sparse = bytes_summed["workers tf_keras"]
-    assert gradients <= dense == sparse < gradients + 64
-    assert "2 workers tf_keras/tf_rigl" in output
 
 
 def test_keras_3_runs_on_no_workers():

@@ -77,10 +77,19 @@ def test_help_lists_the_flags(tmp_path):
     assert "--test_tmpdir" not in done.stdout
 
 
-def test_errors_are_a_line(tmp_path):
-    done = python(BIN / "evaluate.py", "nothing", cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        (["evaluate.py", "nothing"], "`data` must name the data set"),
+        (["export.py", "nothing.keras", "out"], "A model must be read"),
+        (["report.py", "."], "`folder` must be that of a training run"),
+    ],
+)
+def test_errors_are_a_line(command, error, tmp_path):
+    program, *names = command
+    done = python(BIN / program, *names, cwd=tmp_path)
     assert done.returncode == 1
-    assert "Error: `data` must name the data set" in done.stderr
+    assert f"Error: {error}" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
 

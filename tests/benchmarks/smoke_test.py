@@ -1,0 +1,173 @@
+"""Every benchmark runs as a user starts it, as short as can be."""
+
+import json
+
+import pytest
+
+from benchmarks import measure
+from tests.bin.support import ROOT
+from tests.bin.support import python
+
+pytestmark = pytest.mark.slow
+
+
+def run(program, *arguments, cwd):
+    """Its output and the results in its JSON file."""
+    flags = ["--smoke", "--json=figures.json", *arguments]
+    done = python(ROOT / "benchmarks" / f"{program}.py", *flags, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in cwd.iterdir()] == ["figures.json"]
+    content = json.loads((cwd / "figures.json").read_text("utf-8"))
+    assert content["environment"]["cores"] >= 1
+    return done.stdout, content["results"]
+
+
+def test_export_latency(tmp_path):
+    output, results = run(
+        "export_latency", "--network=lenet_300_100", cwd=tmp_path
+    )
+    saved_models = {"dense, by Keras", "dense", "bit_mask", "smallest"}
+    found = {title: set(one) for title, one in results.items()}
+    assert found == {
+        "Load": saved_models,
+        "Call, batch 1": saved_models,
+        "LiteRT, load": {"dense", "sparse"},
+        "LiteRT, call, batch 1": {"dense", "sparse"},
+    }
+    assert all(title in output for title in found)
+
+
+def test_export_size(tmp_path):
+    output, results = run(
+        "export_size",
+        "--network=lenet_300_100",
+        "--sparsity=0.9",
+        cwd=tmp_path,
+    )
+
+    sizes = results["lenet_300_100"]["0.9"]
+    # 266,200 weights, 26,620 of them left, and 410 biases.
+    entropy = 266_200 * 0.469 / 8
+    assert sizes["bound, float32"] == pytest.approx(
+        4 * 27_030 + entropy, rel=0.05
+    )
+    assert 4 * 266_610 < sizes["dense"] < 4 * 266_610 + 60_000
+    # The graph takes about 40 kB.
+    assert 0 < sizes["smallest"] - sizes["bound, float32"] < 60_000
+    # Names of functions hold numbers, which grow from export to export.
+    assert sizes["smallest"] <= sizes["gaps"] + 100 < sizes["dense"]
+    assert sizes["smallest, int8"] < sizes["smallest, float16"]
+    assert sizes["LiteRT, float32"] < 0.25 * sizes["LiteRT, dense"]
+    assert "smallest, int8" in output
+
+
+def test_input_pipeline(tmp_path):
+    output, results = run(
+        "input_pipeline",
+        "--dataset=imagenet2012",
+        "--dataset=mnist_small",
+        "--image_size=32",
+        # Where nothing is: the images are random ones.
+        "--data_dir=nowhere",
+        cwd=tmp_path,
+    )
+
+    assert "16 JPEGs of random pixels" in output
+    for name in ("imagenet2012", "mnist_small"):
+        rates = results[name]
+        assert name in output
+        assert set(rates) == {"pipeline", "step", "both"}
+        assert all(len(each) == 1 and each[0] > 0 for each in rates.values())
+
+
+@pytest.mark.parametrize("keras", ["keras3", "keras2"])
+def test_load_time(tmp_path, keras):
+    output, results = run("load_time", f"--keras={keras}", cwd=tmp_path)
+    assert set(results) == {
+        "dense .keras",
+        "sparse .keras",
+        "dense weights",
+        "sparse weights",
+        "packed weights",
+    }
+    assert "sparse .keras" in output
+
+
+def test_mask_update(tmp_path):
+    output, results = run("mask_update", cwd=tmp_path)
+    assert "selection: 0 entries differ from sorting's" in output
+    assert set(results) >= {
+        "sorting",
+        "sorting, XLA",
+        "selection",
+        "selection, XLA",
+    }
+    assert "3 masked weights, 266,200 elements" in output
+
+
+def test_memory(tmp_path):
+    # Each is a process that imports TensorFlow, so two of the five.
+    output, results = run(
+        "memory",
+        "--model=lenet_300_100",
+        "--contender=tf_keras/dense",
+        "--contender=tf_keras/tf_rigl",
+        cwd=tmp_path,
+    )
+
+    dense, sparse = (rounds[0] for rounds in results["lenet_300_100"].values())
+    assert dense["elements"] == 0
+    assert sparse["elements"] == 266_200
+    more = sparse["at_rest"] - dense["at_rest"]
+    # Nine bits for each element and a few counters.
+    assert more / sparse["elements"] == pytest.approx(1.125, abs=0.001)
+    assert sparse["peak"] > sparse["at_rest"]
+    assert "tf_keras/tf_rigl" in output
+
+
+def test_pruning_tfmot(tmp_path, tmp_path_factory):
+    data = tmp_path_factory.mktemp("text")
+    for part in ("train", "valid", "test"):
+        (data / f"{part}.txt").write_text("the quick brown fox " * 1000)
+    output, results = run("pruning_tfmot", f"--data_dir={data}", cwd=tmp_path)
+    assert results["tf_rigl"] == pytest.approx(results["tfmot"], abs=1e-4)
+    assert results["static"] != pytest.approx(results["tfmot"], abs=1e-4)
+    assert "bits per character" in output
+
+
+def test_scale(tmp_path):
+    output, results = run(
+        "scale",
+        "--model=lenet_300_100",
+        "--devices=1",
+        "--devices=2",
+        "--devices=workers",
+        "--keras=tf_keras",
+        cwd=tmp_path,
+    )
+
+    measured = results["lenet_300_100"]
+    assert list(measured) == ["1 tf_keras", "2 tf_keras", "workers tf_keras"]
+    bytes_summed = {
+        where: [figures[method]["bytes"] for method in ("dense", "tf_rigl")]
+        for where, figures in measured.items()
+    }
+    gradients = 4 * 266_610
+    assert bytes_summed["1 tf_keras"] == [0, 0]
+    assert bytes_summed["2 tf_keras"] == [gradients, gradients]
+    # Workers also sum what they log.
+    dense, sparse = bytes_summed["workers tf_keras"]
+    assert gradients <= dense == sparse < gradients + 64
+    assert "2 workers tf_keras/tf_rigl" in output
+
+
+def test_step_overhead(tmp_path):
+    output, results = run(
+        "step_overhead", "--model=lenet_300_100", cwd=tmp_path
+    )
+    measured = results["lenet_300_100"]
+    assert tuple(measured) == measure.CONTENDERS
+    for name, rounds in measured.items():
+        assert name in output
+        assert len(rounds) == 1
+        assert rounds[0]["plain"] > 0
