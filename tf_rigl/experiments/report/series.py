@@ -53,18 +53,18 @@ def training_panels(record: RunRecord) -> list[Panel]:
 
     A measure that equals the loss, but for rounding, has no panel of its own.
     """
-    lines = record.epochs
-    names = {name for line in lines for name in line}
+    epochs = record.epochs
+    names = {name for line in epochs for name in line}
     shown = {name for name in names if EVALUATION + name in names}
     shown |= {"loss", "accuracy"} & names
 
     panels = []
     for name in sorted(shown, key=lambda name: (name != "loss", name)):
-        if name != "loss" and _is_loss(lines, name):
+        if name != "loss" and _is_loss(epochs, name):
             continue
         both = {"training": name, "evaluation": EVALUATION + name}
         title = name.replace("_", " ")
-        panels.append(Panel(title, _lines(lines, both), is_accuracy(name)))
+        panels.append(Panel(title, lines(epochs, both), is_accuracy(name)))
     panels += _learning_rate(record)
     return [panel for panel in panels if panel.lines]
 
@@ -76,12 +76,12 @@ def mask_panels(record: RunRecord) -> list[Panel]:
     ]
 
     panels = [
-        Panel("density", _lines(totals, {"": "density"}), True, True),
-        Panel("churn", _lines(totals, {"": "churn"}), True, True),
-        Panel("since the start", _lines(totals, _SINCE_THE_START), True, True),
+        Panel("density", lines(totals, {"": "density"}), True, True),
+        Panel("churn", lines(totals, {"": "churn"}), True, True),
+        Panel("since the start", lines(totals, _SINCE_THE_START), True, True),
         Panel(
             "without any connection",
-            _lines(totals, _UNCONNECTED),
+            lines(totals, _UNCONNECTED),
             from_zero=True,
             whole=True,
         ),
@@ -131,15 +131,15 @@ def _learning_rate(record: RunRecord) -> list[Panel]:
     return [Panel("learning rate, by the schedule", [line])]
 
 
-def _lines(
-    lines: Sequence[Mapping[str, Any]], names: Mapping[str, str]
+def lines(
+    of: Sequence[Mapping[str, Any]], names: Mapping[str, str]
 ) -> list[Line]:
     """Makes lines of numbers, named by label, where values are known."""
     made = []
     for label, name in names.items():
         known = [
             (line["epoch"] + 1, line[name])
-            for line in lines
+            for line in of
             if line.get(name) is not None
         ]
         if known:

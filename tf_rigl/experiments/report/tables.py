@@ -1,17 +1,16 @@
 """The tiles and the tables of a run, as texts."""
 
+import operator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
-from tf_rigl.accounting import ModelProfile
-from tf_rigl.accounting import WeightProfile
 from tf_rigl.experiments.formatting import si_number
 from tf_rigl.experiments.formatting import write_measure
+from tf_rigl.experiments.report import series
 from tf_rigl.experiments.report.reading import ModelState
 from tf_rigl.experiments.report.reading import RunRecord
-from tf_rigl.experiments.report.series import EVALUATION
 from tf_rigl.experiments.runs.settings import to_json
 from tf_rigl.export.folders import folder_bytes
 
@@ -33,6 +32,7 @@ _FILES = (
     "masks",
     "results",
 )
+_SIZES = operator.attrgetter("parameters", "nonzeros", "dense_flops", "flops")
 _LAYER_HEADER = (
     "weight",
     "shape",
@@ -58,7 +58,7 @@ class PageTable(NamedTuple):
 
 def headline_tiles(record: RunRecord, state: ModelState | None) -> list[Tile]:
     """Returns the numbers that a run is judged by: name, value and note."""
-    tiles = _result_tiles(record) if record.results else _epoch_tiles(record)
+    tiles = _measure_tiles(record)
     if record.masks:
         total = record.masks[-1]["total"]
         connections, size = total["connections"], total["size"]
@@ -129,13 +129,13 @@ def layer_table(
     total: list[str] = []
     if state is not None:
         rows = [
-            _layer_cells(row.path, "×".join(map(str, row.shape)), *_sizes(row))
+            _layer_cells(row.path, "×".join(map(str, row.shape)), *_SIZES(row))
             for row in state.profile.rows
             if row.parameters and (row.masked or row.dense_macs)
         ]
         # Also of those that have no row.
         name = "all weights, also vectors"
-        total = _layer_cells(name, "", *_sizes(state.profile))
+        total = _layer_cells(name, "", *_SIZES(state.profile))
     else:
         rows = [
             _layer_cells(path, "", one["size"], one["connections"])
@@ -165,34 +165,31 @@ def version_table(record: RunRecord) -> PageTable | None:
     return PageTable((), rows, 2) if rows else None
 
 
-def _result_tiles(record: RunRecord) -> list[Tile]:
-    results = record.results or {}
-    measures = results["measures"]
-    names = sorted(measures, key=lambda name: name != results["headline"])
-    return [
-        _measure_tile(name, measures[name], "of evaluation data")
-        for name in names[:2]
+def _measure_tiles(record: RunRecord) -> list[Tile]:
+    """Writes the measures of a run, at its end or so far."""
+    tiles, found = [], []
+    note = "of evaluation data"
+    if record.results:
+        measures, headline = (
+            record.results["measures"],
+            record.results["headline"],
+        )
+        names = sorted(measures, key=lambda name: name != headline)
+        found = [(name, measures[name], note) for name in names[:2]]
+    else:
+        done = f"of {record.settings.total_epochs:,}"
+        tiles.append(("epochs", f"{len(record.epochs):,}", done))
+        for name in ("accuracy", "cross_entropy"):
+            for line in series.lines(
+                record.epochs, {name: series.EVALUATION + name}
+            ):
+                last = f"{note}, epoch {line.x[-1]:,.0f}"
+                found.append((name, float(line.y[-1]), last))
+
+    return tiles + [
+        (name.replace("_", " "), write_measure(name, value), note)
+        for name, value, note in found
     ]
-
-
-def _epoch_tiles(record: RunRecord) -> list[Tile]:
-    done = f"of {record.settings.total_epochs:,}"
-    tiles = [("epochs", f"{len(record.epochs):,}", done)]
-    for name in ("accuracy", "cross_entropy"):
-        values = [
-            (line["epoch"] + 1, line[EVALUATION + name])
-            for line in record.epochs
-            if line.get(EVALUATION + name) is not None
-        ]
-        if values:
-            epoch, value = values[-1]
-            note = f"of evaluation data, epoch {epoch:,}"
-            tiles.append(_measure_tile(name, value, note))
-    return tiles
-
-
-def _measure_tile(name: str, value: float, note: str) -> Tile:
-    return name.replace("_", " "), write_measure(name, value), note
 
 
 def _totals(record: RunRecord, state: ModelState | None) -> Mapping[str, int]:
@@ -215,10 +212,6 @@ def _layer_cells(
         _share(nonzeros, parameters),
         *([f"{one:,}" for one in flops] or ["", ""]),
     ]
-
-
-def _sizes(row: ModelProfile | WeightProfile) -> tuple[int, int, int, int]:
-    return row.parameters, row.nonzeros, row.dense_flops, row.flops
 
 
 def _diagnostic_cells(row: Mapping[str, Any]) -> list[str]:

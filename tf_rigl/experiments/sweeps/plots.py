@@ -10,7 +10,6 @@ from matplotlib import ticker
 
 from tf_rigl.experiments import figures
 from tf_rigl.experiments import methods
-from tf_rigl.experiments.sweeps.records import SummaryRow
 from tf_rigl.experiments.sweeps.records import SweepSummary
 from tf_rigl.experiments.sweeps.tables import measure_name
 
@@ -87,73 +86,39 @@ def draw_against_flops(
 def _draw_methods(ax: axes.Axes, summary: SweepSummary, field: str) -> None:
     """Draws all methods by a field of their rows, in the order of their table.
 
-    Rows that lack it, as those of methods without a sparsity, get no point.
+    Points are joined from left to right; rows that lack the field get none.
     """
-    for row in summary.rows:
-        if row.sparsity is None:
-            _draw_dense(ax, summary, row, getattr(row, field))
-
-    for method in methods.METHODS:
-        rows = [
-            row
-            for row in summary.rows
-            if row.method == method
-            and row.sparsity is not None
-            and getattr(row, field) is not None
-        ]
-        if rows:
-            rows.sort(key=lambda row: getattr(row, field))
-            _draw_points(
-                ax, summary, [getattr(row, field) for row in rows], rows
+    scale = _scale(summary)
+    for method, chosen in methods.METHODS.items():
+        style = style_of(method)
+        rows = [row for row in summary.rows if row.method == method]
+        across = [row for row in rows if row.sparsity is None]
+        for row in across:
+            mean = scale * row.headline.mean
+            spread = scale * (row.headline.deviation or 0.0)
+            ax.axhline(
+                mean, color=style.color, linewidth=1.2, label=chosen.label
+            )
+            ax.axhspan(
+                mean - spread, mean + spread, color=style.color, alpha=0.1
             )
 
-
-def _draw_dense(
-    ax: axes.Axes, summary: SweepSummary, row: SummaryRow, where: float | None
-) -> None:
-    """Draws a line across, and a point if the place is known."""
-    style, scale = style_of(row.method), _scale(summary)
-    mean = scale * row.headline.mean
-    spread = scale * (row.headline.deviation or 0.0)
-    ax.axhline(
-        mean,
-        color=style.color,
-        linewidth=1.2,
-        label=methods.METHODS[row.method].label,
-    )
-    ax.axhspan(mean - spread, mean + spread, color=style.color, alpha=0.1)
-
-    if where is not None:
-        ax.plot(
-            [where],
-            [mean],
-            color=style.color,
-            marker=style.marker,
-            markersize=10,
-            linestyle="",
-        )
-
-
-def _draw_points(
-    ax: axes.Axes,
-    summary: SweepSummary,
-    where: Sequence[float],
-    rows: Sequence[SummaryRow],
-) -> None:
-    """Draws the points of a method with bars, joined from left to right."""
-    style, scale = style_of(rows[0].method), _scale(summary)
-    ax.errorbar(
-        where,
-        [scale * row.headline.mean for row in rows],
-        yerr=[scale * (row.headline.deviation or 0.0) for row in rows],
-        color=style.color,
-        marker=style.marker,
-        linestyle=style.line,
-        markersize=6,
-        capsize=3,
-        linewidth=1.5,
-        label=methods.METHODS[rows[0].method].label,
-    )
+        rows = [row for row in rows if getattr(row, field) is not None]
+        rows.sort(key=lambda row: getattr(row, field))
+        deviations = [scale * (row.headline.deviation or 0.0) for row in rows]
+        if rows:
+            ax.errorbar(
+                [getattr(row, field) for row in rows],
+                [scale * row.headline.mean for row in rows],
+                yerr=None if across else deviations,
+                color=style.color,
+                marker=style.marker,
+                linestyle=style.line,
+                markersize=10 if across else 6,
+                capsize=3,
+                linewidth=1.5,
+                label=None if across else chosen.label,
+            )
 
 
 def _finish(
