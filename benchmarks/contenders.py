@@ -95,14 +95,10 @@ def start_training(
     jit_compile: bool | None = None,
     optimizer: str = "sgd",
 ) -> TimedTraining:
-    """Begins the training of one of `measure.CONTENDERS`.
+    """Begins the training of one of `measure.CONTENDERS`, a Keras and a method.
 
-    Args:
-        contender: the Keras and the method.
-        network: to train.
-        jit_compile: whether by XLA; None for the default of the Keras, which
-            is not to where there are only processors.
-        optimizer: one of `OPTIMIZERS`.
+    None for `jit_compile` is the default of the Keras, which does not compile
+    by XLA where there are only processors.
     """
     name, method = contender.split("/")
     package = _KERAS[name]

@@ -24,11 +24,8 @@ def write(
 ) -> pathlib.Path:
     """Writes a data set that `tfds.builder(name, data_dir=...)` finds.
 
-    Args:
-        name: of the data set, whose version and features are taken.
-        splits: the examples of each split, as its builder would give them.
-        data_dir: the folder of all data sets.
-        shards: files of each split.
+    Its version and features are those of that name, its examples, by split, as
+    its builder would give them; each split gets so many files.
 
     Returns:
         The folder of this data set.

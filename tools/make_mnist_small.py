@@ -36,11 +36,8 @@ _OUTPUT = flags.DEFINE_string(
 def digest_order(images: np.ndarray) -> np.ndarray:
     """Orders images by the SHA-256 digest of their pixels.
 
-    Args:
-        images: uint8 `[examples, 28, 28]`.
-
-    Returns:
-        int64 `[examples]`, the indices of the images in that order.
+    Takes uint8 `[examples, 28, 28]`; returns int64 `[examples]`, the indices of
+    the images in that order.
     """
     digests = [hashlib.sha256(image.tobytes()).digest() for image in images]
     return np.array(sorted(range(len(images)), key=digests.__getitem__))
@@ -51,10 +48,7 @@ def balanced_subset(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Takes the first `per_class` images of each class in digest order.
 
-    Args:
-        images: uint8 `[examples, 28, 28]`.
-        labels: uint8 `[examples]`.
-        per_class: Images to take of each class.
+    Images are uint8 `[examples, 28, 28]`, labels uint8 `[examples]`.
 
     Returns:
         The chosen images and their labels, classes mixed, in digest order.

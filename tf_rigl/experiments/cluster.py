@@ -30,10 +30,7 @@ class Cluster(NamedTuple):
 
 
 def read_cluster(strategy: str) -> Cluster:
-    """Reads TF_CONFIG, the cluster and this process's task in it.
-
-    Args:
-        strategy: what reads it, `"multi_worker"` or `"parameter_server"`.
+    """Reads TF_CONFIG as `"multi_worker"` or `"parameter_server"` needs it.
 
     Raises:
         ValueError: if the variable is unset, is not valid JSON, or lacks a job

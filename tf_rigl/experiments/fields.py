@@ -95,13 +95,9 @@ def define_flags(
     defaults: Mapping[str, Any] | None = None,
     names: Collection[str] | None = None,
 ) -> None:
-    """Defines a flag for each field of settings.
+    """Defines a flag for each field of settings, or for those of some names.
 
-    Args:
-        owner: the class of the settings.
-        values: where to define them.
-        defaults: values by field in place of the fields' own.
-        names: the fields; all by default.
+    `defaults` are values by field in place of the fields' own.
     """
     for one in dataclasses.fields(owner):
         if names is None or one.name in names:

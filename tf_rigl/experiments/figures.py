@@ -56,10 +56,7 @@ def data_uri(kind: str, content: bytes) -> str:
 def draw_shares(ax: axes.Axes, active: np.ndarray, all_of: np.ndarray) -> None:
     """Draws a row for each weight: what is left of what it was.
 
-    Args:
-        ax: where.
-        active: float [weights].
-        all_of: float [weights], the length of the bars behind.
+    Both are float [weights]; the bars of `all_of` are behind.
     """
     rows = np.arange(len(active))
     ax.barh(rows, all_of, color=_REMOVED, label="dense")

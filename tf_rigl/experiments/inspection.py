@@ -99,10 +99,7 @@ def read_stored_weights(
 ) -> list[StoredWeight]:
     """Reads the weights of a SavedModel, a `.keras` or a `.tflite` file.
 
-    Args:
-        path: of the file or folder.
-        imports: modules to be imported before, which register the classes of
-            the user's own layers.
+    `imports` are as in `model_files.load_model`.
 
     Raises:
         ValueError: if it is none of these, or it is damaged.
@@ -128,12 +125,9 @@ def read_stored_weights(
 def histogram(weight: StoredWeight, bins: int = BINS) -> np.ndarray:
     """Counts the kept values of a weight between their largest magnitudes.
 
-    Args:
-        weight: of any dtype.
-        bins: how many; an odd number has one around 0.
-
     Returns:
-        int64 [bins], from the most negative to the most positive.
+        int64 [bins], from the most negative to the most positive; an odd
+        number has one around 0.
     """
     values = weight.array[weight.kept].astype(np.float64)
     values = values[np.isfinite(values)]

@@ -14,15 +14,10 @@ from tf_rigl.experiments import keras_modules
 def load_model(
     path: str | os.PathLike[str], imports: Iterable[str] = ()
 ) -> Any:
-    """Loads a `.keras` file with the Keras that wrote it.
+    """Loads a `.keras` file with the Keras that wrote it, masks included.
 
-    Args:
-        path: of the file.
-        imports: modules to be imported before, which register the classes of
-            the user's own layers.
-
-    Returns:
-        The model, with its masks if it was saved with them.
+    `imports` are modules to be imported before, which register the classes of
+    the user's own layers.
 
     Raises:
         ValueError: if it is no such file, or has layers that nobody has
@@ -60,12 +55,10 @@ def keras_of(path: str | os.PathLike[str]) -> str:
 
 
 def load_weights(model: Any, path: str | os.PathLike[str]) -> None:
-    """Gives a model the weights, and masks, of a checkpoint.
+    """Gives a model, in place, the weights and masks of a checkpoint.
 
-    Args:
-        model: changed in place.
-        path: of what `tf_rigl.Checkpoints` has written (its folder), of a
-            packed SavedModel, or of a weights file of Keras.
+    Its path is that of what `tf_rigl.Checkpoints` has written (a folder), of a
+    packed SavedModel, or of a weights file of Keras.
 
     Raises:
         ValueError: if there is none of these, or it is of another model.

@@ -39,9 +39,7 @@ class NetworkCosts(NamedTuple):
 def profile_network(keras: ModuleType, settings: RunSettings) -> NetworkCosts:
     """Builds a network as its paper does, masks it and counts.
 
-    Args:
-        keras: the Keras to build with.
-        settings: of them, `FIELDS`; a sparsity of 0 leaves masks out.
+    Of the settings, `FIELDS` count; a sparsity of 0 leaves masks out.
 
     Raises:
         ValueError: if there is no such layer, or training by the method takes

@@ -80,12 +80,8 @@ class Display:
 
     A live bar on a terminal, lines in a log, which redrawings would fill.
     Enter the display for as long as the work goes on, so that an error or
-    Ctrl-C gives the terminal its cursor back.
-
-    Args:
-        total: steps of the whole work.
-        done: steps that were done before this process.
-        console: where to write.
+    Ctrl-C gives the terminal its cursor back. Steps that were done before this
+    process tell nothing of its speed.
     """
 
     def __init__(
@@ -121,12 +117,9 @@ class Display:
         self._bar.stop()
 
     def show(self, done: int, label: str, detail: str) -> None:
-        """Moves the bar.
+        """Moves the bar, between what is under way and how it goes.
 
-        Args:
-            done: steps in all, those of earlier processes included.
-            label: what is under way, before the bar.
-            detail: how it goes, after the bar.
+        The steps are all, those of earlier processes included.
         """
         self._done = done
         self._bar.update(

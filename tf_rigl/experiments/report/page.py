@@ -26,11 +26,8 @@ def write_report(
 ) -> None:
     """Writes one self-contained HTML page of a run.
 
-    Args:
-        folder: that the run was trained in; it may not have ended yet, the
-            page then shows how far it is.
-        path: of the file to write, in an existing folder; one that is there
-            is replaced once the new one is whole.
+    The run may not have ended yet: the page then shows how far it is. A page
+    that is there is replaced once the new one is whole.
 
     Raises:
         ValueError: if it is no folder of a run, or a file is damaged.

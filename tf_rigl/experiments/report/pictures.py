@@ -82,14 +82,10 @@ def draw_panel(panel: Panel) -> Picture:
 
 
 def draw_layers(series: LayerSeries, name: str) -> Picture:
-    """Draws a share of each layer over epochs as a heat map.
+    """Draws shares of each layer, in [0, 1] or NaN, over epochs as a heat map.
 
     Beside each row is its last value. The scale is logarithmic if the values
-    differ by much.
-
-    Args:
-        series: shares in [0, 1], or NaN.
-        name: what the colors stand for.
+    differ by much; `name` says what its colors stand for.
     """
     rows, _ = series.values.shape
     row_height, font = (0.24, 8) if rows <= _LEGIBLE else (0.13, 6)

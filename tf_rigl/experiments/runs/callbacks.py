@@ -27,11 +27,8 @@ class MetricsFile(ModelCallback):
 
     A line has `epoch`, from 0; `steps` and `seconds`, which those metrics
     cover: fewer than of a whole epoch if it was begun by a process that was
-    killed; and what Keras measured, null if it is not finite.
-
-    Args:
-        path: of the file.
-        writes: whether this process does, of several that train together.
+    killed; and what Keras measured, null if it is not finite. Of several
+    processes that train together one `writes`.
 
     Raises:
         ValueError: when training begins, if the file cannot be written.

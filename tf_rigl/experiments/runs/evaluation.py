@@ -44,15 +44,12 @@ def stored_settings(path: str | os.PathLike[str]) -> RunSettings | None:
 
 
 def load_predict(path: str | os.PathLike[str]) -> Predict:
-    """Loads a model.
+    """Loads a run's folder, a `.keras` or `.tflite` file, or a SavedModel.
 
-    Args:
-        path: of a run's folder, a `.keras` file, a SavedModel's folder or a
-            `.tflite` file. Of a run that has not ended, it is the newest
-            checkpoint.
+    Of a run that has not ended, it is the newest checkpoint.
 
     Raises:
-        ValueError: if it is none of these, or cannot be read.
+        ValueError: if the path is none of these, or cannot be read.
     """
     path = pathlib.Path(path)
     if path.suffix == ".tflite":
@@ -80,9 +77,7 @@ def load_predict(path: str | os.PathLike[str]) -> Predict:
 def load_data(settings: RunSettings, text_part: str = "valid") -> DataSplits:
     """Loads the data set of settings; its evaluation part is not encoded.
 
-    Args:
-        settings: of them, those of the data and the size of batches.
-        text_part: one of `TEXT_PARTS`; without meaning for images.
+    Of texts that is one of `TEXT_PARTS`.
 
     Raises:
         FileNotFoundError: if the data is missing.

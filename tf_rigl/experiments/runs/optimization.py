@@ -38,18 +38,12 @@ def make_schedule(settings: RunSettings, plan: RunPlan) -> RateSchedule:
 
 
 def learning_rate(schedule: RateSchedule, step: Any) -> tf.Tensor:
-    """Computes the learning rate of a step.
+    """Computes the learning rate of a step, a float32 scalar.
 
     It rises linearly over `warmup_steps`, the first step already having its
     share, and then goes the way of its kind, which begins at the end of the
-    warm-up for `"cosine"` and `"linear"` and with the run for `"step"`.
-
-    Args:
-        schedule: its course.
-        step: optimizer updates before this one, a scalar.
-
-    Returns:
-        A float32 scalar.
+    warm-up for `"cosine"` and `"linear"` and with the run for `"step"`. Steps
+    are optimizer updates, counted from 0.
     """
     step = tf.cast(tf.convert_to_tensor(step), tf.float32)
     warmup = float(schedule.warmup_steps)
@@ -102,11 +96,8 @@ def add_weight_decay(model: Any, strength: float) -> None:
     """Adds half the sum of squares of all kernels to the loss of a model.
 
     The gradient of a weight gains `strength` times the weight, which is 0
-    where there is no connection. The loss of `evaluate` has it, too.
-
-    Args:
-        model: a model of either Keras, built; changed in place.
-        strength: factor; 0 adds nothing.
+    where there is no connection. The loss of `evaluate` has it, too. The model
+    is built, and changed in place.
 
     Reference: google-research/rigl, which adds `tf.nn.l2_loss` of the kernels
     to its losses.

@@ -33,12 +33,8 @@ def make_folder(path: pathlib.Path, name: str) -> pathlib.Path:
 def locked(path: pathlib.Path, name: str, user: str) -> Iterator[None]:
     """Makes a folder and keeps other processes out of it meanwhile.
 
-    The end of this process, however it comes, lets them in.
-
-    Args:
-        path: the folder.
-        name: the argument that names it, for errors.
-        user: what uses the folder, for errors.
+    The end of this process, however it comes, lets them in. `name` is the
+    argument that names the folder and `user` what uses it, for errors.
 
     Raises:
         ValueError: if the folder cannot be made or written, or another process
@@ -71,13 +67,9 @@ def _not_writable(path: pathlib.Path, name: str, error: OSError) -> ValueError:
 class RunFolder:
     """The files of a run.
 
-    Of several workers that train together only the first writes; the others,
+    Of several workers that train together only the first `writes`; the others,
     who must take part in writing, get a folder for models that is removed
     when the folder of the run is closed.
-
-    Args:
-        path: of the folder.
-        writes: whether this process is the one that writes.
     """
 
     def __init__(

@@ -308,8 +308,7 @@ def to_json(settings: RunSettings) -> dict[str, Any]:
 def from_json(content: Mapping[str, Any]) -> RunSettings:
     """Returns the settings of which `to_json` gave the content.
 
-    Args:
-        content: values by field; those that are missing have their defaults.
+    Fields that are missing have their defaults.
 
     Raises:
         ValueError: if a field is unknown or a value breaks its rule.
@@ -334,10 +333,8 @@ def contradictions(
 ) -> dict[str, tuple[Any, Any]]:
     """Finds what a run would have to change to go on with these settings.
 
-    Args:
-        stored: what `to_json` gave when the run began, perhaps with fewer
-            fields than there are now.
-        settings: how it should go on.
+    `stored` is what `to_json` gave when the run began, perhaps with fewer
+    fields than there are now.
 
     Returns:
         By field, the stored value and the other one.

@@ -86,12 +86,10 @@ def network_arguments(task: Task) -> dict[str, Any]:
 
 
 def encode(dataset: tf.data.Dataset, task: Task) -> tf.data.Dataset:
-    """Gives batches the targets that the loss takes.
+    """Gives batches of (inputs, int32 classes) the targets that the loss takes.
 
-    Args:
-        dataset: batches of (inputs, int32 classes).
-        task: with label smoothing, classes become float32 one-hot vectors, in
-            a new last dimension.
+    With label smoothing, classes become float32 one-hot vectors, in a new last
+    dimension.
     """
     if not task.label_smoothing:
         return dataset
@@ -135,13 +133,8 @@ def make_metrics(keras: ModuleType, task: Task) -> list[Any]:
 def measures(task: Task, scores: Mapping[str, float]) -> dict[str, float]:
     """Returns the measures that a network is judged by.
 
-    Args:
-        task: what it was trained for.
-        scores: `cross_entropy` in nats and what else was measured.
-
-    Returns:
-        The scores without the loss; of characters, also the bits that one
-        takes and the perplexity.
+    These are the scores without the loss, the cross-entropy in nats; of
+    characters, also the bits that one takes and the perplexity.
     """
     result = {
         name: float(value) for name, value in scores.items() if name != "loss"

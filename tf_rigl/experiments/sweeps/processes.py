@@ -52,11 +52,8 @@ def run_all(
 ) -> None:
     """Runs jobs to their ends, in order; one that fails stops no other.
 
-    Args:
-        jobs: what to run. The folders of their logs are made.
-        at_once: processes at the same time, at least 1.
-        environment: of the processes.
-        watch: called about ten times a second, and whenever a job ends.
+    So many run at once; `watch` is called about ten times a second, and
+    whenever a job ends. Folders of logs are made.
 
     Raises:
         SweepInterrupted: if SIGINT, SIGTERM or SIGHUP came. The processes were
