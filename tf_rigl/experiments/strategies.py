@@ -184,14 +184,11 @@ def _tpu_strategy(tpu: str) -> tf.distribute.Strategy:
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, OSError, tf.errors.OpError) as error:
+        first_line = str(error).partition("\n")[0]
         raise ValueError(
             "The strategy 'tpu' needs a TPU that answers. "
-            f"Received: tpu={tpu!r} ({_first_line(error)}). Pass its name or "
+            f"Received: tpu={tpu!r} ({first_line}). Pass its name or "
             "address, or 'local' on its own machine with a TensorFlow built "
             "for TPUs; elsewhere choose 'mirrored' or 'one_device'."
         ) from error
     return tf.distribute.TPUStrategy(resolver)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

@@ -38,7 +38,7 @@ def run_sweep(*arguments):
 )
 def test_flag_files(file):
     sweep = grid.read(parse(f"--flagfile={file}"))
-    assert sweep.output_dir == f"runs/sweeps/{file.stem}"
+    assert sweep.options.output_dir == f"runs/sweeps/{file.stem}"
     assert grid.points(sweep.grid, sweep.base)
 
 

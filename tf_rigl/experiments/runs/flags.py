@@ -21,34 +21,14 @@ flags.disclaim_key_flags()
 
 def define(
     defaults: Mapping[str, Any] | None = None,
-    output_dir: str = "runs/latest",
     values: flags.FlagValues = flags.FLAGS,
 ) -> None:
-    """Defines a flag for each field of settings and options, and two more.
+    """Defines a flag for each field of settings and options.
 
-    The two are `--output_dir` and `--dry_run`.
-
-    Args:
-        defaults: values by field in place of the general ones.
-        output_dir: the default of that flag.
-        values: where to define them.
+    `defaults` are values by field in place of the general ones.
     """
     for owner in (RunSettings, RunOptions):
         fields.define_flags(owner, values, defaults)
-
-    flags.DEFINE_string(
-        "output_dir",
-        output_dir,
-        "Folder of the run: configuration, checkpoints, metrics, results and "
-        "models. A run that was killed goes on there.",
-        flag_values=values,
-    )
-    flags.DEFINE_bool(
-        "dry_run",
-        False,
-        "Print model, connections, FLOPs and steps, then exit.",
-        flag_values=values,
-    )
 
 
 def base_settings(name: str) -> dict[str, Any]:

@@ -45,7 +45,7 @@ _DENSE = "dense"  # a method, and the folder of such a run beside another
 
 def start(defaults: Mapping[str, Any], output_dir: str) -> None:
     """Parses the command line of a training program and runs it."""
-    run_flags.define(defaults, output_dir)
+    run_flags.define({**defaults, "output_dir": output_dir})
     terminal.start(
         # Once it trains, an error is a bug.
         lambda: run_flagged(flags.FLAGS, consoles.Console()),
@@ -74,11 +74,11 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
                 cluster.serve()
             options = _possible(run_flags.options(values), values)
             run = setup.prepare(run_flags.settings(values))
-            runs = {values.output_dir: run}
+            runs = {options.output_dir: run}
             if options.compare_dense:
-                dense = pathlib.Path(values.output_dir, _DENSE)
+                dense = os.path.join(options.output_dir, _DENSE)
                 runs = {dense: _dense(run), **runs}
-            if values.dry_run:
+            if options.dry_run:
                 describe(list(runs.values()), console)
                 return 0
             ready = [
@@ -117,7 +117,7 @@ def _dense(run: PreparedRun) -> PreparedRun:
 
 def _take(
     run: PreparedRun,
-    path: str | os.PathLike[str],
+    path: str,
     options: RunOptions,
     stack: contextlib.ExitStack,
 ) -> _ReadyRun:

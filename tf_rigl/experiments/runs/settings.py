@@ -269,6 +269,14 @@ class RunOptions:
         ValueError: if a number is negative.
     """
 
+    output_dir: str = field(
+        "runs/latest",
+        "Folder of the run: configuration, checkpoints, metrics, results and "
+        "models. A run that was killed goes on there.",
+    )
+    dry_run: bool = field(
+        False, "Print model, connections, FLOPs and steps, then exit."
+    )
     checkpoint_every: int = field(
         0,
         "Batches from one checkpoint to the next; 0 for one at the end of "

@@ -83,13 +83,12 @@ class Sweep(NamedTuple):
     base: RunSettings  # of every run, but for what the grid varies
     options: RunOptions
     jobs: int  # processes at once
-    output_dir: str
     results_dir: str
 
 
 def define(output_dir: str, values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the flags of a run, and those of a sweep."""
-    run_flags.define({"export": False}, output_dir, values)
+    run_flags.define({"export": False, "output_dir": output_dir}, values)
     fields.define_flags(Grid, values)
 
     flags.DEFINE_integer(
@@ -127,13 +126,13 @@ def read(values: flags.FlagValues = flags.FLAGS) -> Sweep:
             f"strategy={values.strategy!r}. Start such runs one by one."
         )
 
+    options = run_flags.options(values)
     return Sweep(
         fields.read_flags(Grid, values),
         run_flags.settings(values),
-        run_flags.options(values),
+        options,
         values.jobs,
-        values.output_dir,
-        values.results_dir or values.output_dir,
+        values.results_dir or options.output_dir,
     )
 
 

@@ -44,12 +44,12 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
         sweep = grid.read(values)
         points = grid.points(sweep.grid, sweep.base)
         run = _prepare(points[0])
-        if values.dry_run:
+        if sweep.options.dry_run:
             describe(points, run, console)
             return 0
 
         optional_packages.check_matplotlib()
-        path = pathlib.Path(sweep.output_dir)
+        path = pathlib.Path(sweep.options.output_dir)
         with run_folder.locked(path, "output_dir", "sweep"):
             training = SweepTraining(sweep, points, run, console)
             # So that a network that cannot be as sparse shows before any run.

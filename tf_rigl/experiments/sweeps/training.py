@@ -1,5 +1,6 @@
 """Training of what is missing of a sweep, and what the runs gave."""
 
+import dataclasses
 import json
 import pathlib
 import sys
@@ -46,7 +47,7 @@ class SweepTraining:
         self._results = run_folder.make_folder(
             pathlib.Path(sweep.results_dir), "results_dir"
         )
-        self._runs = pathlib.Path(sweep.output_dir, "runs")
+        self._runs = pathlib.Path(sweep.options.output_dir, "runs")
         self._folders = {
             name: run_folder.RunFolder(self._runs / name)
             for name in self._points
@@ -112,14 +113,13 @@ class SweepTraining:
         return terminal.FAILURE if self._failed else 0
 
     def _job(self, point: grid.Point) -> processes.Job:
-        command = [
-            *(sys.executable, "-m", records.RUNNER),
-            *run_flags.to_arguments(point.settings, self._sweep.options),
-            f"--output_dir={self._runs / point.name}",
-        ]
-        return processes.Job(
-            point.name, command, self._runs / point.name / _LOG
+        folder = self._runs / point.name
+        options = dataclasses.replace(
+            self._sweep.options, output_dir=str(folder)
         )
+        arguments = run_flags.to_arguments(point.settings, options)
+        command = [sys.executable, "-m", records.RUNNER, *arguments]
+        return processes.Job(point.name, command, folder / _LOG)
 
     def _watch(self, running: list[str], ended: dict[str, int]) -> None:
         """Shows how far the runs are, and writes what those that ended gave."""
