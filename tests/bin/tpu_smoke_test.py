@@ -13,30 +13,26 @@ from tf_rigl.masking.masked_weight import masked_weights
 PROGRAM = pathlib.Path(tpu_smoke.__file__)
 
 
-def run(*arguments, cwd):
-    return python(PROGRAM, *arguments, cwd=cwd)
-
-
 @pytest.mark.slow
-def test_trains_on_two_replicas(tmp_path):
-    done = run("--strategy=mirrored", "--devices=2", cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("arguments", "strategy"),
+    [
+        (["--strategy=mirrored", "--devices=2"], "MirroredStrategy, 2 repl"),
+        (["--strategy=one_device", "--keras=keras2"], ", 1 replica"),
+        (["--strategy=one_device", "--keras=keras3"], ", 1 replica"),
+    ],
+)
+def test_trains(arguments, strategy, tmp_path):
+    done = python(PROGRAM, *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "MirroredStrategy, 2 replicas" in done.stdout
+    assert strategy in done.stdout
     assert done.stdout.count(": right") == 4
     assert "All masks are right." in done.stdout
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("keras", ["keras2", "keras3"])
-def test_trains_on_one_device(tmp_path, keras):
-    done = run("--strategy=one_device", f"--keras={keras}", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "All masks are right." in done.stdout
-
-
-@pytest.mark.slow
 def test_without_a_tpu_it_says_so(tmp_path):
-    done = run(cwd=tmp_path)
+    done = python(PROGRAM, cwd=tmp_path)
     assert done.returncode == 1
     assert "needs a TPU" in done.stderr
     assert "Traceback" not in done.stderr

@@ -69,7 +69,7 @@ def is_alive(pid):
     return not status.exists() or status.read_text().split()[2] != "Z"
 
 
-def test_a_failure_stops_no_other(tmp_path):
+def test_one_after_the_other_whether_it_fails_or_not(tmp_path):
     jobs = [
         make_job(tmp_path, "bad", "import sys; print('so'); sys.exit('why')"),
         make_job(tmp_path, "good", "print('fine')"),
@@ -77,6 +77,7 @@ def test_a_failure_stops_no_other(tmp_path):
     diary = Diary()
     processes.run_all(jobs, 1, os.environ, diary)
     assert list(diary.codes.items()) == [("bad", 1), ("good", 0)]
+    assert diary.most == 1
     assert sorted(processes.last_lines(jobs[0].log, 5)) == ["so", "why"]
     # Of a second attempt, what the first has written stays.
     processes.run_all(jobs[1:], 1, os.environ, diary)
@@ -94,14 +95,6 @@ def test_so_many_at_once(tmp_path):
     diary = Diary()
     processes.run_all(jobs, 2, os.environ, diary)
     assert diary.codes == {"one": 0, "two": 0}
-
-
-def test_one_after_the_other(tmp_path):
-    diary = Diary()
-    jobs = [make_job(tmp_path, name, "pass") for name in "abc"]
-    processes.run_all(jobs, 1, os.environ, diary)
-    assert list(diary.codes) == ["a", "b", "c"]
-    assert diary.most == 1
 
 
 def test_an_error_leaves_no_process(tmp_path):

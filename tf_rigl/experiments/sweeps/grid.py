@@ -48,7 +48,7 @@ class Point(NamedTuple):
 @fields.documented
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """Methods, sparsities and seeds of a sweep.
+    """Methods, sparsities and seeds of a sweep, and how to run it.
 
     Methods without a sparsity, such as dense, are trained once for each seed.
 
@@ -68,6 +68,16 @@ class Grid:
     seeds: int = fields.field(
         3, "How many runs of each: seeds 0, 1, ...", fields.AT_LEAST_ONE
     )
+    jobs: int = fields.field(
+        1,
+        "Runs at once; each gets its share of the processor's cores.",
+        fields.AT_LEAST_ONE,
+    )
+    results_dir: str | None = fields.field(
+        None,
+        "Folder of results.jsonl, table.md and the plots; --output_dir if "
+        "unset.",
+    )
 
     def __post_init__(self) -> None:
         fields.check(self)
@@ -82,29 +92,12 @@ class Sweep(NamedTuple):
     grid: Grid
     base: RunSettings  # of every run, but for what the grid varies
     options: RunOptions
-    jobs: int  # processes at once
-    results_dir: str
 
 
 def define(output_dir: str, values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the flags of a run, and those of a sweep."""
     run_flags.define({"export": False, "output_dir": output_dir}, values)
     fields.define_flags(Grid, values)
-
-    flags.DEFINE_integer(
-        "jobs",
-        1,
-        "Runs at once; each gets its share of the processor's cores.",
-        lower_bound=1,
-        flag_values=values,
-    )
-    flags.DEFINE_string(
-        "results_dir",
-        None,
-        "Folder of results.jsonl, table.md and the plots; --output_dir if "
-        "unset.",
-        flag_values=values,
-    )
 
 
 def read(values: flags.FlagValues = flags.FLAGS) -> Sweep:
@@ -126,13 +119,10 @@ def read(values: flags.FlagValues = flags.FLAGS) -> Sweep:
             f"strategy={values.strategy!r}. Start such runs one by one."
         )
 
-    options = run_flags.options(values)
     return Sweep(
         fields.read_flags(Grid, values),
         run_flags.settings(values),
-        options,
-        values.jobs,
-        values.results_dir or options.output_dir,
+        run_flags.options(values),
     )
 
 

@@ -45,7 +45,8 @@ class SweepTraining:
         self._points = {point.name: point for point in points}
         self._plan = run.plan
         self._results = run_folder.make_folder(
-            pathlib.Path(sweep.results_dir), "results_dir"
+            pathlib.Path(sweep.grid.results_dir or sweep.options.output_dir),
+            "results_dir",
         )
         self._runs = pathlib.Path(sweep.options.output_dir, "runs")
         self._folders = {
@@ -78,13 +79,13 @@ class SweepTraining:
         """
         self._write()
         environment = {
-            **processes.environment_of_share(self._sweep.jobs),
+            **processes.environment_of_share(self._sweep.grid.jobs),
             runner.FOLLOWS_STDIN: "1",
         }
         with self._display:
             processes.run_all(
                 map(self._job, self.missing),
-                self._sweep.jobs,
+                self._sweep.grid.jobs,
                 environment,
                 self._watch,
             )
