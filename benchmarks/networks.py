@@ -40,20 +40,11 @@ def _wide_mlp(keras: Any) -> Any:
     )
 
 
-def _mobilenet(keras: Any) -> Any:
-    return keras.applications.MobileNet(
-        (96, 96, 3),
-        alpha=1.0,
+def _application(name: str, side: int) -> Callable[[Any], Any]:
+    """Builds a network of `keras.applications` for ten classes."""
+    return lambda keras: getattr(keras.applications, name)(
+        input_shape=(side, side, 3),
         weights=None,
-        classes=10,
-        classifier_activation=None,
-    )
-
-
-def _resnet50(keras: Any) -> Any:
-    return keras.applications.ResNet50(
-        weights=None,
-        input_shape=(64, 64, 3),
         classes=10,
         classifier_activation=None,
     )
@@ -73,8 +64,12 @@ NETWORKS = {
     "lenet_300_100": Network(
         mlp.lenet_300_100, (28, 28), 10, 128, plain_steps=99, cycles=2
     ),
-    "mobilenet": Network(_mobilenet, (96, 96, 3), 10, 16, plain_steps=19),
-    "resnet50": Network(_resnet50, (64, 64, 3), 10, 16, plain_steps=9),
+    "mobilenet": Network(
+        _application("MobileNet", 96), (96, 96, 3), 10, 16, plain_steps=19
+    ),
+    "resnet50": Network(
+        _application("ResNet50", 64), (64, 64, 3), 10, 16, plain_steps=9
+    ),
     "gru": Network(_gru, (_SEQUENCE,), _CHARACTERS, 16, plain_steps=9),
     "wide_mlp": Network(_wide_mlp, (4096,), 10, 16, plain_steps=9),
 }

@@ -1,15 +1,15 @@
 """The costs of each method of a sweep, counted without training."""
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
-from rich.table import Table
+from rich import console as consoles
 
 from tf_rigl.accounting import ModelProfile
 from tf_rigl.core import text_table
 from tf_rigl.experiments import methods
+from tf_rigl.experiments import terminal
 from tf_rigl.experiments.runs import networks
 from tf_rigl.experiments.runs import results
 from tf_rigl.experiments.runs.setup import PreparedRun
@@ -39,8 +39,11 @@ def count(points: Sequence[Point], run: PreparedRun) -> dict[Case, MethodCosts]:
         if point.case in costs:
             continue
 
+        # Networks of one kind end with as many connections in each layer.
         settings = point.settings
-        kind = _kind_of_network(point)
+        method = methods.METHODS[settings.method]
+        structure = id(method.sparsify.get("structure"))
+        kind = method.is_sparse, method.small, structure, settings.sparsity
         if kind not in profiles:
             run.keras.backend.clear_session()
             profiles[kind] = networks.final_profile(
@@ -53,21 +56,22 @@ def count(points: Sequence[Point], run: PreparedRun) -> dict[Case, MethodCosts]:
     return costs
 
 
-def allocations(costs: Mapping[Case, MethodCosts]) -> list[ModelProfile]:
-    """Returns the profiles that differ, layer by layer."""
+def describe(
+    points: Sequence[Point], run: PreparedRun, console: consoles.Console
+) -> None:
+    """Prints the runs, their steps and what each method costs."""
+    write = terminal.printer(console)
+    costs = count(points, run).values()
     different: dict[Any, ModelProfile] = {}
-    for cost in costs.values():
-        profile = cost.profile
-        layers = tuple((row.path, row.nonzeros) for row in profile.rows)
-        different.setdefault(layers, profile)
-    return list(different.values())
+    for cost in costs:
+        layers = tuple((row.path, row.nonzeros) for row in cost.profile.rows)
+        different.setdefault(layers, cost.profile)
+    for profile in different.values():
+        write(str(profile))
 
-
-def costs_table(costs: Mapping[Case, MethodCosts], run: PreparedRun) -> Table:
-    """Makes the table of the costs, for a terminal."""
-    dense = max(cost.profile.dense_flops for cost in costs.values())
-    examples = run.plan.total * run.settings.batch_size
-
+    plan = run.plan
+    examples = plan.total * run.settings.batch_size
+    dense = max(cost.profile.dense_flops for cost in costs)
     rows = [
         [
             cost.label,
@@ -78,13 +82,13 @@ def costs_table(costs: Mapping[Case, MethodCosts], run: PreparedRun) -> Table:
                 records.training_share(cost.training_flops, examples, dense)
             ),
         ]
-        for cost in costs.values()
+        for cost in costs
     ]
-    return text_table.table(["", *tables.COSTS], rows)
+    console.print(text_table.table(["", *tables.COSTS], rows))
 
-
-def _kind_of_network(point: Point) -> Any:
-    """Returns what runs share that end with as many connections in layers."""
-    method = methods.METHODS[point.settings.method]
-    structure = id(method.sparsify.get("structure"))
-    return method.is_sparse, method.small, structure, point.settings.sparsity
+    for point in points:
+        write(f"{point.name}  {plan.total:,} steps")
+    write(
+        f"{len(points)} runs; epochs: {plan.epochs}, of {plan.per_epoch:,} "
+        f"steps; {len(points) * plan.total:,} steps in all"
+    )

@@ -4,6 +4,7 @@ A program calls `define` before absl parses the command line; `read` after it.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
@@ -134,19 +135,16 @@ def has_sparsity(method: str) -> bool:
 
 def points(grid: Grid, base: RunSettings) -> list[Point]:
     """Lists the runs, all those of the first seed first."""
-    return [
-        _point(dataclasses.replace(base, method=method, seed=seed), sparsity)
-        for seed in range(grid.seeds)
-        for method in grid.methods
-        for sparsity in (grid.sparsities if has_sparsity(method) else (None,))
-    ]
-
-
-def _point(settings: RunSettings, sparsity: float | None) -> Point:
-    # Where it has no meaning it is a fixed one: it is among the settings.
-    changed = dataclasses.replace(settings, sparsity=sparsity or 0.0)
-    case = [settings.method, *([] if sparsity is None else [sparsity])]
-    return Point("_".join(map(str, [*case, f"s{settings.seed}"])), changed)
+    found = []
+    for seed, method in itertools.product(range(grid.seeds), grid.methods):
+        sparse = has_sparsity(method)
+        for sparsity in grid.sparsities if sparse else (0.0,):
+            settings = dataclasses.replace(
+                base, method=method, sparsity=sparsity, seed=seed
+            )
+            case = f"{method}_{sparsity}" if sparse else method
+            found.append(Point(f"{case}_s{seed}", settings))
+    return found
 
 
 def _check_list(name: str, field: str, items: Sequence[Any]) -> None:

@@ -3,7 +3,6 @@
 import dataclasses
 import pathlib
 import sys
-from collections.abc import Sequence
 
 import tensorflow as tf
 from absl import flags
@@ -43,9 +42,15 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
     try:
         sweep = grid.read(values)
         points = grid.points(sweep.grid, sweep.base)
-        run = _prepare(points[0])
+        # Data and steps are the same for all runs. Where to train is left to
+        # their processes: here nothing is trained.
+        run = setup.prepare(
+            dataclasses.replace(
+                points[0].settings, strategy="one_device", devices=0, tpu=""
+            )
+        )
         if sweep.options.dry_run:
-            describe(points, run, console)
+            costs.describe(points, run, console)
             return 0
 
         optional_packages.check_matplotlib()
@@ -64,35 +69,3 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
         return interruption.exit_code
     except terminal.USER_ERRORS as error:
         return terminal.fail(error)
-
-
-def describe(
-    points: Sequence[grid.Point],
-    run: setup.PreparedRun,
-    console: consoles.Console,
-) -> None:
-    """Prints the runs, their steps and what each method costs."""
-    write = terminal.printer(console)
-    plan = run.plan
-    counted = costs.count(points, run)
-    for profile in costs.allocations(counted):
-        write(str(profile))
-    console.print(costs.costs_table(counted, run))
-
-    for point in points:
-        write(f"{point.name}  {plan.total:,} steps")
-    write(
-        f"{len(points)} runs; epochs: {plan.epochs}, of {plan.per_epoch:,} "
-        f"steps; {len(points) * plan.total:,} steps in all"
-    )
-
-
-def _prepare(point: grid.Point) -> setup.PreparedRun:
-    """Finds data and counts the steps, which are the same for all runs.
-
-    Where to train is left to their processes: here nothing is trained.
-    """
-    settings = dataclasses.replace(
-        point.settings, strategy="one_device", devices=0, tpu=""
-    )
-    return setup.prepare(settings)
