@@ -24,6 +24,7 @@ from tf_rigl.experiments import terminal
 from tf_rigl.experiments.formatting import write_measure
 from tf_rigl.experiments.runs import evaluation
 from tf_rigl.experiments.runs import tasks
+from tf_rigl.experiments.runs.run_folder import RunFolder
 from tf_rigl.experiments.runs.settings import RunSettings
 
 # Those of the run itself are used if they are not given.
@@ -72,7 +73,7 @@ def evaluate(path: str) -> int:
 
 def _settings(path: str) -> RunSettings:
     """Returns the settings of the run, if it is one, changed by flags."""
-    settings = evaluation.stored_settings(path)
+    settings = RunFolder(path).read_settings()
     given = {
         name: flags.FLAGS[name].value
         for name in _OF_SETTINGS

@@ -22,7 +22,8 @@ from tf_rigl.experiments import model_files
 from tf_rigl.experiments.runs import evaluation
 from tf_rigl.experiments.runs import networks
 from tf_rigl.experiments.runs import tasks
-from tf_rigl.experiments.runs.callbacks import read_metrics
+from tf_rigl.experiments.runs.run_folder import RunFolder
+from tf_rigl.experiments.runs.run_folder import read_lines
 
 METHODS = ("small_dense", "grasp_by_weight")
 TEXT = {
@@ -67,7 +68,7 @@ def read_results(folder):
 
 def evaluated(folder, what):
     """The number of examples and the measures of a file, on the run's data."""
-    settings = evaluation.stored_settings(folder)
+    settings = RunFolder(folder).read_settings()
     splits = evaluation.load_data(settings)
     return evaluation.evaluate(
         keras_modules.load_keras(settings.keras),
@@ -89,7 +90,7 @@ def test_says_what_it_did(finished):
 
 def test_leaves_what_it_should(finished):
     folder, _ = finished
-    assert len(read_metrics(folder / "metrics.jsonl")) == 3
+    assert len(read_lines(folder / "metrics.jsonl")) == 3
     assert len((folder / "masks.jsonl").read_text().splitlines()) == 3
     events = list((folder / "tensorboard").rglob("events.*"))
     assert {path.parent.name for path in events} >= {"train", "validation"}
@@ -117,7 +118,7 @@ def test_evaluates_alike_in_every_format(finished, what):
 
 def test_evaluates_litert(finished, tmp_path):
     folder, _ = finished
-    if evaluation.stored_settings(folder).keras == "keras2":
+    if RunFolder(folder).read_settings().keras == "keras2":
         pytest.skip("half precision is not for LiteRT")
     model = model_files.load_model(folder / "model.keras")
     tf_rigl.export_litert(model, tmp_path / "model.tflite")

@@ -12,7 +12,7 @@ from tests.experiments.runs.support import Interrupting
 from tests.experiments.runs.support import assert_same_checkpoint
 from tests.experiments.runs.support import run_program
 from tests.experiments.runs.support import train_in
-from tf_rigl.experiments.runs.callbacks import read_metrics
+from tf_rigl.experiments.runs.run_folder import read_lines
 
 
 class Stopped(Exception):
@@ -45,7 +45,7 @@ def whole(request, tmp_path_factory):
 
 
 def epochs_of(folder):
-    lines = read_metrics(folder / "metrics.jsonl")
+    lines = read_lines(folder / "metrics.jsonl")
     return [
         {name: one for name, one in line.items() if name != "seconds"}
         for line in lines

@@ -1,10 +1,8 @@
 """What the folder of a run tells: its files, and its model."""
 
 import dataclasses
-import json
 import math
 import os
-import pathlib
 from typing import Any
 from typing import NamedTuple
 
@@ -15,12 +13,11 @@ import tf_rigl
 from tf_rigl.accounting import ModelProfile
 from tf_rigl.data.datasets import DataInfo
 from tf_rigl.diagnostics import diagnose
-from tf_rigl.experiments.runs import settings as run_settings
+from tf_rigl.experiments.runs import run_folder
 from tf_rigl.experiments.runs import train
 from tf_rigl.experiments.runs.plan import RunPlan
 from tf_rigl.experiments.runs.plan import make_plan
 from tf_rigl.experiments.runs.results import TOTALS
-from tf_rigl.experiments.runs.run_folder import RunFolder
 from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.masked_weight import MaskedWeight
@@ -37,7 +34,7 @@ class RunRecord(NamedTuple):
     each epoch that has ended; the latter are missing where nothing is sparse.
     """
 
-    folder: RunFolder
+    folder: run_folder.RunFolder
     settings: RunSettings
     epochs: list[dict[str, Any]]
     masks: list[dict[str, Any]]
@@ -73,8 +70,9 @@ def read_run(path: str | os.PathLike[str]) -> RunRecord:
     Raises:
         ValueError: if it is no folder of a run, or a file is damaged.
     """
-    folder = RunFolder(path)
-    if not folder.configuration.is_file():
+    folder = run_folder.RunFolder(path)
+    settings = folder.read_settings()
+    if settings is None:
         problem = "has no configuration.json"
         if not folder.path.is_dir():
             problem = "is no folder"
@@ -84,22 +82,16 @@ def read_run(path: str | os.PathLike[str]) -> RunRecord:
             "run had as --output_dir."
         )
 
-    content = _read_object(folder.configuration)
-    try:
-        settings = run_settings.from_json(content)
-    except (TypeError, ValueError) as error:
-        raise _damaged(folder.configuration, error) from error
-
     results = None
     if folder.results.exists():
-        results = _read_object(folder.results)
-        _check_keys(folder.results, results, _RESULTS)
-        _check_keys(folder.results, results["profile"], TOTALS)
+        results = folder.read_results()
+        run_folder.check_keys(folder.results, results, _RESULTS)
+        run_folder.check_keys(folder.results, results["profile"], TOTALS)
     return RunRecord(
         folder,
         settings,
-        _read_lines(folder.metrics, ("steps", "seconds")),
-        _read_lines(folder.masks, ("total", "weights")),
+        run_folder.read_lines(folder.metrics, ("steps", "seconds")),
+        run_folder.read_lines(folder.masks, ("total", "weights")),
         results,
     )
 
@@ -144,50 +136,6 @@ def read_model_state(record: RunRecord) -> ModelState:
         raise FileNotFoundError("The run has written no checkpoint yet.")
     masks = [_mask_of(weight) for weight in masked_weights(model)]
     return ModelState(tf_rigl.profile(model), masks, _image_shape(model, masks))
-
-
-def _read_object(path: pathlib.Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise _damaged(path, error) from error
-    if not isinstance(content, dict):
-        raise _damaged(path, "no JSON object")
-    return content
-
-
-def _read_lines(
-    path: pathlib.Path, keys: tuple[str, ...]
-) -> list[dict[str, Any]]:
-    """Reads JSON objects, one a line; the last may be half written."""
-    if not path.exists():
-        return []
-    try:
-        text = path.read_text("utf-8")
-        whole, _, _ = text.rpartition("\n")
-        lines = [json.loads(line) for line in whole.splitlines() if line]
-    except (OSError, ValueError) as error:
-        raise _damaged(path, error) from error
-    for line in lines:
-        _check_keys(path, line, ("epoch", *keys))
-    return lines
-
-
-def _check_keys(
-    path: pathlib.Path, content: Any, keys: tuple[str, ...]
-) -> None:
-    if not isinstance(content, dict):
-        raise _damaged(path, f"no JSON object: {content!r:.40}")
-    missing = [key for key in keys if key not in content]
-    if missing:
-        raise _damaged(path, f"without {', '.join(missing)}")
-
-
-def _damaged(path: pathlib.Path, reason: Any) -> ValueError:
-    return ValueError(
-        "The files of a run must be as the training programs write them. "
-        f"Received: {str(path)!r}, which can't be read ({reason})."
-    )
 
 
 def _mask_of(weight: MaskedWeight) -> WeightMask:

@@ -169,12 +169,9 @@ def _measure_tiles(record: RunRecord) -> list[Tile]:
     """Writes the measures of a run, at its end or so far."""
     tiles, found = [], []
     note = "of evaluation data"
-    if record.results:
-        measures, headline = (
-            record.results["measures"],
-            record.results["headline"],
-        )
-        names = sorted(measures, key=lambda name: name != headline)
+    if results := record.results:
+        measures = results["measures"]
+        names = sorted(measures, key=lambda name: name != results["headline"])
         found = [(name, measures[name], note) for name in names[:2]]
     else:
         done = f"of {record.settings.total_epochs:,}"

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import pathlib
 import time
 from typing import Any
 
@@ -124,14 +123,6 @@ class ShowProgress(ModelCallback):
     def _implements_train_batch_hooks(self) -> bool:
         """Asked by Keras 2."""
         return True
-
-
-def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
-    """Reads the lines of a file of metrics; none if it is missing."""
-    if not path.exists():
-        return []
-    lines = path.read_text("utf-8").splitlines()
-    return [json.loads(line) for line in lines if line]
 
 
 def _epoch_of(line: str) -> int:

@@ -1,6 +1,5 @@
 """Evaluation of trained and exported models, whatever their format."""
 
-import json
 import os
 import pathlib
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from tf_rigl.data import registry as data_sets
 from tf_rigl.data.batching import Batching
 from tf_rigl.data.datasets import DataSplits
 from tf_rigl.experiments import model_files
-from tf_rigl.experiments.runs import settings as run_settings
 from tf_rigl.experiments.runs import tasks
 from tf_rigl.experiments.runs import train
 from tf_rigl.experiments.runs.run_folder import RunFolder
@@ -29,18 +27,6 @@ Predict = Callable[[tf.Tensor], Any]
 
 # The part of a text to evaluate on.
 TEXT_PARTS = ("valid", "test")
-
-
-def stored_settings(path: str | os.PathLike[str]) -> RunSettings | None:
-    """Reads the settings of a run's folder; None if it is no such folder.
-
-    Raises:
-        ValueError: if they cannot be read.
-    """
-    file = RunFolder(path).configuration
-    if not file.exists():
-        return None
-    return run_settings.from_json(json.loads(file.read_text("utf-8")))
 
 
 def load_predict(path: str | os.PathLike[str]) -> Predict:
@@ -57,9 +43,10 @@ def load_predict(path: str | os.PathLike[str]) -> Predict:
     if (path / "saved_model.pb").exists():
         return _saved_model(path)
 
-    settings = stored_settings(path)
+    folder = RunFolder(path)
+    settings = folder.read_settings()
     if settings is not None:
-        model = train.load_trained(settings, RunFolder(path))
+        model = train.load_trained(settings, folder)
         if model is None:
             raise ValueError(
                 "A run's folder must hold a checkpoint. Received: "

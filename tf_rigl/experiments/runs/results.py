@@ -16,8 +16,8 @@ from tf_rigl import accounting
 from tf_rigl.core import text_table
 from tf_rigl.experiments import formatting
 from tf_rigl.experiments.runs import networks
-from tf_rigl.experiments.runs.callbacks import read_metrics
 from tf_rigl.experiments.runs.run_folder import RunFolder
+from tf_rigl.experiments.runs.run_folder import read_lines
 from tf_rigl.experiments.runs.settings import to_json
 from tf_rigl.experiments.runs.setup import PreparedRun
 from tf_rigl.experiments.runs.train import TrainedRun
@@ -55,7 +55,7 @@ def make_record(
     """
     profile = tf_rigl.profile(trained.model)
     published = accounting.micronet(profile)
-    epochs = read_metrics(folder.metrics)
+    epochs = read_lines(folder.metrics)
     masks = tf_rigl.masks(trained.model) if run.settings.is_sparse else {}
 
     return {

@@ -11,9 +11,8 @@ from typing import Any
 
 import tf_rigl
 from tf_rigl.backend import atomic_files
+from tf_rigl.experiments.runs import settings as settings_of_runs
 from tf_rigl.experiments.runs.settings import RunSettings
-from tf_rigl.experiments.runs.settings import contradictions
-from tf_rigl.experiments.runs.settings import to_json
 
 
 def make_folder(path: pathlib.Path, name: str) -> pathlib.Path:
@@ -61,6 +60,60 @@ def _not_writable(path: pathlib.Path, name: str, error: OSError) -> ValueError:
     return ValueError(
         f"`{name}` must be a folder that can be written. "
         f"Received: {name}={str(path)!r} ({error.strerror})."
+    )
+
+
+def read_object(path: pathlib.Path) -> dict[str, Any]:
+    """Reads a JSON object.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise damaged(path, error) from error
+    if not isinstance(content, dict):
+        raise damaged(path, "no JSON object")
+    return content
+
+
+def read_lines(
+    path: pathlib.Path, keys: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
+    """Reads JSON objects, one a line; the last may be half written.
+
+    Raises:
+        ValueError: if one of the others is damaged or lacks one of the keys.
+    """
+    if not path.exists():
+        return []
+    try:
+        text = path.read_text("utf-8")
+        whole, _, _ = text.rpartition("\n")
+        lines = [json.loads(line) for line in whole.splitlines() if line]
+    except (OSError, ValueError) as error:
+        raise damaged(path, error) from error
+    for line in lines:
+        check_keys(path, line, ("epoch", *keys))
+    return lines
+
+
+def check_keys(path: pathlib.Path, content: Any, keys: tuple[str, ...]) -> None:
+    """Raises a ValueError if what a file holds lacks one of the keys."""
+    if not isinstance(content, dict):
+        raise damaged(path, f"no JSON object: {content!r:.40}")
+    missing = [key for key in keys if key not in content]
+    if missing:
+        raise damaged(path, f"without {', '.join(missing)}")
+
+
+def damaged(path: pathlib.Path, reason: Any) -> ValueError:
+    """Makes the error of a file that no run has written so."""
+    return ValueError(
+        "The files of a run must be as the training programs write them. "
+        f"Received: {str(path)!r}, which can't be read ({reason}). "
+        "Pass another folder."
     )
 
 
@@ -127,25 +180,33 @@ class RunFolder:
     def keep_settings(self, settings: RunSettings) -> None:
         """Writes the settings down, if no run has done so here before."""
         if self.writes and not self.configuration.exists():
-            atomic_files.write_json(self.configuration, to_json(settings))
+            atomic_files.write_json(
+                self.configuration, settings_of_runs.to_json(settings)
+            )
+
+    def read_settings(self) -> RunSettings | None:
+        """Reads the settings of the run; returns None if none has begun here.
+
+        Raises:
+            ValueError: if they cannot be read.
+        """
+        if not self.configuration.is_file():
+            return None
+        content = read_object(self.configuration)
+        try:
+            return settings_of_runs.from_json(content)
+        except (TypeError, ValueError) as error:
+            raise damaged(self.configuration, error) from error
 
     def read_results(self) -> dict[str, Any]:
         """Reads what the run has written when it ended."""
-        return json.loads(self.results.read_text("utf-8"))
+        return read_object(self.results)
 
     def _check_settings(self, settings: RunSettings) -> None:
         if not self.configuration.exists():
             return
-        try:
-            stored = json.loads(self.configuration.read_text("utf-8"))
-            different = contradictions(stored, settings)
-        except (OSError, ValueError, TypeError) as error:
-            raise ValueError(
-                "`output_dir` must hold the configuration of the run that it "
-                f"holds. Received: {str(self.configuration)!r}, which can't "
-                f"be read ({error}). Pass another folder."
-            ) from error
-
+        stored = read_object(self.configuration)
+        different = settings_of_runs.contradictions(stored, settings)
         if different:
             flags = ", ".join(
                 f"--{name}={now!r} (it has {before!r})"
