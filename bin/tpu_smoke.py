@@ -18,75 +18,52 @@ import tensorflow as tf
 from absl import flags
 
 import tf_rigl
-from tf_rigl.experiments import keras_modules
-from tf_rigl.experiments import strategies
+from tf_rigl.experiments import fields
 from tf_rigl.experiments import terminal
+from tf_rigl.experiments.runs import setup
+from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import masked_weights
 
 _STEPS = 20
-_STEPS_PER_EXECUTION = 10
-_UPDATE_INTERVAL = 10
-_UPDATES = _STEPS // _UPDATE_INTERVAL
-_REPLICA_BATCH = 8
-_SHAPE, _CLASSES = (32, 32, 3), 10
-_SPARSITY = 0.8
+_UPDATES = 2
 
 
 def define_flags() -> None:
     """Defines the flags of this program."""
-    flags.DEFINE_enum(
-        "strategy", "tpu", strategies.STRATEGIES, "What to train on."
-    )
-    flags.DEFINE_string("tpu", "local", "Name or address of the TPU.")
-    flags.DEFINE_integer("devices", None, "Logical processors of 'mirrored'.")
-    flags.DEFINE_enum(
-        "keras", "keras2", list(keras_modules.MODULES), "With which Keras."
+    fields.define_flags(
+        RunSettings,
+        defaults={"strategy": "tpu", "tpu": "local", "keras": "keras2"},
+        names=("strategy", "tpu", "devices", "keras"),
     )
 
 
-def make_model(keras: Any) -> Any:
-    """Makes convolutions and dense layers, sparse."""
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input(_SHAPE),
-            layers.Conv2D(16, 3, strides=2, activation="relu"),
-            layers.Conv2D(32, 3, strides=2, activation="relu"),
-            layers.Flatten(),
-            layers.Dense(64, activation="relu"),
-            layers.Dense(_CLASSES),
-        ]
+def chosen_settings() -> RunSettings:
+    """Returns the settings of a short run on what the flags name."""
+    options = flags.FLAGS
+    return RunSettings(
+        model="lenet_5",
+        data="synthetic_cifar10",
+        sparsity=0.8,
+        # With ERK the last layer would be dense, and no mask of it be updated.
+        distribution="uniform",
+        batch_size=64,
+        steps_per_epoch=_STEPS,
+        steps_per_execution=_STEPS // _UPDATES,
+        keras=options.keras,
+        strategy=options.strategy,
+        devices=options.devices,
+        tpu=options.tpu if options.strategy == "tpu" else "",
     )
-    # With ERK the last layer would be dense, and no mask of it be updated.
-    return tf_rigl.sparsify(model, _SPARSITY, distribution="uniform")
 
 
-def make_dataset(batch_size: int) -> tf.data.Dataset:
-    """Draws images and labels, one batch for each step."""
-    random = np.random.default_rng(0)
-    images = random.normal(size=(batch_size * _STEPS, *_SHAPE))
-    labels = random.integers(0, _CLASSES, batch_size * _STEPS)
-    return tf.data.Dataset.from_tensor_slices(
-        (images.astype(np.float32), labels.astype(np.int32))
-    ).batch(batch_size, drop_remainder=True)
-
-
-def train(keras: Any, strategy: tf.distribute.Strategy) -> Any:
-    """Trains a model by RigL on a strategy; returns it."""
-    with strategy.scope():
-        model = make_model(keras)
-        model.compile(
-            keras.optimizers.SGD(0.05, momentum=0.9),
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            steps_per_execution=_STEPS_PER_EXECUTION,
-            # A TPU compiles without being asked.
-            jit_compile=False,
-        )
-
-    algorithm = tf_rigl.RigL(_STEPS, _UPDATE_INTERVAL)
+def train(run: setup.PreparedRun) -> Any:
+    """Trains a model by RigL; returns it."""
+    model = setup.build_compiled(run)
+    algorithm = tf_rigl.RigL(_STEPS, _STEPS // _UPDATES)
     model.fit(
-        make_dataset(_REPLICA_BATCH * strategy.num_replicas_in_sync),
+        setup.load_data(run).train,
+        steps_per_epoch=_STEPS,
         callbacks=[tf_rigl.UpdateMasks(algorithm)],
         verbose=2,
     )
@@ -122,23 +99,16 @@ def smoke() -> int:
     Returns:
         The exit code: 0, or 1 if there is no such device or a check fails.
     """
-    options = flags.FLAGS
     try:
-        strategy = strategies.make_strategy(
-            options.strategy,
-            options.keras,
-            devices=options.devices,
-            tpu=options.tpu if options.strategy == "tpu" else "",
-            steps_per_execution=_STEPS_PER_EXECUTION,
-        )
+        run = setup.prepare(chosen_settings())
     except ValueError as error:
         return terminal.fail(error)
-
+    strategy = run.strategy
     print(
         f"{type(strategy).__name__}, {strategy.num_replicas_in_sync} replicas"
     )
 
-    model = train(keras_modules.load_keras(options.keras), strategy)
+    model = train(run)
     failed = False
     for weight in masked_weights(model):
         wrong = problems(strategy, weight)

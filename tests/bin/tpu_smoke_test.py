@@ -26,7 +26,7 @@ def test_trains(arguments, strategy, tmp_path):
     done = python(PROGRAM, *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert strategy in done.stdout
-    assert done.stdout.count(": right") == 4
+    assert done.stdout.count(": right") == 5
     assert "All masks are right." in done.stdout
 
 
