@@ -14,21 +14,19 @@ folder.
 Usage: python benchmarks/input_pipeline.py [--dataset=NAME] [--rounds=3]
 """
 
-import dataclasses
-import functools
 import pathlib
 import sys
 import tempfile
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
+from typing import NamedTuple
 
 from absl import flags
 from absl import logging
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-import keras
 import tensorflow as tf
 
 from benchmarks import measure
@@ -36,15 +34,14 @@ from benchmarks import prepared_images
 from tf_rigl.data import registry as data_sets
 from tf_rigl.data import synthetic
 from tf_rigl.data.batching import Batching
-from tf_rigl.data.datasets import DataInfo
-from tf_rigl.models import registry as networks
+from tf_rigl.experiments.runs import setup
+from tf_rigl.experiments.runs.settings import RunSettings
 
 _IMAGENET = "imagenet2012"
 _RANDOM_IMAGES = 1024
 
 
-@dataclasses.dataclass(frozen=True)
-class FeedCase:
+class FeedCase(NamedTuple):
     """A network to train on a data set, and for how long."""
 
     network: str
@@ -90,8 +87,7 @@ def chosen_case(name: str) -> FeedCase:
     if flags.FLAGS.smoke:
         case = FeedCase(case.network, batch_size=4, steps=2, batches=2)
     steps = flags.FLAGS.steps or case.steps
-    return dataclasses.replace(
-        case,
+    return case._replace(
         batch_size=flags.FLAGS.batch_size or case.batch_size,
         steps=steps,
         batches=max(steps, case.batches),
@@ -133,38 +129,39 @@ def prepare(name: str, scratch: pathlib.Path) -> str | None:
     return str(scratch)
 
 
-class FedNetwork:
-    """A data set and a network in training on it."""
-
-    def __init__(self, name: str, case: FeedCase, data_dir: str | None) -> None:
-        arguments = (
-            {"image_size": flags.FLAGS.image_size} if name == _IMAGENET else {}
+def measure_case(
+    name: str, case: FeedCase, data_dir: str | None
+) -> dict[str, list[float]]:
+    """Measures images per second of pipeline, step and both, in turn."""
+    run = setup.prepare(
+        RunSettings(
+            model=case.network,
+            method="dense",
+            data=name,
+            data_dir=data_dir,
+            image_size=flags.FLAGS.image_size,
+            batch_size=case.batch_size,
         )
-        self._case = case
-        batching = Batching(case.batch_size, endless=True)
-        splits = data_sets.splits(name, batching, data_dir, **arguments)
-        self._batches = splits.train
-        self._batch = synthetic.batches(splits.info, batching)
-        self._model = _compiled_model(case.network, splits.info)
-        self._take_steps(iter(self._batch), 1)
+    )
+    batches = setup.load_data(run).train
+    in_memory = synthetic.batches(
+        run.info, Batching(case.batch_size, endless=True)
+    )
+    model = setup.build_compiled(run)
+    model.optimizer.build(model.trainable_variables)
+    model.make_train_function()
 
-    def contenders(self) -> dict[str, Callable[[], float]]:
-        """Lists what takes turns; each returns images per second."""
-        case = self._case
-        return {
-            "pipeline": functools.partial(
-                self._rate, self._batches, _take_batches, case.batches
-            ),
-            "step": functools.partial(
-                self._rate, self._batch, self._take_steps, case.steps
-            ),
-            "both": functools.partial(
-                self._rate, self._batches, self._take_steps, case.steps
-            ),
-        }
+    def take_batches(iterator: Iterator[Any], count: int) -> None:
+        for _ in range(count):
+            next(iterator)
 
-    def _rate(
-        self,
+    def take_steps(iterator: Iterator[Any], count: int) -> None:
+        logs: Any = {}
+        for _ in range(count):
+            logs = model.train_function(iterator)
+        float(logs["loss"])  # waits for a device
+
+    def rate(
         dataset: tf.data.Dataset,
         take: Callable[[Iterator[Any], int], None],
         count: int,
@@ -173,31 +170,16 @@ class FedNetwork:
         iterator = iter(dataset)
         take(iterator, 2)
         seconds = measure.seconds(lambda: take(iterator, count))
-        return count * self._case.batch_size / seconds
+        return count * case.batch_size / seconds
 
-    def _take_steps(self, iterator: Iterator[Any], steps: int) -> None:
-        logs: Any = {}
-        for _ in range(steps):
-            logs = self._model.train_function(iterator)
-        float(logs["loss"])  # waits for a device
-
-
-def _take_batches(iterator: Iterator[Any], steps: int) -> None:
-    for _ in range(steps):
-        next(iterator)
-
-
-def _compiled_model(network: str, info: DataInfo) -> Any:
-    model = networks.builder(network)(
-        keras, input_shape=info.example_shape, classes=info.classes
+    take_steps(iter(in_memory), 1)
+    return measure.alternate(
+        {
+            "pipeline": lambda: rate(batches, take_batches, case.batches),
+            "step": lambda: rate(in_memory, take_steps, case.steps),
+            "both": lambda: rate(batches, take_steps, case.steps),
+        }
     )
-    model.compile(
-        keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    model.optimizer.build(model.trainable_variables)
-    model.make_train_function()
-    return model
 
 
 def report(measured: dict[str, dict[str, list[float]]]) -> None:
@@ -233,8 +215,7 @@ def main() -> dict[str, dict[str, list[float]]]:
         except (FileNotFoundError, ImportError) as error:
             sys.exit(str(error))
         for name, data_dir in folders.items():
-            fed = FedNetwork(name, cases[name], data_dir)
-            results[name] = measure.alternate(fed.contenders())
+            results[name] = measure_case(name, cases[name], data_dir)
             print(f"{name} is measured", flush=True)
 
     report(results)
