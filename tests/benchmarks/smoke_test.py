@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import measure
 from tests.bin.support import ROOT
-from tests.bin.support import python
+from tests.bin.support import succeed
 
 pytestmark = pytest.mark.slow
 
@@ -14,12 +14,11 @@ pytestmark = pytest.mark.slow
 def run(program, *arguments, cwd):
     """Its output and the results in its JSON file."""
     flags = ["--smoke", "--json=figures.json", *arguments]
-    done = python(ROOT / "benchmarks" / f"{program}.py", *flags, cwd=cwd)
-    assert done.returncode == 0, done.stderr
+    output = succeed(ROOT / "benchmarks" / f"{program}.py", *flags, cwd=cwd)
     assert [path.name for path in cwd.iterdir()] == ["figures.json"]
     content = json.loads((cwd / "figures.json").read_text("utf-8"))
     assert content["environment"]["cores"] >= 1
-    return done.stdout, content["results"]
+    return output, content["results"]
 
 
 def test_export_latency(tmp_path):

@@ -25,3 +25,10 @@ def python(*arguments, cwd):
         timeout=300,
         check=False,
     )
+
+
+def succeed(*arguments, cwd):
+    """Runs Python likewise, to a good end: the output."""
+    done = python(*arguments, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

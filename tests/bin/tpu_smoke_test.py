@@ -8,6 +8,7 @@ import tensorflow as tf
 import tf_rigl
 from bin import tpu_smoke
 from tests.bin.support import python
+from tests.bin.support import succeed
 from tf_rigl.masking.masked_weight import masked_weights
 
 PROGRAM = pathlib.Path(tpu_smoke.__file__)
@@ -23,11 +24,10 @@ PROGRAM = pathlib.Path(tpu_smoke.__file__)
     ],
 )
 def test_trains(arguments, strategy, tmp_path):
-    done = python(PROGRAM, *arguments, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert strategy in done.stdout
-    assert done.stdout.count(": right") == 5
-    assert "All masks are right." in done.stdout
+    output = succeed(PROGRAM, *arguments, cwd=tmp_path)
+    assert strategy in output
+    assert output.count(": right") == 5
+    assert "All masks are right." in output
 
 
 @pytest.mark.slow

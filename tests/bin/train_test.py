@@ -17,8 +17,10 @@ from bin import train_rnn
 from tests.bin.support import BIN
 from tests.bin.support import ROOT
 from tests.bin.support import python
+from tests.bin.support import succeed
 from tests.experiments.runs.support import assert_same_checkpoint
 from tests.experiments.runs.support import parse
+from tests.experiments.runs.support import read_results
 from tf_rigl.experiments.runs import flags as run_flags
 
 PROGRAMS = (
@@ -136,34 +138,23 @@ def test_killed_resumed_evaluated_reported_on_real_data(name, keras, tmp_path):
     arguments = [*TINY, *REAL[name], f"--keras={keras}"]
     for place in ("whole", "killed"):
         (tmp_path / place).mkdir()
-    whole = python(program, *arguments, cwd=tmp_path / "whole")
-    assert whole.returncode == 0, whole.stderr
+    succeed(program, *arguments, cwd=tmp_path / "whole")
     kill_within_training(program, arguments, tmp_path / "killed")
     assert not (tmp_path / "killed" / "run" / "results.json").exists()
 
-    resumed = python(program, *arguments, cwd=tmp_path / "killed")
-    assert resumed.returncode == 0, resumed.stderr
-    assert "matches the trained model" in resumed.stdout
+    resumed = succeed(program, *arguments, cwd=tmp_path / "killed")
+    assert "matches the trained model" in resumed
     folder = tmp_path / "killed" / "run"
     assert_same_checkpoint(tmp_path / "whole" / "run", folder)
 
-    measures = json.loads((folder / "results.json").read_text())["measures"]
+    measures = read_results(folder)["measures"]
     for what in ("run", "run/saved_model"):
-        done = python(
-            BIN / "evaluate.py",
-            what,
-            *REAL[name],
-            "--batch_size=8",
-            "--steps=2",
-            "--json",
-            cwd=tmp_path / "killed",
-        )
-        assert done.returncode == 0, done.stderr
-        evaluated = json.loads(done.stdout.splitlines()[-1])
+        given = (what, *REAL[name], "--batch_size=8", "--steps=2", "--json")
+        output = succeed(BIN / "evaluate.py", *given, cwd=tmp_path / "killed")
+        evaluated = json.loads(output.splitlines()[-1])
         assert evaluated.pop("examples") == 16
         assert evaluated == pytest.approx(measures, rel=1e-3)
 
-    done = python(BIN / "report.py", "run", cwd=tmp_path / "killed")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["run/report.html"]
+    output = succeed(BIN / "report.py", "run", cwd=tmp_path / "killed")
+    assert output.split() == ["run/report.html"]
     assert (folder / "report.html").read_text("utf-8").startswith("<!DOCTYPE")

@@ -4,7 +4,7 @@ import pytest
 from matplotlib import image
 
 from tests.bin.support import BIN
-from tests.bin.support import python
+from tests.bin.support import succeed
 from tf_rigl.experiments import profiling
 from tf_rigl.experiments import weight_pictures
 from tf_rigl.experiments.runs.settings import RunSettings
@@ -76,13 +76,7 @@ def test_picture(tmp_path):
 
 @pytest.mark.slow
 def test_program(tmp_path):
-    done = python(
-        BIN / "profile_model.py",
-        "--model=lenet_5",
-        "--sparsity=0.9",
-        "--plot=picture.png",
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "As published tables count" in done.stdout
+    arguments = ("--model=lenet_5", "--sparsity=0.9", "--plot=picture.png")
+    output = succeed(BIN / "profile_model.py", *arguments, cwd=tmp_path)
+    assert "As published tables count" in output
     assert (tmp_path / "picture.png").exists()

@@ -13,6 +13,7 @@ from matplotlib import image
 import tf_rigl
 from tests.experiments.report.pictures_test import texts
 from tests.experiments.runs.support import QUIET
+from tests.experiments.runs.support import read_results
 from tests.experiments.runs.support import train_in
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments.report import series
@@ -64,10 +65,6 @@ class Page:
         else:
             assert start == "data:image/svg+xml;base64"
             self.charts.append(texts(content))
-
-
-def read_results(folder):
-    return json.loads((folder / "results.json").read_text("utf-8"))
 
 
 def page_of(folder, tmp_path):

@@ -13,6 +13,7 @@ import tf_rigl
 from tests.experiments.runs.support import QUIET
 from tests.experiments.runs.support import Interrupting
 from tests.experiments.runs.support import assert_same_checkpoint
+from tests.experiments.runs.support import read_results
 from tests.experiments.runs.support import run_program
 from tests.experiments.runs.support import train_in
 from tf_rigl.data import registry
@@ -60,10 +61,6 @@ def finished(request, tmp_path_factory):
         "--precision=mixed_bfloat16" if request.param == "keras2" else "",
         "--evaluation_steps=0",
     )
-
-
-def read_results(folder):
-    return json.loads((folder / "results.json").read_text("utf-8"))
 
 
 def evaluated(folder, what):

@@ -6,7 +6,6 @@ from absl import flags
 from tests.experiments.runs.support import parse
 from tests.experiments.runs.support import tiny
 from tf_rigl.experiments import fields
-from tf_rigl.experiments import methods
 from tf_rigl.experiments.runs import flags as run_flags
 from tf_rigl.experiments.runs import settings as rules
 from tf_rigl.experiments.runs.settings import RunOptions
@@ -85,11 +84,6 @@ def test_every_rule_has_a_wrong_value():
 def test_contradictory_values(changes, message):
     with pytest.raises(ValueError, match=message):
         tiny(**changes)
-
-
-@pytest.mark.parametrize("method", methods.METHODS)
-def test_each_method_of_the_table_is_legal(method):
-    assert tiny(method=method).is_sparse == methods.METHODS[method].is_sparse
 
 
 def test_labels():

@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import json
 
 import numpy as np
 from absl import flags
@@ -54,6 +55,10 @@ def train_in(folder, *arguments, **options):
     code, output = run_program(*arguments, f"--output_dir={folder}", **options)
     assert code == 0, output
     return output
+
+
+def read_results(folder):
+    return json.loads((folder / "results.json").read_text("utf-8"))
 
 
 class Interrupting(io.StringIO):

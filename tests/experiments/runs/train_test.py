@@ -1,6 +1,5 @@
 """Runs that are stopped at any moment end as if they had not been."""
 
-import json
 import os
 import shutil
 import signal
@@ -10,6 +9,7 @@ import pytest
 from tests.experiments.runs.support import QUIET
 from tests.experiments.runs.support import Interrupting
 from tests.experiments.runs.support import assert_same_checkpoint
+from tests.experiments.runs.support import read_results
 from tests.experiments.runs.support import run_program
 from tests.experiments.runs.support import train_in
 from tf_rigl.experiments.runs.run_folder import read_lines
@@ -97,13 +97,11 @@ def test_a_finished_run_is_only_reported(whole):
 def test_results_after_the_last_checkpoint(whole, tmp_path):
     flags, folder = whole
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
-    results = tmp_path / "results.json"
-    before = json.loads(results.read_text())
-    results.unlink()
+    before = read_results(tmp_path)
+    (tmp_path / "results.json").unlink()
     output = train_in(tmp_path, *flags, *QUIET)
     assert "epoch" not in output
-    after = json.loads(results.read_text())
-    assert {**after, "folder": str(folder)} == before
+    assert {**read_results(tmp_path), "folder": str(folder)} == before
 
 
 def test_a_damaged_checkpoint_is_an_error(whole, tmp_path, capsys):
