@@ -13,7 +13,7 @@ from tf_rigl.experiments import optional_packages
         (optional_packages.check_matplotlib, "matplotlib"),
         (optional_packages.check_report, "matplotlib"),
         (optional_packages.check_report, "jinja2"),
-        (optional_packages.check_tensorboard, "TensorBoard"),
+        (optional_packages.check_tensorboard, "tensorboard"),
     ],
 )
 def test_missing_package(monkeypatch, check, missing):
@@ -22,7 +22,7 @@ def test_missing_package(monkeypatch, check, missing):
     monkeypatch.setattr(
         importlib.util,
         "find_spec",
-        lambda name: None if name == missing.lower() else find(name),
+        lambda name: None if name == missing else find(name),
     )
     with pytest.raises(ImportError, match=f"{missing}.*pip install 'tf_rigl"):
         check()

@@ -1,4 +1,4 @@
-"""Packages that only some programs need."""
+"""Packages that only some programs need, and how to get them."""
 
 import importlib.util
 
@@ -10,11 +10,7 @@ def has_tensorboard() -> bool:
 
 def check_tensorboard() -> None:
     """Raises an ImportError that says how to get what summaries need."""
-    if not has_tensorboard():
-        raise ImportError(
-            "Summaries need TensorBoard. Install it with "
-            "`pip install 'tf_rigl[tensorboard]'`, or leave --tensorboard out."
-        )
+    _check("--tensorboard needs", "tensorboard", extra="tensorboard")
 
 
 def check_matplotlib() -> None:
@@ -27,12 +23,12 @@ def check_report() -> None:
     _check("The report of a run needs", "jinja2", "matplotlib")
 
 
-def _check(who: str, *packages: str) -> None:
+def _check(who: str, *packages: str, extra: str = "plots") -> None:
     missing = [name for name in packages if not _is_installed(name)]
     if missing:
         raise ImportError(
             f"{who} {' and '.join(missing)}. "
-            "Install it with `pip install 'tf_rigl[plots]'`."
+            f"Install it with `pip install 'tf_rigl[{extra}]'`."
         )
 
 

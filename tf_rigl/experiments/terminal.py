@@ -1,10 +1,10 @@
 """The output of the programs, and what TensorFlow is kept from printing."""
 
 import datetime
+import functools
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
 import tensorflow as tf
 from absl import app
@@ -62,17 +62,14 @@ def fail(error: object) -> int:
     return FAILURE
 
 
-def printer(console: consoles.Console) -> Any:
+def printer(console: consoles.Console) -> Callable[[str], None]:
     """Returns a function that prints text as it is.
 
     There are no markup and no colors in it, and paths are not folded.
     """
-
-    def write(text: str, **unused: Any) -> None:
-        del unused  # Keras passes `line_break`
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    return write
+    return functools.partial(
+        console.print, markup=False, highlight=False, soft_wrap=True
+    )
 
 
 class Display:

@@ -201,7 +201,7 @@ def describe(runs: Sequence[PreparedRun], console: consoles.Console) -> None:
     first = runs[0]
     # Without masks, which Keras would count as parameters.
     network = networks.build_dense(first.settings, first.keras, first.task)
-    network.summary(line_length=78, print_fn=write)
+    network.summary(line_length=78, print_fn=lambda text, **_: write(text))
 
     for run in runs:
         profile = networks.final_profile(run.settings, run.keras, run.task)

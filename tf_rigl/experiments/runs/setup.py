@@ -101,16 +101,6 @@ def load_data(run: PreparedRun, first_step: int = 0) -> DataSplits:
     )
 
 
-def example_batch(run: PreparedRun) -> tf.data.Dataset:
-    """Makes one batch of zeros, of the shapes and types of the data."""
-    is_text = run.task.kind == tasks.CHARACTERS
-    shape = (run.settings.batch_size, *run.task.example_shape)
-    inputs = tf.zeros(shape, tf.int32 if is_text else tf.float32)
-    targets = tf.zeros(shape if is_text else shape[:1], tf.int32)
-    dataset = tf.data.Dataset.from_tensors((inputs, targets))
-    return tasks.encode(dataset, run.task)
-
-
 def build_compiled(run: PreparedRun) -> Any:
     """Builds the network of a run, ready for `fit`.
 

@@ -25,6 +25,8 @@ from tf_rigl.experiments.runs.settings import RunOptions
 from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.setup import PreparedRun
 from tf_rigl.export.folders import folder_bytes
+from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.updating import method_state
 
 # Of each class, to prune by before training; the GraSP paper's number.
 _PRUNING_EXAMPLES = 10
@@ -100,23 +102,12 @@ def restore(run: PreparedRun, model: Any, folder: RunFolder) -> int:
     Raises:
         ValueError: if the checkpoint is damaged or of another model.
     """
-    done = folder.trained_steps
-
-    if done:
-        # No epoch: callbacks begin and end, and see no batch.
-        model.fit(
-            setup.example_batch(run),
-            steps_per_epoch=1,
-            initial_epoch=1,
-            epochs=1,
-            shuffle=False,
-            verbose=0,
-            callbacks=[
-                *_mask_updates(run),
-                tf_rigl.Checkpoints(folder.checkpoints),
-            ],
-        )
-    return done
+    with run.strategy.scope():
+        algorithm = networks.make_algorithm(run.settings, run.plan)
+        if algorithm is not None:
+            # A checkpoint has the state of the method, too.
+            method_state.keep(masked_weights(model), algorithm)
+        return tf_rigl.Checkpoints(folder.checkpoints).restore(model)
 
 
 def load_trained(settings: RunSettings, folder: RunFolder) -> Any:
@@ -197,7 +188,10 @@ def _callbacks(
     that is killed between the two writes it again.
     """
     settings = run.settings
-    acting = _mask_updates(run)
+    acting: list[Any] = []
+    algorithm = networks.make_algorithm(settings, run.plan)
+    if algorithm is not None:
+        acting.append(tf_rigl.UpdateMasks(algorithm))
     acting.append(callbacks.MetricsFile(folder.metrics, folder.writes))
 
     if settings.is_sparse:
@@ -225,11 +219,6 @@ def _callbacks(
             total_steps=run.plan.total,
         ),
     ]
-
-
-def _mask_updates(run: PreparedRun) -> list[Any]:
-    algorithm = networks.make_algorithm(run.settings, run.plan)
-    return [] if algorithm is None else [tf_rigl.UpdateMasks(algorithm)]
 
 
 def _prune(run: PreparedRun, model: Any, data: DataSplits) -> None:
