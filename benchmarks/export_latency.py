@@ -50,16 +50,6 @@ def define_flags() -> None:
     flags.DEFINE_integer("calls", 5, "Calls of a round.", lower_bound=1)
 
 
-def chosen_batch_sizes() -> list[int]:
-    """Returns the numbers of examples that the flags ask for."""
-    return [1] if flags.FLAGS.smoke else flags.FLAGS.batch_size
-
-
-def chosen_calls() -> int:
-    """Returns the number of calls of a round that the flags ask for."""
-    return 1 if flags.FLAGS.smoke else flags.FLAGS.calls
-
-
 def write_artifacts(model: Any, folder: pathlib.Path) -> dict[str, str]:
     """Writes the model in each way, and strips it; returns the paths."""
     paths = {name: str(folder / name) for name in (_REFERENCE, *EXPORTS)}
@@ -84,7 +74,7 @@ def measure_saved_models(
     loaded = {name: one() for name, one in load.items()}
     results = {"Load": measure.alternate_timed(load)}
 
-    for size in chosen_batch_sizes():
+    for size in measure.chosen("batch_size", [1]):
         shape = (size, *model.input_shape[1:])
         inputs = tf.random.stateless_uniform(shape, [1, 2])
         check_same(loaded, inputs)
@@ -93,7 +83,7 @@ def measure_saved_models(
             for name, one in loaded.items()
         }
         results[f"Call, batch {size}"] = measure.alternate_timed(
-            calls, chosen_calls()
+            calls, measure.chosen("calls")
         )
     return results
 
@@ -130,7 +120,7 @@ def measure_litert(
     paths = write_litert(model, folder)
     shape = model.input_shape[1:]
     results = {}
-    for size in chosen_batch_sizes():
+    for size in measure.chosen("batch_size", [1]):
         load = {
             name: functools.partial(load_litert, path, size, shape)
             for name, path in paths.items()
@@ -144,7 +134,7 @@ def measure_litert(
             for name, one in load.items()
         }
         results[f"LiteRT, call, batch {size}"] = measure.alternate_timed(
-            calls, chosen_calls()
+            calls, measure.chosen("calls")
         )
     return results
 

@@ -66,13 +66,6 @@ def make_problem(model: Any) -> Problem:
     )
 
 
-def by_selection(
-    weights: tf.Tensor, mask: tf.Tensor, gradient: tf.Tensor, count: tf.Tensor
-) -> tf.Tensor:
-    """Updates as this library does."""
-    return tf_rigl.drop_and_grow(weights, mask, gradient, count).mask
-
-
 def by_sorting(
     weights: tf.Tensor, mask: tf.Tensor, gradient: tf.Tensor, count: tf.Tensor
 ) -> tf.Tensor:
@@ -184,6 +177,9 @@ def main() -> dict[str, list[float]]:
         f"{model.name}: {len(problem.masks)} masked weights, "
         f"{elements:,} elements"
     )
+
+    def by_selection(*each: tf.Tensor) -> tf.Tensor:
+        return tf_rigl.drop_and_grow(*each).mask
 
     updates = {
         f"{name}{', XLA' if jit_compile else ''}": compiled(

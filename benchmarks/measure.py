@@ -85,9 +85,9 @@ def start(
     app.run(run)
 
 
-def chosen_rounds() -> int:
-    """Returns the number of rounds that the flags ask for."""
-    return 1 if flags.FLAGS.smoke else flags.FLAGS.rounds
+def chosen(name: str, smoke: Any = 1) -> Any:
+    """Returns what a flag asks for, or `smoke` where all is to be short."""
+    return smoke if flags.FLAGS.smoke else flags.FLAGS[name].value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +127,7 @@ def alternate(
 ) -> dict[str, list[Measured]]:
     """Calls all contenders in turn, for as many rounds as are asked for."""
     measured: dict[str, list[Measured]] = {name: [] for name in contenders}
-    for _ in range(chosen_rounds()):
+    for _ in range(chosen("rounds")):
         for name, run in contenders.items():
             measured[name].append(run())
     return measured

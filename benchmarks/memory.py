@@ -50,11 +50,6 @@ def define_flags() -> None:
     )
 
 
-def chosen_steps() -> int:
-    """Returns the number of steps that the flags ask for."""
-    return 1 if flags.FLAGS.smoke else flags.FLAGS.steps
-
-
 def measure_here(contender: str, model: str) -> dict[str, int]:
     """Trains in this process; returns its bytes."""
     # Only here: a child's `ru_maxrss` begins with the memory of its parent,
@@ -64,7 +59,7 @@ def measure_here(contender: str, model: str) -> dict[str, int]:
 
     training = contenders.start_training(contender, networks.NETWORKS[model])
     training.warm_up()
-    training.run(chosen_steps())
+    training.run(measure.chosen("steps"))
     training.go_to_update()
     training.run(2)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
@@ -81,7 +76,7 @@ def measure_in_process(contender: str, model: str) -> dict[str, int]:
         __file__,
         f"--only={contender}",
         f"--model={model}",
-        f"--steps={chosen_steps()}",
+        f"--steps={measure.chosen('steps')}",
     )
 
 

@@ -48,9 +48,8 @@ def define_flags() -> None:
 def train(contender: str, seed: int) -> float:
     """Trains and evaluates; returns bits per character."""
     tf_keras.utils.set_random_seed(seed)
-    steps, evaluation_steps = flags.FLAGS.steps, _EVALUATION_STEPS
-    if flags.FLAGS.smoke:
-        steps, evaluation_steps = 2, 1
+    steps = measure.chosen("steps", 2)
+    evaluation_steps = 1 if flags.FLAGS.smoke else _EVALUATION_STEPS
     data = text.splits(
         Batching(_BATCH_SIZE, seed=seed), flags.FLAGS.data_dir, time=_LENGTH
     )
@@ -111,7 +110,7 @@ class _DenseEmbedding(tfmot.sparsity.keras.PruningPolicy):
 
 
 def main() -> dict[str, list[float]]:
-    rounds = measure.chosen_rounds()
+    rounds = measure.chosen("rounds")
     results = {
         contender: [train(contender, seed) for seed in range(rounds)]
         for contender in _CONTENDERS

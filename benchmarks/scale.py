@@ -143,7 +143,7 @@ def measure_in_processes(
                 f"--model={model}",
                 f"--devices={where}",
                 f"--keras={package}",
-                f"--rounds={measure.chosen_rounds()}",
+                f"--rounds={measure.chosen('rounds')}",
                 f"--smoke={flags.FLAGS.smoke}",
             ]
             for variable, file in zip(variables, files, strict=True)

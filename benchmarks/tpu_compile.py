@@ -37,14 +37,16 @@ _COMPILER = pathlib.Path(__file__).with_name("tpu_compiler.py")
 _PARTS = ("arguments", "temporary", "code")
 
 
-def _imagenet(keras: Any) -> Any:
-    return keras.applications.ResNet50(weights=None, classifier_activation=None)
-
-
 _NETWORKS = {
     **networks.NETWORKS,
     "imagenet": networks.Network(
-        _imagenet, (224, 224, 3), 1000, 128, plain_steps=1
+        lambda keras: keras.applications.ResNet50(
+            weights=None, classifier_activation=None
+        ),
+        (224, 224, 3),
+        1000,
+        128,
+        plain_steps=1,
     ),
 }
 

@@ -18,6 +18,7 @@ from absl import flags
 from rich import console as consoles
 
 from tf_rigl.core import text_table
+from tf_rigl.data.batching import Batching
 from tf_rigl.experiments import fields
 from tf_rigl.experiments import keras_modules
 from tf_rigl.experiments import terminal
@@ -51,7 +52,10 @@ flags.DEFINE_bool("json", False, "Print JSON in place of a table.")
 def evaluate(path: str) -> int:
     """Evaluates the model of a path and prints its measures."""
     settings = _settings(path)
-    splits = evaluation.load_data(settings, flags.FLAGS.text_part)
+    is_text = settings.data == "text"
+    part = {"evaluation": flags.FLAGS.text_part} if is_text else {}
+    batching = Batching(settings.batch_size)
+    splits = tasks.load_splits(settings, batching, **part)
     examples, measures = evaluation.evaluate(
         keras_modules.load_keras(settings.keras),
         evaluation.load_predict(path),

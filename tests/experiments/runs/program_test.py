@@ -66,7 +66,7 @@ def finished(request, tmp_path_factory):
 def evaluated(folder, what):
     """The number of examples and the measures of a file, on the run's data."""
     settings = RunFolder(folder).read_settings()
-    splits = evaluation.load_data(settings)
+    splits = tasks.load_splits(settings, Batching(settings.batch_size))
     return evaluation.evaluate(
         keras_modules.load_keras(settings.keras),
         evaluation.load_predict(what),

@@ -10,14 +10,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_rigl.data import registry as data_sets
-from tf_rigl.data.batching import Batching
-from tf_rigl.data.datasets import DataSplits
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments.runs import tasks
 from tf_rigl.experiments.runs import train
 from tf_rigl.experiments.runs.run_folder import RunFolder
-from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.tasks import Task
 from tf_rigl.export.endpoints import DEFAULT_SIGNATURE
 from tf_rigl.export.litert import run
@@ -58,28 +54,6 @@ def load_predict(path: str | os.PathLike[str]) -> Predict:
     raise ValueError(
         "What is evaluated must be the folder of a run or of a SavedModel, a "
         f".keras or a .tflite file. Received: {str(path)!r}."
-    )
-
-
-def load_data(settings: RunSettings, text_part: str = "valid") -> DataSplits:
-    """Loads the data set of settings; its evaluation part is not encoded.
-
-    Of texts that is one of `TEXT_PARTS`.
-
-    Raises:
-        FileNotFoundError: if the data is missing.
-        ImportError: if what reads the data is not installed.
-        ValueError: if the data cannot be batched so.
-    """
-    arguments = tasks.data_arguments(settings)
-    if settings.data == "text":
-        arguments["evaluation"] = text_part
-    return data_sets.splits(
-        settings.data,
-        Batching(settings.batch_size),
-        settings.data_dir,
-        settings.download,
-        **arguments,
     )
 
 

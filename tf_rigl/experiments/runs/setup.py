@@ -70,26 +70,14 @@ def prepare(settings: RunSettings) -> PreparedRun:
 def load_data(run: PreparedRun, first_step: int = 0) -> DataSplits:
     """Reads the data of a run, with the targets that the loss takes.
 
-    The batches for training are endless.
-
-    Raises:
-        FileNotFoundError: if the data is missing.
-        ValueError: if the data cannot be batched so.
+    The batches for training are endless. Raises what `tasks.load_splits` does.
     """
     settings = run.settings
     epoch, offset = divmod(first_step, run.plan.per_pass)
-    splits = data_sets.splits(
-        settings.data,
-        Batching(
-            settings.batch_size,
-            seed=settings.seed,
-            first_epoch=epoch,
-            endless=True,
-        ),
-        settings.data_dir,
-        settings.download,
-        **tasks.data_arguments(settings),
+    batching = Batching(
+        settings.batch_size, seed=settings.seed, first_epoch=epoch, endless=True
     )
+    splits = tasks.load_splits(settings, batching)
 
     train = splits.train.skip(offset) if offset else splits.train
     evaluation = splits.evaluation

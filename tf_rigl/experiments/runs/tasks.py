@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tf_rigl.data import registry as data_sets
+from tf_rigl.data.batching import Batching
 from tf_rigl.data.datasets import DataInfo
+from tf_rigl.data.datasets import DataSplits
 from tf_rigl.experiments.runs.settings import RunSettings
 
 IMAGES = "images"
@@ -64,6 +67,26 @@ def check_kinds(settings: RunSettings) -> None:
             f"Received: model={settings.model!r}, data={settings.data!r}, "
             f"which has {found}. Choose another model or other data."
         )
+
+
+def load_splits(
+    settings: RunSettings, batching: Batching, **changes: Any
+) -> DataSplits:
+    """Reads the data set of settings; `changes` are of its own arguments.
+
+    Raises:
+        FileNotFoundError: if the data is missing.
+        ImportError: if what reads the data is not installed.
+        ValueError: if the data cannot be batched so.
+    """
+    return data_sets.splits(
+        settings.data,
+        batching,
+        settings.data_dir,
+        settings.download,
+        **data_arguments(settings),
+        **changes,
+    )
 
 
 def data_arguments(settings: RunSettings) -> dict[str, Any]:
