@@ -41,6 +41,7 @@ def define_flags() -> None:
 def chosen_settings() -> RunSettings:
     """Returns the settings of a short run on what the flags name."""
     options = flags.FLAGS
+
     return RunSettings(
         model="lenet_5",
         data="synthetic_cifar10",

@@ -1,9 +1,8 @@
 """Packages that are missing are named, and how to get them."""
 
-import importlib.util
-
 import pytest
 
+from tests.experiments.runs.support import hide_package
 from tf_rigl.experiments import optional_packages
 
 
@@ -18,11 +17,6 @@ from tf_rigl.experiments import optional_packages
 )
 def test_missing_package(monkeypatch, check, missing):
     check()
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name: None if name == missing else find(name),
-    )
+    hide_package(monkeypatch, missing)
     with pytest.raises(ImportError, match=f"{missing}.*pip install 'tf_rigl"):
         check()

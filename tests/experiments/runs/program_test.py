@@ -1,6 +1,5 @@
 """The training programs, in this process."""
 
-import importlib.util
 import json
 import math
 import pathlib
@@ -13,6 +12,7 @@ import tf_rigl
 from tests.experiments.runs.support import QUIET
 from tests.experiments.runs.support import Interrupting
 from tests.experiments.runs.support import assert_same_checkpoint
+from tests.experiments.runs.support import hide_package
 from tests.experiments.runs.support import read_results
 from tests.experiments.runs.support import run_program
 from tests.experiments.runs.support import train_in
@@ -186,14 +186,7 @@ def test_goes_on_with_what_is_missing_of_a_comparison(tmp_path):
 
 
 def test_without_tensorboard(tmp_path, monkeypatch, capsys):
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name, *rest: (
-            None if name == "tensorboard" else find(name, *rest)
-        ),
-    )
+    hide_package(monkeypatch, "tensorboard")
     arguments = ["--epochs=1", "--noexport", f"--output_dir={tmp_path / 'run'}"]
     assert run_program(*arguments, "--tensorboard")[0] == 1
     assert "tf_rigl[tensorboard]" in capsys.readouterr().err

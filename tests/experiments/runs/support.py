@@ -1,6 +1,7 @@
 """Runs small enough for tests."""
 
 import importlib
+import importlib.util
 import io
 import json
 
@@ -55,6 +56,16 @@ def train_in(folder, *arguments, **options):
     code, output = run_program(*arguments, f"--output_dir={folder}", **options)
     assert code == 0, output
     return output
+
+
+def hide_package(monkeypatch, package):
+    """Makes a package look as if it were not installed."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name == package else find(name, *rest),
+    )
 
 
 def read_results(folder):
