@@ -34,7 +34,6 @@ _COPIED = (
 # These are true of one machine only.
 _OF_A_MACHINE: dict[str, Any] = {"data_dir": None, "download": False, "tpu": ""}
 
-
 Record = Mapping[str, Any]  # a line of results.jsonl
 
 
