@@ -7,6 +7,10 @@ from tests.experiments.cluster_test import WORKERS
 from tests.experiments.cluster_test import configure
 from tf_rigl.experiments import strategies
 
+on_processors = pytest.mark.skipif(
+    bool(tf.config.list_physical_devices("GPU")), reason="has accelerators"
+)
+
 IN_A_NEW_PROCESS = """
 from tf_rigl.experiments import strategies
 mirrored = strategies.make_strategy('mirrored', devices=3)
@@ -23,9 +27,7 @@ def test_one_device():
     assert strategy is tf.distribute.get_strategy()
 
 
-@pytest.mark.skipif(
-    bool(tf.config.list_physical_devices("GPU")), reason="has accelerators"
-)
+@on_processors
 def test_mirrored_on_processors():
     """Two that the tests have made already; others come too late."""
     strategy = strategies.make_strategy("mirrored", "keras3", devices=2)
@@ -77,9 +79,7 @@ def test_servers_do_not_train(monkeypatch):
         strategies.make_strategy("parameter_server", "keras2")
 
 
-@pytest.mark.skipif(
-    bool(tf.config.list_physical_devices("GPU")), reason="has accelerators"
-)
+@on_processors
 def test_limits_are_told_before_anything_is_made(monkeypatch):
     with pytest.raises(ValueError, match="with 4 replicas"):
         strategies.make_strategy(

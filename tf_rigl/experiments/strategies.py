@@ -1,13 +1,4 @@
-"""The `tf.distribute` strategy that a flag names.
-
-```python
-if cluster.is_server(name):
-    cluster.serve()  # never returns
-strategy = strategies.make_strategy(name, keras="keras2")
-with strategy.scope():
-    model = tf_rigl.sparsify(make_model(), 0.9)
-    model.compile(...)
-```
+"""The `tf.distribute` strategy that a flag names; see docs/distribution.md.
 
 Make the strategy before anything else of TensorFlow runs: workers, TPUs and
 logical processors cannot be set up later.

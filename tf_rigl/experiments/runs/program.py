@@ -1,13 +1,7 @@
 """The training programs: flags in, a finished run out.
 
-A program is its defaults and its docstring:
-
-```python
-from tf_rigl.experiments.runs import program
-
-if __name__ == "__main__":
-    program.start({"model": "wrn_22_2", "data": "cifar10"}, "runs/cifar10")
-```
+A program is its docstring, its defaults and a call of `start`, as in
+`bin/train_mlp.py`.
 """
 
 import contextlib
