@@ -11,7 +11,6 @@ import pathlib
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
-from typing import NamedTuple
 
 from absl import flags
 from rich import console as consoles
@@ -47,14 +46,6 @@ def start(defaults: Mapping[str, Any], output_dir: str) -> None:
     )
 
 
-class _ReadyRun(NamedTuple):
-    """A run that is ready to go on, or has ended."""
-
-    run: PreparedRun
-    folder: RunFolder
-    model: Any  # None if nothing is left to do
-
-
 def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
     """Trains, or describes, what parsed flags ask for.
 
@@ -81,7 +72,7 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
         except terminal.USER_ERRORS as error:
             return terminal.fail(error)
 
-        records = [_finish(one, options, console) for one in ready]
+        records = [_finish(*one, options, console) for one in ready]
     return report(records, console)
 
 
@@ -114,43 +105,49 @@ def _take(
     path: str,
     options: RunOptions,
     stack: contextlib.ExitStack,
-) -> _ReadyRun:
+) -> tuple[PreparedRun, RunFolder, Any]:
     """Opens the folder of a run and builds its model, as far as it is.
 
-    All that can fail does so here, before any training.
+    All that can fail does so here, before any training. The model is None if
+    nothing is left to do.
     """
     folder = RunFolder(path, run.strategy.extended.should_checkpoint)
     stack.enter_context(folder.open(run.settings))
 
     steps = folder.trained_steps
     if steps >= run.plan.total and folder.is_complete(options.export):
-        return _ReadyRun(run, folder, None)
+        return run, folder, None
 
     model = setup.build_compiled(run)
     plans.check_resumable(run.plan, steps, run.settings.steps_per_execution)
     # Here already, so that a damaged checkpoint shows early.
     training.restore(run, model, folder)
     folder.keep_settings(run.settings)
-    return _ReadyRun(run, folder, model)
+    return run, folder, model
 
 
 def _finish(
-    ready: _ReadyRun, options: RunOptions, console: consoles.Console
+    run: PreparedRun,
+    folder: RunFolder,
+    model: Any,
+    options: RunOptions,
+    console: consoles.Console,
 ) -> dict[str, Any]:
     """Trains what is left of a run and writes its models and its results.
 
     Returns:
         The content of `results.json`.
     """
-    run, folder, model = ready
     if model is None:
         record = folder.read_results()
     else:
-        trained = training.train(run, model, folder, options, console)
+        measures, examples = training.train(
+            run, model, folder, options, console
+        )
         files: dict[str, Any] = {}
         if options.export:
-            files = training.write_model(run, trained, folder)
-        record = results.make_record(run, trained, folder, files)
+            files = training.write_model(run, model, examples, folder)
+        record = results.make_record(run, model, measures, folder, files)
         if folder.writes:
             atomic_files.write_json(folder.results, record)
 

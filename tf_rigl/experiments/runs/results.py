@@ -20,7 +20,6 @@ from tf_rigl.experiments.runs.run_folder import RunFolder
 from tf_rigl.experiments.runs.run_folder import read_lines
 from tf_rigl.experiments.runs.settings import to_json
 from tf_rigl.experiments.runs.setup import PreparedRun
-from tf_rigl.experiments.runs.train import TrainedRun
 
 # The content of a run's `results.json`.
 Record = Mapping[str, Any]
@@ -45,7 +44,8 @@ TOTALS = (
 
 def make_record(
     run: PreparedRun,
-    trained: TrainedRun,
+    model: Any,
+    measures: Mapping[str, float],
     folder: RunFolder,
     files: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -53,10 +53,10 @@ def make_record(
 
     `files` are those of `write_model`, none if no model was written.
     """
-    profile = tf_rigl.profile(trained.model)
+    profile = tf_rigl.profile(model)
     published = accounting.micronet(profile)
     epochs = read_lines(folder.metrics)
-    masks = tf_rigl.masks(trained.model) if run.settings.is_sparse else {}
+    masks = tf_rigl.masks(model) if run.settings.is_sparse else {}
 
     return {
         "settings": to_json(run.settings),
@@ -67,7 +67,7 @@ def make_record(
             "tf_rigl": tf_rigl.__version__,
         },
         "label": run.settings.label,
-        "measures": dict(trained.measures),
+        "measures": dict(measures),
         "headline": run.task.headline,
         "steps": run.plan.total,
         "epochs": run.plan.epochs,

@@ -1,9 +1,7 @@
 """Trains a run to its end, from wherever an earlier process has left it."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
-from typing import NamedTuple
 
 import numpy as np
 from rich import console as consoles
@@ -34,25 +32,20 @@ _PRUNING_EXAMPLES = 10
 _EXAMPLES = 8
 
 
-class TrainedRun(NamedTuple):
-    """A run that has ended."""
-
-    model: Any  # with its masks
-    measures: Mapping[str, float]  # on the evaluation data
-    examples: np.ndarray  # some inputs, of the evaluation data
-
-
 def train(
     run: PreparedRun,
     model: Any,
     folder: RunFolder,
     options: RunOptions,
     console: consoles.Console,
-) -> TrainedRun:
+) -> tuple[dict[str, float], np.ndarray]:
     """Trains what is left of a run and evaluates.
 
     Killed at any moment and called again in a new process, it ends with the
     same weights, bit for bit, as if it had not been killed.
+
+    Returns:
+        The measures on the evaluation data, and some of its inputs.
 
     Raises:
         ValueError: if a checkpoint is damaged or of another model.
@@ -86,11 +79,7 @@ def train(
 
     scores = model.evaluate(data.evaluation, verbose=0, return_dict=True)
     inputs, _ = next(iter(data.evaluation))
-    return TrainedRun(
-        model,
-        tasks.measures(run.task, scores),
-        inputs[:_EXAMPLES].numpy(),
-    )
+    return tasks.measures(run.task, scores), inputs[:_EXAMPLES].numpy()
 
 
 def restore(run: PreparedRun, model: Any, folder: RunFolder) -> int:
@@ -144,28 +133,28 @@ def load_trained(settings: RunSettings, folder: RunFolder) -> Any:
 
 
 def write_model(
-    run: PreparedRun, trained: TrainedRun, folder: RunFolder
+    run: PreparedRun, model: Any, examples: np.ndarray, folder: RunFolder
 ) -> dict[str, Any]:
-    """Saves and exports a trained model, loads the export and compares.
+    """Saves and exports a model, loads the export and compares on examples.
 
     Returns:
         Plain JSON values: the sizes in bytes, and how outputs differ.
     """
     # With nothing but what any Keras can load.
     with run.strategy.scope():
-        trained.model.compile(
+        model.compile(
             optimizer="sgd",
             loss=tasks.make_loss(run.keras, run.task),
             metrics=tasks.make_metrics(run.keras, run.task),
         )
     with atomic_files.draft(folder.model) as aside:
-        trained.model.save(aside)
+        model.save(aside)
 
     exported = exporting.export(
-        trained.model,
+        model,
         folder.saved_model,
         exporting.ExportSettings(overwrite=True),
-        trained.examples,
+        examples,
     )
     return {
         "model_bytes": folder.model.stat().st_size,
