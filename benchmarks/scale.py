@@ -62,13 +62,9 @@ _SUMS = frozenset(
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class DeviceFigures:
-    """The figures of one contender in one process."""
-
-    bytes: int  # that each device brings to sums in one step
-    # Seconds: "step", "plain", "update".
-    rounds: Sequence[Mapping[str, float]]
+# Of each contender in one process: "bytes" that each device brings to sums in
+# one step, and "rounds", seconds of "step", "plain" and "update".
+Figures = Mapping[str, Mapping[str, Any]]
 
 
 def define_flags() -> None:
@@ -114,9 +110,7 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def measure_in_processes(
-    model: str, where: str, package: str
-) -> dict[str, DeviceFigures]:
+def measure_in_processes(model: str, where: str, package: str) -> Figures:
     """Trains both contenders in new processes.
 
     Raises:
@@ -149,8 +143,7 @@ def measure_in_processes(
             for variable, file in zip(variables, files, strict=True)
         ]
         run_together(commands, folder)
-        found = json.loads(files[0].read_text("utf-8"))["results"]
-    return {method: DeviceFigures(**own) for method, own in found.items()}
+        return json.loads(files[0].read_text("utf-8"))["results"]
 
 
 def run_together(
@@ -183,9 +176,7 @@ def run_together(
     processes.run_all(jobs.values(), len(jobs), os.environ, check)
 
 
-def measure_here(
-    model: str, where: str, package: str
-) -> dict[str, DeviceFigures]:
+def measure_here(model: str, where: str, package: str) -> Figures:
     """Trains both contenders in this process."""
     # Only here: the parent of the processes needs no TensorFlow.
     from tf_rigl.experiments import strategies
@@ -215,10 +206,10 @@ def measure_here(
             training.warm_up()
         rounds = step_overhead.measure_steps(trainings, network)
     return {
-        method: DeviceFigures(
-            bytes_of_step(strategy, training.model, replica.batch()),
-            rounds[method],
-        )
+        method: {
+            "bytes": bytes_of_step(strategy, training.model, replica.batch()),
+            "rounds": rounds[method],
+        }
         for method, training in trainings.items()
     }
 
@@ -290,7 +281,7 @@ def _bytes(operation: Any) -> int:
 
 
 def table(
-    results: Mapping[tuple[str, str], Mapping[str, DeviceFigures]],
+    results: Mapping[tuple[str, str], Figures],
 ) -> list[list[str]]:
     """Writes the rows of one network: devices, Keras, method and figures."""
     rows = []
@@ -298,8 +289,9 @@ def table(
         base = measured["dense"]
         for method, own in measured.items():
             name = "2 workers" if where == _WORKERS else where
-            row = measure.step_cells(own.rounds, base.rounds)
-            bytes_ = [f"{own.bytes:,}", f"{own.bytes - base.bytes:,}"]
+            row = measure.step_cells(own["rounds"], base["rounds"])
+            more = own["bytes"] - base["bytes"]
+            bytes_ = [f"{own['bytes']:,}", f"{more:,}"]
             rows.append([f"{name} {package}/{method}", *row, *bytes_])
     return rows
 
@@ -307,8 +299,7 @@ def table(
 def main() -> dict[str, Any]:
     chosen = list(settings(flags.FLAGS.devices, flags.FLAGS.keras))
     if flags.FLAGS.here:
-        here = measure_here(flags.FLAGS.model[0], *chosen[0])
-        return {name: dataclasses.asdict(own) for name, own in here.items()}
+        return dict(measure_here(flags.FLAGS.model[0], *chosen[0]))
 
     results: dict[str, Any] = {}
     for model in flags.FLAGS.model:
@@ -330,9 +321,7 @@ def main() -> dict[str, Any]:
             table(measured),
         )
         results[model] = {
-            f"{where} {package}": {
-                name: dataclasses.asdict(own) for name, own in figures.items()
-            }
+            f"{where} {package}": figures
             for (where, package), figures in measured.items()
         }
     return results

@@ -45,12 +45,12 @@ def test_table_compares_within_devices():
 
     measured = {
         ("2", "keras"): {
-            "dense": scale.DeviceFigures(100, rounds(0.010)),
-            "tf_rigl": scale.DeviceFigures(100, rounds(0.011)),
+            "dense": {"bytes": 100, "rounds": rounds(0.010)},
+            "tf_rigl": {"bytes": 100, "rounds": rounds(0.011)},
         },
         ("workers", "tf_keras"): {
-            "dense": scale.DeviceFigures(108, rounds(0.1)),
-            "tf_rigl": scale.DeviceFigures(118, rounds(0.2)),
+            "dense": {"bytes": 108, "rounds": rounds(0.1)},
+            "tf_rigl": {"bytes": 118, "rounds": rounds(0.2)},
         },
     }
     rows = scale.table(measured)
