@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tf_rigl.accounting import mac_rules
+from tf_rigl.accounting.call_recorder import LayerCall
 from tf_rigl.accounting.call_recorder import is_recurrent
-from tf_rigl.accounting.layer_call import LayerCall
 from tf_rigl.backend.flavor import Flavor
 
 UNKNOWN_CLASS = "how the weights of its class are used is not known"

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 from typing import NamedTuple
 
-from tf_rigl.accounting.layer_call import LayerCall
+from tf_rigl.accounting.call_recorder import LayerCall
 from tf_rigl.backend.call_signature import Shape
 from tf_rigl.masking.layer_rules import known_class
 
