@@ -31,9 +31,8 @@ ELEMENTWISE = frozenset(
     "sparse_sigmoid squareplus swish tanh tanh_shrink threshold".split()
 )
 
-# The axes of a layer's weights, given its inputs and outputs.
+# The axes of a layer's weights but its bias, given its inputs and outputs.
 GetAxes = Callable[[Channels, Channels], Mapping[str, Axes]]
-Resize = Callable[[dict[str, Any], int], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +45,7 @@ class Kernel:
     # Of the smallest input that gives an output, features aside.
     shape: tuple[int, ...]
     why: str  # why constants other than 0 cannot be taken up, "" if they can
-    axes: GetAxes  # of each weight
-    resize: Resize  # writes the number of units into the configuration
+    axes: GetAxes  # of each weight but the bias
 
 
 def apply(plans: ChannelAnalysis, call: Call, kernel: Kernel) -> Features:
@@ -79,14 +77,31 @@ def _new_plan(plans: ChannelAnalysis, call: Call, kernel: Kernel) -> LayerPlan:
         inputs, outputs, kernel.connected, kernel.sums, kernel.why
     )
 
+    axes = dict(kernel.axes(inputs, outputs))
+    if "bias" in plans.weights(call.layer):
+        axes["bias"] = {0: outputs}
+
     return plans.add(
         call,
         inputs,
         outputs,
-        kernel.axes(inputs, outputs),
-        lambda config, left: kernel.resize(config, left(outputs)),
+        axes,
+        lambda config, left: _resize(config, left(outputs)),
         makes_units=True,
         connections=connections,
+    )
+
+
+def _resize(config: dict[str, Any], units: int) -> None:
+    """Writes the number of units into a layer's configuration."""
+    for name in ("units", "filters"):
+        if name in config:
+            config[name] = units
+            return
+
+    shape = config["output_shape"]  # of an EinsumDense
+    config["output_shape"] = (
+        units if isinstance(shape, int) else (*shape[:-1], units)
     )
 
 
