@@ -14,6 +14,7 @@ it, is loss / ln 2 bits per character.
 """
 
 import codecs
+import itertools
 import os
 import pathlib
 from collections.abc import Callable
@@ -36,14 +37,6 @@ _CODE_POINTS = 0x110000
 _CHUNK = 1 << 24  # bytes
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
-_NO_DIR = (
-    "`data_dir` must be the folder of the text files. Received: "
-    "data_dir=None. {remedy}"
-)
-_NOT_FOUND = (
-    "`data_dir` must hold the text files of the parts {parts}. Received: "
-    "data_dir={data_dir!r}, where there is {missing}. {remedy}"
-)
 _REMEDY = (
     "Unpack wikitext-103-raw-v1.zip (Merity et al., arXiv:1609.07843; "
     "`wiki.train.raw`, `wiki.valid.raw`, `wiki.test.raw`) there, or put UTF-8 "
@@ -153,7 +146,10 @@ def find(data_dir: str | None, parts: tuple[str, ...]) -> list[pathlib.Path]:
         ValueError: if `data_dir` is None or a part is unknown.
     """
     if data_dir is None:
-        raise ValueError(_NO_DIR.format(remedy=_REMEDY))
+        raise ValueError(
+            "`data_dir` must be the folder of the text files. Received: "
+            f"data_dir=None. {_REMEDY}"
+        )
 
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
@@ -163,18 +159,23 @@ def find(data_dir: str | None, parts: tuple[str, ...]) -> list[pathlib.Path]:
         )
 
     folder = pathlib.Path(data_dir).expanduser()
-    for place in (folder, folder / "wikitext-103-raw"):
-        for layout in LAYOUTS:
-            files = [place / layout.format(part) for part in parts]
-            missing = [file.name for file in files if not file.is_file()]
-            if not missing:
-                return files
-            if len(missing) < len(files):
-                raise FileNotFoundError(
-                    _not_found(data_dir, parts, f"no {missing[0]}")
-                )
+    found = "none of them"
+    for place, layout in itertools.product(
+        (folder, folder / "wikitext-103-raw"), LAYOUTS
+    ):
+        files = [place / layout.format(part) for part in parts]
+        missing = [file.name for file in files if not file.is_file()]
+        if not missing:
+            return files
+        if len(missing) < len(files):
+            found = f"no {missing[0]}"
+            break
 
-    raise FileNotFoundError(_not_found(data_dir, parts, "none of them"))
+    names = " and ".join(f'"{part}"' for part in parts)
+    raise FileNotFoundError(
+        f"`data_dir` must hold the text files of the parts {names}. Received: "
+        f"data_dir={data_dir!r}, where there is {found}. {_REMEDY}"
+    )
 
 
 def load(
@@ -348,12 +349,3 @@ def _smallest_dtype(largest: int) -> type[np.integer]:
         if largest <= np.iinfo(dtype).max:
             return dtype
     return np.int32
-
-
-def _not_found(data_dir: str, parts: tuple[str, ...], missing: str) -> str:
-    return _NOT_FOUND.format(
-        parts=" and ".join(f'"{part}"' for part in parts),
-        data_dir=data_dir,
-        missing=missing,
-        remedy=_REMEDY,
-    )

@@ -1,12 +1,4 @@
-"""Recurrent language models of characters.
-
-```python
-import keras
-from tf_rigl.models import character_rnn
-
-model = character_rnn.character_rnn(keras, cell="gru")
-```
-"""
+"""Recurrent language models of characters."""
 
 from collections.abc import Sequence
 from types import ModuleType

@@ -1,12 +1,4 @@
-"""The convolutional network LeNet-5.
-
-```python
-import keras
-from tf_rigl.models import lenet5
-
-model = lenet5.lenet_5(keras)
-```
-"""
+"""The convolutional network LeNet-5."""
 
 from collections.abc import Sequence
 from types import ModuleType

@@ -1,12 +1,4 @@
-"""The multilayer perceptron LeNet-300-100.
-
-```python
-import keras
-from tf_rigl.models import mlp
-
-model = mlp.lenet_300_100(keras)
-```
-"""
+"""The multilayer perceptron LeNet-300-100."""
 
 from collections.abc import Sequence
 from types import ModuleType

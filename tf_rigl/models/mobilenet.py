@@ -1,12 +1,5 @@
 """MobileNet v1 and v2, as published and as XNNPACK runs them sparse.
 
-```python
-import keras
-from tf_rigl.models import mobilenet
-
-model = mobilenet.mobilenet_v1(keras, sparse_inference=True)
-```
-
 The two forms have the same weights. They differ in where strided convolutions
 put their zeros: TensorFlow's padding "same" adds them at the bottom and at the
 right alone where the size of the picture is even. XNNPACK's sparse kernels

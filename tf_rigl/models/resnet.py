@@ -1,12 +1,4 @@
-"""Residual networks, version 1.5.
-
-```python
-import keras
-from tf_rigl.models import resnet
-
-model = resnet.resnet(keras, depth=50)
-```
-"""
+"""Residual networks, version 1.5."""
 
 from collections.abc import Sequence
 from types import ModuleType

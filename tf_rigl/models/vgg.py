@@ -1,12 +1,4 @@
-"""The convolutional networks VGG-11 to VGG-19.
-
-```python
-import keras
-from tf_rigl.models import vgg
-
-model = vgg.vgg(keras, depth=16)
-```
-"""
+"""The convolutional networks VGG-11 to VGG-19."""
 
 from collections.abc import Sequence
 from types import ModuleType

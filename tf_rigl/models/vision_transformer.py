@@ -1,12 +1,4 @@
-"""The vision transformer ViT-S/16.
-
-```python
-import keras
-from tf_rigl.models import vision_transformer
-
-model = vision_transformer.vision_transformer(keras)
-```
-"""
+"""The vision transformer ViT-S/16."""
 
 from collections.abc import Sequence
 from types import ModuleType

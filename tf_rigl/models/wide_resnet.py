@@ -1,12 +1,4 @@
-"""Wide residual networks for small images.
-
-```python
-import keras
-from tf_rigl.models import wide_resnet
-
-model = wide_resnet.wide_resnet(keras, depth=22, widening=2)
-```
-"""
+"""Wide residual networks for small images."""
 
 from collections.abc import Sequence
 from types import ModuleType
