@@ -14,9 +14,9 @@ from tests.support import in_turn
 from tf_rigl.export.litert import format
 from tf_rigl.export.litert import sparse
 from tf_rigl.export.litert.export import export_litert
-from tf_rigl.export.litert.inputs import calibration_feed
-from tf_rigl.export.litert.inputs import named_inputs
 from tf_rigl.export.litert.quantize_aware import quantize_aware
+from tf_rigl.export.litert.run import calibration_feed
+from tf_rigl.export.litert.run import named_inputs
 
 # As a share of the largest output.
 LIMITS = {

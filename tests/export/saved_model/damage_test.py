@@ -15,8 +15,8 @@ from tf_rigl.core.packing import CorruptDataError
 from tf_rigl.export.saved_model.export import export_saved_model
 from tf_rigl.export.saved_model.packed_file import read_weights
 from tf_rigl.export.saved_model.packed_weight import compute_hash
+from tf_rigl.export.saved_model.packed_weight import spec_from_json
 from tf_rigl.export.saved_model.restore import load_packed_weights
-from tf_rigl.export.saved_model.weight_spec import spec_from_json
 
 # Far more than the artifact needs, far less than a lie may ask for.
 LARGEST = 64 << 20  # bytes

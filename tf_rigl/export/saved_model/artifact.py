@@ -8,10 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.backend.call_signature import flat_signature
-from tf_rigl.backend.call_signature import name_outputs
-from tf_rigl.backend.call_signature import pack_arguments
-from tf_rigl.export.captures import Captures
+from tf_rigl.backend import call_signature
+from tf_rigl.export.endpoints import Captures
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.saved_model import function_graph
 from tf_rigl.export.saved_model.decoder import Decoder
@@ -137,7 +135,9 @@ def _function(
         function,
         autograph=False,
         input_signature=(
-            flat_signature(endpoint.call) if _is_simple(endpoint) else None
+            call_signature.flat_signature(endpoint.call)
+            if _is_simple(endpoint)
+            else None
         ),
     )
 
@@ -167,12 +167,14 @@ def _signature(endpoint: Endpoint, function: Any) -> Any:
             traced = function.get_concrete_function(
                 *endpoint.call.arguments, **endpoint.call.keywords
             )
-        arguments, keywords = pack_arguments(endpoint.call, tensors)
-        return name_outputs(traced(*arguments, **keywords))
+        arguments, keywords = call_signature.pack_arguments(
+            endpoint.call, tensors
+        )
+        return call_signature.name_outputs(traced(*arguments, **keywords))
 
     # Not traced here: while it saves, TensorFlow would trace it again.
     return tf.function(
         signature,
         autograph=False,
-        input_signature=flat_signature(endpoint.call),
+        input_signature=call_signature.flat_signature(endpoint.call),
     )

@@ -12,8 +12,8 @@ from tf_rigl.core.packing import ENCODINGS
 from tf_rigl.core.packing import values as formats
 from tf_rigl.core.packing.smallest import choose_smallest
 from tf_rigl.export.saved_model import packed_weight
-from tf_rigl.export.saved_model.weight_spec import WeightSpec
-from tf_rigl.export.saved_model.weight_spec import is_bounded
+from tf_rigl.export.saved_model.packed_weight import WeightSpec
+from tf_rigl.export.saved_model.packed_weight import is_bounded
 
 SMALLEST = "smallest"
 # Elements from which a weight of unknown use may be stored sparse.
