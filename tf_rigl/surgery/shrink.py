@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 from typing import NamedTuple
 
-import numpy as np
-
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.masking.deferred import is_deferred
 from tf_rigl.surgery import analysis
@@ -87,12 +85,11 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
     plans = analysis.analyze(flavor, model)
     # Those of the calls that computed constants.
     model._clear_losses()
-    needed = plans.needed()
-    smaller = rebuild.rebuild(model, plans, needed)
+    smaller = rebuild.rebuild(model, plans)
 
     if compilation:
         smaller.compile_from_config(compilation)
-    rows = tuple(_rows(flavor, model, smaller, plans, needed))
+    rows = tuple(_rows(model, smaller, plans))
     return Shrunk(smaller, ShrinkReport(model.name, rows))
 
 
@@ -123,15 +120,14 @@ def _check_supported(model: Any) -> None:
 
 
 def _rows(
-    flavor: flavors.Flavor,
-    model: Any,
-    smaller: Any,
-    plans: ChannelAnalysis,
-    needed: np.ndarray,
+    model: Any, smaller: Any, plans: ChannelAnalysis
 ) -> Iterator[LayerShrinkage]:
     for path, old, new in rebuild.pairs(model, smaller):
         weights, left = (
-            sum(math.prod(one.shape) for one in weights_below(flavor, layer))
+            sum(
+                math.prod(one.shape)
+                for one in weights_below(plans.flavor, layer)
+            )
             for layer in (old, new)
         )
         if not weights:
@@ -143,8 +139,8 @@ def _rows(
             path,
             flavors.plain_class(old).__name__,
             None if outputs is None else len(outputs),
-            None if outputs is None else int(needed[outputs].sum()),
+            None if outputs is None else int(plans.needed[outputs].sum()),
             weights,
             left,
-            plans.why_kept(old, needed),
+            plans.why_kept(old),
         )

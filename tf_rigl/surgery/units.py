@@ -85,12 +85,10 @@ def separable_convolution(plans: ChannelAnalysis, call: Call) -> Features:
     return kernels.apply(
         plans,
         call,
-        kernels.Kernel(
-            reads.any(axis=1),
-            sums.sum(axis=1),
-            *kernels.padding_of(call),
-            axes,
-        ),
+        reads.any(axis=1),
+        sums.sum(axis=1),
+        *kernels.padding_of(call),
+        axes,
     )
 
 
@@ -141,13 +139,11 @@ def _apply_matrix(
     return kernels.apply(
         plans,
         call,
-        kernels.Kernel(
-            kernel != 0,
-            kernel,
-            positions(call),
-            why,
-            lambda i, o: {"kernel": {0: i, 1: o}},
-        ),
+        kernel != 0,
+        kernel,
+        positions(call),
+        why,
+        lambda i, o: {"kernel": {0: i, 1: o}},
     )
 
 
@@ -168,13 +164,11 @@ def _apply_filters(
     return kernels.apply(
         plans,
         call,
-        kernels.Kernel(
-            (view != 0).any(axis=0),
-            view.sum(axis=0, dtype=np.float64),
-            shape,
-            why,
-            lambda i, o: {"kernel": {rank + inputs: i, rank + filters: o}},
-        ),
+        (view != 0).any(axis=0),
+        view.sum(axis=0, dtype=np.float64),
+        shape,
+        why,
+        lambda i, o: {"kernel": {rank + inputs: i, rank + filters: o}},
     )
 
 
