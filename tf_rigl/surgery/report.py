@@ -13,26 +13,18 @@ TEXT_COLUMNS = 2
 
 @dataclasses.dataclass(frozen=True)
 class LayerShrinkage:
-    """One layer before and after.
+    """One layer before and after."""
 
-    Attributes:
-        path: of the layer in the model.
-        layer_class: name of its class.
-        units: units, filters or features that it makes; None where it makes
-            none of its own or they are not known.
-        units_left: those that are left.
-        weights: elements of its weights.
-        weights_left: those that are left.
-        kept: why it has units that reach nothing or are constant, or why
-            nothing is known of it; each reason once.
-    """
-
-    path: str
-    layer_class: str
+    path: str  # of the layer in the model
+    layer_class: str  # name of its class
+    # Units, filters or features that it makes; None where it makes none of
+    # its own or they are not known.
     units: int | None
-    units_left: int | None
-    weights: int
-    weights_left: int
+    units_left: int | None  # those that are left
+    weights: int  # elements of its weights
+    weights_left: int  # those that are left
+    # Why it has units that reach nothing or are constant, or why nothing is
+    # known of it; each reason once.
     kept: tuple[str, ...] = ()
 
 

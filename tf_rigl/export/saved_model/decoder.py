@@ -29,7 +29,8 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
     Made of the path of their file, its content, and specs and groups of all.
 
     Attributes:
-        variables: one for each group, zero until a loader runs this.
+        groups: of the weights, one for each variable.
+        variables: of the groups, zero until a loader runs this.
     """
 
     def __init__(
@@ -48,7 +49,30 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
         self._fingerprint = tf.fingerprint([data]).numpy()
         self._data = data
         self._specs = specs
-        self._groups = groups
+        self.groups = groups
+
+    def read_group(self, index: int) -> list[tf.Tensor]:
+        """Reads the weights of a group, one tensor a member.
+
+        Called in a function of an artifact.
+        """
+        group = self.groups[index]
+        members = [self._specs[member] for member in group.members]
+        value = self.variables[index].read_value()
+        if group.alone:
+            return [value]
+
+        sizes = [grouping.rows(spec) for spec in members]
+        parts = tf.split(value, sizes, name="w")
+        shapes = functools.cache(_shape_constant)
+        # Also what is a vector is split out of rows: TensorFlow's optimizer
+        # fuses layer normalization as if each operation had one output, and
+        # would take the first part of a split for any other; a reshape has
+        # one.
+        return [
+            tf.reshape(_cut(part, spec), shapes(spec.shape), name="r")
+            for part, spec in zip(parts, members, strict=True)
+        ]
 
     def _create_resource(self) -> tf.Tensor:
         # Loaders may ask for a resource; this one is never used.
@@ -66,13 +90,13 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
                 data,
                 [
                     (run, group.dtype)
-                    for group in self._groups
+                    for group in self.groups
                     for run in grouping.runs(group, self._specs)
                 ],
             )
 
         assigned: list[tf.Operation] = []
-        for variable, group in zip(self.variables, self._groups, strict=True):
+        for variable, group in zip(self.variables, self.groups, strict=True):
             shape = grouping.group_shape(group, self._specs)
             # One after the other, so that little is in memory twice.
             with tf.control_dependencies(assigned):
@@ -106,29 +130,6 @@ def _concrete(function: Any) -> Any:
     concrete = function.get_concrete_function()
     concrete.get_concrete_function = lambda: concrete
     return concrete
-
-
-def read_group(
-    variable: tf.Variable, group: Group, specs: Sequence[WeightSpec]
-) -> list[tf.Tensor]:
-    """Reads the weights of a group, one tensor a member.
-
-    Called in a function of an artifact.
-    """
-    members = [specs[index] for index in group.members]
-    value = variable.read_value()
-    if group.alone:
-        return [value]
-
-    parts = tf.split(value, [grouping.rows(spec) for spec in members], name="w")
-    shapes = functools.cache(_shape_constant)
-    # Also what is a vector is split out of rows: TensorFlow's optimizer fuses
-    # layer normalization as if each operation had one output, and would take
-    # the first part of a split for any other; a reshape has one.
-    return [
-        tf.reshape(_cut(part, spec), shapes(spec.shape), name="r")
-        for part, spec in zip(parts, members, strict=True)
-    ]
 
 
 def _decoded_variable(shape: Sequence[int], dtype: str) -> tf.Variable:

@@ -162,15 +162,7 @@ def _save_packed(
         file.write(data)
 
     decoder = Decoder(blob, data, [weight.spec for weight in weights], groups)
-    artifact.save_packed(
-        folder,
-        endpoints,
-        captures,
-        decoder,
-        dict(zip(sources, weights, strict=True)),
-        groups,
-    )
-
+    artifact.save_packed(folder, endpoints, captures, decoder, list(sources))
     packed_file.write_metadata(folder, weights, len(data))
     return weights
 
