@@ -85,6 +85,7 @@ def test_logits_are_of_the_class_token(keras):
     table = np.random.default_rng(1).normal(size=(7, 12))
     positions.set_weights([table])
     expected = np.asarray(model(images))
+
     swapped = images.copy()
     swapped[:, :8, :8], swapped[:, 8:, 16:] = (
         images[:, 8:, 16:],
@@ -144,15 +145,3 @@ def test_width():
     assert model.get_layer("block1_fc1").units == 24
     narrowest = tiny(keras3, width=0.01)
     assert narrowest.get_layer("patches").filters == 3
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"patch_size": 15}, r"multiples of `patch_size`.*patch_size=15"),
-        ({"heads": 0}, "must be positive. Received: blocks=12, heads=0"),
-    ],
-)
-def test_errors(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        vision_transformer.vision_transformer(keras3, **arguments)
