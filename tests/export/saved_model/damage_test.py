@@ -48,6 +48,7 @@ def check_files(artifact, folder, cases, seed=0):
     expected = arrays_of(artifact)
     random = np.random.default_rng(seed)
     errors = 0
+
     tracemalloc.start()
     for _ in range(cases):
         file = files(path)[random.integers(2)]
@@ -72,6 +73,7 @@ def check_lies(artifact, cases, seed=0):
     weights = read_weights(artifact)
     random = np.random.default_rng(seed)
     errors = 0
+
     tracemalloc.start()
     for _ in range(cases):
         weight = weights[random.integers(len(weights))]
@@ -119,6 +121,7 @@ def _lie(value, random):
             None,
         ]
         return lies[random.integers(len(lies))]
+
     lies = ["bit_mask", "block_mask", "dense", "float16", "int64", "string", 7]
     return lies[random.integers(len(lies))]
 
