@@ -67,8 +67,8 @@ class MacCounter:
             return
 
         try:
-            times = rule.times(call.layer, call)
-            products = rule.products(call.layer, call)
+            times = rule.times(call)
+            products = rule.products(call)
         except mac_rules.Uncountable as uncountable:
             self._give_up(call.layer, str(uncountable), weights)
             return

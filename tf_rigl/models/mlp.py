@@ -17,9 +17,8 @@ def lenet_300_100(
 ) -> Any:
     """Builds the fully connected network LeNet-300-100.
 
-    The layers are `flatten`, `fc1`, `fc2` and `logits`: 266,200 weights and
-    410 biases for MNIST. There is no softmax at the end; train with a loss
-    that takes logits.
+    The layers are `flatten`, `fc1`, `fc2` and `logits`: 266,200 weights and 410
+    biases for MNIST.
 
     Args:
         keras: the Keras to build with, the module `keras` or `tf_keras`.
@@ -33,7 +32,7 @@ def lenet_300_100(
 
     Returns:
         A functional model of that Keras, `[batch, *input_shape]` to
-        `[batch, classes]`.
+        logits `[batch, classes]`.
 
     Raises:
         ValueError: if `classes` or a width is not positive.
