@@ -198,6 +198,7 @@ def test_a_file_of_other_columns_is_left_alone(keras, tmp_path):
         r"(?s)`csv_path` must be a file of the same columns.*"
         r"Received: csv_path=.*'epoch,weight'\. Pass another path"
     )
+
     with pytest.raises(ValueError, match=message):
         support.fit(
             keras,

@@ -53,6 +53,7 @@ class Reference:
     def numbers(self, path, updates):
         mask, start, last = self.masks[path], self.start[path], self.last[path]
         both = (mask & start).sum()
+
         return {
             "density": mask.mean(),
             "exploration": self.ever[path].mean(),
