@@ -96,7 +96,7 @@ def _resize(
 def _entries(
     model: Any, entries: list[dict[str, Any]]
 ) -> Iterator[tuple[dict[str, Any], Any]]:
-    """The configuration of each layer of a model with the layer."""
+    """Yields the configuration of each layer of a model with the layer."""
     called = map(layer_of, nodes_of(network_of(model)))
     layers = {layer.name: layer for layer in (*model.layers, *called)}
     hidden = len(entries) - len(model.layers)  # A sequential model's input.
