@@ -36,6 +36,7 @@ LAYOUTS = ("wiki.{}.raw", "{}.txt")  # names of the files of a folder
 _CODE_POINTS = 0x110000
 _CHUNK = 1 << 24  # bytes
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_Order = Callable[[tf.Tensor], tf.Tensor]
 
 _REMEDY = (
     "Unpack wikitext-103-raw-v1.zip (Merity et al., arXiv:1609.07843; "
@@ -65,7 +66,8 @@ def describe(
     """
     del download
     corpus = load(data_dir, vocabulary_size, evaluation)
-    return _describe(corpus, time, _count_shuffled(corpus.train, time))
+    examples, _ = _shuffled(corpus.train, time)
+    return _describe(corpus, time, examples)
 
 
 def splits(
@@ -115,12 +117,9 @@ def splits(
     corpus = load(data_dir, vocabulary_size, evaluation)
 
     if contiguous:
-        steps = _count_contiguous(corpus.train, time, batching.batch_size)
-        order = _contiguous_order(corpus.train, time, batching.batch_size)
-        examples = steps * batching.batch_size
+        examples, order = _contiguous(corpus.train, time, batching.batch_size)
     else:
-        examples = _count_shuffled(corpus.train, time)
-        order = _shuffled_order(corpus.train, time, examples)
+        examples, order = _shuffled(corpus.train, time)
 
     info = _describe(corpus, time, examples)
     cut_train = _cutter(corpus.train, time)
@@ -253,15 +252,13 @@ def _describe(corpus: Corpus, time: int, train_examples: int) -> DataInfo:
     )
 
 
-def _count_shuffled(text: np.ndarray, time: int) -> int:
-    """Counts windows of an epoch, wherever in [0, time) the first begins."""
+def _shuffled(text: np.ndarray, time: int) -> tuple[int, _Order]:
+    """Counts windows, wherever in [0, time) the first begins, and orders them.
+
+    The order maps the key of an epoch to the first character of each window.
+    """
     _check_length(text, time, "training")
-    return max(1, (len(text) - time) // time)
-
-
-def _shuffled_order(
-    text: np.ndarray, time: int, examples: int
-) -> Callable[[tf.Tensor], tf.Tensor]:
+    examples = max(1, (len(text) - time) // time)
     # The character after the last window is a target.
     firsts = min(time, len(text) - examples * time)
 
@@ -269,27 +266,20 @@ def _shuffled_order(
         first = tf.random.stateless_uniform((), key, 0, firsts, tf.int64)
         return first + time * pipeline.random_order(key, examples)
 
-    return order
+    return examples, order
 
 
-def _count_contiguous(text: np.ndarray, time: int, rows: int) -> int:
-    """Counts the windows of each row."""
+def _contiguous(text: np.ndarray, time: int, rows: int) -> tuple[int, _Order]:
+    """Counts and orders the windows of rows that go on, as `_shuffled` does."""
     _check_length(text, time, "training")
-    steps = (len(text) - 1) // rows // time
+    stride = (len(text) - 1) // rows
+    steps = stride // time
     if not steps:
         raise ValueError(
             "`batch_size` rows of `time` characters must fit into the "
             f"training text of {len(text):,} characters. Received: "
             f"batch_size={rows}, time={time}. Choose a smaller batch."
         )
-    return steps
-
-
-def _contiguous_order(
-    text: np.ndarray, time: int, rows: int
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    steps = _count_contiguous(text, time, rows)
-    stride = (len(text) - 1) // rows
 
     def order(key: tf.Tensor) -> tf.Tensor:
         del key
@@ -297,7 +287,7 @@ def _contiguous_order(
         row = tf.range(rows, dtype=tf.int64)[None]
         return tf.reshape(time * step + stride * row, [-1])
 
-    return order
+    return steps * rows, order
 
 
 def _cutter(

@@ -1,7 +1,6 @@
 """Converts a Keras model to a dense LiteRT file by TensorFlow's converter."""
 
 import re
-import tempfile
 import warnings
 from typing import Any
 
@@ -57,22 +56,12 @@ def save_for_converter(
     return endpoint
 
 
-def convert_float(model: Any, inputs: Any, batch_size: int | None) -> bytes:
-    """Converts a model as it is, all weights dense and float.
-
-    The arguments are those of `save_for_converter`.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        save_for_converter(folder, model, inputs, batch_size)
-        return convert(folder, "float32", None, False, False)
-
-
 def convert(
     folder: str,
-    quantization: str,
-    feed: Feed | None,
-    int8_io: bool,
-    select_tf_ops: bool,
+    quantization: str = "float32",
+    feed: Feed | None = None,
+    int8_io: bool = False,
+    select_tf_ops: bool = False,
 ) -> bytes:
     """Converts what `save_for_converter` saved, all weights dense.
 

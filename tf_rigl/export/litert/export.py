@@ -120,9 +120,7 @@ def export_litert(
             _check_can_calibrate(endpoint, representative_data)
             if not _operations(endpoint).isdisjoint(_LOOPS):
                 _check_loop_free(
-                    convert.convert(
-                        folder, "float32", None, False, select_tf_ops
-                    )
+                    convert.convert(folder, select_tf_ops=select_tf_ops)
                 )
 
         feed = run.calibration_feed(

@@ -10,6 +10,7 @@ if not report.runs_sparse:
 
 import math
 import os
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 from typing import NamedTuple
@@ -18,10 +19,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
+from tf_rigl.export.litert import convert
 from tf_rigl.export.litert import format
 from tf_rigl.export.litert import xnnpack_report
 from tf_rigl.export.litert import xnnpack_rules as rules
-from tf_rigl.export.litert.convert import convert_float
 
 _PADDED = frozenset(
     {
@@ -118,7 +119,9 @@ def check_xnnpack(
                 f"{content[:8]!r}. Pass a file of `export_litert` or a model."
             )
     else:
-        content = convert_float(model, inputs, batch_size)
+        with tempfile.TemporaryDirectory() as folder:
+            convert.save_for_converter(folder, model, inputs, batch_size)
+            content = convert.convert(folder)
 
     graph = format.read(content)
     return _check(graph, not is_file or _holds_sparse(graph))
