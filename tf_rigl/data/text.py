@@ -1,13 +1,5 @@
 """Text files as sequences of characters, to predict the next one.
 
-```python
-from tf_rigl.data import text
-from tf_rigl.data.batching import Batching
-
-splits = text.splits(Batching(32, seed=0), "wikitext-103-raw", time=512)
-model.fit(splits.train, validation_data=splits.evaluation)
-```
-
 A folder holds the files of WikiText-103 raw as they come, or `train.txt`,
 `valid.txt` and `test.txt`, in UTF-8. A cross-entropy in nats, as Keras gives
 it, is loss / ln 2 bits per character.

@@ -1,7 +1,6 @@
 """What artifacts compute, and when nothing is written."""
 
 import gc
-import importlib
 import resource
 
 import numpy as np
@@ -16,7 +15,7 @@ from tf_rigl.masking import tree
 
 
 @pytest.mark.parametrize(
-    ("flavor", "name"),
+    ("keras", "name"),
     [
         ("keras", "recurrent"),
         ("keras", "convolutions"),
@@ -24,9 +23,9 @@ from tf_rigl.masking import tree
         ("tf_keras", "transformer"),
         ("tf_keras", "subclassed"),
     ],
+    indirect=["keras"],
 )
-def test_outputs_are_the_models(flavor, name, tmp_path):
-    keras = importlib.import_module(flavor)
+def test_outputs_are_the_models(keras, name, tmp_path):
     model = support.sparse_model(keras, name)
     before = support.weights_of(model)
     masks = tf_rigl.masks(model)

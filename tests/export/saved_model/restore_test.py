@@ -1,5 +1,3 @@
-import importlib
-
 import numpy as np
 import pytest
 
@@ -12,20 +10,20 @@ from tf_rigl.export.saved_model.restore import load_packed_weights
 
 
 @pytest.mark.parametrize(
-    ("flavor", "name", "sparse"),
+    ("keras", "name", "sparse"),
     [
         ("keras", "convolutions", True),
         ("keras", "recurrent", False),
         ("tf_keras", "subclassed", True),
         ("tf_keras", "nested", False),
     ],
+    indirect=["keras"],
 )
-def test_weights_and_masks_come_back(flavor, name, sparse, tmp_path):
+def test_weights_and_masks_come_back(keras, name, sparse, tmp_path):
     """Into a sparse model with other masks, and into a plain one.
 
     Both in the process that made the model, where Keras numbers anew.
     """
-    keras = importlib.import_module(flavor)
     model = support.sparse_model(keras, name, 0.8)
     export_saved_model(model, tmp_path / "model")
     other = zoo.build(name, keras)

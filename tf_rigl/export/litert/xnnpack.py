@@ -1,12 +1,4 @@
-"""Checks whether XNNPACK would skip a model's zeros.
-
-```python
-report = check_xnnpack(model)
-print(report)
-if not report.runs_sparse:
-    print(report.first_problem)
-```
-"""
+"""Checks whether XNNPACK would skip a model's zeros."""
 
 import math
 import os
@@ -99,6 +91,9 @@ def check_xnnpack(
         TypeError: if `model` is none of these.
         ValueError: if the converter refuses the model, or the file is not
             a LiteRT file.
+
+    Example:
+        >>> print(tf_rigl.check_xnnpack(model))
 
     Reference: Elsen et al., "Fast Sparse ConvNets", arXiv:1911.09723;
     `xnn_subgraph_rewrite_for_nchw` in src/subgraph.c and
