@@ -45,10 +45,14 @@ def apply(
 ) -> Features:
     """Notes how outputs depend on inputs; returns the outputs' features.
 
-    The kernel is a matrix, `connected`, bool [inputs, units], and `sums`,
-    float, that is summed over its positions. `shape` is that of the smallest
-    input that gives an output, features aside; `why` says why constants other
-    than 0 cannot be taken up, "" if they can.
+    Args:
+        plans: of the model.
+        call: of a layer with units.
+        connected: which inputs a unit reads, bool [inputs, units].
+        sums: the kernel summed over its positions, float [inputs, units].
+        shape: of the smallest input that gives an output, features aside.
+        why: why constants other than 0 cannot be taken up, "" if they can.
+        axes: of each weight but the bias.
     """
     features = call.only_input()
     plan = plans.of.get(id(call.layer))

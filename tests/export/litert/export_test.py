@@ -52,14 +52,10 @@ def sparse_copy(model, sparsity=0.9):
 
 @pytest.fixture(scope="module")
 def network(request):
-    keras = importlib.import_module(request.param)
+    """A dense model, of Keras 3 unless a test asks for the other."""
+    keras = importlib.import_module(getattr(request, "param", "keras"))
     keras.utils.set_random_seed(1)
     return all_kinds(keras)
-
-
-@pytest.fixture(scope="module")
-def plain():
-    return all_kinds(importlib.import_module("keras"))
 
 
 def interpret(path, **inputs):
@@ -128,10 +124,10 @@ def test_quantizations(network, quantization, tmp_path):
     assert f"{report.file_bytes:,} bytes, {quantization}" in str(report)
 
 
-def test_weights_that_are_smaller_dense_stay_dense(plain, tmp_path):
+def test_weights_that_are_smaller_dense_stay_dense(network, tmp_path):
     sizes = {}
     for sparsity in (0.4, 0.6):
-        with sparse_copy(plain, sparsity) as model:
+        with sparse_copy(network, sparsity) as model:
             report = export_litert(
                 model, tmp_path / "model", "dynamic_int8", overwrite=True
             )
@@ -141,8 +137,8 @@ def test_weights_that_are_smaller_dense_stay_dense(plain, tmp_path):
     assert sum(row.reason == "smaller dense" for row in report.rows) > 0
 
 
-def test_plain_models_and_sparse_ones_give_one_file(plain, tmp_path):
-    with sparse_copy(plain) as model:
+def test_plain_models_and_sparse_ones_give_one_file(network, tmp_path):
+    with sparse_copy(network) as model:
         export_litert(model, tmp_path / "sparse")
         options = tf_rigl.LiteRTOptions(sparse=False)
         dense = export_litert(model, tmp_path / "dense", options=options)
