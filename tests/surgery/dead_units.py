@@ -44,11 +44,7 @@ def mlp(layers):
     ]
 
 
-@case(
-    {"a": 4, "b": 4, "out": 3},
-    (5, 5, 2),
-    silent={"a": [0, 1], "b": [3]},
-)
+@case({"a": 4, "b": 4, "out": 3}, (5, 5, 2), silent={"a": [0, 1], "b": [3]})
 def without_bias(layers):
     """A constant of batch normalization before a 1×1 convolution."""
     return [
@@ -377,11 +373,7 @@ def _twice(values):
     return 2 * values
 
 
-@case(
-    {"a": 1, "b": 1, "out": 3},
-    (4,),
-    silent={"b": range(5)},
-)
+@case({"a": 1, "b": 1, "out": 3}, (4,), silent={"b": range(5)})
 def nothing(layers):
     """Nothing comes through, and no layer can be without units."""
     return [

@@ -137,10 +137,7 @@ def test_signatures_of_the_user(keras, tmp_path):
         first.storage.variable.assign(2 * first.values())
         return tf.reduce_sum(first.values())
 
-    signatures = {
-        "counted": counted,
-        "double": double.get_concrete_function(),
-    }
+    signatures = {"counted": counted, "double": double.get_concrete_function()}
     inputs = support.batch()
     expected = support.infer(model, inputs)
     loaded, _ = support.exported_alike(
