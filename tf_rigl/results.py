@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         XNNPACKReport as XNNPACKReport,
     )
     from tf_rigl.export.saved_model.report import ExportReport as ExportReport
-    from tf_rigl.surgery.report import ShrinkReport as ShrinkReport
+    from tf_rigl.surgery.shrink import ShrinkReport as ShrinkReport
     from tf_rigl.surgery.shrink import Shrunk as Shrunk
 
 _NAMES = _lazy.index(
@@ -41,8 +41,7 @@ _NAMES = _lazy.index(
         "tf_rigl.export.litert.report": ["LiteRTReport"],
         "tf_rigl.export.litert.xnnpack_report": ["XNNPACKReport"],
         "tf_rigl.export.saved_model.report": ["ExportReport"],
-        "tf_rigl.surgery.report": ["ShrinkReport"],
-        "tf_rigl.surgery.shrink": ["Shrunk"],
+        "tf_rigl.surgery.shrink": ["ShrinkReport", "Shrunk"],
     }
 )
 

@@ -51,6 +51,7 @@ def weight_profiles(draw):
     parameters = math.prod(shape)
     nonzeros = draw(st.integers(0, parameters))
     times = draw(st.integers(0, 10**6))
+
     return WeightProfile(
         draw(st.text("abc/", min_size=1, max_size=30)),
         "Dense",

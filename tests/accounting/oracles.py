@@ -1,7 +1,5 @@
 """Other ways to count multiply-accumulates."""
 
-import itertools
-
 import numpy as np
 import tensorflow as tf
 
@@ -10,7 +8,7 @@ PRODUCTS = ["Conv2D", "Conv3D", "DepthwiseConv2dNative", "MatMul"]
 
 
 def sum_of_ones(model, shape):
-    """What comes out where all inputs and kept connections are 1.
+    """Sums the outputs where all inputs and kept connections are 1.
 
     Each multiply-accumulate of a linear layer without bias then adds 1.
     """
@@ -20,13 +18,8 @@ def sum_of_ones(model, shape):
     return int(np.sum(model(np.ones((1, *shape), np.float32))))
 
 
-def count_loops(*sizes):
-    """Counts, one by one, the turns of nested loops."""
-    return sum(1 for _ in itertools.product(*map(range, sizes)))
-
-
 def profiler_flops(model, shape):
-    """What TensorFlow's profiler finds in the model's graph."""
+    """Asks TensorFlow's profiler about the model's graph."""
 
     @tf.function
     def predict(inputs):

@@ -1,4 +1,4 @@
-"""Whole models: what is counted, what is not, and what stays as it was."""
+"""Whole models: what is counted, and what stays as it was."""
 
 import keras as keras3
 import numpy as np
@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 import tf_rigl
 from tests import support
 from tests import zoo
+from tests.accounting.support import chain
+from tests.accounting.support import macs
 from tests.core import strategies
 from tf_rigl.models import mlp
 
@@ -26,18 +28,6 @@ logits/kernel  100×10        1,000        367   63.30 %       1,000    367     
 total                      266,610      5,734   97.85 %     266,200  5,324    1,066,440  56,211
 
 FLOPs (2 for each MAC): 532,400 dense, 10,648 sparse (2.00 % of dense)"""  # noqa: E501
-
-
-def reasons(profile):
-    return {layer.path: layer.reason for layer in profile.uncounted}
-
-
-def macs(profile):
-    return {row.path: row.macs for row in profile.rows if row.macs}
-
-
-def unsure(profile):
-    return [row.path for row in profile.rows if not row.counted]
 
 
 def test_lenet(keras):
@@ -78,15 +68,15 @@ def test_invariants(units, sparsity, distribution):
 
 def test_all_weights_are_counted_but_masks(keras):
     layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((8, 8, 3)),
-            layers.Conv2D(4, 3),
-            layers.BatchNormalization(),
-            layers.Flatten(),
-            layers.Dense(5),
-        ]
+    model = chain(
+        keras,
+        (8, 8, 3),
+        layers.Conv2D(4, 3),
+        layers.BatchNormalization(),
+        layers.Flatten(),
+        layers.Dense(5),
     )
+
     before = model.count_params()
     profile = tf_rigl.profile(tf_rigl.sparsify(model, 0.5))
     assert profile.parameters == before
@@ -106,6 +96,7 @@ def test_rows_of_masked_weights_have_the_paths_of_masks(keras):
     features = layers.TimeDistributed(layers.Dense(3))(features)
     outputs = layers.SeparableConv1D(3, 2)(features)
     model = tf_rigl.sparsify(keras.Model(inputs, outputs), 0.5)
+
     masks = tf_rigl.masks(model)
     rows = [row for row in tf_rigl.profile(model).rows if row.masked]
     assert {row.path: row.nonzeros for row in rows} == {
@@ -160,206 +151,6 @@ def test_lists_and_dictionaries_of_layers(keras):
     assert profile.macs == 20 + 24 + 12 + 18
 
 
-def test_unknown_sizes_are_listed(keras):
-    layers = keras.layers
-    inputs = keras.Input((None, 4))
-    features = layers.LSTM(3, return_sequences=True, name="lstm")(inputs)
-    features = layers.TimeDistributed(layers.Dense(2, name="step"))(features)
-    features = layers.Conv1D(2, 3, name="conv")(features)
-    features = layers.GlobalAveragePooling1D()(features)
-    model = keras.Model(inputs, layers.Dense(2, name="out")(features))
-    profile = tf_rigl.profile(model)
-    advice = "a size it depends on is unknown; pass `inputs` with all sizes"
-    assert all(advice in reason for reason in reasons(profile).values())
-    assert [path.rpartition("/")[2] for path in reasons(profile)] == [
-        "lstm",
-        "step",
-        "conv",
-    ]
-    assert macs(profile) == {"out/kernel": 4}
-    assert len(unsure(profile)) == 4
-    assert "?" in str(profile)
-    known = tf_rigl.profile(model, (None, 7, 4))
-    assert known.uncounted == ()
-    assert known.macs == 7 * 7 * 12 + 7 * 6 + 5 * 12 + 4
-
-
-def test_open_image_size(keras):
-    model = keras.Sequential(
-        [keras.Input((None, None, 3)), keras.layers.Conv2D(2, 3, name="conv")]
-    )
-    assert list(reasons(tf_rigl.profile(model))) == ["conv"]
-    assert tf_rigl.profile(model, (1, 10, 9, 3)).macs == 8 * 7 * 54
-
-
-def make_custom_layer(keras):
-    class Custom(keras.layers.Layer):
-        def build(self, input_shape):
-            self.w = self.add_weight(name="w", shape=(input_shape[-1], 3))
-            self.built = True
-
-        def call(self, inputs):
-            return tf.matmul(inputs, self.w)
-
-    return Custom(name="custom")
-
-
-def test_custom_layer_is_listed(keras):
-    model = keras.Sequential([keras.Input((4,)), make_custom_layer(keras)])
-    profile = tf_rigl.profile(model)
-    assert [tuple(layer) for layer in profile.uncounted] == [
-        ("custom", "Custom", "it runs MatMul of its own"),
-        (
-            "custom",
-            "Custom",
-            "how the weights of its class are used is not known",
-        ),
-    ]
-    assert profile.parameters == 12
-    assert unsure(profile) == ["custom/w"]
-
-
-def test_products_of_a_weightless_layer_are_listed(keras):
-    layers = keras.layers
-    gram = layers.Lambda(
-        lambda x: tf.matmul(x, x, transpose_b=True),
-        output_shape=(5, 5),
-        name="gram",
-    )
-    model = keras.Sequential([keras.Input((5, 4)), gram, layers.Dense(2)])
-    profile = tf_rigl.profile(model)
-    assert reasons(profile) == {"gram": "it runs BatchMatMulV2 of its own"}
-    assert profile.macs == 5 * 5 * 2
-
-
-def test_products_of_a_functional_graph_are_listed(keras):
-    inputs = keras.Input((5, 4))
-    features = keras.layers.Dense(3)(inputs)
-    if keras.__name__ == "keras":
-        outputs = keras.ops.matmul(
-            features, keras.ops.transpose(features, (0, 2, 1))
-        )
-    else:
-        outputs = tf.matmul(features, features, transpose_b=True)
-    profile = tf_rigl.profile(keras.Model(inputs, outputs))
-    assert len(profile.uncounted) == 1
-    assert "BatchMatMul" in profile.uncounted[0].reason
-    assert profile.macs == 5 * 12
-
-
-def test_weightless_custom_layer_without_products_is_not_listed(keras):
-    class Shift(keras.layers.Layer):
-        def call(self, inputs):
-            return inputs + tf.reduce_mean(inputs)
-
-    model = keras.Sequential([keras.Input((4,)), Shift()])
-    assert tf_rigl.profile(model).uncounted == ()
-
-
-def test_layer_that_is_not_called_is_listed(keras):
-    unused = keras.layers.Dense(3, name="unused")
-    unused.build((None, 4))
-    model = zoo.of_layers(
-        keras,
-        lambda self, x: self.used(x),
-        used=keras.layers.Dense(2, name="used"),
-        other=unused,
-    )
-    profile = tf_rigl.profile(model, (None, 4))
-    assert reasons(profile) == {"unused": "it is not called in a forward pass"}
-    assert unsure(profile) == ["unused/kernel"]
-    assert profile.parameters == 4 * 2 + 2 + 4 * 3 + 3
-
-
-# Keras 3 says that it takes the model for built.
-@pytest.mark.filterwarnings("ignore:.build... was called on layer")
-def test_unused_layers_that_have_no_weights_yet(keras):
-    layers = keras.layers
-    model = zoo.of_layers(
-        keras,
-        lambda self, x: self.used(x),
-        used=layers.Dense(2, name="used"),
-        layer=layers.Dense(3),
-        model=keras.Sequential([layers.Dense(3)]),
-    )
-    profile = tf_rigl.profile(model, (None, 4))
-    assert profile.uncounted == ()
-    assert profile.parameters == 10
-
-
-def test_loops_are_listed(keras):
-    def call(self, inputs):
-        mapped = tf.map_fn(lambda x: self.mapped(x[None])[0], inputs)
-        return mapped + tf.vectorized_map(
-            lambda x: self.vectorized(x[None])[0], inputs
-        )
-
-    model = zoo.of_layers(
-        keras,
-        call,
-        mapped=keras.layers.Dense(4, name="mapped"),
-        vectorized=keras.layers.Dense(4, name="vectorized"),
-    )
-    model(np.zeros((2, 4), np.float32))
-    profile = tf_rigl.profile(model)
-    assert reasons(profile) == {
-        "subclassed": "it runs While of its own",
-        "mapped": "it runs within a loop or a branch, any number of times",
-        "vectorized": "it runs within a loop or a branch, any number of times",
-    }
-    assert profile.macs == 0
-
-
-def test_custom_cell_is_listed(keras):
-    class Cell(keras.layers.Layer):
-        state_size = output_size = 4
-
-        def __init__(self):
-            super().__init__(name="cell")
-            self.dense = keras.layers.Dense(4, name="dense")
-
-        def build(self, input_shape):
-            self.dense.build((None, 4))
-            self.built = True
-
-        def call(self, inputs, states):
-            outputs = self.dense(states[0]) + inputs
-            return outputs, [outputs]
-
-    inputs = keras.Input((5, 4))
-    outputs = keras.layers.RNN(Cell(), name="rnn")(inputs)
-    profile = tf_rigl.profile(keras.Model(inputs, outputs))
-    assert reasons(profile) == {
-        "rnn/cell/dense": "it runs within the loop of an RNN layer"
-    }
-    assert profile.macs == 0
-
-
-@pytest.mark.parametrize("name", ["ConvLSTM2D", "LocallyConnected2D"])
-def test_layers_of_no_rule_are_listed(keras, name):
-    make_layer = getattr(keras.layers, name, None)
-    if make_layer is None:
-        pytest.skip("Keras 3 has no such layer")
-    shape = (3, 6, 6, 2) if name == "ConvLSTM2D" else (6, 6, 2)
-    model = keras.Sequential([keras.Input(shape), make_layer(2, 3)])
-    profile = tf_rigl.profile(model)
-    assert profile.macs == 0
-    assert profile.parameters == model.count_params()
-    assert "how the weights of its class are used is not known" in {
-        layer.reason for layer in profile.uncounted
-    }
-
-
-def test_computed_kernel_is_listed():
-    layer = keras3.layers.Dense(3, name="low_rank")
-    model = keras3.Sequential([keras3.Input((4,)), layer])
-    layer.enable_lora(2)
-    profile = tf_rigl.profile(model)
-    reason = "what it multiplies is computed from its weights"
-    assert reasons(profile) == {"low_rank": reason}
-    assert profile.macs == 0
-
-
 def test_functions_within_the_model(keras):
     layer = keras.layers.Dense(4, name="dense")
     call = tf.function(lambda x: layer(x))
@@ -410,12 +201,14 @@ def test_nothing_changes(keras):
     )
     batch = np.ones((3, 5), np.float32)
     model(batch)
+
     classes = [type(layer) for layer in model.layers]
     weights = model.get_weights()
     expected = model(batch)
     state = tf.random.get_global_generator().state.numpy()
     tf_rigl.profile(model)
     tf_rigl.profile(model, (None, 5))
+
     assert [type(layer) for layer in model.layers] == classes
     support.assert_all_equal(weights, model.get_weights())
     np.testing.assert_array_equal(expected, model(batch))

@@ -31,7 +31,7 @@ def test_interval():
 
 @pytest.mark.parametrize("interval", [1, 7, 100])
 def test_published_formula_of_rigl(interval):
-    """To the last bit, (3 f_S ΔT + 2 f_S + f_D) / (ΔT + 1)."""
+    """Equals (3 f_S ΔT + 2 f_S + f_D) / (ΔT + 1) to the last bit."""
     sparse, dense = 0.1234567, 9.87654
     expected = (3 * sparse * interval + (2 * sparse + dense)) / (interval + 1)
     assert training_flops("rigl", sparse, dense, interval) == expected
@@ -113,13 +113,14 @@ def test_unknown_method(method):
         training_flops(method, 1, 1)
 
 
-def test_negative():
-    with pytest.raises(ValueError, match="flops=-1, dense_flops=1"):
-        training_flops("rigl", -1, 1)
-    with pytest.raises(ValueError, match="flops=1, dense_flops=-1"):
-        training_flops("rigl", 1, -1)
-
-
-def test_bad_interval():
-    with pytest.raises(ValueError, match="Received: update_interval=0"):
-        training_flops("rigl", 1, 1, update_interval=0)
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ((-1, 1), "flops=-1, dense_flops=1"),
+        ((1, -1), "flops=1, dense_flops=-1"),
+        ((1, 1, 0), "Received: update_interval=0"),
+    ],
+)
+def test_wrong_numbers(numbers, message):
+    with pytest.raises(ValueError, match=message):
+        training_flops("rigl", *numbers)

@@ -69,13 +69,12 @@ def test_channels_are_normalized_by_the_training_images(data_dir):
 
 
 def test_training_images_are_shifted_and_mirrored(splits):
-    """What is seen is found again in the padded image, once."""
-    whole = dict(
-        enumerate(
-            tf.image.per_image_standardization(e["image"]).numpy()
-            for e in examples(64)
-        )
-    )
+    """Each view is found again in the padded image, once."""
+    whole = [
+        tf.image.per_image_standardization(e["image"]).numpy()
+        for e in examples(64)
+    ]
+
     found = collections.Counter()
     for image, label in zip(*support.joined(splits.train), strict=True):
         padded = np.pad(
@@ -94,6 +93,7 @@ def test_training_images_are_shifted_and_mirrored(splits):
                 )
             ]
             found.update((flipped, place) for place in matches)
+
     assert sum(found.values()) == 64
     flips = sum(count for (flipped, _), count in found.items() if flipped)
     assert 16 < flips < 48
@@ -137,6 +137,7 @@ def test_real_cifar10():
     except FileNotFoundError as error:
         pytest.skip(str(error))
     assert splits.info == (50_000, 10_000, 10, (32, 32, 3))
+
     images, labels = support.joined(splits.train)
     axes, dtype = (0, 1, 2), np.float64
     # Crops repeat pixels beside the border, which differ a little.

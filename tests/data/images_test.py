@@ -51,6 +51,7 @@ def test_central_crop_is_part_of_the_shorter_side(shape, size, side):
     decoded = tf.io.decode_jpeg(jpeg).numpy()
     image = images.central_crop(jpeg, size).numpy()
     assert image.shape == (size, size, 3)
+
     # Interpolation keeps a gradient, but for the pixels beside the border.
     inner = slice(4, -4)
     for channel, length in enumerate(shape):

@@ -55,15 +55,6 @@ def test_unknown_source():
         mnist.load("mnits")
 
 
-def test_missing_tfds_data_says_how_to_get_it(tmp_path):
-    pytest.importorskip("tensorflow_datasets")
-    with pytest.raises(FileNotFoundError, match="tfds build mnist") as caught:
-        mnist.load("tfds", str(tmp_path))
-    assert f"data_dir={str(tmp_path)!r}" in str(caught.value)
-    assert "--download" in str(caught.value)
-    assert not list(tmp_path.iterdir())
-
-
 def test_download_names_the_package_that_tfds_lacks(monkeypatch, tmp_path):
     builders = pytest.importorskip("tensorflow_datasets.core.dataset_builder")
 

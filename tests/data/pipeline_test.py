@@ -192,39 +192,31 @@ def test_steps_don_t_depend_on_the_number_of_workers():
         assert sorted(np.concatenate([d for d, _ in own])) == sorted(draws)
 
 
+def assert_replicas_see_all(strategy, dataset, epochs):
+    """The replicas' parts of each batch are the batches of one pipeline."""
+    alone = from_memory(batch_size=12)
+    for _ in range(epochs):
+        steps = [
+            np.concatenate(
+                [n.numpy() for n in strategy.experimental_local_results(parts)]
+            ).tolist()
+            for _, parts in dataset
+        ]
+        assert steps == [n.tolist() for _, n in support.arrays(alone)]
+
+
 def test_a_worker_feeds_its_replicas(two_replicas):
     def share(context):
         return from_memory(batch_size=12, context=context)
 
     dataset = two_replicas.distribute_datasets_from_function(share)
-    local = two_replicas.experimental_local_results
-    steps = [
-        np.concatenate([part.numpy() for part in local(numbers)])
-        for _, numbers in dataset
-    ]
-    alone = [n for _, n in support.arrays(from_memory(batch_size=12))]
-    assert [step.tolist() for step in steps] == [n.tolist() for n in alone]
+    assert_replicas_see_all(two_replicas, dataset, 1)
 
 
 def test_whole_batches_are_split_among_replicas(two_replicas):
-    dataset = two_replicas.experimental_distribute_dataset(
-        from_memory(batch_size=12)
-    )
-    epochs = [
-        [
-            np.concatenate(
-                [
-                    part.numpy()
-                    for part in two_replicas.experimental_local_results(n)
-                ]
-            ).tolist()
-            for _, n in dataset
-        ]
-        for _ in range(2)
-    ]
-    alone = from_memory(batch_size=12)
-    for epoch in epochs:
-        assert epoch == [n.tolist() for _, n in support.arrays(alone)]
+    dataset = from_memory(batch_size=12)
+    dataset = two_replicas.experimental_distribute_dataset(dataset)
+    assert_replicas_see_all(two_replicas, dataset, 2)
 
 
 def test_cached_records_are_read_once():
@@ -266,6 +258,7 @@ def test_evaluation_is_complete_and_in_order(workers):
         along = pipeline.evaluation_from_records(
             records, lambda record: (record, record), batching
         )
+
         numbers = support.labels(in_memory)
         assert numbers == sorted(numbers) == support.labels(along)
         seen.extend(numbers)

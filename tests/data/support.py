@@ -19,7 +19,7 @@ def labels(dataset):
 
 
 def same(dataset, other):
-    """Whether two passes gave the same batches, bit by bit."""
+    """Compares the batches of two passes, bit by bit."""
     pairs = zip(arrays(dataset), arrays(other), strict=True)
     return all(
         np.array_equal(a, b)

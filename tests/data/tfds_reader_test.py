@@ -84,11 +84,6 @@ def test_files_are_read_in_an_order_that_follows_from_the_seed(builder):
     assert len(set(orders)) > 4
 
 
-def test_missing_imagenet_says_where_its_archives_are(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"https://image-net\.org"):
-        registry.splits("imagenet2012", Batching(8), str(tmp_path))
-
-
 def test_missing_files_are_named(tmp_path):
     splits = {"train": clothes(8), "test": clothes(2)}
     folder = prepared_images.write("fashion_mnist", splits, tmp_path, shards=2)

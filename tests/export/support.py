@@ -57,7 +57,18 @@ def infer(model, inputs):
 def exported(model, folder, *arguments, **options):
     """Exports a model into a folder, and what TensorFlow loads of it."""
     report = export_saved_model(model, folder / "model", *arguments, **options)
-    return tf.saved_model.load(str(folder / "model")), report
+    return load(folder), report
+
+
+def exported_alike(model, folder, examples, *arguments, **options):
+    """Likewise; what was loaded computes the same of the examples."""
+    loaded, report = exported(model, folder, *arguments, **options)
+    assert_same(loaded.serve(examples), infer(model, examples))
+    return loaded, report
+
+
+def load(folder):
+    return tf.saved_model.load(str(folder / "model"))
 
 
 def weights_of(model):

@@ -1,4 +1,3 @@
-import keras as keras3
 import numpy as np
 import pytest
 
@@ -23,6 +22,7 @@ def test_the_network_of_the_paper(keras, cell, gates, biases):
     assert model.count_params() == (
         weights + embedding + gates * biases * 512 + BIASES
     )
+
     profile = tf_rigl.profile(
         tf_rigl.sparsify(model, 0.75, "uniform"), inputs=(None, 512)
     )
@@ -45,6 +45,7 @@ def test_predicts_from_what_was_read(keras, cell):
         units=6,
         readout_units=(5,),
     )
+
     text = np.random.default_rng(0).integers(0, 9, (2, 8))
     changed = text.copy()
     changed[:, 5] = (text[:, 5] + 1) % 9
@@ -61,16 +62,3 @@ def test_width_and_length(keras):
     units = [model.get_layer(name).units for name in names]
     assert units == [128, 64, 32, 256]
     assert model.get_layer("embedding").output_dim == 32
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"cell": "rnn"}, r"one of \['gru', 'lstm'\]. Received: cell='rnn'"),
-        ({"units": 0}, "must be positive.*units=0"),
-        ({"readout_units": (256, 0)}, r"readout_units=\(256, 0\)"),
-    ],
-)
-def test_errors(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        character_rnn.character_rnn(keras3, **arguments)

@@ -1,4 +1,3 @@
-import keras as keras3
 import numpy as np
 import pytest
 
@@ -40,17 +39,3 @@ def test_width(keras, width, filters, units):
     found = [model.get_layer(name).filters for name in ("conv1", "conv2")]
     assert found == filters
     assert [model.get_layer(name).units for name in ("fc1", "fc2")] == units
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"filters": (6,)}, r"`filters` must be two.*filters=\(6,\)"),
-        ({"hidden_units": (0,)}, r"positive.*hidden_units=\(0,\)"),
-        ({"input_shape": (28,)}, r"\(height, width\).*input_shape=\(28,\)"),
-        ({"input_shape": (28, 15)}, r"16 × 16 pixels.*=\(28, 15\)"),
-    ],
-)
-def test_errors(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        lenet5.lenet_5(keras3, **arguments)

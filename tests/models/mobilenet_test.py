@@ -4,12 +4,13 @@ google-research/rigl, the notebook on MobileNet v1, images of 224×224. What it
 counts is `micronet`'s rule, and the borders of images that are padded twice.
 """
 
-import importlib
-
+import keras as keras3
 import numpy as np
 import pytest
 
 import tf_rigl
+from tests.models import support
+from tests.support import in_turn
 from tf_rigl.accounting import micronet
 from tf_rigl.core.distribution_types import with_options
 from tf_rigl.models import mobilenet
@@ -25,21 +26,13 @@ NARROW = {0.47: (266.539, 4.789), 0.285: (103.825, 2.236)}
 
 
 @pytest.fixture(scope="module")
-def keras3():
-    return importlib.import_module("keras")
-
-
-@pytest.fixture(scope="module")
-def full(keras3):
+def full():
     return mobilenet.mobilenet_v1(keras3)
 
 
-def kernels(profile):
-    return [row for row in profile.rows if row.path.endswith("/kernel")]
-
-
 def megabytes(profile, biases=BIASES):
-    return (sum(row.bytes for row in kernels(profile)) + 4 * biases) / 1e6
+    kernels = support.kernels(profile)
+    return (sum(row.bytes for row in kernels) + 4 * biases) / 1e6
 
 
 def test_v1_dense(full):
@@ -81,7 +74,7 @@ def test_v1_sparse(full, distribution):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", NARROW)
-def test_v1_narrow(keras3, width):
+def test_v1_narrow(width):
     profile = tf_rigl.profile(mobilenet.mobilenet_v1(keras3, width=width))
     mflops, size = NARROW[width]
     elementwise = width * (DENSE_MFLOPS - 1137.481)
@@ -91,51 +84,51 @@ def test_v1_narrow(keras3, width):
 
 
 @pytest.mark.slow
-def test_v2_dense(keras3):
+def test_v2_dense():
     # Table 4 of the paper: 3.4 million parameters, 300 million multiply-adds.
     profile = tf_rigl.profile(mobilenet.mobilenet_v2(keras3))
     assert profile.parameters == 3_538_984
     assert profile.macs == 300_774_272
 
 
-@pytest.mark.parametrize(
-    ("flavor", "version"),
-    [
-        ("keras", "mobilenet_v1"),
-        ("tf_keras", "mobilenet_v1"),
-        pytest.param("keras", "mobilenet_v2", marks=pytest.mark.slow),
-        pytest.param("tf_keras", "mobilenet_v2", marks=pytest.mark.slow),
-    ],
-)
-def test_forms_differ_in_padding_only(flavor, version):
-    keras = importlib.import_module(flavor)
-    build = getattr(mobilenet, version)
-    options = {"input_shape": (32, 32, 3), "classes": 5, "width": 0.25}
+def both_forms(build, keras, size):
+    """The published model, the symmetric one, and the outputs of each."""
+    options = {"input_shape": (size, size, 3), "classes": 5, "width": 0.25}
     published = build(keras, **options)
     symmetric = build(keras, **options, sparse_inference=True)
-    assert isinstance(published, keras.Model)
     symmetric.set_weights(published.get_weights())
+
+    images = np.random.default_rng(0).normal(size=(2, size, size, 3))
+    outputs = [
+        np.asarray(model(images.astype(np.float32)))
+        for model in (published, symmetric)
+    ]
+    return published, symmetric, outputs
+
+
+@pytest.mark.parametrize(
+    ("build", "keras"),
+    in_turn(
+        [mobilenet.mobilenet_v1, mobilenet.mobilenet_v2],
+        is_slow=lambda build: build is mobilenet.mobilenet_v2,
+    ),
+    indirect=["keras"],
+)
+def test_forms_differ_in_padding_only(keras, build):
+    published, symmetric, (first, second) = both_forms(build, keras, 32)
+    assert isinstance(published, keras.Model)
     pads = [one for one in symmetric.layers if one.name.endswith("_pad")]
     assert len(pads) == 5
     assert len(symmetric.layers) == len(published.layers) + 5
-    images = np.random.default_rng(0).normal(size=(2, 32, 32, 3))
-    first = np.asarray(published(images.astype(np.float32)))
-    second = np.asarray(symmetric(images.astype(np.float32)))
     assert first.shape == second.shape == (2, 5)
     assert not np.allclose(first, second, rtol=1e-3, atol=0)
 
 
 @pytest.mark.slow
-def test_odd_pictures_are_padded_alike(keras3):
-    """Where "same" adds one row on each side, both forms are one."""
-    options = {"input_shape": (65, 65, 3), "classes": 5, "width": 0.25}
-    published = mobilenet.mobilenet_v1(keras3, **options)
-    symmetric = mobilenet.mobilenet_v1(keras3, **options, sparse_inference=True)
-    symmetric.set_weights(published.get_weights())
-    images = np.random.default_rng(0).normal(size=(2, 65, 65, 3))
-    first = np.asarray(published(images.astype(np.float32)))
-    second = np.asarray(symmetric(images.astype(np.float32)))
-    np.testing.assert_allclose(first, second, rtol=1e-4)
+def test_odd_pictures_are_padded_alike():
+    """Both forms are one where "same" adds one row on each side."""
+    _, _, outputs = both_forms(mobilenet.mobilenet_v1, keras3, 65)
+    np.testing.assert_allclose(*outputs, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +138,7 @@ def test_odd_pictures_are_padded_alike(keras3):
         pytest.param(1.4, 48, 1792, marks=pytest.mark.slow),
     ],
 )
-def test_v2_widths_are_multiples_of_eight(keras3, width, first, last):
+def test_v2_widths_are_multiples_of_eight(width, first, last):
     model = mobilenet.mobilenet_v2(keras3, (32, 32, 3), 2, width)
     assert model.get_layer("conv").filters == first
     assert model.get_layer("last").filters == last

@@ -121,6 +121,7 @@ def test_version_and_initial_values(resnet_50):
         for number in (1, 2, 3)
     ]
     assert strides == [(1, 1), (2, 2), (1, 1)]
+
     norms = {
         layer.name: layer
         for layer in resnet_50.layers
@@ -159,7 +160,7 @@ def test_small_images(keras):
 
 
 def test_blocks_begin_as_their_shortcuts(keras):
-    """With the scale of each last normalization 0."""
+    """The scale of each last normalization is 0."""
     model = tiny(keras, 18)
     assert model.get_layer("layer4_1_conv2").filters == 512 // 16
     last = [layer for layer in model.layers if "Add" in type(layer).__name__]
@@ -193,8 +194,3 @@ def test_published_widths(width, megabytes):
     profile = tf_rigl.profile(resnet.resnet(keras3, width=width))
     found = micronet(profile).bytes / 1e6
     assert found == pytest.approx(megabytes, rel=0.02)
-
-
-def test_errors():
-    with pytest.raises(ValueError, match=r"one of \[18, 34, 50, 101\].*h=20"):
-        resnet.resnet(keras3, 20)

@@ -4,7 +4,7 @@ import math
 
 
 def trainable_parameters(model):
-    """Without the moving averages of BatchNormalization."""
+    """Counts weights but the moving averages of BatchNormalization."""
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 

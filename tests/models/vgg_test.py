@@ -52,20 +52,8 @@ def test_layers(keras):
     ]
     assert all(layer.use_bias for layer in convolutions)
     assert [model.get_layer(name).units for name in ("fc1", "fc2")] == [1, 1]
+
     # Positions stay apart where hidden layers follow.
     assert tuple(model.get_layer("fc1").kernel.shape) == (2 * 32, 1)
     images = np.random.default_rng(0).random((2, 64, 32, 3), np.float32)
     assert model(images).shape == (2, 7)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"depth": 12}, r"one of \[11, 13, 16, 19\]. Received: depth=12"),
-        ({"hidden_units": (9, 0)}, r"positive.*hidden_units=\(9, 0\)"),
-        ({"input_shape": (32, 28, 3)}, r"at least 32 × 32.*\(32, 28, 3\)"),
-    ],
-)
-def test_errors(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        vgg.vgg(keras3, **arguments)

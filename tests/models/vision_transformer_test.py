@@ -5,20 +5,7 @@ import tf_keras
 
 import tf_rigl
 from tests.models import support
-from tests.support import run_python
 from tf_rigl.models import vision_transformer
-
-# Reads a model where this library is not imported.
-READER = """
-import importlib, sys
-import numpy as np
-flavor, path, images, logits = sys.argv[1:]
-keras = importlib.import_module(flavor)
-model = keras.models.load_model(path)
-found = np.asarray(model(np.load(images)))
-np.testing.assert_allclose(found, np.load(logits), rtol=1e-5, atol=1e-6)
-assert not any(name.startswith("tf_rigl") for name in sys.modules)
-"""
 
 
 def tiny(keras, **arguments):
@@ -85,6 +72,7 @@ def test_logits_are_of_the_class_token(keras):
     table = np.random.default_rng(1).normal(size=(7, 12))
     positions.set_weights([table])
     expected = np.asarray(model(images))
+
     swapped = images.copy()
     swapped[:, :8, :8], swapped[:, 8:, 16:] = (
         images[:, 8:, 16:],
@@ -125,34 +113,9 @@ def test_saved_model_needs_nothing_of_ours(keras, tmp_path):
     np.testing.assert_allclose(loaded(images), model(images), rtol=1e-6)
 
 
-@pytest.mark.slow
-def test_stripped_model_is_read_without_this_library(keras, tmp_path):
-    model = tf_rigl.strip(tf_rigl.sparsify(tiny(keras), 0.8))
-    images = random_images()
-    model.save(tmp_path / "model.keras")
-    np.save(tmp_path / "images.npy", images)
-    np.save(tmp_path / "logits.npy", np.asarray(model(images)))
-    files = [
-        tmp_path / name for name in ("model.keras", "images.npy", "logits.npy")
-    ]
-    run_python("-c", READER, keras.__name__, *files)
-
-
 def test_width():
     model = tiny(keras3, width=0.5)
     assert tuple(model.get_layer("patches").kernel.shape) == (8, 8, 3, 6)
     assert model.get_layer("block1_fc1").units == 24
     narrowest = tiny(keras3, width=0.01)
     assert narrowest.get_layer("patches").filters == 3
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"patch_size": 15}, r"multiples of `patch_size`.*patch_size=15"),
-        ({"heads": 0}, "must be positive. Received: blocks=12, heads=0"),
-    ],
-)
-def test_errors(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        vision_transformer.vision_transformer(keras3, **arguments)

@@ -30,8 +30,10 @@ def test_wrn_22_2(keras):
     assert sum(row.parameters for row in rows) == 1_076_912
     assert profile.macs == 157_730_048
     assert profile.uncounted == ()
+
     images = np.random.default_rng(0).random((2, 32, 32, 3), np.float32)
     assert model(images).shape == (2, 10)
+
     norms = [
         (layer.momentum, layer.epsilon)
         for layer in model.layers
@@ -82,16 +84,3 @@ def test_width(keras):
     assert [model.get_layer(name).filters for name in names] == [4, 8, 32]
     narrowest = wide_resnet.wide_resnet(keras, 10, 1, width=0.001)
     assert narrowest.get_layer("conv1").filters == 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"depth": 20}, r"`depth` must be 6 n \+ 4 .*Received: depth=20"),
-        ({"depth": 4}, "Received: depth=4"),
-        ({"widening": 0}, "`widening` must be positive.*widening=0"),
-    ],
-)
-def test_errors(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        wide_resnet.wide_resnet(keras3, **arguments)

@@ -1,139 +1,40 @@
 """Small models with dead units, and what should be left of them.
 
-Each builder takes the Keras module and names its layers; `CASES` says which of
-their units are dead and how many are left.
+All layers that matter have names.
 """
 
-import types
-from collections.abc import Callable
-from collections.abc import Mapping
-from collections.abc import Sequence
-from typing import Any
-from typing import NamedTuple
+from tests.surgery.support import Case
+from tests.surgery.support import chain
 
-import numpy as np
-
-from tf_rigl.backend.flavor import flavor_of
-from tf_rigl.surgery.channel_plan import last_name
-from tf_rigl.surgery.channel_plan import weights_below
-
-Units = Mapping[str, Sequence[int]]
-NONE: Units = types.MappingProxyType({})
+CASES = {}
 
 
-class Case(NamedTuple):
-    """A model and its dead units, by the path of a layer."""
+def case(left, shape=None, dtype=None, **dead):
+    """Notes a model with its dead units and the number of those left.
 
-    build: Callable[[Any], Any]
-    left: Mapping[str, int]  # units that should be left
-    silent: Units = NONE  # units without connections from below
-    zero: Units = NONE  # the same without bias: they put out 0
-    unread: Units = NONE  # inputs without connections
-    unheard: Units = NONE  # recurrent units without connections to others
-
-
-def make(case, keras, seed=0):
-    """The model of a case, with random weights but for its dead units."""
-    model = case.build(keras)
-    randomize(model, seed)
-    for path, units in case.silent.items():
-        erase(find(model, path), units, axis="units")
-    for path, units in case.zero.items():
-        erase(find(model, path), units, axis="units", bias=True)
-    for path, units in case.unread.items():
-        erase(find(model, path), units, axis="inputs")
-    for path, units in case.unheard.items():
-        erase(find(model, path), units, axis="states")
-    return model
-
-
-def randomize(model, seed=0):
-    """Random weights: none is 0, and constants change with every layer."""
-    flavor = flavor_of(model)
-    random = np.random.default_rng(seed)
-    for variable in weights_below(flavor, model):
-        raw = flavor.raw(variable)
-        values = random.normal(size=raw.shape)
-        if last_name(variable) == "moving_variance":
-            values = random.uniform(0.5, 2, raw.shape)
-        elif len(raw.shape) > 1:
-            # Outputs of the size of the inputs.
-            values *= 1.5 / np.sqrt(np.prod(raw.shape[:-1]))
-        elif last_name(variable) == "bias":
-            # Not lost by a ReLU.
-            values = 0.3 + np.abs(values)
-        raw.assign(values.astype(raw.dtype.as_numpy_dtype))
-
-
-def erase(layer, units, axis, bias=False):
-    """Sets connections of some units, or from some inputs, to 0."""
-    flavor = flavor_of(layer)
-    name = type(layer).__name__
-    units = np.array(units, int)
-    for variable in weights_below(flavor, layer):
-        raw = flavor.raw(variable)
-        values = raw.numpy()
-        kind = last_name(variable)
-        if axis == "states":
-            if kind == "recurrent_kernel":
-                values[units] = 0
-        elif kind in ("kernel", "pointwise_kernel", "embeddings") or (
-            kind == "depthwise_kernel" and name.startswith("Depthwise")
-        ):
-            transposed = name.endswith("Transpose")
-            at = -1 if (axis == "units") != transposed else -2
-            np.moveaxis(values, at, 0)[units] = 0
-        elif kind == "bias" and bias:
-            values[..., units] = 0
-        raw.assign(values)
-
-
-def find(model, path):
-    """The layer of a path such as `inner/dense`."""
-    for name in path.split("/"):
-        model = model.get_layer(name)
-    return model
-
-
-def example(model, batch=3, seed=1):
-    """Random inputs of a model, a list if there are several."""
-    random = np.random.default_rng(seed)
-    arrays = []
-    for one in model.inputs:
-        shape = (batch, *one.shape[1:])
-        if "int" in str(one.dtype):
-            arrays.append(random.integers(0, 9, shape))
-        else:
-            arrays.append(random.normal(size=shape).astype("float32"))
-    return arrays if len(arrays) > 1 else arrays[0]
-
-
-def outputs_of(model, inputs):
-    """All outputs at inference, flat, in float64."""
-    outputs = model(inputs, training=False)
-    outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
-    return np.concatenate(
-        [np.asarray(one, np.float64).ravel() for one in outputs]
-    )
-
-
-def chain(keras, shape, *layers, dtype=None):
-    return keras.Sequential([keras.Input(shape, dtype=dtype), *layers])
-
-
-def chained(shape, dtype=None):
-    """Makes a builder of a function of `keras.layers` that lists layers."""
+    With the shape of its input, the function lists the layers of a sequential
+    model, made by `keras.layers`; without, it makes the model.
+    """
 
     def decorate(function):
         def build(keras):
+            if shape is None:
+                return function(keras)
             return chain(keras, shape, *function(keras.layers), dtype=dtype)
 
-        return build
+        CASES[function.__name__] = Case(build, left, **dead)
+        return function
 
     return decorate
 
 
-@chained((6,))
+# Unit 4 of `b` is not read, nor then 5 of `a`, which only it reads.
+@case(
+    {"a": 5, "b": 6, "out": 3},
+    (6,),
+    silent={"a": [0, 1]},
+    unread={"b": [2], "out": [4]},
+)
 def mlp(layers):
     return [
         layers.Dense(8, "relu", name="a"),
@@ -143,7 +44,7 @@ def mlp(layers):
     ]
 
 
-@chained((5, 5, 2))
+@case({"a": 4, "b": 4, "out": 3}, (5, 5, 2), silent={"a": [0, 1], "b": [3]})
 def without_bias(layers):
     """A constant of batch normalization before a 1×1 convolution."""
     return [
@@ -170,11 +71,36 @@ def pad(layers, padding):
     ]
 
 
-padded = chained((6, 6, 2))(lambda layers: pad(layers, "same"))
-valid = chained((6, 6, 2))(lambda layers: pad(layers, "valid"))
+# A constant at the border of "same" is none.
+@case(
+    {"a": 4, "b": 3, "out": 3},
+    (6, 6, 2),
+    silent={"a": [0], "b": [1]},
+    zero={"a": [1]},
+    unread={"b": [5]},
+)
+def padded(layers):
+    return pad(layers, "same")
 
 
-@chained((6, 2))
+@case(
+    {"a": 3, "b": 3, "out": 3},
+    (6, 6, 2),
+    silent={"a": [0], "b": [1]},
+    zero={"a": [1]},
+    unread={"b": [5]},
+)
+def valid(layers):
+    return pad(layers, "valid")
+
+
+@case(
+    {"a": 3, "b": 3, "c": 3, "out": 3},
+    (6, 2),
+    silent={"a": [0], "c": [2], "b": [3]},
+    zero={"a": [1], "b": [0]},
+    unread={"b": [2]},
+)
 def padding_layer(layers):
     return [
         layers.Conv1D(5, 3, padding="causal", name="a"),
@@ -188,6 +114,12 @@ def padding_layer(layers):
     ]
 
 
+# Channel 0 is silent in all three, 1 in two of them; 2 is not read.
+@case(
+    {"a": 5, "b": 3, "c": 5, "d": 5, "out": 3},
+    silent={"a": [0, 1], "c": [0, 1], "d": [0], "b": [3]},
+    unread={"b": [0]},
+)
 def residual(keras):
     """Channels of `a` and `c` are tied, by a layer and by `+`."""
     layers = keras.layers
@@ -202,6 +134,16 @@ def residual(keras):
     return keras.Model(inputs, layers.Dense(3, name="out")(hidden))
 
 
+# Channel 1 of `a` is channels 2 and 3 from there on.
+@case(
+    {"a": 4, "squeeze": 3, "excite": 8, "b": 3, "out": 3},
+    unread={
+        "squeeze": [2, 3],
+        "b": [4, 5, 6, 7],
+        "excite": [0],
+        "out": range(1, 16, 4),
+    },
+)
 def gated(keras):
     """Depthwise, then squeeze and excite: one channel from end to end."""
     layers = keras.layers
@@ -217,7 +159,14 @@ def gated(keras):
     return keras.Model(inputs, layers.Dense(3, name="out")(hidden))
 
 
-@chained((6, 6, 2))
+# Channel 0 is constant from `depth` on, but not behind `even`; `even`
+# does not read 1 and 2, of which 2 is constant before, too.
+@case(
+    {"a": 4, "b": 3, "out": 3},
+    (6, 6, 2),
+    silent={"a": [0, 2]},
+    unread={"depth": [3], "even": [1, 2]},
+)
 def depthwise(layers):
     return [
         layers.Conv2D(6, 1, name="a"),
@@ -229,6 +178,12 @@ def depthwise(layers):
     ]
 
 
+# `b` is an output, too.
+@case(
+    {"a": 2, "b": 3, "c": 3, "out": 3},
+    silent={"a": [1], "b": [0], "c": [3]},
+    unread={"c": [0, 5]},
+)
 def branches(keras):
     layers = keras.layers
     inputs = [keras.Input((5, 2)), keras.Input((5, 3))]
@@ -243,7 +198,13 @@ def branches(keras):
     )
 
 
-@chained((4, 4, 2))
+@case(
+    {"a": 3, "b": 2, "out": 3},
+    (4, 4, 2),
+    silent={"a": [0], "b": [0]},
+    zero={"a": [1]},
+    unread={"b": [2], "out": [1]},
+)
 def transposed(layers):
     return [
         layers.Conv2DTranspose(5, 3, name="a"),
@@ -252,7 +213,12 @@ def transposed(layers):
     ]
 
 
-@chained((4, 4, 4, 2))
+@case(
+    {"a": 2, "b": 2, "out": 2},
+    (4, 4, 4, 2),
+    zero={"a": [0]},
+    unread={"b": [2], "out": range(1, 24, 3)},
+)
 def volumes(layers):
     return [
         layers.Conv3D(4, 2, name="a"),
@@ -263,7 +229,15 @@ def volumes(layers):
     ]
 
 
-@chained((5, 4))
+# Unit 2 of `lstm` is not read by `gru`, but by other units.
+@case(
+    {"a": 3, "lstm": 5, "gru": 4, "rnn": 3, "out": 3},
+    (5, 4),
+    silent={"lstm": [2]},
+    zero={"a": [0]},
+    unread={"lstm": [1], "gru": [1, 2], "rnn": [0], "out": [3]},
+    unheard={"lstm": [1], "gru": [0], "rnn": [3]},
+)
 def recurrent(layers):
     return [
         layers.Dense(5, name="a"),
@@ -274,7 +248,14 @@ def recurrent(layers):
     ]
 
 
-@chained((5,), dtype="int32")
+@case(
+    {"a": 4, "b": 4, "gru": 3, "out": 3},
+    (5,),
+    dtype="int32",
+    zero={"a": [0], "b": [3]},
+    unread={"b": [1], "out": [2]},
+    unheard={"gru": [2]},
+)
 def tokens(layers):
     return [
         layers.Embedding(9, 6, name="a"),
@@ -285,7 +266,12 @@ def tokens(layers):
     ]
 
 
-@chained((5,))
+@case(
+    {"a": 8, "b": 3, "c": 4, "out": 3},
+    (5,),
+    silent={"c": [2]},
+    unread={"b": [1], "c": [0]},
+)
 def reshaped(layers):
     """`a` is divided into positions: its units fall in columns of 3."""
     return [
@@ -299,6 +285,12 @@ def reshaped(layers):
     ]
 
 
+# `b` is a difference of the same constant: cut though not read alike.
+@case(
+    {"first/a": 4, "first/b": 3, "second/c": 4, "out": 3},
+    silent={"first/a": [0], "first/b": [2]},
+    unread={"first/b": [1], "second/c": [0], "out": [1, 4]},
+)
 def nested(keras):
     """The first model is called twice."""
     layers = keras.layers
@@ -309,15 +301,24 @@ def nested(keras):
         layers.Dense(5, name="b"),
     )
     first = keras.Sequential(first.layers, name="first")
+
     middle = keras.Input((5,))
     hidden = layers.Dense(6, name="c")(middle)
     second = keras.Model(middle, layers.Reshape((2, 3))(hidden), name="second")
+
     inputs = [keras.Input((4,)), keras.Input((4,))]
     hidden = layers.Subtract()([first(inputs[0]), first(inputs[1])])
     hidden = layers.Flatten()(second(hidden))
     return keras.Model(inputs, layers.Dense(3, name="out")(hidden))
 
 
+# Constants differ for 0; for 1 both are 0.
+@case(
+    {"a": 5, "b": 5, "shared": 4, "out": 3},
+    silent={"a": [0], "b": [0]},
+    zero={"a": [1], "b": [1]},
+    unread={"out": [3, 8, 4]},
+)
 def shared(keras):
     """A layer on two inputs: constants of one alone are not its own."""
     layers = keras.layers
@@ -329,6 +330,11 @@ def shared(keras):
     return keras.Model(inputs, layers.Dense(3, name="out")(hidden))
 
 
+@case(
+    {"a": 4, "b": 5, "c": 6, "d": 7, "e": 8, "f": 9, "g": 5, "out": 3},
+    silent={name: [0, 1] for name in "abcdefg"},
+    unread={"e": [3]},
+)
 def unknown(keras):
     """All that is read by what is not known stays."""
     layers = keras.layers
@@ -339,6 +345,7 @@ def unknown(keras):
     hidden = layers.MultiHeadAttention(2, 3, name="attention")(hidden, hidden)
     hidden = layers.Dense(6, name="c")(hidden)
     hidden = layers.Bidirectional(layers.SimpleRNN(3))(hidden)
+
     hidden = layers.Dense(7, "softmax", name="d")(hidden)
     hidden = layers.Dense(8, name="e")(hidden)
     hidden = layers.BatchNormalization()(hidden, training=True)
@@ -349,7 +356,7 @@ def unknown(keras):
 
 
 def _doubled(keras):
-    """Of a class that nobody has registered and that has no configuration."""
+    """A layer of a class that is not registered and has no configuration."""
 
     class Doubled(keras.layers.Layer):
         def __init__(self, **kwargs):
@@ -366,7 +373,7 @@ def _twice(values):
     return 2 * values
 
 
-@chained((4,))
+@case({"a": 1, "b": 1, "out": 3}, (4,), silent={"b": range(5)})
 def nothing(layers):
     """Nothing comes through, and no layer can be without units."""
     return [
@@ -374,137 +381,3 @@ def nothing(layers):
         layers.Dense(5, "relu", name="b"),
         layers.Dense(3, name="out"),
     ]
-
-
-def every(step, count, start=0):
-    return range(start, count, step)
-
-
-CASES = {
-    # Unit 4 of `b` is not read, nor then 5 of `a`, which only it reads.
-    "mlp": Case(
-        mlp,
-        {"a": 5, "b": 6, "out": 3},
-        silent={"a": [0, 1]},
-        unread={"b": [2], "out": [4]},
-    ),
-    "without_bias": Case(
-        without_bias,
-        {"a": 4, "b": 4, "out": 3},
-        silent={"a": [0, 1], "b": [3]},
-    ),
-    # A constant at the border of "same" is none.
-    "padded": Case(
-        padded,
-        {"a": 4, "b": 3, "out": 3},
-        silent={"a": [0], "b": [1]},
-        zero={"a": [1]},
-        unread={"b": [5]},
-    ),
-    "valid": Case(
-        valid,
-        {"a": 3, "b": 3, "out": 3},
-        silent={"a": [0], "b": [1]},
-        zero={"a": [1]},
-        unread={"b": [5]},
-    ),
-    "padding_layer": Case(
-        padding_layer,
-        {"a": 3, "b": 3, "c": 3, "out": 3},
-        silent={"a": [0], "c": [2], "b": [3]},
-        zero={"a": [1], "b": [0]},
-        unread={"b": [2]},
-    ),
-    # Channel 0 is silent in all three, 1 in two of them; 2 is not read.
-    "residual": Case(
-        residual,
-        {"a": 5, "b": 3, "c": 5, "d": 5, "out": 3},
-        silent={"a": [0, 1], "c": [0, 1], "d": [0], "b": [3]},
-        unread={"b": [0]},
-    ),
-    # Channel 1 of `a` is channels 2 and 3 from there on.
-    "gated": Case(
-        gated,
-        {"a": 4, "squeeze": 3, "excite": 8, "b": 3, "out": 3},
-        unread={
-            "squeeze": [2, 3],
-            "b": [4, 5, 6, 7],
-            "excite": [0],
-            "out": every(4, 16, 1),
-        },
-    ),
-    # Channel 0 is constant from `depth` on, but not behind `even`; `even`
-    # does not read 1 and 2, of which 2 is constant before, too.
-    "depthwise": Case(
-        depthwise,
-        {"a": 4, "b": 3, "out": 3},
-        silent={"a": [0, 2]},
-        unread={"depth": [3], "even": [1, 2]},
-    ),
-    # `b` is an output, too.
-    "branches": Case(
-        branches,
-        {"a": 2, "b": 3, "c": 3, "out": 3},
-        silent={"a": [1], "b": [0], "c": [3]},
-        unread={"c": [0, 5]},
-    ),
-    "transposed": Case(
-        transposed,
-        {"a": 3, "b": 2, "out": 3},
-        silent={"a": [0], "b": [0]},
-        zero={"a": [1]},
-        unread={"b": [2], "out": [1]},
-    ),
-    "volumes": Case(
-        volumes,
-        {"a": 2, "b": 2, "out": 2},
-        zero={"a": [0]},
-        unread={"b": [2], "out": every(3, 24, 1)},
-    ),
-    # Unit 2 of `lstm` is not read by `gru`, but by other units.
-    "recurrent": Case(
-        recurrent,
-        {"a": 3, "lstm": 5, "gru": 4, "rnn": 3, "out": 3},
-        silent={"lstm": [2]},
-        zero={"a": [0]},
-        unread={"lstm": [1], "gru": [1, 2], "rnn": [0], "out": [3]},
-        unheard={"lstm": [1], "gru": [0], "rnn": [3]},
-    ),
-    "tokens": Case(
-        tokens,
-        {"a": 4, "b": 4, "gru": 3, "out": 3},
-        zero={"a": [0], "b": [3]},
-        unread={"b": [1], "out": [2]},
-        unheard={"gru": [2]},
-    ),
-    "reshaped": Case(
-        reshaped,
-        {"a": 8, "b": 3, "c": 4, "out": 3},
-        silent={"c": [2]},
-        unread={"b": [1], "c": [0]},
-    ),
-    # `b` is a difference of the same constant: cut though not read alike.
-    "nested": Case(
-        nested,
-        {"first/a": 4, "first/b": 3, "second/c": 4, "out": 3},
-        silent={"first/a": [0], "first/b": [2]},
-        unread={"first/b": [1], "second/c": [0], "out": [1, 4]},
-    ),
-    # Constants differ for 0; for 1 both are 0.
-    "shared": Case(
-        shared,
-        {"a": 5, "b": 5, "shared": 4, "out": 3},
-        silent={"a": [0], "b": [0]},
-        zero={"a": [1], "b": [1]},
-        unread={"out": [3, 8, 4]},
-    ),
-    "unknown": Case(
-        unknown,
-        {"a": 4, "b": 5, "c": 6, "d": 7, "e": 8, "f": 9, "g": 5, "out": 3},
-        silent={name: [0, 1] for name in "abcdefg"},
-        unread={"e": [3]},
-    ),
-    "nothing": Case(
-        nothing, {"a": 1, "b": 1, "out": 3}, silent={"b": range(5)}
-    ),
-}

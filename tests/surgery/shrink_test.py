@@ -7,15 +7,27 @@ import numpy as np
 import pytest
 
 import tf_rigl
-from tests import support
+from tests import support as training
 from tests import zoo
 from tests.surgery import dead_units
+from tests.surgery import support
 from tf_rigl.surgery.shrink import shrink
 
 
 def close(first, second, tolerance=2e-5):
     scale = np.abs(second).max()
     np.testing.assert_allclose(first / scale, second / scale, atol=tolerance)
+
+
+def shrink_alike(model, tolerance=2e-5):
+    """Shrinks a model and checks that the smaller one computes the same."""
+    inputs = support.example(model)
+    expected = support.outputs_of(model, inputs)
+    small, report = shrink(model)
+    close(support.outputs_of(small, inputs), expected, tolerance)
+    # Outputs of nothing but constants, or of inputs that matter.
+    assert np.abs(expected).max() > 1e-3
+    return small, report
 
 
 def units_left(report):
@@ -27,25 +39,21 @@ def weights_of(model):
 
 
 @pytest.mark.parametrize(
-    ("name", "keras"), support.in_turn(dead_units.CASES), indirect=["keras"]
+    ("name", "keras"), training.in_turn(dead_units.CASES), indirect=["keras"]
 )
 def test_dead_units_are_cut(keras, name):
     case = dead_units.CASES[name]
-    model = dead_units.make(case, keras)
-    inputs = dead_units.example(model)
-    expected = dead_units.outputs_of(model, inputs)
+    model = support.make(case, keras)
     config, weights = model.get_config(), weights_of(model)
-    small, report = shrink(model)
+    small, report = shrink_alike(model)
     left = units_left(report)
     assert {path: left[path] for path in case.left} == case.left, str(report)
-    # Outputs of nothing but constants, or of inputs that matter.
-    assert np.abs(expected).max() > 1e-3
-    close(dead_units.outputs_of(small, inputs), expected)
     assert small.count_params() == report.weights_left
     assert model.count_params() == report.weights
+
     # The given model is what it was.
     assert model.get_config() == config
-    support.assert_all_equal(weights_of(model), weights)
+    training.assert_all_equal(weights_of(model), weights)
     assert type(small) is type(model)
     assert [layer.name for layer in small.layers] == [
         layer.name for layer in model.layers
@@ -54,11 +62,11 @@ def test_dead_units_are_cut(keras, name):
 
 @pytest.mark.parametrize("name", ["padded", "nested"])
 def test_one_call_cuts_all(keras, name):
-    model = dead_units.make(dead_units.CASES[name], keras)
+    model = support.make(dead_units.CASES[name], keras)
     small, report = shrink(model)
     again, nothing = shrink(small)
     assert nothing.weights == nothing.weights_left == report.weights_left
-    support.assert_all_equal(weights_of(again), weights_of(small))
+    training.assert_all_equal(weights_of(again), weights_of(small))
 
 
 def remove_one_by_one(kernels):
@@ -79,29 +87,27 @@ def remove_one_by_one(kernels):
 
 
 def test_random_masks_against_removal_one_by_one(keras):
-    model = dead_units.chain(
+    model = support.chain(
         keras,
         (9,),
         *(keras.layers.Dense(n, "relu") for n in (16, 16, 16)),
         keras.layers.Dense(4),
     )
-    dead_units.randomize(model)
+    support.randomize(model)
     tf_rigl.sparsify(model, 0.85)
-    inputs = dead_units.example(model)
-    expected = dead_units.outputs_of(model, inputs)
-    small, report = shrink(model)
+
+    _, report = shrink_alike(model)
     kernels = [one for one in weights_of(tf_rigl.strip(model)) if one.ndim == 2]
     left = remove_one_by_one(kernels)
     assert min(left) > 0
     assert [row.units_left for row in report.rows[:-1]] == left
     assert sum(left) < 40
-    close(dead_units.outputs_of(small, inputs), expected)
 
 
 def test_channel_pruning(keras):
     """Masks of whole units leave a network of half the width."""
     layers = keras.layers
-    model = dead_units.chain(
+    model = support.chain(
         keras,
         (8, 8, 3),
         layers.Conv2D(16, 3, padding="same", use_bias=False),
@@ -111,7 +117,7 @@ def test_channel_pruning(keras):
         layers.GlobalAveragePooling2D(),
         layers.Dense(10),
     )
-    dead_units.randomize(model)
+    support.randomize(model)
     tf_rigl.sparsify(
         model,
         0.5,
@@ -122,22 +128,18 @@ def test_channel_pruning(keras):
         dense=[model.layers[-1]],
         structure=tf_rigl.Channel(),
     )
+
     losses = len(model.losses)
-    inputs = dead_units.example(model)
-    expected = dead_units.outputs_of(model, inputs)
-    small, report = shrink(model)
+    _, report = shrink_alike(model)
     assert [row.units_left for row in report.rows] == [16 // 2, None, 6, 10]
     assert len(model.losses) == losses
-    close(dead_units.outputs_of(small, inputs), expected)
 
 
 def test_sparse_model_goes_on_and_the_small_one_is_plain(keras, tmp_path):
     model = tf_rigl.sparsify(zoo.nested(keras), 0.9)
     model.compile("adam", "mse")
     optimizer, masks = model.optimizer, tf_rigl.masks(model)
-    inputs = dead_units.example(model)
-    expected = dead_units.outputs_of(model, inputs)
-    small, _ = shrink(model)
+    small, _ = shrink_alike(model)
     assert model.optimizer is optimizer
     assert getattr(small, "optimizer", None) is None
     again, _ = shrink(model, compiled=True)
@@ -145,30 +147,31 @@ def test_sparse_model_goes_on_and_the_small_one_is_plain(keras, tmp_path):
     assert again.optimizer is not optimizer
     now = tf_rigl.masks(model)
     assert now.keys() == masks.keys()
-    assert all(np.array_equal(now[path], masks[path]) for path in masks)
+    training.assert_same_masks(now, masks)
     assert tf_rigl.masks(small) == {}
+
     path = str(tmp_path / "small.keras")
     small.save(path)
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             assert b"rigl" not in archive.read(name), name
     loaded = keras.models.load_model(path)
+    inputs = support.example(model)
     np.testing.assert_array_equal(
-        dead_units.outputs_of(loaded, inputs),
-        dead_units.outputs_of(small, inputs),
+        support.outputs_of(loaded, inputs),
+        support.outputs_of(small, inputs),
     )
-    close(dead_units.outputs_of(loaded, inputs), expected)
     small.compile("adam", "mse", run_eagerly=True)
     small.train_on_batch(inputs, np.zeros((3, 3)))
 
 
 def test_unread_units_change_no_output_in_training_either(keras):
-    """Of constants that is not true: batch statistics are others."""
+    """Constants do: batch statistics of theirs are others."""
     case = dead_units.CASES["without_bias"]._replace(
         silent={}, unread={"b": [0, 1], "out": [3]}
     )
-    model = dead_units.make(case, keras)
-    inputs = dead_units.example(model)
+    model = support.make(case, keras)
+    inputs = support.example(model)
     small, report = shrink(model)
     assert units_left(report) == {"a": 4, "b": 4, "out": 3}
     trained = [np.asarray(m(inputs, training=True)) for m in (model, small)]
@@ -177,7 +180,7 @@ def test_unread_units_change_no_output_in_training_either(keras):
 
 def test_mixed_precision(keras):
     layers = keras.layers
-    model = dead_units.chain(
+    model = support.chain(
         keras,
         (6,),
         layers.Dense(8, "relu", dtype="mixed_bfloat16", name="a"),
@@ -185,28 +188,21 @@ def test_mixed_precision(keras):
         layers.Dense(7, dtype="float64", name="b"),
         layers.Dense(3),
     )
-    dead_units.randomize(model)
-    dead_units.erase(model.get_layer("a"), [0, 1], "units")
-    dead_units.erase(model.get_layer("b"), [2], "units")
-    inputs = dead_units.example(model)
-    expected = dead_units.outputs_of(model, inputs)
-    small, report = shrink(model)
+    support.randomize(model)
+    support.erase(model.get_layer("a"), [0, 1], "units")
+    support.erase(model.get_layer("b"), [2], "units")
+
+    small, report = shrink_alike(model, 1e-2)
     assert units_left(report) == {"a": 6, "b": 6, "dense": 3}
     assert [w.dtype for w in small.weights] == [w.dtype for w in model.weights]
-    close(dead_units.outputs_of(small, inputs), expected, 1e-2)
 
 
 def test_functional_model_of_a_class_of_its_own(keras):
     model = zoo.functional_subclass(keras)
-    dead_units.erase(model.layers[1], [0, 3], "units")
-    inputs = dead_units.example(model)
-    small, report = shrink(model)
+    support.erase(model.layers[1], [0, 3], "units")
+    small, report = shrink_alike(model)
     assert type(small) is type(model)
     assert report.units_left == report.units - 2
-    close(
-        dead_units.outputs_of(small, inputs),
-        dead_units.outputs_of(model, inputs),
-    )
 
 
 TABLE = """
@@ -224,7 +220,7 @@ Kept:
 
 
 def test_report(keras):
-    model = dead_units.make(dead_units.CASES["padded"], keras)
+    model = support.make(dead_units.CASES["padded"], keras)
     report = shrink(model).report
     assert str(report) == f"Model {model.name!r}\n{TABLE}"
 
@@ -232,8 +228,9 @@ def test_report(keras):
 def test_report_of_what_is_not_known():
     keras = importlib.import_module("keras")
     keras.backend.clear_session()
-    model = dead_units.make(dead_units.CASES["unknown"], keras)
+    model = support.make(dead_units.CASES["unknown"], keras)
     kept = {row.path: row.kept for row in shrink(model).report.rows}
+
     assert kept["a"] == (
         "read by layer_normalization (LayerNormalization): its channels are "
         "not known",

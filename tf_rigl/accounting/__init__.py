@@ -1,11 +1,11 @@
 """Costs of a model: MACs, FLOPs, non-zeros, bytes.
 
 `profile` walks a model, builds it if need be and calls it symbolically on one
-example (`trace`), while `call_recorder` notes a `layer_call` for each call of a
-layer. `mac_counter` adds these up by the `mac_rules` of the layers' classes;
-times the active connections that gives the rows of a `model_profile`, which
-`table` writes. From a profile follow `published` (the counts of other papers),
-`training_flops` and, for dense baselines, `match_width`.
+example, while `call_recorder` notes each call of a layer. `mac_counter` adds
+these up by the `mac_rules` of the layers' classes; times the active connections
+that gives the rows of a `model_profile`. From a profile follow `published` (the
+counts of other papers), `training_flops` and, for dense baselines,
+`match_width`.
 """
 
 from tf_rigl.accounting.match_width import WidthMatch as WidthMatch

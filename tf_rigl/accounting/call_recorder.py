@@ -10,15 +10,16 @@ import dataclasses
 import functools
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.accounting import layer_call
-from tf_rigl.accounting.trace import trace
 from tf_rigl.backend import call_signature
+from tf_rigl.backend.call_signature import Shape
 from tf_rigl.backend.flavor import set_class
+from tf_rigl.backend.model_call import trace_inference
 from tf_rigl.masking.layer_rules import known_class
 
 # Operations that multiply tensors with each other, or whose inside is hidden.
@@ -34,6 +35,45 @@ REPEATED_GRAPHS = frozenset(
 )
 # The name scope in which `tf.vectorized_map` traces what it maps.
 MAPPED_SCOPE = "loop_body"
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerCall:
+    """One call of a layer in the forward pass of one example."""
+
+    layer: Any
+    # Structures like those of the arguments and outputs: tf.TensorShape for
+    # each tensor, None for everything else.
+    arguments: Sequence[Any]
+    keywords: Mapping[str, Any]
+    outputs: Any
+    # Kinds of operations in PRODUCTS that the layer, not its sublayers, runs.
+    products: tuple[str, ...] = ()
+    recurrent: bool = False  # whether within an RNN layer
+    repeated: bool = False  # whether within any other loop or branch
+
+    def input(self, position: int = 0, name: str = "inputs") -> Shape | None:
+        """Returns the shape of an argument; None if not given or unknown."""
+        shapes = self.inputs(position, name)
+        return shapes[0] if shapes else None
+
+    def inputs(
+        self, position: int = 0, name: str = "inputs"
+    ) -> list[Shape | None]:
+        """Returns the shapes of all tensors of an argument."""
+        if position < len(self.arguments):
+            structure = self.arguments[position]
+        elif position == 0 and name not in self.keywords:
+            structure = next(iter(self.keywords.values()), None)
+        else:
+            structure = self.keywords.get(name)
+        return _flat_shapes(structure)
+
+    @property
+    def output(self) -> Shape | None:
+        """The shape of the first output."""
+        shapes = _flat_shapes(self.outputs)
+        return shapes[0] if shapes else None
 
 
 @dataclasses.dataclass
@@ -55,7 +95,7 @@ class CallRecorder:
     """Notes the calls of layers in one graph and its inner graphs."""
 
     def __init__(self) -> None:
-        self.calls: list[layer_call.LayerCall] = []
+        self.calls: list[LayerCall] = []
         self._graph: tf.Graph | None = None
         self._frames: list[_Frame] = []
         self._paused = False
@@ -93,11 +133,11 @@ class CallRecorder:
 
         operations = range(start, len(graph.get_operations()))
         self.calls.append(
-            layer_call.LayerCall(
+            LayerCall(
                 layer,
-                layer_call.shapes_of(arguments),
-                layer_call.shapes_of(keywords),
-                layer_call.shapes_of(outputs),
+                _shapes_of(arguments),
+                _shapes_of(keywords),
+                _shapes_of(outputs),
                 products=_products(frame, operations),
                 recurrent=any(outer.recurrent for outer in self._frames),
                 repeated=not frame.recurrent and _is_repeated(graph),
@@ -124,9 +164,26 @@ class CallRecorder:
             self._paused = before
 
 
+def trace(
+    model: Any,
+    layers: Sequence[Any],
+    example: call_signature.Example,
+    before: Callable[[], None] = lambda: None,
+) -> None:
+    """Calls a model symbolically, in inference mode; builds what is not built.
+
+    `layers` are those that exist, the model among them; `before` is called
+    right before the model, maybe more than once.
+    """
+    with _functions_inlined():
+        trace_inference(
+            model, layers, example.arguments, example.keywords, before=before
+        )
+
+
 def record_calls(
     model: Any, layers: Sequence[Any], example: call_signature.Example
-) -> list[layer_call.LayerCall]:
+) -> list[LayerCall]:
     """Records the calls of `layers` when the model runs on one example.
 
     The model, built, is among the layers. Calls come in the order in which
@@ -144,6 +201,21 @@ def record_calls(
             set_class(layer, classes[cls])
         trace(model, layers, example, before=recorder.start)
     return recorder.calls
+
+
+@contextlib.contextmanager
+def _functions_inlined() -> Iterator[None]:
+    """Runs each `tf.function` within the model like plain Python.
+
+    One that was traced before, or that runs twice, would not call its layers
+    again.
+    """
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
 
 
 def _recorded_class(cls: Any, recorder: CallRecorder) -> type:
@@ -225,3 +297,21 @@ def _with_steps(outputs: Any, steps: int | None) -> Any:
         ),
         outputs,
     )
+
+
+def _shapes_of(structure: Any) -> Any:
+    """Puts tf.TensorShape in place of tensors and None for the rest."""
+    return tf.nest.map_structure(
+        lambda value: (
+            tf.TensorShape(value.shape) if hasattr(value, "shape") else None
+        ),
+        structure,
+    )
+
+
+def _flat_shapes(structure: Any) -> list[Shape | None]:
+    return [
+        call_signature.as_shape(shape)
+        for shape in tf.nest.flatten(structure)
+        if shape is not None
+    ]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tf_rigl.accounting import mac_rules
+from tf_rigl.accounting.call_recorder import LayerCall
 from tf_rigl.accounting.call_recorder import is_recurrent
-from tf_rigl.accounting.layer_call import LayerCall
 from tf_rigl.backend.flavor import Flavor
 
 UNKNOWN_CLASS = "how the weights of its class are used is not known"
@@ -67,8 +67,8 @@ class MacCounter:
             return
 
         try:
-            times = rule.times(call.layer, call)
-            products = rule.products(call.layer, call)
+            times = rule.times(call)
+            products = rule.products(call)
         except mac_rules.Uncountable as uncountable:
             self._give_up(call.layer, str(uncountable), weights)
             return

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 from typing import NamedTuple
 
-from tf_rigl.accounting.layer_call import LayerCall
+from tf_rigl.accounting.call_recorder import LayerCall
 from tf_rigl.backend.call_signature import Shape
 from tf_rigl.masking.layer_rules import known_class
 
@@ -34,9 +34,9 @@ class MacRule(NamedTuple):
     # The weights of a layer that multiply activations.
     weights: Callable[[Any], list[Any]]
     # How often a call uses each of their elements.
-    times: Callable[[Any, LayerCall], int]
+    times: Callable[[LayerCall], int]
     # A call's multiply-accumulates of activations with activations.
-    products: Callable[[Any, LayerCall], int]
+    products: Callable[[LayerCall], int]
 
 
 def rule_of(layer: Any) -> MacRule | None:
@@ -62,16 +62,16 @@ def _attributes(*names: str) -> Callable[[Any], list[Any]]:
     return weights
 
 
-def _zero(layer: Any, call: LayerCall) -> int:
-    del layer, call
+def _zero(call: LayerCall) -> int:
+    del call
     return 0
 
 
-def _weights(times: Callable[[Any, LayerCall], int], *names: str) -> MacRule:
+def _weights(times: Callable[[LayerCall], int], *names: str) -> MacRule:
     return MacRule(_attributes(*names), times, _zero)
 
 
-def _products(count: Callable[[Any, LayerCall], int]) -> MacRule:
+def _products(count: Callable[[LayerCall], int]) -> MacRule:
     return MacRule(_attributes(), _zero, count)
 
 
@@ -91,36 +91,33 @@ def _known(shape: Shape | None) -> Shape:
     return shape
 
 
-def _output_vectors(layer: Any, call: LayerCall) -> int:
+def _output_vectors(call: LayerCall) -> int:
     """Counts the vectors along the last dimension of the output."""
-    del layer
     return _size(_known(call.output)[:-1])
 
 
-def _positions(layer: Any, shape: Shape | None) -> int:
+def _positions(call: LayerCall, shape: Shape | None) -> int:
     """Counts the positions of an image or a sequence, over the batch."""
     shape = _known(shape)
-    if layer.data_format == "channels_first":
+    if call.layer.data_format == "channels_first":
         return _size((shape[0], *shape[2:]))
     return _size(shape[:-1])
 
 
-def _output_positions(layer: Any, call: LayerCall) -> int:
-    return _positions(layer, call.output)
+def _output_positions(call: LayerCall) -> int:
+    return _positions(call, call.output)
 
 
-def _input_positions(layer: Any, call: LayerCall) -> int:
-    return _positions(layer, call.input())
+def _input_positions(call: LayerCall) -> int:
+    return _positions(call, call.input())
 
 
-def _examples(layer: Any, call: LayerCall) -> int:
-    del layer
+def _examples(call: LayerCall) -> int:
     return _size(_known(call.input())[:1])
 
 
-def _steps(layer: Any, call: LayerCall) -> int:
+def _steps(call: LayerCall) -> int:
     """Counts the time steps, over the batch."""
-    del layer
     return _size(_known(call.input(0, "sequences"))[:2])
 
 
@@ -129,9 +126,9 @@ def _weights_of_cells(layer: Any) -> list[Any]:
     return [weight for cell in cells for weight in _CELL.weights(cell)]
 
 
-def _einsum(layer: Any, call: LayerCall) -> int:
+def _einsum(call: LayerCall) -> int:
     """Counts one use of each element for every index that the kernel lacks."""
-    operands, output = layer.equation.split("->")
+    operands, output = call.layer.equation.split("->")
     data, kernel = operands.split(",")
     sizes: dict[str, int | None] = {}
     for term, shape in ((data, call.input()), (output, call.output)):
@@ -157,20 +154,21 @@ def _reverse_weights(layer: Any) -> list[Any]:
     return _attributes(name)(layer)
 
 
-def _reverse_vectors(layer: Any, call: LayerCall) -> int:
+def _reverse_vectors(call: LayerCall) -> int:
     """Counts vectors: a look-up one way, a product the other way."""
-    del layer
     return _size(_known(call.input())[:-1]) if call.products else 0
 
 
-def _multi_head_attention(layer: Any, call: LayerCall) -> int:
+def _multi_head_attention(call: LayerCall) -> int:
     """Counts scores and weighted means; projections are layers of their own."""
+    layer = call.layer
     width = layer._key_dim + layer._value_dim
     return _attention(call, layer._attention_axes, layer._num_heads * width)
 
 
-def _grouped_query_attention(layer: Any, call: LayerCall) -> int:
-    return _attention(call, (1,), layer.num_query_heads * 2 * layer.head_dim)
+def _grouped_query_attention(call: LayerCall) -> int:
+    width = 2 * call.layer.head_dim
+    return _attention(call, (1,), call.layer.num_query_heads * width)
 
 
 def _attention(call: LayerCall, axes: Iterable[int], width: int) -> int:
@@ -182,31 +180,29 @@ def _attention(call: LayerCall, axes: Iterable[int], width: int) -> int:
     return width * keys * _size(query[:-1])
 
 
-def _dot_attention(layer: Any, call: LayerCall) -> int:
-    if getattr(layer, "score_mode", "dot") != "dot":
-        raise Uncountable(
-            f"score_mode={layer.score_mode!r} is not counted, only 'dot' is"
-        )
+def _dot_attention(call: LayerCall) -> int:
+    mode = getattr(call.layer, "score_mode", "dot")
+    if mode != "dot":
+        raise Uncountable(f"score_mode={mode!r} is not counted, only 'dot' is")
     query, value = map(_known, call.inputs()[:2])
-    width = _size(query[-1:]) + _size(value[-1:])
-    return _pairs(layer, call) * width
+    return _pairs(call) * (_size(query[-1:]) + _size(value[-1:]))
 
 
-def _additive_attention(layer: Any, call: LayerCall) -> int:
+def _additive_attention(call: LayerCall) -> int:
     """Counts the weighted means; the scores multiply the weight `scale`."""
-    return _pairs(layer, call) * _size(_known(call.inputs()[1])[-1:])
+    return _pairs(call) * _size(_known(call.inputs()[1])[-1:])
 
 
-def _pairs(layer: Any, call: LayerCall) -> int:
+def _pairs(call: LayerCall) -> int:
     """Counts the pairs of a query and a key, over the batch."""
-    del layer
     query, value = map(_known, call.inputs()[:2])
     return _size(query[:-1]) * _size(value[1:-1])
 
 
-def _dot(layer: Any, call: LayerCall) -> int:
+def _dot(call: LayerCall) -> int:
     first = _known(call.inputs()[0])
-    axis = layer.axes if isinstance(layer.axes, int) else layer.axes[0]
+    axes = call.layer.axes
+    axis = axes if isinstance(axes, int) else axes[0]
     return _size(_known(call.output)) * _size([first[axis]])
 
 

@@ -1,13 +1,27 @@
-"""Records of the costs of a model's weights."""
+"""Records of the costs of a model's weights, and their table."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from tf_rigl.accounting import table
+from tf_rigl.core import cells
+from tf_rigl.core import text_table
 from tf_rigl.core.text_table import RowSum
 
 BYTES_PER_VALUE = 4
 FLOPS_PER_MAC = 2
+_HEADER = (
+    "weight",
+    "shape",
+    "parameters",
+    "non-zeros",
+    "sparsity",
+    "dense MACs",
+    "MACs",
+    "dense bytes",
+    "bytes",
+)
+_PATHS_SHOWN = 8  # layers that are not counted for one reason
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,8 +119,78 @@ class ModelProfile:
     dense_bytes = RowSum("dense_bytes", "The same if all weights were dense.")
 
     def __str__(self) -> str:
-        return table.render(self)
+        # Biases, scales, moving averages and the like share one line.
+        shown = [row for row in self.rows if not _is_minor(row)]
+        minor = tuple(row for row in self.rows if _is_minor(row))
+        body = [_cells(row.path, row.shape, row) for row in shown]
+        if minor:
+            plural = "s" if len(minor) > 1 else ""
+            others = ModelProfile(f"{len(minor)} other{plural}", minor)
+            body.append(_cells(others.name, (), others))
+        total = _cells("total", (), self)
+
+        flops = f"FLOPs (2 for each MAC): {self.dense_flops:,} dense"
+        if self.flops != self.dense_flops:
+            share = cells.share(self.flops, self.dense_flops)
+            flops += f", {self.flops:,} sparse ({share} of dense)"
+
+        lines = [
+            f"Model {self.name!r}, one example",
+            "",
+            *text_table.aligned(_HEADER, body, total, text_columns=2),
+            "",
+            flops,
+            *_uncounted(self.uncounted),
+        ]
+        return "\n".join(lines)
 
 
 def _missing(nonzeros: int, parameters: int) -> float:
     return 1 - nonzeros / parameters if parameters else 0.0
+
+
+def _is_minor(row: WeightProfile) -> bool:
+    """Tells rows that say nothing alone: a bias, a moving average."""
+    is_vector = len(row.shape) <= 1 or row.path.endswith("/bias")
+    multiplies = row.dense_macs > 0 or not row.counted
+    return is_vector and not row.masked and not multiplies
+
+
+def _cells(
+    name: str, shape: Sequence[int], costs: WeightProfile | ModelProfile
+) -> text_table.Cells:
+    """Writes the row of a weight, or of several added up."""
+    counted = not isinstance(costs, WeightProfile) or costs.counted
+    # Products of activations have no parameters.
+    has_parameters = costs.parameters > 0
+
+    return (
+        name,
+        cells.shape(shape),
+        *_counts(has_parameters, "", costs.parameters, costs.nonzeros),
+        cells.share(costs.parameters - costs.nonzeros, costs.parameters),
+        *_counts(counted, "?", costs.dense_macs, costs.macs),
+        *_counts(has_parameters, "", costs.dense_bytes, costs.bytes),
+    )
+
+
+def _counts(known: bool, unknown: str, *numbers: int) -> text_table.Cells:
+    return cells.counts(*numbers) if known else (unknown,) * len(numbers)
+
+
+def _uncounted(layers: Sequence[Uncounted]) -> list[str]:
+    """Writes what was not counted, grouped by the reason."""
+    if not layers:
+        return []
+    paths: dict[str, list[str]] = {}
+    for layer in layers:
+        paths.setdefault(layer.reason, []).append(
+            f"{layer.path} ({layer.layer_class})"
+        )
+
+    lines = ["", "MACs and FLOPs are lower bounds. Not counted:"]
+    for reason, names in paths.items():
+        hidden = len(names) - _PATHS_SHOWN
+        more = f", and {hidden} more" if hidden > 0 else ""
+        lines.append(f"- {', '.join(names[:_PATHS_SHOWN])}{more}: {reason}")
+    return lines

@@ -5,13 +5,11 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from tf_rigl.accounting.call_recorder import record_calls
-from tf_rigl.accounting.layer_call import LayerCall
+from tf_rigl.accounting import call_recorder
 from tf_rigl.accounting.mac_counter import MacCounter
 from tf_rigl.accounting.model_profile import ModelProfile
 from tf_rigl.accounting.model_profile import Uncounted
 from tf_rigl.accounting.model_profile import WeightProfile
-from tf_rigl.accounting.trace import trace
 from tf_rigl.backend import call_signature
 from tf_rigl.backend.flavor import plain_class
 from tf_rigl.masking import tree
@@ -89,7 +87,7 @@ def profile(model: Any, inputs: Any = None) -> ModelProfile:
 
 def _record(
     walked: WalkedModel, example: call_signature.Example, given: bool
-) -> tuple[WalkedModel, list[LayerCall]]:
+) -> tuple[WalkedModel, list[call_recorder.LayerCall]]:
     """Builds what is not built yet and calls the model symbolically.
 
     `given` says whether the user gave the example. Returns the model with
@@ -98,13 +96,14 @@ def _record(
     model = walked.model
     try:
         if not walked.is_built:
-            trace(model, walked.layers, example)
+            call_recorder.trace(model, walked.layers, example)
             walked = walk_model(model)
 
         # Masks a model that has waited for its weights; layers must not
         # change their classes while they are watched.
         complete(model)
-        return walked, record_calls(model, walked.layers, example)
+        calls = call_recorder.record_calls(model, walked.layers, example)
+        return walked, calls
     except Exception as error:
         if given:
             raise

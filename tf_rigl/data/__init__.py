@@ -1,1 +1,13 @@
-"""Input pipelines; they know nothing of sparsity."""
+"""Input pipelines; they know nothing of sparsity.
+
+Each data set has a module with `describe`, which tells its size, and `splits`,
+which makes its batches; `registry` finds them by name.
+
+```python
+from tf_rigl.data import cifar
+from tf_rigl.data.batching import Batching
+
+splits = cifar.splits(Batching(128, seed=0), name="cifar10")
+model.fit(splits.train, validation_data=splits.evaluation)
+```
+"""

@@ -1,13 +1,4 @@
-"""CIFAR-10 and CIFAR-100 from prepared TensorFlow Datasets files.
-
-```python
-from tf_rigl.data import cifar
-from tf_rigl.data.batching import Batching
-
-splits = cifar.splits(Batching(128, seed=0), name="cifar10")
-model.fit(splits.train, validation_data=splits.evaluation)
-```
-"""
+"""CIFAR-10 and CIFAR-100 from prepared TensorFlow Datasets files."""
 
 from collections.abc import Callable
 
@@ -130,39 +121,32 @@ def draw_augmentation(
     return shifts, flips
 
 
-def channel_statistics(
-    train_images: tf.Tensor,
-) -> tuple[list[float], list[float]]:
-    """Computes mean and standard deviation of each channel.
-
-    Args:
-        train_images: uint8 `[examples, height, width, channels]`.
-
-    Returns:
-        Means and standard deviations of the values scaled to [0, 1], one for
-        each channel.
-    """
-    images = train_images.numpy()
-    values = np.arange(256) / 255
-    means, deviations = [], []
-
-    for channel in range(images.shape[-1]):
-        # A histogram is exact and needs no copy of the images in floats.
-        counts = np.bincount(images[..., channel].ravel(), minlength=256)
-        mean = float(np.average(values, weights=counts))
-        variance = np.average((values - mean) ** 2, weights=counts)
-        means.append(mean)
-        deviations.append(float(np.sqrt(variance)))
-    return means, deviations
-
-
 def _normalizer(
     normalization: str, train_images: tf.Tensor
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     if normalization == "image":
         return tf.image.per_image_standardization
-    mean, deviation = channel_statistics(train_images)
+
+    mean, deviation = _channel_statistics(train_images.numpy())
     return lambda batch: images.normalize(batch, mean, deviation)
+
+
+def _channel_statistics(
+    train_images: np.ndarray,
+) -> tuple[list[float], list[float]]:
+    """Computes mean and deviation of each channel, scaled to [0, 1]."""
+    values = np.arange(256) / 255
+    means, deviations = [], []
+
+    for channel in range(train_images.shape[-1]):
+        # A histogram is exact and needs no copy of the images in floats.
+        pixels = train_images[..., channel].ravel()
+        counts = np.bincount(pixels, minlength=256)
+        mean = float(np.average(values, weights=counts))
+        variance = np.average((values - mean) ** 2, weights=counts)
+        means.append(mean)
+        deviations.append(float(np.sqrt(variance)))
+    return means, deviations
 
 
 def _check(argument: str, value: str, choices: tuple[str, ...]) -> None:

@@ -1,13 +1,4 @@
-"""ImageNet-2012 from prepared TensorFlow Datasets files.
-
-```python
-from tf_rigl.data import imagenet
-from tf_rigl.data.batching import Batching
-
-splits = imagenet.splits(Batching(1024, seed=0), "gs://bucket/datasets")
-model.fit(splits.train, validation_data=splits.evaluation)
-```
-"""
+"""ImageNet-2012 from prepared TensorFlow Datasets files."""
 
 from typing import Any
 

@@ -1,18 +1,10 @@
 """MNIST and Fashion-MNIST as arrays and as deterministic batches.
 
-```python
-from tf_rigl.data import mnist
-from tf_rigl.data.batching import Batching
-
-digits = mnist.load("small")  # 10,000 + 2,000 images, part of the package
-train = mnist.splits(Batching(128, seed=0), source="small").train
-```
-
-`"small"` is a class-balanced subset that comes with the package, so it needs
-no network. `"tfds"` is the full set of 60,000 + 10,000 images, read from
-prepared TensorFlow Datasets files, and `"fashion_mnist"` the set of articles
-of clothing that has the same sizes. `splits` gives any of them as all data
-sets of this package are given.
+`"small"` is a class-balanced subset of 10,000 + 2,000 images that comes with
+the package, so it needs no network. `"tfds"` is the full set of 60,000 + 10,000
+images, read from prepared TensorFlow Datasets files, and `"fashion_mnist"` the
+set of articles of clothing that has the same sizes. `load` gives arrays,
+`splits` batches as all data sets of this package are given.
 """
 
 import importlib.resources

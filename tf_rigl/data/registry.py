@@ -1,13 +1,4 @@
-"""The data sets of the experiments, by name.
-
-```python
-from tf_rigl.data import registry
-from tf_rigl.data.batching import Batching
-
-info = registry.describe("cifar10")
-splits = registry.splits("cifar10", Batching(128, seed=0))
-```
-"""
+"""The data sets of the experiments, by name."""
 
 import functools
 from collections.abc import Callable

@@ -1,13 +1,4 @@
-"""Random batches without any reading, for benchmarks and dry runs.
-
-```python
-from tf_rigl.data import synthetic
-from tf_rigl.data.batching import Batching
-
-splits = synthetic.splits(Batching(256), name="imagenet2012")
-model.fit(splits.train, epochs=1)
-```
-"""
+"""Random batches without any reading, for benchmarks and dry runs."""
 
 import tensorflow as tf
 

@@ -1,19 +1,12 @@
 """Text files as sequences of characters, to predict the next one.
 
-```python
-from tf_rigl.data import text
-from tf_rigl.data.batching import Batching
-
-splits = text.splits(Batching(32, seed=0), "wikitext-103-raw", time=512)
-model.fit(splits.train, validation_data=splits.evaluation)
-```
-
 A folder holds the files of WikiText-103 raw as they come, or `train.txt`,
 `valid.txt` and `test.txt`, in UTF-8. A cross-entropy in nats, as Keras gives
 it, is loss / ln 2 bits per character.
 """
 
 import codecs
+import itertools
 import os
 import pathlib
 from collections.abc import Callable
@@ -35,15 +28,8 @@ LAYOUTS = ("wiki.{}.raw", "{}.txt")  # names of the files of a folder
 _CODE_POINTS = 0x110000
 _CHUNK = 1 << 24  # bytes
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_Order = Callable[[tf.Tensor], tf.Tensor]
 
-_NO_DIR = (
-    "`data_dir` must be the folder of the text files. Received: "
-    "data_dir=None. {remedy}"
-)
-_NOT_FOUND = (
-    "`data_dir` must hold the text files of the parts {parts}. Received: "
-    "data_dir={data_dir!r}, where there is {missing}. {remedy}"
-)
 _REMEDY = (
     "Unpack wikitext-103-raw-v1.zip (Merity et al., arXiv:1609.07843; "
     "`wiki.train.raw`, `wiki.valid.raw`, `wiki.test.raw`) there, or put UTF-8 "
@@ -72,7 +58,8 @@ def describe(
     """
     del download
     corpus = load(data_dir, vocabulary_size, evaluation)
-    return _describe(corpus, time, _count_shuffled(corpus.train, time))
+    examples, _ = _shuffled(corpus.train, time)
+    return _describe(corpus, time, examples)
 
 
 def splits(
@@ -122,12 +109,9 @@ def splits(
     corpus = load(data_dir, vocabulary_size, evaluation)
 
     if contiguous:
-        steps = _count_contiguous(corpus.train, time, batching.batch_size)
-        order = _contiguous_order(corpus.train, time, batching.batch_size)
-        examples = steps * batching.batch_size
+        examples, order = _contiguous(corpus.train, time, batching.batch_size)
     else:
-        examples = _count_shuffled(corpus.train, time)
-        order = _shuffled_order(corpus.train, time, examples)
+        examples, order = _shuffled(corpus.train, time)
 
     info = _describe(corpus, time, examples)
     cut_train = _cutter(corpus.train, time)
@@ -153,7 +137,10 @@ def find(data_dir: str | None, parts: tuple[str, ...]) -> list[pathlib.Path]:
         ValueError: if `data_dir` is None or a part is unknown.
     """
     if data_dir is None:
-        raise ValueError(_NO_DIR.format(remedy=_REMEDY))
+        raise ValueError(
+            "`data_dir` must be the folder of the text files. Received: "
+            f"data_dir=None. {_REMEDY}"
+        )
 
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
@@ -163,18 +150,23 @@ def find(data_dir: str | None, parts: tuple[str, ...]) -> list[pathlib.Path]:
         )
 
     folder = pathlib.Path(data_dir).expanduser()
-    for place in (folder, folder / "wikitext-103-raw"):
-        for layout in LAYOUTS:
-            files = [place / layout.format(part) for part in parts]
-            missing = [file.name for file in files if not file.is_file()]
-            if not missing:
-                return files
-            if len(missing) < len(files):
-                raise FileNotFoundError(
-                    _not_found(data_dir, parts, f"no {missing[0]}")
-                )
+    found = "none of them"
+    for place, layout in itertools.product(
+        (folder, folder / "wikitext-103-raw"), LAYOUTS
+    ):
+        files = [place / layout.format(part) for part in parts]
+        missing = [file.name for file in files if not file.is_file()]
+        if not missing:
+            return files
+        if len(missing) < len(files):
+            found = f"no {missing[0]}"
+            break
 
-    raise FileNotFoundError(_not_found(data_dir, parts, "none of them"))
+    names = " and ".join(f'"{part}"' for part in parts)
+    raise FileNotFoundError(
+        f"`data_dir` must hold the text files of the parts {names}. Received: "
+        f"data_dir={data_dir!r}, where there is {found}. {_REMEDY}"
+    )
 
 
 def load(
@@ -252,15 +244,13 @@ def _describe(corpus: Corpus, time: int, train_examples: int) -> DataInfo:
     )
 
 
-def _count_shuffled(text: np.ndarray, time: int) -> int:
-    """Counts windows of an epoch, wherever in [0, time) the first begins."""
+def _shuffled(text: np.ndarray, time: int) -> tuple[int, _Order]:
+    """Counts windows, wherever in [0, time) the first begins, and orders them.
+
+    The order maps the key of an epoch to the first character of each window.
+    """
     _check_length(text, time, "training")
-    return max(1, (len(text) - time) // time)
-
-
-def _shuffled_order(
-    text: np.ndarray, time: int, examples: int
-) -> Callable[[tf.Tensor], tf.Tensor]:
+    examples = max(1, (len(text) - time) // time)
     # The character after the last window is a target.
     firsts = min(time, len(text) - examples * time)
 
@@ -268,27 +258,20 @@ def _shuffled_order(
         first = tf.random.stateless_uniform((), key, 0, firsts, tf.int64)
         return first + time * pipeline.random_order(key, examples)
 
-    return order
+    return examples, order
 
 
-def _count_contiguous(text: np.ndarray, time: int, rows: int) -> int:
-    """Counts the windows of each row."""
+def _contiguous(text: np.ndarray, time: int, rows: int) -> tuple[int, _Order]:
+    """Counts and orders the windows of rows that go on, as `_shuffled` does."""
     _check_length(text, time, "training")
-    steps = (len(text) - 1) // rows // time
+    stride = (len(text) - 1) // rows
+    steps = stride // time
     if not steps:
         raise ValueError(
             "`batch_size` rows of `time` characters must fit into the "
             f"training text of {len(text):,} characters. Received: "
             f"batch_size={rows}, time={time}. Choose a smaller batch."
         )
-    return steps
-
-
-def _contiguous_order(
-    text: np.ndarray, time: int, rows: int
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    steps = _count_contiguous(text, time, rows)
-    stride = (len(text) - 1) // rows
 
     def order(key: tf.Tensor) -> tf.Tensor:
         del key
@@ -296,7 +279,7 @@ def _contiguous_order(
         row = tf.range(rows, dtype=tf.int64)[None]
         return tf.reshape(time * step + stride * row, [-1])
 
-    return order
+    return steps * rows, order
 
 
 def _cutter(
@@ -348,12 +331,3 @@ def _smallest_dtype(largest: int) -> type[np.integer]:
         if largest <= np.iinfo(dtype).max:
             return dtype
     return np.int32
-
-
-def _not_found(data_dir: str, parts: tuple[str, ...], missing: str) -> str:
-    return _NOT_FOUND.format(
-        parts=" and ".join(f'"{part}"' for part in parts),
-        data_dir=data_dir,
-        missing=missing,
-        remedy=_REMEDY,
-    )

@@ -13,33 +13,11 @@ import tensorflow as tf
 from tf_rigl.data.batching import Batching
 from tf_rigl.data.datasets import DataInfo
 
-_NO_TFDS = (
-    "The data set `{name}` needs TensorFlow Datasets. "
-    "Install it with `pip install 'tf_rigl[data]'`."
-)
-_NOT_PREPARED = (
-    "The TFDS data set `{name}` must be prepared before it can be read. "
-    "Received: data_dir={data_dir!r}; there is none in {folder}. {remedy}"
-)
+# What an error says one can do, unless the data set has its own way.
 _REMEDY = (
     "Run `tfds build {name}` (with `--data_dir=DIR` for another folder than "
     "~/tensorflow_datasets), or pass `download=True` (`--download` on the "
     "command line)."
-)
-_INCOMPLETE = (
-    "The TFDS data set `{name}` must be complete. Received: "
-    "data_dir={data_dir!r}; {missing} of {files} files are missing in "
-    "{folder}, first {first}. Remove the folder and prepare it again. {remedy}"
-)
-_CANNOT_WRITE = (
-    "To prepare data, TFDS needs packages that it does not need to read them. "
-    "Install them with `pip install apache-beam importlib_resources`. "
-    "Missing: {package}."
-)
-_NOT_TFRECORD = (
-    "The TFDS data set `{name}` must be stored as TFRecord files to be read "
-    "along. Received: {format}. Prepare it with `tfds build {name} "
-    "--file_format=tfrecord`."
 )
 
 
@@ -66,17 +44,25 @@ def open_builder(
     """
     tfds = _import_tfds(name)
     builder = tfds.builder(name, data_dir=data_dir)
-    said = {
-        "name": name,
-        "data_dir": data_dir,
-        "folder": str(builder.data_dir),
-        "remedy": remedy or _REMEDY.format(name=name),
-    }
+    remedy = remedy or _REMEDY.format(name=name)
+
     if not builder.is_prepared():
         if not download:
-            raise FileNotFoundError(_NOT_PREPARED.format(**said))
+            raise FileNotFoundError(
+                f"The TFDS data set `{name}` must be prepared before it can be "
+                f"read. Received: data_dir={data_dir!r}; there is none in "
+                f"{builder.data_dir}. {remedy}"
+            )
         _prepare(builder)
-    _check_files(builder, said)
+
+    missing, files = _missing_files(builder)
+    if missing:
+        raise FileNotFoundError(
+            f"The TFDS data set `{name}` must be complete. Received: "
+            f"data_dir={data_dir!r}; {len(missing)} of {files} files are "
+            f"missing in {builder.data_dir}, first {missing[0]}. Remove the "
+            f"folder and prepare it again. {remedy}"
+        )
     return builder
 
 
@@ -128,9 +114,10 @@ def reader(
     tfds = _import_tfds(builder.name)
     if builder.info.file_format is not tfds.core.FileFormat.TFRECORD:
         raise ValueError(
-            _NOT_TFRECORD.format(
-                name=builder.name, format=builder.info.file_format
-            )
+            f"The TFDS data set `{builder.name}` must be stored as TFRecord "
+            f"files to be read along. Received: {builder.info.file_format}. "
+            f"Prepare it with `tfds build {builder.name} "
+            "--file_format=tfrecord`."
         )
     share = tfds.even_splits(split, batching.shares)[batching.share]
     parts = builder.info.splits[share].file_instructions
@@ -183,7 +170,10 @@ def _import_tfds(name: str) -> ModuleType:
     try:
         import tensorflow_datasets as tfds
     except ModuleNotFoundError as error:
-        raise ImportError(_NO_TFDS.format(name=name)) from error
+        raise ImportError(
+            f"The data set `{name}` needs TensorFlow Datasets. Install it with "
+            "`pip install 'tf_rigl[data]'`."
+        ) from error
     return tfds
 
 
@@ -191,24 +181,19 @@ def _prepare(builder: Any) -> None:
     try:
         builder.download_and_prepare()
     except ModuleNotFoundError as error:
-        raise ImportError(_CANNOT_WRITE.format(package=error.name)) from error
+        raise ImportError(
+            "To prepare data, TFDS needs packages that it does not need to "
+            "read them. Install them with `pip install apache-beam "
+            f"importlib_resources`. Missing: {error.name}."
+        ) from error
 
 
-def _check_files(builder: Any, said: dict[str, Any]) -> None:
-    present = set(tf.io.gfile.listdir(said["folder"]))
+def _missing_files(builder: Any) -> tuple[list[str], int]:
+    """Names the files that are not there and counts those that should be."""
+    present = set(tf.io.gfile.listdir(str(builder.data_dir)))
     files = [
         name
         for split in builder.info.splits.values()
         for name in sorted(split.filenames)
     ]
-
-    missing = [name for name in files if name not in present]
-    if missing:
-        raise FileNotFoundError(
-            _INCOMPLETE.format(
-                missing=len(missing),
-                files=len(files),
-                first=missing[0],
-                **said,
-            )
-        )
+    return [name for name in files if name not in present], len(files)

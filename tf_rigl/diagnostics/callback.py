@@ -6,6 +6,7 @@ import io
 import json
 import math
 import os
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
@@ -23,6 +24,8 @@ from tf_rigl.masking.masked_weight import require_masked_weights
 Path = str | os.PathLike[str]
 # Plain values by name; None and, in JSON, null for what is not known.
 Row = dict[str, int | float | None]
+# Writes an epoch's numbers, those over all and of each weight.
+_Lines = Callable[[int, Row, Mapping[str, Row]], list[str]]
 
 # What TensorBoard shows; the files hold everything.
 SCALARS = (
@@ -108,13 +111,16 @@ class MaskDiagnostics(ModelCallback):
         self._image_interval = image_interval
         self._image_size = image_size
 
-        self._csv = csv_path and EpochFile(
-            "csv_path", csv_path, ",".join(COLUMNS), _csv_epoch
-        )
-        self._json_lines = json_lines_path and EpochFile(
-            "json_lines_path", json_lines_path, "", _json_epoch
-        )
-        self._files = [one for one in (self._csv, self._json_lines) if one]
+        self._files: list[tuple[EpochFile, _Lines]] = []
+        if csv_path:
+            header = ",".join(COLUMNS)
+            file = EpochFile("csv_path", csv_path, header, _csv_epoch)
+            self._files.append((file, _csv_lines))
+        if json_lines_path:
+            file = EpochFile(
+                "json_lines_path", json_lines_path, "", _json_epoch
+            )
+            self._files.append((file, _json_lines))
 
         self._writer: Any = None
         self._moved: dict[str, int] | None = None
@@ -129,7 +135,7 @@ class MaskDiagnostics(ModelCallback):
             require_masked_weights(self.model)
         if not self._writes():
             return
-        for file in self._files:
+        for file, _ in self._files:
             file.check()
         if self._log_dir is not None:
             self._writer = tf.summary.create_file_writer(
@@ -152,7 +158,7 @@ class MaskDiagnostics(ModelCallback):
                 for weight in require_masked_weights(self.model)
             }
         if self._writes():
-            for file in self._files:
+            for file, _ in self._files:
                 file.begin(epoch)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -164,11 +170,8 @@ class MaskDiagnostics(ModelCallback):
         if not self._writes():
             return
 
-        if self._csv:
-            self._csv.append(_csv_rows(epoch, rows))
-        if self._json_lines:
-            self._json_lines.append([_json_line(epoch, total, rows)])
-
+        for file, lines_of in self._files:
+            file.append(lines_of(epoch, total, rows))
         if self._writer is not None:
             self._write_scalars(epoch, total, rows)
             first = self._pictured_epoch is None
@@ -262,7 +265,8 @@ def _with_churn(statistics: diagnose.MaskStatistics, moved_before: int) -> Row:
     }
 
 
-def _csv_rows(epoch: int, rows: Mapping[str, Row]) -> list[str]:
+def _csv_lines(epoch: int, total: Row, rows: Mapping[str, Row]) -> list[str]:
+    del total
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writerows(
@@ -275,15 +279,13 @@ def _csv_epoch(line: str) -> int:
     return int(line.partition(",")[0])
 
 
-def _json_line(epoch: int, total: Row, rows: Mapping[str, Row]) -> str:
-    return json.dumps(
-        {
-            "epoch": epoch,
-            "total": _finite(total),
-            "weights": {path: _finite(row) for path, row in rows.items()},
-        },
-        allow_nan=False,
-    )
+def _json_lines(epoch: int, total: Row, rows: Mapping[str, Row]) -> list[str]:
+    content = {
+        "epoch": epoch,
+        "total": _finite(total),
+        "weights": {path: _finite(row) for path, row in rows.items()},
+    }
+    return [json.dumps(content, allow_nan=False)]
 
 
 def _finite(row: Row) -> Row:

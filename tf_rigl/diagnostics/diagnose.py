@@ -3,12 +3,14 @@
 import dataclasses
 import math
 from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from tf_rigl.core import cells
 from tf_rigl.core import diagnostics
-from tf_rigl.diagnostics import table
+from tf_rigl.core import text_table
 from tf_rigl.masking import mask_history
 from tf_rigl.masking.layer_config import config_of
 from tf_rigl.masking.layer_config import initial_mask
@@ -16,6 +18,21 @@ from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import require_masked_weights
+
+_HEADER = (
+    "weight",
+    "shape",
+    "connections",
+    "density",
+    "explored",
+    "since start",
+    "moved",
+    "kept last",
+    "kept |g|",
+    "grown |g|",
+    "dead units",
+    "unused inputs",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -157,7 +174,20 @@ class ModelDiagnostics:
         return MaskStatistics(**sums)
 
     def __str__(self) -> str:
-        return table.render(self)
+        total = self.total
+        body = [_cells(row.path, row.shape, row) for row in self.rows]
+
+        lines = [
+            f"Masks of {self.name!r}",
+            "",
+            *text_table.aligned(
+                _HEADER, body, _cells("total", (), total), text_columns=2
+            ),
+            "",
+            f"Mask updates: {total.updates:,}, "
+            f"left out: {total.skipped_updates:,}",
+        ]
+        return "\n".join(lines)
 
 
 def diagnose(model: Any) -> ModelDiagnostics:
@@ -288,3 +318,25 @@ def _sum(numbers: Iterable[Any]) -> Any:
 def _norm(norms: Iterable[float | None]) -> float | None:
     known = [norm for norm in norms if norm is not None]
     return math.hypot(*known) if known else None
+
+
+def _cells(
+    name: str, shape: Sequence[int], row: MaskStatistics
+) -> text_table.Cells:
+    return (
+        name,
+        cells.shape(shape),
+        cells.count(row.connections),
+        cells.percent(row.density),
+        cells.percent(row.exploration),
+        cells.percent(row.overlap_start),
+        cells.count(row.moved),
+        cells.percent(row.overlap_previous),
+        _number(row.kept_gradient_norm),
+        _number(row.grown_gradient_norm),
+        *cells.counts(row.dead_units, row.unused_inputs),
+    )
+
+
+def _number(number: float | None) -> str:
+    return "" if number is None else f"{number:.3g}"

@@ -17,7 +17,6 @@ from tf_rigl.experiments import inspection
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments.fields import field
 from tf_rigl.export import endpoints
-from tf_rigl.export.litert import inputs as model_inputs
 from tf_rigl.export.litert import run as litert
 from tf_rigl.export.litert.convert import QUANTIZATIONS
 from tf_rigl.export.saved_model.export import COMPRESSIONS
@@ -114,11 +113,11 @@ def export(
     """
     (endpoint,) = endpoints.trace_endpoints(walk_model(model), None, None)
     examples = (
-        model_inputs.random_inputs(endpoint.call, None)
+        litert.random_inputs(endpoint.call, None)
         if inputs is None
-        else model_inputs.named_inputs(endpoint.call, inputs)
+        else litert.named_inputs(endpoint.call, inputs)
     )
-    expected = model_inputs.call_model(endpoint, examples)
+    expected = litert.call_model(endpoint, examples)
 
     report = ""
     if settings.shrink:
@@ -193,4 +192,4 @@ def _run(
     (reloaded,) = endpoints.trace_endpoints(
         walk_model(model), endpoint.call.arguments[0], None
     )
-    return model_inputs.call_model(reloaded, examples)
+    return litert.call_model(reloaded, examples)

@@ -1,7 +1,7 @@
 """Artifacts that load without this library.
 
-Both kinds begin alike: `masking.model_weights` walks the model, `endpoints`
-traces its inference and the user's signatures, and `captures` finds the
-variables and tables that these take. What is captured, as weights with their
-masks, goes on to `saved_model` or `litert`; no file is seen before it is whole.
+Both kinds begin alike: `masking.model_weights` walks the model, and `endpoints`
+traces its inference and the user's signatures and finds the variables and
+tables that these capture. What is captured, as weights with their masks, goes
+on to `saved_model` or `litert`; no file is seen before it is whole.
 """

@@ -1,12 +1,15 @@
-"""The functions of an artifact, traced while the model is as it is."""
+"""The functions of an artifact, traced, and what they take from outside."""
 
+from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
 
-from tf_rigl.backend.call_signature import CallSignature
-from tf_rigl.backend.call_signature import call_signature
+import tensorflow as tf
+
+from tf_rigl.backend import call_signature
 from tf_rigl.backend.model_call import trace_inference
+from tf_rigl.masking.model_weights import ModelWeight
 from tf_rigl.masking.model_weights import WalkedModel
 
 # The signature of a model's call, and the loaded object's name for it.
@@ -20,7 +23,21 @@ class Endpoint(NamedTuple):
     signature: str  # its name among the signatures
     attribute: str  # its name on the loaded object
     function: Any  # a concrete function
-    call: CallSignature
+    call: call_signature.CallSignature
+
+    def run(self, *tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Calls it on tensors in order; returns its outputs by name."""
+        arguments, keywords = call_signature.pack_arguments(self.call, tensors)
+        return call_signature.name_outputs(
+            self.function(*arguments, **keywords)
+        )
+
+
+class Captures(NamedTuple):
+    """Everything that the functions of an artifact capture, each once."""
+
+    variables: dict[int, tf.Variable]  # by the identity of the handle
+    tables: list[Any]  # lookup tables and other resources
 
 
 def trace_endpoints(
@@ -39,7 +56,7 @@ def trace_endpoints(
     given = dict(signatures or {})
     found = []
     if DEFAULT_SIGNATURE not in given:
-        call = call_signature(walked.model, inputs)
+        call = call_signature.call_signature(walked.model, inputs)
         found.append(trace_model(walked, call))
 
     for name, function in given.items():
@@ -48,13 +65,18 @@ def trace_endpoints(
         attribute = DEFAULT_ENDPOINT if name == DEFAULT_SIGNATURE else name
         found.append(
             Endpoint(
-                name, attribute, concrete, CallSignature(arguments, keywords)
+                name,
+                attribute,
+                concrete,
+                call_signature.CallSignature(arguments, keywords),
             )
         )
     return found
 
 
-def trace_model(walked: WalkedModel, call: CallSignature) -> Endpoint:
+def trace_model(
+    walked: WalkedModel, call: call_signature.CallSignature
+) -> Endpoint:
     """Traces the inference of a model on the arguments of a call."""
     function = trace_inference(
         walked.model,
@@ -64,6 +86,39 @@ def trace_model(walked: WalkedModel, call: CallSignature) -> Endpoint:
         autograph=walked.flavor.name == "keras2",
     )
     return Endpoint(DEFAULT_SIGNATURE, DEFAULT_ENDPOINT, function, call)
+
+
+def find_captures(
+    functions: Iterable[Any], model: Any, weights: Iterable[ModelWeight]
+) -> Captures:
+    """Finds the variables and tables behind what concrete functions capture.
+
+    Tables may be the model's.
+
+    Raises:
+        ValueError: if a function captures a resource of unknown origin.
+    """
+    functions = list(functions)
+    candidates = [one for weight in weights for one in weight.variables]
+    for function in functions:
+        candidates.extend(function.graph.variables)
+    variables = {
+        id(one.handle): one
+        for variable in candidates
+        # Replicas one by one.
+        for one in getattr(variable, "values", (variable,))
+    }
+    known_tables = _tables(model)
+
+    captured: dict[int, tf.Variable] = {}
+    tables: dict[int, Any] = {}
+    for function in functions:
+        for outer, inner in function.graph.captures:
+            if id(outer) in variables:
+                captured[id(outer)] = variables[id(outer)]
+            elif outer.dtype == tf.resource:
+                tables[id(outer)] = _table(outer, known_tables, inner)
+    return Captures(captured, list(tables.values()))
 
 
 def _concrete(name: str, function: Any) -> Any:
@@ -85,3 +140,28 @@ def _concrete(name: str, function: Any) -> Any:
             "or pass what its `get_concrete_function` returns."
         )
     return function.get_concrete_function()
+
+
+def _tables(model: Any) -> dict[int, Any]:
+    """Finds the resources of a model but variables, by their handles."""
+    kind = tf.saved_model.experimental.TrackableResource
+    return {
+        id(one.resource_handle): one
+        for one in tf.train.TrackableView(model).descendants()
+        if isinstance(one, kind)
+    }
+
+
+def _table(handle: Any, known: dict[int, Any], inner: Any) -> Any:
+    if id(handle) in known:
+        return known[id(handle)]
+    # A signature may use a table that is not the model's; its handle knows
+    # its owner.
+    owner = getattr(handle, "_parent_trackable", lambda: None)()
+    if owner is None:
+        raise ValueError(
+            "A function of an artifact may use variables, lookup tables and "
+            f"constants. Received: one that uses the resource {inner.name!r} "
+            "of unknown origin. Keep its object as an attribute of the model."
+        )
+    return owner

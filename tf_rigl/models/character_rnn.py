@@ -1,12 +1,4 @@
-"""Recurrent language models of characters.
-
-```python
-import keras
-from tf_rigl.models import character_rnn
-
-model = character_rnn.character_rnn(keras, cell="gru")
-```
-"""
+"""Recurrent language models of characters."""
 
 from collections.abc import Sequence
 from types import ModuleType
@@ -31,9 +23,8 @@ def character_rnn(
     """Builds a network that predicts the next character of a text.
 
     The layers are `embedding`, `gru` or `lstm`, `readout1`, `readout2` and
-    `logits`, which scores every character at every position. With the GRU,
-    that is 1,179,648 weights, 32,768 more of the embedding and 3,712 biases.
-    There is no softmax at the end; train with a loss that takes logits.
+    `logits`, which scores every character at every position. With the GRU, that
+    is 1,179,648 weights, 32,768 more of the embedding and 3,712 biases.
 
     The paper gives the sizes of the layers. What it does not give is chosen
     here: ReLU after both layers of the readout, and weights of their own for
@@ -53,7 +44,7 @@ def character_rnn(
 
     Returns:
         A functional model of that Keras, `[batch, length]` integers in
-        [0, vocabulary) to `[batch, length, vocabulary]`.
+        [0, vocabulary) to logits `[batch, length, vocabulary]`.
 
     Raises:
         ValueError: if `cell` is another, or a number not positive.

@@ -1,12 +1,4 @@
-"""The convolutional network LeNet-5.
-
-```python
-import keras
-from tf_rigl.models import lenet5
-
-model = lenet5.lenet_5(keras)
-```
-"""
+"""The convolutional network LeNet-5."""
 
 from collections.abc import Sequence
 from types import ModuleType
@@ -29,10 +21,9 @@ def lenet_5(
     """Builds LeNet-5, of two 5×5 convolutions and two hidden layers.
 
     It is the network in its present form, with ReLU, max pooling and every
-    filter connected to all channels: 44,190 weights and 236 biases for
-    28 × 28 pixels, as in google-research/rigl; 61,470 and 236 for the 32 × 32
-    of the paper. There is no softmax at the end; train with a loss that takes
-    logits.
+    filter connected to all channels: 44,190 weights and 236 biases for 28 × 28
+    pixels, as in google-research/rigl; 61,470 and 236 for the 32 × 32 of the
+    paper.
 
     Args:
         keras: the Keras to build with, the module `keras` or `tf_keras`.
@@ -47,7 +38,7 @@ def lenet_5(
 
     Returns:
         A functional model of that Keras, `[batch, *input_shape]` to
-        `[batch, classes]`.
+        logits `[batch, classes]`.
 
     Raises:
         ValueError: if an image is smaller than 16 × 16, `filters` are not

@@ -1,12 +1,4 @@
-"""The multilayer perceptron LeNet-300-100.
-
-```python
-import keras
-from tf_rigl.models import mlp
-
-model = mlp.lenet_300_100(keras)
-```
-"""
+"""The multilayer perceptron LeNet-300-100."""
 
 from collections.abc import Sequence
 from types import ModuleType
@@ -25,9 +17,8 @@ def lenet_300_100(
 ) -> Any:
     """Builds the fully connected network LeNet-300-100.
 
-    The layers are `flatten`, `fc1`, `fc2` and `logits`: 266,200 weights and
-    410 biases for MNIST. There is no softmax at the end; train with a loss
-    that takes logits.
+    The layers are `flatten`, `fc1`, `fc2` and `logits`: 266,200 weights and 410
+    biases for MNIST.
 
     Args:
         keras: the Keras to build with, the module `keras` or `tf_keras`.
@@ -41,7 +32,7 @@ def lenet_300_100(
 
     Returns:
         A functional model of that Keras, `[batch, *input_shape]` to
-        `[batch, classes]`.
+        logits `[batch, classes]`.
 
     Raises:
         ValueError: if `classes` or a width is not positive.

@@ -1,12 +1,5 @@
 """MobileNet v1 and v2, as published and as XNNPACK runs them sparse.
 
-```python
-import keras
-from tf_rigl.models import mobilenet
-
-model = mobilenet.mobilenet_v1(keras, sparse_inference=True)
-```
-
 The two forms have the same weights. They differ in where strided convolutions
 put their zeros: TensorFlow's padding "same" adds them at the bottom and at the
 right alone where the size of the picture is even. XNNPACK's sparse kernels
@@ -56,10 +49,9 @@ def mobilenet_v1(
     """Builds MobileNet v1.
 
     A 3×3 convolution of stride 2, 13 separable convolutions, each a depthwise
-    3×3 and a 1×1 convolution, all with batch normalization and ReLU6, then
-    the mean over all positions and a dense layer to the logits. At width 1,
+    3×3 and a 1×1 convolution, all with batch normalization and ReLU6, then the
+    mean over all positions and a dense layer to the logits. At width 1,
     4,253,864 parameters and, on 224×224 images, 568.7 million multiply-adds.
-    There is no softmax at the end; train with a loss that takes logits.
 
     Args:
         keras: the Keras to build with, the module `keras` or `tf_keras`.
@@ -75,7 +67,7 @@ def mobilenet_v1(
 
     Returns:
         A functional model of that Keras, `[batch, height, width, channels]`
-        to `[batch, classes]`.
+        to logits `[batch, classes]`.
 
     Raises:
         ValueError: if `classes` or `width` is not positive, or `dropout` not
@@ -112,9 +104,8 @@ def mobilenet_v2(
     A 3×3 convolution of stride 2, 17 inverted residual blocks, each a 1×1
     convolution that expands, a depthwise 3×3 one and a 1×1 one that projects
     without an activation, then a 1×1 convolution, the mean over all positions
-    and a dense layer to the logits. At width 1, 3,538,984 parameters and,
-    on 224×224 images, 300.8 million multiply-adds. There is no softmax at the
-    end.
+    and a dense layer to the logits. At width 1, 3,538,984 parameters and, on
+    224×224 images, 300.8 million multiply-adds.
 
     Arguments, result and errors are those of `mobilenet_v1`, but for `width`:
     filters are rounded to multiples of 8, and those of the last convolution

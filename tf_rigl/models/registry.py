@@ -1,12 +1,4 @@
-"""The networks of the experiments, by name.
-
-```python
-import keras
-from tf_rigl.models import registry
-
-model = registry.builder("wrn_22_2")(keras)
-```
-"""
+"""The networks of the experiments, by name."""
 
 import functools
 from collections.abc import Callable

@@ -1,12 +1,4 @@
-"""Residual networks, version 1.5.
-
-```python
-import keras
-from tf_rigl.models import resnet
-
-model = resnet.resnet(keras, depth=50)
-```
-"""
+"""Residual networks, version 1.5."""
 
 from collections.abc import Sequence
 from types import ModuleType
@@ -57,8 +49,7 @@ def resnet(
     | 50    | 25,502,912     | 54,120                        | 4.089 G      |
     | 101   | 44,442,816     | 106,344                       | 7.801 G      |
 
-    The moving averages of BatchNormalization come on top. There is no softmax
-    at the end; train with a loss that takes logits.
+    The moving averages of BatchNormalization come on top.
 
     Args:
         keras: the Keras to build with, the module `keras` or `tf_keras`.
@@ -75,7 +66,7 @@ def resnet(
 
     Returns:
         A functional model of that Keras, `[batch, *input_shape]` to
-        `[batch, classes]`.
+        logits `[batch, classes]`.
 
     Raises:
         ValueError: if `depth` is another, or `classes` or `width` is not

@@ -1,12 +1,4 @@
-"""The convolutional networks VGG-11 to VGG-19.
-
-```python
-import keras
-from tf_rigl.models import vgg
-
-model = vgg.vgg(keras, depth=16)
-```
-"""
+"""The convolutional networks VGG-11 to VGG-19."""
 
 from collections.abc import Sequence
 from types import ModuleType
@@ -41,9 +33,8 @@ def vgg(
     As published, VGG-16 has 138,344,128 weights and 13,416 biases, VGG-19
     143,652,544 and 14,696: three quarters of them in the first hidden layer.
     `hidden_units=()` is the usual form for CIFAR and the one of
-    google-research/rigl: no hidden layers, and the mean over the image in
-    place of its positions. There is no softmax at the end; train with a loss
-    that takes logits.
+    google-research/rigl: no hidden layers, and the mean over the image in place
+    of its positions.
 
     Args:
         keras: the Keras to build with, the module `keras` or `tf_keras`.
@@ -63,7 +54,7 @@ def vgg(
 
     Returns:
         A functional model of that Keras, `[batch, *input_shape]` to
-        `[batch, classes]`.
+        logits `[batch, classes]`.
 
     Raises:
         ValueError: if `depth` is another, an image is smaller than 32 × 32,

@@ -1,12 +1,4 @@
-"""The vision transformer ViT-S/16.
-
-```python
-import keras
-from tf_rigl.models import vision_transformer
-
-model = vision_transformer.vision_transformer(keras)
-```
-"""
+"""The vision transformer ViT-S/16."""
 
 from collections.abc import Sequence
 from types import ModuleType
@@ -34,8 +26,7 @@ def vision_transformer(
     A block normalizes before its attention and before its two fully connected
     layers. ViT-S/16, which the defaults give, has 22,050,664 parameters and
     takes 4,598,882,304 multiply-accumulates, 357,663,744 of them products of
-    attention. There is no softmax at the end; train with a loss that takes
-    logits.
+    attention.
 
     Class token and positions are look-ups of constant numbers, so that all
     layers are Keras's own and files of the model can be read without this
@@ -57,7 +48,7 @@ def vision_transformer(
 
     Returns:
         A functional model of that Keras, `[batch, *input_shape]` to
-        `[batch, classes]`.
+        logits `[batch, classes]`.
 
     Raises:
         ValueError: if images cannot be cut into patches, `dropout` is not in

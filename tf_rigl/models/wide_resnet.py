@@ -1,12 +1,4 @@
-"""Wide residual networks for small images.
-
-```python
-import keras
-from tf_rigl.models import wide_resnet
-
-model = wide_resnet.wide_resnet(keras, depth=22, widening=2)
-```
-"""
+"""Wide residual networks for small images."""
 
 from collections.abc import Sequence
 from types import ModuleType
@@ -32,11 +24,10 @@ def wide_resnet(
 ) -> Any:
     """Builds the wide residual network WRN-depth-widening.
 
-    Normalization and ReLU come before convolutions, and dropout between the
-    two 3×3 convolutions of a block. WRN-22-2, which is the network of the
-    RigL paper for CIFAR-10, has 1,076,912 kernel weights, 2,730 biases and
-    weights of BatchNormalization, and its moving averages. There is no
-    softmax at the end; train with a loss that takes logits.
+    Normalization and ReLU come before convolutions, and dropout between the two
+    3×3 convolutions of a block. WRN-22-2, which is the network of the RigL
+    paper for CIFAR-10, has 1,076,912 kernel weights, 2,730 biases and weights
+    of BatchNormalization, and its moving averages.
 
     Args:
         keras: the Keras to build with, the module `keras` or `tf_keras`.
@@ -52,7 +43,7 @@ def wide_resnet(
 
     Returns:
         A functional model of that Keras, `[batch, *input_shape]` to
-        `[batch, classes]`.
+        logits `[batch, classes]`.
 
     Raises:
         ValueError: if `depth` is not 6 n + 4, `dropout` not in [0, 1), or

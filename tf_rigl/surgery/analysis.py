@@ -22,7 +22,7 @@ def analyze(flavor: flavors.Flavor, model: Any) -> ChannelAnalysis:
     plans = ChannelAnalysis(flavor)
     network = network_of(model)
     inputs = [
-        _kept(plans, shape_of(tensor), "model input")
+        _kept(plans, tuple(tensor.shape), "model input")
         for tensor in tf.nest.flatten(network.inputs)
     ]
     for features in _follow(plans, network, inputs, ()):
@@ -46,11 +46,6 @@ def nodes_of(network: Any) -> Iterator[Any]:
 def layer_of(node: Any) -> Any:
     """Returns the layer, or the operation, that a node calls."""
     return getattr(node, "operation", None) or node.layer
-
-
-def shape_of(tensor: Any) -> Shape:
-    """Returns the shape of a symbolic tensor with the batch dimension."""
-    return tuple(tensor.shape)
 
 
 def _follow(
@@ -99,8 +94,8 @@ def _apply(
         layer,
         "/".join(path),
         tuple(inputs),
-        tuple(map(shape_of, tensors)),
-        tuple(map(shape_of, outputs)),
+        tuple(tuple(tensor.shape) for tensor in tensors),
+        tuple(tuple(tensor.shape) for tensor in outputs),
         _others_of(node, tensors),
     )
 
@@ -147,7 +142,7 @@ def _inputs_of(node: Any) -> list[Any]:
 
 
 def _others_of(node: Any, tensors: list[Any]) -> tuple[Any, ...]:
-    """The arguments of a call that are no symbolic tensors."""
+    """Lists the arguments of a call that are no symbolic tensors."""
     if node.is_input:
         return ()
     symbolic = {id(tensor) for tensor in tensors}

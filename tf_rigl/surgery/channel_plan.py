@@ -1,6 +1,7 @@
 """Changes of each layer of a model that shrinks."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
@@ -62,6 +63,25 @@ class LayerPlan:
     makes_units: bool  # whether the outputs are channels of its own
     # How it computes its outputs, for layers with units.
     connections: Connections | None
+
+    def addition(self, needed: np.ndarray) -> np.ndarray | None:
+        """Sums what cut constants add to the bias, float64 [units left].
+
+        None if that is nothing.
+        """
+        connections = self.connections
+        if connections is None or connections.sums is None:
+            return None
+
+        absorbed = np.where(
+            needed[connections.inputs], np.nan, connections.absorbed()
+        )
+        constants = np.nan_to_num(absorbed, nan=0.0)
+        rows = np.flatnonzero(constants)
+        # Of the few rows only: the kernel may be large.
+        sums = connections.sums[rows][:, needed[connections.outputs]]
+        added = constants[rows] @ sums.astype(np.float64)
+        return added if added.any() else None
 
 
 class ChannelAnalysis:
@@ -172,8 +192,9 @@ class ChannelAnalysis:
                 self.keep(plan.inputs, text)
                 self.keep(plan.outputs, text)
 
+    @functools.cached_property
     def needed(self) -> np.ndarray:
-        """Finds the channels that are needed: bool [channels]."""
+        """The channels that are needed once all is planned: bool [channels]."""
         for plan in self.of.values():
             connections = plan.connections
             if connections is None:
@@ -188,7 +209,7 @@ class ChannelAnalysis:
             self.reasons.append((connections.refused(), why))
         return self.graph.needed()
 
-    def why_kept(self, layer: Any, needed: np.ndarray) -> tuple[str, ...]:
+    def why_kept(self, layer: Any) -> tuple[str, ...]:
         """Lists the reasons for which a layer keeps units, each once."""
         plan = self.of.get(id(layer))
         if plan is None:
@@ -197,9 +218,9 @@ class ChannelAnalysis:
 
         if not plan.makes_units:
             return ()
-        roots = self.graph.roots()
 
-        own = set(roots[plan.outputs[needed[plan.outputs]]])
+        roots = self.graph.roots()
+        own = set(roots[plan.outputs[self.needed[plan.outputs]]])
         return tuple(
             dict.fromkeys(
                 reason

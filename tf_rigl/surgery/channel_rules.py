@@ -4,13 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from tf_rigl.backend import flavor as flavors
+from tf_rigl.surgery import channelwise
 from tf_rigl.surgery import features
-from tf_rigl.surgery import merges
-from tf_rigl.surgery import per_channel
-from tf_rigl.surgery import positions
 from tf_rigl.surgery import units
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
-from tf_rigl.surgery.recurrent import recurrent
 
 ChannelRule = Callable[[ChannelAnalysis, features.Call], features.Features]
 
@@ -31,21 +28,21 @@ RULES: dict[str, ChannelRule] = {
     ),
     **dict.fromkeys(
         ("DepthwiseConv1D", "DepthwiseConv2D"),
-        per_channel.depthwise_convolution,
+        channelwise.depthwise_convolution,
     ),
-    **dict.fromkeys(("SimpleRNN", "GRU", "LSTM"), recurrent),
-    "BatchNormalization": per_channel.batch_normalization,
-    "PReLU": per_channel.prelu,
-    "Activation": per_channel.activation,
+    **dict.fromkeys(("SimpleRNN", "GRU", "LSTM"), units.recurrent),
+    "BatchNormalization": channelwise.batch_normalization,
+    "PReLU": channelwise.prelu,
+    "Activation": channelwise.activation,
     **dict.fromkeys(
-        ("ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"), per_channel.elementwise
+        ("ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"), channelwise.elementwise
     ),
     **dict.fromkeys(
         (
             "Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D "
             "AlphaDropout GaussianDropout GaussianNoise ActivityRegularization"
         ).split(),
-        per_channel.identity,
+        channelwise.identity,
     ),
     **dict.fromkeys(
         (
@@ -55,31 +52,34 @@ RULES: dict[str, ChannelRule] = {
             "GlobalAveragePooling2D GlobalAveragePooling3D Cropping1D "
             "Cropping2D Cropping3D"
         ).split(),
-        positions.pooling,
+        channelwise.pooling,
     ),
     **dict.fromkeys(
-        ("UpSampling1D", "UpSampling2D", "UpSampling3D"), positions.up_sampling
+        ("UpSampling1D", "UpSampling2D", "UpSampling3D"),
+        channelwise.up_sampling,
     ),
     **dict.fromkeys(
         ("ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D"),
-        positions.zero_padding,
+        channelwise.zero_padding,
     ),
-    "Flatten": positions.flatten,
-    "Reshape": positions.reshape,
-    "Permute": positions.permute,
-    "RepeatVector": positions.repeat_vector,
-    "InputLayer": positions.input_layer,
-    "Concatenate": merges.concatenate,
+    "Flatten": channelwise.flatten,
+    "Reshape": channelwise.reshape,
+    "Permute": channelwise.permute,
+    "RepeatVector": channelwise.identity,
+    "InputLayer": channelwise.input_layer,
+    "Concatenate": channelwise.concatenate,
     **dict.fromkeys(
         "Add Subtract Multiply Average Maximum Minimum".split(),
-        merges.elementwise_merge,
+        channelwise.elementwise_merge,
     ),
 }
 
 
 # Operations of Keras 3, by class, and of Keras 2, by symbol.
 OPERATIONS: dict[str, ChannelRule] = {
-    **dict.fromkeys(("Add", "__operators__.add", "math.add"), merges.addition),
+    **dict.fromkeys(
+        ("Add", "__operators__.add", "math.add"), channelwise.addition
+    ),
     **dict.fromkeys(
         (
             "Subtract Multiply Divide TrueDivide Maximum Minimum "
@@ -87,7 +87,7 @@ OPERATIONS: dict[str, ChannelRule] = {
             "math.subtract math.multiply math.truediv math.divide "
             "math.maximum math.minimum"
         ).split(),
-        merges.operation,
+        channelwise.operation,
     ),
 }
 

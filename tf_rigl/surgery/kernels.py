@@ -1,6 +1,5 @@
 """Views of layers with units or filters of their own as matrices."""
 
-import dataclasses
 import itertools
 import math
 from collections.abc import Callable
@@ -31,32 +30,41 @@ ELEMENTWISE = frozenset(
     "sparse_sigmoid squareplus swish tanh tanh_shrink threshold".split()
 )
 
-# The axes of a layer's weights, given its inputs and outputs.
+# The axes of a layer's weights but its bias, given its inputs and outputs.
 GetAxes = Callable[[Channels, Channels], Mapping[str, Axes]]
-Resize = Callable[[dict[str, Any], int], None]
 
 
-@dataclasses.dataclass(frozen=True)
-class Kernel:
-    """A layer with units, as a matrix."""
+def apply(
+    plans: ChannelAnalysis,
+    call: Call,
+    connected: np.ndarray,
+    sums: np.ndarray,
+    shape: tuple[int, ...],
+    why: str,
+    axes: GetAxes,
+) -> Features:
+    """Notes how outputs depend on inputs; returns the outputs' features.
 
-    connected: np.ndarray  # bool [inputs, units]
-    # Float [inputs, units]: the kernel summed over its positions.
-    sums: np.ndarray
-    # Of the smallest input that gives an output, features aside.
-    shape: tuple[int, ...]
-    why: str  # why constants other than 0 cannot be taken up, "" if they can
-    axes: GetAxes  # of each weight
-    resize: Resize  # writes the number of units into the configuration
-
-
-def apply(plans: ChannelAnalysis, call: Call, kernel: Kernel) -> Features:
-    """Notes how outputs depend on inputs; returns the outputs' features."""
+    Args:
+        plans: of the model.
+        call: of a layer with units.
+        connected: which inputs a unit reads, bool [inputs, units].
+        sums: the kernel summed over its positions, float [inputs, units].
+        shape: of the smallest input that gives an output, features aside.
+        why: why constants other than 0 cannot be taken up, "" if they can.
+        axes: of each weight but the bias.
+    """
     features = call.only_input()
-    plan = plans.of.get(id(call.layer)) or _new_plan(plans, call, kernel)
+    plan = plans.of.get(id(call.layer))
+    if plan is None:
+        outputs = plans.graph.add(connected.shape[1])
+        connections = Connections(
+            features.channels, outputs, connected, sums, why
+        )
+        plan = _new_plan(plans, call, connections, axes)
     plans.graph.tie(features.channels, plan.inputs)
 
-    usable = features.zeros() if kernel.why else features.constants
+    usable = features.zeros() if why else features.constants
     if plan.connections is not None:
         plan.connections.seen.append(features.constants)
         plan.connections.absorbable.append(usable)
@@ -67,26 +75,43 @@ def apply(plans: ChannelAnalysis, call: Call, kernel: Kernel) -> Features:
         plans.keep(plan.outputs, f"activation {name} of {call.path}")
         return varying(plan.outputs)
 
-    varies = kernel.connected[np.isnan(usable)].any(axis=0)
-    values = evaluate(call.layer, [usable], kernel.shape)
+    varies = connected[np.isnan(usable)].any(axis=0)
+    values = evaluate(call.layer, [usable], shape)
     return Features(plan.outputs, np.where(varies, np.nan, values))
 
 
-def _new_plan(plans: ChannelAnalysis, call: Call, kernel: Kernel) -> LayerPlan:
-    inputs = call.only_input().channels
-    outputs = plans.graph.add(kernel.connected.shape[1])
-    connections = Connections(
-        inputs, outputs, kernel.connected, kernel.sums, kernel.why
-    )
+def _new_plan(
+    plans: ChannelAnalysis,
+    call: Call,
+    connections: Connections,
+    get_axes: GetAxes,
+) -> LayerPlan:
+    inputs, outputs = connections.inputs, connections.outputs
+    axes = dict(get_axes(inputs, outputs))
+    if "bias" in plans.weights(call.layer):
+        axes["bias"] = {0: outputs}
 
     return plans.add(
         call,
         inputs,
         outputs,
-        kernel.axes(inputs, outputs),
-        lambda config, left: kernel.resize(config, left(outputs)),
+        axes,
+        lambda config, left: _resize(config, left(outputs)),
         makes_units=True,
         connections=connections,
+    )
+
+
+def _resize(config: dict[str, Any], units: int) -> None:
+    """Writes the number of units into a layer's configuration."""
+    for name in ("units", "filters"):
+        if name in config:
+            config[name] = units
+            return
+
+    shape = config["output_shape"]  # of an EinsumDense
+    config["output_shape"] = (
+        units if isinstance(shape, int) else (*shape[:-1], units)
     )
 
 

@@ -20,7 +20,7 @@ from tf_rigl.surgery.channel_plan import last_name
 from tf_rigl.surgery.channel_plan import weights_below
 
 
-def rebuild(model: Any, plans: ChannelAnalysis, needed: np.ndarray) -> Any:
+def rebuild(model: Any, plans: ChannelAnalysis) -> Any:
     """Makes a model of the same class with the needed channels only.
 
     The functional or sequential model is not changed; the new one has no masks
@@ -28,11 +28,6 @@ def rebuild(model: Any, plans: ChannelAnalysis, needed: np.ndarray) -> Any:
     """
     flavor = plans.flavor
     saving = flavor.keras.saving
-    additions = {
-        id(plan.layer): addition
-        for plan in plans.of.values()
-        if (addition := _addition(plan, needed)) is not None
-    }
 
     with _without_masks(flavor, model):
         serialized = {
@@ -41,7 +36,7 @@ def rebuild(model: Any, plans: ChannelAnalysis, needed: np.ndarray) -> Any:
         }
         for name in ("build_config", "compile_config"):
             serialized.pop(name, None)
-        _resize(model, serialized["config"], plans, needed, additions)
+        _resize(model, serialized["config"], plans)
         smaller = saving.deserialize_keras_object(
             serialized,
             custom_objects=_custom_objects(flavor, model),
@@ -52,7 +47,7 @@ def rebuild(model: Any, plans: ChannelAnalysis, needed: np.ndarray) -> Any:
     if not smaller.built:
         smaller.build(model.input_shape)
 
-    _fill(flavor, model, smaller, plans, needed, additions)
+    _fill(model, smaller, plans)
     return smaller
 
 
@@ -66,39 +61,16 @@ def _without_masks(flavor: flavors.Flavor, model: Any) -> Iterator[None]:
         yield
 
 
-def _addition(plan: LayerPlan, needed: np.ndarray) -> np.ndarray | None:
-    """Sums what cut constants add to a layer's bias, float64 [units left].
-
-    None if that is nothing.
-    """
-    connections = plan.connections
-    if connections is None or connections.sums is None:
-        return None
-    absorbed = np.where(
-        needed[connections.inputs], np.nan, connections.absorbed()
-    )
-    constants = np.nan_to_num(absorbed, nan=0.0)
-    rows = np.flatnonzero(constants)
-    # Of the few rows only: the kernel may be large.
-    sums = connections.sums[rows][:, needed[connections.outputs]].astype(
-        np.float64
-    )
-    added = constants[rows] @ sums
-    return added if added.any() else None
-
-
 def _resize(
     model: Any,
     config: dict[str, Any],
     plans: ChannelAnalysis,
-    needed: np.ndarray,
-    additions: dict[int, np.ndarray],
     within: bool = False,
 ) -> None:
     """Writes the sizes that are left into a model's configuration."""
 
     def left(channels: Channels) -> int:
-        return int(np.count_nonzero(needed[channels]))
+        return int(np.count_nonzero(plans.needed[channels]))
 
     if within:
         config.pop("build_input_shape", None)
@@ -110,12 +82,12 @@ def _resize(
         entry.pop("build_config", None)
         entry.pop("compile_config", None)
         if flavors.is_container(layer):
-            _resize(layer, inside, plans, needed, additions, within=True)
+            _resize(layer, inside, plans, within=True)
             continue
         plan = plans.of.get(id(layer))
         if plan is not None:
             plan.resize(inside, left)
-            if id(layer) in additions and "use_bias" in inside:
+            if "use_bias" in inside and plan.addition(plans.needed) is not None:
                 inside["use_bias"] = True
         if within and type(layer).__name__ != "InputLayer":
             inside.pop("batch_input_shape", None)
@@ -124,7 +96,7 @@ def _resize(
 def _entries(
     model: Any, entries: list[dict[str, Any]]
 ) -> Iterator[tuple[dict[str, Any], Any]]:
-    """The configuration of each layer of a model with the layer."""
+    """Yields the configuration of each layer of a model with the layer."""
     called = map(layer_of, nodes_of(network_of(model)))
     layers = {layer.name: layer for layer in (*model.layers, *called)}
     hidden = len(entries) - len(model.layers)  # A sequential model's input.
@@ -146,28 +118,18 @@ def _takes_name(layer: Any) -> bool:
     )
 
 
-def _fill(
-    flavor: flavors.Flavor,
-    model: Any,
-    smaller: Any,
-    plans: ChannelAnalysis,
-    needed: np.ndarray,
-    additions: dict[int, np.ndarray],
-) -> None:
+def _fill(model: Any, smaller: Any, plans: ChannelAnalysis) -> None:
     """Gives the smaller model what is left of the weights."""
+    flavor = plans.flavor
     for _, old, new in pairs(model, smaller):
         before = weights_below(flavor, old)
         after = weights_below(flavor, new)
 
         plan = plans.of.get(id(old))
-        if plan is None:
-            values = [flavor.raw(variable).numpy() for variable in before]
-        else:
-            named = {
-                last_name(variable): flavor.raw(variable).numpy()
-                for variable in before
-            }
-            left = _left(plan, named, needed, additions.get(id(old)))
+        values = [flavor.raw(variable).numpy() for variable in before]
+        if plan is not None:
+            names = map(last_name, before)
+            left = _left(plan, dict(zip(names, values, strict=True)), plans)
             values = [left[last_name(variable)] for variable in after]
 
         for variable, value in zip(after, values, strict=True):
@@ -176,17 +138,16 @@ def _fill(
 
 
 def _left(
-    plan: LayerPlan,
-    values: dict[str, np.ndarray],
-    needed: np.ndarray,
-    added: np.ndarray | None,
+    plan: LayerPlan, values: dict[str, np.ndarray], plans: ChannelAnalysis
 ) -> dict[str, np.ndarray]:
     """Cuts a layer's weights; returns what is left, by name."""
     left = {}
     for name, value in values.items():
         for axis, channels in plan.axes[name].items():
-            value = np.compress(needed[channels], value, axis)
+            value = np.compress(plans.needed[channels], value, axis)
         left[name] = value
+
+    added = plan.addition(plans.needed)
     if added is not None:
         bias = left.get("bias", np.zeros(added.shape))
         left["bias"] = bias.astype(np.float64) + added

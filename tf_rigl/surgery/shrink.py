@@ -1,20 +1,81 @@
 """A smaller dense model in place of one with dead units."""
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from typing import Any
 from typing import NamedTuple
 
-import numpy as np
-
 from tf_rigl.backend import flavor as flavors
+from tf_rigl.core import cells
+from tf_rigl.core.text_table import RowSum
+from tf_rigl.core.text_table import aligned
 from tf_rigl.masking.deferred import is_deferred
 from tf_rigl.surgery import analysis
 from tf_rigl.surgery import rebuild
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import weights_below
-from tf_rigl.surgery.report import LayerShrinkage
-from tf_rigl.surgery.report import ShrinkReport
+
+_HEADER = ("layer", "class", "units", "left", "weights", "left")
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerShrinkage:
+    """One layer before and after."""
+
+    path: str  # of the layer in the model
+    layer_class: str  # name of its class
+    # Units, filters or features that it makes; None where it makes none of
+    # its own or they are not known.
+    units: int | None
+    units_left: int | None  # those that are left
+    weights: int  # elements of its weights
+    weights_left: int  # those that are left
+    # Why it has units that reach nothing or are constant, or why nothing is
+    # known of it; each reason once.
+    kept: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ShrinkReport:
+    """The units that `shrink` has cut and kept; `str()` of it is a table.
+
+    Attributes:
+        name: of the model.
+        rows: a row for each layer with weights, in the model's order.
+    """
+
+    name: str
+    rows: tuple[LayerShrinkage, ...]
+
+    weights = RowSum("weights", "Elements of all weights before.")
+    weights_left = RowSum("weights_left", "Elements of all weights after.")
+    units = RowSum("units", "Units of all layers that make their own, before.")
+    units_left = RowSum("units_left", "Those that are left.")
+
+    def __str__(self) -> str:
+        body = [
+            (
+                row.path,
+                row.layer_class,
+                *cells.counts(row.units, row.units_left),
+                *cells.counts(row.weights, row.weights_left),
+            )
+            for row in self.rows
+        ]
+
+        totals = (self.units, self.units_left, self.weights, self.weights_left)
+        total = ("total", "", *cells.counts(*totals))
+        table = aligned(_HEADER, body, total, text_columns=2)
+
+        kept = [
+            f"- {row.path}: {'; '.join(row.kept)}"
+            for row in self.rows
+            if row.kept
+        ]
+        notes = ["", "Kept:", *kept] if kept else []
+
+        return "\n".join([f"Model {self.name!r}", "", *table, *notes])
 
 
 class Shrunk(NamedTuple):
@@ -87,12 +148,11 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
     plans = analysis.analyze(flavor, model)
     # Those of the calls that computed constants.
     model._clear_losses()
-    needed = plans.needed()
-    smaller = rebuild.rebuild(model, plans, needed)
+    smaller = rebuild.rebuild(model, plans)
 
     if compilation:
         smaller.compile_from_config(compilation)
-    rows = tuple(_rows(flavor, model, smaller, plans, needed))
+    rows = tuple(_rows(model, smaller, plans))
     return Shrunk(smaller, ShrinkReport(model.name, rows))
 
 
@@ -123,15 +183,14 @@ def _check_supported(model: Any) -> None:
 
 
 def _rows(
-    flavor: flavors.Flavor,
-    model: Any,
-    smaller: Any,
-    plans: ChannelAnalysis,
-    needed: np.ndarray,
+    model: Any, smaller: Any, plans: ChannelAnalysis
 ) -> Iterator[LayerShrinkage]:
     for path, old, new in rebuild.pairs(model, smaller):
         weights, left = (
-            sum(math.prod(one.shape) for one in weights_below(flavor, layer))
+            sum(
+                math.prod(one.shape)
+                for one in weights_below(plans.flavor, layer)
+            )
             for layer in (old, new)
         )
         if not weights:
@@ -143,8 +202,8 @@ def _rows(
             path,
             flavors.plain_class(old).__name__,
             None if outputs is None else len(outputs),
-            None if outputs is None else int(needed[outputs].sum()),
+            None if outputs is None else int(plans.needed[outputs].sum()),
             weights,
             left,
-            plans.why_kept(old, needed),
+            plans.why_kept(old),
         )

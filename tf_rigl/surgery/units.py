@@ -9,28 +9,22 @@ from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.surgery import kernels
 from tf_rigl.surgery.channel_plan import Axes
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
+from tf_rigl.surgery.channel_plan import Connections
+from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import common
 from tf_rigl.surgery.features import positions
+from tf_rigl.surgery.features import varying
+
+# Blocks of columns in the kernels of recurrent layers, one a gate.
+_GATES = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}
 
 
 def dense(plans: ChannelAnalysis, call: Call) -> Features:
     """Dense: kernel [inputs, units]."""
-    kernel = plans.value(call.layer, "kernel")
-    return kernels.apply(
-        plans,
-        call,
-        kernels.Kernel(
-            kernel != 0,
-            kernel,
-            positions(call),
-            "",
-            _with_bias(call, lambda i, o: {"kernel": {0: i, 1: o}}),
-            _setting("units"),
-        ),
-    )
+    return _apply_matrix(plans, call)
 
 
 def einsum_dense(plans: ChannelAnalysis, call: Call) -> Features:
@@ -47,25 +41,10 @@ def einsum_dense(plans: ChannelAnalysis, call: Call) -> Features:
     )
     if not is_dense:
         raise Untrackable(f"equation {layer.equation!r}")
-    values = plans.value(layer, "kernel")
 
-    def resize(config: dict[str, Any], units: int) -> None:
-        shape = config["output_shape"]
-        single = isinstance(shape, int)
-        config["output_shape"] = units if single else (*shape[:-1], units)
-
-    names = plans.weights(layer)
-    why = "" if "bias" in names else "has no bias"
-
-    def axes(i: Channels, o: Channels) -> dict[str, Axes]:
-        bias: dict[str, Axes] = {"bias": {0: o}} if "bias" in names else {}
-        return {"kernel": {0: i, 1: o}, **bias}
-
-    return kernels.apply(
-        plans,
-        call,
-        kernels.Kernel(values != 0, values, positions(call), why, axes, resize),
-    )
+    # `use_bias` cannot give it one.
+    why = "" if "bias" in plans.weights(layer) else "has no bias"
+    return _apply_matrix(plans, call, why)
 
 
 def convolution(plans: ChannelAnalysis, call: Call) -> Features:
@@ -81,37 +60,6 @@ def transposed_convolution(plans: ChannelAnalysis, call: Call) -> Features:
     kernels.check_channels_last(call)
     why = "does not spread it evenly"
     return _apply_filters(plans, call, -1, -2, positions(call), why)
-
-
-def _apply_filters(
-    plans: ChannelAnalysis,
-    call: Call,
-    inputs: int,
-    filters: int,
-    shape: tuple[int, ...],
-    why: str,
-) -> Features:
-    """Applies a kernel whose inputs and filters lie along these axes."""
-    kernel = plans.value(call.layer, "kernel")
-    variable = plans.weights(call.layer)["kernel"]
-    view = kernel_layout(call.layer, variable).view(kernel).numpy()
-    rank = kernel.ndim
-
-    return kernels.apply(
-        plans,
-        call,
-        kernels.Kernel(
-            (view != 0).any(axis=0),
-            view.sum(axis=0, dtype=np.float64),
-            shape,
-            why,
-            _with_bias(
-                call,
-                lambda i, o: {"kernel": {rank + inputs: i, rank + filters: o}},
-            ),
-            _setting("filters"),
-        ),
-    )
 
 
 def separable_convolution(plans: ChannelAnalysis, call: Call) -> Features:
@@ -137,13 +85,10 @@ def separable_convolution(plans: ChannelAnalysis, call: Call) -> Features:
     return kernels.apply(
         plans,
         call,
-        kernels.Kernel(
-            reads.any(axis=1),
-            sums.sum(axis=1),
-            *kernels.padding_of(call),
-            _with_bias(call, axes),
-            _setting("filters"),
-        ),
+        reads.any(axis=1),
+        sums.sum(axis=1),
+        *kernels.padding_of(call),
+        axes,
     )
 
 
@@ -169,18 +114,113 @@ def embedding(plans: ChannelAnalysis, call: Call) -> Features:
     return Features(outputs, common(columns))
 
 
-def _with_bias(call: Call, axes: kernels.GetAxes) -> kernels.GetAxes:
-    def both(inputs: Channels, outputs: Channels) -> dict[str, Axes]:
-        bias: dict[str, Axes] = (
-            {"bias": {0: outputs}} if call.layer.use_bias else {}
-        )
-        return {**axes(inputs, outputs), **bias}
+def recurrent(plans: ChannelAnalysis, call: Call) -> Features:
+    """SimpleRNN, GRU and LSTM: units that reach nothing, by any step.
 
-    return both
+    A unit that nothing reaches still changes from step to step, so that it
+    is not a constant and stays. Inputs that are constant zeros are cut.
+    """
+    layer = call.layer
+    _check_recurrent(plans, layer)
+    features = call.only_input()
+    plan = plans.of.get(id(layer)) or _plan_recurrent(plans, call, features)
+    plans.graph.tie(features.channels, plan.inputs)
+    if plan.connections is not None:
+        plan.connections.seen.append(features.constants)
+        plan.connections.absorbable.append(features.zeros())
+    return varying(plan.outputs)
 
 
-def _setting(name: str) -> kernels.Resize:
-    def resize(config: dict[str, Any], units: int) -> None:
-        config[name] = units
+def _apply_matrix(
+    plans: ChannelAnalysis, call: Call, why: str = ""
+) -> Features:
+    """Applies a kernel [inputs, units], the same at all positions."""
+    kernel = plans.value(call.layer, "kernel")
+    return kernels.apply(
+        plans,
+        call,
+        kernel != 0,
+        kernel,
+        positions(call),
+        why,
+        lambda i, o: {"kernel": {0: i, 1: o}},
+    )
 
-    return resize
+
+def _apply_filters(
+    plans: ChannelAnalysis,
+    call: Call,
+    inputs: int,
+    filters: int,
+    shape: tuple[int, ...],
+    why: str,
+) -> Features:
+    """Applies a kernel whose inputs and filters lie along these axes."""
+    kernel = plans.value(call.layer, "kernel")
+    variable = plans.weights(call.layer)["kernel"]
+    view = kernel_layout(call.layer, variable).view(kernel).numpy()
+    rank = kernel.ndim
+
+    return kernels.apply(
+        plans,
+        call,
+        (view != 0).any(axis=0),
+        view.sum(axis=0, dtype=np.float64),
+        shape,
+        why,
+        lambda i, o: {"kernel": {rank + inputs: i, rank + filters: o}},
+    )
+
+
+def _check_recurrent(plans: ChannelAnalysis, layer: Any) -> None:
+    if layer.stateful or layer.return_state:
+        raise Untrackable("it keeps or returns its state")
+    functions = [layer.activation]
+    functions.append(getattr(layer, "recurrent_activation", None))
+    if not all(kernels.is_elementwise(plans.flavor, one) for one in functions):
+        raise Untrackable("its activations may mix units")
+
+
+def _plan_recurrent(
+    plans: ChannelAnalysis, call: Call, features: Features
+) -> LayerPlan:
+    values = plans.values(call.layer)
+    gates = _GATES[type(call.layer).__name__]
+    kernel = _any_gate(values["kernel"], gates)
+    outputs = plans.graph.add(kernel.shape[1])
+    recurrent_kernel = _any_gate(values["recurrent_kernel"], gates)
+    plans.graph.read(outputs, outputs, recurrent_kernel)
+
+    return plans.add(
+        call,
+        features.channels,
+        outputs,
+        _recurrent_axes(values, features.channels, outputs, gates),
+        lambda config, left: config.update(units=left(outputs)),
+        makes_units=True,
+        connections=Connections(
+            features.channels, outputs, kernel, None, "takes up only zeros"
+        ),
+    )
+
+
+def _any_gate(kernel: np.ndarray, gates: int) -> np.ndarray:
+    """Returns whether a row reaches any gate of a unit: bool [rows, units]."""
+    return (kernel != 0).reshape(len(kernel), gates, -1).any(axis=1)
+
+
+def _recurrent_axes(
+    values: dict[str, np.ndarray],
+    inputs: Channels,
+    outputs: Channels,
+    gates: int,
+) -> dict[str, Axes]:
+    columns = np.tile(outputs, gates)
+    axes: dict[str, Axes] = {
+        "kernel": {0: inputs, 1: columns},
+        "recurrent_kernel": {0: outputs, 1: columns},
+    }
+    if "bias" in values:
+        # A GRU may have one for the inputs and one for the states.
+        axes["bias"] = {values["bias"].ndim - 1: columns}
+    return axes

@@ -1,22 +1,18 @@
 import contextlib
 import importlib
 import os
-import warnings
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import tf_rigl
-from tests import zoo
 from tests.export import support
 from tests.support import in_turn
 from tf_rigl.export.litert import format
+from tf_rigl.export.litert import run
 from tf_rigl.export.litert import sparse
 from tf_rigl.export.litert.export import export_litert
-from tf_rigl.export.litert.inputs import calibration_feed
-from tf_rigl.export.litert.inputs import named_inputs
-from tf_rigl.export.litert.quantize_aware import quantize_aware
 
 # As a share of the largest output.
 LIMITS = {
@@ -56,27 +52,14 @@ def sparse_copy(model, sparsity=0.9):
 
 @pytest.fixture(scope="module")
 def network(request):
-    keras = importlib.import_module(request.param)
+    """A dense model, of Keras 3 unless a test asks for the other."""
+    keras = importlib.import_module(getattr(request, "param", "keras"))
     keras.utils.set_random_seed(1)
     return all_kinds(keras)
 
 
-@pytest.fixture(scope="module")
-def plain():
-    return all_kinds(importlib.import_module("keras"))
-
-
-def open_file(path):
-    with warnings.catch_warnings():
-        # It is to move to another package.
-        warnings.simplefilter("ignore", UserWarning)
-        return tf.lite.Interpreter(str(path))
-
-
 def interpret(path, **inputs):
-    interpreter = open_file(path)
-    outputs = interpreter.get_signature_runner()(**inputs)
-    return {name: np.array(value) for name, value in outputs.items()}
+    return run.run(path.read_bytes(), inputs)
 
 
 def sparse_values(path):
@@ -102,17 +85,13 @@ def test_quantizations(network, quantization, tmp_path):
     with sparse_copy(network) as model:
         before = support.weights_of(model)
         masks = tf_rigl.masks(model)
-        report = export_litert(
-            model,
-            path,
-            quantization,
-            data,
-            options=tf_rigl.LiteRTOptions(verification_data=pictures()),
-        )
+        options = tf_rigl.LiteRTOptions(verification_data=pictures())
+        report = export_litert(model, path, quantization, data, options=options)
         support.assert_same(support.weights_of(model), before)
         support.assert_same(tf_rigl.masks(model), masks)
         expected = np.asarray(model(pictures(1)))
         kernel = np.asarray(model.layers[-2].kernel)
+
     # By itself, batches of another size, as phones do.
     (outputs,) = interpret(path, images=pictures(1)).values()
     apart = np.abs(outputs - expected).max()
@@ -121,6 +100,7 @@ def test_quantizations(network, quantization, tmp_path):
     assert report.relative_error < limit
     assert 0 < report.error < np.inf
     assert report.notes == ()
+
     # The file is what the report says.
     assert path.stat().st_size == report.file_bytes < report.dense_file_bytes
     found = sparse_values(path)
@@ -134,20 +114,20 @@ def test_quantizations(network, quantization, tmp_path):
     for row in report.rows:
         if row.sparse:
             assert row.bytes < 0.5 * row.dense_bytes
+
     # And the weights are the model's.
     stored = found[90, 24].T
     if quantization == "float32":
         np.testing.assert_array_equal(stored, kernel)
     else:
         assert not stored[kernel == 0].any()
-    table = str(report)
-    assert f"{report.file_bytes:,} bytes, {quantization}" in table
+    assert f"{report.file_bytes:,} bytes, {quantization}" in str(report)
 
 
-def test_weights_that_are_smaller_dense_stay_dense(plain, tmp_path):
+def test_weights_that_are_smaller_dense_stay_dense(network, tmp_path):
     sizes = {}
     for sparsity in (0.4, 0.6):
-        with sparse_copy(plain, sparsity) as model:
+        with sparse_copy(network, sparsity) as model:
             report = export_litert(
                 model, tmp_path / "model", "dynamic_int8", overwrite=True
             )
@@ -157,14 +137,11 @@ def test_weights_that_are_smaller_dense_stay_dense(plain, tmp_path):
     assert sum(row.reason == "smaller dense" for row in report.rows) > 0
 
 
-def test_plain_models_and_sparse_ones_give_one_file(plain, tmp_path):
-    with sparse_copy(plain) as model:
+def test_plain_models_and_sparse_ones_give_one_file(network, tmp_path):
+    with sparse_copy(network) as model:
         export_litert(model, tmp_path / "sparse")
-        dense = export_litert(
-            model,
-            tmp_path / "dense",
-            options=tf_rigl.LiteRTOptions(sparse=False),
-        )
+        options = tf_rigl.LiteRTOptions(sparse=False)
+        dense = export_litert(model, tmp_path / "dense", options=options)
         export_litert(tf_rigl.strip(model), tmp_path / "stripped")
     sparse = (tmp_path / "sparse").read_bytes()
     assert (tmp_path / "stripped").stat().st_size == len(sparse)
@@ -183,6 +160,7 @@ def test_inputs_and_outputs_by_name(keras, tmp_path):
     outputs = {"a": layers.Dense(3)(hidden), "b": layers.Dense(2)(hidden)}
     model = keras.Model({"left": left, "right": right}, outputs)
     tf_rigl.sparsify(model, 0.9)
+
     report = export_litert(model, tmp_path / "model")
     assert any(row.sparse for row in report.rows)
     batch = {
@@ -199,6 +177,7 @@ def test_recurrent_models_need_a_batch_size(keras3, tmp_path):
         [keras3.Input((6, 16)), keras3.layers.LSTM(64), keras3.layers.Dense(4)]
     )
     tf_rigl.sparsify(model, 0.95)
+
     path = tmp_path / "model"
     with pytest.raises(ValueError, match=r"TensorFlow's conv.*batch_size=1"):
         export_litert(model, path)
@@ -206,27 +185,20 @@ def test_recurrent_models_need_a_batch_size(keras3, tmp_path):
     with pytest.raises(ValueError, match=r"Loops cannot.*unroll=True"):
         export_litert(model, path, "full_int8", data, batch_size=2)
     assert os.listdir(tmp_path) == []
-    report = export_litert(
-        model,
-        path,
-        batch_size=2,
-        options=tf_rigl.LiteRTOptions(verification_data=data),
-    )
+
+    options = tf_rigl.LiteRTOptions(verification_data=data)
+    report = export_litert(model, path, batch_size=2, options=options)
     assert report.relative_error < 1e-5
     # Within the loop, too: both kernels of the cell.
     found = {row.shape for row in report.rows if row.sparse}
     assert {(256, 16), (256, 64)} <= found
-    runner = open_file(path).get_signature_runner()
-    (name,) = runner.get_input_details()
-    (outputs,) = runner(**{name: data[:2]}).values()
+    runner = run.Runner(path.read_bytes())
+    (name,) = runner.inputs
+    (outputs,) = runner({name: data[:2]}).values()
     np.testing.assert_allclose(outputs, model(data[:2]), atol=1e-5)
     with pytest.raises(ValueError, match=r"at least. Received: batch_size=8"):
         export_litert(
-            model,
-            path,
-            batch_size=8,
-            overwrite=True,
-            options=tf_rigl.LiteRTOptions(verification_data=data),
+            model, path, batch_size=8, overwrite=True, options=options
         )
 
 
@@ -256,42 +228,6 @@ def test_mixed_precision_is_refused(keras, tmp_path):
     )
     with pytest.raises(ValueError, match=r"compute_dtype='float16'. Build"):
         export_litert(model, tmp_path / "model")
-
-
-@pytest.fixture(scope="module")
-def call(model):
-    from tf_rigl.backend.call_signature import call_signature
-
-    return call_signature(model, None)
-
-
-@pytest.mark.parametrize(
-    "wrap",
-    [
-        lambda data: data,
-        lambda data: [data[:3], data[3:]],
-        lambda data: lambda: iter([data]),
-        lambda data: (one[None] for one in data),
-        lambda data: tf.data.Dataset.from_tensor_slices(
-            (data, np.zeros(len(data)))
-        ).batch(3),
-        lambda data: tf.data.Dataset.from_tensor_slices(data).batch(6),
-    ],
-    ids=["batch", "list", "function", "generator", "pairs", "dataset"],
-)
-def test_representative_data(call, wrap):
-    data = np.arange(120, dtype=np.float32).reshape(6, 20)
-    feed = calibration_feed(call, wrap(data), 1)
-    for _ in range(2):  # The converter may ask twice.
-        fed = np.concatenate([next(iter(one.values())) for one in feed()])
-        np.testing.assert_array_equal(fed, data)
-
-
-def test_wrong_data(call):
-    with pytest.raises(ValueError, match=r"some examples.*has 4 at least"):
-        calibration_feed(call, np.ones((3, 20), np.float32), 4)
-    with pytest.raises(ValueError, match="Received: 2 arrays"):
-        named_inputs(call, [np.ones((3, 20)), np.ones((3, 20))])
 
 
 @pytest.mark.parametrize(
@@ -331,116 +267,17 @@ def test_files_are_not_replaced_unasked(model, tmp_path):
     path.write_text("mine")
     with pytest.raises(ValueError, match=r"must not exist.*overwrite=True"):
         export_litert(model, path)
+    options = tf_rigl.LiteRTOptions(tolerance=0.0)
     with pytest.raises(ValueError, match="tolerance=0"):
-        export_litert(
-            model,
-            path,
-            "float16",
-            overwrite=True,
-            options=tf_rigl.LiteRTOptions(tolerance=0.0),
-        )
+        export_litert(model, path, "float16", overwrite=True, options=options)
     assert path.read_text() == "mine"
     export_litert(model, path, overwrite=True)
     assert format.is_model(path.read_bytes())
     assert os.listdir(tmp_path) == ["model"]
 
 
-def test_quantization_aware_training_keeps_zeros(tmp_path):
-    keras = importlib.import_module("tf_keras")
-    keras.utils.set_random_seed(1)
-    layers = keras.layers
-    images = keras.Input((5, 5, 3), name="images")
-    features = layers.Conv2D(16, 3, use_bias=False)(images)
-    features = layers.ReLU()(layers.BatchNormalization()(features))
-    # What TFMOT's scheme forgets: a ReLU layer behind the convolution.
-    features = layers.ReLU()(layers.Conv2D(64, 1)(features))
-    features = layers.Dense(96, activation="relu")(layers.Flatten()(features))
-    model = keras.Model(images, layers.Dense(10)(features))
-    tf_rigl.sparsify(model, 0.9)
-    before = support.weights_of(model)
-    trained = quantize_aware(model)
-    assert "TF_USE_LEGACY_KERAS" not in os.environ
-    trained.compile(
-        keras.optimizers.Adam(0.01),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    random = np.random.default_rng(0)
-    data = random.normal(size=(32, 5, 5, 3)).astype(np.float32)
-    trained.fit(data, random.integers(0, 10, 32), epochs=6, verbose=0)
-    support.assert_same(support.weights_of(model), before)
-    kernels = {
-        variable.name: variable.numpy()
-        for variable in trained.trainable_weights
-        if len(variable.shape) > 1
-    }
-    masks = tf_rigl.masks(model)
-    assert len(kernels) == len(masks) == 4
-    for kernel, mask in zip(kernels.values(), masks.values(), strict=True):
-        np.testing.assert_array_equal(kernel != 0, mask)
-    report = export_litert(
-        trained,
-        tmp_path / "model",
-        "full_int8",
-        options=tf_rigl.LiteRTOptions(int8_io=True, verification_data=data),
-    )
-    assert np.asarray(trained(data)).std() > 0.1
-    assert report.relative_error < 0.1
-    rows = {row.shape: row for row in report.rows}
-    for kernel in kernels.values():
-        shape = kernel.shape[::-1] if kernel.ndim == 2 else None
-        row = rows[shape or (kernel.shape[-1], *kernel.shape[:-1])]
-        assert row.type == "int8"
-        assert row.nonzeros <= np.count_nonzero(kernel)
-    assert rows[96, 576].sparse
-    detail = open_file(tmp_path / "model").get_input_details()
-    assert detail[0]["dtype"] == np.int8
-
-
-def test_quantize_aware_refuses(model):
-    with pytest.raises(TypeError, match=r"tf_keras models. Received: a mod"):
-        quantize_aware(model)
-    keras = importlib.import_module("tf_keras")
-    layer = keras.layers.Dense(3)
-    own = zoo.of_layers(keras, lambda self, x: self.dense(x), dense=layer)
-    own(tf.ones((1, 2)))
-    with pytest.raises(ValueError, match="Sequential and functional models"):
-        quantize_aware(own)
-
-
-@pytest.mark.parametrize(
-    "shape",
-    [(7, 5), (3, 1, 1, 300), (300, 2, 3, 4), (2, 3, 3, 70_000)],
-    ids=str,
-)
-@pytest.mark.parametrize("density", [0.0, 0.02, 1.0])
-def test_encoding_is_undone(shape, density):
-    random = np.random.default_rng(0)
-    array = random.normal(size=shape).astype(np.float16)
-    array[random.random(shape) >= density] = 0
-    encoded = sparse.encode(array)
-    # A tensor without data would be no constant.
-    assert len(encoded.values) == max(np.count_nonzero(array), 1)
-    parameters = sparse.to_parameters(encoded)
-    assert (
-        sparse.position_bytes(parameters) + encoded.values.nbytes
-        == encoded.bytes
-    )
-    decoded = sparse.decode(parameters, encoded.values, shape)
-    np.testing.assert_array_equal(decoded, array)
-
-
-def test_encoding_compresses_the_cheapest_dimension():
-    # Positions among 200 units take one byte, among 400 inputs two.
-    array = np.ones((200, 400), np.int8)
-    encoded = sparse.encode(array)
-    assert encoded.order == (1, 0)
-    assert encoded.indices.dtype == np.uint8
-    # 401 row beginnings of four bytes: up to 80,000.
-    assert encoded.bytes == 2 * array.size + 4 * 401
-
-
 def test_a_weight_of_zeros_only(keras, tmp_path):
-    """As where normalization with scale 0 is folded into a convolution."""
+    """Normalization with scale 0, folded into a convolution, makes one."""
     layers = keras.layers
     model = keras.Sequential(
         [
@@ -452,6 +289,7 @@ def test_a_weight_of_zeros_only(keras, tmp_path):
         ]
     )
     tf_rigl.sparsify(model, 0.9)
+
     report = export_litert(model, tmp_path / "model.tflite")
     assert [row.sparse for row in report.rows] == [True, True]
     assert min(row.nonzeros for row in report.rows) <= 1

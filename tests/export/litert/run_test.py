@@ -1,14 +1,18 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tf_rigl
+from tf_rigl.backend.call_signature import call_signature
 from tf_rigl.export.litert.run import Runner
+from tf_rigl.export.litert.run import calibration_feed
+from tf_rigl.export.litert.run import named_inputs
 from tf_rigl.export.litert.run import run
 
 
 @pytest.fixture(scope="module")
-def model():
+def network():
     keras.utils.set_random_seed(0)
     inputs = keras.Input((8, 8, 3), name="pictures")
     features = keras.layers.Conv2D(16, 3, activation="relu")(inputs)
@@ -18,9 +22,9 @@ def model():
 
 
 @pytest.mark.parametrize("quantization", ["float32", "dynamic_int8"])
-def test_one_interpreter_for_batches_of_any_size(model, quantization, tmp_path):
+def test_one_interpreter_for_any_batch_size(network, quantization, tmp_path):
     """The last batch of a data set is smaller, and larger ones may follow."""
-    tf_rigl.export_litert(model, tmp_path / "model.tflite", quantization)
+    tf_rigl.export_litert(network, tmp_path / "model.tflite", quantization)
     content = (tmp_path / "model.tflite").read_bytes()
     runner = Runner(content)
     assert runner.inputs == ["pictures"]
@@ -36,3 +40,37 @@ def test_one_interpreter_for_batches_of_any_size(model, quantization, tmp_path):
 def test_no_file_of_litert():
     with pytest.raises(ValueError, match="not a valid Flatbuffer"):
         Runner(b"nothing of the kind")
+
+
+@pytest.fixture(scope="module")
+def call(model):
+    return call_signature(model, None)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda data: data,
+        lambda data: [data[:3], data[3:]],
+        lambda data: lambda: iter([data]),
+        lambda data: (one[None] for one in data),
+        lambda data: tf.data.Dataset.from_tensor_slices(
+            (data, np.zeros(len(data)))
+        ).batch(3),
+        lambda data: tf.data.Dataset.from_tensor_slices(data).batch(6),
+    ],
+    ids=["batch", "list", "function", "generator", "pairs", "dataset"],
+)
+def test_representative_data(call, wrap):
+    data = np.arange(120, dtype=np.float32).reshape(6, 20)
+    feed = calibration_feed(call, wrap(data), 1)
+    for _ in range(2):  # The converter may ask twice.
+        fed = np.concatenate([next(iter(one.values())) for one in feed()])
+        np.testing.assert_array_equal(fed, data)
+
+
+def test_wrong_data(call):
+    with pytest.raises(ValueError, match=r"some examples.*has 4 at least"):
+        calibration_feed(call, np.ones((3, 20), np.float32), 4)
+    with pytest.raises(ValueError, match="Received: 2 arrays"):
+        named_inputs(call, [np.ones((3, 20)), np.ones((3, 20))])

@@ -1,11 +1,10 @@
-import importlib
-
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
 import tf_rigl
+from tests.support import in_turn
 from tf_rigl.export.litert.export import export_litert
 from tf_rigl.export.litert.xnnpack import check_xnnpack
 from tf_rigl.models import mobilenet
@@ -31,15 +30,11 @@ def stem():
     ]
 
 
-@pytest.mark.parametrize("flavor", ["keras", "tf_keras"])
-def test_sparse_mobilenet_fits(flavor):
-    model = mobilenet.mobilenet_v1(
-        importlib.import_module(flavor),
-        (64, 64, 3),
-        10,
-        width=0.25,
-        sparse_inference=True,
-    )
+@pytest.mark.parametrize(
+    ("build", "keras"), in_turn([mobilenet.mobilenet_v1]), indirect=["keras"]
+)
+def test_sparse_mobilenet_fits(build, keras):
+    model = build(keras, (64, 64, 3), 10, width=0.25, sparse_inference=True)
     report = check_xnnpack(model)
     assert report.fits
     assert not report.sparse_enough
@@ -51,6 +46,7 @@ def test_sparse_mobilenet_fits(flavor):
         for one in model.trainable_weights
         if tuple(one.shape[:2]) == (1, 1) or len(one.shape) == 2
     )
+
     (problem,) = report.problems
     assert problem.endswith(
         f"0 of {report.weights:,} are zero; more than two thirds must be. "
@@ -64,6 +60,7 @@ def test_files(tmp_path):
     report = check_xnnpack(model)
     assert report.runs_sparse
     assert report.problems == ()
+
     for quantization in ("float32", "float16"):
         path = tmp_path / quantization
         export_litert(model, path, quantization)
@@ -75,14 +72,15 @@ def test_files(tmp_path):
             row.operation for row in report.rows
         ]
         assert "XNNPACK runs it sparse: yes" in str(of_file)
-    export_litert(
-        model, tmp_path / "dense", options=tf_rigl.LiteRTOptions(sparse=False)
-    )
+
+    options = tf_rigl.LiteRTOptions(sparse=False)
+    export_litert(model, tmp_path / "dense", options=options)
     of_file = check_xnnpack((tmp_path / "dense").read_bytes())
     assert of_file.fits
     assert of_file.zeros == report.zeros
     assert not of_file.runs_sparse
     assert "No float weight is stored sparse" in of_file.first_problem
+
     export_litert(model, tmp_path / "int8", "dynamic_int8")
     of_file = check_xnnpack(tmp_path / "int8")
     assert not of_file.fits
@@ -141,6 +139,7 @@ def test_all_problems_are_found_at_once():
         "PAD has no sparse kernel": layers.ZeroPadding2D(3),
         "AVERAGE_POOL_2D has no sparse kernel": layers.AveragePooling2D(2),
     }
+
     report = check_xnnpack(build(*breakers.values()))
     broken = [row for row in report.rows if row.problem]
     assert not report.fits

@@ -15,8 +15,8 @@ from tf_rigl.core.packing import CorruptDataError
 from tf_rigl.export.saved_model.export import export_saved_model
 from tf_rigl.export.saved_model.packed_file import read_weights
 from tf_rigl.export.saved_model.packed_weight import compute_hash
+from tf_rigl.export.saved_model.packed_weight import spec_from_json
 from tf_rigl.export.saved_model.restore import load_packed_weights
-from tf_rigl.export.saved_model.weight_spec import spec_from_json
 
 # Far more than the artifact needs, far less than a lie may ask for.
 LARGEST = 64 << 20  # bytes
@@ -48,6 +48,7 @@ def check_files(artifact, folder, cases, seed=0):
     expected = arrays_of(artifact)
     random = np.random.default_rng(seed)
     errors = 0
+
     tracemalloc.start()
     for _ in range(cases):
         file = files(path)[random.integers(2)]
@@ -72,6 +73,7 @@ def check_lies(artifact, cases, seed=0):
     weights = read_weights(artifact)
     random = np.random.default_rng(seed)
     errors = 0
+
     tracemalloc.start()
     for _ in range(cases):
         weight = weights[random.integers(len(weights))]
@@ -119,6 +121,7 @@ def _lie(value, random):
             None,
         ]
         return lies[random.integers(len(lies))]
+
     lies = ["bit_mask", "block_mask", "dense", "float16", "int64", "string", 7]
     return lies[random.integers(len(lies))]
 

@@ -49,6 +49,7 @@ def main(folder, names):
         pass
     else:
         raise SystemExit(f"found {tf_rigl}")
+
     inputs = np.load(folder / "inputs.npz")
     expected = np.load(folder / "expected.npz")
     for name in names:

@@ -2,6 +2,7 @@ import importlib
 import pathlib
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tests.export import support
@@ -20,6 +21,7 @@ def test_any_loader_without_the_library(tmp_path):
         ("keras", "sequential", "smallest", "int8"),
         ("tf_keras", "recurrent", "gaps", "float32"),
     ]
+
     for flavor, name, compression, values in cases:
         keras = importlib.import_module(flavor)
         model = support.sparse_model(keras, name)
@@ -30,6 +32,7 @@ def test_any_loader_without_the_library(tmp_path):
         if values != "float32":
             load_packed_weights(model, path)
         expected[key] = support.infer(model, inputs[key])
+
     np.savez(tmp_path / "inputs.npz", **inputs)
     np.savez(tmp_path / "expected.npz", **expected)
     lines = run_python(SCRIPT, tmp_path, *inputs, cwd=tmp_path).splitlines()
@@ -38,7 +41,7 @@ def test_any_loader_without_the_library(tmp_path):
 
 
 def test_frozen_and_converted(model, tmp_path):
-    """What tools make of an artifact, with its variables as constants."""
+    """Tools make constants of an artifact's variables."""
     export_saved_model(model, tmp_path / "model", "bit_mask")
     converter = tf.lite.TFLiteConverter.from_saved_model(
         str(tmp_path / "model")
@@ -49,6 +52,7 @@ def test_frozen_and_converted(model, tmp_path):
     interpreter.allocate_tensors()
     interpreter.set_tensor(place["index"], inputs)
     interpreter.invoke()
+
     (place,) = interpreter.get_output_details()
     np.testing.assert_allclose(
         interpreter.get_tensor(place["index"]),
@@ -70,7 +74,7 @@ def test_any_device_can_call(model, tmp_path):
     """Wherever it was loaded."""
     export_saved_model(model, tmp_path / "model", "gaps")
     with tf.device("CPU:1"):
-        loaded = tf.saved_model.load(str(tmp_path / "model"))
+        loaded = support.load(tmp_path)
     inputs = support.batch()
     with tf.device("CPU:0"):
         support.assert_same(loaded.serve(inputs), support.infer(model, inputs))
@@ -97,15 +101,12 @@ def test_damaged_weights_are_not_run(model, tmp_path):
     export_saved_model(model, tmp_path / "model", "gaps")
     blob = tmp_path / "model" / "assets" / "weights.bin"
     data = bytearray(blob.read_bytes())
-    for damaged in (data[:-1], _flipped(data)):
+    flipped = bytes([*data[:100], data[100] ^ 4, *data[101:]])
+    for damaged in (data[:-1], flipped):
         blob.write_bytes(damaged)
-        with np.testing.assert_raises_regex(
-            tf.errors.InvalidArgumentError, "packed weights is damaged"
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match="packed weights is damaged"
         ):
-            tf.saved_model.load(str(tmp_path / "model"))
+            support.load(tmp_path)
     blob.write_bytes(data)
-    tf.saved_model.load(str(tmp_path / "model"))
-
-
-def _flipped(data):
-    return bytes([*data[:100], data[100] ^ 4, *data[101:]])
+    support.load(tmp_path)

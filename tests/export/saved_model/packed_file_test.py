@@ -46,6 +46,7 @@ def test_format_1_loads(keras3):
         "hidden/kernel": 205,
         "logits/kernel": 26,
     }
+
     for layer in model.layers:
         mask = masks[f"{layer.name}/kernel"]
         kernel = np.asarray(layer.kernel)

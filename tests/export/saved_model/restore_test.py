@@ -1,5 +1,3 @@
-import importlib
-
 import numpy as np
 import pytest
 
@@ -12,26 +10,27 @@ from tf_rigl.export.saved_model.restore import load_packed_weights
 
 
 @pytest.mark.parametrize(
-    ("flavor", "name", "sparse"),
+    ("keras", "name", "sparse"),
     [
         ("keras", "convolutions", True),
         ("keras", "recurrent", False),
         ("tf_keras", "subclassed", True),
         ("tf_keras", "nested", False),
     ],
+    indirect=["keras"],
 )
-def test_weights_and_masks_come_back(flavor, name, sparse, tmp_path):
+def test_weights_and_masks_come_back(keras, name, sparse, tmp_path):
     """Into a sparse model with other masks, and into a plain one.
 
     Both in the process that made the model, where Keras numbers anew.
     """
-    keras = importlib.import_module(flavor)
     model = support.sparse_model(keras, name, 0.8)
     export_saved_model(model, tmp_path / "model")
     other = zoo.build(name, keras)
     if sparse:
         tf_rigl.sparsify(other, 0.5, seed=9)
     assert load_packed_weights(other, tmp_path / "model") is other
+
     masks = tf_rigl.masks(other)
     assert len(masks) > 2
     training.assert_same_masks(masks, tf_rigl.masks(model))
@@ -58,7 +57,7 @@ def test_training_goes_on(keras3, tmp_path):
 
 
 def test_rounded_values(keras3, tmp_path):
-    """What the artifact computes is what the restored model computes."""
+    """Artifact and restored model compute the same."""
     model = support.sparse_model(keras3, "convolutions")
     loaded, report = support.exported(model, tmp_path, values="int8")
     other = load_packed_weights(
@@ -66,6 +65,7 @@ def test_rounded_values(keras3, tmp_path):
     )
     inputs = support.batch("convolutions")
     support.assert_same(loaded.serve(inputs), support.infer(other, inputs))
+
     errors = [
         np.abs(one - two).max()
         for one, two in zip(

@@ -1,22 +1,17 @@
 """Converts a Keras model to a dense LiteRT file by TensorFlow's converter."""
 
 import re
-import tempfile
 import warnings
 from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.backend.call_signature import call_signature
-from tf_rigl.backend.call_signature import fix_batch
-from tf_rigl.backend.call_signature import flat_signature
-from tf_rigl.backend.call_signature import name_outputs
-from tf_rigl.backend.call_signature import pack_arguments
-from tf_rigl.export.captures import find_captures
+from tf_rigl.backend import call_signature
 from tf_rigl.export.endpoints import DEFAULT_SIGNATURE
 from tf_rigl.export.endpoints import Endpoint
+from tf_rigl.export.endpoints import find_captures
 from tf_rigl.export.endpoints import trace_model
-from tf_rigl.export.litert.inputs import Feed
+from tf_rigl.export.litert.run import Feed
 from tf_rigl.masking.model_weights import WalkedModel
 from tf_rigl.masking.model_weights import model_weights
 from tf_rigl.masking.model_weights import walk_model
@@ -40,16 +35,20 @@ def save_for_converter(
     """
     walked = walk_model(model)
     _check_float32(walked)
-    call = call_signature(model, inputs)
+    call = call_signature.call_signature(model, inputs)
     if batch_size is not None:
-        call = fix_batch(call, batch_size)
+        call = call_signature.fix_batch(call, batch_size)
     endpoint = trace_model(walked, call)
     captures = find_captures([endpoint.function], model, model_weights(walked))
 
     root = tf.Module()
     root.captured = list(captures.variables.values())
     root.tables = captures.tables
-    root.serve = _flat_function(endpoint)
+    root.serve = tf.function(
+        endpoint.run,
+        autograph=False,
+        input_signature=call_signature.flat_signature(endpoint.call),
+    )
     concrete = root.serve.get_concrete_function()
     # Gradients of custom operations would need the layers' own code.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
@@ -57,22 +56,12 @@ def save_for_converter(
     return endpoint
 
 
-def convert_float(model: Any, inputs: Any, batch_size: int | None) -> bytes:
-    """Converts a model as it is, all weights dense and float.
-
-    The arguments are those of `save_for_converter`.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        save_for_converter(folder, model, inputs, batch_size)
-        return convert(folder, "float32", None, False, False)
-
-
 def convert(
     folder: str,
-    quantization: str,
-    feed: Feed | None,
-    int8_io: bool,
-    select_tf_ops: bool,
+    quantization: str = "float32",
+    feed: Feed | None = None,
+    int8_io: bool = False,
+    select_tf_ops: bool = False,
 ) -> bytes:
     """Converts what `save_for_converter` saved, all weights dense.
 
@@ -160,17 +149,3 @@ def _check_float32(walked: WalkedModel) -> None:
                 "the policy 'float32' and copy the weights: "
                 "new.set_weights(model.get_weights())."
             )
-
-
-def _flat_function(endpoint: Endpoint) -> Any:
-    """Makes a function from tensors in order to tensors by name."""
-
-    def serve(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        arguments, keywords = pack_arguments(endpoint.call, tensors)
-        return name_outputs(endpoint.function(*arguments, **keywords))
-
-    return tf.function(
-        serve,
-        autograph=False,
-        input_signature=flat_signature(endpoint.call),
-    )

@@ -16,18 +16,11 @@ from tf_rigl.backend.call_signature import CallSignature
 from tf_rigl.core.checks import check_choice
 from tf_rigl.core.checks import check_options
 from tf_rigl.export.endpoints import Endpoint
+from tf_rigl.export.litert import convert
 from tf_rigl.export.litert import format
 from tf_rigl.export.litert import options as options_of_litert
 from tf_rigl.export.litert import report
 from tf_rigl.export.litert import run
-from tf_rigl.export.litert.convert import QUANTIZATIONS
-from tf_rigl.export.litert.convert import convert
-from tf_rigl.export.litert.convert import save_for_converter
-from tf_rigl.export.litert.inputs import calibration_feed
-from tf_rigl.export.litert.inputs import call_model
-from tf_rigl.export.litert.inputs import chunks
-from tf_rigl.export.litert.inputs import named_inputs
-from tf_rigl.export.litert.inputs import random_inputs
 from tf_rigl.export.litert.options import LiteRTOptions
 from tf_rigl.export.litert.rewrite import sparsify
 
@@ -122,23 +115,25 @@ def export_litert(
 
     with atomic_files.new_folder(path, overwrite) as (made, scratch):
         folder = posixpath.join(scratch, "model")
-        endpoint = save_for_converter(folder, model, inputs, batch_size)
+        endpoint = convert.save_for_converter(folder, model, inputs, batch_size)
         if quantization == "full_int8":
             _check_can_calibrate(endpoint, representative_data)
             if not _operations(endpoint).isdisjoint(_LOOPS):
                 _check_loop_free(
-                    convert(folder, "float32", None, False, select_tf_ops)
+                    convert.convert(folder, select_tf_ops=select_tf_ops)
                 )
 
-        feed = calibration_feed(
+        feed = run.calibration_feed(
             endpoint.call, representative_data, batch_size or 1
         )
-        dense = convert(folder, quantization, feed, int8_io, select_tf_ops)
+        dense = convert.convert(
+            folder, quantization, feed, int8_io, select_tf_ops
+        )
 
         examples = _examples(
             endpoint.call, chosen.verification_data, batch_size
         )
-        expected = call_model(endpoint, examples)
+        expected = run.call_model(endpoint, examples)
         before = _compare_dense(dense, examples, expected, select_tf_ops)
         best = _make_sparse(dense, before, examples, expected, chosen.sparse)
         _check_difference(best.difference, quantization, chosen.tolerance)
@@ -224,12 +219,12 @@ def _examples(
 ) -> dict[str, np.ndarray]:
     """Returns the inputs that the file is compared on."""
     if data is None:
-        return random_inputs(call, batch_size)
-    named = named_inputs(call, data)
+        return run.random_inputs(call, batch_size)
+    named = run.named_inputs(call, data)
     if batch_size is None:
         return named
 
-    first = next(chunks(named, batch_size), None)
+    first = next(run.chunks(named, batch_size), None)
     if first is None:
         raise ValueError(
             "`verification_data` must have `batch_size` examples at least. "
@@ -286,7 +281,7 @@ def _check_arguments(
     batch_size: int | None,
     int8_io: bool,
 ) -> None:
-    check_choice("quantization", quantization, QUANTIZATIONS)
+    check_choice("quantization", quantization, convert.QUANTIZATIONS)
     full = quantization == "full_int8"
     if not full and representative_data is not None:
         raise ValueError(

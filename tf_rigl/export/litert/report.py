@@ -16,29 +16,17 @@ _HEADER = ("tensor", "stored", "type", "elements", "kept", "bytes", "dense")
 
 @dataclasses.dataclass(frozen=True)
 class TensorReport:
-    """Storage of one constant of a file.
+    """Storage of one constant of a file."""
 
-    Attributes:
-        name: that the converter gave it.
-        shape: of the tensor, in LiteRT's order: units first.
-        type: of its values, "float32", "int8" and so on.
-        sparse: whether it is stored sparse.
-        elements: number of elements.
-        nonzeros: number of elements that are not zero.
-        bytes: that it takes, values and positions.
-        dense_bytes: that it would take dense.
-        reason: why a weight with zeros is stored dense, else "".
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    type: str
-    sparse: bool
-    elements: int
-    nonzeros: int
-    bytes: int
-    dense_bytes: int
-    reason: str = ""
+    name: str  # that the converter gave it
+    shape: tuple[int, ...]  # in LiteRT's order: units first
+    type: str  # of its values, "float32", "int8" and so on
+    sparse: bool  # whether it is stored sparse
+    elements: int  # number of elements
+    nonzeros: int  # number of elements that are not zero
+    bytes: int  # that it takes, values and positions
+    dense_bytes: int  # that it would take dense
+    reason: str = ""  # why a weight with zeros is stored dense
 
 
 @dataclasses.dataclass(frozen=True)

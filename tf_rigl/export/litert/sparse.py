@@ -9,17 +9,20 @@ or four bytes, so rows of up to 256 elements are the cheapest.
 Reference: `SparsityParameters` in tensorflow/lite/schema/schema.fbs.
 """
 
+from collections.abc import Callable
 from typing import Any
 from typing import NamedTuple
 
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
-_VECTORS = (
-    (np.uint8, schema.SparseIndexVector.Uint8Vector, schema.Uint8VectorT),
-    (np.uint16, schema.SparseIndexVector.Uint16Vector, schema.Uint16VectorT),
-    (np.int32, schema.SparseIndexVector.Int32Vector, schema.Int32VectorT),
-)
+_INDEX = schema.SparseIndexVector
+# The format's type and object for positions of each type, narrow ones first.
+_VECTORS: dict[np.dtype[Any], tuple[int, Callable[[], Any]]] = {
+    np.dtype(np.uint8): (_INDEX.Uint8Vector, schema.Uint8VectorT),
+    np.dtype(np.uint16): (_INDEX.Uint16Vector, schema.Uint16VectorT),
+    np.dtype(np.int32): (_INDEX.Int32Vector, schema.Int32VectorT),
+}
 
 
 class Encoded(NamedTuple):
@@ -117,7 +120,7 @@ def _encode(array: np.ndarray, axis: int) -> Encoded:
 
 
 def _narrowest(numbers: np.ndarray, largest: int) -> np.ndarray:
-    for dtype, _, _ in _VECTORS:
+    for dtype in _VECTORS:
         if largest <= np.iinfo(dtype).max:
             return numbers.astype(dtype)
     raise ValueError(
@@ -128,12 +131,7 @@ def _narrowest(numbers: np.ndarray, largest: int) -> np.ndarray:
 
 def _vector(numbers: np.ndarray) -> tuple[int, Any]:
     """Returns the format's type and object for a list of numbers."""
-    for dtype, number, cls in _VECTORS:
-        if numbers.dtype == dtype:
-            vector = cls()
-            vector.values = numbers
-            return number, vector
-    raise ValueError(
-        "Positions must be uint8, uint16 or int32. "
-        f"Received: dtype={numbers.dtype}."
-    )
+    number, make = _VECTORS[numbers.dtype]
+    vector = make()
+    vector.values = numbers
+    return number, vector

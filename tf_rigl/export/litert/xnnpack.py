@@ -1,15 +1,8 @@
-"""Checks whether XNNPACK would skip a model's zeros.
-
-```python
-report = check_xnnpack(model)
-print(report)
-if not report.runs_sparse:
-    print(report.first_problem)
-```
-"""
+"""Checks whether XNNPACK would skip a model's zeros."""
 
 import math
 import os
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 from typing import NamedTuple
@@ -18,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
+from tf_rigl.export.litert import convert
 from tf_rigl.export.litert import format
 from tf_rigl.export.litert import xnnpack_report
 from tf_rigl.export.litert import xnnpack_rules as rules
-from tf_rigl.export.litert.convert import convert_float
 
 _PADDED = frozenset(
     {
@@ -99,6 +92,9 @@ def check_xnnpack(
         ValueError: if the converter refuses the model, or the file is not
             a LiteRT file.
 
+    Example:
+        >>> print(tf_rigl.check_xnnpack(model))
+
     Reference: Elsen et al., "Fast Sparse ConvNets", arXiv:1911.09723;
     `xnn_subgraph_rewrite_for_nchw` in src/subgraph.c and
     `xnn_is_chw_compatible_config` in src/xnnpack/hardware-config.h of
@@ -118,7 +114,9 @@ def check_xnnpack(
                 f"{content[:8]!r}. Pass a file of `export_litert` or a model."
             )
     else:
-        content = convert_float(model, inputs, batch_size)
+        with tempfile.TemporaryDirectory() as folder:
+            convert.save_for_converter(folder, model, inputs, batch_size)
+            content = convert.convert(folder)
 
     graph = format.read(content)
     return _check(graph, not is_file or _holds_sparse(graph))

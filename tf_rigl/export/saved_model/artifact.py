@@ -8,16 +8,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.backend.call_signature import flat_signature
-from tf_rigl.backend.call_signature import name_outputs
-from tf_rigl.backend.call_signature import pack_arguments
-from tf_rigl.export.captures import Captures
+from tf_rigl.backend import call_signature
+from tf_rigl.export.endpoints import Captures
 from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.saved_model import function_graph
 from tf_rigl.export.saved_model.decoder import Decoder
-from tf_rigl.export.saved_model.decoder import read_group
-from tf_rigl.export.saved_model.groups import Group
-from tf_rigl.export.saved_model.packed_weight import PackedWeight
 from tf_rigl.export.saved_model.slim import slim
 
 # Gives the values of captured variables, by the identity of their handles, to
@@ -38,41 +33,37 @@ def save_packed(
     endpoints: Iterable[Endpoint],
     captures: Captures,
     decoder: Decoder,
-    weights: Mapping[int, PackedWeight],
-    groups: Sequence[Group],
+    keys: Sequence[int],
 ) -> None:
     """Saves functions with weights that are decoded when they are loaded.
 
-    `weights` are by the identity of the handles that they were captured by;
-    other captured variables are saved as they are.
+    `keys` has, for each weight, the identity of the handle that it was captured
+    by; other captured variables are saved as they are.
     """
-    keys = list(weights)
-    specs = [weight.spec for weight in weights.values()]
     read_only = function_graph.read_only(one.function for one in endpoints)
 
     handles = {}
-    grouped = []
-    for group, variable in zip(groups, decoder.variables, strict=True):
-        first = keys[group.members[0]]
-        if group.alone and first not in read_only:
-            handles[first] = variable.handle
+    grouped = {}  # the handles of the groups that are read, by their indices
+    for index, group in enumerate(decoder.groups):
+        ids = [keys[member] for member in group.members]
+        if group.alone and ids[0] not in read_only:
+            handles[ids[0]] = decoder.variables[index].handle
         else:
-            grouped.append((group, variable))
+            grouped[index] = ids
 
     def read(function: Any) -> dict[int, tf.Tensor]:
         captured = {id(outer) for outer, _ in function.graph.captures}
         values: dict[int, tf.Tensor] = {}
-        for group, variable in grouped:
-            ids = [keys[index] for index in group.members]
+        for index, ids in grouped.items():
             if captured.intersection(ids):
-                tensors = read_group(variable, group, specs)
+                tensors = decoder.read_group(index)
                 values.update(zip(ids, tensors, strict=True))
         return values
 
     others = [
         variable
         for key, variable in captures.variables.items()
-        if key not in weights
+        if key not in keys
     ]
 
     root = _root(captures, others)
@@ -137,7 +128,9 @@ def _function(
         function,
         autograph=False,
         input_signature=(
-            flat_signature(endpoint.call) if _is_simple(endpoint) else None
+            call_signature.flat_signature(endpoint.call)
+            if _is_simple(endpoint)
+            else None
         ),
     )
 
@@ -167,12 +160,14 @@ def _signature(endpoint: Endpoint, function: Any) -> Any:
             traced = function.get_concrete_function(
                 *endpoint.call.arguments, **endpoint.call.keywords
             )
-        arguments, keywords = pack_arguments(endpoint.call, tensors)
-        return name_outputs(traced(*arguments, **keywords))
+        arguments, keywords = call_signature.pack_arguments(
+            endpoint.call, tensors
+        )
+        return call_signature.name_outputs(traced(*arguments, **keywords))
 
     # Not traced here: while it saves, TensorFlow would trace it again.
     return tf.function(
         signature,
         autograph=False,
-        input_signature=flat_signature(endpoint.call),
+        input_signature=call_signature.flat_signature(endpoint.call),
     )

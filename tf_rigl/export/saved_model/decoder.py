@@ -17,14 +17,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.export.saved_model.decoded_variable import decoded_variable
+from tf_rigl.export.saved_model import groups as grouping
 from tf_rigl.export.saved_model.groups import Group
-from tf_rigl.export.saved_model.groups import group_shape
-from tf_rigl.export.saved_model.groups import lanes
-from tf_rigl.export.saved_model.groups import rows
-from tf_rigl.export.saved_model.groups import runs
+from tf_rigl.export.saved_model.packed_weight import WeightSpec
 from tf_rigl.export.saved_model.run_decoder import RunDecoder
-from tf_rigl.export.saved_model.weight_spec import WeightSpec
 
 
 class Decoder(tf.saved_model.experimental.TrackableResource):
@@ -33,7 +29,8 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
     Made of the path of their file, its content, and specs and groups of all.
 
     Attributes:
-        variables: one for each group, zero until a loader runs this.
+        groups: of the weights, one for each variable.
+        variables: of the groups, zero until a loader runs this.
     """
 
     def __init__(
@@ -46,13 +43,36 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
         super().__init__()
         self.blob = tf.saved_model.Asset(blob)
         self.variables = [
-            decoded_variable(group_shape(group, specs), group.dtype)
+            _decoded_variable(grouping.group_shape(group, specs), group.dtype)
             for group in groups
         ]
         self._fingerprint = tf.fingerprint([data]).numpy()
         self._data = data
         self._specs = specs
-        self._groups = groups
+        self.groups = groups
+
+    def read_group(self, index: int) -> list[tf.Tensor]:
+        """Reads the weights of a group, one tensor a member.
+
+        Called in a function of an artifact.
+        """
+        group = self.groups[index]
+        members = [self._specs[member] for member in group.members]
+        value = self.variables[index].read_value()
+        if group.alone:
+            return [value]
+
+        sizes = [grouping.rows(spec) for spec in members]
+        parts = tf.split(value, sizes, name="w")
+        shapes = functools.cache(_shape_constant)
+        # Also what is a vector is split out of rows: TensorFlow's optimizer
+        # fuses layer normalization as if each operation had one output, and
+        # would take the first part of a split for any other; a reshape has
+        # one.
+        return [
+            tf.reshape(_cut(part, spec), shapes(spec.shape), name="r")
+            for part, spec in zip(parts, members, strict=True)
+        ]
 
     def _create_resource(self) -> tf.Tensor:
         # Loaders may ask for a resource; this one is never used.
@@ -70,19 +90,20 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
                 data,
                 [
                     (run, group.dtype)
-                    for group in self._groups
-                    for run in runs(group, self._specs)
+                    for group in self.groups
+                    for run in grouping.runs(group, self._specs)
                 ],
             )
 
         assigned: list[tf.Operation] = []
-        for variable, group in zip(self.variables, self._groups, strict=True):
-            shape = group_shape(group, self._specs)
+        for variable, group in zip(self.variables, self.groups, strict=True):
+            shape = grouping.group_shape(group, self._specs)
             # One after the other, so that little is in memory twice.
             with tf.control_dependencies(assigned):
                 with tf.device("/device:CPU:0"):
                     parts = [
-                        decoder.decode_next() for _ in runs(group, self._specs)
+                        decoder.decode_next()
+                        for _ in grouping.runs(group, self._specs)
                     ]
                     value = parts[0] if len(parts) == 1 else tf.concat(parts, 0)
                     value = tf.reshape(value, shape)
@@ -111,27 +132,38 @@ def _concrete(function: Any) -> Any:
     return concrete
 
 
-def read_group(
-    variable: tf.Variable, group: Group, specs: Sequence[WeightSpec]
-) -> list[tf.Tensor]:
-    """Reads the weights of a group, one tensor a member.
+def _decoded_variable(shape: Sequence[int], dtype: str) -> tf.Variable:
+    """Makes a variable of zeros that is saved without its value.
 
-    Called in a function of an artifact.
+    TensorFlow has no public way to say this. A variable is a trackable object
+    like others, though, and what a checkpoint holds of such an object is up
+    to two of its methods. An object that they make nothing of is restored
+    from nothing. Seen to work from TensorFlow 2.18 to 2.21, in
+    `tf.saved_model.load` as in the loader of TensorFlow 1, which Serving uses.
     """
-    members = [specs[index] for index in group.members]
-    value = variable.read_value()
-    if group.alone:
-        return [value]
+    variable = tf.Variable(tf.zeros(shape, dtype), trainable=False, name="w")
+    _leave_out(variable)
+    # A SavedModel's own graph has copies of all variables, which TensorFlow 1
+    # restores.
+    export = variable._export_to_saved_model_graph
 
-    parts = tf.split(value, [rows(spec) for spec in members], name="w")
-    shapes = functools.cache(_shape_constant)
-    # Also what is a vector is split out of rows: TensorFlow's optimizer fuses
-    # layer normalization as if each operation had one output, and would take
-    # the first part of a split for any other; a reshape has one.
-    return [
-        tf.reshape(_cut(part, spec), shapes(spec.shape), name="r")
-        for part, spec in zip(parts, members, strict=True)
-    ]
+    def export_and_leave_out(
+        object_map: Any, tensor_map: Any, **options: Any
+    ) -> Any:
+        tensors = export(
+            object_map=object_map, tensor_map=tensor_map, **options
+        )
+        _leave_out(object_map[variable])
+        return tensors
+
+    variable._export_to_saved_model_graph = export_and_leave_out
+    return variable
+
+
+def _leave_out(variable: tf.Variable) -> None:
+    """Keeps a variable out of checkpoints."""
+    variable._serialize_to_tensors = dict
+    variable._restore_from_tensors = lambda tensors: None
 
 
 def _shape_constant(shape: tuple[int, ...]) -> tf.Tensor:
@@ -142,7 +174,7 @@ def _shape_constant(shape: tuple[int, ...]) -> tf.Tensor:
 
 def _cut(part: tf.Tensor, spec: WeightSpec) -> tf.Tensor:
     """Cuts off what fills up the last row of a weight."""
-    if spec.elements % lanes(spec.dtype) == 0:
+    if spec.elements % grouping.lanes(spec.dtype) == 0:
         return part
     return tf.slice(tf.reshape(part, [-1]), [0], [spec.elements])
 

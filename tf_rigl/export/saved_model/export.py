@@ -17,9 +17,9 @@ from tf_rigl.core.checks import check_choice
 from tf_rigl.core.packing import ENCODINGS
 from tf_rigl.core.packing import values as formats
 from tf_rigl.core.structures import Unstructured
-from tf_rigl.export.captures import Captures
-from tf_rigl.export.captures import find_captures
+from tf_rigl.export.endpoints import Captures
 from tf_rigl.export.endpoints import Endpoint
+from tf_rigl.export.endpoints import find_captures
 from tf_rigl.export.endpoints import trace_endpoints
 from tf_rigl.export.folders import folder_bytes
 from tf_rigl.export.saved_model import artifact
@@ -30,7 +30,7 @@ from tf_rigl.export.saved_model.decoder import Decoder
 from tf_rigl.export.saved_model.function_graph import read_only
 from tf_rigl.export.saved_model.groups import plan_groups
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
-from tf_rigl.export.saved_model.weight_spec import is_storable
+from tf_rigl.export.saved_model.packed_weight import is_storable
 from tf_rigl.masking.model_weights import ModelWeight
 from tf_rigl.masking.model_weights import model_weights
 from tf_rigl.masking.model_weights import walk_model
@@ -162,15 +162,7 @@ def _save_packed(
         file.write(data)
 
     decoder = Decoder(blob, data, [weight.spec for weight in weights], groups)
-    artifact.save_packed(
-        folder,
-        endpoints,
-        captures,
-        decoder,
-        dict(zip(sources, weights, strict=True)),
-        groups,
-    )
-
+    artifact.save_packed(folder, endpoints, captures, decoder, list(sources))
     packed_file.write_metadata(folder, weights, len(data))
     return weights
 

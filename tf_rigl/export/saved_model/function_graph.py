@@ -78,7 +78,6 @@ def insert(
 
     new = {**names, **replaced}
     _rename(definition, new, replaced, consumed)
-    merged = _merge_constants(definition)
 
     outputs = tf.nest.flatten(
         function.structured_outputs, expand_composites=True
@@ -89,8 +88,7 @@ def insert(
         definition,
         input_map=inputs,
         return_elements=[
-            rename_input(rename_input(outputs[index].name, new), merged)
-            for index in indices
+            rename_input(outputs[index].name, new) for index in indices
         ],
         name="",
     )
@@ -157,29 +155,6 @@ def _rename(
         ]
         del node.input[:]
         node.input.extend(inputs)
-
-
-def _merge_constants(definition: Any) -> dict[str, str]:
-    """Leaves one of several equal constants, of which layers have many.
-
-    Changes the GraphDef in place; maps each constant to the one left.
-    """
-    first: dict[tuple[bytes, str], str] = {}
-    merged: dict[str, str] = {}
-    for index in reversed(range(len(definition.node))):
-        node = definition.node[index]
-        if node.op != "Const" or node.input:
-            continue
-        value = node.attr["value"].SerializeToString(deterministic=True)
-        merged[node.name] = first.setdefault((value, node.device), node.name)
-        if merged[node.name] != node.name:
-            del definition.node[index]
-
-    for node in definition.node:
-        for index, name in enumerate(node.input):
-            node.input[index] = rename_input(name, merged)
-
-    return merged
 
 
 def rename_input(name: str, names: Mapping[str, str]) -> str:

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from tf_rigl.core.packing import ENCODINGS
 from tf_rigl.core.packing import values as formats
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
-from tf_rigl.export.saved_model.weight_spec import WeightSpec
-from tf_rigl.export.saved_model.weight_spec import numpy_dtype
+from tf_rigl.export.saved_model.packed_weight import WeightSpec
+from tf_rigl.export.saved_model.packed_weight import numpy_dtype
 
 ROW = 64  # bytes
 # All weights of a group may be in memory twice while it is decoded.

@@ -12,8 +12,6 @@ from tf_rigl.core.packing import ENCODINGS
 from tf_rigl.core.packing import values as formats
 from tf_rigl.core.packing.smallest import choose_smallest
 from tf_rigl.export.saved_model import packed_weight
-from tf_rigl.export.saved_model.weight_spec import WeightSpec
-from tf_rigl.export.saved_model.weight_spec import is_bounded
 
 SMALLEST = "smallest"
 # Elements from which a weight of unknown use may be stored sparse.
@@ -47,8 +45,17 @@ class _Packing:
     """A source and the masks that it may be stored with."""
 
     source: WeightToPack
+    nonzero: np.ndarray  # bool, of its shape: which values are not zero
     kept: np.ndarray  # bool, of its shape
-    masks: Mapping[str, bytes]  # packed, by the name of the encoding
+    masks: dict[str, bytes]  # packed, by the name of the encoding
+
+    @property
+    def is_told_by_values(self) -> bool:
+        """True if dense values tell what is kept."""
+        if self.source.mask is None:
+            return True
+        exact = self.source.stored == "float32"
+        return exact and np.array_equal(self.kept, self.nonzero)
 
     def sizes(self) -> dict[str, int]:
         """Returns bytes by encoding, those of the graph included."""
@@ -81,58 +88,47 @@ def pack_weights(
     names = list(ENCODINGS) if compression == SMALLEST else [compression]
     packings = [_packing(source, names) for source in sources]
 
+    sizes = [packing.sizes() for packing in packings]
     if compression == SMALLEST:
-        chosen = choose_smallest([packing.sizes() for packing in packings])
+        chosen = choose_smallest(sizes)
     else:
-        chosen = []
-        for packing in packings:
-            sizes = packing.sizes()
-            chosen.append(min(sizes, key=sizes.__getitem__))
+        chosen = [min(one, key=one.__getitem__) for one in sizes]
 
-    return [
-        _packed(packing, name)
-        for packing, name in zip(packings, chosen, strict=True)
-    ]
+    return list(map(_packed, packings, chosen))
 
 
 def _packing(source: WeightToPack, names: Sequence[str]) -> _Packing:
     nonzero = packed_weight.not_zero(source.array)
     kept = nonzero if source.mask is None else source.mask
-    masks: dict[str, bytes] = {}
+    packing = _Packing(source, nonzero, kept, {})
     sparse = not kept.all()
 
     # Where a mask is not just what is not zero, dense values would lose it.
-    if names[0] == "dense" or not sparse or _is_told_by_values(source, nonzero):
-        masks["dense"] = b""
+    if names[0] == "dense" or not sparse or packing.is_told_by_values:
+        packing.masks["dense"] = b""
 
     if sparse and _may_be_sparse(source):
         for name in names:
             data = ENCODINGS[name].encode(kept, source.layout)
-            if data is not None and is_bounded(kept.size, len(data)):
-                masks[name] = data
+            if data is not None and packed_weight.is_bounded(
+                kept.size, len(data)
+            ):
+                packing.masks[name] = data
 
-    if source.mask is not None and sparse and not set(names) & set(masks):
+    if source.mask is not None and sparse and not packing.masks.keys() & names:
         raise ValueError(
             "The encoding must be able to express the masks of the model. "
             f"Received: compression={names[0]!r} for {source.path!r}, whose "
             "mask has no such structure. Pass compression='smallest'."
         )
 
-    return _Packing(source, kept, masks)
+    return packing
 
 
 def _may_be_sparse(source: WeightToPack) -> bool:
     """Returns whether to look for zeros: not in biases still untrained."""
     large = source.layout is not None or source.array.size >= _LARGE
     return large and source.array.dtype.kind not in "biu"
-
-
-def _is_told_by_values(source: WeightToPack, nonzero: np.ndarray) -> bool:
-    """Returns whether dense values tell what is kept."""
-    if source.mask is None:
-        return True
-    exact = source.stored == "float32"
-    return exact and np.array_equal(source.mask, nonzero)
 
 
 def _packed(packing: _Packing, encoding: str) -> packed_weight.PackedWeight:
@@ -153,16 +149,14 @@ def _packed(packing: _Packing, encoding: str) -> packed_weight.PackedWeight:
         raise ValueError(f"{source.path}: {error}") from error
 
     masked = source.target is not None and (
-        not dense
-        or bool(packing.kept.all())
-        or _is_told_by_values(source, packed_weight.not_zero(source.array))
+        not dense or packing.kept.all().item() or packing.is_told_by_values
     )
-
-    told = packing.kept if masked else packed_weight.not_zero(source.array)
+    told = packing.kept if masked else packing.nonzero
     nonzeros = told.sum().item()
+    is_short = masked and source.target != nonzeros
 
     return packed_weight.PackedWeight(
-        WeightSpec(
+        packed_weight.WeightSpec(
             path=source.path,
             shape=source.array.shape,
             encoding=encoding,
@@ -174,9 +168,7 @@ def _packed(packing: _Packing, encoding: str) -> packed_weight.PackedWeight:
             mask_bytes=len(mask),
             axis=source.axis if source.stored == "int8" else -1,
             masked=masked,
-            target=None
-            if source.target == nonzeros or not masked
-            else source.target,
+            target=source.target if is_short else None,
             structure=source.structure if masked else None,
             extra=source.extra,
         ),

@@ -21,11 +21,10 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.core.packing.corruption import check
-from tf_rigl.export.saved_model import weight_spec
+from tf_rigl.export.saved_model import packed_weight
 from tf_rigl.export.saved_model.groups import Group
 from tf_rigl.export.saved_model.groups import stored_bytes
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
-from tf_rigl.export.saved_model.packed_weight import compute_hash
 from tf_rigl.version import __version__
 
 BLOB = "weights.bin"
@@ -54,7 +53,7 @@ def place_weights(
         for member in group.members:
             weight = weights[member]
             spec = dataclasses.replace(weight.spec, offset=offset)
-            digest = compute_hash(spec, weight.data)
+            digest = packed_weight.compute_hash(spec, weight.data)
             spec = dataclasses.replace(spec, hash=digest)
             placed[member] = PackedWeight(spec, weight.data)
 
@@ -126,7 +125,7 @@ def read_weights(path: str | os.PathLike[str]) -> list[PackedWeight]:
     return weights
 
 
-def _read_metadata(folder: str) -> tuple[list[weight_spec.WeightSpec], int]:
+def _read_metadata(folder: str) -> tuple[list[packed_weight.WeightSpec], int]:
     name = posixpath.join(folder, "assets.extra", METADATA)
     text = _read(name, folder)
     try:
@@ -200,7 +199,7 @@ def _check_format(content: Any, name: str, folder: str) -> None:
         )
 
 
-def _to_row(spec: weight_spec.WeightSpec) -> list[Any]:
+def _to_row(spec: packed_weight.WeightSpec) -> list[Any]:
     others = spec.to_json()
     row = [getattr(spec, field) for field in FIELDS]
     for field in FIELDS:
@@ -208,7 +207,7 @@ def _to_row(spec: weight_spec.WeightSpec) -> list[Any]:
     return [*row, others] if others else row
 
 
-def _from_row(row: Any) -> weight_spec.WeightSpec:
+def _from_row(row: Any) -> packed_weight.WeightSpec:
     count = len(FIELDS)
     check(
         isinstance(row, list)
@@ -226,7 +225,7 @@ def _from_row(row: Any) -> weight_spec.WeightSpec:
         repr(row)[:200],
     )
 
-    return weight_spec.spec_from_json({**known, **others})
+    return packed_weight.spec_from_json({**known, **others})
 
 
 def _read(name: str, folder: str) -> bytes:

@@ -10,29 +10,17 @@ _HEADER = ("weight", "encoding", "values", "elements", "kept", "bytes", "error")
 
 @dataclasses.dataclass(frozen=True)
 class WeightReport:
-    """Storage of one weight.
+    """Storage of one weight."""
 
-    Attributes:
-        path: of the weight, as in `masks(model)`.
-        shape: of the weight.
-        encoding: how its mask is stored; "variable": not packed.
-        values: the format of its values.
-        elements: number of elements.
-        nonzeros: number of elements that are kept.
-        bytes: that the weight takes, mask and values.
-        dense_bytes: that it would take dense.
-        error: the largest difference between a value and what is stored.
-    """
-
-    path: str
-    shape: tuple[int, ...]
-    encoding: str
-    values: str
-    elements: int
-    nonzeros: int
-    bytes: int
-    dense_bytes: int
-    error: float
+    path: str  # of the weight, as in `masks(model)`
+    shape: tuple[int, ...]  # of the weight
+    encoding: str  # how its mask is stored; "variable": not packed
+    values: str  # the format of its values
+    elements: int  # number of elements
+    nonzeros: int  # number of elements that are kept
+    bytes: int  # that the weight takes, mask and values
+    dense_bytes: int  # that it would take dense
+    error: float  # the largest difference between a value and what is stored
 
 
 @dataclasses.dataclass(frozen=True)

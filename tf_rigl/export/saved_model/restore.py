@@ -12,7 +12,7 @@ from tf_rigl.core import structures
 from tf_rigl.core.packing.corruption import check
 from tf_rigl.export.saved_model.packed_file import read_weights
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
-from tf_rigl.export.saved_model.weight_spec import WeightSpec
+from tf_rigl.export.saved_model.packed_weight import WeightSpec
 from tf_rigl.masking import layer_config
 from tf_rigl.masking import mask_history
 from tf_rigl.masking import tree

@@ -1,0 +1,14 @@
+"""What the tests of profiles share."""
+
+
+def chain(keras, shape, *layers, **options):
+    """A sequential model of some layers, from inputs of a shape."""
+    return keras.Sequential([keras.Input(shape, **options), *layers])
+
+
+def macs(profile):
+    return {row.path: row.macs for row in profile.rows if row.macs}
+
+
+def reasons(profile):
+    return {layer.path: layer.reason for layer in profile.uncounted}

@@ -1,0 +1,81 @@
+"""Arguments that no network can be built with."""
+
+import inspect
+
+import keras
+import pytest
+
+from tf_rigl.models import character_rnn
+from tf_rigl.models import lenet5
+from tf_rigl.models import mlp
+from tf_rigl.models import registry
+from tf_rigl.models import resnet
+from tf_rigl.models import vgg
+from tf_rigl.models import vision_transformer
+from tf_rigl.models import wide_resnet
+
+
+@pytest.mark.parametrize("name", registry.BUILDERS)
+@pytest.mark.parametrize(
+    ("argument", "value", "message"),
+    [
+        ("width", 0, "`width` must be greater than 0.*width=0"),
+        ("width", -1, "`width` must be greater than 0.*width=-1"),
+        ("classes", 0, "must be positive.*classes=0"),
+        ("dropout", -0.5, r"`dropout` must be in \[0, 1\).*dropout=-0.5"),
+        ("dropout", 1, r"`dropout` must be in \[0, 1\).*dropout=1"),
+    ],
+)
+def test_arguments_of_many(name, argument, value, message):
+    build = registry.builder(name)
+    if argument not in inspect.signature(build).parameters:
+        pytest.skip(f"{name} has no {argument}")
+    with pytest.raises(ValueError, match=message):
+        build(keras, **{argument: value})
+
+
+@pytest.mark.parametrize(
+    ("build", "arguments", "message"),
+    [
+        (mlp.lenet_300_100, {"hidden_units": (300, 0)}, r"=\(300, 0\)"),
+        (lenet5.lenet_5, {"filters": (6,)}, r"must be two.*filters=\(6,\)"),
+        (lenet5.lenet_5, {"hidden_units": (0,)}, r"positive.*units=\(0,\)"),
+        (lenet5.lenet_5, {"input_shape": (28,)}, r"\(height.*shape=\(28,\)"),
+        (lenet5.lenet_5, {"input_shape": (28, 15)}, r"16 × 16.*=\(28, 15\)"),
+        (resnet.resnet, {"depth": 20}, r"of \[18, 34, 50, 101\].*depth=20"),
+        (
+            vision_transformer.vision_transformer,
+            {"patch_size": 15},
+            r"multiples of `patch_size`.*patch_size=15",
+        ),
+        (
+            vision_transformer.vision_transformer,
+            {"heads": 0},
+            "must be positive. Received: blocks=12, heads=0",
+        ),
+        (
+            character_rnn.character_rnn,
+            {"cell": "rnn"},
+            r"one of \['gru', 'lstm'\]. Received: cell='rnn'",
+        ),
+        (character_rnn.character_rnn, {"units": 0}, "positive.*units=0"),
+        (
+            character_rnn.character_rnn,
+            {"readout_units": (256, 0)},
+            r"readout_units=\(256, 0\)",
+        ),
+        (vgg.vgg, {"depth": 12}, r"\[11, 13, 16, 19\]. Received: depth=12"),
+        (vgg.vgg, {"hidden_units": (9, 0)}, r"positive.*units=\(9, 0\)"),
+        (vgg.vgg, {"input_shape": (32, 28, 3)}, r"at least 32 × 32.*28, 3\)"),
+        (
+            wide_resnet.wide_resnet,
+            {"depth": 20},
+            r"`depth` must be 6 n \+ 4 .*Received: depth=20",
+        ),
+        (wide_resnet.wide_resnet, {"depth": 4}, "Received: depth=4"),
+        (wide_resnet.wide_resnet, {"widening": 0}, "positive.*widening=0"),
+    ],
+)
+def test_arguments_of_one(build, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        build(keras, **arguments)

@@ -1,0 +1,269 @@
+"""Rules of layers without units of their own.
+
+They treat each channel by itself, move, drop or gather positions, or put
+several tensors together.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tf_rigl.core.channel_graph import Channels
+from tf_rigl.surgery import kernels
+from tf_rigl.surgery.channel_plan import ChannelAnalysis
+from tf_rigl.surgery.channel_plan import Count
+from tf_rigl.surgery.features import Call
+from tf_rigl.surgery.features import Features
+from tf_rigl.surgery.features import Untrackable
+from tf_rigl.surgery.features import common
+from tf_rigl.surgery.features import evaluate
+from tf_rigl.surgery.features import positions
+from tf_rigl.surgery.features import varying
+
+
+def identity(plans: ChannelAnalysis, call: Call) -> Features:
+    """Dropout and noise, which only training knows, and RepeatVector."""
+    del plans
+    return call.only_input()
+
+
+def elementwise(plans: ChannelAnalysis, call: Call) -> Features:
+    """Layers that are an elementwise function."""
+    del plans
+    features = call.only_input()
+    constants = features.constants
+    values = evaluate(call.layer, [constants], positions(call))
+    return Features(
+        features.channels, np.where(np.isnan(constants), np.nan, values)
+    )
+
+
+def activation(plans: ChannelAnalysis, call: Call) -> Features:
+    """Activation of a function."""
+    if not kernels.is_elementwise(plans.flavor, call.layer.activation):
+        raise Untrackable("its function may mix features")
+    return elementwise(plans, call)
+
+
+def batch_normalization(plans: ChannelAnalysis, call: Call) -> Features:
+    """BatchNormalization of the last axis: every weight is [channels]."""
+    rank = len(call.input_shapes[0])
+    axis = call.layer.axis
+    axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
+    if axes not in ([-1], [rank - 1]):
+        raise Untrackable(f"axis={axis}")
+    return _scale(plans, call)
+
+
+def prelu(plans: ChannelAnalysis, call: Call) -> Features:
+    """PReLU: one slope [..., channels] at each position or for all."""
+    slopes = plans.value(call.layer, "alpha")
+    features = call.only_input()
+    if slopes.shape[-1] != len(features.channels):
+        raise Untrackable("its slopes are shared by channels")
+    scaled = _scale(plans, call)
+    if slopes.size == slopes.shape[-1]:
+        return scaled
+    return varying(scaled.channels)
+
+
+def depthwise_convolution(plans: ChannelAnalysis, call: Call) -> Features:
+    """DepthwiseConv1D and 2D: outputs stand or fall with their channel."""
+    kernels.check_channels_last(call)
+    layer = call.layer
+    features = call.only_input()
+    if not kernels.is_elementwise(plans.flavor, layer.activation):
+        raise Untrackable("its activation may mix channels")
+
+    values = plans.values(layer)
+    bias = values.pop("bias", None)
+    ((name, kernel),) = values.items()  # [..., channels, multiplier]
+    rank, multiplier = kernel.ndim, kernel.shape[-1]
+    outputs = np.repeat(features.channels, multiplier)
+
+    axes = {name: {rank - 2: features.channels}}
+    if bias is not None:
+        axes["bias"] = {0: outputs}
+    plans.add(call, features.channels, outputs, axes)
+
+    extent, uneven = kernels.padding_of(call)
+    usable = features.zeros() if uneven else features.constants
+    reads = (kernel != 0).any(axis=tuple(range(rank - 2)))
+    varies = (reads & np.isnan(usable)[:, None]).reshape(-1)
+    constants = evaluate(layer, [usable], extent)
+    return Features(outputs, np.where(varies, np.nan, constants))
+
+
+def pooling(plans: ChannelAnalysis, call: Call) -> Features:
+    """Pooling, local and global, and cropping: constants stay constant."""
+    del plans
+    kernels.check_channels_last(call)
+    return call.only_input()
+
+
+def up_sampling(plans: ChannelAnalysis, call: Call) -> Features:
+    """UpSampling: constants stay constant but for a few ways of it."""
+    features = pooling(plans, call)
+    way = getattr(call.layer, "interpolation", "nearest")
+    if way in ("nearest", "bilinear"):
+        return features
+    return varying(features.channels)
+
+
+def zero_padding(plans: ChannelAnalysis, call: Call) -> Features:
+    """ZeroPadding: of the constants only zeros stay constant."""
+    features = pooling(plans, call)
+    return Features(features.channels, features.zeros())
+
+
+def permute(plans: ChannelAnalysis, call: Call) -> Features:
+    """Permute where the features stay last."""
+    del plans
+    dims = tuple(call.layer.dims)
+    if dims[-1] != len(dims):
+        raise Untrackable(f"dims={dims}")
+    return call.only_input()
+
+
+def flatten(plans: ChannelAnalysis, call: Call) -> Features:
+    """Flatten: the features of each position in turn."""
+    del plans
+    if len(call.input_shapes[0]) > 2:
+        kernels.check_channels_last(call)
+    return _flattened(call)
+
+
+def reshape(plans: ChannelAnalysis, call: Call) -> Features:
+    """Reshape where features stay last, are flattened, or are divided."""
+    features = call.only_input()
+    before, after = call.input_shapes[0][1:], call.output_shapes[0][1:]
+
+    if before and after and before[-1] == after[-1]:
+        result = features
+    elif len(after) == 1:
+        result = _flattened(call)
+    elif len(before) == 1 and after and after[-1]:
+        result = _divided(plans, features, after[-1])
+    else:
+        raise Untrackable(f"from {before} to {after}")
+
+    plans.add(
+        call,
+        features.channels,
+        result.channels,
+        {},
+        lambda config, left: _set_last(config, result.channels, left),
+    )
+    return result
+
+
+def input_layer(plans: ChannelAnalysis, call: Call) -> Features:
+    """The input of a model within the model."""
+    features = call.only_input()
+
+    def resize(config: dict[str, Any], left: Count) -> None:
+        for name in ("batch_shape", "batch_input_shape"):
+            if config.get(name):
+                shape = config[name]
+                config[name] = (*shape[:-1], left(features.channels))
+
+    plans.add(call, features.channels, features.channels, {}, resize)
+    return features
+
+
+def elementwise_merge(plans: ChannelAnalysis, call: Call) -> Features:
+    """Add, Multiply and the like: the channels of all inputs are tied."""
+    inputs = _tied(plans, call)
+    constants = [features.constants for features in inputs]
+    varies = np.isnan(np.stack(constants)).any(axis=0)
+    if varies.all():
+        return varying(inputs[0].channels)
+    values = evaluate(call.layer, constants, positions(call))
+    return Features(inputs[0].channels, np.where(varies, np.nan, values))
+
+
+def operation(plans: ChannelAnalysis, call: Call) -> Features:
+    """Arithmetic of two tensors, or of one and a number, without a layer."""
+    if any(
+        not isinstance(other, (int, float, str, type(None)))
+        for other in call.others
+    ):
+        raise Untrackable(f"its arguments are {call.others}")
+    inputs = call.all_inputs()
+    if len(inputs) > 1:
+        _tied(plans, call)
+    return varying(inputs[0].channels)
+
+
+def addition(plans: ChannelAnalysis, call: Call) -> Features:
+    """`first + second`: a sum of constants is constant."""
+    result = operation(plans, call)
+    if len(call.inputs) == 1:
+        return result
+    constants = [features.constants for features in call.all_inputs()]
+    return Features(result.channels, np.sum(constants, axis=0))
+
+
+def concatenate(plans: ChannelAnalysis, call: Call) -> Features:
+    """Concatenate: the features of all inputs, or their positions."""
+    inputs = call.all_inputs()
+    rank = len(call.output_shapes[0])
+    if call.layer.axis not in (-1, rank - 1):
+        _tied(plans, call)
+        constants = [features.constants for features in inputs]
+        return Features(inputs[0].channels, common(constants))
+    return Features(
+        np.concatenate([features.channels for features in inputs]),
+        np.concatenate([features.constants for features in inputs]),
+    )
+
+
+def _scale(plans: ChannelAnalysis, call: Call) -> Features:
+    """Follows a layer with weights [..., channels]."""
+    features = call.only_input()
+
+    axes = {
+        name: {len(variable.shape) - 1: features.channels}
+        for name, variable in plans.weights(call.layer).items()
+    }
+    plans.add(call, features.channels, features.channels, axes)
+    return elementwise(plans, call)
+
+
+def _flattened(call: Call) -> Features:
+    features = call.only_input()
+    shape = call.input_shapes[0][1:-1]
+    sizes = [size for size in shape if size is not None]
+    if len(sizes) < len(shape):
+        raise Untrackable(f"an input of unknown size, {call.input_shapes[0]}")
+    count = math.prod(sizes)
+    return Features(
+        np.tile(features.channels, count), np.tile(features.constants, count)
+    )
+
+
+def _divided(
+    plans: ChannelAnalysis, features: Features, count: int
+) -> Features:
+    """Cuts a vector into positions of `count` channels, which it then has."""
+    rows = features.channels.reshape(-1, count)
+    for row in rows[1:]:
+        plans.graph.tie(row, rows[0])
+    return Features(rows[0], common(features.constants.reshape(-1, count)))
+
+
+def _set_last(config: dict[str, Any], channels: Channels, left: Count) -> None:
+    *others, last = config["target_shape"]
+    config["target_shape"] = (*others, last if last == -1 else left(channels))
+
+
+def _tied(plans: ChannelAnalysis, call: Call) -> list[Features]:
+    """Ties the inputs, which must have the same rank and number of features."""
+    inputs = call.all_inputs()
+    shapes = {(len(shape), shape[-1]) for shape in call.input_shapes}
+    if len(inputs) < 2 or len(shapes) != 1:
+        raise Untrackable(f"inputs of the shapes {call.input_shapes}")
+    for features in inputs[1:]:
+        plans.graph.tie(features.channels, inputs[0].channels)
+    return inputs
