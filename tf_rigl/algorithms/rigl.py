@@ -167,8 +167,9 @@ class RigL(Algorithm):
         """Optimizer steps between two updates, scaled to the batch size."""
         if self.batch_size is None:
             return self.update_interval
-        scale = REFERENCE_BATCH_SIZE / self.batch_size
-        return max(1, round(self.update_interval * scale))
+        # One division, so that only one rounding precedes the last.
+        images = self.update_interval * REFERENCE_BATCH_SIZE
+        return max(1, round(images / self.batch_size))
 
     @property
     def requirements(self) -> Requirements:
@@ -264,10 +265,8 @@ class RigL(Algorithm):
     def _count(self, weight: WeightView, when: StepInfo) -> tf.Tensor:
         if self.rounding == "floor":
             return self.drop_schedule.count(weight.mask, when.update)
-        nonzeros = selection.count_true(weight.mask)
-        fraction = self.drop_schedule.fraction(when.update)
-        kept = tf.round((1 - fraction) * tf.cast(nonzeros, tf.float64))
-        return nonzeros - tf.maximum(tf.cast(kept, tf.int64), 1)
+        kept = self.drop_schedule.kept(weight.mask, when.update)
+        return selection.count_true(weight.mask) - tf.maximum(kept, 1)
 
     def _drop_scores(self, weight: WeightView, when: StepInfo) -> tf.Tensor:
         if not self.drop_noise:

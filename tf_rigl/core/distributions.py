@@ -12,11 +12,11 @@ import math
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any
 
 from tf_rigl.core import checks
 from tf_rigl.core import distribution_types
+from tf_rigl.core.decimals import as_written
 from tf_rigl.core.distribution_types import NAMES as NAMES
 from tf_rigl.core.distribution_types import Budget as Budget
 from tf_rigl.core.distribution_types import Shapes as Shapes
@@ -203,7 +203,7 @@ def _scores(
 
 def _nonzeros(size: int, sparsity: float) -> int:
     """n - floor(s · n), with s read as the decimal that the user wrote."""
-    return max(1, size - math.floor(Fraction(str(sparsity)) * size))
+    return max(1, size - math.floor(as_written(sparsity) * size))
 
 
 def _share_exactly(
@@ -215,7 +215,7 @@ def _share_exactly(
 ) -> dict[str, int]:
     """Shares the global budget among the free weights, to the last one."""
     total = sum(sizes.values())
-    target = total - math.floor(Fraction(str(sparsity)) * total)
+    target = total - math.floor(as_written(sparsity) * total)
     left = target - sum(fixed.values())
     if not free:
         _check_all_fixed(sizes, fixed, left, sparsity)

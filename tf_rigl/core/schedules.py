@@ -4,14 +4,19 @@ import dataclasses
 import math
 import numbers
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.core import decimals
 from tf_rigl.core.checks import check_at_least
 
 # A stop further away than any training goes, which int64 still holds.
 FOREVER = 2**62
+
+# Of a computed fraction, relative to it: 1 - t / T loses some bits.
+_ERROR = 2**-48
 
 DropFraction = Callable[[float, float], float]
 
@@ -118,8 +123,8 @@ class UpdateSchedule:
         """The batch of the first update."""
         return self.start_step + self._first * self.interval
 
-    def time_of_update(self, update: int) -> int:
-        """Returns the step t of an update, counted from 0."""
+    def time_of_update(self, update: Any) -> Any:
+        """Returns the steps t of updates, an int or an array, from 0."""
         return self._offset + update * self.interval
 
     def update_index(self, step: tf.Tensor) -> tf.Tensor:
@@ -168,11 +173,13 @@ def drop_fractions(
 
     `decay` is a function of (alpha, progress), progress = t / stop_step in
     [0, 1]. Note that t is not shifted by `start_step`, as in the paper's
-    f(t) = α/2 (1 + cos(π t / T_end)).
+    f(t) = α/2 (1 + cos(π t / T_end)). Where it returns α this is the decimal
+    that was written; what else it computes loses its rounding errors.
 
     Raises:
         ValueError: if `decay` returns something outside [0, 1].
     """
+    alpha = float(str(alpha))
     end = max(schedule.stop_step, 1)
     times = [schedule.time_of_update(i) for i in range(schedule.num_updates)]
     fractions = np.array(
@@ -189,7 +196,22 @@ def drop_fractions(
             f"drop_fraction={alpha}."
         )
 
-    return fractions
+    return np.array(
+        [f if f == alpha else _round_off(f) for f in fractions.tolist()],
+        np.float64,
+    )
+
+
+def _round_off(fraction: float) -> float:
+    """Frees a computed fraction of its last digits, which are rounding errors.
+
+    A short decimal becomes just that: 0.29 · 3/4 is 0.2175. Another fraction
+    is raised by more than its error, so that 0.1/3 of 30 are 1, not 0.
+    """
+    decimal = f"{fraction:.12g}"
+    if decimal == f"{fraction:.15g}":
+        return float(decimal)
+    return min(fraction * (1 + _ERROR), 1.0)
 
 
 def drop_count(
@@ -197,7 +219,27 @@ def drop_count(
 ) -> tf.Tensor:
     """Returns K = floor(f · nnz) of one update of one weight, int64 scalar.
 
-    `update` is an index into the fractions; -1 reads the first.
+    Each f is read as its shortest decimal: 0.29 of 100 are 29. `update` is an
+    index into the fractions; -1 reads the first, and what is beyond the last
+    the last.
     """
-    fraction = tf.gather(tf.constant(fractions), tf.maximum(update, 0))
-    return tf.cast(tf.floor(fraction * tf.cast(nonzeros, tf.float64)), tf.int64)
+    return decimals.floor_fraction(
+        fractions, index_of(fractions, update), nonzeros
+    )
+
+
+def kept_to_nearest(
+    fractions: np.ndarray, update: tf.Tensor, nonzeros: int | tf.Tensor
+) -> tf.Tensor:
+    """Returns (1 - f) · nnz to the nearest integer, ties to even.
+
+    The arguments are those of `drop_count`.
+    """
+    return decimals.subtract_to_nearest(
+        fractions, index_of(fractions, update), nonzeros
+    )
+
+
+def index_of(fractions: np.ndarray, update: tf.Tensor) -> tf.Tensor:
+    """Returns an update's place in a table; see `drop_count`."""
+    return tf.clip_by_value(update, 0, max(len(fractions) - 1, 0))
