@@ -265,8 +265,11 @@ class RigL(Algorithm):
     def _count(self, weight: WeightView, when: StepInfo) -> tf.Tensor:
         if self.rounding == "floor":
             return self.drop_schedule.count(weight.mask, when.update)
-        kept = self.drop_schedule.kept(weight.mask, when.update)
-        return selection.count_true(weight.mask) - tf.maximum(kept, 1)
+        nonzeros = selection.count_true(weight.mask)
+        kept = schedules.kept_to_nearest(
+            self.drop_schedule.fractions, when.update, nonzeros
+        )
+        return nonzeros - tf.maximum(kept, 1)
 
     def _drop_scores(self, weight: WeightView, when: StepInfo) -> tf.Tensor:
         if not self.drop_noise:

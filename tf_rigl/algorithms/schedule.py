@@ -145,9 +145,3 @@ class DropSchedule:
         return schedules.drop_count(
             self.fractions, update, selection.count_true(mask)
         )
-
-    def kept(self, mask: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
-        """Returns (1 - f(t)) · nnz to the nearest integer, an int64."""
-        return schedules.kept_to_nearest(
-            self.fractions, update, selection.count_true(mask)
-        )
