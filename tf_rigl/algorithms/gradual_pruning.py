@@ -42,7 +42,8 @@ class GradualPruning(algorithm.Algorithm):
         initial_sparsity: s_i, sparsity after the first update, in [0, 1);
             s_f for a weight that is to be less sparse.
         power: of the polynomial; the paper's is 3.
-        criterion: `"magnitude"`, or `"random"` for random pruning.
+        criterion: `"magnitude"`; `"normalized_magnitude"`, in units of each
+            weight's own norm, for `scope="global"`; or `"random"`.
         scope: `"weight"`, each weight by itself; or `"global"`, all weights
             against one threshold, the number over all the same.
         reach_target: whether the last update prunes to s_f also where the
