@@ -238,7 +238,7 @@ def test_methods_are_told_apart():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(24,), (6, 4), (2, 3, 4)], ids=str)
 @pytest.mark.parametrize(
-    "grow_init", ["zeros", "gradient", "random", "initial"]
+    "grow_init", ["zeros", "gradient", "random", "initial", "shuffled"]
 )
 def test_new_values_are_like_the_weight(grow_init, shape, dtype):
     """Of its shape and its dtype, whatever connections begin at."""
@@ -263,6 +263,37 @@ def test_new_values_are_like_the_weight(grow_init, shape, dtype):
     expected = {"gradient": gradient, "initial": initial}.get(grow_init, new)
     np.testing.assert_array_equal(new, np.where(grown, expected, values))
     assert np.all(new[grown])
+
+
+@pytest.mark.parametrize("mode", strategies.MODES)
+def test_shuffled_values_are_the_initial_ones_each_once(mode):
+    """All connections move to the empty half, which gets half of them."""
+    initial = np.arange(1, 41, dtype=np.float32).reshape(5, 8)
+    mask = np.arange(40).reshape(5, 8) < 20
+    algorithm = RigL(
+        9, 1, 1.0, decay="constant", grow_init="shuffled", grow_scale=0.5
+    )
+
+    def grow(update):
+        weight = make_weight(
+            np.where(mask, initial, 0),
+            mask,
+            np.where(mask, 0, initial),
+            state={"initial_values": tf.constant(initial)},
+        )
+        (result,) = algorithm.update([weight], make_when(update))
+        return result.values
+
+    grow = strategies.compiled(grow, mode)
+    first, again, later = (grow(tf.constant(n)).numpy() for n in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    for values in (first, later):
+        grown = 2 * values[~mask]
+        assert len(set(grown)) == 20
+        assert set(grown) <= set(initial.ravel())
+        np.testing.assert_array_equal(values[mask], initial[mask])
+    assert np.any(first[~mask] != later[~mask])
+    assert np.any(2 * first[~mask] != initial[~mask])
 
 
 @pytest.mark.parametrize("sparsity", [0, 0.5, 0.95])

@@ -127,6 +127,23 @@ def test_same_with_every_version():
     assert digest() == DIGEST
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (0,), (50, 20)], ids=str)
+@pytest.mark.parametrize("mode", strategies.MODES)
+def test_shuffled_elements_are_all_there(shape, mode):
+    values = np.arange(math.prod(shape), dtype=np.float32).reshape(shape)
+    shuffle = strategies.compiled(random_masks.shuffle, mode)
+    found, again, other = (
+        shuffle(values, random_masks.stateless_seed(seed, "w"))
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(found, again)
+    np.testing.assert_array_equal(np.sort(found, None), values.ravel())
+    if values.size > 1:
+        for one, another in ((found, values), (found, other)):
+            # By chance one element of all is where it was.
+            assert np.count_nonzero(one == another) < 10
+
+
 def test_seed_holds_seed_path_and_step():
     seed = random_masks.stateless_seed(7, "a/kernel", 5)
     assert seed.dtype == tf.int64

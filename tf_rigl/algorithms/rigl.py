@@ -20,6 +20,7 @@ from tf_rigl.core import selection
 from tf_rigl.core.checks import check_at_least
 from tf_rigl.core.checks import check_choice
 from tf_rigl.core.random_masks import random_normal
+from tf_rigl.core.random_masks import shuffle
 from tf_rigl.core.random_masks import stateless_seed
 
 # How the paper's Algorithm 1 and two repositories differ where the paper is
@@ -50,7 +51,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "rounding": "nearest",
     },
 }
-GROW_INITS = ("zeros", "gradient", "random", "initial")
+GROW_INITS = ("zeros", "gradient", "random", "initial", "shuffled")
 ROUNDINGS = ("floor", "nearest")
 # The batch size at which the paper's experiments use ΔT = 100.
 REFERENCE_BATCH_SIZE = 4096
@@ -93,10 +94,13 @@ class RigL(Algorithm):
         grow_init: what new connections start at: `"zeros"`; `"gradient"`,
             `grow_scale` · g; `"random"`, normal with `grow_scale` times the
             standard deviation of the weight's connections; `"initial"`, the
-            initial value, for which
-            `SparsifyOptions(keep_initial_values=True)` must have kept it.
-        grow_scale: see `grow_init`. The TF1 repository's `grad_scale_d` is
-            1 / d; a negative scale is a step of descent.
+            initial value; `"shuffled"`, `grow_scale` times the weight's
+            initial values in an order drawn anew for each update. For the
+            last two `SparsifyOptions(keep_initial_values=True)` must have
+            kept them.
+        grow_scale: see `grow_init`. The TF1 repository's `grad_scale_d` and
+            `initial_dist_d` are 1 / d; a negative scale of the gradient is a
+            step of descent.
         slot_scale: what the momentum of SGD, Adam, Adamax, Nadam and Lion
             starts at for new connections: that of an accumulated gradient of
             `slot_scale` · g, 0 by default; the TF1 repository's
@@ -177,7 +181,7 @@ class RigL(Algorithm):
         return Requirements(
             dense_gradient_steps=self.gradient_steps,
             observes=self.gradient_steps > 1,
-            initial_values=self.grow_init == "initial",
+            initial_values=self.grow_init in ("initial", "shuffled"),
             skips_step=bool(self.skip_weight_update),
             initializes_slots=bool(self.slot_scale),
         )
@@ -291,9 +295,12 @@ class RigL(Algorithm):
             return self.grow_scale * gradient
         if self.grow_init == "initial":
             return weight.state["initial_values"]
-        normal = random_normal(
-            weight.values.shape, self._random_seed(weight, when, "grow")
-        )
+
+        seed = self._random_seed(weight, when, "grow")
+        if self.grow_init == "shuffled":
+            shuffled = shuffle(weight.state["initial_values"], seed)
+            return self.grow_scale * shuffled
+        normal = random_normal(weight.values.shape, seed)
         scale = self.grow_scale * _standard_deviation(weight)
         return tf.cast(scale * normal, weight.values.dtype)
 
