@@ -14,6 +14,7 @@ from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import DropSchedule
 from tf_rigl.algorithms.schedule import MaskSchedule
+from tf_rigl.algorithms.schedule import StopStep
 from tf_rigl.core import decimals
 from tf_rigl.core import selection
 from tf_rigl.core.checks import check_fraction
@@ -68,7 +69,7 @@ class SRigL(Algorithm):
         structures=("constant_fan_in",), dense_gradient_steps=1, skips_step=True
     )
 
-    stop_step: int | None = None
+    stop_step: StopStep = None
     update_interval: int = 100
     drop_fraction: float = 0.3
     start_step: int = 0

@@ -1,6 +1,7 @@
 """The steps that update masks, and how many connections move then."""
 
 import dataclasses
+import functools
 import math
 import numbers
 from collections.abc import Callable
@@ -160,6 +161,70 @@ class UpdateSchedule:
             and since % self._period == 0
             and since // self._period < self.num_updates
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class PairedSchedule(UpdateSchedule):
+    """Updates in two parts: the second `delay` steps after the first.
+
+    Even numbers of updates are first parts, at the steps of `UpdateSchedule`,
+    odd ones second parts. Both take place before the stop, or neither.
+
+    Attributes:
+        delay: optimizer steps, at least 1 and less than `interval`.
+    """
+
+    delay: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.delay < self.interval or not self.updates_advance_step:
+            raise ValueError(
+                "`drop_delay` must be less than the update interval, and "
+                "updates must advance the step. Received: drop_delay="
+                f"{self.delay} with an interval of {self.interval} steps, "
+                f"updates_advance_step={self.updates_advance_step}."
+            )
+
+    @functools.cached_property
+    def _first_parts(self) -> UpdateSchedule:
+        return UpdateSchedule(
+            self.start_step,
+            max(self.start_step, self.stop_step - self.delay),
+            self.interval,
+            update_at_start=self.update_at_start,
+            include_stop=self.include_stop
+            and self.stop_step - self.delay >= self.start_step,
+        )
+
+    @property
+    def num_updates(self) -> int:
+        """Number of parts of the whole schedule."""
+        return 2 * self._first_parts.num_updates
+
+    def time_of_update(self, update: Any) -> Any:
+        """Returns the steps t of parts, an int or an array, from 0."""
+        first = self._first_parts.time_of_update(update // 2)
+        return first + update % 2 * self.delay
+
+    def update_index(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns the number of the part of this step, else -1."""
+        step = tf.cast(step, tf.int64)
+        first = self._first_parts.update_index(step)
+        second = self._first_parts.update_index(step - self.delay)
+        # -1 of one is below the number of the other, and of both stays.
+        return tf.maximum(2 * first, 2 * second + 1)
+
+    def is_due(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns whether this step has a part of an update."""
+        step = tf.cast(step, tf.int64)
+        first = self._first_parts.is_due(step)
+        return first | self._first_parts.is_due(step - self.delay)
+
+    def is_update(self, step: int) -> bool:
+        """Returns whether this step has a part; plain integers."""
+        first = self._first_parts
+        return first.is_update(step) or first.is_update(step - self.delay)
 
 
 def drop_fractions(
