@@ -116,10 +116,11 @@ class DropSchedule:
         )
         if not callable(self.decay):
             checks.check_choice("decay", self.decay, schedules.DECAYS)
-        if self.updates.stop_step == "never" and self.decay != "constant":
+        endless = self.updates.stop_step in ("never", schedules.FOREVER)
+        if endless and self.decay != "constant":
             raise ValueError(
-                "A fraction that decays needs an end. Received: "
-                f"stop_step='never' with decay={self.decay!r}. Pass "
+                "A fraction that decays needs an end. Received: stop_step="
+                f"{self.updates.stop_step!r} with decay={self.decay!r}. Pass "
                 'decay="constant", or a number of optimizer steps.'
             )
 

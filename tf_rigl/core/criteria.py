@@ -81,8 +81,9 @@ def magnitude(evidence: Evidence) -> tf.Tensor:
 def normalized_magnitude(evidence: Evidence) -> tf.Tensor:
     """Returns w / ‖w‖₂, compared by magnitude: in units of its own weight.
 
-    Against one threshold, weights whose values are small as a whole, such as
-    those with a large fan-in, keep as much as the others.
+    Against one threshold the scale of a weight does not count, which its
+    fan-in decides as a rule. Of n elements of one scale each has about 1 / √n,
+    so that large weights lose more than small ones.
 
     Reference: Lee et al., "JaxPruner: A Concise Library for Sparsity
     Research", arXiv:2304.14082, its global magnitude pruning.

@@ -59,11 +59,11 @@ def sparsify(
     0 from now on. Train it with the `UpdateMasks` callback or `attach`;
     without either it is trained with these masks as they are.
 
-    Masked are kernels of Dense, EinsumDense, Conv1D/2D/3D, transposed and
-    separable (pointwise) convolutions, kernels and recurrent kernels of RNN
-    cells, the projections of attention layers, and what a custom layer names
-    by `get_prunable_weights`. Biases, normalization, depthwise kernels and
-    embeddings stay dense, and so do frozen layers.
+    Masked are kernels of Dense, EinsumDense, Conv1D/2D/3D, transposed,
+    separable (pointwise) and locally connected convolutions, kernels and
+    recurrent kernels of RNN cells, the projections of attention layers, and
+    what a custom layer names by `get_prunable_weights`. Biases, normalization,
+    depthwise kernels and embeddings stay dense, and so do frozen layers.
 
     Args:
         model: Sequential, functional, subclassed or nested model of Keras 3
@@ -73,7 +73,8 @@ def sparsify(
             [0, 1).
         distribution: how the zeros are spread: `"uniform"`, `"er"`, `"erk"`;
             a mapping of layers, layer names or weight paths to sparsities,
-            the rest shared uniformly; or a callable
+            the rest shared uniformly, or as `PerLayer(mapping, rest="erk")`
+            says; or a callable
             `({path: shape}, sparsity) -> {path: sparsity}`. `Uniform`, `ER`,
             `ERK` and `PerLayer` have options beside: the `power` of the
             densities, and the `budget`, whether what `dense` and the
