@@ -181,15 +181,6 @@ def test_others_share_what_is_left(rest):
     }
 
 
-def test_rest_matters():
-    found = [
-        allocate(LENET, 0.9, PerLayer({"out": 0.5}, rest=rest, power=power))
-        for rest, power in (("uniform", 1.0), ("erk", 1.0), ("erk", 0.5))
-    ]
-    assert len({one["fc2"] for one in found}) == 3
-    assert found[0] == allocate(LENET, 0.9, {"out": 0.5})
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -76,10 +76,6 @@ def test_positions_do_not_attract_or_repel_each_other(draws):
     assert abs(together - expected) < 4 * math.sqrt(expected)
 
 
-def test_no_two_of_400_masks_are_the_same(draws):
-    assert len(np.unique(draws, axis=0)) == len(draws)
-
-
 @pytest.mark.parametrize(
     "other",
     [
