@@ -27,7 +27,7 @@ EXACT = [(0.29, 100, 29), (0.58, 50, 29), (0.7, 90, 63)]
 @pytest.mark.parametrize(("fraction", "nonzeros", "moved"), EXACT)
 @pytest.mark.parametrize("method", [RigL, SET, SNFS, SRigL])
 def test_moved_connections(method, fraction, nonzeros, moved):
-    """In weights of 10 units, of which growth looks for the empty places."""
+    """Weights of 10 units, whose largest scores are at empty places."""
     shape = (1, nonzeros, 10)
     mask = np.arange(10 * nonzeros).reshape(shape) // 10 < nonzeros // 10
     algorithm = method(9, 1, drop_fraction=fraction, decay="constant")
@@ -42,6 +42,7 @@ def test_moved_connections(method, fraction, nonzeros, moved):
         state={"momentum": tf.constant(score, tf.float32)},
         structure=ConstantFanIn() if method is SRigL else None,
     )
+
     # SET may draw again what it has just dropped.
     assert method is SET or np.sum(result.dropped) == moved
     assert algorithm.drop_schedule.count(tf.constant(mask), 0) == moved

@@ -51,6 +51,7 @@ def test_presets(preset, switches):
         "multiples_of_interval",
         "rounding",
     )
+
     assert tuple(getattr(algorithm, name) for name in names) == switches
     for name, value in zip(names, switches, strict=True):
         other_value = OTHER_ROUNDING.get(value, not value)
@@ -72,6 +73,7 @@ def test_switches_reach_the_schedule():
         include_stop=True,
         updates_advance_step=False,
     ).schedule
+
     assert schedule == schedules.UpdateSchedule(
         3,
         50,
@@ -91,6 +93,7 @@ def test_run_equals_the_oracle(mode, dtype):
     generator = np.random.default_rng(0)
     shape, nonzeros = (3, 3, 4, 8), 60
     mask = random_masks.random_mask(shape, nonzeros, 0, "w").numpy()
+
     for index in range(30):
         dense, gradient = generator.normal(size=(2, *shape)).astype(
             dtype.as_numpy_dtype
@@ -241,7 +244,7 @@ def test_methods_are_told_apart():
     "grow_init", ["zeros", "gradient", "random", "initial", "shuffled"]
 )
 def test_new_values_are_like_the_weight(grow_init, shape, dtype):
-    """Of its shape and its dtype, whatever connections begin at."""
+    """They have its shape and its dtype, whatever connections begin at."""
     random = np.random.default_rng(0)
     dense, gradient, initial = random.normal(size=(3, *shape)).astype(dtype)
     mask = random_masks.random_mask(shape, 12, 0, "w").numpy()
@@ -252,6 +255,7 @@ def test_new_values_are_like_the_weight(grow_init, shape, dtype):
     algorithm = RigL(9, 1, drop_fraction=0.5, grow_init=grow_init)
     (result,) = algorithm.update([weight], make_when(0))
     grown = result.masks.grown.numpy()
+
     assert grown.shape == shape
     assert grown.any()
     if grow_init == "zeros":

@@ -38,6 +38,7 @@ def test_each_growth_has_its_drop(start, length, interval, switches, data):
         and step + delay < stop + switches["include_stop"]
         for part in (step, step + delay)
     ]
+
     assert [step for step in range(100) if paired.is_update(step)] == steps
     assert paired.num_updates == len(steps)
     assert [paired.time_of_update(n) for n in range(len(steps))] == steps
@@ -87,6 +88,7 @@ def test_what_grew_is_trained_before_it_is_compared(method, mode):
     random = np.random.default_rng(1)
     gradients = random.normal(size=(4, 60)).astype(np.float32)
     counts = []
+
     for number, (masks, values, surplus) in enumerate(
         run(algorithm, mode, gradients)
     ):

@@ -27,6 +27,7 @@ def expected(total, shares, capacities):
     """
     total = min(total, sum(capacities))
     is_open = [True] * len(shares)
+
     while True:
         weights = [s * o for s, o in zip(shares, is_open, strict=True)]
         if not any(weights):

@@ -22,6 +22,7 @@ def graphs(draw):
     kept = draw(channels_of(count))
     groups = draw(st.lists(channels_of(count), max_size=3))
     reads = []
+
     for _ in range(draw(st.integers(0, 4))):
         inputs, outputs = draw(channels_of(count)), draw(channels_of(count))
         edges = draw(

@@ -61,11 +61,12 @@ def test_global_budget(data, shapes, sparsity, distribution, power):
     power=POWERS,
 )
 def test_reference_budget(data, shapes, sparsity, distribution, power):
-    """What stays dense is ignored; the others do not depend on it."""
+    """Ignores what stays dense; the others do not depend on it."""
     sizes = sizes_of(shapes)
     dense = data.draw(subsets(shapes))
     arguments = {"budget": "reference", "power": power}
     counts = allocate(shapes, sparsity, distribution, dense=dense, **arguments)
+
     assert list(counts) == list(shapes)
     for name, count in counts.items():
         assert 1 <= count <= sizes[name]
@@ -95,6 +96,7 @@ def test_densities_are_proportional(shapes, sparsity, distribution, power):
     densities = distributions.solve_densities(sizes, scores, nonzeros)
     assert list(densities) == list(shapes)
     spent = math.fsum(densities[name] * sizes[name] for name in sizes)
+
     assert spent == pytest.approx(nonzeros)
     ratios = [
         densities[name] / scores[name]
@@ -124,6 +126,7 @@ def exact_shares(shapes, distribution, nonzeros):
         shares = dict.fromkeys(shapes, Fraction(1))
     shares = {name: share * sizes[name] for name, share in shares.items()}
     dense = set()
+
     while len(dense) < len(sizes):
         rest = nonzeros - sum(sizes[name] for name in dense)
         scale = rest / sum(shares[name] for name in sizes if name not in dense)

@@ -158,6 +158,7 @@ def test_others_are_as_if_they_were_alone(
         sparsity,
         PerLayer(dict.fromkeys(named, own), "reference", rest, power),
     )
+
     for name in named:
         size = math.prod(shapes[name])
         assert counts[name] == max(1, size - zeros_at(own, size))

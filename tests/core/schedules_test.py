@@ -70,6 +70,7 @@ def test_follows_the_counter_batch_by_batch(start, length, interval, switches):
     stop = start + length
     schedule = schedules.UpdateSchedule(start, stop, interval, **switches)
     t, updates, updated_at = 0, 0, None
+
     for batch in range(200):
         due = (
             start <= t < stop + switches["include_stop"]
@@ -111,6 +112,7 @@ def test_tensors_agree_with_integers(
         ]
     update_index, is_due = functions
     updates = 0
+
     for batch in range(50):
         index = update_index(tf.constant(batch, tf.int64))
         assert index.dtype == tf.int64
@@ -286,7 +288,7 @@ def test_drop_count(fraction, nonzeros, count, mode):
 
 
 def test_drop_count_of_no_update_reads_the_first():
-    """In a graph the count is computed where no update is due as well."""
+    """Graphs compute the count where no update is due as well."""
     fractions = np.array([0.5, 0.25])
     assert schedules.drop_count(fractions, tf.constant(-1, tf.int64), 8) == 4
 

@@ -85,7 +85,7 @@ def test_keys_of_other_dtypes(dtype):
 
 @pytest.mark.parametrize("mode", strategies.MODES)
 def test_some_equal_values(mode):
-    """Of the four ones, the first two are among the five largest."""
+    """The first two of four ones are among the five largest."""
     values = np.array([1, 0.5, 0.3, 0.2, 1, 1.5, 1.8, 2, 1, 1], np.float32)
     chosen = select(values, np.ones(10, bool), 5, mode)
     assert chosen.astype(int).tolist() == [1, 0, 0, 0, 1, 1, 1, 1, 0, 0]

@@ -66,6 +66,7 @@ def test_masked_trained_and_stripped(
         verbose=0,
         callbacks=[tf_rigl.UpdateMasks(tf_rigl.RigL(9, 2))],
     )
+
     masks = tf_rigl.masks(model)
     (mask,) = (mask for path, mask in masks.items() if "head" not in path)
     assert mask.sum() == size - size // 2

@@ -47,6 +47,7 @@ def grow(keras, make, method):
     assert found
     for slot in found:
         slot.assign(tf.ones_like(tf.convert_to_tensor(slot)))
+
     before = record.mask.numpy()
     random = np.random.default_rng(0)
     gradients = [

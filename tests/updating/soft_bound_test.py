@@ -26,7 +26,7 @@ def test_connections_by_the_step(keras, method):
 
 
 def test_fit_and_go_on(keras):
-    """What a first fit has grown a second one drops."""
+    """A second fit drops what the first has grown."""
     model = tf_rigl.sparsify(support.make_mlp(keras, (30,)), 0.8)
     allotted = support.counts(model)
     optimizer = keras.optimizers.Adam(0.01)

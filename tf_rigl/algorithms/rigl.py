@@ -218,6 +218,7 @@ class RigL(Algorithm):
             include_stop=bool(self.include_stop),
             updates_advance_step=bool(self.updates_advance_step),
         )
+
         if self.multiples_of_interval:
             # The first may be after the stop; then nothing updates.
             first = -(-self.start_step // self.interval) * self.interval

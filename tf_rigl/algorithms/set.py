@@ -85,7 +85,7 @@ class SET(algorithm.Algorithm):
 
     @property
     def state(self) -> Mapping[str, tf.DType | None]:
-        """What a delayed drop must undo."""
+        """Connections that a delayed drop must undo."""
         return soft_bound.STATE if self.drop_delay else {}
 
     @functools.cached_property

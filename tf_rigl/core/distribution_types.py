@@ -115,6 +115,7 @@ class PerLayer:
                 "`sparsities` must be a mapping or a callable. "
                 f"Received: sparsities={given!r}."
             )
+
         if callable(given) and self.rest != "uniform":
             raise ValueError(
                 "A callable gives the sparsity of every weight, so there is "

@@ -171,6 +171,7 @@ def test_inputs_must_be_a_multiple_of_m():
 def test_other_inputs_are_one_error_everywhere(inputs):
     structure, shape = NByM(2, 4), (2, inputs, 5)
     ones, mask = tf.ones(shape), tf.ones(shape, tf.bool)
+
     for call in (
         lambda: structure.connections(shape, 4),
         lambda: structure.active_units(shape, 4),
