@@ -1,6 +1,7 @@
 """Fractions of counts, against rational numbers."""
 
 import math
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -51,6 +52,18 @@ def test_equals_rational_numbers(fraction, count):
     assert rest == round((1 - exact) * count)
 
 
-def test_types_of_numpy_are_written_in_their_own_digits():
-    assert decimals.as_written(np.float32(0.29)) == Fraction(29, 100)
-    assert decimals.as_written(1) == 1
+@pytest.mark.parametrize(
+    ("value", "exact"),
+    [
+        (np.float32(0.29), Fraction(29, 100)),
+        (np.float64(0.29), Fraction(29, 100)),
+        (Decimal("0.29"), Fraction(29, 100)),
+        (Fraction(1, 3), Fraction(1, 3)),
+        (1, 1),
+        (True, 1),
+    ],
+)
+def test_numbers_of_every_type(value, exact):
+    """They are written in their own digits."""
+    assert decimals.as_written(value) == exact
+    assert decimals.to_float64(value) == float(exact)

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_rigl.core import checks
+from tf_rigl.core import decimals
 from tf_rigl.core import schedules
 from tf_rigl.core import selection
 from tf_rigl.core.schedules import UpdateSchedule
@@ -129,7 +130,7 @@ class DropSchedule:
         """Table of f(t), a float64 for each update; one if f is constant."""
         decay = self.decay
         if decay == "constant":
-            return np.array([float(str(self.drop_fraction))])
+            return np.array([decimals.to_float64(self.drop_fraction)])
         return schedules.drop_fractions(
             self.updates.close(),
             self.drop_fraction,

@@ -155,7 +155,7 @@ class SRigL(Algorithm):
             return tf.ones([units], tf.bool)
 
         present = tf.reduce_max(selection.count_true_in_rows(mask))
-        threshold = np.array([float(str(self.ablation_threshold))])
+        threshold = np.array([decimals.to_float64(self.ablation_threshold)])
         least = decimals.floor_fraction(threshold, 0, present)
         saliency = selection.count_true_in_rows(salient)
         stays = saliency >= tf.maximum(least, 1)

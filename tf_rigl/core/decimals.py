@@ -18,7 +18,12 @@ _BASE = 10**_DIGITS
 
 def as_written(value: float) -> Fraction:
     """Returns a number as the decimal that it is written as, exactly."""
-    return Fraction(str(value))
+    return Fraction(str(+value))  # True is 1.
+
+
+def to_float64(value: float) -> float:
+    """Returns the float64 that is written alike: 0.29 for a float32's too."""
+    return float(as_written(value))
 
 
 def floor_fraction(

@@ -244,7 +244,7 @@ def drop_fractions(
     Raises:
         ValueError: if `decay` returns something outside [0, 1].
     """
-    alpha = float(str(alpha))
+    alpha = decimals.to_float64(alpha)
     end = max(schedule.stop_step, 1)
     times = [schedule.time_of_update(i) for i in range(schedule.num_updates)]
     fractions = np.array(
