@@ -50,6 +50,21 @@ def test_what_stays_dense_must_not_count(keras):
         )
 
 
+@pytest.mark.parametrize("start", ["random", "dense", "magnitude"])
+def test_what_stays_dense_need_not_fit(keras, start):
+    model = sparsify(
+        keras,
+        10,
+        sparsity=0.5,
+        distribution=tf_rigl.Uniform("reference"),
+        dense=lambda layer: layer.units != 30,
+        structure=tf_rigl.NByM(2, 4),
+        start=start,
+    )
+    tf_rigl.prune(model, "magnitude")
+    assert list(support.counts(model).values()) == [360, 540, 180]
+
+
 def test_inputs_that_m_does_not_divide(keras):
     with pytest.raises(ValueError, match=r"multiple of 4 inputs.*10 inputs"):
         sparsify(
