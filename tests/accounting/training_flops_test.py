@@ -49,8 +49,14 @@ def test_several_dense_gradients_in_an_interval():
     assert training_flops(method, 10, 100) == (30 + 9 * 120) / 10
 
 
-def test_the_interval_is_that_of_the_method():
-    method = algorithms.RigL(batch_size=8192)
+@pytest.mark.parametrize(
+    "method",
+    [
+        algorithms.RigL(batch_size=8192),
+        algorithms.RigL("never", 50, decay="constant"),
+    ],
+)
+def test_the_interval_is_that_of_the_method(method):
     assert training_flops(method, 10, 100) == training_flops(
         "rigl", 10, 100, update_interval=50
     )

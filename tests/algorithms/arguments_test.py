@@ -101,7 +101,7 @@ def test_jaxpruner_updates_on_multiples(start, stop, expected):
 
 
 def test_pruned_fraction():
-    """At 10 of 100 steps, in the middle, and for a cube by integration."""
+    """Ten of 100 steps, the middle, and a cube by integration."""
     one_shot = algorithms.OneShot(9)
     assert one_shot.pruned_fraction(100) == 0.9
     pruning = algorithms.GradualPruning(100_000, 1)
@@ -143,7 +143,7 @@ def test_one_shot_needs_a_step():
     ],
 )
 def test_ac_dc_warms_up_densely(algorithm, phases):
-    """By default like the paper's 100 epochs: 10, then every 5."""
+    """The default is the paper's 100 epochs: 10, then every 5."""
     schedule = algorithm.resolve(100).schedule
     assert [t for t in range(100) if schedule.is_update(t)] == list(phases)
 

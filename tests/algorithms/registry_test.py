@@ -70,6 +70,7 @@ def test_command_line(name):
         return
     plan = registry.UpdatePlan(30, 5, 0.3)
     algorithm = method.algorithm(plan)
+
     assert isinstance(algorithm, algorithms.Algorithm)
     start = algorithm.requirements.start
     assert start in ("any", method.sparsify.get("start", "random"))

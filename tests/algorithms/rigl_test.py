@@ -51,6 +51,7 @@ def test_presets(preset, switches):
         "multiples_of_interval",
         "rounding",
     )
+
     assert tuple(getattr(algorithm, name) for name in names) == switches
     for name, value in zip(names, switches, strict=True):
         other_value = OTHER_ROUNDING.get(value, not value)
@@ -72,6 +73,7 @@ def test_switches_reach_the_schedule():
         include_stop=True,
         updates_advance_step=False,
     ).schedule
+
     assert schedule == schedules.UpdateSchedule(
         3,
         50,
@@ -91,6 +93,7 @@ def test_run_equals_the_oracle(mode, dtype):
     generator = np.random.default_rng(0)
     shape, nonzeros = (3, 3, 4, 8), 60
     mask = random_masks.random_mask(shape, nonzeros, 0, "w").numpy()
+
     for index in range(30):
         dense, gradient = generator.normal(size=(2, *shape)).astype(
             dtype.as_numpy_dtype
@@ -238,10 +241,10 @@ def test_methods_are_told_apart():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(24,), (6, 4), (2, 3, 4)], ids=str)
 @pytest.mark.parametrize(
-    "grow_init", ["zeros", "gradient", "random", "initial"]
+    "grow_init", ["zeros", "gradient", "random", "initial", "shuffled"]
 )
 def test_new_values_are_like_the_weight(grow_init, shape, dtype):
-    """Of its shape and its dtype, whatever connections begin at."""
+    """They have its shape and its dtype, whatever connections begin at."""
     random = np.random.default_rng(0)
     dense, gradient, initial = random.normal(size=(3, *shape)).astype(dtype)
     mask = random_masks.random_mask(shape, 12, 0, "w").numpy()
@@ -252,6 +255,7 @@ def test_new_values_are_like_the_weight(grow_init, shape, dtype):
     algorithm = RigL(9, 1, drop_fraction=0.5, grow_init=grow_init)
     (result,) = algorithm.update([weight], make_when(0))
     grown = result.masks.grown.numpy()
+
     assert grown.shape == shape
     assert grown.any()
     if grow_init == "zeros":
@@ -263,6 +267,37 @@ def test_new_values_are_like_the_weight(grow_init, shape, dtype):
     expected = {"gradient": gradient, "initial": initial}.get(grow_init, new)
     np.testing.assert_array_equal(new, np.where(grown, expected, values))
     assert np.all(new[grown])
+
+
+@pytest.mark.parametrize("mode", strategies.MODES)
+def test_shuffled_values_are_the_initial_ones_each_once(mode):
+    """All connections move to the empty half, which gets half of them."""
+    initial = np.arange(1, 41, dtype=np.float32).reshape(5, 8)
+    mask = np.arange(40).reshape(5, 8) < 20
+    algorithm = RigL(
+        9, 1, 1.0, decay="constant", grow_init="shuffled", grow_scale=0.5
+    )
+
+    def grow(update):
+        weight = make_weight(
+            np.where(mask, initial, 0),
+            mask,
+            np.where(mask, 0, initial),
+            state={"initial_values": tf.constant(initial)},
+        )
+        (result,) = algorithm.update([weight], make_when(update))
+        return result.values
+
+    grow = strategies.compiled(grow, mode)
+    first, again, later = (grow(tf.constant(n)).numpy() for n in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    for values in (first, later):
+        grown = 2 * values[~mask]
+        assert len(set(grown)) == 20
+        assert set(grown) <= set(initial.ravel())
+        np.testing.assert_array_equal(values[mask], initial[mask])
+    assert np.any(first[~mask] != later[~mask])
+    assert np.any(2 * first[~mask] != initial[~mask])
 
 
 @pytest.mark.parametrize("sparsity", [0, 0.5, 0.95])

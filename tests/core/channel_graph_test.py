@@ -22,6 +22,7 @@ def graphs(draw):
     kept = draw(channels_of(count))
     groups = draw(st.lists(channels_of(count), max_size=3))
     reads = []
+
     for _ in range(draw(st.integers(0, 4))):
         inputs, outputs = draw(channels_of(count)), draw(channels_of(count))
         edges = draw(
@@ -81,42 +82,6 @@ def search(ties, kept, groups, reads):
 def test_needed_is_what_a_search_reaches(drawn):
     needed = channel_graph(*drawn).needed()
     assert set(np.flatnonzero(needed)) == search(*drawn[1:])
-
-
-@strategies.examples(50)
-@given(graphs())
-def test_one_round_cuts_all(drawn):
-    """In the graph that is left, everything is needed."""
-    count, ties, kept, _, reads = drawn
-    needed = channel_graph(count, ties, kept, [], reads).needed()
-
-    def left(channels):
-        return [channel for channel in channels if needed[channel]]
-
-    smaller = [
-        (
-            left(inputs),
-            left(outputs),
-            connected[[bool(needed[row]) for row in inputs]][
-                :, [bool(needed[column]) for column in outputs]
-            ],
-        )
-        for inputs, outputs, connected in reads
-    ]
-    again = channel_graph(count, ties, kept, [], smaller).needed()
-    np.testing.assert_array_equal(again, needed)
-
-
-def test_a_chain_falls_as_one():
-    """0 → 1 → 2 and 3 → 4, of which only 4 is an output."""
-    graph = ChannelGraph()
-    channels = graph.add(5)
-    for first, second in ((0, 1), (1, 2), (3, 4)):
-        graph.read(channels[[first]], channels[[second]], np.ones((1, 1), bool))
-    graph.keep(channels[4:])
-    np.testing.assert_array_equal(
-        graph.needed(), [False, False, False, True, True]
-    )
 
 
 def test_errors():

@@ -28,6 +28,12 @@ def registry_fixture(monkeypatch):
     ("name", "evidence", "expected"),
     [
         ("magnitude", Evidence(WEIGHT), [[1, -2], [0, 3]]),
+        (
+            "normalized_magnitude",
+            Evidence(tf.constant([[3.0, -4.0], [0.0, 0.0]])),
+            [[0.6, -0.8], [0, 0]],
+        ),
+        ("normalized_magnitude", Evidence(tf.zeros([2, 2])), np.zeros((2, 2))),
         ("snip", Evidence(WEIGHT, gradient=DERIVATIVE), [[0.5, -8], [0, -3]]),
         (
             "grasp",
@@ -99,12 +105,13 @@ def test_registering(registry):
 
 
 def test_names_without_data(registry):
-    assert criteria.names_without_data() == ("magnitude", "random")
+    names = ("magnitude", "normalized_magnitude", "random")
+    assert criteria.names_without_data() == names
     criteria.register("moved", Criterion(criteria.magnitude, "gradient"))
     criteria.register(
         "grown", Criterion(criteria.magnitude, needs_initial=True)
     )
-    assert criteria.names_without_data() == ("magnitude", "random")
+    assert criteria.names_without_data() == names
 
 
 @pytest.mark.parametrize("criterion", ["entropy", None, 3])

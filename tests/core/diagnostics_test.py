@@ -3,10 +3,7 @@ import functools
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.core import strategies
 from tf_rigl.core import diagnostics
 from tf_rigl.core import text_table
 
@@ -31,13 +28,6 @@ def test_bits_are_packed_as_numpy_does(shape, jit_compile):
     np.testing.assert_array_equal(diagnostics.unpack_mask(packed, shape), mask)
 
 
-def test_every_byte_is_packed_right():
-    bytes_ = np.arange(256, dtype=np.uint8)
-    bits = np.unpackbits(bytes_, bitorder="little").astype(bool)
-    packed = diagnostics.pack_mask(tf.constant(bits)).numpy()
-    np.testing.assert_array_equal(packed.view(np.uint8), bytes_)
-
-
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("shape", [(1,), (64,), (13, 11)], ids=str)
 def test_a_change_counts_what_stays_and_what_is_new(shape, jit_compile):
@@ -56,16 +46,6 @@ def test_a_change_counts_what_stays_and_what_is_new(shape, jit_compile):
     assert connections == np.count_nonzero(after)
     np.testing.assert_array_equal(
         diagnostics.unpack_mask(ever_active.numpy(), shape), before | after
-    )
-
-
-@strategies.examples(40)
-@given(size=st.integers(1, 70), seed=st.integers(0, 99))
-def test_there_and_back(size, seed):
-    mask = random_mask((size,), seed=seed)
-    packed = diagnostics.pack_mask(tf.constant(mask)).numpy()
-    np.testing.assert_array_equal(
-        diagnostics.unpack_mask(packed, (size,)), mask
     )
 
 

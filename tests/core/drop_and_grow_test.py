@@ -84,20 +84,12 @@ def test_golden_masks(fraction, expected, mode):
 
 
 @pytest.mark.parametrize("dtype", strategies.DTYPES, ids=NAMES)
-@pytest.mark.parametrize("shape", [(3, 5), (2, 2, 3, 3)], ids=str)
-@strategies.examples(250)
+@pytest.mark.parametrize("shape", [(1,), (1, 3), (3, 5), (2, 2, 3, 3)], ids=str)
+@strategies.examples(200)
 @given(data=st.data())
 def test_equals_the_oracle(dtype, shape, data):
     score_dtype = data.draw(st.sampled_from(strategies.DTYPES))
     check(data.draw(strategies.updates(shape, dtype, score_dtype)))
-
-
-@pytest.mark.parametrize("dtype", strategies.DTYPES, ids=NAMES)
-@strategies.examples(150)
-@given(data=st.data())
-def test_equals_the_oracle_on_few_elements(dtype, data):
-    shape = data.draw(st.sampled_from([(1,), (2,), (1, 3)]))
-    check(data.draw(strategies.updates(shape, dtype, dtype)))
 
 
 def check(case):
@@ -137,37 +129,6 @@ def test_non_finite_score_changes_nothing(
     np.testing.assert_array_equal(new, mask)
     assert not dropped.any()
     assert not grown.any()
-
-
-@strategies.examples(250)
-@given(case=strategies.updates((4, 8), tf.float16, tf.float32))
-def test_what_goes_is_small_and_what_comes_is_large(case):
-    """As above, without any sorting: every pair of positions compared."""
-    weights, mask, scores, count = case
-    new, dropped, grown = update(*case)
-    rank = pairwise_rank(weights, mask)
-    kept = max(0, int(mask.sum()) - count)
-    assert new[mask & (rank < kept)].all()
-    assert (rank[dropped] >= kept).all()
-    # No position that stayed out has a larger score than one that came in.
-    if grown.any() and not new.all():
-        magnitudes = np.abs(oracle.to_float64(scores))
-        assert magnitudes[grown].min() >= magnitudes[~new].max()
-
-
-def pairwise_rank(values, candidates):
-    """How many candidates precede each position, by all-pairs comparison."""
-    magnitudes = np.abs(oracle.to_float64(values)).ravel()
-    magnitudes[np.isnan(magnitudes)] = np.inf
-    magnitudes = np.stack([np.isnan(values).ravel(), magnitudes])
-    higher = (magnitudes[0][:, None] > magnitudes[0]) | (
-        (magnitudes[0][:, None] == magnitudes[0])
-        & (magnitudes[1][:, None] > magnitudes[1])
-    )
-    same = (magnitudes[:, :, None] == magnitudes[:, None, :]).all(0)
-    earlier = np.arange(values.size)[:, None] < np.arange(values.size)
-    precedes = (higher | (same & earlier)) & candidates.ravel()[:, None]
-    return precedes.sum(0).reshape(values.shape)
 
 
 @pytest.mark.parametrize("mode", ["eager", "graph", "xla"])

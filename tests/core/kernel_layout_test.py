@@ -47,6 +47,7 @@ def test_there_and_back(data):
     layout = axes_layout(shape, axes["i"], axes["u"])
     kernel = np.arange(np.prod(shape, dtype=int)).reshape(shape)
     view = layout.view(tf.constant(kernel)).numpy()
+
     assert view.shape == layout.shape
     np.testing.assert_array_equal(layout.unview(tf.constant(view)), kernel)
     # Element by element: the flat index along each kind's axes.

@@ -58,7 +58,7 @@ def test_each_position_counts():
 
 
 def test_bits_of_the_hash_are_even():
-    """Of random masks each bit is 1 in half of the cases."""
+    """Each bit is 1 for half of the random masks."""
     random = np.random.default_rng(1)
     hashes = [hash_of(random.random(100) < 0.1) for _ in range(400)]
     bits = np.unpackbits(np.array(hashes, np.int64).view(np.uint8))

@@ -1,4 +1,5 @@
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from tests.core import strategies
 from tf_rigl.core import schedules
 
 BOOLEANS = (False, True)
+WRITTEN = st.integers(0, 1000).map(lambda x: x / 1000)
 
 
 def update_steps(schedule, batches=400):
@@ -68,6 +70,7 @@ def test_follows_the_counter_batch_by_batch(start, length, interval, switches):
     stop = start + length
     schedule = schedules.UpdateSchedule(start, stop, interval, **switches)
     t, updates, updated_at = 0, 0, None
+
     for batch in range(200):
         due = (
             start <= t < stop + switches["include_stop"]
@@ -109,6 +112,7 @@ def test_tensors_agree_with_integers(
         ]
     update_index, is_due = functions
     updates = 0
+
     for batch in range(50):
         index = update_index(tf.constant(batch, tf.int64))
         assert index.dtype == tf.int64
@@ -284,25 +288,64 @@ def test_drop_count(fraction, nonzeros, count, mode):
 
 
 def test_drop_count_of_no_update_reads_the_first():
-    """In a graph the count is computed where no update is due as well."""
+    """Graphs compute the count where no update is due as well."""
     fractions = np.array([0.5, 0.25])
     assert schedules.drop_count(fractions, tf.constant(-1, tf.int64), 8) == 4
 
 
 @strategies.examples(300)
 @given(
-    alpha=st.floats(0, 1),
-    nonzeros=st.integers(0, 2**40),
+    alpha=st.floats(0, 1) | WRITTEN,
+    nonzeros=st.integers(0, 1000) | st.integers(0, 2**40),
     decay=st.sampled_from(sorted(schedules.DECAYS)),
     update=st.integers(0, 9),
 )
-def test_drop_count_is_the_floor(alpha, nonzeros, decay, update):
+def test_counts_are_those_of_the_decimal(alpha, nonzeros, decay, update):
     schedule = schedules.UpdateSchedule(0, 100, 10)
     fractions = schedules.drop_fractions(
         schedule, alpha, schedules.DECAYS[decay]
     )
-    count = schedules.drop_count(
-        fractions, tf.constant(update, tf.int64), nonzeros
-    )
-    assert count == math.floor(float(fractions[update]) * nonzeros)
+    arguments = (fractions, tf.constant(update, tf.int64), nonzeros)
+    fraction = Fraction(str(fractions[update].item()))
+    count = schedules.drop_count(*arguments)
+    assert count == math.floor(fraction * nonzeros)
     assert 0 <= count <= nonzeros
+    kept = schedules.kept_to_nearest(*arguments)
+    assert kept == round((1 - fraction) * nonzeros)
+
+
+@strategies.examples(300)
+@given(
+    alpha=WRITTEN,
+    stop=st.integers(1, 120),
+    power=st.sampled_from([0, 1, 3]),
+    nonzeros=st.integers(0, 100_000),
+    data=st.data(),
+)
+def test_computed_fractions_lose_no_connection(
+    alpha, stop, power, nonzeros, data
+):
+    """Counts are those of α (1 - t/T)^k in rational numbers."""
+    schedule = schedules.UpdateSchedule(0, stop, 1)
+    step = data.draw(st.integers(0, stop - 1))
+    decay = {0: "constant", 1: "linear", 3: "inverse_power"}[power]
+    fractions = schedules.drop_fractions(
+        schedule, alpha, schedules.DECAYS[decay]
+    )
+    exact = Fraction(str(alpha)) * (1 - Fraction(step, stop)) ** power
+    count = schedules.drop_count(fractions, step, nonzeros)
+    assert count == math.floor(exact * nonzeros)
+
+
+@pytest.mark.parametrize("decay", schedules.DECAYS)
+@pytest.mark.parametrize("alpha", [0.29, np.float32(0.29)])
+def test_the_first_update_moves_what_was_written(alpha, decay):
+    """Whatever the decay f(0) is α, and 29 of 100 are not 28.99."""
+    schedule = schedules.UpdateSchedule(0, 60, 10)
+    decays = schedules.DECAYS
+    fractions = schedules.drop_fractions(schedule, alpha, decays[decay])
+    assert schedules.drop_count(fractions, 0, 100) == 29
+    # At a third and in the middle a cosine is 3/4 and 1/2 of α.
+    fractions = schedules.drop_fractions(schedule, alpha, decays["cosine"])
+    assert schedules.drop_count(fractions, 2, 400) == 87
+    assert schedules.drop_count(fractions, 3, 200) == 29

@@ -68,16 +68,6 @@ def test_eager_and_xla_agree(mode, data):
     check(*data.draw(cases((4, 6), tf.float32)), mode)
 
 
-@strategies.examples(25)
-@given(data=st.data())
-def test_one_row_is_the_whole(data):
-    values, candidates, counts = data.draw(cases((1, 9), tf.float32))
-    whole = selection.largest_mask(
-        tf.constant(values), tf.constant(candidates), counts[0]
-    )
-    np.testing.assert_array_equal(select(values, candidates, counts), whole)
-
-
 @pytest.mark.parametrize("mode", strategies.MODES)
 def test_rows_with_fewer_candidates_keep_all(mode):
     candidates = np.array([[True, False, True], [False] * 3])

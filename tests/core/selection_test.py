@@ -60,19 +60,6 @@ def test_keys_order_as_magnitudes(dtype, mode):
     assert nans == {keys["infinity"] + 1}
 
 
-@pytest.mark.parametrize("dtype", strategies.DTYPES, ids=NAMES)
-def test_keys_ignore_the_sign(dtype):
-    bits = np.array(list(strategies.landmarks(dtype).values()), np.uint64)
-    sign = np.uint64(1 << sum(strategies.FORMATS[dtype]))
-    positive, negative = (
-        selection.magnitude_keys(
-            tf.constant(strategies.from_bits(pattern, dtype))
-        )
-        for pattern in (bits, bits | sign)
-    )
-    np.testing.assert_array_equal(positive, negative)
-
-
 @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16], ids=str)
 def test_keys_of_every_16_bit_float(dtype):
     values = strategies.from_bits(np.arange(2**16), dtype)
@@ -97,15 +84,8 @@ def test_keys_of_other_dtypes(dtype):
 
 
 @pytest.mark.parametrize("mode", strategies.MODES)
-def test_eight_equal_values(mode):
-    """Ties go to the lowest index."""
-    chosen = select(np.ones(8, np.float32), np.ones(8, bool), 4, mode)
-    assert chosen.tolist() == [True] * 4 + [False] * 4
-
-
-@pytest.mark.parametrize("mode", strategies.MODES)
 def test_some_equal_values(mode):
-    """Of the four ones, the first two are among the five largest."""
+    """The first two of four ones are among the five largest."""
     values = np.array([1, 0.5, 0.3, 0.2, 1, 1.5, 1.8, 2, 1, 1], np.float32)
     chosen = select(values, np.ones(10, bool), 5, mode)
     assert chosen.astype(int).tolist() == [1, 0, 0, 0, 1, 1, 1, 1, 0, 0]
@@ -142,17 +122,6 @@ def test_equals_sorting(dtype, shape, data):
         select(values, candidates, count),
         oracle.largest(values, candidates, count),
     )
-
-
-@pytest.mark.parametrize("count", [0, 1, 3, 5])
-@pytest.mark.parametrize("mode", strategies.MODES)
-def test_largest_integers(mode, count):
-    """All 31 bits count, and -1 is never chosen."""
-    keys = tf.constant([7, -1, tf.int32.max, 0, tf.int32.max, 7, -1])
-    function = strategies.compiled(selection.largest_integers_mask, mode)
-    chosen = function(keys, tf.constant(count)).numpy()
-    order = [2, 4, 0, 5, 3]
-    assert sorted(np.flatnonzero(chosen)) == sorted(order[:count])
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_unit_and_one_without_connections():
 
 @pytest.mark.parametrize("per", ["layer", "unit"])
 def test_variance_of_units_is_that_of_the_dense_layer(per):
-    """What initializers are for: outputs of variance 1 for such inputs."""
+    """Outputs have variance 1 for such inputs, as initializers mean."""
     inputs, units = 400, 300
     values = GENERATOR.normal(0, inputs**-0.5, (1, inputs, units))
     mask = GENERATOR.random((1, inputs, units)) < 0.1

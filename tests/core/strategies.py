@@ -97,6 +97,7 @@ def patterns(dtype, finite):
         if 0 <= bits + step <= end
     ]
     magnitudes = st.sampled_from(neighbors) | st.integers(0, end)
+
     return st.lists(
         magnitudes | magnitudes.map(lambda bits: bits | sign),
         min_size=1,

@@ -222,6 +222,14 @@ def test_unwritable_paths_are_told_before_training(keras, tmp_path, argument):
         support.fit(keras, callbacks=[callback])
 
 
+@pytest.mark.parametrize("name", ["log_dir", "csv_path", "json_lines_path"])
+def test_paths_are_paths(name):
+    with pytest.raises(TypeError, match=f"`{name}` must be a path.*{name}=3"):
+        tf_rigl.MaskDiagnostics(**{name: 3})
+    with pytest.raises(ValueError, match=f"`{name}` must name a place.*=''"):
+        tf_rigl.MaskDiagnostics(**{name: ""})
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

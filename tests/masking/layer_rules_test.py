@@ -187,7 +187,9 @@ def test_every_known_class_is_here(keras):
     for name in CASES:
         _, owner, _, _ = built(keras, name)
         seen |= {cls.__name__ for cls in type(owner).__mro__}
-    assert set(layer_rules.RULES) <= seen
+    # `locally_connected_test` has those of tf_keras only.
+    known = {n for n in layer_rules.RULES if not n.startswith("Locally")}
+    assert known <= seen
 
 
 @pytest.mark.parametrize(

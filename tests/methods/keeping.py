@@ -1,5 +1,7 @@
 """What the oracles of methods that prune share."""
 
+import numpy as np
+
 from tests.methods import network
 from tests.methods import ranking
 
@@ -30,6 +32,11 @@ def criterion_scores(criterion, values, step, seed):
     """What connections are compared by."""
     if criterion == "magnitude":
         return {path: values[path] for path in network.KERNELS}
+    if criterion == "normalized_magnitude":
+        return {
+            path: values[path] / np.linalg.norm(values[path])
+            for path in network.KERNELS
+        }
     return {
         path: ranking.random(values[path].shape, path, step, seed)
         for path in network.KERNELS

@@ -15,6 +15,9 @@ WITHOUT_CHANNELS = {
     "`shrink` cuts SimpleRNN, GRU and LSTM, which hold the cell": (
         "SimpleRNNCell GRUCell LSTMCell"
     ),
+    "each position has weights of its own": (
+        "LocallyConnected1D LocallyConnected2D"
+    ),
 }
 WITHOUT_SPARSE_WEIGHTS = {
     "the weights are those of a cell within": "RNN SimpleRNN GRU LSTM",

@@ -215,6 +215,9 @@ _SEPARABLE = _weights(_output_positions, "depthwise_kernel", "pointwise_kernel")
 # Keras 3 names the weight `kernel`, Keras 2 `depthwise_kernel`.
 _DEPTHWISE = _weights(_output_positions, "depthwise_kernel", "kernel")
 
+# Each position has weights of its own.
+_LOCAL = _weights(_examples, "kernel")
+
 # Cells that an RNN layer runs once a step.
 CELLS: dict[str, MacRule] = {
     "SimpleRNNCell": _CELL,
@@ -239,6 +242,8 @@ RULES: dict[str, MacRule] = {
     "SeparableConv2D": _SEPARABLE,
     "DepthwiseConv1D": _DEPTHWISE,
     "DepthwiseConv2D": _DEPTHWISE,
+    "LocallyConnected1D": _LOCAL,
+    "LocallyConnected2D": _LOCAL,
     "RNN": MacRule(_weights_of_cells, _steps, _zero),
     "MultiHeadAttention": _products(_multi_head_attention),
     "GroupedQueryAttention": _products(_grouped_query_attention),

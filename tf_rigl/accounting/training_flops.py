@@ -171,5 +171,8 @@ def _interval(method: str | Algorithm) -> int:
     if schedule is None:
         return _DEFAULT_INTERVAL
     if not isinstance(schedule, UpdateSchedule):
-        schedule = schedule.until(schedule.stop_step or schedule.start_step)
+        is_open = schedule.stop_step is None
+        schedule = (
+            schedule.until(schedule.start_step) if is_open else schedule.close()
+        )
     return schedule.interval

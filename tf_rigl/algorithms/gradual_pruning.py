@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +13,11 @@ from tf_rigl.algorithms import pruning
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core import checks
+from tf_rigl.core import decimals
 from tf_rigl.core.schedules import UpdateSchedule
+
+# Of counts in float64, relative to the size of the weight.
+_PRECISION = 2**-48
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +42,8 @@ class GradualPruning(algorithm.Algorithm):
         initial_sparsity: s_i, sparsity after the first update, in [0, 1);
             s_f for a weight that is to be less sparse.
         power: of the polynomial; the paper's is 3.
-        criterion: `"magnitude"`, or `"random"` for random pruning.
+        criterion: `"magnitude"`; `"normalized_magnitude"`, in units of each
+            weight's own norm, for `scope="global"`; or `"random"`.
         scope: `"weight"`, each weight by itself; or `"global"`, all weights
             against one threshold, the number over all the same.
         reach_target: whether the last update prunes to s_f also where the
@@ -94,15 +100,22 @@ class GradualPruning(algorithm.Algorithm):
             target: its connections at the end.
         """
         schedule = self.mask_schedule.close(type(self).__name__)
-        final = 1 - target / size
-        first = min(self.initial_sparsity, final)
+        first = max(
+            size * (1 - decimals.as_written(self.initial_sparsity)),
+            Fraction(target),
+        )
         span = max(schedule.stop_step - schedule.start_step, 1)
-        times = [
-            schedule.time_of_update(i) for i in range(schedule.num_updates)
-        ]
-        left = np.array([1 - (t - self.start_step) / span for t in times])
-        sparsity = final + (first - final) * left**self.power
-        counts = np.maximum(np.round(size * (1 - sparsity)), 1).astype(np.int64)
+        updates = np.arange(schedule.num_updates)
+        left = schedule.stop_step - schedule.time_of_update(updates)
+
+        # n · (1 - s_t); where that may be a tie, in rational numbers.
+        real = target + float(first - target) * (left / span) ** self.power
+        counts = np.round(real).astype(np.int64)
+        for i in np.flatnonzero(np.abs(real % 1 - 0.5) <= size * _PRECISION):
+            share = Fraction(int(left[i]), span) ** Fraction(self.power)
+            counts[i] = round(target + (first - target) * share)
+
+        counts = np.maximum(counts, 1)
         if len(counts) and self.reach_target:
             counts[-1] = target
         return counts

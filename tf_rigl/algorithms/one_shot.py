@@ -23,7 +23,8 @@ class OneShot(algorithm.Algorithm):
         step: the optimizer step that prunes, from 0; by default after three
             quarters of the steps that `fit` announces. The rest fine-tunes
             the sparse model.
-        criterion: `"magnitude"` or `"random"`.
+        criterion: `"magnitude"`; `"normalized_magnitude"`, in units of each
+            weight's own norm, for `scope="global"`; or `"random"`.
         scope: `"weight"`, each weight by itself to what `sparsify` allotted
             to it; or `"global"`, all weights against one threshold, the
             number over all the same.

@@ -87,7 +87,7 @@ def keep_largest(
         masks = largest_of_all(scores, candidates, total)
     else:
         masks = [
-            weight.structure.largest(score, count, candidate)
+            _largest(weight, score, count, candidate)
             for weight, score, count, candidate in zip(
                 weights, scores, counts, candidates, strict=True
             )
@@ -97,6 +97,20 @@ def keep_largest(
         WeightUpdate(changed(weight.mask, mask))
         for weight, mask in zip(weights, masks, strict=True)
     ]
+
+
+def _largest(
+    weight: WeightView,
+    score: tf.Tensor,
+    count: int | tf.Tensor,
+    candidates: tf.Tensor,
+) -> tf.Tensor:
+    """Returns the mask of one weight."""
+    size = weight.mask.shape.num_elements()
+    if isinstance(count, int) and count == size:
+        # A weight that stays dense need not fit the structure.
+        return candidates
+    return weight.structure.largest(score, count, candidates)
 
 
 def pruned_fraction(

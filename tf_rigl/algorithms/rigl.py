@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_rigl.algorithms import soft_bound
 from tf_rigl.algorithms.algorithm import Algorithm
 from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
@@ -15,11 +16,13 @@ from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import DropSchedule
 from tf_rigl.algorithms.schedule import MaskSchedule
+from tf_rigl.algorithms.schedule import StopStep
 from tf_rigl.core import schedules
 from tf_rigl.core import selection
 from tf_rigl.core.checks import check_at_least
 from tf_rigl.core.checks import check_choice
 from tf_rigl.core.random_masks import random_normal
+from tf_rigl.core.random_masks import shuffle
 from tf_rigl.core.random_masks import stateless_seed
 
 # How the paper's Algorithm 1 and two repositories differ where the paper is
@@ -50,7 +53,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "rounding": "nearest",
     },
 }
-GROW_INITS = ("zeros", "gradient", "random", "initial")
+GROW_INITS = ("zeros", "gradient", "random", "initial", "shuffled")
 ROUNDINGS = ("floor", "nearest")
 # The batch size at which the paper's experiments use ΔT = 100.
 REFERENCE_BATCH_SIZE = 4096
@@ -67,7 +70,8 @@ class RigL(Algorithm):
 
     Attributes:
         stop_step: end of the mask updates, in optimizer steps; by default
-            three quarters of the steps that `fit` announces.
+            three quarters of the steps that `fit` announces. `"never"`: they
+            go on as long as training does, at a constant fraction.
         update_interval: ΔT, optimizer steps between two updates. The paper
             uses 100 at 4,096 images a step; see `batch_size`.
         drop_fraction: α, fraction of a weight's connections that the first
@@ -93,10 +97,13 @@ class RigL(Algorithm):
         grow_init: what new connections start at: `"zeros"`; `"gradient"`,
             `grow_scale` · g; `"random"`, normal with `grow_scale` times the
             standard deviation of the weight's connections; `"initial"`, the
-            initial value, for which
-            `SparsifyOptions(keep_initial_values=True)` must have kept it.
-        grow_scale: see `grow_init`. The TF1 repository's `grad_scale_d` is
-            1 / d; a negative scale is a step of descent.
+            initial value; `"shuffled"`, `grow_scale` times the weight's
+            initial values in an order drawn anew for each update. For the
+            last two `SparsifyOptions(keep_initial_values=True)` must have
+            kept them.
+        grow_scale: see `grow_init`. The TF1 repository's `grad_scale_d` and
+            `initial_dist_d` are 1 / d; a negative scale of the gradient is a
+            step of descent.
         slot_scale: what the momentum of SGD, Adam, Adamax, Nadam and Lion
             starts at for new connections: that of an accumulated gradient of
             `slot_scale` · g, 0 by default; the TF1 repository's
@@ -107,6 +114,11 @@ class RigL(Algorithm):
             up to the update, at most the interval, fewer where training has
             just begun; it is also the g of `grow_scale` and `slot_scale`.
             More than one takes as many bytes as the weight in float32.
+        drop_delay: optimizer steps by which an update drops later than it
+            grows, less than the interval: the soft memory bound of MEST (Yuan
+            et al., arXiv:2110.14032). In between a weight holds K connections
+            more, which are trained before they are compared. Takes a byte an
+            element; not with structured masks.
         batch_size: where given, the interval becomes
             `update_interval` · 4,096 / batch_size, at least 1: the paper's,
             scaled to the images between two updates.
@@ -122,7 +134,7 @@ class RigL(Algorithm):
 
     name = "rigl"
 
-    stop_step: int | None = None
+    stop_step: StopStep = None
     update_interval: int = 100
     drop_fraction: float = 0.3
     start_step: int = 0
@@ -141,6 +153,7 @@ class RigL(Algorithm):
     gradient_steps: int = 1
     batch_size: int | None = None
     seed: int = 0
+    drop_delay: int = 0
 
     def __post_init__(self) -> None:
         check_choice("preset", self.preset, PRESETS)
@@ -151,6 +164,7 @@ class RigL(Algorithm):
         check_choice("rounding", self.rounding, ROUNDINGS)
         check_choice("grow_init", self.grow_init, GROW_INITS)
         check_at_least("drop_noise", self.drop_noise, 0, "a standard deviation")
+        check_at_least("drop_delay", self.drop_delay, 0, unit=" steps")
         if self.batch_size is not None:
             check_at_least("batch_size", self.batch_size, 1, unit=" example")
 
@@ -167,16 +181,18 @@ class RigL(Algorithm):
         """Optimizer steps between two updates, scaled to the batch size."""
         if self.batch_size is None:
             return self.update_interval
-        scale = REFERENCE_BATCH_SIZE / self.batch_size
-        return max(1, round(self.update_interval * scale))
+        # One division, so that only one rounding precedes the last.
+        images = self.update_interval * REFERENCE_BATCH_SIZE
+        return max(1, round(images / self.batch_size))
 
     @property
     def requirements(self) -> Requirements:
         """Looks at the dense gradients before an update."""
         return Requirements(
+            structures=("unstructured",) if self.drop_delay else None,
             dense_gradient_steps=self.gradient_steps,
             observes=self.gradient_steps > 1,
-            initial_values=self.grow_init == "initial",
+            initial_values=self.grow_init in ("initial", "shuffled"),
             skips_step=bool(self.skip_weight_update),
             initializes_slots=bool(self.slot_scale),
         )
@@ -202,22 +218,26 @@ class RigL(Algorithm):
             include_stop=bool(self.include_stop),
             updates_advance_step=bool(self.updates_advance_step),
         )
-        if not self.multiples_of_interval:
-            return schedule
 
-        # The first multiple may be after the stop; then nothing updates.
-        first = -(-self.start_step // self.interval) * self.interval
-        return dataclasses.replace(
-            schedule,
-            start_step=first,
-            stop_step=max(first, stop_step),
-            include_stop=bool(self.include_stop) and first <= stop_step,
-        )
+        if self.multiples_of_interval:
+            # The first may be after the stop; then nothing updates.
+            first = -(-self.start_step // self.interval) * self.interval
+            schedule = dataclasses.replace(
+                schedule,
+                start_step=first,
+                stop_step=max(first, stop_step),
+                include_stop=bool(self.include_stop) and first <= stop_step,
+            )
+        return soft_bound.delayed(schedule, self.drop_delay)
 
     @property
     def state(self) -> Mapping[str, tf.DType | None]:
-        """Sum of gradients, if several are averaged."""
-        return {"gradient_sum": tf.float32} if self.gradient_steps > 1 else {}
+        """Sum of gradients, if several are averaged; a delayed drop's."""
+        averaged = {"gradient_sum": tf.float32}
+        return {
+            **(averaged if self.gradient_steps > 1 else {}),
+            **(soft_bound.STATE if self.drop_delay else {}),
+        }
 
     def observe(
         self, weight: WeightView, when: StepInfo
@@ -246,11 +266,12 @@ class RigL(Algorithm):
             mean = weight.state["gradient_sum"] / tf.cast(summed, tf.float32)
             gradient = tf.cast(mean, gradient.dtype)
 
-        masks = weight.structure.drop_and_grow(
+        masks, state = soft_bound.move(
+            weight,
             self._drop_scores(weight, when),
-            weight.mask,
             gradient,
             self._count(weight, when),
+            when,
         )
 
         values = self._grown_values(weight, gradient, when)
@@ -259,15 +280,16 @@ class RigL(Algorithm):
         slots = None
         if self.slot_scale:
             slots = self.slot_scale * gradient
-        return WeightUpdate(masks, values, slots)
+        return WeightUpdate(masks, values, slots, state)
 
     def _count(self, weight: WeightView, when: StepInfo) -> tf.Tensor:
         if self.rounding == "floor":
             return self.drop_schedule.count(weight.mask, when.update)
         nonzeros = selection.count_true(weight.mask)
-        fraction = self.drop_schedule.fraction(when.update)
-        kept = tf.round((1 - fraction) * tf.cast(nonzeros, tf.float64))
-        return nonzeros - tf.maximum(tf.cast(kept, tf.int64), 1)
+        kept = schedules.kept_to_nearest(
+            self.drop_schedule.fractions, when.update, nonzeros
+        )
+        return nonzeros - tf.maximum(kept, 1)
 
     def _drop_scores(self, weight: WeightView, when: StepInfo) -> tf.Tensor:
         if not self.drop_noise:
@@ -289,9 +311,12 @@ class RigL(Algorithm):
             return self.grow_scale * gradient
         if self.grow_init == "initial":
             return weight.state["initial_values"]
-        normal = random_normal(
-            weight.values.shape, self._random_seed(weight, when, "grow")
-        )
+
+        seed = self._random_seed(weight, when, "grow")
+        if self.grow_init == "shuffled":
+            shuffled = shuffle(weight.state["initial_values"], seed)
+            return self.grow_scale * shuffled
+        normal = random_normal(weight.values.shape, seed)
         scale = self.grow_scale * _standard_deviation(weight)
         return tf.cast(scale * normal, weight.values.dtype)
 

@@ -3,17 +3,22 @@
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
 from tf_rigl.core import checks
+from tf_rigl.core import decimals
 from tf_rigl.core import schedules
 from tf_rigl.core import selection
 from tf_rigl.core.schedules import UpdateSchedule
 
 # The share of the training after which masks rest: RigL, appendix on ΔT.
 STOP_FRACTION = 0.75
+
+# The end of the mask updates: an optimizer step; never; None: `fit` says it.
+StopStep = int | Literal["never"] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +36,7 @@ class MaskSchedule:
     # Makes the schedule that stops at an optimizer step.
     until: Callable[[int], UpdateSchedule]
     # That step; None: `fit` says how many steps there are.
-    stop_step: int | None = None
+    stop_step: StopStep = None
     start_step: int = 0  # the earliest possible stop, in optimizer steps
     argument: str = "stop_step"  # what the method calls its `stop_step`
     # Whether the last update is at the stop, which must be a step of the
@@ -39,14 +44,20 @@ class MaskSchedule:
     updates_at_stop: bool = False
 
     def __post_init__(self) -> None:
+        if self.stop_step == "never" and self.updates_at_stop:
+            raise ValueError(
+                "Pruning must reach its target at a step. Received: "
+                f"{self.argument}='never'. Pass a number of optimizer steps, "
+                "or None for three quarters of the training."
+            )
         stop = self.start_step if self.stop_step is None else self.stop_step
-        self.until(stop)
+        self.until(schedules.FOREVER if stop == "never" else stop)
 
     @classmethod
     def regular(
         cls,
         update_interval: int,
-        stop_step: int | None = schedules.FOREVER,
+        stop_step: StopStep = "never",
         start_step: int = 0,
     ) -> "MaskSchedule":
         """Updates every `update_interval` steps from `start_step` on.
@@ -72,6 +83,8 @@ class MaskSchedule:
                 f"{method}({self.argument}=...), about three quarters of the "
                 "optimizer steps, or give `fit` a `steps_per_epoch`."
             )
+        if self.stop_step == "never":
+            return self.until(schedules.FOREVER)
         return self.until(self.stop_step)
 
     def stop_of(self, total_steps: int) -> int:
@@ -104,11 +117,20 @@ class DropSchedule:
         )
         if not callable(self.decay):
             checks.check_choice("decay", self.decay, schedules.DECAYS)
+        endless = self.updates.stop_step in ("never", schedules.FOREVER)
+        if endless and self.decay != "constant":
+            raise ValueError(
+                "A fraction that decays needs an end. Received: stop_step="
+                f"{self.updates.stop_step!r} with decay={self.decay!r}. Pass "
+                'decay="constant", or a number of optimizer steps.'
+            )
 
     @functools.cached_property
     def fractions(self) -> np.ndarray:
-        """Table of f(t), a float64 for each update; one for a whole model."""
+        """Table of f(t), a float64 for each update; one if f is constant."""
         decay = self.decay
+        if decay == "constant":
+            return np.array([decimals.to_float64(self.drop_fraction)])
         return schedules.drop_fractions(
             self.updates.close(),
             self.drop_fraction,
@@ -117,7 +139,8 @@ class DropSchedule:
 
     def fraction(self, update: tf.Tensor) -> tf.Tensor:
         """Returns f(t) of the update of this number, float64 scalar."""
-        return tf.gather(tf.constant(self.fractions), tf.maximum(update, 0))
+        index = schedules.index_of(self.fractions, update)
+        return tf.gather(tf.constant(self.fractions), index)
 
     def count(self, mask: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
         """Returns K = floor(f(t) · nnz) of a mask at an update, an int64."""

@@ -11,6 +11,7 @@ from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import DropSchedule
 from tf_rigl.algorithms.schedule import MaskSchedule
+from tf_rigl.algorithms.schedule import StopStep
 from tf_rigl.core import selection
 from tf_rigl.core.apportion import apportion
 from tf_rigl.core.checks import check_fraction
@@ -52,7 +53,7 @@ class SNFS(algorithm.Algorithm):
 
     name = "snfs"
 
-    stop_step: int | None = None
+    stop_step: StopStep = None
     update_interval: int = 100
     drop_fraction: float = 0.3
     start_step: int = 0

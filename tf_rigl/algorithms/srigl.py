@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from tf_rigl.algorithms.algorithm import Algorithm
@@ -13,6 +14,8 @@ from tf_rigl.algorithms.algorithm import WeightView
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import DropSchedule
 from tf_rigl.algorithms.schedule import MaskSchedule
+from tf_rigl.algorithms.schedule import StopStep
+from tf_rigl.core import decimals
 from tf_rigl.core import selection
 from tf_rigl.core.checks import check_fraction
 from tf_rigl.core.drop_and_grow import MaskUpdate
@@ -66,7 +69,7 @@ class SRigL(Algorithm):
         structures=("constant_fan_in",), dense_gradient_steps=1, skips_step=True
     )
 
-    stop_step: int | None = None
+    stop_step: StopStep = None
     update_interval: int = 100
     drop_fraction: float = 0.3
     start_step: int = 0
@@ -152,9 +155,10 @@ class SRigL(Algorithm):
             return tf.ones([units], tf.bool)
 
         present = tf.reduce_max(selection.count_true_in_rows(mask))
-        least = tf.floor(self.ablation_threshold * tf.cast(present, tf.float64))
+        threshold = np.array([decimals.to_float64(self.ablation_threshold)])
+        least = decimals.floor_fraction(threshold, 0, present)
         saliency = selection.count_true_in_rows(salient)
-        stays = saliency >= tf.maximum(tf.cast(least, tf.int64), 1)
+        stays = saliency >= tf.maximum(least, 1)
 
         # Enough units to hold the target at full fan-in, the best of them.
         needed = min(units, -(-weight.target // fan_in))

@@ -27,7 +27,8 @@ class STE(algorithm.Algorithm):
 
     Attributes:
         update_interval: optimizer steps between two choices of the masks.
-        criterion: `"magnitude"` or `"random"`.
+        criterion: `"magnitude"`; `"normalized_magnitude"`, in units of each
+            weight's own norm, for `scope="global"`; or `"random"`.
         scope: `"weight"`, each weight by itself to what `sparsify` allotted
             to it; or `"global"`, all weights against one threshold.
         seed: of random masks.

@@ -10,7 +10,7 @@ from tf_rigl.algorithms import pruning
 from tf_rigl.algorithms.requirements import INACTIVE_VALUES
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core.checks import check_at_least
-from tf_rigl.core.schedules import FOREVER
+from tf_rigl.core.decimals import as_written
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +64,9 @@ class TopKAST(algorithm.Algorithm):
     @property
     def mask_schedule(self) -> MaskSchedule:
         """Updates from the first step on, by default to the end."""
-        stop = FOREVER if self.stop_step is None else self.stop_step
-        return MaskSchedule.regular(self.update_interval, stop)
+        if self.stop_step is None:
+            return MaskSchedule.regular(self.update_interval)
+        return MaskSchedule.regular(self.update_interval, self.stop_step)
 
     @property
     def state(self) -> dict[str, tf.DType | None]:
@@ -100,5 +101,5 @@ class TopKAST(algorithm.Algorithm):
 
     def _backward(self, weight: algorithm.WeightView) -> tf.Tensor:
         size = weight.mask.shape.num_elements()
-        count = min(size, round(self.backward_ratio * weight.target))
-        return weight.structure.largest(weight.values, count)
+        wanted = round(as_written(self.backward_ratio) * weight.target)
+        return weight.structure.largest(weight.values, min(size, wanted))

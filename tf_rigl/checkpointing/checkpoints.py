@@ -152,7 +152,6 @@ class Checkpoints(ModelCallback):
         Raises:
             OSError: with `on_failure="stop"`, where it cannot be written.
         """
-        optimizer = model.optimizer if optimizer is None else optimizer
         state = TrainingState.of(model, optimizer)
         values = state.values()
         if model.distribute_strategy.extended.should_checkpoint:
@@ -191,7 +190,6 @@ class Checkpoints(ModelCallback):
                 f"{self._directory!r}. Received: step={step}."
             )
 
-        optimizer = model.optimizer if optimizer is None else optimizer
         state = TrainingState.of(model, optimizer)
         try:
             state.restore(self._path(chosen))

@@ -38,9 +38,8 @@ def training_variables(model: Any, optimizer: Any = None) -> list[tf.Variable]:
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
-        ValueError: if the model has no weights yet.
+        ValueError: if the model has no weights yet, or no optimizer.
     """
-    optimizer = model.optimizer if optimizer is None else optimizer
     return list(TrainingState.of(model, optimizer).variables)
 
 
@@ -52,13 +51,21 @@ class TrainingState:
     variables: tuple[tf.Variable, ...]
 
     @classmethod
-    def of(cls, model: Any, optimizer: Any) -> "TrainingState":
+    def of(cls, model: Any, optimizer: Any = None) -> "TrainingState":
         """Collects the variables of a model in training; builds its optimizer.
 
         Raises:
-            ValueError: if the model has no weights yet.
+            ValueError: if the model has no weights yet, or no optimizer.
         """
         flavor = model_flavor(model)
+        if optimizer is None:
+            optimizer = getattr(model, "optimizer", None)
+        if optimizer is None:
+            raise ValueError(
+                "The optimizer's state is a part of the training. Received: "
+                f"optimizer=None and model={model.name!r}, which is compiled "
+                "without one. Pass the optimizer that trains it."
+            )
         if not model.built:
             raise ValueError(
                 "A model must have its weights before a checkpoint is made or "

@@ -78,6 +78,23 @@ def magnitude(evidence: Evidence) -> tf.Tensor:
     return evidence.final
 
 
+def normalized_magnitude(evidence: Evidence) -> tf.Tensor:
+    """Returns w / ‖w‖₂, compared by magnitude: in units of its own weight.
+
+    Against one threshold the scale of a weight does not count, which its
+    fan-in decides as a rule. Of n elements of one scale each has about 1 / √n,
+    so that large weights lose more than small ones.
+
+    Reference: Lee et al., "JaxPruner: A Concise Library for Sparsity
+    Research", arXiv:2304.14082, its global magnitude pruning.
+    """
+    values = tf.cast(evidence.final, tf.float64)
+    norm = tf.sqrt(tf.reduce_sum(tf.square(values)))
+    # Rounded, because the order of a sum differs between devices.
+    norm = tf.cast(tf.cast(norm, tf.float32), tf.float64)
+    return tf.cast(tf.math.divide_no_nan(values, norm), tf.float32)
+
+
 def random(evidence: Evidence) -> tf.Tensor:
     """Returns scores in a uniformly random order."""
     if evidence.seed is None:
@@ -114,6 +131,10 @@ def gradient_flow(evidence: Evidence) -> tf.Tensor:
 
 _CRITERIA: dict[str, Criterion] = {
     "magnitude": Criterion(magnitude, signed=False),
+    # Within one weight it orders as the magnitude does.
+    "normalized_magnitude": Criterion(
+        normalized_magnitude, scope="global", signed=False
+    ),
     "random": Criterion(random, signed=False),
     # As in their papers all weights compete with each other.
     "snip": Criterion(sensitivity, "gradient", scope="global", signed=False),

@@ -20,6 +20,7 @@ Shapes = Mapping[str, Sequence[int]]
 Budget = Literal["global", "reference"]
 
 BUDGETS = ("global", "reference")
+NAMES = ("uniform", "er", "erk")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,13 +50,7 @@ class _ByShape:
 
     def __post_init__(self) -> None:
         """Checks the fields."""
-        if not isinstance(self.power, numbers.Real) or not math.isfinite(
-            self.power
-        ):
-            raise ValueError(
-                "`power` must be a finite number. "
-                f"Received: power={self.power!r}. Usual values are 0 to 2."
-            )
+        _check_power(self.power)
         check_choice("budget", self.budget, BUDGETS)
 
 
@@ -90,20 +85,30 @@ class PerLayer:
 
     Attributes:
         sparsities: a mapping of layers, layer names or weight paths (for
-            `allocate`: of names) to sparsities, where the rest share what is
-            left uniformly; or a callable `({path: shape}, sparsity) ->
+            `allocate`: of names) to sparsities, where the others share what
+            is left by `rest`; or a callable `({path: shape}, sparsity) ->
             {path: sparsity}` that gives all of them.
         budget: see `Uniform`.
+        rest: how weights that the mapping does not name share what is left:
+            `"uniform"`, `"er"` or `"erk"`.
+        power: see `ER`; of `rest`.
+
+    Example:
+        >>> PerLayer({"logits": 0.5}, rest="erk")
     """
 
     sparsities: (
         Mapping[Any, float] | Callable[[Shapes, float], Mapping[str, float]]
     )
     budget: Budget = "global"
+    rest: str = "uniform"
+    power: float = 1.0
 
     def __post_init__(self) -> None:
         """Checks the fields."""
         check_choice("budget", self.budget, BUDGETS)
+        check_choice("rest", self.rest, NAMES)
+        _check_power(self.power)
         given = self.sparsities
         if not isinstance(given, Mapping) and not callable(given):
             raise TypeError(
@@ -111,10 +116,23 @@ class PerLayer:
                 f"Received: sparsities={given!r}."
             )
 
+        if callable(given) and self.rest != "uniform":
+            raise ValueError(
+                "A callable gives the sparsity of every weight, so there is "
+                f"no rest. Received: rest={self.rest!r}. Pass a mapping of "
+                "some weights to their sparsities."
+            )
+
+
+def _check_power(power: float) -> None:
+    if not isinstance(power, numbers.Real) or not math.isfinite(power):
+        raise ValueError(
+            "`power` must be a finite number. "
+            f"Received: power={power!r}. Usual values are 0 to 2."
+        )
+
 
 WithOptions = Uniform | ER | ERK | PerLayer
-NAMES = ("uniform", "er", "erk")
-
 _EXPECTED = (
     f"`distribution` must be one of {NAMES}, a mapping or a callable, or "
     "one of Uniform, ER, ERK and PerLayer. Received: "
@@ -137,6 +155,12 @@ def with_options(
         ValueError: for an unknown name or budget, a power that is no finite
             number, or options beside an object.
     """
+    if isinstance(distribution, type) and issubclass(distribution, WithOptions):
+        raise TypeError(
+            "`distribution` must be an object, not its class. Received: "
+            f"distribution={distribution.__name__}. Pass "
+            f"{distribution.__name__}(...)."
+        )
     if isinstance(distribution, WithOptions):
         if (budget, power) != ("global", 1.0):
             raise ValueError(
@@ -158,11 +182,10 @@ def with_options(
     raise TypeError(_EXPECTED + f"distribution={distribution!r}.")
 
 
-def without_options(chosen: WithOptions) -> tuple[Any, Budget, float]:
-    """Returns the short-cut of an object, its budget and its power."""
-    if isinstance(chosen, PerLayer):
-        return chosen.sparsities, chosen.budget, 1.0
+def shared_by(chosen: WithOptions) -> tuple[str, float]:
+    """Returns by which of `NAMES` weights share what is left, and its power."""
     if isinstance(chosen, Uniform):
-        return "uniform", chosen.budget, 1.0
-    name = "er" if isinstance(chosen, ER) else "erk"
-    return name, chosen.budget, chosen.power
+        return "uniform", 1.0
+    if isinstance(chosen, PerLayer):
+        return chosen.rest, chosen.power
+    return "er" if isinstance(chosen, ER) else "erk", chosen.power

@@ -9,14 +9,15 @@ hold, to the last connection.
 
 import itertools
 import math
+import operator
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Mapping
-from fractions import Fraction
-from typing import Any
 
 from tf_rigl.core import checks
 from tf_rigl.core import distribution_types
+from tf_rigl.core import given_sparsities
+from tf_rigl.core.decimals import as_written
 from tf_rigl.core.distribution_types import NAMES as NAMES
 from tf_rigl.core.distribution_types import Budget as Budget
 from tf_rigl.core.distribution_types import Shapes as Shapes
@@ -45,8 +46,9 @@ def allocate(
     its last two dimensions, with `"erk"` to (Σ dims) / (Π dims) of all of
     them, raised to `power`; weights whose density would exceed 1 are dense
     and the others share what is left. A mapping gives the sparsity of the
-    weights that it names, the others share the rest uniformly; a callable
-    `(shapes, sparsity) -> mapping` gives the sparsity of each.
+    weights that it names, the others share the rest uniformly, or as
+    `PerLayer(mapping, rest="erk")` says; a callable `(shapes, sparsity) ->
+    mapping` gives the sparsity of each.
 
     Args:
         shapes: the shape of each weight, by name.
@@ -67,6 +69,8 @@ def allocate(
         Non-zeros by name, in the order of `shapes`, each at least 1.
 
     Raises:
+        TypeError: if `shapes` is no mapping of shapes, `distribution` nothing
+            of the above, or a callable one takes or returns something else.
         ValueError: for a sparsity outside [0, 1), an unknown distribution,
             budget or name, a weight that is both dense and given a sparsity,
             and for a budget that cannot be met; the message names the
@@ -77,27 +81,23 @@ def allocate(
     2018 (ER); Evci et al., arXiv:1911.11134, section 3(1) (ERK).
     """
     checks.check_sparsity(sparsity)
-    distribution, budget, power = distribution_types.without_options(
-        distribution_types.with_options(distribution, budget, power)
-    )
-    sizes = {name: math.prod(shape) for name, shape in shapes.items()}
-    _check_sizes(sizes)
+    chosen = distribution_types.with_options(distribution, budget, power)
+    sizes = _count_elements(shapes)
     dense = [dense] if isinstance(dense, str) else list(dense)
-    _check_names("dense", dense, sizes)
+    given_sparsities.check_names("dense", dense, sizes)
 
-    if isinstance(distribution, Mapping):
-        _check_no_overlap(distribution, dense)
-
+    given = given_sparsities.given_sparsities(shapes, sparsity, chosen, dense)
     # Weights whose number of connections is settled, dense or by the user.
     fixed = {name: sizes[name] for name in sizes if name in set(dense)}
-    scores, given = _scores(shapes, sparsity, distribution, power)
     for name, fraction in given.items():
         fixed.setdefault(name, _nonzeros(sizes[name], fraction))
 
     free = {name: size for name, size in sizes.items() if name not in fixed}
-    if budget == "global":
+    shared_by, power = distribution_types.shared_by(chosen)
+    scores = density_scores(shapes, shared_by, power)
+    if chosen.budget == "global":
         counts = _share_exactly(sizes, free, fixed, scores, sparsity)
-    elif distribution in ("er", "erk"):
+    elif shared_by != "uniform":
         counts = _share_ignoring_fixed(free, scores, sparsity)
     else:
         counts = {name: _nonzeros(n, sparsity) for name, n in free.items()}
@@ -105,29 +105,34 @@ def allocate(
     return {name: (counts | fixed)[name] for name in sizes}
 
 
-def _check_sizes(sizes: Mapping[str, int]) -> None:
-    if not sizes:
+def _count_elements(shapes: Shapes) -> dict[str, int]:
+    """Returns the size of each weight, once the shapes are seen to be some."""
+    if not isinstance(shapes, Mapping):
+        raise TypeError(
+            "`shapes` must be a mapping of names to shapes. Received: "
+            f"shapes={shapes!r}. For one weight pass {{'kernel': (300, 100)}}."
+        )
+    if not shapes:
         raise ValueError(
             "There must be at least one weight to allocate to. "
             "Received: shapes={}."
         )
-    for name, size in sizes.items():
+
+    sizes = {}
+    for name, shape in shapes.items():
+        try:
+            size = sizes[name] = math.prod(map(operator.index, shape))
+        except TypeError as error:
+            raise TypeError(
+                "A shape must be a sequence of integers, all of them known. "
+                f"Received: shape={shape!r} for {name!r}."
+            ) from error
         if size < 1:
             raise ValueError(
                 "A weight must have at least one element. "
                 f"Received: {name!r} with {size} elements."
             )
-
-
-def _check_names(
-    argument: str, names: Collection[str], known: Collection[str]
-) -> None:
-    unknown = sorted(set(names) - set(known))
-    if unknown:
-        raise ValueError(
-            f"`{argument}` must name weights of this model. "
-            f"Received: {unknown}. Known: {sorted(known)}."
-        )
+    return sizes
 
 
 def density_scores(
@@ -166,44 +171,9 @@ def density_scores(
     return {name: ratio**power for name, ratio in ratios.items()}
 
 
-def _check_no_overlap(
-    distribution: Mapping[str, float], dense: Collection[str]
-) -> None:
-    both = sorted(set(distribution) & set(dense))
-    if both:
-        raise ValueError(
-            "A weight stays dense or is given a sparsity, not both. "
-            f"Received: {both} in `dense` and in `distribution`. Remove it "
-            "from one of them."
-        )
-
-
-def _scores(
-    shapes: Shapes, sparsity: float, distribution: Any, power: float
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Returns relative densities, and sparsities that the user gives."""
-    if isinstance(distribution, str):
-        return density_scores(shapes, distribution, power), {}
-    if callable(distribution):
-        given = dict(distribution(shapes, sparsity))
-        missing = sorted(set(shapes) - set(given))
-        if missing:
-            raise ValueError(
-                "A callable `distribution` must return a sparsity for every "
-                f"weight. Received: none for {missing}."
-            )
-    else:
-        given = dict(distribution)
-
-    _check_names("distribution", given, shapes)
-    for name, value in given.items():
-        checks.check_sparsity(value, f"distribution[{name!r}]")
-    return density_scores(shapes, "uniform"), given
-
-
 def _nonzeros(size: int, sparsity: float) -> int:
     """n - floor(s · n), with s read as the decimal that the user wrote."""
-    return max(1, size - math.floor(Fraction(str(sparsity)) * size))
+    return max(1, size - math.floor(as_written(sparsity) * size))
 
 
 def _share_exactly(
@@ -215,7 +185,7 @@ def _share_exactly(
 ) -> dict[str, int]:
     """Shares the global budget among the free weights, to the last one."""
     total = sum(sizes.values())
-    target = total - math.floor(Fraction(str(sparsity)) * total)
+    target = total - math.floor(as_written(sparsity) * total)
     left = target - sum(fixed.values())
     if not free:
         _check_all_fixed(sizes, fixed, left, sparsity)

@@ -80,6 +80,39 @@ def drop_and_grow(
     return changed(mask, new_mask)
 
 
+def grow(
+    mask: tf.Tensor, scores: tf.Tensor, count: int | tf.Tensor
+) -> MaskUpdate:
+    """Grows up to `count` connections, and drops none.
+
+    The rules are those of `drop_and_grow`.
+
+    Args:
+        mask: bool tensor of static shape, the active connections.
+        scores: float tensor of the same shape. Only its magnitude counts.
+        count: integer scalar; more than there are free places means all.
+    """
+    free = ~mask
+    count = tf.minimum(tf.cast(count, tf.int64), selection.count_true(free))
+    grown = selection.largest_mask(scores, free, count)
+    finite = tf.reduce_all(tf.math.is_finite(scores))
+    return changed(mask, tf.where(finite, mask | grown, mask))
+
+
+def drop(
+    weights: tf.Tensor, mask: tf.Tensor, count: int | tf.Tensor
+) -> MaskUpdate:
+    """Drops the `count` weakest connections, and grows none.
+
+    Args:
+        weights: float tensor of static shape.
+        mask: bool tensor of the same shape, the active connections.
+        count: integer scalar, at most the number of connections.
+    """
+    kept = selection.count_true(mask) - tf.cast(count, tf.int64)
+    return changed(mask, selection.largest_mask(weights, mask, kept))
+
+
 def _check(
     weights: tf.Tensor,
     mask: tf.Tensor,

@@ -55,6 +55,21 @@ def random_mask(
     return selection.largest_integers_mask(keys, nonzeros)
 
 
+def shuffle(values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Returns a tensor's elements in a random order, each of them once.
+
+    Args:
+        values: tensor of static shape.
+        seed: one of `stateless_seed`.
+    """
+    flat = tf.reshape(values, [-1])
+    keys = tf.random.stateless_uniform(
+        flat.shape, seed, 0, tf.int32.max, tf.int32, alg="philox"
+    )
+    order = tf.argsort(keys, stable=True)
+    return tf.reshape(tf.gather(flat, order), values.shape)
+
+
 def random_scores(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
     """Draws float32 scores in [0, 1) whose order is uniformly random.
 

@@ -1,17 +1,23 @@
 """The steps that update masks, and how many connections move then."""
 
 import dataclasses
+import functools
 import math
 import numbers
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.core import decimals
 from tf_rigl.core.checks import check_at_least
 
 # A stop further away than any training goes, which int64 still holds.
 FOREVER = 2**62
+
+# Of a computed fraction, relative to it: 1 - t / T loses some bits.
+_ERROR = 2**-48
 
 DropFraction = Callable[[float, float], float]
 
@@ -118,8 +124,8 @@ class UpdateSchedule:
         """The batch of the first update."""
         return self.start_step + self._first * self.interval
 
-    def time_of_update(self, update: int) -> int:
-        """Returns the step t of an update, counted from 0."""
+    def time_of_update(self, update: Any) -> Any:
+        """Returns the steps t of updates, an int or an array, from 0."""
         return self._offset + update * self.interval
 
     def update_index(self, step: tf.Tensor) -> tf.Tensor:
@@ -157,6 +163,70 @@ class UpdateSchedule:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class PairedSchedule(UpdateSchedule):
+    """Updates in two parts: the second `delay` steps after the first.
+
+    Even numbers of updates are first parts, at the steps of `UpdateSchedule`,
+    odd ones second parts. Both take place before the stop, or neither.
+
+    Attributes:
+        delay: optimizer steps, at least 1 and less than `interval`.
+    """
+
+    delay: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.delay < self.interval or not self.updates_advance_step:
+            raise ValueError(
+                "`drop_delay` must be less than the update interval, and "
+                "updates must advance the step. Received: drop_delay="
+                f"{self.delay} with an interval of {self.interval} steps, "
+                f"updates_advance_step={self.updates_advance_step}."
+            )
+
+    @functools.cached_property
+    def _first_parts(self) -> UpdateSchedule:
+        return UpdateSchedule(
+            self.start_step,
+            max(self.start_step, self.stop_step - self.delay),
+            self.interval,
+            update_at_start=self.update_at_start,
+            include_stop=self.include_stop
+            and self.stop_step - self.delay >= self.start_step,
+        )
+
+    @property
+    def num_updates(self) -> int:
+        """Number of parts of the whole schedule."""
+        return 2 * self._first_parts.num_updates
+
+    def time_of_update(self, update: Any) -> Any:
+        """Returns the steps t of parts, an int or an array, from 0."""
+        first = self._first_parts.time_of_update(update // 2)
+        return first + update % 2 * self.delay
+
+    def update_index(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns the number of the part of this step, else -1."""
+        step = tf.cast(step, tf.int64)
+        first = self._first_parts.update_index(step)
+        second = self._first_parts.update_index(step - self.delay)
+        # -1 of one is below the number of the other, and of both stays.
+        return tf.maximum(2 * first, 2 * second + 1)
+
+    def is_due(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns whether this step has a part of an update."""
+        step = tf.cast(step, tf.int64)
+        first = self._first_parts.is_due(step)
+        return first | self._first_parts.is_due(step - self.delay)
+
+    def is_update(self, step: int) -> bool:
+        """Returns whether this step has a part; plain integers."""
+        first = self._first_parts
+        return first.is_update(step) or first.is_update(step - self.delay)
+
+
 def drop_fractions(
     schedule: UpdateSchedule, alpha: float, decay: DropFraction
 ) -> np.ndarray:
@@ -168,11 +238,13 @@ def drop_fractions(
 
     `decay` is a function of (alpha, progress), progress = t / stop_step in
     [0, 1]. Note that t is not shifted by `start_step`, as in the paper's
-    f(t) = α/2 (1 + cos(π t / T_end)).
+    f(t) = α/2 (1 + cos(π t / T_end)). Where it returns α this is the decimal
+    that was written; what else it computes loses its rounding errors.
 
     Raises:
         ValueError: if `decay` returns something outside [0, 1].
     """
+    alpha = decimals.to_float64(alpha)
     end = max(schedule.stop_step, 1)
     times = [schedule.time_of_update(i) for i in range(schedule.num_updates)]
     fractions = np.array(
@@ -189,7 +261,22 @@ def drop_fractions(
             f"drop_fraction={alpha}."
         )
 
-    return fractions
+    return np.array(
+        [f if f == alpha else _round_off(f) for f in fractions.tolist()],
+        np.float64,
+    )
+
+
+def _round_off(fraction: float) -> float:
+    """Frees a computed fraction of its last digits, which are rounding errors.
+
+    A short decimal becomes just that: 0.29 · 3/4 is 0.2175. Another fraction
+    is raised by more than its error, so that 0.1/3 of 30 are 1, not 0.
+    """
+    decimal = f"{fraction:.12g}"
+    if decimal == f"{fraction:.15g}":
+        return float(decimal)
+    return min(fraction * (1 + _ERROR), 1.0)
 
 
 def drop_count(
@@ -197,7 +284,27 @@ def drop_count(
 ) -> tf.Tensor:
     """Returns K = floor(f · nnz) of one update of one weight, int64 scalar.
 
-    `update` is an index into the fractions; -1 reads the first.
+    Each f is read as its shortest decimal: 0.29 of 100 are 29. `update` is an
+    index into the fractions; -1 reads the first, and what is beyond the last
+    the last.
     """
-    fraction = tf.gather(tf.constant(fractions), tf.maximum(update, 0))
-    return tf.cast(tf.floor(fraction * tf.cast(nonzeros, tf.float64)), tf.int64)
+    return decimals.floor_fraction(
+        fractions, index_of(fractions, update), nonzeros
+    )
+
+
+def kept_to_nearest(
+    fractions: np.ndarray, update: tf.Tensor, nonzeros: int | tf.Tensor
+) -> tf.Tensor:
+    """Returns (1 - f) · nnz to the nearest integer, ties to even.
+
+    The arguments are those of `drop_count`.
+    """
+    return decimals.subtract_to_nearest(
+        fractions, index_of(fractions, update), nonzeros
+    )
+
+
+def index_of(fractions: np.ndarray, update: tf.Tensor) -> tf.Tensor:
+    """Returns an update's place in a table; see `drop_count`."""
+    return tf.clip_by_value(update, 0, max(len(fractions) - 1, 0))

@@ -74,9 +74,11 @@ class MaskDiagnostics(ModelCallback):
         image_size: of the images' longer side at most, in pixels.
 
     Raises:
-        ValueError: at construction, where nothing is to be written, or
-            `image_interval` or `image_size` is less than 1; when training
-            begins, where a file cannot be written or the model is dense.
+        TypeError: at construction, where a path is neither string nor path.
+        ValueError: at construction, where nothing is to be written, a path is
+            empty, or `image_interval` or `image_size` is less than 1; when
+            training begins, where a file cannot be written or the model is
+            dense.
         ImportError: at construction, where TensorBoard is missing.
 
     Example:
@@ -240,6 +242,20 @@ def _check_arguments(
             "At least one of `log_dir`, `csv_path` and `json_lines_path` must "
             "be given. Received: None for all of them."
         )
+
+    for name, path in destinations.items():
+        if path is None:
+            continue
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(
+                f"`{name}` must be a path. Received: {name}={path!r}. Pass a "
+                "string or a `pathlib.Path`."
+            )
+        if not os.fspath(path):
+            raise ValueError(
+                f"`{name}` must name a place to write to. Received: "
+                f"{name}={path!r}. Pass None to write nothing there."
+            )
 
     for name, number in numbers.items():
         if number < 1:

@@ -197,9 +197,21 @@ def _summed_axes(layer: Any, rank: int) -> Axes:
     return Axes(summed, [axis for axis in range(rank) if axis not in summed])
 
 
+def _local_axes(layer: Any, rank: int) -> Axes:
+    """Returns those of a locally connected layer, by its implementation.
+
+    1: (positions, inputs of a patch, filters). 2: the axes of the input, then
+    those of the output. 3: a list of single connections.
+    """
+    if layer.implementation == 2:
+        return Axes(range(rank // 2), range(rank // 2, rank))
+    return last_axes(layer, rank)
+
+
 _KERNEL = LayerRule(("kernel",))
 _POINTWISE = LayerRule(("pointwise_kernel",))
 _CELL = LayerRule(("kernel", "recurrent_kernel"))
+_LOCAL = LayerRule(("kernel",), _local_axes)
 # Their kernels are (h, w, out, in).
 _TRANSPOSED = LayerRule(("kernel",), Axes([-1], [-2]))
 # Kernels (h, w, in, multiplier): each channel and multiplier is a unit with
@@ -224,6 +236,9 @@ RULES: dict[str, LayerRule] = {
     "SeparableConv2D": _POINTWISE,
     "DepthwiseConv1D": _DEPTHWISE,
     "DepthwiseConv2D": _DEPTHWISE,
+    # Of tf_keras only.
+    "LocallyConnected1D": _LOCAL,
+    "LocallyConnected2D": _LOCAL,
     "SimpleRNNCell": _CELL,
     "GRUCell": _CELL,
     "LSTMCell": _CELL,

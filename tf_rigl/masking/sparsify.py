@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -58,11 +59,11 @@ def sparsify(
     0 from now on. Train it with the `UpdateMasks` callback or `attach`;
     without either it is trained with these masks as they are.
 
-    Masked are kernels of Dense, EinsumDense, Conv1D/2D/3D, transposed and
-    separable (pointwise) convolutions, kernels and recurrent kernels of RNN
-    cells, the projections of attention layers, and what a custom layer names
-    by `get_prunable_weights`. Biases, normalization, depthwise kernels and
-    embeddings stay dense, and so do frozen layers.
+    Masked are kernels of Dense, EinsumDense, Conv1D/2D/3D, transposed,
+    separable (pointwise) and locally connected convolutions, kernels and
+    recurrent kernels of RNN cells, the projections of attention layers, and
+    what a custom layer names by `get_prunable_weights`. Biases, normalization,
+    depthwise kernels and embeddings stay dense, and so do frozen layers.
 
     Args:
         model: Sequential, functional, subclassed or nested model of Keras 3
@@ -72,7 +73,8 @@ def sparsify(
             [0, 1).
         distribution: how the zeros are spread: `"uniform"`, `"er"`, `"erk"`;
             a mapping of layers, layer names or weight paths to sparsities,
-            the rest shared uniformly; or a callable
+            the rest shared uniformly, or as `PerLayer(mapping, rest="erk")`
+            says; or a callable
             `({path: shape}, sparsity) -> {path: sparsity}`. `Uniform`, `ER`,
             `ERK` and `PerLayer` have options beside: the `power` of the
             densities, and the `budget`, whether what `dense` and the
@@ -180,7 +182,7 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
     )
 
     plans = {
-        id(site.variable): _plan(site, counts[site.path], request.structure)
+        id(site.variable): _plan(site, counts[site.path], request)
         for site in eligible
     }
     _carry(flavor, model, plans, request)
@@ -205,8 +207,9 @@ def _named_by_path(
     return dataclasses.replace(distribution, sparsities=by_path)
 
 
-def _plan(site: tree.Site, target: int, structure: Structure) -> WeightConfig:
+def _plan(site: tree.Site, target: int, request: _Request) -> WeightConfig:
     """Returns the configuration of a weight that is to be masked."""
+    structure = request.structure
     shape = tuple(site.variable.shape)
     if isinstance(structure, structures.Unstructured):
         return WeightConfig(shape, target)
@@ -214,24 +217,32 @@ def _plan(site: tree.Site, target: int, structure: Structure) -> WeightConfig:
     layout = kernel_layout(site.owner, site.variable)
     if target < math.prod(layout.shape):
         structure.check(layout.shape, site.path)
-        possible = structure.connections(layout.shape, target)
-        _check_possible(structure, site.path, target, possible)
-        target = possible
+        if isinstance(structure, structures.NByM):
+            target = _exact_target(target, site.path, layout.shape, request)
+        target = structure.connections(layout.shape, target)
     return WeightConfig(shape, target, layout)
 
 
-def _check_possible(
-    structure: Structure, path: str, asked: int, possible: int
-) -> None:
-    """Raises if N:M asks for another sparsity; others only round it."""
-    if isinstance(structure, structures.NByM) and asked != possible:
-        sparsity = 1 - structure.n / structure.m
+def _exact_target(
+    asked: int, path: str, shape: Sequence[int], request: _Request
+) -> int:
+    """Returns the connections of N:M; raises if others are asked for.
+
+    Other structures round it. A third is no decimal, so that 2/3 may come out
+    as one connection more or less.
+    """
+    structure: Any = request.structure
+    n, m = structure.n, structure.m
+    exact = structure.connections(shape, 0)
+    is_meant = math.isclose(request.sparsity, 1 - n / m, abs_tol=1e-9)
+    if abs(asked - exact) > is_meant:
         raise ValueError(
-            f"{structure} leaves {structure.n} of {structure.m} connections. "
-            f"Received: {asked} connections for {path!r} instead of "
-            f"{possible}. Pass sparsity={sparsity:g}, "
-            "distribution='uniform', and in `dense` what shall stay dense."
+            f"{structure} leaves {n} of {m} connections. Received: {asked} "
+            f"connections for {path!r} instead of {exact}. Pass "
+            f"sparsity={1 - n / m}, distribution='uniform', or, where some "
+            "weights stay dense, tf_rigl.Uniform(budget='reference')."
         )
+    return exact
 
 
 def _carry(

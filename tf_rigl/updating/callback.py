@@ -96,6 +96,7 @@ class UpdateMasks(ModelCallback):
     def set_model(self, model: Any) -> None:
         """Clears the compiled train function, which `fit` makes after this."""
         super().set_model(model)
+        _check_has_optimizer(model)
         # Before other callbacks restore a checkpoint.
         self._taken = int(tf.convert_to_tensor(model.optimizer.iterations))
         optimizer_hook.forget_traces(model)
@@ -256,6 +257,18 @@ class UpdateMasks(ModelCallback):
         updating = flavor.updating_optimizers(self.model.optimizer)[0]
         announced = steps * epochs // flavor.accumulation_steps(updating)
         return announced + (self._taken if first_epoch == 0 else 0)
+
+
+def _check_has_optimizer(model: Any) -> None:
+    """Raises a ValueError if a model was compiled without an optimizer."""
+    if getattr(model, "optimizer", None) is None:
+        raise ValueError(
+            "`UpdateMasks` works inside the optimizer that the model is "
+            f"compiled with. Received: model={model.name!r} with "
+            "optimizer=None. Compile it with an optimizer; for one that a "
+            "`train_step` of your own applies, call tf_rigl.attach(optimizer, "
+            "model, algorithm) before `fit`, without this callback."
+        )
 
 
 def _counts(records: list[MaskedWeight]) -> np.ndarray:

@@ -258,8 +258,10 @@ def _apply_to_slots(
             assign_masked(average, mask)
         return
 
+    # What grows may have stale state: one restored or assigned since.
+    kept = mask & ~grown
     for slot in slots.slots_of(flavor, optimizer, record):
-        values = masked(slot, mask)
+        values = masked(slot, kept)
 
         # An accumulator that divides must not begin at 0, whatever the method
         # would have momentum begin at.

@@ -35,6 +35,8 @@ def prune(
     those that score highest stay:
 
     - `"magnitude"`: |w|.
+    - `"normalized_magnitude"`: |w| / ‖w‖₂, so that under one threshold the
+      scale of a weight does not count (JaxPruner, arXiv:2304.14082).
     - `"random"`: at random.
     - `"snip"`: |g · w|, the connection sensitivity of SNIP (Lee et al.,
       arXiv:1810.02340), with the gradient g of the mean loss over `data`.
@@ -58,8 +60,8 @@ def prune(
             model was compiled with.
         scope: `"weight"`, each weight to what was allotted to it; `"global"`,
             all weights against one threshold, the number over all the same.
-            By default global for SNIP and GraSP, as in their papers, and
-            weight for the others but those that say so.
+            By default global for SNIP, GraSP and the normalized magnitude, as
+            in their papers, and weight for the others but those that say so.
         seed: of random pruning.
         temperature: of GraSP; the paper's code divides the outputs by 200.
 

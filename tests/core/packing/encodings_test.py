@@ -25,6 +25,7 @@ def test_round_trip(name, data):
     if packed is None:
         return
     decoded = encoding.decode(packed, mask.shape)
+
     assert decoded.dtype == bool
     np.testing.assert_array_equal(decoded, mask)
     # The graph puts other numbers at other places.
@@ -67,6 +68,7 @@ def test_golden_bytes():
     assert ENCODINGS["dense"].encode(mask | True) == b""
     assert ENCODINGS["bit_mask"].encode(mask) == bytes([0xF0, 0x0F])
     gaps = integers([0, 8], "<i8").tobytes() + bytes([0xF0, 0x0F])
+
     assert ENCODINGS["gaps"].encode(mask) == gaps
     # Rows 1 and 2 of 4 blocks: one zero, two ones.
     assert ENCODINGS["block_mask"].encode(mask) == (
@@ -144,6 +146,7 @@ def test_structures_take_few_bits(structure, layout, name, bits):
     ).numpy()
     packed = ENCODINGS[name].encode(mask, layout)
     header = 8 * (1 + 2 * mask.ndim + 3 + 5)
+
     assert len(packed) - header <= bits * size / 8 + 16
     np.testing.assert_array_equal(
         ENCODINGS[name].decode(packed, mask.shape), mask
@@ -192,6 +195,7 @@ def check_damaged(name, cases):
     random = np.random.default_rng(7)
     errors = 0
     masks = examples(name)
+
     for case in range(cases):
         mask = masks[case % len(masks)]
         data = support.damage(ENCODINGS[name].encode(mask), random)

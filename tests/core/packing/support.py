@@ -36,6 +36,7 @@ def masks(draw, least=0):
     )
     mask = np.zeros(shape, bool)
     random = np.random.default_rng(draw(st.integers(0, 1000)))
+
     if kind == "random":
         mask = random.random(shape) < draw(st.floats(0, 1))
     elif kind == "all":
@@ -114,6 +115,7 @@ def damage(data, random):
     """Bytes with bits flipped, cut off, lengthened or overwritten."""
     data = bytearray(data)
     kind = random.integers(5)
+
     if kind == 0 or not data:
         data += random.bytes(int(random.integers(1, 20)))
     elif kind == 1:

@@ -16,6 +16,7 @@ def pack(values, stored, shape=SHAPE, axis=-1, positions=None):
     positions = np.arange(values.size) if positions is None else positions
     channels = axis_channels(shape, axis)
     data = formats.pack(values, positions, channels, stored)
+
     assert len(data) == formats.packed_bytes(
         values.size, channels, stored, values.dtype
     )
@@ -69,6 +70,7 @@ def test_int8_has_a_scale_for_each_channel(axis):
     unpacked = pack(values, "int8", axis=axis, positions=kept)
     # Half a step of the channel's own scale.
     channel = np.unravel_index(kept, SHAPE)[axis]
+
     for one in range(SHAPE[axis]):
         mine = values[channel == one]
         step = np.abs(mine).max(initial=0) / 127

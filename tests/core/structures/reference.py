@@ -40,6 +40,7 @@ def groups(structure, shape):
     """
     index = np.arange(np.prod(shape)).reshape(shape)
     positions, inputs, units = shape
+
     match structure:
         case Block(height, width):
             boxes = itertools.product(
@@ -90,6 +91,7 @@ def pooled(structure, values):
         # NaN wins, as it does among elements.
         magnitudes = np.abs(oracle.to_float64(values)).ravel()
         return np.array([magnitudes[g].max() for g in groups(structure, shape)])
+
     with np.errstate(all="ignore"):
         dtype = values.dtype if values.dtype == np.float64 else np.float32
         values = np.abs(values.astype(dtype))
@@ -114,6 +116,7 @@ def _average(structure, values, group):
     cut = real[tuple(slice(c, e) for c, e in zip(corner, end, strict=True))]
     box[tuple(slice(0, size) for size in cut.shape)] = cut
     terms = box.ravel()
+
     while terms.size > 1:
         half = -(-terms.size // 2)
         second = np.zeros(half, values.dtype)
@@ -131,7 +134,7 @@ def spread(structure, active, shape):
 
 
 def largest(structure, scores, nonzeros, candidates=None):
-    """What `Structure.largest` must return."""
+    """The result of `Structure.largest`."""
     shape = scores.shape
     if candidates is None:
         candidates = np.ones(shape, bool)
@@ -157,7 +160,7 @@ def _largest_in_rows(rows, scores, candidates, counts):
 
 
 def drop_and_grow(structure, weights, mask, scores, count):
-    """What the new mask of `Structure.drop_and_grow` must be."""
+    """The new mask of `Structure.drop_and_grow`."""
     shape = weights.shape
     if not np.isfinite(oracle.to_float64(scores)).all():
         return mask.copy()
@@ -177,4 +180,5 @@ def drop_and_grow(structure, weights, mask, scores, count):
     rows = groups(structure, shape)
     kept = oracle.largest(weights, mask, mask.sum() - min(count, mask.sum()))
     missing = [mask.flat[row].sum() - kept.flat[row].sum() for row in rows]
+
     return kept | _largest_in_rows(rows, scores, ~kept, missing)

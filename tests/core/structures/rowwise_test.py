@@ -155,12 +155,36 @@ def test_arguments(make, error, message):
 
 def test_inputs_must_be_a_multiple_of_m():
     NByM(2, 4).check((9, 8, 5), "conv/kernel")
+    shape = (9, 10, 5)
     message = (
         r"2:4 sparsity needs a multiple of 4 inputs\. Received: 10 inputs "
         r"for 'conv/kernel' of \[positions, inputs, units\] = \[9, 10, 5\]\. "
         r"Leave this weight out or choose an `m` that divides them\."
     )
     with pytest.raises(ValueError, match=message):
-        NByM(2, 4).check((9, 10, 5), "conv/kernel")
+        NByM(2, 4).check(shape, "conv/kernel")
     with pytest.raises(ValueError, match=message):
-        NByM(2, 4).random_mask((9, 10, 5), 100, 0, "conv/kernel")
+        NByM(2, 4).random_mask(shape, 100, 0, "conv/kernel")
+
+
+@pytest.mark.parametrize("inputs", [1, 3, 10])
+def test_other_inputs_are_one_error_everywhere(inputs):
+    structure, shape = NByM(2, 4), (2, inputs, 5)
+    ones, mask = tf.ones(shape), tf.ones(shape, tf.bool)
+
+    for call in (
+        lambda: structure.connections(shape, 4),
+        lambda: structure.active_units(shape, 4),
+        lambda: structure.largest(ones, 4),
+        lambda: structure.largest(ones, 4, mask),
+        lambda: structure.drop_and_grow(ones, mask, ones, 1),
+        lambda: structure.to_rows(ones),
+        lambda: structure.from_rows(tf.ones((5 * inputs, 2)), shape),
+        lambda: structure.random_mask(shape, 4, 0, "a/kernel"),
+    ):
+        with pytest.raises(
+            ValueError,
+            match=rf"2:4 sparsity needs a multiple of 4 inputs\. Received: "
+            rf"{inputs} inputs .* = \[2, {inputs}, 5\]\. Leave",
+        ):
+            call()

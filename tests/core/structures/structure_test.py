@@ -72,6 +72,7 @@ def assert_allowed(structure, mask, nonzeros):
         assert sum(counts) == structure.connections(shape, nonzeros)
         return
     sizes = [group.size for group in reference.groups(structure, shape)]
+
     assert all(n in (0, size) for n, size in zip(counts, sizes, strict=True))
     assert sum(map(bool, counts)) == structure.active_units(shape, nonzeros)
     if len(set(sizes)) == 1:
@@ -184,7 +185,7 @@ def updates(draw, structure, shape):
 
 
 def assert_same_counts(structure, mask, new):
-    """Of connections, of those in each row, or of tiles."""
+    """Compares connections, those in each row, or tiles."""
     if isinstance(structure, Unstructured):
         assert new.sum() == mask.sum()
         return
@@ -210,6 +211,7 @@ def test_eager_graph_and_xla_agree(structure, shape, data):
     nonzeros = data.draw(st.integers(0, weights.size))
     expected = update(structure, weights, mask, scores, count, "eager")
     best = largest(structure, weights, nonzeros, mode="eager")
+
     for mode in ("graph", "xla"):
         found = update(structure, weights, mask, scores, count, mode)
         for one, other in zip(expected, found, strict=True):

@@ -110,34 +110,28 @@ def test_connections_where_blocks_are_cut_off():
     assert block.connections((1, 3, 3), 9) == 9
 
 
-def test_golden_channels():
+@pytest.mark.parametrize(
+    ("axis", "pooling", "nonzeros", "active"),
+    [
+        ("units", "average", 1, [1, 0, 0]),
+        ("units", "average", 5, [1, 1, 0]),
+        ("units", "max", 1, [0, 1, 0]),
+        # Maxima 1 and 1: the lower index.
+        ("units", "max", 5, [1, 1, 0]),
+        # Sums 1 + 0 + 1 + 1 + 0 + 0 = 3 and 1 + 3 + 0 + 1 + 0 + 1 = 6.
+        ("inputs", "average", 5, [0, 1]),
+        ("inputs", "max", 1, [0, 1]),
+    ],
+)
+def test_golden_channels(axis, pooling, nonzeros, active):
     values = np.zeros((2, 2, 3), np.float32)
     values[:, :, 0] = [[1, 1], [1, 1]]  # sum 4, maximum 1
     values[:, :, 1] = [[0, -3], [0, 0]]  # sum 3, maximum 3
     values[:, :, 2] = [[1, 0], [0, 1]]  # sum 2, maximum 1
-    chosen = {
-        (axis, pooling, n): Channel(axis, pooling)
-        .largest(tf.constant(values), n)
-        .numpy()
-        for axis in ("units", "inputs")
-        for pooling in ("average", "max")
-        for n in (1, 5)
-    }
-
-    def active(key, axes):
-        mask = chosen[key]
-        np.testing.assert_array_equal(mask.any(axes), mask.all(axes))
-        return mask.any(axes).astype(int).tolist()
-
-    assert active(("units", "average", 1), (0, 1)) == [1, 0, 0]
-    assert active(("units", "average", 5), (0, 1)) == [1, 1, 0]
-    assert active(("units", "max", 1), (0, 1)) == [0, 1, 0]
-    # Maxima 1 and 1: the lower index.
-    assert active(("units", "max", 5), (0, 1)) == [1, 1, 0]
-    # Inputs: sums 1 + 0 + 1 + 1 + 0 + 0 = 3 and 1 + 3 + 0 + 1 + 0 + 1 = 6.
-    for pooling in ("average", "max"):
-        assert active(("inputs", pooling, 1), (0, 2)) == [0, 1]
-        assert active(("inputs", pooling, 5), (0, 2)) == [0, 1]
+    mask = Channel(axis, pooling).largest(tf.constant(values), nonzeros).numpy()
+    axes = (0, 1) if axis == "units" else (0, 2)
+    np.testing.assert_array_equal(mask.any(axes), mask.all(axes))
+    assert mask.any(axes).astype(int).tolist() == active
 
 
 @pytest.mark.parametrize(

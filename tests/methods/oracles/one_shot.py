@@ -34,6 +34,11 @@ CASES = {
         lambda: OneShot(7, scope="global"),
         conservation.dense_before(7, conservation.all_together),
     ),
+    "one_shot_globally_normalized": table.from_dense(
+        tf_rigl.OneShot(7, "normalized_magnitude", "global"),
+        lambda: OneShot(7, "normalized_magnitude", "global"),
+        conservation.dense_before(7, conservation.all_together),
+    ),
 }
 
 WRONG_ORACLES = {"one_shot_globally": lambda: OneShot(7)}

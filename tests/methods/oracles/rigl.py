@@ -172,6 +172,11 @@ ROWS = {
         {"options": tf_rigl.SparsifyOptions(keep_initial_values=True)},
         variant=True,
     ),
+    "rigl_shuffled": table.Row(
+        tf_rigl.RigL(**table.SHORT, grow_init="shuffled"),
+        {"options": tf_rigl.SparsifyOptions(keep_initial_values=True)},
+        variant=True,
+    ),
     "rigl_block": table.Row(
         tf_rigl.RigL(**table.SHORT, drop_fraction=0.5),
         {"structure": tf_rigl.Block(2, 2)},

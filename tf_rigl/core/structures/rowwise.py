@@ -170,18 +170,29 @@ class NByM(Rowwise):
     def check(self, shape: Sequence[int], path: str) -> None:
         """Refuses inputs that are no multiple of m."""
         super().check(shape, path)
-        if shape[1] % self.m:
+        self._groups(shape, path)
+
+    def _groups(
+        self, shape: Sequence[int], path: str = "a weight"
+    ) -> tuple[int, int, int, int]:
+        """Splits a shape into positions, groups, m and units.
+
+        All that a structure does goes through here, so that inputs which m
+        does not divide are the same error everywhere.
+        """
+        positions, inputs, units = shape
+        if inputs % self.m:
             raise ValueError(
                 f"{self.n}:{self.m} sparsity needs a multiple of {self.m} "
-                f"inputs. Received: {shape[1]} inputs for {path!r} of "
+                f"inputs. Received: {inputs} inputs for {path!r} of "
                 f"[positions, inputs, units] = {list(shape)}. Leave this "
                 "weight out or choose an `m` that divides them."
             )
+        return positions, inputs // self.m, self.m, units
 
     def row_size(self, shape: Sequence[int]) -> int:
         """Returns the size of a group, m."""
-        del shape
-        return self.m
+        return self._groups(shape)[2]
 
     def bounds(self, shape: Sequence[int]) -> tuple[int, int]:
         """Allows from n:m to dense."""
@@ -194,16 +205,15 @@ class NByM(Rowwise):
 
     def to_rows(self, tensor: tf.Tensor) -> tf.Tensor:
         """Lays the groups out in the order of positions, inputs and units."""
-        positions, inputs, units = tensor.shape
-        groups = [positions, inputs // self.m, self.m, units]
+        groups = self._groups(tensor.shape)
         tensor = tf.transpose(tf.reshape(tensor, groups), [0, 1, 3, 2])
         return tf.reshape(tensor, [-1, self.m])
 
     def from_rows(self, rows: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
         """Inverts `to_rows`."""
-        positions, inputs, units = shape
-        groups = [positions, inputs // self.m, units, self.m]
-        tensor = tf.transpose(tf.reshape(rows, groups), [0, 1, 3, 2])
+        positions, groups, size, units = self._groups(shape)
+        tensor = tf.reshape(rows, [positions, groups, units, size])
+        tensor = tf.transpose(tensor, [0, 1, 3, 2])
         return tf.reshape(tensor, shape)
 
 
