@@ -16,7 +16,8 @@ from tests.support import FLAVORS
 _CHOICE_OF_KERAS = os.environ.get("TF_USE_LEGACY_KERAS")
 
 
-# All cases of the property tests: `bin/test --hypothesis-profile=nightly`.
+# All cases of the property tests, and graphs as users' programs rewrite them:
+# `bin/test --hypothesis-profile=nightly`.
 hypothesis.settings.register_profile("nightly", deadline=None)
 
 

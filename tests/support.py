@@ -175,7 +175,8 @@ def fit(model, data, algorithm=None, callbacks=(), **kwargs):
     step that makes variables is traced twice.
     """
     if model.built and hasattr(model.optimizer, "build"):
-        model.optimizer.build(model.trainable_variables)
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
     if algorithm is not None:
         callbacks = [tf_rigl.UpdateMasks(algorithm), *callbacks]
     kwargs = {"shuffle": False, "verbose": 0, **kwargs}

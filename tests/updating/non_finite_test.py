@@ -95,6 +95,7 @@ def test_without_a_limit_training_is_as_ever(keras):
     assert np.isnan(np.concatenate([b.ravel() for b in bits(model)])).any()
 
 
+@support.one_keras("keras")
 def test_replicas_leave_out_the_same(keras, two_replicas):
     """A number that is bad for one replica is so for all."""
     with two_replicas.scope():

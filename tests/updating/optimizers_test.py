@@ -83,6 +83,7 @@ def test_masked_weights_and_slots_stay_zero(keras, name, option):
         model,
         ALGORITHM,
         optimizer=optimizer,
+        samples=128,
         run_eagerly=option != "plain",
         callbacks=[AfterEveryStep()],
     )
