@@ -127,11 +127,8 @@ def test_resumed_is_uninterrupted(keras, tmp_path, name):
 def test_by_epochs(keras, tmp_path):
     """Nothing is left to train in the end."""
     with pytest.raises(Interrupted):
-        fit(
-            make_model(keras),
-            tf_rigl.Checkpoints(tmp_path),
-            callbacks=[interrupt(keras, 12)],
-        )
+        stop = interrupt(keras, 12)
+        fit(make_model(keras), tf_rigl.Checkpoints(tmp_path), callbacks=[stop])
     checkpoints = tf_rigl.Checkpoints(tmp_path)
     assert checkpoints.steps == [8]
     model = make_model(keras)
@@ -211,20 +208,19 @@ def test_kerass_own_checkpoints(keras, tmp_path, case):
             callbacks=[backup(), interrupt(keras, interrupted)],
         )
     model = make_model(keras, dropout=0.0)
-    restored = {}
+    update, restored = tf_rigl.UpdateMasks(ALGORITHMS["rigl"][0]), {}
 
     class Look(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
             restored.update(enumerate(values(self.model)))
 
-    algorithm = ALGORITHMS["rigl"][0]
     model.fit(
         data().skip(saved),
         steps_per_epoch=STEPS_PER_EPOCH,
         epochs=3,
         shuffle=False,
         verbose=0,
-        callbacks=[tf_rigl.UpdateMasks(algorithm), backup(), Look()],
+        callbacks=[update, backup(), Look()],
     )
     for index, value in restored.items():
         np.testing.assert_array_equal(value, at[index])
