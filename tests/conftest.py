@@ -16,17 +16,39 @@ from tests.support import FLAVORS
 _CHOICE_OF_KERAS = os.environ.get("TF_USE_LEGACY_KERAS")
 
 
-# All cases of the property tests: `bin/test --hypothesis-profile=nightly`.
+# All cases of the property tests, and graphs as users' programs rewrite them:
+# `bin/test --hypothesis-profile=nightly`.
 hypothesis.settings.register_profile("nightly", deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Two logical processors, so that replicas are real."""
-    del config
+    """Two logical processors, so that replicas are real.
+
+    Grappler costs a fifth of what most tests take, once for each function, and
+    they look at what a function computes. It rests but for tests that ask for
+    `grappler` and for the nightly profile.
+    """
+    if config.getoption("--hypothesis-profile", None) != "nightly":
+        rest_grappler(True)
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * 2
     )
+
+
+def rest_grappler(rests: bool) -> None:
+    """Turns TensorFlow's rewriting of graphs off or on, for new functions."""
+    options = {"disable_meta_optimizer": rests}
+    tf.config.optimizer.set_experimental_options(options)
+
+
+@pytest.fixture(scope="module")
+def grappler():
+    """Graphs are rewritten as in a user's program, for all of a module."""
+    before = tf.config.optimizer.get_experimental_options()
+    rest_grappler(False)
+    yield
+    rest_grappler(before.get("disable_meta_optimizer", False))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

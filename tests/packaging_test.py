@@ -12,6 +12,7 @@ import pytest
 import setuptools
 
 import tf_rigl
+from tests import support
 from tf_rigl import version
 from tf_rigl.experiments import flag_files
 
@@ -101,20 +102,8 @@ def build(what, source, target):
         "import sys; from setuptools import build_meta\n"
         f"print(build_meta.build_{what}(sys.argv[1]))"
     )
-    printed = run_python(source, "-c", code, target)
+    printed = support.run_python("-c", code, target, cwd=source)
     return target / printed.splitlines()[-1]
-
-
-def run_python(folder, *arguments):
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def assert_finds_experiments(wheel, package, folder):
@@ -131,7 +120,7 @@ def assert_finds_experiments(wheel, package, folder):
     )
     # Another installation of the package must not be found in its place.
     others = [path for path in sys.path if path and not holds_package(path)]
-    printed = run_python(folder, "-ISc", code, installed, *others)
+    printed = support.run_python("-ISc", code, installed, *others, cwd=folder)
     file, found = printed.splitlines()
     assert pathlib.Path(file).parent == (package or installed) / "tf_rigl"
     assert "--compare_dense --report --method=rigl --sparsity=0.98" in found

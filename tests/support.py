@@ -37,6 +37,16 @@ def in_turn(names, is_slow=lambda name: False):
     ]
 
 
+def one_keras(flavor):
+    """Runs a test that hangs little on the Keras with one, `-m slow` both."""
+    others = [
+        pytest.param(other, marks=pytest.mark.slow)
+        for other in FLAVORS
+        if other != flavor
+    ]
+    return pytest.mark.parametrize("keras", [flavor, *others], indirect=True)
+
+
 def run_python(*arguments, cwd=ROOT, **environment):
     """Runs Python in a process of its own; returns what it printed."""
     done = subprocess.run(
@@ -159,7 +169,14 @@ def batches(samples=256, batch_size=32):
 
 
 def fit(model, data, algorithm=None, callbacks=(), **kwargs):
-    """Fits to (inputs, labels), in order and silently: the history."""
+    """Fits to (inputs, labels), in order and silently: the history.
+
+    The optimizer gets its variables before, where the model has its own: a
+    step that makes variables is traced twice.
+    """
+    if model.built and hasattr(model.optimizer, "build"):
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
     if algorithm is not None:
         callbacks = [tf_rigl.UpdateMasks(algorithm), *callbacks]
     kwargs = {"shuffle": False, "verbose": 0, **kwargs}

@@ -8,8 +8,8 @@ import tensorflow as tf
 CLASSES = 3
 INPUT_SHAPES = {
     "sequential": (20,),
-    "recurrent": (7, 5),
     "transformer": (7, 8),
+    "recurrent": (7, 5),
     "convolutions": (16, 16, 3),
     "convolutions_3d": (6, 6, 6, 2),
     "custom_layer": (20,),

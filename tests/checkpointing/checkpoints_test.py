@@ -1,5 +1,6 @@
 """`Checkpoints`: what is saved, what is restored, and every fault."""
 
+import functools
 import os
 import resource
 import signal
@@ -53,6 +54,16 @@ def data():
     return data.shuffle(256, seed=1).repeat().batch(32)
 
 
+@functools.cache
+def uninterrupted(keras, name="rigl"):
+    """What a run that nothing interrupts ends with."""
+    algorithm, arguments = ALGORITHMS[name]
+    model = make_model(keras, **arguments)
+    model.optimizer.build(model.trainable_variables)
+    fit(model, None, algorithm=algorithm)
+    return values(model)
+
+
 def fit(model, checkpoints, epochs=3, algorithm=None, callbacks=()):
     """Trains on from the newest checkpoint."""
     step = checkpoints.step if checkpoints else 0
@@ -91,18 +102,12 @@ def values(model):
     return TrainingState.of(model, model.optimizer).values()
 
 
-def assert_equal(one, other):
-    support.assert_all_equal(values(one), values(other))
-
-
 @pytest.mark.parametrize(
     ("name", "keras"), support.in_turn(ALGORITHMS), indirect=["keras"]
 )
 def test_resumed_is_uninterrupted(keras, tmp_path, name):
     """Interrupted in the first epoch and in the middle of the second."""
     algorithm, arguments = ALGORITHMS[name]
-    whole = make_model(keras, **arguments)
-    fit(whole, None, algorithm=algorithm)
     for batches, saved in ((6, 5), (14, 10)):
         model = make_model(keras, **arguments)
         with pytest.raises(Interrupted):
@@ -115,28 +120,25 @@ def test_resumed_is_uninterrupted(keras, tmp_path, name):
         assert tf_rigl.Checkpoints(tmp_path).step == saved
     model = make_model(keras, **arguments)
     fit(model, tf_rigl.Checkpoints(tmp_path, save_every=5), 3, algorithm)
-    assert_equal(model, whole)
+    support.assert_all_equal(values(model), uninterrupted(keras, name))
 
 
+@support.one_keras("tf_keras")
 def test_by_epochs(keras, tmp_path):
     """Nothing is left to train in the end."""
-    whole = make_model(keras)
-    fit(whole, None)
     with pytest.raises(Interrupted):
-        fit(
-            make_model(keras),
-            tf_rigl.Checkpoints(tmp_path),
-            callbacks=[interrupt(keras, 12)],
-        )
+        stop = interrupt(keras, 12)
+        fit(make_model(keras), tf_rigl.Checkpoints(tmp_path), callbacks=[stop])
     checkpoints = tf_rigl.Checkpoints(tmp_path)
     assert checkpoints.steps == [8]
     model = make_model(keras)
     fit(model, checkpoints)
     assert checkpoints.steps == [16, 24]
-    assert_equal(model, whole)
+    whole = uninterrupted(keras)
+    support.assert_all_equal(values(model), whole)
     again = make_model(keras)
     assert fit(again, tf_rigl.Checkpoints(tmp_path)).history == {}
-    assert_equal(again, whole)
+    support.assert_all_equal(values(again), whole)
 
 
 def test_custom_loop(keras, tmp_path):
@@ -206,25 +208,24 @@ def test_kerass_own_checkpoints(keras, tmp_path, case):
             callbacks=[backup(), interrupt(keras, interrupted)],
         )
     model = make_model(keras, dropout=0.0)
-    restored = {}
+    update, restored = tf_rigl.UpdateMasks(ALGORITHMS["rigl"][0]), {}
 
     class Look(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
             restored.update(enumerate(values(self.model)))
 
-    algorithm = ALGORITHMS["rigl"][0]
     model.fit(
         data().skip(saved),
         steps_per_epoch=STEPS_PER_EPOCH,
         epochs=3,
         shuffle=False,
         verbose=0,
-        callbacks=[tf_rigl.UpdateMasks(algorithm), backup(), Look()],
+        callbacks=[update, backup(), Look()],
     )
     for index, value in restored.items():
         np.testing.assert_array_equal(value, at[index])
     if save_freq == "epoch" or keras.__name__ == "tf_keras":
-        assert_equal(model, whole)
+        support.assert_all_equal(values(model), values(whole))
 
 
 @pytest.fixture
@@ -237,6 +238,7 @@ def written(keras, tmp_path):
     return model, checkpoints, tmp_path / "step-000000000002.npz"
 
 
+@support.one_keras("keras")
 def test_truncated_at_every_kilobyte(written):
     """The file and the one before it are named; nothing is changed."""
     model, checkpoints, path = written
@@ -253,6 +255,7 @@ def test_truncated_at_every_kilobyte(written):
     assert checkpoints.restore(model) == 2
 
 
+@support.one_keras("tf_keras")
 def test_flipped_bits(written):
     """Told, or of no consequence."""
     model, checkpoints, path = written
@@ -287,6 +290,7 @@ def test_of_another_model_optimizer_or_nothing_at_all(keras, written):
         checkpoints.restore(model, step=7)
 
 
+@support.one_keras("keras")
 def test_within_epochs_and_at_their_ends(keras, tmp_path):
     """The end of an epoch is saved once; the run's own length counts."""
     checkpoints = tf_rigl.Checkpoints(
@@ -322,6 +326,7 @@ def test_a_full_disk(keras, tmp_path, on_failure):
     assert checkpoints.steps == [1, 2]
 
 
+@support.one_keras("tf_keras")
 def test_a_directory_that_cannot_be_one(keras, tmp_path):
     """Told before training; later, as with a full disk."""
     (tmp_path / "file").write_text("")

@@ -22,6 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 import tf_rigl
+from tests import support
 from tests.compatibility import cases
 
 STEPS = 12
@@ -152,15 +153,7 @@ def record(name, keras):
     row = ROWS[name]
     model = make(row, cases.load_keras(keras))
     initial = _describe(model)
-    inputs, labels = data()
-    model.fit(
-        inputs,
-        labels,
-        batch_size=_BATCH,
-        shuffle=False,
-        verbose=0,
-        callbacks=[tf_rigl.UpdateMasks(row.algorithm)],
-    )
+    support.fit(model, data(), row.algorithm, batch_size=_BATCH)
     return {"initial": initial, "trained": _describe(model)}
 
 

@@ -1,5 +1,9 @@
 """The library and an oracle side by side, compared after every step."""
 
+import dataclasses
+from collections.abc import Mapping
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -50,36 +54,30 @@ def make_step(model, optimizer):
     return step
 
 
-def run(
-    keras,
-    algorithm,
-    oracle,
-    conserves=lambda masks, step: None,
-    sparsify=None,
-    compiled=True,
-    tolerance=1e-10,
-):
-    """Trains both for `STEPS` steps.
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """What the library holds after a step."""
+
+    masks: Mapping[str, np.ndarray]
+    values: Sequence[np.ndarray]  # of all weights, as in `network.SHAPES`
+    momentum: Sequence[np.ndarray]
+
+
+def run_library(keras, algorithm, sparsify, compiled):
+    """Trains by the library.
 
     Args:
         keras: the flavor.
-        algorithm: the library's method.
-        oracle: an `Oracle` of the same method.
-        conserves: called with the library's masks after each step and the
-            step, to assert what the method conserves.
+        algorithm: the method.
         sparsify: further arguments of `tf_rigl.sparsify`.
-        compiled: whether the library's step is a `tf.function`.
-        tolerance: of values and momentum, relative.
+        compiled: whether the step is a `tf.function`.
 
-    Raises:
-        AssertionError: with the step in which the two differ.
+    Returns:
+        The masks to begin with, and each of the `STEPS` steps.
     """
     model = make_model(keras)
-    tf_rigl.sparsify(model, SPARSITY, **(sparsify or {}))
-    training = oracle_training.begin(
-        network.make_values(), tf_rigl.masks(model), oracle.targets(TARGETS)
-    )
-    oracle.begin(training)
+    tf_rigl.sparsify(model, SPARSITY, **sparsify)
+    initial = tf_rigl.masks(model)
     optimizer = keras.optimizers.SGD(
         oracle_training.LEARNING_RATE, momentum=oracle_training.MOMENTUM
     )
@@ -89,13 +87,42 @@ def run(
     library_step = make_step(model, optimizer)
     if compiled:
         library_step = tf.function(library_step)
-    for step, batch in enumerate(network.make_batches(STEPS)):
+
+    steps = []
+    for batch in network.make_batches(STEPS):
         library_step(*map(tf.constant, batch))
-        oracle.step(training, batch, step)
-        masks = tf_rigl.masks(model)
-        assert_same_masks(masks, training, step)
-        assert_same_values(model, optimizer, training, step, tolerance)
-        conserves(masks, step)
+        values, momentum = (
+            [variable.numpy() for variable in variables]
+            for variables in (model.trainable_variables, optimizer.momentums)
+        )
+        steps.append(Step(tf_rigl.masks(model), values, momentum))
+    return initial, steps
+
+
+def compare(library, oracle, conserves=lambda masks, step: None, tolerance=0):
+    """Runs an oracle beside what the library did.
+
+    Args:
+        library: what `run_library` returned.
+        oracle: an `Oracle` of the same method.
+        conserves: called with the library's masks after each step and the
+            step, to assert what the method conserves.
+        tolerance: of values and momentum, relative.
+
+    Raises:
+        AssertionError: with the step in which the two differ.
+    """
+    initial, steps = library
+    training = oracle_training.begin(
+        network.make_values(), initial, oracle.targets(TARGETS)
+    )
+    oracle.begin(training)
+    for number, batch in enumerate(network.make_batches(STEPS)):
+        oracle.step(training, batch, number)
+        found = steps[number]
+        assert_same_masks(found.masks, training, number)
+        assert_same_values(found, training, number, tolerance)
+        conserves(found.masks, number)
 
 
 def assert_same_masks(masks, training, step):
@@ -107,15 +134,15 @@ def assert_same_masks(masks, training, step):
         )
 
 
-def assert_same_values(model, optimizer, training, step, tolerance):
+def assert_same_values(found, training, step, tolerance):
     """Values and momentum of all weights agree to rounding."""
     for index, path in enumerate(network.SHAPES):
         for kind, actual, expected in (
-            ("values", model.trainable_variables, training.values),
-            ("momentum", optimizer.momentums, training.velocity),
+            ("values", found.values, training.values),
+            ("momentum", found.momentum, training.velocity),
         ):
             np.testing.assert_allclose(
-                actual[index].numpy(),
+                actual[index],
                 expected[path],
                 rtol=tolerance,
                 atol=1e-3 * tolerance,

@@ -5,9 +5,10 @@ nothing with the library but the random scores. A method joins with a file of
 `oracles`.
 """
 
+import functools
+import importlib
 import itertools
 
-import keras as keras_3
 import pytest
 
 from tests import support
@@ -15,28 +16,38 @@ from tests.methods import cases
 from tests.methods import dropping
 from tests.methods import lockstep
 
+# The methods as users run them, graphs rewritten.
+pytestmark = pytest.mark.usefixtures("grappler")
 
-@pytest.mark.parametrize(
-    ("name", "keras"), support.in_turn(cases.CASES), indirect=["keras"]
-)
-def test_method_agrees_with_its_oracle(keras, name):
+
+@functools.cache
+def library(name, flavor):
+    """What the library does by a case, once for all oracles."""
     case = cases.CASES[name]
-    lockstep.run(
-        keras,
-        case.algorithm,
-        case.oracle(),
-        case.conserves,
-        case.sparsify,
-        case.compiled,
-        case.tolerance,
+    keras = importlib.import_module(flavor)
+    return lockstep.run_library(
+        keras, case.algorithm, case.sparsify, case.compiled
+    )
+
+
+@pytest.mark.parametrize(("name", "flavor"), support.in_turn(cases.CASES))
+def test_method_agrees_with_its_oracle(name, flavor):
+    case = cases.CASES[name]
+    lockstep.compare(
+        library(name, flavor), case.oracle(), case.conserves, case.tolerance
     )
 
 
 @pytest.mark.parametrize("name", cases.WRONG_ORACLES)
 def test_an_oracle_that_is_a_little_off_is_told_apart(name):
-    case, wrong = cases.CASES[name], cases.WRONG_ORACLES[name]
+    # The flavor whose turn it is above.
+    flavor = support.FLAVORS[list(cases.CASES).index(name) % 2]
     with pytest.raises(AssertionError, match=r"step \d+"):
-        lockstep.run(keras_3, case.algorithm, wrong(), sparsify=case.sparsify)
+        lockstep.compare(
+            library(name, flavor),
+            cases.WRONG_ORACLES[name](),
+            tolerance=cases.CASES[name].tolerance,
+        )
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,11 @@ def test_each_use_of_an_old_name_warns():
             from tf_rigl import Shrunk  # noqa: F401
 
 
-@pytest.mark.parametrize(("args", "old", "new"), SPARSIFY)
-def test_old_arguments_of_sparsify(keras, args, old, new):
+@pytest.mark.parametrize(
+    ("case", "keras"), support.in_turn(SPARSIFY), indirect=["keras"]
+)
+def test_old_arguments_of_sparsify(keras, case):
+    args, old, new = case
     with pytest.warns(DeprecationWarning) as warned:
         before = tf_rigl.sparsify(
             make_model(keras), 0.5, *args, dense=["out"], seed=5, **old
@@ -109,6 +112,7 @@ def test_old_arguments_of_sparsify(keras, args, old, new):
     support.assert_all_equal(before.weights, after.weights)
 
 
+@support.one_keras("tf_keras")
 def test_options_change_something(keras):
     """Else the test above could not fail."""
     plain = tf_rigl.sparsify(make_model(keras), 0.5, dense=["out"], seed=5)

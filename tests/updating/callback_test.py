@@ -21,6 +21,7 @@ def updates(model):
     return int(masked_weights(model)[0].counters.numpy()[0])
 
 
+@support.one_keras("keras")
 def test_logs_tell_sparsity_and_churn(keras, model):
     history = support.train(
         keras, model, tf_rigl.RigL(stop_step=8, update_interval=4), epochs=2
@@ -33,12 +34,14 @@ def test_logs_tell_sparsity_and_churn(keras, model):
     assert "skipped_mask_updates" not in history
 
 
+@support.one_keras("tf_keras")
 def test_default_stop_is_three_quarters_of_the_run(keras, model):
     """32 announced steps: updates at 0, 5, 10, 15 and 20, not at 25."""
     support.train(keras, model, tf_rigl.RigL(update_interval=5), epochs=4)
     assert updates(model) == 5
 
 
+@support.one_keras("keras")
 def test_later_fit_counts_on(keras, model):
     """The second run's 16 steps come after the first's."""
     optimizer = keras.optimizers.SGD(0.1)
@@ -49,6 +52,7 @@ def test_later_fit_counts_on(keras, model):
     assert updates(model) == 3 + len([t for t in (20,) if t < 24])
 
 
+@support.one_keras("tf_keras")
 def test_resumed_fit_keeps_the_schedule(keras, model):
     """`initial_epoch` says that the steps before it are part of the run."""
     optimizer = keras.optimizers.SGD(0.1)
@@ -126,6 +130,7 @@ def test_retraining_uses_the_new_algorithm(keras, model):
     assert updates(model) > 0
 
 
+@support.one_keras("tf_keras")
 def test_fit_after_an_interrupted_one(keras, model):
     """As after Ctrl-C in a notebook."""
 
@@ -319,6 +324,7 @@ def test_whole_models_need_gradients_together(keras):
         step_with(keras, model, one_by_one(keras), algorithm)
 
 
+@support.one_keras("keras")
 @pytest.mark.parametrize(
     "name",
     [pytest.param("recurrent", marks=pytest.mark.slow), "transformer"],
@@ -346,6 +352,7 @@ def test_growth_follows_the_dense_gradient(keras, name):
     assert differing <= 4
 
 
+@support.one_keras("tf_keras")
 def test_sequences_in_batches_of_any_size(keras):
     """TensorFlow forgets the shape of such a kernel's gradient."""
     layers = keras.layers

@@ -58,6 +58,7 @@ def test_fit_refuses_before_the_first_batch(keras):
         support.train(keras, model, tf_rigl.RigL())
 
 
+@support.one_keras("tf_keras")
 def test_a_pruned_model_may_go_on_with_rigl(keras):
     model = tf_rigl.sparsify(support.make_mlp(keras), 0.5, start="dense")
     before = support.counts(tf_rigl.prune(model))
@@ -122,6 +123,7 @@ def test_start_by_magnitude_keeps_the_largest_weights(keras):
         np.testing.assert_array_equal(record.values(), np.where(mask, value, 0))
 
 
+@support.one_keras("keras")
 def test_states_of_another_method_go(keras):
     """What only SNFS remembers is dropped when RigL takes over."""
     model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)

@@ -9,6 +9,9 @@ from tests import support
 from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.updating import mask_update
 
+# Modes differ in what becomes of the graph.
+pytestmark = pytest.mark.usefixtures("grappler")
+
 ALGORITHM = tf_rigl.RigL(stop_step=12, update_interval=3)
 EPOCHS = 2  # of 8 batches
 
@@ -46,9 +49,10 @@ def expected():
     return tf_rigl.masks(model)
 
 
+# In turn with one Keras, `fit` with another than that of `expected`.
 MODES = {
-    "fit": fit,
     "jit": lambda keras: fit(keras, jit_compile=True),
+    "fit": fit,
     "eager": lambda keras: fit(keras, run_eagerly=True),
     "steps_per_execution": lambda keras: fit(keras, steps_per_execution=4),
     "loop-eager": lambda keras: custom_loop(keras, compiled=False),
@@ -79,6 +83,7 @@ def test_replicas_with_weight_decay_and_averages(keras, two_replicas):
     support.assert_masked(model)
 
 
+@support.one_keras("tf_keras")
 def test_replicas_without_the_callback_are_static_sparse(keras, two_replicas):
     with two_replicas.scope():
         model = fresh_model(keras)
@@ -92,7 +97,7 @@ def test_replicas_without_the_callback_are_static_sparse(keras, two_replicas):
             assert not np.any(replica.numpy()[~weight.mask.numpy()])
 
 
-def test_gradient_accumulation_updates_on_real_updates():
+def test_gradient_accumulation_updates_on_real_updates(expected):
     """Keras 3 only: two micro-batches make the batch of one update."""
     import keras
 
@@ -103,8 +108,7 @@ def test_gradient_accumulation_updates_on_real_updates():
     support.train(
         keras, model, ALGORITHM, EPOCHS, optimizer=optimizer, batch_size=16
     )
-    whole = fit(keras)
-    support.assert_same_masks(tf_rigl.masks(model), tf_rigl.masks(whole))
+    support.assert_same_masks(tf_rigl.masks(model), expected)
     support.assert_masked(model)
 
 
@@ -126,7 +130,17 @@ def test_default_stop_counts_real_updates():
     assert updates == len(range(0, 12, 3))
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    ("policy", "keras"),
+    [
+        ("mixed_float16", "keras"),
+        ("mixed_float16", "tf_keras"),
+        ("mixed_bfloat16", "keras"),
+        # Without a loss scale it is the same code in both.
+        pytest.param("mixed_bfloat16", "tf_keras", marks=pytest.mark.slow),
+    ],
+    indirect=["keras"],
+)
 def test_mixed_precision(keras, policy):
     keras.mixed_precision.set_global_policy(policy)
     try:
@@ -192,7 +206,11 @@ def test_20_mask_updates_trace_no_more_than_none(keras):
     assert sparse == dense
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    ("jit_compile", "keras"),
+    support.in_turn([False, True]),
+    indirect=["keras"],
+)
 def test_at_sparsity_0_training_is_dense_training(keras, jit_compile):
     def weights(algorithm, sparse):
         keras.utils.set_random_seed(1)
@@ -217,6 +235,7 @@ def test_at_sparsity_0_training_is_dense_training(keras, jit_compile):
         np.testing.assert_array_equal(one, other)
 
 
+@support.one_keras("keras")
 def test_without_the_callback_training_is_static_sparse(keras):
     model = fresh_model(keras)
     before = tf_rigl.masks(model)
@@ -229,6 +248,7 @@ def test_without_the_callback_training_is_static_sparse(keras):
         assert np.any(new != old)
 
 
+@support.one_keras("tf_keras")
 def test_static_equals_no_callback(keras):
     without, static = fresh_model(keras), fresh_model(keras)
     support.train(keras, without, None, optimizer=keras.optimizers.SGD(0.1))
@@ -241,7 +261,9 @@ def test_static_equals_no_callback(keras):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("compiled", "keras"), support.in_turn([False, True]), indirect=["keras"]
+)
 def test_200_updates_keep_every_count(keras, compiled):
     """Before, after and at each of 200 updates the integers are the same."""
     model = tf_rigl.sparsify(support.make_mlp(keras, (32,)), 0.8)
@@ -262,6 +284,7 @@ def test_200_updates_keep_every_count(keras, compiled):
     assert updates == [200 if compiled else 10] * len(updates)
 
 
+@support.one_keras("keras")
 def test_large_weights_are_updated_one_after_the_other(
     keras, expected, monkeypatch
 ):

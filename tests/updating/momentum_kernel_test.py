@@ -49,16 +49,21 @@ def kernels(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("nesterov", "dtype", "run_eagerly"),
-    [
-        (False, "float32", False),
-        (True, "float32", True),
-        (True, "float64", False),
-    ],
+    ("case", "keras"),
+    # Of each kind one for each Keras.
+    support.in_turn(
+        [
+            (False, "float32", False),
+            (True, "float32", False),
+            (True, "float64", True),
+            (False, "float64", True),
+        ]
+    ),
+    indirect=["keras"],
 )
-def test_every_bit_is_the_optimizers_own(
-    monkeypatch, keras, nesterov, dtype, run_eagerly
-):
+def test_every_bit_is_the_optimizers_own(monkeypatch, keras, case):
+    nesterov, dtype, run_eagerly = case
+
     def optimizer():
         return keras.optimizers.SGD(
             decayed_rate(keras),
@@ -80,7 +85,11 @@ def test_every_bit_is_the_optimizers_own(
         assert one.tobytes() == other.tobytes()
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    ("jit_compile", "keras"),
+    support.in_turn([False, True]),
+    indirect=["keras"],
+)
 def test_it_takes_the_steps_of_masked_weights_only(
     monkeypatch, keras, jit_compile
 ):
@@ -112,14 +121,14 @@ def own_rule_of_the_instance(keras):
     return optimizer
 
 
+def another(keras):
+    return keras.optimizers.Adam(0.01)
+
+
 @pytest.mark.parametrize(
-    "make",
-    [
-        own_rule,
-        own_rule_of_the_instance,
-        lambda keras: keras.optimizers.Adam(0.01),
-    ],
-    ids=["subclass", "instance", "adam"],
+    ("make", "keras"),
+    support.in_turn([own_rule, own_rule_of_the_instance, another]),
+    indirect=["keras"],
 )
 def test_another_rule_is_the_users(monkeypatch, keras, make):
     taken = kernels(monkeypatch)
@@ -142,6 +151,7 @@ def test_without_momentum_there_is_no_kernel(monkeypatch):
     assert not taken
 
 
+@support.one_keras("tf_keras")
 def test_replicas_take_their_own_steps(monkeypatch, keras, two_replicas):
     taken = kernels(monkeypatch)
     with two_replicas.scope():

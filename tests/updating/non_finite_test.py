@@ -49,7 +49,11 @@ def bits(model):
     ]
 
 
-@pytest.mark.parametrize("algorithm", ["rigl", "snfs", "updates_beside_steps"])
+@pytest.mark.parametrize(
+    ("algorithm", "keras"),
+    support.in_turn(["rigl", "snfs", "updates_beside_steps"]),
+    indirect=["keras"],
+)
 def test_a_bad_step_changes_nothing(keras, algorithm):
     """The last batch is bad: all is as if training had ended before it."""
     algorithm = {
@@ -82,6 +86,7 @@ def test_too_many_in_a_row_end_the_run(keras, steps_per_execution):
     assert history["skipped_steps"] == [4]
 
 
+@support.one_keras("tf_keras")
 def test_without_a_limit_training_is_as_ever(keras):
     """A step is taken, a mask update is not."""
     model, history = fit(keras, [4, 6], None)
@@ -90,6 +95,7 @@ def test_without_a_limit_training_is_as_ever(keras):
     assert np.isnan(np.concatenate([b.ravel() for b in bits(model)])).any()
 
 
+@support.one_keras("keras")
 def test_replicas_leave_out_the_same(keras, two_replicas):
     """A number that is bad for one replica is so for all."""
     with two_replicas.scope():
@@ -99,6 +105,7 @@ def test_replicas_leave_out_the_same(keras, two_replicas):
         assert np.isfinite(value).all()
 
 
+@support.one_keras("keras")
 def test_custom_loop(keras):
     model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.8)
     optimizer = keras.optimizers.SGD(0.1)
@@ -128,6 +135,7 @@ def test_the_limit_is_checked(limit):
         tf_rigl.UpdateMasks(tf_rigl.Static(), max_non_finite_steps=limit)
 
 
+@support.one_keras("tf_keras")
 def test_weights_without_connections_are_told(keras):
     """A global threshold may leave nothing of a weight."""
     model = support.make_mlp(keras, (24,))

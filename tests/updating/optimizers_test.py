@@ -83,6 +83,7 @@ def test_masked_weights_and_slots_stay_zero(keras, name, option):
         model,
         ALGORITHM,
         optimizer=optimizer,
+        samples=128,
         run_eagerly=option != "plain",
         callbacks=[AfterEveryStep()],
     )
@@ -127,6 +128,7 @@ def test_unsupported_optimizers_say_why(keras, name):
         tf_rigl.attach(optimizer, model, tf_rigl.Static())
 
 
+@support.one_keras("keras")
 def test_dead_gradients_leave_ftrl_finite(keras):
     """A zero accumulator and a zero gradient would make 0 / 0."""
     model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.8)
@@ -153,6 +155,7 @@ def test_weight_decay_rests_while_masks_are_updated(keras):
         np.testing.assert_array_equal(new[kept], old[kept])
 
 
+@support.one_keras("tf_keras")
 def test_slots_are_zero_at_new_connections_only(keras):
     """Adam's are fresh where a connection is new, and as before elsewhere."""
     model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.7)

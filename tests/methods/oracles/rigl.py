@@ -153,7 +153,7 @@ WRONG_ORACLES = {
 }
 
 ROWS = {
-    "rigl": table.Row(tf_rigl.RigL(**table.SHORT)),
+    "rigl": table.Row(tf_rigl.RigL(**table.SHORT), part=True),
     "rigl_tf1": table.Row(
         tf_rigl.RigL(**table.SHORT, preset="tf1"), variant=True
     ),
