@@ -256,11 +256,12 @@ def test_errors_of_models(tfmot, keras2):
     unbuilt = tfmot.prune(takeover.built_late(keras2), tfmot.constant(0.5, 0))
     with pytest.raises(ValueError, match=r"must be built.*Call it on a batch"):
         tf_rigl.tfmot.convert(unbuilt)
+
+
+def test_a_layer_of_its_own_kind(tfmot, keras2):
     local = keras2.Sequential(
         [keras2.Input((8, 2)), keras2.layers.LocallyConnected1D(3, 2)]
     )
-    local = tfmot.prune(local, tfmot.constant(0.5, 0))
-    with pytest.raises(
-        ValueError, match=r"one that may be sparse here.*kernel"
-    ):
-        tf_rigl.tfmot.convert(local)
+    theirs = tfmot.prune(local, tfmot.constant(0.5, 0))
+    [record] = masked_weights(tf_rigl.tfmot.convert(theirs))
+    assert record.num_active() == record.size

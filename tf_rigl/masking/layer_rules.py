@@ -6,6 +6,7 @@ under the same keys what such a layer multiplies and what it does to channels.
 
 from collections.abc import Callable
 from collections.abc import Collection
+from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
@@ -130,8 +131,33 @@ def sparsifiable_weights(layer: Any) -> dict[str, Any]:
     return {
         attribute: variable
         for attribute in rule.weights
-        if (variable := getattr(layer, attribute, None)) is not None
+        if (variable := _weight(layer, attribute)) is not None
     }
+
+
+def other_weights(layer: Any, own: Iterable[Any]) -> dict[str, Any]:
+    """Returns weights that no rule names but a user may, by their names.
+
+    They have axes, unlike biases, and are trained.
+
+    Args:
+        layer: a layer of either Keras.
+        own: its own Keras variables, without those of its layers.
+    """
+    known = {id(one) for one in sparsifiable_weights(layer).values()}
+    attributes = {
+        id(value): name.lstrip("_") for name, value in vars(layer).items()
+    }
+
+    found: dict[str, Any] = {}
+    for variable in own:
+        is_matrix = len(variable.shape) > 1 and variable.trainable
+        name = attributes.get(id(variable))
+        if name is None:
+            name = next(iter(_by_name([variable])))
+        if is_matrix and id(variable) not in known and name not in found:
+            found[name] = variable
+    return found
 
 
 def is_opt_in(layer: Any) -> bool:
@@ -160,8 +186,7 @@ def kernel_layout(layer: Any, variable: Any) -> KernelLayout:
 
     axes: Axes | Callable[[Any, int], Axes] = last_axes
     if rule is not None and any(
-        getattr(layer, attribute, None) is variable
-        for attribute in rule.weights
+        _weight(layer, attribute) is variable for attribute in rule.weights
     ):
         axes = rule.axes
 
@@ -170,6 +195,16 @@ def kernel_layout(layer: Any, variable: Any) -> KernelLayout:
 
     inputs, units = (_from_the_front(some, len(shape)) for some in axes)
     return axes_layout(shape, inputs, units)
+
+
+def _weight(layer: Any, attribute: str) -> Any:
+    """Returns the weight of a name, None if the layer has none."""
+    if getattr(layer, "lora_enabled", False):
+        # Under its name there is the sum of the weight and its adapters.
+        weight = getattr(layer, f"_{attribute}", None)
+        if weight is not None:
+            return weight
+    return getattr(layer, attribute, None)
 
 
 def _from_the_front(axes: Sequence[int], rank: int) -> list[int]:

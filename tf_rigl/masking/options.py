@@ -20,8 +20,9 @@ class SparsifyOptions:
     """Options of `sparsify`.
 
     Attributes:
-        include: depthwise convolutions and embeddings to mask as well: layers,
-            layer names or weight paths, or a predicate `(layer) -> bool`.
+        include: depthwise convolutions, embeddings and weights of any other
+            layer to mask as well: layers, layer names or weight paths, or a
+            predicate `(layer) -> bool`.
         scale: whether to scale initial weights up to the connections that are
             left: `"layer"`, one factor a weight; `"unit"`, one a unit; None:
             not, as befits trained weights. See

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import warnings
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -12,7 +14,6 @@ import numpy as np
 from tf_rigl import _deprecations
 from tf_rigl.backend import platform_limits
 from tf_rigl.backend.flavor import Flavor
-from tf_rigl.backend.flavor import find_class_flavor
 from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.core import checks
 from tf_rigl.core import distribution_types
@@ -31,11 +32,15 @@ from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_layer import carry_masks
 from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.masking.named_weights import NamedWeights
 from tf_rigl.masking.options import SparsifyOptions
 from tf_rigl.masking.options import Targets
 from tf_rigl.masking.state_store import INITIAL_VALUES
 from tf_rigl.masking.state_store import keep_state
 from tf_rigl.masking.state_store import state_of
+
+# A weight is large from this share of all elements on.
+_LARGE_SHARE = 0.1
 
 
 @_deprecations.moved_arguments(
@@ -105,7 +110,7 @@ def sparsify(
         ValueError: for a sparsity outside [0, 1), an unknown distribution,
             layer or path, a budget that cannot be met, a structure that does
             not fit a weight or the sparsity, a model without weights that may
-            be sparse or one that is sparse already.
+            be sparse or with all of them sparse already.
 
     Example:
         >>> import keras
@@ -120,7 +125,7 @@ def sparsify(
     checks.check_sparsity(sparsity)
     checks.check_choice("start", start, STARTS)
     checks.check_options(options, SparsifyOptions)
-    _check_not_sparse(flavor, model)
+    _masked_layers(flavor, model)
 
     request = _Request(
         sparsity,
@@ -153,27 +158,35 @@ class _Request:
 
 def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
     """Allocates and masks; all weights exist."""
-    weights = _Weights(flavor, model, tree.sites(flavor, model))
+    weights = NamedWeights(flavor, model, tree.sites(flavor, model))
     for site in weights.sites:
         platform_limits.check_in_one_piece(site.variable, site.path)
 
     asked_for = weights.select("include", request.options.include)
+    kept_dense = weights.select("dense", request.dense)
+    masked_layers = _masked_layers(flavor, model)
+    free = [
+        site for site in weights.sites if id(site.owner) not in masked_layers
+    ]
     eligible = [
         site
-        for site in weights.sites
+        for site in free
         if site.owner.trainable
         and site.variable.trainable
         and (not site.opt_in or site.path in asked_for)
     ]
+    if not eligible and masked_layers:
+        raise _sparsified_once(model)
     if not eligible:
         raise ValueError(
             "The model must have trainable weights that may be sparse: "
             "kernels of dense, convolutional, recurrent or attention layers. "
-            f"Received: model={model.name!r}, which has none. A custom layer "
-            "names its weights by a method `get_prunable_weights`."
+            f"Received: model={model.name!r}, which has none. Name others by "
+            "SparsifyOptions(include=[...]), or, in a custom layer, by a "
+            "method `get_prunable_weights`."
         )
 
-    kept_dense = weights.select("dense", request.dense)
+    _tell_of_left_out(free, eligible, kept_dense)
     counts = distributions.allocate(
         {site.path: tuple(site.variable.shape) for site in eligible},
         request.sparsity,
@@ -191,7 +204,7 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
 
 
 def _named_by_path(
-    distribution: distribution_types.WithOptions, weights: "_Weights"
+    distribution: distribution_types.WithOptions, weights: NamedWeights
 ) -> distribution_types.WithOptions:
     """Returns the distribution with paths of weights for layers and names."""
     if not isinstance(distribution, distribution_types.PerLayer):
@@ -305,74 +318,61 @@ def _scale(model: Any, per: str) -> None:
         record.set_values(layout.unview(scaled))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Weights:
-    """The weights of a model, to be named by users."""
+def _masked_layers(flavor: Flavor, model: Any) -> set[int]:
+    """Returns the ids of the layers of a part that is sparse already.
 
-    flavor: Flavor
-    model: Any
-    sites: list[tree.Site]
+    Raises:
+        ValueError: if the model has been sparsified itself, or the part is
+            within a layer that does not save it.
+    """
+    if deferred.is_deferred(model):
+        raise _sparsified_once(model)
 
-    def select(self, argument: str, targets: Targets) -> set[str]:
-        """Returns the paths of the weights that `targets` stand for."""
-        is_layer = find_class_flavor(type(targets)) is not None
-        if isinstance(targets, str) or is_layer:
-            targets = [targets]
-        if not isinstance(targets, Iterable):
-            return {site.path for site in self.sites if targets(site.owner)}
-        return {
-            path
-            for target in targets
-            for path in self.paths_of(argument, target)
-        }
-
-    def paths_of(self, argument: str, target: Any) -> set[str]:
-        """Returns the paths of the weights that one target stands for.
-
-        A target is a layer, a layer's name or path, or a weight's path.
-
-        Raises:
-            ValueError: if there is none.
-        """
-        if isinstance(target, str):
-            found = self._paths_of_name(target)
-        elif find_class_flavor(type(target)) is self.flavor:
-            below = {id(node.layer) for node in tree.walk(self.flavor, target)}
-            found = {
-                site.path for site in self.sites if id(site.owner) in below
-            }
-        else:
-            found = set()
-
-        if not found:
+    found: set[int] = set()
+    for host in tree.hosts(flavor, model):
+        below = [node.layer for node in tree.walk(flavor, host.layer)]
+        if hasattr(host.layer, ATTRIBUTE):
+            found.update(map(id, below))
+        elif any(hasattr(layer, ATTRIBUTE) for layer in below):
             raise ValueError(
-                f"`{argument}` must name layers or weights of this model that "
-                f"may be sparse. Received: {target!r}. Known weights: "
-                f"{[site.path for site in self.sites]}."
+                "A sparse part must be in a functional or sequential model to "
+                "be saved with the whole. Received: a part within "
+                f"{host.layer.name!r}, which makes its layers itself. Call "
+                "`tf_rigl.strip` on the part and sparsify the whole."
             )
-        return found
-
-    def _paths_of_name(self, name: str) -> set[str]:
-        """Takes a weight's path, else a layer's path, else a layer's name."""
-        exact = {
-            site.path
-            for site in self.sites
-            if site.path == name or site.path.startswith(f"{name}/")
-        }
-        return exact or {
-            site.path for site in self.sites if site.owner.name == name
-        }
+    return found
 
 
-def _check_not_sparse(flavor: Flavor, model: Any) -> None:
-    sparse = [
-        "/".join(node.path) or model.name
-        for node in tree.walk(flavor, model)
-        if hasattr(node.layer, ATTRIBUTE)
-    ]
-    if sparse or deferred.is_deferred(model):
-        raise ValueError(
-            "A model can be sparsified once. Received: "
-            f"model={model.name!r} with masks on {sparse or [model.name]}. "
-            "Call `tf_rigl.strip` on it first for new masks."
+def _sparsified_once(model: Any) -> ValueError:
+    return ValueError(
+        "A weight can be sparsified once. Received: "
+        f"model={model.name!r}, which has its masks already. "
+        "Call `tf_rigl.strip` on it first for new masks."
+    )
+
+
+def _tell_of_left_out(
+    sites: Iterable[tree.Site],
+    eligible: Iterable[tree.Site],
+    kept_dense: Collection[str],
+) -> None:
+    """Warns of large weights that stay dense without being asked for."""
+    sizes = {site.path: math.prod(site.variable.shape) for site in sites}
+    masked = {site.path for site in eligible}
+    reasons = {}
+    for site in sites:
+        is_large = sizes[site.path] >= _LARGE_SHARE * sum(sizes.values())
+        if is_large and site.path not in masked and site.path not in kept_dense:
+            frozen = not (site.owner.trainable and site.variable.trainable)
+            share = sizes[site.path] / sum(sizes.values())
+            why = "frozen" if frozen else "only sparse if asked for"
+            reasons[site.path] = f"{share:.0%} of the weights, {why}"
+
+    if reasons:
+        warnings.warn(
+            f"Large weights stay dense: {reasons}. Pass them as "
+            "options=tf_rigl.SparsifyOptions(include=[...]) to mask them, or "
+            "as dense=[...] if they shall stay so.",
+            # The caller of `sparsify`.
+            stacklevel=5,
         )

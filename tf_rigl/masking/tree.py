@@ -71,15 +71,18 @@ def hosts(flavor: flavors.Flavor, model: Any) -> list[Node]:
     return found
 
 
-def sites(flavor: flavors.Flavor, root: Any) -> list[Site]:
+def sites(flavor: flavors.Flavor, root: Any, others: bool = True) -> list[Site]:
     """Returns all weights below `root` that may be sparse, each once.
 
-    In the order of the layers. Those that are opt-in are among them, marked.
+    In the order of the layers. Those that are opt-in are among them, marked;
+    with `others` also those that no layer rule names.
     """
-    return sites_of(flavor, walk(flavor, root))
+    return sites_of(flavor, walk(flavor, root), others)
 
 
-def sites_of(flavor: flavors.Flavor, nodes: Iterable[Node]) -> list[Site]:
+def sites_of(
+    flavor: flavors.Flavor, nodes: Iterable[Node], others: bool = True
+) -> list[Site]:
     """Finds the weights that may be sparse in layers that a walk has found.
 
     `nodes` are a layer and those below it, in the order of `walk`; the
@@ -90,8 +93,14 @@ def sites_of(flavor: flavors.Flavor, nodes: Iterable[Node]) -> list[Site]:
 
     for node in nodes:
         opt_in = layer_rules.is_opt_in(node.layer)
-        weights = layer_rules.sparsifiable_weights(node.layer)
-        for name, variable in weights.items():
+        named = layer_rules.sparsifiable_weights(node.layer)
+        weights = [(name, one, opt_in) for name, one in named.items()]
+        if others:
+            own = flavor.own_weights(node.layer)
+            more = layer_rules.other_weights(node.layer, own)
+            weights += [(name, one, True) for name, one in more.items()]
+
+        for name, variable, is_opt_in in weights:
             if id(variable) in seen or not flavor.has_value(variable):
                 continue
             seen.add(id(variable))
@@ -101,7 +110,7 @@ def sites_of(flavor: flavors.Flavor, nodes: Iterable[Node]) -> list[Site]:
                     variable,
                     "/".join((*node.path, name)),
                     "/".join((*node.key, name)),
-                    opt_in,
+                    is_opt_in,
                 )
             )
     return found

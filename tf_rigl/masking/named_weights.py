@@ -1,0 +1,69 @@
+"""The weights of a model, by the names that users have for them."""
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend.flavor import find_class_flavor
+from tf_rigl.masking import tree
+from tf_rigl.masking.options import Targets
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedWeights:
+    """The weights of a model, to be named by users."""
+
+    flavor: Flavor
+    model: Any
+    sites: list[tree.Site]
+
+    def select(self, argument: str, targets: Targets) -> set[str]:
+        """Returns the paths of the weights that `targets` stand for."""
+        is_layer = find_class_flavor(type(targets)) is not None
+        if isinstance(targets, str) or is_layer:
+            targets = [targets]
+        if not isinstance(targets, Iterable):
+            return {site.path for site in self.sites if targets(site.owner)}
+        return {
+            path
+            for target in targets
+            for path in self.paths_of(argument, target)
+        }
+
+    def paths_of(self, argument: str, target: Any) -> set[str]:
+        """Returns the paths of the weights that one target stands for.
+
+        A target is a layer, a layer's name or path, or a weight's path.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        if isinstance(target, str):
+            found = self._paths_of_name(target)
+        elif find_class_flavor(type(target)) is self.flavor:
+            below = {id(node.layer) for node in tree.walk(self.flavor, target)}
+            found = {
+                site.path for site in self.sites if id(site.owner) in below
+            }
+        else:
+            found = set()
+
+        if not found:
+            raise ValueError(
+                f"`{argument}` must name layers or weights of this model that "
+                f"may be sparse. Received: {target!r}. Known weights: "
+                f"{[site.path for site in self.sites]}."
+            )
+        return found
+
+    def _paths_of_name(self, name: str) -> set[str]:
+        """Takes a weight's path, else a layer's path, else a layer's name."""
+        exact = {
+            site.path
+            for site in self.sites
+            if site.path == name or site.path.startswith(f"{name}/")
+        }
+        return exact or {
+            site.path for site in self.sites if site.owner.name == name
+        }
