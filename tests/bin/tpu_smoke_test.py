@@ -68,7 +68,7 @@ def one_more(weight):
         (one_more, "32 connections were allotted"),
         (lambda w: w.counters.assign([1, 5, 1]), "1 mask updates and 1 left"),
         (lambda w: w.counters.assign([2, 0, 0]), "no connection moved"),
-        (lambda w: w.variable.assign(tf.ones((8, 8))), "not zero where masked"),
+        (lambda w: w.storage.variable.assign(tf.ones((8, 8))), "not zero wher"),
         (lambda w: w.variable.assign(w.values() / 0.0), "not finite"),
     ],
 )

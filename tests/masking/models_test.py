@@ -11,7 +11,8 @@ from tests import support
 from tests import zoo
 from tf_rigl.masking.mask_store import ATTRIBUTE
 
-ALGORITHM = tf_rigl.RigL(update_interval=2)
+# Beyond all calls of `fit`.
+ALGORITHM = tf_rigl.RigL(stop_step=100, update_interval=2)
 
 
 class Trained:
@@ -168,13 +169,8 @@ def test_saved_model(trained, tmp_path):
             rtol=1e-5,
             atol=1e-6,
         )
-        kept = [v for v in loaded.variables if v.dtype == tf.bool]
-        assert len(kept) == len(trained.masks)
-        for mask in trained.masks.values():
-            assert any(
-                v.shape == mask.shape and np.array_equal(v.numpy(), mask)
-                for v in kept
-            )
+        # What is served has no masks.
+        assert len(loaded.variables) == len(trained.model.variables)
         return
     trained.model.save(path, save_format="tf")
     assert_loaded(trained, trained.keras.models.load_model(path))

@@ -43,13 +43,25 @@ def test_default_stop_is_three_quarters_of_the_run(keras, model):
 
 @support.one_keras("keras")
 def test_later_fit_counts_on(keras, model):
-    """The second run's 16 steps come after the first's."""
+    """The second run's 16 steps come after the first's; that is said."""
     optimizer = keras.optimizers.SGD(0.1)
     algorithm = tf_rigl.RigL(update_interval=5)
     support.train(keras, model, algorithm, 2, optimizer=optimizer)
     assert updates(model) == 3
-    support.train(keras, model, algorithm, 2, optimizer=optimizer)
+    with pytest.warns(UserWarning, match=r"A second `fit`.*RigL\(stop_step="):
+        support.train(keras, model, algorithm, 2, optimizer=optimizer)
     assert updates(model) == 3 + len([t for t in (20,) if t < 24])
+    support.train(
+        keras, model, algorithm, 8, optimizer=optimizer, initial_epoch=4
+    )
+    assert updates(model) == 4 + len([t for t in (35, 40, 45) if t < 48])
+
+
+def test_pruning_that_falls_short_says_so(keras):
+    model = tf_rigl.sparsify(support.make_mlp(keras), 0.8, start="dense")
+    algorithm = tf_rigl.GradualPruning(100, update_interval=2)
+    with pytest.warns(UserWarning, match="not come to the sparsity.* 8 have"):
+        support.train(keras, model, algorithm, 1)
 
 
 @support.one_keras("tf_keras")

@@ -1,35 +1,9 @@
 """Models without an optimizer: each entry says what is missing."""
 
-import keras
 import pytest
 
 import tf_rigl
 from tests import support
-
-
-class OwnStep(keras.Sequential):
-    """Trains by itself, so `compile` needs no optimizer."""
-
-    def train_step(self, batch):
-        del batch
-        return {"loss": 0.0}
-
-
-def test_the_callback_needs_one():
-    model = OwnStep([keras.Input((20,)), keras.layers.Dense(10)])
-    tf_rigl.sparsify(model, 0.8)
-    model.compile(optimizer=None, loss="mse")
-    inputs, _ = support.make_data((20,))
-    with pytest.raises(
-        ValueError,
-        match=r"`UpdateMasks` works inside the optimizer.*Received: "
-        r"model='own_step.*' with optimizer=None.*tf_rigl\.attach\(optimizer",
-    ):
-        model.fit(
-            inputs,
-            verbose=0,
-            callbacks=[tf_rigl.UpdateMasks(tf_rigl.RigL(stop_step=9))],
-        )
 
 
 @pytest.mark.parametrize("flavor", support.FLAVORS)

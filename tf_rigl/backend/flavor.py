@@ -27,11 +27,9 @@ class Flavor(abc.ABC):
     name: str
     # The Keras module itself.
     keras: Any
-    # Layer classes that store masks and methods' state, and the aggregation
-    # of their variables.
+    # Classes that store masks and methods' state beside a layer's weights.
     mask_store_class: type
     state_store_class: type
-    only_first_replica: Any
     # Names of optimizers that leave a zero weight with zero slots and a zero
     # gradient at zero.
     zero_preserving: frozenset[str]
@@ -43,18 +41,8 @@ class Flavor(abc.ABC):
     def children(self, layer: Any) -> list[Any]:
         """Returns the layer's own layers, in the order of their creation."""
         if is_container(layer):
-            children = layer.layers
-        else:
-            children = layer._flatten_layers(
-                include_self=False, recursive=False
-            )
-        return [
-            child
-            for child in children
-            if not isinstance(
-                child, (self.mask_store_class, self.state_store_class)
-            )
-        ]
+            return list(layer.layers)
+        return list(layer._flatten_layers(include_self=False, recursive=False))
 
     @abc.abstractmethod
     def is_optimizer(self, thing: Any) -> bool:
@@ -63,6 +51,17 @@ class Flavor(abc.ABC):
     @abc.abstractmethod
     def raw(self, variable: Any) -> tf.Variable:
         """Returns the TensorFlow variable behind a Keras variable."""
+
+    @abc.abstractmethod
+    def written_variable(self, variable: Any) -> Any:
+        """Returns the variable whose methods are called to write a weight."""
+
+    def given_array(self, value: Any) -> Any:
+        """Returns the array that a user gave to `set_weights`.
+
+        `value` is what Keras has made of it for the variable.
+        """
+        return value
 
     @abc.abstractmethod
     def has_value(self, variable: Any) -> bool:
@@ -132,7 +131,9 @@ class Flavor(abc.ABC):
             )
         return None
 
-    # The optimizer's method that applies all gradients of a step.
+    # The optimizer's methods that apply all gradients of a step: the outermost,
+    # which applies constraints, too, and the innermost.
+    apply_method: str
     apply_all_method: str
 
     @abc.abstractmethod

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.checkpointing import checkpoint_file
+from tf_rigl.masking import tree
+from tf_rigl.masking.masked_layer import variables_beside
 
 _FORMAT = 1
 _SHOWN = 3
@@ -77,7 +80,10 @@ class TrainingState:
             optimizer.build(model.trainable_variables)
 
         found: dict[int, tuple[str, tf.Variable]] = {}
-        for variable in flavor.state_variables(model, optimizer):
+        for variable in (
+            *_with_beside(flavor, model),
+            *flavor.state_variables(model, optimizer),
+        ):
             raw = flavor.raw(variable)
             name = getattr(variable, "path", variable.name)
             found.setdefault(id(raw), (name, raw))
@@ -146,6 +152,26 @@ class TrainingState:
                 " Build and compile the model as when it was saved, or pass "
                 "another directory."
             )
+
+
+def _with_beside(flavor: Flavor, model: Any) -> list[Any]:
+    """Returns a model's variables, those beside a layer's weights after them.
+
+    That is where files of all versions have masks.
+    """
+    variables = list(model.variables)
+    places = {id(variable): place for place, variable in enumerate(variables)}
+    after: dict[int, list[tf.Variable]] = {}
+    for node in tree.walk(flavor, model):
+        beside = variables_beside(node.layer)
+        if beside:
+            last = max(places[id(one)] for one in node.layer.variables)
+            after.setdefault(last, []).extend(beside)
+    return [
+        one
+        for place, variable in enumerate(variables)
+        for one in (variable, *after.get(place, ()))
+    ]
 
 
 def _difference(there: list[dict[str, Any]], here: list[dict[str, Any]]) -> str:

@@ -1,5 +1,9 @@
-"""The constraint that keeps a masked weight masked without a callback."""
+"""The constraint that keeps a masked weight masked, whoever trains it."""
 
+import contextlib
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,53 +17,97 @@ from tf_rigl.masking.storage import masked
 class MaskConstraint:
     """Masks a weight after every optimizer step, behind its own constraint.
 
-    Keras's optimizers apply it, in `fit` as in custom loops. It is set while
-    no update rule of ours is installed on an optimizer. `original` is the
-    constraint that the user gave the weight, if any.
+    Keras's optimizers apply it, in `fit` as in custom loops. It stays on the
+    weight for as long as that has a mask, so that no optimizer trains the
+    weight dense. One whose update rule keeps the zeros itself lifts it for the
+    time in which it applies its gradients: a pass over the weight is saved.
+
+    Attributes:
+        storage: the weight's values and mask.
+        path: the weight's path in its layer.
+        original: the constraint that the user gave the weight, if any.
+        observers: functions of the path that are called when an optimizer
+            applies the constraint; a compiled step does so while it is traced.
     """
 
     def __init__(
-        self, storage: Storage, path: str, original: flavors.Constraint | None
+        self,
+        flavor: flavors.Flavor,
+        variable: Any,
+        storage: Storage,
+        path: str,
     ) -> None:
         self.storage = storage
         self.path = path
-        self.original = original
+        self.original: flavors.Constraint | None = variable.constraint
+        self.observers: dict[int, Callable[[str], None]] = {}
+
+        self._flavor = flavor
+        self._variable = variable
+        self._lifted = 0  # replicas that have lifted it and not put it back
 
     def __call__(self, weight: Any) -> tf.Tensor:
         """Returns the weight with zeros where it is masked."""
+        for observe in self.observers.values():
+            observe(self.path)
         if self.original is not None:
             weight = self.original(weight)
         return masked(weight, self.storage.mask)
 
+    @property
+    def is_lifted(self) -> bool:
+        """Whether an optimizer is at work that keeps the zeros itself."""
+        return self._lifted > 0
 
-def add_mask_constraint(
-    flavor: flavors.Flavor, variable: Any, storage: Storage, path: str
-) -> None:
-    """Sets the constraint on a weight that does not have it yet."""
-    original = variable.constraint
-    if not isinstance(original, MaskConstraint):
-        constraint = MaskConstraint(storage, path, original)
-        flavor.set_constraint(variable, constraint)
+    def put(self) -> None:
+        """Sets the constraint on its weight."""
+        self._flavor.set_constraint(self._variable, self)
+
+    def remove(self) -> None:
+        """Gives the weight its own constraint back, if it had one."""
+        self._flavor.set_constraint(self._variable, self.original)
+
+    def lift(self) -> None:
+        """Removes the constraint until `put_back`, for one replica."""
+        # Threads of replicas take turns while they apply gradients.
+        self._lifted += 1
+        self.remove()
+
+    def put_back(self) -> None:
+        """Undoes `lift`, once all replicas have called it."""
+        self._lifted -= 1
+        if not self._lifted:
+            self.put()
+
+    def check_original_keeps_zeros(self) -> None:
+        """Raises a ValueError if the user's constraint changes masked zeros."""
+        if self.original is None:
+            return
+
+        constrained = np.asarray(self.original(self.storage.values()))
+        if np.any(constrained[~self.storage.mask.numpy()] != 0):
+            raise ValueError(
+                "The constraint of a masked weight must keep zeros at zero. "
+                f"Received: {self.original!r} on {self.path!r}. Remove the "
+                "constraint, or keep the layer dense: sparsify(..., "
+                "dense=[layer])."
+            )
 
 
-def remove_mask_constraint(flavor: flavors.Flavor, variable: Any) -> None:
-    """Gives a weight its own constraint back, if it had one."""
-    constraint = variable.constraint
-    if isinstance(constraint, MaskConstraint):
-        flavor.set_constraint(variable, constraint.original)
+def constraint_of(variable: Any) -> MaskConstraint | None:
+    """Returns the mask constraint on a weight, if it has one at present."""
+    found = variable.constraint
+    return found if isinstance(found, MaskConstraint) else None
 
 
-def check_keeps_zeros(
-    own: flavors.Constraint | None, storage: Storage, path: str
-) -> None:
-    """Raises a ValueError if a weight's own constraint changes masked zeros."""
-    if own is None:
-        return
-
-    constrained = np.asarray(own(storage.values()))
-    if np.any(constrained[~storage.mask.numpy()] != 0):
-        raise ValueError(
-            "The constraint of a masked weight must keep zeros at zero. "
-            f"Received: {own!r} on {path!r}. Remove the constraint, or "
-            "keep the layer dense: sparsify(..., dense=[layer])."
-        )
+@contextlib.contextmanager
+def lifted(constraints: Iterable[MaskConstraint]) -> Iterator[None]:
+    """Lifts constraints for the time of a `with` block."""
+    constraints = list(constraints)
+    for one in constraints:
+        one.lift()
+    try:
+        yield
+    finally:
+        for one in constraints:
+            one.put_back()

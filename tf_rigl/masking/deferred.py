@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.backend import flavor as flavors
+from tf_rigl.backend import instance_methods
 from tf_rigl.masking import tree
 
 _REQUEST = "_tf_rigl_request"
@@ -29,6 +30,8 @@ def defer(model: Any, mask_weights: Callable[[], None]) -> None:
     model.__dict__[_REQUEST] = mask_weights
     cls: type = type(model)
     flavors.set_class(model, _deferred_class(cls))
+    # On the instance: Keras 3 puts a wrapper of its own there.
+    instance_methods.override(model, "build", _build_and_complete)
 
 
 def when_complete(model: Any, action: Callable[[], None]) -> None:
@@ -55,7 +58,7 @@ def has_weights(model: Any) -> bool:
     """
     flavor = flavors.flavor_of(model)
     return model.built and (
-        bool(tree.sites(flavor, model))
+        bool(tree.sites(flavor, model, others=False))
         or all(node.layer.built for node in tree.walk(flavor, model))
     )
 
@@ -81,9 +84,18 @@ def complete(model: Any, required: bool = True) -> bool:
             )
         return False
 
+    instance_methods.restore(model, "build")
     flavors.set_class(model, flavors.plain_class(model))
     model.__dict__.pop(_REQUEST)()
     return True
+
+
+def _build_and_complete(model: Any, build: Any, *args: Any, **kw: Any) -> None:
+    """Masks the weights that `build` has made, if it has."""
+    build(*args, **kw)
+    # In a trace the weights have no values yet; the call will see to them.
+    if tf.executing_eagerly() and has_weights(model):
+        complete(model, required=False)
 
 
 @functools.cache

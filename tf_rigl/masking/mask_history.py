@@ -10,7 +10,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.backend.flavor import flavor_of
 from tf_rigl.core import diagnostics
 from tf_rigl.masking import layer_config
 from tf_rigl.masking import state_store
@@ -44,13 +43,10 @@ def start_recording(layer: Any, keep_start: bool = False) -> None:
     }
     state_store.keep_state(layer, kinds)
 
-    flavor = flavor_of(layer)
     with tf.init_scope():
         for key, mask in masks.items():
             tensors = state_store.state_of(layer, key)
-            packed = diagnostics.pack_mask(
-                tf.convert_to_tensor(flavor.raw(mask))
-            )
+            packed = diagnostics.pack_mask(tf.convert_to_tensor(mask))
             for name in (EVER_ACTIVE, START_MASK):
                 if name in tensors:
                     tensors[name].assign(packed)

@@ -1,4 +1,4 @@
-"""The layer that keeps the masks of another layer's weights."""
+"""The masks of the weights of one layer, beside it."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -9,39 +9,15 @@ from typing import Any
 ATTRIBUTE = "tf_rigl_masks"
 
 
-def add_variable(
-    store: Any, owner: str, attribute: str, shape: Sequence[int], **more: Any
-) -> Any:
-    """Adds a variable to a store, as an attribute and under its owner's name.
+def mask_store_class(base: type) -> type:
+    """Makes the store's class for one Keras, given its `Store`."""
 
-    Attributes give variables stable names in TensorFlow checkpoints; HDF5
-    files ask for unique ones.
-    """
-    variable = store.add_weight(
-        name=f"{owner.replace('/', '_') or 'model'}_{attribute}",
-        shape=tuple(shape),
-        trainable=False,
-        **more,
-    )
-    setattr(store, attribute, variable)
-    return variable
-
-
-def mask_store_class(keras: Any) -> type:
-    """Makes the store's class for one Keras."""
-
-    class MaskStore(keras.layers.Layer):
+    class MaskStore(base):
         """Masks and counters of the masked weights of one layer.
-
-        It computes nothing. Being a layer, it is saved, checkpointed and
-        distributed with the layer that it is a child of.
 
         Args:
             shapes: shape of each masked weight, by its key within the layer.
-            owner: key of the masked layer in the model; it makes the names of
-                the variables unique, which HDF5 files ask for.
-            aggregation: how replicas of a mask are reduced, in the Keras's
-                own spelling; they are always equal.
+            owner: key of the masked layer in the model.
 
         Attributes:
             masks: bool variable for each key, true where a connection is.
@@ -50,41 +26,18 @@ def mask_store_class(keras: Any) -> type:
                 the gradient was not finite.
         """
 
+        masks: dict[str, Any]
+        counters: dict[str, Any]
+
         def __init__(
-            self,
-            shapes: Mapping[str, Sequence[int]],
-            owner: str,
-            aggregation: Any,
-            **kwargs: Any,
+            self, shapes: Mapping[str, Sequence[int]], owner: str
         ) -> None:
-            super().__init__(trainable=False, **kwargs)
-
-            self.masks = {}
-            self.counters = {}
+            super().__init__(ATTRIBUTE, owner)
+            masks, counters = {}, {}
             for index, (key, shape) in enumerate(shapes.items()):
-                self.masks[key] = add_variable(
-                    self,
-                    owner,
-                    f"mask_{index}",
-                    shape,
-                    dtype="bool",
-                    initializer="ones",
-                    aggregation=aggregation,
-                )
-                self.counters[key] = add_variable(
-                    self,
-                    owner,
-                    f"counters_{index}",
-                    (3,),
-                    dtype="int64",
-                    initializer="zeros",
-                    aggregation=aggregation,
-                )
-
-            # It has no inputs from which Keras could build it.
-            self.built = True
-
-        def call(self, inputs: Any) -> Any:
-            return inputs
+                masks[key] = self.add(f"mask_{index}", shape, "bool", 1)
+                counters[key] = self.add(f"counters_{index}", (3,), "int64", 0)
+            object.__setattr__(self, "masks", masks)
+            object.__setattr__(self, "counters", counters)
 
     return MaskStore

@@ -16,6 +16,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.backend import flavor as flavors
+from tf_rigl.backend import instance_methods
 from tf_rigl.backend.distribution import strategy_of
 from tf_rigl.masking import constraint
 from tf_rigl.masking import layer_config
@@ -26,9 +27,10 @@ from tf_rigl.masking.layer_config import initial_mask
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.storage import STORAGES
 from tf_rigl.masking.storage import Storage
+from tf_rigl.masking.value_guard import ValueGuard
 
-# The keys of the weights that are masked and have their constraint.
-_BOUND = "_tf_rigl_bound"
+# The guards of the weights that exist, by their keys.
+_GUARDS = "_tf_rigl_guards"
 
 
 class MaskedLayer:
@@ -54,6 +56,22 @@ class MaskedLayer:
             "layer": layer,
             **layer_config.serialize(layer_config.config_of(self)),
         }
+
+    def save_own_variables(self, store: Any) -> None:
+        """Writes the plain layer's own variables.
+
+        Raises:
+            ValueError: if Keras would write the sum of a sparse weight and its
+                LoRA, which is dense.
+        """
+        if getattr(self, "lora_enabled", False):
+            raise ValueError(
+                "A layer with LoRA is saved as the sum of both, which is not "
+                f"sparse. Received: {self.name!r}. "  # type: ignore[attr-defined]
+                "Call `tf_rigl.strip(model)` before it is saved, or save the "
+                "adapters and a model without them."
+            )
+        super().save_own_variables(store)  # type: ignore[misc]
 
     def build_from_config(self, config: Any) -> None:
         """Builds the layer as it was and binds its weights."""
@@ -123,34 +141,33 @@ def carry_masks(layer: Any, config: layer_config.LayerConfig) -> Any:
         store = flavor.mask_store_class(
             {name: weight.shape for name, weight in config.weights.items()},
             config.key,
-            flavor.only_first_replica,
-            name=ATTRIBUTE,
         )
         for name in config.weights:
             # No storage yet: the weight may not exist before the first call.
-            flavor.raw(store.masks[name]).assign(
+            store.masks[name].assign(
                 initial_mask(config, name, variables.get(name))
             )
 
     flavor.attach_child(layer, ATTRIBUTE, store)
-    layer.__dict__[_BOUND] = frozenset()
+    layer.__dict__[_GUARDS] = {}
     layer_config.set_config(layer, config)
     cls: type = type(layer)
     flavors.set_class(layer, masked_class(cls))
 
+    if hasattr(layer, "quantize"):
+        # On the instance: Keras 3 puts a wrapper of its own there.
+        instance_methods.override(layer, "quantize", _refuse_to_quantize)
     bind(layer)
     return layer
 
 
 def drop_masks(layer: Any) -> None:
     """Undoes `carry_masks`; the weights stay as they are."""
-    flavor = flavors.flavor_of(layer)
-    for site in tree.sites(flavor, layer):
-        constraint.remove_mask_constraint(flavor, site.variable)
-
+    for guard in layer.__dict__.pop(_GUARDS).values():
+        guard.remove()
+    instance_methods.restore(layer, "quantize")
     state_store.drop_state(layer)
-    flavor.detach_child(layer, ATTRIBUTE)
-    layer.__dict__.pop(_BOUND)
+    flavors.flavor_of(layer).detach_child(layer, ATTRIBUTE)
     layer_config.drop_config(layer)
     flavors.set_class(layer, flavors.plain_class(layer))
 
@@ -160,35 +177,83 @@ def storage_of(layer: Any, key: str, variable: Any) -> Storage:
     flavor = flavors.flavor_of(layer)
     weight = layer_config.config_of(layer).weights[key]
     mask = getattr(layer, ATTRIBUTE).masks[key]
-    return STORAGES[weight.storage](flavor.raw(variable), flavor.raw(mask))
+    return STORAGES[weight.storage](flavor.raw(variable), mask)
+
+
+def variables_beside(layer: Any) -> list[tf.Variable]:
+    """Returns what is kept beside the weights of a layer, masked or not."""
+    stores = [
+        getattr(layer, name, None)
+        for name in (ATTRIBUTE, state_store.STATE_ATTRIBUTE)
+    ]
+    return [
+        variable
+        for store in stores
+        if store is not None
+        for variable in store.variables
+    ]
+
+
+def guard_of(layer: Any, key: str) -> ValueGuard:
+    """Returns the guard of a weight, built, of a layer that carries masks."""
+    bind(layer)
+    return layer.__dict__[_GUARDS][key]
 
 
 @tf.autograph.experimental.do_not_convert
 def bind(layer: Any) -> None:
-    """Masks the weights that have appeared since the last time.
+    """Masks and guards the weights that have appeared since the last time.
 
     Their values are masked and a constraint is set that masks them after
     every optimizer step, so that training is static sparse even where no
     update rule of ours is at work.
     """
-    bound = layer.__dict__[_BOUND]
+    guards = layer.__dict__[_GUARDS]
     store = getattr(layer, ATTRIBUTE)
-    if len(bound) == len(store.masks):
+    if len(guards) == len(store.masks):
         return
     flavor = flavors.flavor_of(layer)
     if not flavor.can_assign():
         return
 
     for site in tree.sites(flavor, layer):
-        if site.key not in store.masks or site.key in bound:
-            continue
+        if site.key in store.masks and site.key not in guards:
+            guard = _make_guard(flavor, layer, site)
+            with tf.init_scope():
+                guard.settle()
+            guard.put()
+            guards[site.key] = guard
 
-        storage = storage_of(layer, site.key, site.variable)
-        with tf.init_scope():
-            storage.set_values(storage.values())
-        constraint.add_mask_constraint(
-            flavor, site.variable, storage, site.path
-        )
-        bound |= {site.key}
 
-    layer.__dict__[_BOUND] = bound
+def _refuse_to_quantize(
+    layer: Any, quantize: Any, *args: Any, **kwargs: Any
+) -> None:
+    """Raises; Keras would leave the layer as it is, with a warning."""
+    del quantize, args, kwargs
+    raise ValueError(
+        "A layer that carries masks cannot be quantized: integers are not "
+        f"trained. Received: {layer.name!r}. Call `tf_rigl.strip(model)` "
+        "first; zeros stay zeros."
+    )
+
+
+def _make_guard(
+    flavor: flavors.Flavor, layer: Any, site: tree.Site
+) -> ValueGuard:
+    store = getattr(layer, ATTRIBUTE)
+    storage = storage_of(layer, site.key, site.variable)
+
+    def find_beside() -> dict[str, tf.Variable]:
+        return {
+            **state_store.state_of(layer, site.key),
+            "counters": store.counters[site.key],
+            "mask": store.masks[site.key],
+        }
+
+    return ValueGuard(
+        flavor,
+        flavor.written_variable(site.variable),
+        storage,
+        constraint.MaskConstraint(flavor, site.variable, storage, site.path),
+        find_beside,
+    )

@@ -16,8 +16,10 @@ from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import complete
 from tf_rigl.masking.layer_config import config_of
 from tf_rigl.masking.mask_store import ATTRIBUTE
+from tf_rigl.masking.masked_layer import guard_of
 from tf_rigl.masking.masked_layer import storage_of
 from tf_rigl.masking.storage import Storage
+from tf_rigl.masking.value_guard import ValueGuard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +38,7 @@ class MaskedWeight:
     owner: Any  # the layer whose weight it is
     variable: Any  # the Keras variable that optimizers train
     storage: Storage  # values and mask
+    guard: ValueGuard  # of the values, against whoever writes them
     # [3] int64: updates, moved connections, updates left out.
     counters: tf.Variable
     target: int  # number of connections that `sparsify` allotted
@@ -59,6 +62,16 @@ class MaskedWeight:
     def size(self) -> int:
         """Number of its elements."""
         return math.prod(self.shape)
+
+    @property
+    def is_trainable(self) -> bool:
+        """Whether neither the weight nor its layer is frozen."""
+        return bool(self.variable.trainable and self.owner.trainable)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether it is to be sparse, or is by the mask that was loaded."""
+        return self.target < self.size or self.num_active() < self.size
 
     @property
     def mask(self) -> tf.Tensor:
@@ -139,6 +152,18 @@ def masked_weights(model: Any) -> list[MaskedWeight]:
     return find_masked_weights(flavor, list(tree.walk(flavor, model)))
 
 
+def settled_weights(model: Any) -> list[MaskedWeight]:
+    """Returns the records as `masked_weights` does, all values masked.
+
+    What was written past Python's methods, by an operation in a graph of the
+    user's own for example, is masked by now.
+    """
+    records = masked_weights(model)
+    for record in records:
+        record.guard.settle()
+    return records
+
+
 def find_masked_weights(
     flavor: flavors.Flavor, nodes: Sequence[tree.Node]
 ) -> list[MaskedWeight]:
@@ -212,7 +237,8 @@ def _record(
         owner=site.owner,
         variable=site.variable,
         storage=storage_of(node.layer, site.key, site.variable),
-        counters=flavor.raw(store.counters[site.key]),
+        guard=guard_of(node.layer, site.key),
+        counters=store.counters[site.key],
         target=weight.target,
         structure=config.structure,
         layout=weight.layout,

@@ -147,6 +147,8 @@ def model_weights(walked: WalkedModel) -> list[ModelWeight]:
                 record=record,
                 may_be_sparse=may_be_sparse,
             )
+    for record in records.values():
+        record.guard.settle()
     return list(found.values())
 
 

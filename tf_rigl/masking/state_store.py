@@ -1,4 +1,4 @@
-"""The layer that keeps what is remembered of another layer's weights.
+"""What is remembered of the masked weights of one layer, beside it.
 
 Some methods need it: a smoothed gradient, the values of inactive positions.
 Diagnostics keep which positions were ever active. It stands beside the store
@@ -33,10 +33,10 @@ Kind = str | Mapping[str, Any]
 Kinds = Mapping[str, Mapping[str, Kind]]
 
 
-def state_store_class(keras: Any) -> type:
-    """Makes the store's class for one Keras."""
+def state_store_class(base: type) -> type:
+    """Makes the store's class for one Keras, given its `Store`."""
 
-    class StateStore(keras.layers.Layer):
+    class StateStore(base):
         """Tensors that belong to the masked weights of one layer.
 
         The arguments are those of `MaskStore` and `kinds`, for each weight
@@ -46,36 +46,24 @@ def state_store_class(keras: Any) -> type:
             tensors: for each key the variables, by name.
         """
 
+        tensors: dict[str, dict[str, Any]]
+
         def __init__(
             self,
             shapes: Mapping[str, Sequence[int]],
             kinds: Kinds,
             owner: str,
-            aggregation: Any,
-            **kwargs: Any,
         ) -> None:
-            super().__init__(trainable=False, **kwargs)
-
-            self.tensors: dict[str, dict[str, Any]] = {}
+            super().__init__(STATE_ATTRIBUTE, owner)
+            tensors: dict[str, dict[str, Any]] = {}
             for index, key in enumerate(kinds):
-                self.tensors[key] = {}
+                tensors[key] = {}
                 for name, kind in kinds[key].items():
                     dtype, shape = _dtype_and_shape(kind, shapes[key])
-                    self.tensors[key][name] = mask_store.add_variable(
-                        self,
-                        owner,
-                        f"{name}_{index}",
-                        shape,
-                        dtype=dtype,
-                        initializer="zeros",
-                        aggregation=aggregation,
+                    tensors[key][name] = self.add(
+                        f"{name}_{index}", shape, dtype, 0
                     )
-
-            # It has no inputs from which Keras could build it.
-            self.built = True
-
-        def call(self, inputs: Any) -> Any:
-            return inputs
+            object.__setattr__(self, "tensors", tensors)
 
     return StateStore
 
@@ -85,11 +73,7 @@ def state_of(layer: Any, key: str) -> dict[str, tf.Variable]:
     store = getattr(layer, STATE_ATTRIBUTE, None)
     if store is None:
         return {}
-    flavor = flavors.flavor_of(layer)
-    return {
-        name: flavor.raw(variable)
-        for name, variable in store.tensors.get(key, {}).items()
-    }
+    return dict(store.tensors.get(key, {}))
 
 
 def keep_state(layer: Any, kinds: Kinds) -> None:
@@ -127,14 +111,8 @@ def attach_state(layer: Any, kinds: Kinds) -> None:
     config = config_of(layer)
     shapes = {key: one.shape for key, one in config.weights.items()}
 
-    with _strategy_scope(flavor, layer), tf.init_scope():
-        store = flavor.state_store_class(
-            shapes,
-            kinds,
-            config.key,
-            flavor.only_first_replica,
-            name=STATE_ATTRIBUTE,
-        )
+    with _strategy_scope(layer), tf.init_scope():
+        store = flavor.state_store_class(shapes, kinds, config.key)
     flavor.attach_child(layer, STATE_ATTRIBUTE, store)
     config.state = {key: dict(names) for key, names in kinds.items()}
 
@@ -154,10 +132,10 @@ def _dtype_and_shape(
     return kind["dtype"], tuple(kind["shape"])
 
 
-def _strategy_scope(flavor: flavors.Flavor, layer: Any) -> Any:
+def _strategy_scope(layer: Any) -> Any:
     """Returns a scope that makes variables on the replicas of the masks."""
     masks = getattr(layer, mask_store.ATTRIBUTE).masks.values()
-    strategy = strategy_of(map(flavor.raw, masks))
+    strategy = strategy_of(masks)
     if strategy is tf.distribute.get_strategy():
         return contextlib.nullcontext()
     return strategy.scope()

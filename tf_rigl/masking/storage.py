@@ -3,10 +3,10 @@
 A `Storage` is the only place that assigns to the variables behind a masked
 weight's values and mask, so that the two always fit: a masked position is
 zero. Everything above `masking` goes through it, by `MaskedWeight.set_mask`
-and its like. Two things are to come behind this interface without a change
-to its callers: a storage whose variable holds only the active connections
-(`values [nnz]` beside index arrays, for native kernels), and the guard of
-the zeros on the weight itself, which then no optimizer can pass by.
+and its like; `value_guard` and `constraint` do for what users and optimizers
+write past it. A storage whose variable holds only the active connections
+(`values [nnz]` beside index arrays, for native kernels) is to come behind
+this interface without a change to its callers.
 """
 
 import abc
@@ -107,7 +107,7 @@ class DenseStorage(Storage):
     def set(self, mask: Any, values: Any = None) -> None:
         # The values first: if they do not fit, nothing has changed.
         self._assign(self.values() if values is None else values, mask)
-        self._mask.assign(mask)
+        assign_unguarded(self._mask, mask)
 
     def set_values(self, values: Any) -> None:
         self._assign(values, self.mask)
@@ -117,11 +117,19 @@ class DenseStorage(Storage):
 
     def _assign(self, values: Any, mask: Any) -> None:
         values = tf.convert_to_tensor(values, self.dtype)
-        self.variable.assign(masked(values, mask))
+        assign_unguarded(self.variable, masked(values, mask))
 
 
 # Storages by the name that a masked layer's configuration has for them.
 STORAGES: Mapping[str, type[DenseStorage]] = {"dense": DenseStorage}
+
+
+def assign_unguarded(variable: Any, value: Any) -> None:
+    """Assigns by the method of the variable's class.
+
+    On the variable itself there may be one that masks; see `value_guard`.
+    """
+    type(variable).assign(variable, value)
 
 
 def masked(values: Any, mask: Any) -> tf.Tensor:

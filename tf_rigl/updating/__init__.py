@@ -1,7 +1,8 @@
 """Mask updates as part of the optimizer's update rule.
 
 The way of a gradient from `update_step` to a new mask; `callback` (in `fit`)
-or `attach` (in a loop) has had `optimizer_hook` override that method:
+or `attach` (in a loop) has had `optimizer_hook` override that method, and
+`rule_weights` prepare the weights; `train_functions` keeps what `fit` traces:
 
 1. `UpdateRule.update_step` gets each variable with its gradient: dense,
    reduced over replicas, accumulated and unscaled. `PendingUpdates` holds

@@ -11,8 +11,9 @@ from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import require_masked_weights
 from tf_rigl.updating import method_state
 from tf_rigl.updating import optimizer_hook
+from tf_rigl.updating import train_functions
 
-# Where a model remembers the optimizer that was attached to it.
+# Where a model remembers the optimizers that were attached to it.
 ATTACHED = "_tf_rigl_attached"
 
 
@@ -29,8 +30,9 @@ def attach(
     Attach before the training step is traced.
 
     Args:
-        optimizer: the optimizer that trains the model, a `LossScaleOptimizer`
-            included; built or not.
+        optimizer: the optimizer that trains the model or a part of it, a
+            `LossScaleOptimizer` included; built or not. Several optimizers,
+            each with a part, are attached one by one.
         model: a model that `sparsify` has masked, of the same Keras.
         algorithm: a method such as `RigL(stop_step=...)`. Nobody announces
             the number of steps here, so `stop_step` must be given.
@@ -64,17 +66,27 @@ def attach(
     resolved = algorithm.resolve(None)
     platform_limits.check_mask_updates_of(model, resolved.schedule)
 
-    optimizer_hook.uninstall(flavor, optimizer, records)
-    prepare = optimizer_hook.install(
+    optimizer_hook.uninstall(flavor, optimizer)
+    rules = optimizer_hook.make_rules(
         flavor,
         optimizer,
         lambda: require_masked_weights(model),
         resolved,
-        max_non_finite_steps=max_non_finite_steps,
+        max_non_finite_steps,
     )
-    prepare()
-    model.__dict__[ATTACHED] = weakref.ref(optimizer)
+    optimizer_hook.install(rules)
+    for rule in rules:
+        rule.prepare()
+
+    model.__dict__.setdefault(ATTACHED, []).append(weakref.ref(optimizer))
+    train_functions.forget(model)
     return optimizer
+
+
+def attached_to(model: Any) -> list[Any]:
+    """Returns the optimizers that are attached to a model."""
+    found = [reference() for reference in model.__dict__.get(ATTACHED, ())]
+    return [optimizer for optimizer in found if optimizer is not None]
 
 
 def check_finite(optimizer: Any) -> int:
@@ -118,7 +130,7 @@ def detach(optimizer: Any, model: Any) -> None:
         ValueError: if the optimizer is not attached.
     """
     flavor = flavors.model_flavor(model)
-    records = require_masked_weights(model)
+    require_masked_weights(model)
     if not any(
         optimizer_hook.installed(updating)
         for updating in flavor.updating_optimizers(optimizer)
@@ -127,8 +139,13 @@ def detach(optimizer: Any, model: Any) -> None:
             "Only an attached optimizer can be detached. "
             f"Received: optimizer={optimizer.name!r}."
         )
-    optimizer_hook.uninstall(flavor, optimizer, records)
-    model.__dict__.pop(ATTACHED, None)
+    optimizer_hook.uninstall(flavor, optimizer)
+    model.__dict__[ATTACHED] = [
+        reference
+        for reference in model.__dict__.get(ATTACHED, ())
+        if reference() is not optimizer
+    ]
+    train_functions.forget(model)
 
 
 def check_algorithm(algorithm: Any) -> None:
@@ -148,7 +165,11 @@ def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:
     """
     requirements = algorithm.requirements
     method_state.check_initial_values(records, algorithm)
-    sparse = [record for record in records if record.target < record.size]
+    sparse = [
+        record
+        for record in records
+        if record.is_trainable and record.target < record.size
+    ]
 
     for record in sparse:
         allowed = requirements.structures
@@ -230,6 +251,16 @@ def check_optimizer(
     _check_knows_variables(flavor, optimizer, records)
 
 
+def is_supported(flavor: flavors.Flavor, optimizer: Any) -> bool:
+    """Returns whether an optimizer can keep masked weights at zero."""
+    try:
+        for one in flavor.updating_optimizers(optimizer):
+            _check_updating_optimizer(flavor, one)
+    except ValueError:
+        return False
+    return True
+
+
 def _check_updating_optimizer(flavor: flavors.Flavor, optimizer: Any) -> None:
     reason = flavor.unsupported_optimizer(optimizer)
     if reason is not None:
@@ -249,22 +280,30 @@ def _check_updating_optimizer(flavor: flavors.Flavor, optimizer: Any) -> None:
 def _check_knows_variables(
     flavor: flavors.Flavor, optimizer: Any, records: list[MaskedWeight]
 ) -> None:
-    updating = flavor.updating_optimizers(optimizer)
-    if not all(flavor.optimizer_is_built(one) for one in updating):
-        return
-
-    unknown = [
-        record.path
-        for record in records
-        if all(
-            flavor.variable_index(one, record.variable) is None
-            for one in updating
-        )
-    ]
-
-    if unknown:
+    if not may_train(flavor, optimizer, records):
+        unknown = [record.path for record in records if record.is_trainable]
         raise ValueError(
             "The optimizer must have been built for this model's weights. "
-            f"Received: optimizer={optimizer.name!r}, which does not know "
+            f"Received: optimizer={optimizer.name!r}, which knows none of "
             f"{unknown}. Make a new optimizer for this model."
         )
+
+
+def may_train(
+    flavor: flavors.Flavor, optimizer: Any, records: list[MaskedWeight]
+) -> bool:
+    """Returns whether an optimizer can be the one that trains some weights.
+
+    One that is not built may; frozen weights need none.
+    """
+    updating = flavor.updating_optimizers(optimizer)
+    trainable = [record for record in records if record.is_trainable]
+    return (
+        not trainable
+        or not all(flavor.optimizer_is_built(one) for one in updating)
+        or any(
+            flavor.variable_index(one, record.variable) is not None
+            for record in trainable
+            for one in updating
+        )
+    )

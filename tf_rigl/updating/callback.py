@@ -1,12 +1,12 @@
 """The callback that updates masks during `fit` and reports."""
 
-import warnings
+import functools
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from tf_rigl.algorithms import Algorithm
+from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.backend import platform_limits
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.backend.flavor import Flavor
@@ -20,7 +20,13 @@ from tf_rigl.updating import attach
 from tf_rigl.updating import method_state
 from tf_rigl.updating import optimizer_hook
 from tf_rigl.updating import replica_check
+from tf_rigl.updating import train_functions
+from tf_rigl.updating import training_warnings
+from tf_rigl.updating.model_optimizers import optimizers_of
+from tf_rigl.updating.model_optimizers import steps_of
+from tf_rigl.updating.model_optimizers import training_optimizers
 from tf_rigl.updating.non_finite import NonFiniteGuard
+from tf_rigl.updating.update_rule import UpdateRule
 
 
 class UpdateMasks(ModelCallback):
@@ -87,19 +93,21 @@ class UpdateMasks(ModelCallback):
         self.async_safe = not self._implements_train_batch_hooks()
         # Of this `fit`.
         self._agreement: replica_check.CheckAfterUpdates | None = None
-        self._installed = False
-        self._steps_left_out = 0  # in this `fit`, until the last epoch
+        self._optimizers: list[Any] = []
+        self._rules: list[UpdateRule] = []
+        self._steps_left_out = 0  # until the last epoch
         self._told: set[str] = set()  # weights without connections
-        self._taken = 0  # optimizer steps before this `fit`
         self._last_counts = np.zeros(3, np.int64)
+        # Steps of each optimizer before it.
+        self._taken: dict[int, int] = {}
 
     def set_model(self, model: Any) -> None:
-        """Clears the compiled train function, which `fit` makes after this."""
+        """Prepares the model for what other callbacks restore."""
         super().set_model(model)
-        _check_has_optimizer(model)
-        # Before other callbacks restore a checkpoint.
-        self._taken = int(tf.convert_to_tensor(model.optimizer.iterations))
-        optimizer_hook.forget_traces(model)
+        self._taken = {
+            id(optimizer): steps_of(optimizer)
+            for optimizer in optimizers_of(model_flavor(model), model)
+        }
         if not deferred.is_deferred(model):
             # A checkpoint has it too.
             method_state.keep(require_masked_weights(model), self.algorithm)
@@ -107,18 +115,21 @@ class UpdateMasks(ModelCallback):
     def on_train_begin(self, logs: Any = None) -> None:
         """Checks what can be checked before the first batch."""
         del logs
-        self._installed = False
+        # What an interrupted `fit` has left.
+        train_functions.end(self.model)
+        self._rules = []
         self._steps_left_out = 0
         self._told = set()
         self._last_counts = np.zeros(3, np.int64)
-        flavor, optimizer = model_flavor(self.model), self.model.optimizer
-        attach.check_not_attached(flavor, optimizer)
+
+        flavor = model_flavor(self.model)
         platform_limits.check_fit_of(self.model, flavor.name)
-        if not deferred.is_deferred(self.model):
-            records = self._records()
+        is_deferred = deferred.is_deferred(self.model)
+        records = [] if is_deferred else self._records()
+        self._optimizers = training_optimizers(flavor, self.model, records)
+        if not is_deferred:
             attach.check_fits(self.algorithm, records)
             self._last_counts = _counts(records)
-            optimizer_hook.uninstall(flavor, optimizer, records)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Installs the mask updates before the first epoch's first batch.
@@ -126,32 +137,8 @@ class UpdateMasks(ModelCallback):
         Only here it is known whether training begins with a later epoch.
         """
         del logs
-        if not self._installed:
-            if not deferred.is_deferred(self.model):
-                # Another callback may have restored a checkpoint.
-                self._last_counts = _counts(self._records())
-
-            flavor = model_flavor(self.model)
-            algorithm = self.algorithm.resolve(self._total_steps(flavor, epoch))
-            platform_limits.check_mask_updates_of(
-                self.model, algorithm.schedule
-            )
-            prepare = optimizer_hook.install(
-                flavor,
-                self.model.optimizer,
-                self._records,
-                algorithm,
-                for_one_fit=True,
-                max_non_finite_steps=self._max_non_finite_steps,
-            )
-
-            if deferred.is_deferred(self.model):
-                deferred.when_complete(self.model, prepare)
-            else:
-                prepare()
-            self._installed = True
-            self._agreement = self._make_agreement(flavor, algorithm)
-
+        if not self._rules:
+            self._install(epoch)
         if self._agreement is not None:
             self._agreement.begin_epoch()
 
@@ -167,7 +154,11 @@ class UpdateMasks(ModelCallback):
         """Adds what became of the masks to the logs."""
         del epoch
         records = self._records()
-        self._tell_of_empty(records)
+        empty = {record.path for record in records if not record.num_active()}
+        if not empty <= self._told:
+            training_warnings.warn_of_empty(empty)
+            self._told |= empty
+
         if logs is None:
             return
 
@@ -192,59 +183,120 @@ class UpdateMasks(ModelCallback):
             self._steps_left_out = left_out
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Leaves the optimizer as it was; the masks stay."""
+        """Leaves the optimizers as they were; the masks stay."""
         del logs
-        optimizer_hook.uninstall(
-            model_flavor(self.model), self.model.optimizer, self._records()
+        records = self._records()
+        train_functions.end(
+            self.model, train_functions.trace_key(self._rules, records)
         )
-        optimizer_hook.forget_traces(self.model)
+
+        if not self._rules:
+            # All epochs lay behind; nothing was to be done.
+            return
+
+        steps = [steps_of(one) for one in self._optimizers]
+        is_idle = steps == self._taken_by(self._optimizers)
+        if is_idle and any(record.is_trainable for record in records):
+            training_warnings.warn_of_idle(
+                self._optimizers, self.algorithm.name
+            )
+        training_warnings.warn_of_unfinished_pruning(self._rules[0], records)
+
+    def _install(self, epoch: int) -> None:
+        """Puts the step that updates masks in the place of the plain one."""
+        flavor = model_flavor(self.model)
+        is_deferred = deferred.is_deferred(self.model)
+        if not is_deferred:
+            # Another callback may have restored a checkpoint.
+            self._last_counts = _counts(self._records())
+
+        rules = []
+        for optimizer in self._optimizers:
+            if any(
+                optimizer_hook.installed(one)
+                for one in flavor.updating_optimizers(optimizer)
+            ):
+                raise ValueError(
+                    "A `fit` trains by one method. Received: two callbacks "
+                    "`UpdateMasks`. Remove one of them."
+                )
+
+            if epoch == 0 and self._guesses_the_stop(optimizer):
+                training_warnings.warn_of_guessed_stop(self.algorithm)
+            algorithm = self.algorithm.resolve(
+                self._total_steps(flavor, optimizer, epoch)
+            )
+            platform_limits.check_mask_updates_of(
+                self.model, algorithm.schedule
+            )
+            rules += optimizer_hook.make_rules(
+                flavor,
+                optimizer,
+                functools.partial(require_masked_weights, self.model),
+                algorithm,
+                self._max_non_finite_steps,
+            )
+
+        key = (
+            None
+            if is_deferred
+            else train_functions.trace_key(rules, self._records())
+        )
+        self._rules = train_functions.kept(self.model, key) or rules
+        train_functions.begin(self.model, self._rules, key)
+        if is_deferred:
+            deferred.when_complete(self.model, self._prepare)
+        else:
+            self._prepare()
+        self._agreement = self._make_agreement(flavor)
+
+    def _prepare(self) -> None:
+        for rule in self._rules:
+            rule.prepare()
 
     def _records(self) -> list[MaskedWeight]:
-        """Returns the masked weights, once the optimizer is seen to fit."""
-        records = require_masked_weights(self.model)
-        attach.check_optimizer(
-            model_flavor(self.model), self.model.optimizer, records
-        )
-        return records
+        return require_masked_weights(self.model)
 
     def _implements_train_batch_hooks(self) -> bool:
         """Answers Keras 2, which asks."""
         return self._max_non_finite_steps is not None or self._check_replicas
 
     def _make_agreement(
-        self, flavor: Flavor, algorithm: Algorithm
+        self, flavor: Flavor
     ) -> replica_check.CheckAfterUpdates | None:
         if not self._check_replicas:
             return None
-        updating = flavor.updating_optimizers(self.model.optimizer)[0]
+        first = self._rules[0]
         watch = replica_check.UpdateWatch(
-            algorithm.schedule,
-            int(tf.convert_to_tensor(updating.iterations)),
-            flavor.accumulation_steps(updating),
+            first.algorithm.schedule,
+            steps_of(first.optimizer),
+            flavor.accumulation_steps(first.optimizer),
         )
         return replica_check.CheckAfterUpdates(self.model, watch)
 
     def _guards(self) -> list[NonFiniteGuard]:
-        if self._max_non_finite_steps is None:
-            return []
-        return optimizer_hook.finite_guards(
-            model_flavor(self.model), self.model.optimizer
+        return [rule.guard for rule in self._rules if rule.guard is not None]
+
+    def _taken_by(self, optimizers: list[Any]) -> list[int]:
+        """Returns the steps that each had taken before this `fit`."""
+        return [self._taken.get(id(one), 0) for one in optimizers]
+
+    def _guesses_the_stop(self, optimizer: Any) -> bool:
+        """Returns whether this `fit` takes its own end for that of a training.
+
+        The first call of several does so rightly, unless others follow.
+        Another one finds its schedule near the end.
+        """
+        (taken,) = self._taken_by([optimizer])
+        schedule = self.algorithm.mask_schedule
+        is_open = (
+            isinstance(schedule, MaskSchedule) and schedule.stop_step is None
         )
+        return bool(is_open and taken and self._last_counts[0])
 
-    def _tell_of_empty(self, records: list[MaskedWeight]) -> None:
-        """Warns, once, of weights that have lost all of their connections."""
-        empty = {record.path for record in records if not record.num_active()}
-        if not empty <= self._told:
-            warnings.warn(
-                f"These weights have no connections left: {sorted(empty)}. "
-                "What they should pass on is zero. Lower the sparsity, choose "
-                "scope='weight', or leave them dense: sparsify(..., dense=...)"
-                ".",
-                stacklevel=2,
-            )
-            self._told |= empty
-
-    def _total_steps(self, flavor: Flavor, first_epoch: int) -> int | None:
+    def _total_steps(
+        self, flavor: Flavor, optimizer: Any, first_epoch: int
+    ) -> int | None:
         """Returns the optimizer steps at the end of this `fit`; None: unknown.
 
         A `fit` that begins with a later epoch, or whose callbacks restore a
@@ -254,21 +306,10 @@ class UpdateMasks(ModelCallback):
         steps, epochs = self.params.get("steps"), self.params["epochs"]
         if steps is None:
             return None
-        updating = flavor.updating_optimizers(self.model.optimizer)[0]
+        updating = flavor.updating_optimizers(optimizer)[0]
         announced = steps * epochs // flavor.accumulation_steps(updating)
-        return announced + (self._taken if first_epoch == 0 else 0)
-
-
-def _check_has_optimizer(model: Any) -> None:
-    """Raises a ValueError if a model was compiled without an optimizer."""
-    if getattr(model, "optimizer", None) is None:
-        raise ValueError(
-            "`UpdateMasks` works inside the optimizer that the model is "
-            f"compiled with. Received: model={model.name!r} with "
-            "optimizer=None. Compile it with an optimizer; for one that a "
-            "`train_step` of your own applies, call tf_rigl.attach(optimizer, "
-            "model, algorithm) before `fit`, without this callback."
-        )
+        (taken,) = self._taken_by([optimizer])
+        return announced + (taken if first_epoch == 0 else 0)
 
 
 def _counts(records: list[MaskedWeight]) -> np.ndarray:

@@ -19,7 +19,7 @@ def keep(records: list[MaskedWeight], algorithm: Algorithm) -> None:
     by_host: dict[int, tuple[Any, dict[str, Mapping[str, str]]]] = {}
     for record in records:
         _, dtypes = by_host.setdefault(id(record.host), (record.host, {}))
-        if record.target < record.size or algorithm.requirements.whole_model:
+        if record.is_sparse or algorithm.requirements.whole_model:
             dtypes[record.host_key] = _dtypes(record, algorithm)
     for host, dtypes in by_host.values():
         keep_state(host, dtypes)

@@ -41,6 +41,10 @@ class NonFiniteGuard:
         self._counts.assign(tf.stack([counts[0] + left_out, in_a_row]))
         tf.cond(finite, step, lambda: tf.constant(0))
 
+    def reset(self) -> None:
+        """Begins to count anew."""
+        self._counts.assign(tf.zeros_like(self._counts))
+
     @property
     def left_out(self) -> int:
         """Steps that were left out so far."""

@@ -8,15 +8,13 @@ trip and without a second backward pass.
 """
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 from tf_rigl.algorithms import Algorithm
 from tf_rigl.backend.flavor import Flavor
-from tf_rigl.masking import constraint
-from tf_rigl.masking.masked_weight import MaskedWeight
-from tf_rigl.updating import update_rule
 from tf_rigl.updating.non_finite import NonFiniteGuard
+from tf_rigl.updating.rule_weights import FindRecords
+from tf_rigl.updating.update_rule import UpdateRule
 
 _HOOK = "_tf_rigl_hook"
 
@@ -25,8 +23,7 @@ _HOOK = "_tf_rigl_hook"
 class Hook:
     """Record of what `install` did to one optimizer."""
 
-    algorithm: Algorithm  # the method at work, resolved
-    rule: update_rule.UpdateRule  # the update rule
+    rule: UpdateRule  # the update rule
     # What the instance itself had in place of the overridden attributes, None
     # for those of its class.
     own: dict[str, Any]
@@ -40,42 +37,40 @@ def installed(optimizer: Any) -> Hook | None:
     return optimizer.__dict__.get(_HOOK)
 
 
-def install(
+def make_rules(
     flavor: Flavor,
     optimizer: Any,
-    find_records: update_rule.FindRecords,
+    find_records: FindRecords,
     algorithm: Algorithm,
-    for_one_fit: bool = False,
     max_non_finite_steps: int | None = None,
-) -> Callable[[], None]:
-    """Overrides the update rule of an optimizer, wrapped or not.
+) -> list[UpdateRule]:
+    """Makes the update rules of an optimizer, wrapped or not.
 
     `find_records` returns the model's masked weights; it is called when they
     are first needed, since a model may get its weights only while its training
-    step is traced. The method is a resolved one; `for_one_fit` says that the
-    hook ends with the present call of `fit`.
-
-    Returns:
-        A function that gives the weights to the new update rule, to be called
-        once they exist.
+    step is traced. The method is a resolved one.
     """
-    rules = []
-    for updating in flavor.updating_optimizers(optimizer):
-        rule = update_rule.UpdateRule(
+    return [
+        UpdateRule(
             flavor, updating, find_records, algorithm, max_non_finite_steps
         )
+        for updating in flavor.updating_optimizers(optimizer)
+    ]
+
+
+def install(rules: list[UpdateRule], for_one_fit: bool = False) -> None:
+    """Overrides the update rules of optimizers by these.
+
+    Call `prepare` of each once the weights exist. `for_one_fit` says that the
+    hook ends with the present call of `fit`.
+    """
+    for rule in rules:
         overrides = rule.overrides()
-        own = {name: updating.__dict__.get(name) for name in overrides}
+        instance = rule.optimizer.__dict__
+        own = {name: instance.get(name) for name in overrides}
         # Into __dict__, past the attribute tracking of Keras and TensorFlow.
-        updating.__dict__.update(overrides)
-        updating.__dict__[_HOOK] = Hook(algorithm, rule, own, for_one_fit)
-        rules.append(rule)
-
-    def prepare() -> None:
-        for rule in rules:
-            rule.prepare()
-
-    return prepare
+        instance.update(overrides)
+        instance[_HOOK] = Hook(rule, own, for_one_fit)
 
 
 def finite_guards(flavor: Flavor, optimizer: Any) -> list[NonFiniteGuard]:
@@ -88,26 +83,25 @@ def finite_guards(flavor: Flavor, optimizer: Any) -> list[NonFiniteGuard]:
     ]
 
 
-def uninstall(
-    flavor: Flavor, optimizer: Any, records: list[MaskedWeight]
-) -> None:
+def uninstall(flavor: Flavor, optimizer: Any) -> None:
     """Undoes `install`; training goes on with the masks as they are."""
     for updating in flavor.updating_optimizers(optimizer):
-        hook = updating.__dict__.pop(_HOOK, None)
-        if hook is None:
+        hook = installed(updating)
+        if hook is not None:
+            remove([hook.rule])
+
+
+def remove(rules: list[UpdateRule]) -> None:
+    """Undoes `install` for rules that may be installed."""
+    for rule in rules:
+        instance = rule.optimizer.__dict__
+        hook = instance.get(_HOOK)
+        if hook is None or hook.rule is not rule:
             continue
+
+        del instance[_HOOK]
         for name, value in hook.own.items():
-            del updating.__dict__[name]
+            del instance[name]
             if value is not None:
-                updating.__dict__[name] = value
-    for record in records:
-        constraint.add_mask_constraint(
-            flavor, record.variable, record.storage, record.path
-        )
-
-
-def forget_traces(model: Any) -> None:
-    """Clears the compiled train function so that `fit` retraces it."""
-    model.train_function = None
-    if hasattr(model, "train_tf_function"):
-        model.train_tf_function = None
+                instance[name] = value
+        rule.release()

@@ -6,9 +6,12 @@ from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.masking import tree
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_layer import drop_masks
-from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.masking.masked_weight import settled_weights
 from tf_rigl.updating import optimizer_hook
+from tf_rigl.updating import train_functions
 from tf_rigl.updating.attach import ATTACHED
+from tf_rigl.updating.attach import attached_to
+from tf_rigl.updating.model_optimizers import optimizers_of
 
 
 def strip(model: Any) -> Any:
@@ -32,13 +35,12 @@ def strip(model: Any) -> Any:
         ValueError: if the model is to be sparsified but not built yet.
     """
     flavor = model_flavor(model)
-    records = masked_weights(model)
-    attached = model.__dict__.pop(ATTACHED, lambda: None)()
-    for optimizer in (attached, getattr(model, "optimizer", None)):
-        if records and optimizer is not None:
-            optimizer_hook.uninstall(flavor, optimizer, records)
+    records = settled_weights(model)
+    for optimizer in (*attached_to(model), *optimizers_of(flavor, model)):
+        optimizer_hook.uninstall(flavor, optimizer)
+    model.__dict__.pop(ATTACHED, None)
     if records:
-        optimizer_hook.forget_traces(model)
+        train_functions.forget(model)
     for node in list(tree.walk(flavor, model)):
         if hasattr(node.layer, ATTRIBUTE):
             drop_masks(node.layer)

@@ -1,7 +1,6 @@
 """The optimizer's methods that are overridden while a method trains."""
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -13,21 +12,16 @@ from tf_rigl.backend.distribution import strategy_of
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.trace_cache import TraceCache
 from tf_rigl.core.schedules import UpdateSchedule
-from tf_rigl.masking import constraint
-from tf_rigl.masking.masked_weight import MaskedWeight
-from tf_rigl.masking.storage import assign_masked
+from tf_rigl.masking.constraint import lifted
 from tf_rigl.masking.storage import masked
-from tf_rigl.updating import method_state
 from tf_rigl.updating import momentum_kernel
-from tf_rigl.updating import slots
 from tf_rigl.updating.mask_update import StepWeight
-from tf_rigl.updating.mask_update import prune_before_first_batch
 from tf_rigl.updating.mask_update import update_masks
 from tf_rigl.updating.non_finite import NonFiniteGuard
 from tf_rigl.updating.pending_updates import PendingUpdate
 from tf_rigl.updating.pending_updates import PendingUpdates
-
-FindRecords = Callable[[], list[MaskedWeight]]
+from tf_rigl.updating.rule_weights import FindRecords
+from tf_rigl.updating.rule_weights import RuleWeights
 
 
 class UpdateRule:
@@ -42,20 +36,20 @@ class UpdateRule:
         max_non_finite_steps: int | None = None,
     ) -> None:
         self._flavor = flavor
-        self._optimizer = optimizer
-        self._find_records = find_records
-        self._algorithm = algorithm
+        self.optimizer = optimizer
+        self.algorithm = algorithm
         self._requirements = algorithm.requirements
 
         self._remask = not flavor.keeps_zeros(optimizer)
         self._own_update_step = optimizer.update_step
         self._own_apply_weight_decay = optimizer._apply_weight_decay
+        self._own_apply = getattr(optimizer, flavor.apply_method)
         self._own_apply_all = getattr(optimizer, flavor.apply_all_method)
         self._pending = PendingUpdates(frozenset())
         self._traces = TraceCache()
-        self._prepared = False
+        self._weights = RuleWeights(flavor, optimizer, find_records, algorithm)
 
-        self._max_non_finite_steps = max_non_finite_steps
+        self.max_non_finite_steps = max_non_finite_steps
         # None where steps with gradients that are not finite are taken.
         self.guard: NonFiniteGuard | None = None
 
@@ -64,82 +58,42 @@ class UpdateRule:
         overrides = {
             "update_step": self.update_step,
             "_apply_weight_decay": self.apply_weight_decay,
+            self._flavor.apply_method: self.apply,
             self._flavor.apply_all_method: self.apply_all,
         }
-        if hasattr(self._optimizer, "jit_compile"):
+        if hasattr(self.optimizer, "jit_compile"):
             # Keras 2 would compile the step of each variable by itself, and
             # no tensor could pass from one to the other.
             overrides["jit_compile"] = False
         return overrides
 
     def prepare(self) -> None:
-        """Gives the weights to this rule: values, masks and state.
-
-        Called as soon as the weights exist, outside of all replicas, which
-        could not agree on an assignment while their step is traced.
-        """
-        records = self._find_records()
-        with tf.init_scope():
-            method_state.keep(records, self._algorithm)
-            records = self._find_records()
-            method_state.check_initial_values(records, self._algorithm)
-
-            for record in records:
-                constraint.remove_mask_constraint(self._flavor, record.variable)
-                # Dense values may have been loaded into it.
-                record.set_values(record.values())
-                constraint.check_keeps_zeros(
-                    record.variable.constraint, record.storage, record.path
-                )
-
-            if self._requirements.latent is not None:
-                prune_before_first_batch(
-                    self._trained(records), self._algorithm
-                )
-            elif self._flavor.optimizer_is_built(self._optimizer):
-                for record in records:
-                    self._mask_slots(record, record.mask)
-
-        if self._max_non_finite_steps is not None and self.guard is None:
+        """Gives the weights to this rule, as soon as they exist."""
+        records = self._weights.prepare()
+        if self.guard is not None:
+            self.guard.reset()
+        elif self.max_non_finite_steps is not None:
             self.guard = NonFiniteGuard(
-                self._max_non_finite_steps,
+                self.max_non_finite_steps,
                 strategy_of(record.storage.variable for record in records),
             )
-        self._prepared = True
 
-    @functools.cached_property
-    def _sparse(self) -> dict[str, MaskedWeight]:
-        """The weights that the method trains, by the variable's identity."""
-        if not self._prepared:
-            # A model may get its weights only while its step is traced.
-            self.prepare()
-        records = self._find_records()
-        slots.check_all_found(self._flavor, self._optimizer, records)
-        return {
-            self._key(record.variable): record
-            for record in self._trained(records)
-        }
-
-    def _trained(self, records: list[MaskedWeight]) -> list[MaskedWeight]:
-        """Drops permanently dense weights unless the whole model counts."""
-        sparse = [record for record in records if record.target < record.size]
-        return records if sparse and self._requirements.whole_model else sparse
+    def release(self) -> None:
+        """Lets go of the weights; other optimizers may train them."""
+        self._weights.release()
 
     @property
     def _schedule(self) -> UpdateSchedule | None:
         """Steps that update masks; None where nothing can ever move."""
-        schedule = self._algorithm.schedule
-        if schedule is None or not schedule.num_updates or not self._sparse:
+        schedule, updated = self.algorithm.schedule, self._weights.updated
+        if schedule is None or not schedule.num_updates or not updated:
             return None
         return schedule
-
-    def _key(self, variable: Any) -> str:
-        return self._flavor.variable_key(self._optimizer, variable)
 
     def _step_number(self) -> tf.Tensor:
         """Returns the optimizer steps taken so far, int64 scalar."""
         return tf.cast(
-            tf.convert_to_tensor(self._optimizer.iterations), tf.int64
+            tf.convert_to_tensor(self.optimizer.iterations), tf.int64
         )
 
     def _step_info(self, schedule: UpdateSchedule | None) -> StepInfo:
@@ -149,9 +103,20 @@ class UpdateRule:
         return StepInfo(schedule.update_index(step), step)
 
     @tf.autograph.experimental.do_not_convert
+    def apply(self, *args: Any, **kwargs: Any) -> Any:
+        """Applies gradients without the constraints, which cost a pass.
+
+        The steps below keep the zeros.
+        """
+        # Finds the weights of a model that has just got them.
+        _ = self._weights.by_key
+        with lifted(self._weights.constraints):
+            return self._own_apply(*args, **kwargs)
+
+    @tf.autograph.experimental.do_not_convert
     def apply_all(self, *args: Any) -> Any:
         """Notes which variables this application of gradients updates."""
-        keys = map(self._key, self._flavor.applied_variables(*args))
+        keys = map(self._weights.key, self._flavor.applied_variables(*args))
         self._pending = PendingUpdates(frozenset(keys))
         return self._own_apply_all(*args)
 
@@ -162,7 +127,7 @@ class UpdateRule:
         Collects updates until every variable of the replica has come, so that
         one `tf.cond` covers them all.
         """
-        key = self._key(variable)
+        key = self._weights.key(variable)
         update = self._make_pending(key, gradient, variable, args)
         updates = self._pending.add(key, update)
         if not updates:
@@ -182,7 +147,7 @@ class UpdateRule:
         self, key: str, gradient: Any, variable: Any, args: tuple[Any, ...]
     ) -> PendingUpdate:
         """Chooses the step of a variable, to be taken with all others."""
-        record = self._sparse.get(key)
+        record = self._weights.find(key)
         if record is None:
             step = functools.partial(
                 self._own_update_step, gradient, variable, *args
@@ -196,13 +161,14 @@ class UpdateRule:
         weight = StepWeight(record, variable, gradient)
 
         latent = self._requirements.latent
-        if latent is None:
+        is_updated = key in self._weights.updated
+        if latent is None or not is_updated:
             step = functools.partial(self._step_of_connections, weight, *args)
         else:
             step = functools.partial(
                 self._step_of_latent, latent, weight, *args
             )
-        return PendingUpdate(gradient, step, weight)
+        return PendingUpdate(gradient, step, weight if is_updated else None)
 
     def _step_replica(self, updates: list[PendingUpdate]) -> None:
         """Takes one batch's step of all variables of a replica.
@@ -214,7 +180,7 @@ class UpdateRule:
         weights = [one.weight for one in updates if one.weight is not None]
         if self._requirements.observes:
             for weight in weights:
-                weight.observe(self._algorithm, self._step_info(schedule))
+                weight.observe(self.algorithm, self._step_info(schedule))
 
         def step_all() -> tf.Tensor:
             for update in updates:
@@ -251,14 +217,14 @@ class UpdateRule:
         def update(step: tf.Tensor, gradients: list[tf.Tensor]) -> tf.Tensor:
             update_masks(
                 self._flavor,
-                self._optimizer,
+                self.optimizer,
                 [
                     StepWeight(record, variable, gradient)
                     for (record, variable), gradient in zip(
                         places, gradients, strict=True
                     )
                 ],
-                self._algorithm,
+                self.algorithm,
                 StepInfo(schedule.update_index(step), step),
             )
             return conditionals.no_op()
@@ -279,7 +245,7 @@ class UpdateRule:
             raise ValueError(
                 "A method that looks at all weights at once needs an optimizer "
                 "that applies all gradients together. Received: "
-                f"{type(self._optimizer).__name__}, which calls `update_step` "
+                f"{type(self.optimizer).__name__}, which calls `update_step` "
                 f"by itself. Call `{self._flavor.apply_all_method}` from it, "
                 "or choose a method with scope='weight'."
             )
@@ -289,7 +255,7 @@ class UpdateRule:
         """Replaces the optimizer's own, which runs before `update_step`."""
         decays = any(
             name.endswith("weight_decay") and value is not None
-            for name, value in vars(self._optimizer).items()
+            for name, value in vars(self.optimizer).items()
             if not callable(value)
         )
         if not decays:
@@ -319,13 +285,13 @@ class UpdateRule:
         if self._remask:
             storage = weight.storage
             storage.set_values(storage.values())
-            self._mask_slots(weight.record, mask)
+            self._weights.mask_slots(weight.record, mask)
 
     def _own_step(
         self, weight: StepWeight, gradient: tf.Tensor, *args: Any
     ) -> None:
         """Takes the optimizer's own step, given the masked gradient."""
-        flavor, optimizer = self._flavor, self._optimizer
+        flavor, optimizer = self._flavor, self.optimizer
         own, record = self._own_update_step, weight.record
         if momentum_kernel.applies(flavor, optimizer, own, record):
             rate = args[0] if args else optimizer.learning_rate
@@ -341,7 +307,7 @@ class UpdateRule:
         The optimizer knows the weight's variable: it holds the latent values
         for the time of the step, and then what is deployed.
         """
-        algorithm, record = self._algorithm, weight.record
+        algorithm, record = self.algorithm, weight.record
         view = weight.as_view()
         before = weight.latent(algorithm, view, weight.all_values())
         trainable = algorithm.trainable_mask(view)
@@ -355,12 +321,8 @@ class UpdateRule:
         if trainable is not None:
             trainable = record.unview(trainable)
             after = tf.where(trainable, after, before)
-            self._mask_slots(record, trainable)
+            self._weights.mask_slots(record, trainable)
 
         record.state[state].assign(after)
         values = weight.deployed(algorithm, view, weight.mask, after)
         weight.storage.set_values(values)
-
-    def _mask_slots(self, record: MaskedWeight, mask: Any) -> None:
-        for slot in slots.slots_of(self._flavor, self._optimizer, record):
-            assign_masked(slot, mask)

@@ -6,17 +6,15 @@ import tensorflow as tf
 import tf_keras
 
 from tf_rigl.backend import flavor
+from tf_rigl.masking import masked_array
 from tf_rigl.masking.bindings import registration
 from tf_rigl.masking.mask_store import mask_store_class
 from tf_rigl.masking.masked_layer import masked_class
+from tf_rigl.masking.masked_layer import variables_beside
 from tf_rigl.masking.state_store import state_store_class
+from tf_rigl.masking.store import store_class
 
-MaskStore = tf_keras.saving.register_keras_serializable("tf_rigl", "MaskStore")(
-    mask_store_class(tf_keras)
-)
-StateStore = tf_keras.saving.register_keras_serializable(
-    "tf_rigl", "StateStore"
-)(state_store_class(tf_keras))
+Store = store_class(tf_keras)
 
 
 class Keras2(flavor.Flavor):
@@ -24,9 +22,8 @@ class Keras2(flavor.Flavor):
 
     name = "keras2"
     keras = tf_keras
-    mask_store_class = MaskStore
-    state_store_class = StateStore
-    only_first_replica = tf.VariableAggregation.ONLY_FIRST_REPLICA
+    mask_store_class = mask_store_class(Store)
+    state_store_class = state_store_class(Store)
     # Not here: Adagrad's accumulator starts above zero; Ftrl's too, and it
     # divides zero by zero where that is zero.
     zero_preserving = frozenset(
@@ -46,6 +43,13 @@ class Keras2(flavor.Flavor):
         # Under mixed precision, reads of the wrapper may be casts.
         is_autocast = type(variable).__name__.startswith("AutoCast")
         return variable._variable if is_autocast else variable
+
+    def written_variable(self, variable: Any) -> Any:
+        return self.raw(variable)
+
+    def given_array(self, value: Any) -> Any:
+        # It has gone through `np.asarray`.
+        return masked_array.base_of(value)
 
     def has_value(self, variable: Any) -> bool:
         return True
@@ -100,6 +104,7 @@ class Keras2(flavor.Flavor):
             )
         return super().unsupported_optimizer(optimizer)
 
+    apply_method = "apply_gradients"
     apply_all_method = "_internal_apply_gradients"
 
     def applied_variables(self, *args: Any) -> list[Any]:
@@ -148,6 +153,40 @@ class Keras2(flavor.Flavor):
         return [*model.variables, *generators, *of_optimizer]
 
 
+def _legacy_weights(layer: Any) -> list[Any]:
+    """Lists a layer's weights for HDF5 files, with what is beside them.
+
+    Those files know lists of weights and nothing else; masks stand where
+    files of all versions have them.
+    """
+    return [*layer.trainable_weights, *_other_weights(layer)]
+
+
+def _other_weights(layer: Any) -> list[Any]:
+    if flavor.is_container(layer) and layer.trainable:
+        return [one for child in layer.layers for one in _other_weights(child)]
+    return [*layer.non_trainable_weights, *variables_beside(layer)]
+
+
+def _keep_masks_in_hdf5_files() -> None:
+    """Replaces two functions of Keras, which has no hook there."""
+    from tf_keras.src.saving.legacy import hdf5_format
+
+    own_preprocess = hdf5_format.preprocess_weights_for_loading
+
+    def preprocess(layer: Any, weights: list[Any], *args: Any) -> list[Any]:
+        # For a model within a model Keras counts the weights of its layers.
+        # Old formats, for which it does so, have no masks.
+        is_masked = len(_legacy_weights(layer)) > len(layer.weights)
+        if is_masked and flavor.is_container(layer):
+            return weights
+        return own_preprocess(layer, weights, *args)
+
+    hdf5_format._legacy_weights = _legacy_weights
+    hdf5_format.preprocess_weights_for_loading = preprocess
+
+
+_keep_masks_in_hdf5_files()
 FLAVOR = Keras2()
 # Under the name in files, as in `keras3.py`.
 globals()[registration.REGISTERED_NAME] = masked_class(tf_keras.layers.Layer)

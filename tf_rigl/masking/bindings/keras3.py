@@ -10,13 +10,9 @@ from tf_rigl.masking.bindings import registration
 from tf_rigl.masking.mask_store import mask_store_class
 from tf_rigl.masking.masked_layer import masked_class
 from tf_rigl.masking.state_store import state_store_class
+from tf_rigl.masking.store import store_class
 
-MaskStore = keras.saving.register_keras_serializable("tf_rigl", "MaskStore")(
-    mask_store_class(keras)
-)
-StateStore = keras.saving.register_keras_serializable("tf_rigl", "StateStore")(
-    state_store_class(keras)
-)
+Store = store_class(keras)
 
 
 class Keras3(flavor.Flavor):
@@ -24,9 +20,8 @@ class Keras3(flavor.Flavor):
 
     name = "keras3"
     keras = keras
-    mask_store_class = MaskStore
-    state_store_class = StateStore
-    only_first_replica = "only_first_replica"
+    mask_store_class = mask_store_class(Store)
+    state_store_class = state_store_class(Store)
     # Not here: Adagrad's accumulator starts above zero; Ftrl's too, and it
     # divides zero by zero where that is zero; Muon orthogonalizes the update.
     zero_preserving = frozenset(
@@ -40,6 +35,10 @@ class Keras3(flavor.Flavor):
     def raw(self, variable: Any) -> tf.Variable:
         is_keras = isinstance(variable, keras.Variable)
         return variable.value if is_keras else variable
+
+    def written_variable(self, variable: Any) -> Any:
+        # Optimizers write the one behind it.
+        return variable
 
     def has_value(self, variable: Any) -> bool:
         return getattr(variable, "_value", None) is not None
@@ -92,6 +91,7 @@ class Keras3(flavor.Flavor):
             return list(optimizer.optimizers)
         return [optimizer]
 
+    apply_method = "apply"
     apply_all_method = "_backend_update_step"
 
     def applied_variables(self, *args: Any) -> list[Any]:

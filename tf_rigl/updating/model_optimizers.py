@@ -1,0 +1,84 @@
+"""The optimizers that train a model in `fit`."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.masking import tree
+from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.updating import attach
+
+
+def optimizers_of(flavor: Flavor, model: Any) -> list[Any]:
+    """Returns the optimizers of a model, each once.
+
+    First the one that the model was compiled with, then those that the model
+    or a layer of it keeps as an attribute, or in a list or mapping of its own,
+    as a `train_step` with several optimizers does.
+    """
+    found: dict[int, Any] = {}
+
+    def add(thing: Any) -> None:
+        if flavor.is_optimizer(thing):
+            found.setdefault(id(thing), thing)
+
+    add(getattr(model, "optimizer", None))
+    for node in tree.walk(flavor, model):
+        for value in list(vars(node.layer).values()):
+            for one in _members(value):
+                add(one)
+    return list(found.values())
+
+
+def training_optimizers(
+    flavor: Flavor, model: Any, records: list[MaskedWeight]
+) -> list[Any]:
+    """Returns the model's optimizers that may train these masked weights.
+
+    The one that the model was compiled with is among them unless it knows
+    none of the weights and another one does.
+
+    Raises:
+        ValueError: if there are none, or the model's own cannot train sparse
+            weights or is attached already.
+    """
+    own = model.optimizer
+    others = [
+        optimizer
+        for optimizer in optimizers_of(flavor, model)
+        if optimizer is not own
+        and attach.may_train(flavor, optimizer, records)
+        and attach.is_supported(flavor, optimizer)
+    ]
+
+    if own is None and not others:
+        raise ValueError(
+            "`UpdateMasks` trains by the model's optimizers. Received: "
+            f"model={model.name!r}, compiled without an optimizer. Pass one to "
+            "`compile`, keep it as an attribute of the model, or call "
+            "`tf_rigl.attach(optimizer, model, algorithm)` and leave the "
+            "callback out."
+        )
+
+    chosen = others
+    knows_some = own is not None and attach.may_train(flavor, own, records)
+    if knows_some or not others:
+        attach.check_optimizer(flavor, own, records)
+        chosen = [own, *others]
+    for optimizer in chosen:
+        attach.check_not_attached(flavor, optimizer)
+    return chosen
+
+
+def steps_of(optimizer: Any) -> int:
+    """Returns the steps that an optimizer has taken so far."""
+    return int(tf.convert_to_tensor(optimizer.iterations))
+
+
+def _members(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    return [value]

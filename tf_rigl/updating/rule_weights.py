@@ -1,0 +1,152 @@
+"""The masked weights of a model, as an optimizer's update rule sees them."""
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.algorithms import Algorithm
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.masking.constraint import MaskConstraint
+from tf_rigl.masking.constraint import constraint_of
+from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.storage import assign_masked
+from tf_rigl.updating import method_state
+from tf_rigl.updating import slots
+from tf_rigl.updating.mask_update import prune_before_first_batch
+
+FindRecords = Callable[[], list[MaskedWeight]]
+
+
+class RuleWeights:
+    """Finds the weights, prepares them, and watches who else trains them.
+
+    `find_records` returns the model's masked weights, which may not exist
+    before its training step is traced. The optimizer may train all of them or
+    a part; others have rules of their own.
+
+    Attributes:
+        constraints: those that keep the weights masked where no rule does.
+        updated: keys of the weights whose masks may change; those of frozen
+            and permanently dense ones do not.
+    """
+
+    def __init__(
+        self,
+        flavor: Flavor,
+        optimizer: Any,
+        find_records: FindRecords,
+        algorithm: Algorithm,
+    ) -> None:
+        self.constraints: list[MaskConstraint] = []
+        self.updated: frozenset[str] = frozenset()
+
+        self._flavor = flavor
+        self._optimizer = optimizer
+        self._find_records = find_records
+        self._algorithm = algorithm
+        self._prepared = False
+        self._told = False  # of another optimizer
+
+    def prepare(self) -> list[MaskedWeight]:
+        """Sets values, masks, slots and the method's state to fit each other.
+
+        Called as soon as the weights exist, outside of all replicas, which
+        could not agree on an assignment while their step is traced.
+        """
+        algorithm = self._algorithm
+        records = self._find_records()
+        with tf.init_scope():
+            method_state.keep(records, algorithm)
+            records = self._find_records()
+            method_state.check_initial_values(records, algorithm)
+
+            self._watch(records)
+            for record in records:
+                record.guard.settle()
+
+            trained = self._trained(records)
+            if algorithm.requirements.latent is not None:
+                prune_before_first_batch(trained, algorithm)
+            elif self._flavor.optimizer_is_built(self._optimizer):
+                for record in records:
+                    self.mask_slots(record, record.mask)
+            self.updated = frozenset(
+                self.key(record.variable) for record in trained
+            )
+
+        self._prepared = True
+        return records
+
+    def release(self) -> None:
+        """Lets go of the weights; other optimizers may train them."""
+        for one in self.constraints:
+            one.observers.pop(id(self), None)
+
+    def key(self, variable: Any) -> str:
+        """Returns a variable's identity, the same for each of its replicas."""
+        return self._flavor.variable_key(self._optimizer, variable)
+
+    @functools.cached_property
+    def by_key(self) -> dict[str, MaskedWeight]:
+        """The masked weights, frozen and dense ones too."""
+        if not self._prepared:
+            # A model may get its weights only while its step is traced.
+            self.prepare()
+        return {
+            self.key(record.variable): record for record in self._find_records()
+        }
+
+    def find(self, key: str) -> MaskedWeight | None:
+        """Returns the masked weight that a variable is, if it is one.
+
+        Raises:
+            ValueError: if the optimizer hides its slots.
+        """
+        _ = self._slots_are_found
+        return self.by_key.get(key)
+
+    def mask_slots(self, record: MaskedWeight, mask: Any) -> None:
+        """Sets the optimizer's slots of a weight to zero where masked."""
+        for slot in slots.slots_of(self._flavor, self._optimizer, record):
+            assign_masked(slot, mask)
+
+    @functools.cached_property
+    def _slots_are_found(self) -> bool:
+        slots.check_all_found(
+            self._flavor, self._optimizer, list(self.by_key.values())
+        )
+        return True
+
+    def _trained(self, records: list[MaskedWeight]) -> list[MaskedWeight]:
+        """Drops weights whose masks never change.
+
+        Permanently dense ones count where a method looks at the whole model.
+        """
+        records = [record for record in records if record.is_trainable]
+        sparse = [record for record in records if record.is_sparse]
+        whole_model = self._algorithm.requirements.whole_model
+        return records if sparse and whole_model else sparse
+
+    def _watch(self, records: list[MaskedWeight]) -> None:
+        """Asks the weights to tell of optimizers that have no such rule."""
+        found = [constraint_of(record.variable) for record in records]
+        self.constraints = [one for one in found if one is not None]
+        for one in self.constraints:
+            one.check_original_keeps_zeros()
+            one.observers[id(self)] = self._warn_of_another_optimizer
+
+    def _warn_of_another_optimizer(self, path: str) -> None:
+        if self._told:
+            return
+
+        self._told = True
+        warnings.warn(
+            f"An optimizer trains {path!r} that {self._algorithm.name!r} is "
+            "not attached to: the weight keeps its mask as it is. In `fit`, "
+            "keep each optimizer as an attribute of the model; otherwise call "
+            "`tf_rigl.attach(optimizer, model, algorithm)` for it, too.",
+            stacklevel=1,
+        )

@@ -1,0 +1,68 @@
+"""Warnings about a `fit` that does less than its user may think."""
+
+import warnings
+from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
+
+from tf_rigl.algorithms import Algorithm
+from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.updating.model_optimizers import steps_of
+from tf_rigl.updating.update_rule import UpdateRule
+
+
+def warn_of_empty(paths: Iterable[str]) -> None:
+    """Warns of weights that have lost all of their connections."""
+    _warn(
+        f"These weights have no connections left: {sorted(paths)}. What they "
+        "should pass on is zero. Lower the sparsity, choose scope='weight', or "
+        "leave them dense: sparsify(..., dense=...)."
+    )
+
+
+def warn_of_idle(optimizers: Iterable[Any], method: str) -> None:
+    """Warns that a method is at work on optimizers that take no step."""
+    _warn(
+        f"The optimizers {[one.name for one in optimizers]} have taken no "
+        f"step: {method!r} has not updated any mask. Keep the optimizer that "
+        "trains the model as an attribute of the model, or call "
+        "`tf_rigl.attach(optimizer, model, algorithm)`."
+    )
+
+
+def warn_of_guessed_stop(method: Algorithm) -> None:
+    """Warns that a second `fit` does not know where mask updates end."""
+    _warn(
+        f"A second `fit` takes its own last step for the end of the training, "
+        f"and so {method.name!r} moves few connections or none in it. Pass "
+        f"{type(method).__name__}(stop_step=...): for all calls together about "
+        "three quarters of the optimizer steps; or `initial_epoch` to `fit`, "
+        "to go on with one run."
+    )
+
+
+def warn_of_unfinished_pruning(
+    rule: UpdateRule, records: Sequence[MaskedWeight]
+) -> None:
+    """Warns if a method that prunes leaves more than was allotted."""
+    records = [record for record in records if record.is_trainable]
+    connections = sum(record.num_active() for record in records)
+    target = sum(record.target for record in records)
+    method = rule.algorithm
+    if not method.requirements.prunes_during_training or connections <= target:
+        return
+
+    schedule = method.schedule
+    last = schedule and schedule.time_of_update(schedule.num_updates - 1)
+    _warn(
+        f"{method.name!r} has not come to the sparsity asked for: "
+        f"{connections} connections are left instead of {target}. Its last "
+        f"mask update is at optimizer step {last}, of which "
+        f"{steps_of(rule.optimizer)} have been taken. Train on, or pass an "
+        "earlier end to the method."
+    )
+
+
+def _warn(message: str) -> None:
+    # Here, not where Keras calls the callback: a filter can name this package.
+    warnings.warn(message, stacklevel=1)
