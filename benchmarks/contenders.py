@@ -141,16 +141,14 @@ def masked_elements(training: TimedTraining) -> int:
 
 
 def variable_bytes(training: TimedTraining) -> int:
-    """Counts the bytes of all variables of the model and its optimizer."""
-    model = training.model
-    # Of each flavor; the two may share what they list.
-    variables = {
-        id(variable): variable
-        for variable in [*model.variables, *model.optimizer.variables]
-    }
+    """Counts the bytes of all variables of the model and its optimizer.
+
+    Masks and what else is kept beside the weights are among them.
+    """
+    variables = tf_rigl.training_variables(training.model)
     return sum(
         math.prod(variable.shape) * tf.as_dtype(variable.dtype).size
-        for variable in variables.values()
+        for variable in variables
         if variable.dtype != "string"
     )
 

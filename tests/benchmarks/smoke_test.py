@@ -92,6 +92,12 @@ def test_load_time(tmp_path, keras):
     assert "sparse .keras" in output
 
 
+def test_later_fit(tmp_path):
+    output, results = run("later_fit", cwd=tmp_path)
+    assert set(results) == {"dense", "sparse"}
+    assert "sparse" in output
+
+
 def test_mask_update(tmp_path):
     output, results = run("mask_update", cwd=tmp_path)
     assert "selection: 0 entries differ from sorting's" in output
