@@ -85,9 +85,10 @@ class ValueGuard:
             if known is not None and tuple(known.shape) == array.shape:
                 assign_unguarded(known, array)
 
-        written = self._storage.values()
+        written, inactive = self._storage.values(), ~self._storage.mask
         self._storage.set_values(written)
-        self._written = written
+        is_more = bool(tf.reduce_any((written != 0) & inactive))
+        self._written = written if is_more else None
 
     def _settle_mask(self, value: Any) -> None:
         """Masks the values by the mask that has just been written."""
@@ -101,6 +102,7 @@ class ValueGuard:
             is_present = tf.reduce_all((values == written) | (values == 0))
             values = tf.where(is_present, written, values)
         self._storage.set_values(values)
+        self._written = None
 
     def _is_guarding(self) -> bool:
         """Returns whether this is a call from Python, not from a step."""

@@ -82,6 +82,8 @@ def prune(
     """
     model_flavor(model)
     records = require_masked_weights(model)
+    for record in records:
+        record.guard.settle()
     chosen = criteria.as_criterion(criterion)
     scope = scope or chosen.scope
     check_choice("scope", scope, pruning.SCOPES)
