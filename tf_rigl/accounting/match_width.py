@@ -57,17 +57,19 @@ def match_width(
             f"Received: parameters={parameters}, flops={flops}."
         )
 
-    def within(count: int) -> WidthMatch | None:
-        width = count * RESOLUTION
+    def match_within(steps: int) -> WidthMatch | None:
+        """Builds the network of a width; None if it exceeds the budget."""
+        width = steps * RESOLUTION
         model = build(width)
         found = profile(model)
         if parameters is not None:
             fits = found.nonzeros <= parameters
         else:
+            # `flops` is never None here, which type checkers cannot see.
             fits = found.flops <= (flops or 0)
         return WidthMatch(width, model, found) if fits else None
 
-    best = within(1)
+    best = match_within(1)
     if best is None:
         raise ValueError(
             "The narrowest network must be within the budget. Received: "
@@ -75,10 +77,12 @@ def match_width(
             f"width={RESOLUTION}. Raise the budget."
         )
 
+    # `best` always has a width of `low` steps, and no width above `high` fits.
+    # The middle is rounded up, so that `low` grows until both meet.
     low, high = 1, round(1 / RESOLUTION)
     while low < high:
         middle = (low + high + 1) // 2
-        match = within(middle)
+        match = match_within(middle)
         if match is None:
             high = middle - 1
         else:

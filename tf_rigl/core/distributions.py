@@ -39,7 +39,7 @@ def allocate(
     budget: Budget = "global",
     power: float = 1.0,
 ) -> dict[str, int]:
-    """Number of non-zeros for each weight.
+    """Computes the number of non-zeros of each weight.
 
     With `"uniform"` every weight gets the same density. With `"er"` the
     density of a weight is proportional to (n_in + n_out) / (n_in · n_out) of
@@ -69,8 +69,9 @@ def allocate(
         Non-zeros by name, in the order of `shapes`, each at least 1.
 
     Raises:
-        TypeError: if `shapes` is no mapping of shapes, `distribution` nothing
-            of the above, or a callable one takes or returns something else.
+        TypeError: if `shapes` is not a mapping of shapes, `distribution` is
+            of none of these types, or a callable one takes other arguments
+            or does not return a mapping.
         ValueError: for a sparsity outside [0, 1), an unknown distribution,
             budget or name, a weight that is both dense and given a sparsity,
             and for a budget that cannot be met; the message names the
@@ -87,14 +88,15 @@ def allocate(
     given_sparsities.check_names("dense", dense, sizes)
 
     given = given_sparsities.given_sparsities(shapes, sparsity, chosen, dense)
-    # Weights whose number of connections is settled, dense or by the user.
+    # Weights whose count does not depend on the others. A callable may give a
+    # sparsity to a weight in `dense`; `dense` wins.
     fixed = {name: sizes[name] for name in sizes if name in set(dense)}
     for name, fraction in given.items():
         fixed.setdefault(name, _nonzeros(sizes[name], fraction))
 
     free = {name: size for name, size in sizes.items() if name not in fixed}
-    shared_by, power = distribution_types.shared_by(chosen)
-    scores = density_scores(shapes, shared_by, power)
+    shared_by, exponent = distribution_types.shared_by(chosen)
+    scores = density_scores(shapes, shared_by, exponent)
     if chosen.budget == "global":
         counts = _share_exactly(sizes, free, fixed, scores, sparsity)
     elif shared_by != "uniform":
@@ -102,7 +104,8 @@ def allocate(
     else:
         counts = {name: _nonzeros(n, sparsity) for name, n in free.items()}
 
-    return {name: (counts | fixed)[name] for name in sizes}
+    merged = counts | fixed
+    return {name: merged[name] for name in sizes}
 
 
 def _count_elements(shapes: Shapes) -> dict[str, int]:

@@ -130,6 +130,14 @@ def _path_in_configs(path: pathlib.Path) -> pathlib.Path:
 def _read_file(
     path: pathlib.Path, including: tuple[pathlib.Path, ...]
 ) -> list[str]:
+    """Reads the flags of a file and of those that it includes.
+
+    `including` are the files that are being read, the innermost last.
+
+    Raises:
+        flags.Error: if the file includes itself, is not UTF-8, or includes a
+            file that does not exist.
+    """
     if path in including:
         raise flags.Error(
             "A flag file must not include itself. Received: "
@@ -138,7 +146,7 @@ def _read_file(
         )
 
     try:
-        # Editors on Windows may begin a file with a mark.
+        # Editors on Windows may write a byte order mark.
         content = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise flags.Error(
@@ -150,6 +158,10 @@ def _read_file(
         text = line.strip()
         if not text or text.startswith(("#", "//")):
             continue
+
+        # A flag and its value share a line, so no further argument follows.
+        # An empty `--flagfile=` names nothing and is left out, as on the
+        # command line.
         name = _named_file(text, iter(()))
         if name is None:
             found.append(text)

@@ -102,13 +102,16 @@ def read_stored_weights(
     `imports` are as in `model_files.load_model`.
 
     Raises:
-        ValueError: if it is none of these, or it is damaged.
+        ValueError: if `path` is none of these, or is damaged.
     """
     file = pathlib.Path(path)
+    # First, because an artifact with packed weights is a SavedModel as well,
+    # whose variables do not hold them.
     if (file / "assets" / BLOB).exists():
         return _of_packed(file)
     if (file / "saved_model.pb").exists():
         return _of_saved_model(file)
+
     if file.suffix == ".keras":
         return _of_model(file, imports)
     if file.is_file():

@@ -157,7 +157,11 @@ class _Request:
 
 
 def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
-    """Allocates and masks; all weights exist."""
+    """Allocates connections to the weights of a built model and masks them.
+
+    Layers of a part that was sparsified before keep their masks; they count
+    neither for the sparsity nor as eligible.
+    """
     weights = NamedWeights(flavor, model, tree.sites(flavor, model))
     for site in weights.sites:
         platform_limits.check_in_one_piece(site.variable, site.path)
@@ -165,16 +169,18 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
     asked_for = weights.select("include", request.options.include)
     kept_dense = weights.select("dense", request.dense)
     masked_layers = _masked_layers(flavor, model)
-    free = [
+
+    unmasked = [
         site for site in weights.sites if id(site.owner) not in masked_layers
     ]
     eligible = [
         site
-        for site in free
+        for site in unmasked
         if site.owner.trainable
         and site.variable.trainable
         and (not site.opt_in or site.path in asked_for)
     ]
+
     if not eligible and masked_layers:
         raise _sparsified_once(model)
     if not eligible:
@@ -186,7 +192,7 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
             "method `get_prunable_weights`."
         )
 
-    _tell_of_left_out(free, eligible, kept_dense)
+    _tell_of_left_out(unmasked, eligible, kept_dense)
     counts = distributions.allocate(
         {site.path: tuple(site.variable.shape) for site in eligible},
         request.sparsity,

@@ -250,21 +250,29 @@ def _ranges(
 
 
 def _graph_low(planes: Sequence[Sequence[tf.Tensor]], size: int) -> tf.Tensor:
-    """Unpacks the low bits of several masks, each padded to whole bytes.
+    """Unpacks the low bits of several masks by graph operations.
 
-    `planes` are uint8 [bytes] of each mask, none with more than the one
-    before; `size` is the number of fields, int32, padding included.
+    Args:
+        planes: for each mask its planes, uint8 [bytes], the lowest bit first.
+            Masks come by decreasing width.
+        size: number of fields of all masks, each mask padded to whole bytes.
+
+    Returns:
+        The fields of all masks, one mask after the other: int32 [size].
     """
-    most = len(planes[0])
+    widest = len(planes[0])
+    # Row i has the i-th plane of every mask that is wide enough. As the widest
+    # masks come first, those without that plane are at the end of the row.
     by_place = [
-        [one[place] for one in planes if place < len(one)]
-        for place in range(most)
+        [mask[place] for mask in planes if place < len(mask)]
+        for place in range(widest)
     ]
     lengths = [sum(one.shape[0] for one in row) for row in by_place]
 
-    # Those of masks that are less wide are filled up with zeros.
+    # A ragged matrix of these rows, padded on the right, therefore gives the
+    # narrower masks zeros for the bits that they do not have.
     filled = tf.raw_ops.RaggedTensorToTensor(
-        shape=tf.constant([most, size // 8], tf.int64),
+        shape=tf.constant([widest, size // 8], tf.int64),
         values=_concat([one for row in by_place for one in row]),
         default_value=tf.zeros([], tf.uint8),
         row_partition_tensors=[
@@ -274,10 +282,11 @@ def _graph_low(planes: Sequence[Sequence[tf.Tensor]], size: int) -> tf.Tensor:
     )
 
     chosen = tf.bitwise.bitwise_and(
-        tf.reshape(filled, [most, -1, 1]),
+        tf.reshape(filled, [widest, -1, 1]),
         tf.constant([1 << place for place in range(8)], tf.uint8),
     )
     ones = tf.cast(tf.cast(chosen, tf.bool), tf.int32)
-    weights = np.array([1 << place for place in range(most)], np.int32)
-    fields = tf.reduce_sum(ones * weights.reshape(-1, 1, 1), axis=0)
+    # A width is at most `bits.WIDEST`, 31, so that int32 holds each sum.
+    powers = np.array([1 << place for place in range(widest)], np.int32)
+    fields = tf.reduce_sum(ones * powers.reshape(-1, 1, 1), axis=0)
     return tf.reshape(fields, [-1])

@@ -46,24 +46,28 @@ _SCALE_BYTES = 12
 
 
 def sparsify(model: Any) -> dict[str, str]:
-    """Stores weights sparse where that is smaller and can be run.
+    """Stores constants sparse where the file shrinks and kernels can run them.
 
-    The `ModelT` is changed in place.
+    Unlike `tf_rigl.sparsify` it sets no weight to zero. `model`, a `ModelT`,
+    is changed in place.
 
     Returns:
         For each weight with zeros that stays dense, by its name, the reason.
     """
     reasons = {}
     for subgraph in model.subgraphs:
-        takers = format.consumers(subgraph)
+        consumers = format.consumers(subgraph)
+        # A copy, since `_densify` appends the tensors that it unpacks to.
         for index, tensor in enumerate(list(subgraph.tensors)):
             array = _weight(model, tensor)
             if array is None or array.all():
                 continue
 
-            reason = _why_dense(model, subgraph, index, takers)
+            reason = _why_dense(model, subgraph, index, consumers)
             if reason and not array.any():
-                continue  # The initial state of a loop, say.
+                # All zeros and no weight, such as the initial state of a loop:
+                # nothing to report.
+                continue
 
             encoded = sparse.encode(array)
             if not reason and encoded.bytes + _overhead(tensor) >= array.nbytes:
@@ -72,7 +76,7 @@ def sparsify(model: Any) -> dict[str, str]:
             if reason:
                 reasons[format.name(tensor)] = reason
             else:
-                _densify(model, subgraph, index, encoded, takers[index])
+                _densify(model, subgraph, index, encoded, consumers[index])
 
     return reasons
 

@@ -88,9 +88,12 @@ class XNNPACKReport:
     def __str__(self) -> str:
         body = [
             (
+                # Names may be long paths; what tells them apart is at the end.
                 row.name[-60:],
                 row.operation,
+                # Blank outside of the region, where nothing should be sparse.
                 "no" if row.problem else "yes" if row.in_region else "",
+                # Blank, not 0, for operators without weights.
                 cells.count(row.weights or None),
                 cells.share(row.zeros, row.weights),
             )

@@ -126,13 +126,24 @@ def read_weights(path: str | os.PathLike[str]) -> list[PackedWeight]:
 
 
 def _read_metadata(folder: str) -> tuple[list[packed_weight.WeightSpec], int]:
+    """Reads the metadata of an artifact and checks them.
+
+    Returns:
+        The specification of each weight, and the size of the file of weights.
+
+    Raises:
+        ValueError: if there is no such file, the weights of the artifact are
+            not packed, or a newer version has written it.
+        CorruptDataError: if the metadata are damaged.
+    """
     name = posixpath.join(folder, "assets.extra", METADATA)
     text = _read(name, folder)
     try:
         content: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
+        # Damaged JSON may also be nested too deep to be parsed.
         check(False, f"{name!r} must be JSON.", str(error))
-        raise
+        raise  # Never reached; tells type checkers that `content` is set.
 
     _check_format(content, name, folder)
     check(
@@ -142,19 +153,25 @@ def _read_metadata(folder: str) -> tuple[list[packed_weight.WeightSpec], int]:
         f"{name!r} must hold weights.",
         repr(content)[:200],
     )
+
     size = content["bytes"]
     if size is None:
         raise ValueError(
             "The weights of the artifact must be packed. Received: "
             f"path={folder!r}, which was exported with compression=None."
         )
-    check(type(size) is int, "The number of bytes must be one.", repr(size))
+    # Not `isinstance`, for which True is an integer, too.
+    check(
+        type(size) is int,
+        "The number of bytes must be an integer.",
+        repr(size),
+    )
 
     specs = [_from_row(one) for one in content["weights"]]
     paths = {spec.path for spec in specs}
     check(
         len(paths) == len(specs),
-        "Each weight must stand once.",
+        "Each weight must be listed once.",
         f"{len(specs)} weights with {len(paths)} paths",
     )
     return specs, size
