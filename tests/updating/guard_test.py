@@ -214,6 +214,36 @@ def test_no_optimizer():
         train(model)
 
 
+def test_optimizers_in_nested_containers(keras):
+    model = own_loop(keras, 1)
+    optimizer = keras.optimizers.Adam(0.01)
+    model.compile([optimizer], hide=True)
+    model.parts = {"a": [{"network": model.networks[0], "by": (optimizer,)}]}
+    train(model)
+    assert support.moved(model.networks[0]) > 0
+
+
+def test_a_constraint_sees_masked_weights(keras):
+    """So that static training is the same with and without the callback."""
+
+    def trained(algorithm):
+        keras.utils.set_random_seed(0)
+        layer = keras.layers.Dense(
+            10, kernel_constraint=keras.constraints.UnitNorm()
+        )
+        model = keras.Sequential([keras.Input((20,)), layer])
+        tf_rigl.sparsify(model, 0.8)
+        optimizer = keras.optimizers.SGD(0.1)
+        support.train(keras, model, algorithm, 2, optimizer)
+        return layer.kernel.numpy()
+
+    plain = trained(None)
+    np.testing.assert_allclose(
+        np.linalg.norm(plain, axis=0), np.ones(10), rtol=1e-5
+    )
+    np.testing.assert_array_equal(plain, trained(tf_rigl.Static()))
+
+
 def test_an_attribute_that_trains_something_else(keras):
     """An optimizer that is built for other weights is left alone."""
     model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.8)

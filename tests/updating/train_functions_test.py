@@ -62,6 +62,21 @@ def test_what_has_changed_is_traced(keras):
     assert traces and moves
 
 
+@pytest.mark.parametrize("how", ["force", "none"])
+def test_a_step_that_the_user_has_made_anew(keras, how):
+    """As Keras's documentation advises after a layer was frozen."""
+    traced = Traced(keras)
+    traced.fit(RIGL)
+    assert traced.fit(RIGL)[0] == 0
+    if how == "force":
+        traced.model.make_train_function(force=True)
+    else:
+        traced.model.train_function = None
+    traces, moves = traced.fit(RIGL)
+    assert traces and moves
+    assert traced.fit(RIGL)[0] == 0
+
+
 class Interrupt:
     """Ends a `fit` as Ctrl-C does in a notebook."""
 
@@ -84,6 +99,39 @@ def test_plain_fit_after_an_interrupted_one(keras):
         traced.fit(RIGL, [Interrupt(keras)])
     traced.compile(keras.optimizers.SGD(0.1))
     assert traced.fit()[1] == 0
+
+
+def test_a_part_that_was_interrupted(keras):
+    """The whole trains it with its own optimizer."""
+    part = Traced(keras)
+    with pytest.raises(KeyboardInterrupt):
+        part.fit(RIGL, [Interrupt(keras)])
+    whole = keras.Sequential([part.model, keras.layers.Dense(10)])
+    whole.build((None, 20))
+    moved = support.moved(whole)
+    support.train(keras, whole, RIGL, 1)
+    assert support.moved(whole) > moved
+    support.assert_masked(whole)
+
+
+def test_a_fit_of_batches_after_an_interrupted_one(keras):
+    """A `fit` of the user's own is not one that is under way."""
+
+    class Own(keras.Sequential):
+        def fit(self, *args, **kwargs):
+            if kwargs:
+                return super().fit(*args, **kwargs)
+            return self.train_on_batch(*args)
+
+    model = Own([keras.Input((20,)), keras.layers.Dense(10)])
+    tf_rigl.sparsify(model, 0.8)
+    model.compile("sgd", support.crossentropy(keras))
+    with pytest.raises(KeyboardInterrupt):
+        support.fit(model, DATA, RIGL, [Interrupt(keras)])
+    moved = support.moved(model)
+    for _ in range(4):
+        model.fit(*DATA)
+    assert support.moved(model) == moved
 
 
 def test_a_callback_that_trains_on_a_batch(keras):

@@ -50,9 +50,11 @@ class MaskConstraint:
         """Returns the weight with zeros where it is masked."""
         for observe in self.observers.values():
             observe(self.path)
+        mask = self.storage.mask
         if self.original is not None:
-            weight = self.original(weight)
-        return masked(weight, self.storage.mask)
+            # A norm must not count what the step has put outside of the mask.
+            weight = self.original(masked(weight, mask))
+        return masked(weight, mask)
 
     @property
     def is_lifted(self) -> bool:

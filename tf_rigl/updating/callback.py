@@ -14,6 +14,7 @@ from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.core.checks import check_limit
 from tf_rigl.diagnostics.diagnose import diagnose_weights
 from tf_rigl.masking import deferred
+from tf_rigl.masking import tree
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import require_masked_weights
 from tf_rigl.updating import attach
@@ -115,14 +116,16 @@ class UpdateMasks(ModelCallback):
     def on_train_begin(self, logs: Any = None) -> None:
         """Checks what can be checked before the first batch."""
         del logs
-        # What an interrupted `fit` has left.
-        train_functions.end(self.model)
+        flavor = model_flavor(self.model)
+        # What an interrupted `fit` has left, of this model or a part of it.
+        for node in tree.walk(flavor, self.model):
+            train_functions.end(node.layer)
+
         self._rules = []
         self._steps_left_out = 0
         self._told = set()
         self._last_counts = np.zeros(3, np.int64)
 
-        flavor = model_flavor(self.model)
         platform_limits.check_fit_of(self.model, flavor.name)
         is_deferred = deferred.is_deferred(self.model)
         records = [] if is_deferred else self._records()

@@ -1,5 +1,6 @@
 """The optimizers that train a model in `fit`."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -14,8 +15,8 @@ def optimizers_of(flavor: Flavor, model: Any) -> list[Any]:
     """Returns the optimizers of a model, each once.
 
     First the one that the model was compiled with, then those that the model
-    or a layer of it keeps as an attribute, or in a list or mapping of its own,
-    as a `train_step` with several optimizers does.
+    or a layer of it keeps as attributes, also in lists and mappings, as a
+    `train_step` with several optimizers does.
     """
     found: dict[int, Any] = {}
 
@@ -26,7 +27,7 @@ def optimizers_of(flavor: Flavor, model: Any) -> list[Any]:
     add(getattr(model, "optimizer", None))
     for node in tree.walk(flavor, model):
         for value in list(vars(node.layer).values()):
-            for one in _members(value):
+            for one in _leaves(value):
                 add(one)
     return list(found.values())
 
@@ -76,9 +77,11 @@ def steps_of(optimizer: Any) -> int:
     return int(tf.convert_to_tensor(optimizer.iterations))
 
 
-def _members(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    if isinstance(value, (list, tuple)):
-        return list(value)
-    return [value]
+def _leaves(value: Any) -> Iterator[Any]:
+    """Yields what nested lists, tuples and mappings hold."""
+    if isinstance(value, (dict, list, tuple)):
+        members = value.values() if isinstance(value, dict) else value
+        for one in members:
+            yield from _leaves(one)
+    else:
+        yield value

@@ -13,6 +13,7 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
+from tf_rigl.backend.flavor import PACKAGES
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.updating import optimizer_hook
 from tf_rigl.updating.update_rule import UpdateRule
@@ -33,7 +34,7 @@ class TrainStep:
     key: Any
     compilation: Any  # stands for the call of `compile`
     functions: Functions | None = None  # None: not made yet
-    plain: Functions | None = None  # while the other is in place
+    plain: Functions | None = None  # those of the plain step, when last seen
     in_place: bool = False
 
 
@@ -87,7 +88,11 @@ def begin(model: Any, rules: list[UpdateRule], key: Any) -> None:
         step = TrainStep(rules, key, _compilation(model))
         model.__dict__[_KEPT] = step
 
-    step.plain = _functions(model)
+    plain = _functions(model)
+    if step.plain not in (None, plain):
+        # The user had the step made anew, to be traced with something new.
+        step.functions = None
+    step.plain = plain
     step.in_place = True
     optimizer_hook.install(rules, for_one_fit=True)
     if step.functions is None:
@@ -119,7 +124,6 @@ def end(model: Any, key: Any = None) -> None:
     if step.compilation is _compilation(model):
         step.functions = _functions(model)
         _put(model, step.plain or {})
-    step.plain = None
 
 
 def forget(model: Any) -> None:
@@ -144,13 +148,14 @@ def _is_within_fit(model: Any) -> bool:
     """Returns whether a step is asked for amid a `fit`, by its callback.
 
     A `fit` that was interrupted has no frame left; the one that asks for its
-    own step has not begun.
+    own step has not begun. Methods of Keras count, not a user's own `fit`.
     """
     callers = []
     frame: types.FrameType | None = sys._getframe()
     while frame is not None:
         name = frame.f_code.co_name
-        is_entry = name in ("fit", "train_on_batch")
+        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        is_entry = name in ("fit", "train_on_batch") and package in PACKAGES
         if is_entry and frame.f_locals.get("self") is model:
             callers.append(name)
         frame = frame.f_back
