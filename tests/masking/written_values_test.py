@@ -160,6 +160,30 @@ def test_arithmetic_on_lists_keeps_counts(keras):
             )
 
 
+def blend(one, other):
+    one[...] = 0.5 * one + 0.5 * other
+
+
+def blend_a_view(one, other):
+    view = np.asarray(one)
+    view *= 0.5
+    view += 0.5 * other
+
+
+@pytest.mark.parametrize(
+    "write", [blend, blend_a_view, lambda one, other: one.sort()]
+)
+def test_arrays_that_were_written_to_bring_no_masks(keras, write):
+    online, target = make(keras, seed=0), make(keras, seed=1)
+    masks = tf_rigl.masks(target)
+    weights = online.get_weights()
+    for one, other in zip(weights, target.get_weights(), strict=True):
+        write(one, other)
+    target.set_weights(weights)
+    support.assert_same_masks(tf_rigl.masks(target), masks)
+    support.assert_masked(target)
+
+
 def test_early_stopping_brings_values_and_masks_back(keras):
     """New connections are 0: the support of the values is no mask."""
     model, seen = make(keras), []
@@ -214,13 +238,52 @@ def test_a_sparse_file_in_a_dense_model(keras, tmp_path):
     support.assert_all_equal(dense.get_weights(), model.get_weights())
 
 
-def test_hdf5_files_of_keras_2_have_masks(tmp_path):
+def nested(keras):
+    """A model within a model."""
+    inputs = keras.Input((20,))
+    inner = keras.Sequential([keras.layers.Dense(8), keras.layers.Dense(8)])
+    return keras.Model(inputs, keras.layers.Dense(4)(inner(inputs)))
+
+
+def sequential(keras):
+    return support.make_mlp(keras, (24,))
+
+
+@pytest.mark.parametrize("build", [sequential, nested])
+def test_hdf5_files_of_keras_2(tmp_path, build):
+    """They have masks; those of dense models are read as ever."""
     keras = importlib.import_module("tf_keras")
-    first, second = make(keras, seed=0), make(keras, seed=1)
+    first, second = (
+        tf_rigl.sparsify(build(keras), 0.8, seed=seed) for seed in (0, 1)
+    )
     first.save_weights(tmp_path / "sparse.h5")
     second.load_weights(tmp_path / "sparse.h5")
     support.assert_same_masks(tf_rigl.masks(first), tf_rigl.masks(second))
     support.assert_all_equal(first.get_weights(), second.get_weights())
+
+    dense, other = build(keras), build(keras)
+    dense.save_weights(tmp_path / "dense.h5")
+    other.load_weights(tmp_path / "dense.h5")
+    support.assert_all_equal(dense.get_weights(), other.get_weights())
+    masks = tf_rigl.masks(second)
+    second.load_weights(tmp_path / "dense.h5")
+    support.assert_same_masks(tf_rigl.masks(second), masks)
+    support.assert_masked(second)
+    if build is sequential:
+        dense.load_weights(tmp_path / "sparse.h5")
+        support.assert_all_equal(dense.get_weights(), first.get_weights())
+
+
+def test_other_writes_of_keras_2():
+    """Its weights are TensorFlow's variables."""
+    keras = importlib.import_module("tf_keras")
+    model = make(keras)
+    mask, _ = tf_rigl.masks(model).values()
+    kernel = model.layers[0].kernel
+    kernel.assign_add(delta=tf.ones(kernel.shape))
+    kernel[0].assign(tf.ones(kernel.shape[1:]))
+    kernel.scatter_nd_update([[1, 1], [2, 2]], [1.0, 1.0])
+    np.testing.assert_array_equal(kernel.numpy() != 0, mask)
 
 
 def test_another_file_is_refused(keras, tmp_path):

@@ -6,6 +6,7 @@ copy models. The mask travels with the array of its weight. Arithmetic makes
 plain arrays, which have no mask: the average of two models is no mask.
 """
 
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,9 +19,12 @@ class MaskedArray(np.ndarray):
     Attributes:
         beside: mask, counters and the method's state, arrays by name; None
             for a slice or the result of a computation.
+        checksum: of the values as they were read. NumPy has too many ways of
+            writing into an array, through its views too, to see all of them.
     """
 
     beside: Mapping[str, np.ndarray] | None = None
+    checksum: int = 0
 
     @classmethod
     def of(
@@ -31,6 +35,7 @@ class MaskedArray(np.ndarray):
         array = cls(values.shape, values.dtype)
         array[...] = values
         array.beside = beside
+        array.checksum = _checksum(array)
         return array
 
     def __array_ufunc__(
@@ -38,11 +43,8 @@ class MaskedArray(np.ndarray):
     ) -> Any:
         """Computes with plain arrays, to a plain array."""
         plain = [_plain(one) for one in inputs]
-        outputs = kwargs.get("out", ())
-        for one in filter(_is_ours, outputs):
-            one.beside = None
-        if outputs:
-            kwargs["out"] = tuple(map(_plain, outputs))
+        if "out" in kwargs:
+            kwargs["out"] = tuple(map(_plain, kwargs["out"]))
         return getattr(ufunc, method)(*plain, **kwargs)
 
     def __array_function__(
@@ -54,8 +56,8 @@ class MaskedArray(np.ndarray):
 
     def copy(self, order: Any = "C") -> Any:
         """Returns a copy that remembers the same."""
-        values = self.view(np.ndarray).copy(order)
-        return values if self.beside is None else self.of(values, self.beside)
+        values, remembered = self.view(np.ndarray), beside(self)
+        return self.of(values, remembered) if remembered else values.copy(order)
 
     __copy__ = copy
 
@@ -65,14 +67,22 @@ class MaskedArray(np.ndarray):
 
     def __reduce__(self) -> Any:
         """Pickles an array with what it remembers."""
-        if self.beside is None:
-            return self.view(np.ndarray).__reduce__()
-        return MaskedArray.of, (self.view(np.ndarray), dict(self.beside))
+        values, remembered = self.view(np.ndarray), beside(self)
+        if not remembered:
+            return values.__reduce__()
+        return MaskedArray.of, (values, dict(remembered))
 
 
 def beside(values: Any) -> Mapping[str, np.ndarray]:
-    """Returns what an array remembers; nothing for anything else."""
-    return getattr(values, "beside", None) or {}
+    """Returns what an array remembers; nothing for anything else.
+
+    Nothing either if its values are not those that were read: they are the
+    result of a computation then.
+    """
+    remembered = getattr(values, "beside", None)
+    if not remembered or values.checksum != _checksum(values):
+        return {}
+    return remembered
 
 
 def base_of(values: Any) -> Any:
@@ -80,6 +90,11 @@ def base_of(values: Any) -> Any:
     base = getattr(values, "base", None)
     is_whole = isinstance(base, MaskedArray) and base.shape == values.shape
     return base if is_whole else values
+
+
+def _checksum(values: np.ndarray) -> int:
+    plain = np.ascontiguousarray(values.view(np.ndarray))
+    return zlib.crc32(plain.reshape(-1).view(np.uint8).data)
 
 
 def _is_ours(thing: Any) -> bool:

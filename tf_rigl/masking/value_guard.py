@@ -20,8 +20,26 @@ from tf_rigl.masking.constraint import MaskConstraint
 from tf_rigl.masking.storage import Storage
 from tf_rigl.masking.storage import assign_unguarded
 
-# Of a variable: the methods that write it, the last one for checkpoints.
-_WRITERS = ("assign", "assign_add", "assign_sub", "_restore_from_tensors")
+# The methods of variables that write them; the last two are those of a slice's
+# `assign` and of checkpoints.
+_WRITERS = (
+    "assign",
+    "assign_add",
+    "assign_sub",
+    "batch_scatter_update",
+    "scatter_add",
+    "scatter_div",
+    "scatter_max",
+    "scatter_min",
+    "scatter_mul",
+    "scatter_nd_add",
+    "scatter_nd_sub",
+    "scatter_nd_update",
+    "scatter_sub",
+    "scatter_update",
+    "_strided_slice_assign",
+    "_restore_from_tensors",
+)
 
 
 class ValueGuard:
@@ -137,10 +155,10 @@ def _write(
     variable: Any,
     original: Callable[..., Any],
     after: Callable[[Any], None],
-    value: Any,
     *args: Any,
     **kwargs: Any,
 ) -> Any:
-    result = original(variable, value, *args, **kwargs)
-    after(value)
+    result = original(variable, *args, **kwargs)
+    # TensorFlow calls it `value` or `delta`.
+    after(next(iter((*args, *kwargs.values())), None))
     return result

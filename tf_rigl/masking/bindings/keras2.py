@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
@@ -162,6 +163,10 @@ def _legacy_weights(layer: Any) -> list[Any]:
     return [*layer.trainable_weights, *_other_weights(layer)]
 
 
+def _dense_weights(layer: Any) -> list[Any]:
+    return [*layer.trainable_weights, *layer.non_trainable_weights]
+
+
 def _other_weights(layer: Any) -> list[Any]:
     if flavor.is_container(layer) and layer.trainable:
         return [one for child in layer.layers for one in _other_weights(child)]
@@ -174,13 +179,28 @@ def _keep_masks_in_hdf5_files() -> None:
 
     own_preprocess = hdf5_format.preprocess_weights_for_loading
 
-    def preprocess(layer: Any, weights: list[Any], *args: Any) -> list[Any]:
+    def preprocess(
+        layer: Any, weights: list[Any], *args: Any, **kwargs: Any
+    ) -> list[Any]:
+        known, dense = _legacy_weights(layer), _dense_weights(layer)
+        if len(known) == len(dense):
+            more = weights[len(dense) :]
+            is_masked = any(np.asarray(one).dtype == np.bool_ for one in more)
+            if is_masked and not flavor.is_container(layer):
+                # The file of a sparse layer.
+                weights = weights[: len(dense)]
+            return own_preprocess(layer, weights, *args, **kwargs)
+
         # For a model within a model Keras counts the weights of its layers.
         # Old formats, for which it does so, have no masks.
-        is_masked = len(_legacy_weights(layer)) > len(layer.weights)
-        if is_masked and flavor.is_container(layer):
-            return weights
-        return own_preprocess(layer, weights, *args)
+        if len(weights) == len(dense):
+            # The file of a dense layer: masks stay as they are.
+            given = dict(zip(map(id, dense), weights, strict=True))
+            return [
+                given[id(one)] if id(one) in given else one.numpy()
+                for one in known
+            ]
+        return weights
 
     hdf5_format._legacy_weights = _legacy_weights
     hdf5_format.preprocess_weights_for_loading = preprocess
