@@ -57,13 +57,6 @@ def test_later_fit_counts_on(keras, model):
     assert updates(model) == 4 + len([t for t in (35, 40, 45) if t < 48])
 
 
-def test_pruning_that_falls_short_says_so(keras):
-    model = tf_rigl.sparsify(support.make_mlp(keras), 0.8, start="dense")
-    algorithm = tf_rigl.GradualPruning(100, update_interval=2)
-    with pytest.warns(UserWarning, match="not come to the sparsity.* 8 have"):
-        support.train(keras, model, algorithm, 1)
-
-
 @support.one_keras("tf_keras")
 def test_resumed_fit_keeps_the_schedule(keras, model):
     """`initial_epoch` says that the steps before it are part of the run."""

@@ -256,3 +256,10 @@ def test_an_attribute_that_trains_something_else(keras):
     support.train(keras, model, RIGL, 1)
     assert "update_step" not in vars(model.other)
     assert support.moved(model) > 0
+
+
+def test_pruning_that_falls_short_says_so(keras):
+    model = tf_rigl.sparsify(support.make_mlp(keras), 0.8, start="dense")
+    algorithm = tf_rigl.GradualPruning(100, update_interval=2)
+    with pytest.warns(UserWarning, match="not come to the sparsity.* 8 have"):
+        support.train(keras, model, algorithm, 1)
