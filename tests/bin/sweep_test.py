@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.bin.support import BIN
 from tests.bin.support import succeed
 from tests.experiments.runs.support import TINY
@@ -26,6 +28,7 @@ def times(folder):
     }
 
 
+@pytest.mark.slow
 def test_trains_what_is_missing(tmp_path):
     first = start(tmp_path, "--methods=static", "--seeds=1")
     assert "static_0.9_s0  accuracy" in first

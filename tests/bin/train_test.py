@@ -83,8 +83,13 @@ def test_help_lists_the_flags(tmp_path):
     ("command", "error"),
     [
         (["evaluate.py", "nothing"], "`data` must name the data set"),
-        (["export.py", "nothing.keras", "out"], "A model must be read"),
-        (["report.py", "."], "`folder` must be that of a training run"),
+        *(
+            pytest.param(*row, marks=pytest.mark.slow)
+            for row in (
+                (["export.py", "nothing.keras", "out"], "A model must be read"),
+                (["report.py", "."], "`folder` must be that of a training run"),
+            )
+        ),
     ],
 )
 def test_errors_are_a_line(command, error, tmp_path):
@@ -117,14 +122,9 @@ def kill_within_training(program, arguments, folder):
 @pytest.mark.parametrize(
     ("name", "keras"),
     [
-        # One of them is quick; the others are for a quiet hour.
-        pytest.param(
-            name,
-            keras,
-            marks=[]
-            if (name, keras) == ("train_mlp", "keras3")
-            else pytest.mark.slow,
-        )
+        # For a quiet hour; `checkpoints_test` kills and `runs/train_test`
+        # stops and resumes.
+        pytest.param(name, keras, marks=pytest.mark.slow)
         for name in REAL
         for keras in ("keras3", "keras2")
     ],

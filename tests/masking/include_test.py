@@ -25,6 +25,7 @@ def own_layer(keras):
     return Own
 
 
+@support.one_keras("keras")
 def test_large_weights_that_stay_dense_are_told(keras):
     layers = [keras.Input((20,)), own_layer(keras)(name="own")]
     layers += [keras.layers.Dense(10), keras.layers.Dense(2)]

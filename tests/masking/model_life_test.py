@@ -22,6 +22,7 @@ def model(keras):
     return model
 
 
+@support.one_keras("tf_keras")
 @pytest.mark.parametrize(
     "copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))]
 )
@@ -68,6 +69,7 @@ def test_swapped_averages_are_masked():
     support.assert_masked(model)
 
 
+@support.one_keras("keras")
 def test_a_lower_learning_rate(keras, model):
     callback = keras.callbacks.ReduceLROnPlateau(
         "loss", patience=0, min_delta=9
@@ -77,6 +79,7 @@ def test_a_lower_learning_rate(keras, model):
     support.assert_masked(model)
 
 
+@support.one_keras("tf_keras")
 def test_a_weight_that_is_added_while_attached(keras, model):
     """It is none of the method's; the masks go on."""
     layer = model.layers[-1]

@@ -28,6 +28,7 @@ for path in {paths}:
 SUFFIXES = {"keras": [".keras"], "tf_keras": [".keras", ".h5", ""]}
 
 
+@support.one_keras("tf_keras")
 def test_load_model_needs_nothing_but_the_import(keras, tmp_path):
     """Even where the Keras is imported after `tf_rigl`."""
     model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.8)

@@ -95,6 +95,7 @@ def test_dense_values_are_masked_at_once(keras, tmp_path, write):
     assert all(layer.kernel.numpy().all() for layer in model.layers)
 
 
+@support.one_keras("keras")
 def test_a_graph_of_the_users_own(keras):
     """It writes past the guard; whatever is asked next masks the values."""
     model = make(keras)
@@ -123,6 +124,7 @@ def test_the_weights_are_those_of_the_dense_model(keras):
     )
 
 
+@support.one_keras("keras")
 @pytest.mark.parametrize(
     "pass_on",
     [list, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))],
@@ -170,6 +172,7 @@ def blend_a_view(one, other):
     view += 0.5 * other
 
 
+@support.one_keras("tf_keras")
 @pytest.mark.parametrize(
     "write", [blend, blend_a_view, lambda one, other: one.sort()]
 )
@@ -211,6 +214,7 @@ def test_early_stopping_brings_values_and_masks_back(keras):
     )
 
 
+@support.one_keras("keras")
 @pytest.mark.parametrize("file", ["all.weights.h5", "checkpoint"])
 def test_files_bring_masks(keras, tmp_path, file):
     """Whatever masks were there before, and the values of all connections."""
@@ -286,6 +290,7 @@ def test_other_writes_of_keras_2():
     np.testing.assert_array_equal(kernel.numpy() != 0, mask)
 
 
+@support.one_keras("tf_keras")
 def test_another_file_is_refused(keras, tmp_path):
     model = make(keras)
     other = tf_rigl.sparsify(

@@ -81,7 +81,9 @@ def test_help_names_the_programs():
     [
         # TensorFlow imports Keras 3 while it is itself half imported.
         ("keras", "import tf_rigl\nimport tensorflow\nimport keras"),
-        ("keras", "import keras\nimport tf_rigl"),
+        pytest.param(
+            "keras", "import keras\nimport tf_rigl", marks=pytest.mark.slow
+        ),
         ("tf_keras", "import tf_keras as keras\nimport tf_rigl"),
     ],
 )
@@ -91,6 +93,7 @@ def test_loading_after_import(name, imports, tmp_path):
     assert run(LOAD.format(imports=imports), *paths) == ["16 16"] * 2
 
 
+@support.one_keras("keras")
 def test_loading_without_import_says_what_is_missing(keras, tmp_path):
     printed = run(
         "import sys\n"

@@ -76,6 +76,7 @@ def test_policy_errors(tfmot, keras2):
         tf_rigl.tfmot.dense_layers("xnnpack", takeover.sequential(keras2))
 
 
+@pytest.mark.slow
 def test_environment_stays_as_it_is():
     """In a process of its own: TFMOT is never imported by this library."""
     code = (

@@ -77,6 +77,7 @@ def test_optimizers_of_train_step(keras, number):
         assert support.counts(network) == counts
 
 
+@support.one_keras("keras")
 def test_an_optimizer_that_fit_cannot_find(keras):
     """It trains a static sparse model, and that is said."""
     model = own_loop(keras, 1)
@@ -99,6 +100,7 @@ def test_an_optimizer_that_fit_cannot_find(keras):
     assert support.moved(model.networks[0]) > 0
 
 
+@support.one_keras("keras")
 @pytest.mark.parametrize("compiled", [False, True])
 def test_two_attached_optimizers(keras, compiled):
     """Each has one layer of a model."""
@@ -130,6 +132,7 @@ def test_two_attached_optimizers(keras, compiled):
     tf_rigl.strip(model)
 
 
+@support.one_keras("tf_keras")
 def test_a_new_optimizer_after_attach(keras):
     """Nothing is dense: the constraint is there while a method is."""
     model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.8)
@@ -182,6 +185,7 @@ def test_frozen_layers_are_static(keras, frozen):
     support.assert_masked(model)
 
 
+@support.one_keras("keras")
 def test_a_frozen_backbone_under_a_new_head(keras):
     backbone = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.8)
     backbone.trainable = False
@@ -194,6 +198,7 @@ def test_a_frozen_backbone_under_a_new_head(keras):
     )
 
 
+@support.one_keras("tf_keras")
 def test_two_callbacks_are_refused(keras):
     model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.8)
     another = [tf_rigl.UpdateMasks(tf_rigl.Static())]
@@ -214,6 +219,7 @@ def test_no_optimizer():
         train(model)
 
 
+@support.one_keras("tf_keras")
 def test_optimizers_in_nested_containers(keras):
     model = own_loop(keras, 1)
     optimizer = keras.optimizers.Adam(0.01)
@@ -223,6 +229,7 @@ def test_optimizers_in_nested_containers(keras):
     assert support.moved(model.networks[0]) > 0
 
 
+@support.one_keras("keras")
 def test_a_constraint_sees_masked_weights(keras):
     """So that static training is the same with and without the callback."""
 
@@ -244,6 +251,7 @@ def test_a_constraint_sees_masked_weights(keras):
     np.testing.assert_array_equal(plain, trained(tf_rigl.Static()))
 
 
+@support.one_keras("keras")
 def test_an_attribute_that_trains_something_else(keras):
     """An optimizer that is built for other weights is left alone."""
     model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.8)
@@ -258,6 +266,7 @@ def test_an_attribute_that_trains_something_else(keras):
     assert support.moved(model) > 0
 
 
+@support.one_keras("tf_keras")
 def test_pruning_that_falls_short_says_so(keras):
     model = tf_rigl.sparsify(support.make_mlp(keras), 0.8, start="dense")
     algorithm = tf_rigl.GradualPruning(100, update_interval=2)

@@ -49,6 +49,7 @@ def test_a_later_fit_traces_nothing(keras):
         assert not round_ or not traces
 
 
+@support.one_keras("tf_keras")
 def test_what_has_changed_is_traced(keras):
     traced = Traced(keras)
     traced.fit(RIGL)
@@ -62,6 +63,7 @@ def test_what_has_changed_is_traced(keras):
     assert traces and moves
 
 
+@support.one_keras("keras")
 @pytest.mark.parametrize("how", ["force", "none"])
 def test_a_step_that_the_user_has_made_anew(keras, how):
     """As Keras's documentation advises after a layer was frozen."""
@@ -101,6 +103,7 @@ def test_plain_fit_after_an_interrupted_one(keras):
     assert traced.fit()[1] == 0
 
 
+@support.one_keras("tf_keras")
 def test_a_part_that_was_interrupted(keras):
     """The whole trains it with its own optimizer."""
     part = Traced(keras)
@@ -114,6 +117,7 @@ def test_a_part_that_was_interrupted(keras):
     support.assert_masked(whole)
 
 
+@support.one_keras("keras")
 def test_a_fit_of_batches_after_an_interrupted_one(keras):
     """A `fit` of the user's own is not one that is under way."""
 
@@ -134,6 +138,7 @@ def test_a_fit_of_batches_after_an_interrupted_one(keras):
     assert support.moved(model) == moved
 
 
+@support.one_keras("tf_keras")
 def test_a_callback_that_trains_on_a_batch(keras):
     """It is within `fit`, whose mask updates go on."""
 
@@ -147,6 +152,7 @@ def test_a_callback_that_trains_on_a_batch(keras):
     assert traced.fit()[1] == 0
 
 
+@support.one_keras("tf_keras")
 def test_detach_and_late_attach(keras):
     """A compiled step from before does not outlive either."""
     optimizer = keras.optimizers.Adam(0.01)
@@ -159,6 +165,7 @@ def test_detach_and_late_attach(keras):
     assert traced.fit()[1] == 0
 
 
+@support.one_keras("keras")
 def test_non_finite_steps_are_counted_for_each_fit(keras):
     data = DATA[0].copy(), DATA[1]
     data[0][:16] = float("nan")

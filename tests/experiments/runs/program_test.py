@@ -171,6 +171,7 @@ def test_dense_is_compared_and_reported(tmp_path):
     assert written(together) == before
 
 
+@pytest.mark.slow
 def test_goes_on_with_what_is_missing_of_a_comparison(tmp_path):
     """A sparse run that was stopped, beside a dense one that had ended."""
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
