@@ -33,11 +33,11 @@ def warn_of_idle(optimizers: Iterable[Any], method: str) -> None:
 def warn_of_guessed_stop(method: Algorithm) -> None:
     """Warns that a second `fit` does not know where mask updates end."""
     _warn(
-        f"A second `fit` takes its own last step for the end of the training, "
-        f"and so {method.name!r} moves few connections or none in it. Pass "
-        f"{type(method).__name__}(stop_step=...): for all calls together about "
-        "three quarters of the optimizer steps; or `initial_epoch` to `fit`, "
-        "to go on with one run."
+        "A second `fit` takes its own last step for the end of the training, "
+        f"so that mask updates of {method.name!r} move few connections or none "
+        f"in it. Pass {type(method).__name__}(stop_step=...): for all calls "
+        "together about three quarters of the optimizer steps; or "
+        "`initial_epoch` to `fit`, to go on with one run."
     )
 
 
