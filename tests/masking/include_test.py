@@ -48,6 +48,11 @@ def test_any_weight_is_included(keras, tmp_path):
     support.assert_masked(model)
     assert int(masked_weights(model)[0].counters.numpy()[1]) > 0
 
+    masks = tf_rigl.masks(model)
+    model.layers[0].trainable = False
+    support.assert_same_masks(tf_rigl.masks(model), masks)
+    model.layers[0].trainable = True
+
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     support.assert_same_masks(tf_rigl.masks(loaded), tf_rigl.masks(model))

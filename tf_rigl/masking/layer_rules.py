@@ -138,25 +138,27 @@ def sparsifiable_weights(layer: Any) -> dict[str, Any]:
 def other_weights(layer: Any, own: Iterable[Any]) -> dict[str, Any]:
     """Returns weights that no rule names but a user may, by their names.
 
-    They have axes, unlike biases, and are trained.
+    They have axes, unlike biases. Frozen ones are among them: a weight keeps
+    its mask while its layer is frozen.
 
     Args:
         layer: a layer of either Keras.
         own: its own Keras variables, without those of its layers.
     """
     known = {id(one) for one in sparsifiable_weights(layer).values()}
+    others = [one for one in own if len(one.shape) > 1 and id(one) not in known]
+    if not others:
+        return {}
+
     attributes = {
         id(value): name.lstrip("_") for name, value in vars(layer).items()
     }
-
     found: dict[str, Any] = {}
-    for variable in own:
-        is_matrix = len(variable.shape) > 1 and variable.trainable
+    for variable in others:
         name = attributes.get(id(variable))
         if name is None:
             name = next(iter(_by_name([variable])))
-        if is_matrix and id(variable) not in known and name not in found:
-            found[name] = variable
+        found.setdefault(name, variable)
     return found
 
 
