@@ -173,12 +173,11 @@ class Flavor(abc.ABC):
         """Returns the number of batches per optimizer update."""
 
     @abc.abstractmethod
-    def state_variables(self, model: Any, optimizer: Any) -> list[Any]:
-        """Returns all variables that training changes.
+    def other_state(self, model: Any, optimizer: Any) -> list[Any]:
+        """Returns variables that training changes beside the model's own.
 
-        They are weights, masks, random state and slots, in a fixed order,
-        some perhaps more than once; metrics, which every epoch resets, are
-        left out.
+        They are random state and slots, in a fixed order, some perhaps among
+        the model's too; metrics, which every epoch resets, are left out.
         """
 
 

@@ -82,7 +82,7 @@ class TrainingState:
         found: dict[int, tuple[str, tf.Variable]] = {}
         for variable in (
             *_with_beside(flavor, model),
-            *flavor.state_variables(model, optimizer),
+            *flavor.other_state(model, optimizer),
         ):
             raw = flavor.raw(variable)
             name = getattr(variable, "path", variable.name)

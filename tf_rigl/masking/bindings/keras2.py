@@ -133,7 +133,7 @@ class Keras2(flavor.Flavor):
         shape = model._build_input_shape
         return None if shape is None else ((shape,), {})
 
-    def state_variables(self, model: Any, optimizer: Any) -> list[Any]:
+    def other_state(self, model: Any, optimizer: Any) -> list[Any]:
         # TF-Keras leaves random generators out of checkpoints on purpose.
         randoms = [
             getattr(layer, "_random_generator", None)
@@ -151,7 +151,7 @@ class Keras2(flavor.Flavor):
             for part in tf.train.TrackableView(optimizer).descendants()
             if isinstance(part, tf.Variable)
         ]
-        return [*model.variables, *generators, *of_optimizer]
+        return [*generators, *of_optimizer]
 
 
 def _legacy_weights(layer: Any) -> list[Any]:
@@ -161,10 +161,6 @@ def _legacy_weights(layer: Any) -> list[Any]:
     files of all versions have them.
     """
     return [*layer.trainable_weights, *_other_weights(layer)]
-
-
-def _dense_weights(layer: Any) -> list[Any]:
-    return [*layer.trainable_weights, *layer.non_trainable_weights]
 
 
 def _other_weights(layer: Any) -> list[Any]:
@@ -177,12 +173,13 @@ def _keep_masks_in_hdf5_files() -> None:
     """Replaces two functions of Keras, which has no hook there."""
     from tf_keras.src.saving.legacy import hdf5_format
 
+    dense_weights = hdf5_format._legacy_weights
     own_preprocess = hdf5_format.preprocess_weights_for_loading
 
     def preprocess(
         layer: Any, weights: list[Any], *args: Any, **kwargs: Any
     ) -> list[Any]:
-        known, dense = _legacy_weights(layer), _dense_weights(layer)
+        known, dense = _legacy_weights(layer), dense_weights(layer)
         if len(known) == len(dense):
             more = weights[len(dense) :]
             is_masked = any(np.asarray(one).dtype == np.bool_ for one in more)

@@ -125,8 +125,8 @@ class Keras3(flavor.Flavor):
         shapes = model._build_shapes_dict
         return (tuple(shapes.values()), {}) if shapes else None
 
-    def state_variables(self, model: Any, optimizer: Any) -> list[Any]:
-        return [*model.variables, *optimizer.variables]
+    def other_state(self, model: Any, optimizer: Any) -> list[Any]:
+        return list(optimizer.variables)
 
 
 FLAVOR = Keras3()
