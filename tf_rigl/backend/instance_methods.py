@@ -1,7 +1,8 @@
-"""Methods that are overridden on one object, and given back."""
+"""Methods and attributes that are overridden on one object, and given back."""
 
 import functools
 from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 _OWN = "_tf_rigl_own_methods"
@@ -11,30 +12,43 @@ def override(thing: Any, name: str, method: Callable[..., Any]) -> None:
     """Overrides a method of one object.
 
     Args:
-        thing: the object. Its `__dict__` is written, past the attribute
-            tracking of Keras and TensorFlow.
+        thing: the object.
         name: of the method, or of a callable attribute that hides it.
         method: called with the object, what it overrides, and the arguments.
     """
-    instance = thing.__dict__
-    instance.setdefault(_OWN, {})[name] = instance.get(name)
     own = getattr(thing, name)
     # Keras looks at the signature and at attributes of `build`.
-    instance[name] = functools.update_wrapper(
-        functools.partial(method, thing, own), own
+    put(
+        thing,
+        {
+            name: functools.update_wrapper(
+                functools.partial(method, thing, own), own
+            )
+        },
     )
 
 
-def restore(thing: Any, name: str) -> None:
-    """Undoes `override`; nothing if the method is not overridden."""
+def put(thing: Any, attributes: Mapping[str, Any]) -> None:
+    """Puts attributes of one object in the place of its own.
+
+    Into its `__dict__`, past the attribute tracking of Keras and TensorFlow.
+    """
+    instance = thing.__dict__
+    own = instance.setdefault(_OWN, {})
+    own.update({name: instance.get(name) for name in attributes})
+    instance.update(attributes)
+
+
+def restore(thing: Any, *names: str) -> None:
+    """Gives an object its own attributes back, those that were replaced."""
     instance = thing.__dict__
     methods = instance.get(_OWN, {})
-    if name not in methods:
-        return
-
-    own = methods.pop(name)
-    del instance[name]
-    if own is not None:
-        instance[name] = own
+    for name in names:
+        if name not in methods:
+            continue
+        own = methods.pop(name)
+        del instance[name]
+        if own is not None:
+            instance[name] = own
     if not methods:
-        del instance[_OWN]
+        instance.pop(_OWN, None)

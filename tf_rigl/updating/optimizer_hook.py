@@ -11,6 +11,7 @@ import dataclasses
 from typing import Any
 
 from tf_rigl.algorithms import Algorithm
+from tf_rigl.backend import instance_methods
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.updating.non_finite import NonFiniteGuard
 from tf_rigl.updating.rule_weights import FindRecords
@@ -24,9 +25,6 @@ class Hook:
     """Record of what `install` did to one optimizer."""
 
     rule: UpdateRule  # the update rule
-    # What the instance itself had in place of the overridden attributes, None
-    # for those of its class.
-    own: dict[str, Any]
     # Whether it ends with a call of `fit`; if one is found later, that call was
     # interrupted.
     for_one_fit: bool
@@ -65,12 +63,10 @@ def install(rules: list[UpdateRule], for_one_fit: bool = False) -> None:
     hook ends with the present call of `fit`.
     """
     for rule in rules:
-        overrides = rule.overrides()
-        instance = rule.optimizer.__dict__
-        own = {name: instance.get(name) for name in overrides}
-        # Into __dict__, past the attribute tracking of Keras and TensorFlow.
-        instance.update(overrides)
-        instance[_HOOK] = Hook(rule, own, for_one_fit)
+        instance_methods.put(
+            rule.optimizer,
+            {**rule.overrides(), _HOOK: Hook(rule, for_one_fit)},
+        )
 
 
 def finite_guards(flavor: Flavor, optimizer: Any) -> list[NonFiniteGuard]:
@@ -94,14 +90,7 @@ def uninstall(flavor: Flavor, optimizer: Any) -> None:
 def remove(rules: list[UpdateRule]) -> None:
     """Undoes `install` for rules that may be installed."""
     for rule in rules:
-        instance = rule.optimizer.__dict__
-        hook = instance.get(_HOOK)
-        if hook is None or hook.rule is not rule:
-            continue
-
-        del instance[_HOOK]
-        for name, value in hook.own.items():
-            del instance[name]
-            if value is not None:
-                instance[name] = value
-        rule.release()
+        hook = installed(rule.optimizer)
+        if hook is not None and hook.rule is rule:
+            instance_methods.restore(rule.optimizer, *rule.overrides(), _HOOK)
+            rule.release()
