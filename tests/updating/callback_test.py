@@ -41,20 +41,31 @@ def test_default_stop_is_three_quarters_of_the_run(keras, model):
     assert updates(model) == 5
 
 
-@support.one_keras("keras")
-def test_later_fit_counts_on(keras, model):
-    """The second run's 16 steps come after the first's; that is said."""
+def test_each_fit_has_a_schedule_of_its_own(keras, model):
+    """Of its own 16 steps, unless `initial_epoch` says that it goes on."""
     optimizer = keras.optimizers.SGD(0.1)
     algorithm = tf_rigl.RigL(update_interval=5)
-    support.train(keras, model, algorithm, 2, optimizer=optimizer)
-    assert updates(model) == 3
-    with pytest.warns(UserWarning, match=r"A second `fit`.*RigL\(stop_step="):
+    for fits in (1, 2):
+        moved = support.moved(model)
         support.train(keras, model, algorithm, 2, optimizer=optimizer)
-    assert updates(model) == 3 + len([t for t in (20,) if t < 24])
+        assert updates(model) == fits * len([t for t in (0, 5, 10) if t < 12])
+        assert support.moved(model) > moved
     support.train(
         keras, model, algorithm, 8, optimizer=optimizer, initial_epoch=4
     )
-    assert updates(model) == 4 + len([t for t in (35, 40, 45) if t < 48])
+    assert updates(model) == 6 + len([t for t in (35, 40, 45) if t < 48])
+
+
+@support.one_keras("keras")
+def test_a_resumed_second_fit_goes_on_with_its_schedule(keras, model):
+    """Its two epochs are those of steps 16 to 31."""
+    optimizer = keras.optimizers.SGD(0.1)
+    support.train(keras, model, tf_rigl.Static(), 3, optimizer=optimizer)
+    algorithm = tf_rigl.RigL(update_interval=5)
+    support.train(
+        keras, model, algorithm, 2, optimizer=optimizer, initial_epoch=1
+    )
+    assert updates(model) == len([t for t in (10,) if 8 <= t < 12])
 
 
 @support.one_keras("tf_keras")

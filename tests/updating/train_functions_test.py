@@ -37,11 +37,16 @@ class Traced:
         return self.count - traces, support.moved(self.model) - moves
 
 
-def test_a_later_fit_traces_nothing(keras):
+@pytest.mark.parametrize(
+    ("algorithm", "keras"),
+    support.in_turn([RIGL, tf_rigl.RigL(update_interval=2)]),
+    indirect=["keras"],
+)
+def test_a_later_fit_traces_nothing(keras, algorithm):
     """By turns with and without the callback; masks move with it only."""
     traced = Traced(keras)
     for round_ in range(3):
-        traces, moves = traced.fit(RIGL)
+        traces, moves = traced.fit(algorithm)
         assert moves > 0
         assert not round_ or not traces
         traces, moves = traced.fit()

@@ -39,6 +39,7 @@ class StepInfo(NamedTuple):
 
     update: tf.Tensor  # int64 scalar, number of the update, from 0; else -1
     step: tf.Tensor  # int64 scalar, optimizer steps taken so far
+    time: tf.Tensor  # int64 scalar, those since the schedule began
 
 
 class WeightUpdate(NamedTuple):

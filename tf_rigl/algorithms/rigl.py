@@ -70,8 +70,9 @@ class RigL(Algorithm):
 
     Attributes:
         stop_step: end of the mask updates, in optimizer steps; by default
-            three quarters of the steps that `fit` announces. `"never"`: they
-            go on as long as training does, at a constant fraction.
+            three quarters of the steps that a `fit` announces, counted from
+            its first. `"never"`: they go on as long as training does, at a
+            constant fraction.
         update_interval: ΔT, optimizer steps between two updates. The paper
             uses 100 at 4,096 images a step; see `batch_size`.
         drop_fraction: α, fraction of a weight's connections that the first
@@ -244,11 +245,13 @@ class RigL(Algorithm):
     ) -> Mapping[str, tf.Tensor]:
         """Adds up the gradients of the last steps before an update."""
         schedule = self.mask_schedule.close()
-        until = schedule.steps_until_update(when.step)
+        until = schedule.steps_until_update(when.time)
         gradient = tf.cast(weight.gradient, tf.float32)
         old = weight.state["gradient_sum"]
-        # The sum is zero where training begins in the middle of a window.
-        first = tf.equal(until, self.gradient_steps - 1)
+        # A schedule may begin in the middle of a window.
+        first = tf.equal(until, self.gradient_steps - 1) | tf.equal(
+            when.time, 0
+        )
         inside = until < self.gradient_steps
         total = tf.where(first, gradient, old + gradient)
         return {"gradient_sum": tf.where(inside, total, old)}
@@ -262,7 +265,7 @@ class RigL(Algorithm):
     def _update_one(self, weight: WeightView, when: StepInfo) -> WeightUpdate:
         gradient = weight.gradient
         if self.gradient_steps > 1:
-            summed = tf.minimum(when.step + 1, self.gradient_steps)
+            summed = tf.minimum(when.time + 1, self.gradient_steps)
             mean = weight.state["gradient_sum"] / tf.cast(summed, tf.float32)
             gradient = tf.cast(mean, gradient.dtype)
 

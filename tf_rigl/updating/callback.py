@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from tf_rigl.algorithms import Algorithm
-from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.backend import platform_limits
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.backend.flavor import Flavor
@@ -105,9 +104,11 @@ class UpdateMasks(ModelCallback):
     def set_model(self, model: Any) -> None:
         """Prepares the model for what other callbacks restore."""
         super().set_model(model)
+        flavor = model_flavor(model)
         self._taken = {
-            id(optimizer): steps_of(optimizer)
-            for optimizer in optimizers_of(model_flavor(model), model)
+            id(one): steps_of(one)
+            for optimizer in optimizers_of(flavor, model)
+            for one in (optimizer, *flavor.updating_optimizers(optimizer))
         }
         if not deferred.is_deferred(model):
             # A checkpoint has it too.
@@ -224,21 +225,22 @@ class UpdateMasks(ModelCallback):
                     "`UpdateMasks`. Remove one of them."
                 )
 
-            if epoch == 0 and self._guesses_the_stop(optimizer):
-                training_warnings.warn_of_guessed_stop(self.algorithm)
-            algorithm = self.algorithm.resolve(
-                self._total_steps(flavor, optimizer, epoch)
-            )
+            total = self._announced(flavor, optimizer, self.params["epochs"])
+            algorithm = self.algorithm.resolve(total)
             platform_limits.check_mask_updates_of(
                 self.model, algorithm.schedule
             )
-            rules += optimizer_hook.make_rules(
+            made = optimizer_hook.make_rules(
                 flavor,
                 optimizer,
                 functools.partial(require_masked_weights, self.model),
                 algorithm,
                 self._max_non_finite_steps,
             )
+            if algorithm is not self.algorithm:  # its stop was left open
+                for rule in made:
+                    rule.origin = self._origin(flavor, rule.optimizer, epoch)
+            rules += made
 
         key = (
             None
@@ -246,6 +248,8 @@ class UpdateMasks(ModelCallback):
             else train_functions.trace_key(rules, self._records())
         )
         self._rules = train_functions.kept(self.model, key) or rules
+        for rule, made_now in zip(self._rules, rules, strict=True):
+            rule.origin = made_now.origin
         train_functions.begin(self.model, self._rules, key)
         if is_deferred:
             deferred.when_complete(self.model, self._prepare)
@@ -272,7 +276,7 @@ class UpdateMasks(ModelCallback):
         first = self._rules[0]
         watch = replica_check.UpdateWatch(
             first.algorithm.schedule,
-            steps_of(first.optimizer),
+            steps_of(first.optimizer) - (first.origin or 0),
             flavor.accumulation_steps(first.optimizer),
         )
         return replica_check.CheckAfterUpdates(self.model, watch)
@@ -284,35 +288,28 @@ class UpdateMasks(ModelCallback):
         """Returns the steps that each had taken before this `fit`."""
         return [self._taken.get(id(one), 0) for one in optimizers]
 
-    def _guesses_the_stop(self, optimizer: Any) -> bool:
-        """Returns whether this `fit` takes its own end for that of a training.
-
-        The first call of several does so rightly, unless others follow.
-        Another one finds its schedule near the end.
-        """
-        (taken,) = self._taken_by([optimizer])
-        schedule = self.algorithm.mask_schedule
-        is_open = (
-            isinstance(schedule, MaskSchedule) and schedule.stop_step is None
-        )
-        return bool(is_open and taken and self._last_counts[0])
-
-    def _total_steps(
-        self, flavor: Flavor, optimizer: Any, first_epoch: int
+    def _announced(
+        self, flavor: Flavor, optimizer: Any, epochs: int
     ) -> int | None:
-        """Returns the optimizer steps at the end of this `fit`; None: unknown.
-
-        A `fit` that begins with a later epoch, or whose callbacks restore a
-        checkpoint, goes on with a run, whose steps count from its beginning;
-        any other adds its own to those that the optimizer had taken.
-        """
-        steps, epochs = self.params.get("steps"), self.params["epochs"]
+        """Returns an optimizer's steps in so many epochs; None: unknown."""
+        steps = self.params.get("steps")
         if steps is None:
             return None
         updating = flavor.updating_optimizers(optimizer)[0]
-        announced = steps * epochs // flavor.accumulation_steps(updating)
-        (taken,) = self._taken_by([optimizer])
-        return announced + (taken if first_epoch == 0 else 0)
+        return int(steps * epochs // flavor.accumulation_steps(updating))
+
+    def _origin(self, flavor: Flavor, optimizer: Any, first_epoch: int) -> int:
+        """Returns the optimizer's step at which this `fit`'s training began.
+
+        A `fit` that begins with a later epoch, or whose callbacks restore a
+        checkpoint, goes on with a training; any other begins one.
+        """
+        if first_epoch == 0:
+            return self._taken.get(id(optimizer), steps_of(optimizer))
+        epoch = self._announced(flavor, optimizer, 1) or 0
+        before = steps_of(optimizer) - epoch * first_epoch
+        # Less than an epoch is one that was interrupted.
+        return before if before >= epoch else 0
 
 
 def _counts(records: list[MaskedWeight]) -> np.ndarray:

@@ -178,7 +178,7 @@ def prune_before_first_batch(
     if state is None or has_masks:
         return
 
-    start = StepInfo(tf.constant(0, tf.int64), tf.constant(0, tf.int64))
+    start = StepInfo(*[tf.constant(0, tf.int64)] * 3)
     weights = [StepWeight.without_gradient(record) for record in records]
     for weight in weights:
         values = weight.record.values()

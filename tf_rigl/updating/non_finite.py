@@ -6,6 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_rigl.backend.distribution import make_counter
+
 
 class NonFiniteGuard:
     """Leaves out steps with a gradient that is not finite.
@@ -15,13 +17,8 @@ class NonFiniteGuard:
 
     def __init__(self, limit: int, strategy: tf.distribute.Strategy) -> None:
         self._limit = limit
-        with strategy.scope(), tf.init_scope():
-            # [2] int64: steps left out in all, and in a row by now.
-            self._counts = tf.Variable(
-                tf.zeros([2], tf.int64),
-                trainable=False,
-                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-            )
+        # Steps left out in all, and in a row by now.
+        self._counts = make_counter(strategy, (2,))
 
     def run(
         self, gradients: Sequence[Any], step: Callable[[], tf.Tensor]

@@ -47,7 +47,12 @@ def trace_key(
     """
     return [
         [
-            (id(rule.optimizer), rule.algorithm, rule.max_non_finite_steps)
+            (
+                id(rule.optimizer),
+                rule.algorithm,
+                rule.max_non_finite_steps,
+                rule.origin is None,
+            )
             for rule in rules
         ],
         [

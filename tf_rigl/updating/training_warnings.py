@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
 
-from tf_rigl.algorithms import Algorithm
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.updating.model_optimizers import steps_of
 from tf_rigl.updating.update_rule import UpdateRule
@@ -30,17 +29,6 @@ def warn_of_idle(optimizers: Iterable[Any], method: str) -> None:
     )
 
 
-def warn_of_guessed_stop(method: Algorithm) -> None:
-    """Warns that a second `fit` does not know where mask updates end."""
-    _warn(
-        "A second `fit` takes its own last step for the end of the training, "
-        f"so that mask updates of {method.name!r} move few connections or none "
-        f"in it. Pass {type(method).__name__}(stop_step=...): for all calls "
-        "together about three quarters of the optimizer steps; or "
-        "`initial_epoch` to `fit`, to go on with one run."
-    )
-
-
 def warn_of_unfinished_pruning(
     rule: UpdateRule, records: Sequence[MaskedWeight]
 ) -> None:
@@ -54,11 +42,12 @@ def warn_of_unfinished_pruning(
 
     schedule = method.schedule
     last = schedule and schedule.time_of_update(schedule.num_updates - 1)
+    taken = steps_of(rule.optimizer) - (rule.origin or 0)
     _warn(
         f"{method.name!r} has not come to the sparsity asked for: "
         f"{connections} connections are left instead of {target}. Its last "
         f"mask update is at optimizer step {last}, of which "
-        f"{steps_of(rule.optimizer)} have been taken. Train on, or pass an "
+        f"{taken} have been taken. Train on, or pass an "
         "earlier end to the method."
     )
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_rigl.algorithms import Algorithm
 from tf_rigl.algorithms import StepInfo
 from tf_rigl.backend import conditionals
-from tf_rigl.backend.distribution import strategy_of
+from tf_rigl.backend import distribution
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.trace_cache import TraceCache
 from tf_rigl.core.schedules import UpdateSchedule
@@ -52,6 +52,10 @@ class UpdateRule:
         self.max_non_finite_steps = max_non_finite_steps
         # None where steps with gradients that are not finite are taken.
         self.guard: NonFiniteGuard | None = None
+        # The optimizer's step that the schedule counts from, which `prepare`
+        # makes data of the step; None: 0 for good.
+        self.origin: int | None = None
+        self._origin: tf.Variable | None = None
 
     def overrides(self) -> dict[str, Any]:
         """Returns the attributes to put in place of the optimizer's own."""
@@ -70,13 +74,20 @@ class UpdateRule:
     def prepare(self) -> None:
         """Gives the weights to this rule, as soon as they exist."""
         records = self._weights.prepare()
+        strategy = distribution.strategy_of(
+            record.storage.variable for record in records
+        )
+
         if self.guard is not None:
             self.guard.reset()
         elif self.max_non_finite_steps is not None:
-            self.guard = NonFiniteGuard(
-                self.max_non_finite_steps,
-                strategy_of(record.storage.variable for record in records),
-            )
+            self.guard = NonFiniteGuard(self.max_non_finite_steps, strategy)
+
+        if self.origin is None:
+            return
+        if self._origin is None:
+            self._origin = distribution.make_counter(strategy)
+        self._origin.assign(self.origin)
 
     def release(self) -> None:
         """Lets go of the weights; other optimizers may train them."""
@@ -96,11 +107,12 @@ class UpdateRule:
             tf.convert_to_tensor(self.optimizer.iterations), tf.int64
         )
 
-    def _step_info(self, schedule: UpdateSchedule | None) -> StepInfo:
+    def _now(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the optimizer steps taken, in all and since the origin."""
         step = self._step_number()
-        if schedule is None:
-            return StepInfo(tf.constant(-1, tf.int64), step)
-        return StepInfo(schedule.update_index(step), step)
+        if self._origin is None:
+            return step, step
+        return step, step - tf.convert_to_tensor(self._origin)
 
     @tf.autograph.experimental.do_not_convert
     def apply(self, *args: Any, **kwargs: Any) -> Any:
@@ -176,11 +188,12 @@ class UpdateRule:
         A batch that is due updates the masks after the variables' own steps,
         or in place of them.
         """
-        schedule = self._schedule
+        schedule, now = self._schedule, self._now()
         weights = [one.weight for one in updates if one.weight is not None]
         if self._requirements.observes:
+            moment = _moment(schedule, *now)
             for weight in weights:
-                weight.observe(self.algorithm, self._step_info(schedule))
+                weight.observe(self.algorithm, moment)
 
         def step_all() -> tf.Tensor:
             for update in updates:
@@ -195,15 +208,18 @@ class UpdateRule:
             if schedule is None or not weights:
                 return
 
-        step = self._step_number()
+        _, time = now
         tf.cond(
-            schedule.is_due(step),
-            lambda: self._update_masks(weights, schedule, step),
+            schedule.is_due(time),
+            lambda: self._update_masks(weights, schedule, now),
             otherwise,
         )
 
     def _update_masks(
-        self, weights: list[StepWeight], schedule: UpdateSchedule, step: Any
+        self,
+        weights: list[StepWeight],
+        schedule: UpdateSchedule,
+        now: tuple[tf.Tensor, tf.Tensor],
     ) -> tf.Tensor:
         """Updates the masks of one replica, as a single node of the graph.
 
@@ -214,7 +230,9 @@ class UpdateRule:
         # Without the gradients, which would keep their graph.
         places = [(weight.record, weight.variable) for weight in weights]
 
-        def update(step: tf.Tensor, gradients: list[tf.Tensor]) -> tf.Tensor:
+        def update(
+            step: tf.Tensor, time: tf.Tensor, gradients: list[tf.Tensor]
+        ) -> tf.Tensor:
             update_masks(
                 self._flavor,
                 self.optimizer,
@@ -225,19 +243,19 @@ class UpdateRule:
                     )
                 ],
                 self.algorithm,
-                StepInfo(schedule.update_index(step), step),
+                _moment(schedule, step, time),
             )
             return conditionals.no_op()
 
         gradients = [weight.gradient for weight in weights]
         if tf.executing_eagerly():
-            return update(step, gradients)
+            return update(*now, gradients)
 
         key = (schedule, *(id(variable) for _, variable in places))
         # Whatever is kept would keep the learning rate of its first trace.
         keeps_rate = self._requirements.initializes_slots
         traces = TraceCache() if keeps_rate else self._traces
-        return traces.call(key, update, step, gradients)
+        return traces.call(key, update, *now, gradients)
 
     def _check_applied_together(self) -> None:
         """Raises a ValueError unless a method sees all weights it needs."""
@@ -268,7 +286,8 @@ class UpdateRule:
         if schedule is None or not self._requirements.skips_step:
             decay()
         else:
-            due = schedule.is_due(self._step_number())
+            _, time = self._now()
+            due = schedule.is_due(time)
             conditionals.conditionally_across_replicas(~due, decay)
 
     def _step_of_connections(self, weight: StepWeight, *args: Any) -> None:
@@ -326,3 +345,12 @@ class UpdateRule:
         record.state[state].assign(after)
         values = weight.deployed(algorithm, view, weight.mask, after)
         weight.storage.set_values(values)
+
+
+def _moment(
+    schedule: UpdateSchedule | None, step: tf.Tensor, time: tf.Tensor
+) -> StepInfo:
+    """Returns what a method is told of a step; no schedule: no update."""
+    if schedule is None:
+        return StepInfo(tf.constant(-1, tf.int64), step, time)
+    return StepInfo(schedule.update_index(time), step, time)
