@@ -32,6 +32,7 @@ EXTRAS = {
 EXTRAS["test"] = [
     *(requirement for extra in EXTRAS.values() for requirement in extra),
     "hypothesis>=6.100",
+    "keras-tuner>=1.4",
     "mypy>=1.11",
     "pytest>=8.0",
     "pytest-timeout>=2.3",

@@ -25,6 +25,28 @@ def own_layer(keras):
     return Own
 
 
+@pytest.mark.parametrize(
+    ("how", "keras"),
+    support.in_turn(["layer", "layer_name", "path", "keras_name", "variable"]),
+    indirect=["keras"],
+)
+def test_names_of_a_weight(keras, how):
+    """Keras begins a variable's path with the name of the model."""
+    layer = keras.layers.Embedding(50, 8, name="words")
+    model = keras.Sequential([keras.Input((5,)), layer], name="model")
+    (weight,) = layer.weights
+    target = {
+        "layer": layer,
+        "layer_name": "words",
+        "path": "words/embeddings",
+        "keras_name": getattr(weight, "path", weight.name),
+        "variable": weight,
+    }[how]
+    options = tf_rigl.SparsifyOptions(include=[target])
+    tf_rigl.sparsify(model, 0.8, options=options)
+    assert support.counts(model) == {"words/embeddings": 80}
+
+
 @support.one_keras("keras")
 def test_large_weights_that_stay_dense_are_told(keras):
     layers = [keras.Input((20,)), own_layer(keras)(name="own")]

@@ -91,3 +91,29 @@ def test_a_weight_that_is_added_while_attached(keras, model):
     assert len(masked_weights(model)) == 2
     assert support.moved(model) > moved
     support.assert_masked(model)
+
+
+def test_keras_tuner(tmp_path):
+    """It copies the callback for each trial and loads weights files."""
+    keras_tuner = pytest.importorskip("keras_tuner")
+    keras = importlib.import_module("keras")
+
+    def build(choices):
+        sparsity = choices.Choice("sparsity", [0.5, 0.8])
+        model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), sparsity)
+        model.compile("sgd", support.crossentropy(keras))
+        return model
+
+    tuner = keras_tuner.GridSearch(build, "loss", directory=tmp_path)
+    data = support.make_data((20,), 32)
+    tuner.search(*data, verbose=0, callbacks=[tf_rigl.UpdateMasks(RIGL)])
+
+    trials = tuner.oracle.get_best_trials(2)
+    assert len(trials) == 2
+    for trial in trials:
+        model = tuner.load_model(trial)
+        support.assert_masked(model, slots_too=False)
+        (first, *_) = tf_rigl.masks(build(trial.hyperparameters)).values()
+        mask = tf_rigl.masks(model)["dense/kernel"]
+        assert mask.sum() == first.sum()
+        assert (mask != first).any()

@@ -34,20 +34,20 @@ class NamedWeights:
     def paths_of(self, argument: str, target: Any) -> set[str]:
         """Returns the paths of the weights that one target stands for.
 
-        A target is a layer, a layer's name or path, or a weight's path.
+        A target is a layer, a layer's name or path, or a weight, its path or
+        the name that Keras has for it.
 
         Raises:
             ValueError: if there is none.
         """
+        found = {site.path for site in self.sites if site.variable is target}
         if isinstance(target, str):
             found = self._paths_of_name(target)
-        elif find_class_flavor(type(target)) is self.flavor:
+        elif not found and find_class_flavor(type(target)) is self.flavor:
             below = {id(node.layer) for node in tree.walk(self.flavor, target)}
             found = {
                 site.path for site in self.sites if id(site.owner) in below
             }
-        else:
-            found = set()
 
         if not found:
             raise ValueError(
@@ -58,12 +58,20 @@ class NamedWeights:
         return found
 
     def _paths_of_name(self, name: str) -> set[str]:
-        """Takes a weight's path, else a layer's path, else a layer's name."""
+        """Takes what is called so: a weight or layer by path, else by name."""
         exact = {
             site.path
             for site in self.sites
             if site.path == name or site.path.startswith(f"{name}/")
         }
         return exact or {
-            site.path for site in self.sites if site.owner.name == name
+            site.path
+            for site in self.sites
+            if name in (site.owner.name, *_keras_names(site.variable))
         }
+
+
+def _keras_names(variable: Any) -> tuple[str, ...]:
+    """Returns a weight's names in Keras, which begin with the model's own."""
+    name = getattr(variable, "path", None) or variable.name
+    return name, name.partition(":")[0]

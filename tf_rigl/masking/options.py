@@ -11,7 +11,7 @@ from tf_rigl.core import distribution_types
 from tf_rigl.core.checks import check_choice
 from tf_rigl.core.sparse_initialization import SCALES
 
-# Layers, names of layers or paths of weights; or a predicate of layers.
+# Layers, weights or their names; or a predicate of layers.
 Targets = Iterable[Any] | Callable[[Any], bool]
 
 
@@ -21,7 +21,7 @@ class SparsifyOptions:
 
     Attributes:
         include: depthwise convolutions, embeddings and weights of any other
-            layer to mask as well: layers, layer names or weight paths, or a
+            layer to mask as well: layers, weights or their names, or a
             predicate `(layer) -> bool`.
         scale: whether to scale initial weights up to the connections that are
             left: `"layer"`, one factor a weight; `"unit"`, one a unit; None:

@@ -77,7 +77,7 @@ def sparsify(
         sparsity: fraction of zeros over all weights that may be sparse, in
             [0, 1).
         distribution: how the zeros are spread: `"uniform"`, `"er"`, `"erk"`;
-            a mapping of layers, layer names or weight paths to sparsities,
+            a mapping of layers, weights or their names to sparsities,
             the rest shared uniformly, or as `PerLayer(mapping, rest="erk")`
             says; or a callable
             `({path: shape}, sparsity) -> {path: sparsity}`. `Uniform`, `ER`,
@@ -86,7 +86,7 @@ def sparsify(
             distribution fix counts for the sparsity over all
             (`"global"`, by default exactly the one asked for) or is ignored
             (`"reference"`, as in the published repositories).
-        dense: what stays dense: layers, layer names or weight paths, or a
+        dense: what stays dense: layers, weights or their names, or a
             predicate `(layer) -> bool`.
         seed: for the random masks. The same seed gives the same masks on
             every machine, in both Keras flavors.
