@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tf_keras
 
@@ -154,6 +153,15 @@ class Keras2(flavor.Flavor):
         return [*generators, *of_optimizer]
 
 
+class _LoadedWeights(list[Any]):
+    """Arrays of a layer in an HDF5 file, and the dense layer's among them.
+
+    What is beside a layer has no scope in its name.
+    """
+
+    dense: list[Any]
+
+
 def _legacy_weights(layer: Any) -> list[Any]:
     """Lists a layer's weights for HDF5 files, with what is beside them.
 
@@ -170,22 +178,35 @@ def _other_weights(layer: Any) -> list[Any]:
 
 
 def _keep_masks_in_hdf5_files() -> None:
-    """Replaces two functions of Keras, which has no hook there."""
+    """Replaces three functions of Keras, which has no hook there."""
     from tf_keras.src.saving.legacy import hdf5_format
 
     dense_weights = hdf5_format._legacy_weights
+    own_load = hdf5_format.load_subset_weights_from_hdf5_group
     own_preprocess = hdf5_format.preprocess_weights_for_loading
+
+    def load_subset(group: Any) -> _LoadedWeights:
+        weights = _LoadedWeights(own_load(group))
+        names = hdf5_format.load_attributes_from_hdf5_group(
+            group, "weight_names"
+        )
+        weights.dense = [
+            weight
+            for weight, name in zip(weights, names, strict=True)
+            if "/" in name
+        ]
+        return weights
 
     def preprocess(
         layer: Any, weights: list[Any], *args: Any, **kwargs: Any
     ) -> list[Any]:
         known, dense = _legacy_weights(layer), dense_weights(layer)
         if len(known) == len(dense):
-            more = weights[len(dense) :]
-            is_masked = any(np.asarray(one).dtype == np.bool_ for one in more)
-            if is_masked and not flavor.is_container(layer):
+            if isinstance(weights, _LoadedWeights) and (
+                len(weights) > len(weights.dense) == len(dense)
+            ):
                 # The file of a sparse layer.
-                weights = weights[: len(dense)]
+                weights = weights.dense
             return own_preprocess(layer, weights, *args, **kwargs)
 
         # For a model within a model Keras counts the weights of its layers.
@@ -200,6 +221,7 @@ def _keep_masks_in_hdf5_files() -> None:
         return weights
 
     hdf5_format._legacy_weights = _legacy_weights
+    hdf5_format.load_subset_weights_from_hdf5_group = load_subset
     hdf5_format.preprocess_weights_for_loading = preprocess
 
 
