@@ -80,4 +80,5 @@ setuptools.setup(
     },
     install_requires=REQUIREMENTS,
     extras_require=EXTRAS,
+    entry_points={"console_scripts": ["tf-rigl=tf_rigl.__main__:main"]},
 )

@@ -1,71 +1,7 @@
 #!/usr/bin/env python3
-"""Exports a trained model and proves that the file computes the same.
+"""Exports a trained model: `tf-rigl export`."""
 
-In: a .keras file, and, where its weights are older or newer than wanted, a
-checkpoint (a folder of tf_rigl.Checkpoints, a packed SavedModel or a weights
-file). Out: a packed SavedModel, a LiteRT file or a plain .keras file; a table
-of what each weight takes; the largest difference of the outputs.
-
-Examples:
-    python bin/export.py model.keras exported
-    python bin/export.py model.keras model.tflite --format=litert \
-        --quantization=full_int8 --representative_data=images.npy
-"""
-
-from typing import Any
-
-import numpy as np
-from absl import flags
-
-from tf_rigl.experiments import exporting
-from tf_rigl.experiments import fields
-from tf_rigl.experiments import model_files
-from tf_rigl.experiments import terminal
-
-fields.define_flags(exporting.ExportSettings)
-flags.DEFINE_string("weights", "", "Checkpoint to take the weights from.")
-flags.DEFINE_string(
-    "inputs", "", "Batch to compare on, .npy or .npz; random if unset."
-)
-flags.DEFINE_string(
-    "representative_data", "", "Examples for full_int8, .npy or .npz."
-)
-flags.DEFINE_list(
-    "imports", [], "Modules that register the layers of the .keras file."
-)
-
-
-def export(source: str, target: str) -> int:
-    """Exports a .keras file; the exit code tells whether the outputs match."""
-    chosen = flags.FLAGS
-    settings = fields.read_flags(exporting.ExportSettings)
-    inputs = _read(chosen.inputs)
-    representative_data = _read(chosen.representative_data)
-
-    model = model_files.load_model(source, chosen.imports)
-    if chosen.weights:
-        model_files.load_weights(model, chosen.weights)
-    exported = exporting.export(
-        model, target, settings, inputs, representative_data
-    )
-
-    print(exported.table)
-    print(
-        f"{target} loaded back, {exported.verdict} {source}: "
-        f"largest difference {exported.difference.error:.2g}, "
-        f"{exported.difference.relative:.2g} of the largest output"
-    )
-    return 0 if exported.matches else terminal.FAILURE
-
-
-def _read(path: str) -> Any:
-    """Reads the array of a file, or several by their names."""
-    if not path:
-        return None
-    content = np.load(path)
-    is_archive = isinstance(content, np.lib.npyio.NpzFile)
-    return dict(content) if is_archive else content
-
+from tf_rigl.experiments.commands import export
 
 if __name__ == "__main__":
-    terminal.start(export, 2, "Name the .keras file and what to write.")
+    export.main()

@@ -1,43 +1,7 @@
 #!/usr/bin/env python3
-"""Prints what a SavedModel, a .keras or a .tflite file holds.
+"""Prints what a file of a model holds: `tf-rigl inspect`."""
 
-For each weight: shape, dtype, how it is stored, a histogram of the values
-that are kept, sparsity and bytes.
-
-Example:
-    python bin/inspect_model.py runs/mnist_quickstart/rigl/saved_model \
-        --picture=weights.png
-"""
-
-import pathlib
-
-from absl import flags
-
-from tf_rigl.experiments import inspection
-from tf_rigl.experiments import optional_packages
-from tf_rigl.experiments import terminal
-
-flags.DEFINE_string("picture", "", "Also draw it: the PNG file to write.")
-flags.DEFINE_list(
-    "imports", [], "Modules that register the layers of a .keras file."
-)
-
-
-def inspect(path: str) -> int:
-    """Prints the table and draws the picture."""
-    picture = flags.FLAGS.picture
-    if picture:
-        optional_packages.check_matplotlib()
-    report = inspection.inspect_file(path, flags.FLAGS.imports)
-    print(report)
-
-    if picture:
-        from tf_rigl.experiments import weight_pictures
-
-        weight_pictures.draw_file(pathlib.Path(picture), report)
-        print(f"picture: {picture}")
-    return 0
-
+from tf_rigl.experiments.commands import inspect
 
 if __name__ == "__main__":
-    terminal.start(inspect, 1, "Name one file or folder, after the flags.")
+    inspect.main()

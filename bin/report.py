@@ -1,36 +1,7 @@
 #!/usr/bin/env python3
-"""Writes one HTML page of a training run: curves, masks, sizes, settings.
+"""Writes the page of a training run: `tf-rigl report`."""
 
-What: the folder that a training program had as --output_dir, of a run that
-has ended or that is still going on. The page needs no network and no other
-file.
-
-Examples:
-    python bin/report.py runs/cifar10
-    python bin/report.py runs/cifar10 --output=cifar10.html
-"""
-
-from absl import flags
-
-from tf_rigl.experiments import optional_packages
-from tf_rigl.experiments import terminal
-from tf_rigl.experiments.runs.run_folder import RunFolder
-
-flags.DEFINE_string(
-    "output", "", "File to write; report.html in the run's folder by default."
-)
-
-
-def report(folder: str) -> int:
-    """Writes the page of a run and prints where."""
-    optional_packages.check_report()
-    from tf_rigl.experiments.report import page
-
-    output = flags.FLAGS.output or RunFolder(folder).report
-    page.write_report(folder, output)
-    print(output)
-    return 0
-
+from tf_rigl.experiments.commands import report
 
 if __name__ == "__main__":
-    terminal.start(report, 1, "Name the folder of one run.")
+    report.main()

@@ -9,10 +9,10 @@ Examples:
 was killed goes on when the same command is given again.
 """
 
+from tf_rigl.experiments.commands import train
 from tf_rigl.experiments.runs import flags
-from tf_rigl.experiments.runs import program
 
 DEFAULTS = flags.base_settings("cifar10")
 
 if __name__ == "__main__":
-    program.start(DEFAULTS, "runs/cifar10")
+    train.start(DEFAULTS, "runs/cifar10", __doc__)

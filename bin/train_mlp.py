@@ -11,7 +11,7 @@ Examples:
 was killed goes on when the same command is given again.
 """
 
-from tf_rigl.experiments.runs import program
+from tf_rigl.experiments.commands import train
 
 DEFAULTS = {
     "model": "lenet_300_100",
@@ -22,4 +22,4 @@ DEFAULTS = {
 }
 
 if __name__ == "__main__":
-    program.start(DEFAULTS, "runs/mnist")
+    train.start(DEFAULTS, "runs/mnist", __doc__)

@@ -12,10 +12,10 @@ Examples:
 was killed goes on when the same command is given again.
 """
 
+from tf_rigl.experiments.commands import train
 from tf_rigl.experiments.runs import flags
-from tf_rigl.experiments.runs import program
 
 DEFAULTS = flags.base_settings("mobilenet_v1")
 
 if __name__ == "__main__":
-    program.start(DEFAULTS, "runs/mobilenet")
+    train.start(DEFAULTS, "runs/mobilenet", __doc__)

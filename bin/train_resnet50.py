@@ -10,10 +10,10 @@ Examples:
 was killed goes on when the same command is given again.
 """
 
+from tf_rigl.experiments.commands import train
 from tf_rigl.experiments.runs import flags
-from tf_rigl.experiments.runs import program
 
 DEFAULTS = flags.base_settings("resnet50")
 
 if __name__ == "__main__":
-    program.start(DEFAULTS, "runs/resnet50")
+    train.start(DEFAULTS, "runs/resnet50", __doc__)

@@ -10,7 +10,7 @@ Examples:
 was killed goes on when the same command is given again.
 """
 
-from tf_rigl.experiments.runs import program
+from tf_rigl.experiments.commands import train
 
 DEFAULTS = {
     "model": "character_gru",
@@ -23,4 +23,4 @@ DEFAULTS = {
 }
 
 if __name__ == "__main__":
-    program.start(DEFAULTS, "runs/rnn")
+    train.start(DEFAULTS, "runs/rnn", __doc__)

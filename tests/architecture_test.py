@@ -32,8 +32,8 @@ RANKS = {
     "data": 8,
     "results": 9,
     "__init__": 10,
-    "__main__": 11,
     "experiments": 11,
+    "__main__": 12,
     "bin": 12,
 }
 INDEPENDENT = ("models", "data")

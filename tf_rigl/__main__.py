@@ -1,10 +1,12 @@
-"""`python -m tf_rigl`: what this package is and where to find what."""
+"""`tf-rigl` and `python -m tf_rigl`: the commands of this package."""
 
 import argparse
+import sys
 
+from tf_rigl.experiments import commands
 from tf_rigl.version import __version__
 
-DESCRIPTION = """\
+_DESCRIPTION = """\
 Sparse training for Keras and TensorFlow: RigL and its family.
 
     import tf_rigl
@@ -12,34 +14,43 @@ Sparse training for Keras and TensorFlow: RigL and its family.
     model.fit(data, callbacks=[tf_rigl.UpdateMasks(tf_rigl.RigL())])
 
 `help(tf_rigl)` lists what there is; README.md and docs/ of the source tell
-how to use it, and so do these programs in its bin/:
+how to use it. Commands, each with a --help of its own:
 
-    quickstart          trains on an embedded part of MNIST, dense and sparse
-    train_mlp.py, train_cifar.py, train_resnet50.py, train_mobilenet.py,
-    train_rnn.py        train one network
-    sweep.py            trains by several methods, at sparsities, over seeds
-    evaluate.py, report.py, inspect_model.py, profile_model.py
-                        tell about a run, a model or a network
-    export.py           writes a SavedModel or a LiteRT file
 """
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Prints the description or the version.
+    """Runs a command, or prints the description or the version.
 
     Args:
         arguments: of the command line; None: those of this process.
     """
     parser = argparse.ArgumentParser(
-        "python -m tf_rigl",
-        description=DESCRIPTION,
+        "tf-rigl",
+        usage="%(prog)s [--help] [--version] COMMAND ...",
+        description=_DESCRIPTION
+        + "\n".join(
+            f"    {name:10}{text}" for name, text in commands.COMMANDS.items()
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--version", action="version", version=f"tf_rigl {__version__}"
     )
-    parser.parse_args(arguments)
-    parser.print_help()
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=list(commands.COMMANDS),
+        help=argparse.SUPPRESS,
+    )
+
+    given = sys.argv[1:] if arguments is None else arguments
+    # What follows the command is for the command.
+    command = parser.parse_args(given[:1]).command
+    if command is None:
+        parser.print_help()
+    else:
+        commands.run(command, given[1:])
 
 
 if __name__ == "__main__":

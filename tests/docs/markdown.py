@@ -13,7 +13,7 @@ _FENCED = re.compile(r"^ *```.*?^ *```$", re.M | re.S)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _SPAN = re.compile(r"`([^`]+)`")
 _HEADING = re.compile(r"^#+ +(.+)$", re.M)
-_PROGRAM = re.compile(r"(?:\S*python\b|bin/\w+)")
+_PROGRAM = re.compile(r"(?:\S*python\b|bin/\w+|tf-rigl\b)")
 
 
 def prose(page: pathlib.Path) -> str:
@@ -63,7 +63,7 @@ def find_commands(page: pathlib.Path) -> list[list[str]]:
 
 
 def _is_ours(words: list[str]) -> bool:
-    if words[0] in ("bin/quickstart", "bin/test"):
+    if words[0] in ("bin/quickstart", "bin/test", "tf-rigl"):
         return True
     arguments = words[1:]
     if arguments[:1] == ["-m"]:

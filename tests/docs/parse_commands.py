@@ -33,6 +33,8 @@ def parse(words):
     """Returns what is wrong with a command, None if nothing."""
     if words[0] == "bin/quickstart":
         words = ["python", "bin/train_mlp.py", *words[1:]]
+    if words[0] == "tf-rigl":
+        words = ["python", "-m", "tf_rigl", *words[1:]]
     if words[0] == "bin/test":
         return _parse_pytest(words[1:])
 

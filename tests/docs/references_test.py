@@ -125,6 +125,7 @@ def test_commands():
     mistakes = [
         "python bin/sweep.py --no_such_flag=1",
         "python bin/train_mlp.py --method=no_such_method",
+        "tf-rigl report --no_such_flag=1",
         "python benchmarks/no_such_program.py",
         "python -m tests.resume.harness --kills=many",
         "bin/test tests/no_such_folder",

@@ -6,7 +6,7 @@ import pytest
 import tf_rigl
 from tf_rigl.experiments import exporting
 from tf_rigl.experiments import model_files
-from tf_rigl.experiments.exporting import ExportSettings
+from tf_rigl.experiments.export_settings import ExportSettings
 from tf_rigl.models import mlp
 
 

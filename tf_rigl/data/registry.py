@@ -1,48 +1,47 @@
-"""The data sets of the experiments, by name."""
+"""The data sets of the experiments, by name.
 
-import functools
-from collections.abc import Callable
+Imports no TensorFlow, so that a command line can list the names: the module
+of a data set is imported when the data set is asked for.
+"""
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import NamedTuple
 
-from tf_rigl.data import cifar
-from tf_rigl.data import datasets
-from tf_rigl.data import imagenet
-from tf_rigl.data import mnist
-from tf_rigl.data import synthetic
-from tf_rigl.data import text
-from tf_rigl.data.batching import Batching
+if TYPE_CHECKING:
+    from tf_rigl.data import datasets
+    from tf_rigl.data.batching import Batching
 
 
 class Source(NamedTuple):
-    """Functions that find a data set.
+    """The module that reads a data set, and its arguments.
 
-    Both functions take `data_dir`, `download` and what is peculiar to the
-    data set; the second takes the batching before.
+    Its functions `describe` and `splits` take `data_dir`, `download` and what
+    is peculiar to the data set; the second takes the batching before.
     """
 
-    describe: Callable[..., datasets.DataInfo]
-    splits: Callable[..., datasets.DataSplits]
+    module: str  # in this folder
+    arguments: Mapping[str, Any] = {}
 
-
-def _source(module: Any, **arguments: Any) -> Source:
-    return Source(
-        functools.partial(module.describe, **arguments),
-        functools.partial(module.splits, **arguments),
-    )
+    def call(self, function: str, *args: Any, **kwargs: Any) -> Any:
+        """Calls a function of the module."""
+        module = importlib.import_module(f"tf_rigl.data.{self.module}")
+        return getattr(module, function)(*args, **self.arguments, **kwargs)
 
 
 SOURCES: dict[str, Source] = {
-    "mnist_small": _source(mnist, source="small"),
-    "mnist": _source(mnist, source="tfds"),
-    "fashion_mnist": _source(mnist, source="fashion_mnist"),
-    "cifar10": _source(cifar, name="cifar10"),
-    "cifar100": _source(cifar, name="cifar100"),
-    "imagenet2012": _source(imagenet),
-    "text": _source(text),
+    "mnist_small": Source("mnist", {"source": "small"}),
+    "mnist": Source("mnist", {"source": "tfds"}),
+    "fashion_mnist": Source("mnist", {"source": "fashion_mnist"}),
+    "cifar10": Source("cifar", {"name": "cifar10"}),
+    "cifar100": Source("cifar", {"name": "cifar100"}),
+    "imagenet2012": Source("imagenet"),
+    "text": Source("text"),
     **{
-        f"synthetic_{name}": _source(synthetic, name=name)
-        for name in synthetic.SIZES
+        f"synthetic_{name}": Source("synthetic", {"name": name})
+        for name in ("mnist", "cifar10", "imagenet2012", "characters")
     },
 }
 
@@ -52,22 +51,22 @@ def describe(
     data_dir: str | None = None,
     download: bool = False,
     **arguments: Any,
-) -> datasets.DataInfo:
+) -> "datasets.DataInfo":
     """Returns the size of a data set, from its metadata or, a text, by reading.
 
     The arguments are those of `splits`; `**arguments` are those that
     `describe` of the data set's module takes.
     """
-    return _find(name).describe(data_dir, download, **arguments)
+    return _find(name).call("describe", data_dir, download, **arguments)
 
 
 def splits(
     name: str,
-    batching: Batching,
+    batching: "Batching",
     data_dir: str | None = None,
     download: bool = False,
     **arguments: Any,
-) -> datasets.DataSplits:
+) -> "datasets.DataSplits":
     """Makes the batches of a data set.
 
     Args:
@@ -84,7 +83,7 @@ def splits(
         ValueError: if there is no data set of that name, or an argument is
             wrong.
     """
-    return _find(name).splits(batching, data_dir, download, **arguments)
+    return _find(name).call("splits", batching, data_dir, download, **arguments)
 
 
 def _find(name: str) -> Source:

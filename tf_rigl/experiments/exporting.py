@@ -1,6 +1,5 @@
 """Exports of Keras models, each proved to compute the same."""
 
-import dataclasses
 import os
 import pathlib
 from typing import Any
@@ -11,63 +10,12 @@ import tensorflow as tf
 
 import tf_rigl
 from tf_rigl.backend import atomic_files
-from tf_rigl.core.packing import values as formats
-from tf_rigl.experiments import fields
 from tf_rigl.experiments import inspection
 from tf_rigl.experiments import model_files
-from tf_rigl.experiments.fields import field
+from tf_rigl.experiments.export_settings import ExportSettings
 from tf_rigl.export import endpoints
 from tf_rigl.export.litert import run as litert
-from tf_rigl.export.litert.convert import QUANTIZATIONS
-from tf_rigl.export.saved_model.export import COMPRESSIONS
 from tf_rigl.masking.model_weights import walk_model
-
-FORMATS = ("saved_model", "litert", "keras")
-# Shares of the largest output, where values are stored as they are.
-_TOLERANCE = 1e-5
-_TOLERANCE_SHRUNK = 1e-4
-
-
-@fields.documented
-@dataclasses.dataclass(frozen=True)
-class ExportSettings:
-    """Format, rounding and limits of an export."""
-
-    format: str = field("saved_model", "What to write.", fields.one_of(FORMATS))
-    compression: str = field(
-        "smallest",
-        "How a SavedModel stores positions.",
-        fields.one_of(name for name in COMPRESSIONS if name),
-    )
-    values: Any = field(
-        "float32",
-        "How a SavedModel stores values.",
-        fields.one_of(formats.FORMATS),
-    )
-    quantization: str = field(
-        "float32", "Of a LiteRT file.", fields.one_of(QUANTIZATIONS)
-    )
-    shrink: bool = field(False, "Cut out units that do nothing before.")
-    tolerance: float | None = field(
-        None,
-        "Largest difference of an output, as a share of the largest output; by "
-        "default 1e-5 (1e-4 with --shrink), any where values are rounded.",
-        fields.NOT_NEGATIVE,
-    )
-    overwrite: bool = field(False, "Replace what is there.")
-
-    def __post_init__(self) -> None:
-        fields.check(self)
-
-    @property
-    def largest_difference(self) -> float:
-        """The tolerance: infinite by default if values are rounded."""
-        if self.tolerance is not None:
-            return self.tolerance
-        kind = {"saved_model": self.values, "litert": self.quantization}
-        if kind.get(self.format, "float32") != "float32":
-            return np.inf
-        return _TOLERANCE_SHRUNK if self.shrink else _TOLERANCE
 
 
 class Exported(NamedTuple):

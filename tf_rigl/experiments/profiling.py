@@ -10,18 +10,6 @@ from tf_rigl.experiments.runs import networks
 from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.models import registry
 
-# The settings that the costs depend on.
-FIELDS = (
-    "model",
-    "sparsity",
-    "distribution",
-    "dense_layers",
-    "budget",
-    "method",
-    "update_interval",
-    "width",
-    "keras",
-)
 # Networks whose published counts see images with padding that they have not.
 PADDED_AGAIN = ("mobilenet_v1",)
 # Methods whose costs do not depend on a schedule of pruning.
@@ -39,7 +27,8 @@ class NetworkCosts(NamedTuple):
 def profile_network(keras: ModuleType, settings: RunSettings) -> NetworkCosts:
     """Builds a network as its paper does, masks it and counts.
 
-    Of the settings, `FIELDS` count; a sparsity of 0 leaves masks out.
+    Of the settings, those that `tf-rigl profile` has count; a sparsity of 0
+    leaves masks out.
 
     Raises:
         ValueError: if there is no such layer, or training by the method takes

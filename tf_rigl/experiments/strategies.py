@@ -11,14 +11,7 @@ import tensorflow as tf
 from tf_rigl.backend import platform_limits
 from tf_rigl.backend.platform_limits import Platform
 from tf_rigl.experiments import cluster
-
-STRATEGIES = (
-    "one_device",
-    "mirrored",
-    "multi_worker",
-    "parameter_server",
-    "tpu",
-)
+from tf_rigl.experiments.runs.settings import STRATEGIES
 
 
 def make_strategy(

@@ -1,4 +1,4 @@
-"""The output of the programs, and what TensorFlow is kept from printing."""
+"""The command lines of the programs, and what they print."""
 
 import datetime
 import functools
@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable
 
-import tensorflow as tf
 from absl import app
 from absl import flags
 from absl import logging
@@ -14,6 +13,7 @@ from rich import console as consoles
 from rich import progress
 
 from tf_rigl.experiments import flag_files
+from tf_rigl.experiments import tensorflow_output
 
 FAILURE = 1  # exit code
 # What wrong arguments and files raise; anything else is a bug, and its
@@ -26,6 +26,7 @@ def start(
     names: int = 0,
     usage: str = "",
     catch: tuple[type[Exception], ...] = USER_ERRORS,
+    description: str | None = None,
 ) -> None:
     """Parses a command line, runs a program and ends the process.
 
@@ -36,6 +37,7 @@ def start(
         names: how many that are.
         usage: asks for them.
         catch: errors of which the user sees no traceback.
+        description: what `--help` prints; None: the program's docstring.
     """
 
     def main(arguments: list[str]) -> int:
@@ -43,16 +45,20 @@ def start(
             unknown = " ".join(arguments[1:])
             raise app.UsageError(usage or f"Unknown arguments: {unknown}")
 
+        tensorflow_output.import_quietly()
         # TensorFlow reports every step of an export, and each sum that it
         # traces, at level INFO.
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)
-            tf.get_logger().setLevel("WARNING")
+            tensorflow_output.set_level("WARNING")
         try:
             return work(*arguments[1:])
         except catch as error:
             return fail(error)
 
+    if description is not None:
+        # Where absl finds what `--help` prints; it is a format to absl.
+        sys.modules["__main__"].__doc__ = description.replace("%", "%%")
     app.run(main, flags_parser=flag_files.parse)
 
 

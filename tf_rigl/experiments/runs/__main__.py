@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 
-from tf_rigl.experiments.runs import program
+from tf_rigl.experiments.commands import train
 
 # Set by a sweep, whose end closes the standard input of its runs: also when
 # it is killed and can end nobody.
@@ -35,4 +35,4 @@ def _await_end() -> None:
 if __name__ == "__main__":
     if os.environ.get(FOLLOWS_STDIN):
         follow_stdin()
-    program.start({}, "runs/latest")
+    train.start({}, "runs/latest", __doc__)

@@ -22,7 +22,6 @@ from tf_rigl.export.litert import run
 Predict = Callable[[tf.Tensor], Any]
 
 # The part of a text to evaluate on.
-TEXT_PARTS = ("valid", "test")
 
 
 def load_predict(path: str | os.PathLike[str]) -> Predict:

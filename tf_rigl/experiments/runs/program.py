@@ -1,8 +1,4 @@
-"""The training programs: flags in, a finished run out.
-
-A program is its docstring, its defaults and a call of `start`, as in
-`bin/train_mlp.py`.
-"""
+"""What the training programs do once their flags are parsed."""
 
 import contextlib
 import dataclasses
@@ -34,16 +30,6 @@ from tf_rigl.experiments.runs.setup import PreparedRun
 flags.disclaim_key_flags()
 
 _DENSE = "dense"  # a method, and the folder of such a run beside another
-
-
-def start(defaults: Mapping[str, Any], output_dir: str) -> None:
-    """Parses the command line of a training program and runs it."""
-    run_flags.define({**defaults, "output_dir": output_dir})
-    terminal.start(
-        # Once it trains, an error is a bug.
-        lambda: run_flagged(flags.FLAGS, consoles.Console()),
-        catch=(),
-    )
 
 
 def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:

@@ -11,7 +11,6 @@ from tf_rigl.data import registry as data_sets
 from tf_rigl.experiments import fields
 from tf_rigl.experiments import keras_modules
 from tf_rigl.experiments import methods
-from tf_rigl.experiments import strategies
 from tf_rigl.experiments.fields import AT_LEAST_ONE
 from tf_rigl.experiments.fields import BELOW_ONE
 from tf_rigl.experiments.fields import FRACTION
@@ -26,6 +25,13 @@ PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 DISTRIBUTIONS = ("uniform", "er", "erk")
 OPTIMIZERS = ("sgd", "adam")
 SCHEDULES = ("cosine", "step", "constant", "linear")
+STRATEGIES = (
+    "one_device",
+    "mirrored",
+    "multi_worker",
+    "parameter_server",
+    "tpu",
+)
 
 # These say where a run reads and computes. It may go on with other ones.
 MAY_DIFFER = (
@@ -211,7 +217,7 @@ class RunSettings:
     strategy: str = field(
         "one_device",
         "Where to train; see docs/distribution.md.",
-        one_of(strategies.STRATEGIES),
+        one_of(STRATEGIES),
     )
     devices: int = field(
         0, "Replicas of --strategy=mirrored; 0 for all devices.", NOT_NEGATIVE

@@ -13,6 +13,7 @@ from tf_rigl.experiments import exporting
 from tf_rigl.experiments import methods
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments import terminal
+from tf_rigl.experiments.export_settings import ExportSettings
 from tf_rigl.experiments.runs import callbacks
 from tf_rigl.experiments.runs import networks
 from tf_rigl.experiments.runs import plan as plans
@@ -153,7 +154,7 @@ def write_model(
     exported = exporting.export(
         model,
         folder.saved_model,
-        exporting.ExportSettings(overwrite=True),
+        ExportSettings(overwrite=True),
         examples,
     )
     return {

@@ -1,10 +1,9 @@
-"""The program of sweeps: flags in, a table and plots out."""
+"""What a sweep does once its flags are parsed: a table and plots."""
 
 import dataclasses
 import pathlib
 import sys
 
-import tensorflow as tf
 from absl import flags
 from rich import console as consoles
 
@@ -18,18 +17,6 @@ from tf_rigl.experiments.sweeps import processes
 from tf_rigl.experiments.sweeps.training import SweepTraining
 
 flags.disclaim_key_flags()
-
-
-def start(output_dir: str) -> None:
-    """Parses the command line and runs the sweep."""
-    grid.define(output_dir)
-
-    def main() -> int:
-        # Accelerators are for the runs, in processes of their own.
-        tf.config.set_visible_devices([], "GPU")
-        return run_flagged(flags.FLAGS, consoles.Console())
-
-    terminal.start(main)
 
 
 def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:

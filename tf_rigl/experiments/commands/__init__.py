@@ -1,0 +1,34 @@
+"""The commands of `tf-rigl`, which are also those of `python -m tf_rigl`.
+
+Each module is one command: its docstring is what `--help` prints, `main` parses
+the command line and runs it. Programs in `bin/` of a checkout call the same
+functions. Flags are known before TensorFlow is imported, which takes seconds;
+so the functions that run a command import what needs it.
+"""
+
+import importlib
+import sys
+
+# The commands, in the order of a user's work, with a line about each.
+COMMANDS = {
+    "train": "trains a network by one method",
+    "sweep": "trains by several methods, at several sparsities and seeds",
+    "evaluate": "measures a trained or exported network on a data set",
+    "export": "writes a compressed SavedModel or a LiteRT file",
+    "inspect": "shows the weights that a model or a file holds",
+    "profile": "counts what a network costs at a sparsity",
+    "report": "writes a page about a training run",
+}
+
+
+def run(command: str, arguments: list[str], program: str = "tf-rigl") -> None:
+    """Runs a command and ends the process with its exit code.
+
+    Args:
+        command: a key of `COMMANDS`.
+        arguments: flags and names, as they follow the command.
+        program: what the command line began with.
+    """
+    # Where absl looks for the name of the program and for its flags.
+    sys.argv = [f"{program} {command}", *arguments]
+    importlib.import_module(f"{__name__}.{command}").main()

@@ -1,0 +1,98 @@
+"""Evaluates a trained or exported network on a data set.
+
+What: the folder of a run (its model, or the newest checkpoint while it is
+trained), a .keras file, the folder of a SavedModel or a .tflite file. A run
+knows its data set; for the others it is named.
+
+Examples:
+    tf-rigl evaluate runs/cifar10
+    tf-rigl evaluate runs/rnn --text_part=test
+    tf-rigl evaluate model.tflite --data=cifar10 --steps=20
+"""
+
+import dataclasses
+import json
+
+from absl import flags
+
+from tf_rigl.experiments import fields
+from tf_rigl.experiments import terminal
+from tf_rigl.experiments.runs.settings import RunSettings
+
+flags.disclaim_key_flags()
+
+# Those of the run itself are used if they are not given.
+_OF_SETTINGS = (
+    "data",
+    "data_dir",
+    "download",
+    "batch_size",
+    "image_size",
+    "sequence_length",
+    "vocabulary_size",
+)
+_TEXT_PARTS = ("valid", "test")
+
+
+def main() -> None:
+    """Parses the command line and evaluates."""
+    fields.define_flags(
+        RunSettings, defaults=dict.fromkeys(_OF_SETTINGS), names=_OF_SETTINGS
+    )
+    flags.DEFINE_enum("text_part", "valid", _TEXT_PARTS, "Part of a text.")
+    flags.DEFINE_integer("steps", 0, "Batches to evaluate on; 0 for all.", 0)
+    flags.DEFINE_bool("json", False, "Print JSON in place of a table.")
+    terminal.start(evaluate, 1, "Name what to evaluate.", description=__doc__)
+
+
+def evaluate(path: str) -> int:
+    """Evaluates the model of a path and prints its measures."""
+    from rich import console as consoles
+
+    from tf_rigl.core import text_table
+    from tf_rigl.data.batching import Batching
+    from tf_rigl.experiments import keras_modules
+    from tf_rigl.experiments.formatting import write_measure
+    from tf_rigl.experiments.runs import evaluation
+    from tf_rigl.experiments.runs import tasks
+
+    settings = _settings(path)
+    is_text = settings.data == "text"
+    part = {"evaluation": flags.FLAGS.text_part} if is_text else {}
+    batching = Batching(settings.batch_size)
+    splits = tasks.load_splits(settings, batching, **part)
+    examples, measures = evaluation.evaluate(
+        keras_modules.load_keras(settings.keras),
+        evaluation.load_predict(path),
+        splits.evaluation.take(flags.FLAGS.steps or -1),
+        tasks.make_task(settings, splits.info),
+    )
+
+    if flags.FLAGS.json:
+        print(json.dumps({"examples": examples, **measures}))
+    else:
+        print(f"{path} on {examples:,} examples of {settings.data}")
+        rows = [
+            (name.replace("_", " "), write_measure(name, value))
+            for name, value in measures.items()
+        ]
+        consoles.Console().print(text_table.table(("", ""), rows))
+    return 0
+
+
+def _settings(path: str) -> RunSettings:
+    """Returns the settings of the run, if it is one, changed by flags."""
+    from tf_rigl.experiments.runs.run_folder import RunFolder
+
+    settings = RunFolder(path).read_settings()
+    given = {
+        name: flags.FLAGS[name].value
+        for name in _OF_SETTINGS
+        if flags.FLAGS[name].value is not None
+    }
+    if settings is None and "data" not in given:
+        raise ValueError(
+            "`data` must name the data set of what is no folder of a run. "
+            f"Received: {path!r} without --data."
+        )
+    return dataclasses.replace(settings or RunSettings(), **given)

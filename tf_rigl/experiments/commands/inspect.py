@@ -1,0 +1,50 @@
+r"""Prints what a SavedModel, a .keras or a .tflite file holds.
+
+For each weight: shape, dtype, how it is stored, a histogram of the values
+that are kept, sparsity and bytes.
+
+Example:
+    tf-rigl inspect runs/mnist_quickstart/rigl/saved_model \
+        --picture=weights.png
+"""
+
+import pathlib
+
+from absl import flags
+
+from tf_rigl.experiments import optional_packages
+from tf_rigl.experiments import terminal
+
+flags.disclaim_key_flags()
+
+
+def main() -> None:
+    """Parses the command line and prints the table."""
+    flags.DEFINE_string("picture", "", "Also draw it: the PNG file to write.")
+    flags.DEFINE_list(
+        "imports", [], "Modules that register the layers of a .keras file."
+    )
+    terminal.start(
+        inspect,
+        1,
+        "Name one file or folder, after the flags.",
+        description=__doc__,
+    )
+
+
+def inspect(path: str) -> int:
+    """Prints the table and draws the picture."""
+    from tf_rigl.experiments import inspection
+
+    picture = flags.FLAGS.picture
+    if picture:
+        optional_packages.check_matplotlib()
+    report = inspection.inspect_file(path, flags.FLAGS.imports)
+    print(report)
+
+    if picture:
+        from tf_rigl.experiments import weight_pictures
+
+        weight_pictures.draw_file(pathlib.Path(picture), report)
+        print(f"picture: {picture}")
+    return 0

@@ -1,0 +1,60 @@
+"""The settings of an export, known before TensorFlow is imported."""
+
+import dataclasses
+import math
+from typing import Any
+
+from tf_rigl.experiments import fields
+from tf_rigl.experiments.fields import field
+
+FORMATS = ("saved_model", "litert", "keras")
+# Those of `tf_rigl.export` and `tf_rigl.core.packing`, which a test compares.
+COMPRESSIONS = ("smallest", "bit_mask", "gaps", "block_mask", "n_by_m", "dense")
+VALUES = ("float32", "float16", "bfloat16", "int8")
+QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "full_int8")
+
+# Shares of the largest output, where values are stored as they are.
+_TOLERANCE = 1e-5
+_TOLERANCE_SHRUNK = 1e-4
+
+
+@fields.documented
+@dataclasses.dataclass(frozen=True)
+class ExportSettings:
+    """Format, rounding and limits of an export."""
+
+    format: str = field("saved_model", "What to write.", fields.one_of(FORMATS))
+    compression: str = field(
+        "smallest",
+        "How a SavedModel stores positions.",
+        fields.one_of(COMPRESSIONS),
+    )
+    values: Any = field(
+        "float32",
+        "How a SavedModel stores values.",
+        fields.one_of(VALUES),
+    )
+    quantization: str = field(
+        "float32", "Of a LiteRT file.", fields.one_of(QUANTIZATIONS)
+    )
+    shrink: bool = field(False, "Cut out units that do nothing before.")
+    tolerance: float | None = field(
+        None,
+        "Largest difference of an output, as a share of the largest output; by "
+        "default 1e-5 (1e-4 with --shrink), any where values are rounded.",
+        fields.NOT_NEGATIVE,
+    )
+    overwrite: bool = field(False, "Replace what is there.")
+
+    def __post_init__(self) -> None:
+        fields.check(self)
+
+    @property
+    def largest_difference(self) -> float:
+        """The tolerance: infinite by default if values are rounded."""
+        if self.tolerance is not None:
+            return self.tolerance
+        kind = {"saved_model": self.values, "litert": self.quantization}
+        if kind.get(self.format, "float32") != "float32":
+            return math.inf
+        return _TOLERANCE_SHRUNK if self.shrink else _TOLERANCE
