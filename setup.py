@@ -67,14 +67,20 @@ setuptools.setup(
         "Development Status :: 3 - Alpha",
         "Intended Audience :: Developers",
         "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3 :: Only",
+        *(
+            f"Programming Language :: Python :: 3.{minor}"
+            for minor in range(10, 14)
+        ),
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
     ],
     python_requires=">=3.10,<3.14",
     packages=setuptools.find_packages(include=["tf_rigl", "tf_rigl.*"]),
     package_data={
         # The link `configs` leads to the folder at the top of the checkout.
-        "tf_rigl": ["configs/*.*", "configs/*/*.flags"],
+        "tf_rigl": ["configs/*.*", "configs/*/*.flags", "py.typed"],
         "tf_rigl.data": ["mnist_small/*"],
         "tf_rigl.experiments.report": ["page.html"],
     },

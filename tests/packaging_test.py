@@ -47,6 +47,8 @@ def test_version_of_setup_and_module(setup_arguments):
     assert setup_arguments["version"] == version.__version__
     module = (ROOT / "MODULE.bazel").read_text(encoding="utf-8")
     assert f'    version = "{version.__version__}",' in module
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {version.__version__}\n" in citation
 
 
 @pytest.mark.source_tree
@@ -65,7 +67,8 @@ def test_every_other_data_file_is_shipped(setup_arguments):
         for pattern in patterns
         for path in (ROOT / package.replace(".", "/")).glob(pattern)
     }
-    code = {".py", "", ".pyc"}  # "": BUILD files and the link `configs`
+    # "": BUILD files and the link `configs`.
+    code = {".py", "", ".pyc", ".typed"}
     files = (ROOT / "tf_rigl").rglob("*.*")
     data = {path for path in files if path.suffix not in code}
     assert {path for path in data if "configs" not in path.parts} == shipped
@@ -81,7 +84,9 @@ def test_every_configuration_is_shipped(setup_arguments):
         for path in package.glob(pattern)
     }
     folder = ROOT / "configs"
-    assert shipped == {path for path in folder.rglob("*.*") if path.is_file()}
+    files = {path for path in folder.rglob("*.*") if path.is_file()}
+    # It says that annotations are for type checkers.
+    assert shipped == files | {package / "py.typed"}
 
 
 @pytest.fixture(name="source", scope="module")
