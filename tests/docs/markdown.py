@@ -63,9 +63,12 @@ def find_commands(page: pathlib.Path) -> list[list[str]]:
 
 
 def _is_ours(words: list[str]) -> bool:
-    if words[0] in ("bin/quickstart", "bin/test", "tf-rigl"):
+    if words[0] in ("bin/quickstart", "bin/test"):
         return True
     arguments = words[1:]
+    if words[0] == "tf-rigl":
+        # Its commands parse flags; its own options are argparse's.
+        return bool(arguments) and not arguments[0].startswith("-")
     if arguments[:1] == ["-m"]:
         return arguments[1].split(".")[0] == "tests"
     return bool(arguments) and arguments[0].startswith(("bin/", "benchmarks/"))
