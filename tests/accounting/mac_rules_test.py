@@ -24,10 +24,7 @@ LINEAR = {
         lambda L: L.EinsumDense("abcd,cde->abe", (None, 4)),
         (3, 2, 5),
     ),
-    "einsum_ellipsis": (
-        lambda L: L.EinsumDense("...x,xy->...y", 3),
-        (4, 5),
-    ),
+    "einsum_ellipsis": (lambda L: L.EinsumDense("...x,xy->...y", 3), (4, 5)),
     "einsum_sums_a_dimension": (
         lambda L: L.EinsumDense("abc,cd->ad", (3,)),
         (4, 5),

@@ -11,11 +11,7 @@ from tf_rigl.algorithms import GradualPruning
 from tf_rigl.algorithms import OneShot
 
 GLOBAL = {"criterion": "normalized_magnitude", "scope": "global"}
-METHODS = [
-    OneShot(0, **GLOBAL),
-    GradualPruning(4, 1, **GLOBAL),
-    STE(**GLOBAL),
-]
+METHODS = [OneShot(0, **GLOBAL), GradualPruning(4, 1, **GLOBAL), STE(**GLOBAL)]
 
 
 def masks_of(algorithm, scales, dtype=np.float32):

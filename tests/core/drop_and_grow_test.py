@@ -268,14 +268,7 @@ def test_shape_must_be_known(shape):
 @pytest.mark.parametrize(
     ("weights", "mask", "scores", "count", "error", "message"),
     [
-        (
-            [1.0, 2.0],
-            [True],
-            [1.0, 2.0],
-            1,
-            ValueError,
-            r"shape\. .*\)\.$",
-        ),
+        ([1.0, 2.0], [True], [1.0, 2.0], 1, ValueError, r"shape\. .*\)\.$"),
         ([1.0, 2.0], [True, False], [1.0], 1, ValueError, "the same shape"),
         ([[1.0, 2.0]], [True, False], [1.0, 2.0], 1, ValueError, "same shape"),
         ([1.0], [1.0], [1.0], 1, TypeError, r"a bool tensor.*dtype=float32"),

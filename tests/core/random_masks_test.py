@@ -78,12 +78,7 @@ def test_positions_do_not_attract_or_repel_each_other(draws):
 
 @pytest.mark.parametrize(
     "other",
-    [
-        {"seed": 1},
-        {"seed": -1},
-        {"path": "dense_1/kernel"},
-        {"path": ""},
-    ],
+    [{"seed": 1}, {"seed": -1}, {"path": "dense_1/kernel"}, {"path": ""}],
     ids=str,
 )
 def test_other_seeds_and_paths_give_other_masks(other):

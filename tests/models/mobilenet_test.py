@@ -133,10 +133,7 @@ def test_odd_pictures_are_padded_alike():
 
 @pytest.mark.parametrize(
     ("width", "first", "last"),
-    [
-        (0.35, 16, 1280),
-        pytest.param(1.4, 48, 1792, marks=pytest.mark.slow),
-    ],
+    [(0.35, 16, 1280), pytest.param(1.4, 48, 1792, marks=pytest.mark.slow)],
 )
 def test_v2_widths_are_multiples_of_eight(width, first, last):
     model = mobilenet.mobilenet_v2(keras3, (32, 32, 3), 2, width)

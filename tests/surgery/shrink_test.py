@@ -158,8 +158,7 @@ def test_sparse_model_goes_on_and_the_small_one_is_plain(keras, tmp_path):
     loaded = keras.models.load_model(path)
     inputs = support.example(model)
     np.testing.assert_array_equal(
-        support.outputs_of(loaded, inputs),
-        support.outputs_of(small, inputs),
+        support.outputs_of(loaded, inputs), support.outputs_of(small, inputs)
     )
     small.compile("adam", "mse", run_eagerly=True)
     small.train_on_batch(inputs, np.zeros((3, 3)))

@@ -331,8 +331,7 @@ def test_whole_models_need_gradients_together(keras):
 
 @support.one_keras("keras")
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param("recurrent", marks=pytest.mark.slow), "transformer"],
+    "name", [pytest.param("recurrent", marks=pytest.mark.slow), "transformer"]
 )
 def test_growth_follows_the_dense_gradient(keras, name):
     """One update at step 0 grows where the analytic gradient is largest."""

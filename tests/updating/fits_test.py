@@ -141,19 +141,11 @@ def test_unbuilt_model_is_pruned_before_its_first_batch(keras):
     for run_eagerly in (True, False):
         keras.utils.set_random_seed(3)
         model = keras.Sequential(
-            [
-                keras.layers.Dense(24, activation="relu"),
-                keras.layers.Dense(10),
-            ]
+            [keras.layers.Dense(24, activation="relu"), keras.layers.Dense(10)]
         )
         tf_rigl.sparsify(model, 0.9, start="dense")
         history = support.train(
-            keras,
-            model,
-            tf_rigl.STE(),
-            1,
-            samples=32,
-            run_eagerly=run_eagerly,
+            keras, model, tf_rigl.STE(), 1, samples=32, run_eagerly=run_eagerly
         )
         losses.append(history.history["loss"][0])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)

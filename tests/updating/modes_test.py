@@ -207,9 +207,7 @@ def test_20_mask_updates_trace_no_more_than_none(keras):
 
 
 @pytest.mark.parametrize(
-    ("jit_compile", "keras"),
-    support.in_turn([False, True]),
-    indirect=["keras"],
+    ("jit_compile", "keras"), support.in_turn([False, True]), indirect=["keras"]
 )
 def test_at_sparsity_0_training_is_dense_training(keras, jit_compile):
     def weights(algorithm, sparse):

@@ -86,9 +86,7 @@ def test_every_bit_is_the_optimizers_own(monkeypatch, keras, case):
 
 
 @pytest.mark.parametrize(
-    ("jit_compile", "keras"),
-    support.in_turn([False, True]),
-    indirect=["keras"],
+    ("jit_compile", "keras"), support.in_turn([False, True]), indirect=["keras"]
 )
 def test_it_takes_the_steps_of_masked_weights_only(
     monkeypatch, keras, jit_compile

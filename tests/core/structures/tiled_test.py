@@ -163,8 +163,7 @@ def test_keys_order_as_the_oracle_pools(dtype, pooling, data):
     scores = reference.pooled(structure, values)
     assert keys.shape == (2, 3, 2)
     np.testing.assert_array_equal(
-        np.argsort(-keys.numpy().ravel(), kind="stable"),
-        oracle_order(scores),
+        np.argsort(-keys.numpy().ravel(), kind="stable"), oracle_order(scores)
     )
 
 

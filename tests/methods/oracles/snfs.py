@@ -51,8 +51,7 @@ class SNFS(dropping.DropAndGrow):
 
 CASES = {
     "snfs": table.Case(
-        tf_rigl.SNFS(**table.DYNAMIC),
-        lambda: SNFS(*table.PLAN),
+        tf_rigl.SNFS(**table.DYNAMIC), lambda: SNFS(*table.PLAN)
     ),
     "snfs_redistributing": table.Case(
         tf_rigl.SNFS(**table.DYNAMIC, redistribute=True),

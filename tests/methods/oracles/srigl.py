@@ -110,11 +110,7 @@ def srigl(ablation_threshold, never_ablate=()):
             ablation_threshold=ablation_threshold,
             never_ablate=never_ablate,
         ),
-        lambda: SRigL(
-            *table.PLAN,
-            ablation_threshold,
-            never_ablate,
-        ),
+        lambda: SRigL(*table.PLAN, ablation_threshold, never_ablate),
         fan_in,
         {"structure": tf_rigl.ConstantFanIn()},
     )
@@ -137,8 +133,5 @@ ROWS = {
 }
 
 REFUSED = [
-    (
-        {"ablation_threshold": -1},
-        r"`ablation_threshold` .* in \[0, 1\].*=-1",
-    )
+    ({"ablation_threshold": -1}, r"`ablation_threshold` .* in \[0, 1\].*=-1")
 ]
