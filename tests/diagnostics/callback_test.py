@@ -152,7 +152,7 @@ def test_restored_by_a_callback(keras, tmp_path, expected):
 
     with pytest.raises(KeyboardInterrupt):
         run(Crash())
-    keras.backend.clear_session()  # as another process
+    training.fresh_keras(keras.__name__)  # as another process
     for path in files.values():
         lines = path.read_text().splitlines(keepends=True)
         # As where the crashed run had got further, and broke off in a line.
