@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import support
 from tests.algorithms.support import make_weight
 from tests.algorithms.support import make_when
 from tf_rigl.algorithms import STE
@@ -35,9 +36,7 @@ def test_scales_do_not_matter(algorithm):
     """A magnitude alone would empty the weight of small values."""
     expected = masks_of(algorithm, (1, 1))
     for scales in ((2**-20, 1), (1, 2**-70), (2**30, 3)):
-        found = masks_of(algorithm, scales)
-        for one, other in zip(found, expected, strict=True):
-            np.testing.assert_array_equal(one, other)
+        support.assert_all_equal(masks_of(algorithm, scales), expected)
     small, _ = masks_of(OneShot(0, scope="global"), (2**-20, 1))
     assert not small.any()
 

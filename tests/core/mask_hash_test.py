@@ -55,13 +55,3 @@ def test_each_position_counts():
         found.add(hash_of(moved))
     # The original is among its neighbors.
     assert len(found) == mask.size
-
-
-def test_bits_of_the_hash_are_even():
-    """Each bit is 1 for half of the random masks."""
-    random = np.random.default_rng(1)
-    hashes = [hash_of(random.random(100) < 0.1) for _ in range(400)]
-    bits = np.unpackbits(np.array(hashes, np.int64).view(np.uint8))
-    share = bits.reshape(400, 64).mean(axis=0)
-    # Five standard deviations of a share of 400.
-    assert np.all(np.abs(share - 0.5) < 5 * 0.5 / 20)

@@ -157,12 +157,6 @@ def test_structures_take_few_bits(structure, layout, name, bits):
     np.testing.assert_array_equal(placed.reshape(mask.shape), mask)
 
 
-@pytest.mark.parametrize("name", ["block_mask", "n_by_m"])
-def test_random_masks_have_no_structure(name):
-    mask = np.random.default_rng(0).random((64, 64)) < 0.5
-    assert ENCODINGS[name].encode(mask) is None
-
-
 def test_one_element_breaks_a_structure():
     blocks = support.block_mask((64, 64), 4, 4, 0.5)
     groups = support.n_by_m_mask((64, 64), 2, 4)

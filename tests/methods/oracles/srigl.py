@@ -66,8 +66,7 @@ class SRigL(Oracle):
     def remaining_units(self, training, path, salient):
         """The units that are not ablated.
 
-        Args:
-            salient: how many kept connections and candidates each unit has.
+        `salient` counts kept connections and candidates of each unit.
         """
         mask = training.masks[path]
         inputs, units = mask.shape
