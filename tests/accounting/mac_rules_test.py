@@ -38,12 +38,9 @@ LINEAR = {
     "conv2d_strides": (lambda L: L.Conv2D(3, 3, 2, **BARE), (9, 8, 2)),
     "conv2d_groups": (lambda L: L.Conv2D(4, 3, groups=2, **BARE), (6, 6, 4)),
     "conv3d": (lambda L: L.Conv3D(2, 2, **BARE), (4, 5, 3, 2)),
-    "conv1d_transpose": (
-        lambda L: L.Conv1DTranspose(3, 3, strides=2, **BARE),
-        (5, 2),
-    ),
+    "conv1d_transpose": (lambda L: L.Conv1DTranspose(3, 3, 2, **BARE), (5, 2)),
     "conv2d_transpose": (
-        lambda L: L.Conv2DTranspose(3, 3, strides=2, **BARE),
+        lambda L: L.Conv2DTranspose(3, 3, 2, **BARE),
         (4, 5, 2),
     ),
     "conv3d_transpose": (
@@ -310,9 +307,7 @@ def test_layers_without_products(keras):
     assert profile.parameters == model.count_params() == 44 + 8 + 16 + 24
 
 
-@pytest.mark.parametrize(
-    ("name", "keras"), support.in_turn(["MobileNet"]), indirect=["keras"]
-)
+@support.keras_in_turn("name", ["MobileNet"])
 def test_application_against_the_profiler(keras, name):
     shape = (64, 64, 3)
     builder = getattr(keras.applications, name)

@@ -116,9 +116,7 @@ def gradients_of(keras, model):
     return gradients
 
 
-@pytest.mark.parametrize(
-    ("name", "keras"), training.in_turn(["RIGL", "SET"]), indirect=["keras"]
-)
+@training.keras_in_turn("name", ["RIGL", "SET"])
 def test_all_numbers_follow_from_the_masks(keras, name):
     """Those of each update in a custom loop, and the logs of `fit`."""
     algorithm = getattr(support, name)
@@ -152,6 +150,7 @@ def assert_same_fit(found, expected):
     support.assert_same_diagnostics(found[1], expected[1])
 
 
+@training.one_keras("keras")
 def test_compiled_and_in_blocks_of_steps_it_is_the_same(keras, expected):
     found = support.fit(keras, steps_per_execution=4, jit_compile=True)
     assert_same_fit(found, expected)

@@ -52,6 +52,17 @@ def test_refused(keras, algorithm, arguments, message):
         attach(keras, algorithm, **arguments)
 
 
+def test_without_an_optimizer(keras, tmp_path):
+    model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
+    message = r"state is a part of the training.*optimizer=None.*Pass the opt"
+    with pytest.raises(ValueError, match=message):
+        tf_rigl.training_variables(model)
+    with pytest.raises(ValueError, match=message):
+        tf_rigl.Checkpoints(tmp_path).save(model, 1)
+    with pytest.raises(TypeError, match=r"must be an optimizer.*=None"):
+        tf_rigl.attach(None, model, tf_rigl.Static())
+
+
 def test_fit_refuses_before_the_first_batch(keras):
     model = tf_rigl.sparsify(support.make_mlp(keras), 0.5, start="dense")
     with pytest.raises(ValueError, match="sparse from the start"):
@@ -59,12 +70,14 @@ def test_fit_refuses_before_the_first_batch(keras):
 
 
 @support.one_keras("tf_keras")
-def test_a_pruned_model_may_go_on_with_rigl(keras):
+def test_a_trained_model_is_pruned_and_goes_on_with_rigl(keras):
     model = tf_rigl.sparsify(support.make_mlp(keras), 0.5, start="dense")
+    support.train(keras, model, tf_rigl.Static(), 1)
     before = support.counts(tf_rigl.prune(model))
     support.train(keras, model, tf_rigl.RigL(update_interval=3))
     assert support.counts(model) == before
     assert support.moved(model) > 0
+    assert support.assert_masked(model) > 0
 
 
 @pytest.mark.parametrize(

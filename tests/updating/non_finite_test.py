@@ -49,11 +49,7 @@ def bits(model):
     ]
 
 
-@pytest.mark.parametrize(
-    ("algorithm", "keras"),
-    support.in_turn(["rigl", "snfs", "updates_beside_steps"]),
-    indirect=["keras"],
-)
+@support.keras_in_turn("algorithm", ["rigl", "snfs", "updates_beside_steps"])
 def test_a_bad_step_changes_nothing(keras, algorithm):
     """The last batch is bad: all is as if training had ended before it."""
     algorithm = {
@@ -72,11 +68,7 @@ def test_a_bad_step_changes_nothing(keras, algorithm):
     support.assert_all_equal(bits(whole), bits(before))
 
 
-@pytest.mark.parametrize(
-    ("steps_per_execution", "keras"),
-    support.in_turn([1, 4]),
-    indirect=["keras"],
-)
+@support.keras_in_turn("steps_per_execution", [1, 4])
 def test_too_many_in_a_row_end_the_run(keras, steps_per_execution):
     with pytest.raises(FloatingPointError, match="of 3 steps in a row"):
         fit(keras, [2, 3, 4], 3, steps_per_execution=steps_per_execution)
