@@ -29,7 +29,7 @@ def digest():
 
 @strategies.examples(60)
 @given(
-    shape=st.lists(st.integers(1, 9), max_size=4),
+    shape=st.sampled_from([(), (1,), (9,), (3, 5), (2, 3, 2, 4)]),
     share=st.floats(0, 1),
     seed=st.integers(-(2**31), 2**31 - 1),
     path=st.text(max_size=20),

@@ -156,6 +156,7 @@ def test_compiled_and_in_blocks_of_steps_it_is_the_same(keras, expected):
     assert_same_fit(found, expected)
 
 
+@training.one_keras("keras")
 def test_replicas_give_the_same(keras, two_replicas, expected):
     if keras.__version__.startswith("3.6."):
         pytest.skip("Keras 3.6 sums the losses of replicas, dense ones too")

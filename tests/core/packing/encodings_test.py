@@ -117,27 +117,24 @@ def test_widths_are_the_best():
 
 
 @pytest.mark.parametrize(
-    ("structure", "layout", "name", "bits"),
+    ("structure", "layout", "bits"),
     [
         # Bits for each element, headers and rounding aside.
-        (structures.NByM(2, 4), ((64, 48), [0], [1]), "n_by_m", 3 / 4),
-        (structures.NByM(1, 4), ((3, 3, 16, 8), [2], [3]), "n_by_m", 2 / 4),
-        (structures.NByM(4, 8), ((8, 6, 32), [0, 2], [1]), "n_by_m", 7 / 8),
-        (structures.NByM(8, 16), ((64, 48), [1], [0]), "n_by_m", 14 / 16),
-        (structures.NByM(2, 3), ((63, 48), [0], [1]), "n_by_m", 2 / 3),
-        (structures.Block(4, 4), ((64, 48), [0], [1]), "block_mask", 1 / 16),
-        (structures.Block(5, 3), ((64, 47), [0], [1]), "block_mask", 1 / 13),
-        (structures.Channel(), ((3, 3, 8, 64), [2], [3]), "block_mask", 1 / 72),
-        (
-            structures.Channel("inputs"),
-            ((3, 3, 64, 8), [3], [2]),
-            "block_mask",
-            1 / 72,
-        ),
+        (structures.NByM(2, 4), ((64, 48), [0], [1]), 3 / 4),
+        (structures.NByM(1, 4), ((3, 3, 16, 8), [2], [3]), 2 / 4),
+        (structures.NByM(4, 8), ((8, 6, 32), [0, 2], [1]), 7 / 8),
+        (structures.NByM(8, 16), ((64, 48), [1], [0]), 14 / 16),
+        (structures.NByM(2, 3), ((63, 48), [0], [1]), 2 / 3),
+        (structures.Block(4, 4), ((64, 48), [0], [1]), 1 / 16),
+        (structures.Block(5, 3), ((64, 47), [0], [1]), 1 / 13),
+        (structures.Channel(), ((3, 3, 8, 64), [2], [3]), 1 / 72),
+        (structures.Channel("inputs"), ((3, 3, 64, 8), [3], [2]), 1 / 72),
     ],
     ids=str,
 )
-def test_structures_take_few_bits(structure, layout, name, bits):
+def test_structures_take_few_bits(structure, layout, bits):
+    is_n_by_m = isinstance(structure, structures.NByM)
+    name = "n_by_m" if is_n_by_m else "block_mask"
     layout = axes_layout(*layout)
     size = np.prod(layout.shape)
     nonzeros = structure.connections(layout.shape, size // 2)

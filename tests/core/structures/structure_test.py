@@ -189,23 +189,25 @@ def assert_same_counts(structure, mask, new):
 @one_case_each
 @strategies.examples(6)
 @given(data=st.data())
-def test_eager_graph_and_xla_agree(structure, shape, data):
-    """Sums of many magnitudes included, whose last bits matter."""
+def test_eager_and_xla_agree(structure, shape, data):
+    """Sums of many magnitudes included, whose last bits matter.
+
+    Graphs are compared with the reference, eager mode would be as slow.
+    """
     seed = data.draw(st.integers(0, 2**20))
     normal = np.random.default_rng(seed).normal(size=(2, *shape))
     weights, scores = normal.astype(np.float32)
     mask = structure.random_mask(shape, weights.size // 2, seed, "w").numpy()
     count = data.draw(st.integers(0, weights.size))
     nonzeros = data.draw(st.integers(0, weights.size))
-    expected = update(structure, weights, mask, scores, count, "eager")
-    best = largest(structure, weights, nonzeros, mode="eager")
-
-    for mode in ("graph", "xla"):
-        found = update(structure, weights, mask, scores, count, mode)
-        support.assert_all_equal(found, expected)
-        np.testing.assert_array_equal(
-            best, largest(structure, weights, nonzeros, mode=mode)
-        )
+    support.assert_all_equal(
+        update(structure, weights, mask, scores, count, "xla"),
+        update(structure, weights, mask, scores, count, "eager"),
+    )
+    np.testing.assert_array_equal(
+        largest(structure, weights, nonzeros, mode="xla"),
+        largest(structure, weights, nonzeros, mode="eager"),
+    )
 
 
 @one_case_each
