@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tests import support
 from tests.algorithms.support import make_weight
@@ -39,13 +38,3 @@ def test_scales_do_not_matter(algorithm):
         support.assert_all_equal(masks_of(algorithm, scales), expected)
     small, _ = masks_of(OneShot(0, scope="global"), (2**-20, 1))
     assert not small.any()
-
-
-def test_of_one_weight_it_orders_as_the_magnitude():
-    values = np.random.default_rng(0).normal(size=50).astype(np.float32)
-    weight = make_weight(values, np.ones(50, bool), values, 20)
-    found = [
-        OneShot(0, criterion).update([weight], make_when(0))[0].masks.mask
-        for criterion in ("magnitude", "normalized_magnitude")
-    ]
-    assert tf.reduce_all(found[0] == found[1])

@@ -40,13 +40,9 @@ def test_presets(preset, switches):
     assert preset != "paper" or algorithm == RigL()
     assert algorithm.requirements.skips_step
     names = (
-        "update_at_start",
-        "include_stop",
-        "updates_advance_step",
-        "skip_weight_update",
-        "multiples_of_interval",
-        "rounding",
-    )
+        "update_at_start include_stop updates_advance_step "
+        "skip_weight_update multiples_of_interval rounding"
+    ).split()
 
     assert tuple(getattr(algorithm, name) for name in names) == switches
     for name, value in zip(names, switches, strict=True):

@@ -141,6 +141,7 @@ def test_all_numbers_follow_from_the_masks(keras, name):
     history, fitted = support.fit(keras, algorithm=algorithm)
     for epoch, expected in enumerate(logs):
         assert {name: history[name][epoch] for name in expected} == expected
+    assert "skipped_mask_updates" not in history
     support.assert_same_diagnostics(fitted, tf_rigl.diagnose(model))
 
 

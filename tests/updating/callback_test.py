@@ -21,19 +21,6 @@ def updates(model):
     return int(masked_weights(model)[0].counters.numpy()[0])
 
 
-@support.one_keras("keras")
-def test_logs_tell_sparsity_and_churn(keras, model):
-    history = support.train(
-        keras, model, tf_rigl.RigL(stop_step=8, update_interval=4), epochs=2
-    ).history
-    size = sum(w.size for w in masked_weights(model))
-    connections = sum(support.counts(model).values())
-    assert history["sparsity"] == [1 - connections / size] * 2
-    assert history["mask_churn"][0] == support.moved(model) / connections
-    assert history["mask_churn"][1] == 0
-    assert "skipped_mask_updates" not in history
-
-
 @support.one_keras("tf_keras")
 def test_default_stop_is_three_quarters_of_the_run(keras, model):
     """32 announced steps: updates at 0, 5, 10, 15 and 20, not at 25."""
@@ -57,18 +44,6 @@ def test_later_fit_counts_on(keras, model):
     assert updates(model) == 4 + len([t for t in (35, 40, 45) if t < 48])
 
 
-@support.one_keras("tf_keras")
-def test_resumed_fit_keeps_the_schedule(keras, model):
-    """`initial_epoch` says that the steps before it are part of the run."""
-    optimizer = keras.optimizers.SGD(0.1)
-    algorithm = tf_rigl.RigL(update_interval=5)
-    support.train(keras, model, tf_rigl.Static(), 2, optimizer=optimizer)
-    support.train(
-        keras, model, algorithm, 4, optimizer=optimizer, initial_epoch=2
-    )
-    assert updates(model) == len([20])
-
-
 def test_unannounced_steps_need_a_number(keras, model):
     inputs, labels = support.make_data((20,))
 
@@ -90,22 +65,6 @@ def test_unannounced_steps_need_a_number(keras, model):
     algorithm = tf_rigl.RigL(stop_step=1)
     model.fit(data, verbose=0, callbacks=[tf_rigl.UpdateMasks(algorithm)])
     assert updates(model) == 1
-
-
-def test_stop_before_start(keras, model):
-    with pytest.raises(ValueError, match="not be before `start_step`"):
-        support.train(keras, model, tf_rigl.RigL(start_step=500))
-
-
-def test_non_finite_gradient_leaves_the_mask_and_is_counted(keras, model):
-    data = support.make_data((20,), 64)
-    data[0][3, 2] = np.inf
-    before = tf_rigl.masks(model)
-    model.compile(keras.optimizers.SGD(0.0), support.crossentropy(keras))
-    history = support.fit(model, data, tf_rigl.RigL(1, 1)).history
-    support.assert_same_masks(tf_rigl.masks(model), before)
-    assert history["skipped_mask_updates"] == [len(before)]
-    assert updates(model) == 0
 
 
 def test_the_optimizer_is_given_back(keras, model):

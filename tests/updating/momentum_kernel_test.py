@@ -135,17 +135,9 @@ def test_other_rules_have_no_kernel(monkeypatch, keras, make):
     support.assert_masked(model)
 
 
-@support.one_keras("tf_keras")
-def test_replicas_take_their_own_steps(monkeypatch, keras, two_replicas):
-    taken = kernels(monkeypatch)
-    with two_replicas.scope():
-        model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
-        support.train(keras, model, tf_rigl.Static(), epochs=1)
-    assert not taken
-    support.assert_masked(model)
-
-
-def test_a_gpu_may_round_otherwise_and_large_weights_gain_nothing(keras):
+def test_a_gpu_may_round_otherwise_and_large_weights_gain_nothing(
+    keras, two_replicas
+):
     model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
     optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
     optimizer.build(model.trainable_variables)
@@ -164,6 +156,9 @@ def test_a_gpu_may_round_otherwise_and_large_weights_gain_nothing(keras):
 
     assert applies(record)
     assert applies(like())
+    # Replicas have variables of another kind.
+    with two_replicas.scope():
+        assert not applies(record)
     assert not applies(like(device="/device:GPU:0"))
     assert not applies(like(dtype=tf.bfloat16))
     assert applies(like(shape=(1024, 512)))

@@ -83,7 +83,8 @@ def test_without_a_limit_training_is_as_ever(keras):
     """A step is taken, a mask update is not."""
     model, history = fit(keras, [4, 6], None)
     assert "skipped_steps" not in history
-    assert history["skipped_mask_updates"][0] >= 1
+    # Weights are not finite from the first bad step on.
+    assert history["skipped_mask_updates"] == [len(tf_rigl.masks(model))]
     assert np.isnan(np.concatenate([b.ravel() for b in bits(model)])).any()
 
 
