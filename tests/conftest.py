@@ -1,7 +1,6 @@
 """Fixtures of all tests."""
 
 import gc
-import importlib
 import os
 
 # Before TensorFlow is imported: no start-up messages among those of tests.
@@ -12,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tests.support import FLAVORS
+from tests.support import fresh_keras
 
 _CHOICE_OF_KERAS = os.environ.get("TF_USE_LEGACY_KERAS")
 
@@ -54,8 +54,7 @@ def grappler():
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Leaves what has been imported out of garbage collections.
 
-    There are a million objects by then, and clearing the session of Keras 3,
-    as many tests do, collects all that there are.
+    There are a million objects by then, which each collection would look at.
     """
     del session
     gc.collect()
@@ -65,10 +64,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.fixture(params=FLAVORS)
 def keras(request: pytest.FixtureRequest):
     """Each Keras in turn, with its global state cleared."""
-    module = importlib.import_module(request.param)
-    module.backend.clear_session()
-    module.utils.set_random_seed(1)
-    return module
+    return fresh_keras(request.param)
 
 
 @pytest.fixture(autouse=True)

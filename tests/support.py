@@ -1,5 +1,6 @@
 """What the tests of training share."""
 
+import importlib
 import itertools
 import os
 import pathlib
@@ -37,6 +38,13 @@ def in_turn(names, is_slow=lambda name: False):
     ]
 
 
+def keras_in_turn(name, values, is_slow=lambda value: False):
+    """Runs a test of each value with one Keras by turns, `-m slow` both."""
+    return pytest.mark.parametrize(
+        (name, "keras"), in_turn(values, is_slow), indirect=["keras"]
+    )
+
+
 def one_keras(flavor):
     """Runs a test that hangs little on the Keras with one, `-m slow` both."""
     others = [
@@ -45,6 +53,19 @@ def one_keras(flavor):
         if other != flavor
     ]
     return pytest.mark.parametrize("keras", [flavor, *others], indirect=True)
+
+
+def fresh_keras(name):
+    """A Keras as in a new process: it names layers from the start, and a seed.
+
+    Garbage is Python's to collect. Keras 3 would collect all that there is
+    each time, which took a quarter of the time of tests that train.
+    """
+    keras = importlib.import_module(name)
+    options = {"free_memory": False} if name == "keras" else {}
+    keras.backend.clear_session(**options)
+    keras.utils.set_random_seed(1)
+    return keras
 
 
 def run_python(*arguments, cwd=ROOT, **environment):

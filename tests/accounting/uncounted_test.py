@@ -41,13 +41,6 @@ def test_unknown_sizes_are_listed(keras):
     assert known.macs == 7 * 7 * 12 + 7 * 6 + 5 * 12 + 4
 
 
-def test_open_image_size(keras):
-    layer = keras.layers.Conv2D(2, 3, name="conv")
-    model = chain(keras, (None, None, 3), layer)
-    assert list(reasons(tf_rigl.profile(model))) == ["conv"]
-    assert tf_rigl.profile(model, (1, 10, 9, 3)).macs == 8 * 7 * 54
-
-
 def make_custom_layer(keras):
     class Custom(keras.layers.Layer):
         def build(self, input_shape):

@@ -74,11 +74,6 @@ def test_a_schedule_needs_a_stop():
         _ = algorithms.RigL().schedule
 
 
-def test_names_are_told_apart():
-    names = [method.name for method in METHODS]
-    assert len(set(names)) == len(names)
-
-
 @pytest.mark.parametrize(
     ("batch_size", "interval"),
     [(4096, 100), (1024, 400), (128, 3200), (8192, 50), (10**9, 1)],

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from tests import support
 from tests.algorithms.support import make_weight
 from tests.algorithms.support import make_when
 from tf_rigl.algorithms import STE
@@ -11,11 +11,7 @@ from tf_rigl.algorithms import GradualPruning
 from tf_rigl.algorithms import OneShot
 
 GLOBAL = {"criterion": "normalized_magnitude", "scope": "global"}
-METHODS = [
-    OneShot(0, **GLOBAL),
-    GradualPruning(4, 1, **GLOBAL),
-    STE(**GLOBAL),
-]
+METHODS = [OneShot(0, **GLOBAL), GradualPruning(4, 1, **GLOBAL), STE(**GLOBAL)]
 
 
 def masks_of(algorithm, scales, dtype=np.float32):
@@ -39,18 +35,6 @@ def test_scales_do_not_matter(algorithm):
     """A magnitude alone would empty the weight of small values."""
     expected = masks_of(algorithm, (1, 1))
     for scales in ((2**-20, 1), (1, 2**-70), (2**30, 3)):
-        found = masks_of(algorithm, scales)
-        for one, other in zip(found, expected, strict=True):
-            np.testing.assert_array_equal(one, other)
+        support.assert_all_equal(masks_of(algorithm, scales), expected)
     small, _ = masks_of(OneShot(0, scope="global"), (2**-20, 1))
     assert not small.any()
-
-
-def test_of_one_weight_it_orders_as_the_magnitude():
-    values = np.random.default_rng(0).normal(size=50).astype(np.float32)
-    weight = make_weight(values, np.ones(50, bool), values, 20)
-    found = [
-        OneShot(0, criterion).update([weight], make_when(0))[0].masks.mask
-        for criterion in ("magnitude", "normalized_magnitude")
-    ]
-    assert tf.reduce_all(found[0] == found[1])

@@ -40,10 +40,12 @@ def test_every_file_of_a_method_has_a_row():
 
 
 def test_names_are_told_apart():
-    commands = [name for row in registry.ROWS for name in row.commands]
-    assert len(set(commands)) == len(commands)
-    labels = [method.label for method in methods.METHODS.values()]
-    assert len(set(labels)) == len(labels)
+    for names in (
+        [name for row in registry.ROWS for name in row.commands],
+        [method.label for method in methods.METHODS.values()],
+        [getattr(algorithms, name).name for name in registry.class_names()],
+    ):
+        assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("name", registry.class_names())
@@ -52,6 +54,7 @@ def test_methods_are_found_by_name(name):
     assert method.__name__ == name
     assert issubclass(method, algorithms.Algorithm)
     assert name in dir(algorithms)
+    assert getattr(tf_rigl, name) is method
 
 
 def test_there_is_no_other_name():
@@ -107,8 +110,3 @@ def test_the_registry_needs_no_tensorflow():
         "sys.modules['tf_rigl'] = package\n"
     )
     assert support.run_python("-c", stub + code) == "False\n"
-
-
-def test_public_names_are_methods():
-    for name in registry.class_names():
-        assert getattr(tf_rigl, name) is getattr(algorithms, name)

@@ -1,5 +1,4 @@
 import dataclasses
-import functools
 import math
 
 import numpy as np
@@ -9,11 +8,8 @@ import tensorflow as tf
 from tests.algorithms.support import make_weight
 from tests.algorithms.support import make_when
 from tests.algorithms.support import update_one
-from tests.core import oracle
 from tests.core import strategies
-from tf_rigl.algorithms import SET
 from tf_rigl.algorithms import RigL
-from tf_rigl.core import distributions
 from tf_rigl.core import random_masks
 from tf_rigl.core import schedules
 
@@ -44,13 +40,9 @@ def test_presets(preset, switches):
     assert preset != "paper" or algorithm == RigL()
     assert algorithm.requirements.skips_step
     names = (
-        "update_at_start",
-        "include_stop",
-        "updates_advance_step",
-        "skip_weight_update",
-        "multiples_of_interval",
-        "rounding",
-    )
+        "update_at_start include_stop updates_advance_step "
+        "skip_weight_update multiples_of_interval rounding"
+    ).split()
 
     assert tuple(getattr(algorithm, name) for name in names) == switches
     for name, value in zip(names, switches, strict=True):
@@ -65,69 +57,13 @@ def test_presets(preset, switches):
 
 
 def test_switches_reach_the_schedule():
-    schedule = RigL(
-        50,
-        7,
-        start_step=3,
-        update_at_start=False,
-        include_stop=True,
-        updates_advance_step=False,
-    ).schedule
-
-    assert schedule == schedules.UpdateSchedule(
-        3,
-        50,
-        7,
-        update_at_start=False,
-        include_stop=True,
-        updates_advance_step=False,
-    )
-
-
-@pytest.mark.parametrize("mode", strategies.MODES)
-@pytest.mark.parametrize("dtype", strategies.in_two_types(), ids=str)
-def test_run_equals_the_oracle(mode, dtype):
-    """Thirty updates in which weights and gradients change each time."""
-    algorithm = RigL(30, 1, drop_fraction=0.5)
-    update = strategies.compiled(functools.partial(update_one, algorithm), mode)
-    generator = np.random.default_rng(0)
-    shape, nonzeros = (3, 3, 4, 8), 60
-    mask = random_masks.random_mask(shape, nonzeros, 0, "w").numpy()
-
-    for index in range(30):
-        dense, gradient = generator.normal(size=(2, *shape)).astype(
-            dtype.as_numpy_dtype
-        )
-        weights = np.where(mask, dense, dense.dtype.type(0))
-        new, _, _ = update(
-            tf.constant(weights),
-            tf.constant(mask),
-            tf.constant(gradient),
-            tf.constant(index, tf.int64),
-        )
-        fraction = schedules.cosine(0.5, index / 30)
-        expected = oracle.drop_and_grow(
-            weights, mask, gradient, math.floor(fraction * nonzeros)
-        )
-        np.testing.assert_array_equal(new, expected)
-        assert np.count_nonzero(expected) == nonzeros
-        mask = expected
-
-
-@pytest.mark.parametrize("mode", strategies.MODES)
-def test_drop_fraction_zero_moves_nothing(mode):
-    algorithm = RigL(10, 1, drop_fraction=0)
-    mask = np.array([True, False, True, False])
-    new, dropped, grown = strategies.compiled(
-        functools.partial(update_one, algorithm), mode
-    )(
-        tf.zeros(4),
-        tf.constant(mask),
-        tf.constant([1.0, 2.0, 3.0, 4.0]),
-        tf.constant(0, tf.int64),
-    )
-    np.testing.assert_array_equal(new, mask)
-    assert not np.any(dropped | grown)
+    switches = {
+        "update_at_start": False,
+        "include_stop": True,
+        "updates_advance_step": False,
+    }
+    schedule = RigL(50, 7, start_step=3, **switches).schedule
+    assert schedule == schedules.UpdateSchedule(3, 50, 7, **switches)
 
 
 @pytest.mark.parametrize("mode", strategies.MODES)
@@ -151,9 +87,7 @@ def test_schedule_without_updates_compiles(mode):
         np.testing.assert_array_equal(new, mask)
 
 
-@pytest.mark.parametrize(
-    ("total", "stop"), [(1000, 750), (10, 8), (2, 2), (1, 1), (0, 0)]
-)
+@pytest.mark.parametrize(("total", "stop"), [(10, 8), (2, 2), (1, 1), (0, 0)])
 def test_stop_step_is_three_quarters_of_the_run(total, stop):
     resolved = RigL(update_interval=3, preset="tf1").resolve(total)
     assert resolved == RigL(stop, 3, preset="tf1")
@@ -208,18 +142,6 @@ def test_bad_arguments(arguments, match):
 def test_steps_are_integers(name):
     with pytest.raises(TypeError, match=rf"`{name}` must be an integer.*=7\.5"):
         RigL(**{name: 7.5})
-
-
-def test_decay_out_of_range():
-    algorithm = RigL(10, 1, decay=lambda alpha, progress: 2 * alpha + 1)
-    with pytest.raises(ValueError, match=r"`decay` must return a fraction"):
-        update_one(
-            algorithm,
-            tf.ones(2),
-            tf.constant([True, False]),
-            tf.ones(2),
-            tf.constant(0, tf.int64),
-        )
 
 
 def test_methods_are_told_apart():
@@ -298,24 +220,3 @@ def test_shuffled_values_are_the_initial_ones_each_once(mode):
         np.testing.assert_array_equal(values[mask], initial[mask])
     assert np.any(first[~mask] != later[~mask])
     assert np.any(2 * first[~mask] != initial[~mask])
-
-
-@pytest.mark.parametrize("sparsity", [0, 0.5, 0.95])
-@pytest.mark.parametrize("shape", [(1,), (7,), (3, 3, 2, 4)], ids=str)
-@pytest.mark.parametrize("method", [RigL, SET])
-def test_updates_keep_the_number_of_connections(method, shape, sparsity):
-    """For weights of one element, full ones and nearly empty ones."""
-    (nonzeros,) = distributions.allocate({"w": shape}, sparsity).values()
-    algorithm = method(9, 1, drop_fraction=0.5, decay="constant")
-    mask = random_masks.random_mask(shape, nonzeros, 0, "w").numpy()
-    random = np.random.default_rng(0)
-    for update in range(3):
-        dense, gradient = random.normal(size=(2, *shape)).astype(np.float32)
-        mask, dropped, grown = update_one(
-            algorithm, np.where(mask, dense, 0), mask, gradient, update
-        )
-        mask = mask.numpy()
-        assert np.count_nonzero(mask) == nonzeros
-        assert np.sum(dropped) == np.sum(grown) <= nonzeros // 2
-        free = math.prod(shape) - nonzeros
-        assert free or not np.any(grown)

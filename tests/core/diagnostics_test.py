@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 
 from tf_rigl.core import diagnostics
-from tf_rigl.core import text_table
 
 
 def random_mask(shape, density=0.4, seed=0):
@@ -111,20 +110,3 @@ def test_images_are_bounded(shape):
     image = diagnostics.density_image(random_mask(shape), 256)
     assert max(image.shape) <= 256
     assert 0 <= image.min() <= image.max() <= 1
-
-
-def test_tables_are_aligned():
-    lines = text_table.aligned(
-        ("what", "count"),
-        [("a", "1,000,000"), ("long name", "2")],
-        ("", "3"),
-        1,
-    )
-    assert lines == [
-        "what           count",
-        "--------------------",
-        "a          1,000,000",
-        "long name          2",
-        "--------------------",
-        "                   3",
-    ]

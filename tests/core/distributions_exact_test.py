@@ -19,6 +19,13 @@ from tf_rigl.core.distributions import allocate
 
 NAMED = st.sampled_from(distributions.NAMES)
 POWERS = st.sampled_from([0.0, 0.5, 1.0, 2.0, 3.7])
+every_case = given(
+    data=st.data(),
+    shapes=shape_maps(),
+    sparsity=SPARSITIES,
+    distribution=NAMED,
+    power=POWERS,
+)
 
 
 def is_feasible(sizes, dense, sparsity):
@@ -29,13 +36,7 @@ def is_feasible(sizes, dense, sparsity):
 
 
 @strategies.examples(400)
-@given(
-    data=st.data(),
-    shapes=shape_maps(),
-    sparsity=SPARSITIES,
-    distribution=NAMED,
-    power=POWERS,
-)
+@every_case
 def test_global_budget(data, shapes, sparsity, distribution, power):
     """Met to the last connection, whatever stays dense."""
     sizes = sizes_of(shapes)
@@ -53,13 +54,7 @@ def test_global_budget(data, shapes, sparsity, distribution, power):
 
 
 @strategies.examples(300)
-@given(
-    data=st.data(),
-    shapes=shape_maps(),
-    sparsity=SPARSITIES,
-    distribution=NAMED,
-    power=POWERS,
-)
+@every_case
 def test_reference_budget(data, shapes, sparsity, distribution, power):
     """Ignores what stays dense; the others do not depend on it."""
     sizes = sizes_of(shapes)

@@ -7,10 +7,6 @@ from tf_rigl.core import mask_hash as mask_hashes
 MODULUS = 2**64
 
 
-def hash_of(mask):
-    return int(mask_hashes.mask_hash(tf.constant(mask)))
-
-
 def oracle(mask):
     """The same with Python's integers, word by word."""
 
@@ -41,27 +37,3 @@ def test_is_the_oracle_s(shape, jit_compile):
     assert found.dtype == tf.int64
     assert found.shape == ()
     assert int(found) == oracle(np.asarray(mask))
-
-
-def test_each_position_counts():
-    """A mask, each of its neighbors by one moved connection, no two equal."""
-    mask = np.zeros((13, 11), bool)
-    mask[3, 4] = True
-    found = {hash_of(mask)}
-    for position in np.ndindex(mask.shape):
-        moved = mask.copy()
-        moved[3, 4] = False
-        moved[position] = True
-        found.add(hash_of(moved))
-    # The original is among its neighbors.
-    assert len(found) == mask.size
-
-
-def test_bits_of_the_hash_are_even():
-    """Each bit is 1 for half of the random masks."""
-    random = np.random.default_rng(1)
-    hashes = [hash_of(random.random(100) < 0.1) for _ in range(400)]
-    bits = np.unpackbits(np.array(hashes, np.int64).view(np.uint8))
-    share = bits.reshape(400, 64).mean(axis=0)
-    # Five standard deviations of a share of 400.
-    assert np.all(np.abs(share - 0.5) < 5 * 0.5 / 20)

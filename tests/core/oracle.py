@@ -1,8 +1,11 @@
-"""Drop and grow in plain NumPy: what the TensorFlow code must agree with.
+"""Selection in plain NumPy: what the TensorFlow code must agree with.
 
 Every float of the four dtypes is a float64 as it stands, so comparing there
 is exact. Nothing here is fast.
 """
+
+import fractions
+import math
 
 import numpy as np
 
@@ -48,3 +51,41 @@ def drop_and_grow(weights, mask, scores, count, select=largest):
     count = min(count, nonzeros)
     kept = select(weights, mask, nonzeros - count)
     return kept | select(scores, ~kept, count)
+
+
+def assert_update(found, mask, expected):
+    """An update gives the new mask, and what it dropped and grew."""
+    new, dropped, grown = found
+    np.testing.assert_array_equal(new, expected)
+    np.testing.assert_array_equal(dropped, mask & ~expected)
+    np.testing.assert_array_equal(grown, expected & ~mask)
+
+
+def apportion(total, shares, capacities):
+    """Splits `total` by largest remainders, in fractions: a list of counts.
+
+    None is beyond its capacity, and shares of nothing but 0 are equal.
+    """
+    # NumPy's integers would overflow in fractions.
+    capacities = [int(one) for one in capacities]
+    total, full = min(int(total), sum(capacities)), {}
+    while True:
+        free = [index for index in range(len(shares)) if index not in full]
+        left = fractions.Fraction(total - sum(full.values()))
+        parts = [fractions.Fraction(shares[index]) for index in free]
+        if not any(parts):
+            parts = [1] * len(free)
+        ideal = {
+            index: left * part / sum(parts)
+            for index, part in zip(free, parts, strict=True)
+        }
+        over = [index for index in free if ideal[index] >= capacities[index]]
+        if not over:
+            break
+        full |= {index: capacities[index] for index in over}
+
+    counts = full | {index: math.floor(one) for index, one in ideal.items()}
+    by_remainder = sorted(ideal, key=lambda index: counts[index] - ideal[index])
+    for index in by_remainder[: total - sum(counts.values())]:
+        counts[index] += 1
+    return [counts[index] for index in range(len(shares))]

@@ -7,13 +7,6 @@ from tf_rigl.core.sparse_initialization import scale_to_connections
 GENERATOR = np.random.default_rng(0)
 
 
-def test_layer():
-    values = tf.constant([[[1.0, 2.0], [3.0, 4.0]]])
-    mask = tf.constant([[[True, False], [False, False]]])
-    scaled = scale_to_connections(values, mask, "layer")
-    np.testing.assert_allclose(scaled, 2 * values)
-
-
 def test_unit_and_one_without_connections():
     values = tf.constant([[[1.0, 2.0, 5.0], [3.0, 4.0, 6.0]]])
     mask = tf.constant([[[True, True, False], [False, True, False]]])

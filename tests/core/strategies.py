@@ -49,6 +49,13 @@ def compiled(function, mode, *signature):
     )
 
 
+def run(function, mode, *arguments):
+    """Calls a function of tensors, compiled once for each signature."""
+    tensors = [tf.convert_to_tensor(one) for one in arguments]
+    signature = [(*one.shape, one.dtype) for one in tensors]
+    return compiled(function, mode, *signature)(*tensors)
+
+
 def in_two_types():
     """All dtypes for a test that compiles, two of them in `-m slow` only."""
     slow = (tf.float16, tf.float64)

@@ -1,7 +1,6 @@
 """Order, shares and resume, on examples that are their own number."""
 
 import functools
-import importlib
 
 import numpy as np
 import pytest
@@ -75,12 +74,6 @@ def test_all_examples_of_an_epoch_that_divides(make):
     assert sorted(support.labels(make(batch_size=10))) == list(range(50))
 
 
-def test_same_seed_same_epochs(make):
-    first, second = make(batch_size=8, seed=3), make(batch_size=8, seed=3)
-    assert support.same(first, second)
-    assert support.same(first, second)  # of the second epoch, too
-
-
 @pytest.fixture
 def global_seed():
     yield tf.random.set_seed
@@ -129,44 +122,6 @@ def test_endless_epochs_follow_each_other(make):
     assert support.same(dataset.take(18), dataset.take(18))
     resumed = make(batch_size=8, endless=True, first_epoch=2)
     assert support.same(resumed.take(6), epochs[2])
-
-
-@pytest.mark.parametrize("flavor", ["keras", "tf_keras"])
-def test_endless_epochs_resume_in_fit(flavor):
-    keras = importlib.import_module(flavor)
-
-    def fit(first_epoch, epochs):
-        """The numbers that a layer saw, epoch by epoch."""
-        seen = []
-
-        def note(draws, numbers):
-            seen.append(numbers.numpy().tolist())
-            return draws, numbers
-
-        model = keras.Sequential([keras.layers.Dense(EXAMPLES)])
-        model.compile(
-            "sgd",
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            run_eagerly=True,
-        )
-        train_step = model.train_step
-        model.train_step = lambda data: note(*data) and train_step(data)
-        dataset = from_memory(
-            batch_size=8, endless=True, first_epoch=first_epoch
-        ).map(lambda draws, numbers: (draws[:, None], numbers))
-        model.fit(
-            dataset,
-            initial_epoch=first_epoch,
-            epochs=epochs,
-            steps_per_epoch=6,
-            verbose=0,
-        )
-        return seen
-
-    whole = fit(0, 3)
-    expected = from_memory(batch_size=8, endless=True).take(18)
-    assert whole == [n.tolist() for _, n in support.arrays(expected)]
-    assert fit(1, 3) == whole[6:]
 
 
 def test_shares_are_disjoint_and_complete(make):

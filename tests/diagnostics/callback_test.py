@@ -133,6 +133,7 @@ def test_a_new_run_begins_its_files_anew(keras, tmp_path):
     assert not any(tag.startswith("mask/") for tag in tags)
 
 
+@training.one_keras("keras")
 def test_restored_by_a_callback(keras, tmp_path, expected):
     """`BackupAndRestore` brings the numbers back, and files go on."""
     files = {
@@ -152,7 +153,7 @@ def test_restored_by_a_callback(keras, tmp_path, expected):
 
     with pytest.raises(KeyboardInterrupt):
         run(Crash())
-    keras.backend.clear_session()  # as another process
+    training.fresh_keras(keras.__name__)  # as another process
     for path in files.values():
         lines = path.read_text().splitlines(keepends=True)
         # As where the crashed run had got further, and broke off in a line.
@@ -171,6 +172,7 @@ def test_restored_by_a_callback(keras, tmp_path, expected):
     assert {*files.values()} == {*(tmp_path / "logs").iterdir()}
 
 
+@training.one_keras("tf_keras")
 def test_a_model_that_is_not_built_yet(keras, tmp_path):
     model = tf_rigl.sparsify(zoo.subclassed_unbuilt(keras), 0.9)
     path = tmp_path / "masks.jsonl"

@@ -116,9 +116,7 @@ def gradients_of(keras, model):
     return gradients
 
 
-@pytest.mark.parametrize(
-    ("name", "keras"), training.in_turn(["RIGL", "SET"]), indirect=["keras"]
-)
+@training.keras_in_turn("name", ["RIGL", "SET"])
 def test_all_numbers_follow_from_the_masks(keras, name):
     """Those of each update in a custom loop, and the logs of `fit`."""
     algorithm = getattr(support, name)
@@ -143,6 +141,7 @@ def test_all_numbers_follow_from_the_masks(keras, name):
     history, fitted = support.fit(keras, algorithm=algorithm)
     for epoch, expected in enumerate(logs):
         assert {name: history[name][epoch] for name in expected} == expected
+    assert "skipped_mask_updates" not in history
     support.assert_same_diagnostics(fitted, tf_rigl.diagnose(model))
 
 
@@ -152,11 +151,13 @@ def assert_same_fit(found, expected):
     support.assert_same_diagnostics(found[1], expected[1])
 
 
+@training.one_keras("keras")
 def test_compiled_and_in_blocks_of_steps_it_is_the_same(keras, expected):
     found = support.fit(keras, steps_per_execution=4, jit_compile=True)
     assert_same_fit(found, expected)
 
 
+@training.one_keras("keras")
 def test_replicas_give_the_same(keras, two_replicas, expected):
     if keras.__version__.startswith("3.6."):
         pytest.skip("Keras 3.6 sums the losses of replicas, dense ones too")

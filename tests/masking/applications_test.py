@@ -28,9 +28,7 @@ def all_applications():
 
 def sparsify_update_strip(package, name, run_eagerly):
     """One mask update in one batch, then back to a plain model."""
-    keras = importlib.import_module(package)
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(1)
+    keras = support.fresh_keras(package)
     builder = getattr(keras.applications, name)
     model = builder(
         weights=None,

@@ -1,7 +1,5 @@
 """Every kind of model: sparsify, train, save, load, train on, strip."""
 
-import importlib
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -19,9 +17,7 @@ class Trained:
     """A sparse model after two epochs, with what it computes."""
 
     def __init__(self, package, name):
-        keras = importlib.import_module(package)
-        keras.backend.clear_session()
-        keras.utils.set_random_seed(1)
+        keras = support.fresh_keras(package)
         self.keras, self.name = keras, name
         self.inputs, self.labels = support.make_data(zoo.INPUT_SHAPES[name])
         self.model = zoo.build(name, keras)

@@ -1,6 +1,5 @@
 """What the oracles of methods that drop and grow share."""
 
-import fractions
 import itertools
 import math
 
@@ -103,23 +102,3 @@ class DropAndGrow(Oracle):
 def grow(kept, scores, count):
     """Connects `count` positions outside the kept, just-dropped included."""
     return kept | ranking.largest(scores, ~kept, count)
-
-
-def apportion(total, shares, room):
-    """Splits `total` by largest remainders, never beyond the room there is."""
-    shares = {name: fractions.Fraction(share) for name, share in shares.items()}
-    fixed = {}
-    while True:
-        free = [name for name in shares if name not in fixed]
-        left = total - sum(fixed.values())
-        whole = sum(shares[name] for name in free)
-        quotas = {name: left * shares[name] / whole for name in free}
-        full = [name for name in free if quotas[name] > room[name]]
-        if not full:
-            break
-        fixed |= {name: room[name] for name in full}
-    counts = {name: math.floor(quota) for name, quota in quotas.items()}
-    by_remainder = sorted(free, key=lambda name: counts[name] - quotas[name])
-    for name in by_remainder[: left - sum(counts.values())]:
-        counts[name] += 1
-    return fixed | counts

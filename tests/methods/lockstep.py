@@ -21,16 +21,12 @@ TARGETS = tf_rigl.allocate(
 def make_model(keras):
     """The network of `network`, in float64."""
     dense = keras.layers.Dense
+    double = {"dtype": "float64"}
     model = keras.Sequential(
         [
-            keras.Input((network.INPUTS,), dtype="float64"),
-            dense(
-                network.HIDDEN,
-                activation="relu",
-                name="hidden",
-                dtype="float64",
-            ),
-            dense(network.OUTPUTS, name="outputs", dtype="float64"),
+            keras.Input((network.INPUTS,), **double),
+            dense(network.HIDDEN, activation="relu", name="hidden", **double),
+            dense(network.OUTPUTS, name="outputs", **double),
         ]
     )
     model.set_weights(list(network.make_values().values()))
@@ -64,17 +60,7 @@ class Step:
 
 
 def run_library(keras, algorithm, sparsify, compiled):
-    """Trains by the library.
-
-    Args:
-        keras: the flavor.
-        algorithm: the method.
-        sparsify: further arguments of `tf_rigl.sparsify`.
-        compiled: whether the step is a `tf.function`.
-
-    Returns:
-        The masks to begin with, and each of the `STEPS` steps.
-    """
+    """Trains by the library: the masks to begin with, and all `STEPS`."""
     model = make_model(keras)
     tf_rigl.sparsify(model, SPARSITY, **sparsify)
     initial = tf_rigl.masks(model)
@@ -100,17 +86,10 @@ def run_library(keras, algorithm, sparsify, compiled):
 
 
 def compare(library, oracle, conserves=lambda masks, step: None, tolerance=0):
-    """Runs an oracle beside what the library did.
+    """Runs an oracle beside what the library did, as `run_library` returned it.
 
-    Args:
-        library: what `run_library` returned.
-        oracle: an `Oracle` of the same method.
-        conserves: called with the library's masks after each step and the
-            step, to assert what the method conserves.
-        tolerance: of values and momentum, relative.
-
-    Raises:
-        AssertionError: with the step in which the two differ.
+    An AssertionError says in which step the two differ, or where the library
+    does not conserve what `conserves(masks, step)` asserts.
     """
     initial, steps = library
     training = oracle_training.begin(

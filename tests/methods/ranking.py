@@ -2,26 +2,18 @@
 
 import numpy as np
 
+from tests.core.oracle import largest as largest
 from tf_rigl.core import random_masks
 from tf_rigl.core.random_masks import stateless_seed
 
 
-def largest(scores, candidates, count):
-    """Marks the `count` candidates of largest magnitude.
-
-    Ties go to the lowest flat index.
-    """
-    (chosen,) = largest_of_all([scores], [candidates], count)
-    return chosen
-
-
 def largest_of_all(scores, candidates, count):
-    """The same among several arrays, ties to the first of them."""
-    magnitudes = np.concatenate([np.abs(array).ravel() for array in scores])
-    excluded = ~np.concatenate([array.ravel() for array in candidates])
-    order = np.lexsort((np.arange(magnitudes.size), -magnitudes, excluded))
-    chosen = np.zeros(magnitudes.size, bool)
-    chosen[order[:count]] = True
+    """Marks the largest among several arrays, ties to the first of them."""
+    chosen = largest(
+        np.concatenate([array.ravel() for array in scores]),
+        np.concatenate([array.ravel() for array in candidates]),
+        count,
+    )
     ends = np.cumsum([array.size for array in scores])[:-1]
     return [
         part.reshape(array.shape)

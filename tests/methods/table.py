@@ -31,23 +31,15 @@ DENSE = {"start": "dense"}
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A method beside its oracle.
-
-    Attributes:
-        algorithm: the library's method.
-        oracle: makes its oracle, which has a state.
-        conserves: asserts what holds of the masks after each step.
-        sparsify: further arguments of `tf_rigl.sparsify`.
-        compiled: whether the library's step is a `tf.function`.
-        tolerance: of values and momentum, relative.
-    """
+    """A method beside its oracle."""
 
     algorithm: tf_rigl.algorithms.Algorithm
-    oracle: Callable[[], Oracle]
+    oracle: Callable[[], Oracle]  # has a state: one for each run
+    # Asserts what holds of the masks after each step.
     conserves: Callable[..., None] = conservation.each
     sparsify: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    compiled: bool = True
-    tolerance: float = 1e-10
+    compiled: bool = True  # whether the library's step is a `tf.function`
+    tolerance: float = 1e-10  # of values and momentum, relative
 
 
 def from_dense(algorithm, oracle, conserves=conservation.each, **kwargs):
@@ -92,28 +84,16 @@ def updates_until(row, step):
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A method and what is to hold while it trains.
-
-    Attributes:
-        algorithm: the method.
-        sparsify: arguments of `sparsify` beyond the sparsity.
-        connections: `(row, record, step)` -> connections of a weight after
-            the step number `step`.
-        over_all: whether only the sum over all weights is given.
-        moves: whether masks are to change after their first pruning.
-        variant: whether it differs by an option from another row, which
-            compiles what it does.
-        part: whether it takes no update, or compiles a part of what another
-            row does.
-    """
+    """A method and what is to hold while it trains."""
 
     algorithm: Any
     sparsify: dict[str, Any] = dataclasses.field(default_factory=dict)
+    # (row, record, step) -> connections of a weight after that step.
     connections: Callable[..., int] = constant
-    over_all: bool = False
-    moves: bool = True
-    variant: bool = False
-    part: bool = False
+    over_all: bool = False  # only the sum over all weights is given
+    moves: bool = True  # masks change after their first pruning, too
+    variant: bool = False  # another row compiles what its option adds
+    part: bool = False  # no update, or a part of what another row compiles
 
 
 def oracle_module(name):

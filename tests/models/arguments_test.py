@@ -5,14 +5,7 @@ import inspect
 import keras
 import pytest
 
-from tf_rigl.models import character_rnn
-from tf_rigl.models import lenet5
-from tf_rigl.models import mlp
 from tf_rigl.models import registry
-from tf_rigl.models import resnet
-from tf_rigl.models import vgg
-from tf_rigl.models import vision_transformer
-from tf_rigl.models import wide_resnet
 
 
 @pytest.mark.parametrize("name", registry.BUILDERS)
@@ -35,47 +28,27 @@ def test_arguments_of_many(name, argument, value, message):
 
 
 @pytest.mark.parametrize(
-    ("build", "arguments", "message"),
+    ("name", "arguments", "message"),
     [
-        (mlp.lenet_300_100, {"hidden_units": (300, 0)}, r"=\(300, 0\)"),
-        (lenet5.lenet_5, {"filters": (6,)}, r"must be two.*filters=\(6,\)"),
-        (lenet5.lenet_5, {"hidden_units": (0,)}, r"positive.*units=\(0,\)"),
-        (lenet5.lenet_5, {"input_shape": (28,)}, r"\(height.*shape=\(28,\)"),
-        (lenet5.lenet_5, {"input_shape": (28, 15)}, r"16 × 16.*=\(28, 15\)"),
-        (resnet.resnet, {"depth": 20}, r"of \[18, 34, 50, 101\].*depth=20"),
-        (
-            vision_transformer.vision_transformer,
-            {"patch_size": 15},
-            r"multiples of `patch_size`.*patch_size=15",
-        ),
-        (
-            vision_transformer.vision_transformer,
-            {"heads": 0},
-            "must be positive. Received: blocks=12, heads=0",
-        ),
-        (
-            character_rnn.character_rnn,
-            {"cell": "rnn"},
-            r"one of \['gru', 'lstm'\]. Received: cell='rnn'",
-        ),
-        (character_rnn.character_rnn, {"units": 0}, "positive.*units=0"),
-        (
-            character_rnn.character_rnn,
-            {"readout_units": (256, 0)},
-            r"readout_units=\(256, 0\)",
-        ),
-        (vgg.vgg, {"depth": 12}, r"\[11, 13, 16, 19\]. Received: depth=12"),
-        (vgg.vgg, {"hidden_units": (9, 0)}, r"positive.*units=\(9, 0\)"),
-        (vgg.vgg, {"input_shape": (32, 28, 3)}, r"at least 32 × 32.*28, 3\)"),
-        (
-            wide_resnet.wide_resnet,
-            {"depth": 20},
-            r"`depth` must be 6 n \+ 4 .*Received: depth=20",
-        ),
-        (wide_resnet.wide_resnet, {"depth": 4}, "Received: depth=4"),
-        (wide_resnet.wide_resnet, {"widening": 0}, "positive.*widening=0"),
+        ("lenet_300_100", {"hidden_units": (300, 0)}, r"=\(300, 0\)"),
+        ("lenet_5", {"filters": (6,)}, r"must be two.*filters=\(6,\)"),
+        ("lenet_5", {"hidden_units": (0,)}, r"positive.*units=\(0,\)"),
+        ("lenet_5", {"input_shape": (28,)}, r"\(height.*shape=\(28,\)"),
+        ("lenet_5", {"input_shape": (28, 15)}, r"16 × 16.*=\(28, 15\)"),
+        ("resnet_18", {"depth": 20}, r"of \[18, 34, 50, 101\].*depth=20"),
+        ("vit_s_16", {"patch_size": 15}, "multiples of `patch_size`.*=15"),
+        ("vit_s_16", {"heads": 0}, "positive. Received: blocks=12, heads=0"),
+        ("character_gru", {"cell": "rnn"}, r"of \['gru', 'lstm'\].*cell='rnn'"),
+        ("character_gru", {"units": 0}, "positive.*units=0"),
+        ("character_gru", {"readout_units": (256, 0)}, r"_units=\(256, 0\)"),
+        ("vgg_16", {"depth": 12}, r"\[11, 13, 16, 19\]. Received: depth=12"),
+        ("vgg_16", {"hidden_units": (9, 0)}, r"positive.*units=\(9, 0\)"),
+        ("vgg_16", {"input_shape": (32, 28, 3)}, r"at least 32 × 32.*28, 3\)"),
+        ("wrn_22_2", {"depth": 20}, r"`depth` must be 6 n \+ 4 .*: depth=20"),
+        ("wrn_22_2", {"depth": 4}, "Received: depth=4"),
+        ("wrn_22_2", {"widening": 0}, "positive.*widening=0"),
     ],
 )
-def test_arguments_of_one(build, arguments, message):
+def test_arguments_of_one(name, arguments, message):
     with pytest.raises(ValueError, match=message):
-        build(keras, **arguments)
+        registry.builder(name)(keras, **arguments)

@@ -10,7 +10,7 @@ import pytest
 
 import tf_rigl
 from tests.models import support
-from tests.support import in_turn
+from tests.support import keras_in_turn
 from tf_rigl.accounting import micronet
 from tf_rigl.core.distribution_types import with_options
 from tf_rigl.models import mobilenet
@@ -106,13 +106,10 @@ def both_forms(build, keras, size):
     return published, symmetric, outputs
 
 
-@pytest.mark.parametrize(
-    ("build", "keras"),
-    in_turn(
-        [mobilenet.mobilenet_v1, mobilenet.mobilenet_v2],
-        is_slow=lambda build: build is mobilenet.mobilenet_v2,
-    ),
-    indirect=["keras"],
+@keras_in_turn(
+    "build",
+    [mobilenet.mobilenet_v1, mobilenet.mobilenet_v2],
+    is_slow=lambda build: build is mobilenet.mobilenet_v2,
 )
 def test_forms_differ_in_padding_only(keras, build):
     published, symmetric, (first, second) = both_forms(build, keras, 32)
@@ -133,10 +130,7 @@ def test_odd_pictures_are_padded_alike():
 
 @pytest.mark.parametrize(
     ("width", "first", "last"),
-    [
-        (0.35, 16, 1280),
-        pytest.param(1.4, 48, 1792, marks=pytest.mark.slow),
-    ],
+    [(0.35, 16, 1280), pytest.param(1.4, 48, 1792, marks=pytest.mark.slow)],
 )
 def test_v2_widths_are_multiples_of_eight(width, first, last):
     model = mobilenet.mobilenet_v2(keras3, (32, 32, 3), 2, width)

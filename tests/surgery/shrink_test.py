@@ -1,6 +1,5 @@
 """Smaller models: the same outputs from fewer units, in both Keras."""
 
-import importlib
 import zipfile
 
 import numpy as np
@@ -38,9 +37,7 @@ def weights_of(model):
     return [np.asarray(weight) for weight in model.get_weights()]
 
 
-@pytest.mark.parametrize(
-    ("name", "keras"), training.in_turn(dead_units.CASES), indirect=["keras"]
-)
+@training.keras_in_turn("name", dead_units.CASES)
 def test_dead_units_are_cut(keras, name):
     case = dead_units.CASES[name]
     model = support.make(case, keras)
@@ -158,8 +155,7 @@ def test_sparse_model_goes_on_and_the_small_one_is_plain(keras, tmp_path):
     loaded = keras.models.load_model(path)
     inputs = support.example(model)
     np.testing.assert_array_equal(
-        support.outputs_of(loaded, inputs),
-        support.outputs_of(small, inputs),
+        support.outputs_of(loaded, inputs), support.outputs_of(small, inputs)
     )
     small.compile("adam", "mse", run_eagerly=True)
     small.train_on_batch(inputs, np.zeros((3, 3)))
@@ -226,8 +222,7 @@ def test_report(keras):
 
 
 def test_report_of_what_is_not_known():
-    keras = importlib.import_module("keras")
-    keras.backend.clear_session()
+    keras = training.fresh_keras("keras")
     model = support.make(dead_units.CASES["unknown"], keras)
     kept = {row.path: row.kept for row in shrink(model).report.rows}
 

@@ -76,28 +76,32 @@ def test_policy_errors(tfmot, keras2):
         tf_rigl.tfmot.dense_layers("xnnpack", takeover.sequential(keras2))
 
 
+PROGRAM = """
+import os, sys
+before = dict(os.environ)
+import tf_rigl
+import tf_keras
+schedule = {
+    "class_name": "ConstantSparsity",
+    "config": {
+        "target_sparsity": 0.5, "begin_step": 1, "end_step": -1, "frequency": 1
+    },
+}
+model = tf_keras.Sequential([tf_keras.Input((4,)), tf_keras.layers.Dense(4)])
+tf_rigl.tfmot.prepare(model, schedule)
+print(sum(int(m.sum()) for m in tf_rigl.masks(model).values()))
+try:
+    tf_rigl.tfmot.convert(model)
+except ValueError:
+    print("ValueError")
+changed = {k for k, v in os.environ.items() if before.get(k) != v}
+print(sorted(k for k in changed if "KERAS" in k))
+print("tensorflow_model_optimization" in sys.modules)
+"""
+
+
 @pytest.mark.slow
 def test_environment_stays_as_it_is():
     """In a process of its own: TFMOT is never imported by this library."""
-    code = (
-        "import os, sys\n"
-        "before = dict(os.environ)\n"
-        "import tf_rigl\n"
-        "import tf_keras\n"
-        "schedule = {'class_name': 'ConstantSparsity', 'config':\n"
-        "    {'target_sparsity': 0.5, 'begin_step': 1}}\n"
-        "model = tf_keras.Sequential(\n"
-        "    [tf_keras.Input((4,)), tf_keras.layers.Dense(4)])\n"
-        "schedule['config'] |= {'end_step': -1, 'frequency': 1}\n"
-        "tf_rigl.tfmot.prepare(model, schedule)\n"
-        "print(sum(int(m.sum()) for m in tf_rigl.masks(model).values()))\n"
-        "try:\n"
-        "    tf_rigl.tfmot.convert(model)\n"
-        "except ValueError:\n"
-        "    print('ValueError')\n"
-        "changed = {k for k, v in os.environ.items() if before.get(k) != v}\n"
-        "print(sorted(k for k in changed if 'KERAS' in k))\n"
-        "print('tensorflow_model_optimization' in sys.modules)\n"
-    )
-    printed = support.run_python("-c", code).splitlines()
+    printed = support.run_python("-c", PROGRAM).splitlines()
     assert printed == ["8", "ValueError", "[]", "False"]

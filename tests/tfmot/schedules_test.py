@@ -30,15 +30,20 @@ class Watch:
         self.callback, self.notes, self.losses = Callback(), notes, losses
 
 
-def watch_both(tfmot, keras, schedule):
-    """Trains a model twice, by TFMOT and by this library."""
+def watch_theirs(tfmot, keras, schedule, epochs):
+    """Trains a model by TFMOT."""
     keras.utils.set_random_seed(3)
     theirs = tfmot.prune(takeover.sequential(keras), schedule)
     takeover.compiled(keras, theirs)
     # A wrapper updates its mask before its forward pass.
-    one = Watch(keras, takeover.their_counts, before=False)
-    takeover.fit(theirs, [tfmot.step(), one.callback], 4)
+    watch = Watch(keras, takeover.their_counts, before=False)
+    takeover.fit(theirs, [tfmot.step(), watch.callback], epochs)
+    return watch
 
+
+def watch_both(tfmot, keras, schedule):
+    """Trains a model twice, by TFMOT and by this library."""
+    one = watch_theirs(tfmot, keras, schedule, 4)
     keras.utils.set_random_seed(3)
     ours = tf_rigl.tfmot.prepare(takeover.sequential(keras), schedule)
     takeover.compiled(keras, ours)
@@ -137,13 +142,8 @@ def test_from_configuration(tfmot):
 @pytest.mark.parametrize("fresh_optimizer", [False, True])
 def test_goes_on_halfway_through_a_schedule(tfmot, keras2, fresh_optimizer):
     schedule = tfmot.polynomial(0.2, 0.9, 0, 24, frequency=3)
-    keras2.utils.set_random_seed(5)
-    reference = tfmot.prune(takeover.sequential(keras2), schedule)
-    takeover.compiled(keras2, reference)
-    one = Watch(keras2, takeover.their_counts, before=False)
-    takeover.fit(reference, [tfmot.step(), one.callback], 5)
-
-    keras2.utils.set_random_seed(5)
+    one = watch_theirs(tfmot, keras2, schedule, 5)
+    keras2.utils.set_random_seed(3)
     half = takeover.pruned(
         tfmot, takeover.sequential(keras2), schedule, epochs=2
     )

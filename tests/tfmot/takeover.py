@@ -62,11 +62,7 @@ def data():
 
 def fit(model, callbacks=(), epochs=1):
     return support.fit(
-        model,
-        data(),
-        callbacks=callbacks,
-        batch_size=BATCH,
-        epochs=epochs,
+        model, data(), callbacks=callbacks, batch_size=BATCH, epochs=epochs
     )
 
 

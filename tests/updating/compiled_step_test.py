@@ -53,10 +53,8 @@ def program(keras, method):
     )
 
 
-@pytest.mark.parametrize(
-    ("method", "keras"),
-    support.in_turn([*METHODS, *OTHERS], lambda method: method in OTHERS),
-    indirect=["keras"],
+@support.keras_in_turn(
+    "method", [*METHODS, *OTHERS], lambda method: method in OTHERS
 )
 def test_step_needs_only_what_a_tpu_has(keras, method):
     """Neither host nor sorting nor dynamic shapes."""

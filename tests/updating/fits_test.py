@@ -52,6 +52,17 @@ def test_refused(keras, algorithm, arguments, message):
         attach(keras, algorithm, **arguments)
 
 
+def test_without_an_optimizer(keras, tmp_path):
+    model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
+    message = r"state is a part of the training.*optimizer=None.*Pass the opt"
+    with pytest.raises(ValueError, match=message):
+        tf_rigl.training_variables(model)
+    with pytest.raises(ValueError, match=message):
+        tf_rigl.Checkpoints(tmp_path).save(model, 1)
+    with pytest.raises(TypeError, match=r"must be an optimizer.*=None"):
+        tf_rigl.attach(None, model, tf_rigl.Static())
+
+
 def test_fit_refuses_before_the_first_batch(keras):
     model = tf_rigl.sparsify(support.make_mlp(keras), 0.5, start="dense")
     with pytest.raises(ValueError, match="sparse from the start"):
@@ -59,12 +70,14 @@ def test_fit_refuses_before_the_first_batch(keras):
 
 
 @support.one_keras("tf_keras")
-def test_a_pruned_model_may_go_on_with_rigl(keras):
+def test_a_trained_model_is_pruned_and_goes_on_with_rigl(keras):
     model = tf_rigl.sparsify(support.make_mlp(keras), 0.5, start="dense")
+    support.train(keras, model, tf_rigl.Static(), 1)
     before = support.counts(tf_rigl.prune(model))
     support.train(keras, model, tf_rigl.RigL(update_interval=3))
     assert support.counts(model) == before
     assert support.moved(model) > 0
+    assert support.assert_masked(model) > 0
 
 
 @pytest.mark.parametrize(
@@ -141,19 +154,11 @@ def test_unbuilt_model_is_pruned_before_its_first_batch(keras):
     for run_eagerly in (True, False):
         keras.utils.set_random_seed(3)
         model = keras.Sequential(
-            [
-                keras.layers.Dense(24, activation="relu"),
-                keras.layers.Dense(10),
-            ]
+            [keras.layers.Dense(24, activation="relu"), keras.layers.Dense(10)]
         )
         tf_rigl.sparsify(model, 0.9, start="dense")
         history = support.train(
-            keras,
-            model,
-            tf_rigl.STE(),
-            1,
-            samples=32,
-            run_eagerly=run_eagerly,
+            keras, model, tf_rigl.STE(), 1, samples=32, run_eagerly=run_eagerly
         )
         losses.append(history.history["loss"][0])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)

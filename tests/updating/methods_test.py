@@ -5,11 +5,12 @@ compiled or not, on replicas; exact resume; configuration. The rows are those
 of `tests/methods/oracles`.
 """
 
+import functools
 import importlib
+from typing import NamedTuple
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import tf_rigl
 from tests import support
@@ -20,6 +21,18 @@ from tf_rigl.masking.masked_weight import masked_weights
 
 EPOCHS = 2
 assert len(support.batches()) * EPOCHS == STEPS
+
+
+class State(NamedTuple):
+    """Masks by path, and all that is trained, between two batches."""
+
+    masks: dict[str, np.ndarray]
+    weights: list[np.ndarray]
+
+
+def state_of(model):
+    weights = [weight.numpy() for weight in model.trainable_weights]
+    return State(tf_rigl.masks(model), weights)
 
 
 def fresh_model(keras, row):
@@ -36,64 +49,66 @@ def fit(keras, row, **kwargs):
     return model
 
 
+def fit_noting(keras, row):
+    """Returns the model and the states before and after each batch."""
+    steps, latent = [], row.algorithm.requirements.latent
+
+    class Note(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            steps.append([state_of(self.model)])
+
+        def on_train_batch_end(self, batch, logs=None):
+            support.assert_masked(self.model, slots_too=latent is None)
+            steps[-1].append(state_of(self.model))
+
+    return fit(keras, row, callbacks=[Note()]), steps
+
+
 @pytest.fixture(scope="module")
 def trained():
-    """Models trained by `fit` without options, by flavor and row."""
-    models = {}
+    """What `fit_noting` returns, once for each flavor and row."""
 
+    @functools.cache
     def get(package, name):
-        if (package, name) not in models:
-            keras = importlib.import_module(package)
-            models[package, name] = fit(keras, ROWS[name])
-        return models[package, name]
+        return fit_noting(importlib.import_module(package), ROWS[name])
 
     return get
 
 
-def flavor_of_row(name, other):
-    """Each flavor has half of the methods; `other` is 0 or 1."""
-    return ("keras", "tf_keras")[(list(ROWS).index(name) + other) % 2]
+def flavor_of_row(name, every):
+    """By turns, of so many rows each."""
+    return support.FLAVORS[list(ROWS).index(name) // every % 2]
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_each_step(name):
+def test_each_step(trained, name):
     """Counts are exact, inactive weights and slots are zero, masks rest.
 
     ★ The mask is bit-identical on steps without an update and after the last
     one; all weights rest in batches that update masks instead.
     """
-    import keras
-
     row = ROWS[name]
-    model = fresh_model(keras, row)
-    optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
-    tf_rigl.attach(optimizer, model, row.algorithm)
-    step = tf.function(support.make_step(keras, model, optimizer))
-    schedule = row.algorithm.schedule
-    requirements = row.algorithm.requirements
-    masks, changes = tf_rigl.masks(model), 0
-    for number, batch in enumerate(support.batches() * EPOCHS):
-        weights = [w.numpy() for w in model.trainable_weights]
-        step(*batch)
-        check_counts(row, model, number)
-        support.assert_masked(
-            model, optimizer, slots_too=requirements.latent is None
+    model, steps = trained("keras", name)
+    schedule, requirements = row.algorithm.schedule, row.algorithm.requirements
+    changes = 0
+    for number, (before, after) in enumerate(steps):
+        check_counts(row, model, after.masks, number)
+        changed = any(
+            np.any(after.masks[path] != mask)
+            for path, mask in before.masks.items()
         )
-        new = tf_rigl.masks(model)
-        changed = any(np.any(new[path] != masks[path]) for path in masks)
         updates = schedule is not None and schedule.is_update(number)
         prunes = requirements.latent is not None and number == 0
         assert not changed or updates or prunes
         changes += changed
-        rests = updates and requirements.skips_step
-        if rests:
-            assert_only_dropped_and_grown(row, weights, model)
-        masks = new
+        if updates and requirements.skips_step:
+            assert_only_dropped_and_grown(row, before.weights, after.weights)
+    assert len(steps) == STEPS
     assert changes > 1 if row.moves else changes <= 1
 
 
-def check_counts(row, model, number):
-    actual = [w.num_active() for w in masked_weights(model)]
+def check_counts(row, model, masks, number):
+    actual = [np.count_nonzero(mask) for mask in masks.values()]
     expected = [
         row.connections(row, record, number) for record in masked_weights(model)
     ]
@@ -102,22 +117,24 @@ def check_counts(row, model, number):
     assert actual == expected
 
 
-def assert_only_dropped_and_grown(row, before, model):
+def assert_only_dropped_and_grown(row, before, after):
     """No weight moved but to zero and from zero."""
     fresh = getattr(row.algorithm, "grow_init", "zeros") != "zeros"
-    for old, weight in zip(before, model.trainable_weights, strict=True):
-        new = weight.numpy()
+    for old, new in zip(before, after, strict=True):
         kept = (new != 0) & ((old != 0) | (not fresh))
         np.testing.assert_array_equal(new[kept], old[kept])
 
 
-def cases(is_slow, turn=None):
-    """Rows; with a turn, 0 or 1, every second one is slow as well."""
+def cases(turn):
+    """Every second row, 0 or 1 the first; the others are slow.
+
+    So are rows that compile no more than another.
+    """
     return [
         pytest.param(
             name,
             marks=[pytest.mark.slow]
-            if is_slow(row) or turn not in (None, place % 2)
+            if row.variant or row.part or place % 2 != turn
             else [],
         )
         for place, (name, row) in enumerate(ROWS.items())
@@ -125,22 +142,22 @@ def cases(is_slow, turn=None):
 
 
 # `compiled_step_test` compiles all rows in both Keras.
-@pytest.mark.parametrize("name", cases(lambda row: row.variant or row.part, 0))
+@pytest.mark.parametrize("name", cases(0))
 def test_other_keras_under_xla_and_several_steps_per_execution(trained, name):
     import tf_keras
 
     model = fit(tf_keras, ROWS[name], jit_compile=True, steps_per_execution=4)
-    assert_same(model, trained("keras", name))
+    assert_same(model, trained("keras", name)[0])
 
 
-@pytest.mark.parametrize("name", cases(lambda row: row.variant, 1))
+@pytest.mark.parametrize("name", cases(1))
 def test_replicas(trained, name, two_replicas):
-    keras = importlib.import_module(flavor_of_row(name, 0))
+    keras = importlib.import_module(flavor_of_row(name, 1))
     if keras.__version__.startswith("3.6."):
         pytest.skip("Keras 3.6 sums the losses of replicas, dense ones too")
     with two_replicas.scope():
         model = fit(keras, ROWS[name])
-    assert_same(model, trained("keras", name))
+    assert_same(model, trained("keras", name)[0])
     for weight in masked_weights(model):
         _, mask = weight.storage.variables
         for variable in (mask, *weight.state.values()):
@@ -155,14 +172,14 @@ def assert_same(model, other):
 
 # After the first epoch.
 @pytest.mark.filterwarnings("ignore:.*has not come to the sparsity")
-@pytest.mark.parametrize("name", cases(lambda row: row.variant, 0))
+@pytest.mark.parametrize("name", cases(0))
 def test_resumed_is_uninterrupted(trained, name, tmp_path):
     """Saved after an epoch and loaded, the second gives the same bits.
 
-    In the flavor in which replicas are not tested.
+    Every second row is tested, hence the turns of two.
     """
     row = ROWS[name]
-    keras = importlib.import_module(flavor_of_row(name, 1))
+    keras = importlib.import_module(flavor_of_row(name, 2))
     model = fresh_model(keras, row)
     optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
     support.train(keras, model, row.algorithm, 1, optimizer=optimizer)
@@ -176,6 +193,6 @@ def test_resumed_is_uninterrupted(trained, name, tmp_path):
         initial_epoch=1,
         epochs=EPOCHS,
     )
-    whole = trained(keras.__name__, name)
+    whole, _ = trained(keras.__name__, name)
     assert_same(model, whole)
     support.assert_all_equal(model.get_weights(), whole.get_weights())

@@ -57,22 +57,18 @@ MODES = {
     "steps_per_execution": lambda keras: fit(keras, steps_per_execution=4),
     "loop-eager": lambda keras: custom_loop(keras, compiled=False),
     "loop-compiled": lambda keras: custom_loop(keras, compiled=True),
-    "steps_per_execution-jit": lambda keras: fit(
-        keras, steps_per_execution=4, jit_compile=True
-    ),
     "loop-jit": lambda keras: custom_loop(keras, compiled=True, jit=True),
 }
 
 
-@pytest.mark.parametrize(
-    ("mode", "keras"), support.in_turn(MODES), indirect=["keras"]
-)
+@support.keras_in_turn("mode", MODES)
 def test_every_mode_gives_the_same_masks(keras, mode, expected):
     model = MODES[mode](keras)
     support.assert_same_masks(tf_rigl.masks(model), expected)
     support.assert_masked(model)
 
 
+@support.one_keras("keras")
 def test_replicas_with_weight_decay_and_averages(keras, two_replicas):
     """Both leave the replica context while they are being skipped."""
     with two_replicas.scope():
@@ -95,39 +91,6 @@ def test_replicas_without_the_callback_are_static_sparse(keras, two_replicas):
         values, _ = weight.storage.variables
         for replica in two_replicas.experimental_local_results(values):
             assert not np.any(replica.numpy()[~weight.mask.numpy()])
-
-
-def test_gradient_accumulation_updates_on_real_updates(expected):
-    """Keras 3 only: two micro-batches make the batch of one update."""
-    import keras
-
-    model = fresh_model(keras)
-    optimizer = keras.optimizers.SGD(
-        0.1, momentum=0.9, gradient_accumulation_steps=2
-    )
-    support.train(
-        keras, model, ALGORITHM, EPOCHS, optimizer=optimizer, batch_size=16
-    )
-    support.assert_same_masks(tf_rigl.masks(model), expected)
-    support.assert_masked(model)
-
-
-def test_default_stop_counts_real_updates():
-    """Announced are 32 batches, which make 16 updates; 12 is 3/4 of them."""
-    import keras
-
-    model = fresh_model(keras)
-    optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
-    support.train(
-        keras,
-        model,
-        tf_rigl.RigL(update_interval=3),
-        EPOCHS,
-        optimizer=optimizer,
-        batch_size=16,
-    )
-    updates = masked_weights(model)[0].counters.numpy()[0]
-    assert updates == len(range(0, 12, 3))
 
 
 @pytest.mark.parametrize(
@@ -157,6 +120,26 @@ def test_mixed_precision(keras, policy):
     assert support.assert_masked(model) > 0
 
 
+def test_gradient_accumulation_updates_on_real_updates(expected):
+    """Keras 3 only: two micro-batches make the batch of one update.
+
+    Announced are 32 batches, which make 16 updates, and 12 of them, where
+    updates of masks end, are 3/4 of those.
+    """
+    import keras
+
+    model = fresh_model(keras)
+    optimizer = keras.optimizers.SGD(
+        0.1, momentum=0.9, gradient_accumulation_steps=2
+    )
+    algorithm = tf_rigl.RigL(update_interval=3)
+    arguments = {"optimizer": optimizer, "batch_size": 16}
+    support.train(keras, model, algorithm, EPOCHS, **arguments)
+    assert masked_weights(model)[0].counters.numpy()[0] == len(range(0, 12, 3))
+    support.assert_same_masks(tf_rigl.masks(model), expected)
+    support.assert_masked(model)
+
+
 def test_several_optimizers_on_one_model():
     import keras
 
@@ -180,37 +163,7 @@ def test_several_optimizers_on_one_model():
     support.assert_masked(model)
 
 
-def test_20_mask_updates_trace_no_more_than_none(keras):
-    """The step is traced as often as a dense run's: once, when it begins."""
-
-    def traces(sparse):
-        model = support.make_mlp(keras)
-        if sparse:
-            tf_rigl.sparsify(model, 0.8)
-        calls = []
-        loss = support.crossentropy(keras)
-
-        def counting_loss(labels, outputs):
-            calls.append(1)
-            return loss(labels, outputs)
-
-        algorithm = tf_rigl.RigL(40, 2) if sparse else None
-        model.compile(keras.optimizers.SGD(0.1), counting_loss)
-        data = support.make_data((20,), 320)
-        support.fit(model, data, algorithm, batch_size=8)
-        return len(calls), masked_weights(model)
-
-    dense, _ = traces(sparse=False)
-    sparse, weights = traces(sparse=True)
-    assert weights[0].counters.numpy()[0] == 20
-    assert sparse == dense
-
-
-@pytest.mark.parametrize(
-    ("jit_compile", "keras"),
-    support.in_turn([False, True]),
-    indirect=["keras"],
-)
+@support.keras_in_turn("jit_compile", [False, True])
 def test_at_sparsity_0_training_is_dense_training(keras, jit_compile):
     def weights(algorithm, sparse):
         keras.utils.set_random_seed(1)
@@ -228,42 +181,27 @@ def test_at_sparsity_0_training_is_dense_training(keras, jit_compile):
         )
         return [w.numpy() for w in model.trainable_weights]
 
-    dense = weights(None, sparse=False)
-    for one, other in zip(
-        dense, weights(tf_rigl.RigL(update_interval=2), True), strict=True
-    ):
-        np.testing.assert_array_equal(one, other)
+    rigl = tf_rigl.RigL(update_interval=2)
+    support.assert_all_equal(weights(rigl, True), weights(None, False))
 
 
 @support.one_keras("keras")
-def test_without_the_callback_training_is_static_sparse(keras):
-    model = fresh_model(keras)
-    before = tf_rigl.masks(model)
-    values = [w.values().numpy() for w in masked_weights(model)]
-    support.train(keras, model, None, EPOCHS)
-    support.assert_same_masks(tf_rigl.masks(model), before)
-    for weight, old in zip(masked_weights(model), values, strict=True):
-        new = weight.values().numpy()
-        assert not np.any(new[~weight.mask.numpy()])
-        assert np.any(new != old)
-
-
-@support.one_keras("tf_keras")
-def test_static_equals_no_callback(keras):
-    without, static = fresh_model(keras), fresh_model(keras)
-    support.train(keras, without, None, optimizer=keras.optimizers.SGD(0.1))
-    support.train(
-        keras, static, tf_rigl.Static(), optimizer=keras.optimizers.SGD(0.1)
+def test_static_training_is_that_without_the_callback(keras):
+    static, without = fresh_model(keras), fresh_model(keras)
+    before = tf_rigl.masks(without)
+    values = [w.values().numpy() for w in masked_weights(without)]
+    for model, algorithm in ((static, tf_rigl.Static()), (without, None)):
+        support.train(keras, model, algorithm, EPOCHS)
+    support.assert_all_equal(
+        static.trainable_weights, without.trainable_weights
     )
-    for one, other in zip(
-        without.trainable_weights, static.trainable_weights, strict=True
-    ):
-        np.testing.assert_array_equal(one.numpy(), other.numpy())
+    support.assert_same_masks(tf_rigl.masks(without), before)
+    support.assert_masked(without, slots_too=False)
+    for weight, old in zip(masked_weights(without), values, strict=True):
+        assert np.any(weight.values().numpy() != old)
 
 
-@pytest.mark.parametrize(
-    ("compiled", "keras"), support.in_turn([False, True]), indirect=["keras"]
-)
+@support.keras_in_turn("compiled", [False, True])
 def test_200_updates_keep_every_count(keras, compiled):
     """Before, after and at each of 200 updates the integers are the same."""
     model = tf_rigl.sparsify(support.make_mlp(keras, (32,)), 0.8)
@@ -338,6 +276,7 @@ def test_inference_needs_no_callback_and_advances_nothing(keras):
         assert snapshot(model) == before
 
 
+@support.one_keras("tf_keras")
 def test_steps_are_batches(keras):
     """The counter of steps is that of batches, in `fit` and in a loop.
 

@@ -4,7 +4,6 @@ import dataclasses
 import types
 
 import numpy as np
-import pytest
 import tensorflow as tf
 
 import tf_rigl
@@ -48,18 +47,15 @@ def kernels(monkeypatch):
     return taken
 
 
-@pytest.mark.parametrize(
-    ("case", "keras"),
-    # Of each kind one for each Keras.
-    support.in_turn(
-        [
-            (False, "float32", False),
-            (True, "float32", False),
-            (True, "float64", True),
-            (False, "float64", True),
-        ]
-    ),
-    indirect=["keras"],
+# Of each kind one for each Keras.
+@support.keras_in_turn(
+    "case",
+    [
+        (False, "float32", False),
+        (True, "float32", False),
+        (True, "float64", True),
+        (False, "float64", True),
+    ],
 )
 def test_every_bit_is_the_optimizers_own(monkeypatch, keras, case):
     nesterov, dtype, run_eagerly = case
@@ -85,11 +81,7 @@ def test_every_bit_is_the_optimizers_own(monkeypatch, keras, case):
         assert one.tobytes() == other.tobytes()
 
 
-@pytest.mark.parametrize(
-    ("jit_compile", "keras"),
-    support.in_turn([False, True]),
-    indirect=["keras"],
-)
+@support.keras_in_turn("jit_compile", [False, True])
 def test_it_takes_the_steps_of_masked_weights_only(
     monkeypatch, keras, jit_compile
 ):
@@ -121,16 +113,19 @@ def own_rule_of_the_instance(keras):
     return optimizer
 
 
+def without_momentum(keras):
+    """Keras 3 makes no slots then."""
+    return keras.optimizers.SGD(0.1)
+
+
 def another(keras):
     return keras.optimizers.Adam(0.01)
 
 
-@pytest.mark.parametrize(
-    ("make", "keras"),
-    support.in_turn([own_rule, own_rule_of_the_instance, another]),
-    indirect=["keras"],
+@support.keras_in_turn(
+    "make", [own_rule, own_rule_of_the_instance, without_momentum, another]
 )
-def test_another_rule_is_the_users(monkeypatch, keras, make):
+def test_other_rules_have_no_kernel(monkeypatch, keras, make):
     taken = kernels(monkeypatch)
     model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
     support.train(
@@ -140,28 +135,9 @@ def test_another_rule_is_the_users(monkeypatch, keras, make):
     support.assert_masked(model)
 
 
-def test_without_momentum_there_is_no_kernel(monkeypatch):
-    """Keras 3 makes no slots then; Keras 2 does."""
-    import keras
-
-    taken = kernels(monkeypatch)
-    model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
-    optimizer = keras.optimizers.SGD(0.1)
-    support.train(keras, model, tf_rigl.Static(), epochs=1, optimizer=optimizer)
-    assert not taken
-
-
-@support.one_keras("tf_keras")
-def test_replicas_take_their_own_steps(monkeypatch, keras, two_replicas):
-    taken = kernels(monkeypatch)
-    with two_replicas.scope():
-        model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
-        support.train(keras, model, tf_rigl.Static(), epochs=1)
-    assert not taken
-    support.assert_masked(model)
-
-
-def test_a_gpu_may_round_otherwise_and_large_weights_gain_nothing(keras):
+def test_a_gpu_may_round_otherwise_and_large_weights_gain_nothing(
+    keras, two_replicas
+):
     model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
     optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
     optimizer.build(model.trainable_variables)
@@ -180,6 +156,9 @@ def test_a_gpu_may_round_otherwise_and_large_weights_gain_nothing(keras):
 
     assert applies(record)
     assert applies(like())
+    # Replicas have variables of another kind.
+    with two_replicas.scope():
+        assert not applies(record)
     assert not applies(like(device="/device:GPU:0"))
     assert not applies(like(dtype=tf.bfloat16))
     assert applies(like(shape=(1024, 512)))

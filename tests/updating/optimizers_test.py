@@ -5,9 +5,13 @@ import inspect
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tf_rigl
 from tests import support
+from tf_rigl.backend.flavor import flavor_of
+from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.updating import slots
 
 UNSUPPORTED = {"Adafactor"}
 NOT_UPDATING = {"Optimizer", "LossScaleOptimizer", "MultiOptimizer"}
@@ -28,6 +32,26 @@ OPTIONS = {
 # Clipping comes before the update rule and is the same code for all.
 CLIPPED = ("SGD", "Adam")
 ALGORITHM = tf_rigl.RigL(update_interval=2)
+METHODS = {
+    "rigl": tf_rigl.RigL(9, 1, decay="constant"),
+    "set": tf_rigl.SET(9, 1, decay="constant"),
+    "snfs": tf_rigl.SNFS(9, 1, decay="constant", redistribute=True),
+    "after_the_step": tf_rigl.RigL(
+        9, 1, decay="constant", skip_weight_update=False
+    ),
+}
+# Optimizers with all slots that they can have, and methods with Adam's.
+MOST_SLOTS = {
+    "SGD": {"momentum": 0.9},
+    "Adam": {"amsgrad": True},
+    "RMSprop": {"momentum": 0.9, "centered": True},
+}
+GROWTH = [
+    *((name, MOST_SLOTS.get(name, {}), "rigl") for name in NAMES),
+    ("SGD", {"momentum": 0.9, "nesterov": True}, "rigl"),
+    ("SGD", {"use_ema": True}, "rigl"),
+    *(("Adam", {"amsgrad": True}, method) for method in [*METHODS][1:]),
+]
 CASES = [
     (name, option)
     for option in OPTIONS
@@ -87,37 +111,59 @@ def test_masked_weights_and_slots_stay_zero(keras, name, option):
         run_eagerly=option != "plain",
         callbacks=[AfterEveryStep()],
     )
-    slots = support.assert_masked(model)
+    seen = support.assert_masked(model)
     assert support.counts(model) == before
     assert support.moved(model) > 0
-    assert slots > 0 or (name, option) != ("Adam", "plain")
+    assert seen > 0 or (name, option) != ("Adam", "plain")
+
+
+def grow(keras, optimizer, method):
+    """Fills all slots with ones, updates the masks once.
+
+    Returns the first weight, its mask before and its slots.
+    """
+    model = tf_rigl.sparsify(support.make_mlp(keras, (30,)), 0.5)
+    tf_rigl.attach(optimizer, model, method)
+    optimizer.build(model.trainable_variables)
+    flavor, record = flavor_of(model), masked_weights(model)[0]
+    found = list(map(flavor.raw, slots.slots_of(flavor, optimizer, record)))
+    assert found
+    for slot in found:
+        slot.assign(tf.ones_like(slot))
+
+    before = record.mask.numpy()
+    random = np.random.default_rng(0)
+    gradients = [
+        tf.constant(random.normal(size=tuple(w.shape)), w.dtype)
+        for w in model.trainable_variables
+    ]
+    optimizer.apply_gradients(
+        zip(gradients, model.trainable_variables, strict=True)
+    )
+    return record, before, found
 
 
 @pytest.mark.parametrize(
-    ("keras", "name"),
-    of_each_keras([(name,) for name in NAMES]),
+    ("keras", "name", "options", "method"),
+    of_each_keras(GROWTH),
     indirect=["keras"],
 )
-def test_new_connections_start_at_zero_with_fresh_slots(keras, name):
-    """One step, which updates the masks: what grew has moved nowhere yet."""
-    model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.8)
-    optimizer = getattr(keras.optimizers, name)(0.01)
-    arguments = {"optimizer": optimizer, "epochs": 1, "run_eagerly": True}
-    support.train(keras, model, None, samples=64, **arguments)
-    before = tf_rigl.masks(model)
-    algorithm = tf_rigl.RigL(
-        start_step=2, stop_step=20, update_interval=8, decay="constant"
-    )
-    support.train(keras, model, algorithm, samples=32, **arguments)
-    flavor = support.flavor_of(model)
-    for weight in support.masked_weights(model):
-        grown = weight.mask.numpy() & ~before[weight.path]
-        assert grown.any()
-        assert not np.any(weight.values().numpy()[grown])
-        for slot in support.slots.slots_of(flavor, optimizer, weight):
-            fresh = support.slots.fresh_value(optimizer, slot)
-            values = flavor.raw(slot).numpy()[grown]
-            np.testing.assert_allclose(values, fresh)
+def test_new_connections_begin_at_zero(keras, name, options, method):
+    """Slots as well, after a dense or foreign state was restored, too."""
+    optimizer = getattr(keras.optimizers, name)(0.01, **options)
+    record, before, found = grow(keras, optimizer, METHODS[method])
+    after = record.mask.numpy()
+    grown = after & ~before
+    assert grown.any()
+    if METHODS[method].requirements.skips_step:
+        assert not record.values().numpy()[grown].any()
+    for slot in found:
+        values = slot.numpy()
+        assert not values[~after].any()
+        fresh = slots.fresh_value(optimizer, slot)
+        np.testing.assert_allclose(values[grown], fresh)
+        # What stays keeps its state.
+        assert values[after & before].all()
 
 
 @pytest.mark.parametrize("name", UNSUPPORTED)
@@ -153,28 +199,3 @@ def test_weight_decay_rests_while_masks_are_updated(keras):
         new = new.numpy()
         kept = new != 0
         np.testing.assert_array_equal(new[kept], old[kept])
-
-
-@support.one_keras("tf_keras")
-def test_slots_are_zero_at_new_connections_only(keras):
-    """Adam's are fresh where a connection is new, and as before elsewhere."""
-    model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.7)
-    optimizer = keras.optimizers.Adam(0.01)
-    algorithm = tf_rigl.RigL(9, 9, start_step=4, drop_fraction=0.5)
-    flavor = support.flavor_of(model)
-    for step in support.take_steps(keras, model, algorithm, 5, optimizer):
-        slots = [
-            (weight, flavor.raw(slot).numpy())
-            for weight in support.masked_weights(model)
-            for slot in support.slots.slots_of(flavor, optimizer, weight)
-        ]
-        if step == 3:
-            before, masks = slots, tf_rigl.masks(model)
-    assert len(slots) == len(before) == 4
-    for (weight, new), (_, old) in zip(slots, before, strict=True):
-        mask = weight.mask.numpy()
-        grown = mask & ~masks[weight.path]
-        assert np.any(grown)
-        assert not np.any(new[grown])
-        np.testing.assert_array_equal(new[mask & ~grown], old[mask & ~grown])
-        assert np.mean(new[mask & ~grown] != 0) > 0.5

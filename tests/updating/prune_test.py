@@ -166,16 +166,6 @@ def test_moving_averages_rest(keras):
     support.assert_all_equal(before, after)
 
 
-def test_prunes_and_fine_tunes_a_trained_model(keras):
-    model = compiled(keras)
-    support.train(keras, model, tf_rigl.Static(), 1)
-    tf_rigl.prune(model)
-    masks = tf_rigl.masks(model)
-    support.train(keras, model, tf_rigl.Static(), 1)
-    support.assert_same_masks(tf_rigl.masks(model), masks)
-    support.assert_masked(model)
-
-
 def test_a_criterion_of_ones_own(keras):
     """Signed: the highest scores stay, here the smallest magnitudes."""
     model = compiled(keras)

@@ -1,4 +1,4 @@
-"""The soft memory bound in training: more connections between two parts."""
+"""Updates without an end, and with more connections between two parts."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from tests import support
 from tf_rigl.masking.masked_weight import masked_weights
 
 
-@pytest.mark.parametrize("method", [tf_rigl.RigL, tf_rigl.SET])
+@support.keras_in_turn("method", [tf_rigl.RigL, tf_rigl.SET])
 def test_connections_by_the_step(keras, method):
     """Grown at 2 and 8, dropped at 5 and 11; 14 would end after the stop."""
     model = tf_rigl.sparsify(support.make_mlp(keras, (30,)), 0.8)
@@ -25,6 +25,7 @@ def test_connections_by_the_step(keras, method):
         support.assert_masked(model, optimizer)
 
 
+@support.one_keras("tf_keras")
 def test_fit_and_go_on(keras):
     """A second fit drops what the first has grown."""
     model = tf_rigl.sparsify(support.make_mlp(keras, (30,)), 0.8)
@@ -32,10 +33,22 @@ def test_fit_and_go_on(keras):
     optimizer = keras.optimizers.Adam(0.01)
     algorithm = tf_rigl.RigL("never", 10, decay="constant", drop_delay=5)
     # Eight batches an epoch: grown at 0, dropped at 5, grown at 10.
-    support.train(keras, model, algorithm, 1, optimizer=optimizer)
-    assert support.counts(model) == allotted
-    support.train(keras, model, algorithm, 1, optimizer=optimizer)
-    assert support.counts(model) == allotted
+    for _ in range(2):
+        history = support.train(
+            keras, model, algorithm, 1, optimizer=optimizer
+        ).history
+        assert history["mask_churn"][0] > 0
+        assert support.counts(model) == allotted
+
+
+@support.one_keras("keras")
+def test_own_loops_announce_no_steps(keras):
+    model = tf_rigl.sparsify(support.make_mlp(keras, (30,)), 0.8)
+    algorithm = tf_rigl.RigL("never", 5, decay="constant")
+    moved = [0]
+    for step in support.take_steps(keras, model, algorithm, 12):
+        moved.append(support.moved(model))
+        assert (moved[-1] > moved[-2]) == (step % 5 == 0)
 
 
 def test_structures_are_refused(keras):

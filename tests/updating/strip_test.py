@@ -84,9 +84,7 @@ def compiled(keras, name):
     return model
 
 
-@pytest.mark.parametrize(
-    ("name", "keras"), support.in_turn(FEW), indirect=["keras"]
-)
+@support.keras_in_turn("name", FEW)
 def test_everything_comes_back(keras, name, tmp_path):
     model = compiled(keras, name)
     before = snapshot(model, tmp_path)
@@ -124,8 +122,7 @@ def test_what_was_not_built(keras, name):
     inputs = np.ones((2, *SHAPES[name]), "float32")
     descriptions = []
     for sparse in (False, True):
-        keras.backend.clear_session()
-        keras.utils.set_random_seed(1)
+        support.fresh_keras(keras.__name__)
         model = zoo.build(name, keras)
         if sparse:
             tf_rigl.sparsify(model, 0.5)

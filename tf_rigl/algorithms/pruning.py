@@ -114,9 +114,7 @@ def _largest(
 
 
 def pruned_fraction(
-    schedule: UpdateSchedule,
-    total_steps: int,
-    pruned: Callable[[int], float],
+    schedule: UpdateSchedule, total_steps: int, pruned: Callable[[int], float]
 ) -> float:
     """Returns the mean over the steps of how many final zeros are zero.
 

@@ -19,7 +19,7 @@ from tf_rigl.core import decimals
 from tf_rigl.core import selection
 from tf_rigl.core.checks import check_fraction
 from tf_rigl.core.drop_and_grow import MaskUpdate
-from tf_rigl.core.drop_and_grow import changed
+from tf_rigl.core.drop_and_grow import changed_if_finite
 from tf_rigl.core.schedules import DropFraction
 from tf_rigl.core.structures import ConstantFanIn
 
@@ -137,11 +137,8 @@ class SRigL(Algorithm):
             gradient, ~kept, wanted - selection.count_true_in_rows(kept)
         )
 
-        finite = tf.reduce_all(tf.math.is_finite(gradient))
-        new = rows.from_rows(
-            tf.where(finite, kept | grown, mask), weight.mask.shape
-        )
-        return changed(weight.mask, new)
+        new = rows.from_rows(kept | grown, weight.mask.shape)
+        return changed_if_finite(weight.mask, new, gradient)
 
     def _active_units(
         self, weight: WeightView, mask: tf.Tensor, salient: tf.Tensor

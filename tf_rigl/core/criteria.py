@@ -200,6 +200,5 @@ def ranks(scores: tf.Tensor) -> tf.Tensor:
     )
     middle = tf.constant(0x3FC00000, tf.int32)
     return tf.bitcast(
-        tf.where(bits < 0, middle - magnitudes, middle + magnitudes),
-        tf.float32,
+        tf.where(bits < 0, middle - magnitudes, middle + magnitudes), tf.float32
     )

@@ -24,6 +24,14 @@ def changed(old: tf.Tensor, new: tf.Tensor) -> MaskUpdate:
     return MaskUpdate(new, old & ~new, new & ~old)
 
 
+def changed_if_finite(
+    old: tf.Tensor, new: tf.Tensor, scores: tf.Tensor
+) -> MaskUpdate:
+    """Returns the update to a new mask, or none if a score is not finite."""
+    finite = tf.reduce_all(tf.math.is_finite(scores))
+    return changed(old, tf.where(finite, new, old))
+
+
 def drop_and_grow(
     weights: tf.Tensor,
     mask: tf.Tensor,
@@ -74,10 +82,7 @@ def drop_and_grow(
     count = tf.maximum(count, 0)
     kept = selection.largest_mask(weights, mask, nonzeros - count)
     grown = selection.largest_mask(grow_scores, ~kept, count)
-
-    finite = tf.reduce_all(tf.math.is_finite(grow_scores))
-    new_mask = tf.where(finite, kept | grown, mask)
-    return changed(mask, new_mask)
+    return changed_if_finite(mask, kept | grown, grow_scores)
 
 
 def grow(
@@ -95,8 +100,7 @@ def grow(
     free = ~mask
     count = tf.minimum(tf.cast(count, tf.int64), selection.count_true(free))
     grown = selection.largest_mask(scores, free, count)
-    finite = tf.reduce_all(tf.math.is_finite(scores))
-    return changed(mask, tf.where(finite, mask | grown, mask))
+    return changed_if_finite(mask, mask | grown, scores)
 
 
 def drop(

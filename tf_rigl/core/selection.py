@@ -132,16 +132,7 @@ def largest_integers_mask(keys: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
 
     The keys are int32 or int64, of static shape; -1 is never marked.
     """
-    return _largest_keys_mask(keys, count, _integer_bits(keys))
-
-
-def largest_integers_in_rows(keys: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
-    """Marks the `counts[r]` largest keys of each row r; see the above."""
-    return _largest_keys_in_rows(keys, counts, _integer_bits(keys))
-
-
-def _integer_bits(keys: tf.Tensor) -> int:
-    return 8 * keys.dtype.size - 1
+    return _largest_keys_mask(keys, count, 8 * keys.dtype.size - 1)
 
 
 def _largest_keys_mask(

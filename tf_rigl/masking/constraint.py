@@ -31,11 +31,7 @@ class MaskConstraint:
     """
 
     def __init__(
-        self,
-        flavor: flavors.Flavor,
-        variable: Any,
-        storage: Storage,
-        path: str,
+        self, flavor: flavors.Flavor, variable: Any, storage: Storage, path: str
     ) -> None:
         self.storage = storage
         self.path = path

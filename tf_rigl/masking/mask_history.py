@@ -35,10 +35,7 @@ def start_recording(layer: Any, keep_start: bool = False) -> None:
     keep_start = keep_start or config.start == "magnitude"
     masks = getattr(layer, ATTRIBUTE).masks
     kinds = {
-        key: {
-            **config.state.get(key, {}),
-            **_kinds(weight, keep_start),
-        }
+        key: {**config.state.get(key, {}), **_kinds(weight, keep_start)}
         for key, weight in config.weights.items()
     }
     state_store.keep_state(layer, kinds)

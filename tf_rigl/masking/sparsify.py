@@ -317,9 +317,7 @@ def _scale(model: Any, per: str) -> None:
     for record in masked_weights(model):
         layout = kernel_layout(record.owner, record.variable)
         scaled = scale_to_connections(
-            layout.view(record.values()),
-            layout.view(record.mask),
-            per,
+            layout.view(record.values()), layout.view(record.mask), per
         )
         record.set_values(layout.unview(scaled))
 

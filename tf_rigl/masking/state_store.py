@@ -49,10 +49,7 @@ def state_store_class(base: type) -> type:
         tensors: dict[str, dict[str, Any]]
 
         def __init__(
-            self,
-            shapes: Mapping[str, Sequence[int]],
-            kinds: Kinds,
-            owner: str,
+            self, shapes: Mapping[str, Sequence[int]], kinds: Kinds, owner: str
         ) -> None:
             super().__init__(STATE_ATTRIBUTE, owner)
             tensors: dict[str, dict[str, Any]] = {}

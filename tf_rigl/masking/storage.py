@@ -141,9 +141,7 @@ def masked(values: Any, mask: Any) -> tf.Tensor:
 
     # Not `tf.where`, which broadcasts and takes twice as long on processors.
     return tf.raw_ops.Select(
-        condition=tf.convert_to_tensor(mask),
-        x=values,
-        y=tf.zeros_like(values),
+        condition=tf.convert_to_tensor(mask), x=values, y=tf.zeros_like(values)
     )
 
 

@@ -217,10 +217,7 @@ def _apply(
         values = tf.where(grown, new_values, values)
     elif algorithm.requirements.latent is not None:
         values = weight.deployed(
-            algorithm,
-            view,
-            mask,
-            weight.latent(algorithm, view, values),
+            algorithm, view, mask, weight.latent(algorithm, view, values)
         )
 
     weight.storage.set(mask, values)

@@ -64,8 +64,7 @@ def install(rules: list[UpdateRule], for_one_fit: bool = False) -> None:
     """
     for rule in rules:
         instance_methods.put(
-            rule.optimizer,
-            {**rule.overrides(), _HOOK: Hook(rule, for_one_fit)},
+            rule.optimizer, {**rule.overrides(), _HOOK: Hook(rule, for_one_fit)}
         )
 
 

@@ -117,27 +117,24 @@ def test_widths_are_the_best():
 
 
 @pytest.mark.parametrize(
-    ("structure", "layout", "name", "bits"),
+    ("structure", "layout", "bits"),
     [
         # Bits for each element, headers and rounding aside.
-        (structures.NByM(2, 4), ((64, 48), [0], [1]), "n_by_m", 3 / 4),
-        (structures.NByM(1, 4), ((3, 3, 16, 8), [2], [3]), "n_by_m", 2 / 4),
-        (structures.NByM(4, 8), ((8, 6, 32), [0, 2], [1]), "n_by_m", 7 / 8),
-        (structures.NByM(8, 16), ((64, 48), [1], [0]), "n_by_m", 14 / 16),
-        (structures.NByM(2, 3), ((63, 48), [0], [1]), "n_by_m", 2 / 3),
-        (structures.Block(4, 4), ((64, 48), [0], [1]), "block_mask", 1 / 16),
-        (structures.Block(5, 3), ((64, 47), [0], [1]), "block_mask", 1 / 13),
-        (structures.Channel(), ((3, 3, 8, 64), [2], [3]), "block_mask", 1 / 72),
-        (
-            structures.Channel("inputs"),
-            ((3, 3, 64, 8), [3], [2]),
-            "block_mask",
-            1 / 72,
-        ),
+        (structures.NByM(2, 4), ((64, 48), [0], [1]), 3 / 4),
+        (structures.NByM(1, 4), ((3, 3, 16, 8), [2], [3]), 2 / 4),
+        (structures.NByM(4, 8), ((8, 6, 32), [0, 2], [1]), 7 / 8),
+        (structures.NByM(8, 16), ((64, 48), [1], [0]), 14 / 16),
+        (structures.NByM(2, 3), ((63, 48), [0], [1]), 2 / 3),
+        (structures.Block(4, 4), ((64, 48), [0], [1]), 1 / 16),
+        (structures.Block(5, 3), ((64, 47), [0], [1]), 1 / 13),
+        (structures.Channel(), ((3, 3, 8, 64), [2], [3]), 1 / 72),
+        (structures.Channel("inputs"), ((3, 3, 64, 8), [3], [2]), 1 / 72),
     ],
     ids=str,
 )
-def test_structures_take_few_bits(structure, layout, name, bits):
+def test_structures_take_few_bits(structure, layout, bits):
+    is_n_by_m = isinstance(structure, structures.NByM)
+    name = "n_by_m" if is_n_by_m else "block_mask"
     layout = axes_layout(*layout)
     size = np.prod(layout.shape)
     nonzeros = structure.connections(layout.shape, size // 2)
@@ -155,12 +152,6 @@ def test_structures_take_few_bits(structure, layout, name, bits):
         name, packed, np.ones(mask.sum(), np.float32), mask.size
     )
     np.testing.assert_array_equal(placed.reshape(mask.shape), mask)
-
-
-@pytest.mark.parametrize("name", ["block_mask", "n_by_m"])
-def test_random_masks_have_no_structure(name):
-    mask = np.random.default_rng(0).random((64, 64)) < 0.5
-    assert ENCODINGS[name].encode(mask) is None
 
 
 def test_one_element_breaks_a_structure():
@@ -190,8 +181,12 @@ def examples(name):
     }[name]
 
 
-def check_damaged(name, cases):
-    """Damaged masks are errors or masks of the shape; returns the errors."""
+@pytest.mark.parametrize(
+    "cases", [60, pytest.param(2_000, marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_damaged_masks(name, cases):
+    """They are errors or masks of the shape."""
     random = np.random.default_rng(7)
     errors = 0
     masks = examples(name)
@@ -207,15 +202,4 @@ def check_damaged(name, cases):
         else:
             assert decoded.shape == mask.shape
             assert decoded.dtype == bool
-    return errors
-
-
-@pytest.mark.parametrize("name", ENCODINGS)
-def test_damaged_masks(name):
-    assert check_damaged(name, 60) > 10
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ENCODINGS)
-def test_many_damaged_masks(name):
-    assert check_damaged(name, 2_000) > 300
+    assert errors > cases / 6

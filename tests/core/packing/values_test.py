@@ -60,9 +60,7 @@ def test_int8_has_a_scale_for_each_channel(axis):
     random = np.random.default_rng(0)
     sizes = np.array([1e-6, 1.0, 1e6, 30.0, 0.0], np.float32)[: SHAPE[axis]]
     scale = np.moveaxis(
-        np.broadcast_to(sizes, (*np.delete(SHAPE, axis), SHAPE[axis])),
-        -1,
-        axis,
+        np.broadcast_to(sizes, (*np.delete(SHAPE, axis), SHAPE[axis])), -1, axis
     )
     weight = random.uniform(-1, 1, SHAPE).astype(np.float32) * scale
     kept = np.flatnonzero(random.random(SHAPE) < 0.6)

@@ -31,10 +31,7 @@ def test_there_and_back(structure):
         ),
         (NByM(2, 4), {"name": "n_by_m", "n": 2, "m": 4}),
         (structures.ConstantFanIn(), {"name": "constant_fan_in"}),
-        (
-            Channel(),
-            {"name": "channel", "axis": "units", "pooling": "average"},
-        ),
+        (Channel(), {"name": "channel", "axis": "units", "pooling": "average"}),
     ],
     ids=str,
 )

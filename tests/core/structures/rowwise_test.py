@@ -74,17 +74,6 @@ def test_golden_n_by_m_update():
     assert bits(update.grown) == "00000101"
 
 
-def test_what_was_dropped_may_grow_back():
-    weights = column([5, 1, 0, 0])
-    mask = column([1, 1, 0, 0]).astype(bool)
-    scores = column([0, 9, 2, 3])
-    update = NByM(2, 4).drop_and_grow(
-        tf.constant(weights), tf.constant(mask), tf.constant(scores), 1
-    )
-    assert bits(update.mask) == "1100"
-    assert bits(update.dropped) == bits(update.grown) == "0000"
-
-
 @pytest.mark.parametrize(
     ("nonzeros", "fan_in"),
     [(0, 1), (1, 1), (3, 1), (5, 1), (6, 2), (8, 2), (9, 3), (12, 4)],
@@ -153,26 +142,13 @@ def test_arguments(make, error, message):
         make()
 
 
-def test_inputs_must_be_a_multiple_of_m():
-    NByM(2, 4).check((9, 8, 5), "conv/kernel")
-    shape = (9, 10, 5)
-    message = (
-        r"2:4 sparsity needs a multiple of 4 inputs\. Received: 10 inputs "
-        r"for 'conv/kernel' of \[positions, inputs, units\] = \[9, 10, 5\]\. "
-        r"Leave this weight out or choose an `m` that divides them\."
-    )
-    with pytest.raises(ValueError, match=message):
-        NByM(2, 4).check(shape, "conv/kernel")
-    with pytest.raises(ValueError, match=message):
-        NByM(2, 4).random_mask(shape, 100, 0, "conv/kernel")
-
-
 @pytest.mark.parametrize("inputs", [1, 3, 10])
 def test_other_inputs_are_one_error_everywhere(inputs):
     structure, shape = NByM(2, 4), (2, inputs, 5)
     ones, mask = tf.ones(shape), tf.ones(shape, tf.bool)
 
     for call in (
+        lambda: structure.check(shape, "a/kernel"),
         lambda: structure.connections(shape, 4),
         lambda: structure.active_units(shape, 4),
         lambda: structure.largest(ones, 4),
@@ -185,6 +161,7 @@ def test_other_inputs_are_one_error_everywhere(inputs):
         with pytest.raises(
             ValueError,
             match=rf"2:4 sparsity needs a multiple of 4 inputs\. Received: "
-            rf"{inputs} inputs .* = \[2, {inputs}, 5\]\. Leave",
+            rf"{inputs} inputs for '.*' of \[positions, inputs, units\] = "
+            rf"\[2, {inputs}, 5\]\. Leave this weight out or choose an `m`",
         ):
             call()

@@ -144,10 +144,7 @@ ROWS = {
 }
 
 REFUSED = [
-    (
-        {"initial_sparsity": 1.0},
-        r"`initial_sparsity` is .* in \[0, 1\).*=1\.0",
-    ),
+    ({"initial_sparsity": 1.0}, r"`initial_sparsity` is .* in \[0, 1\).*=1\.0"),
     ({"power": 0}, r"`power` must be greater than 0.*=0"),
     ({"criterion": "saliency"}, r"`criterion` must be one of .*'saliency'"),
 ]

@@ -25,9 +25,7 @@ class OneShot(Oracle):
 
 CASES = {
     "one_shot": table.from_dense(
-        tf_rigl.OneShot(7),
-        lambda: OneShot(7),
-        conservation.dense_before(7),
+        tf_rigl.OneShot(7), lambda: OneShot(7), conservation.dense_before(7)
     ),
     "one_shot_globally": table.from_dense(
         tf_rigl.OneShot(7, scope="global"),

@@ -124,11 +124,7 @@ CASES = {
     # The mean is kept in float32.
     "rigl_grown_mean_gradient": rigl(
         {"gradient_steps": 3, "start_step": 4, "grow_init": "gradient"},
-        {
-            "gradient_steps": 3,
-            "start": 4,
-            "grown_value": scaled_gradient(1.0),
-        },
+        {"gradient_steps": 3, "start": 4, "grown_value": scaled_gradient(1.0)},
         tolerance=1e-5,
     ),
     "rigl_grown_mean_gradient_at_once": rigl(
@@ -141,14 +137,10 @@ CASES = {
 WRONG_ORACLES = {
     "rigl": lambda: RigL(table.STOP, table.INTERVAL, 0.9 * table.FRACTION),
     "rigl_tf1": lambda: RigL(
-        *table.PLAN,
-        start=4,
-        decay=dropping.inverse_power,
+        *table.PLAN, start=4, decay=dropping.inverse_power
     ),
     "rigl_grown_mean_gradient": lambda: RigL(
-        *table.PLAN,
-        start=4,
-        grown_value=scaled_gradient(1.0),
+        *table.PLAN, start=4, grown_value=scaled_gradient(1.0)
     ),
 }
 

@@ -31,11 +31,7 @@ class SET(dropping.DropAndGrow):
 CASES = {
     "set": table.Case(
         tf_rigl.SET(**table.DYNAMIC, decay="constant", seed=5),
-        lambda: SET(
-            *table.PLAN,
-            decay=dropping.constant,
-            seed=5,
-        ),
+        lambda: SET(*table.PLAN, decay=dropping.constant, seed=5),
     )
 }
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 import tf_rigl
+from tests.core import oracle
 from tests.methods import conservation
 from tests.methods import dropping
 from tests.methods import network
@@ -41,18 +42,18 @@ class SNFS(dropping.DropAndGrow):
         }
         if not self.redistribute:
             return dropped
-        shares = {
-            path: np.abs(self.smoothed[path][training.masks[path]]).mean()
+        shares = [
+            np.abs(self.smoothed[path][training.masks[path]]).mean()
             for path in network.KERNELS
-        }
-        room = {path: np.count_nonzero(~kept[path]) for path in network.KERNELS}
-        return dropping.apportion(sum(dropped.values()), shares, room)
+        ]
+        room = [np.count_nonzero(~kept[path]) for path in network.KERNELS]
+        grown = oracle.apportion(sum(dropped.values()), shares, room)
+        return dict(zip(network.KERNELS, grown, strict=True))
 
 
 CASES = {
     "snfs": table.Case(
-        tf_rigl.SNFS(**table.DYNAMIC),
-        lambda: SNFS(*table.PLAN),
+        tf_rigl.SNFS(**table.DYNAMIC), lambda: SNFS(*table.PLAN)
     ),
     "snfs_redistributing": table.Case(
         tf_rigl.SNFS(**table.DYNAMIC, redistribute=True),

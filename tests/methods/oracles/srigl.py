@@ -66,8 +66,7 @@ class SRigL(Oracle):
     def remaining_units(self, training, path, salient):
         """The units that are not ablated.
 
-        Args:
-            salient: how many kept connections and candidates each unit has.
+        `salient` counts kept connections and candidates of each unit.
         """
         mask = training.masks[path]
         inputs, units = mask.shape
@@ -110,11 +109,7 @@ def srigl(ablation_threshold, never_ablate=()):
             ablation_threshold=ablation_threshold,
             never_ablate=never_ablate,
         ),
-        lambda: SRigL(
-            *table.PLAN,
-            ablation_threshold,
-            never_ablate,
-        ),
+        lambda: SRigL(*table.PLAN, ablation_threshold, never_ablate),
         fan_in,
         {"structure": tf_rigl.ConstantFanIn()},
     )
@@ -137,8 +132,5 @@ ROWS = {
 }
 
 REFUSED = [
-    (
-        {"ablation_threshold": -1},
-        r"`ablation_threshold` .* in \[0, 1\].*=-1",
-    )
+    ({"ablation_threshold": -1}, r"`ablation_threshold` .* in \[0, 1\].*=-1")
 ]

@@ -7,7 +7,7 @@ from tests.methods import conservation
 from tests.methods import keeping
 from tests.methods import network
 from tests.methods import table
-from tests.methods.inactive import KeepsAllValues
+from tests.methods.training import KeepsAllValues
 from tests.methods.training import momentum_step
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import tf_rigl
 from tests.methods import ranking
 from tests.methods import table
-from tests.methods.inactive import KeepsAllValues
+from tests.methods.training import KeepsAllValues
 from tests.methods.training import momentum_step
 
 

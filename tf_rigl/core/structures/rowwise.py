@@ -13,6 +13,7 @@ from tf_rigl.core import random_masks
 from tf_rigl.core import selection
 from tf_rigl.core.checks import check_positive
 from tf_rigl.core.drop_and_grow import MaskUpdate
+from tf_rigl.core.drop_and_grow import changed_if_finite
 from tf_rigl.core.structures import structure
 
 
@@ -121,7 +122,7 @@ class Rowwise(abc.ABC):
             self.to_rows(grow_scores), free, had - has
         )
         new_mask = kept | self.from_rows(grown, weights.shape)
-        return structure.updated(mask, new_mask, grow_scores)
+        return changed_if_finite(mask, new_mask, grow_scores)
 
     def _rows(self, shape: Sequence[int]) -> int:
         return math.prod(shape) // self.row_size(shape)

@@ -10,7 +10,6 @@ from typing import runtime_checkable
 import tensorflow as tf
 
 from tf_rigl.core.drop_and_grow import MaskUpdate
-from tf_rigl.core.drop_and_grow import changed
 
 
 @runtime_checkable
@@ -147,11 +146,3 @@ def check_nonzeros(shape: Sequence[int], nonzeros: int) -> None:
             f"{math.prod(shape)}. Received: nonzeros={nonzeros} for "
             f"shape={tuple(shape)}."
         )
-
-
-def updated(
-    mask: tf.Tensor, new_mask: tf.Tensor, grow_scores: tf.Tensor
-) -> MaskUpdate:
-    """Returns the update to a new mask, or none if a score is not finite."""
-    finite = tf.reduce_all(tf.math.is_finite(grow_scores))
-    return changed(mask, tf.where(finite, new_mask, mask))

@@ -14,10 +14,10 @@ from tf_rigl.core import checks
 from tf_rigl.core import random_masks
 from tf_rigl.core import selection
 from tf_rigl.core.drop_and_grow import MaskUpdate
+from tf_rigl.core.drop_and_grow import changed_if_finite
 from tf_rigl.core.structures import tiles
 from tf_rigl.core.structures.structure import check_nonzeros
 from tf_rigl.core.structures.structure import check_view
-from tf_rigl.core.structures.structure import updated
 
 
 class Tiled(abc.ABC):
@@ -107,7 +107,8 @@ class Tiled(abc.ABC):
         grown = selection.largest_integers_mask(
             tf.where(~kept, self._keys(grow_scores), -1), moved
         )
-        return updated(mask, self._fill(kept | grown, shape), grow_scores)
+        new = self._fill(kept | grown, shape)
+        return changed_if_finite(mask, new, grow_scores)
 
     def _active(self, shape: Sequence[int], nonzeros: Any) -> Any:
         """Counts the active tiles, for an int or an int64 tensor alike."""
