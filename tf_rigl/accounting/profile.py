@@ -135,7 +135,7 @@ def _rows(
 def _weight_row(
     weight: ModelWeight, counter: MacCounter, batch: int
 ) -> WeightProfile:
-    shape = tuple(weight.variable.shape)
+    shape = weight.shape
     parameters = math.prod(shape)
     record = weight.record
     nonzeros = record.num_active() if record else parameters

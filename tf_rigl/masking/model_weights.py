@@ -45,8 +45,10 @@ class ModelWeight:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the weight."""
-        return tuple(self._raw.shape)
+        """Shape of the weight, of its present value where sizes are open."""
+        if self._raw.shape.is_fully_defined():
+            return tuple(self._raw.shape)
+        return tuple(self._raw.numpy().shape)
 
     @property
     def dtype(self) -> tf.DType:
