@@ -12,6 +12,7 @@ from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.endpoints import find_captures
 from tf_rigl.export.endpoints import trace_model
 from tf_rigl.export.litert.run import Feed
+from tf_rigl.export.replicas import gather
 from tf_rigl.masking.model_weights import WalkedModel
 from tf_rigl.masking.model_weights import model_weights
 from tf_rigl.masking.model_weights import walk_model
@@ -39,7 +40,10 @@ def save_for_converter(
     if batch_size is not None:
         call = call_signature.fix_batch(call, batch_size)
     endpoint = trace_model(walked, call)
-    captures = find_captures([endpoint.function], model, model_weights(walked))
+    (endpoint,), captures = gather(
+        [endpoint],
+        find_captures([endpoint.function], model, model_weights(walked)),
+    )
 
     root = tf.Module()
     root.captured = list(captures.variables.values())

@@ -22,12 +22,13 @@ from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.endpoints import find_captures
 from tf_rigl.export.endpoints import trace_endpoints
 from tf_rigl.export.folders import folder_bytes
+from tf_rigl.export.replicas import gather
 from tf_rigl.export.saved_model import artifact
 from tf_rigl.export.saved_model import pack
 from tf_rigl.export.saved_model import packed_file
 from tf_rigl.export.saved_model import report
 from tf_rigl.export.saved_model.decoder import Decoder
-from tf_rigl.export.saved_model.function_graph import read_only
+from tf_rigl.export.function_graph import read_only
 from tf_rigl.export.saved_model.groups import plan_groups
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
 from tf_rigl.export.saved_model.packed_weight import is_storable
@@ -120,8 +121,9 @@ def export_saved_model(
         endpoints = trace_endpoints(walked, inputs, signatures)
         # Tracing has built what was not built.
         weights = model_weights(walked)
-        captures = find_captures(
-            [one.function for one in endpoints], model, weights
+        endpoints, captures = gather(
+            endpoints,
+            find_captures([one.function for one in endpoints], model, weights),
         )
         sources = _weights_to_pack(captures, weights, values)
         if compression is None:
@@ -171,26 +173,28 @@ def _weights_to_pack(
     captures: Captures, weights: Iterable[ModelWeight], stored: formats.Format
 ) -> dict[int, pack.WeightToPack]:
     """Collects what is captured, by the identity of the captured handle."""
-    keys = {
-        id(variable): key
-        for key, variable in captures.variables.items()
-        if is_storable(variable.dtype)
-    }
+    keys: dict[int, list[int]] = {}  # by the identity of the model's variable
+    for key, origin in captures.origins.items():
+        if is_storable(origin.dtype):
+            keys.setdefault(id(origin), []).append(key)
 
-    sources = {}
+    sources: dict[int, pack.WeightToPack] = {}
     # In the order of the layers, by which they can be found again.
     for weight in weights:
-        captured = [one for one in weight.variables if id(one) in keys]
-        for replica, one in enumerate(captured):
-            source = _weight_to_pack(weight, one, stored)
-            if replica:
-                path = f"{source.path}@{replica}"
+        captured = [
+            key for one in weight.variables for key in keys.pop(id(one), ())
+        ]
+        for number, key in enumerate(captured):
+            variable = captures.variables[key]
+            source = _weight_to_pack(weight, variable, stored)
+            if number:
+                path = f"{source.path}@{number}"
                 source = dataclasses.replace(source, path=path, extra=True)
-            sources[keys.pop(id(one))] = source
+            sources[key] = source
 
     # The rest is not the model's but what signatures use by themselves.
     paths = {source.path for source in sources.values()}
-    for key in keys.values():
+    for key in (key for some in keys.values() for key in some):
         variable = captures.variables[key]
         name = variable.name.partition(":")[0]
         path, number = name, 0
