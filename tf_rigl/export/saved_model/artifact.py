@@ -9,9 +9,9 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.backend import call_signature
+from tf_rigl.export import function_graph
 from tf_rigl.export.endpoints import Captures
 from tf_rigl.export.endpoints import Endpoint
-from tf_rigl.export import function_graph
 from tf_rigl.export.saved_model.decoder import Decoder
 from tf_rigl.export.saved_model.slim import slim
 

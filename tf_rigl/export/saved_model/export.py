@@ -22,13 +22,13 @@ from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.endpoints import find_captures
 from tf_rigl.export.endpoints import trace_endpoints
 from tf_rigl.export.folders import folder_bytes
+from tf_rigl.export.function_graph import read_only
 from tf_rigl.export.replicas import gather
 from tf_rigl.export.saved_model import artifact
 from tf_rigl.export.saved_model import pack
 from tf_rigl.export.saved_model import packed_file
 from tf_rigl.export.saved_model import report
 from tf_rigl.export.saved_model.decoder import Decoder
-from tf_rigl.export.function_graph import read_only
 from tf_rigl.export.saved_model.groups import plan_groups
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
 from tf_rigl.export.saved_model.packed_weight import is_storable
