@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.ops import resource_variable_ops
 from tensorflow.python.saved_model import save_context
 
 
@@ -41,6 +42,16 @@ def whole(variable: Any) -> Any:
         if container is not None and container() is not None:
             return container()
     return variable
+
+
+def plain_variable(value: Any, trainable: bool, name: str) -> tf.Variable:
+    """Makes a variable of no strategy, within a strategy's scope, too.
+
+    There `tf.Variable` is whatever the strategy makes of it.
+    """
+    return resource_variable_ops.ResourceVariable(
+        value, trainable=trainable, name=name
+    )
 
 
 @contextlib.contextmanager

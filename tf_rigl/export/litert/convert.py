@@ -9,12 +9,10 @@ import tensorflow as tf
 from tf_rigl.backend import call_signature
 from tf_rigl.export.endpoints import DEFAULT_SIGNATURE
 from tf_rigl.export.endpoints import Endpoint
-from tf_rigl.export.endpoints import find_captures
 from tf_rigl.export.endpoints import trace_model
 from tf_rigl.export.litert.run import Feed
-from tf_rigl.export.replicas import gather
+from tf_rigl.export.replicas import capture
 from tf_rigl.masking.model_weights import WalkedModel
-from tf_rigl.masking.model_weights import model_weights
 from tf_rigl.masking.model_weights import walk_model
 
 QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "full_int8")
@@ -39,11 +37,7 @@ def save_for_converter(
     call = call_signature.call_signature(model, inputs)
     if batch_size is not None:
         call = call_signature.fix_batch(call, batch_size)
-    endpoint = trace_model(walked, call)
-    (endpoint,), captures = gather(
-        [endpoint],
-        find_captures([endpoint.function], model, model_weights(walked)),
-    )
+    (endpoint,), captures, _ = capture(walked, [trace_model(walked, call)])
 
     root = tf.Module()
     root.captured = list(captures.variables.values())

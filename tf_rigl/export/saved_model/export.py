@@ -19,11 +19,10 @@ from tf_rigl.core.packing import values as formats
 from tf_rigl.core.structures import Unstructured
 from tf_rigl.export.endpoints import Captures
 from tf_rigl.export.endpoints import Endpoint
-from tf_rigl.export.endpoints import find_captures
 from tf_rigl.export.endpoints import trace_endpoints
 from tf_rigl.export.folders import folder_bytes
 from tf_rigl.export.function_graph import read_only
-from tf_rigl.export.replicas import gather
+from tf_rigl.export.replicas import capture
 from tf_rigl.export.saved_model import artifact
 from tf_rigl.export.saved_model import pack
 from tf_rigl.export.saved_model import packed_file
@@ -33,7 +32,6 @@ from tf_rigl.export.saved_model.groups import plan_groups
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
 from tf_rigl.export.saved_model.packed_weight import is_storable
 from tf_rigl.masking.model_weights import ModelWeight
-from tf_rigl.masking.model_weights import model_weights
 from tf_rigl.masking.model_weights import walk_model
 
 COMPRESSIONS = (pack.SMALLEST, *ENCODINGS, None)
@@ -118,12 +116,8 @@ def export_saved_model(
 
     walked = walk_model(model)
     with atomic_files.new_folder(path, overwrite) as (made, scratch):
-        endpoints = trace_endpoints(walked, inputs, signatures)
-        # Tracing has built what was not built.
-        weights = model_weights(walked)
-        endpoints, captures = gather(
-            endpoints,
-            find_captures([one.function for one in endpoints], model, weights),
+        endpoints, captures, weights = capture(
+            walked, trace_endpoints(walked, inputs, signatures)
         )
         sources = _weights_to_pack(captures, weights, values)
         if compression is None:
