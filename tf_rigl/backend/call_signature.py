@@ -52,7 +52,8 @@ def call_signature(model: Any, inputs: Any) -> CallSignature:
 
     Raises:
         TypeError: if `inputs` is none of these.
-        ValueError: if it is None and the model has never seen an input.
+        ValueError: if it is None and the model has never seen an input, or
+            lacks an argument that the model's `call` requires.
     """
     arguments, keywords = _given_or_remembered(model, inputs)
 
@@ -186,6 +187,16 @@ def _given_or_remembered(model: Any, inputs: Any) -> flavors.Inputs:
             "A model that was never called must come with `inputs`. "
             f"Received: model={model.name!r}, inputs=None. Pass a batch, "
             "tf.TensorSpec or shape, such as inputs=(None, 28, 28, 1)."
+        )
+
+    missing = model_call.missing_arguments(model, *remembered)
+    if missing:
+        raise ValueError(
+            "A model of which Keras remembers only some of the arguments that "
+            "its `call` requires must come with `inputs`. "
+            f"Received: model={model.name!r}, inputs=None; {missing} are not "
+            "remembered. Pass a dictionary by the names of all: "
+            f"{model_call.inputs_by_name(model)}."
         )
     return remembered
 

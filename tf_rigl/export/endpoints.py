@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from tf_rigl.backend import call_signature
 from tf_rigl.backend import distribution
+from tf_rigl.backend.flavor import is_container
+from tf_rigl.backend.model_call import argument_names
 from tf_rigl.backend.model_call import trace_inference
 from tf_rigl.masking import tree
 from tf_rigl.masking.model_weights import ModelWeight
@@ -26,6 +28,8 @@ class Endpoint(NamedTuple):
     attribute: str  # its name on the loaded object
     function: Any  # a concrete function
     call: call_signature.CallSignature
+    # Names of the arguments that the function takes in order; empty: unknown.
+    names: tuple[str, ...] = ()
 
     def run(self, *tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         """Calls it on tensors in order; returns its outputs by name."""
@@ -61,7 +65,7 @@ def trace_endpoints(
     found = []
     if DEFAULT_SIGNATURE not in given:
         call = call_signature.call_signature(walked.model, inputs)
-        found.append(trace_model(walked, call))
+        found.append(trace_model(walked, call, is_given=inputs is not None))
 
     own = _variables(walked)
     for name, function in given.items():
@@ -81,9 +85,19 @@ def trace_endpoints(
 
 
 def trace_model(
-    walked: WalkedModel, call: call_signature.CallSignature
+    walked: WalkedModel, call: call_signature.CallSignature, is_given: bool
 ) -> Endpoint:
-    """Traces the inference of a model on the arguments of a call."""
+    """Traces the inference of a model on the arguments of a call.
+
+    Args:
+        walked: the model.
+        call: what it is called on.
+        is_given: whether the user has given the call, Keras remembers it
+            otherwise.
+
+    Raises:
+        ValueError: if the model cannot be called on what Keras remembers.
+    """
 
     def trace() -> Any:
         return trace_inference(
@@ -94,11 +108,25 @@ def trace_model(
             autograph=walked.flavor.name == "keras2",
         )
 
-    if not walked.is_built and tf.distribute.has_strategy():
-        trace()  # Makes variables, which are a strategy's.
-    with distribution.reading_one_component(_variables(walked)):
-        function = trace()
-    return Endpoint(DEFAULT_SIGNATURE, DEFAULT_ENDPOINT, function, call)
+    try:
+        if not walked.is_built and tf.distribute.has_strategy():
+            trace()  # Makes variables, which are a strategy's.
+        with distribution.reading_one_component(_variables(walked)):
+            function = trace()
+    except Exception as error:
+        # What such a model is called on is known exactly.
+        if is_given or is_container(walked.model):
+            raise
+        raise ValueError(
+            "A model that cannot be called on the inputs that Keras remembers "
+            "must be exported with `inputs`. Received: "
+            f"model={walked.model.name!r}, inputs=None; remembered are "
+            f"{tuple(call)}. Pass `inputs`, for several arguments a "
+            "dictionary by their names."
+        ) from error
+
+    names = argument_names(walked.model)
+    return Endpoint(DEFAULT_SIGNATURE, DEFAULT_ENDPOINT, function, call, names)
 
 
 def find_captures(

@@ -37,7 +37,8 @@ def save_for_converter(
     call = call_signature.call_signature(model, inputs)
     if batch_size is not None:
         call = call_signature.fix_batch(call, batch_size)
-    (endpoint,), captures, _ = capture(walked, [trace_model(walked, call)])
+    traced = trace_model(walked, call, is_given=inputs is not None)
+    (endpoint,), captures, _ = capture(walked, [traced])
 
     root = tf.Module()
     root.captured = list(captures.variables.values())
