@@ -33,10 +33,17 @@ def test_any_loader_without_the_library(tmp_path):
             load_packed_weights(model, path)
         expected[key] = support.infer(model, inputs[key])
 
+    for flavor in ("keras", "tf_keras"):
+        key = f"{flavor}-text"
+        model = support.text_model(importlib.import_module(flavor))
+        export_saved_model(model, tmp_path / key)
+        inputs[key] = np.array(support.TEXTS, np.bytes_)
+        expected[key] = support.infer(model, tf.constant(inputs[key]))
+
     np.savez(tmp_path / "inputs.npz", **inputs)
     np.savez(tmp_path / "expected.npz", **expected)
     lines = run_python(SCRIPT, tmp_path, *inputs, cwd=tmp_path).splitlines()
-    assert len(lines) == 4 * len(cases)
+    assert len(lines) == 4 * len(expected)
     assert all(line.endswith(" same") for line in lines), lines
 
 
