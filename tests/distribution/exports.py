@@ -9,6 +9,7 @@ from tf_rigl.backend.flavor import flavor_of
 
 SHAPE = (6, 6, 3)
 COMPRESSIONS = ("smallest", None)
+FOUND = "found.npz"
 
 
 def build(keras):
@@ -34,17 +35,16 @@ def examples():
 def export(keras, strategy, folder, worker, workers):
     """Exports in every way, with averages that differ where they may.
 
-    All workers call it together.
-
-    Returns:
-        Arrays by name: the network's outputs as the strategy computes them,
-        before and after the masks are gone, its multiply-accumulates, and
-        what the averages are in all.
+    All workers call it together. Beside the artifacts stands `FOUND`: the
+    network's outputs as the strategy computes them, before and after the masks
+    are gone, its multiply-accumulates, what the averages are in all, and what
+    is said of a signature that sums over workers.
     """
     with strategy.scope():
         model = tf_rigl.sparsify(build(keras), 0.5, seed=7)
     average = spread_averages(model, worker, workers)
     folder.mkdir()
+    refusal = _refusal(model, folder)
 
     for compression in COMPRESSIONS:
         path = folder / str(compression)
@@ -57,12 +57,32 @@ def export(keras, strategy, folder, worker, workers):
     macs = tf_rigl.profile(model).dense_macs
     tf_rigl.strip(model)
     stripped = model(examples(), training=False).numpy()
-    return {
-        "exported_average": np.array(average),
-        "exported_macs": np.array(macs),
-        "exported_sparse": sparse,
-        "exported_stripped": stripped,
-    }
+    np.savez(
+        folder / FOUND,
+        average=average,
+        macs=macs,
+        refusal=refusal,
+        sparse=sparse,
+        stripped=stripped,
+    )
+
+
+def _refusal(model, folder):
+    """What an export says of a signature that was traced beforehand."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE])])
+    def infer(images):
+        return model(images, training=False)
+
+    try:
+        tf_rigl.export_saved_model(
+            model,
+            folder / "refused",
+            signatures={"infer": infer.get_concrete_function()},
+        )
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def spread_averages(model, worker=0, workers=1):

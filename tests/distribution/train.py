@@ -228,7 +228,7 @@ def main(arguments):
         ]
         if settings.export and name != "one_device":
             folder = files[worker].with_suffix("")
-            found |= exports.export(keras, strategy, folder, worker, workers)
+            exports.export(keras, strategy, folder, worker, workers)
         write(files[worker], found)
         if strategy.cluster_resolver is not None:
             leave(files)
