@@ -289,7 +289,8 @@ def _fold_steps(sequences: tf.Tensor) -> tf.Tensor:
 def _with_examples(outputs: Any, arguments: tuple[Any, ...]) -> Any:
     """Gives one row for each text, which splitting texts makes unknown."""
     texts = tf.nest.flatten(arguments)
-    if not texts or not tf.is_tensor(outputs) or not outputs.shape.rank:
+    is_dense = isinstance(outputs, tf.Tensor)  # not ragged
+    if not texts or not is_dense or not outputs.shape.rank:
         return outputs
     return tf.ensure_shape(outputs, [texts[0].shape[0], *outputs.shape[1:]])
 

@@ -128,6 +128,41 @@ def test_tables_of_ones_own_layer(keras, kind, tmp_path):
     assert not np.allclose(outputs[0], outputs[1])
 
 
+@one_keras("tf_keras")
+@pytest.mark.parametrize("kind", ["ragged", "sparse"])
+def test_inputs_that_are_not_dense(keras, kind, tmp_path):
+    """A signature takes what they are made of, as Keras's own does."""
+    layers = keras.layers
+    if kind == "sparse":
+        inputs = keras.Input((9,), sparse=True)
+        hidden = layers.Dense(32)(inputs)
+        batch = tf.sparse.from_dense(tf.eye(9)[:2])
+    elif keras.__name__ == "keras":
+        pytest.skip("layers of Keras 3 take no ragged tensors")
+    else:
+        inputs = keras.Input((None,), dtype="int32", ragged=True)
+        mean = layers.Lambda(lambda rows: tf.reduce_mean(rows, 1))
+        hidden = mean(layers.Embedding(9, 32)(inputs))
+        batch = tf.ragged.constant([[1], [2, 3]])
+    model = keras.Model(inputs, layers.Dense(32)(hidden))
+    tf_rigl.sparsify(model, 0.5)
+
+    loaded, _ = support.exported(model, tmp_path)
+    expected = model(batch, training=False)
+    np.testing.assert_allclose(loaded.serve(batch), expected, atol=1e-6)
+    signature = loaded.signatures["serving_default"]
+    names = sorted(signature.structured_input_signature[1])
+    parts = tf.nest.flatten(batch, expand_composites=True)
+    (outputs,) = signature(**dict(zip(names, parts, strict=True))).values()
+    np.testing.assert_allclose(outputs, expected, atol=1e-6)
+
+    # A batch of them says the same.
+    again = support.exported(model, tmp_path / "given", inputs=batch)[0]
+    np.testing.assert_allclose(again.serve(batch), expected, atol=1e-6)
+    with pytest.raises(ValueError, match="LiteRT files take dense tensors"):
+        tf_rigl.export_litert(model, tmp_path / "model.tflite")
+
+
 def make_table_layer(keras, kind):
     """A layer that looks words up in a table of TensorFlow's."""
 

@@ -35,6 +35,12 @@ def save_for_converter(
     walked = walk_model(model)
     _check_float32(walked)
     call = call_signature.call_signature(model, inputs)
+    if not call_signature.is_dense(call):
+        raise ValueError(
+            "LiteRT files take dense tensors. Received: the model "
+            f"{model.name!r}, which takes {tuple(call)}. Export a model of "
+            "dense inputs, padded, with the same layers."
+        )
     if batch_size is not None:
         call = call_signature.fix_batch(call, batch_size)
     traced = trace_model(walked, call, is_given=inputs is not None)
