@@ -59,6 +59,10 @@ def export_saved_model(
     cannot: be loaded in the scope of a distribution strategy. Load it
     outside, or export with `compression=None`.
 
+    Of a model that several workers have trained, all of them call this
+    together, each with a path of its own: averages over replicas, as
+    BatchNormalization of tf_keras has, are exported as their mean.
+
     The model is not changed. Its inference is exported, without optimizer,
     metrics and what only training uses; for a model that goes on training,
     save a `.keras` file.
@@ -81,11 +85,13 @@ def export_saved_model(
             kernels have more bits than that; biases and normalization stay as
             they are. The report says how far they are off.
         inputs: what the model is called on, with the batch dimension (its
-            size does not matter): arrays, tensors, tf.TensorSpec or shapes,
-            in the structure that the model takes, or in a dictionary by the
-            names of the arguments of its `call`. Needed if the model was
-            never called, or takes another dtype than float32 without having
-            said so by an `Input`.
+            size does not matter): arrays, tensors, ragged and sparse ones
+            too, tf.TensorSpec or shapes, in the structure that the model
+            takes, or all arguments of its `call`: in a dictionary by their
+            names, or in a list if it requires several. Needed if the model
+            was never called, has several arguments of which Keras 3
+            remembers the first, or takes another dtype than float32 without
+            having said so by an `Input`.
         signatures: functions to be exported besides the model's call, by
             name: each a `tf.function` with an input signature or a concrete
             function. One called `"serving_default"` stands in for the call.
@@ -99,7 +105,8 @@ def export_saved_model(
             signature is none of the above.
         ValueError: if the path exists or cannot be written, for an unknown
             compression or format, one that a mask or value does not fit, a
-            model without known inputs, a signature without its inputs.
+            model without known inputs, a signature without its inputs or
+            one that sums over replicas.
 
     Example:
         >>> report = tf_rigl.export_saved_model(model, "exported")
