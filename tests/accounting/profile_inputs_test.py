@@ -131,6 +131,25 @@ def test_dictionary_of_inputs(keras):
     assert tf_rigl.profile(model, inputs).macs == 5 * 3
 
 
+def test_texts(keras):
+    """Splitting them leaves the number of examples open."""
+    layers = keras.layers
+    words = layers.TextVectorization(30, output_sequence_length=4)
+    words.adapt(["a b c"])
+    model = keras.Sequential(
+        [
+            keras.Input((), dtype="string"),
+            words,
+            layers.Embedding(30, 8),
+            layers.Flatten(),
+            layers.Dense(16),
+        ]
+    )
+    profile = tf_rigl.profile(model)
+    assert profile.macs == 4 * 8 * 16
+    assert profile.uncounted == ()
+
+
 @pytest.mark.parametrize("structure", [list, dict])
 def test_several_inputs_of_a_functional_model(keras, structure):
     layers = keras.layers

@@ -11,20 +11,24 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).parents[2]
+TRAIN = ("-m", "tests.distribution.train")
 PATIENCE = 400  # seconds, for a machine that does much else
 
 
 class Process:
-    """A process that runs `train.py`.
+    """A process that runs `train.py`, or another program.
 
     Args:
         arguments: flags and runs.
         jobs: the cluster, if it is to be part of one.
         job: of this process.
         task: its number.
+        program: what Python runs.
     """
 
-    def __init__(self, arguments, jobs=None, job="worker", task=0):
+    def __init__(
+        self, arguments, jobs=None, job="worker", task=0, program=TRAIN
+    ):
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
@@ -39,7 +43,7 @@ class Process:
         # Not a pipe, which would fill: nobody reads it before the end.
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.distribution.train", *arguments],
+            [sys.executable, *program, *arguments],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -110,10 +114,13 @@ def started():
             process.close()
 
 
-def start_workers(arguments, count=2):
+def start_workers(arguments, count=2, program=TRAIN):
     """Starts the workers of a run."""
     jobs = cluster(worker=count)
-    return [Process(arguments, jobs, "worker", task) for task in range(count)]
+    return [
+        Process(arguments, jobs, "worker", task, program)
+        for task in range(count)
+    ]
 
 
 def start_with_parameter_server(arguments, workers=1):

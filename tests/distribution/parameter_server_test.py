@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.distribution import launch
+from tests.distribution.replicas_test import check_exports
 
 pytestmark = pytest.mark.slow
 
@@ -16,7 +17,7 @@ REFERENCE = "one_device:keras2:1"
 
 
 def train(folder, algorithm, workers):
-    options = [f"--output={folder}", f"--algorithm={algorithm}"]
+    options = [f"--output={folder}", f"--algorithm={algorithm}", "--export"]
     with launch.started() as processes:
         processes += launch.start_with_parameter_server(
             [*options, RUN], workers
@@ -38,6 +39,7 @@ def test_one_worker_gives_the_masks_of_one_device(tmp_path):
             np.testing.assert_array_equal(found[name], expected[name], name)
         elif name.startswith(("weight", "trainable")):
             np.testing.assert_allclose(found[name], expected[name], atol=2e-6)
+    check_exports(tmp_path / f"{RUN.replace(':', '-')}-0")
 
 
 def test_two_workers_do_not_update_masks(tmp_path):

@@ -8,8 +8,12 @@ import functools
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from tests.distribution import exports
 from tests.distribution import launch
+from tf_rigl.export.litert.run import Runner
+from tf_rigl.export.saved_model.packed_file import read_weights
 
 REFERENCE = "one_device:keras3:1"
 # By number of replicas: processors are made for the first. Two replicas are
@@ -58,10 +62,15 @@ def train(folder, in_process, in_workers, *options):
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory):
+def quick_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("quick")
-    train(folder, QUICK, [WORKERS])
-    return functools.partial(load, folder)
+    train(folder, QUICK, [WORKERS], "--export")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def quick(quick_folder):
+    return functools.partial(load, quick_folder)
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +136,38 @@ def test_a_replica_that_differs_is_found(quick, run):
     message = str(quick(run, 1)["disagreement"])
     last = replicas_of(run) - 1
     assert f"replicas {list(range(last))} against [{last}]" in message
+
+
+@pytest.mark.parametrize("run", [*QUICK[:-1], WORKERS])
+def test_exports_of_a_normalized_network(quick_folder, run):
+    """Every worker's artifacts hold the averages of all replicas."""
+    for worker in range(2 if run == WORKERS else 1):
+        place = quick_folder / f"{run.replace(':', '-')}-{worker}"
+        check_exports(place)
+        refusal = str(np.load(place / exports.FOUND)["refusal"])
+        assert ("Pass the tf.function itself" in refusal) == (run == WORKERS)
+
+
+def check_exports(folder):
+    """What one worker has exported computes what its strategy did."""
+    found = np.load(folder / exports.FOUND)
+    expected = found["sparse"]
+    inputs = exports.examples()
+    for name in ("in_scope", *map(str, exports.COMPRESSIONS)):
+        loaded = tf.saved_model.load(str(folder / name))
+        outputs = loaded.serve(tf.constant(inputs))
+        np.testing.assert_allclose(outputs, expected, atol=1e-6)
+
+    content = (folder / "model.tflite").read_bytes()
+    runner = Runner(content)
+    (outputs,) = runner(dict.fromkeys(runner.inputs, inputs)).values()
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+
+    (average,) = [
+        one.array()
+        for one in read_weights(folder / "smallest")
+        if one.spec.path == "normal/moving_mean"
+    ]
+    np.testing.assert_array_equal(average, found["average"])
+    np.testing.assert_array_equal(found["stripped"], expected)
+    assert found["macs"] == 4 * 4 * 27 * 16 + 256 * 4

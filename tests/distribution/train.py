@@ -22,6 +22,7 @@ from absl import flags
 
 import tf_rigl
 from tests import support
+from tests.distribution import exports
 from tf_rigl.backend import platform_limits
 from tf_rigl.experiments import cluster
 from tf_rigl.experiments import keras_modules
@@ -50,6 +51,7 @@ def define_flags():
     flags.DEFINE_integer("epochs", 1, f"Of {STEPS} steps.")
     flags.DEFINE_bool("custom_loop", False, "Train without `fit`.")
     flags.DEFINE_bool("report_batches", False, "Print a line a batch.")
+    flags.DEFINE_bool("export", False, "Export a normalized network, too.")
     flags.DEFINE_string("backup", "", "Folder to resume from.")
     flags.mark_flag_as_required("output")
 
@@ -224,6 +226,9 @@ def main(arguments):
             pathlib.Path(settings.output, f"{run.replace(':', '-')}-{one}.npz")
             for one in range(workers)
         ]
+        if settings.export and name != "one_device":
+            folder = files[worker].with_suffix("")
+            exports.export(keras, strategy, folder, worker, workers)
         write(files[worker], found)
         if strategy.cluster_resolver is not None:
             leave(files)

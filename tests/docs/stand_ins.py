@@ -76,6 +76,33 @@ def sparse_model(keras):
     return made
 
 
+def left(keras):
+    """What `two_arguments` is called on."""
+    del keras
+    return np.ones((2, 3), "float32")
+
+
+def right(keras):
+    """Likewise, its second argument."""
+    return left(keras)
+
+
+def two_arguments(keras):
+    """A sparse model of the user's, whose `call` takes two arguments."""
+
+    class TwoArguments(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(8)
+
+        def call(self, left, right):
+            return self.dense(left) + self.dense(right)
+
+    made = TwoArguments()
+    made(left(keras), right(keras))
+    return tf_rigl.sparsify(made, 0.5)
+
+
 def convnet(keras):
     """A small convolutional network that is not sparse yet."""
     return keras.Sequential(

@@ -17,6 +17,25 @@ def sparse_model(keras, name="sequential", sparsity=0.8):
     return model
 
 
+# For `text_model`: known words, unknown ones.
+TEXTS = ("a b", "C d, e", "unseen")
+
+
+def text_model(keras):
+    """A sparse model of texts, within a model, with an adapted vocabulary."""
+    layers = keras.layers
+    words = layers.TextVectorization(30, output_sequence_length=4)
+    words.adapt(["a b c", "d e"])
+    embedding = layers.Embedding(30, 8)
+    inner = keras.Sequential(
+        [keras.Input((), dtype="string"), words, embedding, layers.Flatten()]
+    )
+    model = keras.Sequential(
+        [keras.Input((), dtype="string"), inner, layers.Dense(64)]
+    )
+    return tf_rigl.sparsify(model, 0.5, dense=[embedding])
+
+
 def randomize(model, seed=0):
     """Gives all floating weights random values, zeros where masked."""
     flavor = flavor_of(model)

@@ -128,6 +128,8 @@ class CallRecorder:
             if stepwise:
                 steps = _call_on_all_steps(layer.layer, arguments, keywords)
                 outputs = _with_steps(outputs, steps)
+            if known_class(layer, ("TextVectorization",)) is not None:
+                outputs = _with_examples(outputs, arguments)
         finally:
             self._frames.pop()
 
@@ -282,6 +284,15 @@ def _fold_steps(sequences: tf.Tensor) -> tf.Tensor:
     folded = None if batch is None or steps is None else batch * steps
     shape = tf.concat([[-1], tf.shape(sequences)[2:]], axis=0)
     return tf.ensure_shape(tf.reshape(sequences, shape), [folded, *rest])
+
+
+def _with_examples(outputs: Any, arguments: tuple[Any, ...]) -> Any:
+    """Gives one row for each text, which splitting texts makes unknown."""
+    texts = tf.nest.flatten(arguments)
+    is_dense = isinstance(outputs, tf.Tensor)  # not ragged
+    if not texts or not is_dense or not outputs.shape.rank:
+        return outputs
+    return tf.ensure_shape(outputs, [texts[0].shape[0], *outputs.shape[1:]])
 
 
 def _with_steps(outputs: Any, steps: int | None) -> Any:

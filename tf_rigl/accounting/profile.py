@@ -48,10 +48,11 @@ def profile(model: Any, inputs: Any = None) -> ModelProfile:
             or tf_keras, dense or sparse.
         inputs: what the model is called on, with the batch dimension (its
             size does not matter): arrays, tensors, tf.TensorSpec or shapes,
-            in the structure that the model takes, or in a dictionary by the
-            names of the arguments of its `call`. Needed if the model was
-            never called, or if it leaves sizes open (image size, number
-            of time steps).
+            in the structure that the model takes, or all arguments of its
+            `call`: in a dictionary by their names, or in a list if it
+            requires several. Needed if the model was never called, has
+            several arguments of which Keras 3 remembers the first, or
+            leaves sizes open (image size, number of time steps).
 
     Returns:
         Counts for each weight and in all, dense beside sparse. `str()` of it
@@ -135,7 +136,7 @@ def _rows(
 def _weight_row(
     weight: ModelWeight, counter: MacCounter, batch: int
 ) -> WeightProfile:
-    shape = tuple(weight.variable.shape)
+    shape = weight.shape
     parameters = math.prod(shape)
     record = weight.record
     nonzeros = record.num_active() if record else parameters

@@ -18,6 +18,7 @@ from tf_rigl.backend import flavor as flavors
 from tf_rigl.backend import model_call
 
 Shape = tuple[int | None, ...]
+_COMPOSITE = (tf.RaggedTensorSpec, tf.SparseTensorSpec)
 
 
 class CallSignature(NamedTuple):
@@ -44,21 +45,25 @@ def call_signature(model: Any, inputs: Any) -> CallSignature:
     Args:
         model: a model.
         inputs: what the model is called on: arrays, tensors, specifications
-            or shapes, in the structure that the model takes, or in a
-            dictionary by the names of the arguments of its `call`. The first
-            dimension is left open. None: what the model was defined for or
+            or shapes, in the structure that the model takes, or all arguments
+            of its `call`: in a dictionary by their names, or in a list if it
+            requires several. The first dimension is left open. None: what the model was defined for or
             called on, with the batch size open unless its definition fixes
             it.
 
     Raises:
         TypeError: if `inputs` is none of these.
-        ValueError: if it is None and the model has never seen an input.
+        ValueError: if it is None and the model has never seen an input, or
+            lacks an argument that the model's `call` requires.
     """
     arguments, keywords = _given_or_remembered(model, inputs)
 
-    def specify(leaf: Any) -> tf.TensorSpec | None:
+    def specify(leaf: Any) -> tf.TypeSpec | None:
         if leaf is None:
             return None
+        composite = _composite(leaf)
+        if composite is not None:
+            return composite
         bare = model_call.is_shape(leaf)
         shape = tf.TensorShape(leaf if bare else leaf.shape)
         # A bare shape is that of the batch that was seen first.
@@ -90,10 +95,11 @@ def one_example(model: Any, inputs: Any = None) -> Example:
 
     def specify(leaf: Any) -> Any:
         dtype = next(remaining, tf.float32)
-        if leaf is None or isinstance(
-            leaf, (tf.RaggedTensorSpec, tf.SparseTensorSpec)
-        ):
+        if leaf is None:
             return leaf
+        composite = _composite(leaf)
+        if composite is not None:
+            return composite
         bare = model_call.is_shape(leaf)
         shape = as_shape(leaf if bare else leaf.shape)
         if shape:
@@ -107,6 +113,13 @@ def as_shape(value: Any) -> Shape | None:
     """Converts a shape to a tuple; None if its rank is unknown."""
     shape = tf.TensorShape(value)
     return None if shape.rank is None else tuple(shape.as_list())
+
+
+def is_dense(call: CallSignature) -> bool:
+    """Returns whether none of the tensors of a call is ragged or sparse."""
+    return not any(
+        isinstance(leaf, _COMPOSITE) for leaf in tf.nest.flatten(tuple(call))
+    )
 
 
 def fix_batch(call: CallSignature, size: int) -> CallSignature:
@@ -124,22 +137,16 @@ def named_leaves(call: CallSignature) -> dict[str, tf.TensorSpec]:
     """Names the tensors of a call, each differently.
 
     By its own name or the keys that lead to it, in the order of
-    `tf.nest.flatten`.
+    `tf.nest.flatten`; those that make up a ragged or sparse one by one.
     """
     named: dict[str, tf.TensorSpec] = {}
     for path, leaf in (
         *_with_paths(call.arguments),
         *_with_paths(call.keywords),
     ):
-        if not isinstance(leaf, tf.TensorSpec):
-            continue
-        name = re.sub(r"[^A-Za-z0-9_.]", "_", leaf.name or path) or "inputs"
-
-        unique, number = name, 0
-        while unique in named:
-            number += 1
-            unique = f"{name}_{number}"
-        named[unique] = leaf
+        for part in tf.nest.flatten(leaf, expand_composites=True):
+            if isinstance(part, tf.TensorSpec):
+                named[_unused(part.name or path, named)] = part
     return named
 
 
@@ -157,9 +164,14 @@ def pack_arguments(call: CallSignature, tensors: Iterable[Any]) -> Any:
     They come in the order of `named_leaves`.
     """
     given = iter(tensors)
-    return tf.nest.map_structure(
-        lambda leaf: next(given) if isinstance(leaf, tf.TensorSpec) else leaf,
+    leaves = tf.nest.flatten(tuple(call), expand_composites=True)
+    return tf.nest.pack_sequence_as(
         tuple(call),
+        [
+            next(given) if isinstance(leaf, tf.TensorSpec) else leaf
+            for leaf in leaves
+        ],
+        expand_composites=True,
     )
 
 
@@ -186,6 +198,16 @@ def _given_or_remembered(model: Any, inputs: Any) -> flavors.Inputs:
             "A model that was never called must come with `inputs`. "
             f"Received: model={model.name!r}, inputs=None. Pass a batch, "
             "tf.TensorSpec or shape, such as inputs=(None, 28, 28, 1)."
+        )
+
+    missing = model_call.missing_arguments(model, *remembered)
+    if missing:
+        raise ValueError(
+            "A model of which Keras remembers only some of the arguments that "
+            "its `call` requires must come with `inputs`. "
+            f"Received: model={model.name!r}, inputs=None; {missing} are not "
+            "remembered. Pass a dictionary by the names of all: "
+            f"{model_call.inputs_by_name(model)}."
         )
     return remembered
 
@@ -228,6 +250,40 @@ def _check_structure(value: Any) -> None:
             "shapes, in lists, tuples or dictionaries. "
             f"Received: {value!r} of type {type(value)}."
         )
+
+
+def _composite(leaf: Any) -> tf.TypeSpec | None:
+    """Specifies a ragged or sparse tensor of any batch; None: it is dense."""
+    if isinstance(leaf, (tf.RaggedTensor, tf.SparseTensor)):
+        leaf = tf.type_spec_from_value(leaf)
+    # Keras 3 marks its own.
+    is_sparse = isinstance(leaf, tf.SparseTensorSpec) or (
+        getattr(leaf, "sparse", False) is True
+    )
+    is_ragged = isinstance(leaf, tf.RaggedTensorSpec) or (
+        getattr(leaf, "ragged", False) is True
+    )
+    if not (is_sparse or is_ragged):
+        return None
+
+    shape = tf.TensorShape(leaf.shape)
+    if shape.rank:
+        shape = tf.TensorShape([None, *shape[1:]])
+    if is_sparse:
+        return tf.SparseTensorSpec(shape, _dtype(leaf))
+    return tf.RaggedTensorSpec(
+        shape, _dtype(leaf), leaf.ragged_rank, leaf.row_splits_dtype
+    )
+
+
+def _unused(name: str, taken: Mapping[str, Any]) -> str:
+    """Makes a name of letters, digits and the like that is not taken."""
+    name = re.sub(r"[^A-Za-z0-9_.]", "_", name) or "inputs"
+    unique, number = name, 0
+    while unique in taken:
+        number += 1
+        unique = f"{name}_{number}"
+    return unique
 
 
 def _dtype(leaf: Any) -> tf.DType:

@@ -10,6 +10,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_rigl.backend import flavor as flavors
+
 # Keras 2 notes these at the first call, for saving.
 NOTES = ("_saved_model_inputs_spec", "_saved_model_arg_spec")
 
@@ -20,17 +22,89 @@ def call_arguments(
     """Takes `inputs` as the first argument of a model's `call`, or as all.
 
     They are all if they are a dictionary by the names of the arguments of
-    `call`. Returns arguments and keywords.
+    `call`, or a tuple or list where `call` requires several. Returns
+    arguments and keywords.
+
+    Raises:
+        ValueError: if they lack an argument that `call` requires.
     """
-    names = list(inspect.signature(model.call).parameters)
+    parameters = list(inspect.signature(model.call).parameters.values())
+    first = parameters[0]
     if (
         isinstance(inputs, Mapping)
-        and names[0] in inputs
-        and set(inputs) <= set(names)
+        and first.name in inputs
+        and set(inputs) <= _names_taken(model, parameters, inputs)
     ):
-        others = {name: inputs[name] for name in inputs if name != names[0]}
-        return (inputs[names[0]],), others
-    return (inputs,), {}
+        others = {name: inputs[name] for name in inputs if name != first.name}
+        value = inputs[first.name]
+        several = first.kind is first.VAR_POSITIONAL
+        arguments = tuple(value) if several else (value,), others
+    else:
+        arguments = (inputs,), {}
+        all_in_order = isinstance(inputs, (list, tuple)) and len(inputs) > 1
+        if all_in_order and missing_arguments(model, *arguments):
+            arguments = tuple(inputs), {}
+
+    missing = missing_arguments(model, *arguments)
+    if missing:
+        raise ValueError(
+            "`inputs` must have all arguments that the model's `call` "
+            f"requires. Received: none for {missing} of "
+            f"{model.name!r}. Pass a dictionary by their names: "
+            f"{inputs_by_name(model)}."
+        )
+    return arguments
+
+
+def missing_arguments(
+    model: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
+) -> list[str]:
+    """Lists the arguments that a model's `call` requires and does not get."""
+    given = {*argument_names(model)[: len(arguments)], *keywords}
+    return [name for name in _required(model) if name not in given]
+
+
+def argument_names(model: Any) -> tuple[str, ...]:
+    """Names the arguments that a model's `call` takes in order."""
+    kind = inspect.Parameter
+    return tuple(
+        one.name
+        for one in inspect.signature(model.call).parameters.values()
+        if one.kind in (kind.POSITIONAL_ONLY, kind.POSITIONAL_OR_KEYWORD)
+    )
+
+
+def inputs_by_name(model: Any) -> str:
+    """Writes what `inputs` for a model with several arguments look like."""
+    named = ", ".join(f"{name!r}: ..." for name in _required(model))
+    return f"inputs={{{named}}}"
+
+
+def _names_taken(
+    model: Any, parameters: list[inspect.Parameter], inputs: Mapping[str, Any]
+) -> set[str]:
+    """Returns the names by which a model's `call` takes arguments.
+
+    Functional models take any by their signature, but use none of them.
+    """
+    names = {one.name for one in parameters}
+    takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters)
+    if takes_any and not flavors.is_container(model):
+        names.update(inputs)
+    return names
+
+
+def _required(model: Any) -> list[str]:
+    """Names the arguments of a model's `call` that a caller must give."""
+    kind = inspect.Parameter
+    return [
+        one.name
+        for one in inspect.signature(model.call).parameters.values()
+        if one.default is kind.empty
+        and one.kind not in (kind.VAR_POSITIONAL, kind.VAR_KEYWORD)
+        # `trace_inference` gives it.
+        and one.name != "training"
+    ]
 
 
 def trace_inference(

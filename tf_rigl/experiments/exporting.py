@@ -14,6 +14,7 @@ from tf_rigl.experiments import inspection
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments.export_settings import ExportSettings
 from tf_rigl.export import endpoints
+from tf_rigl.export import replicas
 from tf_rigl.export.litert import run as litert
 from tf_rigl.masking.model_weights import walk_model
 
@@ -59,7 +60,7 @@ def export(
         ValueError: if the model cannot be exported so, or the path exists or
             cannot be written.
     """
-    (endpoint,) = endpoints.trace_endpoints(walk_model(model), None, None)
+    endpoint = _trace(model, None)
     examples = (
         litert.random_inputs(endpoint.call, None)
         if inputs is None
@@ -137,7 +138,13 @@ def _run(
         outputs = loaded.signatures[endpoints.DEFAULT_SIGNATURE](**tensors)
         return {name: np.asarray(one) for name, one in outputs.items()}
     model = model_files.load_model(path)
-    (reloaded,) = endpoints.trace_endpoints(
-        walk_model(model), endpoint.call.arguments[0], None
-    )
+    reloaded = _trace(model, endpoint.call.arguments[0])
     return litert.call_model(reloaded, examples)
+
+
+def _trace(model: Any, inputs: Any) -> endpoints.Endpoint:
+    """Traces the inference of a model, averages over replicas included."""
+    walked = walk_model(model)
+    traced = endpoints.trace_endpoints(walked, inputs, None)
+    (endpoint,) = replicas.capture(walked, traced).endpoints
+    return endpoint

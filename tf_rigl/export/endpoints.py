@@ -8,7 +8,11 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_rigl.backend import call_signature
+from tf_rigl.backend import distribution
+from tf_rigl.backend.flavor import is_container
+from tf_rigl.backend.model_call import argument_names
 from tf_rigl.backend.model_call import trace_inference
+from tf_rigl.masking import tree
 from tf_rigl.masking.model_weights import ModelWeight
 from tf_rigl.masking.model_weights import WalkedModel
 
@@ -24,6 +28,8 @@ class Endpoint(NamedTuple):
     attribute: str  # its name on the loaded object
     function: Any  # a concrete function
     call: call_signature.CallSignature
+    # Names of the arguments that the function takes in order; empty: unknown.
+    names: tuple[str, ...] = ()
 
     def run(self, *tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         """Calls it on tensors in order; returns its outputs by name."""
@@ -37,6 +43,8 @@ class Captures(NamedTuple):
     """Everything that the functions of an artifact capture, each once."""
 
     variables: dict[int, tf.Variable]  # by the identity of the handle
+    # Those of the model, by the same; others where `variables` are copies.
+    origins: dict[int, Any]
     tables: list[Any]  # lookup tables and other resources
 
 
@@ -57,10 +65,12 @@ def trace_endpoints(
     found = []
     if DEFAULT_SIGNATURE not in given:
         call = call_signature.call_signature(walked.model, inputs)
-        found.append(trace_model(walked, call))
+        found.append(trace_model(walked, call, is_given=inputs is not None))
 
+    own = _variables(walked)
     for name, function in given.items():
-        concrete = _concrete(name, function)
+        with distribution.reading_one_component(own):
+            concrete = _concrete(name, function)
         arguments, keywords = concrete.structured_input_signature
         attribute = DEFAULT_ENDPOINT if name == DEFAULT_SIGNATURE else name
         found.append(
@@ -75,17 +85,48 @@ def trace_endpoints(
 
 
 def trace_model(
-    walked: WalkedModel, call: call_signature.CallSignature
+    walked: WalkedModel, call: call_signature.CallSignature, is_given: bool
 ) -> Endpoint:
-    """Traces the inference of a model on the arguments of a call."""
-    function = trace_inference(
-        walked.model,
-        walked.layers,
-        *call,
-        # Keras 2 converts a user's `if` on tensors, Keras 3 does not.
-        autograph=walked.flavor.name == "keras2",
-    )
-    return Endpoint(DEFAULT_SIGNATURE, DEFAULT_ENDPOINT, function, call)
+    """Traces the inference of a model on the arguments of a call.
+
+    Args:
+        walked: the model.
+        call: what it is called on.
+        is_given: whether the user has given the call, Keras remembers it
+            otherwise.
+
+    Raises:
+        ValueError: if the model cannot be called on what Keras remembers.
+    """
+
+    def trace() -> Any:
+        return trace_inference(
+            walked.model,
+            walked.layers,
+            *call,
+            # Keras 2 converts a user's `if` on tensors, Keras 3 does not.
+            autograph=walked.flavor.name == "keras2",
+        )
+
+    try:
+        if not walked.is_built and tf.distribute.has_strategy():
+            trace()  # Makes variables, which are a strategy's.
+        with distribution.reading_one_component(_variables(walked)):
+            function = trace()
+    except Exception as error:
+        # What such a model is called on is known exactly.
+        if is_given or is_container(walked.model):
+            raise
+        raise ValueError(
+            "A model that cannot be called on the inputs that Keras remembers "
+            "must be exported with `inputs`. Received: "
+            f"model={walked.model.name!r}, inputs=None; remembered are "
+            f"{tuple(call)}. Pass `inputs`, for several arguments a "
+            "dictionary by their names."
+        ) from error
+
+    names = argument_names(walked.model)
+    return Endpoint(DEFAULT_SIGNATURE, DEFAULT_ENDPOINT, function, call, names)
 
 
 def find_captures(
@@ -96,17 +137,18 @@ def find_captures(
     Tables may be the model's.
 
     Raises:
-        ValueError: if a function captures a resource of unknown origin.
+        ValueError: if a function captures a resource of unknown origin, or
+            sums over replicas.
     """
     functions = list(functions)
     candidates = [one for weight in weights for one in weight.variables]
     for function in functions:
-        candidates.extend(function.graph.variables)
+        _check_has_no_sums(function)
+        candidates.extend(map(distribution.whole, function.graph.variables))
     variables = {
-        id(one.handle): one
+        id(one.handle): variable
         for variable in candidates
-        # Replicas one by one.
-        for one in getattr(variable, "values", (variable,))
+        for one in distribution.components(variable)
     }
     known_tables = _tables(model)
 
@@ -118,7 +160,7 @@ def find_captures(
                 captured[id(outer)] = variables[id(outer)]
             elif outer.dtype == tf.resource:
                 tables[id(outer)] = _table(outer, known_tables, inner)
-    return Captures(captured, list(tables.values()))
+    return Captures(captured, dict(captured), list(tables.values()))
 
 
 def _concrete(name: str, function: Any) -> Any:
@@ -140,6 +182,31 @@ def _concrete(name: str, function: Any) -> Any:
             "or pass what its `get_concrete_function` returns."
         )
     return function.get_concrete_function()
+
+
+def _check_has_no_sums(function: Any) -> None:
+    """Raises a ValueError if a function sums over replicas."""
+    if function.graph.deferred_external_captures:
+        raise ValueError(
+            "A signature must run outside of the strategy of its model. "
+            f"Received: {function.name}, a concrete function that sums over "
+            "replicas, as reading an average of BatchNormalization does. "
+            "Pass the tf.function itself, with an input signature: the "
+            "export traces it as it is to run."
+        )
+
+
+def _variables(walked: WalkedModel) -> list[Any]:
+    """Lists the TensorFlow variables behind a model's weights, by now."""
+    flavor, layers = walked.flavor, walked.layers
+    if not walked.is_built:
+        layers = [node.layer for node in tree.walk(flavor, walked.model)]
+    return [
+        flavor.raw(variable)
+        for layer in layers
+        for variable in flavor.own_weights(layer)
+        if flavor.has_value(variable)
+    ]
 
 
 def _tables(model: Any) -> dict[int, Any]:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
+import tensorflow as tf
+
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.kernel_layout import axes_layout
@@ -146,7 +148,9 @@ def other_weights(layer: Any, own: Iterable[Any]) -> dict[str, Any]:
         own: its own Keras variables, without those of its layers.
     """
     known = {id(one) for one in sparsifiable_weights(layer).values()}
-    others = [one for one in own if len(one.shape) > 1 and id(one) not in known]
+    others = [
+        one for one in own if _may_have_mask(one) and id(one) not in known
+    ]
     if not others:
         return {}
 
@@ -197,6 +201,15 @@ def kernel_layout(layer: Any, variable: Any) -> KernelLayout:
 
     inputs, units = (_from_the_front(some, len(shape)) for some in axes)
     return axes_layout(shape, inputs, units)
+
+
+def _may_have_mask(variable: Any) -> bool:
+    """Returns whether a weight has axes, each of a size that stays.
+
+    Boundaries that `Discretization` of tf_keras learns can be of any number.
+    """
+    shape = tf.TensorShape(variable.shape)
+    return shape.is_fully_defined() and len(shape) > 1
 
 
 def _weight(layer: Any, attribute: str) -> Any:

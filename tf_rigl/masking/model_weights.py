@@ -45,8 +45,10 @@ class ModelWeight:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the weight."""
-        return tuple(self._raw.shape)
+        """Shape of the weight, of its present value where sizes are open."""
+        if self._raw.shape.is_fully_defined():
+            return tuple(self._raw.shape)
+        return tuple(self._raw.numpy().shape)
 
     @property
     def dtype(self) -> tf.DType:
@@ -55,18 +57,13 @@ class ModelWeight:
 
     @property
     def variables(self) -> tuple[tf.Variable, ...]:
-        """The variables by which a traced graph knows it, replicas one by one.
+        """The variables by which a traced graph knows it.
 
-        Replicas have one value, but averages over batches have several.
+        Under a strategy, each with all of its replicas.
         """
-        whole = (
-            (self._raw,)
-            if self.record is None
-            else self.record.storage.variables
-        )
-        return tuple(
-            part for one in whole for part in getattr(one, "values", (one,))
-        )
+        if self.record is None:
+            return (self._raw,)
+        return self.record.storage.variables
 
     def values(self) -> np.ndarray:
         """Returns the present values, zeros where they are masked."""

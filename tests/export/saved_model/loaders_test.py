@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tf_rigl
+from tests.distribution import exports
 from tests.export import support
+from tests.support import one_keras
 from tests.support import run_python
 from tf_rigl.export.saved_model.export import export_saved_model
 from tf_rigl.export.saved_model.restore import load_packed_weights
@@ -33,10 +36,17 @@ def test_any_loader_without_the_library(tmp_path):
             load_packed_weights(model, path)
         expected[key] = support.infer(model, inputs[key])
 
+    for flavor in ("keras", "tf_keras"):
+        key = f"{flavor}-text"
+        model = support.text_model(importlib.import_module(flavor))
+        export_saved_model(model, tmp_path / key)
+        inputs[key] = np.array(support.TEXTS, np.bytes_)
+        expected[key] = support.infer(model, tf.constant(inputs[key]))
+
     np.savez(tmp_path / "inputs.npz", **inputs)
     np.savez(tmp_path / "expected.npz", **expected)
     lines = run_python(SCRIPT, tmp_path, *inputs, cwd=tmp_path).splitlines()
-    assert len(lines) == 4 * len(cases)
+    assert len(lines) == 4 * len(expected)
     assert all(line.endswith(" same") for line in lines), lines
 
 
@@ -94,6 +104,36 @@ def test_models_of_a_strategy(keras, two_replicas, tmp_path):
     support.assert_same(loaded.serve(inputs), expected)
     for outputs in two_replicas.experimental_local_results(infer(inputs)):
         support.assert_same(outputs, expected)
+
+
+@one_keras("tf_keras")
+def test_averages_of_replicas(keras, two_replicas, tmp_path):
+    """An artifact holds their mean, as what Keras saves does."""
+    with two_replicas.scope():
+        model = exports.build(keras)
+    average = exports.spread_averages(model)
+    inputs = tf.constant(exports.examples())
+    expected = model(inputs, training=False)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *exports.SHAPE])])
+    def infer(images):
+        return model(images, training=False)
+
+    # Traced by the user, reading each replica, and by the export.
+    signatures = {"by_replica": infer.get_concrete_function(), "infer": infer}
+    for compression in ("smallest", None):
+        loaded, _ = support.exported(
+            model,
+            tmp_path / str(compression),
+            compression,
+            signatures=signatures,
+        )
+        for name in ("serving_default", *signatures):
+            (outputs,) = loaded.signatures[name](inputs).values()
+            np.testing.assert_allclose(outputs, expected, atol=1e-6)
+    assert average == (1.5 if keras.__name__ == "tf_keras" else 1)
+    infer_alone = tf_rigl.strip(model)(inputs, training=False)
+    np.testing.assert_array_equal(infer_alone, expected)
 
 
 def test_damaged_weights_are_not_run(model, tmp_path):

@@ -9,11 +9,10 @@ import tensorflow as tf
 from tf_rigl.backend import call_signature
 from tf_rigl.export.endpoints import DEFAULT_SIGNATURE
 from tf_rigl.export.endpoints import Endpoint
-from tf_rigl.export.endpoints import find_captures
 from tf_rigl.export.endpoints import trace_model
 from tf_rigl.export.litert.run import Feed
+from tf_rigl.export.replicas import capture
 from tf_rigl.masking.model_weights import WalkedModel
-from tf_rigl.masking.model_weights import model_weights
 from tf_rigl.masking.model_weights import walk_model
 
 QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "full_int8")
@@ -36,10 +35,16 @@ def save_for_converter(
     walked = walk_model(model)
     _check_float32(walked)
     call = call_signature.call_signature(model, inputs)
+    if not call_signature.is_dense(call):
+        raise ValueError(
+            "LiteRT files take dense tensors. Received: the model "
+            f"{model.name!r}, which takes {tuple(call)}. Export a model of "
+            "dense inputs, padded, with the same layers."
+        )
     if batch_size is not None:
         call = call_signature.fix_batch(call, batch_size)
-    endpoint = trace_model(walked, call)
-    captures = find_captures([endpoint.function], model, model_weights(walked))
+    traced = trace_model(walked, call, is_given=inputs is not None)
+    (endpoint,), captures, _ = capture(walked, [traced])
 
     root = tf.Module()
     root.captured = list(captures.variables.values())

@@ -82,9 +82,8 @@ def export_litert(
             by which the range of each activation is found: a batch in the
             structure that the model takes, or a `tf.data.Dataset`, iterable
             or function without arguments that gives batches.
-        inputs: what the model is called on, as for `export_saved_model`.
-            Needed if the model was never called, or takes another dtype
-            than float32 without having said so by an `Input`.
+        inputs: what the model is called on, as for `export_saved_model`,
+            but dense; needed in the same cases.
         batch_size: number of examples of each call, in the file; None: any.
             Models that loop over time steps need one.
         overwrite: whether to replace what is at the path.

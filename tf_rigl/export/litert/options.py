@@ -14,7 +14,8 @@ class LiteRTOptions:
         select_tf_ops: whether operations that LiteRT lacks may be
             TensorFlow's; few interpreters have them, so what uses them is
             not run before it is written.
-        verification_data: a batch to compare on; None: four random examples.
+        verification_data: a batch to compare on; None: four random examples,
+            of strings "0" and "1", which many vocabularies lack.
         tolerance: the largest difference between an output of the file and of
             the model, as a share of the largest output. None: 0.001 for
             float32, 0.1 for float16, any for int8 (see the report).

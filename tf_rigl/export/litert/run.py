@@ -94,6 +94,11 @@ def compare(expected: Named, outputs: Named) -> Difference:
     """Compares a file's outputs with the expected ones, by name."""
     error = scale = 0.0
     for name, array in expected.items():
+        if np.asarray(array).dtype.kind in "OSU":
+            # Strings are the same or they are not.
+            same = np.array_equal(array, np.asarray(outputs[name], object))
+            error = error if same else np.inf
+            continue
         array = np.asarray(array, np.float64)
         other = np.asarray(outputs[name], np.float64)
         if array.size:
@@ -108,7 +113,8 @@ def random_inputs(
 ) -> dict[str, np.ndarray]:
     """Draws inputs to compare on: standard normal, or 0 and 1 if integer.
 
-    With `batch_size` None any batch size that the call takes will do.
+    Strings are "0" and "1", which vocabularies may lack. With `batch_size`
+    None any batch size that the call takes will do.
     """
     random = np.random.default_rng(0)
     examples = _EXAMPLES if batch_size is None else batch_size
@@ -122,8 +128,11 @@ def random_inputs(
         dtype = leaf.dtype.as_numpy_dtype
         if leaf.dtype.is_floating:
             inputs[name] = np.asarray(random.normal(size=sizes), dtype)
-        else:
-            inputs[name] = np.asarray(random.integers(0, 2, sizes), dtype)
+            continue
+        drawn = random.integers(0, 2, sizes)
+        if leaf.dtype == tf.string:
+            drawn = drawn.astype(np.bytes_)
+        inputs[name] = np.asarray(drawn, dtype)
 
     return inputs
 
@@ -151,7 +160,7 @@ def named_inputs(call: CallSignature, structure: Any) -> dict[str, np.ndarray]:
         )
 
     return {
-        name: np.asarray(array, leaf.dtype.as_numpy_dtype)
+        name: _as_dtype(array, leaf.dtype)
         for (name, leaf), array in zip(leaves.items(), arrays, strict=True)
     }
 
@@ -200,9 +209,19 @@ def calibration_feed(call: CallSignature, data: Any, size: int) -> Feed | None:
     return feed
 
 
+def _as_dtype(array: Any, dtype: tf.DType) -> np.ndarray:
+    """Converts an array; strings become bytes, which the interpreter takes."""
+    if dtype == tf.string:
+        return np.asarray(tf.constant(array, tf.string), object)
+    return np.asarray(array, dtype.as_numpy_dtype)
+
+
 def _quantize(array: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:
     dtype = detail["dtype"]
     scale, zero = detail["quantization"]
+    if array.dtype == object:
+        # The interpreter takes strings of one length, and pads them itself.
+        return array.astype(np.bytes_)
     if array.dtype == dtype or not np.issubdtype(array.dtype, np.floating):
         return array.astype(dtype)
     if scale and np.issubdtype(dtype, np.integer):

@@ -175,12 +175,17 @@ def _check(graph: Any, stored_sparse: bool) -> xnnpack_report.XNNPACKReport:
 
 
 def _nodes(graph: Any, subgraph: Any) -> Iterator[_Node]:
-    """Yields the operators but those that unpack constants or add zeros."""
+    """Yields the operators but those that unpack constants or add zeros.
+
+    Those that make lookup tables take or give nothing, and are left out, too.
+    """
     unpacked = _unpacked(graph, subgraph)
     takers = format.consumers(subgraph)
     padded: dict[int, tuple[int, rules.Padding]] = {}
 
     for operator in subgraph.operators:
+        if not (len(operator.inputs) and len(operator.outputs)):
+            continue
         output = int(operator.outputs[0])
         if output in unpacked:
             continue

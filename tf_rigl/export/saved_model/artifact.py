@@ -1,5 +1,6 @@
 """Assembles the functions of an artifact and saves them."""
 
+import inspect
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -9,9 +10,9 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.backend import call_signature
+from tf_rigl.export import function_graph
 from tf_rigl.export.endpoints import Captures
 from tf_rigl.export.endpoints import Endpoint
-from tf_rigl.export.saved_model import function_graph
 from tf_rigl.export.saved_model.decoder import Decoder
 from tf_rigl.export.saved_model.slim import slim
 
@@ -121,7 +122,11 @@ def _function(
         return insert(inputs)
 
     arguments, keywords = endpoint.call
-    function = insert_one if len(arguments) == 1 and not keywords else insert
+    function: Any = insert
+    if len(arguments) == 1 and not keywords:
+        function = insert_one
+    elif len(endpoint.names) >= len(arguments):
+        function.__signature__ = _python_signature(endpoint)
     # The artifact calls it so.
     function.__name__ = endpoint.attribute
     return tf.function(
@@ -132,6 +137,27 @@ def _function(
             if _is_simple(endpoint)
             else None
         ),
+    )
+
+
+def _python_signature(endpoint: Endpoint) -> inspect.Signature:
+    """Names the arguments of a function as the model's `call` does.
+
+    Those that follow each other there can be passed by place or by name.
+    """
+    arguments, keywords = endpoint.call
+    in_order = endpoint.names[: len(arguments) + len(keywords)]
+    others = [name for name in keywords if name not in in_order]
+    if others:
+        in_order = endpoint.names[: len(arguments)]
+        others = list(keywords)
+
+    kind = inspect.Parameter
+    return inspect.Signature(
+        [
+            *(kind(name, kind.POSITIONAL_OR_KEYWORD) for name in in_order),
+            *(kind(name, kind.KEYWORD_ONLY) for name in others),
+        ]
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_rigl.backend import distribution
 from tf_rigl.export.saved_model import groups as grouping
 from tf_rigl.export.saved_model.groups import Group
 from tf_rigl.export.saved_model.packed_weight import WeightSpec
@@ -141,7 +142,7 @@ def _decoded_variable(shape: Sequence[int], dtype: str) -> tf.Variable:
     from nothing. Seen to work from TensorFlow 2.18 to 2.21, in
     `tf.saved_model.load` as in the loader of TensorFlow 1, which Serving uses.
     """
-    variable = tf.Variable(tf.zeros(shape, dtype), trainable=False, name="w")
+    variable = distribution.plain_variable(tf.zeros(shape, dtype), False, "w")
     _leave_out(variable)
     # A SavedModel's own graph has copies of all variables, which TensorFlow 1
     # restores.

@@ -19,20 +19,19 @@ from tf_rigl.core.packing import values as formats
 from tf_rigl.core.structures import Unstructured
 from tf_rigl.export.endpoints import Captures
 from tf_rigl.export.endpoints import Endpoint
-from tf_rigl.export.endpoints import find_captures
 from tf_rigl.export.endpoints import trace_endpoints
 from tf_rigl.export.folders import folder_bytes
+from tf_rigl.export.function_graph import read_only
+from tf_rigl.export.replicas import capture
 from tf_rigl.export.saved_model import artifact
 from tf_rigl.export.saved_model import pack
 from tf_rigl.export.saved_model import packed_file
 from tf_rigl.export.saved_model import report
 from tf_rigl.export.saved_model.decoder import Decoder
-from tf_rigl.export.saved_model.function_graph import read_only
 from tf_rigl.export.saved_model.groups import plan_groups
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
 from tf_rigl.export.saved_model.packed_weight import is_storable
 from tf_rigl.masking.model_weights import ModelWeight
-from tf_rigl.masking.model_weights import model_weights
 from tf_rigl.masking.model_weights import walk_model
 
 COMPRESSIONS = (pack.SMALLEST, *ENCODINGS, None)
@@ -60,6 +59,10 @@ def export_saved_model(
     cannot: be loaded in the scope of a distribution strategy. Load it
     outside, or export with `compression=None`.
 
+    Of a model that several workers have trained, all of them call this
+    together, each with a path of its own: averages over replicas, as
+    BatchNormalization of tf_keras has, are exported as their mean.
+
     The model is not changed. Its inference is exported, without optimizer,
     metrics and what only training uses; for a model that goes on training,
     save a `.keras` file.
@@ -82,11 +85,13 @@ def export_saved_model(
             kernels have more bits than that; biases and normalization stay as
             they are. The report says how far they are off.
         inputs: what the model is called on, with the batch dimension (its
-            size does not matter): arrays, tensors, tf.TensorSpec or shapes,
-            in the structure that the model takes, or in a dictionary by the
-            names of the arguments of its `call`. Needed if the model was
-            never called, or takes another dtype than float32 without having
-            said so by an `Input`.
+            size does not matter): arrays, tensors, ragged and sparse ones
+            too, tf.TensorSpec or shapes, in the structure that the model
+            takes, or all arguments of its `call`: in a dictionary by their
+            names, or in a list if it requires several. Needed if the model
+            was never called, has several arguments of which Keras 3
+            remembers the first, or takes another dtype than float32 without
+            having said so by an `Input`.
         signatures: functions to be exported besides the model's call, by
             name: each a `tf.function` with an input signature or a concrete
             function. One called `"serving_default"` stands in for the call.
@@ -100,7 +105,8 @@ def export_saved_model(
             signature is none of the above.
         ValueError: if the path exists or cannot be written, for an unknown
             compression or format, one that a mask or value does not fit, a
-            model without known inputs, a signature without its inputs.
+            model without known inputs, a signature without its inputs or
+            one that sums over replicas.
 
     Example:
         >>> report = tf_rigl.export_saved_model(model, "exported")
@@ -117,11 +123,8 @@ def export_saved_model(
 
     walked = walk_model(model)
     with atomic_files.new_folder(path, overwrite) as (made, scratch):
-        endpoints = trace_endpoints(walked, inputs, signatures)
-        # Tracing has built what was not built.
-        weights = model_weights(walked)
-        captures = find_captures(
-            [one.function for one in endpoints], model, weights
+        endpoints, captures, weights = capture(
+            walked, trace_endpoints(walked, inputs, signatures)
         )
         sources = _weights_to_pack(captures, weights, values)
         if compression is None:
@@ -171,26 +174,28 @@ def _weights_to_pack(
     captures: Captures, weights: Iterable[ModelWeight], stored: formats.Format
 ) -> dict[int, pack.WeightToPack]:
     """Collects what is captured, by the identity of the captured handle."""
-    keys = {
-        id(variable): key
-        for key, variable in captures.variables.items()
-        if is_storable(variable.dtype)
-    }
+    keys: dict[int, list[int]] = {}  # by the identity of the model's variable
+    for key, origin in captures.origins.items():
+        if is_storable(origin.dtype):
+            keys.setdefault(id(origin), []).append(key)
 
-    sources = {}
+    sources: dict[int, pack.WeightToPack] = {}
     # In the order of the layers, by which they can be found again.
     for weight in weights:
-        captured = [one for one in weight.variables if id(one) in keys]
-        for replica, one in enumerate(captured):
-            source = _weight_to_pack(weight, one, stored)
-            if replica:
-                path = f"{source.path}@{replica}"
+        captured = [
+            key for one in weight.variables for key in keys.pop(id(one), ())
+        ]
+        for number, key in enumerate(captured):
+            variable = captures.variables[key]
+            source = _weight_to_pack(weight, variable, stored)
+            if number:
+                path = f"{source.path}@{number}"
                 source = dataclasses.replace(source, path=path, extra=True)
-            sources[keys.pop(id(one))] = source
+            sources[key] = source
 
     # The rest is not the model's but what signatures use by themselves.
     paths = {source.path for source in sources.values()}
-    for key in keys.values():
+    for key in (key for some in keys.values() for key in some):
         variable = captures.variables[key]
         name = variable.name.partition(":")[0]
         path, number = name, 0

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tf_rigl.export.saved_model.function_graph import rename_input
+from tf_rigl.export.function_graph import rename_input
 
 _FILE = "saved_model.pb"
 _FINGERPRINT = "fingerprint.pb"

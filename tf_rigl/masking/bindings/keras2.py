@@ -122,7 +122,9 @@ class Keras2(flavor.Flavor):
         return 1
 
     def own_weights(self, layer: Any) -> list[Any]:
-        return [*layer._trainable_weights, *layer._non_trainable_weights]
+        weights = [*layer._trainable_weights, *layer._non_trainable_weights]
+        # A vocabulary stands among them as a handler of its table.
+        return [one for one in weights if isinstance(one, tf.Variable)]
 
     def remembered_inputs(self, model: Any) -> flavor.Inputs | None:
         specification = model.save_spec()

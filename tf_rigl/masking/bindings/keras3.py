@@ -1,5 +1,6 @@
 """Keras 3 with the TensorFlow backend."""
 
+import inspect
 from typing import Any
 
 import keras
@@ -123,10 +124,29 @@ class Keras3(flavor.Flavor):
         if isinstance(model, keras.Sequential):
             return (tuple(model.inputs), {}) if model.built else None
         shapes = model._build_shapes_dict
-        return (tuple(shapes.values()), {}) if shapes else None
+        return _by_arguments(model, shapes) if shapes else None
 
     def other_state(self, model: Any, optimizer: Any) -> list[Any]:
         return list(optimizer.variables)
+
+
+def _by_arguments(model: Any, shapes: dict[str, Any]) -> flavor.Inputs:
+    """Returns shapes that a model was built with as arguments of its `call`.
+
+    By default Keras keeps that of the first argument, and for a `build` of
+    several arguments one for each, called after an argument of `call`.
+    """
+    named = {name.removesuffix("_shape"): one for name, one in shapes.items()}
+    names = list(inspect.signature(model.call).parameters)
+    if len(shapes) == 1 or not set(named) <= set(names):
+        return tuple(shapes.values()), {}
+
+    arguments = []
+    for name in names:
+        if name not in named:
+            break
+        arguments.append(named.pop(name))
+    return tuple(arguments), named
 
 
 FLAVOR = Keras3()
