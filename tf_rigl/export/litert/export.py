@@ -135,7 +135,7 @@ def export_litert(
         )
         expected = run.call_model(endpoint, examples)
         before = _compare_dense(dense, examples, expected, select_tf_ops)
-        best = _make_sparse(dense, before, examples, expected, chosen.sparse)
+        best = _make_sparse(dense, before, examples, expected, chosen)
         _check_difference(best.difference, quantization, chosen.tolerance)
         with tf.io.gfile.GFile(made, "wb") as file:
             file.write(best.content)
@@ -149,6 +149,7 @@ def export_litert(
         error=best.difference and best.difference.error,
         relative_error=best.difference and best.difference.relative,
         notes=best.notes,
+        runtime=run.runtime() if best.difference else "",
     )
 
 
@@ -182,16 +183,16 @@ def _make_sparse(
     before: run.Difference | None,
     examples: run.Named,
     expected: run.Named,
-    sparse: bool,
+    options: LiteRTOptions,
 ) -> _Chosen:
     """Makes weights sparse where that is smaller and computes the same.
 
     `before` says how far the outputs of the dense file are off.
     """
-    if not sparse:
+    if not options.sparse:
         return _Chosen(dense, before, {}, ())
     model = format.read(dense)
-    reasons = sparsify(model)
+    reasons = sparsify(model, options.row_major)
     content = format.write(model)
     if len(content) >= len(dense):
         return _Chosen(dense, before, reasons, (_DENSE_IS_SMALLER,))
