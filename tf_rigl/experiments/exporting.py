@@ -23,6 +23,8 @@ from tf_rigl.export.saved_model.export import COMPRESSIONS
 from tf_rigl.masking.model_weights import walk_model
 
 FORMATS = ("saved_model", "litert", "keras")
+# A flag cannot be None.
+_PLAIN = "none"
 # Shares of the largest output, where values are stored as they are.
 _TOLERANCE = 1e-5
 _TOLERANCE_SHRUNK = 1e-4
@@ -36,8 +38,9 @@ class ExportSettings:
     format: str = field("saved_model", "What to write.", fields.one_of(FORMATS))
     compression: str = field(
         "smallest",
-        "How a SavedModel stores positions.",
-        fields.one_of(name for name in COMPRESSIONS if name),
+        "How a SavedModel stores positions; none: a plain SavedModel, which "
+        "OpenVINO and the converter of TensorFlow.js read, too.",
+        fields.one_of(name or _PLAIN for name in COMPRESSIONS),
     )
     values: Any = field(
         "float32",
@@ -156,7 +159,9 @@ def _write(
             tf_rigl.export_saved_model(
                 model,
                 path,
-                settings.compression,
+                None
+                if settings.compression == _PLAIN
+                else settings.compression,
                 values=settings.values,
                 overwrite=settings.overwrite,
             )
