@@ -23,7 +23,9 @@ def saved_model(path: str, inputs: np.ndarray) -> Any:
     """Loads a SavedModel as TensorFlow 2 does."""
     import tensorflow as tf
 
-    return tf.saved_model.load(path).serve(tf.constant(inputs))
+    # Bound to a name: its functions don't keep its variables alive.
+    loaded = tf.saved_model.load(path)
+    return loaded.serve(tf.constant(inputs))
 
 
 def version_1(path: str, inputs: np.ndarray) -> Any:

@@ -3,7 +3,8 @@
 
 Makes a small sparse network, exports it in each format, and for each runtime an
 environment by pip, in which every file is loaded and run in a process of its
-own; the environment is removed then. Results are kept by runtime in
+own; the environment is removed then. Runtimes of the same packages share one.
+Results are kept by runtime in
 `benchmarks/results/runtimes/results.json`; `docs/runtimes.md` shows them. Takes
 about an hour and 4 GB; one runtime takes minutes.
 
@@ -19,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 from typing import NamedTuple
 
@@ -104,7 +107,7 @@ RUNTIMES = {
         )
         for version in ("2.18", "2.19", "2.20", "2.21")
     },
-    "TFSMLayer": Runtime((_NEWEST, "keras"), {SAVED_MODEL: "layer"}),
+    "TFSMLayer": Runtime((_NEWEST,), {SAVED_MODEL: "layer"}),
     "TF1 loader": Runtime((_NEWEST,), {SAVED_MODEL: "version_1"}),
     **{
         f"LiteRT {version}": Runtime(
@@ -119,8 +122,10 @@ RUNTIMES = {
     "OpenVINO": Runtime(
         ("openvino",), {SAVED_MODEL: "openvino", LITERT: "openvino"}
     ),
+    # It imports TensorFlow Decision Forests, whose `ydf` needs a newer protobuf
+    # than TensorFlow 2.19 takes, in later versions.
     "TF.js converter": Runtime(
-        ("tensorflowjs",), {SAVED_MODEL: "tensorflow_js"}
+        ("tensorflowjs", "ydf<0.12"), {SAVED_MODEL: "tensorflow_js"}
     ),
 }
 # Of which the record holds the version.
@@ -173,23 +178,31 @@ def export_all(folder: pathlib.Path) -> None:
         form.write(model, str(folder / _file_name(number)), data)
 
 
-def try_runtime(name: str, python: str, folder: pathlib.Path) -> dict[str, Any]:
-    """Makes an environment and runs all that the runtime may load in it."""
-    runtime = RUNTIMES[name]
+def try_runtimes(
+    names: Iterable[str], python: str, folder: pathlib.Path
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Makes an environment and runs all that these may load in it.
+
+    They are runtimes of the same packages; yields each with its results.
+    """
+    names = list(names)
     environment = folder / "environment"
     subprocess.run([python, "-m", "venv", environment], check=True)
     inside = environment / "bin" / "python"
+    packages = RUNTIMES[names[0]].requirements
     try:
         subprocess.run(
-            [inside, "-m", "pip", "install", "--quiet", *runtime.requirements],
-            check=True,
+            [inside, "-m", "pip", "install", "--quiet", *packages], check=True
         )
-        results = {
-            form: _run(inside, runtime.loaders[FORMATS[form].kind], path, form)
-            for form, path in _paths(folder).items()
-            if FORMATS[form].kind in runtime.loaders
-        }
-        return {"versions": _versions(inside), "results": results}
+        versions = _versions(inside)
+        for name in names:
+            loaders = RUNTIMES[name].loaders
+            results = {
+                form: _run(inside, loaders[FORMATS[form].kind], path, form)
+                for form, path in _paths(folder).items()
+                if FORMATS[form].kind in loaders
+            }
+            yield name, {"versions": versions, "results": results}
     finally:
         shutil.rmtree(environment)
 
@@ -295,18 +308,32 @@ def main(arguments: list[str]) -> None:
     del arguments
     from tools import marked
 
-    record = json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name in flags.FLAGS.runtime:
+        groups.setdefault(RUNTIMES[name].requirements, []).append(name)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = pathlib.Path(scratch)
         export_all(folder)
-        for runtime in flags.FLAGS.runtime:
-            print(f"== {runtime}", flush=True)
-            record[runtime] = try_runtime(runtime, flags.FLAGS.python, folder)
-            print(json.dumps(record[runtime], indent=1), flush=True)
-            RECORD.parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(record, indent=1, sort_keys=True)
-            RECORD.write_text(text + "\n", encoding="utf-8")
-    marked.replace(PAGE, MARK, render(record))
+        for names in groups.values():
+            tried = try_runtimes(names, flags.FLAGS.python, folder)
+            for name, results in tried:
+                print(name, json.dumps(results, indent=1), flush=True)
+                _record(name, results)
+    marked.replace(PAGE, MARK, render(_recorded()))
+
+
+def _recorded() -> dict[str, Any]:
+    return json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {}
+
+
+def _record(name: str, results: dict[str, Any]) -> None:
+    """Replaces the results of one runtime in the file."""
+    record = _recorded()
+    record[name] = results
+    RECORD.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(record, indent=1, sort_keys=True)
+    RECORD.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
