@@ -15,7 +15,10 @@ def convolutions(keras3):
     return support.sparse_model(keras3, NETWORK)
 
 
-@pytest.mark.parametrize("compression", ["smallest", None])
+@pytest.mark.parametrize(
+    "compression",
+    ["smallest", pytest.param(None, marks=pytest.mark.slow)],
+)
 def test_onnx_runtime(convolutions, compression, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")
