@@ -73,29 +73,42 @@ def sparsify(model: Any, row_major: bool = True) -> dict[str, str]:
                 continue
 
             users = consumers.get(index, [])
-            added = _overhead(tensor)
-            convolve = not reason and pointwise.is_needed(
-                model, subgraph, tensor, users
+            reason = reason or _sparsify_weight(
+                model, subgraph, index, array, users, row_major
             )
-            if convolve:
-                array = array.reshape(pointwise.kernel_shape(array.shape))
-                added += pointwise.added_bytes(tensor, users)
-                if not pointwise.is_possible(subgraph, users):
-                    reason = "LiteRT 2.1 and later take it dense"
-
-            encoded = sparse.encode(array, row_major)
-            if not reason and encoded.bytes + added >= array.nbytes:
-                reason = "smaller dense"
-
             if reason:
                 reasons[format.name(tensor)] = reason
-                continue
-            dense = _densify(model, subgraph, index, encoded, users)
-            if convolve:
-                for operator, _ in users:
-                    pointwise.replace(model, subgraph, operator, dense)
 
     return reasons
+
+
+def _sparsify_weight(
+    model: Any,
+    subgraph: Any,
+    index: int,
+    array: np.ndarray,
+    users: list[tuple[Any, int]],
+    row_major: bool,
+) -> str:
+    """Stores a constant sparse if that is smaller; else returns the reason."""
+    tensor = subgraph.tensors[index]
+    added = _overhead(tensor)
+    convolve = pointwise.is_needed(model, subgraph, tensor, users)
+    if convolve:
+        if not pointwise.is_possible(subgraph, users):
+            return "LiteRT 2.1 and later take it dense"
+        array = array.reshape(pointwise.kernel_shape(array.shape))
+        added += pointwise.added_bytes(tensor, users)
+
+    encoded = sparse.encode(array, row_major)
+    if encoded.bytes + added >= array.nbytes:
+        return "smaller dense"
+
+    dense = _densify(model, subgraph, index, encoded, users)
+    if convolve:
+        for operator, _ in users:
+            pointwise.replace(model, subgraph, operator, dense)
+    return ""
 
 
 def _weight(model: Any, tensor: Any) -> np.ndarray | None:
