@@ -23,6 +23,11 @@ EXTRAS = {
     # newer protobuf than it accepts, and do not say so to pip.
     "data": ["tensorflow-datasets>=4.9.4"],
     "benchmarks": ["zstandard>=0.22"],
+    # Runs LiteRT files before they are written; without it TensorFlow's
+    # interpreter does, which runs some that LiteRT 2.1 and later refuse.
+    "litert": ["ai-edge-litert>=2.1"],
+    # In which tests run exports, beside TensorFlow and LiteRT.
+    "runtimes": ["onnxruntime>=1.20", "openvino>=2024.6", "tf2onnx>=1.16"],
     # What pictures and the report of a run need.
     "plots": ["jinja2>=3.1", "matplotlib>=3.8"],
     # TensorFlow 2.21 no longer brings it.

@@ -5,7 +5,8 @@ Sparsifies each network (ERK, random weights) and writes it in each way; the
 size is that of all files of the folder. For comparison:
 
 * dense: a plain SavedModel, and what gzip and zstd make of its files,
-* LiteRT: the file with sparse weights, and as the converter makes it, dense,
+* LiteRT: the file with sparse weights, in row-major order and in that which
+  takes the fewest bytes, and as the converter makes it, dense,
 * the bounds: 32 bits a connection and, for the positions of the n elements of
   each sparse weight, n bits (those of a bit mask) or n · H(density) bits, 4
   bytes for each element of the rest.
@@ -30,6 +31,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import tf_rigl
 from benchmarks import measure
 from tf_rigl.export.litert.export import export_litert
+from tf_rigl.export.litert.options import LiteRTOptions
 from tf_rigl.export.saved_model.export import export_saved_model
 from tf_rigl.models import mlp
 from tf_rigl.models import mobilenet
@@ -112,6 +114,10 @@ def _litert_bytes(model: Any, folder: pathlib.Path) -> dict[str, int]:
         if quantization == "float32":
             sizes["LiteRT, dense"] = report.dense_file_bytes
         sizes[f"LiteRT, {quantization}"] = report.file_bytes
+    path = folder / "any_order.tflite"
+    options = LiteRTOptions(row_major=False)
+    report = export_litert(model, path, options=options)
+    sizes["LiteRT, float32, any order"] = report.file_bytes
     return sizes
 
 

@@ -8,9 +8,10 @@ import pathlib
 
 from tf_rigl.accounting.training_flops import formula
 from tf_rigl.algorithms import registry
+from tools import marked
 
 README = pathlib.Path(__file__).resolve().parents[1] / "README.md"
-BEGIN, END = "<!-- methods -->", "<!-- /methods -->"
+MARK = "methods"
 HEADER = (
     "method",
     "masks begin",
@@ -42,26 +43,9 @@ def render() -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
-def find(text: str) -> str:
-    """Returns the table that stands in a text.
-
-    Raises:
-        ValueError: if one of the two comments is missing.
-    """
-    _, begin, rest = text.partition(BEGIN)
-    table, end, _ = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(
-            f"README must mark the table of methods by {BEGIN} and {END}. "
-            "Received: a text without them."
-        )
-    return table.strip()
-
-
 def main() -> None:
     """Writes the table into README."""
-    text = README.read_text(encoding="utf-8")
-    README.write_text(text.replace(find(text), render()), encoding="utf-8")
+    marked.replace(README, MARK, render())
 
 
 if __name__ == "__main__":

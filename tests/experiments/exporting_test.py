@@ -45,6 +45,15 @@ def test_rounded_values_are_measured(tmp_path):
     assert exported.verdict == "DIFFERS FROM"
 
 
+def test_plain_saved_model(tmp_path):
+    exported = exporting.export(
+        make_model(), tmp_path / "m", ExportSettings(compression="none")
+    )
+    assert exported.matches
+    assert "variable" in exported.table
+    assert (tmp_path / "m" / "variables" / "variables.index").exists()
+
+
 def test_full_int8_on_given_inputs(tmp_path):
     batch = np.random.default_rng(0).random((16, 8, 8), np.float32)
     exported = exporting.export(

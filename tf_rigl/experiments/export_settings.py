@@ -10,6 +10,7 @@ from tf_rigl.experiments.fields import field
 FORMATS = ("saved_model", "litert", "keras")
 # Those of `tf_rigl.export` and `tf_rigl.core.packing`, which a test compares.
 COMPRESSIONS = ("smallest", "bit_mask", "gaps", "block_mask", "n_by_m", "dense")
+PLAIN = "none"  # a flag cannot be None
 VALUES = ("float32", "float16", "bfloat16", "int8")
 QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "full_int8")
 
@@ -26,8 +27,9 @@ class ExportSettings:
     format: str = field("saved_model", "What to write.", fields.one_of(FORMATS))
     compression: str = field(
         "smallest",
-        "How a SavedModel stores positions.",
-        fields.one_of(COMPRESSIONS),
+        "How a SavedModel stores positions; none: a plain SavedModel, which "
+        "OpenVINO and the converter of TensorFlow.js read, too.",
+        fields.one_of((*COMPRESSIONS, PLAIN)),
     )
     values: Any = field(
         "float32",

@@ -12,6 +12,7 @@ import tf_rigl
 from tf_rigl.backend import atomic_files
 from tf_rigl.experiments import inspection
 from tf_rigl.experiments import model_files
+from tf_rigl.experiments.export_settings import PLAIN
 from tf_rigl.experiments.export_settings import ExportSettings
 from tf_rigl.export import endpoints
 from tf_rigl.export import replicas
@@ -105,7 +106,7 @@ def _write(
             tf_rigl.export_saved_model(
                 model,
                 path,
-                settings.compression,
+                None if settings.compression == PLAIN else settings.compression,
                 values=settings.values,
                 overwrite=settings.overwrite,
             )

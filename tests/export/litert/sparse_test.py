@@ -29,7 +29,7 @@ def test_encoding_is_undone(shape, density):
 def test_encoding_compresses_the_cheapest_dimension():
     # Positions among 200 units take one byte, among 400 inputs two.
     array = np.ones((200, 400), np.int8)
-    encoded = sparse.encode(array)
+    encoded = sparse.encode(array, row_major=False)
     assert encoded.order == (1, 0)
     assert encoded.indices.dtype == np.uint8
     # 401 row beginnings of four bytes: up to 80,000.

@@ -235,5 +235,5 @@ def test_metadata_and_report(keras3, tmp_path):
     assert report.folder_bytes == sum(file.stat().st_size for file in files)
     assert report.bytes == sum(one["bytes"] for one in specs.values())
     lines = str(report).splitlines()
-    assert len(lines) == len(report.rows) + 5
-    assert f"{report.folder_bytes:,} bytes in all" in lines[-1]
+    assert len(lines) == len(report.rows) + 6
+    assert f"{report.folder_bytes:,} bytes in all" in lines[-2]

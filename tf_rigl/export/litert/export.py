@@ -55,11 +55,16 @@ def export_litert(
 
     TensorFlow's converter makes the file; then each weight that is smaller so
     is stored as its values and their positions, in LiteRT's own format, which
-    every interpreter unpacks when it loads the file. It is not faster for
-    that, unless XNNPACK runs it sparse: `check_xnnpack` says whether it can,
-    for float32 and float16.
-    Before it is written, the file is run in the interpreter and its outputs
-    are compared with the model's.
+    is unpacked as the file is loaded. It is not faster for that, unless XNNPACK
+    runs it sparse: `check_xnnpack` says whether it can, for float32 and
+    float16.
+
+    Before it is written, the file is run and its outputs are compared with the
+    model's: by `ai-edge-litert` where that is installed, and else by
+    TensorFlow's interpreter, which is deprecated. The report says by which.
+    Seen to run files with sparse weights: LiteRT 1.4 to 2.3, TensorFlow 2.18 to
+    2.21, OpenVINO 2026.4. tf2onnx takes dense ones only, by
+    `options=LiteRTOptions(sparse=False)`. `docs/runtimes.md` has the table.
 
     The model is not changed. Its inference is exported, as it is: without
     masks, optimizer and what only training uses.
@@ -77,7 +82,8 @@ def export_litert(
             sparse, it is unpacked to float32 (the interpreter cannot do both
             at once). `"full_int8"`: weights and activations, for processors
             that have integers only; this needs `representative_data`, or a
-            model that `quantize_aware` made.
+            model that `quantize_aware` made. Sparse dense layers are 1×1
+            convolutions in such a file, which LiteRT 2.1 and later require.
         representative_data: for `"full_int8"`, some hundred typical examples,
             by which the range of each activation is found: a batch in the
             structure that the model takes, or a `tf.data.Dataset`, iterable
@@ -87,9 +93,9 @@ def export_litert(
         batch_size: number of examples of each call, in the file; None: any.
             Models that loop over time steps need one.
         overwrite: whether to replace what is at the path.
-        options: what few users need: weights stored dense, int8 inputs and
-            outputs, TensorFlow's operations, data to compare on and how much
-            may differ.
+        options: what few users need: weights stored dense or in the order
+            that takes the fewest bytes, int8 inputs and outputs, TensorFlow's
+            operations, data to compare on and how much may differ.
 
     Returns:
         What was written, tensor by tensor, and the largest difference found;
@@ -134,7 +140,7 @@ def export_litert(
         )
         expected = run.call_model(endpoint, examples)
         before = _compare_dense(dense, examples, expected, select_tf_ops)
-        best = _make_sparse(dense, before, examples, expected, chosen.sparse)
+        best = _make_sparse(dense, before, examples, expected, chosen)
         _check_difference(best.difference, quantization, chosen.tolerance)
         with tf.io.gfile.GFile(made, "wb") as file:
             file.write(best.content)
@@ -148,6 +154,7 @@ def export_litert(
         error=best.difference and best.difference.error,
         relative_error=best.difference and best.difference.relative,
         notes=best.notes,
+        runtime=run.runtime() if best.difference else "",
     )
 
 
@@ -181,16 +188,16 @@ def _make_sparse(
     before: run.Difference | None,
     examples: run.Named,
     expected: run.Named,
-    sparse: bool,
+    options: LiteRTOptions,
 ) -> _Chosen:
     """Makes weights sparse where that is smaller and computes the same.
 
     `before` says how far the outputs of the dense file are off.
     """
-    if not sparse:
+    if not options.sparse:
         return _Chosen(dense, before, {}, ())
     model = format.read(dense)
-    reasons = sparsify(model)
+    reasons = sparsify(model, options.row_major)
     content = format.write(model)
     if len(content) >= len(dense):
         return _Chosen(dense, before, reasons, (_DENSE_IS_SMALLER,))

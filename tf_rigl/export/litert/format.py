@@ -70,6 +70,35 @@ def operator_index(model: Any, operation: int, version: int) -> int:
     return len(model.operatorCodes) - 1
 
 
+def add_tensor(subgraph: Any, tensor: Any, kind: str) -> int:
+    """Adds a tensor to a graph; returns its index.
+
+    It is named by its kind and index: OpenVINO takes tensors of one name for
+    one tensor.
+    """
+    index = len(subgraph.tensors)
+    tensor.name = f"{kind}_{index}".encode()
+    subgraph.tensors.append(tensor)
+    return index
+
+
+def add_buffer(model: Any, values: np.ndarray) -> int:
+    """Adds the bytes of an array to a model; returns the buffer's index."""
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    return len(model.buffers) - 1
+
+
+def add_constant(
+    model: Any, subgraph: Any, tensor: Any, kind: str, values: np.ndarray
+) -> int:
+    """Adds a tensor of these values to a graph; returns its index."""
+    tensor.shape = list(values.shape)
+    tensor.buffer = add_buffer(model, values)
+    return add_tensor(subgraph, tensor, kind)
+
+
 def name(tensor: Any) -> str:
     """Returns the name of a tensor."""
     return tensor.name.decode() if tensor.name else ""

@@ -19,6 +19,10 @@ class LiteRTOptions:
         tolerance: the largest difference between an output of the file and of
             the model, as a share of the largest output. None: 0.001 for
             float32, 0.1 for float16, any for int8 (see the report).
+        row_major: whether sparse weights are stored in the order of their
+            dimensions, as TensorFlow's converter stores them. False: in
+            whichever takes the fewest bytes, which LiteRT reads and OpenVINO
+            does not.
     """
 
     sparse: bool = True
@@ -26,6 +30,7 @@ class LiteRTOptions:
     select_tf_ops: bool = False
     verification_data: Any = None
     tolerance: float | None = None
+    row_major: bool = True
 
 
 # The arguments that `export_litert` had before 0.2, and what to pass instead.

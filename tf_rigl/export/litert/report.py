@@ -43,6 +43,8 @@ class LiteRTReport:
             the interpreter, and of the model; None if it was not run.
         relative_error: the same as a share of the largest output.
         notes: what did not come as asked for.
+        runtime: what ran the file, such as "LiteRT 2.3.0" or "TensorFlow
+            2.21.0"; "" if it was not run.
     """
 
     path: str
@@ -53,6 +55,7 @@ class LiteRTReport:
     error: float | None
     relative_error: float | None
     notes: tuple[str, ...] = ()
+    runtime: str = ""
 
     bytes = text_table.RowSum("bytes", "Bytes of the listed constants.")
     dense_bytes = text_table.RowSum("dense_bytes", "The same if all dense.")
@@ -77,7 +80,8 @@ class LiteRTReport:
         if self.error is not None:
             lines.append(
                 f"largest difference from the model: {self.error:.3g}, "
-                f"{self.relative_error:.2%} of its largest output"
+                f"{self.relative_error:.2%} of its largest output (run by "
+                f"{self.runtime})"
             )
         return "\n".join([*lines, *self.notes])
 

@@ -16,6 +16,8 @@ here:
 * With dynamic-range quantization, XNNPACK claims operators that it then cannot
   prepare: the file does not load in the interpreter's default configuration.
 * With float16, transposed convolutions compute garbage under XNNPACK.
+* With int8 weights and activations, LiteRT 2.1 and later do not load what has
+  a fully connected operator; see `pointwise`.
 """
 
 import copy
@@ -25,6 +27,7 @@ import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
 from tf_rigl.export.litert import format
+from tf_rigl.export.litert import pointwise
 from tf_rigl.export.litert import sparse
 
 _OPERATOR = schema.BuiltinOperator
@@ -45,11 +48,11 @@ _OPERATOR_BYTES = 280
 _SCALE_BYTES = 12
 
 
-def sparsify(model: Any) -> dict[str, str]:
+def sparsify(model: Any, row_major: bool = True) -> dict[str, str]:
     """Stores constants sparse where the file shrinks and kernels can run them.
 
     Unlike `tf_rigl.sparsify` it sets no weight to zero. `model`, a `ModelT`,
-    is changed in place.
+    is changed in place; `row_major` is that of `sparse.encode`.
 
     Returns:
         For each weight with zeros that stays dense, by its name, the reason.
@@ -69,16 +72,43 @@ def sparsify(model: Any) -> dict[str, str]:
                 # nothing to report.
                 continue
 
-            encoded = sparse.encode(array)
-            if not reason and encoded.bytes + _overhead(tensor) >= array.nbytes:
-                reason = "smaller dense"
-
+            users = consumers.get(index, [])
+            reason = reason or _sparsify_weight(
+                model, subgraph, index, array, users, row_major
+            )
             if reason:
                 reasons[format.name(tensor)] = reason
-            else:
-                _densify(model, subgraph, index, encoded, consumers[index])
 
     return reasons
+
+
+def _sparsify_weight(
+    model: Any,
+    subgraph: Any,
+    index: int,
+    array: np.ndarray,
+    users: list[tuple[Any, int]],
+    row_major: bool,
+) -> str:
+    """Stores a constant sparse if that is smaller; else returns the reason."""
+    tensor = subgraph.tensors[index]
+    added = _overhead(tensor)
+    convolve = pointwise.is_needed(model, subgraph, tensor, users)
+    if convolve:
+        if not pointwise.is_possible(subgraph, users):
+            return "LiteRT 2.1 and later take it dense"
+        array = array.reshape(pointwise.kernel_shape(array.shape))
+        added += pointwise.added_bytes(tensor, users)
+
+    encoded = sparse.encode(array, row_major)
+    if encoded.bytes + added >= array.nbytes:
+        return "smaller dense"
+
+    dense = _densify(model, subgraph, index, encoded, users)
+    if convolve:
+        for operator, _ in users:
+            pointwise.replace(model, subgraph, operator, dense)
+    return ""
 
 
 def _weight(model: Any, tensor: Any) -> np.ndarray | None:
@@ -140,13 +170,17 @@ def _densify(
     index: int,
     encoded: sparse.Encoded,
     users: list[tuple[Any, int]],
-) -> None:
-    """Makes a constant sparse and unpacks it for those that take it."""
+) -> int:
+    """Makes a constant sparse and unpacks it for those that take it.
+
+    Returns:
+        The index of the unpacked tensor.
+    """
     tensor = subgraph.tensors[index]
+    tensor.shape = list(encoded.shape)
     dense = copy.copy(tensor)
-    dense.name = b"dense"
     dense.buffer = 0
-    new = _add_tensor(subgraph, dense)
+    new = format.add_tensor(subgraph, dense, "unpacked")
 
     _replace_buffer(model, tensor, encoded.values)
     tensor.sparsity = sparse.to_parameters(encoded)
@@ -158,10 +192,9 @@ def _densify(
         # Activations are not quantized, so XNNPACK would want the weight of
         # this operator to be a constant.
         unpacked = copy.copy(dense)
-        unpacked.name = b"float"
         unpacked.type = _TYPE.FLOAT32
         unpacked.quantization = None
-        source, new = new, _add_tensor(subgraph, unpacked)
+        source, new = new, format.add_tensor(subgraph, unpacked, "float")
         steps.append(_operator(model, _OPERATOR.DEQUANTIZE, source, new))
 
     for operator, position in users:
@@ -169,6 +202,7 @@ def _densify(
         inputs[position] = new
         operator.inputs = inputs
     subgraph.operators = [*steps, *subgraph.operators]
+    return new
 
 
 def _is_hybrid(model: Any, subgraph: Any, operator: Any) -> bool:
@@ -180,11 +214,6 @@ def _is_hybrid(model: Any, subgraph: Any, operator: Any) -> bool:
     return subgraph.tensors[operator.inputs[0]].type == _TYPE.FLOAT32
 
 
-def _add_tensor(subgraph: Any, tensor: Any) -> int:
-    subgraph.tensors.append(tensor)
-    return len(subgraph.tensors) - 1
-
-
 def _replace_buffer(model: Any, tensor: Any, values: np.ndarray) -> None:
     """Gives a tensor a buffer of its own and drops the old one if unused."""
     shared = any(
@@ -193,8 +222,8 @@ def _replace_buffer(model: Any, tensor: Any, values: np.ndarray) -> None:
         for other in subgraph.tensors
     )
     if shared:
-        model.buffers.append(schema.BufferT())
-        tensor.buffer = len(model.buffers) - 1
+        tensor.buffer = format.add_buffer(model, values)
+        return
     model.buffers[tensor.buffer].data = np.frombuffer(
         values.tobytes(), np.uint8
     )

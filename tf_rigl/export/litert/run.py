@@ -1,9 +1,16 @@
-"""Runs LiteRT files and their models on arrays by name, and compares them."""
+"""Runs LiteRT files and their models on arrays by name, and compares them.
 
+Files run in the interpreter of `ai-edge-litert` where that is installed, as it
+will on a user's device, and else in TensorFlow's, which is deprecated and runs
+some files that today's LiteRT refuses.
+"""
+
+import importlib
 import warnings
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from importlib import metadata
 from typing import Any
 from typing import NamedTuple
 
@@ -25,6 +32,7 @@ _EXAMPLES = 4
 _LENGTH = 8
 
 _WARNING = ".*tf.lite.Interpreter is deprecated.*"
+_LITERT = "ai-edge-litert"
 
 
 class Difference(NamedTuple):
@@ -54,7 +62,7 @@ class Runner:
             # TensorFlow's interpreter warns that it will move to another
             # package.
             warnings.filterwarnings("ignore", _WARNING)
-            interpreter = tf.lite.Interpreter(model_content=content)
+            interpreter = _interpreter_class()(model_content=content)
         self._run = interpreter.get_signature_runner(DEFAULT_SIGNATURE)
         self.inputs = list(self._run.get_input_details())
 
@@ -77,6 +85,13 @@ class Runner:
             name: np.array(_dequantize(array, details[name]))
             for name, array in outputs.items()
         }
+
+
+def runtime() -> str:
+    """Returns name and version of what runs files."""
+    if _interpreter_class() is tf.lite.Interpreter:
+        return f"TensorFlow {tf.__version__}"
+    return f"LiteRT {metadata.version(_LITERT)}"
 
 
 def run(content: bytes, inputs: Named) -> dict[str, np.ndarray]:
@@ -214,6 +229,14 @@ def _as_dtype(array: Any, dtype: tf.DType) -> np.ndarray:
     if dtype == tf.string:
         return np.asarray(tf.constant(array, tf.string), object)
     return np.asarray(array, dtype.as_numpy_dtype)
+
+
+def _interpreter_class() -> Any:
+    try:
+        module = importlib.import_module("ai_edge_litert.interpreter")
+    except ImportError:
+        return tf.lite.Interpreter
+    return module.Interpreter
 
 
 def _quantize(array: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:

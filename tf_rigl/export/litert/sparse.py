@@ -3,8 +3,9 @@
 The format walks through the dimensions of an array in any order. Here all but
 the last of that order are dense, and the last is compressed: for each row a
 range of positions, for each position its index in the row and its value.
-Whatever dimension takes the fewest bytes is the last. Positions take one, two
-or four bytes, so rows of up to 256 elements are the cheapest.
+Positions take one, two or four bytes, so rows of up to 256 elements are the
+cheapest, and another order than that of the dimensions may take fewer bytes;
+but OpenVINO 2026.4 reads that one only, as TensorFlow's converter writes it.
 
 Reference: `SparsityParameters` in tensorflow/lite/schema/schema.fbs.
 """
@@ -42,9 +43,13 @@ class Encoded(NamedTuple):
         )
 
 
-def encode(array: np.ndarray) -> Encoded:
-    """Encodes an array, of any shape but (), in the fewest bytes."""
-    tries = (_encode(array, axis) for axis in reversed(range(array.ndim)))
+def encode(array: np.ndarray, row_major: bool = True) -> Encoded:
+    """Encodes an array, of any shape but ().
+
+    In row-major order, or else in that which takes the fewest bytes.
+    """
+    axes = range(array.ndim)[-1:] if row_major else range(array.ndim)
+    tries = (_encode(array, axis) for axis in reversed(axes))
     return min(tries, key=lambda encoded: encoded.bytes)
 
 

@@ -1,4 +1,4 @@
-"""SavedModels that keep masked weights packed and load anywhere.
+"""SavedModels of packed weights, which TensorFlow loads without this library.
 
 `export` lists the weights that the traced functions capture, `pack` chooses an
 encoding for each, `groups` puts them together into few variables and

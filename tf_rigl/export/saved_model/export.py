@@ -1,4 +1,4 @@
-"""Exports sparse models as SavedModels that any TensorFlow loads."""
+"""Exports sparse models as SavedModels of packed weights."""
 
 import dataclasses
 import os
@@ -50,14 +50,19 @@ def export_saved_model(
     """Writes a SavedModel in which sparse weights take little space.
 
     Each sparse weight is stored as the positions of its connections and their
-    values. Loading decodes it, once, with TensorFlow's own operations: so
-    `tf.saved_model.load`, TensorFlow Serving, `TFSMLayer` and whatever else
-    loads SavedModels can run it, where this library is not installed. Once
-    loaded, it is as fast and takes as much memory as the dense model, and its
-    outputs are the same bit for bit. `load_packed_weights` gives weights and
-    masks back to a Keras model. One thing that plain SavedModels can do it
-    cannot: be loaded in the scope of a distribution strategy. Load it
-    outside, or export with `compression=None`.
+    values. Loading decodes it, once, with TensorFlow's own operations, so this
+    library need not be installed there. Seen to load it: TensorFlow 2.18 to
+    2.21 by `tf.saved_model.load`, in a session as TensorFlow 1 did, and as a
+    `TFSMLayer`; and ONNX Runtime, through tf2onnx. Once loaded, it is as fast
+    and takes as much memory as the dense model, and its outputs are the same
+    bit for bit. `load_packed_weights` gives weights and masks back to a Keras
+    model.
+
+    What reads variables without running the loader refuses it: OpenVINO and
+    the converter of TensorFlow.js. Nor can it be loaded in the scope of a
+    distribution strategy (load it outside). For those, `compression=None`
+    writes a plain SavedModel, as large as the dense model. `docs/runtimes.md`
+    has the table.
 
     Of a model that several workers have trained, all of them call this
     together, each with a path of its own: averages over replicas, as
@@ -78,7 +83,8 @@ def export_saved_model(
             blocks, for masks made of blocks or channels; `"n_by_m"`: which n
             of each m, for N:M masks. Weights that are smaller dense are
             stored dense. `"dense"`: all of them, in the same way; None: all
-            as variables of a plain SavedModel.
+            as variables of a plain SavedModel, for OpenVINO, TensorFlow.js
+            and whatever else reads variables by itself.
         values: how values are stored. `"float32"`: as they are, bit for bit,
             whatever their dtype. `"float16"`, `"bfloat16"`: rounded to that,
             `"int8"`: to 255 steps of each channel's largest magnitude, where
@@ -252,7 +258,7 @@ def _row(
     return report.WeightReport(
         path=spec.path,
         shape=spec.shape,
-        encoding="variable" if compression is None else spec.encoding,
+        encoding=report.VARIABLE if compression is None else spec.encoding,
         values=spec.values if spec.values != "float32" else spec.dtype,
         elements=spec.elements,
         nonzeros=spec.nonzeros,

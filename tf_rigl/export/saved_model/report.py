@@ -5,6 +5,12 @@ import dataclasses
 from tf_rigl.core import cells
 from tf_rigl.core import text_table
 
+# As a row names what is not packed.
+VARIABLE = "variable"
+_PACKED = (
+    "packed: OpenVINO and the converter of TensorFlow.js do not read it; what "
+    "compression=None writes they do"
+)
 _HEADER = ("weight", "encoding", "values", "elements", "kept", "bytes", "error")
 
 
@@ -70,4 +76,6 @@ class ExportReport:
             f"{self.path}: {self.folder_bytes:,} bytes in all, the weights "
             f"dense {self.dense_bytes:,}"
         )
+        if any(row.encoding != VARIABLE for row in self.rows):
+            lines.append(_PACKED)
         return "\n".join(lines)
