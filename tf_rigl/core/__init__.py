@@ -1,1 +1,4 @@
-"""The pure core: functions of tensors and integers, without Keras."""
+"""Pure functions of tensors and integers on which all methods are built.
+
+Nothing in this package depends on Keras.
+"""
