@@ -230,7 +230,7 @@ class RigL(Algorithm):
 
     @property
     def state(self) -> Mapping[str, tf.DType | None]:
-        """Sum of gradients to average; surplus connections of a delayed drop."""
+        """Gradient sum if averaged; surplus connections of a delayed drop."""
         averaged = {"gradient_sum": tf.float32}
         return {
             **(averaged if self.gradient_steps > 1 else {}),

@@ -33,17 +33,15 @@ class SRigL(Algorithm):
     nnz) of them:
 
     1. All but the K connections of smallest magnitude are kept; the K positions
-    with the largest gradient among the others are candidates.
-
+       with the largest gradient among the others are candidates.
     2. Units with fewer than max(1, floor(γ · k)) kept connections and
-    candidates, where k is the present fan-in, are ablated: they lose all
-    connections. Enough units remain to hold the target at full fan-in, those
-    with the most kept connections and candidates. Ablation is decided anew at
-    every update.
-
+       candidates, where k is the present fan-in, are ablated: they lose all
+       connections. Enough units remain to hold the target at full fan-in, those
+       with the most kept connections and candidates. Ablation is decided anew
+       at every update.
     3. The new fan-in is k = floor(nnz / remaining units), at most all inputs.
-    Units keep their k largest kept connections and fill up with the largest
-    gradients among the other positions, including those just dropped.
+       Units keep their k largest kept connections and fill up with the largest
+       gradients among the other positions, including those just dropped.
 
     The number of connections is k times the remaining units; it falls short of
     the target by less than the number of units. New connections start at 0, and
