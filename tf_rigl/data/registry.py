@@ -1,4 +1,4 @@
-"""The data sets of the experiments, by name."""
+"""Registry of the experiments' data sets by name."""
 
 import functools
 from collections.abc import Callable
@@ -15,10 +15,10 @@ from tf_rigl.data.batching import Batching
 
 
 class Source(NamedTuple):
-    """Functions that find a data set.
+    """Functions that describe and load a data set.
 
-    Both functions take `data_dir`, `download` and what is peculiar to the
-    data set; the second takes the batching before.
+    Both accept `data_dir`, `download` and arguments specific to the data set;
+    `splits` also takes the batching first.
     """
 
     describe: Callable[..., datasets.DataInfo]
@@ -53,10 +53,10 @@ def describe(
     download: bool = False,
     **arguments: Any,
 ) -> datasets.DataInfo:
-    """Returns the size of a data set, from its metadata or, a text, by reading.
+    """Returns the size of a data set, from metadata or by reading a text.
 
-    The arguments are those of `splits`; `**arguments` are those that
-    `describe` of the data set's module takes.
+    Arguments are those of `splits`; `**arguments` are those of `describe` in
+    the data set's module.
     """
     return _find(name).describe(data_dir, download, **arguments)
 
@@ -76,13 +76,12 @@ def splits(
         data_dir: folder of prepared TFDS data, or of text files; None for
             TFDS's default.
         download: whether TFDS may download and prepare missing data.
-        **arguments: what `splits` of the module of that data set takes.
+        **arguments: arguments of `splits` in the data set's module.
 
     Raises:
-        FileNotFoundError: if the data is not there.
-        ImportError: if TensorFlow Datasets is needed and not installed.
-        ValueError: if there is no data set of that name, or an argument is
-            wrong.
+        FileNotFoundError: if the data is missing.
+        ImportError: if TensorFlow Datasets is needed but not installed.
+        ValueError: if the name is unknown or an argument is invalid.
     """
     return _find(name).splits(batching, data_dir, download, **arguments)
 
