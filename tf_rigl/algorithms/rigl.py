@@ -208,6 +208,7 @@ class RigL(Algorithm):
         return DropSchedule(self.mask_schedule, self.drop_fraction, self.decay)
 
     def _schedule_until(self, stop_step: int) -> schedules.UpdateSchedule:
+        """Returns the schedule for a known stop."""
         schedule = schedules.UpdateSchedule(
             self.start_step,
             stop_step,
@@ -260,6 +261,7 @@ class RigL(Algorithm):
         return [self._update_one(weight, when) for weight in weights]
 
     def _update_one(self, weight: WeightView, when: StepInfo) -> WeightUpdate:
+        """Computes the mask, values, slots and state of one weight."""
         gradient = weight.gradient
         if self.gradient_steps > 1:
             summed = tf.minimum(when.time + 1, self.gradient_steps)
@@ -292,6 +294,7 @@ class RigL(Algorithm):
         return nonzeros - tf.maximum(kept, 1)
 
     def _drop_scores(self, weight: WeightView, when: StepInfo) -> tf.Tensor:
+        """Returns the values, by whose magnitude weights drop, with noise."""
         if not self.drop_noise:
             return weight.values
         noise = random_normal(

@@ -124,6 +124,7 @@ class SNFS(algorithm.Algorithm):
     def _update_all(
         self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
     ) -> list[algorithm.WeightUpdate]:
+        """Drops in each weight and grows where the momentum is largest."""
         # Drop in every weight, and count the inactive positions left.
         kept = []
         for weight in weights:

@@ -108,6 +108,7 @@ class SRigL(Algorithm):
         ]
 
     def _update_one(self, weight: WeightView, when: StepInfo) -> MaskUpdate:
+        """Computes the mask by the three steps described in `SRigL`."""
         rows = ConstantFanIn()
         values, mask, gradient = map(
             rows.to_rows, (weight.values, weight.mask, weight.gradient)

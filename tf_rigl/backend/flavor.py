@@ -173,9 +173,8 @@ class Flavor(abc.ABC):
     def other_state(self, model: Any, optimizer: Any) -> list[Any]:
         """Returns variables that training changes besides the model's own.
 
-        These are random state and slots, in a fixed order; some may be among
-        the model's variables, too. Metrics are left out because every epoch
-        resets them.
+        These are random state and slots in a fixed order, some of which may
+        belong to the model, too; not metrics, which every epoch resets.
         """
 
 

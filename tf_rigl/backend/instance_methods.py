@@ -29,10 +29,9 @@ def override(thing: Any, name: str, method: Callable[..., Any]) -> None:
 
 
 def put(thing: Any, attributes: Mapping[str, Any]) -> None:
-    """Replaces attributes of one object.
+    """Replaces attributes of one object; `restore` undoes it.
 
-    They are written to its `__dict__`, bypassing the attribute tracking of
-    Keras and TensorFlow. `restore` undoes it.
+    Bypasses the attribute tracking of Keras and TensorFlow.
     """
     instance = thing.__dict__
     own = instance.setdefault(_OWN, {})

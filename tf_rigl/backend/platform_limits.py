@@ -91,7 +91,7 @@ def check_in_one_piece(variable: Any, path: str) -> None:
             "A weight must be in one piece to be masked. Received: "
             f"{path!r}, cut into {len(variable.variables)} for parameter "
             "servers. Make the strategy without `variable_partitioner`, or "
-            "keep whole what shall be sparse."
+            "exclude weights from it that should be sparse."
         )
 
 
@@ -118,6 +118,7 @@ def check_mask_updates_of(model: Any, schedule: UpdateSchedule | None) -> None:
 
 
 def _check_keras_3(platform: Platform, steps_per_execution: int) -> None:
+    """Raises a ValueError if `fit` of Keras 3 fails on the platform."""
     kind, replicas, workers, _ = platform
 
     if kind == "multi_worker" and workers > 1:

@@ -1,4 +1,1 @@
-"""Pure functions of tensors and integers on which all methods are built.
-
-Nothing in this package depends on Keras.
-"""
+"""Pure functions of tensors and integers, which do not depend on Keras."""

@@ -69,8 +69,7 @@ def _quotas(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Divides among the open layers what the full layers leave.
 
-    Returns the integer quotas and their remainders. Remainders are in units of
-    1 / (sum of the open shares).
+    Returns integer quotas and remainders in units of 1 / (sum of open shares).
     """
     none = tf.zeros_like(capacities)
     left = total - tf.reduce_sum(tf.where(is_open, none, capacities))

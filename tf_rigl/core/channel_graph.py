@@ -47,7 +47,7 @@ class ChannelGraph:
         """
         if len(first) != len(second):
             raise ValueError(
-                "As many channels must be tied to as many. Received: "
+                "Both arrays of channels must have the same size. Received: "
                 f"{len(first)} and {len(second)}."
             )
         for one, other in zip(first, second, strict=True):
@@ -70,8 +70,8 @@ class ChannelGraph:
     ) -> None:
         """Makes each output depend on the inputs to which it is connected.
 
-        `connected` is a bool array of shape [inputs, outputs]. The same input
-        may be listed more than once.
+        `connected` is bool [inputs, outputs]; an input may be listed several
+        times.
 
         Raises:
             ValueError: if `connected` has another shape.
@@ -92,10 +92,7 @@ class ChannelGraph:
         )
 
     def needed(self) -> np.ndarray:
-        """Returns a bool array of shape [channels], true where one is needed.
-
-        Tied channels have equal entries.
-        """
+        """Returns which channels are needed, bool [channels], equal if tied."""
         roots = self.roots()
         needed = np.zeros(len(roots), bool)
         for channels in self._kept:

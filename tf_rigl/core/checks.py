@@ -24,10 +24,7 @@ def check_options(value: Any, cls: type) -> None:
 
 
 def check_fraction(name: str, value: float, meaning: str) -> None:
-    """Raises a ValueError unless 0 <= value <= 1.
-
-    `meaning` describes the argument in the message.
-    """
+    """Raises a ValueError unless 0 <= value <= 1; `meaning` describes it."""
     if not 0 <= value <= 1:
         raise ValueError(
             f"`{name}` is {meaning} and must be in [0, 1]. "
@@ -38,10 +35,7 @@ def check_fraction(name: str, value: float, meaning: str) -> None:
 def check_at_least(
     name: str, value: float, least: float, meaning: str = "", unit: str = ""
 ) -> None:
-    """Raises a ValueError unless value >= least.
-
-    `meaning` describes the argument in the message.
-    """
+    """Raises a ValueError unless value >= least; `meaning` describes it."""
     if not value >= least:
         what = f"is {meaning} and must" if meaning else "must"
         raise ValueError(

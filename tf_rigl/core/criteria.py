@@ -1,9 +1,8 @@
 """Registry of criteria, which score the connections of a weight for pruning.
 
-A criterion scores every position of a weight, and the positions with the
-highest scores are kept. `tf_rigl.prune` accepts a registered name or a
-`Criterion`; methods that prune during training accept the criteria that need no
-data.
+A criterion scores every position of a weight; those with the highest scores are
+kept. `tf_rigl.prune` accepts a registered name or a `Criterion`; methods that
+prune during training accept the criteria that need no data.
 """
 
 import dataclasses
@@ -194,9 +193,8 @@ def names_without_data() -> tuple[str, ...]:
 def ranks(scores: tf.Tensor) -> tf.Tensor:
     """Converts signed scores to float32 whose magnitudes rank alike.
 
-    Selection compares magnitudes, so the sign has to be folded in. Scores are
-    ranked by their bit patterns: negative scores, reversed, come before
-    positive ones. `scores` must be finite.
+    Selection compares magnitudes, so scores are ranked by their bit patterns:
+    negative ones, reversed, come before positive ones. `scores` must be finite.
     """
     # Each sign gets half of the range of positive floats, so the magnitudes
     # lose their lowest bit.

@@ -59,10 +59,10 @@ def subtract_to_nearest(
 def _multiply(
     fractions: np.ndarray, index: int | tf.Tensor, count: int | tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Multiplies f by a count exactly, one group of digits at a time.
+    """Returns floor(f · count), and whether f · count is an integer.
 
-    Groups are processed from the last to the first. Rounding down in between
-    does not change the result, because every term added later is an integer.
+    Multiplies one group of digits at a time, the last first. Rounding down in
+    between does not matter, because all terms added later are integers.
 
     Returns:
         Tuple of floor(f · count) and whether f · count is an integer.

@@ -25,10 +25,9 @@ def packed_size(size: int) -> int:
 def pack_mask(mask: tf.Tensor) -> tf.Tensor:
     """Packs a bool tensor of static shape into one bit per element.
 
-    The first element is the lowest bit; padding bits are 0. The result is an
-    int64 tensor of shape [packed_size(elements)]. It is not uint8, because
-    workers of a distribution strategy cannot broadcast initial values of that
-    dtype.
+    The first element is the lowest bit; padding bits are 0. The result is int64
+    [packed_size(elements)], because workers of a distribution strategy cannot
+    broadcast initial values of dtype uint8.
     """
     size = mask.shape.num_elements()
     flat = tf.cast(tf.reshape(mask, [-1]), tf.uint8)

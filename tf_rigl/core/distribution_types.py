@@ -185,10 +185,7 @@ def with_options(
 
 
 def shared_by(chosen: WithOptions) -> tuple[str, float]:
-    """Returns the name and power by which unnamed weights share the rest.
-
-    The name is one of `NAMES`.
-    """
+    """Returns the distribution, one of `NAMES`, and power of other weights."""
     if isinstance(chosen, Uniform):
         return "uniform", 1.0
     if isinstance(chosen, PerLayer):

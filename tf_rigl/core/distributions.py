@@ -204,6 +204,7 @@ def _share_exactly(
 def _share_ignoring_fixed(
     free: Mapping[str, int], scores: Mapping[str, float], sparsity: float
 ) -> dict[str, int]:
+    """Shares the budget of the free weights alone, as the references do."""
     if not free:
         return {}
     left = sum(_nonzeros(size, sparsity) for size in free.values())
@@ -282,6 +283,7 @@ def _check_all_fixed(
     left: int,
     sparsity: float,
 ) -> None:
+    """Raises a ValueError unless given sparsities agree with the total."""
     # Each given sparsity is rounded separately, so a difference of up to one
     # connection per weight is not a contradiction.
     if abs(left) > len(fixed):
@@ -317,8 +319,7 @@ def _raise_infeasible(
 def _shortest_decimal(zeros: int, total: int) -> str:
     """Returns the shortest decimal s with floor(s · total) = zeros.
 
-    Messages suggest this sparsity. A fixed number of digits could name a
-    sparsity that is itself out of reach.
+    A fixed number of digits could name a sparsity that is itself out of reach.
     """
     for digits in itertools.count(1):
         scale = 10**digits

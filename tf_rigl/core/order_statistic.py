@@ -116,8 +116,7 @@ def _by_bisection(
 ) -> OrderStatistic:
     """Finds the thresholds of all rows together, one bit at a time.
 
-    Used for many rows, where one histogram per row would be larger than the
-    rows themselves.
+    With many rows, a histogram per row would be larger than the rows.
     """
     one = tf.constant(1, keys.dtype)
 

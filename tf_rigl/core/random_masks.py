@@ -1,10 +1,9 @@
 """Random masks and scores that are the same on every machine.
 
-All randomness is stateless: a pure function of the user's seed, a stable hash
-of the weight's path, and the step. Python's `hash` is not used because it is
-salted per process. Scores are derived from random integers, because
-floating-point generators may differ in the last bit between devices, which
-would change the selected connections.
+All randomness is stateless: a function of the user's seed, a stable hash of the
+weight's path (Python's `hash` is salted per process) and the step. Scores are
+derived from random integers, because floating-point generators may differ in
+the last bit between devices, which would change the selection.
 """
 
 import zlib

@@ -125,10 +125,7 @@ class UpdateSchedule:
         return self.start_step + self._first * self.interval
 
     def time_of_update(self, update: Any) -> Any:
-        """Returns the step t of the given updates, an int or an array.
-
-        Updates are numbered from 0.
-        """
+        """Returns the steps t of updates, numbered from 0: an int or array."""
         return self._offset + update * self.interval
 
     def update_index(self, step: tf.Tensor) -> tf.Tensor:
@@ -141,10 +138,7 @@ class UpdateSchedule:
         return tf.where(self.is_due(step), since // self._period, none)
 
     def is_due(self, step: tf.Tensor) -> tf.Tensor:
-        """Returns whether this step updates the masks, a bool scalar.
-
-        This runs at every training step, so it uses few operations.
-        """
+        """Returns whether this step updates the masks, using few operations."""
         step = tf.cast(step, tf.int64)
         end = self._offset + self.num_updates * self._period
         on_time = tf.equal((step - self._offset) % self._period, 0)
@@ -196,6 +190,7 @@ class PairedSchedule(UpdateSchedule):
 
     @functools.cached_property
     def _first_parts(self) -> UpdateSchedule:
+        """Schedule of the first parts, leaving room for the second ones."""
         return UpdateSchedule(
             self.start_step,
             max(self.start_step, self.stop_step - self.delay),
@@ -278,9 +273,9 @@ def drop_fractions(
 def _round_off(fraction: float) -> float:
     """Removes rounding errors from a computed fraction.
 
-    A short decimal is rounded to that decimal: 0.29 · 3/4 becomes 0.2175. Any
-    other fraction is raised by more than its error, so that 0.1/3 of 30
-    connections is 1 and not 0.
+    A short decimal is rounded to it: 0.29 · 3/4 becomes 0.2175. Others are
+    raised by more than their error, so that 0.1/3 of 30 connections is 1 and
+    not 0.
     """
     decimal = f"{fraction:.12g}"
     if decimal == f"{fraction:.15g}":

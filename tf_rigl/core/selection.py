@@ -136,10 +136,7 @@ def largest_integers_mask(keys: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
 
 
 def largest_integers_in_rows(keys: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
-    """Marks the `counts[r]` largest keys of each row r.
-
-    Keys and ties are as in `largest_integers_mask`.
-    """
+    """Applies `largest_integers_mask` to each row r with `counts[r]`."""
     return _largest_keys_in_rows(keys, counts, _integer_bits(keys))
 
 
@@ -185,6 +182,7 @@ def _selection(shape: tuple[int, ...], dtype: tf.DType, bits: int) -> Any:
 
 
 def _select(keys: tf.Tensor, counts: tf.Tensor, bits: int) -> tf.Tensor:
+    """Marks the `counts` largest keys of each row; ties to the lowest index."""
     found = kth_largest_key(keys, counts, bits)
     threshold = tf.expand_dims(found.threshold, -1)
 

@@ -200,6 +200,7 @@ def _deserialize_weight(weight: Mapping[str, Any]) -> WeightConfig:
 
 
 def _needs_newer(config: Mapping[str, Any], received: str) -> ValueError:
+    """Returns the error for a configuration that is not understood."""
     writer = config.get("tf_rigl")
     needed = "a newer tf_rigl" if writer is None else f"tf_rigl>={writer}"
     return ValueError(

@@ -1,8 +1,7 @@
 """Rules of layer classes: the weights that may be sparse, and their axes.
 
-There is one row per layer class. `accounting.mac_rules` and
-`surgery.channel_rules` define under the same keys how a layer counts and how it
-treats channels.
+`accounting.mac_rules` and `surgery.channel_rules` define under the same keys
+how a layer is counted and how it treats channels.
 """
 
 from collections.abc import Callable

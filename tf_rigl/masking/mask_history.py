@@ -62,9 +62,8 @@ def record_update(
 ) -> None:
     """Records a mask update of one weight, if recording was started.
 
-    `mask` is the new mask, `grown` the grown positions and `gradient` that of
-    the update, all of the weight's shape. `happened` is false if the update was
-    skipped.
+    `mask` is new, `grown` are its grown positions and `gradient` that of the
+    update; `happened` is false if the update was skipped.
     """
     if EVER_ACTIVE not in weight.diagnostics:
         return

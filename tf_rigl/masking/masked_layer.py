@@ -239,6 +239,7 @@ def _refuse_to_quantize(
 def _make_guard(
     flavor: flavors.Flavor, layer: Any, site: tree.Site
 ) -> ValueGuard:
+    """Returns the guard of one weight, with storage and constraint."""
     store = getattr(layer, ATTRIBUTE)
     storage = storage_of(layer, site.key, site.variable)
 

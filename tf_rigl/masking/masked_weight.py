@@ -225,6 +225,7 @@ def masks(model: Any) -> dict[str, np.ndarray]:
 def _record(
     flavor: flavors.Flavor, node: tree.Node, site: tree.Site, store: Any
 ) -> MaskedWeight:
+    """Returns the record of one weight of a host layer."""
     config = config_of(node.layer)
     weight = config.weights[site.key]
     kept = state_store.state_of(node.layer, site.key)

@@ -69,8 +69,7 @@ def fold_moved(
 ) -> None:
     """Moves arguments from before 0.2 into the objects that now hold them.
 
-    Updates `arguments`, those of `sparsify`, with the values in `old`, whose
-    names are in `MOVED`.
+    Updates `arguments`, those of `sparsify`, with those in `old`.
 
     Raises:
         ValueError: if one of these objects is passed as well.

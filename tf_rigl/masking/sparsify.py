@@ -377,7 +377,7 @@ def _tell_of_left_out(
         warnings.warn(
             f"Large weights stay dense: {reasons}. Pass them as "
             "options=tf_rigl.SparsifyOptions(include=[...]) to mask them, or "
-            "as dense=[...] if they shall stay so.",
+            "as dense=[...] to keep them dense without this warning.",
             # The caller of `sparsify`.
             stacklevel=5,
         )

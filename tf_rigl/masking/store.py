@@ -1,10 +1,9 @@
 """Variables that are saved with a layer but are not among its weights.
 
-Lists of weights are used for arithmetic: averages, soft updates, summaries and
-counts of parameters. Masks must not be in these lists, but they must be saved,
-loaded and checkpointed with the layer. Both Kerases save a loss that is an
-attribute of a layer, and TensorFlow's checkpoints save all trackable objects,
-so a store is both.
+Lists of weights are averaged, summarized and counted, so masks must not be in
+them; but masks must be saved, loaded and checkpointed with the layer. Both
+Kerases save a loss that is an attribute of a layer, and checkpoints save all
+trackable objects, so a store is both.
 """
 
 import re

@@ -48,9 +48,9 @@ def mobilenet_v1(
 ) -> Any:
     """Builds MobileNet v1.
 
-    The network has a 3×3 convolution of stride 2, 13 separable convolutions,
-    each a depthwise 3×3 and a 1×1 convolution, then the mean over all positions
-    and a dense layer to the logits. All convolutions are followed by batch
+    The network has a 3×3 convolution of stride 2, 13 separable convolutions (a
+    depthwise 3×3 and a 1×1 convolution), the mean over all positions and a
+    dense layer to the logits. All convolutions are followed by batch
     normalization and ReLU6. At width 1 it has 4,253,864 parameters and, for
     224×224 images, 568.7 million multiply-adds.
 
@@ -206,8 +206,7 @@ class _Builder:
         return layers.Dense(classes, name="logits")(features)
 
     def _pad(self, features: Any, strides: int, name: str) -> tuple[Any, str]:
-        """Returns a convolution's input, padded if needed, and its `padding`.
-        """
+        """Returns a convolution's input, padded if needed, and `padding`."""
         if strides == 1 or not self._pad_each_side:
             return features, "same"
         padded = self._layers.ZeroPadding2D(1, name=f"{name}_pad")(features)

@@ -138,6 +138,7 @@ def _learned(keras: ModuleType, patches: Any, count: int, name: str) -> Any:
 def _attend(
     keras: ModuleType, tokens: Any, heads: int, dropout: float, name: str
 ) -> Any:
+    """Applies a residual attention layer."""
     layers = keras.layers
     features = _normalize(keras, tokens, f"{name}_norm1")
     features = layers.MultiHeadAttention(
@@ -153,6 +154,7 @@ def _attend(
 def _transform(
     keras: ModuleType, tokens: Any, dropout: float, name: str
 ) -> Any:
+    """Applies the two residual fully connected layers of a block."""
     layers = keras.layers
     units = tokens.shape[-1]
     features = _normalize(keras, tokens, f"{name}_norm2")

@@ -91,6 +91,7 @@ def _block(
     dropout: float,
     name: str,
 ) -> Any:
+    """Applies a pre-activation block of two 3×3 convolutions."""
     active = _activate(keras, inputs, f"{name}_norm1")
     shortcut = inputs
     if strides > 1 or inputs.shape[-1] != filters:

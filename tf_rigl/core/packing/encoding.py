@@ -52,10 +52,10 @@ class MaskEncoding(abc.ABC):
     def graph_positions(
         self, data: tf.Tensor, kept: tf.Tensor | int
     ) -> tf.Tensor:
-        """Returns the flat positions of the kept elements, by graph ops.
+        """Returns the positions of the kept elements, by graph ops.
 
-        `data` is the packed mask, uint8 [bytes]. The positions are int64
-        [kept], increasing.
+        `data` is uint8 [bytes], the packed mask; positions are int64,
+        increasing.
         """
 
     def order(self, data: bytes) -> int:

@@ -87,9 +87,9 @@ class Gaps(encoding.MaskEncoding):
     ) -> tf.Tensor:
         """Sums the gaps of all masks at once.
 
-        Widths and counts differ between masks but are known when the graph is
-        built. Element i of a mask is at (zeros before it << width) + (sum of
-        the low bits up to it) + i + (start of its weight).
+        Their widths and counts are known when the graph is built. Element i of
+        a mask is at (zeros before it << width) + (sum of low bits up to it) + i
+        + offset.
         """
         _, planes, unary = zip(
             *((one[0], one[1:-1], one[-1]) for one in parts), strict=True
@@ -151,6 +151,9 @@ def decode_positions(data: bytes, elements: int) -> np.ndarray:
     """Reads the positions packed by `Gaps.encode`, int64 and increasing.
 
     Raises:
+        CorruptDataError: if the data are damaged or lead beyond `elements`.
+
+    Raises:
         CorruptDataError: if a position would not be below `elements`, or the
             data are not packed gaps.
     """
@@ -197,10 +200,7 @@ def decode_positions(data: bytes, elements: int) -> np.ndarray:
 
 
 def graph_positions(data: tf.Tensor) -> tf.Tensor:
-    """Reads positions from uint8 [bytes] by graph ops, int64 [count].
-
-    The unchecked counterpart of `decode_positions`.
-    """
+    """Reads positions like `decode_positions`, by unchecked graph ops."""
     width, count = bits.graph_integers(data, 2)
     low_bytes = width * ((count + 7) // 8)
     _, low, unary = tf.split(data, [_HEADER.itemsize, low_bytes, -1])

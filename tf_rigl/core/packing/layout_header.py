@@ -66,7 +66,7 @@ def unpack(
     try:
         layout = KernelLayout(permutation, view, kernel_shape)
     except ValueError as error:
-        check(False, "The layout must be one.", str(error))
+        check(False, "The layout must be valid.", str(error))
         raise
 
     rest = data[size:]

@@ -156,6 +156,7 @@ def _graph_cast(data: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
 def _pack_int8(
     values: np.ndarray, channel: np.ndarray, channels: Channels
 ) -> bytes:
+    """Quantizes values to int8 with one float32 scale per channel."""
     values = values.astype(np.float32)
     if not np.isfinite(values).all():
         raise _unfit(values, "int8")

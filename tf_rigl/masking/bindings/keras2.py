@@ -186,6 +186,7 @@ def _keep_masks_in_hdf5_files() -> None:
     own_preprocess = hdf5_format.preprocess_weights_for_loading
 
     def load_subset(group: Any) -> _LoadedWeights:
+        """Loads arrays and tells those of the layer from those of stores."""
         weights = _LoadedWeights(own_load(group))
         names = hdf5_format.load_attributes_from_hdf5_group(
             group, "weight_names"
@@ -200,6 +201,7 @@ def _keep_masks_in_hdf5_files() -> None:
     def preprocess(
         layer: Any, weights: list[Any], *args: Any, **kwargs: Any
     ) -> list[Any]:
+        """Converts between files of sparse and of dense layers."""
         known, dense = _legacy_weights(layer), dense_weights(layer)
         if len(known) == len(dense):
             if isinstance(weights, _LoadedWeights) and (

@@ -50,6 +50,7 @@ def register(keras: Any, cls: type) -> None:
 
 
 def _register_stand_in(keras: Any) -> None:
+    """Registers a class that imports the binding when it is used."""
     package = keras.__name__
 
     class StandIn:
