@@ -110,7 +110,7 @@ class ACDC(algorithm.Algorithm):
         )
         return [
             algorithm.WeightUpdate(
-                changed(weight.mask, decompresses | one.masks.mask)
+                changed(weight.mask, decompresses | update.masks.mask)
             )
-            for weight, one in zip(weights, compressed, strict=True)
+            for weight, update in zip(weights, compressed, strict=True)
         ]

@@ -79,7 +79,7 @@ class MaskSchedule:
         """
         if self.stop_step is None:
             raise ValueError(
-                f"`{self.argument}` is required if the number of training "
+                f"`{self.argument}` is needed, since the number of training "
                 f"steps is unknown. Received: {self.argument}=None. Pass "
                 f"{method}({self.argument}=...), about three quarters of the "
                 "optimizer steps, or give `fit` a `steps_per_epoch`."

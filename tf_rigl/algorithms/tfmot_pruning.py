@@ -219,8 +219,8 @@ def _scaled_power(
         return (scale * base) * (base * base)
     # TensorFlow's scalar `pow`; other implementations differ in the last bit.
     with tf.init_scope(), tf.device("CPU:0"):
-        powers = [tf.math.pow(tf.constant(one), exponent) for one in base]
-        return scale * np.array([one.numpy() for one in powers], np.float32)
+        powers = [tf.math.pow(tf.constant(x), exponent) for x in base]
+        return scale * np.array([x.numpy() for x in powers], np.float32)
 
 
 def _check_integers(algorithm: TFMOTPruning) -> None:

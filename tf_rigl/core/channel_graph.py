@@ -47,11 +47,11 @@ class ChannelGraph:
         """
         if len(first) != len(second):
             raise ValueError(
-                "Both arrays of channels must have the same size. Received: "
+                "Channels must be tied to as many others. Received: "
                 f"{len(first)} and {len(second)}."
             )
-        for one, other in zip(first, second, strict=True):
-            self._parents[self._root(int(one))] = self._root(int(other))
+        for channel, other in zip(first, second, strict=True):
+            self._parents[self._root(int(channel))] = self._root(int(other))
 
     def keep(self, channels: Channels) -> None:
         """Marks channels as needed regardless of what reads them."""

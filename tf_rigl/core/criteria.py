@@ -121,8 +121,7 @@ def sensitivity(evidence: Evidence) -> tf.Tensor:
 def gradient_flow(evidence: Evidence) -> tf.Tensor:
     """Returns θ · H g: the loss of gradient flow if a connection is removed.
 
-    This is S(-θ) = -θ · H g of the paper with the opposite sign; the paper
-    removes the connections with the largest S(-θ).
+    The paper's S(-θ) is the negative, and the largest S(-θ) are removed.
 
     Reference: Wang et al., "Picking Winning Tickets Before Training by
     Preserving Gradient Flow", ICLR 2020, arXiv:2002.07376, equation 8 and
@@ -196,8 +195,7 @@ def ranks(scores: tf.Tensor) -> tf.Tensor:
     Selection compares magnitudes, so scores are ranked by their bit patterns:
     negative ones, reversed, come before positive ones. `scores` must be finite.
     """
-    # Each sign gets half of the range of positive floats, so the magnitudes
-    # lose their lowest bit.
+    # Each sign gets half of the positive floats, so one bit is dropped.
     bits = tf.bitcast(tf.cast(scores, tf.float32) + 0.0, tf.int32)
     magnitudes = tf.bitwise.right_shift(
         tf.bitwise.bitwise_and(bits, tf.int32.max), 1

@@ -63,9 +63,6 @@ def _multiply(
 
     Multiplies one group of digits at a time, the last first. Rounding down in
     between does not matter, because all terms added later are integers.
-
-    Returns:
-        Tuple of floor(f · count) and whether f · count is an integer.
     """
     count = tf.cast(count, tf.int64)
     table = _digits(np.asarray(fractions, np.float64).tobytes())

@@ -210,8 +210,7 @@ def _share_ignoring_fixed(
     left = sum(_nonzeros(size, sparsity) for size in free.values())
     densities = solve_densities(free, scores, left)
     return {
-        # Rounding to 6 digits first keeps a product that is an integer but
-        # for float error from being floored to the integer below.
+        # Without `round`, float error could floor an integer to the one below.
         name: max(1, size - math.floor(round((1 - densities[name]) * size, 6)))
         for name, size in free.items()
     }
@@ -226,8 +225,7 @@ def solve_densities(
     would exceed 1 is made dense and removed from the sum. That can only raise ε
     for the others, so the loop ends at the fixed point.
 
-    `free` maps names to numbers of elements, `scores` to relative densities >
-    0.
+    `free` maps names to numbers of elements, `scores` to positive densities.
     """
     dense: set[str] = set()
     while True:

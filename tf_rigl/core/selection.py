@@ -92,8 +92,8 @@ def largest_of_all(
     )
     sizes = [flat.shape[0] for flat in flat_scores]
     return [
-        tf.reshape(part, one.shape)
-        for part, one in zip(tf.split(marked, sizes), scores, strict=True)
+        tf.reshape(part, score.shape)
+        for part, score in zip(tf.split(marked, sizes), scores, strict=True)
     ]
 
 

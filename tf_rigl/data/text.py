@@ -247,8 +247,7 @@ def _describe(corpus: Corpus, time: int, train_examples: int) -> DataInfo:
 def _shuffled(text: np.ndarray, time: int) -> tuple[int, _Order]:
     """Returns the number of windows and a function that shuffles them.
 
-    The number is the same for every random start in [0, time). The function
-    maps the key of an epoch to the first character of each window.
+    The function maps an epoch's key to the first character of each window.
     """
     _check_length(text, time, "training")
     examples = max(1, (len(text) - time) // time)

@@ -107,10 +107,10 @@ def constraint_of(variable: Any) -> MaskConstraint | None:
 def lifted(constraints: Iterable[MaskConstraint]) -> Iterator[None]:
     """Lifts constraints within a `with` block."""
     constraints = list(constraints)
-    for one in constraints:
-        one.lift()
+    for constraint in constraints:
+        constraint.lift()
     try:
         yield
     finally:
-        for one in constraints:
-            one.put_back()
+        for constraint in constraints:
+            constraint.put_back()

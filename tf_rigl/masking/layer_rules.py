@@ -145,8 +145,12 @@ def other_weights(layer: Any, own: Iterable[Any]) -> dict[str, Any]:
         layer: a layer of either Keras.
         own: the layer's own Keras variables, without those of its sublayers.
     """
-    known = {id(one) for one in sparsifiable_weights(layer).values()}
-    others = [one for one in own if len(one.shape) > 1 and id(one) not in known]
+    known = {id(weight) for weight in sparsifiable_weights(layer).values()}
+    others = [
+        weight
+        for weight in own
+        if len(weight.shape) > 1 and id(weight) not in known
+    ]
     if not others:
         return {}
 
@@ -194,7 +198,7 @@ def kernel_layout(layer: Any, variable: Any) -> KernelLayout:
     if not isinstance(axes, Axes):
         axes = axes(layer, len(shape))
 
-    inputs, units = (_from_the_front(some, len(shape)) for some in axes)
+    inputs, units = (_from_the_front(group, len(shape)) for group in axes)
     return axes_layout(shape, inputs, units)
 
 

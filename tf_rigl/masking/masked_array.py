@@ -44,7 +44,7 @@ class MaskedArray(np.ndarray):
         self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any
     ) -> Any:
         """Converts the inputs to plain arrays and returns a plain array."""
-        plain = [_plain(one) for one in inputs]
+        plain = [_plain(value) for value in inputs]
         if "out" in kwargs:
             kwargs["out"] = tuple(map(_plain, kwargs["out"]))
         return getattr(ufunc, method)(*plain, **kwargs)

@@ -65,7 +65,9 @@ class ModelWeight:
             else self.record.storage.variables
         )
         return tuple(
-            part for one in whole for part in getattr(one, "values", (one,))
+            replica
+            for variable in whole
+            for replica in getattr(variable, "values", (variable,))
         )
 
     def values(self) -> np.ndarray:
@@ -130,7 +132,8 @@ def model_weights(walked: WalkedModel) -> list[ModelWeight]:
         nodes = tuple(tree.walk(flavor, walked.model))
 
     records = {
-        id(one.variable): one for one in find_masked_weights(flavor, nodes)
+        id(record.variable): record
+        for record in find_masked_weights(flavor, nodes)
     }
     found: dict[int, ModelWeight] = {}
     for node in nodes:

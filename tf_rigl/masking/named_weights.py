@@ -19,11 +19,7 @@ class NamedWeights:
     sites: list[tree.Site]
 
     def select(self, argument: str, targets: Targets) -> set[str]:
-        """Returns the paths of the weights that `targets` refer to.
-
-        `targets` is one layer, weight or name, several, or a predicate on
-        layers.
-        """
+        """Returns the paths of one target or several, or below matching layers."""
         is_layer = find_class_flavor(type(targets)) is not None
         if isinstance(targets, str) or is_layer:
             targets = [targets]

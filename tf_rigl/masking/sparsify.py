@@ -303,12 +303,13 @@ def _carry(
 
 
 def _keep_initial_values(layer: Any, values: Mapping[str, np.ndarray]) -> None:
-    keep_state(
-        layer,
-        {key: {INITIAL_VALUES: one.dtype.name} for key, one in values.items()},
-    )
-    for key, one in values.items():
-        state_of(layer, key)[INITIAL_VALUES].assign(one)
+    """Stores arrays of initial values, by the weights' keys in the layer."""
+    kinds = {
+        key: {INITIAL_VALUES: array.dtype.name} for key, array in values.items()
+    }
+    keep_state(layer, kinds)
+    for key, array in values.items():
+        state_of(layer, key)[INITIAL_VALUES].assign(array)
 
 
 def _scale(model: Any, per: str) -> None:

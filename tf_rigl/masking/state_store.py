@@ -109,7 +109,7 @@ def attach_state(layer: Any, kinds: Kinds) -> None:
     """Gives a masked layer a store of the given tensors, all zero."""
     flavor: flavors.Flavor = flavors.flavor_of(layer)
     config = config_of(layer)
-    shapes = {key: one.shape for key, one in config.weights.items()}
+    shapes = {key: weight.shape for key, weight in config.weights.items()}
 
     with _strategy_scope(layer), tf.init_scope():
         store = flavor.state_store_class(shapes, kinds, config.key)

@@ -69,15 +69,15 @@ def store_class(keras: Any) -> type:
             if not arrays:
                 return
 
-            there = [array.shape for array in arrays]
-            here = [tuple(variable.shape) for variable in self.variables]
-            if there != here:
+            received = [array.shape for array in arrays]
+            expected = [tuple(variable.shape) for variable in self.variables]
+            if received != expected:
                 raise ValueError(
                     "A file must hold the masks and the state of this layer's "
-                    f"weights. Received: arrays of the shapes {there} for "
-                    f"{self._owner!r} instead of {here}. Sparsify and train "
-                    "the model as when it was saved, or load the file into a "
-                    "dense one."
+                    f"weights. Received: arrays of the shapes {received} for "
+                    f"{self._owner!r} instead of {expected}. Sparsify and "
+                    "train the model as when it was saved, or load the file "
+                    "into a dense one."
                 )
             for variable, array in zip(self.variables, arrays, strict=True):
                 variable.assign(array)

@@ -94,11 +94,11 @@ def sites_of(
     for node in nodes:
         opt_in = layer_rules.is_opt_in(node.layer)
         named = layer_rules.sparsifiable_weights(node.layer)
-        weights = [(name, one, opt_in) for name, one in named.items()]
+        weights = [(name, weight, opt_in) for name, weight in named.items()]
         if others:
             own = flavor.own_weights(node.layer)
             more = layer_rules.other_weights(node.layer, own)
-            weights += [(name, one, True) for name, one in more.items()]
+            weights += [(name, weight, True) for name, weight in more.items()]
 
         for name, variable, is_opt_in in weights:
             if id(variable) in seen or not flavor.has_value(variable):

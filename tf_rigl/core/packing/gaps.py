@@ -22,8 +22,7 @@ from tf_rigl.core.packing import encoding
 from tf_rigl.core.packing.corruption import check
 
 _HEADER = np.dtype([("width", "<i8"), ("count", "<i8")])
-# `graph_join` packs a width and a place among low bits into one int64; the
-# place takes so many of the low bits.
+# Low bits of an int64 that hold a place; `graph_join` puts a width above them.
 _PLACE_BITS = 56
 
 
@@ -92,7 +91,7 @@ class Gaps(encoding.MaskEncoding):
         + offset.
         """
         _, planes, unary = zip(
-            *((one[0], one[1:-1], one[-1]) for one in parts), strict=True
+            *((part[0], part[1:-1], part[-1]) for part in parts), strict=True
         )
         widths, counts = zip(*map(_read_header, masks), strict=True)
         padded = [8 * bits.plane_bytes(count) for count in counts]
@@ -152,10 +151,6 @@ def decode_positions(data: bytes, elements: int) -> np.ndarray:
 
     Raises:
         CorruptDataError: if the data are damaged or lead beyond `elements`.
-
-    Raises:
-        CorruptDataError: if a position would not be below `elements`, or the
-            data are not packed gaps.
     """
     check(
         len(data) >= _HEADER.itemsize,
@@ -273,13 +268,13 @@ def _graph_low(planes: Sequence[Sequence[tf.Tensor]], size: int) -> tf.Tensor:
         [mask[place] for mask in planes if place < len(mask)]
         for place in range(widest)
     ]
-    lengths = [sum(one.shape[0] for one in row) for row in by_place]
+    lengths = [sum(plane.shape[0] for plane in row) for row in by_place]
 
     # A ragged matrix of these rows, padded on the right, therefore gives the
     # narrower masks zeros for the bits that they do not have.
     filled = tf.raw_ops.RaggedTensorToTensor(
         shape=tf.constant([widest, size // 8], tf.int64),
-        values=_concat([one for row in by_place for one in row]),
+        values=_concat([plane for row in by_place for plane in row]),
         default_value=tf.zeros([], tf.uint8),
         row_partition_tensors=[
             tf.constant([0, *itertools.accumulate(lengths)], tf.int64)

@@ -141,8 +141,8 @@ def _group(mask: np.ndarray) -> tuple[int, int] | None:
         groups = _groups(mask, m)
         n = int(groups[0, :, 0].sum())
         # A few groups are enough to reject nearly all other masks.
-        for some in (groups[:8], groups):
-            if not 0 < n < m or (some.sum(axis=1, dtype=np.uint8) != n).any():
+        for part in (groups[:8], groups):
+            if not 0 < n < m or (part.sum(axis=1, dtype=np.uint8) != n).any():
                 break
         else:
             return n, m

@@ -173,7 +173,9 @@ def _legacy_weights(layer: Any) -> list[Any]:
 
 def _other_weights(layer: Any) -> list[Any]:
     if flavor.is_container(layer) and layer.trainable:
-        return [one for child in layer.layers for one in _other_weights(child)]
+        return [
+            weight for child in layer.layers for weight in _other_weights(child)
+        ]
     return [*layer.non_trainable_weights, *variables_beside(layer)]
 
 
@@ -217,8 +219,8 @@ def _keep_masks_in_hdf5_files() -> None:
             # A sparse layer loads the file of a dense one and keeps its masks.
             given = dict(zip(map(id, dense), weights, strict=True))
             return [
-                given[id(one)] if id(one) in given else one.numpy()
-                for one in known
+                given[id(weight)] if id(weight) in given else weight.numpy()
+                for weight in known
             ]
         return weights
 
