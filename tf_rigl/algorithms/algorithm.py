@@ -75,7 +75,7 @@ class Algorithm(abc.ABC):
 
     @property
     def requirements(self) -> Requirements:
-        """What the method needs from a training step; by default nothing."""
+        """Needs of the method towards a training step; by default none."""
         return Requirements()
 
     @property

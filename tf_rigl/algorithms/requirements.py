@@ -1,4 +1,4 @@
-"""What a method needs from the training around it, as one value."""
+"""Needs of a method towards the training around it, as one value."""
 
 import dataclasses
 from typing import Literal

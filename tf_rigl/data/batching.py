@@ -7,7 +7,7 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Batching:
-    """How the examples of a data set are grouped into batches.
+    """Grouping of a data set's examples into batches.
 
     Without `context` a data set yields global batches of all examples. Pass
     these to `fit`, also under a strategy on one machine. With `context` it

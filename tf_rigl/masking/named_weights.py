@@ -19,7 +19,7 @@ class NamedWeights:
     sites: list[tree.Site]
 
     def select(self, argument: str, targets: Targets) -> set[str]:
-        """Returns the paths of one target or several, or below matching layers."""
+        """Returns the paths of one target, several, or layers that match."""
         is_layer = find_class_flavor(type(targets)) is not None
         if isinstance(targets, str) or is_layer:
             targets = [targets]
