@@ -1,10 +1,10 @@
-"""Sparse-training methods, one short file each, and what they are made of.
+"""Sparse-training methods, one file each, and the interface they implement.
 
-`algorithm` says what a method is to the rest of the library, `requirements`
-what it needs of a training step, `schedule` when it acts and how much it
-moves; `pruning` holds what those share that prune a dense network. `registry`
-has a row for each method and imports no TensorFlow: a file is imported when a
-name of it is first asked for here.
+`algorithm` defines the interface to the rest of the library, `requirements`
+what a method needs from a training step, `schedule` when it updates masks and
+how many connections it moves; `pruning` holds the code shared by methods that
+prune a dense network. `registry` has one row per method and imports no
+TensorFlow; a method's file is imported when its name is first accessed here.
 """
 
 import importlib
@@ -13,7 +13,7 @@ from typing import Any
 
 from tf_rigl.algorithms import registry
 
-# For editors and type checkers only, which do not run `__getattr__`.
+# Only for editors and type checkers, which do not run `__getattr__`.
 if TYPE_CHECKING:
     from tf_rigl.algorithms.ac_dc import ACDC as ACDC
     from tf_rigl.algorithms.algorithm import Algorithm as Algorithm
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tf_rigl.algorithms.ste import STE as STE
     from tf_rigl.algorithms.top_kast import TopKAST as TopKAST
 
-# What a method is made of, by the file that holds it.
+# Module of each name of the interface.
 _PARTS = {
     "Algorithm": "algorithm",
     "DropSchedule": "schedule",
@@ -49,12 +49,12 @@ _PARTS = {
 }
 
 if not TYPE_CHECKING:
-    # Type checkers, which do not run this, take the names above.
+    # Hidden from type checkers, which use the imports above instead.
     __all__ = sorted([*_PARTS, *registry.class_names()])
 
 
 def __getattr__(name: str) -> Any:
-    """Finds a part, or a method by the name of its class."""
+    """Imports a name of the interface, or a method by its class name."""
     module = _PARTS.get(name) or registry.find_module(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""AC/DC: sparse and dense phases of training take turns."""
+"""AC/DC: alternating sparse and dense phases of training."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from tf_rigl.core.checks import check_choice
 from tf_rigl.core.drop_and_grow import changed
 from tf_rigl.core.schedules import UpdateSchedule
 
-# Until the masks stay, in the paper's experiments on ImageNet: phases of 5
-# epochs, of which the two first are dense.
+# Number of phases before the masks are final, and how many of them are the
+# dense warm-up: the paper's ImageNet experiments, with phases of 5 epochs.
 _PHASES = 15
 _WARM_UP_PHASES = 2
 
@@ -23,28 +23,28 @@ _WARM_UP_PHASES = 2
 class ACDC(algorithm.Algorithm):
     """Alternating compressed / decompressed training.
 
-    Begins with a dense model, `sparsify(..., start="dense")`. At the updates
-    t = start_step, start_step + update_interval, ... up to and including
-    stop_step, after the batch's weight update, phases take turns: a
-    compressed one begins by keeping the connections of largest magnitude and
-    trains these; a decompressed one begins with all connections, the pruned
-    ones at 0 with slots of 0, and trains all. Training ends compressed: the
-    last update never decompresses. (The paper changes masks before a step, so
-    that its phases are one step ahead.)
+    Training must begin dense: `sparsify(..., start="dense")`. Phases alternate
+    at the updates t = start_step, start_step + update_interval, ... up to and
+    including stop_step, after the batch's weight update. A compressed phase
+    first prunes to the connections of largest magnitude and trains only these.
+    A decompressed phase first activates all connections, the pruned ones with
+    value 0 and slots of 0, and trains all of them. Training ends compressed:
+    the last update never decompresses. (The paper changes masks before a step,
+    so its phases are one step earlier.)
 
     Attributes:
-        stop_step: end of the alternation, in optimizer steps; by default
-            three quarters of the steps that `fit` announces. The rest
-            fine-tunes the sparse model.
-        update_interval: length of a phase, in optimizer steps; by default a
-            fifteenth of `stop_step`, as 5 of 100 epochs are in the paper.
+        stop_step: end of the alternation, in optimizer steps; by default three
+            quarters of the steps that `fit` announces. The remaining steps
+            fine-tune the sparse model.
+        update_interval: length of a phase, in optimizer steps; by default one
+            fifteenth of `stop_step`, the paper's 5 of 100 epochs.
         start_step: the step whose weight update ends the dense warm-up; by
-            default after two phases, as 10 epochs are in the paper. Without a
-            warm-up the first magnitudes are those of initial values, and what
-            is decompressed from there can diverge (LeNet-300-100 on MNIST
-            with a learning rate of 0.2 does).
-        scope: `"weight"`, each weight by itself to what `sparsify` allotted
-            to it; or `"global"`, all weights against one threshold.
+            default two phases, the paper's 10 epochs. Without a warm-up the
+            first masks depend on initial values, and the decompressed model can
+            diverge (LeNet-300-100 on MNIST does at a learning rate of 0.2).
+        scope: `"weight"` prunes each weight to the number of connections that
+            `sparsify` allotted to it; `"global"` prunes all weights by one
+            threshold.
 
     Errors are those of `Algorithm`.
 
@@ -66,12 +66,12 @@ class ACDC(algorithm.Algorithm):
 
     @property
     def requirements(self) -> Requirements:
-        """Begins dense, and is dense every other phase."""
+        """Starts dense, and is dense in every other phase."""
         return pruning.requirements(self.scope, prunes_during_training=True)
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """Updates at the beginnings of phases, both ends included."""
+        """Updates at the beginning of each phase, both ends included."""
         return MaskSchedule(
             self._phases_until,
             self.stop_step,
@@ -88,29 +88,29 @@ class ACDC(algorithm.Algorithm):
         return UpdateSchedule(start, stop_step, interval, include_stop=True)
 
     def pruned_fraction(self, total_steps: int) -> float:
-        """See `pruning.pruned_fraction`; `total_steps` of the training."""
+        """Returns `pruning.pruned_fraction` for `total_steps` of training."""
         return pruning.pruned_fraction(
             self.mask_schedule.close(), total_steps, self._is_compressed
         )
 
     def _is_compressed(self, updates: int) -> bool:
-        """Returns whether masks are sparse after so many updates."""
+        """Returns whether masks are sparse after this number of updates."""
         last = self.mask_schedule.close().num_updates
         return updates % 2 == 1 or updates == last > 0
 
     def update(
         self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
     ) -> list[algorithm.WeightUpdate]:
-        """Compresses or decompresses."""
+        """Compresses or decompresses all weights."""
         compressed = pruning.keep_largest(weights, scope=self.scope)
 
-        # The last update compresses in any case.
+        # The last update always compresses.
         decompresses = tf.equal(when.update % 2, 1) & (
             when.update < self.mask_schedule.close().num_updates - 1
         )
         return [
             algorithm.WeightUpdate(
-                changed(weight.mask, decompresses | one.masks.mask)
+                changed(weight.mask, decompresses | update.masks.mask)
             )
-            for weight, one in zip(weights, compressed, strict=True)
+            for weight, update in zip(weights, compressed, strict=True)
         ]

@@ -1,4 +1,4 @@
-"""The interface of a sparse-training method to the rest of the library."""
+"""The interface between sparse-training methods and the rest of the library."""
 
 import abc
 import dataclasses
@@ -18,88 +18,89 @@ from tf_rigl.core.structures import Structure
 
 
 class WeightView(NamedTuple):
-    """A masked weight as a method sees it, in a graph.
+    """A masked weight as a method sees it inside the graph.
 
-    Under a structure other than `Unstructured` all tensors are viewed as
+    Under a structure other than `Unstructured`, all tensors are viewed as
     [positions, inputs, units].
     """
 
-    key: str  # stable; random numbers depend on it
+    key: str  # stable across runs; seeds random numbers
     target: int  # number of connections that `sparsify` allotted
     structure: Structure
-    # Zeros where masked, except for methods that train inactive weights.
+    # Zero where masked, unless the method trains inactive weights.
     values: tf.Tensor
     mask: tf.Tensor  # bool
     gradient: tf.Tensor  # dense, of the batch, reduced over replicas
-    state: Mapping[str, tf.Tensor]  # what `Algorithm.state` names
+    state: Mapping[str, tf.Tensor]  # the tensors of `Algorithm.state`
 
 
 class StepInfo(NamedTuple):
-    """The moment of an update or a step."""
+    """Counters of the current training step."""
 
-    update: tf.Tensor  # int64 scalar, number of the update, from 0; else -1
+    update: tf.Tensor  # int64 scalar, index of the update, -1 if none is due
     step: tf.Tensor  # int64 scalar, optimizer steps taken so far
-    time: tf.Tensor  # int64 scalar, those since the schedule began
+    time: tf.Tensor  # int64 scalar, optimizer steps since the schedule began
 
 
 class WeightUpdate(NamedTuple):
     """Result of a mask update for one weight."""
 
     masks: MaskUpdate
-    # New values of the weight; None: they stay, and new connections start at
-    # what `WeightView.values` holds there. Masked positions do not count.
+    # New values of the weight; those at masked positions are ignored. With None
+    # the weight keeps `WeightView.values`, at new connections as well.
     values: tf.Tensor | None = None
-    # The gradient that momentum slots hold at new connections, as if it had
-    # been accumulated; None: zero.
+    # Initializes the momentum slots of new connections as if this gradient had
+    # been accumulated; None means zero.
     new_slot_gradients: tf.Tensor | None = None
-    # New values of the state, by name; what is missing stays.
+    # New values of the state by name; missing names keep their values.
     state: Mapping[str, tf.Tensor] = {}
 
 
 class Algorithm(abc.ABC):
-    """A method: a small immutable object that says when and how masks move.
+    """A method: an immutable object that decides when and how masks change.
 
-    Methods are siblings that combine functions of `tf_rigl.core`. A method is
-    a frozen dataclass with a `name`, its `requirements`, the `mask_schedule`
-    that it holds and one `update`; `docs/extending.md` makes one.
+    Methods are siblings that combine functions of `tf_rigl.core`. Each is a
+    frozen dataclass with a `name`, its `requirements`, its `mask_schedule` and
+    an `update`; `docs/extending.md` implements one.
 
     Raises:
-        ValueError: for an argument out of its range, at construction; where
-            training begins with masks that a method cannot begin with, for
-            example sparse ones if it prunes, or of another structure.
-        TypeError: for a number of steps that is no integer.
+        ValueError: if an argument is out of range, at construction; or if
+            training begins with masks that the method does not support, for
+            example sparse masks if it prunes, or another structure.
+        TypeError: if a number of steps is not an integer.
     """
 
-    # The name under which flags and reports know the method.
+    # The method's name in flags and reports.
     name: ClassVar[str]
 
     @property
     def requirements(self) -> Requirements:
-        """Needs of the training step; by default as few as SET's."""
+        """Needs of the method towards a training step; by default none."""
         return Requirements()
 
     @property
     def state(self) -> Mapping[str, tf.DType | None]:
-        """Tensors kept for each weight, of its shape, zeros at first.
+        """Dtypes by name of the tensors kept for each weight.
 
-        By name, with their dtype; None for the weight's own.
+        They have the weight's shape and are initialized to zero. None stands
+        for the dtype of the weight.
         """
         return {}
 
     @property
     @abc.abstractmethod
     def mask_schedule(self) -> MaskSchedule | UpdateSchedule | None:
-        """Steps that update masks, perhaps with the stop left to `fit`.
+        """Schedule of mask updates, whose stop may be left to `fit`.
 
         None if masks are never updated.
         """
 
     @property
     def schedule(self) -> UpdateSchedule | None:
-        """Steps that update masks; None if they never are.
+        """Schedule of mask updates with a known stop; None if there is none.
 
         Raises:
-            ValueError: if the stop is left open; call `resolve` first.
+            ValueError: if the stop is not known yet; call `resolve` first.
         """
         schedule = self.mask_schedule
         if isinstance(schedule, MaskSchedule):
@@ -107,16 +108,16 @@ class Algorithm(abc.ABC):
         return schedule
 
     def resolve(self, total_steps: int | None) -> "Algorithm":
-        """Returns the method with everything filled in that a run decides.
+        """Returns the method with the arguments filled in that the run decides.
 
-        A stop that was left open becomes three quarters of all steps.
+        An unspecified stop becomes three quarters of the training.
 
         Args:
-            total_steps: optimizer steps that training will take, None if
-                nobody announced them.
+            total_steps: number of optimizer steps of the training, or None if
+                it is unknown.
 
         Raises:
-            ValueError: if the number is needed and unknown.
+            ValueError: if the number is needed but unknown.
         """
         schedule = self.mask_schedule
         if not isinstance(schedule, MaskSchedule):
@@ -130,63 +131,64 @@ class Algorithm(abc.ABC):
     def observe(
         self, weight: WeightView, when: StepInfo
     ) -> Mapping[str, tf.Tensor]:
-        """Returns new values of the state, in every step, before all else.
+        """Returns new values of the state, before anything else in a step.
 
-        Called if `requirements.observes`.
+        Called in every step if `requirements.observes`.
         """
         raise NotImplementedError
 
     def latent(self, weight: WeightView) -> tf.Tensor:
         """Returns the tensor that the optimizer trains in place of the weight.
 
-        Called before every step if `requirements.latent` names the state in
-        which the result of the step is kept; a float tensor of the weight's
-        shape, by default its own values within and outside the mask.
+        Called before every step if `requirements.latent` names a state, which
+        then stores the result of the step. The default is the weight's own
+        values, active and inactive; the result is a float tensor of the
+        weight's shape.
         """
         return weight.values
 
     def deployed(self, weight: WeightView, latent: tf.Tensor) -> tf.Tensor:
-        """Returns the values that the model holds, from the latent ones.
+        """Computes the values of the model's weight from the latent values.
 
         Called after every step and mask update if `requirements.latent`.
 
         Args:
-            weight: the weight with its present mask.
-            latent: float tensor, as the optimizer has left it.
+            weight: the weight with its current mask.
+            latent: float tensor, the latent values after the optimizer step.
 
         Returns:
             float tensor of the weight's shape, by default the latent values.
-            Positions outside the mask do not count, they are set to zero.
+            Positions outside the mask are set to zero afterwards.
         """
         del weight
         return latent
 
     def trainable_mask(self, weight: WeightView) -> tf.Tensor | None:
-        """Returns which latent values a step trains, bool; None for all."""
+        """Returns a bool mask of the latent values to train; None for all."""
         del weight
         return None
 
     def step_gradient(self, weight: WeightView) -> tf.Tensor:
-        """Returns the gradient of a step of the latent values."""
+        """Returns the gradient with which the latent values are trained."""
         return weight.gradient
 
     @abc.abstractmethod
     def update(
         self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
-        """Returns new masks.
+        """Computes new masks.
 
         Args:
             weights: one weight, or all of the model's if
                 `requirements.whole_model`.
-            when: which update of the schedule this is, and the step.
+            when: the index of the update in the schedule, and the step.
 
         Returns:
-            What the update makes of each weight, in their order.
+            One `WeightUpdate` for each weight, in the same order.
         """
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, plain Python values."""
+        """Returns the constructor's arguments as plain Python values."""
         if not dataclasses.is_dataclass(self):
             return {}
         return {

@@ -1,4 +1,4 @@
-"""DNW: discovering neural wirings, the edges of largest magnitude."""
+"""DNW: discovering neural wirings."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,22 +13,22 @@ from tf_rigl.algorithms.schedule import MaskSchedule
 class DNW(algorithm.Algorithm):
     """Discovering neural wirings.
 
-    Begins with a dense model, `sparsify(..., start="dense")`, and prunes it
-    before the first batch. Each step applies the dense gradient to all
-    positions, real edges and hallucinated ones; then the edges are those of
-    largest magnitude in each weight, at what `sparsify` allotted to it.
+    Training must begin dense: `sparsify(..., start="dense")`; the model is
+    pruned before the first batch. Each step applies the dense gradient to all
+    positions, both real and hallucinated edges. Afterwards the edges of each
+    weight are its positions of largest magnitude, as many as `sparsify`
+    allotted to it.
 
-    The same as `STE()`, under the paper's name and without its options. The
-    inactive values take as many bytes as the weight.
-
-    Errors are those of `Algorithm`.
+    Equivalent to `STE()`, under the paper's name and without its options. The
+    inactive values take as many bytes as the weight. Errors are those of
+    `Algorithm`.
 
     Reference: Wortsman et al., "Discovering Neural Wirings", NeurIPS 2019,
     arXiv:1906.00586, algorithm 1 and section 2.3.
     """
 
     name = "dnw"
-    # Hallucinated edges are trained, too.
+    # Hallucinated edges are trained as well.
     requirements = pruning.requirements(
         dense_gradient_steps="all", latent=INACTIVE_VALUES
     )
@@ -37,6 +37,6 @@ class DNW(algorithm.Algorithm):
     def update(
         self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
     ) -> list[algorithm.WeightUpdate]:
-        """Chooses the edges anew."""
+        """Selects the edges again."""
         del when
         return pruning.keep_largest(weights, allow_regrowth=True)

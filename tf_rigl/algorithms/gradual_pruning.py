@@ -1,4 +1,4 @@
-"""Gradual pruning: from dense to sparse along a polynomial."""
+"""Gradual pruning from dense to sparse along a polynomial."""
 
 import dataclasses
 import functools
@@ -16,7 +16,7 @@ from tf_rigl.core import checks
 from tf_rigl.core import decimals
 from tf_rigl.core.schedules import UpdateSchedule
 
-# Of counts in float64, relative to the size of the weight.
+# Error bound of float64 counts, relative to the size of the weight.
 _PRECISION = 2**-48
 
 
@@ -24,31 +24,32 @@ _PRECISION = 2**-48
 class GradualPruning(algorithm.Algorithm):
     """Gradual magnitude pruning (GMP) with a cubic schedule.
 
-    Begins with a dense model, `sparsify(..., start="dense")`. At the updates
+    Training must begin dense: `sparsify(..., start="dense")`. At the updates
     t = start_step, start_step + update_interval, ... up to and including
     stop_step, after the batch's weight update, the connections of smallest
-    magnitude go, until the sparsity of each weight is
+    magnitude are removed, so that the sparsity of each weight becomes
 
         s_t = s_f + (s_i - s_f) · (1 - (t - t_0) / (t_n - t_0))^power
 
-    with s_f what `sparsify` allotted to it. The number of connections is
-    round(n · (1 - s_t)), at least 1. What is pruned stays pruned.
+    where s_f is the sparsity that `sparsify` allotted to it. The number of
+    connections is round(n · (1 - s_t)), at least 1. Pruned connections never
+    become active again.
 
     Attributes:
         stop_step: t_n, the last step that may prune, in optimizer steps; by
             default three quarters of the steps that `fit` announces.
         update_interval: ΔT, optimizer steps between two updates.
         start_step: t_0, the first step that prunes, in optimizer steps.
-        initial_sparsity: s_i, sparsity after the first update, in [0, 1);
-            s_f for a weight that is to be less sparse.
-        power: of the polynomial; the paper's is 3.
-        criterion: `"magnitude"`; `"normalized_magnitude"`, in units of each
-            weight's own norm, for `scope="global"`; or `"random"`.
-        scope: `"weight"`, each weight by itself; or `"global"`, all weights
-            against one threshold, the number over all the same.
-        reach_target: whether the last update prunes to s_f also where the
-            interval does not divide t_n - t_0.
-        seed: of random pruning.
+        initial_sparsity: s_i, the sparsity after the first update, in [0, 1);
+            s_f if that is lower.
+        power: exponent of the polynomial; 3 in the paper.
+        criterion: `"magnitude"`; `"normalized_magnitude"`, relative to each
+            weight's norm, for `scope="global"`; or `"random"`.
+        scope: `"weight"` ranks each weight separately; `"global"` ranks all
+            weights against one threshold with the same total.
+        reach_target: whether the last update prunes to s_f even if the interval
+            does not divide t_n - t_0.
+        seed: seed of random pruning.
 
     Errors are those of `Algorithm`.
 
@@ -76,12 +77,12 @@ class GradualPruning(algorithm.Algorithm):
 
     @property
     def requirements(self) -> Requirements:
-        """Begins dense."""
+        """Starts dense."""
         return pruning.requirements(self.scope, prunes_during_training=True)
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """Updates at both ends and in between."""
+        """Updates at `start_step`, at `stop_step` and in between."""
         until = functools.partial(
             UpdateSchedule,
             self.start_step,
@@ -93,11 +94,11 @@ class GradualPruning(algorithm.Algorithm):
         )
 
     def connections(self, size: int, target: int) -> np.ndarray:
-        """Counts the connections after each update, an int64 array.
+        """Returns the number of connections after each update, int64 [updates].
 
         Args:
-            size: elements of the weight.
-            target: its connections at the end.
+            size: number of elements of the weight.
+            target: number of connections after the last update.
         """
         schedule = self.mask_schedule.close(type(self).__name__)
         first = max(
@@ -108,7 +109,7 @@ class GradualPruning(algorithm.Algorithm):
         updates = np.arange(schedule.num_updates)
         left = schedule.stop_step - schedule.time_of_update(updates)
 
-        # n · (1 - s_t); where that may be a tie, in rational numbers.
+        # n · (1 - s_t), recomputed in rational numbers if it may be a tie.
         real = target + float(first - target) * (left / span) ** self.power
         counts = np.round(real).astype(np.int64)
         for i in np.flatnonzero(np.abs(real % 1 - 0.5) <= size * _PRECISION):
@@ -121,8 +122,8 @@ class GradualPruning(algorithm.Algorithm):
         return counts
 
     def pruned_fraction(self, total_steps: int) -> float:
-        """See `pruning.pruned_fraction`; `total_steps` of the training."""
-        # At a size and target for which rounding does not matter.
+        """Returns `pruning.pruned_fraction` for `total_steps` of training."""
+        # Uses a size so large that rounding is negligible.
         left = np.append(2**40, self.connections(2**40, 1)) / 2**40
         return pruning.pruned_fraction(
             self.mask_schedule.close(),
@@ -133,7 +134,7 @@ class GradualPruning(algorithm.Algorithm):
     def update(
         self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
     ) -> list[algorithm.WeightUpdate]:
-        """Prunes to the sparsity of the moment."""
+        """Prunes to the sparsity of the current update."""
         counts = []
         for weight in weights:
             table = self.connections(

@@ -1,4 +1,4 @@
-"""One-shot pruning: from dense to sparse in one step."""
+"""One-shot pruning from dense to sparse in a single step."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,23 +12,22 @@ from tf_rigl.core.schedules import UpdateSchedule
 
 @dataclasses.dataclass(frozen=True)
 class OneShot(algorithm.Algorithm):
-    """Prunes a dense model to its target after one step of training.
+    """Prunes a dense model to its target after one training step.
 
-    Begins with a dense model, `sparsify(..., start="dense")`. After the
-    weight update of step `step` all connections but those of largest
-    magnitude go; the rest of the training fine-tunes. To prune before any
-    training, or without any, call `tf_rigl.prune`.
+    Training must begin dense: `sparsify(..., start="dense")`. After the weight
+    update of step `step`, all connections except those of largest magnitude are
+    removed; the remaining steps fine-tune. To prune before training, or without
+    training, call `tf_rigl.prune`.
 
     Attributes:
         step: the optimizer step that prunes, from 0; by default after three
-            quarters of the steps that `fit` announces. The rest fine-tunes
-            the sparse model.
-        criterion: `"magnitude"`; `"normalized_magnitude"`, in units of each
-            weight's own norm, for `scope="global"`; or `"random"`.
-        scope: `"weight"`, each weight by itself to what `sparsify` allotted
-            to it; or `"global"`, all weights against one threshold, the
-            number over all the same.
-        seed: of random pruning.
+            quarters of the steps that `fit` announces.
+        criterion: `"magnitude"`; `"normalized_magnitude"`, relative to each
+            weight's norm, for `scope="global"`; or `"random"`.
+        scope: `"weight"` prunes each weight to the number of connections that
+            `sparsify` allotted to it; `"global"` ranks all weights against one
+            threshold with the same total.
+        seed: seed of random pruning.
 
     Errors are those of `Algorithm`.
 
@@ -50,18 +49,18 @@ class OneShot(algorithm.Algorithm):
 
     @property
     def requirements(self) -> Requirements:
-        """Begins dense, and is dense until its step."""
+        """Starts dense, and is dense until `step`."""
         return pruning.requirements(self.scope, prunes_during_training=True)
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """Updates once."""
+        """Updates once, at `step`."""
         return MaskSchedule(
             _only_at, self.step, argument="step", updates_at_stop=True
         )
 
     def pruned_fraction(self, total_steps: int) -> float:
-        """See `pruning.pruned_fraction`; `total_steps` of the training."""
+        """Returns `pruning.pruned_fraction` for `total_steps` of training."""
         return pruning.pruned_fraction(
             self.mask_schedule.close(), total_steps, float
         )

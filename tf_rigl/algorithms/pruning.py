@@ -1,4 +1,4 @@
-"""Functions that methods which prune a dense network share."""
+"""Functions shared by methods that prune a dense network."""
 
 import functools
 from collections.abc import Callable
@@ -21,11 +21,11 @@ SCOPES = ("weight", "global")
 
 
 def requirements(scope: str = "weight", **differences: object) -> Requirements:
-    """Returns those of a method that begins dense, by weight or globally.
+    """Returns the requirements of a method that starts dense.
 
-    Under the global scope one threshold needs all weights, and positions of
-    different weights compete only one by one. `differences` are further
-    fields of `Requirements`.
+    The global scope needs all weights at once for its threshold, and only
+    single positions of different weights are comparable. `differences` are
+    further fields of `Requirements`.
     """
     whole_model = scope == "global"
     return Requirements(
@@ -37,7 +37,7 @@ def requirements(scope: str = "weight", **differences: object) -> Requirements:
 
 
 def check_arguments(criterion: str, scope: str) -> None:
-    """Raises a ValueError unless a method can prune by both."""
+    """Raises a ValueError unless methods support both arguments."""
     check_choice("criterion", criterion, criteria.names_without_data())
     check_choice("scope", scope, SCOPES)
 
@@ -45,7 +45,7 @@ def check_arguments(criterion: str, scope: str) -> None:
 def scores(
     criterion: str, weights: Sequence[WeightView], seed: int, when: StepInfo
 ) -> list[tf.Tensor]:
-    """Returns what connections are kept by, compared by magnitude."""
+    """Returns one score tensor per weight, to be compared by magnitude."""
     chosen = criteria.CRITERIA[criterion]
 
     def score(weight: WeightView) -> tf.Tensor:
@@ -63,15 +63,16 @@ def keep_largest(
     scope: str = "weight",
     allow_regrowth: bool = False,
 ) -> list[WeightUpdate]:
-    """Keeps the positions of largest score.
+    """Prunes to the positions with the largest scores.
 
     Args:
         weights: one weight or more.
-        scores: float tensor for each, compared by magnitude; None: values.
-        counts: connections for each, None: their targets; under the global
-            scope their sum counts.
+        scores: one float tensor per weight, compared by magnitude; the weights'
+            values by default.
+        counts: number of connections of each weight, by default its target;
+            under the global scope only their sum matters.
         scope: `"weight"` or `"global"`.
-        allow_regrowth: whether masked positions compete too.
+        allow_regrowth: whether masked positions compete, too.
     """
     if scores is None:
         scores = [weight.values for weight in weights]
@@ -105,10 +106,10 @@ def _largest(
     count: int | tf.Tensor,
     candidates: tf.Tensor,
 ) -> tf.Tensor:
-    """Returns the mask of one weight."""
+    """Returns the pruned mask of one weight."""
     size = weight.mask.shape.num_elements()
     if isinstance(count, int) and count == size:
-        # A weight that stays dense need not fit the structure.
+        # A weight that stays dense may not fit the structure.
         return candidates
     return weight.structure.largest(score, count, candidates)
 
@@ -116,17 +117,18 @@ def _largest(
 def pruned_fraction(
     schedule: UpdateSchedule, total_steps: int, pruned: Callable[[int], float]
 ) -> float:
-    """Returns the mean over the steps of how many final zeros are zero.
+    """Returns the mean fraction of the final zeros over all steps.
 
-    A step computes with what the updates before it have left.
+    Step t computes with the masks that the updates before it have left.
 
     Args:
-        schedule: of the updates.
-        total_steps: optimizer steps of the whole training.
-        pruned: the fraction of the final zeros after so many updates.
+        schedule: the schedule of mask updates.
+        total_steps: optimizer steps in the whole training.
+        pruned: maps a number of updates to the fraction of the final zeros that
+            they have pruned.
 
     Returns:
-        p of `accounting.training_flops`, in [0, 1].
+        The p of `accounting.training_flops`, in [0, 1].
     """
     total, updates = 0.0, 0
     for step in range(total_steps):

@@ -1,11 +1,11 @@
-"""The registry of methods: a row each, from which all tables follow.
+"""Registry of methods with one row each, from which all tables are built.
 
-The names of `tf_rigl.algorithms`, the methods of the command line, training
-FLOPs by name, README's table and the tests' tables are made of these rows. A
-new method is its file, a row here, and its oracle with its test rows in
+The names in `tf_rigl.algorithms`, the command line's methods, training FLOPs by
+name, README's table and the tables of tests come from these rows. Adding a
+method takes its file, a row here, and its oracle and test rows in
 `tests/methods/oracles`.
 
-Imports no TensorFlow: a row finds its class when it is asked for it.
+This module does not import TensorFlow: a row imports its class on demand.
 """
 
 import dataclasses
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 
 class UpdatePlan(NamedTuple):
-    """Schedule and amount of the mask updates, as a command line gives them."""
+    """Schedule and amount of mask updates given on a command line."""
 
-    stop_step: int  # optimizer updates; no mask changes from there on
-    update_interval: int  # optimizer updates from one mask update to the next
-    drop_fraction: float  # of the connections, in (0, 1]
-    seed: int = 0  # of random growth and pruning
-    start_step: int = 0  # optimizer updates; nothing is pruned before
-    # Of a unit's fan-in, below which SRigL ablates it, in [0, 1].
+    stop_step: int  # end of the mask updates, in optimizer steps
+    update_interval: int  # optimizer steps between two mask updates
+    drop_fraction: float  # fraction of connections to move, in (0, 1]
+    seed: int = 0  # seed of random growth and pruning
+    start_step: int = 0  # first step that may prune, in optimizer steps
+    # Fraction of its fan-in below which SRigL ablates a unit, in [0, 1].
     ablation_threshold: float = 0.3
 
     @property
     def schedule(self) -> dict[str, Any]:
-        """Arguments of methods that update masks regularly."""
+        """Arguments of methods that update masks at a fixed interval."""
         return {
             "stop_step": self.stop_step,
             "update_interval": self.update_interval,
@@ -60,45 +60,44 @@ def _none(plan: UpdatePlan) -> Mapping[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """A method as the command line offers it."""
+    """One entry of the command line's `--method`."""
 
-    label: str  # the name for people
-    # Makes the constructor's arguments from a plan.
+    label: str  # the name shown in tables and figures
+    # Converts a plan to the constructor's arguments.
     arguments: Arguments = _none
-    # Criterion of `tf_rigl.prune` before the first step.
+    # Criterion for `tf_rigl.prune` before the first step, if any.
     prune_by: str | None = None
-    prune_scope: str | None = None  # its scope; None for the criterion's own
+    prune_scope: str | None = None  # scope of `prune`; None for the default
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A method."""
+    """The registry's row of one method."""
 
-    module: str  # the file in `tf_rigl/algorithms` that holds it
-    class_name: str  # its class
-    commands: Mapping[str, Command]  # what the command line offers, by name
-    keeps: str  # for README: which connections it keeps
-    grows: str  # for README: which it grows
-    # Name of the class of `tf_rigl.core.structures` that its masks need, if
-    # any.
+    module: str  # module in `tf_rigl/algorithms`
+    class_name: str  # class in the module
+    commands: Mapping[str, Command]  # command-line entries by name
+    keeps: str  # README: which connections the method keeps
+    grows: str  # README: which connections the method grows
+    # Class in `tf_rigl.core.structures` that the masks must have, if any.
     structure: str | None = None
-    # The masks it begins with; None for what its requirements say.
+    # Initial masks; None for `start` of the method's requirements.
     start: str | None = None
-    usage: str | None = None  # for README: how it is called; None for its class
+    usage: str | None = None  # README: the call; None for the class alone
 
     @property
     def algorithm(self) -> "type[Algorithm]":
-        """The method's class."""
+        """The class of the method."""
         module = importlib.import_module(f"tf_rigl.algorithms.{self.module}")
         return getattr(module, self.class_name)
 
     @property
     def begins(self) -> str:
-        """The masks that it begins with: `start` of `tf_rigl.sparsify`."""
+        """Initial masks: the `start` argument of `tf_rigl.sparsify`."""
         return self.start or self.algorithm().requirements.start
 
     def sparsify_arguments(self) -> dict[str, Any]:
-        """Returns the arguments of `tf_rigl.sparsify` that it needs."""
+        """Returns the arguments of `tf_rigl.sparsify` for this method."""
         arguments: dict[str, Any] = {}
         if self.begins == "dense":
             arguments["start"] = "dense"
@@ -247,17 +246,17 @@ ROWS: tuple[Row, ...] = (
 
 
 def modules() -> tuple[str, ...]:
-    """Returns the names of the files that hold methods, each once."""
+    """Returns the modules of all methods without duplicates."""
     return tuple(dict.fromkeys(row.module for row in ROWS))
 
 
 def class_names() -> tuple[str, ...]:
-    """Returns the names of all methods' classes, each once."""
+    """Returns the class names of all methods without duplicates."""
     return tuple(dict.fromkeys(row.class_name for row in ROWS))
 
 
 def find_module(class_name: str) -> str | None:
-    """Returns the file that holds a method, None if there is none."""
+    """Returns the module of a method's class, None if there is none."""
     for row in ROWS:
         if row.class_name == class_name:
             return row.module
@@ -265,7 +264,7 @@ def find_module(class_name: str) -> str | None:
 
 
 def find_command(name: str) -> "tuple[Row, Command] | None":
-    """Returns what the command line offers under a name, None if nothing."""
+    """Returns the row and command-line entry of a name, None if unknown."""
     for row in ROWS:
         if name in row.commands:
             return row, row.commands[name]

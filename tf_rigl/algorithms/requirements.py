@@ -3,38 +3,38 @@
 import dataclasses
 from typing import Literal
 
-# The state that holds the values of all positions, for methods that train
-# those outside the mask, too.
+# Name of the state with the values of all positions, for methods that also
+# train the positions outside the mask.
 INACTIVE_VALUES = "inactive_values"
 
 
 @dataclasses.dataclass(frozen=True)
 class Requirements:
-    """Needs of a method; a method states those in which it differs.
+    """Needs of a method; fields keep their defaults unless it differs.
 
     Attributes:
-        start: masks that it begins with: `"random"` ones, `"dense"` (all
-            connections), or `"any"`.
-        structures: names of the structures that it can keep; None for all.
-        dense_gradient_steps: in how many of the ΔT + 1 batches of an interval
-            it looks at the gradient outside the mask: a number, or `"all"`.
-            Training FLOPs follow from it, and a storage that has no dense
-            gradient needs to make one in these steps only.
+        start: initial masks: `"random"`, `"dense"` (all connections), or
+            `"any"`.
+        structures: names of the structures that the method preserves; None for
+            all.
+        dense_gradient_steps: number of the ΔT + 1 batches per interval in which
+            the method uses the gradient outside the mask, or `"all"`. Training
+            FLOPs follow from it, and a storage without a dense gradient needs
+            to compute one only in these steps.
         prunes_during_training: whether weights have more connections than
-            allotted until some step of the training, so that its cost
-            depends on when they go.
-        observes: whether `Algorithm.observe` is to be called in every step.
-        latent: name of the state that holds what the optimizer trains in
-            place of the weight, `INACTIVE_VALUES` where these are the weight's
-            own values within and outside the mask; None where it trains the
-            connections themselves.
-        initial_values: whether `sparsify` must have kept the initial values.
+            allotted until some training step, so that the cost depends on when
+            they are pruned.
+        observes: whether `Algorithm.observe` must be called in every step.
+        latent: name of the state that the optimizer trains in place of the
+            weight: `INACTIVE_VALUES` if these are the weight's own values
+            inside and outside the mask; None if the weight itself is trained.
+        initial_values: whether `sparsify` must keep the initial values.
         whole_model: whether `update` needs all weights of the model at once.
-        skips_step: whether a batch that updates the masks leaves the weights
-            alone.
-        initializes_slots: whether `update` gives slots of new connections
-            values, which optimizers may keep multiplied by the learning rate
-            of the moment.
+        skips_step: whether a batch that updates the masks skips its weight
+            update.
+        initializes_slots: whether `update` returns values for the slots of new
+            connections. Some optimizers store these slots multiplied by the
+            current learning rate.
     """
 
     start: Literal["random", "dense", "any"] = "random"

@@ -1,4 +1,4 @@
-"""RigL: drop the weakest connections, grow those with the largest gradient."""
+"""RigL: drop the weakest connections, grow where the gradient is largest."""
 
 import dataclasses
 import functools
@@ -25,8 +25,8 @@ from tf_rigl.core.random_masks import random_normal
 from tf_rigl.core.random_masks import shuffle
 from tf_rigl.core.random_masks import stateless_seed
 
-# How the paper's Algorithm 1 and two repositories differ where the paper is
-# silent. Each is also an argument of its own.
+# Details that the paper leaves open and two repositories decide differently.
+# Each is also an argument of its own.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {
         "update_at_start": True,
@@ -63,71 +63,68 @@ REFERENCE_BATCH_SIZE = 4096
 class RigL(Algorithm):
     """RigL, the rigged lottery.
 
-    At each mask update a weight with nnz connections drops the
-    K = floor(f(t) · nnz) with the smallest magnitude and grows K elsewhere,
-    where the dense gradient of the same batch is largest in magnitude. New
-    connections start at 0. f decays from `drop_fraction` to 0.
+    At each mask update a weight with nnz connections drops the K = floor(f(t) ·
+    nnz) connections of smallest magnitude and grows K connections where the
+    dense gradient of the same batch is largest in magnitude. New connections
+    start at 0. f decays from `drop_fraction` to 0.
 
     Attributes:
-        stop_step: end of the mask updates, in optimizer steps; by default
-            three quarters of the steps that a `fit` announces, counted from
-            its first. `"never"`: they go on as long as training does, at a
-            constant fraction.
-        update_interval: ΔT, optimizer steps between two updates. The paper
-            uses 100 at 4,096 images a step; see `batch_size`.
-        drop_fraction: α, fraction of a weight's connections that the first
+        stop_step: end of the mask updates, in optimizer steps; by default three
+            quarters of the steps that `fit` announces, counted from its first.
+            `"never"` updates as long as training lasts, at a constant fraction.
+        update_interval: ΔT, optimizer steps between two updates. The paper uses
+            100 with 4,096 images per step; see `batch_size`.
+        drop_fraction: α, the fraction of a weight's connections that the first
             update moves, in [0, 1].
-        start_step: first step that may update, in optimizer steps.
+        start_step: first step that may update the masks, in optimizer steps.
         decay: `"cosine"`, `"constant"`, `"linear"`, `"inverse_power"` (k = 3)
             or a function of (α, t / stop_step).
-        preset: `"paper"`; `"tf1"`, the step pattern of google-research/rigl;
-            or `"jaxpruner"`, that of google-research/jaxpruner: sets the
-            arguments below that are None. With `start_step > 0` the decays of
-            the TF1 repository reach their end `start_step` earlier.
+        preset: sets the arguments below that are None: `"paper"`; `"tf1"`, the
+            step pattern of google-research/rigl; or `"jaxpruner"`, that of
+            google-research/jaxpruner. If `start_step > 0`, the decays of the
+            TF1 repository end `start_step` steps earlier than here.
         update_at_start: whether `start_step` itself updates the masks.
-        include_stop: whether `stop_step` itself may.
+        include_stop: whether `stop_step` itself may update the masks.
         updates_advance_step: whether a batch that updates the masks advances
             the step t. The optimizer's own counter always advances.
-        skip_weight_update: whether all weights, masked or not, stay as they
-            are in a batch that updates the masks; otherwise they take their
-            step first.
+        skip_weight_update: whether a batch that updates the masks leaves all
+            weights unchanged, masked or not; otherwise the weight update comes
+            first.
         multiples_of_interval: whether updates fall on multiples of
-            `update_interval` instead of on `start_step` and what follows.
-        rounding: `"floor"`, or `"nearest"`: nnz - K is (1 - f) · nnz to the
-            nearest integer and at least 1.
-        grow_init: what new connections start at: `"zeros"`; `"gradient"`,
+            `update_interval` instead of being counted from `start_step`.
+        rounding: `"floor"`; or `"nearest"`: nnz - K is (1 - f) · nnz rounded to
+            the nearest integer, at least 1.
+        grow_init: initial values of new connections: `"zeros"`; `"gradient"`,
             `grow_scale` · g; `"random"`, normal with `grow_scale` times the
-            standard deviation of the weight's connections; `"initial"`, the
-            initial value; `"shuffled"`, `grow_scale` times the weight's
-            initial values in an order drawn anew for each update. For the
-            last two `SparsifyOptions(keep_initial_values=True)` must have
-            kept them.
-        grow_scale: see `grow_init`. The TF1 repository's `grad_scale_d` and
-            `initial_dist_d` are 1 / d; a negative scale of the gradient is a
-            step of descent.
-        slot_scale: what the momentum of SGD, Adam, Adamax, Nadam and Lion
-            starts at for new connections: that of an accumulated gradient of
-            `slot_scale` · g, 0 by default; the TF1 repository's
-            `initial_acc_scale`. Other slots always start at 0.
-        drop_noise: standard deviation of noise added to the magnitudes by
-            which connections are dropped; the TF1 repository's is 1e-5.
-        gradient_steps: growth looks at the mean gradient over this many steps
-            up to the update, at most the interval, fewer where training has
-            just begun; it is also the g of `grow_scale` and `slot_scale`.
-            More than one takes as many bytes as the weight in float32.
+            standard deviation of the weight's active values; `"initial"`, the
+            initial value; `"shuffled"`, `grow_scale` times the weight's initial
+            values in a new random order at each update. The last two require
+            `SparsifyOptions(keep_initial_values=True)`.
+        grow_scale: see `grow_init`. `grad_scale_d` and `initial_dist_d` of the
+            TF1 repository are 1 / d. With `"gradient"`, a negative scale is a
+            descent step.
+        slot_scale: initializes the momentum of SGD, Adam, Adamax, Nadam and
+            Lion at new connections as if a gradient of `slot_scale` · g had
+            been accumulated; `initial_acc_scale` of the TF1 repository. Other
+            slots always start at 0.
+        drop_noise: standard deviation of the noise added to the magnitudes
+            before dropping; 1e-5 in the TF1 repository.
+        gradient_steps: growth uses the mean gradient over this many steps up to
+            the update, at most the interval (fewer at the beginning of
+            training). This mean is also the g of `grow_scale` and `slot_scale`.
+            More than 1 takes as many bytes as the weight in float32.
         drop_delay: optimizer steps by which an update drops later than it
             grows, less than the interval: the soft memory bound of MEST (Yuan
-            et al., arXiv:2110.14032). In between a weight holds K connections
-            more, which are trained before they are compared. Takes a byte an
-            element; not with structured masks.
-        batch_size: where given, the interval becomes
-            `update_interval` · 4,096 / batch_size, at least 1: the paper's,
-            scaled to the images between two updates.
-        seed: of noise and random values.
+            et al., arXiv:2110.14032). In between, a weight has K extra
+            connections, which are trained before they compete. Takes one byte
+            per element; not supported with structured masks.
+        batch_size: if given, scales the paper's interval to the same number of
+            images: `update_interval` · 4,096 / batch_size, at least 1.
+        seed: seed of the noise and of random values.
 
     Raises:
-        ValueError: for an argument out of its range, at construction.
-        TypeError: for a number of steps that is no integer.
+        ValueError: if an argument is out of range, at construction.
+        TypeError: if a number of steps is not an integer.
 
     Reference: Evci et al., "Rigging the Lottery: Making All Tickets Winners",
     ICML 2020, arXiv:1911.11134, Algorithm 1 and equation 1.
@@ -182,13 +179,13 @@ class RigL(Algorithm):
         """Optimizer steps between two updates, scaled to the batch size."""
         if self.batch_size is None:
             return self.update_interval
-        # One division, so that only one rounding precedes the last.
+        # A single division, so that only one rounding precedes `round`.
         images = self.update_interval * REFERENCE_BATCH_SIZE
         return max(1, round(images / self.batch_size))
 
     @property
     def requirements(self) -> Requirements:
-        """Looks at the dense gradients before an update."""
+        """Uses the dense gradients of the last `gradient_steps` steps."""
         return Requirements(
             structures=("unstructured",) if self.drop_delay else None,
             dense_gradient_steps=self.gradient_steps,
@@ -200,17 +197,18 @@ class RigL(Algorithm):
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """Updates every `interval` steps, by the conventions of the preset."""
+        """Updates every `interval` steps, with the details of the preset."""
         return MaskSchedule(
             self._schedule_until, self.stop_step, self.start_step
         )
 
     @functools.cached_property
     def drop_schedule(self) -> DropSchedule:
-        """Fraction that each update moves."""
+        """Fraction of connections that each update moves."""
         return DropSchedule(self.mask_schedule, self.drop_fraction, self.decay)
 
     def _schedule_until(self, stop_step: int) -> schedules.UpdateSchedule:
+        """Returns the schedule for a known stop."""
         schedule = schedules.UpdateSchedule(
             self.start_step,
             stop_step,
@@ -221,7 +219,7 @@ class RigL(Algorithm):
         )
 
         if self.multiples_of_interval:
-            # The first may be after the stop; then nothing updates.
+            # If the first multiple is after the stop, nothing is updated.
             first = -(-self.start_step // self.interval) * self.interval
             schedule = dataclasses.replace(
                 schedule,
@@ -233,7 +231,7 @@ class RigL(Algorithm):
 
     @property
     def state(self) -> Mapping[str, tf.DType | None]:
-        """Sum of gradients, if several are averaged; a delayed drop's."""
+        """Gradient sum if averaged; surplus connections of a delayed drop."""
         averaged = {"gradient_sum": tf.float32}
         return {
             **(averaged if self.gradient_steps > 1 else {}),
@@ -243,12 +241,12 @@ class RigL(Algorithm):
     def observe(
         self, weight: WeightView, when: StepInfo
     ) -> Mapping[str, tf.Tensor]:
-        """Adds up the gradients of the last steps before an update."""
+        """Accumulates the gradients of the last steps before an update."""
         schedule = self.mask_schedule.close()
         until = schedule.steps_until_update(when.time)
         gradient = tf.cast(weight.gradient, tf.float32)
         old = weight.state["gradient_sum"]
-        # A schedule may begin in the middle of a window.
+        # The schedule may begin in the middle of an averaging window.
         first = tf.equal(until, self.gradient_steps - 1) | tf.equal(
             when.time, 0
         )
@@ -259,10 +257,11 @@ class RigL(Algorithm):
     def update(
         self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
-        """Drops and grows by algorithm 1, weight by weight."""
+        """Drops and grows by Algorithm 1, weight by weight."""
         return [self._update_one(weight, when) for weight in weights]
 
     def _update_one(self, weight: WeightView, when: StepInfo) -> WeightUpdate:
+        """Computes the mask, values, slots and state of one weight."""
         gradient = weight.gradient
         if self.gradient_steps > 1:
             summed = tf.minimum(when.time + 1, self.gradient_steps)
@@ -295,19 +294,20 @@ class RigL(Algorithm):
         return nonzeros - tf.maximum(kept, 1)
 
     def _drop_scores(self, weight: WeightView, when: StepInfo) -> tf.Tensor:
+        """Returns the values, by whose magnitude weights drop, with noise."""
         if not self.drop_noise:
             return weight.values
         noise = random_normal(
             weight.values.shape, self._random_seed(weight, when, "drop")
         )
         noisy = tf.abs(tf.cast(weight.values, tf.float32))
-        # Below zero it would count by its magnitude again.
+        # A negative score would be ranked by its magnitude.
         return tf.maximum(noisy + self.drop_noise * noise, 0)
 
     def _grown_values(
         self, weight: WeightView, gradient: tf.Tensor, when: StepInfo
     ) -> tf.Tensor | None:
-        """Returns what new connections start at; None for zero."""
+        """Returns the initial values of new connections; None for zeros."""
         if self.grow_init == "zeros":
             return None
         if self.grow_init == "gradient":
@@ -330,7 +330,7 @@ class RigL(Algorithm):
 
 
 def _standard_deviation(weight: WeightView) -> tf.Tensor:
-    """Returns that of the active values, a float32 scalar."""
+    """Returns the standard deviation of the active values, float32 scalar."""
     values = tf.cast(weight.values, tf.float32)  # zeros where masked
     count = tf.cast(selection.count_true(weight.mask), tf.float32)
     mean = tf.math.divide_no_nan(tf.reduce_sum(values), count)

@@ -1,4 +1,4 @@
-"""Schedules that a method holds: when it updates masks, how much it moves."""
+"""Schedules held by methods: when to update masks, and how much to move."""
 
 import dataclasses
 import functools
@@ -14,33 +14,33 @@ from tf_rigl.core import schedules
 from tf_rigl.core import selection
 from tf_rigl.core.schedules import UpdateSchedule
 
-# The share of the training after which masks rest: RigL, appendix on ΔT.
+# Fraction of training after which masks stay fixed: RigL, appendix on ΔT.
 STOP_FRACTION = 0.75
 
-# The end of the mask updates: an optimizer step; never; None: `fit` says it.
+# End of the mask updates: an optimizer step, or never; None is set by `fit`.
 StopStep = int | Literal["never"] | None
 
 
 @dataclasses.dataclass(frozen=True)
 class MaskSchedule:
-    """The steps that update masks; the last may be left to `fit`.
+    """A schedule of mask updates whose stop may be left to `fit`.
 
-    Checks steps and interval when it is made, with the earliest possible stop
-    where the real one is not known yet.
+    Steps and interval are checked at construction, with the earliest possible
+    stop if the actual one is unknown.
 
     Raises:
-        ValueError: if a step or the interval is out of its range.
-        TypeError: if a number of steps is no integer.
+        ValueError: if a step or the interval is out of range.
+        TypeError: if a number of steps is not an integer.
     """
 
-    # Makes the schedule that stops at an optimizer step.
+    # Builds the schedule for a stop, in optimizer steps.
     until: Callable[[int], UpdateSchedule]
-    # That step; None: `fit` says how many steps there are.
+    # The stop; None if `fit` determines it from the number of steps.
     stop_step: StopStep = None
     start_step: int = 0  # the earliest possible stop, in optimizer steps
-    argument: str = "stop_step"  # what the method calls its `stop_step`
-    # Whether the last update is at the stop, which must be a step of the
-    # training then.
+    argument: str = "stop_step"  # the method's argument that sets the stop
+    # Whether the last update is at the stop itself, which must then be a step
+    # of the training.
     updates_at_stop: bool = False
 
     def __post_init__(self) -> None:
@@ -60,10 +60,10 @@ class MaskSchedule:
         stop_step: StopStep = "never",
         start_step: int = 0,
     ) -> "MaskSchedule":
-        """Updates every `update_interval` steps from `start_step` on.
+        """Makes a schedule with an update every `update_interval` steps.
 
-        Until `stop_step`, exclusive; by default for ever, None leaves it to
-        `fit`.
+        Updates run from `start_step` to `stop_step`, exclusive; by default
+        forever. A stop of None is left to `fit`.
         """
         until = functools.partial(
             UpdateSchedule, start_step, interval=update_interval
@@ -71,15 +71,16 @@ class MaskSchedule:
         return cls(until, stop_step, start_step)
 
     def close(self, method: str = "Method") -> UpdateSchedule:
-        """Returns the schedule, whose stop must be known.
+        """Returns the schedule; its stop must be known.
 
         Raises:
-            ValueError: if the stop is None; names `method` and its argument.
+            ValueError: if the stop is None; the message names `method` and its
+                argument.
         """
         if self.stop_step is None:
             raise ValueError(
-                f"`{self.argument}` is needed: nobody announced how many steps "
-                f"training takes. Received: {self.argument}=None. Pass "
+                f"`{self.argument}` is needed, since the number of training "
+                f"steps is unknown. Received: {self.argument}=None. Pass "
                 f"{method}({self.argument}=...), about three quarters of the "
                 "optimizer steps, or give `fit` a `steps_per_epoch`."
             )
@@ -88,7 +89,7 @@ class MaskSchedule:
         return self.until(self.stop_step)
 
     def stop_of(self, total_steps: int) -> int:
-        """Returns the stop for a training of so many optimizer steps."""
+        """Returns the default stop for a training of `total_steps` steps."""
         stop_step = round(STOP_FRACTION * total_steps)
         if self.updates_at_stop:
             stop_step = min(stop_step, total_steps - 1)
@@ -100,11 +101,11 @@ class DropSchedule:
     """The fraction of a weight's connections that each update moves.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
     """
 
-    updates: MaskSchedule  # when masks are updated
-    drop_fraction: float  # α, what the first update moves, in [0, 1]
+    updates: MaskSchedule  # the steps that update masks
+    drop_fraction: float  # α, the fraction of the first update, in [0, 1]
     # `"cosine"`, `"constant"`, `"linear"`, `"inverse_power"` (k = 3) or a
     # function of (α, t / stop_step).
     decay: str | schedules.DropFraction
@@ -127,7 +128,7 @@ class DropSchedule:
 
     @functools.cached_property
     def fractions(self) -> np.ndarray:
-        """Table of f(t), a float64 for each update; one if f is constant."""
+        """Table of f(t), float64 with one entry per update; one if constant."""
         decay = self.decay
         if decay == "constant":
             return np.array([decimals.to_float64(self.drop_fraction)])
@@ -138,12 +139,12 @@ class DropSchedule:
         )
 
     def fraction(self, update: tf.Tensor) -> tf.Tensor:
-        """Returns f(t) of the update of this number, float64 scalar."""
+        """Returns f(t) for an update index, float64 scalar."""
         index = schedules.index_of(self.fractions, update)
         return tf.gather(tf.constant(self.fractions), index)
 
     def count(self, mask: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
-        """Returns K = floor(f(t) · nnz) of a mask at an update, an int64."""
+        """Returns K = floor(f(t) · nnz) for a mask and update, int64 scalar."""
         return schedules.drop_count(
             self.fractions, update, selection.count_true(mask)
         )

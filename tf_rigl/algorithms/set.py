@@ -24,23 +24,23 @@ from tf_rigl.core.schedules import UpdateSchedule
 class SET(algorithm.Algorithm):
     """Sparse evolutionary training.
 
-    At each mask update a weight drops the K = floor(f(t) · nnz) connections
-    of smallest magnitude and grows K others, drawn at random, at 0. The
-    batch's weight update comes first.
+    At each mask update, after the batch's weight update, a weight drops the K =
+    floor(f(t) · nnz) connections of smallest magnitude and grows K others at
+    random positions, with value 0.
 
     The paper updates once per epoch with a constant fraction ζ = 0.3
-    (`update_interval=steps_per_epoch, decay="constant"`) and drops the
-    smallest positive and the largest negative weights, ζ of each; by
-    magnitude and with a cosine decay, the default here, is how Evci et al.
-    (arXiv:1911.11134, section 4) compare it with RigL. As there, a connection
+    (`update_interval=steps_per_epoch, decay="constant"`) and drops the fraction
+    ζ of the smallest positive and of the largest negative weights. The defaults
+    here, dropping by magnitude with a cosine decay, follow the comparison with
+    RigL in Evci et al. (arXiv:1911.11134, section 4). As there, a connection
     that was just dropped may be drawn again and then keeps its value.
 
     Attributes:
         stop_step, update_interval, drop_fraction, start_step, decay: as in
             `RigL`; ζ is `drop_fraction`.
-        seed: of the random growth.
-        drop_delay: as in `RigL`; MEST's elastic mutation is random growth
-            with it.
+        seed: seed of the random growth.
+        drop_delay: as in `RigL`; with random growth it is MEST's elastic
+            mutation.
 
     Errors are those of `Algorithm`.
 
@@ -65,7 +65,7 @@ class SET(algorithm.Algorithm):
 
     @property
     def requirements(self) -> Requirements:
-        """Looks at nothing; positions compete one by one if drops come late."""
+        """Needs no gradient; a delayed drop needs unstructured masks."""
         return Requirements(
             structures=("unstructured",) if self.drop_delay else None
         )
@@ -85,18 +85,18 @@ class SET(algorithm.Algorithm):
 
     @property
     def state(self) -> Mapping[str, tf.DType | None]:
-        """Connections that a delayed drop must undo."""
+        """Surplus connections that a delayed drop must remove."""
         return soft_bound.STATE if self.drop_delay else {}
 
     @functools.cached_property
     def drop_schedule(self) -> DropSchedule:
-        """Fraction that each update moves."""
+        """Fraction of connections that each update moves."""
         return DropSchedule(self.mask_schedule, self.drop_fraction, self.decay)
 
     def update(
         self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
     ) -> list[algorithm.WeightUpdate]:
-        """Drops by magnitude, grows at random."""
+        """Drops by magnitude and grows at random."""
         results = []
         for weight in weights:
             seed = stateless_seed(self.seed, weight.key, when.step)

@@ -1,4 +1,4 @@
-"""SNFS: drop the weakest connections, grow by the gradient's momentum."""
+"""SNFS: drop the weakest connections, grow by the momentum of gradients."""
 
 import dataclasses
 import functools
@@ -23,26 +23,26 @@ from tf_rigl.core.schedules import DropFraction
 class SNFS(algorithm.Algorithm):
     """Sparse networks from scratch, also known as sparse momentum.
 
-    In each step m = μ · m + (1 - μ) · g, from m = 0, with the dense gradient
-    g. At each mask update a weight drops the K = floor(f(t) · nnz)
-    connections of smallest magnitude and grows, at 0, where |m| is largest.
-    The batch's weight update comes first.
+    Each step computes m = μ · m + (1 - μ) · g from the dense gradient g,
+    starting at m = 0. At each mask update, after the batch's weight update, a
+    weight drops the K = floor(f(t) · nnz) connections of smallest magnitude and
+    grows K where |m| is largest, with value 0.
 
-    With `redistribute` the connections that all weights drop are shared out
-    anew, as the paper does: in proportion to the mean |m| over a weight's
-    connections before the drop, never beyond its size; what a full weight
-    cannot take goes to the others in the same proportion. The number of
-    connections of the whole model stays exact.
+    With `redistribute`, the connections dropped by all weights are
+    redistributed as in the paper: in proportion to the mean |m| over a weight's
+    connections before the drop, and at most to its size. The excess of a full
+    weight goes to the others in the same proportion. The number of connections
+    of the whole model stays exact.
 
-    m takes as many bytes as the weight in float32, as the paper's momentum.
+    m takes as many bytes as the weight in float32, like the paper's momentum.
 
     Attributes:
         stop_step, update_interval, drop_fraction, start_step, decay: as in
             `RigL`. The paper updates once per epoch; its p, 0.5, is
             `drop_fraction` (section 3).
-        momentum: μ, in [0, 1].
-        redistribute: whether connections move between weights; without it is
-            how Evci et al. (arXiv:1911.11134) compare it with RigL. Not with
+        momentum: μ, the decay rate of the moving average, in [0, 1].
+        redistribute: whether connections move between weights. Evci et al.
+            (arXiv:1911.11134) compare SNFS without it. Not supported with
             structured masks.
 
     Errors are those of `Algorithm`.
@@ -67,7 +67,7 @@ class SNFS(algorithm.Algorithm):
 
     @property
     def requirements(self) -> Requirements:
-        """Smooths dense gradients; redistribution looks at all weights."""
+        """Uses the dense gradient in all steps; redistribution, all weights."""
         return Requirements(
             dense_gradient_steps="all",
             observes=True,
@@ -83,30 +83,30 @@ class SNFS(algorithm.Algorithm):
 
     @functools.cached_property
     def drop_schedule(self) -> DropSchedule:
-        """Fraction that each update moves."""
+        """Fraction of connections that each update moves."""
         return DropSchedule(self.mask_schedule, self.drop_fraction, self.decay)
 
     @property
     def state(self) -> Mapping[str, tf.DType | None]:
-        """Smoothed gradient."""
+        """Exponential moving average of the gradient."""
         return {"momentum": tf.float32}
 
     def observe(
         self, weight: algorithm.WeightView, when: algorithm.StepInfo
     ) -> Mapping[str, tf.Tensor]:
-        """Returns the next value of the exponential moving average."""
+        """Updates the exponential moving average of the gradient."""
         del when
         gradient = tf.cast(weight.gradient, tf.float32)
         finite = tf.reduce_all(tf.math.is_finite(gradient))
         old = weight.state["momentum"]
         new = self.momentum * old + (1 - self.momentum) * gradient
-        # One overflow must not spoil the average for good.
+        # A single overflow must not make the average infinite forever.
         return {"momentum": tf.where(finite, new, old)}
 
     def update(
         self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
     ) -> list[algorithm.WeightUpdate]:
-        """Drops by magnitude, grows by momentum."""
+        """Drops by magnitude and grows by momentum."""
         if self.redistribute:
             return self._update_all(weights, when)
         return [
@@ -124,7 +124,8 @@ class SNFS(algorithm.Algorithm):
     def _update_all(
         self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
     ) -> list[algorithm.WeightUpdate]:
-        # What stays, and where there is room.
+        """Drops in each weight and grows where the momentum is largest."""
+        # Drop in every weight, and count the inactive positions left.
         kept = []
         for weight in weights:
             nonzeros = selection.count_true(weight.mask)
@@ -141,7 +142,7 @@ class SNFS(algorithm.Algorithm):
             for weight, mask in zip(weights, kept, strict=True)
         ]
 
-        # What all drop is shared out by mean momentum.
+        # Apportion the dropped connections by mean momentum.
         grown = apportion(
             tf.add_n(dropped),
             tf.stack([_mean_momentum(weight) for weight in weights]),
@@ -160,9 +161,9 @@ class SNFS(algorithm.Algorithm):
 
 
 def _mean_momentum(weight: algorithm.WeightView) -> tf.Tensor:
-    """Mean |m| over the connections, float64 scalar, 0 where there are none.
+    """Returns the mean |m| over the connections, float64; 0 if there are none.
 
-    Rounded to float32: the order of a sum differs between devices.
+    It is rounded to float32 because devices add in different orders.
     """
     magnitudes = tf.cast(tf.abs(weight.state["momentum"]), tf.float64)
     zeros = tf.zeros_like(magnitudes)

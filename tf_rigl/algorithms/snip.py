@@ -1,4 +1,4 @@
-"""SNIP: prune before training, by connection sensitivity."""
+"""SNIP: prune before training by connection sensitivity."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -19,23 +19,23 @@ from tf_rigl.core.schedules import UpdateSchedule
 class SNIP(algorithm.Algorithm):
     """Single-shot network pruning.
 
-    Begins with a dense model, `sparsify(..., start="dense")`. In the first
-    `batches` steps no weight changes; then the connections of largest
-    sensitivity |g · w| stay, g being the gradient summed over these batches.
-    The masks stay for the rest of the training.
+    Training must begin dense: `sparsify(..., start="dense")`. The first
+    `batches` steps do not change any weight. Then the connections with the
+    largest sensitivity |g · w| are kept, where g is the gradient summed over
+    these batches, and the masks stay fixed.
 
     Attributes:
-        batches: steps whose gradients are summed; the paper uses one batch.
-            More than one takes as many bytes as the weight in float32.
-        scope: `"global"`, all weights against one threshold, as in the
-            paper; or `"weight"`, each to what `sparsify` allotted to it, as in
-            the experiments of Evci et al. (arXiv:1911.11134).
+        batches: number of steps whose gradients are summed; 1 in the paper.
+            More than 1 takes as many bytes as the weight in float32.
+        scope: `"global"` ranks all weights against one threshold, as in the
+            paper; `"weight"` prunes each to the number of connections that
+            `sparsify` allotted to it, as in Evci et al. (arXiv:1911.11134).
 
     Errors are those of `Algorithm`.
 
     Reference: Lee et al., "SNIP: Single-shot Network Pruning based on
     Connection Sensitivity", ICLR 2019, arXiv:1810.02340, equations 3 and 5,
-    algorithm 1. Its normalization by the sum does not change the order.
+    algorithm 1. Its normalization by the sum does not change the ranking.
     """
 
     name = "snip"
@@ -49,26 +49,26 @@ class SNIP(algorithm.Algorithm):
 
     @property
     def requirements(self) -> Requirements:
-        """Leaves the weights alone until it has pruned.
+        """Skips the weight updates until it has pruned.
 
-        As nothing is masked until then, no gradient outside a mask is needed.
+        Nothing is masked until then, so it needs no gradient outside masks.
         """
         return pruning.requirements(self.scope, skips_step=True)
 
     @property
     def mask_schedule(self) -> UpdateSchedule:
-        """Updates after each of the first batches."""
+        """Updates after each of the first `batches` steps."""
         return UpdateSchedule(0, self.batches, 1)
 
     @property
     def state(self) -> Mapping[str, tf.DType | None]:
-        """Sum of gradients, if there are several."""
+        """Sum of gradients if there are several batches."""
         return {"gradient_sum": tf.float32} if self.batches > 1 else {}
 
     def update(
         self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
     ) -> list[algorithm.WeightUpdate]:
-        """Sums gradients; prunes in the last of the batches."""
+        """Accumulates gradients and prunes at the last batch."""
         sums = [self._gradient_sum(weight) for weight in weights]
         scores = [
             criteria.sensitivity(
@@ -80,7 +80,7 @@ class SNIP(algorithm.Algorithm):
         if self.batches == 1:
             return pruned
 
-        # The masks stay full until the last of the batches.
+        # The masks stay full until the last batch.
         last = tf.equal(when.update, self.batches - 1)
         return [
             algorithm.WeightUpdate(

@@ -1,8 +1,8 @@
-"""The soft memory bound: a mask update grows first and drops steps later.
+"""The soft memory bound: updates grow first and drop some steps later.
 
-In between, the weight holds more connections than it was allotted, and what
-has grown is trained before it is compared. From Yuan et al., "MEST: Accurate
-and Fast Memory-Economic Sparse Training Framework on the Edge", NeurIPS 2021,
+In between, a weight has more connections than allotted, so new connections are
+trained before they compete. From Yuan et al., "MEST: Accurate and Fast
+Memory-Economic Sparse Training Framework on the Edge", NeurIPS 2021,
 arXiv:2110.14032, section 3.2.
 """
 
@@ -18,7 +18,7 @@ from tf_rigl.core import selection
 from tf_rigl.core.schedules import PairedSchedule
 from tf_rigl.core.schedules import UpdateSchedule
 
-# The connections beyond what the weight had, a tensor of the method's state.
+# State of a method: the connections grown but not yet balanced by a drop.
 STATE: Mapping[str, tf.DType | None] = {"surplus": tf.bool}
 
 
@@ -26,7 +26,7 @@ def delayed(schedule: UpdateSchedule, delay: int) -> UpdateSchedule:
     """Returns a schedule that drops `delay` steps later than it grows.
 
     Raises:
-        ValueError: if the delay is as long as the interval, or mask updates
+        ValueError: if the delay is not less than the interval, or mask updates
             do not advance the step.
     """
     if not delay:
@@ -41,19 +41,20 @@ def move(
     count: tf.Tensor,
     when: StepInfo,
 ) -> tuple[drop_and_grow.MaskUpdate, dict[str, tf.Tensor]]:
-    """Drops and grows at once; under a soft bound, in two updates.
+    """Drops and grows in one update or, under a soft bound, in two.
 
-    Even updates grow then, odd ones drop as many.
+    Under a soft bound even updates grow, and odd updates drop as many.
 
     Args:
-        weight: the weight, under a soft bound with `STATE`.
-        drop_scores: float tensor, compared by magnitude; the smallest go.
-        grow_scores: float tensor, compared by magnitude; the largest come.
-        count: connections to grow, an integer scalar.
-        when: whether this is the first part of an update or the second.
+        weight: the weight, whose state contains `STATE` under a soft bound.
+        drop_scores: float tensor compared by magnitude; the smallest are
+            dropped.
+        grow_scores: float tensor compared by magnitude; the largest are grown.
+        count: number of connections to grow, integer scalar.
+        when: its update index tells the first part from the second.
 
     Returns:
-        The update, and the new state.
+        Tuple of the mask update and the new state.
     """
     surplus = weight.state.get("surplus")
     if surplus is None:
@@ -73,7 +74,7 @@ def move(
 
     mask, new_surplus = tf.cond(tf.equal(when.update % 2, 0), first, second)
 
-    # A gradient that is not finite leaves the mask, and so its surplus.
+    # A non-finite gradient leaves the mask as it is, hence also its surplus.
     finite = tf.reduce_all(tf.math.is_finite(weight.gradient))
     masks = drop_and_grow.changed(
         weight.mask, tf.where(finite, mask, weight.mask)

@@ -1,4 +1,4 @@
-"""SRigL: RigL with the same number of connections for each unit."""
+"""SRigL: RigL with the same number of connections in every unit."""
 
 import dataclasses
 import functools
@@ -28,43 +28,43 @@ from tf_rigl.core.structures import ConstantFanIn
 class SRigL(Algorithm):
     """Structured RigL: constant fan-in with neuron ablation.
 
-    Needs masks of `sparsify(..., structure=tf_rigl.ConstantFanIn())`. A mask
-    update of a weight with a target of nnz connections, of which it moves
-    K = floor(f(t) · nnz at present):
+    Needs masks of `sparsify(..., structure=tf_rigl.ConstantFanIn())`. An update
+    of a weight with a target of nnz connections moves K = floor(f(t) · present
+    nnz) of them:
 
-    1. The connections of largest magnitude but K are kept; the K positions
-       outside them with the largest gradient are candidates.
+    1. All but the K connections of smallest magnitude are kept; the K positions
+       with the largest gradient among the others are candidates.
     2. Units with fewer than max(1, floor(γ · k)) kept connections and
-       candidates together, k being the present fan-in, are ablated: they lose
-       all connections. As many units remain as the target needs at full
-       fan-in, those with most of them. Ablation is decided anew at every
-       update.
-    3. The fan-in becomes k = floor(nnz / remaining units), at most all
-       inputs. Units keep their k largest kept connections and fill up with
-       the largest gradients outside them, the just-dropped included.
+       candidates, where k is the present fan-in, are ablated: they lose all
+       connections. Enough units remain to hold the target at full fan-in, those
+       with the most kept connections and candidates. Ablation is decided anew
+       at every update.
+    3. The new fan-in is k = floor(nnz / remaining units), at most all inputs.
+       Units keep their k largest kept connections and fill up with the largest
+       gradients among the other positions, including those just dropped.
 
-    The number of connections is k times the remaining units, so it may be
-    less than the target by less than the number of units. New connections
-    start at 0, and the batch's weight update is left out.
+    The number of connections is k times the remaining units; it falls short of
+    the target by less than the number of units. New connections start at 0, and
+    the batch's weight update is skipped.
 
     Attributes:
         stop_step, update_interval, drop_fraction, start_step, decay: as in
             `RigL`.
-        ablation_threshold: γ_sal, fraction of the fan-in below which a unit
-            is ablated, in [0, 1]; the paper uses 0.3, and 0.95 for ViT. None:
-            no ablation.
-        never_ablate: keys of weights, or the last parts of them, whose units
-            all stay: `("logits/kernel",)`; usually the classifier's.
+        ablation_threshold: γ_sal, the fraction of the fan-in below which a unit
+            is ablated, in [0, 1]; the paper uses 0.3, and 0.95 for ViT. None
+            disables ablation.
+        never_ablate: keys of weights, or the last parts of keys, whose units
+            are never ablated, usually the classifier's: `("logits/kernel",)`.
 
     Errors are those of `Algorithm`.
 
     Reference: Lasby et al., "Dynamic Sparse Training with Structured
-    Sparsity", ICLR 2024, arXiv:2305.02299, section 3.1. Its repository cuts
-    units to the fan-in by position; here the smallest go.
+    Sparsity", ICLR 2024, arXiv:2305.02299, section 3.1. Its repository trims
+    units to the fan-in by position, this implementation by magnitude.
     """
 
     name = "srigl"
-    # Grows by the gradient, as RigL.
+    # Grows by the gradient, like RigL.
     requirements = Requirements(
         structures=("constant_fan_in",), dense_gradient_steps=1, skips_step=True
     )
@@ -96,31 +96,32 @@ class SRigL(Algorithm):
 
     @functools.cached_property
     def drop_schedule(self) -> DropSchedule:
-        """Fraction that each update moves."""
+        """Fraction of connections that each update moves."""
         return DropSchedule(self.mask_schedule, self.drop_fraction, self.decay)
 
     def update(
         self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
-        """Drops, ablates and fills up."""
+        """Drops, ablates units and grows, weight by weight."""
         return [
             WeightUpdate(self._update_one(weight, when)) for weight in weights
         ]
 
     def _update_one(self, weight: WeightView, when: StepInfo) -> MaskUpdate:
+        """Computes the mask by the three steps described in `SRigL`."""
         rows = ConstantFanIn()
         values, mask, gradient = map(
             rows.to_rows, (weight.values, weight.mask, weight.gradient)
         )
         units, fan_in = mask.shape
 
-        # 1. What is kept, and the candidates for growth.
+        # 1. Kept connections and candidates for growth.
         nonzeros = selection.count_true(mask)
         count = self.drop_schedule.count(weight.mask, when.update)
         kept = selection.largest_mask(values, mask, nonzeros - count)
         salient = kept | selection.largest_mask(gradient, ~kept, count)
 
-        # 2. Units with too little of both are ablated; the others share.
+        # 2. Units with too few of both are ablated; the others share nnz.
         active = self._active_units(weight, mask, salient)
         number = selection.count_true(active)
         target = tf.minimum(
@@ -128,7 +129,7 @@ class SRigL(Algorithm):
         )
         wanted = tf.where(active, target, tf.zeros([units], tf.int64))
 
-        # 3. Units keep what is largest and fill up by the gradient.
+        # 3. Units keep their largest connections and fill up by the gradient.
         kept &= active[:, tf.newaxis]
         kept = selection.largest_in_rows(
             values, kept, tf.minimum(selection.count_true_in_rows(kept), wanted)
@@ -157,7 +158,7 @@ class SRigL(Algorithm):
         saliency = selection.count_true_in_rows(salient)
         stays = saliency >= tf.maximum(least, 1)
 
-        # Enough units to hold the target at full fan-in, the best of them.
+        # The best units stay as far as the target needs them at full fan-in.
         needed = min(units, -(-weight.target // fan_in))
         best = selection.largest_integers_mask(
             tf.cast(saliency, tf.int32), tf.constant(needed, tf.int64)

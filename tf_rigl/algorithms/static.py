@@ -1,4 +1,4 @@
-"""Static sparse training: the random mask of the first step stays."""
+"""Static sparse training, which never changes the initial mask."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ from tf_rigl.algorithms.requirements import Requirements
 
 @dataclasses.dataclass(frozen=True)
 class Static(algorithm.Algorithm):
-    """Trains the connections that are there and never moves one.
+    """Trains the initial connections and never moves one.
 
-    The baseline "Static" of Evci et al., arXiv:1911.11134, section 4, when
-    `sparsify` drew the masks at random; fine-tuning after `prune`.
+    With masks drawn at random by `sparsify`, this is the baseline "Static" of
+    Evci et al., arXiv:1911.11134, section 4; after `prune` it is fine-tuning.
     """
 
     name = "static"
@@ -22,5 +22,5 @@ class Static(algorithm.Algorithm):
     def update(
         self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
     ) -> list[algorithm.WeightUpdate]:
-        """Raises an error: it is never called."""
+        """Raises an error, because there is no schedule that would call it."""
         raise NotImplementedError

@@ -12,33 +12,33 @@ from tf_rigl.algorithms.schedule import MaskSchedule
 
 @dataclasses.dataclass(frozen=True)
 class STE(algorithm.Algorithm):
-    """Straight-through estimator: masks follow dense weights.
+    """Straight-through estimator, whose masks follow dense weights.
 
-    Begins with a dense model, `sparsify(..., start="dense")`, and prunes it
-    before the first batch. The forward pass is sparse; the gradient with
-    respect to the masked weight is applied to all positions, inactive ones
-    included, which keep a value of their own. After the steps 0,
-    update_interval, 2 · update_interval, ... the mask is chosen anew, by
-    magnitude from all values.
+    Training must begin dense: `sparsify(..., start="dense")`; the model is
+    pruned before the first batch. The forward pass is sparse. The gradient with
+    respect to the masked weight is applied to all positions, including inactive
+    ones, which keep values of their own. After the steps 0, update_interval, 2
+    · update_interval, ... the mask is selected again by the magnitude of all
+    values.
 
-    The model's weights are masked at any time. The inactive values take as
-    many bytes as the weight and go when the model is stripped. Decoupled
-    weight decay acts on active values only.
+    The model's weights are always masked. The inactive values take as many
+    bytes as the weight and are removed by `strip`. Decoupled weight decay acts
+    on active values only.
 
     Attributes:
-        update_interval: optimizer steps between two choices of the masks.
-        criterion: `"magnitude"`; `"normalized_magnitude"`, in units of each
-            weight's own norm, for `scope="global"`; or `"random"`.
-        scope: `"weight"`, each weight by itself to what `sparsify` allotted
-            to it; or `"global"`, all weights against one threshold.
-        seed: of random masks.
+        update_interval: optimizer steps between two selections of the masks.
+        criterion: `"magnitude"`; `"normalized_magnitude"`, relative to each
+            weight's norm, for `scope="global"`; or `"random"`.
+        scope: `"weight"` prunes each weight to the number of connections that
+            `sparsify` allotted to it; `"global"` ranks all weights against one
+            threshold.
+        seed: seed of random masks.
 
     Errors are those of `Algorithm`.
 
     Reference: Bengio et al., "Estimating or Propagating Gradients Through
-    Stochastic Neurons for Conditional Computation", arXiv:1308.3432; as
-    `ste_magnitude` and `ste_random` of jaxpruner, Lee et al.,
-    arXiv:2304.14082.
+    Stochastic Neurons for Conditional Computation", arXiv:1308.3432;
+    `ste_magnitude` and `ste_random` of Lee et al., arXiv:2304.14082.
     """
 
     name = "ste"
@@ -54,20 +54,20 @@ class STE(algorithm.Algorithm):
 
     @property
     def requirements(self) -> Requirements:
-        """Trains all values, active or not."""
+        """Trains the values of all positions, active or not."""
         return pruning.requirements(
             self.scope, dense_gradient_steps="all", latent=INACTIVE_VALUES
         )
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """Updates from the first step to the end."""
+        """Updates from the first step to the last."""
         return MaskSchedule.regular(self.update_interval)
 
     def update(
         self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
     ) -> list[algorithm.WeightUpdate]:
-        """Chooses the masks anew."""
+        """Selects the masks again."""
         scores = pruning.scores(self.criterion, weights, self.seed, when)
         return pruning.keep_largest(
             weights, scores, scope=self.scope, allow_regrowth=True

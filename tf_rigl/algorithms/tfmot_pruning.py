@@ -1,4 +1,4 @@
-"""Gradual pruning by the schedules of TFMOT, to the last connection."""
+"""Gradual pruning that reproduces TFMOT's schedules exactly."""
 
 import dataclasses
 import math
@@ -18,8 +18,8 @@ from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.core import schedules
 from tf_rigl.core.checks import check_above_zero
 
-# TFMOT updates masks before the batch that its counter t, from 1, stands for:
-# after the weight update of the batch before it, which is step t - 2.
+# TFMOT's counter t starts at 1 and its masks change before batch t, that is,
+# after the weight update of the batch before it, which is step t - 2 here.
 AHEAD = 2
 
 
@@ -28,35 +28,36 @@ class TFMOTPruning(Algorithm):
     """Magnitude pruning at the steps and counts of a TFMOT schedule.
 
     At TFMOT's pruning steps t = begin_step, begin_step + frequency, ... up to
-    and including end_step, the first of which is 1, the connections of
-    smallest magnitude go, until
+    and including end_step, which are counted from 1, the connections of
+    smallest magnitude are removed until
 
         s_t = s_f + (s_i - s_f) · (1 - (t - t_0) / (t_n - t_0))^power
         k_t = max(round(n · (1 - s_t)), 1)
 
     are left, computed in float32 as TFMOT does on a CPU. For blocks, n and k
-    count blocks. So in every batch the forward pass has as many connections
-    as with TFMOT.
+    count blocks. The forward pass of every batch thus has the same number of
+    connections as with TFMOT.
 
     `GradualPruning` is the same method in exact arithmetic, with the numbers
     of connections that `sparsify` allots.
 
-    Differences from TFMOT: what is pruned stays pruned. There a pruned weight
-    takes part in the next update with what one optimizer step made of it.
+    Unlike in TFMOT, pruned connections never return. In TFMOT a pruned weight
+    competes in the next update with the value that one optimizer step gave it.
 
     Attributes:
         initial_sparsity: s_i, a fraction in [0, 1).
         final_sparsity: s_f, a fraction in [0, 1), at least s_i.
         begin_step: t_0, in TFMOT's pruning steps, which count batches from 1.
-        end_step: t_n, likewise; -1, for a constant sparsity only: never.
+        end_step: t_n, in the same steps; -1 never ends, for constant sparsity
+            only.
         frequency: pruning steps between two updates.
-        power: of the polynomial.
-        offset: TFMOT's pruning step less the optimizer's counter; 0 where
-            both count the same training.
+        power: exponent of the polynomial.
+        offset: TFMOT's pruning step minus the optimizer's counter; 0 if both
+            count the same training.
 
     Raises:
-        ValueError: for an argument out of its range.
-        TypeError: for a number of steps that is no integer.
+        ValueError: if an argument is out of range.
+        TypeError: if a number of steps is not an integer.
 
     Reference: Zhu and Gupta, arXiv:1710.01878, equation 1; the arithmetic is
     that of TensorFlow Model Optimization Toolkit 0.8, `PolynomialDecay`.
@@ -104,7 +105,7 @@ class TFMOTPruning(Algorithm):
 
     @property
     def mask_schedule(self) -> schedules.UpdateSchedule:
-        """The updates that are left, in optimizer steps from 0."""
+        """Remaining updates, in optimizer steps from 0."""
         first = self._first_time
         last = schedules.FOREVER if self.end_step == -1 else self.end_step
         step = first - AHEAD - self.offset
@@ -114,13 +115,13 @@ class TFMOTPruning(Algorithm):
 
     @property
     def _first_time(self) -> int:
-        """First pruning step with an update after a weight update."""
+        """First pruning step whose update follows a weight update."""
         earliest = max(AHEAD + self.offset, 1)
         missed = max(-(-(earliest - self.begin_step) // self.frequency), 0)
         return self.begin_step + missed * self.frequency
 
     def is_due(self, time: int) -> bool:
-        """Returns whether TFMOT updates masks at a pruning step."""
+        """Returns whether TFMOT updates masks at pruning step `time`."""
         since = time - self.begin_step
         return (
             time >= 1
@@ -130,15 +131,15 @@ class TFMOTPruning(Algorithm):
         )
 
     def density(self, times: Any) -> np.ndarray:
-        """Returns 1 - s_t as TFMOT's training step computes it.
+        """Returns 1 - s_t, bit for bit as in TFMOT's training step.
 
-        In float32, in the order in which TensorFlow's graph optimizer leaves
-        the operations: a division by a constant is a multiplication,
-        1 - (c + x) is (1 - c) - x and a cube is x · x². Run eagerly, TFMOT
-        may differ in the last bit: one connection in a weight of millions.
+        Computed in float32 in the order that TensorFlow's graph optimizer
+        produces: a division by a constant is a multiplication, 1 - (c + x) is
+        (1 - c) - x, and a cube is x · x². Run eagerly, TFMOT may differ in the
+        last bit, which is one connection in a weight of millions.
 
         Args:
-            times: integers of shape [updates], TFMOT's pruning steps.
+            times: TFMOT's pruning steps, integers of shape [updates].
 
         Returns:
             float32 array of the same shape, fractions in (0, 1].
@@ -153,11 +154,11 @@ class TFMOTPruning(Algorithm):
         return least - _scaled_power(change, np.float32(1) - done, self.power)
 
     def kept(self, units: int, times: Any) -> np.ndarray:
-        """Counts the elements or blocks of a weight that TFMOT keeps.
+        """Returns the number of elements or blocks that TFMOT keeps.
 
         Args:
             units: number of elements, or of blocks.
-            times: integers of shape [updates], TFMOT's pruning steps.
+            times: TFMOT's pruning steps, integers of shape [updates].
 
         Returns:
             int64 array of shape [updates], each from 1 to `units`.
@@ -166,12 +167,12 @@ class TFMOTPruning(Algorithm):
         return np.clip(kept.astype(np.int64), 1, units)
 
     def connections(self, size: int, units: int, times: Any) -> np.ndarray:
-        """Counts the connections of a weight at pruning steps, int64 [updates].
+        """Returns a weight's connections at pruning steps, int64 [updates].
 
         Args:
-            size: elements of the weight.
-            units: those of its structure: elements or blocks.
-            times: integers of shape [updates], TFMOT's pruning steps.
+            size: number of elements of the weight.
+            units: number of units of its structure: elements or blocks.
+            times: TFMOT's pruning steps, integers of shape [updates].
         """
         return self.kept(units, times) * size // units
 
@@ -186,7 +187,7 @@ class TFMOTPruning(Algorithm):
     def update(
         self, weights: Sequence[WeightView], when: StepInfo
     ) -> list[WeightUpdate]:
-        """Prunes to the sparsity of the moment."""
+        """Prunes to the sparsity of the current update."""
         index = tf.maximum(when.update, 0)
         if self.is_constant:
             index = tf.zeros_like(index)
@@ -203,7 +204,7 @@ class TFMOTPruning(Algorithm):
 
     @property
     def _times(self) -> np.ndarray:
-        """Pruning step of each update; one if all are the same."""
+        """Pruning step of each update; only one if the sparsity is constant."""
         if self.is_constant:
             return np.array([self._first_time])
         updates = np.arange(self.mask_schedule.num_updates)
@@ -213,13 +214,13 @@ class TFMOTPruning(Algorithm):
 def _scaled_power(
     scale: np.float32, base: np.ndarray, exponent: float
 ) -> np.ndarray:
-    """Returns `scale` times a power, rounded as in TFMOT's graph."""
+    """Returns scale · base ** exponent, rounded as in TFMOT's graph."""
     if exponent == 3:
         return (scale * base) * (base * base)
-    # TensorFlow's own power of scalars; others differ in the last bit.
+    # TensorFlow's scalar `pow`; other implementations differ in the last bit.
     with tf.init_scope(), tf.device("CPU:0"):
-        powers = [tf.math.pow(tf.constant(one), exponent) for one in base]
-        return scale * np.array([one.numpy() for one in powers], np.float32)
+        powers = [tf.math.pow(tf.constant(x), exponent) for x in base]
+        return scale * np.array([x.numpy() for x in powers], np.float32)
 
 
 def _check_integers(algorithm: TFMOTPruning) -> None:

@@ -1,4 +1,4 @@
-"""Top-KAST: a sparse forward pass and a sparse backward pass."""
+"""Top-KAST: sparse forward and backward passes."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -17,24 +17,26 @@ from tf_rigl.core.decimals import as_written
 class TopKAST(algorithm.Algorithm):
     """Top-K always sparse training.
 
-    Begins with a dense model, `sparsify(..., start="dense")`, and prunes it
-    before the first batch. The forward pass uses the set A, the connections
-    of largest magnitude at what `sparsify` allotted; a step trains the set B,
-    A and the next largest, round(`backward_ratio` · |A|) in all. Both are
-    chosen after the steps 0, update_interval, 2 · update_interval, ..., from
-    the values of all positions. What is outside B keeps its value untouched,
-    and its slots are 0. The exploration regularization adds λ · w to the
-    gradient in A and λ · w / D in B outside A, D being the density of A.
+    Training must begin dense: `sparsify(..., start="dense")`; the model is
+    pruned before the first batch. The forward pass uses the set A, the
+    connections of largest magnitude, as many as `sparsify` allotted. A step
+    trains the set B, which consists of A and the next largest,
+    round(`backward_ratio` · |A|) in total. Both are selected after the steps 0,
+    update_interval, 2 · update_interval, ... from the values of all positions.
+    Positions outside B keep their values and have slots of 0. The exploration
+    regularization adds λ · w to the gradient in A, and λ · w / D in B outside
+    A, where D is the density of A.
 
-    Here the gradient of B comes from a dense backward pass and is masked, so
-    training saves no work. Inactive values and B take 5 bytes an element.
+    In this implementation the gradient of B is a dense gradient that is masked,
+    so training saves no computation. Inactive values and B take 5 bytes per
+    element.
 
     Attributes:
-        stop_step: end of the mask updates, in optimizer steps; None: never,
+        stop_step: end of the mask updates, in optimizer steps; None for no end,
             as in the paper.
-        update_interval: optimizer steps between two choices; the paper found
-            100 to do no harm.
-        backward_ratio: size of B over that of A, at least 1.
+        update_interval: optimizer steps between two selections; 100 does no
+            harm according to the paper.
+        backward_ratio: size of B divided by the size of A, at least 1.
         regularization: λ, the paper's L2 coefficient; 1e-4 by default.
 
     Errors are those of `Algorithm`.
@@ -63,7 +65,7 @@ class TopKAST(algorithm.Algorithm):
 
     @property
     def mask_schedule(self) -> MaskSchedule:
-        """Updates from the first step on, by default to the end."""
+        """Updates from the first step on, by default until the last."""
         if self.stop_step is None:
             return MaskSchedule.regular(self.update_interval)
         return MaskSchedule.regular(self.update_interval, self.stop_step)
@@ -74,11 +76,11 @@ class TopKAST(algorithm.Algorithm):
         return {"backward": tf.bool}
 
     def trainable_mask(self, weight: algorithm.WeightView) -> tf.Tensor | None:
-        """Returns the set B."""
+        """Returns the set B as a mask."""
         return weight.state["backward"]
 
     def step_gradient(self, weight: algorithm.WeightView) -> tf.Tensor:
-        """Returns the gradient with the exploration regularization."""
+        """Adds the exploration regularization to the gradient."""
         density = weight.target / weight.mask.shape.num_elements()
         strength = tf.where(
             weight.mask,
@@ -91,7 +93,7 @@ class TopKAST(algorithm.Algorithm):
     def update(
         self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
     ) -> list[algorithm.WeightUpdate]:
-        """Chooses A and B anew."""
+        """Selects A and B again."""
         del when
         results = pruning.keep_largest(weights, allow_regrowth=True)
         return [

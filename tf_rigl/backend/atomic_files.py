@@ -1,9 +1,9 @@
-"""Files and folders that are written whole or not at all.
+"""Files and folders that are written completely or not at all.
 
-Everything is written aside, under another name in the same folder, and
-renamed: a process that is killed at any moment leaves what was there as it
-was. Paths are those of `tf.io.gfile`, remote ones included; for local ones
-Python's own functions are used, whose errors are `OSError`.
+Content is written under a temporary name in the same folder and then renamed,
+so a process killed at any moment leaves the previous content intact. Paths are
+those of `tf.io.gfile`, including remote ones; local paths use Python's own
+functions, which raise `OSError`.
 """
 
 import contextlib
@@ -17,18 +17,18 @@ from typing import Any
 
 import tensorflow as tf
 
-# The name of a file that is being written begins with this. It ends like the
-# name of the whole file, because Keras goes by the suffix.
+# Prefix of temporary names. They keep the suffix of the final name, because
+# Keras derives the format from it.
 DRAFT_PREFIX = ".draft-"
 
 
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
-    """Writes a JSON file."""
+    """Writes JSON to a file atomically."""
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def write_text(path: str | os.PathLike[str], content: str) -> None:
-    """Writes a text file in UTF-8."""
+    """Writes text to a file in UTF-8 atomically."""
     with open_whole(path) as file:
         file.write(content.encode())
 
@@ -37,7 +37,7 @@ def write_text(path: str | os.PathLike[str], content: str) -> None:
 def open_whole(
     path: str | os.PathLike[str], flush: bool = False
 ) -> Iterator[IO[bytes]]:
-    """Opens a file that is at its path once the block ends; see `draft`."""
+    """Opens a file that appears at `path` once the block ends; see `draft`."""
     with draft(path, flush) as aside:
         open_aside: Any = open if _is_local(aside) else tf.io.gfile.GFile
         with open_aside(aside, "wb") as file:
@@ -48,19 +48,19 @@ def open_whole(
 def draft(path: str | os.PathLike[str], flush: bool = False) -> Iterator[str]:
     """Yields a temporary path and renames it to `path` if the block succeeds.
 
-    If the block raises, what was at the path stays and the draft goes.
+    If the block raises, the draft is removed and `path` is left untouched.
 
     Args:
-        path: destination in an existing folder; a file there is replaced.
-        flush: whether to have file and folder written to the disk, so that
-            the file survives a loss of power.
+        path: destination in an existing folder; an existing file is replaced.
+        flush: whether to flush the file and its folder to disk, so that the
+            file survives a power failure.
 
     Yields:
         The path to write to, beside the destination.
 
     Raises:
-        OSError: if it cannot be renamed; also `tf.errors.OpError` if the path
-            is not local.
+        OSError: if the draft cannot be renamed; `tf.errors.OpError` if the path
+            is remote.
     """
     folder, name = os.path.split(os.fspath(path))
     temporary = os.path.join(folder, f"{DRAFT_PREFIX}{os.getpid()}-{name}")
@@ -68,7 +68,7 @@ def draft(path: str | os.PathLike[str], flush: bool = False) -> Iterator[str]:
     try:
         yield temporary
 
-        # The content first: a rename may reach the disk before it.
+        # Flush the content first, or the rename may reach the disk before it.
         if flush:
             _flush(temporary, os.O_RDONLY)
         if _is_local(temporary):
@@ -80,7 +80,7 @@ def draft(path: str | os.PathLike[str], flush: bool = False) -> Iterator[str]:
             tf.io.gfile.remove(temporary)
         raise
 
-    # Then the rename. Not every system can open a folder for that.
+    # Then flush the rename, on systems that can open a folder.
     if flush and hasattr(os, "O_DIRECTORY"):
         _flush(folder or ".", os.O_RDONLY | os.O_DIRECTORY)
 
@@ -89,14 +89,14 @@ def draft(path: str | os.PathLike[str], flush: bool = False) -> Iterator[str]:
 def new_folder(
     path: str | os.PathLike[str], overwrite: bool
 ) -> Iterator[tuple[str, str]]:
-    """Writes a folder, or a single file, aside and names it at the end.
+    """Yields a temporary path for a folder or file that becomes `path`.
 
-    If anything fails, what was at the path before, which `overwrite` allows,
-    is untouched and nothing of the new folder is left.
+    If anything fails, existing content at `path`, which requires `overwrite`,
+    is left untouched, and nothing of the new folder remains.
 
     Yields:
-        The path to write to, a folder or a file, which is not made yet, and
-        the path of a folder for temporary files, which is.
+        The path to write the folder or file to, which does not exist yet, and
+        the path of an existing scratch folder for temporary files.
 
     Raises:
         ValueError: if the path exists or cannot be written.
@@ -123,7 +123,7 @@ def new_folder(
 
 
 def check_free(path: str | os.PathLike[str], overwrite: bool) -> None:
-    """Raises a ValueError if something would be overwritten unasked."""
+    """Raises a ValueError if `path` exists and `overwrite` is false."""
     if tf.io.gfile.exists(path) and not overwrite:
         raise ValueError(
             "`path` must not exist yet. Received: "
@@ -132,7 +132,7 @@ def check_free(path: str | os.PathLike[str], overwrite: bool) -> None:
 
 
 def _exchange(made: str, path: str, before: str) -> None:
-    """Puts a folder in the place of another, or leaves that where it was."""
+    """Moves `made` to `path`; restores the existing content on failure."""
     replaces = tf.io.gfile.exists(path)
     if replaces:
         tf.io.gfile.rename(path, before)

@@ -1,7 +1,7 @@
-"""Specifications of a model's call, from what it is given or remembers.
+"""Specifications of a model's inputs, given or recorded by Keras.
 
-`call_signature` leaves the batch size open, for functions that are to run
-batches of any size; `one_example` fixes it, for counting.
+`call_signature` leaves the batch size open, for functions that run batches of
+any size; `one_example` fixes it, for counting operations.
 """
 
 import re
@@ -22,7 +22,7 @@ _COMPOSITE = (tf.RaggedTensorSpec, tf.SparseTensorSpec)
 
 
 class CallSignature(NamedTuple):
-    """Specifications of the arguments of a model's call."""
+    """Specifications of the arguments of a model call."""
 
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
@@ -31,7 +31,7 @@ class CallSignature(NamedTuple):
 class Example(NamedTuple):
     """Specifications of the arguments of a call on one example.
 
-    If a model insists on a batch size, it is on a batch of that size.
+    If the model requires a batch size, they describe one batch of that size.
     """
 
     arguments: tuple[Any, ...]
@@ -40,21 +40,21 @@ class Example(NamedTuple):
 
 
 def call_signature(model: Any, inputs: Any) -> CallSignature:
-    """Specifies the call of a model on a batch of any size.
+    """Specifies a call of a model on a batch of any size.
 
     Args:
-        model: a model.
-        inputs: what the model is called on: arrays, tensors, specifications
-            or shapes, in the structure that the model takes, or all arguments
-            of its `call`: in a dictionary by their names, or in a list if it
-            requires several. The first dimension is left open. None: what the
-            model was defined for or called on, with the batch size open unless
-            its definition fixes it.
+        model: a Keras model.
+        inputs: arrays, tensors, specifications or shapes, in the structure that
+            the model takes; or all arguments of its `call`, in a dictionary
+            keyed by their names or, if it requires several, in a list. Their
+            first dimension is left open. If None, the inputs of the model's
+            definition or of its first call are used, with the batch size open
+            unless the definition fixes it.
 
     Raises:
         TypeError: if `inputs` is none of these.
-        ValueError: if it is None and the model has never seen an input, or
-            lacks an argument that the model's `call` requires.
+        ValueError: if `inputs` is None and the model was never called, or if
+            an argument is missing that the model's `call` requires.
     """
     arguments, keywords = _given_or_remembered(model, inputs)
 
@@ -66,7 +66,7 @@ def call_signature(model: Any, inputs: Any) -> CallSignature:
             return composite
         bare = model_call.is_shape(leaf)
         shape = tf.TensorShape(leaf if bare else leaf.shape)
-        # A bare shape is that of the batch that was seen first.
+        # Bare shapes were recorded at the first call, with its batch size.
         if (inputs is not None or bare) and shape.rank:
             shape = tf.TensorShape([None, *shape[1:]])
         name = None if bare else getattr(leaf, "name", None)
@@ -80,14 +80,14 @@ def call_signature(model: Any, inputs: Any) -> CallSignature:
 def one_example(model: Any, inputs: Any = None) -> Example:
     """Specifies a call of a model, built or not, on one example.
 
-    Arguments and errors are those of `call_signature`; the size of the batch
-    dimension does not matter.
+    Arguments and errors are those of `call_signature`; the batch size of
+    `inputs` is ignored.
     """
     arguments, keywords = _given_or_remembered(model, inputs)
     remembered = flavors.flavor_of(model).remembered_inputs(model)
     known = _leaves(*remembered) if remembered else []
     batch = _fixed_batch(known)
-    # Bare shapes take the dtypes of the inputs that they stand for.
+    # Bare shapes have no dtype, so they take that of the recorded input.
     dtypes = [_dtype(leaf) for leaf in known]
     if len(dtypes) != len(_leaves(arguments, keywords)):
         dtypes = []
@@ -110,7 +110,7 @@ def one_example(model: Any, inputs: Any = None) -> Example:
 
 
 def as_shape(value: Any) -> Shape | None:
-    """Converts a shape to a tuple; None if its rank is unknown."""
+    """Converts a shape to a tuple, or to None if its rank is unknown."""
     shape = tf.TensorShape(value)
     return None if shape.rank is None else tuple(shape.as_list())
 
@@ -123,7 +123,7 @@ def is_dense(call: CallSignature) -> bool:
 
 
 def fix_batch(call: CallSignature, size: int) -> CallSignature:
-    """Sets the first dimension of each tensor of a call."""
+    """Sets the first dimension of each tensor of a call to `size`."""
 
     def fix(leaf: Any) -> Any:
         if not isinstance(leaf, tf.TensorSpec) or not leaf.shape.rank:
@@ -134,10 +134,11 @@ def fix_batch(call: CallSignature, size: int) -> CallSignature:
 
 
 def named_leaves(call: CallSignature) -> dict[str, tf.TensorSpec]:
-    """Names the tensors of a call, each differently.
+    """Returns the tensors of a call by unique names.
 
-    By its own name or the keys that lead to it, in the order of
-    `tf.nest.flatten`; those that make up a ragged or sparse one by one.
+    A tensor is named by its own name or by the keys that lead to it; the tensors
+    that make up a ragged or sparse one are named one by one. The order is that
+    of `tf.nest.flatten`.
     """
     named: dict[str, tf.TensorSpec] = {}
     for path, leaf in (
@@ -151,7 +152,7 @@ def named_leaves(call: CallSignature) -> dict[str, tf.TensorSpec]:
 
 
 def flat_signature(call: CallSignature) -> list[tf.TensorSpec]:
-    """Lists the tensors of a call under the names of `named_leaves`."""
+    """Returns the tensors of a call as a list, named as in `named_leaves`."""
     return [
         tf.TensorSpec(leaf.shape, leaf.dtype, name)
         for name, leaf in named_leaves(call).items()
@@ -159,9 +160,9 @@ def flat_signature(call: CallSignature) -> list[tf.TensorSpec]:
 
 
 def pack_arguments(call: CallSignature, tensors: Iterable[Any]) -> Any:
-    """Puts tensors into the structure of a call's arguments and keywords.
+    """Packs tensors into the structure of a call's arguments and keywords.
 
-    They come in the order of `named_leaves`.
+    The tensors are in the order of `named_leaves`.
     """
     given = iter(tensors)
     leaves = tf.nest.flatten(tuple(call), expand_composites=True)
@@ -176,7 +177,7 @@ def pack_arguments(call: CallSignature, tensors: Iterable[Any]) -> Any:
 
 
 def name_outputs(outputs: Any) -> dict[str, Any]:
-    """Names outputs by their keys, else as Keras names them."""
+    """Returns outputs by their keys, or by Keras's names "output_0", ..."""
     if isinstance(outputs, Mapping) and all(
         map(tf.is_tensor, outputs.values())
     ):
@@ -217,7 +218,7 @@ def _map_leaves(
     arguments: tuple[Any, ...],
     keywords: dict[str, Any],
 ) -> flavors.Inputs:
-    """Puts what `specify` returns in place of each leaf of arguments."""
+    """Replaces each leaf of the arguments by the result of `specify`."""
 
     def specify_all(structure: Any) -> Any:
         is_tensor = structure is None or hasattr(structure, "shape")
@@ -229,7 +230,8 @@ def _map_leaves(
         values = [specify_all(value) for value in structure]
         return tuple(values) if isinstance(structure, tuple) else values
 
-    # Each by itself: (None, 5) among them is a shape, all of them are none.
+    # Arguments are mapped one by one: an argument (None, 5) is a shape, but
+    # the tuple of all arguments never is.
     return (
         tuple(specify_all(value) for value in arguments),
         {name: specify_all(value) for name, value in keywords.items()},
@@ -237,7 +239,7 @@ def _map_leaves(
 
 
 def _leaves(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> list[Any]:
-    """Lists what `_map_leaves` replaces, in the same order."""
+    """Returns the leaves that `_map_leaves` replaces, in the same order."""
     leaves: list[Any] = []
     _map_leaves(leaves.append, arguments, keywords)
     return leaves
@@ -292,9 +294,9 @@ def _dtype(leaf: Any) -> tf.DType:
 
 
 def _fixed_batch(leaves: Iterable[Any]) -> int:
-    """Returns the batch size that the model insists on, else 1."""
+    """Returns the batch size that the model requires, or 1."""
     for leaf in leaves:
-        # A bare shape is that of the batch that was seen first.
+        # Bare shapes were recorded at the first call; they require nothing.
         if leaf is not None and not model_call.is_shape(leaf):
             shape = as_shape(leaf.shape)
             if shape and shape[0]:
@@ -303,11 +305,11 @@ def _fixed_batch(leaves: Iterable[Any]) -> int:
 
 
 def _with_paths(structure: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields the keys that lead to each leaf, in the order of `tf.nest`."""
+    """Yields each leaf with the path of its keys, in the order of `tf.nest`."""
     if isinstance(structure, Mapping):
         items = [(str(key), structure[key]) for key in sorted(structure)]
     elif isinstance(structure, (list, tuple)):
-        # The index within a list of one tells nothing.
+        # The index within a list of length one carries no information.
         items = [
             (str(index) if len(structure) > 1 else "", value)
             for index, value in enumerate(structure)

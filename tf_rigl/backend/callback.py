@@ -1,19 +1,19 @@
-"""A callback for either Keras."""
+"""A callback base class that works with both Keras flavors."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 class ModelCallback:
-    """A callback for either Keras: all of its hooks, none of which acts.
+    """Base of callbacks for both Keras flavors, whose hooks do nothing.
 
-    Neither Keras asks for a subclass of its own `Callback`; both call these
-    methods. So importing this module imports no Keras.
+    Neither Keras requires a subclass of its own `Callback`; both only call
+    these methods. Importing this module therefore imports no Keras.
     """
 
-    # Keras 2 may pass tensors in the logs of batches.
+    # Lets Keras 2 pass tensors in the logs of batches.
     _supports_tf_logs = True
-    # Keras 3 need not wait for it between batches.
+    # Lets Keras 3 continue without waiting for the callback.
     async_safe = True
 
     def __init__(self) -> None:
@@ -21,11 +21,11 @@ class ModelCallback:
         self.model: Any = None
 
     def set_params(self, params: Mapping[str, Any]) -> None:
-        """Called by Keras with `epochs`, `steps` and `verbose`."""
+        """Stores the `epochs`, `steps` and `verbose` that Keras passes."""
         self.params = params
 
     def set_model(self, model: Any) -> None:
-        """Called by Keras with the model."""
+        """Stores the model that Keras passes."""
         self.model = model
 
     def __getattr__(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Steps that are taken or not, one replica's or all replicas'."""
+"""Conditional execution of steps, within one replica or across all."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,30 +7,30 @@ import tensorflow as tf
 
 
 def as_branch(step: Callable[[], Any]) -> tf.Tensor:
-    """Takes a step as a branch of a conditional, which returns a value."""
+    """Runs a step and returns the value that a branch of `tf.cond` needs."""
     step()
     return no_op()
 
 
 def no_op() -> tf.Tensor:
-    """Returns the value of a branch that is taken for its effects."""
+    """Returns the same value as `as_branch` without running anything."""
     return tf.constant(0)
 
 
 def conditionally_across_replicas(
     wanted: tf.Tensor, step: Callable[[], Any]
 ) -> None:
-    """Places `tf.cond` around a step that leaves the replica context.
+    """Runs a step that leaves the replica context if `wanted` is true.
 
-    Such a step must not be called within a conditional of one replica, so
-    the conditional is placed outside of all replicas.
+    Such a step must not be called inside a conditional of one replica, so the
+    `tf.cond` is placed outside of all replicas.
     """
     if tf.__internal__.distribute.strategy_supports_no_merge_call():
         tf.cond(wanted, lambda: as_branch(step), no_op)
         return
 
     def across(strategy: tf.distribute.Strategy, wanted: Any) -> None:
-        # Every replica has the same step and so the same answer.
+        # All replicas are at the same step, so `wanted` is equal on all.
         first = strategy.experimental_local_results(wanted)[0]
         tf.cond(
             first,

@@ -1,4 +1,4 @@
-"""Replicas on which variables are."""
+"""Helpers for variables under distribution strategies."""
 
 import contextlib
 from collections.abc import Iterable
@@ -11,9 +11,9 @@ from tensorflow.python.saved_model import save_context
 
 
 def strategy_of(variables: Iterable[tf.Variable]) -> tf.distribute.Strategy:
-    """Returns the strategy under which variables were made, else the present.
+    """Returns the strategy that created the variables, or the current one.
 
-    Variables of no strategy are passed over.
+    Variables without a strategy are skipped.
     """
     for variable in variables:
         if is_distributed(variable):
@@ -24,7 +24,7 @@ def strategy_of(variables: Iterable[tf.Variable]) -> tf.distribute.Strategy:
 def make_counter(
     strategy: tf.distribute.Strategy, shape: tuple[int, ...] = ()
 ) -> tf.Variable:
-    """Makes an int64 variable of zeros, the same on all replicas."""
+    """Creates an int64 variable of zeros that is the same on all replicas."""
     with strategy.scope(), tf.init_scope():
         return tf.Variable(
             tf.zeros(shape, tf.int64),

@@ -1,7 +1,7 @@
-"""Interface to both Kerases, and the one that an object belongs to.
+"""The interface that hides the differences between Keras 2 and Keras 3.
 
-Keras 3 (`keras`) and Keras 2 (`tf_keras`) models are told apart by the object
-that is passed in. The rest of the library speaks to `Flavor`; only its two
+Models of Keras 3 (`keras`) and Keras 2 (`tf_keras`) are told apart by the
+object that is passed in. The rest of the library uses `Flavor`; only its two
 implementations, `keras3.py` and `keras2.py`, import a Keras.
 """
 
@@ -21,32 +21,32 @@ Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class Flavor(abc.ABC):
-    """Interface to one Keras: all that the library needs of it."""
+    """All operations that the library needs from one Keras."""
 
     # "keras3" or "keras2".
     name: str
     # The Keras module itself.
     keras: Any
-    # Classes that store masks and methods' state beside a layer's weights.
+    # Classes that store masks and the state of methods next to the weights.
     mask_store_class: type
     state_store_class: type
-    # Names of optimizers that leave a zero weight with zero slots and a zero
-    # gradient at zero.
+    # Names of optimizers whose step keeps a weight at zero if the weight, its
+    # slots and its gradient are zero.
     zero_preserving: frozenset[str]
 
     def is_model(self, thing: Any) -> bool:
-        """Returns whether this is a model of this Keras."""
+        """Returns whether `thing` is a model of this Keras."""
         return isinstance(thing, self.keras.Model)
 
     def children(self, layer: Any) -> list[Any]:
-        """Returns the layer's own layers, in the order of their creation."""
+        """Returns the direct sublayers in the order of their creation."""
         if is_container(layer):
             return list(layer.layers)
         return list(layer._flatten_layers(include_self=False, recursive=False))
 
     @abc.abstractmethod
     def is_optimizer(self, thing: Any) -> bool:
-        """Returns whether this is an optimizer of this Keras."""
+        """Returns whether `thing` is an optimizer of this Keras."""
 
     @abc.abstractmethod
     def raw(self, variable: Any) -> tf.Variable:
@@ -54,22 +54,22 @@ class Flavor(abc.ABC):
 
     @abc.abstractmethod
     def written_variable(self, variable: Any) -> Any:
-        """Returns the variable whose methods are called to write a weight."""
+        """Returns the variable whose methods write the weight."""
 
     def given_array(self, value: Any) -> Any:
-        """Returns the array that a user gave to `set_weights`.
+        """Returns the array that the user passed to `set_weights`.
 
-        `value` is what Keras has made of it for the variable.
+        `value` is what Keras converted it to.
         """
         return value
 
     @abc.abstractmethod
     def has_value(self, variable: Any) -> bool:
-        """Returns whether the variable is initialized, not just announced."""
+        """Returns whether the variable is initialized, not only announced."""
 
     @abc.abstractmethod
     def attach_child(self, layer: Any, name: str, child: Any) -> None:
-        """Makes `child` a tracked attribute of a layer, built or not."""
+        """Adds `child` as a tracked attribute of a layer, built or not."""
 
     @abc.abstractmethod
     def detach_child(self, layer: Any, name: str) -> None:
@@ -79,51 +79,48 @@ class Flavor(abc.ABC):
     def set_constraint(
         self, variable: Any, constraint: Constraint | None
     ) -> None:
-        """Sets what an optimizer applies to the variable after its step."""
+        """Sets the constraint that optimizers apply to the variable."""
 
     @abc.abstractmethod
     def serialize(self, layer: Any) -> dict[str, Any]:
-        """Returns class and configuration of a layer, for `deserialize`.
+        """Returns the class and configuration of a layer for `deserialize`.
 
-        Without what a model is built and compiled by: Keras writes that
-        beside the configuration of the masked layer.
+        The build and compile configurations are left out, because Keras writes
+        those of the masked layer around it.
         """
 
     @abc.abstractmethod
     def deserialize(self, config: dict[str, Any]) -> Any:
-        """Returns the layer of a configuration."""
+        """Rebuilds a layer from the result of `serialize`."""
 
     @abc.abstractmethod
     def register(self, cls: type) -> None:
-        """Registers a class of masked layers, by the names of saved files.
-
-        See `masking.bindings.registration`.
-        """
+        """Registers a class of masked layers under the names in saved files."""
 
     @abc.abstractmethod
     def can_assign(self) -> bool:
-        """Returns whether variables may be assigned here and now."""
+        """Returns whether variables may be assigned in the current context."""
 
     @abc.abstractmethod
     def updating_optimizers(self, optimizer: Any) -> list[Any]:
-        """Returns the optimizers that own update rules, inside of wrappers."""
+        """Returns the optimizers that own update rules, without wrappers."""
 
     def keeps_zeros(self, optimizer: Any) -> bool:
-        """Returns whether a step leaves masked weights and slots at zero.
+        """Returns whether a step keeps masked weights and slots at zero.
 
-        Only of Keras's own classes that is known; a subclass may have another
-        rule under the same name.
+        This is known only for Keras's own classes; a subclass with the same
+        name may have a different update rule.
         """
         name = type(optimizer).__name__
         own = getattr(self.keras.optimizers, name, None)
         return name in self.zero_preserving and type(optimizer) is own
 
     def unsupported_optimizer(self, optimizer: Any) -> str | None:
-        """Returns why an optimizer cannot train sparse weights, or None."""
+        """Returns why an optimizer cannot train sparse weights, else None."""
         if isinstance(optimizer, self.keras.optimizers.Adafactor):
-            # Seen: with an empty row and an empty column its second moment
-            # underflows, and the root mean square of 0 / 0 spoils all of the
-            # weight.
+            # Observed: if a row and a column are empty, the second moment
+            # underflows, and the root mean square of 0 / 0 makes the whole
+            # weight NaN.
             return (
                 "Adafactor factors the second moment into row and column "
                 "means, which makes 0 / 0 where a row and a column of a "
@@ -131,41 +128,41 @@ class Flavor(abc.ABC):
             )
         return None
 
-    # The optimizer's methods that apply all gradients of a step: the outermost,
-    # which applies constraints, too, and the innermost.
+    # Names of the optimizer's methods that apply all gradients of a step: the
+    # outermost, which also applies constraints, and the innermost.
     apply_method: str
     apply_all_method: str
 
     @abc.abstractmethod
     def applied_variables(self, *args: Any) -> list[Any]:
-        """Returns the variables that a call of `apply_all_method` will update.
+        """Returns the variables that a call of `apply_all_method` updates.
 
         Args:
-            *args: its arguments.
+            *args: positional arguments of that call.
         """
 
     @abc.abstractmethod
     def optimizer_is_built(self, optimizer: Any) -> bool:
-        """Returns whether the optimizer knows its variables."""
+        """Returns whether the optimizer has been built for its variables."""
 
     @abc.abstractmethod
     def variable_index(self, optimizer: Any, variable: Any) -> int | None:
-        """Returns the variable's position in the optimizer, None if unknown."""
+        """Returns a variable's index in the optimizer, None if unknown."""
 
     def variable_key(self, optimizer: Any, variable: Any) -> str:
-        """Returns a variable's identity, the same for each of its replicas."""
+        """Returns an identifier of a variable that all its replicas share."""
         return optimizer._var_key(variable)
 
     @abc.abstractmethod
     def own_weights(self, layer: Any) -> list[Any]:
-        """Returns the layer's weights but those of its own layers."""
+        """Returns the layer's weights without those of its sublayers."""
 
     @abc.abstractmethod
     def remembered_inputs(self, model: Any) -> Inputs | None:
-        """Returns what the model is called on: arguments and keyword arguments.
+        """Returns the positional and keyword inputs that the model records.
 
-        Each is a structure of specifications (with `shape` and `dtype`) or
-        of bare shapes; None where the model has never seen an input.
+        Each is a structure of specifications (with `shape` and `dtype`) or of
+        bare shapes. None if the model has never seen an input.
         """
 
     @abc.abstractmethod
@@ -174,18 +171,18 @@ class Flavor(abc.ABC):
 
     @abc.abstractmethod
     def other_state(self, model: Any, optimizer: Any) -> list[Any]:
-        """Returns variables that training changes beside the model's own.
+        """Returns variables that training changes besides the model's own.
 
-        They are random state and slots, in a fixed order, some perhaps among
-        the model's too; metrics, which every epoch resets, are left out.
+        These are random state and slots in a fixed order, some of which may
+        belong to the model, too; not metrics, which every epoch resets.
         """
 
 
 def flavor_of(thing: Any) -> Flavor:
-    """Returns the Keras that a model, layer or optimizer belongs to.
+    """Returns the flavor of a model, layer or optimizer.
 
     Raises:
-        TypeError: if it belongs to neither.
+        TypeError: if it is an object of neither Keras.
     """
     flavor = find_class_flavor(type(thing))
     if flavor is None:
@@ -198,7 +195,7 @@ def flavor_of(thing: Any) -> Flavor:
 
 
 def class_flavor(cls: type) -> Flavor:
-    """Returns the Keras that a class must derive from.
+    """Returns the flavor that a class derives from.
 
     Raises:
         TypeError: if it derives from neither.
@@ -213,7 +210,7 @@ def class_flavor(cls: type) -> Flavor:
 
 
 def find_class_flavor(cls: type) -> Flavor | None:
-    """Returns the Keras that a class derives from, None if neither."""
+    """Returns the flavor that a class derives from, None if neither."""
     for base in cls.__mro__:
         package = base.__module__.partition(".")[0]
         if package in PACKAGES:
@@ -222,10 +219,10 @@ def find_class_flavor(cls: type) -> Flavor | None:
 
 
 def model_flavor(model: Any) -> Flavor:
-    """Returns the flavor of something that must be a model.
+    """Returns the flavor of a model.
 
     Raises:
-        TypeError: if it is none.
+        TypeError: if `model` is not a Keras model.
     """
     flavor = flavor_of(model)
     if not flavor.is_model(model):
@@ -238,11 +235,11 @@ def model_flavor(model: Any) -> Flavor:
 
 
 def is_container(layer: Any) -> bool:
-    """Returns whether a configuration of this layer holds those of its layers.
+    """Returns whether a layer's configuration contains those of its sublayers.
 
-    True for functional and sequential models, and for a user's subclass that
-    changes neither construction nor configuration; any other may build its
-    layers itself, so it is not taken apart.
+    True for functional and sequential models, and for subclasses that override
+    neither the constructor nor the configuration. Any other class may create
+    its layers itself, so its layers cannot be replaced one by one.
     """
     for cls in plain_class(layer).__mro__:
         if cls.__module__.partition(".")[0] in PACKAGES:
@@ -253,13 +250,13 @@ def is_container(layer: Any) -> bool:
 
 
 def plain_class(layer: Any) -> type:
-    """Returns the layer's class without this library's addition."""
+    """Returns the class that a layer had before this library extended it."""
     return getattr(type(layer), "_tf_rigl_plain_class", type(layer))
 
 
 @contextlib.contextmanager
 def of_class(layer: Any, cls: type) -> Iterator[None]:
-    """Makes the layer an instance of `cls` for the time of a `with` block."""
+    """Makes a layer an instance of `cls` within a `with` block."""
     before = type(layer)
     set_class(layer, cls)
     try:
@@ -269,5 +266,5 @@ def of_class(layer: Any, cls: type) -> Iterator[None]:
 
 
 def set_class(layer: Any, cls: type) -> None:
-    """Changes an object's class, past Keras's attribute tracking."""
+    """Sets an object's class, bypassing Keras's attribute tracking."""
     object.__setattr__(layer, "__class__", cls)

@@ -1,4 +1,4 @@
-"""Methods and attributes that are overridden on one object, and given back."""
+"""Methods and attributes that are overridden on a single object."""
 
 import functools
 from collections.abc import Callable
@@ -13,11 +13,11 @@ def override(thing: Any, name: str, method: Callable[..., Any]) -> None:
 
     Args:
         thing: the object.
-        name: of the method, or of a callable attribute that hides it.
-        method: called with the object, what it overrides, and the arguments.
+        name: name of the method, or of a callable attribute that hides it.
+        method: called with the object, the overridden method and the arguments.
     """
     own = getattr(thing, name)
-    # Keras looks at the signature and at attributes of `build`.
+    # Keras inspects the signature and the attributes of `build`.
     put(
         thing,
         {
@@ -29,9 +29,9 @@ def override(thing: Any, name: str, method: Callable[..., Any]) -> None:
 
 
 def put(thing: Any, attributes: Mapping[str, Any]) -> None:
-    """Puts attributes of one object in the place of its own.
+    """Replaces attributes of one object; `restore` undoes it.
 
-    Into its `__dict__`, past the attribute tracking of Keras and TensorFlow.
+    Bypasses the attribute tracking of Keras and TensorFlow.
     """
     instance = thing.__dict__
     own = instance.setdefault(_OWN, {})
@@ -40,7 +40,7 @@ def put(thing: Any, attributes: Mapping[str, Any]) -> None:
 
 
 def restore(thing: Any, *names: str) -> None:
-    """Gives an object its own attributes back, those that were replaced."""
+    """Restores attributes that `override` or `put` replaced."""
     instance = thing.__dict__
     methods = instance.get(_OWN, {})
     for name in names:

@@ -1,26 +1,26 @@
-"""Modules that bind each Keras.
+"""Registry of the modules that implement each Keras flavor.
 
-Bindings make classes of masked layers, so they stand above this folder and
-announce themselves. Here nothing imports a Keras or TensorFlow: `import
-tf_rigl` announces both bindings and must stay cheap.
+The implementations define masked layers, so they belong to a package above this
+one and announce themselves. This module imports neither a Keras nor TensorFlow:
+`import tf_rigl` announces both and must stay fast.
 """
 
 import importlib
 from typing import Any
 
-# The packages whose objects are told apart.
+# The packages of the two Keras flavors.
 PACKAGES = ("keras", "tf_keras")
 _modules: dict[str, str] = {}
 
 
 def announce(package: str, module: str) -> None:
-    """Says which module binds a package; it is imported when first needed.
+    """Registers the module for a package; `load` imports it on demand.
 
-    The module, by its dotted name, has a `FLAVOR` that is a `Flavor`.
+    `module` is a dotted name. The module must define `FLAVOR`, a `Flavor`.
     """
     _modules[package] = module
 
 
 def load(package: str) -> Any:
-    """Imports the module that binds a package, and returns it."""
+    """Imports and returns the module announced for a package."""
     return importlib.import_module(_modules[package])

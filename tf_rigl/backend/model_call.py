@@ -1,4 +1,4 @@
-"""Calls of a model of which nothing remains in the model."""
+"""Calls of a model that leave no trace in it."""
 
 import contextlib
 import inspect
@@ -12,21 +12,21 @@ import tensorflow as tf
 
 from tf_rigl.backend import flavor as flavors
 
-# Keras 2 notes these at the first call, for saving.
+# Attributes that Keras 2 records at the first call, for saving.
 NOTES = ("_saved_model_inputs_spec", "_saved_model_arg_spec")
 
 
 def call_arguments(
     model: Any, inputs: Any
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Takes `inputs` as the first argument of a model's `call`, or as all.
+    """Returns positional and keyword arguments of `model.call` for `inputs`.
 
-    They are all if they are a dictionary by the names of the arguments of
-    `call`, or a tuple or list where `call` requires several. Returns
-    arguments and keywords.
+    A dictionary keyed by argument names of `call`, or a tuple or list where
+    `call` requires several arguments, holds all arguments; anything else is the
+    first argument.
 
     Raises:
-        ValueError: if they lack an argument that `call` requires.
+        ValueError: if `inputs` lacks an argument that `call` requires.
     """
     parameters = list(inspect.signature(model.call).parameters.values())
     first = parameters[0]
@@ -115,15 +115,15 @@ def trace_inference(
     autograph: bool = False,
     before: Callable[[], None] = lambda: None,
 ) -> Any:
-    """Traces the inference of a model; builds what is not built.
+    """Traces the inference of a model; builds layers that are not built.
 
     Args:
         model: a model of either Keras.
-        layers: the layers that exist, the model among them.
-        arguments: specifications of what it is called on.
-        keywords: likewise, by name.
-        autograph: whether Python's `if` and loops on tensors are converted.
-        before: called right before the model, maybe more than once.
+        layers: the existing layers, including the model.
+        arguments: specifications of the positional arguments.
+        keywords: specifications of the keyword arguments.
+        autograph: whether to convert Python's `if` and loops on tensors.
+        before: called right before the model, possibly more than once.
     """
     training = _inference_keywords(model)
 
@@ -136,13 +136,13 @@ def trace_inference(
             infer, autograph=autograph
         ).get_concrete_function(*arguments, **keywords)
 
-    # Losses of this call are tensors of a graph of its own.
+    # Losses added by this call are tensors of the graph just traced.
     model._clear_losses()
     return concrete
 
 
 def is_shape(value: Any) -> bool:
-    """Tells a shape from a list of inputs."""
+    """Returns whether `value` is a shape and not a list of inputs."""
     if isinstance(value, tf.TensorShape):
         return True
     return (
@@ -154,7 +154,7 @@ def is_shape(value: Any) -> bool:
 
 @contextlib.contextmanager
 def notes_kept(layers: Sequence[Any]) -> Iterator[None]:
-    """Keeps what layers have noted about earlier calls."""
+    """Restores what layers have recorded about earlier calls."""
     before = [
         (layer, name, vars(layer)[name])
         for layer in layers
@@ -169,7 +169,7 @@ def notes_kept(layers: Sequence[Any]) -> Iterator[None]:
 
 
 def _inference_keywords(model: Any) -> dict[str, bool]:
-    """Returns the keywords by which a model's `call` infers."""
+    """Returns the keyword arguments that select inference in `call`."""
     if "training" in inspect.signature(model.call).parameters:
         return {"training": False}
     return {}

@@ -1,8 +1,8 @@
-"""Limits of Keras and TensorFlow on several devices, said early.
+"""Checks for setups in which Keras or TensorFlow cannot train.
 
-Left to themselves they fail in the first batch, with a trace of their own
-code. Each rule here was seen on TensorFlow 2.21, Keras 3.15 and tf_keras 2.21,
-with dense models too, except the one on mask updates.
+Without them, training fails in the first batch with an obscure trace. Each rule
+was observed on TensorFlow 2.21, Keras 3.15 and tf_keras 2.21; all but the one
+on mask updates apply to dense models as well.
 """
 
 from typing import Any
@@ -19,10 +19,10 @@ _USE_TF_KERAS = "Use tf_keras (`keras2`), which trains so"
 class Platform(NamedTuple):
     """The devices on which a model is trained."""
 
-    kind: str  # a key of `_KINDS`, "other" where none fits
-    replicas: int = 1  # in all, each with a copy of the weights
-    workers: int = 1  # processes that compute steps
-    on_cpu: bool = False  # whether the replicas are processors
+    kind: str  # a key of `_KINDS`, or "other"
+    replicas: int = 1  # total number, each with a copy of the weights
+    workers: int = 1  # number of processes that compute steps
+    on_cpu: bool = False  # whether the replicas run on CPUs
 
 
 _KINDS: dict[str, Any] = {
@@ -33,7 +33,7 @@ _KINDS: dict[str, Any] = {
 
 
 def platform_of(strategy: Any) -> Platform:
-    """Describes the devices that a strategy trains on."""
+    """Returns the platform of a distribution strategy."""
     for kind, cls in _KINDS.items():
         if isinstance(strategy, cls):
             devices = strategy.extended.worker_devices
@@ -52,9 +52,10 @@ def check_fit(
     steps_per_execution: int = 1,
     jit_compile: bool = False,
 ) -> None:
-    """Raises a ValueError if `fit` of `"keras3"` or `"keras2"` fails there.
+    """Raises a ValueError if `fit` is known to fail on a platform.
 
-    The last two arguments are those given to `compile`.
+    `keras` is `"keras3"` or `"keras2"`; the last two arguments are those of
+    `compile`.
     """
     if keras == "keras3":
         _check_keras_3(platform, steps_per_execution)
@@ -71,35 +72,35 @@ def check_fit(
 def check_fit_of(model: Any, keras: str) -> None:
     """Checks a compiled model as `check_fit` does.
 
-    Where it was made is where it is trained.
+    A model is trained under the strategy that it was created in.
     """
     check_fit(
         platform_of(model.distribute_strategy),
         keras,
-        # Keras 2 keeps it elsewhere and has no such limit.
+        # Keras 2 stores it elsewhere and does not have this limit.
         getattr(model, "steps_per_execution", 1),
         bool(model.jit_compile),
     )
 
 
 def check_in_one_piece(variable: Any, path: str) -> None:
-    """Raises a ValueError if a weight is cut into several variables."""
+    """Raises a ValueError if a weight is sharded over several variables."""
     # The class has no public name.
     if type(variable).__name__ == "ShardedVariable":
         raise ValueError(
             "A weight must be in one piece to be masked. Received: "
             f"{path!r}, cut into {len(variable.variables)} for parameter "
             "servers. Make the strategy without `variable_partitioner`, or "
-            "keep whole what shall be sparse."
+            "exclude weights from it that should be sparse."
         )
 
 
 def check_mask_updates(platform: Platform) -> None:
     """Raises a ValueError if masks cannot be updated on a platform.
 
-    Workers of a parameter server take their steps at any time, one amid the
-    mask update of another. Seen with two of them: connections outside the
-    mask, updates left out or done twice, gradients that are not finite.
+    Workers of a parameter server step asynchronously, also during a mask update
+    of another worker. With two workers this was observed to cause connections
+    outside the mask, skipped or repeated updates, and non-finite gradients.
     """
     if platform.kind == "parameter_server" and platform.workers > 1:
         raise ValueError(
@@ -111,12 +112,13 @@ def check_mask_updates(platform: Platform) -> None:
 
 
 def check_mask_updates_of(model: Any, schedule: UpdateSchedule | None) -> None:
-    """Checks a model and a schedule as `check_mask_updates` does."""
+    """Checks a model and its schedule as `check_mask_updates` does."""
     if schedule is not None:
         check_mask_updates(platform_of(model.distribute_strategy))
 
 
 def _check_keras_3(platform: Platform, steps_per_execution: int) -> None:
+    """Raises a ValueError if `fit` of Keras 3 fails on the platform."""
     kind, replicas, workers, _ = platform
 
     if kind == "multi_worker" and workers > 1:
@@ -143,9 +145,9 @@ def _check_keras_3(platform: Platform, steps_per_execution: int) -> None:
 
 def _count_workers(strategy: Any) -> int:
     if isinstance(strategy, tf.distribute.ParameterServerStrategy):
-        # Its `cluster_resolver` is None.
+        # The `cluster_resolver` of this strategy is None.
         return strategy._num_workers
     resolver = strategy.cluster_resolver
     cluster = resolver.cluster_spec().as_dict() if resolver else {}
-    # Those of a local strategy have no jobs.
+    # The cluster of a local strategy has no jobs.
     return max(sum(len(cluster.get(job, ())) for job in _TRAINING_JOBS), 1)

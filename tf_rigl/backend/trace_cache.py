@@ -1,4 +1,4 @@
-"""Functions that outlive the graph in which they are traced."""
+"""A cache of functions across retraces of a training step."""
 
 from collections.abc import Callable
 from collections.abc import Hashable
@@ -8,12 +8,12 @@ import tensorflow as tf
 
 
 class TraceCache:
-    """Keeps functions of a step for the next time that the step is traced.
+    """Keeps traced functions for the next time that a step is traced.
 
-    Keras traces a step twice where the first call of `fit` makes variables,
-    slots or those of metrics. What takes long to trace need not be: a
-    function to which tensors are passed, and which takes nothing else from
-    the graph around it, does for both.
+    Keras traces a step twice if the first call of `fit` creates variables, such
+    as slots or metrics. A function that is slow to trace can be reused if it
+    receives tensors only as arguments and captures nothing from the surrounding
+    graph.
     """
 
     def __init__(self) -> None:
@@ -22,14 +22,14 @@ class TraceCache:
     def call(
         self, key: Hashable, function: Callable[..., Any], *arguments: Any
     ) -> Any:
-        """Calls a function of tensors, or lists of them, as a single node.
+        """Calls a function of tensors, or lists of tensors, as a single node.
 
         Args:
-            key: what the function stands for. With equal keys functions must
-                be equal, and so must all that they read while being traced:
-                attributes of objects, closures, dtypes of the arguments.
-            function: of the arguments.
-            arguments: tensors, or lists of them.
+            key: identifies the function. Functions with equal keys must be
+                equal, including everything that they read while being traced:
+                attributes, closures and the dtypes of arguments.
+            function: the function to trace and call.
+            arguments: tensors or lists of tensors.
         """
         kept = self._functions.get(key)
         if kept is not None:
@@ -40,8 +40,8 @@ class TraceCache:
             experimental_attributes={"_noinline": True},
         )
         captured = traced.get_concrete_function(*arguments).captured_inputs
-        # Tensors of the present graph are of no use in another one. On TPUs
-        # the handles of variables are such.
+        # A function that captures tensors of the current graph cannot be used
+        # in another one. On TPUs the handles of variables are such tensors.
         if not any(map(tf.is_symbolic_tensor, captured)):
             self._functions[key] = traced
         return traced(*arguments)

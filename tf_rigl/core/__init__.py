@@ -1,1 +1,1 @@
-"""The pure core: functions of tensors and integers, without Keras."""
+"""Pure functions of tensors and integers, which do not depend on Keras."""

@@ -1,31 +1,32 @@
-"""Sharing connections out among weights, to the last one."""
+"""Integer division of connections among weights without a remainder."""
 
 import tensorflow as tf
 
 from tf_rigl.core import selection
 
-# Fields of a float64.
+# Number of fraction bits of a float64.
 _FRACTION_BITS = 52
-# Of the smallest normal numbers, and of denormals, whose field holds 0.
+# Exponent of the smallest normal numbers. Denormals have the same one,
+# although their exponent field holds 0.
 _SMALLEST_EXPONENT = 1
-# Of the 53 significant bits of a share so many are counted. Products with
-# totals below 2**32 then stay within 62 bits.
+# Number of leading bits of a share that are used, out of 53. With 30 of them,
+# products with totals below 2**32 stay within 62 bits.
 _SHARE_BITS = 30
 
 
 def apportion(
     total: int | tf.Tensor, shares: tf.Tensor, capacities: tf.Tensor
 ) -> tf.Tensor:
-    """Splits a number in proportion to shares, never above capacities.
+    """Splits a total in proportion to shares without exceeding capacities.
 
-    What a full layer cannot take goes to the others in proportion to their
-    shares, and to layers without a share, equally, once all others are full.
-    Integers come by the method of largest remainders; ties go to the lowest
-    index.
+    If a layer is full, the excess is redistributed among the other layers in
+    proportion to their shares. Layers whose share is 0 receive connections only
+    after all others are full, and then equally. Fractions are resolved by the
+    method of largest remainders; ties go to the lowest index.
 
-    Shares are counted in units of 2**-30 of the power of two below the
-    largest, as integers, so that the result is the same in eager mode, in
-    graphs and under XLA.
+    Shares are converted to integers in units of 2**-30 of the power of two
+    below the largest share, so the result is the same in eager mode, in graphs
+    and under XLA.
 
     Args:
         total: integer scalar, 0 <= total < 2**32.
@@ -66,14 +67,14 @@ def _quotas(
     capacities: tf.Tensor,
     is_open: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Shares what full layers leave among the open ones.
+    """Divides among the open layers what the full layers leave.
 
-    Returns the integer parts, and remainders in units of the sum of shares.
+    Returns integer quotas and remainders in units of 1 / (sum of open shares).
     """
     none = tf.zeros_like(capacities)
     left = total - tf.reduce_sum(tf.where(is_open, none, capacities))
     open_shares = tf.where(is_open, shares, none)
-    # Without a share among them, open layers are equal.
+    # If no open layer has a share, all of them get the same.
     any_share = tf.reduce_any(open_shares > 0)
     open_shares = tf.where(any_share, open_shares, tf.cast(is_open, tf.int64))
     divisor = tf.maximum(tf.reduce_sum(open_shares), 1)
@@ -83,7 +84,7 @@ def _quotas(
 
 
 def _integer_shares(shares: tf.Tensor) -> tf.Tensor:
-    """Shares as integers of 30 bits, the largest with its highest bit set."""
+    """Converts shares to 30-bit integers, the largest with its top bit set."""
     bits = selection.magnitude_keys(shares)
     exponents = tf.bitwise.right_shift(
         bits, tf.constant(_FRACTION_BITS, tf.int64)

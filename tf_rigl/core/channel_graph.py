@@ -1,11 +1,11 @@
-"""Which channels of a network are needed.
+"""Reachability analysis that finds the channels a network needs.
 
-A channel is one unit or feature map, wherever it goes. Layers read channels
-and write others; an addition or a normalization leaves the channel what it
-is, or ties two. A channel is needed if it is kept for a reason of its own,
-such as being an output, or if a needed channel reads it. All others reach
-nothing and can be cut, all at once: what they read is not needed on their
-account, so that no second round finds more.
+A channel is one unit or feature map. Layers read channels and write others; an
+addition or a normalization passes a channel on, or ties two channels together.
+A channel is needed if it is kept for its own sake, for example as an output, or
+if a needed channel reads it. All other channels do not reach an output and can
+be cut. One pass is enough: a channel that is cut does not make its inputs
+needed, so a second pass would find nothing more.
 """
 
 from typing import NamedTuple
@@ -22,9 +22,9 @@ class _Read(NamedTuple):
 
 
 class ChannelGraph:
-    """Channels, which of them are the same, and who reads whom.
+    """Channels, the ties between them and the layers that read them.
 
-    It is filled in any order and then asked for `needed`.
+    Add channels, ties and reads in any order, then call `needed`.
     """
 
     def __init__(self) -> None:
@@ -40,27 +40,27 @@ class ChannelGraph:
         return np.arange(start, start + count)
 
     def tie(self, first: Channels, second: Channels) -> None:
-        """Makes channels stand or fall together, element by element.
+        """Ties channels pairwise, so that both are needed or neither is.
 
         Raises:
             ValueError: if `first` and `second` are not as many.
         """
         if len(first) != len(second):
             raise ValueError(
-                "As many channels must be tied to as many. Received: "
+                "Channels must be tied to as many others. Received: "
                 f"{len(first)} and {len(second)}."
             )
-        for one, other in zip(first, second, strict=True):
-            self._parents[self._root(int(one))] = self._root(int(other))
+        for channel, other in zip(first, second, strict=True):
+            self._parents[self._root(int(channel))] = self._root(int(other))
 
     def keep(self, channels: Channels) -> None:
-        """Makes channels needed, whoever reads them."""
+        """Marks channels as needed regardless of what reads them."""
         self._kept.append(channels)
 
     def keep_one_of(self, channels: Channels) -> None:
-        """Keeps the first of some channels where none is needed.
+        """Keeps the first of these channels if none of them is needed.
 
-        Keras has no layer without units.
+        Keras does not support layers with zero units.
         """
         if len(channels):
             self._groups.append(channels)
@@ -70,7 +70,8 @@ class ChannelGraph:
     ) -> None:
         """Makes each output depend on the inputs to which it is connected.
 
-        `connected` is bool [inputs, outputs]; an input may come more than once.
+        `connected` is bool [inputs, outputs]; an input may be listed several
+        times.
 
         Raises:
             ValueError: if `connected` has another shape.
@@ -84,14 +85,14 @@ class ChannelGraph:
         self._reads.append(_Read(inputs, outputs, connected))
 
     def roots(self) -> Channels:
-        """Returns for each channel one that stands for all tied to it."""
+        """Returns the representative of each channel's group of tied ones."""
         return np.array(
             [self._root(channel) for channel in range(len(self._parents))],
             np.int64,
         )
 
     def needed(self) -> np.ndarray:
-        """Returns which channels are needed: bool [channels], equal if tied."""
+        """Returns which channels are needed, bool [channels], equal if tied."""
         roots = self.roots()
         needed = np.zeros(len(roots), bool)
         for channels in self._kept:
@@ -104,10 +105,10 @@ class ChannelGraph:
         return needed[roots]
 
     def _follow(self, roots: Channels, needed: np.ndarray) -> None:
-        """Adds all that needed channels read, until there is no more.
+        """Marks everything that needed channels read until nothing changes.
 
-        Layers are added from the inputs on, so that going backwards finds
-        all in one round, but for loops.
+        Layers are added from the inputs on, so reading them backwards converges
+        in one round unless the network has loops.
         """
         count = -1
         while count != np.count_nonzero(needed):
@@ -119,7 +120,7 @@ class ChannelGraph:
 
     def _root(self, channel: int) -> int:
         while self._parents[channel] != channel:
-            # Halves the way for the next who goes it.
+            # Path halving, which keeps later look-ups short.
             self._parents[channel] = self._parents[self._parents[channel]]
             channel = self._parents[channel]
         return channel

@@ -1,4 +1,4 @@
-"""Checks of arguments that several modules share."""
+"""Argument checks shared by several modules."""
 
 import numbers
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ def check_choice(name: str, value: Any, choices: Iterable[Any]) -> None:
 
 
 def check_options(value: Any, cls: type) -> None:
-    """Raises a TypeError unless `options` are None or an object of a class."""
+    """Raises a TypeError unless `value` is None or an instance of `cls`."""
     if value is not None and not isinstance(value, cls):
         raise TypeError(
             f"`options` must be a tf_rigl.{cls.__name__}. Received: "
@@ -24,7 +24,7 @@ def check_options(value: Any, cls: type) -> None:
 
 
 def check_fraction(name: str, value: float, meaning: str) -> None:
-    """Raises a ValueError unless 0 <= value <= 1; `meaning` says what it is."""
+    """Raises a ValueError unless 0 <= value <= 1; `meaning` describes it."""
     if not 0 <= value <= 1:
         raise ValueError(
             f"`{name}` is {meaning} and must be in [0, 1]. "
@@ -35,7 +35,7 @@ def check_fraction(name: str, value: float, meaning: str) -> None:
 def check_at_least(
     name: str, value: float, least: float, meaning: str = "", unit: str = ""
 ) -> None:
-    """Raises a ValueError unless value >= least; `meaning` says what it is."""
+    """Raises a ValueError unless value >= least; `meaning` describes it."""
     if not value >= least:
         what = f"is {meaning} and must" if meaning else "must"
         raise ValueError(
@@ -63,7 +63,7 @@ def check_sparsity(sparsity: float, name: str = "sparsity") -> None:
 
 
 def check_positive(name: str, value: int) -> None:
-    """Raises a TypeError if a count is no integer, a ValueError if below 1."""
+    """Raises a TypeError unless `value` is an int, a ValueError if below 1."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(
             f"`{name}` must be an integer. Received: {name}={value!r}."
@@ -75,7 +75,7 @@ def check_positive(name: str, value: int) -> None:
 
 
 def check_limit(limit: int | None) -> None:
-    """Raises a ValueError unless this is a limit or None."""
+    """Raises a ValueError unless `limit` is a positive int or None."""
     if limit is not None and (
         isinstance(limit, bool) or not isinstance(limit, int) or limit < 1
     ):

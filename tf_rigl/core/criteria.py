@@ -1,8 +1,8 @@
-"""Criteria by which connections are kept: a registry of score functions.
+"""Registry of criteria, which score the connections of a weight for pruning.
 
-A criterion looks at one weight and scores its positions; of those that
-compete the highest stay. `tf_rigl.prune` takes its name, or the criterion
-itself; methods that prune while they train take those that need no data.
+A criterion scores every position of a weight; those with the highest scores are
+kept. `tf_rigl.prune` accepts a registered name or a `Criterion`; methods that
+prune during training accept the criteria that need no data.
 """
 
 import dataclasses
@@ -17,12 +17,12 @@ import tensorflow as tf
 from tf_rigl.core.checks import check_choice
 from tf_rigl.core.random_masks import random_scores
 
-# For users; the rest may change.
+# The public names; everything else may change.
 __all__ = ["Criterion", "Evidence", "register"]
 
 
 class Evidence(NamedTuple):
-    """Tensors of one weight's shape that a criterion can look at."""
+    """Tensors that a criterion may use, each of the weight's shape."""
 
     final: tf.Tensor  # the present values
     initial: tf.Tensor | None = None  # where `sparsify` has kept them
@@ -38,18 +38,20 @@ Score = Callable[[Evidence], tf.Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Criterion:
-    """A score function and what it needs.
+    """A score function together with the inputs that it needs.
 
     Attributes:
-        score: function of an `Evidence`, returns a float tensor of the
-            weight's shape.
-        derivative: which of the loss's derivatives over data it looks at.
-        needs_initial: whether it looks at initial values, which
+        score: function that takes an `Evidence` and returns a float tensor of
+            the weight's shape.
+        derivative: derivative of the loss over data that the score uses, or
+            `"none"`.
+        needs_initial: whether the score uses initial values, which
             `SparsifyOptions(keep_initial_values=True)` must have kept.
-        scope: how weights compete by default in `tf_rigl.prune`: `"weight"`,
-            each by itself; or `"global"`, all against one threshold.
-        signed: whether the highest scores stay; if not, those of largest
-            magnitude.
+        scope: how weights compete by default in `tf_rigl.prune`: `"weight"`
+            ranks the positions of each weight separately, `"global"` ranks all
+            weights against one threshold.
+        signed: whether the highest scores are kept; if false, the scores of
+            largest magnitude are kept.
     """
 
     score: Score
@@ -59,7 +61,7 @@ class Criterion:
     signed: bool = True
 
     def __post_init__(self) -> None:
-        """Checks the choices."""
+        """Checks that `derivative` and `scope` are legal values."""
         check_choice(
             "derivative",
             self.derivative,
@@ -69,34 +71,35 @@ class Criterion:
 
     @property
     def needs_data(self) -> bool:
-        """True if a loss over data must be differentiated."""
+        """True if the score needs derivatives of a loss over data."""
         return self.derivative != "none"
 
 
 def magnitude(evidence: Evidence) -> tf.Tensor:
-    """Returns w, compared by |w|."""
+    """Returns w; the criterion compares scores by |w|."""
     return evidence.final
 
 
 def normalized_magnitude(evidence: Evidence) -> tf.Tensor:
-    """Returns w / ‖w‖₂, compared by magnitude: in units of its own weight.
+    """Returns w / ‖w‖₂; the criterion compares scores by magnitude.
 
-    Against one threshold the scale of a weight does not count, which its
-    fan-in decides as a rule. Of n elements of one scale each has about 1 / √n,
-    so that large weights lose more than small ones.
+    The normalization removes a weight's scale, which mostly depends on its
+    fan-in, so that weights of different scales can share one threshold. In a
+    weight of n elements of similar size each score is about 1 / √n, so large
+    weights lose more connections than small ones.
 
-    Reference: Lee et al., "JaxPruner: A Concise Library for Sparsity
-    Research", arXiv:2304.14082, its global magnitude pruning.
+    Reference: Lee et al., "JaxPruner: A Concise Library for Sparsity Research",
+    arXiv:2304.14082, global magnitude pruning.
     """
     values = tf.cast(evidence.final, tf.float64)
     norm = tf.sqrt(tf.reduce_sum(tf.square(values)))
-    # Rounded, because the order of a sum differs between devices.
+    # Devices add in different orders; rounding removes the difference.
     norm = tf.cast(tf.cast(norm, tf.float32), tf.float64)
     return tf.cast(tf.math.divide_no_nan(values, norm), tf.float32)
 
 
 def random(evidence: Evidence) -> tf.Tensor:
-    """Returns scores in a uniformly random order."""
+    """Returns random scores, which rank all positions in a uniform order."""
     if evidence.seed is None:
         raise ValueError(
             "Random scores need a seed. Received: seed=None. Pass "
@@ -116,10 +119,9 @@ def sensitivity(evidence: Evidence) -> tf.Tensor:
 
 
 def gradient_flow(evidence: Evidence) -> tf.Tensor:
-    """Returns θ · H g: how much the gradient flow falls without a connection.
+    """Returns θ · H g: the loss of gradient flow if a connection is removed.
 
-    The paper's S(-θ) = -θ · H g with the opposite sign, of which the largest
-    go.
+    The paper's S(-θ) is the negative, and the largest S(-θ) are removed.
 
     Reference: Wang et al., "Picking Winning Tickets Before Training by
     Preserving Gradient Flow", ICLR 2020, arXiv:2002.07376, equation 8 and
@@ -131,24 +133,25 @@ def gradient_flow(evidence: Evidence) -> tf.Tensor:
 
 _CRITERIA: dict[str, Criterion] = {
     "magnitude": Criterion(magnitude, signed=False),
-    # Within one weight it orders as the magnitude does.
+    # Within a single weight the ranking equals that of `magnitude`.
     "normalized_magnitude": Criterion(
         normalized_magnitude, scope="global", signed=False
     ),
     "random": Criterion(random, signed=False),
-    # As in their papers all weights compete with each other.
+    # In both papers all weights compete with each other.
     "snip": Criterion(sensitivity, "gradient", scope="global", signed=False),
     "grasp": Criterion(gradient_flow, "hessian_gradient", scope="global"),
 }
-# The registry, to read.
+# A read-only view of the registry.
 CRITERIA: Mapping[str, Criterion] = MappingProxyType(_CRITERIA)
 
 
 def register(name: str, criterion: Criterion | Score) -> None:
-    """Gives a criterion, or a score function without data, a new name.
+    """Registers a criterion, or a score function that needs no data.
 
     Raises:
-        ValueError: if the name is taken, or `criterion` is neither.
+        ValueError: if the name is taken, or `criterion` is neither a criterion
+            nor a function.
 
     Example:
         >>> def movement(evidence):
@@ -178,7 +181,7 @@ def as_criterion(criterion: "str | Criterion | Score") -> Criterion:
 
 
 def names_without_data() -> tuple[str, ...]:
-    """Returns the names of criteria that look at present values only."""
+    """Returns the names of the criteria that use only present values."""
     return tuple(
         name
         for name, criterion in CRITERIA.items()
@@ -187,13 +190,12 @@ def names_without_data() -> tuple[str, ...]:
 
 
 def ranks(scores: tf.Tensor) -> tf.Tensor:
-    """Returns float32 scores to select by magnitude as `scores` by value.
+    """Converts signed scores to float32 whose magnitudes rank alike.
 
-    Signed floats are ranked by their bits: those below zero, turned around,
-    come before those above. `scores` must be finite.
+    Selection compares magnitudes, so scores are ranked by their bit patterns:
+    negative ones, reversed, come before positive ones. `scores` must be finite.
     """
-    # Half the range of positive floats for each sign; the lowest bit of a
-    # magnitude is given up to have room for it.
+    # Each sign gets half of the positive floats, so one bit is dropped.
     bits = tf.bitcast(tf.cast(scores, tf.float32) + 0.0, tf.int32)
     magnitudes = tf.bitwise.right_shift(
         tf.bitwise.bitwise_and(bits, tf.int32.max), 1

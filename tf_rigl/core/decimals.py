@@ -1,7 +1,8 @@
-"""Fractions of counts, exact for the decimal that a fraction is written as.
+"""Exact fractions of counts, computed from the decimal digits of a float.
 
-0.29 is no binary number: as a float64 it lies below, and 0.29 · 100 comes out
-as 28.999999999999996. Its digits are what the user meant.
+0.29 has no exact binary representation: the nearest float64 is below it, and
+0.29 · 100 evaluates to 28.999999999999996. The functions here compute with the
+decimal that the user wrote.
 """
 
 import functools
@@ -11,29 +12,30 @@ from fractions import Fraction
 import numpy as np
 import tensorflow as tf
 
-# Digits that are multiplied at once: int64 holds 10**6 · 2**43.
+# Number of digits multiplied at once. The products, up to 10**6 · 2**43, fit
+# into int64.
 _DIGITS = 6
 _BASE = 10**_DIGITS
 
 
 def as_written(value: float) -> Fraction:
-    """Returns a number as the decimal that it is written as, exactly."""
+    """Returns the shortest decimal of a number as an exact fraction."""
     return Fraction(str(+value))  # True is 1.
 
 
 def to_float64(value: float) -> float:
-    """Returns the float64 that is written alike: 0.29 for a float32's too."""
+    """Returns the float64 with the same decimal, such as 0.29 for a float32."""
     return float(as_written(value))
 
 
 def floor_fraction(
     fractions: np.ndarray, index: int | tf.Tensor, count: int | tf.Tensor
 ) -> tf.Tensor:
-    """Returns floor(f · count) for one of many fractions, an int64 scalar.
+    """Returns floor(f · count) for one of several fractions, int64 scalar.
 
     Args:
-        fractions: float64 array, each read as its shortest decimal.
-        index: which of them, an integer scalar.
+        fractions: float64 array; each entry is read as its shortest decimal.
+        index: integer scalar, the index of the fraction f.
         count: integer scalar, 0 <= count < 2**43.
     """
     floor, _ = _multiply(fractions, index, count)
@@ -45,7 +47,7 @@ def subtract_to_nearest(
 ) -> tf.Tensor:
     """Returns (1 - f) · count to the nearest integer, ties to even.
 
-    The arguments are those of `floor_fraction`, count < 2**42.
+    The arguments are those of `floor_fraction`, with count < 2**42.
     """
     count = tf.cast(count, tf.int64)
     half_steps, is_exact = _multiply(fractions, index, 2 * count)
@@ -57,9 +59,10 @@ def subtract_to_nearest(
 def _multiply(
     fractions: np.ndarray, index: int | tf.Tensor, count: int | tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Multiplies by groups of digits, the last first: floor, is it exact.
+    """Returns floor(f · count), and whether f · count is an integer.
 
-    Rounding down in between changes nothing, since what is added is whole.
+    Multiplies one group of digits at a time, the last first. Rounding down in
+    between does not matter, because all terms added later are integers.
     """
     count = tf.cast(count, tf.int64)
     table = _digits(np.asarray(fractions, np.float64).tobytes())
@@ -75,7 +78,7 @@ def _multiply(
 
 @functools.lru_cache(maxsize=64)
 def _digits(fractions: bytes) -> np.ndarray:
-    """Splits float64 into the whole part and groups of decimal digits."""
+    """Splits float64 numbers into integer parts and groups of digits."""
     numbers = [Decimal(str(x)) for x in np.frombuffer(fractions).tolist()]
     places = max((-int(n.as_tuple().exponent) for n in numbers), default=0)
     groups = -(-places // _DIGITS)

@@ -1,7 +1,7 @@
-"""Numbers that researchers of sparse training look at, as functions of masks.
+"""Statistics of masks and masked values for diagnostics.
 
-Those that run at a mask update, within the graph, take and return tensors.
-Those that a report needs are on the host and take arrays.
+Functions that run in the graph at a mask update take and return tensors;
+functions for reports run on the host and take NumPy arrays.
 """
 
 import math
@@ -12,22 +12,22 @@ import tensorflow as tf
 
 _BITS = 8
 _BYTES = 8
-# A product with it gathers eight bytes that are 0 or 1, the bits of a number
-# read from them, in the highest byte: byte i is shifted to bit 56 + i.
+# Multiplying by this number packs eight bytes, each 0 or 1, into the bits of
+# the highest byte: byte i is shifted to bit 56 + i.
 _GATHER = sum(2 ** (56 - 7 * byte) for byte in range(_BITS))
 
 
 def packed_size(size: int) -> int:
-    """Counts the words of 64 bits that a mask of `size` elements takes."""
+    """Returns the number of 64-bit words that `size` mask elements need."""
     return -(-size // (_BITS * _BYTES))
 
 
 def pack_mask(mask: tf.Tensor) -> tf.Tensor:
-    """Packs a bool tensor of static shape, one bit an element.
+    """Packs a bool tensor of static shape into one bit per element.
 
-    The first is in the lowest bit; bits beyond the last are 0. The result is
-    int64 [packed_size(elements)]. Not uint8: workers cannot send each other
-    initial values of that dtype.
+    The first element is the lowest bit; padding bits are 0. The result is int64
+    [packed_size(elements)], because workers of a distribution strategy cannot
+    broadcast initial values of dtype uint8.
     """
     size = mask.shape.num_elements()
     flat = tf.cast(tf.reshape(mask, [-1]), tf.uint8)
@@ -43,7 +43,7 @@ def pack_mask(mask: tf.Tensor) -> tf.Tensor:
 
 
 class MaskChange(NamedTuple):
-    """A mask before and after an update, packed by `pack_mask`."""
+    """A mask before and after an update, both packed by `pack_mask`."""
 
     before: tf.Tensor
     after: tf.Tensor
@@ -53,21 +53,22 @@ class MaskChange(NamedTuple):
         """Packs two bool tensors of one static shape."""
         return cls(pack_mask(before), pack_mask(after))
 
-    # All of packed masks, which have an eighth of the bytes of bool tensors.
+    # These work on packed masks, which take an eighth of the memory of bool
+    # tensors.
 
     @property
     def connections(self) -> tf.Tensor:
-        """Number of connections afterwards, int64 scalar."""
+        """Number of active connections after the update, int64 scalar."""
         return _count_bits(self.after)
 
     @property
     def kept(self) -> tf.Tensor:
-        """Number of connections that stayed, int64 scalar."""
+        """Number of connections active before and after, int64 scalar."""
         return _count_bits(tf.bitwise.bitwise_and(self.before, self.after))
 
     @property
     def ever_active(self) -> tf.Tensor:
-        """Positions that are active before or afterwards, packed."""
+        """Packed mask of positions active before or after the update."""
         return tf.bitwise.bitwise_or(self.before, self.after)
 
 
@@ -77,7 +78,7 @@ def _count_bits(packed: tf.Tensor) -> tf.Tensor:
 
 
 def unpack_mask(packed: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Inverts `pack_mask` on the host: a bool array of the shape."""
+    """Inverts `pack_mask` on the host; returns a bool array of `shape`."""
     bits = np.unpackbits(
         packed.view(np.uint8), count=math.prod(shape), bitorder="little"
     )
@@ -85,13 +86,13 @@ def unpack_mask(packed: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def norm_within(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Returns the L2 norm of values where a mask is true, float32 scalar."""
+    """Returns the L2 norm of the values inside a mask, float32 scalar."""
     chosen = tf.where(mask, tf.cast(values, tf.float32), 0.0)
     return tf.sqrt(2.0 * tf.nn.l2_loss(chosen))
 
 
 def count_dead(mask: np.ndarray) -> tuple[int, int]:
-    """Counts inputs that no unit reads and units that read no input.
+    """Counts the inputs without a connection and the units without one.
 
     Args:
         mask: bool array of shape [positions, inputs, units].
@@ -104,12 +105,12 @@ def count_dead(mask: np.ndarray) -> tuple[int, int]:
 
 
 def density_image(mask: np.ndarray, largest: int) -> np.ndarray:
-    """Draws a mask, bool [positions, inputs, units], as an image.
+    """Renders a mask of shape [positions, inputs, units] as an image.
 
-    Inputs go from top to bottom, units from left to right. Each pixel is the
-    density, in [0, 1], of the connections that it stands for: over all
-    positions, and over a block of inputs and units where there are more of
-    them than the `largest` of height and width, in pixels.
+    Inputs run from top to bottom and units from left to right. Each pixel is
+    the density, in [0, 1], of the connections that it covers: all positions of
+    one input and unit, or of a block of them if the image would exceed
+    `largest` pixels in height or width.
     """
     density = mask.mean(axis=0, dtype=np.float32)
     for axis in (0, 1):
@@ -118,7 +119,7 @@ def density_image(mask: np.ndarray, largest: int) -> np.ndarray:
 
 
 def _mean_of_blocks(values: np.ndarray, axis: int, largest: int) -> np.ndarray:
-    """Means over equal blocks along an axis; the last may be shorter."""
+    """Averages equal blocks along an axis; the last one may be shorter."""
     size = values.shape[axis]
     block = -(-size // largest)
     if block <= 1:

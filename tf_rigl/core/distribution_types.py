@@ -1,8 +1,9 @@
-"""Distributions with their options: `ERK(power=0.5)` for `"erk"`.
+"""Distributions with options, such as `ERK(power=0.5)` in place of `"erk"`.
 
     >>> allocate(shapes, 0.9, ERK(power=0.5, budget="reference"))
 
-A string, a mapping or a callable stands for the one with default options.
+A string, a mapping or a callable is shorthand for the distribution with its
+default options.
 """
 
 import dataclasses
@@ -28,28 +29,28 @@ class Uniform:
     """The same density for every weight.
 
     Attributes:
-        budget: `"global"`: weights that stay dense, or whose sparsity is
-            given, count against the budget, and the sparsity over all weights
-            is exactly the one asked for. `"reference"`: they are ignored, as
-            in the published repositories.
+        budget: `"global"`: weights that stay dense, or whose sparsity is given,
+            count against the budget, so the sparsity over all weights is
+            exactly the requested one. `"reference"`: such weights are ignored,
+            as in the published repositories.
     """
 
     budget: Budget = "global"
 
     def __post_init__(self) -> None:
-        """Checks the fields."""
+        """Checks that `budget` is a legal value."""
         check_choice("budget", self.budget, BUDGETS)
 
 
 @dataclasses.dataclass(frozen=True)
 class _ByShape:
-    """Densities by the shapes of the weights, raised to a power."""
+    """Base of densities that are a power of a function of the shape."""
 
     power: float = 1.0
     budget: Budget = "global"
 
     def __post_init__(self) -> None:
-        """Checks the fields."""
+        """Checks that `power` is finite and `budget` is a legal value."""
         _check_power(self.power)
         check_choice("budget", self.budget, BUDGETS)
 
@@ -57,7 +58,7 @@ class _ByShape:
 class ER(_ByShape):
     """Erdős-Rényi: density proportional to (n_in + n_out) / (n_in · n_out).
 
-    Of a convolution these are the last two dimensions.
+    n_in and n_out are the last two dimensions of a kernel.
 
     Attributes:
         power: exponent of the densities; 0 is uniform.
@@ -81,17 +82,18 @@ class ERK(_ByShape):
 
 @dataclasses.dataclass(frozen=True)
 class PerLayer:
-    """Sparsities that the user gives.
+    """Sparsities given by the user for some or all weights.
 
     Attributes:
-        sparsities: a mapping of layers, layer names or weight paths (for
-            `allocate`: of names) to sparsities, where the others share what
-            is left by `rest`; or a callable `({path: shape}, sparsity) ->
-            {path: sparsity}` that gives all of them.
+        sparsities: a mapping of layers, layer names or weight paths to
+            sparsities (`allocate` accepts only names), in which case the other
+            weights share the rest of the budget; or a callable `({path: shape},
+            sparsity) -> {path: sparsity}` that returns a sparsity for every
+            weight.
         budget: see `Uniform`.
-        rest: how weights that the mapping does not name share what is left:
+        rest: distribution over the weights that the mapping does not name:
             `"uniform"`, `"er"` or `"erk"`.
-        power: see `ER`; of `rest`.
+        power: exponent of `rest`; see `ER`.
 
     Example:
         >>> PerLayer({"logits": 0.5}, rest="erk")
@@ -105,7 +107,7 @@ class PerLayer:
     power: float = 1.0
 
     def __post_init__(self) -> None:
-        """Checks the fields."""
+        """Checks the types and values of the fields."""
         check_choice("budget", self.budget, BUDGETS)
         check_choice("rest", self.rest, NAMES)
         _check_power(self.power)
@@ -142,13 +144,13 @@ _EXPECTED = (
 def with_options(
     distribution: Any, budget: Budget = "global", power: float = 1.0
 ) -> WithOptions:
-    """Returns the object that a short-cut stands for.
+    """Returns the distribution object for a shorthand.
 
     Args:
-        distribution: `"uniform"`, `"er"`, `"erk"`, a mapping, a callable, or
-            an object of this module, which has its options already.
+        distribution: `"uniform"`, `"er"`, `"erk"`, a mapping, a callable, or an
+            object of this module, which already has its options.
         budget: see `Uniform`.
-        power: see `ER`; unused by the others.
+        power: see `ER`; ignored by other distributions.
 
     Raises:
         TypeError: if `distribution` is none of these.
@@ -183,7 +185,7 @@ def with_options(
 
 
 def shared_by(chosen: WithOptions) -> tuple[str, float]:
-    """Returns by which of `NAMES` weights share what is left, and its power."""
+    """Returns the distribution, one of `NAMES`, and power of other weights."""
     if isinstance(chosen, Uniform):
         return "uniform", 1.0
     if isinstance(chosen, PerLayer):

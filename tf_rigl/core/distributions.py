@@ -1,10 +1,9 @@
-"""How many connections each weight gets: uniform, Erdős-Rényi, ERK, or yours.
+"""Number of connections of each weight: uniform, Erdős-Rényi, ERK or custom.
 
     >>> allocate({"fc1": (784, 300), "fc2": (300, 100), "out": (100, 10)}, 0.9)
     {'fc1': 18714, 'fc2': 6906, 'out': 1000}
 
-Everything is counted in integers, so that what comes out is what the masks
-hold, to the last connection.
+All counts are integers, so the masks hold exactly the numbers returned here.
 """
 
 import itertools
@@ -39,16 +38,16 @@ def allocate(
     budget: Budget = "global",
     power: float = 1.0,
 ) -> dict[str, int]:
-    """Computes the number of non-zeros of each weight.
+    """Computes the number of active connections of each weight.
 
-    With `"uniform"` every weight gets the same density. With `"er"` the
-    density of a weight is proportional to (n_in + n_out) / (n_in · n_out) of
-    its last two dimensions, with `"erk"` to (Σ dims) / (Π dims) of all of
-    them, raised to `power`; weights whose density would exceed 1 are dense
-    and the others share what is left. A mapping gives the sparsity of the
-    weights that it names, the others share the rest uniformly, or as
-    `PerLayer(mapping, rest="erk")` says; a callable `(shapes, sparsity) ->
-    mapping` gives the sparsity of each.
+    With `"uniform"` every weight gets the same density. With `"er"` the density
+    of a weight is proportional to (n_in + n_out) / (n_in · n_out) of its last
+    two dimensions, with `"erk"` to (Σ dims) / (Π dims) of all of them, raised
+    to `power`; weights whose density would exceed 1 are dense, and the others
+    share the rest of the budget. A mapping gives the sparsities of the weights
+    that it names; the others share the rest uniformly, or as `PerLayer(mapping,
+    rest="erk")` says. A callable `(shapes, sparsity) -> mapping` gives the
+    sparsity of every weight.
 
     Args:
         shapes: the shape of each weight, by name.
@@ -56,26 +55,25 @@ def allocate(
         distribution: `"uniform"`, `"er"`, `"erk"`, a mapping of names to
             sparsities, a callable that returns one, or one of `Uniform`,
             `ER`, `ERK` and `PerLayer`, which bring `budget` and `power`.
-        dense: names of weights that stay dense, or one name.
-        budget: `"global"`: weights that stay dense (or are fixed by a
-            mapping) count against the budget, and the sparsity over all
-            weights is the one asked for: exactly
-            n - floor(sparsity · n) non-zeros. `"reference"`: the rule of the
-            published repositories, in which such weights are ignored and
-            each weight gets n - floor(s · n).
+        dense: names of weights that stay dense, or a single name.
+        budget: `"global"`: weights that stay dense (or are fixed by a mapping)
+            count against the budget, so all weights together have exactly n -
+            floor(sparsity · n) non-zeros. `"reference"`: the rule of the
+            published repositories, which ignores such weights and gives each of
+            the others n - floor(s · n).
         power: exponent of the ER and ERK densities; 0 is uniform.
 
     Returns:
-        Non-zeros by name, in the order of `shapes`, each at least 1.
+        Number of non-zeros by name, in the order of `shapes`, each at least 1.
 
     Raises:
-        TypeError: if `shapes` is not a mapping of shapes, `distribution` is
-            of none of these types, or a callable one takes other arguments
-            or does not return a mapping.
-        ValueError: for a sparsity outside [0, 1), an unknown distribution,
-            budget or name, a weight that is both dense and given a sparsity,
-            and for a budget that cannot be met; the message names the
-            largest sparsity that can.
+        TypeError: if `shapes` is not a mapping of shapes, `distribution` has
+            none of the types above, or a callable takes other arguments or does
+            not return a mapping.
+        ValueError: if the sparsity is outside [0, 1), a distribution, budget or
+            name is unknown, a weight is both dense and given a sparsity, or the
+            budget cannot be met; the message then names the largest sparsity
+            that can be reached.
 
     References: Mocanu et al., "Scalable training of artificial neural
     networks with adaptive sparse connectivity inspired by network science",
@@ -109,7 +107,7 @@ def allocate(
 
 
 def _count_elements(shapes: Shapes) -> dict[str, int]:
-    """Returns the size of each weight, once the shapes are seen to be some."""
+    """Returns the size of each weight after checking `shapes`."""
     if not isinstance(shapes, Mapping):
         raise TypeError(
             "`shapes` must be a mapping of names to shapes. Received: "
@@ -144,8 +142,8 @@ def density_scores(
     """Returns the relative density of each weight under one of `NAMES`.
 
     Raises:
-        ValueError: for another distribution, and for a power with which a
-            score is no positive number.
+        ValueError: if the distribution is unknown, or `power` makes a score
+            overflow or vanish.
     """
     if distribution not in NAMES:
         raise ValueError(
@@ -165,7 +163,7 @@ def density_scores(
         for name, dim in dims.items()
     }
 
-    # Floats end near exp(700). NaN compares false, so it is refused too.
+    # float64 overflows near exp(709). A NaN compares false, so it is refused.
     if not all(abs(power * math.log(r)) < 600 for r in ratios.values()):
         raise ValueError(
             "`power` must leave each density a positive, finite number. "
@@ -175,7 +173,7 @@ def density_scores(
 
 
 def _nonzeros(size: int, sparsity: float) -> int:
-    """n - floor(s · n), with s read as the decimal that the user wrote."""
+    """Returns n - floor(s · n), at least 1; s is read as its decimal."""
     return max(1, size - math.floor(as_written(sparsity) * size))
 
 
@@ -186,7 +184,7 @@ def _share_exactly(
     scores: Mapping[str, float],
     sparsity: float,
 ) -> dict[str, int]:
-    """Shares the global budget among the free weights, to the last one."""
+    """Shares the exact global budget among the free weights."""
     total = sum(sizes.values())
     target = total - math.floor(as_written(sparsity) * total)
     left = target - sum(fixed.values())
@@ -206,12 +204,13 @@ def _share_exactly(
 def _share_ignoring_fixed(
     free: Mapping[str, int], scores: Mapping[str, float], sparsity: float
 ) -> dict[str, int]:
+    """Shares the budget of the free weights alone, as the references do."""
     if not free:
         return {}
     left = sum(_nonzeros(size, sparsity) for size in free.values())
     densities = solve_densities(free, scores, left)
     return {
-        # The rounding guards against 1 - density a hair below an integer.
+        # Without `round`, float error could floor an integer to the one below.
         name: max(1, size - math.floor(round((1 - densities[name]) * size, 6)))
         for name, size in free.items()
     }
@@ -220,13 +219,13 @@ def _share_ignoring_fixed(
 def solve_densities(
     free: Mapping[str, int], scores: Mapping[str, float], nonzeros: int
 ) -> dict[str, float]:
-    """Returns the density of each weight, as a real number.
+    """Returns the density of each weight as a real number.
 
-    Solves Σ n_l · min(1, ε · score_l) = nonzeros for the densities.
+    Solves Σ n_l · min(1, ε · score_l) = nonzeros for ε. A weight whose density
+    would exceed 1 is made dense and removed from the sum. That can only raise ε
+    for the others, so the loop ends at the fixed point.
 
-    A weight whose density would exceed 1 is made dense and leaves the sum;
-    that can only raise ε for the others, so the loop ends at the fixed point.
-    `free` has the number of elements, `scores` are relative densities, > 0.
+    `free` maps names to numbers of elements, `scores` to positive densities.
     """
     dense: set[str] = set()
     while True:
@@ -237,9 +236,9 @@ def solve_densities(
 
         divisor = math.fsum(scores[name] * free[name] for name in sparse)
         epsilon = rest / divisor
-        # The margin absorbs rounding: without it a weight that is dense in
-        # exact arithmetic could come out as 1.0000000000000002 and the next
-        # round divide nothing by nothing.
+        # The margin absorbs rounding. Without it, a weight that is dense in
+        # exact arithmetic could come out as 1.0000000000000002, and the next
+        # round would divide 0 by 0.
         over = {n for n in sparse if epsilon * scores[n] > 1 + 1e-12}
 
         if not over:
@@ -253,9 +252,9 @@ def solve_densities(
 def _round_to_total(
     ideal: Mapping[str, float], sizes: Mapping[str, int], total: int
 ) -> dict[str, int]:
-    """Integers next to `ideal` that sum to `total`, each in [1, size].
+    """Rounds `ideal` to integers in [1, size] that sum to `total`.
 
-    Largest remainders first, ties in the order of the weights.
+    Uses the method of largest remainders; ties go to the first weight.
     """
     counts = {
         name: min(max(1, math.floor(value)), sizes[name])
@@ -266,8 +265,8 @@ def _round_to_total(
     missing = total - sum(counts.values())
     while missing:
         step = 1 if missing > 0 else -1
-        # Lifting tiny weights to one connection may overshoot the total; the
-        # surplus comes from the weights that are furthest above their share.
+        # Raising tiny weights to one connection may overshoot the total. The
+        # surplus is taken from the weights furthest above their ideal.
         order = by_remainder if step > 0 else reversed(by_remainder)
         for name in order:
             if missing and 1 <= counts[name] + step <= sizes[name]:
@@ -282,8 +281,9 @@ def _check_all_fixed(
     left: int,
     sparsity: float,
 ) -> None:
-    # Each given sparsity is rounded by itself, so up to one connection a
-    # weight is not a contradiction.
+    """Raises a ValueError unless given sparsities agree with the total."""
+    # Each given sparsity is rounded separately, so a difference of up to one
+    # connection per weight is not a contradiction.
     if abs(left) > len(fixed):
         total = sum(sizes.values())
         reached = _shortest_decimal(total - sum(fixed.values()), total)
@@ -315,9 +315,9 @@ def _raise_infeasible(
 
 
 def _shortest_decimal(zeros: int, total: int) -> str:
-    """The shortest s in decimal digits with floor(s · total) = zeros.
+    """Returns the shortest decimal s with floor(s · total) = zeros.
 
-    A fixed number of digits may name a sparsity that itself is out of reach.
+    A fixed number of digits could name a sparsity that is itself out of reach.
     """
     for digits in itertools.count(1):
         scale = 10**digits

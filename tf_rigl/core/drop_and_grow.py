@@ -1,4 +1,4 @@
-"""One drop and grow of one weight: the mask update that RigL and SET share."""
+"""The mask update of one weight that RigL and SET share."""
 
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ class MaskUpdate(NamedTuple):
 
 
 def changed(old: tf.Tensor, new: tf.Tensor) -> MaskUpdate:
-    """Returns the update from one mask to another."""
+    """Returns the `MaskUpdate` that leads from mask `old` to mask `new`."""
     return MaskUpdate(new, old & ~new, new & ~old)
 
 
@@ -40,14 +40,14 @@ def drop_and_grow(
 ) -> MaskUpdate:
     """Drops the `count` weakest connections and grows as many elsewhere.
 
-    Of the nnz active connections the nnz - count of largest |weight| are
-    kept. Among all other positions, the just-dropped ones included, the
+    Of the nnz active connections, the nnz - count with the largest |weight| are
+    kept. Among all other positions, including the ones just dropped, the
     `count` with the largest |score| become active. Inactive positions never
     compete for being kept, kept ones never compete for growth, ties go to the
     lowest flat index, and the number of connections never changes. The result
-    is the same bit for bit in eager mode, in a graph and under XLA.
+    is bit for bit the same in eager mode, in a graph and under XLA.
 
-    Where a score is NaN or infinite nothing is known about where to grow, and
+    If any score is NaN or infinite, the scores do not tell where to grow, and
     the mask stays as it is. A NaN weight counts as larger than infinity.
 
     Args:
@@ -55,7 +55,7 @@ def drop_and_grow(
         mask: bool tensor of the same shape, the active connections.
         grow_scores: float tensor of the same shape, the dense gradient for
             RigL. Only its magnitude counts.
-        count: integer scalar K, 0 <= K; more than nnz means all of them.
+        count: integer scalar K >= 0; a value above nnz counts as nnz.
 
     Returns:
         A `MaskUpdate` of bool tensors of the weight's shape.
@@ -88,14 +88,15 @@ def drop_and_grow(
 def grow(
     mask: tf.Tensor, scores: tf.Tensor, count: int | tf.Tensor
 ) -> MaskUpdate:
-    """Grows up to `count` connections, and drops none.
+    """Grows up to `count` connections and drops none.
 
-    The rules are those of `drop_and_grow`.
+    Follows the rules of `drop_and_grow`.
 
     Args:
         mask: bool tensor of static shape, the active connections.
         scores: float tensor of the same shape. Only its magnitude counts.
-        count: integer scalar; more than there are free places means all.
+        count: integer scalar; a value above the number of inactive positions
+            counts as that number.
     """
     free = ~mask
     count = tf.minimum(tf.cast(count, tf.int64), selection.count_true(free))
@@ -106,7 +107,7 @@ def grow(
 def drop(
     weights: tf.Tensor, mask: tf.Tensor, count: int | tf.Tensor
 ) -> MaskUpdate:
-    """Drops the `count` weakest connections, and grows none.
+    """Drops the `count` weakest connections and grows none.
 
     Args:
         weights: float tensor of static shape.
@@ -123,6 +124,7 @@ def _check(
     grow_scores: tf.Tensor,
     count: tf.Tensor,
 ) -> None:
+    """Raises an error unless dtypes and shapes are as documented."""
     if mask.dtype != tf.bool:
         raise TypeError(
             "`mask` must be a bool tensor. "

@@ -1,4 +1,4 @@
-"""Sparsities that the user gives, by a mapping or a callable."""
+"""Validation of sparsities given by the user as a mapping or a callable."""
 
 import inspect
 from collections.abc import Callable
@@ -17,18 +17,18 @@ def given_sparsities(
     chosen: distribution_types.WithOptions,
     dense: Collection[str],
 ) -> dict[str, float]:
-    """Returns the sparsities that the user gives, by the weight's name.
+    """Returns the sparsities given by the user, by weight name.
 
     Args:
         shapes: the shape of each weight, by name.
         sparsity: fraction of zeros over all weights.
-        chosen: the distribution; only `PerLayer` gives any.
+        chosen: the distribution; only `PerLayer` gives sparsities.
         dense: names of weights that stay dense.
 
     Raises:
         TypeError: if a callable takes other arguments or returns no mapping.
-        ValueError: for an unknown or missing name, one that is in `dense` as
-            well, and a sparsity outside [0, 1).
+        ValueError: if a name is unknown, missing, or also in `dense`, or a
+            sparsity is outside [0, 1).
     """
     if not isinstance(chosen, distribution_types.PerLayer):
         return {}
@@ -54,7 +54,7 @@ def given_sparsities(
 def check_names(
     argument: str, names: Collection[str], known: Collection[str]
 ) -> None:
-    """Raises a ValueError unless all names are those of weights."""
+    """Raises a ValueError unless all `names` are in `known`."""
     unknown = sorted(set(names) - set(known), key=str)
     if unknown:
         raise ValueError(
@@ -78,10 +78,10 @@ def _check_no_overlap(
 def _call(
     distribution: Callable[..., Any], shapes: Shapes, sparsity: float
 ) -> dict[str, float]:
-    """Returns the sparsities that a user's function gives.
+    """Calls the user's function and returns its sparsities.
 
     Raises:
-        TypeError: if it takes other arguments or returns no mapping.
+        TypeError: if it takes other arguments or does not return a mapping.
     """
     expected = (
         "A callable `distribution` must take (shapes, sparsity) and return a "
@@ -90,7 +90,7 @@ def _call(
     )
     try:
         inspect.signature(distribution).bind(shapes, sparsity)
-    except ValueError:  # Some built-in functions do not tell.
+    except ValueError:  # Some built-in functions have no signature.
         pass
     except TypeError as error:
         raise TypeError(f"{expected}has other arguments: {error}.") from error

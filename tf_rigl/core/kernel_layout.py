@@ -1,10 +1,9 @@
-"""Kernels of any rank and axis order, seen as [positions, inputs, units].
+"""Views of kernels of any rank and axis order as [positions, inputs, units].
 
-A structure such as N:M or whole channels is defined on inputs and units.
-Where these are in a kernel depends on its layer: a convolution keeps them in
-the last two axes, a transposed convolution in the opposite order, an einsum
-wherever its equation says. Structures see all of them alike, through a
-layout.
+A structure such as N:M or whole channels is defined on inputs and units, but
+their axes depend on the layer: a convolution keeps them in the last two axes, a
+transposed convolution in the opposite order, and an einsum layer wherever its
+equation says. A layout gives structures the same view of all kernels.
 """
 
 import dataclasses
@@ -16,13 +15,13 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class KernelLayout:
-    """The axes of a kernel that are positions, inputs and units.
+    """Assignment of a kernel's axes to positions, inputs and units.
 
-    `axes_layout` makes one from the axes.
+    `axes_layout` builds a layout from the axes of inputs and units.
 
     Raises:
-        ValueError: if `permutation` is none of the kernel's axes, or the
-            view has another number of elements than the kernel.
+        ValueError: if `permutation` is not a permutation of the kernel's axes,
+            or the view and the kernel differ in their number of elements.
     """
 
     # The kernel's axes in the order positions, inputs, units.
@@ -46,11 +45,11 @@ class KernelLayout:
             )
 
     def view(self, tensor: tf.Tensor) -> tf.Tensor:
-        """Returns a tensor of the kernel's shape as the structures see it."""
+        """Reshapes a tensor of the kernel's shape to the structures' view."""
         return tf.reshape(_transpose(tensor, self.permutation), self.shape)
 
     def unview(self, tensor: tf.Tensor) -> tf.Tensor:
-        """Inverts `view`: returns a tensor of the kernel's shape."""
+        """Inverts `view`: restores a tensor to the kernel's shape."""
         permuted = [self.kernel_shape[axis] for axis in self.permutation]
         inverse = sorted(
             range(len(self.permutation)), key=self.permutation.__getitem__
@@ -61,21 +60,23 @@ class KernelLayout:
 def axes_layout(
     kernel_shape: Sequence[int], inputs: Sequence[int], units: Sequence[int]
 ) -> KernelLayout:
-    """Returns the layout of a kernel by the axes of its inputs and units.
+    """Builds the layout of a kernel from the axes of its inputs and units.
 
         >>> axes_layout((3, 3, 16, 32), inputs=[2], units=[3]).shape
         (9, 16, 32)
 
-    All other axes are positions; no axis stands for one input or unit.
+    All other axes are positions. If no axis is named for inputs or units, that
+    dimension of the view has size 1.
 
     Raises:
-        ValueError: if an axis is named twice or is none of the kernel's.
+        ValueError: if an axis is named twice or does not exist in the kernel.
     """
     shape = tuple(int(size) for size in kernel_shape)
     named = (*inputs, *units)
     positions = [axis for axis in range(len(shape)) if axis not in named]
     permutation = (*positions, *named)
-    # An axis that the kernel has not must reach the check of the layout.
+    # An axis that does not exist must reach the check in KernelLayout, whose
+    # message names it, so it does not raise a KeyError here.
     sizes = dict(enumerate(shape))
     view = tuple(
         math.prod(sizes.get(axis, 1) for axis in axes)

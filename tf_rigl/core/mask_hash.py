@@ -1,4 +1,4 @@
-"""A short fingerprint of a mask, to see whether two masks are the same."""
+"""Fingerprints of masks, to tell cheaply whether two masks are equal."""
 
 import tensorflow as tf
 
@@ -13,13 +13,13 @@ _LAST_SHIFT = 31
 
 
 def mask_hash(mask: tf.Tensor) -> tf.Tensor:
-    """Returns a 64-bit number that differs for different masks of a shape.
+    """Returns a 64-bit hash of a bool mask, an int64 scalar.
 
-    Each word of the packed mask is mixed with its position and the results
-    are added modulo 2^64: integers only, so that every device gives the same
-    number in whatever order it adds. Two different masks have the same one
-    with a probability of about 2^-64, unless they were made to. It is an int64,
-    of the dtypes with 64 bits the one that all devices can send each other.
+    Each word of the packed mask is mixed with its position, and the results are
+    added modulo 2^64. Integer addition is associative, so every device gets the
+    same hash in whatever order it adds. Two different masks collide with a
+    probability of about 2^-64 unless they were constructed to. The dtype is
+    int64 because it is the only 64-bit dtype that all devices can communicate.
     """
     words = tf.cast(pack_mask(mask), tf.uint64)
     positions = tf.range(1, words.shape[0] + 1, dtype=tf.int64)

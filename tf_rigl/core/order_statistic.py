@@ -1,40 +1,40 @@
-"""The k-th largest of integer keys, without sorting, and exact counts."""
+"""Exact counts and the k-th largest of integer keys, without sorting."""
 
 from typing import NamedTuple
 
 import tensorflow as tf
 
-# A sum of ones in float32 is exact up to here. Integer sums run on the host
-# when the tensor lives on a GPU, so counts are summed as floats while they fit.
+# Sums of ones in float32 are exact up to this count. Integer sums of tensors
+# on a GPU run on the host, so counts are summed as floats while they fit.
 _EXACT_FLOAT32_COUNT = 2**24
-# Bits of a key that one pass of counting settles: float32's 31 take three.
+# Bits of a key settled by one pass; the 31 bits of float32 keys take three.
 _DIGIT = 11
 
 
 class OrderStatistic(NamedTuple):
-    """The threshold above which keys are the largest of each row."""
+    """Threshold of the largest keys in each row, and how to break ties."""
 
-    threshold: tf.Tensor  # [...], dtype of the keys: larger ones are chosen
-    # [...], int64: so many of the keys that equal the threshold are, too.
+    # [...], dtype of the keys: all keys above it are chosen.
+    threshold: tf.Tensor
+    # [...], int64: how many of the keys equal to the threshold are chosen.
     ties: tf.Tensor
-    # [...], int64: so many of the keys that count equal the threshold.
+    # [...], int64: how many non-negative keys equal the threshold.
     equal: tf.Tensor
 
 
 def kth_largest_key(
     keys: tf.Tensor, counts: tf.Tensor, bits: int
 ) -> OrderStatistic:
-    """Finds the largest threshold of each row that `counts` of its keys reach.
+    """Finds, in each row, the largest threshold that `counts` keys reach.
 
-    With a count of 0 every threshold is reached by enough keys, and it is the
-    largest integer of `bits` bits; where there are fewer keys of 0 and above
-    than are asked for, it is 0.
+    If a row's count is 0, its threshold is the largest integer of `bits` bits.
+    If fewer non-negative keys exist than the count asks for, it is 0.
 
     Args:
-        keys: int32 or int64 tensor of static shape [..., size], entries
-            below 2**bits; negative ones do not count.
+        keys: int32 or int64 tensor of static shape [..., size] with entries
+            below 2**bits; negative keys are ignored.
         counts: int64 tensor of shape [...], each >= 0.
-        bits: of the keys.
+        bits: number of bits of the keys.
     """
     if keys.shape.rank == 1 and not _scatters_one_by_one():
         return _by_digits(keys, counts, bits)
@@ -44,27 +44,27 @@ def kth_largest_key(
 def _scatters_one_by_one() -> bool:
     """Returns whether a histogram is slower than 31 counts, as on a TPU.
 
-    XLA makes it a scatter, of which a TPU does one entry after the other;
-    see docs/scale.md.
+    XLA compiles a histogram to a scatter, which a TPU executes one entry at a
+    time; see docs/scale.md.
     """
     return bool(tf.config.list_logical_devices("TPU"))
 
 
 def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> OrderStatistic:
-    """Finds the order statistic of one row, digit by digit from the highest.
+    """Finds the order statistic of one row, highest digit first.
 
-    Each pass counts how many of the keys that begin as the threshold does
-    have which next digit: three passes over float32's keys, where bisection
-    takes 31. Passes are made of as few operations as can be, because waking
-    threads for an operation takes longer than most of them do.
+    Each pass makes a histogram of the next digit over the keys that share the
+    threshold's leading digits: three passes over float32 keys, where bisection
+    takes 31. A pass uses as few operations as possible, because waking the
+    threads of an operation takes longer than most of these operations do.
     """
-    # The compiler of TPUs cannot add up a histogram of 64-bit numbers.
+    # The TPU compiler does not support 64-bit histograms.
     size = keys.shape[0]
     dtype = tf.int32 if size + 1 < 2**31 else tf.int64
     count = tf.cast(tf.minimum(count, size + 1), dtype)
 
-    # Negative keys are no candidates. As zeros they can equal a threshold of 0
-    # only, and are taken off again below.
+    # Negative keys are no candidates. Set to 0, they can only equal a threshold
+    # of 0; in that case they are subtracted again below.
     candidates = tf.maximum(keys, 0)
 
     rest, threshold = candidates, tf.zeros([], keys.dtype)
@@ -83,8 +83,8 @@ def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> OrderStatistic:
         digit = tf.maximum(tf.reduce_sum(enough) - 1, 0)
         threshold += tf.bitwise.left_shift(digit, bits_left)
 
-        # A key that begins unlike the threshold exceeds every bin from here on,
-        # so the histogram leaves it out.
+        # A key whose leading digits differ from the threshold's is now larger
+        # than every bin, so later histograms ignore it.
         rest = tf.bitwise.bitwise_xor(candidates, threshold)
         equal = tf.gather(histogram, digit)
         count -= tf.gather(reaching, digit) - equal
@@ -102,7 +102,7 @@ def _by_digits(keys: tf.Tensor, count: tf.Tensor, bits: int) -> OrderStatistic:
 
 
 def _histogram(digits: tf.Tensor, size: int, dtype: tf.DType) -> tf.Tensor:
-    """[size] of `dtype`, how often each digit occurs; larger ones do not."""
+    """Counts each digit below `size`, ignoring larger ones: `dtype` [size]."""
     return tf.raw_ops.DenseBincount(
         input=digits,
         size=tf.constant(size, digits.dtype),
@@ -114,9 +114,9 @@ def _histogram(digits: tf.Tensor, size: int, dtype: tf.DType) -> tf.Tensor:
 def _by_bisection(
     keys: tf.Tensor, counts: tf.Tensor, bits: int
 ) -> OrderStatistic:
-    """Settles the thresholds of all rows together, bit by bit.
+    """Finds the thresholds of all rows together, one bit at a time.
 
-    For many rows: a histogram of each would be larger than a short row.
+    With many rows, a histogram per row would be larger than the rows.
     """
     one = tf.constant(1, keys.dtype)
 
@@ -145,12 +145,12 @@ def _by_bisection(
 
 
 def count_true(condition: tf.Tensor) -> tf.Tensor:
-    """Counts the true entries of a bool tensor of static shape: an int64."""
+    """Counts the true entries of a bool tensor of static shape, int64."""
     return _count_true(condition, None, condition.shape.num_elements())
 
 
 def count_true_in_rows(condition: tf.Tensor) -> tf.Tensor:
-    """Counts the true entries along the last axis: int64, shape [...]."""
+    """Counts the true entries along the last axis, int64 of shape [...]."""
     return _count_true(condition, -1, condition.shape[-1])
 
 

@@ -1,9 +1,9 @@
-"""Random masks and numbers, the same on every machine and in every run.
+"""Random masks and scores that are the same on every machine.
 
-All randomness is stateless: a pure function of the user's seed, a stable hash
-of the weight's path and the step. Python's `hash` is salted per process and
-is not used. Numbers are made of integers, because floating-point generators may
-differ in the last bit between devices, and with it the connection chosen.
+All randomness is stateless: a function of the user's seed, a stable hash of the
+weight's path (Python's `hash` is salted per process) and the step. Scores are
+derived from random integers, because floating-point generators may differ in
+the last bit between devices, which would change the selection.
 """
 
 import zlib
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tf_rigl.core import selection
 
-# Bits of the floats from 0 up to, not including, 1.
+# The bits of 1.0; non-negative integers below are the bits of floats in [0, 1).
 _BELOW_ONE = 0x3F800000
 _DICE, _SIDES = 12, 2**16
 
@@ -21,13 +21,13 @@ _DICE, _SIDES = 12, 2**16
 def stateless_seed(
     seed: int, path: str, step: int | tf.Tensor = 0
 ) -> tf.Tensor:
-    """Makes the random seed of one weight at one step, int64 [2].
+    """Returns the random seed of one weight at one step, int64 [2].
 
     Args:
         seed: the user's seed, any 32-bit integer.
-        path: the weight's path; its CRC-32 enters, which is the same in every
-            process.
-        step: optimizer steps, 0 <= step < 2**31.
+        path: the weight's path. It is hashed with CRC-32, which does not depend
+            on the process.
+        step: number of optimizer steps, 0 <= step < 2**31.
     """
     path_bits = zlib.crc32(path.encode()) << 31
     return tf.stack(
@@ -42,7 +42,7 @@ def random_mask(
     shape: Sequence[int], nonzeros: int, seed: int, path: str
 ) -> tf.Tensor:
     """Draws a uniformly random mask with exactly `nonzeros` true entries."""
-    # "philox" by name: the default generator differs between devices.
+    # The default generator differs between devices, so Philox is requested.
     bits = tf.random.stateless_uniform(
         shape,
         stateless_seed(seed, path),
@@ -56,11 +56,11 @@ def random_mask(
 
 
 def shuffle(values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Returns a tensor's elements in a random order, each of them once.
+    """Returns the elements of a tensor in a uniformly random order.
 
     Args:
         values: tensor of static shape.
-        seed: one of `stateless_seed`.
+        seed: int64 [2], a result of `stateless_seed`.
     """
     flat = tf.reshape(values, [-1])
     keys = tf.random.stateless_uniform(
@@ -73,9 +73,9 @@ def shuffle(values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 def random_scores(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
     """Draws float32 scores in [0, 1) whose order is uniformly random.
 
-    Their values are not uniform: each of the 1.07e9 floats below 1 is as
-    likely as any other, so that hardly two of a large weight are equal. The
-    seed is one of `stateless_seed`.
+    The scores are not uniformly distributed: each of the 1.07e9 floats below 1
+    is equally likely, so ties are rare even in a large weight. `seed` is a
+    result of `stateless_seed`.
     """
     bits = tf.random.stateless_uniform(
         shape, seed, 0, _BELOW_ONE, tf.int32, alg="philox"
@@ -84,10 +84,10 @@ def random_scores(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
 
 
 def random_normal(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
-    """Draws float32 numbers, nearly normal, of mean 0 and variance 1.
+    """Draws approximately normal float32 numbers of mean 0 and variance 1.
 
-    Each is the sum of twelve uniform integers, so within ±6; the arguments
-    are those of `random_scores`.
+    Each is the scaled sum of twelve uniform integers, hence within ±6. The
+    arguments are those of `random_scores`.
     """
     dice = tf.random.stateless_uniform(
         (_DICE, *shape), seed, 0, _SIDES, tf.int32, alg="philox"

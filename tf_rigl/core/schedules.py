@@ -1,4 +1,4 @@
-"""The steps that update masks, and how many connections move then."""
+"""Schedules of mask updates and of the number of connections they move."""
 
 import dataclasses
 import functools
@@ -13,33 +13,33 @@ import tensorflow as tf
 from tf_rigl.core import decimals
 from tf_rigl.core.checks import check_at_least
 
-# A stop further away than any training goes, which int64 still holds.
+# A stop beyond the end of any training that still fits into int64.
 FOREVER = 2**62
 
-# Of a computed fraction, relative to it: 1 - t / T loses some bits.
+# Bound on the relative error of a computed fraction; 1 - t / T loses some bits.
 _ERROR = 2**-48
 
 DropFraction = Callable[[float, float], float]
 
 
 def cosine(alpha: float, progress: float) -> float:
-    """α/2 · (1 + cos(π · progress)); RigL, equation 1."""
+    """Returns α/2 · (1 + cos(π · progress)); RigL, equation 1."""
     return alpha / 2 * (1 + math.cos(math.pi * progress))
 
 
 def constant(alpha: float, progress: float) -> float:
-    """α at every step; RigL, appendix on annealing schedules."""
+    """Returns α at every step; RigL, appendix on annealing schedules."""
     del progress
     return alpha
 
 
 def linear(alpha: float, progress: float) -> float:
-    """α · (1 - progress): the inverse power with k = 1."""
+    """Returns α · (1 - progress), the inverse power with k = 1."""
     return inverse_power(alpha, progress, 1.0)
 
 
 def inverse_power(alpha: float, progress: float, power: float = 3.0) -> float:
-    """α · (1 - progress)^k; RigL, appendix on annealing schedules."""
+    """Returns α · (1 - progress)^k; RigL, appendix on annealing schedules."""
     return alpha * (1 - progress) ** power
 
 
@@ -55,21 +55,21 @@ DECAYS: dict[str, DropFraction] = {
 class UpdateSchedule:
     """The steps at which masks are updated.
 
-    Steps are optimizer updates, counted from 0: under gradient accumulation
-    one step is one real update. By default step t updates the masks when
+    Steps are optimizer updates, counted from 0; under gradient accumulation one
+    step covers several batches. By default step t updates the masks if
     `start_step <= t < stop_step` and `(t - start_step) % interval == 0`.
 
     Attributes:
-        start_step: first step that may update, in optimizer steps.
-        stop_step: end of the updates, in optimizer steps, exclusive.
+        start_step: first step that may update the masks, in optimizer steps.
+        stop_step: end of the updates, exclusive, in optimizer steps.
         interval: optimizer steps between two updates (ΔT in the paper).
-        update_at_start: whether `start_step` itself updates; if not the first
-            update is at `start_step + interval`.
-        include_stop: whether `stop_step` itself may update.
-        updates_advance_step: whether a batch that updates the masks advances
-            t. False is the TF1 reference repository's rule, in which such a
-            batch leaves the global step as it was, so that one extra batch is
-            consumed for each update.
+        update_at_start: whether `start_step` itself is an update step; if
+            false, the first update is at `start_step + interval`.
+        include_stop: whether `stop_step` itself may be an update step.
+        updates_advance_step: whether a batch that updates the masks advances t.
+            False follows the TF1 reference repository, in which such a batch
+            does not advance the global step, so each update consumes one extra
+            batch.
     """
 
     start_step: int
@@ -106,7 +106,7 @@ class UpdateSchedule:
 
     @property
     def num_updates(self) -> int:
-        """Number of updates of the whole schedule."""
+        """Number of updates in the whole schedule."""
         span = self.stop_step - self.start_step + int(self.include_stop)
         return max(0, -(-span // self.interval) - self._first)
 
@@ -116,29 +116,29 @@ class UpdateSchedule:
 
     @property
     def _period(self) -> int:
-        """Batches between two updates."""
+        """Number of batches from one update to the next."""
         return self.interval + (0 if self.updates_advance_step else 1)
 
     @property
     def _offset(self) -> int:
-        """The batch of the first update."""
+        """Index of the batch of the first update."""
         return self.start_step + self._first * self.interval
 
     def time_of_update(self, update: Any) -> Any:
-        """Returns the steps t of updates, an int or an array, from 0."""
+        """Returns the steps t of updates, numbered from 0: an int or array."""
         return self._offset + update * self.interval
 
     def update_index(self, step: tf.Tensor) -> tf.Tensor:
-        """Returns the number of the update of this step, else -1: int64 scalar.
+        """Returns the index of this step's update, -1 if none: int64 scalar.
 
-        `step` is the optimizer's counter, int64, which counts mask updates too.
+        `step` is the optimizer's int64 counter, which also counts mask updates.
         """
         since = tf.cast(step, tf.int64) - self._offset
         none = tf.constant(-1, tf.int64)
         return tf.where(self.is_due(step), since // self._period, none)
 
     def is_due(self, step: tf.Tensor) -> tf.Tensor:
-        """Returns whether this step updates the masks, in few operations."""
+        """Returns whether this step updates the masks, using few operations."""
         step = tf.cast(step, tf.int64)
         end = self._offset + self.num_updates * self._period
         on_time = tf.equal((step - self._offset) % self._period, 0)
@@ -146,15 +146,15 @@ class UpdateSchedule:
         return due & (step >= self._offset) if self._offset else due
 
     def steps_until_update(self, step: tf.Tensor) -> tf.Tensor:
-        """Counts the steps from this one to the next update, 0 on an update.
+        """Returns the number of steps until the next update, 0 at an update.
 
-        After the last update the count goes on as if there were more.
+        After the last update, it counts as if updates continued forever.
         """
         since = tf.cast(step, tf.int64) - self._offset
         return tf.where(since < 0, -since, -since % self._period)
 
     def is_update(self, step: int) -> bool:
-        """Returns whether this step updates the masks; plain integers."""
+        """Returns whether this step updates the masks, for a Python int."""
         since = step - self._offset
         return (
             since >= 0
@@ -165,13 +165,15 @@ class UpdateSchedule:
 
 @dataclasses.dataclass(frozen=True)
 class PairedSchedule(UpdateSchedule):
-    """Updates in two parts: the second `delay` steps after the first.
+    """Updates in two parts: drop first, then grow `delay` steps later.
 
-    Even numbers of updates are first parts, at the steps of `UpdateSchedule`,
-    odd ones second parts. Both take place before the stop, or neither.
+    Even update indices are first parts, at the steps of `UpdateSchedule`; odd
+    indices are second parts. A first part takes place only if its second part
+    still fits before the stop.
 
     Attributes:
-        delay: optimizer steps, at least 1 and less than `interval`.
+        delay: optimizer steps between the parts, at least 1 and less than
+            `interval`.
     """
 
     delay: int = 1
@@ -188,6 +190,7 @@ class PairedSchedule(UpdateSchedule):
 
     @functools.cached_property
     def _first_parts(self) -> UpdateSchedule:
+        """Schedule of the first parts, leaving room for the second ones."""
         return UpdateSchedule(
             self.start_step,
             max(self.start_step, self.stop_step - self.delay),
@@ -199,30 +202,31 @@ class PairedSchedule(UpdateSchedule):
 
     @property
     def num_updates(self) -> int:
-        """Number of parts of the whole schedule."""
+        """Number of parts in the whole schedule."""
         return 2 * self._first_parts.num_updates
 
     def time_of_update(self, update: Any) -> Any:
-        """Returns the steps t of parts, an int or an array, from 0."""
+        """Returns the step t of the given parts, an int or an array."""
         first = self._first_parts.time_of_update(update // 2)
         return first + update % 2 * self.delay
 
     def update_index(self, step: tf.Tensor) -> tf.Tensor:
-        """Returns the number of the part of this step, else -1."""
+        """Returns the index of this step's part, -1 if none."""
         step = tf.cast(step, tf.int64)
         first = self._first_parts.update_index(step)
         second = self._first_parts.update_index(step - self.delay)
-        # -1 of one is below the number of the other, and of both stays.
+        # At most one of the two is due. A part that is not due has index -1,
+        # so its candidate here is below every index of the other part.
         return tf.maximum(2 * first, 2 * second + 1)
 
     def is_due(self, step: tf.Tensor) -> tf.Tensor:
-        """Returns whether this step has a part of an update."""
+        """Returns whether this step is a part of an update."""
         step = tf.cast(step, tf.int64)
         first = self._first_parts.is_due(step)
         return first | self._first_parts.is_due(step - self.delay)
 
     def is_update(self, step: int) -> bool:
-        """Returns whether this step has a part; plain integers."""
+        """Returns whether this step is a part of an update; a Python int."""
         first = self._first_parts
         return first.is_update(step) or first.is_update(step - self.delay)
 
@@ -232,17 +236,16 @@ def drop_fractions(
 ) -> np.ndarray:
     """Computes the drop fraction of each update, float64 [num_updates].
 
-    It is a table, computed once on the host, because a cosine taken on
-    different devices may differ in the last bit and so move one connection
-    more or less.
+    The table is computed once on the host, because the cosine may differ in its
+    last bit between devices and then move one connection more or less.
 
-    `decay` is a function of (alpha, progress), progress = t / stop_step in
-    [0, 1]. Note that t is not shifted by `start_step`, as in the paper's
-    f(t) = α/2 (1 + cos(π t / T_end)). Where it returns α this is the decimal
-    that was written; what else it computes loses its rounding errors.
+    `decay` is a function of alpha and progress = t / stop_step in [0, 1]. As in
+    the paper's f(t) = α/2 (1 + cos(π t / T_end)), t is not shifted by
+    `start_step`. If `decay` returns α, its decimal is kept exactly; any other
+    fraction is rounded to remove its floating-point error.
 
     Raises:
-        ValueError: if `decay` returns something outside [0, 1].
+        ValueError: if `decay` returns a number outside [0, 1].
     """
     alpha = decimals.to_float64(alpha)
     end = max(schedule.stop_step, 1)
@@ -251,7 +254,7 @@ def drop_fractions(
         [decay(alpha, min(time / end, 1.0)) for time in times], np.float64
     )
 
-    # Negated, because NaN compares false.
+    # Written as a negation because NaN compares false.
     bad = ~((fractions >= 0) & (fractions <= 1))
     if bad.any():
         first = int(np.argmax(bad))
@@ -268,10 +271,11 @@ def drop_fractions(
 
 
 def _round_off(fraction: float) -> float:
-    """Frees a computed fraction of its last digits, which are rounding errors.
+    """Removes rounding errors from a computed fraction.
 
-    A short decimal becomes just that: 0.29 · 3/4 is 0.2175. Another fraction
-    is raised by more than its error, so that 0.1/3 of 30 are 1, not 0.
+    A short decimal is rounded to it: 0.29 · 3/4 becomes 0.2175. Others are
+    raised by more than their error, so that 0.1/3 of 30 connections is 1 and
+    not 0.
     """
     decimal = f"{fraction:.12g}"
     if decimal == f"{fraction:.15g}":
@@ -282,11 +286,16 @@ def _round_off(fraction: float) -> float:
 def drop_count(
     fractions: np.ndarray, update: tf.Tensor, nonzeros: int | tf.Tensor
 ) -> tf.Tensor:
-    """Returns K = floor(f · nnz) of one update of one weight, int64 scalar.
+    """Returns the number of connections to drop, floor(f · nnz), int64 scalar.
 
-    Each f is read as its shortest decimal: 0.29 of 100 are 29. `update` is an
-    index into the fractions; -1 reads the first, and what is beyond the last
-    the last.
+    Each fraction is read as its shortest decimal, so 0.29 of 100 is 29 although
+    0.29 * 100 is below 29 in float64.
+
+    Args:
+        fractions: float64 [num_updates], the table of `drop_fractions`.
+        update: integer scalar, the index of the update; indices out of range
+            are clipped.
+        nonzeros: integer scalar, the number of active connections (nnz).
     """
     return decimals.floor_fraction(
         fractions, index_of(fractions, update), nonzeros
@@ -306,5 +315,5 @@ def kept_to_nearest(
 
 
 def index_of(fractions: np.ndarray, update: tf.Tensor) -> tf.Tensor:
-    """Returns an update's place in a table; see `drop_count`."""
+    """Clips an update index to the range of the table of fractions."""
     return tf.clip_by_value(update, 0, max(len(fractions) - 1, 0))

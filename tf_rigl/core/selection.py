@@ -1,11 +1,11 @@
 """Exact selection of the k largest entries by magnitude, without sorting.
 
-The bit pattern of a non-negative IEEE float, read as an integer, grows with
-the float. So the k-th largest magnitude is found on the bits of that integer
-key, from the highest to the lowest, by passes that count: static shapes
-throughout. Keys are integers because float comparisons may treat denormals as
-zero on some devices; integers compare alike in eager mode, in graphs and
-under XLA.
+The bit pattern of a non-negative IEEE float, read as an integer, is monotonic
+in the float. The k-th largest magnitude is therefore found by counting passes
+over integer keys, from the highest bits to the lowest, with static shapes
+throughout. Integers are used because float comparisons may flush denormals to
+zero on some devices, whereas integers compare alike in eager mode, in graphs
+and under XLA.
 """
 
 import functools
@@ -20,7 +20,7 @@ from tf_rigl.core.order_statistic import (
 )
 from tf_rigl.core.order_statistic import kth_largest_key
 
-# Indices that are compared with one bound.
+# Number of indices in one piece of `_indices_below`.
 _PIECE = 1024
 
 _MAGNITUDE_BITS = {
@@ -32,13 +32,13 @@ _MAGNITUDE_BITS = {
 
 
 def magnitude_keys(values: tf.Tensor) -> tf.Tensor:
-    """Returns integers that order as the magnitudes of float values do.
+    """Returns integer keys that order like the magnitudes of float values.
 
-    Zero and minus zero have key 0, every NaN has the same key, above
-    infinity's. They are int32, int64 for float64, all >= 0.
+    Zero and minus zero have key 0. All NaNs share one key, above that of
+    infinity. Keys are int32, or int64 for float64, and never negative.
 
     Raises:
-        TypeError: for a dtype other than float16, bfloat16, float32, float64.
+        TypeError: if the dtype is not float16, bfloat16, float32 or float64.
     """
     if values.dtype not in _MAGNITUDE_BITS:
         raise TypeError(
@@ -59,7 +59,7 @@ def largest_mask(
     """Marks the `count` candidates of largest magnitude.
 
     Ties go to the lowest flat index (row-major), NaN counts as larger than
-    infinity, and what is no candidate is never marked.
+    infinity, and positions that are not candidates are never marked.
 
     Args:
         values: float tensor of static shape.
@@ -81,9 +81,9 @@ def largest_of_all(
 ) -> list[tf.Tensor]:
     """Marks the `count` candidates of largest magnitude over several weights.
 
-    Ties go to the first weight and there to the lowest flat index. Scores, of
-    static shapes, are compared as float32; each has a bool tensor of
-    candidates, and one of marks is returned.
+    Ties go to the first weight, then to the lowest flat index. Scores are
+    compared as float32. Each tensor of scores, of static shape, has a bool
+    tensor of candidates; the result has one bool tensor per weight.
     """
     flat_scores = [tf.reshape(tf.cast(s, tf.float32), [-1]) for s in scores]
     flat_candidates = [tf.reshape(c, [-1]) for c in candidates]
@@ -92,20 +92,20 @@ def largest_of_all(
     )
     sizes = [flat.shape[0] for flat in flat_scores]
     return [
-        tf.reshape(part, one.shape)
-        for part, one in zip(tf.split(marked, sizes), scores, strict=True)
+        tf.reshape(part, score.shape)
+        for part, score in zip(tf.split(marked, sizes), scores, strict=True)
     ]
 
 
 def largest_in_rows(
     values: tf.Tensor, candidates: tf.Tensor, counts: tf.Tensor
 ) -> tf.Tensor:
-    """Marks in each row its `counts[r]` candidates of largest magnitude.
+    """Marks the `counts[r]` candidates of largest magnitude in each row r.
 
-    Within a row ties go to the lowest index, NaN counts as larger than
-    infinity, and what is no candidate is never marked: a row with fewer
-    candidates than its count keeps all of them. The rows are searched
-    together, by one bisection with a threshold each.
+    Within a row, ties go to the lowest index, NaN counts as larger than
+    infinity, and positions that are not candidates are never marked; if a row
+    has fewer candidates than its count, all are marked. One bisection searches
+    all rows together.
 
     Args:
         values: float tensor of static shape [rows, size].
@@ -117,7 +117,7 @@ def largest_in_rows(
 
 
 def _candidate_keys(values: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-    # The key -1 is below every candidate's and is never reached.
+    # The key -1 is below that of every candidate and is never selected.
     none = tf.constant(-1, magnitude_key_dtype(values.dtype))
     return tf.where(candidates, magnitude_keys(values), none)
 
@@ -128,9 +128,9 @@ def magnitude_key_dtype(dtype: tf.DType) -> tf.DType:
 
 
 def largest_integers_mask(keys: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """Marks the `count` largest of integer keys, ties to the lowest index.
+    """Marks the `count` largest integer keys; ties go to the lowest index.
 
-    The keys are int32 or int64, of static shape; -1 is never marked.
+    The keys are int32 or int64 of static shape; a key of -1 is never marked.
     """
     return _largest_keys_mask(keys, count, 8 * keys.dtype.size - 1)
 
@@ -152,10 +152,10 @@ def _largest_keys_in_rows(
 
 @functools.cache
 def _selection(shape: tuple[int, ...], dtype: tf.DType, bits: int) -> Any:
-    """The selection among keys of a shape as one graph function.
+    """Returns the selection among keys of one shape as a graph function.
 
-    A network has many weights of one size; each calls the same function, so
-    that the graph of a training step holds its loops once.
+    Weights of the same size share the function, so the graph of a training step
+    contains its loops only once.
     """
     return tf.function(
         functools.partial(_select, bits=bits),
@@ -168,11 +168,12 @@ def _selection(shape: tuple[int, ...], dtype: tf.DType, bits: int) -> Any:
     )
 
 
-# From here on keys have the shape [..., size], counts and thresholds [...]:
-# one row or many.
+# From here on, keys have the shape [..., size], and counts and thresholds have
+# the shape [...]: one entry per row.
 
 
 def _select(keys: tf.Tensor, counts: tf.Tensor, bits: int) -> tf.Tensor:
+    """Marks the `counts` largest keys of each row; ties to the lowest index."""
     found = kth_largest_key(keys, counts, bits)
     threshold = tf.expand_dims(found.threshold, -1)
 
@@ -180,7 +181,7 @@ def _select(keys: tf.Tensor, counts: tf.Tensor, bits: int) -> tf.Tensor:
         tied = tf.equal(keys, threshold)
         return (keys > threshold) | (tied & _lowest_indices(tied, found.ties))
 
-    # All that are tied are wanted, as a rule.
+    # Usually all keys at the threshold are selected, and no tie needs breaking.
     return tf.cond(
         tf.reduce_all(found.equal <= found.ties),
         lambda: keys >= threshold,
@@ -189,17 +190,17 @@ def _select(keys: tf.Tensor, counts: tf.Tensor, bits: int) -> tf.Tensor:
 
 
 def _lowest_indices(tied: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
-    """Marks all indices below the bound under which `wanted` are `tied`.
+    """Marks all indices below the bound that covers `wanted` tied entries.
 
-    The bound of each row comes from bisection over the index.
+    The bound of each row is found by bisection over the index.
     """
     size = tied.shape[-1]
     index_dtype = tf.int32 if size < 2**31 else tf.int64
     end = tf.fill(tied.shape[:-1], tf.constant(size, index_dtype))
 
     def halve(low: tf.Tensor, high: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        # A row that is done, low = high, stays as it is: under its bound
-        # enough are tied.
+        # A row that has converged, low = high, does not change any more,
+        # because enough tied entries lie below its bound.
         middle = low + (high - low) // 2
         below = tied & _indices_below(middle, size)
         enough = count_true_in_rows(below) >= wanted
@@ -219,8 +220,8 @@ def _lowest_indices(tied: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
 def _indices_below(bound: tf.Tensor, size: int) -> tf.Tensor:
     """Marks the indices 0, 1, ... below the bound of each row: [..., size].
 
-    In pieces, each with its own bound on one short range: XLA would keep a
-    range of all indices in the program as a literal of all its numbers.
+    Compares short pieces with a bound each, because XLA would embed one long
+    range in the program as a literal with all of its numbers.
     """
     piece = max(1, min(size, _PIECE))
     starts = tf.range(0, size, piece, dtype=bound.dtype)

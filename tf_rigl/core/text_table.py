@@ -1,4 +1,4 @@
-"""The tables of all reports, as plain text and for terminals."""
+"""Tables for all reports, as plain text and for terminals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Cells = tuple[str, ...]
 
 
 class RowSum(property):
-    """Property of a report that adds up an attribute of its rows."""
+    """Report property that sums an attribute over the report's rows."""
 
     def __init__(self, attribute: str, doc: str) -> None:
         super().__init__(
@@ -26,7 +26,7 @@ class RowSum(property):
         )
 
 
-# Of rich's eight lines only the rules below the header and above the totals.
+# A rich box style with rules only below the header and above the totals.
 _PLAIN = "    \n    \n -- \n    \n    \n -- \n    \n    \n"
 
 
@@ -38,19 +38,19 @@ def table(
     unfolded_columns: int = 1,
     **style: Any,
 ) -> Table:
-    """Makes a table to print by rich.
+    """Builds a rich table for printing.
 
     Args:
-        header: a text for each column.
-        body: rows of as many texts, which are shown as they are.
-        total: the last row, below a rule; none by default.
-        text_columns: how many of the first columns are text and so aligned
-            to the left; the others are numbers.
-        unfolded_columns: how many of the first columns keep their texts in
-            one line if the terminal is narrow.
+        header: one text per column.
+        body: rows with one text per column, printed without markup.
+        total: the last row, set off by a rule; none by default.
+        text_columns: number of leading columns that hold text and are
+            left-aligned; the other columns hold numbers.
+        unfolded_columns: number of leading columns that are not wrapped in a
+            narrow terminal.
         **style: further arguments of `rich.table.Table`.
     """
-    # Who only trains need not have it imported.
+    # Imported here to keep it out of programs that only train.
     from rich import table as tables
     from rich import text
 
@@ -76,7 +76,7 @@ def table(
 def aligned(
     header: Cells, body: Sequence[Cells], total: Cells, text_columns: int
 ) -> list[str]:
-    """Writes a table as lines of plain text, as wide as it needs to be.
+    """Renders a table as lines of plain text, as wide as needed.
 
     The arguments are those of `table`.
     """

@@ -1,7 +1,7 @@
-"""Input pipelines; they know nothing of sparsity.
+"""Input pipelines, which are independent of sparsity.
 
-Each data set has a module with `describe`, which tells its size, and `splits`,
-which makes its batches; `registry` finds them by name.
+Each data set is a module with `describe`, which returns its size, and `splits`,
+which makes its batches; `registry` looks them up by name.
 
 ```python
 from tf_rigl.data import cifar

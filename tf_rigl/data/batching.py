@@ -1,4 +1,4 @@
-"""Order, sharing among workers and batching of examples."""
+"""Ordering, sharding and batching of examples."""
 
 import dataclasses
 
@@ -7,11 +7,11 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Batching:
-    """The rule by which the examples of a data set become batches.
+    """Grouping of a data set's examples into batches.
 
-    Without `context` a data set gives whole batches of all examples, which is
-    what `fit` takes, also in the scope of a strategy on one machine. With it,
-    a data set gives the share of one worker, in batches for one replica:
+    Without `context` a data set yields global batches of all examples. Pass
+    these to `fit`, also under a strategy on one machine. With `context` it
+    yields one worker's share of the examples, in batches for one replica:
 
     ```python
     def make(context):
@@ -22,23 +22,24 @@ class Batching:
     ```
 
     Attributes:
-        batch_size: examples of one step, of all replicas together.
-        seed: of the order and the augmentation, in [0, 2**31). Every worker
-            takes the same.
-        first_epoch: number of the epoch that the first pass is, or begins
-            with. A program that resumes sets it to get what it would have got.
-        drop_remainder: whether evaluation leaves out the incomplete last
-            batch, too, so that its shapes are static. Training always does.
-        endless: whether a pass over the training batches has all epochs,
-            without end, in place of the next one. `fit` then needs
-            `steps_per_epoch`, and resumes exactly, which it does not
-            otherwise: that of Keras 3 begins two passes for each epoch.
-        context: what a strategy passes to a function that makes data sets;
-            None for a data set of all examples.
+        batch_size: examples per step, over all replicas.
+        seed: seed of the order and the augmentation, in [0, 2**31), the same in
+            every worker.
+        first_epoch: index of the epoch that the first pass yields or starts
+            with. A program that resumes sets it to continue with the same
+            batches.
+        drop_remainder: whether evaluation also drops the incomplete last batch,
+            so that its shapes are static. Training always drops it.
+        endless: whether one pass over the training batches yields all epochs,
+            without end, instead of one epoch. `fit` then needs
+            `steps_per_epoch` and resumes exactly. Otherwise it does not, since
+            that of Keras 3 starts two passes per epoch.
+        context: the argument that a strategy passes to a function that makes
+            data sets; None for all examples.
 
     Raises:
-        ValueError: if a number is out of range, or the replicas can't have
-            batches of the same size.
+        ValueError: if a number is out of range, or the batch cannot be divided
+            equally among the replicas.
     """
 
     batch_size: int
@@ -79,19 +80,19 @@ class Batching:
 
     @property
     def share(self) -> int:
-        """Number of this one, from 0."""
+        """Index of this input pipeline, from 0."""
         return self.context.input_pipeline_id if self.context else 0
 
     @property
     def local_size(self) -> int:
-        """Examples in a batch of this input pipeline."""
+        """Number of examples in a batch of this input pipeline."""
         return self.batch_size // self._replicas
 
     def local_batches(self, examples: int) -> int:
-        """Counts the batches of an epoch, the same in every input pipeline.
+        """Returns the batches per epoch, the same for every input pipeline.
 
         Raises:
-            ValueError: if there would be none.
+            ValueError: if there are fewer examples than one batch needs.
         """
         # A worker with several replicas feeds all of them in each step.
         replicas = max(1, self._replicas // self.shares)

@@ -40,27 +40,26 @@ def splits(
 ) -> datasets.DataSplits:
     """Makes batches of CIFAR.
 
-    For training, images are padded with four mirrored pixels, cut at random
-    to their old size and mirrored at random. All images are kept in memory.
+    Training images are padded with four mirrored pixels, cropped at random to
+    their original size and flipped at random. All images are kept in memory.
 
     Args:
         batching: size, seed and share of the batches.
         data_dir: folder of prepared TFDS data; None for TFDS's default.
         download: whether TFDS may download and prepare missing data.
         name: `"cifar10"` or `"cifar100"`.
-        normalization: `"image"`: each image gets mean 0 and variance 1,
-            before it is padded. `"channel"`: what is subtracted and divided
-            by are the mean and the deviation of each channel over the
-            training images.
+        normalization: `"image"` normalizes each image to mean 0 and variance 1
+            before padding it; `"channel"` subtracts the mean and divides by the
+            deviation of each channel over the training images.
 
     Returns:
         Batches of (float32 `[batch, 32, 32, 3]`, int32 `[batch]`).
 
     Raises:
-        FileNotFoundError: if the data is not there, or not all of it.
+        FileNotFoundError: if the data is missing or incomplete.
         ImportError: if TensorFlow Datasets is not installed.
-        ValueError: if `name` or `normalization` is unknown, or there are
-            fewer images than a batch has.
+        ValueError: if `name` or `normalization` is unknown, or there are fewer
+            images than one batch needs.
 
     References: He et al., "Deep Residual Learning for Image Recognition",
     arXiv:1512.03385, section 4.2. google-research/rigl,
@@ -106,12 +105,11 @@ def splits(
 def draw_augmentation(
     key: tf.Tensor, examples: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Draws the crops and flips of an epoch from a key, int64 `[2]`.
+    """Draws the crops and flips of an epoch from its key, int64 `[2]`.
 
     Returns:
-        Where the crops of images that are padded begin, counted from the
-        image, int32 `[examples, 2]` in [-4, 4], and which images are
-        mirrored, bool `[examples]`.
+        Offsets of the crops relative to the unpadded image, int32 `[examples,
+        2]` in [-4, 4], and which images to flip, bool `[examples]`.
     """
     seeds = tf.random.split(key, 2)
     shifts = tf.random.stateless_uniform(
@@ -139,7 +137,7 @@ def _channel_statistics(
     means, deviations = [], []
 
     for channel in range(train_images.shape[-1]):
-        # A histogram is exact and needs no copy of the images in floats.
+        # A histogram is exact and avoids a float copy of the images.
         pixels = train_images[..., channel].ravel()
         counts = np.bincount(pixels, minlength=256)
         mean = float(np.average(values, weights=counts))

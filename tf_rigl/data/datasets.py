@@ -1,4 +1,4 @@
-"""Batches and facts that every data set of this package gives."""
+"""Result types shared by all data sets of this package."""
 
 from typing import NamedTuple
 
@@ -10,19 +10,19 @@ class DataInfo(NamedTuple):
 
     train_examples: int
     evaluation_examples: int
-    classes: int  # of images; of a text, its characters
-    example_shape: tuple[int, ...]  # of one image, or (time,) of a text
+    classes: int  # number of classes, or of characters in a text
+    example_shape: tuple[int, ...]  # shape of an image, or (time,) for text
 
 
 class DataSplits(NamedTuple):
-    """Batches for training and for evaluation.
+    """Batches for training and evaluation.
 
-    A pass over `train` is one epoch, or goes on through all epochs if the
-    batching is `endless`; each epoch has another order and other augmentation.
+    A pass over `train` is one epoch, or all epochs if the batching is
+    `endless`; the order and the augmentation differ in every epoch.
     `evaluation` is the same in every pass.
     """
 
     train: tf.data.Dataset  # (inputs, targets), of static shape
     evaluation: tf.data.Dataset  # (inputs, targets)
-    info: DataInfo  # of the whole data set, not of one worker's share
-    vocabulary: str | None = None  # of a text; see `tf_rigl.data.text`
+    info: DataInfo  # describes the whole data set, not one worker's share
+    vocabulary: str | None = None  # only for text; see `tf_rigl.data.text`

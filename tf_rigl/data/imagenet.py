@@ -11,7 +11,7 @@ from tf_rigl.data import tfds_reader
 from tf_rigl.data.batching import Batching
 
 NAME = "imagenet2012"
-MEAN = (0.485, 0.456, 0.406)  # of red, green and blue
+MEAN = (0.485, 0.456, 0.406)  # for red, green and blue
 DEVIATION = (0.229, 0.224, 0.225)
 TRAIN = "train"
 EVALUATION = "validation"
@@ -44,28 +44,28 @@ def splits(
 ) -> datasets.DataSplits:
     """Makes batches of ImageNet.
 
-    For training: a random part of 8 to 100 % of the area and an aspect ratio
-    of 3/4 to 4/3, resized (bicubic), and mirrored at random. For evaluation:
-    the central 87.5 % of the shorter side, resized. Then the mean of each
-    channel is subtracted and the result divided by its deviation.
+    Training images are random crops of 8 to 100 % of the area with an aspect
+    ratio of 3/4 to 4/3, resized (bicubic) and flipped at random. Evaluation
+    images are the central crop of 87.5 % of the shorter side, resized. All are
+    normalized by the mean and the deviation of each channel.
 
     Args:
         batching: size, seed and share of the batches.
         data_dir: folder of prepared TFDS data; None for TFDS's default.
-        download: whether TFDS may prepare the data. It can't download it, but
-            reads the two archives.
+        download: whether TFDS may prepare the data from the two archives; it
+            cannot download them.
         image_size: height and width of images.
-        cache: whether to keep the encoded images in memory: 151 GB, divided
-            by the number of workers.
+        cache: whether to keep the encoded images in memory: 151 GB in total,
+            split among the workers.
 
     Returns:
         Batches of (float32 `[batch, size, size, 3]`, int32 `[batch]`).
 
     Raises:
-        FileNotFoundError: if the data is not there, or not all of it.
+        FileNotFoundError: if the data is missing or incomplete.
         ImportError: if TensorFlow Datasets is not installed.
-        ValueError: if `image_size` is not positive, there are fewer images
-            than a batch has, or the files are not TFRecord files.
+        ValueError: if `image_size` is not positive, there are fewer images than
+            one batch needs, or the files are not TFRecord files.
 
     References: He et al., "Deep Residual Learning for Image Recognition",
     arXiv:1512.03385, section 3.4. Goyal et al., "Accurate, Large Minibatch
@@ -110,9 +110,9 @@ def splits(
 
 
 def augment(jpeg: tf.Tensor, image_size: int, seed: tf.Tensor) -> tf.Tensor:
-    """Makes an image for training of a JPEG, a scalar string.
+    """Decodes and augments a JPEG, a scalar string, for training.
 
-    `seed` is int64 `[2]`, of stateless random numbers.
+    `seed` is an int64 `[2]` seed of stateless random operations.
 
     Returns:
         float32 `[image_size, image_size, 3]`, normalized.
@@ -128,6 +128,6 @@ def _open(data_dir: str | None, download: bool) -> Any:
 
 
 def _describe(builder: Any, image_size: int) -> datasets.DataInfo:
-    # The images differ in size.
+    # TFDS does not know the shape, since the original images differ in size.
     info = tfds_reader.describe(builder, TRAIN, EVALUATION)
     return info._replace(example_shape=(image_size, image_size, 3))

@@ -1,6 +1,6 @@
-"""Crops, flips and normalization of images, without state.
+"""Crops, flips and normalization of images without hidden state.
 
-What is random follows from a seed or is drawn by the caller.
+Random choices depend on a seed argument or are drawn by the caller.
 """
 
 from collections.abc import Sequence
@@ -13,17 +13,18 @@ _ATTEMPTS = 10
 def shift_and_flip(
     images: tf.Tensor, shifts: tf.Tensor, flips: tf.Tensor
 ) -> tf.Tensor:
-    """Shifts images, fills up what becomes free by mirroring, and flips some.
+    """Shifts images with mirrored borders, and flips some of them.
 
-    Shifts of -4 to 4 pixels are the random crops of images padded by 4. The
-    outermost pixels are mirrored, too, as in google-research/rigl,
+    Shifts of -4 to 4 pixels are equivalent to random crops of images padded by
+    4. The outermost pixels are mirrored as well, as in google-research/rigl,
     `cifar_resnet/data_helper.py`.
 
     Args:
         images: `[batch, height, width, channels]`.
-        shifts: int32 `[batch, 2]`: by how many rows, up, and columns, to the
-            left, less than there are.
-        flips: bool `[batch]`: which to flip, left to right, after that.
+        shifts: int32 `[batch, 2]`, the number of rows to shift up and of
+            columns to shift left, less than the image's size.
+        flips: bool `[batch]`, which images to flip left to right after the
+            shift.
 
     Returns:
         `[batch, height, width, channels]`.
@@ -40,10 +41,10 @@ def shift_and_flip(
 def normalize(
     images: tf.Tensor, mean: Sequence[float], deviation: Sequence[float]
 ) -> tf.Tensor:
-    """Subtracts each channel's mean and divides by its deviation.
+    """Normalizes images by the mean and the deviation of each channel.
 
-    Images `[..., channels]` are in [0, 255], mean and deviation of values in
-    [0, 1]; the result is float32.
+    Images `[..., channels]` are in [0, 255]; mean and deviation refer to values
+    in [0, 1]. The result is float32.
     """
     scale = 1 / (255 * tf.constant(deviation, tf.float32))
     shift = 255 * tf.constant(mean, tf.float32)
@@ -53,24 +54,24 @@ def normalize(
 def random_resized_crop(
     jpeg: tf.Tensor, size: int, seed: tf.Tensor
 ) -> tf.Tensor:
-    """Cuts a random part out of a JPEG and gives it a size.
+    """Crops a random part of a JPEG and resizes it.
 
-    The part has 8 to 100 % of the area, and an aspect ratio of 3/4 to 4/3.
-    Where ten draws find none that fits, it is the central one. Only the part
-    is decoded.
+    The part has 8 to 100 % of the area and an aspect ratio of 3/4 to 4/3. If
+    ten draws find no such part, the central crop is used. Only the part is
+    decoded.
 
-    Differences from the papers: as in the TF1 reference, whose operation this
-    is, the height is drawn evenly and not the area, so that small parts are
-    more frequent.
+    Unlike in the papers, the height is drawn uniformly instead of the area, so
+    small parts are more frequent. This is how the operation of the TF1
+    reference works, which is used here.
 
     Args:
         jpeg: the encoded image, a scalar string.
         size: height and width of the result.
-        seed: int64 `[2]`, of stateless random numbers.
+        seed: int64 `[2]`, seed of stateless random operations.
 
     Returns:
-        float32 `[size, size, 3]` about in [0, 255]: bicubic interpolation
-        overshoots at edges.
+        float32 `[size, size, 3]`, approximately in [0, 255]; bicubic
+        interpolation overshoots at edges.
 
     References: Szegedy et al., "Going Deeper with Convolutions",
     arXiv:1409.4842, section 6. Goyal et al., "Accurate, Large Minibatch
@@ -81,8 +82,8 @@ def random_resized_crop(
         shape,
         bounding_boxes=tf.zeros((1, 0, 4)),
         seed=seed,
-        # Of the whole image, which stands in for missing boxes, any part
-        # will do: `area_range` is the only bound.
+        # The whole image is the bounding box, and any part of it is accepted;
+        # only `area_range` bounds the size.
         min_object_covered=0.0,
         aspect_ratio_range=(3 / 4, 4 / 3),
         area_range=(0.08, 1.0),
@@ -91,7 +92,7 @@ def random_resized_crop(
     )
 
     window = tf.concat([begin[:2], extent[:2]], axis=0)
-    # It gives the whole image where it finds no part.
+    # The operation returns the whole image if no draw fits.
     is_whole = tf.reduce_all(extent[:2] == shape[:2])
     window = tf.where(is_whole, _central_window(shape, size), window)
 
@@ -99,27 +100,27 @@ def random_resized_crop(
 
 
 def central_crop(jpeg: tf.Tensor, size: int) -> tf.Tensor:
-    """Cuts the central square out of a JPEG and gives it a size.
+    """Crops the central square of a JPEG and resizes it.
 
-    Its side is size / (size + 32) of the shorter side: for 224 pixels, 0.875,
-    as if the shorter side were first made 256 pixels long. Arguments and
-    result are those of `random_resized_crop`, but for the seed.
+    The side of the square is size / (size + 32) of the shorter side: 0.875 for
+    224 pixels, as if the shorter side were first resized to 256. Arguments and
+    result are those of `random_resized_crop`, without the seed.
     """
     window = _central_window(tf.image.extract_jpeg_shape(jpeg), size)
     return _decode_window(jpeg, window, size)
 
 
 def _mirrored(places: tf.Tensor, length: int) -> tf.Tensor:
-    """Counts places beyond both ends back from there."""
+    """Reflects indices beyond both ends of an axis of `length` pixels."""
     places = tf.where(places < 0, -1 - places, places)
     return tf.where(places < length, places, 2 * length - 1 - places)
 
 
 def _central_window(shape: tf.Tensor, size: int) -> tf.Tensor:
-    """Returns first row and column, height and width, int32 `[4]`."""
+    """Returns first row, first column, height and width, int32 `[4]`."""
     shorter = tf.cast(tf.minimum(shape[0], shape[1]), tf.float32)
     side = tf.cast(tf.round(shorter * size / (size + 32)), tf.int32)
-    # Of a tiny image, one pixel at least.
+    # Keep at least one pixel of a tiny image.
     side = tf.maximum(side, 1)
     return tf.stack(
         [(shape[0] - side) // 2, (shape[1] - side) // 2, side, side]

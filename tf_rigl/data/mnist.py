@@ -1,10 +1,9 @@
 """MNIST and Fashion-MNIST as arrays and as deterministic batches.
 
-`"small"` is a class-balanced subset of 10,000 + 2,000 images that comes with
-the package, so it needs no network. `"tfds"` is the full set of 60,000 + 10,000
-images, read from prepared TensorFlow Datasets files, and `"fashion_mnist"` the
-set of articles of clothing that has the same sizes. `load` gives arrays,
-`splits` batches as all data sets of this package are given.
+`"small"` is a class-balanced subset of 10,000 + 2,000 images that is part of
+the package and needs no network. `"tfds"` is the full set of 60,000 + 10,000
+images, read from prepared TensorFlow Datasets files; `"fashion_mnist"` is a set
+of clothing images of the same size. `load` returns arrays and `splits` batches.
 """
 
 import importlib.resources
@@ -55,16 +54,15 @@ def load(
     Args:
         source: `"small"` for the embedded subset of 10,000 + 2,000 images,
             `"tfds"` for the full set, `"fashion_mnist"` for Fashion-MNIST.
-        data_dir: folder of prepared TFDS data; `None` for TFDS's default,
-            `~/tensorflow_datasets`. Not used with `source="small"`.
-        download: whether TFDS may download and prepare missing data. Without
-            it nothing ever goes over the network.
+        data_dir: folder of prepared TFDS data; None for TFDS's default,
+            `~/tensorflow_datasets`. Ignored if `source="small"`.
+        download: whether TFDS may download and prepare missing data. If false,
+            the network is never used.
 
     Raises:
         ValueError: if `source` is unknown.
-        FileNotFoundError: if the TFDS data is not there and `download` is
-            false.
-        ImportError: if TensorFlow Datasets is needed and not installed, or
+        FileNotFoundError: if the TFDS data is missing and `download` is false.
+        ImportError: if TensorFlow Datasets is needed but not installed, or
             lacks a package for preparing data.
     """
     if source == "small":
@@ -76,9 +74,9 @@ def load(
 def describe(
     data_dir: str | None = None, download: bool = False, source: str = "small"
 ) -> datasets.DataInfo:
-    """Returns the size of a data set; of prepared data, from its metadata.
+    """Returns the size of a data set, from metadata if it is prepared data.
 
-    The arguments and errors are those of `load`.
+    Arguments and errors are those of `load`.
     """
     if source == "small":
         return datasets.DataInfo(
@@ -99,13 +97,13 @@ def splits(
 ) -> datasets.DataSplits:
     """Makes batches of images with one channel.
 
-    The other arguments and the errors are those of `load`.
+    Other arguments and errors are those of `load`.
 
     Returns:
         Batches of (float32 `[batch, 28, 28, 1]` in [0, 1], int32 `[batch]`).
 
     Raises:
-        ValueError: if there are fewer images than a batch has.
+        ValueError: if there are fewer images than one batch needs.
     """
     info = describe(data_dir, download, source)
     batching.local_batches(info.train_examples)  # fails before it reads
@@ -140,7 +138,7 @@ def _load_small() -> Mnist:
 def _looker_up(
     images: np.ndarray, labels: np.ndarray
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """Makes the function from numbers of examples to a batch."""
+    """Returns a function from example indices to a batch."""
     with tf.device("CPU"):
         pixels = tf.constant(images[..., None])
         classes = tf.constant(labels.astype(np.int32))

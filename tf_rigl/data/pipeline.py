@@ -1,11 +1,10 @@
-"""Batches as a function of the seed and the epoch alone.
+"""Input pipelines whose batches depend only on the seed and the epoch.
 
 Data that fits into memory is indexed (`train_from_memory`); files of records
-are read along (`train_from_records`). Both begin an epoch with a random key
-from which order and augmentation follow, so that the same seed gives the same
-batches in every process, and a program that resumes at an epoch gets those it
-would have got. Of data in memory, the examples of a step are the same however
-many workers share them.
+are streamed (`train_from_records`). Each epoch starts from a random key that is
+the same in every process, so a program that resumes at an epoch gets the same
+batches. For data in memory, the examples of a step do not depend on the number
+of workers.
 """
 
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import tensorflow as tf
 
 from tf_rigl.data.batching import Batching
 
-# What TensorFlow puts in the place of a global seed where none is set.
+# TensorFlow's default in place of a global seed that is not set.
 _SEED_OF_NO_SEED = 87654321
 # One tensor, or a tuple of them.
 Tensors = Any
@@ -27,22 +26,22 @@ def train_from_memory(
     examples: int,
     batching: Batching,
 ) -> tf.data.Dataset:
-    """Makes epochs of examples that can be looked up, in static shapes.
+    """Makes training batches of indexed examples, with static shapes.
 
-    A pass is one epoch, or all there are.
+    A pass is one epoch, or all epochs if the batching is `endless`.
 
     Args:
-        order: takes the key of an epoch, int64 of shape `[2]`, which is a
-            seed for stateless random numbers. Returns tensors of shape
-            `[examples, ...]`: at each place which example it is, and what
-            else `make_batch` wants to know.
-        make_batch: takes a slice of each of them, `[local batch, ...]`, and
-            returns the batch.
-        examples: number of places in an epoch.
-        batching: the batches.
+        order: maps the key of an epoch, int64 `[2]`, which is a seed of
+            stateless random operations, to tensors of shape `[examples, ...]`:
+            the index of the example at each position and any other input of
+            `make_batch`.
+        make_batch: maps slices of these tensors, `[local batch, ...]`, to a
+            batch.
+        examples: number of examples per epoch.
+        batching: size, seed and share of the batches.
 
     Raises:
-        ValueError: if there are fewer examples than a batch has.
+        ValueError: if there are fewer examples than one batch needs.
     """
     batches, size = batching.local_batches(examples), batching.local_size
     used = batches * size * batching.shares
@@ -66,9 +65,9 @@ def evaluation_from_memory(
     examples: int,
     batching: Batching,
 ) -> tf.data.Dataset:
-    """Makes batches of examples in their order.
+    """Makes batches of indexed examples in their original order.
 
-    `make_batch` takes the numbers of examples, int64 `[local batch]`.
+    `make_batch` maps example indices, int64 `[local batch]`, to a batch.
     """
     dataset = tf.data.Dataset.range(batching.share, examples, batching.shares)
     dataset = dataset.batch(batching.local_size, batching.drop_remainder)
@@ -84,21 +83,21 @@ def train_from_records(
     shuffle_buffer: int = 16_384,
     cache: bool = False,
 ) -> tf.data.Dataset:
-    """Makes epochs of examples that are read one after the other.
+    """Makes training batches of examples that are streamed from files.
 
-    Files come in random order, and a buffer mixes what was read from them.
+    Files are read in random order, and a buffer shuffles their records.
     Batches, passes and errors are those of `train_from_memory`.
 
     Args:
-        read: takes a seed, a scalar int64, and returns this worker's records,
-            the files in an order that follows from it; None for their own.
-        parse: takes a record and a seed for stateless random numbers, int64
-            of shape `[2]`, and returns the example.
-        examples: number of examples of all workers.
-        batching: the batches.
-        shuffle_buffer: number of records that are mixed.
+        read: maps a seed, scalar int64, to this worker's records, with the
+            files ordered by the seed; None keeps their order.
+        parse: maps a record and an int64 `[2]` seed of stateless random
+            operations to an example.
+        examples: number of examples over all workers.
+        batching: size, seed and share of the batches.
+        shuffle_buffer: number of records in the shuffle buffer.
         cache: whether to keep this worker's records in memory. Files are then
-            read once, and only the buffer changes the order.
+            read only once, and the order changes by the buffer alone.
     """
     batches, size = batching.local_batches(examples), batching.local_size
     cached = read(None).cache() if cache else None
@@ -107,12 +106,12 @@ def train_from_records(
         _leave_out_global_seed()
         records = read(key[0]) if cached is None else cached
         records = records.shuffle(shuffle_buffer, seed=key[1]).enumerate()
-        # Not `take`: a cache is of use only when it was read to its end.
+        # `take` would stop early, but a cache must be read to its end.
         records = records.filter(lambda place, _: place < batches * size)
         return records.map(lambda place, record: (record, key, place))
 
     def parse_one(record: tf.Tensor, key: tf.Tensor, place: tf.Tensor) -> Any:
-        # The numbers of different workers must differ.
+        # Seeds must differ between workers.
         number = place * batching.shares + batching.share
         return parse(record, tf.stack([key[0], number]))
 
@@ -130,9 +129,9 @@ def evaluation_from_records(
     batching: Batching,
     cache: bool = False,
 ) -> tf.data.Dataset:
-    """Makes batches of this worker's records in their order.
+    """Makes batches of this worker's records in their original order.
 
-    `cache` says whether to keep the records in memory.
+    `cache` keeps the records in memory.
     """
     dataset = records.cache() if cache else records
     dataset = dataset.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
@@ -145,24 +144,24 @@ def evaluation_from_records(
 
 
 def random_order(key: tf.Tensor, examples: int) -> tf.Tensor:
-    """Shuffles the numbers below `examples`, int64, for an epoch."""
+    """Returns the example indices in random order, int64 `[examples]`."""
     return tf.random.experimental.stateless_shuffle(
         tf.range(examples, dtype=tf.int64), seed=key
     )
 
 
 def _leave_out_global_seed() -> None:
-    """Keeps the function that is traced from the program's global seed.
+    """Makes the traced function independent of the program's global seed.
 
-    The order of shuffled records would follow from it, too; and where it is
-    0, TensorFlow fails to shuffle by a seed that is a tensor.
+    The order of shuffled records would depend on it, and if it is 0, TensorFlow
+    fails to shuffle with a tensor seed.
     """
     if not tf.executing_eagerly():
         tf.random.set_seed(_SEED_OF_NO_SEED)
 
 
 def _epoch_keys(batching: Batching) -> tf.data.Dataset:
-    """Makes keys, int64 `[2]`: of all epochs, or another in each pass."""
+    """Makes int64 `[2]` keys, of all epochs if endless, else one per pass."""
     if batching.endless:
         epochs = tf.data.Dataset.counter(batching.first_epoch)
         return epochs.map(
@@ -176,7 +175,7 @@ def _epoch_keys(batching: Batching) -> tf.data.Dataset:
     )
     keys = keys.batch(2).take(1)
 
-    # The generator counts the passes over this data set.
+    # The generator counts passes, so earlier epochs are consumed here.
     for _ in range(batching.first_epoch):
         next(iter(keys))
     return keys
@@ -185,6 +184,7 @@ def _epoch_keys(batching: Batching) -> tf.data.Dataset:
 def _finish(
     dataset: tf.data.Dataset, batches: int | None, batching: Batching
 ) -> tf.data.Dataset:
+    """Sets the cardinality, order, sharding and prefetching."""
     if batches is not None:
         # Training loops and `UpdateMasks` ask for the number of steps.
         endless = tf.data.INFINITE_CARDINALITY
@@ -197,8 +197,8 @@ def _finish(
     options = tf.data.Options()
     options.deterministic = True
 
-    # Where a strategy divides the data set itself, every worker makes the same
-    # batches and takes its own; one worker's share must not be divided again.
+    # If a strategy shards the data set itself, every worker makes the same
+    # batches and keeps its own. A worker's share must not be sharded again.
     policies = tf.data.experimental.AutoShardPolicy
     options.experimental_distribute.auto_shard_policy = (
         policies.OFF if batching.shares > 1 else policies.DATA

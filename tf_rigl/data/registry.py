@@ -1,4 +1,4 @@
-"""The data sets of the experiments, by name.
+"""Registry of the experiments' data sets by name.
 
 Imports no TensorFlow, so that a command line can list the names: the module
 of a data set is imported when the data set is asked for.
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Source(NamedTuple):
-    """The module that reads a data set, and its arguments.
+    """The module that reads a data set, with the arguments to call it with.
 
-    Its functions `describe` and `splits` take `data_dir`, `download` and what
-    is peculiar to the data set; the second takes the batching before.
+    Its functions `describe` and `splits` accept `data_dir`, `download` and
+    arguments specific to the data set; `splits` also takes the batching first.
     """
 
     module: str  # in this folder
@@ -52,10 +52,10 @@ def describe(
     download: bool = False,
     **arguments: Any,
 ) -> "datasets.DataInfo":
-    """Returns the size of a data set, from its metadata or, a text, by reading.
+    """Returns the size of a data set, from metadata or by reading a text.
 
-    The arguments are those of `splits`; `**arguments` are those that
-    `describe` of the data set's module takes.
+    Arguments are those of `splits`; `**arguments` are those of `describe` in
+    the data set's module.
     """
     return _find(name).call("describe", data_dir, download, **arguments)
 
@@ -75,13 +75,12 @@ def splits(
         data_dir: folder of prepared TFDS data, or of text files; None for
             TFDS's default.
         download: whether TFDS may download and prepare missing data.
-        **arguments: what `splits` of the module of that data set takes.
+        **arguments: arguments of `splits` in the data set's module.
 
     Raises:
-        FileNotFoundError: if the data is not there.
-        ImportError: if TensorFlow Datasets is needed and not installed.
-        ValueError: if there is no data set of that name, or an argument is
-            wrong.
+        FileNotFoundError: if the data is missing.
+        ImportError: if TensorFlow Datasets is needed but not installed.
+        ValueError: if the name is unknown or an argument is invalid.
     """
     return _find(name).call("splits", batching, data_dir, download, **arguments)
 

@@ -1,12 +1,12 @@
-"""Random batches without any reading, for benchmarks and dry runs."""
+"""Random batches without input, for benchmarks and dry runs."""
 
 import tensorflow as tf
 
 from tf_rigl.data import datasets
 from tf_rigl.data.batching import Batching
 
-# Of the data sets that are imitated. Characters are integers, all other
-# examples are images of floats.
+# Sizes of the imitated data sets. Characters are integers; all other examples
+# are float images.
 SIZES = {
     "mnist": datasets.DataInfo(60_000, 10_000, 10, (28, 28, 1)),
     "cifar10": datasets.DataInfo(50_000, 10_000, 10, (32, 32, 3)),
@@ -20,10 +20,10 @@ def describe(
     download: bool = False,
     name: str = "imagenet2012",
 ) -> datasets.DataInfo:
-    """Returns the size of a data set that is imitated.
+    """Returns the size of an imitated data set.
 
     Raises:
-        ValueError: if `name` is none of `SIZES`.
+        ValueError: if `name` is not in `SIZES`.
     """
     del data_dir, download
     if name not in SIZES:
@@ -39,13 +39,13 @@ def splits(
     download: bool = False,
     name: str = "imagenet2012",
 ) -> datasets.DataSplits:
-    """Imitates a data set: its shapes, its types and its number of steps.
+    """Imitates the shapes, dtypes and number of steps of a data set.
 
-    One batch comes over and over; `data_dir` and `download` are not used.
+    The same batch is repeated; `data_dir` and `download` are ignored.
 
     Raises:
-        ValueError: if `name` is none of `SIZES`, or a batch larger than the
-            data set.
+        ValueError: if `name` is not in `SIZES`, or a batch exceeds the data
+            set.
     """
     info = describe(data_dir, download, name)
     steps = batching.local_batches(info.train_examples)
@@ -68,17 +68,17 @@ def batches(
     """Repeats one random batch.
 
     Args:
-        info: shape of an example and number of classes. A shape of one
-            dimension is that of characters.
-        batching: size of the batch, and its seed.
-        count: how often; None for endlessly.
-        device: where the batch is copied to ahead of time, for a loop on one
-            device; None for the host's memory, which strategies need.
+        info: shape of an example and number of classes. A one-dimensional shape
+            stands for characters.
+        batching: size and seed of the batch.
+        count: number of repetitions; None repeats forever.
+        device: device to prefetch batches to, for a loop on one device; None
+            for host memory, which strategies need.
 
     Returns:
         Batches of (float32 `[batch, *example_shape]` with mean 0 and variance
-        1, int32 `[batch]`), or, of characters, of (int32 `[batch, time]`,
-        int32 `[batch, time]`).
+        1, int32 `[batch]`); for characters, of (int32 `[batch, time]`, int32
+        `[batch, time]`).
     """
     dataset = _one_batch(info, batching).repeat(count)
     if device is None:
@@ -87,11 +87,12 @@ def batches(
 
 
 def _one_batch(info: datasets.DataInfo, batching: Batching) -> tf.data.Dataset:
+    """Returns a data set of a single random batch."""
     shape = (batching.local_size, *info.example_shape)
     seeds = tf.random.split((batching.seed, batching.share), 2)
     is_text = len(info.example_shape) == 1
 
-    # Kept in memory, not computed again in each step.
+    # Constants in memory, so that steps do not compute them again.
     with tf.device("CPU"):
         if is_text:
             inputs = tf.random.stateless_uniform(

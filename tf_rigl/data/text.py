@@ -1,8 +1,8 @@
-"""Text files as sequences of characters, to predict the next one.
+"""Text files as sequences of characters, for next-character prediction.
 
-A folder holds the files of WikiText-103 raw as they come, or `train.txt`,
-`valid.txt` and `test.txt`, in UTF-8. A cross-entropy in nats, as Keras gives
-it, is loss / ln 2 bits per character.
+A folder holds the files of raw WikiText-103 under their original names, or
+`train.txt`, `valid.txt` and `test.txt`, in UTF-8. Keras reports the
+cross-entropy in nats; divide it by ln 2 for bits per character.
 """
 
 import codecs
@@ -21,7 +21,7 @@ from tf_rigl.data.batching import Batching
 from tf_rigl.data.datasets import DataInfo
 from tf_rigl.data.datasets import DataSplits
 
-UNKNOWN = 0  # the number of all characters outside the vocabulary
+UNKNOWN = 0  # the index of all characters outside the vocabulary
 PARTS = ("train", "valid", "test")
 LAYOUTS = ("wiki.{}.raw", "{}.txt")  # names of the files of a folder
 
@@ -38,11 +38,11 @@ _REMEDY = (
 
 
 class Corpus(NamedTuple):
-    """Two texts as numbers of characters."""
+    """Two texts as character indices."""
 
     train: np.ndarray  # [characters] uint8, uint16 or int32
-    evaluation: np.ndarray  # likewise
-    vocabulary: str  # the characters numbered 1, 2, ...
+    evaluation: np.ndarray  # [characters] of the same dtype
+    vocabulary: str  # the characters with the indices 1, 2, ...
 
 
 def describe(
@@ -52,9 +52,9 @@ def describe(
     vocabulary_size: int = 256,
     evaluation: str = "valid",
 ) -> DataInfo:
-    """Reads the texts and counts; arguments and errors are those of `splits`.
+    """Reads the texts and returns their size, for shuffled windows.
 
-    Examples for training are shuffled windows.
+    Arguments and errors are those of `splits`.
     """
     del download
     corpus = load(data_dir, vocabulary_size, evaluation)
@@ -71,39 +71,38 @@ def splits(
     evaluation: str = "valid",
     contiguous: bool = False,
 ) -> DataSplits:
-    """Makes batches of windows of a text, and the characters after each.
+    """Makes batches of text windows and the characters that follow.
 
-    Windows for training don't overlap; where the first begins is drawn in
-    each epoch, and their order is. Those for evaluation follow each other
-    from the first character on. What is left at the end, less than a window,
-    is left out.
+    Training windows do not overlap; their order, and the start of the first
+    one, are random in each epoch. Evaluation windows are consecutive from the
+    first character on. A remainder shorter than a window is dropped.
 
-    With `contiguous`, each row of a batch for training goes on where the same
-    row of the batch before ended, for networks that keep their state. Rows
+    With `contiguous`, each row of a training batch continues where the same row
+    of the previous batch ended, for networks that carry their state over. Rows
     are equal parts of the text, and all epochs are the same.
 
     Args:
         batching: size, seed and share of the batches.
-        data_dir: the folder of the text files, or the one above a folder
+        data_dir: the folder of the text files, or the parent of a folder
             `wikitext-103-raw`.
-        download: unused: nothing is downloaded.
-        time: characters in a window.
-        vocabulary_size: at most how many characters are told apart, one of
-            which stands for all others: the most frequent of the training
-            text are kept. The network of the RigL paper has 256.
-        evaluation: which part to evaluate on, `"valid"` or `"test"`.
-        contiguous: whether rows go on from batch to batch.
+        download: ignored, since nothing is downloaded.
+        time: number of characters in a window.
+        vocabulary_size: maximum number of distinct indices, one of which stands
+            for all unknown characters. The most frequent characters of the
+            training text are kept. The RigL paper's network has 256.
+        evaluation: the part to evaluate on, `"valid"` or `"test"`.
+        contiguous: whether rows continue from batch to batch.
 
     Returns:
-        Batches of (int32 `[batch, time]`, int32 `[batch, time]`): characters
-        and, of each, the next one. `info.classes` is the number of characters
-        with the one for all others, `vocabulary` the characters but for that.
+        Batches of (int32 `[batch, time]`, int32 `[batch, time]`): characters,
+        and the next character of each. `info.classes` is the number of indices
+        including that of unknown characters; `vocabulary` excludes it.
 
     Raises:
-        FileNotFoundError: if a file is not there.
-        ValueError: if `data_dir` is None, a text is not UTF-8 or shorter than
-            a window, there are fewer windows than a batch has, or a number
-            is out of range.
+        FileNotFoundError: if a file is missing.
+        ValueError: if `data_dir` is None, a text is not UTF-8 or is shorter
+            than a window, there are fewer windows than one batch needs, or a
+            number is out of range.
     """
     del download
     corpus = load(data_dir, vocabulary_size, evaluation)
@@ -130,10 +129,10 @@ def splits(
 
 
 def find(data_dir: str | None, parts: tuple[str, ...]) -> list[pathlib.Path]:
-    """Finds the text files of parts in a folder, or in one within.
+    """Finds the text files of the given parts in a folder or its subfolder.
 
     Raises:
-        FileNotFoundError: if one is not there.
+        FileNotFoundError: if a file is missing.
         ValueError: if `data_dir` is None or a part is unknown.
     """
     if data_dir is None:
@@ -172,7 +171,7 @@ def find(data_dir: str | None, parts: tuple[str, ...]) -> list[pathlib.Path]:
 def load(
     data_dir: str | None, vocabulary_size: int = 256, evaluation: str = "valid"
 ) -> Corpus:
-    """Reads the training text and another one as numbers.
+    """Reads and encodes the training text and an evaluation text.
 
     Arguments and errors are those of `splits`.
     """
@@ -188,13 +187,13 @@ def load(
 def make_vocabulary(
     file: str | os.PathLike[str], vocabulary_size: int = 256
 ) -> str:
-    """Returns the most frequent characters of a text, sorted by code points.
+    """Returns the most frequent characters of a text, sorted by code point.
 
-    Of equally frequent ones, those of lower code points are kept;
-    `vocabulary_size` counts one more, which stands for all others.
+    Ties go to the lower code point. One of the `vocabulary_size` indices is
+    reserved for unknown characters.
 
     Raises:
-        ValueError: if the text is not UTF-8, or `vocabulary_size` below 2.
+        ValueError: if the text is not UTF-8, or `vocabulary_size` is below 2.
     """
     if vocabulary_size < 2:
         raise ValueError(
@@ -211,13 +210,14 @@ def make_vocabulary(
 
 
 def encode_file(file: str | os.PathLike[str], vocabulary: str) -> np.ndarray:
-    """Reads a UTF-8 text as numbers; nothing is changed, not even line ends.
+    """Encodes a UTF-8 text file as character indices.
 
-    The characters of the vocabulary are 1, 2, ..., any other is 0.
+    Characters of the vocabulary have the indices 1, 2, ...; all others have 0.
+    The text is encoded as it is, including its line ends.
 
     Returns:
-        `[characters]`, of the smallest of uint8, uint16 and int32 that holds
-        the numbers.
+        Array of shape `[characters]` of the smallest of uint8, uint16 and int32
+        that holds all indices.
 
     Raises:
         ValueError: if the text is not UTF-8.
@@ -229,7 +229,7 @@ def encode_file(file: str | os.PathLike[str], vocabulary: str) -> np.ndarray:
 
 
 def decode(numbers: np.ndarray, vocabulary: str) -> str:
-    """Returns the text of numbers `[characters]`; unknown ones are U+FFFD."""
+    """Decodes indices `[characters]` to text; 0 becomes U+FFFD."""
     characters = _REPLACEMENT + vocabulary
     return "".join(characters[number] for number in numbers)
 
@@ -245,13 +245,13 @@ def _describe(corpus: Corpus, time: int, train_examples: int) -> DataInfo:
 
 
 def _shuffled(text: np.ndarray, time: int) -> tuple[int, _Order]:
-    """Counts windows, wherever in [0, time) the first begins, and orders them.
+    """Returns the number of windows and a function that shuffles them.
 
-    The order maps the key of an epoch to the first character of each window.
+    The function maps an epoch's key to the first character of each window.
     """
     _check_length(text, time, "training")
     examples = max(1, (len(text) - time) // time)
-    # The character after the last window is a target.
+    # One more character after the last window is needed as a target.
     firsts = min(time, len(text) - examples * time)
 
     def order(key: tf.Tensor) -> tf.Tensor:
@@ -262,7 +262,7 @@ def _shuffled(text: np.ndarray, time: int) -> tuple[int, _Order]:
 
 
 def _contiguous(text: np.ndarray, time: int, rows: int) -> tuple[int, _Order]:
-    """Counts and orders the windows of rows that go on, as `_shuffled` does."""
+    """Returns what `_shuffled` does, for rows that continue across batches."""
     _check_length(text, time, "training")
     stride = (len(text) - 1) // rows
     steps = stride // time
@@ -285,7 +285,7 @@ def _contiguous(text: np.ndarray, time: int, rows: int) -> tuple[int, _Order]:
 def _cutter(
     text: np.ndarray, time: int
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """Makes the function from first characters to windows and targets."""
+    """Returns a function from window starts to windows and targets."""
     with tf.device("CPU"):
         numbers = tf.constant(text)
 
@@ -308,7 +308,11 @@ def _check_length(text: np.ndarray, time: int, part: str) -> None:
 
 
 def _read_code_points(file: str | os.PathLike[str]) -> Iterator[np.ndarray]:
-    """Yields the text in parts, uint32."""
+    """Yields a text as uint32 code points, one chunk of the file at a time.
+
+    Raises:
+        ValueError: if the text is not UTF-8.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         with open(file, "rb") as stream:

@@ -1,6 +1,6 @@
-"""Data that TensorFlow Datasets has prepared: found, checked and read.
+"""Access to data prepared by TensorFlow Datasets.
 
-Nothing goes over the network unless `download` is set.
+The network is never used unless `download` is true.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import tensorflow as tf
 from tf_rigl.data.batching import Batching
 from tf_rigl.data.datasets import DataInfo
 
-# What an error says one can do, unless the data set has its own way.
+# Advice in error messages, unless the data set needs a different one.
 _REMEDY = (
     "Run `tfds build {name}` (with `--data_dir=DIR` for another folder than "
     "~/tensorflow_datasets), or pass `download=True` (`--download` on the "
@@ -27,18 +27,18 @@ def open_builder(
     download: bool = False,
     remedy: str | None = None,
 ) -> Any:
-    """Finds a prepared data set; returns TFDS's builder, all files checked.
+    """Returns TFDS's builder of a prepared data set, with all files present.
 
     Args:
         name: name of the data set in TFDS.
         data_dir: folder of prepared TFDS data; None for TFDS's default,
             `~/tensorflow_datasets`.
         download: whether TFDS may download and prepare missing data.
-        remedy: what an error says one can do; None for the usual.
+        remedy: advice for error messages; None for the default.
 
     Raises:
-        FileNotFoundError: if the data is not there, or not all of it, and
-            `download` is false.
+        FileNotFoundError: if the data is missing and `download` is false, or it
+            is incomplete.
         ImportError: if TensorFlow Datasets is not installed, or lacks a
             package for preparing data.
     """
@@ -67,7 +67,7 @@ def open_builder(
 
 
 def describe(builder: Any, train: str, evaluation: str) -> DataInfo:
-    """Reads the size of a data set of images from its builder's metadata."""
+    """Reads the size of an image data set from its builder's metadata."""
     info = builder.info
     return DataInfo(
         info.splits[train].num_examples,
@@ -78,13 +78,13 @@ def describe(builder: Any, train: str, evaluation: str) -> DataInfo:
 
 
 def read_arrays(builder: Any, split: str) -> tuple[tf.Tensor, tf.Tensor]:
-    """Reads a split of images of one size into memory, on the host.
+    """Reads a split of equally sized images into host memory.
 
     Returns:
         Images, uint8 `[examples, height, width, channels]`, and labels, int32
         `[examples]`.
     """
-    # What the examples hold beside them is not decoded.
+    # Skip decoding other features of the examples.
     wanted = _import_tfds(builder.name).decode.PartialDecoding(
         {"image": True, "label": True}
     )
@@ -98,15 +98,15 @@ def read_arrays(builder: Any, split: str) -> tuple[tf.Tensor, tf.Tensor]:
 def reader(
     builder: Any, split: str, batching: Batching
 ) -> Callable[[tf.Tensor | None], tf.data.Dataset]:
-    """Makes the function that reads a worker's share of a split.
+    """Returns a function that reads one worker's share of a split.
 
-    The shares are ranges of examples, of equal length but for one, whatever
-    the number of files.
+    Shares are ranges of examples whose sizes differ by at most one, regardless
+    of the number of files.
 
     Returns:
-        A function that takes a seed, a scalar int64, and returns the records
-        of the share, strings, from files in the order that follows from the
-        seed; None for the order of their names.
+        A function that maps a seed, scalar int64, to the share's records,
+        scalar strings, with the files ordered by the seed; None orders the
+        files by name.
 
     Raises:
         ValueError: if the files are not TFRecord files.
@@ -144,7 +144,7 @@ def reader(
 def image_parser(
     builder: Any,
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """Makes the function from a record to encoded image and int32 label."""
+    """Returns a function from a record to an encoded image and int32 label."""
     tfds = _import_tfds(builder.name)
     encoded = {"image": tfds.decode.SkipDecoding()}
 
@@ -160,13 +160,13 @@ def image_parser(
 def _read_range(
     file: tf.Tensor, skip: tf.Tensor, take: tf.Tensor
 ) -> tf.data.Dataset:
-    # 8 MiB at a time: file systems across a network answer slowly.
+    # Read 8 MiB at a time, because network file systems have a high latency.
     records = tf.data.TFRecordDataset(file, buffer_size=8 << 20)
     return records.skip(skip).take(take)
 
 
 def _import_tfds(name: str) -> ModuleType:
-    # It takes seconds to import, and not all data needs it.
+    # Imported lazily: it takes seconds, and not all data needs it.
     try:
         import tensorflow_datasets as tfds
     except ModuleNotFoundError as error:
@@ -189,7 +189,7 @@ def _prepare(builder: Any) -> None:
 
 
 def _missing_files(builder: Any) -> tuple[list[str], int]:
-    """Names the files that are not there and counts those that should be."""
+    """Returns the names of missing files and the number expected."""
     present = set(tf.io.gfile.listdir(str(builder.data_dir)))
     files = [
         name

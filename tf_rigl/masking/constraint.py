@@ -1,4 +1,4 @@
-"""The constraint that keeps a masked weight masked, whoever trains it."""
+"""The constraint that keeps masked values at zero under any optimizer."""
 
 import contextlib
 from collections.abc import Callable
@@ -15,19 +15,19 @@ from tf_rigl.masking.storage import masked
 
 
 class MaskConstraint:
-    """Masks a weight after every optimizer step, behind its own constraint.
+    """Masks a weight after every optimizer step, and applies its constraint.
 
-    Keras's optimizers apply it, in `fit` as in custom loops. It stays on the
-    weight for as long as that has a mask, so that no optimizer trains the
-    weight dense. One whose update rule keeps the zeros itself lifts it for the
-    time in which it applies its gradients: a pass over the weight is saved.
+    Keras optimizers apply constraints in `fit` and in custom loops alike. The
+    constraint stays on the weight as long as it has a mask, so no optimizer can
+    make the weight dense. An update rule that keeps zeros itself lifts it while
+    it applies gradients, which saves a pass over the weight.
 
     Attributes:
         storage: the weight's values and mask.
         path: the weight's path in its layer.
-        original: the constraint that the user gave the weight, if any.
-        observers: functions of the path that are called when an optimizer
-            applies the constraint; a compiled step does so while it is traced.
+        original: the user's constraint on the weight, if any.
+        observers: functions called with the path when an optimizer applies the
+            constraint; in a compiled step they are called during tracing.
     """
 
     def __init__(
@@ -40,21 +40,22 @@ class MaskConstraint:
 
         self._flavor = flavor
         self._variable = variable
-        self._lifted = 0  # replicas that have lifted it and not put it back
+        self._lifted = 0  # number of replicas that have lifted it
 
     def __call__(self, weight: Any) -> tf.Tensor:
-        """Returns the weight with zeros where it is masked."""
+        """Returns the weight with zeros at masked positions."""
         for observe in self.observers.values():
             observe(self.path)
         mask = self.storage.mask
         if self.original is not None:
-            # A norm must not count what the step has put outside of the mask.
+            # A norm must not include values that the step wrote outside the
+            # mask.
             weight = self.original(masked(weight, mask))
         return masked(weight, mask)
 
     @property
     def is_lifted(self) -> bool:
-        """Whether an optimizer is at work that keeps the zeros itself."""
+        """True while an optimizer that keeps zeros itself applies gradients."""
         return self._lifted > 0
 
     def put(self) -> None:
@@ -62,7 +63,7 @@ class MaskConstraint:
         self._flavor.set_constraint(self._variable, self)
 
     def remove(self) -> None:
-        """Gives the weight its own constraint back, if it had one."""
+        """Restores the weight's original constraint, if any."""
         self._flavor.set_constraint(self._variable, self.original)
 
     def lift(self) -> None:
@@ -72,7 +73,7 @@ class MaskConstraint:
         self.remove()
 
     def put_back(self) -> None:
-        """Undoes `lift`, once all replicas have called it."""
+        """Undoes `lift` once all replicas have called it."""
         self._lifted -= 1
         if not self._lifted:
             self.put()
@@ -93,19 +94,19 @@ class MaskConstraint:
 
 
 def constraint_of(variable: Any) -> MaskConstraint | None:
-    """Returns the mask constraint on a weight, if it has one at present."""
+    """Returns the mask constraint that is set on a weight, else None."""
     found = variable.constraint
     return found if isinstance(found, MaskConstraint) else None
 
 
 @contextlib.contextmanager
 def lifted(constraints: Iterable[MaskConstraint]) -> Iterator[None]:
-    """Lifts constraints for the time of a `with` block."""
+    """Lifts constraints within a `with` block."""
     constraints = list(constraints)
-    for one in constraints:
-        one.lift()
+    for constraint in constraints:
+        constraint.lift()
     try:
         yield
     finally:
-        for one in constraints:
-            one.put_back()
+        for constraint in constraints:
+            constraint.put_back()

@@ -1,4 +1,4 @@
-"""Sparsifying a model that has no weights yet, when it first meets data."""
+"""Deferred sparsification of models that are not built yet."""
 
 import functools
 from collections.abc import Callable
@@ -14,10 +14,10 @@ _REQUEST = "_tf_rigl_request"
 
 
 class DeferredModel:
-    """Mixed into the class of a model that is masked once it is built."""
+    """Mixin for the class of a model that is masked once it is built."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Masks the weights before they compute anything."""
+        """Masks the weights before they are used."""
         if not has_weights(self):
             _build(self, args, kwargs)
         if complete(self, required=False):
@@ -26,16 +26,16 @@ class DeferredModel:
 
 
 def defer(model: Any, mask_weights: Callable[[], None]) -> None:
-    """Postpones `mask_weights` until the model has its weights."""
+    """Postpones `mask_weights` until the model is built."""
     model.__dict__[_REQUEST] = mask_weights
     cls: type = type(model)
     flavors.set_class(model, _deferred_class(cls))
-    # On the instance: Keras 3 puts a wrapper of its own there.
+    # Overridden on the instance, where Keras 3 also puts its wrapper.
     instance_methods.override(model, "build", _build_and_complete)
 
 
 def when_complete(model: Any, action: Callable[[], None]) -> None:
-    """Calls `action` once a deferred model's weights are masked."""
+    """Calls `action` after a deferred model has been masked."""
     mask_weights = model.__dict__[_REQUEST]
 
     def both() -> None:
@@ -46,15 +46,15 @@ def when_complete(model: Any, action: Callable[[], None]) -> None:
 
 
 def is_deferred(model: Any) -> bool:
-    """Returns whether the model waits for its weights."""
+    """Returns whether the model is waiting for its weights."""
     return isinstance(model, DeferredModel)
 
 
 def has_weights(model: Any) -> bool:
-    """Returns whether a model and the layers within it have been built.
+    """Returns whether a model and all its layers are built.
 
-    Keras 3 calls a subclassed model built after `build`, though its layers
-    have no weights before they are called.
+    Keras 3 marks a subclassed model as built after `build`, even though its
+    layers have no weights before they are called.
     """
     flavor = flavors.flavor_of(model)
     return model.built and (
@@ -65,13 +65,13 @@ def has_weights(model: Any) -> bool:
 
 @tf.autograph.experimental.do_not_convert
 def complete(model: Any, required: bool = True) -> bool:
-    """Masks the weights of a deferred model, if they exist by now.
+    """Masks a deferred model if its weights exist.
 
     Returns:
-        True unless the model still waits for its weights.
+        False if the model is still waiting for its weights, otherwise True.
 
     Raises:
-        ValueError: if weights are required and there are none.
+        ValueError: if `required` and the model has no weights.
     """
     if not is_deferred(model):
         return True
@@ -91,9 +91,9 @@ def complete(model: Any, required: bool = True) -> bool:
 
 
 def _build_and_complete(model: Any, build: Any, *args: Any, **kw: Any) -> None:
-    """Masks the weights that `build` has made, if it has."""
+    """Runs the model's own `build` and masks the weights it created, if any."""
     build(*args, **kw)
-    # In a trace the weights have no values yet; the call will see to them.
+    # Inside a trace, weights have no values yet; `__call__` masks them later.
     if tf.executing_eagerly() and has_weights(model):
         complete(model, required=False)
 
@@ -109,10 +109,10 @@ def _deferred_class(cls: type) -> type:
 
 @tf.autograph.experimental.do_not_convert
 def _build(model: Any, args: Any, kwargs: Any) -> None:
-    """Creates the weights by tracing a call that is never run.
+    """Creates the weights by tracing a call that is never executed.
 
-    So the first batch is computed with masked weights already, and nothing
-    that a call changes, such as moving averages, changes twice.
+    The first batch is then computed with masked weights, and variables that a
+    call changes, such as moving averages, are not updated twice.
     """
     if not flavors.flavor_of(model).can_assign():
         return

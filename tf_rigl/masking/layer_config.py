@@ -1,16 +1,16 @@
-"""The part of a masked layer's configuration that is this library's own.
+"""This library's part of a masked layer's configuration.
 
 Keras writes it into `.keras` files, tf_keras also into HDF5 files and
-SavedModels, so files outlive the code that wrote them. Its versions:
+SavedModels, so files outlive the code that wrote them. Versions:
 
-- none: written by tf_rigl 0.1.0 before versions were. All weights are stored
-  dense, their masks are entries of the model's weights.
-- 1: says so, for each weight ("storage") and for the layer ("masks"), so
-  that another storage or another place for masks is another word here and
-  not another version. Also says which tf_rigl wrote it.
+- none: written by tf_rigl 0.1.0, before versions. All weights are stored
+  dense, and their masks are among the model's weights.
+- 1: states both explicitly, per weight ("storage") and per layer ("masks"),
+  so another storage or place for masks is a new value and not a new version.
+  It also names the tf_rigl that wrote it.
 
-What this code does not know it refuses: a version, a word for one of these,
-or another setting of a weight, whose silent loss would be another mask.
+Unknown versions, values and settings are errors, because ignoring them would
+silently change masks.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ from tf_rigl.version import __version__
 
 VERSION = 1
 STARTS = ("random", "dense", "magnitude")
-# Where the masks of a layer are saved; entries of the model's `weights`.
+# Places where masks may be saved: as entries of the model's `weights`.
 MASKS = ("weights",)
 
 _ATTRIBUTE = "_tf_rigl_config"
@@ -40,9 +40,9 @@ _WEIGHT_SETTINGS = {"shape", "nonzeros", "permutation", "view", "storage"}
 class WeightConfig:
     """Configuration of one masked weight."""
 
-    shape: tuple[int, ...]  # of the weight
-    target: int  # number of connections that were allotted to it
-    # How the structure of its mask sees it; None for as it is.
+    shape: tuple[int, ...]  # shape of the weight
+    target: int  # number of connections allotted to it
+    # The layout in which the structure sees it; None for no change.
     layout: KernelLayout | None = None
     storage: str = "dense"  # a key of `STORAGES`
 
@@ -51,25 +51,24 @@ class WeightConfig:
 class LayerConfig:
     """Configuration of the masked weights of one layer."""
 
-    weights: dict[str, WeightConfig]  # by each weight's key within the layer
-    seed: int  # the user's seed, for the masks to begin with
-    key: str  # the layer's own key in the model
-    # Of the masks.
+    weights: dict[str, WeightConfig]  # by the weight's key within the layer
+    seed: int  # the user's seed for the initial masks
+    key: str  # key of the layer within the model
+    # Structure of all masks.
     structure: Structure = dataclasses.field(default_factory=Unstructured)
-    # The masks to begin with, one of `STARTS`.
+    # How the initial masks are chosen, one of `STARTS`.
     start: str = "random"
-    # For each weight the kinds of tensors kept of it, by name; see
-    # `state_store`.
+    # Kinds of the tensors kept for each weight, by name; see `state_store`.
     state: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     masks: str = "weights"  # where the masks are saved, one of `MASKS`
 
     def weight_key(self, name: str) -> str:
-        """Returns a weight's key in the model, given that in the layer."""
+        """Returns a weight's key in the model from its key in the layer."""
         return "/".join(part for part in (self.key, name) if part)
 
 
 def initial_mask(config: LayerConfig, name: str, values: Any) -> tf.Tensor:
-    """Returns the mask that a weight, by its key within the layer, begins with.
+    """Returns the initial mask of a weight, given its key within the layer.
 
     `values` is None if the weight does not exist yet.
     """
@@ -78,7 +77,7 @@ def initial_mask(config: LayerConfig, name: str, values: Any) -> tf.Tensor:
     if (
         config.start == "dense"
         or weight.target == math.prod(weight.shape)
-        # About to be loaded.
+        # The mask is about to be loaded from a file.
         or (config.start == "magnitude" and values is None)
     ):
         return tf.ones(weight.shape, tf.bool)
@@ -98,22 +97,22 @@ def initial_mask(config: LayerConfig, name: str, values: Any) -> tf.Tensor:
 
 
 def config_of(layer: Any) -> LayerConfig:
-    """Returns the configuration of a layer that carries masks."""
+    """Returns the configuration of a masked layer."""
     return layer.__dict__[_ATTRIBUTE]
 
 
 def set_config(layer: Any, config: LayerConfig) -> None:
-    """Gives a layer its configuration, past Keras's attribute tracking."""
+    """Attaches a configuration, bypassing Keras's attribute tracking."""
     layer.__dict__[_ATTRIBUTE] = config
 
 
 def drop_config(layer: Any) -> None:
-    """Undoes `set_config`."""
+    """Removes the configuration that `set_config` attached."""
     del layer.__dict__[_ATTRIBUTE]
 
 
 def serialize(config: LayerConfig) -> dict[str, Any]:
-    """Returns a configuration as what JSON can hold."""
+    """Converts a configuration to JSON values."""
     result: dict[str, Any] = {
         "version": VERSION,
         "tf_rigl": __version__,
@@ -136,10 +135,10 @@ def serialize(config: LayerConfig) -> dict[str, Any]:
 
 
 def deserialize(config: Mapping[str, Any]) -> LayerConfig:
-    """Returns the configuration that `serialize` wrote, of any version.
+    """Reads a configuration written by `serialize` of any version.
 
     Raises:
-        ValueError: if it needs a newer tf_rigl.
+        ValueError: if the configuration needs a newer tf_rigl.
     """
     version = config.get("version", 0)
     if not isinstance(version, int) or version > VERSION:
@@ -177,7 +176,7 @@ def deserialize(config: Mapping[str, Any]) -> LayerConfig:
 def _serialize_weight(weight: WeightConfig) -> dict[str, Any]:
     result: dict[str, Any] = {
         "shape": list(weight.shape),
-        # The name that files of all versions have for the target.
+        # Files of all versions store the target under this name.
         "nonzeros": weight.target,
         "storage": weight.storage,
     }
@@ -201,6 +200,7 @@ def _deserialize_weight(weight: Mapping[str, Any]) -> WeightConfig:
 
 
 def _needs_newer(config: Mapping[str, Any], received: str) -> ValueError:
+    """Returns the error for a configuration that is not understood."""
     writer = config.get("tf_rigl")
     needed = "a newer tf_rigl" if writer is None else f"tf_rigl>={writer}"
     return ValueError(

@@ -1,7 +1,7 @@
-"""Rules of layers: weights that may be sparse, and their axes.
+"""Rules of layer classes: the weights that may be sparse, and their axes.
 
-One row a layer class. `accounting.mac_rules` and `surgery.channel_rules` say
-under the same keys what such a layer multiplies and what it does to channels.
+`accounting.mac_rules` and `surgery.channel_rules` define under the same keys
+how a layer is counted and how it treats channels.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.kernel_layout import axes_layout
 
-# For users; the rest may change.
+# The public names; everything else may change.
 __all__ = ["Axes", "LayerRule", "register"]
 
 
 class Axes(NamedTuple):
-    """The axes of a kernel that are inputs and units, the rest positions.
+    """Input and unit axes of a kernel; the other axes are positions.
 
     Negative axes count from the end.
     """
@@ -32,9 +32,9 @@ class Axes(NamedTuple):
 
 
 def last_axes(layer: Any, rank: int) -> Axes:
-    """Returns the usual axes: units last, inputs before them.
+    """Returns the default axes: units last, inputs before them.
 
-    A vector is the inputs of one unit.
+    A vector is treated as the inputs of one unit.
     """
     del layer
     if rank < 2:
@@ -43,15 +43,15 @@ def last_axes(layer: Any, rank: int) -> Axes:
 
 
 class LayerRule(NamedTuple):
-    """One row: a layer class's weights that may be sparse.
+    """Rule of one layer class.
 
     Attributes:
-        weights: the attributes of the layer that hold them.
-        axes: those of each of them, or a function of the layer, built, and
-            the weight's rank. The default fits Dense (in, out), convolutions
-            (h, w, in, out), the cells of RNNs (in, gates · units), pointwise
-            kernels and embeddings (tokens, features).
-        opt_in: whether they are sparse only if named in
+        weights: names of the layer's attributes that hold the weights.
+        axes: axes of each of these weights, or a function of the built layer
+            and the weight's rank. The default suits Dense (in, out),
+            convolutions (h, w, in, out), RNN cells (in, gates · units),
+            pointwise kernels and embeddings (tokens, features).
+        opt_in: whether the weights are sparse only if named in
             `SparsifyOptions(include=...)`.
     """
 
@@ -61,19 +61,19 @@ class LayerRule(NamedTuple):
 
 
 def register(cls: type, rule: LayerRule) -> None:
-    """Adds a row for a layer class of one's own, or replaces its row.
+    """Adds or replaces the rule of a layer class.
 
-    Call it before `sparsify`, and before a saved model with such layers is
-    loaded. A subclass counts as its nearest base that has a row. A layer with
-    a method `get_prunable_weights` names its weights by that; of a row only
-    the axes then count.
+    Call it before `sparsify` and before loading a saved model with such layers.
+    A subclass uses the rule of its nearest base that has one. If a layer has a
+    method `get_prunable_weights`, that method determines its weights, and only
+    the axes of the rule are used.
 
     Args:
         cls: a layer class of either Keras.
-        rule: its row.
+        rule: its rule.
 
     Raises:
-        TypeError: if `cls` is no layer class or `rule` no row.
+        TypeError: if `cls` is not a layer class or `rule` not a `LayerRule`.
 
     Example:
         >>> layer_rules.register(
@@ -98,7 +98,7 @@ def register(cls: type, rule: LayerRule) -> None:
 
 
 def rule_of(layer: Any) -> LayerRule | None:
-    """Returns the row of a layer's class or nearest base, None if none."""
+    """Returns the rule of a layer's class or nearest base, else None."""
     for cls in type(layer).__mro__:
         if cls in _registered:
             return _registered[cls]
@@ -108,7 +108,7 @@ def rule_of(layer: Any) -> LayerRule | None:
 
 
 def known_class(layer: Any, table: Collection[str]) -> str | None:
-    """Returns the layer's class, or its nearest base, that a table names."""
+    """Returns the nearest Keras class of a layer that a table contains."""
     for cls in type(layer).__mro__:
         if _is_keras_class(cls) and cls.__name__ in table:
             return cls.__name__
@@ -116,11 +116,11 @@ def known_class(layer: Any, table: Collection[str]) -> str | None:
 
 
 def sparsifiable_weights(layer: Any) -> dict[str, Any]:
-    """Returns the layer's own weights that may be sparse, by their names.
+    """Returns the layer's own weights that may be sparse, by name.
 
-    A custom layer names its weights by TFMOT's `PrunableLayer` protocol, the
-    method `get_prunable_weights`, or has a row by `register`. The Keras
-    variables come in a fixed order; none for a layer that is not built.
+    A custom layer provides them by TFMOT's `PrunableLayer` protocol, the method
+    `get_prunable_weights`, or by `register`. The order of the Keras variables
+    is fixed. A layer that is not built has none.
     """
     protocol = getattr(layer, "get_prunable_weights", None)
     if callable(protocol):
@@ -138,18 +138,20 @@ def sparsifiable_weights(layer: Any) -> dict[str, Any]:
 
 
 def other_weights(layer: Any, own: Iterable[Any]) -> dict[str, Any]:
-    """Returns weights that no rule names but a user may, by their names.
+    """Returns weights without a rule that a user may name, by name.
 
-    They have axes, unlike biases. Frozen ones are among them: a weight keeps
-    its mask while its layer is frozen.
+    They have at least two axes, unlike biases. Frozen weights are included,
+    because a weight keeps its mask while its layer is frozen.
 
     Args:
         layer: a layer of either Keras.
-        own: its own Keras variables, without those of its layers.
+        own: the layer's own Keras variables, without those of its sublayers.
     """
-    known = {id(one) for one in sparsifiable_weights(layer).values()}
+    known = {id(weight) for weight in sparsifiable_weights(layer).values()}
     others = [
-        one for one in own if _may_have_mask(one) and id(one) not in known
+        weight
+        for weight in own
+        if _may_have_mask(weight) and id(weight) not in known
     ]
     if not others:
         return {}
@@ -167,7 +169,7 @@ def other_weights(layer: Any, own: Iterable[Any]) -> dict[str, Any]:
 
 
 def is_opt_in(layer: Any) -> bool:
-    """Returns whether the layer is sparse only if the user asks for it."""
+    """Returns whether the layer is sparse only on request."""
     if callable(getattr(layer, "get_prunable_weights", None)):
         return False
     rule = rule_of(layer)
@@ -175,13 +177,12 @@ def is_opt_in(layer: Any) -> bool:
 
 
 def kernel_layout(layer: Any, variable: Any) -> KernelLayout:
-    """Returns the layout by which structures see a weight.
+    """Returns the layout in which structures see a weight.
 
-    A weight that no row names, and any weight of an unknown layer, has the
-    usual axes, `last_axes`.
+    Weights without a rule have the default axes, `last_axes`.
 
     Args:
-        layer: the layer that owns the weight, built.
+        layer: the built layer that owns the weight.
         variable: the weight.
 
     Returns:
@@ -199,7 +200,7 @@ def kernel_layout(layer: Any, variable: Any) -> KernelLayout:
     if not isinstance(axes, Axes):
         axes = axes(layer, len(shape))
 
-    inputs, units = (_from_the_front(some, len(shape)) for some in axes)
+    inputs, units = (_from_the_front(group, len(shape)) for group in axes)
     return axes_layout(shape, inputs, units)
 
 
@@ -213,9 +214,9 @@ def _may_have_mask(variable: Any) -> bool:
 
 
 def _weight(layer: Any, attribute: str) -> Any:
-    """Returns the weight of a name, None if the layer has none."""
+    """Returns the weight in an attribute, None if the layer has none."""
     if getattr(layer, "lora_enabled", False):
-        # Under its name there is the sum of the weight and its adapters.
+        # The attribute itself returns the sum of the weight and its adapters.
         weight = getattr(layer, f"_{attribute}", None)
         if weight is not None:
             return weight
@@ -231,7 +232,7 @@ def _is_keras_class(cls: type) -> bool:
 
 
 def _by_name(variables: list[Any]) -> dict[str, Any]:
-    """Names weights by the last part of the variable's name, each once."""
+    """Names weights uniquely by the last part of the variable's name."""
     named: dict[str, Any] = {}
     for variable in variables:
         name = variable.name.rpartition("/")[2].partition(":")[0]
@@ -240,7 +241,7 @@ def _by_name(variables: list[Any]) -> dict[str, Any]:
 
 
 def _summed_axes(layer: Any, rank: int) -> Axes:
-    """Returns an einsum's: the axes that its output lacks are inputs."""
+    """Returns the axes of an einsum kernel: the summed axes are inputs."""
     operands, output = layer.equation.split("->")
     kernel = operands.split(",")[1]
     summed = [axis for axis in range(rank) if kernel[axis] not in output]
@@ -248,7 +249,7 @@ def _summed_axes(layer: Any, rank: int) -> Axes:
 
 
 def _local_axes(layer: Any, rank: int) -> Axes:
-    """Returns those of a locally connected layer, by its implementation.
+    """Returns the axes of a locally connected layer by its implementation.
 
     1: (positions, inputs of a patch, filters). 2: the axes of the input, then
     those of the output. 3: a list of single connections.
@@ -262,17 +263,17 @@ _KERNEL = LayerRule(("kernel",))
 _POINTWISE = LayerRule(("pointwise_kernel",))
 _CELL = LayerRule(("kernel", "recurrent_kernel"))
 _LOCAL = LayerRule(("kernel",), _local_axes)
-# Their kernels are (h, w, out, in).
+# Kernels are (h, w, out, in).
 _TRANSPOSED = LayerRule(("kernel",), Axes([-1], [-2]))
-# Kernels (h, w, in, multiplier): each channel and multiplier is a unit with
-# one input. They have few elements for their work, hence opt-in. Keras 3
-# names the weight `kernel`, Keras 2 `depthwise_kernel`.
+# Kernels are (h, w, in, multiplier); each pair of channel and multiplier is a
+# unit with one input. Opt-in because they have few elements for the work they
+# do. Keras 3 names the weight `kernel`, Keras 2 `depthwise_kernel`.
 _DEPTHWISE = LayerRule(
     ("depthwise_kernel", "kernel"), Axes([], [-2, -1]), opt_in=True
 )
 
-# Layer classes of either Keras, by name. A user's subclass counts as its
-# base.
+# Rules of the layer classes of both Kerases, by name. A user's subclass has the
+# rule of its base.
 RULES: dict[str, LayerRule] = {
     "Dense": _KERNEL,
     "EinsumDense": LayerRule(("kernel",), _summed_axes),
@@ -286,15 +287,15 @@ RULES: dict[str, LayerRule] = {
     "SeparableConv2D": _POINTWISE,
     "DepthwiseConv1D": _DEPTHWISE,
     "DepthwiseConv2D": _DEPTHWISE,
-    # Of tf_keras only.
+    # Only in tf_keras.
     "LocallyConnected1D": _LOCAL,
     "LocallyConnected2D": _LOCAL,
     "SimpleRNNCell": _CELL,
     "GRUCell": _CELL,
     "LSTMCell": _CELL,
-    # A batch touches few of its rows, hence opt-in.
+    # Opt-in because a batch uses few of its rows.
     "Embedding": LayerRule(("embeddings",), opt_in=True),
 }
 
-# Rows of users' own classes.
+# Rules of users' classes.
 _registered: dict[type, LayerRule] = {}

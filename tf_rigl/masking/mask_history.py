@@ -1,8 +1,8 @@
-"""History of the masks, recorded in the graph for diagnostics.
+"""History of masks, recorded inside the graph for diagnostics.
 
-Two tensors stand with each masked weight: which positions were ever active,
-one bit an element, and a few numbers about the last update. They are written
-by every mask update, saved with the model and reported by `diagnose`.
+Two tensors are kept for each masked weight: which positions were ever active,
+with one bit per element, and statistics of the last update. Every mask update
+writes them; they are saved with the model and reported by `diagnose`.
 """
 
 import math
@@ -16,20 +16,20 @@ from tf_rigl.masking import state_store
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_weight import MaskedWeight
 
-# Positions that were ever active, packed.
+# Packed mask of the positions that were ever active.
 EVER_ACTIVE = f"{state_store.DIAGNOSTIC}ever_active"
-# The mask at the start, packed, where the configuration does not tell it.
+# Packed initial mask, kept if the configuration does not determine it.
 START_MASK = f"{state_store.DIAGNOSTIC}start_mask"
-# [4] float64 of the last update: connections that stayed, connections after
-# it, and the gradient norms of those that stayed and of those that grew.
+# float64 [4] of the last update: the numbers of connections kept and of
+# connections after it, and the gradient norms of kept and of grown ones.
 LAST_UPDATE = f"{state_store.DIAGNOSTIC}last_update"
 
 
 def start_recording(layer: Any, keep_start: bool = False) -> None:
-    """Starts recording the mask history of a layer that carries masks.
+    """Starts recording the mask history of a masked layer.
 
-    `keep_start` stores its masks as those of the start: they cannot be drawn
-    again from the layer's configuration.
+    `keep_start` stores the present masks as the initial ones, because they
+    cannot be reproduced from the layer's configuration.
     """
     config = layer_config.config_of(layer)
     keep_start = keep_start or config.start == "magnitude"
@@ -57,10 +57,10 @@ def record_update(
     gradient: tf.Tensor,
     happened: tf.Tensor,
 ) -> None:
-    """Records one mask update of one weight, if anything is to be recorded.
+    """Records a mask update of one weight, if recording was started.
 
-    `mask` is the new one, `grown` what has grown, the gradient the update's,
-    all of the weight's shape; `happened` is false if it was left out.
+    `mask` is new, `grown` are its grown positions and `gradient` that of the
+    update; `happened` is false if the update was skipped.
     """
     if EVER_ACTIVE not in weight.diagnostics:
         return
@@ -69,7 +69,7 @@ def record_update(
     ever_active.assign(
         tf.bitwise.bitwise_or(
             tf.convert_to_tensor(ever_active),
-            # Masks may have been set from outside since the last update.
+            # Users may have set masks since the last update.
             change.ever_active,
         )
     )

@@ -1,16 +1,16 @@
-"""The masks of the weights of one layer, beside it."""
+"""The store of a layer's masks."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
-# The attribute of a masked layer that holds its store; also the name in
-# weights files and checkpoints.
+# Attribute of a masked layer that holds its store, also its name in weights
+# files and checkpoints.
 ATTRIBUTE = "tf_rigl_masks"
 
 
 def mask_store_class(base: type) -> type:
-    """Makes the store's class for one Keras, given its `Store`."""
+    """Makes the class of mask stores for one Keras from its `Store`."""
 
     class MaskStore(base):
         """Masks and counters of the masked weights of one layer.
@@ -20,10 +20,10 @@ def mask_store_class(base: type) -> type:
             owner: key of the masked layer in the model.
 
         Attributes:
-            masks: bool variable for each key, true where a connection is.
-            counters: int64 variable of shape [3] for each key: mask updates,
-                connections moved by them, updates that were left out because
-                the gradient was not finite.
+            masks: bool variable for each key, true at active connections.
+            counters: int64 variable of shape [3] for each key: the numbers of
+                mask updates, of connections that they moved, and of updates
+                skipped because the gradient was not finite.
         """
 
         masks: dict[str, Any]

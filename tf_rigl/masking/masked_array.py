@@ -1,9 +1,9 @@
-"""Arrays of values that remember the mask that they were read with.
+"""Arrays of weights that remember the mask they were read with.
 
-`get_weights` of a Keras model gives a list of arrays, one a weight, and
-`set_weights` takes one: so `EarlyStopping` keeps the best weights, and users
-copy models. The mask travels with the array of its weight. Arithmetic makes
-plain arrays, which have no mask: the average of two models is no mask.
+`get_weights` of a Keras model returns a list of arrays, and `set_weights`
+accepts one; this is how `EarlyStopping` restores the best weights and how users
+copy models. Here the mask travels with the array. Arithmetic returns plain
+arrays without a mask, because the average of two models has none.
 """
 
 import zlib
@@ -14,13 +14,14 @@ import numpy as np
 
 
 class MaskedArray(np.ndarray):
-    """An array with what is kept beside its weight, by name.
+    """Values of a weight together with its mask and state.
 
     Attributes:
-        beside: mask, counters and the method's state, arrays by name; None
-            for a slice or the result of a computation.
-        checksum: of the values as they were read. NumPy has too many ways of
-            writing into an array, through its views too, to see all of them.
+        beside: mask, counters and state of the method, arrays by name; None for
+            a slice or the result of a computation.
+        checksum: checksum of the values when they were read. NumPy has too many
+            ways of writing to an array, also through views, to intercept all of
+            them.
     """
 
     beside: Mapping[str, np.ndarray] | None = None
@@ -30,8 +31,9 @@ class MaskedArray(np.ndarray):
     def of(
         cls, values: np.ndarray, beside: Mapping[str, np.ndarray]
     ) -> "MaskedArray":
-        """Returns a copy of the values that remembers what is beside them."""
-        # Not a view: the base of a view of it would be what it views itself.
+        """Returns a copy of `values` with the arrays `beside` attached."""
+        # A copy, because NumPy would set the base of a view of a view to the
+        # original array, and `base_of` would not find this one.
         array = cls(values.shape, values.dtype)
         array[...] = values
         array.beside = beside
@@ -41,8 +43,8 @@ class MaskedArray(np.ndarray):
     def __array_ufunc__(
         self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any
     ) -> Any:
-        """Computes with plain arrays, to a plain array."""
-        plain = [_plain(one) for one in inputs]
+        """Converts the inputs to plain arrays and returns a plain array."""
+        plain = [_plain(value) for value in inputs]
         if "out" in kwargs:
             kwargs["out"] = tuple(map(_plain, kwargs["out"]))
         return getattr(ufunc, method)(*plain, **kwargs)
@@ -50,23 +52,23 @@ class MaskedArray(np.ndarray):
     def __array_function__(
         self, function: Any, types: Any, args: Any, kwargs: Any
     ) -> Any:
-        """Does the same for NumPy's other functions."""
+        """Likewise for all other functions of NumPy."""
         del types
         return function(*_plain(args), **_plain(kwargs))
 
     def copy(self, order: Any = "C") -> Any:
-        """Returns a copy that remembers the same."""
+        """Returns a copy with the same mask and state."""
         values, remembered = self.view(np.ndarray), beside(self)
         return self.of(values, remembered) if remembered else values.copy(order)
 
     __copy__ = copy
 
     def __deepcopy__(self, memo: Any) -> Any:
-        """Copies the values; what is beside them is never written to."""
+        """Copies only the values, since mask and state are never written to."""
         return self.copy()
 
     def __reduce__(self) -> Any:
-        """Pickles an array with what it remembers."""
+        """Pickles the values together with mask and state."""
         values, remembered = self.view(np.ndarray), beside(self)
         if not remembered:
             return values.__reduce__()
@@ -74,10 +76,10 @@ class MaskedArray(np.ndarray):
 
 
 def beside(values: Any) -> Mapping[str, np.ndarray]:
-    """Returns what an array remembers; nothing for anything else.
+    """Returns the mask and state that an array carries, by name.
 
-    Nothing either if its values are not those that were read: they are the
-    result of a computation then.
+    Empty for any other object, and if the values have changed since they were
+    read: they are then the result of a computation.
     """
     remembered = getattr(values, "beside", None)
     if not remembered or values.checksum != _checksum(values):
@@ -86,7 +88,7 @@ def beside(values: Any) -> Mapping[str, np.ndarray]:
 
 
 def base_of(values: Any) -> Any:
-    """Returns the array of ours that a plain one is a whole view of, if any."""
+    """Returns the `MaskedArray` that an array is a full view of, if any."""
     base = getattr(values, "base", None)
     is_whole = isinstance(base, MaskedArray) and base.shape == values.shape
     return base if is_whole else values
@@ -102,7 +104,7 @@ def _is_ours(thing: Any) -> bool:
 
 
 def _plain(thing: Any) -> Any:
-    """Replaces our arrays in nested arguments by plain ones."""
+    """Converts masked arrays in nested arguments to plain ones."""
     if _is_ours(thing):
         return thing.view(np.ndarray)
     if isinstance(thing, (list, tuple)) and any(map(_has_ours, thing)):

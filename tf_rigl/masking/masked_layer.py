@@ -1,11 +1,11 @@
-"""Layers that carry the masks of their weights.
+"""Layers that own the masks of their weights.
 
-A masked layer stays the object that it was; its class becomes a subclass of
-the one it had, made here, as `torch.nn.utils.parametrize` does. The subclass
-adds two things and computes nothing: the layer's configuration is wrapped
-into that of a masked layer, from which Keras rebuilds layer and
-masks, and weights that appear later are bound to their masks. So `isinstance`
-and all attributes hold, models need no cloning, and any call signature works.
+A masked layer remains the same object, but its class is replaced by a subclass
+created here, like in `torch.nn.utils.parametrize`. The subclass computes
+nothing. It wraps the layer's configuration into that of a masked layer, from
+which Keras rebuilds layer and masks, and it binds weights that are created
+later to their masks. `isinstance` and all attributes therefore still work,
+models need no cloning, and any call signature is supported.
 """
 
 import dataclasses
@@ -29,28 +29,28 @@ from tf_rigl.masking.storage import STORAGES
 from tf_rigl.masking.storage import Storage
 from tf_rigl.masking.value_guard import ValueGuard
 
-# The guards of the weights that exist, by their keys.
+# Attribute with the guards of existing weights, by their keys.
 _GUARDS = "_tf_rigl_guards"
 
 
 class MaskedLayer:
-    """Mixed into the class of a layer that carries masks."""
+    """Mixin for the class of a layer that owns masks."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Binds weights that this call, or one before, has created."""
+        """Binds weights that this call or an earlier one has created."""
         bind(self)
         outputs = super().__call__(*args, **kwargs)  # type: ignore[misc]
         bind(self)
         return outputs
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the plain layer's serialized form beside our own part."""
+        """Returns the plain layer, serialized, and the mask configuration."""
         with flavors.of_class(self, flavors.plain_class(self)):
             layer = flavors.flavor_of(self).serialize(self)
 
         return {
-            # Where `tf_rigl` is not imported, tf_keras takes this for the
-            # configuration of the plain layer, and prints it.
+            # Without `tf_rigl`, tf_keras passes this to the plain layer and
+            # prints it in the error.
             "note": registration.NOTE,
             "name": self.name,  # type: ignore[attr-defined]
             "layer": layer,
@@ -58,11 +58,11 @@ class MaskedLayer:
         }
 
     def save_own_variables(self, store: Any) -> None:
-        """Writes the plain layer's own variables.
+        """Saves the plain layer's own variables.
 
         Raises:
-            ValueError: if Keras would write the sum of a sparse weight and its
-                LoRA, which is dense.
+            ValueError: if Keras would save the sum of a sparse weight and its
+                LoRA adapters, which is dense.
         """
         if getattr(self, "lora_enabled", False):
             raise ValueError(
@@ -74,7 +74,7 @@ class MaskedLayer:
         super().save_own_variables(store)  # type: ignore[misc]
 
     def build_from_config(self, config: Any) -> None:
-        """Builds the layer as it was and binds its weights."""
+        """Builds the layer and binds its weights."""
         super().build_from_config(config)  # type: ignore[misc]
         bind(self)
 
@@ -82,16 +82,16 @@ class MaskedLayer:
     def from_config(
         cls, config: Mapping[str, Any], custom_objects: Any = None
     ) -> Any:
-        """Rebuilds the plain layer and gives it its masks.
+        """Rebuilds the plain layer and masks it.
 
-        Until weights are loaded, the masks are those that `sparsify` drew.
+        Until weights are loaded, it has the masks that `sparsify` drew.
 
         Raises:
             ValueError: if the configuration needs a newer tf_rigl.
         """
         del custom_objects  # Keras has them in scope already.
 
-        # First of all: a newer one may hold what would fail below, obscurely.
+        # Checked first, because a newer configuration may fail obscurely below.
         own = layer_config.deserialize(config)
         layer = flavors.class_flavor(cls).deserialize(config["layer"])
 
@@ -103,16 +103,16 @@ class MaskedLayer:
 
 @functools.cache
 def masked_class(cls: type) -> type:
-    """Returns the subclass of a layer class whose instances carry masks."""
+    """Returns the subclass of a layer class whose instances own masks."""
     flavor = flavors.class_flavor(cls)
     subclass = type(
-        # Keras names a layer's group in a weights file after its class; under
-        # the same name the plain model loads the sparse model's file.
+        # Keras names the groups in weights files after the class. With the
+        # same name, a plain model can load the file of a sparse one.
         cls.__name__,
         (MaskedLayer, cls),
         {
             "__doc__": MaskedLayer.__doc__,
-            # From where some versions of Keras import it to load a model.
+            # Some versions of Keras import the class from here on loading.
             "__module__": type(flavor).__module__,
             "_tf_rigl_plain_class": cls,
         },
@@ -123,13 +123,13 @@ def masked_class(cls: type) -> type:
 
 
 def carry_masks(layer: Any, config: layer_config.LayerConfig) -> Any:
-    """Makes a layer carry masks and masks the weights that it has.
+    """Makes a layer own masks, and masks its existing weights.
 
     Args:
-        layer: a layer that carries none, built or not; returned again.
-        config: what is configured of its masked weights. With
-            `start="magnitude"` the weights must exist; if they do not, their
-            masks are about to be loaded.
+        layer: a layer without masks, built or not; it is returned.
+        config: the configuration of its masked weights. With
+            `start="magnitude"` the weights must exist, unless their masks are
+            about to be loaded.
     """
     flavor = flavors.flavor_of(layer)
     variables = {
@@ -143,7 +143,7 @@ def carry_masks(layer: Any, config: layer_config.LayerConfig) -> Any:
             config.key,
         )
         for name in config.weights:
-            # No storage yet: the weight may not exist before the first call.
+            # Not through a storage: the weight may not exist yet.
             store.masks[name].assign(
                 initial_mask(config, name, variables.get(name))
             )
@@ -155,14 +155,14 @@ def carry_masks(layer: Any, config: layer_config.LayerConfig) -> Any:
     flavors.set_class(layer, masked_class(cls))
 
     if hasattr(layer, "quantize"):
-        # On the instance: Keras 3 puts a wrapper of its own there.
+        # Overridden on the instance, where Keras 3 also puts its wrapper.
         instance_methods.override(layer, "quantize", _refuse_to_quantize)
     bind(layer)
     return layer
 
 
 def drop_masks(layer: Any) -> None:
-    """Undoes `carry_masks`; the weights stay as they are."""
+    """Undoes `carry_masks`; the values of the weights do not change."""
     for guard in layer.__dict__.pop(_GUARDS).values():
         guard.remove()
     instance_methods.restore(layer, "quantize")
@@ -173,7 +173,7 @@ def drop_masks(layer: Any) -> None:
 
 
 def storage_of(layer: Any, key: str, variable: Any) -> Storage:
-    """Returns the storage of a weight, built, of a layer that carries masks."""
+    """Returns the storage of an existing weight of a masked layer."""
     flavor = flavors.flavor_of(layer)
     weight = layer_config.config_of(layer).weights[key]
     mask = getattr(layer, ATTRIBUTE).masks[key]
@@ -181,7 +181,7 @@ def storage_of(layer: Any, key: str, variable: Any) -> Storage:
 
 
 def variables_beside(layer: Any) -> list[tf.Variable]:
-    """Returns what is kept beside the weights of a layer, masked or not."""
+    """Returns the variables of a layer's stores, if it is masked."""
     stores = [
         getattr(layer, name, None)
         for name in (ATTRIBUTE, state_store.STATE_ATTRIBUTE)
@@ -195,18 +195,17 @@ def variables_beside(layer: Any) -> list[tf.Variable]:
 
 
 def guard_of(layer: Any, key: str) -> ValueGuard:
-    """Returns the guard of a weight, built, of a layer that carries masks."""
+    """Returns the guard of an existing weight of a masked layer."""
     bind(layer)
     return layer.__dict__[_GUARDS][key]
 
 
 @tf.autograph.experimental.do_not_convert
 def bind(layer: Any) -> None:
-    """Masks and guards the weights that have appeared since the last time.
+    """Masks and guards the weights created since the last call.
 
-    Their values are masked and a constraint is set that masks them after
-    every optimizer step, so that training is static sparse even where no
-    update rule of ours is at work.
+    Their values are masked, and a constraint masks them after every optimizer
+    step. Training is thus static sparse even without one of our update rules.
     """
     guards = layer.__dict__[_GUARDS]
     store = getattr(layer, ATTRIBUTE)
@@ -228,7 +227,7 @@ def bind(layer: Any) -> None:
 def _refuse_to_quantize(
     layer: Any, quantize: Any, *args: Any, **kwargs: Any
 ) -> None:
-    """Raises; Keras would leave the layer as it is, with a warning."""
+    """Raises a ValueError; Keras would only warn and skip the layer."""
     del quantize, args, kwargs
     raise ValueError(
         "A layer that carries masks cannot be quantized: integers are not "
@@ -240,6 +239,7 @@ def _refuse_to_quantize(
 def _make_guard(
     flavor: flavors.Flavor, layer: Any, site: tree.Site
 ) -> ValueGuard:
+    """Returns the guard of one weight, with storage and constraint."""
     store = getattr(layer, ATTRIBUTE)
     storage = storage_of(layer, site.key, site.variable)
 

@@ -1,4 +1,4 @@
-"""One record for each masked weight: all that the rest of the code sees."""
+"""The record through which the library accesses a masked weight."""
 
 import dataclasses
 import math
@@ -24,28 +24,28 @@ from tf_rigl.masking.value_guard import ValueGuard
 
 @dataclasses.dataclass(frozen=True)
 class MaskedWeight:
-    """A masked weight, its values, mask and counters.
+    """A masked weight: its values, its mask and what belongs to them.
 
-    Values and masks are seen as dense tensors of the weight's shape, whatever
-    `storage` keeps. `set_mask` and `set_values` are the only ways to change
-    them but the optimizer's own step.
+    Values and masks are dense tensors of the weight's shape, whichever storage
+    is used. Apart from the optimizer's own step, `set_mask` and `set_values`
+    are the only ways to change them.
     """
 
     path: str  # readable and unique within the model
-    key: str  # stable; random numbers depend on it
-    host: Any  # the layer that keeps its mask
-    host_key: str  # its key within that layer
+    key: str  # stable across runs; seeds random numbers
+    host: Any  # the layer that owns the mask
+    host_key: str  # key of the weight within that layer
     owner: Any  # the layer whose weight it is
     variable: Any  # the Keras variable that optimizers train
     storage: Storage  # values and mask
-    guard: ValueGuard  # of the values, against whoever writes them
-    # [3] int64: updates, moved connections, updates left out.
+    guard: ValueGuard  # masks the values after writes by others
+    # int64 [3]: mask updates, moved connections, skipped updates.
     counters: tf.Variable
     target: int  # number of connections that `sparsify` allotted
     structure: Structure
-    layout: KernelLayout | None  # None: seen as it is
-    state: dict[str, tf.Variable]  # what the method remembers, by name
-    # What is recorded of its mask updates, by name; see `mask_history`.
+    layout: KernelLayout | None  # layout for the structure; None for no change
+    state: dict[str, tf.Variable]  # state of the method, by name
+    # Recorded history of its mask, by name; see `mask_history`.
     diagnostics: dict[str, tf.Variable]
 
     @property
@@ -55,55 +55,55 @@ class MaskedWeight:
 
     @property
     def dtype(self) -> tf.DType:
-        """Data type of its values."""
+        """Data type of the values."""
         return self.storage.dtype
 
     @property
     def size(self) -> int:
-        """Number of its elements."""
+        """Number of elements."""
         return math.prod(self.shape)
 
     @property
     def is_trainable(self) -> bool:
-        """Whether neither the weight nor its layer is frozen."""
+        """True if neither the weight nor its layer is frozen."""
         return bool(self.variable.trainable and self.owner.trainable)
 
     @property
     def is_sparse(self) -> bool:
-        """Whether it is to be sparse, or is by the mask that was loaded."""
+        """True if it has or will have zeros: by its target or by its mask."""
         return self.target < self.size or self.num_active() < self.size
 
     @property
     def mask(self) -> tf.Tensor:
-        """The present mask, bool, true where a connection is active."""
+        """The current mask, bool, true where a connection is active."""
         return self.storage.mask
 
     def values(self) -> tf.Tensor:
-        """Returns the present values, zeros where they are masked."""
+        """Returns the current values, with zeros at masked positions."""
         return self.storage.values()
 
     def num_active(self) -> int:
-        """Counts the active connections."""
+        """Returns the number of active connections."""
         return int(np.count_nonzero(self.mask.numpy()))
 
     def set_mask(self, mask: Any, values: Any = None) -> None:
         """Changes the mask, and the values with it.
 
-        Slots of an optimizer and what a method remembers stay as they are;
-        the next `fit` or `attach` masks the slots. So call it between the two,
-        or `detach` first: an attached optimizer would go on with the momentum
-        of positions that are masked now. That the mask has the structure of
-        the weight is up to the caller.
+        Optimizer slots and the method's state do not change; the next `fit` or
+        `attach` masks the slots. Call it between the two, or `detach` first,
+        because an attached optimizer would continue with the momentum of newly
+        masked positions. The caller must ensure that the mask has the weight's
+        structure.
 
         Args:
-            mask: bool array or tensor of the weight's shape, true where a
-                connection is to be active.
-            values: array or tensor of the weight's shape, what active
-                connections hold from now on; by default what they hold
-                already, zero for those that are new. Others become zero.
+            mask: bool array or tensor of the weight's shape, true where
+                connections become active.
+            values: array or tensor of the weight's shape with the new values of
+                active connections. By default, they keep their values, and new
+                connections start at zero. Masked positions become zero.
 
         Raises:
-            ValueError: if `mask` has another shape or dtype, or `values`
+            ValueError: if `mask` has another shape or dtype, or `values` has
                 another shape.
         """
         if not tf.is_tensor(mask):
@@ -128,24 +128,24 @@ class MaskedWeight:
         self.storage.set(mask, values)
 
     def set_values(self, values: Any) -> None:
-        """Changes the values of active connections; others become zero."""
+        """Sets the values of active connections; all others become zero."""
         self.storage.set_values(values)
 
     def view(self, tensor: tf.Tensor) -> tf.Tensor:
-        """Returns a tensor of the weight's shape as its structure sees it."""
+        """Converts a tensor of the weight's shape to the structure's view."""
         return tensor if self.layout is None else self.layout.view(tensor)
 
     def unview(self, tensor: tf.Tensor) -> tf.Tensor:
-        """Returns a structure's tensor in the weight's shape."""
+        """Converts a tensor in the structure's view to the weight's shape."""
         return tensor if self.layout is None else self.layout.unview(tensor)
 
 
 def masked_weights(model: Any) -> list[MaskedWeight]:
-    """Returns the records of all masked weights of a model, in a fixed order.
+    """Returns the records of a model's masked weights in a fixed order.
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
-        ValueError: if the model is to be sparsified but not built yet.
+        ValueError: if the model was sparsified but is not built yet.
     """
     flavor = flavors.model_flavor(model)
     complete(model)
@@ -153,10 +153,10 @@ def masked_weights(model: Any) -> list[MaskedWeight]:
 
 
 def settled_weights(model: Any) -> list[MaskedWeight]:
-    """Returns the records as `masked_weights` does, all values masked.
+    """Returns `masked_weights` after masking all values again.
 
-    What was written past Python's methods, by an operation in a graph of the
-    user's own for example, is masked by now.
+    This covers writes that bypass Python, such as an assignment in a user's
+    graph.
     """
     records = masked_weights(model)
     for record in records:
@@ -167,7 +167,7 @@ def settled_weights(model: Any) -> list[MaskedWeight]:
 def find_masked_weights(
     flavor: flavors.Flavor, nodes: Sequence[tree.Node]
 ) -> list[MaskedWeight]:
-    """Finds the masked weights of a model's layers, in the order of a walk."""
+    """Returns the records of the masked weights among walked layers."""
     found: dict[int, MaskedWeight] = {}
 
     for index, node in enumerate(nodes):
@@ -177,7 +177,7 @@ def find_masked_weights(
 
         sites = tree.sites_of(flavor, tree.subtree(nodes, index))
         if not set(store.masks) <= {site.key for site in sites}:
-            # The walk met a layer within this one somewhere else before.
+            # The walk visited a sublayer of this layer elsewhere before.
             sites = tree.sites(flavor, node.layer)
 
         for site in sites:
@@ -188,10 +188,10 @@ def find_masked_weights(
 
 
 def require_masked_weights(model: Any) -> list[MaskedWeight]:
-    """Returns the masked weights of a model that must have some.
+    """Returns the masked weights of a model; there must be at least one.
 
     Raises:
-        ValueError: if the model has none.
+        ValueError: if the model has no masked weights.
     """
     records = masked_weights(model)
     if not records:
@@ -211,11 +211,11 @@ def masks(model: Any) -> dict[str, np.ndarray]:
 
     Returns:
         A bool array of the weight's shape for each masked weight, by the
-        weight's path, true where a connection is. Empty for a dense model.
+        weight's path; true at active connections. Empty for a dense model.
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
-        ValueError: if the model is to be sparsified but not built yet.
+        ValueError: if the model was sparsified but is not built yet.
     """
     return {
         record.path: record.mask.numpy() for record in masked_weights(model)
@@ -225,6 +225,7 @@ def masks(model: Any) -> dict[str, np.ndarray]:
 def _record(
     flavor: flavors.Flavor, node: tree.Node, site: tree.Site, store: Any
 ) -> MaskedWeight:
+    """Returns the record of one weight of a host layer."""
     config = config_of(node.layer)
     weight = config.weights[site.key]
     kept = state_store.state_of(node.layer, site.key)

@@ -1,4 +1,4 @@
-"""All weights of a model, sparse or not, found by one walk over its layers."""
+"""All weights of a model, sparse or dense, found by one walk."""
 
 import collections
 import dataclasses
@@ -24,7 +24,7 @@ class WalkedModel:
     model: Any  # a model of either Keras
     flavor: flavors.Flavor  # the model's
     nodes: tuple[tree.Node, ...]  # its layers, in the order of `tree.walk`
-    is_built: bool  # whether all layers were built when it was walked
+    is_built: bool  # whether all layers were built during the walk
 
     @property
     def layers(self) -> list[Any]:
@@ -34,13 +34,13 @@ class WalkedModel:
 
 @dataclasses.dataclass(frozen=True)
 class ModelWeight:
-    """One weight of a model, sparse or not."""
+    """One weight of a model, sparse or dense."""
 
     path: str  # readable and unique within the model
     owner: Any  # the layer whose weight it is
     variable: Any  # the Keras variable
     _raw: tf.Variable  # the TensorFlow variable behind it
-    record: MaskedWeight | None  # None: it has no mask
+    record: MaskedWeight | None  # None if it has no mask
     may_be_sparse: bool  # False for biases and the like
 
     @property
@@ -52,27 +52,27 @@ class ModelWeight:
 
     @property
     def dtype(self) -> tf.DType:
-        """Data type of its values."""
+        """Data type of the values."""
         return self._raw.dtype
 
     @property
     def variables(self) -> tuple[tf.Variable, ...]:
-        """The variables by which a traced graph knows it.
+        """The variables that a traced graph captures.
 
-        Under a strategy, each with all of its replicas.
+        Under a strategy, each is the variable with all of its replicas.
         """
         if self.record is None:
             return (self._raw,)
         return self.record.storage.variables
 
     def values(self) -> np.ndarray:
-        """Returns the present values, zeros where they are masked."""
+        """Returns the current values, with zeros at masked positions."""
         if self.record is None:
             return self._raw.numpy()
         return self.record.values().numpy()
 
     def set_values(self, values: np.ndarray) -> None:
-        """Changes the values; those that are masked become zero."""
+        """Sets the values; masked positions become zero."""
         if self.record is None:
             self._raw.assign(values)
         else:
@@ -80,14 +80,14 @@ class ModelWeight:
 
     @property
     def layout(self) -> KernelLayout | None:
-        """The axes of its inputs and units; None if it is never sparse."""
+        """The layout of inputs and units; None if it is never sparse."""
         if not self.may_be_sparse:
             return None
         return layer_rules.kernel_layout(self.owner, self.variable)
 
     @property
     def channel_axis(self) -> int:
-        """The axis of its units, the last one if there are several."""
+        """The axis of the units; the last axis if units span several."""
         last = len(self.shape) - 1
         layout = self.layout
         if layout is None or not layout.permutation:
@@ -99,7 +99,7 @@ class ModelWeight:
 
 
 def walk_model(model: Any) -> WalkedModel:
-    """Walks over the layers of a model of either Keras, built or not.
+    """Walks the layers of a model of either Keras, built or not.
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
@@ -112,13 +112,13 @@ def walk_model(model: Any) -> WalkedModel:
 
 
 def model_weights(walked: WalkedModel) -> list[ModelWeight]:
-    """Lists all weights of a model, each once, in the order of its layers.
+    """Returns all weights of a model without duplicates, in layer order.
 
-    It is built by now; if it was not when it was walked, it is walked once
-    more, for building makes layers.
+    The model must be built by now. If it was not built when it was walked, it
+    is walked again, because building creates layers.
 
     Raises:
-        ValueError: if the model is to be sparsified but not built yet.
+        ValueError: if the model was sparsified but is not built yet.
     """
     flavor = walked.flavor
     complete(walked.model)
@@ -127,7 +127,8 @@ def model_weights(walked: WalkedModel) -> list[ModelWeight]:
         nodes = tuple(tree.walk(flavor, walked.model))
 
     records = {
-        id(one.variable): one for one in find_masked_weights(flavor, nodes)
+        id(record.variable): record
+        for record in find_masked_weights(flavor, nodes)
     }
     found: dict[int, ModelWeight] = {}
     for node in nodes:
@@ -152,7 +153,7 @@ def model_weights(walked: WalkedModel) -> list[ModelWeight]:
 def _named_weights(
     flavor: flavors.Flavor, layer: Any
 ) -> Iterator[tuple[str, Any, bool]]:
-    """Yields a layer's own weights: name, Keras variable, may it be sparse.
+    """Yields a layer's own weights as (name, variable, may be sparse).
 
     The names are unique within the layer.
     """

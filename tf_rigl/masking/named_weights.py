@@ -1,4 +1,4 @@
-"""The weights of a model, by the names that users have for them."""
+"""Look-up of a model's weights by the names that users give."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -12,14 +12,14 @@ from tf_rigl.masking.options import Targets
 
 @dataclasses.dataclass(frozen=True)
 class NamedWeights:
-    """The weights of a model, to be named by users."""
+    """The weights of a model that a user may refer to."""
 
     flavor: Flavor
     model: Any
     sites: list[tree.Site]
 
     def select(self, argument: str, targets: Targets) -> set[str]:
-        """Returns the paths of the weights that `targets` stand for."""
+        """Returns the paths of one target, several, or layers that match."""
         is_layer = find_class_flavor(type(targets)) is not None
         if isinstance(targets, str) or is_layer:
             targets = [targets]
@@ -32,13 +32,13 @@ class NamedWeights:
         }
 
     def paths_of(self, argument: str, target: Any) -> set[str]:
-        """Returns the paths of the weights that one target stands for.
+        """Returns the paths of the weights that one target refers to.
 
-        A target is a layer, a layer's name or path, or a weight, its path or
-        the name that Keras has for it.
+        A target is a layer, a layer's name or path, a weight, a weight's path,
+        or the name that Keras gives it.
 
         Raises:
-            ValueError: if there is none.
+            ValueError: if no weight matches.
         """
         found = {site.path for site in self.sites if site.variable is target}
         if isinstance(target, str):
@@ -58,7 +58,7 @@ class NamedWeights:
         return found
 
     def _paths_of_name(self, name: str) -> set[str]:
-        """Takes what is called so: a weight or layer by path, else by name."""
+        """Returns the paths of weights below a path; without any, by name."""
         exact = {
             site.path
             for site in self.sites
@@ -72,6 +72,6 @@ class NamedWeights:
 
 
 def _keras_names(variable: Any) -> tuple[str, ...]:
-    """Returns a weight's names in Keras, which begin with the model's own."""
+    """Returns a weight's names in Keras, which start with the model's."""
     name = getattr(variable, "path", None) or variable.name
     return name, name.partition(":")[0]

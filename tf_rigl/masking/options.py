@@ -1,4 +1,4 @@
-"""Options that few users of `sparsify` need."""
+"""The less common options of `sparsify`."""
 
 import dataclasses
 from collections.abc import Callable
@@ -11,29 +11,29 @@ from tf_rigl.core import distribution_types
 from tf_rigl.core.checks import check_choice
 from tf_rigl.core.sparse_initialization import SCALES
 
-# Layers, weights or their names; or a predicate of layers.
+# Layers, weights or their names, or a predicate on layers.
 Targets = Iterable[Any] | Callable[[Any], bool]
 
 
 @dataclasses.dataclass(frozen=True)
 class SparsifyOptions:
-    """Options of `sparsify`.
+    """The less common options of `sparsify`.
 
     Attributes:
         include: depthwise convolutions, embeddings and weights of any other
             layer to mask as well: layers, weights or their names, or a
             predicate `(layer) -> bool`.
-        scale: whether to scale initial weights up to the connections that are
-            left: `"layer"`, one factor a weight; `"unit"`, one a unit; None:
-            not, as befits trained weights. See
+        scale: whether to scale initial weights up to their remaining
+            connections: `"layer"` uses one factor per weight, `"unit"` one per
+            unit; None (for trained weights) does not scale. See
             `tf_rigl.core.sparse_initialization`.
-        keep_initial_values: whether to keep the values of all weights as
-            they are now, zeros not yet set, for
-            `RigL(grow_init="initial")`; they take as many bytes again.
-        diagnostics: whether to keep beside each mask which positions were
-            ever active and what the last mask update saw, for `diagnose`,
-            the logs of `UpdateMasks` and `MaskDiagnostics`; one bit an
-            element, two where `start="magnitude"`.
+        keep_initial_values: whether to keep the present values of all weights,
+            before zeros are set, for `RigL(grow_init="initial")`. They take as
+            many bytes as the weights.
+        diagnostics: whether to keep with each mask which positions were ever
+            active and statistics of the last mask update, for `diagnose`, the
+            logs of `UpdateMasks` and `MaskDiagnostics`. Takes one bit per
+            element, two if `start="magnitude"`.
     """
 
     include: Targets = ()
@@ -42,14 +42,14 @@ class SparsifyOptions:
     diagnostics: bool = True
 
     def __post_init__(self) -> None:
-        """Checks the choices."""
+        """Checks `scale`, and makes `include` reusable."""
         check_choice("scale", self.scale, (None, *SCALES))
         if isinstance(self.include, Iterator):
-            # It must name the same layers for every model.
+            # An iterator would be exhausted after the first model.
             object.__setattr__(self, "include", tuple(self.include))
 
 
-# The arguments that `sparsify` had before 0.2, and what to pass instead.
+# Arguments of `sparsify` before 0.2, with their replacements.
 MOVED = {
     "budget": 'distribution=tf_rigl.ERK(budget="reference")',
     "power": "distribution=tf_rigl.ERK(power=0.5)",
@@ -67,12 +67,12 @@ _fold_into_options = _deprecations.fold_into("options", SparsifyOptions)
 def fold_moved(
     arguments: _deprecations.Arguments, old: _deprecations.Arguments
 ) -> None:
-    """Puts arguments of before 0.2 into the objects that have them now.
+    """Moves arguments from before 0.2 into the objects that now hold them.
 
-    Changes `arguments`, those of `sparsify`, by values of some of `MOVED`.
+    Updates `arguments`, those of `sparsify`, with those in `old`.
 
     Raises:
-        ValueError: if one of the objects is passed as well.
+        ValueError: if one of these objects is passed as well.
     """
     of_options = dict(old)
     of_distribution = {

@@ -1,4 +1,4 @@
-"""From a dense Keras model to a sparse one."""
+"""Conversion of a dense Keras model to a sparse one."""
 
 import dataclasses
 import math
@@ -39,7 +39,7 @@ from tf_rigl.masking.state_store import INITIAL_VALUES
 from tf_rigl.masking.state_store import keep_state
 from tf_rigl.masking.state_store import state_of
 
-# A weight is large from this share of all elements on.
+# Fraction of all elements from which on a weight is considered large.
 _LARGE_SHARE = 0.1
 
 
@@ -57,60 +57,59 @@ def sparsify(
     start: str = "random",
     options: SparsifyOptions | None = None,
 ) -> Any:
-    """Masks the weights of a model, at exactly allotted counts.
+    """Masks the weights of a model to an exact number of connections.
 
-    The model is changed in place and returned: it keeps its class, layers,
-    names, compilation and all weights that are not masked; masked weights are
-    0 from now on. Train it with the `UpdateMasks` callback or `attach`;
-    without either it is trained with these masks as they are.
+    The model is changed in place and returned. It keeps its class, layers,
+    names, compilation and all weights that are not masked; values at masked
+    positions become 0. Train it with the `UpdateMasks` callback or `attach`;
+    without either, the masks stay as they are.
 
     Masked are kernels of Dense, EinsumDense, Conv1D/2D/3D, transposed,
     separable (pointwise) and locally connected convolutions, kernels and
-    recurrent kernels of RNN cells, the projections of attention layers, and
-    what a custom layer names by `get_prunable_weights`. Biases, normalization,
-    depthwise kernels and embeddings stay dense, and so do frozen layers.
+    recurrent kernels of RNN cells, the projections of attention layers, and the
+    weights that a custom layer returns from `get_prunable_weights`. Biases,
+    normalization, depthwise kernels, embeddings and frozen layers stay dense.
 
     Args:
-        model: Sequential, functional, subclassed or nested model of Keras 3
-            or tf_keras. One that is not built yet is masked when it first
-            meets data.
+        model: Sequential, functional, subclassed or nested model of Keras 3 or
+            tf_keras. A model that is not built yet is masked when it is first
+            called.
         sparsity: fraction of zeros over all weights that may be sparse, in
             [0, 1).
-        distribution: how the zeros are spread: `"uniform"`, `"er"`, `"erk"`;
-            a mapping of layers, weights or their names to sparsities,
-            the rest shared uniformly, or as `PerLayer(mapping, rest="erk")`
-            says; or a callable
-            `({path: shape}, sparsity) -> {path: sparsity}`. `Uniform`, `ER`,
-            `ERK` and `PerLayer` have options beside: the `power` of the
-            densities, and the `budget`, whether what `dense` and the
-            distribution fix counts for the sparsity over all
-            (`"global"`, by default exactly the one asked for) or is ignored
-            (`"reference"`, as in the published repositories).
-        dense: what stays dense: layers, weights or their names, or a
+        distribution: how the zeros are distributed: `"uniform"`, `"er"`,
+            `"erk"`; a mapping of layers, weights or their names to sparsities,
+            where the others share the rest uniformly, or as `PerLayer(mapping,
+            rest="erk")` says; or a callable `({path: shape}, sparsity) ->
+            {path: sparsity}`. `Uniform`, `ER`, `ERK` and `PerLayer` take
+            options: the `power` of the densities, and the `budget`. By default
+            (`"global"`), weights fixed by `dense` or the distribution count
+            towards the overall sparsity, which is exactly the requested one;
+            with `"reference"` they are ignored, as in the published
+            repositories.
+        dense: weights that stay dense: layers, weights or their names, or a
             predicate `(layer) -> bool`.
-        seed: for the random masks. The same seed gives the same masks on
-            every machine, in both Keras flavors.
-        structure: of the masks, such as `tf_rigl.Block(4, 4)` or
-            `tf_rigl.NByM(2, 4)`; None for none. Counts are rounded to what
-            the structure can have.
-        start: the masks to begin with. `"random"`; `"magnitude"`, the largest
-            of the weights as they are, to sparsify a trained model;
-            `"dense"`, everything, for methods that prune: they take the model
-            to the counts allotted here.
-        options: what few users need: embeddings and depthwise convolutions to
-            mask as well, initial weights scaled up to their connections or
-            kept, the record of masks for `diagnose`.
+        seed: seed of the random masks. The same seed gives the same masks on
+            every machine and in both Keras flavors.
+        structure: structure of the masks, such as `tf_rigl.Block(4, 4)` or
+            `tf_rigl.NByM(2, 4)`; None for unstructured masks. Counts are
+            rounded to those that the structure can have.
+        start: initial masks: `"random"`; `"magnitude"` keeps the largest
+            present values, to sparsify a trained model; `"dense"` keeps all
+            connections, for methods that prune to the counts allotted here.
+        options: less common options: masking embeddings and depthwise
+            convolutions, scaling or keeping initial weights, and recording
+            masks for `diagnose`.
 
     Returns:
         The same model.
 
     Raises:
-        TypeError: if `model` is a model of neither Keras, or `distribution`
-            nothing of the above.
-        ValueError: for a sparsity outside [0, 1), an unknown distribution,
-            layer or path, a budget that cannot be met, a structure that does
-            not fit a weight or the sparsity, a model without weights that may
-            be sparse or with all of them sparse already.
+        TypeError: if `model` is a model of neither Keras, or `distribution` has
+            none of the types above.
+        ValueError: if the sparsity is outside [0, 1); a distribution, layer or
+            path is unknown; the budget cannot be met; the structure does not
+            fit a weight or the sparsity; or the model has no weights that may
+            be sparse, or only weights that already are.
 
     Example:
         >>> import keras
@@ -145,7 +144,7 @@ def sparsify(
 
 @dataclasses.dataclass(frozen=True)
 class _Request:
-    """The arguments of `sparsify`, kept while a model is not built."""
+    """The arguments of `sparsify`, kept until the model is built."""
 
     sparsity: float
     distribution: distribution_types.WithOptions
@@ -157,10 +156,10 @@ class _Request:
 
 
 def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
-    """Allocates connections to the weights of a built model and masks them.
+    """Allots connections to the weights of a built model and masks them.
 
-    Layers of a part that was sparsified before keep their masks; they count
-    neither for the sparsity nor as eligible.
+    Layers of a part that was sparsified before keep their masks. They do not
+    count towards the sparsity.
     """
     weights = NamedWeights(flavor, model, tree.sites(flavor, model))
     for site in weights.sites:
@@ -212,7 +211,7 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
 def _named_by_path(
     distribution: distribution_types.WithOptions, weights: NamedWeights
 ) -> distribution_types.WithOptions:
-    """Returns the distribution with paths of weights for layers and names."""
+    """Replaces layers and names in a mapping by the paths of weights."""
     if not isinstance(distribution, distribution_types.PerLayer):
         return distribution
     given = distribution.sparsities
@@ -227,7 +226,7 @@ def _named_by_path(
 
 
 def _plan(site: tree.Site, target: int, request: _Request) -> WeightConfig:
-    """Returns the configuration of a weight that is to be masked."""
+    """Returns the configuration of a weight to be masked."""
     structure = request.structure
     shape = tuple(site.variable.shape)
     if isinstance(structure, structures.Unstructured):
@@ -245,10 +244,10 @@ def _plan(site: tree.Site, target: int, request: _Request) -> WeightConfig:
 def _exact_target(
     asked: int, path: str, shape: Sequence[int], request: _Request
 ) -> int:
-    """Returns the connections of N:M; raises if others are asked for.
+    """Returns the connections of N:M; raises if the request differs.
 
-    Other structures round it. A third is no decimal, so that 2/3 may come out
-    as one connection more or less.
+    Other structures round the request. For N:M a difference of one connection
+    is allowed, because a sparsity such as 2/3 is not an exact decimal.
     """
     structure: Any = request.structure
     n, m = structure.n, structure.m
@@ -270,9 +269,9 @@ def _carry(
     plans: dict[int, WeightConfig],
     request: _Request,
 ) -> None:
-    """Gives each host the masks of the weights that it contains.
+    """Masks each host layer with the weights that it contains.
 
-    `plans` holds the configuration of each weight by its variable's id.
+    `plans` maps the id of a variable to the configuration of its weight.
     """
     for host in tree.hosts(flavor, model):
         sites = [
@@ -289,7 +288,7 @@ def _carry(
             if request.options.keep_initial_values
         }
         config = LayerConfig(
-            # A weight that several hosts share belongs to the first.
+            # A weight shared by several hosts belongs to the first one.
             {site.key: plans.pop(id(site.variable)) for site in sites},
             request.seed,
             "/".join(host.key),
@@ -304,16 +303,17 @@ def _carry(
 
 
 def _keep_initial_values(layer: Any, values: Mapping[str, np.ndarray]) -> None:
-    keep_state(
-        layer,
-        {key: {INITIAL_VALUES: one.dtype.name} for key, one in values.items()},
-    )
-    for key, one in values.items():
-        state_of(layer, key)[INITIAL_VALUES].assign(one)
+    """Stores arrays of initial values, by the weights' keys in the layer."""
+    kinds = {
+        key: {INITIAL_VALUES: array.dtype.name} for key, array in values.items()
+    }
+    keep_state(layer, kinds)
+    for key, array in values.items():
+        state_of(layer, key)[INITIAL_VALUES].assign(array)
 
 
 def _scale(model: Any, per: str) -> None:
-    """Scales initial weights up to the connections that are left."""
+    """Scales initial weights up to their remaining connections."""
     for record in masked_weights(model):
         layout = kernel_layout(record.owner, record.variable)
         scaled = scale_to_connections(
@@ -323,11 +323,11 @@ def _scale(model: Any, per: str) -> None:
 
 
 def _masked_layers(flavor: Flavor, model: Any) -> set[int]:
-    """Returns the ids of the layers of a part that is sparse already.
+    """Returns the ids of layers in parts that are already sparse.
 
     Raises:
-        ValueError: if the model has been sparsified itself, or the part is
-            within a layer that does not save it.
+        ValueError: if the whole model is already sparse, or a sparse part is
+            inside a layer that does not save it.
     """
     if deferred.is_deferred(model):
         raise _sparsified_once(model)
@@ -360,7 +360,7 @@ def _tell_of_left_out(
     eligible: Iterable[tree.Site],
     kept_dense: Collection[str],
 ) -> None:
-    """Warns of large weights that stay dense without being asked for."""
+    """Warns of large weights that stay dense although nobody asked for it."""
     sizes = {site.path: math.prod(site.variable.shape) for site in sites}
     masked = {site.path for site in eligible}
     reasons = {}
@@ -376,7 +376,7 @@ def _tell_of_left_out(
         warnings.warn(
             f"Large weights stay dense: {reasons}. Pass them as "
             "options=tf_rigl.SparsifyOptions(include=[...]) to mask them, or "
-            "as dense=[...] if they shall stay so.",
+            "as dense=[...] to keep them dense without this warning.",
             # The caller of `sparsify`.
             stacklevel=5,
         )

@@ -1,8 +1,8 @@
-"""What is remembered of the masked weights of one layer, beside it.
+"""The store of the state that is kept for a layer's masked weights.
 
-Some methods need it: a smoothed gradient, the values of inactive positions.
-Diagnostics keep which positions were ever active. It stands beside the store
-of the masks and is saved with it.
+Some methods need state, such as a smoothed gradient or the values of inactive
+positions, and diagnostics record which positions were ever active. This store
+accompanies the store of the masks and is saved with it.
 """
 
 import contextlib
@@ -17,33 +17,33 @@ from tf_rigl.backend.distribution import strategy_of
 from tf_rigl.masking import mask_store
 from tf_rigl.masking.layer_config import config_of
 
-# The attribute of a masked layer that holds its store; also the name in
-# weights files and checkpoints.
+# Attribute of a masked layer that holds its store, also its name in weights
+# files and checkpoints.
 STATE_ATTRIBUTE = "tf_rigl_state"
 
-# Values from before training, which no other method may throw away.
+# Values from before training, which are kept when the method changes.
 INITIAL_VALUES = "initial_values"
-# What the names of the tensors of diagnostics begin with; they stay as well.
+# Prefix of the names of diagnostics, which are kept as well.
 DIAGNOSTIC = "diagnostic_"
 
-# What a tensor is: its dtype, where it has the weight's shape, else its
-# "dtype" and its "shape".
+# Kind of a tensor: its dtype if it has the weight's shape, otherwise a mapping
+# with its "dtype" and "shape".
 Kind = str | Mapping[str, Any]
-# For each masked weight of a layer, by key: what each tensor is, by name.
+# Kinds of tensors by name, for each masked weight of a layer by key.
 Kinds = Mapping[str, Mapping[str, Kind]]
 
 
 def state_store_class(base: type) -> type:
-    """Makes the store's class for one Keras, given its `Store`."""
+    """Makes the class of state stores for one Keras from its `Store`."""
 
     class StateStore(base):
         """Tensors that belong to the masked weights of one layer.
 
-        The arguments are those of `MaskStore` and `kinds`, for each weight
-        what each tensor is, by name.
+        The arguments are those of `MaskStore`, and `kinds` with the kinds of
+        the tensors of each weight, by name.
 
         Attributes:
-            tensors: for each key the variables, by name.
+            tensors: variables by name, for each key.
         """
 
         tensors: dict[str, dict[str, Any]]
@@ -74,10 +74,10 @@ def state_of(layer: Any, key: str) -> dict[str, tf.Variable]:
 
 
 def keep_state(layer: Any, kinds: Kinds) -> None:
-    """Makes a masked layer keep exactly these tensors.
+    """Makes a masked layer keep exactly the given tensors.
 
-    Those that it has already keep their values; others begin at zero and
-    what is not named goes, except initial values and diagnostics.
+    Existing tensors keep their values and new ones start at zero. Tensors that
+    are not named are dropped, except initial values and diagnostics.
     """
     wanted = {key: dict(names) for key, names in kinds.items()}
     present = config_of(layer).state
@@ -103,10 +103,10 @@ def keep_state(layer: Any, kinds: Kinds) -> None:
 
 
 def attach_state(layer: Any, kinds: Kinds) -> None:
-    """Gives a masked layer a store of such tensors, all zero."""
+    """Gives a masked layer a store of the given tensors, all zero."""
     flavor: flavors.Flavor = flavors.flavor_of(layer)
     config = config_of(layer)
-    shapes = {key: one.shape for key, one in config.weights.items()}
+    shapes = {key: weight.shape for key, weight in config.weights.items()}
 
     with _strategy_scope(layer), tf.init_scope():
         store = flavor.state_store_class(shapes, kinds, config.key)
@@ -115,7 +115,7 @@ def attach_state(layer: Any, kinds: Kinds) -> None:
 
 
 def drop_state(layer: Any) -> None:
-    """Takes the store off a layer, if it has one."""
+    """Removes the state store of a layer, if it has one."""
     if getattr(layer, STATE_ATTRIBUTE, None) is not None:
         flavors.flavor_of(layer).detach_child(layer, STATE_ATTRIBUTE)
         config_of(layer).state = {}
@@ -130,7 +130,7 @@ def _dtype_and_shape(
 
 
 def _strategy_scope(layer: Any) -> Any:
-    """Returns a scope that makes variables on the replicas of the masks."""
+    """Returns the scope of the strategy that created the masks."""
     masks = getattr(layer, mask_store.ATTRIBUTE).masks.values()
     strategy = strategy_of(masks)
     if strategy is tf.distribute.get_strategy():

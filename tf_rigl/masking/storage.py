@@ -1,12 +1,11 @@
 """Storage of the values and the mask of one masked weight.
 
-A `Storage` is the only place that assigns to the variables behind a masked
-weight's values and mask, so that the two always fit: a masked position is
-zero. Everything above `masking` goes through it, by `MaskedWeight.set_mask`
-and its like; `value_guard` and `constraint` do for what users and optimizers
-write past it. A storage whose variable holds only the active connections
-(`values [nnz]` beside index arrays, for native kernels) is to come behind
-this interface without a change to its callers.
+A `Storage` is the only place that assigns to the variables of a masked weight's
+values and mask, which keeps them consistent: values at masked positions are
+zero. Code above `masking` uses it through `MaskedWeight.set_mask` and similar
+methods; `value_guard` and `constraint` use it to repair writes by users and
+optimizers. The interface allows for a storage whose variable holds only the
+active connections (`values [nnz]` and index arrays, for native kernels).
 """
 
 import abc
@@ -19,14 +18,13 @@ import tensorflow as tf
 class Storage(abc.ABC):
     """The values and the mask of one weight, seen as dense tensors.
 
-    All tensors that it takes and gives have the shape of the weight,
-    whatever it keeps.
+    All tensors that it accepts and returns have the shape of the weight.
 
     Attributes:
-        variable: the TensorFlow variable that the layer computes with and
-            the optimizer trains, or one replica's component of it. Only what
-            is the optimizer's business needs it: its own step, its slots,
-            gradients of a loss.
+        variable: the TensorFlow variable that the layer computes with and the
+            optimizer trains, or one replica's component of it. Use it only for
+            the optimizer's purposes: its step, its slots and gradients of a
+            loss.
     """
 
     variable: Any
@@ -39,12 +37,12 @@ class Storage(abc.ABC):
     @property
     @abc.abstractmethod
     def mask(self) -> tf.Tensor:
-        """The present mask, bool, true where a connection is active."""
+        """The current mask, bool, true where a connection is active."""
 
     @property
     @abc.abstractmethod
     def variables(self) -> tuple[tf.Variable, ...]:
-        """The variables that a traced graph captures through this storage."""
+        """The variables that a traced graph captures for this weight."""
 
     @property
     def dtype(self) -> tf.DType:
@@ -53,36 +51,36 @@ class Storage(abc.ABC):
 
     @property
     def device(self) -> str:
-        """Name of the device that the values are on."""
+        """Name of the device that holds the values."""
         return self.variable.device
 
     @abc.abstractmethod
     def values(self) -> tf.Tensor:
-        """Returns the present values, zeros where they are masked."""
+        """Returns the current values, with zeros at masked positions."""
 
     @abc.abstractmethod
     def set(self, mask: Any, values: Any = None) -> None:
-        """Sets the mask, bool, and the values with it.
+        """Sets the bool mask, and the values with it.
 
-        By default active connections hold what they hold already, zero if new.
-        Masked positions become zero in any case.
+        Without `values`, active connections keep their values and new ones
+        start at zero. Masked positions always become zero.
         """
 
     @abc.abstractmethod
     def set_values(self, values: Any) -> None:
-        """Sets the values of the active connections, others to zero."""
+        """Sets the values of active connections; all others become zero."""
 
     @abc.abstractmethod
     def on(self, variable: Any) -> "Storage":
-        """Returns this storage with the values in one replica's variable."""
+        """Returns this storage with the values of one replica's variable."""
 
 
 class DenseStorage(Storage):
-    """A variable of the weight's shape and a bool variable beside it.
+    """A variable of the weight's shape and a bool variable for the mask.
 
-    Reading costs nothing beyond reading the variable: that masked positions
-    are zero is an invariant, kept by whoever trains the variable (see
-    `constraint`) and by the setters here.
+    Reading adds no cost to reading the variable. That masked positions are zero
+    is an invariant, maintained by the optimizer (see `constraint`) and by the
+    setters here.
     """
 
     def __init__(self, variable: Any, mask: tf.Variable) -> None:
@@ -105,7 +103,7 @@ class DenseStorage(Storage):
         return tf.convert_to_tensor(self.variable)
 
     def set(self, mask: Any, values: Any = None) -> None:
-        # The values first: if they do not fit, nothing has changed.
+        # The values come first: if they do not fit, nothing changes.
         self._assign(self.values() if values is None else values, mask)
         assign_unguarded(self._mask, mask)
 
@@ -120,31 +118,33 @@ class DenseStorage(Storage):
         assign_unguarded(self.variable, masked(values, mask))
 
 
-# Storages by the name that a masked layer's configuration has for them.
+# Storage classes by their name in the configuration of masked layers.
 STORAGES: Mapping[str, type[DenseStorage]] = {"dense": DenseStorage}
 
 
 def assign_unguarded(variable: Any, value: Any) -> None:
-    """Assigns by the method of the variable's class.
+    """Assigns through the method of the variable's class.
 
-    On the variable itself there may be one that masks; see `value_guard`.
+    The variable itself may have an overriding method that masks; see
+    `value_guard`.
     """
     type(variable).assign(variable, value)
 
 
 def masked(values: Any, mask: Any) -> tf.Tensor:
-    """Returns values, a tensor or variable, with zeros where masked.
+    """Returns a tensor or variable with zeros at masked positions.
 
-    Selected, not multiplied: NaN and infinity times zero are not zero.
+    Values are selected and not multiplied, since NaN and infinity times zero
+    are not zero.
     """
     values = tf.convert_to_tensor(values)
 
-    # Not `tf.where`, which broadcasts and takes twice as long on processors.
+    # `tf.where` broadcasts and takes twice as long on CPUs.
     return tf.raw_ops.Select(
         condition=tf.convert_to_tensor(mask), x=values, y=tf.zeros_like(values)
     )
 
 
 def assign_masked(variable: Any, mask: Any) -> None:
-    """Sets a variable, such as an optimizer's slot, to zero where masked."""
+    """Zeroes a variable, such as an optimizer slot, at masked positions."""
     variable.assign(masked(variable, mask))

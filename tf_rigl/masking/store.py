@@ -1,9 +1,9 @@
-"""Variables that are saved with a layer and are not among its weights.
+"""Variables that are saved with a layer but are not among its weights.
 
-Lists of weights are for arithmetic: averages, soft updates, summaries, counts
-of parameters. What belongs to a mask must not be in them, yet be saved, loaded
-and checkpointed with the layer. Both Kerases save a loss that is an attribute
-of a layer, and TensorFlow's checkpoints all that it tracks, so a store is both.
+Lists of weights are averaged, summarized and counted, so masks must not be in
+them; but masks must be saved, loaded and checkpointed with the layer. Both
+Kerases save a loss that is an attribute of a layer, and checkpoints save all
+trackable objects, so a store is both.
 """
 
 import re
@@ -19,26 +19,27 @@ def store_class(keras: Any) -> type:
     """Makes the base class of stores for one Keras."""
 
     class Store(tf.__internal__.tracking.AutoTrackable, keras.losses.Loss):
-        """Variables of the masked weights of one layer.
+        """Variables of one layer's masked weights.
 
         Args:
             name: attribute of the layer that holds the store.
-            owner: key of the layer in the model; it makes the names of the
-                variables unique.
+            owner: key of the layer in the model, which makes the names of
+                the variables unique.
         """
 
         def __init__(self, name: str, owner: str) -> None:
             keras.losses.Loss.__init__(self, name=name)
             self._owner = owner
-            # Past the tracking, which would save each variable twice.
+            # Bypasses tracking, which would save each variable twice.
             object.__setattr__(self, "variables", [])
 
         def add(
             self, attribute: str, shape: Sequence[int], dtype: str, value: int
         ) -> tf.Variable:
-            """Adds a variable with one value everywhere, true for 1.
+            """Adds a variable filled with `value`, where 1 is true for bools.
 
-            Attributes give variables stable names in TensorFlow's checkpoints.
+            It is also set as `attribute`, which gives it a stable name in
+            TensorFlow's checkpoints.
             """
             prefix = self._owner.replace("/", "_") or "model"
             variable = tf.Variable(
@@ -52,37 +53,37 @@ def store_class(keras: Any) -> type:
             return variable
 
         def save_own_variables(self, store: Any) -> None:
-            """Writes the variables for Keras, by their numbers."""
+            """Saves the variables for Keras under their indices."""
             for index, variable in enumerate(self.variables):
                 store[str(index)] = variable.numpy()
 
         def load_own_variables(self, store: Mapping[str, Any]) -> None:
-            """Sets the variables to those of a file.
+            """Loads the variables from a file.
 
-            The file of a dense model has none: they stay as they are.
+            If it is the file of a dense model, they do not change.
 
             Raises:
-                ValueError: if the file has others.
+                ValueError: if their number or shapes differ in the file.
             """
             arrays = _arrays(store) or _arrays(_old_group(store, type(self)))
             if not arrays:
                 return
 
-            there = [array.shape for array in arrays]
-            here = [tuple(variable.shape) for variable in self.variables]
-            if there != here:
+            received = [array.shape for array in arrays]
+            expected = [tuple(variable.shape) for variable in self.variables]
+            if received != expected:
                 raise ValueError(
                     "A file must hold the masks and the state of this layer's "
-                    f"weights. Received: arrays of the shapes {there} for "
-                    f"{self._owner!r} instead of {here}. Sparsify and train "
-                    "the model as when it was saved, or load the file into a "
-                    "dense one."
+                    f"weights. Received: arrays of the shapes {received} for "
+                    f"{self._owner!r} instead of {expected}. Sparsify and "
+                    "train the model as when it was saved, or load the file "
+                    "into a dense one."
                 )
             for variable, array in zip(self.variables, arrays, strict=True):
                 variable.assign(array)
 
         def call(self, y_true: Any, y_pred: Any) -> Any:
-            """Satisfies Keras; a store computes nothing."""
+            """Required by Keras; a store computes nothing."""
             raise NotImplementedError
 
     return Store
@@ -93,9 +94,9 @@ def _arrays(store: Mapping[str, Any]) -> list[np.ndarray]:
 
 
 def _old_group(store: Any, cls: type) -> Mapping[str, Any]:
-    """Returns the group in which Keras 3 had the store of a `keras.Model`.
+    """Returns the group in which Keras 3 saved the store of a `keras.Model`.
 
-    Until 0.1 a store was a layer; a model saves its layers in a list.
+    Until 0.1 a store was a layer, and a model saves its layers in a list.
     """
     file = getattr(store, "h5_file", None)
     parent, _, _ = getattr(store, "_h5_entry_path", "").rpartition("/")

@@ -1,10 +1,10 @@
-"""Walks over the layers of a model, with names that last.
+"""Walks over the layers of a model, with stable names of weights.
 
-A weight has two names. Its *path* is made of the layers' names as they are
-and is what users read and write. Its *key* leaves out the numbers that Keras
-appends to the names of unnamed layers and counts anew within each parent, so
-that it is the same in every process and in both Keras flavors; masks are
-stored under it and random numbers depend on it.
+A weight has two names. Its *path* consists of the layers' names; users read and
+write it. Its *key* omits the numbers that Keras appends to the names of unnamed
+layers and numbers layers within each parent instead, so it is the same in every
+process and in both Keras flavors. Masks are stored under the key, and it seeds
+random numbers.
 """
 
 import dataclasses
@@ -20,18 +20,18 @@ from tf_rigl.masking import layer_rules
 
 @dataclasses.dataclass(frozen=True)
 class Site:
-    """One weight and where it was found."""
+    """A weight and its location in a model."""
 
     owner: Any  # the layer whose weight it is
     variable: Any  # the Keras variable
-    path: str  # readable, from the root of the walk
-    key: str  # stable, from the root of the walk
-    opt_in: bool  # whether it is sparse only if the user asks for it
+    path: str  # path relative to the root of the walk
+    key: str  # key relative to the root of the walk
+    opt_in: bool  # whether it is sparse only on request
 
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """One layer and where it was found."""
+    """A layer and its location in a model."""
 
     layer: Any
     path: tuple[str, ...]
@@ -39,7 +39,7 @@ class Node:
 
 
 def walk(flavor: flavors.Flavor, root: Any) -> Iterator[Node]:
-    """Yields all layers from `root` down, each once, parents first."""
+    """Yields `root` and all layers below, each once, parents first."""
     seen: set[int] = set()
     todo = [Node(root, (), ())]
 
@@ -53,12 +53,12 @@ def walk(flavor: flavors.Flavor, root: Any) -> Iterator[Node]:
 
 
 def hosts(flavor: flavors.Flavor, model: Any) -> list[Node]:
-    """Returns the layers that keep masks: the outermost but plain containers.
+    """Returns the layers that own masks: the outermost except containers.
 
-    The configuration of a functional or sequential model lists its layers,
-    so each of them carries its own masks through a `.keras` file. Every other
-    layer or model rebuilds its inside by itself and carries the masks of all
-    that it contains.
+    The configuration of a functional or sequential model contains those of its
+    layers, so each layer saves its own masks in a `.keras` file. Any other
+    layer or model recreates its sublayers itself, so it owns the masks of all
+    of them.
     """
     found: list[Node] = []
     inside: set[int] = set()
@@ -74,8 +74,8 @@ def hosts(flavor: flavors.Flavor, model: Any) -> list[Node]:
 def sites(flavor: flavors.Flavor, root: Any, others: bool = True) -> list[Site]:
     """Returns all weights below `root` that may be sparse, each once.
 
-    In the order of the layers. Those that are opt-in are among them, marked;
-    with `others` also those that no layer rule names.
+    They are in the order of the layers. Opt-in weights are included and marked;
+    `others` also includes weights without a layer rule.
     """
     return sites_of(flavor, walk(flavor, root), others)
 
@@ -83,10 +83,10 @@ def sites(flavor: flavors.Flavor, root: Any, others: bool = True) -> list[Site]:
 def sites_of(
     flavor: flavors.Flavor, nodes: Iterable[Node], others: bool = True
 ) -> list[Site]:
-    """Finds the weights that may be sparse in layers that a walk has found.
+    """Returns the weights that may be sparse in walked layers.
 
-    `nodes` are a layer and those below it, in the order of `walk`; the
-    weights are those that `sites` of the first layer lists.
+    `nodes` are a layer and all layers below it, in the order of `walk`. The
+    result is that of `sites` for the first layer.
     """
     seen: set[int] = set()
     found = []
@@ -94,11 +94,11 @@ def sites_of(
     for node in nodes:
         opt_in = layer_rules.is_opt_in(node.layer)
         named = layer_rules.sparsifiable_weights(node.layer)
-        weights = [(name, one, opt_in) for name, one in named.items()]
+        weights = [(name, weight, opt_in) for name, weight in named.items()]
         if others:
             own = flavor.own_weights(node.layer)
             more = layer_rules.other_weights(node.layer, own)
-            weights += [(name, one, True) for name, one in more.items()]
+            weights += [(name, weight, True) for name, weight in more.items()]
 
         for name, variable, is_opt_in in weights:
             if id(variable) in seen or not flavor.has_value(variable):
@@ -119,8 +119,8 @@ def sites_of(
 def subtree(nodes: Sequence[Node], index: int) -> Iterator[Node]:
     """Yields the layer at an index of a walk and those below it.
 
-    Their names count from that layer on. A layer that the walk met somewhere
-    else before is not among them.
+    Their paths and keys are relative to that layer. Layers that the walk
+    visited elsewhere before are not included.
     """
     depth = len(nodes[index].path)
     yield Node(nodes[index].layer, (), ())
@@ -141,7 +141,7 @@ def _children(flavor: flavors.Flavor, node: Node) -> list[Node]:
 
 
 def _unique(names: list[str]) -> list[str]:
-    """Numbers repeated names: a, b, a -> a, b, a_1."""
+    """Numbers repeated names: a, b, a becomes a, b, a_1."""
     counts: dict[str, int] = {}
     result = []
     for name in names:

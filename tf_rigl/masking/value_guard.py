@@ -1,9 +1,9 @@
-"""The guard of a masked weight's values against whoever writes them.
+"""The guard that masks a weight after writes by user code.
 
-Optimizers are the business of `constraint`. What else writes a weight, from
-Python, does so by the variable that Keras hands out: `assign`, `set_weights`,
-`load_weights`. These methods are overridden on the variable itself, for eager
-calls; in a graph they are what they were.
+`constraint` covers optimizers. All other code that writes a weight from Python
+uses the methods of the variable that Keras exposes: `assign`, `set_weights`,
+`load_weights`. They are overridden on the variable itself for eager calls;
+inside a graph they behave as before.
 """
 
 import functools
@@ -20,8 +20,8 @@ from tf_rigl.masking.constraint import MaskConstraint
 from tf_rigl.masking.storage import Storage
 from tf_rigl.masking.storage import assign_unguarded
 
-# The methods of variables that write them; the last two are those of a slice's
-# `assign` and of checkpoints.
+# Methods that write a variable. The last two serve the `assign` of slices and
+# the restoring of checkpoints.
 _WRITERS = (
     "assign",
     "assign_add",
@@ -43,16 +43,16 @@ _WRITERS = (
 
 
 class ValueGuard:
-    """Masks what is assigned to a weight; gives arrays that know its mask.
+    """Masks values assigned to a weight, and reads arrays with their mask.
 
     Args:
         flavor: the Keras of the variable.
-        variable: the variable that Keras hands out.
+        variable: the variable that Keras exposes.
         storage: the weight's values and mask.
-        constraint: the weight's, which an update rule lifts when it writes
-            values that it masks itself.
-        find_beside: returns the variables that belong to the weight's mask,
-            by name: `"mask"` and what else is to travel with the values.
+        constraint: the weight's mask constraint, which an update rule lifts
+            while it writes values that it masks itself.
+        find_beside: returns the variables that belong to the weight's mask by
+            name: `"mask"` and others that travel with the values.
     """
 
     def __init__(
@@ -69,12 +69,12 @@ class ValueGuard:
         self._find_beside = find_beside
         self._given = flavor.given_array
         self._can_assign = flavor.can_assign
-        # What was written last, unmasked: its mask may be written after it,
-        # as files have it.
+        # The unmasked values written last. When a file is loaded, their mask
+        # is written after them.
         self._written: tf.Tensor | None = None
 
     def put(self) -> None:
-        """Overrides methods of the weight's variable and of its mask's."""
+        """Overrides the writing methods of the weight and of its mask."""
         self.constraint.put()
         _override(self._variable, self._settle_values)
         _override(self._find_beside()["mask"], self._settle_mask)
@@ -88,12 +88,12 @@ class ValueGuard:
                 variable.__dict__.pop(name, None)
 
     def settle(self) -> None:
-        """Masks whatever has been written past the variable's methods."""
+        """Masks values that were written without the variable's methods."""
         self._written = None
         self._storage.set_values(self._storage.values())
 
     def _settle_values(self, value: Any) -> None:
-        """Masks what has just been written, by the mask that it brings."""
+        """Masks values just written, with the mask that they carry, if any."""
         if not self._is_guarding():
             return
 
@@ -109,21 +109,21 @@ class ValueGuard:
         self._written = written if is_more else None
 
     def _settle_mask(self, value: Any) -> None:
-        """Masks the values by the mask that has just been written."""
+        """Masks the values with the mask just written."""
         del value
         if not self._is_guarding():
             return
 
         written, values = self._written, self._storage.values()
         if written is not None:
-            # Unless training has changed the values since.
+            # Restores unmasked values unless training has changed them since.
             is_present = tf.reduce_all((values == written) | (values == 0))
             values = tf.where(is_present, written, values)
         self._storage.set_values(values)
         self._written = None
 
     def _is_guarding(self) -> bool:
-        """Returns whether this is a call from Python, not from a step."""
+        """Returns whether this is an eager call outside of a training step."""
         replica = tf.distribute.get_replica_context()
         return (
             tf.executing_eagerly()
@@ -142,7 +142,7 @@ class ValueGuard:
 
 
 def _override(variable: Any, after: Callable[[Any], None]) -> None:
-    """Makes the methods that write a variable call `after` with the value."""
+    """Makes all methods that write a variable call `after` with the value."""
     for name in _WRITERS:
         original = getattr(type(variable), name, None)
         if original is not None:
@@ -159,6 +159,6 @@ def _write(
     **kwargs: Any,
 ) -> Any:
     result = original(variable, *args, **kwargs)
-    # TensorFlow calls it `value` or `delta`.
+    # The value is the first argument, whatever TensorFlow names it.
     after(next(iter((*args, *kwargs.values())), None))
     return result

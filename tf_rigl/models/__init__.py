@@ -1,7 +1,7 @@
-"""Networks for either Keras; they know nothing of sparsity.
+"""Networks for both Keras flavors, which are independent of sparsity.
 
-Each builder takes the Keras to build with. The networks give logits, without a
-softmax at the end; train them with a loss that takes logits.
+Each builder takes the Keras module to build with. The networks return logits
+without a softmax, so train them with a loss that accepts logits.
 
 ```python
 import keras
@@ -10,5 +10,5 @@ from tf_rigl.models import resnet
 model = resnet.resnet(keras, depth=50)
 ```
 
-`registry` finds them by name.
+`registry` looks them up by name.
 """

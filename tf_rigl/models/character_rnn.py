@@ -1,4 +1,4 @@
-"""Recurrent language models of characters."""
+"""Recurrent character-level language models."""
 
 from collections.abc import Sequence
 from types import ModuleType
@@ -23,31 +23,31 @@ def character_rnn(
     """Builds a network that predicts the next character of a text.
 
     The layers are `embedding`, `gru` or `lstm`, `readout1`, `readout2` and
-    `logits`, which scores every character at every position. With the GRU, that
-    is 1,179,648 weights, 32,768 more of the embedding and 3,712 biases.
+    `logits`, which scores every character at every position. With the GRU there
+    are 1,179,648 weights, 32,768 more in the embedding, and 3,712 biases.
 
-    The paper gives the sizes of the layers. What it does not give is chosen
-    here: ReLU after both layers of the readout, and weights of their own for
-    the logits, not those of the embedding.
+    The sizes of the layers are those of the paper. The paper does not specify
+    two details, which are chosen here: both readout layers use ReLU, and the
+    logits do not share weights with the embedding.
 
     Args:
         keras: the Keras to build with, the module `keras` or `tf_keras`.
         cell: `"gru"` or `"lstm"`.
-        vocabulary: number of characters, and of logits.
+        vocabulary: number of characters, which is also that of the logits.
         embedding_units: width of the embedding.
         units: size of the recurrent state.
-        readout_units: width of each layer between state and logits.
-        length: characters of a text; None where texts of any length are read.
-        width: what to multiply these widths by. A narrowed layer keeps a
+        readout_units: widths of the layers between the state and the logits.
+        length: number of characters in a text; None for texts of any length.
+        width: multiplier of these widths. A narrowed layer keeps at least one
             unit.
         name: name of the model; None for `character_gru` or `character_lstm`.
 
     Returns:
-        A functional model of that Keras, `[batch, length]` integers in
+        A functional model of the given Keras from `[batch, length]` integers in
         [0, vocabulary) to logits `[batch, length, vocabulary]`.
 
     Raises:
-        ValueError: if `cell` is another, or a number not positive.
+        ValueError: if `cell` is unknown, or a number is not positive.
 
     Reference: Evci et al., "Rigging the Lottery: Making All Tickets Winners",
     arXiv:1911.11134, section 4.2 and appendix I.

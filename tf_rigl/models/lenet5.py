@@ -6,7 +6,7 @@ from typing import Any
 
 from tf_rigl.models import size
 
-_LEAST = 16  # pixels of a side, of which two 5×5 convolutions leave one
+_LEAST = 16  # smallest side, of which the convolutions and pools leave 1 pixel
 
 
 def lenet_5(
@@ -18,31 +18,31 @@ def lenet_5(
     width: float = 1.0,
     name: str = "lenet_5",
 ) -> Any:
-    """Builds LeNet-5, of two 5×5 convolutions and two hidden layers.
+    """Builds LeNet-5, with two 5×5 convolutions and two hidden layers.
 
-    It is the network in its present form, with ReLU, max pooling and every
-    filter connected to all channels: 44,190 weights and 236 biases for 28 × 28
-    pixels, as in google-research/rigl; 61,470 and 236 for the 32 × 32 of the
-    paper.
+    This is the modern form of the network, with ReLU, max pooling and every
+    filter connected to all channels. It has 44,190 weights and 236 biases for
+    28 × 28 pixels, as in google-research/rigl, and 61,470 and 236 for the
+    paper's 32 × 32.
 
     Args:
         keras: the Keras to build with, the module `keras` or `tf_keras`.
-        input_shape: height, width and, unless there is one only, channels of
-            an image.
+        input_shape: height, width and, optionally, channels of an image; one
+            channel by default.
         classes: number of logits.
-        filters: number of filters of each of the two convolutions.
-        hidden_units: width of each fully connected layer before the logits.
-        width: what to multiply these numbers by. A narrowed layer keeps a
-            unit, the last hidden one as many as there are classes.
+        filters: numbers of filters of the two convolutions.
+        hidden_units: widths of the fully connected layers before the logits.
+        width: multiplier of these numbers. A narrowed layer keeps at least one
+            unit, and the last hidden layer at least one per class.
         name: name of the model.
 
     Returns:
-        A functional model of that Keras, `[batch, *input_shape]` to
+        A functional model of the given Keras from `[batch, *input_shape]` to
         logits `[batch, classes]`.
 
     Raises:
-        ValueError: if an image is smaller than 16 × 16, `filters` are not
-            two, or a number is not positive.
+        ValueError: if an image is smaller than 16 × 16, there are not exactly
+            two `filters`, or a number is not positive.
 
     References: LeCun et al., "Gradient-Based Learning Applied to Document
     Recognition", Proceedings of the IEEE 86(11), 1998, section II.B.

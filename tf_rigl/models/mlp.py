@@ -17,21 +17,21 @@ def lenet_300_100(
 ) -> Any:
     """Builds the fully connected network LeNet-300-100.
 
-    The layers are `flatten`, `fc1`, `fc2` and `logits`: 266,200 weights and 410
-    biases for MNIST.
+    The layers are `flatten`, `fc1`, `fc2` and `logits`, with 266,200 weights
+    and 410 biases for MNIST.
 
     Args:
         keras: the Keras to build with, the module `keras` or `tf_keras`.
         input_shape: shape of one example.
         classes: number of logits.
-        hidden_units: width of each hidden layer.
-        width: what to multiply these by. A narrowed layer keeps a unit, the
-            last hidden one as many as there are classes: through fewer they
-            could hardly be told apart.
+        hidden_units: widths of the hidden layers.
+        width: multiplier of these widths. A narrowed layer keeps at least one
+            unit. The last hidden layer keeps at least one per class, since
+            fewer could hardly separate the classes.
         name: name of the model.
 
     Returns:
-        A functional model of that Keras, `[batch, *input_shape]` to
+        A functional model of the given Keras from `[batch, *input_shape]` to
         logits `[batch, classes]`.
 
     Raises:

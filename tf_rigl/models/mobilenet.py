@@ -1,9 +1,9 @@
-"""MobileNet v1 and v2, as published and as XNNPACK runs them sparse.
+"""MobileNet v1 and v2, as published and in a form for sparse XNNPACK.
 
-The two forms have the same weights. They differ in where strided convolutions
-put their zeros: TensorFlow's padding "same" adds them at the bottom and at the
-right alone where the size of the picture is even. XNNPACK's sparse kernels
-want one row or column on each side.
+Both forms have the same weights but pad strided convolutions differently. For
+images of even size, TensorFlow's padding "same" adds zeros only at the bottom
+and at the right, whereas XNNPACK's sparse kernels need one row or column on
+each side.
 """
 
 from collections.abc import Sequence
@@ -48,29 +48,30 @@ def mobilenet_v1(
 ) -> Any:
     """Builds MobileNet v1.
 
-    A 3×3 convolution of stride 2, 13 separable convolutions, each a depthwise
-    3×3 and a 1×1 convolution, all with batch normalization and ReLU6, then the
-    mean over all positions and a dense layer to the logits. At width 1,
-    4,253,864 parameters and, on 224×224 images, 568.7 million multiply-adds.
+    The network has a 3×3 convolution of stride 2, 13 separable convolutions (a
+    depthwise 3×3 and a 1×1 convolution), the mean over all positions and a
+    dense layer to the logits. All convolutions are followed by batch
+    normalization and ReLU6. At width 1 it has 4,253,864 parameters and, for
+    224×224 images, 568.7 million multiply-adds.
 
     Args:
         keras: the Keras to build with, the module `keras` or `tf_keras`.
-        input_shape: shape of one image, `(height, width, channels)`; its
-            values are best in [-1, 1].
+        input_shape: shape of one image, `(height, width, channels)`; values
+            should be in [-1, 1].
         classes: number of logits.
-        width: what to multiply all numbers of filters by, rounded down.
-        dropout: rate of dropout before the logits, in [0, 1).
-        sparse_inference: whether strided convolutions are padded by one on
-            each side, so that XNNPACK can run the model sparse; else by
-            TensorFlow's padding "same", as published.
+        width: multiplier of all numbers of filters, rounded down.
+        dropout: dropout rate before the logits, in [0, 1).
+        sparse_inference: whether to pad strided convolutions by one on each
+            side, so that XNNPACK can run the model sparse, instead of
+            TensorFlow's "same" padding, as published.
         name: name of the model.
 
     Returns:
-        A functional model of that Keras, `[batch, height, width, channels]`
-        to logits `[batch, classes]`.
+        A functional model of the given Keras from `[batch, height, width,
+        channels]` to logits `[batch, classes]`.
 
     Raises:
-        ValueError: if `classes` or `width` is not positive, or `dropout` not
+        ValueError: if `classes` or `width` is not positive, or `dropout` is not
             in [0, 1).
 
     Reference: Howard et al., "MobileNets: Efficient Convolutional Neural
@@ -101,15 +102,16 @@ def mobilenet_v2(
 ) -> Any:
     """Builds MobileNet v2.
 
-    A 3×3 convolution of stride 2, 17 inverted residual blocks, each a 1×1
-    convolution that expands, a depthwise 3×3 one and a 1×1 one that projects
-    without an activation, then a 1×1 convolution, the mean over all positions
-    and a dense layer to the logits. At width 1, 3,538,984 parameters and, on
-    224×224 images, 300.8 million multiply-adds.
+    The network has a 3×3 convolution of stride 2, 17 inverted residual blocks,
+    a 1×1 convolution, the mean over all positions and a dense layer to the
+    logits. Each block has an expanding 1×1 convolution, a depthwise 3×3
+    convolution and a projecting 1×1 convolution without activation. At width 1
+    it has 3,538,984 parameters and, for 224×224 images, 300.8 million
+    multiply-adds.
 
-    Arguments, result and errors are those of `mobilenet_v1`, but for `width`:
-    filters are rounded to multiples of 8, and those of the last convolution
-    are never fewer than 1280.
+    Arguments, result and errors are those of `mobilenet_v1`, except that
+    `width` rounds filters to multiples of 8, and the last convolution never has
+    fewer than 1280 filters.
 
     Reference: Sandler et al., "MobileNetV2: Inverted Residuals and Linear
     Bottlenecks", arXiv:1801.04381.
@@ -140,7 +142,7 @@ def mobilenet_v2(
 
 
 class _Builder:
-    """Builds the blocks that both networks are made of."""
+    """Builds the blocks that both networks consist of."""
 
     def __init__(self, keras: ModuleType, pad_each_side: bool) -> None:
         self._layers = keras.layers
@@ -155,7 +157,7 @@ class _Builder:
         name: str,
         activate: bool = True,
     ) -> Any:
-        """Applies convolution, normalization and, unless told not to, ReLU6."""
+        """Applies a convolution, normalization and, by default, ReLU6."""
         features, padding = self._pad(features, strides, name)
         features = self._layers.Conv2D(
             filters, side, strides, padding=padding, use_bias=False, name=name
@@ -194,17 +196,17 @@ class _Builder:
         return branch
 
     def classify(self, features: Any, classes: int, dropout: float) -> Any:
-        """Computes the logits, from the mean over all positions."""
+        """Computes the logits from the mean over all positions."""
         layers = self._layers
-        # Not a 1×1 convolution of the mean, which XNNPACK's sparse kernels
-        # compute wrongly.
+        # Not a 1×1 convolution of the mean, for which XNNPACK's sparse kernels
+        # return wrong results.
         features = layers.GlobalAveragePooling2D(name="pool")(features)
         if dropout:
             features = layers.Dropout(dropout, name="dropout")(features)
         return layers.Dense(classes, name="logits")(features)
 
     def _pad(self, features: Any, strides: int, name: str) -> tuple[Any, str]:
-        """Returns the input of a convolution and how that is padded."""
+        """Returns a convolution's input, padded if needed, and `padding`."""
         if strides == 1 or not self._pad_each_side:
             return features, "same"
         padded = self._layers.ZeroPadding2D(1, name=f"{name}_pad")(features)

@@ -1,4 +1,4 @@
-"""The networks of the experiments, by name."""
+"""Registry of the experiments' networks by name."""
 
 import functools
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from tf_rigl.models import vgg
 from tf_rigl.models import vision_transformer
 from tf_rigl.models import wide_resnet
 
-# Each takes the Keras to build with; all take `width` and `name`.
+# All builders take the Keras module first, and accept `width` and `name`.
 BUILDERS: dict[str, Callable[..., Any]] = {
     "lenet_300_100": mlp.lenet_300_100,
     "lenet_5": lenet5.lenet_5,
@@ -37,12 +37,12 @@ BUILDERS: dict[str, Callable[..., Any]] = {
 
 
 def builder(name: str) -> Callable[..., Any]:
-    """Returns the function `(keras, **arguments) -> model` of a network.
+    """Returns the builder `(keras, **arguments) -> model` of a network.
 
-    The model has the network's name unless `name` is among the arguments.
+    The model is named after the network unless `name` is given.
 
     Raises:
-        ValueError: if there is no network of that name.
+        ValueError: if the name is unknown.
     """
     if name not in BUILDERS:
         raise ValueError(

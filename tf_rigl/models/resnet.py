@@ -1,4 +1,4 @@
-"""Residual networks, version 1.5."""
+"""Residual networks (ResNet v1.5)."""
 
 from collections.abc import Sequence
 from types import ModuleType
@@ -10,9 +10,9 @@ from tf_rigl.models.size import narrow
 
 
 class Blocks(NamedTuple):
-    """The blocks of a depth."""
+    """Number and kind of blocks for one depth."""
 
-    numbers: tuple[int, ...]  # of each stage
+    numbers: tuple[int, ...]  # blocks per stage
     bottleneck: bool
 
 
@@ -23,8 +23,8 @@ DEPTHS = {
     101: Blocks((3, 4, 23, 3), bottleneck=True),
 }
 
-_FILTERS = (64, 128, 256, 512)  # of each stage
-_EXPANSION = 4  # of the last convolution of a bottleneck
+_FILTERS = (64, 128, 256, 512)  # per stage
+_EXPANSION = 4  # filters of a bottleneck's last convolution, as a multiple
 
 
 def resnet(
@@ -38,9 +38,9 @@ def resnet(
 ) -> Any:
     """Builds a residual network for images.
 
-    Of a bottleneck, the 3×3 convolution has the stride ("version 1.5"), and
-    the scale of the last normalization of each block begins at 0. Strided
-    convolutions pad both sides alike, whatever the size of the image.
+    In a bottleneck, the 3×3 convolution has the stride ("version 1.5"). The
+    scale of the last normalization of each block is initialized to 0. Strided
+    convolutions pad both sides equally for every image size.
 
     | depth | kernel weights | biases and BatchNormalization | MACs at 224² |
     | ----- | -------------- | ----------------------------- | ------------ |
@@ -49,27 +49,27 @@ def resnet(
     | 50    | 25,502,912     | 54,120                        | 4.089 G      |
     | 101   | 44,442,816     | 106,344                       | 7.801 G      |
 
-    The moving averages of BatchNormalization come on top.
+    The moving averages of BatchNormalization are not counted.
 
     Args:
         keras: the Keras to build with, the module `keras` or `tf_keras`.
-        depth: 18 or 34, of blocks of two 3×3 convolutions, or 50 or 101, of
+        depth: 18 or 34 for blocks of two 3×3 convolutions, 50 or 101 for
             bottlenecks.
         input_shape: height, width and channels of an image.
         classes: number of logits.
-        width: what to multiply the number of filters by. A narrowed layer
-            keeps a filter.
-        small_images: whether to begin, as is usual for CIFAR, with a 3×3
-            convolution of stride 1 and no pooling, in place of a 7×7
-            convolution and a pooling that quarter the image.
+        width: multiplier of all numbers of filters. A narrowed layer keeps at
+            least one filter.
+        small_images: whether to start with a 3×3 convolution of stride 1, as is
+            usual for CIFAR, instead of a 7×7 convolution and pooling, which
+            reduce height and width to a quarter.
         name: name of the model; None for `resnet_` and the depth.
 
     Returns:
-        A functional model of that Keras, `[batch, *input_shape]` to
+        A functional model of the given Keras from `[batch, *input_shape]` to
         logits `[batch, classes]`.
 
     Raises:
-        ValueError: if `depth` is another, or `classes` or `width` is not
+        ValueError: if `depth` is unsupported, or `classes` or `width` is not
             positive.
 
     References: He et al., "Deep Residual Learning for Image Recognition",
@@ -123,7 +123,7 @@ def _block(
     convolutions: Sequence[tuple[int, int, int]],
     name: str,
 ) -> Any:
-    """Applies convolutions of (filters, size, strides) beside a shortcut."""
+    """Adds convolutions given as (filters, size, strides) to a shortcut."""
     relu = keras.layers.ReLU
     branch = inputs
     for number, convolution in enumerate(convolutions, start=1):
@@ -146,7 +146,7 @@ def _block(
 def _shortcut(
     keras: ModuleType, inputs: Any, filters: int, strides: int, name: str
 ) -> Any:
-    """Returns the inputs, projected where a block changes their shape."""
+    """Returns the inputs, projected if the block changes their shape."""
     if strides == 1 and inputs.shape[-1] == filters:
         return inputs
     return _convolve(keras, inputs, filters, 1, strides, f"{name}_downsample")
@@ -161,9 +161,9 @@ def _convolve(
     name: str,
     scale: str = "ones",
 ) -> Any:
-    """Applies a convolution and its normalization, of the given scale."""
+    """Applies a convolution and a normalization initialized with `scale`."""
     if strides > 1 and size > 1:
-        # "same" would pad images of even size on one side more.
+        # "same" would pad images of even size by one more on one side.
         features = keras.layers.ZeroPadding2D((size - 1) // 2)(features)
 
     features = keras.layers.Conv2D(

@@ -1,10 +1,10 @@
-"""Sizes of the networks, checked alike for all builders."""
+"""Checks and scaling of layer sizes, shared by all builders."""
 
 from collections.abc import Sequence
 
 
 def check_size(classes: int, width: float) -> None:
-    """Raises a ValueError unless classes and width multiplier are positive."""
+    """Raises a ValueError unless `classes` and `width` are positive."""
     if not width > 0:
         raise ValueError(
             f"`width` must be greater than 0. Received: width={width}."
@@ -16,7 +16,7 @@ def check_size(classes: int, width: float) -> None:
 
 
 def check_fraction(name: str, value: float) -> None:
-    """Raises a ValueError unless a layer can drop this fraction, in [0, 1)."""
+    """Raises a ValueError unless `value` is a dropout rate in [0, 1)."""
     if not 0 <= value < 1:
         raise ValueError(
             f"`{name}` must be in [0, 1). Received: {name}={value}."
@@ -33,5 +33,5 @@ def check_units(hidden_units: Sequence[int]) -> None:
 
 
 def narrow(units: int, width: float, least: int = 1) -> int:
-    """Multiplies a layer's units by a width, to `least` or all of them."""
+    """Scales a layer's units by `width`, but not below min(units, least)."""
     return max(min(units, least), round(width * units))

@@ -14,7 +14,7 @@ DEPTHS = {
     19: (2, 2, 4, 4, 4),
 }
 
-_FILTERS = (64, 128, 256, 512, 512)  # of each stage
+_FILTERS = (64, 128, 256, 512, 512)  # per stage
 
 
 def vgg(
@@ -30,36 +30,34 @@ def vgg(
 ) -> Any:
     """Builds a VGG network.
 
-    As published, VGG-16 has 138,344,128 weights and 13,416 biases, VGG-19
-    143,652,544 and 14,696: three quarters of them in the first hidden layer.
-    `hidden_units=()` is the usual form for CIFAR and the one of
-    google-research/rigl: no hidden layers, and the mean over the image in place
-    of its positions.
+    As published, VGG-16 has 138,344,128 weights and 13,416 biases, and VGG-19
+    143,652,544 and 14,696; three quarters of the weights are in the first
+    hidden layer. `hidden_units=()`, which is common for CIFAR and used by
+    google-research/rigl, replaces the hidden layers by global average pooling.
 
     Args:
         keras: the Keras to build with, the module `keras` or `tf_keras`.
-        depth: 11, 13, 16 or 19: convolutions and the three layers that follow
-            them as published.
-        input_shape: height, width and channels of an image, whose sides are
+        depth: 11, 13, 16 or 19, the number of convolutions plus the three
+            published layers after them.
+        input_shape: height, width and channels of an image; its sides are
             halved five times.
         classes: number of logits.
-        hidden_units: width of each fully connected layer before the logits.
-        batch_normalization: whether convolutions are normalized. They have a
-            bias where they are not.
-        dropout: fraction of the units of each hidden layer that are dropped,
-            in [0, 1).
-        width: what to multiply the numbers of filters and hidden units by. A
-            narrowed layer keeps one.
+        hidden_units: widths of the fully connected layers before the logits.
+        batch_normalization: whether to normalize after convolutions; otherwise
+            they have biases.
+        dropout: dropout rate of each hidden layer, in [0, 1).
+        width: multiplier of the numbers of filters and hidden units. A narrowed
+            layer keeps at least one.
         name: name of the model; None for `vgg_` and the depth.
 
     Returns:
-        A functional model of that Keras, `[batch, *input_shape]` to
+        A functional model of the given Keras from `[batch, *input_shape]` to
         logits `[batch, classes]`.
 
     Raises:
-        ValueError: if `depth` is another, an image is smaller than 32 × 32,
-            `dropout` not in [0, 1), or `classes`, `width` or a width of
-            `hidden_units` not positive.
+        ValueError: if `depth` is unsupported, an image is smaller than 32 × 32,
+            `dropout` is not in [0, 1), or `classes`, `width` or a hidden width
+            is not positive.
 
     References: Simonyan and Zisserman, "Very Deep Convolutional Networks for
     Large-Scale Image Recognition", arXiv:1409.1556, table 1. Initial values

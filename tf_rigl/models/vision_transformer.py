@@ -6,7 +6,7 @@ from typing import Any
 
 from tf_rigl.models import size
 
-_MLP = 4  # width of the hidden layer of a block, in widths of the block
+_MLP = 4  # width of a block's hidden layer, as a multiple of the model's
 
 
 def vision_transformer(
@@ -23,36 +23,36 @@ def vision_transformer(
 ) -> Any:
     """Builds a vision transformer with a class token.
 
-    A block normalizes before its attention and before its two fully connected
-    layers. ViT-S/16, which the defaults give, has 22,050,664 parameters and
-    takes 4,598,882,304 multiply-accumulates, 357,663,744 of them products of
+    Blocks use pre-normalization, before the attention and before the two fully
+    connected layers. The defaults give ViT-S/16, with 22,050,664 parameters and
+    4,598,882,304 multiply-accumulates, of which 357,663,744 are products of
     attention.
 
-    Class token and positions are look-ups of constant numbers, so that all
-    layers are Keras's own and files of the model can be read without this
+    The class token and the positions are embeddings of constant indices. All
+    layers are therefore Keras's own, and saved models load without this
     library.
 
     Args:
         keras: the Keras to build with, the module `keras` or `tf_keras`.
-        input_shape: height, width and channels of an image, the first two
-            multiples of `patch_size`.
+        input_shape: height, width and channels of an image; the first two must
+            be multiples of `patch_size`.
         classes: number of logits.
         patch_size: height and width of a patch, in pixels.
         blocks: number of blocks.
-        heads: number of heads of each attention layer.
+        heads: number of heads in each attention layer.
         head_units: width of a head; `heads` times this is the model's width.
-        dropout: fraction of activations that are dropped after the positions
-            and after each attention and fully connected layer, in [0, 1).
-        width: what to multiply `head_units` by. A head keeps a unit.
+        dropout: dropout rate after the positions and after each attention and
+            fully connected layer, in [0, 1).
+        width: multiplier of `head_units`. A head keeps at least one unit.
         name: name of the model.
 
     Returns:
-        A functional model of that Keras, `[batch, *input_shape]` to
+        A functional model of the given Keras from `[batch, *input_shape]` to
         logits `[batch, classes]`.
 
     Raises:
-        ValueError: if images cannot be cut into patches, `dropout` is not in
-            [0, 1), or a number not positive.
+        ValueError: if images cannot be divided into patches, `dropout` is not
+            in [0, 1), or a number is not positive.
 
     References: Dosovitskiy et al., "An Image is Worth 16x16 Words",
     arXiv:2010.11929; Touvron et al., "Training Data-Efficient Image
@@ -106,21 +106,22 @@ def vision_transformer(
 
 
 def _learned(keras: ModuleType, patches: Any, count: int, name: str) -> Any:
-    """Makes vectors that are learned, the same for each image.
+    """Returns trainable vectors that are the same for every image.
 
-    `[batch, count, units]`, with batch and units of the patches, of which no
-    value is used.
+    The result is `[batch, count, units]`. The batch size and units are those of
+    `patches`, whose values are not used.
     """
     layers = keras.layers
     _, number, units = patches.shape
 
-    # No layer makes constants. Of padded patches, the padding alone is left.
+    # No layer creates constants, so patches are padded with zeros, and all but
+    # the padding is cropped.
     zeros = layers.Cropping1D((number, 0))(
         layers.ZeroPadding1D((0, count))(patches)
     )
     zeros = layers.GlobalMaxPooling1D(data_format="channels_first")(zeros)
 
-    # In half precision, numbers above 256 are not distinct.
+    # 16-bit floats cannot represent all indices above 256.
     numbers = layers.Rescaling(
         1.0, offset=[float(i) for i in range(count)], dtype="float32"
     )(zeros)
@@ -137,6 +138,7 @@ def _learned(keras: ModuleType, patches: Any, count: int, name: str) -> Any:
 def _attend(
     keras: ModuleType, tokens: Any, heads: int, dropout: float, name: str
 ) -> Any:
+    """Applies a residual attention layer."""
     layers = keras.layers
     features = _normalize(keras, tokens, f"{name}_norm1")
     features = layers.MultiHeadAttention(
@@ -152,6 +154,7 @@ def _attend(
 def _transform(
     keras: ModuleType, tokens: Any, dropout: float, name: str
 ) -> Any:
+    """Applies the two residual fully connected layers of a block."""
     layers = keras.layers
     units = tokens.shape[-1]
     features = _normalize(keras, tokens, f"{name}_norm2")

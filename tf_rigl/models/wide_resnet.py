@@ -8,8 +8,8 @@ from tf_rigl.models.size import check_fraction
 from tf_rigl.models.size import check_size
 from tf_rigl.models.size import narrow
 
-_STEM = 16  # filters
-_FILTERS = (16, 32, 64)  # of each group, before widening
+_STEM = 16  # filters of the first convolution
+_FILTERS = (16, 32, 64)  # per group, before widening
 
 
 def wide_resnet(
@@ -24,30 +24,30 @@ def wide_resnet(
 ) -> Any:
     """Builds the wide residual network WRN-depth-widening.
 
-    Normalization and ReLU come before convolutions, and dropout between the two
-    3×3 convolutions of a block. WRN-22-2, which is the network of the RigL
-    paper for CIFAR-10, has 1,076,912 kernel weights, 2,730 biases and weights
-    of BatchNormalization, and its moving averages.
+    Normalization and ReLU precede convolutions, and dropout is applied between
+    the two 3×3 convolutions of a block. WRN-22-2, the RigL paper's network for
+    CIFAR-10, has 1,076,912 kernel weights and 2,730 biases and weights of
+    BatchNormalization, not counting its moving averages.
 
     Args:
         keras: the Keras to build with, the module `keras` or `tf_keras`.
-        depth: 6 n + 4, for three groups of n blocks.
-        widening: k, what the filters of the three groups, 16, 32 and 64, are
-            multiplied by.
+        depth: 6 n + 4 for three groups of n blocks.
+        widening: k, the multiplier of the filters of the three groups, which
+            are 16, 32 and 64.
         input_shape: height, width and channels of an image.
         classes: number of logits.
-        dropout: fraction of activations that are dropped, in [0, 1).
-        width: what to multiply all numbers of filters by, also those of the
-            first convolution. A narrowed layer keeps a filter.
-        name: name of the model; None for such as `wrn_22_2`.
+        dropout: dropout rate, in [0, 1).
+        width: multiplier of all numbers of filters, including the first
+            convolution's. A narrowed layer keeps at least one filter.
+        name: name of the model; None for a name such as `wrn_22_2`.
 
     Returns:
-        A functional model of that Keras, `[batch, *input_shape]` to
+        A functional model of the given Keras from `[batch, *input_shape]` to
         logits `[batch, classes]`.
 
     Raises:
-        ValueError: if `depth` is not 6 n + 4, `dropout` not in [0, 1), or
-            `widening`, `classes` or `width` not positive.
+        ValueError: if `depth` is not 6 n + 4, `dropout` is not in [0, 1), or
+            `widening`, `classes` or `width` is not positive.
 
     References: Zagoruyko and Komodakis, "Wide Residual Networks",
     arXiv:1605.07146. Hyper-parameters: google-research/rigl,
@@ -91,6 +91,7 @@ def _block(
     dropout: float,
     name: str,
 ) -> Any:
+    """Applies a pre-activation block of two 3×3 convolutions."""
     active = _activate(keras, inputs, f"{name}_norm1")
     shortcut = inputs
     if strides > 1 or inputs.shape[-1] != filters:

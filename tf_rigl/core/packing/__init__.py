@@ -1,4 +1,4 @@
-"""Sparse weights as bytes: which elements are kept, and their values.
+"""Packing of sparse weights to bytes: masks and the values they keep.
 
 >>> mask = np.zeros((3, 3), bool)
 >>> mask[1] = True

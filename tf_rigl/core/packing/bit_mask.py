@@ -1,4 +1,4 @@
-"""One bit for each element."""
+"""A mask encoding with one bit per element."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from tf_rigl.core.packing.encoding import MaskEncoding
 
 
 class BitMask(MaskEncoding):
-    """One bit for each element, in C order; the last byte ends with zeros."""
+    """One bit per element, in C order; the last byte is padded with zeros."""
 
     name = "bit_mask"
     graph_bytes = 1500
@@ -22,12 +22,12 @@ class BitMask(MaskEncoding):
     def encode(
         self, mask: np.ndarray, layout: KernelLayout | None = None
     ) -> bytes:
-        """ceil(elements / 8) bytes."""
+        """Packs any mask to ceil(elements / 8) bytes."""
         del layout
         return bits.pack_bits(mask)
 
     def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
-        """Checks the length and the bits beyond the last element."""
+        """Unpacks a mask after checking its length and its padding."""
         elements = math.prod(shape)
         check(
             len(data) == bits.plane_bytes(elements),
@@ -46,7 +46,7 @@ class BitMask(MaskEncoding):
     def graph_positions(
         self, data: tf.Tensor, kept: tf.Tensor | int
     ) -> tf.Tensor:
-        """The ones among the bits."""
+        """Returns the positions of the set bits."""
         del kept
         return tf.squeeze(tf.where(bits.graph_unpack_bits(data)), 1)
 
@@ -56,10 +56,11 @@ class BitMask(MaskEncoding):
         parts: Sequence[Sequence[tf.Tensor]],
         sizes: Sequence[int],
     ) -> tf.Tensor:
-        """Bit masks one after the other are one, in whole bytes."""
+        """Concatenates the masks in whole bytes and unpacks them at once."""
         joined = []
         for mask, (part,), size in zip(masks, parts, sizes, strict=True):
             joined.append(part)
+            # Several sizes are multiples of 8, so masks join in whole bytes.
             padding = bits.plane_bytes(size) - len(mask)
             if padding:
                 joined.append(tf.constant([0] * padding, tf.uint8))

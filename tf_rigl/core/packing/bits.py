@@ -1,20 +1,20 @@
-"""Bits and fields of several bits, packed into bytes: NumPy and graph ops.
+"""Packing of bits and multi-bit fields into bytes, by NumPy and graph ops.
 
-The first bit is the lowest of the first byte. Fields of `width` bits are
-stored as `width` planes: the lowest bits of all fields, padded to whole
-bytes, then the second-lowest, and so on. So they unpack with few operations,
-none of which depends on the width.
+The first bit is the lowest bit of the first byte. Fields of `width` bits are
+stored as `width` planes: the lowest bits of all fields, padded to whole bytes,
+then the second-lowest bits, and so on. Planes unpack with a number of
+operations that does not depend on the width.
 """
 
 import numpy as np
 import tensorflow as tf
 
-# The widest fields, those of positive int32 numbers.
+# The widest fields: positive int32 numbers.
 WIDEST = 31
 
 
 def pack_bits(bits: np.ndarray) -> bytes:
-    """Packs bools, padded with zeros to whole bytes.
+    """Packs bools into bits, padded with zeros to whole bytes.
 
     >>> pack_bits(np.array([True, False, False, True])).hex()
     '09'
@@ -23,17 +23,17 @@ def pack_bits(bits: np.ndarray) -> bytes:
 
 
 def unpack_bits(data: bytes) -> np.ndarray:
-    """The inverse of `pack_bits`: uint8 [8 · bytes], each 0 or 1."""
+    """Inverts `pack_bits`: uint8 [8 · bytes], each 0 or 1, with the padding."""
     return np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
 
 
 def plane_bytes(count: int) -> int:
-    """Bytes of one bit of each of `count` fields."""
+    """Returns the number of bytes in a plane of `count` fields."""
     return -(-count // 8)
 
 
 def pack_fields(fields: np.ndarray, width: int) -> bytes:
-    """Packs integers below 2 ** width, int64 [count], to `width` planes.
+    """Packs integers below 2 ** width, int64 [count], into `width` planes.
 
     The width is from 0 to `WIDEST`; each plane has ceil(count / 8) bytes.
     """
@@ -43,7 +43,7 @@ def pack_fields(fields: np.ndarray, width: int) -> bytes:
 
 
 def unpack_fields(data: bytes, width: int, count: int) -> np.ndarray:
-    """Inverts `pack_fields`: int64 [count], from exactly as many bytes."""
+    """Inverts `pack_fields`: int64 [count], from data of the exact length."""
     fields = np.zeros(count, np.int64)
     size = plane_bytes(count)
     for place in range(width):
@@ -73,6 +73,6 @@ def graph_unpack_fields(
 
 
 def graph_integers(data: tf.Tensor, count: int) -> list[tf.Tensor]:
-    """Reads the first `count` little-endian int64 numbers of uint8 [bytes]."""
+    """Reads the first `count` little-endian int64 numbers of uint8 data."""
     head = tf.reshape(tf.slice(data, [0], [8 * count]), [count, 8])
     return tf.unstack(tf.bitcast(head, tf.int64))

@@ -1,4 +1,4 @@
-"""The blocks of a weight that are kept, where whole blocks are."""
+"""A mask encoding for weights that keep whole blocks."""
 
 import math
 import struct
@@ -18,12 +18,12 @@ _BLOCK = struct.Struct("<3q")
 
 
 class BlockMask(encoding.MaskEncoding):
-    """The blocks that are kept, as `gaps` among all blocks.
+    """The kept blocks, packed as `gaps` among all blocks.
 
-    The layout; the block's size along positions, inputs and units, int64;
-    the packed gaps. The block is the largest one that fits the mask, whatever
-    structure it was made with; blocks at the ends may be cut off, as those of
-    `structures.Block` and `structures.Channel` are.
+    Stores the layout, the block's size along positions, inputs and units as
+    int64, and the packed gaps. The block is the largest one that fits the mask,
+    whichever structure made it. Blocks at the end of an axis may be cut off,
+    like those of `structures.Block` and `structures.Channel`.
     """
 
     name = "block_mask"
@@ -32,7 +32,7 @@ class BlockMask(encoding.MaskEncoding):
     def encode(
         self, mask: np.ndarray, layout: KernelLayout | None = None
     ) -> bytes | None:
-        """Returns None where the largest block is a single element."""
+        """Packs a mask, or returns None if its largest block is one element."""
         layout = layout or encoding.default_layout(mask.shape)
         seen = layout_header.view(mask, layout)
         block = largest_block(seen)
@@ -48,7 +48,7 @@ class BlockMask(encoding.MaskEncoding):
         )
 
     def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
-        """Checks layout and block, then reads the gaps among the blocks."""
+        """Checks the layout and the block, then unpacks the kept blocks."""
         layout, block, rest = layout_header.unpack(
             data, shape, _BLOCK, "The size of a block"
         )
@@ -77,7 +77,7 @@ class BlockMask(encoding.MaskEncoding):
     def graph_positions(
         self, data: tf.Tensor, kept: tf.Tensor | int
     ) -> tf.Tensor:
-        """Fills the kept blocks."""
+        """Expands the kept blocks to the positions of their elements."""
         del kept
         layout = layout_header.GraphLayout(data)
         block = graph_integers(layout.rest, 3)
@@ -106,16 +106,16 @@ class BlockMask(encoding.MaskEncoding):
 
 
 def largest_block(mask: np.ndarray) -> tuple[int, int, int]:
-    """Returns the sizes of the largest block by which a mask is constant.
+    """Returns the largest block size for which the mask is constant per block.
 
-    The mask is bool [positions, inputs, units]; a size is all of the axis if
-    the mask does not change along it.
+    The mask is a bool array of shape [positions, inputs, units]. If it does not
+    change along an axis, the block spans the whole axis.
     """
     return _period(mask, 0), _period(mask, 1), _period(mask, 2)
 
 
 def _period(mask: np.ndarray, axis: int) -> int:
-    """Returns the largest size whose multiples are all places of a change."""
+    """Returns the largest size such that all changes lie at its multiples."""
     size = mask.shape[axis]
     mask = np.moveaxis(mask, axis, 0)
     changes = 1 + np.flatnonzero((mask[1:] != mask[:-1]).any(axis=(1, 2)))

@@ -1,12 +1,12 @@
-"""The error that damaged data answers with."""
+"""The error raised for damaged packed data."""
 
 
 class CorruptDataError(ValueError):
-    """Packed data that cannot be what was written."""
+    """Raised if packed data cannot have been written by the encoder."""
 
 
 def check(holds: bool, rule: str, received: str) -> None:
-    """Raises a `CorruptDataError` unless data hold to a rule."""
+    """Raises a `CorruptDataError` that names the rule unless `holds`."""
     if not holds:
         raise CorruptDataError(
             f"{rule} Received: {received}. The data are damaged or cut off; "

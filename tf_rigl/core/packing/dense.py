@@ -1,4 +1,4 @@
-"""Everything is kept."""
+"""A mask encoding for weights that keep every element."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from tf_rigl.core.packing.encoding import MaskEncoding
 
 
 class Dense(MaskEncoding):
-    """No bytes, for masks that keep everything."""
+    """Zero bytes, for masks that are true everywhere."""
 
     name = "dense"
     graph_bytes = 400
@@ -19,12 +19,12 @@ class Dense(MaskEncoding):
     def encode(
         self, mask: np.ndarray, layout: KernelLayout | None = None
     ) -> bytes | None:
-        """None where something is left out."""
+        """Returns no bytes, or None if the mask excludes an element."""
         del layout
         return b"" if mask.all() else None
 
     def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
-        """There is nothing to read."""
+        """Returns a mask of ones after checking that `data` is empty."""
         check(
             not data,
             "A mask that keeps everything must have no bytes.",
@@ -35,7 +35,7 @@ class Dense(MaskEncoding):
     def graph_positions(
         self, data: tf.Tensor, kept: tf.Tensor | int
     ) -> tf.Tensor:
-        """All of them."""
+        """Returns all positions."""
         del data
         return tf.range(kept, dtype=tf.int64)
 
@@ -46,6 +46,6 @@ class Dense(MaskEncoding):
         kept: tf.Tensor | int,
         size: tf.Tensor | int,
     ) -> tf.Tensor:
-        """Appends zeros."""
+        """Pads the values with zeros to `size`; no position is missing."""
         del data
         return tf.pad(values, [[0, size - kept]])

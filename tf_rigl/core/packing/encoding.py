@@ -1,4 +1,4 @@
-"""The interface of encodings of masks."""
+"""The interface of mask encodings."""
 
 import abc
 import math
@@ -12,40 +12,40 @@ from tf_rigl.core import kernel_layout
 
 
 class MaskEncoding(abc.ABC):
-    """A way to store which elements of a weight are kept.
+    """A format for the positions of a weight's kept elements.
 
-    Positions are flat, in C order; what is kept is stored elsewhere, see
-    `values`. Each encoding is read in two ways: by NumPy, which checks
-    everything, and by graph ops that any TensorFlow has, so that a
+    Positions are flat, in C order; the values are stored separately, see
+    `values`. Each encoding can be decoded in two ways: by NumPy, which checks
+    all of the data, and by graph ops that every TensorFlow has, so that a
     SavedModel can decode itself.
     """
 
-    # The name under which arguments, files and reports know it.
+    # The name used in arguments, files and reports.
     name: ClassVar[str]
-    # What the graph ops take in a SavedModel, about.
+    # Approximate size of the decoding graph ops in a SavedModel.
     graph_bytes: ClassVar[int]
-    # Of fewer kept elements, `graph_join` can decode several masks at once.
+    # `graph_join` decodes several masks at once if they keep fewer elements.
     join_limit: ClassVar[float] = 0
 
     @abc.abstractmethod
     def encode(
         self, mask: np.ndarray, layout: kernel_layout.KernelLayout | None = None
     ) -> bytes | None:
-        """Packs a mask, bool of any shape, or returns None if it cannot.
+        """Packs a bool mask of any shape, or returns None if it does not fit.
 
-        `layout` says how structures see the weight; by default the last axis
+        `layout` says how structures see the weight. By default the last axis
         holds the units and the one before it the inputs.
         """
 
     @abc.abstractmethod
     def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
-        """Inverts `encode`, for a mask of a shape.
+        """Inverts `encode` for a mask of the given shape.
 
-        What is allocated is bounded by the shape and the length of the data,
-        whatever the data say.
+        The memory allocated is bounded by the shape and the length of the data,
+        even if the data are malicious.
 
         Raises:
-            CorruptDataError: if the data are no mask of this shape.
+            CorruptDataError: if the data do not encode a mask of this shape.
         """
 
     @abc.abstractmethod
@@ -54,16 +54,17 @@ class MaskEncoding(abc.ABC):
     ) -> tf.Tensor:
         """Returns the positions of the kept elements, by graph ops.
 
-        From uint8 [bytes], the packed mask, to int64 [kept], increasing.
+        `data` is uint8 [bytes], the packed mask; positions are int64,
+        increasing.
         """
 
     def order(self, data: bytes) -> int:
-        """Returns the sort key of a packed mask before masks are joined."""
+        """Returns the key by which masks are sorted before `graph_join`."""
         del data
         return 0
 
     def parts(self, data: bytes) -> list[int]:
-        """Returns the bytes of each part in which `graph_join` takes a mask."""
+        """Returns the sizes in bytes of the parts that `graph_join` takes."""
         return [len(data)]
 
     def graph_join(
@@ -74,10 +75,11 @@ class MaskEncoding(abc.ABC):
     ) -> tf.Tensor:
         """Returns the positions of the kept elements of several weights.
 
-        By graph ops, of fewer than `join_limit`, and masks sorted by `order`.
-        `parts` are uint8 [bytes], as `parts` says; weights are padded to
-        multiples of 8 elements unless there is one only. The positions, int64
-        [kept], increase; the weights lie one after the other.
+        Runs as graph ops on masks sorted by `order` that keep fewer than
+        `join_limit` elements in total. `parts` are the uint8 [bytes] tensors
+        that `self.parts` describes. The weights lie one after the other; if
+        there are several, each is padded to a multiple of 8 elements. The
+        positions are int64 [kept], increasing.
         """
         raise NotImplementedError
 
@@ -88,13 +90,13 @@ class MaskEncoding(abc.ABC):
         kept: tf.Tensor | int,
         size: tf.Tensor | int,
     ) -> tf.Tensor:
-        """Puts the values of the kept elements in their places.
+        """Scatters the values of the kept elements into a flat tensor.
 
         Args:
             data: uint8 [bytes], the packed mask.
             values: [kept elements], of any numeric dtype.
-            kept: their number, int64 scalar.
-            size: of the result, flat, at least the number of elements.
+            kept: number of kept elements, int64 scalar.
+            size: number of elements of the result, at least that of the weight.
         """
         return place(self.graph_positions(data, kept), values, size)
 
@@ -102,22 +104,22 @@ class MaskEncoding(abc.ABC):
 def place(
     positions: tf.Tensor, values: tf.Tensor, size: tf.Tensor | int
 ) -> tf.Tensor:
-    """Puts values in their places in a tensor of shape [size], by graph ops.
+    """Scatters values into a zero tensor of shape [size], by graph ops.
 
-    The positions are int64, increasing, below the size; the rest is zero.
+    The positions are int64, increasing and below `size`.
     """
     return tf.raw_ops.SparseToDense(
         sparse_indices=positions,
         output_shape=tf.convert_to_tensor([size], tf.int64),
         sparse_values=values,
         default_value=tf.zeros([], values.dtype),
-        # Positions that are out of order are an error, not a surprise.
+        # Fail on unordered positions instead of returning a wrong weight.
         validate_indices=True,
     )
 
 
 def default_layout(shape: Sequence[int]) -> kernel_layout.KernelLayout:
-    """Returns the layout of a weight of which nothing else is known."""
+    """Returns the layout assumed for a weight whose layer is not known."""
     rank = len(shape)
     if rank < 2:
         return kernel_layout.axes_layout(shape, list(range(rank)), [])
@@ -127,7 +129,7 @@ def default_layout(shape: Sequence[int]) -> kernel_layout.KernelLayout:
 def mask_of_positions(
     positions: np.ndarray, shape: Sequence[int]
 ) -> np.ndarray:
-    """Returns the mask of a shape that is true at flat positions."""
+    """Returns a mask of the given shape, true at the flat positions."""
     mask = np.zeros(math.prod(shape), bool)
     mask[positions] = True
     return mask.reshape(shape)

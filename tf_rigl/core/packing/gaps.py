@@ -1,11 +1,11 @@
-"""The distances from one kept element to the next.
+"""A mask encoding by the distances between neighboring kept elements.
 
-A gap is the number of elements between two neighbors. Its lowest `width`
-bits are stored as they are; what is above them, the escapes, is stored in
-unary: that many zeros and a one. This is the code of Rice. Random masks of 80
-to 99 % sparsity take 0.4 to 2.3 % more than the entropy of their positions,
-where gaps of one width with an escape value take 5 to 9 % more (both at their
-best width). And it is read without a loop: the ones of the unary part say
+A gap is the number of elements between two kept neighbors. Its lowest `width`
+bits are stored directly; the remaining high part, the escape, is stored in
+unary as that many zeros and a one. This is the Rice code. Random masks of 80 to
+99 % sparsity take 0.4 to 2.3 % more than the entropy of their positions,
+whereas gaps of one width with an escape value take 5 to 9 % more (both at their
+best width). It also decodes without a loop: the ones of the unary part mark
 where each gap ends.
 """
 
@@ -22,29 +22,29 @@ from tf_rigl.core.packing import encoding
 from tf_rigl.core.packing.corruption import check
 
 _HEADER = np.dtype([("width", "<i8"), ("count", "<i8")])
-# Of a place among low bits; what is above is a width.
+# Low bits of an int64 that hold a place; `graph_join` puts a width above them.
 _PLACE_BITS = 56
 
 
 class Gaps(encoding.MaskEncoding):
-    """Gaps in the code of Rice, at the width that takes the fewest bytes.
+    """Gaps in the Rice code, at the width that takes the fewest bytes.
 
-    int64 width and count; the lowest bits, as `bits.pack_fields` gives them;
-    the unary part, padded with zeros to whole bytes.
+    Stores width and count as int64, the low bits as `bits.pack_fields` packs
+    them, and the unary part, padded with zeros to whole bytes.
 
-    Reference: Rice and Plaunt, "Adaptive Variable-Length Coding for
-    Efficient Compression of Spacecraft Television Data", 1971.
+    Reference: Rice and Plaunt, "Adaptive Variable-Length Coding for Efficient
+    Compression of Spacecraft Television Data", 1971.
     """
 
     name = "gaps"
     graph_bytes = 4000
-    # Each kept element takes some 200 bytes meanwhile.
+    # Decoding takes about 200 bytes of temporary memory per kept element.
     join_limit = 1 << 16
 
     def encode(
         self, mask: np.ndarray, layout: KernelLayout | None = None
     ) -> bytes:
-        """Expresses any mask."""
+        """Packs any mask."""
         del layout
         positions = np.flatnonzero(mask)
         gaps = np.diff(positions, prepend=-1) - 1
@@ -54,7 +54,7 @@ class Gaps(encoding.MaskEncoding):
         return header + low + bits.pack_bits(_unary(gaps >> width))
 
     def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
-        """Checks lengths before anything is unpacked, then each gap."""
+        """Checks the lengths before unpacking anything, then each gap."""
         return encoding.mask_of_positions(
             decode_positions(data, math.prod(shape)), shape
         )
@@ -62,17 +62,17 @@ class Gaps(encoding.MaskEncoding):
     def graph_positions(
         self, data: tf.Tensor, kept: tf.Tensor | int
     ) -> tf.Tensor:
-        """Sums up the gaps."""
+        """Returns the cumulative sum of the gaps."""
         del kept
         return graph_positions(data)
 
     def order(self, data: bytes) -> int:
-        """The widest first, so that the planes of all are as long as can be."""
+        """Sorts wide masks first, so that the joined planes are long."""
         width, _ = _read_header(data)
         return -width
 
     def parts(self, data: bytes) -> list[int]:
-        """Header, planes and unary part."""
+        """Returns the sizes of the header, each plane and the unary part."""
         width, count = _read_header(data)
         planes = [bits.plane_bytes(count)] * width
         rest = len(data) - _HEADER.itemsize - sum(planes)
@@ -84,27 +84,28 @@ class Gaps(encoding.MaskEncoding):
         parts: Sequence[Sequence[tf.Tensor]],
         sizes: Sequence[int],
     ) -> tf.Tensor:
-        """Sums up all gaps at once; what differs from mask to mask is known.
+        """Sums the gaps of all masks at once.
 
-        Element i of a mask is at (zeros before it << width) + the sum of the
-        low bits up to it + i + where its weight begins.
+        Their widths and counts are known when the graph is built. Element i of
+        a mask is at (zeros before it << width) + (sum of low bits up to it) + i
+        + offset.
         """
         _, planes, unary = zip(
-            *((one[0], one[1:-1], one[-1]) for one in parts), strict=True
+            *((part[0], part[1:-1], part[-1]) for part in parts), strict=True
         )
         widths, counts = zip(*map(_read_header, masks), strict=True)
         padded = [8 * bits.plane_bytes(count) for count in counts]
         unary_bits = [8 * self.parts(mask)[-1] for mask in masks]
         ends = tf.squeeze(tf.where(bits.graph_unpack_bits(_concat(unary))), 1)
 
-        # 1, but TensorFlow's optimizer must not know: it would compute all
-        # ranges while it loads the graph, to keep them in it.
+        # A 1 that TensorFlow's constant folding cannot see. Otherwise it
+        # would compute all ranges on loading and store them in the graph.
         step = tf.raw_ops.PlaceholderWithDefault(
             input=tf.ones([], tf.int64), shape=[]
         )
         zeros = ends - _ranges(_begins(unary_bits), counts, step)
 
-        # One range says two things: the width, and where the low bits are.
+        # One range carries two numbers: the width and the low bits' place.
         known = _ranges(
             [
                 (width << _PLACE_BITS) + begin
@@ -132,7 +133,7 @@ class Gaps(encoding.MaskEncoding):
 
 
 def best_width(gaps: np.ndarray) -> int:
-    """Returns the number of low bits at which gaps take the fewest bytes."""
+    """Returns the number of low bits for which the packed gaps are shortest."""
     best, width = math.inf, 0
     most = min(gaps.max(initial=0).item().bit_length(), bits.WIDEST)
     for candidate in range(most + 1):
@@ -146,10 +147,10 @@ def best_width(gaps: np.ndarray) -> int:
 
 
 def decode_positions(data: bytes, elements: int) -> np.ndarray:
-    """Reads the positions that `Gaps.encode` has packed.
+    """Reads the positions packed by `Gaps.encode`, int64 and increasing.
 
-    They are int64, increasing, all below `elements`, or a CorruptDataError is
-    raised.
+    Raises:
+        CorruptDataError: if the data are damaged or lead beyond `elements`.
     """
     check(
         len(data) >= _HEADER.itemsize,
@@ -182,7 +183,7 @@ def decode_positions(data: bytes, elements: int) -> np.ndarray:
 
     low = bits.unpack_fields(data[begin:end], width, count)
     high = np.diff(ends, prepend=-1) - 1
-    # In Python's integers and in floats, which do not overflow.
+    # Compared as Python integers and floats, which do not wrap around.
     fits = int(high.max(initial=0)) << width <= elements
     gaps = (high << width) + low if fits else low
     check(
@@ -194,20 +195,20 @@ def decode_positions(data: bytes, elements: int) -> np.ndarray:
 
 
 def graph_positions(data: tf.Tensor) -> tf.Tensor:
-    """Reads uint8 [bytes] by graph ops: `decode_positions`, int64 [count]."""
+    """Reads positions like `decode_positions`, by unchecked graph ops."""
     width, count = bits.graph_integers(data, 2)
     low_bytes = width * ((count + 7) // 8)
     _, low, unary = tf.split(data, [_HEADER.itemsize, low_bytes, -1])
     low = bits.graph_unpack_fields(low, width, count)
     ends = tf.squeeze(tf.where(bits.graph_unpack_bits(unary)), 1)
     index = tf.range(count)
-    # Before the i-th one stand i ones and the zeros of all gaps so far.
+    # The i-th one is preceded by i ones and the zeros of all gaps so far.
     high = tf.bitwise.left_shift(ends - index, width)
     return high + tf.cumsum(low) + index
 
 
 def _unary(numbers: np.ndarray) -> np.ndarray:
-    """Writes each number as that many zeros and a one: bool [sum + count]."""
+    """Encodes each number as that many zeros and a one: bool [sum + count]."""
     ends = np.cumsum(numbers + 1) - 1
     unary = np.zeros(int(numbers.sum()) + numbers.size, bool)
     unary[ends] = True
@@ -215,13 +216,13 @@ def _unary(numbers: np.ndarray) -> np.ndarray:
 
 
 def _read_header(data: bytes) -> tuple[int, int]:
-    """Reads width and count of packed gaps that are intact."""
+    """Reads the width and count of packed gaps that are known to be valid."""
     width, count = np.frombuffer(data, _HEADER, 1)[0].item()
     return width, count
 
 
 def _sum_of_low(data: bytes) -> int:
-    """Adds up the low bits of all gaps."""
+    """Sums the low bits of all gaps of a packed mask."""
     width, count = _read_header(data)
     begin = _HEADER.itemsize
     low = data[begin : begin + width * bits.plane_bytes(count)]
@@ -229,7 +230,7 @@ def _sum_of_low(data: bytes) -> int:
 
 
 def _begins(sizes: Sequence[int]) -> list[int]:
-    """Lists where pieces begin that lie one after the other."""
+    """Returns the offset of each piece when pieces are concatenated."""
     return [0, *itertools.accumulate(sizes)][:-1]
 
 
@@ -240,7 +241,7 @@ def _concat(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
 def _ranges(
     begins: Sequence[int], counts: Sequence[int], step: tf.Tensor
 ) -> tf.Tensor:
-    """Counts on from each beginning: int64 [sum of counts]."""
+    """Concatenates ranges of `counts` integers: int64 [sum of counts]."""
     ends = [begin + count for begin, count in zip(begins, counts, strict=True)]
     return tf.raw_ops.RaggedRange(
         starts=tf.constant(begins, tf.int64),
@@ -253,8 +254,8 @@ def _graph_low(planes: Sequence[Sequence[tf.Tensor]], size: int) -> tf.Tensor:
     """Unpacks the low bits of several masks by graph operations.
 
     Args:
-        planes: for each mask its planes, uint8 [bytes], the lowest bit first.
-            Masks come by decreasing width.
+        planes: the planes of each mask, uint8 [bytes], lowest bit first.
+            Masks are sorted by decreasing width.
         size: number of fields of all masks, each mask padded to whole bytes.
 
     Returns:
@@ -267,13 +268,13 @@ def _graph_low(planes: Sequence[Sequence[tf.Tensor]], size: int) -> tf.Tensor:
         [mask[place] for mask in planes if place < len(mask)]
         for place in range(widest)
     ]
-    lengths = [sum(one.shape[0] for one in row) for row in by_place]
+    lengths = [sum(plane.shape[0] for plane in row) for row in by_place]
 
     # A ragged matrix of these rows, padded on the right, therefore gives the
     # narrower masks zeros for the bits that they do not have.
     filled = tf.raw_ops.RaggedTensorToTensor(
         shape=tf.constant([widest, size // 8], tf.int64),
-        values=_concat([one for row in by_place for one in row]),
+        values=_concat([plane for row in by_place for plane in row]),
         default_value=tf.zeros([], tf.uint8),
         row_partition_tensors=[
             tf.constant([0, *itertools.accumulate(lengths)], tf.int64)

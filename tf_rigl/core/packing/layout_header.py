@@ -1,7 +1,7 @@
-"""A `KernelLayout` in front of what is packed in its view.
+"""A header that stores the `KernelLayout` of packed data.
 
-Little-endian int64: the rank r, the permutation [r], the kernel's shape [r]
-and the view [3], which is positions, inputs and units.
+Little-endian int64: the rank r, the permutation [r], the kernel's shape [r] and
+the shape of the view [3], which is positions, inputs and units.
 """
 
 import struct
@@ -19,7 +19,7 @@ _INTEGER = 8  # bytes
 
 
 def pack(layout: KernelLayout) -> bytes:
-    """Returns the bytes of a layout."""
+    """Packs a layout to bytes."""
     numbers = (
         len(layout.permutation),
         *layout.permutation,
@@ -32,11 +32,11 @@ def pack(layout: KernelLayout) -> bytes:
 def unpack(
     data: bytes, shape: Sequence[int], numbers_after: struct.Struct, what: str
 ) -> tuple[KernelLayout, tuple[Any, ...], bytes]:
-    """Reads the layout in front of data, numbers after it and the rest.
+    """Reads a layout, the numbers after it and the remaining bytes.
 
     Raises:
-        CorruptDataError: if there is no layout of a kernel of this shape, or
-            there are no such numbers; `what` they are.
+        CorruptDataError: if the data do not start with the layout of a kernel
+            of this shape, or the numbers, which `what` describes, are missing.
     """
     rank = len(shape)
     count = 1 + 2 * rank + 3
@@ -66,7 +66,7 @@ def unpack(
     try:
         layout = KernelLayout(permutation, view, kernel_shape)
     except ValueError as error:
-        check(False, "The layout must be one.", str(error))
+        check(False, "The layout must be valid.", str(error))
         raise
 
     rest = data[size:]
@@ -80,23 +80,23 @@ def unpack(
 
 
 def view(array: np.ndarray, layout: KernelLayout) -> np.ndarray:
-    """`KernelLayout.view` of a NumPy array: [positions, inputs, units]."""
+    """Applies `KernelLayout.view` to an array: [positions, inputs, units]."""
     return np.transpose(array, layout.permutation).reshape(layout.shape)
 
 
 def unview(array: np.ndarray, layout: KernelLayout) -> np.ndarray:
-    """The inverse of `view`."""
+    """Inverts `view`."""
     permuted = [layout.kernel_shape[axis] for axis in layout.permutation]
     inverse = np.argsort(layout.permutation)
     return np.transpose(array.reshape(permuted), inverse)
 
 
 class GraphLayout:
-    """A layout in front of uint8 data, known only when the graph runs.
+    """A layout header whose contents are known only when the graph runs.
 
     Attributes:
         view: int64 [3], positions, inputs and units.
-        rest: uint8 [bytes], what follows.
+        rest: uint8 [bytes], the data after the header.
     """
 
     def __init__(self, data: tf.Tensor) -> None:
@@ -110,9 +110,9 @@ class GraphLayout:
         self._permutation = tf.cast(permutation, tf.int32)
 
     def positions(self, mask: tf.Tensor) -> tf.Tensor:
-        """Returns where a mask of the view is true, in the kernel's own order.
+        """Returns the flat kernel positions where a mask of the view is true.
 
-        Flat and increasing, int64 of shape [true entries].
+        The positions are int64 of shape [true entries], increasing.
         """
         permuted = tf.gather(self._kernel_shape, self._permutation)
         kernel = tf.transpose(

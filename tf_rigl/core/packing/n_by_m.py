@@ -1,4 +1,4 @@
-"""The n of each m inputs that are kept, where that is so everywhere."""
+"""A mask encoding for N:M sparsity."""
 
 import functools
 import math
@@ -19,14 +19,13 @@ _GROUP = struct.Struct("<2q")
 
 
 class NByMIndices(encoding.MaskEncoding):
-    """A number for each group of m inputs, which says what it keeps.
+    """The pattern of each group of m inputs, as an index.
 
-    The layout; n and m, int64; for each group the rank of its pattern among
-    the choices of n out of m, in increasing order of their bits, as fields of
-    as many bits as the largest rank has. 2:4 takes 3 bits for 4 elements.
-    Groups come in the order of positions, groups of inputs, units.
-
-    The smallest m that fits the mask is taken, up to 16.
+    Stores the layout, n and m as int64, and for each group the index of its
+    pattern among all choices of n out of m, sorted by their bits. Indices are
+    fields of as many bits as the largest one needs, so 2:4 takes 3 bits for 4
+    elements. Groups are ordered by positions, groups of inputs, units. The
+    smallest m that fits the mask is used, up to 16.
     """
 
     name = "n_by_m"
@@ -35,7 +34,7 @@ class NByMIndices(encoding.MaskEncoding):
     def encode(
         self, mask: np.ndarray, layout: KernelLayout | None = None
     ) -> bytes | None:
-        """Returns None where groups differ in what they keep, or keep all."""
+        """Packs a mask, or returns None if it is not N:M or is dense."""
         layout = layout or encoding.default_layout(mask.shape)
         seen = layout_header.view(mask, layout)
         group = _group(seen)
@@ -54,7 +53,7 @@ class NByMIndices(encoding.MaskEncoding):
         )
 
     def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
-        """Checks layout, group, length and that each rank is one."""
+        """Checks the layout, n:m, the length and each index, then unpacks."""
         layout, (n, m), rest = layout_header.unpack(
             data, shape, _GROUP, "n and m"
         )
@@ -91,7 +90,7 @@ class NByMIndices(encoding.MaskEncoding):
     def graph_positions(
         self, data: tf.Tensor, kept: tf.Tensor | int
     ) -> tf.Tensor:
-        """Looks the patterns up."""
+        """Looks up each group's pattern and returns the kept positions."""
         del kept
         layout = layout_header.GraphLayout(data)
         n, m = bits.graph_integers(layout.rest, 2)
@@ -99,7 +98,7 @@ class NByMIndices(encoding.MaskEncoding):
         groups = positions * (inputs // m) * units
 
         _, fields = tf.split(layout.rest, [_GROUP.size, -1])
-        # The data have as many planes as fields have bits.
+        # The number of planes is the number of bits of a field.
         width = tf.size(fields, tf.int64) // ((groups + 7) // 8)
         ranks = bits.graph_unpack_fields(fields, width, groups)
 
@@ -115,35 +114,35 @@ class NByMIndices(encoding.MaskEncoding):
 
 @functools.cache
 def patterns(n: int, m: int) -> np.ndarray:
-    """Lists the numbers below 2 ** m with n bits set: int64, increasing."""
+    """Returns the numbers below 2 ** m with n bits set: int64, increasing."""
     codes = np.arange(1 << m, dtype=np.uint32)
     ones = np.unpackbits(codes.view(np.uint8)).reshape(-1, 32).sum(axis=1)
     return np.flatnonzero(ones == n)
 
 
 def _graph_patterns(n: tf.Tensor, m: tf.Tensor) -> tf.Tensor:
-    """`patterns` as graph ops."""
+    """Computes `patterns` by graph ops."""
     size = tf.bitwise.left_shift(tf.ones([], tf.int64), m)
     ones = tf.raw_ops.PopulationCount(x=tf.range(size))
     return tf.where(tf.equal(tf.cast(ones, tf.int64), n))[:, 0]
 
 
 def _width(n: int, m: int) -> int:
-    """Counts the bits of the largest rank."""
+    """Returns the number of bits of the largest index."""
     return (math.comb(m, n) - 1).bit_length()
 
 
 def _group(mask: np.ndarray) -> tuple[int, int] | None:
-    """The smallest m whose groups all keep the same number, and that."""
+    """Returns n and the smallest m for which the mask is n:m, else None."""
     inputs = mask.shape[1]
     for m in range(2, min(inputs, LARGEST_GROUP) + 1):
         if inputs % m or not mask.size:
             continue
         groups = _groups(mask, m)
         n = int(groups[0, :, 0].sum())
-        # Nearly every other mask is told apart by a few groups.
-        for some in (groups[:8], groups):
-            if not 0 < n < m or (some.sum(axis=1, dtype=np.uint8) != n).any():
+        # A few groups are enough to reject nearly all other masks.
+        for part in (groups[:8], groups):
+            if not 0 < n < m or (part.sum(axis=1, dtype=np.uint8) != n).any():
                 break
         else:
             return n, m
@@ -151,12 +150,12 @@ def _group(mask: np.ndarray) -> tuple[int, int] | None:
 
 
 def _groups(mask: np.ndarray, m: int) -> np.ndarray:
-    """[positions, inputs, units] as [positions · inputs / m, m, units]."""
+    """Reshapes [positions, inputs, units] to [groups, m, units]."""
     return mask.reshape(-1, m, mask.shape[2])
 
 
 def _codes(groups: np.ndarray) -> np.ndarray:
-    """Reads the m bits of each group as a number: int64 [.., units]."""
+    """Reads the m bits of each group as an integer: int64 [groups, units]."""
     packed = np.packbits(groups, axis=1, bitorder="little").astype(np.int64)
     places = 8 * np.arange(packed.shape[1])[:, np.newaxis]
     return (packed << places).sum(axis=1)

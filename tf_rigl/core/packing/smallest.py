@@ -1,4 +1,4 @@
-"""The encodings of several weights that take the fewest bytes."""
+"""Choice of the encodings that make a file smallest."""
 
 import itertools
 import math
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 from tf_rigl.core.packing import ENCODINGS
 
-# The bytes of one weight by the name of each encoding that fits it.
+# Size of one packed weight in bytes, by the name of the encoding.
 Sizes = Mapping[str, int]
 
 
 def choose_smallest(weights: Sequence[Sizes]) -> list[str]:
-    """Chooses an encoding, by name, for each weight of a file.
+    """Returns the name of the best encoding for each weight of a file.
 
-    Each encoding that is used at all costs the graph ops that decode it, so
-    that one that is rare must save as much.
+    Each encoding that occurs in a file also adds its decoding graph ops, so a
+    rarely used encoding is chosen only if it saves more than they take.
     """
     names = sorted({name for sizes in weights for name in sizes})
     best: tuple[float, list[str]] = (math.inf, [])
@@ -28,7 +28,7 @@ def choose_smallest(weights: Sequence[Sizes]) -> list[str]:
 def _choose(
     weights: Sequence[Sizes], allowed: Sequence[str]
 ) -> tuple[float, list[str]]:
-    """Returns bytes and choices where only some encodings are allowed."""
+    """Returns the total bytes and the choices among `allowed` encodings."""
     total = float(sum(ENCODINGS[name].graph_bytes for name in allowed))
     chosen = []
     for sizes in weights:

@@ -1,9 +1,9 @@
-"""The values of kept elements, as they are or with fewer bits.
+"""Packing of the values of kept elements, with or without quantization.
 
-A format says how values of a floating dtype are stored: `"float32"` keeps
-them as they are, bit for bit, in their own dtype; `"float16"` and
-`"bfloat16"` round them to the nearest; `"int8"` stores integers from -127 to
-127 and a float32 scale for each channel, its largest magnitude / 127.
+The format says how values of a floating dtype are stored. `"float32"` keeps
+them bit for bit in their own dtype, `"float16"` and `"bfloat16"` round to
+nearest, and `"int8"` stores integers from -127 to 127 with one float32 scale
+per channel, its largest magnitude / 127.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ _CHANNELS = struct.Struct("<2q")
 
 @dataclasses.dataclass(frozen=True)
 class Channels:
-    """The channels that the elements of a weight belong to."""
+    """Assignment of a weight's elements to channels, which share a scale."""
 
     count: int  # number of channels
     # Number of elements between one channel and the next, so that element p
@@ -35,12 +35,12 @@ class Channels:
     inner: int
 
     def of(self, positions: np.ndarray) -> np.ndarray:
-        """Returns the channels of flat positions."""
+        """Returns the channel of each flat position."""
         return positions // self.inner % max(self.count, 1)
 
 
 def axis_channels(shape: Sequence[int], axis: int) -> Channels:
-    """Makes channels of the slices along an axis; a scalar has one channel."""
+    """Makes one channel per slice along an axis; a scalar has one channel."""
     if not shape:
         return Channels(1, 1)
     axis %= len(shape)
@@ -53,13 +53,13 @@ def pack(
     channels: Channels,
     stored: Format,
 ) -> bytes:
-    """Packs the values of kept elements at int64 positions, flat.
+    """Packs the values of the kept elements.
 
-    Only `"int8"` looks at the channels.
+    `positions` are int64, flat; only `"int8"` uses them and the channels.
 
     Raises:
-        ValueError: if a value is too large for the format, or not finite
-            where that is `"int8"`.
+        ValueError: if a value overflows the format, or is not finite and the
+            format is `"int8"`.
     """
     if stored == "float32":
         return values.tobytes()
@@ -79,10 +79,10 @@ def unpack(
     stored: Format,
     dtype: np.dtype,
 ) -> np.ndarray:
-    """Inverts `pack`, but for what rounding took.
+    """Inverts `pack` up to the rounding of the format.
 
     Raises:
-        CorruptDataError: if the data are not as many values.
+        CorruptDataError: if the data do not hold one value per position.
     """
     size = packed_bytes(positions.size, channels, stored, dtype)
     check(
@@ -106,7 +106,7 @@ def unpack(
 
     scales = np.frombuffer(data, "<f4", count, begin)
     integers = np.frombuffer(data, np.int8, offset=begin + scales.nbytes)
-    # Damaged scales may be anything.
+    # Damaged scales may be infinite or NaN.
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = integers.astype(np.float32) * scales[channels.of(positions)]
         return scaled.astype(dtype)
@@ -115,7 +115,7 @@ def unpack(
 def packed_bytes(
     kept: int, channels: Channels, stored: Format, dtype: np.dtype
 ) -> int:
-    """Counts the bytes of packed values."""
+    """Returns the size of packed values in bytes."""
     if stored == "int8":
         return _CHANNELS.size + 4 * channels.count + kept
     return kept * (
@@ -129,9 +129,9 @@ def graph_unpack(
     stored: Format,
     dtype: tf.DType,
 ) -> tf.Tensor:
-    """Unpacks uint8 data to [kept elements] of a numeric dtype or bool.
+    """Unpacks uint8 data to [kept elements] of `dtype`, by graph ops.
 
-    By graph ops; only `"int8"` looks at the positions.
+    `dtype` is numeric or bool. Only `"int8"` uses the positions.
     """
     if stored != "int8":
         kept = dtype if stored == "float32" else tf.as_dtype(stored)
@@ -145,7 +145,7 @@ def graph_unpack(
 
 
 def _graph_cast(data: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Reads the numbers that bytes stand for."""
+    """Reinterprets uint8 bytes as numbers of `dtype`."""
     if dtype == tf.bool:
         return tf.cast(data, tf.bool)
     if dtype.size == 1:
@@ -156,6 +156,7 @@ def _graph_cast(data: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
 def _pack_int8(
     values: np.ndarray, channel: np.ndarray, channels: Channels
 ) -> bytes:
+    """Quantizes values to int8 with one float32 scale per channel."""
     values = values.astype(np.float32)
     if not np.isfinite(values).all():
         raise _unfit(values, "int8")
@@ -163,7 +164,7 @@ def _pack_int8(
     largest = np.zeros(channels.count, np.float32)
     np.maximum.at(largest, channel, np.abs(values))
     scales = (largest / _LARGEST).astype("<f4")
-    # A channel of subnormal numbers may have a scale of 0.
+    # The scale of a channel of subnormal numbers may round to 0.
     steps = values / np.where(scales > 0, scales, 1)[channel]
     integers = np.clip(np.rint(steps), -_LARGEST, _LARGEST).astype(np.int8)
 

@@ -1,4 +1,4 @@
-"""Sparsity structures: which masks a weight may have.
+"""Sparsity structures, the sets of masks that a weight may have.
 
 >>> NByM(2, 4).connections((9, 64, 128), 9 * 64 * 128 // 2)
 36864

@@ -1,4 +1,4 @@
-"""Structures as users pass them and as configurations hold them."""
+"""Registry and serialization of sparsity structures."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,15 +16,15 @@ _CLASSES: dict[str, Any] = {
 
 
 def register(cls: type) -> type:
-    """Makes a structure known by its name, so that files can hold it.
+    """Registers a structure under its name, so that files can store it.
 
-    Register it before a model is masked with it or loaded; as a decorator:
+    Register it before masking or loading a model with it, as a decorator:
 
         @structures.register
         class MyStructure: ...
 
-    Its instances are a `Structure`, made anew of what `get_config` returns;
-    the same class is returned.
+    Instances must implement `Structure`, and the constructor must accept what
+    `get_config` returns. Returns the class itself.
 
     Raises:
         ValueError: if the name is missing or taken.
@@ -40,14 +40,14 @@ def register(cls: type) -> type:
 
 
 def as_structure(value: Structure | None) -> Structure:
-    """Returns the structure that an argument stands for; None: `Unstructured`.
+    """Returns the structure for an argument; None means `Unstructured`.
 
     Raises:
-        TypeError: for anything else than None or a structure.
+        TypeError: if `value` is neither None nor a structure.
     """
     if value is None:
         return Unstructured()
-    # A class has the methods of its instances, too.
+    # A class passes the isinstance test of the protocol, too.
     if isinstance(value, type) or not isinstance(value, Structure):
         raise TypeError(
             "A structure must be None or an object such as `NByM(2, 4)`. "

@@ -1,4 +1,4 @@
-"""Structures in which each group of connections has a fixed number active."""
+"""Structures with a fixed number of active connections in each group."""
 
 import abc
 import dataclasses
@@ -18,9 +18,9 @@ from tf_rigl.core.structures import structure
 
 
 class Rowwise(abc.ABC):
-    """Base of structures whose groups are rows of one size.
+    """Base of structures whose groups are rows of equal size.
 
-    The weight is laid out as [rows, size], each row a group, and every row
+    A weight is laid out as [rows, size] with one group per row, and every row
     gets the same number of connections.
     """
 
@@ -28,42 +28,42 @@ class Rowwise(abc.ABC):
 
     @abc.abstractmethod
     def row_size(self, shape: Sequence[int]) -> int:
-        """Returns the number of elements of a row."""
+        """Returns the number of elements in a row."""
 
     @abc.abstractmethod
     def bounds(self, shape: Sequence[int]) -> tuple[int, int]:
-        """Returns the fewest and the most connections that a row may have."""
+        """Returns the fewest and the most connections allowed in a row."""
 
     @abc.abstractmethod
     def share(self, nonzeros: Any, rows: int) -> Any:
-        """Returns the rows' share of `nonzeros`, an int or an int64 tensor."""
+        """Returns one row's share of `nonzeros`, an int or an int64 tensor."""
 
     @abc.abstractmethod
     def to_rows(self, tensor: tf.Tensor) -> tf.Tensor:
-        """Lays a view of the weight out as [rows, size]."""
+        """Lays out a view of the weight as [rows, size]."""
 
     @abc.abstractmethod
     def from_rows(self, rows: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
         """Inverts `to_rows`."""
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, plain JSON values."""
+        """Returns the constructor's arguments as plain JSON values."""
         return dataclasses.asdict(self)  # type: ignore[call-overload]
 
     def check(self, shape: Sequence[int], path: str) -> None:
-        """Accepts every weight that is a view."""
+        """Accepts every weight of shape [positions, inputs, units]."""
         structure.check_view(self, shape, path)
 
     def units(self, shape: Sequence[int]) -> int:
-        """Counts the elements, each of which is a unit."""
+        """Returns the number of elements, since each of them is a unit."""
         return math.prod(shape)
 
     def active_units(self, shape: Sequence[int], nonzeros: int) -> int:
-        """Returns the number of connections."""
+        """Returns the number of active connections."""
         return self.connections(shape, nonzeros)
 
     def connections(self, shape: Sequence[int], nonzeros: int) -> int:
-        """Returns the rows' share, within its bounds, times their number."""
+        """Returns the clipped share of a row times the number of rows."""
         structure.check_nonzeros(shape, nonzeros)
         fewest, most = self.bounds(shape)
         rows = self._rows(shape)
@@ -72,7 +72,7 @@ class Rowwise(abc.ABC):
     def random_mask(
         self, shape: Sequence[int], nonzeros: int, seed: int, path: str
     ) -> tf.Tensor:
-        """Draws a random choice in each row."""
+        """Draws a random choice of connections in each row."""
         self.check(shape, path)
         structure.check_nonzeros(shape, nonzeros)
         scores = random_masks.random_scores(
@@ -86,7 +86,7 @@ class Rowwise(abc.ABC):
         nonzeros: int | tf.Tensor,
         candidates: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Keeps the largest magnitudes of each row."""
+        """Keeps the largest magnitudes in each row."""
         if candidates is None:
             candidates = tf.ones(scores.shape, tf.bool)
         rows = self._rows(scores.shape)
@@ -106,11 +106,11 @@ class Rowwise(abc.ABC):
         grow_scores: tf.Tensor,
         count: int | tf.Tensor,
     ) -> MaskUpdate:
-        """Drops over the whole weight, grows in the rows that lost.
+        """Drops over the whole weight, then grows in the rows that lost.
 
-        The nnz - count connections of largest |weight| are kept, wherever
-        they are; each row is then filled up to the number that it had with
-        the largest |score| outside of them.
+        The nnz - count connections of largest |weight| are kept, wherever they
+        are. Each row is then refilled to its previous number of connections
+        with the largest |score| among its inactive positions.
         """
         nonzeros = selection.count_true(mask)
         count = tf.clip_by_value(tf.cast(count, tf.int64), 0, nonzeros)
@@ -132,21 +132,20 @@ class Rowwise(abc.ABC):
 class NByM(Rowwise):
     """N active of each M consecutive inputs of a unit, at each position.
 
-    2:4 is what the sparse tensor cores of NVIDIA's GPUs accept. A number of
-    connections above n / m asks for a mask on the way there, as gradual
-    pruning does: clip(ceil(nonzeros / groups), n, m) in each group.
+    NVIDIA's sparse tensor cores accept 2:4. If more connections than n / m are
+    requested, as at the start of gradual pruning, each group has
+    clip(ceil(nonzeros / groups), n, m).
 
-    `drop_and_grow` keeps the largest |weight| of the whole weight and fills
-    each group up to its number by the largest |score|, as SRigL does with
-    the fan-in of units (Lasby et al., arXiv:2305.02299, section 3.1).
+    `drop_and_grow` keeps the largest |weight| of the whole weight and refills
+    each group by the largest |score|, as SRigL does with the fan-in of units
+    (Lasby et al., arXiv:2305.02299, section 3.1).
 
     Attributes:
-        n: active connections of a group.
-        m: consecutive inputs of a group; the weight's inputs must be a
-            multiple.
+        n: active connections in a group.
+        m: consecutive inputs in a group; must divide the weight's inputs.
 
     Raises:
-        TypeError: for an argument that is no integer.
+        TypeError: if an argument is not an integer.
         ValueError: unless 1 <= n <= m.
 
     Reference: Mishra et al., "Accelerating Sparse Deep Neural Networks",
@@ -169,7 +168,7 @@ class NByM(Rowwise):
             )
 
     def check(self, shape: Sequence[int], path: str) -> None:
-        """Refuses inputs that are no multiple of m."""
+        """Rejects weights whose inputs are not a multiple of m."""
         super().check(shape, path)
         self._groups(shape, path)
 
@@ -178,8 +177,8 @@ class NByM(Rowwise):
     ) -> tuple[int, int, int, int]:
         """Splits a shape into positions, groups, m and units.
 
-        All that a structure does goes through here, so that inputs which m
-        does not divide are the same error everywhere.
+        All methods go through here, so they all raise the same error if m does
+        not divide the inputs.
         """
         positions, inputs, units = shape
         if inputs % self.m:
@@ -192,20 +191,20 @@ class NByM(Rowwise):
         return positions, inputs // self.m, self.m, units
 
     def row_size(self, shape: Sequence[int]) -> int:
-        """Returns the size of a group, m."""
+        """Returns m, the size of a group."""
         return self._groups(shape)[2]
 
     def bounds(self, shape: Sequence[int]) -> tuple[int, int]:
-        """Allows from n:m to dense."""
+        """Allows every number from n:m to dense."""
         del shape
         return self.n, self.m
 
     def share(self, nonzeros: Any, rows: int) -> Any:
-        """Rounds up."""
+        """Rounds the share of a group up."""
         return -(-nonzeros // rows)
 
     def to_rows(self, tensor: tf.Tensor) -> tf.Tensor:
-        """Lays the groups out in the order of positions, inputs and units."""
+        """Orders the groups by positions, groups of inputs, and units."""
         groups = self._groups(tensor.shape)
         tensor = tf.transpose(tf.reshape(tensor, groups), [0, 1, 3, 2])
         return tf.reshape(tensor, [-1, self.m])
@@ -222,35 +221,35 @@ class NByM(Rowwise):
 class ConstantFanIn(Rowwise):
     """Every unit has k connections over its positions and inputs.
 
-    k = floor(nonzeros / units), at least 1: up to units - 1 of the
-    connections asked for are not placed, so that a weight is never denser
-    than asked for unless it were to have less than one connection a unit.
+    k = floor(nonzeros / units), at least 1. Rounding down leaves up to units -
+    1 of the requested connections unused, so a weight is denser than requested
+    only if k would be 0.
 
-    `drop_and_grow` keeps the largest |weight| of the whole weight and fills
-    each unit up to the number that it had, by the largest |score|: steps 6
-    and 7 of SRigL. A unit without connections, an ablated one, stays without.
+    `drop_and_grow` keeps the largest |weight| of the whole weight and refills
+    each unit by the largest |score|, as in steps 6 and 7 of SRigL. A unit that
+    has no connections (an ablated one) stays without them.
 
-    Reference: Lasby et al., "Dynamic Sparse Training with Structured
-    Sparsity", ICLR 2024 (arXiv:2305.02299), section 3.1.
+    Reference: Lasby et al., "Dynamic Sparse Training with Structured Sparsity",
+    ICLR 2024 (arXiv:2305.02299), section 3.1.
     """
 
     name: ClassVar[str] = "constant_fan_in"
 
     def row_size(self, shape: Sequence[int]) -> int:
-        """Counts the positions and inputs of a unit."""
+        """Returns the full fan-in of a unit, positions times inputs."""
         positions, inputs, _ = shape
         return positions * inputs
 
     def bounds(self, shape: Sequence[int]) -> tuple[int, int]:
-        """Allows from one connection to all."""
+        """Allows from one connection to all of them."""
         return 1, self.row_size(shape)
 
     def share(self, nonzeros: Any, rows: int) -> Any:
-        """Rounds down."""
+        """Rounds the share of a unit down."""
         return nonzeros // rows
 
     def to_rows(self, tensor: tf.Tensor) -> tf.Tensor:
-        """Lays the units out in order."""
+        """Puts each unit in a row."""
         *_, units = tensor.shape
         return tf.transpose(tf.reshape(tensor, [-1, units]))
 

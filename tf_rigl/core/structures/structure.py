@@ -14,15 +14,15 @@ from tf_rigl.core.drop_and_grow import MaskUpdate
 
 @runtime_checkable
 class Structure(Protocol):
-    """A set of allowed masks: finds the best or a random one of them.
+    """A set of allowed masks, from which the best or a random one is chosen.
 
-    Tensors have the shape [positions, inputs, units], as
-    `kernel_layout.KernelLayout.view` makes it; only `Unstructured` takes any
-    shape. Everything is the same bit for bit in eager mode, in a graph and
-    under XLA; ties go to the lowest index.
+    Tensors have the shape [positions, inputs, units], as returned by
+    `kernel_layout.KernelLayout.view`; only `Unstructured` accepts any shape.
+    Results are bit for bit the same in eager mode, in a graph and under XLA;
+    ties go to the lowest index.
     """
 
-    # The name under which flags, configurations and reports know it.
+    # The name used in flags, configurations and reports.
     name: ClassVar[str]
 
     def check(self, shape: Sequence[int], path: str) -> None:
@@ -30,31 +30,31 @@ class Structure(Protocol):
 
         Args:
             shape: the weight's shape, as the structure sees it.
-            path: the weight's path, for the message.
+            path: the weight's path, used in the error message.
 
         Raises:
-            ValueError: if it cannot.
+            ValueError: if the weight cannot have the structure.
         """
 
     def units(self, shape: Sequence[int]) -> int:
-        """Counts the parts of a weight that are active or not as a whole."""
+        """Returns the number of units, each active or inactive as a whole."""
 
     def active_units(self, shape: Sequence[int], nonzeros: int) -> int:
-        """Counts those that are active where `nonzeros` are asked for."""
+        """Returns the number of active units if `nonzeros` are requested."""
 
     def connections(self, shape: Sequence[int], nonzeros: int) -> int:
-        """Counts the connections of a mask where `nonzeros` are asked for.
+        """Returns the number of connections if `nonzeros` are requested.
 
         Args:
             shape: the weight's shape, as the structure sees it.
-            nonzeros: number of connections, from 0 to that of elements.
+            nonzeros: number of connections, from 0 to the number of elements.
 
         Returns:
-            The nearest number that the structure can have by its rule of
-            rounding; asking for it again gives the same.
+            The number that the structure's rounding rule gives; requesting that
+            number again returns it unchanged.
 
         Raises:
-            ValueError: for a number of connections out of range.
+            ValueError: if `nonzeros` is out of range.
         """
 
     def random_mask(
@@ -64,16 +64,16 @@ class Structure(Protocol):
 
         Args:
             shape: the weight's shape, as the structure sees it.
-            nonzeros: number of connections asked for.
+            nonzeros: requested number of connections.
             seed: the user's seed.
-            path: the weight's path.
+            path: the weight's path, which is mixed into the seed.
 
         Returns:
-            bool tensor of the shape with `connections(shape, nonzeros)` true
-            entries.
+            bool tensor of the given shape with `connections(shape, nonzeros)`
+            true entries.
 
         Raises:
-            ValueError: as `check` does.
+            ValueError: if the weight cannot have the structure.
         """
 
     def largest(
@@ -82,20 +82,20 @@ class Structure(Protocol):
         nonzeros: int | tf.Tensor,
         candidates: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """The mask of the structure that keeps the largest magnitudes.
+        """Returns the structured mask that keeps the largest magnitudes.
 
         NaN counts as larger than infinity.
 
         Args:
             scores: float tensor. Only its magnitude counts.
-            nonzeros: number of connections asked for, an int or an integer
+            nonzeros: requested number of connections, an int or an integer
                 scalar tensor.
-            candidates: bool tensor, a mask of the same structure: what it
-                excludes stays out. By default everything competes.
+            candidates: bool tensor, a mask of the same structure whose false
+                entries stay inactive. By default every position is a candidate.
 
         Returns:
             bool tensor with `connections(shape, nonzeros)` true entries, or
-            fewer where there are fewer candidates.
+            fewer if there are not enough candidates.
         """
 
     def drop_and_grow(
@@ -105,31 +105,30 @@ class Structure(Protocol):
         grow_scores: tf.Tensor,
         count: int | tf.Tensor,
     ) -> MaskUpdate:
-        """Drops what is weakest and grows as much elsewhere.
+        """Drops the weakest units and grows as many elsewhere.
 
-        The rules of `drop_and_grow.drop_and_grow` hold: what is inactive
-        never competes for being kept, what is kept never for growth, what
-        was just dropped may grow back, and a score that is not finite leaves
-        the mask as it is.
+        The rules of `drop_and_grow.drop_and_grow` apply: inactive units never
+        compete for being kept, kept units never compete for growth, units just
+        dropped may grow back, and a non-finite score leaves the mask as it is.
 
         Args:
             weights: float tensor.
             mask: bool tensor of the same shape, a mask of the structure.
             grow_scores: float tensor of the same shape. Only its magnitude
                 counts.
-            count: integer scalar, number of connections to move; more than
-                there are means all of them.
+            count: integer scalar, the number of connections to move, at most
+                all of them.
 
         Returns:
             A `MaskUpdate` with as many active units as before.
         """
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, plain JSON values."""
+        """Returns the constructor's arguments as plain JSON values."""
 
 
 def check_view(structure: Structure, shape: Sequence[int], path: str) -> None:
-    """Raises a ValueError unless a shape is [positions, inputs, units]."""
+    """Raises a ValueError unless `shape` is [positions, inputs, units]."""
     if len(shape) != 3 or min(shape) < 1:
         raise ValueError(
             f"{structure} sees a weight as [positions, inputs, units]. "
@@ -139,7 +138,7 @@ def check_view(structure: Structure, shape: Sequence[int], path: str) -> None:
 
 
 def check_nonzeros(shape: Sequence[int], nonzeros: int) -> None:
-    """Raises a ValueError unless a weight can have so many connections."""
+    """Raises a ValueError unless 0 <= nonzeros <= number of elements."""
     if not 0 <= nonzeros <= math.prod(shape):
         raise ValueError(
             "`nonzeros` must be between 0 and the number of elements, "

@@ -1,4 +1,4 @@
-"""Structures that switch boxes of a weight on and off as a whole."""
+"""Structures that activate or deactivate boxes of a weight as a whole."""
 
 import abc
 import dataclasses
@@ -23,12 +23,11 @@ from tf_rigl.core.structures.structure import check_view
 class Tiled(abc.ABC):
     """Base of structures whose units are tiles of the weight.
 
-    Of B tiles with n elements in all, B - floor((n - nonzeros) · B / n) are
-    active where `nonzeros` connections are asked for, at least one where any
-    are. This number is exact always. Where tiles at the ends are cut off,
-    the number of connections depends on which tiles are active, and
-    `connections` is the mean over all choices, rounded down; otherwise it is
-    exact too.
+    Of B tiles with n elements in total, B - floor((n - nonzeros) · B / n) are
+    active if `nonzeros` connections are requested, and at least one if any are.
+    The number of active tiles is always exact. If tiles at the ends are cut
+    off, the number of connections depends on which tiles are active;
+    `connections` then returns the mean over all choices, rounded down.
     """
 
     name: ClassVar[str]
@@ -36,34 +35,34 @@ class Tiled(abc.ABC):
 
     @abc.abstractmethod
     def tile(self, shape: tiles.Size) -> tiles.Size:
-        """Returns the size of a tile in a weight of a shape, no axis longer."""
+        """Returns the size of a tile, clipped to the weight's shape."""
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, plain JSON values."""
+        """Returns the constructor's arguments as plain JSON values."""
         return dataclasses.asdict(self)  # type: ignore[call-overload]
 
     def check(self, shape: Sequence[int], path: str) -> None:
-        """Accepts every weight that is a view."""
+        """Accepts every weight of shape [positions, inputs, units]."""
         check_view(self, shape, path)
 
     def units(self, shape: Sequence[int]) -> int:
-        """Counts the tiles."""
+        """Returns the number of tiles."""
         return math.prod(self._grid(shape))
 
     def active_units(self, shape: Sequence[int], nonzeros: int) -> int:
-        """Counts the active tiles."""
+        """Returns the number of active tiles."""
         check_nonzeros(shape, nonzeros)
         return int(self._active(shape, nonzeros))
 
     def connections(self, shape: Sequence[int], nonzeros: int) -> int:
-        """Counts the elements in the active tiles; see `Tiled`."""
+        """Returns the number of elements in the active tiles; see `Tiled`."""
         active = self.active_units(shape, nonzeros)
         return active * math.prod(shape) // self.units(shape)
 
     def random_mask(
         self, shape: Sequence[int], nonzeros: int, seed: int, path: str
     ) -> tf.Tensor:
-        """Draws a random mask of the tiles."""
+        """Draws a uniformly random choice of tiles."""
         self.check(shape, path)
         active = self.active_units(shape, nonzeros)
         tiles = random_masks.random_mask(self._grid(shape), active, seed, path)
@@ -91,7 +90,7 @@ class Tiled(abc.ABC):
         grow_scores: tf.Tensor,
         count: int | tf.Tensor,
     ) -> MaskUpdate:
-        """Moves floor(count · B / n) tiles by their pooled magnitudes."""
+        """Drops and grows floor(count · B / n) tiles by pooled magnitude."""
         shape = weights.shape
         active = self._any(mask)
         nonzeros = selection.count_true(active)
@@ -102,8 +101,8 @@ class Tiled(abc.ABC):
         kept = selection.largest_integers_mask(
             tf.where(active, self._keys(weights), -1), nonzeros - moved
         )
-        # The keys come first: `tf.where` takes the dtype of its first value,
-        # and the keys of float64 are int64.
+        # The keys must be the first value, because `tf.where` converts -1 to
+        # their dtype, which is int64 for float64.
         grown = selection.largest_integers_mask(
             tf.where(~kept, self._keys(grow_scores), -1), moved
         )
@@ -111,7 +110,7 @@ class Tiled(abc.ABC):
         return changed_if_finite(mask, new, grow_scores)
 
     def _active(self, shape: Sequence[int], nonzeros: Any) -> Any:
-        """Counts the active tiles, for an int or an int64 tensor alike."""
+        """Returns the number of active tiles, an int or an int64 tensor."""
         elements, units = math.prod(shape), self.units(shape)
         return units - (elements - nonzeros) * units // elements
 
@@ -140,20 +139,20 @@ class Tiled(abc.ABC):
 class Block(Tiled):
     """Blocks of `height` inputs by `width` units at each position.
 
-    Where the weight's size is no multiple of the block's, the blocks at its
-    end hold the elements that are left. They count as whole blocks, and their
-    average is over the elements that they have. The exact invariant is the
-    number of active blocks; see `Tiled`.
+    If the block's size does not divide the weight's, the blocks at the end of
+    an axis are smaller. They count as whole blocks, and their average is taken
+    over the elements that they have. Only the number of active blocks is an
+    exact invariant; see `Tiled`.
 
     Attributes:
-        height: inputs of a block.
-        width: units of a block.
-        pooling: how the magnitudes of a block become its score, `"average"`
-            or `"max"`.
+        height: inputs per block.
+        width: units per block.
+        pooling: how the magnitudes in a block are pooled to its score,
+            `"average"` or `"max"`.
 
     Raises:
-        TypeError: for a size that is no integer.
-        ValueError: for a size below 1, or an unknown pooling.
+        TypeError: if a size is not an integer.
+        ValueError: if a size is below 1 or the pooling is unknown.
 
     Reference: Narang et al., "Block-Sparse Recurrent Neural Networks",
     arXiv:1711.02782 (`"max"`); `"average"` is the default of TensorFlow's
@@ -172,26 +171,26 @@ class Block(Tiled):
         checks.check_choice("pooling", self.pooling, tiles.POOLINGS)
 
     def tile(self, shape: tiles.Size) -> tiles.Size:
-        """Returns one position, `height` inputs, `width` units."""
+        """Returns one position by `height` inputs by `width` units."""
         _, inputs, units = shape
         return 1, min(self.height, inputs), min(self.width, units)
 
 
 @dataclasses.dataclass(frozen=True)
 class Channel(Tiled):
-    """All connections of a unit, or of an input, are active or none.
+    """Whole channels: a unit or an input keeps all connections or none.
 
-    A unit is an output channel of a convolution or a neuron of a dense layer,
-    an input is an input channel or feature. With c of them and n elements,
-    c - floor((n - nonzeros) · c / n) are active.
+    A unit is an output channel of a convolution or a neuron of a dense layer;
+    an input is an input channel or feature. Of c channels with n elements in
+    total, c - floor((n - nonzeros) · c / n) are active.
 
     Attributes:
-        axis: `"units"` or `"inputs"`.
-        pooling: how the magnitudes of a channel become its score, `"average"`
-            or `"max"`.
+        axis: `"units"` or `"inputs"`, the kind of channel.
+        pooling: how the magnitudes in a channel are pooled to its score,
+            `"average"` or `"max"`.
 
     Raises:
-        ValueError: for an unknown axis or pooling.
+        ValueError: if the axis or pooling is unknown.
 
     Reference: Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017
     (arXiv:1608.08710), section 3.1, units by their sum of magnitudes.
@@ -207,7 +206,7 @@ class Channel(Tiled):
         checks.check_choice("pooling", self.pooling, tiles.POOLINGS)
 
     def tile(self, shape: tiles.Size) -> tiles.Size:
-        """Returns everything along the two other axes."""
+        """Returns one channel, which spans the two other axes."""
         positions, inputs, units = shape
         if self.axis == "units":
             return positions, inputs, 1

@@ -1,9 +1,9 @@
-"""One integer key for each tile of a tensor, by the magnitudes in it.
+"""Integer keys for the tiles of a tensor, by their pooled magnitudes.
 
-A tile is a box of [positions, inputs, units]; tiles at the end of an axis
-that they do not divide are cut off and hold what is left. Sums are taken in
-a fixed order, so that they are the same in eager mode, in graphs, under XLA
-and on every device, where `tf.reduce_sum` gives other last bits.
+A tile is a box of [positions, inputs, units]. If tiles do not divide an axis,
+those at its end are smaller. Sums are taken in a fixed order, so they are the
+same in eager mode, in graphs, under XLA and on every device; `tf.reduce_sum`
+differs in the last bits.
 """
 
 import math
@@ -18,13 +18,13 @@ Size = tuple[int, int, int]
 Pooling = Literal["average", "max"]
 POOLINGS = ("average", "max")
 
-# Devices differ in whether they add denormals as they are or as zero. Below
-# this key (the smallest normal number's) all are taken as zero.
+# Some devices flush denormals to zero when they add. Magnitudes below this key,
+# that of the smallest normal number, are therefore set to zero everywhere.
 _SMALLEST_NORMAL = {tf.float32: 0x00800000, tf.float64: 0x0010000000000000}
 
 
 def grid_of(shape: Size, tile: Size) -> Size:
-    """Counts the tiles along each axis."""
+    """Returns the number of tiles along each axis."""
     positions, inputs, units = (
         -(-size // along) for size, along in zip(shape, tile, strict=True)
     )
@@ -32,16 +32,16 @@ def grid_of(shape: Size, tile: Size) -> Size:
 
 
 def tile_keys(values: tf.Tensor, tile: Size, pooling: Pooling) -> tf.Tensor:
-    """Returns integers that order as the pooled magnitudes of the tiles do.
+    """Returns integer keys that order like the pooled magnitudes of the tiles.
 
-    The average is over the real elements of a tile; it is taken in float64
-    for float64 values and in float32 for all others, in which a sum beyond
-    the largest float counts as infinite and denormals as zero. A NaN makes
-    its tile the largest.
+    The average is over the elements inside the weight. It is computed in
+    float64 for float64 values and in float32 for all others, where a sum that
+    overflows counts as infinite and denormals count as zero. A tile with a NaN
+    is the largest.
 
     Args:
         values: float tensor of static shape [positions, inputs, units].
-        tile: the size of a tile, no axis longer than the tensor's.
+        tile: the size of a tile, along each axis at most the tensor's.
         pooling: `"average"` or `"max"`.
     """
     shape = tuple(values.shape)
@@ -53,19 +53,19 @@ def tile_keys(values: tf.Tensor, tile: Size, pooling: Pooling) -> tf.Tensor:
 
 
 def any_in_tile(mask: tf.Tensor, tile: Size) -> tf.Tensor:
-    """Finds the tiles with a true entry: bool, of the grid's shape."""
+    """Returns which tiles have a true entry: bool, of the grid's shape."""
     return tf.reduce_any(_by_tile(mask, tile), axis=-1)
 
 
 def fill_tiles(tiles: tf.Tensor, shape: Size, tile: Size) -> tf.Tensor:
-    """Makes a tensor of the given shape with one value throughout each tile."""
+    """Expands one value per tile to a tensor of the given shape."""
     for axis, along in enumerate(tile):
         tiles = tf.repeat(tiles, along, axis=axis)
     return tiles[: shape[0], : shape[1], : shape[2]]
 
 
 def _by_tile(tensor: tf.Tensor, tile: Size) -> tf.Tensor:
-    """Lays the elements of each tile in a row, [*grid, size], padded with 0."""
+    """Flattens each tile to a row, [*grid, size], padded with zeros."""
     shape = tuple(tensor.shape)
     grid = grid_of(shape, tile)
     missing = [
@@ -80,7 +80,7 @@ def _by_tile(tensor: tf.Tensor, tile: Size) -> tf.Tensor:
 
 
 def _normal_magnitudes(values: tf.Tensor) -> tf.Tensor:
-    """|values| in float32 or float64, denormals replaced by zero."""
+    """Returns |values| in float32 or float64 with denormals set to zero."""
     if values.dtype != tf.float64:
         values = tf.cast(values, tf.float32)
     keys = selection.magnitude_keys(values)
@@ -89,7 +89,10 @@ def _normal_magnitudes(values: tf.Tensor) -> tf.Tensor:
 
 
 def _sum_in_pairs(values: tf.Tensor) -> tf.Tensor:
-    """Sums along the last axis, its halves added to each other again."""
+    """Sums along the last axis by repeatedly adding its two halves.
+
+    The order of additions is fixed by the shape, unlike in `tf.reduce_sum`.
+    """
     while values.shape[-1] > 1:
         size = values.shape[-1]
         half = -(-size // 2)
@@ -103,12 +106,12 @@ def _sum_in_pairs(values: tf.Tensor) -> tf.Tensor:
 
 
 def _per_element(sums: tf.Tensor, shape: Size, tile: Size) -> tf.Tensor:
-    """Raises the sums of tiles that are cut off to those of whole ones.
+    """Scales the sums of cut-off tiles up to those of whole tiles.
 
-    That orders tiles as their averages do, without a division, which XLA may
-    turn into a product with a rounded inverse.
+    This orders tiles by their averages without a division, which XLA may
+    replace by a product with a rounded reciprocal.
     """
-    # The sizes that occur along each axis, and each tile's.
+    # Possible tile sizes along each axis, and the number of elements per tile.
     occurring = [{along} for along in tile]
     elements = tf.ones([1, 1, 1], tf.int32)
     for axis, (size, along) in enumerate(zip(shape, tile, strict=True)):

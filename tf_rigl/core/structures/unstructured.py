@@ -1,4 +1,4 @@
-"""No structure: every connection for itself."""
+"""The trivial structure, in which every connection is independent."""
 
 import dataclasses
 import math
@@ -16,9 +16,9 @@ from tf_rigl.core.structures.structure import check_nonzeros
 
 @dataclasses.dataclass(frozen=True)
 class Unstructured:
-    """Any mask with the number of connections asked for.
+    """Any mask with the requested number of connections.
 
-    Takes tensors of any shape; the methods are those of `Structure`.
+    Accepts tensors of any shape. For the methods see `Structure`.
     """
 
     name: ClassVar[str] = "unstructured"
@@ -28,22 +28,22 @@ class Unstructured:
         del shape, path
 
     def units(self, shape: Sequence[int]) -> int:
-        """Counts the elements, each of which is a unit."""
+        """Returns the number of elements, since each of them is a unit."""
         return math.prod(shape)
 
     def active_units(self, shape: Sequence[int], nonzeros: int) -> int:
-        """Returns what is asked for."""
+        """Returns `nonzeros` itself."""
         return self.connections(shape, nonzeros)
 
     def connections(self, shape: Sequence[int], nonzeros: int) -> int:
-        """Returns what is asked for."""
+        """Returns `nonzeros` itself after checking its range."""
         check_nonzeros(shape, nonzeros)
         return nonzeros
 
     def random_mask(
         self, shape: Sequence[int], nonzeros: int, seed: int, path: str
     ) -> tf.Tensor:
-        """Draws each position alike; see `random_masks.random_mask`."""
+        """Draws all positions alike; see `random_masks.random_mask`."""
         check_nonzeros(shape, nonzeros)
         return random_masks.random_mask(shape, nonzeros, seed, path)
 
@@ -69,5 +69,5 @@ class Unstructured:
         return drop_and_grow.drop_and_grow(weights, mask, grow_scores, count)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns no arguments."""
+        """Returns an empty configuration."""
         return {}

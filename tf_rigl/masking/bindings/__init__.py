@@ -1,1 +1,1 @@
-"""The two Kerases behind `backend.flavor`; nothing else imports a Keras."""
+"""The implementations of `backend.flavor`, the only importers of a Keras."""

@@ -1,4 +1,4 @@
-"""Keras 2, that is `tf_keras`."""
+"""The binding to Keras 2, package `tf_keras`."""
 
 from typing import Any
 
@@ -18,14 +18,14 @@ Store = store_class(tf_keras)
 
 
 class Keras2(flavor.Flavor):
-    """Binding to `tf_keras`."""
+    """Implementation of `Flavor` for `tf_keras`."""
 
     name = "keras2"
     keras = tf_keras
     mask_store_class = mask_store_class(Store)
     state_store_class = state_store_class(Store)
-    # Not here: Adagrad's accumulator starts above zero; Ftrl's too, and it
-    # divides zero by zero where that is zero.
+    # Excluded are Adagrad, whose accumulator starts above zero, and Ftrl, for
+    # the same reason and because it computes 0 / 0 at zero accumulators.
     zero_preserving = frozenset(
         "SGD Adam AdamW Adamax Adadelta RMSprop Nadam Lion".split()
     )
@@ -48,7 +48,7 @@ class Keras2(flavor.Flavor):
         return self.raw(variable)
 
     def given_array(self, value: Any) -> Any:
-        # It has gone through `np.asarray`.
+        # Keras has converted it with `np.asarray`, which returns a view.
         return masked_array.base_of(value)
 
     def has_value(self, variable: Any) -> bool:
@@ -59,24 +59,24 @@ class Keras2(flavor.Flavor):
 
     def detach_child(self, layer: Any, name: str) -> None:
         delattr(layer, name)
-        # Keras does not tell TensorFlow, whose checkpoints would have it.
+        # Keras does not untrack it for TensorFlow's checkpoints.
         layer._delete_tracking(name)
 
     def set_constraint(
         self, variable: Any, constraint: flavor.Constraint | None
     ) -> None:
-        # A TensorFlow variable takes its constraint at construction only. A
-        # mirrored one answers with its primary component's, one on a
-        # parameter server with that of the variable that it wraps.
+        # TensorFlow only accepts a constraint at construction. A mirrored
+        # variable returns the constraint of its primary component, one on a
+        # parameter server that of the variable it wraps.
         raw = self.raw(variable)
         for component in ("_primary", "_v"):
             raw = getattr(raw, component, raw)
         raw._constraint = constraint
 
     def serialize(self, layer: Any) -> dict[str, Any]:
-        # Not by `serialize_keras_object`: while it writes an HDF5 file or a
-        # SavedModel it answers a second call for the same layer, ours, with
-        # what it answered the first.
+        # Not `serialize_keras_object`: while Keras writes an HDF5 file or a
+        # SavedModel, it returns the cached result of the first call for a
+        # layer, and this call is the second one.
         return {
             "class_name": tf_keras.saving.get_registered_name(type(layer)),
             "config": layer.get_config(),
@@ -135,7 +135,7 @@ class Keras2(flavor.Flavor):
         return None if shape is None else ((shape,), {})
 
     def other_state(self, model: Any, optimizer: Any) -> list[Any]:
-        # TF-Keras leaves random generators out of checkpoints on purpose.
+        # tf_keras deliberately does not track random generators.
         randoms = [
             getattr(layer, "_random_generator", None)
             for layer in model._flatten_layers()
@@ -146,7 +146,7 @@ class Keras2(flavor.Flavor):
             if random is not None and random._generator is not None
         ]
 
-        # The learning rate and the loss scale are not among `variables`.
+        # `optimizer.variables` lacks the learning rate and the loss scale.
         of_optimizer = [
             part
             for part in tf.train.TrackableView(optimizer).descendants()
@@ -156,31 +156,33 @@ class Keras2(flavor.Flavor):
 
 
 class _LoadedWeights(list[Any]):
-    """Arrays of a layer in an HDF5 file, and the dense layer's among them.
+    """Arrays of a layer in an HDF5 file, of which `dense` are its own weights.
 
-    What is beside a layer has no scope in its name.
+    The variables of stores are recognized by names without a scope.
     """
 
     dense: list[Any]
 
 
 def _legacy_weights(layer: Any) -> list[Any]:
-    """Lists a layer's weights for HDF5 files, with what is beside them.
+    """Returns a layer's weights for HDF5 files, including store variables.
 
-    Those files know lists of weights and nothing else; masks stand where
-    files of all versions have them.
+    These files only contain lists of weights. The order of masks in them is the
+    same in all versions.
     """
     return [*layer.trainable_weights, *_other_weights(layer)]
 
 
 def _other_weights(layer: Any) -> list[Any]:
     if flavor.is_container(layer) and layer.trainable:
-        return [one for child in layer.layers for one in _other_weights(child)]
+        return [
+            weight for child in layer.layers for weight in _other_weights(child)
+        ]
     return [*layer.non_trainable_weights, *variables_beside(layer)]
 
 
 def _keep_masks_in_hdf5_files() -> None:
-    """Replaces three functions of Keras, which has no hook there."""
+    """Replaces three functions of Keras, which has no hook for this."""
     from tf_keras.src.saving.legacy import hdf5_format
 
     dense_weights = hdf5_format._legacy_weights
@@ -188,6 +190,7 @@ def _keep_masks_in_hdf5_files() -> None:
     own_preprocess = hdf5_format.preprocess_weights_for_loading
 
     def load_subset(group: Any) -> _LoadedWeights:
+        """Loads arrays and tells those of the layer from those of stores."""
         weights = _LoadedWeights(own_load(group))
         names = hdf5_format.load_attributes_from_hdf5_group(
             group, "weight_names"
@@ -202,23 +205,24 @@ def _keep_masks_in_hdf5_files() -> None:
     def preprocess(
         layer: Any, weights: list[Any], *args: Any, **kwargs: Any
     ) -> list[Any]:
+        """Converts between files of sparse and of dense layers."""
         known, dense = _legacy_weights(layer), dense_weights(layer)
         if len(known) == len(dense):
             if isinstance(weights, _LoadedWeights) and (
                 len(weights) > len(weights.dense) == len(dense)
             ):
-                # The file of a sparse layer.
+                # A dense layer loads the file of a sparse one.
                 weights = weights.dense
             return own_preprocess(layer, weights, *args, **kwargs)
 
-        # For a model within a model Keras counts the weights of its layers.
-        # Old formats, for which it does so, have no masks.
+        # Keras's own preprocessing counts the weights of nested models, which
+        # fails with masks. It serves old formats, which have no masks.
         if len(weights) == len(dense):
-            # The file of a dense layer: masks stay as they are.
+            # A sparse layer loads the file of a dense one and keeps its masks.
             given = dict(zip(map(id, dense), weights, strict=True))
             return [
-                given[id(one)] if id(one) in given else one.numpy()
-                for one in known
+                given[id(weight)] if id(weight) in given else weight.numpy()
+                for weight in known
             ]
         return weights
 
@@ -229,5 +233,5 @@ def _keep_masks_in_hdf5_files() -> None:
 
 _keep_masks_in_hdf5_files()
 FLAVOR = Keras2()
-# Under the name in files, as in `keras3.py`.
+# Defined under the registered name for the same reason as in `keras3.py`.
 globals()[registration.REGISTERED_NAME] = masked_class(tf_keras.layers.Layer)

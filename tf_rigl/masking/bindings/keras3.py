@@ -1,4 +1,4 @@
-"""Keras 3 with the TensorFlow backend."""
+"""The binding to Keras 3 with the TensorFlow backend."""
 
 import inspect
 from typing import Any
@@ -17,14 +17,15 @@ Store = store_class(keras)
 
 
 class Keras3(flavor.Flavor):
-    """Binding to `keras`."""
+    """Implementation of `Flavor` for `keras`."""
 
     name = "keras3"
     keras = keras
     mask_store_class = mask_store_class(Store)
     state_store_class = state_store_class(Store)
-    # Not here: Adagrad's accumulator starts above zero; Ftrl's too, and it
-    # divides zero by zero where that is zero; Muon orthogonalizes the update.
+    # Excluded are Adagrad, whose accumulator starts above zero, Ftrl, for the
+    # same reason and because it computes 0 / 0 at zero accumulators, and Muon,
+    # which orthogonalizes the update.
     zero_preserving = frozenset(
         "SGD Adam AdamW Adamax Adadelta RMSprop Nadam Lion Lamb "
         "ScheduleFreeAdamW".split()
@@ -38,15 +39,15 @@ class Keras3(flavor.Flavor):
         return variable.value if is_keras else variable
 
     def written_variable(self, variable: Any) -> Any:
-        # Optimizers write the one behind it.
+        # Only optimizers write the TensorFlow variable behind it.
         return variable
 
     def has_value(self, variable: Any) -> bool:
         return getattr(variable, "_value", None) is not None
 
     def attach_child(self, layer: Any, name: str, child: Any) -> None:
-        # A built layer refuses new children; this one is not part of what
-        # the layer computes.
+        # A built layer is locked against new children. A store is safe to add
+        # because the layer does not compute with it.
         locked = layer._tracker.locked
         layer._tracker.unlock()
         setattr(layer, name, child)
@@ -65,7 +66,7 @@ class Keras3(flavor.Flavor):
     def set_constraint(
         self, variable: Any, constraint: flavor.Constraint | None
     ) -> None:
-        # Past the setter: older versions ask for a subclass of `Constraint`.
+        # The setter of older versions requires a subclass of `Constraint`.
         variable._constraint = constraint
 
     def serialize(self, layer: Any) -> dict[str, Any]:
@@ -81,7 +82,7 @@ class Keras3(flavor.Flavor):
         registration.register(keras, cls)
 
     def can_assign(self) -> bool:
-        # Within a stateless scope Keras only announces variables.
+        # Inside a stateless scope Keras only announces variables.
         return not keras.src.backend.common.stateless_scope.in_stateless_scope()
 
     def updating_optimizers(self, optimizer: Any) -> list[Any]:
@@ -150,6 +151,6 @@ def _by_arguments(model: Any, shapes: dict[str, Any]) -> flavor.Inputs:
 
 
 FLAVOR = Keras3()
-# Under the name in files: Keras 3.6, if nobody has imported `tf_rigl`, imports
-# the module that a file names and looks there.
+# If `tf_rigl` was not imported, Keras 3.6 imports the module that a file names
+# and looks up the registered name there.
 globals()[registration.REGISTERED_NAME] = masked_class(keras.layers.Layer)

@@ -1,10 +1,10 @@
-"""Makes `load_model` know masked layers, without importing a Keras.
+"""Registration of masked layers for `load_model`, without importing a Keras.
 
-A saved sparse model names its masked layers by a registered name. As soon as
-a Keras is imported, that name gets a class that stands for the binding, which
-is only imported when a masked layer is loaded or made. Not at once: TensorFlow
-imports a Keras while it is itself half imported, where a binding cannot be,
-and a process that uses one Keras would pay for both.
+A saved sparse model refers to masked layers by a registered name. When a Keras
+is imported, the name is registered for a stand-in, which imports the binding
+once a masked layer is loaded or created. The binding is not imported earlier,
+because TensorFlow imports a Keras while it is only half imported itself, and
+because a process that uses one Keras would pay for both.
 """
 
 from typing import Any
@@ -18,19 +18,19 @@ BINDINGS = {
     "tf_keras": "tf_rigl.masking.bindings.keras2",
 }
 PACKAGE = "tf_rigl"
-# All that Keras says of a name that is not registered is the name itself
-# ("Unknown layer: ..."), so that says what is missing.
+# If a name is not registered, Keras's error contains only the name itself
+# ("Unknown layer: ..."), so the name tells what to do.
 NOTE = "import tf_rigl before loading"
 NAME = f"MaskedLayer ({NOTE})"
 REGISTERED_NAME = f"{PACKAGE}>{NAME}"
-# In files of versions before 0.2.
+# The name in files written before version 0.2.
 OLD_REGISTERED_NAME = f"{PACKAGE}>MaskedLayer"
 
 
 def register_bindings() -> None:
-    """Registers masked layers with each Keras as soon as that is imported.
+    """Registers masked layers with each Keras as soon as it is imported.
 
-    If the Keras is imported already, that happens now.
+    If a Keras is already imported, this happens immediately.
     """
     for package, binding in BINDINGS.items():
         keras_bindings.announce(package, binding)
@@ -38,30 +38,31 @@ def register_bindings() -> None:
 
 
 def register(keras: Any, cls: type) -> None:
-    """Registers a class under the names that files have.
+    """Registers a class under the names that appear in saved files.
 
     Args:
         keras: the module of a Keras.
-        cls: a class whose `from_config` makes a masked layer.
+        cls: a class whose `from_config` returns a masked layer.
     """
     keras.saving.register_keras_serializable(PACKAGE, NAME)(cls)
-    # For loading only, whereas the decorator is for both ways.
+    # The old name is only loaded; the decorator also makes it the saved name.
     keras.saving.get_custom_objects()[OLD_REGISTERED_NAME] = cls
 
 
 def _register_stand_in(keras: Any) -> None:
+    """Registers a class that imports the binding when it is used."""
     package = keras.__name__
 
     class StandIn:
-        """Stands for masked layers until the binding registers a class."""
+        """Placeholder for masked layers until the binding is imported."""
 
         def get_config(self) -> dict[str, Any]:
-            """Keras asks for it, but nothing is an instance of this class."""
+            """Required by Keras; this class has no instances."""
             raise NotImplementedError
 
         @classmethod
         def from_config(cls, config: Any, custom_objects: Any = None) -> Any:
-            """Makes the masked layer of a configuration."""
+            """Imports the binding and rebuilds the masked layer."""
             binding = keras_bindings.load(package)
             return vars(binding)[REGISTERED_NAME].from_config(
                 config, custom_objects
