@@ -1,4 +1,4 @@
-"""Warnings about a `fit` that does less than its user may think."""
+"""Warnings about a `fit` that does less than its user may expect."""
 
 import warnings
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ def warn_of_empty(paths: Iterable[str]) -> None:
 
 
 def warn_of_idle(optimizers: Iterable[Any], method: str) -> None:
-    """Warns that a method is at work on optimizers that take no step."""
+    """Warns that a method has hooked optimizers that have taken no step."""
     _warn(
         f"The optimizers {[one.name for one in optimizers]} have taken no "
         f"step: {method!r} has not updated any mask. Keep the optimizer that "
@@ -32,7 +32,10 @@ def warn_of_idle(optimizers: Iterable[Any], method: str) -> None:
 def warn_of_unfinished_pruning(
     rule: UpdateRule, records: Sequence[MaskedWeight]
 ) -> None:
-    """Warns if a method that prunes leaves more than was allotted."""
+    """Warns if pruning during training has left too many active connections.
+
+    `rule` is one of the method that trained `records`, the masked weights.
+    """
     records = [record for record in records if record.is_trainable]
     connections = sum(record.num_active() for record in records)
     target = sum(record.target for record in records)
@@ -53,5 +56,5 @@ def warn_of_unfinished_pruning(
 
 
 def _warn(message: str) -> None:
-    # Here, not where Keras calls the callback: a filter can name this package.
+    # Attributed to this module, not to Keras: a filter can name this package.
     warnings.warn(message, stacklevel=1)
