@@ -1,6 +1,6 @@
-"""The training programs: flags in, a finished run out.
+"""The common entry point of the training programs.
 
-A program is its docstring, its defaults and a call of `start`, as in
+A program consists of its docstring, its defaults and a call of `start`; see
 `bin/train_mlp.py`.
 """
 
@@ -33,25 +33,25 @@ from tf_rigl.experiments.runs.setup import PreparedRun
 
 flags.disclaim_key_flags()
 
-_DENSE = "dense"  # a method, and the folder of such a run beside another
+_DENSE = "dense"  # the method, and the folder, of the run to compare with
 
 
 def start(defaults: Mapping[str, Any], output_dir: str) -> None:
     """Parses the command line of a training program and runs it."""
     run_flags.define({**defaults, "output_dir": output_dir})
     terminal.start(
-        # Once it trains, an error is a bug.
+        # `run_flagged` catches the user's errors. Later ones are bugs.
         lambda: run_flagged(flags.FLAGS, consoles.Console()),
         catch=(),
     )
 
 
 def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
-    """Trains, or describes, what parsed flags ask for.
+    """Trains the runs of parsed flags, or describes them with `--dry_run`.
 
     Returns:
-        The exit code: 0, or 1 if the settings are wrong, the data is missing
-        or the SavedModel differs from the trained model.
+        The exit code: 0 on success; 1 if the settings are wrong, the data is
+        missing or the SavedModel differs from the trained model.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -77,7 +77,10 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
 
 
 def _possible(options: RunOptions, values: flags.FlagValues) -> RunOptions:
-    """Drops from the options what was not asked for and is not installed."""
+    """Checks for the packages that options need.
+
+    TensorBoard is only turned off if it is missing and on by default.
+    """
     if options.report:
         optional_packages.check_report()
     if options.tensorboard and values["tensorboard"].present:
@@ -89,7 +92,7 @@ def _possible(options: RunOptions, values: flags.FlagValues) -> RunOptions:
 
 
 def _dense(run: PreparedRun) -> PreparedRun:
-    """Makes the run of the dense network, to compare with."""
+    """Returns the run of the dense network that a run is compared with."""
     if run.settings.method == _DENSE:
         raise ValueError(
             "`compare_dense` needs another method to compare with. Received: "
@@ -106,10 +109,10 @@ def _take(
     options: RunOptions,
     stack: contextlib.ExitStack,
 ) -> tuple[PreparedRun, RunFolder, Any]:
-    """Opens the folder of a run and builds its model, as far as it is.
+    """Opens the folder of a run and builds or restores its model.
 
-    All that can fail does so here, before any training. The model is None if
-    nothing is left to do.
+    Errors of the user show here, before any training. The model is None if the
+    run is complete.
     """
     folder = RunFolder(path, run.strategy.extended.should_checkpoint)
     stack.enter_context(folder.open(run.settings))
@@ -120,7 +123,7 @@ def _take(
 
     model = setup.build_compiled(run)
     plans.check_resumable(run.plan, steps, run.settings.steps_per_execution)
-    # Here already, so that a damaged checkpoint shows early.
+    # `fit` restores it again, but a damaged checkpoint should show early.
     training.restore(run, model, folder)
     folder.keep_settings(run.settings)
     return run, folder, model
@@ -133,7 +136,7 @@ def _finish(
     options: RunOptions,
     console: consoles.Console,
 ) -> dict[str, Any]:
-    """Trains what is left of a run and writes its models and its results.
+    """Trains the rest of a run and writes its models, results and report.
 
     Returns:
         The content of `results.json`.
@@ -152,7 +155,7 @@ def _finish(
             atomic_files.write_json(folder.results, record)
 
     if options.report and folder.writes:
-        # The packages that it needs are an extra.
+        # Imported here, since its packages are optional.
         from tf_rigl.experiments.report import page
 
         page.write_report(folder.path, folder.report)
@@ -162,10 +165,10 @@ def _finish(
 def report(
     records: Sequence[Mapping[str, Any]], console: consoles.Console
 ) -> int:
-    """Prints what runs of one network gave.
+    """Prints the results of the runs of one network.
 
     Returns:
-        The exit code: 1 if a SavedModel differs from the trained model.
+        The exit code: 1 if a SavedModel differs from its model, else 0.
     """
     write = terminal.printer(console)
     console.print(results.results_table(records))
@@ -187,10 +190,10 @@ def report(
 
 
 def describe(runs: Sequence[PreparedRun], console: consoles.Console) -> None:
-    """Prints the network, connections of each weight, FLOPs and steps."""
+    """Prints the network, its active connections, FLOPs and steps."""
     write = terminal.printer(console)
     first = runs[0]
-    # Without masks, which Keras would count as parameters.
+    # Built without masks, which Keras would count as parameters.
     network = networks.build_dense(first.settings, first.keras, first.task)
     network.summary(line_length=78, print_fn=lambda text, **_: write(text))
 

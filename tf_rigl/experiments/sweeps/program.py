@@ -1,4 +1,4 @@
-"""The program of sweeps: flags in, a table and plots out."""
+"""The entry point of sweeps, from the flags to a table and plots."""
 
 import dataclasses
 import pathlib
@@ -25,7 +25,7 @@ def start(output_dir: str) -> None:
     grid.define(output_dir)
 
     def main() -> int:
-        # Accelerators are for the runs, in processes of their own.
+        # Accelerators are left to the processes of the runs.
         tf.config.set_visible_devices([], "GPU")
         return run_flagged(flags.FLAGS, consoles.Console())
 
@@ -33,17 +33,17 @@ def start(output_dir: str) -> None:
 
 
 def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
-    """Trains what is missing of a sweep, or describes it.
+    """Trains the missing runs of a sweep, or describes it with `--dry_run`.
 
     Returns:
-        The exit code: 0; 1 if a setting is wrong, data is missing or a run
-        has failed; 128 and the number of the signal that ended the sweep.
+        The exit code: 0 on success; 1 if a setting is wrong, data is missing
+        or a run has failed; 128 + n if signal n has ended the sweep.
     """
     try:
         sweep = grid.read(values)
         points = grid.points(sweep.grid, sweep.base)
-        # Data and steps are the same for all runs. Where to train is left to
-        # their processes: here nothing is trained.
+        # Data and steps are the same for all runs. Nothing is trained in this
+        # process, so it does not set up the strategy.
         run = setup.prepare(
             dataclasses.replace(
                 points[0].settings, strategy="one_device", devices=0, tpu=""
@@ -57,7 +57,7 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
         path = pathlib.Path(sweep.options.output_dir)
         with run_folder.locked(path, "output_dir", "sweep"):
             training = SweepTraining(sweep, points, run, console)
-            # So that a network that cannot be as sparse shows before any run.
+            # Raises before any run if a network does not allow its sparsity.
             costs.count(training.missing, run)
             training.train()
             return training.report()
