@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Evaluates a trained or exported network on a data set.
 
-What: the folder of a run (its model, or the newest checkpoint while it is
-trained), a .keras file, the folder of a SavedModel or a .tflite file. A run
-knows its data set; for the others it is named.
+Takes the folder of a run (its model, or its newest checkpoint while it is
+training), a .keras file, the folder of a SavedModel, or a .tflite file. A run
+knows its data set; for the others, pass --data.
 
 Examples:
     python bin/evaluate.py runs/cifar10
@@ -28,7 +28,7 @@ from tf_rigl.experiments.runs import tasks
 from tf_rigl.experiments.runs.run_folder import RunFolder
 from tf_rigl.experiments.runs.settings import RunSettings
 
-# Those of the run itself are used if they are not given.
+# Flags whose defaults are the settings of the run.
 _OF_SETTINGS = (
     "data",
     "data_dir",
@@ -50,7 +50,7 @@ flags.DEFINE_bool("json", False, "Print JSON in place of a table.")
 
 
 def evaluate(path: str) -> int:
-    """Evaluates the model of a path and prints its measures."""
+    """Evaluates the model at a path and prints its measures."""
     settings = _settings(path)
     is_text = settings.data == "text"
     part = {"evaluation": flags.FLAGS.text_part} if is_text else {}
@@ -76,7 +76,7 @@ def evaluate(path: str) -> int:
 
 
 def _settings(path: str) -> RunSettings:
-    """Returns the settings of the run, if it is one, changed by flags."""
+    """Returns the settings of the run, if `path` is one, with flags applied."""
     settings = RunFolder(path).read_settings()
     given = {
         name: flags.FLAGS[name].value
@@ -85,7 +85,7 @@ def _settings(path: str) -> RunSettings:
     }
     if settings is None and "data" not in given:
         raise ValueError(
-            "`data` must name the data set of what is no folder of a run. "
+            "`data` must name the data set unless the path is a run's folder. "
             f"Received: {path!r} without --data."
         )
     return dataclasses.replace(settings or RunSettings(), **given)

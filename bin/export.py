@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Exports a trained model and proves that the file computes the same.
+"""Exports a trained model and checks that the file computes the same.
 
-In: a .keras file, and, where its weights are older or newer than wanted, a
-checkpoint (a folder of tf_rigl.Checkpoints, a packed SavedModel or a weights
-file). Out: a packed SavedModel, a LiteRT file or a plain .keras file; a table
-of what each weight takes; the largest difference of the outputs.
+Takes a .keras file and, for other weights than it has, a checkpoint: a folder
+of tf_rigl.Checkpoints, a packed SavedModel or a weights file. Writes a packed
+SavedModel, a LiteRT file or a plain .keras file. Prints a table of the sizes of
+all weights and the largest difference of the outputs.
 
 Examples:
     python bin/export.py model.keras exported
@@ -36,7 +36,7 @@ flags.DEFINE_list(
 
 
 def export(source: str, target: str) -> int:
-    """Exports a .keras file; the exit code tells whether the outputs match."""
+    """Exports a .keras file; returns 0 if the outputs match, else 1."""
     chosen = flags.FLAGS
     settings = fields.read_flags(exporting.ExportSettings)
     inputs = _read(chosen.inputs)
@@ -59,7 +59,7 @@ def export(source: str, target: str) -> int:
 
 
 def _read(path: str) -> Any:
-    """Reads the array of a file, or several by their names."""
+    """Reads the array of a .npy file, or the arrays of a .npz file by name."""
     if not path:
         return None
     content = np.load(path)

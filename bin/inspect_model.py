@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Prints what a SavedModel, a .keras or a .tflite file holds.
+"""Prints the weights in a SavedModel, a .keras or a .tflite file.
 
-For each weight: shape, dtype, how it is stored, a histogram of the values
-that are kept, sparsity and bytes.
+For each weight, shows its shape, dtype, encoding, sparsity and size in bytes,
+and a histogram of its kept values.
 
 Example:
     python bin/inspect_model.py runs/mnist_quickstart/rigl/saved_model \
@@ -24,7 +24,7 @@ flags.DEFINE_list(
 
 
 def inspect(path: str) -> int:
-    """Prints the table and draws the picture."""
+    """Prints the table, and draws the picture if asked for."""
     picture = flags.FLAGS.picture
     if picture:
         optional_packages.check_matplotlib()

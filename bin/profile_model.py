@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Prints what a network costs at a sparsity, layer by layer, untrained.
+"""Prints the costs of an untrained network at a sparsity, layer by layer.
 
-Two conventions: multiply-accumulates of kernels (FLOPs are twice that), and
-that of published tables, which folds normalizations into biases and counts
-them and ReLU, too.
+Counts by two conventions: by multiply-accumulates of kernels, with two FLOPs
+each, and by that of published tables, which folds normalizations into biases
+and also counts biases and ReLUs.
 
 Examples:
     python bin/profile_model.py --model=resnet_50 --sparsity=0.8
@@ -32,7 +32,7 @@ flags.DEFINE_string("plot", "", "Also draw it: the PNG file to write.")
 
 
 def profile() -> int:
-    """Prints the table and draws the picture."""
+    """Prints the table, and draws the picture if asked for."""
     plot = flags.FLAGS.plot
     if plot:
         optional_packages.check_matplotlib()
