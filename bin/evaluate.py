@@ -29,7 +29,7 @@ from tf_rigl.experiments.runs.run_folder import RunFolder
 from tf_rigl.experiments.runs.settings import RunSettings
 
 # Flags whose defaults are the settings of the run.
-_OF_SETTINGS = (
+_RUN_FLAGS = (
     "data",
     "data_dir",
     "download",
@@ -40,7 +40,7 @@ _OF_SETTINGS = (
 )
 
 fields.define_flags(
-    RunSettings, defaults=dict.fromkeys(_OF_SETTINGS), names=_OF_SETTINGS
+    RunSettings, defaults=dict.fromkeys(_RUN_FLAGS), names=_RUN_FLAGS
 )
 flags.DEFINE_enum(
     "text_part", "valid", evaluation.TEXT_PARTS, "Part of a text."
@@ -80,7 +80,7 @@ def _settings(path: str) -> RunSettings:
     settings = RunFolder(path).read_settings()
     given = {
         name: flags.FLAGS[name].value
-        for name in _OF_SETTINGS
+        for name in _RUN_FLAGS
         if flags.FLAGS[name].value is not None
     }
     if settings is None and "data" not in given:

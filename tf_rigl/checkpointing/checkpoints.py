@@ -221,7 +221,7 @@ class Checkpoints(ModelCallback):
         self._batches = self._before_epoch + batch + 1
         if self._is_due(batch):
             self.save(self.model, self._batches)
-        if self._batches >= self._announced():
+        if self._batches >= self._total_batches():
             self.model.stop_training = True
         if self._termination.asked_for:
             self._terminate()
@@ -251,7 +251,7 @@ class Checkpoints(ModelCallback):
         ends_epoch = batch + 1 == self.params.get("steps")
         return 0 < self._also_every <= waiting and not ends_epoch
 
-    def _announced(self) -> float:
+    def _total_batches(self) -> float:
         """Returns the number of batches of the run, infinity if unknown."""
         if self._total_steps is not None:
             return self._total_steps

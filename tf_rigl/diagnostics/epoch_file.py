@@ -16,13 +16,9 @@ class EpochFile:
 
     The lines of an epoch are appended in one write. A run that starts with a
     later epoch keeps the lines of earlier ones and drops the rest, so that no
-    line is repeated and none that a crash cut off remains.
-
-    Args:
-        argument: the argument that gave the path, named in messages.
-        path: any path of `tf.io.gfile`; its folder is made.
-        header: the first line; "" for none.
-        epoch_of: returns the epoch of a line; a ValueError if it is broken.
+    line is repeated and none that a crash cut off remains. `path` is any of
+    `tf.io.gfile`, and `argument` its name in messages; `epoch_of` raises a
+    ValueError for a broken line.
     """
 
     def __init__(

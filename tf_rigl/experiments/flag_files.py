@@ -36,8 +36,7 @@ _SUFFIX = ".flags"
 def parse(arguments: Sequence[str]) -> list[str]:
     """Parses a command line as absl does, with the flag files of this module.
 
-    Returns the program's name and positional arguments. Exits if a flag is
-    wrong.
+    Returns the positional arguments; exits if a flag is wrong.
     """
     try:
         expanded = expand(arguments)
@@ -95,20 +94,13 @@ def _named_file(argument: str, rest: Iterator[str]) -> str | None:
 
 
 def _read_named(name: str, including: tuple[pathlib.Path, ...]) -> list[str]:
-    """Reads the flags of a file or an experiment.
-
-    `including` has the files being read, the innermost last.
-
-    Raises:
-        flags.Error: if there is no such file or experiment.
-    """
+    """Reads the flags of a file or an experiment; see `_read_file`."""
     path = pathlib.Path(name).expanduser()
     inside = _path_in_configs(path)
     beside = [including[-1].parent / path] if including else []
     for candidate in (*beside, path, inside):
         if candidate.is_file():
-            # Resolved, so that a file that includes itself by another name is
-            # noticed.
+            # Resolved, so that a circle is found whatever the names.
             return _read_file(candidate.resolve(), including)
         # A pipe, as in `--flagfile=<(...)`, cannot be resolved.
         if candidate.exists() and not candidate.is_dir():

@@ -119,10 +119,7 @@ def _platform(name: str, devices: int | None) -> Platform:
 
 
 def _mirrored_devices(devices: int | None) -> list[str] | None:
-    """Lists the names of a number of devices; None means all devices.
-
-    Creates logical CPU devices if there are no accelerators.
-    """
+    """Names this many devices, creating logical CPUs; None for the default."""
     if devices is None:
         return None
 

@@ -105,8 +105,7 @@ def _entries(
         config = entry["config"]
         name = entry.get("name") or config.get("name")
         if name is None:
-            # Keras records only the arguments of a class without `get_config`,
-            # which may not include a name.
+            # Of a class without `get_config`, Keras only records arguments.
             name = model.layers[position - hidden].name
         yield entry, layers[name]
 
@@ -173,9 +172,8 @@ def pairs(
 def _custom_objects(flavor: flavors.Flavor, model: Any) -> dict[str, Any]:
     """Collects the user's classes and functions in a model, by name.
 
-    With them the model deserializes without their being registered. They are
-    the classes of its layers, and functions and classes of objects in their
-    attributes, such as activations and regularizers.
+    They need not be registered: classes of layers, and the functions and the
+    classes of objects in their attributes, such as regularizers.
     """
     found: dict[str, Any] = {}
     for node in tree.walk(flavor, model):

@@ -140,9 +140,8 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
     compilation = model.get_compile_config() if compiled else None
     if compiled and not compilation:
         raise ValueError(
-            "A model that is not compiled cannot be compiled alike. "
-            f"Received: model={model.name!r}, compiled=True. Leave `compiled` "
-            "out."
+            "`compiled=True` needs a model that is compiled. Received: "
+            f"model={model.name!r}, compiled=True. Leave `compiled` out."
         )
 
     plans = analysis.analyze(flavor, model)

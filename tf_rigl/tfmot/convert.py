@@ -67,7 +67,7 @@ def convert(model: Any, keep_pruning: bool = False) -> Any:
     taken = {
         id(one.variable): one
         for wrapper in found
-        for one in _taken(flavor, wrapper, keep_pruning)
+        for one in _pruned_by(flavor, wrapper, keep_pruning)
     }
 
     with model.distribute_strategy.scope():
@@ -94,7 +94,7 @@ def convert(model: Any, keep_pruning: bool = False) -> Any:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Taken:
+class _Pruned:
     """A weight that TFMOT prunes, taken out of its wrapper."""
 
     variable: tf.Variable
@@ -126,7 +126,9 @@ def _check_wrappers(flavor: Flavor, model: Any) -> list[Any]:
     return found
 
 
-def _taken(flavor: Flavor, wrapper: Any, keep_pruning: bool) -> list[_Taken]:
+def _pruned_by(
+    flavor: Flavor, wrapper: Any, keep_pruning: bool
+) -> list[_Pruned]:
     """Returns the weights that a wrapper prunes."""
     if not wrapper.pruning_vars:
         return []
@@ -139,7 +141,7 @@ def _taken(flavor: Flavor, wrapper: Any, keep_pruning: bool) -> list[_Taken]:
         schedule = schedules.from_schedule(wrapper.pruning_schedule, 0)
 
     return [
-        _Taken(
+        _Pruned(
             flavor.raw(weight),
             mask,
             structure,
@@ -153,7 +155,7 @@ def _taken(flavor: Flavor, wrapper: Any, keep_pruning: bool) -> list[_Taken]:
     ]
 
 
-def _carry(flavor: Flavor, model: Any, taken: Mapping[int, _Taken]) -> None:
+def _carry(flavor: Flavor, model: Any, taken: Mapping[int, _Pruned]) -> None:
     """Adds masks to a model's layers, for weights by the id of the variable."""
     left = dict(taken)
     for host in tree.hosts(flavor, model):
@@ -190,7 +192,7 @@ def _carry(flavor: Flavor, model: Any, taken: Mapping[int, _Taken]) -> None:
         )
 
 
-def _plan(site: tree.Site, one: _Taken) -> layer_config.WeightConfig:
+def _plan(site: tree.Site, one: _Pruned) -> layer_config.WeightConfig:
     layout = kernel_layout(site.owner, site.variable)
     target = _target(one, layout, site.path)
     is_unstructured = isinstance(one.structure, structures.Unstructured)
@@ -199,7 +201,7 @@ def _plan(site: tree.Site, one: _Taken) -> layer_config.WeightConfig:
     )
 
 
-def _target(one: _Taken, layout: KernelLayout, path: str) -> int:
+def _target(one: _Pruned, layout: KernelLayout, path: str) -> int:
     present = patterns.connections(one.structure, layout, one.mask, path)
     if not one.wants_final:
         return present
@@ -211,7 +213,7 @@ def _target(one: _Taken, layout: KernelLayout, path: str) -> int:
 
 
 def _pruned_if_due(
-    one: _Taken, layout: KernelLayout | None, mask: np.ndarray
+    one: _Pruned, layout: KernelLayout | None, mask: np.ndarray
 ) -> Any:
     """Returns the mask, pruned if an update is due before the next batch."""
     time = one.steps + 1

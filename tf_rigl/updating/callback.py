@@ -94,20 +94,20 @@ class UpdateMasks(ModelCallback):
         self.async_safe = not self._implements_train_batch_hooks()
 
         # The state of one call of `fit`.
-        self._agreement: replica_check.CheckAfterUpdates | None = None
+        self._replica_check: replica_check.CheckAfterUpdates | None = None
         self._optimizers: list[Any] = []
         self._rules: list[UpdateRule] = []
-        self._steps_left_out = 0  # as logged for the previous epochs
-        self._told: set[str] = set()  # weights that a warning has named
+        self._skipped_steps = 0  # as logged for the previous epochs
+        self._warned_of: set[str] = set()  # weights without connections
         self._last_counts = np.zeros(3, np.int64)
         # By the id of an optimizer, its steps before this `fit`.
-        self._taken: dict[int, int] = {}
+        self._steps_before: dict[int, int] = {}
 
     def set_model(self, model: Any) -> None:
         """Creates the method's state, which other callbacks may restore."""
         super().set_model(model)
         flavor = model_flavor(model)
-        self._taken = {
+        self._steps_before = {
             id(one): steps_of(one)
             for optimizer in optimizers_of(flavor, model)
             for one in (optimizer, *flavor.updating_optimizers(optimizer))
@@ -125,8 +125,8 @@ class UpdateMasks(ModelCallback):
             train_functions.end(node.layer)
 
         self._rules = []
-        self._steps_left_out = 0
-        self._told = set()
+        self._skipped_steps = 0
+        self._warned_of = set()
         self._last_counts = np.zeros(3, np.int64)
 
         platform_limits.check_fit_of(self.model, flavor.name)
@@ -146,25 +146,25 @@ class UpdateMasks(ModelCallback):
         del logs
         if not self._rules:
             self._install(epoch)
-        if self._agreement is not None:
-            self._agreement.begin_epoch()
+        if self._replica_check is not None:
+            self._replica_check.begin_epoch()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Raises after too many skipped steps or if replicas differ."""
         del logs
         for guard in self._guards():
             guard.check()
-        if self._agreement is not None:
-            self._agreement.after_batch(batch)
+        if self._replica_check is not None:
+            self._replica_check.after_batch(batch)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Adds the statistics of the masks to the logs."""
         del epoch
         records = self._records()
         empty = {record.path for record in records if not record.num_active()}
-        if not empty <= self._told:
+        if not empty <= self._warned_of:
             training_warnings.warn_of_empty(empty)
-            self._told |= empty
+            self._warned_of |= empty
 
         if logs is None:
             return
@@ -184,10 +184,10 @@ class UpdateMasks(ModelCallback):
         if skipped:
             logs["skipped_mask_updates"] = int(skipped)
 
-        left_out = sum(guard.left_out for guard in self._guards())
-        if left_out > self._steps_left_out:
-            logs["skipped_steps"] = left_out - self._steps_left_out
-            self._steps_left_out = left_out
+        num_skipped = sum(guard.left_out for guard in self._guards())
+        if num_skipped > self._skipped_steps:
+            logs["skipped_steps"] = num_skipped - self._skipped_steps
+            self._skipped_steps = num_skipped
 
     def on_train_end(self, logs: Any = None) -> None:
         """Removes the hooks from the optimizers; the masks stay."""
@@ -202,7 +202,7 @@ class UpdateMasks(ModelCallback):
             return
 
         steps = [steps_of(one) for one in self._optimizers]
-        is_idle = steps == self._taken_by(self._optimizers)
+        is_idle = steps == self._steps_before_fit(self._optimizers)
         if is_idle and any(record.is_trainable for record in records):
             training_warnings.warn_of_idle(
                 self._optimizers, self.algorithm.name
@@ -228,7 +228,7 @@ class UpdateMasks(ModelCallback):
                     "`UpdateMasks`. Remove one of them."
                 )
 
-            total = self._announced(flavor, optimizer, self.params["epochs"])
+            total = self._num_steps(flavor, optimizer, self.params["epochs"])
             algorithm = self.algorithm.resolve(total)
             platform_limits.check_mask_updates_of(
                 self.model, algorithm.schedule
@@ -258,7 +258,7 @@ class UpdateMasks(ModelCallback):
             deferred.when_complete(self.model, self._prepare)
         else:
             self._prepare()
-        self._agreement = self._make_agreement(flavor)
+        self._replica_check = self._make_replica_check(flavor)
 
     def _prepare(self) -> None:
         for rule in self._rules:
@@ -271,7 +271,7 @@ class UpdateMasks(ModelCallback):
         """Overrides the method by which Keras 2 asks for batch-level calls."""
         return self._max_non_finite_steps is not None or self._check_replicas
 
-    def _make_agreement(
+    def _make_replica_check(
         self, flavor: Flavor
     ) -> replica_check.CheckAfterUpdates | None:
         if not self._check_replicas:
@@ -287,11 +287,11 @@ class UpdateMasks(ModelCallback):
     def _guards(self) -> list[NonFiniteGuard]:
         return [rule.guard for rule in self._rules if rule.guard is not None]
 
-    def _taken_by(self, optimizers: list[Any]) -> list[int]:
+    def _steps_before_fit(self, optimizers: list[Any]) -> list[int]:
         """Returns how many steps optimizers had taken before this `fit`."""
-        return [self._taken.get(id(one), 0) for one in optimizers]
+        return [self._steps_before.get(id(one), 0) for one in optimizers]
 
-    def _announced(
+    def _num_steps(
         self, flavor: Flavor, optimizer: Any, epochs: int
     ) -> int | None:
         """Returns the number of update steps in `epochs`; None if unknown."""
@@ -308,11 +308,11 @@ class UpdateMasks(ModelCallback):
         checkpoint, resumes a training; any other begins a new one.
         """
         if first_epoch == 0:
-            return self._taken.get(id(optimizer), steps_of(optimizer))
-        epoch = self._announced(flavor, optimizer, 1) or 0
-        before = steps_of(optimizer) - epoch * first_epoch
+            return self._steps_before.get(id(optimizer), steps_of(optimizer))
+        per_epoch = self._num_steps(flavor, optimizer, 1) or 0
+        before = steps_of(optimizer) - per_epoch * first_epoch
         # Fewer steps than one epoch has stem from an interrupted epoch.
-        return before if before >= epoch else 0
+        return before if before >= per_epoch else 0
 
 
 def _counts(records: list[MaskedWeight]) -> np.ndarray:

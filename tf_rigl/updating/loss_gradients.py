@@ -28,16 +28,8 @@ def mean_gradients(
     """Returns the gradients of the mean loss over batches of data.
 
     The model is called with `training=True`; its moving averages and random
-    state are restored afterwards.
-
-    Args:
-        model: a model of either Keras.
-        records: the masked weights to differentiate with respect to.
-        data: batches `(inputs, labels)` of any sizes; read once.
-        loss: a function of labels and outputs.
-
-    Returns:
-        A float32 tensor of the weight's shape for each of `records`.
+    state are restored afterwards. The gradients are float32 tensors with the
+    shapes of the weights.
     """
     variables = [record.storage.variable for record in records]
 
@@ -64,8 +56,8 @@ def hessian_gradient_products(
     and a second one differentiates g · stop_gradient(g). With dropout the
     passes sample different networks, as in the code of the GraSP paper.
 
-    Takes the arguments of `mean_gradients`, and the temperature by which
-    outputs are divided. Returns float32 tensors likewise.
+    Arguments and result are as for `mean_gradients`; outputs are divided by
+    the temperature.
     """
     variables = [record.storage.variable for record in records]
 
@@ -103,10 +95,7 @@ def _loss(model: Any, loss: Loss, inputs: Any, labels: Any) -> tf.Tensor:
 
 @contextlib.contextmanager
 def _unchanged(model: Any) -> Iterator[None]:
-    """Restores the model's non-trainable variables on exit.
-
-    They hold moving averages and the state of random generators.
-    """
+    """Restores a model's moving averages and random state on exit."""
     flavor = flavor_of(model)
     variables = [flavor.raw(one) for one in model.non_trainable_variables]
     before = [variable.numpy() for variable in variables]

@@ -133,12 +133,10 @@ def update_masks(
 ) -> None:
     """Updates the masks of all weights of a replica.
 
-    A weight with a non-finite gradient keeps its mask. If the method ranks all
-    weights together, one such gradient makes all weights keep their masks.
-
-    Unless they are ranked together, large weights are updated one after the
-    other: the intermediate results take about twenty bytes an element, and
-    they should not all be in memory at the same time.
+    A weight with a non-finite gradient keeps its mask, as do all weights if the
+    method ranks them together. If it does not, large weights are updated one
+    after the other, since intermediate results take about twenty bytes an
+    element and should not all be in memory at the same time.
     """
     whole_model = algorithm.requirements.whole_model
     groups = [weights] if whole_model else [[weight] for weight in weights]
@@ -164,8 +162,7 @@ def update_masks(
                     flavor, optimizer, weight, result, new, algorithm
                 )
                 grown.append(new)
-        # The grown connections are known late in an update, so a dependency
-        # on them makes the next large weight wait for nearly all of it.
+        # Grown connections are known late, so waiting for them serializes.
         if is_large:
             before = grown
 
@@ -175,8 +172,7 @@ def prune_before_first_batch(
 ) -> None:
     """Prunes a dense model for a method that trains latent values.
 
-    Runs once, eagerly. A model with masks resumes a training and is left
-    alone.
+    Runs once, eagerly. A model that is resumed has masks and is left alone.
     """
     requirements = algorithm.requirements
     state, whole_model = requirements.latent, requirements.whole_model
@@ -212,11 +208,7 @@ def _apply(
     finite: tf.Tensor,
     algorithm: Algorithm,
 ) -> tf.Tensor:
-    """Assigns mask, values, counters and state of one weight.
-
-    Returns:
-        The mask of the grown connections, bool, of the weight's shape.
-    """
+    """Assigns mask, values, counters and state; returns the grown mask."""
     record = weight.record
     old_mask, old_values = weight.mask, weight.all_values()
     mask = tf.where(finite, record.unview(result.masks.mask), old_mask)
@@ -260,10 +252,7 @@ def _apply_to_slots(
     grown: tf.Tensor,
     algorithm: Algorithm,
 ) -> None:
-    """Zeroes slots of inactive connections and initializes slots of grown ones.
-
-    The weight has its new mask already; `grown` is the result of `_apply`.
-    """
+    """Zeroes slots of inactive connections and initializes those of `grown`."""
     record, mask = weight.record, weight.mask
     if algorithm.requirements.latent is not None:
         # All positions are trained, so their slots stay; only the moving

@@ -183,9 +183,9 @@ def _check_scores(score: Any, record: MaskedWeight, name: Any) -> None:
         raise ValueError(
             "A criterion must return a float for each position of a weight. "
             f"Received: shape {shape} and dtype {dtype} for {record.path!r} of "
-            f"shape {record.shape} by the criterion {name!r}. What it looks at "
-            "beside `final` it must ask for: Criterion(score, "
-            "derivative='gradient', needs_initial=True)."
+            f"shape {record.shape} by the criterion {name!r}. Declare inputs "
+            "other than `final`: Criterion(score, derivative='gradient', "
+            "needs_initial=True)."
         )
 
 
@@ -193,14 +193,14 @@ def _check(records: list[MaskedWeight], scope: str) -> None:
     for record in records:
         if scope == "global" and record.layout is not None:
             raise ValueError(
-                "Weights compete with each other one by one, so that a global "
-                "scope needs masks without a structure. Received: "
-                f"{record.structure} on {record.path!r}. Pass scope='weight'."
+                "Global pruning ranks single weights, so it needs unstructured "
+                f"masks. Received: {record.structure} on {record.path!r}. Pass "
+                "scope='weight'."
             )
         if record.num_active() < record.target:
             raise ValueError(
-                "A weight must have the connections that were allotted to it, "
-                f"or more. Received: {record.num_active()} instead of "
+                "A weight must have at least as many connections as its "
+                f"target. Received: {record.num_active()} instead of "
                 f"{record.target} for {record.path!r}."
             )
 

@@ -62,8 +62,8 @@ class ReplicaCheck:
         in_all = tf.distribute.in_cross_replica_context()
         if tf.distribute.has_strategy() and not in_all:
             raise ValueError(
-                "Replicas are compared from outside of all of them. Received: "
-                "a call within `strategy.run`. Call it after that."
+                "Replicas must be compared outside of `strategy.run`. "
+                "Received: a call within it. Call it afterwards."
             )
         with strategy.scope():
             gathered = self._gather().numpy()

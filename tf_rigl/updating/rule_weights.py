@@ -49,7 +49,7 @@ class RuleWeights:
         self._find_records = find_records
         self._algorithm = algorithm
         self._prepared = False
-        self._told = False  # whether another optimizer was warned about
+        self._has_warned = False
 
     def prepare(self) -> list[MaskedWeight]:
         """Makes values, masks, slots and the method's state consistent.
@@ -141,10 +141,10 @@ class RuleWeights:
             one.observers[id(self)] = self._warn_of_another_optimizer
 
     def _warn_of_another_optimizer(self, path: str) -> None:
-        if self._told:
+        if self._has_warned:
             return
 
-        self._told = True
+        self._has_warned = True
         warnings.warn(
             f"An optimizer trains {path!r} that {self._algorithm.name!r} is "
             "not attached to: the weight keeps its mask as it is. In `fit`, "

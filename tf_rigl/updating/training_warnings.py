@@ -13,8 +13,8 @@ from tf_rigl.updating.update_rule import UpdateRule
 def warn_of_empty(paths: Iterable[str]) -> None:
     """Warns of weights that have lost all of their connections."""
     _warn(
-        f"These weights have no connections left: {sorted(paths)}. What they "
-        "should pass on is zero. Lower the sparsity, choose scope='weight', or "
+        f"These weights have no connections left: {sorted(paths)}. Their "
+        "products are zero. Lower the sparsity, choose scope='weight', or "
         "leave them dense: sparsify(..., dense=...)."
     )
 
@@ -47,11 +47,10 @@ def warn_of_unfinished_pruning(
     last = schedule and schedule.time_of_update(schedule.num_updates - 1)
     taken = steps_of(rule.optimizer) - (rule.origin or 0)
     _warn(
-        f"{method.name!r} has not come to the sparsity asked for: "
-        f"{connections} connections are left instead of {target}. Its last "
-        f"mask update is at optimizer step {last}, of which "
-        f"{taken} have been taken. Train on, or pass an "
-        "earlier end to the method."
+        f"{method.name!r} has not reached the target sparsity: {connections} "
+        f"connections are active instead of {target}. Its last mask update is "
+        f"at optimizer step {last}, and {taken} steps have been taken. Train "
+        "longer, or pass an earlier end to the method."
     )
 
 

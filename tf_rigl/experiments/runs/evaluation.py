@@ -52,8 +52,8 @@ def load_predict(path: str | os.PathLike[str]) -> Predict:
     if path.suffix == ".keras":
         return _compiled(model_files.load_model(path))
     raise ValueError(
-        "What is evaluated must be the folder of a run or of a SavedModel, a "
-        f".keras or a .tflite file. Received: {str(path)!r}."
+        "The model must be the folder of a run or of a SavedModel, or a .keras "
+        f"or .tflite file. Received: {str(path)!r}."
     )
 
 

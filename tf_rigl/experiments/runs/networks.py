@@ -93,10 +93,7 @@ def make_algorithm(settings: RunSettings, plan: RunPlan) -> Any:
 def training_flops(
     settings: RunSettings, plan: RunPlan, flops: float, dense_flops: float
 ) -> float:
-    """Counts the training FLOPs per example, as in the RigL paper.
-
-    `flops` and `dense_flops` are those of inference on one example.
-    """
+    """Counts training FLOPs from inference FLOPs, per example, as RigL does."""
     algorithm = make_algorithm(settings, plan)
     pruned_fraction = 1.0
     if hasattr(algorithm, "pruned_fraction"):

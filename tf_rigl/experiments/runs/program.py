@@ -57,17 +57,17 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
         try:
             if cluster.is_server(values.strategy):
                 cluster.serve()
-            options = _possible(run_flags.options(values), values)
+            options = _installed(run_flags.options(values), values)
             run = setup.prepare(run_flags.settings(values))
             runs = {options.output_dir: run}
             if options.compare_dense:
                 dense = os.path.join(options.output_dir, _DENSE)
-                runs = {dense: _dense(run), **runs}
+                runs = {dense: _dense_run(run), **runs}
             if options.dry_run:
                 describe(list(runs.values()), console)
                 return 0
             ready = [
-                _take(run, path, options, stack) for path, run in runs.items()
+                _open(run, path, options, stack) for path, run in runs.items()
             ]
         except terminal.USER_ERRORS as error:
             return terminal.fail(error)
@@ -76,11 +76,8 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
     return report(records, console)
 
 
-def _possible(options: RunOptions, values: flags.FlagValues) -> RunOptions:
-    """Checks for the packages that options need.
-
-    TensorBoard is only turned off if it is missing and on by default.
-    """
+def _installed(options: RunOptions, values: flags.FlagValues) -> RunOptions:
+    """Checks for optional packages; TensorBoard is needed only on request."""
     if options.report:
         optional_packages.check_report()
     if options.tensorboard and values["tensorboard"].present:
@@ -91,7 +88,7 @@ def _possible(options: RunOptions, values: flags.FlagValues) -> RunOptions:
     )
 
 
-def _dense(run: PreparedRun) -> PreparedRun:
+def _dense_run(run: PreparedRun) -> PreparedRun:
     """Returns the run of the dense network that a run is compared with."""
     if run.settings.method == _DENSE:
         raise ValueError(
@@ -103,16 +100,15 @@ def _dense(run: PreparedRun) -> PreparedRun:
     return run._replace(settings=settings)
 
 
-def _take(
+def _open(
     run: PreparedRun,
     path: str,
     options: RunOptions,
     stack: contextlib.ExitStack,
 ) -> tuple[PreparedRun, RunFolder, Any]:
-    """Opens the folder of a run and builds or restores its model.
+    """Opens the folder of a run and builds its model; None if it is complete.
 
-    Errors of the user show here, before any training. The model is None if the
-    run is complete.
+    Errors of the user show here, before any training.
     """
     folder = RunFolder(path, run.strategy.extended.should_checkpoint)
     stack.enter_context(folder.open(run.settings))

@@ -213,7 +213,7 @@ class RunFolder:
                 for name, (before, now) in different.items()
             )
             raise ValueError(
-                "A run goes on with the settings that it began with. "
+                "A run must be resumed with the settings that it began with. "
                 f"Received: {flags} for output_dir={str(self.path)!r}. Pass "
                 "its settings, or another folder."
             )

@@ -21,7 +21,7 @@ from tf_rigl.experiments.runs.settings import RunSettings
 flags.disclaim_key_flags()
 
 # Flags of a single run, which a sweep does not take, and its own instead.
-_SEVERAL = {
+_REPLACED_FLAGS = {
     "method": "methods",
     "sparsity": "sparsities",
     "seed": "seeds",
@@ -106,7 +106,7 @@ def read(values: flags.FlagValues = flags.FLAGS) -> Sweep:
     Raises:
         ValueError: if a value violates its rule, or a flag is not for sweeps.
     """
-    for one, several in _SEVERAL.items():
+    for one, several in _REPLACED_FLAGS.items():
         if values[one].present:
             raise ValueError(
                 f"A sweep takes --{several} in place of --{one}. Received: "

@@ -63,7 +63,7 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
             return training.report()
     except processes.SweepInterrupted as interruption:
         print(
-            f"The sweep was {interruption}. The same command goes on.",
+            f"The sweep was {interruption}. The same command resumes it.",
             file=sys.stderr,
         )
         return interruption.exit_code

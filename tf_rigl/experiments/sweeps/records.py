@@ -32,7 +32,7 @@ _COPIED = (
     "versions",
 )
 # Settings that are only valid on one machine, and their neutral values.
-_OF_A_MACHINE: dict[str, Any] = {"data_dir": None, "download": False, "tpu": ""}
+_PORTABLE: dict[str, Any] = {"data_dir": None, "download": False, "tpu": ""}
 
 Record = Mapping[str, Any]  # a line of results.jsonl
 
@@ -88,14 +88,14 @@ def make_record(
 
     Settings that are only valid on one machine are left out.
     """
-    settings = to_json(_anywhere(point.settings))
+    settings = to_json(_portable(point.settings))
     return {
         "name": point.name,
         "command": run_command(point),
         "settings": {
             name: value
             for name, value in settings.items()
-            if name not in _OF_A_MACHINE
+            if name not in _PORTABLE
         },
         **{name: results[name] for name in _COPIED},
     }
@@ -103,7 +103,7 @@ def make_record(
 
 def run_command(point: grids.Point) -> str:
     """Returns the command that repeats a run, with the data prepared."""
-    arguments = run_flags.to_arguments(_anywhere(point.settings))
+    arguments = run_flags.to_arguments(_portable(point.settings))
     return shlex.join(
         [
             *("python", "-m", RUNNER),
@@ -119,7 +119,7 @@ def sweep_command(grid: grids.Grid, base: RunSettings) -> str:
     varied = {
         name: getattr(default, name) for name in ("method", "sparsity", "seed")
     }
-    common = dataclasses.replace(_anywhere(base), **varied)
+    common = dataclasses.replace(_portable(base), **varied)
     return shlex.join(
         [
             *("python", "bin/sweep.py"),
@@ -180,8 +180,8 @@ def training_share(
     return training_flops / (examples * dense)
 
 
-def _anywhere(settings: RunSettings) -> RunSettings:
-    return dataclasses.replace(settings, **_OF_A_MACHINE)
+def _portable(settings: RunSettings) -> RunSettings:
+    return dataclasses.replace(settings, **_PORTABLE)
 
 
 def _row(
