@@ -43,9 +43,9 @@ EXPORTS: dict[str, str | None] = {
 def define_flags() -> None:
     """Defines the flags of this program."""
     flags.DEFINE_enum(
-        "network", "resnet50", [*export_size.NETWORKS], "What to export."
+        "network", "resnet50", [*export_size.NETWORKS], "Network to export."
     )
-    flags.DEFINE_float("sparsity", 0.9, "How sparse it is.")
+    flags.DEFINE_float("sparsity", 0.9, "Sparsity.")
     flags.DEFINE_multi_integer("batch_size", [1, 32], "Examples of a call.")
     flags.DEFINE_integer("calls", 5, "Calls of a round.", lower_bound=1)
 

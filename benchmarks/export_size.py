@@ -59,9 +59,11 @@ _COMPRESSORS: dict[str, Callable[[], Any]] = {
 
 def define_flags() -> None:
     """Defines the flags of this program."""
-    flags.DEFINE_multi_enum("network", _LARGE, [*NETWORKS], "What to export.")
+    flags.DEFINE_multi_enum(
+        "network", _LARGE, [*NETWORKS], "Network to export."
+    )
     flags.DEFINE_multi_float(
-        "sparsity", [0.8, 0.9, 0.95, 0.98, 0.99], "How sparse it is."
+        "sparsity", [0.8, 0.9, 0.95, 0.98, 0.99], "Sparsity."
     )
 
 

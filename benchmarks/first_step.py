@@ -28,7 +28,7 @@ def define_flags() -> None:
     """Defines the flags of this program."""
     flags.DEFINE_alias("repeats", "rounds")
     flags.DEFINE_enum(
-        "keras", "keras3", [*keras_modules.MODULES], "Which Keras."
+        "keras", "keras3", [*keras_modules.MODULES], "Keras flavor."
     )
 
 

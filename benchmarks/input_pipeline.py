@@ -64,19 +64,15 @@ def define_flags() -> None:
         "dataset",
         [_IMAGENET, "cifar10", "mnist_small"],
         list(CASES),
-        "Which data set.",
+        "Data set.",
     )
     flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data.")
 
     flags.DEFINE_integer(
-        "image_size", 224, "Of ImageNet, pixels.", lower_bound=32
+        "image_size", 224, "Side of ImageNet images, pixels.", lower_bound=32
     )
-    flags.DEFINE_integer(
-        "batch_size", None, "Images in a step; unset: as usual.", lower_bound=1
-    )
-    flags.DEFINE_integer(
-        "steps", None, "Steps in a round; unset: as usual.", lower_bound=1
-    )
+    flags.DEFINE_integer("batch_size", None, "Images in a step.", lower_bound=1)
+    flags.DEFINE_integer("steps", None, "Steps in a round.", lower_bound=1)
 
 
 def chosen_case(name: str) -> FeedCase:

@@ -31,12 +31,12 @@ REFERENCES = {"sparse": "dense"}
 def define_flags() -> None:
     """Defines the flags of this program."""
     flags.DEFINE_enum(
-        "network", "lenet_300_100", [*networks.NETWORKS], "What to train."
+        "network", "lenet_300_100", [*networks.NETWORKS], "Network."
     )
     flags.DEFINE_enum(
-        "keras", "keras3", [*keras_modules.MODULES], "Which Keras."
+        "keras", "keras3", [*keras_modules.MODULES], "Keras flavor."
     )
-    flags.DEFINE_integer("batches", 5, "Batches of one `fit`.")
+    flags.DEFINE_integer("batches", 5, "Batches per `fit`.")
 
 
 def make_fits(

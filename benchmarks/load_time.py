@@ -37,11 +37,11 @@ REFERENCES = {
 
 def define_flags() -> None:
     """Defines the flags of this program."""
-    flags.DEFINE_enum("network", "mobilenet", _NETWORKS, "What to load.")
+    flags.DEFINE_enum("network", "mobilenet", _NETWORKS, "Network to load.")
     flags.DEFINE_enum(
-        "keras", "keras3", [*keras_modules.MODULES], "Which Keras."
+        "keras", "keras3", [*keras_modules.MODULES], "Keras flavor."
     )
-    flags.DEFINE_float("sparsity", 0.9, "How sparse it is.")
+    flags.DEFINE_float("sparsity", 0.9, "Sparsity.")
 
 
 def write_files(

@@ -67,10 +67,10 @@ def start(
     before = set(flags.FLAGS)
     if rounds is not None:
         flags.DEFINE_integer(
-            "rounds", rounds, "How often each is measured.", lower_bound=1
+            "rounds", rounds, "Number of rounds.", lower_bound=1
         )
-        flags.DEFINE_bool("smoke", False, "One round, as short as can be.")
-    flags.DEFINE_string("json", "", "A file for the figures.")
+        flags.DEFINE_bool("smoke", False, "One round, as short as possible.")
+    flags.DEFINE_string("json", "", "JSON file for the results.")
     define()
     own = [name for name in flags.FLAGS if name not in before]
 

@@ -32,10 +32,10 @@ _MIB = 2**20
 def define_flags() -> None:
     """Defines the flags of this program."""
     flags.DEFINE_multi_enum(
-        "model", ["resnet50", "wide_mlp"], _MODELS, "What to train."
+        "model", ["resnet50", "wide_mlp"], _MODELS, "Network."
     )
     flags.DEFINE_multi_enum(
-        "contender", measure.CONTENDERS, measure.CONTENDERS, "How."
+        "contender", measure.CONTENDERS, measure.CONTENDERS, "Training."
     )
 
     flags.DEFINE_integer(
@@ -45,7 +45,7 @@ def define_flags() -> None:
         "only",
         None,
         measure.CONTENDERS,
-        "Train this here; print its bytes as JSON.",
+        "Train only this one, in this process; print JSON.",
     )
 
 

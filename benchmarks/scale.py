@@ -70,15 +70,13 @@ Figures = Mapping[str, Mapping[str, Any]]
 def define_flags() -> None:
     """Defines the flags of this program."""
     flags.DEFINE_multi_enum(
-        "model", ["lenet_300_100", "gru"], measure.MODELS, "What to train."
+        "model", ["lenet_300_100", "gru"], measure.MODELS, "Network."
     )
     flags.DEFINE_multi_enum(
-        "devices", list(REPLICAS), list(REPLICAS), "On how many devices."
+        "devices", list(REPLICAS), list(REPLICAS), "Number of devices."
     )
-    flags.DEFINE_multi_enum("keras", _KERAS, _KERAS, "With which Keras.")
-    flags.DEFINE_bool(
-        "here", False, "Train in this process; the figures go to --json."
-    )
+    flags.DEFINE_multi_enum("keras", _KERAS, _KERAS, "Keras flavors.")
+    flags.DEFINE_bool("here", False, "Train in this process and write --json.")
 
 
 def settings(

@@ -31,17 +31,13 @@ _JIT = {"default": None, "on": True, "off": False}
 
 def define_flags() -> None:
     """Defines the flags of this program."""
+    flags.DEFINE_multi_enum("model", measure.MODELS, measure.MODELS, "Network.")
     flags.DEFINE_multi_enum(
-        "model", measure.MODELS, measure.MODELS, "What to train."
+        "contender", measure.CONTENDERS, measure.CONTENDERS, "Training."
     )
-    flags.DEFINE_multi_enum(
-        "contender", measure.CONTENDERS, measure.CONTENDERS, "How."
-    )
+    flags.DEFINE_enum("jit_compile", "default", list(_JIT), "Compile with XLA.")
     flags.DEFINE_enum(
-        "jit_compile", "default", list(_JIT), "Whether to compile with XLA."
-    )
-    flags.DEFINE_enum(
-        "optimizer", "sgd", list(contenders.OPTIMIZERS), "Which Keras's own."
+        "optimizer", "sgd", list(contenders.OPTIMIZERS), "Optimizer."
     )
 
 

@@ -54,7 +54,7 @@ _NETWORKS = {
 def define_flags() -> None:
     """Defines the flags of this program."""
     flags.DEFINE_multi_enum(
-        "model", ["lenet_300_100"], list(_NETWORKS), "What to compile."
+        "model", ["lenet_300_100"], list(_NETWORKS), "Network to compile."
     )
     flags.DEFINE_string("topology", "v3:2x2", "The TPU to compile for.")
     flags.DEFINE_string(

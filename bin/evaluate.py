@@ -43,7 +43,10 @@ fields.define_flags(
     RunSettings, defaults=dict.fromkeys(_RUN_FLAGS), names=_RUN_FLAGS
 )
 flags.DEFINE_enum(
-    "text_part", "valid", evaluation.TEXT_PARTS, "Part of a text."
+    "text_part",
+    "valid",
+    evaluation.TEXT_PARTS,
+    "Part of the text to evaluate on.",
 )
 flags.DEFINE_integer("steps", 0, "Batches to evaluate on; 0 for all.", 0)
 flags.DEFINE_bool("json", False, "Print JSON in place of a table.")

@@ -17,7 +17,7 @@ from tf_rigl.experiments import inspection
 from tf_rigl.experiments import optional_packages
 from tf_rigl.experiments import terminal
 
-flags.DEFINE_string("picture", "", "Also draw it: the PNG file to write.")
+flags.DEFINE_string("picture", "", "PNG file for a picture.")
 flags.DEFINE_list(
     "imports", [], "Modules that register the layers of a .keras file."
 )

@@ -28,7 +28,7 @@ fields.define_flags(
     defaults={"model": "resnet_50", "sparsity": 0.0},
     names=profiling.FIELDS,
 )
-flags.DEFINE_string("plot", "", "Also draw it: the PNG file to write.")
+flags.DEFINE_string("plot", "", "PNG file for a picture.")
 
 
 def profile() -> int:

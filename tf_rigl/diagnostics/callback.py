@@ -146,8 +146,8 @@ class MaskDiagnostics(ModelCallback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Starts the files before the first epoch.
 
-        Only here are the number of the first epoch known and the masks
-        restored that other callbacks restore.
+        Earlier, the number of the first epoch is not known, and other callbacks
+        may not have restored the masks yet.
         """
         del logs
         if self._moved is not None:

@@ -33,28 +33,28 @@ _TOLERANCE_SHRUNK = 1e-4
 class ExportSettings:
     """Format, rounding and limits of an export."""
 
-    format: str = field("saved_model", "What to write.", fields.one_of(FORMATS))
+    format: str = field("saved_model", "File format.", fields.one_of(FORMATS))
     compression: str = field(
         "smallest",
-        "How a SavedModel stores positions.",
+        "Encoding of positions in a SavedModel.",
         fields.one_of(name for name in COMPRESSIONS if name),
     )
     values: Any = field(
         "float32",
-        "How a SavedModel stores values.",
+        "Encoding of values in a SavedModel.",
         fields.one_of(formats.FORMATS),
     )
     quantization: str = field(
-        "float32", "Of a LiteRT file.", fields.one_of(QUANTIZATIONS)
+        "float32", "LiteRT quantization.", fields.one_of(QUANTIZATIONS)
     )
-    shrink: bool = field(False, "Cut out units that do nothing before.")
+    shrink: bool = field(False, "Remove dead units before the export.")
     tolerance: float | None = field(
         None,
         "Largest difference of an output, as a share of the largest output; by "
-        "default 1e-5 (1e-4 with --shrink), any where values are rounded.",
+        "default 1e-5 (1e-4 with --shrink), or no limit if values are rounded.",
         fields.NOT_NEGATIVE,
     )
-    overwrite: bool = field(False, "Replace what is there.")
+    overwrite: bool = field(False, "Replace an existing file or folder.")
 
     def __post_init__(self) -> None:
         fields.check(self)
@@ -79,7 +79,7 @@ class Exported(NamedTuple):
 
     @property
     def matches(self) -> bool:
-        """Whether the difference is within the tolerance; NaN is not."""
+        """Returns whether the difference is tolerated, which NaN is not."""
         return self.difference.relative <= self.tolerance
 
     @property

@@ -40,7 +40,7 @@ class Connections:
     absorbable: list[np.ndarray] = dataclasses.field(default_factory=list)
 
     def absorbed(self) -> np.ndarray:
-        """Returns the constants [inputs] that all calls fold, else NaN."""
+        """Returns the constants [inputs] that fit the bias in all calls."""
         return common(self.absorbable)
 
     def refused(self) -> Channels:
@@ -193,11 +193,12 @@ class ChannelAnalysis:
 
     @functools.cached_property
     def needed(self) -> np.ndarray:
-        """The needed channels, bool [channels]; for use after all plans."""
+        """The needed channels, bool [channels], once all layers are planned."""
         for plan in self.of.values():
             connections = plan.connections
             if connections is None:
                 continue
+            # An input that does not fit the bias is needed by its readers.
             stays = np.isnan(connections.absorbed())[:, None]
             self.graph.read(
                 connections.inputs,

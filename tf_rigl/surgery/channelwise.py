@@ -57,7 +57,7 @@ def batch_normalization(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def prelu(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows PReLU; constants need slopes [..., channels] of one position."""
+    """Follows PReLU; constants stay only if all positions share slopes."""
     slopes = plans.value(call.layer, "alpha")
     features = call.only_input()
     if slopes.shape[-1] != len(features.channels):

@@ -40,7 +40,7 @@ def rebuild(model: Any, plans: ChannelAnalysis) -> Any:
         smaller = saving.deserialize_keras_object(
             serialized,
             custom_objects=_custom_objects(flavor, model),
-            # Nothing here comes from a file.
+            # Safe, since the configuration does not come from a file.
             safe_mode=False,
         )
 

@@ -116,7 +116,7 @@ class UpdateMasks(ModelCallback):
             method_state.keep(require_masked_weights(model), self.algorithm)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Checks what can be checked before the first batch."""
+        """Checks model and devices, and removes hooks of interrupted calls."""
         del logs
         flavor = model_flavor(self.model)
         # An interrupted `fit` of this model, or of a model that is part of it,

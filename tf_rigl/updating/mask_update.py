@@ -46,7 +46,7 @@ class StepWeight:
 
     @property
     def mask(self) -> tf.Tensor:
-        """The present mask."""
+        """The current mask, bool, of the weight's shape."""
         return self.record.mask
 
     def all_values(self) -> tf.Tensor:

@@ -68,7 +68,7 @@ def keras_schedule(keras: ModuleType, schedule: RateSchedule) -> Any:
     class RunSchedule(
         keras.optimizers.schedules.LearningRateSchedule  # type: ignore[name-defined]
     ):
-        """Calls `learning_rate`."""
+        """The schedule as Keras calls it."""
 
         def __call__(self, step: Any) -> tf.Tensor:
             return learning_rate(schedule, step)

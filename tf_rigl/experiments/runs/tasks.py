@@ -33,7 +33,7 @@ class Task(NamedTuple):
 
     @property
     def has_top_5(self) -> bool:
-        """Whether top-5 accuracy is measured."""
+        """Returns whether top-5 accuracy is measured."""
         return self.kind == IMAGES and self.classes >= _CLASSES_OF_TOP_5
 
     @property
