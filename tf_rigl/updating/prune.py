@@ -193,9 +193,9 @@ def _check(records: list[MaskedWeight], scope: str) -> None:
     for record in records:
         if scope == "global" and record.layout is not None:
             raise ValueError(
-                "Global pruning ranks single weights, so it needs unstructured "
-                f"masks. Received: {record.structure} on {record.path!r}. Pass "
-                "scope='weight'."
+                "Global pruning ranks single weights, so it needs masks "
+                f"without a structure. Received: {record.structure} on "
+                f"{record.path!r}. Pass scope='weight'."
             )
         if record.num_active() < record.target:
             raise ValueError(
