@@ -1,8 +1,8 @@
-"""Networks in training, dense and sparse, for the benchmarks to compare.
+"""Dense and sparse trainings that the benchmarks compare.
 
-TFMOT trains models of Keras 2 only, so this library's figures are for both:
-`keras/tf_rigl` is to be compared with `keras/dense`, and `tf_keras/tf_rigl`
-and `tf_keras/tfmot` with `tf_keras/dense`.
+TFMOT trains only models of Keras 2, so this library is measured with both
+Kerases. Compare `keras/tf_rigl` with `keras/dense`, and `tf_keras/tf_rigl` and
+`tf_keras/tfmot` with `tf_keras/dense`.
 """
 
 import math
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
-# First of all, because it decides which Keras `tf.keras` is.
+# Imported first, because it decides which Keras `tf.keras` is.
 import tensorflow_model_optimization as tfmot  # isort: skip
 import keras
 import tensorflow as tf
@@ -29,8 +29,8 @@ OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
 _KERAS = {"keras": keras, "tf_keras": tf_keras}
 _FAR_AWAY = 1000 * UPDATE_INTERVAL
 
-# Weights of these are masked by tf_rigl, and so by TFMOT here; by default it
-# prunes embeddings as well.
+# The layers whose weights tf_rigl masks. TFMOT is limited to them here, since
+# it prunes embeddings as well by default.
 _SPARSE_LAYERS = (
     tf_keras.layers.Conv2D,
     tf_keras.layers.Dense,
@@ -39,9 +39,9 @@ _SPARSE_LAYERS = (
 
 
 class TimedTraining:
-    """A model in training, one call of `run` after the other.
+    """A model in training, continued by each call of `run`.
 
-    The step is that of `fit`: the model's own train function on an iterator,
+    A step is the same as in `fit`: the model's train function on an iterator,
     between the hooks of the callbacks.
     """
 
@@ -67,7 +67,7 @@ class TimedTraining:
         self._callbacks.on_epoch_begin(0)
 
     def run(self, steps: int) -> float:
-        """Takes some steps; returns their seconds."""
+        """Takes a number of steps and returns their duration in seconds."""
         logs: Any = {}
         start = time.perf_counter()
         for _ in range(steps):
@@ -79,12 +79,12 @@ class TimedTraining:
         return time.perf_counter() - start
 
     def go_to_update(self) -> None:
-        """Makes the next step one that updates masks."""
+        """Advances the step counter so that the next step updates masks."""
         self._batch = (self._batch // UPDATE_INTERVAL + 1) * UPDATE_INTERVAL
         self._set_step(self._batch)
 
     def warm_up(self) -> None:
-        """Traces and compiles; takes both kinds of steps."""
+        """Takes a step of each kind, so that both are traced and compiled."""
         self.go_to_update()
         self.run(3)
 
@@ -95,10 +95,10 @@ def start_training(
     jit_compile: bool | None = None,
     optimizer: str = "sgd",
 ) -> TimedTraining:
-    """Begins the training of one of `measure.CONTENDERS`, a Keras and a method.
+    """Starts the training of one of `measure.CONTENDERS`.
 
-    None for `jit_compile` is the default of the Keras, which does not compile
-    by XLA where there are only processors.
+    If `jit_compile` is None, the default of the Keras applies, which does not
+    compile by XLA on CPUs.
     """
     name, method = contender.split("/")
     package = _KERAS[name]
@@ -122,7 +122,7 @@ def start_training(
         model.optimizer.iterations.assign(step)
         for layer in model.layers:
             if hasattr(layer, "pruning_step"):
-                # It is incremented before it is compared.
+                # TFMOT increments it before it compares.
                 layer.pruning_step.assign(step - 1)
 
     return TimedTraining(package, network, model, callbacks, set_step)
@@ -143,7 +143,7 @@ def masked_elements(training: TimedTraining) -> int:
 def variable_bytes(training: TimedTraining) -> int:
     """Counts the bytes of all variables of the model and its optimizer.
 
-    Masks and what else is kept beside the weights are among them.
+    They include masks, counters and other state beside the weights.
     """
     variables = tf_rigl.training_variables(training.model)
     return sum(

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Load time and latency of sparse networks as SavedModels and LiteRT files.
 
-Writes a sparse network (ERK, random weights) in each of our ways and, stripped
-of its masks, as Keras does, then loads and calls the artifacts in turn, round
-after round. Ratios are to Keras's artifact, or to the LiteRT file with dense
-weights, within the same round. Outputs of SavedModels must be the same;
-`export_litert` compares its own. LiteRT uses all cores.
+Exports a sparse network (ERK, random weights) in each format of this library
+and, without masks, by Keras, then loads and calls the artifacts in turn. Ratios
+are to Keras's artifact, or to the LiteRT file with dense weights, within the
+same round. Outputs of SavedModels must be the same; `export_litert` compares
+those of its own files. LiteRT uses all cores.
 
 Usage: python benchmarks/export_latency.py [--network=NAME] [--sparsity=0.9]
 """
@@ -43,19 +43,19 @@ EXPORTS: dict[str, str | None] = {
 def define_flags() -> None:
     """Defines the flags of this program."""
     flags.DEFINE_enum(
-        "network", "resnet50", [*export_size.NETWORKS], "What to export."
+        "network", "resnet50", [*export_size.NETWORKS], "Network to export."
     )
-    flags.DEFINE_float("sparsity", 0.9, "How sparse it is.")
+    flags.DEFINE_float("sparsity", 0.9, "Sparsity.")
     flags.DEFINE_multi_integer("batch_size", [1, 32], "Examples of a call.")
     flags.DEFINE_integer("calls", 5, "Calls of a round.", lower_bound=1)
 
 
 def write_artifacts(model: Any, folder: pathlib.Path) -> dict[str, str]:
-    """Writes the model in each way, and strips it; returns the paths."""
+    """Writes the model in each format and strips it; returns the paths."""
     paths = {name: str(folder / name) for name in (_REFERENCE, *EXPORTS)}
     for name, compression in EXPORTS.items():
         export_saved_model(model, paths[name], compression)
-    # The plain network: masks would make Keras's file larger and slower.
+    # Masks would make Keras's artifact larger and slower.
     tf_rigl.strip(model)
     # Keras announces every export at length on standard output.
     with contextlib.redirect_stdout(io.StringIO()):
@@ -98,7 +98,7 @@ def write_litert(model: Any, folder: pathlib.Path) -> dict[str, str]:
 
 
 def load_litert(path: str, size: int, shape: tuple[int, ...]) -> Any:
-    """Makes an interpreter that is ready for batches of a size."""
+    """Makes an interpreter that is ready for batches of the given size."""
     interpreter = tf.lite.Interpreter(path, num_threads=os.cpu_count())
     (place,) = interpreter.get_input_details()
     interpreter.resize_tensor_input(place["index"], (size, *shape))
@@ -140,7 +140,7 @@ def measure_litert(
 
 
 def check_same(loaded: dict[str, Any], inputs: tf.Tensor) -> None:
-    """Raises a ValueError where artifacts compute different outputs."""
+    """Raises a ValueError if artifacts compute different outputs."""
     expected = loaded[_REFERENCE].serve(inputs).numpy()
     for name, one in loaded.items():
         if not np.array_equal(one.serve(inputs).numpy(), expected):

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Bytes on disk of sparse networks as SavedModels.
+"""Size on disk of sparse networks as SavedModels.
 
-Sparsifies each network (ERK, random weights) and writes it in each way; the
-size is that of all files of the folder. For comparison:
+Sparsifies each network (ERK, random weights) and exports it in each format; the
+size is that of all files in the folder. For comparison:
 
-* dense: a plain SavedModel, and what gzip and zstd make of its files,
-* LiteRT: the file with sparse weights, in row-major order and in that which
-  takes the fewest bytes, and as the converter makes it, dense,
-* the bounds: 32 bits a connection and, for the positions of the n elements of
-  each sparse weight, n bits (those of a bit mask) or n · H(density) bits, 4
-  bytes for each element of the rest.
+* dense: a plain SavedModel, and its files compressed by gzip and zstd,
+* LiteRT: the file with sparse weights, in row-major order and in the order that
+  takes the fewest bytes, and the converter's with dense weights,
+* bounds: 32 bits for each active connection and each element of a dense weight,
+  and for the n positions of each sparse weight, n bits (as in a bit mask) or
+  n · H(density) bits.
 
 Usage: python benchmarks/export_size.py [--network=NAME] [--sparsity=0.9]
 """
@@ -52,7 +52,7 @@ EXPORTS: dict[str, dict[str, Any]] = {
     "smallest, int8": {"values": "int8"},
 }
 _CHUNK = 1 << 20
-# At their default levels.
+# Compressors at their default levels.
 _COMPRESSORS: dict[str, Callable[[], Any]] = {
     "dense, gzip": lambda: zlib.compressobj(wbits=31),
     "dense, zstd": lambda: zstandard.ZstdCompressor().compressobj(),
@@ -61,14 +61,16 @@ _COMPRESSORS: dict[str, Callable[[], Any]] = {
 
 def define_flags() -> None:
     """Defines the flags of this program."""
-    flags.DEFINE_multi_enum("network", _LARGE, [*NETWORKS], "What to export.")
+    flags.DEFINE_multi_enum(
+        "network", _LARGE, [*NETWORKS], "Network to export."
+    )
     flags.DEFINE_multi_float(
-        "sparsity", [0.8, 0.9, 0.95, 0.98, 0.99], "How sparse it is."
+        "sparsity", [0.8, 0.9, 0.95, 0.98, 0.99], "Sparsity."
     )
 
 
 def measure_network(network: str, sparsity: float) -> dict[str, int]:
-    """Counts the bytes of each artifact and of the bound."""
+    """Counts the bytes of each artifact and of the bounds."""
     keras.backend.clear_session()
     model = tf_rigl.sparsify(NETWORKS[network](), sparsity)
     _scale_by_one(model)
@@ -95,10 +97,10 @@ def measure_network(network: str, sparsity: float) -> dict[str, int]:
 
 
 def _scale_by_one(model: Any) -> None:
-    """Makes normalizations let their inputs through, as trained ones do.
+    """Sets the scales of normalizations to 1, so that they are not zero.
 
-    The last ones of ResNet's blocks begin with 0, and LiteRT would fold that
-    into kernels of zeros.
+    The last ones of ResNet's blocks are initialized with 0, and LiteRT would
+    fold that into kernels of zeros.
     """
     for layer in model.layers:
         if hasattr(layer, "gamma"):
@@ -122,7 +124,7 @@ def _litert_bytes(model: Any, folder: pathlib.Path) -> dict[str, int]:
 
 
 def _compressed_bytes(folder: pathlib.Path, compressor: Any) -> int:
-    """Size of all files of a folder, compressed as one."""
+    """Counts the bytes of all files in a folder, compressed together."""
     size = 0
     for file in sorted(folder.rglob("*")):
         if file.is_file():
@@ -133,7 +135,10 @@ def _compressed_bytes(folder: pathlib.Path, compressor: Any) -> int:
 
 
 def _bound(model: Any, position_bits: Callable[[float], float]) -> int:
-    """Bytes, with so many bits an element for the positions at a density."""
+    """Returns the bound in bytes, with 32 bits for each value.
+
+    `position_bits` gives the bits per element for positions at a density.
+    """
     bits = 0.0
     for row in tf_rigl.profile(model).rows:
         bits += 32 * row.nonzeros

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""How much longer the first training step takes with RigL than without.
+"""Time of the first training step with RigL, compared with dense training.
 
-The first step is traced and compiled; mask updates add to its graph. Prints
-the seconds of the first batch of ResNet-50 at 64×64, dense and with RigL,
-alternated, and their ratio within rounds.
+The first step is traced and compiled, and mask updates add to its graph.
+Prints the seconds of the first batch of ResNet-50 at 64×64, dense and with
+RigL in turn, and the ratio within rounds.
 
 Usage: python benchmarks/first_step.py [--repeats=3] [--keras=keras3]
 """
@@ -28,12 +28,12 @@ def define_flags() -> None:
     """Defines the flags of this program."""
     flags.DEFINE_alias("repeats", "rounds")
     flags.DEFINE_enum(
-        "keras", "keras3", [*keras_modules.MODULES], "Which Keras."
+        "keras", "keras3", [*keras_modules.MODULES], "Keras flavor."
     )
 
 
 def first_batch(keras: Any, sparse: bool) -> float:
-    """Measures `fit` on one batch of a new model, its making left out."""
+    """Measures the seconds of `fit` on one batch, with a new model."""
     keras.backend.clear_session()
     network = dataclasses.replace(networks.NETWORKS["resnet50"], batch_size=4)
     model = network.build(keras)

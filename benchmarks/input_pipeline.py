@@ -1,15 +1,13 @@
 #!/usr/bin/env python3
-"""Whether input pipelines keep the training step fed.
+"""Throughput of input pipelines, compared with that of the training step.
 
-For each data set, images per second of the pipeline alone, of the training
-step alone, on a batch that is in memory, and of the step on what the pipeline
-gives, as `fit` takes it. These take turns. A pipeline that is faster than the
-step hides behind it, where the two don't share the processor; on a machine
-without accelerator they do.
+For each data set, measures in turn the images per second of the pipeline
+alone, of the training step alone on a batch in memory, and of the step fed by
+the pipeline as in `fit`. A pipeline that is faster than the step costs no time,
+unless both share the CPU, as they do on a machine without an accelerator.
 
-Where ImageNet is not prepared in `--data_dir`, JPEGs of random pixels, of the
-size of its usual images, take its place: TFDS reads them from a temporary
-folder.
+If ImageNet is not prepared in `--data_dir`, JPEGs of random pixels of its usual
+image size take its place, which TFDS reads from a temporary folder.
 
 Usage: python benchmarks/input_pipeline.py [--dataset=NAME] [--rounds=3]
 """
@@ -42,13 +40,13 @@ _RANDOM_IMAGES = 1024
 
 
 class FeedCase(NamedTuple):
-    """A network to train on a data set, and for how long."""
+    """A network for a data set, and the length of a round."""
 
     network: str
     batch_size: int
-    steps: int  # of a round
-    # Of a round of the pipeline alone, at least: many more than it has in
-    # store when the time begins.
+    steps: int  # the training steps of a round
+    # The least batches of a round of the pipeline alone: many more than it has
+    # prefetched when the clock starts.
     batches: int
 
 
@@ -66,23 +64,19 @@ def define_flags() -> None:
         "dataset",
         [_IMAGENET, "cifar10", "mnist_small"],
         list(CASES),
-        "Which data set.",
+        "Data set.",
     )
     flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data.")
 
     flags.DEFINE_integer(
-        "image_size", 224, "Of ImageNet, pixels.", lower_bound=32
+        "image_size", 224, "Side of ImageNet images, pixels.", lower_bound=32
     )
-    flags.DEFINE_integer(
-        "batch_size", None, "Images in a step; unset: as usual.", lower_bound=1
-    )
-    flags.DEFINE_integer(
-        "steps", None, "Steps in a round; unset: as usual.", lower_bound=1
-    )
+    flags.DEFINE_integer("batch_size", None, "Images in a step.", lower_bound=1)
+    flags.DEFINE_integer("steps", None, "Steps in a round.", lower_bound=1)
 
 
 def chosen_case(name: str) -> FeedCase:
-    """Returns the case of a data set with what the flags change."""
+    """Returns the case of a data set, with the flags applied."""
     case = CASES[name]
     if flags.FLAGS.smoke:
         case = FeedCase(case.network, batch_size=4, steps=2, batches=2)
@@ -95,10 +89,10 @@ def chosen_case(name: str) -> FeedCase:
 
 
 def prepare(name: str, scratch: pathlib.Path) -> str | None:
-    """Returns the folder of a data set, made of random images if need be.
+    """Returns the folder of a data set; makes random images for ImageNet.
 
     Raises:
-        FileNotFoundError: if another data set than ImageNet is missing.
+        FileNotFoundError: if a data set other than ImageNet is missing.
     """
     data_dir = flags.FLAGS.data_dir
     try:
@@ -132,7 +126,7 @@ def prepare(name: str, scratch: pathlib.Path) -> str | None:
 def measure_case(
     name: str, case: FeedCase, data_dir: str | None
 ) -> dict[str, list[float]]:
-    """Measures images per second of pipeline, step and both, in turn."""
+    """Measures the images per second of pipeline, step and both, in turn."""
     run = setup.prepare(
         RunSettings(
             model=case.network,
@@ -166,7 +160,7 @@ def measure_case(
         take: Callable[[Iterator[Any], int], None],
         count: int,
     ) -> float:
-        # A new iterator: one that waits would have more in store.
+        # A waiting iterator would have prefetched more, so make a new one.
         iterator = iter(dataset)
         take(iterator, 2)
         seconds = measure.seconds(lambda: take(iterator, count))
@@ -183,7 +177,7 @@ def measure_case(
 
 
 def report(measured: dict[str, dict[str, list[float]]]) -> None:
-    """Prints the table."""
+    """Prints the table of all data sets."""
     rows = [
         [
             name,
@@ -201,7 +195,7 @@ def report(measured: dict[str, dict[str, list[float]]]) -> None:
 
 
 def main() -> dict[str, dict[str, list[float]]]:
-    logging.set_verbosity(logging.ERROR)  # TFDS says much
+    logging.set_verbosity(logging.ERROR)  # TFDS logs a lot
     devices = [device.name for device in tf.config.list_logical_devices()]
     print(f"Devices: {', '.join(devices)}")
     cases = {name: chosen_case(name) for name in flags.FLAGS.dataset}

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Time of a later `fit`, as a ratio to the dense model's.
+"""Time of calls of `fit` after the first, relative to the dense model.
 
-Each `fit` after the first should trace nothing: what `UpdateMasks` adds to one
-are a few passes over the weights. Trains a network dense and sparse, one epoch
-a `fit`, by turns, after a first `fit` of each that is not counted.
+They should not retrace anything, so `UpdateMasks` should only add a few passes
+over the weights. Trains a network dense and sparse, in turn, one epoch per
+`fit`. The first `fit` of each is not counted.
 
 Usage: python benchmarks/later_fit.py [--network=NAME] [--keras=keras3]
 """
@@ -24,25 +24,25 @@ from benchmarks import measure
 from benchmarks import networks
 from tf_rigl.experiments import keras_modules
 
-# What each contender is measured against.
+# The contender with which another one is compared.
 REFERENCES = {"sparse": "dense"}
 
 
 def define_flags() -> None:
     """Defines the flags of this program."""
     flags.DEFINE_enum(
-        "network", "lenet_300_100", [*networks.NETWORKS], "What to train."
+        "network", "lenet_300_100", [*networks.NETWORKS], "Network."
     )
     flags.DEFINE_enum(
-        "keras", "keras3", [*keras_modules.MODULES], "Which Keras."
+        "keras", "keras3", [*keras_modules.MODULES], "Keras flavor."
     )
-    flags.DEFINE_integer("batches", 5, "Batches of one `fit`.")
+    flags.DEFINE_integer("batches", 5, "Batches per `fit`.")
 
 
 def make_fits(
     keras: Any, network: networks.Network, batches: int
 ) -> dict[str, Callable[[], Any]]:
-    """Returns what fits each contender once more, by name."""
+    """Returns, by contender, a function that calls `fit` once more."""
     inputs, labels = (
         np.concatenate([one] * batches) for one in network.batch()
     )

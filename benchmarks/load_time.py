@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Load times of sparse models' files, as ratios to those of dense ones.
+"""Load times of files of sparse models, relative to dense ones.
 
-Writes a network dense and sparse (ERK, random weights) as a `.keras` file, a
-weights file and, sparse, a packed SavedModel, then loads each into Keras in
-turn, round after round. Ratios are to the dense file of the same kind within
-the same round; those of packed weights to the dense weights file. How fast
-exported artifacts load without this library: `export_latency.py`.
+Writes a network, dense and sparse (ERK, random weights), as a `.keras` file, as
+a weights file and, if sparse, as a packed SavedModel, then loads each into
+Keras in turn. Ratios are to the dense file of the same kind within the same
+round, and for packed weights to the dense weights file. See
+`export_latency.py` for load times of exported artifacts without this library.
 
 Usage: python benchmarks/load_time.py [--network=NAME] [--sparsity=0.9]
 """
@@ -27,7 +27,7 @@ from benchmarks import networks
 from tf_rigl.experiments import keras_modules
 
 _NETWORKS = ("mobilenet", "resnet50")
-# What each contender is measured against.
+# The contender with which another one is compared.
 REFERENCES = {
     "sparse .keras": "dense .keras",
     "sparse weights": "dense weights",
@@ -37,17 +37,17 @@ REFERENCES = {
 
 def define_flags() -> None:
     """Defines the flags of this program."""
-    flags.DEFINE_enum("network", "mobilenet", _NETWORKS, "What to load.")
+    flags.DEFINE_enum("network", "mobilenet", _NETWORKS, "Network to load.")
     flags.DEFINE_enum(
-        "keras", "keras3", [*keras_modules.MODULES], "Which Keras."
+        "keras", "keras3", [*keras_modules.MODULES], "Keras flavor."
     )
-    flags.DEFINE_float("sparsity", 0.9, "How sparse it is.")
+    flags.DEFINE_float("sparsity", 0.9, "Sparsity.")
 
 
 def write_files(
     keras: Any, name: str, sparsity: float, folder: pathlib.Path
 ) -> dict[str, Callable[[], Any]]:
-    """Writes all files of a network; returns what loads each, by name."""
+    """Writes all files of a network; returns functions to load each."""
     build = networks.NETWORKS[name].build
     dense = build(keras)
     sparse = tf_rigl.sparsify(build(keras), sparsity)
@@ -58,8 +58,8 @@ def write_files(
     sparse.save_weights(folder / "sparse.weights.h5")
     tf_rigl.export_saved_model(sparse, str(folder / "packed"))
 
-    # Where its first masks cannot be drawn again, a model keeps them beside
-    # the others, and weights files of before do not fit it any more.
+    # A model into which packed weights were loaded may also have to keep its
+    # first masks, and then no longer fits the weights files.
     restored = tf_rigl.sparsify(build(keras), sparsity)
 
     load_model = keras.models.load_model

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Drop and grow of all masked weights of ResNet-50, by selection and sorting.
+"""Time to drop and grow connections of ResNet-50, by selection and sorting.
 
 Each run updates the masks of all 54 kernels (25.5 million weights with random
 values, 90 % sparse, ERK) and moves 30 % of their connections:
@@ -9,8 +9,8 @@ values, 90 % sparse, ERK) and moves 30 % of their connections:
   with a full `top_k`, plain and with XLA,
 * jaxpruner's RigL on JAX, where both are installed.
 
-Checks first that selection and sorting give the same masks. The runs are
-alternated; ratios are taken within rounds.
+First checks that selection and sorting give the same masks. The runs take
+turns, and ratios are taken within rounds.
 
 Usage: python benchmarks/mask_update.py [--rounds=5]
 """
@@ -37,14 +37,14 @@ from tf_rigl.models import mlp
 
 _DROP_FRACTION = 0.3
 _REFERENCE = "sorting"
-# Not among the requirements: run where someone has installed them.
+# Not among the requirements: measured only if they are installed.
 _JAX_PEER = ("jax", "jaxpruner")
 
 Update = Callable[..., tf.Tensor]
 
 
 class Problem(NamedTuple):
-    """An entry for each masked weight."""
+    """Values, masks and gradients, with an entry for each masked weight."""
 
     weights: list[np.ndarray]  # float32, zeros where masked
     masks: list[np.ndarray]  # bool
@@ -52,7 +52,7 @@ class Problem(NamedTuple):
 
 
 def make_problem(model: Any) -> Problem:
-    """Makes ERK masks for a model, and random values."""
+    """Makes ERK masks, random values and random gradients for a model."""
     masks = list(tf_rigl.masks(tf_rigl.sparsify(model, 0.9)).values())
     generator = np.random.default_rng(0)
 
@@ -69,7 +69,7 @@ def make_problem(model: Any) -> Problem:
 def by_sorting(
     weights: tf.Tensor, mask: tf.Tensor, gradient: tf.Tensor, count: tf.Tensor
 ) -> tf.Tensor:
-    """Updates as google-research/rigl does: by two full sorts."""
+    """Updates a mask by two full sorts, as google-research/rigl does."""
     connections = tf.reduce_sum(tf.cast(mask, tf.int32))
     magnitudes = tf.abs(weights) * tf.cast(mask, weights.dtype)
     kept = _first_when_sorted(magnitudes, connections - count)
@@ -81,7 +81,7 @@ def by_sorting(
 
 
 def _first_when_sorted(scores: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """Marks the entries of the highest scores, [size] bool."""
+    """Marks the entries with the highest scores, bool [size]."""
     flat = tf.reshape(scores, [-1])
     size = flat.shape[0]
     _, order = tf.math.top_k(flat, k=size)
@@ -93,7 +93,7 @@ def _first_when_sorted(scores: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
 def compiled(
     update: Update, problem: Problem, jit_compile: bool
 ) -> Callable[[], list[tf.Tensor]]:
-    """Makes one graph that updates all masks."""
+    """Makes a function that updates all masks in one graph."""
 
     @tf.function(jit_compile=jit_compile, autograph=False)
     def update_all(
@@ -113,13 +113,13 @@ def compiled(
 
 
 def on_jax(problem: Problem) -> Callable[[], Any] | None:
-    """Makes the update of jaxpruner's RigL; None if it is not installed."""
+    """Makes the update by jaxpruner's RigL; None if it is not installed."""
     try:
         jax, jaxpruner = map(importlib.import_module, _JAX_PEER)
     except ImportError:
         return None
 
-    # Its drop fraction is 0.3 by default.
+    # The default drop fraction of jaxpruner is 0.3.
     updater = jaxpruner.RigL()
 
     @jax.jit
@@ -135,9 +135,9 @@ def on_jax(problem: Problem) -> Callable[[], Any] | None:
 def check_same(
     updates: dict[str, Callable[[], list[tf.Tensor]]], masks: Sequence[Any]
 ) -> None:
-    """Raises unless all updates give the same masks; compiles them.
+    """Raises a ValueError unless all updates give the same masks.
 
-    Random values have no ties among those that may be chosen.
+    A few entries may differ because of ties. The calls compile the updates.
     """
     expected = updates[_REFERENCE]()
     moved = sum(
@@ -159,7 +159,7 @@ def check_same(
 
 
 def update_once(update: Callable[[], Any]) -> None:
-    """Updates all masks, and waits for a device."""
+    """Updates all masks and waits for the device."""
     result = update()
     if isinstance(result[0], tf.Tensor):
         result[-1].numpy()

@@ -1,6 +1,7 @@
-"""Alternation, medians, tables and JSON, which all benchmarks share.
+"""Rounds, statistics, tables and JSON files, which all benchmarks share.
 
-Nothing here imports TensorFlow: the parent of measured processes stays small.
+TensorFlow is not imported at the top, so that the parent of measured processes
+stays small.
 """
 
 import dataclasses
@@ -30,7 +31,7 @@ Measured = TypeVar("Measured")
 
 STEP_COLUMNS = ["ms", "× dense", "plain, × dense", "update, × plain dense"]
 
-# Here, so that programs which only start processes know them.
+# Listed here for programs that only start processes.
 MODELS = ["lenet_300_100", "mobilenet", "resnet50", "gru"]
 CONTENDERS = (
     "keras/dense",
@@ -54,22 +55,22 @@ def start(
     define: Callable[[], None],
     rounds: int | None = None,
 ) -> None:
-    """Runs a benchmark: flags in, its results in a file.
+    """Parses flags, runs a benchmark and writes its results.
 
     Args:
-        main: measures and prints tables; returns the results, None if there
-            are none to be written.
+        main: measures and prints tables; returns the results to write, or
+            None.
         define: defines the flags that only this benchmark has.
-        rounds: how often each is measured by default; None if nothing is
-            measured by turns.
+        rounds: the default number of rounds; None for a benchmark without
+            rounds.
     """
     before = set(flags.FLAGS)
     if rounds is not None:
         flags.DEFINE_integer(
-            "rounds", rounds, "How often each is measured.", lower_bound=1
+            "rounds", rounds, "Number of rounds.", lower_bound=1
         )
-        flags.DEFINE_bool("smoke", False, "One round, as short as can be.")
-    flags.DEFINE_string("json", "", "A file for the figures.")
+        flags.DEFINE_bool("smoke", False, "One round, as short as possible.")
+    flags.DEFINE_string("json", "", "JSON file for the results.")
     define()
     own = [name for name in flags.FLAGS if name not in before]
 
@@ -86,20 +87,20 @@ def start(
 
 
 def chosen(name: str, smoke: Any = 1) -> Any:
-    """Returns what a flag asks for, or `smoke` where all is to be short."""
+    """Returns the value of a flag, or `smoke` with `--smoke`."""
     return smoke if flags.FLAGS.smoke else flags.FLAGS[name].value
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """The figures of several rounds."""
+    """The statistics of a figure over several rounds."""
 
     median: float
     low: float
     high: float
 
     def __format__(self, number_format: str) -> str:
-        """Writes `1.07 (1.05 to 1.10)`, each number in the given format."""
+        """Formats as `1.07 (1.05 to 1.10)`, each number by the format."""
         middle, low, high = (
             format(value, number_format)
             for value in (self.median, self.low, self.high)
@@ -108,15 +109,15 @@ class Summary:
 
 
 def summarize(values: Iterable[float]) -> Summary:
-    """Finds median, smallest and largest."""
+    """Computes the median, the smallest and the largest value."""
     values = list(values)
     return Summary(statistics.median(values), min(values), max(values))
 
 
 def ratios(of: Sequence[float], to: Sequence[float]) -> Summary:
-    """Divides what was measured in the same round.
+    """Summarizes the ratios of figures from the same rounds.
 
-    A machine that slows down for a while slows both down, so quotients are
+    A machine that is slower for a while slows both figures down, so ratios are
     taken within rounds and summarized afterwards.
     """
     return summarize(a / b for a, b in zip(of, to, strict=True))
@@ -125,7 +126,7 @@ def ratios(of: Sequence[float], to: Sequence[float]) -> Summary:
 def alternate(
     contenders: Mapping[str, Callable[[], Measured]],
 ) -> dict[str, list[Measured]]:
-    """Calls all contenders in turn, for as many rounds as are asked for."""
+    """Calls all contenders in turn; returns the results of each round."""
     measured: dict[str, list[Measured]] = {name: [] for name in contenders}
     for _ in range(chosen("rounds")):
         for name, run in contenders.items():
@@ -136,9 +137,9 @@ def alternate(
 def alternate_timed(
     contenders: Mapping[str, Callable[[], Any]], calls: int = 1
 ) -> dict[str, list[float]]:
-    """Calls all contenders in turn; returns the seconds of each round.
+    """Times all contenders in turn; returns the seconds of each round.
 
-    Those are the median of several calls of a round.
+    The seconds of a round are the median of `calls` calls.
     """
 
     def median(run: Callable[[], Any]) -> float:
@@ -153,14 +154,14 @@ def alternate_timed(
 
 
 def seconds(run: Callable[[], Any]) -> float:
-    """Measures how long a call takes."""
+    """Returns the duration of a call, in seconds."""
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
 
 
 def environment() -> dict[str, Any]:
-    """Lists the versions and the number of cores that the figures belong to."""
+    """Returns the versions and the machine for which the figures hold."""
     return {
         "python": platform.python_version(),
         **{name: _version(name) for name in _PACKAGES},
@@ -170,7 +171,7 @@ def environment() -> dict[str, Any]:
 
 
 def print_entries(title: str, entries: Mapping[str, Any]) -> None:
-    """Prints names with their values in one line."""
+    """Prints names and values in one line."""
     text = ", ".join(f"{name} {value}" for name, value in entries.items())
     print(f"{title}: {text}")
 
@@ -192,10 +193,10 @@ def print_ratios(
     references: Mapping[str, str],
     unit: str = "ms",
 ) -> None:
-    """Prints the seconds of contenders and their ratios to others.
+    """Prints the times of contenders and their ratios to others.
 
-    `references` names by contender what it is compared with, by default
-    itself; the unit is "ms" or "s".
+    `references` maps a contender to the one it is compared with, by default
+    itself. The unit is "ms" or "s".
     """
     scale, digits = (1e3, 1) if unit == "ms" else (1.0, 3)
     rows = []
@@ -212,9 +213,10 @@ def print_ratios(
 def step_cells(
     own: Sequence[Mapping[str, float]], base: Sequence[Mapping[str, float]]
 ) -> list[str]:
-    """Writes a step's milliseconds and ratios; see `STEP_COLUMNS`.
+    """Formats milliseconds and ratios of steps; see `STEP_COLUMNS`.
 
-    Update steps are compared with plain ones, since dense training has none.
+    Update steps are compared with plain steps of dense training, which has no
+    update steps.
     """
     steps = [one["step"] for one in own]
     cells = [f"{1e3 * summarize(steps).median:.2f}"]
@@ -226,7 +228,7 @@ def step_cells(
 
 
 def run_json(program: str, *arguments: str) -> Any:
-    """Runs a Python file; returns the JSON of the last line that it prints."""
+    """Runs a Python file; returns the JSON in its last line of output."""
     done = subprocess.run(
         [sys.executable, program, *arguments],
         stdout=subprocess.PIPE,
@@ -237,10 +239,10 @@ def run_json(program: str, *arguments: str) -> Any:
 
 
 def write_json(path: str, settings: Mapping[str, Any], results: Any) -> None:
-    """Writes settings, environment and results; nothing without a path."""
+    """Writes settings, environment and results, if there is a path."""
     if not path:
         return
-    # It imports TensorFlow, by now at no one's cost.
+    # Imports TensorFlow, which is harmless once everything is measured.
     from tf_rigl.backend import atomic_files
 
     content = {

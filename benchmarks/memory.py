@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 """Memory of sparse training, compared with dense training and TFMOT.
 
-Trains each contender in a process of its own, in turn, and reports for each
-element of a weight that has a mask how many bytes more it takes than dense
-training:
+Trains each contender in a separate process, in turn, and reports how many bytes
+more than dense training it takes for each element of a masked weight:
 
 * at rest: the bytes of all variables of model and optimizer, exact,
-* peak: the largest resident memory of the process after some training steps,
-  a mask update among them, median of several processes.
+* peak: the largest resident memory of the process in a few training steps with
+  a mask update, median of several processes.
 
 Usage: python benchmarks/memory.py [--model=NAME] [--rounds=3]
 """
@@ -33,10 +32,10 @@ _MIB = 2**20
 def define_flags() -> None:
     """Defines the flags of this program."""
     flags.DEFINE_multi_enum(
-        "model", ["resnet50", "wide_mlp"], _MODELS, "What to train."
+        "model", ["resnet50", "wide_mlp"], _MODELS, "Network."
     )
     flags.DEFINE_multi_enum(
-        "contender", measure.CONTENDERS, measure.CONTENDERS, "How."
+        "contender", measure.CONTENDERS, measure.CONTENDERS, "Training."
     )
 
     flags.DEFINE_integer(
@@ -46,14 +45,14 @@ def define_flags() -> None:
         "only",
         None,
         measure.CONTENDERS,
-        "Train this here; print its bytes as JSON.",
+        "Train only this one, in this process; print JSON.",
     )
 
 
 def measure_here(contender: str, model: str) -> dict[str, int]:
-    """Trains in this process; returns its bytes."""
-    # Only here: a child's `ru_maxrss` begins with the memory of its parent,
-    # which therefore must stay small.
+    """Trains in this process; returns elements and bytes by name."""
+    # Imported here, not by the parent process, which must stay small: the
+    # `ru_maxrss` of a child begins with the memory of its parent.
     from benchmarks import contenders
     from benchmarks import networks
 
@@ -71,7 +70,7 @@ def measure_here(contender: str, model: str) -> dict[str, int]:
 
 
 def measure_in_process(contender: str, model: str) -> dict[str, int]:
-    """Does the same in a new process."""
+    """Calls `measure_here` in a new process."""
     return measure.run_json(
         __file__,
         f"--only={contender}",
@@ -117,7 +116,7 @@ def _more_per_element(
         (own[part] - base[part]) / own["elements"]
         for own, base in zip(rounds, dense, strict=True)
     )
-    # What is exact is the same in all processes.
+    # The memory at rest is exact, and so the same in all processes.
     return f"{more.median:.4f}" if part == "at_rest" else f"{more:.2f}"
 
 

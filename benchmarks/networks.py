@@ -1,4 +1,4 @@
-"""The networks that are measured, for either Keras, and their batches."""
+"""The networks of the benchmarks, for either Keras, and their batches."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,17 +14,17 @@ _SEQUENCE = 64
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """One network and how its training is measured."""
+    """A network, and the steps in which its training is measured."""
 
-    build: Callable[[Any], Any]  # a model that ends in logits, with a Keras
-    input_shape: tuple[int, ...]  # of one example
+    build: Callable[[Any], Any]  # makes a model that returns logits, of a Keras
+    input_shape: tuple[int, ...]  # the shape of one example
     classes: int
     batch_size: int
-    plain_steps: int  # that are timed after each step with a mask update
-    cycles: int = 1  # of both in one round
+    plain_steps: int  # steps to time after each step with a mask update
+    cycles: int = 1  # the number of such sequences in one round
 
     def batch(self) -> tuple[np.ndarray, np.ndarray]:
-        """Draws examples and labels, the same in every process."""
+        """Draws inputs and labels, which are the same in every process."""
         generator = np.random.default_rng(0)
         shape = (self.batch_size, *self.input_shape)
         if self.input_shape == (_SEQUENCE,):
@@ -51,7 +51,7 @@ def _application(name: str, side: int) -> Callable[[Any], Any]:
 
 
 def _gru(keras: Any) -> Any:
-    """A character language model."""
+    """Builds a character language model."""
     characters = keras.Input((_SEQUENCE,), dtype="int64")
     features = keras.layers.Embedding(_CHARACTERS, 128)(characters)
     features = keras.layers.GRU(512, return_sequences=True)(features)
@@ -59,7 +59,7 @@ def _gru(keras: Any) -> Any:
     return keras.Model(characters, logits, name="gru")
 
 
-# Small networks run whole intervals of ΔT = 100 steps.
+# The small network runs whole intervals of ΔT = 100 steps.
 NETWORKS = {
     "lenet_300_100": Network(
         mlp.lenet_300_100, (28, 28), 10, 128, plain_steps=99, cycles=2

@@ -1,7 +1,7 @@
-"""Writes sets of images as TensorFlow Datasets lays them out.
+"""Writes image data sets in the layout of TensorFlow Datasets.
 
-Where the real data cannot be had, these files take its place: TFDS reads them
-as it does those that it has prepared itself.
+TFDS reads these files like data that it has prepared itself, so they can take
+the place of a data set that is not available.
 """
 
 import json
@@ -24,8 +24,11 @@ def write(
 ) -> pathlib.Path:
     """Writes a data set that `tfds.builder(name, data_dir=...)` finds.
 
-    Its version and features are those of that name, its examples, by split, as
-    its builder would give them; each split gets so many files.
+    Args:
+        name: a data set of TFDS, which determines version and features.
+        splits: the examples of each split, as the builder would make them.
+        data_dir: the folder of all data sets.
+        shards: the number of files of each split.
 
     Returns:
         The folder of this data set.
@@ -75,7 +78,7 @@ def photograph(
     """Draws random colors at all scales, which compress like a photograph.
 
     Returns:
-        uint8 `[height, width, 3]`; by default as ImageNet's usual image.
+        uint8 `[height, width, 3]`, by default the usual size in ImageNet.
     """
     image = np.zeros((height, width, 3), np.float32)
     for cells, contrast in ((3, 60), (12, 40), (48, 24), (192, 10)):
@@ -91,8 +94,8 @@ def imagenet_examples(
 ) -> Iterator[dict[str, Any]]:
     """Makes examples with the features of ImageNet and random pixels.
 
-    The class of number i is i modulo 1000; after `distinct` examples the
-    pixels repeat.
+    Example i has class i modulo 1000. The pixels repeat after `distinct`
+    examples.
     """
     generator = np.random.default_rng(0)
     photographs = [
@@ -121,7 +124,7 @@ def _write_metadata(
         supervised_keys=("image", "label"),
         check_data=False,
     )
-    # It calls every data set "my_dataset" of version 1.
+    # TFDS has named the data set "my_dataset" and its version 1.
     file = folder / "dataset_info.json"
     metadata = json.loads(file.read_text(encoding="utf-8"))
     metadata |= {"name": name, "version": version}

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Gradual pruning by this library and by TFMOT, to the same end?
+"""Quality of gradual pruning by this library, compared with TFMOT.
 
-Trains the character GRU of `configs/sweeps/character_rnn.flags` in tf_keras,
-from the same initial values, on the same batches, with the same optimizer and
-`PolynomialDecay`; once within TFMOT's wrappers, once by `UpdateMasks`, and
-beside them with static random masks. All weights of a kernel get the same
-sparsity, since TFMOT knows no other. Prints bits per character.
+Trains the character GRU of `configs/sweeps/character_rnn.flags` in tf_keras
+with TFMOT's wrappers, with `UpdateMasks`, and with static random masks, from
+the same initial values, on the same batches, with the same optimizer and
+`PolynomialDecay`. All kernels get the same sparsity, as TFMOT supports no
+other distribution. Prints bits per character.
 
 Usage: python benchmarks/pruning_tfmot.py --data_dir=FOLDER [--sparsity=0.95]
 """
@@ -15,7 +15,7 @@ import pathlib
 import sys
 from typing import Any
 
-# First of all, because it decides which Keras `tf.keras` is.
+# Imported first, because it decides which Keras `tf.keras` is.
 import tensorflow_model_optimization as tfmot  # isort: skip
 import tf_keras
 from absl import flags
@@ -46,7 +46,7 @@ def define_flags() -> None:
 
 
 def train(contender: str, seed: int) -> float:
-    """Trains and evaluates; returns bits per character."""
+    """Trains and evaluates a model; returns bits per character."""
     tf_keras.utils.set_random_seed(seed)
     steps = measure.chosen("steps", 2)
     evaluation_steps = 1 if flags.FLAGS.smoke else _EVALUATION_STEPS
@@ -75,7 +75,7 @@ def train(contender: str, seed: int) -> float:
 def pruned(
     contender: str, model: Any, steps: int, seed: int
 ) -> tuple[Any, list[Any]]:
-    """Returns a model that is made ready, and the callbacks that prune it."""
+    """Returns the model, prepared, and the callbacks that prune it."""
     sparsity = flags.FLAGS.sparsity
     schedule = tfmot.sparsity.keras.PolynomialDecay(
         0.0,
@@ -100,7 +100,7 @@ def pruned(
 
 
 class _DenseEmbedding(tfmot.sparsity.keras.PruningPolicy):
-    """Prunes what `sparsify` masks by default."""
+    """Policy that prunes the weights that `sparsify` masks by default."""
 
     def allow_pruning(self, layer: Any) -> bool:
         return not isinstance(layer, tf_keras.layers.Embedding)

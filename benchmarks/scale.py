@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
-"""What RigL adds to a step on several devices, in time and in communication.
+"""Costs of RigL on several devices, in time and in communication.
 
 Trains each network dense and with RigL (90 % sparse, ERK, ΔT = 100), in turn:
 
-* on 1, 2 and 4 logical processors, by MirroredStrategy,
+* on 1, 2 and 4 logical CPU devices, by MirroredStrategy,
 * on two worker processes, by MultiWorkerMirroredStrategy; tf_keras only,
   because Keras 3 does not run under it.
 
 The batch of the network is split over the replicas. All replicas share the
-cores of one machine, so that more of them are not faster: the figures to look
-at are the ratios of sparse to dense on the same devices. A round times one
-step that updates masks and some that do not, and counts them as they occur:
-(99 plain + 1 update) / 100. Ratios are taken within rounds. Bytes are those
-that each device brings to sums over replicas in one step, counted from the
-traced step with all functions that it calls.
+cores of one machine, so more replicas are not faster: look at the ratios of
+sparse to dense on the same devices. A round times one step that updates masks
+and several plain steps, and weights them by their frequency: (99 plain + 1
+update) / 100. Ratios are taken within rounds. Bytes are those that each device
+contributes to sums over replicas in one step, counted in the traced step and
+all functions that it calls.
 
-Each number of devices is a process of its own, in which both contenders
-alternate: TensorFlow has one set of logical processors in a process.
+Each number of devices has its own process, in which both contenders alternate,
+because a process has only one set of logical devices.
 
 Usage: python benchmarks/scale.py [--model=NAME] [--devices=2] [--rounds=5]
 """
@@ -45,11 +45,11 @@ from tf_rigl.experiments.sweeps import processes
 _KERAS = ["keras", "tf_keras"]
 _WORKERS = "workers"
 _NUM_WORKERS = 2
-# How many replicas each setting has.
+# The number of replicas of each setting.
 REPLICAS = {"1": 1, "2": 2, "4": 4, _WORKERS: _NUM_WORKERS}
 _METHODS = ("dense", "tf_rigl")
 _SECONDS = 3600
-# How the strategies of TensorFlow sum over devices, processes and TPU cores.
+# Operations by which strategies sum over devices, processes and TPU cores.
 _SUMS = frozenset(
     {
         "CollectiveReduce",
@@ -62,29 +62,27 @@ _SUMS = frozenset(
 )
 
 
-# Of each contender in one process: "bytes" that each device brings to sums in
-# one step, and "rounds", seconds of "step", "plain" and "update".
+# For each contender in a process, the "bytes" that a device contributes to sums
+# in one step, and "rounds" with the seconds of "step", "plain" and "update".
 Figures = Mapping[str, Mapping[str, Any]]
 
 
 def define_flags() -> None:
     """Defines the flags of this program."""
     flags.DEFINE_multi_enum(
-        "model", ["lenet_300_100", "gru"], measure.MODELS, "What to train."
+        "model", ["lenet_300_100", "gru"], measure.MODELS, "Network."
     )
     flags.DEFINE_multi_enum(
-        "devices", list(REPLICAS), list(REPLICAS), "On how many devices."
+        "devices", list(REPLICAS), list(REPLICAS), "Number of devices."
     )
-    flags.DEFINE_multi_enum("keras", _KERAS, _KERAS, "With which Keras.")
-    flags.DEFINE_bool(
-        "here", False, "Train in this process; the figures go to --json."
-    )
+    flags.DEFINE_multi_enum("keras", _KERAS, _KERAS, "Keras flavors.")
+    flags.DEFINE_bool("here", False, "Train in this process and write --json.")
 
 
 def settings(
     devices: Sequence[str], packages: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
-    """Yields devices and Keras of each run; workers need tf_keras."""
+    """Yields the devices and the Keras of each run; workers need tf_keras."""
     for where in devices:
         for package in packages:
             if where != _WORKERS or package == "tf_keras":
@@ -92,7 +90,7 @@ def settings(
 
 
 def cluster(ports: Sequence[int], worker: int) -> str:
-    """Writes the `TF_CONFIG` of one of the workers on this machine."""
+    """Returns the `TF_CONFIG` of one of the workers on this machine."""
     return json.dumps(
         {
             "cluster": {"worker": [f"localhost:{port}" for port in ports]},
@@ -102,7 +100,7 @@ def cluster(ports: Sequence[int], worker: int) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Finds ports that nobody listens on, all different."""
+    """Returns different ports on which no process listens."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
@@ -114,9 +112,9 @@ def measure_in_processes(model: str, where: str, package: str) -> Figures:
     """Trains both contenders in new processes.
 
     Raises:
-        RuntimeError: if one of them fails.
+        RuntimeError: if a process fails.
     """
-    # Replicas are logical processors.
+    # Replicas are logical CPU devices.
     variables = ["CUDA_VISIBLE_DEVICES="]
     if where == _WORKERS:
         ports = free_ports(_NUM_WORKERS)
@@ -133,7 +131,7 @@ def measure_in_processes(model: str, where: str, package: str) -> Figures:
                 *("env", variable, sys.executable, __file__),
                 "--here",
                 f"--json={file}",
-                "--verbosity=-1",  # Only warnings, not each sum that is traced.
+                "--verbosity=-1",  # hides a message for each sum traced
                 f"--model={model}",
                 f"--devices={where}",
                 f"--keras={package}",
@@ -149,11 +147,11 @@ def measure_in_processes(model: str, where: str, package: str) -> Figures:
 def run_together(
     commands: Sequence[Sequence[str]], folder: pathlib.Path
 ) -> None:
-    """Runs commands at the same time; their logs are in a folder.
+    """Runs commands in parallel, with logs in a folder.
 
     Raises:
-        RuntimeError: as soon as one fails, since workers wait for each other,
-            or after an hour. None is left running.
+        RuntimeError: as soon as a command fails, since workers wait for each
+            other, or after an hour. All commands have ended then.
     """
     deadline = time.monotonic() + _SECONDS
     jobs = {
@@ -178,7 +176,7 @@ def run_together(
 
 def measure_here(model: str, where: str, package: str) -> Figures:
     """Trains both contenders in this process."""
-    # Only here: the parent of the processes needs no TensorFlow.
+    # Imported here, as the parent of the processes does not need TensorFlow.
     from tf_rigl.experiments import strategies
 
     if where == _WORKERS:
@@ -196,7 +194,7 @@ def measure_here(model: str, where: str, package: str) -> Figures:
     )
     with strategy.scope():
         trainings = {
-            # Logical processors cannot sum under XLA.
+            # Logical CPU devices cannot sum under XLA.
             method: contenders.start_training(
                 f"{package}/{method}", replica, jit_compile=False
             )
@@ -215,9 +213,9 @@ def measure_here(model: str, where: str, package: str) -> Figures:
 
 
 def bytes_of_step(strategy: Any, model: Any, batch: Any) -> int:
-    """Counts the bytes that one device brings to sums over replicas in a step.
+    """Counts the bytes that a device contributes to sums over replicas.
 
-    The batch is that of one replica.
+    The count is of one step on `batch`, the batch of one replica.
     """
     import tensorflow as tf
 
@@ -232,11 +230,10 @@ def bytes_of_step(strategy: Any, model: Any, batch: Any) -> int:
 
 
 def summed_bytes(graph: Any) -> int:
-    """Counts bytes that go into sums over replicas, of all devices together.
+    """Counts the bytes that all devices contribute to sums over replicas.
 
-    Counted are the operations of the graph itself and of the functions that
-    it calls, branches and loops among them: of a conditional all branches, of
-    a loop one turn.
+    Operations are counted in the graph and in the functions that it calls,
+    with all branches of conditionals and one iteration of loops.
 
     Returns:
         The bytes of the first inputs of all such operations.
@@ -259,7 +256,7 @@ def _operations(graph: Any) -> Iterator[Any]:
 
 
 def _called(operation: Any) -> Iterator[str]:
-    """Names the functions that an operation calls."""
+    """Yields the names of the functions that an operation calls."""
     for attribute in operation.op_def.attr:
         if attribute.type == "func":
             yield operation.get_attr(attribute.name).name
@@ -283,7 +280,7 @@ def _bytes(operation: Any) -> int:
 def table(
     results: Mapping[tuple[str, str], Figures],
 ) -> list[list[str]]:
-    """Writes the rows of one network: devices, Keras, method and figures."""
+    """Formats the rows of one network: devices, Keras, method and figures."""
     rows = []
     for (where, package), measured in results.items():
         base = measured["dense"]

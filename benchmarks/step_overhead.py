@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""What RigL adds to a training step, compared with dense training and TFMOT.
+"""Time of a training step with RigL, compared with dense training and TFMOT.
 
 Trains each network dense, with RigL (90 % sparse, ERK, ΔT = 100) and with
 TFMOT's pruning (90 %, masks updated every 100 steps; Keras 2 only), in turn in
-one process. A round times one step that updates masks and some that do not,
-and counts them as they occur: (99 plain + 1 update) / 100. For the small
-network a round holds 99 plain steps for each update, as training does; for
-the large ones fewer, because plain steps are alike. The step is that of `fit`,
-with the callbacks that a user installs. Ratios are taken within rounds.
+one process. A round times one step that updates masks and several plain steps,
+and weights them by their frequency: (99 plain + 1 update) / 100. For the small
+network a round has 99 plain steps for each update, as in training; for large
+ones it has fewer, because plain steps take equally long. The step is that of
+`fit`, with the callbacks that a user installs. Ratios are taken within rounds.
 
 Usage: python benchmarks/step_overhead.py [--model=NAME] [--rounds=9]
            [--optimizer=sgd|adam]
@@ -31,22 +31,18 @@ _JIT = {"default": None, "on": True, "off": False}
 
 def define_flags() -> None:
     """Defines the flags of this program."""
+    flags.DEFINE_multi_enum("model", measure.MODELS, measure.MODELS, "Network.")
     flags.DEFINE_multi_enum(
-        "model", measure.MODELS, measure.MODELS, "What to train."
+        "contender", measure.CONTENDERS, measure.CONTENDERS, "Training."
     )
-    flags.DEFINE_multi_enum(
-        "contender", measure.CONTENDERS, measure.CONTENDERS, "How."
-    )
+    flags.DEFINE_enum("jit_compile", "default", list(_JIT), "Compile with XLA.")
     flags.DEFINE_enum(
-        "jit_compile", "default", list(_JIT), "Whether to compile with XLA."
-    )
-    flags.DEFINE_enum(
-        "optimizer", "sgd", list(contenders.OPTIMIZERS), "Which Keras's own."
+        "optimizer", "sgd", list(contenders.OPTIMIZERS), "Optimizer."
     )
 
 
 def measure_model(name: str) -> dict[str, list[dict[str, float]]]:
-    """Measures the seconds of steps of each contender, round by round."""
+    """Measures each contender's steps on a network, in seconds per round."""
     network = networks.NETWORKS[name]
     trainings = {
         contender: contenders.start_training(
@@ -67,7 +63,7 @@ def measure_steps(
     trainings: Mapping[str, contenders.TimedTraining],
     network: networks.Network,
 ) -> dict[str, list[dict[str, float]]]:
-    """Measures what is compiled, in turn."""
+    """Measures trainings that have been warmed up, in turn."""
     one_round = functools.partial(
         measure_round,
         plain_steps=2 if flags.FLAGS.smoke else network.plain_steps,
@@ -94,7 +90,7 @@ def measure_round(
 
 
 def combine(update: float, plain: float) -> dict[str, float]:
-    """Returns the seconds of the mean step, an update step and a plain one."""
+    """Returns the seconds of the mean step, an update step and a plain step."""
     interval = contenders.UPDATE_INTERVAL
     mean = (update + (interval - 1) * plain) / interval
     return {"step": mean, "update": update, "plain": plain}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the compiler of Cloud TPU makes of a training step, without a TPU.
+"""Compilation of a training step for Cloud TPU, on a machine without a TPU.
 
 Lowers the training step of each network to StableHLO, dense and with RigL
 (90 % sparse, ERK; Keras 3), and compiles it for one TPU core. Prints whether
@@ -8,8 +8,8 @@ arguments (variables and batch), temporary values and the program. No step is
 run. `imagenet` is ResNet-50 on 128 images of 224×224, the share of one of 32
 cores in a batch of 4,096.
 
-The compiler is not among the requirements: see `tpu_compiler.py`, and name a
-Python that has it by --compiler_python.
+The compiler is not among the requirements: see `tpu_compiler.py`, and pass a
+Python that has it as --compiler_python.
 
 Usage: python benchmarks/tpu_compile.py --compiler_python=PATH
            [--model=NAME] [--topology=v4:2x2x1]
@@ -54,7 +54,7 @@ _NETWORKS = {
 def define_flags() -> None:
     """Defines the flags of this program."""
     flags.DEFINE_multi_enum(
-        "model", ["lenet_300_100"], list(_NETWORKS), "What to compile."
+        "model", ["lenet_300_100"], list(_NETWORKS), "Network to compile."
     )
     flags.DEFINE_string("topology", "v3:2x2", "The TPU to compile for.")
     flags.DEFINE_string(
@@ -75,7 +75,7 @@ def lower(contender: str, network: networks.Network) -> str:
 
 
 def compile_all(programs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Asks the compiler about each program; returns answers by name.
+    """Compiles each program; returns the compiler's figures by name.
 
     Raises:
         subprocess.CalledProcessError: if the compiler cannot be started.
@@ -105,7 +105,7 @@ def compile_all(programs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
 def table(
     programs: Mapping[str, str], compiled: Mapping[str, Mapping[str, Any]]
 ) -> list[list[str]]:
-    """Writes the rows of one network."""
+    """Formats the rows of one network."""
     rows = []
     for name, figures in compiled.items():
         row = [name, f"{len(programs[name]):,}"]

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Compiles StableHLO for a TPU core, on a machine that has no TPU.
 
-The compiler of Cloud TPU is in the package `libtpu`; JAX drives it. Neither is
-among the requirements, and both are best installed into an environment of
-their own: `pip install jax libtpu` (seen with jax 0.10.2 and libtpu 0.0.51).
-Nothing else is needed here. For each file one line of JSON is printed, with
-the error of the compiler where it fails.
+The compiler of Cloud TPU is in the package `libtpu` and is called by JAX.
+Neither is among the requirements, and both are best installed into a separate
+environment: `pip install jax libtpu` (tested with jax 0.10.2 and libtpu
+0.0.51). This program needs nothing else. It prints a line of JSON for each
+file, with the compiler's error if it fails.
 
 Usage: python benchmarks/tpu_compiler.py --topology=v3:2x2 step.mlir
 """
@@ -19,14 +19,14 @@ import re
 import time
 from typing import Any
 
-# Not required: whoever wants this benchmark installs them.
+# Imported by name, since JAX is not among the requirements.
 _JAX = (
     "jax.experimental.topologies",
     "jax._src.interpreters.mlir",
     "jaxlib.mlir.ir",
     "jaxlib._jax",
 )
-# There is no TPU to ask about itself.
+# Settings that libtpu would otherwise ask a TPU for.
 _NO_TPU = {
     "JAX_PLATFORMS": "cpu",
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",
@@ -38,10 +38,10 @@ _COPY = re.compile(r'"?mhlo\.copy"?(?=[ (])')
 
 
 def portable(text: str) -> str:
-    """StableHLO as TensorFlow writes it, without what only XLA knows.
+    """Removes from TensorFlow's StableHLO what only XLA understands.
 
-    Those are attributes of the module, such as which inputs may be reused,
-    and copies, which conversions to the same type replace.
+    Drops the attributes of the module, such as which inputs may be reused, and
+    replaces copies by conversions to the same type.
     """
     text = _ATTRIBUTES.sub(r"\1 {", text, count=1)
     return _COPY.sub(
@@ -53,10 +53,10 @@ class Compiler:
     """The compiler for one core of a TPU.
 
     Args:
-        topology: of the TPU, such as "v3:2x2" or "v4:2x2x1".
+        topology: the TPU's topology, such as "v3:2x2" or "v4:2x2x1".
 
     Raises:
-        ImportError: where JAX is not installed.
+        ImportError: if JAX is not installed.
     """
 
     def __init__(self, topology: str) -> None:
@@ -71,7 +71,7 @@ class Compiler:
         self._device = description.devices[0]
 
     def compile(self, text: str) -> dict[str, Any]:
-        """Compiles a program; returns what came out or the error."""
+        """Compiles a program; returns seconds and bytes, or the error."""
         context = self._mlir.make_ir_context()
         with context:
             module = self._ir.Module.parse(portable(text))

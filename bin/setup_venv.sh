@@ -48,7 +48,7 @@ install_package() {
     fi
     echo "== Installing tf_rigl[$extras] into $VENV"
     (cd "$root" && "$VENV/bin/python" -m pip install --no-input -e ".[$extras]")
-    # The build leaves it in the checkout, where its version would grow stale.
+    # The build leaves this folder, whose version would become outdated.
     rm -rf "$root/tf_rigl.egg-info"
     echo "$state" >"$stamp"
 }

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Trains a small sparse network on a TPU and checks that its masks are right.
 
-Twenty steps of RigL, ten in each execution, two of them mask updates. Then
-each mask must have exactly its connections, some of them moved, every weight
-must be zero where it is masked, and all replicas must hold the same. Any
-strategy takes the same path, so that it can be tried without a TPU.
+Takes twenty steps of RigL, ten per execution, two of which update masks. After
+that each mask must have exactly its number of connections, some of which have
+moved, every weight must be zero where it is masked, and all replicas must hold
+the same values. It runs with any strategy, so that it can be tried without a
+TPU.
 
 Example:
     python bin/tpu_smoke.py --tpu=local
@@ -39,14 +40,14 @@ def define_flags() -> None:
 
 
 def chosen_settings() -> RunSettings:
-    """Returns the settings of a short run on what the flags name."""
+    """Returns the settings of a short run on the devices of the flags."""
     options = flags.FLAGS
 
     return RunSettings(
         model="lenet_5",
         data="synthetic_cifar10",
         sparsity=0.8,
-        # With ERK the last layer would be dense, and no mask of it be updated.
+        # With ERK the last layer would be dense and its mask never updated.
         distribution="uniform",
         batch_size=64,
         steps_per_epoch=_STEPS,
@@ -59,7 +60,7 @@ def chosen_settings() -> RunSettings:
 
 
 def train(run: setup.PreparedRun) -> Any:
-    """Trains a model by RigL; returns it."""
+    """Trains a model by RigL and returns it."""
     model = setup.build_compiled(run)
     algorithm = tf_rigl.RigL(_STEPS, _STEPS // _UPDATES)
     model.fit(
@@ -72,7 +73,7 @@ def train(run: setup.PreparedRun) -> Any:
 
 
 def problems(strategy: tf.distribute.Strategy, weight: MaskedWeight) -> str:
-    """Names what is wrong with a weight that was trained, if anything."""
+    """Describes the errors of a trained weight; "" if there are none."""
     mask, values = weight.mask.numpy(), weight.values().numpy()
     updates, moved, skipped = weight.counters.numpy()
     found = []
@@ -95,10 +96,10 @@ def problems(strategy: tf.distribute.Strategy, weight: MaskedWeight) -> str:
 
 
 def smoke() -> int:
-    """Trains and checks.
+    """Trains a model and checks its masks.
 
     Returns:
-        The exit code: 0, or 1 if there is no such device or a check fails.
+        The exit code: 0, or 1 if the device is missing or a check fails.
     """
     try:
         run = setup.prepare(chosen_settings())

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Trains WRN-22-2 on CIFAR-10, dense or sparse, or another network there.
+"""Trains WRN-22-2 or another network on CIFAR-10, dense or sparse.
 
 Examples:
     python bin/train_cifar.py --flagfile=configs/cifar10_wrn_22_2_rigl90.flags
     python bin/train_cifar.py --model=resnet_18 --method=set --epochs=10
 
-`--dry_run` prints what would be trained; `--help` lists all flags. A run that
-was killed goes on when the same command is given again.
+`--dry_run` describes the run without training; `--help` lists all flags. The
+same command resumes a run that was killed.
 """
 
 from tf_rigl.experiments.commands import train

@@ -7,8 +7,8 @@ Examples:
     python bin/train_mlp.py --method=rigl --sparsity=0.98 --compare_dense
     python bin/train_mlp.py --flagfile=configs/mnist_rigl98.flags
 
-`--dry_run` prints what would be trained; `--help` lists all flags. A run that
-was killed goes on when the same command is given again.
+`--dry_run` describes the run without training; `--help` lists all flags. The
+same command resumes a run that was killed.
 """
 
 from tf_rigl.experiments.commands import train

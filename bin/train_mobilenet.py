@@ -8,8 +8,8 @@ Examples:
         --batch_size=128 --learning_rate=0.05 --schedule=cosine \
         --warmup_epochs=1
 
-`--dry_run` prints what would be trained; `--help` lists all flags. A run that
-was killed goes on when the same command is given again.
+`--dry_run` describes the run without training; `--help` lists all flags. The
+same command resumes a run that was killed.
 """
 
 from tf_rigl.experiments.commands import train

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Trains ResNet-50, dense or sparse, as it does any network that reads images.
+"""Trains ResNet-50 or another network for images, dense or sparse.
 
 Examples:
     python bin/train_resnet50.py \
         --flagfile=configs/imagenet_resnet50_rigl80_erk.flags
     python bin/train_resnet50.py --data=cifar10 --width=0.25 --epochs=10
 
-`--dry_run` prints what would be trained; `--help` lists all flags. A run that
-was killed goes on when the same command is given again.
+`--dry_run` describes the run without training; `--help` lists all flags. The
+same command resumes a run that was killed.
 """
 
 from tf_rigl.experiments.commands import train

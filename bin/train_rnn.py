@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Trains a language model of characters on text files, dense or sparse.
+"""Trains a character language model on text files, dense or sparse.
 
 Examples:
     python bin/train_rnn.py --data_dir=wikitext-103-raw \
         --flagfile=configs/wikitext103_gru_rigl75.flags
     python bin/train_rnn.py --data_dir=my_text --model=character_lstm
 
-`--dry_run` prints what would be trained; `--help` lists all flags. A run that
-was killed goes on when the same command is given again.
+`--dry_run` describes the run without training; `--help` lists all flags. The
+same command resumes a run that was killed.
 """
 
 from tf_rigl.experiments.commands import train

@@ -21,7 +21,7 @@ def test_readme_is_short():
 
 
 # The stand-ins for data are shorter than the schedules of the pages.
-@pytest.mark.filterwarnings("ignore:.*has not come to the sparsity")
+@pytest.mark.filterwarnings("ignore:.*has not reached the target sparsity")
 @pytest.mark.parametrize(
     ("block", "flavor"),
     [case for page in PAGES for case in code_blocks.in_turn(page)],

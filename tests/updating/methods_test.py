@@ -171,7 +171,7 @@ def assert_same(model, other):
 
 
 # After the first epoch.
-@pytest.mark.filterwarnings("ignore:.*has not come to the sparsity")
+@pytest.mark.filterwarnings("ignore:.*has not reached the target sparsity")
 @pytest.mark.parametrize("name", cases(0))
 def test_resumed_is_uninterrupted(trained, name, tmp_path):
     """Saved after an epoch and loaded, the second gives the same bits.

@@ -116,7 +116,7 @@ def test_within_a_replica_it_is_refused(replicated, two_replicas):
     def step():
         two_replicas.run(check.check)
 
-    with pytest.raises(ValueError, match="outside of all of them"):
+    with pytest.raises(ValueError, match=r"outside of `strategy\.run`"):
         step()
 
 

@@ -1,11 +1,10 @@
-"""Costs of a model: MACs, FLOPs, non-zeros, bytes.
+"""Costs of a model: MACs, FLOPs, non-zeros and bytes.
 
-`profile` walks a model, builds it if need be and calls it symbolically on one
-example, while `call_recorder` notes each call of a layer. `mac_counter` adds
-these up by the `mac_rules` of the layers' classes; times the active connections
-that gives the rows of a `model_profile`. From a profile follow `published` (the
-counts of other papers), `training_flops` and, for dense baselines,
-`match_width`.
+`profile` traces a model on one example while `call_recorder` records each call
+of a layer. By the `mac_rules` of the layers' classes, `mac_counter` adds up how
+often each weight is used; multiplied by its active connections, that gives the
+rows of a `model_profile`. `published` (the convention of papers),
+`training_flops` and `match_width` (for dense baselines) build on profiles.
 """
 
 from tf_rigl.accounting.match_width import WidthMatch as WidthMatch

@@ -1,8 +1,8 @@
-"""Records which layers a model calls, on what shapes, in a symbolic call.
+"""Records the layers that a model calls, and the shapes, in a symbolic call.
 
-The model is traced, nothing is computed and no variable changes. For the
-time of the trace each layer is an instance of a subclass of its class whose
-`__call__` takes notes.
+The model is only traced: nothing is computed and no variable changes. While it
+is traced, each layer is an instance of a subclass of its class whose `__call__`
+records the call.
 """
 
 import contextlib
@@ -22,18 +22,18 @@ from tf_rigl.backend.flavor import set_class
 from tf_rigl.backend.model_call import trace_inference
 from tf_rigl.masking.layer_rules import known_class
 
-# Operations that multiply tensors with each other, or whose inside is hidden.
+# Operations that multiply tensors with each other, or that hide such ones.
 PRODUCTS = frozenset(
     "MatMul BatchMatMul BatchMatMulV2 BatchMatMulV3 Einsum Conv Conv2D Conv3D "
     "Conv2DBackpropInput Conv3DBackpropInputV2 DepthwiseConv2dNative "
     "SparseMatMul SparseTensorDenseMatMul XlaConvV2 XlaDotV2 "
     "PartitionedCall StatefulPartitionedCall While StatelessWhile".split()
 )
-# Graphs whose operations run any number of times.
+# Graphs whose operations may run any number of times, or not at all.
 REPEATED_GRAPHS = frozenset(
     "CondBranchFuncGraph WhileBodyFuncGraph WhileCondFuncGraph".split()
 )
-# The name scope in which `tf.vectorized_map` traces what it maps.
+# The name scope in which `tf.vectorized_map` traces the mapped function.
 MAPPED_SCOPE = "loop_body"
 
 
@@ -42,15 +42,15 @@ class LayerCall:
     """One call of a layer in the forward pass of one example."""
 
     layer: Any
-    # Structures like those of the arguments and outputs: tf.TensorShape for
-    # each tensor, None for everything else.
+    # Arguments and outputs have tf.TensorShape in place of each tensor, and
+    # None in place of everything else.
     arguments: Sequence[Any]
     keywords: Mapping[str, Any]
     outputs: Any
-    # Kinds of operations in PRODUCTS that the layer, not its sublayers, runs.
+    # The types of PRODUCTS that the layer itself runs, without sublayers.
     products: tuple[str, ...] = ()
-    recurrent: bool = False  # whether within an RNN layer
-    repeated: bool = False  # whether within any other loop or branch
+    recurrent: bool = False  # whether an RNN layer makes the call
+    repeated: bool = False  # whether any other loop or branch makes it
 
     def input(self, position: int = 0, name: str = "inputs") -> Shape | None:
         """Returns the shape of an argument; None if not given or unknown."""
@@ -78,21 +78,21 @@ class LayerCall:
 
 @dataclasses.dataclass
 class _Frame:
-    """A call that has not returned."""
+    """A call of a layer that has not returned yet."""
 
     graph: tf.Graph
-    recurrent: bool
-    # The operations of sublayers: ranges of their positions in `graph`.
+    recurrent: bool  # whether the layer is recurrent
+    # The operations of sublayers, as ranges of positions in `graph`.
     inner: list[range] = dataclasses.field(default_factory=list)
 
 
 def is_recurrent(layer: Any) -> bool:
-    """Returns whether a layer runs others once for each step of a sequence."""
+    """Returns whether a layer runs cells once for each step of a sequence."""
     return known_class(layer, ("RNN",)) is not None
 
 
 class CallRecorder:
-    """Notes the calls of layers in one graph and its inner graphs."""
+    """Records the calls of layers in one graph and its inner graphs."""
 
     def __init__(self) -> None:
         self.calls: list[LayerCall] = []
@@ -101,7 +101,7 @@ class CallRecorder:
         self._paused = False
 
     def start(self) -> None:
-        """Begins in the graph that is traced here and now."""
+        """Starts over, in the graph that is being traced now."""
         self.calls.clear()
         self._graph = tf.compat.v1.get_default_graph()
 
@@ -112,7 +112,7 @@ class CallRecorder:
         arguments: tuple[Any, ...],
         keywords: dict[str, Any],
     ) -> Any:
-        """Calls a layer and notes it."""
+        """Calls a layer by `plain_call` and records the call."""
         graph = tf.compat.v1.get_default_graph()
         if self._paused or not self._is_traced(graph):
             return plain_call(*arguments, **keywords)
@@ -152,7 +152,10 @@ class CallRecorder:
         return outputs
 
     def _is_traced(self, graph: tf.Graph) -> bool:
-        """Returns whether it is traced; Keras 2 infers shapes outside of it."""
+        """Returns whether a graph is the recorded one or within it.
+
+        Keras 2 also calls layers in other graphs, to infer shapes.
+        """
         inside = self._graph in _outer_graphs(graph)
         return inside and not tf.executing_eagerly()
 
@@ -172,9 +175,9 @@ def trace(
     example: call_signature.Example,
     before: Callable[[], None] = lambda: None,
 ) -> None:
-    """Calls a model symbolically, in inference mode; builds what is not built.
+    """Calls a model symbolically in inference mode, which also builds it.
 
-    `layers` are those that exist, the model among them; `before` is called
+    `layers` are the existing layers, including the model. `before` is called
     right before the model, maybe more than once.
     """
     with _functions_inlined():
@@ -188,8 +191,8 @@ def record_calls(
 ) -> list[LayerCall]:
     """Records the calls of `layers` when the model runs on one example.
 
-    The model, built, is among the layers. Calls come in the order in which
-    they return: a layer after its sublayers.
+    The layers include the model, which must be built. Calls are in the order
+    in which they return, so a layer follows its sublayers.
     """
     recorder = CallRecorder()
     classes: dict[type, type] = {}
@@ -207,10 +210,9 @@ def record_calls(
 
 @contextlib.contextmanager
 def _functions_inlined() -> Iterator[None]:
-    """Runs each `tf.function` within the model like plain Python.
+    """Runs each `tf.function` within the model as plain Python.
 
-    One that was traced before, or that runs twice, would not call its layers
-    again.
+    A function that has been traced before would not call its layers again.
     """
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
@@ -221,7 +223,7 @@ def _functions_inlined() -> Iterator[None]:
 
 
 def _recorded_class(cls: Any, recorder: CallRecorder) -> type:
-    """Makes the subclass of a layer class whose instances take notes."""
+    """Makes a subclass of a layer class whose instances record their calls."""
 
     def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
         plain_call = functools.partial(cls.__call__, layer)
@@ -233,7 +235,7 @@ def _recorded_class(cls: Any, recorder: CallRecorder) -> type:
 
 
 def _products(frame: _Frame, operations: range) -> tuple[str, ...]:
-    """Lists the products that a layer, not its sublayers, runs."""
+    """Lists the types of PRODUCTS that a layer runs outside of sublayers."""
     inner = {position for part in frame.inner for position in part}
     graph_operations = frame.graph.get_operations()
     kinds = {
@@ -245,7 +247,7 @@ def _products(frame: _Frame, operations: range) -> tuple[str, ...]:
 
 
 def _is_repeated(graph: tf.Graph) -> bool:
-    """Returns whether what is traced now may run more or less than once."""
+    """Returns whether operations traced now may not run exactly once."""
     if MAPPED_SCOPE in graph.get_name_scope().split("/"):
         return True
     return any(
@@ -255,7 +257,7 @@ def _is_repeated(graph: tf.Graph) -> bool:
 
 
 def _outer_graphs(graph: tf.Graph | None) -> Iterator[tf.Graph]:
-    """Yields the graph, the one in which it is called, and so on."""
+    """Yields a graph, the graph that contains it, and so on outwards."""
     while graph is not None:
         yield graph
         graph = getattr(graph, "outer_graph", None)
@@ -296,9 +298,9 @@ def _with_examples(outputs: Any, arguments: tuple[Any, ...]) -> Any:
 
 
 def _with_steps(outputs: Any, steps: int | None) -> Any:
-    """Corrects the number of steps of [batch, steps, ...] if it is unknown.
+    """Makes the steps of outputs [batch, steps, ...] unknown if `steps` is.
 
-    Keras 3 takes the batch size for it then.
+    Keras 3 gives them the size of the batch in this case.
     """
     if steps is not None:
         return outputs
@@ -311,7 +313,7 @@ def _with_steps(outputs: Any, steps: int | None) -> Any:
 
 
 def _shapes_of(structure: Any) -> Any:
-    """Puts tf.TensorShape in place of tensors and None for the rest."""
+    """Replaces tensors by their tf.TensorShape, anything else by None."""
     return tf.nest.map_structure(
         lambda value: (
             tf.TensorShape(value.shape) if hasattr(value, "shape") else None

@@ -1,4 +1,4 @@
-"""Adds up what the calls of a model's layers multiply."""
+"""Adds up the multiplications in the recorded calls of a model's layers."""
 
 import collections
 from collections.abc import Iterable
@@ -18,18 +18,18 @@ COMPUTED = "what it multiplies is computed from its weights"
 
 
 class MacCounter:
-    """Counts of multiplications, and of what could not be counted."""
+    """Counts multiplications, and collects what could not be counted."""
 
     def __init__(
         self, flavor: Flavor, layers: Sequence[Any], calls: Sequence[LayerCall]
     ) -> None:
-        # Uses of each element of a weight, by the id of the Keras variable.
+        # By the id of a Keras variable, how often each element is used.
         self.times: collections.Counter[int] = collections.Counter()
-        # Products of activations with each other, by the id of the layer.
+        # By the id of a layer, multiplications of activations by activations.
         self.products: collections.Counter[int] = collections.Counter()
-        # Why a layer is not counted, by its id.
+        # By the id of a layer, the reasons why it is not counted.
         self.problems: dict[int, list[str]] = collections.defaultdict(list)
-        self.unsure: set[int] = set()  # variables that such a layer multiplies
+        self.unsure: set[int] = set()  # ids of the variables of such layers
 
         self._weights = {
             id(layer): flavor.own_weights(layer) for layer in layers
@@ -39,7 +39,7 @@ class MacCounter:
         }
 
         recurrent = [call.layer for call in calls if is_recurrent(call.layer)]
-        # The cells that their RNN layer accounts for.
+        # The cells whose uses the rule of their RNN layer counts.
         self._cells = {
             id(cell)
             for layer in recurrent
@@ -82,7 +82,7 @@ class MacCounter:
         self.products[id(call.layer)] += products
 
     def _check(self, layer: Any, called: bool) -> None:
-        """Finds weights that no rule has reached."""
+        """Reports the weights of a layer that no rule has counted."""
         own = self._weights[id(layer)]
         rule = mac_rules.rule_of(layer)
         if rule is None:

@@ -1,13 +1,13 @@
-"""Rules that count the multiply-accumulates of each known layer.
+"""Rules that count the multiply-accumulates of known layers.
 
-A rule says how often a call uses each element of a weight; times the number
-of connections that is its multiply-accumulates. The batch dimension is
-counted like any other, so that layers that fold other dimensions into it come
-out right.
+A rule returns how often a call uses each element of a weight. Multiplied by the
+number of active connections, that gives the MACs. The batch dimension is
+counted like any other, so that layers that fold other dimensions into it are
+counted correctly.
 
-The convention: kernels and the products of attention count. Biases,
-activations, normalization, pooling, look-ups and preprocessing do not.
-Convolutions multiply the zeros of their padding, too.
+By convention, kernels and the products of attention count, zeros of padding
+included. Biases, activations, normalization, pooling, look-ups and
+preprocessing do not.
 """
 
 from collections.abc import Callable
@@ -25,17 +25,17 @@ UNKNOWN_SIZE = (
 
 
 class Uncountable(Exception):
-    """Reason why the multiply-accumulates of a call cannot be counted."""
+    """Raised with the reason if the MACs of a call cannot be counted."""
 
 
 class MacRule(NamedTuple):
-    """Multiplications of a layer's calls."""
+    """The functions that count the multiplications of a class of layers."""
 
-    # The weights of a layer that multiply activations.
+    # Returns the weights of a layer that multiply activations.
     weights: Callable[[Any], list[Any]]
-    # How often a call uses each of their elements.
+    # Counts how often a call uses each element of these weights.
     times: Callable[[LayerCall], int]
-    # A call's multiply-accumulates of activations with activations.
+    # Counts a call's multiplications of activations by activations.
     products: Callable[[LayerCall], int]
 
 
@@ -46,14 +46,14 @@ def rule_of(layer: Any) -> MacRule | None:
 
 
 def recurrent_cells(layer: Any) -> list[Any]:
-    """Lists the known cells of an RNN layer, which each run once a step."""
+    """Lists the known cells of an RNN layer, each run once per time step."""
     stacked = known_class(layer.cell, ("StackedRNNCells",))
     cells = layer.cell.cells if stacked else [layer.cell]
     return [cell for cell in cells if known_class(cell, CELLS)]
 
 
 def _attributes(*names: str) -> Callable[[Any], list[Any]]:
-    """Takes those of the attributes that the layer has."""
+    """Makes a function that lists the given attributes if a layer has them."""
 
     def weights(layer: Any) -> list[Any]:
         found = [getattr(layer, name, None) for name in names]
@@ -92,12 +92,12 @@ def _known(shape: Shape | None) -> Shape:
 
 
 def _output_vectors(call: LayerCall) -> int:
-    """Counts the vectors along the last dimension of the output."""
+    """Counts the output vectors, which lie along the last dimension."""
     return _size(_known(call.output)[:-1])
 
 
 def _positions(call: LayerCall, shape: Shape | None) -> int:
-    """Counts the positions of an image or a sequence, over the batch."""
+    """Counts the spatial or temporal positions of all examples in a batch."""
     shape = _known(shape)
     if call.layer.data_format == "channels_first":
         return _size((shape[0], *shape[2:]))
@@ -117,7 +117,7 @@ def _examples(call: LayerCall) -> int:
 
 
 def _steps(call: LayerCall) -> int:
-    """Counts the time steps, over the batch."""
+    """Counts the time steps of all examples in a batch."""
     return _size(_known(call.input(0, "sequences"))[:2])
 
 
@@ -127,7 +127,7 @@ def _weights_of_cells(layer: Any) -> list[Any]:
 
 
 def _einsum(call: LayerCall) -> int:
-    """Counts one use of each element for every index that the kernel lacks."""
+    """Returns the product of the sizes of all indices the kernel lacks."""
     operands, output = call.layer.equation.split("->")
     data, kernel = operands.split(",")
     sizes: dict[str, int | None] = {}
@@ -140,9 +140,9 @@ def _einsum(call: LayerCall) -> int:
 
 
 def _labels(term: str, rank: int) -> list[str]:
-    """Lists the indices of an einsum's term, those of an ellipsis numbered.
+    """Lists the indices of a term of an einsum.
 
-    They are numbered from the right, as they are aligned.
+    Indices of an ellipsis are numbered from the right, where they align.
     """
     before, dots, after = term.partition("...")
     hidden = rank - len(before) - len(after) if dots else 0
@@ -155,12 +155,12 @@ def _reverse_weights(layer: Any) -> list[Any]:
 
 
 def _reverse_vectors(call: LayerCall) -> int:
-    """Counts vectors: a look-up one way, a product the other way."""
+    """Counts the vectors of a projection; an embedding look-up is free."""
     return _size(_known(call.input())[:-1]) if call.products else 0
 
 
 def _multi_head_attention(call: LayerCall) -> int:
-    """Counts scores and weighted means; projections are layers of their own."""
+    """Counts scores and weighted means; the projections are sublayers."""
     layer = call.layer
     width = layer._key_dim + layer._value_dim
     return _attention(call, layer._attention_axes, layer._num_heads * width)
@@ -194,7 +194,7 @@ def _additive_attention(call: LayerCall) -> int:
 
 
 def _pairs(call: LayerCall) -> int:
-    """Counts the pairs of a query and a key, over the batch."""
+    """Counts the pairs of a query and a key in all examples of a batch."""
     query, value = map(_known, call.inputs()[:2])
     return _size(query[:-1]) * _size(value[1:-1])
 
@@ -206,7 +206,7 @@ def _dot(call: LayerCall) -> int:
     return _size(_known(call.output)) * _size([first[axis]])
 
 
-# Layers that multiply nothing by the convention.
+# Layers without multiplications that count by the convention.
 NOTHING = MacRule(_attributes(), _zero, _zero)
 _CELL = _weights(_examples, "kernel", "recurrent_kernel")
 _CONVOLUTION = _weights(_output_positions, "kernel")
@@ -218,7 +218,7 @@ _DEPTHWISE = _weights(_output_positions, "depthwise_kernel", "kernel")
 # Each position has weights of its own.
 _LOCAL = _weights(_examples, "kernel")
 
-# Cells that an RNN layer runs once a step.
+# The cells that an RNN layer runs once per time step.
 CELLS: dict[str, MacRule] = {
     "SimpleRNNCell": _CELL,
     "GRUCell": _CELL,
@@ -226,8 +226,8 @@ CELLS: dict[str, MacRule] = {
 }
 
 # Layer classes of either Keras, by the keys of `masking.layer_rules.RULES`. A
-# user's subclass counts as its base. Classes without weights and products need
-# not stand here.
+# user's subclass counts like its base. Classes without weights and products
+# need no entry.
 RULES: dict[str, MacRule] = {
     **CELLS,
     "Dense": _weights(_output_vectors, "kernel"),

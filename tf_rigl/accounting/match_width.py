@@ -1,4 +1,4 @@
-"""Small-dense: the width at which a dense network costs as a sparse one."""
+"""Small-dense baselines: dense networks at the cost of a sparse one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,16 +7,16 @@ from typing import NamedTuple
 from tf_rigl.accounting.model_profile import ModelProfile
 from tf_rigl.accounting.profile import profile
 
-# Widths are multiples of this.
+# The step between two widths.
 RESOLUTION = 1 / 1024
 
 
 class WidthMatch(NamedTuple):
-    """A network within a budget."""
+    """The result of `match_width`."""
 
-    width: float  # width multiplier, in (0, 1]
+    width: float  # the width multiplier, in (0, 1]
     model: Any  # the network of this width
-    profile: ModelProfile  # what it costs
+    profile: ModelProfile  # the costs of the network
 
 
 def match_width(
@@ -30,19 +30,19 @@ def match_width(
     size by bisection over the width multiplier, in steps of 1/1024.
 
     Args:
-        build: makes a dense model of a width multiplier in (0, 1]. Wider must
-            not be cheaper.
-        parameters: budget of kernels, biases and all other weights counted by
-            `profile`: `profile(sparse_model).nonzeros`.
-        flops: budget of one example: `profile(sparse_model).flops`. Exactly
-            one of the two must be given.
+        build: returns a dense model for a width multiplier in (0, 1]. A wider
+            model must not be cheaper.
+        parameters: the budget of elements of all weights, such as
+            `profile(sparse_model).nonzeros`.
+        flops: the budget of FLOPs of one example, such as
+            `profile(sparse_model).flops`. Exactly one budget must be given.
 
     Returns:
         The widest network whose cost does not exceed the budget.
 
     Raises:
-        ValueError: if none or both of the budgets are given, or the
-            narrowest network exceeds it.
+        ValueError: if none or both budgets are given, or if the narrowest
+            network exceeds the budget.
 
     Example:
         >>> budget = tf_rigl.profile(sparse_model).nonzeros
@@ -58,7 +58,7 @@ def match_width(
         )
 
     def match_within(steps: int) -> WidthMatch | None:
-        """Builds the network of a width; None if it exceeds the budget."""
+        """Builds the network of a width; returns None if it costs too much."""
         width = steps * RESOLUTION
         model = build(width)
         found = profile(model)

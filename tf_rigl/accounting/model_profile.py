@@ -1,4 +1,4 @@
-"""Records of the costs of a model's weights, and their table."""
+"""The costs of a model's weights, and their table."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -21,25 +21,25 @@ _HEADER = (
     "dense bytes",
     "bytes",
 )
-_PATHS_SHOWN = 8  # layers that are not counted for one reason
+_PATHS_SHOWN = 8  # the most uncounted layers that are named for a reason
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightProfile:
-    """One weight, or the weightless products of one layer.
+    """Costs of one weight, or of the products of activations in one layer.
 
     Attributes:
-        path: of the weight, as in `masks(model)`.
-        layer_class: name of the class of the layer that owns it.
-        shape: of the weight; empty for products of activations.
-        parameters: number of elements.
-        nonzeros: number of connections: what the mask lets through, else all
-            elements, whatever their values.
+        path: the weight's path, as in `masks(model)`.
+        layer_class: the name of the class of the layer that owns the weight.
+        shape: the weight's shape; empty for products of activations.
+        parameters: the number of elements.
+        nonzeros: the number of active connections, whatever their values; all
+            elements of a weight without a mask.
         macs: multiply-accumulates of one example.
         dense_macs: the same if the weight were dense.
-        masked: whether a mask belongs to the weight.
-        counted: whether all of its multiply-accumulates are in `macs`; if
-            not, the profile's `uncounted` says why.
+        masked: whether the weight has a mask.
+        counted: whether `macs` has all of its multiply-accumulates; if not,
+            the profile's `uncounted` has the reason.
     """
 
     path: str
@@ -64,23 +64,23 @@ class WeightProfile:
 
     @property
     def dense_flops(self) -> int:
-        """The same if the weight were dense."""
+        """Floating point operations if the weight were dense."""
         return FLOPS_PER_MAC * self.dense_macs
 
     @property
     def bytes(self) -> int:
-        """32-bit values and, where some are missing, one bit an element."""
+        """Bytes of 32-bit values and, if sparse, of one bit per element."""
         bits = self.parameters if self.nonzeros < self.parameters else 0
         return BYTES_PER_VALUE * self.nonzeros + -(-bits // 8)
 
     @property
     def dense_bytes(self) -> int:
-        """The same if the weight were dense."""
+        """Bytes of all values if the weight were dense."""
         return BYTES_PER_VALUE * self.parameters
 
 
 class Uncounted(NamedTuple):
-    """A layer whose multiply-accumulates are not, or not all, counted."""
+    """A layer whose multiply-accumulates are not or only partly counted."""
 
     path: str
     layer_class: str
@@ -89,11 +89,11 @@ class Uncounted(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class ModelProfile:
-    """Costs of a model, weight by weight and in all; `str()` is a table.
+    """Costs of a model, by weight and in total; `str()` makes a table.
 
     Attributes:
-        name: of the model.
-        rows: one for each weight, trainable or not, in the order of the
+        name: the model's name.
+        rows: a row for each weight, trainable or not, in the order of the
             layers, and one for the products of each attention layer.
         uncounted: layers whose multiply-accumulates could not be counted;
             if there are any, MACs and FLOPs are lower bounds.
@@ -104,7 +104,7 @@ class ModelProfile:
     uncounted: tuple[Uncounted, ...] = ()
 
     parameters = RowSum("parameters", "Elements of all weights.")
-    nonzeros = RowSum("nonzeros", "Elements of all weights that no mask hides.")
+    nonzeros = RowSum("nonzeros", "Elements of all weights, masked ones aside.")
 
     @property
     def sparsity(self) -> float:
@@ -112,11 +112,11 @@ class ModelProfile:
         return _missing(self.nonzeros, self.parameters)
 
     macs = RowSum("macs", "Multiply-accumulates of one example.")
-    dense_macs = RowSum("dense_macs", "The same if all weights were dense.")
-    flops = RowSum("flops", "Operations on floats of one example, 2 a MAC.")
-    dense_flops = RowSum("dense_flops", "The same if all weights were dense.")
-    bytes = RowSum("bytes", "32-bit values, and a bit an element if sparse.")
-    dense_bytes = RowSum("dense_bytes", "The same if all weights were dense.")
+    dense_macs = RowSum("dense_macs", "`macs` if all weights were dense.")
+    flops = RowSum("flops", "Floating point operations of one example.")
+    dense_flops = RowSum("dense_flops", "`flops` if all weights were dense.")
+    bytes = RowSum("bytes", "Bytes of all weights; see `WeightProfile.bytes`.")
+    dense_bytes = RowSum("dense_bytes", "`bytes` if all weights were dense.")
 
     def __str__(self) -> str:
         # Biases, scales, moving averages and the like share one line.
@@ -150,7 +150,7 @@ def _missing(nonzeros: int, parameters: int) -> float:
 
 
 def _is_minor(row: WeightProfile) -> bool:
-    """Tells rows that say nothing alone: a bias, a moving average."""
+    """Returns whether a row is a bias, a moving average or the like."""
     is_vector = len(row.shape) <= 1 or row.path.endswith("/bias")
     multiplies = row.dense_macs > 0 or not row.counted
     return is_vector and not row.masked and not multiplies
@@ -159,7 +159,7 @@ def _is_minor(row: WeightProfile) -> bool:
 def _cells(
     name: str, shape: Sequence[int], costs: WeightProfile | ModelProfile
 ) -> text_table.Cells:
-    """Writes the row of a weight, or of several added up."""
+    """Formats the table row of a weight or of a sum over several."""
     counted = not isinstance(costs, WeightProfile) or costs.counted
     # Products of activations have no parameters.
     has_parameters = costs.parameters > 0
@@ -179,7 +179,7 @@ def _counts(known: bool, unknown: str, *numbers: int) -> text_table.Cells:
 
 
 def _uncounted(layers: Sequence[Uncounted]) -> list[str]:
-    """Writes what was not counted, grouped by the reason."""
+    """Formats the list of uncounted layers, grouped by the reason."""
     if not layers:
         return []
     paths: dict[str, list[str]] = {}

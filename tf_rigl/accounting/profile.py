@@ -1,4 +1,4 @@
-"""Counts what a model costs."""
+"""The entry point of accounting: counts the costs of a model."""
 
 import collections
 import math
@@ -24,44 +24,44 @@ def profile(model: Any, inputs: Any = None) -> ModelProfile:
     """Counts multiply-accumulates, FLOPs, non-zeros and bytes of a model.
 
     The model is traced on one example; nothing is computed and no weight
-    changes. A model or layer that is not built yet is built. All weights are
-    counted, trainable or not (moving averages of BatchNormalization, too),
-    except the masks themselves.
+    changes. The model and its layers are built if needed. All weights are
+    counted, whether trainable or not (such as moving averages of
+    BatchNormalization), but not the masks.
 
     The conventions:
 
     - A multiply-accumulate (MAC) is one multiplication of a connection with
       an activation, or of two activations in the products of attention
-      layers. Biases, normalization, activations, pooling, look-ups of
-      embeddings and preprocessing count none; zeros of a convolution's
-      padding count. A layer that is called several times counts each time.
+      layers. Biases, normalization, activations, pooling, embedding look-ups
+      and preprocessing do not count; zeros of a convolution's padding do. A
+      layer that is called several times counts each time.
     - FLOPs are 2 × MACs. The published tables of RigL use the convention of
       the MicroNet challenge instead, which folds BatchNormalization into
       convolutions and for each output counts n multiplications, n - 1
-      additions, one addition for the bias and one multiplication for ReLU:
-      for a dense ResNet-50 8.189 GFLOPs where this one has 8.178.
-    - Bytes are 4 for each connection and, for each masked weight that is not
-      full, one bit for each element, rounded up.
+      additions, one addition for the bias and one multiplication for ReLU.
+      A dense ResNet-50 has 8.189 GFLOPs by it, and 8.178 by this one.
+    - Bytes are 4 for each active connection and, for each weight whose mask
+      is not full, one bit for each element, rounded up.
 
     Args:
-        model: Sequential, functional, subclassed or nested model of Keras 3
+        model: a Sequential, functional, subclassed or nested model of Keras 3
             or tf_keras, dense or sparse.
-        inputs: what the model is called on, with the batch dimension (its
-            size does not matter): arrays, tensors, tf.TensorSpec or shapes,
-            in the structure that the model takes, or all arguments of its
-            `call`: in a dictionary by their names, or in a list if it
-            requires several. Needed if the model was never called, has
-            several arguments of which Keras 3 remembers the first, or
-            leaves sizes open (image size, number of time steps).
+        inputs: the inputs to call the model on: arrays, tensors,
+            tf.TensorSpec or shapes with the batch dimension, whose size does
+            not matter, in the structure that the model takes; or all arguments
+            of its `call`, in a dictionary by their names or, if it requires
+            several, in a list. Required if the model was never called, if it
+            has several arguments, of which Keras 3 remembers the first, or if
+            it leaves sizes open (image size, number of time steps).
 
     Returns:
-        Counts for each weight and in all, dense beside sparse. `str()` of it
-        is a table. A layer that could not be counted stands in `uncounted`.
+        The costs of each weight and of the model, dense and sparse; `str()`
+        makes a table. Layers that could not be counted are in `uncounted`.
 
     Raises:
-        TypeError: if `model` is a model of neither Keras or `inputs` is
-            not made of the above.
-        ValueError: if `inputs` is needed to call the model.
+        TypeError: if `model` is a model of neither Keras or `inputs` has
+            other types than the above.
+        ValueError: if `inputs` is required to call the model.
 
     Example:
         >>> import keras
@@ -89,10 +89,10 @@ def profile(model: Any, inputs: Any = None) -> ModelProfile:
 def _record(
     walked: WalkedModel, example: call_signature.Example, given: bool
 ) -> tuple[WalkedModel, list[call_recorder.LayerCall]]:
-    """Builds what is not built yet and calls the model symbolically.
+    """Builds the model if needed and records the calls of its layers.
 
-    `given` says whether the user gave the example. Returns the model with
-    the layers that it has now, and their calls.
+    `given` tells whether the user passed `inputs`. Returns the model, walked
+    again if it was built, and the calls.
     """
     model = walked.model
     try:
@@ -100,8 +100,8 @@ def _record(
             call_recorder.trace(model, walked.layers, example)
             walked = walk_model(model)
 
-        # Masks a model that has waited for its weights; layers must not
-        # change their classes while they are watched.
+        # Completes a deferred `sparsify`, which changes the classes of layers
+        # and so must not happen while their calls are recorded.
         complete(model)
         calls = call_recorder.record_calls(model, walked.layers, example)
         return walked, calls
@@ -120,7 +120,7 @@ def _record(
 def _rows(
     walked: WalkedModel, counter: MacCounter, batch: int
 ) -> Iterator[WeightProfile]:
-    """Yields a row for each weight, and for each layer's products."""
+    """Yields a row for each weight and for the products of each layer."""
     owned: dict[int, list[ModelWeight]] = collections.defaultdict(list)
     for weight in model_weights(walked):
         owned[id(weight.owner)].append(weight)

@@ -1,8 +1,8 @@
-"""Costs by the rule that published tables of sparse networks follow.
+"""Costs by the convention of published tables of sparse networks.
 
 The tables of RigL, SRigL and others come from the counter of the MicroNet
-challenge. It counts kernels only, as if every normalization were folded into
-a bias of its layer, and each addition and multiplication for itself.
+challenge. It counts only kernels, as if every normalization were folded into
+a bias of its layer, and counts additions and multiplications separately.
 """
 
 import math
@@ -14,16 +14,13 @@ from tf_rigl.accounting import model_profile
 
 
 class MicroNetCounts(NamedTuple):
-    """Costs of a network by that rule.
+    """Costs of a network by the convention of the MicroNet challenge."""
 
-    The fields named `dense` are the same if all weights were dense.
-    """
-
-    parameters: int  # elements of kernels, and biases
-    flops: int  # of one example
-    dense_flops: int
+    parameters: int  # the number of elements of kernels and of biases
+    flops: int  # FLOPs of one example
+    dense_flops: int  # `flops` if all weights were dense
     bytes: int  # values, bit masks of sparse kernels, and biases
-    dense_bytes: int
+    dense_bytes: int  # `bytes` if all weights were dense
 
     def __str__(self) -> str:
         share = self.flops / self.dense_flops if self.dense_flops else 1.0
@@ -39,27 +36,27 @@ class MicroNetCounts(NamedTuple):
 def micronet(
     profile: model_profile.ModelProfile, padded_again: Collection[str] = ()
 ) -> MicroNetCounts:
-    """Counts by the rule of published tables.
+    """Counts costs by the convention of published tables.
 
-    An output of n connections takes n multiplications, n - 1 additions, one
-    more for its bias and one multiplication for its ReLU, which the last
-    layer has not; so 2 n + 1, and 2 n there. Pooling, sums of branches,
-    attention and look-ups of embeddings count nothing. A bias is stored for
-    each filter. A depthwise kernel counts as one filter that reads all of its
-    elements, because the script behind the table of MobileNet v1 takes it for
+    An output with n connections takes n multiplications, n - 1 additions, one
+    addition for its bias and one multiplication for its ReLU, which the last
+    layer does not have: 2 n + 1, or 2 n in the last layer. Pooling, sums of
+    branches, attention and embedding look-ups do not count. Each filter has a
+    bias. A depthwise kernel counts as one filter that reads all of its
+    elements, because the script behind the table of MobileNet v1 treats it as
     an ordinary convolution.
 
     This gives ResNet-50's published 25,530,472 parameters, 102.122 MB and
-    8.189482 GFLOPs. For MobileNet v1 it gives 1140.613 MFLOPs, where 1141.544
-    are published: that script pads images once more whose network has a layer
-    that pads them, and counts 113 × 113 outputs where there are 112 × 112; it
-    also counts a ReLU behind the logits. `padded_again` repeats that.
+    8.189482 GFLOPs. For MobileNet v1 it gives 1140.613 MFLOPs instead of the
+    published 1141.544: the script pads images that a layer of the network has
+    already padded, so it counts 113 × 113 outputs instead of 112 × 112, and it
+    counts a ReLU after the logits. `padded_again` reproduces this.
 
     Args:
-        profile: of a model, sparse or dense.
-        padded_again: paths of the kernels, of layers with square outputs, to
-            count with a row and a column of outputs more than there are. If
-            there are any, the last layer is counted with a ReLU, too.
+        profile: the profile of a model, sparse or dense.
+        padded_again: paths of kernels, of layers with square outputs, to count
+            with one more row and column of outputs. If there are any, the
+            last layer is counted with a ReLU.
 
     Reference: google-research/rigl, `sparse_utils.get_stats`, and
     google-research/micronet_challenge, `counting.py`.

@@ -1,4 +1,4 @@
-"""FLOPs of training, by the formulas of the RigL paper."""
+"""Training FLOPs by the formulas of the RigL paper."""
 
 from tf_rigl.algorithms import registry
 from tf_rigl.algorithms.algorithm import Algorithm
@@ -6,12 +6,12 @@ from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.core import checks
 from tf_rigl.core.schedules import UpdateSchedule
 
-# The networks that are compared with sparse ones.
+# The names of the dense baselines.
 DENSE_METHODS = ("dense", "small_dense")
-# RigL's ΔT, for names, which have no schedule.
+# RigL's ΔT, for a method that is given by name and so has no schedule.
 _DEFAULT_INTERVAL = 100
-# Makes an instance of what the command line offers; only what it requires is
-# read.
+# Arguments to instantiate a method by name. Their values do not matter, as only
+# its `requirements` are read.
 _ANY_PLAN = registry.UpdatePlan(
     stop_step=1, update_interval=_DEFAULT_INTERVAL, drop_fraction=0.3
 )
@@ -30,10 +30,10 @@ def training_flops(
     update_interval: int | None = None,
     pruned_fraction: float = 1.0,
 ) -> float:
-    """Returns the FLOPs that training on one example takes, on average.
+    """Returns the mean training FLOPs per example.
 
-    They follow from what a method requires: in how many batches of an
-    interval it looks at the dense gradient, and whether it prunes on the way.
+    They depend on how many batches of an interval need the dense gradient, and
+    on whether the method prunes during training:
 
     | method                             | FLOPs                             |
     | ---------------------------------- | --------------------------------- |
@@ -42,33 +42,33 @@ def training_flops(
     | n of ΔT + 1 batches: `rigl`,       | (3 f_S (ΔT + 1 - n) + n (2 f_S +  |
     | `srigl` with n = 1                 | f_D)) / (ΔT + 1)                  |
     | all: `snfs`, `ste`                 | 2 f_S + f_D                       |
-    | pruning on the way: `pruning`      | 3 (f_D - p (f_D - f_S))           |
+    | pruning while training: `pruning`  | 3 (f_D - p (f_D - f_S))           |
 
-    The batches that SNIP and GraSP prune by are not counted. Top-KAST in its
-    paper needs weight gradients of its set B only; with `TopKAST` they are
-    dense and masked, and so they are counted.
-    Multiply by the number of examples seen for a whole run. Masks, optimizer
-    and the choice of connections are not counted.
+    Masks, the optimizer, the choice of connections, and the batches by which
+    SNIP and GraSP prune are not counted. In its paper, Top-KAST needs weight
+    gradients only of its set B; `TopKAST` computes dense ones and masks them,
+    so dense ones are counted. For the FLOPs of a run, multiply by the number
+    of examples seen.
 
     Args:
-        method: a method such as `RigL()`, whose options count; or a name of
+        method: a method such as `RigL()`, whose options matter, or a name of
             the command line, in any case, such as `"rigl"` or `"dense"`.
-        flops: f_S, FLOPs of one example in inference with the sparse
+        flops: f_S, the inference FLOPs of one example with the sparse
             weights, as in `profile(model).flops`.
-        dense_flops: f_D, the same with all weights.
-        update_interval: ΔT, optimizer steps between two mask updates, on
-            which only methods of the third line depend; by default the
-            method's own, and 100 for a name.
-        pruned_fraction: p, the mean over the steps of training of the
-            fraction of the final zeros that are zero already, in [0, 1], as
-            the pruning methods' `pruned_fraction` gives it.
+        dense_flops: f_D, the same with dense weights.
+        update_interval: ΔT, the optimizer steps between two mask updates,
+            which matter only in the third row; by default the method's own,
+            or 100 for a name.
+        pruned_fraction: p, the fraction of the final zeros that are zero,
+            averaged over the steps of training, in [0, 1]; see the
+            `pruned_fraction` of pruning methods.
 
     Returns:
         FLOPs per example.
 
     Raises:
         ValueError: if the method is unknown, FLOPs are negative, the interval
-            is below 1 or the fraction out of its range.
+            is below 1, or the fraction is not in [0, 1].
 
     Example:
         >>> training_flops("rigl", flops=10, dense_flops=20, update_interval=9)
@@ -124,11 +124,11 @@ def _mean_flops(
     interval: int,
     pruned: float,
 ) -> float:
-    """Returns the mean over the batches of an interval.
+    """Returns the mean FLOPs per example over the batches of an interval.
 
-    A forward pass costs f; the backward pass costs 2 f, f for the gradients
-    of the activations and f for those of the weights. A batch that needs
-    dense weight gradients pays f_D for them.
+    A forward pass costs f. The backward pass costs 2 f: f for the gradients of
+    the activations and f for the gradients of the weights, which cost f_D in
+    a batch that needs them dense.
     """
     if requirements.prunes_during_training:
         return 3 * (dense - pruned * (dense - sparse))
@@ -164,7 +164,7 @@ def _requirements(method: str | Algorithm) -> Requirements | None:
 
 
 def _interval(method: str | Algorithm) -> int:
-    """Returns ΔT of a method, where it has one."""
+    """Returns a method's ΔT, or RigL's if the method has none."""
     if not isinstance(method, Algorithm):
         return _DEFAULT_INTERVAL
     schedule = method.mask_schedule

@@ -136,7 +136,7 @@ def fix_batch(call: CallSignature, size: int) -> CallSignature:
 def named_leaves(call: CallSignature) -> dict[str, tf.TensorSpec]:
     """Returns the tensors of a call by unique names.
 
-    A tensor is named by its own name or by the keys that lead to it; the tensors
+    A tensor is named by its own name or by the keys that lead to it; tensors
     that make up a ragged or sparse one are named one by one. The order is that
     of `tf.nest.flatten`.
     """

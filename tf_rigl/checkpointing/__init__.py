@@ -1,5 +1,5 @@
-"""Checkpoints of all that training changes, so that a run resumes exactly.
+"""Checkpoints of the whole training state, from which a run resumes exactly.
 
-`training_state` lists the variables of model, masks, method and optimizer,
-`checkpoint_file` writes and checks one file, `checkpoints` is the callback.
+`training_state` collects the variables of model, masks, method and optimizer;
+`checkpoint_file` writes and verifies a file; `checkpoints` has the callback.
 """

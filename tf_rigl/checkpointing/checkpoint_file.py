@@ -1,8 +1,8 @@
-"""One file that holds arrays and a description of them, whole or not at all.
+"""The checkpoint file: arrays and their description, written atomically.
 
-The file is what `numpy.savez` writes, a zip archive of one `.npy` an array,
-and can be read with `numpy.load`. Each member carries a checksum, so that
-damage is found wherever it is.
+It has the format of `numpy.savez`, a zip archive with one `.npy` per array, and
+can be read by `numpy.load`. Each member has a checksum, so damage anywhere in
+the file is found.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ import tensorflow as tf
 from tf_rigl.backend import atomic_files
 
 _DESCRIPTION = "description"
-# Reading an archive with any one byte changed was seen to raise these.
+# Reading archives with a single byte changed has raised each of these.
 _DAMAGE = (
     OSError,
     EOFError,
@@ -39,7 +39,7 @@ _DAMAGE = (
 
 
 class DamagedFileError(ValueError):
-    """A file that is truncated, changed, or something else altogether."""
+    """Raised for a file that is truncated, altered, or not a checkpoint."""
 
 
 def write(
@@ -47,16 +47,16 @@ def write(
     description: Mapping[str, Any],
     arrays: Sequence[np.ndarray],
 ) -> None:
-    """Writes a file, in place of one of the same name only once it is whole.
+    """Writes a file and, once it is complete, replaces any former one by it.
 
     Args:
-        path: of the file, in an existing folder, local or not.
-        description: anything that JSON can hold.
-        arrays: of any shapes and dtypes that TensorFlow knows.
+        path: the path of the file, local or not; its folder must exist.
+        description: a JSON object.
+        arrays: arrays of any shapes and of any dtypes of TensorFlow.
 
     Raises:
-        OSError: if it cannot be written; also `tf.errors.OpError` if the
-            path is not local. Nothing is left behind.
+        OSError: if the file cannot be written, or a `tf.errors.OpError` if
+            the path is not local. No partial file is left behind.
     """
     members: dict[str, Any] = {
         _DESCRIPTION: np.frombuffer(json.dumps(description).encode(), np.uint8)
@@ -69,10 +69,10 @@ def write(
 
 
 class Reader:
-    """File, checked from end to end.
+    """Reads a checkpoint file, having verified all of it.
 
     Raises:
-        DamagedFileError: if it is not whole.
+        DamagedFileError: if the file is damaged or not a checkpoint.
     """
 
     def __init__(self, path: str) -> None:
@@ -80,7 +80,7 @@ class Reader:
             with tf.io.gfile.GFile(path, "rb") as file:
                 stream = io.BytesIO(file.read())
 
-            # Before any number in it is believed.
+            # Verify all checksums before any size in the file is trusted.
             broken = zipfile.ZipFile(stream).testzip()
             if broken is not None:
                 raise zipfile.BadZipFile(f"wrong checksum of {broken!r}")
@@ -91,7 +91,7 @@ class Reader:
         self._path = path
 
     def array(self, index: int, dtype: tf.DType) -> np.ndarray:
-        """Returns one of the arrays, in the dtype that it had."""
+        """Returns an array by its index, in the dtype that it had."""
         with _explained(self._path):
             array = self._arrays[_member(index)]
             numpy_dtype = np.dtype(dtype.as_numpy_dtype)
@@ -105,10 +105,10 @@ def _member(index: int) -> str:
 
 
 def _as_numpy(array: np.ndarray) -> np.ndarray:
-    """Views an array in a dtype that `.npy` files know, bit for bit."""
+    """Views an array in a dtype that `.npy` files support, bit for bit."""
     if array.dtype.kind in "biufc":
         return array
-    # bfloat16 and its kin.
+    # bfloat16 and the 8-bit floats become unsigned integers.
     return array.view(np.dtype(f"u{array.dtype.itemsize}"))
 
 

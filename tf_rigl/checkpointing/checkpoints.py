@@ -1,4 +1,4 @@
-"""Checkpoints from which a killed run goes on as if nothing had happened."""
+"""The callback that saves checkpoints and resumes a run exactly."""
 
 import contextlib
 import os
@@ -21,25 +21,27 @@ from tf_rigl.core.checks import check_choice
 
 _NAME = "step-{step:012d}.npz"
 _PATTERN = re.compile(r"step-(\d{12})\.npz")
-# What a shell reports of a process that SIGTERM has ended.
+# The exit code that a shell reports for a process ended by SIGTERM.
 _TERMINATED = 128 + signal.SIGTERM
 
 
 class Checkpoints(ModelCallback):
-    """Saves all that training changes, and restores it when training begins.
+    """Saves the whole training state, and restores it when training begins.
 
-    A checkpoint is one file: weights, masks, counters, what the method
-    remembers, random generators, optimizer steps and slots. It is written
-    aside and renamed, so that whatever kills the process, `kill -9` and a
-    loss of power included, the files that were there stay whole, and at most
-    the work since the last one is lost. When `fit` begins, the newest is
-    restored; what it says of the data's position is `step`. SIGTERM, which
-    cluster managers send some time before they kill, writes a checkpoint and
-    ends the process with code 143 (one worker only: several cannot agree on a
-    batch at once, so they leave it at the last checkpoint).
+    A checkpoint is one file with weights, masks, counters, the method's
+    state, random generators, optimizer steps and slots. It is written under
+    another name and then renamed, so that a killed process or a power failure
+    leaves earlier checkpoints intact and costs at most the work since the
+    last one.
 
-    With an endless data set the resumed run equals the uninterrupted one bit
-    for bit:
+    When `fit` begins, the newest checkpoint is restored; `step` tells how many
+    batches it has seen. On SIGTERM, which cluster managers send some time
+    before they kill a process, a single worker saves a checkpoint and exits
+    with code 143. Several workers cannot agree on a batch at once, so they
+    exit without saving.
+
+    With an endless data set, a resumed run equals an uninterrupted one bit for
+    bit:
 
         >>> checkpoints = tf_rigl.Checkpoints("runs/mine", save_every=500)
         >>> model.fit(
@@ -50,37 +52,36 @@ class Checkpoints(ModelCallback):
         ...     callbacks=[tf_rigl.UpdateMasks(tf_rigl.RigL()), checkpoints],
         ... )
 
-    A run that was stopped within an epoch begins that epoch's number anew and
-    stops once `epochs * steps_per_epoch` batches are trained, so that its
-    last epoch is shorter. State of other callbacks, in Python, is not kept.
-    In a loop of your own call `restore` and `save`.
+    A run that was stopped within an epoch repeats the number of that epoch and
+    stops after `epochs * steps_per_epoch` batches in all, so its last epoch is
+    shorter. The Python state of other callbacks is not saved. In a custom
+    loop, call `restore` and `save`.
 
-    Layers of tf_keras draw their random numbers from generators that can be
-    saved only after `tf_keras.backend.experimental.enable_tf_random_generator`.
+    The random generators of tf_keras layers can be saved only after
+    `tf_keras.backend.experimental.enable_tf_random_generator`.
 
     Args:
-        directory: where the files are; local, or any that `tf.io.gfile`
-            knows. Several workers need one that they share; the first writes.
+        directory: the directory of the files, local or supported by
+            `tf.io.gfile`. Workers must share it; the chief writes.
         save_every: `"epoch"`, or a number of batches. With several steps per
-            execution, after the first execution that reaches it.
-        keep: number of checkpoints that are kept, the newest.
-        on_failure: what to do if one cannot be written, because the disk is
-            full or the directory is gone: `"continue"` with a warning, or
-            `"stop"` with an error. Those that are there stay whole.
-        also_every: batches from one checkpoint to the next within an epoch,
-            in addition to those at the ends of epochs; 0 for none. That of an
-            epoch's last batch is left to the end of the epoch, when other
-            callbacks have written their files.
-        total_steps: batches of the whole run, after which training stops; by
-            default those of `fit`, `steps_per_epoch * epochs`.
+            execution, the first execution that reaches the number saves.
+        keep: the number of newest checkpoints to keep.
+        on_failure: what to do if a checkpoint cannot be written because the
+            disk is full or the directory is gone: `"continue"` with a
+            warning, or `"stop"` with an error. Earlier ones stay intact.
+        also_every: the number of batches between additional checkpoints
+            within an epoch, 0 for none. The last batch of an epoch has none:
+            that of the epoch follows, after other callbacks have saved.
+        total_steps: the number of batches of the whole run, after which
+            training stops; by default `steps_per_epoch * epochs`.
 
     Raises:
         ValueError: if an argument is out of range; when training begins, if
-            the directory cannot be written, or its newest checkpoint is
-            damaged or of another model.
+            the directory is not writable, or its newest checkpoint is
+            damaged or belongs to another model.
     """
 
-    # Batches must have ended when their state is saved.
+    # A batch must be complete when its state is saved.
     async_safe = False
 
     def __init__(
@@ -119,38 +120,39 @@ class Checkpoints(ModelCallback):
         self._also_every = also_every
         self._total_steps = total_steps
         self._batches = 0  # trained so far, in all
-        self._before_epoch = 0  # of these, before the present epoch
-        self._saved = 0  # of these, in the newest checkpoint
+        self._before_epoch = 0  # trained before the current epoch
+        self._saved = 0  # trained before the newest checkpoint
         self._termination = _Termination()
 
     @property
     def step(self) -> int:
-        """Batches that the newest checkpoint has seen, 0 where there is none.
+        """Number of batches before the newest checkpoint, 0 if there is none.
 
-        Skip as many batches of an endless data set to go on.
+        To resume, skip this many batches of an endless data set.
         """
         return max(self.steps, default=0)
 
     @property
     def steps(self) -> list[int]:
-        """Batches that each checkpoint has seen, the oldest first."""
+        """Number of batches before each checkpoint, in ascending order."""
         if not tf.io.gfile.isdir(self._directory):
             return []
         names = map(_PATTERN.fullmatch, tf.io.gfile.listdir(self._directory))
         return sorted(int(name.group(1)) for name in names if name)
 
     def save(self, model: Any, step: int, optimizer: Any = None) -> None:
-        """Writes a checkpoint, for loops of your own.
+        """Writes a checkpoint, in a custom training loop.
 
-        With several workers all of them must call it.
+        All workers must call it.
 
         Args:
             model: the model.
-            step: batches trained so far.
-            optimizer: the optimizer; the model's where it is compiled.
+            step: the number of batches trained so far.
+            optimizer: the optimizer; by default that of the compiled model.
 
         Raises:
-            OSError: with `on_failure="stop"`, where it cannot be written.
+            OSError: if the checkpoint cannot be written and `on_failure` is
+                "stop".
         """
         state = TrainingState.of(model, optimizer)
         values = state.values()
@@ -166,18 +168,18 @@ class Checkpoints(ModelCallback):
     def restore(
         self, model: Any, optimizer: Any = None, step: int | None = None
     ) -> int:
-        """Restores a checkpoint, for loops of your own.
+        """Restores a checkpoint, in a custom training loop.
 
         Args:
             model: the model, built and sparsified as when it was saved.
-            optimizer: the optimizer; the model's where it is compiled.
-            step: of the checkpoint, one of `steps`; None for the newest.
+            optimizer: the optimizer; by default that of the compiled model.
+            step: which of `steps` to restore; by default the newest.
 
         Returns:
-            Batches trained so far; 0 where there is no checkpoint.
+            The number of batches trained so far, 0 if there is no checkpoint.
 
         Raises:
-            ValueError: if the checkpoint is missing, damaged, or of
+            ValueError: if the checkpoint is missing, damaged, or belongs to
                 another model, optimizer or method.
         """
         steps = self.steps
@@ -209,48 +211,48 @@ class Checkpoints(ModelCallback):
         self._termination.begin()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Notes how many batches came before."""
+        """Notes how many batches preceded the epoch."""
         del epoch, logs
         self._before_epoch = self._batches
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Saves when it is time, or when the process is told to end."""
+        """Saves every few batches, and exits after SIGTERM."""
         del logs
         self._batches = self._before_epoch + batch + 1
         if self._is_due(batch):
             self.save(self.model, self._batches)
-        if self._batches >= self._announced():
+        if self._batches >= self._total_batches():
             self.model.stop_training = True
         if self._termination.asked_for:
             self._terminate()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Saves, unless this is done by batches."""
+        """Saves, unless `save_every` is a number of batches."""
         del epoch, logs
         if self._save_every == "epoch":
             self.save(self.model, self._batches)
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Saves the end of the run, if that is not done yet."""
+        """Saves the final state, unless the newest checkpoint has it."""
         del logs
         if self._saved != self._batches:
             self.save(self.model, self._batches)
         self._termination.end()
 
     def _implements_train_batch_hooks(self) -> bool:
-        """Answers Keras 2, which asks."""
+        """Overrides the method by which Keras 2 asks for batch-level calls."""
         return True
 
     def _is_due(self, batch: int) -> bool:
-        """Returns whether a checkpoint is due after a batch of the epoch."""
+        """Returns whether to save after a batch, numbered within its epoch."""
         waiting = self._batches - self._saved
         if self._save_every != "epoch":
             return waiting >= int(self._save_every)
         ends_epoch = batch + 1 == self.params.get("steps")
         return 0 < self._also_every <= waiting and not ends_epoch
 
-    def _announced(self) -> float:
-        """Returns batches of the whole run, infinity if unknown."""
+    def _total_batches(self) -> float:
+        """Returns the number of batches of the run, infinity if unknown."""
         if self._total_steps is not None:
             return self._total_steps
         steps = self.params.get("steps")
@@ -269,7 +271,7 @@ class Checkpoints(ModelCallback):
         return os.path.join(self._directory, _NAME.format(step=step))
 
     def _check_directory(self) -> None:
-        """Makes the directory and sees that it can be written."""
+        """Makes the directory and raises a ValueError if it is not writable."""
         if not self.model.distribute_strategy.extended.should_checkpoint:
             return
 
@@ -290,7 +292,7 @@ class Checkpoints(ModelCallback):
             ) from error
 
     def _remove_others(self) -> None:
-        """Removes old checkpoints and what a killed process left."""
+        """Removes old checkpoints and the drafts of killed processes."""
         for step in self.steps[: -self._keep]:
             tf.io.gfile.remove(self._path(step))
         for name in tf.io.gfile.listdir(self._directory):
@@ -314,20 +316,20 @@ class Checkpoints(ModelCallback):
 
 
 class _Termination:
-    """Notes that SIGTERM has come, while training."""
+    """Remembers whether SIGTERM was received during training."""
 
     def __init__(self) -> None:
         self.asked_for = False
         self._before: Any = None
 
     def begin(self) -> None:
-        """Catches the signal, where it can be: in the main thread."""
+        """Installs the signal handler, which only the main thread can do."""
         self.asked_for = False
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGTERM, self._note)
 
     def end(self) -> None:
-        """Gives the signal back to its former handler."""
+        """Restores the former signal handler."""
         if self._before is not None:
             signal.signal(signal.SIGTERM, self._before)
             self._before = None
@@ -335,7 +337,7 @@ class _Termination:
     def _note(self, number: int, frame: Any) -> None:
         del frame
         if self.asked_for:
-            # Nobody has looked: an error has ended `fit` before.
+            # An error has ended `fit`, so no batch has handled the first one.
             self.end()
             os.kill(os.getpid(), number)
         self.asked_for = True

@@ -1,4 +1,4 @@
-"""State of a training run at one moment, to a file and back."""
+"""The variables of a training run, and their file format."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ _SHOWN = 3
 
 
 def training_variables(model: Any, optimizer: Any = None) -> list[tf.Variable]:
-    """Returns all variables that decide how training goes on.
+    """Returns all variables that a training run depends on.
 
-    Weights, masks, counters, what the method remembers, random generators,
-    optimizer steps, slots, loss scale. `tf.train.Checkpoint(model=model)`
-    leaves some of them out: generators in both Keras, layers in lists and
-    dicts in Keras 3. Save these instead:
+    They hold weights, masks, counters, the method's state, random generators,
+    optimizer steps, slots and the loss scale. `tf.train.Checkpoint(model=...)`
+    misses random generators, and in Keras 3 also layers in lists and dicts, so
+    save these variables instead:
 
         >>> checkpoint = tf.train.Checkpoint(
         ...     variables=tf_rigl.training_variables(model, optimizer),
@@ -31,17 +31,17 @@ def training_variables(model: Any, optimizer: Any = None) -> list[tf.Variable]:
         ... )
 
     Args:
-        model: a model with weights, of either Keras.
-        optimizer: its optimizer, built if it is not; the model's where it is
-            compiled. Attach it before, so that what the method remembers is
-            there.
+        model: a built model of either Keras.
+        optimizer: the optimizer, which is built if needed; by default that of
+            the compiled model. Call `attach` first, which creates the
+            method's state.
 
     Returns:
-        TensorFlow variables in a fixed order.
+        The TensorFlow variables, in a fixed order.
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
-        ValueError: if the model has no weights yet, or no optimizer.
+        ValueError: if the model is not built or has no optimizer.
     """
     return list(TrainingState.of(model, optimizer).variables)
 
@@ -55,10 +55,10 @@ class TrainingState:
 
     @classmethod
     def of(cls, model: Any, optimizer: Any = None) -> "TrainingState":
-        """Collects the variables of a model in training; builds its optimizer.
+        """Collects the variables of a model and its optimizer, built if needed.
 
         Raises:
-            ValueError: if the model has no weights yet, or no optimizer.
+            ValueError: if the model is not built or has no optimizer.
         """
         flavor = model_flavor(model)
         if optimizer is None:
@@ -92,11 +92,11 @@ class TrainingState:
         return cls(names, variables)
 
     def values(self) -> list[np.ndarray]:
-        """Returns the values now. With several workers all of them must ask."""
+        """Returns the current values; all workers must call this together."""
         return [variable.numpy() for variable in self.variables]
 
     def describe(self) -> dict[str, Any]:
-        """Describes the arrays of a file."""
+        """Returns the description of the variables, a JSON object."""
         return {
             "format": _FORMAT,
             "variables": [
@@ -112,12 +112,12 @@ class TrainingState:
         }
 
     def restore(self, path: str) -> dict[str, Any]:
-        """Sets all variables to what a file holds; returns its description.
+        """Assigns the arrays of a file; returns the file's description.
 
         Raises:
-            DamagedFileError: if the file is not whole.
+            DamagedFileError: if the file is damaged.
             ValueError: if it was written for another model, optimizer or
-                method. The variables are as they were then.
+                method. No variable has been changed then.
         """
         reader = checkpoint_file.Reader(path)
         self._check(path, reader.description)
@@ -155,9 +155,9 @@ class TrainingState:
 
 
 def _with_beside(flavor: Flavor, model: Any) -> list[Any]:
-    """Returns a model's variables, those beside a layer's weights after them.
+    """Returns a model's variables, each layer's masks after its weights.
 
-    That is where files of all versions have masks.
+    This is the order in files of all versions.
     """
     variables = list(model.variables)
     places = {id(variable): place for place, variable in enumerate(variables)}
@@ -175,7 +175,7 @@ def _with_beside(flavor: Flavor, model: Any) -> list[Any]:
 
 
 def _difference(there: list[dict[str, Any]], here: list[dict[str, Any]]) -> str:
-    """Tells the first variables that differ, for people."""
+    """Describes the first few variables that differ, for a message."""
     differing = [
         f"{one['name']} is {one['dtype']}{one['shape']} and not "
         f"{other['dtype']}{other['shape']}, {other['name']}"

@@ -1,5 +1,5 @@
-"""What masks and their updates were like, for people and for TensorBoard.
+"""Statistics of masks and their updates.
 
-`masking.mask_history` records in the step; `diagnose` reads the records into
-a `ModelDiagnostics`, whose text is a table; `callback` writes it every epoch.
+`masking.mask_history` records updates within the step; `diagnose` reads the
+records into a `ModelDiagnostics`; `callback` writes them after each epoch.
 """

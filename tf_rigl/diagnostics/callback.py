@@ -1,4 +1,4 @@
-"""The callback that writes what becomes of masks to TensorBoard and files."""
+"""The callback that writes mask statistics to TensorBoard and files."""
 
 import csv
 import importlib.util
@@ -22,12 +22,12 @@ from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import require_masked_weights
 
 Path = str | os.PathLike[str]
-# Plain values by name; None and, in JSON, null for what is not known.
+# Plain values by name; None, which JSON writes as null, if not known.
 Row = dict[str, int | float | None]
-# Writes an epoch's numbers, those over all and of each weight.
+# Makes the lines of an epoch from its number, the total and the weights' rows.
 _Lines = Callable[[int, Row, Mapping[str, Row]], list[str]]
 
-# What TensorBoard shows; the files hold everything.
+# The numbers that TensorBoard shows; the files hold all numbers.
 SCALARS = (
     "density",
     "churn",
@@ -44,42 +44,41 @@ COLUMNS = ("epoch", "weight", "churn", *diagnose.NUMBERS)
 
 
 class MaskDiagnostics(ModelCallback):
-    """Writes what becomes of the masks, weight by weight, after each epoch.
+    """Writes statistics of the masks after each epoch, weight by weight.
 
-    Stands beside `UpdateMasks` in `fit`. It writes the numbers of
-    `tf_rigl.diagnose` and `churn`, the fraction of the connections that the
-    epoch's mask updates moved, to any of three places:
+    Use it with `UpdateMasks` in `fit`. It writes the numbers of
+    `tf_rigl.diagnose` and `churn`, the fraction of active connections that
+    the mask updates of the epoch moved, to up to three destinations:
 
-    - TensorBoard: scalars `mask_<number>/<weight>`, for all weights together
-      `masks/<number>`, and images `mask/<weight>` of the masks, with inputs
-      from top to bottom and units from left to right. A pixel is the density
-      of the connections that it stands for: over all positions of a
-      convolution, and over several inputs or units of a large weight.
-    - CSV: a row for each epoch and weight, empty where a number is not known.
-    - JSON lines: an object for each epoch, with `epoch`, `total` and, by
-      path, `weights`; null where a number is not known.
+    - TensorBoard: scalars `mask_<number>/<weight>`, and `masks/<number>` over
+      all weights; images `mask/<weight>` of the masks, with inputs from top
+      to bottom and units from left to right. A pixel shows the density of its
+      connections, which are those of all positions of a convolution, and of
+      several inputs or units if the weight is large.
+    - CSV: a row for each epoch and weight; unknown numbers are empty.
+    - JSON lines: an object for each epoch with `epoch`, `total`, and
+      `weights` by path; unknown numbers are null.
 
-    Epochs count from 0. A run that begins with epoch 0 writes files anew. One
-    that goes on with a later epoch, by `initial_epoch` or `BackupAndRestore`,
-    keeps the rows of those before it.
+    Epochs count from 0. A run that starts with epoch 0 overwrites the files. A
+    run that is resumed with a later epoch, by `initial_epoch` or
+    `BackupAndRestore`, keeps the rows of earlier epochs.
 
     Args:
-        log_dir: folder for TensorBoard, such as that of the `TensorBoard`
-            callback; needs `pip install tensorboard`.
+        log_dir: the folder for TensorBoard, such as that of the `TensorBoard`
+            callback; requires `pip install tensorboard`.
         csv_path: the CSV file.
         json_lines_path: the JSON lines file.
-        images: whether TensorBoard gets images of the masks.
-        image_interval: epochs from one set of images to the next; the first
-            and the last epoch have one in any case.
-        image_size: of the images' longer side at most, in pixels.
+        images: whether to write images of the masks to TensorBoard.
+        image_interval: the number of epochs from one set of images to the
+            next; the first and the last epoch always have images.
+        image_size: the longest side of an image, in pixels.
 
     Raises:
-        TypeError: at construction, where a path is neither string nor path.
-        ValueError: at construction, where nothing is to be written, a path is
-            empty, or `image_interval` or `image_size` is less than 1; when
-            training begins, where a file cannot be written or the model is
-            dense.
-        ImportError: at construction, where TensorBoard is missing.
+        TypeError: if a path is neither a string nor path-like.
+        ValueError: if no destination is given, a path is empty, or
+            `image_interval` or `image_size` is less than 1; when training
+            begins, if a file cannot be written or the model is dense.
+        ImportError: if `log_dir` is given and TensorBoard is not installed.
 
     Example:
         >>> callbacks = [
@@ -145,10 +144,10 @@ class MaskDiagnostics(ModelCallback):
             )
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Begins the files before the first epoch.
+        """Starts the files before the first epoch.
 
-        Only here it is known whether training begins with a later epoch, and
-        other callbacks have restored what they restore.
+        Earlier, the number of the first epoch is not known, and other callbacks
+        may not have restored the masks yet.
         """
         del logs
         if self._moved is not None:
@@ -164,7 +163,7 @@ class MaskDiagnostics(ModelCallback):
                 file.begin(epoch)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Writes the epoch's numbers, and images when it is their turn."""
+        """Writes the numbers of the epoch, and images every few epochs."""
         del logs
         self._last_epoch = epoch
         weights = require_masked_weights(self.model)
@@ -181,7 +180,7 @@ class MaskDiagnostics(ModelCallback):
                 self._write_images(epoch, weights)
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Closes TensorBoard's file, the last masks written."""
+        """Writes images of the last masks and closes TensorBoard's file."""
         del logs
         if self._writer is None:
             return
@@ -192,14 +191,14 @@ class MaskDiagnostics(ModelCallback):
         self._writer = None
 
     def _writes(self) -> bool:
-        """Returns whether this process writes, of several that train."""
+        """Returns whether this worker is the one that writes."""
         strategy = getattr(self.model, "distribute_strategy", None)
         return strategy is None or strategy.extended.should_save_summary
 
     def _numbers(
         self, weights: list[MaskedWeight]
     ) -> tuple[Row, dict[str, Row]]:
-        """Returns the numbers over all and, by path, of each weight."""
+        """Returns the total row, and the row of each weight by path."""
         result = diagnose.diagnose_weights(self.model.name, weights)
         before = self._moved or {}
         self._moved = {row.path: row.moved for row in result.rows}
@@ -305,7 +304,7 @@ def _json_lines(epoch: int, total: Row, rows: Mapping[str, Row]) -> list[str]:
 
 
 def _finite(row: Row) -> Row:
-    """Replaces infinity, which a norm may be and JSON lacks, by null."""
+    """Replaces infinity by None: JSON has no infinity, and a norm may be."""
     return {
         name: value if value is None or math.isfinite(value) else None
         for name, value in row.items()

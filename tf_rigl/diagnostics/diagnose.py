@@ -1,4 +1,4 @@
-"""State of a sparse model's masks, weight by weight and in all."""
+"""Statistics of the masks of a sparse model, by weight and in total."""
 
 import dataclasses
 import math
@@ -37,27 +37,27 @@ _HEADER = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MaskStatistics:
-    """The mask of one weight, or the masks of all; None: not known.
+    """Statistics of one mask or of several together; None if not known.
 
     Attributes:
-        size: number of positions.
-        connections: number of active ones.
-        inputs: of the weight, over all its positions in a kernel.
-        unused_inputs: those that no unit is connected to.
-        units: of the weight.
-        dead_units: those that are connected to no input of this weight.
-        updates: mask updates so far; of several weights, the most.
-        moved: connections that they have grown, all together.
-        skipped_updates: mask updates that were left out because a gradient
-            was not finite.
-        start_connections: connections at the start.
-        connections_since_start: present connections that were there then.
+        size: the number of positions.
+        connections: the number of active positions.
+        inputs: the number of inputs, whatever the positions of a kernel.
+        unused_inputs: the number of inputs not connected to any unit.
+        units: the number of units.
+        dead_units: the number of units not connected to any input.
+        updates: mask updates so far; for several weights, the maximum.
+        moved: connections that all mask updates so far have grown.
+        skipped_updates: mask updates skipped because a gradient was not
+            finite.
+        start_connections: active connections at the start.
+        connections_since_start: active connections that were active then.
         ever_active: positions that have been active at any time.
-        last_connections: connections right after the last mask update.
-        last_kept: those of them that it did not grow.
-        kept_gradient_norm: L2 norm of the gradient that the last update saw
-            at the connections that stayed.
-        grown_gradient_norm: the same at the connections that it grew.
+        last_connections: active connections after the last mask update.
+        last_kept: connections that the last mask update kept.
+        kept_gradient_norm: L2 norm of the gradient that the last update
+            received for the connections that it kept.
+        grown_gradient_norm: the same for the connections that it grew.
     """
 
     size: int
@@ -101,15 +101,15 @@ class MaskStatistics:
 
     @property
     def overlap_start(self) -> float | None:
-        """Fraction of the connections that were there at the start.
+        """Fraction of the active connections that were active at the start.
 
-        |A ∩ B| / |A|, A being the present mask and B the first one.
+        It is |A ∩ B| / |A| with the current mask A and the first one B.
         """
         return _ratio(self.connections_since_start, self.connections)
 
     @property
     def jaccard_start(self) -> float | None:
-        """|A ∩ B| / |A ∪ B| of the present mask A and the first one B."""
+        """|A ∩ B| / |A ∪ B| for the current mask A and the first one B."""
         both = self.connections_since_start
         if both is None or self.start_connections is None:
             return None
@@ -117,7 +117,7 @@ class MaskStatistics:
 
     @property
     def overlap_previous(self) -> float | None:
-        """Fraction of the connections that the last update did not grow."""
+        """Fraction of the active connections that the last update kept."""
         return _ratio(self.last_kept, self.last_connections)
 
     def to_dict(self) -> dict[str, int | float | None]:
@@ -125,7 +125,7 @@ class MaskStatistics:
         return {name: getattr(self, name) for name in NUMBERS}
 
 
-# Rates, then the numbers that they are made of.
+# The rates, then the numbers from which they are computed.
 NUMBERS = (
     "density",
     "exploration",
@@ -138,11 +138,11 @@ NUMBERS = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WeightDiagnostics(MaskStatistics):
-    """The mask of one weight.
+    """Statistics of the mask of one weight.
 
     Attributes:
-        path: of the weight, as in `masks(model)`.
-        shape: of the weight.
+        path: the weight's path, as in `masks(model)`.
+        shape: the weight's shape.
     """
 
     path: str
@@ -151,11 +151,11 @@ class WeightDiagnostics(MaskStatistics):
 
 @dataclasses.dataclass(frozen=True)
 class ModelDiagnostics:
-    """The masks of a model; `str()` of it is a table.
+    """Statistics of the masks of a model; `str()` makes a table of them.
 
     Attributes:
-        name: of the model.
-        rows: one for each masked weight, in the order of the layers.
+        name: the model's name.
+        rows: the statistics of each masked weight, in the order of the layers.
     """
 
     name: str
@@ -163,7 +163,7 @@ class ModelDiagnostics:
 
     @property
     def total(self) -> MaskStatistics:
-        """All masks together: numbers added up, rates of the sums."""
+        """Statistics over all masks: sums, and rates of the sums."""
         sums = {
             field.name: _sum(getattr(row, field.name) for row in self.rows)
             for field in dataclasses.fields(MaskStatistics)
@@ -191,20 +191,20 @@ class ModelDiagnostics:
 
 
 def diagnose(model: Any) -> ModelDiagnostics:
-    """Reports what became of a sparse model's masks since `sparsify`.
+    """Reports how the masks of a sparse model have changed since `sparsify`.
 
-    Can be called at any time between steps; nothing changes. What only the
-    mask updates see (`exploration`, the overlap with the mask before, the
-    norms of gradients) they record within the model, unless it was made by
-    `SparsifyOptions(diagnostics=False)`; a saved model goes on where it was.
+    May be called at any time between steps and changes nothing. Exploration,
+    the overlap with the previous mask and the gradient norms are recorded by
+    the mask updates in variables of the model, which are saved with it; they
+    are None if it was made with `SparsifyOptions(diagnostics=False)`.
 
     Args:
-        model: a model that `sparsify` has masked, of either Keras.
+        model: a model of either Keras, masked by `sparsify`.
 
     Returns:
-        `rows`, one for each masked weight, and their `total`, with rates such
-        as `density`, `exploration` and `overlap_start` and the numbers behind
-        them. `str()` of it is a table.
+        The `rows` of all masked weights and their `total`, with rates such as
+        `density`, `exploration` and `overlap_start` and the numbers behind
+        them. `str()` makes a table of it.
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
@@ -225,7 +225,7 @@ def diagnose(model: Any) -> ModelDiagnostics:
 def diagnose_weights(
     name: str, weights: Iterable[MaskedWeight]
 ) -> ModelDiagnostics:
-    """Reports on masked weights that were found already."""
+    """Reports on the given masked weights; see `diagnose`."""
     return ModelDiagnostics(name, tuple(map(_diagnose_weight, weights)))
 
 
@@ -269,14 +269,15 @@ def _since_start(weight: MaskedWeight, mask: np.ndarray) -> dict[str, int]:
 
 
 def start_mask(weight: MaskedWeight) -> np.ndarray | None:
-    """Returns the mask that `sparsify` gave a weight, None if unknown."""
+    """Returns the mask that `sparsify` made, bool; None if not known."""
     shape = weight.shape
     kept = weight.diagnostics.get(mask_history.START_MASK)
     if kept is not None:
         return diagnostics.unpack_mask(kept.numpy(), shape)
     if config_of(weight.host).start == "magnitude":
         return None
-    # Drawing takes longer than all else; the bits last as long as the masks.
+    # Drawing the mask again takes most of the time of a report, so its bits
+    # are cached as long as the store of the masks exists.
     store = getattr(weight.host, ATTRIBUTE)
     drawn = store.__dict__.setdefault("_tf_rigl_drawn", {})
     if weight.host_key not in drawn:
@@ -286,7 +287,7 @@ def start_mask(weight: MaskedWeight) -> np.ndarray | None:
 
 
 def _recorded(weight: MaskedWeight, mask: np.ndarray) -> dict[str, Any]:
-    """Reads the records of the mask updates."""
+    """Reads what the mask updates have recorded, by field."""
     packed = weight.diagnostics.get(mask_history.EVER_ACTIVE)
     if packed is None:
         return {}
@@ -310,7 +311,7 @@ def _ratio(part: int | None, whole: int | None) -> float | None:
 
 
 def _sum(numbers: Iterable[Any]) -> Any:
-    """Sums what is known, None if nothing is."""
+    """Sums the numbers that are not None; None if there are none."""
     known = [number for number in numbers if number is not None]
     return sum(known) if known else None
 

@@ -1,4 +1,4 @@
-"""A text file that grows by a few lines an epoch and survives restarts."""
+"""A text file that gets a few lines per epoch and survives restarts."""
 
 import contextlib
 import os
@@ -12,14 +12,13 @@ from tf_rigl.backend import atomic_files
 
 
 class EpochFile:
-    """A file of lines that each belong to an epoch.
+    """A text file whose lines each belong to an epoch.
 
-    All lines of an epoch are appended in one write. A run that begins with a
-    later epoch keeps the lines of those before it and replaces the rest, so
-    nothing stands twice and a line that a crash has cut off goes. Paths are
-    those of `tf.io.gfile`, remote ones included; the folder is made.
-    `argument` is the one that gave the path, for messages; of a broken line
-    `epoch_of` raises a ValueError.
+    The lines of an epoch are appended in one write. A run that starts with a
+    later epoch keeps the lines of earlier ones and drops the rest, so that no
+    line is repeated and none that a crash cut off remains. `path` is any of
+    `tf.io.gfile`, and `argument` its name in messages; `epoch_of` raises a
+    ValueError for a broken line.
     """
 
     def __init__(
@@ -35,13 +34,13 @@ class EpochFile:
         self._epoch_of = epoch_of
 
     def check(self) -> None:
-        """Makes the file if there is none; a ValueError if it cannot."""
+        """Makes the file if needed; raises a ValueError if that fails."""
         with self._explained():
             tf.io.gfile.makedirs(os.path.dirname(self._path) or ".")
             self.append([])
 
     def begin(self, epoch: int) -> None:
-        """Keeps the lines of the epochs before this one.
+        """Starts the file with the lines of the epochs before this one.
 
         Raises:
             ValueError: if the file has another header or cannot be written.
@@ -52,7 +51,7 @@ class EpochFile:
             atomic_files.write_text(self._path, _as_text(lines))
 
     def append(self, lines: Iterable[str]) -> None:
-        """Adds the lines of an epoch, none of which ends with a line feed."""
+        """Appends the lines of an epoch, given without line feeds."""
         with tf.io.gfile.GFile(self._path, "a") as file:
             file.write(_as_text(lines))
 

@@ -1,7 +1,8 @@
-"""The processes that train together, as the variable TF_CONFIG names them.
+"""The cluster of processes that train together, read from TF_CONFIG.
 
-Every process gets it: the addresses of all tasks, by job, and which task it
-is. See https://www.tensorflow.org/guide/distributed_training.
+The environment variable gives every process the addresses of all tasks, by
+job, and its own task. See
+https://www.tensorflow.org/guide/distributed_training.
 """
 
 import json
@@ -14,7 +15,8 @@ import tensorflow as tf
 
 VARIABLE = "TF_CONFIG"
 _SERVERS = ("worker", "ps")
-# Jobs that a strategy needs, the first of which trains, and that it allows.
+# The jobs that a strategy requires, of which the first trains, and the optional
+# ones.
 _JOBS = {
     "multi_worker": (("worker",), ("chief", "evaluator")),
     "parameter_server": (("chief", "worker", "ps"), ("evaluator",)),
@@ -22,19 +24,19 @@ _JOBS = {
 
 
 class Cluster(NamedTuple):
-    """The tasks that train together, and which of them this process is."""
+    """The tasks that train together, with the task of this process."""
 
-    jobs: Mapping[str, list[str]]  # addresses of the tasks, by job
-    job: str  # of this process
-    task: int  # number of this process within its job
+    jobs: Mapping[str, list[str]]  # the addresses of the tasks, by job
+    job: str  # the job of this process
+    task: int  # the index of this process within its job
 
 
 def read_cluster(strategy: str) -> Cluster:
-    """Reads TF_CONFIG as `"multi_worker"` or `"parameter_server"` needs it.
+    """Reads TF_CONFIG for `"multi_worker"` or `"parameter_server"`.
 
     Raises:
-        ValueError: if the variable is unset, is not valid JSON, or lacks a job
-            that the strategy needs.
+        ValueError: if the variable is not set or malformed, or its jobs are
+            not those of the strategy.
     """
     text = os.environ.get(VARIABLE)
     if not text:
@@ -64,11 +66,11 @@ def read_cluster(strategy: str) -> Cluster:
 
 
 def is_server(strategy: str) -> bool:
-    """Returns whether this process only serves the one that trains.
+    """Returns whether this process is a worker or parameter server.
 
     Raises:
-        ValueError: if it is `"parameter_server"` and TF_CONFIG is missing
-            or malformed.
+        ValueError: if the strategy is `"parameter_server"` and TF_CONFIG is
+            missing or malformed.
     """
     if strategy != "parameter_server":
         return False
@@ -76,11 +78,11 @@ def is_server(strategy: str) -> bool:
 
 
 def serve() -> NoReturn:
-    """Serves as worker or parameter server of TF_CONFIG until it is killed.
+    """Serves as a worker or parameter server until the process is killed.
 
     Raises:
-        ValueError: if TF_CONFIG is missing or malformed, or this process
-            is to train.
+        ValueError: if TF_CONFIG is missing or malformed, or has another job
+            for this process.
     """
     jobs, job, task = read_cluster("parameter_server")
     if job not in _SERVERS:

@@ -14,7 +14,7 @@ PLAIN = "none"  # a flag cannot be None
 VALUES = ("float32", "float16", "bfloat16", "int8")
 QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "full_int8")
 
-# Shares of the largest output, where values are stored as they are.
+# Default tolerances if values are not rounded, as shares of the largest output.
 _TOLERANCE = 1e-5
 _TOLERANCE_SHRUNK = 1e-4
 
@@ -24,29 +24,29 @@ _TOLERANCE_SHRUNK = 1e-4
 class ExportSettings:
     """Format, rounding and limits of an export."""
 
-    format: str = field("saved_model", "What to write.", fields.one_of(FORMATS))
+    format: str = field("saved_model", "File format.", fields.one_of(FORMATS))
     compression: str = field(
         "smallest",
-        "How a SavedModel stores positions; none: a plain SavedModel, which "
+        "Encoding of positions in a SavedModel; none: a plain SavedModel, which "
         "OpenVINO and the converter of TensorFlow.js read, too.",
         fields.one_of((*COMPRESSIONS, PLAIN)),
     )
     values: Any = field(
         "float32",
-        "How a SavedModel stores values.",
+        "Encoding of values in a SavedModel.",
         fields.one_of(VALUES),
     )
     quantization: str = field(
-        "float32", "Of a LiteRT file.", fields.one_of(QUANTIZATIONS)
+        "float32", "LiteRT quantization.", fields.one_of(QUANTIZATIONS)
     )
-    shrink: bool = field(False, "Cut out units that do nothing before.")
+    shrink: bool = field(False, "Remove dead units before the export.")
     tolerance: float | None = field(
         None,
         "Largest difference of an output, as a share of the largest output; by "
-        "default 1e-5 (1e-4 with --shrink), any where values are rounded.",
+        "default 1e-5 (1e-4 with --shrink), or no limit if values are rounded.",
         fields.NOT_NEGATIVE,
     )
-    overwrite: bool = field(False, "Replace what is there.")
+    overwrite: bool = field(False, "Replace an existing file or folder.")
 
     def __post_init__(self) -> None:
         fields.check(self)

@@ -1,4 +1,4 @@
-"""Exports of Keras models, each proved to compute the same."""
+"""Export of Keras models, with a check that the outputs are the same."""
 
 import os
 import pathlib
@@ -21,20 +21,20 @@ from tf_rigl.masking.model_weights import walk_model
 
 
 class Exported(NamedTuple):
-    """A file that was written, compared with its model."""
+    """The result of an export: its table, and a comparison with the model."""
 
-    table: str  # what each weight takes
-    difference: litert.Difference  # of the outputs, the file against the model
-    tolerance: float  # the largest share of the largest output; may be inf
+    table: str  # the size of each weight
+    difference: litert.Difference  # between the outputs of file and model
+    tolerance: float  # as a share of the largest output; may be infinite
 
     @property
     def matches(self) -> bool:
-        """Returns whether the difference is within the tolerance; NaN is no."""
+        """Returns whether the difference is tolerated, which NaN is not."""
         return self.difference.relative <= self.tolerance
 
     @property
     def verdict(self) -> str:
-        """The comparison in words."""
+        """The outcome of the comparison, as text between file and model."""
         if not self.matches:
             return "DIFFERS FROM"
         return "matches" if np.isfinite(self.tolerance) else "a rounded"
@@ -47,19 +47,19 @@ def export(
     inputs: Any = None,
     representative_data: Any = None,
 ) -> Exported:
-    """Exports a model, loads the file with a stock loader and compares.
+    """Exports a model, loads the file with a stock loader and compares them.
 
     Args:
-        model: a model of either Keras; it is not changed, but for the format
-            `"keras"`, in which it loses its masks.
-        path: of what is to be written.
-        settings: how.
-        inputs: a batch to compare on; some random examples by default.
-        representative_data: examples for `"full_int8"`.
+        model: a model of either Keras. It is not changed, except that the
+            format `"keras"` strips its masks.
+        path: the path to write to.
+        settings: the format and its options.
+        inputs: a batch to compare on; by default a few random examples.
+        representative_data: calibration examples for `"full_int8"`.
 
     Raises:
-        ValueError: if the model cannot be exported so, or the path exists or
-            cannot be written.
+        ValueError: if the settings do not suit the model, or the path exists
+            or cannot be written.
     """
     endpoint = _trace(model, None)
     examples = (
@@ -83,7 +83,7 @@ def export(
 def _write(
     model: Any, path: str, settings: ExportSettings, representative_data: Any
 ) -> str:
-    """Writes the file; returns a table of what each weight takes."""
+    """Writes the file; returns a table of the sizes of all weights."""
     if settings.format == "litert":
         return str(
             tf_rigl.export_litert(
@@ -129,12 +129,13 @@ def _run(
     endpoint: endpoints.Endpoint,
     examples: litert.Named,
 ) -> litert.Named:
-    """Runs what was written by stock loaders; returns the outputs."""
+    """Runs the written file with a stock loader; returns the outputs."""
     if settings.format == "litert":
         return litert.run(pathlib.Path(path).read_bytes(), examples)
     tensors = {name: tf.constant(one) for name, one in examples.items()}
     if settings.format == "saved_model":
-        # Bound to a name: its functions don't keep its variables alive.
+        # Bound to a name, because its functions do not keep its variables
+        # alive.
         loaded = tf.saved_model.load(path)
         outputs = loaded.signatures[endpoints.DEFAULT_SIGNATURE](**tensors)
         return {name: np.asarray(one) for name, one in outputs.items()}

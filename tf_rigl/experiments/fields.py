@@ -1,8 +1,8 @@
-"""Fields of settings, each told once: its default, its rule and its help.
+"""Fields of settings, each declared once with its default, rule and help.
 
-Settings are frozen dataclasses whose fields `field` makes. `check` applies
-their rules, `define_flags` and `read_flags` make them flags of the command
-line, and `documented` lists them where `help` looks.
+Settings are frozen dataclasses with fields made by `field`. `check` applies
+the rules, `define_flags` and `read_flags` connect them with the command line,
+and `documented` adds them to the docstring.
 """
 
 import dataclasses
@@ -18,7 +18,8 @@ from typing import TypeVar
 
 from absl import flags
 
-# `--help` lists the flags of whoever defines them.
+# `--help` lists flags by the module that defines them, which should be the
+# program and not this module.
 flags.disclaim_key_flags()
 
 _DEFINE: dict[Any, Callable[..., Any]] = {
@@ -39,7 +40,7 @@ class FieldRule(NamedTuple):
 
 
 def one_of(values: Iterable[str]) -> FieldRule:
-    """Makes the rule of a field that names a member of a collection."""
+    """Makes the rule that a field is one of the given values."""
     choices = tuple(values)
     return FieldRule(
         choices.__contains__, f"one of {', '.join(choices)}", choices
@@ -54,14 +55,14 @@ BELOW_ONE = FieldRule(lambda value: 0 <= value < 1, "in [0, 1)")
 
 
 def field(default: Any, text: str, rule: FieldRule | None = None) -> Any:
-    """Declares a field of settings, with its help and its rule."""
+    """Declares a field of settings; `text` is its help."""
     return dataclasses.field(
         default=default, metadata={"help": text, "rule": rule}
     )
 
 
 def rules(owner: Any) -> dict[str, FieldRule]:
-    """Lists the rules of settings, or of their class, by field."""
+    """Returns the rules of settings or their class, by the field's name."""
     return {
         one.name: one.metadata["rule"]
         for one in dataclasses.fields(owner)
@@ -70,7 +71,7 @@ def rules(owner: Any) -> dict[str, FieldRule]:
 
 
 def check(settings: Any) -> None:
-    """Raises a ValueError if a field of settings breaks its rule."""
+    """Raises a ValueError if a field of settings violates its rule."""
     for name, rule in rules(settings).items():
         value = getattr(settings, name)
         if value is not None and not rule.holds(value):
@@ -95,9 +96,9 @@ def define_flags(
     defaults: Mapping[str, Any] | None = None,
     names: Collection[str] | None = None,
 ) -> None:
-    """Defines a flag for each field of settings, or for those of some names.
+    """Defines a flag for each field of settings, or for those in `names`.
 
-    `defaults` are values by field in place of the fields' own.
+    `defaults` has values, by field, that replace the fields' own defaults.
     """
     for one in dataclasses.fields(owner):
         if names is None or one.name in names:
@@ -106,13 +107,13 @@ def define_flags(
 
 
 def read_flags(owner: Any, values: flags.FlagValues = flags.FLAGS) -> Any:
-    """Makes settings of a class as parsed flags ask for them.
+    """Makes settings of the class `owner` from parsed flags.
 
-    Fields without a flag have their defaults.
+    Fields without a flag keep their defaults.
 
     Raises:
-        ValueError: if values break a rule, or a list of numbers holds
-            something else.
+        ValueError: if a value violates its rule, or an item of a list of
+            numbers is not a number.
     """
     return owner(
         **{
@@ -126,7 +127,7 @@ def read_flags(owner: Any, values: flags.FlagValues = flags.FLAGS) -> Any:
 
 
 def _type_of(owner: Any, one: dataclasses.Field[Any]) -> Any:
-    """Returns the type of a field, `float | None` counting as `float`."""
+    """Returns the type of a field, `float` for `float | None`."""
     hint = typing.get_type_hints(owner)[one.name]
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         (hint,) = set(typing.get_args(hint)) - {types.NoneType}

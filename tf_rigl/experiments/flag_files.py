@@ -1,10 +1,10 @@
-"""Flag files, and the table of experiments that stands in for many of them.
+"""Flag files, and the table of experiments that replaces many of them.
 
 `--flagfile=configs/NAME.flags` names a file or an experiment. An experiment is
-a row of `configs/experiments.csv`: a base file, the flags in which experiments
-of a family differ, and the figures that were published for it. absl alone
-finds the files that a file includes from the working directory only; here they
-are found beside the including file, so that programs start from anywhere.
+a row of `configs/experiments.csv` with a base file, the flags in which the
+experiments of a family differ, and its published results. absl resolves
+included files only from the working directory. Here they are resolved from the
+including file as well, so that programs can be started from anywhere.
 """
 
 import csv
@@ -21,7 +21,7 @@ from absl import flags
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 TABLE = CONFIGS / "experiments.csv"
 
-# Columns of the table that are flags; a run has those that are not empty.
+# The columns of the table that are flags. An empty cell leaves its flag out.
 FLAG_COLUMNS = (
     "method",
     "sparsity",
@@ -36,22 +36,21 @@ _SUFFIX = ".flags"
 def parse(arguments: Sequence[str]) -> list[str]:
     """Parses a command line as absl does, with the flag files of this module.
 
-    Returns:
-        What is left of it. Ends the process if a flag is wrong.
+    Returns the positional arguments; exits if a flag is wrong.
     """
     try:
         expanded = expand(arguments)
     except flags.Error as error:
-        # In absl's words, as for any other flag that is wrong.
+        # The wording of absl's own errors.
         sys.exit(f"FATAL Flags parsing error: {error}")
     return app.parse_flags_with_usage(expanded)
 
 
 def expand(arguments: Sequence[str]) -> list[str]:
-    """Puts the flags of files and experiments where `--flagfile` names them.
+    """Replaces each `--flagfile` by the flags of the file or experiment.
 
     Returns:
-        The command line without `--flagfile`. What follows `--` stays as it is.
+        The command line without `--flagfile`, unchanged after `--`.
 
     Raises:
         flags.Error: if neither a file nor an experiment has that name, or a
@@ -73,13 +72,16 @@ def expand(arguments: Sequence[str]) -> list[str]:
 
 @functools.cache
 def read_experiments() -> dict[str, dict[str, str]]:
-    """Reads the rows of the table of experiments, texts by column, by name."""
+    """Reads the experiments by name, each with its cells by column."""
     with TABLE.open(encoding="utf-8", newline="") as stream:
         return {row["name"]: row for row in csv.DictReader(stream)}
 
 
 def _named_file(argument: str, rest: Iterator[str]) -> str | None:
-    """Returns what `--flagfile` names, `None` for another argument."""
+    """Returns the name in `--flagfile`, None for any other argument.
+
+    Takes the name from `rest` if the argument does not include it.
+    """
     flag, equals, name = argument.partition("=")
     if flag not in ("--flagfile", "-flagfile"):
         return None
@@ -92,18 +94,15 @@ def _named_file(argument: str, rest: Iterator[str]) -> str | None:
 
 
 def _read_named(name: str, including: tuple[pathlib.Path, ...]) -> list[str]:
-    """Reads the flags of a file or an experiment.
-
-    `including` are the files that are being read, the innermost last.
-    """
+    """Reads the flags of a file or an experiment; see `_read_file`."""
     path = pathlib.Path(name).expanduser()
     inside = _path_in_configs(path)
     beside = [including[-1].parent / path] if including else []
     for candidate in (*beside, path, inside):
         if candidate.is_file():
-            # Resolved, so that a circle is seen whatever its files are called.
+            # Resolved, so that a circle is found whatever the names.
             return _read_file(candidate.resolve(), including)
-        # A pipe, as of `--flagfile=<(...)`, has no other name.
+        # A pipe, as in `--flagfile=<(...)`, cannot be resolved.
         if candidate.exists() and not candidate.is_dir():
             return _read_file(candidate, including)
 
@@ -120,7 +119,7 @@ def _read_named(name: str, including: tuple[pathlib.Path, ...]) -> list[str]:
 
 
 def _path_in_configs(path: pathlib.Path) -> pathlib.Path:
-    """Returns the place in this package of a file in a folder `configs`."""
+    """Maps the path of a file in a folder `configs` to this package's."""
     parts = path.parts
     if CONFIGS.name in parts:
         parts = parts[len(parts) - parts[::-1].index(CONFIGS.name) :]
@@ -130,9 +129,9 @@ def _path_in_configs(path: pathlib.Path) -> pathlib.Path:
 def _read_file(
     path: pathlib.Path, including: tuple[pathlib.Path, ...]
 ) -> list[str]:
-    """Reads the flags of a file and of those that it includes.
+    """Reads the flags of a file and of the files that it includes.
 
-    `including` are the files that are being read, the innermost last.
+    `including` has the files being read, the innermost last.
 
     Raises:
         flags.Error: if the file includes itself, is not UTF-8, or includes a
@@ -159,9 +158,8 @@ def _read_file(
         if not text or text.startswith(("#", "//")):
             continue
 
-        # A flag and its value share a line, so no further argument follows.
-        # An empty `--flagfile=` names nothing and is left out, as on the
-        # command line.
+        # A flag and its value share a line, so there are no further arguments
+        # to take. An empty `--flagfile=` is ignored, as on the command line.
         name = _named_file(text, iter(()))
         if name is None:
             found.append(text)

@@ -1,12 +1,12 @@
-"""Numbers, written for people."""
+"""Formatting of numbers for tables and messages."""
 
 _SI_PREFIXES = ("", " k", " M", " G", " T", " P", " E", " Z")
 
 
 def si_number(value: float) -> str:
-    """Writes a count with three digits and an SI prefix, as in "10.6 k"."""
+    """Formats a count with three digits and an SI prefix, as in "10.6 k"."""
     power = 0
-    # 999.5 would round to four digits.
+    # From 999.5 on, a number would round to four digits.
     while abs(value) >= 999.5 and power < len(_SI_PREFIXES) - 1:
         value /= 1000
         power += 1
@@ -14,10 +14,10 @@ def si_number(value: float) -> str:
 
 
 def is_accuracy(name: str) -> bool:
-    """Returns whether a measure of that name is a share of right answers."""
+    """Returns whether the measure of a name is an accuracy, in [0, 1]."""
     return name.endswith("accuracy")
 
 
 def write_measure(name: str, value: float) -> str:
-    """Writes a measure: accuracies in per cent."""
+    """Formats a measure, an accuracy as a percentage."""
     return f"{value:.2%}" if is_accuracy(name) else f"{value:.4f}"

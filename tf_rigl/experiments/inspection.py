@@ -1,4 +1,4 @@
-"""The weights in a file of a model, whatever wrote it, and their table."""
+"""The weights in a model file of any format, and their table."""
 
 import dataclasses
 import os
@@ -41,22 +41,22 @@ _TEXT_COLUMNS = 5
 
 
 class StoredWeight(NamedTuple):
-    """A weight as a file holds it."""
+    """A weight as it is stored in a file."""
 
     path: str
     array: np.ndarray  # dense, of the weight's shape and dtype
-    kept: np.ndarray  # bool, of its shape: the mask, or what is not zero
-    encoding: str  # "dense", or how positions are stored
-    bytes: int  # that it takes in the file, before any compression
+    kept: np.ndarray  # bool, of its shape: the mask, else the non-zeros
+    encoding: str  # "dense", or the encoding of positions
+    bytes: int  # its size in the file, before any compression
 
 
 @dataclasses.dataclass(frozen=True)
 class FileReport:
-    """A file of a model; `str()` is a table."""
+    """The weights of a model file; `str()` makes a table."""
 
     path: str
     weights: tuple[StoredWeight, ...]
-    file_bytes: int  # of a folder, those of all files in it
+    file_bytes: int  # the size of the file, or of all files in the folder
 
     @property
     def elements(self) -> int:
@@ -87,7 +87,7 @@ class FileReport:
 def inspect_file(
     path: str | os.PathLike[str], imports: Iterable[str] = ()
 ) -> FileReport:
-    """Reads the weights of a file of a model; see `read_stored_weights`."""
+    """Reads the weights of a model file; see `read_stored_weights`."""
     weights = tuple(read_stored_weights(path, imports))
     file = pathlib.Path(path)
     size = file.stat().st_size if file.is_file() else folder_bytes(file)
@@ -105,8 +105,8 @@ def read_stored_weights(
         ValueError: if `path` is none of these, or is damaged.
     """
     file = pathlib.Path(path)
-    # First, because an artifact with packed weights is a SavedModel as well,
-    # whose variables do not hold them.
+    # Checked first: a packed artifact is a SavedModel as well, but the weights
+    # are not in its variables.
     if (file / "assets" / BLOB).exists():
         return _of_packed(file)
     if (file / "saved_model.pb").exists():
@@ -126,11 +126,11 @@ def read_stored_weights(
 
 
 def histogram(weight: StoredWeight, bins: int = BINS) -> np.ndarray:
-    """Counts the kept values of a weight between their largest magnitudes.
+    """Counts the kept values of a weight in bins of equal width.
 
     Returns:
-        int64 [bins], from the most negative to the most positive; an odd
-        number has one around 0.
+        int64 [bins], over [-m, m] for the largest magnitude m. With an odd
+        number of bins, the middle one is centered at 0.
     """
     values = weight.array[weight.kept].astype(np.float64)
     values = values[np.isfinite(values)]
@@ -139,7 +139,7 @@ def histogram(weight: StoredWeight, bins: int = BINS) -> np.ndarray:
 
 
 def sparkline(counts: np.ndarray) -> str:
-    """Draws counts as bars: blank for none, the highest for the largest.
+    """Draws counts as bars, a count of 0 as a blank.
 
     >>> sparkline(np.array([0, 1, 50, 100]))
     ' ▁▅█'
@@ -164,7 +164,7 @@ def _of_packed(folder: pathlib.Path) -> list[StoredWeight]:
 
 
 def _of_saved_model(folder: pathlib.Path) -> list[StoredWeight]:
-    """Reads the variables; those that are stored twice are listed once."""
+    """Reads the variables, listing those that are stored twice only once."""
     reader = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
     graph = trackable_object_graph_pb2.TrackableObjectGraph()
     graph.ParseFromString(reader.get_tensor(_OBJECT_GRAPH))
@@ -190,7 +190,7 @@ def _of_saved_model(folder: pathlib.Path) -> list[StoredWeight]:
 
 
 def _of_model(file: pathlib.Path, imports: Iterable[str]) -> list[StoredWeight]:
-    """Reads a Keras model, in which a mask costs a byte an element."""
+    """Reads a Keras model, whose file has a byte per element of a mask."""
     model = model_files.load_model(file, imports)
     found = []
     for weight in model_weights(walk_model(model)):
@@ -205,7 +205,7 @@ def _of_model(file: pathlib.Path, imports: Iterable[str]) -> list[StoredWeight]:
 
 
 def _of_litert(content: bytes) -> list[StoredWeight]:
-    """Reads the constants, without those that are shapes and the like."""
+    """Reads the constants that are weights, not shapes and the like."""
     model = format.read(content)
     found = []
     for _, tensor in format.constants(model):

@@ -1,4 +1,4 @@
-"""The two Keras flavors by the names that the command line uses."""
+"""The two Keras flavors by their names on the command line."""
 
 import importlib
 from types import ModuleType
@@ -8,7 +8,7 @@ _INSTALL = {"keras3": "tf_rigl", "keras2": "tf_rigl[keras2]"}
 
 
 def load_keras(flavor: str) -> ModuleType:
-    """Imports `keras` on TensorFlow for `"keras3"`, `tf_keras` for `"keras2"`.
+    """Imports `keras` for `"keras3"` or `tf_keras` for `"keras2"`.
 
     Raises:
         ValueError: if the flavor is unknown, or if the installed Keras has

@@ -1,8 +1,7 @@
-"""The methods that the command line offers, from the registry of methods.
+"""The methods of the command line: dense baselines and registered methods.
 
-The dense baselines stand here; every other method is a row of
-`tf_rigl.algorithms.registry`. Its name is also its name in
-`tf_rigl.accounting.training_flops`.
+Sparse methods are rows of `tf_rigl.algorithms.registry`. Their names are those
+in `tf_rigl.accounting.training_flops`.
 """
 
 import dataclasses
@@ -16,12 +15,12 @@ from tf_rigl.algorithms.registry import UpdatePlan as UpdatePlan
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """One way to train."""
+    """A training method of the command line."""
 
-    label: str  # for people
-    row: registry.Row | None = None  # None: trains densely
+    label: str  # the name in tables and plots
+    row: registry.Row | None = None  # None for a dense method
     command: registry.Command | None = None
-    # A dense network, as narrow as the connections of the sparse one demand.
+    # Whether a dense network is made as small as the sparse one.
     small: bool = False
 
     @property
@@ -31,7 +30,7 @@ class Method:
 
     @property
     def algorithm(self) -> Callable[[UpdatePlan], Any] | None:
-        """Makes the method from a plan; None: trains densely."""
+        """The function that makes the method from a plan; None if dense."""
         row, command = self.row, self.command
         if row is None or command is None:
             return None
@@ -39,7 +38,7 @@ class Method:
 
     @property
     def sparsify(self) -> Mapping[str, Any]:
-        """Arguments of `tf_rigl.sparsify` that the method needs."""
+        """The arguments of `tf_rigl.sparsify` that the method requires."""
         return {} if self.row is None else self.row.sparsify_arguments()
 
 
@@ -54,7 +53,7 @@ METHODS: dict[str, Method] = {
 
 
 def label(method: str, sparsity: float) -> str:
-    """Names a method with the sparsity, if it has one, as in "RigL 98 %"."""
+    """Returns a method's label, with any sparsity, as in "RigL 98 %"."""
     chosen = METHODS[method]
     if not chosen.is_sparse and not chosen.small:
         return chosen.label

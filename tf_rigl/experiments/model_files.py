@@ -1,4 +1,4 @@
-"""Files of whole Keras models, of either flavor."""
+"""Loading of models and weights from files of either Keras."""
 
 import importlib
 import json
@@ -14,15 +14,15 @@ from tf_rigl.experiments import keras_modules
 def load_model(
     path: str | os.PathLike[str], imports: Iterable[str] = ()
 ) -> Any:
-    """Loads a `.keras` file with the Keras that wrote it, masks included.
+    """Loads a `.keras` file, masks included, with the Keras that wrote it.
 
-    `imports` are modules to be imported before, which register the classes of
-    the user's own layers.
+    `imports` names modules to import first, which register the classes of
+    custom layers.
 
     Raises:
-        ValueError: if it is no such file, or has layers that nobody has
-            registered.
-        ImportError: if a module, or the Keras, is missing.
+        ValueError: if it is not a `.keras` file, or the class of a layer is
+            not registered.
+        ImportError: if a module or that Keras is not installed.
     """
     keras = keras_modules.load_keras(keras_of(path))
     for name in imports:
@@ -38,10 +38,10 @@ def load_model(
 
 
 def keras_of(path: str | os.PathLike[str]) -> str:
-    """Finds the Keras that wrote a `.keras` file, by its name in flags.
+    """Returns "keras2" or "keras3", the Keras that wrote a `.keras` file.
 
     Raises:
-        ValueError: if it is no such file.
+        ValueError: if it is not a `.keras` file.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -55,13 +55,13 @@ def keras_of(path: str | os.PathLike[str]) -> str:
 
 
 def load_weights(model: Any, path: str | os.PathLike[str]) -> None:
-    """Gives a model, in place, the weights and masks of a checkpoint.
+    """Loads weights and masks into a model, in place.
 
-    Its path is that of what `tf_rigl.Checkpoints` has written (a folder), of a
-    packed SavedModel, or of a weights file of Keras.
+    `path` is a folder written by `tf_rigl.Checkpoints`, a packed SavedModel,
+    or a weights file of Keras.
 
     Raises:
-        ValueError: if there is none of these, or it is of another model.
+        ValueError: if it is none of these or belongs to another model.
     """
     path = os.fspath(path)
     if os.path.exists(os.path.join(path, "assets.extra", "weights.json")):

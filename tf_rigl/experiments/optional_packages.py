@@ -1,25 +1,25 @@
-"""Packages that only some programs need, and how to get them."""
+"""Checks for packages that only some programs need."""
 
 import importlib.util
 
 
 def has_tensorboard() -> bool:
-    """Returns whether TensorFlow can write summaries, for which it needs it."""
+    """Returns whether TensorBoard, needed for summaries, is installed."""
     return _is_installed("tensorboard")
 
 
 def check_tensorboard() -> None:
-    """Raises an ImportError that says how to get what summaries need."""
+    """Raises an ImportError if summaries cannot be written."""
     _check("--tensorboard needs", "tensorboard", extra="tensorboard")
 
 
 def check_matplotlib() -> None:
-    """Raises an ImportError that says how to get what pictures need."""
+    """Raises an ImportError if pictures cannot be drawn."""
     _check("The pictures need", "matplotlib")
 
 
 def check_report() -> None:
-    """Raises an ImportError that says how to get what reports need."""
+    """Raises an ImportError if reports cannot be made."""
     _check("The report of a run needs", "jinja2", "matplotlib")
 
 

@@ -10,29 +10,29 @@ from tf_rigl.experiments.runs import networks
 from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.models import registry
 
-# Networks whose published counts see images with padding that they have not.
+# Networks whose published counts pad images twice; see `accounting.micronet`.
 PADDED_AGAIN = ("mobilenet_v1",)
-# Methods whose costs do not depend on a schedule of pruning.
+# Methods whose costs do not depend on a pruning schedule.
 METHODS = ("static", "snip", "set", "snfs", "rigl")
 
 
 class NetworkCosts(NamedTuple):
     """The costs of a network, counted in two ways."""
 
-    profile: accounting.ModelProfile  # by our rule, weight by weight
+    profile: accounting.ModelProfile  # by our convention
     published: accounting.MicroNetCounts  # by that of published tables
-    training_share: float  # of dense training, by the published rule
+    training_share: float  # published training FLOPs, as a share of dense
 
 
 def profile_network(keras: ModuleType, settings: RunSettings) -> NetworkCosts:
-    """Builds a network as its paper does, masks it and counts.
+    """Builds a network, masks it and counts its costs.
 
-    Of the settings, those that `tf-rigl profile` has count; a sparsity of 0
-    leaves masks out.
+    Only the settings that `tf-rigl profile` has as flags matter. With a sparsity
+    of 0 there are no masks.
 
     Raises:
-        ValueError: if there is no such layer, or training by the method takes
-            what only a schedule tells.
+        ValueError: if `dense_layers` has an unknown layer, or the costs of
+            the method depend on a pruning schedule.
     """
     if settings.method not in METHODS:
         raise ValueError(
@@ -61,7 +61,7 @@ def profile_network(keras: ModuleType, settings: RunSettings) -> NetworkCosts:
 def _padded_again(
     name: str, model: Any, profile: accounting.ModelProfile
 ) -> frozenset[str]:
-    """Finds kernels of strided layers, which published counts pad again."""
+    """Returns the paths of strided kernels, which the papers' counter pads."""
     if name not in PADDED_AGAIN:
         return frozenset()
 

@@ -1,7 +1,7 @@
-"""The `tf.distribute` strategy that a flag names; see docs/distribution.md.
+"""The `tf.distribute` strategies of a flag; see docs/distribution.md.
 
-Make the strategy before anything else of TensorFlow runs: workers, TPUs and
-logical processors cannot be set up later.
+Make the strategy before TensorFlow runs anything else: workers, TPUs and
+logical CPU devices cannot be set up later.
 """
 
 from typing import Any
@@ -23,32 +23,32 @@ def make_strategy(
     steps_per_execution: int = 1,
     jit_compile: bool = False,
 ) -> tf.distribute.Strategy:
-    """Makes the strategy of a name.
+    """Makes a strategy by its name.
 
     Args:
         name: one of `STRATEGIES`. `"one_device"`: the first accelerator, or
-            the processor. `"mirrored"`: devices of this machine.
-            `"multi_worker"`: the workers that the variable TF_CONFIG names.
-            `"parameter_server"`: this process directs workers and parameter
-            servers of TF_CONFIG. `"tpu"`: all cores of a TPU.
-        keras: `"keras3"` or `"keras2"`, if its `fit` will train; the limits
-            of its `fit` are errors then. None for a loop of your own.
-        devices: for `"mirrored"`: the number of replicas, at least 1. On a
-            machine without accelerators they are logical processors, made
-            for it. By default all that there are.
-        tpu: for `"tpu"`: its name or address; `"local"` on the TPU's own
-            machine.
-        steps_per_execution: as `compile` will get it.
+            the CPU. `"mirrored"`: devices of this machine. `"multi_worker"`:
+            the workers in TF_CONFIG. `"parameter_server"`: this process
+            coordinates the workers and parameter servers in TF_CONFIG.
+            `"tpu"`: all cores of a TPU.
+        keras: `"keras3"` or `"keras2"`, whose `fit` will train, to raise
+            errors for limits of `fit`. None for a custom training loop.
+        devices: the number of replicas for `"mirrored"`, at least 1; by
+            default all devices. Without accelerators, the replicas are
+            logical CPU devices, which are created.
+        tpu: the name or address for `"tpu"`; `"local"` on the machine of the
+            TPU.
+        steps_per_execution: as it will be passed to `compile`.
         jit_compile: likewise.
 
     Returns:
-        The strategy. `"multi_worker"` returns once all workers are there.
+        The strategy. `"multi_worker"` waits for all workers.
 
     Raises:
-        ValueError: for an unknown name, an argument that another strategy
-            takes, a TF_CONFIG that is missing or malformed, a TPU that does
-            not answer, devices that are not there, or what the Keras cannot
-            do on this strategy.
+        ValueError: if the name is unknown or an argument belongs to another
+            strategy; if TF_CONFIG is missing or malformed; if the TPU does
+            not answer or devices are missing; or if this Keras cannot train
+            so with the strategy.
     """
     _check_arguments(name, devices, tpu)
     if keras is not None:
@@ -57,8 +57,8 @@ def make_strategy(
         )
 
     if name == "one_device":
-        # TensorFlow's own, which takes the first accelerator. Under a
-        # `OneDeviceStrategy` Keras 3 reads a batch before it trains, and the
+        # The default strategy uses the first accelerator. With
+        # `OneDeviceStrategy`, Keras 3 reads a batch before it trains, and the
         # same seed gave another accuracy.
         return tf.distribute.get_strategy()
     if name == "mirrored":
@@ -96,7 +96,7 @@ def _check_arguments(name: str, devices: int | None, tpu: str) -> None:
 
 
 def _platform(name: str, devices: int | None) -> Platform:
-    """Describes what a strategy will train on, before it is made."""
+    """Describes the platform of a strategy before it is made."""
     accelerators = len(tf.config.list_physical_devices("GPU"))
     on_cpu = not accelerators
     if name == "mirrored":
@@ -112,7 +112,7 @@ def _platform(name: str, devices: int | None) -> Platform:
 
 
 def _mirrored_devices(devices: int | None) -> list[str] | None:
-    """Names so many devices; returns None for all accelerators."""
+    """Names this many devices, creating logical CPUs; None for the default."""
     if devices is None:
         return None
 
@@ -140,7 +140,7 @@ def _mirrored_devices(devices: int | None) -> list[str] | None:
 
 
 def _logical_processors() -> list[Any]:
-    """Lists those that are configured; TensorFlow makes one of none."""
+    """Lists the logical CPU devices; by default TensorFlow creates one."""
     configured = tf.config.get_logical_device_configuration(_processor())
     return configured or [tf.config.LogicalDeviceConfiguration()]
 

@@ -1,4 +1,4 @@
-"""The command lines of the programs, and what they print."""
+"""Command lines, messages and progress displays of the programs."""
 
 import datetime
 import functools
@@ -15,9 +15,9 @@ from rich import progress
 from tf_rigl.experiments import flag_files
 from tf_rigl.experiments import tensorflow_output
 
-FAILURE = 1  # exit code
-# What wrong arguments and files raise; anything else is a bug, and its
-# traceback is wanted.
+FAILURE = 1  # the exit code of a program that has failed
+# The errors that wrong arguments and files raise. Any other error is a bug, so
+# its traceback is printed.
 USER_ERRORS = (ValueError, ImportError, OSError)
 
 
@@ -28,16 +28,16 @@ def start(
     catch: tuple[type[Exception], ...] = USER_ERRORS,
     description: str | None = None,
 ) -> None:
-    """Parses a command line, runs a program and ends the process.
+    """Parses a command line, runs a program and exits.
 
-    The exit code is that of `work`, or 1 if it raises what is caught.
+    The exit code is the result of `work`, or 1 after an error in `catch`.
 
     Args:
-        work: takes what the command line names after the flags.
-        names: how many that are.
-        usage: asks for them.
-        catch: errors of which the user sees no traceback.
-        description: what `--help` prints; None: the program's docstring.
+        work: the program, called with the positional arguments.
+        names: the number of positional arguments.
+        usage: the message if their number is wrong.
+        catch: the errors that are printed without a traceback.
+        description: the text of `--help`. If None, the docstring of the program.
     """
 
     def main(arguments: list[str]) -> int:
@@ -46,8 +46,8 @@ def start(
             raise app.UsageError(usage or f"Unknown arguments: {unknown}")
 
         tensorflow_output.import_quietly()
-        # TensorFlow reports every step of an export, and each sum that it
-        # traces, at level INFO.
+        # At level INFO, TensorFlow reports every step of an export and every
+        # sum that it traces.
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)
             tensorflow_output.set_level("WARNING")
@@ -63,28 +63,25 @@ def start(
 
 
 def fail(error: object) -> int:
-    """Prints what the user can mend; returns the exit code."""
+    """Prints an error that the user can fix; returns the exit code."""
     print(f"Error: {error}", file=sys.stderr)
     return FAILURE
 
 
 def printer(console: consoles.Console) -> Callable[[str], None]:
-    """Returns a function that prints text as it is.
-
-    There are no markup and no colors in it, and paths are not folded.
-    """
+    """Returns a function that prints text without markup, color or wraps."""
     return functools.partial(
         console.print, markup=False, highlight=False, soft_wrap=True
     )
 
 
 class Display:
-    """Shows how far work is and how long it will take.
+    """Shows the progress of work and the estimated time left.
 
-    A live bar on a terminal, lines in a log, which redrawings would fill.
-    Enter the display for as long as the work goes on, so that an error or
-    Ctrl-C gives the terminal its cursor back. Steps that were done before this
-    process tell nothing of its speed.
+    A terminal gets a live bar. A log, which redrawing would fill, gets only
+    the lines of `line`. Use it as a context manager around the work, so that
+    the terminal gets its cursor back after an error or Ctrl-C. The estimate
+    ignores the `done` steps of earlier processes.
     """
 
     def __init__(
@@ -120,9 +117,9 @@ class Display:
         self._bar.stop()
 
     def show(self, done: int, label: str, detail: str) -> None:
-        """Moves the bar, between what is under way and how it goes.
+        """Updates the bar, which is between `label` and `detail`.
 
-        The steps are all, those of earlier processes included.
+        `done` is the number of all steps, earlier processes included.
         """
         self._done = done
         self._bar.update(
@@ -134,14 +131,14 @@ class Display:
         )
 
     def line(self, text: str) -> None:
-        """Prints a line, with the time that is left."""
+        """Prints a line of text and the estimated time left."""
         self._print(f"{text}  {self._time_left()}".rstrip())
 
     def _time_left(self) -> str:
-        """Estimates from all steps so far, starts of processes included.
+        """Estimates the time left from all steps of this process.
 
-        Rich's own estimate sees the last half minute only, in which a sweep
-        may not move at all.
+        Rich's own estimate uses only the last half minute, in which a sweep
+        may make no progress.
         """
         done, left = self._done - self._before, self._total - self._done
         if done <= 0 or left <= 0:

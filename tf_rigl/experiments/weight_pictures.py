@@ -1,4 +1,4 @@
-"""Pictures of the weights of a file, and of the costs of a network."""
+"""Pictures of the weights in a file and of the costs of a network."""
 
 import pathlib
 
@@ -17,12 +17,12 @@ _MASK_SIDE = 256
 
 
 def draw_file(path: pathlib.Path, report: FileReport) -> None:
-    """Draws the density of each weight, its values and its mask.
+    """Draws densities, values and masks of the weights of rank 2 or more.
 
-    On the left a bar for each weight of rank 2 or more, the kept share dark
-    (the largest 60); on the right the kept values of all of them, and below
-    the masks of the largest, inputs down and units across, averaged if there
-    are more than 256.
+    On the left are the densities of the 60 largest weights. On the right are a
+    histogram of the kept values of all weights and the masks of the 6 largest,
+    with inputs from top to bottom and units from left to right, averaged if
+    there are more than 256.
     """
     weights = [one for one in report.weights if one.array.ndim > 1]
     sizes = [one.array.size for one in weights]
@@ -53,7 +53,7 @@ def draw_file(path: pathlib.Path, report: FileReport) -> None:
 
 
 def draw_profile(path: pathlib.Path, profile: ModelProfile) -> None:
-    """Draws density and multiply-accumulates, layer by layer."""
+    """Draws the density and the multiply-accumulates of each layer."""
     rows = [row for row in profile.rows if row.dense_macs and row.parameters]
     fig = figures.new_figure(12, max(4.0, 0.17 * len(rows) + 1.2))
     left, right = fig.subplots(1, 2, sharey=True, squeeze=False).ravel()

@@ -1,7 +1,7 @@
-"""Cutting units that reach nothing out of a model.
+"""Removal of dead units and channels, which makes a model smaller.
 
-`analysis` follows channels through the layers of a functional or sequential
-model into a `channel_plan`; `channel_rules` says what each class of layer does
-to them. `core.channel_graph` finds the channels that are needed, and `rebuild`
-makes the smaller model. `shrink` is the whole of it.
+`shrink` is the entry point. `analysis` follows channels through the layers of
+a functional or sequential model, by `channel_rules` for each class of layer,
+and collects a `channel_plan`. `core.channel_graph` finds the channels that are
+needed, and `rebuild` makes the smaller model.
 """

@@ -18,7 +18,7 @@ Known = Features | None
 
 
 def analyze(flavor: flavors.Flavor, model: Any) -> ChannelAnalysis:
-    """Makes the plans of all layers of a functional or sequential model."""
+    """Plans the changes of all layers of a functional or sequential model."""
     plans = ChannelAnalysis(flavor)
     network = network_of(model)
     inputs = [
@@ -37,14 +37,14 @@ def network_of(model: Any) -> Any:
 
 
 def nodes_of(network: Any) -> Iterator[Any]:
-    """Yields the calls of layers in a network, inputs first, if known."""
+    """Yields the nodes of a network, inputs first; none if it has no graph."""
     by_depth = getattr(network, "_nodes_by_depth", {})
     for depth in sorted(by_depth, reverse=True):
         yield from by_depth[depth]
 
 
 def layer_of(node: Any) -> Any:
-    """Returns the layer, or the operation, that a node calls."""
+    """Returns the layer or Keras 3 operation that a node calls."""
     return getattr(node, "operation", None) or node.layer
 
 
@@ -64,7 +64,9 @@ def _follow(
     for node in nodes_of(network):
         outputs = tf.nest.flatten(node.output_tensors)
         if node.is_input:
-            if path:  # Within the model: its shape is no longer a user's.
+            # The inputs of an inner model may shrink; those of the whole model
+            # belong to the user's data.
+            if path:
                 _apply(plans, node, [known[id(outputs[0])]], path)
             continue
 
@@ -84,7 +86,7 @@ def _apply(
     inputs: list[Known],
     path: tuple[str, ...],
 ) -> list[Known]:
-    """Follows features through one call."""
+    """Follows features through one call; keeps all if it cannot be followed."""
     layer = layer_of(node)
     path = (*path, layer.name)
     outputs = tf.nest.flatten(node.output_tensors)
@@ -114,7 +116,7 @@ def _apply(
 
 
 def _check(plans: ChannelAnalysis, node: Any, call: Call) -> None:
-    """Raises a Untrackable for calls that do more than apply a layer."""
+    """Raises an Untrackable if a call does more than apply a layer."""
     if id(call.layer) in plans.barriers:
         raise Untrackable(plans.barriers[id(call.layer)])
 
@@ -129,7 +131,7 @@ def _check(plans: ChannelAnalysis, node: Any, call: Call) -> None:
         if not hasattr(network, "_nodes_by_depth"):
             raise Untrackable("its layers are not known")
 
-        # Keras matches them by name, and may leave some out.
+        # Keras matches inputs by name here and may leave some out.
         named = any(isinstance(one, dict) for one in _arguments_of(node)[0])
         if named or len(tf.nest.flatten(network.inputs)) != len(call.inputs):
             raise Untrackable("called on inputs by name")
@@ -142,7 +144,7 @@ def _inputs_of(node: Any) -> list[Any]:
 
 
 def _others_of(node: Any, tensors: list[Any]) -> tuple[Any, ...]:
-    """Lists the arguments of a call that are no symbolic tensors."""
+    """Lists the arguments of a call other than symbolic tensors."""
     if node.is_input:
         return ()
     symbolic = {id(tensor) for tensor in tensors}
@@ -154,7 +156,7 @@ def _others_of(node: Any, tensors: list[Any]) -> tuple[Any, ...]:
 
 
 def _arguments_of(node: Any) -> tuple[Any, Any]:
-    """Returns positional and keyword arguments of a call."""
+    """Returns the positional and the keyword arguments of a call."""
     arguments = getattr(node, "arguments", None)
     if arguments is None:
         return node.call_args, node.call_kwargs
@@ -162,7 +164,7 @@ def _arguments_of(node: Any) -> tuple[Any, Any]:
 
 
 def _kept(plans: ChannelAnalysis, shape: Shape, reason: str) -> Known:
-    """Keeps new channels for a tensor's last axis."""
+    """Adds and keeps channels for a tensor's last axis, if it has a size."""
     if len(shape) < 2 or shape[-1] is None:
         return None
     channels = plans.graph.add(shape[-1])

@@ -1,4 +1,4 @@
-"""Changes of each layer of a model that shrinks."""
+"""The plans by which the layers of a model shrink."""
 
 import dataclasses
 import functools
@@ -16,58 +16,56 @@ from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import common
 
-# Channels along axes of a weight; the other axes stay as they are.
+# The channels along each axis of a weight that may shrink.
 Axes = Mapping[int, Channels]
-# How many of some channels are left.
+# Counts how many of the given channels are left.
 Count = Callable[[Channels], int]
 Resize = Callable[[dict[str, Any], Count], None]
 
 
 @dataclasses.dataclass
 class Connections:
-    """The inputs that each output of a layer is computed from."""
+    """The inputs from which a layer computes each of its outputs."""
 
-    inputs: Channels  # the channels that it reads
-    outputs: Channels  # the channels that it writes
+    inputs: Channels  # the channels that the layer reads
+    outputs: Channels  # the channels that the layer writes
     connected: np.ndarray  # bool [inputs, outputs]
-    # Float [inputs, outputs]: what a constant input of 1 adds to each output
-    # before the activation; None where only zeros are known to add a constant.
+    # Float [inputs, outputs]: the amount that a constant input of 1 adds to
+    # each output before the activation. None if only zeros add a constant.
     sums: np.ndarray | None
-    why: str  # why constants other than zero stay, where they do
-    # The constants of the inputs, one array a call.
+    why: str  # why non-zero constants cannot be folded into the bias, "" if not
+    # The constants of the inputs, [inputs] for each call, NaN if not constant.
     seen: list[np.ndarray] = dataclasses.field(default_factory=list)
-    # Those that the layer can take up into its bias.
+    # The same for the constants that can be folded into the bias.
     absorbable: list[np.ndarray] = dataclasses.field(default_factory=list)
 
     def absorbed(self) -> np.ndarray:
-        """Returns constants that are the same in all calls, else NaN."""
+        """Returns the constants [inputs] that fit the bias in all calls."""
         return common(self.absorbable)
 
     def refused(self) -> Channels:
-        """Returns constant channels that the layer cannot do without."""
+        """Returns the constant input channels that must stay nevertheless."""
         constant = ~np.isnan(common(self.seen)) & np.isnan(self.absorbed())
         return self.inputs[constant & self.connected.any(axis=1)]
 
 
 @dataclasses.dataclass
 class LayerPlan:
-    """The changes of one layer as the channels around it are cut."""
+    """The changes to one layer when channels around it are cut."""
 
-    layer: Any  # the layer
-    path: str  # of the layer in the model
-    inputs: Channels  # the features of its input
-    outputs: Channels  # the features of its output
-    # The channels along the axes of each of its weights, by name.
-    axes: Mapping[str, Axes]
-    resize: Resize  # writes sizes into the layer's configuration
-    makes_units: bool  # whether the outputs are channels of its own
-    # How it computes its outputs, for layers with units.
-    connections: Connections | None
+    layer: Any
+    path: str  # the layer's path in the model
+    inputs: Channels  # the channels of its input features
+    outputs: Channels  # the channels of its output features
+    axes: Mapping[str, Axes]  # for each of its weights, by name
+    resize: Resize  # writes the new sizes into the layer's configuration
+    makes_units: bool  # whether the layer itself creates its output channels
+    connections: Connections | None  # None for layers without units
 
     def addition(self, needed: np.ndarray) -> np.ndarray | None:
-        """Sums what cut constants add to the bias, float64 [units left].
+        """Returns the contribution of cut constant inputs to the bias.
 
-        None if that is nothing.
+        It is float64 [units left], or None if all of it is zero.
         """
         connections = self.connections
         if connections is None or connections.sums is None:
@@ -78,7 +76,7 @@ class LayerPlan:
         )
         constants = np.nan_to_num(absorbed, nan=0.0)
         rows = np.flatnonzero(constants)
-        # Of the few rows only: the kernel may be large.
+        # The kernel may be large, so take only the few rows that matter.
         sums = connections.sums[rows][:, needed[connections.outputs]]
         added = constants[rows] @ sums.astype(np.float64)
         return added if added.any() else None
@@ -91,14 +89,15 @@ class ChannelAnalysis:
         self.flavor = flavor
         self.graph = ChannelGraph()
         self.of: dict[int, LayerPlan] = {}  # by the layer's id
-        self.reasons: list[tuple[Channels, str]] = []  # why they are kept
-        self.barriers: dict[int, str] = {}  # by the layer's id
+        self.reasons: list[tuple[Channels, str]] = []  # why channels are kept
+        # By the layer's id, why a layer cannot be followed.
+        self.barriers: dict[int, str] = {}
 
     def weights(self, layer: Any) -> dict[str, Any]:
-        """Returns the variables of a layer and those in it, by their names.
+        """Returns the weights of a layer and its sublayers, by name.
 
         Raises:
-            Untrackable: if two have the same name.
+            Untrackable: if two weights have the same name.
         """
         named: dict[str, Any] = {}
         for variable in weights_below(self.flavor, layer):
@@ -109,7 +108,7 @@ class ChannelAnalysis:
         return named
 
     def values(self, layer: Any) -> dict[str, np.ndarray]:
-        """Returns the values of `weights`, half precision as float32."""
+        """Returns the values of `weights`; 16-bit floats become float32."""
         values = {
             name: self.flavor.raw(variable).numpy()
             for name, variable in self.weights(layer).items()
@@ -122,10 +121,10 @@ class ChannelAnalysis:
         }
 
     def value(self, layer: Any, name: str) -> np.ndarray:
-        """Returns the value of one of `weights`, as in `values`.
+        """Returns one of `values`.
 
         Raises:
-            Untrackable: if the layer has none of this name.
+            Untrackable: if the layer has no weight of this name.
         """
         values = self.values(layer)
         if name not in values:
@@ -142,13 +141,13 @@ class ChannelAnalysis:
         makes_units: bool = False,
         connections: Connections | None = None,
     ) -> LayerPlan:
-        """Plans a layer, or ties a further call of it to the first.
+        """Adds the plan of a layer, or ties a further call to the first one.
 
-        The arguments are the fields of `LayerPlan`, which is returned: that of
-        the layer's first call.
+        Takes the fields of `LayerPlan` and returns the plan of the layer's
+        first call.
 
         Raises:
-            Untrackable: if the layer has weights that `axes` does not name.
+            Untrackable: if `axes` does not name exactly the layer's weights.
         """
         first = self.of.get(id(call.layer))
         if first is not None:
@@ -174,12 +173,12 @@ class ChannelAnalysis:
         return plan
 
     def keep(self, channels: Channels, reason: str) -> None:
-        """Keeps channels, for a reason that the report gives."""
+        """Keeps channels; the report shows the reason."""
         self.graph.keep(channels)
         self.reasons.append((channels, reason))
 
     def stop(self, call: Call, reason: str) -> None:
-        """Keeps all channels that a call reads, and those of the layer."""
+        """Keeps all channels that a call reads or its layer has planned."""
         kind = type(call.layer).__name__
         text = f"read by {call.path} ({kind}): {reason}"
         for features in call.inputs:
@@ -194,11 +193,12 @@ class ChannelAnalysis:
 
     @functools.cached_property
     def needed(self) -> np.ndarray:
-        """The channels that are needed once all is planned: bool [channels]."""
+        """The needed channels, bool [channels], once all layers are planned."""
         for plan in self.of.values():
             connections = plan.connections
             if connections is None:
                 continue
+            # An input that does not fit the bias is needed by its readers.
             stays = np.isnan(connections.absorbed())[:, None]
             self.graph.read(
                 connections.inputs,
@@ -210,7 +210,7 @@ class ChannelAnalysis:
         return self.graph.needed()
 
     def why_kept(self, layer: Any) -> tuple[str, ...]:
-        """Lists the reasons for which a layer keeps units, each once."""
+        """Lists the distinct reasons for which a layer keeps units."""
         plan = self.of.get(id(layer))
         if plan is None:
             reason = self.barriers.get(id(layer))
@@ -231,14 +231,14 @@ class ChannelAnalysis:
 
 
 def layers_below(flavor: Flavor, layer: Any) -> list[Any]:
-    """Lists a layer and the layers in it; none for an operation of Keras 3."""
+    """Lists a layer and its sublayers; none for an operation of Keras 3."""
     if not hasattr(layer, "weights"):
         return []
     return [node.layer for node in tree.walk(flavor, layer)]
 
 
 def weights_below(flavor: Flavor, layer: Any) -> list[Any]:
-    """Lists the variables of a layer and the layers in it, without masks."""
+    """Lists the weights of a layer and its sublayers, without masks."""
     return [
         variable
         for below in layers_below(flavor, layer)

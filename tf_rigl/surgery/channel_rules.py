@@ -1,4 +1,4 @@
-"""What each class of layer does to channels, by name."""
+"""The table of rules by which channels pass through classes of layers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +11,9 @@ from tf_rigl.surgery.channel_plan import ChannelAnalysis
 
 ChannelRule = Callable[[ChannelAnalysis, features.Call], features.Features]
 
-# Layer classes of either Keras, by the keys of `masking.layer_rules.RULES`. A
-# subclass is another class, since it may compute something else. `shrink`
-# stops at layers that do not stand here.
+# Layer classes of either Keras, by the keys of `masking.layer_rules.RULES`.
+# Subclasses do not count, since they may compute something else. `shrink`
+# keeps all channels at layers that are not in the table.
 RULES: dict[str, ChannelRule] = {
     "Dense": units.dense,
     "EinsumDense": units.einsum_dense,
@@ -93,7 +93,7 @@ OPERATIONS: dict[str, ChannelRule] = {
 
 
 def is_operation(layer: Any) -> bool:
-    """Returns whether this is an operation and no layer, in either Keras."""
+    """Returns whether a node calls an operation instead of a layer."""
     return not hasattr(layer, "weights") or hasattr(layer, "symbol")
 
 

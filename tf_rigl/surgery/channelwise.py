@@ -1,7 +1,7 @@
 """Rules of layers without units of their own.
 
-They treat each channel by itself, move, drop or gather positions, or put
-several tensors together.
+Such layers treat each channel by itself, move, drop or gather positions, or
+combine several tensors.
 """
 
 import math
@@ -23,13 +23,13 @@ from tf_rigl.surgery.features import varying
 
 
 def identity(plans: ChannelAnalysis, call: Call) -> Features:
-    """Dropout and noise, which only training knows, and RepeatVector."""
+    """Follows dropout and noise, which inference skips, and RepeatVector."""
     del plans
     return call.only_input()
 
 
 def elementwise(plans: ChannelAnalysis, call: Call) -> Features:
-    """Layers that are an elementwise function."""
+    """Follows layers that apply an elementwise function."""
     del plans
     features = call.only_input()
     constants = features.constants
@@ -40,14 +40,14 @@ def elementwise(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def activation(plans: ChannelAnalysis, call: Call) -> Features:
-    """Activation of a function."""
+    """Follows Activation, if its function is elementwise."""
     if not kernels.is_elementwise(plans.flavor, call.layer.activation):
         raise Untrackable("its function may mix features")
     return elementwise(plans, call)
 
 
 def batch_normalization(plans: ChannelAnalysis, call: Call) -> Features:
-    """BatchNormalization of the last axis: every weight is [channels]."""
+    """Follows BatchNormalization over the last axis; weights [channels]."""
     rank = len(call.input_shapes[0])
     axis = call.layer.axis
     axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
@@ -57,7 +57,7 @@ def batch_normalization(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def prelu(plans: ChannelAnalysis, call: Call) -> Features:
-    """PReLU: one slope [..., channels] at each position or for all."""
+    """Follows PReLU; constants stay only if all positions share slopes."""
     slopes = plans.value(call.layer, "alpha")
     features = call.only_input()
     if slopes.shape[-1] != len(features.channels):
@@ -69,7 +69,7 @@ def prelu(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def depthwise_convolution(plans: ChannelAnalysis, call: Call) -> Features:
-    """DepthwiseConv1D and 2D: outputs stand or fall with their channel."""
+    """Follows DepthwiseConv1D and 2D; outputs are cut with their input."""
     kernels.check_channels_last(call)
     layer = call.layer
     features = call.only_input()
@@ -96,14 +96,14 @@ def depthwise_convolution(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def pooling(plans: ChannelAnalysis, call: Call) -> Features:
-    """Pooling, local and global, and cropping: constants stay constant."""
+    """Follows pooling and cropping, which leave constants unchanged."""
     del plans
     kernels.check_channels_last(call)
     return call.only_input()
 
 
 def up_sampling(plans: ChannelAnalysis, call: Call) -> Features:
-    """UpSampling: constants stay constant but for a few ways of it."""
+    """Follows UpSampling; some interpolations do not preserve constants."""
     features = pooling(plans, call)
     way = getattr(call.layer, "interpolation", "nearest")
     if way in ("nearest", "bilinear"):
@@ -112,13 +112,13 @@ def up_sampling(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def zero_padding(plans: ChannelAnalysis, call: Call) -> Features:
-    """ZeroPadding: of the constants only zeros stay constant."""
+    """Follows ZeroPadding; of the constants, only zeros stay constant."""
     features = pooling(plans, call)
     return Features(features.channels, features.zeros())
 
 
 def permute(plans: ChannelAnalysis, call: Call) -> Features:
-    """Permute where the features stay last."""
+    """Follows Permute, if the features stay on the last axis."""
     del plans
     dims = tuple(call.layer.dims)
     if dims[-1] != len(dims):
@@ -127,7 +127,7 @@ def permute(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def flatten(plans: ChannelAnalysis, call: Call) -> Features:
-    """Flatten: the features of each position in turn."""
+    """Follows Flatten, which joins the features of all positions."""
     del plans
     if len(call.input_shapes[0]) > 2:
         kernels.check_channels_last(call)
@@ -135,7 +135,7 @@ def flatten(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def reshape(plans: ChannelAnalysis, call: Call) -> Features:
-    """Reshape where features stay last, are flattened, or are divided."""
+    """Follows Reshape, if features stay last, are flattened, or are split."""
     features = call.only_input()
     before, after = call.input_shapes[0][1:], call.output_shapes[0][1:]
 
@@ -159,7 +159,7 @@ def reshape(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def input_layer(plans: ChannelAnalysis, call: Call) -> Features:
-    """The input of a model within the model."""
+    """Follows the input of an inner model."""
     features = call.only_input()
 
     def resize(config: dict[str, Any], left: Count) -> None:
@@ -173,7 +173,7 @@ def input_layer(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def elementwise_merge(plans: ChannelAnalysis, call: Call) -> Features:
-    """Add, Multiply and the like: the channels of all inputs are tied."""
+    """Follows Add, Multiply and the like, which tie their input channels."""
     inputs = _tied(plans, call)
     constants = [features.constants for features in inputs]
     varies = np.isnan(np.stack(constants)).any(axis=0)
@@ -184,7 +184,7 @@ def elementwise_merge(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def operation(plans: ChannelAnalysis, call: Call) -> Features:
-    """Arithmetic of two tensors, or of one and a number, without a layer."""
+    """Follows arithmetic of two tensors, or of a tensor and a number."""
     if any(
         not isinstance(other, (int, float, str, type(None)))
         for other in call.others
@@ -197,7 +197,7 @@ def operation(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def addition(plans: ChannelAnalysis, call: Call) -> Features:
-    """`first + second`: a sum of constants is constant."""
+    """Follows `first + second`; a sum of constants is constant."""
     result = operation(plans, call)
     if len(call.inputs) == 1:
         return result
@@ -206,7 +206,7 @@ def addition(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def concatenate(plans: ChannelAnalysis, call: Call) -> Features:
-    """Concatenate: the features of all inputs, or their positions."""
+    """Follows Concatenate along the features or along another axis."""
     inputs = call.all_inputs()
     rank = len(call.output_shapes[0])
     if call.layer.axis not in (-1, rank - 1):
@@ -246,7 +246,7 @@ def _flattened(call: Call) -> Features:
 def _divided(
     plans: ChannelAnalysis, features: Features, count: int
 ) -> Features:
-    """Cuts a vector into positions of `count` channels, which it then has."""
+    """Splits a vector into positions of `count` channels, which are tied."""
     rows = features.channels.reshape(-1, count)
     for row in rows[1:]:
         plans.graph.tie(row, rows[0])
@@ -259,7 +259,7 @@ def _set_last(config: dict[str, Any], channels: Channels, left: Count) -> None:
 
 
 def _tied(plans: ChannelAnalysis, call: Call) -> list[Features]:
-    """Ties the inputs, which must have the same rank and number of features."""
+    """Ties the channels of all inputs, which must agree in rank and size."""
     inputs = call.all_inputs()
     shapes = {(len(shape), shape[-1]) for shape in call.input_shapes}
     if len(inputs) < 2 or len(shapes) != 1:

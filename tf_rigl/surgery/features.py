@@ -1,4 +1,4 @@
-"""Knowledge of the tensors of a model."""
+"""The channels and constants of the tensors of a model."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,21 +13,22 @@ Shape = tuple[int | None, ...]
 
 
 class Features(NamedTuple):
-    """The last axis of a tensor.
+    """The features along the last axis of a tensor.
 
-    A constant holds at inference, for every input, at every position.
+    A feature is constant if it has the same value at inference for every input
+    and at every position.
     """
 
     channels: Channels  # [features] int64: the channel of each feature
-    constants: np.ndarray  # [features] float64, NaN where not constant
+    constants: np.ndarray  # [features] float64, NaN if not constant
 
     def zeros(self) -> np.ndarray:
-        """Returns the constants that are 0, NaN for all others."""
+        """Returns `constants` with NaN for all that are not 0."""
         return np.where(self.constants == 0, self.constants, np.nan)
 
 
 class Untrackable(Exception):
-    """A layer whose channels cannot be followed; all of them are kept."""
+    """Raised if the channels of a layer cannot be followed and so are kept."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,21 +36,19 @@ class Call:
     """One call of a layer in a functional or sequential model."""
 
     layer: Any  # the layer, or the Keras 3 operation
-    path: str  # of the layer in the model
-    # What is known of each input; None where it has no features.
-    inputs: tuple[Features | None, ...]
-    # Shape of each input with the batch dimension.
+    path: str  # the layer's path in the model
+    inputs: tuple[Features | None, ...]  # None for an input without features
+    # The shapes include the batch dimension.
     input_shapes: tuple[Shape, ...]
-    # Shape of each output with the batch dimension.
     output_shapes: tuple[Shape, ...]
-    # The arguments that are no tensors of the model.
+    # The arguments other than tensors of the model.
     others: tuple[Any, ...] = ()
 
     def only_input(self) -> Features:
         """Returns the features of the only input.
 
         Raises:
-            Untrackable: if there are several, or one without features.
+            Untrackable: if there are several inputs, or it has no features.
         """
         if len(self.inputs) != 1:
             raise Untrackable(f"called on {len(self.inputs)} tensors")
@@ -59,7 +58,7 @@ class Call:
         """Returns the features of each input.
 
         Raises:
-            Untrackable: if one has no features.
+            Untrackable: if an input has no features.
         """
         known = [features for features in self.inputs if features is not None]
         if len(known) < len(self.inputs):
@@ -70,11 +69,11 @@ class Call:
 def evaluate(
     layer: Any, rows: list[np.ndarray], shape: tuple[int, ...]
 ) -> np.ndarray:
-    """Computes a layer's outputs of inputs that are the same at all positions.
+    """Calls a layer, in inference mode, on inputs equal at all positions.
 
-    In inference mode; of an unknown feature, NaN, 0 is taken. `shape` is the
-    inputs' without batch dimension and features; the result, float64
-    [features], is the output at its first position.
+    `rows` has the features of each input, with 0 taken for NaN, and `shape`
+    the axes between batch and features. Returns the output at its first
+    position, float64 [features].
     """
     inputs = [
         np.broadcast_to(np.nan_to_num(row, nan=0.0), (1, *shape, len(row)))
@@ -87,7 +86,7 @@ def evaluate(
 
 
 def positions(call: Call) -> tuple[int, ...]:
-    """Returns the smallest shape that has the rank of the input: all ones."""
+    """Returns a shape of ones for the axes between batch and features."""
     return (1,) * (len(call.input_shapes[0]) - 2)
 
 
@@ -97,6 +96,6 @@ def varying(channels: Channels) -> Features:
 
 
 def common(rows: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-    """Returns what is the same in all rows [features], else NaN."""
+    """Returns the values [features] that all rows share, else NaN."""
     same = (np.asarray(rows) == rows[0]).all(axis=0)
     return np.where(same, rows[0], np.nan)

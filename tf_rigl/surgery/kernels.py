@@ -1,4 +1,4 @@
-"""Views of layers with units or filters of their own as matrices."""
+"""The common rule of layers with units or filters, seen as matrices."""
 
 import itertools
 import math
@@ -22,7 +22,7 @@ from tf_rigl.surgery.features import evaluate
 from tf_rigl.surgery.features import positions
 from tf_rigl.surgery.features import varying
 
-# Functions of `keras.activations`, by name.
+# Functions of `keras.activations` that treat each unit by itself, by name.
 ELEMENTWISE = frozenset(
     "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu "
     "hard_swish hard_tanh leaky_relu linear log_sigmoid mish relu relu6 "
@@ -30,7 +30,8 @@ ELEMENTWISE = frozenset(
     "sparse_sigmoid squareplus swish tanh tanh_shrink threshold".split()
 )
 
-# The axes of a layer's weights but its bias, given its inputs and outputs.
+# Returns the axes of a layer's weights, except its bias, for the channels of
+# its inputs and outputs.
 GetAxes = Callable[[Channels, Channels], Mapping[str, Axes]]
 
 
@@ -43,16 +44,18 @@ def apply(
     why: str,
     axes: GetAxes,
 ) -> Features:
-    """Notes how outputs depend on inputs; returns the outputs' features.
+    """Records how outputs depend on inputs; returns the outputs' features.
 
     Args:
-        plans: of the model.
-        call: of a layer with units.
-        connected: which inputs a unit reads, bool [inputs, units].
+        plans: the plans of the model, which get that of this layer.
+        call: a call of a layer with units.
+        connected: which inputs each unit reads, bool [inputs, units].
         sums: the kernel summed over its positions, float [inputs, units].
-        shape: of the smallest input that gives an output, features aside.
-        why: why constants other than 0 cannot be taken up, "" if they can.
-        axes: of each weight but the bias.
+        shape: the smallest input shape that gives an output, without batch
+            dimension and features.
+        why: why non-zero constants cannot be folded into the bias; "" if
+            they can.
+        axes: returns the axes of each weight except the bias.
     """
     features = call.only_input()
     plan = plans.of.get(id(call.layer))
@@ -116,16 +119,16 @@ def _resize(config: dict[str, Any], units: int) -> None:
 
 
 def check_channels_last(call: Call) -> None:
-    """Raises a Untrackable unless the last axis holds the channels."""
+    """Raises an Untrackable unless channels are on the last axis."""
     if getattr(call.layer, "data_format", "channels_last") != "channels_last":
         raise Untrackable(f"data_format={call.layer.data_format!r}")
 
 
 def padding_of(call: Call) -> tuple[tuple[int, ...], str]:
-    """Returns the smallest input of a convolution, and why it is uneven.
+    """Returns the smallest input shape of a convolution, and its unevenness.
 
-    The input gives an output, features aside; a constant channel does not add
-    a constant for that reason, "" if it does.
+    The shape is without batch dimension and features. The text says why a
+    constant channel does not add the same at all positions, "" if it does.
     """
     layer = call.layer
     rank = len(call.input_shapes[0]) - 2

@@ -1,4 +1,4 @@
-"""Makes the smaller model: its configuration and its weights."""
+"""Construction of the smaller model from its configuration and weights."""
 
 import contextlib
 import inspect
@@ -21,10 +21,10 @@ from tf_rigl.surgery.channel_plan import weights_below
 
 
 def rebuild(model: Any, plans: ChannelAnalysis) -> Any:
-    """Makes a model of the same class with the needed channels only.
+    """Makes a model of the same class with only the needed channels.
 
-    The functional or sequential model is not changed; the new one has no masks
-    and is not compiled.
+    The given functional or sequential model is not changed. The new one has no
+    masks and is not compiled.
     """
     flavor = plans.flavor
     saving = flavor.keras.saving
@@ -40,7 +40,7 @@ def rebuild(model: Any, plans: ChannelAnalysis) -> Any:
         smaller = saving.deserialize_keras_object(
             serialized,
             custom_objects=_custom_objects(flavor, model),
-            # Nothing here comes from a file.
+            # Safe, since the configuration does not come from a file.
             safe_mode=False,
         )
 
@@ -53,7 +53,7 @@ def rebuild(model: Any, plans: ChannelAnalysis) -> Any:
 
 @contextlib.contextmanager
 def _without_masks(flavor: flavors.Flavor, model: Any) -> Iterator[None]:
-    """Makes all layers instances of their plain classes, for a while."""
+    """Makes all layers instances of their plain classes within the context."""
     with contextlib.ExitStack() as stack:
         for node in list(tree.walk(flavor, model)):
             plain = flavors.plain_class(node.layer)
@@ -67,7 +67,7 @@ def _resize(
     plans: ChannelAnalysis,
     within: bool = False,
 ) -> None:
-    """Writes the sizes that are left into a model's configuration."""
+    """Writes new sizes into a model's configuration; `within` another model."""
 
     def left(channels: Channels) -> int:
         return int(np.count_nonzero(plans.needed[channels]))
@@ -78,7 +78,7 @@ def _resize(
         inside = entry["config"]
         if "name" not in inside and _takes_name(layer):
             inside["name"] = layer.name
-        # They say what weights to make, for the sizes before.
+        # These would make weights of the old sizes.
         entry.pop("build_config", None)
         entry.pop("compile_config", None)
         if flavors.is_container(layer):
@@ -99,19 +99,19 @@ def _entries(
     """Yields the configuration of each layer of a model with the layer."""
     called = map(layer_of, nodes_of(network_of(model)))
     layers = {layer.name: layer for layer in (*model.layers, *called)}
-    hidden = len(entries) - len(model.layers)  # A sequential model's input.
+    # `layers` of a sequential model leaves out its input.
+    hidden = len(entries) - len(model.layers)
     for position, entry in enumerate(entries):
         config = entry["config"]
         name = entry.get("name") or config.get("name")
         if name is None:
-            # The configuration of a class that says nothing of it is its
-            # arguments.
+            # Of a class without `get_config`, Keras only records arguments.
             name = model.layers[position - hidden].name
         yield entry, layers[name]
 
 
 def _takes_name(layer: Any) -> bool:
-    """Returns whether a layer's class can be made with a name."""
+    """Returns whether the constructor of a layer's class takes a name."""
     parameters = inspect.signature(type(layer).__init__).parameters
     return "name" in parameters or any(
         one.kind is one.VAR_KEYWORD for one in parameters.values()
@@ -119,7 +119,7 @@ def _takes_name(layer: Any) -> bool:
 
 
 def _fill(model: Any, smaller: Any, plans: ChannelAnalysis) -> None:
-    """Gives the smaller model what is left of the weights."""
+    """Assigns the remaining values to the weights of the smaller model."""
     flavor = plans.flavor
     for _, old, new in pairs(model, smaller):
         before = weights_below(flavor, old)
@@ -140,7 +140,10 @@ def _fill(model: Any, smaller: Any, plans: ChannelAnalysis) -> None:
 def _left(
     plan: LayerPlan, values: dict[str, np.ndarray], plans: ChannelAnalysis
 ) -> dict[str, np.ndarray]:
-    """Cuts a layer's weights; returns what is left, by name."""
+    """Returns the remaining values of a layer's weights, by name.
+
+    The bias includes the contributions of constant inputs that were cut.
+    """
     left = {}
     for name, value in values.items():
         for axis, channels in plan.axes[name].items():
@@ -157,7 +160,7 @@ def _left(
 def pairs(
     model: Any, smaller: Any, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Yields path, layer and new layer of all that are not models within."""
+    """Yields path, old and new layer; inner models yield their layers."""
     for old, new in zip(model.layers, smaller.layers, strict=True):
         inside = (*path, old.name)
         if flavors.is_container(old):
@@ -167,10 +170,10 @@ def pairs(
 
 
 def _custom_objects(flavor: flavors.Flavor, model: Any) -> dict[str, Any]:
-    """Collects classes and functions of a model that need not be registered.
+    """Collects the user's classes and functions in a model, by name.
 
-    The classes of its layers, and the functions and the classes of objects
-    in their attributes, such as activations and regularizers, by name.
+    They need not be registered: classes of layers, and the functions and the
+    classes of objects in their attributes, such as regularizers.
     """
     found: dict[str, Any] = {}
     for node in tree.walk(flavor, model):

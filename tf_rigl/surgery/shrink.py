@@ -1,4 +1,4 @@
-"""A smaller dense model in place of one with dead units."""
+"""Shrinking: a smaller dense model without the dead units of a sparse one."""
 
 import dataclasses
 import math
@@ -21,27 +21,27 @@ _HEADER = ("layer", "class", "units", "left", "weights", "left")
 
 @dataclasses.dataclass(frozen=True)
 class LayerShrinkage:
-    """One layer before and after."""
+    """The sizes of one layer before and after."""
 
-    path: str  # of the layer in the model
-    layer_class: str  # name of its class
-    # Units, filters or features that it makes; None where it makes none of
-    # its own or they are not known.
+    path: str  # the layer's path in the model
+    layer_class: str  # the name of its class
+    # Its units, filters or features; None if it has none of its own or they
+    # are not known.
     units: int | None
-    units_left: int | None  # those that are left
-    weights: int  # elements of its weights
-    weights_left: int  # those that are left
-    # Why it has units that reach nothing or are constant, or why nothing is
-    # known of it; each reason once.
+    units_left: int | None
+    weights: int  # the number of elements of its weights
+    weights_left: int
+    # The distinct reasons why dead or constant units are kept, or why the
+    # layer could not be followed.
     kept: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class ShrinkReport:
-    """The units that `shrink` has cut and kept; `str()` of it is a table.
+    """The units that `shrink` has cut and kept; `str()` makes a table.
 
     Attributes:
-        name: of the model.
+        name: the model's name.
         rows: a row for each layer with weights, in the model's order.
     """
 
@@ -79,46 +79,46 @@ class ShrinkReport:
 
 
 class Shrunk(NamedTuple):
-    """A smaller model."""
+    """The result of `shrink`."""
 
-    model: Any  # the new model
-    report: ShrinkReport  # what was cut and what was kept
+    model: Any  # the new, smaller model
+    report: ShrinkReport  # the units that were cut and kept
 
 
 def shrink(model: Any, compiled: bool = False) -> Shrunk:
-    """Cuts units and channels that no connection reaches or that reach none.
+    """Removes units and channels that are dead: without an input or a reader.
 
-    A unit that reaches no output is cut. So is one that no input reaches: it
-    is constant, and what it adds to the next layer goes into the bias there,
-    which is made where there is none. The outputs at inference are the same
-    up to rounding. Training goes on differently, as batch statistics of a
-    constant are not those of inference and dropout draws other numbers.
+    A unit that reaches no output is cut. A unit that no input reaches is cut
+    as well: it is constant, and its contribution to the next layer is added to
+    the bias there, which is created if needed. The outputs at inference stay
+    the same up to rounding. Further training differs, since batch statistics
+    of a constant are not those of inference and dropout draws other numbers.
 
-    The result is a new model, since weights of other shapes need other
-    variables; `strip` takes the masks off in place and keeps all shapes.
+    The result is a new model, since weights of other shapes need new
+    variables. To remove only the masks, in place, use `strip`.
 
     Channels are followed through the layers of Keras that keep them apart:
     dense, convolutional, separable, transposed, depthwise, embedding and
     recurrent layers, batch normalization, elementwise activations, dropout,
     pooling, cropping, padding, up-sampling, flattening, concatenations, sums
     and other elementwise merges, arithmetic of two tensors, shared layers and
-    models within the model. What a sum or a depthwise convolution ties is cut
-    together. Where a convolution pads with zeros, a constant other than 0 is
-    none at the borders and stays.
+    inner models. Channels that a sum or a depthwise convolution ties are cut
+    together. A non-zero constant that a convolution pads with zeros differs at
+    the borders, so its unit is kept.
 
-    Everything else is left as it is, with all that it reads: layers that mix
-    features, such as LayerNormalization, attention and softmax; Bidirectional
-    and other wrappers; custom layers; grouped convolutions; channels first.
-    The report says so. Of recurrent layers, units that reach nothing are cut;
-    those that nothing reaches stay, since they change from step to step.
+    All other layers keep all channels that they read, and the report says so:
+    layers that mix features, such as LayerNormalization, attention and
+    softmax; Bidirectional and other wrappers; custom layers; grouped and
+    channels-first convolutions. Recurrent layers keep units that no input
+    reaches, since their values change from step to step.
 
     Args:
-        model: a functional or sequential model of either Keras, built, with
-            masks or without. It is not changed. Values count, not masks: a
-            connection that has just grown and is still 0 is none.
-        compiled: whether to compile the new model as the given one is, with a
-            new optimizer. Losses and metrics of your own must be registered
-            with Keras.
+        model: a built functional or sequential model of either Keras, with or
+            without masks. It is not changed. Values count, not masks: a grown
+            connection that is still 0 does not connect.
+        compiled: whether to compile the new model like the given one, with a
+            new optimizer. Custom losses and metrics must be registered with
+            Keras.
 
     Returns:
         The new model, of the same class, with the same names, inputs and
@@ -126,8 +126,8 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
-        ValueError: if it is subclassed or not built, or is not compiled
-            and `compiled` is true.
+        ValueError: if the model is subclassed or not built, or if `compiled`
+            is true and the model is not compiled.
 
     Example:
         >>> small, report = tf_rigl.shrink(model)
@@ -140,13 +140,12 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
     compilation = model.get_compile_config() if compiled else None
     if compiled and not compilation:
         raise ValueError(
-            "A model that is not compiled cannot be compiled alike. "
-            f"Received: model={model.name!r}, compiled=True. Leave `compiled` "
-            "out."
+            "`compiled=True` needs a model that is compiled. Received: "
+            f"model={model.name!r}, compiled=True. Leave `compiled` out."
         )
 
     plans = analysis.analyze(flavor, model)
-    # Those of the calls that computed constants.
+    # The analysis has called layers to compute constants, which adds losses.
     model._clear_losses()
     smaller = rebuild.rebuild(model, plans)
 
@@ -157,7 +156,7 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
 
 
 def _check_supported(model: Any) -> None:
-    """Raises a ValueError unless the layers of a model can be followed."""
+    """Raises a ValueError unless the model has a graph of built layers."""
     if is_deferred(model) or not model.built:
         raise ValueError(
             "The model must be built. Received: "

@@ -18,17 +18,17 @@ from tf_rigl.surgery.features import common
 from tf_rigl.surgery.features import positions
 from tf_rigl.surgery.features import varying
 
-# Blocks of columns in the kernels of recurrent layers, one a gate.
+# The number of gates, each a block of columns in a recurrent layer's kernels.
 _GATES = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}
 
 
 def dense(plans: ChannelAnalysis, call: Call) -> Features:
-    """Dense: kernel [inputs, units]."""
+    """Follows Dense, with a kernel [inputs, units]."""
     return _apply_matrix(plans, call)
 
 
 def einsum_dense(plans: ChannelAnalysis, call: Call) -> Features:
-    """EinsumDense where it is a Dense: "...x,xy->...y" in any letters."""
+    """Follows EinsumDense if it is like Dense, as "...x,xy->...y"."""
     layer = call.layer
     operands, output = layer.equation.split("->")
     inputs, kernel = operands.split(",")
@@ -42,13 +42,13 @@ def einsum_dense(plans: ChannelAnalysis, call: Call) -> Features:
     if not is_dense:
         raise Untrackable(f"equation {layer.equation!r}")
 
-    # `use_bias` cannot give it one.
+    # It takes no `use_bias`, so a missing bias cannot be created.
     why = "" if "bias" in plans.weights(layer) else "has no bias"
     return _apply_matrix(plans, call, why)
 
 
 def convolution(plans: ChannelAnalysis, call: Call) -> Features:
-    """Conv1D, 2D and 3D: kernel [..., inputs, filters]."""
+    """Follows Conv1D, 2D and 3D, with a kernel [..., inputs, filters]."""
     kernels.check_channels_last(call)
     if call.layer.groups != 1:
         raise Untrackable(f"groups={call.layer.groups}")
@@ -56,14 +56,14 @@ def convolution(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def transposed_convolution(plans: ChannelAnalysis, call: Call) -> Features:
-    """Conv1DTranspose, 2D and 3D: kernel [..., filters, inputs]."""
+    """Follows Conv1DTranspose, 2D and 3D; kernel [..., filters, inputs]."""
     kernels.check_channels_last(call)
     why = "does not spread it evenly"
     return _apply_filters(plans, call, -1, -2, positions(call), why)
 
 
 def separable_convolution(plans: ChannelAnalysis, call: Call) -> Features:
-    """SeparableConv1D and 2D: one kernel a channel, then one a filter."""
+    """Follows SeparableConv1D and 2D, with the product of their kernels."""
     kernels.check_channels_last(call)
     values = plans.values(call.layer)
     depthwise = values["depthwise_kernel"]  # [..., inputs, multiplier]
@@ -93,7 +93,7 @@ def separable_convolution(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def embedding(plans: ChannelAnalysis, call: Call) -> Features:
-    """Embedding: a column [tokens] for each feature."""
+    """Follows Embedding, whose features are columns [tokens]."""
     for features in call.inputs:
         if features is not None:
             plans.keep(features.channels, f"tokens of {call.path}")
@@ -115,10 +115,11 @@ def embedding(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def recurrent(plans: ChannelAnalysis, call: Call) -> Features:
-    """SimpleRNN, GRU and LSTM: units that reach nothing, by any step.
+    """Follows SimpleRNN, GRU and LSTM.
 
-    A unit that nothing reaches still changes from step to step, so that it
-    is not a constant and stays. Inputs that are constant zeros are cut.
+    Units that reach no output in any step are cut, and so are inputs that are
+    always zero. Units that no input reaches are kept, since their values
+    change from step to step.
     """
     layer = call.layer
     _check_recurrent(plans, layer)
@@ -134,7 +135,7 @@ def recurrent(plans: ChannelAnalysis, call: Call) -> Features:
 def _apply_matrix(
     plans: ChannelAnalysis, call: Call, why: str = ""
 ) -> Features:
-    """Applies a kernel [inputs, units], the same at all positions."""
+    """Follows a kernel [inputs, units] that is applied at all positions."""
     kernel = plans.value(call.layer, "kernel")
     return kernels.apply(
         plans,
@@ -155,7 +156,7 @@ def _apply_filters(
     shape: tuple[int, ...],
     why: str,
 ) -> Features:
-    """Applies a kernel whose inputs and filters lie along these axes."""
+    """Follows a kernel with inputs and filters along the given axes."""
     kernel = plans.value(call.layer, "kernel")
     variable = plans.weights(call.layer)["kernel"]
     view = kernel_layout(call.layer, variable).view(kernel).numpy()
@@ -205,7 +206,7 @@ def _plan_recurrent(
 
 
 def _any_gate(kernel: np.ndarray, gates: int) -> np.ndarray:
-    """Returns whether a row reaches any gate of a unit: bool [rows, units]."""
+    """Returns which rows reach any gate of each unit, bool [rows, units]."""
     return (kernel != 0).reshape(len(kernel), gates, -1).any(axis=1)
 
 
@@ -221,6 +222,6 @@ def _recurrent_axes(
         "recurrent_kernel": {0: outputs, 1: columns},
     }
     if "bias" in values:
-        # A GRU may have one for the inputs and one for the states.
+        # A GRU may have two biases, for inputs and states: [2, columns].
         axes["bias"] = {values["bias"].ndim - 1: columns}
     return axes

@@ -1,15 +1,16 @@
-"""From TFMOT, the TensorFlow Model Optimization Toolkit, to this library.
+"""Migration from TFMOT, the TensorFlow Model Optimization Toolkit.
 
-`convert` takes over a model that TFMOT prunes; `prepare` makes one sparse as
-TFMOT would, `pruning` the method that prunes it by TFMOT's schedule, and
-`dense_layers` asks TFMOT's policies what stays dense.
+`convert` turns a model that TFMOT prunes into a sparse one. `prepare` masks a
+model as TFMOT would, `pruning` makes the method that follows TFMOT's schedule,
+and `dense_layers` asks a TFMOT policy which layers stay dense.
 
-Nothing here imports TFMOT: its objects are known by their classes' names and
-their configurations. So no environment variable changes, and what is saved
-loads where TFMOT is not installed.
+TFMOT is never imported: its objects are recognized by class names and
+configurations. So no environment variable changes, and saved models load
+where TFMOT is not installed.
 """
 
-# Not when first used: the module of the same name would take its place.
+# Imported here and not lazily, since the submodules `convert` and `prepare`
+# would replace the functions of the same names.
 from tf_rigl.algorithms.tfmot_pruning import TFMOTPruning as TFMOTPruning
 from tf_rigl.tfmot.convert import convert as convert
 from tf_rigl.tfmot.policy import dense_layers as dense_layers

@@ -1,4 +1,4 @@
-"""A model that TFMOT prunes becomes a sparse model of this library."""
+"""Conversion of a model that TFMOT prunes to a sparse model."""
 
 import dataclasses
 import math
@@ -25,38 +25,38 @@ from tf_rigl.tfmot import wrappers
 
 
 def convert(model: Any, keep_pruning: bool = False) -> Any:
-    """Takes over a model that TFMOT's `prune_low_magnitude` has wrapped.
+    """Converts a model that TFMOT's `prune_low_magnitude` has wrapped.
 
-    The wrappers go, and with them every trace of TFMOT: what is returned is a
-    sparse model as `sparsify` makes it, with the layers, names, variables and
-    masks that the model had. Its optimizer keeps its state, so training goes
-    on where it was, for example with `UpdateMasks(RigL())` at exactly the
-    number of connections that TFMOT's masks have.
+    Returns a sparse model as `sparsify` makes it, without any wrapper, with
+    the layers, names, variables and masks of the given model. The optimizer
+    keeps its state, so training continues, for example with
+    `UpdateMasks(RigL())` at exactly the number of connections in TFMOT's
+    masks.
 
-    Where TFMOT has not begun to prune a weight, it keeps all connections, as
-    after `sparsify(..., start="dense")`, and its target is what the final
-    sparsity of its schedule leaves. Blocks become a `Block` structure and m:n
-    sparsity an `NByM`. Layers that were not wrapped stay dense.
+    A weight that TFMOT has not begun to prune keeps all connections, as after
+    `sparsify(..., start="dense")`; its target follows from the final sparsity
+    of its schedule. Blocks become a `Block` structure and m:n sparsity becomes
+    `NByM`. Layers that were not wrapped stay dense.
 
     Args:
-        model: a model of tf_keras, Sequential, functional, nested or with
-            wrapped layers as attributes, built, pruned or being pruned. It is
-            used up: go on with what is returned.
-        keep_pruning: whether the target of each weight is what the final
-            sparsity of its schedule leaves, to be reached by
-            `UpdateMasks(tf_rigl.tfmot.pruning(...))`, instead of the
-            connections that it has now. An update that TFMOT would make
-            before the next batch is made here.
+        model: a built model of tf_keras: Sequential, functional, nested, or
+            with wrapped layers as attributes; pruned or being pruned. Do not
+            use it after the call.
+        keep_pruning: whether the target of each weight follows from the final
+            sparsity of its schedule, to be reached by training with
+            `UpdateMasks(tf_rigl.tfmot.pruning(...))`, instead of being its
+            current number of connections. If TFMOT would prune before the
+            next batch, that update is made here.
 
     Returns:
-        The sparse model, compiled as the other was. Sequential and functional
-        models are new objects around the same layers and variables.
+        The sparse model, compiled like the given one. Sequential and
+        functional models are new objects with the same layers and variables.
 
     Raises:
-        TypeError: if `model` is no model.
-        ValueError: for a model of Keras 3, one without wrappers or not built;
-            a wrapper that cannot be taken out, a mask without the structure
-            that its wrapper names, a weight that this library cannot mask.
+        TypeError: if `model` is not a model.
+        ValueError: if the model is of Keras 3, has no wrappers or is not
+            built; if a wrapper cannot be removed, a mask lacks its wrapper's
+            structure, or this library cannot mask a weight.
 
     Example:
         >>> model = tf_rigl.tfmot.convert(pruned)
@@ -67,7 +67,7 @@ def convert(model: Any, keep_pruning: bool = False) -> Any:
     taken = {
         id(one.variable): one
         for wrapper in found
-        for one in _taken(flavor, wrapper, keep_pruning)
+        for one in _pruned_by(flavor, wrapper, keep_pruning)
     }
 
     with model.distribute_strategy.scope():
@@ -94,15 +94,15 @@ def convert(model: Any, keep_pruning: bool = False) -> Any:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Taken:
-    """A weight that TFMOT prunes."""
+class _Pruned:
+    """A weight that TFMOT prunes, taken out of its wrapper."""
 
     variable: tf.Variable
-    mask: np.ndarray  # bool, of its shape
+    mask: np.ndarray  # bool, of the variable's shape
     structure: structures.Structure
-    schedule: TFMOTPruning | None  # None: it cannot be followed
-    steps: int  # batches that it was trained on
-    wants_final: bool  # whether its target is that of the schedule
+    schedule: TFMOTPruning | None  # None if not needed, or for m:n sparsity
+    steps: int  # the number of batches it was trained on
+    wants_final: bool  # whether its target is the end of the schedule
 
 
 def _check_wrappers(flavor: Flavor, model: Any) -> list[Any]:
@@ -126,8 +126,10 @@ def _check_wrappers(flavor: Flavor, model: Any) -> list[Any]:
     return found
 
 
-def _taken(flavor: Flavor, wrapper: Any, keep_pruning: bool) -> list[_Taken]:
-    """Returns the weights of a wrapper."""
+def _pruned_by(
+    flavor: Flavor, wrapper: Any, keep_pruning: bool
+) -> list[_Pruned]:
+    """Returns the weights that a wrapper prunes."""
     if not wrapper.pruning_vars:
         return []
 
@@ -139,7 +141,7 @@ def _taken(flavor: Flavor, wrapper: Any, keep_pruning: bool) -> list[_Taken]:
         schedule = schedules.from_schedule(wrapper.pruning_schedule, 0)
 
     return [
-        _Taken(
+        _Pruned(
             flavor.raw(weight),
             mask,
             structure,
@@ -153,8 +155,8 @@ def _taken(flavor: Flavor, wrapper: Any, keep_pruning: bool) -> list[_Taken]:
     ]
 
 
-def _carry(flavor: Flavor, model: Any, taken: Mapping[int, _Taken]) -> None:
-    """Makes the layers of a model carry masks for what was taken over."""
+def _carry(flavor: Flavor, model: Any, taken: Mapping[int, _Pruned]) -> None:
+    """Adds masks to a model's layers, for weights by the id of the variable."""
     left = dict(taken)
     for host in tree.hosts(flavor, model):
         sites = {}
@@ -190,7 +192,7 @@ def _carry(flavor: Flavor, model: Any, taken: Mapping[int, _Taken]) -> None:
         )
 
 
-def _plan(site: tree.Site, one: _Taken) -> layer_config.WeightConfig:
+def _plan(site: tree.Site, one: _Pruned) -> layer_config.WeightConfig:
     layout = kernel_layout(site.owner, site.variable)
     target = _target(one, layout, site.path)
     is_unstructured = isinstance(one.structure, structures.Unstructured)
@@ -199,7 +201,7 @@ def _plan(site: tree.Site, one: _Taken) -> layer_config.WeightConfig:
     )
 
 
-def _target(one: _Taken, layout: KernelLayout, path: str) -> int:
+def _target(one: _Pruned, layout: KernelLayout, path: str) -> int:
     present = patterns.connections(one.structure, layout, one.mask, path)
     if not one.wants_final:
         return present
@@ -211,9 +213,9 @@ def _target(one: _Taken, layout: KernelLayout, path: str) -> int:
 
 
 def _pruned_if_due(
-    one: _Taken, layout: KernelLayout | None, mask: np.ndarray
+    one: _Pruned, layout: KernelLayout | None, mask: np.ndarray
 ) -> Any:
-    """Returns the mask after an update that is due before the next batch."""
+    """Returns the mask, pruned if an update is due before the next batch."""
     time = one.steps + 1
     if one.schedule is None or not one.schedule.is_due(time):
         return mask
@@ -228,7 +230,7 @@ def _pruned_if_due(
 
 
 def _compile_alike(plain: Any, model: Any) -> None:
-    """Compiles with the same optimizer object, state and all."""
+    """Compiles `plain` like `model`, with the same optimizer object."""
     if model._is_compiled:
         arguments = dict(model._compile_config.config)
         plain.compile(**{**arguments, "optimizer": model.optimizer})

@@ -1,4 +1,4 @@
-"""Structures of this library for the masks of TFMOT."""
+"""The structures that correspond to TFMOT's sparsity patterns."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ POOLING = {"AVG": "average", "MAX": "max"}
 
 
 def structure_of(wrapper: Any) -> Structure:
-    """Returns the structure that a wrapper was told to prune to."""
+    """Returns the structure of the masks that a wrapper is set to make."""
     if wrapper.sparsity_m_by_n:
-        # TFMOT counts zeros first: m zeros of n.
+        # TFMOT's m is the number of zeros of n elements.
         zeros, size = wrapper.sparsity_m_by_n
         return NByM(size - zeros, size)
     height, width = wrapper.block_size
@@ -29,17 +29,17 @@ def structure_of(wrapper: Any) -> Structure:
 def connections(
     structure: Structure, layout: KernelLayout, mask: np.ndarray, path: str
 ) -> int:
-    """Counts the connections that give a mask again under a structure.
+    """Returns the target for which a structure allows the given mask.
 
     Args:
-        structure: of the mask.
-        layout: where the weight has its inputs and units.
+        structure: the structure of the mask.
+        layout: the axes of the weight's inputs and units.
         mask: bool array of the weight's shape.
         path: the weight's path, for messages.
 
     Returns:
-        The number of connections; where blocks are cut off at the weight's
-        end, the number that stands for as many blocks.
+        The number of active connections. If the weight cuts off blocks at its
+        end, the number that is allotted for as many whole blocks.
 
     Raises:
         ValueError: if the mask has another structure.

@@ -1,4 +1,4 @@
-"""TFMOT's pruning policies as arguments of `sparsify`."""
+"""TFMOT's pruning policies as the argument `dense` of `sparsify`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,26 +11,26 @@ METHODS = ("allow_pruning", "ensure_model_supports_pruning")
 
 
 def dense_layers(policy: Any, model: Any) -> Callable[[Any], bool]:
-    """Returns which layers stay dense under a TFMOT pruning policy.
+    """Returns the predicate of the layers that a TFMOT policy keeps dense.
 
-    The result is for `sparsify(..., dense=...)`.
+    Pass the result to `sparsify(..., dense=...)`.
 
-    As in TFMOT, the policy first says whether it supports the model, then of
-    each layer of the model, nested models looked through, whether it may be
-    pruned; that holds for all weights of the layer.
+    As in TFMOT, the policy first checks that it supports the model. It then
+    decides for each layer, including layers of nested models, whether all of
+    its weights may be pruned.
 
     Args:
-        policy: such as `PruneForLatencyOnXNNPack()`, or any object with the
-            methods `allow_pruning(layer)` and
+        policy: a policy such as `PruneForLatencyOnXNNPack()`, or any object
+            with the methods `allow_pruning(layer)` and
             `ensure_model_supports_pruning(model)`.
-        model: the model that is to be sparsified. The policies that TFMOT
-            brings know the layers of tf_keras only.
+        model: the model to be sparsified. TFMOT's own policies recognize only
+            layers of tf_keras.
 
     Returns:
-        A predicate of layers, true where a layer of this model stays dense.
+        A function of a layer, true if this layer of the model stays dense.
 
     Raises:
-        TypeError: if `policy` is no policy, `model` no model.
+        TypeError: if `policy` is not a policy or `model` is not a model.
         ValueError: if the policy does not support the model.
 
     Example:
@@ -56,7 +56,7 @@ def dense_layers(policy: Any, model: Any) -> Callable[[Any], bool]:
 def _refuse(
     flavor: flavors.Flavor, policy: Any, layer: Any, dense: dict[int, Any]
 ) -> None:
-    """Collects, by identity, the layers that must not be pruned."""
+    """Adds the layers that must not be pruned to `dense`, by id."""
     if flavor.is_model(layer):
         for child in flavor.children(layer):
             _refuse(flavor, policy, child, dense)
@@ -76,7 +76,7 @@ def _check_policy(policy: Any) -> None:
 
 
 def _check_flavor(flavor: flavors.Flavor, policy: Any, model: Any) -> None:
-    """Refuses TFMOT's own checks, of tf_keras's classes, for other models."""
+    """Raises a ValueError for a policy of TFMOT and a model of Keras 3."""
     methods = [getattr(type(policy), name, None) for name in METHODS]
     if flavor.name == "keras2" or not any(
         method is not None and is_of_tfmot(method) for method in methods

@@ -1,4 +1,4 @@
-"""Sparsifying a model for the same pruning as TFMOT's."""
+"""Preparation of a model for the same pruning as in TFMOT."""
 
 import math
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ from tf_rigl.tfmot.schedules import from_schedule
 def prepare(model: Any, schedule: Any, policy: Any = None) -> Any:
     """Prepares a model as TFMOT's `prune_low_magnitude` does.
 
-    All connections are there at first; the target of each weight is what the
-    final sparsity of the schedule leaves, counted as TFMOT counts. Train with
+    All connections are active at first. The target of each weight follows from
+    the final sparsity of the schedule, rounded as TFMOT does. Train with
     `UpdateMasks(tf_rigl.tfmot.pruning(schedule))`. The model is changed in
-    place: no wrappers, names and variables as they were. It may be one of
-    Keras 3, and subclassed.
+    place, without wrappers, and keeps its names and variables. Unlike in
+    TFMOT, it may be of Keras 3 or subclassed.
 
-    Masked are the weights that `sparsify` masks by default, and embeddings,
-    which TFMOT prunes too. Layers that TFMOT does not know, such as
-    EinsumDense, are among them; frozen layers stay dense.
+    Masks the weights that `sparsify` masks by default, which include layers
+    unknown to TFMOT such as EinsumDense, and embeddings, which TFMOT prunes as
+    well. Frozen layers stay dense.
 
     Args:
         model: a model of either Keras.
@@ -37,14 +37,14 @@ def prepare(model: Any, schedule: Any, policy: Any = None) -> Any:
         policy: a pruning policy of TFMOT; see `dense_layers`.
 
     Returns:
-        The same model. Where the schedule prunes before the first batch, at
-        TFMOT's step 1, it is pruned so far.
+        The same model. If the schedule prunes before the first batch, at
+        TFMOT's step 1, that update has been made.
 
     Raises:
-        TypeError: if an argument is something else.
-        ValueError: as `sparsify` and `tf_rigl.tfmot.pruning` do; for a policy
-            that does not support the model; for a model that must be pruned
-            before the first batch and is not built.
+        TypeError: if an argument has the wrong type.
+        ValueError: as `sparsify` and `tf_rigl.tfmot.pruning` do; if the policy
+            does not support the model; or if the model must be pruned before
+            the first batch and is not built.
 
     Example:
         >>> schedule = tfmot.sparsity.keras.PolynomialDecay(0.0, 0.9, 0, 1000)
@@ -86,7 +86,8 @@ def prepare(model: Any, schedule: Any, policy: Any = None) -> Any:
 def _sparsity(method: TFMOTPruning, shape: Sequence[int]) -> float:
     """Returns the sparsity for which `allocate` gives TFMOT's count.
 
-    It rounds the zeros down, so half of one more is on the safe side.
+    `allocate` rounds the number of zeros down. Half a zero more keeps rounding
+    errors of the division from losing one.
     """
     size = math.prod(shape)
     zeros = size - method.final_connections(size, size)
@@ -98,7 +99,7 @@ def _is_embedding(layer: Any) -> bool:
 
 
 def _prune_to(model: Any, method: TFMOTPruning) -> None:
-    """Makes the update before the first batch."""
+    """Prunes to the sparsity that the schedule has before the first batch."""
     for record in masked_weights(model):
         if record.target == record.size:
             continue

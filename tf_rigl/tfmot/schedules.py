@@ -13,31 +13,31 @@ KNOWN = ("PolynomialDecay", "ConstantSparsity")
 
 
 def pruning(source: Any, offset: int | None = None) -> TFMOTPruning:
-    """Returns the method that prunes as a TFMOT schedule does.
+    """Returns the method that prunes by a TFMOT schedule.
 
-    In the forward pass of every batch, each weight has as many connections as
-    under TFMOT: pruned at the same moments, by the same arithmetic. Train
-    with `UpdateMasks(tf_rigl.tfmot.pruning(schedule))` a model of
-    `tf_rigl.tfmot.prepare`, or of
+    In the forward pass of every batch, each weight has as many active
+    connections as under TFMOT: it is pruned at the same steps, by the same
+    arithmetic. Use `UpdateMasks(tf_rigl.tfmot.pruning(schedule))` to train a
+    model from `tf_rigl.tfmot.prepare`, or from
     `tf_rigl.tfmot.convert(model, keep_pruning=True)`.
 
     Args:
-        source: a `PolynomialDecay` or `ConstantSparsity`, the configuration
-            that its `get_config` returns, or a model that TFMOT is pruning,
-            before `tf_rigl.tfmot.convert` takes it over: then the method goes
-            on where it is.
-        offset: TFMOT's pruning step less the steps that the optimizer counts.
-            By default 0 for a schedule, so that both begin together; for a
-            model what its counters say.
+        source: a `PolynomialDecay` or `ConstantSparsity`, the result of its
+            `get_config`, or a model that TFMOT is pruning and that
+            `tf_rigl.tfmot.convert` has not converted yet. The method then
+            continues from the model's pruning step.
+        offset: TFMOT's pruning step minus the optimizer's step. By default 0
+            for a schedule, so that both begin together, and the difference
+            of the model's counters for a model.
 
     Returns:
-        The method. Its `final_sparsity` is that of the schedule.
+        The method, with the `final_sparsity` of the schedule.
 
     Raises:
-        TypeError: if `source` is none of these.
-        ValueError: for another schedule, one that cannot be followed because
-            its sparsity falls or it takes no time, or a model whose weights
-            have several schedules.
+        TypeError: if `source` has another type.
+        ValueError: if the class of the schedule is unknown, if its sparsity
+            falls or it takes no time, or if the weights of the model have
+            several schedules.
 
     Example:
         >>> tf_rigl.tfmot.pruning(
@@ -68,8 +68,8 @@ def from_schedule(schedule: Any, offset: int) -> TFMOTPruning:
     """Returns the method for a schedule or its configuration.
 
     Raises:
-        TypeError: if it is neither.
-        ValueError: for a schedule that is unknown or cannot be followed.
+        TypeError: if `schedule` is neither.
+        ValueError: if the schedule is unknown or cannot be followed.
     """
     config = schedule
     if not isinstance(schedule, Mapping):
@@ -82,7 +82,7 @@ def from_schedule(schedule: Any, offset: int) -> TFMOTPruning:
         config = schedule.get_config()
 
     name = config.get("class_name")
-    # A registered class is written as package>name.
+    # Keras writes registered classes as package>name.
     if name is None or name.rpartition(">")[2] not in KNOWN:
         raise ValueError(
             f"A TFMOT schedule must be one of {KNOWN}. Received: "
@@ -99,7 +99,7 @@ def from_schedule(schedule: Any, offset: int) -> TFMOTPruning:
 
 def steps_taken(wrapper: Any) -> int:
     """Counts the batches that a wrapper has been trained on."""
-    # TFMOT begins at -1.
+    # The pruning step of TFMOT begins at -1.
     return max(int(wrapper.pruning_step.numpy()), 0)
 
 

@@ -1,4 +1,4 @@
-"""TFMOT's pruning wrappers, and models without them."""
+"""TFMOT's pruning wrappers, and their removal from a model."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ WRAPPER = "PruneLowMagnitude"
 
 
 def is_of_tfmot(cls: type) -> bool:
-    """Returns whether TFMOT has defined a class or a function."""
+    """Returns whether a class or a function is defined in TFMOT."""
     return cls.__module__.partition(".")[0] == PACKAGE
 
 
@@ -23,7 +23,7 @@ def is_wrapper(layer: Any) -> bool:
 
 
 def wrappers(flavor: flavors.Flavor, root: Any) -> list[Any]:
-    """Returns all pruning wrappers below `root`, each once, in order."""
+    """Returns the distinct pruning wrappers below `root`, in order."""
     return list(_walk(flavor, root, set()))
 
 
@@ -38,14 +38,14 @@ def _walk(flavor: flavors.Flavor, layer: Any, seen: set[int]) -> Iterator[Any]:
 
 
 def unwrap(flavor: flavors.Flavor, model: Any) -> Any:
-    """Returns the model with the wrapped layers in place of their wrappers.
+    """Returns the model with wrappers replaced by the layers they wrap.
 
-    Layers and variables are the same objects. Sequential and functional
-    models are assembled anew from them; other models keep their own class
-    and get the layers as attributes.
+    Layers and variables stay the same objects. Sequential and functional
+    models are rebuilt from them; in other models and layers, attributes are
+    replaced in place.
 
     Raises:
-        ValueError: if a wrapper sits where it cannot be taken out.
+        ValueError: if a wrapper is not in a place where it can be replaced.
     """
     plain = _unwrapped(flavor, model)
     left = [wrapper.name for wrapper in wrappers(flavor, plain)]
@@ -80,21 +80,21 @@ def _assembled(flavor: flavors.Flavor, model: Any) -> Any:
     )
     if model.built and not plain.built:
         plain.build(model._build_input_shape)
-    # Its setter would set that of each layer.
+    # The public setter would set `trainable` of each layer, too.
     plain._trainable = model._trainable
     return plain
 
 
 def _inner(wrapper: Any) -> Any:
-    """Returns the wrapped layer, as it was before TFMOT has wrapped it."""
+    """Returns the wrapped layer as it was before TFMOT wrapped it."""
     layer = wrapper.layer
-    # TFMOT gives built-in layers the method of its protocol, on the instance.
-    # A layer that is loaded from a file would lack it.
+    # TFMOT adds the method of its protocol to instances of built-in layers. It
+    # must go, since a layer that is loaded from a file does not have it.
     layer.__dict__.pop("get_prunable_weights", None)
     if hasattr(wrapper, "_batch_input_shape") and not hasattr(
         layer, "_batch_input_shape"
     ):
-        # By it the first layer of a Sequential model says what it takes.
+        # The first layer of a Sequential model states its input shape so.
         layer._batch_input_shape = wrapper._batch_input_shape
     return layer
 

@@ -13,7 +13,7 @@ from tf_rigl.updating import method_state
 from tf_rigl.updating import optimizer_hook
 from tf_rigl.updating import train_functions
 
-# Where a model remembers the optimizers that were attached to it.
+# The attribute in which a model lists the optimizers attached to it.
 ATTACHED = "_tf_rigl_attached"
 
 
@@ -25,31 +25,31 @@ def attach(
 ) -> Any:
     """Makes mask updates part of an optimizer's update rule.
 
-    From now on whatever applies gradients with this optimizer, compiled or
-    not, on one device or many, trains the sparse model and updates its masks.
-    Attach before the training step is traced.
+    From then on, any code that applies gradients with this optimizer, compiled
+    or not, on one device or many, trains the sparse model and updates its
+    masks. Attach the optimizer before the training step is traced.
 
     Args:
-        optimizer: the optimizer that trains the model or a part of it, a
-            `LossScaleOptimizer` included; built or not. Several optimizers,
-            each with a part, are attached one by one.
-        model: a model that `sparsify` has masked, of the same Keras.
-        algorithm: a method such as `RigL(stop_step=...)`. Nobody announces
-            the number of steps here, so `stop_step` must be given.
-        max_non_finite_steps: if given, steps with a gradient that is not
-            finite are left out, and `check_finite(optimizer)` raises once so
-            many in a row were. If not, only mask updates are left out.
+        optimizer: the optimizer that trains the model or part of it, built or
+            not; may be a `LossScaleOptimizer`. If several optimizers each
+            train a part, attach them one by one.
+        model: a model of the same Keras, masked by `sparsify`.
+        algorithm: a method such as `RigL(stop_step=...)`. The length of a
+            custom loop is unknown, so `stop_step` must be given.
+        max_non_finite_steps: if given, steps with a non-finite gradient are
+            skipped, and `check_finite(optimizer)` raises after this many
+            skips in a row. By default, only mask updates are skipped.
 
     Returns:
         The same optimizer.
 
     Raises:
-        TypeError: if optimizer, model or algorithm is something else, or
-            model and optimizer are of different Keras flavors.
-        ValueError: if the model is dense, the optimizer is attached already,
-            was built for another model, or cannot train sparse weights; if
-            `stop_step` is missing; if several workers share a parameter
-            server and masks are to be updated.
+        TypeError: if an argument has the wrong type, or the model and the
+            optimizer are of different Keras flavors.
+        ValueError: if the model is dense; if the optimizer is already
+            attached, was built for another model, or cannot train sparse
+            weights; if `stop_step` is missing; or if the method updates masks
+            and workers share a parameter server.
 
     Example:
         >>> optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
@@ -90,20 +90,21 @@ def attached_to(model: Any) -> list[Any]:
 
 
 def check_finite(optimizer: Any) -> int:
-    """Returns how many steps were left out; raises after too many in a row.
+    """Returns how many steps were skipped; raises after too many in a row.
 
-    Reads a number from the device: call it every now and then.
+    Each call waits for the device to read a counter, so call it occasionally,
+    not after every step.
 
     Args:
         optimizer: an optimizer that was attached with `max_non_finite_steps`.
 
     Returns:
-        Steps that were left out so far, because a gradient was not finite.
+        The number of steps skipped so far because a gradient was not finite.
 
     Raises:
         ValueError: if the optimizer was not attached with
             `max_non_finite_steps`.
-        FloatingPointError: if so many in a row were left out.
+        FloatingPointError: if that many steps in a row were skipped.
     """
     guards = optimizer_hook.finite_guards(
         flavors.flavor_of(optimizer), optimizer
@@ -120,11 +121,11 @@ def check_finite(optimizer: Any) -> int:
 
 
 def detach(optimizer: Any, model: Any) -> None:
-    """Undoes `attach`: training goes on with the masks as they are.
+    """Undoes `attach`; the masks stay fixed in further training.
 
     Args:
-        optimizer: an optimizer that was attached.
-        model: the model that it was attached to.
+        optimizer: an attached optimizer.
+        model: the model that the optimizer was attached to.
 
     Raises:
         ValueError: if the optimizer is not attached.
@@ -149,7 +150,7 @@ def detach(optimizer: Any, model: Any) -> None:
 
 
 def check_algorithm(algorithm: Any) -> None:
-    """Raises a TypeError unless `algorithm` is a method."""
+    """Raises a TypeError unless `algorithm` is an `Algorithm`."""
     if not isinstance(algorithm, Algorithm):
         raise TypeError(
             "`algorithm` must be a method such as tf_rigl.RigL(). "
@@ -158,10 +159,10 @@ def check_algorithm(algorithm: Any) -> None:
 
 
 def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:
-    """Raises a ValueError unless a method can train these masks.
+    """Raises a ValueError unless a method can train the given masks.
 
-    It may need another structure or other masks to begin with, or initial
-    values that were not kept.
+    A method may require a mask structure, a dense or a sparse start, or the
+    initial values of the weights.
     """
     requirements = algorithm.requirements
     method_state.check_initial_values(records, algorithm)
@@ -181,7 +182,8 @@ def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:
                 "`sparsify(..., structure=...)`."
             )
 
-    # Once a mask was updated, training goes on from where it was.
+    # Masks that have been updated are those of a training that is resumed, to
+    # which the rules for a start do not apply.
     if any(record.counters.numpy()[0] for record in sparse):
         return
     is_dense = all(record.num_active() == record.size for record in sparse)
@@ -205,9 +207,9 @@ def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:
 
 
 def check_not_attached(flavor: flavors.Flavor, optimizer: Any) -> None:
-    """Raises a ValueError if an optimizer is attached already.
+    """Raises a ValueError if an optimizer is already attached.
 
-    What an interrupted `fit` has left does not count; it is replaced.
+    A hook left behind by an interrupted `fit` does not count.
     """
     for updating in flavor.updating_optimizers(optimizer):
         hook = optimizer_hook.installed(updating)
@@ -222,12 +224,12 @@ def check_not_attached(flavor: flavors.Flavor, optimizer: Any) -> None:
 def check_optimizer(
     flavor: flavors.Flavor, optimizer: Any, records: list[MaskedWeight]
 ) -> None:
-    """Raises unless an optimizer can train these weights.
+    """Checks that an optimizer can train the given masked weights.
 
     Raises:
-        TypeError: if it is no optimizer of the model's Keras.
-        ValueError: if it cannot keep masked weights at zero or grow the
-            right ones, or was built for other variables.
+        TypeError: if it is not an optimizer of the model's Keras.
+        ValueError: if it cannot keep masked weights at zero, clips gradients
+            by value, or was built for other variables.
     """
     if flavors.find_class_flavor(
         type(optimizer)
@@ -292,9 +294,10 @@ def _check_knows_variables(
 def may_train(
     flavor: flavors.Flavor, optimizer: Any, records: list[MaskedWeight]
 ) -> bool:
-    """Returns whether an optimizer can be the one that trains some weights.
+    """Returns whether an optimizer may be the one that trains these weights.
 
-    One that is not built may; frozen weights need none.
+    An optimizer that is not built yet may train any weights, and frozen
+    weights need no optimizer.
     """
     updating = flavor.updating_optimizers(optimizer)
     trainable = [record for record in records if record.is_trainable]

@@ -1,4 +1,4 @@
-"""The callback that updates masks during `fit` and reports."""
+"""The callback that updates masks during `fit` and logs their state."""
 
 import functools
 from typing import Any
@@ -32,43 +32,43 @@ from tf_rigl.updating.update_rule import UpdateRule
 class UpdateMasks(ModelCallback):
     """Trains a sparse model by a method such as RigL during `fit`.
 
-    The mask updates run inside the optimizer, in the same graph as the step;
-    this callback installs them when training begins, removes them when it
-    ends and reports at the end of each epoch, over all masked weights:
+    The mask updates run inside the optimizer, in the same graph as the step.
+    This callback installs them when training begins and removes them when it
+    ends. After each epoch it logs, over all masked weights:
 
-    - `sparsity`: the fraction of zeros.
-    - `mask_churn`: the fraction of connections that the epoch's mask updates
-      moved.
+    - `sparsity`: the fraction of masked positions.
+    - `mask_churn`: the fraction of active connections that the mask updates
+      of this epoch moved.
     - `mask_exploration`: the fraction of positions that have been active at
       any time, the in-time over-parameterization rate of Liu et al.
-      (arXiv:2102.02887); not under
-      `SparsifyOptions(diagnostics=False)`.
-    - `mask_overlap_start`: the fraction of connections that were there at the
-      start.
-    - `dead_units`: the number of units without any connection.
-    - `skipped_mask_updates` and `skipped_steps`: of the epoch, because a
-      gradient was not finite; where there were any.
+      (arXiv:2102.02887); absent with `SparsifyOptions(diagnostics=False)`.
+    - `mask_overlap_start`: the fraction of active connections that were
+      active at the start; absent if that is not known.
+    - `dead_units`: the number of units without any active connection.
+    - `skipped_mask_updates`, `skipped_steps`: how many the epoch skipped
+      because a gradient was not finite; absent if none.
 
-    The same for each weight: `tf_rigl.MaskDiagnostics`, `tf_rigl.diagnose`.
+    `tf_rigl.MaskDiagnostics` and `tf_rigl.diagnose` report single weights.
 
     Args:
         algorithm: a method such as `tf_rigl.RigL()` or `tf_rigl.Static()`.
-        max_non_finite_steps: if given, steps with a gradient that is not
-            finite are left out, and so many in a row end the run. Decoupled
-            weight decay still acts in them. Reads a number from the device
-            after each batch. If not, Keras takes such steps, as ever, and
-            only mask updates are left out.
+        max_non_finite_steps: if given, steps with a non-finite gradient are
+            skipped, except for decoupled weight decay, and training ends
+            after this many skips in a row. Waits for the device after each
+            batch to read a counter. By default, Keras takes such steps as
+            usual and only mask updates are skipped.
         check_replicas: whether replicas compare their masks after the first
-            batch and after each mask update; see
-            `tf_rigl.updating.replica_check`. Each time waits for the devices.
+            batch and after each mask update, waiting for all devices each
+            time; see `tf_rigl.updating.replica_check`.
 
     Raises:
-        TypeError: if `algorithm` is no method.
-        ValueError: when training begins, where the model is dense, its
-            optimizer cannot train sparse weights, or the number of steps is
-            needed and unknown; where Keras cannot train so on these devices.
-        RuntimeError: while training, where masks of replicas differ.
-        FloatingPointError: while training, after `max_non_finite_steps`.
+        TypeError: if `algorithm` is not an `Algorithm`.
+        ValueError: when training begins, if the model is dense, its optimizer
+            cannot train sparse weights, the method needs the number of steps
+            and it is unknown, or Keras does not support these devices.
+        RuntimeError: during training, if the masks of replicas differ.
+        FloatingPointError: during training, after `max_non_finite_steps`
+            skipped steps in a row.
 
     Example:
         >>> model = tf_rigl.sparsify(model, sparsity=0.9)
@@ -89,42 +89,44 @@ class UpdateMasks(ModelCallback):
         self._max_non_finite_steps = max_non_finite_steps
         self._check_replicas = check_replicas
 
-        # An error in a thread of Keras's own would come late.
+        # Keras may call callbacks in a thread of its own, where errors would
+        # surface some batches late.
         self.async_safe = not self._implements_train_batch_hooks()
-        # Of this `fit`.
-        self._agreement: replica_check.CheckAfterUpdates | None = None
+
+        # The state of one call of `fit`.
+        self._replica_check: replica_check.CheckAfterUpdates | None = None
         self._optimizers: list[Any] = []
         self._rules: list[UpdateRule] = []
-        self._steps_left_out = 0  # until the last epoch
-        self._told: set[str] = set()  # weights without connections
+        self._skipped_steps = 0  # as logged for the previous epochs
+        self._warned_of: set[str] = set()  # weights without connections
         self._last_counts = np.zeros(3, np.int64)
-        # Steps of each optimizer before it.
-        self._taken: dict[int, int] = {}
+        # By the id of an optimizer, its steps before this `fit`.
+        self._steps_before: dict[int, int] = {}
 
     def set_model(self, model: Any) -> None:
-        """Prepares the model for what other callbacks restore."""
+        """Creates the method's state, which other callbacks may restore."""
         super().set_model(model)
         flavor = model_flavor(model)
-        self._taken = {
+        self._steps_before = {
             id(one): steps_of(one)
             for optimizer in optimizers_of(flavor, model)
             for one in (optimizer, *flavor.updating_optimizers(optimizer))
         }
         if not deferred.is_deferred(model):
-            # A checkpoint has it too.
             method_state.keep(require_masked_weights(model), self.algorithm)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Checks what can be checked before the first batch."""
+        """Checks model and devices, and removes hooks of interrupted calls."""
         del logs
         flavor = model_flavor(self.model)
-        # What an interrupted `fit` has left, of this model or a part of it.
+        # An interrupted `fit` of this model, or of a model that is part of it,
+        # may have left its hooks in place.
         for node in tree.walk(flavor, self.model):
             train_functions.end(node.layer)
 
         self._rules = []
-        self._steps_left_out = 0
-        self._told = set()
+        self._skipped_steps = 0
+        self._warned_of = set()
         self._last_counts = np.zeros(3, np.int64)
 
         platform_limits.check_fit_of(self.model, flavor.name)
@@ -138,30 +140,31 @@ class UpdateMasks(ModelCallback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Installs the mask updates before the first epoch's first batch.
 
-        Only here it is known whether training begins with a later epoch.
+        Keras announces the first epoch only here, and a later epoch means that
+        a training is resumed.
         """
         del logs
         if not self._rules:
             self._install(epoch)
-        if self._agreement is not None:
-            self._agreement.begin_epoch()
+        if self._replica_check is not None:
+            self._replica_check.begin_epoch()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Ends the run where steps or replicas are not as they should be."""
+        """Raises after too many skipped steps or if replicas differ."""
         del logs
         for guard in self._guards():
             guard.check()
-        if self._agreement is not None:
-            self._agreement.after_batch(batch)
+        if self._replica_check is not None:
+            self._replica_check.after_batch(batch)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Adds what became of the masks to the logs."""
+        """Adds the statistics of the masks to the logs."""
         del epoch
         records = self._records()
         empty = {record.path for record in records if not record.num_active()}
-        if not empty <= self._told:
+        if not empty <= self._warned_of:
             training_warnings.warn_of_empty(empty)
-            self._told |= empty
+            self._warned_of |= empty
 
         if logs is None:
             return
@@ -181,13 +184,13 @@ class UpdateMasks(ModelCallback):
         if skipped:
             logs["skipped_mask_updates"] = int(skipped)
 
-        left_out = sum(guard.left_out for guard in self._guards())
-        if left_out > self._steps_left_out:
-            logs["skipped_steps"] = left_out - self._steps_left_out
-            self._steps_left_out = left_out
+        num_skipped = sum(guard.left_out for guard in self._guards())
+        if num_skipped > self._skipped_steps:
+            logs["skipped_steps"] = num_skipped - self._skipped_steps
+            self._skipped_steps = num_skipped
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Leaves the optimizers as they were; the masks stay."""
+        """Removes the hooks from the optimizers; the masks stay."""
         del logs
         records = self._records()
         train_functions.end(
@@ -195,11 +198,11 @@ class UpdateMasks(ModelCallback):
         )
 
         if not self._rules:
-            # All epochs lay behind; nothing was to be done.
+            # `fit` ran no epoch: `initial_epoch` was not below `epochs`.
             return
 
         steps = [steps_of(one) for one in self._optimizers]
-        is_idle = steps == self._taken_by(self._optimizers)
+        is_idle = steps == self._steps_before_fit(self._optimizers)
         if is_idle and any(record.is_trainable for record in records):
             training_warnings.warn_of_idle(
                 self._optimizers, self.algorithm.name
@@ -207,7 +210,7 @@ class UpdateMasks(ModelCallback):
         training_warnings.warn_of_unfinished_pruning(self._rules[0], records)
 
     def _install(self, epoch: int) -> None:
-        """Puts the step that updates masks in the place of the plain one."""
+        """Replaces the model's train step by the one that updates masks."""
         flavor = model_flavor(self.model)
         is_deferred = deferred.is_deferred(self.model)
         if not is_deferred:
@@ -225,7 +228,7 @@ class UpdateMasks(ModelCallback):
                     "`UpdateMasks`. Remove one of them."
                 )
 
-            total = self._announced(flavor, optimizer, self.params["epochs"])
+            total = self._num_steps(flavor, optimizer, self.params["epochs"])
             algorithm = self.algorithm.resolve(total)
             platform_limits.check_mask_updates_of(
                 self.model, algorithm.schedule
@@ -237,7 +240,7 @@ class UpdateMasks(ModelCallback):
                 algorithm,
                 self._max_non_finite_steps,
             )
-            if algorithm is not self.algorithm:  # its stop was left open
+            if algorithm is not self.algorithm:  # it had no stop step
                 for rule in made:
                     rule.origin = self._origin(flavor, rule.optimizer, epoch)
             rules += made
@@ -255,7 +258,7 @@ class UpdateMasks(ModelCallback):
             deferred.when_complete(self.model, self._prepare)
         else:
             self._prepare()
-        self._agreement = self._make_agreement(flavor)
+        self._replica_check = self._make_replica_check(flavor)
 
     def _prepare(self) -> None:
         for rule in self._rules:
@@ -265,10 +268,10 @@ class UpdateMasks(ModelCallback):
         return require_masked_weights(self.model)
 
     def _implements_train_batch_hooks(self) -> bool:
-        """Answers Keras 2, which asks."""
+        """Overrides the method by which Keras 2 asks for batch-level calls."""
         return self._max_non_finite_steps is not None or self._check_replicas
 
-    def _make_agreement(
+    def _make_replica_check(
         self, flavor: Flavor
     ) -> replica_check.CheckAfterUpdates | None:
         if not self._check_replicas:
@@ -284,14 +287,14 @@ class UpdateMasks(ModelCallback):
     def _guards(self) -> list[NonFiniteGuard]:
         return [rule.guard for rule in self._rules if rule.guard is not None]
 
-    def _taken_by(self, optimizers: list[Any]) -> list[int]:
-        """Returns the steps that each had taken before this `fit`."""
-        return [self._taken.get(id(one), 0) for one in optimizers]
+    def _steps_before_fit(self, optimizers: list[Any]) -> list[int]:
+        """Returns how many steps optimizers had taken before this `fit`."""
+        return [self._steps_before.get(id(one), 0) for one in optimizers]
 
-    def _announced(
+    def _num_steps(
         self, flavor: Flavor, optimizer: Any, epochs: int
     ) -> int | None:
-        """Returns an optimizer's steps in so many epochs; None: unknown."""
+        """Returns the number of update steps in `epochs`; None if unknown."""
         steps = self.params.get("steps")
         if steps is None:
             return None
@@ -302,16 +305,16 @@ class UpdateMasks(ModelCallback):
         """Returns the optimizer's step at which this `fit`'s training began.
 
         A `fit` that begins with a later epoch, or whose callbacks restore a
-        checkpoint, goes on with a training; any other begins one.
+        checkpoint, resumes a training; any other begins a new one.
         """
         if first_epoch == 0:
-            return self._taken.get(id(optimizer), steps_of(optimizer))
-        epoch = self._announced(flavor, optimizer, 1) or 0
-        before = steps_of(optimizer) - epoch * first_epoch
-        # Less than an epoch is one that was interrupted.
-        return before if before >= epoch else 0
+            return self._steps_before.get(id(optimizer), steps_of(optimizer))
+        per_epoch = self._num_steps(flavor, optimizer, 1) or 0
+        before = steps_of(optimizer) - per_epoch * first_epoch
+        # Fewer steps than one epoch has stem from an interrupted epoch.
+        return before if before >= per_epoch else 0
 
 
 def _counts(records: list[MaskedWeight]) -> np.ndarray:
-    """Sums updates, moved connections and left-out updates so far."""
+    """Sums mask updates, moved connections and skipped updates, int64 [3]."""
     return np.sum([record.counters.numpy() for record in records], axis=0)

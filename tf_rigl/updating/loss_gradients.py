@@ -25,10 +25,11 @@ def compiled_loss(model: Any) -> Loss | None:
 def mean_gradients(
     model: Any, records: list[MaskedWeight], data: Iterable[Any], loss: Loss
 ) -> list[tf.Tensor]:
-    """Returns the gradients of the mean loss over batches of data, float32.
+    """Returns the gradients of the mean loss over batches of data.
 
-    The model is called as in training; its moving averages and random state
-    are then given back.
+    The model is called with `training=True`; its moving averages and random
+    state are restored afterwards. The gradients are float32 tensors with the
+    shapes of the weights.
     """
     variables = [record.storage.variable for record in records]
 
@@ -49,14 +50,14 @@ def hessian_gradient_products(
     loss: Loss,
     temperature: float,
 ) -> list[tf.Tensor]:
-    """Returns H g, the Hessian of the mean loss times its gradient, float32.
+    """Returns H g, the Hessian of the mean loss times its gradient.
 
-    Exact: the gradient of g · stop_gradient(g), g being the gradient over all
-    of the data, found in a first pass. It takes two passes over the data. With
-    dropout the passes see different networks, as in the paper's code.
+    The product is exact: a first pass over the data computes the gradient g,
+    and a second one differentiates g · stop_gradient(g). With dropout the
+    passes sample different networks, as in the code of the GraSP paper.
 
-    The arguments are those of `mean_gradients`; outputs are divided by the
-    temperature.
+    Arguments and result are as for `mean_gradients`; outputs are divided by
+    the temperature.
     """
     variables = [record.storage.variable for record in records]
 
@@ -94,7 +95,7 @@ def _loss(model: Any, loss: Loss, inputs: Any, labels: Any) -> tf.Tensor:
 
 @contextlib.contextmanager
 def _unchanged(model: Any) -> Iterator[None]:
-    """Gives a model back its moving averages and random state."""
+    """Restores a model's moving averages and random state on exit."""
     flavor = flavor_of(model)
     variables = [flavor.raw(one) for one in model.non_trainable_variables]
     before = [variable.numpy() for variable in variables]
@@ -108,10 +109,10 @@ def _unchanged(model: Any) -> Iterator[None]:
 def _mean_over(
     data: Iterable[Any], function: Callable[[Any, Any], list[tf.Tensor]]
 ) -> list[tf.Tensor]:
-    """Means over batches, weighted by their examples.
+    """Averages a function over batches, weighted by their sizes.
 
     Raises:
-        ValueError: if there is no batch, or one is no pair.
+        ValueError: if there is no batch, or a batch is not a pair.
     """
     sums: list[tf.Tensor] = []
     examples = 0
@@ -139,7 +140,7 @@ def _mean_over(
 def _dense(
     gradients: list[Any], variables: list[tf.Variable]
 ) -> list[tf.Tensor]:
-    """Casts gradients to float32 tensors; zero if there is none."""
+    """Converts gradients to dense float32 tensors, None to zeros."""
     return [
         tf.zeros(variable.shape)
         if gradient is None

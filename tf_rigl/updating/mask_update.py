@@ -1,4 +1,4 @@
-"""A mask update, from the method's answer to variables and slots."""
+"""One mask update: assigns the masks that a method returns, and their slots."""
 
 import dataclasses
 from typing import Any
@@ -20,39 +20,40 @@ from tf_rigl.masking.storage import masked
 from tf_rigl.updating import slots
 from tf_rigl.updating.method_state import INACTIVE_VALUES
 
-# Elements from which on a weight is updated after the others. Below, its
-# memory does not matter, and waiting would take time.
+# Weights of at least this many elements are updated one after the other. The
+# memory for smaller ones does not matter, and waiting would take time.
 _LARGE = 2**20
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StepWeight:
-    """A masked weight in a step, on one replica."""
+    """A masked weight in one step, as one replica holds it."""
 
-    record: MaskedWeight  # the weight
+    record: MaskedWeight
     variable: Any  # the replica's variable
     gradient: tf.Tensor  # dense, of the weight's shape
 
     @classmethod
     def without_gradient(cls, record: MaskedWeight) -> "StepWeight":
-        """Returns a weight outside of any step, for a method to look at."""
+        """Makes one with a zero gradient, for use outside of any step."""
         gradient = tf.zeros(record.shape, record.dtype)
         return cls(record, record.storage.variable, gradient)
 
     @property
     def storage(self) -> Storage:
-        """The weight's, with the values of this replica."""
+        """The weight's storage, with the values of this replica."""
         return self.record.storage.on(self.variable)
 
     @property
     def mask(self) -> tf.Tensor:
-        """The present mask."""
+        """The current mask, bool, of the weight's shape."""
         return self.record.mask
 
     def all_values(self) -> tf.Tensor:
-        """Returns the present values, inactive ones where they are trained.
+        """Returns the current values, with inactive ones if they are trained.
 
-        Weight decay has acted on the active ones since they were stored.
+        The variable has the active values, which include weight decay; the
+        method's state has the inactive ones.
         """
         values = self.storage.values()
         inactive = self.record.state.get(INACTIVE_VALUES)
@@ -61,7 +62,7 @@ class StepWeight:
         return tf.where(self.mask, values, tf.convert_to_tensor(inactive))
 
     def as_view(self) -> WeightView:
-        """Returns the weight as a method sees it."""
+        """Returns the view of the weight that a method receives."""
         record = self.record
         return WeightView(
             key=record.key,
@@ -77,16 +78,16 @@ class StepWeight:
         )
 
     def observe(self, algorithm: Algorithm, when: StepInfo) -> None:
-        """Shows a step to a method, which may change its state."""
+        """Lets a method observe a step and update its state."""
         for name, value in algorithm.observe(self.as_view(), when).items():
             self.record.state[name].assign(self.record.unview(value))
 
     def latent(
         self, algorithm: Algorithm, view: WeightView, values: tf.Tensor
     ) -> tf.Tensor:
-        """Returns what the optimizer trains in place of the weight.
+        """Returns the latent values, which the optimizer trains.
 
-        `values` are `all_values`, which are trained by default.
+        By default they are `values`, the result of `all_values`.
         """
         if not _overrides(algorithm, "latent"):
             return values
@@ -99,9 +100,10 @@ class StepWeight:
         mask: tf.Tensor,
         latent: tf.Tensor,
     ) -> tf.Tensor:
-        """Returns what the weight holds, but for zeros outside the mask.
+        """Returns the values that the weight holds where the mask is true.
 
-        `view` is as the method has seen it, `mask` counts, `latent` is trained.
+        The method sees `view` with its mask replaced by `mask`. By default the
+        weight holds the trained values, `latent`.
         """
         if not _overrides(algorithm, "deployed"):
             return latent
@@ -114,10 +116,10 @@ class StepWeight:
 
 
 def _overrides(algorithm: Algorithm, hook: str) -> bool:
-    """Returns whether a method has a hook of its own.
+    """Returns whether a method overrides a hook of `Algorithm`.
 
-    Views of structured weights take a pass over the memory each, in every
-    step, which the default does not need.
+    The defaults are not called: each view of a structured weight would cost a
+    pass over its memory in every step.
     """
     return getattr(type(algorithm), hook) is not getattr(Algorithm, hook)
 
@@ -131,10 +133,10 @@ def update_masks(
 ) -> None:
     """Updates the masks of all weights of a replica.
 
-    A weight with a gradient that is not finite keeps its mask; where a method
-    looks at all weights, all keep theirs. Otherwise large weights come one
-    after the other, so that they do not hold their intermediate results, some
-    twenty bytes an element, at the same time.
+    A weight with a non-finite gradient keeps its mask, as do all weights if the
+    method ranks them together. If it does not, large weights are updated one
+    after the other, since intermediate results take about twenty bytes an
+    element and should not all be in memory at the same time.
     """
     whole_model = algorithm.requirements.whole_model
     groups = [weights] if whole_model else [[weight] for weight in weights]
@@ -160,7 +162,7 @@ def update_masks(
                     flavor, optimizer, weight, result, new, algorithm
                 )
                 grown.append(new)
-        # What grows is computed late in an update.
+        # Grown connections are known late, so waiting for them serializes.
         if is_large:
             before = grown
 
@@ -168,9 +170,9 @@ def update_masks(
 def prune_before_first_batch(
     records: list[MaskedWeight], algorithm: Algorithm
 ) -> None:
-    """Prunes a model that is still dense, whose latent values are trained.
+    """Prunes a dense model for a method that trains latent values.
 
-    Run once, eagerly. A model that has masks, being resumed, is left alone.
+    Runs once, eagerly. A model that is resumed has masks and is left alone.
     """
     requirements = algorithm.requirements
     state, whole_model = requirements.latent, requirements.whole_model
@@ -206,7 +208,7 @@ def _apply(
     finite: tf.Tensor,
     algorithm: Algorithm,
 ) -> tf.Tensor:
-    """Sets mask, values, counters and state; returns what has grown."""
+    """Assigns mask, values, counters and state; returns the grown mask."""
     record = weight.record
     old_mask, old_values = weight.mask, weight.all_values()
     mask = tf.where(finite, record.unview(result.masks.mask), old_mask)
@@ -247,21 +249,22 @@ def _apply_to_slots(
     grown: tf.Tensor,
     algorithm: Algorithm,
 ) -> None:
-    """Zeroes the slots of dropped connections, initializes those of grown."""
+    """Zeroes slots of inactive connections and initializes those of `grown`."""
     record, mask = weight.record, weight.mask
     if algorithm.requirements.latent is not None:
-        # All positions train; only the average of the weights is masked.
+        # All positions are trained, so their slots stay; only the moving
+        # average of the weight must have its zeros.
         for average in slots.average_of(flavor, optimizer, record):
             assign_masked(average, mask)
         return
 
-    # What grows may have stale state: one restored or assigned since.
+    # Grown connections may have stale slots: restored, or assigned since.
     kept = mask & ~grown
     for slot in slots.slots_of(flavor, optimizer, record):
         values = masked(slot, kept)
 
-        # An accumulator that divides must not begin at 0, whatever the method
-        # would have momentum begin at.
+        # An accumulator that the optimizer divides by must not start at 0,
+        # whatever value the method has for momentum.
         fresh = slots.fresh_value(optimizer, slot)
         if fresh:
             values = tf.where(grown, tf.cast(fresh, values.dtype), values)

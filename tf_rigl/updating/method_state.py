@@ -1,4 +1,4 @@
-"""The state that a method keeps of the weights between steps."""
+"""The variables that a method keeps for each weight between steps."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,10 +11,10 @@ from tf_rigl.masking.state_store import keep_state
 
 
 def keep(records: list[MaskedWeight], algorithm: Algorithm) -> None:
-    """Makes a model keep what a method needs and nothing that it does not.
+    """Creates the state variables that a method needs and drops all others.
 
-    What is there already keeps its values, so that training goes on. Where
-    nothing is to change, nothing is touched.
+    Existing variables keep their values, so that training can be resumed. A
+    layer whose state already fits is not touched.
     """
     by_host: dict[int, tuple[Any, dict[str, Mapping[str, str]]]] = {}
     for record in records:

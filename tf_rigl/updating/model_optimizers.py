@@ -12,11 +12,11 @@ from tf_rigl.updating import attach
 
 
 def optimizers_of(flavor: Flavor, model: Any) -> list[Any]:
-    """Returns the optimizers of a model, each once.
+    """Returns the distinct optimizers of a model.
 
-    First the one that the model was compiled with, then those that the model
-    or a layer of it keeps as attributes, also in lists and mappings, as a
-    `train_step` with several optimizers does.
+    The first is the one that the model was compiled with. The others are
+    attributes of the model or its layers, or in lists and mappings there,
+    where a `train_step` with several optimizers keeps them.
     """
     found: dict[int, Any] = {}
 
@@ -35,14 +35,14 @@ def optimizers_of(flavor: Flavor, model: Any) -> list[Any]:
 def training_optimizers(
     flavor: Flavor, model: Any, records: list[MaskedWeight]
 ) -> list[Any]:
-    """Returns the model's optimizers that may train these masked weights.
+    """Returns the optimizers of a model that may train the masked weights.
 
-    The one that the model was compiled with is among them unless it knows
-    none of the weights and another one does.
+    They include the optimizer that the model was compiled with, unless it was
+    built for other weights and another optimizer may train these.
 
     Raises:
-        ValueError: if there are none, or the model's own cannot train sparse
-            weights or is attached already.
+        ValueError: if the model has no optimizer, or one of the result cannot
+            train sparse weights or is already attached.
     """
     own = model.optimizer
     others = [
@@ -73,12 +73,12 @@ def training_optimizers(
 
 
 def steps_of(optimizer: Any) -> int:
-    """Returns the steps that an optimizer has taken so far."""
+    """Returns the number of steps that an optimizer has taken so far."""
     return int(tf.convert_to_tensor(optimizer.iterations))
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """Yields what nested lists, tuples and mappings hold."""
+    """Yields the leaves of nested lists, tuples and mappings."""
     if isinstance(value, (dict, list, tuple)):
         members = value.values() if isinstance(value, dict) else value
         for one in members:

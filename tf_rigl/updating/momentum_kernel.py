@@ -1,9 +1,9 @@
-"""SGD with momentum by TensorFlow's own kernel, where the numbers are the same.
+"""SGD with momentum by TensorFlow's fused kernel.
 
-Keras takes this step in five operations or six, and each of them goes through
-all elements. The kernel goes through them twice, with the same products and
-sums in the same order, so that every bit is the same. What it saves on a
-processor is twice what masking the gradient costs there.
+Keras computes this step with five or six operations, each of which passes over
+all elements. The kernel makes two passes, with the same products and sums in
+the same order, so that the result is bitwise the same. On a CPU it saves twice
+the time that masking the gradient takes.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,9 @@ import tensorflow as tf
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.masking.masked_weight import MaskedWeight
 
-# Elements. A step with larger weights takes so long that nothing is saved, and
-# the backward loop of a GRU of 512 units took a tenth longer where all of its
-# weights and momenta stayed where they are in memory.
+# The most elements that a weight may have. For larger weights the rest of the
+# step dominates, and the backward loop of a GRU with 512 units became a tenth
+# slower when its weights and momenta were updated in place.
 _LARGEST = 2**19
 
 
@@ -26,21 +26,21 @@ def applies(
     update_step: Callable[..., Any],
     record: MaskedWeight,
 ) -> bool:
-    """Returns whether the kernel computes what the optimizer would, faster.
+    """Returns whether the kernel is faster and equals the optimizer's step.
 
-    `update_step` is the update rule of the optimizer, as it was.
+    `update_step` is the optimizer's own method, before it was overridden.
     """
     sgd = flavor.keras.optimizers.SGD
     return (
         type(optimizer) is sgd
-        # Not one that the user has put on the instance.
+        # The user may have overridden the method on the instance.
         and getattr(update_step, "__func__", None) is sgd.update_step
         and bool(optimizer.momentums)
         and record.size <= _LARGEST
         and record.dtype in (tf.float32, tf.float64)
-        # Each replica has a variable of its own, of another kind.
+        # Each replica has a variable of its own, of another class.
         and not tf.distribute.has_strategy()
-        # Other devices may round a product and a sum together.
+        # Other devices may fuse a product and a sum and so round once.
         and tf.DeviceSpec.from_string(record.storage.device).device_type
         == "CPU"
     )
@@ -53,10 +53,7 @@ def apply(
     gradient: tf.Tensor,
     learning_rate: Any,
 ) -> None:
-    """Takes the step of one weight, to whose optimizer the kernel applies.
-
-    The gradient has zeros where the weight is masked.
-    """
+    """Takes the optimizer's step for one weight, given its masked gradient."""
     slot = optimizer.momentums[
         flavor.variable_index(optimizer, record.variable)
     ]

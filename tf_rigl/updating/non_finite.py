@@ -1,4 +1,4 @@
-"""Steps whose gradients are not finite: left out, counted, and too many."""
+"""The guard that skips and counts steps with non-finite gradients."""
 
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -10,45 +10,44 @@ from tf_rigl.backend.distribution import make_counter
 
 
 class NonFiniteGuard:
-    """Leaves out steps with a gradient that is not finite.
+    """Skips steps with a gradient that is not finite.
 
-    `limit` in a row are too many; the strategy has the optimizer's variables.
+    `check` raises after `limit` skipped steps in a row. The counters belong to
+    `strategy`, that of the optimizer's variables.
     """
 
     def __init__(self, limit: int, strategy: tf.distribute.Strategy) -> None:
         self._limit = limit
-        # Steps left out in all, and in a row by now.
+        # The number of all skipped steps, and of the latest ones in a row.
         self._counts = make_counter(strategy, (2,))
 
     def run(
         self, gradients: Sequence[Any], step: Callable[[], tf.Tensor]
     ) -> None:
-        """Takes a step if all of its gradients are finite.
-
-        Gradients are tensors of any shapes, or slices of them.
-        """
+        """Runs `step` if all gradients, tensors or slices, are finite."""
         finite = tf.reduce_all(
             tf.stack([tf.reduce_all(_is_finite(one)) for one in gradients])
         )
         counts = tf.convert_to_tensor(self._counts)
         left_out = tf.cast(~finite, tf.int64)
         in_a_row = tf.where(finite, tf.zeros_like(counts[1]), counts[1] + 1)
-        # Several steps may pass until somebody looks.
+        # Several steps may pass before `check` is called, so a count that has
+        # reached the limit must not be reset.
         in_a_row = tf.where(counts[1] >= self._limit, counts[1], in_a_row)
         self._counts.assign(tf.stack([counts[0] + left_out, in_a_row]))
         tf.cond(finite, step, lambda: tf.constant(0))
 
     def reset(self) -> None:
-        """Begins to count anew."""
+        """Sets both counts to zero."""
         self._counts.assign(tf.zeros_like(self._counts))
 
     @property
     def left_out(self) -> int:
-        """Steps that were left out so far."""
+        """Number of steps that were skipped so far."""
         return int(self._counts.numpy()[0])
 
     def check(self) -> None:
-        """Raises a FloatingPointError if too many in a row were left out."""
+        """Raises a FloatingPointError after too many skipped steps in a row."""
         if int(self._counts.numpy()[1]) >= self._limit:
             raise FloatingPointError(
                 f"The gradients of {self._limit} steps in a row were not "

@@ -1,10 +1,10 @@
 """The mask update as part of an optimizer's update rule.
 
-`update_step` of the user's own optimizer is overridden on the instance. There
-the gradient is dense, reduced over replicas, accumulated and unscaled, so one
-mechanism serves `fit`, custom loops, `tf.distribute`, several steps per
+`update_step` of the user's optimizer is overridden on the instance. At that
+point the gradient is dense, reduced over replicas, accumulated and unscaled,
+so one mechanism serves `fit`, custom loops, `tf.distribute`, several steps per
 execution, XLA, gradient accumulation and loss scaling, without a host round
-trip and without a second backward pass.
+trip or a second backward pass.
 """
 
 import dataclasses
@@ -24,14 +24,14 @@ _HOOK = "_tf_rigl_hook"
 class Hook:
     """Record of what `install` did to one optimizer."""
 
-    rule: UpdateRule  # the update rule
-    # Whether it ends with a call of `fit`; if one is found later, that call was
-    # interrupted.
+    rule: UpdateRule
+    # Whether the hook goes when `fit` ends; a later `fit` finds it only if that
+    # call was interrupted.
     for_one_fit: bool
 
 
 def installed(optimizer: Any) -> Hook | None:
-    """Returns the hook on an optimizer that owns its update rule, if any."""
+    """Returns the hook on an optimizer itself, not on one that it wraps."""
     return optimizer.__dict__.get(_HOOK)
 
 
@@ -42,11 +42,11 @@ def make_rules(
     algorithm: Algorithm,
     max_non_finite_steps: int | None = None,
 ) -> list[UpdateRule]:
-    """Makes the update rules of an optimizer, wrapped or not.
+    """Makes an update rule for each optimizer that a wrapper contains.
 
-    `find_records` returns the model's masked weights; it is called when they
-    are first needed, since a model may get its weights only while its training
-    step is traced. The method is a resolved one.
+    `find_records` returns the model's masked weights. It is called when they
+    are first needed, since a model may create its weights only while its
+    training step is traced. `algorithm` must be resolved.
     """
     return [
         UpdateRule(
@@ -57,10 +57,10 @@ def make_rules(
 
 
 def install(rules: list[UpdateRule], for_one_fit: bool = False) -> None:
-    """Overrides the update rules of optimizers by these.
+    """Overrides the methods of the rules' optimizers.
 
-    Call `prepare` of each once the weights exist. `for_one_fit` says that the
-    hook ends with the present call of `fit`.
+    Call `prepare` of each rule once the weights exist. `for_one_fit` marks
+    hooks that are removed when the current call of `fit` ends.
     """
     for rule in rules:
         instance_methods.put(
@@ -69,7 +69,7 @@ def install(rules: list[UpdateRule], for_one_fit: bool = False) -> None:
 
 
 def finite_guards(flavor: Flavor, optimizer: Any) -> list[NonFiniteGuard]:
-    """Returns what skips steps of an optimizer; empty if nothing does."""
+    """Returns the guards that skip non-finite steps of an optimizer."""
     hooks = map(installed, flavor.updating_optimizers(optimizer))
     return [
         hook.rule.guard
@@ -79,7 +79,7 @@ def finite_guards(flavor: Flavor, optimizer: Any) -> list[NonFiniteGuard]:
 
 
 def uninstall(flavor: Flavor, optimizer: Any) -> None:
-    """Undoes `install`; training goes on with the masks as they are."""
+    """Undoes `install` for an optimizer; the masks stay as they are."""
     for updating in flavor.updating_optimizers(optimizer):
         hook = installed(updating)
         if hook is not None:
@@ -87,7 +87,7 @@ def uninstall(flavor: Flavor, optimizer: Any) -> None:
 
 
 def remove(rules: list[UpdateRule]) -> None:
-    """Undoes `install` for rules that may be installed."""
+    """Undoes `install` for those of the rules that are installed."""
     for rule in rules:
         hook = installed(rule.optimizer)
         if hook is not None and hook.rule is rule:

@@ -1,4 +1,4 @@
-"""The variables of one step, held until all of a replica have come."""
+"""The updates of one step, held until a replica has sent all of them."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,28 +9,29 @@ from tf_rigl.updating.mask_update import StepWeight
 
 
 class PendingUpdate(NamedTuple):
-    """A variable whose step waits for the others."""
+    """The update of one variable, which waits for the other variables."""
 
-    gradient: Any  # a tensor or slices of one
-    step: Callable[[], None]  # takes its step
-    weight: StepWeight | None  # None where it is not masked
+    gradient: Any  # a tensor or `tf.IndexedSlices`
+    step: Callable[[], None]  # updates the variable
+    weight: StepWeight | None  # None if the variable has no mask to update
 
 
 @dataclasses.dataclass
 class PendingUpdates:
-    """The updates of one application of gradients, variable by variable."""
+    """The updates of all variables to which gradients are applied at once."""
 
-    keys: frozenset[str]  # of the variables that will come
-    # For each replica, by key: what has come so far.
+    keys: frozenset[str]  # of the variables that are to be updated
+    # For each replica, its updates so far, by key.
     replicas: list[dict[str, PendingUpdate]] = dataclasses.field(
         default_factory=list
     )
 
     def add(self, key: str, update: PendingUpdate) -> list[PendingUpdate]:
-        """Adds one; returns all of its replica's once complete, else none.
+        """Adds an update; returns all of its replica once they are complete.
 
-        A key that comes for the n-th time belongs to the n-th replica. One
-        that was not announced stands alone.
+        Otherwise the result is empty. The n-th update with the same key
+        belongs to the n-th replica. An update whose key is not among `keys` is
+        returned at once.
         """
         if key not in self.keys:
             return [update]

@@ -1,4 +1,4 @@
-"""Pruning at once, before training or after it."""
+"""One-shot pruning, before training or after it."""
 
 import functools
 from collections.abc import Iterable
@@ -29,51 +29,51 @@ def prune(
     seed: int = 0,
     temperature: float = 200.0,
 ) -> Any:
-    """Prunes a model to the connections that `sparsify` allotted, at once.
+    """Prunes a model in one shot to the sparsity that `sparsify` was given.
 
-    The model is changed in place and returned. Of the connections that it has
-    those that score highest stay:
+    The model is changed in place and returned. Of its active connections, the
+    ones with the highest scores stay active:
 
     - `"magnitude"`: |w|.
-    - `"normalized_magnitude"`: |w| / ‖w‖₂, so that under one threshold the
-      scale of a weight does not count (JaxPruner, arXiv:2304.14082).
-    - `"random"`: at random.
+    - `"normalized_magnitude"`: |w| / ‖w‖₂, so that the scale of a weight does
+      not matter to a global threshold (JaxPruner, arXiv:2304.14082).
+    - `"random"`: random scores.
     - `"snip"`: |g · w|, the connection sensitivity of SNIP (Lee et al.,
       arXiv:1810.02340), with the gradient g of the mean loss over `data`.
-    - `"grasp"`: w · H g, what GraSP (Wang et al., arXiv:2002.07376, equation
-      8) keeps of the gradient flow, by the exact product of Hessian and
-      gradient over `data`, the logits divided by `temperature`.
-    - A `Criterion` of your own, or a function from an `Evidence` to scores,
-      of which the highest stay; `tf_rigl.core.criteria` registers names.
+    - `"grasp"`: w · H g, the contribution to the gradient flow in GraSP (Wang
+      et al., arXiv:2002.07376, equation 8), with the exact Hessian-gradient
+      product over `data`; logits are divided by `temperature`.
+    - Your own `Criterion`, or a function from an `Evidence` to scores;
+      `tf_rigl.core.criteria` registers names for them.
 
     Prune before training and train with `UpdateMasks(Static())`, or prune a
-    trained model and fine-tune it likewise.
+    trained model and fine-tune it with the same callback.
 
     Args:
-        model: a model of either Keras that `sparsify` has masked, usually
-            with `start="dense"`.
-        criterion: see above.
-        data: batches `(inputs, labels)`, such as a `tf.data.Dataset`; needed
-            by criteria that look at derivatives. The papers use one batch for
-            SNIP and ten examples of each class for GraSP. All of it is used.
-        loss: function of labels and outputs; by default the one that the
+        model: a model of either Keras, masked by `sparsify`, usually with
+            `start="dense"`.
+        criterion: the score, as listed above.
+        data: batches `(inputs, labels)`, such as a `tf.data.Dataset`, all of
+            which are used; required by criteria that use derivatives. The
+            papers use one batch for SNIP and ten examples a class for GraSP.
+        loss: a function of labels and outputs; by default the loss that the
             model was compiled with.
-        scope: `"weight"`, each weight to what was allotted to it; `"global"`,
-            all weights against one threshold, the number over all the same.
-            By default global for SNIP, GraSP and the normalized magnitude, as
-            in their papers, and weight for the others but those that say so.
-        seed: of random pruning.
-        temperature: of GraSP; the paper's code divides the outputs by 200.
+        scope: `"weight"` prunes each weight to its own number of connections;
+            `"global"` prunes all weights by one threshold to the same total.
+            By default that of the criterion: global for SNIP, GraSP and the
+            normalized magnitude, as in their papers.
+        seed: the seed of random pruning.
+        temperature: GraSP's divisor of the outputs, 200 in the paper's code.
 
     Returns:
         The same model.
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
-        ValueError: if criterion or scope are unknown; if data, a loss or
-            initial values are needed and missing, masks with a structure are
-            to be pruned globally, a score is not finite, or a weight has
-            fewer connections than were allotted.
+        ValueError: if the criterion or scope is unknown; if data, a loss or
+            initial values are required and missing; if structured masks are
+            to be pruned globally; if a score is not finite; or if a weight
+            has fewer active connections than its target.
 
     Example:
         >>> model = tf_rigl.sparsify(model, 0.9, start="dense")
@@ -109,7 +109,11 @@ def _derivatives(
     loss: Any,
     temperature: float,
 ) -> list[dict[str, tf.Tensor]]:
-    """Returns what a criterion needs of the loss, for each weight."""
+    """Returns the derivatives that a criterion asks for, for each weight.
+
+    Each dictionary maps `criterion.derivative` to a float32 tensor of the
+    weight's shape, and is empty if the criterion needs no data.
+    """
     if not criterion.needs_data:
         return [{}] * len(records)
 
@@ -138,7 +142,12 @@ def _score(
     derivatives: dict[str, tf.Tensor],
     seed: int,
 ) -> tf.Tensor:
-    """Returns scores that are compared by magnitude."""
+    """Returns the scores of a weight, to be ranked by their magnitude.
+
+    Raises:
+        ValueError: if the criterion needs initial values that were not kept,
+            or its scores have a wrong shape or dtype or are not finite.
+    """
     initial = record.state.get(INITIAL_VALUES)
     if criterion.needs_initial and initial is None:
         raise ValueError(
@@ -174,9 +183,9 @@ def _check_scores(score: Any, record: MaskedWeight, name: Any) -> None:
         raise ValueError(
             "A criterion must return a float for each position of a weight. "
             f"Received: shape {shape} and dtype {dtype} for {record.path!r} of "
-            f"shape {record.shape} by the criterion {name!r}. What it looks at "
-            "beside `final` it must ask for: Criterion(score, "
-            "derivative='gradient', needs_initial=True)."
+            f"shape {record.shape} by the criterion {name!r}. Declare inputs "
+            "other than `final`: Criterion(score, derivative='gradient', "
+            "needs_initial=True)."
         )
 
 
@@ -184,14 +193,14 @@ def _check(records: list[MaskedWeight], scope: str) -> None:
     for record in records:
         if scope == "global" and record.layout is not None:
             raise ValueError(
-                "Weights compete with each other one by one, so that a global "
-                "scope needs masks without a structure. Received: "
-                f"{record.structure} on {record.path!r}. Pass scope='weight'."
+                "Global pruning ranks single weights, so it needs masks "
+                f"without a structure. Received: {record.structure} on "
+                f"{record.path!r}. Pass scope='weight'."
             )
         if record.num_active() < record.target:
             raise ValueError(
-                "A weight must have the connections that were allotted to it, "
-                f"or more. Received: {record.num_active()} instead of "
+                "A weight must have at least as many connections as its "
+                f"target. Received: {record.num_active()} instead of "
                 f"{record.target} for {record.path!r}."
             )
 

@@ -1,9 +1,9 @@
 """Checks that all replicas hold the same masks.
 
-They do by construction: gradients are summed over replicas before masks are
-updated, and randomness is a function of seed, weight and step. What breaks it
-comes from outside: a worker that restored another checkpoint or runs another
-version, a mask that was assigned on one replica, a defect of memory.
+Masks agree by construction: gradients are summed over replicas before masks
+are updated, and randomness is a function of seed, weight and step. Only outside
+causes can make them differ: a worker that restored another checkpoint or runs
+another version, a mask assigned on one replica, or faulty memory.
 """
 
 from collections import defaultdict
@@ -21,25 +21,25 @@ from tf_rigl.masking.masked_weight import require_masked_weights
 def check_replicas(model: Any) -> None:
     """Raises unless the masks of a model are the same on all replicas.
 
-    Each replica hashes its own copy of each mask to 64 bits and sends that
-    with the counters of mask updates: 32 bytes a weight. To be called outside
-    of `strategy.run`, and under several workers by each of them after the
-    same step, as it waits for all.
+    Each replica hashes its copy of each mask to 64 bits and sends the hash
+    with the counters of mask updates, 32 bytes a weight. Call this outside of
+    `strategy.run`. Every worker must call it after the same step, since the
+    call waits for all of them.
 
     Args:
-        model: a model that `sparsify` has masked, of either Keras.
+        model: a model of either Keras, masked by `sparsify`.
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
-        ValueError: if the model is dense or not built yet, or if this is
-            called within a replica.
-        RuntimeError: if replicas differ; names weights and replicas.
+        ValueError: if the model is dense or not built yet, or if the call is
+            made within a replica.
+        RuntimeError: if replicas differ, naming the weights and replicas.
     """
     ReplicaCheck(model).check()
 
 
 class ReplicaCheck:
-    """Check of a training loop's replicas: traced once, called often.
+    """A check of a model's replicas that is traced once and called often.
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
@@ -62,8 +62,8 @@ class ReplicaCheck:
         in_all = tf.distribute.in_cross_replica_context()
         if tf.distribute.has_strategy() and not in_all:
             raise ValueError(
-                "Replicas are compared from outside of all of them. Received: "
-                "a call within `strategy.run`. Call it after that."
+                "Replicas must be compared outside of `strategy.run`. "
+                "Received: a call within it. Call it afterwards."
             )
         with strategy.scope():
             gathered = self._gather().numpy()
@@ -71,7 +71,7 @@ class ReplicaCheck:
 
     @tf.autograph.experimental.do_not_convert
     def _gather_from_all(self) -> tf.Tensor:
-        """Returns the fingerprints of all replicas, one under the other."""
+        """Returns the fingerprints, int64 [replicas, weights, 4]."""
         return self._strategy.experimental_local_results(
             self._strategy.run(self._gather_in_replica)
         )[0]
@@ -82,32 +82,32 @@ class ReplicaCheck:
 
 
 class CheckAfterUpdates:
-    """Check of replicas during `fit`, after each mask update.
+    """Compares replicas during `fit`, after each mask update.
 
-    And once after the first batch, as training may go on from a checkpoint.
-    The model is masked by then.
+    They are also compared after the first batch, since a worker may have
+    restored another checkpoint. `model` must be masked by then.
     """
 
     def __init__(self, model: Any, watch: "UpdateWatch") -> None:
         self._model = model
         self._watch = watch
-        self._check: ReplicaCheck | None = None  # before the first batch
+        self._check: ReplicaCheck | None = None  # until the first batch
 
     def begin_epoch(self) -> None:
-        """Batches are counted from 0 again."""
+        """Notes that Keras numbers batches from 0 again."""
         self._watch.begin_epoch()
 
     def after_batch(self, batch: int) -> None:
-        """Compares the replicas, if masks may have been updated.
+        """Compares the replicas if masks may have been updated.
 
-        `batch` is what Keras gives to `on_train_batch_end`.
+        `batch` is the number that Keras passes to `on_train_batch_end`.
 
         Raises:
-            RuntimeError: if they differ.
+            RuntimeError: if the replicas differ.
         """
         updated = self._watch.updated(batch)
         if self._check is None:
-            # Only now have all models their weights.
+            # A deferred model has its weights only after the first batch.
             self._check = ReplicaCheck(self._model)
         elif not updated:
             return
@@ -115,12 +115,12 @@ class CheckAfterUpdates:
 
 
 class UpdateWatch:
-    """Tells from the number of batches whether masks may have been updated.
+    """Infers from the number of batches whether masks may have been updated.
 
-    All workers see the same batches and so give the same answer, and nothing
-    is read from a device. Where steps are left out (loss scaling), updates
-    come later than counted here, and are seen with the next one. `steps` are
-    the optimizer's before the first batch.
+    All workers count the same batches and so reach the same answer without
+    reading from a device. If loss scaling skips steps, an update comes later
+    than inferred and is covered by the next check. `steps` is the number of
+    optimizer steps before the first batch.
     """
 
     def __init__(
@@ -133,24 +133,25 @@ class UpdateWatch:
         self._steps = steps
         self._accumulation_steps = accumulation_steps
         self._batches = 0  # in epochs that have ended
-        self._batches_before = 0  # at the last question, of all epochs
+        self._batches_before = 0  # at the last call of `updated`, in all
 
     def begin_epoch(self) -> None:
-        """Batches are counted from 0 again."""
+        """Notes that Keras numbers batches from 0 again."""
         self._batches = self._batches_before
 
     def updated(self, batch: int) -> bool:
-        """Returns whether masks may have been updated since the last question.
+        """Returns whether masks may have been updated since the last call.
 
-        `batch` is the number of the last batch of the epoch, from 0, as Keras
-        gives it to `on_train_batch_end`. With several steps per execution some
-        numbers are left out.
+        `batch` is the number of the latest batch within the epoch, from 0, as
+        Keras passes it to `on_train_batch_end`. With several steps per
+        execution, Keras leaves out some numbers.
         """
         first, end = self._batches_before, self._batches + batch + 1
         self._batches_before = end
         if self._schedule is None:
             return False
-        # It is not known with which batch an accumulation began.
+        # Accumulation may have begun with any batch, so both ends are rounded
+        # outwards.
         return any(
             self._schedule.is_update(self._steps + step)
             for step in range(
@@ -161,7 +162,7 @@ class UpdateWatch:
 
 
 def _fingerprint(records: list[MaskedWeight]) -> tf.Tensor:
-    """Returns hash of the mask and counters, int64 [weights, 4]."""
+    """Returns the mask hash and counters of each weight, int64 [weights, 4]."""
     return tf.stack(
         [
             tf.concat(
@@ -177,7 +178,7 @@ def _fingerprint(records: list[MaskedWeight]) -> tf.Tensor:
 
 
 def _check_equal(records: list[MaskedWeight], gathered: np.ndarray) -> None:
-    """Raises unless replicas sent the same, int64 [replicas, weights, 4]."""
+    """Raises unless fingerprints, int64 [replicas, weights, 4], are equal."""
     differences = [
         f"{what} of {record.path!r}: {_groups(columns)}"
         for index, record in enumerate(records)
@@ -197,7 +198,7 @@ def _check_equal(records: list[MaskedWeight], gathered: np.ndarray) -> None:
 
 
 def _groups(rows: np.ndarray) -> str:
-    """Lists replicas that agree with each other: `[0, 1, 3] against [2]`."""
+    """Groups the replicas that agree: `replicas [0, 1, 3] against [2]`."""
     groups = defaultdict(list)
     for replica, row in enumerate(rows):
         groups[row.tobytes()].append(replica)

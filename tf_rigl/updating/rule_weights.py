@@ -21,16 +21,17 @@ FindRecords = Callable[[], list[MaskedWeight]]
 
 
 class RuleWeights:
-    """Finds the weights, prepares them, and watches who else trains them.
+    """Finds and prepares the weights, and warns if other optimizers train them.
 
     `find_records` returns the model's masked weights, which may not exist
-    before its training step is traced. The optimizer may train all of them or
-    a part; others have rules of their own.
+    before its training step is traced. The optimizer may train all or some of
+    them; other optimizers then have rules of their own.
 
     Attributes:
-        constraints: those that keep the weights masked where no rule does.
-        updated: keys of the weights whose masks may change; those of frozen
-            and permanently dense ones do not.
+        constraints: the Keras constraints that mask the weights in steps that
+            no update rule takes.
+        updated: the keys of the weights whose masks may change. Masks of
+            frozen and permanently dense weights do not.
     """
 
     def __init__(
@@ -48,13 +49,13 @@ class RuleWeights:
         self._find_records = find_records
         self._algorithm = algorithm
         self._prepared = False
-        self._told = False  # of another optimizer
+        self._has_warned = False
 
     def prepare(self) -> list[MaskedWeight]:
-        """Sets values, masks, slots and the method's state to fit each other.
+        """Makes values, masks, slots and the method's state consistent.
 
-        Called as soon as the weights exist, outside of all replicas, which
-        could not agree on an assignment while their step is traced.
+        Called as soon as the weights exist, and outside of replicas, where
+        distributed variables cannot be assigned while the step is traced.
         """
         algorithm = self._algorithm
         records = self._find_records()
@@ -81,7 +82,7 @@ class RuleWeights:
         return records
 
     def release(self) -> None:
-        """Lets go of the weights; other optimizers may train them."""
+        """Stops warning about other optimizers that train the weights."""
         for one in self.constraints:
             one.observers.pop(id(self), None)
 
@@ -91,25 +92,25 @@ class RuleWeights:
 
     @functools.cached_property
     def by_key(self) -> dict[str, MaskedWeight]:
-        """The masked weights, frozen and dense ones too."""
+        """The masked weights by key, including frozen and dense ones."""
         if not self._prepared:
-            # A model may get its weights only while its step is traced.
+            # A model may create its weights only while its step is traced.
             self.prepare()
         return {
             self.key(record.variable): record for record in self._find_records()
         }
 
     def find(self, key: str) -> MaskedWeight | None:
-        """Returns the masked weight that a variable is, if it is one.
+        """Returns the masked weight of a variable, None if it is not masked.
 
         Raises:
-            ValueError: if the optimizer hides its slots.
+            ValueError: if slots of the optimizer cannot be found.
         """
         _ = self._slots_are_found
         return self.by_key.get(key)
 
     def mask_slots(self, record: MaskedWeight, mask: Any) -> None:
-        """Sets the optimizer's slots of a weight to zero where masked."""
+        """Zeroes the optimizer's slots of a weight where `mask` is false."""
         for slot in slots.slots_of(self._flavor, self._optimizer, record):
             assign_masked(slot, mask)
 
@@ -121,9 +122,10 @@ class RuleWeights:
         return True
 
     def _trained(self, records: list[MaskedWeight]) -> list[MaskedWeight]:
-        """Drops weights whose masks never change.
+        """Returns the weights whose masks may change.
 
-        Permanently dense ones count where a method looks at the whole model.
+        Permanently dense weights are included only if the method ranks the
+        weights of the whole model together.
         """
         records = [record for record in records if record.is_trainable]
         sparse = [record for record in records if record.is_sparse]
@@ -131,7 +133,7 @@ class RuleWeights:
         return records if sparse and whole_model else sparse
 
     def _watch(self, records: list[MaskedWeight]) -> None:
-        """Asks the weights to tell of optimizers that have no such rule."""
+        """Asks the weights' constraints to report optimizers without a rule."""
         found = [constraint_of(record.variable) for record in records]
         self.constraints = [one for one in found if one is not None]
         for one in self.constraints:
@@ -139,10 +141,10 @@ class RuleWeights:
             one.observers[id(self)] = self._warn_of_another_optimizer
 
     def _warn_of_another_optimizer(self, path: str) -> None:
-        if self._told:
+        if self._has_warned:
             return
 
-        self._told = True
+        self._has_warned = True
         warnings.warn(
             f"An optimizer trains {path!r} that {self._algorithm.name!r} is "
             "not attached to: the weight keeps its mask as it is. In `fit`, "

@@ -8,8 +8,8 @@ import tensorflow as tf
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.masking.masked_weight import MaskedWeight
 
-# Lists with an entry a variable that hold no state of an update rule. The
-# gradient accumulators must stay dense: the growth scores come from them.
+# Lists with one entry per variable that are not state of an update rule.
+# Accumulated gradients must stay dense, since growth scores come from them.
 _NOT_SLOTS = frozenset(
     {"_variables", "_trainable_variables", "_accumulated_gradients"}
 )
@@ -17,8 +17,8 @@ _NOT_SLOTS = frozenset(
 # The moving averages of the weights themselves (`use_ema`).
 _AVERAGES = "_model_variables_moving_average"
 
-# What Keras's optimizers call the averages or sums of gradients. Others, of
-# their squares, must not be negative.
+# The attributes in which Keras's optimizers keep averages or sums of gradients.
+# Slots for averages of squares must not be set, as they cannot be negative.
 _MOMENTA = {
     "SGD": "momentums",
     "Adam": "_momentums",
@@ -27,18 +27,18 @@ _MOMENTA = {
     "Lion": "_momentums",
 }
 
-# Optimizers that divide by a power of an accumulator which starts above zero:
-# at zero a zero gradient makes 0 / 0. A new connection's gets its first value.
+# Optimizers that divide by a power of an accumulator, which must start above
+# zero: at zero, a zero gradient gives 0 / 0. Grown connections restart it.
 _FRESH_ACCUMULATOR = {"Ftrl": "_accumulators"}
 
 
 def slots_of(
     flavor: Flavor, optimizer: Any, record: MaskedWeight
 ) -> Iterator[Any]:
-    """Yields the optimizer's variables that belong to a weight's elements.
+    """Yields the optimizer's variables with an element per element of a weight.
 
-    Keras's optimizers keep them in lists with an entry a variable. The moving
-    average of the weights themselves (`use_ema`) is one of these lists.
+    Keras's optimizers keep them in lists with one entry per variable. One such
+    list is the moving averages of the weights (`use_ema`).
     """
     index = flavor.variable_index(optimizer, record.variable)
     if index is None:
@@ -65,10 +65,10 @@ def average_of(
 def momentum_of_gradient(
     optimizer: Any, slot: Any, gradient: tf.Tensor
 ) -> tf.Tensor | None:
-    """Returns what a momentum slot holds after a sum of gradients.
+    """Returns the value of a momentum slot that has accumulated `gradient`.
 
-    SGD keeps the step itself, Adam and its kin the gradient. None for a slot
-    that is no momentum.
+    SGD accumulates steps, so the value is -learning_rate * gradient; Adam and
+    similar optimizers accumulate gradients. None if the slot is not a momentum.
     """
     for cls in type(optimizer).__mro__:
         attribute = _MOMENTA.get(cls.__name__)
@@ -81,7 +81,7 @@ def momentum_of_gradient(
 
 
 def fresh_value(optimizer: Any, slot: Any) -> float:
-    """Returns a slot's value at a new connection; 0 for nearly all."""
+    """Returns the value of a slot at grown connections, 0 for most slots."""
     for cls in type(optimizer).__mro__:
         attribute = _FRESH_ACCUMULATOR.get(cls.__name__)
         if attribute and any(s is slot for s in getattr(optimizer, attribute)):
@@ -92,10 +92,10 @@ def fresh_value(optimizer: Any, slot: Any) -> float:
 def check_all_found(
     flavor: Flavor, optimizer: Any, records: list[MaskedWeight]
 ) -> None:
-    """Raises a ValueError unless all per-element state is accessible.
+    """Raises a ValueError unless `slots_of` finds all per-element state.
 
-    That is, if a variable of the optimizer has the shape of a masked weight
-    and stands in none of its lists.
+    It misses a variable that has the shape of a masked weight and is in none
+    of the optimizer's lists.
     """
     shapes = {tuple(record.variable.shape) for record in records}
     listed = {
@@ -121,7 +121,7 @@ def check_all_found(
 
 
 def _entries(optimizer: Any, name: str) -> list[Any]:
-    """Returns a list attribute's entries, if they are variables or None."""
+    """Returns the entries of a list of variables or None, else `[]`."""
     value = vars(optimizer)[name]
     if not isinstance(value, (list, tuple)):
         return []

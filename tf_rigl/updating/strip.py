@@ -1,4 +1,4 @@
-"""From a sparse model back to a plain one."""
+"""Removal of masks and hooks, which makes a sparse model a plain one."""
 
 from typing import Any
 
@@ -15,24 +15,26 @@ from tf_rigl.updating.model_optimizers import optimizers_of
 
 
 def strip(model: Any) -> Any:
-    """Takes everything of this library off a model.
+    """Removes everything that this library has added to a model.
 
-    The model is changed in place and returned: a plain model of its own
-    class, with its names and configuration and the optimizer, slots, losses
-    and metrics that it was compiled with, and with zeros where it was masked.
-    Trained further, it is dense. Save it first if the masks are still needed.
-    A model without its optimizer, for a smaller file, is a clone of it that
-    takes its weights; one without its dead units is made by `shrink`.
+    The model is changed in place and returned. It is a plain model again, with
+    its class, names, configuration, optimizer, slots, losses and metrics, and
+    with zeros where it was masked. Further training makes it dense, so save it
+    first if the masks are still needed.
+
+    For a smaller file without the optimizer, clone the model and set the
+    weights. To remove dead units as well, use `shrink`.
 
     Args:
-        model: a model of either Keras; a dense one is returned as it is.
+        model: a model of either Keras; a dense one is returned unchanged.
 
     Returns:
         The same model.
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
-        ValueError: if the model is to be sparsified but not built yet.
+        ValueError: if the model was sparsified before it was built and still
+            is not built.
     """
     flavor = model_flavor(model)
     records = settled_weights(model)

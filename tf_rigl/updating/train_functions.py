@@ -1,9 +1,9 @@
 """The compiled training step of a model, kept from one `fit` to the next.
 
-A step that updates masks is another one than the model's plain step. `fit`
-with the callback puts it in the plain one's place and takes it out again, so
-that neither is traced anew where nothing has changed, in whatever order they
-take turns. What an interrupted `fit` has left in place goes with the next.
+A training step that updates masks is compiled apart from the model's plain
+step. `fit` with the callback swaps it in and out again, so that calls of `fit`
+with and without the callback can alternate, and neither step is retraced
+unless something has changed. After an interrupted `fit` the next one swaps.
 """
 
 import dataclasses
@@ -19,7 +19,8 @@ from tf_rigl.updating import optimizer_hook
 from tf_rigl.updating.update_rule import UpdateRule
 
 _KEPT = "_tf_rigl_train_step"
-# Where Keras keeps the function of a step; the second is of Keras 2.
+# The attributes in which Keras keeps the compiled step. Only Keras 2 has the
+# second one.
 _ATTRIBUTES = ("train_function", "train_tf_function")
 
 Functions = dict[str, Any]
@@ -27,23 +28,22 @@ Functions = dict[str, Any]
 
 @dataclasses.dataclass(eq=False)
 class TrainStep:
-    """A training step that updates masks, and the plain one of the model."""
+    """A training step that updates masks, beside the model's plain step."""
 
     rules: list[UpdateRule]
-    # All that the trace depends on; None: not known yet.
-    key: Any
-    compilation: Any  # stands for the call of `compile`
-    functions: Functions | None = None  # None: not made yet
-    plain: Functions | None = None  # those of the plain step, when last seen
-    in_place: bool = False
+    key: Any  # see `trace_key`; None if not known yet
+    compilation: Any  # identifies the call of `compile`
+    functions: Functions | None = None  # None if not made yet
+    plain: Functions | None = None  # of the plain step, as last seen
+    in_place: bool = False  # whether the model has `functions` now
 
 
 def trace_key(
     rules: Sequence[UpdateRule], records: Sequence[MaskedWeight]
 ) -> Any:
-    """Returns all that the trace of a training step depends on.
+    """Returns a key of everything that the trace of a training step depends on.
 
-    Methods, optimizers, and what the step has taken of each masked weight.
+    That is optimizers, methods, and what the step reads of masked weights.
     """
     return [
         [
@@ -69,7 +69,7 @@ def trace_key(
 
 
 def kept(model: Any, key: Any) -> list[UpdateRule]:
-    """Returns the rules of the step that was kept for this key, else none."""
+    """Returns the rules of the cached step if it has this key, else `[]`."""
     step = model.__dict__.get(_KEPT)
     is_same = (
         step is not None
@@ -81,12 +81,12 @@ def kept(model: Any, key: Any) -> list[UpdateRule]:
 
 
 def begin(model: Any, rules: list[UpdateRule], key: Any) -> None:
-    """Puts the step of these rules in place, traced already or to be made.
+    """Swaps in the step with these rules, cached or newly made.
 
     Args:
         model: a compiled model whose `fit` is about to take its first step.
-        rules: of all optimizers, kept ones or new ones.
-        key: all that the trace depends on, compared by `==`; None: unknown.
+        rules: the rules of all optimizers, from `kept` or new.
+        key: the result of `trace_key`; None if it is not known yet.
     """
     step = model.__dict__.get(_KEPT)
     if step is None or step.rules is not rules:
@@ -95,7 +95,7 @@ def begin(model: Any, rules: list[UpdateRule], key: Any) -> None:
 
     plain = _functions(model)
     if step.plain not in (None, plain):
-        # The user had the step made anew, to be traced with something new.
+        # The user has remade the plain step for a change to be traced.
         step.functions = None
     step.plain = plain
     step.in_place = True
@@ -105,18 +105,18 @@ def begin(model: Any, rules: list[UpdateRule], key: Any) -> None:
         _make(model)
     else:
         _put(model, step.functions)
-    # In the instance, past the attribute tracking of Keras.
+    # Written to the instance directly, to bypass Keras's attribute tracking.
     model.__dict__["make_train_function"] = functools.partial(
         _make_train_function, model
     )
 
 
 def end(model: Any, key: Any = None) -> None:
-    """Puts the plain step in place again, if it is not.
+    """Swaps the plain step back in; does nothing if it is in place.
 
     Args:
-        model: a model that `begin` was called with, or any other.
-        key: what the trace turned out to depend on, if that was unknown.
+        model: any model, whether `begin` was called for it or not.
+        key: the result of `trace_key`, used if `begin` did not know it.
     """
     step = model.__dict__.get(_KEPT)
     if step is None or not step.in_place:
@@ -132,28 +132,29 @@ def end(model: Any, key: Any = None) -> None:
 
 
 def forget(model: Any) -> None:
-    """Clears the model's training steps, so that `fit` traces anew."""
+    """Clears the compiled training steps, so that `fit` retraces them."""
     end(model)
     model.__dict__.pop(_KEPT, None)
     model.__dict__.pop("make_train_function", None)
     if getattr(model, "train_function", None) is not None:
         _put(model, {})
-        # A callback may have called this, and `fit` goes on.
+        # If a callback has called this, `fit` still needs a step.
         _make(model)
 
 
 def _make_train_function(model: Any, *args: Any, **kwargs: Any) -> Any:
-    """Replaces the model's own, with which `fit` begins."""
+    """Overrides the model's method; outside of `fit`, calls `end` first."""
     if not _is_within_fit(model):
         end(model)
     return type(model).make_train_function(model, *args, **kwargs)
 
 
 def _is_within_fit(model: Any) -> bool:
-    """Returns whether a step is asked for amid a `fit`, by its callback.
+    """Returns whether a callback of a running `fit` asks for a train function.
 
-    A `fit` that was interrupted has no frame left; the one that asks for its
-    own step has not begun. Methods of Keras count, not a user's own `fit`.
+    It does so by `train_on_batch`, so the stack holds both methods of Keras.
+    An interrupted `fit` has no frame left, and a new `fit` that asks for its
+    own step does so directly.
     """
     callers = []
     frame: types.FrameType | None = sys._getframe()
@@ -191,5 +192,5 @@ def _equal(one: Sequence[Any], other: Sequence[Any]) -> bool:
     try:
         return bool(one == other)
     except ValueError:
-        # Arrays in a method of the user's own.
+        # A user's method has arrays as fields, which have no single truth.
         return False

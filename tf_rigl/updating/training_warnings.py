@@ -1,4 +1,4 @@
-"""Warnings about a `fit` that does less than its user may think."""
+"""Warnings about a `fit` that does less than its user may expect."""
 
 import warnings
 from collections.abc import Iterable
@@ -13,14 +13,14 @@ from tf_rigl.updating.update_rule import UpdateRule
 def warn_of_empty(paths: Iterable[str]) -> None:
     """Warns of weights that have lost all of their connections."""
     _warn(
-        f"These weights have no connections left: {sorted(paths)}. What they "
-        "should pass on is zero. Lower the sparsity, choose scope='weight', or "
+        f"These weights have no connections left: {sorted(paths)}. Their "
+        "products are zero. Lower the sparsity, choose scope='weight', or "
         "leave them dense: sparsify(..., dense=...)."
     )
 
 
 def warn_of_idle(optimizers: Iterable[Any], method: str) -> None:
-    """Warns that a method is at work on optimizers that take no step."""
+    """Warns that a method has hooked optimizers that have taken no step."""
     _warn(
         f"The optimizers {[one.name for one in optimizers]} have taken no "
         f"step: {method!r} has not updated any mask. Keep the optimizer that "
@@ -32,7 +32,10 @@ def warn_of_idle(optimizers: Iterable[Any], method: str) -> None:
 def warn_of_unfinished_pruning(
     rule: UpdateRule, records: Sequence[MaskedWeight]
 ) -> None:
-    """Warns if a method that prunes leaves more than was allotted."""
+    """Warns if pruning during training has left too many active connections.
+
+    `rule` is one of the method that trained `records`, the masked weights.
+    """
     records = [record for record in records if record.is_trainable]
     connections = sum(record.num_active() for record in records)
     target = sum(record.target for record in records)
@@ -44,14 +47,13 @@ def warn_of_unfinished_pruning(
     last = schedule and schedule.time_of_update(schedule.num_updates - 1)
     taken = steps_of(rule.optimizer) - (rule.origin or 0)
     _warn(
-        f"{method.name!r} has not come to the sparsity asked for: "
-        f"{connections} connections are left instead of {target}. Its last "
-        f"mask update is at optimizer step {last}, of which "
-        f"{taken} have been taken. Train on, or pass an "
-        "earlier end to the method."
+        f"{method.name!r} has not reached the target sparsity: {connections} "
+        f"connections are active instead of {target}. Its last mask update is "
+        f"at optimizer step {last}, and {taken} steps have been taken. Train "
+        "longer, or pass an earlier end to the method."
     )
 
 
 def _warn(message: str) -> None:
-    # Here, not where Keras calls the callback: a filter can name this package.
+    # Attributed to this module, not to Keras: a filter can name this package.
     warnings.warn(message, stacklevel=1)

@@ -1,4 +1,4 @@
-"""The optimizer's methods that are overridden while a method trains."""
+"""The replacements for an optimizer's methods, which also update masks."""
 
 import functools
 from typing import Any
@@ -25,7 +25,11 @@ from tf_rigl.updating.rule_weights import RuleWeights
 
 
 class UpdateRule:
-    """The overridden methods of one optimizer."""
+    """The replacements for the methods of one optimizer.
+
+    `find_records` returns the model's masked weights when they are first
+    needed; `algorithm` is a resolved method.
+    """
 
     def __init__(
         self,
@@ -50,15 +54,14 @@ class UpdateRule:
         self._weights = RuleWeights(flavor, optimizer, find_records, algorithm)
 
         self.max_non_finite_steps = max_non_finite_steps
-        # None where steps with gradients that are not finite are taken.
         self.guard: NonFiniteGuard | None = None
-        # The optimizer's step that the schedule counts from, which `prepare`
-        # makes data of the step; None: 0 for good.
+        # The optimizer step from which the schedule counts. `prepare` writes
+        # it to a variable, so that another origin needs no retracing. None: 0.
         self.origin: int | None = None
         self._origin: tf.Variable | None = None
 
     def overrides(self) -> dict[str, Any]:
-        """Returns the attributes to put in place of the optimizer's own."""
+        """Returns the replacements by the name of the optimizer's attribute."""
         overrides = {
             "update_step": self.update_step,
             "_apply_weight_decay": self.apply_weight_decay,
@@ -66,13 +69,13 @@ class UpdateRule:
             self._flavor.apply_all_method: self.apply_all,
         }
         if hasattr(self.optimizer, "jit_compile"):
-            # Keras 2 would compile the step of each variable by itself, and
-            # no tensor could pass from one to the other.
+            # Keras 2 would compile the step of each variable separately, and
+            # no tensor could pass between them.
             overrides["jit_compile"] = False
         return overrides
 
     def prepare(self) -> None:
-        """Gives the weights to this rule, as soon as they exist."""
+        """Prepares weights and counters, as soon as the weights exist."""
         records = self._weights.prepare()
         strategy = distribution.strategy_of(
             record.storage.variable for record in records
@@ -90,25 +93,25 @@ class UpdateRule:
         self._origin.assign(self.origin)
 
     def release(self) -> None:
-        """Lets go of the weights; other optimizers may train them."""
+        """Stops warning about other optimizers that train the weights."""
         self._weights.release()
 
     @property
     def _schedule(self) -> UpdateSchedule | None:
-        """Steps that update masks; None where nothing can ever move."""
+        """The schedule of mask updates; None if no mask can ever change."""
         schedule, updated = self.algorithm.schedule, self._weights.updated
         if schedule is None or not schedule.num_updates or not updated:
             return None
         return schedule
 
     def _step_number(self) -> tf.Tensor:
-        """Returns the optimizer steps taken so far, int64 scalar."""
+        """Returns the number of optimizer steps taken, an int64 scalar."""
         return tf.cast(
             tf.convert_to_tensor(self.optimizer.iterations), tf.int64
         )
 
     def _now(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the optimizer steps taken, in all and since the origin."""
+        """Returns the optimizer steps taken: in all, and since the origin."""
         step = self._step_number()
         if self._origin is None:
             return step, step
@@ -116,28 +119,30 @@ class UpdateRule:
 
     @tf.autograph.experimental.do_not_convert
     def apply(self, *args: Any, **kwargs: Any) -> Any:
-        """Applies gradients without the constraints, which cost a pass.
+        """Applies gradients with the mask constraints lifted.
 
-        The steps below keep the zeros.
+        The overridden steps keep masked values at zero, so the constraints
+        would only cost another pass over the memory.
         """
-        # Finds the weights of a model that has just got them.
+        # Prepares the weights if the model has just created them.
         _ = self._weights.by_key
         with lifted(self._weights.constraints):
             return self._own_apply(*args, **kwargs)
 
     @tf.autograph.experimental.do_not_convert
     def apply_all(self, *args: Any) -> Any:
-        """Notes which variables this application of gradients updates."""
+        """Applies gradients, having noted which variables they update."""
         keys = map(self._weights.key, self._flavor.applied_variables(*args))
         self._pending = PendingUpdates(frozenset(keys))
         return self._own_apply_all(*args)
 
     @tf.autograph.experimental.do_not_convert
     def update_step(self, gradient: Any, variable: Any, *args: Any) -> None:
-        """Replaces the optimizer's own; `args` is Keras 3's learning rate.
+        """Replaces the optimizer's `update_step`.
 
-        Collects updates until every variable of the replica has come, so that
-        one `tf.cond` covers them all.
+        Collects updates until every variable of the replica has been seen, so
+        that one `tf.cond` covers them all. `args` is the learning rate in
+        Keras 3 and empty in Keras 2.
         """
         key = self._weights.key(variable)
         update = self._make_pending(key, gradient, variable, args)
@@ -166,9 +171,9 @@ class UpdateRule:
             )
             return PendingUpdate(gradient, step, None)
 
-        # The gradient of an embedding is given as slices.
+        # The gradient of an embedding is `tf.IndexedSlices`.
         gradient = tf.convert_to_tensor(gradient)
-        # That of a kernel which is applied to sequences forgets its shape.
+        # A kernel that is applied to sequences has one without a static shape.
         gradient.set_shape(variable.shape)
         weight = StepWeight(record, variable, gradient)
 
@@ -183,10 +188,10 @@ class UpdateRule:
         return PendingUpdate(gradient, step, weight if is_updated else None)
 
     def _step_replica(self, updates: list[PendingUpdate]) -> None:
-        """Takes one batch's step of all variables of a replica.
+        """Updates all variables of a replica for one batch.
 
-        A batch that is due updates the masks after the variables' own steps,
-        or in place of them.
+        If a mask update is due, it follows the steps of the variables, or
+        replaces them if the method skips the step.
         """
         schedule, now = self._schedule, self._now()
         weights = [one.weight for one in updates if one.weight is not None]
@@ -221,13 +226,13 @@ class UpdateRule:
         schedule: UpdateSchedule,
         now: tuple[tf.Tensor, tf.Tensor],
     ) -> tf.Tensor:
-        """Updates the masks of one replica, as a single node of the graph.
+        """Updates the masks of one replica by a single call node in the graph.
 
-        TensorFlow tells each node of a branch in each step that the branch is
-        not taken. A mask update has some hundred nodes a weight.
+        In each step without an update, TensorFlow marks every node of the
+        branch as dead, and a mask update has some hundred nodes per weight.
         """
         self._check_applied_together()
-        # Without the gradients, which would keep their graph.
+        # The function is cached, and gradients would keep their graph alive.
         places = [(weight.record, weight.variable) for weight in weights]
 
         def update(
@@ -252,13 +257,14 @@ class UpdateRule:
             return update(*now, gradients)
 
         key = (schedule, *(id(variable) for _, variable in places))
-        # Whatever is kept would keep the learning rate of its first trace.
+        # A cached trace would keep the learning rate of its first call, on
+        # which the initial momentum of grown connections depends.
         keeps_rate = self._requirements.initializes_slots
         traces = TraceCache() if keeps_rate else self._traces
         return traces.call(key, update, *now, gradients)
 
     def _check_applied_together(self) -> None:
-        """Raises a ValueError unless a method sees all weights it needs."""
+        """Raises a ValueError if a method cannot see all weights at once."""
         if self._requirements.whole_model and not self._pending.keys:
             raise ValueError(
                 "A method that looks at all weights at once needs an optimizer "
@@ -270,7 +276,7 @@ class UpdateRule:
 
     @tf.autograph.experimental.do_not_convert
     def apply_weight_decay(self, variables: Any) -> None:
-        """Replaces the optimizer's own, which runs before `update_step`."""
+        """Decays weights, unless a mask update takes the step's place."""
         decays = any(
             name.endswith("weight_decay") and value is not None
             for name, value in vars(self.optimizer).items()
@@ -291,10 +297,10 @@ class UpdateRule:
             conditionals.conditionally_across_replicas(~due, decay)
 
     def _step_of_connections(self, weight: StepWeight, *args: Any) -> None:
-        """Takes a step that leaves zeros at zero."""
+        """Updates the active connections and leaves masked ones at zero."""
         mask = weight.record.mask
-        # The weight is zero where it is masked, so that it serves as the
-        # zeros: making others would take another pass over the memory.
+        # The weight is zero where it is masked, so its own values serve as
+        # zeros: allocating others would take another pass over the memory.
         gradient = tf.raw_ops.Select(
             condition=mask,
             x=weight.gradient,
@@ -321,10 +327,10 @@ class UpdateRule:
     def _step_of_latent(
         self, state: str, weight: StepWeight, *args: Any
     ) -> None:
-        """Trains what stands behind the weight and is kept in its state.
+        """Trains the latent values, which the method's state keeps.
 
-        The optimizer knows the weight's variable: it holds the latent values
-        for the time of the step, and then what is deployed.
+        The optimizer was built for the weight's variable, so that holds the
+        latent values during the step and the deployed values after it.
         """
         algorithm, record = self.algorithm, weight.record
         view = weight.as_view()
@@ -350,7 +356,7 @@ class UpdateRule:
 def _moment(
     schedule: UpdateSchedule | None, step: tf.Tensor, time: tf.Tensor
 ) -> StepInfo:
-    """Returns what a method is told of a step; no schedule: no update."""
+    """Returns the `StepInfo` of a step; its index is -1 without a schedule."""
     if schedule is None:
         return StepInfo(tf.constant(-1, tf.int64), step, time)
     return StepInfo(schedule.update_index(time), step, time)

@@ -1,8 +1,8 @@
 """Evaluates a trained or exported network on a data set.
 
-What: the folder of a run (its model, or the newest checkpoint while it is
-trained), a .keras file, the folder of a SavedModel or a .tflite file. A run
-knows its data set; for the others it is named.
+Takes the folder of a run (its model, or its newest checkpoint while it is
+training), a .keras file, the folder of a SavedModel, or a .tflite file. A run
+knows its data set; for the others, pass --data.
 
 Examples:
     tf-rigl evaluate runs/cifar10
@@ -21,8 +21,8 @@ from tf_rigl.experiments.runs.settings import RunSettings
 
 flags.disclaim_key_flags()
 
-# Those of the run itself are used if they are not given.
-_OF_SETTINGS = (
+# Flags whose defaults are the settings of the run.
+_RUN_FLAGS = (
     "data",
     "data_dir",
     "download",
@@ -37,16 +37,18 @@ _TEXT_PARTS = ("valid", "test")
 def main() -> None:
     """Parses the command line and evaluates."""
     fields.define_flags(
-        RunSettings, defaults=dict.fromkeys(_OF_SETTINGS), names=_OF_SETTINGS
+        RunSettings, defaults=dict.fromkeys(_RUN_FLAGS), names=_RUN_FLAGS
     )
-    flags.DEFINE_enum("text_part", "valid", _TEXT_PARTS, "Part of a text.")
+    flags.DEFINE_enum(
+        "text_part", "valid", _TEXT_PARTS, "Part of the text to evaluate on."
+    )
     flags.DEFINE_integer("steps", 0, "Batches to evaluate on; 0 for all.", 0)
     flags.DEFINE_bool("json", False, "Print JSON in place of a table.")
     terminal.start(evaluate, 1, "Name what to evaluate.", description=__doc__)
 
 
 def evaluate(path: str) -> int:
-    """Evaluates the model of a path and prints its measures."""
+    """Evaluates the model at a path and prints its measures."""
     from rich import console as consoles
 
     from tf_rigl.core import text_table
@@ -81,18 +83,18 @@ def evaluate(path: str) -> int:
 
 
 def _settings(path: str) -> RunSettings:
-    """Returns the settings of the run, if it is one, changed by flags."""
+    """Returns the settings of the run, if `path` is one, with flags applied."""
     from tf_rigl.experiments.runs.run_folder import RunFolder
 
     settings = RunFolder(path).read_settings()
     given = {
         name: flags.FLAGS[name].value
-        for name in _OF_SETTINGS
+        for name in _RUN_FLAGS
         if flags.FLAGS[name].value is not None
     }
     if settings is None and "data" not in given:
         raise ValueError(
-            "`data` must name the data set of what is no folder of a run. "
+            "`data` must name the data set unless the path is a run's folder. "
             f"Received: {path!r} without --data."
         )
     return dataclasses.replace(settings or RunSettings(), **given)

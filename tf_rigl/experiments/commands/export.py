@@ -1,9 +1,9 @@
-r"""Exports a trained model and proves that the file computes the same.
+r"""Exports a trained model and checks that the file computes the same.
 
-In: a .keras file, and, where its weights are older or newer than wanted, a
-checkpoint (a folder of tf_rigl.Checkpoints, a packed SavedModel or a weights
-file). Out: a packed SavedModel, a LiteRT file or a plain .keras file; a table
-of what each weight takes; the largest difference of the outputs.
+Takes a .keras file and, for other weights than it has, a checkpoint: a folder
+of tf_rigl.Checkpoints, a packed SavedModel or a weights file. Writes a packed
+SavedModel, a LiteRT file or a plain .keras file. Prints a table of the sizes of
+all weights and the largest difference of the outputs.
 
 Examples:
     tf-rigl export model.keras exported
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def export(source: str, target: str) -> int:
-    """Exports a .keras file; the exit code tells whether the outputs match."""
+    """Exports a .keras file; returns 0 if the outputs match, else 1."""
     from tf_rigl.experiments import exporting
     from tf_rigl.experiments import model_files
 
@@ -70,7 +70,7 @@ def export(source: str, target: str) -> int:
 
 
 def _read(path: str) -> Any:
-    """Reads the array of a file, or several by their names."""
+    """Reads the array of a .npy file, or the arrays of a .npz file by name."""
     import numpy as np
 
     if not path:

@@ -1,7 +1,7 @@
-r"""Prints what a SavedModel, a .keras or a .tflite file holds.
+r"""Prints the weights in a SavedModel, a .keras or a .tflite file.
 
-For each weight: shape, dtype, how it is stored, a histogram of the values
-that are kept, sparsity and bytes.
+For each weight, shows its shape, dtype, encoding, sparsity and size in bytes,
+and a histogram of its kept values.
 
 Example:
     tf-rigl inspect runs/mnist_quickstart/rigl/saved_model \
@@ -20,7 +20,7 @@ flags.disclaim_key_flags()
 
 def main() -> None:
     """Parses the command line and prints the table."""
-    flags.DEFINE_string("picture", "", "Also draw it: the PNG file to write.")
+    flags.DEFINE_string("picture", "", "PNG file for a picture.")
     flags.DEFINE_list(
         "imports", [], "Modules that register the layers of a .keras file."
     )
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def inspect(path: str) -> int:
-    """Prints the table and draws the picture."""
+    """Prints the table, and draws the picture if asked for."""
     from tf_rigl.experiments import inspection
 
     picture = flags.FLAGS.picture

@@ -1,8 +1,8 @@
-r"""Prints what a network costs at a sparsity, layer by layer, untrained.
+r"""Prints the costs of an untrained network at a sparsity, layer by layer.
 
-Two conventions: multiply-accumulates of kernels (FLOPs are twice that), and
-that of published tables, which folds normalizations into biases and counts
-them and ReLU, too.
+Counts by two conventions: by multiply-accumulates of kernels, with two FLOPs
+each, and by that of published tables, which folds normalizations into biases
+and also counts biases and ReLUs.
 
 Examples:
     tf-rigl profile --model=resnet_50 --sparsity=0.8
@@ -44,12 +44,12 @@ def main() -> None:
         defaults={"model": "resnet_50", "sparsity": 0.0},
         names=_SETTINGS,
     )
-    flags.DEFINE_string("plot", "", "Also draw it: the PNG file to write.")
+    flags.DEFINE_string("plot", "", "PNG file for a picture.")
     terminal.start(profile, description=__doc__)
 
 
 def profile() -> int:
-    """Prints the table and draws the picture."""
+    """Prints the table, and draws the picture if asked for."""
     from tf_rigl.experiments import profiling
 
     plot = flags.FLAGS.plot

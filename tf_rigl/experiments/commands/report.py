@@ -1,8 +1,7 @@
-"""Writes one HTML page of a training run: curves, masks, sizes, settings.
+"""Writes an HTML page about a training run: curves, masks, sizes, settings.
 
-What: the folder that a training program had as --output_dir, of a run that
-has ended or that is still going on. The page needs no network and no other
-file.
+Takes the --output_dir of a training run, whether it has finished or not. The
+page is self-contained: it needs no network and no other file.
 
 Examples:
     tf-rigl report runs/cifar10
@@ -30,7 +29,7 @@ def main() -> None:
 
 
 def report(folder: str) -> int:
-    """Writes the page of a run and prints where."""
+    """Writes the page of a run and prints its path."""
     optional_packages.check_report()
     from tf_rigl.experiments.report import page
     from tf_rigl.experiments.runs.run_folder import RunFolder

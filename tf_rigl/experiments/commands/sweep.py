@@ -1,15 +1,15 @@
-r"""Trains by several methods, at several sparsities, with several seeds.
+r"""Trains a network by several methods, sparsities and seeds.
 
-Gives a table with mean and spread, and plots against sparsity and FLOPs.
+Writes a table with means and deviations, and plots over sparsity and FLOPs.
 
 Examples:
     tf-rigl sweep --flagfile=configs/sweeps/mnist_lenet.flags
     tf-rigl sweep --model=resnet_18 --methods=dense,set,rigl \
         --sparsities=0.8,0.9 --seeds=5 --epochs=10
 
-`--dry_run` prints what would be trained; `--help` lists all flags. A sweep
-that was interrupted goes on when the same command is given again; one with
-more methods, sparsities or seeds trains only what is not there yet.
+`--dry_run` describes the sweep without training; `--help` lists all flags. The
+same command resumes a sweep that was interrupted. With more methods,
+sparsities or seeds, it trains only the missing runs.
 """
 
 from absl import flags

@@ -8,8 +8,8 @@ Examples:
     tf-rigl train --model=resnet_18 --data=cifar10 --epochs=100
     tf-rigl train --flagfile=configs/cifar10_wrn_22_2_rigl90.flags
 
-`--dry_run` prints what would be trained; `--help` lists all flags. A run that
-was killed goes on when the same command is given again.
+`--dry_run` describes the run without training; `--help` lists all flags. The
+same command resumes a run that was killed.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
-"""One self-contained HTML page of a training run.
+"""A self-contained HTML page about a training run.
 
-`reading` reads what the run has left, `series` and `tables` make numbers of
-it, `pictures` draws them, and `page` fills `page.html`, a template of Jinja2
-that escapes all it is given.
+`reading` reads the files of the run, `series` and `tables` extract numbers,
+`pictures` draws them, and `page` renders the Jinja2 template `page.html`, with
+all values escaped.
 """

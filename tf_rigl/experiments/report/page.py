@@ -1,7 +1,7 @@
-"""The page of a run, and the file that it goes to.
+"""Rendering of the page about a run.
 
-Needs Jinja2 and matplotlib: call `optional_packages.check_report` before
-importing it.
+Requires Jinja2 and matplotlib: call `optional_packages.check_report` before
+importing this module.
 """
 
 import os
@@ -24,13 +24,13 @@ from tf_rigl.experiments.report.reading import RunRecord
 def write_report(
     folder: str | os.PathLike[str], path: str | os.PathLike[str]
 ) -> None:
-    """Writes one self-contained HTML page of a run.
+    """Writes a self-contained HTML page about a run.
 
-    The run may not have ended yet: the page then shows how far it is. A page
-    that is there is replaced once the new one is whole.
+    If the run has not finished yet, the page shows its progress so far. An
+    existing page is replaced atomically.
 
     Raises:
-        ValueError: if it is no folder of a run, or a file is damaged.
+        ValueError: if `folder` is not that of a run, or a file is damaged.
         ImportError: if the Keras of the model is not installed.
         OSError: if the file cannot be written.
     """
@@ -41,7 +41,7 @@ def write_report(
     except FileNotFoundError as error:
         reason = str(error)
 
-    # A name that is misspelled is an error and not an empty text.
+    # With `StrictUndefined`, a misspelled name is an error, not empty text.
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -54,7 +54,7 @@ def write_report(
 def _content(
     record: RunRecord, state: ModelState | None, reason: str
 ) -> dict[str, Any]:
-    """Makes all that the template shows."""
+    """Returns the variables of the template, by name."""
     settings = record.settings
     masks = state.masks if state else []
     panels = series.training_panels(record) if record.epochs else []
@@ -93,7 +93,7 @@ def _progress(record: RunRecord) -> str:
 
 
 def _layers(record: RunRecord, name: str) -> pictures.Picture | None:
-    """Draws shares of layers; returns None if there are none but zeros."""
+    """Draws a rate of each layer; returns None if all values are zero."""
     if not record.masks:
         return None
     shares = series.layer_series(record, name)

@@ -1,4 +1,4 @@
-"""Charts of a run and its masks, as pictures that are a part of the page."""
+"""Charts of a run and pictures of its masks, embedded in the page."""
 
 import io
 from typing import Any
@@ -18,32 +18,33 @@ from tf_rigl.experiments.report.series import LayerSeries
 from tf_rigl.experiments.report.series import Panel
 
 _INK = "#1c2430"
-# Told apart in color and in gray.
+# Distinguishable in color and in gray.
 _COLORS = ("#3f87d9", "#e07b28")
-# So that both are seen where two lines are the same.
+# The second line is dashed, so that both are visible where they coincide.
 _DASHES = ("solid", (0, (3, 1.5)))
 _FONT_SIZE = 9
 
 _COLOR_MAP = "viridis"
-_LEGIBLE = 40  # rows, above which they become narrower
+_LEGIBLE = 40  # with more rows than this, rows become narrower
 _MOST_CHARACTERS = 44
-# Above this ratio most layers would look alike on a linear scale.
+# From this ratio of the largest value to the smallest, a linear scale would
+# show most layers in the same color.
 _LOGARITHMIC_FROM = 5.0
 
 MOST_MASKS = 24
-_SIDE = 128  # of the picture of a mask
+_SIDE = 128  # the longest side of a picture of a mask, in pixels
 
 
 class Picture(NamedTuple):
-    """A picture within the page."""
+    """A picture embedded in the page."""
 
     source: str  # a `data:` URI
-    description: str  # for those who cannot see it
+    description: str  # the text for screen readers
     caption: str = ""
 
 
 def draw_panel(panel: Panel) -> Picture:
-    """Draws lines over epochs."""
+    """Draws the lines of a panel over epochs."""
     fig = figures.new_figure(3.9, 2.6)
     ax = fig.subplots()
     _style(ax)
@@ -58,7 +59,7 @@ def draw_panel(panel: Panel) -> Picture:
             color=color,
             label=line.label,
             linestyle=dashes,
-            # A single point would be no line.
+            # A line of a single point would be invisible without a marker.
             marker="o" if len(line.x) <= 30 else None,
             markersize=3.5,
             linewidth=1.6,
@@ -82,10 +83,11 @@ def draw_panel(panel: Panel) -> Picture:
 
 
 def draw_layers(series: LayerSeries, name: str) -> Picture:
-    """Draws shares of each layer, in [0, 1] or NaN, over epochs as a heat map.
+    """Draws a heat map of a rate of each layer over epochs.
 
-    Beside each row is its last value. The scale is logarithmic if the values
-    differ by much; `name` says what its colors stand for.
+    The values are in [0, 1], or NaN if not known. The last value is written
+    beside each row. `name` labels the color scale, which is logarithmic if the
+    values differ by a large factor.
     """
     rows, _ = series.values.shape
     row_height, font = (0.24, 8) if rows <= _LEGIBLE else (0.13, 6)
@@ -128,14 +130,14 @@ def draw_layers(series: LayerSeries, name: str) -> Picture:
 
 
 def draw_masks(masks: list[WeightMask]) -> list[Picture]:
-    """Draws masks, the largest if there are too many.
+    """Draws masks, only the largest ones if there are too many.
 
-    Inputs are from top to bottom and units from left to right; a dot is the
-    density of the connections that it stands for.
+    Inputs are from top to bottom and units from left to right. A pixel shows
+    the density of its connections.
 
     Returns:
-        For each mask a picture of it now and, if that is known and was not
-        all ones, one of the start before it.
+        For each mask, a picture of its start, unless that is not known or was
+        dense, and one of its current state.
     """
     sizes = [mask.now.size for mask in masks]
     return [
@@ -146,16 +148,16 @@ def draw_masks(masks: list[WeightMask]) -> list[Picture]:
 
 
 def draw_pixels(state: ModelState) -> list[Picture]:
-    """Draws how many connections each pixel of the images has.
+    """Draws the number of active connections of each pixel of the images.
 
     Returns:
-        Pictures at the start, if that is known, and now; none if the first
-        masked layer reads no images.
+        Pictures of the start, if known, and of the current state; none if the
+        first masked layer does not read images.
     """
     if state.image_shape is None:
         return []
 
-    # With colors, the connections of a pixel are counted together.
+    # Connections of all color channels of a pixel are added up.
     height, width = state.image_shape
     counts = [
         (when, mask.reshape(height, width, -1).sum(axis=-1, dtype=np.int64))
@@ -174,7 +176,7 @@ def draw_pixels(state: ModelState) -> list[Picture]:
 
 
 def _style(ax: axes.Axes) -> None:
-    """Gives axes the look of the page."""
+    """Applies the style of the page to axes."""
     for spine in ax.spines.values():
         spine.set_edgecolor(_INK)
         spine.set_alpha(0.4)
@@ -226,7 +228,7 @@ def _draw(mask: WeightMask) -> list[Picture]:
 
 
 def _moments(mask: WeightMask) -> list[tuple[str, np.ndarray]]:
-    """Returns start, unless it is not known or all ones, and now."""
+    """Lists the masks to show: the start, if known and not dense, and now."""
     found = [("now", mask.now)]
     if mask.start is not None and not mask.start.all():
         found.insert(0, ("at the start", mask.start))

@@ -1,4 +1,4 @@
-"""What the folder of a run tells: its files, and its model."""
+"""Reading of a run: the files in its folder, and its model."""
 
 import dataclasses
 import math
@@ -23,22 +23,19 @@ from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import masked_weights
 
-# Without these no page can be made of the results.
+# The keys of the results that the page needs.
 _RESULTS = ("measures", "headline", "profile", "steps", "epochs", "files")
 
 
 class RunRecord(NamedTuple):
-    """A run as far as it has come.
-
-    The lines are those of `MetricsFile` and of `MaskDiagnostics`, one for
-    each epoch that has ended; the latter are missing where nothing is sparse.
-    """
+    """The files of a run, which may not have finished."""
 
     folder: run_folder.RunFolder
     settings: RunSettings
-    epochs: list[dict[str, Any]]
+    epochs: list[dict[str, Any]]  # the lines of `MetricsFile`, one per epoch
+    # The lines of `MaskDiagnostics`, one per epoch; empty for a dense model.
     masks: list[dict[str, Any]]
-    results: dict[str, Any] | None  # None before the run has ended
+    results: dict[str, Any] | None  # None until the run has finished
 
     @property
     def weights(self) -> list[str]:
@@ -51,24 +48,24 @@ class WeightMask(NamedTuple):
 
     path: str
     now: np.ndarray
-    start: np.ndarray | None  # None: not known
+    start: np.ndarray | None  # None if not known
 
 
 class ModelState(NamedTuple):
-    """The part of a run that only its model tells."""
+    """Facts about a run that are read from its model."""
 
     profile: ModelProfile
-    masks: list[WeightMask]  # in the order of the layers; none if dense
-    # Height and width of the images that the first mask reads, pixel by
-    # pixel; None where it does not.
+    masks: list[WeightMask]  # in the order of the layers; empty if dense
+    # The height and width of the images if each input of the first mask is a
+    # pixel, or a color channel of one; else None.
     image_shape: tuple[int, int] | None
 
 
 def read_run(path: str | os.PathLike[str]) -> RunRecord:
-    """Reads the folder of a run, which may not have ended yet.
+    """Reads the folder of a run, which may not have finished yet.
 
     Raises:
-        ValueError: if it is no folder of a run, or a file is damaged.
+        ValueError: if `path` is not the folder of a run, or a file is damaged.
     """
     folder = run_folder.RunFolder(path)
     settings = folder.read_settings()
@@ -97,10 +94,10 @@ def read_run(path: str | os.PathLike[str]) -> RunRecord:
 
 
 def plan_of(record: RunRecord) -> RunPlan | None:
-    """Counts the steps of a run by what it has written, if anything.
+    """Returns the plan of a run, inferred from its files; None if not known.
 
-    The data may be elsewhere, and is not needed. If an epoch was
-    cut in two and no other has ended, its steps are those of the second part.
+    The data is not needed, since it may be on another machine. If the only
+    finished epoch was interrupted, only the steps after that are counted.
     """
     if record.results is not None:
         per_epoch = record.results["steps"] // record.results["epochs"]
@@ -109,18 +106,21 @@ def plan_of(record: RunRecord) -> RunPlan | None:
     if not per_epoch:
         return None
 
-    # All that a plan needs to know of the data is how many batches it has.
+    # The plan depends only on the number of batches of the data.
     settings = dataclasses.replace(record.settings, steps_per_execution=1)
     examples = per_epoch * settings.batch_size
     return make_plan(settings, DataInfo(examples, 0, 0, ()))
 
 
 def read_model_state(record: RunRecord) -> ModelState:
-    """Reads the trained model of a run, or else its newest checkpoint.
+    """Reads the trained model of a run or, if there is none, a checkpoint.
+
+    The checkpoint is the newest one. Its model must be rebuilt, for which the
+    data is needed.
 
     Raises:
-        FileNotFoundError: if the run has left neither, or its data, without
-            which a checkpoint cannot be read, is not here.
+        FileNotFoundError: if the run has neither, or if a checkpoint is to be
+            read and the data is not on this machine.
         ValueError: if the file is damaged.
         ImportError: if the Keras of the model is not installed.
     """
@@ -147,7 +147,7 @@ def _mask_of(weight: MaskedWeight) -> WeightMask:
 
 
 def _image_shape(model: Any, masks: list[WeightMask]) -> tuple[int, int] | None:
-    """Finds height and width if the first masked layer reads whole images."""
+    """Returns height and width if the first mask is over flattened images."""
     if not masks or len(model.inputs) != 1:
         return None
 

@@ -1,4 +1,4 @@
-"""Series of numbers over the epochs of a run, ready to be drawn."""
+"""Series of numbers over the epochs of a run, for charts."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from tf_rigl.experiments.runs import optimization
 
 EVALUATION = "val_"
 _LEARNING_RATE_POINTS = 200
-# Numbers of `MaskDiagnostics`, by what the page calls them.
+# Numbers of `MaskDiagnostics`, by their labels on the page.
 _SINCE_THE_START = {
     "positions ever active": "exploration",
     "connections still there": "overlap_start",
@@ -26,18 +26,18 @@ class Line(NamedTuple):
     """One line of a panel."""
 
     label: str
-    x: np.ndarray  # float [points], epochs that have passed
+    x: np.ndarray  # float [points], the number of epochs passed
     y: np.ndarray  # float [points]
 
 
 class Panel(NamedTuple):
-    """A small chart."""
+    """The content of a small chart."""
 
     title: str
     lines: list[Line]
-    percent: bool = False  # whether 1 is written as 100 %
-    from_zero: bool = False  # whether the axis begins there
-    whole: bool = False  # whether there is nothing between 1 and 2
+    percent: bool = False  # whether values are shown as percentages
+    from_zero: bool = False  # whether the vertical axis begins at 0
+    whole: bool = False  # whether values are integers
 
 
 class LayerSeries(NamedTuple):
@@ -45,13 +45,13 @@ class LayerSeries(NamedTuple):
 
     paths: list[str]
     epochs: np.ndarray  # int [epochs], counted from 1
-    values: np.ndarray  # float [weights, epochs]; NaN: not known
+    values: np.ndarray  # float [weights, epochs]; NaN if not known
 
 
 def training_panels(record: RunRecord) -> list[Panel]:
-    """Makes panels of what Keras measured, and of the learning rate.
+    """Makes panels of the metrics in Keras's logs and of the learning rate.
 
-    A measure that equals the loss, but for rounding, has no panel of its own.
+    A metric that equals the loss up to rounding has no panel.
     """
     epochs = record.epochs
     names = {name for line in epochs for name in line}
@@ -70,7 +70,7 @@ def training_panels(record: RunRecord) -> list[Panel]:
 
 
 def mask_panels(record: RunRecord) -> list[Panel]:
-    """Makes panels of all masks together."""
+    """Makes panels of statistics over all masks."""
     totals = [
         {"epoch": line["epoch"], **line["total"]} for line in record.masks
     ]
@@ -116,7 +116,7 @@ def _learning_rate(record: RunRecord) -> list[Panel]:
 
     schedule = optimization.make_schedule(record.settings, plan)
     points = min(plan.total, _LEARNING_RATE_POINTS)
-    # If the rate falls at a step, the one before is a point too.
+    # The step before a drop is a point as well, so that the line is vertical.
     falls = np.array(plan.decay_steps, np.int64)
     steps = np.unique(
         np.concatenate(
@@ -134,7 +134,7 @@ def _learning_rate(record: RunRecord) -> list[Panel]:
 def lines(
     of: Sequence[Mapping[str, Any]], names: Mapping[str, str]
 ) -> list[Line]:
-    """Makes lines of numbers, named by label, where values are known."""
+    """Makes a line for each label and name, of the values that are known."""
     made = []
     for label, name in names.items():
         known = [

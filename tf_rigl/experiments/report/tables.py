@@ -1,4 +1,4 @@
-"""The tiles and the tables of a run, as texts."""
+"""The tiles and tables of the page, as strings."""
 
 import operator
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from tf_rigl.experiments.report.reading import RunRecord
 from tf_rigl.experiments.runs.settings import to_json
 from tf_rigl.export.folders import folder_bytes
 
-# Name, and attributes of a profile.
+# The name of a row, and the attributes of a profile: sparse and dense.
 _TOTALS = (
     ("parameters", "nonzeros", "parameters"),
     ("inference FLOPs", "flops", "dense_flops"),
     ("multiply-accumulates", "macs", "dense_macs"),
     ("packed weights, bytes", "bytes", "dense_bytes"),
 )
-# Attributes of a run's folder.
+# The attributes of a `RunFolder` that are listed with their sizes.
 _FILES = (
     "model",
     "saved_model",
@@ -50,14 +50,14 @@ Tile = tuple[str, str, str]  # name, value and note
 class PageTable(NamedTuple):
     """A table of the page."""
 
-    header: Sequence[str]  # none for a table without
+    header: Sequence[str]  # empty for a table without a header
     rows: Sequence[Sequence[str]]
-    text_columns: int = 1  # the first ones; the others are numbers
-    total: Sequence[str] = ()  # the last row, below a line
+    text_columns: int = 1  # the number of columns before those of numbers
+    total: Sequence[str] = ()  # the last row, below a rule; empty for none
 
 
 def headline_tiles(record: RunRecord, state: ModelState | None) -> list[Tile]:
-    """Returns the numbers that a run is judged by: name, value and note."""
+    """Returns the most important numbers of a run."""
     tiles = _measure_tiles(record)
     if record.masks:
         total = record.masks[-1]["total"]
@@ -89,7 +89,7 @@ def headline_tiles(record: RunRecord, state: ModelState | None) -> list[Tile]:
 
 
 def size_table(record: RunRecord, state: ModelState | None) -> PageTable | None:
-    """Compares the network with the same one dense; None if not known."""
+    """Compares the network with its dense version; None if not known."""
     totals = _totals(record, state)
     rows = [
         (
@@ -106,7 +106,7 @@ def size_table(record: RunRecord, state: ModelState | None) -> PageTable | None:
 
 
 def file_table(record: RunRecord) -> PageTable:
-    """Lists what the run has left in its folder, in bytes."""
+    """Lists the files in the folder of the run and their sizes in bytes."""
     sizes = {}
     for name in _FILES:
         path = getattr(record.folder, name)
@@ -124,7 +124,7 @@ def file_table(record: RunRecord) -> PageTable:
 def layer_table(
     record: RunRecord, state: ModelState | None
 ) -> PageTable | None:
-    """Makes a row for each weight that has a mask or multiplies."""
+    """Makes a row for each weight that has a mask or multiply-accumulates."""
     last = record.masks[-1]["weights"] if record.masks else {}
     total: list[str] = []
     if state is not None:
@@ -133,7 +133,7 @@ def layer_table(
             for row in state.profile.rows
             if row.parameters and (row.masked or row.dense_macs)
         ]
-        # Also of those that have no row.
+        # The total includes weights without a row.
         name = "all weights, also vectors"
         total = _layer_cells(name, "", *_SIZES(state.profile))
     else:
@@ -159,14 +159,14 @@ def settings_rows(record: RunRecord) -> list[tuple[str, str]]:
 
 
 def version_table(record: RunRecord) -> PageTable | None:
-    """Lists what the run was ended with; returns None while it is trained."""
+    """Lists the package versions; returns None until the run has finished."""
     versions = (record.results or {}).get("versions", {})
     rows = [(name, str(version)) for name, version in versions.items()]
     return PageTable((), rows, 2) if rows else None
 
 
 def _measure_tiles(record: RunRecord) -> list[Tile]:
-    """Writes the measures of a run, at its end or so far."""
+    """Formats the measures of a run, final or so far."""
     tiles, found = [], []
     note = "of evaluation data"
     if results := record.results:
@@ -190,7 +190,7 @@ def _measure_tiles(record: RunRecord) -> list[Tile]:
 
 
 def _totals(record: RunRecord, state: ModelState | None) -> Mapping[str, int]:
-    """Reads the model if there is one, else what the run has written."""
+    """Returns the totals of the model if there is one, else of the results."""
     if state is not None:
         names = {name for _, *pair in _TOTALS for name in pair}
         return {name: getattr(state.profile, name) for name in names}
@@ -200,7 +200,7 @@ def _totals(record: RunRecord, state: ModelState | None) -> Mapping[str, int]:
 def _layer_cells(
     name: str, shape: str, parameters: int, nonzeros: int, *flops: int
 ) -> list[str]:
-    """Writes a row of the layers; `flops` are dense and now, if known."""
+    """Formats a row of the layers; `flops` are dense and sparse, if known."""
     return [
         name,
         shape,
@@ -222,7 +222,7 @@ def _diagnostic_cells(row: Mapping[str, Any]) -> list[str]:
 
 
 def _setting(value: Any) -> str:
-    """Writes a value as it is given on the command line."""
+    """Formats a value as it is given on the command line."""
     if value is None or value in ("", []):
         return "not given"
     if isinstance(value, list):

@@ -1,8 +1,8 @@
-"""One engine that trains every network of the experiments.
+"""The engine that trains any network of the experiments.
 
-`program` reads the flags (`flags`, one for each field of `settings`); `setup`
-finds data and devices, counts the steps (`plan`) and builds the network
-(`networks`, `optimization`, `tasks`); `train` goes on from wherever the folder
-of the run (`run_folder`) says it is, `callbacks` write and show how; `results`
-say what came out, `evaluation` reads it again.
+`program` is the entry point and reads the `flags`, one for each field of
+`settings`. `setup` finds data and devices, counts the steps (`plan`) and builds
+the network (`networks`, `optimization`, `tasks`). `train` resumes from the
+state in the `run_folder`, with `callbacks` for metrics and progress. `results`
+collects the outcome, and `evaluation` measures saved models.
 """

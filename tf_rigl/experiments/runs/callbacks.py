@@ -1,4 +1,4 @@
-"""Callbacks of a run: its metrics in a file, its progress on the console."""
+"""Callbacks that write the metrics of a run and show its progress."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from tf_rigl.experiments.runs.plan import RunPlan
 from tf_rigl.experiments.terminal import Display
 
 _LINES_IN_LOG = 10
-# Names in the logs of Keras, and how to write them.
+# Names in the logs of Keras, and the formats in which they are shown.
 _SHOWN = (
     ("loss", "loss {:.3f}"),
     ("accuracy", "accuracy {:.2%}"),
@@ -22,12 +22,11 @@ _SHOWN = (
 
 
 class MetricsFile(ModelCallback):
-    """Writes JSON lines: the metrics of each epoch.
+    """Writes the metrics of each epoch as JSON lines.
 
-    A line has `epoch`, from 0; `steps` and `seconds`, which those metrics
-    cover: fewer than of a whole epoch if it was begun by a process that was
-    killed; and what Keras measured, null if it is not finite. Of several
-    processes that train together one `writes`.
+    A line has `epoch`, from 0; the `steps` and `seconds` that the metrics
+    cover, which are part of an epoch if an earlier process was killed in it;
+    and the logs of Keras, null if not finite. Of several workers, one `writes`.
 
     Raises:
         ValueError: when training begins, if the file cannot be written.
@@ -50,7 +49,7 @@ class MetricsFile(ModelCallback):
             self._file.check()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Begins the file, without lines of this epoch and later ones."""
+        """Starts the file with the lines of earlier epochs."""
         del logs
         if self._writes and not self._began:
             self._file.begin(epoch)
@@ -58,7 +57,7 @@ class MetricsFile(ModelCallback):
         self._started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Adds the line of the epoch."""
+        """Appends the line of the epoch."""
         if not self._writes:
             return
 
@@ -75,7 +74,7 @@ class MetricsFile(ModelCallback):
 
 
 class ShowProgress(ModelCallback):
-    """Moves the bar, or prints about ten lines for the whole run."""
+    """Updates a live bar, or prints about ten lines for the whole run."""
 
     def __init__(
         self, label: str, plan: RunPlan, done: int, display: Display
@@ -89,15 +88,15 @@ class ShowProgress(ModelCallback):
         self._epoch = self._metrics = ""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Notes how many steps came before."""
+        """Notes how many steps preceded the epoch."""
         del logs
         self._before_epoch = self._steps
         self._epoch = f"epoch {epoch + 1}/{self._plan.epochs}"
         self._show()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Moves the bar."""
-        # The logs stay untouched: reading them would wait for the device.
+        """Updates the bar."""
+        # Reading the logs would wait for the device.
         del logs
         self._steps = self._before_epoch + batch + 1
         self._show()
@@ -121,7 +120,7 @@ class ShowProgress(ModelCallback):
         self._display.show(self._steps, self._label, detail)
 
     def _implements_train_batch_hooks(self) -> bool:
-        """Asked by Keras 2."""
+        """Overrides the method by which Keras 2 asks for batch-level calls."""
         return True
 
 

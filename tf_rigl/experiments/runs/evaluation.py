@@ -1,4 +1,4 @@
-"""Evaluation of trained and exported models, whatever their format."""
+"""Evaluation of trained and exported models in any format."""
 
 import os
 import pathlib
@@ -18,16 +18,14 @@ from tf_rigl.experiments.runs.tasks import Task
 from tf_rigl.export.endpoints import DEFAULT_SIGNATURE
 from tf_rigl.export.litert import run
 
-# Takes a batch of inputs, returns logits.
+# Returns the logits of a batch of inputs.
 Predict = Callable[[tf.Tensor], Any]
-
-# The part of a text to evaluate on.
 
 
 def load_predict(path: str | os.PathLike[str]) -> Predict:
     """Loads a run's folder, a `.keras` or `.tflite` file, or a SavedModel.
 
-    Of a run that has not ended, it is the newest checkpoint.
+    If the run has not finished, its newest checkpoint is loaded.
 
     Raises:
         ValueError: if the path is none of these, or cannot be read.
@@ -51,8 +49,8 @@ def load_predict(path: str | os.PathLike[str]) -> Predict:
     if path.suffix == ".keras":
         return _compiled(model_files.load_model(path))
     raise ValueError(
-        "What is evaluated must be the folder of a run or of a SavedModel, a "
-        f".keras or a .tflite file. Received: {str(path)!r}."
+        "The model must be the folder of a run or of a SavedModel, or a .keras "
+        f"or .tflite file. Received: {str(path)!r}."
     )
 
 
@@ -62,13 +60,13 @@ def evaluate(
     batches: Iterable[tuple[Any, Any]],
     task: Task,
 ) -> tuple[int, dict[str, float]]:
-    """Measures a model on examples, by the metrics of a Keras.
+    """Evaluates a model on batches of examples.
 
     Returns:
-        The number of examples and the same measures as after training.
+        The number of examples, and the same measures as after training.
 
     Raises:
-        ValueError: if the logits are not those of the task's classes.
+        ValueError: if the shape of the logits does not fit the task.
     """
     examples = 0
     metrics = tasks.make_metrics(keras, task._replace(label_smoothing=0.0))
@@ -103,7 +101,7 @@ def _saved_model(path: pathlib.Path) -> Predict:
     (name,) = signature.structured_input_signature[1]
 
     def predict(inputs: tf.Tensor, kept: Any = loaded) -> tf.Tensor:
-        del kept  # the signature doesn't keep its variables alive
+        del kept  # which keeps the variables of the signature alive
         (output,) = signature(**{name: inputs}).values()
         return output
 

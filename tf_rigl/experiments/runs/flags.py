@@ -1,7 +1,7 @@
-"""The command-line flags of a run: one for each field of its settings.
+"""The command-line flags of a run, one for each field of its settings.
 
-A program calls `define` with its defaults before absl parses the command
-line; `settings` and `options` after it.
+A program calls `define` with its defaults before absl parses the command line,
+and `settings` and `options` after.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from tf_rigl.experiments import flag_files
 from tf_rigl.experiments.runs.settings import RunOptions
 from tf_rigl.experiments.runs.settings import RunSettings
 
-# `--help` lists the flags of the program, which these become.
+# `--help` should list these flags as those of the program.
 flags.disclaim_key_flags()
 
 
@@ -25,14 +25,14 @@ def define(
 ) -> None:
     """Defines a flag for each field of settings and options.
 
-    `defaults` are values by field in place of the general ones.
+    `defaults` has values, by field, that replace the general defaults.
     """
     for owner in (RunSettings, RunOptions):
         fields.define_flags(owner, values, defaults)
 
 
 def base_settings(name: str) -> dict[str, Any]:
-    """Reads the settings of a file of `configs/base`, by field."""
+    """Returns the settings in a file of `configs/base`, by field."""
     values = flags.FlagValues()
     define(values=values)
     file = flag_files.CONFIGS / "base" / f"{name}.flags"
@@ -41,20 +41,19 @@ def base_settings(name: str) -> dict[str, Any]:
 
 
 def settings(values: flags.FlagValues = flags.FLAGS) -> RunSettings:
-    """Makes the settings that the parsed flags ask for."""
+    """Makes the settings of a run from parsed flags."""
     return fields.read_flags(RunSettings, values)
 
 
 def options(values: flags.FlagValues = flags.FLAGS) -> RunOptions:
-    """Makes the options that the parsed flags ask for, likewise."""
+    """Makes the options of a run from parsed flags."""
     return fields.read_flags(RunOptions, values)
 
 
 def to_arguments(*owners: RunSettings | RunOptions) -> list[str]:
-    """Writes the command line of `python -m tf_rigl.experiments.runs`.
+    """Returns the flags of `python -m tf_rigl.experiments.runs`.
 
-    Returns:
-        A flag for each value that is not the default of its field.
+    Values that are the defaults of their fields have no flag.
     """
     return [
         _argument(one.name, getattr(owner, one.name))

@@ -1,4 +1,4 @@
-"""The network of a run, masked as its method demands, and what it costs."""
+"""The network of a run, masked for its method, and its costs."""
 
 import contextlib
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ from tf_rigl.models import registry
 def build(settings: RunSettings, keras: ModuleType, task: Task) -> Any:
     """Builds the network, masked if the method is sparse.
 
-    Every method starts from the same initial weights; small-dense, which is
-    narrower, from the same seed.
+    All methods start with the same initial weights, except for small-dense,
+    whose narrower network is initialized with the same seed.
 
     Returns:
         The model, not compiled.
 
     Raises:
-        ValueError: if the settings do not fit the network.
+        ValueError: if the settings do not suit the network.
     """
     chosen = methods.METHODS[settings.method]
     with _precision(keras, settings.precision):
@@ -50,7 +50,7 @@ def build_dense(
 ) -> Any:
     """Builds the network without masks."""
     if settings.keras == "keras2":
-        # Else dropout draws from generators that no checkpoint holds.
+        # Makes dropout use generators that a checkpoint can save.
         keras.backend.experimental.enable_tf_random_generator()
     keras.utils.set_random_seed(settings.seed)
     return registry.builder(settings.model)(
@@ -63,10 +63,10 @@ def build_dense(
 def final_profile(
     settings: RunSettings, keras: ModuleType, task: Task
 ) -> ModelProfile:
-    """Profiles the network once it is as sparse as it will be.
+    """Profiles the network at its final sparsity.
 
-    Methods that prune begin with a dense network; a global threshold may
-    share the connections out in another way than is counted here.
+    This also holds for methods that begin with a dense network. If they prune
+    by a global threshold, their layers may get other sparsities than here.
     """
     if settings.is_sparse:
         return _sparse_profile(settings, keras, task)
@@ -74,7 +74,7 @@ def final_profile(
 
 
 def make_algorithm(settings: RunSettings, plan: RunPlan) -> Any:
-    """Makes the method of a run; None if it trains densely."""
+    """Makes the algorithm of a run; None for dense training."""
     make = methods.METHODS[settings.method].algorithm
     if make is None:
         return None
@@ -93,7 +93,7 @@ def make_algorithm(settings: RunSettings, plan: RunPlan) -> Any:
 def training_flops(
     settings: RunSettings, plan: RunPlan, flops: float, dense_flops: float
 ) -> float:
-    """Counts the FLOPs of training on one example, as in the RigL paper."""
+    """Counts training FLOPs from inference FLOPs, per example, as RigL does."""
     algorithm = make_algorithm(settings, plan)
     pruned_fraction = 1.0
     if hasattr(algorithm, "pruned_fraction"):
@@ -109,7 +109,7 @@ def training_flops(
 
 @contextlib.contextmanager
 def _precision(keras: ModuleType, name: str) -> Iterator[None]:
-    """Makes layers compute in a precision if they are built meanwhile."""
+    """Sets the precision of the layers that are built within the context."""
     before = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy(name)
     try:
@@ -128,7 +128,7 @@ def _sparse_profile(
 
 
 def sparsify(settings: RunSettings, model: Any, **arguments: Any) -> Any:
-    """Masks a model as settings say, and `arguments` of a method."""
+    """Masks a model by the settings and a method's `arguments`."""
     check_dense_layers(model, settings.dense_layers)
     return tf_rigl.sparsify(
         model,
@@ -141,7 +141,7 @@ def sparsify(settings: RunSettings, model: Any, **arguments: Any) -> Any:
 
 
 def check_dense_layers(model: Any, names: Sequence[str]) -> None:
-    """Raises a ValueError if layers that stay dense are not the model's."""
+    """Raises a ValueError unless all names are of layers of the model."""
     known = [layer.name for layer in model.layers]
     unknown = sorted(set(names) - set(known))
     if unknown:

@@ -1,4 +1,4 @@
-"""Training of the weights: learning rate, optimizer, weight decay."""
+"""The learning rate, the optimizer and the weight decay of a run."""
 
 from types import ModuleType
 from typing import Any
@@ -10,12 +10,12 @@ from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.experiments.runs.plan import RunPlan
 from tf_rigl.experiments.runs.settings import RunSettings
 
-# Kernels of depthwise convolutions are not among them: they have few weights.
+# Weights that decay. Depthwise kernels do not, since they have few elements.
 _DECAYED = ("kernel", "recurrent_kernel", "pointwise_kernel")
 
 
 class RateSchedule(NamedTuple):
-    """The course of the learning rate."""
+    """The schedule of the learning rate, in optimizer steps."""
 
     kind: str  # one of `settings.SCHEDULES`
     peak: float
@@ -26,7 +26,7 @@ class RateSchedule(NamedTuple):
 
 
 def make_schedule(settings: RunSettings, plan: RunPlan) -> RateSchedule:
-    """Makes the schedule of a run."""
+    """Makes the learning rate schedule of a run."""
     return RateSchedule(
         settings.schedule,
         settings.learning_rate,
@@ -40,10 +40,10 @@ def make_schedule(settings: RunSettings, plan: RunPlan) -> RateSchedule:
 def learning_rate(schedule: RateSchedule, step: Any) -> tf.Tensor:
     """Computes the learning rate of a step, a float32 scalar.
 
-    It rises linearly over `warmup_steps`, the first step already having its
-    share, and then goes the way of its kind, which begins at the end of the
-    warm-up for `"cosine"` and `"linear"` and with the run for `"step"`. Steps
-    are optimizer updates, counted from 0.
+    It rises linearly over `warmup_steps`, from `peak / warmup_steps` at step 0
+    to the peak, and then follows the schedule of its kind. The schedule begins
+    at the end of the warm-up for `"cosine"` and `"linear"`, and at step 0 for
+    `"step"`. Steps are optimizer steps, counted from 0.
     """
     step = tf.cast(tf.convert_to_tensor(step), tf.float32)
     warmup = float(schedule.warmup_steps)
@@ -63,12 +63,12 @@ def learning_rate(schedule: RateSchedule, step: Any) -> tf.Tensor:
 
 
 def keras_schedule(keras: ModuleType, schedule: RateSchedule) -> Any:
-    """Makes an object of a schedule that the optimizers of a Keras take."""
+    """Makes the schedule object that optimizers of a Keras take."""
 
     class RunSchedule(
         keras.optimizers.schedules.LearningRateSchedule  # type: ignore[name-defined]
     ):
-        """Calls `learning_rate`."""
+        """The schedule as Keras calls it."""
 
         def __call__(self, step: Any) -> tf.Tensor:
             return learning_rate(schedule, step)
@@ -93,11 +93,11 @@ def make_optimizer(keras: ModuleType, settings: RunSettings, rate: Any) -> Any:
 
 
 def add_weight_decay(model: Any, strength: float) -> None:
-    """Adds half the sum of squares of all kernels to the loss of a model.
+    """Adds an L2 penalty, strength / 2 · Σw² over kernels, to a model's loss.
 
-    The gradient of a weight gains `strength` times the weight, which is 0
-    where there is no connection. The loss of `evaluate` has it, too. The model
-    is built, and changed in place.
+    Its gradient, `strength` times the weight, is zero where the weight is
+    masked. The loss of `evaluate` includes the penalty. The model must be
+    built and is changed in place.
 
     Reference: google-research/rigl, which adds `tf.nn.l2_loss` of the kernels
     to its losses.
@@ -117,7 +117,7 @@ def add_weight_decay(model: Any, strength: float) -> None:
             kernel.regularizer = regularizer
         return
 
-    # Keras 2 reads regularizers when a layer makes its variables only.
+    # Keras 2 reads regularizers only when a layer creates its variables.
     model.add_loss(
         lambda: strength * tf.add_n([tf.nn.l2_loss(one) for one in kernels])
     )

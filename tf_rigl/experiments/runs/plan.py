@@ -7,28 +7,28 @@ from tf_rigl.experiments.runs.settings import RunSettings
 
 
 class RunPlan(NamedTuple):
-    """The length of a run, in optimizer updates."""
+    """The lengths and events of a run, in optimizer steps."""
 
-    per_epoch: int
+    per_epoch: int  # steps of an epoch
     epochs: int
-    start_step: int  # nothing is pruned gradually before
-    stop_step: int  # the masks stay from there on
+    start_step: int  # the step at which gradual pruning starts
+    stop_step: int  # the step from which on masks do not change
     warmup_steps: int
-    decay_steps: tuple[int, ...]  # where the learning rate falls
-    per_pass: int  # in a pass over the training examples
+    decay_steps: tuple[int, ...]  # the steps at which the learning rate drops
+    per_pass: int  # steps of a pass over the training examples
 
     @property
     def total(self) -> int:
-        """Steps of the whole run."""
+        """The number of steps of the whole run."""
         return self.per_epoch * self.epochs
 
 
 class Stretch(NamedTuple):
-    """Epochs of a run that are equally long."""
+    """Consecutive epochs of a run with the same number of steps."""
 
     first_epoch: int
-    end_epoch: int
-    first_step: int  # of the whole run
+    end_epoch: int  # the epoch after the last one
+    first_step: int  # counted from the start of the run
     steps_per_epoch: int
 
 
@@ -36,8 +36,8 @@ def make_plan(settings: RunSettings, info: DataInfo) -> RunPlan:
     """Counts the steps of a run.
 
     Raises:
-        ValueError: if a batch is larger than the training set, or an epoch is
-            no whole number of executions.
+        ValueError: if a batch is larger than the training set, or the steps
+            of an epoch are not a multiple of `steps_per_execution`.
     """
     per_pass = info.train_examples // settings.batch_size
     if not per_pass:
@@ -56,7 +56,7 @@ def make_plan(settings: RunSettings, info: DataInfo) -> RunPlan:
         per_epoch=per_epoch,
         epochs=settings.total_epochs,
         start_step=round(settings.start_fraction * total),
-        # At least one, so that a very short run still updates its masks.
+        # At least 1, so that even a very short run updates its masks.
         stop_step=max(1, round(settings.stop_fraction * total)),
         warmup_steps=round(settings.warmup_epochs * per_epoch),
         decay_steps=tuple(
@@ -68,10 +68,10 @@ def make_plan(settings: RunSettings, info: DataInfo) -> RunPlan:
 
 
 def remaining(plan: RunPlan, done: int) -> list[Stretch]:
-    """Lists what is left of a run; its epochs end where they would have.
+    """Lists the epochs that are left of a run after `done` steps.
 
     Returns:
-        The rest of an epoch that was begun, if there is one, and the epochs
+        The rest of an interrupted epoch, if there is one, and the epochs
         after it, if there are any.
     """
     epoch, offset = divmod(done, plan.per_epoch)
@@ -89,7 +89,7 @@ def remaining(plan: RunPlan, done: int) -> list[Stretch]:
 
 
 def check_resumable(plan: RunPlan, done: int, steps_per_execution: int) -> None:
-    """Raises a ValueError if the rest of an epoch cannot be trained."""
+    """Raises a ValueError if the rest of an epoch is not whole executions."""
     for stretch in remaining(plan, done):
         _check_executions(steps_per_execution, stretch.steps_per_epoch)
 

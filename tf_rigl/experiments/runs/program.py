@@ -1,4 +1,4 @@
-"""What the training programs do once their flags are parsed."""
+"""The training programs, once their flags are parsed."""
 
 import contextlib
 import dataclasses
@@ -29,31 +29,31 @@ from tf_rigl.experiments.runs.setup import PreparedRun
 
 flags.disclaim_key_flags()
 
-_DENSE = "dense"  # a method, and the folder of such a run beside another
+_DENSE = "dense"  # the method, and the folder, of the run to compare with
 
 
 def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
-    """Trains, or describes, what parsed flags ask for.
+    """Trains the runs of parsed flags, or describes them with `--dry_run`.
 
     Returns:
-        The exit code: 0, or 1 if the settings are wrong, the data is missing
-        or the SavedModel differs from the trained model.
+        The exit code: 0 on success; 1 if the settings are wrong, the data is
+        missing or the SavedModel differs from the trained model.
     """
     with contextlib.ExitStack() as stack:
         try:
             if cluster.is_server(values.strategy):
                 cluster.serve()
-            options = _possible(run_flags.options(values), values)
+            options = _installed(run_flags.options(values), values)
             run = setup.prepare(run_flags.settings(values))
             runs = {options.output_dir: run}
             if options.compare_dense:
                 dense = os.path.join(options.output_dir, _DENSE)
-                runs = {dense: _dense(run), **runs}
+                runs = {dense: _dense_run(run), **runs}
             if options.dry_run:
                 describe(list(runs.values()), console)
                 return 0
             ready = [
-                _take(run, path, options, stack) for path, run in runs.items()
+                _open(run, path, options, stack) for path, run in runs.items()
             ]
         except terminal.USER_ERRORS as error:
             return terminal.fail(error)
@@ -62,8 +62,8 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
     return report(records, console)
 
 
-def _possible(options: RunOptions, values: flags.FlagValues) -> RunOptions:
-    """Drops from the options what was not asked for and is not installed."""
+def _installed(options: RunOptions, values: flags.FlagValues) -> RunOptions:
+    """Checks for optional packages; TensorBoard is needed only on request."""
     if options.report:
         optional_packages.check_report()
     if options.tensorboard and values["tensorboard"].present:
@@ -74,8 +74,8 @@ def _possible(options: RunOptions, values: flags.FlagValues) -> RunOptions:
     )
 
 
-def _dense(run: PreparedRun) -> PreparedRun:
-    """Makes the run of the dense network, to compare with."""
+def _dense_run(run: PreparedRun) -> PreparedRun:
+    """Returns the run of the dense network that a run is compared with."""
     if run.settings.method == _DENSE:
         raise ValueError(
             "`compare_dense` needs another method to compare with. Received: "
@@ -86,16 +86,15 @@ def _dense(run: PreparedRun) -> PreparedRun:
     return run._replace(settings=settings)
 
 
-def _take(
+def _open(
     run: PreparedRun,
     path: str,
     options: RunOptions,
     stack: contextlib.ExitStack,
 ) -> tuple[PreparedRun, RunFolder, Any]:
-    """Opens the folder of a run and builds its model, as far as it is.
+    """Opens the folder of a run and builds its model; None if it is complete.
 
-    All that can fail does so here, before any training. The model is None if
-    nothing is left to do.
+    Errors of the user show here, before any training.
     """
     folder = RunFolder(path, run.strategy.extended.should_checkpoint)
     stack.enter_context(folder.open(run.settings))
@@ -106,7 +105,7 @@ def _take(
 
     model = setup.build_compiled(run)
     plans.check_resumable(run.plan, steps, run.settings.steps_per_execution)
-    # Here already, so that a damaged checkpoint shows early.
+    # `fit` restores it again, but a damaged checkpoint should show early.
     training.restore(run, model, folder)
     folder.keep_settings(run.settings)
     return run, folder, model
@@ -119,7 +118,7 @@ def _finish(
     options: RunOptions,
     console: consoles.Console,
 ) -> dict[str, Any]:
-    """Trains what is left of a run and writes its models and its results.
+    """Trains the rest of a run and writes its models, results and report.
 
     Returns:
         The content of `results.json`.
@@ -138,7 +137,7 @@ def _finish(
             atomic_files.write_json(folder.results, record)
 
     if options.report and folder.writes:
-        # The packages that it needs are an extra.
+        # Imported here, since its packages are optional.
         from tf_rigl.experiments.report import page
 
         page.write_report(folder.path, folder.report)
@@ -148,10 +147,10 @@ def _finish(
 def report(
     records: Sequence[Mapping[str, Any]], console: consoles.Console
 ) -> int:
-    """Prints what runs of one network gave.
+    """Prints the results of the runs of one network.
 
     Returns:
-        The exit code: 1 if a SavedModel differs from the trained model.
+        The exit code: 1 if a SavedModel differs from its model, else 0.
     """
     write = terminal.printer(console)
     console.print(results.results_table(records))
@@ -173,10 +172,10 @@ def report(
 
 
 def describe(runs: Sequence[PreparedRun], console: consoles.Console) -> None:
-    """Prints the network, connections of each weight, FLOPs and steps."""
+    """Prints the network, its active connections, FLOPs and steps."""
     write = terminal.printer(console)
     first = runs[0]
-    # Without masks, which Keras would count as parameters.
+    # Built without masks, which Keras would count as parameters.
     network = networks.build_dense(first.settings, first.keras, first.task)
     network.summary(line_length=78, print_fn=lambda text, **_: write(text))
 

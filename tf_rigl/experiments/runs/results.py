@@ -1,4 +1,4 @@
-"""The results of runs: plain JSON values for files, tables for people."""
+"""The results of runs, as plain JSON values and as a table."""
 
 import functools
 import platform
@@ -29,7 +29,7 @@ FOOTNOTE = (
     "Packed weights: 32 bits a non-zero, one bit a position; the SavedModel "
     "stores positions in fewer bits, and its graph."
 )
-# The attributes of a profile that a record has.
+# The attributes of a profile that are part of a record.
 TOTALS = (
     "nonzeros",
     "parameters",
@@ -49,9 +49,9 @@ def make_record(
     folder: RunFolder,
     files: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Puts a run that has ended into plain JSON values.
+    """Makes the record of a finished run, in plain JSON values.
 
-    `files` are those of `write_model`, none if no model was written.
+    `files` is the result of `write_model`, or empty if no model was written.
     """
     profile = tf_rigl.profile(model)
     published = accounting.micronet(profile)
@@ -85,7 +85,7 @@ def make_record(
 
 
 def training_flops(run: PreparedRun, profile: Any) -> float:
-    """Counts FLOPs of the whole run, two for each MAC, as in the RigL paper."""
+    """Counts the training FLOPs of the whole run, as in the RigL paper."""
     examples = run.plan.total * run.settings.batch_size
     return examples * networks.training_flops(
         run.settings, run.plan, profile.flops, profile.dense_flops
@@ -93,10 +93,10 @@ def training_flops(run: PreparedRun, profile: Any) -> float:
 
 
 def results_table(records: Sequence[Record]) -> Table:
-    """Makes the table of runs of one network, one column for each.
+    """Makes a table with a column for each run of a network.
 
-    With two of them a last column compares the second with the first, which
-    is the dense one.
+    If there are two runs, another column compares the second one with the
+    first one, which is dense.
     """
     settings = records[0]["settings"]
     labels = [record["label"] for record in records]
@@ -159,6 +159,6 @@ def _row(
     write: Callable[[float], str] = _count,
     compare: Callable[[float, float], str] = _ratio,
 ) -> list[str]:
-    """Writes the value of each run and, of two, the second by the first."""
+    """Formats the values of runs and, if there are two, their comparison."""
     compared = [compare(*values)] if len(values) == 2 else []
     return [name, *map(write, values), *compared]

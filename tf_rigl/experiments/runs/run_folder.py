@@ -1,4 +1,4 @@
-"""The folder of a run: its files, and the process that it belongs to."""
+"""The folder of a run: its files, and the lock of the process that uses it."""
 
 import contextlib
 import fcntl
@@ -16,10 +16,10 @@ from tf_rigl.experiments.runs.settings import RunSettings
 
 
 def make_folder(path: pathlib.Path, name: str) -> pathlib.Path:
-    """Makes a folder, if it is not there; `name` is its argument, for errors.
+    """Makes a folder if needed; `name` is the argument that errors name.
 
     Raises:
-        ValueError: if it cannot be made.
+        ValueError: if the folder cannot be made.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -30,14 +30,14 @@ def make_folder(path: pathlib.Path, name: str) -> pathlib.Path:
 
 @contextlib.contextmanager
 def locked(path: pathlib.Path, name: str, user: str) -> Iterator[None]:
-    """Makes a folder and keeps other processes out of it meanwhile.
+    """Makes a folder and locks it for this process within the context.
 
-    The end of this process, however it comes, lets them in. `name` is the
-    argument that names the folder and `user` what uses it, for errors.
+    The operating system releases the lock when the process ends, even if it is
+    killed. Errors name the argument `name` and the kind of `user`.
 
     Raises:
-        ValueError: if the folder cannot be made or written, or another process
-            has it.
+        ValueError: if the folder is not writable, or another process has
+            locked it.
     """
     try:
         lock = (make_folder(path, name) / ".lock").open("ab")
@@ -67,7 +67,7 @@ def read_object(path: pathlib.Path) -> dict[str, Any]:
     """Reads a JSON object.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if the file has no JSON object.
     """
     try:
         content = json.loads(path.read_text("utf-8"))
@@ -81,10 +81,10 @@ def read_object(path: pathlib.Path) -> dict[str, Any]:
 def read_lines(
     path: pathlib.Path, keys: tuple[str, ...] = ()
 ) -> list[dict[str, Any]]:
-    """Reads JSON objects, one a line; the last may be half written.
+    """Reads JSON lines; an unfinished last line is ignored.
 
     Raises:
-        ValueError: if one of the others is damaged or lacks one of the keys.
+        ValueError: if another line is damaged or lacks one of the keys.
     """
     if not path.exists():
         return []
@@ -100,7 +100,7 @@ def read_lines(
 
 
 def check_keys(path: pathlib.Path, content: Any, keys: tuple[str, ...]) -> None:
-    """Raises a ValueError if what a file holds lacks one of the keys."""
+    """Raises a ValueError unless the content of a file has all keys."""
     if not isinstance(content, dict):
         raise damaged(path, f"no JSON object: {content!r:.40}")
     missing = [key for key in keys if key not in content]
@@ -109,7 +109,7 @@ def check_keys(path: pathlib.Path, content: Any, keys: tuple[str, ...]) -> None:
 
 
 def damaged(path: pathlib.Path, reason: Any) -> ValueError:
-    """Makes the error of a file that no run has written so."""
+    """Makes the error for a file that a run cannot have written so."""
     return ValueError(
         "The files of a run must be as the training programs write them. "
         f"Received: {str(path)!r}, which can't be read ({reason}). "
@@ -120,9 +120,9 @@ def damaged(path: pathlib.Path, reason: Any) -> ValueError:
 class RunFolder:
     """The files of a run.
 
-    Of several workers that train together only the first `writes`; the others,
-    who must take part in writing, get a folder for models that is removed
-    when the folder of the run is closed.
+    Of several workers only the chief `writes`. The others must take part in
+    saving models, so they save to a temporary folder, which is removed when
+    the folder of the run is closed.
     """
 
     def __init__(
@@ -146,27 +146,27 @@ class RunFolder:
 
     @property
     def saved_model(self) -> pathlib.Path:
-        """The exported one."""
+        """The exported model."""
         return self._models / "saved_model"
 
     @property
     def trained_steps(self) -> int:
-        """Steps in the newest checkpoint, 0 if there is none."""
+        """The number of steps in the newest checkpoint, 0 if there is none."""
         return tf_rigl.Checkpoints(self.checkpoints).step
 
     def is_complete(self, exported: bool) -> bool:
-        """Returns whether the results are there, and the model."""
-        # All workers ask this, about files that the first has written.
+        """Returns whether the results exist and, if `exported`, the model."""
+        # Not `self.model`: all workers ask for the file of the chief.
         model = self.path / "model.keras"
         return self.results.exists() and (model.exists() or not exported)
 
     @contextlib.contextmanager
     def open(self, settings: RunSettings) -> Iterator[None]:
-        """Takes the folder for a run, which it has begun or is to begin.
+        """Locks the folder for a run that starts or resumes there.
 
         Raises:
-            ValueError: if the folder cannot be made or written, another
-                process trains there, or a run with other settings did.
+            ValueError: if the folder is not writable, another process trains
+                there, or it has a run with other settings.
         """
         with contextlib.ExitStack() as stack:
             if self.writes:
@@ -178,17 +178,17 @@ class RunFolder:
             yield
 
     def keep_settings(self, settings: RunSettings) -> None:
-        """Writes the settings down, if no run has done so here before."""
+        """Writes the settings, unless the folder has them already."""
         if self.writes and not self.configuration.exists():
             atomic_files.write_json(
                 self.configuration, settings_of_runs.to_json(settings)
             )
 
     def read_settings(self) -> RunSettings | None:
-        """Reads the settings of the run; returns None if none has begun here.
+        """Reads the settings of the run; returns None if there are none.
 
         Raises:
-            ValueError: if they cannot be read.
+            ValueError: if the settings cannot be read.
         """
         if not self.configuration.is_file():
             return None
@@ -199,7 +199,7 @@ class RunFolder:
             raise damaged(self.configuration, error) from error
 
     def read_results(self) -> dict[str, Any]:
-        """Reads what the run has written when it ended."""
+        """Reads the results of the finished run."""
         return read_object(self.results)
 
     def _check_settings(self, settings: RunSettings) -> None:
@@ -213,7 +213,7 @@ class RunFolder:
                 for name, (before, now) in different.items()
             )
             raise ValueError(
-                "A run goes on with the settings that it began with. "
+                "A run must be resumed with the settings that it began with. "
                 f"Received: {flags} for output_dir={str(self.path)!r}. Pass "
                 "its settings, or another folder."
             )

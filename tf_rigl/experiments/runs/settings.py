@@ -1,4 +1,4 @@
-"""The settings of a training run, and the rules that they must meet."""
+"""The settings of a training run, and their rules."""
 
 import dataclasses
 import json
@@ -33,7 +33,7 @@ STRATEGIES = (
     "tpu",
 )
 
-# These say where a run reads and computes. It may go on with other ones.
+# Settings of where a run reads and computes, which may change when it resumes.
 MAY_DIFFER = (
     "data_dir",
     "download",
@@ -48,17 +48,17 @@ MAY_DIFFER = (
 @fields.documented
 @dataclasses.dataclass(frozen=True)
 class RunSettings:
-    """Everything that decides the outcome of a run.
+    """The settings that determine the outcome of a run.
 
     Raises:
-        ValueError: if a value breaks its rule or two values contradict each
+        ValueError: if a value violates its rule or two values contradict each
             other.
     """
 
-    # What is trained on what.
+    # Network and data.
     model: str = field("wrn_22_2", "Network.", one_of(networks.BUILDERS))
     width: float = field(
-        1.0, "What to multiply the widths of the network's layers by.", POSITIVE
+        1.0, "Multiplier of the widths of the network's layers.", POSITIVE
     )
     data: str = field("cifar10", "Data set.", one_of(data_sets.SOURCES))
     data_dir: str | None = field(
@@ -77,26 +77,26 @@ class RunSettings:
     )
     vocabulary_size: int = field(
         256,
-        "At most how many characters are told apart.",
+        "Largest number of distinct characters.",
         FieldRule(lambda value: value >= 2, "at least 2"),
     )
 
-    # How sparse, and by which method.
-    method: str = field("rigl", "How to train.", one_of(methods.METHODS))
+    # Sparsity and method.
+    method: str = field("rigl", "Training method.", one_of(methods.METHODS))
     sparsity: float = field(
         0.9,
-        "Fraction of the masked weights without a connection; dense has none.",
+        "Fraction of zeros in the masked weights; dense ignores it.",
         BELOW_ONE,
     )
     distribution: str = field(
         "erk",
-        "How the connections are shared out over the layers.",
+        "Distribution of the sparsity over the layers.",
         one_of(DISTRIBUTIONS),
     )
     budget: distribution_types.Budget = field(
         "global",
-        "global: the sparsity is that of all kernels; reference: dense layers "
-        "do not count, as in published repositories.",
+        "global: the sparsity is that over all kernels; reference: without "
+        "dense layers, as in published repositories.",
         one_of(distribution_types.BUDGETS),
     )
     dense_layers: tuple[str, ...] = field(
@@ -106,7 +106,7 @@ class RunSettings:
         100, "Steps from one mask update to the next.", AT_LEAST_ONE
     )
     drop_fraction: float = field(
-        0.3, "Fraction of connections that the first update moves.", FRACTION
+        0.3, "Fraction of connections that the first update drops.", FRACTION
     )
     start_fraction: float = field(
         0.0,
@@ -115,7 +115,7 @@ class RunSettings:
         BELOW_ONE,
     )
     stop_fraction: float = field(
-        0.75, "Fraction of the steps after which the masks stay.", FRACTION
+        0.75, "Fraction of the steps after which masks stay fixed.", FRACTION
     )
     ablation_threshold: float = field(
         0.3,
@@ -123,7 +123,7 @@ class RunSettings:
         FieldRule(lambda value: 0 <= value <= 1, "in [0, 1]"),
     )
 
-    # How weights are trained.
+    # Training of the weights.
     keras: str = field(
         "keras3",
         "keras3 is the package keras, keras2 is tf_keras.",
@@ -131,7 +131,7 @@ class RunSettings:
     )
     precision: str = field(
         "float32",
-        "What layers compute in; weights are float32.",
+        "Precision in which layers compute; weights are float32.",
         one_of(PRECISIONS),
     )
     seed: int = field(
@@ -146,12 +146,11 @@ class RunSettings:
     )
     multiplier: float = field(
         1.0,
-        "How much longer to train: multiplies epochs and decay_epochs. The "
-        "paper's 5× runs have 5.",
+        "Multiplier of epochs and decay_epochs; 5 for the paper's 5× runs.",
         POSITIVE,
     )
     batch_size: int = field(
-        128, "Examples in a step, of all replicas together.", AT_LEAST_ONE
+        128, "Examples in a step, over all replicas.", AT_LEAST_ONE
     )
     optimizer: str = field(
         "sgd",
@@ -161,8 +160,8 @@ class RunSettings:
     learning_rate: float = field(0.1, "Learning rate at its peak.", POSITIVE)
     schedule: str = field(
         "cosine",
-        "How the learning rate goes after the warm-up: cosine and linear take "
-        "it to 0, step multiplies it by --decay_factor at --decay_epochs.",
+        "Learning rate after the warm-up: cosine and linear decay to 0, step "
+        "multiplies it by --decay_factor at each of --decay_epochs.",
         one_of(SCHEDULES),
     )
     warmup_epochs: float = field(
@@ -170,7 +169,8 @@ class RunSettings:
     )
     decay_epochs: tuple[float, ...] = field(
         (),
-        "Where --schedule=step lowers the learning rate, before --multiplier.",
+        "Epochs at which --schedule=step lowers the learning rate, before "
+        "--multiplier.",
         FieldRule(
             lambda epochs: all(map(operator.lt, (0, *epochs), epochs)),
             "greater than 0 and rising",
@@ -178,24 +178,24 @@ class RunSettings:
     )
     decay_factor: float = field(
         0.1,
-        "What --schedule=step multiplies it by.",
+        "Factor by which --schedule=step multiplies the learning rate.",
         FieldRule(lambda value: 0 < value < 1, "in (0, 1)"),
     )
     momentum: float = field(0.9, "Momentum of sgd.", BELOW_ONE)
     weight_decay: float = field(
         0.0,
-        "Factor of half the squares of all kernels in the loss.",
+        "Factor of the L2 penalty, half the sum of squares of all kernels.",
         NOT_NEGATIVE,
     )
     clip_norm: float = field(
         0.0,
-        "Norm of all gradients together, those of weights without a connection "
-        "among them, that longer ones are shortened to; 0 for none. With "
-        "replicas, keras3 shortens the gradients of each, keras2 their sum.",
+        "Largest global norm of the gradients, inactive connections included; "
+        "0 to not clip them. With replicas, keras3 clips the gradients of "
+        "each, keras2 their sum.",
         NOT_NEGATIVE,
     )
     label_smoothing: float = field(
-        0.0, "Share of a target that goes to all classes alike.", BELOW_ONE
+        0.0, "Share of a target spread evenly over all classes.", BELOW_ONE
     )
     steps_per_epoch: int = field(
         0,
@@ -204,7 +204,7 @@ class RunSettings:
         NOT_NEGATIVE,
     )
 
-    # Where the run reads and computes.
+    # Execution and devices.
     steps_per_execution: int = field(
         1,
         "Steps in one call of the compiled function; changes the speed, not "
@@ -269,7 +269,7 @@ class RunSettings:
 @fields.documented
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """Choices without influence on the outcome of a run.
+    """Options that do not affect the outcome of a run.
 
     Raises:
         ValueError: if a number is negative.
@@ -278,7 +278,7 @@ class RunOptions:
     output_dir: str = field(
         "runs/latest",
         "Folder of the run: configuration, checkpoints, metrics, results and "
-        "models. A run that was killed goes on there.",
+        "models. A run that was killed is resumed there.",
     )
     dry_run: bool = field(
         False, "Print model, connections, FLOPs and steps, then exit."
@@ -291,12 +291,12 @@ class RunOptions:
     )
     evaluate_every: int = field(
         1,
-        "Epochs from one evaluation to the next; 0 for none but that at the "
+        "Epochs from one evaluation to the next; 0 to evaluate only at the "
         "end.",
         NOT_NEGATIVE,
     )
     tensorboard: bool = field(
-        True, "Write for TensorBoard, if it is installed."
+        True, "Write logs for TensorBoard, if it is installed."
     )
     export: bool = field(
         True, "Write the trained model: model.keras and saved_model."
@@ -315,17 +315,17 @@ class RunOptions:
 
 
 def to_json(settings: RunSettings) -> dict[str, Any]:
-    """Returns the settings as plain JSON values: lists in place of tuples."""
+    """Converts settings to plain JSON values, tuples to lists."""
     return json.loads(json.dumps(dataclasses.asdict(settings)))
 
 
 def from_json(content: Mapping[str, Any]) -> RunSettings:
-    """Returns the settings of which `to_json` gave the content.
+    """Converts the result of `to_json` back to settings.
 
-    Fields that are missing have their defaults.
+    Missing fields get their defaults.
 
     Raises:
-        ValueError: if a field is unknown or a value breaks its rule.
+        ValueError: if a field is unknown or a value violates its rule.
     """
     known = {one.name for one in dataclasses.fields(RunSettings)}
     unknown = sorted(set(content) - known)
@@ -345,13 +345,13 @@ def from_json(content: Mapping[str, Any]) -> RunSettings:
 def contradictions(
     stored: Mapping[str, Any], settings: RunSettings
 ) -> dict[str, tuple[Any, Any]]:
-    """Finds what a run would have to change to go on with these settings.
+    """Returns the differences that forbid to resume a run with new settings.
 
-    `stored` is what `to_json` gave when the run began, perhaps with fewer
-    fields than there are now.
+    `stored` is the result of `to_json` when the run began. Fields that have
+    been added since have their defaults.
 
     Returns:
-        By field, the stored value and the other one.
+        The stored and the new value, by field.
     """
     before = {**to_json(RunSettings()), **stored}
     return {

@@ -1,4 +1,4 @@
-"""Preparation of a run, in which all that can fail fails early."""
+"""Preparation of a run, which finds the user's errors before training."""
 
 from types import ModuleType
 from typing import Any
@@ -20,7 +20,7 @@ from tf_rigl.experiments.runs.settings import RunSettings
 
 
 class PreparedRun(NamedTuple):
-    """A checked run."""
+    """A run whose settings, data and devices have been checked."""
 
     settings: RunSettings
     keras: ModuleType
@@ -31,14 +31,14 @@ class PreparedRun(NamedTuple):
 
 
 def prepare(settings: RunSettings) -> PreparedRun:
-    """Imports the Keras, finds data and devices and counts the steps.
+    """Imports the Keras, finds data and devices, and counts the steps.
 
-    Call it before TensorFlow runs anything else.
+    Must be called before TensorFlow runs anything else.
 
     Raises:
         FileNotFoundError: if the data is missing and may not be downloaded.
-        ImportError: if the Keras, or what reads the data, is not installed.
-        ValueError: if the settings do not fit each other, the data or the
+        ImportError: if the Keras, or a package to read the data, is missing.
+        ValueError: if the settings do not suit each other, the data or the
             devices.
     """
     tasks.check_kinds(settings)
@@ -68,9 +68,10 @@ def prepare(settings: RunSettings) -> PreparedRun:
 
 
 def load_data(run: PreparedRun, first_step: int = 0) -> DataSplits:
-    """Reads the data of a run, with the targets that the loss takes.
+    """Reads the data of a run, with targets as the loss expects them.
 
-    The batches for training are endless. Raises what `tasks.load_splits` does.
+    The batches for training are endless and begin with that of `first_step`.
+    Raises the errors of `tasks.load_splits`.
     """
     settings = run.settings
     epoch, offset = divmod(first_step, run.plan.per_pass)
@@ -90,10 +91,10 @@ def load_data(run: PreparedRun, first_step: int = 0) -> DataSplits:
 
 
 def build_compiled(run: PreparedRun) -> Any:
-    """Builds the network of a run, ready for `fit`.
+    """Builds and compiles the network of a run.
 
     Raises:
-        ValueError: if the settings do not fit the network.
+        ValueError: if the settings do not suit the network.
     """
     settings, keras = run.settings, run.keras
     schedule = optimization.make_schedule(settings, run.plan)

@@ -1,4 +1,4 @@
-"""Tasks: what the data asks of the network, the loss and the metrics."""
+"""Tasks: the shape and kind of the data, with its loss and metrics."""
 
 import math
 from collections.abc import Mapping
@@ -19,21 +19,21 @@ CHARACTERS = "characters"
 
 CHARACTER_MODELS = ("character_gru", "character_lstm")
 CHARACTER_DATA = ("text", "synthetic_characters")
-# With fewer classes the five best say little.
+# With fewer classes, top-5 accuracy says little.
 _CLASSES_OF_TOP_5 = 100
 
 
 class Task(NamedTuple):
-    """The kind of examples and the classes that a network is trained for."""
+    """The kind of examples and classes that a network is trained for."""
 
     kind: str  # IMAGES or CHARACTERS
-    classes: int  # of images, or characters that are told apart
+    classes: int  # the number of classes of images or of distinct characters
     example_shape: tuple[int, ...]
     label_smoothing: float = 0.0
 
     @property
     def has_top_5(self) -> bool:
-        """Returns whether top-5 accuracy says anything."""
+        """Returns whether top-5 accuracy is measured."""
         return self.kind == IMAGES and self.classes >= _CLASSES_OF_TOP_5
 
     @property
@@ -53,12 +53,12 @@ def make_task(settings: RunSettings, info: DataInfo) -> Task:
 
 
 def kind_of_data(data: str) -> str:
-    """Tells the kind of the examples of a data set."""
+    """Returns the kind of the examples of a data set."""
     return CHARACTERS if data in CHARACTER_DATA else IMAGES
 
 
 def check_kinds(settings: RunSettings) -> None:
-    """Raises a ValueError if the network cannot read the data."""
+    """Raises a ValueError if the network takes another kind of data."""
     reads = CHARACTERS if settings.model in CHARACTER_MODELS else IMAGES
     found = kind_of_data(settings.data)
     if reads != found:
@@ -72,12 +72,12 @@ def check_kinds(settings: RunSettings) -> None:
 def load_splits(
     settings: RunSettings, batching: Batching, **changes: Any
 ) -> DataSplits:
-    """Reads the data set of settings; `changes` are of its own arguments.
+    """Reads the data set of a run; `changes` are further arguments for it.
 
     Raises:
         FileNotFoundError: if the data is missing.
-        ImportError: if what reads the data is not installed.
-        ValueError: if the data cannot be batched so.
+        ImportError: if a package to read the data is not installed.
+        ValueError: if the data does not suit the batching.
     """
     return data_sets.splits(
         settings.data,
@@ -90,7 +90,7 @@ def load_splits(
 
 
 def data_arguments(settings: RunSettings) -> dict[str, Any]:
-    """Returns arguments that only the data set of this run takes."""
+    """Returns the arguments that are specific to the data set of a run."""
     if settings.data == "text":
         return {
             "time": settings.sequence_length,
@@ -102,17 +102,17 @@ def data_arguments(settings: RunSettings) -> dict[str, Any]:
 
 
 def network_arguments(task: Task) -> dict[str, Any]:
-    """Returns arguments of the network's builder that the data decides."""
+    """Returns the arguments of a network's builder that depend on the data."""
     if task.kind == CHARACTERS:
         return {"vocabulary": task.classes, "length": task.example_shape[0]}
     return {"input_shape": task.example_shape, "classes": task.classes}
 
 
 def encode(dataset: tf.data.Dataset, task: Task) -> tf.data.Dataset:
-    """Gives batches of (inputs, int32 classes) the targets that the loss takes.
+    """Converts batches of (inputs, int32 classes) to targets for the loss.
 
-    With label smoothing, classes become float32 one-hot vectors, in a new last
-    dimension.
+    With label smoothing, classes become float32 one-hot vectors along a new
+    last axis. Otherwise they are unchanged.
     """
     if not task.label_smoothing:
         return dataset
@@ -123,7 +123,7 @@ def encode(dataset: tf.data.Dataset, task: Task) -> tf.data.Dataset:
 
 
 def make_loss(keras: ModuleType, task: Task) -> Any:
-    """Makes the cross-entropy of logits, in nats."""
+    """Makes the loss: the cross-entropy of logits, in nats."""
     if task.label_smoothing:
         return keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=task.label_smoothing
@@ -132,9 +132,9 @@ def make_loss(keras: ModuleType, task: Task) -> Any:
 
 
 def make_metrics(keras: ModuleType, task: Task) -> list[Any]:
-    """Makes the metrics of `fit` and `evaluate`, next to the loss.
+    """Makes the metrics of `fit` and `evaluate`.
 
-    The cross-entropy is without label smoothing and weight decay.
+    Unlike the loss, their cross-entropy has no label smoothing or weight decay.
     """
     prefix = "" if task.label_smoothing else "Sparse"
 
@@ -154,10 +154,10 @@ def make_metrics(keras: ModuleType, task: Task) -> list[Any]:
 
 
 def measures(task: Task, scores: Mapping[str, float]) -> dict[str, float]:
-    """Returns the measures that a network is judged by.
+    """Returns the measures of a network from the scores of `evaluate`.
 
-    These are the scores without the loss, the cross-entropy in nats; of
-    characters, also the bits that one takes and the perplexity.
+    They are the scores without the loss, with the cross-entropy in nats. For
+    characters, bits per character and the perplexity are added.
     """
     result = {
         name: float(value) for name, value in scores.items() if name != "loss"

@@ -1,4 +1,4 @@
-"""Trains a run to its end, from wherever an earlier process has left it."""
+"""Training of a run to its end, from the state that its folder has."""
 
 import dataclasses
 from typing import Any
@@ -27,9 +27,9 @@ from tf_rigl.export.folders import folder_bytes
 from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.updating import method_state
 
-# Of each class, to prune by before training; the GraSP paper's number.
+# Examples of each class for pruning before training, as in the GraSP paper.
 _PRUNING_EXAMPLES = 10
-# To compare the exported model on.
+# Examples on which the exported model is compared.
 _EXAMPLES = 8
 
 
@@ -40,21 +40,21 @@ def train(
     options: RunOptions,
     console: consoles.Console,
 ) -> tuple[dict[str, float], np.ndarray]:
-    """Trains what is left of a run and evaluates.
+    """Trains the rest of a run and evaluates the model.
 
-    Killed at any moment and called again in a new process, it ends with the
-    same weights, bit for bit, as if it had not been killed.
+    If the process is killed at any time and a new one continues, the final
+    weights are the same, bit for bit, as without the interruption.
 
     Returns:
         The measures on the evaluation data, and some of its inputs.
 
     Raises:
-        ValueError: if a checkpoint is damaged or of another model.
+        ValueError: if a checkpoint is damaged or belongs to another model.
     """
     done = folder.trained_steps
     stretches = plans.remaining(run.plan, done)
     if not stretches:
-        # Nothing to train, but to restore.
+        # A `fit` without epochs restores the model.
         stretches = [plans.Stretch(run.plan.epochs, run.plan.epochs, done, 1)]
     if not folder.writes:
         console = consoles.Console(quiet=True)
@@ -73,7 +73,7 @@ def train(
                 epochs=stretch.end_epoch,
                 validation_data=data.evaluation if evaluate else None,
                 validation_freq=evaluate or 1,
-                shuffle=False,  # the pipeline does it
+                shuffle=False,  # the data pipeline shuffles
                 verbose=0,
                 callbacks=acting,
             )
@@ -84,33 +84,34 @@ def train(
 
 
 def restore(run: PreparedRun, model: Any, folder: RunFolder) -> int:
-    """Gives a model the state of the newest checkpoint of its run.
+    """Restores a model from the newest checkpoint of its run.
 
     Returns:
-        Steps that it was trained for; 0 if there is no checkpoint.
+        The number of steps trained so far, 0 if there is no checkpoint.
 
     Raises:
-        ValueError: if the checkpoint is damaged or of another model.
+        ValueError: if the checkpoint is damaged or belongs to another model.
     """
     with run.strategy.scope():
         algorithm = networks.make_algorithm(run.settings, run.plan)
         if algorithm is not None:
-            # A checkpoint has the state of the method, too.
+            # A checkpoint includes the state of the method, which must exist.
             method_state.keep(masked_weights(model), algorithm)
         return tf_rigl.Checkpoints(folder.checkpoints).restore(model)
 
 
 def load_trained(settings: RunSettings, folder: RunFolder) -> Any:
-    """Loads the trained model of a run, or else its newest checkpoint.
+    """Loads the trained model of a run or, if there is none, a checkpoint.
 
-    Any machine can do so where the run's data is, by which a network is built
-    for a checkpoint.
+    The checkpoint is the newest one. It can be loaded on any machine with the
+    data of the run, which determines the shapes of the network.
 
     Returns:
-        The model; None if the run has left neither.
+        The model; None if the run has neither.
 
     Raises:
-        FileNotFoundError: if the data for a checkpoint is not here.
+        FileNotFoundError: if a checkpoint is to be loaded and the data is not
+            on this machine.
         ValueError: if a file is damaged.
         ImportError: if the Keras of the model is not installed.
     """
@@ -136,12 +137,12 @@ def load_trained(settings: RunSettings, folder: RunFolder) -> Any:
 def write_model(
     run: PreparedRun, model: Any, examples: np.ndarray, folder: RunFolder
 ) -> dict[str, Any]:
-    """Saves and exports a model, loads the export and compares on examples.
+    """Saves and exports a model, and compares the loaded export with it.
 
     Returns:
-        Plain JSON values: the sizes in bytes, and how outputs differ.
+        Plain JSON values: sizes in bytes, and the difference of the outputs.
     """
-    # With nothing but what any Keras can load.
+    # Compiled anew, so that the file loads without classes of this package.
     with run.strategy.scope():
         model.compile(
             optimizer="sgd",
@@ -172,10 +173,11 @@ def _callbacks(
     done: int,
     display: terminal.Display,
 ) -> list[Any]:
-    """Lists the method first, whose state is restored, and checkpoints last.
+    """Lists the callbacks of a run: the method first, checkpoints last.
 
-    What an epoch leaves in files is there before its checkpoint is: a run
-    that is killed between the two writes it again.
+    The method's state must exist before a checkpoint is restored. Files of an
+    epoch are written before its checkpoint, so a run that is killed in between
+    writes them again.
     """
     settings = run.settings
     acting: list[Any] = []
@@ -212,7 +214,7 @@ def _callbacks(
 
 
 def _prune(run: PreparedRun, model: Any, data: DataSplits) -> None:
-    """Prunes before the first step, by methods that do so."""
+    """Prunes the model if its method prunes before training."""
     command = methods.METHODS[run.settings.method].command
     if command is None or command.prune_by is None:
         return

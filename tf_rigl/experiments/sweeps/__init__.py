@@ -1,7 +1,7 @@
-"""Sweeps: one experiment by several methods, at sparsities, over seeds.
+"""Sweeps of an experiment over methods, sparsities and seeds.
 
-`program` lists the runs that the flags ask for (`grid`); `training` starts
-those that are missing as `processes` of their own and keeps what they gave
-(`records`, with means over seeds); `tables` and `plots` show it, `costs`
-counts without training.
+`program` is the entry point. `grid` lists the runs that the flags ask for;
+`training` starts the missing ones as separate `processes` and collects their
+results as `records`, with means over seeds; `tables` and `plots` show them.
+`costs` counts costs without training.
 """

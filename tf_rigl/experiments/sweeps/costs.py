@@ -24,14 +24,14 @@ class MethodCosts(NamedTuple):
 
     label: str
     profile: ModelProfile
-    training_flops: float  # of the whole run
+    training_flops: float  # the FLOPs of the whole run
 
 
 def count(points: Sequence[Point], run: PreparedRun) -> dict[Case, MethodCosts]:
-    """Builds the network of each method at each sparsity and counts.
+    """Builds the network of each method and sparsity, and counts its costs.
 
     Raises:
-        ValueError: if a network cannot be as sparse, or not by a method.
+        ValueError: if a network or a method does not allow the sparsity.
     """
     costs: dict[Case, MethodCosts] = {}
     profiles: dict[Any, ModelProfile] = {}
@@ -39,7 +39,8 @@ def count(points: Sequence[Point], run: PreparedRun) -> dict[Case, MethodCosts]:
         if point.case in costs:
             continue
 
-        # Networks of one kind end with as many connections in each layer.
+        # Networks of the same kind end with equally many connections in each
+        # layer, so one profile serves all of them.
         settings = point.settings
         method = methods.METHODS[settings.method]
         structure = id(method.sparsify.get("structure"))
@@ -59,7 +60,7 @@ def count(points: Sequence[Point], run: PreparedRun) -> dict[Case, MethodCosts]:
 def describe(
     points: Sequence[Point], run: PreparedRun, console: consoles.Console
 ) -> None:
-    """Prints the runs, their steps and what each method costs."""
+    """Prints the costs of each method, and the runs with their steps."""
     write = terminal.printer(console)
     costs = count(points, run).values()
     different: dict[Any, ModelProfile] = {}

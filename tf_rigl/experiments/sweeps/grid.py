@@ -1,6 +1,6 @@
 """The runs of a sweep, methods × sparsities × seeds, and its flags.
 
-A program calls `define` before absl parses the command line; `read` after it.
+A program calls `define` before absl parses the command line, and `read` after.
 """
 
 import dataclasses
@@ -17,61 +17,60 @@ from tf_rigl.experiments.runs import flags as run_flags
 from tf_rigl.experiments.runs.settings import RunOptions
 from tf_rigl.experiments.runs.settings import RunSettings
 
-# `--help` lists the flags of the program, which these become.
+# `--help` should list these flags as those of the program.
 flags.disclaim_key_flags()
 
-# Each gives one of something that a sweep has several of.
-_SEVERAL = {
+# Flags of a single run, which a sweep does not take, and its own instead.
+_REPLACED_FLAGS = {
     "method": "methods",
     "sparsity": "sparsities",
     "seed": "seeds",
     "compare_dense": "methods=dense,...",
 }
-# Those for which each process can be told by its own flags where to train.
+# The strategies for which the flags of a process suffice, without TF_CONFIG.
 _STRATEGIES = ("one_device", "mirrored", "tpu")
 
-# A method and a sparsity.
-Case = tuple[str, float]
+Case = tuple[str, float]  # a method and a sparsity
 
 
 class Point(NamedTuple):
     """One run of a sweep."""
 
-    name: str  # of its folder, as in "rigl_0.95_s2"
+    name: str  # the name of its folder, as in "rigl_0.95_s2"
     settings: RunSettings
 
     @property
     def case(self) -> Case:
-        """The method and sparsity, which differ in their seeds only."""
+        """The method and sparsity, which runs of different seeds share."""
         return self.settings.method, self.settings.sparsity
 
 
 @fields.documented
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """Methods, sparsities and seeds of a sweep, and how to run it.
+    """Methods, sparsities and seeds of a sweep, and options to run it.
 
     Methods without a sparsity, such as dense, are trained once for each seed.
 
     Raises:
-        ValueError: if one of them is empty, unknown, out of range or twice
-            there.
+        ValueError: if a list is empty or has duplicates, or a value is
+            unknown or out of range.
     """
 
     methods: tuple[str, ...] = fields.field(
         ("dense", "static", "set", "rigl", "pruning"),
-        "How to train: one run of each, by --sparsities and --seeds.",
+        "Training methods, each run for all --sparsities and --seeds.",
     )
     sparsities: tuple[float, ...] = fields.field(
         (0.8, 0.9, 0.95),
-        "Fractions of the masked weights without a connection.",
+        "Fractions of zeros in the masked weights.",
     )
     seeds: int = fields.field(
-        3, "How many runs of each: seeds 0, 1, ...", fields.AT_LEAST_ONE
+        3, "Number of runs of each: seeds 0, 1, ...", fields.AT_LEAST_ONE
     )
     jobs: int = fields.field(
         1,
-        "Runs at once; each gets its share of the processor's cores.",
+        "Number of runs at once; each gets its share of the CPU cores.",
         fields.AT_LEAST_ONE,
     )
     results_dir: str | None = fields.field(
@@ -91,7 +90,7 @@ class Sweep(NamedTuple):
     """The sweep that the flags ask for."""
 
     grid: Grid
-    base: RunSettings  # of every run, but for what the grid varies
+    base: RunSettings  # the settings of every run, which the grid varies
     options: RunOptions
 
 
@@ -105,9 +104,9 @@ def read(values: flags.FlagValues = flags.FLAGS) -> Sweep:
     """Makes the sweep that the parsed flags ask for.
 
     Raises:
-        ValueError: if values break a rule.
+        ValueError: if a value violates its rule, or a flag is not for sweeps.
     """
-    for one, several in _SEVERAL.items():
+    for one, several in _REPLACED_FLAGS.items():
         if values[one].present:
             raise ValueError(
                 f"A sweep takes --{several} in place of --{one}. Received: "
@@ -128,13 +127,13 @@ def read(values: flags.FlagValues = flags.FLAGS) -> Sweep:
 
 
 def has_sparsity(method: str) -> bool:
-    """Returns whether a sparsity means something to a method."""
+    """Returns whether a method depends on a sparsity."""
     chosen = known_methods.METHODS[method]
     return chosen.is_sparse or chosen.small
 
 
 def points(grid: Grid, base: RunSettings) -> list[Point]:
-    """Lists the runs, all those of the first seed first."""
+    """Lists the runs of a sweep in the order of their seeds."""
     found = []
     for seed, method in itertools.product(range(grid.seeds), grid.methods):
         sparse = has_sparsity(method)

@@ -1,4 +1,4 @@
-"""Plots of a sweep: a measure against sparsity and against FLOPs."""
+"""Plots of a sweep: the headline measure over sparsity and over FLOPs."""
 
 import pathlib
 from collections.abc import Sequence
@@ -15,17 +15,18 @@ from tf_rigl.experiments.sweeps.tables import measure_name
 
 _DOTS_PER_INCH = 150
 _DENSE = "#000000"
-# Of Okabe and Ito's palette for all kinds of color vision, without the
-# yellow, which is too pale for lines.
+# Okabe and Ito's palette for all kinds of color vision, without yellow, which
+# is too pale for lines.
 _COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKERS = "osD^vPX"
 _LINES = ("-", "--", ":")
-# These get the first colors; then the others, in the order of their table.
+# The methods with the first colors. The others follow in the order of the
+# registry.
 _FIRST = ("rigl", "set", "static", "pruning", "snfs", "small_dense")
 
 
 class Style(NamedTuple):
-    """The look of a method, the same in all plots."""
+    """The style in which all plots draw a method."""
 
     color: str
     marker: str
@@ -33,7 +34,7 @@ class Style(NamedTuple):
 
 
 def style_of(method: str) -> Style:
-    """Gives each method a style of its own."""
+    """Returns the style of a method, different for all methods."""
     if method == "dense":
         return Style(_DENSE, "*", "-")
     others = [name for name in methods.METHODS if name not in _FIRST]
@@ -49,10 +50,10 @@ def style_of(method: str) -> Style:
 def draw_against_sparsity(
     path: pathlib.Path, summary: SweepSummary, title: str
 ) -> None:
-    """Draws the measure of each method against sparsity.
+    """Draws the measure of each method over sparsity.
 
-    Bars are one standard deviation each way; methods without a sparsity are
-    lines across.
+    Error bars show one standard deviation in each direction. Methods without a
+    sparsity are horizontal lines.
     """
     fig = figures.new_figure(7.2, 4.8)
     ax = fig.subplots()
@@ -67,11 +68,11 @@ def draw_against_sparsity(
 def draw_against_flops(
     path: pathlib.Path, summary: SweepSummary, title: str
 ) -> None:
-    """Draws the measure against FLOPs of inference, and against training's."""
+    """Draws the measure over inference FLOPs and over training FLOPs."""
     fig = figures.new_figure(11.5, 4.8)
     axs = list(fig.subplots(1, 2, sharey=True, squeeze=False).ravel())
     for ax, field in zip(axs, ("inference", "training"), strict=True):
-        # The dense network's, in sight even where all others are close.
+        # Keeps the dense network in sight if all others are close together.
         ax.axvline(1.0, color=_DENSE, linewidth=0.6, alpha=0.5)
         _draw_methods(ax, summary, field)
 
@@ -84,9 +85,10 @@ def draw_against_flops(
 
 
 def _draw_methods(ax: axes.Axes, summary: SweepSummary, field: str) -> None:
-    """Draws all methods by a field of their rows, in the order of their table.
+    """Draws a line for each method over a field of its rows.
 
-    Points are joined from left to right; rows that lack the field get none.
+    Rows without the field have no point. Methods without a sparsity have a
+    horizontal line.
     """
     scale = _scale(summary)
     for method, chosen in methods.METHODS.items():
@@ -128,7 +130,7 @@ def _finish(
     title: str,
     path: pathlib.Path,
 ) -> None:
-    """Adds what all plots have, and writes the file."""
+    """Adds labels, grid, legend and title, and writes the file."""
     percent = ", %" if summary.higher_is_better else " (lower is better)"
     axs[0].set_ylabel(measure_name(summary) + percent)
     for ax in axs:

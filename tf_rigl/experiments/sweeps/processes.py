@@ -1,4 +1,4 @@
-"""Runs commands as processes, some at once, and leaves none behind."""
+"""Runs commands as parallel processes, and leaves none behind."""
 
 import collections
 import contextlib
@@ -18,7 +18,7 @@ from typing import Any
 from typing import NamedTuple
 
 _POLL_SECONDS = 0.1
-# For a run to end its batch and to write a checkpoint.
+# The time that a run has to end its batch and to write a checkpoint.
 _GRACE_SECONDS = 30.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -28,16 +28,16 @@ class Job(NamedTuple):
 
     name: str
     command: Sequence[str]
-    log: pathlib.Path  # gets its output, after what is there
+    log: pathlib.Path  # the file to which its output is appended
 
 
-# Called with the names of the jobs that run, and with the exit codes, by
-# name, of those that have ended since the last call.
+# Called with the names of the running jobs, and with the exit codes, by name,
+# of the jobs that have ended since the last call.
 Watch = Callable[[list[str], dict[str, int]], None]
 
 
 class SweepInterrupted(Exception):
-    """A signal has ended the jobs before their time."""
+    """Raised if a signal has ended the jobs early."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"ended by {signal.Signals(signal_number).name}")
@@ -50,15 +50,15 @@ def run_all(
     environment: Mapping[str, str],
     watch: Watch,
 ) -> None:
-    """Runs jobs to their ends, in order; one that fails stops no other.
+    """Runs jobs in order, `at_once` at a time; failures do not stop others.
 
-    So many run at once; `watch` is called about ten times a second, and
-    whenever a job ends. Folders of logs are made.
+    `watch` is called about ten times a second, also with jobs that have ended.
+    The folders of logs are made.
 
     Raises:
-        SweepInterrupted: if SIGINT, SIGTERM or SIGHUP came. The processes were
-            ended before: asked to, and killed if they did not.
-        OSError: if a log cannot be written; processes are ended likewise.
+        SweepInterrupted: after SIGINT, SIGTERM or SIGHUP, once all processes
+            have ended. They get SIGTERM first, and SIGKILL after a while.
+        OSError: if a log cannot be written. Processes are ended likewise.
     """
     waiting = collections.deque(jobs)
     running: dict[str, subprocess.Popen[bytes]] = {}
@@ -90,11 +90,8 @@ def run_all(
 def environment_of_share(at_once: int) -> dict[str, str]:
     """Returns the environment of processes that share this machine.
 
-    Variables that the user has set stay.
-
-    Returns:
-        This process's variables, its module path, and each one's share of
-        the cores.
+    It has the variables of this process, its module path, and limits by which
+    each process uses its share of the cores, unless the user has set others.
     """
     environment = {
         "PYTHONUNBUFFERED": "1",
@@ -105,7 +102,7 @@ def environment_of_share(at_once: int) -> dict[str, str]:
         threads = str(max(1, usable_cores() // at_once))
         for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
             environment.setdefault(name, threads)
-        # Else the first process takes all memory of an accelerator.
+        # By default, the first process takes all memory of an accelerator.
         environment.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     return environment
 
@@ -118,7 +115,7 @@ def usable_cores() -> int:
 
 
 def last_lines(path: pathlib.Path, count: int) -> list[str]:
-    """Returns the last lines of a log that are not empty."""
+    """Returns the last `count` lines of a log, without empty lines."""
     if not path.exists():
         return []
     lines = path.read_text("utf-8", errors="replace").splitlines()
@@ -130,12 +127,12 @@ def _begin(job: Job, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     with job.log.open("ab") as log:
         return subprocess.Popen(
             list(job.command),
-            # A pipe that closes when this process ends, even by SIGKILL.
+            # The pipe closes when this process ends, even by SIGKILL.
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
             env=dict(environment),
-            # Ctrl-C is for this process, which ends the others its way.
+            # Ctrl-C must only reach this process, which then ends the others.
             start_new_session=True,
         )
 
@@ -143,7 +140,7 @@ def _begin(job: Job, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
 def _end(
     processes: Collection[subprocess.Popen[bytes]], noted: list[int]
 ) -> None:
-    """Asks processes to end; kills them later, or when a signal comes."""
+    """Ends processes by SIGTERM, and by SIGKILL later or on another signal."""
     _signal(processes, signal.SIGTERM)
     before = len(noted)
     deadline = time.monotonic() + _GRACE_SECONDS
@@ -160,7 +157,7 @@ def _end(
 
 def _signal(processes: Iterable[subprocess.Popen[bytes]], number: int) -> None:
     for process in processes:
-        # The group of its session: what it has started, too.
+        # The process group includes the processes that it has started.
         with contextlib.suppress(ProcessLookupError):
             if process.poll() is None:
                 os.killpg(process.pid, number)
@@ -168,9 +165,10 @@ def _signal(processes: Iterable[subprocess.Popen[bytes]], number: int) -> None:
 
 @contextlib.contextmanager
 def _noted_signals() -> Iterator[list[int]]:
-    """Notes signals in place of what they did.
+    """Collects the numbers of signals within the context.
 
-    An exception out of a handler could come while processes are ended.
+    The former handlers are replaced, since one that raises could interrupt the
+    code that ends the processes.
     """
     noted: list[int] = []
 
@@ -178,7 +176,7 @@ def _noted_signals() -> Iterator[list[int]]:
         del frame
         noted.append(number)
 
-    # `nohup` makes SIGHUP ignored, which it stays.
+    # Ignored signals stay ignored, such as SIGHUP under `nohup`.
     before: dict[int, Any] = {
         number: signal.signal(number, note)
         for number in _SIGNALS

@@ -1,4 +1,4 @@
-"""What a sweep does once its flags are parsed: a table and plots."""
+"""The program of sweeps, once its flags are parsed: a table and plots."""
 
 import dataclasses
 import pathlib
@@ -20,17 +20,17 @@ flags.disclaim_key_flags()
 
 
 def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
-    """Trains what is missing of a sweep, or describes it.
+    """Trains the missing runs of a sweep, or describes it with `--dry_run`.
 
     Returns:
-        The exit code: 0; 1 if a setting is wrong, data is missing or a run
-        has failed; 128 and the number of the signal that ended the sweep.
+        The exit code: 0 on success; 1 if a setting is wrong, data is missing
+        or a run has failed; 128 + n if signal n has ended the sweep.
     """
     try:
         sweep = grid.read(values)
         points = grid.points(sweep.grid, sweep.base)
-        # Data and steps are the same for all runs. Where to train is left to
-        # their processes: here nothing is trained.
+        # Data and steps are the same for all runs. Nothing is trained in this
+        # process, so it does not set up the strategy.
         run = setup.prepare(
             dataclasses.replace(
                 points[0].settings, strategy="one_device", devices=0, tpu=""
@@ -44,13 +44,13 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
         path = pathlib.Path(sweep.options.output_dir)
         with run_folder.locked(path, "output_dir", "sweep"):
             training = SweepTraining(sweep, points, run, console)
-            # So that a network that cannot be as sparse shows before any run.
+            # Raises before any run if a network does not allow its sparsity.
             costs.count(training.missing, run)
             training.train()
             return training.report()
     except processes.SweepInterrupted as interruption:
         print(
-            f"The sweep was {interruption}. The same command goes on.",
+            f"The sweep was {interruption}. The same command resumes it.",
             file=sys.stderr,
         )
         return interruption.exit_code

@@ -1,4 +1,4 @@
-"""What the runs of a sweep gave: a line for each, and means over seeds."""
+"""The results of a sweep: a record of each run, and means over seeds."""
 
 import dataclasses
 import shlex
@@ -17,7 +17,7 @@ from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.settings import to_json
 from tf_rigl.experiments.sweeps import grid as grids
 
-# Imported above, so that who runs it depends on it.
+# Named by the imported module, so that build tools see the dependency.
 RUNNER = str(runner.__package__)
 
 _COPIED = (
@@ -31,32 +31,32 @@ _COPIED = (
     "profile",
     "versions",
 )
-# These are true of one machine only.
-_OF_A_MACHINE: dict[str, Any] = {"data_dir": None, "download": False, "tpu": ""}
+# Settings that are only valid on one machine, and their neutral values.
+_PORTABLE: dict[str, Any] = {"data_dir": None, "download": False, "tpu": ""}
 
 Record = Mapping[str, Any]  # a line of results.jsonl
 
 
 class Spread(NamedTuple):
-    """One measure over seeds."""
+    """Statistics of one measure over seeds."""
 
     runs: int
     mean: float
-    deviation: float | None  # of the sample; None of one run
+    deviation: float | None  # sample standard deviation; None for one run
     lowest: float
     highest: float
 
 
 class SummaryRow(NamedTuple):
-    """The runs of one method at one sparsity.
+    """Statistics of the runs of one method at one sparsity.
 
-    Sizes and FLOPs are means over the runs. FLOPs are shares of the dense
-    network's; None where only small-dense networks were trained, from which
-    those can't be told.
+    Sizes and FLOPs are means over the runs. FLOPs are relative to the dense
+    network, and None if only small-dense networks were trained, since their
+    records do not have the FLOPs of the dense network.
     """
 
     method: str
-    sparsity: float | None  # None of methods that have none
+    sparsity: float | None  # None for a method without one
     headline: Spread
     nonzeros: float
     packed_bytes: float
@@ -70,10 +70,10 @@ class SummaryRow(NamedTuple):
 
 
 class SweepSummary(NamedTuple):
-    """All runs of a sweep so far."""
+    """Statistics of all runs of a sweep so far."""
 
-    headline: str  # a measure
-    rows: tuple[SummaryRow, ...]  # by sparsity, and the best first
+    headline: str  # the name of the measure in the tables
+    rows: tuple[SummaryRow, ...]  # by sparsity, then the best first
 
     @property
     def higher_is_better(self) -> bool:
@@ -84,27 +84,26 @@ class SweepSummary(NamedTuple):
 def make_record(
     point: grids.Point, results: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Makes one line of `results.jsonl`.
+    """Makes the record of a run, plain JSON values for `results.jsonl`.
 
-    Returns:
-        Plain JSON values, without what is true of one machine only.
+    Settings that are only valid on one machine are left out.
     """
-    settings = to_json(_anywhere(point.settings))
+    settings = to_json(_portable(point.settings))
     return {
         "name": point.name,
         "command": run_command(point),
         "settings": {
             name: value
             for name, value in settings.items()
-            if name not in _OF_A_MACHINE
+            if name not in _PORTABLE
         },
         **{name: results[name] for name in _COPIED},
     }
 
 
 def run_command(point: grids.Point) -> str:
-    """Writes the command that repeats a run whose data is in its place."""
-    arguments = run_flags.to_arguments(_anywhere(point.settings))
+    """Returns the command that repeats a run, with the data prepared."""
+    arguments = run_flags.to_arguments(_portable(point.settings))
     return shlex.join(
         [
             *("python", "-m", RUNNER),
@@ -115,12 +114,12 @@ def run_command(point: grids.Point) -> str:
 
 
 def sweep_command(grid: grids.Grid, base: RunSettings) -> str:
-    """Writes the command that repeats a sweep, likewise."""
+    """Returns the command that repeats a sweep, with the data prepared."""
     default = RunSettings()
     varied = {
         name: getattr(default, name) for name in ("method", "sparsity", "seed")
     }
-    common = dataclasses.replace(_anywhere(base), **varied)
+    common = dataclasses.replace(_portable(base), **varied)
     return shlex.join(
         [
             *("python", "bin/sweep.py"),
@@ -133,7 +132,7 @@ def sweep_command(grid: grids.Grid, base: RunSettings) -> str:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Summarizes a measure."""
+    """Computes the statistics of a measure's values."""
     return Spread(
         len(values),
         statistics.fmean(values),
@@ -144,13 +143,12 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def summarize(records: Sequence[Record]) -> SweepSummary:
-    """Groups runs by method and sparsity.
+    """Summarizes runs by method and sparsity.
 
-    Returns:
-        Their summary. Methods without a sparsity come first.
+    Methods without a sparsity come first.
     """
     headline = records[0]["headline"]
-    # Of one example, which masked networks know and narrow ones do not.
+    # Small-dense runs count their own narrow network, so ask another method.
     dense_flops = next(
         (
             record["profile"]["dense_flops"]
@@ -177,13 +175,13 @@ def summarize(records: Sequence[Record]) -> SweepSummary:
 def training_share(
     training_flops: float, examples: int, dense_flops: float
 ) -> float:
-    """Returns the FLOPs of a run as a share of those of dense training."""
+    """Returns the training FLOPs of a run relative to dense training."""
     dense = accounting.training_flops("dense", dense_flops, dense_flops)
     return training_flops / (examples * dense)
 
 
-def _anywhere(settings: RunSettings) -> RunSettings:
-    return dataclasses.replace(settings, **_OF_A_MACHINE)
+def _portable(settings: RunSettings) -> RunSettings:
+    return dataclasses.replace(settings, **_PORTABLE)
 
 
 def _row(

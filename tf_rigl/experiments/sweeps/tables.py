@@ -1,4 +1,4 @@
-"""The tables of a sweep, in Markdown for files and by rich for terminals."""
+"""The tables of a sweep, as Markdown for files and for terminals."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -23,19 +23,19 @@ COSTS = (
 
 
 class Heading(NamedTuple):
-    """The introduction of a table."""
+    """The facts in the introduction of a table."""
 
-    command: str  # that repeats them
+    command: str  # the command that repeats the sweep
     network: str
     epochs: int
-    seeds: int  # that were asked for
-    runs: int  # likewise, in all
-    ended: int  # runs so far
+    seeds: int  # the number of requested seeds
+    runs: int  # the number of requested runs
+    ended: int  # the number of runs with results
     versions: str
 
 
 def markdown(summary: SweepSummary, heading: Heading) -> str:
-    """Writes the table for a file."""
+    """Formats the table for a Markdown file."""
     rows = [_cells(summary, row) for row in summary.rows]
     lines = [
         f"{heading.network}, {_introduction(summary, heading)}",
@@ -50,7 +50,7 @@ def markdown(summary: SweepSummary, heading: Heading) -> str:
 
 
 def summary_table(summary: SweepSummary, heading: Heading) -> Table:
-    """Makes the table for a terminal, in 80 columns."""
+    """Makes the table for a terminal of 80 columns."""
     names = [measure_name(summary), "runs", *COSTS]
     names.remove(_WIDEST)
     rows = []
@@ -67,12 +67,12 @@ def summary_table(summary: SweepSummary, heading: Heading) -> Table:
 
 
 def measure_name(summary: SweepSummary) -> str:
-    """Writes the headline measure in words, for columns and axes."""
+    """Returns the headline measure in words, for columns and axes."""
     return summary.headline.replace("_", " ")
 
 
 def share(value: float | None) -> str:
-    """Writes a share of the dense network's, with three digits."""
+    """Formats a multiple of the dense network's cost, with three digits."""
     return _NOTHING if value is None else f"{value:.3g} ×"
 
 
@@ -90,7 +90,7 @@ def _introduction(summary: SweepSummary, heading: Heading) -> str:
 
 
 def _cells(summary: SweepSummary, row: SummaryRow) -> dict[str, str]:
-    """Writes a row, by the names of the columns."""
+    """Formats the cells of a row, by the name of the column."""
     found, name = row.headline, summary.headline
     costs = [
         f"{row.nonzeros:,.0f}",

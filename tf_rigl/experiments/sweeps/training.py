@@ -1,4 +1,4 @@
-"""Training of what is missing of a sweep, and what the runs gave."""
+"""Training of the missing runs of a sweep, and its results."""
 
 import dataclasses
 import json
@@ -22,16 +22,16 @@ from tf_rigl.experiments.sweeps import processes
 from tf_rigl.experiments.sweeps import records
 from tf_rigl.experiments.sweeps import tables
 
-_LOG = "log.txt"  # of a run, what it printed
+_LOG = "log.txt"  # the output of a run, in its folder
 _LINES_OF_LOG = 8
 
 
 class SweepTraining:
-    """Trains what is missing of a sweep and writes what there is.
+    """Trains the missing runs of a sweep and writes the results so far.
 
     Raises:
-        ValueError: if the folder of the results cannot be written, or that of
-            a run is in use or holds a run with other settings.
+        ValueError: if the folder of the results is not writable, or the
+            folder of a run is in use or has a run with other settings.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class SweepTraining:
         }
         self._console = console
         self._records: dict[str, dict[str, Any]] = {}
-        self._failed: dict[str, int] = {}  # exit codes, by the runs' names
+        self._failed: dict[str, int] = {}  # exit codes, by the name of the run
 
         for name, point in self._points.items():
             folder = self._folders[name]
             if folder.configuration.exists():
                 with folder.open(point.settings):
-                    pass  # it is free, and its settings are these
+                    pass  # checks that it is free and has the same settings
             self._read(name)
         self.missing = [
             point for point in points if point.name not in self._records
@@ -74,8 +74,8 @@ class SweepTraining:
         """Trains all missing runs.
 
         Raises:
-            processes.SweepInterrupted: if a signal came.
-            OSError: if something cannot be written.
+            processes.SweepInterrupted: if a signal has ended the sweep.
+            OSError: if a file cannot be written.
         """
         self._write()
         environment = {
@@ -91,10 +91,10 @@ class SweepTraining:
             )
 
     def report(self) -> int:
-        """Prints the table, where the files are, and which runs have failed.
+        """Prints the table, the folders and the logs of failed runs.
 
         Returns:
-            The exit code of the sweep.
+            The exit code of the sweep: 1 if a run has failed, else 0.
         """
         found = self._in_order()
         if found:
@@ -123,7 +123,7 @@ class SweepTraining:
         return processes.Job(point.name, command, folder / _LOG)
 
     def _watch(self, running: list[str], ended: dict[str, int]) -> None:
-        """Shows how far the runs are, and writes what those that ended gave."""
+        """Shows the progress, and records the runs that have ended."""
         for name, code in ended.items():
             self._end(name, code)
         self._display.show(
@@ -150,7 +150,7 @@ class SweepTraining:
         return f"{len(ended)}/{len(self._points)} runs"
 
     def _read(self, name: str) -> None:
-        """Notes what a run gave, if it has ended."""
+        """Makes the record of a run if it is complete."""
         point = self._points[name]
         run = self._folders[name]
         if run.is_complete(self._sweep.options.export):
@@ -159,13 +159,13 @@ class SweepTraining:
                 self._records[name] = records.make_record(point, results)
 
     def _steps(self) -> int:
-        """Counts the steps of all runs so far, by their whole epochs."""
+        """Counts the steps of all runs so far, in whole epochs."""
         epochs = 0
         for name, folder in self._folders.items():
             if name in self._records:
                 epochs += self._plan.epochs
             elif folder.metrics.exists():
-                # The last line may be half written.
+                # Count line feeds, as the last line may be half written.
                 lines = folder.metrics.read_bytes().count(b"\n")
                 epochs += min(lines, self._plan.epochs)
         return epochs * self._plan.per_epoch
@@ -175,11 +175,11 @@ class SweepTraining:
         return [known[name] for name in self._points if name in known]
 
     def _write(self) -> None:
-        """Writes results, table and plots, each whole or not at all."""
+        """Writes results, table and plots, each file atomically."""
         found = self._in_order()
         if not found:
             return
-        # Needs matplotlib, which is not needed to train.
+        # Imported here, since it needs matplotlib and training does not.
         from tf_rigl.experiments.sweeps import plots
 
         summary, heading = records.summarize(found), self._heading()
