@@ -27,8 +27,8 @@ class ExportSettings:
     format: str = field("saved_model", "File format.", fields.one_of(FORMATS))
     compression: str = field(
         "smallest",
-        "Encoding of positions in a SavedModel; none: a plain SavedModel, which "
-        "OpenVINO and the converter of TensorFlow.js read, too.",
+        "Encoding of positions in a SavedModel; none: a plain SavedModel, "
+        "which OpenVINO and the converter of TensorFlow.js read, too.",
         fields.one_of((*COMPRESSIONS, PLAIN)),
     )
     values: Any = field(

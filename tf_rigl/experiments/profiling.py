@@ -27,8 +27,8 @@ class NetworkCosts(NamedTuple):
 def profile_network(keras: ModuleType, settings: RunSettings) -> NetworkCosts:
     """Builds a network, masks it and counts its costs.
 
-    Only the settings that `tf-rigl profile` has as flags matter. With a sparsity
-    of 0 there are no masks.
+    Only the settings that are flags of `tf-rigl profile` matter. With a
+    sparsity of 0 there are no masks.
 
     Raises:
         ValueError: if `dense_layers` has an unknown layer, or the costs of

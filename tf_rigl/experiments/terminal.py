@@ -37,7 +37,7 @@ def start(
         names: the number of positional arguments.
         usage: the message if their number is wrong.
         catch: the errors that are printed without a traceback.
-        description: the text of `--help`. If None, the docstring of the program.
+        description: the text of `--help`; None for the program's docstring.
     """
 
     def main(arguments: list[str]) -> int:
