@@ -18,6 +18,7 @@ from tf_rigl.updating import slots
 
 FLAVORS = ("keras", "tf_keras")
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+BIN = ROOT / "bin"
 
 
 def in_turn(names, is_slow=lambda name: False):
@@ -68,22 +69,32 @@ def fresh_keras(name):
     return keras
 
 
-def run_python(*arguments, cwd=ROOT, **environment):
-    """Runs Python in a process of its own; returns what it printed."""
-    done = subprocess.run(
+def child_environment(**changes):
+    """The environment of a process that finds this library, and is quiet."""
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        **changes,
+    }
+
+
+def start_python(*arguments, cwd=ROOT):
+    """Runs Python in a process of its own, to whatever end."""
+    return subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=cwd,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            **environment,
-        },
+        env=child_environment(),
         capture_output=True,
         text=True,
         timeout=500,
         check=False,
     )
+
+
+def run_python(*arguments, cwd=ROOT):
+    """Runs Python likewise, to a good end; returns what it printed."""
+    done = start_python(*arguments, cwd=cwd)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from benchmarks import measure
-from tests.bin.support import ROOT
-from tests.bin.support import succeed
+from tests.support import ROOT
+from tests.support import run_python
 
 pytestmark = pytest.mark.slow
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 def run(program, *arguments, cwd):
     """Its output and the results in its JSON file."""
     flags = ["--smoke", "--json=figures.json", *arguments]
-    output = succeed(ROOT / "benchmarks" / f"{program}.py", *flags, cwd=cwd)
+    output = run_python(ROOT / "benchmarks" / f"{program}.py", *flags, cwd=cwd)
     assert [path.name for path in cwd.iterdir()] == ["figures.json"]
     content = json.loads((cwd / "figures.json").read_text("utf-8"))
     assert content["environment"]["cores"] >= 1

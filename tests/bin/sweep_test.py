@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tests.bin.support import BIN
-from tests.bin.support import succeed
 from tests.experiments.runs.support import TINY
+from tests.support import BIN
+from tests.support import run_python
 
 ARGUMENTS = [
     *(f"--{name}={value}" for name, value in TINY.items()),
@@ -18,7 +18,7 @@ ARGUMENTS = [
 
 
 def start(folder, *arguments):
-    return succeed(BIN / "sweep.py", *ARGUMENTS, *arguments, cwd=folder)
+    return run_python(BIN / "sweep.py", *ARGUMENTS, *arguments, cwd=folder)
 
 
 def times(folder):

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 import tf_rigl
 from bin import tpu_smoke
-from tests.bin.support import python
-from tests.bin.support import succeed
+from tests.support import run_python
+from tests.support import start_python
 from tf_rigl.masking.masked_weight import masked_weights
 
 PROGRAM = pathlib.Path(tpu_smoke.__file__)
@@ -24,7 +24,7 @@ PROGRAM = pathlib.Path(tpu_smoke.__file__)
     ],
 )
 def test_trains(arguments, strategy, tmp_path):
-    output = succeed(PROGRAM, *arguments, cwd=tmp_path)
+    output = run_python(PROGRAM, *arguments, cwd=tmp_path)
     assert strategy in output
     assert output.count(": right") == 5
     assert "All masks are right." in output
@@ -32,15 +32,19 @@ def test_trains(arguments, strategy, tmp_path):
 
 @pytest.mark.slow
 def test_without_a_tpu_it_says_so(tmp_path):
-    done = python(PROGRAM, cwd=tmp_path)
+    done = start_python(PROGRAM, cwd=tmp_path)
     assert done.returncode == 1
     assert "needs a TPU" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-@pytest.fixture(name="weight")
-def weight_fixture():
+@pytest.fixture
+def weight():
     """A weight as two mask updates leave it."""
+    return make_weight()
+
+
+def make_weight():
     model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8)])
     tf_rigl.sparsify(model, 0.5)
     [weight] = masked_weights(model)
@@ -79,10 +83,7 @@ def test_what_is_wrong_is_found(weight, spoil, problem):
 
 def test_replicas_that_differ_are_found(two_replicas):
     with two_replicas.scope():
-        model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8)])
-        tf_rigl.sparsify(model, 0.5)
-    [weight] = masked_weights(model)
-    weight.counters.assign([2, 5, 0])
+        weight = make_weight()
     assert tpu_smoke.problems(two_replicas, weight) == ""
     _, mask = weight.storage.variables
     _, second = two_replicas.experimental_local_results(mask)

@@ -1,7 +1,6 @@
 """The training programs, as users start them."""
 
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -14,13 +13,12 @@ from bin import train_mlp
 from bin import train_mobilenet
 from bin import train_resnet50
 from bin import train_rnn
-from tests.bin.support import BIN
-from tests.bin.support import ROOT
-from tests.bin.support import python
-from tests.bin.support import succeed
 from tests.experiments.runs.support import assert_same_checkpoint
 from tests.experiments.runs.support import parse
 from tests.experiments.runs.support import read_results
+from tests.support import BIN
+from tests.support import child_environment
+from tests.support import run_python
 from tf_rigl.experiments.runs import flags as run_flags
 
 PROGRAMS = (
@@ -70,43 +68,12 @@ def test_defaults_meet_the_rules(program):
         assert getattr(settings, name) == value
 
 
-def test_help_lists_the_flags(tmp_path):
-    done = python(BIN / "train_cifar.py", "--help", cwd=tmp_path)
-    assert done.stdout.startswith("Trains WRN-22-2 on CIFAR-10")
-    for flag in ("--method:", "--strategy:", "--precision:", "--output_dir:"):
-        assert flag in done.stdout
-    # What only libraries know is left to --helpfull.
-    assert "--test_tmpdir" not in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("command", "error"),
-    [
-        (["evaluate.py", "nothing"], "`data` must name the data set"),
-        *(
-            pytest.param(*row, marks=pytest.mark.slow)
-            for row in (
-                (["export.py", "nothing.keras", "out"], "A model must be read"),
-                (["report.py", "."], "`folder` must be that of a training run"),
-            )
-        ),
-    ],
-)
-def test_errors_are_a_line(command, error, tmp_path):
-    program, *names = command
-    done = python(BIN / program, *names, cwd=tmp_path)
-    assert done.returncode == 1
-    assert f"Error: {error}" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not list(tmp_path.iterdir())
-
-
 def kill_within_training(program, arguments, folder):
     """SIGKILL, as soon as the second checkpoint is there."""
     process = subprocess.Popen(
         [sys.executable, program, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=child_environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -136,25 +103,26 @@ def test_killed_resumed_evaluated_reported_on_real_data(name, keras, tmp_path):
 
     program = BIN / f"{name}.py"
     arguments = [*TINY, *REAL[name], f"--keras={keras}"]
-    for place in ("whole", "killed"):
-        (tmp_path / place).mkdir()
-    succeed(program, *arguments, cwd=tmp_path / "whole")
-    kill_within_training(program, arguments, tmp_path / "killed")
-    assert not (tmp_path / "killed" / "run" / "results.json").exists()
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole.mkdir()
+    killed.mkdir()
+    run_python(program, *arguments, cwd=whole)
+    kill_within_training(program, arguments, killed)
+    folder = killed / "run"
+    assert not (folder / "results.json").exists()
 
-    resumed = succeed(program, *arguments, cwd=tmp_path / "killed")
+    resumed = run_python(program, *arguments, cwd=killed)
     assert "matches the trained model" in resumed
-    folder = tmp_path / "killed" / "run"
-    assert_same_checkpoint(tmp_path / "whole" / "run", folder)
+    assert_same_checkpoint(whole / "run", folder)
 
     measures = read_results(folder)["measures"]
     for what in ("run", "run/saved_model"):
         given = (what, *REAL[name], "--batch_size=8", "--steps=2", "--json")
-        output = succeed(BIN / "evaluate.py", *given, cwd=tmp_path / "killed")
+        output = run_python(BIN / "evaluate.py", *given, cwd=killed)
         evaluated = json.loads(output.splitlines()[-1])
         assert evaluated.pop("examples") == 16
         assert evaluated == pytest.approx(measures, rel=1e-3)
 
-    output = succeed(BIN / "report.py", "run", cwd=tmp_path / "killed")
+    output = run_python(BIN / "report.py", "run", cwd=killed)
     assert output.split() == ["run/report.html"]
     assert (folder / "report.html").read_text("utf-8").startswith("<!DOCTYPE")

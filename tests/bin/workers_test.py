@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from tests.bin.support import BIN
-from tests.bin.support import succeed
 from tests.distribution import launch
 from tests.experiments.runs.support import read_results
+from tests.support import BIN
+from tests.support import run_python
 
 PROGRAM = (str(BIN / "train_resnet50.py"),)
 ARGUMENTS = (
@@ -57,7 +57,7 @@ def test_killed_and_started_again_it_ends_with_all_files(tmp_path):
     page = (folder / "report.html").read_text("utf-8")
     assert page.startswith("<!DOCTYPE")
 
-    printed = succeed(
+    printed = run_python(
         BIN / "export.py",
         folder / "model.keras",
         folder / "model.tflite",

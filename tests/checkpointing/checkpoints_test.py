@@ -87,15 +87,24 @@ class Interrupted(Exception):
     """The process would be gone."""
 
 
+def after(keras, batches, action):
+    """A callback that does something to the model after so many batches."""
+
+    class After(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if int(self.model.optimizer.iterations.numpy()) == batches:
+                action(self.model)
+
+    return After()
+
+
 def interrupt(keras, batches):
     """A callback that ends training after so many batches."""
 
-    class Interrupt(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            if int(self.model.optimizer.iterations.numpy()) == batches:
-                raise Interrupted
+    def end(model):
+        raise Interrupted
 
-    return Interrupt()
+    return after(keras, batches, end)
 
 
 def values(model):
@@ -187,14 +196,9 @@ def test_kerass_own_checkpoints(keras, tmp_path, case):
     """
     save_freq, interrupted, saved = case
     whole = make_model(keras, dropout=0.0)
-    at = {}
-
-    class Remember(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            if int(self.model.optimizer.iterations.numpy()) == saved:
-                at.update(enumerate(values(self.model)))
-
-    fit(whole, None, callbacks=[Remember()])
+    at = []
+    remember = after(keras, saved, lambda model: at.extend(values(model)))
+    fit(whole, None, callbacks=[remember])
 
     def backup():
         return keras.callbacks.BackupAndRestore(
@@ -347,26 +351,60 @@ def test_a_directory_that_cannot_be_one(keras, tmp_path):
     assert int(model.optimizer.iterations.numpy()) == 3 * STEPS_PER_EPOCH
 
 
-def test_drafts_of_killed_processes_go(written):
-    model, checkpoints, path = written
-    draft = path.with_name(".draft-1-step-000000000003.npz")
-    draft.write_text("half")
-    checkpoints.save(model, 3)
-    assert not draft.exists()
+KILLED = """
+import os, signal, sys
+import keras
+import tf_rigl
+from tests import conftest
+from tests.checkpointing import checkpoints_test
+
+conftest.rest_grappler(True)  # as here: it rounds otherwise
+rename = os.replace
+
+def rename_or_die(draft, path):
+    if path.endswith("14.npz"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    rename(draft, path)
+
+os.replace = rename_or_die
+keras.utils.set_random_seed(1)
+checkpoints_test.fit(
+    checkpoints_test.make_model(keras),
+    tf_rigl.Checkpoints(sys.argv[1], save_every=2),
+)
+"""
+
+
+@support.one_keras("keras")
+def test_a_killed_process(keras, tmp_path):
+    """SIGKILL while a file is written, in the middle of the second epoch.
+
+    `tests.resume.harness` kills at any moment.
+    """
+    killed = support.start_python("-c", KILLED, tmp_path)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert any(name.startswith(".draft-") for name in os.listdir(tmp_path))
+
+    checkpoints = tf_rigl.Checkpoints(tmp_path, save_every=2)
+    assert checkpoints.step == 12
+    model = make_model(keras)
+    fit(model, checkpoints)
+    support.assert_all_equal(values(model), uninterrupted(keras))
+    # What the killed process left is gone, too.
+    names = [f"step-{step:012}.npz" for step in checkpoints.steps]
+    assert sorted(os.listdir(tmp_path)) == names
 
 
 def test_termination_saves_and_exits(keras, tmp_path):
     """Afterwards the signal does what it did before."""
     before = signal.getsignal(signal.SIGTERM)
-
-    class Terminate(keras.callbacks.Callback):
-        def on_train_batch_begin(self, batch, logs=None):
-            if batch == 3:
-                os.kill(os.getpid(), signal.SIGTERM)
-
+    # Behind `Checkpoints`, which sees it after the next batch.
+    terminate = after(
+        keras, 3, lambda model: os.kill(os.getpid(), signal.SIGTERM)
+    )
     checkpoints = tf_rigl.Checkpoints(tmp_path, save_every=100)
     with pytest.raises(SystemExit) as ended:
-        fit(make_model(keras), checkpoints, callbacks=[Terminate()])
+        fit(make_model(keras), checkpoints, callbacks=[terminate])
     assert ended.value.code == 128 + signal.SIGTERM
     assert checkpoints.steps == [4]
     assert signal.getsignal(signal.SIGTERM) is before
@@ -394,7 +432,8 @@ def test_a_model_without_weights_has_no_state(keras):
         tf_rigl.training_variables(model, keras.optimizers.SGD())
 
 
+@pytest.mark.slow
 def test_kills():
-    """The short version of `python -m tests.resume.harness`."""
-    harness = ("-m", "tests.resume.harness", "--kills=2", "--short")
-    assert "2 kills survived" in support.run_python(*harness)
+    """The short version of what `python -m tests.resume.harness` does."""
+    printed = support.run_python("-m", "tests.resume.harness", "--kills=2")
+    assert printed.count("2 kills survived") == 4

@@ -2,15 +2,14 @@
 
 import contextlib
 import json
-import os
-import pathlib
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).parents[2]
+from tests import support
+
 TRAIN = ("-m", "tests.distribution.train")
 PATIENCE = 400  # seconds, for a machine that does much else
 
@@ -29,12 +28,7 @@ class Process:
     def __init__(
         self, arguments, jobs=None, job="worker", task=0, program=TRAIN
     ):
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "CUDA_VISIBLE_DEVICES": "",
-        }
+        environment = support.child_environment(CUDA_VISIBLE_DEVICES="")
         environment.pop("TF_CONFIG", None)
         if jobs is not None:
             environment["TF_CONFIG"] = json.dumps(
@@ -44,7 +38,7 @@ class Process:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, *program, *arguments],
-            cwd=ROOT,
+            cwd=support.ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -15,6 +15,8 @@ import sys
 from absl import app
 from absl import flags
 
+from tests.bin import run_programs
+
 _PYTEST_MARKS = ("slow",)
 
 
@@ -38,18 +40,13 @@ def parse(words):
     if words[0] == "bin/test":
         return _parse_pytest(words[1:])
 
-    before = set(flags.FLAGS)
     try:
-        _run(words[1:])
+        with run_programs.own_flags():
+            _run(words[1:])
     except _ParsedError:
         return None
     except (flags.Error, OSError, SystemExit) as error:
         return f"{type(error).__name__}: {error}"
-    finally:
-        # The next program defines flags of the same names.
-        for name in set(flags.FLAGS) - before:
-            delattr(flags.FLAGS, name)
-        flags.FLAGS.unparse_flags()
     return "did not parse its flags by `app.run`"
 
 

@@ -3,8 +3,6 @@ import importlib
 import pytest
 from matplotlib import image
 
-from tests.bin.support import BIN
-from tests.bin.support import succeed
 from tf_rigl.experiments import profiling
 from tf_rigl.experiments import weight_pictures
 from tf_rigl.experiments.runs.settings import RunSettings
@@ -72,11 +70,3 @@ def test_picture(tmp_path):
     found = costs(model="lenet_5", sparsity=0.5)
     weight_pictures.draw_profile(path, found.profile)
     assert image.imread(path).std() > 0.01
-
-
-@pytest.mark.slow
-def test_program(tmp_path):
-    arguments = ("--model=lenet_5", "--sparsity=0.9", "--plot=picture.png")
-    output = succeed(BIN / "profile_model.py", *arguments, cwd=tmp_path)
-    assert "As published tables count" in output
-    assert (tmp_path / "picture.png").exists()

@@ -1,7 +1,7 @@
 import pytest
 import tensorflow as tf
 
-from tests.bin.support import python
+from tests import support
 from tests.experiments.cluster_test import SERVERS
 from tests.experiments.cluster_test import WORKERS
 from tests.experiments.cluster_test import configure
@@ -46,10 +46,10 @@ def test_without_a_tpu():
 def test_new_processors_and_a_tpu_that_is_not_there(tmp_path, monkeypatch):
     # Where TensorFlow has not run yet.
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    done = python("-c", IN_A_NEW_PROCESS, cwd=tmp_path)
-    assert done.stdout.startswith("3\n"), done.stderr
-    assert "tpu='local' (TPUs not found" in done.stdout
-    assert "choose 'mirrored' or 'one_device'" in done.stdout
+    printed = support.run_python("-c", IN_A_NEW_PROCESS, cwd=tmp_path)
+    assert printed.startswith("3\n")
+    assert "tpu='local' (TPUs not found" in printed
+    assert "choose 'mirrored' or 'one_device'" in printed
 
 
 @pytest.mark.parametrize(
@@ -64,13 +64,6 @@ def test_new_processors_and_a_tpu_that_is_not_there(tmp_path, monkeypatch):
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         strategies.make_strategy(**arguments)
-
-
-@pytest.mark.parametrize("name", ["multi_worker", "parameter_server"])
-def test_a_cluster_is_needed(monkeypatch, name):
-    monkeypatch.delenv("TF_CONFIG", raising=False)
-    with pytest.raises(ValueError, match="TF_CONFIG, which is not set"):
-        strategies.make_strategy(name)
 
 
 def test_servers_do_not_train(monkeypatch):

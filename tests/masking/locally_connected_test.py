@@ -25,7 +25,6 @@ CASES = [
         {1: (6, 8, 3), 2: (1, 24, 18), 3: (1, 144, 1)},
     ),
 ]
-each = pytest.mark.parametrize("implementation", [1, 2, 3])
 every = pytest.mark.parametrize(("make", "arguments", "shape", "views"), CASES)
 
 
@@ -42,21 +41,14 @@ def build(make, arguments, shape, implementation=1, **options):
     return model, local
 
 
-@each
+@pytest.mark.parametrize("implementation", [1, 2, 3])
 @every
-def test_views(make, arguments, shape, views, implementation):
-    _, local = build(make, arguments, shape, implementation)
-    layout = kernel_layout(local, local.kernel)
-    assert layout.shape == views[implementation]
-
-
-@each
-@every
-def test_masked_trained_and_stripped(
+def test_viewed_masked_trained_and_stripped(
     make, arguments, shape, views, implementation
 ):
-    del views
     model, local = build(make, arguments, shape, implementation)
+    layout = kernel_layout(local, local.kernel)
+    assert layout.shape == views[implementation]
     tf_rigl.sparsify(model, 0.5, "uniform")
     size = local.kernel.numpy().size
     model.compile("sgd", support.crossentropy(tf_keras))

@@ -6,10 +6,6 @@ import tf_rigl
 from tests import support
 
 
-def shapes_of(model):
-    return {path: mask.shape for path, mask in tf_rigl.masks(model).items()}
-
-
 @pytest.mark.parametrize("rest", ["uniform", "er", "erk"])
 @pytest.mark.parametrize("by", ["layer", "name", "path"])
 def test_the_rest_is_shared_by_shape(keras, by, rest):
@@ -19,7 +15,7 @@ def test_the_rest_is_shared_by_shape(keras, by, rest):
     chosen = tf_rigl.PerLayer({key[by]: 0.25}, rest=rest)
     tf_rigl.sparsify(model, 0.8, chosen)
 
-    shapes = shapes_of(model)
+    shapes = {path: mask.shape for path, mask in tf_rigl.masks(model).items()}
     *_, last = shapes
     own = tf_rigl.PerLayer({last: 0.25}, rest=rest)
     assert support.counts(model) == tf_rigl.allocate(shapes, 0.8, own)

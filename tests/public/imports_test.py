@@ -19,6 +19,32 @@ for path in sys.argv[1:]:
     print(mask.sum(), int((model.layers[-1].kernel.numpy() != 0).sum()))
 """
 
+# It is cheap, and TensorFlow imports Keras 3 while it is half imported itself.
+FIRST = """
+import tf_rigl, tf_rigl.results
+dir(tf_rigl), tf_rigl.__version__, tf_rigl.ERK(power=0.5)
+heavy = {{"tensorflow", "keras", "tf_keras", "numpy", "rich", "matplotlib",
+         "tensorflow_datasets", "tensorflow_model_optimization"}}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+
+import tensorflow
+import {keras} as keras
+tf_rigl.RigL()
+assert "tf_rigl.export" not in sys.modules
+"""
+# Loading before it says what is missing.
+TOO_LATE = """
+import {keras} as keras
+for path in sys.argv[1:]:
+    try:
+        keras.models.load_model(path)
+    except (TypeError, ValueError) as error:
+        assert "import tf_rigl before loading" in str(error), error
+    else:  # Keras 3.6 imports the module that the file names.
+        assert "tf_rigl" in sys.modules
+import tf_rigl
+"""
+
 
 def run(code, *arguments):
     """The lines that a program prints in a process of its own."""
@@ -35,19 +61,6 @@ def saved(keras, folder):
     for path in paths:
         model.save(path)
     return paths
-
-
-def test_import_brings_no_tensorflow():
-    printed = run(
-        "import sys, tf_rigl, tf_rigl.results\n"
-        "dir(tf_rigl), tf_rigl.__version__, tf_rigl.ERK(power=0.5)\n"
-        "print(sorted({'tensorflow', 'keras', 'tf_keras', 'numpy', 'rich',\n"
-        "    'matplotlib', 'tensorflow_datasets',\n"
-        "    'tensorflow_model_optimization'} & set(sys.modules)))\n"
-        "tf_rigl.RigL()\n"
-        "print('tensorflow' in sys.modules, 'tf_rigl.export' in sys.modules)\n"
-    )
-    assert printed == ["[]", "True False"]
 
 
 def test_package_as_a_program():
@@ -67,37 +80,14 @@ def test_package_as_a_program():
 
 @pytest.mark.parametrize(
     ("name", "imports"),
-    [
-        # TensorFlow imports Keras 3 while it is itself half imported.
-        ("keras", "import tf_rigl\nimport tensorflow\nimport keras"),
-        pytest.param(
-            "keras", "import keras\nimport tf_rigl", marks=pytest.mark.slow
-        ),
-        ("tf_keras", "import tf_keras as keras\nimport tf_rigl"),
-    ],
+    [("keras", FIRST), ("keras", TOO_LATE), ("tf_keras", TOO_LATE)],
+    ids=["first", "too_late-keras", "too_late-tf_keras"],
 )
 def test_loading_after_import(name, imports, tmp_path):
     """In other orders than `tests/masking/saving_test.py` does."""
     paths = saved(importlib.import_module(name), tmp_path)
-    assert run(LOAD.format(imports=imports), *paths) == ["16 16"] * 2
-
-
-@support.one_keras("keras")
-def test_loading_without_import_says_what_is_missing(keras, tmp_path):
-    printed = run(
-        "import sys\n"
-        f"import {keras.__name__} as keras\n"
-        "for path in sys.argv[1:]:\n"
-        "    try:\n"
-        "        keras.models.load_model(path)\n"
-        "    except (TypeError, ValueError) as error:\n"
-        "        print('import tf_rigl before loading' in str(error))\n"
-        "    else:\n"
-        # Keras 3.6 imports the module that the file names.
-        "        print('tf_rigl' in sys.modules)\n",
-        *saved(keras, tmp_path),
-    )
-    assert printed == ["True"] * 2
+    code = LOAD.format(imports=imports.format(keras=name))
+    assert run(code, *paths) == ["16 16"] * 2
 
 
 def test_files_of_older_versions_have_another_name(keras, tmp_path):

@@ -11,6 +11,7 @@ Both must end with the same weights, slots, masks and random state, bit for
 bit. Prints how many kills were survived; exits with 1 if they differ.
 """
 
+import itertools
 import os
 import pathlib
 import random
@@ -24,13 +25,9 @@ import numpy as np
 from absl import app
 from absl import flags
 
-ROOT = pathlib.Path(__file__).parents[2]
-VARIANTS = [
-    (keras, loop)
-    for keras in ("keras3", "keras2")
-    for loop in ("fit", "custom")
-]
-SHORT = [("keras3", "fit")]
+from tests import support
+
+VARIANTS = itertools.product(("keras3", "keras2"), ("fit", "custom"))
 # Batches from one start to the kill, on average.
 STEPS_A_LIFE = 20
 STEPS_PER_EPOCH = 50
@@ -52,8 +49,8 @@ def start(keras, loop, directory, result, steps):
             f"--result={result}",
             f"--steps={steps}",
         ],
-        cwd=ROOT,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        cwd=support.ROOT,
+        env=support.child_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -144,7 +141,7 @@ def equal(expected, result):
 def main(arguments):
     del arguments
     ok = True
-    for keras, loop in SHORT if flags.FLAGS.short else VARIANTS:
+    for keras, loop in VARIANTS:
         with tempfile.TemporaryDirectory() as folder:
             survived, writing, same = survive(
                 keras, loop, flags.FLAGS.kills, pathlib.Path(folder)
@@ -160,5 +157,4 @@ def main(arguments):
 
 if __name__ == "__main__":
     flags.DEFINE_integer("kills", 50, "Kills of each variant.", lower_bound=1)
-    flags.DEFINE_boolean("short", False, "One of the four variants.")
     app.run(main)

@@ -18,6 +18,7 @@ from absl import app
 from absl import flags
 
 import tf_rigl
+from tests import support
 from tf_rigl.checkpointing.training_state import TrainingState
 from tf_rigl.data import mnist
 from tf_rigl.experiments import keras_modules
@@ -61,10 +62,6 @@ def make_optimizer(keras):
     return keras.optimizers.SGD(0.1, momentum=0.9)
 
 
-def make_loss(keras):
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-
 def train_by_fit(keras, model):
     """As a user of `Checkpoints` trains."""
 
@@ -75,7 +72,7 @@ def train_by_fit(keras, model):
     checkpoints = tf_rigl.Checkpoints(
         _DIRECTORY.value, save_every=_SAVE_EVERY.value
     )
-    model.compile(make_optimizer(keras), make_loss(keras))
+    model.compile(make_optimizer(keras), support.crossentropy(keras))
     model.fit(
         make_data().skip(checkpoints.step),
         steps_per_epoch=_STEPS_PER_EPOCH,
@@ -113,16 +110,7 @@ def train_by_loop(keras, model):
         max_to_keep=2,
     )
     manager.restore_or_initialize()
-    loss_function = make_loss(keras)
-
-    @tf.function
-    def train(images, labels):
-        with tf.GradientTape() as tape:
-            loss = loss_function(labels, model(images, training=True))
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(
-            zip(gradients, model.trainable_variables, strict=True)
-        )
+    train = tf.function(support.make_step(keras, model, optimizer))
 
     for number in itertools.count(int(step.numpy())):
         if number == _STEPS.value:

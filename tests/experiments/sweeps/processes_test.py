@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.bin.support import ROOT
+from tests.support import child_environment
 from tf_rigl.experiments.sweeps import processes
 from tf_rigl.experiments.sweeps.processes import Job
 
@@ -138,25 +138,21 @@ def test_kills_what_does_not_end(tmp_path, monkeypatch):
 
 
 def test_a_signal_ends_all(tmp_path):
+    jobs = [make_job(tmp_path, name, STAY) for name in ("a", "b", "c")]
     program = f"""
-        import os, pathlib, sys
-        from tests.experiments.sweeps.processes_test import Diary, STAY
-        from tests.experiments.sweeps.processes_test import make_job
+        import os, sys
+        from pathlib import PosixPath
         from tf_rigl.experiments.sweeps import processes
+        from tf_rigl.experiments.sweeps.processes import Job
 
-        folder = pathlib.Path({str(tmp_path)!r})
-        jobs = [make_job(folder, name, STAY) for name in ("a", "b", "c")]
         try:
-            processes.run_all(jobs, 2, os.environ, Diary())
+            processes.run_all({jobs}, 2, os.environ, lambda *told: None)
         except processes.SweepInterrupted as error:
             sys.exit(error.exit_code)
     """
     parent = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(program)],
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
-        },
+        env=child_environment(),
     )
     try:
         pids = [pid_of(tmp_path / f"{name}.pid") for name in "ab"]
@@ -178,13 +174,11 @@ def test_runs_end_with_a_sweep_that_was_killed(tmp_path):
         pathlib.Path("{name}.pid").write_text("1")
         time.sleep(60)
     """
-
     command = make_job(tmp_path, "run", follow).command
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.Popen(
         [one for one in command if one != "-S"],
         stdin=subprocess.PIPE,
-        env=environment,
+        env=child_environment(),
     )
     try:
         pid_of(tmp_path / "run.pid")
