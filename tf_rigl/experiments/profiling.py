@@ -8,7 +8,6 @@ import tf_rigl
 from tf_rigl import accounting
 from tf_rigl.experiments.runs import networks
 from tf_rigl.experiments.runs.settings import RunSettings
-from tf_rigl.models import registry
 
 # Networks whose published counts pad images twice; see `accounting.micronet`.
 PADDED_AGAIN = ("mobilenet_v1",)
@@ -41,7 +40,7 @@ def profile_network(keras: ModuleType, settings: RunSettings) -> NetworkCosts:
             "--dry_run of the training programs for others."
         )
 
-    model = registry.builder(settings.model)(keras, width=settings.width)
+    model = networks.make_network(settings.model, keras, width=settings.width)
     networks.check_dense_layers(model, settings.dense_layers)
     if settings.sparsity:
         networks.sparsify(settings, model)

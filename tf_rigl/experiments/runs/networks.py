@@ -11,6 +11,7 @@ from tf_rigl import accounting
 from tf_rigl.accounting import ModelProfile
 from tf_rigl.core.distribution_types import with_options
 from tf_rigl.experiments import methods
+from tf_rigl.experiments import user_code
 from tf_rigl.experiments.runs import tasks
 from tf_rigl.experiments.runs.plan import RunPlan
 from tf_rigl.experiments.runs.settings import RunSettings
@@ -53,11 +54,19 @@ def build_dense(
         # Makes dropout use generators that a checkpoint can save.
         keras.backend.experimental.enable_tf_random_generator()
     keras.utils.set_random_seed(settings.seed)
-    return registry.builder(settings.model)(
+    return make_network(
+        settings.model,
         keras,
         width=settings.width * width,
         **tasks.network_arguments(task),
     )
+
+
+def make_network(name: str, keras: ModuleType, **arguments: Any) -> Any:
+    """Calls the builder of a network, one of ours or a user's function."""
+    if user_code.is_reference(name):
+        return user_code.build_network(name, keras, **arguments)
+    return registry.builder(name)(keras, **arguments)
 
 
 def final_profile(

@@ -19,6 +19,7 @@ from tf_rigl.experiments.fields import POSITIVE
 from tf_rigl.experiments.fields import FieldRule
 from tf_rigl.experiments.fields import field
 from tf_rigl.experiments.fields import one_of
+from tf_rigl.experiments.user_code import or_reference
 from tf_rigl.models import registry as networks
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
@@ -56,11 +57,20 @@ class RunSettings:
     """
 
     # Network and data.
-    model: str = field("wrn_22_2", "Network.", one_of(networks.BUILDERS))
+    model: str = field(
+        "wrn_22_2",
+        "Network, or package.module:function, which returns a model.",
+        or_reference(one_of(networks.BUILDERS)),
+    )
     width: float = field(
         1.0, "Multiplier of the widths of the network's layers.", POSITIVE
     )
-    data: str = field("cifar10", "Data set.", one_of(data_sets.SOURCES))
+    data: str = field(
+        "cifar10",
+        "Data set, or package.module:function, which returns arrays: (inputs, "
+        "labels), (inputs, labels).",
+        or_reference(one_of(data_sets.SOURCES)),
+    )
     data_dir: str | None = field(
         None,
         "Folder of prepared TFDS data, or of the text files train.txt and "

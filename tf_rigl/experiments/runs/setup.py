@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tf_rigl.data import registry as data_sets
 from tf_rigl.data.batching import Batching
 from tf_rigl.data.datasets import DataInfo
 from tf_rigl.data.datasets import DataSplits
@@ -51,12 +50,7 @@ def prepare(settings: RunSettings) -> PreparedRun:
         steps_per_execution=settings.steps_per_execution,
     )
 
-    info = data_sets.describe(
-        settings.data,
-        settings.data_dir,
-        settings.download,
-        **tasks.data_arguments(settings),
-    )
+    info = tasks.describe_data(settings)
     return PreparedRun(
         settings,
         keras,

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tf_rigl.data import arrays
 from tf_rigl.data import registry as data_sets
 from tf_rigl.data.batching import Batching
 from tf_rigl.data.datasets import DataInfo
 from tf_rigl.data.datasets import DataSplits
+from tf_rigl.experiments import user_code
 from tf_rigl.experiments.runs.settings import RunSettings
 
 IMAGES = "images"
@@ -59,6 +61,8 @@ def kind_of_data(data: str) -> str:
 
 def check_kinds(settings: RunSettings) -> None:
     """Raises a ValueError if the network takes another kind of data."""
+    if user_code.is_reference(settings.model):
+        return  # only its owner knows
     reads = CHARACTERS if settings.model in CHARACTER_MODELS else IMAGES
     found = kind_of_data(settings.data)
     if reads != found:
@@ -67,6 +71,22 @@ def check_kinds(settings: RunSettings) -> None:
             f"Received: model={settings.model!r}, data={settings.data!r}, "
             f"which has {found}. Choose another model or other data."
         )
+
+
+def describe_data(settings: RunSettings) -> DataInfo:
+    """Returns the size of the data set of a run.
+
+    Raises the errors of `load_splits`.
+    """
+    if user_code.is_reference(settings.data):
+        pairs = user_code.load_arrays(settings.data, settings.data_dir)
+        return arrays.describe(*(arrays.Arrays(*pair) for pair in pairs))
+    return data_sets.describe(
+        settings.data,
+        settings.data_dir,
+        settings.download,
+        **data_arguments(settings),
+    )
 
 
 def load_splits(
@@ -79,6 +99,11 @@ def load_splits(
         ImportError: if a package to read the data is not installed.
         ValueError: if the data does not suit the batching.
     """
+    if user_code.is_reference(settings.data):
+        pairs = user_code.load_arrays(settings.data, settings.data_dir)
+        return arrays.splits(
+            batching, *(arrays.Arrays(*pair) for pair in pairs)
+        )
     return data_sets.splits(
         settings.data,
         batching,
