@@ -246,7 +246,7 @@ def _exact_target(
 ) -> int:
     """Returns the connections of N:M; raises if the request differs.
 
-    Other structures round the request to the nearest count that they can have.
+    Other structures round the request to a count that they can have.
     """
     structure: Any = request.structure
     n, m = structure.n, structure.m
