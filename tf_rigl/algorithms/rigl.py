@@ -63,10 +63,10 @@ REFERENCE_BATCH_SIZE = 4096
 class RigL(Algorithm):
     """RigL, the rigged lottery.
 
-    At each mask update a weight with nnz connections drops the K = floor(f(t) ·
-    nnz) connections of smallest magnitude and grows K connections where the
-    dense gradient of the same batch is largest in magnitude. New connections
-    start at 0. f decays from `drop_fraction` to 0.
+    At each mask update, a weight with nnz connections drops those K of smallest
+    magnitude, K = floor(f(t) · nnz), and grows K connections where the dense
+    gradient of the same batch is largest in magnitude. New connections start at
+    0. f decays from `drop_fraction` to 0.
 
     Attributes:
         stop_step: end of the mask updates, in optimizer steps; by default three

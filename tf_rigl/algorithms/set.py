@@ -24,9 +24,9 @@ from tf_rigl.core.schedules import UpdateSchedule
 class SET(algorithm.Algorithm):
     """Sparse evolutionary training.
 
-    At each mask update, after the batch's weight update, a weight drops the K =
-    floor(f(t) · nnz) connections of smallest magnitude and grows K others at
-    random positions, with value 0.
+    At each mask update, after the batch's weight update, a weight drops those K
+    connections of smallest magnitude, K = floor(f(t) · nnz), and grows K others
+    at random positions, with value 0.
 
     The paper updates once per epoch with a constant fraction ζ = 0.3
     (`update_interval=steps_per_epoch, decay="constant"`) and drops the fraction

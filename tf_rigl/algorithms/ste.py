@@ -17,9 +17,8 @@ class STE(algorithm.Algorithm):
     Training must begin dense: `sparsify(..., start="dense")`; the model is
     pruned before the first batch. The forward pass is sparse. The gradient with
     respect to the masked weight is applied to all positions, including inactive
-    ones, which keep values of their own. After the steps 0, update_interval, 2
-    · update_interval, ... the mask is selected again by the magnitude of all
-    values.
+    ones, which keep values of their own. At step 0 and every `update_interval`
+    steps after it, the mask is selected again by the magnitude of all values.
 
     The model's weights are always masked. The inactive values take as many
     bytes as the weight and are removed by `strip`. Decoupled weight decay acts

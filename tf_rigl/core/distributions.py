@@ -57,7 +57,7 @@ def allocate(
             `ER`, `ERK` and `PerLayer`, which bring `budget` and `power`.
         dense: names of weights that stay dense, or a single name.
         budget: `"global"`: weights that stay dense (or are fixed by a mapping)
-            count against the budget, so all weights together have exactly n -
+            count against the budget. All weights together then have exactly n -
             floor(sparsity · n) non-zeros. `"reference"`: the rule of the
             published repositories, which ignores such weights and gives each of
             the others n - floor(s · n).

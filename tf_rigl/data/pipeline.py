@@ -184,7 +184,7 @@ def _epoch_keys(batching: Batching) -> tf.data.Dataset:
 def _finish(
     dataset: tf.data.Dataset, batches: int | None, batching: Batching
 ) -> tf.data.Dataset:
-    """Sets the cardinality, order, sharding and prefetching."""
+    """Sets cardinality (None: unknown), order, sharding and prefetching."""
     if batches is not None:
         # Training loops and `UpdateMasks` ask for the number of steps.
         endless = tf.data.INFINITE_CARDINALITY

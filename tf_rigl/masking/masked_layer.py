@@ -1,7 +1,7 @@
 """Layers that own the masks of their weights.
 
 A masked layer remains the same object, but its class is replaced by a subclass
-created here, like in `torch.nn.utils.parametrize`. The subclass computes
+created here, as in `torch.nn.utils.parametrize`. The subclass computes
 nothing. It wraps the layer's configuration into that of a masked layer, from
 which Keras rebuilds layer and masks, and it binds weights that are created
 later to their masks. `isinstance` and all attributes therefore still work,

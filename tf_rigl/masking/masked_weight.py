@@ -90,9 +90,9 @@ class MaskedWeight:
         """Changes the mask, and the values with it.
 
         Optimizer slots and the method's state do not change; the next `fit` or
-        `attach` masks the slots. Call it between the two, or `detach` first,
-        because an attached optimizer would continue with the momentum of newly
-        masked positions. The caller must ensure that the mask has the weight's
+        `attach` masks the slots. Call it while no optimizer is attached,
+        because an attached one would continue with the momentum of newly masked
+        positions. The caller must ensure that the mask has the weight's
         structure.
 
         Args:

@@ -246,14 +246,14 @@ def _exact_target(
 ) -> int:
     """Returns the connections of N:M; raises if the request differs.
 
-    Other structures round the request. For N:M a difference of one connection
-    is allowed, because a sparsity such as 2/3 is not an exact decimal.
+    Other structures round the request to a count that they can have.
     """
     structure: Any = request.structure
     n, m = structure.n, structure.m
     exact = structure.connections(shape, 0)
-    is_meant = math.isclose(request.sparsity, 1 - n / m, abs_tol=1e-9)
-    if abs(asked - exact) > is_meant:
+    # The rounding of an inexact decimal may move one connection.
+    tolerance = int(math.isclose(request.sparsity, 1 - n / m, abs_tol=1e-9))
+    if abs(asked - exact) > tolerance:
         raise ValueError(
             f"{structure} leaves {n} of {m} connections. Received: {asked} "
             f"connections for {path!r} instead of {exact}. Pass "

@@ -60,7 +60,7 @@ class BitMask(MaskEncoding):
         joined = []
         for mask, (part,), size in zip(masks, parts, sizes, strict=True):
             joined.append(part)
-            # Several sizes are multiples of 8, so masks join in whole bytes.
+            # If there are several masks, all sizes are multiples of 8.
             padding = bits.plane_bytes(size) - len(mask)
             if padding:
                 joined.append(tf.constant([0] * padding, tf.uint8))

@@ -91,6 +91,7 @@ class BlockMask(encoding.MaskEncoding):
             ]
         )
 
+        # A bool for each block, which is then repeated along the three axes.
         blocks = gaps.graph_positions(packed)
         seen = tf.raw_ops.SparseToDense(
             sparse_indices=blocks,

@@ -221,9 +221,9 @@ class NByM(Rowwise):
 class ConstantFanIn(Rowwise):
     """Every unit has k connections over its positions and inputs.
 
-    k = floor(nonzeros / units), at least 1. Rounding down leaves up to units -
-    1 of the requested connections unused, so a weight is denser than requested
-    only if k would be 0.
+    k = floor(nonzeros / units), at least 1. Rounding down leaves fewer than
+    `units` of the requested connections unused, so a weight is denser than
+    requested only if k would be 0.
 
     `drop_and_grow` keeps the largest |weight| of the whole weight and refills
     each unit by the largest |score|, as in steps 6 and 7 of SRigL. A unit that

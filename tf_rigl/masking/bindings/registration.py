@@ -45,7 +45,7 @@ def register(keras: Any, cls: type) -> None:
         cls: a class whose `from_config` returns a masked layer.
     """
     keras.saving.register_keras_serializable(PACKAGE, NAME)(cls)
-    # The old name is only loaded; the decorator also makes it the saved name.
+    # Only for loading; the decorator would also save under the old name.
     keras.saving.get_custom_objects()[OLD_REGISTERED_NAME] = cls
 
 
