@@ -154,6 +154,7 @@ def variable_bytes(training: TimedTraining) -> int:
 
 
 def _with_pruning(model: Any) -> Any:
+    """Clones a model with TFMOT's wrappers around the layers to prune."""
     sparsity = tfmot.sparsity.keras
     schedule = sparsity.ConstantSparsity(
         SPARSITY, begin_step=0, frequency=UPDATE_INTERVAL

@@ -133,10 +133,10 @@ def update_masks(
 ) -> None:
     """Updates the masks of all weights of a replica.
 
-    A weight with a non-finite gradient keeps its mask, as do all weights if the
-    method ranks them together. If it does not, large weights are updated one
-    after the other, since intermediate results take about twenty bytes an
-    element and should not all be in memory at the same time.
+    A weight with a non-finite gradient keeps its mask. If the method ranks all
+    weights together, one such gradient makes all of them keep their masks.
+    Otherwise large weights are updated one after the other, since intermediate
+    results take about twenty bytes an element, too much to hold for all.
     """
     whole_model = algorithm.requirements.whole_model
     groups = [weights] if whole_model else [[weight] for weight in weights]
@@ -162,7 +162,8 @@ def update_masks(
                     flavor, optimizer, weight, result, new, algorithm
                 )
                 grown.append(new)
-        # Grown connections are known late, so waiting for them serializes.
+        # Grown connections are known last, so the next large weight waits for
+        # them to update after this one.
         if is_large:
             before = grown
 

@@ -238,6 +238,7 @@ class UpdateRule:
         def update(
             step: tf.Tensor, time: tf.Tensor, gradients: list[tf.Tensor]
         ) -> tf.Tensor:
+            """Updates the masks, given all that changes between steps."""
             update_masks(
                 self._flavor,
                 self.optimizer,

@@ -115,6 +115,8 @@ def run_command(point: grids.Point) -> str:
 
 def sweep_command(grid: grids.Grid, base: RunSettings) -> str:
     """Returns the command that repeats a sweep, with the data prepared."""
+    # Settings that the grid varies go back to their defaults, so that they have
+    # no flags of their own.
     default = RunSettings()
     varied = {
         name: getattr(default, name) for name in ("method", "sparsity", "seed")
