@@ -151,7 +151,7 @@ def _reason(error: Exception) -> str:
     said = re.sub(r"Exception from \S+:\d+:\s*", "", said)
     said = re.sub(r"Check '.*?' failed at \S+:\d+:\s*", "", said)
     said = re.sub(r"(/[\w.+-]+){2,}", "…", said)
-    return said[:200]
+    return said[:200].strip()
 
 
 def main(loader: str, path: str, inputs: str, expected: str) -> None:

@@ -299,7 +299,8 @@ def _cell(result: dict[str, Any], said: dict[str, str]) -> str:
     outcome = result["outcome"]
     if outcome in ("runs", "converts"):
         return outcome
-    words = result.get("error") or f"off by {result['difference']:.2g}"
+    words = result.get("error", "").strip()
+    words = words or f"off by {result['difference']:.2g}"
     number = said.setdefault(words, str(len(said) + 1))
     return f"{outcome} ({number})"
 

@@ -1,3 +1,5 @@
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from tf_rigl.export.litert.run import Runner
 from tf_rigl.export.litert.run import calibration_feed
 from tf_rigl.export.litert.run import named_inputs
 from tf_rigl.export.litert.run import run
+from tf_rigl.export.litert.run import runtime
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,18 @@ def test_one_interpreter_for_any_batch_size(network, quantization, tmp_path):
         (alone,) = run(content, {"pictures": pictures}).values()
         np.testing.assert_array_equal(output, alone)
         assert output.shape == (size, 5)
+
+
+def test_without_litert_tensorflow_runs_files(network, tmp_path, monkeypatch):
+    tf_rigl.export_litert(network, tmp_path / "model.tflite")
+    content = (tmp_path / "model.tflite").read_bytes()
+    inputs = {"pictures": np.ones((2, 8, 8, 3), np.float32)}
+    (before,) = run(content, inputs).values()
+    # Its import fails then, installed or not.
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    assert runtime() == f"TensorFlow {tf.__version__}"
+    (outputs,) = run(content, inputs).values()
+    np.testing.assert_allclose(outputs, before, rtol=1e-5)
 
 
 def test_no_file_of_litert():

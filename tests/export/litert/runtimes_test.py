@@ -8,6 +8,7 @@ import pytest
 import tf_rigl
 from tests.support import in_turn
 from tf_rigl.export.litert import format
+from tf_rigl.export.litert import run as litert_run
 from tf_rigl.export.litert.export import export_litert
 
 QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "full_int8")
@@ -125,6 +126,24 @@ def test_each_tensor_has_a_name_of_its_own(exported):
     (subgraph,) = format.read(exported[0].read_bytes()).subgraphs
     names = [format.name(one) for one in subgraph.tensors]
     assert len(names) == len(set(names))
+
+
+def test_what_the_runtime_refuses_sparse_is_dense(
+    keras3, tmp_path, monkeypatch
+):
+    run = litert_run.run
+
+    def refuse_sparse(content, inputs):
+        model = format.read(content)
+        if any(tensor.sparsity for _, tensor in format.constants(model)):
+            raise RuntimeError("failed to prepare")
+        return run(content, inputs)
+
+    monkeypatch.setattr(litert_run, "run", refuse_sparse)
+    report = export_litert(digits(keras3), tmp_path / "model")
+    assert not any(row.sparse for row in report.rows)
+    assert report.file_bytes == report.dense_file_bytes
+    assert "does not run it: failed to prepare" in str(report)
 
 
 def orders(path):
