@@ -47,9 +47,9 @@ def call_signature(model: Any, inputs: Any) -> CallSignature:
         inputs: what the model is called on: arrays, tensors, specifications
             or shapes, in the structure that the model takes, or all arguments
             of its `call`: in a dictionary by their names, or in a list if it
-            requires several. The first dimension is left open. None: what the model was defined for or
-            called on, with the batch size open unless its definition fixes
-            it.
+            requires several. The first dimension is left open. None: what the
+            model was defined for or called on, with the batch size open
+            unless its definition fixes it.
 
     Raises:
         TypeError: if `inputs` is none of these.
