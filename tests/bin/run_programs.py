@@ -10,6 +10,7 @@ import io
 import json
 import runpy
 import sys
+import traceback
 
 from absl import app
 from absl import flags
@@ -41,6 +42,9 @@ def run(words):
             runpy.run_path(words[0], run_name="__main__")
         except SystemExit as end:
             code = end.code
+        except Exception:  # what a process would print and exit with
+            traceback.print_exc()
+            code = 1
     return printed.getvalue(), errors.getvalue(), code
 
 

@@ -189,19 +189,12 @@ def outputs(case, model):
     return np.asarray(model(tf.constant(fixed_inputs(case)), training=False))
 
 
-def trainable(model):
-    return [
-        np.asarray(tf.convert_to_tensor(weight))
-        for weight in model.trainable_variables
-    ]
-
-
-def slots(model):
-    """All of the optimizer: steps, learning rate, momentum."""
-    return [
-        np.asarray(tf.convert_to_tensor(variable))
-        for variable in model.optimizer.variables
-    ]
+def arrays(variables, kind):
+    """Their values, by kind and number."""
+    return {
+        f"{kind}:{number}": np.asarray(tf.convert_to_tensor(variable))
+        for number, variable in enumerate(variables)
+    }
 
 
 def records(model):
@@ -217,14 +210,15 @@ def snapshot(case, model):
     """All that must be there again after loading, by name, as arrays."""
     return {
         **pack_masks(tf_rigl.masks(model)),
-        **{f"weight:{i}": one for i, one in enumerate(trainable(model))},
+        **arrays(model.trainable_variables, "weight"),
         **{f"record:{key}": one for key, one in records(model).items()},
         "outputs": outputs(case, model),
     }
 
 
 def optimizer_state(model):
-    return {f"slot:{i}": one for i, one in enumerate(slots(model))}
+    """All of the optimizer: steps, learning rate, momentum."""
+    return arrays(model.optimizer.variables, "slot")
 
 
 def pack_masks(masks, prefix="mask"):

@@ -16,11 +16,9 @@ import pytest
 import tensorflow as tf
 
 import tf_rigl
-from bin import train_mlp
 from tests import support
 from tests.compatibility import cases
 
-BIN = pathlib.Path(train_mlp.__file__).parent
 DATA = pathlib.Path(__file__).resolve().parent / "data"
 FLAVORS = {"keras": "keras3", "tf_keras": "keras2"}
 
@@ -208,77 +206,56 @@ def test_checkpoints_of_the_callback(keras, written, tmp_path):
 
 
 def run_program(program, *arguments, cwd):
-    """Runs a program as users start it; returns what it printed."""
-    return support.run_python(BIN / program, *arguments, cwd=cwd)
+    """Runs a program as users start them; returns what it printed."""
+    path = support.BIN / program
+    return support.run_python(path, *arguments, cwd=cwd)
 
 
-def run_flags(flavor):
-    return (
+def train(flavor, run):
+    """Goes on with a run of version 0.1; returns what was printed."""
+    return run_program(
+        "train_mlp.py",
         *cases.RUN_FLAGS,
-        f"--keras={flavor}",
+        f"--keras={FLAVORS[flavor]}",
         "--checkpoint_every=3",
         "--data=mnist_small",
+        f"--output_dir={run.name}",
+        cwd=run.parent,
     )
 
 
-def both_kerases(test):
-    """One of them is quick; the other is for a quiet hour."""
-    slow = pytest.param("tf_keras", marks=pytest.mark.slow)
-    return pytest.mark.parametrize("name", ["keras", slow])(test)
-
-
-@both_kerases
-def test_interrupted_run_goes_on(unpacked, name, tmp_path):
+@support.one_keras("keras")
+def test_interrupted_run_goes_on(keras, written, tmp_path):
     """To the end of the finished one, which had the same settings."""
     run = tmp_path / "interrupted"
-    shutil.copytree(unpacked / name / "interrupted", run)
+    shutil.copytree(written / "interrupted", run)
     assert not (run / "results.json").exists()
-    run_program(
-        "train_mlp.py",
-        *run_flags(FLAVORS[name]),
-        f"--output_dir={run.name}",
-        cwd=tmp_path,
-    )
+    train(keras.__name__, run)
     results, expected = (
         json.loads((folder / "results.json").read_text("utf-8"))
-        for folder in (run, unpacked / name / "finished")
+        for folder in (run, written / "finished")
     )
     assert results["connections"] == expected["connections"]
     assert results["files"]["matches"]
     assert results["steps"] == expected["steps"]
     assert results["measures"] == pytest.approx(expected["measures"], rel=1e-3)
-    keras = cases.load_keras(name)
     found, other = (
         tf_rigl.masks(keras.models.load_model(folder / "model.keras"))
-        for folder in (run, unpacked / name / "finished")
+        for folder in (run, written / "finished")
     )
     assert found.keys() == other.keys()
-    for path, mask in found.items():
-        np.testing.assert_array_equal(mask, other[path], err_msg=path)
+    support.assert_same_masks(found, other)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", support.FLAVORS)
-def test_finished_run_is_left_alone(unpacked, name, tmp_path):
-    """The same command finds nothing to do and shows the results."""
+def test_finished_run(keras, written, tmp_path):
+    """Left alone, evaluated and reported."""
     run = tmp_path / "finished"
-    shutil.copytree(unpacked / name / "finished", run)
+    shutil.copytree(written / "finished", run)
     before = {path: path.read_bytes() for path in run.rglob("*.npz")}
-    output = run_program(
-        "train_mlp.py",
-        *run_flags(FLAVORS[name]),
-        f"--output_dir={run.name}",
-        cwd=tmp_path,
-    )
-    assert "matches the trained model" in output
+    assert "matches the trained model" in train(keras.__name__, run)
     assert before == {path: path.read_bytes() for path in run.rglob("*.npz")}
 
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", support.FLAVORS)
-def test_finished_run_is_evaluated_and_reported(unpacked, name, tmp_path):
-    run = tmp_path / "finished"
-    shutil.copytree(unpacked / name / "finished", run)
     expected = json.loads((run / "results.json").read_text("utf-8"))
     for what in ("finished", "finished/saved_model"):
         output = run_program(

@@ -66,8 +66,8 @@ def test_rigl_sums_what_dense_training_does(keras, two_replicas, optimizer):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
 def test_every_method_sums_what_dense_training_does(two_replicas, name):
-    flavors = ("keras", "tf_keras")
-    keras = importlib.import_module(flavors[list(ROWS).index(name) % 2])
+    turn = list(ROWS).index(name) % 2
+    keras = importlib.import_module(support.FLAVORS[turn])
     arguments = (keras, two_replicas, OPTIMIZERS["sgd"])
     dense = count_in_train_step(*arguments)
     sparse = count_in_train_step(*arguments, ROWS[name])

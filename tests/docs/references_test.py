@@ -146,15 +146,11 @@ def test_commands():
 @pytest.mark.parametrize("index", ["README.md", "docs/README.md"])
 def test_every_page_is_in_the_index(index):
     page = ROOT / index
-    linked = {(page.parent / link).resolve() for link in links_to_files(page)}
+    links = [link.partition("#")[0] for link in markdown.find_links(page)]
+    linked = {(page.parent / link).resolve() for link in links}
     pages = set(markdown.PAGES) - {ROOT / "README.md", ROOT / "docs/README.md"}
     missing = {one.name for one in pages - linked}
     assert not missing
-
-
-def links_to_files(page):
-    """Targets of a page's links, without anchors."""
-    return [link.partition("#")[0] for link in markdown.find_links(page)]
 
 
 def test_architecture_shows_all_folders_and_their_ranks():

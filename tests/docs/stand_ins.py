@@ -26,15 +26,13 @@ def _batches(*shape):
     return data.shuffle(8 * STEPS, seed=0).batch(8)
 
 
-def data(keras):
+def data(_):
     """Batches for `model`."""
-    del keras
     return _batches(INPUTS)
 
 
-def train_data(keras):
+def train_data(_):
     """Batches of 28×28 images."""
-    del keras
     return _batches(28, 28)
 
 
@@ -115,21 +113,18 @@ def convnet(keras):
     )
 
 
-def steps(keras):
+def steps(_):
     """The number of batches of `data`."""
-    del keras
     return STEPS
 
 
-def name(keras):
+def name(_):
     """The name of a strategy, as a flag of a program would give it."""
-    del keras
     return "one_device"
 
 
-def tfmot(keras):
+def tfmot(_):
     """The TensorFlow Model Optimization Toolkit."""
-    del keras
     return pytest.importorskip("tensorflow_model_optimization")
 
 

@@ -1,9 +1,11 @@
 import importlib
+import itertools
 
 import numpy as np
 import pytest
 
 import tf_rigl
+from tests import support
 from tf_rigl.experiments import exporting
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments.export_settings import ExportSettings
@@ -15,13 +17,17 @@ def make_model(package="keras"):
     return tf_rigl.sparsify(mlp.lenet_300_100(keras, (8, 8)), 0.95)
 
 
-@pytest.mark.parametrize("package", ["keras", "tf_keras"])
-@pytest.mark.parametrize("shrink", [False, True])
+FILES = {"saved_model": "m", "litert": "m.tflite", "keras": "m.keras"}
+
+
+# In this order each form is in turn of both Kerases.
 @pytest.mark.parametrize(
-    ("form", "name"),
-    [("saved_model", "m"), ("litert", "m.tflite"), ("keras", "m.keras")],
+    ("case", "package"),
+    support.in_turn([*itertools.product((False, True), FILES)]),
 )
-def test_the_file_matches_the_model(package, shrink, form, name, tmp_path):
+def test_the_file_matches_the_model(case, package, tmp_path):
+    shrink, form = case
+    name = FILES[form]
     exported = exporting.export(
         make_model(package),
         tmp_path / name,

@@ -1,8 +1,11 @@
 """The training programs, in this process."""
 
+import functools
 import json
 import math
 import pathlib
+import shutil
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -52,15 +55,32 @@ def text(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module", params=["keras3", "keras2"])
-def finished(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp(request.param)
-    return folder, train_in(
-        folder,
-        f"--keras={request.param}",
-        "--precision=mixed_bfloat16" if request.param == "keras2" else "",
-        "--evaluation_steps=0",
-    )
+class Finished(NamedTuple):
+    """A run that has ended."""
+
+    folder: pathlib.Path
+    flags: tuple[str, ...]
+    output: str
+
+
+@pytest.fixture(scope="module")
+def finish(tmp_path_factory):
+    """Trains with one Keras or the other, once."""
+
+    @functools.cache
+    def finish(keras):
+        folder = tmp_path_factory.mktemp(keras)
+        flags = (f"--keras={keras}", "--evaluation_steps=0")
+        if keras == "keras2":
+            flags += ("--precision=mixed_bfloat16",)
+        return Finished(folder, flags, train_in(folder, *flags))
+
+    return finish
+
+
+@pytest.fixture(params=["keras3", "keras2"])
+def finished(request, finish):
+    return finish(request.param)
 
 
 def evaluated(folder, what):
@@ -76,17 +96,19 @@ def evaluated(folder, what):
 
 
 def test_says_what_it_did(finished):
-    folder, output = finished
-    assert "lenet_300_100 on mnist_small" in output
-    assert "RigL 90 %" in output
-    assert "epoch 3/3" in output
-    assert "left" in output
-    assert "loaded back, matches the trained model" in output
-    assert f"all files in {folder}" in output
+    for text in (
+        "lenet_300_100 on mnist_small",
+        "RigL 90 %",
+        "epoch 3/3",
+        "left",
+        "loaded back, matches the trained model",
+        f"all files in {finished.folder}",
+    ):
+        assert text in finished.output
 
 
 def test_leaves_what_it_should(finished):
-    folder, _ = finished
+    folder = finished.folder
     assert len(read_lines(folder / "metrics.jsonl")) == 3
     assert len((folder / "masks.jsonl").read_text().splitlines()) == 3
     events = list((folder / "tensorboard").rglob("events.*"))
@@ -104,22 +126,19 @@ def test_leaves_what_it_should(finished):
     assert connections == round(0.1 * size)
 
 
-@pytest.mark.parametrize("what", [".", "model.keras", "saved_model"])
-def test_evaluates_alike_in_every_format(finished, what):
-    folder, _ = finished
-    examples, measures = evaluated(folder, folder / what)
+@pytest.mark.parametrize(
+    "what", [".", "model.keras", "saved_model", "model.tflite"]
+)
+def test_evaluates_alike_in_every_format(finished, what, tmp_path):
+    folder = path = finished.folder
+    if what == "model.tflite":
+        if "--precision=mixed_bfloat16" in finished.flags:
+            pytest.skip("half precision is not for LiteRT")
+        path = tmp_path
+        model = model_files.load_model(folder / "model.keras")
+        tf_rigl.export_litert(model, path / what)
+    examples, measures = evaluated(folder, path / what)
     assert examples == 2_000
-    expected = read_results(folder)["measures"]
-    assert measures == pytest.approx(expected, abs=2e-4)
-
-
-def test_evaluates_litert(finished, tmp_path):
-    folder, _ = finished
-    if RunFolder(folder).read_settings().keras == "keras2":
-        pytest.skip("half precision is not for LiteRT")
-    model = model_files.load_model(folder / "model.keras")
-    tf_rigl.export_litert(model, tmp_path / "model.tflite")
-    _, measures = evaluated(folder, tmp_path / "model.tflite")
     expected = read_results(folder)["measures"]
     assert measures == pytest.approx(expected, abs=2e-4)
 
@@ -138,10 +157,13 @@ def test_text_in_bits_per_character(text, tmp_path):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_methods(method, tmp_path):
-    arguments = [f"--method={method}", "--epochs=1", *QUIET]
+def test_methods(method, tmp_path, monkeypatch):
+    """Without TensorBoard, which nobody asks for."""
+    hide_package(monkeypatch, "tensorboard")
+    arguments = [f"--method={method}", "--epochs=1", "--noexport"]
     output = train_in(tmp_path, *arguments, terminal=True)
     assert "━" in output  # the live bar
+    assert not (tmp_path / "tensorboard").exists()
     results = read_results(tmp_path)
     profile = results["profile"]
     sparse = method not in ("dense", "small_dense")
@@ -149,7 +171,7 @@ def test_methods(method, tmp_path):
     assert (profile["flops"] < profile["dense_flops"]) == sparse
 
 
-def test_dense_is_compared_and_reported(tmp_path):
+def test_dense_is_compared_and_reported(finish, tmp_path):
     together = tmp_path / "together"
     output = train_in(together, "--compare_dense", "--report")
     assert "compared" in output
@@ -161,9 +183,8 @@ def test_dense_is_compared_and_reported(tmp_path):
         page = pathlib.Path(record["folder"], "report.html").read_text("utf-8")
         assert record["label"] in page
 
-    # The other network has no influence.
-    train_in(tmp_path / "alone", *QUIET)
-    assert_same_checkpoint(together, tmp_path / "alone")
+    # The other network has no influence, and no evaluation has.
+    assert_same_checkpoint(together, finish("keras3").folder)
     # Nothing is left to do.
     before = written(together)
     again = train_in(together, "--compare_dense", "--report")
@@ -186,13 +207,10 @@ def test_goes_on_with_what_is_missing_of_a_comparison(tmp_path):
     assert_same_checkpoint(whole, stopped)
 
 
-def test_without_tensorboard(tmp_path, monkeypatch, capsys):
+def test_tensorboard_that_is_missing(tmp_path, monkeypatch, capsys):
     hide_package(monkeypatch, "tensorboard")
-    arguments = ["--epochs=1", "--noexport", f"--output_dir={tmp_path / 'run'}"]
-    assert run_program(*arguments, "--tensorboard")[0] == 1
+    assert run_program("--tensorboard", f"--output_dir={tmp_path}")[0] == 1
     assert "tf_rigl[tensorboard]" in capsys.readouterr().err
-    assert run_program(*arguments)[0] == 0
-    assert not (tmp_path / "run" / "tensorboard").exists()
 
 
 def stop():
@@ -206,12 +224,12 @@ def written(folder):
     }
 
 
-def test_a_model_that_is_served_differently_is_a_failure(tmp_path):
-    train_in(tmp_path, "--epochs=1")
+def test_a_model_that_is_served_differently_is_a_failure(finished, tmp_path):
+    shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True)
     record = read_results(tmp_path)
     record["files"].update(matches=False, largest_difference=0.5)
     (tmp_path / "results.json").write_text(json.dumps(record), "utf-8")
-    code, output = run_program("--epochs=1", f"--output_dir={tmp_path}")
+    code, output = run_program(*finished.flags, f"--output_dir={tmp_path}")
     assert code == 1
     assert "DIFFERS FROM the trained model" in output
 
