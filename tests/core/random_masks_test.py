@@ -86,26 +86,10 @@ def test_mask_of_fewer_is_a_part_of_the_mask_of_more():
     assert not np.any(few & ~many)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_same_in_compiled_functions(jit_compile):
-    draw = tf.function(
-        lambda: random_mask((40, 50), 700, 3, "dense/kernel"),
-        jit_compile=jit_compile,
-    )
-    np.testing.assert_array_equal(
-        draw(), random_mask((40, 50), 700, 3, "dense/kernel")
-    )
-
-
-def test_global_seed_does_not_matter():
-    tf.random.set_seed(1)
-    one = random_mask((100,), 50, 0, "w")
-    tf.random.set_seed(2)
-    np.testing.assert_array_equal(one, random_mask((100,), 50, 0, "w"))
-
-
-def test_same_with_every_version():
-    assert digest() == DIGEST
+def test_same_with_every_version_and_global_seed():
+    for seed in (1, 2):
+        tf.random.set_seed(seed)
+        assert digest() == DIGEST
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (0,), (50, 20)], ids=str)

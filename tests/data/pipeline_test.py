@@ -70,10 +70,6 @@ def test_an_epoch_has_whole_batches_of_different_examples(make):
     assert seen != sorted(seen)
 
 
-def test_all_examples_of_an_epoch_that_divides(make):
-    assert sorted(support.labels(make(batch_size=10))) == list(range(50))
-
-
 @pytest.fixture
 def global_seed():
     yield tf.random.set_seed
