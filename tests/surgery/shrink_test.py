@@ -5,6 +5,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tf_rigl
 from tests import support as training
@@ -244,6 +245,32 @@ def test_report_of_what_is_not_known():
         "read by doubled (Doubled): its channels are not known",
     )
     assert "activation _twice of g" in kept["g"]
+
+
+def test_vocabularies(keras):
+    """Those that a configuration holds stay; tf_keras notes no others."""
+    layers = keras.layers
+    words = layers.TextVectorization(9, output_mode="multi_hot")
+    words.adapt(["a b c", "d e"])
+    known = words.get_vocabulary()[1:]
+    texts = np.array(["a b", "unseen"], object)
+    is_lost = keras.__name__ == "tf_keras"
+    for vocabulary in (
+        words,
+        layers.TextVectorization(9, output_mode="multi_hot", vocabulary=known),
+    ):
+        inputs = keras.Input((), dtype="string")
+        hidden = layers.Dense(64, "relu")(vocabulary(inputs))
+        model = keras.Model(inputs, layers.Dense(4)(hidden))
+        tf_rigl.sparsify(model, 0.95)
+        if vocabulary is words and is_lost:
+            with pytest.raises(ValueError, match=r"adapted to.*`vocabulary=`"):
+                shrink(model)
+            continue
+        smaller, _ = shrink(model)
+        assert smaller.count_params() < model.count_params()
+        given = tf.constant(texts)
+        np.testing.assert_allclose(smaller(given), model(given), atol=1e-6)
 
 
 def test_errors(keras):

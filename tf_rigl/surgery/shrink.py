@@ -10,6 +10,7 @@ from tf_rigl.backend import flavor as flavors
 from tf_rigl.core import cells
 from tf_rigl.core.text_table import RowSum
 from tf_rigl.core.text_table import aligned
+from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import is_deferred
 from tf_rigl.surgery import analysis
 from tf_rigl.surgery import rebuild
@@ -126,8 +127,9 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
-        ValueError: if it is subclassed or not built, or is not compiled
-            and `compiled` is true.
+        ValueError: if it is subclassed or not built, has what tf_keras has
+            adapted to data and does not configure, or is not compiled and
+            `compiled` is true.
 
     Example:
         >>> small, report = tf_rigl.shrink(model)
@@ -136,6 +138,7 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
     """
     flavor = flavors.model_flavor(model)
     _check_supported(model)
+    _check_has_no_adapted_state(flavor, model)
 
     compilation = model.get_compile_config() if compiled else None
     if compiled and not compilation:
@@ -154,6 +157,29 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
         smaller.compile_from_config(compilation)
     rows = tuple(_rows(model, smaller, plans))
     return Shrunk(smaller, ShrinkReport(model.name, rows))
+
+
+def _check_has_no_adapted_state(flavor: flavors.Flavor, model: Any) -> None:
+    """Raises a ValueError if a configuration is not all of a layer.
+
+    The layers of tf_keras do not note there what `adapt` has found, by which
+    their outputs get their size.
+    """
+    for node in tree.walk(flavor, model):
+        adapted = [
+            one
+            for one in node.layer.weights
+            if not flavor.has_value(one)
+            or not flavor.raw(one).shape.is_fully_defined()
+        ]
+        if adapted and not flavors.is_container(node.layer):
+            raise ValueError(
+                "A model is rebuilt by its configuration, in which tf_keras "
+                "leaves out what layers were adapted to. Received: "
+                f"{node.layer.name!r} of {model.name!r}. Make that layer with "
+                "`vocabulary=` or `bin_boundaries=` from the adapted one, or "
+                "shrink the part of the model behind it."
+            )
 
 
 def _check_supported(model: Any) -> None:
