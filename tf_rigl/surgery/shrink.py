@@ -127,9 +127,9 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
-        ValueError: if it is subclassed or not built, has what tf_keras has
-            adapted to data and does not configure, or is not compiled and
-            `compiled` is true.
+        ValueError: if it is subclassed or not built, has frequencies or
+            boundaries that tf_keras has adapted to data, or is not compiled
+            and `compiled` is true.
 
     Example:
         >>> small, report = tf_rigl.shrink(model)
@@ -138,7 +138,7 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
     """
     flavor = flavors.model_flavor(model)
     _check_supported(model)
-    _check_has_no_adapted_state(flavor, model)
+    _check_has_no_open_sizes(flavor, model)
 
     compilation = model.get_compile_config() if compiled else None
     if compiled and not compilation:
@@ -159,27 +159,23 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
     return Shrunk(smaller, ShrinkReport(model.name, rows))
 
 
-def _check_has_no_adapted_state(flavor: flavors.Flavor, model: Any) -> None:
-    """Raises a ValueError if a configuration is not all of a layer.
+def _check_has_no_open_sizes(flavor: flavors.Flavor, model: Any) -> None:
+    """Raises a ValueError if a configuration does not say a layer's sizes.
 
-    The layers of tf_keras do not note there what `adapt` has found, by which
-    their outputs get their size.
+    In tf_keras, frequencies and boundaries that `adapt` has found are not
+    among it.
     """
     for node in tree.walk(flavor, model):
-        adapted = [
-            one
-            for one in node.layer.weights
-            if not flavor.has_value(one)
-            or not flavor.raw(one).shape.is_fully_defined()
-        ]
-        if adapted and not flavors.is_container(node.layer):
-            raise ValueError(
-                "A model is rebuilt by its configuration, in which tf_keras "
-                "leaves out what layers were adapted to. Received: "
-                f"{node.layer.name!r} of {model.name!r}. Make that layer with "
-                "`vocabulary=` or `bin_boundaries=` from the adapted one, or "
-                "shrink the part of the model behind it."
-            )
+        own = flavor.own_weights(node.layer)
+        if all(flavor.raw(one).shape.is_fully_defined() for one in own):
+            continue
+        raise ValueError(
+            "A model is rebuilt by its configuration, in which tf_keras "
+            "leaves out frequencies and boundaries that layers were adapted "
+            f"to. Received: {node.layer.name!r} of {model.name!r}. Make that "
+            "layer with `idf_weights=` or `bin_boundaries=` from the adapted "
+            "one, or shrink the part of the model behind it."
+        )
 
 
 def _check_supported(model: Any) -> None:
