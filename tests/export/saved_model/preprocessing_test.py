@@ -168,7 +168,7 @@ def test_inputs_that_are_not_dense(keras, kind, tmp_path):
     else:
         inputs = keras.Input((None,), dtype="int32", ragged=True)
         mean = layers.Lambda(lambda rows: tf.reduce_mean(rows, 1))
-        hidden = mean(layers.Embedding(9, 32)(inputs))
+        hidden = mean(layers.Embedding(9, 16)(inputs))
         batch = tf.ragged.constant([[1], [2, 3]])
     model = keras.Model(inputs, layers.Dense(32)(hidden))
     tf_rigl.sparsify(model, 0.5)
