@@ -4,6 +4,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tf_rigl
 from tests import support as training
@@ -239,6 +240,37 @@ def test_report_of_what_is_not_known():
         "read by doubled (Doubled): its channels are not known",
     )
     assert "activation _twice of g" in kept["g"]
+
+
+def test_adapted_vocabularies(keras):
+    layers = keras.layers
+    words = layers.TextVectorization(9, output_mode="multi_hot")
+    words.adapt(["a b c", "d e"])
+    inputs = keras.Input((), dtype="string")
+    hidden = layers.Dense(64, "relu")(words(inputs))
+    model = keras.Model(inputs, layers.Dense(4)(hidden))
+    tf_rigl.sparsify(model, 0.95)
+    smaller, _ = shrink(model)
+    assert smaller.count_params() < model.count_params()
+    texts = tf.constant(["a b", "unseen"])
+    np.testing.assert_allclose(smaller(texts), model(texts), atol=1e-6)
+
+
+@training.one_keras("tf_keras")
+def test_adapted_boundaries(keras):
+    """Those of Keras 3 are part of the configuration."""
+    layers = keras.layers
+    bins = layers.Discretization(num_bins=3, output_mode="one_hot")
+    bins.adapt(np.array([[1.0], [2.0], [9.0]]))
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, layers.Dense(4)(bins(inputs)))
+    if keras.__name__ == "tf_keras":
+        with pytest.raises(ValueError, match="Make that layer with `idf_wei"):
+            shrink(model)
+    else:
+        smaller, _ = shrink(model)
+        batch = tf.constant([[0.0], [5.0]])
+        np.testing.assert_allclose(smaller(batch), model(batch), atol=1e-6)
 
 
 def test_errors(keras):

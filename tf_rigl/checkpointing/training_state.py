@@ -159,13 +159,14 @@ def _with_beside(flavor: Flavor, model: Any) -> list[Any]:
 
     This is the order in files of all versions.
     """
-    variables = list(model.variables)
+    variables = list(filter(flavor.has_value, model.variables))
     places = {id(variable): place for place, variable in enumerate(variables)}
     after: dict[int, list[tf.Variable]] = {}
     for node in tree.walk(flavor, model):
         beside = variables_beside(node.layer)
         if beside:
-            last = max(places[id(one)] for one in node.layer.variables)
+            own = filter(flavor.has_value, node.layer.variables)
+            last = max(places[id(one)] for one in own)
             after.setdefault(last, []).extend(beside)
     return [
         one

@@ -2,8 +2,10 @@
 
 import contextlib
 import inspect
+import tempfile
 import types
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from tf_rigl.surgery.analysis import nodes_of
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.channel_plan import last_name
+from tf_rigl.surgery.channel_plan import layers_below
 from tf_rigl.surgery.channel_plan import weights_below
 
 
@@ -135,6 +138,16 @@ def _fill(model: Any, smaller: Any, plans: ChannelAnalysis) -> None:
         for variable, value in zip(after, values, strict=True):
             raw = flavor.raw(variable)
             raw.assign(value.astype(raw.dtype.as_numpy_dtype))
+        _copy_assets(layers_below(flavor, old), layers_below(flavor, new))
+
+
+def _copy_assets(before: Sequence[Any], after: Sequence[Any]) -> None:
+    """Copies what layers keep beside weights: the vocabularies of `adapt`."""
+    for old, new in zip(before, after, strict=True):
+        if hasattr(old, "save_assets"):
+            with tempfile.TemporaryDirectory() as folder:
+                old.save_assets(folder)
+                new.load_assets(folder)
 
 
 def _left(

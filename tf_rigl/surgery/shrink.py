@@ -10,6 +10,7 @@ from tf_rigl.backend import flavor as flavors
 from tf_rigl.core import cells
 from tf_rigl.core.text_table import RowSum
 from tf_rigl.core.text_table import aligned
+from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import is_deferred
 from tf_rigl.surgery import analysis
 from tf_rigl.surgery import rebuild
@@ -126,8 +127,9 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
-        ValueError: if the model is subclassed or not built, or if `compiled`
-            is true and the model is not compiled.
+        ValueError: if the model is subclassed or not built, if it has
+            frequencies or boundaries that tf_keras has adapted to data, or if
+            `compiled` is true and the model is not compiled.
 
     Example:
         >>> small, report = tf_rigl.shrink(model)
@@ -136,6 +138,7 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
     """
     flavor = flavors.model_flavor(model)
     _check_supported(model)
+    _check_has_no_open_sizes(flavor, model)
 
     compilation = model.get_compile_config() if compiled else None
     if compiled and not compilation:
@@ -153,6 +156,25 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
         smaller.compile_from_config(compilation)
     rows = tuple(_rows(model, smaller, plans))
     return Shrunk(smaller, ShrinkReport(model.name, rows))
+
+
+def _check_has_no_open_sizes(flavor: flavors.Flavor, model: Any) -> None:
+    """Raises a ValueError if a configuration does not say a layer's sizes.
+
+    In tf_keras, frequencies and boundaries that `adapt` has found are not
+    among it.
+    """
+    for node in tree.walk(flavor, model):
+        own = flavor.own_weights(node.layer)
+        if all(flavor.raw(one).shape.is_fully_defined() for one in own):
+            continue
+        raise ValueError(
+            "A model is rebuilt by its configuration, in which tf_keras "
+            "leaves out frequencies and boundaries that layers were adapted "
+            f"to. Received: {node.layer.name!r} of {model.name!r}. Make that "
+            "layer with `idf_weights=` or `bin_boundaries=` from the adapted "
+            "one, or shrink the part of the model behind it."
+        )
 
 
 def _check_supported(model: Any) -> None:

@@ -112,6 +112,31 @@ def test_nested_and_sequential_models(keras, tmp_path):
     support.exported_alike(model, tmp_path, tf.constant(support.TEXTS))
 
 
+@one_keras("tf_keras")
+def test_vocabularies_are_in_the_way_of_nothing(keras, tmp_path):
+    """Training with checkpoints, restoring, and files."""
+    models = []
+    for _ in range(2):
+        model = support.text_model(keras)
+        model.compile("sgd", "mse")
+        models.append(model)
+    model, other = models
+    data = (tf.constant(support.TEXTS), np.ones((3, 64), "float32"))
+    checkpoints = tf_rigl.Checkpoints(tmp_path / "checkpoints", total_steps=2)
+    static = tf_rigl.UpdateMasks(tf_rigl.Static())
+    callbacks = [static, checkpoints]
+    model.fit(*data, epochs=2, batch_size=3, verbose=0, callbacks=callbacks)
+    assert checkpoints.restore(other) == 2
+    support.assert_same(other(data[0]), model(data[0]))
+
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(data[0]), model(data[0]))
+    if keras.__name__ == "tf_keras":
+        with pytest.raises(NotImplementedError, match="not supported in h5"):
+            model.save(tmp_path / "model.h5")
+
+
 @one_keras("keras")
 @pytest.mark.parametrize("kind", ["static", "mutable", "list"])
 def test_tables_of_ones_own_layer(keras, kind, tmp_path):
@@ -143,7 +168,7 @@ def test_inputs_that_are_not_dense(keras, kind, tmp_path):
     else:
         inputs = keras.Input((None,), dtype="int32", ragged=True)
         mean = layers.Lambda(lambda rows: tf.reduce_mean(rows, 1))
-        hidden = mean(layers.Embedding(9, 32)(inputs))
+        hidden = mean(layers.Embedding(9, 16)(inputs))
         batch = tf.ragged.constant([[1], [2, 3]])
     model = keras.Model(inputs, layers.Dense(32)(hidden))
     tf_rigl.sparsify(model, 0.5)

@@ -52,7 +52,8 @@ class Keras2(flavor.Flavor):
         return masked_array.base_of(value)
 
     def has_value(self, variable: Any) -> bool:
-        return True
+        # A vocabulary stands among weights as a handler of its table.
+        return isinstance(variable, tf.Variable)
 
     def attach_child(self, layer: Any, name: str, child: Any) -> None:
         setattr(layer, name, child)
@@ -123,8 +124,7 @@ class Keras2(flavor.Flavor):
 
     def own_weights(self, layer: Any) -> list[Any]:
         weights = [*layer._trainable_weights, *layer._non_trainable_weights]
-        # A vocabulary stands among them as a handler of its table.
-        return [one for one in weights if isinstance(one, tf.Variable)]
+        return list(filter(self.has_value, weights))
 
     def remembered_inputs(self, model: Any) -> flavor.Inputs | None:
         specification = model.save_spec()
@@ -187,6 +187,11 @@ def _keep_masks_in_hdf5_files() -> None:
 
     dense_weights = hdf5_format._legacy_weights
     own_load = hdf5_format.load_subset_weights_from_hdf5_group
+
+    def legacy_weights(layer: Any) -> list[Any]:
+        dense_weights(layer)  # An error for what such files cannot hold.
+        return _legacy_weights(layer)
+
     own_preprocess = hdf5_format.preprocess_weights_for_loading
 
     def load_subset(group: Any) -> _LoadedWeights:
@@ -226,7 +231,7 @@ def _keep_masks_in_hdf5_files() -> None:
             ]
         return weights
 
-    hdf5_format._legacy_weights = _legacy_weights
+    hdf5_format._legacy_weights = legacy_weights
     hdf5_format.load_subset_weights_from_hdf5_group = load_subset
     hdf5_format.preprocess_weights_for_loading = preprocess
 
