@@ -47,7 +47,7 @@ def ended(folder):
 
 def test_help_lists_the_flags(ended):
     printed, _, _ = ended[HELP]
-    assert printed.startswith("Trains WRN-22-2 on CIFAR-10")
+    assert printed.startswith("Trains WRN-22-2 or another network on CIFAR-10")
     for flag in ("--method:", "--strategy:", "--precision:", "--output_dir:"):
         assert flag in printed
     # What only libraries know is left to --helpfull.

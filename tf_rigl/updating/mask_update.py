@@ -212,6 +212,13 @@ def _apply(
     """Assigns mask, values, counters and state; returns the grown mask."""
     record = weight.record
     old_mask, old_values = weight.mask, weight.all_values()
+    trains_inactive = (
+        algorithm.requirements.latent is not None
+        or INACTIVE_VALUES in record.state
+    )
+    if not trains_inactive:
+        # This batch's step may have moved them, by slots assigned since attach.
+        old_values = masked(old_values, old_mask)
     mask = tf.where(finite, record.unview(result.masks.mask), old_mask)
     grown = mask & ~old_mask
     values = old_values
