@@ -351,65 +351,6 @@ def test_a_directory_that_cannot_be_one(keras, tmp_path):
     assert int(model.optimizer.iterations.numpy()) == 3 * STEPS_PER_EPOCH
 
 
-KILLED = """
-import os, signal, sys
-import keras
-import tf_rigl
-from tests import conftest
-from tests.checkpointing import checkpoints_test
-
-conftest.rest_grappler(True)  # as here: it rounds otherwise
-rename = os.replace
-
-def rename_or_die(draft, path):
-    if path.endswith("14.npz"):
-        os.kill(os.getpid(), signal.SIGKILL)
-    rename(draft, path)
-
-os.replace = rename_or_die
-keras.utils.set_random_seed(1)
-checkpoints_test.fit(
-    checkpoints_test.make_model(keras),
-    tf_rigl.Checkpoints(sys.argv[1], save_every=2),
-)
-"""
-
-
-@support.one_keras("keras")
-def test_a_killed_process(keras, tmp_path):
-    """SIGKILL while a file is written, in the middle of the second epoch.
-
-    `tests.resume.harness` kills at any moment.
-    """
-    killed = support.start_python("-c", KILLED, tmp_path)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert any(name.startswith(".draft-") for name in os.listdir(tmp_path))
-
-    checkpoints = tf_rigl.Checkpoints(tmp_path, save_every=2)
-    assert checkpoints.step == 12
-    model = make_model(keras)
-    fit(model, checkpoints)
-    support.assert_all_equal(values(model), uninterrupted(keras))
-    # What the killed process left is gone, too.
-    names = [f"step-{step:012}.npz" for step in checkpoints.steps]
-    assert sorted(os.listdir(tmp_path)) == names
-
-
-def test_termination_saves_and_exits(keras, tmp_path):
-    """Afterwards the signal does what it did before."""
-    before = signal.getsignal(signal.SIGTERM)
-    # Behind `Checkpoints`, which sees it after the next batch.
-    terminate = after(
-        keras, 3, lambda model: os.kill(os.getpid(), signal.SIGTERM)
-    )
-    checkpoints = tf_rigl.Checkpoints(tmp_path, save_every=100)
-    with pytest.raises(SystemExit) as ended:
-        fit(make_model(keras), checkpoints, callbacks=[terminate])
-    assert ended.value.code == 128 + signal.SIGTERM
-    assert checkpoints.steps == [4]
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -430,10 +371,3 @@ def test_a_model_without_weights_has_no_state(keras):
     model = keras.Sequential([keras.layers.Dense(3)])
     with pytest.raises(ValueError, match="not built"):
         tf_rigl.training_variables(model, keras.optimizers.SGD())
-
-
-@pytest.mark.slow
-def test_kills():
-    """The short version of what `python -m tests.resume.harness` does."""
-    printed = support.run_python("-m", "tests.resume.harness", "--kills=2")
-    assert printed.count("2 kills survived") == 4

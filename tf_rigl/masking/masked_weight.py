@@ -89,11 +89,10 @@ class MaskedWeight:
     def set_mask(self, mask: Any, values: Any = None) -> None:
         """Changes the mask, and the values with it.
 
-        Optimizer slots and the method's state do not change; the next `fit` or
-        `attach` masks the slots. Call it while no optimizer is attached,
-        because an attached one would continue with the momentum of newly masked
-        positions. The caller must ensure that the mask has the weight's
-        structure.
+        Optimizer slots of positions that become masked are zeroed, at once if
+        an optimizer is attached, else by the next `fit` or `attach`. The
+        method's state does not change. The caller must ensure that the mask has
+        the weight's structure.
 
         Args:
             mask: bool array or tensor of the weight's shape, true where
@@ -126,6 +125,8 @@ class MaskedWeight:
             )
 
         self.storage.set(mask, values)
+        if self.guard.is_guarding():
+            self.guard.tell()
 
     def set_values(self, values: Any) -> None:
         """Sets the values of active connections; all others become zero."""

@@ -2,11 +2,10 @@
 
 `constraint` covers optimizers. All other code that writes a weight from Python
 uses the methods of the variable that Keras exposes: `assign`, `set_weights`,
-`load_weights`. They are overridden on the variable itself for eager calls;
-inside a graph they behave as before.
+`load_weights`. They are overridden on the variable itself (`writers`) for eager
+calls; inside a graph they behave as before.
 """
 
-import functools
 from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
@@ -16,30 +15,10 @@ import tensorflow as tf
 
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.masking import masked_array
+from tf_rigl.masking import writers
 from tf_rigl.masking.constraint import MaskConstraint
 from tf_rigl.masking.storage import Storage
 from tf_rigl.masking.storage import assign_unguarded
-
-# Methods that write a variable. The last two serve the `assign` of slices and
-# the restoring of checkpoints.
-_WRITERS = (
-    "assign",
-    "assign_add",
-    "assign_sub",
-    "batch_scatter_update",
-    "scatter_add",
-    "scatter_div",
-    "scatter_max",
-    "scatter_min",
-    "scatter_mul",
-    "scatter_nd_add",
-    "scatter_nd_sub",
-    "scatter_nd_update",
-    "scatter_sub",
-    "scatter_update",
-    "_strided_slice_assign",
-    "_restore_from_tensors",
-)
 
 
 class ValueGuard:
@@ -69,6 +48,8 @@ class ValueGuard:
         self._find_beside = find_beside
         self._given = flavor.given_array
         self._can_assign = flavor.can_assign
+        # Called after the mask was written, by the listener's identity.
+        self.listeners: dict[int, Callable[[], None]] = {}
         # The unmasked values written last. When a file is loaded, their mask
         # is written after them.
         self._written: tf.Tensor | None = None
@@ -76,16 +57,16 @@ class ValueGuard:
     def put(self) -> None:
         """Overrides the writing methods of the weight and of its mask."""
         self.constraint.put()
-        _override(self._variable, self._settle_values)
-        _override(self._find_beside()["mask"], self._settle_mask)
+        writers.override(self._variable, self._settle_values)
+        writers.override(self._find_beside()["mask"], self._settle_mask)
         self._variable.__dict__["numpy"] = self._numpy
 
     def remove(self) -> None:
         """Undoes `put`."""
         self.constraint.remove()
         for variable in (self._variable, self._find_beside()["mask"]):
-            for name in (*_WRITERS, "numpy"):
-                variable.__dict__.pop(name, None)
+            writers.restore(variable)
+        self._variable.__dict__.pop("numpy", None)
 
     def settle(self) -> None:
         """Masks values that were written without the variable's methods."""
@@ -94,11 +75,12 @@ class ValueGuard:
 
     def _settle_values(self, value: Any) -> None:
         """Masks values just written, with the mask that they carry, if any."""
-        if not self._is_guarding():
+        if not self.is_guarding():
             return
 
         variables = self._find_beside()
-        for key, array in masked_array.beside(self._given(value)).items():
+        beside = masked_array.beside(self._given(value))
+        for key, array in beside.items():
             known = variables.get(key)
             if known is not None and tuple(known.shape) == array.shape:
                 assign_unguarded(known, array)
@@ -107,11 +89,18 @@ class ValueGuard:
         self._storage.set_values(written)
         is_more = bool(tf.reduce_any((written != 0) & inactive))
         self._written = written if is_more else None
+        if beside:
+            self.tell()
+
+    def tell(self) -> None:
+        """Tells the listeners that the mask was written."""
+        for listener in list(self.listeners.values()):
+            listener()
 
     def _settle_mask(self, value: Any) -> None:
         """Masks the values with the mask just written."""
         del value
-        if not self._is_guarding():
+        if not self.is_guarding():
             return
 
         written, values = self._written, self._storage.values()
@@ -121,8 +110,9 @@ class ValueGuard:
             values = tf.where(is_present, written, values)
         self._storage.set_values(values)
         self._written = None
+        self.tell()
 
-    def _is_guarding(self) -> bool:
+    def is_guarding(self) -> bool:
         """Returns whether this is an eager call outside of a training step."""
         replica = tf.distribute.get_replica_context()
         return (
@@ -139,26 +129,3 @@ class ValueGuard:
             for key, variable in self._find_beside().items()
         }
         return masked_array.MaskedArray.of(values, beside)
-
-
-def _override(variable: Any, after: Callable[[Any], None]) -> None:
-    """Makes all methods that write a variable call `after` with the value."""
-    for name in _WRITERS:
-        original = getattr(type(variable), name, None)
-        if original is not None:
-            variable.__dict__[name] = functools.partial(
-                _write, variable, original, after
-            )
-
-
-def _write(
-    variable: Any,
-    original: Callable[..., Any],
-    after: Callable[[Any], None],
-    *args: Any,
-    **kwargs: Any,
-) -> Any:
-    result = original(variable, *args, **kwargs)
-    # The value is the first argument, whatever TensorFlow names it.
-    after(next(iter((*args, *kwargs.values())), None))
-    return result

@@ -16,6 +16,7 @@ from tf_rigl.masking.storage import assign_masked
 from tf_rigl.updating import method_state
 from tf_rigl.updating import slots
 from tf_rigl.updating.mask_update import prune_before_first_batch
+from tf_rigl.updating.slot_guard import SlotGuard
 
 FindRecords = Callable[[], list[MaskedWeight]]
 
@@ -48,6 +49,7 @@ class RuleWeights:
         self._optimizer = optimizer
         self._find_records = find_records
         self._algorithm = algorithm
+        self._slot_guards: list[SlotGuard] = []
         self._prepared = False
         self._has_warned = False
 
@@ -72,8 +74,9 @@ class RuleWeights:
             if algorithm.requirements.latent is not None:
                 prune_before_first_batch(trained, algorithm)
             elif self._flavor.optimizer_is_built(self._optimizer):
-                for record in records:
-                    self.mask_slots(record, record.mask)
+                self._guard_slots(records)
+                for guard in self._slot_guards:
+                    guard.mask()
             self.updated = frozenset(
                 self.key(record.variable) for record in trained
             )
@@ -82,9 +85,12 @@ class RuleWeights:
         return records
 
     def release(self) -> None:
-        """Stops warning about other optimizers that train the weights."""
+        """Leaves the weights, and the slots, to whoever trains them next."""
         for one in self.constraints:
             one.observers.pop(id(self), None)
+        for guard in self._slot_guards:
+            guard.remove()
+        self._slot_guards = []
 
     def key(self, variable: Any) -> str:
         """Returns a variable's identity, the same for each of its replicas."""
@@ -116,10 +122,30 @@ class RuleWeights:
 
     @functools.cached_property
     def _slots_are_found(self) -> bool:
-        slots.check_all_found(
-            self._flavor, self._optimizer, list(self.by_key.values())
-        )
+        records = list(self.by_key.values())
+        slots.check_all_found(self._flavor, self._optimizer, records)
+        # The optimizer may have got its slots in this step only, with values
+        # of a checkpoint.
+        is_guarded = self._slot_guards or self._algorithm.requirements.latent
+        if not is_guarded:
+            with tf.init_scope():
+                self._guard_slots(records)
+                replica = tf.distribute.get_replica_context()
+                if replica is None or replica.num_replicas_in_sync == 1:
+                    for guard in self._slot_guards:
+                        guard.mask()
         return True
+
+    def _guard_slots(self, records: list[MaskedWeight]) -> None:
+        """Keeps the slots masked whatever is written to them from Python."""
+        for guard in self._slot_guards:
+            guard.remove()
+        self._slot_guards = [
+            SlotGuard(self._flavor, self._optimizer, record)
+            for record in records
+        ]
+        for guard in self._slot_guards:
+            guard.put()
 
     def _trained(self, records: list[MaskedWeight]) -> list[MaskedWeight]:
         """Returns the weights whose masks may change.

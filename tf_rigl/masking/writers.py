@@ -1,0 +1,55 @@
+"""The methods that write a variable, overridden on the variable itself."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+# Methods that write a variable. The last two serve the `assign` of slices and
+# the restoring of checkpoints.
+_METHODS = (
+    "assign",
+    "assign_add",
+    "assign_sub",
+    "batch_scatter_update",
+    "scatter_add",
+    "scatter_div",
+    "scatter_max",
+    "scatter_min",
+    "scatter_mul",
+    "scatter_nd_add",
+    "scatter_nd_sub",
+    "scatter_nd_update",
+    "scatter_sub",
+    "scatter_update",
+    "_strided_slice_assign",
+    "_restore_from_tensors",
+)
+
+
+def override(variable: Any, after: Callable[[Any], None]) -> None:
+    """Makes all methods that write a variable call `after` with the value."""
+    for name in _METHODS:
+        original = getattr(type(variable), name, None)
+        if original is not None:
+            variable.__dict__[name] = functools.partial(
+                _write, variable, original, after
+            )
+
+
+def restore(variable: Any) -> None:
+    """Undoes `override`."""
+    for name in _METHODS:
+        variable.__dict__.pop(name, None)
+
+
+def _write(
+    variable: Any,
+    original: Callable[..., Any],
+    after: Callable[[Any], None],
+    *args: Any,
+    **kwargs: Any,
+) -> Any:
+    result = original(variable, *args, **kwargs)
+    # The value is the first argument, whatever TensorFlow names it.
+    after(next(iter((*args, *kwargs.values())), None))
+    return result
