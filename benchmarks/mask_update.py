@@ -2,7 +2,7 @@
 """Time to drop and grow connections of ResNet-50, by selection and sorting.
 
 Each run updates the masks of all 54 kernels (25.5 million weights with random
-values, 90 % sparse, ERK) and moves 30 % of their connections:
+values, sparsity 0.9, ERK) and moves 30 % of their connections:
 
 * selection: `tf_rigl.drop_and_grow`, plain and with XLA,
 * sorting: the rule of google-research/rigl, which sorts each weight twice

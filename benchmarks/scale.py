@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Costs of RigL on several devices, in time and in communication.
 
-Trains each network dense and with RigL (90 % sparse, ERK, ΔT = 100), in turn:
+Trains each network dense and with RigL (sparsity 0.9, ERK, ΔT = 100), in turn:
 
 * on 1, 2 and 4 logical CPU devices, by MirroredStrategy,
 * on two worker processes, by MultiWorkerMirroredStrategy; tf_keras only,

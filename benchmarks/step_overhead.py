@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Time of a training step with RigL, compared with dense training and TFMOT.
 
-Trains each network dense, with RigL (90 % sparse, ERK, ΔT = 100) and with
+Trains each network dense, with RigL (sparsity 0.9, ERK, ΔT = 100) and with
 TFMOT's pruning (90 %, masks updated every 100 steps; Keras 2 only), in turn in
 one process. A round times one step that updates masks and several plain steps,
 and weights them by their frequency: (99 plain + 1 update) / 100. For the small

@@ -2,7 +2,7 @@
 """Compilation of a training step for Cloud TPU, on a machine without a TPU.
 
 Lowers the training step of each network to StableHLO, dense and with RigL
-(90 % sparse, ERK; Keras 3), and compiles it for one TPU core. Prints whether
+(sparsity 0.9, ERK; Keras 3), and compiles it for one TPU core. Prints whether
 it compiles, how long that takes, and the bytes in the core's memory:
 arguments (variables and batch), temporary values and the program. No step is
 run. `imagenet` is ResNet-50 on 128 images of 224×224, the share of one of 32

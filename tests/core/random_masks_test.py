@@ -109,6 +109,18 @@ def test_shuffled_elements_are_all_there(shape, mode):
             assert np.count_nonzero(one == another) < 10
 
 
+def test_every_order_is_as_likely():
+    """Each of 6 orders by chance 100 ± 9 times of 600."""
+    shuffle = tf.function(random_masks.shuffle)
+    orders = [
+        tuple(shuffle(tf.range(3), tf.constant([seed, 7], tf.int64)).numpy())
+        for seed in range(600)
+    ]
+    counts = [orders.count(order) for order in set(orders)]
+    assert len(counts) == 6
+    assert 60 < min(counts) <= max(counts) < 140
+
+
 @pytest.mark.parametrize("mode", strategies.MODES)
 def test_seed_holds_seed_path_and_step(mode):
     def make(step):

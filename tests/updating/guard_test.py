@@ -270,5 +270,7 @@ def test_an_attribute_that_trains_something_else(keras):
 def test_pruning_that_falls_short_says_so(keras):
     model = tf_rigl.sparsify(support.make_mlp(keras), 0.8, start="dense")
     algorithm = tf_rigl.GradualPruning(100, update_interval=2)
-    with pytest.warns(UserWarning, match="not reached the target.* and 8 steps"):
+    with pytest.warns(
+        UserWarning, match="not reached the target.* and 8 steps"
+    ):
         support.train(keras, model, algorithm, 1)

@@ -6,6 +6,7 @@ derived from random integers, because floating-point generators may differ in
 the last bit between devices, which would change the selection.
 """
 
+import math
 import zlib
 from collections.abc import Sequence
 
@@ -16,6 +17,7 @@ from tf_rigl.core import selection
 # The bits of 1.0; non-negative integers below are the bits of floats in [0, 1).
 _BELOW_ONE = 0x3F800000
 _DICE, _SIDES = 12, 2**16
+_ROUNDS = 30  # of a shuffle, each with a bit of a number below 2^31
 
 
 def stateless_seed(
@@ -56,17 +58,35 @@ def random_mask(
 
 
 def shuffle(values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Returns the elements of a tensor in a uniformly random order.
+    """Returns the elements of a tensor in a random order.
+
+    It is the swap-or-not shuffle (Hoang, Morris and Rogaway, CRYPTO 2012): in
+    each round, pairs of positions exchange their elements or not. Unlike a sort
+    of random keys it has static shapes and is elementwise, as a TPU needs it.
 
     Args:
-        values: tensor of static shape.
+        values: tensor of static shape, of fewer than 2^30 elements.
         seed: int64 [2], a result of `stateless_seed`.
     """
     flat = tf.reshape(values, [-1])
-    keys = tf.random.stateless_uniform(
-        flat.shape, seed, 0, tf.int32.max, tf.int32, alg="philox"
+    size = flat.shape[0]
+    drawn = tf.random.stateless_uniform(
+        [size + _ROUNDS + 1], seed, 0, tf.int32.max, tf.int32, alg="philox"
     )
-    order = tf.argsort(keys, stable=True)
+    coins, sums = drawn[:size], drawn[size:] % max(size, 1)
+
+    # A rotated range, in two parts: a plain one would be a literal of all its
+    # numbers in the program.
+    side = math.isqrt(size) + 1
+    rows = side * tf.range(side)[:, None]
+    order = tf.reshape(rows + (tf.range(side) + sums[-1]), [side * side])
+    order = order[:size] % size
+    for number in range(_ROUNDS):
+        partner = (sums[number] - order) % size
+        # Both of a pair look at the same coin: a bit of the later one's number.
+        coin = tf.gather(coins, tf.maximum(order, partner))
+        swaps = tf.bitwise.bitwise_and(coin, 1 << number) != 0
+        order = tf.where(swaps, partner, order)
     return tf.reshape(tf.gather(flat, order), values.shape)
 
 
