@@ -84,3 +84,36 @@ def test_slots_are_the_user_s_again_after_detach(keras):
     slot = next(v for v in optimizer.variables if tuple(v.shape) == shape)
     slot.assign(tf.ones(shape))
     assert np.asarray(slot).all()
+
+
+@support.keras_in_turn("what", ["dense", "sparse"])
+def test_checkpoints_under_several_replicas(
+    keras, what, two_replicas, tmp_path
+):
+    """TensorFlow restores the variables of each replica by other ways."""
+    with two_replicas.scope():
+        first = support.make_mlp(keras, (30,))
+        if what == "sparse":
+            tf_rigl.sparsify(first, 0.5, seed=1)
+        state = make_optimizer(keras)
+        state.build(first.trainable_variables)
+        for one in state.variables:
+            if len(one.shape):
+                one.assign(tf.ones(one.shape, one.dtype))
+        saved = tf.train.Checkpoint(model=first, optimizer=state)
+        path = saved.save(tmp_path / "first")
+
+        model, optimizer = attached(keras)
+        tf.train.Checkpoint(model=model, optimizer=optimizer).restore(path)
+
+    for record in masked_weights(model):
+        mask = record.mask.numpy()
+        for component in two_replicas.experimental_local_results(
+            record.storage.variable
+        ):
+            values = np.asarray(tf.convert_to_tensor(component))
+            np.testing.assert_array_equal(values != 0, mask)
+    support.assert_masked(model, optimizer)
+    if what == "sparse":
+        support.assert_same_masks(tf_rigl.masks(model), tf_rigl.masks(first))
+        support.assert_all_equal(model.get_weights(), first.get_weights())

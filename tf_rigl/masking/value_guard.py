@@ -19,6 +19,7 @@ from tf_rigl.masking import writers
 from tf_rigl.masking.constraint import MaskConstraint
 from tf_rigl.masking.storage import Storage
 from tf_rigl.masking.storage import assign_unguarded
+from tf_rigl.masking.storage import masked
 
 
 class ValueGuard:
@@ -88,7 +89,13 @@ class ValueGuard:
         written, inactive = self._storage.values(), ~self._storage.mask
         self._storage.set_values(written)
         is_more = bool(tf.reduce_any((written != 0) & inactive))
-        self._written = written if is_more else None
+        if is_more:
+            self._written = written
+        elif self._written is not None:
+            # A write may come by one method of the variable and then another.
+            left = masked(self._written, self._storage.mask)
+            if not bool(tf.reduce_all(written == left)):
+                self._written = None
         if beside:
             self.tell()
 
