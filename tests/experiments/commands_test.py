@@ -16,20 +16,20 @@ from tf_rigl.export.saved_model import export
 # Asks all commands for help in one process.
 _HELP = """
 import contextlib, io, sys
-from absl import app, flags
+from absl import app
+from tests.bin import run_programs
 from tf_rigl import __main__ as program
 
 app.define_help_flags()
 for command in sys.argv[1:]:
-    before = set(flags.FLAGS)
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        with contextlib.suppress(SystemExit):
-            program.main([command, "--help"])
+    with (
+        run_programs.own_flags(),
+        contextlib.redirect_stdout(io.StringIO()) as printed,
+        contextlib.suppress(SystemExit),
+    ):
+        program.main([command, "--help"])
     first = printed.getvalue().strip().splitlines()[0]
     print(command, "tensorflow" in sys.modules, first, sep="|")
-    for name in set(flags.FLAGS) - before:
-        delattr(flags.FLAGS, name)
-    flags.FLAGS.unparse_flags()
 """
 
 

@@ -52,7 +52,11 @@ def describe(train: Arrays, evaluation: Arrays) -> datasets.DataInfo:
     Raises:
         ValueError: as `check` does.
     """
-    train, evaluation = check("train", train), check("evaluation", evaluation)
+    return _describe(check("train", train), check("evaluation", evaluation))
+
+
+def _describe(train: Arrays, evaluation: Arrays) -> datasets.DataInfo:
+    """Describes arrays that have been checked."""
     classes = 1 + max(
         int(one.labels.max(initial=0)) for one in (train, evaluation)
     )
@@ -81,16 +85,17 @@ def splits(
         ValueError: if arrays do not fit each other, or there are fewer
             examples than one batch needs.
     """
-    info = describe(train, evaluation)
+    train, evaluation = check("train", train), check("evaluation", evaluation)
+    info = _describe(train, evaluation)
     return datasets.DataSplits(
         pipelines.train_from_memory(
             lambda key: pipelines.random_order(key, info.train_examples),
-            _looker_up(check("train", train)),
+            _looker_up(train),
             info.train_examples,
             batching,
         ),
         pipelines.evaluation_from_memory(
-            _looker_up(check("evaluation", evaluation)),
+            _looker_up(evaluation),
             info.evaluation_examples,
             batching,
         ),
