@@ -301,9 +301,20 @@ def test_the_table(keras):
     lines = str(tf_rigl.diagnose(model)).splitlines()
     assert lines[0] == "Masks of 'model'"
     assert lines[4].split() == (
-        f"out/kernel 4×3 6 50.00 % 50.00 % 100.00 % 0 {dead} {unused}".split()
+        f"out/kernel 4×3 6 50.00 % {dead} {unused}".split()
     )
+    assert lines[10].split() == "out/kernel 0 50.00 % 100.00 %".split()
     assert lines[-1] == "Mask updates: 0, left out: 0"
+
+
+def test_the_table_fits_eighty_columns(keras):
+    name = "stage_4_block_12_depthwise_convolution"
+    model = keras.Sequential(
+        [keras.Input((400,)), keras.layers.Dense(3000, name=name)]
+    )
+    text = str(tf_rigl.diagnose(tf_rigl.sparsify(model, 0.5)))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "600,000" in text
 
 
 def test_what_has_no_masks_is_refused(keras):

@@ -1,16 +1,6 @@
 """Formatting of numbers for tables and messages."""
 
-_SI_PREFIXES = ("", " k", " M", " G", " T", " P", " E", " Z")
-
-
-def si_number(value: float) -> str:
-    """Formats a count with three digits and an SI prefix, as in "10.6 k"."""
-    power = 0
-    # From 999.5 on, a number would round to four digits.
-    while abs(value) >= 999.5 and power < len(_SI_PREFIXES) - 1:
-        value /= 1000
-        power += 1
-    return f"{value:.3g}{_SI_PREFIXES[power]}"
+from tf_rigl.core.cells import si_number as si_number
 
 
 def is_accuracy(name: str) -> bool:

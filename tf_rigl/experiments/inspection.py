@@ -26,18 +26,9 @@ _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 BARS = "▁▂▃▄▅▆▇█"
 BINS = 15
-_HEADER = (
-    "weight",
-    "shape",
-    "dtype",
-    "stored",
-    "values kept",
-    "elements",
-    "kept",
-    "sparsity",
-    "bytes",
-)
-_TEXT_COLUMNS = 5
+_HEADER = ("weight", "stored", "values kept", "kept", "sparsity", "bytes")
+_HISTOGRAM = 2  # the column whose blanks count
+_TEXT_COLUMNS = 3
 
 
 class StoredWeight(NamedTuple):
@@ -74,13 +65,17 @@ class FileReport:
         total = (
             "all",
             *[""] * (_TEXT_COLUMNS - 1),
-            f"{self.elements:,}",
             f"{self.nonzeros:,}",
             _sparsity(self.nonzeros, self.elements),
             f"{size:,}",
         )
-        lines = text_table.aligned(_HEADER, body, total, _TEXT_COLUMNS)
-        lines.append(f"{self.path}: {self.file_bytes:,} bytes in all")
+        lines = text_table.aligned(
+            _HEADER, body, total, _TEXT_COLUMNS, (_HISTOGRAM,)
+        )
+        lines.append(
+            f"{self.path}: {self.elements:,} elements, {self.file_bytes:,} "
+            "bytes in all"
+        )
         return "\n".join(lines)
 
 
@@ -236,13 +231,11 @@ def _dense(path: str, array: np.ndarray) -> StoredWeight:
 
 def _cells(weight: StoredWeight) -> tuple[str, ...]:
     kept = int(weight.kept.sum())
+    shape = "×".join(map(str, weight.array.shape)) or "scalar"
     return (
         weight.path,
-        "×".join(map(str, weight.array.shape)) or "scalar",
-        weight.array.dtype.name,
-        weight.encoding,
+        f"{shape} {weight.array.dtype.name} {weight.encoding}",
         sparkline(histogram(weight)),
-        f"{weight.array.size:,}",
         f"{kept:,}",
         _sparsity(kept, weight.array.size),
         f"{weight.bytes:,}",

@@ -85,7 +85,7 @@ def describe(
         ]
         for cost in costs
     ]
-    console.print(text_table.table(["", *tables.COSTS], rows))
+    console.print(text_table.TextTable(["", *tables.COSTS], rows))
 
     for point in points:
         write(f"{point.name}  {plan.total:,} steps")
