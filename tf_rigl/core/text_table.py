@@ -85,10 +85,10 @@ class TextTable:
 
         del console
         if self._title:
-            yield texts.Text(self._title)
+            yield texts.Text(f"{self._title}\n", style="bold")
         yield self._fitted(options.max_width)
         if self._caption:
-            yield texts.Text(self._caption)
+            yield texts.Text(f"\n{self._caption}")
 
     def _fitted(self, width: int) -> tables.Table:
         from rich import box
