@@ -65,9 +65,10 @@ def test_whole_columns_are_not_folded():
 def test_title_and_caption_are_as_wide_as_the_console():
     caption = "twelve words of a caption that is wider than its small table"
     text = render(small(title="a title", caption=caption), 60)
-    assert text.splitlines()[0].strip() == "a title"
+    first, _, header, *_ = text.splitlines()
+    assert first.strip() == "a title"
+    assert header.startswith("weight")
     assert caption in text
-    assert text.splitlines()[1].startswith("weight")
 
 
 def test_markup_is_text():

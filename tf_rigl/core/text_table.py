@@ -117,7 +117,7 @@ class TextTable:
             made.add_row(*(texts.Text(_folded(*cell)) for cell in cells))
         return made
 
-    def _widths(self, width: int) -> list[int]:
+    def _widths(self, available: int) -> list[int]:
         """Returns the width of each column, those of text narrowed to fit."""
         rows = [*self._body, *filter(None, [self._total])]
         columns = list(zip(self._header, *rows, strict=True))
@@ -126,18 +126,19 @@ class TextTable:
             for name, *cells in columns
         ]
 
-        room = width - _GAP * (len(columns) - 1)
+        room = available - _GAP * (len(columns) - 1)
         text = set(range(self._text_columns)).difference(self._whole_columns)
         while sum(needed) > room:
             widest = max(text, key=needed.__getitem__)
             if needed[widest] <= _NARROWEST:
                 break
             needed[widest] -= 1
-        # Headers that have room stay on one line.
-        for index, name in enumerate(self._header):
-            missing = max(0, len(name) - needed[index])
-            needed[index] += min(missing, max(0, room - sum(needed)))
-        return needed
+        # Headers stay on one line if there is room for all of them.
+        whole = [
+            max(width, len(name))
+            for width, name in zip(needed, self._header, strict=True)
+        ]
+        return whole if sum(whole) <= room else needed
 
 
 def aligned(

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Iterable
+from typing import Any
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +59,25 @@ class FileReport:
     def nonzeros(self) -> int:
         """Number of elements that are kept."""
         return sum(int(weight.kept.sum()) for weight in self.weights)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the facts of the table as plain values, by name."""
+        return {
+            "path": self.path,
+            "file_bytes": self.file_bytes,
+            "weights": [
+                {
+                    "path": weight.path,
+                    "shape": list(weight.array.shape),
+                    "dtype": weight.array.dtype.name,
+                    "encoding": weight.encoding,
+                    "elements": weight.array.size,
+                    "kept": int(weight.kept.sum()),
+                    "bytes": weight.bytes,
+                }
+                for weight in self.weights
+            ],
+        }
 
     def __str__(self) -> str:
         body = [_cells(weight) for weight in self.weights]

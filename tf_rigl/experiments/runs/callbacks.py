@@ -139,11 +139,8 @@ class ShowProgress(ModelCallback):
 
     def _detail(self) -> str:
         parts = [self._epoch, f"step {self._steps:,}/{self._plan.total:,}"]
-        speed = self._display.speed
-        if speed >= 1:
-            parts.append(f"{speed:,.3g} steps/s")
-        elif speed:
-            parts.append(f"{1 / speed:.3g} s/step")
+        if self._display.speed:
+            parts.append(_pace(self._display.speed))
         parts += [
             text.format(self._numbers[name])
             for name, text in _SHOWN.items()
@@ -154,6 +151,13 @@ class ShowProgress(ModelCallback):
     def _implements_train_batch_hooks(self) -> bool:
         """Overrides the method by which Keras 2 asks for batch-level calls."""
         return True
+
+
+def _pace(speed: float) -> str:
+    """Formats steps per second, or seconds per step where that is larger."""
+    if speed < 1:
+        return f"{1 / speed:.3g} s/step"
+    return f"{speed:,.0f} steps/s" if speed >= 100 else f"{speed:.3g} steps/s"
 
 
 def _epoch_of(line: str) -> int:
