@@ -9,6 +9,7 @@ from typing import Any
 
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.diagnostics.epoch_file import EpochFile
+from tf_rigl.experiments.runs import batch_logs
 from tf_rigl.experiments.runs.plan import RunPlan
 from tf_rigl.experiments.terminal import Display
 
@@ -116,9 +117,7 @@ class ShowProgress(ModelCallback):
         if not self._display.is_due:
             return
 
-        # Reading the logs waits for the device. A parameter server has none.
-        if isinstance(logs, Mapping):
-            self._read(logs)
+        self._read(batch_logs.batch_means(self.model, logs))
         self._show()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

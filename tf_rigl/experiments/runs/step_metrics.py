@@ -4,7 +4,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.diagnostics.epoch_file import EpochFile
+from tf_rigl.experiments.runs import batch_logs
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import masked_weights
 
@@ -23,7 +24,7 @@ class StepMetrics(ModelCallback):
 
     A line has the `step` after which it was written, counted from the start of
     the run; `epoch`, from 0; `steps` and `seconds`, which the line covers; the
-    `learning_rate` of the next step; and the means of the loss and the metrics
+    `learning_rate` of the last step; and the means of the loss and the metrics
     over its steps, null if not finite. For a masked model it also has
     `mask_updates`, the number of mask updates so far, and `mask_churn`, the
     fraction of active connections that those of its steps moved. In TensorBoard
@@ -40,6 +41,7 @@ class StepMetrics(ModelCallback):
         every: the number of steps from one line to the next, at least 1.
         done: the steps of earlier processes; later lines are dropped.
         total: the steps of the whole run.
+        rate: the learning rate of a step, counted from 0.
 
     Raises:
         ValueError: when training begins, if the file cannot be written.
@@ -55,6 +57,7 @@ class StepMetrics(ModelCallback):
         every: int,
         done: int,
         total: int,
+        rate: Callable[[int], Any],
     ) -> None:
         super().__init__()
         self._file = EpochFile("output_dir", path, "", _step_of)
@@ -62,6 +65,7 @@ class StepMetrics(ModelCallback):
         self._every = every
         self._step = self._done = done
         self._total = total
+        self._rate = rate
         self._epoch = 0
         self._before_epoch = self._written = done
 
@@ -122,12 +126,11 @@ class StepMetrics(ModelCallback):
 
     def _sums(self) -> dict[str, float]:
         """Sums the metrics over the steps since the last line."""
-        # A parameter server gives the values of a step by a promise.
-        logs = self._logs if isinstance(self._logs, Mapping) else {}
+        means = batch_logs.batch_means(self.model, self._logs)
         steps = self._step - self._before_epoch
         return {
-            name: self._carried.get(name, 0.0) + steps * float(value)
-            for name, value in logs.items()
+            name: self._carried.get(name, 0.0) + steps * mean
+            for name, mean in means.items()
         }
 
     def _write(self) -> None:
@@ -136,9 +139,7 @@ class StepMetrics(ModelCallback):
             return
         now = time.perf_counter()
         numbers = {
-            "learning_rate": float(
-                tf.convert_to_tensor(self.model.optimizer.learning_rate)
-            ),
+            "learning_rate": float(self._rate(self._step - 1)),
             **{name: value / steps for name, value in sums.items()},
             **self._mask_numbers(),
         }

@@ -1,6 +1,7 @@
 """Training of a run to its end, from the state that its folder has."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from tf_rigl.experiments import terminal
 from tf_rigl.experiments.export_settings import ExportSettings
 from tf_rigl.experiments.runs import callbacks
 from tf_rigl.experiments.runs import networks
+from tf_rigl.experiments.runs import optimization
 from tf_rigl.experiments.runs import plan as plans
 from tf_rigl.experiments.runs import setup
 from tf_rigl.experiments.runs import step_metrics
@@ -194,6 +196,10 @@ def _callbacks(
                 options.metrics_every,
                 done,
                 run.plan.total,
+                functools.partial(
+                    optimization.learning_rate,
+                    optimization.make_schedule(settings, run.plan),
+                ),
             )
         )
 
