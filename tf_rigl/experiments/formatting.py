@@ -1,6 +1,17 @@
-"""Formatting of numbers for tables and messages."""
+"""Formatting of numbers and texts for tables and messages."""
+
+import re
 
 _SI_PREFIXES = ("", " k", " M", " G", " T", " P", " E", " Z")
+# Absolute paths: within quotes, where they may have spaces, and elsewhere. A
+# slash after a word is part of a weight's path, a fraction or an address.
+_QUOTED_PATH = re.compile(r"""(["'])/(?:[^"'/\n]*/)*([^"'/\n]*)/?\1""")
+_PATH = re.compile(r"""(?<![\w/.:])/(?:[^\s"'/:;,]+/)*([^\s"'/:;,]+)/?""")
+
+
+def without_paths(text: str) -> str:
+    """Replaces absolute paths in a text by their last names."""
+    return _PATH.sub(r"…/\1", _QUOTED_PATH.sub(r"\1…/\2\1", text))
 
 
 def si_number(value: float) -> str:
