@@ -3,15 +3,22 @@
 import re
 
 _SI_PREFIXES = ("", " k", " M", " G", " T", " P", " E", " Z")
-# Absolute paths: within quotes, where they may have spaces, and elsewhere. A
+# An absolute path, within quotes, where it may have spaces, or elsewhere. A
 # slash after a word is part of a weight's path, a fraction or an address.
-_QUOTED_PATH = re.compile(r"""(["'])/(?:[^"'/\n]*/)*([^"'/\n]*)/?\1""")
-_PATH = re.compile(r"""(?<![\w/.:])/(?:[^\s"'/:;,]+/)*([^\s"'/:;,]+)/?""")
+_PATH = re.compile(
+    r"""(?P<quote>["'])/(?:[^"'/\n]*/)*(?P<quoted>[^"'/\n]+)/?(?P=quote)"""
+    r"""|(?<![\w/.])/(?:[^\s"'/:;,]+/)*(?P<plain>[^\s"'/:;,]+)/?"""
+)
 
 
 def without_paths(text: str) -> str:
     """Replaces absolute paths in a text by their last names."""
-    return _PATH.sub(r"…/\1", _QUOTED_PATH.sub(r"\1…/\2\1", text))
+
+    def last_name(found: re.Match[str]) -> str:
+        quote, name = found["quote"] or "", found["quoted"] or found["plain"]
+        return f"{quote}…/{name}{quote}"
+
+    return _PATH.sub(last_name, text)
 
 
 def si_number(value: float) -> str:

@@ -21,7 +21,7 @@ from tf_rigl.experiments.report.series import Panel
 _INK = figures.INK
 # Evaluations are solid and training is dashed, so that all are visible where
 # they coincide; a run and the dense one have their colors, also in gray.
-_STYLES = {
+STYLES = {
     "training": Style(figures.PALETTE[6], "o", "--"),
     "evaluation": Style(figures.PALETTE[2], "o", "-"),
     "dense, training": Style(figures.PALETTE[5], "s", "--"),
@@ -60,7 +60,7 @@ def draw_panel(panel: Panel) -> Picture:
     ax.set_axisbelow(True)
 
     for index, line in enumerate(panel.lines):
-        style = _STYLES.get(line.label) or figures.style_of(index + 2)._replace(
+        style = STYLES.get(line.label) or figures.style_of(index + 2)._replace(
             line="--" if index else "-"
         )
         ax.plot(

@@ -210,15 +210,23 @@ def _tiles(
 
 
 def _draw(summary: SweepSummary) -> list[Picture]:
-    """Draws the measure over sparsity and FLOPs, as far as they are known."""
+    """Draws the measure over sparsity, and over FLOPs where they differ."""
     measure = tables.measure_name(summary)
-    drawn = [("sparsity", plots.against_sparsity(summary, "", narrow=True))]
-    drawn += [
-        (f"{field} FLOPs", plots.against_flops_of(summary, field, ""))
-        for field in plots.FLOPS
-        if any(getattr(row, field) is not None for row in summary.rows)
-    ]
-    return [_picture(f"{measure} against {over}", fig) for over, fig in drawn]
+    sparse = [row for row in summary.rows if row.sparsity is not None]
+    over = "against sparsity"
+    if len({row.sparsity for row in sparse}) == 1:
+        over = f"at {100 * (sparse[0].sparsity or 0.0):.4g} % sparsity"
+    fig = plots.against_sparsity(summary, "", narrow=True)
+    drawn = [_picture(f"{measure} {over}", fig)]
+
+    for field in plots.FLOPS:
+        known = [getattr(row, field) for row in sparse]
+        # Equal ones would all be above each other.
+        if len({f"{value:.2g}" for value in known if value is not None}) > 1:
+            fig = plots.against_flops_of(summary, field, "")
+            text = f"{measure} against {field} FLOPs"
+            drawn.append(_picture(text, fig))
+    return drawn
 
 
 def _picture(text: str, fig: figure.Figure) -> Picture:
