@@ -51,6 +51,18 @@ def test_layers_show_their_last_values_and_any_name():
     assert f"…{'l' * 43}" in found
 
 
+def test_a_single_epoch_is_marked_by_its_number():
+    one = np.array([1.0])
+    found = shown(pictures.draw_panel(Panel("loss", [Line("", one, one / 8)])))
+    # The values of the vertical axis are near 0.125.
+    assert {"1", "epochs"} <= found
+    assert not {"0.945", "1.005", "1.050"} & found
+    series = LayerSeries(["a"], np.array([1]), np.array([[0.5]]))
+    found = shown(pictures.draw_layers(series, "density"))
+    assert "1" in found
+    assert not {"0.5", "1.5"} & found
+
+
 def test_a_dense_run_has_a_style_of_its_own():
     x = np.arange(1.0, 5.0)
     labels = [

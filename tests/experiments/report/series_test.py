@@ -137,6 +137,17 @@ def test_churn_is_by_update(tmp_path):
     np.testing.assert_array_equal(by_layer.values, [[0.4, 0.3], [0, 0]])
 
 
+def test_each_update_has_its_churn_where_it_has_its_line(tmp_path):
+    updates = masks_of((1, 4), (2, 6), (3, 10))
+    run = record(tmp_path, [], UPDATED)._replace(updates=updates)
+    (line,) = panels(series.mask_panels(run))["churn"].lines
+    assert line.x.tolist() == [1, 2, 3]
+    assert line.y.tolist() == [4 / 20, 2 / 20, 4 / 20]
+    by_layer = series.layer_churn(run)
+    assert by_layer.ends.tolist() == [1, 2, 3]
+    assert by_layer.values[0].tolist() == [0.4, 0.2, 0.4]
+
+
 def test_churn_goes_on_in_an_epoch_that_was_interrupted(tmp_path):
     """What a process has moved before it was killed is in no line's churn."""
     masks = masks_of((1, 4), (3, 10))

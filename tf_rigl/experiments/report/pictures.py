@@ -82,7 +82,10 @@ def draw_panel(panel: Panel) -> Picture:
         ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
     if panel.whole:
         ax.yaxis.set_major_locator(ticker.MaxNLocator(8, integer=True))
-    ax.xaxis.set_major_locator(ticker.MaxNLocator(8, integer=True))
+    if all(len(line.x) == 1 for line in panel.lines):
+        # Around a single point, matplotlib would show a twentieth of an epoch.
+        ax.set_xlim(ax.dataLim.x0 - 1, ax.dataLim.x1 + 1)
+    ax.xaxis.set_major_locator(_whole_numbers(8))
     ax.set_xlabel(panel.axis)
     if labels:
         # Below the axes, where it covers no line.
@@ -125,7 +128,7 @@ def draw_layers(series: LayerSeries, name: str) -> Picture:
     names = [figures.short(path, _MOST_CHARACTERS) for path in series.paths]
     ax.set_yticks(range(rows), names, parse_math=False)
     ax.tick_params(axis="y", labelsize=font)
-    ax.xaxis.set_major_locator(ticker.MaxNLocator(12, integer=True))
+    ax.xaxis.set_major_locator(_whole_numbers(12))
     ax.set_xlabel(series.axis)
     for row, value in enumerate(series.values[:, -1]):
         ax.annotate(
@@ -195,6 +198,11 @@ def _style(ax: axes.Axes) -> None:
     ax.tick_params(labelsize=_FONT_SIZE - 1)
     for label in (ax.xaxis.label, ax.yaxis.label):
         label.set_fontsize(_FONT_SIZE - 1)
+
+
+def _whole_numbers(most: int) -> ticker.Locator:
+    """Makes ticks at whole numbers only, even if there is only one."""
+    return ticker.MaxNLocator(most, integer=True, min_n_ticks=1)
 
 
 def _add_scale(fig: Any, ax: axes.Axes, shown: Any, name: str) -> None:

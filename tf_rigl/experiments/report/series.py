@@ -120,8 +120,7 @@ def layer_churn(record: RunRecord) -> LayerSeries | None:
     """Computes the churn of each layer by mask updates.
 
     The churn is the share of connections that an update has grown in place of
-    others; the mean over those of an epoch that had several. Epochs without an
-    update have no column.
+    others; the mean over several where the files have no line of each.
 
     Returns:
         The series; None if there was no mask update.
@@ -196,7 +195,7 @@ def lines(
 
 
 class _UpdateSpan(NamedTuple):
-    """The mask updates between two lines of `MaskDiagnostics`."""
+    """The mask updates between two lines of the files of a run."""
 
     before: Mapping[str, Any]  # the line before them, {} if there is none
     after: Mapping[str, Any]
@@ -205,11 +204,11 @@ class _UpdateSpan(NamedTuple):
 
 
 def _update_spans(record: RunRecord) -> list[_UpdateSpan]:
-    """Lists the epochs with mask updates."""
+    """Lists the mask updates or, where only that is known, their epochs."""
     spans = []
     before: Mapping[str, Any] = {}
     done = 0
-    for line in record.masks:
+    for line in record.updates or record.masks:
         end = line["total"].get("updates") or 0
         if end > done:
             spans.append(_UpdateSpan(before, line, end, end - done))

@@ -31,6 +31,7 @@ _FILES = (
     "configuration",
     "metrics",
     "masks",
+    "updates",
     "results",
 )
 # The keys of the results that a comparison needs.
