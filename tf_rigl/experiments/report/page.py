@@ -102,7 +102,8 @@ def _progress(record: RunRecord) -> str:
     done, total = len(record.epochs), record.settings.total_epochs
     if record.results is not None:
         steps = record.results["steps"]
-        return f"Finished: {total:,} epochs, {steps:,} steps."
+        epochs = "1 epoch" if total == 1 else f"{total:,} epochs"
+        return f"Finished: {epochs}, {steps:,} steps."
     return f"Not finished: {done:,} of {total:,} epochs have ended."
 
 
