@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from tf_rigl.updating.prune import prune as prune
     from tf_rigl.updating.replica_check import ReplicaCheck as ReplicaCheck
     from tf_rigl.updating.replica_check import check_replicas as check_replicas
+    from tf_rigl.updating.set_masks import set_masks as set_masks
     from tf_rigl.updating.strip import strip as strip
 
 _NAMES = _lazy.index(
@@ -109,6 +110,7 @@ _NAMES = _lazy.index(
         "tf_rigl.updating.callback": ["UpdateMasks"],
         "tf_rigl.updating.prune": ["prune"],
         "tf_rigl.updating.replica_check": ["ReplicaCheck", "check_replicas"],
+        "tf_rigl.updating.set_masks": ["set_masks"],
         "tf_rigl.updating.strip": ["strip"],
     }
 )

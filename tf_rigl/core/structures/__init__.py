@@ -4,6 +4,7 @@
 36864
 """
 
+from tf_rigl.core.structures.allowed import allows as allows
 from tf_rigl.core.structures.configuration import as_structure as as_structure
 from tf_rigl.core.structures.configuration import deserialize as deserialize
 from tf_rigl.core.structures.configuration import register as register
