@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from tf_rigl.accounting.profile import profile as profile
     from tf_rigl.algorithms import *  # noqa: F403
     from tf_rigl.checkpointing.checkpoints import Checkpoints as Checkpoints
+    from tf_rigl.checkpointing.snapshot import Snapshot as Snapshot
+    from tf_rigl.checkpointing.snapshot_at import SnapshotAt as SnapshotAt
     from tf_rigl.checkpointing.training_state import (
         training_variables as training_variables,
     )
@@ -84,6 +86,8 @@ _NAMES = _lazy.index(
         "tf_rigl.accounting.profile": ["profile"],
         "tf_rigl.algorithms": registry.class_names(),
         "tf_rigl.checkpointing.checkpoints": ["Checkpoints"],
+        "tf_rigl.checkpointing.snapshot": ["Snapshot"],
+        "tf_rigl.checkpointing.snapshot_at": ["SnapshotAt"],
         "tf_rigl.checkpointing.training_state": ["training_variables"],
         "tf_rigl.core.distribution_types": ["ER", "ERK", "PerLayer", "Uniform"],
         "tf_rigl.core.distributions": ["allocate"],

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import tf_rigl
 from tests import support
@@ -70,6 +69,7 @@ def test_others_keep_their_masks(keras):
         np.testing.assert_array_equal(after[other], before[other])
 
 
+@support.one_keras("tf_keras")
 def test_slots_follow_at_once_in_training(keras):
     model = sparse_model(keras)
     optimizer = tf_rigl.attach(model.optimizer, model, tf_rigl.Static())
@@ -104,6 +104,7 @@ def test_the_numbers_are_saved(keras, tmp_path):
         assert record.num_active() == record.target
 
 
+@support.one_keras("keras")
 def test_the_first_masks_are_remembered(keras):
     """`diagnose` draws them again, with the numbers that they had."""
     model = sparse_model(keras)
@@ -141,6 +142,7 @@ def test_rounds_of_fixed_masks_trace_once(keras):
     assert len(traces) == first
 
 
+@support.one_keras("keras")
 def test_a_method_that_prunes_sees_the_new_numbers(keras):
     model = sparse_model(keras, 0.5, start="dense")
     fit(model, tf_rigl.OneShot(step=0))
@@ -186,15 +188,14 @@ def test_units_that_srigl_has_ablated(keras):
     support.assert_same_masks(tf_rigl.masks(model), given)
 
 
-def test_two_replicas(keras):
-    strategy = tf.distribute.MirroredStrategy(["cpu:0", "cpu:1"])
-    with strategy.scope():
+def test_two_replicas(keras, two_replicas):
+    with two_replicas.scope():
         model = sparse_model(keras)
     given = random_masks(model)
     set_masks(model, given)
     support.assert_same_masks(tf_rigl.masks(model), given)
     for record in masked_weights(model):
-        for values in strategy.experimental_local_results(
+        for values in two_replicas.experimental_local_results(
             record.storage.variable
         ):
             assert not np.any(values.numpy()[~given[record.path]])

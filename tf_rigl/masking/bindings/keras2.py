@@ -134,25 +134,25 @@ class Keras2(flavor.Flavor):
         shape = model._build_input_shape
         return None if shape is None else ((shape,), {})
 
-    def other_state(self, model: Any, optimizer: Any) -> list[Any]:
+    def random_state(self, model: Any) -> list[Any]:
         # tf_keras deliberately does not track random generators.
         randoms = [
             getattr(layer, "_random_generator", None)
             for layer in model._flatten_layers()
         ]
-        generators = [
+        return [
             random._generator.state
             for random in randoms
             if random is not None and random._generator is not None
         ]
 
+    def optimizer_state(self, optimizer: Any) -> list[Any]:
         # `optimizer.variables` lacks the learning rate and the loss scale.
-        of_optimizer = [
+        return [
             part
             for part in tf.train.TrackableView(optimizer).descendants()
             if isinstance(part, tf.Variable)
         ]
-        return [*generators, *of_optimizer]
 
 
 class _LoadedWeights(list[Any]):
