@@ -85,7 +85,7 @@ def write_metadata(
     extra = posixpath.join(folder, "assets.extra")
     tf.io.gfile.makedirs(extra)
 
-    # One line per weight, for readers of diffs; no spaces, for a small file.
+    # One line per weight is still readable; no spaces keep the file small.
     lines = ",\n".join(
         json.dumps(_to_row(weight.spec), separators=(",", ":"))
         for weight in weights
