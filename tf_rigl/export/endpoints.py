@@ -269,8 +269,9 @@ def _table(handle: Any, known: dict[int, Any], name: str) -> Any:
     """
     if id(handle) in known:
         return known[id(handle)]
-    # A signature may use a table that the model does not have. The handle of
-    # such a table refers to its owner.
+
+    # A signature may use a table that the model does not have. TensorFlow keeps
+    # a weak reference to the owner in the handle.
     owner = getattr(handle, "_parent_trackable", lambda: None)()
     if owner is None:
         raise ValueError(

@@ -7,6 +7,7 @@ names take half of the graph's bytes.
 """
 
 import collections
+import itertools
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -140,16 +141,15 @@ def _short_names(definition: Any) -> dict[str, str]:
     named after the node.
     """
     taken = {node.name for node in definition.node}
+    new_names = (f"n{number:x}" for number in itertools.count())
     names = {}
-    number = 0
     for node in definition.node:
         if "shared_name" in node.attr:
             names[node.name] = node.name
-            continue
-        while f"n{number:x}" in taken:
-            number += 1
-        names[node.name] = f"n{number:x}"
-        number += 1
+        else:
+            names[node.name] = next(
+                name for name in new_names if name not in taken
+            )
     return names
 
 

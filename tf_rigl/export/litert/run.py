@@ -282,6 +282,7 @@ def _quantize(array: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:
         return array.astype(np.bytes_)
     if array.dtype == dtype or not np.issubdtype(array.dtype, np.floating):
         return array.astype(dtype)
+
     if scale and np.issubdtype(dtype, np.integer):
         limits = np.iinfo(dtype)
         steps = np.round(array / scale + zero_point)

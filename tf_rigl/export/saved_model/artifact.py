@@ -62,6 +62,7 @@ def save_packed(
             read_groups[index] = ids
 
     def read(function: Any) -> dict[int, tf.Tensor]:
+        """Reads the groups of which a traced function captures a weight."""
         captured = {id(outer) for outer, _ in function.graph.captures}
         values: dict[int, tf.Tensor] = {}
         for index, ids in read_groups.items():

@@ -48,14 +48,16 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
     ) -> None:
         super().__init__()
         self.blob = tf.saved_model.Asset(blob)
+        self.groups = groups
         self.variables = [
             _decoded_variable(grouping.group_shape(group, specs), group.dtype)
             for group in groups
         ]
-        self._fingerprint = tf.fingerprint([data]).numpy()
-        self._data = data
+
+        # The initializer's graph depends on the content, and checks it.
         self._specs = specs
-        self.groups = groups
+        self._data = data
+        self._fingerprint = tf.fingerprint([data]).numpy()
 
     def read_group(self, index: int) -> list[tf.Tensor]:
         """Reads the weights of a group as one tensor per member.

@@ -65,6 +65,7 @@ class _Candidates:
         return {name: self._size(name) for name in self.masks}
 
     def _size(self, name: str) -> int:
+        """Returns the bytes of the weight in one encoding."""
         source = self.source
         values = formats.packed_bytes(
             source.array.size if name == "dense" else self.kept.sum().item(),

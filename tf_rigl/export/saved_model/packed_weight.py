@@ -229,6 +229,7 @@ def _is_size(value: Any) -> bool:
 
 
 def _is_shape(value: Any) -> bool:
+    # TensorFlow's shapes have at most 254 dimensions.
     return (
         isinstance(value, Sequence)
         and not isinstance(value, str)

@@ -42,6 +42,7 @@ class RunDecoder:
     ) -> None:
         self._content = content
         self._runs = iter(runs)
+
         # One operation splits the file into the parts of all runs.
         sizes = [
             size
@@ -50,6 +51,8 @@ class RunDecoder:
             for size in piece_sizes
         ]
         self._parts = iter(_split(data, sizes))
+
+        # Runs of a kind that occurs more than once share a function.
         self._uses = collections.Counter(
             _kind(run, dtype) for run, dtype in runs
         )
@@ -165,6 +168,7 @@ def _decoder(kind: _DecodeKind) -> _Decode:
     decode_one = functools.partial(_decode_one, kind)
 
     def decode_all(data: tf.Tensor, pieces: tf.Tensor) -> tf.Tensor:
+        """Decodes the pieces of a run one by one and concatenates them."""
         count = tf.shape(pieces)[0]
         decoded = tf.TensorArray(
             kind.dtype, count, infer_shape=False, element_shape=[None]
