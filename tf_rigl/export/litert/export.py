@@ -150,24 +150,22 @@ def export_litert(
         dense_difference = _compare_dense(
             dense, examples, expected, select_tf_ops
         )
-        result = _make_sparse(
-            dense, dense_difference, examples, expected, chosen
-        )
-        _check_difference(result.difference, quantization, chosen.tolerance)
+        best = _make_sparse(dense, dense_difference, examples, expected, chosen)
+        _check_difference(best.difference, quantization, chosen.tolerance)
 
         with tf.io.gfile.GFile(draft, "wb") as file:
-            file.write(result.content)
+            file.write(best.content)
 
     return report.LiteRTReport(
         path=os.fspath(path),
         quantization=quantization,
-        rows=report.tensor_reports(format.read(result.content), result.reasons),
-        file_bytes=len(result.content),
+        rows=report.tensor_reports(format.read(best.content), best.reasons),
+        file_bytes=len(best.content),
         dense_file_bytes=len(dense),
-        error=result.difference and result.difference.error,
-        relative_error=result.difference and result.difference.relative,
-        notes=result.notes,
-        runtime=run.runtime() if result.difference else "",
+        error=best.difference and best.difference.error,
+        relative_error=best.difference and best.difference.relative,
+        notes=best.notes,
+        runtime=run.runtime() if best.difference else "",
     )
 
 
