@@ -31,7 +31,7 @@ def read_only(functions: Iterable[Any]) -> set[int]:
 
 def insert(
     function: Any,
-    arguments: Iterable[tf.Tensor],
+    arguments: Any,
     values: Mapping[int, tf.Tensor],
     handles: Mapping[int, tf.Tensor],
 ) -> Any:
@@ -39,7 +39,8 @@ def insert(
 
     Args:
         function: a concrete function.
-        arguments: its tensors, in the order of `tf.nest.flatten`.
+        arguments: what it is called on, in any structure; what is no tensor
+            is part of the graph already.
         values: what reading a captured variable gives, by the identity of
             its handle; `read_only` says which variables may stand here.
         handles: other handles, by the identity of the handle that the
@@ -73,7 +74,9 @@ def insert(
             inputs[f"{names[inner.op.name]}:0"] = current.capture(handle)
 
     own = graph.inputs[: len(graph.inputs) - len(captures)]
-    for tensor, argument in zip(own, arguments, strict=True):
+    given = tf.nest.flatten(arguments, expand_composites=True)
+    given = [argument for argument in given if tf.is_tensor(argument)]
+    for tensor, argument in zip(own, given, strict=True):
         inputs[f"{names[tensor.op.name]}:0"] = argument
 
     new = {**names, **replaced}

@@ -110,10 +110,9 @@ def _function(
     """Makes the function of an artifact that stands for an endpoint."""
 
     def insert(*arguments: Any, **keywords: Any) -> Any:
-        tensors = tf.nest.flatten((arguments, keywords), expand_composites=True)
         return function_graph.insert(
             endpoint.function,
-            [tensor for tensor in tensors if tf.is_tensor(tensor)],
+            (arguments, keywords),
             read(endpoint.function),
             handles,
         )
