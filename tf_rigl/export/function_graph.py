@@ -40,7 +40,7 @@ def read_only(functions: Iterable[Any]) -> set[int]:
 
 def insert(
     function: Any,
-    arguments: Iterable[tf.Tensor],
+    arguments: Any,
     values: Mapping[int, tf.Tensor],
     handles: Mapping[int, tf.Tensor],
 ) -> Any:
@@ -48,7 +48,8 @@ def insert(
 
     Args:
         function: a concrete function.
-        arguments: its tensors, in the order of `tf.nest.flatten`.
+        arguments: the arguments of the call, in any structure. Only tensors
+            are used, because all other values are part of the graph.
         values: tensors that replace the reads of captured variables, keyed by
             the `id` of the variable's handle. Only handles that `read_only`
             returns may be keys.
@@ -87,8 +88,11 @@ def insert(
             handle = handles.get(id(outer), outer)
             inputs[f"{names[inner.op.name]}:0"] = current.capture(handle)
 
+    # The first inputs of the graph are its arguments, the others its captures.
     own = graph.inputs[: len(graph.inputs) - len(captures)]
-    for tensor, argument in zip(own, arguments, strict=True):
+    given = tf.nest.flatten(arguments, expand_composites=True)
+    given = [argument for argument in given if tf.is_tensor(argument)]
+    for tensor, argument in zip(own, given, strict=True):
         inputs[f"{names[tensor.op.name]}:0"] = argument
 
     new_names = {**names, **replaced}
@@ -102,6 +106,7 @@ def insert(
         index for index, output in enumerate(outputs) if tf.is_tensor(output)
     ]
 
+    # Import the renamed graph and return its outputs in their structure.
     imported = tf.graph_util.import_graph_def(
         definition,
         input_map=inputs,

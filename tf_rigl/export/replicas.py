@@ -92,12 +92,8 @@ def _with_handles(
     """
 
     def run(*arguments: Any, **keywords: Any) -> Any:
-        tensors = tf.nest.flatten((arguments, keywords), expand_composites=True)
         return function_graph.insert(
-            endpoint.function,
-            [tensor for tensor in tensors if tf.is_tensor(tensor)],
-            {},
-            handles,
+            endpoint.function, (arguments, keywords), {}, handles
         )
 
     function = tf.function(run, autograph=False).get_concrete_function(

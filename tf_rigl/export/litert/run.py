@@ -67,7 +67,7 @@ class Runner:
             # TensorFlow's interpreter warns that it will move to another
             # package.
             warnings.filterwarnings("ignore", _WARNING)
-            interpreter = _interpreter_class()(model_content=content)
+            interpreter = interpreter_class()(model_content=content)
         self._run = interpreter.get_signature_runner(DEFAULT_SIGNATURE)
         self.inputs = list(self._run.get_input_details())
 
@@ -96,8 +96,8 @@ class Runner:
 
 
 def runtime() -> str:
-    """Returns the name and version of the interpreter that runs files."""
-    if _interpreter_class() is tf.lite.Interpreter:
+    """Returns name and version of what runs files."""
+    if interpreter_class() is tf.lite.Interpreter:
         return f"TensorFlow {tf.__version__}"
     return f"LiteRT {metadata.version(_LITERT)}"
 
@@ -261,8 +261,8 @@ def _as_dtype(array: Any, dtype: tf.DType) -> np.ndarray:
     return np.asarray(array, dtype.as_numpy_dtype)
 
 
-def _interpreter_class() -> Any:
-    """Returns LiteRT's interpreter if it is installed, else TensorFlow's."""
+def interpreter_class() -> Any:
+    """Returns the interpreter of LiteRT, else that of TensorFlow."""
     try:
         module = importlib.import_module("ai_edge_litert.interpreter")
     except ImportError:

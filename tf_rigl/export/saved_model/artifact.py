@@ -131,10 +131,9 @@ def _function(
     """
 
     def insert(*arguments: Any, **keywords: Any) -> Any:
-        tensors = tf.nest.flatten((arguments, keywords), expand_composites=True)
         return function_graph.insert(
             endpoint.function,
-            [tensor for tensor in tensors if tf.is_tensor(tensor)],
+            (arguments, keywords),
             read(endpoint.function),
             handles,
         )
