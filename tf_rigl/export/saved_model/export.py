@@ -133,6 +133,7 @@ def export_saved_model(
         )
 
     walked = walk_model(model)
+
     # `new_folder` moves `folder` to `path` at the end, so that no half-written
     # artifact is ever found there.
     with atomic_files.new_folder(path, overwrite) as (folder, scratch):
