@@ -59,7 +59,8 @@ def quantize_aware(model: Any) -> Any:
             "it after training: pass representative_data to `export_litert`."
         )
 
-    # TFMOT wraps layers by their class, so it must see plain layers.
+    # TFMOT chooses the quantization of a layer by its class, so the layers must
+    # be plain ones.
     plain = flavor.keras.models.clone_model(model)
     plain.set_weights(model.get_weights())
     strip(plain)

@@ -208,9 +208,10 @@ def _densify(
     _replace_buffer(model, tensor, encoded.values)
     tensor.sparsity = sparse.to_parameters(encoded)
 
-    # For an operator of int8 weights and float inputs, XNNPACK requires a
-    # constant weight, so such a weight is converted to float32 as well.
     operators = [_operator(model, _OPERATOR.DENSIFY, index, unpacked)]
+
+    # XNNPACK requires a constant weight for an operator of int8 weights and
+    # float inputs. So such weights are converted to float32 as well.
     if tensor.type == _TYPE.INT8 and any(
         _is_hybrid(model, subgraph, operator) for operator, _ in users
     ):
