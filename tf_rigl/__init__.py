@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     )
     from tf_rigl.masking.masked_weight import masks as masks
     from tf_rigl.masking.options import SparsifyOptions as SparsifyOptions
+    from tf_rigl.masking.reinitialize import reinitialize as reinitialize
     from tf_rigl.masking.sparsify import sparsify as sparsify
     from tf_rigl.surgery.shrink import shrink as shrink
     from tf_rigl.updating.attach import attach as attach
@@ -108,6 +109,7 @@ _NAMES = _lazy.index(
         "tf_rigl.export.saved_model.restore": ["load_packed_weights"],
         "tf_rigl.masking.masked_weight": ["masks"],
         "tf_rigl.masking.options": ["SparsifyOptions"],
+        "tf_rigl.masking.reinitialize": ["reinitialize"],
         "tf_rigl.masking.sparsify": ["sparsify"],
         "tf_rigl.surgery.shrink": ["shrink"],
         "tf_rigl.updating.attach": ["attach", "check_finite", "detach"],
