@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from tf_rigl.masking.reinitialize import reinitialize as reinitialize
     from tf_rigl.masking.sparsify import sparsify as sparsify
     from tf_rigl.surgery.shrink import shrink as shrink
+    from tf_rigl.tickets.search import TicketSearch as TicketSearch
     from tf_rigl.updating.attach import attach as attach
     from tf_rigl.updating.attach import check_finite as check_finite
     from tf_rigl.updating.attach import detach as detach
@@ -112,6 +113,7 @@ _NAMES = _lazy.index(
         "tf_rigl.masking.reinitialize": ["reinitialize"],
         "tf_rigl.masking.sparsify": ["sparsify"],
         "tf_rigl.surgery.shrink": ["shrink"],
+        "tf_rigl.tickets.search": ["TicketSearch"],
         "tf_rigl.updating.attach": ["attach", "check_finite", "detach"],
         "tf_rigl.updating.callback": ["UpdateMasks"],
         "tf_rigl.updating.prune": ["prune"],

@@ -42,7 +42,7 @@ def constant(kernel: Kernel) -> np.ndarray:
 
     σ is the standard deviation of all initial values, masked ones included.
     """
-    deviation = np.std(kernel.initial, dtype=np.float64)
+    deviation = np.std(_initial(kernel), dtype=np.float64)
     signs = _shuffled(kernel, _signs(_kept(kernel)))
     return _spread(kernel, deviation * signs)
 
@@ -101,13 +101,17 @@ def with_signs_of(values: np.ndarray, initial: np.ndarray) -> np.ndarray:
     return np.abs(values) * _signs(initial)
 
 
-def _kept(kernel: Kernel) -> np.ndarray:
+def _initial(kernel: Kernel) -> np.ndarray:
     if kernel.initial is None:
         raise ValueError(
             "New values that are made of initial values need them. Received: "
             "initial=None. Pass an array of the weight's shape."
         )
-    return kernel.initial[kernel.mask]
+    return kernel.initial
+
+
+def _kept(kernel: Kernel) -> np.ndarray:
+    return _initial(kernel)[kernel.mask]
 
 
 def _spread(kernel: Kernel, kept: np.ndarray) -> np.ndarray:

@@ -65,9 +65,9 @@ def by_rates(
         ValueError: if a rate is outside [0, 1), a name is unknown, or a weight
             would lose its last connection to its own rate.
     """
-    amount = _checked_rate("amount", 0.0 if amount is None else amount)
+    amount = checked_rate("amount", 0.0 if amount is None else amount)
     own = {one.path: 0.0 for one in records if one.stays_dense}
-    own.update(_rates_by_path(model, rates))
+    own.update(rates_by_path(model, rates))
 
     shared = [one for one in records if one.path not in own]
     if scope == "weight":
@@ -101,17 +101,23 @@ def warn_of_collapse(records: list[MaskedWeight]) -> None:
         )
 
 
-def _rates_by_path(model: Any, rates: Mapping[Any, float]) -> dict[str, float]:
+def rates_by_path(model: Any, rates: Mapping[Any, float]) -> dict[str, float]:
+    """Returns rates that were given by layer, name or path, by path.
+
+    Raises:
+        ValueError: if a rate is outside [0, 1) or a name is unknown.
+    """
     flavor = model_flavor(model)
     weights = NamedWeights(flavor, model, tree.sites(flavor, model))
     return {
-        path: _checked_rate(f"rates[{target!r}]", rate)
+        path: checked_rate(f"rates[{target!r}]", rate)
         for target, rate in rates.items()
         for path in weights.paths_of("rates", target)
     }
 
 
-def _checked_rate(name: str, rate: float) -> float:
+def checked_rate(name: str, rate: float) -> float:
+    """Returns a rate; raises a ValueError if it is outside [0, 1)."""
     if isinstance(rate, bool) or not 0 <= rate < 1:
         raise ValueError(
             f"`{name}` is the fraction of the connections left that is dropped "
