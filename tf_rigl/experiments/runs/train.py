@@ -19,6 +19,7 @@ from tf_rigl.experiments.runs import networks
 from tf_rigl.experiments.runs import plan as plans
 from tf_rigl.experiments.runs import setup
 from tf_rigl.experiments.runs import tasks
+from tf_rigl.experiments.runs import update_file
 from tf_rigl.experiments.runs.run_folder import RunFolder
 from tf_rigl.experiments.runs.settings import RunOptions
 from tf_rigl.experiments.runs.settings import RunSettings
@@ -193,6 +194,12 @@ def _callbacks(
                 json_lines_path=folder.masks,
             )
         )
+        if folder.writes:
+            acting.append(
+                update_file.UpdateFile(
+                    folder.updates, settings.update_interval, done
+                )
+            )
     if options.tensorboard and folder.writes:
         acting.append(
             run.keras.callbacks.TensorBoard(
