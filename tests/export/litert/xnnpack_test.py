@@ -4,6 +4,7 @@ import pytest
 from keras import layers
 
 import tf_rigl
+from tests.export import support
 from tests.support import in_turn
 from tf_rigl.export.litert.export import export_litert
 from tf_rigl.export.litert.xnnpack import check_xnnpack
@@ -81,7 +82,8 @@ def test_files(tmp_path):
     assert not of_file.runs_sparse
     assert "No float weight is stored sparse" in of_file.first_problem
 
-    export_litert(model, tmp_path / "int8", "dynamic_int8")
+    with support.expect_slow("dynamic_int8"):
+        export_litert(model, tmp_path / "int8", "dynamic_int8")
     of_file = check_xnnpack(tmp_path / "int8")
     assert not of_file.fits
     assert "its weights are int8. Export" in of_file.first_problem

@@ -62,7 +62,7 @@ class Runner:
             # TensorFlow's interpreter warns that it will move to another
             # package.
             warnings.filterwarnings("ignore", _WARNING)
-            interpreter = _interpreter_class()(model_content=content)
+            interpreter = interpreter_class()(model_content=content)
         self._run = interpreter.get_signature_runner(DEFAULT_SIGNATURE)
         self.inputs = list(self._run.get_input_details())
 
@@ -89,7 +89,7 @@ class Runner:
 
 def runtime() -> str:
     """Returns name and version of what runs files."""
-    if _interpreter_class() is tf.lite.Interpreter:
+    if interpreter_class() is tf.lite.Interpreter:
         return f"TensorFlow {tf.__version__}"
     return f"LiteRT {metadata.version(_LITERT)}"
 
@@ -231,7 +231,8 @@ def _as_dtype(array: Any, dtype: tf.DType) -> np.ndarray:
     return np.asarray(array, dtype.as_numpy_dtype)
 
 
-def _interpreter_class() -> Any:
+def interpreter_class() -> Any:
+    """Returns the interpreter of LiteRT, else that of TensorFlow."""
     try:
         module = importlib.import_module("ai_edge_litert.interpreter")
     except ImportError:
