@@ -12,13 +12,13 @@ tf_rigl.export_saved_model(model, "exported")
 Names are imported when they are first used, so that `import tf_rigl` by
 itself imports neither TensorFlow nor a Keras.
 
-Stable are the names in `tf_rigl.__all__`, in the namespaces
+These names are stable, with the arguments and attributes that their docstrings
+document: those in `tf_rigl.__all__`; those in the namespaces
 `tf_rigl.accounting`, `algorithms`, `core.criteria`, `core.structures`,
-`masking.layer_rules`, `results` and `tfmot`, the builders in `models` and
-`data.registry`, with the arguments and attributes that their docstrings name.
-What goes still works for one minor version at least and warns what to use
-instead. Everything else may change at any time. Files are stable: later
-versions read what a version has written.
+`masking.layer_rules`, `results` and `tfmot`; and the builders in `models` and
+`data.registry`. Before a stable name is removed, it keeps working for at least
+one minor version and warns what to use instead. All other names may change at
+any time. Files are stable, too: later versions read the files of earlier ones.
 """
 
 from typing import TYPE_CHECKING

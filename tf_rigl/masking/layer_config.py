@@ -174,6 +174,7 @@ def deserialize(config: Mapping[str, Any]) -> LayerConfig:
 
 
 def _serialize_weight(weight: WeightConfig) -> dict[str, Any]:
+    """Converts the configuration of one weight to JSON types."""
     result: dict[str, Any] = {
         "shape": list(weight.shape),
         # Files of all versions store the target under this name.
@@ -187,6 +188,7 @@ def _serialize_weight(weight: WeightConfig) -> dict[str, Any]:
 
 
 def _deserialize_weight(weight: Mapping[str, Any]) -> WeightConfig:
+    """Inverts `_serialize_weight`; early versions wrote no storage."""
     shape = tuple(weight["shape"])
     layout = None
     if "view" in weight:

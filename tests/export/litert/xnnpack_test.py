@@ -12,7 +12,7 @@ from tf_rigl.models import mobilenet
 
 
 def build(*middle, first=None, end=True):
-    """A network that fits if `middle` does."""
+    """Builds a network that XNNPACK runs sparse if `middle` allows it."""
     images = keras.Input((64, 64, 3), name="images")
     features = images
     for layer in (*(first or stem()), *middle):

@@ -1,5 +1,8 @@
 """Sparsity structures, the sets of masks that a weight may have.
 
+`structure` defines the interface, which selects connections and counts how many
+a mask can have. Structures see a weight as [positions, inputs, units].
+
 >>> NByM(2, 4).connections((9, 64, 128), 9 * 64 * 128 // 2)
 36864
 """

@@ -172,6 +172,8 @@ class RunFolder:
             if self.writes:
                 stack.enter_context(locked(self.path, "output_dir", "run"))
             else:
+                # All workers must save models together, but only the chief's
+                # are kept.
                 models = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
                 self._models = pathlib.Path(stack.enter_context(models))
             self._check_settings(settings)

@@ -77,6 +77,7 @@ def share(value: float | None) -> str:
 
 
 def _introduction(summary: SweepSummary, heading: Heading) -> str:
+    """Returns the text above the table, which says what it shows."""
     better = "highest" if summary.higher_is_better else "lowest"
     text = (
         f"epochs: {heading.epochs}, seeds: {heading.seeds}; mean ± sample "

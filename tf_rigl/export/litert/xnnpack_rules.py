@@ -1,8 +1,9 @@
-"""Rules by which XNNPACK runs operators sparse.
+"""XNNPACK's conditions for operators in sparse inference.
 
-In sparse inference the activations of a region of the graph are stored channel
-after channel, and its 1×1 convolutions skip their zeros. Not every operator
-has a kernel for that; this is what those that have one ask for.
+In sparse inference, the activations of a region of the graph are stored channel
+by channel (NCHW), and 1×1 convolutions in it skip zeros of their weights. Only
+some operators have kernels for this order, and these have conditions. `judge`
+checks the conditions of one operator; `xnnpack` finds the region.
 
 Reference: `xnn_check_nchw_compatibility` in src/subgraph.c of
 github.com/google/XNNPACK; "Sparse Inference" in
@@ -22,12 +23,12 @@ from tf_rigl.export.litert import format
 _OPERATOR = schema.BuiltinOperator
 _SAME = schema.Padding.SAME
 
-# Operators of one input that are computed for each element on its own.
+# Operators of one input that compute each element by itself.
 _ELEMENTWISE = frozenset(
     "ABS CEIL ELU EXP FLOOR HARD_SWISH LEAKY_RELU LOGISTIC NEG RELU RELU6 "
     "RELU_N1_TO_1 ROUND RSQRT SQRT SQUARE TANH".split()
 )
-# Activations that XNNPACK fuses into an operator.
+# Activation functions that XNNPACK can fuse into an operator.
 _FUSED = frozenset(
     {
         schema.ActivationFunctionType.NONE,
@@ -37,11 +38,12 @@ _FUSED = frozenset(
     }
 )
 
-Padding = tuple[int, int, int, int]  # top, bottom, left, right
+# Rows and columns of zeros at the top, bottom, left and right of a picture.
+Padding = tuple[int, int, int, int]
 
 
 class Role(enum.Enum):
-    """Role of an operator in a region that is run sparse."""
+    """Roles of an operator in a region that is run sparse."""
 
     START = "start"
     INSIDE = "inside"
@@ -50,15 +52,15 @@ class Role(enum.Enum):
 
 
 class Verdict(NamedTuple):
-    """Role of an operator, and what keeps it from a better one."""
+    """The role that an operator can have, or the reason why it has none."""
 
     role: Role
-    problem: str = ""
-    fix: str = ""
+    problem: str = ""  # the condition that the operator does not meet
+    fix: str = ""  # what to change in the model
 
 
 def refuse(problem: str, fix: str) -> Verdict:
-    """Returns the verdict on an operator that has no role."""
+    """Returns the verdict for an operator that cannot be part of a region."""
     return Verdict(Role.NONE, problem, fix)
 
 
@@ -71,9 +73,13 @@ _FLOAT = refuse(
 def judge(
     model: Any, subgraph: Any, operator: Any, padding: Padding | None
 ) -> Verdict:
-    """Judges which role an operator of a subgraph can have.
+    """Finds the role that an operator can have in a region.
 
-    `padding` is what an operator before it adds; None: there is none.
+    Args:
+        model: the `ModelT`.
+        subgraph: the subgraph of the operator.
+        operator: the operator.
+        padding: the padding that a PAD before it adds; None without a PAD.
     """
     kind = format.kind(model, operator)
     name = format.kind_name(model, operator)
@@ -83,12 +89,14 @@ def judge(
     if schema.TensorType.INT8 in (source.type, target.type):
         return _FLOAT
 
+    # Convolutions.
     options = operator.builtinOptions
     if kind == _OPERATOR.CONV_2D:
         return _convolution(subgraph, operator, options, padding)
     if kind == _OPERATOR.DEPTHWISE_CONV_2D:
         return _depthwise(subgraph, operator, options, padding)
 
+    # All other operators that have kernels.
     if kind == _OPERATOR.MEAN:
         return _mean(model, subgraph, operator)
     if kind == _OPERATOR.DEPTH_TO_SPACE:
@@ -106,12 +114,12 @@ def judge(
 
 
 def is_dense(model: Any, operator: Any) -> bool:
-    """Returns whether this is a fully connected layer."""
+    """Returns whether an operator is a fully connected layer."""
     return format.kind(model, operator) == _OPERATOR.FULLY_CONNECTED
 
 
 def is_pointwise(model: Any, subgraph: Any, operator: Any) -> bool:
-    """Returns whether this is a 1×1 convolution."""
+    """Returns whether an operator is a 1×1 convolution."""
     if format.kind(model, operator) != _OPERATOR.CONV_2D:
         return False
     kernel = format.shape(subgraph.tensors[operator.inputs[1]])
@@ -119,16 +127,20 @@ def is_pointwise(model: Any, subgraph: Any, operator: Any) -> bool:
 
 
 def zero_padding(model: Any, subgraph: Any, operator: Any) -> Padding | None:
-    """Returns the zeros that a PAD adds around pictures; None for others."""
+    """Returns the zeros that a PAD adds around pictures.
+
+    None for any other operator, or if the amounts are not constant or if it
+    pads the batch or the channels.
+    """
     if format.kind(model, operator) != _OPERATOR.PAD:
         return None
     tensor = subgraph.tensors[operator.inputs[1]]
     data = format.data(model, tensor)
-    wide = tensor.type == schema.TensorType.INT64
     if data is None:
         return None
 
-    amounts = data.view(np.int64 if wide else np.int32).reshape(-1, 2)
+    is_int64 = tensor.type == schema.TensorType.INT64
+    amounts = data.view(np.int64 if is_int64 else np.int32).reshape(-1, 2)
     if len(amounts) != 4 or amounts[0].any() or amounts[3].any():
         return None
     top, bottom, left, right = map(int, amounts[1:3].ravel())
@@ -138,14 +150,15 @@ def zero_padding(model: Any, subgraph: Any, operator: Any) -> Padding | None:
 def _convolution(
     subgraph: Any, operator: Any, options: Any, padding: Padding | None
 ) -> Verdict:
+    """Judges a convolution: 1×1 inside of a region, 3×3 at its start."""
     kernel = format.shape(subgraph.tensors[operator.inputs[1]])
     _, height, width, channels = kernel
     strides = (options.strideH, options.strideW)
-    general = _general(options)
-    if general is not None:
-        return general
+    refused = _refuse_options(options)
+    if refused is not None:
+        return refused
 
-    if _channels(subgraph, operator) != channels:
+    if _input_channels(subgraph, operator) != channels:
         return refuse(
             "it has groups",
             "Leave out `groups`, or use a depthwise convolution.",
@@ -173,15 +186,15 @@ def _convolution(
 def _depthwise(
     subgraph: Any, operator: Any, options: Any, padding: Padding | None
 ) -> Verdict:
+    """Judges a depthwise convolution: 3×3 or 5×5, padded on each side."""
     kernel = format.shape(subgraph.tensors[operator.inputs[1]])
     strides = (options.strideH, options.strideW)
-    general = _general(options)
-    if general is not None:
-        return general
+    refused = _refuse_options(options)
+    if refused is not None:
+        return refused
 
-    if options.depthMultiplier > 1 or kernel[3] != _channels(
-        subgraph, operator
-    ):
+    channels = _input_channels(subgraph, operator)
+    if options.depthMultiplier > 1 or kernel[3] != channels:
         return refuse("it has a depth multiplier", "Leave it at 1.")
 
     if kernel[1:3] not in ((3, 3), (5, 5)) or strides not in ((1, 1), (2, 2)):
@@ -194,8 +207,8 @@ def _depthwise(
     return _padded(Role.INSIDE, options, padding, kernel[1] // 2)
 
 
-def _general(options: Any) -> Verdict | None:
-    """Checks what is asked of all convolutions; None if it holds."""
+def _refuse_options(options: Any) -> Verdict | None:
+    """Returns a verdict if no convolution may have these options, else None."""
     if (options.dilationHFactor, options.dilationWFactor) != (1, 1):
         return refuse("it is dilated", "Use dilation_rate=1.")
     if options.fusedActivationFunction not in _FUSED:
@@ -209,10 +222,10 @@ def _general(options: Any) -> Verdict | None:
 def _padded(
     role: Role, options: Any, padding: Padding | None, amount: int
 ) -> Verdict:
-    """Judges a convolution that needs the same padding on each side."""
+    """Gives a convolution its role if it has `amount` zeros on each side."""
     if options.padding == _SAME:
-        # For stride 1 that is the same on each side; else it depends on the
-        # size of the picture.
+        # With stride 1, this adds the same amount on each side. Otherwise the
+        # amounts depend on the size of the picture.
         given = (amount,) * 4 if options.strideH == 1 else None
     else:
         given = padding or (0,) * 4
@@ -220,14 +233,15 @@ def _padded(
     if given == (amount,) * 4:
         return Verdict(role)
 
-    told = "'same'" if given is None else f"{given[:2]}, {given[2:]}"
+    description = "'same'" if given is None else f"{given[:2]}, {given[2:]}"
     return refuse(
-        f"its padding is {told}",
+        f"its padding is {description}",
         f"Put ZeroPadding2D({amount}) before it and use padding='valid'.",
     )
 
 
 def _mean(model: Any, subgraph: Any, operator: Any) -> Verdict:
+    """Judges a mean, which must be over height and width."""
     data = format.data(model, subgraph.tensors[operator.inputs[1]])
     axes = [] if data is None else sorted(data.view(np.int32).tolist())
     if axes != [1, 2] or _rank(subgraph.tensors[operator.inputs[0]]) != 4:
@@ -239,6 +253,7 @@ def _mean(model: Any, subgraph: Any, operator: Any) -> Verdict:
 
 
 def _binary(model: Any, subgraph: Any, operator: Any, options: Any) -> Verdict:
+    """Judges an addition or multiplication of pictures and constants."""
     tensors = [subgraph.tensors[index] for index in operator.inputs]
     if options.fusedActivationFunction not in _FUSED:
         return refuse("its activation is not fused", "Use ReLU.")
@@ -258,7 +273,7 @@ def _binary(model: Any, subgraph: Any, operator: Any, options: Any) -> Verdict:
 
 
 def _replacement(name: str) -> tuple[str, str]:
-    """Returns problem and fix for an operator without a sparse kernel."""
+    """Returns the problem and the fix for an operator without a kernel."""
     fix = {
         "MAX_POOL_2D": "Use a depthwise convolution with stride 2.",
         "AVERAGE_POOL_2D": "Use a depthwise convolution with stride 2.",
@@ -272,7 +287,7 @@ def _replacement(name: str) -> tuple[str, str]:
     return f"{name} has no sparse kernel", fix
 
 
-def _channels(subgraph: Any, operator: Any) -> int:
+def _input_channels(subgraph: Any, operator: Any) -> int:
     return format.shape(subgraph.tensors[operator.inputs[0]])[-1]
 
 
