@@ -6,7 +6,7 @@ and, without masks, by Keras, then loads and calls the artifacts in turn. Ratios
 are to Keras's artifact, or to the LiteRT file of the same quantization with
 dense weights, within the same round. Outputs of SavedModels must be the same;
 `export_litert` compares those of its own files. LiteRT, that of
-`ai-edge-litert` where it is installed, uses all cores.
+`ai-edge-litert` where it is installed, uses all cores or `--threads`.
 
 Networks of one kind of layer are measured in LiteRT only.
 
@@ -94,6 +94,7 @@ def define_flags() -> None:
     flags.DEFINE_float("sparsity", 0.9, "Sparsity.")
     flags.DEFINE_multi_integer("batch_size", [1, 32], "Examples of a call.")
     flags.DEFINE_integer("calls", 5, "Calls of a round.", lower_bound=1)
+    flags.DEFINE_integer("threads", os.cpu_count(), "Threads of LiteRT.")
 
 
 def write_artifacts(model: Any, folder: pathlib.Path) -> dict[str, str]:
@@ -163,7 +164,8 @@ def write_litert(
 
 def load_litert(path: str, size: int, shape: tuple[int, ...]) -> Any:
     """Makes an interpreter that is ready for batches of the given size."""
-    interpreter = run.interpreter_class()(path, num_threads=os.cpu_count())
+    threads = flags.FLAGS.threads
+    interpreter = run.interpreter_class()(path, num_threads=threads)
     (place,) = interpreter.get_input_details()
     interpreter.resize_tensor_input(place["index"], (size, *shape))
     interpreter.allocate_tensors()

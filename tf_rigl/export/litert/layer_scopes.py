@@ -18,8 +18,6 @@ import tensorflow as tf
 from tf_rigl.backend import flavor
 from tf_rigl.masking import model_weights
 
-# Stands for the layer of an output of the graph that is named as one only.
-OUTPUT = "output"
 _SCOPE = re.compile(r"tf_rigl\.layer(\d+)\.(?:_\d+)?/")
 
 
@@ -51,6 +49,10 @@ def layer_name(operations: Sequence[str], layers: Sequence[str]) -> str:
         operations: names of operations in a LiteRT graph.
         layers: the names that `numbered` yielded; empty for a graph that was
             traced without it, where the name is what the converter left of it.
+
+    Returns:
+        The layer's name; "" if none of them tells, as of an output of the graph
+        or of an operation that was traced in a function of its own.
     """
     for name in operations:
         numbers = _SCOPE.findall(name)
@@ -60,7 +62,7 @@ def layer_name(operations: Sequence[str], layers: Sequence[str]) -> str:
     paths = [
         name.removeprefix("StatefulPartitionedCall/") for name in operations
     ]
-    path = next((path for path in paths if "/" in path), OUTPUT)
+    path = next((path for path in paths if "/" in path), "")
     scopes = path.split("/")
     # Without the model and the kind of the operation.
     return "/".join(scopes[1:-1] or scopes[:1])

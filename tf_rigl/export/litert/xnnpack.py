@@ -172,6 +172,7 @@ def _check(
     region = _region(graph, subgraph, nodes)
 
     rows = []
+    makers: dict[int, str] = {}  # Names of the layers of computed tensors.
     for index, node in enumerate(nodes):
         verdict = region.get(index)
         inside = verdict is not None
@@ -179,11 +180,17 @@ def _check(
         if inside and (node.pointwise or node.dense):
             weights, zeros = _count(graph, subgraph, node.operator)
 
+        name = layer_scopes.layer_name(
+            _operation_names(graph, subgraph, node.operator), layers
+        )
+        if not name:
+            before = (makers.get(source) for source in node.sources)
+            name = f"behind {next(filter(None, before), 'the inputs')}"
+        makers.update(dict.fromkeys(map(int, node.operator.outputs), name))
+
         rows.append(
             xnnpack_report.OperatorCheck(
-                name=layer_scopes.layer_name(
-                    _operation_names(graph, subgraph, node.operator), layers
-                ),
+                name=name,
                 tensor=format.name(subgraph.tensors[node.operator.outputs[0]]),
                 operation=format.kind_name(graph, node.operator),
                 in_region=inside,

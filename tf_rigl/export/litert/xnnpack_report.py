@@ -23,8 +23,9 @@ _HEADER = ("layer", "operation", "sparse", "weights", "zeros")
 class OperatorCheck:
     """One operator of the graph."""
 
-    # Name of its layer in the Keras model, with those of the models around it.
-    # For a file, what the converter has made of it.
+    # Name of its layer in the Keras model, with those of the models around it;
+    # "behind" the layer before where the converter has lost it. For a file,
+    # what the converter has made of it.
     name: str
     tensor: str  # name of its output in the graph
     operation: str  # its kind in LiteRT, such as "CONV_2D"
@@ -68,13 +69,15 @@ class XNNPACKReport:
         They are in the order of the graph.
         """
         broken = [row for row in self.rows if row.problem]
-        # A layer that reads a shape to reshape is told about the latter only.
+        # A layer that reads a shape to reshape is told about the latter only,
+        # and of a problem of several of its operators once.
         reshaping = {row.name for row in broken if row.operation == "RESHAPE"}
-        found = [
-            str(row)
+        texts = {
+            (row.name, row.problem): str(row)
             for row in broken
             if row.operation != "SHAPE" or row.name not in reshaping
-        ]
+        }
+        found = list(texts.values())
         if not any(row.in_region for row in self.rows):
             found.append(_NO_CONVOLUTION)
         elif not any(row.weights for row in self.rows):
@@ -107,14 +110,14 @@ class XNNPACKReport:
 
         by_active = sorted(self.rows, key=lambda row: row.zeros - row.weights)
         largest = ", ".join(
-            f"{row.name} ({row.zeros:,} of {row.weights:,})"
+            f"{row.name} ({row.weights - row.zeros:,} of {row.weights:,})"
             for row in by_active[:_LISTED]
             if row.weights > row.zeros
         )
         return counts + (
-            f"Those with the most others are {largest}. Sparsify them further: "
-            "by a higher sparsity, or tf_rigl.sparsify(model, 0.8, 'uniform') "
-            "and none of them in `dense`."
+            f"Most of the others are in {largest}. Sparsify them further: by a "
+            "higher sparsity, or tf_rigl.sparsify(model, 0.8, 'uniform') and "
+            "none of them in `dense`."
         )
 
     @property

@@ -59,6 +59,9 @@ _REPLACEMENTS = {
     "else reshapes behind it.",
     "SHAPE": "Pass batch_size=1, to `export_litert` too: shapes are constants "
     "then.",
+    "RESIZE_NEAREST_NEIGHBOR": "Use interpolation='bilinear'.",
+    "TRANSPOSE_CONV": "Use UpSampling2D(interpolation='bilinear') and "
+    "Conv2D(filters, 1) instead.",
     "PAD": "Put ZeroPadding2D right before a convolution that has "
     "padding='valid'.",
 }
@@ -132,6 +135,12 @@ def judge(
 
     if schema.TensorType.INT8 in (source.type, target.type):
         return _FLOAT
+    if "/Tensordot/" in format.name(target):
+        # Keras makes several operators of it.
+        return refuse(
+            "a Dense layer of feature maps has no sparse kernel",
+            _REPLACEMENTS["FULLY_CONNECTED"],
+        )
 
     # Convolutions.
     options = operator.builtinOptions
