@@ -30,10 +30,27 @@ def test_export_latency(tmp_path):
     assert found == {
         "Load": saved_models,
         "Call, batch 1": saved_models,
-        "LiteRT, load": {"dense", "sparse"},
-        "LiteRT, call, batch 1": {"dense", "sparse"},
+        "LiteRT, load": {"float32, dense", "float32, sparse"},
+        "LiteRT, call, batch 1": {"float32, dense", "float32, sparse"},
     }
     assert all(title in output for title in found)
+
+
+def test_export_latency_of_layers(tmp_path):
+    output, results = run(
+        "export_latency",
+        "--network=depthwise_5x5_256",
+        "--quantization=dynamic_int8",
+        "--quantization=full_int8",
+        cwd=tmp_path,
+    )
+    assert "LiteRT files are run by " in output
+    assert results.keys() == {"LiteRT, load", "LiteRT, call, batch 1"}
+    assert results["LiteRT, load"].keys() == {
+        f"{quantization}, {kind}"
+        for quantization in ("dynamic_int8", "full_int8")
+        for kind in ("dense", "sparse")
+    }
 
 
 def test_export_size(tmp_path):

@@ -1,6 +1,9 @@
 """Models and checks that the tests of exports share."""
 
+import contextlib
+
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import tf_rigl
@@ -96,6 +99,13 @@ def load(folder):
 def weights_of(model):
     """Copies all weights of a model."""
     return [np.array(one) for one in model.get_weights()]
+
+
+def expect_slow(quantization):
+    """Expects the warning of a LiteRT file that is slower than a dense one."""
+    if quantization != "dynamic_int8":
+        return contextlib.nullcontext()
+    return pytest.warns(UserWarning, match="smaller and slower")
 
 
 def assert_same(first, second):

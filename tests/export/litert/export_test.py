@@ -86,7 +86,10 @@ def test_quantizations(network, quantization, tmp_path):
         before = support.weights_of(model)
         masks = tf_rigl.masks(model)
         options = tf_rigl.LiteRTOptions(verification_data=pictures())
-        report = export_litert(model, path, quantization, data, options=options)
+        with support.expect_slow(quantization):
+            report = export_litert(
+                model, path, quantization, data, options=options
+            )
         support.assert_same(support.weights_of(model), before)
         support.assert_same(tf_rigl.masks(model), masks)
         expected = np.asarray(model(pictures(1)))

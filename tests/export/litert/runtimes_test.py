@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tf_rigl
+from tests.export import support
 from tests.support import in_turn
 from tf_rigl.export.litert import format
 from tf_rigl.export.litert import run as litert_run
@@ -45,7 +46,8 @@ def exported(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("exported") / "model.tflite"
     data = batch() if quantization == "full_int8" else None
     options = tf_rigl.LiteRTOptions(verification_data=batch())
-    report = export_litert(model, path, quantization, data, options=options)
+    with support.expect_slow(quantization):
+        report = export_litert(model, path, quantization, data, options=options)
     # All four sparse, or this would show little.
     assert [row.sparse for row in report.rows].count(True) == 4
     return path, np.asarray(model(batch())), report

@@ -21,6 +21,7 @@ from tf_rigl.export.litert import format
 from tf_rigl.export.litert import options as options_of_litert
 from tf_rigl.export.litert import report
 from tf_rigl.export.litert import run
+from tf_rigl.export.litert import slow_weights
 from tf_rigl.export.litert.options import LiteRTOptions
 from tf_rigl.export.litert.rewrite import sparsify
 
@@ -156,10 +157,12 @@ def export_litert(
         with tf.io.gfile.GFile(draft, "wb") as file:
             file.write(best.content)
 
+    written = format.read(best.content)
+    slow_weights.warn_if_slower(written)
     return report.LiteRTReport(
         path=os.fspath(path),
         quantization=quantization,
-        rows=report.tensor_reports(format.read(best.content), best.reasons),
+        rows=report.tensor_reports(written, best.reasons),
         file_bytes=len(best.content),
         dense_file_bytes=len(dense),
         error=best.difference and best.difference.error,

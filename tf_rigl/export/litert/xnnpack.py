@@ -2,8 +2,10 @@
 
 import math
 import os
+import re
 import tempfile
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
@@ -13,6 +15,8 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from tf_rigl.export.litert import convert
 from tf_rigl.export.litert import format
+from tf_rigl.export.litert import layer_scopes
+from tf_rigl.export.litert import rewrite
 from tf_rigl.export.litert import xnnpack_report
 from tf_rigl.export.litert import xnnpack_rules as rules
 
@@ -22,14 +26,20 @@ _PADDED = frozenset(
         schema.BuiltinOperator.DEPTHWISE_CONV_2D,
     }
 )
+# TensorFlow's operations with a kernel, as Keras names them, but for numbers.
+_PRODUCTS = frozenset(
+    {"Conv2D", "MatMul", "Tensordot", "convolution", "depthwise"}
+)
+# The converter numbers the names that it gives twice.
+_NUMBER = re.compile(r"(?<=[a-zD])_?\d+$")
 _UNPACKING = frozenset(
     {schema.BuiltinOperator.DENSIFY, schema.BuiltinOperator.DEQUANTIZE}
 )
-_BEGIN = "Begin with a 3×3 convolution of 3 channels, stride 2 and padding 1."
-_END = "End in GlobalAveragePooling2D."
+_END = "End in GlobalAveragePooling2D and a Dense layer."
 _INT8_WEIGHTS = rules.refuse(
     "its weights are int8",
-    "Export float32 or float16: XNNPACK runs nothing else sparse.",
+    "Export with quantization='float32' or 'float16': XNNPACK runs nothing "
+    "else sparse.",
 )
 _BAD_MEAN = rules.refuse(
     "the sparse kernels get a mean with height and width wrong as an output",
@@ -37,13 +47,14 @@ _BAD_MEAN = rules.refuse(
 )
 _BAD_HEAD = rules.refuse(
     "a 1×1 convolution of the mean is computed wrongly",
-    "Use a Dense layer behind GlobalAveragePooling2D.",
+    "Use a Dense layer behind GlobalAveragePooling2D() instead.",
 )
 _OUTPUT = rules.refuse("its output leaves the graph", _END)
 _NO_END = rules.refuse("nothing behind it ends the region", _END)
 _ELSEWHERE = rules.refuse(
     "it takes what is computed outside of the region",
-    "Compute all of it from the first convolution.",
+    "Leave out what is computed behind an average (squeeze-and-excitation) or "
+    "beside the first convolution (a branch from the images).",
 )
 
 
@@ -110,6 +121,7 @@ def check_xnnpack(
             model = file.read()
 
     is_file = isinstance(model, (bytes, bytearray))
+    layers: Sequence[str] = ()
     if is_file:
         content = bytes(model)
         if not format.is_model(content):
@@ -119,11 +131,12 @@ def check_xnnpack(
             )
     else:
         with tempfile.TemporaryDirectory() as folder:
-            convert.save_for_converter(folder, model, inputs, batch_size)
+            with layer_scopes.numbered(model) as layers:
+                convert.save_for_converter(folder, model, inputs, batch_size)
             content = convert.convert(folder)
 
     graph = format.read(content)
-    return _check(graph, not is_file or _holds_sparse(graph))
+    return _check(graph, layers, not is_file or _holds_sparse(graph))
 
 
 def _holds_sparse(graph: Any) -> bool:
@@ -146,13 +159,20 @@ class _Node(NamedTuple):
     dense: bool  # whether it is a fully connected layer
 
 
-def _check(graph: Any, stored_sparse: bool) -> xnnpack_report.XNNPACKReport:
-    """Checks a `ModelT`; `stored_sparse` is that of the report."""
+def _check(
+    graph: Any, layers: Sequence[str], stored_sparse: bool
+) -> xnnpack_report.XNNPACKReport:
+    """Checks a `ModelT`.
+
+    `layers` are the names that `layer_scopes.layer_name` takes, and
+    `stored_sparse` is that of the report.
+    """
     subgraph = graph.subgraphs[0]
     nodes = list(_nodes(graph, subgraph))
     region = _region(graph, subgraph, nodes)
 
     rows = []
+    makers: dict[int, str] = {}  # Names of the layers of computed tensors.
     for index, node in enumerate(nodes):
         verdict = region.get(index)
         inside = verdict is not None
@@ -160,14 +180,18 @@ def _check(graph: Any, stored_sparse: bool) -> xnnpack_report.XNNPACKReport:
         if inside and (node.pointwise or node.dense):
             weights, zeros = _count(graph, subgraph, node.operator)
 
-        output = subgraph.tensors[node.operator.outputs[0]]
-        # Names contain the layer's name. The converter adds a prefix to them
-        # and, after semicolons, the names of operators that it has fused.
-        name = format.name(output).partition(";")[0]
-        name = name.removeprefix("StatefulPartitionedCall/")
+        name = layer_scopes.layer_name(
+            _operation_names(graph, subgraph, node.operator), layers
+        )
+        if not name:
+            before = (makers.get(source) for source in node.sources)
+            name = f"behind {next(filter(None, before), 'the inputs')}"
+        makers.update(dict.fromkeys(map(int, node.operator.outputs), name))
+
         rows.append(
             xnnpack_report.OperatorCheck(
                 name=name,
+                tensor=format.name(subgraph.tensors[node.operator.outputs[0]]),
                 operation=format.kind_name(graph, node.operator),
                 in_region=inside,
                 weights=weights,
@@ -191,6 +215,7 @@ def _nodes(graph: Any, subgraph: Any) -> Iterator[_Node]:
     consumers = format.consumers(subgraph)
     # For the output of a fused PAD: the PAD's input and amounts.
     padded: dict[int, tuple[int, rules.Padding]] = {}
+    is_first = True  # Whether no convolution has come before.
 
     for operator in subgraph.operators:
         if not (len(operator.inputs) and len(operator.outputs)):
@@ -223,7 +248,7 @@ def _nodes(graph: Any, subgraph: Any) -> Iterator[_Node]:
             verdict=(
                 _INT8_WEIGHTS
                 if has_int8_weights
-                else rules.judge(graph, subgraph, operator, amount)
+                else rules.judge(graph, subgraph, operator, amount, is_first)
             ),
             sources=tuple(
                 index
@@ -235,6 +260,8 @@ def _nodes(graph: Any, subgraph: Any) -> Iterator[_Node]:
             pointwise=rules.is_pointwise(graph, subgraph, operator),
             dense=rules.is_dense(graph, operator),
         )
+        if format.kind(graph, operator) == schema.BuiltinOperator.CONV_2D:
+            is_first = False
 
 
 def _unpacked(graph: Any, subgraph: Any) -> dict[int, int]:
@@ -319,7 +346,7 @@ def _find_start(graph: Any, nodes: list[_Node]) -> int | None:
 def _as_start(node: _Node) -> rules.Verdict:
     """Returns the verdict on the first operator of the region."""
     if node.verdict.role == rules.Role.INSIDE:
-        return rules.refuse("the graph begins with it", _BEGIN)
+        return rules.refuse("the graph begins with it", rules.BEGIN)
     return node.verdict
 
 
@@ -331,8 +358,30 @@ def _within(node: _Node, inside: set[int]) -> rules.Verdict:
     if node.verdict.problem:
         return node.verdict
     if node.verdict.role == rules.Role.START:
-        return rules.refuse("a 3×3 convolution behind the first", _BEGIN)
+        return rules.refuse(
+            "a 3×3 convolution behind the first", rules.separable(3, 2)
+        )
     return node.verdict if inside.issuperset(node.sources) else _ELSEWHERE
+
+
+def _operation_names(graph: Any, subgraph: Any, operator: Any) -> list[str]:
+    """Lists names of TensorFlow operations that an operator computes.
+
+    That of a product with a kernel comes first: the converter names an operator
+    after all that it has fused into it, such as an activation.
+    """
+    names = format.name(subgraph.tensors[operator.outputs[0]]).split(";")
+    if format.kind(graph, operator) not in rewrite.WEIGHTED:
+        return names
+
+    kernel = int(operator.inputs[1])
+    kernel = _unpacked(graph, subgraph).get(kernel, kernel)
+    names = [*format.name(subgraph.tensors[kernel]).split(";"), *names]
+
+    def is_other(name: str) -> bool:
+        return _NUMBER.sub("", name.rpartition("/")[2]) not in _PRODUCTS
+
+    return sorted(names, key=is_other)
 
 
 def _count(graph: Any, subgraph: Any, operator: Any) -> tuple[int, int]:

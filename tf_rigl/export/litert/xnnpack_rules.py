@@ -38,6 +38,34 @@ _FUSED = frozenset(
     }
 )
 
+# What to begin a region with.
+BEGIN = (
+    "Begin with ZeroPadding2D(1) and Conv2D(filters, 3, strides=2) on images "
+    "of 3 channels."
+)
+_STRIDE = "Use ZeroPadding2D(1) and DepthwiseConv2D(3, strides=2) instead."
+_ACTIVATE = "Use 'relu', 'relu6' or 'hard_swish'."
+# What to use in place of operators without a sparse kernel.
+_REPLACEMENTS = {
+    "MAX_POOL_2D": _STRIDE,
+    "AVERAGE_POOL_2D": _STRIDE,
+    "REDUCE_MAX": "Use GlobalAveragePooling2D instead.",
+    "CONCATENATION": "Use Add instead, of outputs of as many channels.",
+    "FULLY_CONNECTED": "Use Conv2D(units, 1) instead, or put "
+    "GlobalAveragePooling2D before it.",
+    "GELU": _ACTIVATE,
+    "PRELU": _ACTIVATE,
+    "RESHAPE": "Use GlobalAveragePooling2D in place of Flatten; move what "
+    "else reshapes behind it.",
+    "SHAPE": "Pass batch_size=1, to `export_litert` too: shapes are constants "
+    "then.",
+    "RESIZE_NEAREST_NEIGHBOR": "Use interpolation='bilinear'.",
+    "TRANSPOSE_CONV": "Use UpSampling2D(interpolation='bilinear') and "
+    "Conv2D(filters, 1) instead.",
+    "PAD": "Put ZeroPadding2D right before a convolution that has "
+    "padding='valid'.",
+}
+
 # Rows and columns of zeros at the top, bottom, left and right of a picture.
 Padding = tuple[int, int, int, int]
 
@@ -66,12 +94,29 @@ def refuse(problem: str, fix: str) -> Verdict:
 
 _FLOAT = refuse(
     "it computes in integers",
-    "Export float32: XNNPACK runs nothing else sparse.",
+    "Export with quantization='float32' or 'float16': XNNPACK runs nothing "
+    "else sparse.",
 )
 
 
+def separable(size: int, stride: int) -> str:
+    """Returns what to use in place of a convolution of several channels."""
+    size = 3 if size <= 3 else 5
+    if stride == 1:
+        depthwise = f"DepthwiseConv2D({size}, padding='same')"
+    else:
+        depthwise = (
+            f"ZeroPadding2D({size // 2}), DepthwiseConv2D({size}, strides=2)"
+        )
+    return f"Use {depthwise} and Conv2D(filters, 1) instead."
+
+
 def judge(
-    model: Any, subgraph: Any, operator: Any, padding: Padding | None
+    model: Any,
+    subgraph: Any,
+    operator: Any,
+    padding: Padding | None,
+    is_first: bool = False,
 ) -> Verdict:
     """Finds the role that an operator can have in a region.
 
@@ -80,6 +125,8 @@ def judge(
         subgraph: the subgraph of the operator.
         operator: the operator.
         padding: the padding that a PAD before it adds; None without a PAD.
+        is_first: whether it comes before all other convolutions, which matters
+            to what is said about it only.
     """
     kind = format.kind(model, operator)
     name = format.kind_name(model, operator)
@@ -88,11 +135,17 @@ def judge(
 
     if schema.TensorType.INT8 in (source.type, target.type):
         return _FLOAT
+    if "/Tensordot/" in format.name(target):
+        # Keras makes several operators of it.
+        return refuse(
+            "a Dense layer of feature maps has no sparse kernel",
+            _REPLACEMENTS["FULLY_CONNECTED"],
+        )
 
     # Convolutions.
     options = operator.builtinOptions
     if kind == _OPERATOR.CONV_2D:
-        return _convolution(subgraph, operator, options, padding)
+        return _convolution(subgraph, operator, options, padding, is_first)
     if kind == _OPERATOR.DEPTHWISE_CONV_2D:
         return _depthwise(subgraph, operator, options, padding)
 
@@ -148,7 +201,11 @@ def zero_padding(model: Any, subgraph: Any, operator: Any) -> Padding | None:
 
 
 def _convolution(
-    subgraph: Any, operator: Any, options: Any, padding: Padding | None
+    subgraph: Any,
+    operator: Any,
+    options: Any,
+    padding: Padding | None,
+    is_first: bool,
 ) -> Verdict:
     """Judges a convolution: 1×1 inside of a region, 3×3 at its start."""
     kernel = format.shape(subgraph.tensors[operator.inputs[1]])
@@ -161,14 +218,15 @@ def _convolution(
     if _input_channels(subgraph, operator) != channels:
         return refuse(
             "it has groups",
-            "Leave out `groups`, or use a depthwise convolution.",
+            "Leave out `groups`, or use DepthwiseConv2D.",
         )
 
     if (height, width) == (1, 1):
         if strides != (1, 1) or (padding or (0,) * 4) != (0,) * 4:
             return refuse(
                 f"a 1×1 convolution with strides {strides} or padding",
-                "Stride in the depthwise convolution before it.",
+                "Leave them out, and put ZeroPadding2D(1) and "
+                "DepthwiseConv2D(3, strides=2) before it.",
             )
         return Verdict(Role.INSIDE)
 
@@ -178,8 +236,7 @@ def _convolution(
     return refuse(
         f"a {height}×{width} convolution of {channels} channels with strides "
         f"{strides}",
-        "Use 1×1 convolutions and depthwise ones; only the first may be 3×3, "
-        "of 3 channels with stride 2.",
+        BEGIN if is_first else separable(max(height, width), max(strides)),
     )
 
 
@@ -195,13 +252,13 @@ def _depthwise(
 
     channels = _input_channels(subgraph, operator)
     if options.depthMultiplier > 1 or kernel[3] != channels:
-        return refuse("it has a depth multiplier", "Leave it at 1.")
+        return refuse("it has a depth multiplier", "Use depth_multiplier=1.")
 
     if kernel[1:3] not in ((3, 3), (5, 5)) or strides not in ((1, 1), (2, 2)):
         return refuse(
             f"a depthwise {kernel[1]}×{kernel[2]} convolution with strides "
             f"{strides}",
-            "Use 3×3 or 5×5 with stride 1 or 2.",
+            "Use DepthwiseConv2D(3) or DepthwiseConv2D(5) with strides 1 or 2.",
         )
 
     return _padded(Role.INSIDE, options, padding, kernel[1] // 2)
@@ -236,7 +293,8 @@ def _padded(
     description = "'same'" if given is None else f"{given[:2]}, {given[2:]}"
     return refuse(
         f"its padding is {description}",
-        f"Put ZeroPadding2D({amount}) before it and use padding='valid'.",
+        f"Put ZeroPadding2D({amount}) and no other padding before it and use "
+        "padding='valid'.",
     )
 
 
@@ -247,7 +305,8 @@ def _mean(model: Any, subgraph: Any, operator: Any) -> Verdict:
     if axes != [1, 2] or _rank(subgraph.tensors[operator.inputs[0]]) != 4:
         return refuse(
             f"a mean over the axes {axes}",
-            "Use GlobalAveragePooling2D.",
+            "Use GlobalAveragePooling2D to average, and BatchNormalization to "
+            "normalize.",
         )
     return Verdict(Role.END)
 
@@ -262,11 +321,14 @@ def _binary(model: Any, subgraph: Any, operator: Any, options: Any) -> Verdict:
         constant = format.data(model, tensor) is not None
         sizes = format.shape(tensor)
         if not constant and len(sizes) != 4:
-            return refuse(f"an operand of rank {len(sizes)}", "Use rank 4.")
+            return refuse(
+                f"an operand of rank {len(sizes)}",
+                "Add and multiply outputs of convolutions only.",
+            )
         if constant and sum(size > 1 for size in sizes) > 1:
             return refuse(
                 f"a constant operand of shape {sizes}",
-                "Use a scalar or a vector.",
+                "Use a scalar or a vector of the channels.",
             )
 
     return Verdict(Role.INSIDE)
@@ -274,16 +336,11 @@ def _binary(model: Any, subgraph: Any, operator: Any, options: Any) -> Verdict:
 
 def _replacement(name: str) -> tuple[str, str]:
     """Returns the problem and the fix for an operator without a kernel."""
-    fix = {
-        "MAX_POOL_2D": "Use a depthwise convolution with stride 2.",
-        "AVERAGE_POOL_2D": "Use a depthwise convolution with stride 2.",
-        "CONCATENATION": "Add instead of concatenating.",
-        "FULLY_CONNECTED": "Use it behind GlobalAveragePooling2D alone.",
-        "RESHAPE": "Move it behind the head.",
-        "SHAPE": "Fix the batch size, with which shapes are constants.",
-        "PAD": "Only zeros around the picture, right before a convolution, "
-        "are fused into it.",
-    }.get(name, "Leave it out, or move it before or behind the region.")
+    fix = _REPLACEMENTS.get(
+        name,
+        "Leave it out, or move it before the first convolution or behind "
+        "GlobalAveragePooling2D.",
+    )
     return f"{name} has no sparse kernel", fix
 
 
