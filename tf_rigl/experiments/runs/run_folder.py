@@ -133,6 +133,7 @@ class RunFolder:
         self.configuration = self.path / "configuration.json"
         self.checkpoints = self.path / "checkpoints"
         self.metrics = self.path / "metrics.jsonl"
+        self.steps = self.path / "steps.jsonl"
         self.masks = self.path / "masks.jsonl"
         self.updates = self.path / "updates.jsonl"
         self.tensorboard = self.path / "tensorboard"

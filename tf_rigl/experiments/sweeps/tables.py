@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from rich.table import Table
-
 from tf_rigl.core import text_table
 from tf_rigl.experiments import methods
 from tf_rigl.experiments.formatting import write_measure
@@ -49,7 +47,9 @@ def markdown(summary: SweepSummary, heading: Heading) -> str:
     return "\n".join(lines) + "\n"
 
 
-def summary_table(summary: SweepSummary, heading: Heading) -> Table:
+def summary_table(
+    summary: SweepSummary, heading: Heading
+) -> text_table.TextTable:
     """Makes the table for a terminal of 80 columns."""
     names = [measure_name(summary), "runs", *COSTS]
     names.remove(_WIDEST)
@@ -57,10 +57,9 @@ def summary_table(summary: SweepSummary, heading: Heading) -> Table:
     for row in summary.rows:
         cells = _cells(summary, row)
         rows.append([row.label, *(cells[name] for name in names)])
-    return text_table.table(
+    return text_table.TextTable(
         ["", *names],
         rows,
-        unfolded_columns=2,
         title=heading.network,
         caption=_introduction(summary, heading),
     )
