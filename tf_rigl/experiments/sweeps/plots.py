@@ -9,6 +9,7 @@ from matplotlib import figure
 from matplotlib import ticker
 
 from tf_rigl.experiments import figures
+from tf_rigl.experiments import formatting
 from tf_rigl.experiments import methods
 from tf_rigl.experiments.sweeps.records import SweepSummary
 from tf_rigl.experiments.sweeps.tables import measure_name
@@ -33,13 +34,16 @@ class Style(NamedTuple):
     line: str
 
 
-def style_of(method: str) -> Style:
-    """Returns the style of a method, different for all methods."""
+def style_of(method: str, objects: Sequence[str] = ()) -> Style:
+    """Returns the style of a method, different for all methods.
+
+    `objects` are those of the sweep that are not of the command line.
+    """
     if method == "dense":
         return Style(_DENSE, "*", "-")
     others = [name for name in methods.METHODS if name not in _FIRST]
     others.remove("dense")
-    index = [*_FIRST, *others].index(method)
+    index = [*_FIRST, *others, *objects].index(method)
     return Style(
         _COLORS[index % len(_COLORS)],
         _MARKERS[index % len(_MARKERS)],
@@ -91,16 +95,17 @@ def _draw_methods(ax: axes.Axes, summary: SweepSummary, field: str) -> None:
     horizontal line.
     """
     scale = _scale(summary)
-    for method, chosen in methods.METHODS.items():
-        style = style_of(method)
+    found = dict.fromkeys(row.method for row in summary.rows)
+    objects = sorted(set(found) - set(methods.METHODS))
+    for method in (*methods.METHODS, *objects):
+        label = methods.find(method).label
+        style = style_of(method, objects)
         rows = [row for row in summary.rows if row.method == method]
         across = [row for row in rows if row.sparsity is None]
         for row in across:
             mean = scale * row.headline.mean
             spread = scale * (row.headline.deviation or 0.0)
-            ax.axhline(
-                mean, color=style.color, linewidth=1.2, label=chosen.label
-            )
+            ax.axhline(mean, color=style.color, linewidth=1.2, label=label)
             ax.axhspan(
                 mean - spread, mean + spread, color=style.color, alpha=0.1
             )
@@ -119,7 +124,7 @@ def _draw_methods(ax: axes.Axes, summary: SweepSummary, field: str) -> None:
                 markersize=10 if across else 6,
                 capsize=3,
                 linewidth=1.5,
-                label=None if across else chosen.label,
+                label=None if across else label,
             )
 
 
@@ -131,8 +136,9 @@ def _finish(
     path: pathlib.Path,
 ) -> None:
     """Adds labels, grid, legend and title, and writes the file."""
-    percent = ", %" if summary.higher_is_better else " (lower is better)"
-    axs[0].set_ylabel(measure_name(summary) + percent)
+    unit = ", %" if formatting.is_accuracy(summary.headline) else ""
+    better = "" if summary.higher_is_better else " (lower is better)"
+    axs[0].set_ylabel(measure_name(summary) + unit + better)
     for ax in axs:
         ax.grid(alpha=0.25)
 
@@ -143,4 +149,4 @@ def _finish(
 
 
 def _scale(summary: SweepSummary) -> float:
-    return 100.0 if summary.higher_is_better else 1.0
+    return 100.0 if formatting.is_accuracy(summary.headline) else 1.0
