@@ -25,7 +25,7 @@ def build(keras, width=1.0, rate=0.1):
     model = keras.Sequential(
         [
             keras.Input((20,)),
-            keras.layers.Dense(round(32 * width), activation="relu"),
+            keras.layers.Dense(max(1, round(32 * width)), activation="relu"),
             keras.layers.Dropout(0.1),
             keras.layers.Dense(CLASSES),
         ],

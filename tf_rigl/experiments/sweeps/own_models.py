@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import inspect
-import json
 import re
 import weakref
 from collections.abc import Callable
@@ -202,7 +201,7 @@ def _with_seed(algorithm: Algorithm, seed: int) -> Algorithm:
     return dataclasses.replace(algorithm, seed=seed)
 
 
-def _describe(model: Any) -> dict[str, str]:
+def _describe(model: Any) -> dict[str, Any]:
     """Describes a compiled model by what tells it from another one."""
     shapes = [tuple(weight.shape) for weight in model.weights]
     values = sum(int(np.prod(shape)) for shape in shapes)
@@ -210,27 +209,37 @@ def _describe(model: Any) -> dict[str, str]:
     return {
         "keras": model_flavor(model).keras.__name__,
         "model": f"{len(shapes)} weights of {values:,} values ({digest})",
-        "optimizer": _text(model.optimizer),
-        "loss": _text(getattr(model, "loss", None)),
+        **_facts("optimizer", model.optimizer),
+        **_facts("loss", getattr(model, "loss", None)),
     }
 
 
-def _text(value: Any) -> str:
-    """Describes an argument of `compile`, the same in every process."""
-    text = json.dumps(_plain(value), sort_keys=True, default=repr)
-    return re.sub(r" at 0x[0-9a-f]+", "", text)
+def _facts(name: str, value: Any) -> dict[str, Any]:
+    """Describes an argument of `compile` by plain values, by dotted names.
 
-
-def _plain(value: Any) -> Any:
+    They are the same in every process: names of objects, which Keras numbers,
+    are left out.
+    """
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if hasattr(value, "get_config"):
-        return {type(value).__name__: _plain(value.get_config())}
-    if isinstance(value, np.generic | tf.Tensor | tf.Variable):
-        return np.asarray(value).tolist()
-    return _name(value) if callable(value) else value
+        found = {
+            f"{name}.{key}": one for key, one in value.items() if key != "name"
+        }
+    elif isinstance(value, list | tuple):
+        found = {f"{name}.{index}": one for index, one in enumerate(value)}
+    elif hasattr(value, "get_config"):
+        facts = _facts(name, value.get_config())
+        return {name: type(value).__name__, **facts}
+    else:
+        if isinstance(value, np.generic | tf.Tensor | tf.Variable):
+            value = np.asarray(value).tolist()
+        if isinstance(value, float):
+            value = float(f"{value:.6g}")  # which was a float32
+        if not isinstance(value, str | int | float | None):
+            value = methods.text_of(value)
+        return {} if value is None else {name: value}
+    return {
+        k: v for key, one in found.items() for k, v in _facts(key, one).items()
+    }
 
 
 def _name(function: Any) -> str:

@@ -79,7 +79,8 @@ class OwnSweep:
             self._train(missing)
 
             found = self._in_order()
-            self._write(found)
+            if not missing:
+                self._write(found)  # for there may be another measure
             return sweep_result.make_result(
                 found, self._heading(found), self._folder
             )
@@ -120,9 +121,9 @@ class OwnSweep:
 
         before = run_folder.read_object(file)
         different = [
-            f"{name}={now!r} (it has {before.get(name)!r})"
-            for name, now in kept.items()
-            if before.get(name) != now
+            f"{name}={kept.get(name)!r} (it has {before.get(name)!r})"
+            for name in {**before, **kept}
+            if before.get(name) != kept.get(name)
         ]
         if different:
             raise ValueError(
