@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from tf_rigl.core.structures import NByM as NByM
     from tf_rigl.diagnostics.callback import MaskDiagnostics as MaskDiagnostics
     from tf_rigl.diagnostics.diagnose import diagnose as diagnose
+    from tf_rigl.experiments.sweeps.in_process import sweep as sweep
     from tf_rigl.export.litert.export import export_litert as export_litert
     from tf_rigl.export.litert.options import LiteRTOptions as LiteRTOptions
     from tf_rigl.export.litert.quantize_aware import (
@@ -108,6 +109,7 @@ _NAMES = _lazy.index(
         "tf_rigl.export.litert.xnnpack": ["check_xnnpack"],
         "tf_rigl.export.saved_model.export": ["export_saved_model"],
         "tf_rigl.export.saved_model.restore": ["load_packed_weights"],
+        "tf_rigl.experiments.sweeps.in_process": ["sweep"],
         "tf_rigl.masking.masked_weight": ["masks"],
         "tf_rigl.masking.options": ["SparsifyOptions"],
         "tf_rigl.masking.reinitialize": ["reinitialize"],

@@ -27,6 +27,15 @@ def is_accuracy(name: str) -> bool:
     return name.endswith("accuracy")
 
 
+def higher_is_better(name: str) -> bool:
+    """Returns whether the best value of a measure is the highest one.
+
+    As for callbacks of Keras in their mode "auto", these are accuracies and
+    areas under a curve.
+    """
+    return name.endswith(("acc", "accuracy", "auc"))
+
+
 def write_measure(name: str, value: float) -> str:
     """Formats a measure, an accuracy as a percentage."""
     return f"{value:.2%}" if is_accuracy(name) else f"{value:.4f}"
