@@ -84,29 +84,31 @@ def fine_tune_all(seed: int) -> dict[str, Figures]:
     splits = read(seed)
     figures: dict[str, Figures] = {}
 
+    def record(row: str, model: Any) -> None:
+        figures[row] = evaluate(model, splits)
+        print(f"seed {seed}, {row}: {figures[row]['accuracy']:.2%}", flush=True)
+
     with tempfile.TemporaryDirectory() as name:
         trained = pathlib.Path(name) / "trained.keras"
         model = build(splits.info)
         epochs = measure.chosen("epochs")
         train(model, splits, epochs, options.learning_rate)
-        figures["dense"] = evaluate(model, splits)
+        record("dense", model)
         model.save(trained)
 
         model = keras.models.load_model(trained)
         train_further(model, read(seed))
-        figures["dense, trained further"] = evaluate(model, splits)
+        record("dense, trained further", model)
 
         for sparsity in options.sparsity:
             model = keras.models.load_model(trained)
             sparsify(model, sparsity, "magnitude")
-            row = f"{sparsity:.0%} pruned, not trained"
-            figures[row] = evaluate(model, splits)
+            record(f"{sparsity:.0%} pruned, not trained", model)
             for way in options.way:
                 model = keras.models.load_model(trained)
                 fine_tune(model, read(seed), way, sparsity)
-                figures[f"{sparsity:.0%} {way}"] = evaluate(model, splits)
+                record(f"{sparsity:.0%} {way}", model)
 
-    show(f"seed {seed}", {name: [one] for name, one in figures.items()})
     return figures
 
 
