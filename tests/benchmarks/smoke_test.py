@@ -77,6 +77,26 @@ def test_export_size(tmp_path):
     assert "smallest, int8" in output
 
 
+def test_fine_tune(tmp_path):
+    output, results = run("fine_tune", "--sparsity=0.9", cwd=tmp_path)
+
+    ways = {"90% one_shot", "90% gradual", "90% rigl", "90% ac_dc"}
+    assert set(results) == {
+        "dense",
+        "dense, trained further",
+        "90% pruned, not trained",
+        *ways,
+    }
+    figures = {name: rounds[0] for name, rounds in results.items()}
+    assert figures["dense"]["accuracy"] > 0.8
+    dense = figures["dense"]["bytes"]
+    for way in ways:
+        assert figures[way]["accuracy"] > 0.8
+        # 26,620 of 266,200 weights, their positions, and a graph of 40 kB.
+        assert 0.1 * dense < figures[way]["bytes"] < 0.14 * dense
+        assert way in output
+
+
 def test_input_pipeline(tmp_path):
     output, results = run(
         "input_pipeline",
