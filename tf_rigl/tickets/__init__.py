@@ -5,8 +5,9 @@
    which it is rewound.
 2. `level` is what a loop body trains: the callbacks that save, resume and
    record it.
-3. `folder` holds the files of a search, each written whole, from which it goes
-   on wherever it was killed.
+3. `arguments` are checked at once, and `random_masks` are one of the controls.
+4. `folder` holds the files of a search, each written whole, from which it goes
+   on wherever it was killed; `table` shows its records.
 
 The pieces serve by themselves, too: `prune` by rates, `set_masks`, `Snapshot`
 and `reinitialize`.

@@ -1,6 +1,5 @@
 """Iterative pruning with rewinding, as an iterator over rounds."""
 
-import math
 import os
 import zlib
 from collections.abc import Iterator
@@ -15,24 +14,18 @@ from tf_rigl.checkpointing.checkpoints import Checkpoints
 from tf_rigl.checkpointing.snapshot import Snapshot
 from tf_rigl.checkpointing.snapshot_at import SnapshotAt
 from tf_rigl.core import checks
-from tf_rigl.core import criteria
-from tf_rigl.core import redraw
-from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import masks as masks_of
 from tf_rigl.masking.masked_weight import require_masked_weights
 from tf_rigl.masking.reinitialize import reinitialize
+from tf_rigl.tickets import arguments
 from tf_rigl.tickets import table
 from tf_rigl.tickets.folder import RunFolder
 from tf_rigl.tickets.folder import SearchFolder
 from tf_rigl.tickets.level import Level
+from tf_rigl.tickets.random_masks import random_masks
 from tf_rigl.updating import pruning_rates
 from tf_rigl.updating.prune import prune
 from tf_rigl.updating.set_masks import set_masks
-
-RETRAIN = ("weights", "state", "learning_rate", "fine_tune")
-_REDRAWS = ("reinit", *redraw.OF_INITIAL_VALUES)
-ACTIONS = ("rewind", *_REDRAWS)
-CONTROLS = ("random_mask", *_REDRAWS)
 
 
 class TicketSearch:
@@ -109,20 +102,10 @@ class TicketSearch:
         save_every: int | str = "epoch",
         seed: int = 0,
     ) -> None:
-        checks.check_positive("rounds", rounds)
-        checks.check_choice("retrain", retrain, RETRAIN)
-        checks.check_choice("action", action, ACTIONS)
-        checks.check_choice("scope", scope, ("weight", "global"))
-        _check_criterion(criterion)
-        _check_step(rewind_step)
         records = require_masked_weights(model)
-        _check_compiled(model)
-        if action != "rewind" and retrain != "weights":
-            raise ValueError(
-                "New values take the place of rewound weights. Received: "
-                f"action={action!r} and retrain={retrain!r}. Pass "
-                "retrain='weights'."
-            )
+        arguments.check_model(model)
+        arguments.check_counts(rounds, rewind_step)
+        arguments.check_choices(scope, criterion, retrain, action)
 
         self.model = model
         self.rounds = rounds
@@ -195,7 +178,7 @@ class TicketSearch:
             ValueError: if `how` is unknown, the search has not come to the
                 level, or the body of the loop has not trained the control.
         """
-        checks.check_choice("how", how, CONTROLS)
+        checks.check_choice("how", how, arguments.CONTROLS)
         of_level = self._run_of(level, "A control")
         sign = "_keep_sign" if keep_sign else ""
         name = f"control_{how}_{level:02d}{sign}_{draw}"
@@ -206,7 +189,7 @@ class TicketSearch:
         if not run.is_begun:
             given = of_level.read_masks()
             if how == "random_mask":
-                given = self._random_masks(given, name)
+                given = random_masks(self.model, given, self._seed_of(name))
             run.write_masks(given)
         set_masks(self.model, run.read_masks())
 
@@ -396,16 +379,6 @@ class TicketSearch:
             }
         )
 
-    def _random_masks(
-        self, given: Mapping[str, np.ndarray], name: str
-    ) -> dict[str, np.ndarray]:
-        """Returns random masks with as many connections in each weight."""
-        seed = self._seed_of(name)
-        return {
-            record.path: _random_mask(record, given[record.path], seed)
-            for record in require_masked_weights(self.model)
-        }
-
     def _seed_of(self, name: str) -> int:
         """Returns the seed of one level or control, below 2^31."""
         return zlib.crc32(f"{self._seed}/{name}".encode()) >> 1
@@ -413,42 +386,3 @@ class TicketSearch:
 
 def _level_name(number: int) -> str:
     return f"level_{number:02d}"
-
-
-def _random_mask(
-    record: MaskedWeight, mask: np.ndarray, seed: int
-) -> np.ndarray:
-    layout = record.layout
-    shape = record.shape if layout is None else layout.shape
-    count = int(np.count_nonzero(mask))
-    if count == math.prod(shape):
-        return mask
-    drawn = record.structure.random_mask(shape, count, seed, record.key)
-    return record.unview(drawn).numpy()
-
-
-def _check_criterion(criterion: Any) -> None:
-    checks.check_choice("criterion", criterion, criteria.CRITERIA)
-    if criteria.CRITERIA[criterion].needs_data:
-        raise ValueError(
-            "A search prunes trained values and has no data. Received: "
-            f"criterion={criterion!r}, which needs derivatives. Choose another "
-            "one, or call `prune` in a loop of your own."
-        )
-
-
-def _check_step(step: Any) -> None:
-    if isinstance(step, bool) or not isinstance(step, int) or step < 0:
-        raise ValueError(
-            "`rewind_step` must be a number of optimizer steps, 0 for the "
-            f"initial values. Received: rewind_step={step!r}."
-        )
-
-
-def _check_compiled(model: Any) -> None:
-    if getattr(model, "optimizer", None) is None:
-        raise ValueError(
-            "A search rewinds the model and its optimizer. Received: "
-            f"model={model.name!r}, which is not compiled with one. Compile it "
-            "first."
-        )
