@@ -69,7 +69,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("epochs", 10, "Epochs of dense training.", 1)
     flags.DEFINE_integer("tuning_epochs", 5, "Epochs of fine-tuning.", 1)
     flags.DEFINE_float("learning_rate", 0.1, "Rate of dense training.")
-    flags.DEFINE_float("tuning_rate", 0.03, "Rate of fine-tuning.")
+    flags.DEFINE_float("tuning_rate", 0.1, "Rate of fine-tuning.")
     flags.DEFINE_integer("batch_size", 128, "Examples of a step.", 1)
 
 
