@@ -6,13 +6,14 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import tensorflow as tf
-from rich.table import Table
 
 import tf_rigl
 from tf_rigl import accounting
+from tf_rigl.accounting import ModelProfile
 from tf_rigl.core import text_table
 from tf_rigl.experiments import formatting
 from tf_rigl.experiments.runs import networks
@@ -60,12 +61,7 @@ def make_record(
 
     return {
         "settings": to_json(run.settings),
-        "versions": {
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            run.keras.__name__: run.keras.__version__,
-            "tf_rigl": tf_rigl.__version__,
-        },
+        "versions": versions(run.keras),
         "label": run.settings.label,
         "measures": dict(measures),
         "headline": run.task.headline,
@@ -73,7 +69,7 @@ def make_record(
         "epochs": run.plan.epochs,
         "examples_seen": run.plan.total * run.settings.batch_size,
         "seconds": round(sum(one["seconds"] for one in epochs), 3),
-        "profile": {name: int(getattr(profile, name)) for name in TOTALS},
+        "profile": totals(profile),
         "published": {
             name: int(value) for name, value in published._asdict().items()
         },
@@ -84,6 +80,21 @@ def make_record(
     }
 
 
+def versions(keras: ModuleType) -> dict[str, str]:
+    """Returns the versions of the packages that determine a result."""
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        keras.__name__: keras.__version__,
+        "tf_rigl": tf_rigl.__version__,
+    }
+
+
+def totals(profile: ModelProfile) -> dict[str, int]:
+    """Returns the totals of a profile that are part of a record."""
+    return {name: int(getattr(profile, name)) for name in TOTALS}
+
+
 def training_flops(run: PreparedRun, profile: Any) -> float:
     """Counts the training FLOPs of the whole run, as in the RigL paper."""
     examples = run.plan.total * run.settings.batch_size
@@ -92,7 +103,7 @@ def training_flops(run: PreparedRun, profile: Any) -> float:
     )
 
 
-def results_table(records: Sequence[Record]) -> Table:
+def results_table(records: Sequence[Record]) -> text_table.TextTable:
     """Makes a table with a column for each run of a network.
 
     If there are two runs, another column compares the second one with the
@@ -101,7 +112,7 @@ def results_table(records: Sequence[Record]) -> Table:
     settings = records[0]["settings"]
     labels = [record["label"] for record in records]
     compared = ["compared"] if len(records) == 2 else []
-    return text_table.table(
+    return text_table.TextTable(
         ["", *labels, *compared],
         list(rows(records)),
         title=f"{settings['model']} on {settings['data']}",

@@ -8,6 +8,7 @@ from matplotlib import figure
 from matplotlib import ticker
 
 from tf_rigl.experiments import figures
+from tf_rigl.experiments import formatting
 from tf_rigl.experiments import methods
 from tf_rigl.experiments.figures import Style
 from tf_rigl.experiments.sweeps.records import SummaryRow
@@ -24,10 +25,13 @@ _NARROW = (4.4, 3.9)
 _FIRST = ("dense", "rigl", "set", "static", "pruning", "snfs", "small_dense")
 
 
-def style_of(method: str) -> Style:
-    """Returns the style of a method, different for all methods."""
+def style_of(method: str, objects: Sequence[str] = ()) -> Style:
+    """Returns the style of a method, different for all methods.
+
+    `objects` are those of the sweep that are not of the command line.
+    """
     others = [name for name in methods.METHODS if name not in _FIRST]
-    style = figures.style_of([*_FIRST, *others].index(method))
+    style = figures.style_of([*_FIRST, *others, *objects].index(method))
     return style._replace(marker="*") if method == "dense" else style
 
 
@@ -132,7 +136,8 @@ def _dots(summary: SweepSummary, title: str, narrow: bool) -> figure.Figure:
 def _draw_dot(
     ax: axes.Axes, summary: SweepSummary, row: SummaryRow, height: int
 ) -> None:
-    scale, found, style = _scale(summary), row.headline, style_of(row.method)
+    scale, found = _scale(summary), row.headline
+    style = style_of(row.method, _objects(summary))
     if row.sparsity is None:
         # To compare the other rows with the dense network.
         ax.axvline(
@@ -165,15 +170,15 @@ def _draw_methods(ax: axes.Axes, summary: SweepSummary, field: str) -> None:
     """
     figures.apply_style(ax)
     scale = _scale(summary)
-    for method, chosen in methods.METHODS.items():
-        style = style_of(method)
+    objects = _objects(summary)
+    for method in (*methods.METHODS, *objects):
+        label = methods.find(method).label
+        style = style_of(method, objects)
         rows = [row for row in summary.rows if row.method == method]
         across = [row for row in rows if row.sparsity is None]
         for row in across:
             mean, spread = scale * row.headline.mean, _deviation(summary, row)
-            ax.axhline(
-                mean, color=style.color, linewidth=1.2, label=chosen.label
-            )
+            ax.axhline(mean, color=style.color, linewidth=1.2, label=label)
             ax.axhspan(
                 mean - spread, mean + spread, color=style.color, alpha=0.1
             )
@@ -192,7 +197,7 @@ def _draw_methods(ax: axes.Axes, summary: SweepSummary, field: str) -> None:
                 markersize=10 if across else 6,
                 capsize=3,
                 linewidth=1.5,
-                label=None if across else chosen.label,
+                label=None if across else label,
             )
 
 
@@ -221,8 +226,14 @@ def _finish(
 
 
 def _axis_name(summary: SweepSummary) -> str:
-    note = ", %" if summary.higher_is_better else " (lower is better)"
-    return measure_name(summary) + note
+    unit = ", %" if formatting.is_accuracy(summary.headline) else ""
+    better = "" if summary.higher_is_better else " (lower is better)"
+    return measure_name(summary) + unit + better
+
+
+def _objects(summary: SweepSummary) -> list[str]:
+    """Returns the names of algorithm objects among the methods, sorted."""
+    return sorted({row.method for row in summary.rows} - set(methods.METHODS))
 
 
 def _deviation(summary: SweepSummary, row: SummaryRow) -> float:
@@ -230,4 +241,4 @@ def _deviation(summary: SweepSummary, row: SummaryRow) -> float:
 
 
 def _scale(summary: SweepSummary) -> float:
-    return 100.0 if summary.higher_is_better else 1.0
+    return 100.0 if formatting.is_accuracy(summary.headline) else 1.0

@@ -90,8 +90,8 @@ class SweepSummary(NamedTuple):
 
     @property
     def higher_is_better(self) -> bool:
-        """Returns whether the headline measure is an accuracy."""
-        return formatting.is_accuracy(self.headline)
+        """Returns whether the highest headline measure is the best one."""
+        return formatting.higher_is_better(self.headline)
 
 
 def make_record(
@@ -177,7 +177,7 @@ def summarize(records: Sequence[Record]) -> SweepSummary:
         (
             record["profile"]["dense_flops"]
             for record in records
-            if not methods.METHODS[record["settings"]["method"]].small
+            if not methods.find(record["settings"]["method"]).small
         ),
         None,
     )
@@ -187,7 +187,7 @@ def summarize(records: Sequence[Record]) -> SweepSummary:
         case = settings["method"], settings["sparsity"]
         groups.setdefault(case, []).append(record)
 
-    sign = -1 if formatting.is_accuracy(headline) else 1
+    sign = -1 if formatting.higher_is_better(headline) else 1
     rows = [
         _row(method, sparsity, group, headline, dense_flops)
         for (method, sparsity), group in groups.items()

@@ -1,13 +1,13 @@
 """The tables of a sweep, as Markdown for files and for terminals."""
 
 from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
-
-from rich.table import Table
 
 from tf_rigl.core import text_table
 from tf_rigl.experiments import methods
 from tf_rigl.experiments.formatting import write_measure
+from tf_rigl.experiments.sweeps.records import Record
 from tf_rigl.experiments.sweeps.records import Spread
 from tf_rigl.experiments.sweeps.records import SummaryRow
 from tf_rigl.experiments.sweeps.records import SweepSummary
@@ -34,6 +34,38 @@ class Heading(NamedTuple):
     versions: str
 
 
+def make_heading(
+    command: str,
+    network: str,
+    epochs: int,
+    seeds: int,
+    runs: int,
+    found: Sequence[Record],
+) -> Heading:
+    """Makes the heading of the table of the records found so far."""
+    versions = {
+        f"{name} {version}"
+        for record in found
+        for name, version in record["versions"].items()
+    }
+    return Heading(
+        command,
+        network,
+        epochs,
+        seeds,
+        runs,
+        len(found),
+        ", ".join(sorted(versions)),
+    )
+
+
+def headline_text(record: Record) -> str:
+    """Returns the headline measure of a run in words."""
+    measure = record["headline"]
+    value = write_measure(measure, record["measures"][measure])
+    return f"{measure.replace('_', ' ')} {value}"
+
+
 def markdown(summary: SweepSummary, heading: Heading) -> str:
     """Formats the table for a Markdown file."""
     rows = [_cells(summary, row) for row in summary.rows]
@@ -49,7 +81,9 @@ def markdown(summary: SweepSummary, heading: Heading) -> str:
     return "\n".join(lines) + "\n"
 
 
-def summary_table(summary: SweepSummary, heading: Heading) -> Table:
+def summary_table(
+    summary: SweepSummary, heading: Heading
+) -> text_table.TextTable:
     """Makes the table for a terminal of 80 columns."""
     names = [measure_name(summary), "runs", *COSTS]
     names.remove(_WIDEST)
@@ -57,10 +91,9 @@ def summary_table(summary: SweepSummary, heading: Heading) -> Table:
     for row in summary.rows:
         cells = _cells(summary, row)
         rows.append([row.label, *(cells[name] for name in names)])
-    return text_table.table(
+    return text_table.TextTable(
         ["", *names],
         rows,
-        unfolded_columns=2,
         title=heading.network,
         caption=_introduction(summary, heading),
     )
@@ -82,6 +115,7 @@ def share(value: float | None) -> str:
 
 
 def _introduction(summary: SweepSummary, heading: Heading) -> str:
+    """Returns the text above the table, which says what it shows."""
     better = "highest" if summary.higher_is_better else "lowest"
     text = (
         f"epochs: {heading.epochs}, seeds: {heading.seeds}; mean ± sample "
@@ -105,7 +139,7 @@ def _cells(summary: SweepSummary, row: SummaryRow) -> dict[str, str]:
     ]
 
     return {
-        "method": methods.METHODS[row.method].label,
+        "method": methods.find(row.method).label,
         "sparsity": _NOTHING
         if row.sparsity is None
         else f"{100 * row.sparsity:.4g} %",

@@ -1,7 +1,6 @@
 """Training of the missing runs of a sweep, and its results."""
 
 import dataclasses
-import json
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -9,10 +8,8 @@ from typing import Any
 
 from rich import console as consoles
 
-from tf_rigl.backend import atomic_files
 from tf_rigl.experiments import optional_packages
 from tf_rigl.experiments import terminal
-from tf_rigl.experiments.formatting import write_measure
 from tf_rigl.experiments.runs import __main__ as runner
 from tf_rigl.experiments.runs import flags as run_flags
 from tf_rigl.experiments.runs import run_folder
@@ -22,6 +19,7 @@ from tf_rigl.experiments.sweeps import grid
 from tf_rigl.experiments.sweeps import processes
 from tf_rigl.experiments.sweeps import records
 from tf_rigl.experiments.sweeps import request
+from tf_rigl.experiments.sweeps import result_files
 from tf_rigl.experiments.sweeps import tables
 
 _LINES_OF_LOG = 8
@@ -146,9 +144,7 @@ class SweepTraining:
             self._failed[name] = code
             text = f"failed with exit code {code}"
         else:
-            measure = record["headline"]
-            value = write_measure(measure, record["measures"][measure])
-            text = f"{measure.replace('_', ' ')} {value}"
+            text = tables.headline_text(record)
             self._write()
 
         self._display.show(self._steps(), self._runs_ended(), "")
@@ -184,24 +180,9 @@ class SweepTraining:
         return [known[name] for name in self._points if name in known]
 
     def _write(self) -> None:
-        """Writes results, table and plots, each file atomically."""
         found = self._in_order()
-        if not found:
-            return
-        # Imported here, since it needs matplotlib and training does not.
-        from tf_rigl.experiments.sweeps import plots
-
-        summary, heading = records.summarize(found), self._heading()
-        folder = self._results
-        lines = [json.dumps(record) + "\n" for record in found]
-        atomic_files.write_text(folder / "results.jsonl", "".join(lines))
-        table = tables.markdown(summary, heading)
-        atomic_files.write_text(folder / "table.md", table)
-        for name, draw in (
-            ("against_sparsity.png", plots.draw_against_sparsity),
-            ("against_flops.png", plots.draw_against_flops),
-        ):
-            draw(folder / name, summary, heading.network)
+        if found:
+            result_files.write(self._results, found, self._heading())
 
     def _write_request(self) -> None:
         """Writes what is asked and what has failed, for the page."""
@@ -217,19 +198,12 @@ class SweepTraining:
         request.write(self._folder, asked)
 
     def _heading(self) -> tables.Heading:
-        found, base = self._in_order(), self._sweep.base
-        versions = {
-            f"{name} {version}"
-            for record in found
-            for name, version in record["versions"].items()
-        }
-
-        return tables.Heading(
+        base = self._sweep.base
+        return tables.make_heading(
             records.sweep_command(self._sweep.grid, base),
             f"{base.model} on {base.data}",
             base.total_epochs,
             self._sweep.grid.seeds,
             len(self._points),
-            len(found),
-            ", ".join(sorted(versions)),
+            self._in_order(),
         )
