@@ -1,5 +1,6 @@
 """Command lines, messages and progress displays of the programs."""
 
+import collections
 import datetime
 import functools
 import sys
@@ -23,8 +24,9 @@ FAILURE = 1  # the exit code of a program that has failed
 USER_ERRORS = (ValueError, ImportError, OSError)
 
 _LOG_SECONDS = 60  # from one line of a log to the next
-# From one look at the device to the next, for which training waits.
-_LIVE_SECONDS = 2
+# From one update of the bar to the next, for which training may wait.
+_LIVE_SECONDS = 0.5
+_LIVE_SAMPLES = 60  # updates from which the speed is computed
 
 
 def start(
@@ -112,6 +114,11 @@ class Display:
             "", total=total, completed=done, left=""
         )
         self._detail = ""
+        # The times of the last steps that were told; in a log, of two lines.
+        self._samples: collections.deque[tuple[float, int]] = collections.deque(
+            [(self._began, done)],
+            maxlen=_LIVE_SAMPLES if self.is_live else 2,
+        )
         self._live = live.Live(get_renderable=self._renderable, console=console)
 
     def __enter__(self) -> "Display":
@@ -131,12 +138,14 @@ class Display:
         """
         self._before = self._done = done
         self._began = self._told = time.monotonic()
+        self._samples.clear()
+        self.advance(done)
 
     @property
     def is_due(self) -> bool:
-        """Whether `show` is about to tell something new, not only a number.
+        """Returns whether it is time to `show` something new.
 
-        Details that take time to find out need not be up to date before.
+        Steps may be much faster than the eye, or than the lines of a log.
         """
         interval = _LIVE_SECONDS if self.is_live else _LOG_SECONDS
         return time.monotonic() - self._told >= interval
@@ -144,27 +153,32 @@ class Display:
     @property
     def speed(self) -> float:
         """Steps per second of late; 0 if not known yet."""
-        return self._bar.tasks[0].speed or 0.0
+        (first, before), (last, now) = self._samples[0], self._samples[-1]
+        return (now - before) / (last - first) if last > first else 0.0
+
+    def advance(self, done: int) -> None:
+        """Notes the number of all steps, earlier processes included."""
+        self._done = done
+        if not self._samples or self._samples[-1][1] != done:
+            self._samples.append((time.monotonic(), done))
 
     def show(self, done: int, label: str, detail: str) -> None:
         """Updates the bar, or prints a line if none has been for a minute.
 
-        `done` is the number of all steps, earlier processes included. The bar
-        is behind `label`. `detail` has parts that are two spaces apart.
+        `done` is the number of all steps. The bar is behind `label`. `detail`
+        has parts that are two spaces apart.
         """
-        self._done = done
+        self.advance(done)
         self._detail = detail
-        self._bar.update(
-            self._task,
-            completed=done,
-            description=label,
-            left=self._time_left(),
-        )
-        if not self.is_due:
-            return
         if self.is_live:
             self._told = time.monotonic()
-        else:
+            self._bar.update(
+                self._task,
+                completed=done,
+                description=label,
+                left=self._time_left(),
+            )
+        elif self.is_due:
             self.line(f"{label}  {detail}")
 
     def line(self, message: str) -> None:

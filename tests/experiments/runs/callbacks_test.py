@@ -51,8 +51,8 @@ def test_a_log_tells_of_tracing_and_then_every_minute(clock):
         for batch in range(1, 200):
             clock(90.0 + batch)
             progress.on_train_batch_end(batch, logs)
-    lines = re.sub(r"  [\d,.]+ steps/s", "", text_of(file)).splitlines()
-    told = "loss 2.500  accuracy 25.00%"
+    lines = text_of(file).splitlines()
+    told = "1 steps/s  loss 2.500  accuracy 25.00%"
     assert lines == [
         "RigL  tracing the step…",
         f"RigL  epoch 1/30  step 61/30,000  {told}  8:18:59 left",
@@ -80,16 +80,13 @@ def test_a_terminal_shows_the_loss_within_an_epoch(clock):
         progress.on_epoch_begin(0)
         clock(5.0)
         progress.on_train_batch_end(0, {"loss": tf.constant(9.0)})
-        clock(6.0)  # too soon to wait for the device again
+        clock(6.0)
         progress.on_train_batch_end(1, {"loss": tf.constant(8.0)})
-        clock(10.0)
+        clock(6.25)  # too soon to wait for the device again
         progress.on_train_batch_end(2, {"loss": tf.constant(7.0)})
-        clock(11.0)
-        progress.on_train_batch_end(3, {"loss": tf.constant(6.0)})
     shown = text_of(file)
-    assert "step 4/30,000" in shown
-    assert "loss 7.000" in shown
-    assert "loss 6.000" not in shown
+    assert "step 2/30,000  1 steps/s  loss 8.000" in shown
+    assert "loss 7.000" not in shown
 
 
 def test_values_that_a_parameter_server_only_promises_are_left_out(clock):

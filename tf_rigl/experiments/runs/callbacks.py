@@ -108,13 +108,16 @@ class ShowProgress(ModelCallback):
             self._display.line(f"{self._label}  {_TRACING}")
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Updates the bar, and every few seconds the loss."""
+        """Shows step, speed and loss now and then."""
         self._steps = self._before_epoch + batch + 1
         if not self._traced:
             self._traced = True
             self._display.begin(self._steps)
+        if not self._display.is_due:
+            return
+
         # Reading the logs waits for the device. A parameter server has none.
-        if self._display.is_due and isinstance(logs, Mapping):
+        if isinstance(logs, Mapping):
             self._read(logs)
         self._show()
 
@@ -138,6 +141,7 @@ class ShowProgress(ModelCallback):
         self._display.show(self._steps, self._label, self._detail())
 
     def _detail(self) -> str:
+        self._display.advance(self._steps)
         parts = [self._epoch, f"step {self._steps:,}/{self._plan.total:,}"]
         if self._display.speed:
             parts.append(_pace(self._display.speed))
