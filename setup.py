@@ -87,7 +87,7 @@ setuptools.setup(
         # The link `configs` leads to the folder at the top of the checkout.
         "tf_rigl": ["configs/*.*", "configs/*/*.flags", "py.typed"],
         "tf_rigl.data": ["mnist_small/*"],
-        "tf_rigl.experiments.report": ["page.html"],
+        "tf_rigl.experiments.report": ["*.html"],
     },
     install_requires=REQUIREMENTS,
     extras_require=EXTRAS,

@@ -1,6 +1,24 @@
-"""Formatting of numbers for tables and messages."""
+"""Formatting of numbers and texts for tables and messages."""
+
+import re
 
 _SI_PREFIXES = ("", " k", " M", " G", " T", " P", " E", " Z")
+# An absolute path, within quotes, where it may have spaces, or elsewhere. A
+# slash after a word is part of a weight's path, a fraction or an address.
+_PATH = re.compile(
+    r"""(?P<quote>["'])/(?:[^"'/\n]*/)*(?P<quoted>[^"'/\n]+)/?(?P=quote)"""
+    r"""|(?<![\w/.])/(?:[^\s"'/:;,]+/)*(?P<plain>[^\s"'/:;,]+)/?"""
+)
+
+
+def without_paths(text: str) -> str:
+    """Replaces absolute paths in a text by their last names."""
+
+    def last_name(found: re.Match[str]) -> str:
+        quote, name = found["quote"] or "", found["quoted"] or found["plain"]
+        return f"{quote}…/{name}{quote}"
+
+    return _PATH.sub(last_name, text)
 
 
 def si_number(value: float) -> str:

@@ -17,7 +17,7 @@ COMMANDS = {
     "export": "writes a compressed SavedModel or a LiteRT file",
     "inspect": "shows the weights that a model or a file holds",
     "profile": "counts what a network costs at a sparsity",
-    "report": "writes a page about a training run",
+    "report": "writes a page about a training run or a sweep",
 }
 
 

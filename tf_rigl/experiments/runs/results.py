@@ -115,13 +115,14 @@ def results_table(records: Sequence[Record]) -> Table:
     compared = ["compared"] if len(records) == 2 else []
     return text_table.table(
         ["", *labels, *compared],
-        list(_rows(records)),
+        list(rows(records)),
         title=f"{settings['model']} on {settings['data']}",
         caption=FOOTNOTE,
     )
 
 
-def _rows(records: Sequence[Record]) -> Iterator[list[str]]:
+def rows(records: Sequence[Record]) -> Iterator[list[str]]:
+    """Yields the rows of `results_table`."""
     for name in records[0]["measures"]:
         yield _row(
             name.replace("_", " "),

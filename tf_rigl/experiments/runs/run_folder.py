@@ -134,6 +134,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.metrics = self.path / "metrics.jsonl"
         self.masks = self.path / "masks.jsonl"
+        self.updates = self.path / "updates.jsonl"
         self.tensorboard = self.path / "tensorboard"
         self.results = self.path / "results.json"
         self.report = self.path / "report.html"

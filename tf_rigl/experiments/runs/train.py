@@ -18,6 +18,7 @@ from tf_rigl.experiments.runs import fitting
 from tf_rigl.experiments.runs import networks
 from tf_rigl.experiments.runs import setup
 from tf_rigl.experiments.runs import tasks
+from tf_rigl.experiments.runs import update_file
 from tf_rigl.experiments.runs.run_folder import RunFolder
 from tf_rigl.experiments.runs.settings import RunOptions
 from tf_rigl.experiments.runs.settings import RunSettings
@@ -183,6 +184,12 @@ def _callbacks(
                 json_lines_path=folder.masks,
             )
         )
+        if folder.writes:
+            acting.append(
+                update_file.UpdateFile(
+                    folder.updates, settings.update_interval, done
+                )
+            )
     if options.tensorboard and folder.writes:
         acting.append(
             run.keras.callbacks.TensorBoard(

@@ -13,6 +13,7 @@ from tf_rigl.experiments.formatting import is_accuracy
 from tf_rigl.experiments.runs import run_folder
 from tf_rigl.experiments.runs.run_folder import RunFolder
 from tf_rigl.experiments.sweeps import own_runs
+from tf_rigl.experiments.sweeps import request
 from tf_rigl.experiments.sweeps import result_files
 from tf_rigl.experiments.sweeps import sweep_result
 from tf_rigl.experiments.sweeps import tables
@@ -76,11 +77,13 @@ class OwnSweep:
             ]
             self._check_cases(missing)
             atomic_files.write_json(self._folder / _ARGUMENTS, kept)
+            self._write_request(kept)
             self._train(missing)
 
             found = self._in_order()
             if not missing:
                 self._write(found)  # for there may be another measure
+            result_files.write_page(self._folder)
             return sweep_result.make_result(
                 found, self._heading(found), self._folder
             )
@@ -140,7 +143,7 @@ class OwnSweep:
             self._training.prepare(run)
 
     def _run_folder(self, name: str) -> RunFolder:
-        return RunFolder(self._folder / "runs" / name)
+        return RunFolder(self._folder / request.RUNS / name)
 
     def _read(self, name: str) -> None:
         """Reads the record of a run if it is complete."""
@@ -166,6 +169,18 @@ class OwnSweep:
 
     def _write(self, found: Sequence[dict[str, Any]]) -> None:
         result_files.write(self._folder, found, self._heading(found))
+
+    def _write_request(self, kept: Mapping[str, Any]) -> None:
+        """Writes what is asked, for the page."""
+        heading = self._heading([])
+        asked = request.SweepRequest(
+            heading.command,
+            heading.network,
+            tuple(self._runs),
+            heading.epochs,
+            dict(kept),
+        )
+        request.write(self._folder, asked)
 
     def _heading(self, found: Sequence[dict[str, Any]]) -> tables.Heading:
         return tables.make_heading(

@@ -103,6 +103,11 @@ def summary_table(summary: SweepSummary, heading: Heading) -> Table:
     )
 
 
+def page_cells(summary: SweepSummary) -> list[dict[str, str]]:
+    """Formats the cells of all rows for a page, by the name of the column."""
+    return [_cells(summary, row) for row in summary.rows]
+
+
 def measure_name(summary: SweepSummary) -> str:
     """Returns the headline measure in words, for columns and axes."""
     return summary.headline.replace("_", " ")

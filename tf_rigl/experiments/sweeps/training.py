@@ -17,10 +17,10 @@ from tf_rigl.experiments.runs.setup import PreparedRun
 from tf_rigl.experiments.sweeps import grid
 from tf_rigl.experiments.sweeps import processes
 from tf_rigl.experiments.sweeps import records
+from tf_rigl.experiments.sweeps import request
 from tf_rigl.experiments.sweeps import result_files
 from tf_rigl.experiments.sweeps import tables
 
-_LOG = "log.txt"  # the output of a run, in its folder
 _LINES_OF_LOG = 8
 
 
@@ -46,7 +46,8 @@ class SweepTraining:
             pathlib.Path(sweep.grid.results_dir or sweep.options.output_dir),
             "results_dir",
         )
-        self._runs = pathlib.Path(sweep.options.output_dir, "runs")
+        self._folder = pathlib.Path(sweep.options.output_dir)
+        self._runs = self._folder / request.RUNS
         self._folders = {
             name: run_folder.RunFolder(self._runs / name)
             for name in self._points
@@ -75,6 +76,7 @@ class SweepTraining:
             processes.SweepInterrupted: if a signal has ended the sweep.
             OSError: if a file cannot be written.
         """
+        self._write_request()
         self._write()
         environment = {
             **processes.environment_of_share(self._sweep.grid.jobs),
@@ -89,7 +91,7 @@ class SweepTraining:
             )
 
     def report(self) -> int:
-        """Prints the table, the folders and the logs of failed runs.
+        """Writes the page; prints the table, folders and logs of failed runs.
 
         Returns:
             The exit code of the sweep: 1 if a run has failed, else 0.
@@ -102,9 +104,12 @@ class SweepTraining:
         write = terminal.printer(self._console)
         write(f"Runs: {self._runs}")
         write(f"Table and plots: {self._results}")
+        self._write_request()
+        if page := result_files.write_page(self._folder):
+            write(f"Page: {page}")
 
         for name, code in self._failed.items():
-            log = self._runs / name / _LOG
+            log = self._runs / name / request.LOG
             lines = processes.last_lines(log, _LINES_OF_LOG)
             terminal.fail(f"{name} failed, exit code {code}: {log}")
             for line in lines:
@@ -118,7 +123,7 @@ class SweepTraining:
         )
         arguments = run_flags.to_arguments(point.settings, options)
         command = [sys.executable, "-m", records.RUNNER, *arguments]
-        return processes.Job(point.name, command, folder / _LOG)
+        return processes.Job(point.name, command, folder / request.LOG)
 
     def _watch(self, running: list[str], ended: dict[str, int]) -> None:
         """Shows the progress, and records the runs that have ended."""
@@ -174,6 +179,19 @@ class SweepTraining:
         found = self._in_order()
         if found:
             result_files.write(self._results, found, self._heading())
+
+    def _write_request(self) -> None:
+        """Writes what is asked and what has failed, for the page."""
+        heading, base = self._heading(), self._sweep.base
+        asked = request.SweepRequest(
+            heading.command,
+            heading.network,
+            tuple(self._points),
+            base.total_epochs,
+            records.shared_settings(base),
+            self._failed,
+        )
+        request.write(self._folder, asked)
 
     def _heading(self) -> tables.Heading:
         base = self._sweep.base
