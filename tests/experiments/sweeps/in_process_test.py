@@ -57,6 +57,10 @@ def test_table_files_and_more_runs(keras, tmp_path):
     text = (tmp_path / "table.md").read_text("utf-8")
     assert "tf_rigl.sweep(build, data, ['dense', 'rigl(update_" in text
     assert (tmp_path / "against_flops.png").exists()
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "RigL(update_interval=2, drop_fraction=0.1)" in page
+    assert "2 of 2 runs have finished" in page
+    assert str(tmp_path) not in page
     stored = (tmp_path / "results.jsonl").read_text("utf-8").splitlines()
     assert list(map(json.loads, stored)) == result.runs
     assert result.runs[0]["name"] == "dense_s0"

@@ -17,6 +17,19 @@ def test_every_method_has_a_style_of_its_own():
     assert len(set(styles)) == len(styles)
 
 
+def test_algorithm_objects_have_styles_of_their_own():
+    objects = ["rigl()", "set(drop_fraction=0.1)"]
+    names = [*methods.METHODS, *objects]
+    styles = [plots.style_of(name, objects) for name in names]
+    assert len(set(styles)) == len(styles)
+
+    made = make_records({"rigl": [0.8], "set": [0.9]})
+    made[1]["settings"]["method"] = objects[1]
+    (ax,) = plots.against_sparsity(summarize(made), "title").axes
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["SET(drop_fraction=0.1) 90 %", "RigL 90 %"]
+
+
 def test_one_sparsity_is_rows_of_dots():
     """The best at the top, each at its mean."""
     made = make_records({"dense": [0.95, 0.97], "rigl": [0.8], "set": [0.9]})

@@ -8,7 +8,6 @@ from typing import Any
 from rich import console as consoles
 
 from tf_rigl.backend import atomic_files
-from tf_rigl.experiments import optional_packages
 from tf_rigl.experiments import terminal
 from tf_rigl.experiments.formatting import is_accuracy
 from tf_rigl.experiments.runs import run_folder
@@ -78,17 +77,13 @@ class OwnSweep:
             ]
             self._check_cases(missing)
             atomic_files.write_json(self._folder / _ARGUMENTS, kept)
-            self._write_request()
+            self._write_request(kept)
             self._train(missing)
 
             found = self._in_order()
             if not missing:
                 self._write(found)  # for there may be another measure
-            if optional_packages.has_report():
-                # Imported here, since its packages are optional.
-                from tf_rigl.experiments.sweeps import page
-
-                page.write_page(self._folder)
+            result_files.write_page(self._folder)
             return sweep_result.make_result(
                 found, self._heading(found), self._folder
             )
@@ -148,7 +143,7 @@ class OwnSweep:
             self._training.prepare(run)
 
     def _run_folder(self, name: str) -> RunFolder:
-        return RunFolder(self._folder / "runs" / name)
+        return RunFolder(self._folder / request.RUNS / name)
 
     def _read(self, name: str) -> None:
         """Reads the record of a run if it is complete."""
@@ -175,13 +170,15 @@ class OwnSweep:
     def _write(self, found: Sequence[dict[str, Any]]) -> None:
         result_files.write(self._folder, found, self._heading(found))
 
-    def _write_request(self) -> None:
-        """Writes what is asked for, for the page."""
+    def _write_request(self, kept: Mapping[str, Any]) -> None:
+        """Writes what is asked, for the page."""
+        heading = self._heading([])
         asked = request.SweepRequest(
-            self._command,
-            self._training.models.name,
+            heading.command,
+            heading.network,
             tuple(self._runs),
-            self._training.plan.epochs,
+            heading.epochs,
+            dict(kept),
         )
         request.write(self._folder, asked)
 

@@ -232,8 +232,9 @@ def _axis_name(summary: SweepSummary) -> str:
 
 
 def _objects(summary: SweepSummary) -> list[str]:
-    """Returns the names of algorithm objects among the methods, sorted."""
-    return sorted({row.method for row in summary.rows} - set(methods.METHODS))
+    """Returns the methods that are not of the command line, sorted."""
+    found = {row.method for row in summary.rows}
+    return sorted(found - set(methods.METHODS))
 
 
 def _deviation(summary: SweepSummary, row: SummaryRow) -> float:

@@ -1,10 +1,11 @@
-"""The files of a sweep's results: records, table and plots."""
+"""The files of a sweep's results: records, table, plots and page."""
 
 import json
 import pathlib
 from collections.abc import Sequence
 
 from tf_rigl.backend import atomic_files
+from tf_rigl.experiments import optional_packages
 from tf_rigl.experiments.sweeps import records
 from tf_rigl.experiments.sweeps import tables
 
@@ -28,3 +29,17 @@ def write(
         ("against_flops.png", plots.draw_against_flops),
     ):
         draw(folder / name, summary, heading.network)
+
+
+def write_page(folder: pathlib.Path) -> pathlib.Path | None:
+    """Writes the page of a sweep, if the packages that it needs are there.
+
+    Returns:
+        The path of the page; None if there is none.
+    """
+    if not optional_packages.has_report():
+        return None
+    # Imported here, since its packages are optional.
+    from tf_rigl.experiments.sweeps import page
+
+    return page.write_page(folder)

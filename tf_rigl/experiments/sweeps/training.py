@@ -8,7 +8,6 @@ from typing import Any
 
 from rich import console as consoles
 
-from tf_rigl.experiments import optional_packages
 from tf_rigl.experiments import terminal
 from tf_rigl.experiments.runs import __main__ as runner
 from tf_rigl.experiments.runs import flags as run_flags
@@ -106,11 +105,8 @@ class SweepTraining:
         write(f"Runs: {self._runs}")
         write(f"Table and plots: {self._results}")
         self._write_request()
-        if optional_packages.has_report():
-            # Imported here, since its packages are optional.
-            from tf_rigl.experiments.sweeps import page
-
-            write(f"Page: {page.write_page(self._folder)}")
+        if page := result_files.write_page(self._folder):
+            write(f"Page: {page}")
 
         for name, code in self._failed.items():
             log = self._runs / name / request.LOG
