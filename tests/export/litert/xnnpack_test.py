@@ -107,9 +107,9 @@ def test_published_mobilenet_does_not_fit():
         "conv_preds",
     )
     assert len(broken) == 6
-    assert all(map(str.__contains__, broken, names))
+    assert broken == list(names)
     assert "conv1" in report.first_problem
-    assert "Put ZeroPadding2D(1) before it and use" in report.first_problem
+    assert "Put ZeroPadding2D(1) and no other pad" in report.first_problem
 
 
 def test_quantized_models_are_run_dense(tmp_path):
@@ -195,12 +195,6 @@ def advice():
             [layers.DepthwiseConv2D(3, padding="same", depth_multiplier=1)],
         ),
         (
-            "RESIZE_NEAREST_NEIGHBOR has no sparse kernel",
-            layers.UpSampling2D(),
-            "Use interpolation='bilinear'",
-            [layers.UpSampling2D(interpolation="bilinear")],
-        ),
-        (
             "MAX_POOL_2D has no sparse kernel",
             layers.MaxPooling2D(1, padding="same"),
             "Use ZeroPadding2D(1) and DepthwiseConv2D(3, strides=2) instead",
@@ -219,7 +213,7 @@ def advice():
             strided(),
         ),
         (
-            "it is dilated",
+            "SPACE_TO_BATCH_ND has no sparse kernel",
             layers.DepthwiseConv2D(3, padding="same", dilation_rate=2),
             "Use dilation_rate=1",
             [layers.DepthwiseConv2D(3, padding="same", dilation_rate=1)],
@@ -237,7 +231,7 @@ def advice():
             [layers.Activation("relu6")],
         ),
         (
-            "a mean over the axes [3]",
+            "a mean over the axes [-1]",
             layers.LayerNormalization(),
             "Use GlobalAveragePooling2D to average, and BatchNormalization to",
             [layers.BatchNormalization()],
@@ -251,6 +245,7 @@ def test_all_problems_are_found_at_once():
     broken = {row.name: row for row in report.rows if row.problem}
     assert not report.fits
     found = [str(row) for row in report.rows if row.problem]
+    found = list(dict.fromkeys(found))  # A layer may break a rule twice.
     assert list(report.problems[: len(found)]) == found
     # By the names that the layers have in the model.
     before = ""

@@ -28,9 +28,9 @@ def warn_if_slower(model: Any) -> None:
         "A 'dynamic_int8' file with sparse weights is smaller and slower than "
         f"one with dense weights: {count} of its layers unpack theirs to "
         "float32 and take as long as in a float32 file. Measured in LiteRT 2.3 "
-        "on x86: 1.8 to 13 times as long as with dense int8 weights. For "
-        "speed, pass quantization='full_int8', which is as fast sparse as "
-        "dense, or options=tf_rigl.LiteRTOptions(sparse=False).",
+        "on x86: 3 to 15 times as long as with dense int8 weights. For speed, "
+        "pass quantization='full_int8', which is as fast sparse as dense, or "
+        "options=tf_rigl.LiteRTOptions(sparse=False).",
         stacklevel=1,
     )
 

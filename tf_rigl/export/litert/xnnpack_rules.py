@@ -44,6 +44,7 @@ BEGIN = (
     "of 3 channels."
 )
 _STRIDE = "Use ZeroPadding2D(1) and DepthwiseConv2D(3, strides=2) instead."
+_UNDILATED = "Use dilation_rate=1."
 _ACTIVATE = "Use 'relu', 'relu6' or 'hard_swish'."
 # What to use in place of operators without a sparse kernel.
 _REPLACEMENTS = {
@@ -53,13 +54,14 @@ _REPLACEMENTS = {
     "CONCATENATION": "Use Add instead, of outputs of as many channels.",
     "FULLY_CONNECTED": "Use Conv2D(units, 1) instead, or put "
     "GlobalAveragePooling2D before it.",
+    "SPACE_TO_BATCH_ND": _UNDILATED,
+    "BATCH_TO_SPACE_ND": _UNDILATED,
     "GELU": _ACTIVATE,
     "PRELU": _ACTIVATE,
     "RESHAPE": "Use GlobalAveragePooling2D in place of Flatten; move what "
     "else reshapes behind it.",
     "SHAPE": "Pass batch_size=1, to `export_litert` too: shapes are constants "
     "then.",
-    "RESIZE_NEAREST_NEIGHBOR": "Use interpolation='bilinear'.",
     "TRANSPOSE_CONV": "Use UpSampling2D(interpolation='bilinear') and "
     "Conv2D(filters, 1) instead.",
     "PAD": "Put ZeroPadding2D right before a convolution that has "
@@ -267,7 +269,7 @@ def _depthwise(
 def _refuse_options(options: Any) -> Verdict | None:
     """Returns a verdict if no convolution may have these options, else None."""
     if (options.dilationHFactor, options.dilationWFactor) != (1, 1):
-        return refuse("it is dilated", "Use dilation_rate=1.")
+        return refuse("it is dilated", _UNDILATED)
     if options.fusedActivationFunction not in _FUSED:
         return refuse(
             "its activation is not fused",
