@@ -66,6 +66,10 @@ setuptools.setup(
     description="Sparse training (RigL and family) for Keras on TensorFlow",
     long_description=read_long_description(),
     long_description_content_type="text/markdown",
+    project_urls={
+        "Paper": "https://arxiv.org/abs/1911.11134",
+        "Archive of the paper's code": "https://github.com/google-research/rigl",
+    },
     license="Apache-2.0",
     license_files=["LICENSE"],
     classifiers=[
@@ -87,7 +91,7 @@ setuptools.setup(
         # The link `configs` leads to the folder at the top of the checkout.
         "tf_rigl": ["configs/*.*", "configs/*/*.flags", "py.typed"],
         "tf_rigl.data": ["mnist_small/*"],
-        "tf_rigl.experiments.report": ["page.html"],
+        "tf_rigl.experiments.report": ["*.html"],
     },
     install_requires=REQUIREMENTS,
     extras_require=EXTRAS,

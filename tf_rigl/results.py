@@ -10,6 +10,7 @@
 | `tf_rigl.export_saved_model` | `ExportReport` |
 | `tf_rigl.export_litert` | `LiteRTReport` |
 | `tf_rigl.check_xnnpack` | `XNNPACKReport` |
+| `tf_rigl.sweep` | `SweepResult`, which holds `SweepRow`s |
 """
 
 from typing import TYPE_CHECKING
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from tf_rigl.diagnostics.diagnose import (
         ModelDiagnostics as ModelDiagnostics,
     )
+    from tf_rigl.experiments.sweeps.sweep_result import (
+        SweepResult as SweepResult,
+    )
+    from tf_rigl.experiments.sweeps.sweep_result import SweepRow as SweepRow
     from tf_rigl.export.litert.report import LiteRTReport as LiteRTReport
     from tf_rigl.export.litert.xnnpack_report import (
         XNNPACKReport as XNNPACKReport,
@@ -38,6 +43,7 @@ _NAMES = _lazy.index(
         "tf_rigl.accounting.model_profile": ["ModelProfile"],
         "tf_rigl.core.drop_and_grow": ["MaskUpdate"],
         "tf_rigl.diagnostics.diagnose": ["ModelDiagnostics"],
+        "tf_rigl.experiments.sweeps.sweep_result": ["SweepResult", "SweepRow"],
         "tf_rigl.export.litert.report": ["LiteRTReport"],
         "tf_rigl.export.litert.xnnpack_report": ["XNNPACKReport"],
         "tf_rigl.export.saved_model.report": ["ExportReport"],

@@ -1,10 +1,12 @@
-"""The methods of the command line: dense baselines and registered methods.
+"""The methods of the experiments: dense baselines and registered methods.
 
 Sparse methods are rows of `tf_rigl.algorithms.registry`. Their names are those
 in `tf_rigl.accounting.training_flops`.
 """
 
 import dataclasses
+import inspect
+import re
 from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
@@ -22,11 +24,13 @@ class Method:
     command: registry.Command | None = None
     # Whether a dense network is made as small as the sparse one.
     small: bool = False
+    # Whether it is an algorithm object of a user, which has no row.
+    is_object: bool = False
 
     @property
     def is_sparse(self) -> bool:
         """Returns whether the method trains a masked model."""
-        return self.row is not None
+        return self.row is not None or self.is_object
 
     @property
     def algorithm(self) -> Callable[[UpdatePlan], Any] | None:
@@ -52,9 +56,59 @@ METHODS: dict[str, Method] = {
 }
 
 
+def find(name: str) -> Method:
+    """Returns the method that results name.
+
+    It is one of the command line or, with a parenthesis as in
+    "rigl(drop_fraction=0.1)", an algorithm object that `name_of` has named.
+    """
+    if name in METHODS:
+        return METHODS[name]
+    base, parenthesis, arguments = name.partition("(")
+    label = METHODS[base].label if base in METHODS else base
+    return Method(f"{label}{parenthesis}{arguments}", is_object=True)
+
+
+def name_of(algorithm: Any) -> str:
+    """Names an algorithm object by its arguments other than the defaults.
+
+    The seed is left out, which belongs to a run. The parenthesis, empty for
+    the defaults, tells it from the method of the command line.
+    """
+    own = _arguments(algorithm)
+    try:
+        default = _arguments(type(algorithm)())
+    except TypeError:  # it has arguments without defaults
+        default = {}
+    changed = [
+        f"{name}={text_of(value)}"
+        for name, value in own.items()
+        if name != "seed" and (name not in default or value != default[name])
+    ]
+    return f"{algorithm.name}({', '.join(changed)})"
+
+
 def label(method: str, sparsity: float) -> str:
     """Returns a method's label, with any sparsity, as in "RigL 98 %"."""
-    chosen = METHODS[method]
+    chosen = find(method)
     if not chosen.is_sparse and not chosen.small:
         return chosen.label
     return f"{chosen.label} {sparsity * 100:.4g} %"
+
+
+def text_of(value: Any) -> str:
+    """Returns the text of an argument, without addresses in memory."""
+    if inspect.isroutine(value) or inspect.isclass(value):
+        return value.__name__
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+
+
+def _arguments(algorithm: Any) -> dict[str, Any]:
+    """Returns the arguments of a dataclass; none of another object."""
+    if not dataclasses.is_dataclass(algorithm):
+        return {}
+    return {
+        one.name: getattr(algorithm, one.name)
+        for one in dataclasses.fields(algorithm)
+        if one.init
+    }

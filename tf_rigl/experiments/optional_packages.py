@@ -2,6 +2,8 @@
 
 import importlib.util
 
+_REPORT = ("jinja2", "matplotlib")
+
 
 def has_tensorboard() -> bool:
     """Returns whether TensorBoard, needed for summaries, is installed."""
@@ -18,9 +20,14 @@ def check_matplotlib() -> None:
     _check("The pictures need", "matplotlib")
 
 
+def has_report() -> bool:
+    """Returns whether the packages that reports need are installed."""
+    return all(map(_is_installed, _REPORT))
+
+
 def check_report() -> None:
     """Raises an ImportError if reports cannot be made."""
-    _check("The report of a run needs", "jinja2", "matplotlib")
+    _check("The report of a run needs", *_REPORT)
 
 
 def _check(who: str, *packages: str, extra: str = "plots") -> None:

@@ -1,81 +1,57 @@
 """Pages of real runs, against what the runs have written."""
 
-import base64
-import io
 import json
 import shutil
-from xml.etree import ElementTree
+import tempfile
 
 import numpy as np
 import pytest
-from matplotlib import image
 
 import tf_rigl
-from tests.experiments.report.pictures_test import texts
+from tests.experiments.report.support import CHROMIUM
+from tests.experiments.report.support import Page
+from tests.experiments.report.support import widths_in_chromium
 from tests.experiments.runs.support import QUIET
 from tests.experiments.runs.support import read_results
 from tests.experiments.runs.support import train_in
+from tests.experiments.sweeps.support import make_records
+from tests.experiments.sweeps.support import make_sweep
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments.report import series
 from tf_rigl.experiments.report.page import write_report
 from tf_rigl.experiments.report.reading import read_model_state
 from tf_rigl.experiments.report.reading import read_run
 from tf_rigl.experiments.runs import setup
-
-
-class Page:
-    """A page, checked to be well-formed and to load nothing."""
-
-    def __init__(self, path):
-        self.source = path.read_text("utf-8")
-        root = ElementTree.fromstring(self.source)
-        self.text = list(root.itertext())
-        self.rows = [
-            ["".join(cell.itertext()) for cell in row]
-            for row in root.iter("tr")
-        ]
-        self.tiles = {
-            one[0].text: one[1].text
-            for one in root.iter("div")
-            if one.get("class") == "tile"
-        }
-        self.identifiers = [
-            one.get("id") for one in root.iter() if one.get("id")
-        ]
-        assert len(set(self.identifiers)) == len(self.identifiers)
-
-        self.images, self.charts = [], []
-        for one in root.iter("img"):
-            self._look(one.get("alt"), one.get("src"))
-        for one in root.iter():
-            assert one.get("href", "#").startswith(("#", "data:"))
-        for forbidden in ("http", "<script", "@import"):
-            assert forbidden not in self.source
-
-    def row(self, first):
-        (found,) = [row for row in self.rows if row and row[0] == first]
-        return found
-
-    def _look(self, alt, source):
-        assert alt
-        start, _, data = source.partition(",")
-        content = base64.b64decode(data)
-        if start == "data:image/png;base64":
-            self.images.append((alt, image.imread(io.BytesIO(content))))
-        else:
-            assert start == "data:image/svg+xml;base64"
-            self.charts.append(texts(content))
+from tf_rigl.experiments.sweeps.page import write_page
 
 
 def page_of(folder, tmp_path):
     write_report(folder, tmp_path / "page.html")
-    return Page(tmp_path / "page.html")
+    page = Page(tmp_path / "page.html")
+    assert not page.links
+    return page
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("finished")
+    folder = tmp_path_factory.mktemp("finished") / "run"
     train_in(folder, "--notensorboard")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dense(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dense") / "run"
+    train_in(folder, "--method=dense", *QUIET)
+    return folder
+
+
+@pytest.fixture
+def compared(finished, dense, tmp_path):
+    """The finished run, as `--compare_dense` trains it."""
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    shutil.copytree(dense, folder / "dense")
     return folder
 
 
@@ -116,16 +92,17 @@ def test_page_tells_what_the_run_has_written(finished, page):
     assert page.row("update_interval") == ["update_interval", "2"]
     assert page.row("dense_layers") == ["dense_layers", "not given"]
     assert page.row("tf_rigl") == ["tf_rigl", tf_rigl.__version__]
-    size = (finished / "model.keras").stat().st_size
-    assert page.row("model.keras")[1] == f"{size:,}"
+    for name in ("model.keras", "steps.jsonl", "updates.jsonl"):
+        size = (finished / name).stat().st_size
+        assert page.row(name)[1] == f"{size:,}"
 
 
 def test_densities_are_those_of_the_stored_masks(finished, page):
     masks = tf_rigl.masks(model_files.load_model(finished / "model.keras"))
     assert len(masks) == 3
-    density = series.layer_series(read_run(finished), "density")
+    density = series.layer_densities(read_run(finished))
     assert density.paths == list(masks)
-    assert density.epochs.tolist() == [1, 2, 3]
+    assert density.ends.tolist() == [1, 2, 3]
     for mask, values in zip(masks.values(), density.values, strict=True):
         assert values[-1] == mask.mean()
     for path, mask in masks.items():
@@ -167,17 +144,16 @@ def test_pictures_show_the_masks(finished, page):
     assert all(max(one.shape) <= 128 for one in shown.values())
 
 
-def test_a_dense_run_has_no_masks(tmp_path):
-    folder = tmp_path / "run"
-    train_in(folder, "--method=dense", "--epochs=1", *QUIET)
-    page = page_of(folder, tmp_path)
-    accuracy = read_results(folder)["measures"]["accuracy"]
+def test_a_dense_run_has_no_masks(dense, tmp_path):
+    page = page_of(dense, tmp_path)
+    accuracy = read_results(dense)["measures"]["accuracy"]
     assert page.tiles["accuracy"] == f"{accuracy:.2%}"
     assert "sparsity" not in page.tiles
     assert not page.images
     assert page.row("fc1/kernel")[4] == "100.00%"
     assert {"training", "sizes", "configuration"} <= set(page.identifiers)
-    assert not {"masks", "density", "pictures"} & set(page.identifiers)
+    absent = {"masks", "density", "pictures", "dense"}
+    assert not absent & set(page.identifiers)
 
 
 def test_an_unfinished_run_says_how_far_it_is(unfinished, tmp_path):
@@ -205,20 +181,75 @@ def test_checkpoints_whose_data_is_elsewhere(unfinished, tmp_path):
     file = unfinished / "configuration.json"
     settings = json.loads(file.read_text())
     # Also that no value gets into the page as it is.
-    elsewhere = '/nowhere/<script>alert("1")</script>&amp;'
-    file.write_text(
-        json.dumps({**settings, "data": "cifar10", "data_dir": elsewhere})
-    )
+    layer = '<script>alert("1")</script>&amp;'
+    changed = {"data": "cifar10", "data_dir": "/nowhere/at/all"}
+    changed["dense_layers"] = [layer]
+    file.write_text(json.dumps({**settings, **changed}))
 
     page = page_of(unfinished, tmp_path)
-    assert page.row("data_dir") == ["data_dir", elsewhere]
+    assert page.row("dense_layers") == ["dense_layers", layer]
     assert any("only be read where its data is" in one for one in page.text)
+    assert page.row("data_dir") == ["data_dir", "given"]
+    page.assert_names_no_path("/nowhere", tmp_path)
     assert not page.images
 
     lines = (unfinished / "masks.jsonl").read_text().splitlines()
     weights = json.loads(lines[1])["weights"]
     for path, numbers in weights.items():
         assert page.row(path)[3] == f"{numbers['connections']:,}"
+
+
+def test_a_page_names_no_path_of_the_machine(finished, page):
+    assert any(f"of the files in {finished.name}." in one for one in page.text)
+    page.assert_names_no_path(finished, tempfile.gettempdir())
+
+
+def test_the_dense_run_is_beside_it(compared, tmp_path):
+    page = page_of(compared, tmp_path)
+    dense, sparse = (
+        read_results(compared / name)["measures"]["accuracy"]
+        for name in ("dense", ".")
+    )
+    difference = f"{100 * (sparse - dense):+.2f} points"
+    assert page.row("accuracy") == [
+        "accuracy",
+        f"{dense:.2%}",
+        f"{sparse:.2%}",
+        difference,
+    ]
+    assert ["", "Dense", "RigL 90 %", "compared"] in page.rows
+    labels = {"training", "evaluation", "dense, training", "dense, evaluation"}
+    assert [labels <= chart for chart in page.charts].count(True) == 2
+    assert "dense" in page.identifiers
+    page.assert_names_no_path(compared, tmp_path)
+
+
+def test_a_dense_run_that_has_not_finished(compared, tmp_path):
+    (compared / "dense" / "results.json").unlink()
+    page = page_of(compared, tmp_path)
+    assert "compared" not in page.source
+    assert any("Not finished: 3 of 3 epochs" in one for one in page.text)
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")
+def test_pages_fit_a_telephone(compared, tmp_path):
+    """400 pixels wide, as Chromium shows the page of a run and of a sweep."""
+    sweep = make_sweep(
+        tmp_path / "sweep",
+        make_records({"dense": [0.9, 0.8], "rigl": [0.8], "set": [0.7]}),
+        missing=("a_method_with_a_long_name_0.987654321_s10",),
+        settings={"model": "some.long_package.module:function" * 2},
+    )
+    write_report(compared, tmp_path / "page.html")
+    pages = [tmp_path / "page.html", write_page(sweep)]
+    found = widths_in_chromium(pages, tmp_path)
+    assert len(found) == 2
+    for width, content, images, broken, beyond in found:
+        assert 300 < width <= 400
+        assert content <= width
+        assert not beyond
+        assert images > 0
+        assert not broken
 
 
 def test_a_page_is_replaced_only_by_a_whole_one(finished, page, tmp_path):

@@ -1,19 +1,14 @@
 import base64
 import math
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from tests.experiments.report.support import texts
 from tf_rigl.experiments.report import pictures
 from tf_rigl.experiments.report.series import LayerSeries
 from tf_rigl.experiments.report.series import Line
 from tf_rigl.experiments.report.series import Panel
-
-
-def texts(svg):
-    elements = ElementTree.fromstring(svg).iter()
-    return {one.text for one in elements if one.tag.endswith("}text")}
 
 
 def shown(picture):
@@ -54,3 +49,38 @@ def test_layers_show_their_last_values_and_any_name():
     found = shown(pictures.draw_layers(series, "density"))
     assert {"<b>", "$x$ & y", "25.00%", "2.00%", "not known"} <= found
     assert f"…{'l' * 43}" in found
+
+
+def test_a_single_epoch_is_marked_by_its_number():
+    one = np.array([1.0])
+    found = shown(pictures.draw_panel(Panel("loss", [Line("", one, one / 8)])))
+    # The values of the vertical axis are near 0.125.
+    assert {"1", "epochs"} <= found
+    assert not {"0.945", "1.005", "1.050"} & found
+    series = LayerSeries(["a"], np.array([1]), np.array([[0.5]]))
+    found = shown(pictures.draw_layers(series, "density"))
+    assert "1" in found
+    assert not {"0.5", "1.5"} & found
+
+
+def test_a_dense_run_has_a_style_of_its_own():
+    x = np.arange(1.0, 5.0)
+    labels = [
+        f"{run}{data}"
+        for run in ("", "dense, ")
+        for data in ("training", "evaluation")
+    ]
+    lines = [Line(label, x, x * place) for place, label in enumerate(labels)]
+    found = shown(pictures.draw_panel(Panel("loss", lines)))
+    assert set(labels) <= found
+    assert set(labels) == pictures.STYLES.keys()
+    assert len(set(pictures.STYLES.values())) == len(labels)
+
+
+def test_columns_are_as_wide_as_their_updates():
+    """Two updates of one epoch take the place of two."""
+    series = LayerSeries(
+        ["a"], np.array([1, 5]), np.array([[0.5, 0.25]]), "mask update"
+    )
+    found = shown(pictures.draw_layers(series, "churn"))
+    assert {"mask update", "churn", "25.00%", "1", "5"} <= found

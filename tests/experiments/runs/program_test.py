@@ -110,7 +110,14 @@ def test_says_what_it_did(finished):
 def test_leaves_what_it_should(finished):
     folder = finished.folder
     assert len(read_lines(folder / "metrics.jsonl")) == 3
-    assert len((folder / "masks.jsonl").read_text().splitlines()) == 3
+    *_, masks = read_lines(folder / "masks.jsonl")
+    assert masks["epoch"] == 2
+    *_, updates = read_lines(folder / "updates.jsonl")
+    names = ("updates", "moved", "connections")
+    for path, numbers in updates["weights"].items():
+        assert numbers == {name: masks["weights"][path][name] for name in names}
+    assert updates["total"] == {name: masks["total"][name] for name in names}
+    assert updates["total"]["moved"] > 0
     events = list((folder / "tensorboard").rglob("events.*"))
     written_by = {path.parent.name for path in events}
     assert written_by >= {"train", "validation", "steps"}
@@ -183,6 +190,8 @@ def test_dense_is_compared_and_reported(finish, tmp_path):
     for record in (dense, sparse):
         page = pathlib.Path(record["folder"], "report.html").read_text("utf-8")
         assert record["label"] in page
+        is_sparse = record is sparse
+        assert ("Beside the dense run" in page) == is_sparse
 
     # The other network has no influence, and no evaluation has.
     assert_same_checkpoint(together, finish("keras3").folder)

@@ -73,6 +73,16 @@ def test_stopped_twice(whole, tmp_path):
     assert "epoch 3/3" in output
 
     assert_same_checkpoint(uninterrupted, tmp_path)
+    updates = [
+        read_lines(folder / "updates.jsonl")
+        for folder in (tmp_path, uninterrupted)
+    ]
+    assert updates[0] == updates[1]
+    # In the steps 0, 2, 4, 6 and 8; from step 9 on masks stay.
+    assert [line["step"] for line in updates[0]] == [1, 3, 5, 7, 9]
+    counts = [line["total"]["updates"] for line in updates[0]]
+    assert counts == [1, 2, 3, 4, 5]
+
     lines = epochs_of(tmp_path)
     assert [line["epoch"] for line in lines] == [0, 1, 2]
     assert [line["steps"] for line in lines] == [4, 3, 1]

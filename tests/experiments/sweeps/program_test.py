@@ -6,6 +6,7 @@ import pytest
 from absl import flags
 from rich import console as consoles
 
+from tests.experiments.report.support import Page
 from tests.experiments.runs.support import TINY
 from tests.experiments.runs.support import tiny
 from tf_rigl.backend import atomic_files
@@ -116,6 +117,15 @@ def test_failed_runs_are_named(tmp_path, capsys):
     assert f"Error: static_0.9_s0 failed, exit code 1: {log}" in error
     assert "checkpoints" in error.partition(str(log))[2]
     assert not (tmp_path / "table.md").exists()
+
+    assert f"Page: {tmp_path / 'report.html'}" in output
+    page = Page(tmp_path / "report.html")
+    assert "0 of 1 runs have finished, 1 failed." in page.text
+    assert page.links == {"static_0.9_s0": "runs/static_0.9_s0/log.txt"}
+    assert any("…/checkpoints" in text for text in page.text)
+    assert any("--methods=static --sparsities=0.9" in one for one in page.text)
+    assert page.row("update_interval") == ["update_interval", "2"]
+    page.assert_names_no_path(tmp_path)
 
 
 def test_dry_run_writes_nothing(tmp_path):

@@ -91,6 +91,14 @@ def test_fewer_bits_are_better():
     ]
 
 
+def test_a_larger_area_under_the_curve_is_better():
+    summary = records.summarize(
+        make_records({"rigl": [0.7], "set": [0.6]}, "val_auc")
+    )
+    assert [row.method for row in summary.rows] == ["rigl", "set"]
+    assert summary.higher_is_better
+
+
 def test_shares_are_those_of_the_dense_network():
     # Not of the small one, which is 10 % of it and dense itself.
     alone = records.summarize(make_records({"small_dense": [0.9]}))

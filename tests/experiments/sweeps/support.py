@@ -1,6 +1,9 @@
-"""Records of runs that were not trained."""
+"""Records and folders of runs that were not trained."""
+
+import json
 
 from tests.experiments.runs.support import tiny
+from tf_rigl.experiments.sweeps import request
 from tf_rigl.experiments.sweeps.grid import Grid
 from tf_rigl.experiments.sweeps.grid import points
 from tf_rigl.experiments.sweeps.records import make_record
@@ -10,11 +13,11 @@ DENSE_FLOPS = 1000
 EXAMPLES = 50
 
 
-def make_records(values, headline="accuracy"):
-    """Records by method, with the given values of the seeds, at 90 %."""
+def make_records(values, headline="accuracy", sparsity=0.9):
+    """Records by method, with the given values of the seeds."""
     records = []
     for method, measures in values.items():
-        grid = Grid((method,), (0.9,), seeds=len(measures))
+        grid = Grid((method,), (sparsity,), seeds=len(measures))
 
         for point, value in zip(points(grid, tiny()), measures, strict=True):
             dense = method == "dense"
@@ -39,3 +42,16 @@ def make_records(values, headline="accuracy"):
             }
             records.append(make_record(point, results))
     return records
+
+
+def make_sweep(folder, records, missing=(), **known):
+    """Writes a folder as the program of sweeps does; returns it."""
+    folder.mkdir(exist_ok=True)
+    for record in records:
+        run = folder / request.RUNS / record["name"]
+        run.mkdir(parents=True)
+        (run / "results.json").write_text(json.dumps(record))
+    names = (*(record["name"] for record in records), *missing)
+    asked = request.SweepRequest("the command", "net on data", names, **known)
+    request.write(folder, asked)
+    return folder

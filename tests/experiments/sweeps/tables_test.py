@@ -54,6 +54,18 @@ def test_says_what_is_missing(summary):
     assert "So far 5 of 6 runs." in text.splitlines()[0]
 
 
+def test_long_labels_leave_room_for_numbers():
+    made = make_records({"rigl": [0.8]})
+    made[0]["settings"]["method"] = "rigl(drop_fraction=0.1, drop_delay=20)"
+    file = io.StringIO()
+    console = consoles.Console(file=file, width=80)
+    console.print(summary_table(summarize(made), HEADING))
+    text = file.getvalue()
+    assert "80.00%" in text
+    assert "0.11 ×" in text
+    assert "RigL(drop_fraction=0.1, " in text
+
+
 def test_fits_a_terminal(summary):
     file = io.StringIO()
     console = consoles.Console(file=file, width=80)

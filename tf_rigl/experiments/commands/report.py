@@ -1,11 +1,19 @@
-"""Writes an HTML page about a training run: curves, masks, sizes, settings.
+"""Writes an HTML page about a training run or a sweep.
 
-Takes the --output_dir of a training run, whether it has finished or not. The
-page is self-contained: it needs no network and no other file.
+The page of a run has curves, masks, sizes and settings. It takes the
+--output_dir of the run, whether it has finished or not. A dense run with the
+same settings is shown beside a sparse one, if it is in the folder `dense` of
+the run or in a folder beside it. The page of a sweep has its table and plots
+and links to the pages of its runs.
+
+A page is self-contained, so it needs no network and no other file, and names no
+path of the machine.
 
 Examples:
     tf-rigl report runs/cifar10
     tf-rigl report runs/cifar10 --output=cifar10.html
+    tf-rigl report runs/cifar10 --dense=runs/cifar10_dense
+    tf-rigl report runs/sweep --runs
 """
 
 from absl import flags
@@ -21,20 +29,53 @@ def main() -> None:
     flags.DEFINE_string(
         "output",
         "",
-        "File to write; report.html in the run's folder by default.",
+        "File to write; report.html in the folder of the run or sweep by "
+        "default.",
+    )
+    flags.DEFINE_string(
+        "dense",
+        "",
+        "Folder of the dense run to show beside a sparse one; by default, one "
+        "with the same settings is looked for.",
+    )
+    flags.DEFINE_bool(
+        "runs", False, "Also write the page of each run of a sweep."
     )
     terminal.start(
-        report, 1, "Name the folder of one run.", description=__doc__
+        report,
+        1,
+        "Name the folder of one run or sweep.",
+        description=__doc__,
     )
 
 
 def report(folder: str) -> int:
-    """Writes the page of a run and prints its path."""
+    """Writes the page of a run or a sweep and prints its path."""
     optional_packages.check_report()
     from tf_rigl.experiments.report import page
     from tf_rigl.experiments.runs.run_folder import RunFolder
+    from tf_rigl.experiments.sweeps import page as sweep_page
+    from tf_rigl.experiments.sweeps import request
 
-    output = flags.FLAGS.output or RunFolder(folder).report
-    page.write_report(folder, output)
+    output, dense = flags.FLAGS.output, flags.FLAGS.dense
+    is_sweep = request.is_sweep(folder)
+    if is_sweep and dense:
+        raise ValueError(
+            "`dense` is for the page of one run. Received: "
+            f"dense={dense!r} for the sweep {folder!r}. Name one of its runs."
+        )
+    if flags.FLAGS.runs and not is_sweep:
+        raise ValueError(
+            "`runs` is for sweeps. Received: runs=True for "
+            f"folder={folder!r}. Leave it out, or name the folder of a sweep."
+        )
+
+    if is_sweep:
+        for run in sweep_page.run_folders(folder) if flags.FLAGS.runs else ():
+            page.write_report(run.path, run.report)
+        print(sweep_page.write_page(folder, output or None))
+        return 0
+    output = output or RunFolder(folder).report
+    page.write_report(folder, output, dense or None)
     print(output)
     return 0

@@ -12,16 +12,21 @@ from matplotlib import ticker
 
 from tf_rigl.core.diagnostics import density_image
 from tf_rigl.experiments import figures
+from tf_rigl.experiments.figures import Style
 from tf_rigl.experiments.report.reading import ModelState
 from tf_rigl.experiments.report.reading import WeightMask
 from tf_rigl.experiments.report.series import LayerSeries
 from tf_rigl.experiments.report.series import Panel
 
-_INK = "#1c2430"
-# Distinguishable in color and in gray.
-_COLORS = ("#3f87d9", "#e07b28")
-# The second line is dashed, so that both are visible where they coincide.
-_DASHES = ("solid", (0, (3, 1.5)))
+_INK = figures.INK
+# Evaluations are solid and training is dashed, so that all are visible where
+# they coincide; a run and the dense one have their colors, also in gray.
+STYLES = {
+    "training": Style(figures.PALETTE[6], "o", "--"),
+    "evaluation": Style(figures.PALETTE[2], "o", "-"),
+    "dense, training": Style(figures.PALETTE[5], "s", "--"),
+    "dense, evaluation": Style(figures.PALETTE[1], "s", "-"),
+}
 _FONT_SIZE = 9
 
 _COLOR_MAP = "viridis"
@@ -44,23 +49,28 @@ class Picture(NamedTuple):
 
 
 def draw_panel(panel: Panel) -> Picture:
-    """Draws the lines of a panel over epochs."""
-    fig = figures.new_figure(3.9, 2.6)
+    """Draws the lines of a panel over epochs or mask updates."""
+    labels = any(line.label for line in panel.lines)
+    rows = (len(panel.lines) + 1) // 2 if labels else 0
+    fig = figures.new_figure(3.9, 2.5 + 0.2 * rows)
     ax = fig.subplots()
     _style(ax)
     ax.set_title(panel.title, color=_INK, fontsize=_FONT_SIZE + 1, loc="left")
     ax.grid(color=_INK, alpha=0.15, linewidth=0.6)
     ax.set_axisbelow(True)
 
-    for line, color, dashes in zip(panel.lines, _COLORS, _DASHES, strict=False):
+    for index, line in enumerate(panel.lines):
+        style = STYLES.get(line.label) or figures.style_of(index + 2)._replace(
+            line="--" if index else "-"
+        )
         ax.plot(
             line.x,
             line.y,
-            color=color,
+            color=style.color,
             label=line.label,
-            linestyle=dashes,
+            linestyle=style.line,
             # A line of a single point would be invisible without a marker.
-            marker="o" if len(line.x) <= 30 else None,
+            marker=style.marker if len(line.x) <= 30 else None,
             markersize=3.5,
             linewidth=1.6,
         )
@@ -72,18 +82,28 @@ def draw_panel(panel: Panel) -> Picture:
         ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
     if panel.whole:
         ax.yaxis.set_major_locator(ticker.MaxNLocator(8, integer=True))
-    ax.xaxis.set_major_locator(ticker.MaxNLocator(8, integer=True))
-    ax.set_xlabel("epochs")
-    if any(line.label for line in panel.lines):
-        ax.legend(fontsize=8, frameon=False, labelcolor=_INK, loc="best")
+    if all(len(line.x) == 1 for line in panel.lines):
+        # Around a single point, matplotlib would show a twentieth of an epoch.
+        ax.set_xlim(ax.dataLim.x0 - 1, ax.dataLim.x1 + 1)
+    ax.xaxis.set_major_locator(_whole_numbers(8))
+    ax.set_xlabel(panel.axis)
+    if labels:
+        # Below the axes, where it covers no line.
+        fig.legend(
+            fontsize=8,
+            frameon=False,
+            labelcolor=_INK,
+            loc="outside lower center",
+            ncols=2,
+        )
 
     ends = [f"{line.label} {line.y[-1]:.4g}".strip() for line in panel.lines]
-    text = f"{panel.title} over epochs, at the end: {', '.join(ends)}"
+    text = f"{panel.title} over {panel.axis}, at the end: {', '.join(ends)}"
     return Picture(figures.svg_uri(fig), text)
 
 
 def draw_layers(series: LayerSeries, name: str) -> Picture:
-    """Draws a heat map of a rate of each layer over epochs.
+    """Draws a heat map of a rate of each layer over epochs or mask updates.
 
     The values are in [0, 1], or NaN if not known. The last value is written
     beside each row. `name` labels the color scale, which is logarithmic if the
@@ -94,25 +114,22 @@ def draw_layers(series: LayerSeries, name: str) -> Picture:
     fig = figures.new_figure(9.2, row_height * rows + 1.0)
     ax = fig.subplots()
     _style(ax)
-    shown = ax.imshow(
+    shown = ax.pcolormesh(
+        # A column is as wide as the number of epochs or updates in it.
+        np.concatenate([[0], series.ends]) + 0.5,
+        np.arange(rows + 1) - 0.5,
         series.values,
         cmap=_COLOR_MAP,
         norm=_scale(series.values),
-        aspect="auto",
-        interpolation="none",
-        extent=(
-            series.epochs[0] - 0.5,
-            series.epochs[-1] + 0.5,
-            rows - 0.5,
-            -0.5,
-        ),
+        rasterized=True,
     )
+    ax.invert_yaxis()
 
     names = [figures.short(path, _MOST_CHARACTERS) for path in series.paths]
     ax.set_yticks(range(rows), names, parse_math=False)
     ax.tick_params(axis="y", labelsize=font)
-    ax.xaxis.set_major_locator(ticker.MaxNLocator(12, integer=True))
-    ax.set_xlabel("epoch")
+    ax.xaxis.set_major_locator(_whole_numbers(12))
+    ax.set_xlabel(series.axis)
     for row, value in enumerate(series.values[:, -1]):
         ax.annotate(
             f"{value:.2%}" if np.isfinite(value) else "not known",
@@ -177,13 +194,15 @@ def draw_pixels(state: ModelState) -> list[Picture]:
 
 def _style(ax: axes.Axes) -> None:
     """Applies the style of the page to axes."""
-    for spine in ax.spines.values():
-        spine.set_edgecolor(_INK)
-        spine.set_alpha(0.4)
-    ax.tick_params(colors=_INK, labelsize=_FONT_SIZE - 1)
+    figures.apply_style(ax)
+    ax.tick_params(labelsize=_FONT_SIZE - 1)
     for label in (ax.xaxis.label, ax.yaxis.label):
-        label.set_color(_INK)
         label.set_fontsize(_FONT_SIZE - 1)
+
+
+def _whole_numbers(most: int) -> ticker.Locator:
+    """Makes ticks at whole numbers only, even if there is only one."""
+    return ticker.MaxNLocator(most, integer=True, min_n_ticks=1)
 
 
 def _add_scale(fig: Any, ax: axes.Axes, shown: Any, name: str) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
@@ -36,6 +37,8 @@ class RunRecord(NamedTuple):
     # The lines of `MaskDiagnostics`, one per epoch; empty for a dense model.
     masks: list[dict[str, Any]]
     results: dict[str, Any] | None  # None until the run has finished
+    # The lines of `UpdateFile`; empty in runs of versions that wrote none.
+    updates: Sequence[dict[str, Any]] = ()
 
     @property
     def weights(self) -> list[str]:
@@ -90,6 +93,7 @@ def read_run(path: str | os.PathLike[str]) -> RunRecord:
         run_folder.read_lines(folder.metrics, ("steps", "seconds")),
         run_folder.read_lines(folder.masks, ("total", "weights")),
         results,
+        run_folder.read_lines(folder.updates, ("total", "weights")),
     )
 
 

@@ -1,4 +1,4 @@
-"""Series of numbers over the epochs of a run, for charts."""
+"""Series of numbers over the epochs and updates of a run, for charts."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Line(NamedTuple):
     """One line of a panel."""
 
     label: str
-    x: np.ndarray  # float [points], the number of epochs passed
+    x: np.ndarray  # float [points], by default the number of epochs passed
     y: np.ndarray  # float [points]
 
 
@@ -38,20 +38,27 @@ class Panel(NamedTuple):
     percent: bool = False  # whether values are shown as percentages
     from_zero: bool = False  # whether the vertical axis begins at 0
     whole: bool = False  # whether values are integers
+    axis: str = "epochs"  # the name of the horizontal axis
 
 
 class LayerSeries(NamedTuple):
-    """A number of each masked weight after each epoch."""
+    """A number of each masked weight over epochs or mask updates."""
 
     paths: list[str]
-    epochs: np.ndarray  # int [epochs], counted from 1
-    values: np.ndarray  # float [weights, epochs]; NaN if not known
+    # int [columns], rising from 1 on: the number of the last epoch, or of the
+    # last update, of each column.
+    ends: np.ndarray
+    values: np.ndarray  # float [weights, columns]; NaN if not known
+    axis: str = "epoch"  # the name of the horizontal axis
 
 
-def training_panels(record: RunRecord) -> list[Panel]:
+def training_panels(
+    record: RunRecord, dense: RunRecord | None = None
+) -> list[Panel]:
     """Makes panels of the metrics in Keras's logs and of the learning rate.
 
-    A metric that equals the loss up to rounding has no panel.
+    The lines of a `dense` run to compare with follow those of the run. A
+    metric that equals the loss up to rounding has no panel.
     """
     epochs = record.epochs
     names = {name for line in epochs for name in line}
@@ -63,8 +70,12 @@ def training_panels(record: RunRecord) -> list[Panel]:
         if name != "loss" and _is_loss(epochs, name):
             continue
         both = {"training": name, "evaluation": EVALUATION + name}
+        found = lines(epochs, both)
+        if dense is not None:
+            beside = {f"dense, {label}": of for label, of in both.items()}
+            found += lines(dense.epochs, beside)
         title = name.replace("_", " ")
-        panels.append(Panel(title, lines(epochs, both), is_accuracy(name)))
+        panels.append(Panel(title, found, is_accuracy(name)))
     panels += _learning_rate(record)
     return [panel for panel in panels if panel.lines]
 
@@ -77,7 +88,7 @@ def mask_panels(record: RunRecord) -> list[Panel]:
 
     panels = [
         Panel("density", lines(totals, {"": "density"}), True, True),
-        Panel("churn", lines(totals, {"": "churn"}), True, True),
+        Panel("churn", _churn(record), True, True, axis="mask updates"),
         Panel("since the start", lines(totals, _SINCE_THE_START), True, True),
         Panel(
             "without any connection",
@@ -89,16 +100,51 @@ def mask_panels(record: RunRecord) -> list[Panel]:
     return [panel for panel in panels if panel.lines]
 
 
-def layer_series(record: RunRecord, name: str) -> LayerSeries:
-    """Reads a number of `MaskDiagnostics`, such as "density", by layer."""
+def layer_densities(record: RunRecord) -> LayerSeries:
+    """Reads the density of each layer after each epoch."""
     paths = record.weights
     values = [
-        [_number(line["weights"].get(path, {}).get(name)) for path in paths]
+        [
+            _number(line["weights"].get(path, {}).get("density"))
+            for path in paths
+        ]
         for line in record.masks
     ]
     epochs = [line["epoch"] + 1 for line in record.masks]
     return LayerSeries(
         paths, np.array(epochs, np.int64), np.array(values, np.float64).T
+    )
+
+
+def layer_churn(record: RunRecord) -> LayerSeries | None:
+    """Computes the churn of each layer by mask updates.
+
+    The churn is the share of connections that an update has grown in place of
+    others; the mean over several where the files have no line of each.
+
+    Returns:
+        The series; None if there was no mask update.
+    """
+    paths = record.weights
+    spans = _update_spans(record)
+    if not spans:
+        return None
+    values = [
+        [
+            _moved_share(
+                span.before.get("weights", {}).get(path, {}),
+                span.after["weights"].get(path, {}),
+                span.updates,
+            )
+            for path in paths
+        ]
+        for span in spans
+    ]
+    return LayerSeries(
+        paths,
+        np.array([span.end for span in spans], np.int64),
+        np.array(values, np.float64).T,
+        "mask update",
     )
 
 
@@ -146,6 +192,54 @@ def lines(
             x, y = np.array(known, np.float64).T
             made.append(Line(label, x, y))
     return made
+
+
+class _UpdateSpan(NamedTuple):
+    """The mask updates between two lines of the files of a run."""
+
+    before: Mapping[str, Any]  # the line before them, {} if there is none
+    after: Mapping[str, Any]
+    end: int  # the number of the last update, counted from 1
+    updates: int
+
+
+def _update_spans(record: RunRecord) -> list[_UpdateSpan]:
+    """Lists the mask updates or, where only that is known, their epochs."""
+    spans = []
+    before: Mapping[str, Any] = {}
+    done = 0
+    for line in record.updates or record.masks:
+        end = line["total"].get("updates") or 0
+        if end > done:
+            spans.append(_UpdateSpan(before, line, end, end - done))
+        before, done = line, max(end, done)
+    return spans
+
+
+def _moved_share(
+    before: Mapping[str, Any], after: Mapping[str, Any], updates: int
+) -> float:
+    """Returns the mean churn of the updates between two rows of a mask."""
+    if after.get("moved") is None:
+        return float("nan")
+    moved = after["moved"] - before.get("moved", 0)
+    return float(moved / max(after["connections"], 1) / updates)
+
+
+def _churn(record: RunRecord) -> list[Line]:
+    """Makes the line of the churn of all masks by mask updates."""
+    spans = _update_spans(record)
+    if not spans:
+        return []
+    # Several updates are drawn in their middle.
+    x = [span.end - (span.updates - 1) / 2 for span in spans]
+    y = [
+        _moved_share(
+            span.before.get("total", {}), span.after["total"], span.updates
+        )
+        for span in spans
+    ]
+    return [Line("", np.array(x), np.array(y))]
 
 
 def _number(value: Any) -> float:

@@ -11,6 +11,7 @@ from tf_rigl.experiments.formatting import write_measure
 from tf_rigl.experiments.report import series
 from tf_rigl.experiments.report.reading import ModelState
 from tf_rigl.experiments.report.reading import RunRecord
+from tf_rigl.experiments.runs import results as run_results
 from tf_rigl.experiments.runs.settings import to_json
 from tf_rigl.export.folders import folder_bytes
 
@@ -29,9 +30,15 @@ _FILES = (
     "tensorboard",
     "configuration",
     "metrics",
+    "steps",
     "masks",
+    "updates",
     "results",
 )
+# The keys of the results that a comparison needs.
+_COMPARED = {"label", "training_flops", "seconds"}
+# Settings that are places of one machine.
+_PLACES = ("data_dir", "tpu")
 _SIZES = operator.attrgetter("parameters", "nonzeros", "dense_flops", "flops")
 _LAYER_HEADER = (
     "weight",
@@ -56,9 +63,11 @@ class PageTable(NamedTuple):
     total: Sequence[str] = ()  # the last row, below a rule; empty for none
 
 
-def headline_tiles(record: RunRecord, state: ModelState | None) -> list[Tile]:
-    """Returns the most important numbers of a run."""
-    tiles = _measure_tiles(record)
+def headline_tiles(
+    record: RunRecord, state: ModelState | None, dense: RunRecord | None = None
+) -> list[Tile]:
+    """Returns the most important numbers of a run, beside a `dense` one's."""
+    tiles = _measure_tiles(record, dense)
     if record.masks:
         total = record.masks[-1]["total"]
         connections, size = total["connections"], total["size"]
@@ -86,6 +95,25 @@ def headline_tiles(record: RunRecord, state: ModelState | None) -> list[Tile]:
     seconds = sum(line["seconds"] for line in record.epochs)
     tiles.append(("training time", _duration(seconds), "all processes"))
     return tiles
+
+
+def comparison_table(
+    record: RunRecord, dense: RunRecord | None
+) -> PageTable | None:
+    """Sets the results of a run beside those of a dense one.
+
+    Returns:
+        The table; None unless both runs have finished.
+    """
+    if dense is None or dense.results is None or record.results is None:
+        return None
+    pair = [dense.results, record.results]
+    # Runs of earlier versions have written fewer.
+    known = all(one.keys() >= _COMPARED for one in pair)
+    if not known or pair[0]["measures"].keys() != pair[1]["measures"].keys():
+        return None
+    header = ["", *(one["label"] for one in pair), "compared"]
+    return PageTable(header, list(run_results.rows(pair)))
 
 
 def size_table(record: RunRecord, state: ModelState | None) -> PageTable | None:
@@ -153,9 +181,13 @@ def layer_table(
 
 
 def settings_rows(record: RunRecord) -> list[tuple[str, str]]:
-    """Lists all settings of the run."""
-    settings = to_json(record.settings)
-    return [(name, _setting(value)) for name, value in settings.items()]
+    """Lists all settings of the run, without places of its machine."""
+    return formatted_settings(to_json(record.settings))
+
+
+def formatted_settings(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Formats settings, plain JSON values, without places of a machine."""
+    return [(name, _setting(name, value)) for name, value in settings.items()]
 
 
 def version_table(record: RunRecord) -> PageTable | None:
@@ -165,14 +197,26 @@ def version_table(record: RunRecord) -> PageTable | None:
     return PageTable((), rows, 2) if rows else None
 
 
-def _measure_tiles(record: RunRecord) -> list[Tile]:
+def _measure_tiles(
+    record: RunRecord, dense: RunRecord | None = None
+) -> list[Tile]:
     """Formats the measures of a run, final or so far."""
     tiles, found = [], []
     note = "of evaluation data"
+    beside = (dense.results or {}).get("measures", {}) if dense else {}
     if results := record.results:
         measures = results["measures"]
         names = sorted(measures, key=lambda name: name != results["headline"])
-        found = [(name, measures[name], note) for name in names[:2]]
+        found = [
+            (
+                name,
+                measures[name],
+                f"dense {write_measure(name, beside[name])}"
+                if name in beside
+                else note,
+            )
+            for name in names[:2]
+        ]
     else:
         done = f"of {record.settings.total_epochs:,}"
         tiles.append(("epochs", f"{len(record.epochs):,}", done))
@@ -221,10 +265,12 @@ def _diagnostic_cells(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _setting(value: Any) -> str:
+def _setting(name: str, value: Any) -> str:
     """Formats a value as it is given on the command line."""
     if value is None or value in ("", []):
         return "not given"
+    if name in _PLACES:
+        return "given"
     if isinstance(value, list):
         return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)

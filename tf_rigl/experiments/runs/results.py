@@ -6,12 +6,14 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import tensorflow as tf
 
 import tf_rigl
 from tf_rigl import accounting
+from tf_rigl.accounting import ModelProfile
 from tf_rigl.core import text_table
 from tf_rigl.experiments import formatting
 from tf_rigl.experiments.runs import networks
@@ -59,12 +61,7 @@ def make_record(
 
     return {
         "settings": to_json(run.settings),
-        "versions": {
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            run.keras.__name__: run.keras.__version__,
-            "tf_rigl": tf_rigl.__version__,
-        },
+        "versions": versions(run.keras),
         "label": run.settings.label,
         "measures": dict(measures),
         "headline": run.task.headline,
@@ -72,7 +69,7 @@ def make_record(
         "epochs": run.plan.epochs,
         "examples_seen": run.plan.total * run.settings.batch_size,
         "seconds": round(sum(one["seconds"] for one in epochs), 3),
-        "profile": {name: int(getattr(profile, name)) for name in TOTALS},
+        "profile": totals(profile),
         "published": {
             name: int(value) for name, value in published._asdict().items()
         },
@@ -81,6 +78,21 @@ def make_record(
         "files": dict(files),
         "folder": str(folder.path),
     }
+
+
+def versions(keras: ModuleType) -> dict[str, str]:
+    """Returns the versions of the packages that determine a result."""
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        keras.__name__: keras.__version__,
+        "tf_rigl": tf_rigl.__version__,
+    }
+
+
+def totals(profile: ModelProfile) -> dict[str, int]:
+    """Returns the totals of a profile that are part of a record."""
+    return {name: int(getattr(profile, name)) for name in TOTALS}
 
 
 def training_flops(run: PreparedRun, profile: Any) -> float:
@@ -102,13 +114,14 @@ def results_table(records: Sequence[Record]) -> text_table.TextTable:
     compared = ["compared"] if len(records) == 2 else []
     return text_table.TextTable(
         ["", *labels, *compared],
-        list(_rows(records)),
+        list(rows(records)),
         title=f"{settings['model']} on {settings['data']}",
         caption=FOOTNOTE,
     )
 
 
-def _rows(records: Sequence[Record]) -> Iterator[list[str]]:
+def rows(records: Sequence[Record]) -> Iterator[list[str]]:
+    """Yields the rows of `results_table`."""
     for name in records[0]["measures"]:
         yield _row(
             name.replace("_", " "),

@@ -11,17 +11,17 @@ import tf_rigl
 from tf_rigl.backend import atomic_files
 from tf_rigl.data.datasets import DataSplits
 from tf_rigl.experiments import exporting
-from tf_rigl.experiments import methods
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments import terminal
 from tf_rigl.experiments.export_settings import ExportSettings
 from tf_rigl.experiments.runs import callbacks
+from tf_rigl.experiments.runs import fitting
 from tf_rigl.experiments.runs import networks
 from tf_rigl.experiments.runs import optimization
-from tf_rigl.experiments.runs import plan as plans
 from tf_rigl.experiments.runs import setup
 from tf_rigl.experiments.runs import step_metrics
 from tf_rigl.experiments.runs import tasks
+from tf_rigl.experiments.runs import update_file
 from tf_rigl.experiments.runs.run_folder import RunFolder
 from tf_rigl.experiments.runs.settings import RunOptions
 from tf_rigl.experiments.runs.settings import RunSettings
@@ -30,8 +30,6 @@ from tf_rigl.export.folders import folder_bytes
 from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.updating import method_state
 
-# Examples of each class for pruning before training, as in the GraSP paper.
-_PRUNING_EXAMPLES = 10
 # Examples on which the exported model is compared.
 _EXAMPLES = 8
 
@@ -55,29 +53,22 @@ def train(
         ValueError: if a checkpoint is damaged or belongs to another model.
     """
     done = folder.trained_steps
-    stretches = plans.remaining(run.plan, done)
-    if not stretches:
-        # A `fit` without epochs restores the model.
-        stretches = [plans.Stretch(run.plan.epochs, run.plan.epochs, done, 1)]
     if not folder.writes:
         console = consoles.Console(quiet=True)
 
     with terminal.Display(run.plan.total, done, console) as display:
         acting = _callbacks(run, folder, options, done, display)
-        for stretch in stretches:
+        for stretch in fitting.stretches(run.plan, done):
             data = setup.load_data(run, stretch.first_step)
             if not done:
                 _prune(run, model, data)
             evaluate = options.evaluate_every
-            model.fit(
+            fitting.fit(
+                model,
+                stretch,
                 data.train,
-                steps_per_epoch=stretch.steps_per_epoch,
-                initial_epoch=stretch.first_epoch,
-                epochs=stretch.end_epoch,
                 validation_data=data.evaluation if evaluate else None,
                 validation_freq=evaluate or 1,
-                shuffle=False,  # the data pipeline shuffles
-                verbose=0,
                 callbacks=acting,
             )
 
@@ -210,6 +201,12 @@ def _callbacks(
                 json_lines_path=folder.masks,
             )
         )
+        if folder.writes:
+            acting.append(
+                update_file.UpdateFile(
+                    folder.updates, settings.update_interval, done
+                )
+            )
     if options.tensorboard and folder.writes:
         acting.append(
             run.keras.callbacks.TensorBoard(
@@ -232,17 +229,11 @@ def _callbacks(
 
 def _prune(run: PreparedRun, model: Any, data: DataSplits) -> None:
     """Prunes the model if its method prunes before training."""
-    command = methods.METHODS[run.settings.method].command
-    if command is None or command.prune_by is None:
-        return
-
-    examples = _PRUNING_EXAMPLES
-    if run.task.kind == tasks.IMAGES:
-        examples *= run.task.classes
-    batches = -(-examples // run.settings.batch_size)
-    tf_rigl.prune(
+    classes = run.task.classes if run.task.kind == tasks.IMAGES else 1
+    fitting.prune_before(
         model,
-        command.prune_by,
-        data.train.take(batches),
-        scope=command.prune_scope,
+        run.settings.method,
+        data.train,
+        run.settings.batch_size,
+        classes,
     )

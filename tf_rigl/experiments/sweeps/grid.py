@@ -5,6 +5,7 @@ A program calls `define` before absl parses the command line, and `read` after.
 
 import dataclasses
 import itertools
+from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
@@ -81,9 +82,10 @@ class Grid:
 
     def __post_init__(self) -> None:
         fields.check(self)
-        _check_list("methods", "method", self.methods)
+        rules = fields.rules(RunSettings)
+        check_list("methods", self.methods, rules["method"])
         if any(map(has_sparsity, self.methods)) or self.sparsities:
-            _check_list("sparsities", "sparsity", self.sparsities)
+            check_list("sparsities", self.sparsities, rules["sparsity"])
 
 
 class Sweep(NamedTuple):
@@ -128,29 +130,44 @@ def read(values: flags.FlagValues = flags.FLAGS) -> Sweep:
 
 def has_sparsity(method: str) -> bool:
     """Returns whether a method depends on a sparsity."""
-    chosen = known_methods.METHODS[method]
+    chosen = known_methods.find(method)
     return chosen.is_sparse or chosen.small
 
 
 def points(grid: Grid, base: RunSettings) -> list[Point]:
     """Lists the runs of a sweep in the order of their seeds."""
-    found = []
-    for seed, method in itertools.product(range(grid.seeds), grid.methods):
-        sparse = has_sparsity(method)
-        for sparsity in grid.sparsities if sparse else (0.0,):
-            settings = dataclasses.replace(
+    return [
+        Point(
+            name,
+            dataclasses.replace(
                 base, method=method, sparsity=sparsity, seed=seed
-            )
+            ),
+        )
+        for name, method, sparsity, seed in combinations(
+            grid.methods, grid.sparsities, range(grid.seeds)
+        )
+    ]
+
+
+def combinations(
+    methods: Sequence[str], sparsities: Sequence[float], seeds: Sequence[int]
+) -> Iterator[tuple[str, str, float, int]]:
+    """Yields name, method, sparsity and seed of each run, seed by seed.
+
+    Methods without a sparsity have one run for each seed, at 0.
+    """
+    for seed, method in itertools.product(seeds, methods):
+        sparse = has_sparsity(method)
+        for sparsity in sparsities if sparse else (0.0,):
             case = f"{method}_{sparsity}" if sparse else method
-            found.append(Point(f"{case}_s{seed}", settings))
-    return found
+            yield f"{case}_s{seed}", method, sparsity, seed
 
 
-def _check_list(name: str, field: str, items: Sequence[Any]) -> None:
+def check_list(name: str, items: Sequence[Any], rule: fields.FieldRule) -> None:
+    """Raises a ValueError unless a list has items, all right and different."""
     received = f"Received: {name}={','.join(map(str, items))!r}."
     if not items:
         raise ValueError(f"`{name}` must name at least one. {received}")
-    rule = fields.rules(RunSettings)[field]
     wrong = [item for item in items if not rule.holds(item)]
     if wrong:
         raise ValueError(

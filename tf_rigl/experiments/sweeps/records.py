@@ -31,8 +31,21 @@ _COPIED = (
     "profile",
     "versions",
 )
+# The keys of a record that the page of a sweep needs.
+NEEDED = (
+    "settings",
+    "headline",
+    "measures",
+    "examples_seen",
+    "seconds",
+    "training_flops",
+    "profile",
+    "versions",
+)
 # Settings that are only valid on one machine, and their neutral values.
 _PORTABLE: dict[str, Any] = {"data_dir": None, "download": False, "tpu": ""}
+
+_VARIED = ("method", "sparsity", "seed")  # the settings of a grid
 
 Record = Mapping[str, Any]  # a line of results.jsonl
 
@@ -77,8 +90,8 @@ class SweepSummary(NamedTuple):
 
     @property
     def higher_is_better(self) -> bool:
-        """Returns whether the headline measure is an accuracy."""
-        return formatting.is_accuracy(self.headline)
+        """Returns whether the highest headline measure is the best one."""
+        return formatting.higher_is_better(self.headline)
 
 
 def make_record(
@@ -101,6 +114,17 @@ def make_record(
     }
 
 
+def shared_settings(base: RunSettings) -> dict[str, Any]:
+    """Returns the settings of all runs of a sweep, as plain JSON values.
+
+    Settings that the sweep varies, and those that are only valid on one
+    machine, are left out.
+    """
+    left_out = {*_VARIED, *_PORTABLE}
+    settings = to_json(base).items()
+    return {name: value for name, value in settings if name not in left_out}
+
+
 def run_command(point: grids.Point) -> str:
     """Returns the command that repeats a run, with the data prepared."""
     arguments = run_flags.to_arguments(_portable(point.settings))
@@ -118,9 +142,7 @@ def sweep_command(grid: grids.Grid, base: RunSettings) -> str:
     # Settings that the grid varies go back to their defaults, so that they have
     # no flags of their own.
     default = RunSettings()
-    varied = {
-        name: getattr(default, name) for name in ("method", "sparsity", "seed")
-    }
+    varied = {name: getattr(default, name) for name in _VARIED}
     common = dataclasses.replace(_portable(base), **varied)
     return shlex.join(
         [
@@ -155,7 +177,7 @@ def summarize(records: Sequence[Record]) -> SweepSummary:
         (
             record["profile"]["dense_flops"]
             for record in records
-            if not methods.METHODS[record["settings"]["method"]].small
+            if not methods.find(record["settings"]["method"]).small
         ),
         None,
     )
@@ -165,7 +187,7 @@ def summarize(records: Sequence[Record]) -> SweepSummary:
         case = settings["method"], settings["sparsity"]
         groups.setdefault(case, []).append(record)
 
-    sign = -1 if formatting.is_accuracy(headline) else 1
+    sign = -1 if formatting.higher_is_better(headline) else 1
     rows = [
         _row(method, sparsity, group, headline, dense_flops)
         for (method, sparsity), group in groups.items()

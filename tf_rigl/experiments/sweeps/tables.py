@@ -1,11 +1,13 @@
 """The tables of a sweep, as Markdown for files and for terminals."""
 
 from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tf_rigl.core import text_table
 from tf_rigl.experiments import methods
 from tf_rigl.experiments.formatting import write_measure
+from tf_rigl.experiments.sweeps.records import Record
 from tf_rigl.experiments.sweeps.records import Spread
 from tf_rigl.experiments.sweeps.records import SummaryRow
 from tf_rigl.experiments.sweeps.records import SweepSummary
@@ -30,6 +32,38 @@ class Heading(NamedTuple):
     runs: int  # the number of requested runs
     ended: int  # the number of runs with results
     versions: str
+
+
+def make_heading(
+    command: str,
+    network: str,
+    epochs: int,
+    seeds: int,
+    runs: int,
+    found: Sequence[Record],
+) -> Heading:
+    """Makes the heading of the table of the records found so far."""
+    versions = {
+        f"{name} {version}"
+        for record in found
+        for name, version in record["versions"].items()
+    }
+    return Heading(
+        command,
+        network,
+        epochs,
+        seeds,
+        runs,
+        len(found),
+        ", ".join(sorted(versions)),
+    )
+
+
+def headline_text(record: Record) -> str:
+    """Returns the headline measure of a run in words."""
+    measure = record["headline"]
+    value = write_measure(measure, record["measures"][measure])
+    return f"{measure.replace('_', ' ')} {value}"
 
 
 def markdown(summary: SweepSummary, heading: Heading) -> str:
@@ -65,6 +99,11 @@ def summary_table(
     )
 
 
+def page_cells(summary: SweepSummary) -> list[dict[str, str]]:
+    """Formats the cells of all rows for a page, by the name of the column."""
+    return [_cells(summary, row) for row in summary.rows]
+
+
 def measure_name(summary: SweepSummary) -> str:
     """Returns the headline measure in words, for columns and axes."""
     return summary.headline.replace("_", " ")
@@ -76,6 +115,7 @@ def share(value: float | None) -> str:
 
 
 def _introduction(summary: SweepSummary, heading: Heading) -> str:
+    """Returns the text above the table, which says what it shows."""
     better = "highest" if summary.higher_is_better else "lowest"
     text = (
         f"epochs: {heading.epochs}, seeds: {heading.seeds}; mean ± sample "
@@ -99,7 +139,7 @@ def _cells(summary: SweepSummary, row: SummaryRow) -> dict[str, str]:
     ]
 
     return {
-        "method": methods.METHODS[row.method].label,
+        "method": methods.find(row.method).label,
         "sparsity": _NOTHING
         if row.sparsity is None
         else f"{100 * row.sparsity:.4g} %",

@@ -1,7 +1,6 @@
 """Training of the missing runs of a sweep, and its results."""
 
 import dataclasses
-import json
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -9,9 +8,7 @@ from typing import Any
 
 from rich import console as consoles
 
-from tf_rigl.backend import atomic_files
 from tf_rigl.experiments import terminal
-from tf_rigl.experiments.formatting import write_measure
 from tf_rigl.experiments.runs import __main__ as runner
 from tf_rigl.experiments.runs import flags as run_flags
 from tf_rigl.experiments.runs import run_folder
@@ -20,9 +17,10 @@ from tf_rigl.experiments.runs.setup import PreparedRun
 from tf_rigl.experiments.sweeps import grid
 from tf_rigl.experiments.sweeps import processes
 from tf_rigl.experiments.sweeps import records
+from tf_rigl.experiments.sweeps import request
+from tf_rigl.experiments.sweeps import result_files
 from tf_rigl.experiments.sweeps import tables
 
-_LOG = "log.txt"  # the output of a run, in its folder
 _LINES_OF_LOG = 8
 
 
@@ -48,7 +46,8 @@ class SweepTraining:
             pathlib.Path(sweep.grid.results_dir or sweep.options.output_dir),
             "results_dir",
         )
-        self._runs = pathlib.Path(sweep.options.output_dir, "runs")
+        self._folder = pathlib.Path(sweep.options.output_dir)
+        self._runs = self._folder / request.RUNS
         self._folders = {
             name: run_folder.RunFolder(self._runs / name)
             for name in self._points
@@ -77,6 +76,7 @@ class SweepTraining:
             processes.SweepInterrupted: if a signal has ended the sweep.
             OSError: if a file cannot be written.
         """
+        self._write_request()
         self._write()
         environment = {
             **processes.environment_of_share(self._sweep.grid.jobs),
@@ -91,7 +91,7 @@ class SweepTraining:
             )
 
     def report(self) -> int:
-        """Prints the table, the folders and the logs of failed runs.
+        """Writes the page; prints the table, folders and logs of failed runs.
 
         Returns:
             The exit code of the sweep: 1 if a run has failed, else 0.
@@ -104,9 +104,12 @@ class SweepTraining:
         write = terminal.printer(self._console)
         write(f"Runs: {self._runs}")
         write(f"Table and plots: {self._results}")
+        self._write_request()
+        if page := result_files.write_page(self._folder):
+            write(f"Page: {page}")
 
         for name, code in self._failed.items():
-            log = self._runs / name / _LOG
+            log = self._runs / name / request.LOG
             lines = processes.last_lines(log, _LINES_OF_LOG)
             terminal.fail(f"{name} failed, exit code {code}: {log}")
             for line in lines:
@@ -120,7 +123,7 @@ class SweepTraining:
         )
         arguments = run_flags.to_arguments(point.settings, options)
         command = [sys.executable, "-m", records.RUNNER, *arguments]
-        return processes.Job(point.name, command, folder / _LOG)
+        return processes.Job(point.name, command, folder / request.LOG)
 
     def _watch(self, running: list[str], ended: dict[str, int]) -> None:
         """Shows the progress, and records the runs that have ended."""
@@ -137,9 +140,7 @@ class SweepTraining:
             self._failed[name] = code
             text = f"failed with exit code {code}"
         else:
-            measure = record["headline"]
-            value = write_measure(measure, record["measures"][measure])
-            text = f"{measure.replace('_', ' ')} {value}"
+            text = tables.headline_text(record)
             self._write()
 
         self._display.show(self._steps(), self._runs_ended(), "")
@@ -175,39 +176,30 @@ class SweepTraining:
         return [known[name] for name in self._points if name in known]
 
     def _write(self) -> None:
-        """Writes results, table and plots, each file atomically."""
         found = self._in_order()
-        if not found:
-            return
-        # Imported here, since it needs matplotlib and training does not.
-        from tf_rigl.experiments.sweeps import plots
+        if found:
+            result_files.write(self._results, found, self._heading())
 
-        summary, heading = records.summarize(found), self._heading()
-        folder = self._results
-        lines = [json.dumps(record) + "\n" for record in found]
-        atomic_files.write_text(folder / "results.jsonl", "".join(lines))
-        table = tables.markdown(summary, heading)
-        atomic_files.write_text(folder / "table.md", table)
-        for name, draw in (
-            ("against_sparsity.png", plots.draw_against_sparsity),
-            ("against_flops.png", plots.draw_against_flops),
-        ):
-            draw(folder / name, summary, heading.network)
+    def _write_request(self) -> None:
+        """Writes what is asked and what has failed, for the page."""
+        heading, base = self._heading(), self._sweep.base
+        asked = request.SweepRequest(
+            heading.command,
+            heading.network,
+            tuple(self._points),
+            base.total_epochs,
+            records.shared_settings(base),
+            self._failed,
+        )
+        request.write(self._folder, asked)
 
     def _heading(self) -> tables.Heading:
-        found, base = self._in_order(), self._sweep.base
-        versions = {
-            f"{name} {version}"
-            for record in found
-            for name, version in record["versions"].items()
-        }
-
-        return tables.Heading(
+        base = self._sweep.base
+        return tables.make_heading(
             records.sweep_command(self._sweep.grid, base),
             f"{base.model} on {base.data}",
             base.total_epochs,
             self._sweep.grid.seeds,
             len(self._points),
-            len(found),
-            ", ".join(sorted(versions)),
+            self._in_order(),
         )
