@@ -66,6 +66,10 @@ setuptools.setup(
     description="Sparse training (RigL and family) for Keras on TensorFlow",
     long_description=read_long_description(),
     long_description_content_type="text/markdown",
+    project_urls={
+        "Paper": "https://arxiv.org/abs/1911.11134",
+        "Archive of the paper's code": "https://github.com/google-research/rigl",
+    },
     license="Apache-2.0",
     license_files=["LICENSE"],
     classifiers=[

@@ -180,7 +180,7 @@ def print_table(
     title: str, header: Sequence[str], rows: Iterable[Sequence[str]]
 ) -> None:
     """Prints a table; all columns but the first are numbers."""
-    table = text_table.table(header, rows, unfolded_columns=len(header))
+    table = text_table.TextTable(header, list(rows))
     # Wide enough for any table, whatever the terminal or file is.
     console = consoles.Console(width=160)
     console.print(f"\n{title}", highlight=False)

@@ -28,6 +28,7 @@ RANKS = {
     "updating": 6,
     "surgery": 7,
     "export": 8,
+    "tickets": 8,
     "models": 8,
     "data": 8,
     "results": 9,

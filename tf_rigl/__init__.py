@@ -12,13 +12,13 @@ tf_rigl.export_saved_model(model, "exported")
 Names are imported when they are first used, so that `import tf_rigl` by
 itself imports neither TensorFlow nor a Keras.
 
-Stable are the names in `tf_rigl.__all__`, in the namespaces
+These names are stable, with the arguments and attributes that their docstrings
+document: those in `tf_rigl.__all__`; those in the namespaces
 `tf_rigl.accounting`, `algorithms`, `core.criteria`, `core.structures`,
-`masking.layer_rules`, `results` and `tfmot`, the builders in `models` and
-`data.registry`, with the arguments and attributes that their docstrings name.
-What goes still works for one minor version at least and warns what to use
-instead. Everything else may change at any time. Files are stable: later
-versions read what a version has written.
+`masking.layer_rules`, `results` and `tfmot`; and the builders in `models` and
+`data.registry`. Before a stable name is removed, it keeps working for at least
+one minor version and warns what to use instead. All other names may change at
+any time. Files are stable, too: later versions read the files of earlier ones.
 """
 
 from typing import TYPE_CHECKING
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from tf_rigl.accounting.profile import profile as profile
     from tf_rigl.algorithms import *  # noqa: F403
     from tf_rigl.checkpointing.checkpoints import Checkpoints as Checkpoints
+    from tf_rigl.checkpointing.snapshot import Snapshot as Snapshot
+    from tf_rigl.checkpointing.snapshot_at import SnapshotAt as SnapshotAt
     from tf_rigl.checkpointing.training_state import (
         training_variables as training_variables,
     )
@@ -67,8 +69,10 @@ if TYPE_CHECKING:
     )
     from tf_rigl.masking.masked_weight import masks as masks
     from tf_rigl.masking.options import SparsifyOptions as SparsifyOptions
+    from tf_rigl.masking.reinitialize import reinitialize as reinitialize
     from tf_rigl.masking.sparsify import sparsify as sparsify
     from tf_rigl.surgery.shrink import shrink as shrink
+    from tf_rigl.tickets.search import TicketSearch as TicketSearch
     from tf_rigl.updating.attach import attach as attach
     from tf_rigl.updating.attach import check_finite as check_finite
     from tf_rigl.updating.attach import detach as detach
@@ -76,6 +80,7 @@ if TYPE_CHECKING:
     from tf_rigl.updating.prune import prune as prune
     from tf_rigl.updating.replica_check import ReplicaCheck as ReplicaCheck
     from tf_rigl.updating.replica_check import check_replicas as check_replicas
+    from tf_rigl.updating.set_masks import set_masks as set_masks
     from tf_rigl.updating.strip import strip as strip
 
 _NAMES = _lazy.index(
@@ -84,6 +89,8 @@ _NAMES = _lazy.index(
         "tf_rigl.accounting.profile": ["profile"],
         "tf_rigl.algorithms": registry.class_names(),
         "tf_rigl.checkpointing.checkpoints": ["Checkpoints"],
+        "tf_rigl.checkpointing.snapshot": ["Snapshot"],
+        "tf_rigl.checkpointing.snapshot_at": ["SnapshotAt"],
         "tf_rigl.checkpointing.training_state": ["training_variables"],
         "tf_rigl.core.distribution_types": ["ER", "ERK", "PerLayer", "Uniform"],
         "tf_rigl.core.distributions": ["allocate"],
@@ -105,12 +112,15 @@ _NAMES = _lazy.index(
         "tf_rigl.experiments.sweeps.in_process": ["sweep"],
         "tf_rigl.masking.masked_weight": ["masks"],
         "tf_rigl.masking.options": ["SparsifyOptions"],
+        "tf_rigl.masking.reinitialize": ["reinitialize"],
         "tf_rigl.masking.sparsify": ["sparsify"],
         "tf_rigl.surgery.shrink": ["shrink"],
+        "tf_rigl.tickets.search": ["TicketSearch"],
         "tf_rigl.updating.attach": ["attach", "check_finite", "detach"],
         "tf_rigl.updating.callback": ["UpdateMasks"],
         "tf_rigl.updating.prune": ["prune"],
         "tf_rigl.updating.replica_check": ["ReplicaCheck", "check_replicas"],
+        "tf_rigl.updating.set_masks": ["set_masks"],
         "tf_rigl.updating.strip": ["strip"],
     }
 )

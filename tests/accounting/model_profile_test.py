@@ -28,21 +28,31 @@ PROFILE = ModelProfile(
 TABLE = """\
 Model 'small', one example
 
-weight              shape    parameters  non-zeros  sparsity  dense MACs    MACs  dense bytes   bytes
------------------------------------------------------------------------------------------------------
-images/conv/kernel  3×3×1×8          72         30   58.33 %      64,800  27,000          288     129
-words/embeddings    1000×4        4,000      4,000    0.00 %           0       0       16,000  16,000
-attention/products                                                 1,536   1,536                     
-custom/w            4×2               8          8    0.00 %           ?       ?           32      32
-out/kernel          8×10             80          0  100.00 %          80       0          320      10
-2 others                             18         18    0.00 %           0       0           72      72
------------------------------------------------------------------------------------------------------
-total                             4,178      4,056    2.92 %      66,416  28,536       16,712  16,243
+weight              shape    non-zeros  sparsity    MACs  bytes
+---------------------------------------------------------------
+images/conv/kernel  3×3×1×8         30   58.33 %    27 k    129
+words/embeddings    1000×4       4,000     dense       0   16 k
+attention/products                                1.54 k       
+custom/w            4×2              8     dense       ?     32
+out/kernel          8×10             0  100.00 %       0     10
+2 others                            18     dense       0     72
 
-FLOPs (2 for each MAC): 132,832 dense, 57,072 sparse (42.97 % of dense)
+total      dense  sparse    share
+---------------------------------
+weights    4,178   4,056  97.08 %
+MACs      66,416  28,536  42.97 %
+FLOPs    132,832  57,072  42.97 %
+bytes     16,712  16,243  97.19 %
 
-MACs and FLOPs are lower bounds. Not counted:
-- custom (Custom): nobody knows"""  # noqa: E501, W291
+Sparsity: 80.26 % of the 152 weights with a mask, 2.92 % of all 4,178. Dense,
+without a mask: 4,000 in Embedding, 18 in biases, 8 in Custom.
+Counted: the multiply-accumulates (MACs) of weights and of attention's products,
+two FLOPs for each. Not counted: biases, normalization, activations, pooling,
+embedding look-ups. Bytes: 4 for each non-zero weight and, where a mask has
+zeros, 1 bit for each position.
+
+MACs and FLOPs are lower bounds. Not counted either:
+- custom (Custom): nobody knows"""  # noqa: W291
 
 
 @st.composite
@@ -69,17 +79,53 @@ def test_table():
     assert str(PROFILE) == TABLE
 
 
-def test_table_of_a_dense_model_has_one_number_of_flops():
+def test_table_of_a_dense_model_has_one_column_of_totals():
     row = WeightProfile("kernel", "Dense", (5, 4), 20, 20, 20, 20)
-    lines = str(ModelProfile("dense", (row,))).splitlines()
-    assert lines[-1] == "FLOPs (2 for each MAC): 40 dense"
+    text = str(ModelProfile("dense", (row,)))
+    assert "FLOPs       40\n" in text
+    assert "sparse" not in text
+    assert "Sparsity:" not in text
+
+
+def test_sparsity_is_that_asked_for_and_that_of_all_weights():
+    rows = (
+        WeightProfile("a/kernel", "Dense", (9,), 100, 10, 0, 0, masked=True),
+        WeightProfile("a/bias", "Dense", (50,), 50, 50, 0, 0),
+        WeightProfile("b/gamma", "BatchNormalization", (5,), 5, 5, 0, 0),
+        WeightProfile("b/beta", "BatchNormalization", (5,), 5, 5, 0, 0),
+    )
+    profile = ModelProfile("normalized", rows)
+    assert profile.masked_parameters == 100
+    assert profile.masked_sparsity == 0.9
+    assert profile.sparsity == 1 - 70 / 160
+    told = " ".join(str(profile).split())
+    assert (
+        "Sparsity: 90.00 % of the 100 weights with a mask, 56.25 % of all 160. "
+        "Dense, without a mask: 50 in biases, 10 in BatchNormalization."
+    ) in told
+    whole = ModelProfile("whole", rows[:1])
+    assert "of all 100. All have one." in " ".join(str(whole).split())
 
 
 def test_table_names_a_few_of_many_uncounted_layers():
     layers = tuple(Uncounted(f"layer{i}", "Custom", "why") for i in range(20))
-    last = str(ModelProfile("deep", (), layers)).splitlines()[-1]
-    assert last.startswith("- layer0 (Custom), layer1 (Custom), ")
-    assert last.endswith("layer7 (Custom), and 12 more: why")
+    text = str(ModelProfile("deep", (), layers))
+    *_, told = " ".join(text.split()).rpartition("- ")
+    assert told.startswith("layer0 (Custom), layer1 (Custom), ")
+    assert told.endswith("layer7 (Custom), and 12 more: why")
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_table_fits_eighty_columns():
+    rows = tuple(
+        WeightProfile(f"{path}/kernel", "Conv2D", (1, 1, 512, 2048), 2**20,
+                      10**6, 10**10, 4 * 10**10, masked=True)
+        for path in ("conv5_block1_1_conv", "stage_4/block_12/depthwise_conv",
+                     "n" * 100)
+    )  # fmt: skip
+    text = str(ModelProfile("large", rows))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "conv5_block1_1_conv/kernel       1×1×512×2048  1,000,000" in text
 
 
 def test_empty_profile():
@@ -131,5 +177,6 @@ def test_table_is_aligned_plain_text(rows):
     text = str(ModelProfile("any", tuple(rows)))
     assert "\x1b" not in text
     table = text.split("\n\n")[1].splitlines()
+    assert len(table[0]) <= 80
     assert len({len(line) for line in table}) == 1
     assert str(ModelProfile("any", tuple(rows))) == text

@@ -30,10 +30,27 @@ def test_export_latency(tmp_path):
     assert found == {
         "Load": saved_models,
         "Call, batch 1": saved_models,
-        "LiteRT, load": {"dense", "sparse"},
-        "LiteRT, call, batch 1": {"dense", "sparse"},
+        "LiteRT, load": {"float32, dense", "float32, sparse"},
+        "LiteRT, call, batch 1": {"float32, dense", "float32, sparse"},
     }
     assert all(title in output for title in found)
+
+
+def test_export_latency_of_layers(tmp_path):
+    output, results = run(
+        "export_latency",
+        "--network=depthwise_5x5_256",
+        "--quantization=dynamic_int8",
+        "--quantization=full_int8",
+        cwd=tmp_path,
+    )
+    assert "LiteRT files are run by " in output
+    assert results.keys() == {"LiteRT, load", "LiteRT, call, batch 1"}
+    assert results["LiteRT, load"].keys() == {
+        f"{quantization}, {kind}"
+        for quantization in ("dynamic_int8", "full_int8")
+        for kind in ("dense", "sparse")
+    }
 
 
 def test_export_size(tmp_path):
@@ -58,6 +75,26 @@ def test_export_size(tmp_path):
     assert sizes["smallest, int8"] < sizes["smallest, float16"]
     assert sizes["LiteRT, float32"] < 0.25 * sizes["LiteRT, dense"]
     assert "smallest, int8" in output
+
+
+def test_fine_tune(tmp_path):
+    output, results = run("fine_tune", "--sparsity=0.9", cwd=tmp_path)
+
+    ways = {"90% one_shot", "90% gradual", "90% rigl", "90% ac_dc"}
+    assert set(results) == {
+        "dense",
+        "dense, trained further",
+        "90% pruned, not trained",
+        *ways,
+    }
+    figures = {name: rounds[0] for name, rounds in results.items()}
+    assert figures["dense"]["accuracy"] > 0.8
+    dense = figures["dense"]["bytes"]
+    for way in ways:
+        assert figures[way]["accuracy"] > 0.8
+        # 26,620 of 266,200 weights, their positions, and a graph of 40 kB.
+        assert 0.1 * dense < figures[way]["bytes"] < 0.14 * dense
+        assert way in output
 
 
 def test_input_pipeline(tmp_path):

@@ -1,6 +1,7 @@
 """Programs that do not train, as users start them."""
 
 import json
+import re
 
 import keras
 import pytest
@@ -20,6 +21,8 @@ GOOD = {
     "profile_model.py --model=lenet_5 --sparsity=0.9 --plot=costs.png": (
         "As published tables count"
     ),
+    "inspect_model.py exported --json": '"path": "fc1/kernel"',
+    "profile_model.py --model=lenet_5 --json": '"training_share": 1.0',
 }
 WRONG = {
     "evaluate.py nothing": "`data` must name the data set",
@@ -59,6 +62,12 @@ def test_good_ends(ended, line):
     printed, errors, code = ended[line]
     assert GOOD[line] in printed
     assert code == 0, errors
+    if "--json" in line:
+        assert json.loads(printed)
+    else:
+        rules = re.findall("^-+$", printed, re.MULTILINE)
+        assert rules
+        assert max(map(len, rules)) <= 80
 
 
 @pytest.mark.parametrize("line", WRONG)

@@ -88,7 +88,6 @@ class Reference:
 
         moved = sum(self.moved.values()) - moved_before
         return {
-            "sparsity": 1 - connections / size,
             "mask_churn": moved / connections,
             "mask_exploration": ever / size,
             "mask_overlap_start": since_start / connections,
@@ -141,14 +140,31 @@ def test_all_numbers_follow_from_the_masks(keras, name):
     history, fitted = support.fit(keras, algorithm=algorithm)
     for epoch, expected in enumerate(logs):
         assert {name: history[name][epoch] for name in expected} == expected
-    assert "skipped_mask_updates" not in history
+    assert not {"skipped_mask_updates", "sparsity"} & set(history)
     support.assert_same_diagnostics(fitted, tf_rigl.diagnose(model))
 
 
 def assert_same_fit(found, expected):
-    for name in (*support.LOGS, "dead_units", "sparsity"):
+    for name in (*support.LOGS, "dead_units"):
         assert found[0][name] == expected[0][name]
     support.assert_same_diagnostics(found[1], expected[1])
+
+
+@training.one_keras("keras")
+def test_logs_hold_what_moves(keras):
+    """The sparsity of methods that prune; nothing of masks that stay."""
+    model = support.fresh_model(keras, start="dense")
+    pruning = tf_rigl.GradualPruning(update_interval=2, stop_step=BATCHES + 1)
+    history = training.train(keras, model, pruning, 2).history
+    assert 0 < history["sparsity"][0] < history["sparsity"][1]
+    total = tf_rigl.diagnose(model).total
+    assert history["sparsity"][1] == total.sparsity
+    assert history["dead_units"][1] == total.dead_units
+
+    model = support.fresh_model(keras)
+    history = training.train(keras, model, tf_rigl.Static(), 1).history
+    logged = {name for name in history if "mask" in name}
+    assert not logged | {"sparsity", "dead_units"} & set(history)
 
 
 @training.one_keras("keras")
@@ -301,9 +317,20 @@ def test_the_table(keras):
     lines = str(tf_rigl.diagnose(model)).splitlines()
     assert lines[0] == "Masks of 'model'"
     assert lines[4].split() == (
-        f"out/kernel 4×3 6 50.00 % 50.00 % 100.00 % 0 {dead} {unused}".split()
+        f"out/kernel 4×3 6 50.00 % {dead} {unused}".split()
     )
+    assert lines[10].split() == "out/kernel 0 50.00 % 100.00 %".split()
     assert lines[-1] == "Mask updates: 0, left out: 0"
+
+
+def test_the_table_fits_eighty_columns(keras):
+    name = "stage_4_block_12_depthwise_convolution"
+    model = keras.Sequential(
+        [keras.Input((400,)), keras.layers.Dense(3000, name=name)]
+    )
+    text = str(tf_rigl.diagnose(tf_rigl.sparsify(model, 0.5)))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "600,000" in text
 
 
 def test_what_has_no_masks_is_refused(keras):

@@ -49,10 +49,23 @@ def test_table():
     )
     first, second, *_, total, last = text.splitlines()[2:]
     assert first.split()[:4] == ["fc/kernel", "2×2", "float32", "gaps"]
-    assert first.split()[-4:] == ["4", "1", "75.00%", "16"]
-    assert second.split()[-4:] == ["2", "2", "0.00%", "8"]
-    assert total.split() == ["all", "6", "3", "50.00%", "24"]
-    assert last == "some/model: 1,234 bytes in all"
+    assert first.split()[-3:] == ["1", "75.00%", "16"]
+    assert second.split()[-3:] == ["2", "0.00%", "8"]
+    assert total.split() == ["all", "3", "50.00%", "24"]
+    assert last == "some/model: 6 elements, 1,234 bytes in all"
+
+
+def test_table_fits_eighty_columns():
+    text = str(
+        report(
+            weight("stage_4/block_12/depthwise_conv/kernel", np.ones((3, 512))),
+            weight("w" * 90, np.ones((1, 1, 1000, 200)), "bitmap, float16"),
+        )
+    )
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "200,000" in text
+    assert "w" * 90 in "".join(line.split(" ")[0] for line in lines)
 
 
 def test_picture(tmp_path):

@@ -1,4 +1,5 @@
 import importlib
+import json
 
 import pytest
 from matplotlib import image
@@ -70,3 +71,14 @@ def test_picture(tmp_path):
     found = costs(model="lenet_5", sparsity=0.5)
     weight_pictures.draw_profile(path, found.profile)
     assert image.imread(path).std() > 0.01
+
+
+def test_plain_values_hold_all_numbers():
+    made = costs(model="lenet_5", sparsity=0.9)
+    found = json.loads(json.dumps(made.to_dict()))
+    total, weights = found["total"], found["weights"]
+    assert total["masked_sparsity"] == pytest.approx(0.9, abs=1e-4)
+    assert total["sparsity"] < total["masked_sparsity"]
+    for name in ("parameters", "nonzeros", "dense_macs", "dense_bytes"):
+        assert total[name] == sum(weight[name] for weight in weights)
+    assert {len(weight["shape"]) for weight in weights} == {1, 2, 4}

@@ -6,7 +6,7 @@ from tests.support import fresh_keras
 
 @pytest.fixture
 def keras3():
-    """Keras 3, for what does not depend on the flavor."""
+    """Keras 3, for tests that do not depend on the flavor."""
     return fresh_keras("keras")
 
 

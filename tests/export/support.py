@@ -1,6 +1,9 @@
-"""What the tests of exports share."""
+"""Models and checks that the tests of exports share."""
+
+import contextlib
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import tf_rigl
@@ -11,18 +14,21 @@ from tf_rigl.masking.masked_weight import masked_weights
 
 
 def sparse_model(keras, name="sequential", sparsity=0.8):
-    """A model of the zoo with random weights, biases too, none of them 0."""
+    """Builds a sparse model of the zoo with random weights and biases.
+
+    No active weight and no bias is 0.
+    """
     model = tf_rigl.sparsify(zoo.build(name, keras), sparsity)
     randomize(model)
     return model
 
 
-# For `text_model`: known words, unknown ones.
+# Inputs for `text_model`, with known words and with unknown ones.
 TEXTS = ("a b", "C d, e", "unseen")
 
 
 def text_model(keras):
-    """A sparse model of texts, within a model, with an adapted vocabulary."""
+    """Builds a sparse model of texts, nested in another, with a vocabulary."""
     layers = keras.layers
     words = layers.TextVectorization(30, output_sequence_length=4)
     words.adapt(["a b c", "d e"])
@@ -37,7 +43,7 @@ def text_model(keras):
 
 
 def randomize(model, seed=0):
-    """Gives all floating weights random values, zeros where masked."""
+    """Sets all floating weights to random values, except masked ones."""
     flavor = flavor_of(model)
     random = np.random.default_rng(seed)
     masks = {
@@ -54,17 +60,17 @@ def randomize(model, seed=0):
 
 
 def batch(name="sequential", examples=4, seed=0):
-    """Inputs for a model of the zoo."""
+    """Makes inputs for a model of the zoo."""
     shape = (examples, *zoo.INPUT_SHAPES[name])
     values = np.random.default_rng(seed).normal(size=shape)
     return tf.constant(values, tf.float32)
 
 
 def infer(model, inputs):
-    """The outputs of a model, computed as an artifact does.
+    """Computes the outputs of a model like an artifact.
 
-    In a graph for batches of any size: with the size known, TensorFlow may
-    choose other kernels.
+    The graph takes batches of any size. If the size were known, TensorFlow
+    might choose other kernels.
     """
     function = tf.function(lambda inputs: model(inputs, training=False))
     specification = tf.nest.map_structure(
@@ -74,13 +80,13 @@ def infer(model, inputs):
 
 
 def exported(model, folder, *arguments, **options):
-    """Exports a model into a folder, and what TensorFlow loads of it."""
+    """Exports a model; returns what TensorFlow loads, and the report."""
     report = export_saved_model(model, folder / "model", *arguments, **options)
     return load(folder), report
 
 
 def exported_alike(model, folder, examples, *arguments, **options):
-    """Likewise; what was loaded computes the same of the examples."""
+    """Exports a model like `exported` and checks the outputs on examples."""
     loaded, report = exported(model, folder, *arguments, **options)
     assert_same(loaded.serve(examples), infer(model, examples))
     return loaded, report
@@ -91,12 +97,19 @@ def load(folder):
 
 
 def weights_of(model):
-    """Copies of all weights."""
+    """Copies all weights of a model."""
     return [np.array(one) for one in model.get_weights()]
 
 
+def expect_slow(quantization):
+    """Expects the warning of a LiteRT file that is slower than a dense one."""
+    if quantization != "dynamic_int8":
+        return contextlib.nullcontext()
+    return pytest.warns(UserWarning, match="smaller and slower")
+
+
 def assert_same(first, second):
-    """Structures of tensors are equal bit for bit."""
+    """Asserts that structures of tensors are equal bit for bit."""
     tf.nest.assert_same_structure(first, second)
     for one, other in zip(
         tf.nest.flatten(first), tf.nest.flatten(second), strict=True
@@ -113,7 +126,7 @@ SEVERAL_FUSIONS = {"transformer", "subclassed"}
 
 
 def assert_same_outputs(name, first, second):
-    """Outputs of a model of the zoo are equal, bit for bit where that holds."""
+    """Asserts that outputs are equal, bit for bit if kernels are the same."""
     if name in SEVERAL_FUSIONS:
         np.testing.assert_allclose(first, second, rtol=1e-5)
     else:

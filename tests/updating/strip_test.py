@@ -97,7 +97,7 @@ def test_everything_comes_back(keras, name, tmp_path):
         for weight in masked_weights(model)
     }
     assert model.get_config() != before["configuration"]
-    assert tf_rigl.strip(model) is model
+    assert tf_rigl.strip(model, optimizer=True) is model
     after = snapshot(model, tmp_path)
     assert after.keys() == before.keys()
     for key in before:
@@ -146,6 +146,126 @@ def test_no_trace_in_a_saved_model(keras, tmp_path):
     for file in path.rglob("*.*"):
         if file.is_file():
             assert b"rigl" not in file.read_bytes(), file
+
+
+def trained(keras, optimizer="Adam", **settings):
+    """A sparse model after an epoch, with its data."""
+    data = support.make_data((300,), 64)
+    model = support.make_mlp(keras, (300,), 3, inputs=300)
+    tf_rigl.sparsify(model, 0.9)
+    optimizer = getattr(keras.optimizers, optimizer)(0.02, **settings)
+    loss = support.crossentropy(keras)
+    model.compile(optimizer, loss, metrics=["accuracy"])
+    support.fit(model, data, tf_rigl.RigL(2, 1))
+    return model, data
+
+
+def size_of(path):
+    """Bytes of a file or of all files of a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)
+
+
+@pytest.mark.parametrize(
+    ("keras", "file"),
+    [
+        ("keras", "model.keras"),
+        ("keras", "model.h5"),
+        ("tf_keras", "model.keras"),
+        ("tf_keras", "model.h5"),
+        ("tf_keras", "folder"),
+    ],
+    indirect=["keras"],
+)
+def test_files_have_no_slots(keras, file, tmp_path):
+    model, data = trained(keras)
+    expected = model.evaluate(*data, verbose=0)
+    with_slots, path = tmp_path / "slots" / file, tmp_path / file
+    with_slots.parent.mkdir()
+    dense_bytes = 4 * model.count_params()
+    model.save(with_slots)
+    assert size_of(with_slots) > 2.9 * dense_bytes
+
+    tf_rigl.strip(model).save(path)
+    assert size_of(path) < 1.2 * dense_bytes
+
+    loaded = keras.models.load_model(path)
+    assert loaded.evaluate(*data, verbose=0) == pytest.approx(expected)
+    assert type(loaded.optimizer) is keras.optimizers.Adam
+    assert float(loaded.optimizer.learning_rate) == pytest.approx(0.02)
+    assert int(loaded.optimizer.iterations) == 0
+    if (keras.__name__, file) == ("keras", "model.h5"):
+        # Keras 3 builds the optimizers of such files for no variables, of
+        # models that are plain as well.
+        loaded.compile(keras.optimizers.Adam(0.02), support.crossentropy(keras))
+    support.fit(loaded, data)
+    assert int(loaded.optimizer.iterations) == 2
+
+
+@support.keras_in_turn(
+    "name", ["Adam", "SGD", "LossScaleOptimizer", "unbuilt", "kept"]
+)
+def test_the_optimizer_is_a_new_one(keras, name):
+    if name == "LossScaleOptimizer":
+        keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        settings = {"momentum": 0.9, "nesterov": True} if name == "SGD" else {}
+        model, data = trained(keras, "SGD" if settings else "Adam", **settings)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    if name == "unbuilt":
+        model.compile(keras.optimizers.Adam(0.1), support.crossentropy(keras))
+
+    before = model.optimizer
+    assert (type(before).__name__ == name) == (name not in ("unbuilt", "kept"))
+    compilation, configuration = (
+        model.get_compile_config(),
+        before.get_config(),
+    )
+    tf_rigl.strip(model, optimizer=name == "kept")
+
+    after = model.optimizer
+    assert (after is before) == (name in ("unbuilt", "kept"))
+    assert after.get_config() == configuration
+    assert model.get_compile_config() == compilation
+    # It trains as a plain model does, and the old one is forgotten.
+    steps = int(before.iterations)
+    support.fit(model, data)
+    assert int(after.iterations) == (4 if name == "kept" else 2)
+    assert int(before.iterations) == (
+        steps if after is not before else steps + 2
+    )
+    after.learning_rate = 0.5
+    told = model.get_compile_config()["optimizer"]["config"]
+    told = told.get("inner_optimizer", {"config": told})["config"]
+    assert told["learning_rate"] == 0.5
+
+
+def test_optimizers_of_layers_are_new(keras):
+    """As of models that keep one for each of their parts."""
+    model, _ = trained(keras)
+    model.other = keras.optimizers.Adam(0.1)
+    model.other.build(model.trainable_variables)
+    model.again = model.other
+    before = model.other
+    tf_rigl.strip(model)
+    assert model.other is not before
+    assert model.again is model.other
+    assert len(model.other.variables) < len(before.variables)
+
+
+def test_an_optimizer_that_cannot_be_made(keras):
+    class Odd(keras.optimizers.SGD):
+        def __init__(self, needed):
+            super().__init__(0.1, momentum=needed)
+
+    model, data = trained(keras)
+    model.compile(Odd(0.9), support.crossentropy(keras))
+    support.fit(model, data)
+    before = model.optimizer
+    with pytest.warns(UserWarning, match=r"keeps its slots.*\(TypeError: "):
+        tf_rigl.strip(model)
+    assert model.optimizer is before
 
 
 PROGRAM = """

@@ -1,10 +1,14 @@
 """Costs of a model: MACs, FLOPs, non-zeros and bytes.
 
-`profile` traces a model on one example while `call_recorder` records each call
-of a layer. By the `mac_rules` of the layers' classes, `mac_counter` adds up how
-often each weight is used; multiplied by its active connections, that gives the
-rows of a `model_profile`. `published` (the convention of papers),
-`training_flops` and `match_width` (for dense baselines) build on profiles.
+1. `profile` traces a model on one example, while `call_recorder` records each
+   call of a layer.
+2. `mac_counter` counts how often each weight is used, by the `mac_rules` of the
+   layers' classes.
+3. The counts, multiplied by the active connections of each weight, are the rows
+   of a `model_profile`.
+
+`published` (costs by the convention of papers), `training_flops` and
+`match_width` (for dense baselines) are computed from profiles.
 """
 
 from tf_rigl.accounting.match_width import WidthMatch as WidthMatch

@@ -1,5 +1,6 @@
 """The costs of a model's weights, and their table."""
 
+import collections
 import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,16 +11,13 @@ from tf_rigl.core.text_table import RowSum
 
 BYTES_PER_VALUE = 4
 FLOPS_PER_MAC = 2
-_HEADER = (
-    "weight",
-    "shape",
-    "parameters",
-    "non-zeros",
-    "sparsity",
-    "dense MACs",
-    "MACs",
-    "dense bytes",
-    "bytes",
+_HEADER = ("weight", "shape", "non-zeros", "sparsity", "MACs", "bytes")
+_KINDS_SHOWN = 6  # the most kinds of unmasked weights that are named
+_CONVENTION = (
+    "Counted: the multiply-accumulates (MACs) of weights and of attention's "
+    "products, two FLOPs for each. Not counted: biases, normalization, "
+    "activations, pooling, embedding look-ups. Bytes: 4 for each non-zero "
+    "weight and, where a mask has zeros, 1 bit for each position."
 )
 _PATHS_SHOWN = 8  # the most uncounted layers that are named for a reason
 
@@ -118,28 +116,40 @@ class ModelProfile:
     bytes = RowSum("bytes", "Bytes of all weights; see `WeightProfile.bytes`.")
     dense_bytes = RowSum("dense_bytes", "`bytes` if all weights were dense.")
 
+    @property
+    def masked_parameters(self) -> int:
+        """Elements of the weights that have a mask."""
+        return sum(row.parameters for row in self.rows if row.masked)
+
+    @property
+    def masked_sparsity(self) -> float:
+        """Sparsity of the weights that have a mask, a fraction in [0, 1].
+
+        It is what `sparsify` was asked for. `sparsity` is smaller, since
+        weights without a mask are dense.
+        """
+        active = sum(row.nonzeros for row in self.rows if row.masked)
+        return _missing(active, self.masked_parameters)
+
     def __str__(self) -> str:
         # Biases, scales, moving averages and the like share one line.
         shown = [row for row in self.rows if not _is_minor(row)]
         minor = tuple(row for row in self.rows if _is_minor(row))
-        body = [_cells(row.path, row.shape, row) for row in shown]
+        unmasked = "dense" if self.masked_parameters else ""
+        body = [_cells(row.path, row.shape, row, unmasked) for row in shown]
         if minor:
             plural = "s" if len(minor) > 1 else ""
             others = ModelProfile(f"{len(minor)} other{plural}", minor)
-            body.append(_cells(others.name, (), others))
-        total = _cells("total", (), self)
-
-        flops = f"FLOPs (2 for each MAC): {self.dense_flops:,} dense"
-        if self.flops != self.dense_flops:
-            share = cells.share(self.flops, self.dense_flops)
-            flops += f", {self.flops:,} sparse ({share} of dense)"
+            body.append(_cells(others.name, (), others, unmasked))
 
         lines = [
             f"Model {self.name!r}, one example",
             "",
-            *text_table.aligned(_HEADER, body, total, text_columns=2),
+            *text_table.aligned(_HEADER, body, text_columns=2),
             "",
-            flops,
+            *_totals(self),
+            "",
+            *_scope(self),
             *_uncounted(self.uncounted),
         ]
         return "\n".join(lines)
@@ -157,25 +167,81 @@ def _is_minor(row: WeightProfile) -> bool:
 
 
 def _cells(
-    name: str, shape: Sequence[int], costs: WeightProfile | ModelProfile
+    name: str,
+    shape: Sequence[int],
+    costs: WeightProfile | ModelProfile,
+    unmasked: str,
 ) -> text_table.Cells:
-    """Formats the table row of a weight or of a sum over several."""
+    """Formats the table row of a weight or of a sum over several.
+
+    `unmasked` is the sparsity of weights without a mask.
+    """
+    is_masked = isinstance(costs, WeightProfile) and costs.masked
     counted = not isinstance(costs, WeightProfile) or costs.counted
-    # Products of activations have no parameters.
-    has_parameters = costs.parameters > 0
+    macs = cells.si_number(costs.macs) if counted else "?"
+    if not costs.parameters:  # products of activations
+        return name, "", "", "", macs, ""
 
     return (
         name,
         cells.shape(shape),
-        *_counts(has_parameters, "", costs.parameters, costs.nonzeros),
-        cells.share(costs.parameters - costs.nonzeros, costs.parameters),
-        *_counts(counted, "?", costs.dense_macs, costs.macs),
-        *_counts(has_parameters, "", costs.dense_bytes, costs.bytes),
+        cells.count(costs.nonzeros),
+        cells.percent(costs.sparsity) if is_masked else unmasked,
+        macs,
+        cells.si_number(costs.bytes),
     )
 
 
-def _counts(known: bool, unknown: str, *numbers: int) -> text_table.Cells:
-    return cells.counts(*numbers) if known else (unknown,) * len(numbers)
+def _totals(profile: ModelProfile) -> list[str]:
+    """Formats the sums over all weights, to the last digit."""
+    header = ("total", "dense", "sparse", "share")
+    body = [
+        (name, *cells.counts(dense, now), cells.share(now, dense))
+        for name, dense, now in (
+            ("weights", profile.parameters, profile.nonzeros),
+            ("MACs", profile.dense_macs, profile.macs),
+            ("FLOPs", profile.dense_flops, profile.flops),
+            ("bytes", profile.dense_bytes, profile.bytes),
+        )
+    ]
+    # Of a dense model the columns would be the same.
+    shown = 4 if profile.masked_parameters else 2
+    return text_table.aligned(header[:shown], [row[:shown] for row in body])
+
+
+def _scope(profile: ModelProfile) -> list[str]:
+    """Tells what the sparsity is a fraction of, and what is counted."""
+    convention = text_table.paragraph(_CONVENTION)
+    masked = profile.masked_parameters
+    if not masked:
+        return [convention]
+
+    sparsity = cells.percent(profile.sparsity)
+    told = (
+        f"Sparsity: {cells.percent(profile.masked_sparsity)} of the {masked:,} "
+        f"weights with a mask, {sparsity} of all {profile.parameters:,}. "
+        f"{_unmasked(profile.rows)}"
+    )
+    return [text_table.paragraph(told), convention]
+
+
+def _unmasked(rows: Sequence[WeightProfile]) -> str:
+    """Names the weights without a mask by their kinds, the largest first."""
+    sizes: collections.Counter[str] = collections.Counter()
+    for row in rows:
+        if not row.masked:
+            is_bias = row.path.endswith("/bias")
+            kind = "biases" if is_bias else row.layer_class
+            sizes[kind] += row.parameters
+    kinds = [(kind, size) for kind, size in sizes.most_common() if size]
+    if not kinds:
+        return "All have one."
+
+    named = [f"{size:,} in {kind}" for kind, size in kinds[:_KINDS_SHOWN]]
+    hidden = sum(size for _, size in kinds[_KINDS_SHOWN:])
+    if hidden:
+        named.append(f"{hidden:,} in others")
+    return f"Dense, without a mask: {', '.join(named)}."
 
 
 def _uncounted(layers: Sequence[Uncounted]) -> list[str]:
@@ -188,9 +254,10 @@ def _uncounted(layers: Sequence[Uncounted]) -> list[str]:
             f"{layer.path} ({layer.layer_class})"
         )
 
-    lines = ["", "MACs and FLOPs are lower bounds. Not counted:"]
+    lines = ["", "MACs and FLOPs are lower bounds. Not counted either:"]
     for reason, names in paths.items():
         hidden = len(names) - _PATHS_SHOWN
         more = f", and {hidden} more" if hidden > 0 else ""
-        lines.append(f"- {', '.join(names[:_PATHS_SHOWN])}{more}: {reason}")
+        line = f"- {', '.join(names[:_PATHS_SHOWN])}{more}: {reason}"
+        lines.append(text_table.paragraph(line, indent="  "))
     return lines

@@ -39,18 +39,21 @@ def is_distributed(variable: Any) -> bool:
 
 
 def components(variable: Any) -> tuple[tf.Variable, ...]:
-    """Returns the variables of a variable's replicas here, else itself."""
+    """Returns the components of a variable on this worker's replicas.
+
+    A variable of no strategy is its own only component.
+    """
     return tuple(getattr(variable, "values", (variable,)))
 
 
 def whole(variable: Any) -> Any:
-    """Returns the variable that one replica's component belongs to.
+    """Returns the variable of a strategy to which a component belongs.
 
-    One that belongs to none is returned itself.
+    A variable that is no replica's component is returned as it is.
     """
-    for one in (variable, variable.handle):
+    for owned in (variable, variable.handle):
         # TensorFlow has no public way from a component to its variable.
-        container = getattr(one, "_distributed_container", None)
+        container = getattr(owned, "_distributed_container", None)
         if container is not None and container() is not None:
             return container()
     return variable

@@ -169,12 +169,19 @@ class Flavor(abc.ABC):
     def accumulation_steps(self, optimizer: Any) -> int:
         """Returns the number of batches per optimizer update."""
 
-    @abc.abstractmethod
-    def other_state(self, model: Any, optimizer: Any) -> list[Any]:
-        """Returns variables that training changes besides the model's own.
+    def random_state(self, model: Any) -> list[Any]:
+        """Returns the state of random generators that `variables` leaves out.
 
-        These are random state and slots in a fixed order, some of which may
-        belong to the model, too; not metrics, which every epoch resets.
+        They are in a fixed order.
+        """
+        del model
+        return []
+
+    @abc.abstractmethod
+    def optimizer_state(self, optimizer: Any) -> list[Any]:
+        """Returns all variables of an optimizer and of those that it wraps.
+
+        They are in a fixed order; some may belong to the model, too.
         """
 
 

@@ -48,7 +48,9 @@ def restore(thing: Any, *names: str) -> None:
             continue
         own = methods.pop(name)
         del instance[name]
+        # None means that the object had the attribute from its class.
         if own is not None:
             instance[name] = own
+
     if not methods:
         instance.pop(_OWN, None)

@@ -2,11 +2,13 @@
 
 import dataclasses
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.backend.distribution import strategy_of
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.checkpointing import checkpoint_file
@@ -76,13 +78,12 @@ class TrainingState:
                 "built. Call it on a batch first."
             )
 
-        if not flavor.optimizer_is_built(optimizer):
-            optimizer.build(model.trainable_variables)
-
+        build_optimizer(model, optimizer)
         found: dict[int, tuple[str, tf.Variable]] = {}
         for variable in (
             *_with_beside(flavor, model),
-            *flavor.other_state(model, optimizer),
+            *flavor.random_state(model),
+            *flavor.optimizer_state(optimizer),
         ):
             raw = flavor.raw(variable)
             name = getattr(variable, "path", variable.name)
@@ -125,12 +126,42 @@ class TrainingState:
             reader.array(index, variable.dtype)
             for index, variable in enumerate(self.variables)
         ]
-        for variable, array in zip(self.variables, arrays, strict=True):
-            variable.assign(array)
+        self.assign(arrays)
         return reader.description
 
-    def _check(self, path: str, description: Any) -> None:
+    def assign(self, values: Sequence[np.ndarray]) -> None:
+        """Assigns a value to each variable."""
+        for variable, value in zip(self.variables, values, strict=True):
+            variable.assign(value)
+
+    def check_same(
+        self, what: str, received: str, description: Mapping[str, Any]
+    ) -> None:
+        """Checks that `describe` gave a description for the same variables.
+
+        Args:
+            what: the kind of thing that was described, for the message.
+            received: the thing itself, for the message.
+            description: what `describe` returned for it.
+
+        Raises:
+            ValueError: if shapes or dtypes differ.
+        """
         wanted = self.describe()
+        there, here = (
+            [(tuple(one["shape"]), one["dtype"]) for one in each["variables"]]
+            for each in (description, wanted)
+        )
+        if there != here:
+            raise ValueError(
+                f"{what} must be of the same model, optimizer and method. "
+                f"Received: {received}, in which "
+                f"{_difference(description['variables'], wanted['variables'])}."
+                " Build and compile the model as when it was saved, or take "
+                "another one."
+            )
+
+    def _check(self, path: str, description: Any) -> None:
         if (
             not isinstance(description, Mapping)
             or description.get("format") != _FORMAT
@@ -140,18 +171,18 @@ class TrainingState:
                 f"{path!r}, which is not. Pass another directory."
             )
 
-        there, here = (
-            [(tuple(one["shape"]), one["dtype"]) for one in each["variables"]]
-            for each in (description, wanted)
-        )
-        if there != here:
-            raise ValueError(
-                "A checkpoint must be of the same model, optimizer and method. "
-                f"Received: {path!r}, in which "
-                f"{_difference(description['variables'], wanted['variables'])}."
-                " Build and compile the model as when it was saved, or pass "
-                "another directory."
-            )
+        self.check_same("A checkpoint", repr(path), description)
+
+
+def build_optimizer(model: Any, optimizer: Any) -> None:
+    """Builds an optimizer for a model's weights, if it is not built yet."""
+    flavor = model_flavor(model)
+    if flavor.optimizer_is_built(optimizer):
+        return
+    # Keras 3 makes slots of distributed weights only within the scope.
+    raw = map(flavor.raw, model.trainable_variables)
+    with strategy_of(raw).scope():
+        optimizer.build(model.trainable_variables)
 
 
 def _with_beside(flavor: Flavor, model: Any) -> list[Any]:

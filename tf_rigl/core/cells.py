@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
 
+_SI_PREFIXES = ("", " k", " M", " G", " T", " P", " E", " Z")
+
 
 def count(number: int | None) -> str:
     """Formats an integer with thousands separators; None becomes ""."""
@@ -19,6 +21,16 @@ def totals(rows: Iterable[Any], *attributes: str) -> tuple[str, ...]:
     """Sums each attribute over all rows and formats one cell per attribute."""
     rows = tuple(rows)
     return counts(*(sum(getattr(row, a) for row in rows) for a in attributes))
+
+
+def si_number(value: float) -> str:
+    """Formats a count with three digits and an SI prefix, as in "10.6 k"."""
+    power = 0
+    # From 999.5 on, a number would round to four digits.
+    while abs(value) >= 999.5 and power < len(_SI_PREFIXES) - 1:
+        value /= 1000
+        power += 1
+    return f"{value:.3g}{_SI_PREFIXES[power]}"
 
 
 def percent(fraction: float | None) -> str:

@@ -92,12 +92,17 @@ class ChannelGraph:
         )
 
     def needed(self) -> np.ndarray:
-        """Returns which channels are needed, bool [channels], equal if tied."""
+        """Returns which channels are needed: bool [channels].
+
+        Tied channels have equal values.
+        """
+        # While searching, only the roots of tied channels are marked.
         roots = self.roots()
         needed = np.zeros(len(roots), bool)
         for channels in self._kept:
             needed[roots[channels]] = True
         self._follow(roots, needed)
+
         for channels in self._groups:
             if not needed[roots[channels]].any():
                 needed[roots[channels[0]]] = True

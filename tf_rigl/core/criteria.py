@@ -6,6 +6,7 @@ prune during training accept the criteria that need no data.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tf_rigl.core import mask_criteria
 from tf_rigl.core.checks import check_choice
 from tf_rigl.core.random_masks import random_scores
 
@@ -25,12 +27,14 @@ class Evidence(NamedTuple):
     """Tensors that a criterion may use, each of the weight's shape."""
 
     final: tf.Tensor  # the present values
-    initial: tf.Tensor | None = None  # where `sparsify` has kept them
+    initial: tf.Tensor | None = None  # if the criterion needs them
     gradient: tf.Tensor | None = None  # float32, of the mean loss over data
     # float32, the Hessian of the mean loss times its gradient.
     hessian_gradient: tf.Tensor | None = None
     # Makes the random seed of the weight and the step, int64 of shape [2].
     seed: Callable[[], tf.Tensor] | None = None
+    # bool, the positions that compete; None for all of them.
+    candidates: tf.Tensor | None = None
 
 
 Score = Callable[[Evidence], tf.Tensor]
@@ -46,12 +50,16 @@ class Criterion:
         derivative: derivative of the loss over data that the score uses, or
             `"none"`.
         needs_initial: whether the score uses initial values, which
-            `SparsifyOptions(keep_initial_values=True)` must have kept.
+            `SparsifyOptions(keep_initial_values=True)` must have kept or the
+            caller of `tf_rigl.prune` must pass.
         scope: how weights compete by default in `tf_rigl.prune`: `"weight"`
             ranks the positions of each weight separately, `"global"` ranks all
             weights against one threshold.
         signed: whether the highest scores are kept; if false, the scores of
             largest magnitude are kept.
+        ranked: whether scores compare within one tensor only, as ranks do.
+            Under the global scope all weights are then scored as one flat
+            tensor.
     """
 
     score: Score
@@ -59,6 +67,7 @@ class Criterion:
     needs_initial: bool = False
     scope: Literal["weight", "global"] = "weight"
     signed: bool = True
+    ranked: bool = False
 
     def __post_init__(self) -> None:
         """Checks that `derivative` and `scope` are legal values."""
@@ -131,6 +140,18 @@ def gradient_flow(evidence: Evidence) -> tf.Tensor:
     return tf.cast(evidence.final, tf.float32) * product
 
 
+def _of_values(
+    score: mask_criteria.MaskCriterion, evidence: Evidence
+) -> tf.Tensor:
+    """Returns the scores of a mask criterion, which sees no other evidence."""
+    final = tf.cast(evidence.final, tf.float32)
+    initial, candidates = evidence.initial, evidence.candidates
+    if candidates is None:
+        candidates = tf.ones(final.shape, tf.bool)
+    initial = final if initial is None else tf.cast(initial, tf.float32)
+    return score(initial, final, candidates)
+
+
 _CRITERIA: dict[str, Criterion] = {
     "magnitude": Criterion(magnitude, signed=False),
     # Within a single weight the ranking equals that of `magnitude`.
@@ -141,6 +162,16 @@ _CRITERIA: dict[str, Criterion] = {
     # In both papers all weights compete with each other.
     "snip": Criterion(sensitivity, "gradient", scope="global", signed=False),
     "grasp": Criterion(gradient_flow, "hessian_gradient", scope="global"),
+    **{
+        name: Criterion(
+            functools.partial(_of_values, score),
+            needs_initial=name not in mask_criteria.OF_FINAL_VALUES,
+            # Ranks are not negative; as signed scores, large ones would tie.
+            signed=name not in mask_criteria.RANKED,
+            ranked=name in mask_criteria.RANKED,
+        )
+        for name, score in mask_criteria.MASK_CRITERIA.items()
+    },
 }
 # A read-only view of the registry.
 CRITERIA: Mapping[str, Criterion] = MappingProxyType(_CRITERIA)
@@ -190,17 +221,13 @@ def names_without_data() -> tuple[str, ...]:
 
 
 def ranks(scores: tf.Tensor) -> tf.Tensor:
-    """Converts signed scores to float32 whose magnitudes rank alike.
+    """Converts signed scores to float64 whose magnitudes rank alike.
 
-    Selection compares magnitudes, so scores are ranked by their bit patterns:
-    negative ones, reversed, come before positive ones. `scores` must be finite.
+    Selection compares magnitudes. A float64 holds the place of each float32 in
+    the order of all of them, so neighboring scores stay distinct; scores of
+    float64 are rounded to float32. Scores must be finite; minus zero is zero.
     """
-    # Each sign gets half of the positive floats, so one bit is dropped.
-    bits = tf.bitcast(tf.cast(scores, tf.float32) + 0.0, tf.int32)
-    magnitudes = tf.bitwise.right_shift(
-        tf.bitwise.bitwise_and(bits, tf.int32.max), 1
-    )
-    middle = tf.constant(0x3FC00000, tf.int32)
-    return tf.bitcast(
-        tf.where(bits < 0, middle - magnitudes, middle + magnitudes), tf.float32
-    )
+    bits = tf.bitcast(tf.cast(scores, tf.float32), tf.int32)
+    magnitudes = tf.bitwise.bitwise_and(bits, tf.int32.max)
+    places = tf.where(bits < 0, -magnitudes, magnitudes)
+    return tf.cast(places, tf.float64) + float(2**31)

@@ -82,10 +82,13 @@ def largest_of_all(
     """Marks the `count` candidates of largest magnitude over several weights.
 
     Ties go to the first weight, then to the lowest flat index. Scores are
-    compared as float32. Each tensor of scores, of static shape, has a bool
-    tensor of candidates; the result has one bool tensor per weight.
+    compared as float32, or as float64 if all are. Each tensor of scores, of
+    static shape, has a bool tensor of candidates; the result has one bool
+    tensor per weight.
     """
-    flat_scores = [tf.reshape(tf.cast(s, tf.float32), [-1]) for s in scores]
+    is_wide = all(score.dtype == tf.float64 for score in scores)
+    dtype = tf.float64 if is_wide else tf.float32
+    flat_scores = [tf.reshape(tf.cast(s, dtype), [-1]) for s in scores]
     flat_candidates = [tf.reshape(c, [-1]) for c in candidates]
     marked = largest_mask(
         tf.concat(flat_scores, 0), tf.concat(flat_candidates, 0), count

@@ -29,13 +29,16 @@ def shift_and_flip(
     Returns:
         `[batch, height, width, channels]`.
     """
+    # The source row and column of each pixel of the result.
     _, height, width, channels = images.shape
     rows = _mirrored(tf.range(height) + shifts[:, :1], height)
     columns = tf.where(flips[:, None], tf.range(width)[::-1], tf.range(width))
     columns = _mirrored(columns + shifts[:, 1:], width)
-    places = width * rows[:, :, None] + columns[:, None]
+
+    # One gather of flat pixels moves them all.
+    sources = width * rows[:, :, None] + columns[:, None]
     pixels = tf.reshape(images, (-1, height * width, channels))
-    return tf.gather(pixels, places, axis=1, batch_dims=1)
+    return tf.gather(pixels, sources, axis=1, batch_dims=1)
 
 
 def normalize(

@@ -144,7 +144,11 @@ def reader(
 def image_parser(
     builder: Any,
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """Returns a function from a record to an encoded image and int32 label."""
+    """Makes a function that parses the records of an image data set.
+
+    It returns the encoded image, a string scalar, and the label, an int32
+    scalar. Images are decoded later, so that only a part of each needs to be.
+    """
     tfds = _import_tfds(builder.name)
     encoded = {"image": tfds.decode.SkipDecoding()}
 

@@ -19,19 +19,23 @@ from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import require_masked_weights
 
-_HEADER = (
+# Two tables, since one would be too wide to read.
+_MASKS = (
     "weight",
     "shape",
     "connections",
     "density",
-    "explored",
-    "since start",
-    "moved",
-    "kept last",
-    "kept |g|",
-    "grown |g|",
     "dead units",
     "unused inputs",
+)
+_UPDATES = (
+    "weight",
+    "moved",
+    "kept last",
+    "explored",
+    "since start",
+    "kept |g|",
+    "grown |g|",
 )
 
 
@@ -175,13 +179,21 @@ class ModelDiagnostics:
 
     def __str__(self) -> str:
         total = self.total
-        body = [_cells(row.path, row.shape, row) for row in self.rows]
-
+        named = [(row.path, row) for row in self.rows]
         lines = [
             f"Masks of {self.name!r}",
             "",
             *text_table.aligned(
-                _HEADER, body, _cells("total", (), total), text_columns=2
+                _MASKS,
+                [_mask_cells(name, row.shape, row) for name, row in named],
+                _mask_cells("total", (), total),
+                text_columns=2,
+            ),
+            "",
+            *text_table.aligned(
+                _UPDATES,
+                [_update_cells(name, row) for name, row in named],
+                _update_cells("total", total),
             ),
             "",
             f"Mask updates: {total.updates:,}, "
@@ -321,7 +333,7 @@ def _norm(norms: Iterable[float | None]) -> float | None:
     return math.hypot(*known) if known else None
 
 
-def _cells(
+def _mask_cells(
     name: str, shape: Sequence[int], row: MaskStatistics
 ) -> text_table.Cells:
     return (
@@ -329,13 +341,19 @@ def _cells(
         cells.shape(shape),
         cells.count(row.connections),
         cells.percent(row.density),
-        cells.percent(row.exploration),
-        cells.percent(row.overlap_start),
+        *cells.counts(row.dead_units, row.unused_inputs),
+    )
+
+
+def _update_cells(name: str, row: MaskStatistics) -> text_table.Cells:
+    return (
+        name,
         cells.count(row.moved),
         cells.percent(row.overlap_previous),
+        cells.percent(row.exploration),
+        cells.percent(row.overlap_start),
         _number(row.kept_gradient_norm),
         _number(row.grown_gradient_norm),
-        *cells.counts(row.dead_units, row.unused_inputs),
     )
 
 

@@ -2,7 +2,8 @@
 
 import re
 
-_SI_PREFIXES = ("", " k", " M", " G", " T", " P", " E", " Z")
+from tf_rigl.core.cells import si_number as si_number
+
 # An absolute path, within quotes, where it may have spaces, or elsewhere. A
 # slash after a word is part of a weight's path, a fraction or an address.
 _PATH = re.compile(
@@ -19,16 +20,6 @@ def without_paths(text: str) -> str:
         return f"{quote}…/{name}{quote}"
 
     return _PATH.sub(last_name, text)
-
-
-def si_number(value: float) -> str:
-    """Formats a count with three digits and an SI prefix, as in "10.6 k"."""
-    power = 0
-    # From 999.5 on, a number would round to four digits.
-    while abs(value) >= 999.5 and power < len(_SI_PREFIXES) - 1:
-        value /= 1000
-        power += 1
-    return f"{value:.3g}{_SI_PREFIXES[power]}"
 
 
 def is_accuracy(name: str) -> bool:

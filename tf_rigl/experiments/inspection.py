@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Iterable
+from typing import Any
 from typing import NamedTuple
 
 import numpy as np
@@ -26,18 +27,9 @@ _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 BARS = "▁▂▃▄▅▆▇█"
 BINS = 15
-_HEADER = (
-    "weight",
-    "shape",
-    "dtype",
-    "stored",
-    "values kept",
-    "elements",
-    "kept",
-    "sparsity",
-    "bytes",
-)
-_TEXT_COLUMNS = 5
+_HEADER = ("weight", "stored", "values kept", "kept", "sparsity", "bytes")
+_HISTOGRAM = 2  # the column whose blanks count
+_TEXT_COLUMNS = 3
 
 
 class StoredWeight(NamedTuple):
@@ -68,19 +60,42 @@ class FileReport:
         """Number of elements that are kept."""
         return sum(int(weight.kept.sum()) for weight in self.weights)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the facts of the table as plain values, by name."""
+        return {
+            "path": self.path,
+            "file_bytes": self.file_bytes,
+            "weights": [
+                {
+                    "path": weight.path,
+                    "shape": list(weight.array.shape),
+                    "dtype": weight.array.dtype.name,
+                    "encoding": weight.encoding,
+                    "elements": weight.array.size,
+                    "kept": int(weight.kept.sum()),
+                    "bytes": weight.bytes,
+                }
+                for weight in self.weights
+            ],
+        }
+
     def __str__(self) -> str:
         body = [_cells(weight) for weight in self.weights]
         size = sum(weight.bytes for weight in self.weights)
         total = (
             "all",
             *[""] * (_TEXT_COLUMNS - 1),
-            f"{self.elements:,}",
             f"{self.nonzeros:,}",
             _sparsity(self.nonzeros, self.elements),
             f"{size:,}",
         )
-        lines = text_table.aligned(_HEADER, body, total, _TEXT_COLUMNS)
-        lines.append(f"{self.path}: {self.file_bytes:,} bytes in all")
+        lines = text_table.aligned(
+            _HEADER, body, total, _TEXT_COLUMNS, (_HISTOGRAM,)
+        )
+        lines.append(
+            f"{self.path}: {self.elements:,} elements, {self.file_bytes:,} "
+            "bytes in all"
+        )
         return "\n".join(lines)
 
 
@@ -236,13 +251,11 @@ def _dense(path: str, array: np.ndarray) -> StoredWeight:
 
 def _cells(weight: StoredWeight) -> tuple[str, ...]:
     kept = int(weight.kept.sum())
+    shape = "×".join(map(str, weight.array.shape)) or "scalar"
     return (
         weight.path,
-        "×".join(map(str, weight.array.shape)) or "scalar",
-        weight.array.dtype.name,
-        weight.encoding,
+        f"{shape} {weight.array.dtype.name} {weight.encoding}",
         sparkline(histogram(weight)),
-        f"{weight.array.size:,}",
         f"{kept:,}",
         _sparsity(kept, weight.array.size),
         f"{weight.bytes:,}",

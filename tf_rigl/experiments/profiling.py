@@ -1,5 +1,6 @@
 """The costs of a network at a sparsity, without training it."""
 
+import dataclasses
 from types import ModuleType
 from typing import Any
 from typing import NamedTuple
@@ -15,12 +16,40 @@ PADDED_AGAIN = ("mobilenet_v1",)
 METHODS = ("static", "snip", "set", "snfs", "rigl")
 
 
+# Properties of the rows and of the sums over them, for JSON.
+_ROW_RATES = ("sparsity", "flops", "dense_flops", "bytes", "dense_bytes")
+_TOTALS = (
+    "parameters",
+    "nonzeros",
+    "macs",
+    "dense_macs",
+    "masked_parameters",
+    "masked_sparsity",
+    *_ROW_RATES,
+)
+
+
 class NetworkCosts(NamedTuple):
     """The costs of a network, counted in two ways."""
 
     profile: accounting.ModelProfile  # by our convention
     published: accounting.MicroNetCounts  # by that of published tables
     training_share: float  # published training FLOPs, as a share of dense
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns all numbers as plain values, by name."""
+        profile = self.profile
+        return {
+            "name": profile.name,
+            "weights": [
+                {**dataclasses.asdict(row), **_numbers(row, _ROW_RATES)}
+                for row in profile.rows
+            ],
+            "total": _numbers(profile, _TOTALS),
+            "uncounted": [layer._asdict() for layer in profile.uncounted],
+            "published": self.published._asdict(),
+            "training_share": self.training_share,
+        }
 
 
 def profile_network(keras: ModuleType, settings: RunSettings) -> NetworkCosts:
@@ -55,6 +84,10 @@ def profile_network(keras: ModuleType, settings: RunSettings) -> NetworkCosts:
     )
     share = trained / accounting.training_flops("dense", flops, dense)
     return NetworkCosts(profile, published, share)
+
+
+def _numbers(costs: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(costs, name) for name in names}
 
 
 def _padded_again(

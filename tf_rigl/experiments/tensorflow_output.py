@@ -1,6 +1,6 @@
-"""What TensorFlow prints of its own accord, kept out of programs' output.
+"""Keeps TensorFlow's log out of the output of programs.
 
-Only programs do this: a library leaves the environment of its user alone.
+Only programs do this; a library must not change its user's environment.
 """
 
 import importlib
@@ -10,7 +10,8 @@ import re
 import sys
 import tempfile
 
-# Lines of its log, before and after the log is set up, and their second line.
+# Lines of TensorFlow's log before and after it is set up, and the second line
+# of one of its messages.
 _LOG_LINE = re.compile(
     r"(WARNING: All log messages before absl::"
     r"|[IWE]\d{4} \d\d:|\d{4}-\d\d-\d\d [\d:.]+: [IWE] "
@@ -19,11 +20,12 @@ _LOG_LINE = re.compile(
 
 
 def import_quietly() -> None:
-    """Imports TensorFlow without what it logs meanwhile.
+    """Imports TensorFlow without printing its log.
 
-    Its log has no level before it is set up, so the file descriptor is
-    redirected. All that is no line of the log is printed afterwards. Later it
-    logs what ends the process: other errors are exceptions of Python, too.
+    Messages that TensorFlow logs before its log is set up ignore the log level.
+    Therefore, standard error is redirected during the import; lines that are
+    not part of the log are printed afterwards. Later, TensorFlow only logs
+    fatal errors. All other errors are also raised as exceptions in Python.
     """
     if "tensorflow" in sys.modules:
         return
@@ -32,20 +34,23 @@ def import_quietly() -> None:
     try:
         standard_error = os.dup(2)
     except OSError:
-        # There is none, and nothing to keep out of it.
+        # The process has no standard error to keep clean.
         importlib.import_module("tensorflow")
         return
 
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
+    with tempfile.TemporaryFile() as output:
+        # C++ writes to the file descriptor, so replacing `sys.stderr` would not
+        # be enough.
+        os.dup2(output.fileno(), 2)
         try:
             importlib.import_module("tensorflow")
         finally:
             sys.stderr.flush()
             os.dup2(standard_error, 2)
             os.close(standard_error)
-            held.seek(0)
-            for line in held.read().decode(errors="replace").splitlines(True):
+            output.seek(0)
+            text = output.read().decode(errors="replace")
+            for line in text.splitlines(keepends=True):
                 if not _LOG_LINE.match(line):
                     sys.stderr.write(line)
 

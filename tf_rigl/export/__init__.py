@@ -1,9 +1,13 @@
-"""Artifacts that load without this library.
+"""Exported artifacts, which load without this library.
 
-Both kinds begin alike: `masking.model_weights` walks the model, `endpoints`
-traces its inference and the user's signatures and finds the variables and
-tables that these capture, and `replicas` copies those of a strategy. What is
-captured, as weights with their masks, goes on to `saved_model` or `litert`; no
-file is seen before it is whole. `function_graph` puts a traced graph into
-another.
+Both kinds of export begin alike:
+
+1. `masking.model_weights` walks the model and lists its weights and masks.
+2. `endpoints` traces the model's inference and the user's signatures, and finds
+   the variables and lookup tables that the traced functions capture.
+3. `replicas` replaces variables of a distribution strategy by plain copies.
+4. `saved_model` or `litert` writes the artifact. It appears under its path
+   only once it is complete (`backend.atomic_files`).
+
+`function_graph` copies the graph of a traced function into another function.
 """

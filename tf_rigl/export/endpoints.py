@@ -1,4 +1,9 @@
-"""The functions of an artifact, traced, and what they take from outside."""
+"""Traces the functions of an artifact and finds what they capture.
+
+An artifact has one function for the model's inference and one for each
+signature of the user. TensorFlow saves only what these functions capture:
+variables, lookup tables and other resources.
+"""
 
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -16,23 +21,27 @@ from tf_rigl.masking import tree
 from tf_rigl.masking.model_weights import ModelWeight
 from tf_rigl.masking.model_weights import WalkedModel
 
-# The signature of a model's call, and the loaded object's name for it.
+# The signature for the model's call, and the attribute of the loaded object
+# that holds the same function. Keras's own export uses the same names.
 DEFAULT_SIGNATURE = "serving_default"
 DEFAULT_ENDPOINT = "serve"
 
 
 class Endpoint(NamedTuple):
-    """A function of an artifact."""
+    """A traced function of an artifact."""
 
-    signature: str  # its name among the signatures
-    attribute: str  # its name on the loaded object
+    signature: str  # name of its signature in the SavedModel
+    attribute: str  # name of the loaded object's attribute
     function: Any  # a concrete function
-    call: call_signature.CallSignature
-    # Names of the arguments that the function takes in order; empty: unknown.
+    call: call_signature.CallSignature  # the arguments that it takes
+    # Names of the model's arguments, in order; empty if they are not known.
     names: tuple[str, ...] = ()
 
     def run(self, *tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Calls it on tensors in order; returns its outputs by name."""
+        """Calls the function on tensors and returns its outputs by name.
+
+        The tensors are in the order of `call_signature.named_leaves`.
+        """
         arguments, keywords = call_signature.pack_arguments(self.call, tensors)
         return call_signature.name_outputs(
             self.function(*arguments, **keywords)
@@ -40,10 +49,14 @@ class Endpoint(NamedTuple):
 
 
 class Captures(NamedTuple):
-    """Everything that the functions of an artifact capture, each once."""
+    """Everything that the functions of an artifact capture, without duplicates.
 
-    variables: dict[int, tf.Variable]  # by the identity of the handle
-    # Those of the model, by the same; others where `variables` are copies.
+    The keys are the `id`s of the handles that the functions capture.
+    """
+
+    variables: dict[int, tf.Variable]
+    # The same variables as they are in the model; they differ only where
+    # `replicas` has copied a variable of a strategy.
     origins: dict[int, Any]
     tables: list[Any]  # lookup tables and other resources
 
@@ -53,47 +66,52 @@ def trace_endpoints(
 ) -> list[Endpoint]:
     """Traces the model's call and the user's signatures.
 
-    `inputs` are those of `call_signature`; a signature is a `tf.function`
-    with an input signature or a concrete function.
+    Args:
+        walked: the model.
+        inputs: the inputs of the model's call, as for `call_signature`.
+        signatures: functions by the names of their signatures: each a
+            `tf.function` with an input signature or a concrete function. One
+            called "serving_default" takes the place of the model's call.
 
     Raises:
-        TypeError: if a signature is none of these.
-        ValueError: if one has no input signature, or the model cannot be
-            called on what is known of its inputs.
+        TypeError: if a signature is no such function.
+        ValueError: if a `tf.function` has no input signature, or if the model
+            cannot be called on the inputs that are known.
     """
-    given = dict(signatures or {})
-    found = []
-    if DEFAULT_SIGNATURE not in given:
+    signatures = dict(signatures or {})
+    endpoints = []
+    if DEFAULT_SIGNATURE not in signatures:
         call = call_signature.call_signature(walked.model, inputs)
-        found.append(trace_model(walked, call, is_given=inputs is not None))
+        endpoints.append(trace_model(walked, call, is_given=inputs is not None))
 
-    own = _variables(walked)
-    for name, function in given.items():
-        with distribution.reading_one_component(own):
+    variables = _variables(walked)
+    for name, function in signatures.items():
+        with distribution.reading_one_component(variables):
             concrete = _concrete(name, function)
         arguments, keywords = concrete.structured_input_signature
-        attribute = DEFAULT_ENDPOINT if name == DEFAULT_SIGNATURE else name
-        found.append(
+        endpoints.append(
             Endpoint(
-                name,
-                attribute,
-                concrete,
-                call_signature.CallSignature(arguments, keywords),
+                signature=name,
+                attribute=(
+                    DEFAULT_ENDPOINT if name == DEFAULT_SIGNATURE else name
+                ),
+                function=concrete,
+                call=call_signature.CallSignature(arguments, keywords),
             )
         )
-    return found
+    return endpoints
 
 
 def trace_model(
     walked: WalkedModel, call: call_signature.CallSignature, is_given: bool
 ) -> Endpoint:
-    """Traces the inference of a model on the arguments of a call.
+    """Traces the inference of a model for the arguments of a call.
 
     Args:
         walked: the model.
-        call: what it is called on.
-        is_given: whether the user has given the call, Keras remembers it
-            otherwise.
+        call: specifications of the arguments.
+        is_given: True if the user gave the arguments, False if they are those
+            that Keras remembers from the model's first call.
 
     Raises:
         ValueError: if the model cannot be called on what Keras remembers.
@@ -104,17 +122,21 @@ def trace_model(
             walked.model,
             walked.layers,
             *call,
-            # Keras 2 converts a user's `if` on tensors, Keras 3 does not.
+            # tf_keras converts Python's `if` and `for` on tensors in a user's
+            # `call`; Keras 3 does not.
             autograph=walked.flavor.name == "keras2",
         )
 
     try:
         if not walked.is_built and tf.distribute.has_strategy():
-            trace()  # Makes variables, which are a strategy's.
+            # The first trace builds the model. Its variables belong to the
+            # strategy, so a second trace must read single components of them.
+            trace()
         with distribution.reading_one_component(_variables(walked)):
             function = trace()
     except Exception as error:
-        # What such a model is called on is known exactly.
+        # Sequential and functional models define their inputs, so other inputs
+        # would not help.
         if is_given or is_container(walked.model):
             raise
         raise ValueError(
@@ -132,23 +154,30 @@ def trace_model(
 def find_captures(
     functions: Iterable[Any], model: Any, weights: Iterable[ModelWeight]
 ) -> Captures:
-    """Finds the variables and tables behind what concrete functions capture.
+    """Finds the variables and tables that concrete functions capture.
 
-    Tables may be the model's.
+    Args:
+        functions: concrete functions.
+        model: the model, whose attributes may hold lookup tables.
+        weights: the weights of the model.
 
     Raises:
         ValueError: if a function captures a resource of unknown origin, or
             sums over replicas.
     """
     functions = list(functions)
-    candidates = [one for weight in weights for one in weight.variables]
+    candidates = [
+        variable for weight in weights for variable in weight.variables
+    ]
     for function in functions:
         _check_has_no_sums(function)
         candidates.extend(map(distribution.whole, function.graph.variables))
+
+    # A function captures the handle of one replica's component.
     variables = {
-        id(one.handle): variable
+        id(component.handle): variable
         for variable in candidates
-        for one in distribution.components(variable)
+        for component in distribution.components(variable)
     }
     known_tables = _tables(model)
 
@@ -159,12 +188,12 @@ def find_captures(
             if id(outer) in variables:
                 captured[id(outer)] = variables[id(outer)]
             elif outer.dtype == tf.resource:
-                tables[id(outer)] = _table(outer, known_tables, inner)
+                tables[id(outer)] = _table(outer, known_tables, inner.name)
     return Captures(captured, dict(captured), list(tables.values()))
 
 
 def _concrete(name: str, function: Any) -> Any:
-    """Returns the concrete function of a user's signature."""
+    """Traces a user's signature, unless it is a concrete function already."""
     if hasattr(function, "structured_input_signature"):
         return function
     if not hasattr(function, "get_concrete_function"):
@@ -185,7 +214,11 @@ def _concrete(name: str, function: Any) -> Any:
 
 
 def _check_has_no_sums(function: Any) -> None:
-    """Raises a ValueError if a function sums over replicas."""
+    """Raises a ValueError if a function sums over replicas.
+
+    TensorFlow captures the replicas of such a sum at each call, within the
+    strategy only. An artifact has no strategy.
+    """
     if function.graph.deferred_external_captures:
         raise ValueError(
             "A signature must run outside of the strategy of its model. "
@@ -197,7 +230,11 @@ def _check_has_no_sums(function: Any) -> None:
 
 
 def _variables(walked: WalkedModel) -> list[Any]:
-    """Lists the TensorFlow variables behind a model's weights, by now."""
+    """Lists the TensorFlow variables of the model's weights that exist now.
+
+    A model that was not built when it was walked is walked again, because
+    building creates layers.
+    """
     flavor, layers = walked.flavor, walked.layers
     if not walked.is_built:
         layers = [node.layer for node in tree.walk(flavor, walked.model)]
@@ -210,25 +247,36 @@ def _variables(walked: WalkedModel) -> list[Any]:
 
 
 def _tables(model: Any) -> dict[int, Any]:
-    """Finds the resources of a model but variables, by their handles."""
+    """Returns the lookup tables of a model, by the `id`s of their handles."""
     kind = tf.saved_model.experimental.TrackableResource
     return {
-        id(one.resource_handle): one
-        for one in tf.train.TrackableView(model).descendants()
-        if isinstance(one, kind)
+        id(tracked.resource_handle): tracked
+        for tracked in tf.train.TrackableView(model).descendants()
+        if isinstance(tracked, kind)
     }
 
 
-def _table(handle: Any, known: dict[int, Any], inner: Any) -> Any:
+def _table(handle: Any, known: dict[int, Any], name: str) -> Any:
+    """Returns the object that owns a captured resource, to be saved with it.
+
+    Args:
+        handle: the captured handle.
+        known: the model's tables, by the `id`s of their handles.
+        name: name of the capture, for the error.
+
+    Raises:
+        ValueError: if the owner cannot be found.
+    """
     if id(handle) in known:
         return known[id(handle)]
-    # A signature may use a table that is not the model's; its handle knows
-    # its owner.
+
+    # A signature may use a table that the model does not have. TensorFlow keeps
+    # a weak reference to the owner in the handle.
     owner = getattr(handle, "_parent_trackable", lambda: None)()
     if owner is None:
         raise ValueError(
             "A function of an artifact may use variables, lookup tables and "
-            f"constants. Received: one that uses the resource {inner.name!r} "
+            f"constants. Received: one that uses the resource {name!r} "
             "of unknown origin. Keep its object as an attribute of the model."
         )
     return owner

@@ -7,7 +7,10 @@ import tensorflow as tf
 
 
 def folder_bytes(path: str | os.PathLike[str]) -> int:
-    """Adds up the sizes of the files below a folder, local or remote."""
+    """Returns the total size in bytes of the files below a folder.
+
+    The folder may be local or anything that `tf.io.gfile` reads.
+    """
     return sum(
         tf.io.gfile.stat(posixpath.join(folder, file)).length
         for folder, _, files in tf.io.gfile.walk(os.fspath(path))

@@ -1,4 +1,8 @@
-"""What an artifact's functions capture, those of replicas in one place."""
+"""Replaces variables of a distribution strategy by copies on one machine.
+
+An artifact is loaded where there is no strategy, so its functions must not
+refer to variables of several replicas or workers.
+"""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -18,36 +22,37 @@ from tf_rigl.masking.model_weights import model_weights
 
 
 class Captured(NamedTuple):
-    """Functions of an artifact that run by themselves, and what they use."""
+    """Functions of an artifact that run without a strategy."""
 
     endpoints: list[Endpoint]
-    captures: Captures  # of all of them
-    weights: list[ModelWeight]  # of the model
+    captures: Captures  # everything that the endpoints capture
+    weights: list[ModelWeight]  # all weights of the model
 
 
 def capture(walked: WalkedModel, endpoints: Sequence[Endpoint]) -> Captured:
     """Finds what traced functions of a model capture.
 
-    Variables of a strategy are replaced by copies on this machine. The copy of
-    an average over replicas, of BatchNormalization for instance, is the mean
-    of all of them, as in what Keras saves: all workers compute it together.
+    Variables of a strategy are replaced by copies on this machine. A moving
+    average of BatchNormalization in tf_keras differs between replicas; its copy
+    is the mean over all of them, which Keras saves, too. Workers compute this
+    mean together, so all of them must call this.
 
     Raises:
         ValueError: if a function captures a resource of unknown origin, or
             sums over replicas.
     """
-    # Tracing has built what was not built.
+    # Tracing has built the model by now.
     weights = model_weights(walked)
     captures = find_captures(
-        [one.function for one in endpoints], walked.model, weights
+        [endpoint.function for endpoint in endpoints], walked.model, weights
     )
-    return Captured(*_gather(endpoints, captures), weights)
+    return Captured(*_copy_distributed(endpoints, captures), weights)
 
 
-def _gather(
+def _copy_distributed(
     endpoints: Sequence[Endpoint], captures: Captures
 ) -> tuple[list[Endpoint], Captures]:
-    """Replaces the variables of a strategy, if there are any."""
+    """Replaces the variables of a strategy by copies, if there are any."""
     copies = {
         key: _copy(variable)
         for key, variable in captures.variables.items()
@@ -56,20 +61,21 @@ def _gather(
     if not copies:
         return list(endpoints), captures
 
+    # The new functions capture the handles of the copies, so these become the
+    # keys. All other handles stay.
     handles = {key: copy.handle for key, copy in copies.items()}
     variables, origins = {}, {}
     for key, variable in captures.variables.items():
-        copy = copies.get(key, variable)
-        new_key = id(copy.handle) if key in copies else key
-        variables[new_key] = copy
+        new_key = id(handles[key]) if key in handles else key
+        variables[new_key] = copies.get(key, variable)
         origins[new_key] = variable
 
-    return [_with_handles(one, handles) for one in endpoints], Captures(
-        variables, origins, captures.tables
-    )
+    plain = [_with_handles(endpoint, handles) for endpoint in endpoints]
+    return plain, Captures(variables, origins, captures.tables)
 
 
 def _copy(variable: Any) -> tf.Variable:
+    """Copies a variable of a strategy, with the mean of its replicas."""
     return distribution.plain_variable(
         tf.convert_to_tensor(variable),
         trainable=variable.trainable,
@@ -80,15 +86,14 @@ def _copy(variable: Any) -> tf.Variable:
 def _with_handles(
     endpoint: Endpoint, handles: Mapping[int, tf.Tensor]
 ) -> Endpoint:
-    """Traces an endpoint once more, with other variables."""
+    """Returns an endpoint whose function captures other variables.
+
+    `handles` are the new handles, by the `id`s of the old ones.
+    """
 
     def run(*arguments: Any, **keywords: Any) -> Any:
-        tensors = tf.nest.flatten((arguments, keywords), expand_composites=True)
         return function_graph.insert(
-            endpoint.function,
-            [tensor for tensor in tensors if tf.is_tensor(tensor)],
-            {},
-            handles,
+            endpoint.function, (arguments, keywords), {}, handles
         )
 
     function = tf.function(run, autograph=False).get_concrete_function(

@@ -109,13 +109,16 @@ def _deferred_class(cls: type) -> type:
 
 @tf.autograph.experimental.do_not_convert
 def _build(model: Any, args: Any, kwargs: Any) -> None:
-    """Creates the weights by tracing a call that is never executed.
+    """Builds a model by tracing a call that is never executed.
 
-    The first batch is then computed with masked weights, and variables that a
-    call changes, such as moving averages, are not updated twice.
+    Thus even the first batch is computed with masked weights, and variables
+    that a call changes, such as moving averages, are not updated twice.
     """
+    # In a stateless scope of Keras 3, masks could not be assigned.
     if not flavors.flavor_of(model).can_assign():
         return
+
+    # Call the plain class, because the deferred one would call this again.
     specs, keyword_specs = tf.nest.map_structure(_spec, (args, kwargs))
     call = flavors.plain_class(model).__call__
     with tf.init_scope():

@@ -33,7 +33,15 @@ STARTS = ("random", "dense", "magnitude")
 MASKS = ("weights",)
 
 _ATTRIBUTE = "_tf_rigl_config"
-_WEIGHT_SETTINGS = {"shape", "nonzeros", "permutation", "view", "storage"}
+_WEIGHT_SETTINGS = {
+    "shape",
+    "nonzeros",
+    "initial_nonzeros",
+    "stays_dense",
+    "permutation",
+    "view",
+    "storage",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +53,9 @@ class WeightConfig:
     # The layout in which the structure sees it; None for no change.
     layout: KernelLayout | None = None
     storage: str = "dense"  # a key of `STORAGES`
+    # Number of connections of the initial mask, if it was another.
+    initial_target: int | None = None
+    stays_dense: bool = False  # whether the user asked for it
 
 
 @dataclasses.dataclass
@@ -74,9 +85,12 @@ def initial_mask(config: LayerConfig, name: str, values: Any) -> tf.Tensor:
     """
     weight = config.weights[name]
     layout = weight.layout
+    target = weight.target
+    if weight.initial_target is not None:
+        target = weight.initial_target
     if (
         config.start == "dense"
-        or weight.target == math.prod(weight.shape)
+        or target == math.prod(weight.shape)
         # The mask is about to be loaded from a file.
         or (config.start == "magnitude" and values is None)
     ):
@@ -85,12 +99,12 @@ def initial_mask(config: LayerConfig, name: str, values: Any) -> tf.Tensor:
     if config.start == "random":
         view = weight.shape if layout is None else layout.shape
         mask = config.structure.random_mask(
-            view, weight.target, config.seed, config.weight_key(name)
+            view, target, config.seed, config.weight_key(name)
         )
     else:
         values = tf.convert_to_tensor(values)
         mask = config.structure.largest(
-            values if layout is None else layout.view(values), weight.target
+            values if layout is None else layout.view(values), target
         )
 
     return mask if layout is None else layout.unview(mask)
@@ -174,12 +188,17 @@ def deserialize(config: Mapping[str, Any]) -> LayerConfig:
 
 
 def _serialize_weight(weight: WeightConfig) -> dict[str, Any]:
+    """Converts the configuration of one weight to JSON types."""
     result: dict[str, Any] = {
         "shape": list(weight.shape),
         # Files of all versions store the target under this name.
         "nonzeros": weight.target,
         "storage": weight.storage,
     }
+    if weight.initial_target is not None:
+        result["initial_nonzeros"] = weight.initial_target
+    if weight.stays_dense:
+        result["stays_dense"] = True
     if weight.layout is not None:
         result["permutation"] = list(weight.layout.permutation)
         result["view"] = list(weight.layout.shape)
@@ -187,6 +206,7 @@ def _serialize_weight(weight: WeightConfig) -> dict[str, Any]:
 
 
 def _deserialize_weight(weight: Mapping[str, Any]) -> WeightConfig:
+    """Inverts `_serialize_weight`; early versions wrote no storage."""
     shape = tuple(weight["shape"])
     layout = None
     if "view" in weight:
@@ -195,7 +215,12 @@ def _deserialize_weight(weight: Mapping[str, Any]) -> WeightConfig:
             tuple(weight["permutation"]), (positions, inputs, units), shape
         )
     return WeightConfig(
-        shape, weight["nonzeros"], layout, weight.get("storage", "dense")
+        shape,
+        weight["nonzeros"],
+        layout,
+        weight.get("storage", "dense"),
+        weight.get("initial_nonzeros"),
+        weight.get("stays_dense", False),
     )
 
 

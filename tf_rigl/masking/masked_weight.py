@@ -41,7 +41,6 @@ class MaskedWeight:
     guard: ValueGuard  # masks the values after writes by others
     # int64 [3]: mask updates, moved connections, skipped updates.
     counters: tf.Variable
-    target: int  # number of connections that `sparsify` allotted
     structure: Structure
     layout: KernelLayout | None  # layout for the structure; None for no change
     state: dict[str, tf.Variable]  # state of the method, by name
@@ -62,6 +61,16 @@ class MaskedWeight:
     def size(self) -> int:
         """Number of elements."""
         return math.prod(self.shape)
+
+    @property
+    def target(self) -> int:
+        """Number of connections allotted to it, by `sparsify` at first."""
+        return config_of(self.host).weights[self.host_key].target
+
+    @property
+    def stays_dense(self) -> bool:
+        """True if the user named it as `dense` to `sparsify`."""
+        return config_of(self.host).weights[self.host_key].stays_dense
 
     @property
     def is_trainable(self) -> bool:
@@ -105,16 +114,7 @@ class MaskedWeight:
             ValueError: if `mask` has another shape or dtype, or `values` has
                 another shape.
         """
-        if not tf.is_tensor(mask):
-            mask = np.asarray(mask)
-        if tf.as_dtype(mask.dtype) != tf.bool or mask.shape != self.shape:
-            raise ValueError(
-                "`mask` must be bool and have the shape of the weight. "
-                f"Received: mask of shape {tuple(mask.shape)} and dtype "
-                f"{tf.as_dtype(mask.dtype).name} for {self.path!r} of shape "
-                f"{self.shape}. Compare with 0 for the mask of an array."
-            )
-
+        mask = self.checked_mask(mask)
         if values is not None and not tf.is_tensor(values):
             values = np.asarray(values)
         if values is not None and values.shape != self.shape:
@@ -127,6 +127,38 @@ class MaskedWeight:
         self.storage.set(mask, values)
         if self.guard.is_guarding():
             self.guard.tell()
+
+    def checked_mask(self, mask: Any) -> Any:
+        """Returns a mask as an array or tensor that fits the weight.
+
+        Raises:
+            ValueError: if it has another shape or dtype.
+        """
+        if not tf.is_tensor(mask):
+            mask = np.asarray(mask)
+        if tf.as_dtype(mask.dtype) != tf.bool or mask.shape != self.shape:
+            raise ValueError(
+                "`mask` must be bool and have the shape of the weight. "
+                f"Received: mask of shape {tuple(mask.shape)} and dtype "
+                f"{tf.as_dtype(mask.dtype).name} for {self.path!r} of shape "
+                f"{self.shape}. Compare with 0 for the mask of an array."
+            )
+        return mask
+
+    def set_target(self, target: int) -> None:
+        """Changes the number of connections allotted to the weight.
+
+        It is saved with the model. A method that prunes to it sees the new
+        number from the next `fit` or `attach` on.
+        """
+        weights = config_of(self.host).weights
+        before = weights[self.host_key]
+        initial = before.initial_target
+        weights[self.host_key] = dataclasses.replace(
+            before,
+            target=target,
+            initial_target=before.target if initial is None else initial,
+        )
 
     def set_values(self, values: Any) -> None:
         """Sets the values of active connections; all others become zero."""
@@ -241,7 +273,6 @@ def _record(
         storage=storage_of(node.layer, site.key, site.variable),
         guard=guard_of(node.layer, site.key),
         counters=store.counters[site.key],
-        target=weight.target,
         structure=config.structure,
         layout=weight.layout,
         state={

@@ -19,7 +19,16 @@ class NamedWeights:
     sites: list[tree.Site]
 
     def select(self, argument: str, targets: Targets) -> set[str]:
-        """Returns the paths of one target, several, or layers that match."""
+        """Returns the paths of the weights that an argument refers to.
+
+        Args:
+            argument: name of the argument, for errors.
+            targets: a target of `paths_of`, an iterable of targets, or a
+                function of a layer that returns whether to select its weights.
+
+        Raises:
+            ValueError: if no weight matches a target.
+        """
         is_layer = find_class_flavor(type(targets)) is not None
         if isinstance(targets, str) or is_layer:
             targets = [targets]

@@ -200,7 +200,10 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
     )
 
     plans = {
-        id(site.variable): _plan(site, counts[site.path], request)
+        id(site.variable): dataclasses.replace(
+            _plan(site, counts[site.path], request),
+            stays_dense=site.path in kept_dense,
+        )
         for site in eligible
     }
     _carry(flavor, model, plans, request)

@@ -147,4 +147,4 @@ def masked(values: Any, mask: Any) -> tf.Tensor:
 
 def assign_masked(variable: Any, mask: Any) -> None:
     """Zeroes a variable, such as an optimizer slot, at masked positions."""
-    variable.assign(masked(variable, mask))
+    assign_unguarded(variable, masked(variable, mask))

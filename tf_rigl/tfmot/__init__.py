@@ -4,9 +4,9 @@
 model as TFMOT would, `pruning` makes the method that follows TFMOT's schedule,
 and `dense_layers` asks a TFMOT policy which layers stay dense.
 
-TFMOT is never imported: its objects are recognized by class names and
-configurations. So no environment variable changes, and saved models load
-where TFMOT is not installed.
+TFMOT is never imported, because importing it sets an environment variable that
+selects a Keras. Its objects are recognized by their class names and
+configurations, so saved models load where TFMOT is not installed.
 """
 
 # Imported here and not lazily, since the submodules `convert` and `prepare`

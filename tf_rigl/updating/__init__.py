@@ -1,12 +1,13 @@
 """Mask updates as part of the optimizer's update rule.
 
-`callback` (in `fit`) and `attach` (in custom loops) have `optimizer_hook`
-override `update_step` and `rule_weights` prepare the weights;
-`train_functions` caches the compiled step. A gradient then becomes a mask:
+`callback` (in `fit`) and `attach` (in custom loops) call `optimizer_hook`,
+which overrides the optimizer's `update_step`, and `rule_weights`, which
+prepares the weights; `train_functions` caches the compiled step. A gradient
+then becomes a mask:
 
 1. `UpdateRule.update_step` receives each variable and its dense gradient,
    already reduced over replicas, accumulated and unscaled. `PendingUpdates`
-   collects one replica's; `NonFiniteGuard` may skip the batch.
+   collects those of one replica; `NonFiniteGuard` may skip the batch.
 2. `UpdateRule._step_replica` steps the variables with masked gradients (by
    `momentum_kernel` if it gives the same bits) or steps their latent values.
 3. If a mask update is due, `_update_masks` traces it, once.

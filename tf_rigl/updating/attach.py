@@ -191,7 +191,8 @@ def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:
         raise ValueError(
             f"{type(algorithm).__name__} trains a model that is sparse from "
             "the start. Received: a model that has all of its connections. "
-            "Sparsify it with start='random', or `prune` it first."
+            "Sparsify it with start='random', or start='magnitude' if it is "
+            "trained already, or `prune` it first."
         )
 
     if requirements.start == "dense" and sparse and not is_dense:

@@ -34,9 +34,9 @@ class UpdateMasks(ModelCallback):
 
     The mask updates run inside the optimizer, in the same graph as the step.
     This callback installs them when training begins and removes them when it
-    ends. After each epoch it logs, over all masked weights:
+    ends. After each epoch it logs what the method moves, over all masked
+    weights:
 
-    - `sparsity`: the fraction of masked positions.
     - `mask_churn`: the fraction of active connections that the mask updates
       of this epoch moved.
     - `mask_exploration`: the fraction of positions that have been active at
@@ -45,10 +45,14 @@ class UpdateMasks(ModelCallback):
     - `mask_overlap_start`: the fraction of active connections that were
       active at the start; absent if that is not known.
     - `dead_units`: the number of units without any active connection.
+    - `sparsity`: the fraction of masked positions; only for methods that prune
+      during training, since others keep it.
     - `skipped_mask_updates`, `skipped_steps`: how many the epoch skipped
       because a gradient was not finite; absent if none.
 
-    `tf_rigl.MaskDiagnostics` and `tf_rigl.diagnose` report single weights.
+    The first four are absent for a method that never updates masks, such as
+    `Static`. `tf_rigl.MaskDiagnostics` and `tf_rigl.diagnose` report all of
+    them for any method, weight by weight.
 
     Args:
         algorithm: a method such as `tf_rigl.RigL()` or `tf_rigl.Static()`.
@@ -169,20 +173,8 @@ class UpdateMasks(ModelCallback):
         if logs is None:
             return
 
-        counts = _counts(records)
-        _, moved, skipped = counts - self._last_counts
-        self._last_counts = counts
-
-        total = diagnose_weights(self.model.name, records).total
-        logs["sparsity"] = total.sparsity
-        logs["mask_churn"] = float(moved / max(total.connections, 1))
-        if total.exploration is not None:
-            logs["mask_exploration"] = total.exploration
-        if total.overlap_start is not None:
-            logs["mask_overlap_start"] = total.overlap_start
-        logs["dead_units"] = total.dead_units
-        if skipped:
-            logs["skipped_mask_updates"] = int(skipped)
+        if self.algorithm.mask_schedule is not None:
+            logs.update(self._moving_numbers(records))
 
         num_skipped = sum(guard.left_out for guard in self._guards())
         if num_skipped > self._skipped_steps:
@@ -208,6 +200,27 @@ class UpdateMasks(ModelCallback):
                 self._optimizers, self.algorithm.name
             )
         training_warnings.warn_of_unfinished_pruning(self._rules[0], records)
+
+    def _moving_numbers(self, records: list[MaskedWeight]) -> dict[str, Any]:
+        """Returns the numbers that the method can have changed, by name."""
+        counts = _counts(records)
+        _, moved, skipped = counts - self._last_counts
+        self._last_counts = counts
+
+        total = diagnose_weights(self.model.name, records).total
+        numbers: dict[str, Any] = {
+            "mask_churn": float(moved / max(total.connections, 1))
+        }
+        if total.exploration is not None:
+            numbers["mask_exploration"] = total.exploration
+        if total.overlap_start is not None:
+            numbers["mask_overlap_start"] = total.overlap_start
+        numbers["dead_units"] = total.dead_units
+        if self.algorithm.requirements.prunes_during_training:
+            numbers["sparsity"] = total.sparsity
+        if skipped:
+            numbers["skipped_mask_updates"] = int(skipped)
+        return numbers
 
     def _install(self, epoch: int) -> None:
         """Replaces the model's train step by the one that updates masks."""

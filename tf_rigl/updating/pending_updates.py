@@ -36,6 +36,7 @@ class PendingUpdates:
         if key not in self.keys:
             return [update]
 
+        # Find the first replica without an update of this key, or add one.
         for replica in self.replicas:
             if key not in replica:
                 break

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -16,7 +17,9 @@ from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import require_masked_weights
 from tf_rigl.masking.state_store import INITIAL_VALUES
 from tf_rigl.updating import loss_gradients
+from tf_rigl.updating import pruning_rates
 from tf_rigl.updating.mask_update import StepWeight
+from tf_rigl.updating.pruning_rates import Contest
 
 
 def prune(
@@ -28,11 +31,19 @@ def prune(
     scope: str | None = None,
     seed: int = 0,
     temperature: float = 200.0,
+    amount: float | None = None,
+    rates: Mapping[Any, float] | None = None,
+    initial: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Prunes a model in one shot to the sparsity that `sparsify` was given.
+    """Prunes a model in one shot, to its sparsity or by a fraction.
+
+    By default, weights are pruned to the sparsity that `sparsify` was given.
+    With `amount` or `rates`, a fraction of the connections left is dropped, and
+    the weights are allotted what stays; so the same model can be pruned again
+    and again, as iterative magnitude pruning does.
 
     The model is changed in place and returned. Of its active connections, the
-    ones with the highest scores stay active:
+    ones with the highest scores stay active; ties go to the lowest index:
 
     - `"magnitude"`: |w|.
     - `"normalized_magnitude"`: |w| / ‖w‖₂, so that the scale of a weight does
@@ -43,6 +54,12 @@ def prune(
     - `"grasp"`: w · H g, the contribution to the gradient flow in GraSP (Wang
       et al., arXiv:2002.07376, equation 8), with the exact Hessian-gradient
       product over `data`; logits are divided by `temperature`.
+    - The mask criteria of Zhou et al. (arXiv:1905.01067), functions of initial
+      and final values: `"large_final"`, `"small_final"`, `"large_init"`,
+      `"small_init"`, `"large_init_large_final"`, `"small_init_small_final"`,
+      `"magnitude_increase"`, `"movement"`, and `"large_final_same_sign"`,
+      `"large_final_diff_sign"`, `"magnitude_increase_same_sign"`,
+      `"magnitude_increase_diff_sign"`; see `tf_rigl.core.mask_criteria`.
     - Your own `Criterion`, or a function from an `Evidence` to scores;
       `tf_rigl.core.criteria` registers names for them.
 
@@ -64,6 +81,15 @@ def prune(
             normalized magnitude, as in their papers.
         seed: the seed of random pruning.
         temperature: GraSP's divisor of the outputs, 200 in the paper's code.
+        amount: fraction of the connections left to drop, in [0, 1): n become
+            n - floor(amount · n). It is that of each weight, or of all of them
+            together under the global scope. Weights that `sparsify` was told to
+            keep `dense` lose nothing.
+        rates: fractions for single weights or layers, by layer, name or path,
+            which replace `amount`; `{"logits": 0.1}`, say. Under the global
+            scope these weights do not compete with the others.
+        initial: initial values by path, such as `Snapshot.weights`, for
+            criteria that need them; by default those that `sparsify` has kept.
 
     Returns:
         The same model.
@@ -72,13 +98,16 @@ def prune(
         TypeError: if `model` is a model of neither Keras.
         ValueError: if the criterion or scope is unknown; if data, a loss or
             initial values are required and missing; if structured masks are
-            to be pruned globally; if a score is not finite; or if a weight
-            has fewer active connections than its target.
+            to be pruned globally; if a score is not finite; if a rate is
+            outside [0, 1) or leaves a weight without connections; or if a
+            weight has fewer active connections than its target. No mask has
+            been changed then.
 
     Example:
         >>> model = tf_rigl.sparsify(model, 0.9, start="dense")
         >>> model.compile(optimizer, loss)
         >>> tf_rigl.prune(model, "snip", dataset.take(1))
+        >>> tf_rigl.prune(model, amount=0.2, rates={"logits": 0.1})
     """
     model_flavor(model)
     records = require_masked_weights(model)
@@ -87,16 +116,30 @@ def prune(
     chosen = criteria.as_criterion(criterion)
     scope = scope or chosen.scope
     check_choice("scope", scope, pruning.SCOPES)
-    _check(records, scope)
+    _check_structures(records, scope)
+    if amount is None and not rates:
+        contests = pruning_rates.to_targets(records, scope)
+    else:
+        contests = pruning_rates.by_rates(
+            model, records, scope, amount, rates or {}
+        )
 
     derivatives = _derivatives(
         model, records, criterion, chosen, data, loss, temperature
     )
-    scores = [
-        _score(record, criterion, chosen, derivative, seed)
+    evidence = {
+        record.path: _evidence(
+            record, criterion, chosen, derivative, seed, initial
+        )
         for record, derivative in zip(records, derivatives, strict=True)
+    }
+    scores = [
+        _scores(contest, criterion, chosen, evidence) for contest in contests
     ]
-    _keep_largest(records, scores, scope)
+
+    for contest, of_weights in zip(contests, scores, strict=True):
+        _keep_largest(contest, of_weights)
+    pruning_rates.warn_of_collapse(records)
     return model
 
 
@@ -135,36 +178,89 @@ def _derivatives(
     return [{criterion.derivative: tensor} for tensor in tensors]
 
 
-def _score(
+def _evidence(
     record: MaskedWeight,
     name: Any,
     criterion: Criterion,
     derivatives: dict[str, tf.Tensor],
     seed: int,
+    given: Mapping[str, Any] | None,
+) -> criteria.Evidence:
+    """Returns all that a criterion may know of a weight.
+
+    Raises:
+        ValueError: if the criterion needs initial values that were neither
+            given nor kept.
+    """
+    initial = record.state.get(INITIAL_VALUES)
+    if given is not None:
+        initial = given.get(record.path)
+    if criterion.needs_initial and initial is None:
+        raise ValueError(
+            f"The criterion {name!r} needs the initial values of the weights. "
+            f"Received: {record.path!r}, for which they were not kept. Pass "
+            "initial={path: array}, or call tf_rigl.sparsify(..., options="
+            "tf_rigl.SparsifyOptions(keep_initial_values=True))."
+        )
+    if initial is not None:
+        initial = tf.convert_to_tensor(initial, record.dtype)
+
+    return criteria.Evidence(
+        final=record.values(),
+        initial=initial,
+        seed=functools.partial(stateless_seed, seed, record.key),
+        candidates=record.mask,
+        **derivatives,
+    )
+
+
+def _scores(
+    contest: Contest,
+    name: Any,
+    criterion: Criterion,
+    evidence: Mapping[str, criteria.Evidence],
+) -> list[tf.Tensor]:
+    """Returns the scores of a contest's weights, compared by magnitude."""
+    of_weights = [evidence[record.path] for record in contest.records]
+    if not criterion.ranked or contest.scope != "global":
+        return [
+            _score(record, name, criterion, one)
+            for record, one in zip(contest.records, of_weights, strict=True)
+        ]
+
+    # Ranks compare within one tensor only.
+    fields = {
+        field: [getattr(one, field) for one in of_weights]
+        for field in criteria.Evidence._fields
+        if tf.is_tensor(getattr(of_weights[0], field))
+    }
+    together = criteria.Evidence(
+        **{
+            field: tf.concat([tf.reshape(one, [-1]) for one in tensors], 0)
+            for field, tensors in fields.items()
+        }
+    )
+    flat = tf.split(
+        criterion.score(together), [record.size for record in contest.records]
+    )
+    return [
+        tf.reshape(scores, record.shape)
+        for scores, record in zip(flat, contest.records, strict=True)
+    ]
+
+
+def _score(
+    record: MaskedWeight,
+    name: Any,
+    criterion: Criterion,
+    evidence: criteria.Evidence,
 ) -> tf.Tensor:
     """Returns the scores of a weight, to be ranked by their magnitude.
 
     Raises:
-        ValueError: if the criterion needs initial values that were not kept,
-            or its scores have a wrong shape or dtype or are not finite.
+        ValueError: if they have a wrong shape or dtype or are not finite.
     """
-    initial = record.state.get(INITIAL_VALUES)
-    if criterion.needs_initial and initial is None:
-        raise ValueError(
-            f"The criterion {name!r} needs the initial values of the weights. "
-            f"Received: {record.path!r}, for which they were not kept. Call "
-            "tf_rigl.sparsify(..., options=tf_rigl.SparsifyOptions("
-            "keep_initial_values=True))."
-        )
-
-    score = criterion.score(
-        criteria.Evidence(
-            final=record.values(),
-            initial=None if initial is None else tf.convert_to_tensor(initial),
-            seed=functools.partial(stateless_seed, seed, record.key),
-            **derivatives,
-        )
-    )
+    score = criterion.score(evidence)
     _check_scores(score, record, name)
     must_be_finite = criterion.needs_data or criterion.signed
     if must_be_finite and not bool(tf.reduce_all(tf.math.is_finite(score))):
@@ -189,7 +285,7 @@ def _check_scores(score: Any, record: MaskedWeight, name: Any) -> None:
         )
 
 
-def _check(records: list[MaskedWeight], scope: str) -> None:
+def _check_structures(records: list[MaskedWeight], scope: str) -> None:
     for record in records:
         if scope == "global" and record.layout is not None:
             raise ValueError(
@@ -197,28 +293,21 @@ def _check(records: list[MaskedWeight], scope: str) -> None:
                 f"without a structure. Received: {record.structure} on "
                 f"{record.path!r}. Pass scope='weight'."
             )
-        if record.num_active() < record.target:
-            raise ValueError(
-                "A weight must have at least as many connections as its "
-                f"target. Received: {record.num_active()} instead of "
-                f"{record.target} for {record.path!r}."
-            )
 
 
-def _keep_largest(
-    records: list[MaskedWeight], scores: list[tf.Tensor], scope: str
-) -> None:
-    weights = [
-        StepWeight.without_gradient(record).as_view() for record in records
-    ]
-
+def _keep_largest(contest: Contest, scores: list[tf.Tensor]) -> None:
+    """Prunes the weights of a contest and allots them what stays."""
+    records = contest.records
     updates = pruning.keep_largest(
-        weights,
+        [StepWeight.without_gradient(one).as_view() for one in records],
         [
             record.view(score)
             for record, score in zip(records, scores, strict=True)
         ],
-        scope=scope,
+        contest.counts,
+        contest.scope,
     )
     for record, update in zip(records, updates, strict=True):
         record.set_mask(record.unview(update.masks.mask))
+        if contest.allots:
+            record.set_target(record.num_active())

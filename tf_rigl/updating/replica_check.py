@@ -150,6 +150,7 @@ class UpdateWatch:
         self._batches_before = end
         if self._schedule is None:
             return False
+
         # Accumulation may have begun with any batch, so both ends are rounded
         # outwards.
         return any(

@@ -10,8 +10,7 @@ from typing import Any
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.masking import writers
 from tf_rigl.masking.masked_weight import MaskedWeight
-from tf_rigl.masking.storage import assign_unguarded
-from tf_rigl.masking.storage import masked
+from tf_rigl.masking.storage import assign_masked
 from tf_rigl.updating import slots
 
 
@@ -55,7 +54,7 @@ class SlotGuard:
         """
         for slot in self._slots:
             if self._raw(slot).is_initialized():
-                assign_unguarded(slot, masked(slot, self._record.mask))
+                assign_masked(slot, self._record.mask)
 
     def _settle(self, value: Any) -> None:
         del value

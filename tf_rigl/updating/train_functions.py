@@ -45,6 +45,12 @@ def trace_key(
 
     That is optimizers, methods, and what the step reads of masked weights.
     """
+    are_fixed = all(
+        rule.algorithm.schedule is None
+        and rule.algorithm.requirements.latent is None
+        and not rule.algorithm.requirements.observes
+        for rule in rules
+    )
     return [
         [
             (
@@ -61,7 +67,8 @@ def trace_key(
                 [id(variable) for variable in record.storage.variables],
                 {name: id(one) for name, one in record.state.items()},
                 record.is_trainable,
-                record.is_sparse,
+                # The trace of fixed masks depends on neither.
+                are_fixed or (record.is_sparse, record.target),
             )
             for record in records
         ],

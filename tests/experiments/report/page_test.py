@@ -92,8 +92,9 @@ def test_page_tells_what_the_run_has_written(finished, page):
     assert page.row("update_interval") == ["update_interval", "2"]
     assert page.row("dense_layers") == ["dense_layers", "not given"]
     assert page.row("tf_rigl") == ["tf_rigl", tf_rigl.__version__]
-    size = (finished / "model.keras").stat().st_size
-    assert page.row("model.keras")[1] == f"{size:,}"
+    for name in ("model.keras", "steps.jsonl", "updates.jsonl"):
+        size = (finished / name).stat().st_size
+        assert page.row(name)[1] == f"{size:,}"
 
 
 def test_densities_are_those_of_the_stored_masks(finished, page):

@@ -98,8 +98,8 @@ def evaluated(folder, what):
 def test_says_what_it_did(finished):
     for text in (
         "lenet_300_100 on mnist_small",
-        "RigL 90 %",
-        "epoch 3/3",
+        "RigL 90 %  tracing the step…\n",
+        "RigL 90 %  epoch 3/3  step 12/12  ",
         "left",
         "loaded back, matches the trained model",
         f"all files in {finished.folder}",
@@ -119,7 +119,8 @@ def test_leaves_what_it_should(finished):
     assert updates["total"] == {name: masks["total"][name] for name in names}
     assert updates["total"]["moved"] > 0
     events = list((folder / "tensorboard").rglob("events.*"))
-    assert {path.parent.name for path in events} >= {"train", "validation"}
+    written_by = {path.parent.name for path in events}
+    assert written_by >= {"train", "validation", "steps"}
 
     results = read_results(folder)
     assert results["files"]["matches"]

@@ -1,4 +1,5 @@
 import io
+import re
 
 from rich import console as consoles
 
@@ -36,19 +37,15 @@ def render(*records):
 
 
 def rows_of(text):
-    return {
-        line.split("│")[1].strip(): [
-            cell.strip() for cell in line.split("│")[2:-1]
-        ]
-        for line in text.splitlines()
-        if line.startswith("│")
-    }
+    rows = [re.split(r"\s{2,}", line.strip()) for line in text.splitlines()]
+    return {name: cells for name, *cells in rows if len(cells) > 1}
 
 
 def test_two_runs_are_compared():
     text = render(DENSE, SPARSE)
     assert "lenet_300_100 on mnist" in text
     assert rows_of(text) == {
+        "Dense": ["RigL 98 %", "compared"],
         "accuracy": ["97.12%", "96.34%", "-0.78 points"],
         "cross entropy": ["0.1000", "0.1250", "+0.0250"],
         "non-zero weights": ["266,610", "5,734", "× 0.0215"],

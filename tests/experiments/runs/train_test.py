@@ -38,6 +38,7 @@ def whole(request, tmp_path_factory):
         "--weight_decay=1e-3",
         "--label_smoothing=0.1",
         "--method=set",
+        "--metrics_every=0",
     )
     folder = tmp_path_factory.mktemp(request.param)
     train_in(folder, *flags, *QUIET)
@@ -102,6 +103,8 @@ def test_a_finished_run_is_only_reported(whole):
     assert "accuracy" in output
     assert "epoch" not in output
     assert files == {path: path.stat().st_mtime_ns for path in files}
+    assert folder / "metrics.jsonl" in files
+    assert folder / "steps.jsonl" not in files
 
 
 def test_results_after_the_last_checkpoint(whole, tmp_path):

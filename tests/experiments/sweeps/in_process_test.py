@@ -50,7 +50,9 @@ def test_table_files_and_more_runs(keras, tmp_path):
     lines = str(result).splitlines()
     assert lines[0] == "mine"
     assert max(map(len, lines)) <= 80
-    assert any("drop_fraction=0.1) 50 %" in line for line in lines)
+    # The label is folded between words and after "_".
+    label = "".join(line.split("  ")[0] for line in lines).replace(" ", "")
+    assert "RigL(update_interval=2,drop_fraction=0.1)50%" in label
     assert result.as_dicts()[0] == dataclasses.asdict(dense)
     text = (tmp_path / "table.md").read_text("utf-8")
     assert "tf_rigl.sweep(build, data, ['dense', 'rigl(update_" in text

@@ -24,7 +24,7 @@ LIMITS = {
 
 
 def all_kinds(keras):
-    """Each kind of weight that can be sparse, large enough to be."""
+    """Builds a network with each kind of weight that can be sparse."""
     layers = keras.layers
     images = keras.Input((10, 10, 8), name="images")
     features = layers.Conv2D(32, 3, activation="relu")(images)
@@ -44,7 +44,7 @@ def pictures(examples=6):
 
 @contextlib.contextmanager
 def sparse_copy(model, sparsity=0.9):
-    """The model sparse, plain again afterwards."""
+    """Makes the model sparse, and plain again at the end of the block."""
     before = model.get_weights()
     yield tf_rigl.sparsify(model, sparsity, "uniform")
     tf_rigl.strip(model).set_weights(before)
@@ -52,7 +52,7 @@ def sparse_copy(model, sparsity=0.9):
 
 @pytest.fixture(scope="module")
 def network(request):
-    """A dense model, of Keras 3 unless a test asks for the other."""
+    """A dense model, of Keras 3 unless a test asks for tf_keras."""
     keras = importlib.import_module(getattr(request, "param", "keras"))
     keras.utils.set_random_seed(1)
     return all_kinds(keras)
@@ -63,7 +63,7 @@ def interpret(path, **inputs):
 
 
 def sparse_values(path):
-    """The sparse weights of a file, dense again, by shape."""
+    """Decodes the sparse weights of a file; returns them by shape."""
     model = format.read(path.read_bytes())
     found = {}
     for _, tensor in format.constants(model):
@@ -86,7 +86,10 @@ def test_quantizations(network, quantization, tmp_path):
         before = support.weights_of(model)
         masks = tf_rigl.masks(model)
         options = tf_rigl.LiteRTOptions(verification_data=pictures())
-        report = export_litert(model, path, quantization, data, options=options)
+        with support.expect_slow(quantization):
+            report = export_litert(
+                model, path, quantization, data, options=options
+            )
         support.assert_same(support.weights_of(model), before)
         support.assert_same(tf_rigl.masks(model), masks)
         expected = np.asarray(model(pictures(1)))
@@ -280,7 +283,7 @@ def test_files_are_not_replaced_unasked(model, tmp_path):
 
 
 def test_a_weight_of_zeros_only(keras, tmp_path):
-    """Normalization with scale 0, folded into a convolution, makes one."""
+    """A normalization with scale 0 makes one when the converter folds it."""
     layers = keras.layers
     model = keras.Sequential(
         [

@@ -26,7 +26,7 @@ def network():
 
 @pytest.mark.parametrize("quantization", ["float32", "dynamic_int8"])
 def test_one_interpreter_for_any_batch_size(network, quantization, tmp_path):
-    """The last batch of a data set is smaller, and larger ones may follow."""
+    """Batches may become smaller, like the last of a data set, and larger."""
     tf_rigl.export_litert(network, tmp_path / "model.tflite", quantization)
     content = (tmp_path / "model.tflite").read_bytes()
     runner = Runner(content)

@@ -1,4 +1,4 @@
-"""Files in the runtimes of today, each where it is installed."""
+"""LiteRT files in other runtimes, each of which is tested if installed."""
 
 import importlib
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tf_rigl
+from tests.export import support
 from tests.support import in_turn
 from tf_rigl.export.litert import format
 from tf_rigl.export.litert import run as litert_run
@@ -15,7 +16,7 @@ QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "full_int8")
 
 
 def digits(keras):
-    """Convolutions and dense layers, two of each, with and without a bias."""
+    """Builds a network of convolutions and dense layers, some without bias."""
     layers = keras.layers
     model = keras.Sequential(
         [
@@ -45,14 +46,15 @@ def exported(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("exported") / "model.tflite"
     data = batch() if quantization == "full_int8" else None
     options = tf_rigl.LiteRTOptions(verification_data=batch())
-    report = export_litert(model, path, quantization, data, options=options)
+    with support.expect_slow(quantization):
+        report = export_litert(model, path, quantization, data, options=options)
     # All four sparse, or this would show little.
     assert [row.sparse for row in report.rows].count(True) == 4
     return path, np.asarray(model(batch())), report
 
 
 def by_each(names):
-    """Exports by turns with one Keras, the other `-m slow`."""
+    """Makes parameters that alternate the Keras; the other one is slow."""
     return pytest.mark.parametrize(
         "exported",
         [
@@ -69,7 +71,7 @@ def by_each(names):
 
 
 def assert_close(outputs, exported):
-    """As far off the model as the report says."""
+    """Asserts that outputs differ from the model's as the report says."""
     _, expected, report = exported
     apart = np.abs(outputs - expected).max()
     assert apart <= 1.01 * report.error + 1e-5 * np.abs(expected).max()
@@ -122,7 +124,7 @@ def test_dense_layers_of_int8_are_convolutions(exported):
 
 @by_each(QUANTIZATIONS)
 def test_each_tensor_has_a_name_of_its_own(exported):
-    """OpenVINO takes tensors of one name for one tensor."""
+    """OpenVINO treats tensors with the same name as the same tensor."""
     (subgraph,) = format.read(exported[0].read_bytes()).subgraphs
     names = [format.name(one) for one in subgraph.tensors]
     assert len(names) == len(set(names))
@@ -147,7 +149,7 @@ def test_what_the_runtime_refuses_sparse_is_dense(
 
 
 def orders(path):
-    """The traversal orders of all sparse tensors of a file."""
+    """Returns the traversal orders of all sparse tensors of a file."""
     return [
         list(tensor.sparsity.traversalOrder)[: len(tensor.shape)]
         for _, tensor in format.constants(format.read(path.read_bytes()))

@@ -1,4 +1,4 @@
-"""LiteRT files of models that take or give strings."""
+"""LiteRT files of models with strings as inputs or outputs."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ WORDS = np.array([["red"], ["blue"], ["grün"], ["other"]])
 
 
 def color_model(keras):
-    """Looks a word up; a text beside it goes through as it is."""
+    """Builds a model that looks up a word and passes a text through."""
     layers = keras.layers
     word = keras.Input((1,), dtype="string", name="word")
     lookup = layers.StringLookup(vocabulary=["red", "blue", "grün"])

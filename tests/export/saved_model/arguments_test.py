@@ -98,7 +98,7 @@ SLOW = {"named", "shapes", "given", "in_order", "training", "any_number"}
 
 
 def make_plain_model(keras, call, **methods):
-    """A model of a class with this `call`."""
+    """Makes a model of a class with the given `call`."""
 
     def init(self):
         keras.Model.__init__(self)
@@ -111,7 +111,7 @@ def make_plain_model(keras, call, **methods):
 
 
 def make_model(keras, call, called_on):
-    """A sparse model, after its first call, and the outputs of that."""
+    """Makes a sparse model; returns it with the outputs of its first call."""
     model = make_plain_model(keras, call)
     arguments, keywords = (called_on, {})
     if isinstance(called_on, dict):
@@ -141,7 +141,7 @@ def test_call_arguments(keras, case, tmp_path):
 
 
 def test_arguments_that_keras_forgets_are_asked_for(keras3, tmp_path):
-    """Keras 3 keeps the shape of the first argument."""
+    """Keras 3 only remembers the shape of the first argument."""
     model, _, _ = make_model(keras3, two, [*PAIR.values()])
     message = r"remembers only some.*\['right'\] are not.*inputs={'left': ..."
     for export in (export_saved_model, export_litert):
@@ -159,7 +159,7 @@ def test_arguments_that_keras_forgets_are_asked_for(keras3, tmp_path):
 
 
 def test_a_build_of_several_arguments(keras3, tmp_path):
-    """In another order than those of `call`."""
+    """`build` takes the shapes in another order than `call` its arguments."""
 
     def build(self, right_shape, left_shape):
         self.hidden.build((None, right_shape[-1] + left_shape[-1]))

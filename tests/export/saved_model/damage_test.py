@@ -1,4 +1,4 @@
-"""Damaged files are errors or load as they were; nothing else happens."""
+"""Damaged files raise errors or load correctly; nothing else happens."""
 
 import dataclasses
 import json
@@ -24,7 +24,7 @@ LARGEST = 64 << 20  # bytes
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory):
-    """An artifact of a small model with every kind of value."""
+    """Exports a small model with every kind of value."""
     import keras
 
     path = tmp_path_factory.mktemp("artifact") / "model"
@@ -42,7 +42,7 @@ def arrays_of(path):
 
 
 def check_files(artifact, folder, cases, seed=0):
-    """Damages one of the two files of a copy; returns the errors."""
+    """Damages the files of a copy; returns the number of errors."""
     path = folder / "copy"
     shutil.copytree(artifact, path)
     expected = arrays_of(artifact)
@@ -69,7 +69,7 @@ def check_files(artifact, folder, cases, seed=0):
 
 
 def check_lies(artifact, cases, seed=0):
-    """Entries with wrong numbers whose hashes are right; returns errors."""
+    """Falsifies metadata, with right hashes; returns the number of errors."""
     weights = read_weights(artifact)
     random = np.random.default_rng(seed)
     errors = 0

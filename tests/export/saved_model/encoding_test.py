@@ -1,4 +1,4 @@
-"""How the weights of an artifact are stored, and what that takes."""
+"""Encodings of the weights of an artifact, and their sizes."""
 
 import json
 
@@ -78,7 +78,7 @@ def test_structures(keras3, structure, compression, tmp_path):
 
 
 def test_the_default_is_never_larger(model, tmp_path):
-    """Graph ops of a small model outweigh what they save."""
+    """In small models, the graph ops may take more than they save."""
     sizes = {
         compression: export_saved_model(
             model, tmp_path / compression, compression
@@ -90,7 +90,7 @@ def test_the_default_is_never_larger(model, tmp_path):
 
 
 def fitting_mask(name, seed):
-    """A mask that an encoding can express."""
+    """Makes a mask that an encoding can express."""
     if name == "n_by_m":
         return packing.n_by_m_mask((64, 32), 2, 4, seed)
     if name == "block_mask":
@@ -101,7 +101,7 @@ def fitting_mask(name, seed):
 
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_what_graph_ops_take(name):
-    """The numbers by which the smallest file is chosen."""
+    """The estimates by which encodings are chosen are not far off."""
     weights = pack_weights(
         [
             WeightToPack(
@@ -145,7 +145,7 @@ def test_an_encoding_that_does_not_fit(model, tmp_path):
 
 
 def test_special_values_survive(keras3, tmp_path):
-    """-0.0, NaN with payloads, and connections that are zero."""
+    """-0.0, NaNs with payloads and active zeros are exact."""
     model = support.sparse_model(keras3)
     (first, *_) = support.masked_weights(model)
     values = first.values().numpy().ravel()
@@ -192,7 +192,7 @@ def test_values_of_fewer_bits(keras3, values, bits, error, tmp_path):
 
 
 def test_bfloat16_models_are_exact(keras3, tmp_path):
-    """Weights of few bits are stored as they are, whatever is asked for."""
+    """Values that have no more bits than the format are stored exactly."""
     inputs = keras3.Input((20,), dtype="bfloat16")
     hidden = keras3.layers.Dense(640, dtype="bfloat16")(inputs)
     model = keras3.Model(inputs, hidden)

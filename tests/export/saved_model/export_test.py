@@ -1,4 +1,4 @@
-"""What artifacts compute, and when nothing is written."""
+"""Outputs of artifacts, and errors, after which nothing is written."""
 
 import gc
 import resource
@@ -42,7 +42,7 @@ def test_outputs_are_the_models(keras, name, tmp_path):
 
 
 def test_plain_models_with_zeros(keras3, tmp_path):
-    """A stripped model is packed alike."""
+    """A stripped model is packed like the sparse one."""
     model = support.sparse_model(keras3)
     inputs = support.batch()
     sparse = export_saved_model(model, tmp_path / "sparse")
@@ -100,7 +100,7 @@ def test_a_list_of_inputs_and_a_keyword(keras, tmp_path):
 
 
 def test_preprocessing_and_embeddings(keras, tmp_path):
-    """Lookup tables, and a weight that is read by gathering from it."""
+    """Lookup tables work, and so does a weight that is only gathered from."""
     layers = keras.layers
     words = layers.StringLookup(vocabulary=[f"word{n}" for n in range(40)])
     inputs = keras.Input((5,), dtype="string")
@@ -121,7 +121,7 @@ def test_preprocessing_and_embeddings(keras, tmp_path):
 
 
 def test_signatures_of_the_user(keras, tmp_path):
-    """One of them counts its calls; another changes a sparse weight."""
+    """One signature counts its calls; another changes a sparse weight."""
     model = support.sparse_model(keras)
     calls = tf.Variable(0, dtype=tf.int64, name="calls")
     names = tf.Variable("model", name="names")
@@ -255,7 +255,7 @@ def test_wrong_arguments(model, arguments, error, message, tmp_path):
 
 
 def test_memory_is_given_back(keras3, tmp_path):
-    """Loaded and dropped again and again, nothing is left."""
+    """Loading an artifact many times leaves nothing behind."""
     layer = keras3.layers.Dense(2000)
     model = keras3.Sequential([keras3.Input((2000,)), layer])
     layer.kernel.assign(np.eye(2000))

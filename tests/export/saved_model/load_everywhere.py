@@ -1,4 +1,4 @@
-"""Loads artifacts in all ways, in a process without this library.
+"""Loads artifacts with each loader, in a process without this library.
 
 Run by `loaders_test`: the arguments are a folder with `inputs.npz` and
 `expected.npz`, and the names of artifacts in it.

@@ -17,7 +17,7 @@ SCRIPT = pathlib.Path(__file__).with_name("load_everywhere.py")
 
 
 def test_any_loader_without_the_library(tmp_path):
-    """TensorFlow 2, the TF1 loader and `TFSMLayer`, in a clean process."""
+    """TensorFlow 2, the TF1 loader and `TFSMLayer` load it by themselves."""
     inputs, expected = {}, {}
     cases = [
         ("keras", "convolutions", "bit_mask", "float32"),
@@ -51,7 +51,7 @@ def test_any_loader_without_the_library(tmp_path):
 
 
 def test_frozen_and_converted(model, tmp_path):
-    """Tools make constants of an artifact's variables."""
+    """Tools can turn an artifact's variables into constants."""
     export_saved_model(model, tmp_path / "model", "bit_mask")
     converter = tf.lite.TFLiteConverter.from_saved_model(
         str(tmp_path / "model")
@@ -81,7 +81,7 @@ def test_compiled_by_xla(model, tmp_path):
 
 
 def test_any_device_can_call(model, tmp_path):
-    """Wherever it was loaded."""
+    """A loaded artifact runs on another device than it was loaded on."""
     export_saved_model(model, tmp_path / "model", "gaps")
     with tf.device("CPU:1"):
         loaded = support.load(tmp_path)
@@ -108,7 +108,7 @@ def test_models_of_a_strategy(keras, two_replicas, tmp_path):
 
 @one_keras("tf_keras")
 def test_averages_of_replicas(keras, two_replicas, tmp_path):
-    """An artifact holds their mean, as what Keras saves does."""
+    """An artifact holds the mean over replicas, like Keras's own files."""
     with two_replicas.scope():
         model = exports.build(keras)
     average = exports.spread_averages(model)
@@ -137,7 +137,7 @@ def test_averages_of_replicas(keras, two_replicas, tmp_path):
 
 
 def test_damaged_weights_are_not_run(model, tmp_path):
-    """The stock runtime tells, before it decodes anything."""
+    """TensorFlow itself raises an error before it decodes anything."""
     export_saved_model(model, tmp_path / "model", "gaps")
     blob = tmp_path / "model" / "assets" / "weights.bin"
     data = bytearray(blob.read_bytes())

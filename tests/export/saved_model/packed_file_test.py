@@ -1,4 +1,4 @@
-"""Packed files of other versions: old ones load, newer ones say what to do."""
+"""Packed files of other versions: old ones load, newer ones raise an error."""
 
 import json
 import pathlib
@@ -79,7 +79,7 @@ def test_a_newer_format_says_what_to_install(tmp_path, changes, fix):
 
 
 def test_what_is_read_next(tmp_path, monkeypatch):
-    """A version with another format goes on reading the old one."""
+    """A version with a new format keeps reading the old one."""
     monkeypatch.setattr(packed_file, "FORMAT", 2)
     monkeypatch.setattr(packed_file, "READABLE_FORMATS", range(1, 3))
     assert len(read_weights(FORMAT_1)) == 4

@@ -1,4 +1,4 @@
-"""Models that begin with Keras's preprocessing: vocabularies and tables."""
+"""Models with preprocessing layers: vocabularies and lookup tables."""
 
 import importlib
 
@@ -29,7 +29,7 @@ def adapted(layer, data):
 
 
 def branches(keras, folder):
-    """Yields a layer of each kind and the input that it takes."""
+    """Yields a layer of each kind with its input."""
     layers = keras.layers
     texts = ["a b c", "d e"]
     for mode in ("one_hot", "multi_hot", "count"):
@@ -61,7 +61,7 @@ def branches(keras, folder):
 
 
 def make_model(keras, folder):
-    """A model that prepares its inputs in every way at once."""
+    """Builds a model with every kind of preprocessing."""
     layers = keras.layers
     inputs = {
         name: keras.Input(one.shape[1:], dtype=one.dtype.name, name=name)
@@ -82,7 +82,7 @@ def make_model(keras, folder):
 
 @pytest.fixture(scope="module", params=FLAVORS)
 def prepared(request, tmp_path_factory):
-    """The model, sparse, and its outputs."""
+    """The sparse model and its outputs."""
     keras = importlib.import_module(request.param)
     keras.utils.set_random_seed(1)
     model = make_model(keras, tmp_path_factory.mktemp("vocabulary"))
@@ -106,7 +106,7 @@ def test_preprocessing_is_exported(prepared, compression, tmp_path):
 
 @one_keras("tf_keras")
 def test_nested_and_sequential_models(keras, tmp_path):
-    """`loaders_test` loads it in another process, too."""
+    """`loaders_test` loads such a model in another process."""
     model = support.text_model(keras)
     assert tf_rigl.profile(model).macs == 4 * 8 * 64 // 2
     support.exported_alike(model, tmp_path, tf.constant(support.TEXTS))
@@ -114,7 +114,7 @@ def test_nested_and_sequential_models(keras, tmp_path):
 
 @one_keras("tf_keras")
 def test_vocabularies_are_in_the_way_of_nothing(keras, tmp_path):
-    """Training with checkpoints, restoring, and files."""
+    """Models with vocabularies can be trained, checkpointed and saved."""
     models = []
     for _ in range(2):
         model = support.text_model(keras)
@@ -157,7 +157,7 @@ def test_tables_of_ones_own_layer(keras, kind, tmp_path):
 @one_keras("tf_keras")
 @pytest.mark.parametrize("kind", ["ragged", "sparse"])
 def test_inputs_that_are_not_dense(keras, kind, tmp_path):
-    """A signature takes what they are made of, as Keras's own does."""
+    """A signature takes their component tensors, like that of tf_keras."""
     layers = keras.layers
     if kind == "sparse":
         inputs = keras.Input((9,), sparse=True)
@@ -190,7 +190,7 @@ def test_inputs_that_are_not_dense(keras, kind, tmp_path):
 
 
 def make_table_layer(keras, kind):
-    """A layer that looks words up in a table of TensorFlow's."""
+    """Makes a layer that looks up words in a TensorFlow table."""
 
     class Table(keras.layers.Layer):
         def __init__(self):

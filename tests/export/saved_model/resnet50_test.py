@@ -1,4 +1,4 @@
-"""What exports promise of ResNet-50."""
+"""Sizes and outputs of an exported ResNet-50."""
 
 import numpy as np
 import pytest

@@ -20,9 +20,10 @@ from tf_rigl.export.saved_model.restore import load_packed_weights
     indirect=["keras"],
 )
 def test_weights_and_masks_come_back(keras, name, sparse, tmp_path):
-    """Into a sparse model with other masks, and into a plain one.
+    """Both a sparse model with other masks and a plain one can be restored.
 
-    Both in the process that made the model, where Keras numbers anew.
+    Layers have other numbers than those of the model that was exported, because
+    Keras counts the layers of a process.
     """
     model = support.sparse_model(keras, name, 0.8)
     export_saved_model(model, tmp_path / "model")
@@ -57,7 +58,7 @@ def test_training_goes_on(keras3, tmp_path):
 
 
 def test_rounded_values(keras3, tmp_path):
-    """Artifact and restored model compute the same."""
+    """The artifact and the restored model compute the same."""
     model = support.sparse_model(keras3, "convolutions")
     loaded, report = support.exported(model, tmp_path, values="int8")
     other = load_packed_weights(
@@ -78,7 +79,7 @@ def test_rounded_values(keras3, tmp_path):
 
 
 def test_connections_that_are_zero_stay_connections(keras3, tmp_path):
-    """Also where the mask is so dense that dense is smaller."""
+    """They do even if the mask is so full that dense storage is smaller."""
     model = support.sparse_model(keras3, sparsity=0.02)
     (first, *_) = support.masked_weights(model)
     for compression in ("smallest", "gaps"):
@@ -112,7 +113,7 @@ def test_structures_and_targets_come_back(keras3, tmp_path):
 
 
 def test_stripped_models(keras3, tmp_path):
-    """Their masks are what is not zero."""
+    """Their non-zero weights become active."""
     model = support.sparse_model(keras3)
     masks = tf_rigl.masks(model)
     export_saved_model(tf_rigl.strip(model), tmp_path / "model")

@@ -1,4 +1,4 @@
-"""Artifacts in runtimes that are not TensorFlow, each where it is installed."""
+"""Artifacts in other runtimes, each of which is tested if installed."""
 
 import numpy as np
 import pytest

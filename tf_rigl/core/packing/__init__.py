@@ -1,5 +1,8 @@
 """Packing of sparse weights to bytes: masks and the values they keep.
 
+Each `encoding` of masks is one file and one row of `ENCODINGS`; `smallest`
+chooses among them. `values` packs the values of kept elements.
+
 >>> mask = np.zeros((3, 3), bool)
 >>> mask[1] = True
 >>> data = ENCODINGS["bit_mask"].encode(mask)

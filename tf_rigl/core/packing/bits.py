@@ -62,11 +62,14 @@ def graph_unpack_bits(data: tf.Tensor) -> tf.Tensor:
 def graph_unpack_fields(
     data: tf.Tensor, width: tf.Tensor, count: tf.Tensor
 ) -> tf.Tensor:
-    """Unpacks fields by graph ops: uint8 [bytes] to int64 [count]."""
+    """Inverts `pack_fields` by graph ops: uint8 [bytes] to int64 [count]."""
+    # Each plane is padded to whole bytes.
     padded = (count + 7) // 8 * 8
     planes = tf.reshape(graph_unpack_bits(data), [width, padded])
-    places = tf.bitwise.left_shift(1, tf.cast(tf.range(width), tf.int32))
-    fields = tf.cast(planes, tf.int32) * tf.expand_dims(places, 1)
+
+    # The bits of plane i have the value 2 ** i.
+    values = tf.bitwise.left_shift(1, tf.cast(tf.range(width), tf.int32))
+    fields = tf.cast(planes, tf.int32) * tf.expand_dims(values, 1)
     return tf.cast(
         tf.slice(tf.reduce_sum(fields, axis=0), [0], [count]), tf.int64
     )

@@ -44,10 +44,12 @@ class Gaps(encoding.MaskEncoding):
     def encode(
         self, mask: np.ndarray, layout: KernelLayout | None = None
     ) -> bytes:
-        """Packs any mask."""
+        """Packs a mask as gaps; never returns None, since any mask fits."""
         del layout
+        # The first gap is the number of elements before the first kept one.
         positions = np.flatnonzero(mask)
         gaps = np.diff(positions, prepend=-1) - 1
+
         width = best_width(gaps)
         header = np.array([(width, gaps.size)], _HEADER).tobytes()
         low = bits.pack_fields(gaps & ((1 << width) - 1), width)

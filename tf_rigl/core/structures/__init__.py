@@ -1,9 +1,13 @@
 """Sparsity structures, the sets of masks that a weight may have.
 
+`structure` defines the interface, which selects connections and counts how many
+a mask can have. Structures see a weight as [positions, inputs, units].
+
 >>> NByM(2, 4).connections((9, 64, 128), 9 * 64 * 128 // 2)
 36864
 """
 
+from tf_rigl.core.structures.allowed import allows as allows
 from tf_rigl.core.structures.configuration import as_structure as as_structure
 from tf_rigl.core.structures.configuration import deserialize as deserialize
 from tf_rigl.core.structures.configuration import register as register

@@ -1,9 +1,9 @@
 """The commands of `tf-rigl`, which are also those of `python -m tf_rigl`.
 
-Each module is one command: its docstring is what `--help` prints, `main` parses
-the command line and runs it. Programs in `bin/` of a checkout call the same
-functions. Flags are known before TensorFlow is imported, which takes seconds;
-so the functions that run a command import what needs it.
+Each module is one command: `--help` prints its docstring, and `main` parses the
+command line and runs it. The programs in `bin/` of a checkout call the same
+functions. Importing TensorFlow takes seconds, so no module imports it before
+the flags are parsed; the functions that run a command do.
 """
 
 import importlib

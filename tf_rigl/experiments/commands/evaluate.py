@@ -78,7 +78,7 @@ def evaluate(path: str) -> int:
             (name.replace("_", " "), write_measure(name, value))
             for name, value in measures.items()
         ]
-        consoles.Console().print(text_table.table(("", ""), rows))
+        consoles.Console().print(text_table.TextTable(("", ""), rows))
     return 0
 
 

@@ -1,13 +1,14 @@
 r"""Prints the weights in a SavedModel, a .keras or a .tflite file.
 
 For each weight, shows its shape, dtype, encoding, sparsity and size in bytes,
-and a histogram of its kept values.
+and a histogram of its kept values. --json prints the numbers.
 
 Example:
     tf-rigl inspect runs/mnist_quickstart/rigl/saved_model \
         --picture=weights.png
 """
 
+import json
 import pathlib
 
 from absl import flags
@@ -21,6 +22,7 @@ flags.disclaim_key_flags()
 def main() -> None:
     """Parses the command line and prints the table."""
     flags.DEFINE_string("picture", "", "PNG file for a picture.")
+    flags.DEFINE_bool("json", False, "Print JSON in place of a table.")
     flags.DEFINE_list(
         "imports", [], "Modules that register the layers of a .keras file."
     )
@@ -40,11 +42,12 @@ def inspect(path: str) -> int:
     if picture:
         optional_packages.check_matplotlib()
     report = inspection.inspect_file(path, flags.FLAGS.imports)
-    print(report)
+    print(json.dumps(report.to_dict()) if flags.FLAGS.json else report)
 
     if picture:
         from tf_rigl.experiments import weight_pictures
 
         weight_pictures.draw_file(pathlib.Path(picture), report)
-        print(f"picture: {picture}")
+        if not flags.FLAGS.json:
+            print(f"picture: {picture}")
     return 0

@@ -2,7 +2,7 @@ r"""Prints the costs of an untrained network at a sparsity, layer by layer.
 
 Counts by two conventions: by multiply-accumulates of kernels, with two FLOPs
 each, and by that of published tables, which folds normalizations into biases
-and also counts biases and ReLUs.
+and also counts biases and ReLUs. --json prints all numbers.
 
 Examples:
     tf-rigl profile --model=resnet_50 --sparsity=0.8
@@ -11,6 +11,7 @@ Examples:
         --plot=layers.png
 """
 
+import json
 import pathlib
 
 from absl import flags
@@ -45,11 +46,13 @@ def main() -> None:
         names=_SETTINGS,
     )
     flags.DEFINE_string("plot", "", "PNG file for a picture.")
+    flags.DEFINE_bool("json", False, "Print JSON in place of a table.")
     terminal.start(profile, description=__doc__)
 
 
 def profile() -> int:
     """Prints the table, and draws the picture if asked for."""
+    from tf_rigl.core import text_table
     from tf_rigl.experiments import profiling
 
     plot = flags.FLAGS.plot
@@ -60,21 +63,26 @@ def profile() -> int:
         keras_modules.load_keras(chosen.keras), chosen
     )
 
-    print(costs.profile)
-    print(costs.published)
-    if chosen.model in profiling.PADDED_AGAIN:
-        print(
-            "(Published with strided layers padded once more than they are, "
-            "so counted so here.)"
+    if flags.FLAGS.json:
+        print(json.dumps(costs.to_dict()))
+    else:
+        notes = [str(costs.published)]
+        if chosen.model in profiling.PADDED_AGAIN:
+            notes.append(
+                "(Published with strided layers padded once more than they "
+                "are, so counted so here.)"
+            )
+        notes.append(
+            f"Training by {chosen.method}, by the same rule: "
+            f"{costs.training_share:.4f} × dense training of as many steps"
         )
-    print(
-        f"Training by {chosen.method}, by the same rule: "
-        f"{costs.training_share:.4f} × dense training of as many steps"
-    )
+        print(costs.profile)
+        print("\n".join(map(text_table.paragraph, notes)))
 
     if plot:
         from tf_rigl.experiments import weight_pictures
 
         weight_pictures.draw_profile(pathlib.Path(plot), costs.profile)
-        print(f"picture: {plot}")
+        if not flags.FLAGS.json:
+            print(f"picture: {plot}")
     return 0

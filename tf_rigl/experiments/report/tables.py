@@ -30,6 +30,7 @@ _FILES = (
     "tensorboard",
     "configuration",
     "metrics",
+    "steps",
     "masks",
     "updates",
     "results",

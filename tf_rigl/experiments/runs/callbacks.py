@@ -4,6 +4,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from tf_rigl.backend.callback import ModelCallback
@@ -13,12 +14,13 @@ from tf_rigl.experiments.terminal import Display
 
 _LINES_IN_LOG = 10
 # Names in the logs of Keras, and the formats in which they are shown.
-_SHOWN = (
-    ("loss", "loss {:.3f}"),
-    ("accuracy", "accuracy {:.2%}"),
-    ("val_accuracy", "evaluation {:.2%}"),
-    ("mask_churn", "moved {:.1%}"),
-)
+_SHOWN = {
+    "loss": "loss {:.3f}",
+    "accuracy": "accuracy {:.2%}",
+    "val_accuracy": "evaluation {:.2%}",
+    "mask_churn": "moved {:.1%}",
+}
+_TRACING = "tracing the step…"
 
 
 class MetricsFile(ModelCallback):
@@ -74,7 +76,11 @@ class MetricsFile(ModelCallback):
 
 
 class ShowProgress(ModelCallback):
-    """Updates a live bar, or prints about ten lines for the whole run."""
+    """Updates a live bar; in a log, prints a line a minute.
+
+    A log also gets a line when training begins, since the first step takes
+    long to trace, and about ten lines with the metrics of epochs.
+    """
 
     def __init__(
         self, label: str, plan: RunPlan, done: int, display: Display
@@ -85,43 +91,77 @@ class ShowProgress(ModelCallback):
         self._display = display
         self._interval = -(-plan.epochs // _LINES_IN_LOG)
         self._steps = self._before_epoch = done
-        self._epoch = self._metrics = ""
+        self._epoch = ""
+        self._traced = False
+        self._numbers: dict[str, float] = {}  # the newest, by name
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Notes how many steps preceded the epoch."""
         del logs
         self._before_epoch = self._steps
         self._epoch = f"epoch {epoch + 1}/{self._plan.epochs}"
-        self._show()
+        if self._traced:
+            self._show()
+        elif self._display.is_live:
+            self._display.show(self._steps, self._label, _TRACING)
+        else:
+            self._display.line(f"{self._label}  {_TRACING}")
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Updates the bar."""
-        # Reading the logs would wait for the device.
-        del logs
+        """Shows step, speed and loss now and then."""
         self._steps = self._before_epoch + batch + 1
+        if not self._traced:
+            self._traced = True
+            self._display.begin(self._steps)
+        if not self._display.is_due:
+            return
+
+        # Reading the logs waits for the device. A parameter server has none.
+        if isinstance(logs, Mapping):
+            self._read(logs)
         self._show()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Shows the metrics of the epoch."""
-        self._metrics = "  ".join(
-            text.format(float(logs[name]))
-            for name, text in _SHOWN
-            if logs and name in logs
-        )
-        self._show()
+        self._read(logs or {})
 
         number = epoch + 1
         is_due = not number % self._interval or number == self._plan.epochs
         if is_due and not self._display.is_live:
-            self._display.line(f"{self._label}  {self._epoch}  {self._metrics}")
+            self._display.line(f"{self._label}  {self._detail()}")
+        else:
+            self._show()
+
+    def _read(self, logs: Mapping[str, Any]) -> None:
+        for name in _SHOWN:
+            if name in logs:
+                self._numbers[name] = float(logs[name])
 
     def _show(self) -> None:
-        detail = f"{self._epoch}  {self._metrics}"
-        self._display.show(self._steps, self._label, detail)
+        self._display.show(self._steps, self._label, self._detail())
+
+    def _detail(self) -> str:
+        self._display.advance(self._steps)
+        parts = [self._epoch, f"step {self._steps:,}/{self._plan.total:,}"]
+        if self._display.speed:
+            parts.append(_pace(self._display.speed))
+        parts += [
+            text.format(self._numbers[name])
+            for name, text in _SHOWN.items()
+            if name in self._numbers
+        ]
+        return "  ".join(parts)
 
     def _implements_train_batch_hooks(self) -> bool:
         """Overrides the method by which Keras 2 asks for batch-level calls."""
         return True
+
+
+def _pace(speed: float) -> str:
+    """Formats steps per second, or seconds per step where that is larger."""
+    if speed < 1:
+        return f"{1 / speed:.3g} s/step"
+    return f"{speed:,.0f} steps/s" if speed >= 100 else f"{speed:.3g} steps/s"
 
 
 def _epoch_of(line: str) -> int:

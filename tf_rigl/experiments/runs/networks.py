@@ -102,7 +102,10 @@ def make_algorithm(settings: RunSettings, plan: RunPlan) -> Any:
 def training_flops(
     settings: RunSettings, plan: RunPlan, flops: float, dense_flops: float
 ) -> float:
-    """Counts training FLOPs from inference FLOPs, per example, as RigL does."""
+    """Returns the mean training FLOPs per example by the formulas of RigL.
+
+    `flops` and `dense_flops` are the inference FLOPs of one example.
+    """
     algorithm = make_algorithm(settings, plan)
     pruned_fraction = 1.0
     if hasattr(algorithm, "pruned_fraction"):

@@ -13,6 +13,7 @@ from rich import console as consoles
 
 from tf_rigl import accounting
 from tf_rigl.backend import atomic_files
+from tf_rigl.core import text_table
 from tf_rigl.experiments import cluster
 from tf_rigl.experiments import optional_packages
 from tf_rigl.experiments import terminal
@@ -183,7 +184,7 @@ def describe(runs: Sequence[PreparedRun], console: consoles.Console) -> None:
         profile = networks.final_profile(run.settings, run.keras, run.task)
         console.rule(run.settings.label)
         write(str(profile))
-        write(str(accounting.micronet(profile)))
+        write(text_table.paragraph(str(accounting.micronet(profile))))
         flops = results.training_flops(run, profile)
         write(f"Training FLOPs in all: {si_number(flops)}")
     console.rule()

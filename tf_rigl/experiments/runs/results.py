@@ -10,7 +10,6 @@ from types import ModuleType
 from typing import Any
 
 import tensorflow as tf
-from rich.table import Table
 
 import tf_rigl
 from tf_rigl import accounting
@@ -104,7 +103,7 @@ def training_flops(run: PreparedRun, profile: Any) -> float:
     )
 
 
-def results_table(records: Sequence[Record]) -> Table:
+def results_table(records: Sequence[Record]) -> text_table.TextTable:
     """Makes a table with a column for each run of a network.
 
     If there are two runs, another column compares the second one with the
@@ -113,7 +112,7 @@ def results_table(records: Sequence[Record]) -> Table:
     settings = records[0]["settings"]
     labels = [record["label"] for record in records]
     compared = ["compared"] if len(records) == 2 else []
-    return text_table.table(
+    return text_table.TextTable(
         ["", *labels, *compared],
         list(rows(records)),
         title=f"{settings['model']} on {settings['data']}",

@@ -133,6 +133,7 @@ class RunFolder:
         self.configuration = self.path / "configuration.json"
         self.checkpoints = self.path / "checkpoints"
         self.metrics = self.path / "metrics.jsonl"
+        self.steps = self.path / "steps.jsonl"
         self.masks = self.path / "masks.jsonl"
         self.updates = self.path / "updates.jsonl"
         self.tensorboard = self.path / "tensorboard"
@@ -173,6 +174,8 @@ class RunFolder:
             if self.writes:
                 stack.enter_context(locked(self.path, "output_dir", "run"))
             else:
+                # All workers must save models together, but only the chief's
+                # are kept.
                 models = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
                 self._models = pathlib.Path(stack.enter_context(models))
             self._check_settings(settings)

@@ -305,6 +305,12 @@ class RunOptions:
         "end.",
         NOT_NEGATIVE,
     )
+    metrics_every: int = field(
+        100,
+        "Steps from one line of steps.jsonl, and point of TensorBoard's step_ "
+        "curves, to the next; 0 for metrics by epochs only.",
+        NOT_NEGATIVE,
+    )
     tensorboard: bool = field(
         True, "Write logs for TensorBoard, if it is installed."
     )

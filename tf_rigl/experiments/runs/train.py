@@ -17,6 +17,7 @@ from tf_rigl.experiments.runs import callbacks
 from tf_rigl.experiments.runs import fitting
 from tf_rigl.experiments.runs import networks
 from tf_rigl.experiments.runs import setup
+from tf_rigl.experiments.runs import step_metrics
 from tf_rigl.experiments.runs import tasks
 from tf_rigl.experiments.runs import update_file
 from tf_rigl.experiments.runs.run_folder import RunFolder
@@ -176,6 +177,16 @@ def _callbacks(
     if algorithm is not None:
         acting.append(tf_rigl.UpdateMasks(algorithm))
     acting.append(callbacks.MetricsFile(folder.metrics, folder.writes))
+    if options.metrics_every and folder.writes:
+        acting.append(
+            step_metrics.StepMetrics(
+                folder.steps,
+                folder.tensorboard / "steps" if options.tensorboard else None,
+                options.metrics_every,
+                done,
+                run.plan.total,
+            )
+        )
 
     if settings.is_sparse:
         acting.append(

@@ -19,7 +19,7 @@ class UpdateFile(ModelCallback):
     two lines tell what the updates between them moved. A line is of one update
     where updates are `interval` steps apart; it is of several for a method that
     updates masks in every step, or where a call of the compiled function takes
-    more steps.
+    more steps or a parameter server takes them later.
 
     Args:
         path: the file.

@@ -67,8 +67,7 @@ def describe(
     for cost in costs:
         layers = tuple((row.path, row.nonzeros) for row in cost.profile.rows)
         different.setdefault(layers, cost.profile)
-    for profile in different.values():
-        write(str(profile))
+    write("\n\n".join(map(str, different.values())))
 
     plan = run.plan
     examples = plan.total * run.settings.batch_size
@@ -85,7 +84,9 @@ def describe(
         ]
         for cost in costs
     ]
-    console.print(text_table.table(["", *tables.COSTS], rows))
+    console.print()
+    console.print(text_table.TextTable(["", *tables.COSTS], rows))
+    console.print()
 
     for point in points:
         write(f"{point.name}  {plan.total:,} steps")

@@ -1,11 +1,8 @@
 """The tables of a sweep, as Markdown for files and for terminals."""
 
-import textwrap
 from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import NamedTuple
-
-from rich.table import Table
 
 from tf_rigl.core import text_table
 from tf_rigl.experiments import methods
@@ -16,7 +13,6 @@ from tf_rigl.experiments.sweeps.records import SummaryRow
 from tf_rigl.experiments.sweeps.records import SweepSummary
 
 _NOTHING = "–"
-_LABEL = 24  # characters in a line of a label, in a terminal
 _WIDEST = "packed bytes"
 COSTS = (
     "non-zero weights",
@@ -85,19 +81,19 @@ def markdown(summary: SweepSummary, heading: Heading) -> str:
     return "\n".join(lines) + "\n"
 
 
-def summary_table(summary: SweepSummary, heading: Heading) -> Table:
+def summary_table(
+    summary: SweepSummary, heading: Heading
+) -> text_table.TextTable:
     """Makes the table for a terminal of 80 columns."""
     names = [measure_name(summary), "runs", *COSTS]
     names.remove(_WIDEST)
     rows = []
     for row in summary.rows:
         cells = _cells(summary, row)
-        label = "\n".join(textwrap.wrap(row.label, _LABEL))
-        rows.append([label, *(cells[name] for name in names)])
-    return text_table.table(
+        rows.append([row.label, *(cells[name] for name in names)])
+    return text_table.TextTable(
         ["", *names],
         rows,
-        unfolded_columns=2,
         title=heading.network,
         caption=_introduction(summary, heading),
     )
@@ -119,6 +115,7 @@ def share(value: float | None) -> str:
 
 
 def _introduction(summary: SweepSummary, heading: Heading) -> str:
+    """Returns the text above the table, which says what it shows."""
     better = "highest" if summary.higher_is_better else "lowest"
     text = (
         f"epochs: {heading.epochs}, seeds: {heading.seeds}; mean ± sample "

@@ -1,4 +1,4 @@
-"""Converts a Keras model to a dense LiteRT file by TensorFlow's converter."""
+"""Converts a Keras model to a dense LiteRT file with TensorFlow's converter."""
 
 import re
 import warnings
@@ -21,16 +21,25 @@ QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "full_int8")
 def save_for_converter(
     folder: str, model: Any, inputs: Any, batch_size: int | None
 ) -> Endpoint:
-    """Saves a model's call as the converter wants it and returns the call.
+    """Saves a model's inference as a SavedModel for TensorFlow's converter.
 
-    Keras's own export will not do: the converter does not freeze the
-    variables of Keras 3. `inputs` are those of `call_signature`; without a
-    batch size any number of examples can be called.
+    Keras's own export cannot be used, because the converter does not turn the
+    variables of Keras 3 into constants.
+
+    Args:
+        folder: where to write the SavedModel.
+        model: a model of either Keras.
+        inputs: the inputs of its call, as for `call_signature`.
+        batch_size: number of examples of each call; None allows any number.
+
+    Returns:
+        The traced call.
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
-        ValueError: if it has never seen an input and `inputs` is None, or
-            computes in float16 or bfloat16.
+        ValueError: if the model was never called and `inputs` is None, if it
+            takes ragged or sparse tensors, or if it computes in float16 or
+            bfloat16.
     """
     walked = walk_model(model)
     _check_float32(walked)
@@ -68,14 +77,19 @@ def convert(
     int8_io: bool = False,
     select_tf_ops: bool = False,
 ) -> bytes:
-    """Converts what `save_for_converter` saved, all weights dense.
+    """Converts a SavedModel of `save_for_converter` to a dense LiteRT file.
 
     Args:
-        folder: of the SavedModel.
+        folder: folder of the SavedModel.
         quantization: one of `QUANTIZATIONS`.
-        feed: inputs for "full_int8"; None: the model knows its ranges.
+        feed: yields inputs from which "full_int8" finds the ranges of
+            activations. None if the model holds these ranges, as models of
+            `quantize_aware` do.
         int8_io: whether inputs and outputs are int8, too.
-        select_tf_ops: whether TensorFlow's own operations may be left.
+        select_tf_ops: whether the file may use TensorFlow's own operations.
+
+    Returns:
+        The content of the file.
 
     Raises:
         ValueError: if the converter refuses the model.
@@ -114,7 +128,12 @@ def convert(
 
 
 def _refusal(reason: str, quantization: str) -> str:
-    """Explains what to do about a model that the converter refuses."""
+    """Returns the error message for a model that the converter refuses.
+
+    Args:
+        reason: the converter's own message, from which a fix is derived.
+        quantization: one of `QUANTIZATIONS`.
+    """
     missing = sorted(set(re.findall(r"'tf\.(\w+)' op is neither", reason)))
     if "TensorList" in reason:
         fix = (
@@ -143,7 +162,7 @@ def _refusal(reason: str, quantization: str) -> str:
 
 
 def _check_float32(walked: WalkedModel) -> None:
-    """Raises a ValueError if a layer computes in another float."""
+    """Raises a ValueError if a layer computes in float16 or bfloat16."""
     for layer in walked.layers:
         dtype = getattr(layer, "compute_dtype", None)
         if dtype in ("float16", "bfloat16"):

@@ -21,11 +21,12 @@ from tf_rigl.export.litert import format
 from tf_rigl.export.litert import options as options_of_litert
 from tf_rigl.export.litert import report
 from tf_rigl.export.litert import run
+from tf_rigl.export.litert import slow_weights
 from tf_rigl.export.litert.options import LiteRTOptions
 from tf_rigl.export.litert.rewrite import sparsify
 
-# The largest share of the largest output that a file may be off where nothing
-# is rounded to int8; where it is, that depends on model and data.
+# Default tolerances: the largest error as a fraction of the largest output. The
+# error of int8 depends on the model and the data, so it has no default.
 _TOLERANCES = {"float32": 1e-3, "float16": 0.1}
 _LOOPS = frozenset({"While", "StatelessWhile"})
 _NOT_RUN = (
@@ -53,60 +54,63 @@ def export_litert(
 ) -> report.LiteRTReport:
     """Writes a LiteRT file in which sparse weights take little space.
 
-    TensorFlow's converter makes the file; then each weight that is smaller so
-    is stored as its values and their positions, in LiteRT's own format, which
-    is unpacked as the file is loaded. It is not faster for that, unless XNNPACK
-    runs it sparse: `check_xnnpack` says whether it can, for float32 and
-    float16.
+    TensorFlow's converter makes a dense file. Each weight that is smaller so is
+    then stored as positions and values of its non-zeros, in LiteRT's own sparse
+    format. The interpreter unpacks it when it loads the file, so inference is
+    not faster unless XNNPACK runs the model sparse. `check_xnnpack` tells
+    whether it can, for float32 and float16.
 
-    Before it is written, the file is run and its outputs are compared with the
-    model's: by `ai-edge-litert` where that is installed, and else by
-    TensorFlow's interpreter, which is deprecated. The report says by which.
-    Seen to run files with sparse weights: LiteRT 1.4 to 2.3, TensorFlow 2.18 to
-    2.21, OpenVINO 2026.4. tf2onnx takes dense ones only, by
-    `options=LiteRTOptions(sparse=False)`. `docs/runtimes.md` has the table.
+    Before the file is written, it is run, and its outputs are compared with the
+    model's. The package `ai-edge-litert` runs it if installed, otherwise
+    TensorFlow's interpreter, which is deprecated; the report says which. These
+    were seen to run sparse weights: LiteRT 1.4 to 2.3, TensorFlow 2.18 to 2.21
+    and OpenVINO 2026.4. tf2onnx needs dense weights, which
+    `options=LiteRTOptions(sparse=False)` keeps. `docs/runtimes.md` lists all
+    runtimes.
 
-    The model is not changed. Its inference is exported, as it is: without
-    masks, optimizer and what only training uses.
+    The model is not changed. Only its inference is exported, without masks,
+    the optimizer and whatever else only training uses.
 
     Args:
-        model: Sequential, functional, subclassed or nested model of Keras 3
-            or tf_keras; sparse, or a plain one that has zeros, such as
-            `strip` returns or `quantize_aware` made.
-        path: of the file to write, local or as `tf.io.gfile` knows it.
-        quantization: what weights are stored as. None or `"float32"`: as they
-            are. `"float16"`: rounded; computed in float32 unless a delegate
-            does otherwise. `"dynamic_int8"`: kernels of 1,024 elements and
-            more in 255 steps for each unit. Where such a kernel is stored
-            dense, inputs are rounded to int8 as they come, and where it is
-            sparse, it is unpacked to float32 (the interpreter cannot do both
-            at once). `"full_int8"`: weights and activations, for processors
-            that have integers only; this needs `representative_data`, or a
-            model that `quantize_aware` made. Sparse dense layers are 1×1
-            convolutions in such a file, which LiteRT 2.1 and later require.
-        representative_data: for `"full_int8"`, some hundred typical examples,
-            by which the range of each activation is found: a batch in the
-            structure that the model takes, or a `tf.data.Dataset`, iterable
-            or function without arguments that gives batches.
-        inputs: what the model is called on, as for `export_saved_model`,
-            but dense; needed in the same cases.
-        batch_size: number of examples of each call, in the file; None: any.
-            Models that loop over time steps need one.
-        overwrite: whether to replace what is at the path.
-        options: what few users need: weights stored dense or in the order
-            that takes the fewest bytes, int8 inputs and outputs, TensorFlow's
-            operations, data to compare on and how much may differ.
+        model: a Sequential, functional, subclassed or nested model of Keras 3
+            or tf_keras: a sparse one, or a plain one with zeros, such as
+            `strip` and `quantize_aware` return.
+        path: the file to write, local or a path that `tf.io.gfile` supports.
+        quantization: how weights are stored. None or `"float32"` keeps them
+            exactly. `"float16"` rounds them; LiteRT computes in float32 unless
+            a delegate does otherwise. `"dynamic_int8"` rounds kernels of 1,024
+            or more elements to 255 steps per unit. If such a kernel is stored
+            dense, its inputs are rounded to int8 at each call; if it is stored
+            sparse, it is unpacked to float32, because the interpreter cannot
+            do both. `"full_int8"` rounds weights and activations, for
+            processors that compute with integers only. It needs
+            `representative_data` or a model that `quantize_aware` returned. In
+            such a file, sparse dense layers become 1×1 convolutions, because
+            LiteRT 2.1 and later refuse them otherwise.
+        representative_data: some hundred typical examples for `"full_int8"`,
+            from which the range of each activation is found: a batch in the
+            structure that the model takes; or a `tf.data.Dataset`, an iterable
+            or a function without arguments that yields such batches.
+        inputs: the inputs of the model's call, as for `export_saved_model`, but
+            dense. They are needed in the same cases.
+        batch_size: number of examples in each call of the file. None allows any
+            number. Models that loop over time steps need a fixed number.
+        overwrite: whether to replace what is at `path`.
+        options: settings that few users need: dense storage, the order of
+            sparse weights, int8 inputs and outputs, TensorFlow's operations,
+            the data and the tolerance of the comparison.
 
     Returns:
-        What was written, tensor by tensor, and the largest difference found;
-        `str()` of it is a table.
+        A report of what was written, tensor by tensor, with the largest
+        difference from the model's outputs; `str()` of it is a table.
 
     Raises:
-        TypeError: if `model` is a model of neither Keras.
-        ValueError: if the path exists or cannot be written, for an unknown
-            quantization, missing or superfluous representative data, a model
-            that the converter refuses, or a file whose outputs are further
-            off than `tolerance`. Nothing is written then.
+        TypeError: if `model` is a model of neither Keras, or if `options` is
+            not a `LiteRTOptions`.
+        ValueError: if `path` exists or cannot be written; if `quantization` is
+            unknown; if representative data are missing or not used; if the
+            converter refuses the model; or if an output of the file differs by
+            more than the tolerance. Nothing is written then.
 
     Example:
         >>> report = tf_rigl.export_litert(model, "model.tflite", "float16")
@@ -118,7 +122,10 @@ def export_litert(
     int8_io, select_tf_ops = chosen.int8_io, chosen.select_tf_ops
     _check_arguments(quantization, representative_data, batch_size, int8_io)
 
-    with atomic_files.new_folder(path, overwrite) as (made, scratch):
+    # `draft` is moved to `path` at the end, so that no half-written file ever
+    # appears there.
+    with atomic_files.new_folder(path, overwrite) as (draft, scratch):
+        # Save the model for the converter; reject what cannot be calibrated.
         folder = posixpath.join(scratch, "model")
         endpoint = convert.save_for_converter(folder, model, inputs, batch_size)
         if quantization == "full_int8":
@@ -128,6 +135,7 @@ def export_litert(
                     convert.convert(folder, select_tf_ops=select_tf_ops)
                 )
 
+        # Convert it with dense weights.
         feed = run.calibration_feed(
             endpoint.call, representative_data, batch_size or 1
         )
@@ -135,20 +143,26 @@ def export_litert(
             folder, quantization, feed, int8_io, select_tf_ops
         )
 
+        # Make weights sparse and compare the outputs with the model's.
         examples = _examples(
             endpoint.call, chosen.verification_data, batch_size
         )
         expected = run.call_model(endpoint, examples)
-        before = _compare_dense(dense, examples, expected, select_tf_ops)
-        best = _make_sparse(dense, before, examples, expected, chosen)
+        dense_difference = _compare_dense(
+            dense, examples, expected, select_tf_ops
+        )
+        best = _make_sparse(dense, dense_difference, examples, expected, chosen)
         _check_difference(best.difference, quantization, chosen.tolerance)
-        with tf.io.gfile.GFile(made, "wb") as file:
+
+        with tf.io.gfile.GFile(draft, "wb") as file:
             file.write(best.content)
 
+    written = format.read(best.content)
+    slow_weights.warn_if_slower(written)
     return report.LiteRTReport(
         path=os.fspath(path),
         quantization=quantization,
-        rows=report.tensor_reports(format.read(best.content), best.reasons),
+        rows=report.tensor_reports(written, best.reasons),
         file_bytes=len(best.content),
         dense_file_bytes=len(dense),
         error=best.difference and best.difference.error,
@@ -158,23 +172,30 @@ def export_litert(
     )
 
 
-class _Chosen(NamedTuple):
-    """The file to write."""
+class _Result(NamedTuple):
+    """The file to write, and what the report says about it."""
 
     content: bytes
-    difference: run.Difference | None  # None: it could not be run here
-    reasons: Mapping[str, str]  # of weights that stay dense
+    difference: run.Difference | None  # None if the file cannot be run here
+    reasons: Mapping[str, str]  # why weights stay dense, by their names
     notes: tuple[str, ...]
 
 
 def _compare_dense(
     dense: bytes, examples: run.Named, expected: run.Named, select_tf_ops: bool
 ) -> run.Difference | None:
-    """Compares the dense file with its model; None if it cannot run here."""
+    """Compares the outputs of the dense file with the model's.
+
+    Returns:
+        The difference; None if the file uses TensorFlow's operations, which
+        the interpreters of Python do not include.
+
+    Raises:
+        ValueError: if the interpreter cannot run the file for another reason.
+    """
     try:
         return run.compare(expected, run.run(dense, examples))
     except RuntimeError as error:
-        # Python's interpreter comes without TensorFlow's operations.
         if select_tf_ops:
             return None
         raise ValueError(
@@ -185,45 +206,54 @@ def _compare_dense(
 
 def _make_sparse(
     dense: bytes,
-    before: run.Difference | None,
+    dense_difference: run.Difference | None,
     examples: run.Named,
     expected: run.Named,
     options: LiteRTOptions,
-) -> _Chosen:
-    """Makes weights sparse where that is smaller and computes the same.
+) -> _Result:
+    """Stores weights sparse, unless the file grows or computes worse.
 
-    `before` says how far the outputs of the dense file are off.
+    Args:
+        dense: the dense file.
+        dense_difference: the difference of its outputs from the model's; None
+            if it cannot be run here.
+        examples: inputs by name.
+        expected: outputs of the model by name.
+        options: options of the export.
     """
     if not options.sparse:
-        return _Chosen(dense, before, {}, ())
+        return _Result(dense, dense_difference, {}, ())
     model = format.read(dense)
     reasons = sparsify(model, options.row_major)
-    content = format.write(model)
-    if len(content) >= len(dense):
-        return _Chosen(dense, before, reasons, (_DENSE_IS_SMALLER,))
+    sparse = format.write(model)
+    if len(sparse) >= len(dense):
+        return _Result(dense, dense_difference, reasons, (_DENSE_IS_SMALLER,))
 
-    if before is None:
-        return _Chosen(content, None, reasons, (_NOT_RUN,))
+    if dense_difference is None:
+        return _Result(sparse, None, reasons, (_NOT_RUN,))
     try:
-        after = run.compare(expected, run.run(content, examples))
-        problem = f"its outputs differ by {after.error:.3g}"
+        difference = run.compare(expected, run.run(sparse, examples))
+        problem = f"its outputs differ by {difference.error:.3g}"
     except RuntimeError as error:
-        after = run.Difference(math.inf, before.scale)
+        difference = run.Difference(math.inf, dense_difference.scale)
         problem = f"the interpreter does not run it: {error}"
 
-    if not after.error <= 2 * before.error + 1e-5 * before.scale:
+    # Sparse weights were seen to compute garbage without an error; see
+    # `rewrite`. Other kernels may round differently, which is allowed.
+    limit = 2 * dense_difference.error + 1e-5 * dense_difference.scale
+    if not difference.error <= limit:
         note = (
             f"All weights are dense: with sparse ones, {problem}; with dense "
-            f"ones they differ by {before.error:.3g}."
+            f"ones they differ by {dense_difference.error:.3g}."
         )
-        return _Chosen(dense, before, reasons, (note,))
-    return _Chosen(content, after, reasons, ())
+        return _Result(dense, dense_difference, reasons, (note,))
+    return _Result(sparse, difference, reasons, ())
 
 
 def _examples(
     call: CallSignature, data: Any, batch_size: int | None
 ) -> dict[str, np.ndarray]:
-    """Returns the inputs that the file is compared on."""
+    """Returns the inputs, by name, on which the file is compared."""
     if data is None:
         return run.random_inputs(call, batch_size)
     named = run.named_inputs(call, data)
@@ -240,7 +270,7 @@ def _examples(
 
 
 def _operations(endpoint: Endpoint) -> set[str]:
-    """Collects the kinds of TensorFlow operations of a traced call."""
+    """Returns the types of the TensorFlow operations of a traced call."""
     definition = endpoint.function.graph.as_graph_def()
     operations = {node.op for node in definition.node}
     for function in definition.library.function:
@@ -249,11 +279,15 @@ def _operations(endpoint: Endpoint) -> set[str]:
 
 
 def _check_can_calibrate(endpoint: Endpoint, representative_data: Any) -> None:
-    """Raises a ValueError if nothing says how large activations are."""
-    trained = any(
+    """Raises a ValueError if the ranges of activations cannot be found.
+
+    They follow from representative data or from quantization-aware training,
+    which leaves FakeQuant operations in the model.
+    """
+    is_quantize_aware = any(
         name.startswith("FakeQuant") for name in _operations(endpoint)
     )
-    if representative_data is None and not trained:
+    if representative_data is None and not is_quantize_aware:
         raise ValueError(
             "Activations are quantized by the values that they take. "
             "Received: quantization='full_int8', representative_data=None. "
@@ -263,9 +297,11 @@ def _check_can_calibrate(endpoint: Endpoint, representative_data: Any) -> None:
 
 
 def _check_loop_free(content: bytes) -> None:
-    """Raises a ValueError if calibrating a float file would end the process.
+    """Raises a ValueError if a float file holds a loop.
 
-    The converter knows some loops as one operator; those can be calibrated.
+    Calibrating such a file would crash the converter, and Python with it. The
+    converter turns some recurrent layers into a single operator; those can be
+    calibrated.
     """
     model = format.read(content)
     if any(
@@ -287,16 +323,17 @@ def _check_arguments(
     batch_size: int | None,
     int8_io: bool,
 ) -> None:
+    """Raises a ValueError if arguments do not fit each other."""
     check_choice("quantization", quantization, convert.QUANTIZATIONS)
-    full = quantization == "full_int8"
-    if not full and representative_data is not None:
+    is_full_int8 = quantization == "full_int8"
+    if not is_full_int8 and representative_data is not None:
         raise ValueError(
             "Only 'full_int8' uses `representative_data`. Received: "
             f"quantization={quantization!r} with representative data. Leave "
             "them out or pass quantization='full_int8'."
         )
 
-    if int8_io and not full:
+    if int8_io and not is_full_int8:
         raise ValueError(
             "Inputs and outputs can be int8 only where activations are. "
             f"Received: int8_io=True, quantization={quantization!r}. Pass "
@@ -315,12 +352,13 @@ def _check_difference(
     quantization: str,
     tolerance: float | None,
 ) -> None:
-    """Raises a ValueError if a file is too far off its model."""
+    """Raises a ValueError if a file differs too much from its model."""
     if difference is None:
         return
     if tolerance is None:
         tolerance = _TOLERANCES.get(quantization, math.inf)
-    # The error of a file that computes NaN is inf, as int8's tolerance is.
+    # The error of a file that computes NaN is infinite. int8 has an infinite
+    # tolerance, so that must be checked by itself.
     if difference.relative <= tolerance and math.isfinite(difference.error):
         return
 

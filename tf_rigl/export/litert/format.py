@@ -1,7 +1,10 @@
 """Reads and changes LiteRT files as objects.
 
-TensorFlow brings classes for each table of the format. The functions here are
-the only ones that know how those tables refer to each other.
+TensorFlow has a class for each table of the format: a `ModelT` holds subgraphs,
+a subgraph holds tensors and operators. They refer to each other by index. An
+operator lists the indices of its input and output tensors in their subgraph; a
+tensor has the index of its buffer in the model, which holds the bytes of a
+constant. Only the functions here need to know this.
 """
 
 from collections.abc import Iterator
@@ -11,6 +14,7 @@ import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
+# Names of the builtin operators and of the types of tensors, by their numbers.
 OPERATORS = {
     number: name
     for name, number in vars(schema.BuiltinOperator).items()
@@ -21,7 +25,7 @@ TYPES = {
     for name, number in vars(schema.TensorType).items()
     if not name.startswith("_")
 }
-# Formats that weights have, and numpy's.
+# The types that weights can have, as NumPy dtypes.
 WEIGHT_TYPES: dict[int, np.dtype[Any]] = {
     schema.TensorType.FLOAT32: np.dtype("<f4"),
     schema.TensorType.FLOAT16: np.dtype("<f2"),
@@ -30,7 +34,7 @@ WEIGHT_TYPES: dict[int, np.dtype[Any]] = {
 
 
 def read(content: bytes) -> Any:
-    """Parses the bytes of a file to a `ModelT`."""
+    """Parses the bytes of a file into a `ModelT`."""
     return flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
 
 
@@ -45,19 +49,25 @@ def is_model(content: bytes) -> bool:
 
 
 def kind(model: Any, operator: Any) -> int:
-    """Returns the operation of an operator, a `schema.BuiltinOperator`."""
+    """Returns the kind of an operator, a `schema.BuiltinOperator`."""
     code = model.operatorCodes[operator.opcodeIndex]
-    # Numbers below 127 stood in a field of one byte once.
+    # Old files have the number in the deprecated field, which is one byte.
     return max(code.builtinCode, code.deprecatedBuiltinCode)
 
 
 def kind_name(model: Any, operator: Any) -> str:
-    """Returns the format's name of the operation."""
+    """Returns the name of an operator's kind; "CUSTOM" if it is not builtin."""
     return OPERATORS.get(kind(model, operator), "CUSTOM")
 
 
 def operator_index(model: Any, operation: int, version: int) -> int:
-    """Returns the index of an operation in a model's list, adding it if new."""
+    """Returns the index of an operator code, which is added if missing.
+
+    Args:
+        model: the model.
+        operation: a `schema.BuiltinOperator`.
+        version: the lowest version of the operator that is needed.
+    """
     for index, code in enumerate(model.operatorCodes):
         found = max(code.builtinCode, code.deprecatedBuiltinCode)
         if found == operation and code.version >= version:
@@ -71,10 +81,10 @@ def operator_index(model: Any, operation: int, version: int) -> int:
 
 
 def add_tensor(subgraph: Any, tensor: Any, kind: str) -> int:
-    """Adds a tensor to a graph; returns its index.
+    """Adds a tensor to a subgraph and returns its index.
 
-    It is named by its kind and index: OpenVINO takes tensors of one name for
-    one tensor.
+    The tensor gets a new name, made of `kind` and its index, because OpenVINO
+    treats tensors with the same name as the same tensor.
     """
     index = len(subgraph.tensors)
     tensor.name = f"{kind}_{index}".encode()
@@ -83,7 +93,7 @@ def add_tensor(subgraph: Any, tensor: Any, kind: str) -> int:
 
 
 def add_buffer(model: Any, values: np.ndarray) -> int:
-    """Adds the bytes of an array to a model; returns the buffer's index."""
+    """Adds a buffer with the bytes of an array and returns its index."""
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(values.tobytes(), np.uint8)
     model.buffers.append(buffer)
@@ -93,7 +103,7 @@ def add_buffer(model: Any, values: np.ndarray) -> int:
 def add_constant(
     model: Any, subgraph: Any, tensor: Any, kind: str, values: np.ndarray
 ) -> int:
-    """Adds a tensor of these values to a graph; returns its index."""
+    """Adds a tensor with constant values to a subgraph; returns its index."""
     tensor.shape = list(values.shape)
     tensor.buffer = add_buffer(model, values)
     return add_tensor(subgraph, tensor, kind)
@@ -105,20 +115,23 @@ def name(tensor: Any) -> str:
 
 
 def shape(tensor: Any) -> tuple[int, ...]:
-    """Returns the shape of a tensor, 1 where the file leaves it open."""
+    """Returns the shape of a tensor, with 1 for sizes that are open."""
     return () if tensor.shape is None else tuple(map(int, tensor.shape))
 
 
 def data(model: Any, tensor: Any) -> np.ndarray | None:
-    """Returns the bytes of a constant; None if the tensor is computed."""
-    found = model.buffers[tensor.buffer].data
-    if found is None or len(found) == 0:
+    """Returns the bytes of a constant; None for a tensor that is computed."""
+    content = model.buffers[tensor.buffer].data
+    if content is None or len(content) == 0:
         return None
-    return np.asarray(found, np.uint8)
+    return np.asarray(content, np.uint8)
 
 
 def consumers(subgraph: Any) -> dict[int, list[tuple[Any, int]]]:
-    """Maps each tensor's index to the operators and inputs that take it."""
+    """Maps each tensor's index to its consumers.
+
+    A consumer is an operator with the position of the tensor among its inputs.
+    """
     found: dict[int, list[tuple[Any, int]]] = {}
     for operator in subgraph.operators:
         inputs = () if operator.inputs is None else operator.inputs
@@ -128,7 +141,7 @@ def consumers(subgraph: Any) -> dict[int, list[tuple[Any, int]]]:
 
 
 def constants(model: Any) -> Iterator[tuple[Any, Any]]:
-    """Yields all constants with their subgraphs, each buffer once."""
+    """Yields (subgraph, tensor) for all constants, once for each buffer."""
     seen = set()
     for subgraph in model.subgraphs:
         for tensor in subgraph.tensors:

@@ -9,20 +9,24 @@ class LiteRTOptions:
     """Options of `export_litert`.
 
     Attributes:
-        sparse: whether weights may be stored sparse.
-        int8_io: whether a `"full_int8"` file takes and gives int8, too.
-        select_tf_ops: whether operations that LiteRT lacks may be
-            TensorFlow's; few interpreters have them, so what uses them is
-            not run before it is written.
-        verification_data: a batch to compare on; None: four random examples,
-            of strings "0" and "1", which many vocabularies lack.
-        tolerance: the largest difference between an output of the file and of
-            the model, as a share of the largest output. None: 0.001 for
-            float32, 0.1 for float16, any for int8 (see the report).
+        sparse: whether weights may be stored sparse. If False, all are dense.
+        int8_io: whether inputs and outputs of a `"full_int8"` file are int8,
+            too.
+        select_tf_ops: whether the file may use TensorFlow's own operations
+            where LiteRT has none. Few interpreters include them. A file that
+            uses them cannot be run in Python, so it is written without being
+            compared with the model.
+        verification_data: a batch on which the file is compared with the model.
+            None uses four random examples; strings among them are "0" and "1",
+            which many vocabularies lack.
+        tolerance: the largest difference allowed between an output of the file
+            and of the model, as a fraction of the largest output. None allows
+            0.001 for float32, 0.1 for float16 and any difference for int8; the
+            report tells it.
         row_major: whether sparse weights are stored in the order of their
-            dimensions, as TensorFlow's converter stores them. False: in
-            whichever takes the fewest bytes, which LiteRT reads and OpenVINO
-            does not.
+            dimensions, like those of TensorFlow's converter. If False, the
+            order is the one that takes the fewest bytes, which LiteRT reads and
+            OpenVINO does not.
     """
 
     sparse: bool = True
@@ -33,7 +37,8 @@ class LiteRTOptions:
     row_major: bool = True
 
 
-# The arguments that `export_litert` had before 0.2, and what to pass instead.
+# The arguments that `export_litert` had before release 0.2, with their
+# replacements.
 MOVED = {
     "sparse": "options=tf_rigl.LiteRTOptions(sparse=False)",
     "int8_io": "options=tf_rigl.LiteRTOptions(int8_io=True)",

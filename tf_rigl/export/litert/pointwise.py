@@ -1,10 +1,10 @@
-"""Turns fully connected operators of int8 into 1×1 convolutions.
+"""Replaces fully connected operators of int8 by 1×1 convolutions.
 
-XNNPACK in LiteRT 2.1 to 2.3 claims fully connected operators of int8 even
-where their weights are unpacked as the file is loaded, and then cannot prepare
-them: the file does not load (TensorFlow's own sparse int8 files neither). It
-prepares a 1×1 convolution of the same numbers, and computes it as fast as a
-fully connected operator with dense weights.
+XNNPACK in LiteRT 2.1 to 2.3 claims fully connected operators of int8 even if
+their weights are unpacked when the file is loaded. It then cannot prepare them,
+and the file does not load; neither do TensorFlow's own sparse int8 files. But
+it runs a 1×1 convolution with the same weights, and as fast as a fully
+connected operator with dense weights.
 """
 
 import copy
@@ -16,8 +16,8 @@ from tensorflow.lite.python import schema_py_generated as schema
 from tf_rigl.export.litert import format
 
 _OPERATOR = schema.BuiltinOperator
-# Bytes that a convolution instead of an operator adds to a file, as seen, and
-# those of a bias with its scale and zero point for each unit.
+# Observed bytes that a convolution adds to a file in place of a fully connected
+# operator, and those of a bias with its scale and zero point, for each unit.
 _CONVOLUTION_BYTES = 700
 _BIAS_BYTES = 16
 
@@ -25,9 +25,9 @@ _BIAS_BYTES = 16
 def is_needed(
     model: Any, subgraph: Any, weight: Any, users: list[tuple[Any, int]]
 ) -> bool:
-    """Returns whether those that take a weight run sparse as convolutions only.
+    """Returns whether a weight can be sparse only if convolutions use it.
 
-    `users` are the operators and inputs that take the weight.
+    `users` are the consumers of the weight; see `format.consumers`.
     """
     int8 = schema.TensorType.INT8
     return weight.type == int8 and all(
@@ -38,7 +38,10 @@ def is_needed(
 
 
 def is_possible(subgraph: Any, users: list[tuple[Any, int]]) -> bool:
-    """Returns whether the shapes of all outputs can be written down."""
+    """Returns whether the outputs of a weight's users can be reshaped.
+
+    A reshape can leave only one size of its result open.
+    """
     return all(
         _open_shape(subgraph.tensors[operator.outputs[0]]).count(-1) == 1
         for operator, _ in users
@@ -46,7 +49,7 @@ def is_possible(subgraph: Any, users: list[tuple[Any, int]]) -> bool:
 
 
 def added_bytes(weight: Any, users: list[tuple[Any, int]]) -> int:
-    """Estimates by how much `replace` makes the file larger."""
+    """Estimates the bytes that `replace` adds to the file for all users."""
     bias_bytes = _BIAS_BYTES * format.shape(weight)[0]
     return sum(
         _CONVOLUTION_BYTES + (0 if _has_bias(operator) else bias_bytes)
@@ -61,9 +64,11 @@ def kernel_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def replace(model: Any, subgraph: Any, operator: Any, kernel: int) -> None:
-    """Puts a 1×1 convolution in the place of a fully connected operator.
+    """Replaces a fully connected operator by a 1×1 convolution, in place.
 
-    `kernel` is the index of its weight in the shape of `kernel_shape`.
+    Reshapes before and after it turn rows of features into pictures of one
+    pixel and back. `kernel` is the index of the weight's tensor, which has the
+    shape that `kernel_shape` returns.
     """
     units, _, _, features = format.shape(subgraph.tensors[kernel])
     source, target = int(operator.inputs[0]), int(operator.outputs[0])
@@ -77,8 +82,8 @@ def replace(model: Any, subgraph: Any, operator: Any, kernel: int) -> None:
         else _zero_bias(model, subgraph, source, kernel)
     )
 
-    place = subgraph.operators.index(operator)
-    subgraph.operators[place : place + 1] = [
+    position = subgraph.operators.index(operator)
+    subgraph.operators[position : position + 1] = [
         _reshape(model, subgraph, source, rows, (-1, 1, 1, features)),
         _convolution(
             model,
@@ -97,7 +102,8 @@ def _has_bias(operator: Any) -> bool:
 def _open_shape(tensor: Any) -> tuple[int, ...]:
     """Returns a tensor's shape with -1 for sizes that are open.
 
-    A shape without any is of one batch size, which interpreters may change.
+    If no size is open, the first one is returned as open, because a user of
+    the interpreter can change the batch size.
     """
     signature = tensor.shapeSignature
     if signature is None or len(signature) == 0:
@@ -107,7 +113,7 @@ def _open_shape(tensor: Any) -> tuple[int, ...]:
 
 
 def _like(subgraph: Any, index: int, shape: tuple[int, ...]) -> int:
-    """Adds a tensor that differs from another one by its shape."""
+    """Adds a copy of a computed tensor with another shape."""
     tensor = copy.copy(subgraph.tensors[index])
     tensor.buffer = 0
     tensor.shape = [max(size, 1) for size in shape]
@@ -116,17 +122,20 @@ def _like(subgraph: Any, index: int, shape: tuple[int, ...]) -> int:
 
 
 def _zero_bias(model: Any, subgraph: Any, source: int, kernel: int) -> int:
-    """Adds the bias that the interpreter's convolutions of int8 insist on."""
+    """Adds a bias of zeros, without which int8 convolutions do not run.
+
+    Its scales are the products of those of the kernel and of the input.
+    """
     weight = subgraph.tensors[kernel]
     units = format.shape(weight)[0]
-    steps = np.asarray(weight.quantization.scale, np.float32)
-    (step,) = subgraph.tensors[source].quantization.scale
+    kernel_scales = np.asarray(weight.quantization.scale, np.float32)
+    (input_scale,) = subgraph.tensors[source].quantization.scale
 
     bias = schema.TensorT()
     bias.type = schema.TensorType.INT32
     bias.quantization = schema.QuantizationParametersT()
-    bias.quantization.scale = steps * np.float32(step)
-    bias.quantization.zeroPoint = np.zeros(len(steps), np.int64)
+    bias.quantization.scale = kernel_scales * np.float32(input_scale)
+    bias.quantization.zeroPoint = np.zeros(len(kernel_scales), np.int64)
     return format.add_constant(
         model, subgraph, bias, "bias", np.zeros(units, np.dtype("<i4"))
     )
@@ -135,6 +144,7 @@ def _zero_bias(model: Any, subgraph: Any, source: int, kernel: int) -> int:
 def _reshape(
     model: Any, subgraph: Any, source: int, target: int, shape: tuple[int, ...]
 ) -> Any:
+    """Makes an operator that reshapes one tensor into another."""
     sizes = schema.TensorT()
     sizes.type = schema.TensorType.INT32
     constant = format.add_constant(
@@ -155,6 +165,10 @@ def _reshape(
 def _convolution(
     model: Any, inputs: list[int], target: int, activation: int
 ) -> Any:
+    """Makes a convolution without padding and strides.
+
+    `inputs` are the indices of its input, kernel and bias.
+    """
     options = schema.Conv2DOptionsT()
     options.padding = schema.Padding.VALID
     options.strideH = options.strideW = 1
@@ -162,7 +176,7 @@ def _convolution(
     options.fusedActivationFunction = activation
 
     operator = schema.OperatorT()
-    # Version 3 takes int8.
+    # `CONV_2D` takes int8 since version 3.
     operator.opcodeIndex = format.operator_index(model, _OPERATOR.CONV_2D, 3)
     operator.inputs = inputs
     operator.outputs = [target]

@@ -1,4 +1,4 @@
-"""Quantization-aware training of sparse models, by TFMOT."""
+"""Quantization-aware training of sparse models, based on TFMOT."""
 
 import os
 from types import ModuleType
@@ -13,18 +13,18 @@ _CHOICE_OF_KERAS = "TF_USE_LEGACY_KERAS"
 
 
 def quantize_aware(model: Any) -> Any:
-    """Copies a sparse model so that it learns to be quantized to int8.
+    """Returns a copy of a sparse model for quantization-aware training.
 
-    The copy computes as a full int8 file will, in floats. Compile it, train
-    it some epochs more, and give it to `export_litert` with
-    `quantization="full_int8"`, which needs no representative data then. What
-    is zero stays zero: TFMOT's own scheme for that forgets some layers, such
-    as convolutions that a ReLU layer follows, so the optimizer sets them to
-    zero after each step.
+    The copy simulates, in floats, how an int8 file will compute. Compile it,
+    train it for some epochs and pass it to `export_litert` with
+    `quantization="full_int8"`, which then needs no representative data. Zeros
+    stay zero: each kernel gets a constraint that masks it after every step.
+    (TFMOT's own scheme to preserve zeros misses some layers, such as
+    convolutions that a ReLU layer follows.)
 
     Args:
-        model: Sequential or functional model of tf_keras without models
-            within, sparse or stripped, built; trained, as a rule. It is not
+        model: a built Sequential or functional model of tf_keras that contains
+            no other models; sparse or stripped, and usually trained. It is not
             changed.
 
     Returns:
@@ -33,7 +33,7 @@ def quantize_aware(model: Any) -> Any:
     Raises:
         ImportError: if TFMOT is not installed.
         TypeError: if `model` is not a tf_keras model.
-        ValueError: if it is subclassed or not built, or has layers that
+        ValueError: if the model is subclassed or not built, or has layers that
             TFMOT cannot quantize.
 
     Example:
@@ -59,6 +59,8 @@ def quantize_aware(model: Any) -> Any:
             "it after training: pass representative_data to `export_litert`."
         )
 
+    # TFMOT chooses the quantization of a layer by its class, so the layers must
+    # be plain ones.
     plain = flavor.keras.models.clone_model(model)
     plain.set_weights(model.get_weights())
     strip(plain)
@@ -81,7 +83,11 @@ def quantize_aware(model: Any) -> Any:
 
 
 def _import_tfmot() -> ModuleType:
-    """Imports TFMOT without its choice of Keras for the whole process."""
+    """Imports TFMOT.
+
+    The import sets an environment variable that makes the whole process use
+    tf_keras as `tf.keras`; this is undone.
+    """
     before = os.environ.get(_CHOICE_OF_KERAS)
     try:
         import tensorflow_model_optimization as tfmot
@@ -94,7 +100,7 @@ def _import_tfmot() -> ModuleType:
 
 
 def _keep_zeros(flavor: flavors.Flavor, model: Any) -> None:
-    """Constrains kernels so that their present zeros stay zero."""
+    """Sets a constraint on each kernel that keeps its present zeros."""
     for weight in model.trainable_weights:
         mask = flavor.raw(weight).numpy() != 0
         if mask.ndim > 1 and not mask.all():
@@ -102,10 +108,10 @@ def _keep_zeros(flavor: flavors.Flavor, model: Any) -> None:
 
 
 class _Masking:
-    """A constraint: zeros where a mask says so."""
+    """A constraint that sets masked values to zero."""
 
     def __init__(self, mask: tf.Tensor) -> None:
-        self._mask = mask  # of the weight's shape, bool
+        self._mask = mask  # bool, of the weight's shape, true if kept
 
     def __call__(self, weight: Any) -> Any:
         return tf.where(self._mask, weight, tf.zeros_like(weight))

@@ -1,4 +1,4 @@
-"""Reports the constants of a LiteRT file and its error."""
+"""Reports how the constants of a LiteRT file are stored, and its error."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -18,15 +18,15 @@ _HEADER = ("tensor", "stored", "type", "elements", "kept", "bytes", "dense")
 class TensorReport:
     """Storage of one constant of a file."""
 
-    name: str  # that the converter gave it
+    name: str  # name given by the converter
     shape: tuple[int, ...]  # in LiteRT's order: units first
-    type: str  # of its values, "float32", "int8" and so on
+    type: str  # type of its values, such as "float32" or "int8"
     sparse: bool  # whether it is stored sparse
     elements: int  # number of elements
     nonzeros: int  # number of elements that are not zero
-    bytes: int  # that it takes, values and positions
-    dense_bytes: int  # that it would take dense
-    reason: str = ""  # why a weight with zeros is stored dense
+    bytes: int  # stored bytes, values and positions
+    dense_bytes: int  # bytes of the dense constant
+    reason: str = ""  # why a weight with zeros is stored dense, else ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,17 +34,17 @@ class LiteRTReport:
     """Result of `export_litert`; `str()` is a table.
 
     Attributes:
-        path: of the file.
+        path: path of the file.
         quantization: how weights and activations are stored.
-        rows: one for each constant of rank 2 or more.
-        file_bytes: of the file.
-        dense_file_bytes: of the file before weights were made sparse.
+        rows: one row for each constant of rank 2 or more, largest first.
+        file_bytes: size of the file.
+        dense_file_bytes: size of the file before weights were stored sparse.
         error: the largest difference between an output of the file, run in
-            the interpreter, and of the model; None if it was not run.
-        relative_error: the same as a share of the largest output.
-        notes: what did not come as asked for.
-        runtime: what ran the file, such as "LiteRT 2.3.0" or "TensorFlow
-            2.21.0"; "" if it was not run.
+            an interpreter, and of the model; None if it was not run.
+        relative_error: `error` as a fraction of the largest output.
+        notes: what differs from what was asked for, and why.
+        runtime: the interpreter that ran the file, such as "LiteRT 2.3.0" or
+            "TensorFlow 2.21.0"; "" if it was not run.
     """
 
     path: str
@@ -57,8 +57,10 @@ class LiteRTReport:
     notes: tuple[str, ...] = ()
     runtime: str = ""
 
-    bytes = text_table.RowSum("bytes", "Bytes of the listed constants.")
-    dense_bytes = text_table.RowSum("dense_bytes", "The same if all dense.")
+    bytes = text_table.RowSum("bytes", "Stored bytes of the listed constants.")
+    dense_bytes = text_table.RowSum(
+        "dense_bytes", "Bytes of the listed constants if all were dense."
+    )
 
     def __str__(self) -> str:
         body = [_cells(row) for row in self.rows]
@@ -91,7 +93,10 @@ def tensor_reports(
 ) -> tuple[TensorReport, ...]:
     """Reports the constants of rank 2 or more of a file, largest first.
 
-    The reasons why some are dense are those of `rewrite.sparsify`.
+    Args:
+        model: the file as a `ModelT`; see `format`.
+        reasons: why weights with zeros are stored dense, by their names, as
+            `rewrite.sparsify` returns it.
     """
     rows = [
         _report(model, tensor, reasons)
@@ -104,20 +109,21 @@ def tensor_reports(
 def _report(
     model: Any, tensor: Any, reasons: Mapping[str, str]
 ) -> TensorReport:
+    """Reports one constant of a file."""
     data = format.data(model, tensor)
-    size = 0 if data is None else data.size
     shape = format.shape(tensor)
     elements = int(np.prod(shape, dtype=np.int64))
     name = format.name(tensor)
-    dtype = format.WEIGHT_TYPES.get(tensor.type)
 
+    # Zeros are counted only in the types that weights have.
     nonzeros = elements
-    bytes_ = dense_bytes = size
+    stored_bytes = dense_bytes = 0 if data is None else data.size
+    dtype = format.WEIGHT_TYPES.get(tensor.type)
     if data is not None and dtype is not None:
         nonzeros = int(np.count_nonzero(data.view(dtype)))
         dense_bytes = elements * dtype.itemsize
     if tensor.sparsity is not None:
-        bytes_ += sparse.position_bytes(tensor.sparsity)
+        stored_bytes += sparse.position_bytes(tensor.sparsity)
 
     return TensorReport(
         name=name,
@@ -126,15 +132,17 @@ def _report(
         sparse=tensor.sparsity is not None,
         elements=elements,
         nonzeros=nonzeros,
-        bytes=bytes_,
+        bytes=stored_bytes,
         dense_bytes=dense_bytes,
         reason=reasons.get(name, ""),
     )
 
 
 def _cells(row: TensorReport) -> tuple[str, ...]:
+    """Returns the texts of a row of the printed table."""
     stored = "sparse" if row.sparse else "dense"
     return (
+        # The converter joins the names of all operations that it has fused.
         row.name.rpartition(";")[2][-60:],
         f"{stored}, {row.reason}" if row.reason else stored,
         row.type,

@@ -1,23 +1,23 @@
-"""Rewrites dense LiteRT models to hold their weights sparse.
+"""Rewrites dense LiteRT models so that their weights are stored sparse.
 
 A sparse constant is followed by an operator `DENSIFY`, which unpacks it once,
-when the interpreter is made; XNNPACK takes that for a sign that the graph may
-be run sparse.
+when the interpreter is created. Where XNNPACK finds such an operator, it tries
+to run the graph sparse.
 
-TensorFlow's converter can do this by itself
-(`tf.lite.Optimize.EXPERIMENTAL_SPARSITY`). Seen in TensorFlow 2.21, and not so
-here:
+TensorFlow's converter can store weights sparse, too
+(`tf.lite.Optimize.EXPERIMENTAL_SPARSITY`). In TensorFlow 2.21 it was seen to
+have these faults, which the code here avoids:
 
-* It compresses whatever has 30 % zeros, so weights that have less than about
-  half grow.
-* Fully connected weights whose zeros lie in rows of four are stored in blocks
-  of four; where the inputs are not a multiple of four the rest is lost, and
-  the outputs are wrong.
+* It stores every weight sparse that has 30 % zeros. Weights with less than
+  about half zeros grow.
+* It stores fully connected weights in blocks of four if their zeros lie in rows
+  of four. If the number of inputs is not a multiple of four, the rest is lost
+  and the outputs are wrong.
 * With dynamic-range quantization, XNNPACK claims operators that it then cannot
-  prepare: the file does not load in the interpreter's default configuration.
+  prepare, so that the interpreter does not load the file by default.
 * With float16, transposed convolutions compute garbage under XNNPACK.
-* With int8 weights and activations, LiteRT 2.1 and later do not load what has
-  a fully connected operator; see `pointwise`.
+* With int8 weights and activations, LiteRT 2.1 and later do not load files that
+  have a fully connected operator; see `pointwise`.
 """
 
 import copy
@@ -33,7 +33,7 @@ from tf_rigl.export.litert import sparse
 _OPERATOR = schema.BuiltinOperator
 _TYPE = schema.TensorType
 
-# The operators whose weights may be sparse, all as their second input.
+# The operators whose weights may be sparse. The weight is their second input.
 WEIGHTED = frozenset(
     {
         _OPERATOR.CONV_2D,
@@ -42,25 +42,28 @@ WEIGHTED = frozenset(
         _OPERATOR.TRANSPOSE_CONV,
     }
 )
-# Bytes that an operator with its tensor adds to a file, as seen, and those of
-# a scale and a zero point, which the tensor has for each unit.
+# Observed bytes that an operator and its output tensor add to a file, and those
+# of a scale and a zero point, of which a quantized tensor has one per unit.
 _OPERATOR_BYTES = 280
 _SCALE_BYTES = 12
 
 
 def sparsify(model: Any, row_major: bool = True) -> dict[str, str]:
-    """Stores constants sparse where the file shrinks and kernels can run them.
+    """Stores constants sparse if that is smaller and the kernels can run them.
 
-    Unlike `tf_rigl.sparsify` it sets no weight to zero. `model`, a `ModelT`,
-    is changed in place; `row_major` is that of `sparse.encode`.
+    Unlike `tf_rigl.sparsify`, this changes no values.
+
+    Args:
+        model: a `ModelT`, changed in place.
+        row_major: whether to keep the order of dimensions; see `sparse.encode`.
 
     Returns:
-        For each weight with zeros that stays dense, by its name, the reason.
+        The reason for each weight with zeros that stays dense, by its name.
     """
     reasons = {}
     for subgraph in model.subgraphs:
         consumers = format.consumers(subgraph)
-        # A copy, since `_densify` appends the tensors that it unpacks to.
+        # Iterate over a copy, because `_densify` appends tensors.
         for index, tensor in enumerate(list(subgraph.tensors)):
             array = _weight(model, tensor)
             if array is None or array.all():
@@ -68,8 +71,8 @@ def sparsify(model: Any, row_major: bool = True) -> dict[str, str]:
 
             reason = _why_dense(model, subgraph, index, consumers)
             if reason and not array.any():
-                # All zeros and no weight, such as the initial state of a loop:
-                # nothing to report.
+                # This is no weight but, for instance, the initial state of a
+                # loop. It is not worth reporting.
                 continue
 
             users = consumers.get(index, [])
@@ -90,29 +93,41 @@ def _sparsify_weight(
     users: list[tuple[Any, int]],
     row_major: bool,
 ) -> str:
-    """Stores a constant sparse if that is smaller; else returns the reason."""
+    """Stores a weight sparse if that is smaller.
+
+    Args:
+        model: the `ModelT`.
+        subgraph: the subgraph of the weight.
+        index: index of the weight's tensor.
+        array: values of the weight.
+        users: consumers of the weight; see `format.consumers`.
+        row_major: see `sparse.encode`.
+
+    Returns:
+        The reason why the weight stays dense; "" if it became sparse.
+    """
     tensor = subgraph.tensors[index]
-    added = _overhead(tensor)
-    convolve = pointwise.is_needed(model, subgraph, tensor, users)
-    if convolve:
+    added_bytes = _overhead(tensor)
+    to_convolution = pointwise.is_needed(model, subgraph, tensor, users)
+    if to_convolution:
         if not pointwise.is_possible(subgraph, users):
             return "LiteRT 2.1 and later take it dense"
         array = array.reshape(pointwise.kernel_shape(array.shape))
-        added += pointwise.added_bytes(tensor, users)
+        added_bytes += pointwise.added_bytes(tensor, users)
 
     encoded = sparse.encode(array, row_major)
-    if encoded.bytes + added >= array.nbytes:
+    if encoded.bytes + added_bytes >= array.nbytes:
         return "smaller dense"
 
-    dense = _densify(model, subgraph, index, encoded, users)
-    if convolve:
+    unpacked = _densify(model, subgraph, index, encoded, users)
+    if to_convolution:
         for operator, _ in users:
-            pointwise.replace(model, subgraph, operator, dense)
+            pointwise.replace(model, subgraph, operator, unpacked)
     return ""
 
 
 def _weight(model: Any, tensor: Any) -> np.ndarray | None:
-    """Returns the values of a constant if it may be a weight."""
+    """Returns the values of a constant that may be a weight, else None."""
     dtype = format.WEIGHT_TYPES.get(tensor.type)
     shape = format.shape(tensor)
     data = format.data(model, tensor)
@@ -125,18 +140,18 @@ def _why_dense(
     model: Any,
     subgraph: Any,
     index: int,
-    takers: dict[int, list[tuple[Any, int]]],
+    consumers: dict[int, list[tuple[Any, int]]],
 ) -> str:
-    """Explains why a constant cannot be sparse; "" if it can."""
+    """Returns the reason why a constant must be dense; "" if there is none."""
     tensor = subgraph.tensors[index]
-    users = takers.get(index, [])
+    users = consumers.get(index, [])
     if tensor.type == _TYPE.FLOAT16:
-        # A float16 weight is unpacked to float32 first.
+        # Float16 weights are first converted to float32; look beyond that.
         users = [
             user
             for operator, _ in users
             if format.kind(model, operator) == _OPERATOR.DEQUANTIZE
-            for user in takers.get(int(operator.outputs[0]), [])
+            for user in consumers.get(int(operator.outputs[0]), [])
         ]
 
     if not users:
@@ -157,7 +172,7 @@ def _why_dense(
 
 
 def _overhead(tensor: Any) -> int:
-    """Estimates the bytes that unpacking a tensor adds to the file."""
+    """Estimates the bytes that unpacking a weight adds to the file."""
     quantization = tensor.quantization
     if quantization is None or quantization.scale is None:
         return _OPERATOR_BYTES
@@ -171,51 +186,63 @@ def _densify(
     encoded: sparse.Encoded,
     users: list[tuple[Any, int]],
 ) -> int:
-    """Makes a constant sparse and unpacks it for those that take it.
+    """Stores a weight sparse and adds operators that unpack it.
+
+    Args:
+        model: the `ModelT`.
+        subgraph: the subgraph of the weight.
+        index: index of the weight's tensor.
+        encoded: values and positions of the weight.
+        users: its consumers, which take the unpacked tensor from now on.
 
     Returns:
         The index of the unpacked tensor.
     """
+    # The tensor itself becomes sparse, a copy of it the unpacked one. Buffer 0
+    # means that the copy is computed.
     tensor = subgraph.tensors[index]
     tensor.shape = list(encoded.shape)
     dense = copy.copy(tensor)
     dense.buffer = 0
-    new = format.add_tensor(subgraph, dense, "unpacked")
-
+    unpacked = format.add_tensor(subgraph, dense, "unpacked")
     _replace_buffer(model, tensor, encoded.values)
     tensor.sparsity = sparse.to_parameters(encoded)
 
-    steps = [_operator(model, _OPERATOR.DENSIFY, index, new)]
+    operators = [_operator(model, _OPERATOR.DENSIFY, index, unpacked)]
+
+    # XNNPACK requires a constant weight for an operator of int8 weights and
+    # float inputs. So such weights are converted to float32 as well.
     if tensor.type == _TYPE.INT8 and any(
         _is_hybrid(model, subgraph, operator) for operator, _ in users
     ):
-        # Activations are not quantized, so XNNPACK would want the weight of
-        # this operator to be a constant.
-        unpacked = copy.copy(dense)
-        unpacked.type = _TYPE.FLOAT32
-        unpacked.quantization = None
-        source, new = new, format.add_tensor(subgraph, unpacked, "float")
-        steps.append(_operator(model, _OPERATOR.DEQUANTIZE, source, new))
+        float_tensor = copy.copy(dense)
+        float_tensor.type = _TYPE.FLOAT32
+        float_tensor.quantization = None
+        floats = format.add_tensor(subgraph, float_tensor, "float")
+        operators.append(
+            _operator(model, _OPERATOR.DEQUANTIZE, unpacked, floats)
+        )
+        unpacked = floats
 
     for operator, position in users:
-        inputs = [int(one) for one in operator.inputs]
-        inputs[position] = new
+        inputs = [int(input_) for input_ in operator.inputs]
+        inputs[position] = unpacked
         operator.inputs = inputs
-    subgraph.operators = [*steps, *subgraph.operators]
-    return new
+    subgraph.operators = [*operators, *subgraph.operators]
+    return unpacked
 
 
 def _is_hybrid(model: Any, subgraph: Any, operator: Any) -> bool:
     """Returns whether an operator with int8 weights takes float inputs."""
     kind = format.kind(model, operator)
     if kind == _OPERATOR.TRANSPOSE_CONV:
-        # The delegate runs this one as it is.
+        # XNNPACK runs this operator as it is.
         return False
     return subgraph.tensors[operator.inputs[0]].type == _TYPE.FLOAT32
 
 
 def _replace_buffer(model: Any, tensor: Any, values: np.ndarray) -> None:
-    """Gives a tensor a buffer of its own and drops the old one if unused."""
+    """Stores values in a tensor's buffer, or in a new one if it is shared."""
     shared = any(
         other is not tensor and other.buffer == tensor.buffer
         for subgraph in model.subgraphs
@@ -230,9 +257,12 @@ def _replace_buffer(model: Any, tensor: Any, values: np.ndarray) -> None:
 
 
 def _operator(model: Any, operation: int, source: int, target: int) -> Any:
-    """Makes an operator that unpacks one tensor into another."""
+    """Makes a `DENSIFY` or `DEQUANTIZE` from one tensor to another.
+
+    `source` and `target` are indices of tensors.
+    """
     operator = schema.OperatorT()
-    # Versions 3 and 2 of `DEQUANTIZE` take float16 and int8; 5: per channel.
+    # `DEQUANTIZE` takes scales per channel since version 5.
     version = 5 if operation == _OPERATOR.DEQUANTIZE else 1
     operator.opcodeIndex = format.operator_index(model, operation, version)
     operator.inputs = [source]

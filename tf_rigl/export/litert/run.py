@@ -1,8 +1,8 @@
-"""Runs LiteRT files and their models on arrays by name, and compares them.
+"""Runs LiteRT files and their models on named arrays and compares the outputs.
 
-Files run in the interpreter of `ai-edge-litert` where that is installed, as it
-will on a user's device, and else in TensorFlow's, which is deprecated and runs
-some files that today's LiteRT refuses.
+Files run in the interpreter of `ai-edge-litert` if it is installed, because
+that is what runs them on a user's device. Otherwise they run in TensorFlow's
+interpreter, which is deprecated and runs some files that LiteRT now refuses.
 """
 
 import importlib
@@ -22,13 +22,14 @@ from tf_rigl.backend.call_signature import named_leaves
 from tf_rigl.export.endpoints import DEFAULT_SIGNATURE
 from tf_rigl.export.endpoints import Endpoint
 
+# Arrays by the names of a model's inputs or outputs.
 Named = Mapping[str, np.ndarray]
-# Gives inputs by their names, one call of the model after the other.
+# Yields the inputs of one call of the model after the other.
 Feed = Callable[[], Iterator[dict[str, np.ndarray]]]
 
-# Examples that a file is compared on if the user gives none.
+# Number of random examples on which a file is compared.
 _EXAMPLES = 4
-# Stands for lengths that are open, such as the number of time steps.
+# Size of random inputs in open dimensions, such as the number of time steps.
 _LENGTH = 8
 
 _WARNING = ".*tf.lite.Interpreter is deprecated.*"
@@ -36,25 +37,29 @@ _LITERT = "ai-edge-litert"
 
 
 class Difference(NamedTuple):
-    """Distance between the outputs of two models."""
+    """Difference between the outputs of a file and the expected ones."""
 
-    error: float  # the largest difference; inf where one is not finite
-    scale: float  # the largest magnitude of the expected outputs
+    error: float  # largest difference; infinite if one of them is not finite
+    scale: float  # largest magnitude of the expected outputs
 
     @property
     def relative(self) -> float:
-        """The error as a share of the scale."""
+        """The error as a fraction of the scale."""
         return self.error / max(self.scale, np.finfo(np.float32).tiny)
 
 
 class Runner:
-    """A file in the interpreter, in its default configuration.
+    """Runs a file in an interpreter in its default configuration.
+
+    Args:
+        content: the bytes of the file.
 
     Attributes:
-        inputs: names of the inputs that anything depends on.
+        inputs: names of the inputs. Inputs on which no output depends are not
+            part of a file.
 
     Raises:
-        ValueError: if the bytes are no file of LiteRT's.
+        ValueError: if the bytes are not a LiteRT file.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -62,15 +67,18 @@ class Runner:
             # TensorFlow's interpreter warns that it will move to another
             # package.
             warnings.filterwarnings("ignore", _WARNING)
-            interpreter = _interpreter_class()(model_content=content)
+            interpreter = interpreter_class()(model_content=content)
         self._run = interpreter.get_signature_runner(DEFAULT_SIGNATURE)
         self.inputs = list(self._run.get_input_details())
 
     def __call__(self, inputs: Named) -> dict[str, np.ndarray]:
-        """Runs the model once, on a batch of any size that it takes.
+        """Runs the file once on a batch of any size that it allows.
 
-        Inputs and outputs are arrays by name, in floats even where the file
-        has int8.
+        Args:
+            inputs: arrays by name. Floats are quantized if the file takes int8.
+
+        Returns:
+            The outputs by name, as floats even if the file returns int8.
 
         Raises:
             RuntimeError: if the interpreter cannot run the file.
@@ -80,7 +88,7 @@ class Runner:
             **{name: _quantize(inputs[name], details[name]) for name in details}
         )
         details = self._run.get_output_details()
-        # Copies: the arrays are views of the interpreter's memory.
+        # Copy the arrays, which are views of the interpreter's memory.
         return {
             name: np.array(_dequantize(array, details[name]))
             for name, array in outputs.items()
@@ -89,7 +97,7 @@ class Runner:
 
 def runtime() -> str:
     """Returns name and version of what runs files."""
-    if _interpreter_class() is tf.lite.Interpreter:
+    if interpreter_class() is tf.lite.Interpreter:
         return f"TensorFlow {tf.__version__}"
     return f"LiteRT {metadata.version(_LITERT)}"
 
@@ -100,25 +108,30 @@ def run(content: bytes, inputs: Named) -> dict[str, np.ndarray]:
 
 
 def call_model(endpoint: Endpoint, inputs: Named) -> dict[str, np.ndarray]:
-    """Runs a model's call on arrays by name and names its outputs."""
+    """Runs a traced call on named arrays and returns its outputs by name."""
     outputs = endpoint.run(*map(tf.constant, inputs.values()))
     return {name: np.asarray(tensor) for name, tensor in outputs.items()}
 
 
 def compare(expected: Named, outputs: Named) -> Difference:
-    """Compares a file's outputs with the expected ones, by name."""
+    """Compares a file's outputs with the expected ones.
+
+    The error of strings is 0 if all are equal, else infinite.
+    """
     error = scale = 0.0
     for name, array in expected.items():
         if np.asarray(array).dtype.kind in "OSU":
-            # Strings are the same or they are not.
             same = np.array_equal(array, np.asarray(outputs[name], object))
             error = error if same else np.inf
             continue
+
         array = np.asarray(array, np.float64)
         other = np.asarray(outputs[name], np.float64)
         if array.size:
-            apart = np.abs(array - other).max()
-            error = max(error, apart if np.isfinite(apart) else np.inf)
+            # NaN would be lost, because it compares as neither larger nor
+            # smaller.
+            largest = np.abs(array - other).max()
+            error = max(error, largest if np.isfinite(largest) else np.inf)
             scale = max(scale, np.abs(array).max())
     return Difference(float(error), float(scale))
 
@@ -126,10 +139,13 @@ def compare(expected: Named, outputs: Named) -> Difference:
 def random_inputs(
     call: CallSignature, batch_size: int | None
 ) -> dict[str, np.ndarray]:
-    """Draws inputs to compare on: standard normal, or 0 and 1 if integer.
+    """Draws the inputs on which a file is compared.
 
-    Strings are "0" and "1", which vocabularies may lack. With `batch_size`
-    None any batch size that the call takes will do.
+    Floats are standard normal, integers 0 or 1 and strings "0" or "1".
+
+    Args:
+        call: specifications of the inputs.
+        batch_size: number of examples; None for any that the call allows.
     """
     random = np.random.default_rng(0)
     examples = _EXAMPLES if batch_size is None else batch_size
@@ -153,13 +169,15 @@ def random_inputs(
 
 
 def named_inputs(call: CallSignature, structure: Any) -> dict[str, np.ndarray]:
-    """Names the arrays of a batch in the structure that a model takes.
+    """Returns the arrays of a batch by the names of the model's inputs.
 
-    That is an array, a structure of arrays, or a dictionary by the names of
-    the inputs.
+    Args:
+        call: specifications of the inputs.
+        structure: the batch: arrays in the structure that the model takes, or
+            in a dictionary by the names of the inputs.
 
     Raises:
-        ValueError: if it has not as many arrays as the model takes.
+        ValueError: if the number of arrays is not that of the inputs.
     """
     leaves = named_leaves(call)
     if isinstance(structure, Mapping) and set(structure) == set(leaves):
@@ -181,20 +199,31 @@ def named_inputs(call: CallSignature, structure: Any) -> dict[str, np.ndarray]:
 
 
 def chunks(inputs: Named, size: int) -> Iterator[dict[str, np.ndarray]]:
-    """Yields batches of exactly `size` examples and drops a smaller rest."""
-    examples = min((len(one) for one in inputs.values()), default=0)
+    """Splits a batch into batches of exactly `size` examples.
+
+    Examples that are left at the end are dropped.
+    """
+    examples = min((len(array) for array in inputs.values()), default=0)
     for begin in range(0, examples - size + 1, size):
-        yield {name: one[begin : begin + size] for name, one in inputs.items()}
+        end = begin + size
+        yield {name: array[begin:end] for name, array in inputs.items()}
 
 
 def calibration_feed(call: CallSignature, data: Any, size: int) -> Feed | None:
-    """Turns representative data into what the converter asks for.
+    """Converts representative data to the form that the converter takes.
 
-    The data are a batch in the structure that the model takes, or a dataset,
-    iterable or function without arguments that gives batches, or None.
+    Args:
+        call: specifications of the model's inputs.
+        data: a batch in the structure that the model takes; a dataset, an
+            iterable or a function without arguments that yields such batches;
+            or None.
+        size: number of examples of each call.
+
+    Returns:
+        A function that yields the inputs of each call; None without data.
 
     Raises:
-        ValueError: if there are fewer than `size` examples.
+        ValueError: if no batch has `size` examples.
     """
     if data is None:
         return None
@@ -204,15 +233,16 @@ def calibration_feed(call: CallSignature, data: Any, size: int) -> Feed | None:
     elif _is_batch(call, data):
         batches = lambda: [data]  # noqa: E731
     else:
-        # What can be read once only is kept.
+        # The data are read more than once, so the batches of an iterator, which
+        # can be read only once, are kept in memory.
         kept = list(data) if iter(data) is data else data
         batches = lambda: kept  # noqa: E731
-    of_pairs = isinstance(data, tf.data.Dataset)
+    is_dataset = isinstance(data, tf.data.Dataset)
 
     def feed() -> Iterator[dict[str, np.ndarray]]:
         for batch in batches():
-            # As for `fit`, where a dataset gives pairs of inputs and labels.
-            if of_pairs and isinstance(batch, tuple) and len(batch) > 1:
+            # A dataset for `fit` yields pairs of inputs and labels.
+            if is_dataset and isinstance(batch, tuple) and len(batch) > 1:
                 batch = batch[0]
             yield from chunks(named_inputs(call, batch), size)
 
@@ -225,13 +255,14 @@ def calibration_feed(call: CallSignature, data: Any, size: int) -> Feed | None:
 
 
 def _as_dtype(array: Any, dtype: tf.DType) -> np.ndarray:
-    """Converts an array; strings become bytes, which the interpreter takes."""
+    """Converts an array to the dtype of an input; strings become bytes."""
     if dtype == tf.string:
         return np.asarray(tf.constant(array, tf.string), object)
     return np.asarray(array, dtype.as_numpy_dtype)
 
 
-def _interpreter_class() -> Any:
+def interpreter_class() -> Any:
+    """Returns the interpreter of LiteRT, else that of TensorFlow."""
     try:
         module = importlib.import_module("ai_edge_litert.interpreter")
     except ImportError:
@@ -240,28 +271,38 @@ def _interpreter_class() -> Any:
 
 
 def _quantize(array: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:
+    """Converts an input to the dtype that the interpreter's `detail` asks for.
+
+    A scale of 0 means that the input is not quantized.
+    """
     dtype = detail["dtype"]
-    scale, zero = detail["quantization"]
+    scale, zero_point = detail["quantization"]
     if array.dtype == object:
-        # The interpreter takes strings of one length, and pads them itself.
+        # The interpreter takes arrays of bytes of one length.
         return array.astype(np.bytes_)
     if array.dtype == dtype or not np.issubdtype(array.dtype, np.floating):
         return array.astype(dtype)
+
     if scale and np.issubdtype(dtype, np.integer):
         limits = np.iinfo(dtype)
-        array = np.clip(np.round(array / scale + zero), limits.min, limits.max)
+        steps = np.round(array / scale + zero_point)
+        array = np.clip(steps, limits.min, limits.max)
     return array.astype(dtype)
 
 
 def _dequantize(array: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:
-    scale, zero = detail["quantization"]
+    """Converts a quantized output to floats; returns any other as it is."""
+    scale, zero_point = detail["quantization"]
     if not scale or not np.issubdtype(array.dtype, np.integer):
         return array
-    return (array.astype(np.float32) - zero) * scale
+    return (array.astype(np.float32) - zero_point) * scale
 
 
 def _is_batch(call: CallSignature, data: Any) -> bool:
-    """Tells inputs from a collection of batches of them."""
+    """Returns whether data are a single batch, not a collection of batches.
+
+    A batch has as many arrays as the call has inputs.
+    """
     if isinstance(data, (list, tuple, Mapping)):
         arrays = tf.nest.flatten(data)
     else:

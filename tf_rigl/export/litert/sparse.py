@@ -1,11 +1,12 @@
 """Encodes arrays in LiteRT's sparse format, and decodes them.
 
-The format walks through the dimensions of an array in any order. Here all but
-the last of that order are dense, and the last is compressed: for each row a
-range of positions, for each position its index in the row and its value.
-Positions take one, two or four bytes, so rows of up to 256 elements are the
-cheapest, and another order than that of the dimensions may take fewer bytes;
-but OpenVINO 2026.4 reads that one only, as TensorFlow's converter writes it.
+The format allows any order of an array's dimensions. Here, the last dimension
+of that order is compressed and all others are dense, as in compressed sparse
+rows: each row has a range of entries, and each entry an index in the row and a
+value. Indices take one, two or four bytes, so rows of up to 256 elements are
+the cheapest, and another order of the dimensions may take fewer bytes. But
+OpenVINO 2026.4 only reads the array's own order, which TensorFlow's converter
+writes.
 
 Reference: `SparsityParameters` in tensorflow/lite/schema/schema.fbs.
 """
@@ -18,7 +19,7 @@ import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
 _INDEX = schema.SparseIndexVector
-# The format's type and object for positions of each type, narrow ones first.
+# The format's number and class for vectors of each dtype, narrowest first.
 _VECTORS: dict[np.dtype[Any], tuple[int, Callable[[], Any]]] = {
     np.dtype(np.uint8): (_INDEX.Uint8Vector, schema.Uint8VectorT),
     np.dtype(np.uint16): (_INDEX.Uint16Vector, schema.Uint16VectorT),
@@ -30,31 +31,44 @@ class Encoded(NamedTuple):
     """An array in the sparse format."""
 
     values: np.ndarray  # [nonzeros], of the array's dtype
-    order: tuple[int, ...]  # dimensions, the compressed one last
-    shape: tuple[int, ...]  # of the array
-    segments: np.ndarray  # [rows + 1], where each row begins
-    indices: np.ndarray  # [nonzeros], positions in their rows
+    order: tuple[int, ...]  # the dimensions; the last of them is compressed
+    shape: tuple[int, ...]  # shape of the array
+    segments: np.ndarray  # [rows + 1], the first entry of each row
+    indices: np.ndarray  # [nonzeros], the index of each entry in its row
 
     @property
     def bytes(self) -> int:
-        """Bytes of values and positions."""
+        """Total bytes of values and positions."""
         return sum(
             array.nbytes for array in (self.values, self.segments, self.indices)
         )
 
 
 def encode(array: np.ndarray, row_major: bool = True) -> Encoded:
-    """Encodes an array, of any shape but ().
+    """Encodes an array of rank 1 or more.
 
-    In row-major order, or else in that which takes the fewest bytes.
+    Args:
+        array: the dense array.
+        row_major: whether the order of dimensions is that of the array. If
+            False, the compressed dimension is the one with the fewest bytes.
+
+    Raises:
+        ValueError: if the array has 2**31 or more non-zeros.
     """
     axes = range(array.ndim)[-1:] if row_major else range(array.ndim)
-    tries = (_encode(array, axis) for axis in reversed(axes))
-    return min(tries, key=lambda encoded: encoded.bytes)
+    candidates = (_encode(array, axis) for axis in reversed(axes))
+    return min(candidates, key=lambda encoded: encoded.bytes)
 
 
 def decode(parameters: Any, values: np.ndarray, shape: tuple[int, ...]) -> Any:
-    """Decodes an array of a shape from its parameters and non-zero values."""
+    """Decodes an array.
+
+    Args:
+        parameters: its positions, a `SparsityParametersT` as `to_parameters`
+            makes it.
+        values: [nonzeros], its non-zero values.
+        shape: shape of the array.
+    """
     order = [int(axis) for axis in parameters.traversalOrder]
     compressed = parameters.dimMetadata[-1]
     segments = np.asarray(compressed.arraySegments.values)
@@ -68,7 +82,7 @@ def decode(parameters: Any, values: np.ndarray, shape: tuple[int, ...]) -> Any:
 
 
 def to_parameters(encoded: Encoded) -> Any:
-    """Makes the format's object for the positions, `SparsityParametersT`."""
+    """Returns the positions of an array as a `SparsityParametersT`."""
     parameters = schema.SparsityParametersT()
     parameters.traversalOrder = list(encoded.order)
     parameters.blockMap = []
@@ -96,7 +110,7 @@ def to_parameters(encoded: Encoded) -> Any:
 
 
 def position_bytes(parameters: Any) -> int:
-    """Counts the bytes of the positions of a `SparsityParametersT`."""
+    """Returns the total bytes of the positions in a `SparsityParametersT`."""
     return sum(
         np.asarray(vector.values).nbytes
         for dimension in parameters.dimMetadata
@@ -106,13 +120,16 @@ def position_bytes(parameters: Any) -> int:
 
 
 def _encode(array: np.ndarray, axis: int) -> Encoded:
-    order = (*(one for one in range(array.ndim) if one != axis), axis)
+    """Encodes an array with the given axis compressed."""
+    order = (*(other for other in range(array.ndim) if other != axis), axis)
     rows = np.ascontiguousarray(array.transpose(order))
     rows = rows.reshape(-1, array.shape[axis])
 
+    # An array of zeros keeps one of them, because LiteRT takes a tensor without
+    # data for one that is computed.
     active = rows != 0
     if rows.size and not active.any():
-        active[0, 0] = True  # A tensor without data would be no constant.
+        active[0, 0] = True
 
     segments = np.concatenate([[0], np.cumsum(active.sum(axis=1))])
     return Encoded(
@@ -125,6 +142,7 @@ def _encode(array: np.ndarray, axis: int) -> Encoded:
 
 
 def _narrowest(numbers: np.ndarray, largest: int) -> np.ndarray:
+    """Converts integers to the narrowest dtype that can hold `largest`."""
     for dtype in _VECTORS:
         if largest <= np.iinfo(dtype).max:
             return numbers.astype(dtype)
@@ -135,7 +153,7 @@ def _narrowest(numbers: np.ndarray, largest: int) -> np.ndarray:
 
 
 def _vector(numbers: np.ndarray) -> tuple[int, Any]:
-    """Returns the format's type and object for a list of numbers."""
+    """Returns the format's number and object for a vector of integers."""
     number, make = _VECTORS[numbers.dtype]
     vector = make()
     vector.values = numbers

@@ -1,9 +1,11 @@
-"""Checks whether XNNPACK would skip a model's zeros."""
+"""Checks whether XNNPACK would skip the zeros of a model's weights."""
 
 import math
 import os
+import re
 import tempfile
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
@@ -13,6 +15,8 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from tf_rigl.export.litert import convert
 from tf_rigl.export.litert import format
+from tf_rigl.export.litert import layer_scopes
+from tf_rigl.export.litert import rewrite
 from tf_rigl.export.litert import xnnpack_report
 from tf_rigl.export.litert import xnnpack_rules as rules
 
@@ -22,14 +26,20 @@ _PADDED = frozenset(
         schema.BuiltinOperator.DEPTHWISE_CONV_2D,
     }
 )
+# TensorFlow's operations with a kernel, as Keras names them, but for numbers.
+_PRODUCTS = frozenset(
+    {"Conv2D", "MatMul", "Tensordot", "convolution", "depthwise"}
+)
+# The converter numbers the names that it gives twice.
+_NUMBER = re.compile(r"(?<=[a-zD])_?\d+$")
 _UNPACKING = frozenset(
     {schema.BuiltinOperator.DENSIFY, schema.BuiltinOperator.DEQUANTIZE}
 )
-_BEGIN = "Begin with a 3×3 convolution of 3 channels, stride 2 and padding 1."
-_END = "End in GlobalAveragePooling2D."
+_END = "End in GlobalAveragePooling2D and a Dense layer."
 _INT8_WEIGHTS = rules.refuse(
     "its weights are int8",
-    "Export float32 or float16: XNNPACK runs nothing else sparse.",
+    "Export with quantization='float32' or 'float16': XNNPACK runs nothing "
+    "else sparse.",
 )
 _BAD_MEAN = rules.refuse(
     "the sparse kernels get a mean with height and width wrong as an output",
@@ -37,60 +47,65 @@ _BAD_MEAN = rules.refuse(
 )
 _BAD_HEAD = rules.refuse(
     "a 1×1 convolution of the mean is computed wrongly",
-    "Use a Dense layer behind GlobalAveragePooling2D.",
+    "Use a Dense layer behind GlobalAveragePooling2D() instead.",
 )
 _OUTPUT = rules.refuse("its output leaves the graph", _END)
 _NO_END = rules.refuse("nothing behind it ends the region", _END)
 _ELSEWHERE = rules.refuse(
     "it takes what is computed outside of the region",
-    "Compute all of it from the first convolution.",
+    "Leave out what is computed behind an average (squeeze-and-excitation) or "
+    "beside the first convolution (a branch from the images).",
 )
 
 
 def check_xnnpack(
     model: Any, *, inputs: Any = None, batch_size: int | None = None
 ) -> xnnpack_report.XNNPACKReport:
-    """Checks a model against XNNPACK's rules for sparse inference.
+    """Checks a model against XNNPACK's conditions for sparse inference.
 
-    LiteRT runs floating-point models by XNNPACK, which computes only the
-    non-zeros of 1×1 convolutions where all of this holds:
+    LiteRT runs floating-point models with XNNPACK. It skips the zeros of 1×1
+    convolutions if all of these conditions hold:
 
-    * A region of the graph begins with a 3×3 convolution of 3 channels with
-      stride 2 and one row or column of zeros on each side, goes on with 1×1
-      convolutions, depthwise 3×3 or 5×5 convolutions (stride 1 or 2, padded
-      by 1 or 2 on each side) and elementwise operators, and ends in an
-      average over height and width or in depth-to-space. (Of a single pixel
-      the converter drops the average, and then nothing ends the region.) A
-      fully connected layer that takes the average belongs to it; a 1×1
-      convolution must not, nor may an average that keeps height and width be
-      an output: the sparse kernels get both wrong. Nothing else uses what is
-      computed within.
-    * Of the weights of these 1×1 convolutions and that layer more than two
-      thirds are zero, all together.
-    * Weights are stored as float32 or float16, some of them sparse. Those of
-      "dynamic_int8" are run dense, as is whatever computes in integers.
-    * The processor is not an x86 with AVX: there XNNPACK holds its dense
-      kernels to be faster and never uses the others. This is not checked.
+    * The convolutions are in a region of the graph that begins with a 3×3
+      convolution of 3 channels with stride 2, padded by 1 on each side. It
+      contains only 1×1 convolutions, depthwise 3×3 or 5×5 convolutions (stride
+      1 or 2, padded by 1 or 2 on each side) and elementwise operators. It ends
+      with an average over height and width or with depth-to-space. (If the
+      picture has a single pixel, the converter drops the average, and the
+      region has no end.) Operators outside of the region do not use tensors
+      within it.
+    * After the average, the region may continue with a fully connected layer,
+      but not with a 1×1 convolution. An average that keeps height and width
+      must not be an output. The sparse kernels compute both wrongly.
+    * More than two thirds of the weights of these 1×1 convolutions and that
+      layer are zero, counted together.
+    * Weights are stored as float32 or float16, and at least one of them sparse.
+      XNNPACK runs "dynamic_int8" and everything that computes in integers
+      dense.
+    * The processor is not an x86 with AVX, for which XNNPACK considers its
+      dense kernels faster. This is not checked.
 
-    That is what the sources say. In TensorFlow 2.21 it was seen with XNNPACK
-    kept from finding AVX: MobileNet v1 with 90 % zeros ran in less than a
-    quarter of the time of its dense kernels for such processors, to the same
-    outputs, and with a 1×1 convolution as its head to wrong ones.
+    These conditions are taken from XNNPACK's sources and were confirmed in
+    TensorFlow 2.21 with the detection of AVX disabled: MobileNet v1 with 90 %
+    zeros took less than a quarter of the time of the dense kernels without AVX
+    and gave the same outputs. With a 1×1 convolution as its head, the outputs
+    were wrong.
 
     Args:
         model: a Keras model of either flavor, trained or not; or the path or
             the bytes of a LiteRT file.
-        inputs: what a Keras model is called on, as for `export_litert`.
+        inputs: the inputs of a Keras model's call, as for `export_litert`.
         batch_size: as for `export_litert`.
 
     Returns:
-        The operators with what is wrong and how to fix it. For a Keras model
-        that is still dense, `fits` says whether it is worth training sparse.
+        A report of all operators, with the problems and how to fix them. For a
+        Keras model that is still dense, its `fits` tells whether the model can
+        run sparse once it has enough zeros.
 
     Raises:
         TypeError: if `model` is none of these.
-        ValueError: if the converter refuses the model, or the file is not
-            a LiteRT file.
+        ValueError: if the converter refuses the model, or if the file is not a
+            LiteRT file.
 
     Example:
         >>> print(tf_rigl.check_xnnpack(model))
@@ -106,6 +121,7 @@ def check_xnnpack(
             model = file.read()
 
     is_file = isinstance(model, (bytes, bytearray))
+    layers: Sequence[str] = ()
     if is_file:
         content = bytes(model)
         if not format.is_model(content):
@@ -115,17 +131,18 @@ def check_xnnpack(
             )
     else:
         with tempfile.TemporaryDirectory() as folder:
-            convert.save_for_converter(folder, model, inputs, batch_size)
+            with layer_scopes.numbered(model) as layers:
+                convert.save_for_converter(folder, model, inputs, batch_size)
             content = convert.convert(folder)
 
     graph = format.read(content)
-    return _check(graph, not is_file or _holds_sparse(graph))
+    return _check(graph, layers, not is_file or _holds_sparse(graph))
 
 
 def _holds_sparse(graph: Any) -> bool:
-    """Returns whether weights are stored in the way that XNNPACK looks for."""
+    """Returns whether a file stores weights sparse that XNNPACK may skip."""
     return any(
-        # Sparse int8 weights were seen to be run dense, in float.
+        # Sparse int8 weights were seen to be unpacked to dense floats.
         tensor.sparsity is not None and tensor.type != schema.TensorType.INT8
         for subgraph in graph.subgraphs
         for tensor in subgraph.tensors
@@ -137,17 +154,25 @@ class _Node(NamedTuple):
 
     operator: Any
     verdict: rules.Verdict
-    sources: tuple[int, ...]  # tensors that are computed before
-    pointwise: bool  # a 1×1 convolution
-    dense: bool  # a fully connected layer
+    sources: tuple[int, ...]  # indices of its inputs that are not constant
+    pointwise: bool  # whether it is a 1×1 convolution
+    dense: bool  # whether it is a fully connected layer
 
 
-def _check(graph: Any, stored_sparse: bool) -> xnnpack_report.XNNPACKReport:
+def _check(
+    graph: Any, layers: Sequence[str], stored_sparse: bool
+) -> xnnpack_report.XNNPACKReport:
+    """Checks a `ModelT`.
+
+    `layers` are the names that `layer_scopes.layer_name` takes, and
+    `stored_sparse` is that of the report.
+    """
     subgraph = graph.subgraphs[0]
     nodes = list(_nodes(graph, subgraph))
     region = _region(graph, subgraph, nodes)
 
     rows = []
+    makers: dict[int, str] = {}  # Names of the layers of computed tensors.
     for index, node in enumerate(nodes):
         verdict = region.get(index)
         inside = verdict is not None
@@ -155,13 +180,18 @@ def _check(graph: Any, stored_sparse: bool) -> xnnpack_report.XNNPACKReport:
         if inside and (node.pointwise or node.dense):
             weights, zeros = _count(graph, subgraph, node.operator)
 
-        output = subgraph.tensors[node.operator.outputs[0]]
-        # The converter adds both to a name with the layer's in it.
-        name = format.name(output).partition(";")[0]
-        name = name.removeprefix("StatefulPartitionedCall/")
+        name = layer_scopes.layer_name(
+            _operation_names(graph, subgraph, node.operator), layers
+        )
+        if not name:
+            before = (makers.get(source) for source in node.sources)
+            name = f"behind {next(filter(None, before), 'the inputs')}"
+        makers.update(dict.fromkeys(map(int, node.operator.outputs), name))
+
         rows.append(
             xnnpack_report.OperatorCheck(
                 name=name,
+                tensor=format.name(subgraph.tensors[node.operator.outputs[0]]),
                 operation=format.kind_name(graph, node.operator),
                 in_region=inside,
                 weights=weights,
@@ -175,13 +205,17 @@ def _check(graph: Any, stored_sparse: bool) -> xnnpack_report.XNNPACKReport:
 
 
 def _nodes(graph: Any, subgraph: Any) -> Iterator[_Node]:
-    """Yields the operators but those that unpack constants or add zeros.
+    """Yields the operators that XNNPACK sees, with their verdicts.
 
-    Those that make lookup tables take or give nothing, and are left out, too.
+    It does not see operators that unpack constants, and a PAD before a
+    convolution becomes the convolution's padding. Operators without inputs or
+    outputs, which create lookup tables, are left out as well.
     """
     unpacked = _unpacked(graph, subgraph)
-    takers = format.consumers(subgraph)
+    consumers = format.consumers(subgraph)
+    # For the output of a fused PAD: the PAD's input and amounts.
     padded: dict[int, tuple[int, rules.Padding]] = {}
+    is_first = True  # Whether no convolution has come before.
 
     for operator in subgraph.operators:
         if not (len(operator.inputs) and len(operator.outputs)):
@@ -190,29 +224,31 @@ def _nodes(graph: Any, subgraph: Any) -> Iterator[_Node]:
         if output in unpacked:
             continue
 
+        # A PAD is fused if nothing but a convolution uses its output.
         padding = rules.zero_padding(graph, subgraph, operator)
-        if padding is not None and len(takers.get(output, [])) == 1:
-            taker, _ = takers[output][0]
-            if format.kind(graph, taker) in _PADDED:
+        if padding is not None and len(consumers.get(output, [])) == 1:
+            consumer, _ = consumers[output][0]
+            if format.kind(graph, consumer) in _PADDED:
                 padded[output] = (int(operator.inputs[0]), padding)
                 continue
 
         source, amount = padded.get(
             int(operator.inputs[0]), (int(operator.inputs[0]), None)
         )
-        others = [int(one) for one in operator.inputs[1:]]
+        others = [int(index) for index in operator.inputs[1:]]
+        has_int8_weights = any(
+            subgraph.tensors[unpacked.get(index, index)].type
+            == schema.TensorType.INT8
+            for index in others
+            if index >= 0
+        )
 
         yield _Node(
             operator=operator,
             verdict=(
                 _INT8_WEIGHTS
-                if any(
-                    subgraph.tensors[unpacked.get(index, index)].type
-                    == schema.TensorType.INT8
-                    for index in others
-                    if index >= 0
-                )
-                else rules.judge(graph, subgraph, operator, amount)
+                if has_int8_weights
+                else rules.judge(graph, subgraph, operator, amount, is_first)
             ),
             sources=tuple(
                 index
@@ -224,10 +260,12 @@ def _nodes(graph: Any, subgraph: Any) -> Iterator[_Node]:
             pointwise=rules.is_pointwise(graph, subgraph, operator),
             dense=rules.is_dense(graph, operator),
         )
+        if format.kind(graph, operator) == schema.BuiltinOperator.CONV_2D:
+            is_first = False
 
 
 def _unpacked(graph: Any, subgraph: Any) -> dict[int, int]:
-    """Maps tensors that are unpacked from constants to those constants."""
+    """Maps the indices of unpacked tensors to those of their constants."""
     found: dict[int, int] = {}
     for operator in subgraph.operators:
         if format.kind(graph, operator) not in _UNPACKING:
@@ -242,28 +280,31 @@ def _unpacked(graph: Any, subgraph: Any) -> dict[int, int]:
 def _region(
     graph: Any, subgraph: Any, nodes: list[_Node]
 ) -> dict[int, rules.Verdict]:
-    """Finds the operators of the region by their indices, with what is wrong.
+    """Finds the operators of the region.
 
-    Where an operator cannot be part of it, the search goes on behind it as if
-    it could, so that all problems are found at once.
+    If an operator cannot be part of the region, the search continues behind it
+    as if it could, so that all problems are found at once.
+
+    Returns:
+        The verdicts on these operators by their indices among `nodes`.
     """
     region: dict[int, rules.Verdict] = {}
-    reached: set[int] = set()  # tensors of the region
-    ended: set[int] = set()  # those behind its end
+    inside: set[int] = set()  # tensors within the region
+    ended: set[int] = set()  # tensors that are computed by its end
     start = _find_start(graph, nodes)
-    results = {int(index) for index in subgraph.outputs}
+    graph_outputs = {int(index) for index in subgraph.outputs}
 
     for index, node in enumerate(nodes):
-        outputs = {int(one) for one in node.operator.outputs}
+        outputs = {int(output) for output in node.operator.outputs}
+        shape = format.shape(subgraph.tensors[min(outputs)])
         if index == start:
             region[index] = _as_start(node)
-            reached |= outputs
-        elif reached.intersection(node.sources):
-            region[index] = _within(node, reached)
-            shape = format.shape(subgraph.tensors[min(outputs)])
-            # Behind what is no picture any more nothing could be sparse.
+            inside |= outputs
+        elif inside.intersection(node.sources):
+            region[index] = _within(node, inside)
+            # The region consists of pictures, so any other tensor ends it.
             is_end = node.verdict.role == rules.Role.END or len(shape) != 4
-            (ended if is_end else reached).update(outputs)
+            (ended if is_end else inside).update(outputs)
         elif node.dense and ended.issuperset(node.sources):
             is_int8 = node.verdict is _INT8_WEIGHTS
             region[index] = (
@@ -272,11 +313,11 @@ def _region(
         elif node.pointwise and ended.intersection(node.sources):
             region[index] = _BAD_HEAD
 
-        if index in region and outputs & results:
-            shape = format.shape(subgraph.tensors[min(outputs)])
-            leaves = _OUTPUT if outputs & reached else _BAD_MEAN
+        # No picture of the region may be an output of the graph.
+        if index in region and outputs & graph_outputs:
+            refused = _OUTPUT if outputs & inside else _BAD_MEAN
             if len(shape) == 4 and not region[index].problem:
-                region[index] = leaves
+                region[index] = refused
 
     if region and not ended and not region[max(region)].problem:
         region[max(region)] = _NO_END
@@ -284,7 +325,10 @@ def _region(
 
 
 def _find_start(graph: Any, nodes: list[_Node]) -> int | None:
-    """Finds the convolution at which a region begins, or should."""
+    """Returns the index of the convolution that begins a region.
+
+    If no convolution can, it is the first one, so that its problem is reported.
+    """
     convolutions = [
         index
         for index, node in enumerate(nodes)
@@ -300,21 +344,48 @@ def _find_start(graph: Any, nodes: list[_Node]) -> int | None:
 
 
 def _as_start(node: _Node) -> rules.Verdict:
+    """Returns the verdict on the first operator of the region."""
     if node.verdict.role == rules.Role.INSIDE:
-        return rules.refuse("the graph begins with it", _BEGIN)
+        return rules.refuse("the graph begins with it", rules.BEGIN)
     return node.verdict
 
 
-def _within(node: _Node, reached: set[int]) -> rules.Verdict:
+def _within(node: _Node, inside: set[int]) -> rules.Verdict:
+    """Returns the verdict on a later operator of the region.
+
+    `inside` are the tensors of the region, from which it must be computed.
+    """
     if node.verdict.problem:
         return node.verdict
     if node.verdict.role == rules.Role.START:
-        return rules.refuse("a 3×3 convolution behind the first", _BEGIN)
-    return node.verdict if reached.issuperset(node.sources) else _ELSEWHERE
+        return rules.refuse(
+            "a 3×3 convolution behind the first", rules.separable(3, 2)
+        )
+    return node.verdict if inside.issuperset(node.sources) else _ELSEWHERE
+
+
+def _operation_names(graph: Any, subgraph: Any, operator: Any) -> list[str]:
+    """Lists names of TensorFlow operations that an operator computes.
+
+    That of a product with a kernel comes first: the converter names an operator
+    after all that it has fused into it, such as an activation.
+    """
+    names = format.name(subgraph.tensors[operator.outputs[0]]).split(";")
+    if format.kind(graph, operator) not in rewrite.WEIGHTED:
+        return names
+
+    kernel = int(operator.inputs[1])
+    kernel = _unpacked(graph, subgraph).get(kernel, kernel)
+    names = [*format.name(subgraph.tensors[kernel]).split(";"), *names]
+
+    def is_other(name: str) -> bool:
+        return _NUMBER.sub("", name.rpartition("/")[2]) not in _PRODUCTS
+
+    return sorted(names, key=is_other)
 
 
 def _count(graph: Any, subgraph: Any, operator: Any) -> tuple[int, int]:
-    """Counts the elements of a kernel and its zeros."""
+    """Returns the number of elements of a kernel and of zeros among them."""
     index = int(operator.inputs[1])
     index = _unpacked(graph, subgraph).get(index, index)
     tensor = subgraph.tensors[index]

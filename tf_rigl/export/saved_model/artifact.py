@@ -1,4 +1,4 @@
-"""Assembles the functions of an artifact and saves them."""
+"""Builds the functions of an artifact and saves them as a SavedModel."""
 
 import inspect
 from collections.abc import Callable
@@ -16,15 +16,15 @@ from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.saved_model.decoder import Decoder
 from tf_rigl.export.saved_model.slim import slim
 
-# Gives the values of captured variables, by the identity of their handles, to
-# a function that is being built; see `function_graph.insert`.
-Read = Callable[[Any], dict[int, tf.Tensor]]
+# Reads, in the function that is being built, the values of the weights that a
+# traced function captures: the `values` of `function_graph.insert`.
+ReadValues = Callable[[Any], dict[int, tf.Tensor]]
 
 
 def save_plain(
     folder: str, endpoints: Iterable[Endpoint], captures: Captures
 ) -> None:
-    """Saves functions with the variables that they capture, as they are."""
+    """Saves functions with the variables that they capture, unpacked."""
     root = _root(captures, captures.variables.values())
     _save(root, folder, endpoints, lambda function: {}, {})
 
@@ -36,38 +36,48 @@ def save_packed(
     decoder: Decoder,
     keys: Sequence[int],
 ) -> None:
-    """Saves functions with weights that are decoded when they are loaded.
+    """Saves functions with packed weights, which loading decodes.
 
-    `keys` has, for each weight, the identity of the handle that it was captured
-    by; other captured variables are saved as they are.
+    Args:
+        folder: where to write the SavedModel.
+        endpoints: the functions.
+        captures: the variables and tables that they capture. Variables that are
+            not packed are saved with their values.
+        decoder: the resource that decodes the packed weights.
+        keys: the `id` of the captured handle of each packed weight.
     """
-    read_only = function_graph.read_only(one.function for one in endpoints)
+    read_only = function_graph.read_only(
+        endpoint.function for endpoint in endpoints
+    )
 
+    # Functions read the groups' variables. Only a weight that they use in
+    # another way, too, is replaced by its handle; it is alone in its group.
     handles = {}
-    grouped = {}  # the handles of the groups that are read, by their indices
+    read_groups = {}  # the keys of a group's weights, by the group's index
     for index, group in enumerate(decoder.groups):
         ids = [keys[member] for member in group.members]
         if group.alone and ids[0] not in read_only:
             handles[ids[0]] = decoder.variables[index].handle
         else:
-            grouped[index] = ids
+            read_groups[index] = ids
 
     def read(function: Any) -> dict[int, tf.Tensor]:
+        """Reads the groups of which a traced function captures a weight."""
         captured = {id(outer) for outer, _ in function.graph.captures}
         values: dict[int, tf.Tensor] = {}
-        for index, ids in grouped.items():
+        for index, ids in read_groups.items():
             if captured.intersection(ids):
                 tensors = decoder.read_group(index)
                 values.update(zip(ids, tensors, strict=True))
         return values
 
-    others = [
+    unpacked = [
         variable
         for key, variable in captures.variables.items()
         if key not in keys
     ]
 
-    root = _root(captures, others)
+    root = _root(captures, unpacked)
     root.decoder = decoder
     root.blob = decoder.blob
     root.decoded = decoder.variables
@@ -75,6 +85,7 @@ def save_packed(
 
 
 def _root(captures: Captures, variables: Iterable[tf.Variable]) -> Any:
+    """Makes the object to save; TensorFlow saves what its attributes hold."""
     root = tf.Module()
     root.captured = list(variables)
     root.tables = captures.tables
@@ -85,9 +96,14 @@ def _save(
     root: Any,
     folder: str,
     endpoints: Iterable[Endpoint],
-    read: Read,
+    read: ReadValues,
     handles: Mapping[int, tf.Tensor],
 ) -> None:
+    """Saves an object with the functions and signatures of an artifact.
+
+    `read` and `handles` replace what the traced functions capture; see
+    `function_graph.insert`.
+    """
     signatures = {}
     for endpoint in endpoints:
         function = _function(endpoint, read, handles)
@@ -97,7 +113,8 @@ def _save(
     # Gradients of custom operations would need the layers' own code.
     options = tf.saved_model.SaveOptions(
         experimental_custom_gradients=False,
-        # Where there is nothing to restore, nothing need do so.
+        # Decoded weights are not restored. If there is nothing else, the
+        # operations that restore variables would only make the graph larger.
         experimental_skip_saver=not (root.captured or root.tables),
     )
     tf.saved_model.save(root, folder, signatures, options)
@@ -105,15 +122,18 @@ def _save(
 
 
 def _function(
-    endpoint: Endpoint, read: Read, handles: Mapping[int, tf.Tensor]
+    endpoint: Endpoint, read: ReadValues, handles: Mapping[int, tf.Tensor]
 ) -> Any:
-    """Makes the function of an artifact that stands for an endpoint."""
+    """Makes the `tf.function` of an artifact for an endpoint.
+
+    It is called like the model: one argument is passed by position; several
+    can be passed by position or by name if their names are known.
+    """
 
     def insert(*arguments: Any, **keywords: Any) -> Any:
-        tensors = tf.nest.flatten((arguments, keywords), expand_composites=True)
         return function_graph.insert(
             endpoint.function,
-            [tensor for tensor in tensors if tf.is_tensor(tensor)],
+            (arguments, keywords),
             read(endpoint.function),
             handles,
         )
@@ -127,7 +147,7 @@ def _function(
         function = insert_one
     elif len(endpoint.names) >= len(arguments):
         function.__signature__ = _python_signature(endpoint)
-    # The artifact calls it so.
+    # TensorFlow names the traced function after this.
     function.__name__ = endpoint.attribute
     return tf.function(
         function,
@@ -141,30 +161,36 @@ def _function(
 
 
 def _python_signature(endpoint: Endpoint) -> inspect.Signature:
-    """Names the arguments of a function as the model's `call` does.
+    """Returns the Python signature of a function of several arguments.
 
-    Those that follow each other there can be passed by place or by name.
+    Arguments have their names in the model's `call`. If the exported ones are
+    the first of `call`, each can be passed by position or by name. If `call`
+    has others between them, those given by name must be passed by name.
     """
     arguments, keywords = endpoint.call
-    in_order = endpoint.names[: len(arguments) + len(keywords)]
-    others = [name for name in keywords if name not in in_order]
-    if others:
-        in_order = endpoint.names[: len(arguments)]
-        others = list(keywords)
+    positional = endpoint.names[: len(arguments) + len(keywords)]
+    by_name = [name for name in keywords if name not in positional]
+    if by_name:
+        positional = endpoint.names[: len(arguments)]
+        by_name = list(keywords)
 
-    kind = inspect.Parameter
+    parameter = inspect.Parameter
     return inspect.Signature(
         [
-            *(kind(name, kind.POSITIONAL_OR_KEYWORD) for name in in_order),
-            *(kind(name, kind.KEYWORD_ONLY) for name in others),
+            *(
+                parameter(name, parameter.POSITIONAL_OR_KEYWORD)
+                for name in positional
+            ),
+            *(parameter(name, parameter.KEYWORD_ONLY) for name in by_name),
         ]
     )
 
 
 def _is_simple(endpoint: Endpoint) -> bool:
-    """Returns whether a function is a signature already: tensor to tensor.
+    """Returns whether a function maps one tensor to one tensor.
 
-    With a function less, small models load a few per cent faster.
+    Such a function can be its own signature. With one function fewer, small
+    models load a few per cent faster.
     """
     arguments, keywords = endpoint.call
     return (
@@ -176,12 +202,13 @@ def _is_simple(endpoint: Endpoint) -> bool:
 
 
 def _signature(endpoint: Endpoint, function: Any) -> Any:
-    """Wraps a function as a signature: named tensors in and out."""
+    """Makes the signature of a function, with named tensors in and out."""
     if _is_simple(endpoint):
         return function
 
     def signature(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        # As it is traced to be saved; called, it would be traced once more.
+        # Reuse the trace that is saved for `function`; calling `function` would
+        # trace it again.
         with tf.init_scope():
             traced = function.get_concrete_function(
                 *endpoint.call.arguments, **endpoint.call.keywords
@@ -191,7 +218,8 @@ def _signature(endpoint: Endpoint, function: Any) -> Any:
         )
         return call_signature.name_outputs(traced(*arguments, **keywords))
 
-    # Not traced here: while it saves, TensorFlow would trace it again.
+    # TensorFlow traces this when it saves the model. Tracing it here as well
+    # would only do the same work twice.
     return tf.function(
         signature,
         autograph=False,

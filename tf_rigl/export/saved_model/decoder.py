@@ -1,13 +1,13 @@
-"""The part of an artifact that decodes its weights when it is loaded.
+"""The resource of an artifact that decodes its weights when it is loaded.
 
-Loading a SavedModel restores variables and then runs initializers, as it does
-for lookup tables. Ours reads the packed weights and assigns them to variables
-that have nothing to be restored. All of it is operations that any TensorFlow
-has.
+Loading a SavedModel first restores its variables and then runs initializers,
+such as those of lookup tables. The initializer here reads the packed weights,
+decodes them and assigns them to variables that are saved without values. It
+uses only operations that every TensorFlow has.
 
-Loading a function takes some milliseconds, each of its operations a tenth of
-one, so that a small model loads no slower than a dense one only if there are
-few of them.
+Loading a function takes some milliseconds, and each of its operations a tenth
+of one. To load a small model as fast as a dense one, the code below uses few
+functions and few operations.
 """
 
 import functools
@@ -25,13 +25,18 @@ from tf_rigl.export.saved_model.run_decoder import RunDecoder
 
 
 class Decoder(tf.saved_model.experimental.TrackableResource):
-    """Resource whose initializer decodes all weights.
+    """A resource whose initializer decodes all weights.
 
-    Made of the path of their file, its content, and specs and groups of all.
+    Args:
+        blob: path of the file of all weights.
+        data: content of this file.
+        specs: metadata of all weights.
+        groups: groups of all weights, in the order of the file.
 
     Attributes:
-        groups: of the weights, one for each variable.
-        variables: of the groups, zero until a loader runs this.
+        blob: the file, as an asset of the artifact.
+        groups: the groups, one per variable.
+        variables: the variables, zero until a loader runs the initializer.
     """
 
     def __init__(
@@ -43,19 +48,21 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
     ) -> None:
         super().__init__()
         self.blob = tf.saved_model.Asset(blob)
+        self.groups = groups
         self.variables = [
             _decoded_variable(grouping.group_shape(group, specs), group.dtype)
             for group in groups
         ]
-        self._fingerprint = tf.fingerprint([data]).numpy()
-        self._data = data
+
+        # The initializer's graph depends on the content, and checks it.
         self._specs = specs
-        self.groups = groups
+        self._data = data
+        self._fingerprint = tf.fingerprint([data]).numpy()
 
     def read_group(self, index: int) -> list[tf.Tensor]:
-        """Reads the weights of a group, one tensor a member.
+        """Reads the weights of a group as one tensor per member.
 
-        Called in a function of an artifact.
+        To be called while a function of the artifact is traced.
         """
         group = self.groups[index]
         members = [self._specs[member] for member in group.members]
@@ -65,25 +72,27 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
 
         sizes = [grouping.rows(spec) for spec in members]
         parts = tf.split(value, sizes, name="w")
+        # Weights of one shape share the constant that holds it.
         shapes = functools.cache(_shape_constant)
-        # Also what is a vector is split out of rows: TensorFlow's optimizer
-        # fuses layer normalization as if each operation had one output, and
-        # would take the first part of a split for any other; a reshape has
-        # one.
+        # Vectors are reshaped, too, never used as parts of a split: when
+        # TensorFlow's optimizer fuses layer normalization, it assumes that each
+        # operation has one output, and takes the first part of a split for any
+        # other. A reshape has one output.
         return [
             tf.reshape(_cut(part, spec), shapes(spec.shape), name="r")
             for part, spec in zip(parts, members, strict=True)
         ]
 
     def _create_resource(self) -> tf.Tensor:
-        # Loaders may ask for a resource; this one is never used.
+        """Makes a handle, which loaders ask for and nothing else uses."""
         return tf.raw_ops.VarHandleOp(
             dtype=tf.bool, shape=[], shared_name="tf_rigl_decoder"
         )
 
     def _initialize(self) -> None:
-        # Strings live on the CPU, so decoding does; only what is assigned is
-        # copied to the device of the variable.
+        """Decodes all weights and assigns them to their variables."""
+        # The file is read as a string, and strings live on the CPU. So the CPU
+        # decodes, and only decoded weights are copied to other devices.
         with tf.device("/device:CPU:0"):
             data = _read(self.blob.asset_path, self._fingerprint)
             decoder = RunDecoder(
@@ -99,7 +108,7 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
         assigned: list[tf.Operation] = []
         for variable, group in zip(self.variables, self.groups, strict=True):
             shape = grouping.group_shape(group, self._specs)
-            # One after the other, so that little is in memory twice.
+            # One group after the other, so that at most one is in memory twice.
             with tf.control_dependencies(assigned):
                 with tf.device("/device:CPU:0"):
                     parts = [
@@ -113,10 +122,11 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
     def _trackable_children(
         self, save_type: str = "checkpoint", **options: Any
     ) -> Mapping[str, Any]:
-        """Returns the functions to be saved, concrete ones.
+        """Returns the functions to save, as concrete functions.
 
-        A `tf.function` would be traced once more when it is loaded. What
-        destroys the resource is left out, since none is made.
+        A `tf.function` would be traced again when the artifact is loaded. The
+        function that destroys the resource is left out: there is nothing to
+        destroy.
         """
         children = super()._trackable_children(save_type, **options)
         return {
@@ -127,7 +137,11 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
 
 
 def _concrete(function: Any) -> Any:
-    """Returns a concrete function that answers for a `tf.function`."""
+    """Returns the concrete function of a `tf.function`.
+
+    TensorFlow calls `get_concrete_function` of whatever it saves here, so the
+    result has this method, too.
+    """
     concrete = function.get_concrete_function()
     concrete.get_concrete_function = lambda: concrete
     return concrete
@@ -136,16 +150,16 @@ def _concrete(function: Any) -> Any:
 def _decoded_variable(shape: Sequence[int], dtype: str) -> tf.Variable:
     """Makes a variable of zeros that is saved without its value.
 
-    TensorFlow has no public way to say this. A variable is a trackable object
-    like others, though, and what a checkpoint holds of such an object is up
-    to two of its methods. An object that they make nothing of is restored
-    from nothing. Seen to work from TensorFlow 2.18 to 2.21, in
-    `tf.saved_model.load` as in the loader of TensorFlow 1, which Serving uses.
+    TensorFlow has no public way to do this. But a variable, like any trackable
+    object, decides by two methods what a checkpoint holds of it. If these
+    methods save nothing, nothing is restored. This was seen to work in
+    TensorFlow 2.18 to 2.21, in `tf.saved_model.load` and in the loader of
+    TensorFlow 1, which TensorFlow Serving uses.
     """
     variable = distribution.plain_variable(tf.zeros(shape, dtype), False, "w")
     _leave_out(variable)
-    # A SavedModel's own graph has copies of all variables, which TensorFlow 1
-    # restores.
+    # The loader of TensorFlow 1 restores the copies of variables that the graph
+    # of a SavedModel holds, so the copy must be left out as well.
     export = variable._export_to_saved_model_graph
 
     def export_and_leave_out(
@@ -168,20 +182,23 @@ def _leave_out(variable: tf.Variable) -> None:
 
 
 def _shape_constant(shape: tuple[int, ...]) -> tf.Tensor:
-    """Makes a shape, in int32 if it fits, which takes less of the graph."""
+    """Makes a constant of a shape, in int32 if possible to save bytes."""
     fits = max(shape, default=0) < 1 << 31
     return tf.constant(shape, tf.int32 if fits else tf.int64)
 
 
 def _cut(part: tf.Tensor, spec: WeightSpec) -> tf.Tensor:
-    """Cuts off what fills up the last row of a weight."""
+    """Removes the padding at the end of a weight's last row."""
     if spec.elements % grouping.lanes(spec.dtype) == 0:
         return part
     return tf.slice(tf.reshape(part, [-1]), [0], [spec.elements])
 
 
 def _read(path: tf.Tensor, fingerprint: bytes) -> tf.Tensor:
-    """Reads the file of all weights and checks that it is intact."""
+    """Reads the file of all weights as uint8 [bytes], by graph ops.
+
+    The loader fails if the content does not have the given fingerprint.
+    """
     content = tf.io.read_file(path)
     intact = tf.reduce_all(
         tf.equal(tf.fingerprint(tf.reshape(content, [1])), fingerprint)

@@ -49,70 +49,75 @@ def export_saved_model(
 ) -> report.ExportReport:
     """Writes a SavedModel in which sparse weights take little space.
 
-    Each sparse weight is stored as the positions of its connections and their
-    values. Loading decodes it, once, with TensorFlow's own operations, so this
-    library need not be installed there. Seen to load it: TensorFlow 2.18 to
-    2.21 by `tf.saved_model.load`, in a session as TensorFlow 1 did, and as a
-    `TFSMLayer`; and ONNX Runtime, through tf2onnx. Once loaded, it is as fast
-    and takes as much memory as the dense model, and its outputs are the same
-    bit for bit. `load_packed_weights` gives weights and masks back to a Keras
-    model.
+    Each sparse weight is stored as the positions and values of its active
+    connections. When the SavedModel is loaded, TensorFlow's own operations
+    decode the weights once, so this library need not be installed there. Once
+    loaded, the model is as fast and takes as much memory as the dense model,
+    and its outputs are the same bit for bit. `load_packed_weights` reads
+    weights and masks back into a Keras model.
 
-    What reads variables without running the loader refuses it: OpenVINO and
-    the converter of TensorFlow.js. Nor can it be loaded in the scope of a
-    distribution strategy (load it outside). For those, `compression=None`
-    writes a plain SavedModel, as large as the dense model. `docs/runtimes.md`
-    has the table.
+    The artifact was seen to load in TensorFlow 2.18 to 2.21 (by
+    `tf.saved_model.load`, in a session as TensorFlow 1 did, and as a
+    `TFSMLayer`) and, converted by tf2onnx, in ONNX Runtime. OpenVINO and the
+    converter of TensorFlow.js refuse it, because they read variables without
+    running the loader. Inside the scope of a distribution strategy it cannot be
+    loaded either; load it outside. In these cases, `compression=None` writes a
+    plain SavedModel, as large as that of the dense model. `docs/runtimes.md`
+    lists all runtimes.
 
-    Of a model that several workers have trained, all of them call this
-    together, each with a path of its own: averages over replicas, as
-    BatchNormalization of tf_keras has, are exported as their mean.
+    If several workers have trained the model, all of them must call this
+    together, each with its own path: moving averages that differ between
+    replicas, as those of BatchNormalization in tf_keras do, are exported as
+    their mean.
 
-    The model is not changed. Its inference is exported, without optimizer,
-    metrics and what only training uses; for a model that goes on training,
-    save a `.keras` file.
+    The model is not changed. Only its inference is exported, without the
+    optimizer, the metrics and whatever else only training uses. Save a `.keras`
+    file of a model that will be trained further.
 
     Args:
-        model: Sequential, functional, subclassed or nested model of Keras 3
-            or tf_keras; sparse, or a plain one that has zeros, such as
+        model: a Sequential, functional, subclassed or nested model of Keras 3
+            or tf_keras: a sparse one, or a plain one with zeros, such as
             `strip` returns.
-        path: of the folder to write, local or as `tf.io.gfile` knows it.
-        compression: how positions are stored. `"smallest"`: for each weight
-            as takes the fewest bytes. `"gaps"`: as distances from one to the
-            next; `"bit_mask"`: one bit an element; `"block_mask"`: which
-            blocks, for masks made of blocks or channels; `"n_by_m"`: which n
-            of each m, for N:M masks. Weights that are smaller dense are
-            stored dense. `"dense"`: all of them, in the same way; None: all
-            as variables of a plain SavedModel, for OpenVINO, TensorFlow.js
-            and whatever else reads variables by itself.
-        values: how values are stored. `"float32"`: as they are, bit for bit,
-            whatever their dtype. `"float16"`, `"bfloat16"`: rounded to that,
-            `"int8"`: to 255 steps of each channel's largest magnitude, where
-            kernels have more bits than that; biases and normalization stay as
-            they are. The report says how far they are off.
-        inputs: what the model is called on, with the batch dimension (its
-            size does not matter): arrays, tensors, ragged and sparse ones
-            too, tf.TensorSpec or shapes, in the structure that the model
-            takes, or all arguments of its `call`: in a dictionary by their
-            names, or in a list if it requires several. Needed if the model
-            was never called, has several arguments of which Keras 3
-            remembers the first, or takes another dtype than float32 without
-            having said so by an `Input`.
-        signatures: functions to be exported besides the model's call, by
-            name: each a `tf.function` with an input signature or a concrete
-            function. One called `"serving_default"` stands in for the call.
-        overwrite: whether to replace what is at the path.
+        path: the folder to write, local or a path that `tf.io.gfile` supports.
+        compression: how the positions of active connections are stored.
+            `"smallest"` chooses for each weight what takes the fewest bytes.
+            `"gaps"` stores the distances between neighbors; `"bit_mask"` one
+            bit an element; `"block_mask"` which blocks are active, for masks
+            made of blocks or channels; `"n_by_m"` which n of each m are, for
+            N:M masks. With all of these, a weight is stored dense where that is
+            smaller. `"dense"` stores all weights dense, in the same file. None
+            stores all weights as variables of a plain SavedModel, for runtimes
+            such as OpenVINO and TensorFlow.js.
+        values: how values are stored. `"float32"` keeps them bit for bit,
+            whatever their dtype. `"float16"` and `"bfloat16"` round the kernels
+            that have more bits; `"int8"` rounds them to 255 steps between plus
+            and minus each channel's largest magnitude. Biases and the weights
+            of normalization are never rounded. The report tells the largest
+            error.
+        inputs: the inputs of the model's call, with a batch dimension of any
+            size: arrays or tensors (also ragged or sparse ones), tf.TensorSpec
+            or shapes, in the structure that the model takes; or all arguments
+            of its `call`, in a dictionary by their names or, if it requires
+            several, in a list. Needed if the model was never called, if it
+            takes several arguments (Keras 3 remembers only the first), or if
+            it takes another dtype than float32 without an `Input` that says
+            so.
+        signatures: functions to export besides the model's call, by name: each
+            a `tf.function` with an input signature or a concrete function. One
+            called `"serving_default"` replaces the model's call.
+        overwrite: whether to replace what is at `path`.
 
     Returns:
-        What was written, weight by weight; `str()` of it is a table.
+        A report of what was written, weight by weight; `str()` of it is a
+        table.
 
     Raises:
-        TypeError: if `model` is a model of neither Keras, or `inputs` or a
-            signature is none of the above.
-        ValueError: if the path exists or cannot be written, for an unknown
-            compression or format, one that a mask or value does not fit, a
-            model without known inputs, a signature without its inputs or
-            one that sums over replicas.
+        TypeError: if `model` is a model of neither Keras, or if `inputs` or a
+            signature has none of the types above.
+        ValueError: if `path` exists or cannot be written; if `compression` or
+            `values` is unknown or cannot express a mask or a value; if the
+            model's inputs are not known; or if a signature has no input
+            signature or sums over replicas.
 
     Example:
         >>> report = tf_rigl.export_saved_model(model, "exported")
@@ -128,22 +133,25 @@ def export_saved_model(
         )
 
     walked = walk_model(model)
-    with atomic_files.new_folder(path, overwrite) as (made, scratch):
+
+    # `new_folder` moves `folder` to `path` at the end, so that no half-written
+    # artifact is ever found there.
+    with atomic_files.new_folder(path, overwrite) as (folder, scratch):
         endpoints, captures, weights = capture(
             walked, trace_endpoints(walked, inputs, signatures)
         )
         sources = _weights_to_pack(captures, weights, values)
         if compression is None:
             packed = pack.pack_weights(list(sources.values()), "dense")
-            artifact.save_plain(made, endpoints, captures)
-            packed_file.write_metadata(made, packed, None)
+            artifact.save_plain(folder, endpoints, captures)
+            packed_file.write_metadata(folder, packed, None)
         else:
             packed = _save_packed(
-                made, scratch, endpoints, captures, sources, compression
+                folder, scratch, endpoints, captures, sources, compression
             )
 
     rows = [
-        _row(weight, source, compression)
+        _report_row(weight, source, compression)
         for weight, source in zip(packed, sources.values(), strict=True)
     ]
     return report.ExportReport(os.fspath(path), tuple(rows), folder_bytes(path))
@@ -157,9 +165,24 @@ def _save_packed(
     sources: Mapping[int, pack.WeightToPack],
     compression: str,
 ) -> list[PackedWeight]:
-    """Packs and saves; returns the weights with their places."""
+    """Packs the weights and saves the artifact.
+
+    Args:
+        folder: where to write the artifact.
+        scratch: where to write files that TensorFlow copies into it.
+        endpoints: the functions of the artifact.
+        captures: the variables and tables that these functions capture.
+        sources: the weights, by the `id`s of the handles that are captured.
+        compression: as for `pack.pack_weights`.
+
+    Returns:
+        The weights as they are stored, in the order of `sources`.
+    """
     packed = pack.pack_weights(list(sources.values()), compression)
-    shared = read_only(one.function for one in endpoints)
+
+    # A weight that a function uses in any other way than by reading it, such
+    # as by gathering rows of an embedding, needs a variable of its own.
+    shared = read_only(endpoint.function for endpoint in endpoints)
     groups = plan_groups(
         packed,
         [index for index, key in enumerate(sources) if key not in shared],
@@ -179,18 +202,32 @@ def _save_packed(
 def _weights_to_pack(
     captures: Captures, weights: Iterable[ModelWeight], stored: formats.Format
 ) -> dict[int, pack.WeightToPack]:
-    """Collects what is captured, by the identity of the captured handle."""
-    keys: dict[int, list[int]] = {}  # by the identity of the model's variable
+    """Lists the captured weights.
+
+    Args:
+        captures: everything that the functions of the artifact capture.
+        weights: the weights of the model, in the order of its layers.
+        stored: the format for the values of kernels.
+
+    Returns:
+        The weights by the `id`s of the captured handles: first those of the
+        model in the order of its layers, by which `load_packed_weights` can
+        find them, then variables that only signatures use.
+    """
+    keys: dict[int, list[int]] = {}  # by the `id` of the model's variable
     for key, origin in captures.origins.items():
         if is_storable(origin.dtype):
             keys.setdefault(id(origin), []).append(key)
 
     sources: dict[int, pack.WeightToPack] = {}
-    # In the order of the layers, by which they can be found again.
     for weight in weights:
         captured = [
-            key for one in weight.variables for key in keys.pop(id(one), ())
+            key
+            for variable in weight.variables
+            for key in keys.pop(id(variable), ())
         ]
+        # Functions may capture several components of one weight. Only the first
+        # is the weight of the model, the others are extra.
         for number, key in enumerate(captured):
             variable = captures.variables[key]
             source = _weight_to_pack(weight, variable, stored)
@@ -199,9 +236,9 @@ def _weights_to_pack(
                 source = dataclasses.replace(source, path=path, extra=True)
             sources[key] = source
 
-    # The rest is not the model's but what signatures use by themselves.
+    # All other variables belong to signatures. Their names need not be unique.
     paths = {source.path for source in sources.values()}
-    for key in (key for some in keys.values() for key in some):
+    for key in (key for group in keys.values() for key in group):
         variable = captures.variables[key]
         name = variable.name.partition(":")[0]
         path, number = name, 0
@@ -216,10 +253,11 @@ def _weights_to_pack(
 def _weight_to_pack(
     weight: ModelWeight, variable: tf.Variable, stored: formats.Format
 ) -> pack.WeightToPack:
-    """Returns a weight with all that packing needs.
+    """Returns a weight of the model with all that packing needs.
 
-    Integers, weights that are never sparse and values that are no wider than
-    `stored` are kept as they are.
+    The values are stored in the format `stored` only if the weight is a kernel
+    (one that may be sparse) of floats that have more bits than that. All other
+    weights keep their values exactly.
     """
     array = variable.numpy()
     size = 4 if stored == "float32" else tf.as_dtype(stored).size
@@ -246,9 +284,10 @@ def _weight_to_pack(
     )
 
 
-def _row(
+def _report_row(
     weight: PackedWeight, source: pack.WeightToPack, compression: str | None
 ) -> report.WeightReport:
+    """Makes a weight's row of the report, with the error of its values."""
     spec = weight.spec
     error = 0.0
     if spec.values != "float32" and spec.elements:

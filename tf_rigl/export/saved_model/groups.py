@@ -1,9 +1,10 @@
 """Groups the weights of an artifact into few variables.
 
-Each variable costs 2 kB of a SavedModel's graph and time to load, which for a
-network of hundreds of small weights is more than they are. So weights that
-are only read share variables. Each lies in rows of 64 bytes, from the
-beginning of a row, and TensorFlow splits such rows without copying anything.
+Each variable of a SavedModel takes 2 kB of its graph and time to load. In a
+network of hundreds of small weights that is more than the weights themselves.
+Therefore, weights that are only read share variables. A shared variable is a
+matrix with rows of 64 bytes. Each weight begins with a new row, because
+TensorFlow splits a matrix between rows without copying.
 """
 
 import dataclasses
@@ -19,47 +20,46 @@ from tf_rigl.export.saved_model.packed_weight import WeightSpec
 from tf_rigl.export.saved_model.packed_weight import numpy_dtype
 
 ROW = 64  # bytes
-# All weights of a group may be in memory twice while it is decoded.
+# A group may be in memory twice while it is decoded, so its size is limited.
 _LARGEST_GROUP = 32 << 20  # bytes
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """The weights of one variable."""
+    """The weights that share one variable."""
 
-    dtype: str  # of all of them, by name
+    dtype: str  # name of the dtype of all of them
     members: tuple[int, ...]  # their indices among all weights
 
     @property
     def alone(self) -> bool:
-        """True if the variable is one weight, of its own shape."""
+        """True if there is one weight; the variable then has its shape."""
         return len(self.members) == 1
 
 
 @dataclasses.dataclass(frozen=True)
 class DecodeRun:
-    """Neighbors in a group that are decoded in the same way."""
+    """Consecutive weights of a group that are stored in the same way."""
 
-    encoding: str  # of all of them
-    values: formats.Format  # format of the values of all of them
-    # What is decoded at once: one weight, or all if their bytes are their
-    # values.
+    encoding: str  # encoding of their masks
+    values: formats.Format  # format of their values
+    # One piece per weight, or a single piece for all if they are plain.
     pieces: tuple["Piece", ...]
 
     @property
     def is_plain(self) -> bool:
-        """True if its bytes are its values as they are."""
+        """True if the stored bytes are those of the dense weights."""
         return _is_plain(self)
 
     @property
     def is_joined(self) -> bool:
-        """True if its pieces can be decoded as one."""
+        """True if `graph_join` can decode all pieces at once."""
         kept = sum(piece.kept for piece in self.pieces)
-        one = len(self.pieces) == 1
+        single = len(self.pieces) == 1
         return (
             kept < ENCODINGS[self.encoding].join_limit
-            and self.values != "int8"  # whose scales differ
-            and (one or all(piece.size % 8 == 0 for piece in self.pieces))
+            and self.values != "int8"  # each weight has its own scales
+            and (single or all(piece.size % 8 == 0 for piece in self.pieces))
         )
 
     def relative(self) -> list["Piece"]:
@@ -76,51 +76,50 @@ class DecodeRun:
 
 
 class Piece(NamedTuple):
-    """Bytes that are decoded at once.
+    """A range of bytes in the file of all weights that is decoded at once."""
 
-    It begins with its mask, at byte `begin`; its values are between bytes
-    `middle` and `end`; `kept` of them are decoded to `size` elements, padding
-    included.
-    """
-
-    begin: int
-    middle: int
-    end: int
-    kept: int
-    size: int
+    begin: int  # first byte of the mask
+    middle: int  # first byte of the values
+    end: int  # byte after the last value
+    kept: int  # number of stored values
+    size: int  # number of elements after decoding, including padding
 
 
 def lanes(dtype: str) -> int:
-    """Counts the elements of a dtype in a row."""
+    """Returns the number of elements of a dtype in a row."""
     return max(ROW // numpy_dtype(dtype).itemsize, 1)
 
 
 def rows(spec: WeightSpec) -> int:
-    """Counts the rows that a weight takes when it is dense."""
+    """Returns the number of rows that a decoded weight takes."""
     return -(-spec.elements // lanes(spec.dtype))
 
 
 def plan_groups(
     weights: Sequence[PackedWeight], alone: Collection[int]
 ) -> list[Group]:
-    """Distributes weights, in no place yet, over variables.
+    """Distributes weights over variables.
 
-    `alone` has the indices of those that need a variable of their own. Each
-    group has one dtype and is sorted by how its weights are stored.
+    The weights of a group have one dtype. Weights that are stored in the same
+    way are neighbors, so that they can be decoded in one run.
+
+    Args:
+        weights: the packed weights; their offsets need not be set yet.
+        alone: indices of the weights that need a variable of their own.
     """
     specs = [weight.spec for weight in weights]
     shared = [index for index in range(len(specs)) if index not in alone]
 
     groups: list[Group] = []
-    size = 0
+    group_bytes = 0
     for index in sorted(shared, key=lambda index: _order(weights[index])):
         spec = specs[index]
-        more = rows(spec) * ROW
         last = groups[-1] if groups else Group("", ())
-        size += more
-        if last.dtype != spec.dtype or size > _LARGEST_GROUP:
+        weight_bytes = rows(spec) * ROW
+        group_bytes += weight_bytes
+        if last.dtype != spec.dtype or group_bytes > _LARGEST_GROUP:
             groups.append(Group(spec.dtype, (index,)))
-            size = more
+            group_bytes = weight_bytes
         else:
             groups[-1] = Group(last.dtype, (*last.members, index))
 
@@ -128,7 +127,7 @@ def plan_groups(
 
 
 def group_shape(group: Group, specs: Sequence[WeightSpec]) -> tuple[int, ...]:
-    """Returns the shape of a group's variable."""
+    """Returns the shape of a group's variable; [rows, lanes] if shared."""
     members = [specs[index] for index in group.members]
     if group.alone:
         return members[0].shape
@@ -136,7 +135,7 @@ def group_shape(group: Group, specs: Sequence[WeightSpec]) -> tuple[int, ...]:
 
 
 def runs(group: Group, specs: Sequence[WeightSpec]) -> list[DecodeRun]:
-    """Splits a group into runs, in the order of decoding."""
+    """Splits a group into runs, in the order in which they are stored."""
     return [
         DecodeRun(encoding, values, _pieces(group, list(members)))
         for (encoding, values), members in itertools.groupby(
@@ -147,8 +146,11 @@ def runs(group: Group, specs: Sequence[WeightSpec]) -> list[DecodeRun]:
 
 
 def _pieces(group: Group, members: list[WeightSpec]) -> tuple[Piece, ...]:
+    """Returns the pieces of a run of weights."""
     first, last = members[0], members[-1]
     if _is_plain(first):
+        # Plain weights are padded in the file as in the variable, so the bytes
+        # of all of them are the values of consecutive rows.
         end = last.offset + stored_bytes(group, last)
         size = sum(_padded(group, spec) for spec in members)
         return (Piece(first.offset, first.offset, end, size, size),)
@@ -166,21 +168,21 @@ def _pieces(group: Group, members: list[WeightSpec]) -> tuple[Piece, ...]:
 
 
 def _padded(group: Group, spec: WeightSpec) -> int:
-    """Counts the elements that a weight takes in its group's variable."""
+    """Returns the number of elements that a weight takes in its variable."""
     if group.alone:
         return spec.elements
     return rows(spec) * lanes(spec.dtype)
 
 
 def stored_bytes(group: Group, spec: WeightSpec) -> int:
-    """Counts the bytes that a weight takes in the file, padding included."""
+    """Returns the number of bytes that a weight takes, including padding."""
     if group.alone or not _is_plain(spec):
         return spec.bytes
     return rows(spec) * ROW
 
 
 def _order(weight: PackedWeight) -> tuple[str, str, str, int]:
-    """Returns the key that sorts weights into groups and runs."""
+    """Returns the key by which weights are sorted into groups and runs."""
     spec = weight.spec
     return (
         spec.dtype,
@@ -190,6 +192,6 @@ def _order(weight: PackedWeight) -> tuple[str, str, str, int]:
     )
 
 
-def _is_plain(one: WeightSpec | DecodeRun) -> bool:
-    """Returns whether the bytes of weights are their values as they are."""
-    return one.encoding == "dense" and one.values == "float32"
+def _is_plain(stored: WeightSpec | DecodeRun) -> bool:
+    """Returns whether stored bytes are those of the dense weights."""
+    return stored.encoding == "dense" and stored.values == "float32"

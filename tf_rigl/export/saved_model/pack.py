@@ -1,4 +1,4 @@
-"""Chooses an encoding for each weight of an artifact and packs it."""
+"""Chooses an encoding for each weight of an artifact and packs its bytes."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,54 +14,58 @@ from tf_rigl.core.packing.smallest import choose_smallest
 from tf_rigl.export.saved_model import packed_weight
 
 SMALLEST = "smallest"
-# Elements from which a weight of unknown use may be stored sparse.
+# A weight that is no kernel may be stored sparse from this many elements on.
 _LARGE = 1 << 14
-# Decoding one more weight takes about as much of the graph.
+# Approximate bytes that decoding one more sparse weight adds to the graph.
 _CALL_BYTES = 60
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightToPack:
-    """A weight that is to be packed."""
+    """A weight before it is packed."""
 
-    path: str  # of the weight
-    array: np.ndarray  # its values
-    # Bool of its shape, what is to be kept; None if it has no mask and what is
-    # not zero is to be kept.
+    path: str  # path of the weight in its model
+    array: np.ndarray  # values
+    # Bool, of the weight's shape: which elements to keep. None for a weight
+    # without a mask, whose non-zero elements are kept.
     mask: np.ndarray | None = None
-    # Where its inputs and units are, None if unknown.
-    layout: KernelLayout | None = None
-    axis: int = -1  # of the channels that have scales
-    stored: formats.Format = "float32"  # the format of its values
-    # Connections that its mask was allotted; None: no mask.
+    layout: KernelLayout | None = None  # axes of inputs and units, if known
+    axis: int = -1  # axis of the channels, each of which has a scale in int8
+    stored: formats.Format = "float32"  # format in which values are stored
+    # Number of connections that `sparsify` allotted; None without a mask.
     target: int | None = None
-    # Configuration of the mask's structure, None for none.
+    # Configuration of the mask's structure; None for an unstructured mask.
     structure: Mapping[str, Any] | None = None
-    extra: bool = False  # whether it is no weight of the model
+    extra: bool = False  # True for variables that only signatures use
 
 
 @dataclasses.dataclass(frozen=True)
-class _Packing:
-    """A source and the masks that it may be stored with."""
+class _Candidates:
+    """A weight with its mask in each encoding that can express it."""
 
     source: WeightToPack
-    nonzero: np.ndarray  # bool, of its shape: which values are not zero
-    kept: np.ndarray  # bool, of its shape
-    masks: dict[str, bytes]  # packed, by the name of the encoding
+    nonzero: np.ndarray  # bool, of the weight's shape: which values are not 0
+    kept: np.ndarray  # bool, of the weight's shape: which elements are kept
+    masks: dict[str, bytes]  # packed masks, by the name of the encoding
 
     @property
-    def is_told_by_values(self) -> bool:
-        """True if dense values tell what is kept."""
+    def is_mask_in_values(self) -> bool:
+        """True if the mask can be recovered from dense values.
+
+        This holds if exactly the non-zero values are active and no value is
+        rounded, because rounding may turn active values into zeros.
+        """
         if self.source.mask is None:
             return True
         exact = self.source.stored == "float32"
         return exact and np.array_equal(self.kept, self.nonzero)
 
     def sizes(self) -> dict[str, int]:
-        """Returns bytes by encoding, those of the graph included."""
+        """Returns the bytes by encoding, including those of the graph."""
         return {name: self._size(name) for name in self.masks}
 
     def _size(self, name: str) -> int:
+        """Returns the bytes of the weight in one encoding."""
         source = self.source
         values = formats.packed_bytes(
             source.array.size if name == "dense" else self.kept.sum().item(),
@@ -76,36 +80,46 @@ class _Packing:
 def pack_weights(
     sources: Sequence[WeightToPack], compression: str
 ) -> list[packed_weight.PackedWeight]:
-    """Packs the weights of an artifact; places and hashes are not set yet.
+    """Packs the weights of an artifact.
 
-    `compression` is `"smallest"`, or the name of the one encoding that sparse
-    weights may have if it is smaller than the dense weight.
+    Offsets and hashes are set later, by `packed_file.place_weights`.
+
+    Args:
+        sources: the weights.
+        compression: "smallest", or the name of the one encoding that may be
+            used instead of dense storage where it is smaller.
 
     Raises:
-        ValueError: if the encoding cannot express the mask of a weight, or
-            values do not fit their format.
+        ValueError: if the encoding cannot express the mask of a weight, or if
+            a value does not fit its format.
     """
     names = list(ENCODINGS) if compression == SMALLEST else [compression]
-    packings = [_packing(source, names) for source in sources]
+    candidates = [_candidates(source, names) for source in sources]
 
-    sizes = [packing.sizes() for packing in packings]
+    sizes = [candidate.sizes() for candidate in candidates]
     if compression == SMALLEST:
         chosen = choose_smallest(sizes)
     else:
-        chosen = [min(one, key=one.__getitem__) for one in sizes]
+        chosen = [min(by_name, key=by_name.__getitem__) for by_name in sizes]
 
-    return list(map(_packed, packings, chosen))
+    return list(map(_pack, candidates, chosen))
 
 
-def _packing(source: WeightToPack, names: Sequence[str]) -> _Packing:
+def _candidates(source: WeightToPack, names: Sequence[str]) -> _Candidates:
+    """Encodes the mask of a weight in each of the named encodings.
+
+    Raises:
+        ValueError: if the weight has a mask that none of them can express.
+    """
     nonzero = packed_weight.not_zero(source.array)
     kept = nonzero if source.mask is None else source.mask
-    packing = _Packing(source, nonzero, kept, {})
+    candidates = _Candidates(source, nonzero, kept, {})
     sparse = not kept.all()
 
-    # Where a mask is not just what is not zero, dense values would lose it.
-    if names[0] == "dense" or not sparse or packing.is_told_by_values:
-        packing.masks["dense"] = b""
+    # Dense storage has no mask, so that the mask would be lost unless the
+    # values tell it. The user may ask for this with compression="dense".
+    if names[0] == "dense" or not sparse or candidates.is_mask_in_values:
+        candidates.masks["dense"] = b""
 
     if sparse and _may_be_sparse(source):
         for name in names:
@@ -113,31 +127,36 @@ def _packing(source: WeightToPack, names: Sequence[str]) -> _Packing:
             if data is not None and packed_weight.is_bounded(
                 kept.size, len(data)
             ):
-                packing.masks[name] = data
+                candidates.masks[name] = data
 
-    if source.mask is not None and sparse and not packing.masks.keys() & names:
+    has_encoding = bool(candidates.masks.keys() & names)
+    if source.mask is not None and sparse and not has_encoding:
         raise ValueError(
             "The encoding must be able to express the masks of the model. "
             f"Received: compression={names[0]!r} for {source.path!r}, whose "
             "mask has no such structure. Pass compression='smallest'."
         )
 
-    return packing
+    return candidates
 
 
 def _may_be_sparse(source: WeightToPack) -> bool:
-    """Returns whether to look for zeros: not in biases still untrained."""
+    """Returns whether zeros of a weight may be left out.
+
+    Integers and small weights that are no kernels are stored dense: the zeros
+    of an untrained bias, for instance, are not worth decoding.
+    """
     large = source.layout is not None or source.array.size >= _LARGE
     return large and source.array.dtype.kind not in "biu"
 
 
-def _packed(packing: _Packing, encoding: str) -> packed_weight.PackedWeight:
-    """Packs a weight in an encoding."""
-    source = packing.source
+def _pack(candidates: _Candidates, encoding: str) -> packed_weight.PackedWeight:
+    """Packs a weight in the chosen encoding."""
+    source = candidates.source
     dense = encoding == "dense"
-    kept = np.ones_like(packing.kept) if dense else packing.kept
+    kept = np.ones_like(candidates.kept) if dense else candidates.kept
 
-    mask = packing.masks[encoding]
+    mask = candidates.masks[encoding]
     try:
         values = formats.pack(
             source.array[kept],
@@ -148,12 +167,17 @@ def _packed(packing: _Packing, encoding: str) -> packed_weight.PackedWeight:
     except ValueError as error:
         raise ValueError(f"{source.path}: {error}") from error
 
+    # Dense storage keeps the mask only if it is full or if the values tell it.
+    # A mask that is lost is not recorded.
     masked = source.target is not None and (
-        not dense or packing.kept.all().item() or packing.is_told_by_values
+        not dense
+        or candidates.kept.all().item()
+        or candidates.is_mask_in_values
     )
-    told = packing.kept if masked else packing.nonzero
-    nonzeros = told.sum().item()
-    is_short = masked and source.target != nonzeros
+    counted = candidates.kept if masked else candidates.nonzero
+    nonzeros = counted.sum().item()
+    # Usually a mask has as many connections as its target.
+    differs = masked and source.target != nonzeros
 
     return packed_weight.PackedWeight(
         packed_weight.WeightSpec(
@@ -168,7 +192,7 @@ def _packed(packing: _Packing, encoding: str) -> packed_weight.PackedWeight:
             mask_bytes=len(mask),
             axis=source.axis if source.stored == "int8" else -1,
             masked=masked,
-            target=source.target if is_short else None,
+            target=source.target if differs else None,
             structure=source.structure if masked else None,
             extra=source.extra,
         ),

@@ -1,13 +1,14 @@
 """The two files in which an artifact keeps its weights.
 
-`assets/weights.bin` holds the bytes of all weights, one after the other; the
-SavedModel decodes itself from it. `assets.extra/weights.json` says what they
-are, for whoever reads them otherwise; no runtime looks at that folder.
+`assets/weights.bin` holds the bytes of all weights, one after the other. The
+SavedModel reads it when it is loaded. `assets.extra/weights.json` holds the
+metadata of the weights, for `load_packed_weights` and other tools; no runtime
+reads that folder.
 
-The metadata begin with the number of their format. It grows when files of the
-old format would be misread, and whoever changes it goes on reading the old
-ones. From format 2 on, "tf_rigl" beside it must name the first release that
-reads the file, which is what the error of an older release passes on.
+The metadata begin with the number of their format. Increase `FORMAT` if older
+releases would misread new files, and keep reading all older formats. From
+format 2 on, the metadata must also hold "tf_rigl", the first release that reads
+the file: older releases name it in their error.
 """
 
 import dataclasses
@@ -32,18 +33,23 @@ METADATA = "weights.json"
 FORMAT = 1
 READABLE_FORMATS = range(1, FORMAT + 1)
 _FORMAT_NAME = "tf_rigl weights"
-# The line of each weight holds these, in this order; what else is known of it
-# follows by name.
+# Each weight is a list of these fields, in this order. Other fields follow in a
+# dictionary, which is left out if all of them have their defaults.
 FIELDS = ["path", "shape", "encoding", "nonzeros", "offset", "bytes", "hash"]
 
 
 def place_weights(
     weights: Sequence[PackedWeight], groups: Sequence[Group]
 ) -> tuple[list[PackedWeight], bytes]:
-    """Puts the bytes of all weights, each in a group, one after the other.
+    """Concatenates the bytes of all weights, group by group.
+
+    Args:
+        weights: the packed weights.
+        groups: groups that contain each of the weights once.
 
     Returns:
-        The weights with their offsets and hashes, and the bytes.
+        The weights with their offsets and hashes, in the order of `weights`,
+        and the content of the file.
     """
     placed = list(weights)
     parts = []
@@ -68,14 +74,18 @@ def place_weights(
 def write_metadata(
     folder: str, weights: Sequence[PackedWeight], size: int | None
 ) -> None:
-    """Writes what is known of the weights into an artifact.
+    """Writes the metadata of the weights into an artifact.
 
-    `size` is that of the file of all weights, None if they are not packed.
+    Args:
+        folder: the folder of the artifact.
+        weights: the weights with their offsets and hashes.
+        size: size of the file of all weights in bytes; None if the weights are
+            not packed.
     """
     extra = posixpath.join(folder, "assets.extra")
     tf.io.gfile.makedirs(extra)
 
-    # One line a weight, and no more bytes than that takes.
+    # One line per weight is still readable; no spaces keep the file small.
     lines = ",\n".join(
         json.dumps(_to_row(weight.spec), separators=(",", ":"))
         for weight in weights
@@ -94,11 +104,11 @@ def write_metadata(
 
 
 def read_weights(path: str | os.PathLike[str]) -> list[PackedWeight]:
-    """Reads the weights of an artifact, not decoded; checks they are intact.
+    """Reads the packed weights of an artifact, without decoding them.
 
     Raises:
-        ValueError: if there is no such file, the weights of the artifact are
-            not packed, or a newer version has written it.
+        ValueError: if `path` is not an artifact, if its weights are not packed,
+            or if a newer version has written it.
         CorruptDataError: if a file is damaged.
     """
     folder = os.fspath(path)
@@ -129,11 +139,12 @@ def _read_metadata(folder: str) -> tuple[list[packed_weight.WeightSpec], int]:
     """Reads the metadata of an artifact and checks them.
 
     Returns:
-        The specification of each weight, and the size of the file of weights.
+        The metadata of each weight, and the size of the file of all weights in
+        bytes.
 
     Raises:
-        ValueError: if there is no such file, the weights of the artifact are
-            not packed, or a newer version has written it.
+        ValueError: if `folder` is not an artifact, if its weights are not
+            packed, or if a newer version has written it.
         CorruptDataError: if the metadata are damaged.
     """
     name = posixpath.join(folder, "assets.extra", METADATA)
@@ -167,7 +178,7 @@ def _read_metadata(folder: str) -> tuple[list[packed_weight.WeightSpec], int]:
         repr(size),
     )
 
-    specs = [_from_row(one) for one in content["weights"]]
+    specs = [_from_row(row) for row in content["weights"]]
     paths = {spec.path for spec in specs}
     check(
         len(paths) == len(specs),
@@ -178,16 +189,21 @@ def _read_metadata(folder: str) -> tuple[list[packed_weight.WeightSpec], int]:
 
 
 def _check_format(content: Any, name: str, folder: str) -> None:
-    """Checks that metadata are in a format that this version reads.
+    """Checks that this version can read the format of the metadata.
+
+    Args:
+        content: the parsed metadata.
+        name: the path of their file, for errors.
+        folder: the folder of the artifact, for errors.
 
     Raises:
         ValueError: if the format is newer.
-        CorruptDataError: if it is none.
+        CorruptDataError: if no valid format is given.
     """
-    told = content.get("format") if isinstance(content, dict) else None
+    found = content.get("format") if isinstance(content, dict) else None
     match = re.fullmatch(
         rf"{_FORMAT_NAME} ([1-9]\d{{0,8}})",
-        told if isinstance(told, str) else "",
+        found if isinstance(found, str) else "",
     )
     check(
         match is not None,
@@ -199,6 +215,8 @@ def _check_format(content: Any, name: str, folder: str) -> None:
     number = int(match[1]) if match else 0
     if number not in READABLE_FORMATS:
         release = content.get("tf_rigl")
+        # The file may be damaged, and the error suggests a shell command, so
+        # nothing but a version is passed on.
         known = isinstance(release, str) and re.fullmatch(
             r"[\w.+-]{1,40}", release
         )
@@ -217,6 +235,7 @@ def _check_format(content: Any, name: str, folder: str) -> None:
 
 
 def _to_row(spec: packed_weight.WeightSpec) -> list[Any]:
+    """Converts the metadata of a weight to a list; see `FIELDS`."""
     others = spec.to_json()
     row = [getattr(spec, field) for field in FIELDS]
     for field in FIELDS:
@@ -225,6 +244,7 @@ def _to_row(spec: packed_weight.WeightSpec) -> list[Any]:
 
 
 def _from_row(row: Any) -> packed_weight.WeightSpec:
+    """Inverts `_to_row`; raises a CorruptDataError if the row is damaged."""
     count = len(FIELDS)
     check(
         isinstance(row, list)
@@ -246,6 +266,7 @@ def _from_row(row: Any) -> packed_weight.WeightSpec:
 
 
 def _read(name: str, folder: str) -> bytes:
+    """Reads a file of an artifact; raises a ValueError if that fails."""
     try:
         with tf.io.gfile.GFile(name, "rb") as file:
             return file.read()

@@ -1,6 +1,7 @@
-"""A weight of an artifact: its bytes, and the metadata that tell what they are.
+"""Weights of an artifact: their bytes and the metadata that describe them.
 
-`spec_from_json` takes metadata from anywhere and checks them.
+Files may be damaged, so `spec_from_json` checks all metadata, and a
+`PackedWeight` checks its bytes while it decodes them.
 """
 
 import dataclasses
@@ -19,38 +20,36 @@ from tf_rigl.core.packing import values as formats
 from tf_rigl.core.packing.corruption import check
 
 _HASH_BYTES = 6
-# Elements that a byte may stand for at most, so that damaged metadata cannot
-# ask for memory without end; headers are given a few bytes more.
+# The largest number of elements that a byte may decode to. It bounds the memory
+# that damaged metadata can ask for. A header counts as a few more bytes.
 _EXPANSION = 1 << 20
 _HEADER_BYTES = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightSpec:
-    """Everything that is known of a weight of an artifact but its bytes."""
+    """The metadata of a weight of an artifact."""
 
-    path: str  # of the weight in its model
-    shape: tuple[int, ...]  # of the weight
+    path: str  # path of the weight in its model
+    shape: tuple[int, ...]
     nonzeros: int  # number of elements that are kept
-    offset: int  # of its bytes in the file of all weights
-    bytes: int  # number of its bytes, the mask first, then the values
-    encoding: str  # how its mask is stored, one of `core.packing.ENCODINGS`
-    hash: str = ""  # of all of this and of the bytes
+    offset: int  # position of its first byte in the file of all weights
+    bytes: int  # number of its bytes: the mask, followed by the values
+    encoding: str  # encoding of the mask, one of `core.packing.ENCODINGS`
+    hash: str = ""  # hash of the other fields and of the bytes
     dtype: str = "float32"  # name of the weight's dtype
     # Format of the values, one of `core.packing.values.FORMATS`.
     values: formats.Format = "float32"
     mask_bytes: int = 0  # number of bytes of the mask
-    axis: int = -1  # of the channels that have scales; -1 for the last
-    # Whether the weight has a mask in its model. If not, what is not zero is
-    # kept.
+    axis: int = -1  # axis of the channels that have scales; -1 for the last
+    # Whether the weight has a mask in its model. If not, its non-zero elements
+    # are kept.
     masked: bool = False
-    # Connections that the mask was allotted; None: `nonzeros`.
+    # Number of connections that `sparsify` allotted; None if it is `nonzeros`.
     target: int | None = None
-    # Configuration of the mask's structure, None for none.
+    # Configuration of the mask's structure; None for an unstructured mask.
     structure: Mapping[str, Any] | None = None
-    # Whether it is no weight of the model but one that a signature uses by
-    # itself.
-    extra: bool = False
+    extra: bool = False  # True for variables that only signatures use
 
     @property
     def elements(self) -> int:
@@ -59,16 +58,16 @@ class WeightSpec:
 
     @property
     def kept(self) -> int:
-        """Number of values that are stored: zeros, too, if it is dense."""
+        """Number of stored values, including zeros if the weight is dense."""
         return self.elements if self.encoding == "dense" else self.nonzeros
 
     @property
     def channels(self) -> formats.Channels:
-        """The channels that have scales."""
+        """The channels that have scales in int8."""
         return formats.axis_channels(self.shape, self.axis)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the attributes but those that have their defaults."""
+        """Returns the fields that do not have their default values."""
         return {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
@@ -78,10 +77,10 @@ class WeightSpec:
 
 @dataclasses.dataclass(frozen=True)
 class PackedWeight:
-    """A weight of an artifact."""
+    """The packed bytes of a weight, with its metadata."""
 
-    spec: WeightSpec  # what is known of it
-    data: bytes  # its bytes, the mask and the values
+    spec: WeightSpec
+    data: bytes  # the mask, followed by the values
 
     @property
     def mask_data(self) -> bytes:
@@ -89,19 +88,20 @@ class PackedWeight:
         return self.data[: self.spec.mask_bytes]
 
     def mask(self) -> np.ndarray:
-        """Returns which elements are kept: bool, of the weight's shape.
+        """Decodes the mask: bool, of the weight's shape, true if kept.
 
         Raises:
             CorruptDataError: if the data are damaged.
         """
         spec = self.spec
         if spec.encoding == "dense" and spec.nonzeros < spec.elements:
-            # Such weights are dense only if their exact values tell the mask.
+            # `pack` stores a masked weight dense only if its mask can be
+            # recovered from the values.
             return not_zero(self.array())
         return self._stored_mask()
 
     def array(self) -> np.ndarray:
-        """Decodes the weight, zero where nothing is kept.
+        """Decodes the values, with zeros at elements that are not kept.
 
         Raises:
             CorruptDataError: if the data are damaged.
@@ -119,6 +119,7 @@ class PackedWeight:
         return array.reshape(spec.shape)
 
     def _stored_mask(self) -> np.ndarray:
+        """Decodes the stored elements; all of them if the weight is dense."""
         spec = self.spec
         self._check_length()
         mask = ENCODINGS[spec.encoding].decode(self.mask_data, spec.shape)
@@ -131,7 +132,7 @@ class PackedWeight:
         return mask
 
     def _check_length(self) -> None:
-        """Checks that values take bytes, so that no count can be absurd."""
+        """Checks the number of bytes, which bounds the number of values."""
         spec = self.spec
         size = spec.mask_bytes + formats.packed_bytes(
             spec.kept, spec.channels, spec.values, numpy_dtype(spec.dtype)
@@ -144,7 +145,7 @@ class PackedWeight:
         )
 
     def check_hash(self) -> None:
-        """Raises a CorruptDataError unless all is as it was written."""
+        """Raises a CorruptDataError if data or metadata were changed."""
         found = compute_hash(self.spec, self.data)
         check(
             found == self.spec.hash,
@@ -154,10 +155,13 @@ class PackedWeight:
 
 
 def spec_from_json(content: Any) -> WeightSpec:
-    """Inverts `WeightSpec.to_json` and checks what it is given.
+    """Inverts `WeightSpec.to_json` and checks each field.
+
+    Args:
+        content: parsed JSON, possibly damaged.
 
     Raises:
-        CorruptDataError: if it is no spec.
+        CorruptDataError: if `content` is not a valid specification.
     """
     fields = {field.name: field for field in dataclasses.fields(WeightSpec)}
     required = {
@@ -192,35 +196,40 @@ def spec_from_json(content: Any) -> WeightSpec:
 
 
 def compute_hash(spec: WeightSpec, data: bytes) -> str:
-    """Hashes the specification of a weight, hash left out, and its bytes."""
-    known = dataclasses.replace(spec, hash="").to_json()
+    """Hashes the metadata of a weight, except their own hash, and its bytes."""
+    fields = dataclasses.replace(spec, hash="").to_json()
     digest = hashlib.blake2b(digest_size=_HASH_BYTES)
-    digest.update(json.dumps(known, sort_keys=True).encode())
+    digest.update(json.dumps(fields, sort_keys=True).encode())
     digest.update(data)
     return digest.hexdigest()
 
 
 def not_zero(array: np.ndarray) -> np.ndarray:
-    """Returns which elements have other bits than 0, as -0.0 has."""
+    """Returns a bool array, true at elements whose bits are not all 0.
+
+    Unlike `array != 0` it is true at -0.0, whose sign would otherwise be lost.
+    """
     octets = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     return octets.reshape(-1, array.itemsize).any(axis=1).reshape(array.shape)
 
 
 def numpy_dtype(name: str) -> np.dtype:
-    """Returns the NumPy dtype of a TensorFlow dtype's name."""
+    """Returns the NumPy dtype with the name of a TensorFlow dtype."""
     return np.dtype(tf.as_dtype(name).as_numpy_dtype)
 
 
 def is_bounded(elements: int, size: int) -> bool:
-    """Returns whether so many bytes may stand for so many elements."""
+    """Returns whether `size` bytes may decode to this many elements."""
     return elements <= (size + _HEADER_BYTES) * _EXPANSION
 
 
 def _is_size(value: Any) -> bool:
+    # Not `isinstance`, since JSON's true is an int in Python.
     return type(value) is int and 0 <= value < 1 << 62
 
 
 def _is_shape(value: Any) -> bool:
+    # TensorFlow's shapes have at most 254 dimensions.
     return (
         isinstance(value, Sequence)
         and not isinstance(value, str)
@@ -238,15 +247,19 @@ def _is_dtype(value: Any) -> bool:
 
 
 def is_storable(dtype: tf.DType) -> bool:
-    """Returns whether each element of a dtype takes the same bytes."""
+    """Returns whether weights of a dtype can be packed: numbers and bool.
+
+    Strings cannot, since their elements differ in size.
+    """
     return (
         dtype.is_floating
         or dtype.is_integer
         or dtype.is_complex
-        or (dtype.is_bool)
+        or dtype.is_bool
     )
 
 
+# Checks of the fields of a `WeightSpec`, by name.
 _RULES = {
     "path": lambda value: isinstance(value, str),
     "shape": _is_shape,

@@ -1,11 +1,11 @@
-"""Reports the weights of an exported SavedModel."""
+"""Reports how the weights of an exported SavedModel are stored."""
 
 import dataclasses
 
 from tf_rigl.core import cells
 from tf_rigl.core import text_table
 
-# As a row names what is not packed.
+# The encoding that a row shows for a weight that is not packed.
 VARIABLE = "variable"
 _PACKED = (
     "packed: OpenVINO and the converter of TensorFlow.js do not read it; what "
@@ -18,15 +18,15 @@ _HEADER = ("weight", "encoding", "values", "elements", "kept", "bytes", "error")
 class WeightReport:
     """Storage of one weight."""
 
-    path: str  # of the weight, as in `masks(model)`
-    shape: tuple[int, ...]  # of the weight
-    encoding: str  # how its mask is stored; "variable": not packed
-    values: str  # the format of its values
+    path: str  # path of the weight, as in `masks(model)`
+    shape: tuple[int, ...]
+    encoding: str  # encoding of its mask; "variable" if it is not packed
+    values: str  # format of its values, or their dtype if they are exact
     elements: int  # number of elements
     nonzeros: int  # number of elements that are kept
-    bytes: int  # that the weight takes, mask and values
-    dense_bytes: int  # that it would take dense
-    error: float  # the largest difference between a value and what is stored
+    bytes: int  # stored bytes, mask and values
+    dense_bytes: int  # bytes of the dense weight
+    error: float  # largest difference between a value and the stored value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,21 +34,23 @@ class ExportReport:
     """Result of `export_saved_model`; `str()` is a table.
 
     Attributes:
-        path: of the artifact.
-        rows: one for each weight that its functions use.
-        folder_bytes: of all files of the artifact.
+        path: folder of the artifact.
+        rows: one row for each weight that its functions use.
+        folder_bytes: total bytes of the files of the artifact.
     """
 
     path: str
     rows: tuple[WeightReport, ...]
     folder_bytes: int
 
-    bytes = text_table.RowSum("bytes", "Bytes of the weights.")
-    dense_bytes = text_table.RowSum("dense_bytes", "The same if all dense.")
+    bytes = text_table.RowSum("bytes", "Stored bytes of the weights.")
+    dense_bytes = text_table.RowSum(
+        "dense_bytes", "Bytes of the weights if all were dense."
+    )
 
     @property
     def error(self) -> float:
-        """The largest difference between a value and what is stored."""
+        """The largest difference between a value and the stored value."""
         return max((row.error for row in self.rows), default=0.0)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Loads weights and masks of an artifact into a Keras model."""
+"""Loads the packed weights and masks of an artifact into a Keras model."""
 
 import os
 import re
@@ -28,105 +28,123 @@ from tf_rigl.updating.method_state import INACTIVE_VALUES
 
 
 def load_packed_weights(model: Any, path: str | os.PathLike[str]) -> Any:
-    """Gives a model the weights and masks that `export_saved_model` packed.
+    """Loads weights and masks that `export_saved_model` has packed.
 
-    The model has the architecture of the exported one, in either Keras, and
-    is built. Where it is sparse, its masks become those of the artifact;
-    if it is plain and the artifact has masks, it becomes sparse, as after
-    `sparsify`. So training goes on where it was, but for the optimizer's
-    state, which is not exported. Values that were stored with fewer bits come
-    back rounded. A mask that is lost, as that of a stripped model, becomes
-    what is not zero, in a model that is sparse already.
+    The model must be built and have the architecture of the exported one, in
+    either Keras. A sparse model gets the masks of the artifact. A plain model
+    becomes sparse, as by `sparsify`, if the artifact has masks. Training can
+    then continue where it stopped, except for the optimizer's state, which is
+    not exported. Values that were rounded when they were stored stay rounded.
+    If the artifact lacks a mask that the model has, because the exported model
+    was stripped, the non-zero weights become active.
 
-    Weights are matched by their paths or, where Keras has numbered the layers
-    differently, by their order. What inference does not use is not in an
-    artifact and stays as it is. Nothing is changed unless all of it fits.
+    Weights are matched by their paths or, if Keras has numbered the layers
+    differently, by their order. Weights that inference does not use are not
+    part of an artifact and do not change. The model changes only if all weights
+    of the artifact fit.
 
     Args:
-        model: the model, of either Keras. It is changed in place.
-        path: of the artifact, exported with any compression but None.
+        model: a model of either Keras. It is changed in place.
+        path: the folder of an artifact that was exported with any `compression`
+            except None.
 
     Returns:
         The same model.
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
-        ValueError: if there is no such artifact, it is damaged
-            (`tf_rigl.core.packing.CorruptDataError`), or its weights are not
-            those of the model.
+        ValueError: if `path` is not an artifact, if the artifact is damaged
+            (`tf_rigl.core.packing.CorruptDataError`), or if its weights do not
+            fit the model.
 
     Example:
         >>> model = tf_rigl.load_packed_weights(make_model(), "exported")
         >>> model.compile(optimizer, loss)
         >>> model.fit(data, callbacks=[tf_rigl.UpdateMasks(tf_rigl.RigL())])
     """
+    # Read and check everything before the model changes.
     walked = walk_model(model)
-    packed = [one for one in read_weights(path) if not one.spec.extra]
+    packed_weights = [
+        packed for packed in read_weights(path) if not packed.spec.extra
+    ]
     weights = model_weights(walked)
-    values = [
-        _Values(
+    loaded = [
+        _Loaded(
             weight,
-            one.spec,
-            one.array(),
-            one.mask() if one.spec.masked else None,
+            packed.spec,
+            packed.array(),
+            packed.mask() if packed.spec.masked else None,
         )
-        for weight, one in _match(packed, weights, os.fspath(path))
+        for weight, packed in _match(packed_weights, weights, os.fspath(path))
     ]
 
-    # Nothing has changed up to here, and what follows does not fail.
+    # A plain model gets masks, a sparse one must have them already.
     was_plain = all(weight.record is None for weight in weights)
     if was_plain:
-        _carry(walked, values)
+        _carry_masks(walked, loaded)
     else:
-        _check_masked(values)
-    records = {id(one.variable): one for one in masked_weights(model)}
-    for one in values:
+        _check_masked(loaded)
+
+    records = {id(record.variable): record for record in masked_weights(model)}
+    for one in loaded:
         _assign(one, records.get(id(one.weight.variable)))
 
-    recorded = {
-        id(one.host): one.host
-        for one in records.values()
-        if was_plain or mask_history.EVER_ACTIVE in one.diagnostics
+    # Loaded masks are no mask updates: the recorded history starts again.
+    hosts = {
+        id(record.host): record.host
+        for record in records.values()
+        if was_plain or mask_history.EVER_ACTIVE in record.diagnostics
     }
-    for host in recorded.values():
+    for host in hosts.values():
         mask_history.start_recording(host, keep_start=True)
     return model
 
 
-class _Values(NamedTuple):
-    """A weight of the model and what it is to become."""
+class _Loaded(NamedTuple):
+    """A weight of the model with the values and mask that it gets."""
 
     weight: ModelWeight
-    spec: WeightSpec
-    array: np.ndarray
-    mask: np.ndarray | None  # None: it was exported without
+    spec: WeightSpec  # metadata in the artifact
+    array: np.ndarray  # values, of the weight's shape
+    # Bool, of the weight's shape; None if the artifact has no mask for it.
+    mask: np.ndarray | None
 
 
 def _match(
-    packed: Sequence[PackedWeight], found: Sequence[ModelWeight], path: str
+    packed: Sequence[PackedWeight], weights: Sequence[ModelWeight], path: str
 ) -> list[tuple[ModelWeight, PackedWeight]]:
-    """Pairs the weights of the artifact with those of the model."""
+    """Pairs the weights of the artifact with those of the model.
+
+    Raises:
+        ValueError: if a weight of the artifact has no counterpart of its shape
+            and dtype.
+    """
     names = [one.spec.path for one in packed]
-    left = {weight.path: [weight] for weight in found}
-    if not set(names) <= set(left):
-        # Keras has counted the layers of other models, too.
+    by_name = {weight.path: [weight] for weight in weights}
+    if not set(names) <= set(by_name):
+        # Keras numbers unnamed layers across models, so the same layer may be
+        # `dense` in one process and `dense_3` in another.
         names = list(map(_without_numbers, names))
-        left = {}
-        for weight in found:
-            left.setdefault(_without_numbers(weight.path), []).append(weight)
+        by_name = {}
+        for weight in weights:
+            name = _without_numbers(weight.path)
+            by_name.setdefault(name, []).append(weight)
 
     pairs = []
     for name, one in zip(names, packed, strict=True):
-        weights = left.get(name)
-        candidate = weights.pop(0) if weights else None
-        pairs.append((_fitting(candidate, one.spec, path), one))
+        left = by_name.get(name)
+        candidate = left.pop(0) if left else None
+        pairs.append((_check_fits(candidate, one.spec, path), one))
     return pairs
 
 
-def _fitting(
+def _check_fits(
     weight: ModelWeight | None, spec: WeightSpec, path: str
 ) -> ModelWeight:
-    """Returns the weight if its shape and dtype are the artifact's."""
+    """Returns the weight; raises a ValueError if it does not fit the artifact.
+
+    It fits if it exists and has the shape and dtype of the artifact's weight.
+    """
     if weight is not None:
         shape, dtype = weight.shape, weight.dtype.name
         if (shape, dtype) == (spec.shape, spec.dtype):
@@ -144,15 +162,15 @@ def _fitting(
 
 
 def _without_numbers(path: str) -> str:
-    """Strips the numbers that Keras gives to unnamed layers."""
+    """Removes the numbers that Keras appends to the names of unnamed layers."""
     return re.sub(r"_\d+(?=/|$)", "", path)
 
 
-def _check_masked(values: Sequence[_Values]) -> None:
-    """Checks that the model has a mask for each of the artifact's."""
+def _check_masked(loaded: Sequence[_Loaded]) -> None:
+    """Raises a ValueError if the artifact has a mask that the model lacks."""
     lacking = [
         one.weight.path
-        for one in values
+        for one in loaded
         if one.mask is not None and one.weight.record is None
     ]
     if lacking:
@@ -163,10 +181,17 @@ def _check_masked(values: Sequence[_Values]) -> None:
         )
 
 
-def _carry(walked: WalkedModel, values: Sequence[_Values]) -> None:
-    """Makes the layers of a plain model carry the masks of the artifact."""
+def _carry_masks(walked: WalkedModel, loaded: Sequence[_Loaded]) -> None:
+    """Makes the layers of a plain model carry masks where the artifact does.
+
+    The masks are dense at first; `_assign` sets them.
+
+    Raises:
+        ValueError: if a weight with a mask is not one that may be sparse, or
+            if the metadata of its structure are damaged.
+    """
     masked = {
-        id(one.weight.variable): one for one in values if one.mask is not None
+        id(one.weight.variable): one for one in loaded if one.mask is not None
     }
 
     for host in tree.hosts(walked.flavor, walked.model):
@@ -178,22 +203,26 @@ def _carry(walked: WalkedModel, values: Sequence[_Values]) -> None:
         if not sites:
             continue
 
-        kinds = [_structure(one.spec) for _, one in sites.values()]
+        found = [_structure(one.spec) for _, one in sites.values()]
         check(
-            all(kind == kinds[0] for kind in kinds),
+            all(structure == found[0] for structure in found),
             "The weights of one layer must have one structure.",
-            f"{kinds} within {host.layer.name!r}",
+            f"{found} within {host.layer.name!r}",
         )
 
         config = layer_config.LayerConfig(
-            {key: _plan(site, one) for key, (site, one) in sites.items()},
+            {
+                key: _weight_config(site, one)
+                for key, (site, one) in sites.items()
+            },
             seed=0,
             key="/".join(host.key),
-            structure=kinds[0],
+            structure=found[0],
             start="dense",
         )
         carry_masks(host.layer, config)
 
+    # No layer has named the weights that are left.
     if masked:
         raise ValueError(
             "Each weight with a mask must be one that may be sparse. "
@@ -203,16 +232,22 @@ def _carry(walked: WalkedModel, values: Sequence[_Values]) -> None:
 
 
 def _structure(spec: WeightSpec) -> structures.Structure:
+    """Returns the structure of a mask of the artifact.
+
+    Raises:
+        CorruptDataError: if its configuration is not valid.
+    """
     if spec.structure is None:
         return structures.Unstructured()
     try:
         return structures.deserialize(spec.structure)
     except (TypeError, ValueError) as error:
         check(False, "The structure of a mask must be one.", str(error))
-        raise
+        raise  # Never reached; tells type checkers that nothing is returned.
 
 
-def _plan(site: tree.Site, one: _Values) -> layer_config.WeightConfig:
+def _weight_config(site: tree.Site, one: _Loaded) -> layer_config.WeightConfig:
+    """Returns the configuration with which a layer masks a weight."""
     spec = one.spec
     target = spec.nonzeros if spec.target is None else spec.target
     if spec.structure is None:
@@ -221,17 +256,20 @@ def _plan(site: tree.Site, one: _Values) -> layer_config.WeightConfig:
     return layer_config.WeightConfig(tuple(spec.shape), target, layout)
 
 
-def _assign(one: _Values, record: MaskedWeight | None) -> None:
-    """Sets a weight and, if it has one, its mask."""
+def _assign(one: _Loaded, record: MaskedWeight | None) -> None:
+    """Sets the values of a weight and, if it has a record, its mask."""
     if record is None:
         one.weight.set_values(one.array)
         return
 
     mask = one.mask
     if mask is None:
-        # That of a stripped model, in which it can only be guessed.
+        # A stripped model was exported: its masks can only be guessed.
         dense = record.target == record.size
         mask = np.ones(one.array.shape, bool) if dense else one.array != 0
     record.set_mask(mask, one.array)
+
+    # Inactive values are not exported, so those that a method keeps start at
+    # zero.
     if INACTIVE_VALUES in record.state:
         record.state[INACTIVE_VALUES].assign(one.array)

@@ -1,8 +1,10 @@
-"""Decodes the runs of a file of weights, with few operations of a graph.
+"""Decodes the runs of a file of weights with few graph ops.
 
-Where the encoding allows, a run is decoded as one. Otherwise in a loop: with a
-call for each weight, loading would put the function in the place of each. Runs
-of one kind share a function.
+Each operation makes loading slower, so the number of operations should not grow
+with the number of weights. A run is decoded at once if its encoding allows it.
+Otherwise a loop decodes its weights one by one. (With one function call per
+weight instead, TensorFlow would inline the function once per weight when it
+loads the graph.) Runs of the same kind share one function.
 """
 
 import collections
@@ -18,17 +20,18 @@ from tf_rigl.core.packing import values as formats
 from tf_rigl.core.packing.encoding import place
 from tf_rigl.export.saved_model import groups
 
-# From the bytes of a run and int64 [5], its piece, or [pieces, 5] to elements.
+# Decodes the bytes of a run, uint8 [bytes], to a vector of elements. The second
+# argument is int64: [5], a `Piece`, or [pieces, 5].
 _Decode = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class RunDecoder:
-    """Decodes runs, in the order of the file, in the graph that is built.
+    """Adds ops to the current graph that decode the runs of a file, in order.
 
     Args:
-        content: of the file.
-        data: the same in the graph, uint8 [bytes].
-        runs: all runs of the file, and the dtypes of their weights.
+        content: the content of the file, from which the ops are planned.
+        data: uint8 [bytes], the content when the graph runs.
+        runs: all runs of the file, with the names of their weights' dtypes.
     """
 
     def __init__(
@@ -39,22 +42,28 @@ class RunDecoder:
     ) -> None:
         self._content = content
         self._runs = iter(runs)
+
+        # One operation splits the file into the parts of all runs.
         sizes = [
             size
             for run, _ in runs
-            for piece in _parts(run, content)
-            for size in piece
+            for piece_sizes in _part_sizes(run, content)
+            for size in piece_sizes
         ]
         self._parts = iter(_split(data, sizes))
-        self._uses = collections.Counter(_kind(*one) for one in runs)
-        self._shared = functools.cache(_shared)
+
+        # Runs of a kind that occurs more than once share a function.
+        self._uses = collections.Counter(
+            _kind(run, dtype) for run, dtype in runs
+        )
+        self._shared_decoder = functools.cache(_shared_decoder)
 
     def decode_next(self) -> tf.Tensor:
-        """Decodes the weights of the next run, flat, one after the other."""
+        """Decodes the next run to a vector with the elements of its weights."""
         run, dtype = next(self._runs)
         parts = [
-            [next(self._parts) for _ in piece]
-            for piece in _parts(run, self._content)
+            [next(self._parts) for _ in piece_sizes]
+            for piece_sizes in _part_sizes(run, self._content)
         ]
 
         if run.is_plain:
@@ -62,8 +71,10 @@ class RunDecoder:
         if run.is_joined:
             return _decode_joined(run, dtype, parts, self._content)
 
+        # A function that is used once would only add the cost of loading it.
         kind = _kind(run, dtype)
-        decode = _decoder(kind) if self._uses[kind] == 1 else self._shared(kind)
+        is_shared = self._uses[kind] > 1
+        decode = self._shared_decoder(kind) if is_shared else _decoder(kind)
         pieces = run.relative()
         return decode(
             parts[0][0],
@@ -72,7 +83,7 @@ class RunDecoder:
 
 
 class _DecodeKind(NamedTuple):
-    """Properties of runs that the same function decodes."""
+    """Properties in which runs must agree to be decoded by one function."""
 
     encoding: str
     values: formats.Format
@@ -84,8 +95,11 @@ def _kind(run: groups.DecodeRun, dtype: str) -> _DecodeKind:
     return _DecodeKind(run.encoding, run.values, dtype, len(run.pieces) > 1)
 
 
-def _parts(run: groups.DecodeRun, content: bytes) -> list[list[int]]:
-    """Lists the sizes in bytes of the parts of a run, piece by piece."""
+def _part_sizes(run: groups.DecodeRun, content: bytes) -> list[list[int]]:
+    """Returns the sizes in bytes of the parts of a run, for each piece.
+
+    A run that is not joined is a single part.
+    """
     if run.is_plain or not run.is_joined:
         return [[run.pieces[-1].end - run.pieces[0].begin]]
     code = ENCODINGS[run.encoding]
@@ -96,10 +110,10 @@ def _parts(run: groups.DecodeRun, content: bytes) -> list[list[int]]:
 
 
 def _split(data: tf.Tensor, sizes: Sequence[int]) -> list[tf.Tensor]:
-    """Cuts a vector into parts of these sizes."""
+    """Splits a vector into parts of the given sizes."""
     if len(sizes) == 1:
         return [data]
-    # Numbers of 32 bits take less of the graph.
+    # int32 halves the bytes of this constant in the graph.
     fits = sum(sizes) < 1 << 31
     return tf.split(data, tf.constant(sizes, tf.int32 if fits else tf.int64))
 
@@ -110,18 +124,24 @@ def _decode_joined(
     parts: Sequence[Sequence[tf.Tensor]],
     content: bytes,
 ) -> tf.Tensor:
-    """Decodes all pieces of a run as one."""
+    """Decodes all pieces of a run at once.
+
+    The last part of each piece holds its values, the others its mask.
+    """
+    sizes = [piece.size for piece in run.pieces]
     positions = ENCODINGS[run.encoding].graph_join(
-        [content[one.begin : one.middle] for one in run.pieces],
-        [piece[:-1] for piece in parts],
-        [one.size for one in run.pieces],
+        [content[piece.begin : piece.middle] for piece in run.pieces],
+        [piece_parts[:-1] for piece_parts in parts],
+        sizes,
     )
-    values = _values(_join([piece[-1] for piece in parts]), run, dtype)
-    return place(positions, values, sum(one.size for one in run.pieces))
+    values = _values(
+        _join([piece_parts[-1] for piece_parts in parts]), run, dtype
+    )
+    return place(positions, values, sum(sizes))
 
 
 def _values(data: tf.Tensor, run: groups.DecodeRun, dtype: str) -> tf.Tensor:
-    """Unpacks values that are stored without scales."""
+    """Unpacks the values of a run, in any format but int8."""
     return formats.graph_unpack(data, None, run.values, tf.as_dtype(dtype))
 
 
@@ -129,8 +149,8 @@ def _join(parts: Sequence[tf.Tensor]) -> tf.Tensor:
     return parts[0] if len(parts) == 1 else tf.concat(parts, 0)
 
 
-def _shared(kind: _DecodeKind) -> _Decode:
-    """Makes the decoder of runs of a kind as a function of the graph."""
+def _shared_decoder(kind: _DecodeKind) -> _Decode:
+    """Makes the decoder for a kind of runs as a `tf.function`."""
     fields = len(groups.Piece._fields)
     shape = [None, fields] if kind.is_loop else [fields]
     return tf.function(
@@ -144,10 +164,11 @@ def _shared(kind: _DecodeKind) -> _Decode:
 
 
 def _decoder(kind: _DecodeKind) -> _Decode:
-    """Makes the decoder of runs of a kind."""
+    """Makes the decoder for a kind of runs as a Python function."""
     decode_one = functools.partial(_decode_one, kind)
 
     def decode_all(data: tf.Tensor, pieces: tf.Tensor) -> tf.Tensor:
+        """Decodes the pieces of a run one by one and concatenates them."""
         count = tf.shape(pieces)[0]
         decoded = tf.TensorArray(
             kind.dtype, count, infer_shape=False, element_shape=[None]
@@ -168,7 +189,10 @@ def _decoder(kind: _DecodeKind) -> _Decode:
 def _decode_one(
     kind: _DecodeKind, data: tf.Tensor, piece: tf.Tensor
 ) -> tf.Tensor:
-    """Decodes a mask and its values to elements, flat."""
+    """Decodes one piece to a vector of elements.
+
+    `data` are the bytes of its run and `piece` is int64 [5].
+    """
     code = ENCODINGS[kind.encoding]
     begin, middle, end, kept, size = tf.unstack(piece)
     mask = data[begin:middle]

@@ -1,4 +1,4 @@
-"""Strips a SavedModel of what it says twice."""
+"""Removes redundant parts of a SavedModel's graph."""
 
 import contextlib
 import itertools
@@ -13,16 +13,16 @@ from tf_rigl.export.function_graph import rename_input
 _FILE = "saved_model.pb"
 _FINGERPRINT = "fingerprint.pb"
 _SHAPES = "_output_shapes"
-_SHORT = 4  # characters
+_SHORT = 4  # characters of a name that is not worth shortening
 
 
 def slim(folder: str) -> None:
-    """Takes out of a SavedModel, in place, what loaders find out themselves.
+    """Makes the graph of a SavedModel smaller, in place.
 
-    The shapes of all operations' outputs, which TensorFlow notes while it
-    saves and infers anew while it loads, and the definitions of TensorFlow's
-    own operations. They are two fifths of the graph of ResNet-50. Equal
-    constants of a function become one, and long names of its nodes short.
+    This removes the shapes of all operations' outputs, which TensorFlow infers
+    again when it loads the graph, and the definitions of TensorFlow's own
+    operations. Both together are two fifths of the graph of ResNet-50. In each
+    function, equal constants are merged and long names of nodes shortened.
     """
     path = posixpath.join(folder, _FILE)
     saved_model = saved_model_pb2.SavedModel()
@@ -42,15 +42,16 @@ def slim(folder: str) -> None:
     with tf.io.gfile.GFile(path, "wb") as file:
         file.write(saved_model.SerializeToString())
 
-    # It is that of the graph as it was, and no SavedModel needs one.
+    # The fingerprint of the old graph would be wrong. It is optional.
     with contextlib.suppress(tf.errors.NotFoundError):
         tf.io.gfile.remove(posixpath.join(folder, _FINGERPRINT))
 
 
 def slim_function(function: Any) -> None:
-    """Merges constants and shortens names, in a FunctionDef."""
+    """Merges equal constants and shortens names in a FunctionDef, in place."""
     names = _short_names(function)
 
+    # Give equal constants on one device the name of the first of them.
     first: dict[tuple[bytes, str], str] = {}
     for node in function.node_def:
         if node.op == "Const" and not node.input:
@@ -58,6 +59,8 @@ def slim_function(function: Any) -> None:
             key = value, node.device
             names[node.name] = first.setdefault(key, names[node.name])
 
+    # Rename all nodes and keep one of those that share a name. Going backwards,
+    # deleting a node does not move the nodes that are still to come.
     kept = set()
     for index, node in reversed([*enumerate(function.node_def)]):
         name = names[node.name]
@@ -67,9 +70,10 @@ def slim_function(function: Any) -> None:
 
         kept.add(name)
         node.name = name
-        node.attr.pop("_class", None)  # names nodes, for placement
+        # `_class` colocates nodes and would refer to them by their old names.
+        node.attr.pop("_class", None)
         node.ClearField("experimental_debug_info")
-        node.input[:] = [rename_input(one, names) for one in node.input]
+        node.input[:] = [rename_input(input_, names) for input_ in node.input]
 
     for results in (function.ret, function.control_ret):
         for key in list(results):
@@ -77,11 +81,18 @@ def slim_function(function: Any) -> None:
 
 
 def _short_names(function: Any) -> dict[str, str]:
-    """Makes short names for nodes but those that name a resource, too."""
+    """Makes a short name for each node of a FunctionDef.
+
+    Nodes with a `shared_name` keep their names, because their resource may be
+    named after the node.
+    """
     names = {node.name: node.name for node in function.node_def}
-    taken = {*names, *(one.name for one in function.signature.input_arg)}
-    free = (f"m{number:x}" for number in itertools.count())
+    arguments = (argument.name for argument in function.signature.input_arg)
+    taken = {*names, *arguments}
+    new_names = (f"m{number:x}" for number in itertools.count())
     for node in function.node_def:
         if len(node.name) > _SHORT and "shared_name" not in node.attr:
-            names[node.name] = next(one for one in free if one not in taken)
+            names[node.name] = next(
+                name for name in new_names if name not in taken
+            )
     return names

@@ -134,25 +134,25 @@ class Keras2(flavor.Flavor):
         shape = model._build_input_shape
         return None if shape is None else ((shape,), {})
 
-    def other_state(self, model: Any, optimizer: Any) -> list[Any]:
+    def random_state(self, model: Any) -> list[Any]:
         # tf_keras deliberately does not track random generators.
         randoms = [
             getattr(layer, "_random_generator", None)
             for layer in model._flatten_layers()
         ]
-        generators = [
+        return [
             random._generator.state
             for random in randoms
             if random is not None and random._generator is not None
         ]
 
+    def optimizer_state(self, optimizer: Any) -> list[Any]:
         # `optimizer.variables` lacks the learning rate and the loss scale.
-        of_optimizer = [
+        return [
             part
             for part in tf.train.TrackableView(optimizer).descendants()
             if isinstance(part, tf.Variable)
         ]
-        return [*generators, *of_optimizer]
 
 
 class _LoadedWeights(list[Any]):
@@ -210,9 +210,13 @@ def _keep_masks_in_hdf5_files() -> None:
     def preprocess(
         layer: Any, weights: list[Any], *args: Any, **kwargs: Any
     ) -> list[Any]:
-        """Converts between files of sparse and of dense layers."""
-        known, dense = _legacy_weights(layer), dense_weights(layer)
-        if len(known) == len(dense):
+        """Adapts the arrays of a file to the weights that a layer has.
+
+        A file of a sparse layer has arrays of masks, which a dense layer lacks,
+        and the other way around.
+        """
+        own, dense = _legacy_weights(layer), dense_weights(layer)
+        if len(own) == len(dense):
             if isinstance(weights, _LoadedWeights) and (
                 len(weights) > len(weights.dense) == len(dense)
             ):
@@ -224,10 +228,10 @@ def _keep_masks_in_hdf5_files() -> None:
         # fails with masks. It serves old formats, which have no masks.
         if len(weights) == len(dense):
             # A sparse layer loads the file of a dense one and keeps its masks.
-            given = dict(zip(map(id, dense), weights, strict=True))
+            loaded = dict(zip(map(id, dense), weights, strict=True))
             return [
-                given[id(weight)] if id(weight) in given else weight.numpy()
-                for weight in known
+                loaded[id(weight)] if id(weight) in loaded else weight.numpy()
+                for weight in own
             ]
         return weights
 

@@ -127,7 +127,7 @@ class Keras3(flavor.Flavor):
         shapes = model._build_shapes_dict
         return _by_arguments(model, shapes) if shapes else None
 
-    def other_state(self, model: Any, optimizer: Any) -> list[Any]:
+    def optimizer_state(self, optimizer: Any) -> list[Any]:
         return list(optimizer.variables)
 
 

@@ -1,0 +1,14 @@
+"""Lottery tickets: rounds of training, pruning and rewinding.
+
+1. `search` is the iterator over levels: level 0 is dense, and each further one
+   has the masks that pruning has left of the one before, and the values to
+   which it is rewound.
+2. `level` is what a loop body trains: the callbacks that save, resume and
+   record it.
+3. `arguments` are checked at once, and `random_masks` are one of the controls.
+4. `folder` holds the files of a search, each written whole, from which it goes
+   on wherever it was killed; `table` shows its records.
+
+The pieces serve by themselves, too: `prune` by rates, `set_masks`, `Snapshot`
+and `reinitialize`.
+"""

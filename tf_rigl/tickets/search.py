@@ -1,0 +1,388 @@
+"""Iterative pruning with rewinding, as an iterator over rounds."""
+
+import os
+import zlib
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.backend import flavor as flavors
+from tf_rigl.checkpointing.checkpoints import Checkpoints
+from tf_rigl.checkpointing.snapshot import Snapshot
+from tf_rigl.checkpointing.snapshot_at import SnapshotAt
+from tf_rigl.core import checks
+from tf_rigl.masking.masked_weight import masks as masks_of
+from tf_rigl.masking.masked_weight import require_masked_weights
+from tf_rigl.masking.reinitialize import reinitialize
+from tf_rigl.tickets import arguments
+from tf_rigl.tickets import table
+from tf_rigl.tickets.folder import RunFolder
+from tf_rigl.tickets.folder import SearchFolder
+from tf_rigl.tickets.level import Level
+from tf_rigl.tickets.random_masks import random_masks
+from tf_rigl.updating import pruning_rates
+from tf_rigl.updating.prune import prune
+from tf_rigl.updating.set_masks import set_masks
+
+
+class TicketSearch:
+    """A search for a winning ticket, which goes on wherever it was killed.
+
+    Each level trains a network, prunes it, and rewinds what is left for the
+    next one (Frankle and Carbin, arXiv:1803.03635; rewinding to a step,
+    arXiv:1912.05671). Iterating trains the levels in turn; those that are done
+    are left out:
+
+        >>> model = tf_rigl.sparsify(model, 0.0, start="dense")
+        >>> model.compile(optimizer, loss, metrics=["accuracy"])
+        >>> search = tf_rigl.TicketSearch(model, "runs/tickets", rounds=9)
+        >>> for level in search:
+        ...     model.fit(
+        ...         data.repeat().skip(level.step),
+        ...         steps_per_epoch=100,
+        ...         epochs=20,
+        ...         initial_epoch=level.step // 100,
+        ...         validation_data=validation,
+        ...         callbacks=level.callbacks,
+        ...     )
+        >>> print(search)
+
+    The model and its optimizer stay the same objects, and the training step is
+    traced once. With data that is a function of `level.step`, the end is the
+    same bit for bit, whenever the process was killed.
+
+    Args:
+        model: a built and compiled model of either Keras, masked by
+            `sparsify`, usually with `sparsity=0.0, start="dense"`.
+        directory: the folder of the search, which it makes.
+        rounds: number of prunings; there are `rounds + 1` levels.
+        rate: fraction of the connections left that a round drops, in [0, 1).
+        rates: rates of single weights by layer, name or path; see `prune`.
+            The paper gives output layers half the rate.
+        scope: `"weight"` or `"global"`; see `prune`.
+        criterion: the score, one of `tf_rigl.core.criteria` that needs no data.
+        rewind_step: optimizer steps after which the values are those to which
+            levels are rewound; 0 for the initial ones.
+        retrain: how levels after the first begin: with the weights of that
+            step and new slots (`"weights"`), with its slots, too (`"state"`),
+            with trained weights at the step's learning rate
+            (`"learning_rate"`), or with trained weights where the last level
+            ended (`"fine_tune"`); see Renda et al., arXiv:2003.02389.
+        action: what becomes of the weights that are left: `"rewind"`, or new
+            values by `reinitialize`: `"reinit"`, `"reshuffle"`, `"constant"`,
+            `"tickets"` (Zhou et al., arXiv:1905.01067, section 3).
+        keep_sign: whether new values keep the signs of those they replace.
+        save_every: batches between two checkpoints, or `"epoch"`.
+        seed: the seed of all that is drawn, any 32-bit integer.
+
+    Raises:
+        TypeError: if `model` is a model of neither Keras.
+        ValueError: if an argument is out of range, the model is dense or not
+            compiled, or the directory has a search of another model or with
+            other arguments. Nothing is overwritten.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        directory: str | os.PathLike[str],
+        *,
+        rounds: int = 15,
+        rate: float = 0.2,
+        rates: Mapping[Any, float] | None = None,
+        scope: str = "weight",
+        criterion: str = "large_final",
+        rewind_step: int = 0,
+        retrain: str = "weights",
+        action: str = "rewind",
+        keep_sign: bool = False,
+        save_every: int | str = "epoch",
+        seed: int = 0,
+    ) -> None:
+        records = require_masked_weights(model)
+        arguments.check_model(model)
+        arguments.check_counts(rounds, rewind_step)
+        arguments.check_choices(scope, criterion, retrain, action)
+
+        self.model = model
+        self.rounds = rounds
+        self._rate = pruning_rates.checked_rate("rate", rate)
+        self._rates = pruning_rates.rates_by_path(model, rates or {})
+        self._scope = scope
+        self._criterion = criterion
+        self._rewind_step = rewind_step
+        self._retrain = retrain
+        self._action = action
+        self._keep_sign = keep_sign
+        self._save_every = save_every
+        self._seed = seed
+        self._folder = SearchFolder(
+            directory,
+            {
+                "version": 1,
+                "weights": {one.path: list(one.shape) for one in records},
+                "rate": self._rate,
+                "rates": self._rates,
+                "scope": scope,
+                "criterion": criterion,
+                "rewind_step": rewind_step,
+                "retrain": retrain,
+                "action": action,
+                "keep_sign": keep_sign,
+                "seed": seed,
+            },
+        )
+        self._begin_search()
+
+    def __iter__(self) -> Iterator[Level]:
+        """Yields the levels that are not trained yet, ready for training.
+
+        Raises:
+            ValueError: if the body of the loop has not trained a level.
+        """
+        for number in range(self.rounds + 1):
+            run = self._level_folder(number)
+            if run.is_done:
+                run.clean()
+                continue
+            level = self._begin_level(number, run)
+            yield level
+            self._finish_level(level, run)
+
+    def control(
+        self,
+        how: str,
+        level: int,
+        draw: int = 0,
+        keep_sign: bool = False,
+    ) -> Iterator[Level]:
+        """Yields a control of a level for training, unless it is done.
+
+        It is trained as the level is, and recorded in the same table:
+
+            >>> for control in search.control("reinit", level=9):
+            ...     model.fit(..., callbacks=control.callbacks)
+
+        Args:
+            how: `"random_mask"`, as many connections of each weight at random
+                places, with the level's values; or new values for its masks:
+                `"reinit"`, `"reshuffle"`, `"constant"`, `"tickets"`.
+            level: number of the level, whose masks must be known.
+            draw: number of the draw; each gives other masks or values.
+            keep_sign: whether new values keep the signs of those they replace.
+
+        Raises:
+            ValueError: if `how` is unknown, the search has not come to the
+                level, or the body of the loop has not trained the control.
+        """
+        checks.check_choice("how", how, arguments.CONTROLS)
+        of_level = self._run_of(level, "A control")
+        sign = "_keep_sign" if keep_sign else ""
+        name = f"control_{how}_{level:02d}{sign}_{draw}"
+        run = self._folder.run(name)
+        if run.is_done:
+            run.clean()
+            return
+        if not run.is_begun:
+            given = of_level.read_masks()
+            if how == "random_mask":
+                given = random_masks(self.model, given, self._seed_of(name))
+            run.write_masks(given)
+        set_masks(self.model, run.read_masks())
+
+        checkpoints = self._checkpoints(run)
+        if not checkpoints.steps:
+            values = Snapshot.load(self._values_path)
+            values.restore(self.model)
+            if how != "random_mask":
+                self._redraw(how, keep_sign, values, name)
+            checkpoints.save(self.model, self._first_batch())
+        checkpoints.restore(self.model)
+
+        one = Level(level, name, run, checkpoints)
+        yield one
+        self._record(one, run)
+
+    def restore(self, level: int) -> Any:
+        """Puts a trained level back into the model, with its masks.
+
+        Returns:
+            The model.
+
+        Raises:
+            ValueError: if the level is not trained.
+        """
+        run = self._run_of(level, "The model")
+        if not run.is_done:
+            raise ValueError(
+                "Only a level that was trained can be restored. Received: "
+                f"level={level!r} of {self._folder.path!r}. Iterate over the "
+                "search to train it."
+            )
+        set_masks(self.model, run.read_masks())
+        Snapshot.load(run.end).restore(self.model, slots="keep")
+        return self.model
+
+    def masks(self, level: int) -> dict[str, np.ndarray]:
+        """Returns the masks of a level by path.
+
+        Raises:
+            ValueError: if the search has not come to the level.
+        """
+        return self._run_of(level, "Masks").read_masks()
+
+    def records(self) -> list[dict[str, Any]]:
+        """Returns what was recorded of levels and then of controls, in order.
+
+        Each has `name`, `level`, the `connections` of each weight by path,
+        `left`, the fraction of the masked weights' elements that are active,
+        and the metrics of `early_stop` (None without validation) and `end`.
+        """
+        names = [_level_name(number) for number in range(self.rounds + 1)]
+        runs = map(self._folder.run, [*names, *self._folder.controls()])
+        return [run.read_record() for run in runs if run.is_done]
+
+    def __str__(self) -> str:
+        return table.of_records(self.records())
+
+    @property
+    def _values_path(self) -> str:
+        """The file of the values to which levels are rewound."""
+        return self._folder.rewind if self._rewind_step else self._folder.start
+
+    def _level_folder(self, number: int) -> RunFolder:
+        return self._folder.run(_level_name(number))
+
+    def _run_of(self, level: int, what: str) -> RunFolder:
+        """Returns the files of a level, whose masks must be known."""
+        run = self._level_folder(level)
+        if not run.is_begun:
+            raise ValueError(
+                f"{what} can be had of a level to which the search has come. "
+                f"Received: level={level!r} of {self._folder.path!r}. Iterate "
+                "over the search to train the levels before it."
+            )
+        return run
+
+    def _begin_search(self) -> None:
+        """Notes masks and values of the beginning, once."""
+        run = self._level_folder(0)
+        if not run.is_begun:
+            Snapshot.of(self.model).save(self._folder.start)
+            run.write_masks(masks_of(self.model))
+
+    def _checkpoints(self, run: RunFolder) -> Checkpoints:
+        return Checkpoints(run.checkpoints, self._save_every)
+
+    def _first_batch(self) -> int:
+        """Returns the number of batches before the step of rewinding."""
+        flavor = flavors.model_flavor(self.model)
+        optimizer = flavor.updating_optimizers(self.model.optimizer)[0]
+        return self._rewind_step * flavor.accumulation_steps(optimizer)
+
+    def _begin_level(self, number: int, run: RunFolder) -> Level:
+        """Puts the model to where the level begins or goes on."""
+        set_masks(self.model, run.read_masks())
+        checkpoints = self._checkpoints(run)
+        if not checkpoints.steps:
+            first = self._set_values(number)
+            checkpoints.save(self.model, first)
+        checkpoints.restore(self.model)
+
+        snapshot = None
+        if number == 0 and self._rewind_step:
+            snapshot = SnapshotAt(self._rewind_step, self._folder.rewind)
+        return Level(number, _level_name(number), run, checkpoints, snapshot)
+
+    def _set_values(self, number: int) -> int:
+        """Sets the values of a level's start; returns its first batch."""
+        if number == 0:
+            Snapshot.load(self._folder.start).restore(self.model)
+            return 0
+
+        if self._retrain in ("learning_rate", "fine_tune"):
+            end = Snapshot.load(self._level_folder(number - 1).end)
+            end.restore(self.model)
+        if self._retrain == "fine_tune":
+            return 0
+
+        values = Snapshot.load(self._values_path)
+        values.restore(
+            self.model,
+            weights=self._retrain != "learning_rate",
+            slots="restore" if self._retrain == "state" else "zero",
+        )
+        if self._action != "rewind":
+            name = _level_name(number)
+            self._redraw(self._action, self._keep_sign, values, name)
+        return self._first_batch()
+
+    def _redraw(
+        self, how: str, keep_sign: bool, values: Snapshot, name: str
+    ) -> None:
+        reinitialize(
+            self.model,
+            how,
+            keep_sign=keep_sign,
+            initial=values.weights,
+            seed=self._seed_of(name),
+        )
+
+    def _finish_level(self, level: Level, run: RunFolder) -> None:
+        """Records a trained level and prunes it for the next one."""
+        level.results()  # raises before anything is written
+        Snapshot.of(self.model).save(run.end)
+
+        if level.number < self.rounds:
+            next_run = self._level_folder(level.number + 1)
+            self._check_reached(level)
+            prune(
+                self.model,
+                self._criterion,
+                scope=self._scope,
+                seed=self._seed_of(level.name),
+                amount=self._rate,
+                rates=self._rates,
+                initial=Snapshot.load(self._values_path).weights,
+            )
+            next_run.write_masks(masks_of(self.model))
+            set_masks(self.model, run.read_masks())
+        self._record(level, run)
+
+    def _check_reached(self, level: Level) -> None:
+        if not tf.io.gfile.exists(self._values_path):
+            raise ValueError(
+                "Level 0 must reach the step of rewinding. Received: "
+                f"rewind_step={self._rewind_step}, but {level.name!r} has "
+                "ended before it. Train longer, or search in another directory "
+                "with an earlier step."
+            )
+
+    def _record(self, level: Level, run: RunFolder) -> None:
+        """Writes the record of a level or control, which ends it."""
+        records = require_masked_weights(self.model)
+        size = sum(record.size for record in records)
+        connections = {
+            path: int(np.count_nonzero(mask))
+            for path, mask in run.read_masks().items()
+        }
+        run.finish(
+            {
+                "name": level.name,
+                "level": level.number,
+                "left": sum(connections.values()) / size,
+                "connections": connections,
+                **level.results(),
+            }
+        )
+
+    def _seed_of(self, name: str) -> int:
+        """Returns the seed of one level or control, below 2^31."""
+        return zlib.crc32(f"{self._seed}/{name}".encode()) >> 1
+
+
+def _level_name(number: int) -> str:
+    return f"level_{number:02d}"

@@ -1,0 +1,50 @@
+"""The table of a search."""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from tf_rigl.core import cells
+from tf_rigl.core import text_table
+
+_NOT_METRICS = ("epoch", "step", "dead_units", "sparsity")
+
+
+def of_records(records: Sequence[Mapping[str, Any]]) -> str:
+    """Formats levels and controls: what is left, and how well it learns."""
+    if not records:
+        return "No level is trained yet."
+
+    metric = _metric(records)
+    header = ("", "left", "early stop", f"{metric} there", f"{metric} at end")
+    body = [
+        (
+            record["name"].replace("_", " "),
+            cells.percent(record["left"]),
+            _step(record["early_stop"]),
+            _number(record["early_stop"], metric),
+            _number(record["end"], metric),
+        )
+        for record in records
+    ]
+    lines = text_table.aligned(header, body, (), text_columns=1)
+    lines += ["", "Early stop: the step of least validation loss."]
+    return "\n".join(lines)
+
+
+def _metric(records: Sequence[Mapping[str, Any]]) -> str:
+    """Returns the metric to show: the first accuracy of validation, if any."""
+    names = [name for name in records[0]["end"] if name not in _NOT_METRICS]
+    accuracies = [name for name in names if name.endswith("accuracy")]
+    validation = [name for name in accuracies if name.startswith("val_")]
+    fallback = [name for name in names if name == "val_loss"]
+    return next(iter([*validation, *accuracies, *fallback, *names]), "metric")
+
+
+def _step(line: Mapping[str, Any] | None) -> str:
+    return "" if line is None else cells.count(line.get("step"))
+
+
+def _number(line: Mapping[str, Any] | None, metric: str) -> str:
+    value = None if line is None else line.get(metric)
+    return "" if value is None else f"{value:.4g}"
