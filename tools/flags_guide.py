@@ -64,6 +64,7 @@ TRAIN = {
         "dry_run": "before a long run",
         "checkpoint_every": "if an epoch takes longer than you want to lose",
         "evaluate_every": "more if evaluation takes a large share of the time",
+        "metrics_every": "to see the loss within long epochs",
         "tensorboard": "`--notensorboard` to write fewer files",
         "export": "`--noexport` if only the numbers matter",
         "compare_dense": "for a table of the sparse against the dense network",
