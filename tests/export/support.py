@@ -2,6 +2,7 @@
 
 import contextlib
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -99,6 +100,29 @@ def load(folder):
 def weights_of(model):
     """Copies all weights of a model."""
     return [np.array(one) for one in model.get_weights()]
+
+
+def build_pictures(*middle, first=None, end=True):
+    """Builds a network that XNNPACK runs sparse if `middle` allows it."""
+    layers = keras.layers
+    images = keras.Input((64, 64, 3), name="images")
+    features = images
+    for layer in (*(first or picture_stem()), *middle):
+        features = layer(features)
+    if end:
+        features = layers.GlobalAveragePooling2D()(features)
+        features = layers.Dense(10, name="head")(features)
+    return keras.Model(images, features)
+
+
+def picture_stem():
+    """Makes the first layers of such a network."""
+    layers = keras.layers
+    return [
+        layers.ZeroPadding2D(1),
+        layers.Conv2D(8, 3, 2, activation="relu", name="first"),
+        layers.Conv2D(16, 1, activation="relu", name="second"),
+    ]
 
 
 def expect_slow(quantization):
