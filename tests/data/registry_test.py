@@ -28,8 +28,8 @@ def test_synthetic(name):
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
-        ("mnist", "tfds build mnist.*--download.*--data=mnist_small"),
-        ("fashion_mnist", "tfds build fashion_mnist.*--download"),
+        ("mnist", "--download.*tfds build mnist.*--data=mnist_small"),
+        ("fashion_mnist", "--download.*tfds build fashion_mnist"),
         ("cifar10", "tfds build cifar10"),
         ("cifar100", "tfds build cifar100"),
         ("imagenet2012", r"https://image-net\.org"),

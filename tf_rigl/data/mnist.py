@@ -28,10 +28,10 @@ _TFDS_NAMES = {"tfds": "mnist", "fashion_mnist": "fashion_mnist"}
 _TRAIN = "train"
 _TEST = "test"
 _MNIST_REMEDY = (
-    "Run `tfds build mnist` (with `--data_dir=DIR` for another folder than "
-    "~/tensorflow_datasets), or pass `download=True` (`--download` on the "
-    'command line), or use the embedded subset, `source="small"` '
-    "(`--data=mnist_small`)."
+    "Pass `--download` on the command line (`download=True`), or run `tfds "
+    "build mnist`; add `--data_dir=DIR` for another folder than "
+    "~/tensorflow_datasets. Or use the embedded subset, "
+    '`--data=mnist_small` (`source="small"`).'
 )
 
 

@@ -15,9 +15,9 @@ from tf_rigl.data.datasets import DataInfo
 
 # Advice in error messages, unless the data set needs a different one.
 _REMEDY = (
-    "Run `tfds build {name}` (with `--data_dir=DIR` for another folder than "
-    "~/tensorflow_datasets), or pass `download=True` (`--download` on the "
-    "command line)."
+    "Pass `--download` on the command line (`download=True`), or run `tfds "
+    "build {name}`; add `--data_dir=DIR` for another folder than "
+    "~/tensorflow_datasets."
 )
 
 
