@@ -67,7 +67,15 @@ def start(
     if description is not None:
         # Where absl finds what `--help` prints; it is a format to absl.
         sys.modules["__main__"].__doc__ = description.replace("%", "%%")
-    app.run(main, flags_parser=flag_files.parse)
+    try:
+        app.run(main, flags_parser=flag_files.parse)
+    except SystemExit as ended:
+        # absl ends with 1 after it has printed the help that was asked for.
+        raise SystemExit(0 if _asks_for_help() else ended.code) from None
+
+
+def _asks_for_help() -> bool:
+    return any(one.lstrip("-").startswith("help") for one in sys.argv[1:])
 
 
 def fail(error: object) -> int:
