@@ -238,6 +238,9 @@ def test_files_and_other_models(keras, tmp_path):
     snapshot.save(path)
     loaded = tf_rigl.Snapshot.load(path)
     assert loaded.step == 0
+    assert repr(loaded) == (
+        "Snapshot(8 weights of step 0, with the optimizer's state)"
+    )
     assert list(loaded.weights) == list(snapshot.weights)
     support.assert_all_equal(
         list(loaded.weights.values()), list(snapshot.weights.values())
@@ -247,7 +250,7 @@ def test_files_and_other_models(keras, tmp_path):
     loaded.restore(other)
     support.assert_all_equal(values_of(other), values_of(model))
     fit(model)
-    tf_rigl.prune(model, "movement", amount=0.5, initial=loaded.weights)
+    tf_rigl.prune(model, "movement", amount=0.5, initial=loaded)
 
 
 @support.one_keras("tf_keras")
@@ -282,6 +285,8 @@ def test_errors(keras, tmp_path):
         tf_rigl.Snapshot.of(keras.Sequential([keras.layers.Dense(3)]))
 
     path = tmp_path / "start.npz"
+    with pytest.raises(ValueError, match="which does not exist"):
+        tf_rigl.Snapshot.load(path)
     snapshot.save(path)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])

@@ -173,7 +173,7 @@ def test_given_initial_values(keras):
         ValueError, match=r"none for 'convolution/kernel'.*Pass"
     ):
         tf_rigl.reinitialize(model, "reshuffle")
-    tf_rigl.reinitialize(model, "reshuffle", initial=start.weights)
+    tf_rigl.reinitialize(model, "reshuffle", initial=start)
     for path, mask in tf_rigl.masks(model).items():
         np.testing.assert_array_equal(
             np.sort(weights_of(model)[path][mask]),

@@ -272,7 +272,7 @@ def test_controls(keras, tmp_path):
         "control_reinit_02_0",
         "control_reinit_02_1",
     ]
-    assert "control reinit 02 1" in str(search)
+    assert "level 02, draw 1" in str(search)
 
 
 @support.one_keras("tf_keras")

@@ -331,3 +331,10 @@ def test_several_inputs(keras):
     support.assert_masked(model, optimizer)
     assert support.counts(model) == before
     assert support.moved(model) > 0
+
+
+def test_a_method_is_no_callback(keras):
+    model = tf_rigl.sparsify(support.make_mlp(keras), 0.5)
+    model.compile("sgd", support.crossentropy(keras))
+    with pytest.raises(TypeError, match=r"UpdateMasks\(RigL\(\.\.\.\)\)"):
+        model.fit(*support.make_data((20,)), callbacks=[tf_rigl.RigL()])

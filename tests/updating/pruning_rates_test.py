@@ -235,7 +235,7 @@ def test_layer_collapse(keras):
         ({"amount": True}, r"amount=True"),
         ({"rates": {"dense": 2}}, r"rates\['dense'\]=2"),
         ({"rates": {"no": 0.1}}, r"`rates` must name.*Received: 'no'"),
-        ({"amount": 0.1, "criterion": "movement"}, r"Pass initial={path"),
+        ({"amount": 0.1, "criterion": "movement"}, r"Pass initial=snapshot"),
         (
             {"amount": 0.1, "criterion": "movement", "initial": {}},
             r"needs the initial values.*Received: 'dense",

@@ -45,6 +45,10 @@ class Flavor(abc.ABC):
         return list(layer._flatten_layers(include_self=False, recursive=False))
 
     @abc.abstractmethod
+    def reset_names(self) -> None:
+        """Makes Keras number layers without names from the start again."""
+
+    @abc.abstractmethod
     def is_optimizer(self, thing: Any) -> bool:
         """Returns whether `thing` is an optimizer of this Keras."""
 

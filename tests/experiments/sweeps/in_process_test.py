@@ -106,6 +106,11 @@ def test_goes_on_after_an_interruption(keras, method, tmp_path, monkeypatch):
     )
     epochs = run_folder.read_lines(folder / "metrics.jsonl")
     assert [one["epoch"] for one in epochs] == [0, 1, 2]
+    # Layers without names have the same ones throughout.
+    masks = run_folder.read_lines(folder / "masks.jsonl")
+    assert {tuple(sorted(line["weights"])) for line in masks} == {
+        ("dense/kernel", "dense_1/kernel")
+    }
 
 
 @pytest.mark.slow

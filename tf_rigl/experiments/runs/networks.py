@@ -9,6 +9,7 @@ from typing import Any
 import tf_rigl
 from tf_rigl import accounting
 from tf_rigl.accounting import ModelProfile
+from tf_rigl.backend.flavor import class_flavor
 from tf_rigl.core.distribution_types import with_options
 from tf_rigl.experiments import methods
 from tf_rigl.experiments import user_code
@@ -55,7 +56,7 @@ def build_dense(
         keras.backend.experimental.enable_tf_random_generator()
     keras.utils.set_random_seed(settings.seed)
     # Layers without names get the same whatever this process has built before.
-    keras.backend.reset_uids()
+    class_flavor(keras.Model).reset_names()
     return make_network(
         settings.model,
         keras,

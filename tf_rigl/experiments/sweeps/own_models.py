@@ -19,6 +19,7 @@ from tf_rigl.accounting import ModelProfile
 from tf_rigl.algorithms import registry
 from tf_rigl.algorithms.algorithm import Algorithm
 from tf_rigl.algorithms.registry import UpdatePlan
+from tf_rigl.backend.flavor import class_flavor
 from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.experiments import methods
 from tf_rigl.masking.masked_weight import masked_weights
@@ -156,7 +157,7 @@ class OwnModels:
     def _seeded(self, seed: int, **arguments: float) -> Any:
         self.keras.utils.set_random_seed(seed)
         # Layers without names get the same in each run and after a resume.
-        self.keras.backend.reset_uids()
+        class_flavor(self.keras.Model).reset_names()
         return self._call(**arguments)
 
     def _call(self, **arguments: float) -> Any:

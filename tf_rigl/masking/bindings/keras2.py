@@ -30,6 +30,9 @@ class Keras2(flavor.Flavor):
         "SGD Adam AdamW Adamax Adadelta RMSprop Nadam Lion".split()
     )
 
+    def reset_names(self) -> None:
+        self.keras.backend.reset_uids()
+
     def is_optimizer(self, thing: Any) -> bool:
         return isinstance(
             thing,

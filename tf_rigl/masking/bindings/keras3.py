@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from keras.src.utils import naming
 
 from tf_rigl.backend import flavor
 from tf_rigl.masking.bindings import registration
@@ -30,6 +31,10 @@ class Keras3(flavor.Flavor):
         "SGD Adam AdamW Adamax Adadelta RMSprop Nadam Lion Lamb "
         "ScheduleFreeAdamW".split()
     )
+
+    def reset_names(self) -> None:
+        # `clear_session`, which is public, forgets precision policies, too.
+        naming.reset_uids()
 
     def is_optimizer(self, thing: Any) -> bool:
         return isinstance(thing, keras.optimizers.Optimizer)
