@@ -1,5 +1,3 @@
-"""Fixtures of all tests."""
-
 import gc
 import os
 

@@ -1,5 +1,3 @@
-"""What the tests of training share."""
-
 import importlib
 import itertools
 import os
@@ -106,7 +104,6 @@ def assert_all_equal(found, expected):
 
 
 def make_data(shape, samples=64, classes=3, seed=0):
-    """Random inputs and labels."""
     random = np.random.default_rng(seed)
     inputs = random.normal(size=(samples, *shape)).astype("float32")
     return inputs, random.integers(0, classes, samples)
@@ -133,12 +130,10 @@ def crossentropy(keras):
 
 
 def counts(model):
-    """Connections of each masked weight."""
     return {path: int(m.sum()) for path, m in tf_rigl.masks(model).items()}
 
 
 def moved(model):
-    """Connections that mask updates moved so far."""
     return sum(int(w.counters.numpy()[1]) for w in masked_weights(model))
 
 
@@ -174,7 +169,6 @@ def assert_same_masks(first, second):
 
 
 def make_step(keras, model, optimizer):
-    """One step of a custom training loop."""
     loss_function = crossentropy(keras)
 
     def step(inputs, labels):
@@ -216,7 +210,6 @@ def fit(model, data, algorithm=None, callbacks=(), **kwargs):
 
 
 def train(keras, model, algorithm, epochs=2, optimizer=None, **kwargs):
-    """Compiles and fits on random data; returns the history."""
     compile_arguments = {
         key: kwargs.pop(key)
         for key in ("jit_compile", "run_eagerly", "steps_per_execution")

@@ -1,5 +1,3 @@
-"""Updates that grow first and drop later."""
-
 import numpy as np
 import pytest
 import tensorflow as tf

@@ -48,7 +48,6 @@ def make_model(keras, units=(24,), dropout=0.3, **arguments):
 
 
 def data():
-    """Endless batches."""
     examples = support.make_data((20,), 256)
     data = tf.data.Dataset.from_tensor_slices(examples)
     return data.shuffle(256, seed=1).repeat().batch(32)
@@ -99,8 +98,6 @@ def after(keras, batches, action):
 
 
 def interrupt(keras, batches):
-    """A callback that ends training after so many batches."""
-
     def end(model):
         raise Interrupted
 

@@ -206,7 +206,6 @@ def test_checkpoints_of_the_callback(keras, written, tmp_path):
 
 
 def run_program(program, *arguments, cwd):
-    """Runs a program as users start them; returns what it printed."""
     path = support.BIN / program
     return support.run_python(path, *arguments, cwd=cwd)
 

@@ -1,16 +1,12 @@
-"""What the tests of data sets share."""
-
 import numpy as np
 import tensorflow as tf
 
 
 def arrays(dataset):
-    """All batches of a pass, as tuples of arrays."""
     return [tuple(part.numpy() for part in batch) for batch in dataset]
 
 
 def joined(dataset):
-    """Inputs and targets of a pass, each in one array."""
     return tuple(map(np.concatenate, zip(*arrays(dataset), strict=True)))
 
 

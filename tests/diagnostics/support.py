@@ -1,5 +1,3 @@
-"""What the tests of diagnostics share."""
-
 import numpy as np
 
 import tf_rigl

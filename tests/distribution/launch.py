@@ -64,7 +64,6 @@ class Process:
             ) from error
 
     def errors(self):
-        """The last of what it wrote as errors."""
         self._errors.seek(0)
         return self._errors.read()[-4000:]
 
@@ -74,7 +73,6 @@ class Process:
         self._process.wait()
 
     def close(self):
-        """Gives back its files, and ends it if need be."""
         self.kill()
         self._process.stdout.close()
         self._errors.close()
@@ -109,7 +107,6 @@ def started():
 
 
 def start_workers(arguments, count=2, program=TRAIN):
-    """Starts the workers of a run."""
     jobs = cluster(worker=count)
     return [
         Process(arguments, jobs, "worker", task, program)

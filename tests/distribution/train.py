@@ -181,7 +181,6 @@ def disagreement(strategy, model, is_last_worker):
 
 
 def write(path, found):
-    """Writes results, whole or not at all."""
     draft = path.with_suffix(".draft")
     with draft.open("wb") as file:
         np.savez(file, **found)

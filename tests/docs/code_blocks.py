@@ -100,7 +100,6 @@ def find_blocks(page: pathlib.Path) -> list[CodeBlock]:
 
 
 def python_blocks(page: pathlib.Path) -> list[CodeBlock]:
-    """Returns the blocks of a page that are Python."""
     return [block for block in find_blocks(page) if block.language == "python"]
 
 

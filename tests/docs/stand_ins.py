@@ -27,12 +27,10 @@ def _batches(*shape):
 
 
 def data(_):
-    """Batches for `model`."""
     return _batches(INPUTS)
 
 
 def train_data(_):
-    """Batches of 28×28 images."""
     return _batches(28, 28)
 
 
@@ -73,7 +71,6 @@ def make_model(keras):
 
 
 def model(keras):
-    """A small network that is not sparse yet."""
     return make_model(keras)()
 
 

@@ -1,5 +1,3 @@
-"""`tf-rigl` and its commands."""
-
 import importlib
 import subprocess
 import sys

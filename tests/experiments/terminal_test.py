@@ -1,5 +1,3 @@
-"""The display of long work."""
-
 import io
 import re
 import time
@@ -12,8 +10,6 @@ from tf_rigl.experiments import terminal
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Sets the time that displays read, in seconds."""
-
     def set_time(seconds):
         monkeypatch.setattr(time, "monotonic", lambda: seconds)
 

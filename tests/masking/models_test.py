@@ -72,7 +72,6 @@ def trained(request):
 
 
 def assert_same(trained, model):
-    """The loaded model is the sparse one."""
     support.assert_same_masks(tf_rigl.masks(model), trained.masks)
     np.testing.assert_allclose(
         trained.predict(model), trained.outputs, rtol=1e-5, atol=1e-6

@@ -16,7 +16,6 @@ RIGL = tf_rigl.RigL(stop_step=100, update_interval=2)
 
 
 def make(keras, seed=0, sparsity=0.8):
-    """A sparse model."""
     model = support.make_mlp(keras, (24,))
     return tf_rigl.sparsify(model, sparsity, seed=seed)
 
@@ -225,7 +224,6 @@ def test_files_bring_masks(keras, tmp_path, file):
 
 
 def nested(keras):
-    """A model within a model."""
     inputs = keras.Input((20,))
     layers = [keras.layers.Dense(8), keras.layers.BatchNormalization()]
     inner = keras.Sequential([*layers, keras.layers.Dense(8)])

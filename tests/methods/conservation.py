@@ -5,7 +5,6 @@ from tests.methods.lockstep import TARGETS
 
 
 def counts(masks):
-    """Connections by weight."""
     return {path: int(mask.sum()) for path, mask in masks.items()}
 
 

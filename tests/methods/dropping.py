@@ -1,5 +1,3 @@
-"""What the oracles of methods that drop and grow share."""
-
 import itertools
 import math
 

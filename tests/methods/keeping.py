@@ -1,5 +1,3 @@
-"""What the oracles of methods that prune share."""
-
 import numpy as np
 
 from tests.methods import network

@@ -105,7 +105,6 @@ def compare(library, oracle, conserves=lambda masks, step: None, tolerance=0):
 
 
 def assert_same_masks(masks, training, step):
-    """To the last connection."""
     assert masks.keys() == training.masks.keys()
     for path, mask in masks.items():
         np.testing.assert_array_equal(

@@ -102,7 +102,6 @@ def oracle_module(name):
 
 
 def collect(attribute):
-    """The rows of all methods, by name."""
     collected = {}
     for name in registry.modules():
         rows = getattr(oracle_module(name), attribute, {})

@@ -60,7 +60,6 @@ def begin(initial, masks, targets):
 
 
 def momentum_step(values, velocity, gradient):
-    """Keras's SGD: v = momentum · v - rate · g, then w = w + v."""
     velocity = MOMENTUM * velocity - LEARNING_RATE * gradient
     return values + velocity, velocity
 

@@ -37,7 +37,6 @@ _PATIENCE = 300  # seconds
 
 
 def start(keras, loop, directory, result, steps):
-    """Starts the program."""
     return subprocess.Popen(
         [
             sys.executable,

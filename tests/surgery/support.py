@@ -86,7 +86,6 @@ def erase(layer, units, axis, bias=False):
 
 
 def find(model, path):
-    """The layer of a path such as `inner/dense`."""
     for name in path.split("/"):
         model = model.get_layer(name)
     return model

@@ -21,7 +21,6 @@ def decayed_rate(keras):
 
 
 def trained(keras, optimizer, dtype, **kwargs):
-    """Weights, masks and slots after some steps."""
     before = keras.backend.floatx()
     keras.backend.set_floatx(dtype)
     try:

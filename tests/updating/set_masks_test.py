@@ -1,5 +1,3 @@
-"""Masks that the user gives."""
-
 import numpy as np
 import pytest
 

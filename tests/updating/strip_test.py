@@ -149,7 +149,6 @@ def test_no_trace_in_a_saved_model(keras, tmp_path):
 
 
 def trained(keras, optimizer="Adam", **settings):
-    """A sparse model after an epoch, with its data."""
     data = support.make_data((300,), 64)
     model = support.make_mlp(keras, (300,), 3, inputs=300)
     tf_rigl.sparsify(model, 0.9)
@@ -161,7 +160,6 @@ def trained(keras, optimizer="Adam", **settings):
 
 
 def size_of(path):
-    """Bytes of a file or of all files of a folder."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files)
 

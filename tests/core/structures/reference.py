@@ -134,7 +134,6 @@ def spread(structure, active, shape):
 
 
 def largest(structure, scores, nonzeros, candidates=None):
-    """The result of `Structure.largest`."""
     shape = scores.shape
     if candidates is None:
         candidates = np.ones(shape, bool)
@@ -160,7 +159,6 @@ def _largest_in_rows(rows, scores, candidates, counts):
 
 
 def drop_and_grow(structure, weights, mask, scores, count):
-    """The new mask of `Structure.drop_and_grow`."""
     shape = weights.shape
     if not np.isfinite(oracle.to_float64(scores)).all():
         return mask.copy()

@@ -20,7 +20,6 @@ RESULTS = {
 
 
 def begin(path, **settings):
-    """Makes the folder of a run that has just begun."""
     folder, wanted = RunFolder(path), tiny(**settings)
     with folder.open(wanted):
         folder.keep_settings(wanted)

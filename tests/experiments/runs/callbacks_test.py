@@ -18,8 +18,6 @@ PLAN = plan.RunPlan(1000, 30, 0, 20_000, 0, (), 1000)
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Sets the time that displays read, in seconds."""
-
     def set_time(seconds):
         monkeypatch.setattr(time, "monotonic", lambda: seconds)
 

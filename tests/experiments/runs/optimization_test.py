@@ -1,5 +1,3 @@
-"""Learning rates, optimizers and weight decay, by hand."""
-
 import math
 
 import numpy as np

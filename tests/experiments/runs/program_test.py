@@ -56,8 +56,6 @@ def text(tmp_path_factory):
 
 
 class Finished(NamedTuple):
-    """A run that has ended."""
-
     folder: pathlib.Path
     flags: tuple[str, ...]
     output: str
@@ -84,7 +82,6 @@ def finished(request, finish):
 
 
 def evaluated(folder, what):
-    """The number of examples and the measures of a file, on the run's data."""
     settings = RunFolder(folder).read_settings()
     splits = tasks.load_splits(settings, Batching(settings.batch_size))
     return evaluation.evaluate(

@@ -1,5 +1,3 @@
-"""Runs small enough for tests."""
-
 import importlib
 import importlib.util
 import io
@@ -59,7 +57,6 @@ def train_in(folder, *arguments, **options):
 
 
 def hide_package(monkeypatch, package):
-    """Makes a package look as if it were not installed."""
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util,
@@ -89,7 +86,6 @@ class Interrupting(io.StringIO):
 
 
 def newest_checkpoint(folder):
-    """The arrays of the newest checkpoint, by name."""
     path = max((folder / "checkpoints").glob("step-*.npz"))
     with np.load(path) as content:
         return path.name, {name: content[name] for name in content.files}

@@ -1,5 +1,3 @@
-"""The table of a sweep."""
-
 import io
 
 import pytest

@@ -149,7 +149,6 @@ def test_what_the_runtime_refuses_sparse_is_dense(
 
 
 def orders(path):
-    """Returns the traversal orders of all sparse tensors of a file."""
     return [
         list(tensor.sparsity.traversalOrder)[: len(tensor.shape)]
         for _, tensor in format.constants(format.read(path.read_bytes()))

@@ -1,5 +1,3 @@
-"""The oracle of gradual pruning and its rows."""
-
 import fractions
 
 import tf_rigl
