@@ -151,10 +151,6 @@ class ShowProgress(ModelCallback):
         ]
         return "  ".join(parts)
 
-    def _implements_train_batch_hooks(self) -> bool:
-        """Overrides the method by which Keras 2 asks for batch-level calls."""
-        return True
-
 
 def _pace(speed: float) -> str:
     """Formats steps per second, or seconds per step where that is larger."""

@@ -185,10 +185,6 @@ class StepMetrics(ModelCallback):
         updates, moved, _ = np.reshape(counters, [-1, 3]).T
         return int(updates.max(initial=0)), int(moved.sum())
 
-    def _implements_train_batch_hooks(self) -> bool:
-        """Overrides the method by which Keras 2 asks for batch-level calls."""
-        return True
-
 
 def _step_of(line: str) -> int:
     found = json.loads(line)

@@ -95,10 +95,6 @@ class UpdateFile(ModelCallback):
         counts = [int(one.counters.numpy()[0]) for one in self._weights or ()]
         return max(counts, default=0)
 
-    def _implements_train_batch_hooks(self) -> bool:
-        """Overrides the method by which Keras 2 asks for batch-level calls."""
-        return True
-
 
 def _numbers(weight: MaskedWeight) -> dict[str, int]:
     updates, moved, _ = map(int, weight.counters.numpy())

@@ -170,10 +170,6 @@ class _Steps(ModelCallback):
         self._steps += 1
         self._on_step(self._steps)
 
-    def _implements_train_batch_hooks(self) -> bool:
-        """Overrides the method by which Keras 2 asks for batch-level calls."""
-        return True
-
 
 def _callbacks(
     algorithm: Algorithm | None,
