@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_rigl.backend.flavor import flavor_of
-from tf_rigl.surgery.channel_plan import last_name
-from tf_rigl.surgery.channel_plan import weights_below
+from tf_rigl.surgery import channel_plan
 
 Units = Mapping[str, Sequence[int]]
 NONE: Units = types.MappingProxyType({})
@@ -47,15 +46,15 @@ def randomize(model, seed=0):
     """Random weights: none is 0, and constants change with every layer."""
     flavor = flavor_of(model)
     random = np.random.default_rng(seed)
-    for variable in weights_below(flavor, model):
+    for variable in channel_plan.weights_below(flavor, model):
         raw = flavor.raw(variable)
         values = random.normal(size=raw.shape)
-        if last_name(variable) == "moving_variance":
+        if channel_plan.last_name(variable) == "moving_variance":
             values = random.uniform(0.5, 2, raw.shape)
         elif len(raw.shape) > 1:
             # Outputs of the size of the inputs.
             values *= 1.5 / np.sqrt(np.prod(raw.shape[:-1]))
-        elif last_name(variable) == "bias":
+        elif channel_plan.last_name(variable) == "bias":
             # Not lost by a ReLU.
             values = 0.3 + np.abs(values)
         raw.assign(values.astype(raw.dtype.as_numpy_dtype))
@@ -67,10 +66,10 @@ def erase(layer, units, axis, bias=False):
     name = type(layer).__name__
     units = np.array(units, int)
 
-    for variable in weights_below(flavor, layer):
+    for variable in channel_plan.weights_below(flavor, layer):
         raw = flavor.raw(variable)
         values = raw.numpy()
-        kind = last_name(variable)
+        kind = channel_plan.last_name(variable)
         if axis == "states":
             if kind == "recurrent_kernel":
                 values[units] = 0

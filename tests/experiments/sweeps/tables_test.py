@@ -4,12 +4,10 @@ import pytest
 from rich import console as consoles
 
 from tests.experiments.sweeps.support import make_records
+from tf_rigl.experiments.sweeps import tables
 from tf_rigl.experiments.sweeps.records import summarize
-from tf_rigl.experiments.sweeps.tables import Heading
-from tf_rigl.experiments.sweeps.tables import markdown
-from tf_rigl.experiments.sweeps.tables import summary_table
 
-HEADING = Heading(
+HEADING = tables.Heading(
     command="python bin/sweep.py",
     network="net on data",
     epochs=3,
@@ -28,7 +26,7 @@ def summary():
 
 
 def test_markdown(summary):
-    first, _, command, _, names, rule, *rows = markdown(
+    first, _, command, _, names, rule, *rows = tables.markdown(
         summary, HEADING
     ).splitlines()
     assert first.startswith("net on data, epochs: 3, seeds: 2; mean ± sample")
@@ -48,7 +46,7 @@ def test_markdown(summary):
 
 
 def test_says_what_is_missing(summary):
-    text = markdown(summary, HEADING._replace(runs=6))
+    text = tables.markdown(summary, HEADING._replace(runs=6))
     assert "So far 5 of 6 runs." in text.splitlines()[0]
 
 
@@ -57,7 +55,7 @@ def test_long_labels_leave_room_for_numbers():
     made[0]["settings"]["method"] = "rigl(drop_fraction=0.1, drop_delay=20)"
     file = io.StringIO()
     console = consoles.Console(file=file, width=80)
-    console.print(summary_table(summarize(made), HEADING))
+    console.print(tables.summary_table(summarize(made), HEADING))
     text = file.getvalue()
     assert "80.00%" in text
     assert "0.11 ×" in text
@@ -67,7 +65,7 @@ def test_long_labels_leave_room_for_numbers():
 def test_fits_a_terminal(summary):
     file = io.StringIO()
     console = consoles.Console(file=file, width=80)
-    console.print(summary_table(summary, HEADING))
+    console.print(tables.summary_table(summary, HEADING))
     lines = file.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     cells = "RigL 90 % 85.00% ± 7.07% 2 40 0.1 × 0.11 ×".split()

@@ -13,8 +13,7 @@ import tensorflow as tf
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.diagnostics.epoch_file import EpochFile
 from tf_rigl.experiments.runs import batch_logs
-from tf_rigl.masking.masked_weight import MaskedWeight
-from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.masking import masked_weight
 
 Path = str | os.PathLike[str]
 
@@ -76,7 +75,7 @@ class StepMetrics(ModelCallback):
         # Keras's metrics are means since the start of the epoch. Sums over the
         # steps of a line are differences of their sums.
         self._carried: dict[str, float] = {}
-        self._weights: list[MaskedWeight] = []
+        self._weights: list[masked_weight.MaskedWeight] = []
         self._moved = 0
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -95,7 +94,7 @@ class StepMetrics(ModelCallback):
         if not self._began:
             # Callbacks may have restored masks only now.
             self._file.begin(self._done + 1)
-            self._weights = masked_weights(self.model)
+            self._weights = masked_weight.masked_weights(self.model)
             self._moved = self._counts()[1]
             self._time = time.perf_counter()
         self._began = True
