@@ -1,5 +1,3 @@
-"""What is published: names, versions, dependencies and tidy files."""
-
 import importlib.metadata
 import pathlib
 import re

@@ -98,7 +98,6 @@ def run_python(*arguments, cwd=ROOT):
 
 
 def assert_all_equal(found, expected):
-    """Two lists of arrays hold the same numbers."""
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -123,6 +122,22 @@ def make_mlp(keras, units=(64, 32), outputs=10, inputs=20, dtype=None):
         ]
     )
     return model
+
+
+def make_noisy(keras, units=16, dropout=0.3):
+    """A network that keeps averages, and draws random numbers in training."""
+    if keras.__name__ == "tf_keras":
+        keras.backend.experimental.enable_tf_random_generator()
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((20,)),
+            layers.Dense(units, "relu", name="first"),
+            layers.BatchNormalization(name="normalization"),
+            layers.Dropout(dropout, seed=1),
+            layers.Dense(10, name="logits"),
+        ]
+    )
 
 
 def crossentropy(keras):
@@ -161,6 +176,14 @@ def assert_masked(model, optimizer=None, slots_too=True):
                 assert np.all(np.isfinite(values)), weight.path
                 seen += 1
     return seen
+
+
+def assert_replicas_masked(model, strategy):
+    """Masked positions hold exactly 0 on every replica."""
+    for weight in masked_weights(model):
+        values, _ = weight.storage.variables
+        for one in strategy.experimental_local_results(values):
+            assert not np.any(one.numpy()[~weight.mask.numpy()])
 
 
 def assert_same_masks(first, second):

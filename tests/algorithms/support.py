@@ -27,7 +27,6 @@ def make_weight(
 
 
 def make_when(update, step=None):
-    """The moment of an update; by default at the step of its number."""
     update = tf.cast(update, tf.int64)
     step = update if step is None else tf.cast(step, tf.int64)
     return StepInfo(update, step, step)

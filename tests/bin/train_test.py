@@ -1,5 +1,3 @@
-"""The training programs, as users start them."""
-
 import json
 import pathlib
 import subprocess

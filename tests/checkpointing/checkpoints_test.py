@@ -21,19 +21,9 @@ ALGORITHMS = {
 }
 
 
-def make_model(keras, units=(24,), dropout=0.3, **arguments):
+def make_model(keras, units=24, dropout=0.3, **arguments):
     """A compiled model whose training draws random numbers."""
-    if keras.__name__ == "tf_keras":
-        keras.backend.experimental.enable_tf_random_generator()
-    model = keras.Sequential(
-        [
-            keras.Input((20,)),
-            keras.layers.Dense(units[0], activation="relu"),
-            keras.layers.BatchNormalization(),
-            keras.layers.Dropout(dropout, seed=1),
-            keras.layers.Dense(10),
-        ]
-    )
+    model = support.make_noisy(keras, units, dropout)
     random = np.random.default_rng(0)
     model.set_weights(
         [
@@ -231,7 +221,6 @@ def test_kerass_own_checkpoints(keras, tmp_path, case):
 
 @pytest.fixture
 def written(keras, tmp_path):
-    """A model with two checkpoints, and their directory."""
     checkpoints = tf_rigl.Checkpoints(tmp_path)
     model = make_model(keras)
     checkpoints.save(model, 1)
@@ -280,7 +269,7 @@ def test_flipped_bits(written):
 def test_of_another_model_optimizer_or_nothing_at_all(keras, written):
     model, checkpoints, path = written
     with pytest.raises(ValueError, match=r"same model.*step-000000000002"):
-        checkpoints.restore(make_model(keras, units=(25,)))
+        checkpoints.restore(make_model(keras, units=25))
     model.compile(keras.optimizers.SGD(), "mse")
     with pytest.raises(ValueError, match="variables and not"):
         checkpoints.restore(model)

@@ -11,17 +11,7 @@ from tf_rigl.masking.masked_weight import masked_weights
 
 
 def make_model(keras, optimizer=None, sparsity=0.0):
-    if keras.__name__ == "tf_keras":
-        keras.backend.experimental.enable_tf_random_generator()
-    model = keras.Sequential(
-        [
-            keras.Input((20,)),
-            keras.layers.Dense(16, "relu", name="first"),
-            keras.layers.BatchNormalization(name="normalization"),
-            keras.layers.Dropout(0.3, seed=1),
-            keras.layers.Dense(10, name="logits"),
-        ]
-    )
+    model = support.make_noisy(keras)
     tf_rigl.sparsify(model, sparsity, start="dense")
     optimizer = optimizer or keras.optimizers.Adam(0.01)
     model.compile(optimizer, support.crossentropy(keras), metrics=["accuracy"])
@@ -29,17 +19,9 @@ def make_model(keras, optimizer=None, sparsity=0.0):
 
 
 def fit(model, epochs=1, callbacks=(), **kwargs):
-    inputs, labels = support.make_data((20,), 128, classes=10)
-    model.fit(
-        inputs,
-        labels,
-        batch_size=32,
-        epochs=epochs,
-        shuffle=False,
-        verbose=0,
-        callbacks=[tf_rigl.UpdateMasks(tf_rigl.Static()), *callbacks],
-        **kwargs,
-    )
+    data = support.make_data((20,), 128, classes=10)
+    kwargs["epochs"] = epochs
+    support.fit(model, data, tf_rigl.Static(), callbacks, **kwargs)
 
 
 def values_of(model):
@@ -221,11 +203,7 @@ def test_two_replicas(keras, two_replicas):
     start.restore(model)
     masks = tf_rigl.masks(model)
     support.assert_all_equal(values_of(model), masked(before, model, masks))
-    for record in masked_weights(model):
-        for one in two_replicas.experimental_local_results(
-            record.storage.variable
-        ):
-            assert not np.any(one.numpy()[~masks[record.path]])
+    support.assert_replicas_masked(model, two_replicas)
     assert not any(np.any(slot) for slot in slots_of(model.optimizer))
 
 

@@ -1,5 +1,3 @@
-"""`diagnose` and the logs of `UpdateMasks`."""
-
 import math
 
 import numpy as np

@@ -115,7 +115,6 @@ def start_workers(arguments, count=2, program=TRAIN):
 
 
 def start_with_parameter_server(arguments, workers=1):
-    """Starts the parameter server, its workers and the one that trains."""
     jobs = cluster(chief=1, worker=workers, ps=1)
     return [
         Process(arguments, jobs, job, task)

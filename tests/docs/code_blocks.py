@@ -37,8 +37,6 @@ _KEYS = ("with", "prints", "slow", "keras", "two_devices")
 
 @dataclasses.dataclass(frozen=True)
 class CodeBlock:
-    """One fenced block of a page."""
-
     page: pathlib.Path
     line: int  # of its first line of code, from 1
     language: str

@@ -35,7 +35,6 @@ def train_data(_):
 
 
 def test_data(keras):
-    """Batches of 28×28 images to evaluate on."""
     return train_data(keras)
 
 
@@ -75,12 +74,10 @@ def model(keras):
 
 
 def loss(keras):
-    """The loss of all networks here, which end in logits."""
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def optimizer(keras):
-    """An optimizer of no model yet."""
     return keras.optimizers.SGD(0.1, momentum=0.9)
 
 
@@ -119,7 +116,6 @@ def two_arguments(keras):
 
 
 def convnet(keras):
-    """A small convolutional network that is not sparse yet."""
     return keras.Sequential(
         [
             keras.Input((8, 8, 3)),
@@ -131,7 +127,6 @@ def convnet(keras):
 
 
 def steps(_):
-    """The number of batches of `data`."""
     return STEPS
 
 

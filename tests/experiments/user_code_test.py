@@ -1,5 +1,3 @@
-"""Networks and data of a user's own in the programs."""
-
 import sys
 
 import numpy as np

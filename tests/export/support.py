@@ -1,5 +1,3 @@
-"""Models and checks that the tests of exports share."""
-
 import contextlib
 
 import keras

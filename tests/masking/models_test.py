@@ -46,7 +46,6 @@ class Trained:
         return model
 
     def another(self):
-        """A sparse model of the same kind with other weights and masks."""
         self.keras.utils.set_random_seed(2)
         model = zoo.build(self.name, self.keras)
         tf_rigl.sparsify(model, 0.7, seed=3)

@@ -39,7 +39,6 @@ class Training:
             )
 
     def set_mask(self, path, mask):
-        """Connects what `mask` marks and nothing else."""
         self.masks[path] = mask
         self.values[path] = np.where(mask, self.values[path], 0.0)
         self.velocity[path] = np.where(mask, self.velocity[path], 0.0)

@@ -104,7 +104,6 @@ def example(model, batch=3, seed=1):
 
 
 def outputs_of(model, inputs):
-    """All outputs at inference, flat, in float64."""
     outputs = model(inputs, training=False)
     outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
     return np.concatenate(

@@ -14,7 +14,6 @@ from tf_rigl.masking.masked_weight import masked_weights
 
 
 def einsum(keras):
-    """A projection with a constraint and a regularizer."""
     layers = keras.layers
     inputs = keras.Input((7, 8))
     hidden = layers.EinsumDense(

@@ -126,7 +126,6 @@ def _average(structure, values, group):
 
 
 def spread(structure, active, shape):
-    """The mask of the given tiles."""
     mask = np.zeros(np.prod(shape), bool)
     for is_active, group in zip(active, groups(structure, shape), strict=True):
         mask[group] = is_active

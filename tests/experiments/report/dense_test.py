@@ -1,5 +1,3 @@
-"""Which dense run a sparse one is shown beside."""
-
 import json
 
 import pytest

@@ -50,7 +50,6 @@ def run_program(*arguments, defaults=TINY, file=None, terminal=False):
 
 
 def train_in(folder, *arguments, **options):
-    """Trains in a folder, to the end: the output."""
     code, output = run_program(*arguments, f"--output_dir={folder}", **options)
     assert code == 0, output
     return output

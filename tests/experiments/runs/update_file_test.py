@@ -1,5 +1,3 @@
-"""Lines of mask updates, step by step."""
-
 import json
 
 import numpy as np

@@ -1,5 +1,3 @@
-"""Processes of a sweep: real ones, but small."""
-
 import os
 import pathlib
 import signal

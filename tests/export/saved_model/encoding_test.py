@@ -1,5 +1,3 @@
-"""Encodings of the weights of an artifact, and their sizes."""
-
 import json
 
 import numpy as np

@@ -109,7 +109,6 @@ class Tiled(abc.ABC):
         return changed_if_finite(mask, new, grow_scores)
 
     def _active(self, shape: Sequence[int], nonzeros: Any) -> Any:
-        """Returns the number of active tiles, an int or an int64 tensor."""
         elements, units = math.prod(shape), self.units(shape)
         return units - (elements - nonzeros) * units // elements
 

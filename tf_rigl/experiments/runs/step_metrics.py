@@ -124,7 +124,6 @@ class StepMetrics(ModelCallback):
         self._writer = None
 
     def _sums(self) -> dict[str, float]:
-        """Sums the metrics over the steps since the last line."""
         means = batch_logs.batch_means(self.model, self._logs)
         steps = self._step - self._before_epoch
         return {

@@ -206,7 +206,6 @@ def _make_record(
     algorithm: Algorithm | None,
     measures: dict[str, float],
 ) -> dict[str, Any]:
-    """Makes the record of a trained run, in plain JSON values."""
     plan, models = training.plan, training.models
     profile = models.profile(model)
     examples = plan.total * data.batch_size

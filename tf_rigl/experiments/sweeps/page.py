@@ -140,7 +140,6 @@ def _content(
     asked: SweepRequest,
     found: Mapping[str, records.Record],
 ) -> dict[str, Any]:
-    """Returns the variables of the template, by name."""
     summary = records.summarize(list(found.values())) if found else None
     rows = [_run_row(folder, path, asked, found, name) for name in asked.runs]
     failures = [_failure(folder, path, asked, name) for name in asked.failed]

@@ -128,7 +128,6 @@ def _introduction(summary: records.SweepSummary, heading: Heading) -> str:
 def _cells(
     summary: records.SweepSummary, row: records.SummaryRow
 ) -> dict[str, str]:
-    """Formats the cells of a row, by the name of the column."""
     found, name = row.headline, summary.headline
     costs = [
         f"{row.nonzeros:,.0f}",
