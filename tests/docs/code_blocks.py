@@ -28,7 +28,8 @@ from typing import Any
 
 import pytest
 
-from tests import support
+from tests.support import FLAVORS
+from tests.support import ROOT
 
 _FENCE = re.compile(r"^( *)```(\S*)$")
 _COMMENT = re.compile(r"^<!--\s*(.*?)\s*-->$")
@@ -47,7 +48,7 @@ class CodeBlock:
     @property
     def name(self) -> str:
         """The page and the line, as an editor opens them."""
-        return f"{self.page.relative_to(support.ROOT)}:{self.line}"
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
 
     @property
     def stand_ins(self) -> tuple[str, ...]:
@@ -58,7 +59,7 @@ class CodeBlock:
     def flavors(self) -> tuple[str, ...]:
         """The Kerases for which it is written."""
         only = self.options.get("keras")
-        return support.FLAVORS if only is None else (only,)
+        return FLAVORS if only is None else (only,)
 
 
 def find_blocks(page: pathlib.Path) -> list[CodeBlock]:

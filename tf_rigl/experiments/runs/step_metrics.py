@@ -59,7 +59,7 @@ class StepMetrics(ModelCallback):
         rate: Callable[[int], Any],
     ) -> None:
         super().__init__()
-        self._file = EpochFile("output_dir", path, "", _step_of)
+        self._file = EpochFile.of_json("output_dir", path, "step")
         self._log_dir = log_dir
         self._every = every
         self._step = self._done = done
@@ -182,10 +182,3 @@ class StepMetrics(ModelCallback):
         counters = [weight.counters.numpy() for weight in self._weights]
         updates, moved, _ = np.reshape(counters, [-1, 3]).T
         return int(updates.max(initial=0)), int(moved.sum())
-
-
-def _step_of(line: str) -> int:
-    found = json.loads(line)
-    if not isinstance(found, dict) or not isinstance(found.get("step"), int):
-        raise ValueError(f"No line of metrics by step: {line!r}.")
-    return found["step"]

@@ -36,7 +36,7 @@ class UpdateFile(ModelCallback):
         self, path: str | os.PathLike[str], interval: int, done: int
     ) -> None:
         super().__init__()
-        self._file = EpochFile("output_dir", path, "", _step_of)
+        self._file = EpochFile.of_json("output_dir", path, "step")
         self._interval = interval
         self._done = self._step = self._before_epoch = done
         self._epoch = 0
@@ -102,10 +102,3 @@ def _numbers(weight: masked_weight.MaskedWeight) -> dict[str, int]:
         "moved": moved,
         "connections": int(weight.num_active()),
     }
-
-
-def _step_of(line: str) -> int:
-    found = json.loads(line)
-    if not isinstance(found, dict) or not isinstance(found.get("step"), int):
-        raise ValueError(f"No line of mask updates: {line!r}.")
-    return found["step"]
