@@ -45,7 +45,6 @@ def data():
 
 @functools.cache
 def uninterrupted(keras, name="rigl"):
-    """What a run that nothing interrupts ends with."""
     algorithm, arguments = ALGORITHMS[name]
     model = make_model(keras, **arguments)
     model.optimizer.build(model.trainable_variables)
@@ -121,7 +120,6 @@ def test_resumed_is_uninterrupted(keras, tmp_path, name):
 
 @support.one_keras("tf_keras")
 def test_by_epochs(keras, tmp_path):
-    """Nothing is left to train in the end."""
     with pytest.raises(Interrupted):
         stop = interrupt(keras, 12)
         fit(make_model(keras), tf_rigl.Checkpoints(tmp_path), callbacks=[stop])

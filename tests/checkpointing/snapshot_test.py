@@ -19,9 +19,17 @@ def make_model(keras, optimizer=None, sparsity=0.0):
 
 
 def fit(model, epochs=1, callbacks=(), **kwargs):
-    data = support.make_data((20,), 128, classes=10)
-    kwargs["epochs"] = epochs
-    support.fit(model, data, tf_rigl.Static(), callbacks, **kwargs)
+    inputs, labels = support.make_data((20,), 128, classes=10)
+    model.fit(
+        inputs,
+        labels,
+        batch_size=32,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=[tf_rigl.UpdateMasks(tf_rigl.Static()), *callbacks],
+        **kwargs,
+    )
 
 
 def values_of(model):
@@ -118,7 +126,6 @@ def test_nothing_is_retraced(keras):
 
 @support.keras_in_turn("slots", ["zero", "keep"])
 def test_learning_rate_rewinding(keras, slots):
-    """Values stay as they are, the schedule goes on from the step."""
     schedule = keras.optimizers.schedules.PolynomialDecay(0.1, 8)
     model = make_model(keras, keras.optimizers.SGD(schedule, 0.9))
     fit(model)

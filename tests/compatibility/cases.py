@@ -193,7 +193,6 @@ def arrays(variables, kind):
 
 
 def records(model):
-    """The counters of the masks and what diagnostics have recorded."""
     found = tf_rigl.diagnose(model).total.to_dict()
     return {
         name: -1.0 if value is None else float(value)

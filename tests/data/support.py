@@ -15,7 +15,6 @@ def labels(dataset):
 
 
 def same(dataset, other):
-    """Compares the batches of two passes, bit by bit."""
     pairs = zip(arrays(dataset), arrays(other), strict=True)
     return all(
         np.array_equal(a, b)

@@ -94,7 +94,6 @@ class Reference:
 
 
 def gradients_of(keras, model):
-    """The dense gradients of a batch, by the weight's path."""
     loss_function = training.crossentropy(keras)
     weights = masked_weights(model)
 

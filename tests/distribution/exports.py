@@ -13,7 +13,6 @@ FOUND = "found.npz"
 
 
 def build(keras):
-    """Makes the network; its weights are those of a seed."""
     keras.utils.set_random_seed(3)
     layers = keras.layers
     return keras.Sequential(

@@ -40,7 +40,6 @@ class Trained:
         return np.asarray(model(self.inputs[:8], training=False))
 
     def plain(self):
-        """A dense model of the same kind, built."""
         model = zoo.build(self.name, self.keras)
         model(self.inputs[:2])
         return model
@@ -78,7 +77,6 @@ def assert_same(trained, model):
 
 
 def assert_loaded(trained, model):
-    """The loaded model is the sparse one and is trained on as such."""
     assert_same(trained, model)
     # How it trains on depends on what it is, and `test_keras_file` has each
     # kind do so; of the other formats one kind is enough.
@@ -87,7 +85,6 @@ def assert_loaded(trained, model):
 
 
 def assert_goes_on(trained, model, without_callback=False):
-    """The loaded model stays sparse in training."""
     connections = list(support.counts(model).values())
     if without_callback:
         trained.fit(model)
@@ -130,7 +127,6 @@ def test_keras_file_trains_on_and_is_stripped(trained, tmp_path):
 
 
 def assert_plain(model, fresh):
-    """Nothing of this library is left."""
     assert [w.shape for w in model.weights] == [w.shape for w in fresh.weights]
     for layer in model._flatten_layers():
         assert not hasattr(layer, ATTRIBUTE)

@@ -19,7 +19,6 @@ TARGETS = tf_rigl.allocate(
 
 
 def make_model(keras):
-    """The network of `network`, in float64."""
     dense = keras.layers.Dense
     double = {"dtype": "float64"}
     model = keras.Sequential(
@@ -52,8 +51,6 @@ def make_step(model, optimizer):
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """What the library holds after a step."""
-
     masks: Mapping[str, np.ndarray]
     values: Sequence[np.ndarray]  # of all weights, as in `network.SHAPES`
     momentum: Sequence[np.ndarray]
@@ -113,7 +110,6 @@ def assert_same_masks(masks, training, step):
 
 
 def assert_same_values(found, training, step, tolerance):
-    """Values and momentum of all weights agree to rounding."""
     for index, path in enumerate(network.SHAPES):
         for kind, actual, expected in (
             ("values", found.values, training.values),

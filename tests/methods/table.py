@@ -43,7 +43,6 @@ class Case:
 
 
 def from_dense(algorithm, oracle, conserves=conservation.each, **kwargs):
-    """A case of a method that begins with a dense network."""
     return Case(algorithm, oracle, conserves, DENSE, **kwargs)
 
 
@@ -97,7 +96,6 @@ class Row:
 
 
 def oracle_module(name):
-    """The tests' file for a file of methods."""
     return importlib.import_module(f"tests.methods.oracles.{name}")
 
 

@@ -26,7 +26,6 @@ class Training:
     initial: dict[str, np.ndarray]  # values before anything was masked
 
     def gradients(self, batch):
-        """Dense gradients of a batch at the values as they are."""
         return network.gradients(self.values, *batch)
 
     def descend(self, gradients):

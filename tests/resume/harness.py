@@ -128,7 +128,6 @@ def survive(keras, loop, kills, folder, seed=0):
 
 
 def equal(expected, result):
-    """Whether two results hold the same bits."""
     with np.load(expected) as one, np.load(result) as other:
         return one.files == other.files and all(
             one[name].dtype == other[name].dtype

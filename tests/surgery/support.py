@@ -17,8 +17,6 @@ NONE: Units = types.MappingProxyType({})
 
 
 class Case(NamedTuple):
-    """A model and its dead units, by the path of a layer."""
-
     build: Callable[[Any], Any]
     left: Mapping[str, int]  # units that should be left
     silent: Units = NONE  # units without connections from below
@@ -28,7 +26,6 @@ class Case(NamedTuple):
 
 
 def make(case, keras, seed=0):
-    """The model of a case, with random weights but for its dead units."""
     model = case.build(keras)
     randomize(model, seed)
     for path, units in case.silent.items():
@@ -61,7 +58,6 @@ def randomize(model, seed=0):
 
 
 def erase(layer, units, axis, bias=False):
-    """Sets connections of some units, or from some inputs, to 0."""
     flavor = flavor_of(layer)
     name = type(layer).__name__
     units = np.array(units, int)

@@ -26,7 +26,6 @@ def clock(monkeypatch):
 
 
 def begun(live, width=80):
-    """The display and the callback of a run, and what they write to."""
     file = io.StringIO()
     console = consoles.Console(
         file=file, width=width, force_terminal=live, color_system=None

@@ -62,8 +62,6 @@ class Finished(NamedTuple):
 
 @pytest.fixture(scope="module")
 def finish(tmp_path_factory):
-    """Trains with one Keras or the other, once."""
-
     @functools.cache
     def finish(keras):
         folder = tmp_path_factory.mktemp(keras)
@@ -224,7 +222,6 @@ def stop():
 
 
 def written(folder):
-    """The times at which checkpoints were written."""
     return {
         path: path.stat().st_mtime_ns for path in folder.rglob("step-*.npz")
     }

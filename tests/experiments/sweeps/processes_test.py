@@ -30,8 +30,6 @@ MEET = """
 
 
 class Diary:
-    """Keeps what it is told of jobs."""
-
     def __init__(self, action=lambda: None):
         self.codes = {}
         self.most = 0
