@@ -2,9 +2,7 @@
 
 import io
 import re
-import time
 
-import pytest
 import tensorflow as tf
 from rich import console as consoles
 
@@ -14,15 +12,6 @@ from tf_rigl.experiments.runs import plan
 
 # Thirty epochs of 1,000 steps.
 PLAN = plan.RunPlan(1000, 30, 0, 20_000, 0, (), 1000)
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    def set_time(seconds):
-        monkeypatch.setattr(time, "monotonic", lambda: seconds)
-
-    set_time(0.0)
-    return set_time
 
 
 def begun(live, width=80):

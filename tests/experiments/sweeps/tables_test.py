@@ -25,6 +25,13 @@ def summary():
     )
 
 
+def printed(summary):
+    file = io.StringIO()
+    console = consoles.Console(file=file, width=80)
+    console.print(tables.summary_table(summary, HEADING))
+    return file.getvalue()
+
+
 def test_markdown(summary):
     first, _, command, _, names, rule, *rows = tables.markdown(
         summary, HEADING
@@ -53,20 +60,14 @@ def test_says_what_is_missing(summary):
 def test_long_labels_leave_room_for_numbers():
     made = make_records({"rigl": [0.8]})
     made[0]["settings"]["method"] = "rigl(drop_fraction=0.1, drop_delay=20)"
-    file = io.StringIO()
-    console = consoles.Console(file=file, width=80)
-    console.print(tables.summary_table(summarize(made), HEADING))
-    text = file.getvalue()
+    text = printed(summarize(made))
     assert "80.00%" in text
     assert "0.11 ×" in text
     assert "RigL(drop_fraction=0.1, " in text
 
 
 def test_fits_a_terminal(summary):
-    file = io.StringIO()
-    console = consoles.Console(file=file, width=80)
-    console.print(tables.summary_table(summary, HEADING))
-    lines = file.getvalue().splitlines()
+    lines = printed(summary).splitlines()
     assert max(map(len, lines)) <= 80
     cells = "RigL 90 % 85.00% ± 7.07% 2 40 0.1 × 0.11 ×".split()
     assert cells in [line.split() for line in lines]
