@@ -210,7 +210,6 @@ def snapshot(case, model):
 
 
 def optimizer_state(model):
-    """All of the optimizer: steps, learning rate, momentum."""
     return arrays(model.optimizer.variables, "slot")
 
 

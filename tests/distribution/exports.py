@@ -67,8 +67,6 @@ def export(keras, strategy, folder, worker, workers):
 
 
 def _refusal(model, folder):
-    """What an export says of a signature that was traced beforehand."""
-
     @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE])])
     def infer(images):
         return model(images, training=False)

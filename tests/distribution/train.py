@@ -165,7 +165,6 @@ def results(strategy, model):
 
 
 def disagreement(strategy, model, is_last_worker):
-    """What `check_replicas` says of a mask that differs on one replica."""
     check = replica_check.ReplicaCheck(model)
     check.check()
     weight = masked_weights(model)[-1]

@@ -89,13 +89,11 @@ def sparse_model(keras):
 
 
 def left(keras):
-    """What `two_arguments` is called on."""
     del keras
     return np.ones((2, 3), "float32")
 
 
 def right(keras):
-    """Likewise, its second argument."""
     return left(keras)
 
 

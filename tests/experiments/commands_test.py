@@ -44,7 +44,6 @@ def test_help_needs_no_tensorflow():
 
 
 def test_a_command_from_anywhere(tmp_path):
-    """Its own output is all that it prints."""
     arguments = ("profile", "--model=lenet_300_100", "--sparsity=0.9")
     done = subprocess.run(
         [sys.executable, "-m", "tf_rigl", *arguments],

@@ -108,7 +108,6 @@ def test_training_keeps_every_connection_count(trained):
 
 
 def test_keras_file_trains_on_and_is_stripped(trained, tmp_path):
-    """What is left is a plain model of the same outputs."""
     path = str(tmp_path / "model.keras")
     trained.model.save(path)
     model = trained.keras.models.load_model(path)

@@ -236,7 +236,6 @@ def sequential(keras):
 
 @pytest.mark.parametrize("build", [sequential, nested])
 def test_hdf5_files_of_keras_2(tmp_path, build):
-    """They have masks; those of dense models are read as ever."""
     keras = importlib.import_module("tf_keras")
     first, second = (
         tf_rigl.sparsify(build(keras), 0.8, seed=seed) for seed in (0, 1)
@@ -259,7 +258,6 @@ def test_hdf5_files_of_keras_2(tmp_path, build):
 
 
 def test_other_writes_of_keras_2():
-    """Its weights are TensorFlow's variables."""
     keras = importlib.import_module("tf_keras")
     model = make(keras)
     mask, _ = tf_rigl.masks(model).values()

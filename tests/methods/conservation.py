@@ -1,5 +1,3 @@
-"""What masks have in common after every step, whatever they are."""
-
 from tests.methods import network
 from tests.methods.lockstep import TARGETS
 

@@ -63,7 +63,6 @@ def linear(fraction, progress):
 
 
 def round_drops_down(connections, fraction):
-    """How many connections are kept where floor(f · nnz) are dropped."""
     return connections - math.floor(fraction * connections)
 
 

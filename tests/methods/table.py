@@ -77,7 +77,6 @@ def dense_until(first_step):
 
 
 def updates_until(row, step):
-    """How many updates a row's method has had after a step."""
     return sum(map(row.algorithm.schedule.is_update, range(step + 1)))
 
 

@@ -37,7 +37,6 @@ def largest(scores, counts):
 
 
 def gradients_by_keras(keras, model):
-    """Of the mean loss over all of the data, in one batch."""
     inputs, labels = next(iter(data(64)))
     with tf.GradientTape() as tape:
         loss = support.crossentropy(keras)(labels, model(inputs))

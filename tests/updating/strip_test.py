@@ -44,7 +44,6 @@ SHAPES = {**zoo.INPUT_SHAPES, "einsum": (7, 8)}
 
 
 def snapshot(model, folder):
-    """All of a model that must come back, but for values."""
     flavor = flavor_of(model)
     optimizer = model.optimizer
     # First: it notes things on layers.
@@ -117,7 +116,6 @@ def test_everything_comes_back(keras, name, tmp_path):
 
 @pytest.mark.parametrize("name", ["sequential_unbuilt", "subclassed_unbuilt"])
 def test_what_was_not_built(keras, name):
-    """It is the model that it would have become."""
     inputs = np.ones((2, *SHAPES[name]), "float32")
     descriptions = []
     for sparse in (False, True):

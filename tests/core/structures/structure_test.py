@@ -1,5 +1,3 @@
-"""What all structures have in common, each on each of its shapes."""
-
 import math
 
 import numpy as np

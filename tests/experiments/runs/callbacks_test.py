@@ -1,5 +1,3 @@
-"""What a run shows of itself, from the calls that Keras makes."""
-
 import io
 import re
 

@@ -235,7 +235,6 @@ def _training_flops(
     profile: ModelProfile,
     plan: RunPlan,
 ) -> float:
-    """Counts the training FLOPs of an example, the mean over the run."""
     pruned_fraction = 1.0
     if algorithm is not None and hasattr(algorithm, "pruned_fraction"):
         pruned_fraction = algorithm.pruned_fraction(plan.total)

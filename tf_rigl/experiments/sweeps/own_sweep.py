@@ -144,7 +144,6 @@ class OwnSweep:
         return RunFolder(self._folder / request.RUNS / name)
 
     def _read(self, name: str) -> None:
-        """Reads the record of a run if it is complete."""
         folder = self._run_folder(name)
         if not folder.is_complete(self._training.save_models):
             return
@@ -169,7 +168,6 @@ class OwnSweep:
         result_files.write(self._folder, found, self._heading(found))
 
     def _write_request(self, kept: Mapping[str, Any]) -> None:
-        """Writes what is asked, for the page."""
         heading = self._heading([])
         asked = request.SweepRequest(
             heading.command,
