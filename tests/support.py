@@ -191,8 +191,8 @@ def assert_same_masks(first, second):
     assert_all_equal(first.values(), second.values())
 
 
-def make_step(keras, model, optimizer):
-    loss_function = crossentropy(keras)
+def make_step(keras, model, optimizer, loss_function=None):
+    loss_function = loss_function or crossentropy(keras)
 
     def step(inputs, labels):
         with tf.GradientTape() as tape:

@@ -126,17 +126,12 @@ def custom_loop(keras, strategy, algorithm, epochs):
         if algorithm is not None:
             tf_rigl.attach(optimizer, model, algorithm)
         optimizer.build(model.trainable_variables)
-    loss_function = keras.losses.SparseCategoricalCrossentropy(
+    summed = keras.losses.SparseCategoricalCrossentropy(
         from_logits=True, reduction="sum"
     )
-
-    def step(inputs, labels):
-        with tf.GradientTape() as tape:
-            loss = loss_function(labels, model(inputs, training=True)) / BATCH
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(
-            zip(gradients, model.trainable_variables, strict=True)
-        )
+    step = support.make_step(
+        keras, model, optimizer, lambda *pair: summed(*pair) / BATCH
+    )
 
     @tf.function
     def step_of_all(*batch):

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 import tf_rigl
+from tests import support
 from tests.methods import network
 from tests.methods import training as oracle_training
 
@@ -32,21 +33,11 @@ def make_model(keras):
     return model
 
 
-def make_step(model, optimizer):
-    """A step of a custom loop; Keras's own losses would round to float32."""
-
-    def step(inputs, labels):
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(
-                tf.nn.sparse_softmax_cross_entropy_with_logits(
-                    labels, model(inputs, training=True)
-                )
-            )
-        variables = model.trainable_variables
-        gradients = tape.gradient(loss, variables)
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
-
-    return step
+def crossentropy(labels, logits):
+    """The mean in float64; Keras's own losses would round to float32."""
+    return tf.reduce_mean(
+        tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +58,7 @@ def run_library(keras, algorithm, sparsify, compiled):
     # With its variables made, a function need not be traced twice.
     optimizer.build(model.trainable_variables)
     tf_rigl.attach(optimizer, model, algorithm)
-    library_step = make_step(model, optimizer)
+    library_step = support.make_step(keras, model, optimizer, crossentropy)
     if compiled:
         library_step = tf.function(library_step)
 
