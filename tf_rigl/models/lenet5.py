@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from tf_rigl.models import mlp
 from tf_rigl.models import size
 
 _LEAST = 16  # smallest side, of which the convolutions and pools leave 1 pixel
@@ -78,5 +77,12 @@ def lenet_5(
         features = layers.MaxPooling2D(2, name=f"pool{number}")(features)
 
     features = layers.Flatten(name="flatten")(features)
-    logits = mlp.classify(layers, features, hidden_units, classes, width)
+    for number, full in enumerate(hidden_units, start=1):
+        is_last = number == len(hidden_units)
+        units = size.narrow(full, width, classes if is_last else 1)
+        features = layers.Dense(units, activation="relu", name=f"fc{number}")(
+            features
+        )
+
+    logits = layers.Dense(classes, name="logits")(features)
     return keras.Model(images, logits, name=name)

@@ -46,22 +46,13 @@ def lenet_300_100(
     layers = keras.layers
     inputs = keras.Input(shape=tuple(input_shape), name="images")
     features = layers.Flatten(name="flatten")(inputs)
-    logits = classify(layers, features, hidden_units, classes, width)
-    return keras.Model(inputs, logits, name=name)
 
-
-def classify(
-    layers: ModuleType,
-    features: Any,
-    hidden_units: Sequence[int],
-    classes: int,
-    width: float,
-) -> Any:
-    """Computes logits by fully connected layers; see `lenet_300_100`."""
     for number, full in enumerate(hidden_units, start=1):
         is_last = number == len(hidden_units)
         units = size.narrow(full, width, classes if is_last else 1)
         features = layers.Dense(units, activation="relu", name=f"fc{number}")(
             features
         )
-    return layers.Dense(classes, name="logits")(features)
+
+    logits = layers.Dense(classes, name="logits")(features)
+    return keras.Model(inputs, logits, name=name)
