@@ -3,8 +3,14 @@
 import argparse
 import sys
 
+from absl import flags
+
 from tf_rigl.experiments import commands
 from tf_rigl.version import __version__
+
+if __name__ != "__main__":
+    # The console script is the program then; see `commands`.
+    flags.disclaim_key_flags()
 
 _DESCRIPTION = """\
 Sparse training for Keras and TensorFlow: RigL and its family.

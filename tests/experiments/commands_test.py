@@ -43,6 +43,25 @@ def test_help_needs_no_tensorflow():
         assert first == module.__doc__.splitlines()[0]
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        ("-m", "tf_rigl"),
+        # As the script that an installation makes.
+        ("-c", "from tf_rigl.__main__ import main; main()"),
+    ],
+    ids=["module", "script"],
+)
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [("train", "--method:"), ("report", "--dense:"), ("inspect", "json")],
+)
+def test_help_lists_the_flags_and_ends_well(program, command, flag):
+    printed = support.run_python(*program, command, "--help")
+    assert flag in printed
+    assert "--test_tmpdir" not in printed
+
+
 def test_a_command_from_anywhere(tmp_path):
     arguments = ("profile", "--model=lenet_300_100", "--sparsity=0.9")
     done = subprocess.run(

@@ -107,6 +107,15 @@ class Algorithm(abc.ABC):
             return schedule.close(type(self).__name__)
         return schedule
 
+    def set_model(self, model: object) -> None:
+        """Raises a TypeError: `fit` was given a method for a callback."""
+        del model
+        raise TypeError(
+            "A method becomes a callback by `UpdateMasks`. Received: "
+            f"{type(self).__name__} among the callbacks of `fit`. Pass "
+            f"callbacks=[tf_rigl.UpdateMasks({type(self).__name__}(...))]."
+        )
+
     def resolve(self, total_steps: int | None) -> "Algorithm":
         """Returns the method with the arguments filled in that the run decides.
 

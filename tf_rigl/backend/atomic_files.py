@@ -127,7 +127,8 @@ def check_free(path: str | os.PathLike[str], overwrite: bool) -> None:
     if tf.io.gfile.exists(path) and not overwrite:
         raise ValueError(
             "`path` must not exist yet. Received: "
-            f"path={os.fspath(path)!r}. Pass another path or overwrite=True."
+            f"path={os.fspath(path)!r}. Pass another path, or overwrite=True "
+            "(`--overwrite` on the command line)."
         )
 
 

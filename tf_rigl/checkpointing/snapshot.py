@@ -50,6 +50,13 @@ class Snapshot:
     _optimizer: Mapping[str, Any] | None  # description of `_slots`
     _slots: tuple[np.ndarray, ...]  # all variables of the optimizer
 
+    def __repr__(self) -> str:
+        slots = "with" if self._slots else "without"
+        return (
+            f"Snapshot({len(self.weights)} weights of step {self.step}, "
+            f"{slots} the optimizer's state)"
+        )
+
     @classmethod
     def of(cls, model: Any, optimizer: Any = None) -> "Snapshot":
         """Takes a snapshot of a model; all workers must call it together.
@@ -108,6 +115,12 @@ class Snapshot:
             ValueError: if the file is damaged or no snapshot.
         """
         path = os.fspath(path)
+        if not tf.io.gfile.exists(path):
+            raise ValueError(
+                "A snapshot must be a file that `Snapshot.save` has written. "
+                f"Received: {path!r}, which does not exist. Look for the path "
+                "that it was saved to."
+            )
         try:
             reader = checkpoint_file.Reader(path)
         except DamagedFileError as error:

@@ -3,6 +3,7 @@
 import collections
 import datetime
 import functools
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from tf_rigl.experiments import tensorflow_output
 FAILURE = 1  # the exit code of a program that has failed
 # The errors that wrong arguments and files raise. Any other error is a bug, so
 # its traceback is printed.
+# What a shell reports of a process that SIGINT has ended.
+_INTERRUPTED = 128 + signal.SIGINT
 USER_ERRORS = (ValueError, ImportError, OSError)
 
 _LOG_SECONDS = 60  # from one line of a log to the next
@@ -63,11 +66,22 @@ def start(
             return work(*arguments[1:])
         except catch as error:
             return fail(error)
+        except KeyboardInterrupt:
+            print("Interrupted. What was saved stays.", file=sys.stderr)
+            return _INTERRUPTED
 
     if description is not None:
         # Where absl finds what `--help` prints; it is a format to absl.
         sys.modules["__main__"].__doc__ = description.replace("%", "%%")
-    app.run(main, flags_parser=flag_files.parse)
+    try:
+        app.run(main, flags_parser=flag_files.parse)
+    except SystemExit as ended:
+        # absl ends with 1 after it has printed the help that was asked for.
+        raise SystemExit(0 if _asks_for_help() else ended.code) from None
+
+
+def _asks_for_help() -> bool:
+    return any(one.lstrip("-").startswith("help") for one in sys.argv[1:])
 
 
 def fail(error: object) -> int:

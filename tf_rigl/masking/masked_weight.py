@@ -140,7 +140,7 @@ class MaskedWeight:
                 "`mask` must be bool and have the shape of the weight. "
                 f"Received: mask of shape {tuple(mask.shape)} and dtype "
                 f"{tf.as_dtype(mask.dtype).name} for {self.path!r} of shape "
-                f"{self.shape}. Compare with 0 for the mask of an array."
+                f"{self.shape}. `array != 0` is the mask of an array."
             )
         return mask
 

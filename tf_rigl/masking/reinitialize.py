@@ -25,7 +25,7 @@ def reinitialize(
     how: str = "reinit",
     *,
     keep_sign: bool = False,
-    initial: Mapping[str, Any] | None = None,
+    initial: Any = None,
     seed: int = 0,
 ) -> Any:
     """Draws new initial values for a model in place, through its masks.
@@ -57,7 +57,7 @@ def reinitialize(
         model: a built model of either Keras, sparse or dense.
         how: one of the above.
         keep_sign: whether each connection keeps the sign of its initial value.
-        initial: initial values by path, such as `Snapshot.weights`; by default
+        initial: initial values, a `Snapshot` or arrays by path; by default
             those that `sparsify` has kept.
         seed: the seed, any 32-bit integer.
 
@@ -76,6 +76,8 @@ def reinitialize(
     """
     model_flavor(model)
     check_choice("how", how, _HOWS)
+    # Of a snapshot, which is of a higher rank than this module.
+    initial = getattr(initial, "weights", initial)
     weights = model_weights.model_weights(model_weights.walk_model(model))
 
     if how == _OWN:
@@ -149,7 +151,7 @@ def _initial_values(
     if values is None:
         raise ValueError(
             "The initial values of all weights are needed. Received: none for "
-            f"{weight.path!r}. Pass initial=snapshot.weights, or call "
+            f"{weight.path!r}. Pass initial=snapshot, or call "
             "tf_rigl.sparsify(..., options=tf_rigl.SparsifyOptions("
             "keep_initial_values=True))."
         )

@@ -50,6 +50,9 @@ class Level:
             checkpoints,
         ]
 
+    def __repr__(self) -> str:
+        return f"Level({self.name!r}, step={self.step})"
+
     @property
     def step(self) -> int:
         """Number of batches before the point from which it goes on.

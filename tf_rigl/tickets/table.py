@@ -1,5 +1,6 @@
 """The table of a search."""
 
+import re
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +20,7 @@ def of_records(records: Sequence[Mapping[str, Any]]) -> str:
     header = ("", "left", "early stop", f"{metric} there", f"{metric} at end")
     body = [
         (
-            record["name"].replace("_", " "),
+            _words(record["name"]),
             cells.percent(record["left"]),
             _step(record["early_stop"]),
             _number(record["early_stop"], metric),
@@ -30,6 +31,17 @@ def of_records(records: Sequence[Mapping[str, Any]]) -> str:
     lines = text_table.aligned(header, body, (), text_columns=1)
     lines += ["", "Early stop: the step of least validation loss."]
     return "\n".join(lines)
+
+
+def _words(name: str) -> str:
+    """Writes a folder's name in words; `control_reinit_09_0` has a draw."""
+    if not name.startswith("control_"):
+        return name.replace("_", " ")
+    how, level, *sign, draw = re.split(
+        r"_(\d{2})(_keep_sign)?_(\d+)$", name.removeprefix("control_")
+    )[:4]
+    kept = ", sign kept" if sign and sign[0] else ""
+    return f"{how.replace('_', ' ')}{kept}: level {level}, draw {draw}"
 
 
 def _metric(records: Sequence[Mapping[str, Any]]) -> str:

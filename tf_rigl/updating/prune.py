@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_rigl.algorithms import pruning
 from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.checkpointing.snapshot import Snapshot
 from tf_rigl.core import criteria
 from tf_rigl.core.checks import check_choice
 from tf_rigl.core.criteria import Criterion
@@ -33,7 +34,7 @@ def prune(
     temperature: float = 200.0,
     amount: float | None = None,
     rates: Mapping[Any, float] | None = None,
-    initial: Mapping[str, Any] | None = None,
+    initial: Mapping[str, Any] | Snapshot | None = None,
 ) -> Any:
     """Prunes a model in one shot, to its sparsity or by a fraction.
 
@@ -88,8 +89,8 @@ def prune(
         rates: fractions for single weights or layers, by layer, name or path,
             which replace `amount`; `{"logits": 0.1}`, say. Under the global
             scope these weights do not compete with the others.
-        initial: initial values by path, such as `Snapshot.weights`, for
-            criteria that need them; by default those that `sparsify` has kept.
+        initial: initial values, a `Snapshot` or arrays by path, for criteria
+            that need them; by default those that `sparsify` has kept.
 
     Returns:
         The same model.
@@ -116,6 +117,8 @@ def prune(
     chosen = criteria.as_criterion(criterion)
     scope = scope or chosen.scope
     check_choice("scope", scope, pruning.SCOPES)
+    if isinstance(initial, Snapshot):
+        initial = initial.weights
     _check_structures(records, scope)
     if amount is None and not rates:
         contests = pruning_rates.to_targets(records, scope)
@@ -198,8 +201,9 @@ def _evidence(
     if criterion.needs_initial and initial is None:
         raise ValueError(
             f"The criterion {name!r} needs the initial values of the weights. "
-            f"Received: {record.path!r}, for which they were not kept. Pass "
-            "initial={path: array}, or call tf_rigl.sparsify(..., options="
+            f"Received: {record.path!r}, for which they were neither passed "
+            "nor kept. Pass initial=snapshot, of a model of the same layer "
+            "names, or call tf_rigl.sparsify(..., options="
             "tf_rigl.SparsifyOptions(keep_initial_values=True))."
         )
     if initial is not None:

@@ -73,8 +73,9 @@ def _check_names(masks: Any, records: Mapping[str, MaskedWeight]) -> None:
     if unknown:
         raise ValueError(
             "`masks` must name masked weights of this model. Received: "
-            f"{unknown}. Known weights: {sorted(records)}. Name the layers of "
-            "models that are to have each other's masks."
+            f"{unknown}. Known weights: {sorted(records)}. Keras numbers "
+            "layers without a name: give them names to take the masks of "
+            "another model."
         )
 
 

@@ -55,7 +55,7 @@ def test_table_files_and_more_runs(keras, tmp_path):
     assert "RigL(update_interval=2,drop_fraction=0.1)50%" in label
     assert result.as_dicts()[0] == dataclasses.asdict(dense)
     text = (tmp_path / "table.md").read_text("utf-8")
-    assert "tf_rigl.sweep(build, data, ['dense', 'rigl(update_" in text
+    assert "tf_rigl.sweep(build, data, ['dense', RigL(update_" in text
     assert (tmp_path / "against_flops.png").exists()
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "RigL(update_interval=2, drop_fraction=0.1)" in page

@@ -8,7 +8,7 @@ from tf_rigl.experiments.sweeps import tables
 from tf_rigl.experiments.sweeps.records import summarize
 
 HEADING = tables.Heading(
-    command="python bin/sweep.py",
+    command="tf-rigl sweep",
     network="net on data",
     epochs=3,
     seeds=2,
@@ -39,7 +39,7 @@ def test_markdown(summary):
     assert first.startswith("net on data, epochs: 3, seeds: 2; mean ± sample")
     assert "highest is best" in first
     assert "So far" not in first
-    assert command == "`python bin/sweep.py`"
+    assert command == "`tf-rigl sweep`"
 
     assert names.count("|") == rule.count("|") == rows[0].count("|") == 10
     assert rows == [

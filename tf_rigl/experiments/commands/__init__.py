@@ -9,6 +9,12 @@ the flags are parsed; the functions that run a command do.
 import importlib
 import sys
 
+from absl import flags
+
+# absl lists those flags under `--help` that the program itself defines: the
+# first caller that does not disclaim them.
+flags.disclaim_key_flags()
+
 # The commands, in the order of a user's work, with a line about each.
 COMMANDS = {
     "train": "trains a network by one method",

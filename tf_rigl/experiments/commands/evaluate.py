@@ -12,6 +12,7 @@ Examples:
 
 import dataclasses
 import json
+import os
 
 from absl import flags
 
@@ -86,6 +87,12 @@ def _settings(path: str) -> RunSettings:
     """Returns the settings of the run, if `path` is one, with flags applied."""
     from tf_rigl.experiments.runs.run_folder import RunFolder
 
+    if not os.path.exists(path):
+        raise ValueError(
+            "What to evaluate must be the folder of a run or of a SavedModel, "
+            f"or a .keras or .tflite file. Received: {path!r}, which does not "
+            "exist."
+        )
     settings = RunFolder(path).read_settings()
     given = {
         name: flags.FLAGS[name].value

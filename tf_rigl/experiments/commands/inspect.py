@@ -4,8 +4,7 @@ For each weight, shows its shape, dtype, encoding, sparsity and size in bytes,
 and a histogram of its kept values. --json prints the numbers.
 
 Example:
-    tf-rigl inspect runs/mnist_quickstart/rigl/saved_model \
-        --picture=weights.png
+    tf-rigl inspect runs/mnist_quickstart/saved_model --picture=weights.png
 """
 
 import json

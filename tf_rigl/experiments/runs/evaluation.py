@@ -18,7 +18,11 @@ from tf_rigl.experiments.runs.tasks import Task
 from tf_rigl.export.endpoints import DEFAULT_SIGNATURE
 from tf_rigl.export.litert import run
 
-# Returns the logits of a batch of inputs.
+# The least probability; float32 has no smaller number of full precision.
+_SMALLEST = 1.2e-38
+# By how much float16 and int8 outputs of a softmax miss a sum of one.
+_ROUNDING = 0.05
+# Returns the logits, or probabilities, of a batch of inputs.
 Predict = Callable[[tf.Tensor], Any]
 
 
@@ -71,14 +75,30 @@ def evaluate(
     examples = 0
     metrics = tasks.make_metrics(keras, task._replace(label_smoothing=0.0))
     for inputs, targets in batches:
-        logits = tf.cast(predict(inputs), tf.float32)
-        _check_logits(logits, targets, task)
+        outputs = tf.cast(predict(inputs), tf.float32)
+        _check_logits(outputs, targets, task)
+        logits = _as_logits(outputs)
         for metric in metrics:
             metric.update_state(targets, logits)
         examples += len(inputs)
 
     scores = {metric.name: float(metric.result()) for metric in metrics}
     return examples, tasks.measures(task, scores)
+
+
+def _as_logits(outputs: tf.Tensor) -> tf.Tensor:
+    """Returns logits, also of a model that ends with a softmax.
+
+    Logarithms of probabilities are logits, too. No file tells what its outputs
+    are, but logits do not add up to one in every example.
+    """
+    sums = tf.reduce_sum(outputs, axis=-1)
+    are_probabilities = tf.reduce_all(outputs >= 0) & tf.reduce_all(
+        tf.abs(sums - 1) < _ROUNDING
+    )
+    if not are_probabilities:
+        return outputs
+    return tf.math.log(tf.maximum(outputs, _SMALLEST))
 
 
 def _check_logits(logits: tf.Tensor, targets: Any, task: Task) -> None:

@@ -54,6 +54,8 @@ def build_dense(
         # Makes dropout use generators that a checkpoint can save.
         keras.backend.experimental.enable_tf_random_generator()
     keras.utils.set_random_seed(settings.seed)
+    # Layers without names get the same whatever this process has built before.
+    keras.backend.reset_uids()
     return make_network(
         settings.model,
         keras,

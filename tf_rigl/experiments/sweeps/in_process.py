@@ -167,11 +167,20 @@ def sweep(
     }
     command = (
         f"tf_rigl.sweep({getattr(build, '__name__', 'build')}, data, "
-        f"{list(own_methods)}, {list(sparsities)}, {seeds}, epochs={epochs})"
+        f"[{', '.join(map(_expression, own_methods.values()))}], "
+        f"{list(sparsities)}, {seeds}, epochs={epochs})"
     )
     return OwnSweep(
         training, runs, pathlib.Path(folder), measure, command, verbose
     ).run(kept)
+
+
+def _expression(method: OwnMethod) -> str:
+    """Returns the Python expression of a method, as the user may write it."""
+    if method.algorithm is None:
+        return repr(method.name)
+    arguments = method.name.partition("(")[2]
+    return f"{type(method.algorithm).__name__}({arguments}"
 
 
 def _folder_name(name: str) -> str:

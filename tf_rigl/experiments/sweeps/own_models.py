@@ -155,6 +155,8 @@ class OwnModels:
 
     def _seeded(self, seed: int, **arguments: float) -> Any:
         self.keras.utils.set_random_seed(seed)
+        # Layers without names get the same in each run and after a resume.
+        self.keras.backend.reset_uids()
         return self._call(**arguments)
 
     def _call(self, **arguments: float) -> Any:

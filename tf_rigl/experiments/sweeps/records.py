@@ -146,7 +146,7 @@ def sweep_command(grid: grids.Grid, base: RunSettings) -> str:
     common = dataclasses.replace(_portable(base), **varied)
     return shlex.join(
         [
-            *("python", "bin/sweep.py"),
+            *("tf-rigl", "sweep"),
             *run_flags.to_arguments(common),
             f"--methods={','.join(grid.methods)}",
             f"--sparsities={','.join(map(str, grid.sparsities))}",

@@ -1,5 +1,6 @@
 """Exports sparse models as LiteRT files, for phones and small processors."""
 
+import itertools
 import math
 import os
 import posixpath
@@ -28,6 +29,8 @@ from tf_rigl.export.litert.rewrite import sparsify
 # Default tolerances: the largest error as a fraction of the largest output. The
 # error of int8 depends on the model and the data, so it has no default.
 _TOLERANCES = {"float32": 1e-3, "float16": 0.1}
+# Representative examples on which a file is compared with its model.
+_CALIBRATION_EXAMPLES = 16
 _LOOPS = frozenset({"While", "StatelessWhile"})
 _NOT_RUN = (
     "Not compared with the model: the interpreter of Python has none of "
@@ -145,7 +148,7 @@ def export_litert(
 
         # Make weights sparse and compare the outputs with the model's.
         examples = _examples(
-            endpoint.call, chosen.verification_data, batch_size
+            endpoint.call, chosen.verification_data, feed, batch_size
         )
         expected = run.call_model(endpoint, examples)
         dense_difference = _compare_dense(
@@ -251,9 +254,23 @@ def _make_sparse(
 
 
 def _examples(
-    call: CallSignature, data: Any, batch_size: int | None
+    call: CallSignature,
+    data: Any,
+    feed: run.Feed | None,
+    batch_size: int | None,
 ) -> dict[str, np.ndarray]:
-    """Returns the inputs, by name, on which the file is compared."""
+    """Returns the inputs, by name, on which the file is compared.
+
+    Without data, the first ones that the file is calibrated by serve: on random
+    ones, integers differ far more than on any that the model will see.
+    """
+    if data is None and feed is not None:
+        count = _CALIBRATION_EXAMPLES if batch_size is None else 1
+        taken = list(itertools.islice(feed(), count))
+        return {
+            name: np.concatenate([batch[name] for batch in taken])
+            for name in taken[0]
+        }
     if data is None:
         return run.random_inputs(call, batch_size)
     named = run.named_inputs(call, data)

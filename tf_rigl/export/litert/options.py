@@ -17,8 +17,9 @@ class LiteRTOptions:
             uses them cannot be run in Python, so it is written without being
             compared with the model.
         verification_data: a batch on which the file is compared with the model.
-            None uses four random examples; strings among them are "0" and "1",
-            which many vocabularies lack.
+            None uses up to 16 of the representative examples or, without them,
+            four random ones; strings among these are "0" and "1", which many
+            vocabularies lack.
         tolerance: the largest difference allowed between an output of the file
             and of the model, as a fraction of the largest output. None allows
             0.001 for float32, 0.1 for float16 and any difference for int8; the

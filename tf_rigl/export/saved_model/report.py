@@ -8,8 +8,7 @@ from tf_rigl.core import text_table
 # The encoding that a row shows for a weight that is not packed.
 VARIABLE = "variable"
 _PACKED = (
-    "packed: OpenVINO and the converter of TensorFlow.js do not read it; what "
-    "compression=None writes they do"
+    "packed: not for OpenVINO or the TensorFlow.js converter (compression=None)"
 )
 _HEADER = ("weight", "encoding", "values", "elements", "kept", "bytes", "error")
 
