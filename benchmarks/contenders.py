@@ -67,7 +67,6 @@ class TimedTraining:
         self._callbacks.on_epoch_begin(0)
 
     def run(self, steps: int) -> float:
-        """Takes a number of steps and returns their duration in seconds."""
         logs: Any = {}
         start = time.perf_counter()
         for _ in range(steps):

@@ -52,7 +52,6 @@ EXPORTS: dict[str, str | None] = {
 def _stack(
     shape: tuple[int, ...], make: Callable[[], Any], number: int
 ) -> Callable[[], Any]:
-    """Returns a function that builds a network of layers of one kind."""
     return lambda: keras.Sequential(
         [keras.Input(shape), *(make() for _ in range(number))]
     )
@@ -83,7 +82,6 @@ NETWORKS = {**export_size.NETWORKS, **LAYERS}
 
 
 def define_flags() -> None:
-    """Defines the flags of this program."""
     flags.DEFINE_enum("network", "resnet50", [*NETWORKS], "Network to export.")
     flags.DEFINE_multi_enum(
         "quantization",
@@ -173,7 +171,6 @@ def load_litert(path: str, size: int, shape: tuple[int, ...]) -> Any:
 
 
 def call_litert(interpreter: Any, inputs: np.ndarray) -> None:
-    """Runs an interpreter once."""
     (place,) = interpreter.get_input_details()
     interpreter.set_tensor(place["index"], inputs)
     interpreter.invoke()

@@ -60,7 +60,6 @@ _COMPRESSORS: dict[str, Callable[[], Any]] = {
 
 
 def define_flags() -> None:
-    """Defines the flags of this program."""
     flags.DEFINE_multi_enum(
         "network", _LARGE, [*NETWORKS], "Network to export."
     )
@@ -108,7 +107,6 @@ def _scale_by_one(model: Any) -> None:
 
 
 def _litert_bytes(model: Any, folder: pathlib.Path) -> dict[str, int]:
-    """Counts the bytes of the model's LiteRT files."""
     sizes = {}
     for quantization in ("float32", "float16", "dynamic_int8"):
         path = folder / f"{quantization}.tflite"
@@ -155,7 +153,6 @@ def _entropy(density: float) -> float:
 
 
 def report(network: str, sizes: dict[float, dict[str, int]]) -> None:
-    """Prints the table of one network."""
     first = next(iter(sizes.values()))
     rows = []
     for method in first:

@@ -58,7 +58,6 @@ _UPDATES = 40  # mask updates that would fit into all steps
 
 
 def define_flags() -> None:
-    """Defines the flags of this program."""
     flags.DEFINE_enum("data", "mnist_small", [*NETWORKS], "Data set.")
     flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data.")
     flags.DEFINE_multi_float("sparsity", [0.8, 0.9], "Sparsity.")
@@ -120,7 +119,6 @@ def read(seed: int) -> datasets.DataSplits:
 
 
 def build(info: datasets.DataInfo) -> Any:
-    """Builds the network of the data set."""
     name, arguments = NETWORKS[flags.FLAGS.data]
     return networks.builder(name)(
         keras, input_shape=info.example_shape, classes=info.classes, **arguments
@@ -135,7 +133,6 @@ def sparsify(model: Any, sparsity: float, start: str) -> None:
 def fine_tune(
     model: Any, splits: datasets.DataSplits, way: str, sparsity: float
 ) -> None:
-    """Makes a trained network sparse and trains it further."""
     start, method = WAYS[way]
     sparsify(model, sparsity, start)
 
@@ -174,7 +171,6 @@ def train(
 
 
 def evaluate(model: Any, splits: datasets.DataSplits) -> Figures:
-    """Measures accuracy and size on disk."""
     model.compile(
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],

@@ -25,7 +25,6 @@ from tf_rigl.experiments import keras_modules
 
 
 def define_flags() -> None:
-    """Defines the flags of this program."""
     flags.DEFINE_alias("repeats", "rounds")
     flags.DEFINE_enum(
         "keras", "keras3", [*keras_modules.MODULES], "Keras flavor."

@@ -59,7 +59,6 @@ CASES = {
 
 
 def define_flags() -> None:
-    """Defines the flags of this program."""
     flags.DEFINE_multi_enum(
         "dataset",
         [_IMAGENET, "cifar10", "mnist_small"],
@@ -76,7 +75,6 @@ def define_flags() -> None:
 
 
 def chosen_case(name: str) -> FeedCase:
-    """Returns the case of a data set, with the flags applied."""
     case = CASES[name]
     if flags.FLAGS.smoke:
         case = FeedCase(case.network, batch_size=4, steps=2, batches=2)
@@ -177,7 +175,6 @@ def measure_case(
 
 
 def report(measured: dict[str, dict[str, list[float]]]) -> None:
-    """Prints the table of all data sets."""
     rows = [
         [
             name,

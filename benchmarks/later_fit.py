@@ -29,7 +29,6 @@ REFERENCES = {"sparse": "dense"}
 
 
 def define_flags() -> None:
-    """Defines the flags of this program."""
     flags.DEFINE_enum(
         "network", "lenet_300_100", [*networks.NETWORKS], "Network."
     )

@@ -36,7 +36,6 @@ REFERENCES = {
 
 
 def define_flags() -> None:
-    """Defines the flags of this program."""
     flags.DEFINE_enum("network", "mobilenet", _NETWORKS, "Network to load.")
     flags.DEFINE_enum(
         "keras", "keras3", [*keras_modules.MODULES], "Keras flavor."

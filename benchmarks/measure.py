@@ -154,7 +154,6 @@ def alternate_timed(
 
 
 def seconds(run: Callable[[], Any]) -> float:
-    """Returns the duration of a call, in seconds."""
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
@@ -171,7 +170,6 @@ def environment() -> dict[str, Any]:
 
 
 def print_entries(title: str, entries: Mapping[str, Any]) -> None:
-    """Prints names and values in one line."""
     text = ", ".join(f"{name} {value}" for name, value in entries.items())
     print(f"{title}: {text}")
 

@@ -30,7 +30,6 @@ _MIB = 2**20
 
 
 def define_flags() -> None:
-    """Defines the flags of this program."""
     flags.DEFINE_multi_enum(
         "model", ["resnet50", "wide_mlp"], _MODELS, "Network."
     )
@@ -70,7 +69,6 @@ def measure_here(contender: str, model: str) -> dict[str, int]:
 
 
 def measure_in_process(contender: str, model: str) -> dict[str, int]:
-    """Calls `measure_here` in a new process."""
     return measure.run_json(
         __file__,
         f"--only={contender}",
@@ -80,7 +78,6 @@ def measure_in_process(contender: str, model: str) -> dict[str, int]:
 
 
 def report(model: str, measured: dict[str, list[dict[str, int]]]) -> None:
-    """Prints the table of one network."""
     rows = []
     for contender, rounds in measured.items():
         dense = measured.get(contender.split("/")[0] + "/dense")

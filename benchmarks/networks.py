@@ -51,7 +51,6 @@ def _application(name: str, side: int) -> Callable[[Any], Any]:
 
 
 def _gru(keras: Any) -> Any:
-    """Builds a character language model."""
     characters = keras.Input((_SEQUENCE,), dtype="int64")
     features = keras.layers.Embedding(_CHARACTERS, 128)(characters)
     features = keras.layers.GRU(512, return_sequences=True)(features)

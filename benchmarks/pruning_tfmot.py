@@ -39,7 +39,6 @@ _EVALUATION_STEPS = 200
 
 
 def define_flags() -> None:
-    """Defines the flags of this program."""
     flags.DEFINE_string("data_dir", None, "Folder of text.", required=True)
     flags.DEFINE_float("sparsity", 0.95, "Fraction of zeros.", 0.0, 1.0)
     flags.DEFINE_integer("steps", 2000, "Optimizer steps.", 1)

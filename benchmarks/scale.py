@@ -68,7 +68,6 @@ Figures = Mapping[str, Mapping[str, Any]]
 
 
 def define_flags() -> None:
-    """Defines the flags of this program."""
     flags.DEFINE_multi_enum(
         "model", ["lenet_300_100", "gru"], measure.MODELS, "Network."
     )

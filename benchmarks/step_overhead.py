@@ -30,7 +30,6 @@ _JIT = {"default": None, "on": True, "off": False}
 
 
 def define_flags() -> None:
-    """Defines the flags of this program."""
     flags.DEFINE_multi_enum("model", measure.MODELS, measure.MODELS, "Network.")
     flags.DEFINE_multi_enum(
         "contender", measure.CONTENDERS, measure.CONTENDERS, "Training."
@@ -97,7 +96,6 @@ def combine(update: float, plain: float) -> dict[str, float]:
 
 
 def report(name: str, measured: dict[str, list[dict[str, float]]]) -> None:
-    """Prints the table of one network."""
     rows = []
     for contender, rounds in measured.items():
         dense = measured.get(contender.split("/")[0] + "/dense", [])

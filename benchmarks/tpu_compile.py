@@ -52,7 +52,6 @@ _NETWORKS = {
 
 
 def define_flags() -> None:
-    """Defines the flags of this program."""
     flags.DEFINE_multi_enum(
         "model", ["lenet_300_100"], list(_NETWORKS), "Network to compile."
     )
@@ -105,7 +104,6 @@ def compile_all(programs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
 def table(
     programs: Mapping[str, str], compiled: Mapping[str, Mapping[str, Any]]
 ) -> list[list[str]]:
-    """Formats the rows of one network."""
     rows = []
     for name, figures in compiled.items():
         row = [name, f"{len(programs[name]):,}"]

@@ -31,7 +31,6 @@ _UPDATES = 2
 
 
 def define_flags() -> None:
-    """Defines the flags of this program."""
     fields.define_flags(
         RunSettings,
         defaults={"strategy": "tpu", "tpu": "local", "keras": "keras2"},
@@ -60,7 +59,6 @@ def chosen_settings() -> RunSettings:
 
 
 def train(run: setup.PreparedRun) -> Any:
-    """Trains a model by RigL and returns it."""
     model = setup.build_compiled(run)
     algorithm = tf_rigl.RigL(_STEPS, _STEPS // _UPDATES)
     model.fit(

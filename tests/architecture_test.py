@@ -184,7 +184,6 @@ def test_tf_keras_by_attribute_is_not_used():
 
 
 def places(paths, is_wanted):
-    """Where the files hold such nodes, and what stands there."""
     return [
         f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}"
         for path in paths
@@ -223,7 +222,6 @@ def above_masking():
 
 
 def assigns_to_a_mask(function):
-    """Whether a call sets a mask, or a masked weight past its storage."""
     if not isinstance(function, ast.Attribute):
         return False
     variable = ast.unparse(function.value).lower()

@@ -1,5 +1,3 @@
-"""Fixtures of all tests."""
-
 import gc
 import os
 
@@ -10,8 +8,7 @@ import hypothesis
 import pytest
 import tensorflow as tf
 
-from tests.support import FLAVORS
-from tests.support import fresh_keras
+from tests import support
 
 _CHOICE_OF_KERAS = os.environ.get("TF_USE_LEGACY_KERAS")
 
@@ -61,10 +58,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()
 
 
-@pytest.fixture(params=FLAVORS)
+@pytest.fixture(params=support.FLAVORS)
 def keras(request: pytest.FixtureRequest):
     """Each Keras in turn, with its global state cleared."""
-    return fresh_keras(request.param)
+    return support.fresh_keras(request.param)
 
 
 @pytest.fixture(autouse=True)

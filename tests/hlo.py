@@ -52,7 +52,6 @@ def stablehlo(function, *arguments):
 
 
 def kinds(text):
-    """The kinds of operations of a program, without their dialect."""
     return {name.split(".")[1] for name in _OPERATION.findall(text)} - {"func"}
 
 

@@ -1,5 +1,3 @@
-"""What is published: names, versions, dependencies and tidy files."""
-
 import importlib.metadata
 import pathlib
 import re
@@ -21,7 +19,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 @pytest.fixture(name="setup_arguments", scope="module")
 def setup_arguments_fixture():
-    """The arguments that setup.py passes to setuptools."""
     received = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)

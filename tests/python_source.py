@@ -7,15 +7,12 @@ from typing import NamedTuple
 
 
 class Import(NamedTuple):
-    """One imported name."""
-
     name: str  # dotted: "a.b" for `import a.b`, "a.b.c" for `from a.b import c`
     line: int
     typing_only: bool  # under `if TYPE_CHECKING:`, so never at run time
 
 
 def parse(path: pathlib.Path) -> ast.Module:
-    """Parses a file."""
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 

@@ -1,5 +1,3 @@
-"""What the tests of training share."""
-
 import importlib
 import itertools
 import os
@@ -100,13 +98,11 @@ def run_python(*arguments, cwd=ROOT):
 
 
 def assert_all_equal(found, expected):
-    """Two lists of arrays hold the same numbers."""
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def make_data(shape, samples=64, classes=3, seed=0):
-    """Random inputs and labels."""
     random = np.random.default_rng(seed)
     inputs = random.normal(size=(samples, *shape)).astype("float32")
     return inputs, random.integers(0, classes, samples)
@@ -128,17 +124,31 @@ def make_mlp(keras, units=(64, 32), outputs=10, inputs=20, dtype=None):
     return model
 
 
+def make_noisy(keras, units=16, dropout=0.3):
+    """A network that keeps averages, and draws random numbers in training."""
+    if keras.__name__ == "tf_keras":
+        keras.backend.experimental.enable_tf_random_generator()
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((20,)),
+            layers.Dense(units, "relu", name="first"),
+            layers.BatchNormalization(name="normalization"),
+            layers.Dropout(dropout, seed=1),
+            layers.Dense(10, name="logits"),
+        ]
+    )
+
+
 def crossentropy(keras):
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def counts(model):
-    """Connections of each masked weight."""
     return {path: int(m.sum()) for path, m in tf_rigl.masks(model).items()}
 
 
 def moved(model):
-    """Connections that mask updates moved so far."""
     return sum(int(w.counters.numpy()[1]) for w in masked_weights(model))
 
 
@@ -168,14 +178,21 @@ def assert_masked(model, optimizer=None, slots_too=True):
     return seen
 
 
+def assert_replicas_masked(model, strategy):
+    """Masked positions hold exactly 0 on every replica."""
+    for weight in masked_weights(model):
+        values, _ = weight.storage.variables
+        for one in strategy.experimental_local_results(values):
+            assert not np.any(one.numpy()[~weight.mask.numpy()])
+
+
 def assert_same_masks(first, second):
     """Two models' masks agree, whatever their layers are called."""
     assert_all_equal(first.values(), second.values())
 
 
-def make_step(keras, model, optimizer):
-    """One step of a custom training loop."""
-    loss_function = crossentropy(keras)
+def make_step(keras, model, optimizer, loss_function=None):
+    loss_function = loss_function or crossentropy(keras)
 
     def step(inputs, labels):
         with tf.GradientTape() as tape:
@@ -216,7 +233,6 @@ def fit(model, data, algorithm=None, callbacks=(), **kwargs):
 
 
 def train(keras, model, algorithm, epochs=2, optimizer=None, **kwargs):
-    """Compiles and fits on random data; returns the history."""
     compile_arguments = {
         key: kwargs.pop(key)
         for key in ("jit_compile", "run_eagerly", "steps_per_execution")

@@ -203,8 +203,6 @@ def time_distributed(keras):
 
 
 def functional_subclass(keras):
-    """A functional model with a training step of its own."""
-
     class Trained(keras.Model):
         def train_step(self, data):
             return super().train_step(data)

@@ -18,8 +18,7 @@ from tf_rigl.experiments import commands
 from tf_rigl.experiments import fields
 from tf_rigl.experiments import terminal
 from tf_rigl.experiments.export_settings import ExportSettings
-from tf_rigl.experiments.runs.settings import RunOptions
-from tf_rigl.experiments.runs.settings import RunSettings
+from tf_rigl.experiments.runs import settings
 from tf_rigl.experiments.sweeps.grid import Grid
 from tools import flags_guide
 from tools import marked
@@ -29,7 +28,7 @@ MARK = "flags"
 _HEADER = ("flag", "default", "what it does")
 # Flags of `train` that a sweep takes no value of.
 _NOT_OF_SWEEPS = ("method", "sparsity", "seed", "compare_dense")
-_OWNERS = (RunSettings, RunOptions, Grid, ExportSettings)
+_OWNERS = (settings.RunSettings, settings.RunOptions, Grid, ExportSettings)
 
 
 def render() -> str:

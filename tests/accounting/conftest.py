@@ -1,5 +1,3 @@
-"""Fixtures of the tests of accounting."""
-
 import importlib
 
 import pytest

@@ -1,5 +1,3 @@
-"""What a model is called on: known, remembered or given."""
-
 import numpy as np
 import pytest
 import tensorflow as tf

@@ -1,8 +1,4 @@
-"""What the tests of profiles share."""
-
-
 def chain(keras, shape, *layers, **options):
-    """A sequential model of some layers, from inputs of a shape."""
     return keras.Sequential([keras.Input(shape, **options), *layers])
 
 

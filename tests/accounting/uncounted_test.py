@@ -1,5 +1,3 @@
-"""What cannot be counted is listed, with the reason."""
-
 import keras as keras3
 import numpy as np
 import pytest

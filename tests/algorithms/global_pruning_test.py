@@ -15,7 +15,6 @@ METHODS = [OneShot(0, **GLOBAL), GradualPruning(4, 1, **GLOBAL), STE(**GLOBAL)]
 
 
 def masks_of(algorithm, scales, dtype=np.float32):
-    """Masks of two weights of 20 and 60 elements at the scales."""
     random = np.random.default_rng(0)
     weights = [
         make_weight(

@@ -166,7 +166,6 @@ def test_methods_are_told_apart():
     "grow_init", ["zeros", "gradient", "random", "initial", "shuffled"]
 )
 def test_new_values_are_like_the_weight(grow_init, shape, dtype):
-    """They have its shape and its dtype, whatever connections begin at."""
     random = np.random.default_rng(0)
     dense, gradient, initial = random.normal(size=(3, *shape)).astype(dtype)
     mask = random_masks.random_mask(shape, 12, 0, "w").numpy()

@@ -1,13 +1,10 @@
-"""Updates that grow first and drop later."""
-
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.algorithms.support import make_weight
-from tests.algorithms.support import make_when
+from tests.algorithms import support
 from tests.core import strategies
 from tf_rigl.algorithms import SET
 from tf_rigl.algorithms import RigL
@@ -57,14 +54,14 @@ def run(algorithm, mode, gradients, target=20, size=60):
     surplus = np.zeros(size, bool)
 
     def update(values, mask, gradient, surplus, number):
-        weight = make_weight(
+        weight = support.make_weight(
             values,
             mask,
             gradient,
             target,
             state={"surplus": tf.convert_to_tensor(surplus)},
         )
-        (result,) = algorithm.update([weight], make_when(number))
+        (result,) = algorithm.update([weight], support.make_when(number))
         return result.masks, result.state["surplus"]
 
     update = strategies.compiled(update, mode)

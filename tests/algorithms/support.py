@@ -1,5 +1,3 @@
-"""What the tests of methods share."""
-
 import tensorflow as tf
 
 from tf_rigl.algorithms import StepInfo
@@ -16,7 +14,6 @@ def make_weight(
     state=None,
     key="layer/kernel",
 ):
-    """A weight as a method sees it."""
     mask = tf.convert_to_tensor(mask)
     return WeightView(
         key=key,
@@ -30,14 +27,12 @@ def make_weight(
 
 
 def make_when(update, step=None):
-    """The moment of an update; by default at the step of its number."""
     update = tf.cast(update, tf.int64)
     step = update if step is None else tf.cast(step, tf.int64)
     return StepInfo(update, step, step)
 
 
 def update_one(algorithm, values, mask, gradient, update, **kwargs):
-    """The mask update of one weight."""
     weight = make_weight(values, mask, gradient, **kwargs)
     (result,) = algorithm.update([weight], make_when(update))
     return result.masks

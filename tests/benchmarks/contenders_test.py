@@ -1,5 +1,3 @@
-"""What is measured is what the benchmarks say."""
-
 import numpy as np
 import pytest
 

@@ -12,7 +12,6 @@ pytestmark = pytest.mark.slow
 
 
 def run(program, *arguments, cwd):
-    """Its output and the results in its JSON file."""
     flags = ["--smoke", "--json=figures.json", *arguments]
     output = run_python(ROOT / "benchmarks" / f"{program}.py", *flags, cwd=cwd)
     assert [path.name for path in cwd.iterdir()] == ["figures.json"]

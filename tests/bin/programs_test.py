@@ -33,13 +33,11 @@ WRONG = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where all of them run."""
     return tmp_path_factory.mktemp("programs")
 
 
 @pytest.fixture(scope="module")
 def ended(folder):
-    """What each has printed and written as errors, and its exit code."""
     model = tf_rigl.sparsify(mlp.lenet_300_100(keras), 0.98)
     model.save(folder / "model.keras")
     lines = [HELP, *GOOD, *WRONG]
@@ -80,7 +78,6 @@ def test_errors_are_a_line(ended, line):
 
 @pytest.mark.usefixtures("ended")
 def test_files(folder):
-    """Those that were asked for, and none besides."""
     pictures = {"file.png", "costs.png"}
     found = {path.name for path in folder.iterdir()}
     assert found == {"model.keras", "exported", *pictures}

@@ -29,7 +29,6 @@ def own_flags():
 
 
 def run(words):
-    """Runs a program until it exits."""
     sys.argv = words
     printed, errors = io.StringIO(), io.StringIO()
     code = None

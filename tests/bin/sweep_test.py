@@ -1,5 +1,3 @@
-"""A sweep, as users start it."""
-
 import json
 
 import pytest

@@ -7,8 +7,7 @@ import tensorflow as tf
 
 import tf_rigl
 from bin import tpu_smoke
-from tests.support import run_python
-from tests.support import start_python
+from tests import support
 from tf_rigl.masking.masked_weight import masked_weights
 
 PROGRAM = pathlib.Path(tpu_smoke.__file__)
@@ -24,7 +23,7 @@ PROGRAM = pathlib.Path(tpu_smoke.__file__)
     ],
 )
 def test_trains(arguments, strategy, tmp_path):
-    output = run_python(PROGRAM, *arguments, cwd=tmp_path)
+    output = support.run_python(PROGRAM, *arguments, cwd=tmp_path)
     assert strategy in output
     assert output.count(": right") == 5
     assert "All masks are right." in output
@@ -32,7 +31,7 @@ def test_trains(arguments, strategy, tmp_path):
 
 @pytest.mark.slow
 def test_without_a_tpu_it_says_so(tmp_path):
-    done = start_python(PROGRAM, cwd=tmp_path)
+    done = support.start_python(PROGRAM, cwd=tmp_path)
     assert done.returncode == 1
     assert "needs a TPU" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,5 +1,3 @@
-"""The training programs, as users start them."""
-
 import json
 import pathlib
 import subprocess
@@ -13,9 +11,7 @@ from bin import train_mlp
 from bin import train_mobilenet
 from bin import train_resnet50
 from bin import train_rnn
-from tests.experiments.runs.support import assert_same_checkpoint
-from tests.experiments.runs.support import parse
-from tests.experiments.runs.support import read_results
+from tests.experiments.runs import support
 from tests.support import BIN
 from tests.support import child_environment
 from tests.support import run_python
@@ -63,7 +59,7 @@ def name_of(program):
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=name_of)
 def test_defaults_meet_the_rules(program):
-    settings = run_flags.settings(parse(defaults=program.DEFAULTS))
+    settings = run_flags.settings(support.parse(defaults=program.DEFAULTS))
     for name, value in program.DEFAULTS.items():
         assert getattr(settings, name) == value
 
@@ -113,9 +109,9 @@ def test_killed_resumed_evaluated_reported_on_real_data(name, keras, tmp_path):
 
     resumed = run_python(program, *arguments, cwd=killed)
     assert "matches the trained model" in resumed
-    assert_same_checkpoint(whole / "run", folder)
+    support.assert_same_checkpoint(whole / "run", folder)
 
-    measures = read_results(folder)["measures"]
+    measures = support.read_results(folder)["measures"]
     for what in ("run", "run/saved_model"):
         given = (what, *REAL[name], "--batch_size=8", "--steps=2", "--json")
         output = run_python(BIN / "evaluate.py", *given, cwd=killed)

@@ -4,12 +4,11 @@ import time
 
 import pytest
 
+from tests import support
 from tests.distribution import launch
 from tests.experiments.runs.support import read_results
-from tests.support import BIN
-from tests.support import run_python
 
-PROGRAM = (str(BIN / "train_resnet50.py"),)
+PROGRAM = (str(support.BIN / "train_resnet50.py"),)
 ARGUMENTS = (
     "--strategy=multi_worker",
     "--keras=keras2",
@@ -57,8 +56,8 @@ def test_killed_and_started_again_it_ends_with_all_files(tmp_path):
     page = (folder / "report.html").read_text("utf-8")
     assert page.startswith("<!DOCTYPE")
 
-    printed = run_python(
-        BIN / "export.py",
+    printed = support.run_python(
+        support.BIN / "export.py",
         folder / "model.keras",
         folder / "model.tflite",
         "--format=litert",

@@ -21,19 +21,9 @@ ALGORITHMS = {
 }
 
 
-def make_model(keras, units=(24,), dropout=0.3, **arguments):
+def make_model(keras, units=24, dropout=0.3, **arguments):
     """A compiled model whose training draws random numbers."""
-    if keras.__name__ == "tf_keras":
-        keras.backend.experimental.enable_tf_random_generator()
-    model = keras.Sequential(
-        [
-            keras.Input((20,)),
-            keras.layers.Dense(units[0], activation="relu"),
-            keras.layers.BatchNormalization(),
-            keras.layers.Dropout(dropout, seed=1),
-            keras.layers.Dense(10),
-        ]
-    )
+    model = support.make_noisy(keras, units, dropout)
     random = np.random.default_rng(0)
     model.set_weights(
         [
@@ -48,7 +38,6 @@ def make_model(keras, units=(24,), dropout=0.3, **arguments):
 
 
 def data():
-    """Endless batches."""
     examples = support.make_data((20,), 256)
     data = tf.data.Dataset.from_tensor_slices(examples)
     return data.shuffle(256, seed=1).repeat().batch(32)
@@ -56,7 +45,6 @@ def data():
 
 @functools.cache
 def uninterrupted(keras, name="rigl"):
-    """What a run that nothing interrupts ends with."""
     algorithm, arguments = ALGORITHMS[name]
     model = make_model(keras, **arguments)
     model.optimizer.build(model.trainable_variables)
@@ -99,8 +87,6 @@ def after(keras, batches, action):
 
 
 def interrupt(keras, batches):
-    """A callback that ends training after so many batches."""
-
     def end(model):
         raise Interrupted
 
@@ -134,7 +120,6 @@ def test_resumed_is_uninterrupted(keras, tmp_path, name):
 
 @support.one_keras("tf_keras")
 def test_by_epochs(keras, tmp_path):
-    """Nothing is left to train in the end."""
     with pytest.raises(Interrupted):
         stop = interrupt(keras, 12)
         fit(make_model(keras), tf_rigl.Checkpoints(tmp_path), callbacks=[stop])
@@ -234,7 +219,6 @@ def test_kerass_own_checkpoints(keras, tmp_path, case):
 
 @pytest.fixture
 def written(keras, tmp_path):
-    """A model with two checkpoints, and their directory."""
     checkpoints = tf_rigl.Checkpoints(tmp_path)
     model = make_model(keras)
     checkpoints.save(model, 1)
@@ -283,7 +267,7 @@ def test_flipped_bits(written):
 def test_of_another_model_optimizer_or_nothing_at_all(keras, written):
     model, checkpoints, path = written
     with pytest.raises(ValueError, match=r"same model.*step-000000000002"):
-        checkpoints.restore(make_model(keras, units=(25,)))
+        checkpoints.restore(make_model(keras, units=25))
     model.compile(keras.optimizers.SGD(), "mse")
     with pytest.raises(ValueError, match="variables and not"):
         checkpoints.restore(model)

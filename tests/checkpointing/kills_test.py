@@ -56,7 +56,6 @@ def test_a_killed_process(keras, tmp_path):
 
 
 def test_termination_saves_and_exits(keras, tmp_path):
-    """Afterwards the signal does what it did before."""
     before = signal.getsignal(signal.SIGTERM)
     # Behind `Checkpoints`, which sees it after the next batch.
     terminate = checkpoints_test.after(

@@ -1,5 +1,3 @@
-"""Snapshots taken during `fit`."""
-
 import numpy as np
 import pytest
 

@@ -11,17 +11,7 @@ from tf_rigl.masking.masked_weight import masked_weights
 
 
 def make_model(keras, optimizer=None, sparsity=0.0):
-    if keras.__name__ == "tf_keras":
-        keras.backend.experimental.enable_tf_random_generator()
-    model = keras.Sequential(
-        [
-            keras.Input((20,)),
-            keras.layers.Dense(16, "relu", name="first"),
-            keras.layers.BatchNormalization(name="normalization"),
-            keras.layers.Dropout(0.3, seed=1),
-            keras.layers.Dense(10, name="logits"),
-        ]
-    )
+    model = support.make_noisy(keras)
     tf_rigl.sparsify(model, sparsity, start="dense")
     optimizer = optimizer or keras.optimizers.Adam(0.01)
     model.compile(optimizer, support.crossentropy(keras), metrics=["accuracy"])
@@ -136,7 +126,6 @@ def test_nothing_is_retraced(keras):
 
 @support.keras_in_turn("slots", ["zero", "keep"])
 def test_learning_rate_rewinding(keras, slots):
-    """Values stay as they are, the schedule goes on from the step."""
     schedule = keras.optimizers.schedules.PolynomialDecay(0.1, 8)
     model = make_model(keras, keras.optimizers.SGD(schedule, 0.9))
     fit(model)
@@ -221,11 +210,7 @@ def test_two_replicas(keras, two_replicas):
     start.restore(model)
     masks = tf_rigl.masks(model)
     support.assert_all_equal(values_of(model), masked(before, model, masks))
-    for record in masked_weights(model):
-        for one in two_replicas.experimental_local_results(
-            record.storage.variable
-        ):
-            assert not np.any(one.numpy()[~masks[record.path]])
+    support.assert_replicas_masked(model, two_replicas)
     assert not any(np.any(slot) for slot in slots_of(model.optimizer))
 
 

@@ -39,7 +39,6 @@ def mlp(keras):
 
 
 def recurrent(keras):
-    """A convolution and a GRU."""
     layers = keras.layers
     inputs = keras.Input((6, 6, 2), name="features")
     hidden = layers.Conv2D(4, 3, name="conv")(inputs)
@@ -141,7 +140,6 @@ LITERT = ("rigl",)
 
 
 def data(case, samples=64):
-    """Fixed inputs and labels; NumPy keeps this generator as it is."""
     random = np.random.RandomState(7)
     inputs = random.randn(samples, *case.shape).astype("float32")
     return inputs, random.randint(0, CLASSES, samples)
@@ -152,7 +150,6 @@ def fixed_inputs(case):
 
 
 def make(case, keras):
-    """The sparse model before its first step, compiled."""
     model = case.build(keras)
     random = np.random.RandomState(3)
     model.set_weights(
@@ -172,7 +169,6 @@ def make(case, keras):
 
 
 def train(case, model, first, steps):
-    """Takes some of the steps of a training run."""
     inputs, labels = data(case)
     chosen = slice(first * BATCH, (first + steps) * BATCH)
     model.fit(
@@ -190,7 +186,6 @@ def outputs(case, model):
 
 
 def arrays(variables, kind):
-    """Their values, by kind and number."""
     return {
         f"{kind}:{number}": np.asarray(tf.convert_to_tensor(variable))
         for number, variable in enumerate(variables)
@@ -198,7 +193,6 @@ def arrays(variables, kind):
 
 
 def records(model):
-    """The counters of the masks and what diagnostics have recorded."""
     found = tf_rigl.diagnose(model).total.to_dict()
     return {
         name: -1.0 if value is None else float(value)
@@ -207,7 +201,6 @@ def records(model):
 
 
 def snapshot(case, model):
-    """All that must be there again after loading, by name, as arrays."""
     return {
         **pack_masks(tf_rigl.masks(model)),
         **arrays(model.trainable_variables, "weight"),
@@ -217,7 +210,6 @@ def snapshot(case, model):
 
 
 def optimizer_state(model):
-    """All of the optimizer: steps, learning rate, momentum."""
     return arrays(model.optimizer.variables, "slot")
 
 

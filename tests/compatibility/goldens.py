@@ -56,7 +56,6 @@ GRADUAL: dict[str, Any] = {**SCHEDULE, "start_step": 1}
 
 
 def rigl(sparsify=None, in_full=True, **options):
-    """A variant of RigL."""
     return Row(
         tf_rigl.RigL(**{**DYNAMIC, **options}), sparsify or {}, in_full=in_full
     )
@@ -158,7 +157,6 @@ def record(name, keras):
 
 
 def make(row, keras):
-    """The model before its first step."""
     layers = keras.layers
     inputs = keras.Input(_SHAPE, name="image")
     conv = layers.Conv2D(_UNITS["conv"], 3, name="conv")(inputs)

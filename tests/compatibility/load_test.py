@@ -35,7 +35,6 @@ def unpacked(tmp_path_factory):
 
 @pytest.fixture
 def written(keras, unpacked):
-    """The files of the Keras that a test is about."""
     return unpacked / keras.__name__
 
 
@@ -53,7 +52,6 @@ def of_kinds(arrays, *kinds):
 
 
 def assert_same(found, expected, *kinds):
-    """The same names and, bit for bit, the same values."""
     expected = of_kinds(expected, *kinds)
     assert list(of_kinds(found, *kinds)) == list(expected)
     assert expected
@@ -206,7 +204,6 @@ def test_checkpoints_of_the_callback(keras, written, tmp_path):
 
 
 def run_program(program, *arguments, cwd):
-    """Runs a program as users start them; returns what it printed."""
     path = support.BIN / program
     return support.run_python(path, *arguments, cwd=cwd)
 
@@ -249,7 +246,6 @@ def test_interrupted_run_goes_on(keras, written, tmp_path):
 
 @pytest.mark.slow
 def test_finished_run(keras, written, tmp_path):
-    """Left alone, evaluated and reported."""
     run = tmp_path / "finished"
     shutil.copytree(written / "finished", run)
     before = {path: path.read_bytes() for path in run.rglob("*.npz")}

@@ -1,5 +1,3 @@
-"""Criteria: scores, order and registry."""
-
 import numpy as np
 import pytest
 import tensorflow as tf

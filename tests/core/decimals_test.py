@@ -64,6 +64,5 @@ def test_equals_rational_numbers(fraction, count):
     ],
 )
 def test_numbers_of_every_type(value, exact):
-    """They are written in their own digits."""
     assert decimals.as_written(value) == exact
     assert decimals.to_float64(value) == float(exact)

@@ -1,5 +1,3 @@
-"""Distributions with options, and the short-cuts for them."""
-
 import pytest
 
 from tf_rigl.core.distribution_types import ER

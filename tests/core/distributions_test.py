@@ -14,7 +14,6 @@ TALL = {"a": (2, 4), "c": (3, 6, 7), "d": (7, 4)}
 
 
 def real_sparsities(shapes, sparsity, distribution, power):
-    """Sparsities before rounding."""
     sizes = sizes_of(shapes)
     nonzeros = sum(n - zeros_at(sparsity, n) for n in sizes.values())
     scores = distributions.density_scores(shapes, distribution, power)

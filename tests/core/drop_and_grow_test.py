@@ -36,7 +36,6 @@ each_pair = each_of(
 
 
 def update(weights, mask, scores, count, mode="graph"):
-    """New mask, dropped and grown, as arrays."""
     result = strategies.run(
         drop_and_grow, mode, weights, mask, scores, np.int64(count)
     )

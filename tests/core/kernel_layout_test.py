@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core import strategies
-from tf_rigl.core.kernel_layout import KernelLayout
-from tf_rigl.core.kernel_layout import axes_layout
+from tf_rigl.core import kernel_layout
 
 
 @pytest.mark.parametrize(
@@ -28,8 +27,8 @@ from tf_rigl.core.kernel_layout import axes_layout
     ],
 )
 def test_golden_layouts(shape, inputs, units, permutation, view):
-    layout = axes_layout(shape, inputs, units)
-    assert layout == KernelLayout(permutation, view, shape)
+    layout = kernel_layout.axes_layout(shape, inputs, units)
+    assert layout == kernel_layout.KernelLayout(permutation, view, shape)
 
 
 @strategies.examples(40)
@@ -44,7 +43,7 @@ def test_there_and_back(data):
     axes = {
         kind: [a for a, k in enumerate(kinds) if k == kind] for kind in "piu"
     }
-    layout = axes_layout(shape, axes["i"], axes["u"])
+    layout = kernel_layout.axes_layout(shape, axes["i"], axes["u"])
     kernel = np.arange(np.prod(shape, dtype=int)).reshape(shape)
     view = layout.view(tf.constant(kernel)).numpy()
 
@@ -66,7 +65,7 @@ def test_there_and_back(data):
 @pytest.mark.parametrize("dtype", [tf.bool, tf.bfloat16, tf.int32], ids=str)
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_any_dtype_in_compiled_functions(dtype, jit_compile):
-    layout = axes_layout((3, 2, 5, 7), [3], [2])
+    layout = kernel_layout.axes_layout((3, 2, 5, 7), [3], [2])
 
     @tf.function(jit_compile=jit_compile, autograph=False)
     def there_and_back(kernel):
@@ -84,10 +83,10 @@ def operations(layout, method, shape):
 
 
 def test_no_transpose_where_axes_are_in_order():
-    in_order = axes_layout((3, 3, 5, 7), [2], [3])
+    in_order = kernel_layout.axes_layout((3, 3, 5, 7), [2], [3])
     assert "Transpose" not in operations(in_order, "view", (3, 3, 5, 7))
     assert "Transpose" not in operations(in_order, "unview", (9, 5, 7))
-    swapped = axes_layout((3, 3, 5, 7), [3], [2])
+    swapped = kernel_layout.axes_layout((3, 3, 5, 7), [3], [2])
     assert "Transpose" in operations(swapped, "view", (3, 3, 5, 7))
     assert "Transpose" in operations(swapped, "unview", (9, 7, 5))
 
@@ -101,7 +100,7 @@ def test_each_axis_once(inputs, units):
         match=r"must name each axis of the kernel once\. "
         r"Received: permutation=\(.*\) for kernel_shape=\(5, 7\)\.",
     ):
-        axes_layout((5, 7), inputs, units)
+        kernel_layout.axes_layout((5, 7), inputs, units)
 
 
 def test_as_many_elements():
@@ -110,4 +109,4 @@ def test_as_many_elements():
         match=r"as many elements as the kernel\. "
         r"Received: shape=\(1, 5, 6\) for kernel_shape=\(5, 7\)\.",
     ):
-        KernelLayout((0, 1), (1, 5, 6), (5, 7))
+        kernel_layout.KernelLayout((0, 1), (1, 5, 6), (5, 7))

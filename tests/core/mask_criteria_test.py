@@ -1,5 +1,3 @@
-"""Mask criteria against NumPy."""
-
 import numpy as np
 import pytest
 import tensorflow as tf

@@ -44,7 +44,6 @@ def largest_by_partition(values, candidates, count):
 
 
 def drop_and_grow(weights, mask, scores, count, select=largest):
-    """The new mask after dropping and growing `count` connections."""
     if not np.isfinite(to_float64(scores)).all():
         return mask.copy()
     nonzeros = np.count_nonzero(mask)
@@ -54,7 +53,6 @@ def drop_and_grow(weights, mask, scores, count, select=largest):
 
 
 def assert_update(found, mask, expected):
-    """An update gives the new mask, and what it dropped and grew."""
     new, dropped, grown = found
     np.testing.assert_array_equal(new, expected)
     np.testing.assert_array_equal(dropped, mask & ~expected)

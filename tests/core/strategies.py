@@ -66,7 +66,6 @@ def in_two_types():
 
 
 def from_bits(bits, dtype):
-    """Float array with the given bit patterns."""
     width = 1 + sum(FORMATS[dtype])
     unsigned = np.asarray(bits, f"uint{width}")
     return unsigned.view(dtype.as_numpy_dtype)

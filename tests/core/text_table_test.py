@@ -1,5 +1,3 @@
-"""Tables that fit where they are printed."""
-
 import io
 
 import pytest

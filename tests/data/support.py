@@ -1,16 +1,12 @@
-"""What the tests of data sets share."""
-
 import numpy as np
 import tensorflow as tf
 
 
 def arrays(dataset):
-    """All batches of a pass, as tuples of arrays."""
     return [tuple(part.numpy() for part in batch) for batch in dataset]
 
 
 def joined(dataset):
-    """Inputs and targets of a pass, each in one array."""
     return tuple(map(np.concatenate, zip(*arrays(dataset), strict=True)))
 
 
@@ -19,7 +15,6 @@ def labels(dataset):
 
 
 def same(dataset, other):
-    """Compares the batches of two passes, bit by bit."""
     pairs = zip(arrays(dataset), arrays(other), strict=True)
     return all(
         np.array_equal(a, b)

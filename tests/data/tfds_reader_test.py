@@ -1,5 +1,3 @@
-"""Data sets in the layout of TFDS, written here and read by TFDS."""
-
 import itertools
 import sys
 

@@ -1,5 +1,3 @@
-"""`MaskDiagnostics`: what it writes, and when it refuses."""
-
 import csv
 import importlib
 import importlib.util

@@ -1,5 +1,3 @@
-"""`diagnose` and the logs of `UpdateMasks`."""
-
 import math
 
 import numpy as np
@@ -96,7 +94,6 @@ class Reference:
 
 
 def gradients_of(keras, model):
-    """The dense gradients of a batch, by the weight's path."""
     loss_function = training.crossentropy(keras)
     weights = masked_weights(model)
 
@@ -117,7 +114,6 @@ def gradients_of(keras, model):
 
 @training.keras_in_turn("name", ["RIGL", "SET"])
 def test_all_numbers_follow_from_the_masks(keras, name):
-    """Those of each update in a custom loop, and the logs of `fit`."""
     algorithm = getattr(support, name)
     model, optimizer = support.fresh_model(keras), support.sgd(keras)
     tf_rigl.attach(optimizer, model, algorithm)

@@ -1,5 +1,3 @@
-"""What the tests of diagnostics share."""
-
 import numpy as np
 
 import tf_rigl
@@ -23,7 +21,6 @@ def sgd(keras):
 
 
 def fit(keras, model=None, algorithm=RIGL, **kwargs):
-    """Trains for two epochs; returns history and diagnostics."""
     model = model or fresh_model(keras)
     optimizer = kwargs.pop("optimizer", None) or sgd(keras)
     history = support.train(

@@ -13,7 +13,6 @@ FOUND = "found.npz"
 
 
 def build(keras):
-    """Makes the network; its weights are those of a seed."""
     keras.utils.set_random_seed(3)
     layers = keras.layers
     return keras.Sequential(
@@ -68,8 +67,6 @@ def export(keras, strategy, folder, worker, workers):
 
 
 def _refusal(model, folder):
-    """What an export says of a signature that was traced beforehand."""
-
     @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE])])
     def infer(images):
         return model(images, training=False)

@@ -64,7 +64,6 @@ class Process:
             ) from error
 
     def errors(self):
-        """The last of what it wrote as errors."""
         self._errors.seek(0)
         return self._errors.read()[-4000:]
 
@@ -74,7 +73,6 @@ class Process:
         self._process.wait()
 
     def close(self):
-        """Gives back its files, and ends it if need be."""
         self.kill()
         self._process.stdout.close()
         self._errors.close()
@@ -109,7 +107,6 @@ def started():
 
 
 def start_workers(arguments, count=2, program=TRAIN):
-    """Starts the workers of a run."""
     jobs = cluster(worker=count)
     return [
         Process(arguments, jobs, "worker", task, program)
@@ -118,7 +115,6 @@ def start_workers(arguments, count=2, program=TRAIN):
 
 
 def start_with_parameter_server(arguments, workers=1):
-    """Starts the parameter server, its workers and the one that trains."""
     jobs = cluster(chief=1, worker=workers, ps=1)
     return [
         Process(arguments, jobs, job, task)

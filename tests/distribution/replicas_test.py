@@ -149,7 +149,6 @@ def test_exports_of_a_normalized_network(quick_folder, run):
 
 
 def check_exports(folder):
-    """What one worker has exported computes what its strategy did."""
     found = np.load(folder / exports.FOUND)
     expected = found["sparse"]
     inputs = exports.examples()

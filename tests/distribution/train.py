@@ -126,17 +126,12 @@ def custom_loop(keras, strategy, algorithm, epochs):
         if algorithm is not None:
             tf_rigl.attach(optimizer, model, algorithm)
         optimizer.build(model.trainable_variables)
-    loss_function = keras.losses.SparseCategoricalCrossentropy(
+    summed = keras.losses.SparseCategoricalCrossentropy(
         from_logits=True, reduction="sum"
     )
-
-    def step(inputs, labels):
-        with tf.GradientTape() as tape:
-            loss = loss_function(labels, model(inputs, training=True)) / BATCH
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(
-            zip(gradients, model.trainable_variables, strict=True)
-        )
+    step = support.make_step(
+        keras, model, optimizer, lambda *pair: summed(*pair) / BATCH
+    )
 
     @tf.function
     def step_of_all(*batch):
@@ -165,7 +160,6 @@ def results(strategy, model):
 
 
 def disagreement(strategy, model, is_last_worker):
-    """What `check_replicas` says of a mask that differs on one replica."""
     check = replica_check.ReplicaCheck(model)
     check.check()
     weight = masked_weights(model)[-1]
@@ -181,7 +175,6 @@ def disagreement(strategy, model, is_last_worker):
 
 
 def write(path, found):
-    """Writes results, whole or not at all."""
     draft = path.with_suffix(".draft")
     with draft.open("wb") as file:
         np.savez(file, **found)

@@ -1,5 +1,3 @@
-"""What the other workers do when one dies, and how a run goes on."""
-
 import time
 
 import numpy as np

@@ -38,8 +38,6 @@ _KEYS = ("with", "prints", "slow", "keras", "two_devices")
 
 @dataclasses.dataclass(frozen=True)
 class CodeBlock:
-    """One fenced block of a page."""
-
     page: pathlib.Path
     line: int  # of its first line of code, from 1
     language: str
@@ -100,7 +98,6 @@ def find_blocks(page: pathlib.Path) -> list[CodeBlock]:
 
 
 def python_blocks(page: pathlib.Path) -> list[CodeBlock]:
-    """Returns the blocks of a page that are Python."""
     return [block for block in find_blocks(page) if block.language == "python"]
 
 

@@ -1,5 +1,3 @@
-"""The runner of code blocks finds them and sees them fail."""
-
 import pytest
 
 from tests.docs import code_blocks
@@ -32,7 +30,6 @@ bin/test
 
 @pytest.fixture(name="page")
 def page_fixture(tmp_path, monkeypatch):
-    """A page in a folder of its own."""
     monkeypatch.setattr(code_blocks, "ROOT", tmp_path)
     path = tmp_path / "page.md"
     path.write_text(PAGE, encoding="utf-8")

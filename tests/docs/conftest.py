@@ -1,5 +1,3 @@
-"""The fixture by which pages run."""
-
 import pytest
 import tensorflow as tf
 

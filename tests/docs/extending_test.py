@@ -1,5 +1,3 @@
-"""The examples of docs/extending.md, run in their order."""
-
 import pytest
 
 from tests.docs import code_blocks

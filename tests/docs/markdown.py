@@ -22,18 +22,15 @@ def prose(page: pathlib.Path) -> str:
 
 
 def find_links(page: pathlib.Path) -> list[str]:
-    """Returns the targets of all links but those to other sites."""
     targets = _LINK.findall(prose(page))
     return [target for target in targets if "://" not in target]
 
 
 def find_spans(page: pathlib.Path) -> list[str]:
-    """Returns the text of all spans of code, on one line each."""
     return [" ".join(span.split()) for span in _SPAN.findall(prose(page))]
 
 
 def find_anchors(page: pathlib.Path) -> set[str]:
-    """Returns the anchors that GitHub gives the headings of a page."""
     return {slug(heading) for heading in _HEADING.findall(prose(page))}
 
 

@@ -110,7 +110,6 @@ def test_stand_ins_are_named_where_they_are_used(page):
 
 
 def parse(commands):
-    """Returns what is wrong with each command, None if nothing."""
     program = pathlib.Path(__file__).with_name("parse_commands.py")
     return json.loads(support.run_python(program, json.dumps(commands)))
 

@@ -27,17 +27,14 @@ def _batches(*shape):
 
 
 def data(_):
-    """Batches for `model`."""
     return _batches(INPUTS)
 
 
 def train_data(_):
-    """Batches of 28×28 images."""
     return _batches(28, 28)
 
 
 def test_data(keras):
-    """Batches of 28×28 images to evaluate on."""
     return train_data(keras)
 
 
@@ -73,17 +70,14 @@ def make_model(keras):
 
 
 def model(keras):
-    """A small network that is not sparse yet."""
     return make_model(keras)()
 
 
 def loss(keras):
-    """The loss of all networks here, which end in logits."""
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def optimizer(keras):
-    """An optimizer of no model yet."""
     return keras.optimizers.SGD(0.1, momentum=0.9)
 
 
@@ -95,13 +89,11 @@ def sparse_model(keras):
 
 
 def left(keras):
-    """What `two_arguments` is called on."""
     del keras
     return np.ones((2, 3), "float32")
 
 
 def right(keras):
-    """Likewise, its second argument."""
     return left(keras)
 
 
@@ -122,7 +114,6 @@ def two_arguments(keras):
 
 
 def convnet(keras):
-    """A small convolutional network that is not sparse yet."""
     return keras.Sequential(
         [
             keras.Input((8, 8, 3)),
@@ -134,7 +125,6 @@ def convnet(keras):
 
 
 def steps(_):
-    """The number of batches of `data`."""
     return STEPS
 
 

@@ -1,5 +1,3 @@
-"""`tf-rigl` and its commands."""
-
 import importlib
 import subprocess
 import sys
@@ -65,7 +63,6 @@ def test_help_lists_the_flags_and_ends_well(program, command, flag):
 
 
 def test_a_command_from_anywhere(tmp_path):
-    """Its own output is all that it prints."""
     arguments = ("profile", "--model=lenet_300_100", "--sparsity=0.9")
     done = subprocess.run(
         [sys.executable, "-m", "tf_rigl", *arguments],

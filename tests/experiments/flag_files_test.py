@@ -1,5 +1,3 @@
-"""Flag files, the experiments of the paper, and what was published of them."""
-
 import os
 
 import keras

@@ -92,7 +92,6 @@ def arrays(found):
 
 
 def check(found, model):
-    """Each kernel is there, with its values and its mask."""
     masks = tf_rigl.masks(model)
     weights = arrays(found)
     for layer in ("fc1", "fc2", "logits"):

@@ -1,5 +1,3 @@
-"""The names of methods in results."""
-
 import pytest
 
 import tf_rigl

@@ -1,5 +1,3 @@
-"""Packages that are missing are named, and how to get them."""
-
 import pytest
 
 from tests.experiments.runs.support import hide_package

@@ -2,9 +2,7 @@ import pytest
 import tensorflow as tf
 
 from tests import support
-from tests.experiments.cluster_test import SERVERS
-from tests.experiments.cluster_test import WORKERS
-from tests.experiments.cluster_test import configure
+from tests.experiments import cluster_test
 from tf_rigl.experiments import strategies
 
 on_processors = pytest.mark.skipif(
@@ -67,7 +65,7 @@ def test_wrong_arguments(arguments, message):
 
 
 def test_servers_do_not_train(monkeypatch):
-    configure(monkeypatch, SERVERS, "ps")
+    cluster_test.configure(monkeypatch, cluster_test.SERVERS, "ps")
     with pytest.raises(ValueError, match=r"'ps' in TF_CONFIG.*serve"):
         strategies.make_strategy("parameter_server", "keras2")
 
@@ -82,9 +80,9 @@ def test_limits_are_told_before_anything_is_made(monkeypatch):
         strategies.make_strategy(
             "mirrored", "keras2", devices=4, jit_compile=True
         )
-    configure(monkeypatch, WORKERS)
+    cluster_test.configure(monkeypatch, cluster_test.WORKERS)
     with pytest.raises(ValueError, match=r"Received: 2 workers\. Use tf_keras"):
         strategies.make_strategy("multi_worker", "keras3")
-    configure(monkeypatch, SERVERS, "chief")
+    cluster_test.configure(monkeypatch, cluster_test.SERVERS, "chief")
     with pytest.raises(ValueError, match="Use tf_keras"):
         strategies.make_strategy("parameter_server", "keras3")

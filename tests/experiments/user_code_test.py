@@ -1,5 +1,3 @@
-"""Networks and data of a user's own in the programs."""
-
 import sys
 
 import numpy as np
@@ -114,7 +112,6 @@ def test_refused_arrays(labels):
 
 
 def test_batches_of_arrays():
-    """All examples of an epoch, in an order of its own."""
     inputs = np.arange(12.0)[:, None]
     pair = arrays.Arrays(inputs, np.arange(12) % 3)
     splits = arrays.splits(Batching(4, seed=1), pair, pair)

@@ -1,5 +1,3 @@
-"""Models and checks that the tests of exports share."""
-
 import contextlib
 
 import keras
@@ -44,7 +42,6 @@ def text_model(keras):
 
 
 def randomize(model, seed=0):
-    """Sets all floating weights to random values, except masked ones."""
     flavor = flavor_of(model)
     random = np.random.default_rng(seed)
     masks = {
@@ -61,7 +58,6 @@ def randomize(model, seed=0):
 
 
 def batch(name="sequential", examples=4, seed=0):
-    """Makes inputs for a model of the zoo."""
     shape = (examples, *zoo.INPUT_SHAPES[name])
     values = np.random.default_rng(seed).normal(size=shape)
     return tf.constant(values, tf.float32)
@@ -81,7 +77,6 @@ def infer(model, inputs):
 
 
 def exported(model, folder, *arguments, **options):
-    """Exports a model; returns what TensorFlow loads, and the report."""
     report = export_saved_model(model, folder / "model", *arguments, **options)
     return load(folder), report
 
@@ -98,12 +93,10 @@ def load(folder):
 
 
 def weights_of(model):
-    """Copies all weights of a model."""
     return [np.array(one) for one in model.get_weights()]
 
 
 def build_pictures(*middle, first=None, end=True):
-    """Builds a network that XNNPACK runs sparse if `middle` allows it."""
     layers = keras.layers
     images = keras.Input((64, 64, 3), name="images")
     features = images
@@ -116,7 +109,6 @@ def build_pictures(*middle, first=None, end=True):
 
 
 def picture_stem():
-    """Makes the first layers of such a network."""
     layers = keras.layers
     return [
         layers.ZeroPadding2D(1),
@@ -126,14 +118,12 @@ def picture_stem():
 
 
 def expect_slow(quantization):
-    """Expects the warning of a LiteRT file that is slower than a dense one."""
     if quantization != "dynamic_int8":
         return contextlib.nullcontext()
     return pytest.warns(UserWarning, match="smaller and slower")
 
 
 def assert_same(first, second):
-    """Asserts that structures of tensors are equal bit for bit."""
     tf.nest.assert_same_structure(first, second)
     for one, other in zip(
         tf.nest.flatten(first), tf.nest.flatten(second), strict=True

@@ -1,5 +1,3 @@
-"""The models of `keras.applications` and `tf_keras.applications`."""
-
 import importlib
 import inspect
 
@@ -18,7 +16,6 @@ SAMPLE = ("keras", "MobileNet")
 
 
 def all_applications():
-    """(package, name) of every model of either Keras."""
     found = []
     for package in FLAVORS:
         applications = importlib.import_module(f"{package}.applications")

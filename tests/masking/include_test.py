@@ -59,7 +59,6 @@ def test_large_weights_that_stay_dense_are_told(keras):
 
 
 def test_any_weight_is_included(keras, tmp_path):
-    """It is masked, trained, saved and loaded like others."""
     Own = keras.saving.register_keras_serializable("tests")(own_layer(keras))
     layers = [keras.Input((20,)), Own(name="own"), keras.layers.Dense(10)]
     options = tf_rigl.SparsifyOptions(include=["own/table"])

@@ -1,5 +1,3 @@
-"""The configuration of masked layers, of this version and others."""
-
 import json
 
 import pytest

@@ -106,7 +106,6 @@ LINEAR = [
 
 
 def built(keras, name):
-    """The layer, the owner of the weight, the weight and its layout."""
     make, shape, view = CASES[name]
     layer = make(keras.layers)
     layer(np.zeros(shape, "float32"))

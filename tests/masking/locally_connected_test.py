@@ -53,11 +53,7 @@ def test_viewed_masked_trained_and_stripped(
     size = local.kernel.numpy().size
     model.compile("sgd", support.crossentropy(tf_keras))
     data = support.make_data(shape)
-    model.fit(
-        *data,
-        verbose=0,
-        callbacks=[tf_rigl.UpdateMasks(tf_rigl.RigL(9, 2))],
-    )
+    support.fit(model, data, tf_rigl.RigL(9, 2))
 
     masks = tf_rigl.masks(model)
     (mask,) = (mask for path, mask in masks.items() if "head" not in path)

@@ -94,7 +94,6 @@ def test_a_weight_that_is_added_while_attached(keras, model):
 
 
 def test_keras_tuner(tmp_path):
-    """It copies the callback for each trial and loads weights files."""
     keras_tuner = pytest.importorskip("keras_tuner")
     keras = importlib.import_module("keras")
 

@@ -1,5 +1,3 @@
-"""All weights of a model by one walk, those of shared layers too."""
-
 import numpy as np
 
 import tf_rigl

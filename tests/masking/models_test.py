@@ -40,13 +40,11 @@ class Trained:
         return np.asarray(model(self.inputs[:8], training=False))
 
     def plain(self):
-        """A dense model of the same kind, built."""
         model = zoo.build(self.name, self.keras)
         model(self.inputs[:2])
         return model
 
     def another(self):
-        """A sparse model of the same kind with other weights and masks."""
         self.keras.utils.set_random_seed(2)
         model = zoo.build(self.name, self.keras)
         tf_rigl.sparsify(model, 0.7, seed=3)
@@ -72,7 +70,6 @@ def trained(request):
 
 
 def assert_same(trained, model):
-    """The loaded model is the sparse one."""
     support.assert_same_masks(tf_rigl.masks(model), trained.masks)
     np.testing.assert_allclose(
         trained.predict(model), trained.outputs, rtol=1e-5, atol=1e-6
@@ -80,7 +77,6 @@ def assert_same(trained, model):
 
 
 def assert_loaded(trained, model):
-    """The loaded model is the sparse one and is trained on as such."""
     assert_same(trained, model)
     # How it trains on depends on what it is, and `test_keras_file` has each
     # kind do so; of the other formats one kind is enough.
@@ -89,7 +85,6 @@ def assert_loaded(trained, model):
 
 
 def assert_goes_on(trained, model, without_callback=False):
-    """The loaded model stays sparse in training."""
     connections = list(support.counts(model).values())
     if without_callback:
         trained.fit(model)
@@ -113,7 +108,6 @@ def test_training_keeps_every_connection_count(trained):
 
 
 def test_keras_file_trains_on_and_is_stripped(trained, tmp_path):
-    """What is left is a plain model of the same outputs."""
     path = str(tmp_path / "model.keras")
     trained.model.save(path)
     model = trained.keras.models.load_model(path)
@@ -132,7 +126,6 @@ def test_keras_file_trains_on_and_is_stripped(trained, tmp_path):
 
 
 def assert_plain(model, fresh):
-    """Nothing of this library is left."""
     assert [w.shape for w in model.weights] == [w.shape for w in fresh.weights]
     for layer in model._flatten_layers():
         assert not hasattr(layer, ATTRIBUTE)

@@ -1,5 +1,3 @@
-"""Sparsities of one's own for some weights of a model, others for the rest."""
-
 import pytest
 
 import tf_rigl

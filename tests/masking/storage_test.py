@@ -1,5 +1,3 @@
-"""Values and masks of a weight, set through one door."""
-
 import numpy as np
 import pytest
 import tensorflow as tf

@@ -16,7 +16,6 @@ RIGL = tf_rigl.RigL(stop_step=100, update_interval=2)
 
 
 def make(keras, seed=0, sparsity=0.8):
-    """A sparse model."""
     model = support.make_mlp(keras, (24,))
     return tf_rigl.sparsify(model, sparsity, seed=seed)
 
@@ -225,7 +224,6 @@ def test_files_bring_masks(keras, tmp_path, file):
 
 
 def nested(keras):
-    """A model within a model."""
     inputs = keras.Input((20,))
     layers = [keras.layers.Dense(8), keras.layers.BatchNormalization()]
     inner = keras.Sequential([*layers, keras.layers.Dense(8)])
@@ -238,7 +236,6 @@ def sequential(keras):
 
 @pytest.mark.parametrize("build", [sequential, nested])
 def test_hdf5_files_of_keras_2(tmp_path, build):
-    """They have masks; those of dense models are read as ever."""
     keras = importlib.import_module("tf_keras")
     first, second = (
         tf_rigl.sparsify(build(keras), 0.8, seed=seed) for seed in (0, 1)
@@ -261,7 +258,6 @@ def test_hdf5_files_of_keras_2(tmp_path, build):
 
 
 def test_other_writes_of_keras_2():
-    """Its weights are TensorFlow's variables."""
     keras = importlib.import_module("tf_keras")
     model = make(keras)
     mask, _ = tf_rigl.masks(model).values()

@@ -1,11 +1,8 @@
-"""What masks have in common after every step, whatever they are."""
-
 from tests.methods import network
 from tests.methods.lockstep import TARGETS
 
 
 def counts(masks):
-    """Connections by weight."""
     return {path: int(mask.sum()) for path, mask in masks.items()}
 
 

@@ -1,5 +1,3 @@
-"""What the oracles of methods that drop and grow share."""
-
 import itertools
 import math
 
@@ -65,7 +63,6 @@ def linear(fraction, progress):
 
 
 def round_drops_down(connections, fraction):
-    """How many connections are kept where floor(f · nnz) are dropped."""
     return connections - math.floor(fraction * connections)
 
 

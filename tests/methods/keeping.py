@@ -1,5 +1,3 @@
-"""What the oracles of methods that prune share."""
-
 import numpy as np
 
 from tests.methods import network
@@ -29,7 +27,6 @@ def keep_largest(training, scores, counts, scope, candidates=None):
 
 
 def criterion_scores(criterion, values, step, seed):
-    """What connections are compared by."""
     if criterion == "magnitude":
         return {path: values[path] for path in network.KERNELS}
     if criterion == "normalized_magnitude":

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 import tf_rigl
+from tests import support
 from tests.methods import network
 from tests.methods import training as oracle_training
 
@@ -19,7 +20,6 @@ TARGETS = tf_rigl.allocate(
 
 
 def make_model(keras):
-    """The network of `network`, in float64."""
     dense = keras.layers.Dense
     double = {"dtype": "float64"}
     model = keras.Sequential(
@@ -33,27 +33,15 @@ def make_model(keras):
     return model
 
 
-def make_step(model, optimizer):
-    """A step of a custom loop; Keras's own losses would round to float32."""
-
-    def step(inputs, labels):
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(
-                tf.nn.sparse_softmax_cross_entropy_with_logits(
-                    labels, model(inputs, training=True)
-                )
-            )
-        variables = model.trainable_variables
-        gradients = tape.gradient(loss, variables)
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
-
-    return step
+def crossentropy(labels, logits):
+    """The mean in float64; Keras's own losses would round to float32."""
+    return tf.reduce_mean(
+        tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """What the library holds after a step."""
-
     masks: Mapping[str, np.ndarray]
     values: Sequence[np.ndarray]  # of all weights, as in `network.SHAPES`
     momentum: Sequence[np.ndarray]
@@ -70,7 +58,7 @@ def run_library(keras, algorithm, sparsify, compiled):
     # With its variables made, a function need not be traced twice.
     optimizer.build(model.trainable_variables)
     tf_rigl.attach(optimizer, model, algorithm)
-    library_step = make_step(model, optimizer)
+    library_step = support.make_step(keras, model, optimizer, crossentropy)
     if compiled:
         library_step = tf.function(library_step)
 
@@ -105,7 +93,6 @@ def compare(library, oracle, conserves=lambda masks, step: None, tolerance=0):
 
 
 def assert_same_masks(masks, training, step):
-    """To the last connection."""
     assert masks.keys() == training.masks.keys()
     for path, mask in masks.items():
         np.testing.assert_array_equal(
@@ -114,7 +101,6 @@ def assert_same_masks(masks, training, step):
 
 
 def assert_same_values(found, training, step, tolerance):
-    """Values and momentum of all weights agree to rounding."""
     for index, path in enumerate(network.SHAPES):
         for kind, actual, expected in (
             ("values", found.values, training.values),

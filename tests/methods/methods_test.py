@@ -26,7 +26,6 @@ WRONG_ORACLES = table.collect("WRONG_ORACLES")
 
 @functools.cache
 def library(name, flavor):
-    """What the library does by a case, once for all oracles."""
     case = CASES[name]
     keras = importlib.import_module(flavor)
     return lockstep.run_library(

@@ -14,7 +14,6 @@ SIZES = {path: int(np.prod(SHAPES[path])) for path in KERNELS}
 
 
 def make_values(seed=1):
-    """Initial values by path, biases included."""
     random = np.random.default_rng(seed)
     return {
         path: random.normal(scale=0.4, size=shape)

@@ -43,7 +43,6 @@ class Case:
 
 
 def from_dense(algorithm, oracle, conserves=conservation.each, **kwargs):
-    """A case of a method that begins with a dense network."""
     return Case(algorithm, oracle, conserves, DENSE, **kwargs)
 
 
@@ -78,7 +77,6 @@ def dense_until(first_step):
 
 
 def updates_until(row, step):
-    """How many updates a row's method has had after a step."""
     return sum(map(row.algorithm.schedule.is_update, range(step + 1)))
 
 
@@ -97,12 +95,10 @@ class Row:
 
 
 def oracle_module(name):
-    """The tests' file for a file of methods."""
     return importlib.import_module(f"tests.methods.oracles.{name}")
 
 
 def collect(attribute):
-    """The rows of all methods, by name."""
     collected = {}
     for name in registry.modules():
         rows = getattr(oracle_module(name), attribute, {})

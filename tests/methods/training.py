@@ -26,7 +26,6 @@ class Training:
     initial: dict[str, np.ndarray]  # values before anything was masked
 
     def gradients(self, batch):
-        """Dense gradients of a batch at the values as they are."""
         return network.gradients(self.values, *batch)
 
     def descend(self, gradients):
@@ -39,7 +38,6 @@ class Training:
             )
 
     def set_mask(self, path, mask):
-        """Connects what `mask` marks and nothing else."""
         self.masks[path] = mask
         self.values[path] = np.where(mask, self.values[path], 0.0)
         self.velocity[path] = np.where(mask, self.velocity[path], 0.0)
@@ -60,7 +58,6 @@ def begin(initial, masks, targets):
 
 
 def momentum_step(values, velocity, gradient):
-    """Keras's SGD: v = momentum · v - rate · g, then w = w + v."""
     velocity = MOMENTUM * velocity - LEARNING_RATE * gradient
     return values + velocity, velocity
 

@@ -1,5 +1,3 @@
-"""Arguments that no network can be built with."""
-
 import inspect
 
 import keras

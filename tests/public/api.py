@@ -81,7 +81,6 @@ def lines_of(full_name, value):
 
 
 def is_new(cls, name):
-    """Whether a name is public and told by neither a base class nor Keras."""
     inherited = any(hasattr(base, name) for base in cls.__mro__[1:])
     of_keras = name.startswith("on_") or name == "set_model"
     return not (name.startswith("_") or inherited or of_keras)
@@ -100,7 +99,6 @@ def member_signature(member):
 
 
 def describe():
-    """All lines, in the order of `NAMESPACES`."""
     lines = []
     told = {}
     for namespace in NAMESPACES:

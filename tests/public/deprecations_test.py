@@ -60,7 +60,6 @@ SPARSIFY = [
 
 
 def everything(model):
-    """The weights with their masks and what is kept beside those."""
     beside = [one for layer in model.layers for one in variables_beside(layer)]
     return [*model.weights, *beside]
 

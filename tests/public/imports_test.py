@@ -47,12 +47,10 @@ import tf_rigl
 
 
 def run(code, *arguments):
-    """The lines that a program prints in a process of its own."""
     return support.run_python("-c", code, *arguments).splitlines()
 
 
 def saved(keras, folder):
-    """A sparse model in each format, and the names of the files."""
     model = keras.Sequential(
         [keras.Input((8,)), keras.layers.Dense(4, name="out")]
     )

@@ -37,7 +37,6 @@ _PATIENCE = 300  # seconds
 
 
 def start(keras, loop, directory, result, steps):
-    """Starts the program."""
     return subprocess.Popen(
         [
             sys.executable,
@@ -129,7 +128,6 @@ def survive(keras, loop, kills, folder, seed=0):
 
 
 def equal(expected, result):
-    """Whether two results hold the same bits."""
     with np.load(expected) as one, np.load(result) as other:
         return one.files == other.files and all(
             one[name].dtype == other[name].dtype

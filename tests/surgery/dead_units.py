@@ -336,7 +336,6 @@ def shared(keras):
     unread={"e": [3]},
 )
 def unknown(keras):
-    """All that is read by what is not known stays."""
     layers = keras.layers
     inputs = keras.Input((4, 3))
     hidden = layers.Dense(4, name="a")(inputs)

@@ -10,16 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_rigl.backend.flavor import flavor_of
-from tf_rigl.surgery.channel_plan import last_name
-from tf_rigl.surgery.channel_plan import weights_below
+from tf_rigl.surgery import channel_plan
 
 Units = Mapping[str, Sequence[int]]
 NONE: Units = types.MappingProxyType({})
 
 
 class Case(NamedTuple):
-    """A model and its dead units, by the path of a layer."""
-
     build: Callable[[Any], Any]
     left: Mapping[str, int]  # units that should be left
     silent: Units = NONE  # units without connections from below
@@ -29,7 +26,6 @@ class Case(NamedTuple):
 
 
 def make(case, keras, seed=0):
-    """The model of a case, with random weights but for its dead units."""
     model = case.build(keras)
     randomize(model, seed)
     for path, units in case.silent.items():
@@ -47,30 +43,29 @@ def randomize(model, seed=0):
     """Random weights: none is 0, and constants change with every layer."""
     flavor = flavor_of(model)
     random = np.random.default_rng(seed)
-    for variable in weights_below(flavor, model):
+    for variable in channel_plan.weights_below(flavor, model):
         raw = flavor.raw(variable)
         values = random.normal(size=raw.shape)
-        if last_name(variable) == "moving_variance":
+        if channel_plan.last_name(variable) == "moving_variance":
             values = random.uniform(0.5, 2, raw.shape)
         elif len(raw.shape) > 1:
             # Outputs of the size of the inputs.
             values *= 1.5 / np.sqrt(np.prod(raw.shape[:-1]))
-        elif last_name(variable) == "bias":
+        elif channel_plan.last_name(variable) == "bias":
             # Not lost by a ReLU.
             values = 0.3 + np.abs(values)
         raw.assign(values.astype(raw.dtype.as_numpy_dtype))
 
 
 def erase(layer, units, axis, bias=False):
-    """Sets connections of some units, or from some inputs, to 0."""
     flavor = flavor_of(layer)
     name = type(layer).__name__
     units = np.array(units, int)
 
-    for variable in weights_below(flavor, layer):
+    for variable in channel_plan.weights_below(flavor, layer):
         raw = flavor.raw(variable)
         values = raw.numpy()
-        kind = last_name(variable)
+        kind = channel_plan.last_name(variable)
         if axis == "states":
             if kind == "recurrent_kernel":
                 values[units] = 0
@@ -86,7 +81,6 @@ def erase(layer, units, axis, bias=False):
 
 
 def find(model, path):
-    """The layer of a path such as `inner/dense`."""
     for name in path.split("/"):
         model = model.get_layer(name)
     return model
@@ -106,7 +100,6 @@ def example(model, batch=3, seed=1):
 
 
 def outputs_of(model, inputs):
-    """All outputs at inference, flat, in float64."""
     outputs = model(inputs, training=False)
     outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
     return np.concatenate(

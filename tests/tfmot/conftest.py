@@ -1,5 +1,3 @@
-"""TFMOT, and its Keras."""
-
 import os
 import types
 

@@ -193,7 +193,6 @@ def test_subclassed_model_keeps_its_class(tfmot, keras2):
 
 
 def test_weights_saved_and_loaded(tfmot, keras2, tmp_path):
-    """What is taken over is saved as any sparse model, without TFMOT."""
     theirs = takeover.pruned(
         tfmot, takeover.sequential(keras2), tfmot.constant(0.7, 0, frequency=2)
     )

@@ -1,5 +1,3 @@
-"""Policies of TFMOT, and what this library leaves alone."""
-
 import pytest
 
 import tf_rigl

@@ -31,7 +31,6 @@ class Watch:
 
 
 def watch_theirs(tfmot, keras, schedule, epochs):
-    """Trains a model by TFMOT."""
     keras.utils.set_random_seed(3)
     theirs = tfmot.prune(takeover.sequential(keras), schedule)
     takeover.compiled(keras, theirs)
@@ -42,7 +41,6 @@ def watch_theirs(tfmot, keras, schedule, epochs):
 
 
 def watch_both(tfmot, keras, schedule):
-    """Trains a model twice, by TFMOT and by this library."""
     one = watch_theirs(tfmot, keras, schedule, 4)
     keras.utils.set_random_seed(3)
     ours = tf_rigl.tfmot.prepare(takeover.sequential(keras), schedule)

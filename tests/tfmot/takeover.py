@@ -1,5 +1,3 @@
-"""What the tests of taking over models of TFMOT share."""
-
 import numpy as np
 
 import tf_rigl

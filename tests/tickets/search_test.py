@@ -16,17 +16,7 @@ EPOCHS = 3
 
 
 def make_model(keras, seed=0):
-    if keras.__name__ == "tf_keras":
-        keras.backend.experimental.enable_tf_random_generator()
-    model = keras.Sequential(
-        [
-            keras.Input((20,)),
-            keras.layers.Dense(16, "relu", name="first"),
-            keras.layers.BatchNormalization(name="normalization"),
-            keras.layers.Dropout(0.2, seed=1),
-            keras.layers.Dense(10, name="logits"),
-        ]
-    )
+    model = support.make_noisy(keras, dropout=0.2)
     generator = np.random.default_rng(seed)
     for layer in (model.layers[0], model.layers[-1]):
         kernel = layer.kernel

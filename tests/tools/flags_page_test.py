@@ -1,5 +1,3 @@
-"""The page of flags is that of the programs."""
-
 import pytest
 
 from tests import support

@@ -70,11 +70,8 @@ def test_unannounced_steps_need_a_number(keras, model):
     )
     model.compile("sgd", support.crossentropy(keras))
     with pytest.raises(ValueError, match="`stop_step` is needed"):
-        model.fit(
-            data, verbose=0, callbacks=[tf_rigl.UpdateMasks(tf_rigl.RigL())]
-        )
-    algorithm = tf_rigl.RigL(stop_step=1)
-    model.fit(data, verbose=0, callbacks=[tf_rigl.UpdateMasks(algorithm)])
+        support.fit(model, [data], tf_rigl.RigL())
+    support.fit(model, [data], tf_rigl.RigL(stop_step=1))
     assert updates(model) == 1
 
 

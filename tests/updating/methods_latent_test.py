@@ -1,5 +1,3 @@
-"""Methods whose optimizer trains something in place of the weight."""
-
 import dataclasses
 
 import numpy as np

@@ -66,8 +66,6 @@ def fit_noting(keras, row):
 
 @pytest.fixture(scope="module")
 def trained():
-    """What `fit_noting` returns, once for each flavor and row."""
-
     @functools.cache
     def get(package, name):
         return fit_noting(importlib.import_module(package), ROWS[name])

@@ -87,10 +87,7 @@ def test_replicas_without_the_callback_are_static_sparse(keras, two_replicas):
         optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
         support.train(keras, model, None, 1, optimizer=optimizer)
     support.assert_same_masks(tf_rigl.masks(model), before)
-    for weight in masked_weights(model):
-        values, _ = weight.storage.variables
-        for replica in two_replicas.experimental_local_results(values):
-            assert not np.any(replica.numpy()[~weight.mask.numpy()])
+    support.assert_replicas_masked(model, two_replicas)
 
 
 @pytest.mark.parametrize(

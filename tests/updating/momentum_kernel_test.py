@@ -21,7 +21,6 @@ def decayed_rate(keras):
 
 
 def trained(keras, optimizer, dtype, **kwargs):
-    """Weights, masks and slots after some steps."""
     before = keras.backend.floatx()
     keras.backend.set_floatx(dtype)
     try:
@@ -95,8 +94,6 @@ def test_it_takes_the_steps_of_masked_weights_only(
 
 
 def own_rule(keras):
-    """SGD whose update rule the user has changed."""
-
     class Halved(keras.optimizers.SGD):
         def update_step(self, gradient, variable, *args):
             super().update_step(0.5 * gradient, variable, *args)

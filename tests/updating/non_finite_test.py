@@ -21,7 +21,6 @@ def data(bad):
 
 
 def fit(keras, bad, limit, algorithm=None, batches=8, **arguments):
-    """Returns the trained model and the history."""
     model = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.8)
     model.compile(
         keras.optimizers.SGD(0.1, momentum=0.9),

@@ -37,7 +37,6 @@ def largest(scores, counts):
 
 
 def gradients_by_keras(keras, model):
-    """Of the mean loss over all of the data, in one batch."""
     inputs, labels = next(iter(data(64)))
     with tf.GradientTape() as tape:
         loss = support.crossentropy(keras)(labels, model(inputs))
@@ -149,16 +148,7 @@ def test_structured(keras):
 
 
 def test_moving_averages_rest(keras):
-    model = keras.Sequential(
-        [
-            keras.Input((20,)),
-            keras.layers.Dense(16),
-            keras.layers.BatchNormalization(),
-            keras.layers.Dropout(0.5),
-            keras.layers.Dense(10),
-        ]
-    )
-    model = tf_rigl.sparsify(model, 0.5, start="dense")
+    model = tf_rigl.sparsify(support.make_noisy(keras), 0.5, start="dense")
     model.compile("sgd", support.crossentropy(keras))
     before = [w.numpy() for w in model.layers[1].non_trainable_weights]
     tf_rigl.prune(model, "snip", data())

@@ -193,14 +193,9 @@ def test_structures_round_the_count(keras):
 def test_training_holds_what_is_left(keras):
     model = small(keras)
     model.compile("adam", support.crossentropy(keras))
-    inputs, labels = support.make_data((20,), 64, classes=10)
+    data = support.make_data((20,), 64, classes=10)
     for _ in range(2):
-        model.fit(
-            inputs,
-            labels,
-            verbose=0,
-            callbacks=[tf_rigl.UpdateMasks(tf_rigl.Static())],
-        )
+        support.fit(model, data, tf_rigl.Static())
         tf_rigl.prune(model, amount=0.5)
     support.assert_masked(model, model.optimizer, slots_too=False)
     assert active(model) == [80, 40]

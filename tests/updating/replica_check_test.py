@@ -16,7 +16,6 @@ def make_model(keras):
 
 
 def other_mask(mask):
-    """As many connections, one of them elsewhere."""
     mask = mask.copy().ravel()
     mask[np.flatnonzero(mask)[0]] = False
     mask[np.flatnonzero(~mask)[-1]] = True

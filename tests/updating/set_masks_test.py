@@ -1,5 +1,3 @@
-"""Masks that the user gives."""
-
 import numpy as np
 import pytest
 
@@ -26,15 +24,8 @@ def random_masks(model, density=0.3, seed=0):
 
 
 def fit(model, algorithm=None, epochs=1):
-    inputs, labels = support.make_data((20,), 64, classes=10)
-    algorithm = algorithm or tf_rigl.Static()
-    return model.fit(
-        inputs,
-        labels,
-        epochs=epochs,
-        verbose=0,
-        callbacks=[tf_rigl.UpdateMasks(algorithm)],
-    )
+    data = support.make_data((20,), 64, classes=10)
+    support.fit(model, data, algorithm or tf_rigl.Static(), epochs=epochs)
 
 
 def test_values_targets_and_later_training_follow(keras):
@@ -194,11 +185,7 @@ def test_two_replicas(keras, two_replicas):
     given = random_masks(model)
     set_masks(model, given)
     support.assert_same_masks(tf_rigl.masks(model), given)
-    for record in masked_weights(model):
-        for values in two_replicas.experimental_local_results(
-            record.storage.variable
-        ):
-            assert not np.any(values.numpy()[~given[record.path]])
+    support.assert_replicas_masked(model, two_replicas)
 
 
 def test_errors(keras):

@@ -14,7 +14,6 @@ from tf_rigl.masking.masked_weight import masked_weights
 
 
 def einsum(keras):
-    """A projection with a constraint and a regularizer."""
     layers = keras.layers
     inputs = keras.Input((7, 8))
     hidden = layers.EinsumDense(
@@ -45,7 +44,6 @@ SHAPES = {**zoo.INPUT_SHAPES, "einsum": (7, 8)}
 
 
 def snapshot(model, folder):
-    """All of a model that must come back, but for values."""
     flavor = flavor_of(model)
     optimizer = model.optimizer
     # First: it notes things on layers.
@@ -118,7 +116,6 @@ def test_everything_comes_back(keras, name, tmp_path):
 
 @pytest.mark.parametrize("name", ["sequential_unbuilt", "subclassed_unbuilt"])
 def test_what_was_not_built(keras, name):
-    """It is the model that it would have become."""
     inputs = np.ones((2, *SHAPES[name]), "float32")
     descriptions = []
     for sparse in (False, True):
@@ -149,7 +146,6 @@ def test_no_trace_in_a_saved_model(keras, tmp_path):
 
 
 def trained(keras, optimizer="Adam", **settings):
-    """A sparse model after an epoch, with its data."""
     data = support.make_data((300,), 64)
     model = support.make_mlp(keras, (300,), 3, inputs=300)
     tf_rigl.sparsify(model, 0.9)
@@ -161,7 +157,6 @@ def trained(keras, optimizer="Adam", **settings):
 
 
 def size_of(path):
-    """Bytes of a file or of all files of a folder."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files)
 

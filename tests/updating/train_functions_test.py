@@ -28,7 +28,6 @@ class Traced:
         self.model.compile(optimizer, counted)
 
     def fit(self, algorithm=None, callbacks=(), **kwargs):
-        """Returns how often `fit` traced, and how many connections moved."""
         traces, moves = self.count, support.moved(self.model)
         support.fit(
             self.model, DATA, algorithm, callbacks, batch_size=16, **kwargs

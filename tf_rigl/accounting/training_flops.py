@@ -146,7 +146,6 @@ def _mean_flops(
 
 
 def _requirements(method: str | Algorithm) -> Requirements | None:
-    """Returns the requirements of a method, None for a dense network."""
     if isinstance(method, Algorithm):
         return method.requirements
     name = method.lower() if isinstance(method, str) else None

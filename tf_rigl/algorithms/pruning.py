@@ -106,7 +106,6 @@ def _largest(
     count: int | tf.Tensor,
     candidates: tf.Tensor,
 ) -> tf.Tensor:
-    """Returns the pruned mask of one weight."""
     size = weight.mask.shape.num_elements()
     if isinstance(count, int) and count == size:
         # A weight that stays dense may not fit the structure.

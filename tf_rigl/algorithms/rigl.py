@@ -208,7 +208,6 @@ class RigL(Algorithm):
         return DropSchedule(self.mask_schedule, self.drop_fraction, self.decay)
 
     def _schedule_until(self, stop_step: int) -> schedules.UpdateSchedule:
-        """Returns the schedule for a known stop."""
         schedule = schedules.UpdateSchedule(
             self.start_step,
             stop_step,
@@ -261,7 +260,6 @@ class RigL(Algorithm):
         return [self._update_one(weight, when) for weight in weights]
 
     def _update_one(self, weight: WeightView, when: StepInfo) -> WeightUpdate:
-        """Computes the mask, values, slots and state of one weight."""
         gradient = weight.gradient
         if self.gradient_steps > 1:
             summed = tf.minimum(when.time + 1, self.gradient_steps)
@@ -330,7 +328,6 @@ class RigL(Algorithm):
 
 
 def _standard_deviation(weight: WeightView) -> tf.Tensor:
-    """Returns the standard deviation of the active values, float32 scalar."""
     values = tf.cast(weight.values, tf.float32)  # zeros where masked
     count = tf.cast(selection.count_true(weight.mask), tf.float32)
     mean = tf.math.divide_no_nan(tf.reduce_sum(values), count)

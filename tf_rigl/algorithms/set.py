@@ -13,9 +13,8 @@ from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import DropSchedule
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.algorithms.schedule import StopStep
+from tf_rigl.core import random_masks
 from tf_rigl.core.checks import check_at_least
-from tf_rigl.core.random_masks import random_scores
-from tf_rigl.core.random_masks import stateless_seed
 from tf_rigl.core.schedules import DropFraction
 from tf_rigl.core.schedules import UpdateSchedule
 
@@ -99,11 +98,11 @@ class SET(algorithm.Algorithm):
         """Drops by magnitude and grows at random."""
         results = []
         for weight in weights:
-            seed = stateless_seed(self.seed, weight.key, when.step)
+            seed = random_masks.stateless_seed(self.seed, weight.key, when.step)
             masks, state = soft_bound.move(
                 weight,
                 weight.values,
-                random_scores(weight.values.shape, seed),
+                random_masks.random_scores(weight.values.shape, seed),
                 self.drop_schedule.count(weight.mask, when.update),
                 when,
             )

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tf_rigl.algorithms.algorithm import StepInfo
-from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms import algorithm
 from tf_rigl.core import drop_and_grow
 from tf_rigl.core import selection
 from tf_rigl.core.schedules import PairedSchedule
@@ -35,11 +34,11 @@ def delayed(schedule: UpdateSchedule, delay: int) -> UpdateSchedule:
 
 
 def move(
-    weight: WeightView,
+    weight: algorithm.WeightView,
     drop_scores: tf.Tensor,
     grow_scores: tf.Tensor,
     count: tf.Tensor,
-    when: StepInfo,
+    when: algorithm.StepInfo,
 ) -> tuple[drop_and_grow.MaskUpdate, dict[str, tf.Tensor]]:
     """Drops and grows in one update or, under a soft bound, in two.
 

@@ -190,7 +190,6 @@ def name_outputs(outputs: Any) -> dict[str, Any]:
 
 
 def _given_or_remembered(model: Any, inputs: Any) -> flavors.Inputs:
-    """Returns the arguments and keywords of a model's call."""
     if inputs is not None:
         return model_call.call_arguments(model, inputs)
     remembered = flavors.flavor_of(model).remembered_inputs(model)

@@ -28,6 +28,10 @@ class ModelCallback:
         """Stores the model that Keras passes."""
         self.model = model
 
+    def _implements_train_batch_hooks(self) -> bool:
+        """Tells Keras 2, which asks, whether to call the hooks of batches."""
+        return hasattr(type(self), "on_train_batch_end")
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("on_"):
             return lambda *args, **kwargs: None

@@ -239,10 +239,6 @@ class Checkpoints(ModelCallback):
             self.save(self.model, self._batches)
         self._termination.end()
 
-    def _implements_train_batch_hooks(self) -> bool:
-        """Overrides the method by which Keras 2 asks for batch-level calls."""
-        return True
-
     def _is_due(self, batch: int) -> bool:
         """Returns whether to save after a batch, numbered within its epoch."""
         waiting = self._batches - self._saved

@@ -94,10 +94,6 @@ class SnapshotAt(ModelCallback):
                 stacklevel=1,
             )
 
-    def _implements_train_batch_hooks(self) -> bool:
-        """Overrides the method by which Keras 2 asks for batch-level calls."""
-        return True
-
     def _take_if_due(self) -> None:
         if self._is_done or self._steps_begun() < self._step:
             return

@@ -70,7 +70,6 @@ class Criterion:
     ranked: bool = False
 
     def __post_init__(self) -> None:
-        """Checks that `derivative` and `scope` are legal values."""
         check_choice(
             "derivative",
             self.derivative,

@@ -38,7 +38,6 @@ class Uniform:
     budget: Budget = "global"
 
     def __post_init__(self) -> None:
-        """Checks that `budget` is a legal value."""
         check_choice("budget", self.budget, BUDGETS)
 
 
@@ -50,7 +49,6 @@ class _ByShape:
     budget: Budget = "global"
 
     def __post_init__(self) -> None:
-        """Checks that `power` is finite and `budget` is a legal value."""
         _check_power(self.power)
         check_choice("budget", self.budget, BUDGETS)
 
@@ -107,7 +105,6 @@ class PerLayer:
     power: float = 1.0
 
     def __post_init__(self) -> None:
-        """Checks the types and values of the fields."""
         check_choice("budget", self.budget, BUDGETS)
         check_choice("rest", self.rest, NAMES)
         _check_power(self.power)

@@ -124,7 +124,6 @@ def _check(
     grow_scores: tf.Tensor,
     count: tf.Tensor,
 ) -> None:
-    """Raises an error unless dtypes and shapes are as documented."""
     if mask.dtype != tf.bool:
         raise TypeError(
             "`mask` must be a bool tensor. "

@@ -79,7 +79,6 @@ class TextTable:
     def __rich_console__(
         self, console: consoles.Console, options: consoles.ConsoleOptions
     ) -> Iterator[texts.Text | tables.Table]:
-        """Yields what rich prints: title, table and caption."""
         # Imported here to keep it out of programs that only train.
         from rich import text as texts
 
@@ -183,7 +182,6 @@ class _Folder(textwrap.TextWrapper):
 
 
 def _folded(text: str, width: int) -> str:
-    """Breaks a cell into lines of at most `width` characters."""
     if len(text) <= width:
         return text
     return _Folder(width, break_on_hyphens=False).fill(text)

@@ -56,7 +56,6 @@ def describe(train: Arrays, evaluation: Arrays) -> datasets.DataInfo:
 
 
 def _describe(train: Arrays, evaluation: Arrays) -> datasets.DataInfo:
-    """Describes arrays that have been checked."""
     classes = 1 + max(
         int(one.labels.max(initial=0)) for one in (train, evaluation)
     )

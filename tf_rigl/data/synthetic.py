@@ -87,7 +87,6 @@ def batches(
 
 
 def _one_batch(info: datasets.DataInfo, batching: Batching) -> tf.data.Dataset:
-    """Returns a data set of a single random batch."""
     shape = (batching.local_size, *info.example_shape)
     seeds = tf.random.split((batching.seed, batching.share), 2)
     is_text = len(info.example_shape) == 1

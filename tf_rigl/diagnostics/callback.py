@@ -118,9 +118,7 @@ class MaskDiagnostics(ModelCallback):
             file = EpochFile("csv_path", csv_path, header, _csv_epoch)
             self._files.append((file, _csv_lines))
         if json_lines_path:
-            file = EpochFile(
-                "json_lines_path", json_lines_path, "", _json_epoch
-            )
+            file = EpochFile.of_json("json_lines_path", json_lines_path)
             self._files.append((file, _json_lines))
 
         self._writer: Any = None
@@ -309,13 +307,6 @@ def _finite(row: Row) -> Row:
         name: value if value is None or math.isfinite(value) else None
         for name, value in row.items()
     }
-
-
-def _json_epoch(line: str) -> int:
-    found = json.loads(line)
-    if not isinstance(found, dict) or not isinstance(found.get("epoch"), int):
-        raise ValueError(f"No line of MaskDiagnostics: {line!r}.")
-    return found["epoch"]
 
 
 def _write_scalar(tag: str, value: float | None) -> None:

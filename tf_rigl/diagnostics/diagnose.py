@@ -323,7 +323,6 @@ def _ratio(part: int | None, whole: int | None) -> float | None:
 
 
 def _sum(numbers: Iterable[Any]) -> Any:
-    """Sums the numbers that are not None; None if there are none."""
     known = [number for number in numbers if number is not None]
     return sum(known) if known else None
 

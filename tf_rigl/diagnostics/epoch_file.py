@@ -1,6 +1,8 @@
 """A text file that gets a few lines per epoch and survives restarts."""
 
 import contextlib
+import functools
+import json
 import os
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -32,6 +34,13 @@ class EpochFile:
         self._path = os.fspath(path)
         self._header = header
         self._epoch_of = epoch_of
+
+    @classmethod
+    def of_json(
+        cls, argument: str, path: str | os.PathLike[str], number: str = "epoch"
+    ) -> "EpochFile":
+        """Makes a file of JSON lines, each with its number by that name."""
+        return cls(argument, path, "", functools.partial(_json_number, number))
 
     def check(self) -> None:
         """Makes the file if needed; raises a ValueError if that fails."""
@@ -87,6 +96,13 @@ class EpochFile:
                 f"Received: {self._argument}={self._path!r}; {error}. Pass a "
                 "path in a folder where you may write."
             ) from error
+
+
+def _json_number(name: str, line: str) -> int:
+    found = json.loads(line)
+    if not isinstance(found, dict) or not isinstance(found.get(name), int):
+        raise ValueError(f"A line must have {name!r}. Received: {line!r}.")
+    return found[name]
 
 
 def _as_text(lines: Iterable[str]) -> str:

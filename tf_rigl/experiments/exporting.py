@@ -129,7 +129,6 @@ def _run(
     endpoint: endpoints.Endpoint,
     examples: litert.Named,
 ) -> litert.Named:
-    """Runs the written file with a stock loader; returns the outputs."""
     if settings.format == "litert":
         return litert.run(pathlib.Path(path).read_bytes(), examples)
     tensors = {name: tf.constant(one) for name, one in examples.items()}

@@ -16,8 +16,7 @@ from tf_rigl.experiments import model_files
 from tf_rigl.export.folders import folder_bytes
 from tf_rigl.export.litert import format
 from tf_rigl.export.litert import sparse
-from tf_rigl.export.saved_model.packed_file import BLOB
-from tf_rigl.export.saved_model.packed_file import read_weights
+from tf_rigl.export.saved_model import packed_file
 from tf_rigl.export.saved_model.packed_weight import not_zero
 from tf_rigl.masking.model_weights import model_weights
 from tf_rigl.masking.model_weights import walk_model
@@ -122,7 +121,7 @@ def read_stored_weights(
     file = pathlib.Path(path)
     # Checked first: a packed artifact is a SavedModel as well, but the weights
     # are not in its variables.
-    if (file / "assets" / BLOB).exists():
+    if (file / "assets" / packed_file.BLOB).exists():
         return _of_packed(file)
     if (file / "saved_model.pb").exists():
         return _of_saved_model(file)
@@ -174,7 +173,7 @@ def _of_packed(folder: pathlib.Path) -> list[StoredWeight]:
             else f"{one.spec.encoding}, {one.spec.values}",
             one.spec.bytes,
         )
-        for one in read_weights(folder)
+        for one in packed_file.read_weights(folder)
     ]
 
 

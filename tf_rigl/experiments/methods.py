@@ -104,7 +104,6 @@ def text_of(value: Any) -> str:
 
 
 def _arguments(algorithm: Any) -> dict[str, Any]:
-    """Returns the arguments of a dataclass; none of another object."""
     if not dataclasses.is_dataclass(algorithm):
         return {}
     return {

@@ -11,13 +11,12 @@ import tensorflow as tf
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.structures import Structure
+from tf_rigl.masking import masked_layer
 from tf_rigl.masking import state_store
 from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import complete
 from tf_rigl.masking.layer_config import config_of
 from tf_rigl.masking.mask_store import ATTRIBUTE
-from tf_rigl.masking.masked_layer import guard_of
-from tf_rigl.masking.masked_layer import storage_of
 from tf_rigl.masking.storage import Storage
 from tf_rigl.masking.value_guard import ValueGuard
 
@@ -270,8 +269,8 @@ def _record(
         host_key=site.key,
         owner=site.owner,
         variable=site.variable,
-        storage=storage_of(node.layer, site.key, site.variable),
-        guard=guard_of(node.layer, site.key),
+        storage=masked_layer.storage_of(node.layer, site.key, site.variable),
+        guard=masked_layer.guard_of(node.layer, site.key),
         counters=store.counters[site.key],
         structure=config.structure,
         layout=weight.layout,

@@ -11,10 +11,9 @@ import tensorflow as tf
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.masking import layer_rules
+from tf_rigl.masking import masked_weight
 from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import complete
-from tf_rigl.masking.masked_weight import MaskedWeight
-from tf_rigl.masking.masked_weight import find_masked_weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +39,7 @@ class ModelWeight:
     owner: Any  # the layer whose weight it is
     variable: Any  # the Keras variable
     _raw: tf.Variable  # the TensorFlow variable behind it
-    record: MaskedWeight | None  # None if it has no mask
+    record: masked_weight.MaskedWeight | None  # None if it has no mask
     may_be_sparse: bool  # False for biases and the like
 
     @property
@@ -128,7 +127,7 @@ def model_weights(walked: WalkedModel) -> list[ModelWeight]:
 
     records = {
         id(record.variable): record
-        for record in find_masked_weights(flavor, nodes)
+        for record in masked_weight.find_masked_weights(flavor, nodes)
     }
     found: dict[int, ModelWeight] = {}
     for node in nodes:

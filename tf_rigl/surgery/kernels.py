@@ -11,10 +11,7 @@ import tensorflow as tf
 
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.core.channel_graph import Channels
-from tf_rigl.surgery.channel_plan import Axes
-from tf_rigl.surgery.channel_plan import ChannelAnalysis
-from tf_rigl.surgery.channel_plan import Connections
-from tf_rigl.surgery.channel_plan import LayerPlan
+from tf_rigl.surgery import channel_plan
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
@@ -32,11 +29,11 @@ ELEMENTWISE = frozenset(
 
 # Returns the axes of a layer's weights, except its bias, for the channels of
 # its inputs and outputs.
-GetAxes = Callable[[Channels, Channels], Mapping[str, Axes]]
+GetAxes = Callable[[Channels, Channels], Mapping[str, channel_plan.Axes]]
 
 
 def apply(
-    plans: ChannelAnalysis,
+    plans: channel_plan.ChannelAnalysis,
     call: Call,
     connected: np.ndarray,
     sums: np.ndarray,
@@ -61,7 +58,7 @@ def apply(
     plan = plans.of.get(id(call.layer))
     if plan is None:
         outputs = plans.graph.add(connected.shape[1])
-        connections = Connections(
+        connections = channel_plan.Connections(
             features.channels, outputs, connected, sums, why
         )
         plan = _new_plan(plans, call, connections, axes)
@@ -84,11 +81,11 @@ def apply(
 
 
 def _new_plan(
-    plans: ChannelAnalysis,
+    plans: channel_plan.ChannelAnalysis,
     call: Call,
-    connections: Connections,
+    connections: channel_plan.Connections,
     get_axes: GetAxes,
-) -> LayerPlan:
+) -> channel_plan.LayerPlan:
     inputs, outputs = connections.inputs, connections.outputs
     axes = dict(get_axes(inputs, outputs))
     if "bias" in plans.weights(call.layer):

@@ -13,9 +13,8 @@ from tf_rigl.core.text_table import aligned
 from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import is_deferred
 from tf_rigl.surgery import analysis
+from tf_rigl.surgery import channel_plan
 from tf_rigl.surgery import rebuild
-from tf_rigl.surgery.channel_plan import ChannelAnalysis
-from tf_rigl.surgery.channel_plan import weights_below
 
 _HEADER = ("layer", "class", "units", "left", "weights", "left")
 
@@ -204,13 +203,13 @@ def _check_supported(model: Any) -> None:
 
 
 def _rows(
-    model: Any, smaller: Any, plans: ChannelAnalysis
+    model: Any, smaller: Any, plans: channel_plan.ChannelAnalysis
 ) -> Iterator[LayerShrinkage]:
     for path, old, new in rebuild.pairs(model, smaller):
         weights, left = (
             sum(
                 math.prod(one.shape)
-                for one in weights_below(plans.flavor, layer)
+                for one in channel_plan.weights_below(plans.flavor, layer)
             )
             for layer in (old, new)
         )

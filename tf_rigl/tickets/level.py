@@ -105,7 +105,7 @@ class EpochMetrics(ModelCallback):
     def __init__(self, path: str) -> None:
         super().__init__()
         self._path = path
-        self._file = EpochFile("directory", path, "", _epoch_of)
+        self._file = EpochFile.of_json("directory", path)
         self._began = False
         self.is_complete = False
 
@@ -144,7 +144,3 @@ class EpochMetrics(ModelCallback):
         """Returns the lines written so far."""
         with tf.io.gfile.GFile(self._path, "r") as file:
             return [json.loads(line) for line in file.read().splitlines()]
-
-
-def _epoch_of(line: str) -> int:
-    return int(json.loads(line)["epoch"])

@@ -9,10 +9,9 @@ from tf_rigl.masking import tree
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_layer import drop_masks
 from tf_rigl.masking.masked_weight import settled_weights
+from tf_rigl.updating import attach
 from tf_rigl.updating import optimizer_hook
 from tf_rigl.updating import train_functions
-from tf_rigl.updating.attach import ATTACHED
-from tf_rigl.updating.attach import attached_to
 from tf_rigl.updating.model_optimizers import optimizers_of
 
 
@@ -48,9 +47,9 @@ def strip(model: Any, *, optimizer: bool = False) -> Any:
     """
     flavor = model_flavor(model)
     records = settled_weights(model)
-    for one in (*attached_to(model), *optimizers_of(flavor, model)):
+    for one in (*attach.attached_to(model), *optimizers_of(flavor, model)):
         optimizer_hook.uninstall(flavor, one)
-    model.__dict__.pop(ATTACHED, None)
+    model.__dict__.pop(attach.ATTACHED, None)
 
     if records:
         train_functions.forget(model)

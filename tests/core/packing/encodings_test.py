@@ -186,7 +186,6 @@ def examples(name):
 )
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_damaged_masks(name, cases):
-    """They are errors or masks of the shape."""
     random = np.random.default_rng(7)
     errors = 0
     masks = examples(name)

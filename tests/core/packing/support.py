@@ -1,5 +1,3 @@
-"""Masks and layouts that the tests of packing share."""
-
 import functools
 import math
 
@@ -60,7 +58,6 @@ def masks(draw, least=0):
 
 @st.composite
 def layouts(draw, shape):
-    """Layouts of a shape, the default one among them."""
     if draw(st.booleans()):
         return None
     kinds = [draw(st.sampled_from("piu")) for _ in shape]

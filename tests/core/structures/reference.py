@@ -126,7 +126,6 @@ def _average(structure, values, group):
 
 
 def spread(structure, active, shape):
-    """The mask of the given tiles."""
     mask = np.zeros(np.prod(shape), bool)
     for is_active, group in zip(active, groups(structure, shape), strict=True):
         mask[group] = is_active
@@ -134,7 +133,6 @@ def spread(structure, active, shape):
 
 
 def largest(structure, scores, nonzeros, candidates=None):
-    """The result of `Structure.largest`."""
     shape = scores.shape
     if candidates is None:
         candidates = np.ones(shape, bool)
@@ -160,7 +158,6 @@ def _largest_in_rows(rows, scores, candidates, counts):
 
 
 def drop_and_grow(structure, weights, mask, scores, count):
-    """The new mask of `Structure.drop_and_grow`."""
     shape = weights.shape
     if not np.isfinite(oracle.to_float64(scores)).all():
         return mask.copy()

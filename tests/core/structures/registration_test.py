@@ -1,5 +1,3 @@
-"""Structures that others define."""
-
 import dataclasses
 
 import pytest

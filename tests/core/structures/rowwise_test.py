@@ -1,5 +1,3 @@
-"""N:M and constant fan-in: golden masks and the rules of rounding."""
-
 import numpy as np
 import pytest
 import tensorflow as tf

@@ -1,5 +1,3 @@
-"""What all structures have in common, each on each of its shapes."""
-
 import math
 
 import numpy as np
@@ -50,7 +48,6 @@ def update(structure, weights, mask, scores, count, mode="graph"):
 
 
 def assert_allowed(structure, mask, nonzeros):
-    """The mask is one of the structure with the number asked for."""
     shape = mask.shape
     if isinstance(structure, Unstructured):
         assert mask.sum() == nonzeros

@@ -1,5 +1,3 @@
-"""Which dense run a sparse one is shown beside."""
-
 import json
 
 import pytest
@@ -20,7 +18,6 @@ RESULTS = {
 
 
 def begin(path, **settings):
-    """Makes the folder of a run that has just begun."""
     folder, wanted = RunFolder(path), tiny(**settings)
     with folder.open(wanted):
         folder.keep_settings(wanted)

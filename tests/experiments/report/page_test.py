@@ -8,26 +8,23 @@ import numpy as np
 import pytest
 
 import tf_rigl
-from tests.experiments.report.support import CHROMIUM
-from tests.experiments.report.support import Page
-from tests.experiments.report.support import widths_in_chromium
+from tests.experiments.report import support
 from tests.experiments.runs.support import QUIET
 from tests.experiments.runs.support import read_results
 from tests.experiments.runs.support import train_in
 from tests.experiments.sweeps.support import make_records
 from tests.experiments.sweeps.support import make_sweep
 from tf_rigl.experiments import model_files
+from tf_rigl.experiments.report import reading
 from tf_rigl.experiments.report import series
 from tf_rigl.experiments.report.page import write_report
-from tf_rigl.experiments.report.reading import read_model_state
-from tf_rigl.experiments.report.reading import read_run
 from tf_rigl.experiments.runs import setup
 from tf_rigl.experiments.sweeps.page import write_page
 
 
 def page_of(folder, tmp_path):
     write_report(folder, tmp_path / "page.html")
-    page = Page(tmp_path / "page.html")
+    page = support.Page(tmp_path / "page.html")
     assert not page.links
     return page
 
@@ -100,7 +97,7 @@ def test_page_tells_what_the_run_has_written(finished, page):
 def test_densities_are_those_of_the_stored_masks(finished, page):
     masks = tf_rigl.masks(model_files.load_model(finished / "model.keras"))
     assert len(masks) == 3
-    density = series.layer_densities(read_run(finished))
+    density = series.layer_densities(reading.read_run(finished))
     assert density.paths == list(masks)
     assert density.ends.tolist() == [1, 2, 3]
     for mask, values in zip(masks.values(), density.values, strict=True):
@@ -112,8 +109,8 @@ def test_densities_are_those_of_the_stored_masks(finished, page):
 
 
 def test_starts_are_those_of_a_new_model(finished):
-    record = read_run(finished)
-    state = read_model_state(record)
+    record = reading.read_run(finished)
+    state = reading.read_model_state(record)
     model = setup.build_compiled(setup.prepare(record.settings))
     drawn = tf_rigl.masks(model)
     assert [one.path for one in state.masks] == list(drawn)
@@ -168,7 +165,7 @@ def test_an_unfinished_run_says_how_far_it_is(unfinished, tmp_path):
     weights = json.loads(
         (unfinished / "masks.jsonl").read_text().splitlines()[1]
     )["weights"]
-    state = read_model_state(read_run(unfinished))
+    state = reading.read_model_state(reading.read_run(unfinished))
     for one in state.masks:
         numbers = weights[one.path]
         assert one.now.sum() == numbers["connections"]
@@ -231,7 +228,7 @@ def test_a_dense_run_that_has_not_finished(compared, tmp_path):
     assert any("Not finished: 3 of 3 epochs" in one for one in page.text)
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")
+@pytest.mark.skipif(not support.CHROMIUM, reason="needs Chromium")
 def test_pages_fit_a_telephone(compared, tmp_path):
     """400 pixels wide, as Chromium shows the page of a run and of a sweep."""
     sweep = make_sweep(
@@ -242,7 +239,7 @@ def test_pages_fit_a_telephone(compared, tmp_path):
     )
     write_report(compared, tmp_path / "page.html")
     pages = [tmp_path / "page.html", write_page(sweep)]
-    found = widths_in_chromium(pages, tmp_path)
+    found = support.widths_in_chromium(pages, tmp_path)
     assert len(found) == 2
     for width, content, images, broken, beyond in found:
         assert 300 < width <= 400

@@ -12,7 +12,6 @@ from tf_rigl.experiments.report.series import Panel
 
 
 def shown(picture):
-    """The texts of a picture within the page."""
     start, _, content = picture.source.partition(",")
     assert start == "data:image/svg+xml;base64"
     return texts(base64.b64decode(content))

@@ -3,8 +3,7 @@ import json
 import pytest
 
 from tests.experiments.runs.support import tiny
-from tf_rigl.experiments.report.reading import plan_of
-from tf_rigl.experiments.report.reading import read_run
+from tf_rigl.experiments.report import reading
 from tf_rigl.experiments.runs import setup
 from tf_rigl.experiments.runs.run_folder import RunFolder
 
@@ -24,18 +23,18 @@ def with_settings(path, settings):
 
 
 def test_a_run_that_has_just_begun(begun):
-    record = read_run(begun)
+    record = reading.read_run(begun)
     assert record.settings == tiny()
     assert record.results is None
     assert not record.epochs
     assert not record.weights
-    assert plan_of(record) is None
+    assert reading.plan_of(record) is None
 
 
 def test_a_line_that_is_half_written_is_left_out(begun):
     line = json.dumps(LINE)
     (begun / "metrics.jsonl").write_text(f"{line}\n{line[:20]}")
-    assert read_run(begun).epochs == [LINE]
+    assert reading.read_run(begun).epochs == [LINE]
 
 
 @pytest.mark.parametrize(
@@ -57,16 +56,16 @@ def test_the_plan_is_that_of_the_run(tmp_path, changes):
     (tmp_path / "metrics.jsonl").write_text(
         f"{json.dumps(line)}\n{json.dumps(rest)}\n"
     )
-    found = plan_of(read_run(tmp_path))
+    found = reading.plan_of(reading.read_run(tmp_path))
     # How long a pass over the data is can't be told, and is not needed.
     assert found._replace(per_pass=0) == plan._replace(per_pass=0)
 
 
 def test_what_is_no_run(tmp_path):
     with pytest.raises(ValueError, match=r"which has no configuration\.json"):
-        read_run(tmp_path)
+        reading.read_run(tmp_path)
     with pytest.raises(ValueError, match="nowhere', which is no folder"):
-        read_run(tmp_path / "nowhere")
+        reading.read_run(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
@@ -86,6 +85,6 @@ def test_what_is_no_run(tmp_path):
 def test_damaged_files_are_named(begun, name, content, reason):
     (begun / name).write_text(content)
     with pytest.raises(ValueError, match="as the training programs write") as e:
-        read_run(begun)
+        reading.read_run(begun)
     assert repr(str(begun / name)) in str(e.value)
     assert reason in str(e.value)

@@ -1,5 +1,3 @@
-"""What the tests of pages share."""
-
 import base64
 import html
 import io

@@ -1,10 +1,6 @@
-"""What a run shows of itself, from the calls that Keras makes."""
-
 import io
 import re
-import time
 
-import pytest
 import tensorflow as tf
 from rich import console as consoles
 
@@ -16,19 +12,7 @@ from tf_rigl.experiments.runs import plan
 PLAN = plan.RunPlan(1000, 30, 0, 20_000, 0, (), 1000)
 
 
-@pytest.fixture
-def clock(monkeypatch):
-    """Sets the time that displays read, in seconds."""
-
-    def set_time(seconds):
-        monkeypatch.setattr(time, "monotonic", lambda: seconds)
-
-    set_time(0.0)
-    return set_time
-
-
 def begun(live, width=80):
-    """The display and the callback of a run, and what they write to."""
     file = io.StringIO()
     console = consoles.Console(
         file=file, width=width, force_terminal=live, color_system=None

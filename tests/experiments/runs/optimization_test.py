@@ -1,5 +1,3 @@
-"""Learning rates, optimizers and weight decay, by hand."""
-
 import math
 
 import numpy as np
@@ -9,13 +7,11 @@ import tensorflow as tf
 import tf_rigl
 from tests.experiments.runs.support import tiny
 from tf_rigl.experiments.runs import optimization
-from tf_rigl.experiments.runs.optimization import RateSchedule
-from tf_rigl.experiments.runs.optimization import learning_rate
 from tf_rigl.models import registry
 
 
 def rates(schedule, steps):
-    return [float(learning_rate(schedule, step)) for step in steps]
+    return [float(optimization.learning_rate(schedule, step)) for step in steps]
 
 
 @pytest.mark.parametrize(
@@ -28,7 +24,7 @@ def rates(schedule, steps):
     ],
 )
 def test_kinds(kind, expected):
-    schedule = RateSchedule(
+    schedule = optimization.RateSchedule(
         kind, 2.0, 100, decay_steps=(25, 50), decay_factor=0.1
     )
     found = rates(schedule, [0, 24, 25, 50, 99])
@@ -37,14 +33,14 @@ def test_kinds(kind, expected):
 
 @pytest.mark.parametrize("kind", ["constant", "linear", "cosine"])
 def test_warm_up_rises_to_the_peak(kind):
-    schedule = RateSchedule(kind, 2.0, 100, warmup_steps=4)
+    schedule = optimization.RateSchedule(kind, 2.0, 100, warmup_steps=4)
     found = rates(schedule, range(5))
     np.testing.assert_allclose(found, [0.5, 1, 1.5, 2, 2], rtol=1e-6)
     assert rates(schedule, [99])[0] <= found[-1]
 
 
 def test_optimizers_take_it(keras):
-    schedule = RateSchedule("linear", 2.0, 4)
+    schedule = optimization.RateSchedule("linear", 2.0, 4)
     optimizer = keras.optimizers.SGD(
         optimization.keras_schedule(keras, schedule)
     )

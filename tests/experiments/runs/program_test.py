@@ -25,9 +25,8 @@ from tf_rigl.experiments import keras_modules
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments.runs import evaluation
 from tf_rigl.experiments.runs import networks
+from tf_rigl.experiments.runs import run_folder
 from tf_rigl.experiments.runs import tasks
-from tf_rigl.experiments.runs.run_folder import RunFolder
-from tf_rigl.experiments.runs.run_folder import read_lines
 
 METHODS = ("small_dense", "grasp_by_weight")
 TEXT = {
@@ -56,8 +55,6 @@ def text(tmp_path_factory):
 
 
 class Finished(NamedTuple):
-    """A run that has ended."""
-
     folder: pathlib.Path
     flags: tuple[str, ...]
     output: str
@@ -65,8 +62,6 @@ class Finished(NamedTuple):
 
 @pytest.fixture(scope="module")
 def finish(tmp_path_factory):
-    """Trains with one Keras or the other, once."""
-
     @functools.cache
     def finish(keras):
         folder = tmp_path_factory.mktemp(keras)
@@ -84,8 +79,7 @@ def finished(request, finish):
 
 
 def evaluated(folder, what):
-    """The number of examples and the measures of a file, on the run's data."""
-    settings = RunFolder(folder).read_settings()
+    settings = run_folder.RunFolder(folder).read_settings()
     splits = tasks.load_splits(settings, Batching(settings.batch_size))
     return evaluation.evaluate(
         keras_modules.load_keras(settings.keras),
@@ -109,10 +103,10 @@ def test_says_what_it_did(finished):
 
 def test_leaves_what_it_should(finished):
     folder = finished.folder
-    assert len(read_lines(folder / "metrics.jsonl")) == 3
-    *_, masks = read_lines(folder / "masks.jsonl")
+    assert len(run_folder.read_lines(folder / "metrics.jsonl")) == 3
+    *_, masks = run_folder.read_lines(folder / "masks.jsonl")
     assert masks["epoch"] == 2
-    *_, updates = read_lines(folder / "updates.jsonl")
+    *_, updates = run_folder.read_lines(folder / "updates.jsonl")
     names = ("updates", "moved", "connections")
     for path, numbers in updates["weights"].items():
         assert numbers == {name: masks["weights"][path][name] for name in names}
@@ -228,7 +222,6 @@ def stop():
 
 
 def written(folder):
-    """The times at which checkpoints were written."""
     return {
         path: path.stat().st_mtime_ns for path in folder.rglob("step-*.npz")
     }

@@ -27,7 +27,6 @@ def steps_of(folder):
 
 
 def mean(lines, name):
-    """The mean over all steps of lines."""
     steps = [line["steps"] for line in lines]
     return np.average([line[name] for line in lines], weights=steps)
 

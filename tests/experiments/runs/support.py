@@ -1,5 +1,3 @@
-"""Runs small enough for tests."""
-
 import importlib
 import importlib.util
 import io
@@ -52,14 +50,12 @@ def run_program(*arguments, defaults=TINY, file=None, terminal=False):
 
 
 def train_in(folder, *arguments, **options):
-    """Trains in a folder, to the end: the output."""
     code, output = run_program(*arguments, f"--output_dir={folder}", **options)
     assert code == 0, output
     return output
 
 
 def hide_package(monkeypatch, package):
-    """Makes a package look as if it were not installed."""
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util,
@@ -89,7 +85,6 @@ class Interrupting(io.StringIO):
 
 
 def newest_checkpoint(folder):
-    """The arrays of the newest checkpoint, by name."""
     path = max((folder / "checkpoints").glob("step-*.npz"))
     with np.load(path) as content:
         return path.name, {name: content[name] for name in content.files}

@@ -1,5 +1,3 @@
-"""Lines of mask updates, step by step."""
-
 import json
 
 import numpy as np
@@ -13,7 +11,6 @@ SAMPLES = 8 * 32  # eight steps of an epoch
 
 
 def train(keras, path, interval=3, epochs=2, algorithm=None, **compiled):
-    """Trains with updates; returns the lines, and masks after each step."""
     model = support.make_mlp(keras)
     tf_rigl.sparsify(model, 0.8, seed=1)
     seen = [tf_rigl.masks(model)]

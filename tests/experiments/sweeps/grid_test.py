@@ -1,5 +1,3 @@
-"""The runs of a sweep."""
-
 import pytest
 
 from tests.experiments.runs.support import tiny

@@ -1,5 +1,3 @@
-"""Data of a sweep from Python."""
-
 import itertools
 
 import numpy as np

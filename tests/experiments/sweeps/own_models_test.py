@@ -1,5 +1,3 @@
-"""Models of a sweep from Python, and the methods that train them."""
-
 import numpy as np
 import pytest
 

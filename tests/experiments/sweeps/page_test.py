@@ -1,5 +1,3 @@
-"""Pages of sweeps."""
-
 import json
 
 import pytest

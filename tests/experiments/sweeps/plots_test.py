@@ -1,5 +1,3 @@
-"""Plots of a sweep."""
-
 import numpy as np
 import pytest
 from matplotlib import image

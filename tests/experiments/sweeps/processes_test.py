@@ -1,5 +1,3 @@
-"""Processes of a sweep: real ones, but small."""
-
 import os
 import pathlib
 import signal
@@ -32,8 +30,6 @@ MEET = """
 
 
 class Diary:
-    """Keeps what it is told of jobs."""
-
     def __init__(self, action=lambda: None):
         self.codes = {}
         self.most = 0

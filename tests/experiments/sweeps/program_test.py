@@ -7,8 +7,7 @@ from absl import flags
 from rich import console as consoles
 
 from tests.experiments.report.support import Page
-from tests.experiments.runs.support import TINY
-from tests.experiments.runs.support import tiny
+from tests.experiments.runs import support
 from tf_rigl.backend import atomic_files
 from tf_rigl.experiments import flag_files
 from tf_rigl.experiments.runs import run_folder
@@ -27,7 +26,7 @@ def parse(*arguments):
 
 
 def run_sweep(*arguments):
-    given = [f"--{name}={value}" for name, value in TINY.items()]
+    given = [f"--{name}={value}" for name, value in support.TINY.items()]
     values = parse(*given, *arguments)
     file = io.StringIO()
     code = program.run_flagged(values, consoles.Console(file=file, width=100))
@@ -77,7 +76,7 @@ def test_illegal_numbers(argument):
 
 
 def test_other_settings_are_an_error(tmp_path, capsys):
-    stored = tiny(method="rigl", sparsity=0.9, seed=1, epochs=5)
+    stored = support.tiny(method="rigl", sparsity=0.9, seed=1, epochs=5)
     folder = tmp_path / "runs" / "rigl_0.9_s1"
     folder.mkdir(parents=True)
     atomic_files.write_json(folder / "configuration.json", to_json(stored))

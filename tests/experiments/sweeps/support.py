@@ -1,5 +1,3 @@
-"""Records and folders of runs that were not trained."""
-
 import json
 
 from tests.experiments.runs.support import tiny

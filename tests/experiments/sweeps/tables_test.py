@@ -1,17 +1,13 @@
-"""The table of a sweep."""
-
 import io
 
 import pytest
 from rich import console as consoles
 
 from tests.experiments.sweeps.support import make_records
+from tf_rigl.experiments.sweeps import tables
 from tf_rigl.experiments.sweeps.records import summarize
-from tf_rigl.experiments.sweeps.tables import Heading
-from tf_rigl.experiments.sweeps.tables import markdown
-from tf_rigl.experiments.sweeps.tables import summary_table
 
-HEADING = Heading(
+HEADING = tables.Heading(
     command="tf-rigl sweep",
     network="net on data",
     epochs=3,
@@ -29,8 +25,15 @@ def summary():
     )
 
 
+def printed(summary):
+    file = io.StringIO()
+    console = consoles.Console(file=file, width=80)
+    console.print(tables.summary_table(summary, HEADING))
+    return file.getvalue()
+
+
 def test_markdown(summary):
-    first, _, command, _, names, rule, *rows = markdown(
+    first, _, command, _, names, rule, *rows = tables.markdown(
         summary, HEADING
     ).splitlines()
     assert first.startswith("net on data, epochs: 3, seeds: 2; mean ± sample")
@@ -50,27 +53,21 @@ def test_markdown(summary):
 
 
 def test_says_what_is_missing(summary):
-    text = markdown(summary, HEADING._replace(runs=6))
+    text = tables.markdown(summary, HEADING._replace(runs=6))
     assert "So far 5 of 6 runs." in text.splitlines()[0]
 
 
 def test_long_labels_leave_room_for_numbers():
     made = make_records({"rigl": [0.8]})
     made[0]["settings"]["method"] = "rigl(drop_fraction=0.1, drop_delay=20)"
-    file = io.StringIO()
-    console = consoles.Console(file=file, width=80)
-    console.print(summary_table(summarize(made), HEADING))
-    text = file.getvalue()
+    text = printed(summarize(made))
     assert "80.00%" in text
     assert "0.11 ×" in text
     assert "RigL(drop_fraction=0.1, " in text
 
 
 def test_fits_a_terminal(summary):
-    file = io.StringIO()
-    console = consoles.Console(file=file, width=80)
-    console.print(summary_table(summary, HEADING))
-    lines = file.getvalue().splitlines()
+    lines = printed(summary).splitlines()
     assert max(map(len, lines)) <= 80
     cells = "RigL 90 % 85.00% ± 7.07% 2 40 0.1 × 0.11 ×".split()
     assert cells in [line.split() for line in lines]

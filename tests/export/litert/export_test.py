@@ -52,7 +52,6 @@ def sparse_copy(model, sparsity=0.9):
 
 @pytest.fixture(scope="module")
 def network(request):
-    """A dense model, of Keras 3 unless a test asks for tf_keras."""
     keras = importlib.import_module(getattr(request, "param", "keras"))
     keras.utils.set_random_seed(1)
     return all_kinds(keras)
@@ -63,7 +62,6 @@ def interpret(path, **inputs):
 
 
 def sparse_values(path):
-    """Decodes the sparse weights of a file; returns them by shape."""
     model = format.read(path.read_bytes())
     found = {}
     for _, tensor in format.constants(model):

@@ -6,7 +6,6 @@ from tf_rigl.export.litert import pointwise
 
 
 def graph(signature, shape=(1, 4, 5)):
-    """Makes a subgraph with one operator, whose output is tensor 1."""
     tensors = [
         None,
         types.SimpleNamespace(shape=shape, shapeSignature=signature),

@@ -16,7 +16,6 @@ QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "full_int8")
 
 
 def digits(keras):
-    """Builds a network of convolutions and dense layers, some without bias."""
     layers = keras.layers
     model = keras.Sequential(
         [
@@ -38,7 +37,6 @@ def batch(examples=3):
 
 @pytest.fixture(scope="module")
 def exported(request, tmp_path_factory):
-    """A file, the outputs of its model on `batch()`, and the report."""
     quantization, flavor = request.param
     keras = importlib.import_module(flavor)
     keras.utils.set_random_seed(1)
@@ -149,7 +147,6 @@ def test_what_the_runtime_refuses_sparse_is_dense(
 
 
 def orders(path):
-    """Returns the traversal orders of all sparse tensors of a file."""
     return [
         list(tensor.sparsity.traversalOrder)[: len(tensor.shape)]
         for _, tensor in format.constants(format.read(path.read_bytes()))

@@ -1,5 +1,3 @@
-"""The warning of files that are slower with sparse weights than with dense."""
-
 import keras
 import numpy as np
 import pytest

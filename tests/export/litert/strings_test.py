@@ -1,5 +1,3 @@
-"""LiteRT files of models with strings as inputs or outputs."""
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,7 +11,6 @@ WORDS = np.array([["red"], ["blue"], ["grün"], ["other"]])
 
 
 def color_model(keras):
-    """Builds a model that looks up a word and passes a text through."""
     layers = keras.layers
     word = keras.Input((1,), dtype="string", name="word")
     lookup = layers.StringLookup(vocabulary=["red", "blue", "grün"])

@@ -1,5 +1,3 @@
-"""What `check_xnnpack` advises, and that it helps to follow it."""
-
 import keras
 import numpy as np
 import pytest

@@ -1,5 +1,3 @@
-"""Models whose `call` takes several arguments, structures and options."""
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -98,8 +96,6 @@ SLOW = {"named", "shapes", "given", "in_order", "training", "any_number"}
 
 
 def make_plain_model(keras, call, **methods):
-    """Makes a model of a class with the given `call`."""
-
     def init(self):
         keras.Model.__init__(self)
         self.hidden = keras.layers.Dense(32)
@@ -111,7 +107,6 @@ def make_plain_model(keras, call, **methods):
 
 
 def make_model(keras, call, called_on):
-    """Makes a sparse model; returns it with the outputs of its first call."""
     model = make_plain_model(keras, call)
     arguments, keywords = (called_on, {})
     if isinstance(called_on, dict):

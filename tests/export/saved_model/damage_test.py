@@ -24,7 +24,6 @@ LARGEST = 64 << 20  # bytes
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory):
-    """Exports a small model with every kind of value."""
     import keras
 
     path = tmp_path_factory.mktemp("artifact") / "model"

@@ -1,5 +1,3 @@
-"""Encodings of the weights of an artifact, and their sizes."""
-
 import json
 
 import numpy as np
@@ -90,7 +88,6 @@ def test_the_default_is_never_larger(model, tmp_path):
 
 
 def fitting_mask(name, seed):
-    """Makes a mask that an encoding can express."""
     if name == "n_by_m":
         return packing.n_by_m_mask((64, 32), 2, 4, seed)
     if name == "block_mask":

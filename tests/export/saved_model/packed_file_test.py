@@ -30,7 +30,6 @@ def make_model(keras):
 
 
 def copy_with(folder, **changes):
-    """Copies the old artifact with other fields in its metadata."""
     path = folder / "copy"
     shutil.copytree(FORMAT_1, path)
     file = path / "assets.extra" / "weights.json"

@@ -1,5 +1,3 @@
-"""Models with preprocessing layers: vocabularies and lookup tables."""
-
 import importlib
 
 import numpy as np
@@ -29,7 +27,6 @@ def adapted(layer, data):
 
 
 def branches(keras, folder):
-    """Yields a layer of each kind with its input."""
     layers = keras.layers
     texts = ["a b c", "d e"]
     for mode in ("one_hot", "multi_hot", "count"):
@@ -61,7 +58,6 @@ def branches(keras, folder):
 
 
 def make_model(keras, folder):
-    """Builds a model with every kind of preprocessing."""
     layers = keras.layers
     inputs = {
         name: keras.Input(one.shape[1:], dtype=one.dtype.name, name=name)
@@ -82,7 +78,6 @@ def make_model(keras, folder):
 
 @pytest.fixture(scope="module", params=FLAVORS)
 def prepared(request, tmp_path_factory):
-    """The sparse model and its outputs."""
     keras = importlib.import_module(request.param)
     keras.utils.set_random_seed(1)
     model = make_model(keras, tmp_path_factory.mktemp("vocabulary"))
@@ -190,8 +185,6 @@ def test_inputs_that_are_not_dense(keras, kind, tmp_path):
 
 
 def make_table_layer(keras, kind):
-    """Makes a layer that looks up words in a TensorFlow table."""
-
     class Table(keras.layers.Layer):
         def __init__(self):
             super().__init__()

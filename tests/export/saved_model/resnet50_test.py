@@ -1,5 +1,3 @@
-"""Sizes and outputs of an exported ResNet-50."""
-
 import numpy as np
 import pytest
 import tensorflow as tf

@@ -113,7 +113,6 @@ def test_structures_and_targets_come_back(keras3, tmp_path):
 
 
 def test_stripped_models(keras3, tmp_path):
-    """Their non-zero weights become active."""
     model = support.sparse_model(keras3)
     masks = tf_rigl.masks(model)
     export_saved_model(tf_rigl.strip(model), tmp_path / "model")

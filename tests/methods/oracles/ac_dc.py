@@ -1,5 +1,3 @@
-"""The oracle of AC/DC and its rows."""
-
 import numpy as np
 
 import tf_rigl
@@ -27,14 +25,12 @@ class ACDC(Oracle):
         self.maybe_enter(training, step)
 
     def maybe_enter(self, training, step):
-        """Begins a phase where it is time."""
         phase, since_begin = divmod(step - self.start, self.interval)
         if self.start <= step <= self.stop and since_begin == 0:
             is_last = step + self.interval > self.stop
             self.enter(training, compress=phase % 2 == 0 or is_last)
 
     def enter(self, training, compress):
-        """Begins a phase."""
         if compress:
             scores = training.values
             keeping.keep_largest(training, scores, training.targets, self.scope)

@@ -1,5 +1,3 @@
-"""The oracle of gradual pruning and its rows."""
-
 import fractions
 
 import tf_rigl
@@ -48,7 +46,6 @@ class GradualPruning(Oracle):
         keeping.keep_largest(training, scores, counts, self.scope)
 
     def connections(self, path, target, step):
-        """Of a weight after the latest update up to `step`, exactly."""
         size = network.SIZES[path]
         if step < self.start:
             return size

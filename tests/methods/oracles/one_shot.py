@@ -1,5 +1,3 @@
-"""The oracle of one-shot pruning and its rows."""
-
 import tf_rigl
 from tests.methods import conservation
 from tests.methods import keeping

@@ -1,5 +1,3 @@
-"""The oracle of RigL and its rows."""
-
 import collections
 
 import numpy as np
@@ -70,7 +68,6 @@ def initial_value(training, path, gradient):
 
 
 def rigl(options=None, oracle=None, **kwargs):
-    """A row of RigL with some options."""
     return table.Case(
         tf_rigl.RigL(**table.DYNAMIC, **(options or {})),
         lambda: RigL(*table.PLAN, **(oracle or {})),

@@ -1,5 +1,3 @@
-"""The oracle of SNFS and its rows."""
-
 import numpy as np
 
 import tf_rigl
@@ -35,7 +33,6 @@ class SNFS(dropping.DropAndGrow):
             training.set_mask(path, dropping.grow(kept[path], scores, count))
 
     def growth(self, training, kept):
-        """How many connections each weight grows."""
         dropped = {
             path: np.count_nonzero(training.masks[path] & ~kept[path])
             for path in network.KERNELS

@@ -1,5 +1,3 @@
-"""The oracle of SNIP and its rows."""
-
 import functools
 
 import tf_rigl

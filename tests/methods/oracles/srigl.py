@@ -1,5 +1,3 @@
-"""The oracle of SRigL and its rows."""
-
 import math
 
 import numpy as np
@@ -102,7 +100,6 @@ def fan_in(masks, step):
 
 
 def srigl(ablation_threshold, never_ablate=()):
-    """A row of SRigL."""
     return table.Case(
         tf_rigl.SRigL(
             **table.DYNAMIC,

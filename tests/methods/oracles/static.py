@@ -1,5 +1,3 @@
-"""The oracle of static training and its rows."""
-
 import tf_rigl
 from tests.methods import table
 from tests.methods.training import Oracle

@@ -1,5 +1,3 @@
-"""The oracle of the straight-through estimator and its rows."""
-
 import numpy as np
 
 import tf_rigl

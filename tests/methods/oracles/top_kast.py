@@ -1,5 +1,3 @@
-"""The oracle of Top-KAST and its rows."""
-
 import numpy as np
 
 import tf_rigl

@@ -121,7 +121,6 @@ def patterns(n: int, m: int) -> np.ndarray:
 
 
 def _graph_patterns(n: tf.Tensor, m: tf.Tensor) -> tf.Tensor:
-    """Computes `patterns` by graph ops."""
     size = tf.bitwise.left_shift(tf.ones([], tf.int64), m)
     ones = tf.raw_ops.PopulationCount(x=tf.range(size))
     return tf.where(tf.equal(tf.cast(ones, tf.int64), n))[:, 0]

@@ -145,7 +145,6 @@ def graph_unpack(
 
 
 def _graph_cast(data: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Reinterprets uint8 bytes as numbers of `dtype`."""
     if dtype == tf.bool:
         return tf.cast(data, tf.bool)
     if dtype.size == 1:

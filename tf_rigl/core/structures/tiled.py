@@ -15,9 +15,8 @@ from tf_rigl.core import random_masks
 from tf_rigl.core import selection
 from tf_rigl.core.drop_and_grow import MaskUpdate
 from tf_rigl.core.drop_and_grow import changed_if_finite
+from tf_rigl.core.structures import structure
 from tf_rigl.core.structures import tiles
-from tf_rigl.core.structures.structure import check_nonzeros
-from tf_rigl.core.structures.structure import check_view
 
 
 class Tiled(abc.ABC):
@@ -43,7 +42,7 @@ class Tiled(abc.ABC):
 
     def check(self, shape: Sequence[int], path: str) -> None:
         """Accepts every weight of shape [positions, inputs, units]."""
-        check_view(self, shape, path)
+        structure.check_view(self, shape, path)
 
     def units(self, shape: Sequence[int]) -> int:
         """Returns the number of tiles."""
@@ -51,7 +50,7 @@ class Tiled(abc.ABC):
 
     def active_units(self, shape: Sequence[int], nonzeros: int) -> int:
         """Returns the number of active tiles."""
-        check_nonzeros(shape, nonzeros)
+        structure.check_nonzeros(shape, nonzeros)
         return int(self._active(shape, nonzeros))
 
     def connections(self, shape: Sequence[int], nonzeros: int) -> int:
@@ -110,7 +109,6 @@ class Tiled(abc.ABC):
         return changed_if_finite(mask, new, grow_scores)
 
     def _active(self, shape: Sequence[int], nonzeros: Any) -> Any:
-        """Returns the number of active tiles, an int or an int64 tensor."""
         elements, units = math.prod(shape), self.units(shape)
         return units - (elements - nonzeros) * units // elements
 

@@ -65,7 +65,6 @@ def _content(
     state: ModelState | None,
     reason: str,
 ) -> dict[str, Any]:
-    """Returns the variables of the template, by name."""
     settings = record.settings
     masks = state.masks if state else []
     panels = []

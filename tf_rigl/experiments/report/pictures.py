@@ -193,7 +193,6 @@ def draw_pixels(state: ModelState) -> list[Picture]:
 
 
 def _style(ax: axes.Axes) -> None:
-    """Applies the style of the page to axes."""
     figures.apply_style(ax)
     ax.tick_params(labelsize=_FONT_SIZE - 1)
     for label in (ax.xaxis.label, ax.yaxis.label):

@@ -155,7 +155,6 @@ def _is_loss(lines: Sequence[Mapping[str, Any]], name: str) -> bool:
 
 
 def _learning_rate(record: RunRecord) -> list[Panel]:
-    """Makes the panel of the learning rate of the whole run."""
     plan = plan_of(record)
     if plan is None:
         return []
@@ -227,7 +226,6 @@ def _moved_share(
 
 
 def _churn(record: RunRecord) -> list[Line]:
-    """Makes the line of the churn of all masks by mask updates."""
     spans = _update_spans(record)
     if not spans:
         return []

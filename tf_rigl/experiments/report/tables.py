@@ -200,7 +200,6 @@ def version_table(record: RunRecord) -> PageTable | None:
 def _measure_tiles(
     record: RunRecord, dense: RunRecord | None = None
 ) -> list[Tile]:
-    """Formats the measures of a run, final or so far."""
     tiles, found = [], []
     note = "of evaluation data"
     beside = (dense.results or {}).get("measures", {}) if dense else {}

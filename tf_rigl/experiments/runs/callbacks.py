@@ -39,7 +39,7 @@ class MetricsFile(ModelCallback):
         self, path: str | os.PathLike[str], writes: bool = True
     ) -> None:
         super().__init__()
-        self._file = EpochFile("output_dir", path, "", _epoch_of)
+        self._file = EpochFile.of_json("output_dir", path)
         self._writes = writes
         self._started = 0.0
         self._began = False
@@ -151,20 +151,9 @@ class ShowProgress(ModelCallback):
         ]
         return "  ".join(parts)
 
-    def _implements_train_batch_hooks(self) -> bool:
-        """Overrides the method by which Keras 2 asks for batch-level calls."""
-        return True
-
 
 def _pace(speed: float) -> str:
     """Formats steps per second, or seconds per step where that is larger."""
     if speed < 1:
         return f"{1 / speed:.3g} s/step"
     return f"{speed:,.0f} steps/s" if speed >= 100 else f"{speed:.3g} steps/s"
-
-
-def _epoch_of(line: str) -> int:
-    found = json.loads(line)
-    if not isinstance(found, dict) or not isinstance(found.get("epoch"), int):
-        raise ValueError(f"No line of metrics: {line!r}.")
-    return found["epoch"]

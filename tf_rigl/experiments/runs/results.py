@@ -17,8 +17,7 @@ from tf_rigl.accounting import ModelProfile
 from tf_rigl.core import text_table
 from tf_rigl.experiments import formatting
 from tf_rigl.experiments.runs import networks
-from tf_rigl.experiments.runs.run_folder import RunFolder
-from tf_rigl.experiments.runs.run_folder import read_lines
+from tf_rigl.experiments.runs import run_folder
 from tf_rigl.experiments.runs.settings import to_json
 from tf_rigl.experiments.runs.setup import PreparedRun
 
@@ -47,7 +46,7 @@ def make_record(
     run: PreparedRun,
     model: Any,
     measures: Mapping[str, float],
-    folder: RunFolder,
+    folder: run_folder.RunFolder,
     files: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Makes the record of a finished run, in plain JSON values.
@@ -56,7 +55,7 @@ def make_record(
     """
     profile = tf_rigl.profile(model)
     published = accounting.micronet(profile)
-    epochs = read_lines(folder.metrics)
+    epochs = run_folder.read_lines(folder.metrics)
     masks = tf_rigl.masks(model) if run.settings.is_sparse else {}
 
     return {

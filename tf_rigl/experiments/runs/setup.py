@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tf_rigl.data import datasets
 from tf_rigl.data.batching import Batching
-from tf_rigl.data.datasets import DataInfo
-from tf_rigl.data.datasets import DataSplits
 from tf_rigl.experiments import keras_modules
 from tf_rigl.experiments import strategies
 from tf_rigl.experiments.runs import networks
@@ -24,7 +23,7 @@ class PreparedRun(NamedTuple):
     settings: RunSettings
     keras: ModuleType
     strategy: tf.distribute.Strategy
-    info: DataInfo
+    info: datasets.DataInfo
     task: tasks.Task
     plan: plans.RunPlan
 
@@ -61,7 +60,7 @@ def prepare(settings: RunSettings) -> PreparedRun:
     )
 
 
-def load_data(run: PreparedRun, first_step: int = 0) -> DataSplits:
+def load_data(run: PreparedRun, first_step: int = 0) -> datasets.DataSplits:
     """Reads the data of a run, with targets as the loss expects them.
 
     The batches for training are endless and begin with that of `first_step`.

@@ -13,8 +13,7 @@ import tensorflow as tf
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.diagnostics.epoch_file import EpochFile
 from tf_rigl.experiments.runs import batch_logs
-from tf_rigl.masking.masked_weight import MaskedWeight
-from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.masking import masked_weight
 
 Path = str | os.PathLike[str]
 
@@ -60,7 +59,7 @@ class StepMetrics(ModelCallback):
         rate: Callable[[int], Any],
     ) -> None:
         super().__init__()
-        self._file = EpochFile("output_dir", path, "", _step_of)
+        self._file = EpochFile.of_json("output_dir", path, "step")
         self._log_dir = log_dir
         self._every = every
         self._step = self._done = done
@@ -76,7 +75,7 @@ class StepMetrics(ModelCallback):
         # Keras's metrics are means since the start of the epoch. Sums over the
         # steps of a line are differences of their sums.
         self._carried: dict[str, float] = {}
-        self._weights: list[MaskedWeight] = []
+        self._weights: list[masked_weight.MaskedWeight] = []
         self._moved = 0
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -95,7 +94,7 @@ class StepMetrics(ModelCallback):
         if not self._began:
             # Callbacks may have restored masks only now.
             self._file.begin(self._done + 1)
-            self._weights = masked_weights(self.model)
+            self._weights = masked_weight.masked_weights(self.model)
             self._moved = self._counts()[1]
             self._time = time.perf_counter()
         self._began = True
@@ -125,7 +124,6 @@ class StepMetrics(ModelCallback):
         self._writer = None
 
     def _sums(self) -> dict[str, float]:
-        """Sums the metrics over the steps since the last line."""
         means = batch_logs.batch_means(self.model, self._logs)
         steps = self._step - self._before_epoch
         return {
@@ -184,14 +182,3 @@ class StepMetrics(ModelCallback):
         counters = [weight.counters.numpy() for weight in self._weights]
         updates, moved, _ = np.reshape(counters, [-1, 3]).T
         return int(updates.max(initial=0)), int(moved.sum())
-
-    def _implements_train_batch_hooks(self) -> bool:
-        """Overrides the method by which Keras 2 asks for batch-level calls."""
-        return True
-
-
-def _step_of(line: str) -> int:
-    found = json.loads(line)
-    if not isinstance(found, dict) or not isinstance(found.get("step"), int):
-        raise ValueError(f"No line of metrics by step: {line!r}.")
-    return found["step"]

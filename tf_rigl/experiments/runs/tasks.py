@@ -9,10 +9,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_rigl.data import arrays
+from tf_rigl.data import datasets
 from tf_rigl.data import registry as data_sets
 from tf_rigl.data.batching import Batching
-from tf_rigl.data.datasets import DataInfo
-from tf_rigl.data.datasets import DataSplits
 from tf_rigl.experiments import user_code
 from tf_rigl.experiments.runs.settings import RunSettings
 
@@ -44,7 +43,7 @@ class Task(NamedTuple):
         return "accuracy" if self.kind == IMAGES else "bits_per_character"
 
 
-def make_task(settings: RunSettings, info: DataInfo) -> Task:
+def make_task(settings: RunSettings, info: datasets.DataInfo) -> Task:
     """Makes the task of a run."""
     return Task(
         kind_of_data(settings.data),
@@ -73,7 +72,7 @@ def check_kinds(settings: RunSettings) -> None:
         )
 
 
-def describe_data(settings: RunSettings) -> DataInfo:
+def describe_data(settings: RunSettings) -> datasets.DataInfo:
     """Returns the size of the data set of a run.
 
     Raises the errors of `load_splits`.
@@ -91,7 +90,7 @@ def describe_data(settings: RunSettings) -> DataInfo:
 
 def load_splits(
     settings: RunSettings, batching: Batching, **changes: Any
-) -> DataSplits:
+) -> datasets.DataSplits:
     """Reads the data set of a run; `changes` are further arguments for it.
 
     Raises:

@@ -228,7 +228,6 @@ def _callbacks(
 
 
 def _prune(run: PreparedRun, model: Any, data: DataSplits) -> None:
-    """Prunes the model if its method prunes before training."""
     classes = run.task.classes if run.task.kind == tasks.IMAGES else 1
     fitting.prune_before(
         model,

@@ -6,8 +6,7 @@ from typing import Any
 
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.diagnostics.epoch_file import EpochFile
-from tf_rigl.masking.masked_weight import MaskedWeight
-from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.masking import masked_weight
 
 
 class UpdateFile(ModelCallback):
@@ -37,11 +36,11 @@ class UpdateFile(ModelCallback):
         self, path: str | os.PathLike[str], interval: int, done: int
     ) -> None:
         super().__init__()
-        self._file = EpochFile("output_dir", path, "", _step_of)
+        self._file = EpochFile.of_json("output_dir", path, "step")
         self._interval = interval
         self._done = self._step = self._before_epoch = done
         self._epoch = 0
-        self._weights: list[MaskedWeight] | None = None
+        self._weights: list[masked_weight.MaskedWeight] | None = None
         self._updates = 0
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -56,7 +55,7 @@ class UpdateFile(ModelCallback):
         if self._weights is None:
             # Other callbacks may have restored the masks only now.
             self._file.begin(self._done + 1)
-            self._weights = masked_weights(self.model)
+            self._weights = masked_weight.masked_weights(self.model)
             self._updates = self._count_updates()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -95,22 +94,11 @@ class UpdateFile(ModelCallback):
         counts = [int(one.counters.numpy()[0]) for one in self._weights or ()]
         return max(counts, default=0)
 
-    def _implements_train_batch_hooks(self) -> bool:
-        """Overrides the method by which Keras 2 asks for batch-level calls."""
-        return True
 
-
-def _numbers(weight: MaskedWeight) -> dict[str, int]:
+def _numbers(weight: masked_weight.MaskedWeight) -> dict[str, int]:
     updates, moved, _ = map(int, weight.counters.numpy())
     return {
         "updates": updates,
         "moved": moved,
         "connections": int(weight.num_active()),
     }
-
-
-def _step_of(line: str) -> int:
-    found = json.loads(line)
-    if not isinstance(found, dict) or not isinstance(found.get("step"), int):
-        raise ValueError(f"No line of mask updates: {line!r}.")
-    return found["step"]

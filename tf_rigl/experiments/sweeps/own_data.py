@@ -25,7 +25,6 @@ class OwnData(NamedTuple):
     validation: tf.data.Dataset
     steps_per_epoch: int
     batch_size: int  # of training
-    batch_spec: Any  # of a batch of training
     description: dict[str, str]  # what can be told of the data
 
 
@@ -102,7 +101,6 @@ def _of_datasets(data: Any, seed: int, steps_per_epoch: int | None) -> OwnData:
         validation,
         steps,
         batch_size,
-        train.element_spec,
         {
             "training data": str(train.element_spec),
             "validation data": str(validation.element_spec),
@@ -165,7 +163,6 @@ def _of_arrays(
         ),
         steps_per_epoch or per_pass,
         batching.batch_size,
-        batches(0).element_spec,
         {
             "training data": described(train),
             "validation data": described(validation),

@@ -20,19 +20,17 @@ from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.experiments.runs import callbacks
 from tf_rigl.experiments.runs import fitting
 from tf_rigl.experiments.runs import results
+from tf_rigl.experiments.runs import run_folder
 from tf_rigl.experiments.runs.plan import RunPlan
-from tf_rigl.experiments.runs.run_folder import RunFolder
-from tf_rigl.experiments.runs.run_folder import read_lines
+from tf_rigl.experiments.sweeps import own_models
 from tf_rigl.experiments.sweeps.own_data import OwnData
-from tf_rigl.experiments.sweeps.own_models import OwnMethod
-from tf_rigl.experiments.sweeps.own_models import OwnModels
 
 
 class OwnRun(NamedTuple):
     """One run of a sweep from Python."""
 
     name: str  # the name of its folder, as in "rigl_0.95_s2"
-    method: OwnMethod
+    method: own_models.OwnMethod
     sparsity: float
     seed: int
 
@@ -49,7 +47,7 @@ class OwnRun(NamedTuple):
 class Training(NamedTuple):
     """What the runs of a sweep share."""
 
-    models: OwnModels
+    models: own_models.OwnModels
     load: Callable[[int], OwnData]  # by the seed
     plan: RunPlan
     update_interval: int
@@ -79,7 +77,7 @@ class Training(NamedTuple):
 def train(
     run: OwnRun,
     training: Training,
-    folder: RunFolder,
+    folder: run_folder.RunFolder,
     on_step: Callable[[int], None],
 ) -> dict[str, Any]:
     """Trains the rest of a run, evaluates it and writes its results.
@@ -126,7 +124,7 @@ def train(
             model.save(aside)
     record = _make_record(run, training, data, model, algorithm, measures)
     record["seconds"] = round(
-        sum(one["seconds"] for one in read_lines(folder.metrics)), 3
+        sum(one["seconds"] for one in run_folder.read_lines(folder.metrics)), 3
     )
     atomic_files.write_json(folder.results, record)
     return record
@@ -170,14 +168,10 @@ class _Steps(ModelCallback):
         self._steps += 1
         self._on_step(self._steps)
 
-    def _implements_train_batch_hooks(self) -> bool:
-        """Overrides the method by which Keras 2 asks for batch-level calls."""
-        return True
-
 
 def _callbacks(
     algorithm: Algorithm | None,
-    folder: RunFolder,
+    folder: run_folder.RunFolder,
     plan: RunPlan,
     done: int,
     on_step: Callable[[int], None],
@@ -212,7 +206,6 @@ def _make_record(
     algorithm: Algorithm | None,
     measures: dict[str, float],
 ) -> dict[str, Any]:
-    """Makes the record of a trained run, in plain JSON values."""
     plan, models = training.plan, training.models
     profile = models.profile(model)
     examples = plan.total * data.batch_size
@@ -237,12 +230,11 @@ def _make_record(
 
 
 def _training_flops(
-    method: OwnMethod,
+    method: own_models.OwnMethod,
     algorithm: Algorithm | None,
     profile: ModelProfile,
     plan: RunPlan,
 ) -> float:
-    """Counts the training FLOPs of an example, the mean over the run."""
     pruned_fraction = 1.0
     if algorithm is not None and hasattr(algorithm, "pruned_fraction"):
         pruned_fraction = algorithm.pruned_fraction(plan.total)

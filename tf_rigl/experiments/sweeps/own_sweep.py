@@ -17,8 +17,6 @@ from tf_rigl.experiments.sweeps import request
 from tf_rigl.experiments.sweeps import result_files
 from tf_rigl.experiments.sweeps import sweep_result
 from tf_rigl.experiments.sweeps import tables
-from tf_rigl.experiments.sweeps.own_runs import OwnRun
-from tf_rigl.experiments.sweeps.own_runs import Training
 from tf_rigl.experiments.sweeps.sweep_result import SweepResult
 
 _ARGUMENTS = "sweep.json"  # the arguments of the sweep, in its folder
@@ -38,8 +36,8 @@ class OwnSweep:
 
     def __init__(
         self,
-        training: Training,
-        runs: Sequence[OwnRun],
+        training: own_runs.Training,
+        runs: Sequence[own_runs.OwnRun],
         folder: pathlib.Path,
         measure: str | None,
         command: str,
@@ -88,7 +86,7 @@ class OwnSweep:
                 found, self._heading(found), self._folder
             )
 
-    def _train(self, missing: Sequence[OwnRun]) -> None:
+    def _train(self, missing: Sequence[own_runs.OwnRun]) -> None:
         total = self._training.plan.total
         before = total * len(self._records)
         display = terminal.Display(
@@ -97,7 +95,7 @@ class OwnSweep:
         with display:
             for run in missing:
 
-                def show(steps: int, run: OwnRun = run) -> None:
+                def show(steps: int, run: own_runs.OwnRun = run) -> None:
                     done = total * len(self._records) + steps
                     display.show(done, self._runs_ended(), run.name)
 
@@ -136,7 +134,7 @@ class OwnSweep:
                 "folder."
             )
 
-    def _check_cases(self, runs: Sequence[OwnRun]) -> None:
+    def _check_cases(self, runs: Sequence[own_runs.OwnRun]) -> None:
         """Raises an error before any training if a model cannot be made."""
         first = {(run.method.name, run.sparsity): run for run in reversed(runs)}
         for run in reversed(first.values()):
@@ -146,7 +144,6 @@ class OwnSweep:
         return RunFolder(self._folder / request.RUNS / name)
 
     def _read(self, name: str) -> None:
-        """Reads the record of a run if it is complete."""
         folder = self._run_folder(name)
         if not folder.is_complete(self._training.save_models):
             return
@@ -171,7 +168,6 @@ class OwnSweep:
         result_files.write(self._folder, found, self._heading(found))
 
     def _write_request(self, kept: Mapping[str, Any]) -> None:
-        """Writes what is asked, for the page."""
         heading = self._heading([])
         asked = request.SweepRequest(
             heading.command,

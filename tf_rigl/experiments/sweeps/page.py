@@ -28,8 +28,6 @@ from tf_rigl.experiments.sweeps import processes
 from tf_rigl.experiments.sweeps import records
 from tf_rigl.experiments.sweeps import request
 from tf_rigl.experiments.sweeps import tables
-from tf_rigl.experiments.sweeps.records import Record
-from tf_rigl.experiments.sweeps.records import SweepSummary
 from tf_rigl.experiments.sweeps.request import SweepRequest
 
 _NAME = "report.html"
@@ -110,9 +108,9 @@ def _request_of(folder: pathlib.Path) -> SweepRequest:
 
 def _read_records(
     folder: pathlib.Path, asked: SweepRequest
-) -> dict[str, Record]:
+) -> dict[str, records.Record]:
     """Reads the results of the runs that have finished, by name."""
-    found: dict[str, Record] = {}
+    found: dict[str, records.Record] = {}
     for name in asked.runs:
         run = RunFolder(folder / request.RUNS / name)
         if run.results.exists():
@@ -140,9 +138,8 @@ def _content(
     folder: pathlib.Path,
     path: pathlib.Path,
     asked: SweepRequest,
-    found: Mapping[str, Record],
+    found: Mapping[str, records.Record],
 ) -> dict[str, Any]:
-    """Returns the variables of the template, by name."""
     summary = records.summarize(list(found.values())) if found else None
     rows = [_run_row(folder, path, asked, found, name) for name in asked.runs]
     failures = [_failure(folder, path, asked, name) for name in asked.failed]
@@ -170,7 +167,7 @@ def _content(
     }
 
 
-def _network(found: Mapping[str, Record]) -> str:
+def _network(found: Mapping[str, records.Record]) -> str:
     for record in found.values():
         settings = record["settings"]
         names = [settings.get("model"), settings.get("data")]
@@ -178,7 +175,7 @@ def _network(found: Mapping[str, Record]) -> str:
     return "Sweep"
 
 
-def _progress(asked: SweepRequest, found: Mapping[str, Record]) -> str:
+def _progress(asked: SweepRequest, found: Mapping[str, records.Record]) -> str:
     ended, total = len(found), len(asked.runs)
     text = f"{ended:,} of {total:,} runs have finished"
     if asked.failed:
@@ -188,8 +185,8 @@ def _progress(asked: SweepRequest, found: Mapping[str, Record]) -> str:
 
 def _tiles(
     asked: SweepRequest,
-    found: Mapping[str, Record],
-    summary: SweepSummary | None,
+    found: Mapping[str, records.Record],
+    summary: records.SweepSummary | None,
 ) -> list[report_tables.Tile]:
     """Returns the means of the dense network and the best at each sparsity."""
     tiles = [("runs", f"{len(found):,}", f"of {len(asked.runs):,}")]
@@ -209,7 +206,7 @@ def _tiles(
     return tiles
 
 
-def _draw(summary: SweepSummary) -> list[Picture]:
+def _draw(summary: records.SweepSummary) -> list[Picture]:
     """Draws the measure over sparsity, and over FLOPs where they differ."""
     measure = tables.measure_name(summary)
     sparse = [row for row in summary.rows if row.sparsity is not None]
@@ -233,7 +230,7 @@ def _picture(text: str, fig: figure.Figure) -> Picture:
     return Picture(figures.svg_uri(fig), text, text)
 
 
-def _table(summary: SweepSummary) -> PageTable:
+def _table(summary: records.SweepSummary) -> PageTable:
     cells = tables.page_cells(summary)
     return PageTable(list(cells[0]), [list(row.values()) for row in cells])
 
@@ -242,7 +239,7 @@ def _run_row(
     folder: pathlib.Path,
     path: pathlib.Path,
     asked: SweepRequest,
-    found: Mapping[str, Record],
+    found: Mapping[str, records.Record],
     name: str,
 ) -> RunRow:
     run = RunFolder(folder / request.RUNS / name)

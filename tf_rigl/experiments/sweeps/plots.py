@@ -208,7 +208,6 @@ def _finish(
     title: str,
     narrow: bool = False,
 ) -> None:
-    """Adds the labels, the grid, the legend and the title."""
     axs[0].set_ylabel(_axis_name(summary))
     for ax in axs:
         ax.grid(color=figures.INK, alpha=0.15)

@@ -7,10 +7,7 @@ from typing import NamedTuple
 from tf_rigl.core import text_table
 from tf_rigl.experiments import methods
 from tf_rigl.experiments.formatting import write_measure
-from tf_rigl.experiments.sweeps.records import Record
-from tf_rigl.experiments.sweeps.records import Spread
-from tf_rigl.experiments.sweeps.records import SummaryRow
-from tf_rigl.experiments.sweeps.records import SweepSummary
+from tf_rigl.experiments.sweeps import records
 
 _NOTHING = "–"
 _WIDEST = "packed bytes"
@@ -40,7 +37,7 @@ def make_heading(
     epochs: int,
     seeds: int,
     runs: int,
-    found: Sequence[Record],
+    found: Sequence[records.Record],
 ) -> Heading:
     """Makes the heading of the table of the records found so far."""
     versions = {
@@ -59,14 +56,14 @@ def make_heading(
     )
 
 
-def headline_text(record: Record) -> str:
+def headline_text(record: records.Record) -> str:
     """Returns the headline measure of a run in words."""
     measure = record["headline"]
     value = write_measure(measure, record["measures"][measure])
     return f"{measure.replace('_', ' ')} {value}"
 
 
-def markdown(summary: SweepSummary, heading: Heading) -> str:
+def markdown(summary: records.SweepSummary, heading: Heading) -> str:
     """Formats the table for a Markdown file."""
     rows = [_cells(summary, row) for row in summary.rows]
     lines = [
@@ -82,7 +79,7 @@ def markdown(summary: SweepSummary, heading: Heading) -> str:
 
 
 def summary_table(
-    summary: SweepSummary, heading: Heading
+    summary: records.SweepSummary, heading: Heading
 ) -> text_table.TextTable:
     """Makes the table for a terminal of 80 columns."""
     names = [measure_name(summary), "runs", *COSTS]
@@ -99,12 +96,12 @@ def summary_table(
     )
 
 
-def page_cells(summary: SweepSummary) -> list[dict[str, str]]:
+def page_cells(summary: records.SweepSummary) -> list[dict[str, str]]:
     """Formats the cells of all rows for a page, by the name of the column."""
     return [_cells(summary, row) for row in summary.rows]
 
 
-def measure_name(summary: SweepSummary) -> str:
+def measure_name(summary: records.SweepSummary) -> str:
     """Returns the headline measure in words, for columns and axes."""
     return summary.headline.replace("_", " ")
 
@@ -114,7 +111,7 @@ def share(value: float | None) -> str:
     return _NOTHING if value is None else f"{value:.3g} ×"
 
 
-def _introduction(summary: SweepSummary, heading: Heading) -> str:
+def _introduction(summary: records.SweepSummary, heading: Heading) -> str:
     """Returns the text above the table, which says what it shows."""
     better = "highest" if summary.higher_is_better else "lowest"
     text = (
@@ -128,8 +125,9 @@ def _introduction(summary: SweepSummary, heading: Heading) -> str:
     return text
 
 
-def _cells(summary: SweepSummary, row: SummaryRow) -> dict[str, str]:
-    """Formats the cells of a row, by the name of the column."""
+def _cells(
+    summary: records.SweepSummary, row: records.SummaryRow
+) -> dict[str, str]:
     found, name = row.headline, summary.headline
     costs = [
         f"{row.nonzeros:,.0f}",
@@ -151,7 +149,7 @@ def _cells(summary: SweepSummary, row: SummaryRow) -> dict[str, str]:
     }
 
 
-def _mean(name: str, found: Spread) -> str:
+def _mean(name: str, found: records.Spread) -> str:
     mean = write_measure(name, found.mean)
     if found.deviation is None:
         return mean

@@ -151,7 +151,6 @@ class SweepTraining:
         return f"{len(ended)}/{len(self._points)} runs"
 
     def _read(self, name: str) -> None:
-        """Makes the record of a run if it is complete."""
         point = self._points[name]
         run = self._folders[name]
         if run.is_complete(self._sweep.options.export):

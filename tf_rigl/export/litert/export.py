@@ -340,7 +340,6 @@ def _check_arguments(
     batch_size: int | None,
     int8_io: bool,
 ) -> None:
-    """Raises a ValueError if arguments do not fit each other."""
     check_choice("quantization", quantization, convert.QUANTIZATIONS)
     is_full_int8 = quantization == "full_int8"
     if not is_full_int8 and representative_data is not None:
@@ -369,7 +368,6 @@ def _check_difference(
     quantization: str,
     tolerance: float | None,
 ) -> None:
-    """Raises a ValueError if a file differs too much from its model."""
     if difference is None:
         return
     if tolerance is None:

@@ -144,7 +144,6 @@ def _zero_bias(model: Any, subgraph: Any, source: int, kernel: int) -> int:
 def _reshape(
     model: Any, subgraph: Any, source: int, target: int, shape: tuple[int, ...]
 ) -> Any:
-    """Makes an operator that reshapes one tensor into another."""
     sizes = schema.TensorT()
     sizes.type = schema.TensorType.INT32
     constant = format.add_constant(

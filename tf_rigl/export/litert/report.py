@@ -109,7 +109,6 @@ def tensor_reports(
 def _report(
     model: Any, tensor: Any, reasons: Mapping[str, str]
 ) -> TensorReport:
-    """Reports one constant of a file."""
     data = format.data(model, tensor)
     shape = format.shape(tensor)
     elements = int(np.prod(shape, dtype=np.int64))
@@ -139,7 +138,6 @@ def _report(
 
 
 def _cells(row: TensorReport) -> tuple[str, ...]:
-    """Returns the texts of a row of the printed table."""
     stored = "sparse" if row.sparse else "dense"
     return (
         # The converter joins the names of all operations that it has fused.

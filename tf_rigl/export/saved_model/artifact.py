@@ -202,7 +202,6 @@ def _is_simple(endpoint: Endpoint) -> bool:
 
 
 def _signature(endpoint: Endpoint, function: Any) -> Any:
-    """Makes the signature of a function, with named tensors in and out."""
     if _is_simple(endpoint):
         return function
 

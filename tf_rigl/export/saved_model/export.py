@@ -287,7 +287,6 @@ def _weight_to_pack(
 def _report_row(
     weight: PackedWeight, source: pack.WeightToPack, compression: str | None
 ) -> report.WeightReport:
-    """Makes a weight's row of the report, with the error of its values."""
     spec = weight.spec
     error = 0.0
     if spec.values != "float32" and spec.elements:

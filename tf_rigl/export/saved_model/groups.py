@@ -146,7 +146,6 @@ def runs(group: Group, specs: Sequence[WeightSpec]) -> list[DecodeRun]:
 
 
 def _pieces(group: Group, members: list[WeightSpec]) -> tuple[Piece, ...]:
-    """Returns the pieces of a run of weights."""
     first, last = members[0], members[-1]
     if _is_plain(first):
         # Plain weights are padded in the file as in the variable, so the bytes

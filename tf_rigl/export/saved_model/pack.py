@@ -65,7 +65,6 @@ class _Candidates:
         return {name: self._size(name) for name in self.masks}
 
     def _size(self, name: str) -> int:
-        """Returns the bytes of the weight in one encoding."""
         source = self.source
         values = formats.packed_bytes(
             source.array.size if name == "dense" else self.kept.sum().item(),
@@ -151,7 +150,6 @@ def _may_be_sparse(source: WeightToPack) -> bool:
 
 
 def _pack(candidates: _Candidates, encoding: str) -> packed_weight.PackedWeight:
-    """Packs a weight in the chosen encoding."""
     source = candidates.source
     dense = encoding == "dense"
     kept = np.ones_like(candidates.kept) if dense else candidates.kept

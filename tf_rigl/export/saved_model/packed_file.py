@@ -235,7 +235,6 @@ def _check_format(content: Any, name: str, folder: str) -> None:
 
 
 def _to_row(spec: packed_weight.WeightSpec) -> list[Any]:
-    """Converts the metadata of a weight to a list; see `FIELDS`."""
     others = spec.to_json()
     row = [getattr(spec, field) for field in FIELDS]
     for field in FIELDS:
