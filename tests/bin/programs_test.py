@@ -25,7 +25,7 @@ GOOD = {
     "profile_model.py --model=lenet_5 --json": '"training_share": 1.0',
 }
 WRONG = {
-    "evaluate.py nothing": "`data` must name the data set",
+    "evaluate.py nothing": "What to evaluate must be",
     "export.py nothing.keras out": "A model must be read",
     "report.py .": "`folder` must be that of a training run",
 }

@@ -111,6 +111,7 @@ def test_rewinding_to_a_step_with_the_slots_of_then(keras, tmp_path):
     support.assert_all_equal(slots_of(model.optimizer), first[1])
 
 
+@support.one_keras("keras")
 def test_nothing_is_retraced(keras):
     model = make_model(keras)
     start = tf_rigl.Snapshot.of(model)
@@ -214,6 +215,7 @@ def test_two_replicas(keras, two_replicas):
     assert not any(np.any(slot) for slot in slots_of(model.optimizer))
 
 
+@support.one_keras("tf_keras")
 def test_files_and_other_models(keras, tmp_path):
     """Weights have the paths of masks, in a dense model, too."""
     model = make_model(keras)

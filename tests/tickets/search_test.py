@@ -62,6 +62,7 @@ def values_of(model):
     return [np.array(value) for value in model.get_weights()]
 
 
+@support.one_keras("tf_keras")
 def test_levels_against_a_loop_by_hand(keras, tmp_path):
     """Train, prune, rewind: with the pieces of which a search is made."""
     model = make_model(keras)
@@ -90,6 +91,7 @@ def test_levels_against_a_loop_by_hand(keras, tmp_path):
     support.assert_all_equal(values_of(model), values_of(by_hand))
 
 
+@support.one_keras("keras")
 def test_records_and_table(keras, tmp_path):
     model = make_model(keras)
     search = run(model, tmp_path)
@@ -120,6 +122,7 @@ def test_records_and_table(keras, tmp_path):
     assert "val_accuracy" in " ".join(lines[0].split())
 
 
+@support.one_keras("tf_keras")
 def test_a_finished_search_trains_nothing(keras, tmp_path):
     model = make_model(keras)
     run(model, tmp_path)
@@ -139,11 +142,11 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("batch", [0, 3, 5, 12, 17, 20, 27])
+@support.keras_in_turn(
+    "batch", [5, 17, 20, 0, 3, 12, 27], is_slow=lambda batch: batch < 5
+)
 def test_going_on_where_it_was_stopped(keras, tmp_path, batch):
     """In a new model, with other initial values, that knows only the folder."""
-    if batch % 2 == (keras.__name__ == "keras"):
-        pytest.skip("by turns")
     whole = make_model(keras)
     expected = run(whole, tmp_path / "whole", rewind_step=4)
 
@@ -231,6 +234,7 @@ def test_new_values_in_each_round(keras, tmp_path):
         train(model, level)
 
 
+@support.one_keras("keras")
 def test_controls(keras, tmp_path):
     model = make_model(keras)
     search = run(model, tmp_path)

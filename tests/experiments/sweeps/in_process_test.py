@@ -268,3 +268,23 @@ def test_sweeps_are_not_mixed(keras, tmp_path):
     (tmp_path / "runs/dense_s0/configuration.json").touch()
     with pytest.raises(ValueError, match="a sweep of `tf-rigl sweep`"):
         run_sweep(keras, tmp_path, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "expected"), [(1, 1), (40, 6)], ids=["short", "longer"]
+)
+def test_short_trainings_have_updates_too(
+    epochs, expected, tmp_path, monkeypatch
+):
+    """With every 100 steps, RigL would be trained as `Static`."""
+    seen = []
+
+    def make_training(*arguments):
+        seen.append(arguments[3])
+        raise InterruptedError
+
+    keras = support.fresh_keras("keras")
+    monkeypatch.setattr(own_runs, "Training", make_training)
+    with pytest.raises(InterruptedError):
+        run_sweep(keras, tmp_path, update_interval=None, epochs=epochs)
+    assert seen == [expected]

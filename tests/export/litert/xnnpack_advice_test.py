@@ -163,11 +163,12 @@ def test_following_all_advice_helps():
 @pytest.mark.parametrize(
     ("bad", "problem", "fix", "good"),
     [
-        (
+        pytest.param(
             lambda x: layers.GlobalMaxPooling2D()(x),
             "REDUCE_MAX has no sparse kernel",
             "Use GlobalAveragePooling2D instead",
             lambda x: layers.GlobalAveragePooling2D()(x),
+            marks=pytest.mark.slow,
         ),
         (
             lambda x: layers.Flatten()(x),
@@ -181,17 +182,19 @@ def test_following_all_advice_helps():
             "Use Conv2D(units, 1) instead, or put GlobalAveragePooling2D",
             lambda x: layers.Conv2D(8, 1)(x),
         ),
-        (
+        pytest.param(
             lambda x: layers.Concatenate()([x, layers.Conv2D(8, 1)(x)]),
             "CONCATENATION has no sparse kernel",
             "Use Add instead, of outputs of as many channels",
             lambda x: layers.Add()([x, layers.Conv2D(16, 1)(x)]),
+            marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             lambda x: x + np.ones((32, 32, 16), "float32"),
             "a constant operand of shape",
             "Use a scalar or a vector of the channels",
             lambda x: x + np.ones(16, "float32"),
+            marks=pytest.mark.slow,
         ),
         (
             lambda x: x * layers.GlobalAveragePooling2D(keepdims=True)(x),
@@ -220,6 +223,7 @@ def test_advice_behind_the_first_layers(bad, problem, fix, good):
     assert check(good).fits
 
 
+@pytest.mark.slow
 def test_advice_for_one_batch_size():
     """Transposed convolutions read the shape of their inputs."""
     layer = layers.Conv2DTranspose(8, 3, 2, padding="same", name="up")
@@ -252,6 +256,7 @@ def test_models_without_pictures():
     assert "Use Conv2D(filters, 1) behind the first convolution" in problem
 
 
+@pytest.mark.slow
 def test_first_convolution():
     convolution = layers.Conv2D(8, 3, 1, padding="same")
     report = check_xnnpack(build(first=[convolution]))

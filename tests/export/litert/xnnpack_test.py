@@ -8,6 +8,7 @@ from tests.export import support
 from tests.export.support import build_pictures as build
 from tests.export.support import picture_stem as stem
 from tests.support import in_turn
+from tests.support import one_keras
 from tf_rigl.export.litert.export import export_litert
 from tf_rigl.export.litert.xnnpack import check_xnnpack
 from tf_rigl.models import mobilenet
@@ -104,6 +105,7 @@ def test_quantized_models_are_run_dense(tmp_path):
     assert "Export with quantization='float32'" in report.first_problem
 
 
+@one_keras("keras")
 def test_names_are_those_of_the_layers(keras, tmp_path):
     """Also where Keras numbers scopes as it numbers other layers."""
     layers = keras.layers

@@ -32,6 +32,7 @@ from tf_rigl.experiments.sweeps.sweep_result import SweepResult
 # Arguments that `sparsify` gets from the sweep itself.
 
 _GIVEN = {"model", "sparsity", "seed"}
+_UPDATES = 20  # the fewest of a training, by default, if it is long enough
 _LONGEST = 100  # characters in the name of a folder
 
 
@@ -45,7 +46,7 @@ def sweep(
     epochs: int = 10,
     batch_size: int = 128,
     steps_per_epoch: int | None = None,
-    update_interval: int = 100,
+    update_interval: int | None = None,
     drop_fraction: float = 0.3,
     stop_fraction: float = 0.75,
     sparsify_arguments: Mapping[str, Any] | None = None,
@@ -88,8 +89,9 @@ def sweep(
         batch_size: the examples in a batch of arrays.
         steps_per_epoch: optimizer steps of an epoch, required for data sets of
             unknown length; by default a pass over the training data.
-        update_interval: optimizer steps from one mask update to the next; this
-            and the next two are for methods given by name.
+        update_interval: optimizer steps from one mask update to the next, by
+            default 100, or fewer for 20 updates in a short training; this and
+            the next two are for methods given by name.
         drop_fraction: the fraction of connections that the first update
             drops, in (0, 1].
         stop_fraction: the fraction of the steps after which masks stay fixed,
@@ -146,10 +148,13 @@ def sweep(
             list(own_methods), sparsities, seeds
         )
     ]
+    plan = _make_plan(first.steps_per_epoch, epochs, stop_fraction)
+    if update_interval is None:
+        update_interval = min(100, max(1, plan.stop_step // _UPDATES))
     training = own_runs.Training(
         models,
         load,
-        _make_plan(first.steps_per_epoch, epochs, stop_fraction),
+        plan,
         update_interval,
         drop_fraction,
         save_models,
