@@ -43,6 +43,7 @@ def test_an_update_is_traced_once_for_a_step_that_is_traced_twice(
     assert (len(steps), len(updates)) == (2, 1)
 
 
+@support.one_keras("tf_keras")
 def test_slots_follow_a_learning_rate_that_is_replaced(keras):
     """A function that is kept must not keep what it has read."""
     model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)

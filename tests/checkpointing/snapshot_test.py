@@ -85,6 +85,7 @@ def test_a_pruned_model_goes_back_through_its_masks(keras):
     )
 
 
+@support.one_keras("keras")
 def test_rewound_training_is_that_of_the_first_time(keras):
     model = make_model(keras)
     start = tf_rigl.Snapshot.of(model)

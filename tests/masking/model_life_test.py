@@ -93,6 +93,7 @@ def test_a_weight_that_is_added_while_attached(keras, model):
     support.assert_masked(model)
 
 
+@pytest.mark.slow
 def test_keras_tuner(tmp_path):
     keras_tuner = pytest.importorskip("keras_tuner")
     keras = importlib.import_module("keras")

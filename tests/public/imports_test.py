@@ -78,7 +78,11 @@ def test_package_as_a_program():
 
 @pytest.mark.parametrize(
     ("name", "imports"),
-    [("keras", FIRST), ("keras", TOO_LATE), ("tf_keras", TOO_LATE)],
+    [
+        ("keras", FIRST),
+        ("keras", TOO_LATE),
+        pytest.param("tf_keras", TOO_LATE, marks=pytest.mark.slow),
+    ],
     ids=["first", "too_late-keras", "too_late-tf_keras"],
 )
 def test_loading_after_import(name, imports, tmp_path):

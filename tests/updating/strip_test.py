@@ -236,6 +236,7 @@ def test_the_optimizer_is_a_new_one(keras, name):
     assert told["learning_rate"] == 0.5
 
 
+@support.one_keras("keras")
 def test_optimizers_of_layers_are_new(keras):
     """As of models that keep one for each of their parts."""
     model, _ = trained(keras)
@@ -249,6 +250,7 @@ def test_optimizers_of_layers_are_new(keras):
     assert len(model.other.variables) < len(before.variables)
 
 
+@support.one_keras("tf_keras")
 def test_an_optimizer_that_cannot_be_made(keras):
     class Odd(keras.optimizers.SGD):
         def __init__(self, needed):

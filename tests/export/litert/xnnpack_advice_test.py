@@ -170,11 +170,12 @@ def test_following_all_advice_helps():
             lambda x: layers.GlobalAveragePooling2D()(x),
             marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             lambda x: layers.Flatten()(x),
             "RESHAPE has no sparse kernel",
             "Use GlobalAveragePooling2D in place of Flatten",
             lambda x: layers.GlobalAveragePooling2D()(x),
+            marks=pytest.mark.slow,
         ),
         (
             lambda x: layers.Dense(8)(x),

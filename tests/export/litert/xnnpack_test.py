@@ -203,6 +203,7 @@ def test_branches():
     assert not report.fits
 
 
+@pytest.mark.slow
 def test_half_of_the_zeros_is_not_enough():
     model = build()
     for sparsity, enough in ((0.6, False), (0.7, True), (0.8, True)):
