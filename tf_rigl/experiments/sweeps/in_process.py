@@ -36,6 +36,7 @@ _UPDATES = 20  # the fewest of a training, by default, if it is long enough
 _LONGEST = 100  # characters in the name of a folder
 
 
+@own_runs.generators_restored()
 def sweep(
     build: Callable[..., Any],
     data: Any,

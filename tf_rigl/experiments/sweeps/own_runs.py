@@ -131,13 +131,23 @@ def train(
 
 
 @contextlib.contextmanager
-def random_numbers(keras: ModuleType) -> Iterator[None]:
-    """Prepares random generators for runs, and restores Python's and NumPy's.
+def generators_restored() -> Iterator[None]:
+    """Restores the states of Python's and NumPy's generators at the end.
 
-    Keras 2 makes dropout, within the context, use generators that a checkpoint
-    can save.
+    Keras 3 draws the seeds of initializers from Python's, so that a model that
+    is only built changes it, too.
     """
     states = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+
+
+@contextlib.contextmanager
+def random_numbers(keras: ModuleType) -> Iterator[None]:
+    """Makes dropout of Keras 2 use generators that a checkpoint can save."""
     experimental: Any = getattr(keras.backend, "experimental", None)
     switches = hasattr(experimental, "enable_tf_random_generator") and not (
         experimental.is_tf_random_generator_enabled()
@@ -147,8 +157,6 @@ def random_numbers(keras: ModuleType) -> Iterator[None]:
     try:
         yield
     finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
         if switches:
             experimental.disable_tf_random_generator()
 
