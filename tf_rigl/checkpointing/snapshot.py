@@ -70,7 +70,8 @@ class Snapshot:
             TypeError: if `model` is a model of neither Keras.
             ValueError: if the model is not built.
         """
-        paths, state = _model_state(model)
+        found, state = _model_state(model)
+        paths = [weight.path for weight in found]
         # Arrays of masked weights bring their masks along, unless copied.
         values = [np.array(value) for value in state.values()]
         optimizer = _optimizer_of(model, optimizer)
@@ -196,7 +197,7 @@ class Snapshot:
                 holds none and `slots="restore"`. Nothing has been changed then.
         """
         check_choice("slots", slots, _SLOTS)
-        _, state = _model_state(model)
+        found, state = _model_state(model)
         state.check_same("A snapshot", "one", self._model)
         optimizer = _optimizer_of(model, optimizer)
         held = None
@@ -214,7 +215,7 @@ class Snapshot:
             )
 
         if weights:
-            self._restore_values(model, state)
+            self._restore_values(found, state)
         if optimizer is None or held is None:
             return model
         if slots == "zero":
@@ -229,22 +230,21 @@ class Snapshot:
             optimizer_state.restore_rate(optimizer, held, self._slots)
         return model
 
-    def _restore_values(self, model: Any, state: TrainingState) -> None:
+    def _restore_values(
+        self, found: list[model_weights.ModelWeight], state: TrainingState
+    ) -> None:
         """Assigns all values; those at masked positions become zero."""
-        weights = self.weights.values()
-        for weight, values in zip(_weights_of(model), weights, strict=True):
+        for weight, values in zip(found, self.weights.values(), strict=True):
             weight.set_values(values)
-        others = state.variables[len(weights) :]
+        others = state.variables[len(found) :]
         for variable, value in zip(others, self._others, strict=True):
             variable.assign(value)
 
 
-def _weights_of(model: Any) -> list[model_weights.ModelWeight]:
-    return model_weights.model_weights(model_weights.walk_model(model))
-
-
-def _model_state(model: Any) -> tuple[list[str], TrainingState]:
-    """Returns the paths of a model's weights and all of its variables.
+def _model_state(
+    model: Any,
+) -> tuple[list[model_weights.ModelWeight], TrainingState]:
+    """Returns a model's weights and all of its variables.
 
     The weights come first, then what else the model and its random generators
     hold, except metrics, which every epoch resets.
@@ -260,7 +260,7 @@ def _model_state(model: Any) -> tuple[list[str], TrainingState]:
             "Call it on a batch first."
         )
 
-    weights = _weights_of(model)
+    weights = model_weights.model_weights(model_weights.walk_model(model))
     found = {id(weight.variables[0]): weight.variables[0] for weight in weights}
     names = [weight.path for weight in weights]
     for variable in _other_variables(flavor, model):
@@ -269,7 +269,7 @@ def _model_state(model: Any) -> tuple[list[str], TrainingState]:
             found[id(raw)] = raw
             names.append(getattr(variable, "path", variable.name))
     state = TrainingState(tuple(names), tuple(found.values()))
-    return names[: len(weights)], state
+    return weights, state
 
 
 def _other_variables(flavor: Flavor, model: Any) -> list[Any]:

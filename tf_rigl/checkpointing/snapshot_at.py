@@ -47,6 +47,8 @@ class SnapshotAt(ModelCallback):
         self._step = step
         self._path = os.fspath(path)
         self._begin: int | None = None  # optimizer steps before this `fit`
+        # The first batch of this `fit` after which the step may be over.
+        self._first_check = 0
         self._batches = 0  # trained in this `fit` before the current epoch
         self._last_batch = -1  # of the current epoch
         self._is_done = False
@@ -68,6 +70,7 @@ class SnapshotAt(ModelCallback):
         self._last_batch = -1
         if self._begin is None:
             self._begin = optimizer_state.steps_taken(self.model.optimizer)
+            self._first_check = self._batches_until(self._step - self._begin)
             self._is_done = self._begin > self._step
             if self._is_done and not tf.io.gfile.exists(self._path):
                 raise ValueError(
@@ -95,7 +98,8 @@ class SnapshotAt(ModelCallback):
             )
 
     def _take_if_due(self) -> None:
-        if self._is_done or self._steps_begun() < self._step:
+        batches = self._batches + self._last_batch + 1
+        if self._is_done or batches < self._first_check:
             return
 
         # Only now does the host wait for the device.
@@ -111,11 +115,11 @@ class SnapshotAt(ModelCallback):
             Snapshot.of(self.model).save(self._path)
             self._is_done = True
 
-    def _steps_begun(self) -> int:
-        """Returns an upper bound of the optimizer's steps, without reading."""
-        batches = self._batches + self._last_batch + 1
-        optimizer = self.model.optimizer
+    def _batches_until(self, steps: int) -> int:
+        """Returns the fewest batches after which so many steps may be over.
+
+        Gradients of earlier batches may have been accumulated.
+        """
         flavor = model_flavor(self.model)
-        one = flavor.updating_optimizers(optimizer)[0]
-        batches_per_step = flavor.accumulation_steps(one)
-        return (self._begin or 0) + -(-batches // batches_per_step)
+        one = flavor.updating_optimizers(self.model.optimizer)[0]
+        return (steps - 1) * flavor.accumulation_steps(one) + 1

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import tensorflow as tf
+
 from tf_rigl.core import checks
 from tf_rigl.core import criteria
 from tf_rigl.core import redraw
@@ -53,4 +55,14 @@ def check_choices(
             "New values take the place of rewound weights. Received: "
             f"action={action!r} and retrain={retrain!r}. Pass "
             "retrain='weights'."
+        )
+
+
+def check_reached(path: str, rewind_step: int) -> None:
+    """Raises a ValueError unless level 0 has left the values of the step."""
+    if not tf.io.gfile.exists(path):
+        raise ValueError(
+            "Level 0 must reach the step of rewinding. Received: "
+            f"rewind_step={rewind_step}, before which it has ended. Train "
+            "longer, or search in another directory with an earlier step."
         )

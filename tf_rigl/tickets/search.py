@@ -2,18 +2,19 @@
 
 import os
 import zlib
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.checkpointing.checkpoints import Checkpoints
 from tf_rigl.checkpointing.snapshot import Snapshot
 from tf_rigl.checkpointing.snapshot_at import SnapshotAt
 from tf_rigl.core import checks
+from tf_rigl.core import criteria
 from tf_rigl.masking.masked_weight import masks as masks_of
 from tf_rigl.masking.masked_weight import require_masked_weights
 from tf_rigl.masking.reinitialize import reinitialize
@@ -191,20 +192,17 @@ class TicketSearch:
             if how == "random_mask":
                 given = random_masks(self.model, given, self._seed_of(name))
             run.write_masks(given)
-        set_masks(self.model, run.read_masks())
 
-        checkpoints = self._checkpoints(run)
-        if not checkpoints.steps:
+        def set_values() -> int:
             values = Snapshot.load(self._values_path)
             values.restore(self.model)
             if how != "random_mask":
                 self._redraw(how, keep_sign, values, name)
-            checkpoints.save(self.model, self._first_batch())
-        checkpoints.restore(self.model)
+            return self._first_batch()
 
-        one = Level(level, name, run, checkpoints)
+        one = Level(level, name, run, self._put_model(run, set_values))
         yield one
-        self._record(one, run)
+        self._record(one, run, one.results())
 
     def restore(self, level: int) -> Any:
         """Puts a trained level back into the model, with its masks.
@@ -274,8 +272,25 @@ class TicketSearch:
             Snapshot.of(self.model).save(self._folder.start)
             run.write_masks(masks_of(self.model))
 
-    def _checkpoints(self, run: RunFolder) -> Checkpoints:
-        return Checkpoints(run.checkpoints, self._save_every)
+    def _put_model(
+        self, run: RunFolder, set_values: Callable[[], int]
+    ) -> Checkpoints:
+        """Puts the model to where a training goes on, or begins it.
+
+        Args:
+            run: the files of the training, with its masks.
+            set_values: sets the values of its start; returns its first batch.
+
+        Returns:
+            Its checkpoints, of which there is one at least.
+        """
+        set_masks(self.model, run.read_masks())
+        checkpoints = Checkpoints(run.checkpoints, self._save_every)
+        if checkpoints.steps:
+            checkpoints.restore(self.model)
+        else:
+            checkpoints.save(self.model, set_values())
+        return checkpoints
 
     def _first_batch(self) -> int:
         """Returns the number of batches before the step of rewinding."""
@@ -285,13 +300,7 @@ class TicketSearch:
 
     def _begin_level(self, number: int, run: RunFolder) -> Level:
         """Puts the model to where the level begins or goes on."""
-        set_masks(self.model, run.read_masks())
-        checkpoints = self._checkpoints(run)
-        if not checkpoints.steps:
-            first = self._set_values(number)
-            checkpoints.save(self.model, first)
-        checkpoints.restore(self.model)
-
+        checkpoints = self._put_model(run, lambda: self._set_values(number))
         snapshot = None
         if number == 0 and self._rewind_step:
             snapshot = SnapshotAt(self._rewind_step, self._folder.rewind)
@@ -333,12 +342,13 @@ class TicketSearch:
 
     def _finish_level(self, level: Level, run: RunFolder) -> None:
         """Records a trained level and prunes it for the next one."""
-        level.results()  # raises before anything is written
+        results = level.results()  # raises before anything is written
         Snapshot.of(self.model).save(run.end)
 
         if level.number < self.rounds:
             next_run = self._level_folder(level.number + 1)
-            self._check_reached(level)
+            arguments.check_reached(self._values_path, self._rewind_step)
+            needs_initial = criteria.CRITERIA[self._criterion].needs_initial
             prune(
                 self.model,
                 self._criterion,
@@ -346,22 +356,16 @@ class TicketSearch:
                 seed=self._seed_of(level.name),
                 amount=self._rate,
                 rates=self._rates,
-                initial=Snapshot.load(self._values_path).weights,
+                initial=Snapshot.load(self._values_path)
+                if needs_initial
+                else None,
             )
             next_run.write_masks(masks_of(self.model))
-            set_masks(self.model, run.read_masks())
-        self._record(level, run)
+        self._record(level, run, results)
 
-    def _check_reached(self, level: Level) -> None:
-        if not tf.io.gfile.exists(self._values_path):
-            raise ValueError(
-                "Level 0 must reach the step of rewinding. Received: "
-                f"rewind_step={self._rewind_step}, but {level.name!r} has "
-                "ended before it. Train longer, or search in another directory "
-                "with an earlier step."
-            )
-
-    def _record(self, level: Level, run: RunFolder) -> None:
+    def _record(
+        self, level: Level, run: RunFolder, results: Mapping[str, Any]
+    ) -> None:
         """Writes the record of a level or control, which ends it."""
         records = require_masked_weights(self.model)
         size = sum(record.size for record in records)
@@ -375,7 +379,7 @@ class TicketSearch:
                 "level": level.number,
                 "left": sum(connections.values()) / size,
                 "connections": connections,
-                **level.results(),
+                **results,
             }
         )
 

@@ -10,6 +10,7 @@ from tf_rigl.backend import platform_limits
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.checkpointing.optimizer_state import steps_taken
 from tf_rigl.core.checks import check_limit
 from tf_rigl.diagnostics.diagnose import diagnose_weights
 from tf_rigl.masking import deferred
@@ -23,7 +24,6 @@ from tf_rigl.updating import replica_check
 from tf_rigl.updating import train_functions
 from tf_rigl.updating import training_warnings
 from tf_rigl.updating.model_optimizers import optimizers_of
-from tf_rigl.updating.model_optimizers import steps_of
 from tf_rigl.updating.model_optimizers import training_optimizers
 from tf_rigl.updating.non_finite import NonFiniteGuard
 from tf_rigl.updating.update_rule import UpdateRule
@@ -112,7 +112,7 @@ class UpdateMasks(ModelCallback):
         super().set_model(model)
         flavor = model_flavor(model)
         self._steps_before = {
-            id(one): steps_of(one)
+            id(one): steps_taken(one)
             for optimizer in optimizers_of(flavor, model)
             for one in (optimizer, *flavor.updating_optimizers(optimizer))
         }
@@ -193,7 +193,7 @@ class UpdateMasks(ModelCallback):
             # `fit` ran no epoch: `initial_epoch` was not below `epochs`.
             return
 
-        steps = [steps_of(one) for one in self._optimizers]
+        steps = [steps_taken(one) for one in self._optimizers]
         is_idle = steps == self._steps_before_fit(self._optimizers)
         if is_idle and any(record.is_trainable for record in records):
             training_warnings.warn_of_idle(
@@ -292,7 +292,7 @@ class UpdateMasks(ModelCallback):
         first = self._rules[0]
         watch = replica_check.UpdateWatch(
             first.algorithm.schedule,
-            steps_of(first.optimizer) - (first.origin or 0),
+            steps_taken(first.optimizer) - (first.origin or 0),
             flavor.accumulation_steps(first.optimizer),
         )
         return replica_check.CheckAfterUpdates(self.model, watch)
@@ -321,9 +321,9 @@ class UpdateMasks(ModelCallback):
         checkpoint, resumes a training; any other begins a new one.
         """
         if first_epoch == 0:
-            return self._steps_before.get(id(optimizer), steps_of(optimizer))
+            return self._steps_before.get(id(optimizer), steps_taken(optimizer))
         per_epoch = self._num_steps(flavor, optimizer, 1) or 0
-        before = steps_of(optimizer) - per_epoch * first_epoch
+        before = steps_taken(optimizer) - per_epoch * first_epoch
         # Fewer steps than one epoch has stem from an interrupted epoch.
         return before if before >= per_epoch else 0
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import tensorflow as tf
-
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.masking import tree
 from tf_rigl.masking.masked_weight import MaskedWeight
@@ -70,11 +68,6 @@ def training_optimizers(
     for optimizer in chosen:
         attach.check_not_attached(flavor, optimizer)
     return chosen
-
-
-def steps_of(optimizer: Any) -> int:
-    """Returns the number of steps that an optimizer has taken so far."""
-    return int(tf.convert_to_tensor(optimizer.iterations))
 
 
 def _leaves(value: Any) -> Iterator[Any]:

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
 
+from tf_rigl.checkpointing.optimizer_state import steps_taken
 from tf_rigl.masking.masked_weight import MaskedWeight
-from tf_rigl.updating.model_optimizers import steps_of
 from tf_rigl.updating.update_rule import UpdateRule
 
 
@@ -45,7 +45,7 @@ def warn_of_unfinished_pruning(
 
     schedule = method.schedule
     last = schedule and schedule.time_of_update(schedule.num_updates - 1)
-    taken = steps_of(rule.optimizer) - (rule.origin or 0)
+    taken = steps_taken(rule.optimizer) - (rule.origin or 0)
     _warn(
         f"{method.name!r} has not reached the target sparsity: {connections} "
         f"connections are active instead of {target}. Its last mask update is "
