@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_rigl.backend import atomic_files
+from tf_rigl.tickets import run_names
 
 _ARGUMENTS = "search.json"
 _SHOWN = 3
@@ -64,11 +65,10 @@ class SearchFolder:
 
     def controls(self) -> list[str]:
         """Returns the names of the controls that were begun, sorted."""
-        return sorted(
-            name.rstrip("/")
-            for name in tf.io.gfile.listdir(self.path)
-            if name.startswith("control_")
+        found = (
+            name.rstrip("/") for name in tf.io.gfile.listdir(self.path)
         )
+        return sorted(filter(run_names.is_control, found))
 
 
 class RunFolder:
