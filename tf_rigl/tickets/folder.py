@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from tf_rigl.backend import atomic_files
-from tf_rigl.tickets import run_names
 
 _ARGUMENTS = "search.json"
 _SHOWN = 3
@@ -65,10 +64,11 @@ class SearchFolder:
 
     def controls(self) -> list[str]:
         """Returns the names of the controls that were begun, sorted."""
-        found = (
-            name.rstrip("/") for name in tf.io.gfile.listdir(self.path)
+        return sorted(
+            name.rstrip("/")
+            for name in tf.io.gfile.listdir(self.path)
+            if name.startswith("control_")
         )
-        return sorted(filter(run_names.is_control, found))
 
 
 class RunFolder:

@@ -19,7 +19,6 @@ from tf_rigl.masking.masked_weight import masks as masks_of
 from tf_rigl.masking.masked_weight import require_masked_weights
 from tf_rigl.masking.reinitialize import reinitialize
 from tf_rigl.tickets import arguments
-from tf_rigl.tickets import run_names
 from tf_rigl.tickets import table
 from tf_rigl.tickets.folder import RunFolder
 from tf_rigl.tickets.folder import SearchFolder
@@ -182,7 +181,8 @@ class TicketSearch:
         """
         checks.check_choice("how", how, arguments.CONTROLS)
         of_level = self._run_of(level, "A control")
-        name = run_names.control(run_names.ControlName(how, level, keep_sign, draw))
+        sign = "_keep_sign" if keep_sign else ""
+        name = f"control_{how}_{level:02d}{sign}_{draw}"
         run = self._folder.run(name)
         if run.is_done:
             run.clean()
@@ -239,8 +239,8 @@ class TicketSearch:
         `left`, the fraction of the masked weights' elements that are active,
         and the metrics of `early_stop` (None without validation) and `end`.
         """
-        levels = [run_names.level(number) for number in range(self.rounds + 1)]
-        runs = map(self._folder.run, [*levels, *self._folder.controls()])
+        names = [_level_name(number) for number in range(self.rounds + 1)]
+        runs = map(self._folder.run, [*names, *self._folder.controls()])
         return [run.read_record() for run in runs if run.is_done]
 
     def __str__(self) -> str:
@@ -252,7 +252,7 @@ class TicketSearch:
         return self._folder.rewind if self._rewind_step else self._folder.start
 
     def _level_folder(self, number: int) -> RunFolder:
-        return self._folder.run(run_names.level(number))
+        return self._folder.run(_level_name(number))
 
     def _run_of(self, level: int, what: str) -> RunFolder:
         """Returns the files of a level, whose masks must be known."""
@@ -304,7 +304,7 @@ class TicketSearch:
         snapshot = None
         if number == 0 and self._rewind_step:
             snapshot = SnapshotAt(self._rewind_step, self._folder.rewind)
-        return Level(number, run_names.level(number), run, checkpoints, snapshot)
+        return Level(number, _level_name(number), run, checkpoints, snapshot)
 
     def _set_values(self, number: int) -> int:
         """Sets the values of a level's start; returns its first batch."""
@@ -325,7 +325,7 @@ class TicketSearch:
             slots="restore" if self._retrain == "state" else "zero",
         )
         if self._action != "rewind":
-            name = run_names.level(number)
+            name = _level_name(number)
             self._redraw(self._action, self._keep_sign, values, name)
         return self._first_batch()
 
@@ -386,3 +386,7 @@ class TicketSearch:
     def _seed_of(self, name: str) -> int:
         """Returns the seed of one level or control, below 2^31."""
         return zlib.crc32(f"{self._seed}/{name}".encode()) >> 1
+
+
+def _level_name(number: int) -> str:
+    return f"level_{number:02d}"
