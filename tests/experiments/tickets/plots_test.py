@@ -20,9 +20,7 @@ def test_a_line_for_each_kind(tmp_path):
     fig = plots.draw(plots.MEASURES[0], rows, "title")
     lines = lines_of(fig)
     assert list(lines) == ["ticket", "reinit"]
-    np.testing.assert_allclose(
-        lines["ticket"], [[100, 92], [80, 95], [64, 90]]
-    )
+    np.testing.assert_allclose(lines["ticket"], [[100, 92], [80, 95], [64, 90]])
     np.testing.assert_allclose(lines["reinit"], [[64, 82]])
 
     (ax,) = fig.axes
@@ -61,9 +59,7 @@ def test_draws_what_there_is(tmp_path):
     first, *_ = tables_test.rows_of(tmp_path)
     lost = first._replace(early_stop=None)
     assert not lines_of(plots.draw(plots.MEASURES[2], [lost]))
-    many = [
-        first._replace(level=level, left=0.8**level) for level in range(31)
-    ]
+    many = [first._replace(level=level, left=0.8**level) for level in range(31)]
     (ax,) = plots.draw(plots.MEASURES[0], many).axes
     assert len(ax.get_xticklabels()) <= 9
 

@@ -26,9 +26,7 @@ def test_choices_are_those_of_the_library():
     assert settings.SCOPES == arguments.SCOPES
     assert settings.RETRAIN == arguments.RETRAIN
     assert ("rewind", *settings.REDRAWS) == arguments.ACTIONS
-    plain = [
-        one for one in settings.CONTROLS if settings.KEEPS_SIGN not in one
-    ]
+    plain = [one for one in settings.CONTROLS if settings.KEEPS_SIGN not in one]
     assert set(plain) == set(arguments.CONTROLS)
     assert set(settings.CRITERIA) == {
         name for name, one in criteria.CRITERIA.items() if not one.needs_data

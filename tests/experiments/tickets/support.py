@@ -8,8 +8,8 @@ from tf_rigl.experiments import flag_files
 from tf_rigl.experiments.runs.settings import to_json
 from tf_rigl.experiments.sweeps.request import LOG
 from tf_rigl.experiments.tickets import command_lines
-from tf_rigl.experiments.tickets import progress
 from tf_rigl.experiments.tickets import program
+from tf_rigl.experiments.tickets import progress
 from tf_rigl.experiments.tickets import request
 from tf_rigl.experiments.tickets import settings
 from tf_rigl.experiments.tickets.tables import Heading
@@ -111,4 +111,3 @@ def two_searches(folder, **known):
         for seed in range(2)
     }
     return make_searches(folder, searches, asked, **known), asked
-

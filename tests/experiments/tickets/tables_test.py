@@ -22,8 +22,7 @@ def test_markdown(tmp_path):
     assert lines[2] == "`the command`"
     assert lines[4].startswith("| level | kind | left | early stop |")
     assert lines[6] == (
-        "| 0 | ticket | 100.00 % | 8 ± 0 | 91.00% ± 1.41 | 92.00% ± 1.41 "
-        "| 2 |"
+        "| 0 | ticket | 100.00 % | 8 ± 0 | 91.00% ± 1.41 | 92.00% ± 1.41 | 2 |"
     )
     assert lines[8].startswith("| 2 | ticket | 64.00 % | 6 ± 3 |")
     assert lines[9].startswith("| 2 | reinit | 64.00 % | 12 ± 0 |")

@@ -8,7 +8,6 @@ import json
 import os
 import pathlib
 from collections.abc import Mapping
-from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 

@@ -20,7 +20,12 @@ def process_arguments(
         options,
         asked.search,
         defaults=settings.DEFAULTS,
-        names=(*settings.RUN_FLAGS, "seed", *settings.OPTION_FLAGS, *_names(settings.SearchSettings)),
+        names=(
+            *settings.RUN_FLAGS,
+            "seed",
+            *settings.OPTION_FLAGS,
+            *_names(settings.SearchSettings),
+        ),
     )
 
 
@@ -31,7 +36,11 @@ def program_command(asked: settings.Asked) -> str:
         asked.search,
         dataclasses.replace(asked.grid, jobs=1),
         defaults=settings.DEFAULTS,
-        names=(*settings.RUN_FLAGS, *_names(settings.SearchSettings), *_names(settings.SearchGrid)),
+        names=(
+            *settings.RUN_FLAGS,
+            *_names(settings.SearchSettings),
+            *_names(settings.SearchGrid),
+        ),
     )
     return shlex.join(["tf-rigl", "tickets", *arguments])
 

@@ -4,6 +4,7 @@ Requires Jinja2 and matplotlib: call `optional_packages.check_report` before
 importing this module.
 """
 
+import itertools
 import os
 import pathlib
 from collections.abc import Sequence
@@ -65,7 +66,7 @@ def _content(
     folder: pathlib.Path, path: pathlib.Path, asked: TicketsRequest
 ) -> dict[str, Any]:
     found = {name: _read(folder, name) for name in asked.searches}
-    rows = records.summarize(sum(found.values(), []))
+    rows = records.summarize(itertools.chain.from_iterable(found.values()))
     whole = len(asked.trainings)
     trained = sum(map(len, found.values()))
     return {

@@ -113,9 +113,7 @@ def summarize(trainings: Iterable[Training]) -> list[SummaryRow]:
         case = one.learning_rate, one.level, one.kind
         groups.setdefault(case, []).append(one)
 
-    order = sorted(
-        groups, key=lambda case: (*case[:2], _KINDS.index(case[2]))
-    )
+    order = sorted(groups, key=lambda case: (*case[:2], _KINDS.index(case[2])))
     return [_row(*case, groups[case]) for case in order]
 
 

@@ -39,9 +39,7 @@ class TestScores(ModelCallback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Evaluates the model."""
         del epoch
-        scores = self.model.evaluate(
-            self._batches, verbose=0, return_dict=True
-        )
+        scores = self.model.evaluate(self._batches, verbose=0, return_dict=True)
         if logs is not None:
             logs.update({f"{TEST}{name}": one for name, one in scores.items()})
 

@@ -138,9 +138,7 @@ class Searches:
             places = [
                 f"{name}: {self._progress[name].read()[1]}" for name in running
             ]
-            self._display.show(
-                self._steps(), self._ended(), "  ".join(places)
-            )
+            self._display.show(self._steps(), self._ended(), "  ".join(places))
 
     def _is_done(self, name: str) -> bool:
         self._progress[name].read()
