@@ -121,7 +121,7 @@ def test_searches_and_trains_what_is_missing(tmp_path):
     )
     assert code == 0
     assert "done" not in output
-    assert "5 of 5 trainings" in Page(folder / "report.html").source
+    assert "4 of 4 trainings" in Page(folder / "report.html").source
 
 
 def test_other_settings_are_an_error(tmp_path, capsys):
@@ -131,18 +131,25 @@ def test_other_settings_are_an_error(tmp_path, capsys):
     assert "--epochs=5 (it has 3)" in capsys.readouterr().err
 
 
-def test_failed_searches_are_named(tmp_path, capsys):
-    # A file where the search's levels are to be.
-    blocked = tmp_path / "searches" / SEARCH
-    blocked.mkdir(parents=True)
-    (blocked / "level_00").touch()
-    code, output = support.run_program(f"--output_dir={tmp_path}")
+def test_failed_searches_are_named(tmp_path, monkeypatch, capsys):
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho no file {tmp_path}/x/y\nexit 7\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    folder = tmp_path / "tickets"
+    code, output = support.run_program("--seeds=2", f"--output_dir={folder}")
     assert code == 1
-    assert f"{SEARCH}  failed with exit code 1" in output
+    assert f"{SEARCH}  failed with exit code 7" in output
+    log = folder / "searches" / SEARCH / "log.txt"
     error = capsys.readouterr().err
-    assert f"Error: {SEARCH} failed, exit code 1: {blocked}" in error
-    page = Page(tmp_path / "report.html")
-    assert page.row(SEARCH)[2] == "failed, exit code 1"
+    assert f"Error: {SEARCH} failed, exit code 7: {log}" in error
+    assert f"    no file {tmp_path}/x/y" in error
+
+    page = Page(folder / "report.html")
+    assert page.row(SEARCH)[2] == "failed, exit code 7"
+    assert page.links[SEARCH] == f"searches/{SEARCH}/log.txt"
+    assert any("no file …/y" in text for text in page.text)
+    page.assert_names_no_path(folder)
 
 
 def kill_within(folder, words, level):

@@ -4,6 +4,7 @@ import io
 import pytest
 
 from tests.experiments.tickets import support
+from tf_rigl.experiments.tickets import progress
 from tf_rigl.experiments.tickets import records
 from tf_rigl.experiments.tickets import settings
 
@@ -13,7 +14,9 @@ def read_all(folder, asked):
         one
         for point in settings.points(asked)
         for one in records.read(
-            folder / "searches" / point.name, point.settings
+            folder / "searches" / point.name,
+            progress.trainings(asked.search),
+            point.settings,
         )
     ]
 
@@ -62,14 +65,18 @@ def test_learning_rates_are_apart_and_lost_values_left_out(tmp_path):
 
 def test_a_search_that_has_not_begun(tmp_path):
     (point,) = settings.points(support.ask())
-    assert records.read(tmp_path / "nowhere", point.settings) == []
+    assert (
+        records.read(tmp_path / "nowhere", ["level_00"], point.settings) == []
+    )
 
 
 def test_comma_separated_values(tmp_path):
-    asked = support.ask()
+    asked = support.ask("--control_levels=0", "--draws=4")
     searches = {
         "lr_0.0012_s0": {
             "level_00": support.record(0, 4, 0.9, 0.8),
+            # Not asked for any more.
+            "control_constant_00_0": support.record(0, 4, 0.9, 0.8),
             "control_random_mask_00_3": support.record(0, None, None, 0.1),
         }
     }

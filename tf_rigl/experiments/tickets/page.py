@@ -65,7 +65,7 @@ def write_page(
 def _content(
     folder: pathlib.Path, path: pathlib.Path, asked: TicketsRequest
 ) -> dict[str, Any]:
-    found = {name: _read(folder, name) for name in asked.searches}
+    found = {name: _read(folder, asked, name) for name in asked.searches}
     rows = records.summarize(itertools.chain.from_iterable(found.values()))
     whole = len(asked.trainings)
     trained = sum(map(len, found.values()))
@@ -101,11 +101,15 @@ def _content(
     }
 
 
-def _read(folder: pathlib.Path, name: str) -> list[records.Training]:
+def _read(
+    folder: pathlib.Path, asked: TicketsRequest, name: str
+) -> list[records.Training]:
     """Reads what a search has trained; nothing if it has not begun."""
     path = folder / request.SEARCHES / name
     settings = RunFolder(path).read_settings()
-    return [] if settings is None else records.read(path, settings)
+    if settings is None:
+        return []
+    return records.read(path, asked.trainings, settings)
 
 
 def _state(asked: TicketsRequest, name: str, is_unfinished: bool) -> str:

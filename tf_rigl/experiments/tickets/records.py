@@ -55,37 +55,22 @@ class SummaryRow(NamedTuple):
     end: Spread | None  # test accuracy at the end
 
 
-def read(folder: pathlib.Path, run: RunSettings) -> list[Training]:
-    """Reads what a search has trained so far: its levels, then its controls.
+def read(
+    folder: pathlib.Path, names: Iterable[str], run: RunSettings
+) -> list[Training]:
+    """Reads what a search has trained so far, in the order of the names.
 
     Args:
         folder: the folder of the search, which need not exist.
+        names: the names of the trainings to read.
         run: the settings that it trains with.
     """
-    if not folder.is_dir():
-        return []
-    names = (path.parent.name for path in folder.glob("*/record.json"))
-    trainings = []
-    for name in sorted(names, key=lambda one: (run_names.is_control(one), one)):
-        record = RunFolder(str(folder / name)).read_record()
-        kind, draw = TICKET, 0
-        if run_names.is_control(name):
-            control = run_names.read_control(name)
-            sign = settings.KEEPS_SIGN if control.keep_sign else ""
-            kind, draw = control.how + sign, control.draw
-        trainings.append(
-            Training(
-                run.seed,
-                run.learning_rate,
-                record["level"],
-                kind,
-                draw,
-                record["left"],
-                record["early_stop"],
-                record["end"],
-            )
-        )
-    return trainings
+    runs = {name: RunFolder(str(folder / name)) for name in names}
+    return [
+        _training(name, one.read_record(), run)
+        for name, one in runs.items()
+        if one.is_done
+    ]
 
 
 def to_csv(trainings: Iterable[Training]) -> str:
@@ -126,6 +111,26 @@ def kinds(rows: Iterable[SummaryRow]) -> list[str]:
 def learning_rates(rows: Iterable[SummaryRow]) -> list[float]:
     """Lists the learning rates of the rows."""
     return list(dict.fromkeys(row.learning_rate for row in rows))
+
+
+def _training(
+    name: str, record: Mapping[str, Any], run: RunSettings
+) -> Training:
+    kind, draw = TICKET, 0
+    if run_names.is_control(name):
+        control = run_names.read_control(name)
+        sign = settings.KEEPS_SIGN if control.keep_sign else ""
+        kind, draw = control.how + sign, control.draw
+    return Training(
+        run.seed,
+        run.learning_rate,
+        record["level"],
+        kind,
+        draw,
+        record["left"],
+        record["early_stop"],
+        record["end"],
+    )
 
 
 def _row(

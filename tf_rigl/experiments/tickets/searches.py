@@ -156,11 +156,12 @@ class Searches:
         # Imported here, since it needs matplotlib and training does not.
         from tf_rigl.experiments.tickets import plots
 
+        trainings = progress.trainings(self._asked.search)
         found = [
             training
             for name, point in self._points.items()
             for training in records.read(
-                self._search_folder(name), point.settings
+                self._search_folder(name), trainings, point.settings
             )
         ]
         rows = records.summarize(found)
@@ -176,7 +177,7 @@ class Searches:
             request.TicketsRequest(
                 heading,
                 tuple(self._points),
-                tuple(progress.trainings(self._asked.search)),
+                tuple(trainings),
                 command_lines.shared(self._asked),
                 self._failed,
             ),

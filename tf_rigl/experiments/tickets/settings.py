@@ -55,10 +55,12 @@ CONTROLS = (
 RUN_FLAGS = (
     "model",
     "width",
+    "kernel_initializer",
     "data",
     "data_dir",
     "download",
     "validation_examples",
+    "augment",
     "dense_layers",
     "keras",
     "precision",
