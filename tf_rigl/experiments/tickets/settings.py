@@ -55,6 +55,7 @@ CONTROLS = (
 RUN_FLAGS = (
     "model",
     "width",
+    "dropout",
     "kernel_initializer",
     "data",
     "data_dir",
