@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import sys
+import warnings
 
 from absl import flags
 from rich import console as consoles
@@ -80,13 +81,16 @@ def describe(
     rows = []
     for level in range(asked.search.rounds + 1):
         if level:
-            tf_rigl.prune(
-                model,
-                "magnitude",
-                scope=asked.search.scope,
-                amount=asked.search.prune_rate,
-                rates=asked.search.rates(),
-            )
+            with warnings.catch_warnings():
+                # Untrained weights do not tell which would lose all.
+                warnings.filterwarnings("ignore", "Layer collapse")
+                tf_rigl.prune(
+                    model,
+                    "magnitude",
+                    scope=asked.search.scope,
+                    amount=asked.search.prune_rate,
+                    rates=asked.search.rates(),
+                )
         left = sum(one.num_active() for one in weights)
         rows.append((f"level {level}", f"{left:,}", cells.percent(left / size)))
     console.print(text_table.TextTable(("", "connections", "left"), rows))
