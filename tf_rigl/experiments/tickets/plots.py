@@ -158,6 +158,9 @@ def _draw_line(
         alpha=0.15,
         linewidth=0,
     )
+    if len(known) == 1:
+        # Where a band has no width to be seen.
+        ax.errorbar(left, mean, yerr=spread, color=style.color, capsize=3)
     if known[0][2] == 0:
         ax.axhline(mean[0], color=style.color, linewidth=0.8, linestyle=":")
 
@@ -165,8 +168,10 @@ def _draw_line(
 def _set_axis(ax: axes.Axes, left: Sequence[float]) -> None:
     """Sets a logarithmic axis that falls, with ticks at levels."""
     found = sorted({100 * one for one in left}, reverse=True)
-    every = -(-len(found) // _MOST_TICKS) or 1
-    shown = found[::every]
+    # The first and the last level always have one.
+    count = min(len(found), _MOST_TICKS)
+    places = np.linspace(0, len(found) - 1, count).round().astype(int)
+    shown = [found[place] for place in places]
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(ticker.FixedLocator(shown))
     ax.xaxis.set_major_formatter(

@@ -86,7 +86,7 @@ RUN_FLAGS = (
     "tpu",
 )
 OPTION_FLAGS = ("output_dir", "dry_run", "checkpoint_every")
-# LeNet-300-100 as in the paper, on the part of MNIST that comes with the
+# LeNet-300-100 with the paper's optimizer, on the part of MNIST that comes with the
 # package and for a twenty-fifth of its steps.
 DEFAULTS = {
     "model": "lenet_300_100",
