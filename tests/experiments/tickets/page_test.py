@@ -1,9 +1,12 @@
 import json
+import types
 
 import pytest
+from absl import flags
 
 from tests.experiments.report.support import Page
 from tests.experiments.tickets import support
+from tf_rigl.experiments.commands import report
 from tf_rigl.experiments.tickets import page as pages
 
 
@@ -16,9 +19,9 @@ def test_the_folder_tells_all(tmp_path):
     assert "net on data" in page.text
     assert "10 of 10 trainings have finished." in page.text
     assert page.tiles == {
-        "dense": "92.00% ± 1.41",
-        "as good as dense from": "80.00 %",
-        "ticket − reinit, level 2": "+8.00 points",
+        "dense": "92.00%",
+        "as good as dense down to": "80.00 %",
+        "ticket − reinit": "+8.00",
     }
     assert page.rows[1][:3] == ["0", "ticket", "100.00 %"]
     assert page.row("lr_0.0012_s1") == ["lr_0.0012_s1", "5 of 5", "finished"]
@@ -57,6 +60,37 @@ def test_before_any_training_has_finished(tmp_path):
     assert "No training has finished yet." in page.text
     assert not page.charts
     assert not page.tiles
+
+
+def test_learning_rates_have_tiles_of_their_own(tmp_path):
+    asked = support.ask("--learning_rates=0.1,9", "--controls=")
+    searches = {
+        "lr_0.1_s0": {"level_00": support.record(0, 4, 0.9, 0.8)},
+        "lr_9.0_s0": {"level_00": support.record(0, None, None, 0.1)},
+    }
+    folder = support.make_searches(tmp_path, searches, asked)
+    page = Page(pages.write_page(folder))
+    assert "learning rate 0.1" in page.text
+    assert "learning rate 9" in page.text
+    assert page.rows[1][:3] == ["0.1", "0", "ticket"]
+
+
+def test_the_command_that_writes_pages(tmp_path, monkeypatch, capsys):
+    folder, _ = support.two_searches(tmp_path)
+    given = types.SimpleNamespace(output="", dense="", runs=False)
+    monkeypatch.setattr(flags, "FLAGS", given)
+    assert report.report(str(folder)) == 0
+    page = folder / "report.html"
+    assert capsys.readouterr().out == f"{page}\n"
+    assert page.exists()
+    for name, value, message in (
+        ("dense", "runs/dense", "for the ticket searches"),
+        ("runs", True, "`runs` is for sweeps"),
+    ):
+        wrong = types.SimpleNamespace(**{**vars(given), name: value})
+        monkeypatch.setattr(flags, "FLAGS", wrong)
+        with pytest.raises(ValueError, match=message):
+            report.report(str(folder))
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"heading": 1}'])

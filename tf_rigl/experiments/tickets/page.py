@@ -12,6 +12,7 @@ from typing import Any
 
 from tf_rigl.core import cells
 from tf_rigl.experiments import figures
+from tf_rigl.experiments import formatting
 from tf_rigl.experiments.report import rendering
 from tf_rigl.experiments.report import tables as report_tables
 from tf_rigl.experiments.report.pictures import Picture
@@ -120,42 +121,48 @@ def _state(asked: TicketsRequest, name: str, is_unfinished: bool) -> str:
 
 def _tiles(rows: Sequence[SummaryRow]) -> list[Tile]:
     """Returns what the searches have come to, for each learning rate."""
-    tiles = []
     rates = records.learning_rates(rows)
+    tiles = []
     for rate in rates:
         of_rate = [row for row in rows if row.learning_rate == rate]
-        note = f"learning rate {rate:g}" if len(rates) > 1 else ""
-        for name, value in _outcome(of_rate):
-            tiles.append((name, value, note))
+        whose = f"learning rate {rate:g}" if len(rates) > 1 else ""
+        for name, value, note in _outcome(of_rate):
+            tiles.append((name, value, ", ".join(filter(None, (note, whose)))))
     return tiles
 
 
-def _outcome(rows: Sequence[SummaryRow]) -> list[tuple[str, str]]:
-    """Returns the accuracies and the smallest winning ticket, in words."""
+def _outcome(rows: Sequence[SummaryRow]) -> list[Tile]:
+    """Returns accuracies at the end, and the smallest winning ticket."""
     tickets = {
-        row.level: row
+        row.level: (row.left, row.end)
         for row in rows
         if row.kind == records.TICKET and row.end is not None
     }
-    dense = tickets.get(0)
-    if dense is None or dense.end is None:
+    if 0 not in tickets:
         return []
 
-    found = [("dense", tables.accuracy_text(dense.end))]
+    _, dense = tickets[0]
+    note = "" if dense.deviation is None else f"± {100 * dense.deviation:.2f}"
+    mean = formatting.write_measure(records.MEASURE, dense.mean)
+    found = [("dense", mean, note)]
     winning = [
-        row.left
-        for row in tickets.values()
-        if row.level and row.end and row.end.mean >= dense.end.mean
+        left
+        for level, (left, end) in tickets.items()
+        if level and end.mean >= dense.mean
     ]
     if winning:
-        found.append(("as good as dense from", cells.percent(min(winning))))
+        note = "of the weights"
+        share = cells.percent(min(winning))
+        found.append(("as good as dense down to", share, note))
     for row in rows:
-        ticket = tickets.get(row.level)
-        is_control = row.kind != records.TICKET
-        if is_control and row.end and ticket and ticket.end:
-            points = 100 * (ticket.end.mean - row.end.mean)
-            name = f"ticket − {tables.kind_text(row.kind)}, level {row.level}"
-            found.append((name, f"{points:+.2f} points"))
+        if row.kind == records.TICKET or not row.end:
+            continue
+        if row.level in tickets:
+            _, ticket = tickets[row.level]
+            points = 100 * (ticket.mean - row.end.mean)
+            name = f"ticket − {tables.kind_text(row.kind)}"
+            note = f"points, level {row.level}"
+            found.append((name, f"{points:+.2f}", note))
     return found
 
 

@@ -1,5 +1,6 @@
 """One search: its levels in turn, then their controls."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich import console as consoles
@@ -59,19 +60,12 @@ def run_search(asked: Asked, console: consoles.Console) -> None:
         asked.options.output_dir, run.strategy.extended.should_checkpoint
     )
     with folder.open(asked.base):
+        write = terminal.printer(console)
         model = setup.build_compiled(run)
         with run.strategy.scope():
             search = make_search(asked, model)
-        folder.keep_settings(asked.base)
-        write = terminal.printer(console)
-
-        for level in search:
-            write(f"{level.name} begins at step {level.step:,}")
-            _train(run, model, level)
-        for name in controls(asked.search):
-            for level in search.control(
-                name.how, name.level, name.draw, name.keep_sign
-            ):
+            folder.keep_settings(asked.base)
+            for level in _levels(search, asked.search):
                 write(f"{level.name} begins at step {level.step:,}")
                 _train(run, model, level)
         for record in search.records():
@@ -116,6 +110,17 @@ def controls(search: SearchSettings) -> list[run_names.ControlName]:
         for how in search.controls
         for draw in range(search.draws)
     ]
+
+
+def _levels(
+    search: tf_rigl.TicketSearch, asked: SearchSettings
+) -> Iterator[levels.Level]:
+    """Yields the levels and then the controls that are left to train."""
+    yield from search
+    for name in controls(asked):
+        yield from search.control(
+            name.how, name.level, name.draw, name.keep_sign
+        )
 
 
 def _train(run: PreparedRun, model: Any, level: levels.Level) -> None:

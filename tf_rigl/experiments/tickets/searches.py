@@ -33,8 +33,8 @@ class Searches:
     """Runs what is left of all searches and writes the results so far.
 
     Raises:
-        ValueError: if the folder of a search is in use or has one with other
-            settings.
+        ValueError: if the folder of a search is in use, or has one with other
+            settings or fewer rounds.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Searches:
             if folder.configuration.exists():
                 with folder.open(point.settings):
                     pass  # checks that it is free and has the same settings
+                self._progress[name].check_rounds()
         total = sum(one.total for one in self._progress.values())
         self._display = terminal.Display(total, self._steps(), console)
 

@@ -86,8 +86,8 @@ RUN_FLAGS = (
     "tpu",
 )
 OPTION_FLAGS = ("output_dir", "dry_run", "checkpoint_every")
-# LeNet-300-100 with the paper's optimizer, on the part of MNIST that comes with the
-# package and for a twenty-fifth of its steps.
+# LeNet-300-100 with the paper's optimizer, on the part of MNIST that comes with
+# the package and for a twenty-fifth of the paper's steps.
 DEFAULTS = {
     "model": "lenet_300_100",
     "data": "mnist_small",
