@@ -164,8 +164,8 @@ def test_small_images(keras):
     [
         (8, 77_360, 12_501_632),
         (20, 270_896, 40_813_184),
-        (32, 464_432, 69_124_736),
-        (56, 851_504, 125_747_840),
+        pytest.param(32, 464_432, 69_124_736, marks=pytest.mark.slow),
+        pytest.param(56, 851_504, 125_747_840, marks=pytest.mark.slow),
     ],
 )
 def test_networks_for_small_images(depth, weights, macs):

@@ -38,10 +38,10 @@ def test_for_cifar():
     assert len(support.kernels(profile)) == 14
 
 
-def test_vgg_19_for_cifar(keras):
+def test_vgg_19_for_cifar():
     """Liu et al., arXiv:1708.06519, table 1: 20.04 M and 7.97e8 FLOPs."""
     model = registry.builder("cifar_vgg_19")(
-        keras, kernel_initializer="glorot_normal"
+        keras3, kernel_initializer="glorot_normal"
     )
     assert support.trainable_parameters(model) == 20_035_018
     profile = tf_rigl.profile(model)
