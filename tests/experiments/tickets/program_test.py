@@ -207,3 +207,24 @@ def test_killed_and_resumed_ends_the_same(tmp_path, keras):
         for name in ("whole", "killed")
     )
     assert whole == killed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "keras"),
+    [("conv_4", "keras2"), ("resnet_20", "keras3"), ("vgg_19", "keras3")],
+)
+def test_networks_of_the_papers(tmp_path, name, keras):
+    """A round of two steps of each, at a quarter of its width."""
+    code, output = support.run_program(
+        f"--flagfile=configs/tickets/cifar10_{name}.flags",
+        *("--data=synthetic_cifar10", f"--keras={keras}", "--width=0.25"),
+        *("--batch_size=16", "--epochs=1", "--steps_per_epoch=2"),
+        *("--warmup_epochs=0.5", "--decay_epochs=0.75", "--rounds=1"),
+        *("--control_levels=1", "--seeds=1", f"--output_dir={tmp_path}"),
+    )
+    assert code == 0, output
+    page = Page(tmp_path / "report.html")
+    assert "4 of 4 trainings have finished." in page.text
+    left = float(page.rows[2][2].removesuffix(" %"))
+    assert 80 < left < 82
