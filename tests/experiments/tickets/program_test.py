@@ -79,7 +79,7 @@ def read_lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_searches_and_trains_what_is_missing(tmp_path):
+def test_searches_and_trains_what_is_missing(tmp_path, capsys):
     """One process; then, here, a control more in the same folder."""
     folder = tmp_path / "tickets"
     arguments = ("--prune_rates=logits=0.1", f"--output_dir={folder}")
@@ -117,6 +117,12 @@ def test_searches_and_trains_what_is_missing(tmp_path):
     assert [one.parent.name for one in after.keys() - before.keys()] == [
         "control_random_mask_01_0"
     ]
+
+    code, _ = support.run_program(*arguments, "--prune_rate=0.3")
+    assert code == 1
+    error = capsys.readouterr().err
+    assert "rate=0.3 instead of 0.2" in error
+    assert "prune_rate=0.3" not in (folder / "tickets.json").read_text()
 
     # All that is asked for is there, so no process starts.
     code, output = support.run_program(*arguments)

@@ -51,7 +51,7 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
         optional_packages.check_matplotlib()
         path = pathlib.Path(asked.options.output_dir)
         with run_folder.locked(path, "output_dir", "program of searches"):
-            started = searches.Searches(asked, run, console)
+            started = searches.Searches(asked, run, model, console)
             started.train()
             return started.report()
     except processes.SweepInterrupted as interruption:

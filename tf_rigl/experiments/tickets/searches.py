@@ -1,8 +1,10 @@
 """The processes of searches, and the files of their results."""
 
+import dataclasses
 import pathlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from rich import console as consoles
 
@@ -21,6 +23,7 @@ from tf_rigl.experiments.tickets import command_lines
 from tf_rigl.experiments.tickets import progress
 from tf_rigl.experiments.tickets import records
 from tf_rigl.experiments.tickets import request
+from tf_rigl.experiments.tickets import search
 from tf_rigl.experiments.tickets import settings
 from tf_rigl.experiments.tickets import tables
 
@@ -32,6 +35,12 @@ _LINES_OF_LOG = 8
 class Searches:
     """Runs what is left of all searches and writes the results so far.
 
+    Args:
+        asked: what the flags ask for.
+        run: the run of a search, whatever its seed and learning rate.
+        model: its model, as before training.
+        console: where to print.
+
     Raises:
         ValueError: if the folder of a search is in use, or has one with other
             settings or fewer rounds.
@@ -41,6 +50,7 @@ class Searches:
         self,
         asked: settings.Asked,
         run: PreparedRun,
+        model: Any,
         console: consoles.Console,
     ) -> None:
         self._asked = asked
@@ -56,12 +66,8 @@ class Searches:
             for name in self._points
         }
 
-        for name, point in self._points.items():
-            folder = RunFolder(self._search_folder(name))
-            if folder.configuration.exists():
-                with folder.open(point.settings):
-                    pass  # checks that it is free and has the same settings
-                self._progress[name].check_rounds()
+        for point in self._points.values():
+            self._check(point, model)
         total = sum(one.total for one in self._progress.values())
         self._display = terminal.Display(total, self._steps(), console)
 
@@ -72,7 +78,7 @@ class Searches:
             processes.SweepInterrupted: if a signal has ended the program.
             OSError: if a file cannot be written.
         """
-        self._write()
+        self._write_request()
         missing = [
             point
             for name, point in self._points.items()
@@ -96,7 +102,8 @@ class Searches:
         Returns:
             The exit code: 1 if a search has failed, else 0.
         """
-        rows = self._write()
+        self._write_request()
+        rows = self._write_results()
         if rows:
             table = tables.terminal_table(rows, self._heading())
             self._console.print(table)
@@ -119,6 +126,18 @@ class Searches:
     def _search_folder(self, name: str) -> pathlib.Path:
         return self._folder / request.SEARCHES / name
 
+    def _check(self, point: grids.Point, model: Any) -> None:
+        """Raises a ValueError unless a search can begin or go on."""
+        path = self._search_folder(point.name)
+        folder = RunFolder(path)
+        if not folder.configuration.exists():
+            return
+        options = dataclasses.replace(self._asked.options, output_dir=str(path))
+        asked = self._asked._replace(base=point.settings, options=options)
+        with folder.open(point.settings):  # free, with the same settings
+            search.make_search(asked, model)  # and arguments
+        self._progress[point.name].check_rounds()
+
     def _job(self, point: grids.Point) -> processes.Job:
         folder = self._search_folder(point.name)
         arguments = command_lines.process_arguments(
@@ -130,11 +149,12 @@ class Searches:
     def _watch(self, running: list[str], ended: dict[str, int]) -> None:
         """Shows the progress, and writes results as searches end."""
         for name, code in ended.items():
+            text = "done"
             if code or not self._is_done(name):
                 self._failed[name] = code
-            text = f"failed with exit code {code}" if code else "done"
+                text = f"failed with exit code {code}"
             self._display.line(f"{name}  {text}")
-            self._write()
+            self._write_results()
         if self._display.is_due:
             places = [
                 f"{name}: {self._progress[name].read()[1]}" for name in running
@@ -152,8 +172,21 @@ class Searches:
     def _steps(self) -> int:
         return sum(one.read()[0] for one in self._progress.values())
 
-    def _write(self) -> Sequence[records.SummaryRow]:
-        """Writes what is asked, the results so far, the table and the plots."""
+    def _write_request(self) -> None:
+        """Writes what is asked and what has failed, for the page."""
+        request.write(
+            self._folder,
+            request.TicketsRequest(
+                self._heading(),
+                tuple(self._points),
+                tuple(progress.trainings(self._asked.search)),
+                command_lines.shared(self._asked),
+                self._failed,
+            ),
+        )
+
+    def _write_results(self) -> Sequence[records.SummaryRow]:
+        """Writes the results so far, the table and the plots."""
         # Imported here, since it needs matplotlib and training does not.
         from tf_rigl.experiments.tickets import plots
 
@@ -166,23 +199,12 @@ class Searches:
             )
         ]
         rows = records.summarize(found)
-        heading = self._heading()
         if rows:
             csv = records.to_csv(found)
             atomic_files.write_text(self._folder / "results.csv", csv)
-            table = tables.markdown(rows, heading)
+            table = tables.markdown(rows, self._heading())
             atomic_files.write_text(self._folder / "table.md", table)
-            plots.write(self._folder, rows, heading.network)
-        request.write(
-            self._folder,
-            request.TicketsRequest(
-                heading,
-                tuple(self._points),
-                tuple(trainings),
-                command_lines.shared(self._asked),
-                self._failed,
-            ),
-        )
+            plots.write(self._folder, rows, self._heading().network)
         return rows
 
     def _heading(self) -> tables.Heading:
