@@ -25,6 +25,8 @@ TRAIN = {
         "budget": "`reference` to count as published tables do",
         "dense_layers": "for layers that are small or suffer from zeros, such "
         "as the first one with `--distribution=uniform`",
+        "initial_weights": "for networks that are never trained, by "
+        "`--method=edge_popup`, or `supermask`",
         "update_interval": "smaller for short runs, so that there are enough "
         "updates",
         "drop_fraction": "smaller if accuracy falls after updates",

@@ -17,6 +17,7 @@ from tf_rigl.core import selection
 # The bits of 1.0; non-negative integers below are the bits of floats in [0, 1).
 _BELOW_ONE = 0x3F800000
 _DICE, _SIDES = 12, 2**16
+_FINE = 2**23  # integers up to it are float32 numbers
 _ROUNDS = 30  # of a shuffle, each with a bit of a number below 2^31
 
 
@@ -101,6 +102,27 @@ def random_scores(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
         shape, seed, 0, _BELOW_ONE, tf.int32, alg="philox"
     )
     return tf.bitcast(bits, tf.float32)
+
+
+def random_bits(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
+    """Draws uniform int32 numbers in [0, 2^31 - 1).
+
+    The arguments are those of `random_scores`.
+    """
+    return tf.random.stateless_uniform(
+        shape, seed, 0, tf.int32.max, tf.int32, alg="philox"
+    )
+
+
+def random_uniform(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
+    """Draws uniform float32 numbers in [-1, 1), multiples of 2^-23.
+
+    The arguments are those of `random_scores`.
+    """
+    dice = tf.random.stateless_uniform(
+        shape, seed, -_FINE, _FINE, tf.int32, alg="philox"
+    )
+    return tf.cast(dice, tf.float32) / _FINE
 
 
 def random_normal(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:

@@ -16,6 +16,7 @@ from tf_rigl.masking import state_store
 from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import complete
 from tf_rigl.masking.layer_config import config_of
+from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.storage import Storage
 from tf_rigl.masking.value_guard import ValueGuard
@@ -60,6 +61,12 @@ class MaskedWeight:
     def size(self) -> int:
         """Number of elements."""
         return math.prod(self.shape)
+
+    @property
+    def fan_in(self) -> int:
+        """Number of elements of each unit, masked ones included."""
+        positions, inputs, _ = kernel_layout(self.owner, self.variable).shape
+        return positions * inputs
 
     @property
     def target(self) -> int:

@@ -57,11 +57,16 @@ def build_dense(
     keras.utils.set_random_seed(settings.seed)
     # Layers without names get the same whatever this process has built before.
     class_flavor(keras.Model).reset_names()
-    return make_network(
+    model = make_network(
         settings.model,
         keras,
         width=settings.width * width,
         **tasks.network_arguments(task),
+    )
+    if settings.initial_weights == "own":
+        return model
+    return tf_rigl.reinitialize(
+        model, settings.initial_weights, seed=settings.seed
     )
 
 

@@ -25,6 +25,7 @@ from tf_rigl.models import registry as networks
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 DISTRIBUTIONS = ("uniform", "er", "erk")
 OPTIMIZERS = ("sgd", "adam")
+INITIAL_WEIGHTS = ("own", "signed_kaiming", "kaiming_normal", "glorot_normal")
 SCHEDULES = ("cosine", "step", "constant", "linear")
 STRATEGIES = (
     "one_device",
@@ -111,6 +112,12 @@ class RunSettings:
     )
     dense_layers: tuple[str, ...] = field(
         (), "Layers that stay dense, by name."
+    )
+    initial_weights: str = field(
+        "own",
+        "Initial values of weights that may be sparse: own, of the layers' "
+        "initializers; ±√(2 / fan-in); or normal ones.",
+        one_of(INITIAL_WEIGHTS),
     )
     update_interval: int = field(
         100, "Steps from one mask update to the next.", AT_LEAST_ONE
