@@ -67,7 +67,7 @@ def train(
                 model,
                 stretch,
                 data.train,
-                validation_data=data.evaluation if evaluate else None,
+                validation_data=data.validation if evaluate else None,
                 validation_freq=evaluate or 1,
                 callbacks=acting,
             )
