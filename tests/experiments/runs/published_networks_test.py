@@ -63,7 +63,7 @@ def test_trains_as_published(name, batch, steps, rates):
 def test_trains(name, keras, arguments, tmp_path):
     support.train_in(
         tmp_path,
-        f"--flagfile=configs/tickets/cifar10_{name}.flags",
+        f"--flagfile=configs/base/cifar10_{name}.flags",
         *("--data=synthetic_cifar10", "--batch_size=16"),
         *("--epochs=1", "--steps_per_epoch=2", "--evaluation_steps=1"),
         *("--warmup_epochs=0.5", "--decay_epochs=0.75", "--sparsity=0.5"),
