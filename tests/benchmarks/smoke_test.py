@@ -176,6 +176,16 @@ def test_pruning_tfmot(tmp_path, tmp_path_factory):
     assert "bits per character" in output
 
 
+def test_prune_to_neuron(tmp_path):
+    output, results = run(
+        "prune_to_neuron", "--units=16", "--units=256", cwd=tmp_path
+    )
+    assert list(results) == ["16", "256"]
+    (few,), (many,) = (results[units]["error"] for units in results)
+    assert few > 4 * many > 0
+    assert "A neuron of 8 inputs" in output
+
+
 def test_scale(tmp_path):
     output, results = run(
         "scale",

@@ -187,7 +187,7 @@ def without_loss(search):
             }
             for when in ("early_stop", "end")
         }
-        | {"connections": record["connections"]}
+        | {name: record[name] for name in ("connections", "steps")}
         for record in search.records()
     ]
 
