@@ -118,9 +118,8 @@ def _draw(
     data: tf.Tensor, positions: tf.Tensor, dtype: Any
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the values, and whether they have the stored fingerprint."""
-    first, second, number, sides, elements = graph_integers(data, 5)
-    reals = tf.reshape(tf.slice(data, [40], [16]), [2, 8])
-    scale, factor = tf.unstack(tf.bitcast(reals, tf.float64))
+    first, second, number, sides, elements, *reals = graph_integers(data, 7)
+    scale, factor = (tf.bitcast(real, tf.float64) for real in reals)
 
     # Scale and factor are data, not constants, which TensorFlow's optimizer
     # would multiply with each other first.

@@ -204,4 +204,4 @@ def _decode_one(
         data[middle:end], positions, kind.values, tf.as_dtype(kind.dtype)
     )
 
-    return code.graph_place(mask, values, kept, size)
+    return code.graph_place(mask, values, kept, size, positions)
