@@ -12,6 +12,9 @@ from tf_rigl.core.dice import Dice
 from tf_rigl.core.packing import CorruptDataError
 from tf_rigl.core.packing import seeded
 
+# Graphs as users' programs rewrite them.
+pytestmark = pytest.mark.usefixtures("grappler")
+
 DTYPES = ["float32", "float16", "bfloat16", "float64"]
 KINDS = pytest.mark.parametrize("kind", dice.KINDS, ids=["signs", "normal"])
 
@@ -24,18 +27,15 @@ def drawn(kind, factor=1.0, elements=301, dtype="float32", seed=8):
     """Positions, values of the connections, and how they come about."""
     dtype = numpy_dtype(dtype)
     scale = 0.05 if kind == dice.SIGNS else 0.05 / dice.NORMAL_DEVIATION
-    draw = seeded.Draw(Dice((seed, 3 << 40), *kind, scale), factor)
+    factor = dtype.type(factor)
+    rolls = Dice((seed, 3 << 40), *kind, np.float32(scale).item())
+    draw = seeded.Draw(rolls, float(factor))
     mask = np.random.default_rng(0).random(elements) < 0.5
     rolled = dice.roll(draw.dice, (elements,)).numpy().astype(dtype)
-    return np.flatnonzero(mask), rolled[mask] * dtype.type(factor), draw
+    return np.flatnonzero(mask), rolled[mask] * factor, draw
 
 
-@tf.function(
-    input_signature=[
-        tf.TensorSpec([None], tf.uint8),
-        tf.TensorSpec([None], tf.int64),
-    ]
-)
+@tf.function
 def unpack_in_graph(data, positions):
     return seeded.graph_unpack(data, positions, tf.float32)
 

@@ -20,6 +20,9 @@ from tf_rigl.export.saved_model.export import export_saved_model
 from tf_rigl.export.saved_model.restore import load_packed_weights
 from tf_rigl.masking.masked_weight import masked_weights
 
+# Graphs as users' programs rewrite them.
+pytestmark = pytest.mark.usefixtures("grappler")
+
 HOWS = ["signed_kaiming", "kaiming_normal", "glorot_normal"]
 
 

@@ -30,7 +30,7 @@ class Draw(NamedTuple):
     """How all values of a weight come about."""
 
     dice: Dice
-    factor: float  # what they are multiplied by afterwards, in their dtype
+    factor: float  # of their dtype, by which they are multiplied afterwards
 
 
 def pack(values: np.ndarray, draw: Draw, elements: int) -> bytes:
@@ -121,15 +121,23 @@ def _draw(
     first, second, number, sides, elements, *reals = graph_integers(data, 7)
     scale, factor = (tf.bitcast(real, tf.float64) for real in reals)
 
-    # Scale and factor are data, not constants, which TensorFlow's optimizer
-    # would multiply with each other first.
     rolled = sums(
         [elements], tf.stack([first, second]), number, tf.cast(sides, tf.int32)
     )
-    drawn = tf.gather(rolled, positions) * tf.cast(scale, tf.float32)
-    values = tf.cast(drawn, dtype) * tf.cast(factor, dtype)
+    drawn = _multiply(tf.gather(rolled, positions), scale, tf.float32)
+    values = _multiply(tf.cast(drawn, dtype), factor, dtype)
     same = tf.equal(_fingerprint(values), tf.slice(data, [56], [8]))
     return values, tf.reduce_all(same)
+
+
+def _multiply(values: tf.Tensor, factor: tf.Tensor, dtype: Any) -> tf.Tensor:
+    """Returns a product in `dtype`, of values of at most as many bits.
+
+    In float64 it is exact, and then it is rounded. TensorFlow's optimizer would
+    replace two products with scalars by one with their product, which other
+    roundings make of it; it leaves casts alone.
+    """
+    return tf.cast(tf.cast(values, tf.float64) * factor, dtype)
 
 
 def _fingerprint(values: tf.Tensor) -> tf.Tensor:
