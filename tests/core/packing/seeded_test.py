@@ -61,9 +61,8 @@ def test_the_bits_come_back(kind, dtype, factor):
 
 def test_a_factor_is_a_product_of_its_own():
     """The product of both, with one rounding, has other bits."""
-    positions, values, draw = drawn(dice.NORMAL, factor := 1.9287109375)
-    assert np.float32(factor) != 1
-    at_once = draw.dice.scale * np.float64(np.float32(factor))
+    positions, values, draw = drawn(dice.NORMAL, 1.9287)
+    at_once = draw.dice.scale * draw.factor
     other = dice.roll(Dice(draw.dice.seed, *dice.NORMAL, at_once), (301,))
     assert np.any(other.numpy()[positions] != values)
 
