@@ -84,6 +84,9 @@ if TYPE_CHECKING:
     from tf_rigl.updating.replica_check import check_replicas as check_replicas
     from tf_rigl.updating.set_masks import set_masks as set_masks
     from tf_rigl.updating.strip import strip as strip
+    from tf_rigl.updating.supermasks import evaluate_samples as evaluate_samples
+    from tf_rigl.updating.supermasks import sample_masks as sample_masks
+    from tf_rigl.updating.supermasks import threshold_masks as threshold_masks
 
 _NAMES = _lazy.index(
     {
@@ -126,6 +129,11 @@ _NAMES = _lazy.index(
         "tf_rigl.updating.replica_check": ["ReplicaCheck", "check_replicas"],
         "tf_rigl.updating.set_masks": ["set_masks"],
         "tf_rigl.updating.strip": ["strip"],
+        "tf_rigl.updating.supermasks": [
+            "evaluate_samples",
+            "sample_masks",
+            "threshold_masks",
+        ],
     }
 )
 _NAMESPACES = (

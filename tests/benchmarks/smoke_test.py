@@ -72,6 +72,7 @@ def test_export_size(tmp_path):
     # Names of functions hold numbers, which grow from export to export.
     assert sizes["smallest"] <= sizes["gaps"] + 100 < sizes["dense"]
     assert sizes["smallest, int8"] < sizes["smallest, float16"]
+    assert sizes["smallest, seed"] < sizes["smallest, int8"]
     assert sizes["LiteRT, float32"] < 0.25 * sizes["LiteRT, dense"]
     assert "smallest, int8" in output
 

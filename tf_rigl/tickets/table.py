@@ -1,6 +1,5 @@
 """The table of a search."""
 
-import re
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +8,7 @@ from tf_rigl.accounting.profile import profile
 from tf_rigl.accounting.search_flops import search_flops
 from tf_rigl.core import cells
 from tf_rigl.core import text_table
+from tf_rigl.tickets import run_names
 
 _NOT_METRICS = ("epoch", "step", "dead_units", "sparsity")
 
@@ -55,14 +55,12 @@ def _costs(records: Sequence[Mapping[str, Any]], model: Any) -> list[str]:
 
 
 def _words(name: str) -> str:
-    """Writes a folder's name in words; `control_reinit_09_0` has a draw."""
-    if not name.startswith("control_"):
+    """Writes the name of a folder in words."""
+    if not run_names.is_control(name):
         return name.replace("_", " ")
-    how, level, *sign, draw = re.split(
-        r"_(\d{2})(_keep_sign)?_(\d+)$", name.removeprefix("control_")
-    )[:4]
-    kept = ", sign kept" if sign and sign[0] else ""
-    return f"{how.replace('_', ' ')}{kept}: level {level}, draw {draw}"
+    how, level, keep_sign, draw = run_names.read_control(name)
+    kept = ", sign kept" if keep_sign else ""
+    return f"{how.replace('_', ' ')}{kept}: level {level:02d}, draw {draw}"
 
 
 def _metric(records: Sequence[Mapping[str, Any]]) -> str:

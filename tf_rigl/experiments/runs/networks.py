@@ -1,6 +1,7 @@
 """The network of a run, masked for its method, and its costs."""
 
 import contextlib
+import inspect
 from collections.abc import Iterator
 from collections.abc import Sequence
 from types import ModuleType
@@ -15,9 +16,13 @@ from tf_rigl.experiments import methods
 from tf_rigl.experiments import user_code
 from tf_rigl.experiments.runs import tasks
 from tf_rigl.experiments.runs.plan import RunPlan
+from tf_rigl.experiments.runs.settings import REPRODUCIBLE
 from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.tasks import Task
 from tf_rigl.models import registry
+
+# Arguments of builders that some networks have, and settings of these names.
+_OPTIONAL = ("dropout", "kernel_initializer")
 
 
 def build(settings: RunSettings, keras: ModuleType, task: Task) -> Any:
@@ -36,15 +41,19 @@ def build(settings: RunSettings, keras: ModuleType, task: Task) -> Any:
     with _precision(keras, settings.precision):
         if chosen.small:
             budget = _sparse_profile(settings, keras, task).nonzeros
-            return accounting.match_width(
+            model = accounting.match_width(
                 lambda width: build_dense(settings, keras, task, width),
                 parameters=budget,
             ).model
+        else:
+            model = build_dense(settings, keras, task)
+        if chosen.is_sparse:
+            model = sparsify(settings, model, **chosen.sparsify)
 
-        model = build_dense(settings, keras, task)
-        if not chosen.is_sparse:
-            return model
-        return sparsify(settings, model, **chosen.sparsify)
+    how = settings.kernel_initializer
+    if how in REPRODUCIBLE:
+        tf_rigl.reinitialize(model, how, seed=settings.seed)
+    return model
 
 
 def build_dense(
@@ -62,6 +71,7 @@ def build_dense(
         keras,
         width=settings.width * width,
         **tasks.network_arguments(task),
+        **_chosen_arguments(settings),
     )
 
 
@@ -120,6 +130,30 @@ def training_flops(
         update_interval=settings.update_interval,
         pruned_fraction=pruned_fraction,
     )
+
+
+def _chosen_arguments(settings: RunSettings) -> dict[str, Any]:
+    """Returns the arguments of the network's builder that settings change."""
+    chosen = {
+        name: getattr(settings, name)
+        for name in _OPTIONAL
+        if getattr(settings, name) not in (None, *REPRODUCIBLE)
+    }
+    for name, value in chosen.items():
+        if not _takes(settings.model, name):
+            able = [one for one in registry.BUILDERS if _takes(one, name)]
+            raise ValueError(
+                f"`{name}` must be left out for a network that has no such "
+                f"argument. Received: {name}={value!r} for model="
+                f"{settings.model!r}. These have it: {', '.join(able)}."
+            )
+    return chosen
+
+
+def _takes(name: str, argument: str) -> bool:
+    if user_code.is_reference(name):
+        return user_code.network_takes(name, argument)
+    return argument in inspect.signature(registry.builder(name)).parameters
 
 
 @contextlib.contextmanager

@@ -25,6 +25,8 @@ from tf_rigl.models import registry as networks
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 DISTRIBUTIONS = ("uniform", "er", "erk")
 OPTIMIZERS = ("sgd", "adam")
+# Initial values that are equal bit for bit on every machine.
+REPRODUCIBLE = ("signed_kaiming", "kaiming_normal")
 SCHEDULES = ("cosine", "step", "constant", "linear")
 STRATEGIES = (
     "one_device",
@@ -65,6 +67,15 @@ class RunSettings:
     width: float = field(
         1.0, "Multiplier of the widths of the network's layers.", POSITIVE
     )
+    dropout: float | None = field(
+        None, "Dropout rate; the network's own if unset.", BELOW_ONE
+    )
+    kernel_initializer: str | None = field(
+        None,
+        "Distribution of the initial kernels, of Keras or by "
+        "tf_rigl.reinitialize; the network's own if unset.",
+        one_of((*networks.INITIALIZERS, *REPRODUCIBLE)),
+    )
     data: str = field(
         "cifar10",
         "Data set, or package.module:function, which returns arrays: (inputs, "
@@ -78,6 +89,13 @@ class RunSettings:
     )
     download: bool = field(
         False, "Let TFDS download and prepare data that is missing."
+    )
+    augment: bool = field(True, "Crop and flip CIFAR's training images.")
+    validation_examples: int = field(
+        0,
+        "Training examples to hold out, and to evaluate on after epochs in "
+        "place of the test data, on which a run still ends.",
+        NOT_NEGATIVE,
     )
     image_size: int = field(
         224, "Height and width of ImageNet's images, in pixels.", AT_LEAST_ONE
