@@ -1,5 +1,7 @@
 """The line between two networks, and what is left of walking it: nothing."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -166,7 +168,15 @@ def test_all_is_as_before(keras, raises):
         with pytest.raises(ZeroDivisionError):
             tf_rigl.error_barrier(*arguments)
     else:
-        tf_rigl.error_barrier(*arguments)
+        # Both without the connections that the model has.
+        nothing = dataclasses.replace(
+            end,
+            weights={
+                path: np.zeros_like(value)
+                for path, value in end.weights.items()
+            },
+        )
+        tf_rigl.error_barrier(model, nothing, nothing, evaluate, 3)
         data = [support.make_data((20,), 32)]
         barrier = tf_rigl.error_barrier(*arguments, refresh=data)
         assert barrier.height == 0
@@ -193,6 +203,7 @@ def test_averages_are_means_over_batches(keras, as_dataset):
             layers.BatchNormalization(name="norm"),
             layers.Dense(4, name="second"),
             layers.BatchNormalization(name="frozen", trainable=False),
+            counter(keras),
         ]
     )
     first, second = (snapshot_of_random(model, seed) for seed in (1, 2))
@@ -224,6 +235,23 @@ def test_averages_are_means_over_batches(keras, as_dataset):
             np.testing.assert_array_equal(found[index], expected[index])
     assert model.get_layer("norm").momentum == 0.99
     assert model.get_layer("frozen").momentum == 0.99
+
+
+def counter(keras):
+    """A layer that notes something else in training mode, as others may."""
+
+    class Counter(keras.layers.Layer):
+        def build(self, shape):
+            self.calls = self.add_weight(
+                name="calls", shape=(), initializer="zeros", trainable=False
+            )
+
+        def call(self, inputs, training=False):
+            if training:
+                self.calls.assign(self.calls + 1.0)
+            return inputs
+
+    return Counter()
 
 
 def test_averages_of_images(keras):
@@ -265,7 +293,8 @@ def test_averages_of_images(keras):
 def test_a_network_and_itself(keras):
     """Dropout before normalization draws the same at each point."""
     layers = keras.layers
-    keras.backend.experimental.enable_tf_random_generator()
+    if keras.__name__ == "tf_keras":
+        keras.backend.experimental.enable_tf_random_generator()
     model = keras.Sequential(
         [
             keras.Input((20,)),
