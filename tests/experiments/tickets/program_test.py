@@ -14,6 +14,7 @@ from rich import console as consoles
 from tests import support as processes
 from tests.experiments.report.support import Page
 from tests.experiments.tickets import support
+from tf_rigl.experiments.sweeps import processes as run_all
 from tf_rigl.experiments.tickets import command_lines
 from tf_rigl.experiments.tickets import progress
 from tf_rigl.experiments.tickets import search
@@ -148,6 +149,19 @@ def test_failed_searches_are_named(tmp_path, monkeypatch, capsys):
     assert page.links[SEARCH] == f"searches/{SEARCH}/log.txt"
     assert any("no file …/y" in text for text in page.text)
     page.assert_names_no_path(folder)
+
+
+def test_a_signal_ends_it_with_its_exit_code(tmp_path, monkeypatch, capsys):
+    def interrupted(*unused):
+        raise run_all.SweepInterrupted(signal.SIGINT)
+
+    monkeypatch.setattr(run_all, "run_all", interrupted)
+    code, _ = support.run_program(f"--output_dir={tmp_path}")
+    assert code == 128 + signal.SIGINT
+    error = capsys.readouterr().err
+    assert error == (
+        "The program was ended by SIGINT. The same command resumes it.\n"
+    )
 
 
 def kill_within(folder, words, level):
