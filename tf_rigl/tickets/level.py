@@ -7,7 +7,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.algorithms.static import Static
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.checkpointing import optimizer_state
 from tf_rigl.checkpointing.checkpoints import Checkpoints
@@ -15,6 +14,7 @@ from tf_rigl.checkpointing.snapshot_at import SnapshotAt
 from tf_rigl.diagnostics.epoch_file import EpochFile
 from tf_rigl.tickets.folder import RunFolder
 from tf_rigl.updating.callback import UpdateMasks
+from tf_rigl.updating.freeze_weights import FreezeWeights
 
 _VALIDATION_LOSS = "val_loss"
 
@@ -34,16 +34,18 @@ class Level:
         number: int,
         name: str,
         run: RunFolder,
+        method: UpdateMasks,
         checkpoints: Checkpoints,
         snapshot: SnapshotAt | None = None,
     ) -> None:
         self.number = number
         self.name = name
+        self._method = method
         self._metrics = EpochMetrics(run.metrics)
         self._checkpoints = checkpoints
         self._given: dict[str, float] | None = None
         self.callbacks = [
-            UpdateMasks(Static()),
+            method,
             *([] if snapshot is None else [snapshot]),
             # Before the checkpoint of an epoch, so that none lacks its line.
             self._metrics,
@@ -78,8 +80,11 @@ class Level:
         afterwards; training does not stop there.
 
         Raises:
-            ValueError: if the level was not trained to its end.
+            ValueError: if the level was not trained to its end, or frozen
+                weights have changed.
         """
+        if isinstance(self._method, FreezeWeights):
+            self._method.check_frozen()
         if self._given is not None:
             return {"early_stop": None, "end": self._given}
         if not self._metrics.is_complete:
