@@ -60,7 +60,9 @@ def test_training_leaves_pruned_weights_alone(keras, tmp_path, treatment):
     support.assert_all_equal(search_test.values_of(model), last)
 
 
-@support.keras_in_turn("batch", [13, 15, 24, 30], is_slow=lambda one: one < 15)
+@support.keras_in_turn(
+    "batch", [15, 24, 12, 27], lambda batch: batch in (12, 27)
+)
 def test_going_on_where_it_was_stopped(keras, tmp_path, batch):
     """At the beginning of a level, within one, and in a new process's model."""
     whole = search_test.make_model(keras)
@@ -141,7 +143,7 @@ def test_levels_after_the_first_trace_once(keras, tmp_path):
 def test_controls(keras, tmp_path):
     """New values for what is kept; the rest is frozen as in the level."""
     model = search_test.make_model(keras)
-    search = search_of(model, tmp_path)
+    search = search_of(model, tmp_path, "movement")
     for level in search:
         first = values_by_path(model)
         search_test.train(model, level)
