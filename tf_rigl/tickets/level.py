@@ -1,7 +1,6 @@
 """One training of a search: what its loop body gets, and its record."""
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.checkpointing import optimizer_state
 from tf_rigl.checkpointing.checkpoints import Checkpoints
 from tf_rigl.checkpointing.snapshot_at import SnapshotAt
-from tf_rigl.diagnostics.epoch_file import EpochFile
+from tf_rigl.diagnostics import epoch_file
 from tf_rigl.tickets.folder import RunFolder
 from tf_rigl.updating.callback import UpdateMasks
 from tf_rigl.updating.freeze_weights import FreezeWeights
@@ -110,22 +109,19 @@ class EpochMetrics(ModelCallback):
     def __init__(self, path: str) -> None:
         super().__init__()
         self._path = path
-        self._file = EpochFile.of_json("directory", path)
-        self._began = False
+        self._file = epoch_file.EpochFile.of_json("directory", path)
         self.is_complete = False
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Checks that the file can be written."""
         del logs
-        self._began = self.is_complete = False
+        self.is_complete = False
         self._file.check()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Drops the lines of this epoch and later ones, at first."""
         del logs
-        if not self._began:
-            self._file.begin(epoch)
-        self._began = True
+        self._file.begin_once(epoch)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Appends the line of the epoch, with null for infinity and NaN."""
@@ -133,10 +129,7 @@ class EpochMetrics(ModelCallback):
         line = {
             "epoch": epoch,
             "step": optimizer_state.steps_taken(self.model.optimizer),
-            **{
-                name: number if math.isfinite(number) else None
-                for name, number in numbers.items()
-            },
+            **epoch_file.finite(numbers),
         }
         self._file.append([json.dumps(line)])
 
