@@ -8,10 +8,15 @@ TRAIN = {
     "Network and data": {
         "model": "for another network of ours, or your own function",
         "width": "for a smaller or larger network of the same kind",
+        "dropout": "against overfitting, for the networks that have it",
+        "kernel_initializer": "to repeat a published recipe",
         "data": "for another data set, or your own function; see "
         "[data](data.md)",
         "data_dir": "if the data is elsewhere; required for `--data=text`",
         "download": "once, on a machine with a network",
+        "augment": "`--noaugment` to repeat a published recipe",
+        "validation_examples": "to choose settings, steps or tickets without "
+        "the test data",
         "image_size": "for smaller images, which are cheaper",
         "sequence_length": "for text: longer windows remember more and take "
         "more memory",
@@ -25,6 +30,8 @@ TRAIN = {
         "budget": "`reference` to count as published tables do",
         "dense_layers": "for layers that are small or suffer from zeros, such "
         "as the first one with `--distribution=uniform`",
+        "initial_weights": "for networks that are never trained, by "
+        "`--method=edge_popup`, or `supermask`",
         "update_interval": "smaller for short runs, so that there are enough "
         "updates",
         "drop_fraction": "smaller if accuracy falls after updates",

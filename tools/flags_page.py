@@ -20,6 +20,8 @@ from tf_rigl.experiments import terminal
 from tf_rigl.experiments.export_settings import ExportSettings
 from tf_rigl.experiments.runs import settings
 from tf_rigl.experiments.sweeps.grid import Grid
+from tf_rigl.experiments.tickets.settings import SearchGrid
+from tf_rigl.experiments.tickets.settings import SearchSettings
 from tools import flags_guide
 from tools import marked
 
@@ -28,7 +30,15 @@ MARK = "flags"
 _HEADER = ("flag", "default", "what it does")
 # Flags of `train` that a sweep takes no value of.
 _NOT_OF_SWEEPS = ("method", "sparsity", "seed", "compare_dense")
-_OWNERS = (settings.RunSettings, settings.RunOptions, Grid, ExportSettings)
+_OWNERS = (
+    settings.RunSettings,
+    settings.RunOptions,
+    Grid,
+    SearchSettings,
+    SearchGrid,
+    ExportSettings,
+)
+_WITH_RULES = ("train", "sweep", "tickets", "export")
 
 
 def render() -> str:
@@ -152,7 +162,7 @@ def _meaning(flag: flags.Flag, command: str) -> str:
     rule = _rules().get(flag.name)
     if choices:
         text += f" One of {', '.join(f'`{one}`' for one in choices)}."
-    elif rule is not None and command in ("train", "sweep", "export"):
+    elif rule is not None and command in _WITH_RULES:
         text += f" {rule.text[0].upper()}{rule.text[1:]}."
     return text.replace("|", r"\|").replace(" *", r" \*")
 

@@ -101,6 +101,28 @@ def test_training_images_are_shifted_and_mirrored(splits):
     assert {column for _, (_, column) in found} == set(range(9))
 
 
+def test_without_augmentation(data_dir, splits):
+    """The same images in the same order, as they are."""
+    plain, changed = make(data_dir, augment=False), make(data_dir)
+    images, labels = support.joined(plain.train)
+    assert labels.tolist() == support.labels(changed.train)
+    whole = tf.image.per_image_standardization(
+        np.stack([e["image"] for e in examples(64)])
+    ).numpy()
+    np.testing.assert_array_equal(images, whole[labels])
+
+
+def test_validation_images_are_not_augmented(data_dir):
+    found = make(data_dir, validation_examples=16)
+    assert found.info.train_examples == 48
+    images, labels = support.joined(found.validation)
+    kept = support.labels(found.train)
+    assert sorted([*kept, *labels]) == list(range(64))
+    pixels = np.stack([e["image"] for e in examples(64)])[labels]
+    expected = tf.image.per_image_standardization(pixels)
+    np.testing.assert_array_equal(images, expected)
+
+
 def test_epochs_differ_and_seeds_repeat(data_dir, splits):
     first, second = make(data_dir), make(data_dir)
     assert support.same(first.train, second.train)

@@ -36,6 +36,18 @@ def test_other_shapes(keras):
     assert model.count_params() == 3072 * 5 + 5 + 5 * 7 + 7
 
 
+def test_dropout_and_initial_values(keras):
+    model = mlp.lenet_300_100(
+        keras, dropout=0.2, kernel_initializer="glorot_normal"
+    )
+    names = [layer.name for layer in model.layers]
+    assert names[2:] == ["fc1", "drop1", "fc2", "drop2", "logits"]
+    assert model.get_layer("drop2").rate == 0.2
+    for name in ("fc1", "fc2", "logits"):
+        initializer = model.get_layer(name).kernel_initializer
+        assert type(initializer).__name__ == "GlorotNormal"
+
+
 @pytest.mark.parametrize(
     ("width", "units"),
     [(1.0, (300, 100)), (0.5, (150, 50)), (0.02, (6, 10)), (0.001, (1, 10))],

@@ -16,9 +16,25 @@ SMALL = {
     "character_lstm": TEXT,
     "vit_s_16": {**IMAGES, "blocks": 2},
 }
-QUICK = {"lenet_300_100", "lenet_5", "character_lstm", "vit_s_16"}
+QUICK = {
+    "lenet_300_100",
+    "lenet_5",
+    "conv_2",
+    "resnet_8",
+    "character_lstm",
+    "vit_s_16",
+}
 # The same as others, but for the number of layers.
-DEEPER = {"resnet_34", "resnet_101", "vgg_19"}
+DEEPER = {
+    "conv_6",
+    "conv_8",
+    "resnet_32",
+    "resnet_56",
+    "resnet_110",
+    "resnet_34",
+    "resnet_101",
+    "vgg_19",
+}
 
 
 def small(name, keras):

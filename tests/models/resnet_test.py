@@ -159,6 +159,46 @@ def test_small_images(keras):
     assert tuple(model.get_layer("layer4_1_conv2").output.shape[1:3]) == (4, 4)
 
 
+@pytest.mark.parametrize(
+    ("depth", "weights", "macs"),
+    [
+        (8, 77_360, 12_501_632),
+        (20, 270_896, 40_813_184),
+        pytest.param(32, 464_432, 69_124_736, marks=pytest.mark.slow),
+        pytest.param(56, 851_504, 125_747_840, marks=pytest.mark.slow),
+    ],
+)
+def test_networks_for_small_images(depth, weights, macs):
+    """Published of ResNet-20: 0.27 M parameters, 41 M multiply-adds."""
+    model = resnet.small_resnet(keras3, depth)
+    assert model.name == f"resnet_{depth}"
+    profile = tf_rigl.profile(model)
+    assert profile.macs == macs
+    assert profile.uncounted == ()
+    found = {row.path: row.parameters for row in support.kernels(profile)}
+    assert sum(found.values()) == weights
+    assert found["logits/kernel"] == 640
+    projections = [one for path, one in found.items() if "downsample" in path]
+    assert projections == [512, 2048]
+
+
+def test_layers_for_small_images(keras):
+    model = resnet.small_resnet(keras, 8, classes=7, width=0.5)
+    names = ["conv1", "layer1_0_conv2", "layer2_0_conv1", "layer3_0_downsample"]
+    filters = [model.get_layer(name).filters for name in names]
+    assert filters == [8, 8, 16, 32]
+    gamma = model.get_layer("layer3_0_conv2_norm").gamma
+    np.testing.assert_array_equal(gamma, 1)
+    initializers = {
+        type(layer.kernel_initializer).__name__
+        for layer in model.layers
+        if hasattr(layer, "kernel_initializer")
+    }
+    assert initializers == {"HeNormal"}
+    images = np.random.default_rng(0).random((2, 32, 32, 3), np.float32)
+    assert model(images).shape == (2, 7)
+
+
 def test_blocks_begin_as_their_shortcuts(keras):
     """The scale of each last normalization is 0."""
     model = tiny(keras, 18)

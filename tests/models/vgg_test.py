@@ -4,6 +4,7 @@ import pytest
 
 import tf_rigl
 from tests.models import support
+from tf_rigl.models import registry
 from tf_rigl.models import vgg
 
 
@@ -35,6 +36,26 @@ def test_for_cifar():
     assert profile.macs == 313_201_664
     assert profile.uncounted == ()
     assert len(support.kernels(profile)) == 14
+
+
+def test_vgg_19_for_cifar():
+    """Liu et al., arXiv:1708.06519, table 1: 20.04 M and 7.97e8 FLOPs."""
+    model = registry.builder("cifar_vgg_19")(
+        keras3, kernel_initializer="glorot_normal"
+    )
+    assert support.trainable_parameters(model) == 20_035_018
+    profile = tf_rigl.profile(model)
+    assert profile.macs == 398_136_320
+    *convolutions, logits = support.kernels(profile)
+    assert sum(row.parameters for row in convolutions) == 20_018_880
+    assert logits.parameters == 5_120
+    assert tuple(model.get_layer("pool").input.shape[1:]) == (2, 2, 512)
+    initializers = {
+        type(layer.kernel_initializer).__name__
+        for layer in model.layers
+        if hasattr(layer, "kernel_initializer")
+    }
+    assert initializers == {"GlorotNormal"}
 
 
 def test_layers(keras):

@@ -12,6 +12,8 @@ import tf_rigl
 from tests import support
 from tests.methods import ranking
 from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.models import mlp
+from tf_rigl.models import registry
 
 # Percent of the weights left after each round, from exact fractions.
 LENET = [80.04, 64.06, 51.28, 41.05, 32.87, 26.32, 21.07, 16.88, 13.52, 10.83]
@@ -23,19 +25,21 @@ LENET_KERNELS = {
     7: [49327, 6292, 480],
     15: [8277, 1058, 209],
 }
-# By round: labels of figures of Frankle and Carbin (ICLR 2019).
-RESNET_20 = {4: 41.7, 6: 27.1, 7: 21.9, 10: 11.8}
-
-
-def lenet(keras):
-    return keras.Sequential(
-        [
-            keras.Input((784,)),
-            keras.layers.Dense(300, "relu", name="first"),
-            keras.layers.Dense(100, "relu", name="second"),
-            keras.layers.Dense(10, name="logits"),
-        ]
-    )
+# By round: labels of figures of Frankle and Carbin (ICLR 2019), but for
+# Conv-6, whose first hidden layer has other inputs there.
+LABELS = {
+    "conv_2": {11: 8.8, 14: 4.6},
+    "conv_4": {11: 11.1, 12: 9.2},
+    "conv_6": {7: 26.6, 10: 15.3},
+    "resnet_20": {4: 41.7, 6: 27.1, 7: 21.9, 10: 11.8},
+    "cifar_vgg_19": {19: 1.5},
+}
+CONVOLUTIONS = {"conv_2": 0.1, "conv_4": 0.1, "conv_6": 0.15}
+# Layers that stay dense where the others are pruned by one threshold.
+DENSE = {
+    "resnet_20": ["layer2_0_downsample", "layer3_0_downsample", "logits"],
+    "cifar_vgg_19": ["logits"],
+}
 
 
 def small(keras, units=(16,), **kwargs):
@@ -49,7 +53,8 @@ def active(model):
 
 @support.one_keras("keras")
 def test_ladder_of_lenet(keras):
-    model = tf_rigl.sparsify(lenet(keras), 0.0, start="dense")
+    model = mlp.lenet_300_100(keras)
+    tf_rigl.sparsify(model, 0.0, start="dense")
     before = tf_rigl.masks(model)
     percent = []
     for number in range(1, 21):
@@ -65,29 +70,61 @@ def test_ladder_of_lenet(keras):
     np.testing.assert_allclose(percent, LENET, atol=0.0051)
 
 
-@support.one_keras("tf_keras")
-def test_ladder_of_resnet_20(keras):
-    """Global over the convolutions; shortcuts and output layer stay dense."""
-    channels = [16] * 7 + [32] * 6 + [64] * 6
-    model = keras.Sequential(
-        [
-            keras.Input((4, 4, 3)),
-            *(
-                keras.layers.Conv2D(one, 3, padding="same", use_bias=False)
-                for one in channels
-            ),
-            keras.layers.GlobalAveragePooling2D(),
-            keras.layers.Dense(10, name="logits"),
-        ]
-    )
-    tf_rigl.sparsify(model, 0.0, start="dense", dense=["logits"])
-    for number in range(1, 11):
-        tf_rigl.prune(model, amount=0.2, scope="global")
-        *convolutions, logits = active(model)
-        assert logits == 640
-        if number in RESNET_20:
-            left = (sum(convolutions) + 640 + 2560) / 270_896
-            assert round(100 * left, 1) == RESNET_20[number]
+@pytest.mark.parametrize("name", LABELS)
+def test_ladders_of_counts(name):
+    """By exact fractions of the numbers of weights of the networks."""
+    model = registry.builder(name)(support.fresh_keras("keras"))
+    sizes = {
+        layer.name: layer.kernel.shape.num_elements()
+        for layer in model.layers
+        if hasattr(layer, "kernel")
+    }
+    if name in DENSE:
+        dense = sum(sizes.pop(layer) for layer in DENSE[name])
+        sizes, rates = {"all": sum(sizes.values())}, {}
+    else:
+        dense, rates = 0, conv_rates(name, sizes)
+    total = dense + sum(sizes.values())
+
+    for number in range(1, max(LABELS[name]) + 1):
+        for layer in sizes:
+            rate = fractions.Fraction(str(rates.get(layer, 0.2)))
+            sizes[layer] -= math.floor(rate * sizes[layer])
+        if number in LABELS[name]:
+            left = (dense + sum(sizes.values())) / total
+            assert round(100 * left, 1) == LABELS[name][number]
+
+
+@pytest.mark.parametrize(
+    ("name", "flavor"),
+    [
+        ("conv_4", "keras"),
+        ("resnet_20", "tf_keras"),
+        pytest.param("conv_2", "keras", marks=pytest.mark.slow),
+        pytest.param("cifar_vgg_19", "keras", marks=pytest.mark.slow),
+    ],
+)
+def test_ladders_of_networks(name, flavor):
+    """By layer, or global but for what stays dense."""
+    model = registry.builder(name)(support.fresh_keras(flavor))
+    tf_rigl.sparsify(model, 0.0, start="dense", dense=DENSE.get(name, ()))
+    records, total = masked_weights(model), sum(active(model))
+    scope, rates = "global", {}
+    if name in CONVOLUTIONS:
+        names = [one.path.partition("/")[0] for one in records]
+        scope, rates = "weight", conv_rates(name, names)
+
+    for number in range(1, max(LABELS[name]) + 1):
+        tf_rigl.prune(model, amount=0.2, rates=rates, scope=scope)
+        if number in LABELS[name]:
+            left = sum(active(model)) / total
+            assert round(100 * left, 1) == LABELS[name][number]
+
+
+def conv_rates(name, layers):
+    """Rates other than 20 %: of the convolutions and the output layer."""
+    convolutions = [one for one in layers if one.startswith("conv")]
+    return {"logits": 0.1, **dict.fromkeys(convolutions, CONVOLUTIONS[name])}
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.1, 0.29, 0.07, 1 / 3])

@@ -118,7 +118,8 @@ class Checkpoints(ModelCallback):
         self._keep = keep
         self._on_failure = on_failure
         self._also_every = also_every
-        self._total_steps = total_steps
+        # A search sets it, which makes the callbacks of a level itself.
+        self.total_steps = total_steps
         self._batches = 0  # trained so far, in all
         self._before_epoch = 0  # trained before the current epoch
         self._saved = 0  # trained before the newest checkpoint
@@ -249,8 +250,8 @@ class Checkpoints(ModelCallback):
 
     def _total_batches(self) -> float:
         """Returns the number of batches of the run, infinity if unknown."""
-        if self._total_steps is not None:
-            return self._total_steps
+        if self.total_steps is not None:
+            return self.total_steps
         steps = self.params.get("steps")
         return steps * self.params["epochs"] if steps else float("inf")
 

@@ -1,13 +1,12 @@
 """Input pipelines of a user's own arrays."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from tf_rigl.data import datasets
-from tf_rigl.data import pipeline as pipelines
+from tf_rigl.data import in_memory
 from tf_rigl.data.batching import Batching
 
 
@@ -68,7 +67,10 @@ def _describe(train: Arrays, evaluation: Arrays) -> datasets.DataInfo:
 
 
 def splits(
-    batching: Batching, train: Arrays, evaluation: Arrays
+    batching: Batching,
+    train: Arrays,
+    evaluation: Arrays,
+    validation_examples: int = 0,
 ) -> datasets.DataSplits:
     """Makes batches of arrays that fit into memory.
 
@@ -76,6 +78,7 @@ def splits(
         batching: size, seed and share of the batches.
         train: the examples to train on, in a new order in every epoch.
         evaluation: the examples to evaluate on.
+        validation_examples: number of training examples to hold out.
 
     Returns:
         Batches of (inputs `[batch, ...]`, int32 `[batch]`).
@@ -85,30 +88,15 @@ def splits(
             examples than one batch needs.
     """
     train, evaluation = check("train", train), check("evaluation", evaluation)
-    info = _describe(train, evaluation)
-    return datasets.DataSplits(
-        pipelines.train_from_memory(
-            lambda key: pipelines.random_order(key, info.train_examples),
-            _looker_up(train),
-            info.train_examples,
-            batching,
-        ),
-        pipelines.evaluation_from_memory(
-            _looker_up(evaluation),
-            info.evaluation_examples,
-            batching,
-        ),
-        info,
-    )
+    info = in_memory.hold_out(_describe(train, evaluation), validation_examples)
+    return in_memory.splits(info, batching, train, evaluation, _looker_up)
 
 
-def _looker_up(
-    arrays: Arrays,
-) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+def _looker_up(inputs: np.ndarray, labels: np.ndarray) -> in_memory.LookUp:
     """Returns a function from example indices to a batch."""
     with tf.device("CPU"):
-        inputs, labels = map(tf.constant, arrays)
+        examples, classes = tf.constant(inputs), tf.constant(labels)
     return lambda indices: (
-        tf.gather(inputs, indices),
-        tf.gather(labels, indices),
+        tf.gather(examples, indices),
+        tf.gather(classes, indices),
     )

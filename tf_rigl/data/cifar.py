@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tf_rigl.data import datasets
 from tf_rigl.data import images
-from tf_rigl.data import pipeline
+from tf_rigl.data import in_memory
 from tf_rigl.data import tfds_reader
 from tf_rigl.data.batching import Batching
 
@@ -37,11 +37,14 @@ def splits(
     download: bool = False,
     name: str = "cifar10",
     normalization: str = "image",
+    augment: bool = True,
+    validation_examples: int = 0,
 ) -> datasets.DataSplits:
     """Makes batches of CIFAR.
 
     Training images are padded with four mirrored pixels, cropped at random to
-    their original size and flipped at random. All images are kept in memory.
+    their original size and flipped at random, unless `augment` is false. All
+    images are kept in memory.
 
     Args:
         batching: size, seed and share of the batches.
@@ -51,6 +54,8 @@ def splits(
         normalization: `"image"` normalizes each image to mean 0 and variance 1
             before padding it; `"channel"` subtracts the mean and divides by the
             deviation of each channel over the training images.
+        augment: whether to crop and flip training images.
+        validation_examples: number of training images to hold out.
 
     Returns:
         Batches of (float32 `[batch, 32, 32, 3]`, int32 `[batch]`).
@@ -68,37 +73,30 @@ def splits(
     _check("name", name, NAMES)
     _check("normalization", normalization, NORMALIZATIONS)
     builder = tfds_reader.open_builder(name, data_dir, download)
-    info = tfds_reader.describe(builder, _TRAIN, _EVALUATION)
+    info = in_memory.hold_out(
+        tfds_reader.describe(builder, _TRAIN, _EVALUATION), validation_examples
+    )
     batching.local_batches(info.train_examples)  # fails before it reads
-    train_images, train_labels = tfds_reader.read_arrays(builder, _TRAIN)
-    test_images, test_labels = tfds_reader.read_arrays(builder, _EVALUATION)
-    normalize = _normalizer(normalization, train_images)
+    train = tfds_reader.read_arrays(builder, _TRAIN)
+    evaluation = tfds_reader.read_arrays(builder, _EVALUATION)
+    normalize = _normalizer(normalization, train[0])
 
-    def order(key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        return (
-            pipeline.random_order(key, info.train_examples),
-            *draw_augmentation(key, info.train_examples),
+    def looker_up(pixels: tf.Tensor, classes: tf.Tensor) -> in_memory.LookUp:
+        return lambda indices: (
+            normalize(tf.gather(pixels, indices)),
+            tf.gather(classes, indices),
         )
 
-    def train_batch(
-        indices: tf.Tensor, shifts: tf.Tensor, flips: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        batch = normalize(tf.gather(train_images, indices))
-        batch = images.shift_and_flip(batch, shifts, flips)
-        return batch, tf.gather(train_labels, indices)
-
-    def evaluation_batch(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        batch = normalize(tf.gather(test_images, indices))
-        return batch, tf.gather(test_labels, indices)
-
-    return datasets.DataSplits(
-        pipeline.train_from_memory(
-            order, train_batch, info.train_examples, batching
-        ),
-        pipeline.evaluation_from_memory(
-            evaluation_batch, info.evaluation_examples, batching
-        ),
+    augmentation = in_memory.Augmentation(
+        draw_augmentation, images.shift_and_flip
+    )
+    return in_memory.splits(
         info,
+        batching,
+        train,
+        evaluation,
+        looker_up,
+        augmentation if augment else None,
     )
 
 

@@ -19,10 +19,11 @@ class DataSplits(NamedTuple):
 
     A pass over `train` is one epoch, or all epochs if the batching is
     `endless`; the order and the augmentation differ in every epoch.
-    `evaluation` is the same in every pass.
+    `evaluation` and `validation` are the same in every pass.
     """
 
     train: tf.data.Dataset  # (inputs, targets), of static shape
     evaluation: tf.data.Dataset  # (inputs, targets)
     info: DataInfo  # describes the whole data set, not one worker's share
     vocabulary: str | None = None  # only for text; see `tf_rigl.data.text`
+    validation: tf.data.Dataset | None = None  # held out of the training set

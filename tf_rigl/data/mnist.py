@@ -7,7 +7,6 @@ of clothing images of the same size. `load` returns arrays and `splits` batches.
 """
 
 import importlib.resources
-from collections.abc import Callable
 from typing import Any
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_rigl.data import datasets
-from tf_rigl.data import pipeline as pipelines
+from tf_rigl.data import in_memory
 from tf_rigl.data import tfds_reader
 from tf_rigl.data.batching import Batching
 
@@ -94,10 +93,12 @@ def splits(
     data_dir: str | None = None,
     download: bool = False,
     source: str = "small",
+    validation_examples: int = 0,
 ) -> datasets.DataSplits:
     """Makes batches of images with one channel.
 
-    Other arguments and errors are those of `load`.
+    The first `validation_examples` of the training images in a random order
+    are held out. Other arguments and errors are those of `load`.
 
     Returns:
         Batches of (float32 `[batch, 28, 28, 1]` in [0, 1], int32 `[batch]`).
@@ -105,24 +106,18 @@ def splits(
     Raises:
         ValueError: if there are fewer images than one batch needs.
     """
-    info = describe(data_dir, download, source)
+    info = in_memory.hold_out(
+        describe(data_dir, download, source), validation_examples
+    )
     batching.local_batches(info.train_examples)  # fails before it reads
 
     data = load(source, data_dir, download)
-
-    return datasets.DataSplits(
-        pipelines.train_from_memory(
-            lambda key: pipelines.random_order(key, info.train_examples),
-            _looker_up(data.train_images, data.train_labels),
-            info.train_examples,
-            batching,
-        ),
-        pipelines.evaluation_from_memory(
-            _looker_up(data.test_images, data.test_labels),
-            info.evaluation_examples,
-            batching,
-        ),
+    return in_memory.splits(
         info,
+        batching,
+        (data.train_images, data.train_labels),
+        (data.test_images, data.test_labels),
+        _looker_up,
     )
 
 
@@ -135,9 +130,7 @@ def _load_small() -> Mnist:
         return Mnist(**{name: arrays[name] for name in Mnist._fields})
 
 
-def _looker_up(
-    images: np.ndarray, labels: np.ndarray
-) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+def _looker_up(images: np.ndarray, labels: np.ndarray) -> in_memory.LookUp:
     """Returns a function from example indices to a batch."""
     with tf.device("CPU"):
         pixels = tf.constant(images[..., None])

@@ -24,6 +24,7 @@ class Source(NamedTuple):
 
     module: str  # in this folder
     arguments: Mapping[str, Any] = {}
+    holds_out: bool = True  # whether `splits` takes `validation_examples`
 
     def call(self, function: str, *args: Any, **kwargs: Any) -> Any:
         """Calls a function of the module."""
@@ -37,8 +38,8 @@ SOURCES: dict[str, Source] = {
     "fashion_mnist": Source("mnist", {"source": "fashion_mnist"}),
     "cifar10": Source("cifar", {"name": "cifar10"}),
     "cifar100": Source("cifar", {"name": "cifar100"}),
-    "imagenet2012": Source("imagenet"),
-    "text": Source("text"),
+    "imagenet2012": Source("imagenet", holds_out=False),
+    "text": Source("text", holds_out=False),
     **{
         f"synthetic_{name}": Source("synthetic", {"name": name})
         for name in ("mnist", "cifar10", "imagenet2012", "characters")

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tf_rigl.data import datasets
+from tf_rigl.data import in_memory
 from tf_rigl.data.batching import Batching
 
 # Sizes of the imitated data sets. Characters are integers; all other examples
@@ -38,24 +39,35 @@ def splits(
     data_dir: str | None = None,
     download: bool = False,
     name: str = "imagenet2012",
+    validation_examples: int = 0,
 ) -> datasets.DataSplits:
     """Imitates the shapes, dtypes and number of steps of a data set.
 
     The same batch is repeated; `data_dir` and `download` are ignored.
+    `validation_examples` are held out of the training examples.
 
     Raises:
         ValueError: if `name` is not in `SIZES`, or a batch exceeds the data
             set.
     """
-    info = describe(data_dir, download, name)
+    info = in_memory.hold_out(
+        describe(data_dir, download, name), validation_examples
+    )
     steps = batching.local_batches(info.train_examples)
     train_steps = None if batching.endless else steps
-    evaluation_steps = max(1, info.evaluation_examples // batching.batch_size)
     batch = _one_batch(info, batching)
+
+    def batches(examples: int) -> tf.data.Dataset:
+        steps = max(1, examples // batching.batch_size)
+        return batch.repeat(steps).prefetch(tf.data.AUTOTUNE)
+
     return datasets.DataSplits(
         batch.repeat(train_steps).prefetch(tf.data.AUTOTUNE),
-        batch.repeat(evaluation_steps).prefetch(tf.data.AUTOTUNE),
+        batches(info.evaluation_examples),
         info,
+        validation=batches(validation_examples)
+        if validation_examples
+        else None,
     )
 
 

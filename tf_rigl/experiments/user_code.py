@@ -74,6 +74,18 @@ def build_network(reference: str, keras: Any, **offered: Any) -> Any:
     return model
 
 
+def network_takes(reference: str, argument: str) -> bool:
+    """Returns whether a user's function of a network takes an argument.
+
+    Raises:
+        ValueError: if there is no such function.
+    """
+    parameters = inspect.signature(_find("model", reference)).parameters
+    return argument in parameters or any(
+        one.kind is one.VAR_KEYWORD for one in parameters.values()
+    )
+
+
 @functools.lru_cache(maxsize=1)
 def load_arrays(reference: str, data_dir: str | None) -> tuple[Any, Any]:
     """Calls a user's function that returns data.

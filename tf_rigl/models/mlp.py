@@ -12,6 +12,8 @@ def lenet_300_100(
     input_shape: Sequence[int] = (28, 28),
     classes: int = 10,
     hidden_units: Sequence[int] = (300, 100),
+    dropout: float = 0.0,
+    kernel_initializer: str = "glorot_uniform",
     width: float = 1.0,
     name: str = "lenet_300_100",
 ) -> Any:
@@ -25,6 +27,9 @@ def lenet_300_100(
         input_shape: shape of one example.
         classes: number of logits.
         hidden_units: widths of the hidden layers.
+        dropout: dropout rate of each hidden layer, in [0, 1).
+        kernel_initializer: distribution of the initial values of all kernels,
+            by Keras's name; biases are 0.
         width: multiplier of these widths. A narrowed layer keeps at least one
             unit. The last hidden layer keeps at least one per class, since
             fewer could hardly separate the classes.
@@ -35,12 +40,14 @@ def lenet_300_100(
         logits `[batch, classes]`.
 
     Raises:
-        ValueError: if `classes` or a width is not positive.
+        ValueError: if `classes` or a width is not positive, or `dropout` is not
+            in [0, 1).
 
     Reference: LeCun et al., "Gradient-Based Learning Applied to Document
     Recognition", Proceedings of the IEEE 86(11), 1998, section III.C.
     """
     size.check_size(classes, width)
+    size.check_fraction("dropout", dropout)
     size.check_units(hidden_units)
 
     layers = keras.layers
@@ -50,9 +57,16 @@ def lenet_300_100(
     for number, full in enumerate(hidden_units, start=1):
         is_last = number == len(hidden_units)
         units = size.narrow(full, width, classes if is_last else 1)
-        features = layers.Dense(units, activation="relu", name=f"fc{number}")(
-            features
-        )
+        features = layers.Dense(
+            units,
+            activation="relu",
+            kernel_initializer=kernel_initializer,
+            name=f"fc{number}",
+        )(features)
+        if dropout:
+            features = layers.Dropout(dropout, name=f"drop{number}")(features)
 
-    logits = layers.Dense(classes, name="logits")(features)
+    logits = layers.Dense(
+        classes, kernel_initializer=kernel_initializer, name="logits"
+    )(features)
     return keras.Model(inputs, logits, name=name)

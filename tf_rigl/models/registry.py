@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tf_rigl.models import character_rnn
+from tf_rigl.models import conv
 from tf_rigl.models import lenet5
 from tf_rigl.models import mlp
 from tf_rigl.models import mobilenet
@@ -13,10 +14,26 @@ from tf_rigl.models import vgg
 from tf_rigl.models import vision_transformer
 from tf_rigl.models import wide_resnet
 
+# Distributions of initial values that networks may be given, by Keras's names.
+INITIALIZERS = (
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+)
+
 # All builders take the Keras module first, and accept `width` and `name`.
 BUILDERS: dict[str, Callable[..., Any]] = {
     "lenet_300_100": mlp.lenet_300_100,
     "lenet_5": lenet5.lenet_5,
+    **{
+        f"conv_{depth}": functools.partial(conv.conv, depth=depth)
+        for depth in conv.DEPTHS
+    },
+    **{
+        f"resnet_{depth}": functools.partial(resnet.small_resnet, depth=depth)
+        for depth in (8, 20, 32, 56, 110)
+    },
     "resnet_18": functools.partial(resnet.resnet, depth=18),
     "resnet_34": functools.partial(resnet.resnet, depth=34),
     "resnet_50": functools.partial(resnet.resnet, depth=50),
@@ -28,6 +45,16 @@ BUILDERS: dict[str, Callable[..., Any]] = {
     "mobilenet_v2": mobilenet.mobilenet_v2,
     "vgg_16": functools.partial(vgg.vgg, depth=16),
     "vgg_19": functools.partial(vgg.vgg, depth=19),
+    "cifar_vgg_19": functools.partial(
+        vgg.vgg,
+        depth=19,
+        input_shape=(32, 32, 3),
+        classes=10,
+        hidden_units=(),
+        batch_normalization=True,
+        last_pool=False,
+        name="cifar_vgg_19",
+    ),
     "character_gru": functools.partial(character_rnn.character_rnn, cell="gru"),
     "character_lstm": functools.partial(
         character_rnn.character_rnn, cell="lstm"

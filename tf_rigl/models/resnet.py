@@ -1,4 +1,4 @@
-"""Residual networks (ResNet v1.5)."""
+"""Residual networks: ResNet v1.5, and those for small images."""
 
 from collections.abc import Sequence
 from types import ModuleType
@@ -7,6 +7,13 @@ from typing import NamedTuple
 
 from tf_rigl.models.size import check_size
 from tf_rigl.models.size import narrow
+
+
+class _Begin(NamedTuple):
+    """The initial values of all convolutions and normalizations."""
+
+    kernels: str | None  # Keras's name; None for He's of truncated normals
+    last_scale: str  # of the last normalization of a block
 
 
 class Blocks(NamedTuple):
@@ -24,6 +31,7 @@ DEPTHS = {
 }
 
 _FILTERS = (64, 128, 256, 512)  # per stage
+_SMALL_FILTERS = (16, 32, 64)  # per stage, of networks for small images
 _EXPANSION = 4  # filters of a bottleneck's last convolution, as a multiple
 
 
@@ -83,24 +91,12 @@ def resnet(
             f"`depth` must be one of {sorted(DEPTHS)}. Received: depth={depth}."
         )
 
-    layers = keras.layers
     images = keras.Input(shape=tuple(input_shape), name="images")
-    filters = narrow(_FILTERS[0], width)
-    features = _stem(keras, images, filters, small_images)
-
-    for stage, number in enumerate(DEPTHS[depth].numbers):
-        filters = narrow(_FILTERS[stage], width)
-        for index in range(number):
-            strides = 2 if stage > 0 and index == 0 else 1
-            block = [(filters, 3, strides), (filters, 3, 1)]
-            if DEPTHS[depth].bottleneck:
-                wide = _EXPANSION * filters
-                block = [(filters, 1, 1), (filters, 3, strides), (wide, 1, 1)]
-            label = f"layer{stage + 1}_{index}"
-            features = _block(keras, features, block, label)
-
-    features = layers.GlobalAveragePooling2D(name="pool")(features)
-    logits = layers.Dense(
+    filters = [narrow(one, width) for one in _FILTERS]
+    begin = _Begin(kernels=None, last_scale="zeros")
+    features = _stem(keras, images, filters[0], small_images, begin)
+    features = _stages(keras, features, filters, DEPTHS[depth], begin)
+    logits = keras.layers.Dense(
         classes,
         kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
         name="logits",
@@ -108,9 +104,92 @@ def resnet(
     return keras.Model(images, logits, name=name or f"resnet_{depth}")
 
 
-def _stem(keras: ModuleType, images: Any, filters: int, small: bool) -> Any:
+def small_resnet(
+    keras: ModuleType,
+    depth: int = 20,
+    input_shape: Sequence[int] = (32, 32, 3),
+    classes: int = 10,
+    kernel_initializer: str = "he_normal",
+    width: float = 1.0,
+    name: str | None = None,
+) -> Any:
+    """Builds a residual network for small images, such as ResNet-20.
+
+    A 3×3 convolution and three stages of blocks of two, with 16, 32 and 64
+    filters. Where a stage begins, a 1×1 convolution projects the shortcut:
+    `layer2_0_downsample` and `layer3_0_downsample`. ResNet-20 has 270,896
+    kernel weights, of which 2,560 are in these and 640 in `logits`.
+
+    Args:
+        keras: the Keras to build with, the module `keras` or `tf_keras`.
+        depth: 6 n + 2 for three stages of n blocks.
+        input_shape: height, width and channels of an image.
+        classes: number of logits.
+        kernel_initializer: distribution of the initial values of all kernels,
+            by Keras's name.
+        width: multiplier of all numbers of filters. A narrowed layer keeps at
+            least one filter.
+        name: name of the model; None for `resnet_` and the depth.
+
+    Returns:
+        A functional model of the given Keras from `[batch, *input_shape]` to
+        logits `[batch, classes]`.
+
+    Raises:
+        ValueError: if `depth` is not 6 n + 2, or `classes` or `width` is not
+            positive.
+
+    Reference: He et al., "Deep Residual Learning for Image Recognition",
+    arXiv:1512.03385, section 4.2, with projections (option B).
+    """
+    check_size(classes, width)
+    if depth < 8 or depth % 6 != 2:
+        raise ValueError(
+            "`depth` must be 6 n + 2 for n blocks a stage: 8, 14, 20, 26, "
+            f"... Received: depth={depth}."
+        )
+
+    images = keras.Input(shape=tuple(input_shape), name="images")
+    filters = [narrow(one, width) for one in _SMALL_FILTERS]
+    blocks = Blocks((depth // 6,) * 3, bottleneck=False)
+    begin = _Begin(kernel_initializer, last_scale="ones")
+    features = _stem(keras, images, filters[0], True, begin)
+    features = _stages(keras, features, filters, blocks, begin)
+    logits = keras.layers.Dense(
+        classes, kernel_initializer=kernel_initializer, name="logits"
+    )(features)
+    return keras.Model(images, logits, name=name or f"resnet_{depth}")
+
+
+def _stages(
+    keras: ModuleType,
+    features: Any,
+    filters: Sequence[int],
+    blocks: Blocks,
+    begin: _Begin,
+) -> Any:
+    """Applies all stages, with given numbers of filters, and pools."""
+    for stage, (number, own) in enumerate(
+        zip(blocks.numbers, filters, strict=True)
+    ):
+        for index in range(number):
+            strides = 2 if stage > 0 and index == 0 else 1
+            block = [(own, 3, strides), (own, 3, 1)]
+            if blocks.bottleneck:
+                wide = _EXPANSION * own
+                block = [(own, 1, 1), (own, 3, strides), (wide, 1, 1)]
+            label = f"layer{stage + 1}_{index}"
+            features = _block(keras, features, block, label, begin)
+    return keras.layers.GlobalAveragePooling2D(name="pool")(features)
+
+
+def _stem(
+    keras: ModuleType, images: Any, filters: int, small: bool, begin: _Begin
+) -> Any:
     size, strides = (3, 1) if small else (7, 2)
-    features = _convolve(keras, images, filters, size, strides, "conv1")
+    features = _convolve(
+        keras, images, filters, size, strides, "conv1", begin.kernels
+    )
     features = keras.layers.ReLU()(features)
     if small:
         return features
@@ -122,6 +201,7 @@ def _block(
     inputs: Any,
     convolutions: Sequence[tuple[int, int, int]],
     name: str,
+    begin: _Begin,
 ) -> Any:
     """Adds convolutions given as (filters, size, strides) to a shortcut."""
     relu = keras.layers.ReLU
@@ -133,23 +213,25 @@ def _block(
             branch,
             *convolution,
             f"{name}_conv{number}",
-            "zeros" if is_last else "ones",
+            begin.kernels,
+            begin.last_scale if is_last else "ones",
         )
         if not is_last:
             branch = relu()(branch)
 
     strides = max(strides for _, _, strides in convolutions)
-    shortcut = _shortcut(keras, inputs, convolutions[-1][0], strides, name)
+    shortcut, filters = inputs, convolutions[-1][0]
+    if strides > 1 or inputs.shape[-1] != filters:
+        shortcut = _convolve(
+            keras,
+            inputs,
+            filters,
+            1,
+            strides,
+            f"{name}_downsample",
+            begin.kernels,
+        )
     return relu()(keras.layers.Add()([shortcut, branch]))
-
-
-def _shortcut(
-    keras: ModuleType, inputs: Any, filters: int, strides: int, name: str
-) -> Any:
-    """Returns the inputs, projected if the block changes their shape."""
-    if strides == 1 and inputs.shape[-1] == filters:
-        return inputs
-    return _convolve(keras, inputs, filters, 1, strides, f"{name}_downsample")
 
 
 def _convolve(
@@ -159,6 +241,7 @@ def _convolve(
     size: int,
     strides: int,
     name: str,
+    kernels: str | None,
     scale: str = "ones",
 ) -> Any:
     """Applies a convolution and a normalization initialized with `scale`."""
@@ -172,7 +255,7 @@ def _convolve(
         strides,
         padding="same" if strides == 1 else "valid",
         use_bias=False,
-        kernel_initializer=keras.initializers.VarianceScaling(),
+        kernel_initializer=kernels or keras.initializers.VarianceScaling(),
         name=name,
     )(features)
 

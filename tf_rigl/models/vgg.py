@@ -25,6 +25,8 @@ def vgg(
     hidden_units: Sequence[int] = (4096, 4096),
     batch_normalization: bool = False,
     dropout: float = 0.5,
+    kernel_initializer: str | None = None,
+    last_pool: bool = True,
     width: float = 1.0,
     name: str | None = None,
 ) -> Any:
@@ -33,7 +35,8 @@ def vgg(
     As published, VGG-16 has 138,344,128 weights and 13,416 biases, and VGG-19
     143,652,544 and 14,696; three quarters of the weights are in the first
     hidden layer. `hidden_units=()`, which is common for CIFAR and used by
-    google-research/rigl, replaces the hidden layers by global average pooling.
+    google-research/rigl, replaces the hidden layers by global average pooling;
+    VGG-19 then has 20,024,000 weights for CIFAR-10, 5,120 of them in `logits`.
 
     Args:
         keras: the Keras to build with, the module `keras` or `tf_keras`.
@@ -46,6 +49,11 @@ def vgg(
         batch_normalization: whether to normalize after convolutions; otherwise
             they have biases.
         dropout: dropout rate of each hidden layer, in [0, 1).
+        kernel_initializer: distribution of the initial values of all kernels,
+            by Keras's name; None for He's normal ones, with Glorot's uniform
+            ones in `logits`.
+        last_pool: whether max pooling follows the last stage, as published;
+            otherwise global average pooling sees 2 × 2 pixels of CIFAR.
         width: multiplier of the numbers of filters and hidden units. A narrowed
             layer keeps at least one.
         name: name of the model; None for `vgg_` and the depth.
@@ -87,9 +95,15 @@ def vgg(
         for index in range(number):
             label = f"conv{stage + 1}_{index + 1}"
             features = _convolve(
-                keras, features, filters, batch_normalization, label
+                keras,
+                features,
+                filters,
+                batch_normalization,
+                kernel_initializer or "he_normal",
+                label,
             )
-        features = layers.MaxPooling2D(2, name=f"pool{stage + 1}")(features)
+        if last_pool or stage + 1 < len(_FILTERS):
+            features = layers.MaxPooling2D(2, name=f"pool{stage + 1}")(features)
 
     if hidden_units:
         features = layers.Flatten(name="flatten")(features)
@@ -99,12 +113,16 @@ def vgg(
         features = layers.Dense(
             size.narrow(units, width),
             activation="relu",
-            kernel_initializer="he_normal",
+            kernel_initializer=kernel_initializer or "he_normal",
             name=f"fc{index}",
         )(features)
         features = layers.Dropout(dropout)(features)
 
-    logits = layers.Dense(classes, name="logits")(features)
+    logits = layers.Dense(
+        classes,
+        kernel_initializer=kernel_initializer or "glorot_uniform",
+        name="logits",
+    )(features)
     return keras.Model(images, logits, name=name or f"vgg_{depth}")
 
 
@@ -113,6 +131,7 @@ def _convolve(
     features: Any,
     filters: int,
     batch_normalization: bool,
+    kernel_initializer: str,
     name: str,
 ) -> Any:
     layers = keras.layers
@@ -121,7 +140,7 @@ def _convolve(
         3,
         padding="same",
         use_bias=not batch_normalization,
-        kernel_initializer="he_normal",
+        kernel_initializer=kernel_initializer,
         name=name,
     )(features)
     if batch_normalization:

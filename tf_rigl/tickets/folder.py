@@ -86,6 +86,7 @@ class RunFolder:
         self.metrics = os.path.join(path, "metrics.jsonl")
         self.end = os.path.join(path, "end.npz")
         self._masks = os.path.join(path, "masks.npz")
+        self._begin = os.path.join(path, "begin.json")
         self._record = os.path.join(path, "record.json")
 
     @property
@@ -112,6 +113,21 @@ class RunFolder:
         with atomic_files.open_whole(self._masks, flush=True) as file:
             arrays: dict[str, Any] = dict(masks)
             np.savez_compressed(file, **arrays)
+
+    def begin(self, step: int) -> None:
+        """Notes the optimizer step from which the training begins."""
+        atomic_files.write_json(self._begin, {"step": step})
+
+    def steps_until(self, step: int) -> int | None:
+        """Returns the steps of the training until one; None if not known.
+
+        They are not in folders of earlier versions, nor if the loop has trained
+        with another optimizer.
+        """
+        if not tf.io.gfile.exists(self._begin):
+            return None
+        steps = step - int(read_json(self._begin)["step"])
+        return steps if steps > 0 else None
 
     def read_record(self) -> dict[str, Any]:
         """Returns the record of a finished training."""

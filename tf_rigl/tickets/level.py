@@ -63,6 +63,15 @@ class Level:
         """
         return self._checkpoints.step
 
+    def ends_at(self, step: int) -> None:
+        """Sets the number of batches after which training stops.
+
+        It counts as `step` does. Without it, `steps_per_epoch * epochs` of the
+        call of `fit` counts, which is not that of the level if one call trains
+        the rest of an epoch and another the epochs after it.
+        """
+        self._checkpoints.total_steps = step
+
     def done(self, metrics: Mapping[str, float]) -> None:
         """Ends a level that a loop of the user's own has trained.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tf_rigl.checkpointing import optimizer_state
 from tf_rigl.checkpointing.checkpoints import Checkpoints
 from tf_rigl.checkpointing.snapshot import Snapshot
 from tf_rigl.checkpointing.snapshot_at import SnapshotAt
@@ -249,14 +250,15 @@ class TicketSearch:
 
         Each has `name`, `level`, the `connections` of each weight by path,
         `left`, the fraction of the masked weights' elements that are active,
-        and the metrics of `early_stop` (None without validation) and `end`.
+        the optimizer `steps` of its training, and the metrics of `early_stop`
+        (None without validation) and `end`.
         """
         names = [level_name(number) for number in range(self.rounds + 1)]
         runs = map(self._folder.run, [*names, *self._folder.controls()])
         return [run.read_record() for run in runs if run.is_done]
 
     def __str__(self) -> str:
-        return table.of_records(self.records())
+        return table.of_records(self.records(), self.model)
 
     def _run_of(self, level: int, what: str) -> RunFolder:
         """Returns the files of a level, whose masks must be known."""
@@ -301,7 +303,9 @@ class TicketSearch:
         if checkpoints.steps:
             checkpoints.restore(self.model)
         else:
-            checkpoints.save(self.model, set_values(masks))
+            batch = set_values(masks)
+            run.begin(optimizer_state.steps_taken(self.model.optimizer))
+            checkpoints.save(self.model, batch)
         return self._start.method(self.model, level, masks), checkpoints
 
     def _begin_level(self, number: int, run: RunFolder) -> Level:
@@ -345,18 +349,19 @@ class TicketSearch:
         self, level: Level, run: RunFolder, results: Mapping[str, Any]
     ) -> None:
         """Writes the record of a level or control, which ends it."""
-        records = require_masked_weights(self.model)
-        size = sum(record.size for record in records)
+        masks = run.read_masks()
+        size = sum(mask.size for mask in masks.values())
         connections = {
-            path: int(np.count_nonzero(mask))
-            for path, mask in run.read_masks().items()
+            path: int(np.count_nonzero(mask)) for path, mask in masks.items()
         }
+        step = optimizer_state.steps_taken(self.model.optimizer)
         run.finish(
             {
                 "name": level.name,
                 "level": level.number,
                 "left": sum(connections.values()) / size,
                 "connections": connections,
+                "steps": run.steps_until(step),
                 **results,
             }
         )

@@ -13,9 +13,9 @@ from tf_rigl.masking.constraint import MaskConstraint
 from tf_rigl.masking.constraint import constraint_of
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.storage import assign_masked
+from tf_rigl.updating import latent_training
 from tf_rigl.updating import method_state
 from tf_rigl.updating import slots
-from tf_rigl.updating.mask_update import prune_before_first_batch
 from tf_rigl.updating.slot_guard import SlotGuard
 
 FindRecords = Callable[[], list[MaskedWeight]]
@@ -73,7 +73,7 @@ class RuleWeights:
 
             trained = self._trained(records)
             if algorithm.requirements.latent is not None:
-                prune_before_first_batch(trained, algorithm)
+                latent_training.begin(trained, algorithm)
             elif self._flavor.optimizer_is_built(self._optimizer):
                 self._guard_slots(records)
                 for guard in self._slot_guards:

@@ -174,6 +174,10 @@ class UpdateRule:
     ) -> PendingUpdate:
         """Chooses the step of a variable, to be taken with all others."""
         record = self._weights.find(key)
+        is_updated = key in self._weights.updated
+        if self._requirements.freezes_others and not is_updated:
+            return PendingUpdate(gradient, conditionals.no_op, None)
+
         if record is None:
             step = functools.partial(
                 self._own_update_step, gradient, variable, *args
@@ -187,7 +191,6 @@ class UpdateRule:
         weight = StepWeight(record, variable, gradient)
 
         latent = self._requirements.latent
-        is_updated = key in self._weights.updated
         if latent is None or not is_updated:
             step = functools.partial(self._step_of_connections, weight, *args)
         else:

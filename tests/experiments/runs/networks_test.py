@@ -1,9 +1,11 @@
+import keras
 import pytest
 
 from tests.experiments.runs.support import tiny
 from tf_rigl.data.datasets import DataInfo
 from tf_rigl.experiments import methods
 from tf_rigl.experiments.runs import networks
+from tf_rigl.experiments.runs import tasks
 from tf_rigl.experiments.runs.plan import make_plan
 
 GRADUAL = ("pruning", "pruning_global", "random_pruning")
@@ -22,6 +24,30 @@ INFO = DataInfo(1_281_167, 50_000, 1000, (224, 224, 3))
 def prepared(**changes):
     settings = tiny(**{**RESNET_50, **changes})
     return settings, make_plan(settings, INFO)
+
+
+TASK = tasks.Task(tasks.IMAGES, 10, (28, 28, 1))
+
+
+def test_builders_get_the_settings_that_are_set():
+    changes = {"dropout": 0.25, "kernel_initializer": "he_normal"}
+    model = networks.build_dense(tiny(**changes), keras, TASK)
+    assert model.get_layer("drop1").rate == 0.25
+    initializer = model.get_layer("logits").kernel_initializer
+    assert type(initializer).__name__ == "HeNormal"
+    names = [
+        one.name for one in networks.build_dense(tiny(), keras, TASK).layers
+    ]
+    assert names == ["images", "flatten", "fc1", "fc2", "logits"]
+
+
+@pytest.mark.parametrize("model", ["lenet_5", "os.path:join"])
+def test_networks_without_an_argument(model):
+    with pytest.raises(
+        ValueError,
+        match=f"`dropout` must be left out.*=0.5 for model='{model}'.*wrn_22_2",
+    ):
+        networks.build_dense(tiny(model=model, dropout=0.5), keras, TASK)
 
 
 @pytest.mark.parametrize("method", GRADUAL)

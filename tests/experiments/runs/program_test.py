@@ -67,7 +67,10 @@ def finish(tmp_path_factory):
         folder = tmp_path_factory.mktemp(keras)
         flags = (f"--keras={keras}", "--evaluation_steps=0")
         if keras == "keras2":
-            flags += ("--precision=mixed_bfloat16",)
+            flags += (
+                "--precision=mixed_bfloat16",
+                "--validation_examples=500",
+            )
         return Finished(folder, flags, train_in(folder, *flags))
 
     return finish
@@ -126,6 +129,21 @@ def test_leaves_what_it_should(finished):
     assert connections == sum(int(mask.sum()) for mask in masks.values())
     size = sum(mask.size for mask in masks.values())
     assert connections == round(0.1 * size)
+
+
+def test_epochs_are_validated_by_examples_held_out(finish):
+    finished = finish("keras2")
+    settings = run_folder.RunFolder(finished.folder).read_settings()
+    splits = tasks.load_splits(settings, Batching(settings.batch_size))
+    examples, measures = evaluation.evaluate(
+        keras_modules.load_keras(settings.keras),
+        evaluation.load_predict(finished.folder),
+        splits.validation,
+        tasks.make_task(settings, splits.info),
+    )
+    assert examples == 500
+    *_, last = run_folder.read_lines(finished.folder / "metrics.jsonl")
+    assert last["val_accuracy"] == pytest.approx(measures["accuracy"])
 
 
 @pytest.mark.parametrize(

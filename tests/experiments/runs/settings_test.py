@@ -14,7 +14,10 @@ from tf_rigl.experiments.runs.settings import RunSettings
 WRONG = [
     ("model", "lenet"),
     ("width", 0.0),
+    ("dropout", 1.0),
+    ("kernel_initializer", "normal"),
     ("data", "cifar"),
+    ("validation_examples", -1),
     ("image_size", 0),
     ("sequence_length", 0),
     ("vocabulary_size", 1),

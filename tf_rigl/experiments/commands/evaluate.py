@@ -104,4 +104,8 @@ def _settings(path: str) -> RunSettings:
             "`data` must name the data set unless the path is a run's folder. "
             f"Received: {path!r} without --data."
         )
-    return dataclasses.replace(settings or RunSettings(), **given)
+    # Evaluation is on test data, so that nothing need be held out.
+    settings = dataclasses.replace(
+        settings or RunSettings(), validation_examples=0
+    )
+    return dataclasses.replace(settings, **given)

@@ -1,10 +1,10 @@
-"""Writes an HTML page about a training run or a sweep.
+"""Writes an HTML page about a training run, a sweep or ticket searches.
 
 The page of a run has curves, masks, sizes and settings. It takes the
 --output_dir of the run, whether it has finished or not. A dense run with the
 same settings is shown beside a sparse one, if it is in the folder `dense` of
 the run or in a folder beside it. The page of a sweep has its table and plots
-and links to the pages of its runs.
+and links to the pages of its runs; that of ticket searches has theirs.
 
 A page is self-contained, so it needs no network and no other file, and names no
 path of the machine.
@@ -14,6 +14,7 @@ Examples:
     tf-rigl report runs/cifar10 --output=cifar10.html
     tf-rigl report runs/cifar10 --dense=runs/cifar10_dense
     tf-rigl report runs/sweep --runs
+    tf-rigl report runs/tickets
 """
 
 from absl import flags
@@ -29,8 +30,7 @@ def main() -> None:
     flags.DEFINE_string(
         "output",
         "",
-        "File to write; report.html in the folder of the run or sweep by "
-        "default.",
+        "File to write; report.html in the folder by default.",
     )
     flags.DEFINE_string(
         "dense",
@@ -44,25 +44,29 @@ def main() -> None:
     terminal.start(
         report,
         1,
-        "Name the folder of one run or sweep.",
+        "Name the folder of one run, sweep or program of searches.",
         description=__doc__,
     )
 
 
 def report(folder: str) -> int:
-    """Writes the page of a run or a sweep and prints its path."""
+    """Writes the page of a folder and prints its path."""
     optional_packages.check_report()
     from tf_rigl.experiments.report import page
     from tf_rigl.experiments.runs.run_folder import RunFolder
     from tf_rigl.experiments.sweeps import page as sweep_page
     from tf_rigl.experiments.sweeps import request
+    from tf_rigl.experiments.tickets import page as tickets_page
+    from tf_rigl.experiments.tickets import request as tickets_request
 
     output, dense = flags.FLAGS.output, flags.FLAGS.dense
     is_sweep = request.is_sweep(folder)
-    if is_sweep and dense:
+    is_tickets = tickets_request.is_tickets(folder)
+    if dense and (is_sweep or is_tickets):
+        what = "sweep" if is_sweep else "ticket searches"
         raise ValueError(
             "`dense` is for the page of one run. Received: "
-            f"dense={dense!r} for the sweep {folder!r}. Name one of its runs."
+            f"dense={dense!r} for the {what} {folder!r}. Name one of its runs."
         )
     if flags.FLAGS.runs and not is_sweep:
         raise ValueError(
@@ -70,6 +74,9 @@ def report(folder: str) -> int:
             f"folder={folder!r}. Leave it out, or name the folder of a sweep."
         )
 
+    if is_tickets:
+        print(tickets_page.write_page(folder, output or None))
+        return 0
     if is_sweep:
         for run in sweep_page.run_folders(folder) if flags.FLAGS.runs else ():
             page.write_report(run.path, run.report)

@@ -5,6 +5,7 @@ and `settings` and `options` after.
 """
 
 import dataclasses
+from collections.abc import Collection
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,16 +51,30 @@ def options(values: flags.FlagValues = flags.FLAGS) -> RunOptions:
     return fields.read_flags(RunOptions, values)
 
 
-def to_arguments(*owners: RunSettings | RunOptions) -> list[str]:
-    """Returns the flags of `python -m tf_rigl.experiments.runs`.
+def to_arguments(
+    *owners: Any,
+    defaults: Mapping[str, Any] | None = None,
+    names: Collection[str] | None = None,
+) -> list[str]:
+    """Returns the flags of settings and options that are not the defaults.
 
-    Values that are the defaults of their fields have no flag.
+    Args:
+        *owners: instances of classes whose fields are flags, such as those
+            that `settings` and `options` return.
+        defaults: the program's defaults, by field, where it replaces those of
+            the fields.
+        names: the fields that the program has as flags; all by default.
     """
-    return [
-        _argument(one.name, getattr(owner, one.name))
+    given = [
+        (one.name, getattr(owner, one.name), one.default)
         for owner in owners
         for one in dataclasses.fields(owner)
-        if getattr(owner, one.name) != one.default
+        if names is None or one.name in names
+    ]
+    return [
+        _argument(name, value)
+        for name, value, default in given
+        if value != (defaults or {}).get(name, default)
     ]
 
 

@@ -1,6 +1,7 @@
 """The network of a run, masked for its method, and its costs."""
 
 import contextlib
+import inspect
 from collections.abc import Iterator
 from collections.abc import Sequence
 from types import ModuleType
@@ -18,6 +19,9 @@ from tf_rigl.experiments.runs.plan import RunPlan
 from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.tasks import Task
 from tf_rigl.models import registry
+
+# Arguments of builders that some networks have, and settings of these names.
+_OPTIONAL = ("dropout", "kernel_initializer")
 
 
 def build(settings: RunSettings, keras: ModuleType, task: Task) -> Any:
@@ -57,11 +61,17 @@ def build_dense(
     keras.utils.set_random_seed(settings.seed)
     # Layers without names get the same whatever this process has built before.
     class_flavor(keras.Model).reset_names()
-    return make_network(
+    model = make_network(
         settings.model,
         keras,
         width=settings.width * width,
         **tasks.network_arguments(task),
+        **_chosen_arguments(settings),
+    )
+    if settings.initial_weights == "own":
+        return model
+    return tf_rigl.reinitialize(
+        model, settings.initial_weights, seed=settings.seed
     )
 
 
@@ -120,6 +130,30 @@ def training_flops(
         update_interval=settings.update_interval,
         pruned_fraction=pruned_fraction,
     )
+
+
+def _chosen_arguments(settings: RunSettings) -> dict[str, Any]:
+    """Returns the arguments of the network's builder that settings change."""
+    chosen = {
+        name: getattr(settings, name)
+        for name in _OPTIONAL
+        if getattr(settings, name) is not None
+    }
+    for name, value in chosen.items():
+        if not _takes(settings.model, name):
+            able = [one for one in registry.BUILDERS if _takes(one, name)]
+            raise ValueError(
+                f"`{name}` must be left out for a network that has no such "
+                f"argument. Received: {name}={value!r} for model="
+                f"{settings.model!r}. These have it: {', '.join(able)}."
+            )
+    return chosen
+
+
+def _takes(name: str, argument: str) -> bool:
+    if user_code.is_reference(name):
+        return user_code.network_takes(name, argument)
+    return argument in inspect.signature(registry.builder(name)).parameters
 
 
 @contextlib.contextmanager

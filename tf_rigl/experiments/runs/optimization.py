@@ -65,18 +65,25 @@ def learning_rate(schedule: RateSchedule, step: Any) -> tf.Tensor:
 def keras_schedule(keras: ModuleType, schedule: RateSchedule) -> Any:
     """Makes the schedule object that optimizers of a Keras take."""
 
+    # Registered, so that an optimizer can be made of its configuration, as a
+    # snapshot does for new slots.
+    @keras.saving.register_keras_serializable("tf_rigl")
     class RunSchedule(
         keras.optimizers.schedules.LearningRateSchedule  # type: ignore[name-defined]
     ):
         """The schedule as Keras calls it."""
 
+        def __init__(self, **values: Any) -> None:
+            super().__init__()
+            self._schedule = RateSchedule(**values)
+
         def __call__(self, step: Any) -> tf.Tensor:
-            return learning_rate(schedule, step)
+            return learning_rate(self._schedule, step)
 
         def get_config(self) -> dict[str, Any]:
-            return schedule._asdict()
+            return self._schedule._asdict()
 
-    return RunSchedule()
+    return RunSchedule(**schedule._asdict())
 
 
 def make_optimizer(keras: ModuleType, settings: RunSettings, rate: Any) -> Any:

@@ -189,10 +189,11 @@ def describe(runs: Sequence[PreparedRun], console: consoles.Console) -> None:
         write(f"Training FLOPs in all: {si_number(flops)}")
     console.rule()
 
-    plan = first.plan
+    plan, held_out = first.plan, first.settings.validation_examples
     write(
         f"{first.info.train_examples:,} examples for training, "
         f"{first.info.evaluation_examples:,} for evaluation"
+        + (f", {held_out:,} for validation" if held_out else "")
     )
     write(
         f"{plan.epochs} epochs of {plan.per_epoch:,} steps, {plan.total:,} in "

@@ -25,6 +25,7 @@ from tf_rigl.models import registry as networks
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 DISTRIBUTIONS = ("uniform", "er", "erk")
 OPTIMIZERS = ("sgd", "adam")
+INITIAL_WEIGHTS = ("own", "signed_kaiming", "kaiming_normal", "glorot_normal")
 SCHEDULES = ("cosine", "step", "constant", "linear")
 STRATEGIES = (
     "one_device",
@@ -65,6 +66,14 @@ class RunSettings:
     width: float = field(
         1.0, "Multiplier of the widths of the network's layers.", POSITIVE
     )
+    dropout: float | None = field(
+        None, "Dropout rate; the network's own if unset.", BELOW_ONE
+    )
+    kernel_initializer: str | None = field(
+        None,
+        "Distribution of the initial kernels; the network's own if unset.",
+        one_of(networks.INITIALIZERS),
+    )
     data: str = field(
         "cifar10",
         "Data set, or package.module:function, which returns arrays: (inputs, "
@@ -78,6 +87,13 @@ class RunSettings:
     )
     download: bool = field(
         False, "Let TFDS download and prepare data that is missing."
+    )
+    augment: bool = field(True, "Crop and flip CIFAR's training images.")
+    validation_examples: int = field(
+        0,
+        "Training examples to hold out, and to evaluate on after epochs in "
+        "place of the test data, on which a run still ends.",
+        NOT_NEGATIVE,
     )
     image_size: int = field(
         224, "Height and width of ImageNet's images, in pixels.", AT_LEAST_ONE
@@ -111,6 +127,12 @@ class RunSettings:
     )
     dense_layers: tuple[str, ...] = field(
         (), "Layers that stay dense, by name."
+    )
+    initial_weights: str = field(
+        "own",
+        "Initial values of weights that may be sparse: own, of the layers' "
+        "initializers; ±√(2 / fan-in); or normal ones.",
+        one_of(INITIAL_WEIGHTS),
     )
     update_interval: int = field(
         100, "Steps from one mask update to the next.", AT_LEAST_ONE

@@ -64,6 +64,7 @@ def load_data(run: PreparedRun, first_step: int = 0) -> datasets.DataSplits:
     """Reads the data of a run, with targets as the loss expects them.
 
     The batches for training are endless and begin with that of `first_step`.
+    Those for validation are those for evaluation if no examples are held out.
     Raises the errors of `tasks.load_splits`.
     """
     settings = run.settings
@@ -74,12 +75,14 @@ def load_data(run: PreparedRun, first_step: int = 0) -> datasets.DataSplits:
     splits = tasks.load_splits(settings, batching)
 
     train = splits.train.skip(offset) if offset else splits.train
-    evaluation = splits.evaluation
-    if settings.evaluation_steps:
-        evaluation = evaluation.take(settings.evaluation_steps)
+    evaluation, validation = (
+        tasks.encode(one.take(settings.evaluation_steps or -1), run.task)
+        for one in (splits.evaluation, splits.validation or splits.evaluation)
+    )
     return splits._replace(
         train=tasks.encode(train, run.task),
-        evaluation=tasks.encode(evaluation, run.task),
+        evaluation=evaluation,
+        validation=validation,
     )
 
 

@@ -9,7 +9,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_rigl.data import arrays
+from tf_rigl.data import cifar
 from tf_rigl.data import datasets
+from tf_rigl.data import in_memory
 from tf_rigl.data import registry as data_sets
 from tf_rigl.data.batching import Batching
 from tf_rigl.experiments import user_code
@@ -59,7 +61,23 @@ def kind_of_data(data: str) -> str:
 
 
 def check_kinds(settings: RunSettings) -> None:
-    """Raises a ValueError if the network takes another kind of data."""
+    """Raises a ValueError if network or settings need another kind of data."""
+    can_hold_out = (
+        user_code.is_reference(settings.data)
+        or data_sets.SOURCES[settings.data].holds_out
+    )
+    if settings.validation_examples and not can_hold_out:
+        able = [
+            name for name, one in data_sets.SOURCES.items() if one.holds_out
+        ]
+        raise ValueError(
+            "`validation_examples` must be 0 for data that are not kept in "
+            "memory. Received: "
+            f"validation_examples={settings.validation_examples} for data="
+            f"{settings.data!r}. These can hold examples out: "
+            f"{', '.join(able)}, and your own arrays."
+        )
+
     if user_code.is_reference(settings.model):
         return  # only its owner knows
     reads = CHARACTERS if settings.model in CHARACTER_MODELS else IMAGES
@@ -73,19 +91,21 @@ def check_kinds(settings: RunSettings) -> None:
 
 
 def describe_data(settings: RunSettings) -> datasets.DataInfo:
-    """Returns the size of the data set of a run.
+    """Returns the size of the data set of a run, less what is held out.
 
     Raises the errors of `load_splits`.
     """
     if user_code.is_reference(settings.data):
         pairs = user_code.load_arrays(settings.data, settings.data_dir)
-        return arrays.describe(*(arrays.Arrays(*pair) for pair in pairs))
-    return data_sets.describe(
-        settings.data,
-        settings.data_dir,
-        settings.download,
-        **data_arguments(settings),
-    )
+        info = arrays.describe(*(arrays.Arrays(*pair) for pair in pairs))
+    else:
+        info = data_sets.describe(
+            settings.data,
+            settings.data_dir,
+            settings.download,
+            **data_arguments(settings),
+        )
+    return in_memory.hold_out(info, settings.validation_examples)
 
 
 def load_splits(
@@ -100,8 +120,9 @@ def load_splits(
     """
     if user_code.is_reference(settings.data):
         pairs = user_code.load_arrays(settings.data, settings.data_dir)
+        train, evaluation = (arrays.Arrays(*pair) for pair in pairs)
         return arrays.splits(
-            batching, *(arrays.Arrays(*pair) for pair in pairs)
+            batching, train, evaluation, settings.validation_examples
         )
     return data_sets.splits(
         settings.data,
@@ -109,6 +130,7 @@ def load_splits(
         settings.data_dir,
         settings.download,
         **data_arguments(settings),
+        **_split_arguments(settings),
         **changes,
     )
 
@@ -123,6 +145,16 @@ def data_arguments(settings: RunSettings) -> dict[str, Any]:
     if settings.data == "imagenet2012":
         return {"image_size": settings.image_size}
     return {}
+
+
+def _split_arguments(settings: RunSettings) -> dict[str, Any]:
+    """Returns the arguments of how the examples are used."""
+    found: dict[str, Any] = {}
+    if settings.validation_examples:
+        found["validation_examples"] = settings.validation_examples
+    if settings.data in cifar.NAMES:
+        found["augment"] = settings.augment
+    return found
 
 
 def network_arguments(task: Task) -> dict[str, Any]:

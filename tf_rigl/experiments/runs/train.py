@@ -67,11 +67,12 @@ def train(
                 model,
                 stretch,
                 data.train,
-                validation_data=data.evaluation if evaluate else None,
+                validation_data=data.validation if evaluate else None,
                 validation_freq=evaluate or 1,
                 callbacks=acting,
             )
 
+    fitting.finish(model)
     scores = model.evaluate(data.evaluation, verbose=0, return_dict=True)
     inputs, _ = next(iter(data.evaluation))
     return tasks.measures(run.task, scores), inputs[:_EXAMPLES].numpy()

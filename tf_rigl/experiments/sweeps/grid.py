@@ -114,18 +114,23 @@ def read(values: flags.FlagValues = flags.FLAGS) -> Sweep:
                 f"A sweep takes --{several} in place of --{one}. Received: "
                 f"--{one}={values[one].value}. Give --{several} instead."
             )
-    if values.strategy not in _STRATEGIES:
-        raise ValueError(
-            "A sweep trains on one machine: `strategy` must be one of "
-            f"{', '.join(_STRATEGIES)}. Received: "
-            f"strategy={values.strategy!r}. Start such runs one by one."
-        )
+    check_strategy("A sweep", values.strategy)
 
     return Sweep(
         fields.read_flags(Grid, values),
         run_flags.settings(values),
         run_flags.options(values),
     )
+
+
+def check_strategy(who: str, strategy: str) -> None:
+    """Raises a ValueError unless a process finds its devices by flags alone."""
+    if strategy not in _STRATEGIES:
+        raise ValueError(
+            f"{who} trains on one machine: `strategy` must be one of "
+            f"{', '.join(_STRATEGIES)}. Received: strategy={strategy!r}. "
+            "Start such runs one by one."
+        )
 
 
 def has_sparsity(method: str) -> bool:

@@ -7,9 +7,7 @@ importing this module.
 import json
 import os
 import pathlib
-import urllib.parse
 from collections.abc import Mapping
-from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
@@ -23,15 +21,14 @@ from tf_rigl.experiments.report.pictures import Picture
 from tf_rigl.experiments.report.tables import PageTable
 from tf_rigl.experiments.runs import run_folder
 from tf_rigl.experiments.runs.run_folder import RunFolder
+from tf_rigl.experiments.sweeps import failures
 from tf_rigl.experiments.sweeps import plots
-from tf_rigl.experiments.sweeps import processes
 from tf_rigl.experiments.sweeps import records
 from tf_rigl.experiments.sweeps import request
 from tf_rigl.experiments.sweeps import tables
 from tf_rigl.experiments.sweeps.request import SweepRequest
 
 _NAME = "report.html"
-_LINES_OF_LOG = 8
 # With more runs than this, their list is folded.
 _MOST_OPEN = 30
 _UNKNOWN = "–"
@@ -45,15 +42,6 @@ class RunRow(NamedTuple):
     measure: str
     seconds: str
     state: str
-
-
-class Failure(NamedTuple):
-    """A run that has failed."""
-
-    name: str
-    code: int
-    log: str  # a relative link; empty if there is no log
-    lines: Sequence[str]  # the end of the log, without paths of the machine
 
 
 def write_page(
@@ -142,7 +130,12 @@ def _content(
 ) -> dict[str, Any]:
     summary = records.summarize(list(found.values())) if found else None
     rows = [_run_row(folder, path, asked, found, name) for name in asked.runs]
-    failures = [_failure(folder, path, asked, name) for name in asked.failed]
+    failed = [
+        failures.read_failure(
+            name, code, folder / request.RUNS / name / request.LOG, path
+        )
+        for name, code in asked.failed.items()
+    ]
     versions = {
         f"{name} {version}"
         for record in found.values()
@@ -159,7 +152,7 @@ def _content(
         "table_": _table(summary) if summary else None,
         "rows": rows,
         "is_open": len(rows) <= _MOST_OPEN,
-        "failures": failures,
+        "failures": failed,
         "command": asked.command,
         "settings": report_tables.formatted_settings(asked.settings),
         "versions": ", ".join(sorted(versions)),
@@ -260,26 +253,5 @@ def _run_row(
         state = f"unfinished: {epochs:,}{total} epochs"
     else:
         state = "not begun"
-    return RunRow(name, _link(run.report, path), measure, seconds, state)
-
-
-def _failure(
-    folder: pathlib.Path, path: pathlib.Path, asked: SweepRequest, name: str
-) -> Failure:
-    log = folder / request.RUNS / name / request.LOG
-    lines = [
-        formatting.without_paths(line)
-        for line in processes.last_lines(log, _LINES_OF_LOG)
-    ]
-    return Failure(name, asked.failed[name], _link(log, path), lines)
-
-
-def _link(target: pathlib.Path, page: pathlib.Path) -> str:
-    """Returns a link to a file in a folder below that of the page.
-
-    To others there is none, as it would name folders of this machine.
-    """
-    target, start = target.resolve(), page.resolve().parent
-    if not target.exists() or not target.is_relative_to(start):
-        return ""
-    return urllib.parse.quote(target.relative_to(start).as_posix())
+    page = failures.link(run.report, path)
+    return RunRow(name, page, measure, seconds, state)

@@ -43,7 +43,7 @@ NEEDED = (
     "versions",
 )
 # Settings that are only valid on one machine, and their neutral values.
-_PORTABLE: dict[str, Any] = {"data_dir": None, "download": False, "tpu": ""}
+PORTABLE: dict[str, Any] = {"data_dir": None, "download": False, "tpu": ""}
 
 _VARIED = ("method", "sparsity", "seed")  # the settings of a grid
 
@@ -101,14 +101,14 @@ def make_record(
 
     Settings that are only valid on one machine are left out.
     """
-    settings = to_json(_portable(point.settings))
+    settings = to_json(portable(point.settings))
     return {
         "name": point.name,
         "command": run_command(point),
         "settings": {
             name: value
             for name, value in settings.items()
-            if name not in _PORTABLE
+            if name not in PORTABLE
         },
         **{name: results[name] for name in _COPIED},
     }
@@ -120,14 +120,14 @@ def shared_settings(base: RunSettings) -> dict[str, Any]:
     Settings that the sweep varies, and those that are only valid on one
     machine, are left out.
     """
-    left_out = {*_VARIED, *_PORTABLE}
+    left_out = {*_VARIED, *PORTABLE}
     settings = to_json(base).items()
     return {name: value for name, value in settings if name not in left_out}
 
 
 def run_command(point: grids.Point) -> str:
     """Returns the command that repeats a run, with the data prepared."""
-    arguments = run_flags.to_arguments(_portable(point.settings))
+    arguments = run_flags.to_arguments(portable(point.settings))
     return shlex.join(
         [
             *("python", "-m", RUNNER),
@@ -143,7 +143,7 @@ def sweep_command(grid: grids.Grid, base: RunSettings) -> str:
     # no flags of their own.
     default = RunSettings()
     varied = {name: getattr(default, name) for name in _VARIED}
-    common = dataclasses.replace(_portable(base), **varied)
+    common = dataclasses.replace(portable(base), **varied)
     return shlex.join(
         [
             *("tf-rigl", "sweep"),
@@ -153,6 +153,11 @@ def sweep_command(grid: grids.Grid, base: RunSettings) -> str:
             f"--seeds={grid.seeds}",
         ]
     )
+
+
+def portable(settings: RunSettings) -> RunSettings:
+    """Returns settings without those that are only valid on one machine."""
+    return dataclasses.replace(settings, **PORTABLE)
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -202,10 +207,6 @@ def training_share(
     """Returns the training FLOPs of a run relative to dense training."""
     dense = accounting.training_flops("dense", dense_flops, dense_flops)
     return training_flops / (examples * dense)
-
-
-def _portable(settings: RunSettings) -> RunSettings:
-    return dataclasses.replace(settings, **_PORTABLE)
 
 
 def _row(
