@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import tf_rigl
 from tests import support
+from tf_rigl.backend import platform_limits
 from tf_rigl.backend.flavor import flavor_of
 from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.updating import slots
@@ -368,7 +369,7 @@ def test_a_model_saved_meanwhile(keras, tmp_path):
     assert json.loads(loaded.to_json())["class_name"] == "Sequential"
 
 
-def test_errors(keras):
+def test_errors(keras, monkeypatch):
     model = make_model(keras)
     masks = make_masks(model)
     (path, mask), *_ = masks.items()
@@ -393,6 +394,11 @@ def test_errors(keras):
     sparse.compile("sgd", support.crossentropy(keras))
     given = tf_rigl.masks(sparse)
     refuses(r"of which .* are active. Sparsify", given, of=sparse)
+
+    with monkeypatch.context() as patched:
+        servers = platform_limits.Platform("parameter_server", workers=2)
+        patched.setattr(platform_limits, "platform_of", lambda _: servers)
+        refuses("Received: 2 workers", masks)
 
     freeze = tf_rigl.FreezeWeights(masks, make_values(model, masks))
     support.fit(model, data, callbacks=[freeze])

@@ -13,6 +13,7 @@ from tf_rigl.algorithms import Requirements
 from tf_rigl.algorithms import StepInfo
 from tf_rigl.algorithms import WeightUpdate
 from tf_rigl.algorithms import WeightView
+from tf_rigl.backend import platform_limits
 from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.core.drop_and_grow import changed
 from tf_rigl.masking.masked_weight import MaskedWeight
@@ -90,7 +91,8 @@ class FreezeWeights(UpdateMasks):
         ValueError: when training begins, if the model has no masked weights or
             is not built; a path is unknown, or has no values; a mask or values
             have another shape or dtype; or a named weight is masked, so that
-            it cannot hold values everywhere.
+            it cannot hold values everywhere; or several workers share a
+            parameter server.
 
     Example:
         >>> model = tf_rigl.sparsify(model, 0.0, start="dense")
@@ -121,6 +123,7 @@ class FreezeWeights(UpdateMasks):
                 f"Received: model={model.name!r}, which has none. Call "
                 '`tf_rigl.sparsify(model, 0.0, start="dense")` first.'
             )
+        _check_platform(model)
         check_names(self._masks, records)
         for path, mask in self._masks.items():
             records[path].checked_mask(mask)
@@ -205,3 +208,14 @@ class FreezeWeights(UpdateMasks):
                 f"for {record.path!r} of shape {record.shape}. Take a "
                 "`Snapshot` of this model, or pass arrays by path."
             )
+
+
+def _check_platform(model: Any) -> None:
+    """Raises a ValueError if a step could be taken amid another one."""
+    kind, _, workers, _ = platform_limits.platform_of(model.distribute_strategy)
+    if kind == "parameter_server" and workers > 1:
+        raise ValueError(
+            "With a parameter server only a single worker can freeze a part of "
+            "a weight; several take their steps amid each other's. Received: "
+            f"{workers} workers. Use MultiWorkerMirroredStrategy or one worker."
+        )
