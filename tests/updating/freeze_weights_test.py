@@ -369,6 +369,7 @@ def test_a_model_saved_meanwhile(keras, tmp_path):
     assert json.loads(loaded.to_json())["class_name"] == "Sequential"
 
 
+@support.one_keras("tf_keras")
 def test_errors(keras, monkeypatch):
     model = make_model(keras)
     masks = make_masks(model)
