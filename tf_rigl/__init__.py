@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from tf_rigl.updating.attach import check_finite as check_finite
     from tf_rigl.updating.attach import detach as detach
     from tf_rigl.updating.callback import UpdateMasks as UpdateMasks
+    from tf_rigl.updating.freeze_weights import FreezeWeights as FreezeWeights
     from tf_rigl.updating.prune import prune as prune
     from tf_rigl.updating.replica_check import ReplicaCheck as ReplicaCheck
     from tf_rigl.updating.replica_check import check_replicas as check_replicas
@@ -125,6 +126,7 @@ _NAMES = _lazy.index(
         "tf_rigl.tickets.search": ["TicketSearch"],
         "tf_rigl.updating.attach": ["attach", "check_finite", "detach"],
         "tf_rigl.updating.callback": ["UpdateMasks"],
+        "tf_rigl.updating.freeze_weights": ["FreezeWeights"],
         "tf_rigl.updating.prune": ["prune"],
         "tf_rigl.updating.replica_check": ["ReplicaCheck", "check_replicas"],
         "tf_rigl.updating.set_masks": ["set_masks"],

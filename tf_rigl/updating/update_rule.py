@@ -14,6 +14,7 @@ from tf_rigl.backend.trace_cache import TraceCache
 from tf_rigl.core.schedules import UpdateSchedule
 from tf_rigl.masking.constraint import lifted
 from tf_rigl.masking.storage import masked
+from tf_rigl.updating import averages
 from tf_rigl.updating import momentum_kernel
 from tf_rigl.updating.mask_update import StepWeight
 from tf_rigl.updating.mask_update import update_masks
@@ -127,7 +128,15 @@ class UpdateRule:
         # Prepares the weights if the model has just created them.
         _ = self._weights.by_key
         with lifted(self._weights.constraints):
-            return self._own_apply(*args, **kwargs)
+            result = self._own_apply(*args, **kwargs)
+        if self._requirements.latent is not None:
+            averages.settle(
+                self._flavor,
+                self.optimizer,
+                self.algorithm,
+                self._weights.updated_records(),
+            )
+        return result
 
     @tf.autograph.experimental.do_not_convert
     def apply_all(self, *args: Any) -> Any:
