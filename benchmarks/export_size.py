@@ -50,6 +50,7 @@ EXPORTS: dict[str, dict[str, Any]] = {
     "smallest": {},
     "smallest, float16": {"values": "float16"},
     "smallest, int8": {"values": "int8"},
+    "smallest, seed": {"values": "seed"},
 }
 _CHUNK = 1 << 20
 # Compressors at their default levels.
@@ -72,6 +73,7 @@ def measure_network(network: str, sparsity: float) -> dict[str, int]:
     """Counts the bytes of each artifact and of the bounds."""
     keras.backend.clear_session()
     model = tf_rigl.sparsify(NETWORKS[network](), sparsity)
+    tf_rigl.reinitialize(model, "kaiming_normal")
     _scale_by_one(model)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)

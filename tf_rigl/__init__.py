@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from tf_rigl.core.structures import NByM as NByM
     from tf_rigl.diagnostics.callback import MaskDiagnostics as MaskDiagnostics
     from tf_rigl.diagnostics.diagnose import diagnose as diagnose
+    from tf_rigl.diagnostics.mask_overlap import mask_overlap as mask_overlap
     from tf_rigl.experiments.sweeps.in_process import sweep as sweep
     from tf_rigl.export.litert.export import export_litert as export_litert
     from tf_rigl.export.litert.options import LiteRTOptions as LiteRTOptions
@@ -72,16 +73,21 @@ if TYPE_CHECKING:
     from tf_rigl.masking.reinitialize import reinitialize as reinitialize
     from tf_rigl.masking.sparsify import sparsify as sparsify
     from tf_rigl.surgery.shrink import shrink as shrink
+    from tf_rigl.tickets.error_barrier import error_barrier as error_barrier
     from tf_rigl.tickets.search import TicketSearch as TicketSearch
     from tf_rigl.updating.attach import attach as attach
     from tf_rigl.updating.attach import check_finite as check_finite
     from tf_rigl.updating.attach import detach as detach
     from tf_rigl.updating.callback import UpdateMasks as UpdateMasks
+    from tf_rigl.updating.freeze_weights import FreezeWeights as FreezeWeights
     from tf_rigl.updating.prune import prune as prune
     from tf_rigl.updating.replica_check import ReplicaCheck as ReplicaCheck
     from tf_rigl.updating.replica_check import check_replicas as check_replicas
     from tf_rigl.updating.set_masks import set_masks as set_masks
     from tf_rigl.updating.strip import strip as strip
+    from tf_rigl.updating.supermasks import evaluate_samples as evaluate_samples
+    from tf_rigl.updating.supermasks import sample_masks as sample_masks
+    from tf_rigl.updating.supermasks import threshold_masks as threshold_masks
 
 _NAMES = _lazy.index(
     {
@@ -103,6 +109,7 @@ _NAMES = _lazy.index(
         ],
         "tf_rigl.diagnostics.callback": ["MaskDiagnostics"],
         "tf_rigl.diagnostics.diagnose": ["diagnose"],
+        "tf_rigl.diagnostics.mask_overlap": ["mask_overlap"],
         "tf_rigl.export.litert.export": ["export_litert"],
         "tf_rigl.export.litert.options": ["LiteRTOptions"],
         "tf_rigl.export.litert.quantize_aware": ["quantize_aware"],
@@ -115,13 +122,20 @@ _NAMES = _lazy.index(
         "tf_rigl.masking.reinitialize": ["reinitialize"],
         "tf_rigl.masking.sparsify": ["sparsify"],
         "tf_rigl.surgery.shrink": ["shrink"],
+        "tf_rigl.tickets.error_barrier": ["error_barrier"],
         "tf_rigl.tickets.search": ["TicketSearch"],
         "tf_rigl.updating.attach": ["attach", "check_finite", "detach"],
         "tf_rigl.updating.callback": ["UpdateMasks"],
+        "tf_rigl.updating.freeze_weights": ["FreezeWeights"],
         "tf_rigl.updating.prune": ["prune"],
         "tf_rigl.updating.replica_check": ["ReplicaCheck", "check_replicas"],
         "tf_rigl.updating.set_masks": ["set_masks"],
         "tf_rigl.updating.strip": ["strip"],
+        "tf_rigl.updating.supermasks": [
+            "evaluate_samples",
+            "sample_masks",
+            "threshold_masks",
+        ],
     }
 )
 _NAMESPACES = (

@@ -5,6 +5,8 @@
 | `tf_rigl.profile` | `ModelProfile` |
 | `tf_rigl.match_width` | `WidthMatch` |
 | `tf_rigl.diagnose` | `ModelDiagnostics` |
+| `tf_rigl.mask_overlap` | `MaskOverlap`, which holds `WeightOverlap`s |
+| `tf_rigl.error_barrier` | `ErrorBarrier` |
 | `tf_rigl.drop_and_grow` | `MaskUpdate` |
 | `tf_rigl.shrink` | `Shrunk`, which holds a `ShrinkReport` |
 | `tf_rigl.export_saved_model` | `ExportReport` |
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from tf_rigl.diagnostics.diagnose import (
         ModelDiagnostics as ModelDiagnostics,
     )
+    from tf_rigl.diagnostics.mask_overlap import MaskOverlap as MaskOverlap
+    from tf_rigl.diagnostics.mask_overlap import WeightOverlap as WeightOverlap
     from tf_rigl.experiments.sweeps.sweep_result import (
         SweepResult as SweepResult,
     )
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from tf_rigl.export.saved_model.report import ExportReport as ExportReport
     from tf_rigl.surgery.shrink import ShrinkReport as ShrinkReport
     from tf_rigl.surgery.shrink import Shrunk as Shrunk
+    from tf_rigl.tickets.error_barrier import ErrorBarrier as ErrorBarrier
 
 _NAMES = _lazy.index(
     {
@@ -43,11 +48,13 @@ _NAMES = _lazy.index(
         "tf_rigl.accounting.model_profile": ["ModelProfile"],
         "tf_rigl.core.drop_and_grow": ["MaskUpdate"],
         "tf_rigl.diagnostics.diagnose": ["ModelDiagnostics"],
+        "tf_rigl.diagnostics.mask_overlap": ["MaskOverlap", "WeightOverlap"],
         "tf_rigl.experiments.sweeps.sweep_result": ["SweepResult", "SweepRow"],
         "tf_rigl.export.litert.report": ["LiteRTReport"],
         "tf_rigl.export.litert.xnnpack_report": ["XNNPACKReport"],
         "tf_rigl.export.saved_model.report": ["ExportReport"],
         "tf_rigl.surgery.shrink": ["ShrinkReport", "Shrunk"],
+        "tf_rigl.tickets.error_barrier": ["ErrorBarrier"],
     }
 )
 

@@ -9,7 +9,8 @@ TRAIN = {
         "model": "for another network of ours, or your own function",
         "width": "for a smaller or larger network of the same kind",
         "dropout": "against overfitting, for the networks that have it",
-        "kernel_initializer": "to repeat a published recipe",
+        "kernel_initializer": "to repeat a published recipe; `signed_kaiming` "
+        "for `--method=edge_popup`",
         "data": "for another data set, or your own function; see "
         "[data](data.md)",
         "data_dir": "if the data is elsewhere; required for `--data=text`",

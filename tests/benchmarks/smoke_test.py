@@ -72,6 +72,7 @@ def test_export_size(tmp_path):
     # Names of functions hold numbers, which grow from export to export.
     assert sizes["smallest"] <= sizes["gaps"] + 100 < sizes["dense"]
     assert sizes["smallest, int8"] < sizes["smallest, float16"]
+    assert sizes["smallest, seed"] < sizes["smallest, int8"]
     assert sizes["LiteRT, float32"] < 0.25 * sizes["LiteRT, dense"]
     assert "smallest, int8" in output
 
@@ -174,6 +175,16 @@ def test_pruning_tfmot(tmp_path, tmp_path_factory):
     assert results["tf_rigl"] == pytest.approx(results["tfmot"], abs=1e-4)
     assert results["static"] != pytest.approx(results["tfmot"], abs=1e-4)
     assert "bits per character" in output
+
+
+def test_prune_to_neuron(tmp_path):
+    output, results = run(
+        "prune_to_neuron", "--units=16", "--units=256", cwd=tmp_path
+    )
+    assert list(results) == ["16", "256"]
+    (few,), (many,) = (results[units]["error"] for units in results)
+    assert few > 4 * many > 0
+    assert "A neuron of 8 inputs" in output
 
 
 def test_scale(tmp_path):

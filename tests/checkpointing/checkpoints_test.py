@@ -171,7 +171,9 @@ def test_custom_loop(keras, tmp_path):
 
 @pytest.mark.parametrize(
     ("case", "keras"),
-    support.in_turn([("epoch", 11, 8), (5, 6, 5)]),
+    support.in_turn(
+        [("epoch", 11, 8), (5, 6, 5)], is_slow=lambda case: case[0] == 5
+    ),
     indirect=["keras"],
 )
 def test_kerass_own_checkpoints(keras, tmp_path, case):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.core import strategies
 from tests.methods import ranking
 from tf_rigl.core import criteria
 from tf_rigl.core import mask_criteria
@@ -90,6 +91,44 @@ def test_both_thresholds_cut_the_same_share(name, seed):
         np.testing.assert_array_equal(
             mask, ranking.largest(expected, candidates, count)
         )
+
+
+# One of magnitudes, one that is signed, one of ranks.
+COMPILED = (
+    "movement",
+    "magnitude_increase_same_sign",
+    "small_init_small_final",
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in COMPILED else [pytest.mark.slow])
+        for name in sorted(mask_criteria.MASK_CRITERIA)
+    ],
+)
+def test_masks_are_equal_in_every_mode(name):
+    """With ties, zeros and neighboring floats: eager, in a graph, by XLA."""
+    generator = np.random.default_rng(0)
+    initial, final = np.float32(generator.integers(-20, 20, (2, 300)) / 8)
+    final[::3] = np.nextafter(final[::3], np.float32(9))
+    candidates = generator.random(300) < 0.7
+    criterion = criteria.CRITERIA[name]
+
+    def keep(initial, final, candidates):
+        given = Evidence(final, initial, candidates=candidates)
+        scores = criterion.score(given)
+        scores = criteria.ranks(scores) if criterion.signed else scores
+        return selection.largest_mask(scores, candidates, 100)
+
+    eager, graph, xla = (
+        strategies.run(keep, mode, initial, final, candidates)
+        for mode in strategies.MODES
+    )
+    assert np.count_nonzero(eager) == 100
+    np.testing.assert_array_equal(graph, eager)
+    np.testing.assert_array_equal(xla, eager)
 
 
 def test_narrow_types_are_compared_as_float32():

@@ -41,6 +41,7 @@ def test_without_a_tpu():
         strategies.make_strategy("tpu")
 
 
+@pytest.mark.slow
 def test_new_processors_and_a_tpu_that_is_not_there(tmp_path, monkeypatch):
     # Where TensorFlow has not run yet.
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")

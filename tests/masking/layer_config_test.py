@@ -4,11 +4,15 @@ import pytest
 
 import tf_rigl
 from tests import support
+from tf_rigl.core import dice
+from tf_rigl.core.dice import Dice
 from tf_rigl.masking import layer_config
 from tf_rigl.masking.layer_config import LayerConfig
 from tf_rigl.masking.layer_config import WeightConfig
 from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.version import __version__
+
+DICE = Dice((-3, 5 << 40), *dice.NORMAL, 0.125)
 
 
 def configuration(keras):
@@ -19,7 +23,7 @@ def configuration(keras):
             "kernel": WeightConfig(
                 (4, 6), 12, kernel_layout(layer, layer.kernel)
             ),
-            "other": WeightConfig((3,), 1),
+            "other": WeightConfig((3,), 1, dice=DICE),
         },
         seed=3,
         key="dense",
@@ -95,8 +99,17 @@ def test_a_model_without_versions_loads(keras):
             {"weights": {"kernel": {**WEIGHT, "low_rank": 3}}},
             "settings ['low_rank'] of 'kernel'",
         ),
+        (
+            {
+                "weights": {
+                    "kernel": {**WEIGHT, "dice": {**DICE.to_json(), "sides": 7}}
+                }
+            },
+            "Dice(seed=(-3, 5497558138880), number=12, sides=7, scale=0.125) "
+            "of 'kernel'",
+        ),
     ],
-    ids=["version", "text", "masks", "storage", "setting"],
+    ids=["version", "text", "masks", "storage", "setting", "dice"],
 )
 def test_what_only_a_newer_library_reads(keras, change, received):
     written = {

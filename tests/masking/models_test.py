@@ -59,8 +59,9 @@ class Trained:
         pytest.param(one.values, marks=one.marks, id="-".join(one.values))
         for one in support.in_turn(
             zoo.INPUT_SHAPES,
-            # Once it is built, `sequential_unbuilt` is the same.
-            lambda name: name == "sequential",
+            # Once it is built, `sequential_unbuilt` is the same. Cells of
+            # recurrent layers are nested layers, too.
+            lambda name: name in ("sequential", "recurrent"),
         )
     ],
 )

@@ -76,6 +76,11 @@ def dense_until(first_step):
     return expected
 
 
+def as_drawn(row, record, step):
+    """Any number: whether each connection is there is drawn."""
+    raise NotImplementedError
+
+
 def updates_until(row, step):
     return sum(map(row.algorithm.schedule.is_update, range(step + 1)))
 

@@ -79,7 +79,7 @@ def test_package_as_a_program():
 @pytest.mark.parametrize(
     ("name", "imports"),
     [
-        ("keras", FIRST),
+        pytest.param("keras", FIRST, marks=pytest.mark.slow),
         ("keras", TOO_LATE),
         pytest.param("tf_keras", TOO_LATE, marks=pytest.mark.slow),
     ],

@@ -2,7 +2,8 @@
 
 Events are the beginning of each batch, and of each file the moments before it
 is written and after it stands under its name. Arguments: the Keras, the folder,
-the number of the event, 0 for none. Prints a sum of all values at the end.
+the number of the event, 0 for none, and the treatment of pruned weights. Prints
+a sum of all values at the end.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ from tests.tickets import search_test
 from tf_rigl.backend import atomic_files
 
 
-def main(name, directory, event):
+def main(name, directory, event, treatment):
     keras = importlib.import_module(name)
     left = event
 
@@ -48,7 +49,12 @@ def main(name, directory, event):
     is_begun = os.path.exists(os.path.join(directory, "start.npz"))
     model = search_test.make_model(keras, seed=int(is_begun))
     search = search_test.tf_rigl.TicketSearch(
-        model, directory, rounds=6, rewind_step=5, save_every=3
+        model,
+        directory,
+        rounds=6,
+        rewind_step=5,
+        save_every=3,
+        treatment=treatment,
     )
     for level in search:
         level.callbacks.append(Count())
@@ -62,4 +68,4 @@ def main(name, directory, event):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])

@@ -7,8 +7,9 @@
 3. The counts, multiplied by the active connections of each weight, are the rows
    of a `model_profile`.
 
-`published` (costs by the convention of papers), `training_flops` and
-`match_width` (for dense baselines) are computed from profiles.
+`published` (costs by the convention of papers), `training_flops`,
+`search_flops` (of a search for tickets), `match_width` (for dense baselines)
+and `scratch_epochs` are computed from profiles.
 """
 
 from tf_rigl.accounting.match_width import WidthMatch as WidthMatch
@@ -19,4 +20,8 @@ from tf_rigl.accounting.model_profile import WeightProfile as WeightProfile
 from tf_rigl.accounting.profile import profile as profile
 from tf_rigl.accounting.published import MicroNetCounts as MicroNetCounts
 from tf_rigl.accounting.published import micronet as micronet
+from tf_rigl.accounting.scratch_epochs import scratch_epochs as scratch_epochs
+from tf_rigl.accounting.search_flops import LevelFlops as LevelFlops
+from tf_rigl.accounting.search_flops import SearchFlops as SearchFlops
+from tf_rigl.accounting.search_flops import search_flops as search_flops
 from tf_rigl.accounting.training_flops import training_flops as training_flops

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tf_rigl.algorithms.algorithm import WeightUpdate as WeightUpdate
     from tf_rigl.algorithms.algorithm import WeightView as WeightView
     from tf_rigl.algorithms.dnw import DNW as DNW
+    from tf_rigl.algorithms.edge_popup import EdgePopup as EdgePopup
     from tf_rigl.algorithms.gradual_pruning import (
         GradualPruning as GradualPruning,
     )
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tf_rigl.algorithms.srigl import SRigL as SRigL
     from tf_rigl.algorithms.static import Static as Static
     from tf_rigl.algorithms.ste import STE as STE
+    from tf_rigl.algorithms.supermask import Supermask as Supermask
     from tf_rigl.algorithms.top_kast import TopKAST as TopKAST
 
 # Module of each name of the interface.

@@ -32,6 +32,7 @@ class WeightView(NamedTuple):
     mask: tf.Tensor  # bool
     gradient: tf.Tensor  # dense, of the batch, reduced over replicas
     state: Mapping[str, tf.Tensor]  # the tensors of `Algorithm.state`
+    fan_in: int = 1  # positions · inputs of the dense weight
 
 
 class StepInfo(NamedTuple):
@@ -136,6 +137,16 @@ class Algorithm(abc.ABC):
             return self
         stop_step = schedule.stop_of(total_steps)
         return dataclasses.replace(self, **{schedule.argument: stop_step})  # type: ignore[type-var]
+
+    def initial_state(self, weight: WeightView) -> Mapping[str, tf.Tensor]:
+        """Returns values of the state before training; all others are zero.
+
+        Called once for each weight, before the first masks are selected, if
+        `requirements.latent` names a state. The weight has all of its
+        connections then.
+        """
+        del weight
+        return {}
 
     def observe(
         self, weight: WeightView, when: StepInfo

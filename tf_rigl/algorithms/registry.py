@@ -236,6 +236,26 @@ ROWS: tuple[Row, ...] = (
         "out of a larger trained set",
     ),
     Row(
+        "edge_popup",
+        "EdgePopup",
+        {"edge_popup": Command("Edge-popup", lambda plan: {"seed": plan.seed})},
+        "largest trained scores; weights are frozen",
+        "the same",
+    ),
+    Row(
+        "supermask",
+        "Supermask",
+        {
+            "supermask": Command("Supermask", lambda plan: {"seed": plan.seed}),
+            "supermask_rescaled": Command(
+                "Rescaled supermask",
+                lambda plan: {"rescale": True, "seed": plan.seed},
+            ),
+        },
+        "at random, by trained odds; weights are frozen",
+        "the same",
+    ),
+    Row(
         "ac_dc",
         "ACDC",
         {"ac_dc": Command("AC/DC", lambda plan: {"stop_step": plan.stop_step})},

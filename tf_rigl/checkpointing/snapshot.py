@@ -70,7 +70,7 @@ class Snapshot:
             TypeError: if `model` is a model of neither Keras.
             ValueError: if the model is not built.
         """
-        found, state = _model_state(model)
+        found, state = model_state(model)
         paths = [weight.path for weight in found]
         # Arrays of masked weights bring their masks along, unless copied.
         values = [np.array(value) for value in state.values()]
@@ -197,8 +197,8 @@ class Snapshot:
                 holds none and `slots="restore"`. Nothing has been changed then.
         """
         check_choice("slots", slots, _SLOTS)
-        found, state = _model_state(model)
-        state.check_same("A snapshot", "one", self._model)
+        found, state = model_state(model)
+        check_same(self, state)
         optimizer = _optimizer_of(model, optimizer)
         held = None
         if optimizer is not None:
@@ -241,7 +241,19 @@ class Snapshot:
             variable.assign(value)
 
 
-def _model_state(
+def check_same(
+    snapshot: Snapshot, state: TrainingState, name: str = "one"
+) -> None:
+    """Checks that a snapshot is of these variables of `model_state`.
+
+    Raises:
+        ValueError: if shapes or dtypes differ; it calls the snapshot by the
+            given name.
+    """
+    state.check_same("A snapshot", name, snapshot._model)
+
+
+def model_state(
     model: Any,
 ) -> tuple[list[model_weights.ModelWeight], TrainingState]:
     """Returns a model's weights and all of its variables.

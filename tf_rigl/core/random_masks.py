@@ -12,11 +12,12 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tf_rigl.core import dice
 from tf_rigl.core import selection
 
 # The bits of 1.0; non-negative integers below are the bits of floats in [0, 1).
 _BELOW_ONE = 0x3F800000
-_DICE, _SIDES = 12, 2**16
+_FINE = 2**23  # integers up to it are float32 numbers
 _ROUNDS = 30  # of a shuffle, each with a bit of a number below 2^31
 
 
@@ -103,14 +104,31 @@ def random_scores(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
     return tf.bitcast(bits, tf.float32)
 
 
+def random_bits(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
+    """Draws uniform int32 numbers in [0, 2^31 - 1).
+
+    The arguments are those of `random_scores`.
+    """
+    return tf.random.stateless_uniform(
+        shape, seed, 0, tf.int32.max, tf.int32, alg="philox"
+    )
+
+
+def random_uniform(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
+    """Draws uniform float32 numbers in [-1, 1), multiples of 2^-23.
+
+    The arguments are those of `random_scores`.
+    """
+    dice = tf.random.stateless_uniform(
+        shape, seed, -_FINE, _FINE, tf.int32, alg="philox"
+    )
+    return tf.cast(dice, tf.float32) / _FINE
+
+
 def random_normal(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
     """Draws approximately normal float32 numbers of mean 0 and variance 1.
 
     Each is the scaled sum of twelve uniform integers, hence within ±6. The
     arguments are those of `random_scores`.
     """
-    dice = tf.random.stateless_uniform(
-        (_DICE, *shape), seed, 0, _SIDES, tf.int32, alg="philox"
-    )
-    total = tf.reduce_sum(dice, axis=0) - _DICE * (_SIDES - 1) // 2
-    return tf.cast(total, tf.float32) / _SIDES
+    return dice.sums(shape, seed, *dice.NORMAL) / dice.NORMAL_DEVIATION

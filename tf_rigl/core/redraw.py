@@ -16,7 +16,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.core import dice
 from tf_rigl.core import random_masks
+from tf_rigl.core.dice import Dice
 
 
 class Kernel(NamedTuple):
@@ -62,33 +64,30 @@ def tickets(kernel: Kernel) -> np.ndarray:
     return _spread(kernel, kept[indices.numpy()])
 
 
-def signed_kaiming(kernel: Kernel) -> np.ndarray:
+def signed_kaiming(kernel: Kernel) -> Dice:
     """Draws ±√(2 / fan-in) with random signs."""
-    coins = tf.random.stateless_uniform(
-        kernel.mask.shape, kernel.seed, 0, 2, tf.int32, alg="philox"
-    )
-    signs = 2.0 * coins.numpy() - 1
-    return np.where(kernel.mask, math.sqrt(2 / kernel.fan_in) * signs, 0)
+    return _of_variance(kernel, dice.SIGNS, 2 / kernel.fan_in)
 
 
-def kaiming_normal(kernel: Kernel) -> np.ndarray:
+def kaiming_normal(kernel: Kernel) -> Dice:
     """Draws normal values of variance 2 / fan-in, within ±6 σ."""
-    return _normal(kernel, 2 / kernel.fan_in)
+    return _of_variance(kernel, dice.NORMAL, 2 / kernel.fan_in)
 
 
-def glorot_normal(kernel: Kernel) -> np.ndarray:
+def glorot_normal(kernel: Kernel) -> Dice:
     """Draws normal values of variance 2 / (fan-in + fan-out), within ±6 σ.
 
     Keras truncates them at ±2 σ and scales them up to the same variance.
     """
-    return _normal(kernel, 2 / (kernel.fan_in + kernel.fan_out))
+    variance = 2 / (kernel.fan_in + kernel.fan_out)
+    return _of_variance(kernel, dice.NORMAL, variance)
 
 
 # Those that permute or describe initial values, and those that need none.
 OF_INITIAL_VALUES: Mapping[str, Redraw] = MappingProxyType(
     {function.__name__: function for function in (reshuffle, constant, tickets)}
 )
-OF_SHAPES: Mapping[str, Redraw] = MappingProxyType(
+OF_SHAPES: Mapping[str, Callable[[Kernel], Dice]] = MappingProxyType(
     {
         function.__name__: function
         for function in (signed_kaiming, kaiming_normal, glorot_normal)
@@ -130,6 +129,10 @@ def _signs(values: np.ndarray) -> np.ndarray:
     return np.where(values < 0, -1.0, 1.0)
 
 
-def _normal(kernel: Kernel, variance: float) -> np.ndarray:
-    drawn = random_masks.random_normal(kernel.mask.shape, kernel.seed)
-    return np.where(kernel.mask, math.sqrt(variance) * drawn.numpy(), 0)
+def _of_variance(
+    kernel: Kernel, kind: tuple[int, int], variance: float
+) -> Dice:
+    first, second = kernel.seed.numpy().tolist()
+    unit = dice.NORMAL_DEVIATION if kind == dice.NORMAL else 1
+    scale = np.float32(math.sqrt(variance) / unit).item()
+    return Dice((first, second), *kind, scale)

@@ -4,7 +4,6 @@ import csv
 import importlib.util
 import io
 import json
-import math
 import os
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.core.diagnostics import density_image
 from tf_rigl.diagnostics import diagnose
 from tf_rigl.diagnostics.epoch_file import EpochFile
+from tf_rigl.diagnostics.epoch_file import finite
 from tf_rigl.masking.deferred import is_deferred
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import require_masked_weights
@@ -295,18 +295,10 @@ def _csv_epoch(line: str) -> int:
 def _json_lines(epoch: int, total: Row, rows: Mapping[str, Row]) -> list[str]:
     content = {
         "epoch": epoch,
-        "total": _finite(total),
-        "weights": {path: _finite(row) for path, row in rows.items()},
+        "total": finite(total),
+        "weights": {path: finite(row) for path, row in rows.items()},
     }
     return [json.dumps(content, allow_nan=False)]
-
-
-def _finite(row: Row) -> Row:
-    """Replaces infinity by None: JSON has no infinity, and a norm may be."""
-    return {
-        name: value if value is None or math.isfinite(value) else None
-        for name, value in row.items()
-    }
 
 
 def _write_scalar(tag: str, value: float | None) -> None:

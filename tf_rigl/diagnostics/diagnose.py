@@ -11,6 +11,7 @@ import numpy as np
 from tf_rigl.core import cells
 from tf_rigl.core import diagnostics
 from tf_rigl.core import text_table
+from tf_rigl.diagnostics import mask_overlap
 from tf_rigl.masking import mask_history
 from tf_rigl.masking.layer_config import config_of
 from tf_rigl.masking.layer_config import initial_mask
@@ -117,7 +118,9 @@ class MaskStatistics:
         both = self.connections_since_start
         if both is None or self.start_connections is None:
             return None
-        return _ratio(both, self.connections + self.start_connections - both)
+        return mask_overlap.jaccard(
+            self.connections, self.start_connections, both
+        )
 
     @property
     def overlap_previous(self) -> float | None:
@@ -319,7 +322,7 @@ def _recorded(weight: MaskedWeight, mask: np.ndarray) -> dict[str, Any]:
 def _ratio(part: int | None, whole: int | None) -> float | None:
     if part is None or whole is None:
         return None
-    return part / whole if whole else 0.0
+    return mask_overlap.ratio(part, whole)
 
 
 def _sum(numbers: Iterable[Any]) -> Any:

@@ -3,10 +3,12 @@
 import contextlib
 import functools
 import json
+import math
 import os
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -34,6 +36,7 @@ class EpochFile:
         self._path = os.fspath(path)
         self._header = header
         self._epoch_of = epoch_of
+        self._is_begun = False
 
     @classmethod
     def of_json(
@@ -43,7 +46,11 @@ class EpochFile:
         return cls(argument, path, "", functools.partial(_json_number, number))
 
     def check(self) -> None:
-        """Makes the file if needed; raises a ValueError if that fails."""
+        """Makes the file if needed; raises a ValueError if that fails.
+
+        A `begin_once` after it begins the file anew.
+        """
+        self._is_begun = False
         with self._explained():
             tf.io.gfile.makedirs(os.path.dirname(self._path) or ".")
             self.append([])
@@ -58,6 +65,12 @@ class EpochFile:
             kept = self._lines_before(epoch) if epoch else []
             lines = [*filter(None, [self._header]), *kept]
             atomic_files.write_text(self._path, _as_text(lines))
+
+    def begin_once(self, epoch: int) -> None:
+        """Does as `begin` for the first epoch after a `check`."""
+        if not self._is_begun:
+            self.begin(epoch)
+        self._is_begun = True
 
     def append(self, lines: Iterable[str]) -> None:
         """Appends the lines of an epoch, given without line feeds."""
@@ -96,6 +109,14 @@ class EpochFile:
                 f"Received: {self._argument}={self._path!r}; {error}. Pass a "
                 "path in a folder where you may write."
             ) from error
+
+
+def finite(numbers: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Replaces infinity and NaN, which JSON does not have, by None."""
+    return {
+        name: number if number is None or math.isfinite(number) else None
+        for name, number in numbers.items()
+    }
 
 
 def _json_number(name: str, line: str) -> int:

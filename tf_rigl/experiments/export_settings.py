@@ -11,7 +11,8 @@ FORMATS = ("saved_model", "litert", "keras")
 # Those of `tf_rigl.export` and `tf_rigl.core.packing`, which a test compares.
 COMPRESSIONS = ("smallest", "bit_mask", "gaps", "block_mask", "n_by_m", "dense")
 PLAIN = "none"  # a flag cannot be None
-VALUES = ("float32", "float16", "bfloat16", "int8")
+VALUES = ("float32", "float16", "bfloat16", "int8", "seed")
+_EXACT = ("float32", "seed")
 QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "full_int8")
 
 # Default tolerances if values are not rounded, as shares of the largest output.
@@ -33,7 +34,8 @@ class ExportSettings:
     )
     values: Any = field(
         "float32",
-        "Encoding of values in a SavedModel.",
+        "Encoding of values in a SavedModel; seed: none, for a model of which "
+        "only masks were trained.",
         fields.one_of(VALUES),
     )
     quantization: str = field(
@@ -57,6 +59,6 @@ class ExportSettings:
         if self.tolerance is not None:
             return self.tolerance
         kind = {"saved_model": self.values, "litert": self.quantization}
-        if kind.get(self.format, "float32") != "float32":
+        if kind.get(self.format, "float32") not in _EXACT:
             return math.inf
         return _TOLERANCE_SHRUNK if self.shrink else _TOLERANCE

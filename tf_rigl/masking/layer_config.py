@@ -20,7 +20,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_rigl.core import dice
 from tf_rigl.core import structures
+from tf_rigl.core.dice import Dice
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.structures import Structure
 from tf_rigl.core.structures import Unstructured
@@ -41,6 +43,7 @@ _WEIGHT_SETTINGS = {
     "permutation",
     "view",
     "storage",
+    "dice",
 }
 
 
@@ -56,6 +59,9 @@ class WeightConfig:
     # Number of connections of the initial mask, if it was another.
     initial_target: int | None = None
     stays_dense: bool = False  # whether the user asked for it
+    # How its values were drawn; they may have changed since. None if that
+    # is not known.
+    dice: Dice | None = None
 
 
 @dataclasses.dataclass
@@ -173,6 +179,10 @@ def deserialize(config: Mapping[str, Any]) -> LayerConfig:
             storage = weights[name].storage
             raise _needs_newer(config, f"storage={storage!r} of {name!r}")
 
+        drawn = weights[name].dice
+        if drawn is not None and drawn.kind not in dice.KINDS:
+            raise _needs_newer(config, f"{drawn} of {name!r}")
+
     structure = config.get("structure")
     return LayerConfig(
         weights,
@@ -199,6 +209,8 @@ def _serialize_weight(weight: WeightConfig) -> dict[str, Any]:
         result["initial_nonzeros"] = weight.initial_target
     if weight.stays_dense:
         result["stays_dense"] = True
+    if weight.dice is not None:
+        result["dice"] = weight.dice.to_json()
     if weight.layout is not None:
         result["permutation"] = list(weight.layout.permutation)
         result["view"] = list(weight.layout.shape)
@@ -214,6 +226,7 @@ def _deserialize_weight(weight: Mapping[str, Any]) -> WeightConfig:
         layout = KernelLayout(
             tuple(weight["permutation"]), (positions, inputs, units), shape
         )
+    found = weight.get("dice")
     return WeightConfig(
         shape,
         weight["nonzeros"],
@@ -221,6 +234,7 @@ def _deserialize_weight(weight: Mapping[str, Any]) -> WeightConfig:
         weight.get("storage", "dense"),
         weight.get("initial_nonzeros"),
         weight.get("stays_dense", False),
+        None if found is None else dice.from_json(found),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_rigl.backend import flavor as flavors
+from tf_rigl.core.dice import Dice
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.structures import Structure
 from tf_rigl.masking import masked_layer
@@ -16,6 +17,7 @@ from tf_rigl.masking import state_store
 from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import complete
 from tf_rigl.masking.layer_config import config_of
+from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.storage import Storage
 from tf_rigl.masking.value_guard import ValueGuard
@@ -62,6 +64,12 @@ class MaskedWeight:
         return math.prod(self.shape)
 
     @property
+    def fan_in(self) -> int:
+        """Number of elements of each unit, masked ones included."""
+        positions, inputs, _ = kernel_layout(self.owner, self.variable).shape
+        return positions * inputs
+
+    @property
     def target(self) -> int:
         """Number of connections allotted to it, by `sparsify` at first."""
         return config_of(self.host).weights[self.host_key].target
@@ -70,6 +78,11 @@ class MaskedWeight:
     def stays_dense(self) -> bool:
         """True if the user named it as `dense` to `sparsify`."""
         return config_of(self.host).weights[self.host_key].stays_dense
+
+    @property
+    def dice(self) -> Dice | None:
+        """How its values were drawn, if known; they may have changed since."""
+        return config_of(self.host).weights[self.host_key].dice
 
     @property
     def is_trainable(self) -> bool:
@@ -157,6 +170,13 @@ class MaskedWeight:
             before,
             target=target,
             initial_target=before.target if initial is None else initial,
+        )
+
+    def set_dice(self, dice: Dice | None) -> None:
+        """Records how its values were drawn, which is saved with the model."""
+        weights = config_of(self.host).weights
+        weights[self.host_key] = dataclasses.replace(
+            weights[self.host_key], dice=dice
         )
 
     def set_values(self, values: Any) -> None:

@@ -8,8 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from tf_rigl.backend.flavor import model_flavor
+from tf_rigl.core import dice
 from tf_rigl.core import redraw
 from tf_rigl.core.checks import check_choice
+from tf_rigl.core.dice import Dice
 from tf_rigl.core.random_masks import stateless_seed
 from tf_rigl.masking import model_weights
 from tf_rigl.masking import state_store
@@ -51,7 +53,9 @@ def reinitialize(
 
     Values depend on `seed`, the weight's place in the model and the version of
     Keras's initializers alone; those of `"signed_kaiming"` and the normal ones
-    are equal bit for bit on every machine.
+    are equal bit for bit on every machine. Without `keep_sign` the model's
+    configuration remembers how the latter were drawn, so that
+    `export_saved_model(values="seed")` need not store them.
 
     Args:
         model: a built model of either Keras, sparse or dense.
@@ -79,6 +83,7 @@ def reinitialize(
     # Of a snapshot, which is of a higher rank than this module.
     initial = getattr(initial, "weights", initial)
     weights = model_weights.model_weights(model_weights.walk_model(model))
+    rolled: dict[str, Dice] = {}
 
     if how == _OWN:
         drawn = _by_initializers(weights, seed)
@@ -90,7 +95,8 @@ def reinitialize(
                 f"model={model.name!r}, which has no masked ones. Call "
                 "`tf_rigl.sparsify` first, or pass how='reinit'."
             )
-        drawn = {one.path: _redrawn(one, how, initial, seed) for one in chosen}
+        kernels = {one.path: _kernel(one, how, initial, seed) for one in chosen}
+        drawn, rolled = _by_rule(how, kernels)
 
     by_path = {weight.path: weight for weight in weights}
     if keep_sign:
@@ -100,6 +106,8 @@ def reinitialize(
     for path, values in drawn.items():
         weight = by_path[path]
         weight.set_values(values.astype(weight.dtype.as_numpy_dtype))
+        if weight.record is not None:
+            weight.record.set_dice(None if keep_sign else rolled.get(path))
     return model
 
 
@@ -109,25 +117,41 @@ def _is_redrawn(weight: ModelWeight, how: str) -> bool:
     return weight.may_be_sparse or weight.record is not None
 
 
-def _redrawn(
+def _kernel(
     weight: ModelWeight, how: str, initial: Mapping[str, Any] | None, seed: int
-) -> np.ndarray:
-    """Returns new values of a weight by one of the rules in `redraw`."""
+) -> redraw.Kernel:
+    """Returns what new values of a weight by a rule of `redraw` depend on."""
     mask, key = np.ones(weight.shape, bool), weight.path
     if weight.record is not None:
         mask, key = weight.record.mask.numpy(), weight.record.key
     positions, inputs, units = _view_shape(weight)
     needs_initial = how in redraw.OF_INITIAL_VALUES
 
-    kernel = redraw.Kernel(
+    return redraw.Kernel(
         initial=_initial_values(weight, initial) if needs_initial else None,
         mask=mask,
         fan_in=positions * inputs,
         fan_out=positions * units,
         seed=stateless_seed(seed, key),
     )
-    rules = {**redraw.OF_INITIAL_VALUES, **redraw.OF_SHAPES}
-    return rules[how](kernel)
+
+
+def _by_rule(
+    how: str, kernels: Mapping[str, redraw.Kernel]
+) -> tuple[dict[str, np.ndarray], dict[str, Dice]]:
+    """Returns new values by path, and their dice if a seed determines them."""
+    if how in redraw.OF_INITIAL_VALUES:
+        rule = redraw.OF_INITIAL_VALUES[how]
+        return {path: rule(kernel) for path, kernel in kernels.items()}, {}
+
+    rolled = {
+        path: redraw.OF_SHAPES[how](kernel) for path, kernel in kernels.items()
+    }
+    drawn = {
+        path: dice.roll(one, kernels[path].mask.shape).numpy()
+        for path, one in rolled.items()
+    }
+    return drawn, rolled
 
 
 def _view_shape(weight: ModelWeight) -> tuple[int, int, int]:

@@ -8,6 +8,8 @@
 3. `arguments` are checked at once, and `random_masks` are one of the controls.
 4. `folder` holds the files of a search, each written whole, from which it goes
    on wherever it was killed, by their `run_names`; `table` shows its records.
+5. `error_barrier` tells whether two trainings end in one basin of the loss; it
+   computes the `moving_averages` of normalization anew on the way.
 
 The pieces serve by themselves, too: `prune` by rates, `set_masks`, `Snapshot`
 and `reinitialize`.

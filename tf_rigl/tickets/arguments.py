@@ -7,6 +7,7 @@ import tensorflow as tf
 from tf_rigl.core import checks
 from tf_rigl.core import criteria
 from tf_rigl.core import redraw
+from tf_rigl.core import treatments
 
 SCOPES = ("weight", "global")
 RETRAIN = ("weights", "state", "learning_rate", "fine_tune")
@@ -37,12 +38,13 @@ def check_counts(rounds: Any, rewind_step: Any) -> None:
 
 
 def check_choices(
-    scope: str, criterion: str, retrain: str, action: str
+    scope: str, criterion: str, retrain: str, action: str, treatment: str
 ) -> None:
     """Raises a ValueError unless all are known and go together."""
     checks.check_choice("scope", scope, SCOPES)
     checks.check_choice("retrain", retrain, RETRAIN)
     checks.check_choice("action", action, ACTIONS)
+    checks.check_choice("treatment", treatment, treatments.TREATMENTS)
     checks.check_choice("criterion", criterion, criteria.CRITERIA)
     if criteria.CRITERIA[criterion].needs_data:
         raise ValueError(
@@ -55,6 +57,24 @@ def check_choices(
             "New values take the place of rewound weights. Received: "
             f"action={action!r} and retrain={retrain!r}. Pass "
             "retrain='weights'."
+        )
+    if treatment != "zero" and retrain not in ("weights", "state"):
+        raise ValueError(
+            "Pruned weights are frozen where the others are rewound. Received: "
+            f"treatment={treatment!r} and retrain={retrain!r}. Pass "
+            "retrain='weights' or 'state', or treatment='zero'."
+        )
+
+
+def check_control(how: str, treatment: str) -> None:
+    """Raises a ValueError unless there is such a control."""
+    checks.check_choice("how", how, CONTROLS)
+    if how == "random_mask" and treatment != "zero":
+        raise ValueError(
+            "A random mask prunes other weights than the level did, for which "
+            "the level has no values to freeze them at. Received: "
+            f"how={how!r} in a search with treatment={treatment!r}. Choose "
+            "another control, or one of a search with treatment='zero'."
         )
 
 

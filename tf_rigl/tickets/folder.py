@@ -12,6 +12,8 @@ from tf_rigl.backend import atomic_files
 
 _ARGUMENTS = "search.json"
 _SHOWN = 3
+# Arguments that searches of former versions did not have, as they were then.
+_ADDED = {"treatment": "zero"}
 
 
 class SearchFolder:
@@ -41,7 +43,7 @@ class SearchFolder:
 
         # As the arguments are when they come back from the file.
         wanted = json.loads(json.dumps(arguments))
-        found = read_json(file)
+        found = {**_ADDED, **read_json(file)}
         names = sorted(
             name
             for name in {*wanted, *found}
@@ -57,6 +59,10 @@ class SearchFolder:
                 f"was begun with. Received: {differing} in {self.path!r}. "
                 "Pass the same, or another directory."
             )
+
+    def level(self, number: int) -> "RunFolder":
+        """Returns the files of a level."""
+        return self.run(level_name(number))
 
     def run(self, name: str) -> "RunFolder":
         """Returns the files of one training, such as "level_03"."""
@@ -80,6 +86,7 @@ class RunFolder:
         self.metrics = os.path.join(path, "metrics.jsonl")
         self.end = os.path.join(path, "end.npz")
         self._masks = os.path.join(path, "masks.npz")
+        self._begin = os.path.join(path, "begin.json")
         self._record = os.path.join(path, "record.json")
 
     @property
@@ -107,6 +114,21 @@ class RunFolder:
             arrays: dict[str, Any] = dict(masks)
             np.savez_compressed(file, **arrays)
 
+    def begin(self, step: int) -> None:
+        """Notes the optimizer step from which the training begins."""
+        atomic_files.write_json(self._begin, {"step": step})
+
+    def steps_until(self, step: int) -> int | None:
+        """Returns the steps of the training until one; None if not known.
+
+        They are not in folders of earlier versions, nor if the loop has trained
+        with another optimizer.
+        """
+        if not tf.io.gfile.exists(self._begin):
+            return None
+        steps = step - int(read_json(self._begin)["step"])
+        return steps if steps > 0 else None
+
     def read_record(self) -> dict[str, Any]:
         """Returns the record of a finished training."""
         return read_json(self._record)
@@ -123,6 +145,11 @@ class RunFolder:
         """Removes the checkpoints, if there are any."""
         if tf.io.gfile.isdir(self.checkpoints):
             tf.io.gfile.rmtree(self.checkpoints)
+
+
+def level_name(number: int) -> str:
+    """Returns the name of the folder of a level."""
+    return f"level_{number:02d}"
 
 
 def read_json(path: str) -> Any:

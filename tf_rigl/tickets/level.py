@@ -1,20 +1,19 @@
 """One training of a search: what its loop body gets, and its record."""
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.algorithms.static import Static
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.checkpointing import optimizer_state
 from tf_rigl.checkpointing.checkpoints import Checkpoints
 from tf_rigl.checkpointing.snapshot_at import SnapshotAt
-from tf_rigl.diagnostics.epoch_file import EpochFile
+from tf_rigl.diagnostics import epoch_file
 from tf_rigl.tickets.folder import RunFolder
 from tf_rigl.updating.callback import UpdateMasks
+from tf_rigl.updating.freeze_weights import FreezeWeights
 
 _VALIDATION_LOSS = "val_loss"
 
@@ -34,16 +33,18 @@ class Level:
         number: int,
         name: str,
         run: RunFolder,
+        method: UpdateMasks,
         checkpoints: Checkpoints,
         snapshot: SnapshotAt | None = None,
     ) -> None:
         self.number = number
         self.name = name
+        self._method = method
         self._metrics = EpochMetrics(run.metrics)
         self._checkpoints = checkpoints
         self._given: dict[str, float] | None = None
         self.callbacks = [
-            UpdateMasks(Static()),
+            method,
             *([] if snapshot is None else [snapshot]),
             # Before the checkpoint of an epoch, so that none lacks its line.
             self._metrics,
@@ -87,8 +88,11 @@ class Level:
         afterwards; training does not stop there.
 
         Raises:
-            ValueError: if the level was not trained to its end.
+            ValueError: if the level was not trained to its end, or frozen
+                weights have changed.
         """
+        if isinstance(self._method, FreezeWeights):
+            self._method.check_frozen()
         if self._given is not None:
             return {"early_stop": None, "end": self._given}
         if not self._metrics.is_complete:
@@ -114,22 +118,19 @@ class EpochMetrics(ModelCallback):
     def __init__(self, path: str) -> None:
         super().__init__()
         self._path = path
-        self._file = EpochFile.of_json("directory", path)
-        self._began = False
+        self._file = epoch_file.EpochFile.of_json("directory", path)
         self.is_complete = False
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Checks that the file can be written."""
         del logs
-        self._began = self.is_complete = False
+        self.is_complete = False
         self._file.check()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Drops the lines of this epoch and later ones, at first."""
         del logs
-        if not self._began:
-            self._file.begin(epoch)
-        self._began = True
+        self._file.begin_once(epoch)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Appends the line of the epoch, with null for infinity and NaN."""
@@ -137,10 +138,7 @@ class EpochMetrics(ModelCallback):
         line = {
             "epoch": epoch,
             "step": optimizer_state.steps_taken(self.model.optimizer),
-            **{
-                name: number if math.isfinite(number) else None
-                for name, number in numbers.items()
-            },
+            **epoch_file.finite(numbers),
         }
         self._file.append([json.dumps(line)])
 

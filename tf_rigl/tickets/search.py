@@ -1,7 +1,6 @@
 """Iterative pruning with rewinding, as an iterator over rounds."""
 
 import os
-import zlib
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -9,22 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from tf_rigl.backend import flavor as flavors
+from tf_rigl.checkpointing import optimizer_state
 from tf_rigl.checkpointing.checkpoints import Checkpoints
 from tf_rigl.checkpointing.snapshot import Snapshot
 from tf_rigl.checkpointing.snapshot_at import SnapshotAt
-from tf_rigl.core import checks
 from tf_rigl.core import criteria
 from tf_rigl.masking.masked_weight import masks as masks_of
 from tf_rigl.masking.masked_weight import require_masked_weights
-from tf_rigl.masking.reinitialize import reinitialize
 from tf_rigl.tickets import arguments
 from tf_rigl.tickets import table
 from tf_rigl.tickets.folder import RunFolder
 from tf_rigl.tickets.folder import SearchFolder
+from tf_rigl.tickets.folder import level_name
 from tf_rigl.tickets.level import Level
 from tf_rigl.tickets.random_masks import random_masks
+from tf_rigl.tickets.start import Start
 from tf_rigl.updating import pruning_rates
+from tf_rigl.updating.callback import UpdateMasks
 from tf_rigl.updating.prune import prune
 from tf_rigl.updating.set_masks import set_masks
 
@@ -76,6 +76,11 @@ class TicketSearch:
             values by `reinitialize`: `"reinit"`, `"reshuffle"`, `"constant"`,
             `"tickets"` (Zhou et al., arXiv:1905.01067, section 3).
         keep_sign: whether new values keep the signs of those they replace.
+        treatment: what becomes of the weights that are pruned: masked
+            (`"zero"`), or frozen by `FreezeWeights`: at their initial values
+            (`"initial"`), or at zero if they moved towards it and else at
+            their initial values (`"movement"`), and others; see
+            `tf_rigl.core.treatments` (Zhou et al., section 4).
         save_every: batches between two checkpoints, or `"epoch"`.
         seed: the seed of all that is drawn, any 32-bit integer.
 
@@ -100,13 +105,14 @@ class TicketSearch:
         retrain: str = "weights",
         action: str = "rewind",
         keep_sign: bool = False,
+        treatment: str = "zero",
         save_every: int | str = "epoch",
         seed: int = 0,
     ) -> None:
         records = require_masked_weights(model)
         arguments.check_model(model)
         arguments.check_counts(rounds, rewind_step)
-        arguments.check_choices(scope, criterion, retrain, action)
+        arguments.check_choices(scope, criterion, retrain, action, treatment)
 
         self.model = model
         self.rounds = rounds
@@ -114,12 +120,7 @@ class TicketSearch:
         self._rates = pruning_rates.rates_by_path(model, rates or {})
         self._scope = scope
         self._criterion = criterion
-        self._rewind_step = rewind_step
-        self._retrain = retrain
-        self._action = action
-        self._keep_sign = keep_sign
         self._save_every = save_every
-        self._seed = seed
         self._folder = SearchFolder(
             directory,
             {
@@ -133,8 +134,18 @@ class TicketSearch:
                 "retrain": retrain,
                 "action": action,
                 "keep_sign": keep_sign,
+                "treatment": treatment,
                 "seed": seed,
             },
+        )
+        self._start = Start(
+            self._folder,
+            rewind_step,
+            retrain,
+            action,
+            keep_sign,
+            treatment,
+            seed,
         )
         self._begin_search()
 
@@ -145,7 +156,7 @@ class TicketSearch:
             ValueError: if the body of the loop has not trained a level.
         """
         for number in range(self.rounds + 1):
-            run = self._level_folder(number)
+            run = self._folder.level(number)
             if run.is_done:
                 run.clean()
                 continue
@@ -176,10 +187,11 @@ class TicketSearch:
             keep_sign: whether new values keep the signs of those they replace.
 
         Raises:
-            ValueError: if `how` is unknown, the search has not come to the
-                level, or the body of the loop has not trained the control.
+            ValueError: if `how` is unknown or does not go with the treatment,
+                the search has not come to the level, or the body of the loop
+                has not trained the control.
         """
-        checks.check_choice("how", how, arguments.CONTROLS)
+        arguments.check_control(how, self._start.treatment)
         of_level = self._run_of(level, "A control")
         sign = "_keep_sign" if keep_sign else ""
         name = f"control_{how}_{level:02d}{sign}_{draw}"
@@ -190,22 +202,23 @@ class TicketSearch:
         if not run.is_begun:
             given = of_level.read_masks()
             if how == "random_mask":
-                given = random_masks(self.model, given, self._seed_of(name))
+                seed = self._start.seed_of(name)
+                given = random_masks(self.model, given, seed)
             run.write_masks(given)
 
-        def set_values() -> int:
-            values = Snapshot.load(self._values_path)
-            values.restore(self.model)
-            if how != "random_mask":
-                self._redraw(how, keep_sign, values, name)
-            return self._first_batch()
+        def set_values(masks: Mapping[str, np.ndarray]) -> int:
+            return self._start.set_control_values(
+                self.model, level, masks, how, keep_sign, name
+            )
 
-        one = Level(level, name, run, self._put_model(run, set_values))
+        one = Level(level, name, run, *self._put_model(run, level, set_values))
         yield one
         self._record(one, run, one.results())
 
     def restore(self, level: int) -> Any:
         """Puts a trained level back into the model, with its masks.
+
+        Where pruned weights hold values, the model has all connections.
 
         Returns:
             The model.
@@ -220,7 +233,7 @@ class TicketSearch:
                 f"level={level!r} of {self._folder.path!r}. Iterate over the "
                 "search to train it."
             )
-        set_masks(self.model, run.read_masks())
+        self._start.put_masks(self.model, level, run.read_masks())
         Snapshot.load(run.end).restore(self.model, slots="keep")
         return self.model
 
@@ -237,26 +250,19 @@ class TicketSearch:
 
         Each has `name`, `level`, the `connections` of each weight by path,
         `left`, the fraction of the masked weights' elements that are active,
-        and the metrics of `early_stop` (None without validation) and `end`.
+        the optimizer `steps` of its training, and the metrics of `early_stop`
+        (None without validation) and `end`.
         """
-        names = [_level_name(number) for number in range(self.rounds + 1)]
+        names = [level_name(number) for number in range(self.rounds + 1)]
         runs = map(self._folder.run, [*names, *self._folder.controls()])
         return [run.read_record() for run in runs if run.is_done]
 
     def __str__(self) -> str:
-        return table.of_records(self.records())
-
-    @property
-    def _values_path(self) -> str:
-        """The file of the values to which levels are rewound."""
-        return self._folder.rewind if self._rewind_step else self._folder.start
-
-    def _level_folder(self, number: int) -> RunFolder:
-        return self._folder.run(_level_name(number))
+        return table.of_records(self.records(), self.model)
 
     def _run_of(self, level: int, what: str) -> RunFolder:
         """Returns the files of a level, whose masks must be known."""
-        run = self._level_folder(level)
+        run = self._folder.level(level)
         if not run.is_begun:
             raise ValueError(
                 f"{what} can be had of a level to which the search has come. "
@@ -267,78 +273,53 @@ class TicketSearch:
 
     def _begin_search(self) -> None:
         """Notes masks and values of the beginning, once."""
-        run = self._level_folder(0)
+        run = self._folder.level(0)
         if not run.is_begun:
             Snapshot.of(self.model).save(self._folder.start)
             run.write_masks(masks_of(self.model))
 
     def _put_model(
-        self, run: RunFolder, set_values: Callable[[], int]
-    ) -> Checkpoints:
+        self,
+        run: RunFolder,
+        level: int,
+        set_values: Callable[[Mapping[str, np.ndarray]], int],
+    ) -> tuple[UpdateMasks, Checkpoints]:
         """Puts the model to where a training goes on, or begins it.
 
         Args:
             run: the files of the training, with its masks.
-            set_values: sets the values of its start; returns its first batch.
+            level: number of its level.
+            set_values: sets the values of its start, given the masks; returns
+                its first batch.
 
         Returns:
-            Its checkpoints, of which there is one at least.
+            The callback that trains it, and its checkpoints, of which there is
+            one at least.
         """
-        set_masks(self.model, run.read_masks())
+        masks = run.read_masks()
+        self._start.put_masks(self.model, level, masks)
+        self._start.prepare_state(self.model, level, masks)
         checkpoints = Checkpoints(run.checkpoints, self._save_every)
         if checkpoints.steps:
             checkpoints.restore(self.model)
         else:
-            checkpoints.save(self.model, set_values())
-        return checkpoints
-
-    def _first_batch(self) -> int:
-        """Returns the number of batches before the step of rewinding."""
-        flavor = flavors.model_flavor(self.model)
-        optimizer = flavor.updating_optimizers(self.model.optimizer)[0]
-        return self._rewind_step * flavor.accumulation_steps(optimizer)
+            batch = set_values(masks)
+            run.begin(optimizer_state.steps_taken(self.model.optimizer))
+            checkpoints.save(self.model, batch)
+        return self._start.method(self.model, level, masks), checkpoints
 
     def _begin_level(self, number: int, run: RunFolder) -> Level:
         """Puts the model to where the level begins or goes on."""
-        checkpoints = self._put_model(run, lambda: self._set_values(number))
+        method, checkpoints = self._put_model(
+            run,
+            number,
+            lambda masks: self._start.set_values(self.model, number, masks),
+        )
         snapshot = None
-        if number == 0 and self._rewind_step:
-            snapshot = SnapshotAt(self._rewind_step, self._folder.rewind)
-        return Level(number, _level_name(number), run, checkpoints, snapshot)
-
-    def _set_values(self, number: int) -> int:
-        """Sets the values of a level's start; returns its first batch."""
-        if number == 0:
-            Snapshot.load(self._folder.start).restore(self.model)
-            return 0
-
-        if self._retrain in ("learning_rate", "fine_tune"):
-            end = Snapshot.load(self._level_folder(number - 1).end)
-            end.restore(self.model)
-        if self._retrain == "fine_tune":
-            return 0
-
-        values = Snapshot.load(self._values_path)
-        values.restore(
-            self.model,
-            weights=self._retrain != "learning_rate",
-            slots="restore" if self._retrain == "state" else "zero",
-        )
-        if self._action != "rewind":
-            name = _level_name(number)
-            self._redraw(self._action, self._keep_sign, values, name)
-        return self._first_batch()
-
-    def _redraw(
-        self, how: str, keep_sign: bool, values: Snapshot, name: str
-    ) -> None:
-        reinitialize(
-            self.model,
-            how,
-            keep_sign=keep_sign,
-            initial=values.weights,
-            seed=self._seed_of(name),
-        )
+        if number == 0 and self._start.rewind_step:
+            snapshot = SnapshotAt(self._start.rewind_step, self._folder.rewind)
+        name = level_name(number)
+        return Level(number, name, run, method, checkpoints, snapshot)
 
     def _finish_level(self, level: Level, run: RunFolder) -> None:
         """Records a trained level and prunes it for the next one."""
@@ -346,19 +327,20 @@ class TicketSearch:
         Snapshot.of(self.model).save(run.end)
 
         if level.number < self.rounds:
-            next_run = self._level_folder(level.number + 1)
-            arguments.check_reached(self._values_path, self._rewind_step)
+            next_run = self._folder.level(level.number + 1)
+            values = self._start.values_path
+            arguments.check_reached(values, self._start.rewind_step)
+            # Pruned weights that hold values do not compete.
+            set_masks(self.model, run.read_masks())
             needs_initial = criteria.CRITERIA[self._criterion].needs_initial
             prune(
                 self.model,
                 self._criterion,
                 scope=self._scope,
-                seed=self._seed_of(level.name),
+                seed=self._start.seed_of(level.name),
                 amount=self._rate,
                 rates=self._rates,
-                initial=Snapshot.load(self._values_path)
-                if needs_initial
-                else None,
+                initial=Snapshot.load(values) if needs_initial else None,
             )
             next_run.write_masks(masks_of(self.model))
         self._record(level, run, results)
@@ -367,26 +349,19 @@ class TicketSearch:
         self, level: Level, run: RunFolder, results: Mapping[str, Any]
     ) -> None:
         """Writes the record of a level or control, which ends it."""
-        records = require_masked_weights(self.model)
-        size = sum(record.size for record in records)
+        masks = run.read_masks()
+        size = sum(mask.size for mask in masks.values())
         connections = {
-            path: int(np.count_nonzero(mask))
-            for path, mask in run.read_masks().items()
+            path: int(np.count_nonzero(mask)) for path, mask in masks.items()
         }
+        step = optimizer_state.steps_taken(self.model.optimizer)
         run.finish(
             {
                 "name": level.name,
                 "level": level.number,
                 "left": sum(connections.values()) / size,
                 "connections": connections,
+                "steps": run.steps_until(step),
                 **results,
             }
         )
-
-    def _seed_of(self, name: str) -> int:
-        """Returns the seed of one level or control, below 2^31."""
-        return zlib.crc32(f"{self._seed}/{name}".encode()) >> 1
-
-
-def _level_name(number: int) -> str:
-    return f"level_{number:02d}"

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from tf_rigl.accounting.profile import profile
+from tf_rigl.accounting.search_flops import search_flops
 from tf_rigl.core import cells
 from tf_rigl.core import text_table
 from tf_rigl.tickets import run_names
@@ -11,8 +13,13 @@ from tf_rigl.tickets import run_names
 _NOT_METRICS = ("epoch", "step", "dead_units", "sparsity")
 
 
-def of_records(records: Sequence[Mapping[str, Any]]) -> str:
-    """Formats levels and controls: what is left, and how well it learns."""
+def of_records(records: Sequence[Mapping[str, Any]], model: Any) -> str:
+    """Formats levels and controls: what is left, how well it learns, its cost.
+
+    Args:
+        records: the records of a search.
+        model: the model that is searched, whose FLOPs are counted.
+    """
     if not records:
         return "No level is trained yet."
 
@@ -30,7 +37,21 @@ def of_records(records: Sequence[Mapping[str, Any]]) -> str:
     ]
     lines = text_table.aligned(header, body, (), text_columns=1)
     lines += ["", "Early stop: the step of least validation loss."]
+    lines += _costs(records, model)
     return "\n".join(lines)
+
+
+def _costs(records: Sequence[Mapping[str, Any]], model: Any) -> list[str]:
+    """Tells what the search cost; nothing if that cannot be counted."""
+    try:
+        costs = search_flops(profile(model), records)
+    except ValueError:
+        return []
+    about = "about " if costs.is_lower_bound else ""
+    return [
+        f"The search cost {about}{costs.dense_trainings:.2f} dense trainings, "
+        f"by the FLOPs of {len(costs.rows)} levels."
+    ]
 
 
 def _words(name: str) -> str:

@@ -3,7 +3,6 @@
 import dataclasses
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tf_rigl.algorithms import Algorithm
@@ -75,6 +74,7 @@ class StepWeight:
                 name: record.view(tf.convert_to_tensor(variable))
                 for name, variable in record.state.items()
             },
+            fan_in=record.fan_in,
         )
 
     def observe(self, algorithm: Algorithm, when: StepInfo) -> None:
@@ -89,7 +89,7 @@ class StepWeight:
 
         By default they are `values`, the result of `all_values`.
         """
-        if not _overrides(algorithm, "latent"):
+        if not overrides(algorithm, "latent"):
             return values
         return self._unview(algorithm.latent(view))
 
@@ -105,7 +105,7 @@ class StepWeight:
         The method sees `view` with its mask replaced by `mask`. By default the
         weight holds the trained values, `latent`.
         """
-        if not _overrides(algorithm, "deployed"):
+        if not overrides(algorithm, "deployed"):
             return latent
 
         view = view._replace(mask=self.record.view(mask))
@@ -115,7 +115,7 @@ class StepWeight:
         return self.record.unview(tf.cast(values, self.variable.dtype))
 
 
-def _overrides(algorithm: Algorithm, hook: str) -> bool:
+def overrides(algorithm: Algorithm, hook: str) -> bool:
     """Returns whether a method overrides a hook of `Algorithm`.
 
     The defaults are not called: each view of a structured weight would cost a
@@ -166,40 +166,6 @@ def update_masks(
         # them to update after this one.
         if is_large:
             before = grown
-
-
-def prune_before_first_batch(
-    records: list[MaskedWeight], algorithm: Algorithm
-) -> None:
-    """Prunes a dense model for a method that trains latent values.
-
-    Runs once, eagerly. A model that is resumed has masks and is left alone.
-    """
-    requirements = algorithm.requirements
-    state, whole_model = requirements.latent, requirements.whole_model
-    has_masks = not all(np.all(record.mask.numpy()) for record in records)
-    if state is None or has_masks:
-        return
-
-    start = StepInfo(*[tf.constant(0, tf.int64)] * 3)
-    weights = [StepWeight.without_gradient(record) for record in records]
-    for weight in weights:
-        values = weight.record.values()
-        latent = weight.latent(algorithm, weight.as_view(), values)
-        weight.record.state[state].assign(latent)
-
-    groups = [weights] if whole_model else [[weight] for weight in weights]
-    for group in groups:
-        views = [weight.as_view() for weight in group]
-        results = algorithm.update(views, start)
-        for weight, view, result in zip(group, views, results, strict=True):
-            record = weight.record
-            latent = weight.latent(algorithm, view, weight.all_values())
-            mask = record.unview(result.masks.mask)
-            values = weight.deployed(algorithm, view, mask, latent)
-            record.set_mask(mask, values)
-            for name, value in result.state.items():
-                record.state[name].assign(record.unview(value))
 
 
 def _apply(

@@ -16,10 +16,12 @@ def keep(records: list[MaskedWeight], algorithm: Algorithm) -> None:
     Existing variables keep their values, so that training can be resumed. A
     layer whose state already fits is not touched.
     """
+    requirements = algorithm.requirements
+    takes_all = requirements.whole_model or requirements.dense_weights
     by_host: dict[int, tuple[Any, dict[str, Mapping[str, str]]]] = {}
     for record in records:
         _, dtypes = by_host.setdefault(id(record.host), (record.host, {}))
-        if record.is_sparse or algorithm.requirements.whole_model:
+        if record.is_sparse or takes_all:
             dtypes[record.host_key] = _dtypes(record, algorithm)
     for host, dtypes in by_host.values():
         keep_state(host, dtypes)

@@ -13,6 +13,7 @@ from typing import Any
 from tf_rigl.algorithms import Algorithm
 from tf_rigl.backend import instance_methods
 from tf_rigl.backend.flavor import Flavor
+from tf_rigl.updating import latent_training
 from tf_rigl.updating.non_finite import NonFiniteGuard
 from tf_rigl.updating.rule_weights import FindRecords
 from tf_rigl.updating.update_rule import UpdateRule
@@ -47,7 +48,12 @@ def make_rules(
     `find_records` returns the model's masked weights. It is called when they
     are first needed, since a model may create its weights only while its
     training step is traced. `algorithm` must be resolved.
+
+    Raises:
+        ValueError: if the optimizer changes weights that the method does not
+            train.
     """
+    latent_training.check_optimizer(flavor, optimizer, algorithm)
     return [
         UpdateRule(
             flavor, updating, find_records, algorithm, max_non_finite_steps

@@ -12,7 +12,7 @@ class PendingUpdate(NamedTuple):
     """The update of one variable, which waits for the other variables."""
 
     gradient: Any  # a tensor or `tf.IndexedSlices`
-    step: Callable[[], None]  # updates the variable
+    step: Callable[[], Any]  # updates the variable
     weight: StepWeight | None  # None if the variable has no mask to update
 
 

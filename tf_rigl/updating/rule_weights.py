@@ -13,9 +13,9 @@ from tf_rigl.masking.constraint import MaskConstraint
 from tf_rigl.masking.constraint import constraint_of
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.storage import assign_masked
+from tf_rigl.updating import latent_training
 from tf_rigl.updating import method_state
 from tf_rigl.updating import slots
-from tf_rigl.updating.mask_update import prune_before_first_batch
 from tf_rigl.updating.slot_guard import SlotGuard
 
 FindRecords = Callable[[], list[MaskedWeight]]
@@ -31,8 +31,9 @@ class RuleWeights:
     Attributes:
         constraints: the Keras constraints that mask the weights in steps that
             no update rule takes.
-        updated: the keys of the weights whose masks may change. Masks of
-            frozen and permanently dense weights do not.
+        updated: the keys of the weights whose masks or latent values the
+            method may change. Those of frozen weights it does not, and those of
+            permanently dense ones only if it asks for them.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class RuleWeights:
 
             trained = self._trained(records)
             if algorithm.requirements.latent is not None:
-                prune_before_first_batch(trained, algorithm)
+                latent_training.begin(trained, algorithm)
             elif self._flavor.optimizer_is_built(self._optimizer):
                 self._guard_slots(records)
                 for guard in self._slot_guards:
@@ -115,6 +116,11 @@ class RuleWeights:
         _ = self._slots_are_found
         return self.by_key.get(key)
 
+    def updated_records(self) -> list[MaskedWeight]:
+        """Returns the records of the weights in `updated`."""
+        by_key = self.by_key
+        return [by_key[key] for key in by_key if key in self.updated]
+
     def mask_slots(self, record: MaskedWeight, mask: Any) -> None:
         """Zeroes the optimizer's slots of a weight where `mask` is false."""
         for slot in slots.slots_of(self._flavor, self._optimizer, record):
@@ -148,15 +154,18 @@ class RuleWeights:
             guard.put()
 
     def _trained(self, records: list[MaskedWeight]) -> list[MaskedWeight]:
-        """Returns the weights whose masks may change.
+        """Returns the weights that the method may change.
 
-        Permanently dense weights are included only if the method ranks the
-        weights of the whole model together.
+        Permanently dense weights are included only if the method asks for
+        them, or ranks the weights of the whole model together.
         """
+        requirements = self._algorithm.requirements
         records = [record for record in records if record.is_trainable]
         sparse = [record for record in records if record.is_sparse]
-        whole_model = self._algorithm.requirements.whole_model
-        return records if sparse and whole_model else sparse
+        takes_all = requirements.dense_weights or (
+            sparse and requirements.whole_model
+        )
+        return records if takes_all else sparse
 
     def _watch(self, records: list[MaskedWeight]) -> None:
         """Asks the weights' constraints to report optimizers without a rule."""

@@ -49,7 +49,7 @@ def set_masks(model: Any, masks: Mapping[str, Any]) -> Any:
         ...     tf_rigl.set_masks(model, given)
     """
     records = {record.path: record for record in require_masked_weights(model)}
-    _check_names(masks, records)
+    check_names(masks, records)
     _check_none_moves(model)
     checked = {
         path: _checked(records[path], mask) for path, mask in masks.items()
@@ -62,7 +62,8 @@ def set_masks(model: Any, masks: Mapping[str, Any]) -> Any:
     return model
 
 
-def _check_names(masks: Any, records: Mapping[str, MaskedWeight]) -> None:
+def check_names(masks: Any, records: Mapping[str, MaskedWeight]) -> None:
+    """Raises an error unless `masks` maps paths of these weights."""
     if not isinstance(masks, Mapping):
         raise TypeError(
             "`masks` must map the paths of weights to bool arrays. Received: "

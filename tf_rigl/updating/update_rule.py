@@ -14,6 +14,7 @@ from tf_rigl.backend.trace_cache import TraceCache
 from tf_rigl.core.schedules import UpdateSchedule
 from tf_rigl.masking.constraint import lifted
 from tf_rigl.masking.storage import masked
+from tf_rigl.updating import averages
 from tf_rigl.updating import momentum_kernel
 from tf_rigl.updating.mask_update import StepWeight
 from tf_rigl.updating.mask_update import update_masks
@@ -127,7 +128,15 @@ class UpdateRule:
         # Prepares the weights if the model has just created them.
         _ = self._weights.by_key
         with lifted(self._weights.constraints):
-            return self._own_apply(*args, **kwargs)
+            result = self._own_apply(*args, **kwargs)
+        if self._requirements.latent is not None:
+            averages.settle(
+                self._flavor,
+                self.optimizer,
+                self.algorithm,
+                self._weights.updated_records(),
+            )
+        return result
 
     @tf.autograph.experimental.do_not_convert
     def apply_all(self, *args: Any) -> Any:
@@ -165,6 +174,10 @@ class UpdateRule:
     ) -> PendingUpdate:
         """Chooses the step of a variable, to be taken with all others."""
         record = self._weights.find(key)
+        is_updated = key in self._weights.updated
+        if self._requirements.freezes_others and not is_updated:
+            return PendingUpdate(gradient, conditionals.no_op, None)
+
         if record is None:
             step = functools.partial(
                 self._own_update_step, gradient, variable, *args
@@ -178,7 +191,6 @@ class UpdateRule:
         weight = StepWeight(record, variable, gradient)
 
         latent = self._requirements.latent
-        is_updated = key in self._weights.updated
         if latent is None or not is_updated:
             step = functools.partial(self._step_of_connections, weight, *args)
         else:

@@ -53,6 +53,7 @@ def epochs_of(folder):
     ]
 
 
+@pytest.mark.slow
 def test_stopped_twice(whole, tmp_path):
     flags, uninterrupted = whole
     # Checkpoints within epochs, of which the whole run has none.

@@ -80,7 +80,9 @@ def test_table_files_and_more_runs(keras, tmp_path):
     assert by_loss.rows[0].mean == result.runs[0]["measures"]["loss"]
 
 
-@support.keras_in_turn("method", ["rigl", "pruning"])
+@support.keras_in_turn(
+    "method", ["rigl", "pruning"], is_slow=lambda method: method == "pruning"
+)
 def test_goes_on_after_an_interruption(keras, method, tmp_path, monkeypatch):
     """Numbers are those of a sweep without one, and of any repetition."""
     changes = {"methods": [method]}

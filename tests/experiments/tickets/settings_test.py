@@ -3,6 +3,7 @@ import pytest
 from tests.experiments.tickets.support import ask
 from tests.experiments.tickets.support import parse
 from tf_rigl.core import criteria
+from tf_rigl.core import treatments
 from tf_rigl.experiments import flag_files
 from tf_rigl.experiments.tickets import command_lines
 from tf_rigl.experiments.tickets import progress
@@ -26,6 +27,7 @@ def test_choices_are_those_of_the_library():
     assert settings.SCOPES == arguments.SCOPES
     assert settings.RETRAIN == arguments.RETRAIN
     assert ("rewind", *settings.REDRAWS) == arguments.ACTIONS
+    assert tuple(treatments.TREATMENTS) == settings.TREATMENTS
     plain = [one for one in settings.CONTROLS if settings.KEEPS_SIGN not in one]
     assert set(plain) == set(arguments.CONTROLS)
     assert set(settings.CRITERIA) == {
@@ -43,6 +45,8 @@ def test_choices_are_those_of_the_library():
         (["--control_levels=few"], "`control_levels` must be numbers"),
         (["--controls=luck"], "`controls` must be each one of reinit"),
         (["--action=reinit", "--retrain=state"], "--retrain=weights"),
+        (["--treatment=initial", "--retrain=fine_tune"], "weights or state"),
+        (["--treatment=initial"], "--controls=reinit"),
         (["--learning_rates=0.1,0.1"], "must differ"),
         (["--learning_rates=0"], "`learning_rates` must be greater than 0"),
         (["--validation_examples=0"], "--validation_examples=5000"),
@@ -89,6 +93,8 @@ def test_the_process_of_a_search_gets_what_was_asked_for():
         "--schedule=cosine",
         "--prune_rates=logits=0.1",
         "--keep_sign",
+        "--treatment=movement",
+        "--controls=reinit",
         "--control_levels=0,1",
         "--learning_rates=0.1",
         "--checkpoint_every=3",

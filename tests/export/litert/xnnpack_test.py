@@ -15,7 +15,9 @@ from tf_rigl.models import mobilenet
 
 
 @pytest.mark.parametrize(
-    ("build", "keras"), in_turn([mobilenet.mobilenet_v1]), indirect=["keras"]
+    ("build", "keras"),
+    in_turn([mobilenet.mobilenet_v1], is_slow=lambda build: True),
+    indirect=["keras"],
 )
 def test_sparse_mobilenet_fits(build, keras):
     model = build(keras, (64, 64, 3), 10, width=0.25, sparse_inference=True)

@@ -12,6 +12,7 @@ from tests.support import one_keras
 from tests.support import run_python
 from tf_rigl.export.saved_model.export import export_saved_model
 from tf_rigl.export.saved_model.restore import load_packed_weights
+from tf_rigl.masking.masked_weight import masked_weights
 
 SCRIPT = pathlib.Path(__file__).with_name("load_everywhere.py")
 
@@ -23,16 +24,23 @@ def test_any_loader_without_the_library(tmp_path):
         ("keras", "convolutions", "bit_mask", "float32"),
         ("keras", "sequential", "smallest", "int8"),
         ("tf_keras", "recurrent", "gaps", "float32"),
+        ("keras", "nested", "smallest", "seed"),
+        ("tf_keras", "convolutions", "bit_mask", "seed"),
     ]
 
     for flavor, name, compression, values in cases:
         keras = importlib.import_module(flavor)
         model = support.sparse_model(keras, name)
+        if values == "seed":
+            tf_rigl.reinitialize(model, "kaiming_normal", seed=3)
+            for weight in masked_weights(model):
+                # As a supermask is rescaled.
+                weight.set_values(weight.values() * np.float32(1.9287))
         key = f"{flavor}-{name}"
         path = tmp_path / key
         export_saved_model(model, path, compression, values=values)
         inputs[key] = support.batch(name).numpy()
-        if values != "float32":
+        if values == "int8":
             load_packed_weights(model, path)
         expected[key] = support.infer(model, inputs[key])
 

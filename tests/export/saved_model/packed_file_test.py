@@ -79,8 +79,9 @@ def test_a_newer_format_says_what_to_install(tmp_path, changes, fix):
 
 def test_what_is_read_next(tmp_path, monkeypatch):
     """A version with a new format keeps reading the old one."""
-    monkeypatch.setattr(packed_file, "FORMAT", 2)
-    monkeypatch.setattr(packed_file, "READABLE_FORMATS", range(1, 3))
+    newer = packed_file.FORMAT + 1
+    monkeypatch.setattr(packed_file, "FORMAT", newer)
+    monkeypatch.setattr(packed_file, "READABLE_FORMATS", range(1, newer + 1))
     assert len(read_weights(FORMAT_1)) == 4
-    again = copy_with(tmp_path, format="tf_rigl weights 2")
+    again = copy_with(tmp_path, format=f"tf_rigl weights {newer}")
     assert len(read_weights(again)) == 4

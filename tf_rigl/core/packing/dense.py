@@ -45,7 +45,8 @@ class Dense(MaskEncoding):
         values: tf.Tensor,
         kept: tf.Tensor | int,
         size: tf.Tensor | int,
+        positions: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Pads the values with zeros to `size`; no position is missing."""
-        del data
+        del data, positions
         return tf.pad(values, [[0, size - kept]])

@@ -89,6 +89,7 @@ class MaskEncoding(abc.ABC):
         values: tf.Tensor,
         kept: tf.Tensor | int,
         size: tf.Tensor | int,
+        positions: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Scatters the values of the kept elements into a flat tensor.
 
@@ -97,8 +98,11 @@ class MaskEncoding(abc.ABC):
             values: [kept elements], of any numeric dtype.
             kept: number of kept elements, int64 scalar.
             size: number of elements of the result, at least that of the weight.
+            positions: the positions of the kept elements, if they are known.
         """
-        return place(self.graph_positions(data, kept), values, size)
+        if positions is None:
+            positions = self.graph_positions(data, kept)
+        return place(positions, values, size)
 
 
 def place(

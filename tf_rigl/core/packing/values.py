@@ -2,8 +2,9 @@
 
 The format says how values of a floating dtype are stored. `"float32"` keeps
 them bit for bit in their own dtype, `"float16"` and `"bfloat16"` round to
-nearest, and `"int8"` stores integers from -127 to 127 with one float32 scale
-per channel, its largest magnitude / 127.
+nearest, `"int8"` stores integers from -127 to 127 with one float32 scale per
+channel, its largest magnitude / 127, and `"seed"` how values were drawn; see
+`seeded`.
 """
 
 import dataclasses
@@ -15,11 +16,14 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.core.packing import seeded
 from tf_rigl.core.packing.bits import graph_integers
 from tf_rigl.core.packing.corruption import check
 
-Format = Literal["float32", "float16", "bfloat16", "int8"]
-FORMATS: tuple[Format, ...] = ("float32", "float16", "bfloat16", "int8")
+Format = Literal["float32", "float16", "bfloat16", "int8", "seed"]
+FORMATS: tuple[Format, ...] = ("float32", "float16", "bfloat16", "int8", "seed")
+# Those that need the positions of the values.
+POSITIONAL = ("int8", "seed")
 
 _LARGEST = 127
 _CHANNELS = struct.Struct("<2q")
@@ -53,7 +57,7 @@ def pack(
     channels: Channels,
     stored: Format,
 ) -> bytes:
-    """Packs the values of the kept elements.
+    """Packs the values of the kept elements, in any format but `"seed"`.
 
     `positions` are int64, flat; only `"int8"` uses them and the channels.
 
@@ -78,8 +82,11 @@ def unpack(
     channels: Channels,
     stored: Format,
     dtype: np.dtype,
+    elements: int,
 ) -> np.ndarray:
     """Inverts `pack` up to the rounding of the format.
+
+    `elements` is the number of elements of the weight, kept or not.
 
     Raises:
         CorruptDataError: if the data do not hold one value per position.
@@ -93,6 +100,8 @@ def unpack(
 
     if stored == "float32":
         return np.frombuffer(data, dtype)
+    if stored == "seed":
+        return seeded.unpack(data, positions, elements, dtype)
     if stored != "int8":
         return np.frombuffer(data, _dtype_of(stored)).astype(dtype)
 
@@ -116,6 +125,8 @@ def packed_bytes(
     kept: int, channels: Channels, stored: Format, dtype: np.dtype
 ) -> int:
     """Returns the size of packed values in bytes."""
+    if stored == "seed":
+        return seeded.BYTES
     if stored == "int8":
         return _CHANNELS.size + 4 * channels.count + kept
     return kept * (
@@ -131,8 +142,11 @@ def graph_unpack(
 ) -> tf.Tensor:
     """Unpacks uint8 data to [kept elements] of `dtype`, by graph ops.
 
-    `dtype` is numeric or bool. Only `"int8"` uses the positions.
+    `dtype` is numeric or bool. Formats that are not `POSITIONAL` do not use the
+    positions.
     """
+    if stored == "seed":
+        return seeded.graph_unpack(data, positions, dtype)
     if stored != "int8":
         kept = dtype if stored == "float32" else tf.as_dtype(stored)
         return tf.cast(_graph_cast(data, kept), dtype)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tf_rigl.core.structures.rowwise import ConstantFanIn
 from tf_rigl.core.structures.structure import Structure
 from tf_rigl.core.structures.tiled import Tiled
+from tf_rigl.core.structures.unstructured import Unstructured
 
 
 def allows(structure: Structure, mask: tf.Tensor) -> bool:
@@ -19,6 +20,8 @@ def allows(structure: Structure, mask: tf.Tensor) -> bool:
         structure: any structure, also one of the user's.
         mask: bool tensor in the structure's view.
     """
+    if isinstance(structure, Unstructured):
+        return True
     if isinstance(structure, ConstantFanIn):
         fan_in = np.count_nonzero(structure.to_rows(mask).numpy(), axis=1)
         return len(np.unique(fan_in[fan_in > 0])) <= 1

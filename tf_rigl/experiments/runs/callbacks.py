@@ -1,14 +1,13 @@
 """Callbacks that write the metrics of a run and show its progress."""
 
 import json
-import math
 import os
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from tf_rigl.backend.callback import ModelCallback
-from tf_rigl.diagnostics.epoch_file import EpochFile
+from tf_rigl.diagnostics import epoch_file
 from tf_rigl.experiments.runs import batch_logs
 from tf_rigl.experiments.runs.plan import RunPlan
 from tf_rigl.experiments.terminal import Display
@@ -39,24 +38,21 @@ class MetricsFile(ModelCallback):
         self, path: str | os.PathLike[str], writes: bool = True
     ) -> None:
         super().__init__()
-        self._file = EpochFile.of_json("output_dir", path)
+        self._file = epoch_file.EpochFile.of_json("output_dir", path)
         self._writes = writes
         self._started = 0.0
-        self._began = False
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Checks that the file can be written."""
         del logs
-        self._began = False
         if self._writes:
             self._file.check()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Starts the file with the lines of earlier epochs."""
         del logs
-        if self._writes and not self._began:
-            self._file.begin(epoch)
-        self._began = True
+        if self._writes:
+            self._file.begin_once(epoch)
         self._started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -65,14 +61,13 @@ class MetricsFile(ModelCallback):
             return
 
         seconds = time.perf_counter() - self._started
+        numbers = {name: float(value) for name, value in (logs or {}).items()}
         line = {
             "epoch": epoch,
             "steps": self.params.get("steps"),
             "seconds": round(seconds, 3),
+            **epoch_file.finite(numbers),
         }
-        for name, value in (logs or {}).items():
-            number = float(value)
-            line[name] = number if math.isfinite(number) else None
         self._file.append([json.dumps(line, allow_nan=False)])
 
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_rigl
 from tf_rigl.experiments import methods
 from tf_rigl.experiments.runs import plan as plans
+from tf_rigl.updating import supermasks
 
 # Examples of each class for pruning before training, as in the GraSP paper.
 _PRUNING_EXAMPLES = 10
@@ -71,3 +72,9 @@ def prune_before(
     tf_rigl.prune(
         model, command.prune_by, batches.take(count), scope=command.prune_scope
     )
+
+
+def finish(model: Any) -> None:
+    """Gives a model its final masks, if its method draws them until the end."""
+    if supermasks.are_trained(model):
+        tf_rigl.threshold_masks(model)

@@ -25,6 +25,8 @@ from tf_rigl.models import registry as networks
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 DISTRIBUTIONS = ("uniform", "er", "erk")
 OPTIMIZERS = ("sgd", "adam")
+# Initial values that are equal bit for bit on every machine.
+REPRODUCIBLE = ("signed_kaiming", "kaiming_normal")
 SCHEDULES = ("cosine", "step", "constant", "linear")
 STRATEGIES = (
     "one_device",
@@ -70,8 +72,9 @@ class RunSettings:
     )
     kernel_initializer: str | None = field(
         None,
-        "Distribution of the initial kernels; the network's own if unset.",
-        one_of(networks.INITIALIZERS),
+        "Distribution of the initial kernels, of Keras or by "
+        "tf_rigl.reinitialize; the network's own if unset.",
+        one_of((*networks.INITIALIZERS, *REPRODUCIBLE)),
     )
     data: str = field(
         "cifar10",

@@ -1,7 +1,6 @@
 """The callback that writes metrics every few optimizer steps."""
 
 import json
-import math
 import os
 import time
 from collections.abc import Callable
@@ -11,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_rigl.backend.callback import ModelCallback
-from tf_rigl.diagnostics.epoch_file import EpochFile
+from tf_rigl.diagnostics import epoch_file
 from tf_rigl.experiments.runs import batch_logs
 from tf_rigl.masking import masked_weight
 
@@ -59,7 +58,7 @@ class StepMetrics(ModelCallback):
         rate: Callable[[int], Any],
     ) -> None:
         super().__init__()
-        self._file = EpochFile.of_json("output_dir", path, "step")
+        self._file = epoch_file.EpochFile.of_json("output_dir", path, "step")
         self._log_dir = log_dir
         self._every = every
         self._step = self._done = done
@@ -151,10 +150,7 @@ class StepMetrics(ModelCallback):
             "epoch": self._epoch,
             "steps": steps,
             "seconds": round(now - self._time, 3),
-            **{
-                name: value if math.isfinite(value) else None
-                for name, value in numbers.items()
-            },
+            **epoch_file.finite(numbers),
         }
         self._time = now
         self._file.append([json.dumps(line, allow_nan=False)])

@@ -72,6 +72,7 @@ def train(
                 callbacks=acting,
             )
 
+    fitting.finish(model)
     scores = model.evaluate(data.evaluation, verbose=0, return_dict=True)
     inputs, _ = next(iter(data.evaluation))
     return tasks.measures(run.task, scores), inputs[:_EXAMPLES].numpy()

@@ -117,6 +117,7 @@ def train(
             callbacks=acting,
         )
 
+    fitting.finish(model)
     scores = model.evaluate(data.validation, verbose=0, return_dict=True)
     measures = {name: float(value) for name, value in scores.items()}
     if training.save_models:

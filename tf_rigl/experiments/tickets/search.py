@@ -92,6 +92,7 @@ def make_search(asked: Asked, model: Any) -> tf_rigl.TicketSearch:
         retrain=search.retrain,
         action=search.action,
         keep_sign=search.keep_sign,
+        treatment=search.treatment,
         save_every=options.checkpoint_every or "epoch",
         seed=asked.base.seed,
     )

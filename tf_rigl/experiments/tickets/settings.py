@@ -43,6 +43,14 @@ CRITERIA = (
     "normalized_magnitude",
     "random",
 )
+TREATMENTS = (
+    "zero",
+    "initial",
+    "movement",
+    "movement_all",
+    "reshuffled_movement",
+    "reverse_movement",
+)
 KEEPS_SIGN = "_keep_sign"
 CONTROLS = (
     *REDRAWS,
@@ -152,6 +160,12 @@ class SearchSettings:
     keep_sign: bool = field(
         False, "Whether values that --action draws keep their signs."
     )
+    treatment: str = field(
+        "zero",
+        "What becomes of pruned weights: masked (zero), or frozen at initial "
+        "values, or by their movement towards zero.",
+        one_of(TREATMENTS),
+    )
     controls: tuple[str, ...] = field(
         ("reinit", "random_mask"),
         "What to compare tickets with: random_mask, or new values by reinit, "
@@ -183,7 +197,25 @@ class SearchSettings:
                 f"action={self.action!r} and retrain={self.retrain!r}. Pass "
                 "--retrain=weights."
             )
+        self._check_treatment()
         self.rates()
+
+    def _check_treatment(self) -> None:
+        if self.treatment == "zero":
+            return
+        if self.retrain not in ("weights", "state"):
+            raise ValueError(
+                "Pruned weights are frozen where the others are rewound. "
+                f"Received: treatment={self.treatment!r} and "
+                f"retrain={self.retrain!r}. Pass --retrain=weights or state."
+            )
+        if "random_mask" in self.controls:
+            raise ValueError(
+                "A random mask prunes other weights than the level did, for "
+                "which there are no values to freeze them at. Received: "
+                f"treatment={self.treatment!r} and controls={self.controls}. "
+                "Leave random_mask out: --controls=reinit."
+            )
 
     def rates(self) -> dict[str, float]:
         """Returns the rates of single layers, by their names.

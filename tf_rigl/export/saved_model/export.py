@@ -24,6 +24,7 @@ from tf_rigl.export.folders import folder_bytes
 from tf_rigl.export.function_graph import read_only
 from tf_rigl.export.replicas import capture
 from tf_rigl.export.saved_model import artifact
+from tf_rigl.export.saved_model import draws
 from tf_rigl.export.saved_model import pack
 from tf_rigl.export.saved_model import packed_file
 from tf_rigl.export.saved_model import report
@@ -93,7 +94,10 @@ def export_saved_model(
             that have more bits; `"int8"` rounds them to 255 steps between plus
             and minus each channel's largest magnitude. Biases and the weights
             of normalization are never rounded. The report tells the largest
-            error.
+            error. `"seed"` stores no values of masked weights at all but how
+            `reinitialize` has drawn them, by `"signed_kaiming"`,
+            `"kaiming_normal"` or `"glorot_normal"`; for models of which masks
+            were trained, and not values. Everything else is exact.
         inputs: the inputs of the model's call, with a batch dimension of any
             size: arrays or tensors (also ragged or sparse ones), tf.TensorSpec
             or shapes, in the structure that the model takes; or all arguments
@@ -116,8 +120,9 @@ def export_saved_model(
             signature has none of the types above.
         ValueError: if `path` exists or cannot be written; if `compression` or
             `values` is unknown or cannot express a mask or a value; if the
-            model's inputs are not known; or if a signature has no input
-            signature or sums over replicas.
+            model's inputs are not known; if a signature has no input signature
+            or sums over replicas; or if `values` is `"seed"` and no seed draws
+            the values of a masked weight, which may have been trained.
 
     Example:
         >>> report = tf_rigl.export_saved_model(model, "exported")
@@ -127,9 +132,10 @@ def export_saved_model(
     check_choice("compression", compression, COMPRESSIONS)
     check_choice("values", values, formats.FORMATS)
     if compression is None and values != "float32":
+        other = "smallest" if values == "seed" else "dense"
         raise ValueError(
             "Variables of a plain SavedModel keep their values. Received: "
-            f"compression=None, values={values!r}. Pass compression='dense'."
+            f"compression=None, values={values!r}. Pass compression={other!r}."
         )
 
     walked = walk_model(model)
@@ -140,6 +146,8 @@ def export_saved_model(
         endpoints, captures, weights = capture(
             walked, trace_endpoints(walked, inputs, signatures)
         )
+        if values == "seed":
+            draws.check_masked(model, weights)
         sources = _weights_to_pack(captures, weights, values)
         if compression is None:
             packed = pack.pack_weights(list(sources.values()), "dense")
@@ -255,18 +263,11 @@ def _weight_to_pack(
 ) -> pack.WeightToPack:
     """Returns a weight of the model with all that packing needs.
 
-    The values are stored in the format `stored` only if the weight is a kernel
-    (one that may be sparse) of floats that have more bits than that. All other
-    weights keep their values exactly.
+    Raises:
+        ValueError: if values are to be drawn from a seed, but cannot.
     """
     array = variable.numpy()
-    size = 4 if stored == "float32" else tf.as_dtype(stored).size
-    exact = (
-        weight.layout is None
-        or not variable.dtype.is_floating
-        or variable.dtype.size <= size
-    )
-
+    stored = _format_of(weight, variable.dtype, stored)
     record = weight.record
     structure = None
     if record is not None and not isinstance(record.structure, Unstructured):
@@ -278,10 +279,28 @@ def _weight_to_pack(
         mask=None if record is None else record.mask.numpy(),
         layout=weight.layout,
         axis=weight.channel_axis,
-        stored="float32" if exact else stored,
+        stored=stored,
         target=None if record is None else record.target,
         structure=structure,
+        draw=draws.find_draw(weight, array) if stored == "seed" else None,
     )
+
+
+def _format_of(
+    weight: ModelWeight, dtype: tf.DType, stored: formats.Format
+) -> formats.Format:
+    """Returns the format for a weight if kernels are stored in `stored`.
+
+    It is that only if the weight is a kernel (one that may be sparse) of floats
+    that have more bits, or has a mask if it is "seed". All other weights keep
+    their values exactly.
+    """
+    if stored == "seed":
+        return "float32" if weight.record is None else "seed"
+
+    size = 4 if stored == "float32" else tf.as_dtype(stored).size
+    exact = weight.layout is None or not dtype.is_floating or dtype.size <= size
+    return "float32" if exact else stored
 
 
 def _report_row(

@@ -58,7 +58,8 @@ class DecodeRun:
         single = len(self.pieces) == 1
         return (
             kept < ENCODINGS[self.encoding].join_limit
-            and self.values != "int8"  # each weight has its own scales
+            # Each weight has its own scales or seed.
+            and self.values not in formats.POSITIONAL
             and (single or all(piece.size % 8 == 0 for piece in self.pieces))
         )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.packing import ENCODINGS
+from tf_rigl.core.packing import seeded
 from tf_rigl.core.packing import values as formats
 from tf_rigl.core.packing.smallest import choose_smallest
 from tf_rigl.export.saved_model import packed_weight
@@ -36,6 +37,7 @@ class WeightToPack:
     target: int | None = None
     # Configuration of the mask's structure; None for an unstructured mask.
     structure: Mapping[str, Any] | None = None
+    draw: seeded.Draw | None = None  # of values that are stored as a seed
     extra: bool = False  # True for variables that only signatures use
 
 
@@ -116,11 +118,14 @@ def _candidates(source: WeightToPack, names: Sequence[str]) -> _Candidates:
     sparse = not kept.all()
 
     # Dense storage has no mask, so that the mask would be lost unless the
-    # values tell it. The user may ask for this with compression="dense".
-    if names[0] == "dense" or not sparse or candidates.is_mask_in_values:
+    # values tell it. The user may ask for this with compression="dense". A seed
+    # draws values that the mask must hide.
+    drawn = source.draw is not None
+    lossless = names[0] == "dense" or candidates.is_mask_in_values
+    if not sparse or (lossless and not drawn):
         candidates.masks["dense"] = b""
 
-    if sparse and _may_be_sparse(source):
+    if sparse and (drawn or _may_be_sparse(source)):
         for name in names:
             data = ENCODINGS[name].encode(kept, source.layout)
             if data is not None and packed_weight.is_bounded(
@@ -155,15 +160,7 @@ def _pack(candidates: _Candidates, encoding: str) -> packed_weight.PackedWeight:
     kept = np.ones_like(candidates.kept) if dense else candidates.kept
 
     mask = candidates.masks[encoding]
-    try:
-        values = formats.pack(
-            source.array[kept],
-            np.flatnonzero(kept),
-            formats.axis_channels(source.array.shape, source.axis),
-            source.stored,
-        )
-    except ValueError as error:
-        raise ValueError(f"{source.path}: {error}") from error
+    values = _pack_values(source, kept)
 
     # Dense storage keeps the mask only if it is full or if the values tell it.
     # A mask that is lost is not recorded.
@@ -196,3 +193,19 @@ def _pack(candidates: _Candidates, encoding: str) -> packed_weight.PackedWeight:
         ),
         mask + values,
     )
+
+
+def _pack_values(source: WeightToPack, kept: np.ndarray) -> bytes:
+    values = source.array[kept]
+    if source.draw is not None:
+        return seeded.pack(values, source.draw, source.array.size)
+
+    try:
+        return formats.pack(
+            values,
+            np.flatnonzero(kept),
+            formats.axis_channels(source.array.shape, source.axis),
+            source.stored,
+        )
+    except ValueError as error:
+        raise ValueError(f"{source.path}: {error}") from error

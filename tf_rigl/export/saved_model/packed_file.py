@@ -7,8 +7,12 @@ reads that folder.
 
 The metadata begin with the number of their format. Increase `FORMAT` if older
 releases would misread new files, and keep reading all older formats. From
-format 2 on, the metadata must also hold "tf_rigl", the first release that reads
-the file: older releases name it in their error.
+format 2 on, the metadata also hold "tf_rigl", the first release that reads the
+file: older releases name it in their error.
+
+- 1: weights of all encodings and formats but those below.
+- 2: some values are drawn from a seed. Files without such values are written in
+  format 1.
 """
 
 import dataclasses
@@ -30,9 +34,10 @@ from tf_rigl.version import __version__
 
 BLOB = "weights.bin"
 METADATA = "weights.json"
-FORMAT = 1
+FORMAT = 2
 READABLE_FORMATS = range(1, FORMAT + 1)
 _FORMAT_NAME = "tf_rigl weights"
+_FIRST_RELEASE = "0.2.0"  # that reads `FORMAT`
 # Each weight is a list of these fields, in this order. Other fields follow in a
 # dictionary, which is left out if all of them have their defaults.
 FIELDS = ["path", "shape", "encoding", "nonzeros", "offset", "bytes", "hash"]
@@ -91,16 +96,22 @@ def write_metadata(
         for weight in weights
     )
 
-    head = json.dumps(
-        {
-            "format": f"{_FORMAT_NAME} {FORMAT}",
-            "bytes": size,
-            "fields": FIELDS,
-        }
-    )[:-1]
+    head = json.dumps({**_format_of(weights), "bytes": size, "fields": FIELDS})[
+        :-1
+    ]
 
     with tf.io.gfile.GFile(posixpath.join(extra, METADATA), "w") as file:
         file.write(f'{head}, "weights": [\n{lines}\n]}}\n')
+
+
+def _format_of(weights: Sequence[PackedWeight]) -> dict[str, str]:
+    """Returns the entries that name the oldest format of these weights."""
+    if any(weight.spec.values == "seed" for weight in weights):
+        return {
+            "format": f"{_FORMAT_NAME} {FORMAT}",
+            "tf_rigl": _FIRST_RELEASE,
+        }
+    return {"format": f"{_FORMAT_NAME} 1"}
 
 
 def read_weights(path: str | os.PathLike[str]) -> list[PackedWeight]:
@@ -158,7 +169,7 @@ def _read_metadata(folder: str) -> tuple[list[packed_weight.WeightSpec], int]:
 
     _check_format(content, name, folder)
     check(
-        set(content) == {"format", "bytes", "fields", "weights"}
+        set(content) - {"tf_rigl"} == {"format", "bytes", "fields", "weights"}
         and content["fields"] == FIELDS
         and isinstance(content["weights"], list),
         f"{name!r} must hold weights.",

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.core.dice import Dice
 from tf_rigl.core.packing import ENCODINGS
+from tf_rigl.core.packing import seeded
 from tf_rigl.core.packing import values as formats
 from tf_rigl.core.packing.corruption import check
 
@@ -115,8 +117,19 @@ class PackedWeight:
             spec.channels,
             spec.values,
             array.dtype,
+            spec.elements,
         )
         return array.reshape(spec.shape)
+
+    def dice(self) -> Dice | None:
+        """Reads how the values were drawn; None if they are stored.
+
+        Raises:
+            CorruptDataError: if the data are damaged.
+        """
+        if self.spec.values != "seed":
+            return None
+        return seeded.unpack_dice(self.data[self.spec.mask_bytes :])
 
     def _stored_mask(self) -> np.ndarray:
         """Decodes the stored elements; all of them if the weight is dense."""

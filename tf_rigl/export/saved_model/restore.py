@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_rigl.core import structures
+from tf_rigl.core.dice import Dice
 from tf_rigl.core.packing.corruption import check
 from tf_rigl.export.saved_model.packed_file import read_weights
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
@@ -74,6 +75,7 @@ def load_packed_weights(model: Any, path: str | os.PathLike[str]) -> Any:
             packed.spec,
             packed.array(),
             packed.mask() if packed.spec.masked else None,
+            packed.dice(),
         )
         for weight, packed in _match(packed_weights, weights, os.fspath(path))
     ]
@@ -108,6 +110,7 @@ class _Loaded(NamedTuple):
     array: np.ndarray  # values, of the weight's shape
     # Bool, of the weight's shape; None if the artifact has no mask for it.
     mask: np.ndarray | None
+    dice: Dice | None  # how values were drawn, if the artifact has a seed
 
 
 def _match(
@@ -268,6 +271,7 @@ def _assign(one: _Loaded, record: MaskedWeight | None) -> None:
         dense = record.target == record.size
         mask = np.ones(one.array.shape, bool) if dense else one.array != 0
     record.set_mask(mask, one.array)
+    record.set_dice(one.dice)
 
     # Inactive values are not exported, so those that a method keeps start at
     # zero.

@@ -141,7 +141,7 @@ def _decode_joined(
 
 
 def _values(data: tf.Tensor, run: groups.DecodeRun, dtype: str) -> tf.Tensor:
-    """Unpacks the values of a run, in any format but int8."""
+    """Unpacks the values of a run, in any format that needs no positions."""
     return formats.graph_unpack(data, None, run.values, tf.as_dtype(dtype))
 
 
@@ -198,10 +198,10 @@ def _decode_one(
     mask = data[begin:middle]
 
     positions = None
-    if kind.values == "int8":
+    if kind.values in formats.POSITIONAL:
         positions = code.graph_positions(mask, kept)
     values = formats.graph_unpack(
         data[middle:end], positions, kind.values, tf.as_dtype(kind.dtype)
     )
 
-    return code.graph_place(mask, values, kept, size)
+    return code.graph_place(mask, values, kept, size, positions)
