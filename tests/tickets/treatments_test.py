@@ -96,7 +96,7 @@ def test_going_on_where_it_was_stopped(keras, tmp_path, batch):
         support.assert_same_masks(search.masks(number), expected.masks(number))
 
 
-@support.one_keras("keras")
+@pytest.mark.slow
 def test_two_replicas(keras, tmp_path, two_replicas):
     with two_replicas.scope():
         model = search_test.make_model(keras)
