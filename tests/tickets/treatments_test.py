@@ -117,6 +117,23 @@ def test_two_replicas(keras, tmp_path, two_replicas):
 
 
 @support.one_keras("tf_keras")
+def test_positions_that_never_were(keras, tmp_path):
+    """A search may begin sparse: what was masked then stays zero."""
+    model = support.make_noisy(keras)
+    tf_rigl.sparsify(model, 0.5, "uniform", structure=tf_rigl.Block(1, 2))
+    model.compile("sgd", support.crossentropy(keras))
+    first = tf_rigl.masks(model)
+    search = search_of(model, tmp_path, "initial", rounds=1)
+    for level in search:
+        search_test.train(model, level, epochs=1)
+    for path, values in values_by_path(model).items():
+        mask = search.masks(1)[path]
+        assert not np.any(values[~first[path]])
+        assert np.all(values[first[path] & ~mask])
+        assert np.any(first[path] & ~mask)
+
+
+@support.one_keras("tf_keras")
 def test_levels_after_the_first_trace_once(keras, tmp_path):
     traces = []
 
