@@ -9,7 +9,8 @@ TRAIN = {
         "model": "for another network of ours, or your own function",
         "width": "for a smaller or larger network of the same kind",
         "dropout": "against overfitting, for the networks that have it",
-        "kernel_initializer": "to repeat a published recipe",
+        "kernel_initializer": "to repeat a published recipe; `signed_kaiming` "
+        "for `--method=edge_popup`",
         "data": "for another data set, or your own function; see "
         "[data](data.md)",
         "data_dir": "if the data is elsewhere; required for `--data=text`",
@@ -30,8 +31,6 @@ TRAIN = {
         "budget": "`reference` to count as published tables do",
         "dense_layers": "for layers that are small or suffer from zeros, such "
         "as the first one with `--distribution=uniform`",
-        "initial_weights": "for networks that are never trained, by "
-        "`--method=edge_popup`, or `supermask`",
         "update_interval": "smaller for short runs, so that there are enough "
         "updates",
         "drop_fraction": "smaller if accuracy falls after updates",

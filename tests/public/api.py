@@ -19,6 +19,7 @@ NAMESPACES = (
     "tf_rigl.data.datasets",
     "tf_rigl.data.registry",
     "tf_rigl.models.character_rnn",
+    "tf_rigl.models.conv",
     "tf_rigl.models.lenet5",
     "tf_rigl.models.mlp",
     "tf_rigl.models.mobilenet",

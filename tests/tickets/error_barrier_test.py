@@ -1,18 +1,23 @@
 """The line between two networks, and what is left of walking it: nothing."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import tf_rigl
 from tests import support
+from tests.tickets.barriers import ALPHAS
+from tests.tickets.barriers import POINTS
+from tests.tickets.barriers import batches
+from tests.tickets.barriers import between
+from tests.tickets.barriers import snapshot_of_random
+from tests.tickets.barriers import values_of
 from tf_rigl.backend.flavor import flavor_of
 from tf_rigl.data import mnist
 from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.models import mlp
-
-POINTS = 5
-ALPHAS = np.linspace(0, 1, POINTS)
 
 
 def make_model(keras, sparsity=0.0):
@@ -35,19 +40,6 @@ def train(model, epochs=1, seed=0):
     )
 
 
-def snapshot_of_random(model, seed):
-    """A snapshot of drawn values, put through the masks of the model."""
-    generator = np.random.default_rng(seed)
-    model.set_weights(
-        [generator.random(one.shape) + 0.1 for one in model.get_weights()]
-    )
-    return tf_rigl.Snapshot.of(model)
-
-
-def values_of(model):
-    return [np.array(value) for value in model.get_weights()]
-
-
 def state_of(model):
     """All that must be as before, by an own way to it."""
     flavor = flavor_of(model)
@@ -59,18 +51,6 @@ def state_of(model):
     return [
         *(np.array(flavor.raw(variable).numpy()) for variable in variables),
         *tf_rigl.masks(model).values(),
-    ]
-
-
-def between(first, second, alpha):
-    """In float64, rounded to the dtype: an oracle of its own."""
-    start, end = (
-        [np.asarray(one, "float64") for one in each.weights.values()]
-        for each in (first, second)
-    )
-    return [
-        (one * (1 - alpha) + other * alpha).astype("float32")
-        for one, other in zip(start, end, strict=True)
     ]
 
 
@@ -166,7 +146,15 @@ def test_all_is_as_before(keras, raises):
         with pytest.raises(ZeroDivisionError):
             tf_rigl.error_barrier(*arguments)
     else:
-        tf_rigl.error_barrier(*arguments)
+        # Both without the connections that the model has.
+        nothing = dataclasses.replace(
+            end,
+            weights={
+                path: np.zeros_like(value)
+                for path, value in end.weights.items()
+            },
+        )
+        tf_rigl.error_barrier(model, nothing, nothing, evaluate, 3)
         data = [support.make_data((20,), 32)]
         barrier = tf_rigl.error_barrier(*arguments, refresh=data)
         assert barrier.height == 0
@@ -176,96 +164,12 @@ def test_all_is_as_before(keras, raises):
     support.assert_masked(model)
 
 
-def batches(shape, sizes=(32, 32, 16)):
-    return [
-        support.make_data(shape, size, classes=10, seed=seed)
-        for seed, size in enumerate(sizes)
-    ]
-
-
-@support.keras_in_turn("as_dataset", [True, False])
-def test_averages_are_means_over_batches(keras, as_dataset):
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((20,)),
-            layers.Dense(6, name="first"),
-            layers.BatchNormalization(name="norm"),
-            layers.Dense(4, name="second"),
-            layers.BatchNormalization(name="frozen", trainable=False),
-        ]
-    )
-    first, second = (snapshot_of_random(model, seed) for seed in (1, 2))
-    data = batches((20,))
-    given = data
-    if as_dataset:
-        examples = map(np.concatenate, zip(*data, strict=True))
-        given = tf.data.Dataset.from_tensor_slices(tuple(examples)).batch(32)
-    seen = []
-
-    def evaluate(model):
-        seen.append(values_of(model))
-        return 0
-
-    tf_rigl.error_barrier(model, first, second, evaluate, POINTS, given)
-
-    for alpha, found in zip(ALPHAS, seen, strict=True):
-        expected = between(first, second, alpha)
-        kernel, bias = expected[:2]
-        outputs = [
-            inputs.astype("float64") @ kernel + bias for inputs, _ in data
-        ]
-        expected[4] = np.mean([one.mean(axis=0) for one in outputs], axis=0)
-        expected[5] = np.mean([one.var(axis=0) for one in outputs], axis=0)
-        averages, others = [4, 5], [0, 1, 2, 3, *range(6, len(expected))]
-        for index in averages:
-            np.testing.assert_allclose(found[index], expected[index], 1e-5)
-        for index in others:
-            np.testing.assert_array_equal(found[index], expected[index])
-    assert model.get_layer("norm").momentum == 0.99
-    assert model.get_layer("frozen").momentum == 0.99
-
-
-def test_averages_of_images(keras):
-    """As Keras takes them: tf_keras divides by n - 1 in its fused kernel."""
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((6, 6, 2)),
-            layers.Conv2D(3, 3, name="conv"),
-            layers.BatchNormalization(momentum=0.5, name="norm"),
-        ]
-    )
-    end = snapshot_of_random(model, 1)
-    seen = []
-
-    def evaluate(model):
-        seen.append(values_of(model))
-        return 0
-
-    data = batches((6, 6, 2), (8, 8, 4))
-    tf_rigl.error_barrier(model, end, end, evaluate, 3, data)
-
-    conv = keras.Sequential([keras.Input((6, 6, 2)), layers.Conv2D(3, 3)])
-    conv.set_weights(list(end.weights.values())[:2])
-    outputs = [
-        conv(images).numpy().astype("float64").reshape(-1, 3)
-        for images, _ in data
-    ]
-    less = int(keras.__name__ == "tf_keras")
-    for found in seen:
-        mean, variance = found[4:]
-        means = [one.mean(axis=0) for one in outputs]
-        np.testing.assert_allclose(mean, np.mean(means, axis=0), 1e-5)
-        variances = [one.var(axis=0, ddof=less) for one in outputs]
-        np.testing.assert_allclose(variance, np.mean(variances, axis=0), 1e-5)
-
-
 @support.one_keras("tf_keras")
 def test_a_network_and_itself(keras):
     """Dropout before normalization draws the same at each point."""
     layers = keras.layers
-    keras.backend.experimental.enable_tf_random_generator()
+    if keras.__name__ == "tf_keras":
+        keras.backend.experimental.enable_tf_random_generator()
     model = keras.Sequential(
         [
             keras.Input((20,)),

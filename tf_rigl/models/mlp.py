@@ -12,10 +12,11 @@ def lenet_300_100(
     input_shape: Sequence[int] = (28, 28),
     classes: int = 10,
     hidden_units: Sequence[int] = (300, 100),
-    dropout: float = 0.0,
-    kernel_initializer: str = "glorot_uniform",
     width: float = 1.0,
     name: str = "lenet_300_100",
+    *,
+    dropout: float = 0.0,
+    kernel_initializer: str = "glorot_uniform",
 ) -> Any:
     """Builds the fully connected network LeNet-300-100.
 
@@ -27,13 +28,13 @@ def lenet_300_100(
         input_shape: shape of one example.
         classes: number of logits.
         hidden_units: widths of the hidden layers.
-        dropout: dropout rate of each hidden layer, in [0, 1).
-        kernel_initializer: distribution of the initial values of all kernels,
-            by Keras's name; biases are 0.
         width: multiplier of these widths. A narrowed layer keeps at least one
             unit. The last hidden layer keeps at least one per class, since
             fewer could hardly separate the classes.
         name: name of the model.
+        dropout: dropout rate of each hidden layer, in [0, 1).
+        kernel_initializer: distribution of the initial values of all kernels,
+            by Keras's name; biases are 0.
 
     Returns:
         A functional model of the given Keras from `[batch, *input_shape]` to

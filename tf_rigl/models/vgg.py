@@ -25,10 +25,11 @@ def vgg(
     hidden_units: Sequence[int] = (4096, 4096),
     batch_normalization: bool = False,
     dropout: float = 0.5,
-    kernel_initializer: str | None = None,
-    last_pool: bool = True,
     width: float = 1.0,
     name: str | None = None,
+    *,
+    kernel_initializer: str | None = None,
+    last_pool: bool = True,
 ) -> Any:
     """Builds a VGG network.
 
@@ -49,14 +50,14 @@ def vgg(
         batch_normalization: whether to normalize after convolutions; otherwise
             they have biases.
         dropout: dropout rate of each hidden layer, in [0, 1).
+        width: multiplier of the numbers of filters and hidden units. A narrowed
+            layer keeps at least one.
+        name: name of the model; None for `vgg_` and the depth.
         kernel_initializer: distribution of the initial values of all kernels,
             by Keras's name; None for He's normal ones, with Glorot's uniform
             ones in `logits`.
         last_pool: whether max pooling follows the last stage, as published;
             otherwise global average pooling sees 2 × 2 pixels of CIFAR.
-        width: multiplier of the numbers of filters and hidden units. A narrowed
-            layer keeps at least one.
-        name: name of the model; None for `vgg_` and the depth.
 
     Returns:
         A functional model of the given Keras from `[batch, *input_shape]` to

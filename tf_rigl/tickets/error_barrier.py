@@ -103,8 +103,8 @@ def error_barrier(
             a list, which are run in training mode. Averages become the means
             over these batches, each of which counts alike; of a layer that is
             called several times a batch, the last call counts. By default the
-            averages are interpolated as weights are, which they do not fit:
-            with BatchNormalization barriers are then too high.
+            averages are interpolated like weights; these are not the averages
+            of the network in between, so that its error may be too high.
 
     Returns:
         `height`, the highest error above the mean of both ends; `alpha`, where

@@ -14,12 +14,14 @@ from tests.experiments.runs.support import read_results
 from tests.experiments.runs.support import train_in
 from tests.experiments.sweeps.support import make_records
 from tests.experiments.sweeps.support import make_sweep
+from tests.experiments.tickets.support import two_searches
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments.report import reading
 from tf_rigl.experiments.report import series
 from tf_rigl.experiments.report.page import write_report
 from tf_rigl.experiments.runs import setup
 from tf_rigl.experiments.sweeps.page import write_page
+from tf_rigl.experiments.tickets import page as tickets_page
 
 
 def page_of(folder, tmp_path):
@@ -230,7 +232,7 @@ def test_a_dense_run_that_has_not_finished(compared, tmp_path):
 
 @pytest.mark.skipif(not support.CHROMIUM, reason="needs Chromium")
 def test_pages_fit_a_telephone(compared, tmp_path):
-    """400 pixels wide, as Chromium shows the page of a run and of a sweep."""
+    """400 pixels wide, as Chromium shows the pages of all kinds."""
     sweep = make_sweep(
         tmp_path / "sweep",
         make_records({"dense": [0.9, 0.8], "rigl": [0.8], "set": [0.7]}),
@@ -238,9 +240,14 @@ def test_pages_fit_a_telephone(compared, tmp_path):
         settings={"model": "some.long_package.module:function" * 2},
     )
     write_report(compared, tmp_path / "page.html")
-    pages = [tmp_path / "page.html", write_page(sweep)]
+    searches, _ = two_searches(tmp_path / "tickets")
+    pages = [
+        tmp_path / "page.html",
+        write_page(sweep),
+        tickets_page.write_page(searches),
+    ]
     found = support.widths_in_chromium(pages, tmp_path)
-    assert len(found) == 2
+    assert len(found) == 3
     for width, content, images, broken, beyond in found:
         assert 300 < width <= 400
         assert content <= width

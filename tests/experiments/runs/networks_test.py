@@ -1,4 +1,5 @@
 import keras
+import numpy as np
 import pytest
 
 from tests.experiments.runs.support import tiny
@@ -39,6 +40,19 @@ def test_builders_get_the_settings_that_are_set():
         one.name for one in networks.build_dense(tiny(), keras, TASK).layers
     ]
     assert names == ["images", "flatten", "fc1", "fc2", "logits"]
+
+
+@pytest.mark.parametrize("method", ["edge_popup", "dense"])
+def test_values_that_are_reproducible(method):
+    """Networks that do not know them have them, too."""
+    settings = tiny(
+        method=method, model="lenet_5", kernel_initializer="signed_kaiming"
+    )
+    model = networks.build(settings, keras, TASK)
+    kernel = np.array(model.get_layer("conv2").kernel)
+    fan_in = np.prod(kernel.shape[:-1])
+    np.testing.assert_allclose(np.abs(kernel), np.sqrt(2 / fan_in), rtol=1e-6)
+    assert 0.4 < np.mean(kernel > 0) < 0.6
 
 
 @pytest.mark.parametrize("model", ["lenet_5", "os.path:join"])

@@ -27,6 +27,7 @@ from tf_rigl.experiments.runs import evaluation
 from tf_rigl.experiments.runs import networks
 from tf_rigl.experiments.runs import run_folder
 from tf_rigl.experiments.runs import tasks
+from tf_rigl.masking.masked_weight import masked_weights
 
 METHODS = ("small_dense", "grasp_by_weight")
 TEXT = {
@@ -174,6 +175,26 @@ def test_text_in_bits_per_character(text, tmp_path):
     # From the checkpoint: no model was written.
     _, found = evaluated(tmp_path, tmp_path)
     assert found == pytest.approx(measures, rel=1e-4)
+
+
+def test_supermasks_end_with_the_connections_of_more_than_even_odds(tmp_path):
+    train_in(
+        tmp_path,
+        "--method=supermask_rescaled",
+        "--kernel_initializer=signed_kaiming",
+        "--sparsity=0.5",
+        "--momentum=0",
+        "--learning_rate=100",
+        "--epochs=1",
+    )
+    model = model_files.load_model(tmp_path / "model.keras")
+    weights = [one for one in masked_weights(model) if one.target < one.size]
+    assert weights
+    for weight in weights:
+        logits = weight.state["rescaled_mask_logits"].numpy()
+        np.testing.assert_array_equal(weight.mask.numpy(), logits > 0)
+    connections = read_results(tmp_path)["connections"]
+    assert all(connections[one.path] == one.num_active() for one in weights)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -22,6 +22,11 @@ def test_without_them_the_test_data_are_those_for_validation():
     assert sizes() == (10_000, 312, 2000, 2000)
 
 
+def test_photographs_are_always_augmented():
+    with pytest.raises(ValueError, match=r"`augment` must be true.*=False"):
+        setup.prepare(tiny(data="imagenet2012", augment=False))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -292,3 +292,32 @@ def test_damaged_files(keras3, tmp_path):
         # Padding between weights means nothing.
         for one in found:
             np.testing.assert_array_equal(one.array(), expected[one.spec.path])
+
+
+TRAINED = {
+    "edge_popup": tf_rigl.EdgePopup(),
+    "supermask": tf_rigl.Supermask(rescale=True),
+}
+
+
+@training.keras_in_turn("name", TRAINED)
+def test_masks_that_were_trained(keras, name, tmp_path):
+    model = tf_rigl.sparsify(zoo.build("nested", keras), 0.5, start="dense")
+    tf_rigl.reinitialize(model, "signed_kaiming", seed=1)
+    training.train(
+        keras,
+        model,
+        TRAINED[name],
+        1,
+        optimizer=keras.optimizers.SGD(10.0),
+        shape=zoo.INPUT_SHAPES["nested"],
+    )
+    if name == "supermask":
+        tf_rigl.threshold_masks(model)
+
+    inputs = support.batch("nested")
+    _, report = support.exported_alike(
+        model, tmp_path / "model", inputs, values="seed"
+    )
+    assert any(row.values == "seed" for row in report.rows)
+    assert report.error == 0

@@ -16,6 +16,7 @@ from tf_rigl.experiments import methods
 from tf_rigl.experiments import user_code
 from tf_rigl.experiments.runs import tasks
 from tf_rigl.experiments.runs.plan import RunPlan
+from tf_rigl.experiments.runs.settings import REPRODUCIBLE
 from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.tasks import Task
 from tf_rigl.models import registry
@@ -40,15 +41,19 @@ def build(settings: RunSettings, keras: ModuleType, task: Task) -> Any:
     with _precision(keras, settings.precision):
         if chosen.small:
             budget = _sparse_profile(settings, keras, task).nonzeros
-            return accounting.match_width(
+            model = accounting.match_width(
                 lambda width: build_dense(settings, keras, task, width),
                 parameters=budget,
             ).model
+        else:
+            model = build_dense(settings, keras, task)
+        if chosen.is_sparse:
+            model = sparsify(settings, model, **chosen.sparsify)
 
-        model = build_dense(settings, keras, task)
-        if not chosen.is_sparse:
-            return model
-        return sparsify(settings, model, **chosen.sparsify)
+    how = settings.kernel_initializer
+    if how in REPRODUCIBLE:
+        tf_rigl.reinitialize(model, how, seed=settings.seed)
+    return model
 
 
 def build_dense(
@@ -61,17 +66,12 @@ def build_dense(
     keras.utils.set_random_seed(settings.seed)
     # Layers without names get the same whatever this process has built before.
     class_flavor(keras.Model).reset_names()
-    model = make_network(
+    return make_network(
         settings.model,
         keras,
         width=settings.width * width,
         **tasks.network_arguments(task),
         **_chosen_arguments(settings),
-    )
-    if settings.initial_weights == "own":
-        return model
-    return tf_rigl.reinitialize(
-        model, settings.initial_weights, seed=settings.seed
     )
 
 
@@ -137,7 +137,7 @@ def _chosen_arguments(settings: RunSettings) -> dict[str, Any]:
     chosen = {
         name: getattr(settings, name)
         for name in _OPTIONAL
-        if getattr(settings, name) is not None
+        if getattr(settings, name) not in (None, *REPRODUCIBLE)
     }
     for name, value in chosen.items():
         if not _takes(settings.model, name):

@@ -25,7 +25,8 @@ from tf_rigl.models import registry as networks
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 DISTRIBUTIONS = ("uniform", "er", "erk")
 OPTIMIZERS = ("sgd", "adam")
-INITIAL_WEIGHTS = ("own", "signed_kaiming", "kaiming_normal", "glorot_normal")
+# Initial values that are equal bit for bit on every machine.
+REPRODUCIBLE = ("signed_kaiming", "kaiming_normal")
 SCHEDULES = ("cosine", "step", "constant", "linear")
 STRATEGIES = (
     "one_device",
@@ -71,8 +72,9 @@ class RunSettings:
     )
     kernel_initializer: str | None = field(
         None,
-        "Distribution of the initial kernels; the network's own if unset.",
-        one_of(networks.INITIALIZERS),
+        "Distribution of the initial kernels, of Keras or by "
+        "tf_rigl.reinitialize; the network's own if unset.",
+        one_of((*networks.INITIALIZERS, *REPRODUCIBLE)),
     )
     data: str = field(
         "cifar10",
@@ -127,12 +129,6 @@ class RunSettings:
     )
     dense_layers: tuple[str, ...] = field(
         (), "Layers that stay dense, by name."
-    )
-    initial_weights: str = field(
-        "own",
-        "Initial values of weights that may be sparse: own, of the layers' "
-        "initializers; ±√(2 / fan-in); or normal ones.",
-        one_of(INITIAL_WEIGHTS),
     )
     update_interval: int = field(
         100, "Steps from one mask update to the next.", AT_LEAST_ONE

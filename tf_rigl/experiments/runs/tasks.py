@@ -78,6 +78,13 @@ def check_kinds(settings: RunSettings) -> None:
             f"{', '.join(able)}, and your own arrays."
         )
 
+    if not settings.augment and settings.data == "imagenet2012":
+        raise ValueError(
+            "`augment` must be true for data='imagenet2012', whose training "
+            "images are of many sizes. Received: augment=False. Leave "
+            "--noaugment out, which is for CIFAR."
+        )
+
     if user_code.is_reference(settings.model):
         return  # only its owner knows
     reads = CHARACTERS if settings.model in CHARACTER_MODELS else IMAGES

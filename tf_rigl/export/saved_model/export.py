@@ -120,8 +120,9 @@ def export_saved_model(
             signature has none of the types above.
         ValueError: if `path` exists or cannot be written; if `compression` or
             `values` is unknown or cannot express a mask or a value; if the
-            model's inputs are not known; or if a signature has no input
-            signature or sums over replicas.
+            model's inputs are not known; if a signature has no input signature
+            or sums over replicas; or if `values` is `"seed"` and no seed draws
+            the values of a masked weight, which may have been trained.
 
     Example:
         >>> report = tf_rigl.export_saved_model(model, "exported")
