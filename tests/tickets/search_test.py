@@ -138,6 +138,20 @@ def test_a_finished_search_trains_nothing(keras, tmp_path):
     assert [one.target for one in masked_weights(other)] == [205, 130]
 
 
+@support.one_keras("tf_keras")
+def test_more_rounds_than_it_has_ended_with(keras, tmp_path):
+    arguments = {"criterion": "random", "rewind_step": 4}
+    whole = make_model(keras)
+    expected = run(whole, tmp_path / "whole", **arguments)
+    run(make_model(keras), tmp_path / "less", rounds=1, **arguments)
+    other = make_model(keras, seed=1)
+    search = run(other, tmp_path / "less", **arguments)
+    support.assert_all_equal(values_of(other), values_of(whole))
+    for number in range(3):
+        support.assert_same_masks(search.masks(number), expected.masks(number))
+    assert search.records() == expected.records()
+
+
 class Killed(Exception):
     pass
 

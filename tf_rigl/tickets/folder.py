@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_rigl.backend import atomic_files
+from tf_rigl.tickets import run_names
 
 _ARGUMENTS = "search.json"
 _SHOWN = 3
@@ -62,7 +63,7 @@ class SearchFolder:
 
     def level(self, number: int) -> "RunFolder":
         """Returns the files of a level."""
-        return self.run(level_name(number))
+        return self.run(run_names.level(number))
 
     def run(self, name: str) -> "RunFolder":
         """Returns the files of one training, such as "level_03"."""
@@ -73,7 +74,7 @@ class SearchFolder:
         return sorted(
             name.rstrip("/")
             for name in tf.io.gfile.listdir(self.path)
-            if name.startswith("control_")
+            if run_names.is_control(name)
         )
 
 
@@ -145,11 +146,6 @@ class RunFolder:
         """Removes the checkpoints, if there are any."""
         if tf.io.gfile.isdir(self.checkpoints):
             tf.io.gfile.rmtree(self.checkpoints)
-
-
-def level_name(number: int) -> str:
-    """Returns the name of the folder of a level."""
-    return f"level_{number:02d}"
 
 
 def read_json(path: str) -> Any:

@@ -16,10 +16,10 @@ from tf_rigl.core import criteria
 from tf_rigl.masking.masked_weight import masks as masks_of
 from tf_rigl.masking.masked_weight import require_masked_weights
 from tf_rigl.tickets import arguments
+from tf_rigl.tickets import run_names
 from tf_rigl.tickets import table
 from tf_rigl.tickets.folder import RunFolder
 from tf_rigl.tickets.folder import SearchFolder
-from tf_rigl.tickets.folder import level_name
 from tf_rigl.tickets.level import Level
 from tf_rigl.tickets.random_masks import random_masks
 from tf_rigl.tickets.start import Start
@@ -59,7 +59,8 @@ class TicketSearch:
         model: a built and compiled model of either Keras, masked by
             `sparsify`, usually with `sparsity=0.0, start="dense"`.
         directory: the folder of the search, which it makes.
-        rounds: number of prunings; there are `rounds + 1` levels.
+        rounds: number of prunings; there are `rounds + 1` levels. A search
+            that has ended goes on when it is made again with more.
         rate: fraction of the connections left that a round drops, in [0, 1).
         rates: rates of single weights by layer, name or path; see `prune`.
             The paper gives output layers half the rate.
@@ -160,6 +161,10 @@ class TicketSearch:
             if run.is_done:
                 run.clean()
                 continue
+            if not run.is_begun:
+                # The search has more rounds than when it ended.
+                self.restore(number - 1)
+                self._prune_for(number)
             level = self._begin_level(number, run)
             yield level
             self._finish_level(level, run)
@@ -193,8 +198,8 @@ class TicketSearch:
         """
         arguments.check_control(how, self._start.treatment)
         of_level = self._run_of(level, "A control")
-        sign = "_keep_sign" if keep_sign else ""
-        name = f"control_{how}_{level:02d}{sign}_{draw}"
+        parts = run_names.ControlName(how, level, keep_sign, draw)
+        name = run_names.control(parts)
         run = self._folder.run(name)
         if run.is_done:
             run.clean()
@@ -253,7 +258,7 @@ class TicketSearch:
         the optimizer `steps` of its training, and the metrics of `early_stop`
         (None without validation) and `end`.
         """
-        names = [level_name(number) for number in range(self.rounds + 1)]
+        names = [run_names.level(number) for number in range(self.rounds + 1)]
         runs = map(self._folder.run, [*names, *self._folder.controls()])
         return [run.read_record() for run in runs if run.is_done]
 
@@ -318,7 +323,7 @@ class TicketSearch:
         snapshot = None
         if number == 0 and self._start.rewind_step:
             snapshot = SnapshotAt(self._start.rewind_step, self._folder.rewind)
-        name = level_name(number)
+        name = run_names.level(number)
         return Level(number, name, run, method, checkpoints, snapshot)
 
     def _finish_level(self, level: Level, run: RunFolder) -> None:
@@ -327,23 +332,27 @@ class TicketSearch:
         Snapshot.of(self.model).save(run.end)
 
         if level.number < self.rounds:
-            next_run = self._folder.level(level.number + 1)
-            values = self._start.values_path
-            arguments.check_reached(values, self._start.rewind_step)
-            # Pruned weights that hold values do not compete.
-            set_masks(self.model, run.read_masks())
-            needs_initial = criteria.CRITERIA[self._criterion].needs_initial
-            prune(
-                self.model,
-                self._criterion,
-                scope=self._scope,
-                seed=self._start.seed_of(level.name),
-                amount=self._rate,
-                rates=self._rates,
-                initial=Snapshot.load(values) if needs_initial else None,
-            )
-            next_run.write_masks(masks_of(self.model))
+            self._prune_for(level.number + 1)
         self._record(level, run, results)
+
+    def _prune_for(self, number: int) -> None:
+        """Prunes the trained level before this one, and writes the masks."""
+        before = self._folder.level(number - 1)
+        values = self._start.values_path
+        arguments.check_reached(values, self._start.rewind_step)
+        # Pruned weights that hold values do not compete.
+        set_masks(self.model, before.read_masks())
+        needs_initial = criteria.CRITERIA[self._criterion].needs_initial
+        prune(
+            self.model,
+            self._criterion,
+            scope=self._scope,
+            seed=self._start.seed_of(run_names.level(number - 1)),
+            amount=self._rate,
+            rates=self._rates,
+            initial=Snapshot.load(values) if needs_initial else None,
+        )
+        self._folder.level(number).write_masks(masks_of(self.model))
 
     def _record(
         self, level: Level, run: RunFolder, results: Mapping[str, Any]

@@ -14,8 +14,8 @@ from tf_rigl.core import treatments
 from tf_rigl.core.random_masks import stateless_seed
 from tf_rigl.masking.masked_weight import require_masked_weights
 from tf_rigl.masking.reinitialize import reinitialize
+from tf_rigl.tickets import run_names
 from tf_rigl.tickets.folder import SearchFolder
-from tf_rigl.tickets.folder import level_name
 from tf_rigl.updating.callback import UpdateMasks
 from tf_rigl.updating.freeze_weights import FreezeWeights
 from tf_rigl.updating.set_masks import set_masks
@@ -112,7 +112,7 @@ class Start:
         )
         if self.action != "rewind":
             set_masks(model, masks)
-            name = level_name(level)
+            name = run_names.level(level)
             self._redraw(model, self.action, self.keep_sign, values, name)
         self._treat(model, level, masks, values)
         return self.first_batch(model)
@@ -164,7 +164,7 @@ class Start:
 
         before = self.folder.level(level - 1)
         trained, final = before.read_masks(), Snapshot.load(before.end).weights
-        seed = self.seed_of(f"{level_name(level)}/treatment")
+        seed = self.seed_of(f"{run_names.level(level)}/treatment")
         starts = {
             record.path: np.array(record.values())
             for record in require_masked_weights(model)

@@ -1,7 +1,3 @@
-import dataclasses
-
-import pytest
-
 from tests.experiments.tickets import support
 from tf_rigl.experiments.runs.plan import RunPlan
 from tf_rigl.experiments.tickets import progress
@@ -34,20 +30,6 @@ def test_steps_of_a_level_that_is_being_trained(tmp_path):
     assert found.total == 12 + 3 * 8
     assert found.read() == (12 + 4, "level 01, 4/8")
     assert not found.is_done
-
-
-def test_more_rounds_than_it_was_begun_with(tmp_path):
-    folder, asked = support.two_searches(tmp_path)
-    path = folder / "searches" / "lr_0.0012_s0"
-    for rounds in (1, 2):
-        search = dataclasses.replace(asked.search, rounds=rounds)
-        for level in range(rounds + 1):
-            (path / f"level_{level:02d}" / "masks.npz").touch()
-        progress.SearchProgress(path, search, PLAN).check_rounds()
-    more = dataclasses.replace(asked.search, rounds=4)
-    found = progress.SearchProgress(path, more, PLAN)
-    with pytest.raises(ValueError, match=r"rounds=4 .*which has 2"):
-        found.check_rounds()
 
 
 def test_before_it_has_begun(tmp_path):

@@ -11,8 +11,8 @@ Examples:
         --optimizer=sgd
 
 `--dry_run` lists the levels without training; `--help` lists all flags. The
-same command resumes searches that were interrupted. With more controls, seeds
-or learning rates, it trains only what is missing.
+same command resumes searches that were interrupted. With more rounds, controls,
+seeds or learning rates, it trains only what is missing.
 """
 
 from absl import flags

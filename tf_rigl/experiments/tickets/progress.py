@@ -1,6 +1,5 @@
 """How far searches have come, read from their folders."""
 
-import itertools
 import pathlib
 
 from tf_rigl.experiments.runs.plan import RunPlan
@@ -22,7 +21,6 @@ class SearchProgress:
     def __init__(
         self, folder: pathlib.Path, search: SearchSettings, plan: RunPlan
     ) -> None:
-        self._folder = folder
         self._plan = plan
         self._runs = {
             name: RunFolder(str(folder / name)) for name in trainings(search)
@@ -49,22 +47,6 @@ class SearchProgress:
     def is_done(self) -> bool:
         """Whether all trainings have ended."""
         return len(self._done) == len(self._runs)
-
-    def check_rounds(self) -> None:
-        """Raises a ValueError if the search has ended after fewer rounds."""
-        levels = [
-            run
-            for name, run in self._runs.items()
-            if not run_names.is_control(name)
-        ]
-        for number, (run, after) in enumerate(itertools.pairwise(levels)):
-            if run.is_done and not after.is_begun:
-                raise ValueError(
-                    "A search goes on for the rounds that it was begun with, "
-                    f"or fewer. Received: rounds={len(levels) - 1} for "
-                    f"{str(self._folder)!r}, which has {number}. Pass that "
-                    "number, or another folder."
-                )
 
     def read(self) -> tuple[int, str]:
         """Returns the steps taken so far, and where the search is, in words.

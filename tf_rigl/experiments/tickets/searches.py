@@ -43,7 +43,7 @@ class Searches:
 
     Raises:
         ValueError: if the folder of a search is in use, or has one with other
-            settings or fewer rounds.
+            settings.
     """
 
     def __init__(
@@ -136,7 +136,6 @@ class Searches:
         asked = self._asked._replace(base=point.settings, options=options)
         with folder.open(point.settings):  # free, with the same settings
             search.make_search(asked, model)  # and arguments
-        self._progress[point.name].check_rounds()
 
     def _job(self, point: grids.Point) -> processes.Job:
         folder = self._search_folder(point.name)
