@@ -111,9 +111,14 @@ class Start:
             slots="restore" if self.retrain == "state" else "zero",
         )
         if self.action != "rewind":
-            set_masks(model, masks)
-            name = level_name(level)
-            self._redraw(model, self.action, self.keep_sign, values, name)
+            set_masks(model, masks)  # whose connections are redrawn
+            reinitialize(
+                model,
+                self.action,
+                keep_sign=self.keep_sign,
+                initial=values.weights,
+                seed=self.seed_of(level_name(level)),
+            )
         self._treat(model, level, masks, values)
         return self.first_batch(model)
 
@@ -130,26 +135,16 @@ class Start:
         values = Snapshot.load(self.values_path)
         values.restore(model)
         if how != "random_mask":
-            set_masks(model, masks)
-            self._redraw(model, how, keep_sign, values, name)
+            set_masks(model, masks)  # whose connections are redrawn
+            reinitialize(
+                model,
+                how,
+                keep_sign=keep_sign,
+                initial=values.weights,
+                seed=self.seed_of(name),
+            )
         self._treat(model, level, masks, values)
         return self.first_batch(model)
-
-    def _redraw(
-        self,
-        model: Any,
-        how: str,
-        keep_sign: bool,
-        values: Snapshot,
-        name: str,
-    ) -> None:
-        reinitialize(
-            model,
-            how,
-            keep_sign=keep_sign,
-            initial=values.weights,
-            seed=self.seed_of(name),
-        )
 
     def _treat(
         self,
