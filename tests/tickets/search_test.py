@@ -301,6 +301,7 @@ def test_loops_of_ones_own(keras, tmp_path):
     assert "1.5" in str(search)
 
 
+@pytest.mark.slow
 @support.one_keras("keras")
 def test_two_replicas(keras, tmp_path, two_replicas):
     with two_replicas.scope():
