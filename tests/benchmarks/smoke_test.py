@@ -187,6 +187,40 @@ def test_prune_to_neuron(tmp_path):
     assert "A neuron of 8 inputs" in output
 
 
+def test_supermasks(tmp_path):
+    output, results = run("supermasks", "--levels=2", cwd=tmp_path)
+    # Edge-popup; means and thresholds; two networks, four criteria in each way.
+    assert len(results) == 4 + 2 * 4 + 2 + 2 * 4
+    assert all(row in output for row in results)
+
+
+@pytest.mark.timeout(1800)
+def test_networks_that_are_never_trained(tmp_path):
+    """Of the reference's order and size, on embedded MNIST, in full length."""
+    output = run_python(
+        ROOT / "benchmarks" / "supermasks.py",
+        "--rounds=1",
+        "--json=figures.json",
+        cwd=tmp_path,
+    )
+    content = json.loads((tmp_path / "figures.json").read_text("utf-8"))
+    found = {row: value for row, (value,) in content["results"].items()}
+    scores = [
+        found[f"edge-popup, signed_kaiming, {left}% left"]
+        for left in (50, 30, 10)
+    ]
+    assert scores[0] >= 91, output
+    assert scores == sorted(scores, reverse=True)
+    constant = "supermask, constant"
+    assert found[f"{constant}, rescaled, thresholded"] >= 94.5
+    assert found[f"{constant}, thresholded"] < 94.5
+    same = found["heuristic, large_final_same_sign, constant"]
+    assert same >= 88
+    assert same > found["heuristic, large_final, constant"] > 50
+    assert found["heuristic, large_final_diff_sign, constant"] < 25
+    assert found["untrained"] < 20
+
+
 def test_scale(tmp_path):
     output, results = run(
         "scale",

@@ -96,7 +96,7 @@ def test_going_on_where_it_was_stopped(keras, tmp_path, batch):
         support.assert_same_masks(search.masks(number), expected.masks(number))
 
 
-@support.one_keras("keras")
+@pytest.mark.slow
 def test_two_replicas(keras, tmp_path, two_replicas):
     with two_replicas.scope():
         model = search_test.make_model(keras)
@@ -114,6 +114,23 @@ def test_two_replicas(keras, tmp_path, two_replicas):
             np.testing.assert_array_equal(
                 one.numpy()[frozen], first[record.path][frozen]
             )
+
+
+@support.one_keras("tf_keras")
+def test_positions_that_never_were(keras, tmp_path):
+    """A search may begin sparse: what was masked then stays zero."""
+    model = support.make_noisy(keras)
+    tf_rigl.sparsify(model, 0.5, "uniform", structure=tf_rigl.Block(1, 2))
+    model.compile("sgd", support.crossentropy(keras))
+    first = tf_rigl.masks(model)
+    search = search_of(model, tmp_path, "initial", rounds=1)
+    for level in search:
+        search_test.train(model, level, epochs=1)
+    for path, values in values_by_path(model).items():
+        mask = search.masks(1)[path]
+        assert not np.any(values[~first[path]])
+        assert np.all(values[first[path] & ~mask])
+        assert np.any(first[path] & ~mask)
 
 
 @support.one_keras("tf_keras")

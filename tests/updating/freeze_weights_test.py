@@ -245,6 +245,17 @@ def test_two_replicas(keras, two_replicas):
         np.testing.assert_array_equal(of_replicas[0], of_replicas[1])
 
 
+@support.keras_in_turn("structure", [tf_rigl.Block(3, 2), tf_rigl.NByM(2, 4)])
+def test_structures(keras, structure):
+    """The masks here need not have the structure, which is for zeros."""
+    model = make_model(keras, structure=structure)
+    masks = make_masks(model)
+    values = make_values(model, masks)
+    freeze = tf_rigl.FreezeWeights(masks, values)
+    support.train(keras, model, None, 1, callbacks=[freeze], run_eagerly=True)
+    freeze.check_frozen()
+
+
 @support.one_keras("keras")
 def test_mixed_precision(keras):
     keras.mixed_precision.set_global_policy("mixed_float16")

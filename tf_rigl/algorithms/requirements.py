@@ -28,8 +28,6 @@ class Requirements:
         latent: name of the state that the optimizer trains in place of the
             weight: `INACTIVE_VALUES` if these are the weight's own values
             inside and outside the mask; None if the weight itself is trained.
-        dense_weights: whether the method trains the latent values of weights
-            that have and keep all connections, too.
         freezes_others: whether weights that the method does not update stay as
             they are: biases, normalization and weights without zeros.
         initial_values: whether `sparsify` must keep the initial values.
@@ -39,6 +37,8 @@ class Requirements:
         initializes_slots: whether `update` returns values for the slots of new
             connections. Some optimizers store these slots multiplied by the
             current learning rate.
+        dense_weights: whether the method trains the latent values of weights
+            that have and keep all connections, too.
     """
 
     start: Literal["random", "dense", "any"] = "random"
@@ -47,9 +47,9 @@ class Requirements:
     prunes_during_training: bool = False
     observes: bool = False
     latent: str | None = None
-    dense_weights: bool = False
     freezes_others: bool = False
     initial_values: bool = False
     whole_model: bool = False
     skips_step: bool = False
     initializes_slots: bool = False
+    dense_weights: bool = False

@@ -1,8 +1,8 @@
 """Lottery tickets: rounds of training, pruning and rewinding.
 
 1. `search` is the iterator over levels: level 0 is dense, and each further one
-   has the masks that pruning has left of the one before, and the values to
-   which it is rewound.
+   has the masks that pruning has left of the one before, and the values with
+   which it is to `start`.
 2. `level` is what a loop body trains: the callbacks that save, resume and
    record it.
 3. `arguments` are checked at once, and `random_masks` are one of the controls.
