@@ -104,7 +104,7 @@ def test_searches_and_trains_what_is_missing(tmp_path, capsys):
         )
     assert len((folder / "results.csv").read_text().splitlines()) == 4
 
-    before = {one: one.stat().st_mtime_ns for one in path.glob("*/*.json")}
+    before = {one: one.stat().st_mtime_ns for one in path.glob("*/record.json")}
     asked = support.ask(*arguments)
     (point,) = settings.points(asked)
     options = dataclasses.replace(asked.options, output_dir=str(path))
@@ -112,7 +112,7 @@ def test_searches_and_trains_what_is_missing(tmp_path, capsys):
         asked._replace(base=point.settings, options=options),
         consoles.Console(quiet=True),
     )
-    after = {one: one.stat().st_mtime_ns for one in path.glob("*/*.json")}
+    after = {one: one.stat().st_mtime_ns for one in path.glob("*/record.json")}
     assert before.items() <= after.items()
     assert [one.parent.name for one in after.keys() - before.keys()] == [
         "control_random_mask_01_0"

@@ -59,6 +59,10 @@ def test_errors(given, message):
         ask(*given)
 
 
+def test_levels_of_controls_do_not_matter_without_controls():
+    assert ask("--controls=", "--control_levels=9").search.rounds == 1
+
+
 def test_fine_tuning_at_a_constant_rate():
     assert ask("--retrain=fine_tune", "--schedule=constant")
 

@@ -184,7 +184,8 @@ class SearchSettings:
 
     def __post_init__(self) -> None:
         fields.check(self)
-        if not all(0 <= one <= self.rounds for one in self.control_levels):
+        known = range(self.rounds + 1)
+        if self.controls and not set(self.control_levels) <= set(known):
             raise ValueError(
                 "`control_levels` must be levels of the search, 0 to "
                 f"rounds={self.rounds}. Received: "
