@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tf_rigl
 from tests import support
@@ -141,6 +142,38 @@ def test_learning_rate_rewinding(keras, slots):
     expected = [one * (slots == "keep") for one in before[1]]
     support.assert_all_equal(slots_of(model.optimizer), expected)
     assert optimizer_state.steps_taken(model.optimizer) == 4
+
+
+@support.keras_in_turn("has_config", [False, True])
+def test_a_schedule_of_the_users_own(keras, has_config):
+    """Its class is not registered, and needs no configuration."""
+    model = make_model(
+        keras, keras.optimizers.SGD(make_schedule(keras, has_config), 0.9)
+    )
+    schedule = model.optimizer._learning_rate
+    start = tf_rigl.Snapshot.of(model)
+    fit(model)
+    start.restore(model)
+    assert model.optimizer._learning_rate is schedule
+    assert not any(map(np.any, slots_of(model.optimizer)))
+
+    fit(model)
+    # Once more it is the object that is taken over.
+    optimizer = tf_rigl.strip(model).optimizer
+    assert optimizer._learning_rate is schedule
+    assert optimizer_state.steps_taken(optimizer) == 0
+
+
+def make_schedule(keras, has_config):
+    class Halving(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return 0.1 * 0.5 ** tf.cast(step, tf.float32)
+
+    class Configured(Halving):
+        def get_config(self):
+            return {}
+
+    return Configured() if has_config else Halving()
 
 
 @support.one_keras("keras")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.backend import new_optimizers
 from tf_rigl.backend.distribution import strategy_of
 from tf_rigl.backend.flavor import flavor_of
 from tf_rigl.checkpointing.training_state import TrainingState
@@ -96,7 +97,7 @@ def _new_slots(optimizer: Any, variables: list[Any]) -> list[np.ndarray]:
     strategy = strategy_of(map(flavor.raw, variables))
     try:
         with strategy.scope(), tf.init_scope():
-            new = type(optimizer).from_config(optimizer.get_config())
+            new = new_optimizers.new_like(optimizer)
             new.build(variables)
             values = [
                 flavor.raw(v).numpy() for v in flavor.optimizer_state(new)

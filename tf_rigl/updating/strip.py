@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+from tf_rigl.backend import new_optimizers
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.masking import tree
@@ -92,7 +93,7 @@ def _renewed(flavor: Flavor, model: Any, optimizer: Any) -> dict[int, Any]:
     if any(map(flavor.optimizer_is_built, wrapped)):
         try:
             with model.distribute_strategy.scope():
-                new = type(optimizer).from_config(optimizer.get_config())
+                new = new_optimizers.new_like(optimizer)
         # A class of the user's may raise anything.
         except Exception as error:
             warnings.warn(
