@@ -77,8 +77,15 @@ def run(algorithm, mode, gradients, target=20, size=60):
         values = values.astype(np.float32)
 
 
-@pytest.mark.parametrize("mode", strategies.MODES)
-@pytest.mark.parametrize("method", [RigL, SET])
+@pytest.mark.parametrize(
+    ("method", "mode"),
+    [
+        *((RigL, mode) for mode in strategies.MODES),
+        (SET, "graph"),
+        pytest.param(SET, "eager", marks=pytest.mark.slow),
+        pytest.param(SET, "xla", marks=pytest.mark.slow),
+    ],
+)
 def test_what_grew_is_trained_before_it_is_compared(method, mode):
     algorithm = method(90, 10, 0.29, decay="constant", drop_delay=4)
     assert algorithm.requirements.structures == ("unstructured",)

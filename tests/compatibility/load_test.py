@@ -221,6 +221,7 @@ def train(flavor, run):
     )
 
 
+@pytest.mark.slow
 @support.one_keras("keras")
 def test_interrupted_run_goes_on(keras, written, tmp_path):
     """To the end of the finished one, which had the same settings."""

@@ -84,6 +84,7 @@ def test_the_reshuffled_control():
     assert np.any(treatments.reshuffled_movement(other) != zeros)
 
 
+@pytest.mark.slow
 def test_the_places_of_the_control_are_uniform():
     """Each pruned place is zero as often as any other, over seeds."""
     size, shrank, draws = 20, 5, 400

@@ -59,9 +59,9 @@ class Trained:
         pytest.param(one.values, marks=one.marks, id="-".join(one.values))
         for one in support.in_turn(
             zoo.INPUT_SHAPES,
-            # Once it is built, `sequential_unbuilt` is the same. Cells of
-            # recurrent layers are nested layers, too.
-            lambda name: name in ("sequential", "recurrent"),
+            # Once it is built, `sequential_unbuilt` is the same. Layers
+            # within recurrent and attention layers are nested, too.
+            lambda name: name in ("sequential", "recurrent", "transformer"),
         )
     ],
 )

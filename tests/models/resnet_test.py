@@ -72,7 +72,10 @@ def test_resnet_50_is_the_published_one(resnet_50):
     assert round(counts.bytes / 1e6, 3) == MEGABYTES[0]
 
 
-@pytest.mark.parametrize(("sparsity", "share"), [(0.8, 0.4146), (0.9, 0.2429)])
+@pytest.mark.parametrize(
+    ("sparsity", "share"),
+    [pytest.param(0.8, 0.4146, marks=pytest.mark.slow), (0.9, 0.2429)],
+)
 def test_erk_costs_what_is_published(resnet_50, sparsity, share):
     profile = tf_rigl.profile(tf_rigl.sparsify(resnet_50, sparsity))
     tf_rigl.strip(resnet_50)  # For the next sparsity.

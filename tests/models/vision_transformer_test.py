@@ -21,7 +21,8 @@ def random_images(seed=0):
 
 
 @pytest.mark.parametrize(
-    "flavor", [keras3, pytest.param(tf_keras, marks=pytest.mark.slow)]
+    "flavor",
+    [pytest.param(one, marks=pytest.mark.slow) for one in (keras3, tf_keras)],
 )
 def test_vit_s_16_is_the_published_one(flavor):
     model = vision_transformer.vision_transformer(flavor)

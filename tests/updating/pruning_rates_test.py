@@ -101,7 +101,7 @@ def test_ladders_of_counts(name):
     ("name", "flavor"),
     [
         ("conv_4", "keras"),
-        ("resnet_20", "tf_keras"),
+        pytest.param("resnet_20", "tf_keras", marks=pytest.mark.slow),
         pytest.param("conv_2", "keras", marks=pytest.mark.slow),
         pytest.param("cifar_vgg_19", "keras", marks=pytest.mark.slow),
     ],

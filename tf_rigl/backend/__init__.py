@@ -5,6 +5,7 @@ passed in and abstracts all differences between them; its two implementations
 are in `masking.bindings`. `call_signature` describes the inputs of a model, and
 `model_call` traces a call without side effects. `distribution` finds the
 replicas of variables, `platform_limits` rejects unsupported platforms early,
-`conditionals` and `trace_cache` help to trace a step, `new_optimizers` makes an
-optimizer of the settings of another, and `atomic_files` writes files atomically.
+`conditionals` and `trace_cache` help to trace a step, `new_optimizers` makes
+optimizers of the settings of others, and `atomic_files` writes files
+atomically.
 """

@@ -77,7 +77,9 @@ def finish(tmp_path_factory):
     return finish
 
 
-@pytest.fixture(params=["keras3", "keras2"])
+@pytest.fixture(
+    params=["keras3", pytest.param("keras2", marks=pytest.mark.slow)]
+)
 def finished(request, finish):
     return finish(request.param)
 

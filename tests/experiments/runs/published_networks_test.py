@@ -51,7 +51,9 @@ def test_trains_as_published(name, batch, steps, rates):
 @pytest.mark.parametrize(
     ("name", "keras", "arguments"),
     [
-        ("conv_2", "keras3", ["--width=0.25"]),
+        pytest.param(
+            "conv_2", "keras3", ["--width=0.25"], marks=pytest.mark.slow
+        ),
         pytest.param("conv_2", "keras2", [], marks=pytest.mark.slow),
         *(
             pytest.param(name, keras, [], marks=pytest.mark.slow)

@@ -97,6 +97,7 @@ def test_one_sweep_in_a_folder(tmp_path, capsys):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_failed_runs_are_named(tmp_path, capsys):
     # A file where the run's checkpoints are to be.
     blocked = tmp_path / "runs" / "static_0.9_s0"

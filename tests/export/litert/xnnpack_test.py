@@ -172,6 +172,7 @@ def test_what_fits():
     assert report.fits, report
 
 
+@pytest.mark.slow
 def test_end():
     report = check_xnnpack(build(end=False))
     assert "its output leaves the graph. End in" in report.first_problem
