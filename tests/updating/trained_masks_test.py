@@ -162,6 +162,12 @@ def test_another_method_begins_anew(keras):
     support.train(keras, model, tf_rigl.SET(stop_step=6, update_interval=2), 1)
     with pytest.raises(ValueError, match=r"Supermask goes on .*another method"):
         support.train(keras, model, tf_rigl.Supermask(), 1)
+    # Nor does it take masks that were there before.
+    sparse = tf_rigl.sparsify(support.make_mlp(keras, (24,)), 0.5)
+    with pytest.raises(
+        ValueError, match=r"EdgePopup .*which was sparse before"
+    ):
+        support.train(keras, sparse, tf_rigl.EdgePopup(), 1)
     model = tf_rigl.sparsify(tf_rigl.strip(model), 0.5, start="dense")
     support.train(keras, model, tf_rigl.Supermask(), 1)
 

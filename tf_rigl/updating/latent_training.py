@@ -115,7 +115,8 @@ def _check_deployed(records: list[MaskedWeight], algorithm: Algorithm) -> None:
         if not np.allclose(found, expected, rtol=_TOLERANCE, atol=0):
             raise ValueError(
                 f"{type(algorithm).__name__} goes on with the weights that it "
-                f"has begun with. Received: {record.path!r}, whose values were "
-                "changed since or come from another method. To begin anew, "
-                "`strip` the model and sparsify it with start='dense'."
+                "has begun with, all of them dense. Received: "
+                f"{record.path!r}, which was sparse before, trained by another "
+                "method, or changed since. To begin anew, `strip` the model "
+                "and sparsify it with start='dense'."
             )
