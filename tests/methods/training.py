@@ -95,3 +95,12 @@ class KeepsAllValues(Oracle):
         for path, mask in masks.items():
             training.values[path] = np.where(mask, self.weights[path], 0.0)
             training.velocity[path] = self.velocity[path]
+
+    def train_others(self, training, gradients):
+        """A step of all weights but the kernels."""
+        for path in network.SHAPES.keys() - set(network.KERNELS):
+            training.values[path], training.velocity[path] = momentum_step(
+                training.values[path],
+                training.velocity[path],
+                gradients[path],
+            )

@@ -151,3 +151,26 @@ def largest(items: Sequence[Any], sizes: Sequence[int], most: int) -> list[Any]:
     """Returns the `most` items with the largest sizes, in their order."""
     order = sorted(range(len(items)), key=lambda index: -sizes[index])
     return [items[index] for index in sorted(order[:most])]
+
+
+def name_all(
+    fig: figure.Figure, ax: axes.Axes, title: str, narrow: bool = False
+) -> None:
+    """Adds the title, and a legend of what one of the axes shows.
+
+    Args:
+        fig: the figure.
+        ax: axes whose lines have labels.
+        title: the title.
+        narrow: whether the legend stands below instead of beside.
+    """
+    handles, labels = ax.get_legend_handles_labels()
+    fig.legend(
+        handles,
+        labels,
+        loc="outside lower center" if narrow else "outside right center",
+        ncols=3 if narrow else 1,
+        frameon=False,
+        labelcolor=INK,
+    )
+    fig.suptitle(title, color=INK)

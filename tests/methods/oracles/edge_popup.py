@@ -3,7 +3,6 @@ import numpy as np
 import tf_rigl
 from tests.methods import conservation
 from tests.methods import keeping
-from tests.methods import network
 from tests.methods import table
 from tests.methods.training import KeepsAllValues
 from tests.methods.training import momentum_step
@@ -15,7 +14,7 @@ class EdgePopup(KeepsAllValues):
 
     def __init__(self, weight_decay=0.0, train_others=False, seed=0):
         self.weight_decay, self.seed = weight_decay, seed
-        self.train_others = train_others
+        self.trains_others = train_others
 
     def begin(self, training):
         super().begin(training)
@@ -49,13 +48,8 @@ class EdgePopup(KeepsAllValues):
             self.scores[path], self.velocity[path] = momentum_step(
                 scores, self.velocity[path], gradient
             )
-        if self.train_others:
-            for path in network.SHAPES.keys() - self.scores.keys():
-                training.values[path], training.velocity[path] = momentum_step(
-                    training.values[path],
-                    training.velocity[path],
-                    gradients[path],
-                )
+        if self.trains_others:
+            self.train_others(training, gradients)
         self.choose(training)
 
 

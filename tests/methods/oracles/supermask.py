@@ -1,7 +1,6 @@
 import numpy as np
 
 import tf_rigl
-from tests.methods import network
 from tests.methods import table
 from tests.methods.training import KeepsAllValues
 from tests.methods.training import momentum_step
@@ -19,7 +18,7 @@ class Supermask(KeepsAllValues):
         self, initial_logit=None, rescale=False, train_others=False, seed=0
     ):
         self.initial_logit, self.rescale = initial_logit, rescale
-        self.train_others, self.seed = train_others, seed
+        self.trains_others, self.seed = train_others, seed
 
     def begin(self, training):
         super().begin(training)
@@ -58,13 +57,8 @@ class Supermask(KeepsAllValues):
             self.logits[path], self.velocity[path] = momentum_step(
                 logits, self.velocity[path], gradient
             )
-        if self.train_others:
-            for path in network.SHAPES.keys() - self.logits.keys():
-                training.values[path], training.velocity[path] = momentum_step(
-                    training.values[path],
-                    training.velocity[path],
-                    gradients[path],
-                )
+        if self.trains_others:
+            self.train_others(training, gradients)
         self.choose(training, step + 1)
 
 

@@ -211,17 +211,7 @@ def _finish(
     axs[0].set_ylabel(_axis_name(summary))
     for ax in axs:
         ax.grid(color=figures.INK, alpha=0.15)
-
-    handles, labels = axs[0].get_legend_handles_labels()
-    fig.legend(
-        handles,
-        labels,
-        loc="outside lower center" if narrow else "outside right center",
-        ncols=3 if narrow else 1,
-        frameon=False,
-        labelcolor=figures.INK,
-    )
-    fig.suptitle(title, color=figures.INK)
+    figures.name_all(fig, axs[0], title, narrow)
 
 
 def _axis_name(summary: SweepSummary) -> str:

@@ -105,16 +105,7 @@ def draw(
     _set_axis(ax, [row.left for row in rows if row.kind == records.TICKET])
     ax.set_ylabel(measure.axis)
     ax.grid(color=figures.INK, alpha=0.15)
-    handles, labels = ax.get_legend_handles_labels()
-    fig.legend(
-        handles,
-        labels,
-        loc="outside lower center" if narrow else "outside right center",
-        ncols=3 if narrow else 1,
-        frameon=False,
-        labelcolor=figures.INK,
-    )
-    fig.suptitle(title, color=figures.INK)
+    figures.name_all(fig, ax, title, narrow)
     return fig
 
 
