@@ -172,3 +172,18 @@ def test_a_threshold_that_leaves_nothing_warns():
     model = train(keras, epochs=1)
     with pytest.warns(UserWarning, match="no connections"):
         tf_rigl.threshold_masks(model, 0.9999)
+
+
+@support.one_keras("tf_keras")
+def test_a_draw_is_not_exported_silently(keras, tmp_path):
+    model = train(keras, epochs=1)
+    exports = {
+        "saved_model": tf_rigl.export_saved_model,
+        "litert": tf_rigl.export_litert,
+    }
+    for name, export in exports.items():
+        with pytest.warns(UserWarning, match=r"dense/kernel.* the last draw"):
+            export(model, tmp_path / name)
+    tf_rigl.threshold_masks(model)
+    for name, export in exports.items():
+        export(model, tmp_path / f"{name}_thresholded")

@@ -19,6 +19,7 @@ from tf_rigl.export.endpoints import find_captures
 from tf_rigl.masking.model_weights import ModelWeight
 from tf_rigl.masking.model_weights import WalkedModel
 from tf_rigl.masking.model_weights import model_weights
+from tf_rigl.updating import supermasks
 
 
 class Captured(NamedTuple):
@@ -43,6 +44,9 @@ def capture(walked: WalkedModel, endpoints: Sequence[Endpoint]) -> Captured:
     """
     # Tracing has built the model by now.
     weights = model_weights(walked)
+    supermasks.warn_of_draw(
+        [one.record for one in weights if one.record is not None]
+    )
     captures = find_captures(
         [endpoint.function for endpoint in endpoints], walked.model, weights
     )

@@ -1,5 +1,6 @@
 """Masks of a model whose supermasks were trained: drawn, or of a threshold."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 from typing import NamedTuple
@@ -166,6 +167,26 @@ def evaluate_samples(
 def are_trained(model: Any) -> bool:
     """Returns whether the masks of a model are those of a `Supermask`."""
     return bool(_with_logits(masked_weights(model)))
+
+
+def warn_of_draw(records: list[MaskedWeight]) -> None:
+    """Warns if the masks of weights are those of one draw.
+
+    A draw has another number of connections than the weight is allotted, which
+    `threshold_masks` sets to what there is.
+    """
+    drawn = [
+        record.path
+        for record, *_ in _with_logits(records)
+        if record.num_active() != record.target
+    ]
+    if drawn:
+        warnings.warn(
+            f"The masks of {drawn} are the last draw of a supermask. Call "
+            "`tf_rigl.threshold_masks(model)` first for the connections of "
+            "more than even odds, which are as good as the mean of draws.",
+            stacklevel=1,
+        )
 
 
 def _with_logits(
