@@ -140,6 +140,22 @@ def make_noisy(keras, units=16, dropout=0.3):
     )
 
 
+def make_traced(keras):
+    """A network, and the list of the times that its training was traced."""
+    traces = []
+
+    class Traced(keras.layers.Layer):
+        def call(self, inputs, training=False):
+            if training:
+                traces.append(inputs.shape)
+            return inputs
+
+    model = keras.Sequential(
+        [keras.Input((20,)), Traced(), keras.layers.Dense(10, name="logits")]
+    )
+    return model, traces
+
+
 def crossentropy(keras):
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 

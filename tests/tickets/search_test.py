@@ -318,17 +318,7 @@ def test_two_replicas(keras, tmp_path, two_replicas):
 
 @support.one_keras("keras")
 def test_the_step_is_traced_once(keras, tmp_path):
-    traces = []
-
-    class Traced(keras.layers.Layer):
-        def call(self, inputs, training=False):
-            if training:
-                traces.append(inputs.shape)
-            return inputs
-
-    model = keras.Sequential(
-        [keras.Input((20,)), Traced(), keras.layers.Dense(10, name="logits")]
-    )
+    model, traces = support.make_traced(keras)
     tf_rigl.sparsify(model, 0.0, start="dense")
     model.compile("adam", support.crossentropy(keras))
     counts = []

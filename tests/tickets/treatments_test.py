@@ -135,17 +135,7 @@ def test_positions_that_never_were(keras, tmp_path):
 
 @support.one_keras("tf_keras")
 def test_levels_after_the_first_trace_once(keras, tmp_path):
-    traces = []
-
-    class Traced(keras.layers.Layer):
-        def call(self, inputs, training=False):
-            if training:
-                traces.append(inputs.shape)
-            return inputs
-
-    model = keras.Sequential(
-        [keras.Input((20,)), Traced(), keras.layers.Dense(10, name="logits")]
-    )
+    model, traces = support.make_traced(keras)
     tf_rigl.sparsify(model, 0.0, start="dense")
     model.compile("adam", support.crossentropy(keras))
     counts = []

@@ -9,12 +9,13 @@ import tensorflow as tf
 
 from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import pruning
+from tf_rigl.algorithms.requirements import FROZEN_VALUES
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core import random_masks
 from tf_rigl.core.checks import check_at_least
 
-_SCORES, _FROZEN = "scores", "frozen_values"
+_SCORES = "scores"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +76,7 @@ class EdgePopup(algorithm.Algorithm):
     @property
     def state(self) -> dict[str, tf.DType | None]:
         """The scores, and the values of the beginning."""
-        return {_SCORES: None, _FROZEN: None}
+        return {_SCORES: None, FROZEN_VALUES: None}
 
     def initial_state(
         self, weight: algorithm.WeightView
@@ -86,7 +87,7 @@ class EdgePopup(algorithm.Algorithm):
         scores = tf.cast(scores, weight.values.dtype)
         return {
             _SCORES: scores / math.sqrt(weight.fan_in),
-            _FROZEN: weight.values,
+            FROZEN_VALUES: weight.values,
         }
 
     def latent(self, weight: algorithm.WeightView) -> tf.Tensor:
@@ -98,12 +99,14 @@ class EdgePopup(algorithm.Algorithm):
     ) -> tf.Tensor:
         """Returns the values of the beginning."""
         del latent
-        return weight.state[_FROZEN]
+        return weight.state[FROZEN_VALUES]
 
     def step_gradient(self, weight: algorithm.WeightView) -> tf.Tensor:
         """Returns the gradient of the scores (equation 5)."""
         scores = weight.state[_SCORES]
-        gradient = weight.gradient * weight.state[_FROZEN] * tf.sign(scores)
+        gradient = (
+            weight.gradient * weight.state[FROZEN_VALUES] * tf.sign(scores)
+        )
         if not self.weight_decay:
             return gradient
         return gradient + self.weight_decay * scores

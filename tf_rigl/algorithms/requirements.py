@@ -6,6 +6,8 @@ from typing import Literal
 # Name of the state with the values of all positions, for methods that also
 # train the positions outside the mask.
 INACTIVE_VALUES = "inactive_values"
+# Name of the state with values that training does not change.
+FROZEN_VALUES = "frozen_values"
 
 
 @dataclasses.dataclass(frozen=True)

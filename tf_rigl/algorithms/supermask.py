@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tf_rigl.algorithms import algorithm
-from tf_rigl.algorithms import pruning
+from tf_rigl.algorithms.requirements import FROZEN_VALUES
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core import bernoulli
@@ -17,7 +17,6 @@ from tf_rigl.core.drop_and_grow import changed
 # The name of the logits says whether they were trained with rescaling, for
 # those who draw masks from a model alone.
 LOGITS, RESCALED_LOGITS = "mask_logits", "rescaled_mask_logits"
-FROZEN_VALUES = "frozen_values"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,13 +77,12 @@ class Supermask(algorithm.Algorithm):
     @property
     def requirements(self) -> Requirements:
         """Trains logits of all positions, of single ones."""
-        return dataclasses.replace(
-            pruning.requirements(
-                dense_gradient_steps="all",
-                latent=self._logits,
-                freezes_others=not self.train_others,
-            ),
+        return Requirements(
+            start="dense",
             structures=("unstructured",),
+            dense_gradient_steps="all",
+            latent=self._logits,
+            freezes_others=not self.train_others,
         )
 
     @property

@@ -71,9 +71,7 @@ def shuffle(values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """
     flat = tf.reshape(values, [-1])
     size = flat.shape[0]
-    drawn = tf.random.stateless_uniform(
-        [size + _ROUNDS + 1], seed, 0, tf.int32.max, tf.int32, alg="philox"
-    )
+    drawn = random_bits([size + _ROUNDS + 1], seed)
     coins, sums = drawn[:size], drawn[size:] % max(size, 1)
 
     # A rotated range, in two parts: a plain one would be a literal of all its
@@ -119,10 +117,10 @@ def random_uniform(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
 
     The arguments are those of `random_scores`.
     """
-    dice = tf.random.stateless_uniform(
+    drawn = tf.random.stateless_uniform(
         shape, seed, -_FINE, _FINE, tf.int32, alg="philox"
     )
-    return tf.cast(dice, tf.float32) / _FINE
+    return tf.cast(drawn, tf.float32) / _FINE
 
 
 def random_normal(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:

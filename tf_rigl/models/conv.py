@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+from tf_rigl.models import fully_connected
 from tf_rigl.models import size
 
 DEPTHS = (2, 4, 6, 8)
@@ -91,19 +92,13 @@ def conv(
             )(features)
         features = layers.MaxPooling2D(2, name=f"pool{pair}")(features)
 
-    features = layers.Flatten(name="flatten")(features)
-    for number, full in enumerate(hidden_units, start=1):
-        is_last = number == len(hidden_units)
-        features = layers.Dense(
-            size.narrow(full, width, classes if is_last else 1),
-            activation="relu",
-            kernel_initializer=kernel_initializer,
-            name=f"fc{number}",
-        )(features)
-        if dropout:
-            features = layers.Dropout(dropout, name=f"drop{number}")(features)
-
-    logits = layers.Dense(
-        classes, kernel_initializer=kernel_initializer, name="logits"
-    )(features)
+    logits = fully_connected.classify(
+        keras,
+        features,
+        hidden_units,
+        classes,
+        width,
+        dropout,
+        kernel_initializer,
+    )
     return keras.Model(images, logits, name=name or f"conv_{depth}")

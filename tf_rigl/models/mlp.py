@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+from tf_rigl.models import fully_connected
 from tf_rigl.models import size
 
 
@@ -51,23 +52,14 @@ def lenet_300_100(
     size.check_fraction("dropout", dropout)
     size.check_units(hidden_units)
 
-    layers = keras.layers
     inputs = keras.Input(shape=tuple(input_shape), name="images")
-    features = layers.Flatten(name="flatten")(inputs)
-
-    for number, full in enumerate(hidden_units, start=1):
-        is_last = number == len(hidden_units)
-        units = size.narrow(full, width, classes if is_last else 1)
-        features = layers.Dense(
-            units,
-            activation="relu",
-            kernel_initializer=kernel_initializer,
-            name=f"fc{number}",
-        )(features)
-        if dropout:
-            features = layers.Dropout(dropout, name=f"drop{number}")(features)
-
-    logits = layers.Dense(
-        classes, kernel_initializer=kernel_initializer, name="logits"
-    )(features)
+    logits = fully_connected.classify(
+        keras,
+        inputs,
+        hidden_units,
+        classes,
+        width,
+        dropout,
+        kernel_initializer,
+    )
     return keras.Model(inputs, logits, name=name)

@@ -13,6 +13,7 @@ from tf_rigl.algorithms import Requirements
 from tf_rigl.algorithms import StepInfo
 from tf_rigl.algorithms import WeightUpdate
 from tf_rigl.algorithms import WeightView
+from tf_rigl.algorithms.requirements import FROZEN_VALUES
 from tf_rigl.backend import platform_limits
 from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.core.drop_and_grow import changed
@@ -23,7 +24,7 @@ from tf_rigl.updating import slots
 from tf_rigl.updating.callback import UpdateMasks
 from tf_rigl.updating.set_masks import check_names
 
-_TRAINED, _FROZEN = "is_trained", "frozen_values"
+_TRAINED = "is_trained"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +36,9 @@ class _TrainPart(Algorithm):
     """
 
     name = "freeze_weights"
-    requirements = Requirements(start="any", latent=_FROZEN, dense_weights=True)
+    requirements = Requirements(
+        start="any", latent=FROZEN_VALUES, dense_weights=True
+    )
     mask_schedule = None
 
     @property
@@ -46,7 +49,7 @@ class _TrainPart(Algorithm):
     def latent(self, weight: WeightView) -> tf.Tensor:
         """Returns the trained values and the frozen ones."""
         trained = weight.state[_TRAINED]
-        return tf.where(trained, weight.values, weight.state[_FROZEN])
+        return tf.where(trained, weight.values, weight.state[FROZEN_VALUES])
 
     def trainable_mask(self, weight: WeightView) -> tf.Tensor | None:
         """Returns the positions that are trained."""
@@ -162,7 +165,7 @@ class FreezeWeights(UpdateMasks):
                 record.set_values(np.where(trained, present, frozen))
 
             record.state[_TRAINED].assign(trained)
-            record.state[_FROZEN].assign(record.values())
+            record.state[FROZEN_VALUES].assign(record.values())
         super()._prepare()
         self._settle_slots()
 

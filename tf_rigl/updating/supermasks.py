@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_rigl.algorithms import supermask
+from tf_rigl.algorithms.requirements import FROZEN_VALUES
 from tf_rigl.core import bernoulli
 from tf_rigl.core import checks
 from tf_rigl.masking.masked_weight import MaskedWeight
@@ -214,7 +215,7 @@ def _trained(model: Any) -> list[tuple[MaskedWeight, tf.Variable, bool]]:
 
 
 def _deployed(record: MaskedWeight, mask: Any, rescales: bool) -> tf.Tensor:
-    values = tf.convert_to_tensor(record.state[supermask.FROZEN_VALUES])
+    values = tf.convert_to_tensor(record.state[FROZEN_VALUES])
     return supermask.deployed_values(
         values, tf.convert_to_tensor(mask), rescales
     )
