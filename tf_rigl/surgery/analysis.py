@@ -17,9 +17,14 @@ from tf_rigl.surgery.features import varying
 Known = Features | None
 
 
-def analyze(flavor: flavors.Flavor, model: Any) -> ChannelAnalysis:
-    """Plans the changes of all layers of a functional or sequential model."""
-    plans = ChannelAnalysis(flavor)
+def analyze(
+    flavor: flavors.Flavor, model: Any, exact: bool = True
+) -> ChannelAnalysis:
+    """Plans the changes of all layers of a functional or sequential model.
+
+    `exact` says whether outputs must stay the same; see `ChannelAnalysis`.
+    """
+    plans = ChannelAnalysis(flavor, exact)
     network = network_of(model)
     inputs = [
         _kept(plans, tuple(tensor.shape), "model input")

@@ -83,10 +83,16 @@ class LayerPlan:
 
 
 class ChannelAnalysis:
-    """The plans of all layers and the graph of their channels."""
+    """The plans of all layers and the graph of their channels.
 
-    def __init__(self, flavor: Flavor) -> None:
+    `exact` says whether outputs must stay the same. If not, channels also pass
+    through layers that mix them, such as LayerNormalization, which then compute
+    something else of fewer channels.
+    """
+
+    def __init__(self, flavor: Flavor, exact: bool = True) -> None:
         self.flavor = flavor
+        self.exact = exact
         self.graph = ChannelGraph()
         self.of: dict[int, LayerPlan] = {}  # by the layer's id
         self.reasons: list[tuple[Channels, str]] = []  # why channels are kept
