@@ -47,13 +47,27 @@ def activation(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def batch_normalization(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows BatchNormalization over the last axis; weights [channels]."""
+    """Follows BatchNormalization over the last axis; weights [channels].
+
+    Where gamma is 0, the output is beta, whatever the input is.
+    """
     rank = len(call.input_shapes[0])
     axis = call.layer.axis
     axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
     if axes not in ([-1], [rank - 1]):
         raise Untrackable(f"axis={axis}")
-    return _scale(plans, call)
+
+    scaled = _scale(plans, call)
+    gamma = plans.values(call.layer).get("gamma")
+    if gamma is None or gamma.all():
+        return scaled
+
+    shifts = evaluate(
+        call.layer, [np.zeros(len(scaled.channels))], positions(call)
+    )
+    return Features(
+        scaled.channels, np.where(gamma == 0, shifts, scaled.constants)
+    )
 
 
 def prelu(plans: ChannelAnalysis, call: Call) -> Features:
