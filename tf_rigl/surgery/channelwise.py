@@ -33,6 +33,8 @@ def elementwise(plans: ChannelAnalysis, call: Call) -> Features:
     del plans
     features = call.only_input()
     constants = features.constants
+    if np.isnan(constants).all():
+        return features
     values = evaluate(call.layer, [constants], positions(call))
     return Features(
         features.channels, np.where(np.isnan(constants), np.nan, values)

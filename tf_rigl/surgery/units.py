@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.masking.layer_rules import kernel_layout
@@ -16,7 +17,6 @@ from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import common
 from tf_rigl.surgery.features import positions
-from tf_rigl.surgery.features import varying
 
 # The number of gates, each a block of columns in a recurrent layer's kernels.
 _GATES = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}
@@ -129,7 +129,8 @@ def recurrent(plans: ChannelAnalysis, call: Call) -> Features:
     if plan.connections is not None:
         plan.connections.seen.append(features.constants)
         plan.connections.absorbable.append(features.zeros())
-    return varying(plan.outputs)
+    silent = _silent_units(layer, plans.values(layer))
+    return Features(plan.outputs, np.where(silent, 0.0, np.nan))
 
 
 def _apply_matrix(
@@ -203,6 +204,18 @@ def _plan_recurrent(
             features.channels, outputs, kernel, None, "takes up only zeros"
         ),
     )
+
+
+def _silent_units(layer: Any, values: dict[str, np.ndarray]) -> np.ndarray:
+    """Returns the units that are 0 in each step, bool [units].
+
+    They start at 0, and all gates of theirs are those of zeros.
+    """
+    gates = _GATES[type(layer).__name__]
+    columns = [value.reshape(-1, value.shape[-1]) for value in values.values()]
+    used = _any_gate(np.concatenate(columns), gates).any(axis=0)
+    start = np.asarray(layer.activation(tf.zeros((1,)))).item()
+    return ~used & (start == 0)
 
 
 def _any_gate(kernel: np.ndarray, gates: int) -> np.ndarray:
