@@ -23,6 +23,7 @@ class Case(NamedTuple):
     zero: Units = NONE  # the same without bias: they put out 0
     unread: Units = NONE  # inputs without connections
     unheard: Units = NONE  # recurrent units without connections to others
+    unscaled: Units = NONE  # channels whose factor, the first weight, is 0
 
 
 def make(case, keras, seed=0):
@@ -36,6 +37,11 @@ def make(case, keras, seed=0):
         erase(find(model, path), units, axis="inputs")
     for path, units in case.unheard.items():
         erase(find(model, path), units, axis="states")
+    for path, units in case.unscaled.items():
+        raw = flavor_of(model).raw(find(model, path).weights[0])
+        raw.assign(
+            np.where(np.isin(range(raw.shape[0]), units), 0, raw.numpy())
+        )
     return model
 
 

@@ -1,7 +1,9 @@
 """The plans by which the layers of a model shrink."""
 
+import collections
 import dataclasses
 import functools
+import re
 from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
@@ -103,18 +105,8 @@ class ChannelAnalysis:
         self.barriers: dict[int, str] = {}
 
     def weights(self, layer: Any) -> dict[str, Any]:
-        """Returns the weights of a layer and its sublayers, by name.
-
-        Raises:
-            Untrackable: if two weights have the same name.
-        """
-        named: dict[str, Any] = {}
-        for variable in weights_below(self.flavor, layer):
-            name = last_name(variable)
-            if name in named:
-                raise Untrackable(f"two weights are named {name!r}")
-            named[name] = variable
-        return named
+        """Returns the weights of a layer and its sublayers, by name."""
+        return named_weights(self.flavor, layer)
 
     def values(self, layer: Any) -> dict[str, np.ndarray]:
         """Returns the values of `weights`; 16-bit floats become float32."""
@@ -248,11 +240,32 @@ def layers_below(flavor: Flavor, layer: Any) -> list[Any]:
 
 def weights_below(flavor: Flavor, layer: Any) -> list[Any]:
     """Lists the weights of a layer and its sublayers, without masks."""
-    return [
-        variable
-        for below in layers_below(flavor, layer)
-        for variable in flavor.own_weights(below)
-    ]
+    return list(named_weights(flavor, layer).values())
+
+
+def named_weights(flavor: Flavor, layer: Any) -> dict[str, Any]:
+    """Returns the weights of a layer and its sublayers, by name.
+
+    The name is the one that the layer gave the weight, behind the path of the
+    sublayer where two weights have the same.
+    """
+    if not hasattr(layer, "weights"):
+        return {}
+    # By identity, since SpectralNormalization has the kernel of its layer, too.
+    found: dict[int, tuple[tuple[str, ...], str, Any]] = {}
+    for node in tree.walk(flavor, layer):
+        for variable in flavor.own_weights(node.layer):
+            name = last_name(variable)
+            if re.fullmatch(r"variable(_\d+)?", name):
+                # Numbered through all models by Keras 3.
+                name = f"unnamed_{len(found)}"
+            found.setdefault(id(variable), (node.path, name, variable))
+
+    times = collections.Counter(name for _, name, _ in found.values())
+    return {
+        name if times[name] == 1 else "/".join((*path, name)): variable
+        for path, name, variable in found.values()
+    }
 
 
 def last_name(variable: Any) -> str:

@@ -6,8 +6,11 @@ from typing import Any
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.surgery import channelwise
 from tf_rigl.surgery import features
+from tf_rigl.surgery import grouped
 from tf_rigl.surgery import merging
+from tf_rigl.surgery import normalization
 from tf_rigl.surgery import operations
+from tf_rigl.surgery import preprocessing
 from tf_rigl.surgery import units
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 
@@ -17,6 +20,14 @@ ChannelRule = Callable[
     features.Features | list[features.Features],
 ]
 
+# Layers of images that treat all channels alike, in training, too.
+_IMAGES = (
+    "CenterCrop RandomBrightness RandomContrast RandomCrop "
+    "RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur "
+    "RandomHeight RandomPerspective RandomRotation RandomShear "
+    "RandomTranslation RandomWidth RandomZoom Resizing"
+).split()
+
 # Layer classes of either Keras, by the keys of `masking.layer_rules.RULES`.
 # Subclasses do not count, since they may compute something else. `shrink`
 # keeps all channels at layers that are not in the table.
@@ -24,7 +35,7 @@ RULES: dict[str, ChannelRule] = {
     "Dense": units.dense,
     "EinsumDense": units.einsum_dense,
     "Embedding": units.embedding,
-    **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D"), units.convolution),
+    **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D"), grouped.convolution),
     **dict.fromkeys(
         ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"),
         units.transposed_convolution,
@@ -41,9 +52,21 @@ RULES: dict[str, ChannelRule] = {
     "PReLU": channelwise.prelu,
     "Activation": channelwise.activation,
     **dict.fromkeys(
-        "ReLU LeakyReLU ELU ThresholdedReLU Rescaling".split(),
-        channelwise.elementwise,
+        "ReLU LeakyReLU ELU ThresholdedReLU".split(), channelwise.elementwise
     ),
+    "Softmax": operations.softmax,
+    **dict.fromkeys(
+        "LayerNormalization RMSNormalization UnitNormalization".split(),
+        normalization.over_features,
+    ),
+    "GroupNormalization": normalization.group_normalization,
+    # Those of `keras.applications`.
+    "LayerScale": normalization.layer_scale,
+    "StochasticDepth": channelwise.identity,
+    "Normalization": preprocessing.normalization,
+    "Rescaling": preprocessing.rescaling,
+    **dict.fromkeys(_IMAGES, preprocessing.image),
+    "Identity": channelwise.identity,
     **dict.fromkeys(
         (
             "Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D "
@@ -53,6 +76,9 @@ RULES: dict[str, ChannelRule] = {
     ),
     **dict.fromkeys(
         (
+            "AdaptiveAveragePooling1D AdaptiveAveragePooling2D "
+            "AdaptiveAveragePooling3D AdaptiveMaxPooling1D "
+            "AdaptiveMaxPooling2D AdaptiveMaxPooling3D "
             "MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D "
             "AveragePooling2D AveragePooling3D GlobalMaxPooling1D "
             "GlobalMaxPooling2D GlobalMaxPooling3D GlobalAveragePooling1D "
@@ -82,6 +108,12 @@ RULES: dict[str, ChannelRule] = {
     "Multiply": merging.product_merge,
 }
 
+# Arguments besides tensors with which a layer may be called.
+OPTIONS: dict[str, tuple[str, ...]] = {
+    # Keras 3 adds `training=True` by itself.
+    **dict.fromkeys(_IMAGES, ("training",)),
+    "MultiHeadAttention": ("use_causal_mask",),
+}
 
 # Functions that treat each feature by itself, by their names in TensorFlow.
 _ELEMENTWISE = (
@@ -151,3 +183,8 @@ def find_rule(layer: Any) -> ChannelRule | None:
     if is_operation(layer):
         return OPERATIONS.get(getattr(layer, "symbol", cls.__name__))
     return RULES.get(cls.__name__)
+
+
+def options_of(layer: Any) -> tuple[str, ...]:
+    """Returns the arguments with which a layer may be called."""
+    return OPTIONS.get(flavors.plain_class(layer).__name__, ())

@@ -48,10 +48,8 @@ def einsum_dense(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def convolution(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows Conv1D, 2D and 3D, with a kernel [..., inputs, filters]."""
+    """Follows convolutions of one group; kernel [..., inputs, filters]."""
     kernels.check_channels_last(call)
-    if call.layer.groups != 1:
-        raise Untrackable(f"groups={call.layer.groups}")
     return _apply_filters(plans, call, -2, -1, *kernels.padding_of(call))
 
 
