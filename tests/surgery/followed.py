@@ -223,3 +223,33 @@ def images(keras):
     hidden = own.LayerScale(0.1, 6, name="scale")(hidden)
     hidden = layers.Conv2D(3, 3, padding="same", name="b")(hidden)
     return keras.Model(inputs, layers.Conv2D(2, 1, name="out")(hidden))
+
+
+# Nothing reads head 0 of `self`, and the values of 2 are zero. Channel 1 of
+# `a` is zero. Heads of `cross` do not read 5 of `self`, and it takes up zeros
+# of `b` only, as 4.
+@case(
+    {"a": 5, "b": 5, "self": 5, "cross": 4, "out": 2},
+    silent={"b": [0]},
+    zero={"a": [1], "b": [4]},
+    zeros={
+        "self:attention_output/kernel": (0, [0]),
+        "self:value/kernel": (1, [2]),
+        "self:value/bias": (0, [2]),
+        "cross:query/kernel": (0, [5]),
+    },
+    unread={"out": [0]},
+)
+def heads(keras):
+    """Attention to itself and to another stream."""
+    layers = keras.layers
+    inputs = keras.Input((5, 3)), keras.Input((4, 3))
+    first = layers.Dense(6, name="a")(inputs[0])
+    second = layers.Dense(6, name="b")(inputs[1])
+    hidden = layers.MultiHeadAttention(4, 3, name="self")(
+        first, first, use_causal_mask=True
+    )
+    hidden = layers.MultiHeadAttention(
+        3, 2, value_dim=3, use_bias=False, output_shape=5, name="cross"
+    )(hidden, second, key=second)
+    return keras.Model(inputs, layers.Dense(2, name="out")(hidden))

@@ -24,6 +24,8 @@ class Case(NamedTuple):
     unread: Units = NONE  # inputs without connections
     unheard: Units = NONE  # recurrent units without connections to others
     unscaled: Units = NONE  # channels whose factor, the first weight, is 0
+    # By "layer:weight", an axis of the weight and what is 0 along it.
+    zeros: Mapping[str, tuple[int, Sequence[int]]] = types.MappingProxyType({})
 
 
 def make(case, keras, seed=0):
@@ -38,11 +40,20 @@ def make(case, keras, seed=0):
     for path, units in case.unheard.items():
         erase(find(model, path), units, axis="states")
     for path, units in case.unscaled.items():
-        raw = flavor_of(model).raw(find(model, path).weights[0])
-        raw.assign(
-            np.where(np.isin(range(raw.shape[0]), units), 0, raw.numpy())
+        _clear(find(model, path).weights[0], 0, units)
+    for place, (axis, units) in case.zeros.items():
+        path, name = place.split(":")
+        weights = channel_plan.named_weights(
+            flavor_of(model), find(model, path)
         )
+        _clear(weights[name], axis, units)
     return model
+
+
+def _clear(variable, axis, units):
+    values = np.array(variable)
+    np.moveaxis(values, axis, 0)[list(units)] = 0
+    variable.assign(values)
 
 
 def randomize(model, seed=0):

@@ -65,6 +65,10 @@ class LayerPlan:
     resize: Resize  # writes the new sizes into the layer's configuration
     makes_units: bool  # whether the layer itself creates its output channels
     connections: Connections | None  # None for layers without units
+    # Channels within the layer, such as the heads of attention.
+    inner: Channels = dataclasses.field(
+        default_factory=lambda: np.zeros(0, np.int64)
+    )
     resize_call: ResizeCall | None = None  # for functions with sizes
 
     def addition(self, needed: np.ndarray) -> np.ndarray | None:
@@ -141,6 +145,7 @@ class ChannelAnalysis:
         resize: Resize = lambda config, left: None,
         makes_units: bool = False,
         connections: Connections | None = None,
+        inner: Channels | None = None,
     ) -> LayerPlan:
         """Adds the plan of a layer, or ties a further call to the first one.
 
@@ -169,6 +174,8 @@ class ChannelAnalysis:
             makes_units,
             connections,
         )
+        if inner is not None:
+            plan.inner = inner
         if makes_units:
             self.graph.keep_one_of(outputs)
         return plan
@@ -191,6 +198,7 @@ class ChannelAnalysis:
             if plan is not None:
                 self.keep(plan.inputs, text)
                 self.keep(plan.outputs, text)
+                self.keep(plan.inner, text)
 
     @functools.cached_property
     def needed(self) -> np.ndarray:

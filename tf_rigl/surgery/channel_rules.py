@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tf_rigl.backend import flavor as flavors
+from tf_rigl.surgery import attention
 from tf_rigl.surgery import channelwise
 from tf_rigl.surgery import features
 from tf_rigl.surgery import grouped
@@ -48,6 +49,7 @@ RULES: dict[str, ChannelRule] = {
         channelwise.depthwise_convolution,
     ),
     **dict.fromkeys(("SimpleRNN", "GRU", "LSTM"), units.recurrent),
+    "MultiHeadAttention": attention.multi_head_attention,
     "BatchNormalization": channelwise.batch_normalization,
     "PReLU": channelwise.prelu,
     "Activation": channelwise.activation,
