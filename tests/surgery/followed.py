@@ -55,6 +55,13 @@ def functions(keras):
     return KERAS2 if keras.__name__ == "tf_keras" else KERAS3
 
 
+def spectral(keras):
+    """SpectralNormalization; that of tf_keras mixes it with Keras 3."""
+    if keras.__name__ == "tf_keras":
+        return lambda layer, name=None: layer
+    return keras.layers.SpectralNormalization
+
+
 def convnext(keras):
     """The module with the layers of ConvNeXt, which are not exported."""
     return importlib.import_module(
@@ -253,3 +260,39 @@ def heads(keras):
         3, 2, value_dim=3, use_bias=False, output_shape=5, name="cross"
     )(hidden, second, key=second)
     return keras.Model(inputs, layers.Dense(2, name="out")(hidden))
+
+
+# Units of the same place in both directions go together: 1 and 2 of `both`,
+# and 0 of `sum`, but not 3 of `both` in one direction alone.
+@case(
+    {"a": 2, "b": 3, "both": 8, "sum": 3, "c": 3, "out": 2},
+    (5, 6, 6, 2),
+    zero={"c": [1]},
+    zeros={
+        "a:kernel": (3, [0, 3]),
+        "sum:forward_gru/gru_cell/kernel": (0, [1, 2, 3, 7, 8]),
+        "sum:backward_gru/gru_cell/kernel": (0, [1, 2, 7, 8]),
+        "both:forward_lstm/lstm_cell/recurrent_kernel": (0, [1, 2, 3]),
+        "both:backward_lstm/lstm_cell/recurrent_kernel": (0, [1, 2]),
+        "sum:forward_gru/gru_cell/recurrent_kernel": (0, [0]),
+        "sum:backward_gru/gru_cell/recurrent_kernel": (0, [0]),
+        "c:kernel": (0, [0]),
+    },
+    unread={"b": [1]},
+)
+def wrapped(keras, inputs):
+    """TimeDistributed, SpectralNormalization and Bidirectional."""
+    layers = keras.layers
+    each, normed = layers.TimeDistributed, spectral(keras)
+    hidden = each(layers.Conv2D(5, 3, activation="relu"), name="a")(inputs)
+    hidden = each(layers.BatchNormalization())(each(layers.ReLU())(hidden))
+    hidden = each(normed(layers.Conv2D(3, 2, use_bias=False)), name="b")(hidden)
+    hidden = each(layers.Flatten())(hidden)
+    hidden = layers.Bidirectional(
+        layers.LSTM(6, return_sequences=True, name="lstm"), name="both"
+    )(hidden)
+    hidden = layers.Bidirectional(layers.GRU(4, name="gru"), "sum", name="sum")(
+        hidden
+    )
+    hidden = normed(layers.Dense(4, name="c"), name="c")(hidden)
+    return layers.Dense(2, name="out")(hidden)

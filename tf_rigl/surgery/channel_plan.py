@@ -25,6 +25,7 @@ Count = Callable[[Channels], int]
 Resize = Callable[[dict[str, Any], Count], None]
 # Writes new sizes into the configurations of the calls of a function.
 ResizeCall = Callable[[list[Any], Count], None]
+ConfigOf = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @dataclasses.dataclass
@@ -70,6 +71,11 @@ class LayerPlan:
         default_factory=lambda: np.zeros(0, np.int64)
     )
     resize_call: ResizeCall | None = None  # for functions with sizes
+    # Returns what `resize` changes of the layer's configuration, that of the
+    # layer inside of a wrapper.
+    config_of: Callable[[dict[str, Any]], dict[str, Any]] = lambda config: (
+        config
+    )
 
     def addition(self, needed: np.ndarray) -> np.ndarray | None:
         """Returns the contribution of cut constant inputs to the bias.
@@ -203,7 +209,9 @@ class ChannelAnalysis:
     @functools.cached_property
     def needed(self) -> np.ndarray:
         """The needed channels, bool [channels], once all layers are planned."""
-        for plan in self.of.values():
+        # A wrapper has the connections of the layer within.
+        distinct = {id(plan.connections): plan for plan in self.of.values()}
+        for plan in distinct.values():
             connections = plan.connections
             if connections is None:
                 continue

@@ -13,6 +13,7 @@ from tf_rigl.surgery import normalization
 from tf_rigl.surgery import operations
 from tf_rigl.surgery import preprocessing
 from tf_rigl.surgery import units
+from tf_rigl.surgery import wrappers
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 
 # A function of several outputs has a list of their features.
@@ -20,6 +21,19 @@ ChannelRule = Callable[
     [ChannelAnalysis, features.Call],
     features.Features | list[features.Features],
 ]
+
+
+def _time_distributed(
+    plans: ChannelAnalysis, call: features.Call
+) -> features.Features:
+    return wrappers.time_distributed(plans, call, find_rule)
+
+
+def _spectral_normalization(
+    plans: ChannelAnalysis, call: features.Call
+) -> features.Features:
+    return wrappers.spectral_normalization(plans, call, find_rule)
+
 
 # Layers of images that treat all channels alike, in training, too.
 _IMAGES = (
@@ -49,6 +63,9 @@ RULES: dict[str, ChannelRule] = {
         channelwise.depthwise_convolution,
     ),
     **dict.fromkeys(("SimpleRNN", "GRU", "LSTM"), units.recurrent),
+    "Bidirectional": wrappers.bidirectional,
+    "TimeDistributed": _time_distributed,
+    "SpectralNormalization": _spectral_normalization,
     "MultiHeadAttention": attention.multi_head_attention,
     "BatchNormalization": channelwise.batch_normalization,
     "PReLU": channelwise.prelu,

@@ -80,21 +80,29 @@ def _resize(
         inside = entry["config"]
         if "name" not in inside and _takes_name(layer):
             inside["name"] = layer.name
-        # These would make weights of the old sizes.
-        entry.pop("build_config", None)
-        entry.pop("compile_config", None)
+        _forget_sizes(entry)
         if flavors.is_container(layer):
             _resize(layer, inside, plans, within=True)
             continue
         plan = plans.of.get(id(layer))
         if plan is not None:
-            plan.resize(inside, left)
+            own = plan.config_of(inside)
+            plan.resize(own, left)
             if plan.resize_call is not None:
                 plan.resize_call(entry["inbound_nodes"], left)
-            if "use_bias" in inside and plan.addition(plans.needed) is not None:
-                inside["use_bias"] = True
+            if "use_bias" in own and plan.addition(plans.needed) is not None:
+                own["use_bias"] = True
         if within and type(layer).__name__ != "InputLayer":
             inside.pop("batch_input_shape", None)
+
+
+def _forget_sizes(entry: dict[str, Any]) -> None:
+    """Drops what would make weights of the old sizes, in wrappers, too."""
+    entry.pop("build_config", None)
+    entry.pop("compile_config", None)
+    for value in entry["config"].values():
+        if isinstance(value, dict) and isinstance(value.get("config"), dict):
+            _forget_sizes(value)
 
 
 def _entries(
