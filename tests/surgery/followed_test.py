@@ -26,7 +26,12 @@ def test_dead_channels_are_cut(keras, name, tmp_path):
 
     path = str(tmp_path / "small.keras")
     small.save(path)
-    loaded = support.outputs_of(keras.models.load_model(path), inputs)
+    known = {
+        name: getattr(followed.convnext(keras), name)
+        for name in ("LayerScale", "StochasticDepth")
+    }
+    loaded = keras.models.load_model(path, custom_objects=known)
+    loaded = support.outputs_of(loaded, inputs)
     np.testing.assert_array_equal(loaded, actual)
 
 
@@ -63,3 +68,11 @@ def test_barriers(keras):
         assert row.units_left == 6, reason
         assert any(reason in one for one in row.kept), row.kept
         np.testing.assert_array_equal(small(example), model(example))
+
+
+def test_heads_are_cut(keras):
+    model = support.make(followed.CASES["heads"], keras)
+    small = shrink(model).model
+    config = small.get_layer("self").get_config()
+    assert (config["num_heads"], config["key_dim"]) == (2, 3)
+    assert small.get_layer("cross").get_config()["num_heads"] == 3

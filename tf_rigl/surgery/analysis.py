@@ -128,9 +128,7 @@ def _check(plans: ChannelAnalysis, node: Any, call: Call) -> None:
     if id(call.layer) in plans.barriers:
         raise Untrackable(plans.barriers[id(call.layer)])
 
-    options = [
-        one for one in call.others if one is not None and one is not False
-    ]
+    options = _options_of(call)
     if options and not channel_rules.is_operation(call.layer):
         raise Untrackable(f"called with {options}")
 
@@ -143,6 +141,18 @@ def _check(plans: ChannelAnalysis, node: Any, call: Call) -> None:
         named = any(isinstance(one, dict) for one in _arguments_of(node)[0])
         if named or len(tf.nest.flatten(network.inputs)) != len(call.inputs):
             raise Untrackable("called on inputs by name")
+
+
+def _options_of(call: Call) -> list[Any]:
+    """Lists arguments that may change what a layer computes."""
+    args, kwargs = call.arguments
+    allowed = channel_rules.options_of(call.layer)
+    others = {key: one for key, one in kwargs.items() if key not in allowed}
+    return [
+        one
+        for one in tf.nest.flatten((args, others))
+        if one is not None and one is not False and not isinstance(one, Operand)
+    ]
 
 
 def _inputs_of(node: Any) -> list[Any]:

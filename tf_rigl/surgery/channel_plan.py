@@ -1,7 +1,9 @@
 """The plans by which the layers of a model shrink."""
 
+import collections
 import dataclasses
 import functools
+import re
 from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
@@ -23,6 +25,7 @@ Count = Callable[[Channels], int]
 Resize = Callable[[dict[str, Any], Count], None]
 # Writes new sizes into the configurations of the calls of a function.
 ResizeCall = Callable[[list[Any], Count], None]
+ConfigOf = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @dataclasses.dataclass
@@ -63,7 +66,16 @@ class LayerPlan:
     resize: Resize  # writes the new sizes into the layer's configuration
     makes_units: bool  # whether the layer itself creates its output channels
     connections: Connections | None  # None for layers without units
+    # Channels within the layer, such as the heads of attention.
+    inner: Channels = dataclasses.field(
+        default_factory=lambda: np.zeros(0, np.int64)
+    )
     resize_call: ResizeCall | None = None  # for functions with sizes
+    # Returns what `resize` changes of the layer's configuration, that of the
+    # layer inside of a wrapper.
+    config_of: Callable[[dict[str, Any]], dict[str, Any]] = lambda config: (
+        config
+    )
 
     def addition(self, needed: np.ndarray) -> np.ndarray | None:
         """Returns the contribution of cut constant inputs to the bias.
@@ -103,18 +115,8 @@ class ChannelAnalysis:
         self.barriers: dict[int, str] = {}
 
     def weights(self, layer: Any) -> dict[str, Any]:
-        """Returns the weights of a layer and its sublayers, by name.
-
-        Raises:
-            Untrackable: if two weights have the same name.
-        """
-        named: dict[str, Any] = {}
-        for variable in weights_below(self.flavor, layer):
-            name = last_name(variable)
-            if name in named:
-                raise Untrackable(f"two weights are named {name!r}")
-            named[name] = variable
-        return named
+        """Returns the weights of a layer and its sublayers, by name."""
+        return named_weights(self.flavor, layer)
 
     def values(self, layer: Any) -> dict[str, np.ndarray]:
         """Returns the values of `weights`; 16-bit floats become float32."""
@@ -149,6 +151,7 @@ class ChannelAnalysis:
         resize: Resize = lambda config, left: None,
         makes_units: bool = False,
         connections: Connections | None = None,
+        inner: Channels | None = None,
     ) -> LayerPlan:
         """Adds the plan of a layer, or ties a further call to the first one.
 
@@ -177,6 +180,8 @@ class ChannelAnalysis:
             makes_units,
             connections,
         )
+        if inner is not None:
+            plan.inner = inner
         if makes_units:
             self.graph.keep_one_of(outputs)
         return plan
@@ -199,11 +204,14 @@ class ChannelAnalysis:
             if plan is not None:
                 self.keep(plan.inputs, text)
                 self.keep(plan.outputs, text)
+                self.keep(plan.inner, text)
 
     @functools.cached_property
     def needed(self) -> np.ndarray:
         """The needed channels, bool [channels], once all layers are planned."""
-        for plan in self.of.values():
+        # A wrapper has the connections of the layer within.
+        distinct = {id(plan.connections): plan for plan in self.of.values()}
+        for plan in distinct.values():
             connections = plan.connections
             if connections is None:
                 continue
@@ -248,11 +256,32 @@ def layers_below(flavor: Flavor, layer: Any) -> list[Any]:
 
 def weights_below(flavor: Flavor, layer: Any) -> list[Any]:
     """Lists the weights of a layer and its sublayers, without masks."""
-    return [
-        variable
-        for below in layers_below(flavor, layer)
-        for variable in flavor.own_weights(below)
-    ]
+    return list(named_weights(flavor, layer).values())
+
+
+def named_weights(flavor: Flavor, layer: Any) -> dict[str, Any]:
+    """Returns the weights of a layer and its sublayers, by name.
+
+    The name is the one that the layer gave the weight, behind the path of the
+    sublayer where two weights have the same.
+    """
+    if not hasattr(layer, "weights"):
+        return {}
+    # By identity, since SpectralNormalization has the kernel of its layer, too.
+    found: dict[int, tuple[tuple[str, ...], str, Any]] = {}
+    for node in tree.walk(flavor, layer):
+        for variable in flavor.own_weights(node.layer):
+            name = last_name(variable)
+            if re.fullmatch(r"variable(_\d+)?", name):
+                # Numbered through all models by Keras 3.
+                name = f"unnamed_{len(found)}"
+            found.setdefault(id(variable), (node.path, name, variable))
+
+    times = collections.Counter(name for _, name, _ in found.values())
+    return {
+        name if times[name] == 1 else "/".join((*path, name)): variable
+        for path, name, variable in found.values()
+    }
 
 
 def last_name(variable: Any) -> str:

@@ -4,11 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 from tf_rigl.backend import flavor as flavors
+from tf_rigl.surgery import attention
 from tf_rigl.surgery import channelwise
 from tf_rigl.surgery import features
+from tf_rigl.surgery import grouped
 from tf_rigl.surgery import merging
+from tf_rigl.surgery import normalization
 from tf_rigl.surgery import operations
+from tf_rigl.surgery import preprocessing
 from tf_rigl.surgery import units
+from tf_rigl.surgery import wrappers
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 
 # A function of several outputs has a list of their features.
@@ -17,6 +22,27 @@ ChannelRule = Callable[
     features.Features | list[features.Features],
 ]
 
+
+def _time_distributed(
+    plans: ChannelAnalysis, call: features.Call
+) -> features.Features:
+    return wrappers.time_distributed(plans, call, find_rule)
+
+
+def _spectral_normalization(
+    plans: ChannelAnalysis, call: features.Call
+) -> features.Features:
+    return wrappers.spectral_normalization(plans, call, find_rule)
+
+
+# Layers of images that treat all channels alike, in training, too.
+_IMAGES = (
+    "CenterCrop RandomBrightness RandomContrast RandomCrop "
+    "RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur "
+    "RandomHeight RandomPerspective RandomRotation RandomShear "
+    "RandomTranslation RandomWidth RandomZoom Resizing"
+).split()
+
 # Layer classes of either Keras, by the keys of `masking.layer_rules.RULES`.
 # Subclasses do not count, since they may compute something else. `shrink`
 # keeps all channels at layers that are not in the table.
@@ -24,7 +50,7 @@ RULES: dict[str, ChannelRule] = {
     "Dense": units.dense,
     "EinsumDense": units.einsum_dense,
     "Embedding": units.embedding,
-    **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D"), units.convolution),
+    **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D"), grouped.convolution),
     **dict.fromkeys(
         ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"),
         units.transposed_convolution,
@@ -37,13 +63,29 @@ RULES: dict[str, ChannelRule] = {
         channelwise.depthwise_convolution,
     ),
     **dict.fromkeys(("SimpleRNN", "GRU", "LSTM"), units.recurrent),
+    "Bidirectional": wrappers.bidirectional,
+    "TimeDistributed": _time_distributed,
+    "SpectralNormalization": _spectral_normalization,
+    "MultiHeadAttention": attention.multi_head_attention,
     "BatchNormalization": channelwise.batch_normalization,
     "PReLU": channelwise.prelu,
     "Activation": channelwise.activation,
     **dict.fromkeys(
-        "ReLU LeakyReLU ELU ThresholdedReLU Rescaling".split(),
-        channelwise.elementwise,
+        "ReLU LeakyReLU ELU ThresholdedReLU".split(), channelwise.elementwise
     ),
+    "Softmax": operations.softmax,
+    **dict.fromkeys(
+        "LayerNormalization RMSNormalization UnitNormalization".split(),
+        normalization.over_features,
+    ),
+    "GroupNormalization": normalization.group_normalization,
+    # Those of `keras.applications`.
+    "LayerScale": normalization.layer_scale,
+    "StochasticDepth": channelwise.identity,
+    "Normalization": preprocessing.normalization,
+    "Rescaling": preprocessing.rescaling,
+    **dict.fromkeys(_IMAGES, preprocessing.image),
+    "Identity": channelwise.identity,
     **dict.fromkeys(
         (
             "Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D "
@@ -53,6 +95,9 @@ RULES: dict[str, ChannelRule] = {
     ),
     **dict.fromkeys(
         (
+            "AdaptiveAveragePooling1D AdaptiveAveragePooling2D "
+            "AdaptiveAveragePooling3D AdaptiveMaxPooling1D "
+            "AdaptiveMaxPooling2D AdaptiveMaxPooling3D "
             "MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D "
             "AveragePooling2D AveragePooling3D GlobalMaxPooling1D "
             "GlobalMaxPooling2D GlobalMaxPooling3D GlobalAveragePooling1D "
@@ -82,6 +127,12 @@ RULES: dict[str, ChannelRule] = {
     "Multiply": merging.product_merge,
 }
 
+# Arguments besides tensors with which a layer may be called.
+OPTIONS: dict[str, tuple[str, ...]] = {
+    # Keras 3 adds `training=True` by itself.
+    **dict.fromkeys(_IMAGES, ("training",)),
+    "MultiHeadAttention": ("use_causal_mask",),
+}
 
 # Functions that treat each feature by itself, by their names in TensorFlow.
 _ELEMENTWISE = (
@@ -151,3 +202,8 @@ def find_rule(layer: Any) -> ChannelRule | None:
     if is_operation(layer):
         return OPERATIONS.get(getattr(layer, "symbol", cls.__name__))
     return RULES.get(cls.__name__)
+
+
+def options_of(layer: Any) -> tuple[str, ...]:
+    """Returns the arguments with which a layer may be called."""
+    return OPTIONS.get(flavors.plain_class(layer).__name__, ())

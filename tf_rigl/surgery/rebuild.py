@@ -18,9 +18,8 @@ from tf_rigl.surgery.analysis import network_of
 from tf_rigl.surgery.analysis import nodes_of
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import LayerPlan
-from tf_rigl.surgery.channel_plan import last_name
 from tf_rigl.surgery.channel_plan import layers_below
-from tf_rigl.surgery.channel_plan import weights_below
+from tf_rigl.surgery.channel_plan import named_weights
 
 
 def rebuild(model: Any, plans: ChannelAnalysis) -> Any:
@@ -81,21 +80,29 @@ def _resize(
         inside = entry["config"]
         if "name" not in inside and _takes_name(layer):
             inside["name"] = layer.name
-        # These would make weights of the old sizes.
-        entry.pop("build_config", None)
-        entry.pop("compile_config", None)
+        _forget_sizes(entry)
         if flavors.is_container(layer):
             _resize(layer, inside, plans, within=True)
             continue
         plan = plans.of.get(id(layer))
         if plan is not None:
-            plan.resize(inside, left)
+            own = plan.config_of(inside)
+            plan.resize(own, left)
             if plan.resize_call is not None:
                 plan.resize_call(entry["inbound_nodes"], left)
-            if "use_bias" in inside and plan.addition(plans.needed) is not None:
-                inside["use_bias"] = True
+            if "use_bias" in own and plan.addition(plans.needed) is not None:
+                own["use_bias"] = True
         if within and type(layer).__name__ != "InputLayer":
             inside.pop("batch_input_shape", None)
+
+
+def _forget_sizes(entry: dict[str, Any]) -> None:
+    """Drops what would make weights of the old sizes, in wrappers, too."""
+    entry.pop("build_config", None)
+    entry.pop("compile_config", None)
+    for value in entry["config"].values():
+        if isinstance(value, dict) and isinstance(value.get("config"), dict):
+            _forget_sizes(value)
 
 
 def _entries(
@@ -127,17 +134,22 @@ def _fill(model: Any, smaller: Any, plans: ChannelAnalysis) -> None:
     """Assigns the remaining values to the weights of the smaller model."""
     flavor = plans.flavor
     for _, old, new in pairs(model, smaller):
-        before = weights_below(flavor, old)
-        after = weights_below(flavor, new)
+        before = named_weights(flavor, old)
+        after = named_weights(flavor, new)
 
         plan = plans.of.get(id(old))
-        values = [flavor.raw(variable).numpy() for variable in before]
+        values = {
+            name: flavor.raw(variable).numpy()
+            for name, variable in before.items()
+        }
         if plan is not None:
-            names = map(last_name, before)
-            left = _left(plan, dict(zip(names, values, strict=True)), plans)
-            values = [left[last_name(variable)] for variable in after]
+            values = _left(plan, values, plans)
+            values = {name: values[name] for name in after}
 
-        for variable, value in zip(after, values, strict=True):
+        # Without a plan, sublayers may have other names in the new layer.
+        for variable, value in zip(
+            after.values(), values.values(), strict=True
+        ):
             raw = flavor.raw(variable)
             raw.assign(value.astype(raw.dtype.as_numpy_dtype))
         _copy_assets(layers_below(flavor, old), layers_below(flavor, new))
@@ -201,6 +213,16 @@ def _custom_objects(flavor: flavors.Flavor, model: Any) -> dict[str, Any]:
         found.update(
             (value.__name__, value)
             for value in values
-            if value.__module__.partition(".")[0] not in flavors.PACKAGES
+            if not _is_exported(value)
         )
     return found
+
+
+def _is_exported(value: Any) -> bool:
+    """Returns whether Keras finds a class or function of its own by name.
+
+    Keras 2 does not find the layers of its applications.
+    """
+    if value.__module__.partition(".")[0] not in flavors.PACKAGES:
+        return False
+    return ".applications." not in value.__module__

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.surgery import kernels
@@ -18,8 +19,7 @@ from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import common
 from tf_rigl.surgery.features import positions
 
-# The number of gates, each a block of columns in a recurrent layer's kernels.
-_GATES = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}
+_RECURRENT = ("SimpleRNN", "GRU", "LSTM")
 
 
 def dense(plans: ChannelAnalysis, call: Call) -> Features:
@@ -48,10 +48,8 @@ def einsum_dense(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def convolution(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows Conv1D, 2D and 3D, with a kernel [..., inputs, filters]."""
+    """Follows convolutions of one group; kernel [..., inputs, filters]."""
     kernels.check_channels_last(call)
-    if call.layer.groups != 1:
-        raise Untrackable(f"groups={call.layer.groups}")
     return _apply_filters(plans, call, -2, -1, *kernels.padding_of(call))
 
 
@@ -112,6 +110,13 @@ def embedding(plans: ChannelAnalysis, call: Call) -> Features:
         makes_units=True,
     )
     return Features(outputs, common(columns))
+
+
+def is_recurrent(layer: Any) -> bool:
+    """Returns whether a layer is one that `recurrent` follows."""
+    cls = flavors.plain_class(layer)
+    package = cls.__module__.partition(".")[0]
+    return package in flavors.PACKAGES and cls.__name__ in _RECURRENT
 
 
 def recurrent(plans: ChannelAnalysis, call: Call) -> Features:
@@ -187,7 +192,9 @@ def _plan_recurrent(
     plans: ChannelAnalysis, call: Call, features: Features
 ) -> LayerPlan:
     values = plans.values(call.layer)
-    gates = _GATES[type(call.layer).__name__]
+    # Each gate is a block of columns in both kernels.
+    units, columns = values["recurrent_kernel"].shape
+    gates = columns // units
     kernel = _any_gate(values["kernel"], gates)
     outputs = plans.graph.add(kernel.shape[1])
     recurrent_kernel = _any_gate(values["recurrent_kernel"], gates)
