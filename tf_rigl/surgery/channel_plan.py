@@ -111,6 +111,8 @@ class ChannelAnalysis:
         self.graph = ChannelGraph()
         self.of: dict[int, LayerPlan] = {}  # by the layer's id
         self.reasons: list[tuple[Channels, str]] = []  # why channels are kept
+        # Channels that are normalized together, if outputs may change.
+        self.mixing: list[tuple[Channels, str]] = []
         # By the layer's id, why a layer cannot be followed.
         self.barriers: dict[int, str] = {}
 

@@ -35,7 +35,29 @@ def over_features(plans: ChannelAnalysis, call: Call) -> Features:
         name: {at: features.channels} for name in plans.weights(call.layer)
     }
     plans.add(call, features.channels, features.channels, weights)
-    return varying(features.channels)
+    plans.mixing.append((features.channels, call.path))
+
+    values = plans.values(call.layer)
+    scale = values.get("gamma", values.get("scale"))
+    if scale is None:
+        return varying(features.channels)
+    return Features(
+        features.channels, _shifts(scale, values.get("beta", 0 * scale), at)
+    )
+
+
+def _shifts(scale: np.ndarray, shift: np.ndarray, axis: int) -> np.ndarray:
+    """Returns what a scale of zero leaves of each channel, NaN without.
+
+    It is a constant if it does not depend on the other normalized axes.
+    """
+    scales, shifts = (
+        np.moveaxis(one, axis, 0).reshape(one.shape[axis], -1)
+        for one in (scale, shift)
+    )
+    same = (shifts == shifts[:, :1]).all(axis=1)
+    fixed = (scales == 0).all(axis=1) & same
+    return np.where(fixed, shifts[:, 0], np.nan)
 
 
 def group_normalization(plans: ChannelAnalysis, call: Call) -> Features:

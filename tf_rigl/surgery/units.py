@@ -218,8 +218,8 @@ def _silent_units(layer: Any, values: dict[str, np.ndarray]) -> np.ndarray:
 
     They start at 0, and all gates of theirs are those of zeros.
     """
-    gates = _GATES[type(layer).__name__]
     columns = [value.reshape(-1, value.shape[-1]) for value in values.values()]
+    gates = columns[0].shape[1] // layer.units
     used = _any_gate(np.concatenate(columns), gates).any(axis=0)
     start = np.asarray(layer.activation(tf.zeros((1,)))).item()
     return ~used & (start == 0)

@@ -101,7 +101,11 @@ def bidirectional(plans: ChannelAnalysis, call: Call) -> Features:
         axes.update(_lifted(plans, layer, plans.of[id(direction)]))
     features = call.only_input()
     plans.add(call, features.channels, outputs, axes, resize, makes_units=True)
-    return Features(outputs, np.full(len(outputs), np.nan))
+    constants = np.concatenate([one.constants for one in results])
+    if layer.merge_mode != "concat":
+        # Merges of zeros are zero.
+        constants = constants.reshape(2, -1).sum(axis=0)
+    return Features(outputs, constants)
 
 
 def _follow_inside(
