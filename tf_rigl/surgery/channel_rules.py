@@ -189,6 +189,63 @@ OPERATIONS: dict[str, ChannelRule] = {
 }
 
 
+# Classes of users that act like one of `RULES`, by the key of that row.
+_registered: dict[type, str] = {}
+
+
+def channel_rule(cls: type | None = None, *, like: str | type) -> Any:
+    """Lets `shrink` follow channels through a layer class of your own.
+
+    By default all channels stay at a layer that is not one of Keras's own
+    classes, a subclass of them, too, since it may compute something else. This
+    says that it treats channels as another class does. It must have weights of
+    the same names and axes, the same attributes and, in its configuration, the
+    same sizes. If it has not, its channels stay, and the report says why.
+
+    Args:
+        cls: a layer class of either Keras. Its subclasses do not count. Left
+            out, the result is a decorator of the class.
+        like: the class that it acts like, such as "Dense", "Conv2D",
+            "BatchNormalization", "ReLU", "Dropout" or "GlobalAveragePooling2D":
+            a layer class of Keras that `shrink` follows, by its name or itself,
+            or a class that has a rule by this function.
+
+    Returns:
+        `cls`, or a decorator if it is left out.
+
+    Raises:
+        TypeError: if `cls` is not a layer class.
+        ValueError: if `shrink` does not follow `like`.
+
+    Example:
+        >>> @tf_rigl.channel_rule(like="Dense")
+        ... class ScaledDense(keras.layers.Dense):
+        ...     def call(self, inputs):
+        ...         return 2 * super().call(inputs)
+    """
+    if cls is None:
+        return lambda decorated: channel_rule(decorated, like=like)
+
+    flavor = flavors.find_class_flavor(cls) if isinstance(cls, type) else None
+    if flavor is None or not issubclass(cls, flavor.keras.layers.Layer):
+        raise TypeError(
+            "`cls` must be a layer class of `keras` or `tf_keras`. "
+            f"Received: cls={cls!r}."
+        )
+
+    name = _registered.get(like) if isinstance(like, type) else like
+    if isinstance(like, type) and name is None and _is_of_keras(like):
+        name = like.__name__
+    if name not in RULES:
+        known = ", ".join(sorted(RULES))
+        raise ValueError(
+            "`like` must be a layer class whose channels `shrink` follows. "
+            f"Received: like={like!r}. Use one of {known}."
+        )
+    _registered[cls] = name
+    return cls
+
+
 def is_operation(layer: Any) -> bool:
     """Returns whether a node calls an operation instead of a layer."""
     return not hasattr(layer, "weights") or hasattr(layer, "symbol")
@@ -197,13 +254,46 @@ def is_operation(layer: Any) -> bool:
 def find_rule(layer: Any) -> ChannelRule | None:
     """Returns the rule of a layer or operation, None if there is none."""
     cls = flavors.plain_class(layer)
-    if cls.__module__.partition(".")[0] not in flavors.PACKAGES:
-        return None
-    if is_operation(layer):
+    if cls in _registered:
+        return _like(_registered[cls])
+    if is_operation(layer) and _is_of_keras(cls):
         return OPERATIONS.get(getattr(layer, "symbol", cls.__name__))
-    return RULES.get(cls.__name__)
+    return RULES.get(_name_of(layer))
 
 
 def options_of(layer: Any) -> tuple[str, ...]:
     """Returns the arguments with which a layer may be called."""
-    return OPTIONS.get(flavors.plain_class(layer).__name__, ())
+    return OPTIONS.get(_name_of(layer), ())
+
+
+def _name_of(layer: Any) -> str:
+    """Returns the row of a layer's class in `RULES`, "" if it has none."""
+    cls = flavors.plain_class(layer)
+    return _registered.get(cls, cls.__name__ if _is_of_keras(cls) else "")
+
+
+def _is_of_keras(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] in flavors.PACKAGES
+
+
+def _like(name: str) -> ChannelRule:
+    """Returns the rule of a row for a user's class, which may not fit it."""
+
+    def rule(plans: ChannelAnalysis, call: features.Call) -> Any:
+        try:
+            result = RULES[name](plans, call)
+            plan = plans.of.get(id(call.layer))
+            if plan is not None:
+                # Fails now, if the configuration lacks the sizes.
+                plan.resize(dict(call.layer.get_config()), len)
+        except (AttributeError, KeyError) as error:
+            plan = plans.of.pop(id(call.layer), None)
+            if plan is not None:
+                for channels in (plan.inputs, plan.outputs, plan.inner):
+                    plans.keep(channels, f"read by {call.path}")
+            raise features.Untrackable(
+                f"it is not like {name}: {error}"
+            ) from error
+        return result
+
+    return rule
