@@ -14,6 +14,7 @@ from tf_rigl.backend.flavor import Flavor
 from tf_rigl.core.channel_graph import ChannelGraph
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.masking import tree
+from tf_rigl.surgery.branches import Branches
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import common
@@ -66,6 +67,9 @@ class LayerPlan:
     resize: Resize  # writes the new sizes into the layer's configuration
     makes_units: bool  # whether the layer itself creates its output channels
     connections: Connections | None  # None for layers without units
+    # Whether the outputs have channels of their own, one for each input, so
+    # that some inputs can be left out in front of the layer.
+    selects: bool = False
     # Channels within the layer, such as the heads of attention.
     inner: Channels = dataclasses.field(
         default_factory=lambda: np.zeros(0, np.int64)
@@ -76,6 +80,16 @@ class LayerPlan:
     config_of: Callable[[dict[str, Any]], dict[str, Any]] = lambda config: (
         config
     )
+
+    def selection(self, needed: np.ndarray) -> np.ndarray | None:
+        """Returns the positions of the inputs to select, among those left.
+
+        They are int64 [outputs left], or None if all are read.
+        """
+        if not self.selects:
+            return None
+        read = needed[self.outputs][needed[self.inputs]]
+        return None if read.all() else np.flatnonzero(read)
 
     def addition(self, needed: np.ndarray) -> np.ndarray | None:
         """Returns the contribution of cut constant inputs to the bias.
@@ -103,11 +117,25 @@ class ChannelAnalysis:
     `exact` says whether outputs must stay the same. If not, channels also pass
     through layers that mix them, such as LayerNormalization, which then compute
     something else of fewer channels.
+
+    `select` says whether layers that scale each channel by itself may read
+    fewer channels than there are; see `own_outputs`.
     """
 
-    def __init__(self, flavor: Flavor, exact: bool = True) -> None:
+    def __init__(
+        self, flavor: Flavor, exact: bool = True, select: bool = False
+    ) -> None:
         self.flavor = flavor
         self.exact = exact
+        self.select = select
+        # By their ids, layers that nothing can be put in front of, and those
+        # that are called in ways that are not followed.
+        self.fixed: set[int] = set()
+        self.stopped: set[int] = set()
+        self.models: list[Any] = []  # each time that one is followed
+        self.branches = Branches()
+        # By the layer's id, the plans of layers that go with their branches.
+        self.gone: dict[int, LayerPlan] = {}
         self.graph = ChannelGraph()
         self.of: dict[int, LayerPlan] = {}  # by the layer's id
         self.reasons: list[tuple[Channels, str]] = []  # why channels are kept
@@ -154,6 +182,7 @@ class ChannelAnalysis:
         makes_units: bool = False,
         connections: Connections | None = None,
         inner: Channels | None = None,
+        selects: bool = False,
     ) -> LayerPlan:
         """Adds the plan of a layer, or ties a further call to the first one.
 
@@ -181,12 +210,29 @@ class ChannelAnalysis:
             resize,
             makes_units,
             connections,
+            selects,
         )
         if inner is not None:
             plan.inner = inner
         if makes_units:
             self.graph.keep_one_of(outputs)
+        elif selects:
+            self.graph.read_each(inputs, outputs)
+            self.graph.keep_one_of(outputs, near=inputs)
         return plan
+
+    def own_outputs(self, call: Call, inputs: Channels) -> Channels:
+        """Returns the outputs of a layer that scales each channel by itself.
+
+        They are channels of their own if a selection may be put in front of the
+        layer, and otherwise its inputs.
+        """
+        first = self.of.get(id(call.layer))
+        if first is not None:
+            return first.outputs if first.selects else inputs
+        if not self.select or id(call.layer) in self.fixed:
+            return inputs
+        return self.graph.add(len(inputs))
 
     def keep(self, channels: Channels, reason: str) -> None:
         """Keeps channels; the report shows the reason."""
@@ -202,6 +248,7 @@ class ChannelAnalysis:
                 self.keep(features.channels, text)
         self.barriers[id(call.layer)] = reason
         for layer in layers_below(self.flavor, call.layer):
+            self.stopped.add(id(layer))
             plan = self.of.get(id(layer))
             if plan is not None:
                 self.keep(plan.inputs, text)
