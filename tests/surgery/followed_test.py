@@ -88,7 +88,8 @@ def cut_some(model, share=0.4, seed=0):
     random = np.random.default_rng(seed)
     stays = random.random(len(roots)) > share
     # As the graph has it: those that are kept, and one of each layer.
-    for channels in (*plans.graph._kept, *plans.graph._groups):
+    groups = [group.channels for group in plans.graph._groups]
+    for channels in (*plans.graph._kept, *groups):
         stays[roots[channels[:1]]] = True
     for channels in plans.graph._kept:
         stays[roots[channels]] = True

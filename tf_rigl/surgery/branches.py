@@ -108,6 +108,9 @@ class Branches:
 
         (output,) = tf.nest.flatten(node.output_tensors)
         tensors = layer_graph.inputs_of(node)
+        if len(tensors) < 2:
+            # A tensor and a number have no operand to leave out.
+            return None
         like = [
             one.shape == output.shape and one.dtype == output.dtype
             for one in tensors
