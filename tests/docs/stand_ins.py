@@ -124,6 +124,10 @@ def convnet(keras):
     )
 
 
+def images(_):
+    return _batches(8, 8, 3)
+
+
 def steps(_):
     return STEPS
 

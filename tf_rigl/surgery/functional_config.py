@@ -31,8 +31,8 @@ def mapped(structure: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if not isinstance(structure, (list, tuple)):
         return structure
     if _is_tensor(structure):
-        others = [mapped(one, change) for one in structure[3:]]
-        return [*change(tuple(structure[:3])), *others]
+        changed = change(tuple(structure[:3]))
+        return [*changed, *(mapped(one, change) for one in structure[3:])]
     items = [mapped(one, change) for one in structure]
     return tuple(items) if isinstance(structure, tuple) else items
 
@@ -120,7 +120,7 @@ def pass_on(
     own = (name, 0, 0)
 
     if constants is not None:
-        values = constants.tolist()
+        values = constants.astype(np.float32)
         stays = _single(flavor, len(values), lambda inputs: inputs + values)
     elif own in tensors_in(config["output_layers"]):
         linear = flavor.keras.layers.Activation("linear", dtype=dtype)

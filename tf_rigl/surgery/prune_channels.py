@@ -19,6 +19,7 @@ from tf_rigl.surgery import channel_criteria
 from tf_rigl.surgery import channel_groups
 from tf_rigl.surgery import channel_plan
 from tf_rigl.surgery import channel_targets
+from tf_rigl.surgery import optimizer_state
 from tf_rigl.surgery import shrink
 from tf_rigl.surgery import supported_models
 from tf_rigl.surgery.channel_groups import ChannelGroup
@@ -152,9 +153,10 @@ def prune_channels(
         masks: which channels to keep, bool [channels] by the path of a layer
             or of a weight of it, such as "bn/gamma". A channel goes if all
             masks that have it say so.
-        compiled: whether to compile the new model like the given one, with a
-            new optimizer. Custom losses and metrics must be registered with
-            Keras.
+        compiled: whether to compile the new model like the given one. Its
+            optimizer goes on with the same number of steps, learning rate and,
+            of all that is left, slots. Custom losses and metrics must be
+            registered with Keras.
 
     Returns:
         The new model, of the same class, with the same names, inputs and
@@ -205,6 +207,7 @@ def prune_channels(
 
     if compilation:
         smaller.compile_from_config(compilation)
+        optimizer_state.carry_over(model, smaller, plans)
     rows = tuple(shrink.layer_rows(model, smaller, plans))
     macs, macs_left = _macs(model), _macs(smaller)
     kept = {

@@ -215,17 +215,24 @@ def _left(
 
     The bias includes the contributions of constant inputs that were cut.
     """
-    left = {}
-    for name, value in values.items():
-        for axis, channels in plan.axes[name].items():
-            value = np.compress(plans.needed[channels], value, axis)
-        left[name] = value
+    left = {
+        name: cut(plan, name, value, plans) for name, value in values.items()
+    }
 
     added = plan.addition(plans.needed)
     if added is not None:
         bias = left.get("bias", np.zeros(added.shape))
         left["bias"] = bias.astype(np.float64) + added
     return left
+
+
+def cut(
+    plan: LayerPlan, name: str, value: np.ndarray, plans: ChannelAnalysis
+) -> np.ndarray:
+    """Returns what is left of the values of one of a layer's weights."""
+    for axis, channels in plan.axes[name].items():
+        value = np.compress(plans.needed[channels], value, axis)
+    return value
 
 
 def pairs(

@@ -15,6 +15,7 @@ from tf_rigl.core.text_table import RowSum
 from tf_rigl.core.text_table import aligned
 from tf_rigl.surgery import analysis
 from tf_rigl.surgery import channel_plan
+from tf_rigl.surgery import optimizer_state
 from tf_rigl.surgery import rebuild
 from tf_rigl.surgery import supported_models
 
@@ -147,9 +148,10 @@ def shrink(
         model: a built functional or sequential model of either Keras, with or
             without masks. It is not changed. Values count, not masks: a grown
             connection that is still 0 does not connect.
-        compiled: whether to compile the new model like the given one, with a
-            new optimizer. Custom losses and metrics must be registered with
-            Keras.
+        compiled: whether to compile the new model like the given one. Its
+            optimizer goes on with the same number of steps, learning rate and,
+            of all that is left, slots. Custom losses and metrics must be
+            registered with Keras.
         select: `"auto"` to put selections wherever they save weights, False
             to put none.
 
@@ -185,6 +187,7 @@ def shrink(
 
     if compilation:
         smaller.compile_from_config(compilation)
+        optimizer_state.carry_over(model, smaller, plans)
     rows = tuple(layer_rows(model, smaller, plans))
     return Shrunk(smaller, ShrinkReport(model.name, rows))
 
