@@ -140,3 +140,18 @@ def test_layers_that_mix_channels_lose_some_of_them(keras):
     for layer in small.layers[1:-1]:
         for weight in layer.get_weights():
             assert stays.sum() in weight.shape
+
+
+def test_pooling_of_channels(keras):
+    """As the vision transformer of this package makes its positions."""
+    inputs = keras.Input((4, 3))
+    hidden = keras.layers.Dense(8, name="a")(inputs)
+    pool = keras.layers.GlobalMaxPooling1D(data_format="channels_first")
+    model = keras.Model(inputs, keras.layers.Dense(2)(pool(hidden)))
+    (row, _) = shrink(model).report.rows
+    assert "mixes its channels" in row.kept[0]
+    small, _ = cut_some(model, seed=1)
+    units = small.get_layer("a").units
+    assert 0 < units < 8
+    kernel = small.get_layer("a").get_weights()[0]
+    assert kernel.shape == (3, units)

@@ -73,6 +73,10 @@ RULES: dict[str, ChannelRule] = {
     **dict.fromkeys(
         "ReLU LeakyReLU ELU ThresholdedReLU".split(), channelwise.elementwise
     ),
+    **dict.fromkeys(
+        ("GlobalMaxPooling1D", "GlobalAveragePooling1D"),
+        operations.pooling_of_channels,
+    ),
     "Softmax": operations.softmax,
     **dict.fromkeys(
         "LayerNormalization RMSNormalization UnitNormalization".split(),
@@ -99,8 +103,8 @@ RULES: dict[str, ChannelRule] = {
             "AdaptiveAveragePooling3D AdaptiveMaxPooling1D "
             "AdaptiveMaxPooling2D AdaptiveMaxPooling3D "
             "MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D "
-            "AveragePooling2D AveragePooling3D GlobalMaxPooling1D "
-            "GlobalMaxPooling2D GlobalMaxPooling3D GlobalAveragePooling1D "
+            "AveragePooling2D AveragePooling3D "
+            "GlobalMaxPooling2D GlobalMaxPooling3D "
             "GlobalAveragePooling2D GlobalAveragePooling3D Cropping1D "
             "Cropping2D Cropping3D"
         ).split(),

@@ -131,18 +131,27 @@ def shrink(
 
     Channels are followed through the layers of Keras that keep them apart:
     dense, convolutional, separable, transposed, depthwise, embedding and
-    recurrent layers, batch normalization, elementwise activations, dropout,
-    pooling, cropping, padding, up-sampling, flattening, concatenations, sums
-    and other elementwise merges, arithmetic of two tensors, shared layers and
-    inner models. Channels that a sum or a depthwise convolution ties are cut
-    together. A non-zero constant that a convolution pads with zeros differs at
-    the borders, so its unit is kept.
+    recurrent layers, also within `TimeDistributed`, `SpectralNormalization` and
+    `Bidirectional`; the heads of `MultiHeadAttention`; batch normalization,
+    elementwise activations, dropout, pooling, cropping, padding, up-sampling,
+    flattening, concatenations, sums, gates and other merges; preprocessing of
+    images; shared layers and inner models. So are the functions of `keras.ops`
+    and TensorFlow that do the same, slices and splits among them. A layer of
+    your own takes part by `channel_rule`.
+
+    Some channels go together or not at all: those that a sum or a depthwise
+    convolution ties, those of one place in each group of a grouped
+    convolution, the whole groups of `GroupNormalization`, and the units of one
+    place in both directions of `Bidirectional`. A zero times a gate is zero. A
+    constant that is not zero differs at the borders where a convolution pads
+    with zeros, and attention and recurrent layers do not take it up, so its
+    unit is kept.
 
     All other layers keep all channels that they read, and the report says so:
-    layers that mix features, such as LayerNormalization, attention and
-    softmax; Bidirectional and other wrappers; custom layers; grouped and
-    channels-first convolutions. Recurrent layers keep units that no input
-    reaches, since their values change from step to step.
+    layers that mix channels, such as `LayerNormalization` and softmax; layers
+    with channels first; `GroupQueryAttention` and `Lambda`; custom layers
+    without a rule. Recurrent layers keep units that no input reaches, since
+    their values change from step to step.
 
     Args:
         model: a built functional or sequential model of either Keras, with or
