@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from tf_rigl.surgery.channel_plan import Axes
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import Count
 from tf_rigl.surgery.features import Call
@@ -31,19 +32,28 @@ def over_features(plans: ChannelAnalysis, call: Call) -> Features:
         raise Untrackable(_MIXES)
 
     at = axes.index(rank - 1)
-    weights = {
+    weights: dict[str, Axes] = {
         name: {at: features.channels} for name in plans.weights(call.layer)
     }
+    return _mixed(plans, call, weights, at)
+
+
+def _mixed(
+    plans: ChannelAnalysis, call: Call, weights: dict[str, Axes], axis: int
+) -> Features:
+    """Follows a layer whose statistics change with the channels that go.
+
+    Its weights have the channels on the given axis.
+    """
+    features = call.only_input()
     plans.add(call, features.channels, features.channels, weights)
     plans.mixing.append((features.channels, call.path))
-
     values = plans.values(call.layer)
     scale = values.get("gamma", values.get("scale"))
     if scale is None:
         return varying(features.channels)
-    return Features(
-        features.channels, _shifts(scale, values.get("beta", 0 * scale), at)
-    )
+    shift = values.get("beta", 0 * scale)
+    return Features(features.channels, _shifts(scale, shift, axis))
 
 
 def _shifts(scale: np.ndarray, shift: np.ndarray, axis: int) -> np.ndarray:
@@ -76,10 +86,11 @@ def group_normalization(plans: ChannelAnalysis, call: Call) -> Features:
     if groups == 1 and plans.exact:
         raise Untrackable(_MIXES)
     size = len(features.channels) // groups
-    weights = {name: {0: features.channels} for name in plans.weights(layer)}
+    weights: dict[str, Axes] = {
+        name: {0: features.channels} for name in plans.weights(layer)
+    }
     if groups == 1:
-        plans.add(call, features.channels, features.channels, weights)
-        return varying(features.channels)
+        return _mixed(plans, call, weights, 0)
 
     def resize(config: dict[str, Any], left: Count) -> None:
         config["groups"] = left(features.channels) // size

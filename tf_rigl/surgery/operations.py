@@ -51,7 +51,7 @@ def pooling_of_channels(plans: ChannelAnalysis, call: Call) -> Features:
         return channelwise.pooling(plans, call)
     if plans.exact or layer.keepdims or call.output_shapes[0][-1] is None:
         raise Untrackable("mixes its channels, data_format='channels_first'")
-    call.only_input()
+    plans.mixing.append((call.only_input().channels, call.path))
     outputs = plans.graph.add(call.output_shapes[0][-1])
     plans.keep(outputs, f"positions of {call.path}")
     return varying(outputs)
