@@ -79,8 +79,13 @@ def expected_scores(model, criterion, normalized):
 @pytest.mark.parametrize(
     ("criterion", "normalized"),
     [
-        *((name, True) for name in ("l1", "l2", "fpgm", "bn_scale")),
-        *((name, True) for name in ("taylor", "activation", "apoz")),
+        ("l1", True),
+        pytest.param("l2", True, marks=pytest.mark.slow),
+        ("fpgm", True),
+        ("bn_scale", True),
+        ("taylor", True),
+        pytest.param("activation", True, marks=pytest.mark.slow),
+        ("apoz", True),
         ("taylor", False),
     ],
 )

@@ -7,6 +7,7 @@ import tf_rigl
 from tests import support as training
 from tests import zoo
 from tests.surgery import dead_units
+from tests.surgery import followed
 from tests.surgery import pruning
 from tests.surgery import support
 
@@ -28,13 +29,44 @@ COUNTS = {
 }
 
 
-@training.keras_in_turn("name", COUNTS)
+# Of the others, each rule has its own test of constants.
+FAST = ("residual", "gated", "depthwise", "branches", "recurrent", "nested")
+
+
+@training.keras_in_turn("name", COUNTS, lambda name: name not in FAST)
 def test_outputs_are_those_of_the_masked_model(keras, name):
     model = dead_units.CASES[name].build(keras)
     support.randomize(model)
     small, report = pruning.prune_alike(model, 0.34)
     assert pruning.left(report) == COUNTS[name], str(report)
     assert type(small) is type(model)
+
+
+FOLLOWED = {
+    # Of 4 channels in each of 2 places of a group, none goes with its place.
+    "groups": {"a": 8, "b": 8, "d": 3, "out": 2},
+    "heads": {"a": 4, "b": 4, "self": 4, "cross": 4, "out": 2},
+    "wrapped": {"a": 4, "b": 2, "both": 8, "sum": 3, "c": 3, "out": 2},
+}
+
+
+@training.keras_in_turn("name", FOLLOWED)
+def test_groups_heads_and_wrappers(keras, name):
+    model = followed.CASES[name].build(keras)
+    small, report = tf_rigl.prune_channels(model, 0.34)
+    assert pruning.left(report) == FOLLOWED[name], str(report)
+    # Counted without tracing the small model.
+    assert tf_rigl.profile(small).dense_macs == report.macs_left < report.macs
+
+    example = support.example(small)
+    expected = support.outputs_of(model, example)
+    assert support.outputs_of(small, example).shape == expected.shape
+    if name == "heads":
+        heads = [
+            small.get_layer(one).get_config()["num_heads"]
+            for one in ("self", "cross")
+        ]
+        assert heads == [4 - 1, 3 - 1]
 
 
 @training.one_keras("tf_keras")
@@ -68,6 +100,7 @@ def test_values_of_zero_are_no_reason(keras):
     assert pruning.left(report) == {"first": 7, "second": 6, "out": 5}
 
 
+@training.one_keras("keras")
 def test_sparse_compiled_model(keras):
     model = tf_rigl.sparsify(pruning.convnet(keras), 0.5)
     model.compile("adam", "mse")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tf_rigl.accounting.model_profile import FLOPS_PER_MAC
 from tf_rigl.accounting.model_profile import ModelProfile
 from tf_rigl.accounting.profile import profile
 from tf_rigl.masking.model_weights import model_weights
@@ -50,18 +51,23 @@ class ChannelCosts:
         """Returns the elements of all weights; `removed` is [channels]."""
         return sum(one.left(removed) for one in self._weights)
 
+    def macs(self, removed: np.ndarray) -> int:
+        """Returns the multiply-accumulates of one example."""
+        parts = self._weights + self._products
+        return int(sum(one.times * one.left(removed) for one in parts))
+
     def flops(self, removed: np.ndarray) -> int:
         """Returns the FLOPs of one example, two for each MAC."""
-        parts = self._weights + self._products
-        return 2 * int(sum(one.times * one.left(removed) for one in parts))
+        return FLOPS_PER_MAC * self.macs(removed)
 
 
 def _products(plans: ChannelAnalysis, found: ModelProfile) -> Iterator[_Weight]:
     """Yields the products of attention layers, as weights [heads]."""
+    none = np.zeros(0, np.int64)
     inner = {plan.path: plan.inner for plan in plans.of.values()}
     weightless = (row for row in found.rows if not row.parameters)
     for row in weightless:
-        heads = inner.get(row.path, np.zeros(0, np.int64))
+        heads = inner.get(row.path.rpartition("/")[0], none)
         times = Fraction(row.dense_macs, max(1, len(heads)))
         if len(heads):
             yield _Weight((len(heads),), {0: heads}, times)

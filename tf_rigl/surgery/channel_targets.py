@@ -33,6 +33,7 @@ class Request:
     scores: Sequence[np.ndarray]  # float64 [channels] for each group
     is_global: bool  # whether the channels of all groups compete
     limits: Limits
+    costs: ChannelCosts | None  # None if the model leaves sizes open
 
     @property
     def free(self) -> list[int]:
@@ -244,7 +245,7 @@ def _masked_channels(plans: ChannelAnalysis, path: str) -> Channels:
 
 def _reach_budget(model: Any, request: Request, name: str, most: int) -> Any:
     """Makes the largest model within a budget, by bisection of the ratio."""
-    costs = ChannelCosts(model, request.plans)
+    costs = request.costs or ChannelCosts(model, request.plans)
     cost = costs.parameters if name == "parameters" else costs.flops
     sizes = [request.groups[index].channels for index in request.free]
     steps = channel_selection.ratios(

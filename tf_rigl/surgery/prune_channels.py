@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_rigl.accounting.profile import profile
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.core import cells
 from tf_rigl.core import checks
@@ -22,6 +21,7 @@ from tf_rigl.surgery import channel_targets
 from tf_rigl.surgery import optimizer_state
 from tf_rigl.surgery import shrink
 from tf_rigl.surgery import supported_models
+from tf_rigl.surgery.channel_costs import ChannelCosts
 from tf_rigl.surgery.channel_groups import ChannelGroup
 
 
@@ -200,8 +200,9 @@ def prune_channels(
     groups = _without(keep, model, channel_groups.find_groups(plans))
     groups, scores = _scored(model, plans, groups, scoring)
 
+    costs = _costs(model, plans)
     request = channel_targets.Request(
-        plans, groups, scores, scope == "global", limits
+        plans, groups, scores, scope == "global", limits, costs
     )
     smaller = channel_targets.reach(model, request, *target)
 
@@ -209,7 +210,11 @@ def prune_channels(
         smaller.compile_from_config(compilation)
         optimizer_state.carry_over(model, smaller, plans)
     rows = tuple(shrink.layer_rows(model, smaller, plans))
-    macs, macs_left = _macs(model), _macs(smaller)
+    whole = np.zeros(len(plans.needed), bool)
+    macs, macs_left = (
+        None if costs is None else costs.macs(removed)
+        for removed in (whole, ~plans.needed)
+    )
     kept = {
         plan.path: plans.needed[plan.outputs]
         for plan in channel_groups.outer_plans(plans)
@@ -316,9 +321,11 @@ _MISSING = {
 }
 
 
-def _macs(model: Any) -> int | None:
-    """Returns the MACs of a dense model, None if it leaves sizes open."""
+def _costs(
+    model: Any, plans: channel_plan.ChannelAnalysis
+) -> ChannelCosts | None:
+    """Returns the costs of a model, None if it leaves sizes open."""
     try:
-        return profile(model).dense_macs
+        return ChannelCosts(model, plans)
     except ValueError:
         return None
