@@ -29,6 +29,7 @@ KERAS3 = types.SimpleNamespace(
     transpose=keras3.ops.transpose,
     reshape=keras3.ops.reshape,
     clip=keras3.ops.clip,
+    take=keras3.ops.take,
     cumsum=keras3.ops.cumsum,
 )
 KERAS2 = types.SimpleNamespace(
@@ -47,6 +48,7 @@ KERAS2 = types.SimpleNamespace(
     transpose=tf.transpose,
     reshape=tf.reshape,
     clip=tf.clip_by_value,
+    take=tf.gather,
     cumsum=tf.cumsum,
 )
 
@@ -296,3 +298,22 @@ def wrapped(keras, inputs):
     )
     hidden = normed(layers.Dense(4, name="c"), name="c")(hidden)
     return layers.Dense(2, name="out")(hidden)
+
+
+# Nothing takes 1 and 5 of `a`, `c` does not read 3, and 0 is constant.
+@case(
+    {"a": 3, "b": 3, "c": 2, "out": 2},
+    (4, 3),
+    silent={"a": [0]},
+    unread={"c": [1, 3], "out": [3]},
+)
+def taken(keras, inputs):
+    """Features that are taken by their numbers, in any order and twice."""
+    layers, do = keras.layers, functions(keras)
+    hidden = layers.Dense(7, name="a")(inputs)
+    first = layers.Dense(3, name="b")(do.take(hidden, [4, 2, 0], axis=-1))
+    second = layers.Dense(3, name="c")(do.take(hidden, [6, 3, 4, 3], axis=-1))
+    hidden = do.concat([first, second], axis=-1)
+    return layers.Dense(2, name="out")(
+        do.take(hidden, [0, 1, 2, 3, 4, 5], axis=-1)
+    )

@@ -53,6 +53,8 @@ def barriers(keras):
     yield lambda x: do.expand(x, -1), "axis=-1"
     yield lambda x: do.reshape(x, (-1, 4, 4, 3, 2)), "to (4, 4, 3, 2)"
     yield lambda x: do.reshape(x, (-1, 12)), "to (12,)"
+    yield lambda x: do.take(x, [[0, 1]], axis=-1), "more than a list"
+    yield lambda x: do.take(x, [0, 1], axis=1), "axis=1"
     yield lambda x: do.cumsum(x, -1), "its channels are not known"
     if keras.__name__ == "tf_keras":
         size = "called on 2 tensors"

@@ -189,6 +189,7 @@ OPERATIONS: dict[str, ChannelRule] = {
     **dict.fromkeys(("Reshape", "reshape"), operations.reshaping),
     **dict.fromkeys(("Split", "split"), operations.split),
     **dict.fromkeys(("GetItem", "__operators__.getitem"), operations.slicing),
+    **dict.fromkeys(("Take", "compat.v1.gather"), operations.gathering),
     **dict.fromkeys(("Pad", "compat.v1.pad"), operations.padding),
 }
 

@@ -187,6 +187,41 @@ def slicing(plans: ChannelAnalysis, call: Call) -> Features:
     return result
 
 
+def gathering(plans: ChannelAnalysis, call: Call) -> Features:
+    """Follows `take` of features, such as a selection that `shrink` has made.
+
+    The numbers of the features are those among the ones that are left.
+    """
+    features = call.only_input()
+    chosen = np.asarray(_argument(call, "indices", 1))
+    axis = _argument(call, "axis", 3, None)
+    rank = len(call.input_shapes[0])
+    if axis is None or _from_the_front(axis, rank) != [rank - 1]:
+        raise Untrackable(f"axis={axis}")
+    if chosen.ndim != 1 or not np.issubdtype(chosen.dtype, np.integer):
+        raise Untrackable("takes features by more than a list of numbers")
+    chosen = chosen % len(features.channels)
+    result = Features(features.channels[chosen], features.constants[chosen])
+    plans.graph.keep_one_of(result.channels)
+
+    def resize(nodes: list[Any], left: Count) -> None:
+        numbers = [
+            left(features.channels[:one])
+            for one in chosen
+            if left(features.channels[one : one + 1])
+        ]
+        for node in nodes:
+            if isinstance(node, dict):
+                tensor, _, *others = node["args"]
+                node["args"] = (tensor, numbers, *others)
+            else:
+                node[-1]["indices"] = numbers
+
+    plan = plans.add(call, features.channels, result.channels, {})
+    plan.resize_call = resize
+    return result
+
+
 def padding(plans: ChannelAnalysis, call: Call) -> Features:
     """Follows `pad` by a number, along positions or features.
 
