@@ -247,6 +247,15 @@ def test_scale(tmp_path):
     assert "2 workers tf_keras/tf_rigl" in output
 
 
+def test_shrink(tmp_path):
+    output, results = run("shrink", "--network=lenet_300_100", cwd=tmp_path)
+    measured = results["lenet_300_100"]
+    assert set(measured) == {"values", "model", "shrink"}
+    assert all(one["seconds"] > 0 for (one,) in measured.values())
+    # 266,610 weights.
+    assert "lenet_300_100, 1 MiB of weights" in output
+
+
 def test_step_overhead(tmp_path):
     output, results = run(
         "step_overhead", "--model=lenet_300_100", cwd=tmp_path

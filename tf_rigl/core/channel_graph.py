@@ -15,9 +15,10 @@ import numpy as np
 
 Channels = np.ndarray  # [count] int64: numbers of channels
 
-# Rows of a read that are looked at together: large layers have matrices of a
-# hundred million entries, of which a copy of some columns is made.
-_ROWS = 1024
+# Rows and columns of a read that are looked at together: large layers have
+# matrices of a hundred million entries, of which parts are copied.
+_ROWS = 512
+_COLUMNS = 32
 
 
 @dataclasses.dataclass
@@ -26,6 +27,7 @@ class _Read:
     outputs: Channels
     # [inputs, outputs] bool; None: each output reads the input at its place.
     connected: np.ndarray | None
+    reads: np.ndarray | None  # [inputs] bool, the rows that count; None: all
     # The outputs that were needed when it was followed last, [outputs] bool.
     followed: np.ndarray | None = None
 
@@ -34,9 +36,22 @@ class _Read:
         if self.connected is None:
             return columns
         rows = np.zeros(len(self.inputs), bool)
-        for start in range(0, len(rows), _ROWS):
-            part = slice(start, start + _ROWS)
-            rows[part] = self.connected[part][:, columns].any(axis=1)
+        if not columns.any():
+            return rows
+
+        chosen = np.flatnonzero(columns)
+        undecided = np.arange(len(rows))
+        if self.reads is not None:
+            undecided = undecided[self.reads]
+        for start in range(0, len(undecided), _ROWS):
+            part = undecided[start : start + _ROWS]
+            # Most rows reach one of the first columns, or none at all.
+            found = self.connected[np.ix_(part, chosen[:_COLUMNS])].any(axis=1)
+            rows[part[found]] = True
+            rest = self.connected[part[~found]]
+            some = rest.any(axis=1)
+            reached = rest[some][:, chosen].any(axis=1)
+            rows[part[~found][some][reached]] = True
         return rows
 
 
@@ -98,12 +113,16 @@ class ChannelGraph:
             self._groups.append(_Group(channels, near))
 
     def read(
-        self, inputs: Channels, outputs: Channels, connected: np.ndarray
+        self,
+        inputs: Channels,
+        outputs: Channels,
+        connected: np.ndarray,
+        reads: np.ndarray | None = None,
     ) -> None:
         """Makes each output depend on the inputs to which it is connected.
 
         `connected` is bool [inputs, outputs]; an input may be listed several
-        times.
+        times. Of `reads`, bool [inputs], an input counts only where it is true.
 
         Raises:
             ValueError: if `connected` has another shape.
@@ -114,7 +133,7 @@ class ChannelGraph:
                 f"Received: shape {connected.shape} for {len(inputs)} inputs "
                 f"and {len(outputs)} outputs."
             )
-        self._reads.append(_Read(inputs, outputs, connected))
+        self._reads.append(_Read(inputs, outputs, connected, reads))
 
     def read_each(self, inputs: Channels, outputs: Channels) -> None:
         """Makes each output depend on the input at its place.
@@ -128,7 +147,7 @@ class ChannelGraph:
                 f"that read them. Received: {len(inputs)} inputs and "
                 f"{len(outputs)} outputs."
             )
-        self._reads.append(_Read(inputs, outputs, None))
+        self._reads.append(_Read(inputs, outputs, None, None))
 
     def roots(self) -> Channels:
         """Returns the lowest channel of each channel's group of tied ones."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.core.channel_graph import ChannelGraph
@@ -52,7 +53,8 @@ class Connections:
     def refused(self) -> Channels:
         """Returns the constant input channels that must stay nevertheless."""
         constant = ~np.isnan(common(self.seen)) & np.isnan(self.absorbed())
-        return self.inputs[constant & self.connected.any(axis=1)]
+        rows = np.flatnonzero(constant)
+        return self.inputs[rows[self.connected[rows].any(axis=1)]]
 
 
 @dataclasses.dataclass
@@ -149,9 +151,12 @@ class ChannelAnalysis:
         return named_weights(self.flavor, layer)
 
     def values(self, layer: Any) -> dict[str, np.ndarray]:
-        """Returns the values of `weights`; 16-bit floats become float32."""
+        """Returns the values of `weights`; 16-bit floats become float32.
+
+        They are not copied, so nothing may be written to them.
+        """
         values = {
-            name: self.flavor.raw(variable).numpy()
+            name: read(self.flavor, variable)
             for name, variable in self.weights(layer).items()
         }
         return {
@@ -265,11 +270,11 @@ class ChannelAnalysis:
             if connections is None:
                 continue
             # An input that does not fit the bias is needed by its readers.
-            stays = np.isnan(connections.absorbed())[:, None]
             self.graph.read(
                 connections.inputs,
                 connections.outputs,
-                connections.connected & stays,
+                connections.connected,
+                np.isnan(connections.absorbed()),
             )
             why = f"constant, but {plan.path} {connections.why}"
             self.reasons.append((connections.refused(), why))
@@ -286,12 +291,13 @@ class ChannelAnalysis:
             return ()
 
         roots = self.graph.roots()
-        own = set(roots[plan.outputs[self.needed[plan.outputs]]])
+        own = np.zeros(len(roots), bool)
+        own[roots[plan.outputs[self.needed[plan.outputs]]]] = True
         return tuple(
             dict.fromkeys(
                 reason
                 for channels, reason in self.reasons
-                if not own.isdisjoint(roots[channels])
+                if own[roots[channels]].any()
             )
         )
 
@@ -331,6 +337,11 @@ def named_weights(flavor: Flavor, layer: Any) -> dict[str, Any]:
         name if times[name] == 1 else "/".join((*path, name)): variable
         for path, name, variable in found.values()
     }
+
+
+def read(flavor: Flavor, variable: Any) -> np.ndarray:
+    """Returns the values of a variable without a copy, only to be read."""
+    return np.asarray(tf.convert_to_tensor(flavor.raw(variable)))
 
 
 def last_name(variable: Any) -> str:

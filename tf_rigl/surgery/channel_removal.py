@@ -77,16 +77,14 @@ def _removable(plans: ChannelAnalysis, chosen: np.ndarray) -> np.ndarray:
             connections = plan.connections
             if connections is None:
                 continue
-            read = connections.connected[:, ~removed[connections.outputs]]
-            stay = (
-                removed[connections.inputs]
-                & np.isnan(connections.absorbed())
-                & read.any(axis=1)
-            )
-            if stay.any():
-                channels = connections.inputs[stay]
+            unknown = np.isnan(connections.absorbed())
+            rows = np.flatnonzero(removed[connections.inputs] & unknown)
+            columns = ~removed[connections.outputs]
+            rows = rows[connections.connected[rows][:, columns].any(axis=1)]
+            if len(rows):
+                channels = connections.inputs[rows]
                 stays[roots[channels]] = True
-                why = _why(plan.path, connections, stay)
+                why = _why(plan.path, connections, rows)
                 plans.reasons.append((channels, why))
         if not stays.any():
             return removed
@@ -95,10 +93,10 @@ def _removable(plans: ChannelAnalysis, chosen: np.ndarray) -> np.ndarray:
 
 
 def _why(
-    path: str, connections: channel_plan.Connections, stay: np.ndarray
+    path: str, connections: channel_plan.Connections, rows: np.ndarray
 ) -> str:
-    """Says why a layer needs the chosen channels of some of its inputs."""
-    varies = np.isnan(features.common(connections.seen))[stay].any()
+    """Says why a layer needs the chosen channels at some of its inputs."""
+    varies = np.isnan(features.common(connections.seen))[rows].any()
     if varies or not connections.why:
         return f"chosen, but not known to be constant where {path} reads it"
     return f"chosen, but constant, and {path} {connections.why}"

@@ -27,6 +27,8 @@ ELEMENTWISE = frozenset(
     "sparse_sigmoid squareplus swish tanh tanh_shrink threshold".split()
 )
 
+_ROWS = 512  # rows of a large matrix that are copied together
+
 # Returns the axes of a layer's weights, except its bias, for the channels of
 # its inputs and outputs.
 GetAxes = Callable[[Channels, Channels], Mapping[str, channel_plan.Axes]]
@@ -75,12 +77,21 @@ def apply(
         plans.keep(plan.outputs, f"activation {name} of {call.path}")
         return varying(plan.outputs)
 
-    varies = connected[np.isnan(usable)].any(axis=0)
+    varies = _any_row(connected, np.isnan(usable))
     if varies.all():
         # Convolutions outside of a graph take long for what is thrown away.
         return varying(plan.outputs)
     values = evaluate(call.layer, [usable], shape)
     return Features(plan.outputs, np.where(varies, np.nan, values))
+
+
+def _any_row(connected: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Returns which columns some of the rows have, without a large copy."""
+    varies = np.zeros(connected.shape[1], bool)
+    chosen = np.flatnonzero(rows)
+    for start in range(0, len(chosen), _ROWS):
+        varies |= connected[chosen[start : start + _ROWS]].any(axis=0)
+    return varies
 
 
 def _new_plan(

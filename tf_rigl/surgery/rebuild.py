@@ -4,6 +4,7 @@ import contextlib
 import tempfile
 import types
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,10 +19,13 @@ from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.channel_plan import layers_below
 from tf_rigl.surgery.channel_plan import named_weights
+from tf_rigl.surgery.channel_plan import read
 from tf_rigl.surgery.layer_graph import layer_of
 from tf_rigl.surgery.layer_graph import network_of
 from tf_rigl.surgery.layer_graph import nodes_of
 from tf_rigl.surgery.layer_graph import takes_name
+
+_ROWS = 256  # rows of a weight that are cut together
 
 
 def rebuild(model: Any, plans: ChannelAnalysis) -> Any:
@@ -183,8 +187,7 @@ def _fill(model: Any, smaller: Any, plans: ChannelAnalysis) -> None:
 
         plan = plans.of.get(id(old))
         values = {
-            name: flavor.raw(variable).numpy()
-            for name, variable in before.items()
+            name: read(flavor, variable) for name, variable in before.items()
         }
         if plan is not None:
             values = _left(plan, values, plans)
@@ -195,7 +198,7 @@ def _fill(model: Any, smaller: Any, plans: ChannelAnalysis) -> None:
             after.values(), values.values(), strict=True
         ):
             raw = flavor.raw(variable)
-            raw.assign(value.astype(raw.dtype.as_numpy_dtype))
+            raw.assign(value.astype(raw.dtype.as_numpy_dtype, copy=False))
         _copy_assets(layers_below(flavor, old), layers_below(flavor, new))
 
 
@@ -230,9 +233,32 @@ def cut(
     plan: LayerPlan, name: str, value: np.ndarray, plans: ChannelAnalysis
 ) -> np.ndarray:
     """Returns what is left of the values of one of a layer's weights."""
-    for axis, channels in plan.axes[name].items():
-        value = np.compress(plans.needed[channels], value, axis)
-    return value
+    kept = {
+        axis: np.flatnonzero(plans.needed[channels])
+        for axis, channels in plan.axes[name].items()
+        if not plans.needed[channels].all()
+    }
+    return _taken(value, kept) if kept else value
+
+
+def _taken(value: np.ndarray, kept: Mapping[int, np.ndarray]) -> np.ndarray:
+    """Returns the entries at some indices of several axes.
+
+    Some rows at a time, so that large weights are not copied once an axis.
+    """
+    rows = kept.get(0, np.arange(len(value)))
+    shape = [
+        len(kept.get(axis, range(n))) for axis, n in enumerate(value.shape)
+    ]
+    taken = np.empty(shape, value.dtype)
+    for start in range(0, len(rows), _ROWS):
+        part = value[rows[start : start + _ROWS]]
+        for axis, indices in kept.items():
+            if axis:
+                # All indices exist; "clip" does not check them.
+                part = np.take(part, indices, axis, mode="clip")
+        taken[start : start + _ROWS] = part
+    return taken
 
 
 def pairs(
