@@ -21,7 +21,7 @@ _HEADER = ("made by", "together with", "channels")
 
 
 @dataclasses.dataclass(frozen=True)
-class Member:
+class ChannelMember:
     """The part of one weight that belongs to the channels of a group.
 
     Attributes:
@@ -78,7 +78,7 @@ class ChannelGroup:
         roots: int64 [channels], the numbers of the channels in the analysis.
     """
 
-    members: tuple[Member, ...]
+    members: tuple[ChannelMember, ...]
     kept: tuple[str, ...]
     roots: Channels = dataclasses.field(repr=False)
 
@@ -88,12 +88,12 @@ class ChannelGroup:
         return len(self.roots)
 
     @property
-    def kernels(self) -> tuple[Member, ...]:
+    def kernels(self) -> tuple[ChannelMember, ...]:
         """The kernels that make the channels."""
         return tuple(one for one in self.members if one.makes and one.is_kernel)
 
     @property
-    def scales(self) -> tuple[Member, ...]:
+    def scales(self) -> tuple[ChannelMember, ...]:
         """The scales γ of the normalization layers of these channels."""
         return tuple(
             one
@@ -273,9 +273,9 @@ def _member(
     place: tuple[LayerPlan, str, int, Channels],
     weights: dict[int, dict[str, Any]],
     positions: np.ndarray,
-) -> Member:
+) -> ChannelMember:
     plan, name, axis, _ = place
-    return Member(
+    return ChannelMember(
         f"{plan.path}/{name}",
         plan.layer,
         name,
@@ -297,7 +297,7 @@ def _reasons(
     return {root: tuple(reasons) for root, reasons in found.items()}
 
 
-def _layer_path(member: Member) -> str:
+def _layer_path(member: ChannelMember) -> str:
     return member.path.rpartition("/")[0]
 
 

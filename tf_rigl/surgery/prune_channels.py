@@ -272,7 +272,7 @@ def _without(
     ]
 
 
-def _is_of(member: channel_groups.Member, layer: Any) -> bool:
+def _is_of(member: channel_groups.ChannelMember, layer: Any) -> bool:
     if isinstance(layer, str):
         return member.path.startswith(f"{layer}/")
     return member.layer is layer
