@@ -8,7 +8,7 @@
 | `tf_rigl.mask_overlap` | `MaskOverlap`, which holds `WeightOverlap`s |
 | `tf_rigl.error_barrier` | `ErrorBarrier` |
 | `tf_rigl.drop_and_grow` | `MaskUpdate` |
-| `tf_rigl.channel_groups` | `ChannelGroups`, of `ChannelGroup`, `ChannelMember` |
+| `tf_rigl.channel_groups` | `ChannelGroups`, `ChannelGroup`, `ChannelMember` |
 | `tf_rigl.prune_channels` | `PrunedChannels`, which holds a `ChannelReport` |
 | `tf_rigl.shrink` | `Shrunk`, which holds a `ShrinkReport` |
 | `tf_rigl.export_saved_model` | `ExportReport` |

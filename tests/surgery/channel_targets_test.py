@@ -81,6 +81,26 @@ def test_largest_model_within_a_budget(keras):
     assert 600 - 104 < report.weights_left <= 600
 
 
+@training.one_keras("keras")
+def test_a_budget_is_met_where_channels_must_stay(keras):
+    """Those of `b` are a half, which the padding of `c` interrupts."""
+    layers = keras.layers
+    model = support.chain(
+        keras,
+        (6, 6, 2),
+        layers.Conv2D(6, 3, activation="sigmoid", name="a"),
+        layers.Conv2D(4, 1, activation="sigmoid", name="b"),
+        layers.Conv2D(4, 3, padding="same", name="c"),
+        layers.Flatten(),
+        layers.Dense(3, name="out"),
+    )
+    support.randomize(model)
+    # Without the half of each layer 202 would be left, but 246 are.
+    small, report = tf_rigl.prune_channels(model, parameters=230)
+    assert pruning.left(report) == {"a": 2, "b": 4, "c": 2, "out": 3}
+    assert small.count_params() == 38 + 12 + 74 + 99
+
+
 @training.one_keras("tf_keras")
 def test_widths(keras):
     model = pruning.convnet(keras)

@@ -28,6 +28,15 @@ def remove(model: Any, plans: ChannelAnalysis, chosen: np.ndarray) -> Any:
     gets the reason. Sets `plans.needed`, by which the model is made.
     """
     plans.needed = np.ones(len(chosen), bool)
+    _find_constants(model, plans, chosen)
+    plans.needed = ~_removable(plans, chosen)
+    return rebuild.rebuild(model, plans)
+
+
+def _find_constants(
+    model: Any, plans: ChannelAnalysis, chosen: np.ndarray
+) -> None:
+    """Notes in the plans what layers read of chosen channels, if constant."""
     masked = rebuild.rebuild(model, plans)
     set_to_zero(model, masked, plans, chosen)
     constants = analysis.analyze(plans.flavor, masked, plans.exact)
@@ -38,9 +47,6 @@ def remove(model: Any, plans: ChannelAnalysis, chosen: np.ndarray) -> Any:
         if plan.connections is not None and found is not None:
             plan.connections.seen = found.seen
             plan.connections.absorbable = found.absorbable
-
-    plans.needed = ~_removable(plans, chosen)
-    return rebuild.rebuild(model, plans)
 
 
 def set_to_zero(

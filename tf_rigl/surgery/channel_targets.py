@@ -255,24 +255,34 @@ def _reach_budget(model: Any, request: Request, name: str, most: int) -> Any:
     def chosen(step: int) -> np.ndarray:
         return request.as_channels(by_ratio(request, steps[step]))
 
+    def measure(step: int) -> tuple[Any, int]:
+        """Makes the model of a ratio and counts what it costs."""
+        del request.plans.reasons[reasons:]
+        smaller = channel_removal.remove(model, request.plans, chosen(step))
+        return smaller, _measure(smaller, name)
+
     first = channel_selection.first_fit(
         len(steps), lambda step: cost(chosen(step)) <= most
     )
     _explain_kept(request)
     reasons = len(request.plans.reasons)
-    measured = 0
-    # Channels that must stay after all, and biases that take up constants,
-    # may cost more than was counted.
-    for step in range(len(steps) if first is None else first, len(steps)):
-        del request.plans.reasons[reasons:]
-        smaller = channel_removal.remove(model, request.plans, chosen(step))
-        measured = _measure(smaller, name)
-        if measured <= most:
+    least = cost(chosen(len(steps) - 1))
+    if first is not None:
+        smaller, least = measure(first)
+        if least <= most:
+            return smaller
+        # Channels that must stay after all, and biases that take up
+        # constants, cost more than was counted.
+        after = channel_selection.first_fit(
+            len(steps) - first, lambda step: measure(first + step)[1] <= most
+        )
+        last = len(steps) - 1 if after is None else first + after
+        smaller, least = measure(last)
+        if least <= most:
             return smaller
 
-    least = measured or cost(chosen(len(steps) - 1))
     raise ValueError(
-        f"The smallest model must be within the budget. Received: "
+        "The smallest model must be within the budget. Received: "
         f"{name}={most}, but with all channels removed that may be, "
         f"{least} are left. Raise the budget, or lower `min_channels`, raise "
         "`max_ratio` or leave out layers of `keep`."

@@ -195,10 +195,10 @@ def prune_channels(
     compilation = shrink.compilation_of(model, compiled)
 
     plans = analysis.analyze(flavor, model, exact=False)
-    # The analysis has called layers to compute constants, which adds losses.
-    model._clear_losses()
     groups = _without(keep, model, channel_groups.find_groups(plans))
     groups, scores = _scored(model, plans, groups, scoring)
+    # Calls of layers, for constants and for scores, have added losses.
+    model._clear_losses()
 
     costs = _costs(model, plans)
     request = channel_targets.Request(
