@@ -64,11 +64,18 @@ def spectral(keras):
     return keras.layers.SpectralNormalization
 
 
-def convnext(keras):
-    """The module with the layers of ConvNeXt, which are not exported."""
-    return importlib.import_module(
-        f"{keras.__name__}.src.applications.convnext"
+def of_applications(keras):
+    """The layers of `keras.applications`, which are not exported, by name."""
+    modules = (
+        importlib.import_module(f"{keras.__name__}.src.applications.{name}")
+        for name in ("convnext", "inception_resnet_v2")
     )
+    return {
+        name: getattr(module, name)
+        for module in modules
+        for name in ("LayerScale", "StochasticDepth", "CustomScaleLayer")
+        if hasattr(module, name)
+    }
 
 
 def case(left, shape=None, **dead):
@@ -223,13 +230,14 @@ def normalized(keras, inputs):
 @case({"a": 4, "b": 3, "out": 2}, unread={"b": [2]}, unscaled={"scale": [0]})
 def images(keras):
     """Preprocessing in a model and layers of `keras.applications`."""
-    layers, own = keras.layers, convnext(keras)
+    layers, own = keras.layers, of_applications(keras)
     inputs = keras.Input((8, 8, 3))
     hidden = layers.RandomFlip()(layers.Resizing(6, 6)(inputs))
     hidden = layers.Normalization(mean=[1, 2, 3], variance=[1, 2, 3])(hidden)
     hidden = layers.Conv2D(6, 1, name="a")(layers.Rescaling(1 / 9)(hidden))
-    hidden = own.StochasticDepth(0.1)(layers.CenterCrop(4, 4)(hidden))
-    hidden = own.LayerScale(0.1, 6, name="scale")(hidden)
+    hidden = own["StochasticDepth"](0.1)(layers.CenterCrop(4, 4)(hidden))
+    scaled = own["LayerScale"](0.1, 6, name="scale")(hidden)
+    hidden = own["CustomScaleLayer"](0.3)([scaled, layers.ReLU()(scaled)])
     hidden = layers.Conv2D(3, 3, padding="same", name="b")(hidden)
     return keras.Model(inputs, layers.Conv2D(2, 1, name="out")(hidden))
 

@@ -86,6 +86,7 @@ RULES: dict[str, ChannelRule] = {
     # Those of `keras.applications`.
     "LayerScale": normalization.layer_scale,
     "StochasticDepth": channelwise.identity,
+    "CustomScaleLayer": merging.elementwise_merge,
     "Normalization": preprocessing.normalization,
     "Rescaling": preprocessing.rescaling,
     **dict.fromkeys(_IMAGES, preprocessing.image),
