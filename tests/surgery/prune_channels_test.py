@@ -30,7 +30,7 @@ COUNTS = {
 
 
 # Of the others, each rule has its own test of constants.
-FAST = ("residual", "gated", "depthwise", "branches", "recurrent", "nested")
+FAST = ("residual", "gated", "depthwise", "branches", "recurrent")
 
 
 @training.keras_in_turn("name", COUNTS, lambda name: name not in FAST)
@@ -103,7 +103,7 @@ def test_values_of_zero_are_no_reason(keras):
 @training.one_keras("keras")
 def test_sparse_compiled_model(keras):
     model = tf_rigl.sparsify(pruning.convnet(keras), 0.5)
-    model.compile("adam", "mse")
+    model.compile("adam", "mse", run_eagerly=True)
     inputs, labels = support.example(model), np.zeros((3, 5), "float32")
     model.train_on_batch(inputs, labels)
     small, report = tf_rigl.prune_channels(model, 0.3, compiled=True)
