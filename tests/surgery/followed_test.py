@@ -40,6 +40,7 @@ def barriers(keras):
     do = followed.functions(keras)
     wide = np.ones((1, 1, 6), "float32")
     yield lambda x: x * wide, "an array of the shape"
+    yield lambda x: do.clip(x, -1, [0, 1, 2, 3, 4, 5]), "arguments are ["
     yield lambda x: do.mean(x, -1, keepdims=True), "axis="
     yield lambda x: do.mean(x), "axis=None"
     yield lambda x: do.softmax(x, axis=-1), "mixes its channels"
