@@ -75,6 +75,7 @@ class StepWeight:
                 for name, variable in record.state.items()
             },
             fan_in=record.fan_in,
+            least=record.least,
         )
 
     def observe(self, algorithm: Algorithm, when: StepInfo) -> None:
@@ -122,6 +123,13 @@ def overrides(algorithm: Algorithm, hook: str) -> bool:
     pass over its memory in every step.
     """
     return getattr(type(algorithm), hook) is not getattr(Algorithm, hook)
+
+
+def follow(flavor: Flavor, optimizer: Any, weight: StepWeight) -> None:
+    """Zeroes values and slots where the mask that it has is now false."""
+    weight.storage.set_values(weight.storage.values())
+    for slot in slots.slots_of(flavor, optimizer, weight.record):
+        assign_masked(slot, weight.mask)
 
 
 def update_masks(

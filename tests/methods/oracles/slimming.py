@@ -183,8 +183,14 @@ def make_normalized(keras, units, outputs=10):
     )
 
 
+SCALES = {"weights": "scales", "start": "dense"}
 ROWS = {
     "slimming": table.Row(
-        tf_rigl.Slimming(1e-2), moves=False, build=make_normalized
+        tf_rigl.Slimming(1e-2, step=9),
+        SCALES,
+        table.dense_until(9),
+        over_all=True,
+        moves=False,
+        build=make_normalized,
     )
 }
