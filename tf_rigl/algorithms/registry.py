@@ -260,6 +260,13 @@ ROWS: tuple[Row, ...] = (
         "the same",
     ),
     Row(
+        "ac_dc",
+        "ACDC",
+        {"ac_dc": Command("AC/DC", lambda plan: {"stop_step": plan.stop_step})},
+        "largest magnitudes",
+        "everything, every other phase",
+    ),
+    Row(
         "slimming",
         "Slimming",
         {
@@ -276,13 +283,6 @@ ROWS: tuple[Row, ...] = (
         start="dense",
         weights="scales",
         usage="`Slimming()` + `prune(model)`",
-    ),
-    Row(
-        "ac_dc",
-        "ACDC",
-        {"ac_dc": Command("AC/DC", lambda plan: {"stop_step": plan.stop_step})},
-        "largest magnitudes",
-        "everything, every other phase",
     ),
 )
 

@@ -150,6 +150,12 @@ class RunSettings:
         "Fraction of the fan-in below which srigl ablates a unit.",
         FieldRule(lambda value: 0 <= value <= 1, "in [0, 1]"),
     )
+    slimming_strength: float = field(
+        1e-4,
+        "Weight of the L1 penalty by which slimming shrinks scales of "
+        "channels.",
+        NOT_NEGATIVE,
+    )
 
     # Training of the weights.
     keras: str = field(
