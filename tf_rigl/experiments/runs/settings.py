@@ -151,10 +151,7 @@ class RunSettings:
         FieldRule(lambda value: 0 <= value <= 1, "in [0, 1]"),
     )
     slimming_strength: float = field(
-        1e-4,
-        "Weight of the L1 penalty by which slimming shrinks scales of "
-        "channels.",
-        NOT_NEGATIVE,
+        1e-4, "Weight of slimming's L1 penalty on scales.", NOT_NEGATIVE
     )
 
     # Training of the weights.
