@@ -128,8 +128,14 @@ def overrides(algorithm: Algorithm, hook: str) -> bool:
 def follow(flavor: Flavor, optimizer: Any, weight: StepWeight) -> None:
     """Zeroes values and slots where the mask that it has is now false."""
     weight.storage.set_values(weight.storage.values())
+    mask = weight.mask
     for slot in slots.slots_of(flavor, optimizer, weight.record):
-        assign_masked(slot, weight.mask)
+        values = masked(slot, mask)
+        fresh = slots.fresh_value(optimizer, slot)
+        if fresh:  # 0 only where the mask has just become true
+            start = tf.cast(fresh, values.dtype)
+            values = tf.where(mask & (values == 0), start, values)
+        slot.assign(values)
 
 
 def update_masks(
