@@ -160,7 +160,10 @@ def test_wrong_presets(weights, arguments, message):
 
 
 @support.one_keras("keras")
-@pytest.mark.parametrize("algorithm", [tf_rigl.Slimming(1e-3), None])
+@pytest.mark.parametrize(
+    "algorithm",
+    [None, pytest.param(tf_rigl.Slimming(1e-3), marks=pytest.mark.slow)],
+)
 def test_pruned_channels_stay_away_in_fine_tuning(keras, algorithm):
     """★ Pruned γ and β stay 0, their slots too, with and without a method."""
     model = make_model(keras, sparsity=0.5)
@@ -185,8 +188,10 @@ def test_pruned_channels_stay_away_in_fine_tuning(keras, algorithm):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.slow] if row.is_slow else [])
-        for name, row in oracle.IN_FIT.items()
+        pytest.param(
+            name, marks=[] if name == "momentum" else [pytest.mark.slow]
+        )
+        for name in oracle.IN_FIT
         if name in ("momentum", "adam", "xla", "replicas", "accumulation")
     ],
 )
@@ -278,7 +283,7 @@ def test_masks_travel(tmp_path):
     assert layer.beta.numpy().all()
 
 
-@support.one_keras("tf_keras")
+@pytest.mark.slow
 def test_a_packed_export_computes_the_same(keras, tmp_path):
     model = make_model(keras, sparsity=0.5)
     tf_rigl.prune(model, scope="global")
@@ -307,7 +312,13 @@ def test_masks_set_in_an_attached_optimizer():
         step(*batch)
 
 
-@pytest.mark.parametrize("kind", ["BatchNormalization", "GroupNormalization"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "GroupNormalization",
+        pytest.param("BatchNormalization", marks=pytest.mark.slow),
+    ],
+)
 def test_channels_are_units(kind):
     """What is reported of them; a channel without a shift, too."""
     keras = support.fresh_keras("keras")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tf_rigl
 from tests import support
@@ -139,6 +140,43 @@ def test_resumed_after_a_kill(keras, tmp_path):
     with pytest.raises(Killed):
         train(Kill())
     assert_trained(train(), oracle.train(row.optimizer))
+
+
+@pytest.mark.slow
+def test_mixed_precision(keras):
+    """The scale is float32, and no loss scale multiplies its term."""
+    layers = keras.layers
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        model = keras.Sequential(
+            [keras.Input((6,)), layers.Dense(4), layers.BatchNormalization()]
+        )
+        scales = np.array([1, -1, 0.25, 0], "float32")
+        model.layers[1].gamma.assign(scales)
+        optimizer = keras.mixed_precision.LossScaleOptimizer(
+            make_optimizer(keras, "momentum")
+        )
+
+        def no_loss(labels, outputs):
+            del labels
+            return tf.reduce_sum(tf.cast(outputs, "float32"), -1) * 0
+
+        model.compile(optimizer, no_loss)
+        data = np.ones((8, 6)), np.ones((8, 4))
+        method = tf_rigl.Slimming(oracle.STRENGTH)
+        support.fit(model, data, method, batch_size=8, epochs=30)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+
+    expected, momentum = scales.astype("float64"), np.zeros(4)
+    for _ in range(30):
+        momentum = oracle.MOMENTUM * momentum
+        momentum -= (
+            oracle.RATES["momentum"] * oracle.STRENGTH * np.sign(expected)
+        )
+        expected += momentum
+    found = model.layers[1].gamma.numpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("scales", [True, False])
