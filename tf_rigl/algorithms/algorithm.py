@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tf_rigl.algorithms.penalty import Penalty
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core.drop_and_grow import MaskUpdate
@@ -33,6 +34,7 @@ class WeightView(NamedTuple):
     gradient: tf.Tensor  # dense, of the batch, reduced over replicas
     state: Mapping[str, tf.Tensor]  # the tensors of `Algorithm.state`
     fan_in: int = 1  # positions · inputs of the dense weight
+    least: int = 0  # number of connections that a ranking of all must leave
 
 
 class StepInfo(NamedTuple):
@@ -87,6 +89,11 @@ class Algorithm(abc.ABC):
         for the dtype of the weight.
         """
         return {}
+
+    @property
+    def penalties(self) -> Sequence[Penalty]:
+        """Terms of the loss that are added in the update rule; none here."""
+        return ()
 
     @property
     @abc.abstractmethod

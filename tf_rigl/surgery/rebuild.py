@@ -185,7 +185,7 @@ def _fill(model: Any, smaller: Any, plans: ChannelAnalysis) -> None:
         after = named_weights(flavor, new)
 
         plan = plans.of.get(id(old))
-if plan is None:
+        if plan is None:
             # Sublayers may have other names in the new layer.
             for variable, source in zip(
                 after.values(), before.values(), strict=True

@@ -17,8 +17,10 @@ from tf_rigl.masking.storage import masked
 from tf_rigl.updating import averages
 from tf_rigl.updating import momentum_kernel
 from tf_rigl.updating.mask_update import StepWeight
+from tf_rigl.updating.mask_update import follow
 from tf_rigl.updating.mask_update import update_masks
 from tf_rigl.updating.non_finite import NonFiniteGuard
+from tf_rigl.updating.penalties import StepPenalties
 from tf_rigl.updating.pending_updates import PendingUpdate
 from tf_rigl.updating.pending_updates import PendingUpdates
 from tf_rigl.updating.rule_weights import FindRecords
@@ -38,11 +40,13 @@ class UpdateRule:
         optimizer: Any,
         find_records: FindRecords,
         algorithm: Algorithm,
+        penalties: StepPenalties,
         max_non_finite_steps: int | None = None,
     ) -> None:
         self._flavor = flavor
         self.optimizer = optimizer
         self.algorithm = algorithm
+        self.penalties = penalties
         self._requirements = algorithm.requirements
 
         self._remask = not flavor.keeps_zeros(optimizer)
@@ -78,6 +82,7 @@ class UpdateRule:
     def prepare(self) -> None:
         """Prepares weights and counters, as soon as the weights exist."""
         records = self._weights.prepare()
+        self.penalties.check(self.algorithm, self._weights.updated)
         strategy = distribution.strategy_of(
             record.storage.variable for record in records
         )
@@ -154,8 +159,9 @@ class UpdateRule:
         Keras 3 and empty in Keras 2.
         """
         key = self._weights.key(variable)
-        update = self._make_pending(key, gradient, variable, args)
-        updates = self._pending.add(key, update)
+        updates = self._pending.add(
+            self._make_pending(key, gradient, variable, args)
+        )
         if not updates:
             return
 
@@ -176,13 +182,16 @@ class UpdateRule:
         record = self._weights.find(key)
         is_updated = key in self._weights.updated
         if self._requirements.freezes_others and not is_updated:
-            return PendingUpdate(gradient, conditionals.no_op, None)
+            return PendingUpdate(key, variable, gradient, lambda _: None, None)
 
         if record is None:
-            step = functools.partial(
-                self._own_update_step, gradient, variable, *args
+            return PendingUpdate(
+                key,
+                variable,
+                gradient,
+                lambda total: self._own_update_step(total, variable, *args),
+                None,
             )
-            return PendingUpdate(gradient, step, None)
 
         # The gradient of an embedding is `tf.IndexedSlices`.
         gradient = tf.convert_to_tensor(gradient)
@@ -192,12 +201,17 @@ class UpdateRule:
 
         latent = self._requirements.latent
         if latent is None or not is_updated:
-            step = functools.partial(self._step_of_connections, weight, *args)
+            step = functools.partial(self._step_of_connections, weight, args)
         else:
-            step = functools.partial(
-                self._step_of_latent, latent, weight, *args
-            )
-        return PendingUpdate(gradient, step, weight if is_updated else None)
+            step = functools.partial(self._step_of_latent, latent, weight, args)
+        return PendingUpdate(
+            key,
+            variable,
+            gradient,
+            step,
+            weight if is_updated else None,
+            weight if record.is_follower else None,
+        )
 
     def _step_replica(self, updates: list[PendingUpdate]) -> None:
         """Updates all variables of a replica for one batch.
@@ -207,14 +221,17 @@ class UpdateRule:
         """
         schedule, now = self._schedule, self._now()
         weights = [one.weight for one in updates if one.weight is not None]
+        followers = [one.follower for one in updates if one.follower]
         if self._requirements.observes:
             moment = _moment(schedule, *now)
             for weight in weights:
                 weight.observe(self.algorithm, moment)
 
         def step_all() -> tf.Tensor:
-            for update in updates:
-                update.step()
+            together = bool(self._pending.keys)
+            gradients = self.penalties.gradients(updates, together)
+            for update, gradient in zip(updates, gradients, strict=True):
+                update.step(gradient)
             return conditionals.no_op()
 
         otherwise = conditionals.no_op
@@ -228,13 +245,14 @@ class UpdateRule:
         _, time = now
         tf.cond(
             schedule.is_due(time),
-            lambda: self._update_masks(weights, schedule, now),
+            lambda: self._update_masks(weights, followers, schedule, now),
             otherwise,
         )
 
     def _update_masks(
         self,
         weights: list[StepWeight],
+        followers: list[StepWeight],
         schedule: UpdateSchedule,
         now: tuple[tf.Tensor, tf.Tensor],
     ) -> tf.Tensor:
@@ -263,6 +281,8 @@ class UpdateRule:
                 self.algorithm,
                 _moment(schedule, step, time),
             )
+            for follower in followers:
+                follow(self._flavor, self.optimizer, follower)
             return conditionals.no_op()
 
         gradients = [weight.gradient for weight in weights]
@@ -309,15 +329,17 @@ class UpdateRule:
             due = schedule.is_due(time)
             conditionals.conditionally_across_replicas(~due, decay)
 
-    def _step_of_connections(self, weight: StepWeight, *args: Any) -> None:
+    def _step_of_connections(
+        self, weight: StepWeight, args: tuple[Any, ...], gradient: tf.Tensor
+    ) -> None:
         """Updates the active connections and leaves masked ones at zero."""
         mask = weight.record.mask
         # The weight is zero where it is masked, so its own values serve as
         # zeros: allocating others would take another pass over the memory.
         gradient = tf.raw_ops.Select(
             condition=mask,
-            x=weight.gradient,
-            y=tf.cast(weight.variable, weight.gradient.dtype),
+            x=gradient,
+            y=tf.cast(weight.variable, gradient.dtype),
         )
         self._own_step(weight, gradient, *args)
         if self._remask:
@@ -338,12 +360,13 @@ class UpdateRule:
             own(gradient, weight.variable, *args)
 
     def _step_of_latent(
-        self, state: str, weight: StepWeight, *args: Any
+        self, state: str, weight: StepWeight, args: tuple[Any, ...], _: Any
     ) -> None:
         """Trains the latent values, which the method's state keeps.
 
         The optimizer was built for the weight's variable, so that holds the
-        latent values during the step and the deployed values after it.
+        latent values during the step and the deployed values after it. The
+        method has a gradient of its own.
         """
         algorithm, record = self.algorithm, weight.record
         view = weight.as_view()
