@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from tf_rigl.core.structures import NByM as NByM
     from tf_rigl.diagnostics.callback import MaskDiagnostics as MaskDiagnostics
     from tf_rigl.diagnostics.diagnose import diagnose as diagnose
+    from tf_rigl.diagnostics.mask_distance import mask_distance as mask_distance
     from tf_rigl.diagnostics.mask_overlap import mask_overlap as mask_overlap
     from tf_rigl.experiments.sweeps.in_process import sweep as sweep
     from tf_rigl.export.litert.export import export_litert as export_litert
@@ -109,6 +110,7 @@ _NAMES = _lazy.index(
         ],
         "tf_rigl.diagnostics.callback": ["MaskDiagnostics"],
         "tf_rigl.diagnostics.diagnose": ["diagnose"],
+        "tf_rigl.diagnostics.mask_distance": ["mask_distance"],
         "tf_rigl.diagnostics.mask_overlap": ["mask_overlap"],
         "tf_rigl.export.litert.export": ["export_litert"],
         "tf_rigl.export.litert.options": ["LiteRTOptions"],
