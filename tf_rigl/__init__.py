@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     from tf_rigl.diagnostics.diagnose import diagnose as diagnose
     from tf_rigl.diagnostics.mask_distance import mask_distance as mask_distance
     from tf_rigl.diagnostics.mask_overlap import mask_overlap as mask_overlap
+    from tf_rigl.experiments.distance_picture import (
+        plot_mask_distances as plot_mask_distances,
+    )
     from tf_rigl.experiments.sweeps.in_process import sweep as sweep
     from tf_rigl.export.litert.export import export_litert as export_litert
     from tf_rigl.export.litert.options import LiteRTOptions as LiteRTOptions
@@ -74,6 +77,7 @@ if TYPE_CHECKING:
     from tf_rigl.masking.reinitialize import reinitialize as reinitialize
     from tf_rigl.masking.sparsify import sparsify as sparsify
     from tf_rigl.surgery.shrink import shrink as shrink
+    from tf_rigl.tickets.early_bird import EarlyBird as EarlyBird
     from tf_rigl.tickets.error_barrier import error_barrier as error_barrier
     from tf_rigl.tickets.search import TicketSearch as TicketSearch
     from tf_rigl.updating.attach import attach as attach
@@ -118,12 +122,14 @@ _NAMES = _lazy.index(
         "tf_rigl.export.litert.xnnpack": ["check_xnnpack"],
         "tf_rigl.export.saved_model.export": ["export_saved_model"],
         "tf_rigl.export.saved_model.restore": ["load_packed_weights"],
+        "tf_rigl.experiments.distance_picture": ["plot_mask_distances"],
         "tf_rigl.experiments.sweeps.in_process": ["sweep"],
         "tf_rigl.masking.masked_weight": ["masks"],
         "tf_rigl.masking.options": ["SparsifyOptions"],
         "tf_rigl.masking.reinitialize": ["reinitialize"],
         "tf_rigl.masking.sparsify": ["sparsify"],
         "tf_rigl.surgery.shrink": ["shrink"],
+        "tf_rigl.tickets.early_bird": ["EarlyBird"],
         "tf_rigl.tickets.error_barrier": ["error_barrier"],
         "tf_rigl.tickets.search": ["TicketSearch"],
         "tf_rigl.updating.attach": ["attach", "check_finite", "detach"],

@@ -122,7 +122,7 @@ def test_emergence(compare):
                         masks, fractions.Fraction(tenths, 20), window
                     )
                     assert expected == early_bird.emergence(
-                        masks, tenths / 20, window, compare
+                        range(14), masks, tenths / 20, window, compare
                     )
                     found.add(expected)
     assert None in found and len(found) > 8
@@ -133,10 +133,10 @@ def test_the_threshold_belongs_to_the_window_alone():
     masks = np.zeros((8, 10), bool)
     masks[np.arange(8), np.arange(8)] = True
     # One position of each is its own, so any two differ at two.
-    assert early_bird.emergence(masks, 0.2, 5, "window") == 4
-    assert early_bird.emergence(masks, 0.19, 5, "window") is None
-    assert early_bird.emergence(masks, 0.2, 5, "consecutive") is None
-    assert early_bird.emergence(masks, 0.21, 5, "consecutive") == 5
+    assert early_bird.emergence(range(8), masks, 0.2, 5, "window") == 4
+    assert early_bird.emergence(range(8), masks, 0.19, 5, "window") is None
+    assert early_bird.emergence(range(8), masks, 0.2, 5, "consecutive") is None
+    assert early_bird.emergence(range(8), masks, 0.21, 5, "consecutive") == 5
 
 
 def test_pairwise_distances():
@@ -144,3 +144,13 @@ def test_pairwise_distances():
     found = early_bird.distances(masks)
     for i, j in np.ndindex(found.shape):
         assert found[i, j] == np.mean(masks[i] != masks[j])
+
+
+def test_a_queue_begins_again_after_a_gap():
+    masks = np.zeros((8, 4), bool)
+    epochs = [0, 1, 2, 5, 6, 7, 8, 9]
+    found = [
+        early_bird.emergence(epochs, masks, 0.1, 4, compare)
+        for compare in early_bird.COMPARES
+    ]
+    assert found == [8, 9]

@@ -3,7 +3,9 @@
 You et al., "Drawing Early-Bird Tickets", ICLR 2020, arXiv:1909.11957.
 """
 
+import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -98,17 +100,32 @@ def emerges(
     last = masks[len(masks) - window - 1 :]
     return all(
         distance(one, after) < threshold
-        for one, after in zip(last, last[1:], strict=False)
+        for one, after in itertools.pairwise(last)
     )
 
 
 def emergence(
-    masks: np.ndarray, threshold: float, window: int, compare: str
+    epochs: Sequence[int],
+    masks: np.ndarray,
+    threshold: float,
+    window: int,
+    compare: str,
 ) -> int | None:
-    """Returns the index of the first mask that `emerges`; None if none does."""
-    found = (
-        index
-        for index in range(len(masks))
-        if emerges(masks[: index + 1], threshold, window, compare)
-    )
-    return next(found, None)
+    """Returns the first epoch whose mask `emerges`; None if none does.
+
+    Args:
+        epochs: the epoch of each mask, ascending. After a gap the queue begins
+            again.
+        masks: bool [masks, channels].
+        threshold: as of `emerges`.
+        window: as of `emerges`.
+        compare: as of `emerges`.
+    """
+    first = 0
+    for index, epoch in enumerate(epochs):
+        if epoch - epochs[first] != index - first:
+            first = index
+        queue = masks[first : index + 1]
+        if emerges(queue, threshold, window, compare):
+            return epoch
+    return None
