@@ -85,6 +85,8 @@ if TYPE_CHECKING:
     from tf_rigl.updating.attach import detach as detach
     from tf_rigl.updating.callback import UpdateMasks as UpdateMasks
     from tf_rigl.updating.freeze_weights import FreezeWeights as FreezeWeights
+    from tf_rigl.updating.low_precision import full_precision as full_precision
+    from tf_rigl.updating.low_precision import low_precision as low_precision
     from tf_rigl.updating.prune import prune as prune
     from tf_rigl.updating.replica_check import ReplicaCheck as ReplicaCheck
     from tf_rigl.updating.replica_check import check_replicas as check_replicas
@@ -135,6 +137,7 @@ _NAMES = _lazy.index(
         "tf_rigl.updating.attach": ["attach", "check_finite", "detach"],
         "tf_rigl.updating.callback": ["UpdateMasks"],
         "tf_rigl.updating.freeze_weights": ["FreezeWeights"],
+        "tf_rigl.updating.low_precision": ["full_precision", "low_precision"],
         "tf_rigl.updating.prune": ["prune"],
         "tf_rigl.updating.replica_check": ["ReplicaCheck", "check_replicas"],
         "tf_rigl.updating.set_masks": ["set_masks"],
