@@ -208,7 +208,7 @@ def test_a_subclassed_network_with_masks(keras):
     support.assert_masked(model)
 
 
-@support.one_keras("keras")
+@pytest.mark.slow
 def test_other_optimizers_and_replicas(keras, two_replicas):
     """Adam's momentum is in blocks, its averages of squares are not."""
     with two_replicas.scope():
