@@ -127,3 +127,12 @@ def test_graphs_and_xla(jit, seed):
         np.testing.assert_array_equal(
             quantize(values), numpy_of(values, 8, 2, seed)
         )
+
+
+def test_an_unknown_rank():
+    @tf.function(input_signature=[tf.TensorSpec(None, tf.float32)])
+    def quantize(values):
+        return block_floating_point.quantize(values, 8)
+
+    with pytest.raises(ValueError, match="known by their rank"):
+        quantize.get_concrete_function()

@@ -43,12 +43,20 @@ def quantize(
 
     Returns:
         Tensor of the same shape and dtype.
+
+    Raises:
+        ValueError: if the rank is unknown.
     """
+    rank = values.shape.rank
+    if rank is None:
+        raise ValueError(
+            "The blocks of values are known by their rank. Received: "
+            f"values={values!r}. Give them a shape by `tf.ensure_shape`."
+        )
     inputs = tf.cast(values, tf.float32)
     is_finite = tf.math.is_finite(inputs)
     sizes = tf.where(is_finite, tf.abs(inputs), tf.zeros_like(inputs))
 
-    rank = inputs.shape.rank
     if rank:
         others = [one for one in range(rank) if one != axis % rank]
         sizes = tf.reduce_max(sizes, axis=others, keepdims=True)
