@@ -72,6 +72,8 @@ if TYPE_CHECKING:
     from tf_rigl.masking.options import SparsifyOptions as SparsifyOptions
     from tf_rigl.masking.reinitialize import reinitialize as reinitialize
     from tf_rigl.masking.sparsify import sparsify as sparsify
+    from tf_rigl.surgery.channel_groups import channel_groups as channel_groups
+    from tf_rigl.surgery.prune_channels import prune_channels as prune_channels
     from tf_rigl.surgery.shrink import shrink as shrink
     from tf_rigl.tickets.error_barrier import error_barrier as error_barrier
     from tf_rigl.tickets.search import TicketSearch as TicketSearch
@@ -121,6 +123,8 @@ _NAMES = _lazy.index(
         "tf_rigl.masking.options": ["SparsifyOptions"],
         "tf_rigl.masking.reinitialize": ["reinitialize"],
         "tf_rigl.masking.sparsify": ["sparsify"],
+        "tf_rigl.surgery.channel_groups": ["channel_groups"],
+        "tf_rigl.surgery.prune_channels": ["prune_channels"],
         "tf_rigl.surgery.shrink": ["shrink"],
         "tf_rigl.tickets.error_barrier": ["error_barrier"],
         "tf_rigl.tickets.search": ["TicketSearch"],

@@ -8,6 +8,8 @@
 | `tf_rigl.mask_overlap` | `MaskOverlap`, which holds `WeightOverlap`s |
 | `tf_rigl.error_barrier` | `ErrorBarrier` |
 | `tf_rigl.drop_and_grow` | `MaskUpdate` |
+| `tf_rigl.channel_groups` | `ChannelGroups`, which holds `ChannelGroup`s |
+| `tf_rigl.prune_channels` | `PrunedChannels`, which holds a `ChannelReport` |
 | `tf_rigl.shrink` | `Shrunk`, which holds a `ShrinkReport` |
 | `tf_rigl.export_saved_model` | `ExportReport` |
 | `tf_rigl.export_litert` | `LiteRTReport` |
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
         XNNPACKReport as XNNPACKReport,
     )
     from tf_rigl.export.saved_model.report import ExportReport as ExportReport
+    from tf_rigl.surgery.channel_groups import ChannelGroup as ChannelGroup
+    from tf_rigl.surgery.channel_groups import ChannelGroups as ChannelGroups
+    from tf_rigl.surgery.prune_channels import ChannelReport as ChannelReport
+    from tf_rigl.surgery.prune_channels import PrunedChannels as PrunedChannels
     from tf_rigl.surgery.shrink import ShrinkReport as ShrinkReport
     from tf_rigl.surgery.shrink import Shrunk as Shrunk
     from tf_rigl.tickets.error_barrier import ErrorBarrier as ErrorBarrier
@@ -53,6 +59,8 @@ _NAMES = _lazy.index(
         "tf_rigl.export.litert.report": ["LiteRTReport"],
         "tf_rigl.export.litert.xnnpack_report": ["XNNPACKReport"],
         "tf_rigl.export.saved_model.report": ["ExportReport"],
+        "tf_rigl.surgery.channel_groups": ["ChannelGroup", "ChannelGroups"],
+        "tf_rigl.surgery.prune_channels": ["ChannelReport", "PrunedChannels"],
         "tf_rigl.surgery.shrink": ["ShrinkReport", "Shrunk"],
         "tf_rigl.tickets.error_barrier": ["ErrorBarrier"],
     }

@@ -15,7 +15,10 @@ def channels_of(count):
 
 @st.composite
 def graphs(draw):
-    """Channels, ties, kept channels, groups and reads: plain lists."""
+    """Channels, ties, kept channels, groups and reads: plain lists.
+
+    A read without a matrix is one by one.
+    """
     count = draw(st.integers(1, 10))
     pairs = st.tuples(st.integers(0, count - 1), st.integers(0, count - 1))
     ties = draw(st.lists(pairs, max_size=3))
@@ -34,6 +37,9 @@ def graphs(draw):
         )
         connected = np.array(edges, bool).reshape(len(inputs), len(outputs))
         reads.append((inputs, outputs, connected))
+    for inputs in draw(st.lists(channels_of(count), max_size=2)):
+        outputs = draw(st.permutations(range(count)))[: len(inputs)]
+        reads.append((inputs[: len(outputs)], outputs, None))
     return count, ties, kept, groups, reads
 
 
@@ -46,9 +52,11 @@ def channel_graph(count, ties, kept, groups, reads):
     for group in groups:
         graph.keep_one_of(np.array(group, np.int64))
     for inputs, outputs, connected in reads:
-        graph.read(
-            np.array(inputs, np.int64), np.array(outputs, np.int64), connected
-        )
+        channels = [np.array(one, np.int64) for one in (inputs, outputs)]
+        if connected is None:
+            graph.read_each(*channels)
+        else:
+            graph.read(*channels, connected)
     return graph
 
 
@@ -56,6 +64,8 @@ def search(ties, kept, groups, reads):
     """Walks from what is kept along every edge, one at a time."""
     edges = [*ties, *((second, first) for first, second in ties)]
     for inputs, outputs, connected in reads:
+        if connected is None:
+            connected = np.eye(len(inputs))
         edges += [
             (outputs[column], inputs[row])
             for row, column in zip(*np.nonzero(connected), strict=True)
@@ -77,6 +87,34 @@ def search(ties, kept, groups, reads):
     return found
 
 
+def grouped(count, ties):
+    """The lowest of each channel's group, by replacing one label a time."""
+    labels = list(range(count))
+    for first, second in ties:
+        old, new = sorted((labels[first], labels[second]), reverse=True)
+        labels = [new if label == old else label for label in labels]
+    return labels
+
+
+@strategies.examples(150)
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30))))
+def test_roots_are_the_lowest_of_each_group(ties):
+    graph = ChannelGraph()
+    graph.add(31)
+    if ties:
+        graph.tie(*np.array(ties).T)
+    assert graph.roots().tolist() == grouped(31, ties)
+
+
+def test_one_is_kept_near_what_is_needed():
+    graph = ChannelGraph()
+    inputs, outputs = graph.add(3), graph.add(3)
+    graph.keep(inputs[2:])
+    graph.read_each(inputs, outputs)
+    graph.keep_one_of(outputs, near=inputs)
+    assert np.flatnonzero(graph.needed()).tolist() == [2, 5]
+
+
 @strategies.examples(150)
 @given(graphs())
 def test_needed_is_what_a_search_reaches(drawn):
@@ -91,3 +129,5 @@ def test_errors():
         graph.tie(channels[:2], channels[2:])
     with pytest.raises(ValueError, match=r"row an input.*\(1, 1\) for 2"):
         graph.read(channels[:2], channels[2:], np.ones((1, 1), bool))
+    with pytest.raises(ValueError, match=r"one by one.*2 inputs and 1"):
+        graph.read_each(channels[:2], channels[2:])

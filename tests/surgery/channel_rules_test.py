@@ -48,7 +48,8 @@ WITHOUT_SPARSE_WEIGHTS = {
         "GlobalAveragePooling3D Cropping1D Cropping2D Cropping3D "
         "UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D "
         "ZeroPadding3D Flatten Reshape Permute RepeatVector InputLayer "
-        "Concatenate Add Subtract Multiply Average Maximum Minimum"
+        "Concatenate Add Subtract Multiply Average Maximum Minimum "
+        "Rescaling"
     ),
 }
 # Their weights take no part in multiply-accumulates.

@@ -8,17 +8,41 @@ be cut. One pass is enough: a channel that is cut does not make its inputs
 needed, so a second pass would find nothing more.
 """
 
+import dataclasses
 from typing import NamedTuple
 
 import numpy as np
 
 Channels = np.ndarray  # [count] int64: numbers of channels
 
+# Rows of a read that are looked at together: large layers have matrices of a
+# hundred million entries, of which a copy of some columns is made.
+_ROWS = 1024
 
-class _Read(NamedTuple):
+
+@dataclasses.dataclass
+class _Read:
     inputs: Channels
     outputs: Channels
-    connected: np.ndarray  # [inputs, outputs] bool
+    # [inputs, outputs] bool; None: each output reads the input at its place.
+    connected: np.ndarray | None
+    # The outputs that were needed when it was followed last, [outputs] bool.
+    followed: np.ndarray | None = None
+
+    def rows(self, columns: np.ndarray) -> np.ndarray:
+        """Returns which inputs some of the outputs read: bool [inputs]."""
+        if self.connected is None:
+            return columns
+        rows = np.zeros(len(self.inputs), bool)
+        for start in range(0, len(rows), _ROWS):
+            part = slice(start, start + _ROWS)
+            rows[part] = self.connected[part][:, columns].any(axis=1)
+        return rows
+
+
+class _Group(NamedTuple):
+    channels: Channels
+    near: Channels
 
 
 class ChannelGraph:
@@ -28,16 +52,19 @@ class ChannelGraph:
     """
 
     def __init__(self) -> None:
-        self._parents: list[int] = []
+        self._count = 0
+        self._ties: list[tuple[Channels, Channels]] = []
         self._kept: list[Channels] = []
-        self._groups: list[Channels] = []
+        self._groups: list[_Group] = []
         self._reads: list[_Read] = []
+        self._roots: Channels | None = None  # None until they are asked for
 
     def add(self, count: int) -> Channels:
         """Makes `count` new channels and returns their numbers."""
-        start = len(self._parents)
-        self._parents.extend(range(start, start + count))
-        return np.arange(start, start + count)
+        self._roots = None
+        start = self._count
+        self._count += count
+        return np.arange(start, self._count)
 
     def tie(self, first: Channels, second: Channels) -> None:
         """Ties channels pairwise, so that both are needed or neither is.
@@ -50,20 +77,25 @@ class ChannelGraph:
                 "Channels must be tied to as many others. Received: "
                 f"{len(first)} and {len(second)}."
             )
-        for channel, other in zip(first, second, strict=True):
-            self._parents[self._root(int(channel))] = self._root(int(other))
+        if not np.array_equal(first, second):
+            self._roots = None
+            self._ties.append((first, second))
 
     def keep(self, channels: Channels) -> None:
         """Marks channels as needed regardless of what reads them."""
         self._kept.append(channels)
 
-    def keep_one_of(self, channels: Channels) -> None:
-        """Keeps the first of these channels if none of them is needed.
+    def keep_one_of(
+        self, channels: Channels, near: Channels | None = None
+    ) -> None:
+        """Keeps one of these channels if none of them is needed.
 
-        Keras does not support layers with zero units.
+        Keras does not support layers with zero units. It is the first one, or
+        the first whose channel in `near`, as many others, is needed.
         """
         if len(channels):
-            self._groups.append(channels)
+            near = channels if near is None else near
+            self._groups.append(_Group(channels, near))
 
     def read(
         self, inputs: Channels, outputs: Channels, connected: np.ndarray
@@ -84,12 +116,25 @@ class ChannelGraph:
             )
         self._reads.append(_Read(inputs, outputs, connected))
 
+    def read_each(self, inputs: Channels, outputs: Channels) -> None:
+        """Makes each output depend on the input at its place.
+
+        Raises:
+            ValueError: if they are not as many.
+        """
+        if len(inputs) != len(outputs):
+            raise ValueError(
+                "Channels that are read one by one must be as many as those "
+                f"that read them. Received: {len(inputs)} inputs and "
+                f"{len(outputs)} outputs."
+            )
+        self._reads.append(_Read(inputs, outputs, None))
+
     def roots(self) -> Channels:
-        """Returns the representative of each channel's group of tied ones."""
-        return np.array(
-            [self._root(channel) for channel in range(len(self._parents))],
-            np.int64,
-        )
+        """Returns the lowest channel of each channel's group of tied ones."""
+        if self._roots is None:
+            self._roots = _lowest(self._count, self._ties)
+        return self._roots
 
     def needed(self) -> np.ndarray:
         """Returns which channels are needed: bool [channels].
@@ -101,11 +146,14 @@ class ChannelGraph:
         needed = np.zeros(len(roots), bool)
         for channels in self._kept:
             needed[roots[channels]] = True
+        for read in self._reads:
+            read.followed = None
         self._follow(roots, needed)
 
-        for channels in self._groups:
+        for channels, near in self._groups:
             if not needed[roots[channels]].any():
-                needed[roots[channels[0]]] = True
+                first = int(np.argmax(needed[roots[near]]))
+                needed[roots[channels[first]]] = True
                 self._follow(roots, needed)
         return needed[roots]
 
@@ -115,17 +163,32 @@ class ChannelGraph:
         Layers are added from the inputs on, so reading them backwards converges
         in one round unless the network has loops.
         """
-        count = -1
-        while count != np.count_nonzero(needed):
-            count = int(np.count_nonzero(needed))
+        changes = True
+        while changes:
+            changes = False
             for read in reversed(self._reads):
                 columns = needed[roots[read.outputs]]
-                rows = read.connected[:, columns].any(axis=1)
-                needed[roots[read.inputs[rows]]] = True
+                before = read.followed
+                if before is not None and np.array_equal(before, columns):
+                    continue
+                read.followed = columns
+                new = columns if before is None else columns & ~before
+                needed[roots[read.inputs[read.rows(new)]]] = True
+                changes = True
 
-    def _root(self, channel: int) -> int:
-        while self._parents[channel] != channel:
-            # Path halving, which keeps later look-ups short.
-            self._parents[channel] = self._parents[self._parents[channel]]
-            channel = self._parents[channel]
-        return channel
+
+def _lowest(count: int, ties: list[tuple[Channels, Channels]]) -> Channels:
+    """Returns the lowest channel that each one is tied to, at any distance."""
+    lowest = np.arange(count)
+    if not ties:
+        return lowest
+
+    first, second = (np.concatenate(side) for side in zip(*ties, strict=True))
+    while True:
+        one, other = lowest[first], lowest[second]
+        if np.array_equal(one, other):
+            return lowest
+        # Both are roots here: each higher one gets the lowest of its others.
+        np.minimum.at(lowest, np.maximum(one, other), np.minimum(one, other))
+        while not np.array_equal(lowest, beyond := lowest[lowest]):
+            lowest = beyond

@@ -10,6 +10,7 @@ from tf_rigl.surgery import channel_rules
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Features
+from tf_rigl.surgery.features import Operand
 from tf_rigl.surgery.features import Shape
 from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import varying
@@ -104,6 +105,7 @@ def _apply(
         tuple(tuple(tensor.shape) for tensor in tensors),
         tuple(tuple(tensor.shape) for tensor in outputs),
         _others_of(node, tensors),
+        _placed(node, tensors),
     )
 
     try:
@@ -113,7 +115,8 @@ def _apply(
         rule = channel_rules.find_rule(layer)
         if rule is None:
             raise Untrackable("its channels are not known")
-        return [rule(plans, call)]
+        result = rule(plans, call)
+        return list(result) if isinstance(result, list) else [result]
     except Untrackable as untrackable:
         plans.stop(call, str(untrackable))
         reason = f"made by {call.path} ({type(layer).__name__}): {untrackable}"
@@ -158,6 +161,19 @@ def _others_of(node: Any, tensors: list[Any]) -> tuple[Any, ...]:
         for value in tf.nest.flatten(_arguments_of(node))
         if id(value) not in symbolic
     )
+
+
+def _placed(node: Any, tensors: list[Any]) -> tuple[Any, Any]:
+    """Returns the arguments of a call with operands in the place of tensors."""
+    if node.is_input:
+        return (), {}
+    places: dict[int, Operand] = {}
+    for index, tensor in enumerate(tensors):
+        places.setdefault(id(tensor), Operand(index))
+    placed: tuple[Any, Any] = tf.nest.map_structure(
+        lambda value: places.get(id(value), value), _arguments_of(node)
+    )
+    return placed
 
 
 def _arguments_of(node: Any) -> tuple[Any, Any]:

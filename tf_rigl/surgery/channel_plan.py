@@ -21,6 +21,8 @@ Axes = Mapping[int, Channels]
 # Counts how many of the given channels are left.
 Count = Callable[[Channels], int]
 Resize = Callable[[dict[str, Any], Count], None]
+# Writes new sizes into the configurations of the calls of a function.
+ResizeCall = Callable[[list[Any], Count], None]
 
 
 @dataclasses.dataclass
@@ -61,6 +63,7 @@ class LayerPlan:
     resize: Resize  # writes the new sizes into the layer's configuration
     makes_units: bool  # whether the layer itself creates its output channels
     connections: Connections | None  # None for layers without units
+    resize_call: ResizeCall | None = None  # for functions with sizes
 
     def addition(self, needed: np.ndarray) -> np.ndarray | None:
         """Returns the contribution of cut constant inputs to the bias.

@@ -6,10 +6,16 @@ from typing import Any
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.surgery import channelwise
 from tf_rigl.surgery import features
+from tf_rigl.surgery import merging
+from tf_rigl.surgery import operations
 from tf_rigl.surgery import units
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 
-ChannelRule = Callable[[ChannelAnalysis, features.Call], features.Features]
+# A function of several outputs has a list of their features.
+ChannelRule = Callable[
+    [ChannelAnalysis, features.Call],
+    features.Features | list[features.Features],
+]
 
 # Layer classes of either Keras, by the keys of `masking.layer_rules.RULES`.
 # Subclasses do not count, since they may compute something else. `shrink`
@@ -35,7 +41,8 @@ RULES: dict[str, ChannelRule] = {
     "PReLU": channelwise.prelu,
     "Activation": channelwise.activation,
     **dict.fromkeys(
-        ("ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"), channelwise.elementwise
+        "ReLU LeakyReLU ELU ThresholdedReLU Rescaling".split(),
+        channelwise.elementwise,
     ),
     **dict.fromkeys(
         (
@@ -67,28 +74,67 @@ RULES: dict[str, ChannelRule] = {
     "Permute": channelwise.permute,
     "RepeatVector": channelwise.identity,
     "InputLayer": channelwise.input_layer,
-    "Concatenate": channelwise.concatenate,
+    "Concatenate": merging.concatenate,
     **dict.fromkeys(
-        "Add Subtract Multiply Average Maximum Minimum".split(),
-        channelwise.elementwise_merge,
+        "Add Subtract Average Maximum Minimum".split(),
+        merging.elementwise_merge,
     ),
+    "Multiply": merging.product_merge,
 }
 
+
+# Functions that treat each feature by itself, by their names in TensorFlow.
+_ELEMENTWISE = (
+    "__operators__.add __operators__.sub __operators__.truediv abs add "
+    "clip_by_value cast divide elu erf exp expm1 floor gelu identity "
+    "leaky_relu log log1p maximum minimum negative pow reciprocal relu relu6 "
+    "round rsqrt selu sigmoid sign silu softplus softsign sqrt square "
+    "stop_gradient subtract swish tanh truediv"
+).split()
 
 # Operations of Keras 3, by class, and of Keras 2, by symbol.
 OPERATIONS: dict[str, ChannelRule] = {
     **dict.fromkeys(
-        ("Add", "__operators__.add", "math.add"), channelwise.addition
+        (
+            "Abs Absolute Add Cast Celu Clip Copy Divide Elu Erf Exp Expm1 "
+            "Floor Gelu HardShrink HardSigmoid HardSilu HardTanh LeakyRelu "
+            "Log Log1p LogSigmoid Maximum Minimum Mish Negative Power ReLU "
+            "Reciprocal Relu Relu6 Round Rsqrt Selu Sigmoid Sign Silu "
+            "SoftShrink Softplus Softsign SparsePlus SparseSigmoid Sqrt Square "
+            "Squareplus StopGradient Subtract Tanh TanhShrink Threshold "
+            "TrueDivide"
+        ).split(),
+        merging.operation,
     ),
+    # TensorFlow has most of them in one of three modules.
+    **{
+        module + name: merging.operation
+        for name in _ELEMENTWISE
+        for module in ("", "math.", "nn.")
+    },
+    **dict.fromkeys(
+        ("Multiply", "__operators__.mul", "math.multiply"), merging.product
+    ),
+    "Concatenate": merging.concatenate,
+    "concat": operations.concatenation,
     **dict.fromkeys(
         (
-            "Subtract Multiply Divide TrueDivide Maximum Minimum "
-            "__operators__.sub __operators__.mul __operators__.truediv "
-            "math.subtract math.multiply math.truediv math.divide "
-            "math.maximum math.minimum"
+            "Mean Max Min Amax Amin math.reduce_mean math.reduce_max "
+            "math.reduce_min"
         ).split(),
-        channelwise.operation,
+        operations.reduction,
     ),
+    **dict.fromkeys(("Sum", "math.reduce_sum"), operations.summation),
+    **dict.fromkeys(("Softmax", "nn.softmax"), operations.softmax),
+    **dict.fromkeys(("ExpandDims", "expand_dims"), operations.expansion),
+    **dict.fromkeys(("Squeeze", "compat.v1.squeeze"), operations.squeezing),
+    **dict.fromkeys(
+        ("Transpose", "compat.v1.transpose"), operations.transposition
+    ),
+    **dict.fromkeys(("Reshape", "reshape"), operations.reshaping),
+    **dict.fromkeys(("Split", "split"), operations.split),
+    **dict.fromkeys(("GetItem", "__operators__.getitem"), operations.slicing),
+    **dict.fromkeys(("Pad", "compat.v1.pad"), operations.padding),
 }
 
 

@@ -47,13 +47,27 @@ def activation(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def batch_normalization(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows BatchNormalization over the last axis; weights [channels]."""
+    """Follows BatchNormalization over the last axis; weights [channels].
+
+    Where gamma is 0, the output is beta, whatever the input is.
+    """
     rank = len(call.input_shapes[0])
     axis = call.layer.axis
     axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
     if axes not in ([-1], [rank - 1]):
         raise Untrackable(f"axis={axis}")
-    return _scale(plans, call)
+
+    scaled = _scale(plans, call)
+    gamma = plans.values(call.layer).get("gamma")
+    if gamma is None or gamma.all():
+        return scaled
+
+    shifts = evaluate(
+        call.layer, [np.zeros(len(scaled.channels))], positions(call)
+    )
+    return Features(
+        scaled.channels, np.where(gamma == 0, shifts, scaled.constants)
+    )
 
 
 def prelu(plans: ChannelAnalysis, call: Call) -> Features:
@@ -172,53 +186,6 @@ def input_layer(plans: ChannelAnalysis, call: Call) -> Features:
     return features
 
 
-def elementwise_merge(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows Add, Multiply and the like, which tie their input channels."""
-    inputs = _tied(plans, call)
-    constants = [features.constants for features in inputs]
-    varies = np.isnan(np.stack(constants)).any(axis=0)
-    if varies.all():
-        return varying(inputs[0].channels)
-    values = evaluate(call.layer, constants, positions(call))
-    return Features(inputs[0].channels, np.where(varies, np.nan, values))
-
-
-def operation(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows arithmetic of two tensors, or of a tensor and a number."""
-    if any(
-        not isinstance(other, (int, float, str, type(None)))
-        for other in call.others
-    ):
-        raise Untrackable(f"its arguments are {call.others}")
-    inputs = call.all_inputs()
-    if len(inputs) > 1:
-        _tied(plans, call)
-    return varying(inputs[0].channels)
-
-
-def addition(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows `first + second`; a sum of constants is constant."""
-    result = operation(plans, call)
-    if len(call.inputs) == 1:
-        return result
-    constants = [features.constants for features in call.all_inputs()]
-    return Features(result.channels, np.sum(constants, axis=0))
-
-
-def concatenate(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows Concatenate along the features or along another axis."""
-    inputs = call.all_inputs()
-    rank = len(call.output_shapes[0])
-    if call.layer.axis not in (-1, rank - 1):
-        _tied(plans, call)
-        constants = [features.constants for features in inputs]
-        return Features(inputs[0].channels, common(constants))
-    return Features(
-        np.concatenate([features.channels for features in inputs]),
-        np.concatenate([features.constants for features in inputs]),
-    )
-
-
 def _scale(plans: ChannelAnalysis, call: Call) -> Features:
     """Follows a layer with weights [..., channels]."""
     features = call.only_input()
@@ -256,14 +223,3 @@ def _divided(
 def _set_last(config: dict[str, Any], channels: Channels, left: Count) -> None:
     *others, last = config["target_shape"]
     config["target_shape"] = (*others, last if last == -1 else left(channels))
-
-
-def _tied(plans: ChannelAnalysis, call: Call) -> list[Features]:
-    """Ties the channels of all inputs, which must agree in rank and size."""
-    inputs = call.all_inputs()
-    shapes = {(len(shape), shape[-1]) for shape in call.input_shapes}
-    if len(inputs) < 2 or len(shapes) != 1:
-        raise Untrackable(f"inputs of the shapes {call.input_shapes}")
-    for features in inputs[1:]:
-        plans.graph.tie(features.channels, inputs[0].channels)
-    return inputs

@@ -32,6 +32,13 @@ class Untrackable(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
+class Operand:
+    """The place of a tensor of the model among the arguments of a call."""
+
+    index: int  # of the first such tensor in `Call.inputs`
+
+
+@dataclasses.dataclass(frozen=True)
 class Call:
     """One call of a layer in a functional or sequential model."""
 
@@ -43,6 +50,8 @@ class Call:
     output_shapes: tuple[Shape, ...]
     # The arguments other than tensors of the model.
     others: tuple[Any, ...] = ()
+    # The positional and the keyword arguments, an `Operand` for each tensor.
+    arguments: tuple[Any, Any] = ((), {})
 
     def only_input(self) -> Features:
         """Returns the features of the only input.
@@ -75,14 +84,19 @@ def evaluate(
     the axes between batch and features. Returns the output at its first
     position, float64 [features].
     """
-    inputs = [
-        np.broadcast_to(np.nan_to_num(row, nan=0.0), (1, *shape, len(row)))
-        for row in rows
-    ]
-    arrays = [np.asarray(one, np.float32) for one in inputs]
+    arrays = [at_one_position(row, shape) for row in rows]
     outputs = layer(arrays if len(arrays) > 1 else arrays[0])
     values = np.asarray(outputs, np.float64)
     return values.reshape(-1, values.shape[-1])[0]
+
+
+def at_one_position(row: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns features as a tensor equal at all positions, 0 for NaN.
+
+    The result is float32 [1, *shape, features].
+    """
+    values = np.nan_to_num(row, nan=0.0).astype(np.float32)
+    return np.broadcast_to(values, (1, *shape, len(row)))
 
 
 def positions(call: Call) -> tuple[int, ...]:

@@ -90,6 +90,8 @@ def _resize(
         plan = plans.of.get(id(layer))
         if plan is not None:
             plan.resize(inside, left)
+            if plan.resize_call is not None:
+                plan.resize_call(entry["inbound_nodes"], left)
             if "use_bias" in inside and plan.addition(plans.needed) is not None:
                 inside["use_bias"] = True
         if within and type(layer).__name__ != "InputLayer":

@@ -10,11 +10,10 @@ from tf_rigl.backend import flavor as flavors
 from tf_rigl.core import cells
 from tf_rigl.core.text_table import RowSum
 from tf_rigl.core.text_table import aligned
-from tf_rigl.masking import tree
-from tf_rigl.masking.deferred import is_deferred
 from tf_rigl.surgery import analysis
 from tf_rigl.surgery import channel_plan
 from tf_rigl.surgery import rebuild
+from tf_rigl.surgery import supported_models
 
 _HEADER = ("layer", "class", "units", "left", "weights", "left")
 
@@ -136,16 +135,10 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
         >>> small.save("small.keras")
     """
     flavor = flavors.model_flavor(model)
-    _check_supported(model)
-    _check_has_no_open_sizes(flavor, model)
+    supported_models.check(model)
+    supported_models.check_sizes(flavor, model)
 
-    compilation = model.get_compile_config() if compiled else None
-    if compiled and not compilation:
-        raise ValueError(
-            "`compiled=True` needs a model that is compiled. Received: "
-            f"model={model.name!r}, compiled=True. Leave `compiled` out."
-        )
-
+    compilation = compilation_of(model, compiled)
     plans = analysis.analyze(flavor, model)
     # The analysis has called layers to compute constants, which adds losses.
     model._clear_losses()
@@ -153,58 +146,27 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
 
     if compilation:
         smaller.compile_from_config(compilation)
-    rows = tuple(_rows(model, smaller, plans))
+    rows = tuple(layer_rows(model, smaller, plans))
     return Shrunk(smaller, ShrinkReport(model.name, rows))
 
 
-def _check_has_no_open_sizes(flavor: flavors.Flavor, model: Any) -> None:
-    """Raises a ValueError if a configuration does not say a layer's sizes.
-
-    In tf_keras, frequencies and boundaries that `adapt` has found are not
-    among it.
-    """
-    for node in tree.walk(flavor, model):
-        own = flavor.own_weights(node.layer)
-        if all(flavor.raw(one).shape.is_fully_defined() for one in own):
-            continue
+def compilation_of(model: Any, compiled: bool) -> dict[str, Any] | None:
+    """Returns how to compile the new model, None if it is not to be."""
+    if not compiled:
+        return None
+    compilation: dict[str, Any] | None = model.get_compile_config()
+    if not compilation:
         raise ValueError(
-            "A model is rebuilt by its configuration, in which tf_keras "
-            "leaves out frequencies and boundaries that layers were adapted "
-            f"to. Received: {node.layer.name!r} of {model.name!r}. Make that "
-            "layer with `idf_weights=` or `bin_boundaries=` from the adapted "
-            "one, or shrink the part of the model behind it."
+            "`compiled=True` needs a model that is compiled. Received: "
+            f"model={model.name!r}, compiled=True. Leave `compiled` out."
         )
+    return compilation
 
 
-def _check_supported(model: Any) -> None:
-    """Raises a ValueError unless the model has a graph of built layers."""
-    if is_deferred(model) or not model.built:
-        raise ValueError(
-            "The model must be built. Received: "
-            f"model={model.name!r}, which has no weights yet. Call it on a "
-            "batch first."
-        )
-
-    if not flavors.is_container(model):
-        raise ValueError(
-            "Only functional and sequential models can shrink: the code of "
-            "a subclassed model does not say which layer reads which. "
-            f"Received: model={model.name!r} of "
-            f"{flavors.plain_class(model)}. Make the same network of its "
-            "layers as a functional model, `keras.Model(inputs, outputs)`, or "
-            "shrink the functional models that it consists of."
-        )
-
-    if not hasattr(analysis.network_of(model), "_nodes_by_depth"):
-        raise ValueError(
-            "A sequential model must know the shape of its input. "
-            f"Received: model={model.name!r}. Begin it with `keras.Input`."
-        )
-
-
-def _rows(
+def layer_rows(
     model: Any, smaller: Any, plans: channel_plan.ChannelAnalysis
 ) -> Iterator[LayerShrinkage]:
+    """Yields the sizes of each layer with weights, before and after."""
     for path, old, new in rebuild.pairs(model, smaller):
         weights, left = (
             sum(

@@ -32,6 +32,13 @@ def mean_gradients(
     shapes of the weights.
     """
     variables = [record.storage.variable for record in records]
+    return gradients_of(model, variables, data, loss)
+
+
+def gradients_of(
+    model: Any, variables: list[tf.Variable], data: Iterable[Any], loss: Loss
+) -> list[tf.Tensor]:
+    """Returns `mean_gradients` of any variables."""
 
     def gradients(inputs: Any, labels: Any) -> list[tf.Tensor]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:

@@ -1,0 +1,73 @@
+"""Parameters and multiply-accumulates that are left without some channels."""
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+
+from tf_rigl.accounting.model_profile import ModelProfile
+from tf_rigl.accounting.profile import profile
+from tf_rigl.masking.model_weights import model_weights
+from tf_rigl.masking.model_weights import walk_model
+from tf_rigl.surgery.channel_plan import Axes
+from tf_rigl.surgery.channel_plan import ChannelAnalysis
+
+
+class _Weight(NamedTuple):
+    shape: tuple[int, ...]
+    axes: Axes  # the channels along each axis that may shrink
+    times: Fraction  # multiply-accumulates for each element
+
+    def left(self, removed: np.ndarray) -> int:
+        """Returns the number of elements without removed channels."""
+        sizes = list(self.shape)
+        for axis, channels in self.axes.items():
+            sizes[axis] = int(np.count_nonzero(~removed[channels]))
+        return math.prod(sizes)
+
+
+class ChannelCosts:
+    """The costs of a model as a function of its removed channels.
+
+    They are those of the model that will be made, except that products of
+    activations count as before, and that no bias is added.
+    """
+
+    def __init__(self, model: Any, plans: ChannelAnalysis) -> None:
+        """Takes a model and its plans.
+
+        Raises:
+            ValueError: if the model leaves sizes open, such as that of images.
+        """
+        found = profile(model)
+        self._weights = list(_weights(model, plans, found))
+        self._other_macs = found.dense_macs - sum(
+            int(one.times * math.prod(one.shape)) for one in self._weights
+        )
+
+    def parameters(self, removed: np.ndarray) -> int:
+        """Returns the elements of all weights; `removed` is [channels]."""
+        return sum(one.left(removed) for one in self._weights)
+
+    def flops(self, removed: np.ndarray) -> int:
+        """Returns the FLOPs of one example, two for each MAC."""
+        macs = sum(one.times * one.left(removed) for one in self._weights)
+        return 2 * int(macs + self._other_macs)
+
+
+def _weights(
+    model: Any, plans: ChannelAnalysis, found: ModelProfile
+) -> Iterator[_Weight]:
+    macs = {row.path: row.dense_macs for row in found.rows}
+    axes = {
+        id(variable): plan.axes[name]
+        for plan in plans.of.values()
+        for name, variable in plans.weights(plan.layer).items()
+    }
+    for weight in model_weights(walk_model(model)):
+        times = Fraction(macs[weight.path], max(1, math.prod(weight.shape)))
+        own = axes.get(id(weight.variable), {})
+        yield _Weight(tuple(weight.shape), own, times)

@@ -1,0 +1,292 @@
+"""Ways to say how many channels go: ratios, widths, budgets and masks."""
+
+import dataclasses
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tf_rigl.accounting.profile import profile
+from tf_rigl.core import channel_selection
+from tf_rigl.core import checks
+from tf_rigl.core.channel_graph import Channels
+from tf_rigl.core.channel_selection import Limits
+from tf_rigl.surgery import channel_removal
+from tf_rigl.surgery.channel_costs import ChannelCosts
+from tf_rigl.surgery.channel_groups import ChannelGroup
+from tf_rigl.surgery.channel_plan import ChannelAnalysis
+from tf_rigl.surgery.channel_plan import LayerPlan
+
+Removed = list[np.ndarray]  # bool [channels] for each group
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """The channels of a model, scored, and the limits of their removal.
+
+    Channels of groups with `kept` are not removed, whatever their scores.
+    """
+
+    plans: ChannelAnalysis
+    groups: Sequence[ChannelGroup]
+    scores: Sequence[np.ndarray]  # float64 [channels] for each group
+    is_global: bool  # whether the channels of all groups compete
+    limits: Limits
+
+    @property
+    def free(self) -> list[int]:
+        """The indices of the groups that may lose channels."""
+        return [i for i, group in enumerate(self.groups) if not group.kept]
+
+    def spread(self, removed: Sequence[np.ndarray]) -> Removed:
+        """Returns a selection of the free groups as one of all groups."""
+        given = iter(removed)
+        return [
+            np.zeros(group.channels, bool) if group.kept else next(given)
+            for group in self.groups
+        ]
+
+    def as_channels(self, removed: Removed) -> np.ndarray:
+        """Returns a selection as bool [channels] of the analysis."""
+        roots = self.plans.graph.roots()
+        chosen = np.zeros(len(roots), bool)
+        for group, gone in zip(self.groups, removed, strict=True):
+            chosen[group.roots[gone]] = True
+        return chosen[roots]
+
+
+def one_target(**targets: Any) -> tuple[str, Any]:
+    """Returns the name and the value of the only target.
+
+    Raises:
+        ValueError: if not exactly one is given.
+    """
+    given = {k: value for k, value in targets.items() if value is not None}
+    if len(given) != 1:
+        raise ValueError(
+            f"Exactly one of {', '.join(map(repr, targets))} must be given. "
+            f"Received: {given or 'none'}."
+        )
+    ((name, value),) = given.items()
+    if name == "ratio":
+        checks.check_fraction(name, value, "the share of channels to remove")
+    if name in ("parameters", "flops"):
+        checks.check_positive(name, value)
+    return name, value
+
+
+def reach(model: Any, request: Request, name: str, value: Any) -> Any:
+    """Makes the smaller model that reaches a target.
+
+    Raises:
+        ValueError: if it cannot be reached; the model is not changed.
+    """
+    if name in ("parameters", "flops"):
+        return _reach_budget(model, request, name, value)
+    select = {"ratio": by_ratio, "widths": by_widths, "masks": by_masks}[name]
+    removed = select(request, value)
+    _explain_kept(request)
+    chosen = request.as_channels(removed)
+    return channel_removal.remove(model, request.plans, chosen)
+
+
+def by_ratio(request: Request, ratio: Any) -> Removed:
+    """Removes a share of the channels, of each group or of all together."""
+    scores = [request.scores[index] for index in request.free]
+    sizes = [len(one) for one in scores]
+    if request.is_global:
+        count = (
+            sum(sizes)
+            - channel_selection.by_ratio([sum(sizes)], ratio, Limits(0))[0]
+        )
+        return request.spread(
+            channel_selection.remove_globally(scores, count, request.limits)
+        )
+    kept = channel_selection.by_ratio(sizes, ratio, request.limits)
+    return request.spread(channel_selection.remove_lowest(scores, kept))
+
+
+def by_widths(request: Request, widths: Mapping[str, int]) -> Removed:
+    """Removes channels of named layers down to given numbers.
+
+    Raises:
+        ValueError: if a layer is unknown or cannot have that many channels.
+    """
+    removed = [np.zeros(group.channels, bool) for group in request.groups]
+    asked: dict[int, str] = {}
+    for path, width in widths.items():
+        own = [
+            index
+            for index, group in enumerate(request.groups)
+            if path in group.makers
+        ]
+        _check_width(request, own, path, width)
+
+        free = [index for index in own if not request.groups[index].kept]
+        sizes = [request.groups[index].channels for index in own]
+        scores = [request.scores[index] for index in free]
+        gone = channel_selection.remove_globally(
+            scores, sum(sizes) - width, Limits()
+        )
+        for index, some in zip(free, gone, strict=True):
+            other = asked.setdefault(index, path)
+            if other != path and (removed[index] != some).any():
+                raise ValueError(
+                    "Coupled layers must have the same width. Received: "
+                    f"widths with {other!r}: {widths[other]} and {path!r}: "
+                    f"{width}, which a sum or a depthwise convolution ties. "
+                    "Name one of them."
+                )
+            removed[index] = some
+    return removed
+
+
+def _check_width(
+    request: Request, own: list[int], path: str, width: int
+) -> None:
+    if not own:
+        makers = sorted(
+            {one for group in request.groups for one in group.makers}
+        )
+        raise ValueError(
+            "`widths` must name layers that make channels. Received: "
+            f"widths with {path!r}. Such layers are {makers}."
+        )
+    checks.check_positive(f"widths[{path!r}]", width)
+
+    groups = [request.groups[index] for index in own]
+    channels = sum(group.channels for group in groups)
+    if width > channels:
+        raise ValueError(
+            "Channels can only be removed. Received: "
+            f"widths with {path!r}: {width}, which has {channels}. "
+            "Leave it out."
+        )
+    free = [group for group in groups if not group.kept]
+    least = channels - sum(group.channels - 1 for group in free)
+    if width < least:
+        reasons = [reason for group in groups for reason in group.kept]
+        raise ValueError(
+            "A layer keeps the channels that others need. Received: "
+            f"widths with {path!r}: {width}, but {least} of {channels} must "
+            f"stay: {'; '.join(reasons) or 'one of each group'}. Leave it "
+            "out, or prune a model that ends before."
+        )
+
+
+def by_masks(request: Request, masks: Mapping[str, Any]) -> Removed:
+    """Removes the channels that are False in all masks that have them.
+
+    Raises:
+        ValueError: if a layer is unknown, a mask has another size, or no
+            masked channel may be removed.
+    """
+    roots = request.plans.graph.roots()
+    named = np.zeros(len(roots), bool)
+    wanted = np.zeros(len(roots), bool)
+    off = np.zeros(len(roots), bool)
+    for path, mask in masks.items():
+        channels = _masked_channels(request.plans, path)
+        mask = np.asarray(mask)
+        if mask.shape != channels.shape or mask.dtype != bool:
+            raise ValueError(
+                "A mask must be bool with one value a channel. Received: "
+                f"masks[{path!r}] of {mask.dtype} and shape {mask.shape} for "
+                f"{len(channels)} channels."
+            )
+        named[roots[channels]] = True
+        wanted[roots[channels[mask]]] = True
+        off[roots[channels[~mask]]] = True
+
+    request.plans.reasons.append(
+        (np.flatnonzero(off & wanted), "kept by the mask of a coupled layer")
+    )
+    gone = named & ~wanted
+    removed = channel_selection.restore(
+        [request.scores[index] for index in request.free],
+        [gone[request.groups[index].roots] for index in request.free],
+        request.limits._replace(max_ratio=1.0),
+    )
+    if gone.any() and not any(some.any() for some in removed):
+        reasons = {
+            f"{group.name}: {', '.join(group.kept)}"
+            for group in request.groups
+            if group.kept and gone[group.roots].any()
+        }
+        raise ValueError(
+            "Masks must remove channels that may be removed. Received: masks "
+            f"of {sorted(masks)}. Kept are {'; '.join(sorted(reasons))}."
+        )
+    return request.spread(removed)
+
+
+def _masked_channels(plans: ChannelAnalysis, path: str) -> Channels:
+    """Returns the channels of a layer, or of a weight of one.
+
+    Raises:
+        ValueError: if neither is known.
+    """
+    by_path = {plan.path: plan for plan in plans.of.values()}
+    if path in by_path and by_path[path].axes:
+        return by_path[path].outputs
+    layer, _, name = path.rpartition("/")
+    plan: LayerPlan | None = by_path.get(layer)
+    if plan is not None and name in plan.axes:
+        # The last axis is that of what a layer makes, a scale has no other.
+        return plan.axes[name][max(plan.axes[name])]
+    known = sorted(one for one, plan in by_path.items() if plan.axes)
+    raise ValueError(
+        "`masks` must name layers with channels, or their weights. Received: "
+        f"masks with {path!r}. Such layers are {known}."
+    )
+
+
+def _reach_budget(model: Any, request: Request, name: str, most: int) -> Any:
+    """Makes the largest model within a budget, by bisection of the ratio."""
+    costs = ChannelCosts(model, request.plans)
+    cost = costs.parameters if name == "parameters" else costs.flops
+    sizes = [request.groups[index].channels for index in request.free]
+    steps = channel_selection.ratios(
+        [sum(sizes)] if request.is_global else sizes
+    )
+
+    def chosen(step: int) -> np.ndarray:
+        return request.as_channels(by_ratio(request, steps[step]))
+
+    first = channel_selection.first_fit(
+        len(steps), lambda step: cost(chosen(step)) <= most
+    )
+    _explain_kept(request)
+    reasons = len(request.plans.reasons)
+    measured = 0
+    # Channels that must stay after all, and biases that take up constants,
+    # may cost more than was counted.
+    for step in range(len(steps) if first is None else first, len(steps)):
+        del request.plans.reasons[reasons:]
+        smaller = channel_removal.remove(model, request.plans, chosen(step))
+        measured = _measure(smaller, name)
+        if measured <= most:
+            return smaller
+
+    least = measured or cost(chosen(len(steps) - 1))
+    raise ValueError(
+        f"The smallest model must be within the budget. Received: "
+        f"{name}={most}, but with all channels removed that may be, "
+        f"{least} are left. Raise the budget, or lower `min_channels`, raise "
+        "`max_ratio` or leave out layers of `keep`."
+    )
+
+
+def _measure(model: Any, name: str) -> int:
+    found = profile(model)
+    return found.parameters if name == "parameters" else found.dense_flops
+
+
+def _explain_kept(request: Request) -> None:
+    """Adds to the plans why whole groups are kept, for the report."""
+    known = {reason for _, reason in request.plans.reasons}
+    for group in request.groups:
+        for reason in group.kept:
+            if reason not in known:
+                request.plans.reasons.append((group.roots, reason))
