@@ -2,7 +2,8 @@
 
 A file of `oracles` for each file of methods in the registry, with
 
-- `CASES`: for `methods_test`, the method beside its oracle;
+- `CASES`: for `methods_test`, the method beside its oracle; or `IN_FIT`, for a
+  method of layers that `network` has not, which a test of its own runs;
 - `WRONG_ORACLES`: oracles that are a little off, by the name of a case;
 - `ROWS`: for the tests of what all methods promise, in `tests/updating`;
 - `REFUSED`: arguments that it must refuse, and what it says.
@@ -15,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import tf_rigl
+from tests import support
 from tests.methods import conservation
 from tests.methods.training import Oracle
 from tf_rigl.algorithms import registry
@@ -97,6 +99,8 @@ class Row:
     moves: bool = True  # masks change after their first pruning, too
     variant: bool = False  # another row compiles what its option adds
     part: bool = False  # no update, or a part of what another row compiles
+    # (keras, units) -> the network, of layers that the method needs.
+    build: Callable[..., Any] = support.make_mlp
 
 
 def oracle_module(name):

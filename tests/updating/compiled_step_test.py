@@ -36,7 +36,10 @@ ADDED = frozenset(
 def program(keras, method):
     """The StableHLO of Keras's own training step, dense for None."""
     # One weight has more elements than a literal may have.
-    model = support.make_mlp(keras, units=(64,), outputs=8)
+    build = (
+        support.make_mlp if method is None else methods_table.ROWS[method].build
+    )
+    model = build(keras, units=(64,), outputs=8)
     optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
     if method is not None:
         row = methods_table.ROWS[method]

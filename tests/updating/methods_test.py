@@ -38,7 +38,7 @@ def state_of(model):
 
 def fresh_model(keras, row):
     arguments = {"sparsity": SPARSITY, "seed": 7, **row.sparsify}
-    return tf_rigl.sparsify(support.make_mlp(keras, (24,)), **arguments)
+    return tf_rigl.sparsify(row.build(keras, (24,)), **arguments)
 
 
 def fit(keras, row, **kwargs):

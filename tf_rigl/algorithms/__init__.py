@@ -1,10 +1,12 @@
 """Sparse-training methods, one file each, and the interface they implement.
 
 `algorithm` defines the interface to the rest of the library, `requirements`
-what a method needs from a training step, `schedule` when it updates masks and
-how many connections it moves; `pruning` holds the code shared by methods that
-prune a dense network. `registry` has one row per method and imports no
-TensorFlow; a method's file is imported when its name is first accessed here.
+what a method needs from a training step, `penalty` what may be added to its
+loss, `schedule` when it updates masks and how many connections it moves;
+`pruning` holds the code shared by methods that prune a dense network, `scales`
+which scales of normalization layers stand for channels. `registry` has one row
+per method and imports no TensorFlow; a method's file is imported when its name
+is first accessed here.
 """
 
 import importlib
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
         GradualPruning as GradualPruning,
     )
     from tf_rigl.algorithms.one_shot import OneShot as OneShot
+    from tf_rigl.algorithms.penalty import Penalty as Penalty
     from tf_rigl.algorithms.requirements import Requirements as Requirements
     from tf_rigl.algorithms.rigl import RigL as RigL
     from tf_rigl.algorithms.schedule import DropSchedule as DropSchedule
@@ -44,6 +47,7 @@ _PARTS = {
     "Algorithm": "algorithm",
     "DropSchedule": "schedule",
     "MaskSchedule": "schedule",
+    "Penalty": "penalty",
     "Requirements": "requirements",
     "StepInfo": "algorithm",
     "WeightUpdate": "algorithm",

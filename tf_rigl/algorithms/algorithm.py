@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tf_rigl.algorithms.penalty import Penalty
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.core.drop_and_grow import MaskUpdate
@@ -87,6 +88,11 @@ class Algorithm(abc.ABC):
         for the dtype of the weight.
         """
         return {}
+
+    @property
+    def penalties(self) -> Sequence[Penalty]:
+        """Terms of the loss that are added in the update rule; none here."""
+        return ()
 
     @property
     @abc.abstractmethod

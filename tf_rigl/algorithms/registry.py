@@ -30,6 +30,7 @@ class UpdatePlan(NamedTuple):
     start_step: int = 0  # first step that may prune, in optimizer steps
     # Fraction of its fan-in below which SRigL ablates a unit, in [0, 1].
     ablation_threshold: float = 0.3
+    strength: float = 1e-4  # weight of the penalty on scales of channels
 
     @property
     def schedule(self) -> dict[str, Any]:
@@ -254,6 +255,17 @@ ROWS: tuple[Row, ...] = (
         },
         "at random, by trained odds; weights are frozen",
         "the same",
+    ),
+    Row(
+        "slimming",
+        "Slimming",
+        {
+            "slimming": Command(
+                "Slimming", lambda plan: {"strength": plan.strength}
+            )
+        },
+        "all; an L1 penalty shrinks scales of channels",
+        "none",
     ),
     Row(
         "ac_dc",

@@ -1,13 +1,16 @@
 """Mask updates in a custom training loop."""
 
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 from tf_rigl.algorithms import Algorithm
+from tf_rigl.algorithms import Penalty
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.backend import platform_limits
 from tf_rigl.core.checks import check_limit
 from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.masking.masked_weight import require_masked_weights
 from tf_rigl.updating import method_state
 from tf_rigl.updating import optimizer_hook
@@ -22,6 +25,7 @@ def attach(
     model: Any,
     algorithm: Algorithm,
     max_non_finite_steps: int | None = None,
+    penalties: Sequence[Penalty] = (),
 ) -> Any:
     """Makes mask updates part of an optimizer's update rule.
 
@@ -39,6 +43,7 @@ def attach(
         max_non_finite_steps: if given, steps with a non-finite gradient are
             skipped, and `check_finite(optimizer)` raises after this many
             skips in a row. By default, only mask updates are skipped.
+        penalties: further terms of the loss, as of `UpdateMasks`.
 
     Returns:
         The same optimizer.
@@ -56,8 +61,9 @@ def attach(
         >>> tf_rigl.attach(optimizer, model, tf_rigl.RigL(stop_step=7500))
     """
     flavor = flavors.model_flavor(model)
-    records = require_masked_weights(model)
     check_algorithm(algorithm)
+    check_penalties(penalties)
+    records = weights_to_train(model, algorithm, penalties)
     check_limit(max_non_finite_steps)
     check_optimizer(flavor, optimizer, records)
     check_not_attached(flavor, optimizer)
@@ -70,8 +76,9 @@ def attach(
     rules = optimizer_hook.make_rules(
         flavor,
         optimizer,
-        lambda: require_masked_weights(model),
+        model,
         resolved,
+        penalties,
         max_non_finite_steps,
     )
     optimizer_hook.install(rules)
@@ -131,7 +138,6 @@ def detach(optimizer: Any, model: Any) -> None:
         ValueError: if the optimizer is not attached.
     """
     flavor = flavors.model_flavor(model)
-    require_masked_weights(model)
     if not any(
         optimizer_hook.installed(updating)
         for updating in flavor.updating_optimizers(optimizer)
@@ -156,6 +162,31 @@ def check_algorithm(algorithm: Any) -> None:
             "`algorithm` must be a method such as tf_rigl.RigL(). "
             f"Received: algorithm={algorithm!r}."
         )
+
+
+def check_penalties(penalties: Any) -> None:
+    """Raises a TypeError unless `penalties` are of the class `Penalty`."""
+    is_sequence = isinstance(penalties, (list, tuple))
+    if not is_sequence or not all(isinstance(p, Penalty) for p in penalties):
+        raise TypeError(
+            "`penalties` must be a list of `tf_rigl.algorithms.Penalty`. "
+            f"Received: penalties={penalties!r}."
+        )
+
+
+def weights_to_train(
+    model: Any, algorithm: Algorithm, penalties: Sequence[Penalty]
+) -> list[MaskedWeight]:
+    """Returns the masked weights of a model.
+
+    There must be at least one, unless masks rest and a penalty, which needs
+    none, is all that is asked for.
+    """
+    rests = algorithm.mask_schedule is None
+    rests = rests and algorithm.requirements.latent is None
+    if rests and (penalties or algorithm.penalties):
+        return masked_weights(model)
+    return require_masked_weights(model)
 
 
 def check_fits(algorithm: Algorithm, records: list[MaskedWeight]) -> None:

@@ -1,11 +1,12 @@
 """The callback that updates masks during `fit` and logs their state."""
 
-import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tf_rigl.algorithms import Algorithm
+from tf_rigl.algorithms import Penalty
 from tf_rigl.backend import platform_limits
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.backend.flavor import Flavor
@@ -16,7 +17,6 @@ from tf_rigl.diagnostics.diagnose import diagnose_weights
 from tf_rigl.masking import deferred
 from tf_rigl.masking import tree
 from tf_rigl.masking.masked_weight import MaskedWeight
-from tf_rigl.masking.masked_weight import require_masked_weights
 from tf_rigl.updating import attach
 from tf_rigl.updating import method_state
 from tf_rigl.updating import optimizer_hook
@@ -64,9 +64,14 @@ class UpdateMasks(ModelCallback):
         check_replicas: whether replicas compare their masks after the first
             batch and after each mask update, waiting for all devices each
             time; see `tf_rigl.updating.replica_check`.
+        penalties: further terms of the loss, `tf_rigl.algorithms.Penalty`,
+            whose gradients are added right before the optimizer's own step.
+            They apply to weights without a mask, too; a dense model can be
+            trained so if the method leaves masks as they are.
 
     Raises:
-        TypeError: if `algorithm` is not an `Algorithm`.
+        TypeError: if `algorithm` is not an `Algorithm`, or a penalty not a
+            `Penalty`.
         ValueError: when training begins, if the model is dense, its optimizer
             cannot train sparse weights, the method needs the number of steps
             and it is unknown, or Keras does not support these devices.
@@ -85,13 +90,16 @@ class UpdateMasks(ModelCallback):
         algorithm: Algorithm,
         max_non_finite_steps: int | None = None,
         check_replicas: bool = False,
+        penalties: Sequence[Penalty] = (),
     ) -> None:
         super().__init__()
         attach.check_algorithm(algorithm)
+        attach.check_penalties(penalties)
         check_limit(max_non_finite_steps)
         self.algorithm = algorithm
         self._max_non_finite_steps = max_non_finite_steps
         self._check_replicas = check_replicas
+        self._penalties = tuple(penalties)
 
         # Keras may call callbacks in a thread of its own, where errors would
         # surface some batches late.
@@ -117,7 +125,7 @@ class UpdateMasks(ModelCallback):
             for one in (optimizer, *flavor.updating_optimizers(optimizer))
         }
         if not deferred.is_deferred(model):
-            method_state.keep(require_masked_weights(model), self.algorithm)
+            method_state.keep(self._records(), self.algorithm)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Checks model and devices, and removes hooks of interrupted calls."""
@@ -249,8 +257,9 @@ class UpdateMasks(ModelCallback):
             made = optimizer_hook.make_rules(
                 flavor,
                 optimizer,
-                functools.partial(require_masked_weights, self.model),
+                self.model,
                 algorithm,
+                self._penalties,
                 self._max_non_finite_steps,
             )
             if algorithm is not self.algorithm:  # it had no stop step
@@ -278,7 +287,9 @@ class UpdateMasks(ModelCallback):
             rule.prepare()
 
     def _records(self) -> list[MaskedWeight]:
-        return require_masked_weights(self.model)
+        return attach.weights_to_train(
+            self.model, self.algorithm, self._penalties
+        )
 
     def _implements_train_batch_hooks(self) -> bool:
         """Overrides the method by which Keras 2 asks for batch-level calls."""
@@ -330,4 +341,5 @@ class UpdateMasks(ModelCallback):
 
 def _counts(records: list[MaskedWeight]) -> np.ndarray:
     """Sums mask updates, moved connections and skipped updates, int64 [3]."""
-    return np.sum([record.counters.numpy() for record in records], axis=0)
+    counters = [record.counters.numpy() for record in records]
+    return np.sum([np.zeros(3, np.int64), *counters], axis=0)

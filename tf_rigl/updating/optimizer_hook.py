@@ -8,14 +8,18 @@ trip or a second backward pass.
 """
 
 import dataclasses
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 from tf_rigl.algorithms import Algorithm
+from tf_rigl.algorithms import Penalty
 from tf_rigl.backend import instance_methods
 from tf_rigl.backend.flavor import Flavor
+from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.updating import latent_training
 from tf_rigl.updating.non_finite import NonFiniteGuard
-from tf_rigl.updating.rule_weights import FindRecords
+from tf_rigl.updating.penalties import StepPenalties
 from tf_rigl.updating.update_rule import UpdateRule
 
 _HOOK = "_tf_rigl_hook"
@@ -39,24 +43,31 @@ def installed(optimizer: Any) -> Hook | None:
 def make_rules(
     flavor: Flavor,
     optimizer: Any,
-    find_records: FindRecords,
+    model: Any,
     algorithm: Algorithm,
+    penalties: Sequence[Penalty] = (),
     max_non_finite_steps: int | None = None,
 ) -> list[UpdateRule]:
     """Makes an update rule for each optimizer that a wrapper contains.
 
-    `find_records` returns the model's masked weights. It is called when they
-    are first needed, since a model may create its weights only while its
-    training step is traced. `algorithm` must be resolved.
+    The model's weights are looked for when they are first needed, since it may
+    create them only while its training step is traced. `algorithm` must be
+    resolved; `penalties` are those besides its own.
 
     Raises:
         ValueError: if the optimizer changes weights that the method does not
             train.
     """
     latent_training.check_optimizer(flavor, optimizer, algorithm)
+    every = (*algorithm.penalties, *penalties)
     return [
         UpdateRule(
-            flavor, updating, find_records, algorithm, max_non_finite_steps
+            flavor,
+            updating,
+            functools.partial(masked_weights, model),
+            algorithm,
+            StepPenalties(flavor, updating, model, every),
+            max_non_finite_steps,
         )
         for updating in flavor.updating_optimizers(optimizer)
     ]

@@ -11,8 +11,10 @@ from tf_rigl.updating.mask_update import StepWeight
 class PendingUpdate(NamedTuple):
     """The update of one variable, which waits for the other variables."""
 
+    key: str  # identity of the variable, the same in each replica
+    variable: Any  # the replica's variable
     gradient: Any  # a tensor or `tf.IndexedSlices`
-    step: Callable[[], Any]  # updates the variable
+    step: Callable[[Any], Any]  # updates the variable, given a gradient
     weight: StepWeight | None  # None if the variable has no mask to update
 
 
@@ -26,13 +28,14 @@ class PendingUpdates:
         default_factory=list
     )
 
-    def add(self, key: str, update: PendingUpdate) -> list[PendingUpdate]:
+    def add(self, update: PendingUpdate) -> list[PendingUpdate]:
         """Adds an update; returns all of its replica once they are complete.
 
         Otherwise the result is empty. The n-th update with the same key
         belongs to the n-th replica. An update whose key is not among `keys` is
         returned at once.
         """
+        key = update.key
         if key not in self.keys:
             return [update]
 

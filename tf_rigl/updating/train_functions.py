@@ -56,6 +56,7 @@ def trace_key(
             (
                 id(rule.optimizer),
                 rule.algorithm,
+                rule.penalties.penalties,
                 rule.max_non_finite_steps,
                 rule.origin is None,
             )

@@ -19,6 +19,7 @@ from tf_rigl.updating import momentum_kernel
 from tf_rigl.updating.mask_update import StepWeight
 from tf_rigl.updating.mask_update import update_masks
 from tf_rigl.updating.non_finite import NonFiniteGuard
+from tf_rigl.updating.penalties import StepPenalties
 from tf_rigl.updating.pending_updates import PendingUpdate
 from tf_rigl.updating.pending_updates import PendingUpdates
 from tf_rigl.updating.rule_weights import FindRecords
@@ -38,11 +39,13 @@ class UpdateRule:
         optimizer: Any,
         find_records: FindRecords,
         algorithm: Algorithm,
+        penalties: StepPenalties,
         max_non_finite_steps: int | None = None,
     ) -> None:
         self._flavor = flavor
         self.optimizer = optimizer
         self.algorithm = algorithm
+        self.penalties = penalties
         self._requirements = algorithm.requirements
 
         self._remask = not flavor.keeps_zeros(optimizer)
@@ -78,6 +81,7 @@ class UpdateRule:
     def prepare(self) -> None:
         """Prepares weights and counters, as soon as the weights exist."""
         records = self._weights.prepare()
+        self.penalties.check(self.algorithm, self._weights.updated)
         strategy = distribution.strategy_of(
             record.storage.variable for record in records
         )
@@ -154,8 +158,9 @@ class UpdateRule:
         Keras 3 and empty in Keras 2.
         """
         key = self._weights.key(variable)
-        update = self._make_pending(key, gradient, variable, args)
-        updates = self._pending.add(key, update)
+        updates = self._pending.add(
+            self._make_pending(key, gradient, variable, args)
+        )
         if not updates:
             return
 
@@ -176,13 +181,16 @@ class UpdateRule:
         record = self._weights.find(key)
         is_updated = key in self._weights.updated
         if self._requirements.freezes_others and not is_updated:
-            return PendingUpdate(gradient, conditionals.no_op, None)
+            return PendingUpdate(key, variable, gradient, _rest, None)
 
         if record is None:
-            step = functools.partial(
-                self._own_update_step, gradient, variable, *args
+            return PendingUpdate(
+                key,
+                variable,
+                gradient,
+                lambda total: self._own_update_step(total, variable, *args),
+                None,
             )
-            return PendingUpdate(gradient, step, None)
 
         # The gradient of an embedding is `tf.IndexedSlices`.
         gradient = tf.convert_to_tensor(gradient)
@@ -192,12 +200,12 @@ class UpdateRule:
 
         latent = self._requirements.latent
         if latent is None or not is_updated:
-            step = functools.partial(self._step_of_connections, weight, *args)
+            step = functools.partial(self._step_of_connections, weight, args)
         else:
-            step = functools.partial(
-                self._step_of_latent, latent, weight, *args
-            )
-        return PendingUpdate(gradient, step, weight if is_updated else None)
+            step = functools.partial(self._step_of_latent, latent, weight, args)
+        return PendingUpdate(
+            key, variable, gradient, step, weight if is_updated else None
+        )
 
     def _step_replica(self, updates: list[PendingUpdate]) -> None:
         """Updates all variables of a replica for one batch.
@@ -213,8 +221,10 @@ class UpdateRule:
                 weight.observe(self.algorithm, moment)
 
         def step_all() -> tf.Tensor:
-            for update in updates:
-                update.step()
+            together = bool(self._pending.keys)
+            gradients = self.penalties.gradients(updates, together)
+            for update, gradient in zip(updates, gradients, strict=True):
+                update.step(gradient)
             return conditionals.no_op()
 
         otherwise = conditionals.no_op
@@ -309,15 +319,17 @@ class UpdateRule:
             due = schedule.is_due(time)
             conditionals.conditionally_across_replicas(~due, decay)
 
-    def _step_of_connections(self, weight: StepWeight, *args: Any) -> None:
+    def _step_of_connections(
+        self, weight: StepWeight, args: tuple[Any, ...], gradient: tf.Tensor
+    ) -> None:
         """Updates the active connections and leaves masked ones at zero."""
         mask = weight.record.mask
         # The weight is zero where it is masked, so its own values serve as
         # zeros: allocating others would take another pass over the memory.
         gradient = tf.raw_ops.Select(
             condition=mask,
-            x=weight.gradient,
-            y=tf.cast(weight.variable, weight.gradient.dtype),
+            x=gradient,
+            y=tf.cast(weight.variable, gradient.dtype),
         )
         self._own_step(weight, gradient, *args)
         if self._remask:
@@ -338,12 +350,13 @@ class UpdateRule:
             own(gradient, weight.variable, *args)
 
     def _step_of_latent(
-        self, state: str, weight: StepWeight, *args: Any
+        self, state: str, weight: StepWeight, args: tuple[Any, ...], _: Any
     ) -> None:
         """Trains the latent values, which the method's state keeps.
 
         The optimizer was built for the weight's variable, so that holds the
-        latent values during the step and the deployed values after it.
+        latent values during the step and the deployed values after it. The
+        method has a gradient of its own.
         """
         algorithm, record = self.algorithm, weight.record
         view = weight.as_view()
@@ -364,6 +377,11 @@ class UpdateRule:
         record.state[state].assign(after)
         values = weight.deployed(algorithm, view, weight.mask, after)
         weight.storage.set_values(values)
+
+
+def _rest(gradient: Any) -> None:
+    """Takes no step."""
+    del gradient
 
 
 def _moment(

@@ -1,0 +1,144 @@
+"""Gradients of penalties, added to those of one step of a replica."""
+
+import collections
+import functools
+from collections.abc import Collection
+from collections.abc import Sequence
+from typing import Any
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tf_rigl.algorithms import Algorithm
+from tf_rigl.algorithms import Penalty
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.masking import deferred
+from tf_rigl.masking import tree
+from tf_rigl.updating.pending_updates import PendingUpdate
+
+
+class _Group(NamedTuple):
+    """Variables of a term that depends on all of them together."""
+
+    penalty: Penalty
+    variables: tuple[Any, ...]
+    keys: tuple[str, ...]  # identities of the variables, as of updates
+
+
+class StepPenalties:
+    """The penalties of a model's variables in the steps of one optimizer."""
+
+    def __init__(
+        self,
+        flavor: Flavor,
+        optimizer: Any,
+        model: Any,
+        penalties: Sequence[Penalty],
+    ) -> None:
+        self.penalties = tuple(penalties)
+        self._flavor = flavor
+        self._optimizer = optimizer
+        self._model = model
+
+    def check(self, algorithm: Algorithm, updated: Collection[str]) -> None:
+        """Checks that the penalized variables that exist are stepped.
+
+        Args:
+            algorithm: the method that trains the model.
+            updated: keys of the weights whose latent values it may train.
+
+        Raises:
+            ValueError: if the model has nothing that a penalty applies to, or
+                the method trains something else in its place.
+        """
+        if not self.penalties or not deferred.has_weights(self._model):
+            return
+        needs = algorithm.requirements
+        latent = needs.latent is not None and set(self._by_key) & set(updated)
+        if latent or needs.freezes_others:
+            raise ValueError(
+                "Penalties are added to the gradients of the weights "
+                f"themselves. Received: penalties={list(self.penalties)} with "
+                f"{type(algorithm).__name__}, which trains other values in "
+                "their place or freezes them. Choose a method that trains the "
+                "weights."
+            )
+
+    def gradients(
+        self, updates: Sequence[PendingUpdate], together: bool
+    ) -> list[Any]:
+        """Returns the updates' gradients with those of the penalties added.
+
+        Args:
+            updates: the updates of a replica, none of them taken yet.
+            together: whether they are all that the optimizer takes in a step.
+
+        Raises:
+            ValueError: if an optimizer takes the steps of a group's variables
+                one by one, so that their values would be of different steps.
+        """
+        gradients = [update.gradient for update in updates]
+        if not self.penalties:
+            return gradients
+
+        places = {update.key: place for place, update in enumerate(updates)}
+        seen: set[int] = set()
+        for update in updates:
+            for group in self._by_key.get(update.key, ()):
+                if id(group) in seen:
+                    continue
+                seen.add(id(group))
+                if not together:
+                    self._check_alone(group)
+                self._add(group, updates, places, gradients)
+        return gradients
+
+    def _add(
+        self,
+        group: _Group,
+        updates: Sequence[PendingUpdate],
+        places: dict[str, int],
+        gradients: list[Any],
+    ) -> None:
+        """Adds the gradients of one group to `gradients`."""
+        variables = [
+            updates[places[key]].variable if key in places else variable
+            for key, variable in zip(group.keys, group.variables, strict=True)
+        ]
+        values = [tf.convert_to_tensor(variable) for variable in variables]
+        added = group.penalty.gradients(values)
+        for key, gradient in zip(group.keys, added, strict=True):
+            place = places.get(key)
+            if place is None:  # it is not trained
+                continue
+            own = tf.convert_to_tensor(gradients[place])
+            gradients[place] = own + tf.cast(gradient, own.dtype)
+
+    def _check_alone(self, group: _Group) -> None:
+        if len(group.keys) > 1:
+            raise ValueError(
+                "A penalty of several variables needs an optimizer that "
+                "applies all gradients together. Received: "
+                f"{type(self._optimizer).__name__}, which calls `update_step` "
+                f"by itself. Call `{self._flavor.apply_all_method}` from it."
+            )
+
+    @functools.cached_property
+    def _by_key(self) -> dict[str, list[_Group]]:
+        """The groups by the key of each of their variables."""
+        layers = {
+            "/".join(node.path): node.layer
+            for node in tree.walk(self._flavor, self._model)
+        }
+        found: dict[str, list[_Group]] = collections.defaultdict(list)
+        for penalty in self.penalties:
+            for members in penalty.groups(layers):
+                keys = tuple(map(self._key, members))
+                raw = tuple(map(self._flavor.raw, members))
+                group = _Group(penalty, raw, keys)
+                for key in dict.fromkeys(keys):
+                    found[key].append(group)
+        return dict(found)
+
+    def _key(self, variable: Any) -> str:
+        return self._flavor.variable_key(self._optimizer, variable)
