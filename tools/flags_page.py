@@ -17,6 +17,7 @@ from absl import flags
 from tf_rigl.experiments import commands
 from tf_rigl.experiments import fields
 from tf_rigl.experiments import terminal
+from tf_rigl.experiments.compress.settings import CompressSettings
 from tf_rigl.experiments.export_settings import ExportSettings
 from tf_rigl.experiments.runs import settings
 from tf_rigl.experiments.sweeps.grid import Grid
@@ -36,9 +37,10 @@ _OWNERS = (
     Grid,
     SearchSettings,
     SearchGrid,
+    CompressSettings,
     ExportSettings,
 )
-_WITH_RULES = ("train", "sweep", "tickets", "export")
+_WITH_RULES = ("train", "sweep", "tickets", "compress", "export")
 
 
 def render() -> str:
