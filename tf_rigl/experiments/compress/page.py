@@ -148,7 +148,7 @@ def _tiles(rows: Sequence[SummaryRow]) -> list[Tile]:
         for row in (*large, *_best_of_smallest(ways)):
             name = tables.kind_text(row.kind)
             if row.target:
-                name = f"{name}, {tables.target_text(row.target)} removed"
+                name = f"{name}, {tables.target_text(row.target)}"
             value = formatting.write_measure(row.measure, row.value.mean)
             tiles.append((name, value, whose))
     return tiles

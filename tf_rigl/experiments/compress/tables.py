@@ -81,11 +81,13 @@ def kind_text(kind: str) -> str:
 
 
 def target_text(target: str) -> str:
-    """Returns what was removed in words: a share, or the network left."""
+    """Returns what was removed in words: a share, or down to what network."""
+    if not target:
+        return ""
     try:
         return f"{100 * float(target):g} %"
     except ValueError:
-        return target
+        return f"to {target}"
 
 
 def value_text(measure: str, found: Spread) -> str:
