@@ -138,7 +138,7 @@ def _other_defaults(
     defaults = ", ".join(
         f"`--{'' if flag.default else 'no'}{name}`"
         if isinstance(flag.default, bool)
-        else f"`--{name}={flag.default}`"
+        else f"`--{name}={_text(flag.default)}`"
         for name, flag in other.items()
     )
     return f"; by default {defaults}. Of its own:"
@@ -154,7 +154,11 @@ def _default(flag: flags.Flag) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"`{','.join(value) if isinstance(value, list) else value}`"
+    return f"`{_text(value)}`"
+
+
+def _text(value: Any) -> str:
+    return ",".join(value) if isinstance(value, list) else str(value)
 
 
 def _meaning(flag: flags.Flag, command: str) -> str:

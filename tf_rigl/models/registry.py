@@ -82,14 +82,17 @@ BUILDERS: dict[str, Callable[..., Any]] = {
         last_pool=False,
         name="cifar_vgg_19",
     ),
-    "slimming_vgg_19": functools.partial(
-        _vgg_of_cifar,
-        depth=19,
-        hidden_units=(),
-        last_pool=False,
-        initialization="slimming",
-        name="slimming_vgg_19",
-    ),
+    **{
+        f"slimming_vgg_{depth}": functools.partial(
+            _vgg_of_cifar,
+            depth=depth,
+            hidden_units=(),
+            last_pool=False,
+            initialization="slimming",
+            name=f"slimming_vgg_{depth}",
+        )
+        for depth in vgg.DEPTHS
+    },
     "cifar_vgg_16": functools.partial(_vgg_16_of_cifar, name="cifar_vgg_16"),
     # Of widths that were chosen by hand.
     "vgg_16_a": functools.partial(

@@ -52,7 +52,7 @@ def test_dry_run_counts(tmp_path):
     assert row.split() == [
         *("50", "%", "3,077", "26.95", "%", "44,360", "48.10", "%", "4")
     ]
-    assert "lr_0.1_s1  large, scratch_b_0.5" in output
+    assert "Trainings: large, scratch_b_0.5\nlr_0.1_s0\nlr_0.1_s1\n" in output
     assert "2 compressions of 2 trainings" in output
     assert not list(tmp_path.iterdir())
 

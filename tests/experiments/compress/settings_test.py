@@ -2,9 +2,13 @@ import pytest
 from absl import flags
 
 from tests.experiments.compress import support
+from tf_rigl.experiments import flag_files
 from tf_rigl.experiments.compress import command_lines
 from tf_rigl.experiments.compress import settings
 from tf_rigl.experiments.compress import trainings
+from tf_rigl.models import registry
+
+FILES = sorted((flag_files.CONFIGS / "compress").glob("*.flags"))
 
 
 @pytest.mark.parametrize(
@@ -119,3 +123,22 @@ def test_command_lines():
     command = command_lines.program_command(support.ask("--learning_rates=1,2"))
     assert command.startswith("tf-rigl compress --model=lenet_5")
     assert "--learning_rates=1.0,2.0" in command
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_flag_files(path):
+    """Those of the papers, and of a day of one core."""
+    values = flags.FlagValues()
+    settings.define(values)
+    values(flag_files.expand(["program", f"--flagfile={path}"]))
+    asked = settings.read(values)
+    assert asked.base.model in registry.BUILDERS
+    assert asked.base.data == "cifar10"
+    assert asked.options.output_dir == f"runs/compress/{path.stem}"
+    found = asked.base.total_epochs, asked.base.decay_epochs
+    short = path.stem.startswith("cifar10")
+    assert found == ((24, (12, 18)) if short else (160, (80, 120)))
+    rates = asked.compress.finetune_epochs, asked.compress.finetune_rate
+    chosen = bool(asked.compress.pruned_models)
+    assert rates == ((40, 0.001) if chosen else (0, 0))
+    assert (asked.compress.criterion == "l1") is chosen

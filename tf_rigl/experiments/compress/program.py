@@ -120,8 +120,9 @@ def describe(
     names = [one.name for one in trainings.trainings(asked)]
     points = settings.points(asked)
     write("")
+    write(f"Trainings: {', '.join(names)}")
     for point in points:
-        write(f"{point.name}  {', '.join(names)}")
+        write(point.name)
     write(
         f"{len(points)} compressions of {len(names)} trainings; epochs of the "
         f"large network: {run.plan.epochs}, of {run.plan.per_epoch:,} steps"
