@@ -37,6 +37,7 @@ TRAIN = {
         "start_fraction": "later, so that the dense network learns first",
         "stop_fraction": "earlier, to leave more steps to the final masks",
         "ablation_threshold": "0 so that no unit is ablated",
+        "slimming_strength": "1e-5 for residual networks, as in the paper",
     },
     "Training of the weights": {
         "keras": "to get a model of tf_keras",

@@ -11,6 +11,7 @@ import tf_rigl
 from tests import support as training
 from tests import zoo
 from tests.diagnostics import support
+from tests.methods.oracles.slimming import make_normalized
 
 
 def read_csv(path):
@@ -267,3 +268,26 @@ def test_dense_models_are_refused(keras, tmp_path):
         training.train(
             keras, training.make_mlp(keras), None, 1, callbacks=[callback]
         )
+
+
+def test_tensorboard_shows_scales_of_channels(tmp_path):
+    """A histogram of |γ| a layer, of layers without a mask, too."""
+    from tensorboard.backend.event_processing import event_accumulator
+
+    keras = training.fresh_keras("keras")
+    model = make_normalized(keras, (24,))
+    tf_rigl.sparsify(model, 0.5, dense=["logits"])
+    callback = tf_rigl.MaskDiagnostics(tmp_path, images=False)
+    method = tf_rigl.Slimming(1e-2)
+    training.train(keras, model, method, 2, callbacks=[callback])
+
+    board = event_accumulator.EventAccumulator(str(tmp_path), {"tensors": 0})
+    board.Reload()
+    events = board.Tensors("scale/normalization")
+    assert [event.step for event in events] == [0, 1]
+    lefts, rights, counts = tf.make_ndarray(events[-1].tensor_proto).T
+    scales = np.abs(model.get_layer("normalization").gamma.numpy())
+    np.testing.assert_allclose(
+        (lefts[0], rights[-1]), (scales.min(), scales.max())
+    )
+    assert counts.sum() == 24

@@ -124,6 +124,29 @@ def convnet(keras):
     )
 
 
+def make_conv_model(keras):
+    """A function that makes a convolutional network, normalized."""
+
+    def make():
+        layers = keras.layers
+        return keras.Sequential(
+            [
+                keras.Input((8, 8, 3)),
+                layers.Conv2D(8, 3, use_bias=False, name="conv"),
+                layers.BatchNormalization(name="normalization"),
+                layers.Activation("relu"),
+                layers.GlobalAveragePooling2D(),
+                layers.Dense(CLASSES, name="out"),
+            ]
+        )
+
+    return make
+
+
+def image_data(_):
+    return _batches(8, 8, 3)
+
+
 def steps(_):
     return STEPS
 

@@ -34,6 +34,7 @@ class WeightView(NamedTuple):
     gradient: tf.Tensor  # dense, of the batch, reduced over replicas
     state: Mapping[str, tf.Tensor]  # the tensors of `Algorithm.state`
     fan_in: int = 1  # positions · inputs of the dense weight
+    least: int = 0  # number of connections that a ranking of all must leave
 
 
 class StepInfo(NamedTuple):

@@ -15,6 +15,8 @@ from tf_rigl.core.checks import check_choice
 from tf_rigl.core.drop_and_grow import changed
 from tf_rigl.core.random_masks import stateless_seed
 from tf_rigl.core.schedules import UpdateSchedule
+from tf_rigl.core.selection import count_true
+from tf_rigl.core.selection import largest_mask
 from tf_rigl.core.selection import largest_of_all
 
 SCOPES = ("weight", "global")
@@ -70,7 +72,8 @@ def keep_largest(
         scores: one float tensor per weight, compared by magnitude; the weights'
             values by default.
         counts: number of connections of each weight, by default its target;
-            under the global scope only their sum matters.
+            under the global scope only their sum matters, and each weight
+            keeps the `least` that it must have.
         scope: `"weight"` or `"global"`.
         allow_regrowth: whether masked positions compete, too.
     """
@@ -85,7 +88,7 @@ def keep_largest(
 
     if scope == "global":
         total = tf.add_n([tf.cast(count, tf.int64) for count in counts])
-        masks = largest_of_all(scores, candidates, total)
+        masks = _largest_of_all(weights, scores, candidates, total)
     else:
         masks = [
             _largest(weight, score, count, candidate)
@@ -98,6 +101,31 @@ def keep_largest(
         WeightUpdate(changed(weight.mask, mask))
         for weight, mask in zip(weights, masks, strict=True)
     ]
+
+
+def _largest_of_all(
+    weights: Sequence[WeightView],
+    scores: Sequence[tf.Tensor],
+    candidates: Sequence[tf.Tensor],
+    total: tf.Tensor,
+) -> list[tf.Tensor]:
+    """Marks the largest of all, among them the `least` of each weight."""
+    if not any(weight.least for weight in weights):
+        return largest_of_all(scores, candidates, total)
+
+    must_stay = [
+        largest_mask(score, open_, tf.minimum(count_true(open_), weight.least))
+        for weight, score, open_ in zip(
+            weights, scores, candidates, strict=True
+        )
+    ]
+    others = [
+        open_ & ~stays
+        for open_, stays in zip(candidates, must_stay, strict=True)
+    ]
+    left = total - tf.add_n([count_true(stays) for stays in must_stay])
+    chosen = largest_of_all(scores, others, tf.maximum(left, 0))
+    return [one | stays for one, stays in zip(chosen, must_stay, strict=True)]
 
 
 def _largest(

@@ -85,6 +85,7 @@ class Row:
     # Initial masks; None for `start` of the method's requirements.
     start: str | None = None
     usage: str | None = None  # README: the call; None for the class alone
+    weights: str = "kernels"  # the `weights` argument of `tf_rigl.sparsify`
 
     @property
     def algorithm(self) -> "type[Algorithm]":
@@ -102,6 +103,8 @@ class Row:
         arguments: dict[str, Any] = {}
         if self.begins == "dense":
             arguments["start"] = "dense"
+        if self.weights != "kernels":
+            arguments["weights"] = self.weights
         if self.structure is not None:
             structures = importlib.import_module("tf_rigl.core.structures")
             arguments["structure"] = getattr(structures, self.structure)()
@@ -257,22 +260,29 @@ ROWS: tuple[Row, ...] = (
         "the same",
     ),
     Row(
-        "slimming",
-        "Slimming",
-        {
-            "slimming": Command(
-                "Slimming", lambda plan: {"strength": plan.strength}
-            )
-        },
-        "all; an L1 penalty shrinks scales of channels",
-        "none",
-    ),
-    Row(
         "ac_dc",
         "ACDC",
         {"ac_dc": Command("AC/DC", lambda plan: {"stop_step": plan.stop_step})},
         "largest magnitudes",
         "everything, every other phase",
+    ),
+    Row(
+        "slimming",
+        "Slimming",
+        {
+            "slimming": Command(
+                "Slimming",
+                lambda plan: {
+                    "strength": plan.strength,
+                    "step": plan.stop_step,
+                },
+            )
+        },
+        "all; an L1 penalty shrinks scales of channels, to be pruned",
+        "none",
+        start="dense",
+        weights="scales",
+        usage="`Slimming()` + `prune(model)`",
     ),
 )
 

@@ -8,10 +8,12 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.algorithms import algorithm
+from tf_rigl.algorithms import pruning
 from tf_rigl.algorithms import scales
 from tf_rigl.algorithms.penalty import Penalty
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.core import checks
+from tf_rigl.core.schedules import UpdateSchedule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +49,16 @@ class Slimming(algorithm.Algorithm):
 
     Afterwards `tf_rigl.prune(model, "magnitude", scope="global")` removes the
     channels of smallest |γ| from a model that was prepared by
-    `sparsify(model, 0.7, weights="scales", start="dense")`.
+    `sparsify(model, 0.7, weights="scales", start="dense")`. With `step` this
+    happens during training, the rest of which fine-tunes with the penalty on
+    the channels that are left.
 
     Attributes:
         strength: λ, at least 0; 1e-4 for VGG, 1e-5 for ResNets and DenseNets
             in the paper.
+        step: the optimizer step after which the scales are pruned, from 0,
+            over all layers to the number that `sparsify` allotted, but to no
+            less than one a layer; None for no pruning.
 
     Raises:
         ValueError: if `strength` is negative; when training begins, if the
@@ -70,13 +77,26 @@ class Slimming(algorithm.Algorithm):
     """
 
     name = "slimming"
-    requirements = Requirements(start="any")
-    mask_schedule = None
 
     strength: float = 1e-4
+    step: int | None = None
 
     def __post_init__(self) -> None:
-        _ = self.penalties
+        _ = self.penalties, self.mask_schedule
+
+    @property
+    def requirements(self) -> Requirements:
+        """Starts dense if it prunes."""
+        if self.step is None:
+            return Requirements(start="any")
+        return pruning.requirements("global", prunes_during_training=True)
+
+    @property
+    def mask_schedule(self) -> UpdateSchedule | None:
+        """Updates once, at `step`."""
+        if self.step is None:
+            return None
+        return UpdateSchedule(self.step, self.step + 1, 1)
 
     @property
     def penalties(self) -> tuple[Penalty]:
@@ -86,5 +106,12 @@ class Slimming(algorithm.Algorithm):
     def update(
         self, weights: Sequence[algorithm.WeightView], when: algorithm.StepInfo
     ) -> list[algorithm.WeightUpdate]:
-        """Raises an error, because there is no schedule that would call it."""
-        raise NotImplementedError
+        """Prunes to the target over all layers."""
+        del when
+        return pruning.keep_largest(weights, scope="global")
+
+    def pruned_fraction(self, total_steps: int) -> float:
+        """Returns `pruning.pruned_fraction` for `total_steps` of training."""
+        if self.mask_schedule is None:
+            return 1.0
+        return pruning.pruned_fraction(self.mask_schedule, total_steps, float)

@@ -12,11 +12,14 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_rigl.algorithms.scales import scale_of
 from tf_rigl.backend.callback import ModelCallback
+from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.core.diagnostics import density_image
 from tf_rigl.diagnostics import diagnose
 from tf_rigl.diagnostics.epoch_file import EpochFile
 from tf_rigl.diagnostics.epoch_file import finite
+from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import is_deferred
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.masked_weight import require_masked_weights
@@ -54,7 +57,9 @@ class MaskDiagnostics(ModelCallback):
       all weights; images `mask/<weight>` of the masks, with inputs from top
       to bottom and units from left to right. A pixel shows the density of its
       connections, which are those of all positions of a convolution, and of
-      several inputs or units if the weight is large.
+      several inputs or units if the weight is large; histograms
+      `scale/<layer>` of |γ| of each normalization layer, masked or not, by
+      which network slimming ranks channels.
     - CSV: a row for each epoch and weight; unknown numbers are empty.
     - JSON lines: an object for each epoch with `epoch`, `total`, and
       `weights` by path; unknown numbers are null.
@@ -173,6 +178,7 @@ class MaskDiagnostics(ModelCallback):
             file.append(lines_of(epoch, total, rows))
         if self._writer is not None:
             self._write_scalars(epoch, total, rows)
+            self._write_histograms(epoch)
             first = self._pictured_epoch is None
             if first or (epoch + 1) % self._image_interval == 0:
                 self._write_images(epoch, weights)
@@ -215,6 +221,15 @@ class MaskDiagnostics(ModelCallback):
                 for path, row in rows.items():
                     _write_scalar(f"mask_{name}/{path}", row[name])
         self._writer.flush()
+
+    def _write_histograms(self, epoch: int) -> None:
+        """Writes how large the scales of channels are, layer by layer."""
+        with self._writer.as_default(step=epoch):
+            for node in tree.walk(model_flavor(self.model), self.model):
+                scale = scale_of(node.layer)
+                if scale is not None:
+                    sizes = tf.abs(tf.convert_to_tensor(scale))
+                    tf.summary.histogram(f"scale/{'/'.join(node.path)}", sizes)
 
     def _write_images(
         self, epoch: int, weights: Iterable[MaskedWeight]

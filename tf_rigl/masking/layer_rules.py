@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tf_rigl.algorithms import scales
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.kernel_layout import axes_layout
@@ -168,6 +169,23 @@ def other_weights(layer: Any, own: Iterable[Any]) -> dict[str, Any]:
     return found
 
 
+def scale_weights(layer: Any) -> dict[str, Any]:
+    """Returns the scale of a normalization layer by name, if it has one."""
+    scale = scales.scale_of(layer)
+    return {} if scale is None else {"gamma": scale}
+
+
+def followers(layer: Any, variable: Any) -> dict[str, Any]:
+    """Returns the variables that are 0 where a weight is masked, by name.
+
+    A shift follows its scale: a channel without a scale would be a constant.
+    """
+    shift = scales.shift_of(layer)
+    if shift is None or scales.scale_of(layer) is not variable:
+        return {}
+    return {"beta": shift}
+
+
 def is_opt_in(layer: Any) -> bool:
     """Returns whether the layer is sparse only on request."""
     if callable(getattr(layer, "get_prunable_weights", None)):
@@ -192,7 +210,9 @@ def kernel_layout(layer: Any, variable: Any) -> KernelLayout:
     rule = rule_of(layer)
 
     axes: Axes | Callable[[Any, int], Axes] = last_axes
-    if rule is not None and any(
+    if scales.scale_of(layer) is variable:
+        axes = Axes((), (0,))
+    elif rule is not None and any(
         _weight(layer, attribute) is variable for attribute in rule.weights
     ):
         axes = rule.axes

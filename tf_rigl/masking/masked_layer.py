@@ -20,12 +20,14 @@ from tf_rigl.backend import instance_methods
 from tf_rigl.backend.distribution import strategy_of
 from tf_rigl.masking import constraint
 from tf_rigl.masking import layer_config
+from tf_rigl.masking import layer_rules
 from tf_rigl.masking import state_store
 from tf_rigl.masking import tree
 from tf_rigl.masking.bindings import registration
 from tf_rigl.masking.layer_config import initial_mask
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.storage import STORAGES
+from tf_rigl.masking.storage import FollowingStorage
 from tf_rigl.masking.storage import Storage
 from tf_rigl.masking.value_guard import ValueGuard
 
@@ -218,10 +220,22 @@ def bind(layer: Any) -> None:
     for site in tree.sites(flavor, layer):
         if site.key in store.masks and site.key not in guards:
             guard = _make_guard(flavor, layer, site)
+            for name, variable in layer_rules.followers(
+                site.owner, site.variable
+            ).items():
+                guard.followers[name] = _make_follower(
+                    flavor, layer, site, name, variable
+                )
             with tf.init_scope():
                 guard.settle()
             guard.put()
             guards[site.key] = guard
+
+
+def following_storage(layer: Any, key: str, variable: Any) -> Storage:
+    """Returns the storage of a variable with the mask of a weight."""
+    mask = getattr(layer, ATTRIBUTE).masks[key]
+    return FollowingStorage(flavors.flavor_of(layer).raw(variable), mask)
 
 
 def _refuse_to_quantize(
@@ -256,4 +270,19 @@ def _make_guard(
         storage,
         constraint.MaskConstraint(flavor, site.variable, storage, site.path),
         find_beside,
+    )
+
+
+def _make_follower(
+    flavor: flavors.Flavor, layer: Any, site: tree.Site, name: str, other: Any
+) -> ValueGuard:
+    """Returns the guard of a variable that follows the weight at a site."""
+    storage = following_storage(layer, site.key, other)
+    path = tree.beside(site.path, name)
+    return ValueGuard(
+        flavor,
+        flavor.written_variable(other),
+        storage,
+        constraint.MaskConstraint(flavor, other, storage, path),
+        dict,
     )

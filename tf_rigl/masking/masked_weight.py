@@ -2,12 +2,14 @@
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.algorithms.scales import scale_of
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.dice import Dice
 from tf_rigl.core.kernel_layout import KernelLayout
@@ -17,6 +19,7 @@ from tf_rigl.masking import state_store
 from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import complete
 from tf_rigl.masking.layer_config import config_of
+from tf_rigl.masking.layer_rules import followers
 from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.storage import Storage
@@ -47,6 +50,9 @@ class MaskedWeight:
     state: dict[str, tf.Variable]  # state of the method, by name
     # Recorded history of its mask, by name; see `mask_history`.
     diagnostics: dict[str, tf.Variable]
+    # Variables with the same mask, which nobody ranks.
+    followers: tuple["MaskedWeight", ...] = ()
+    is_follower: bool = False  # whether it is one of those
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -73,6 +79,19 @@ class MaskedWeight:
     def target(self) -> int:
         """Number of connections allotted to it, by `sparsify` at first."""
         return config_of(self.host).weights[self.host_key].target
+
+    @property
+    def is_scale(self) -> bool:
+        """True if its elements scale channels of a normalization layer."""
+        return scale_of(self.owner) is self.variable
+
+    @property
+    def least(self) -> int:
+        """Number of connections below which `prune` and methods do not go.
+
+        A layer without a channel passes nothing on and cannot be cut.
+        """
+        return int(self.is_scale)
 
     @property
     def stays_dense(self) -> bool:
@@ -282,7 +301,7 @@ def _record(
     weight = config.weights[site.key]
     kept = state_store.state_of(node.layer, site.key)
 
-    return MaskedWeight(
+    record = MaskedWeight(
         path="/".join((*node.path, site.path)),
         key="/".join((*node.key, site.key)),
         host=node.layer,
@@ -305,3 +324,25 @@ def _record(
             if name.startswith(state_store.DIAGNOSTIC)
         },
     )
+    return dataclasses.replace(
+        record, followers=tuple(_followers(record, site))
+    )
+
+
+def _followers(record: MaskedWeight, site: tree.Site) -> Iterator[MaskedWeight]:
+    """Yields the records of the variables that follow a weight."""
+    for name, guard in record.guard.followers.items():
+        variable = followers(site.owner, site.variable)[name]
+        yield dataclasses.replace(
+            record,
+            path=tree.beside(record.path, name),
+            key=tree.beside(record.key, name),
+            variable=variable,
+            storage=masked_layer.following_storage(
+                record.host, record.host_key, variable
+            ),
+            guard=guard,
+            state={},
+            diagnostics={},
+            is_follower=True,
+        )

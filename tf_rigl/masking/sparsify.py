@@ -2,9 +2,6 @@
 
 import dataclasses
 import math
-import warnings
-from collections.abc import Collection
-from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -22,8 +19,10 @@ from tf_rigl.core import structures
 from tf_rigl.core.sparse_initialization import scale_to_connections
 from tf_rigl.core.structures import Structure
 from tf_rigl.masking import deferred
+from tf_rigl.masking import left_out
 from tf_rigl.masking import mask_history
 from tf_rigl.masking import options as options_of_sparsify
+from tf_rigl.masking import scale_masks
 from tf_rigl.masking import tree
 from tf_rigl.masking.layer_config import STARTS
 from tf_rigl.masking.layer_config import LayerConfig
@@ -39,9 +38,6 @@ from tf_rigl.masking.state_store import INITIAL_VALUES
 from tf_rigl.masking.state_store import keep_state
 from tf_rigl.masking.state_store import state_of
 
-# Fraction of all elements from which on a weight is considered large.
-_LARGE_SHARE = 0.1
-
 
 @_deprecations.moved_arguments(
     options_of_sparsify.MOVED, "0.2", options_of_sparsify.fold_moved
@@ -55,6 +51,7 @@ def sparsify(
     seed: int = 0,
     structure: Structure | None = None,
     start: str = "random",
+    weights: str = "kernels",
     options: SparsifyOptions | None = None,
 ) -> Any:
     """Masks the weights of a model to an exact number of connections.
@@ -96,6 +93,11 @@ def sparsify(
         start: initial masks: `"random"`; `"magnitude"` keeps the largest
             present values, to sparsify a trained model; `"dense"` keeps all
             connections, for methods that prune to the counts allotted here.
+        weights: what is masked. `"kernels"` are the weights above. `"scales"`
+            are the scales of BatchNormalization and GroupNormalization, one
+            for each channel, whose shift is 0 where they are masked; each
+            layer keeps a channel, also at a sparsity of 1. `shrink` then cuts
+            masked channels out.
         options: less common options: masking embeddings and depthwise
             convolutions, scaling or keeping initial weights, and recording
             masks for `diagnose`.
@@ -106,10 +108,11 @@ def sparsify(
     Raises:
         TypeError: if `model` is a model of neither Keras, or `distribution` has
             none of the types above.
-        ValueError: if the sparsity is outside [0, 1); a distribution, layer or
-            path is unknown; the budget cannot be met; the structure does not
-            fit a weight or the sparsity; or the model has no weights that may
-            be sparse, or only weights that already are.
+        ValueError: if the sparsity is outside [0, 1), or [0, 1] for scales; a
+            distribution, layer or path is unknown; the budget cannot be met;
+            the structure does not fit a weight or the sparsity; or the model
+            has no weights that may be sparse, or only weights that already
+            are.
 
     Example:
         >>> import keras
@@ -121,9 +124,15 @@ def sparsify(
         784
     """
     flavor = model_flavor(model)
-    checks.check_sparsity(sparsity)
     checks.check_choice("start", start, STARTS)
+    checks.check_choice("weights", weights, scale_masks.WEIGHTS)
     checks.check_options(options, SparsifyOptions)
+    structure = structures.as_structure(structure)
+    options = options or SparsifyOptions()
+    if weights == "scales":
+        scale_masks.check_arguments(sparsity, structure, options)
+    else:
+        checks.check_sparsity(sparsity)
     _masked_layers(flavor, model)
 
     request = _Request(
@@ -131,9 +140,10 @@ def sparsify(
         distribution_types.with_options(distribution),
         dense,
         seed,
-        structures.as_structure(structure),
+        structure,
         start,
-        options or SparsifyOptions(),
+        weights == "scales",
+        options,
     )
     if deferred.has_weights(model):
         _mask_weights(flavor, model, request)
@@ -152,6 +162,7 @@ class _Request:
     seed: int
     structure: Structure
     start: str
+    of_scales: bool
     options: SparsifyOptions
 
 
@@ -161,7 +172,14 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
     Layers of a part that was sparsified before keep their masks. They do not
     count towards the sparsity.
     """
-    weights = NamedWeights(flavor, model, tree.sites(flavor, model))
+    if request.of_scales:
+        scale_masks.check_model(flavor, model)
+    sites = [
+        site
+        for site in tree.sites(flavor, model)
+        if site.is_scale == request.of_scales
+    ]
+    weights = NamedWeights(flavor, model, sites)
     for site in weights.sites:
         platform_limits.check_in_one_piece(site.variable, site.path)
 
@@ -177,7 +195,7 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
         for site in unmasked
         if site.owner.trainable
         and site.variable.trainable
-        and (not site.opt_in or site.path in asked_for)
+        and (not site.opt_in or site.is_scale or site.path in asked_for)
     ]
 
     if not eligible and masked_layers:
@@ -185,19 +203,23 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
     if not eligible:
         raise ValueError(
             "The model must have trainable weights that may be sparse: "
-            "kernels of dense, convolutional, recurrent or attention layers. "
+            "kernels of dense, convolutional, recurrent or attention layers, "
+            "or scales of normalization layers if they are asked for. "
             f"Received: model={model.name!r}, which has none. Name others by "
             "SparsifyOptions(include=[...]), or, in a custom layer, by a "
             "method `get_prunable_weights`."
         )
 
-    _tell_of_left_out(unmasked, eligible, kept_dense)
-    counts = distributions.allocate(
-        {site.path: tuple(site.variable.shape) for site in eligible},
-        request.sparsity,
-        _named_by_path(request.distribution, weights),
-        dense=[site.path for site in eligible if site.path in kept_dense],
-    )
+    left_out.tell(unmasked, eligible, kept_dense)
+    shapes = {site.path: tuple(site.variable.shape) for site in eligible}
+    named = _named_by_path(request.distribution, weights)
+    fixed = [site.path for site in eligible if site.path in kept_dense]
+    if request.of_scales:
+        counts = scale_masks.allocate(shapes, request.sparsity, named, fixed)
+    else:
+        counts = distributions.allocate(
+            shapes, request.sparsity, named, dense=fixed
+        )
 
     plans = {
         id(site.variable): dataclasses.replace(
@@ -356,30 +378,3 @@ def _sparsified_once(model: Any) -> ValueError:
         f"model={model.name!r}, which has its masks already. "
         "Call `tf_rigl.strip` on it first for new masks."
     )
-
-
-def _tell_of_left_out(
-    sites: Iterable[tree.Site],
-    eligible: Iterable[tree.Site],
-    kept_dense: Collection[str],
-) -> None:
-    """Warns of large weights that stay dense although nobody asked for it."""
-    sizes = {site.path: math.prod(site.variable.shape) for site in sites}
-    masked = {site.path for site in eligible}
-    reasons = {}
-    for site in sites:
-        is_large = sizes[site.path] >= _LARGE_SHARE * sum(sizes.values())
-        if is_large and site.path not in masked and site.path not in kept_dense:
-            frozen = not (site.owner.trainable and site.variable.trainable)
-            share = sizes[site.path] / sum(sizes.values())
-            why = "frozen" if frozen else "only sparse if asked for"
-            reasons[site.path] = f"{share:.0%} of the weights, {why}"
-
-    if reasons:
-        warnings.warn(
-            f"Large weights stay dense: {reasons}. Pass them as "
-            "options=tf_rigl.SparsifyOptions(include=[...]) to mask them, or "
-            "as dense=[...] to keep them dense without this warning.",
-            # The caller of `sparsify`.
-            stacklevel=5,
-        )

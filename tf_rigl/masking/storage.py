@@ -118,6 +118,23 @@ class DenseStorage(Storage):
         assign_unguarded(self.variable, masked(values, mask))
 
 
+class FollowingStorage(DenseStorage):
+    """A variable that has the mask of another weight, or of its units.
+
+    Args:
+        variable: the variable, with an element for each of the mask.
+        mask: the variable of the other weight's mask, which only that weight's
+            storage sets.
+    """
+
+    def set(self, mask: Any, values: Any = None) -> None:
+        del mask, values
+        raise TypeError("Set the mask of the weight that this one follows.")
+
+    def on(self, variable: Any) -> Storage:
+        return FollowingStorage(variable, self._mask)
+
+
 # Storage classes by their name in the configuration of masked layers.
 STORAGES: Mapping[str, type[DenseStorage]] = {"dense": DenseStorage}
 

@@ -27,6 +27,7 @@ class Site:
     path: str  # path relative to the root of the walk
     key: str  # key relative to the root of the walk
     opt_in: bool  # whether it is sparse only on request
+    is_scale: bool = False  # whether it scales channels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +76,7 @@ def sites(flavor: flavors.Flavor, root: Any, others: bool = True) -> list[Site]:
     """Returns all weights below `root` that may be sparse, each once.
 
     They are in the order of the layers. Opt-in weights are included and marked;
-    `others` also includes weights without a layer rule.
+    `others` also includes weights without a layer rule, and scales.
     """
     return sites_of(flavor, walk(flavor, root), others)
 
@@ -95,9 +96,11 @@ def sites_of(
         opt_in = layer_rules.is_opt_in(node.layer)
         named = layer_rules.sparsifiable_weights(node.layer)
         weights = [(name, weight, opt_in) for name, weight in named.items()]
+        scales: dict[str, Any] = {}
         if others:
             own = flavor.own_weights(node.layer)
-            more = layer_rules.other_weights(node.layer, own)
+            scales = layer_rules.scale_weights(node.layer)
+            more = layer_rules.other_weights(node.layer, own) | scales
             weights += [(name, weight, True) for name, weight in more.items()]
 
         for name, variable, is_opt_in in weights:
@@ -111,9 +114,15 @@ def sites_of(
                     "/".join((*node.path, name)),
                     "/".join((*node.key, name)),
                     is_opt_in,
+                    name in scales,
                 )
             )
     return found
+
+
+def beside(path: str, name: str) -> str:
+    """Returns the path or key of another weight of the same layer."""
+    return "/".join([*path.split("/")[:-1], name])
 
 
 def subtree(nodes: Sequence[Node], index: int) -> Iterator[Node]:

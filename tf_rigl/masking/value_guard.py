@@ -51,28 +51,43 @@ class ValueGuard:
         self._can_assign = flavor.can_assign
         # Called after the mask was written, by the listener's identity.
         self.listeners: dict[int, Callable[[], None]] = {}
+        # The guards of variables that have the same mask, by their names.
+        self.followers: dict[str, ValueGuard] = {}
         # The unmasked values written last. When a file is loaded, their mask
         # is written after them.
         self._written: tf.Tensor | None = None
 
     def put(self) -> None:
         """Overrides the writing methods of the weight and of its mask."""
-        self.constraint.put()
-        writers.override(self._variable, self._settle_values)
+        self.put_on_values()
         writers.override(self._find_beside()["mask"], self._settle_mask)
         self._variable.__dict__["numpy"] = self._numpy
+        for follower in self.followers.values():
+            follower.put_on_values()
+
+    def put_on_values(self) -> None:
+        """Overrides the writing methods of the weight alone."""
+        self.constraint.put()
+        writers.override(self._variable, self._settle_values)
 
     def remove(self) -> None:
         """Undoes `put`."""
+        writers.restore(self._find_beside()["mask"])
+        for guard in (self, *self.followers.values()):
+            guard.remove_from_values()
+
+    def remove_from_values(self) -> None:
+        """Undoes `put_on_values`."""
         self.constraint.remove()
-        for variable in (self._variable, self._find_beside()["mask"]):
-            writers.restore(variable)
+        writers.restore(self._variable)
         self._variable.__dict__.pop("numpy", None)
 
     def settle(self) -> None:
         """Masks values that were written without the variable's methods."""
         self._written = None
         self._storage.set_values(self._storage.values())
+        for follower in self.followers.values():
+            follower.settle()
 
     def _settle_values(self, value: Any) -> None:
         """Masks values just written, with the mask that they carry, if any."""
@@ -100,7 +115,9 @@ class ValueGuard:
             self.tell()
 
     def tell(self) -> None:
-        """Tells the listeners that the mask was written."""
+        """Tells followers and listeners that the mask was written."""
+        for follower in self.followers.values():
+            follower._settle_mask(None)
         for listener in list(self.listeners.values()):
             listener()
 

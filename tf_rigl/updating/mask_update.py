@@ -75,6 +75,7 @@ class StepWeight:
                 for name, variable in record.state.items()
             },
             fan_in=record.fan_in,
+            least=record.least,
         )
 
     def observe(self, algorithm: Algorithm, when: StepInfo) -> None:
@@ -122,6 +123,19 @@ def overrides(algorithm: Algorithm, hook: str) -> bool:
     pass over its memory in every step.
     """
     return getattr(type(algorithm), hook) is not getattr(Algorithm, hook)
+
+
+def follow(flavor: Flavor, optimizer: Any, weight: StepWeight) -> None:
+    """Zeroes values and slots where the mask that it has is now false."""
+    weight.storage.set_values(weight.storage.values())
+    mask = weight.mask
+    for slot in slots.slots_of(flavor, optimizer, weight.record):
+        values = masked(slot, mask)
+        fresh = slots.fresh_value(optimizer, slot)
+        if fresh:  # 0 only where the mask has just become true
+            start = tf.cast(fresh, values.dtype)
+            values = tf.where(mask & (values == 0), start, values)
+        slot.assign(values)
 
 
 def update_masks(

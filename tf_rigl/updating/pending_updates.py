@@ -16,6 +16,8 @@ class PendingUpdate(NamedTuple):
     gradient: Any  # a tensor or `tf.IndexedSlices`
     step: Callable[[Any], Any]  # updates the variable, given a gradient
     weight: StepWeight | None  # None if the variable has no mask to update
+    # The variable, if it has the mask of another weight.
+    follower: StepWeight | None = None
 
 
 @dataclasses.dataclass

@@ -19,6 +19,7 @@ from tf_rigl.masking.masked_weight import require_masked_weights
 from tf_rigl.masking.state_store import INITIAL_VALUES
 from tf_rigl.updating import loss_gradients
 from tf_rigl.updating import pruning_rates
+from tf_rigl.updating import reference_slimming
 from tf_rigl.updating.mask_update import StepWeight
 from tf_rigl.updating.pruning_rates import Contest
 
@@ -35,6 +36,7 @@ def prune(
     amount: float | None = None,
     rates: Mapping[Any, float] | None = None,
     initial: Mapping[str, Any] | Snapshot | None = None,
+    preset: str | None = None,
 ) -> Any:
     """Prunes a model in one shot, to its sparsity or by a fraction.
 
@@ -91,6 +93,13 @@ def prune(
             scope these weights do not compete with the others.
         initial: initial values, a `Snapshot` or arrays by path, for criteria
             that need them; by default those that `sparsify` has kept.
+        preset: `"reference"` prunes the scales of `sparsify(...,
+            weights="scales")` by the threshold of the repository of network
+            slimming, which keeps what is strictly greater: one channel less
+            than here, more where magnitudes are equal.
+
+    Under the global scope, scales and kernels do not compete with each other,
+    and each layer keeps one of its scales, the largest.
 
     Returns:
         The same model.
@@ -100,9 +109,10 @@ def prune(
         ValueError: if the criterion or scope is unknown; if data, a loss or
             initial values are required and missing; if structured masks are
             to be pruned globally; if a score is not finite; if a rate is
-            outside [0, 1) or leaves a weight without connections; or if a
-            weight has fewer active connections than its target. No mask has
-            been changed then.
+            outside [0, 1) or leaves a weight without connections; if a
+            weight has fewer active connections than its target; or if a preset
+            is for others, or would leave a layer no scale. No mask has been
+            changed then.
 
     Example:
         >>> model = tf_rigl.sparsify(model, 0.9, start="dense")
@@ -117,6 +127,7 @@ def prune(
     chosen = criteria.as_criterion(criterion)
     scope = scope or chosen.scope
     check_choice("scope", scope, pruning.SCOPES)
+    check_choice("preset", preset, (None, "reference"))
     if isinstance(initial, Snapshot):
         initial = initial.weights
     _check_structures(records, scope)
@@ -126,6 +137,10 @@ def prune(
         contests = pruning_rates.by_rates(
             model, records, scope, amount, rates or {}
         )
+
+    if preset == "reference":
+        _prune_as_reference(contests, criterion)
+        return model
 
     derivatives = _derivatives(
         model, records, criterion, chosen, data, loss, temperature
@@ -144,6 +159,20 @@ def prune(
         _keep_largest(contest, of_weights)
     pruning_rates.warn_of_collapse(records)
     return model
+
+
+def _prune_as_reference(contests: list[Contest], criterion: Any) -> None:
+    """Prunes scales by the threshold of the published repository."""
+    if criterion != "magnitude":
+        raise ValueError(
+            "preset='reference' ranks scales by their magnitude. Received: "
+            f"criterion={criterion!r}. Leave one of them out."
+        )
+    found = [(one, reference_slimming.masks(one)) for one in contests]
+    for contest, masks in found:
+        for record in contest.records:
+            record.set_mask(masks[record.path])
+            record.set_target(record.num_active())
 
 
 def _derivatives(

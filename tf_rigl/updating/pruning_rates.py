@@ -37,7 +37,10 @@ def to_targets(records: list[MaskedWeight], scope: str) -> list[Contest]:
                 f"{record.target} for {record.path!r}. Pass `amount` to drop a "
                 "fraction of those that are left."
             )
-    return [Contest(records, [one.target for one in records], scope, False)]
+    return [
+        Contest(alike, [one.target for one in alike], scope, False)
+        for alike in _alike(records)
+    ]
 
 
 def by_rates(
@@ -79,13 +82,20 @@ def by_rates(
     if alone:
         counts = [_left(record, own[record.path]) for record in alone]
         contests.append(Contest(alone, counts, "weight", True))
-    if shared:
-        before = [record.num_active() for record in shared]
+    for alike in _alike(shared):
+        before = [record.num_active() for record in alike]
         total = _subtract(sum(before), amount)
         # Only the sum matters, which the first weights take up.
-        counts = [total, *[0] * (len(shared) - 1)]
-        contests.append(Contest(shared, counts, "global", True))
+        counts = [total, *[0] * (len(alike) - 1)]
+        contests.append(Contest(alike, counts, "global", True))
     return contests
+
+
+def _alike(records: list[MaskedWeight]) -> list[list[MaskedWeight]]:
+    """Splits weights into kernels and scales, which do not compare."""
+    scales = [record for record in records if record.is_scale]
+    kernels = [record for record in records if not record.is_scale]
+    return [group for group in (kernels, scales) if group]
 
 
 def warn_of_collapse(records: list[MaskedWeight]) -> None:
@@ -133,6 +143,7 @@ def _left(record: MaskedWeight, rate: float) -> int:
     left = _subtract(before, rate)
     if record.layout is not None and left < record.size:
         left = record.structure.connections(record.layout.shape, left)
+    left = max(left, record.least)
     if before and not left:
         raise ValueError(
             "A rate must leave a weight at least one connection. Received: "

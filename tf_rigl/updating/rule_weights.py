@@ -21,6 +21,11 @@ from tf_rigl.updating.slot_guard import SlotGuard
 FindRecords = Callable[[], list[MaskedWeight]]
 
 
+def with_followers(records: list[MaskedWeight]) -> list[MaskedWeight]:
+    """Returns records and those of the variables that have their masks."""
+    return [one for record in records for one in (record, *record.followers)]
+
+
 class RuleWeights:
     """Finds and prepares the weights, and warns if other optimizers train them.
 
@@ -67,7 +72,7 @@ class RuleWeights:
             records = self._find_records()
             method_state.check_initial_values(records, algorithm)
 
-            self._watch(records)
+            self._watch(with_followers(records))
             for record in records:
                 record.guard.settle()
 
@@ -99,12 +104,16 @@ class RuleWeights:
 
     @functools.cached_property
     def by_key(self) -> dict[str, MaskedWeight]:
-        """The masked weights by key, including frozen and dense ones."""
+        """The masked weights by key, including frozen and dense ones.
+
+        So are the variables that follow a weight.
+        """
         if not self._prepared:
             # A model may create its weights only while its step is traced.
             self.prepare()
         return {
-            self.key(record.variable): record for record in self._find_records()
+            self.key(record.variable): record
+            for record in with_followers(self._find_records())
         }
 
     def find(self, key: str) -> MaskedWeight | None:
@@ -135,7 +144,7 @@ class RuleWeights:
         is_guarded = self._slot_guards or self._algorithm.requirements.latent
         if not is_guarded:
             with tf.init_scope():
-                self._guard_slots(records)
+                self._guard_slots(self._find_records())
                 replica = tf.distribute.get_replica_context()
                 if replica is None or replica.num_replicas_in_sync == 1:
                     for guard in self._slot_guards:
@@ -148,7 +157,7 @@ class RuleWeights:
             guard.remove()
         self._slot_guards = [
             SlotGuard(self._flavor, self._optimizer, record)
-            for record in records
+            for record in with_followers(records)
         ]
         for guard in self._slot_guards:
             guard.put()

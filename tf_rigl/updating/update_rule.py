@@ -17,6 +17,7 @@ from tf_rigl.masking.storage import masked
 from tf_rigl.updating import averages
 from tf_rigl.updating import momentum_kernel
 from tf_rigl.updating.mask_update import StepWeight
+from tf_rigl.updating.mask_update import follow
 from tf_rigl.updating.mask_update import update_masks
 from tf_rigl.updating.non_finite import NonFiniteGuard
 from tf_rigl.updating.penalties import StepPenalties
@@ -181,7 +182,7 @@ class UpdateRule:
         record = self._weights.find(key)
         is_updated = key in self._weights.updated
         if self._requirements.freezes_others and not is_updated:
-            return PendingUpdate(key, variable, gradient, _rest, None)
+            return PendingUpdate(key, variable, gradient, lambda _: None, None)
 
         if record is None:
             return PendingUpdate(
@@ -204,7 +205,12 @@ class UpdateRule:
         else:
             step = functools.partial(self._step_of_latent, latent, weight, args)
         return PendingUpdate(
-            key, variable, gradient, step, weight if is_updated else None
+            key,
+            variable,
+            gradient,
+            step,
+            weight if is_updated else None,
+            weight if record.is_follower else None,
         )
 
     def _step_replica(self, updates: list[PendingUpdate]) -> None:
@@ -215,6 +221,7 @@ class UpdateRule:
         """
         schedule, now = self._schedule, self._now()
         weights = [one.weight for one in updates if one.weight is not None]
+        followers = [one.follower for one in updates if one.follower]
         if self._requirements.observes:
             moment = _moment(schedule, *now)
             for weight in weights:
@@ -238,13 +245,14 @@ class UpdateRule:
         _, time = now
         tf.cond(
             schedule.is_due(time),
-            lambda: self._update_masks(weights, schedule, now),
+            lambda: self._update_masks(weights, followers, schedule, now),
             otherwise,
         )
 
     def _update_masks(
         self,
         weights: list[StepWeight],
+        followers: list[StepWeight],
         schedule: UpdateSchedule,
         now: tuple[tf.Tensor, tf.Tensor],
     ) -> tf.Tensor:
@@ -273,6 +281,8 @@ class UpdateRule:
                 self.algorithm,
                 _moment(schedule, step, time),
             )
+            for follower in followers:
+                follow(self._flavor, self.optimizer, follower)
             return conditionals.no_op()
 
         gradients = [weight.gradient for weight in weights]
@@ -377,11 +387,6 @@ class UpdateRule:
         record.state[state].assign(after)
         values = weight.deployed(algorithm, view, weight.mask, after)
         weight.storage.set_values(values)
-
-
-def _rest(gradient: Any) -> None:
-    """Takes no step."""
-    del gradient
 
 
 def _moment(

@@ -6,6 +6,7 @@ import pytest
 
 from tests.experiments.report.support import texts
 from tf_rigl.experiments.report import pictures
+from tf_rigl.experiments.report.reading import WeightMask
 from tf_rigl.experiments.report.series import LayerSeries
 from tf_rigl.experiments.report.series import Line
 from tf_rigl.experiments.report.series import Panel
@@ -83,3 +84,11 @@ def test_columns_are_as_wide_as_their_updates():
     )
     found = shown(pictures.draw_layers(series, "churn"))
     assert {"mask update", "churn", "25.00%", "1", "5"} <= found
+
+
+def test_scales_of_channels_are_a_histogram():
+    now = np.array([True, False, True, True]).reshape(1, 1, 4)
+    scales = np.array([0.5, 0.25, 1.0])
+    (picture,) = pictures.draw_masks([WeightMask("γ", now, None, scales)])
+    assert {"|γ| of the channels left", "channels"} <= shown(picture)
+    assert picture.caption == "γ: 3 of 4 channels left, |γ| from 0.25 to 1"

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+import tf_rigl
 from tests.experiments.runs.support import tiny
 from tf_rigl.data.datasets import DataInfo
 from tf_rigl.experiments import methods
@@ -90,6 +91,18 @@ def test_the_ablation_threshold_is_srigls():
     assert networks.make_algorithm(
         *prepared(method="rigl", ablation_threshold=0.5)
     ) == networks.make_algorithm(*prepared(method="rigl"))
+
+
+def test_slimming_prunes_channels_at_the_stop():
+    found = networks.make_algorithm(
+        *prepared(method="slimming", slimming_strength=1e-5)
+    )
+    assert found.strength == 1e-5
+    assert found.step == 25_000
+    arguments = {"method": "slimming", "sparsity": 0.5, "model": "resnet_8"}
+    task = tasks.Task(tasks.IMAGES, 10, (32, 32, 3))
+    model = networks.build(tiny(**arguments, width=0.125), keras, task)
+    assert {path.split("/")[-1] for path in tf_rigl.masks(model)} == {"gamma"}
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ WRONG = [
     ("stop_fraction", 1.5),
     ("ablation_threshold", -0.1),
     ("ablation_threshold", 1.1),
+    ("slimming_strength", -1e-4),
     ("keras", "keras"),
     ("precision", "half"),
     ("seed", -1),

@@ -170,21 +170,39 @@ IN_FIT = {
 
 
 def make_normalized(keras, units, outputs=10):
-    """A network of dense layers, the first of them normalized."""
+    """A network of dense layers, the first of them normalized.
+
+    Each example by itself, so that replicas compute what one device does.
+    """
     layers = keras.layers
-    return keras.Sequential(
+    model = keras.Sequential(
         [
             keras.Input((20,)),
             layers.Dense(*units, name="hidden"),
-            layers.BatchNormalization(name="normalization"),
+            layers.GroupNormalization(4, name="normalization"),
             layers.Activation("relu"),
             layers.Dense(outputs, name="logits"),
         ]
     )
+    random = np.random.default_rng(1)
+    model.set_weights(
+        [
+            random.normal(size=weight.shape, scale=0.2).astype(weight.dtype)
+            for weight in model.get_weights()
+        ]
+    )
+    return model
 
 
+SCALES = {"weights": "scales", "start": "dense"}
 ROWS = {
     "slimming": table.Row(
-        tf_rigl.Slimming(1e-2), moves=False, build=make_normalized
+        tf_rigl.Slimming(1e-2, step=9),
+        SCALES,
+        table.dense_until(9),
+        over_all=True,
+        moves=False,
+        part=True,
+        build=make_normalized,
     )
 }

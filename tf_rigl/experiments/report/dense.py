@@ -25,6 +25,7 @@ _OF_MASKS = (
     "start_fraction",
     "stop_fraction",
     "ablation_threshold",
+    "slimming_strength",
 )
 
 

@@ -154,13 +154,16 @@ def draw_masks(masks: list[WeightMask]) -> list[Picture]:
 
     Returns:
         For each mask, a picture of its start, unless that is not known or was
-        dense, and one of its current state.
+        dense, and one of its current state; of scales of channels, the
+        histogram of their magnitudes.
     """
     sizes = [mask.now.size for mask in masks]
     return [
         picture
         for mask in figures.largest(masks, sizes, MOST_MASKS)
-        for picture in _draw(mask)
+        for picture in (
+            _draw(mask) if mask.scales is None else [_draw_scales(mask)]
+        )
     ]
 
 
@@ -243,6 +246,25 @@ def _draw(mask: WeightMask) -> list[Picture]:
         )
         for when, density in drawn
     ]
+
+
+def _draw_scales(mask: WeightMask) -> Picture:
+    """Draws how large the scales of the channels left are."""
+    scales = np.zeros(0) if mask.scales is None else mask.scales
+    fig = figures.new_figure(3.9, 2.5)
+    ax = fig.subplots()
+    _style(ax)
+    ax.hist(scales, bins=31, color=figures.ACTIVE)
+    ax.set_xlim(left=0)
+    ax.set_xlabel("|γ| of the channels left")
+    ax.set_ylabel("channels")
+    ax.yaxis.set_major_locator(_whole_numbers(6))
+    caption = (
+        f"{mask.path}: {scales.size:,} of {mask.now.size:,} channels left, "
+        f"|γ| from {scales.min(initial=np.inf):.3g} to "
+        f"{scales.max(initial=0):.3g}"
+    )
+    return Picture(figures.svg_uri(fig), caption, caption)
 
 
 def _moments(mask: WeightMask) -> list[tuple[str, np.ndarray]]:

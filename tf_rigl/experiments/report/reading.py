@@ -52,6 +52,8 @@ class WeightMask(NamedTuple):
     path: str
     now: np.ndarray
     start: np.ndarray | None  # None if not known
+    # Magnitudes of the channels left, if the weight scales channels.
+    scales: np.ndarray | None = None
 
 
 class ModelState(NamedTuple):
@@ -147,7 +149,10 @@ def _mask_of(weight: MaskedWeight) -> WeightMask:
     if start is not None:
         layout = kernel_layout(weight.owner, weight.variable)
         start = layout.view(tf.convert_to_tensor(start)).numpy()
-    return WeightMask(weight.path, diagnose.mask_view(weight), start)
+    scales = None
+    if weight.is_scale:
+        scales = np.abs(weight.values().numpy())[weight.mask.numpy()]
+    return WeightMask(weight.path, diagnose.mask_view(weight), start, scales)
 
 
 def _image_shape(model: Any, masks: list[WeightMask]) -> tuple[int, int] | None:

@@ -108,6 +108,7 @@ def make_algorithm(settings: RunSettings, plan: RunPlan) -> Any:
             drop_fraction=settings.drop_fraction,
             seed=settings.seed,
             ablation_threshold=settings.ablation_threshold,
+            strength=settings.slimming_strength,
         )
     )
 

@@ -150,6 +150,9 @@ class RunSettings:
         "Fraction of the fan-in below which srigl ablates a unit.",
         FieldRule(lambda value: 0 <= value <= 1, "in [0, 1]"),
     )
+    slimming_strength: float = field(
+        1e-4, "Weight of slimming's L1 penalty on scales.", NOT_NEGATIVE
+    )
 
     # Training of the weights.
     keras: str = field(
