@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from tf_rigl.masking.reinitialize import reinitialize as reinitialize
     from tf_rigl.masking.sparsify import sparsify as sparsify
     from tf_rigl.surgery.channel_groups import channel_groups as channel_groups
+    from tf_rigl.surgery.channel_rules import channel_rule as channel_rule
     from tf_rigl.surgery.prune_channels import prune_channels as prune_channels
     from tf_rigl.surgery.shrink import shrink as shrink
     from tf_rigl.tickets.error_barrier import error_barrier as error_barrier
@@ -124,6 +125,7 @@ _NAMES = _lazy.index(
         "tf_rigl.masking.reinitialize": ["reinitialize"],
         "tf_rigl.masking.sparsify": ["sparsify"],
         "tf_rigl.surgery.channel_groups": ["channel_groups"],
+        "tf_rigl.surgery.channel_rules": ["channel_rule"],
         "tf_rigl.surgery.prune_channels": ["prune_channels"],
         "tf_rigl.surgery.shrink": ["shrink"],
         "tf_rigl.tickets.error_barrier": ["error_barrier"],

@@ -147,6 +147,10 @@ def image_data(_):
     return _batches(8, 8, 3)
 
 
+def images(_):
+    return _batches(8, 8, 3)
+
+
 def steps(_):
     return STEPS
 

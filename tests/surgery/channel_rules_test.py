@@ -49,7 +49,12 @@ WITHOUT_SPARSE_WEIGHTS = {
         "UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D "
         "ZeroPadding3D Flatten Reshape Permute RepeatVector InputLayer "
         "Concatenate Add Subtract Multiply Average Maximum Minimum "
-        "Rescaling"
+        "Rescaling Softmax Identity StochasticDepth AdaptiveMaxPooling1D "
+        "AdaptiveMaxPooling2D AdaptiveMaxPooling3D Resizing CenterCrop "
+        "RandomBrightness RandomContrast RandomCrop RandomElasticTransform "
+        "RandomErasing RandomFlip RandomGaussianBlur RandomHeight "
+        "RandomPerspective RandomRotation RandomShear RandomTranslation "
+        "RandomWidth RandomZoom"
     ),
 }
 # Their weights take no part in multiply-accumulates.

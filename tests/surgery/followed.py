@@ -1,5 +1,6 @@
 """Models of what channels are followed through, with dead units in them."""
 
+import importlib
 import types
 
 import keras as keras3
@@ -52,6 +53,20 @@ KERAS2 = types.SimpleNamespace(
 
 def functions(keras):
     return KERAS2 if keras.__name__ == "tf_keras" else KERAS3
+
+
+def spectral(keras):
+    """SpectralNormalization; that of tf_keras mixes it with Keras 3."""
+    if keras.__name__ == "tf_keras":
+        return lambda layer, name=None: layer
+    return keras.layers.SpectralNormalization
+
+
+def convnext(keras):
+    """The module with the layers of ConvNeXt, which are not exported."""
+    return importlib.import_module(
+        f"{keras.__name__}.src.applications.convnext"
+    )
 
 
 def case(left, shape=None, **dead):
@@ -160,3 +175,124 @@ def positions(keras, inputs):
     hidden = layers.Conv2D(4, 1, name="d")(hidden)
     hidden = do.total(hidden, axis=2) + do.mean(hidden, axis=2)
     return layers.Dense(2, name="out")(do.reshape(hidden, (-1, 8)))
+
+
+# The channels of one place in each group go, 1, 3, 5 and 7 of `a`, but not 0
+# alone. So do 2, 5, 8 and 11 of `b`, of which `c` makes two each.
+@case(
+    {"a": 4, "b": 8, "d": 3, "out": 2},
+    (6, 6, 2),
+    silent={"a": [0, 1, 3, 5, 7], "c": [4, 5, 10, 11]},
+    unread={"d": [16, 17, 22, 23], "out": [1]},
+)
+def groups(keras, inputs):
+    """Convolutions with groups of several channels and with one each."""
+    layers = keras.layers
+    hidden = layers.Conv2D(8, 1, activation="relu", name="a")(inputs)
+    hidden = layers.Conv2D(12, 2, groups=4, name="b")(hidden)
+    hidden = layers.Conv2D(24, 2, groups=12, use_bias=False, name="c")(hidden)
+    hidden = layers.Conv2D(4, 1, name="d")(hidden)
+    return layers.Conv2D(2, 3, padding="same", name="out")(hidden)
+
+
+# Of two groups of `a` one is constant, not so 5. Of three of `b`, one is not
+# read, and one is constant behind `norm`.
+@case(
+    {"a": 4, "b": 3, "c": 5, "out": 2},
+    (6, 6, 4),
+    silent={"a": [0, 1, 2, 3, 5]},
+    unread={"c": [0, 1, 2], "out": [0]},
+    unscaled={"norm": [3, 4, 5, 7]},
+)
+def normalized(keras, inputs):
+    """GroupNormalization, and LayerNormalization of positions."""
+    layers = keras.layers
+    hidden = layers.Conv2D(8, 1, name="a")(inputs)
+    hidden = layers.GroupNormalization(2)(hidden)
+    hidden = layers.Conv2D(9, 2, name="b")(layers.ReLU()(hidden))
+    hidden = layers.GroupNormalization(3, name="norm")(hidden)
+    hidden = layers.Conv2D(6, 1, name="c")(hidden)
+    hidden = layers.LayerNormalization(axis=[1, 2])(hidden)
+    hidden = layers.GroupNormalization(-1)(layers.Softmax(axis=1)(hidden))
+    return layers.Conv2D(2, 3, padding="same", name="out")(hidden)
+
+
+# Inputs stay. Zeros of `scale` are zeros behind it.
+@case({"a": 4, "b": 3, "out": 2}, unread={"b": [2]}, unscaled={"scale": [0]})
+def images(keras):
+    """Preprocessing in a model and layers of `keras.applications`."""
+    layers, own = keras.layers, convnext(keras)
+    inputs = keras.Input((8, 8, 3))
+    hidden = layers.RandomFlip()(layers.Resizing(6, 6)(inputs))
+    hidden = layers.Normalization(mean=[1, 2, 3], variance=[1, 2, 3])(hidden)
+    hidden = layers.Conv2D(6, 1, name="a")(layers.Rescaling(1 / 9)(hidden))
+    hidden = own.StochasticDepth(0.1)(layers.CenterCrop(4, 4)(hidden))
+    hidden = own.LayerScale(0.1, 6, name="scale")(hidden)
+    hidden = layers.Conv2D(3, 3, padding="same", name="b")(hidden)
+    return keras.Model(inputs, layers.Conv2D(2, 1, name="out")(hidden))
+
+
+# Nothing reads head 0 of `self`, and the values of 2 are zero. Channel 1 of
+# `a` is zero. Heads of `cross` do not read 5 of `self`, and it takes up zeros
+# of `b` only, as 4.
+@case(
+    {"a": 5, "b": 5, "self": 5, "cross": 4, "out": 2},
+    silent={"b": [0]},
+    zero={"a": [1], "b": [4]},
+    zeros={
+        "self:attention_output/kernel": (0, [0]),
+        "self:value/kernel": (1, [2]),
+        "self:value/bias": (0, [2]),
+        "cross:query/kernel": (0, [5]),
+    },
+    unread={"out": [0]},
+)
+def heads(keras):
+    """Attention to itself and to another stream."""
+    layers = keras.layers
+    inputs = keras.Input((5, 3)), keras.Input((4, 3))
+    first = layers.Dense(6, name="a")(inputs[0])
+    second = layers.Dense(6, name="b")(inputs[1])
+    hidden = layers.MultiHeadAttention(4, 3, name="self")(
+        first, first, use_causal_mask=True
+    )
+    hidden = layers.MultiHeadAttention(
+        3, 2, value_dim=3, use_bias=False, output_shape=5, name="cross"
+    )(hidden, second, key=second)
+    return keras.Model(inputs, layers.Dense(2, name="out")(hidden))
+
+
+# Units of the same place in both directions go together: 1 and 2 of `both`,
+# and 0 of `sum`, but not 3 of `both` in one direction alone.
+@case(
+    {"a": 2, "b": 3, "both": 8, "sum": 3, "c": 3, "out": 2},
+    (5, 6, 6, 2),
+    zero={"c": [1]},
+    zeros={
+        "a:kernel": (3, [0, 3]),
+        "sum:forward_gru/gru_cell/kernel": (0, [1, 2, 3, 7, 8]),
+        "sum:backward_gru/gru_cell/kernel": (0, [1, 2, 7, 8]),
+        "both:forward_lstm/lstm_cell/recurrent_kernel": (0, [1, 2, 3]),
+        "both:backward_lstm/lstm_cell/recurrent_kernel": (0, [1, 2]),
+        "sum:forward_gru/gru_cell/recurrent_kernel": (0, [0]),
+        "sum:backward_gru/gru_cell/recurrent_kernel": (0, [0]),
+        "c:kernel": (0, [0]),
+    },
+    unread={"b": [1]},
+)
+def wrapped(keras, inputs):
+    """TimeDistributed, SpectralNormalization and Bidirectional."""
+    layers = keras.layers
+    each, normed = layers.TimeDistributed, spectral(keras)
+    hidden = each(layers.Conv2D(5, 3, activation="relu"), name="a")(inputs)
+    hidden = each(layers.BatchNormalization())(each(layers.ReLU())(hidden))
+    hidden = each(normed(layers.Conv2D(3, 2, use_bias=False)), name="b")(hidden)
+    hidden = each(layers.Flatten())(hidden)
+    hidden = layers.Bidirectional(
+        layers.LSTM(6, return_sequences=True, name="lstm"), name="both"
+    )(hidden)
+    hidden = layers.Bidirectional(layers.GRU(4, name="gru"), "sum", name="sum")(
+        hidden
+    )
+    hidden = normed(layers.Dense(4, name="c"), name="c")(hidden)
+    return layers.Dense(2, name="out")(hidden)

@@ -6,6 +6,9 @@ import tensorflow as tf
 from tests import support as training
 from tests.surgery import followed
 from tests.surgery import support
+from tf_rigl.backend.flavor import flavor_of
+from tf_rigl.surgery import analysis
+from tf_rigl.surgery import rebuild
 from tf_rigl.surgery.shrink import shrink
 
 
@@ -26,7 +29,12 @@ def test_dead_channels_are_cut(keras, name, tmp_path):
 
     path = str(tmp_path / "small.keras")
     small.save(path)
-    loaded = support.outputs_of(keras.models.load_model(path), inputs)
+    known = {
+        name: getattr(followed.convnext(keras), name)
+        for name in ("LayerScale", "StochasticDepth")
+    }
+    loaded = keras.models.load_model(path, custom_objects=known)
+    loaded = support.outputs_of(loaded, inputs)
     np.testing.assert_array_equal(loaded, actual)
 
 
@@ -63,3 +71,87 @@ def test_barriers(keras):
         assert row.units_left == 6, reason
         assert any(reason in one for one in row.kept), row.kept
         np.testing.assert_array_equal(small(example), model(example))
+
+
+def test_heads_are_cut(keras):
+    model = support.make(followed.CASES["heads"], keras)
+    small = shrink(model).model
+    config = small.get_layer("self").get_config()
+    assert (config["num_heads"], config["key_dim"]) == (2, 3)
+    assert small.get_layer("cross").get_config()["num_heads"] == 3
+
+
+def cut_some(model, share=0.4, seed=0):
+    """Cuts channels that may go, whatever they carry, ties and all."""
+    plans = analysis.analyze(flavor_of(model), model, exact=False)
+    roots = plans.graph.roots()
+    random = np.random.default_rng(seed)
+    stays = random.random(len(roots)) > share
+    # As the graph has it: those that are kept, and one of each layer.
+    groups = [group.channels for group in plans.graph._groups]
+    for channels in (*plans.graph._kept, *groups):
+        stays[roots[channels[:1]]] = True
+    for channels in plans.graph._kept:
+        stays[roots[channels]] = True
+    plans.needed = stays[roots]
+    return rebuild.rebuild(model, plans), plans
+
+
+@training.keras_in_turn("name", followed.CASES)
+def test_any_channels_can_be_cut(keras, name):
+    """Axes and sizes fit together, also where nothing is dead."""
+    model = followed.CASES[name].build(keras)
+    small, _ = cut_some(model)
+    assert small.count_params() < model.count_params()
+    example = support.example(small)
+    expected = support.outputs_of(model, example)
+    assert support.outputs_of(small, example).shape == expected.shape
+
+
+def test_layers_that_mix_channels_lose_some_of_them(keras):
+    layers = keras.layers
+    mixing = [
+        layers.LayerNormalization(name="norm"),
+        layers.LayerNormalization(axis=[2, 1]),
+        layers.GroupNormalization(1),
+        layers.UnitNormalization(),
+    ]
+    if keras.__name__ == "keras":
+        mixing.append(layers.RMSNormalization())
+    model = support.chain(
+        keras,
+        (4, 3),
+        layers.Dense(8, name="a"),
+        *mixing,
+        layers.Dense(2, name="out"),
+    )
+    support.randomize(model)
+    _, report = shrink(model)
+    assert report.rows[0].units_left == 8
+
+    small, plans = cut_some(model, seed=1)
+    stays = plans.needed[plans.of[id(model.get_layer("a"))].outputs]
+    assert 0 < stays.sum() < 8
+    for name, axis in (("a", 1), ("norm", 0), ("out", 0)):
+        before, after = (
+            one.get_layer(name).get_weights()[0] for one in (model, small)
+        )
+        np.testing.assert_array_equal(after, np.compress(stays, before, axis))
+    for layer in small.layers[1:-1]:
+        for weight in layer.get_weights():
+            assert stays.sum() in weight.shape
+
+
+def test_pooling_of_channels(keras):
+    """As the vision transformer of this package makes its positions."""
+    inputs = keras.Input((4, 3))
+    hidden = keras.layers.Dense(8, name="a")(inputs)
+    pool = keras.layers.GlobalMaxPooling1D(data_format="channels_first")
+    model = keras.Model(inputs, keras.layers.Dense(2)(pool(hidden)))
+    (row, _) = shrink(model).report.rows
+    assert "mixes its channels" in row.kept[0]
+    small, _ = cut_some(model, seed=1)
+    units = small.get_layer("a").units
+    assert 0 < units < 8
+    kernel = small.get_layer("a").get_weights()[0]
+    assert kernel.shape == (3, units)

@@ -228,8 +228,7 @@ def test_report_of_what_is_not_known():
     kept = {row.path: row.kept for row in shrink(model).report.rows}
 
     assert kept["a"] == (
-        "read by layer_normalization (LayerNormalization): its channels are "
-        "not known",
+        "read by layer_normalization (LayerNormalization): mixes its channels",
     )
     assert kept["attention"] == ("its channels are not known",)
     assert "activation softmax of d" in kept["d"]

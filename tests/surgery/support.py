@@ -23,6 +23,9 @@ class Case(NamedTuple):
     zero: Units = NONE  # the same without bias: they put out 0
     unread: Units = NONE  # inputs without connections
     unheard: Units = NONE  # recurrent units without connections to others
+    unscaled: Units = NONE  # channels whose factor, the first weight, is 0
+    # By "layer:weight", an axis of the weight and what is 0 along it.
+    zeros: Mapping[str, tuple[int, Sequence[int]]] = types.MappingProxyType({})
 
 
 def make(case, keras, seed=0):
@@ -36,7 +39,21 @@ def make(case, keras, seed=0):
         erase(find(model, path), units, axis="inputs")
     for path, units in case.unheard.items():
         erase(find(model, path), units, axis="states")
+    for path, units in case.unscaled.items():
+        _clear(find(model, path).weights[0], 0, units)
+    for place, (axis, units) in case.zeros.items():
+        path, name = place.split(":")
+        weights = channel_plan.named_weights(
+            flavor_of(model), find(model, path)
+        )
+        _clear(weights[name], axis, units)
     return model
+
+
+def _clear(variable, axis, units):
+    values = np.array(variable)
+    np.moveaxis(values, axis, 0)[list(units)] = 0
+    variable.assign(values)
 
 
 def randomize(model, seed=0):

@@ -86,6 +86,13 @@ class Flavor(abc.ABC):
         """Sets the constraint that optimizers apply to the variable."""
 
     @abc.abstractmethod
+    def gather(self, features: Any, indices: list[int]) -> Any:
+        """Returns some features of a symbolic tensor, by an operation.
+
+        It is one that is saved, loaded and exported without classes of ours.
+        """
+
+    @abc.abstractmethod
     def serialize(self, layer: Any) -> dict[str, Any]:
         """Returns the class and configuration of a layer for `deserialize`.
 

@@ -7,5 +7,6 @@
   `kernel_layout`.
 * `schedules` says at which steps masks change, and how many connections move.
 * `packing` stores masks and values as bytes.
-* `channel_graph` finds the channels that a network needs.
+* `channel_graph` finds the channels that a network needs; `channel_scores` and
+  `channel_selection` choose which of those go that it could do without.
 """

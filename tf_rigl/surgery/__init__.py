@@ -4,4 +4,9 @@
 a functional or sequential model, by `channel_rules` for each class of layer,
 and collects a `channel_plan`. `core.channel_graph` finds the channels that are
 needed, and `rebuild` makes the smaller model.
+
+`prune_channels` removes channels that are not dead, and so does not ask the
+graph which are needed: `channel_groups` are those that go together,
+`channel_criteria` scores them, `channel_targets` selects and `channel_removal`
+makes the model that is left.
 """

@@ -1,11 +1,12 @@
 """Follows the channels of a model from layer to layer."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 
 from tf_rigl.backend import flavor as flavors
+from tf_rigl.masking import tree
+from tf_rigl.surgery import branches
 from tf_rigl.surgery import channel_rules
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.features import Call
@@ -14,53 +15,79 @@ from tf_rigl.surgery.features import Operand
 from tf_rigl.surgery.features import Shape
 from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import varying
+from tf_rigl.surgery.layer_graph import can_be_edited
+from tf_rigl.surgery.layer_graph import inputs_of
+from tf_rigl.surgery.layer_graph import layer_of as layer_of
+from tf_rigl.surgery.layer_graph import network_of as network_of
+from tf_rigl.surgery.layer_graph import nodes_of as nodes_of
 
 Known = Features | None
 
 
 def analyze(
-    flavor: flavors.Flavor, model: Any, exact: bool = True
+    flavor: flavors.Flavor,
+    model: Any,
+    exact: bool = True,
+    select: bool = False,
+    cut_branches: bool = False,
 ) -> ChannelAnalysis:
     """Plans the changes of all layers of a functional or sequential model.
 
-    `exact` says whether outputs must stay the same; see `ChannelAnalysis`.
+    `exact` says whether outputs must stay the same and `select` whether some
+    layers may read a selection of channels; see `ChannelAnalysis`. With
+    `cut_branches`, constant branches of sums go.
     """
-    plans = ChannelAnalysis(flavor, exact)
+    plans = _analyzed(flavor, model, exact, select, branches.Branches())
+    if cut_branches:
+        # Models are left alone that are called in ways not followed, too.
+        models = [one for one in plans.models if id(one) not in plans.stopped]
+        if plans.branches.find(flavor, models):
+            # Nothing may be kept for the sake of layers that go.
+            planned = plans.of
+            plans = _analyzed(flavor, model, exact, select, plans.branches)
+            plans.gone = {
+                key: plan
+                for key, plan in planned.items()
+                if key not in plans.of
+            }
+    return plans
+
+
+def _analyzed(
+    flavor: flavors.Flavor,
+    model: Any,
+    exact: bool,
+    select: bool,
+    found: branches.Branches,
+) -> ChannelAnalysis:
+    """Follows the features of a model, which loses the given branches."""
+    plans = ChannelAnalysis(flavor, exact, select)
+    plans.branches = found
+    for node in tree.walk(flavor, model):
+        inner = node.layer
+        if flavors.is_container(inner) and not can_be_edited(flavor, inner):
+            plans.fixed.update(map(id, inner.layers))
+
     network = network_of(model)
     inputs = [
         _kept(plans, tuple(tensor.shape), "model input")
         for tensor in tf.nest.flatten(network.inputs)
     ]
-    for features in _follow(plans, network, inputs, ()):
+    for features in _follow(plans, model, inputs, ()):
         if features is not None:
             plans.keep(features.channels, "model output")
     return plans
 
 
-def network_of(model: Any) -> Any:
-    """Returns the object that holds the nodes of a built model."""
-    return getattr(model, "_functional", None) or model
-
-
-def nodes_of(network: Any) -> Iterator[Any]:
-    """Yields the nodes of a network, inputs first; none if it has no graph."""
-    by_depth = getattr(network, "_nodes_by_depth", {})
-    for depth in sorted(by_depth, reverse=True):
-        yield from by_depth[depth]
-
-
-def layer_of(node: Any) -> Any:
-    """Returns the layer or Keras 3 operation that a node calls."""
-    return getattr(node, "operation", None) or node.layer
-
-
 def _follow(
     plans: ChannelAnalysis,
-    network: Any,
+    model: Any,
     inputs: list[Known],
     path: tuple[str, ...],
 ) -> list[Known]:
-    """Follows features through a network, from its inputs to its outputs."""
+    """Follows features through a model or an inner one, inputs to outputs."""
+    plans.models.append(model)
+    network = network_of(model)
     tensors = tf.nest.flatten(network.inputs)
     known: dict[int, Known] = {
         id(tensor): features
@@ -75,9 +102,16 @@ def _follow(
             if path:
                 _apply(plans, node, [known[id(outputs[0])]], path)
             continue
+        if id(node) in plans.branches.gone:
+            continue
 
-        arguments = [known[id(tensor)] for tensor in _inputs_of(node)]
-        results = _apply(plans, node, arguments, path)
+        arguments = [known.get(id(tensor)) for tensor in inputs_of(node)]
+        if branches.is_sum(layer_of(node)):
+            plans.branches.note(node, arguments)
+        if plans.branches.passes_on(node):
+            results = [plans.branches.passed_on(node, arguments)]
+        else:
+            results = _apply(plans, node, arguments, path)
         known.update(
             (id(tensor), features)
             for tensor, features in zip(outputs, results, strict=True)
@@ -96,7 +130,7 @@ def _apply(
     layer = layer_of(node)
     path = (*path, layer.name)
     outputs = tf.nest.flatten(node.output_tensors)
-    tensors = outputs if node.is_input else _inputs_of(node)
+    tensors = outputs if node.is_input else inputs_of(node)
 
     call = Call(
         layer,
@@ -107,11 +141,12 @@ def _apply(
         _others_of(node, tensors),
         _placed(node, tensors),
     )
+    call = plans.branches.reduced(node, call)
 
     try:
         _check(plans, node, call)
         if flavors.is_container(layer):
-            return _follow(plans, network_of(layer), inputs, path)
+            return _follow(plans, layer, inputs, path)
         rule = channel_rules.find_rule(layer)
         if rule is None:
             raise Untrackable("its channels are not known")
@@ -128,9 +163,7 @@ def _check(plans: ChannelAnalysis, node: Any, call: Call) -> None:
     if id(call.layer) in plans.barriers:
         raise Untrackable(plans.barriers[id(call.layer)])
 
-    options = [
-        one for one in call.others if one is not None and one is not False
-    ]
+    options = _options_of(call)
     if options and not channel_rules.is_operation(call.layer):
         raise Untrackable(f"called with {options}")
 
@@ -145,10 +178,16 @@ def _check(plans: ChannelAnalysis, node: Any, call: Call) -> None:
             raise Untrackable("called on inputs by name")
 
 
-def _inputs_of(node: Any) -> list[Any]:
-    """Lists the symbolic tensors that a node is called on."""
-    keras2 = getattr(node, "keras_inputs", None)
-    return list(node.input_tensors) if keras2 is None else list(keras2)
+def _options_of(call: Call) -> list[Any]:
+    """Lists arguments that may change what a layer computes."""
+    args, kwargs = call.arguments
+    allowed = channel_rules.options_of(call.layer)
+    others = {key: one for key, one in kwargs.items() if key not in allowed}
+    return [
+        one
+        for one in tf.nest.flatten((args, others))
+        if one is not None and one is not False and not isinstance(one, Operand)
+    ]
 
 
 def _others_of(node: Any, tensors: list[Any]) -> tuple[Any, ...]:

@@ -32,8 +32,8 @@ class _Weight(NamedTuple):
 class ChannelCosts:
     """The costs of a model as a function of its removed channels.
 
-    They are those of the model that will be made, except that products of
-    activations count as before, and that no bias is added.
+    They are those of the model that will be made, but for a bias that is
+    added to take up constants.
     """
 
     def __init__(self, model: Any, plans: ChannelAnalysis) -> None:
@@ -44,9 +44,7 @@ class ChannelCosts:
         """
         found = profile(model)
         self._weights = list(_weights(model, plans, found))
-        self._other_macs = found.dense_macs - sum(
-            int(one.times * math.prod(one.shape)) for one in self._weights
-        )
+        self._products = list(_products(plans, found))
 
     def parameters(self, removed: np.ndarray) -> int:
         """Returns the elements of all weights; `removed` is [channels]."""
@@ -54,8 +52,21 @@ class ChannelCosts:
 
     def flops(self, removed: np.ndarray) -> int:
         """Returns the FLOPs of one example, two for each MAC."""
-        macs = sum(one.times * one.left(removed) for one in self._weights)
-        return 2 * int(macs + self._other_macs)
+        parts = self._weights + self._products
+        return 2 * int(sum(one.times * one.left(removed) for one in parts))
+
+
+def _products(plans: ChannelAnalysis, found: ModelProfile) -> Iterator[_Weight]:
+    """Yields the products of attention layers, as weights [heads]."""
+    inner = {plan.path: plan.inner for plan in plans.of.values()}
+    weightless = (row for row in found.rows if not row.parameters)
+    for row in weightless:
+        heads = inner.get(row.path, np.zeros(0, np.int64))
+        times = Fraction(row.dense_macs, max(1, len(heads)))
+        if len(heads):
+            yield _Weight((len(heads),), {0: heads}, times)
+        else:
+            yield _Weight((1,), {}, times)
 
 
 def _weights(

@@ -199,7 +199,15 @@ def _activations(
     other than 0.
     """
     statistic = np.abs if scoring.criterion == "activation" else np.sign
-    readers = [plan for plan in plans.of.values() if plan.connections]
+    # Wrappers have the connections of the layer within; attention reads three
+    # tensors.
+    readers = list(
+        {
+            id(plan.connections): plan
+            for plan in reversed(plans.of.values())
+            if plan.connections and not len(plan.inner)
+        }.values()
+    )
     means = _mean_inputs(model, readers, scoring.data or (), statistic)
 
     roots = plans.graph.roots()

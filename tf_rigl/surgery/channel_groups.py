@@ -11,6 +11,7 @@ from tf_rigl.core import cells
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.core.text_table import aligned
 from tf_rigl.surgery import analysis
+from tf_rigl.surgery import channel_plan
 from tf_rigl.surgery import supported_models
 from tf_rigl.surgery.channel_plan import Axes
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
@@ -47,7 +48,8 @@ class Member:
     @property
     def is_kernel(self) -> bool:
         """True for weights that multiply several inputs."""
-        return self.name.endswith("kernel") or self.name == "embeddings"
+        name = self.name.rpartition("/")[2]
+        return name.endswith("kernel") or name == "embeddings"
 
     def slices(self, values: np.ndarray | None = None) -> np.ndarray:
         """Returns the values of each channel, [channels, elements].
@@ -93,7 +95,12 @@ class ChannelGroup:
     @property
     def scales(self) -> tuple[Member, ...]:
         """The scales γ of the normalization layers of these channels."""
-        return tuple(one for one in self.members if one.name == "gamma")
+        return tuple(
+            one
+            for one in self.members
+            if one.name.rpartition("/")[2] in ("gamma", "scale")
+            and type(one.layer).__name__.endswith("Normalization")
+        )
 
     @property
     def makers(self) -> tuple[str, ...]:
@@ -221,6 +228,16 @@ def find_groups(plans: ChannelAnalysis) -> list[ChannelGroup]:
     return groups
 
 
+def outer_plans(plans: ChannelAnalysis) -> list[LayerPlan]:
+    """Lists the plans of all layers but those within wrappers."""
+    inside = {
+        id(below)
+        for plan in plans.of.values()
+        for below in channel_plan.layers_below(plans.flavor, plan.layer)[1:]
+    }
+    return [plan for key, plan in plans.of.items() if key not in inside]
+
+
 def written_axes(plan: LayerPlan, axes: Axes) -> list[int]:
     """Lists the axes of a weight along which a layer makes channels.
 
@@ -246,7 +263,7 @@ def written_axes(plan: LayerPlan, axes: Axes) -> list[int]:
 def _all_axes(
     plans: ChannelAnalysis,
 ) -> Iterator[tuple[LayerPlan, str, int, Channels]]:
-    for plan in plans.of.values():
+    for plan in outer_plans(plans):
         for name, axes in plan.axes.items():
             for axis, channels in axes.items():
                 yield plan, name, axis, channels

@@ -1,7 +1,9 @@
 """The plans by which the layers of a model shrink."""
 
+import collections
 import dataclasses
 import functools
+import re
 from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +14,7 @@ from tf_rigl.backend.flavor import Flavor
 from tf_rigl.core.channel_graph import ChannelGraph
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.masking import tree
+from tf_rigl.surgery.branches import Branches
 from tf_rigl.surgery.features import Call
 from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import common
@@ -23,6 +26,7 @@ Count = Callable[[Channels], int]
 Resize = Callable[[dict[str, Any], Count], None]
 # Writes new sizes into the configurations of the calls of a function.
 ResizeCall = Callable[[list[Any], Count], None]
+ConfigOf = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @dataclasses.dataclass
@@ -63,7 +67,29 @@ class LayerPlan:
     resize: Resize  # writes the new sizes into the layer's configuration
     makes_units: bool  # whether the layer itself creates its output channels
     connections: Connections | None  # None for layers without units
+    # Whether the outputs have channels of their own, one for each input, so
+    # that some inputs can be left out in front of the layer.
+    selects: bool = False
+    # Channels within the layer, such as the heads of attention.
+    inner: Channels = dataclasses.field(
+        default_factory=lambda: np.zeros(0, np.int64)
+    )
     resize_call: ResizeCall | None = None  # for functions with sizes
+    # Returns what `resize` changes of the layer's configuration, that of the
+    # layer inside of a wrapper.
+    config_of: Callable[[dict[str, Any]], dict[str, Any]] = lambda config: (
+        config
+    )
+
+    def selection(self, needed: np.ndarray) -> np.ndarray | None:
+        """Returns the positions of the inputs to select, among those left.
+
+        They are int64 [outputs left], or None if all are read.
+        """
+        if not self.selects:
+            return None
+        read = needed[self.outputs][needed[self.inputs]]
+        return None if read.all() else np.flatnonzero(read)
 
     def addition(self, needed: np.ndarray) -> np.ndarray | None:
         """Returns the contribution of cut constant inputs to the bias.
@@ -91,30 +117,36 @@ class ChannelAnalysis:
     `exact` says whether outputs must stay the same. If not, channels also pass
     through layers that mix them, such as LayerNormalization, which then compute
     something else of fewer channels.
+
+    `select` says whether layers that scale each channel by itself may read
+    fewer channels than there are; see `own_outputs`.
     """
 
-    def __init__(self, flavor: Flavor, exact: bool = True) -> None:
+    def __init__(
+        self, flavor: Flavor, exact: bool = True, select: bool = False
+    ) -> None:
         self.flavor = flavor
         self.exact = exact
+        self.select = select
+        # By their ids, layers that nothing can be put in front of, and those
+        # that are called in ways that are not followed.
+        self.fixed: set[int] = set()
+        self.stopped: set[int] = set()
+        self.models: list[Any] = []  # each time that one is followed
+        self.branches = Branches()
+        # By the layer's id, the plans of layers that go with their branches.
+        self.gone: dict[int, LayerPlan] = {}
         self.graph = ChannelGraph()
         self.of: dict[int, LayerPlan] = {}  # by the layer's id
         self.reasons: list[tuple[Channels, str]] = []  # why channels are kept
+        # Channels that are normalized together, if outputs may change.
+        self.mixing: list[tuple[Channels, str]] = []
         # By the layer's id, why a layer cannot be followed.
         self.barriers: dict[int, str] = {}
 
     def weights(self, layer: Any) -> dict[str, Any]:
-        """Returns the weights of a layer and its sublayers, by name.
-
-        Raises:
-            Untrackable: if two weights have the same name.
-        """
-        named: dict[str, Any] = {}
-        for variable in weights_below(self.flavor, layer):
-            name = last_name(variable)
-            if name in named:
-                raise Untrackable(f"two weights are named {name!r}")
-            named[name] = variable
-        return named
+        """Returns the weights of a layer and its sublayers, by name."""
+        return named_weights(self.flavor, layer)
 
     def values(self, layer: Any) -> dict[str, np.ndarray]:
         """Returns the values of `weights`; 16-bit floats become float32."""
@@ -149,6 +181,8 @@ class ChannelAnalysis:
         resize: Resize = lambda config, left: None,
         makes_units: bool = False,
         connections: Connections | None = None,
+        inner: Channels | None = None,
+        selects: bool = False,
     ) -> LayerPlan:
         """Adds the plan of a layer, or ties a further call to the first one.
 
@@ -176,10 +210,29 @@ class ChannelAnalysis:
             resize,
             makes_units,
             connections,
+            selects,
         )
+        if inner is not None:
+            plan.inner = inner
         if makes_units:
             self.graph.keep_one_of(outputs)
+        elif selects:
+            self.graph.read_each(inputs, outputs)
+            self.graph.keep_one_of(outputs, near=inputs)
         return plan
+
+    def own_outputs(self, call: Call, inputs: Channels) -> Channels:
+        """Returns the outputs of a layer that scales each channel by itself.
+
+        They are channels of their own if a selection may be put in front of the
+        layer, and otherwise its inputs.
+        """
+        first = self.of.get(id(call.layer))
+        if first is not None:
+            return first.outputs if first.selects else inputs
+        if not self.select or id(call.layer) in self.fixed:
+            return inputs
+        return self.graph.add(len(inputs))
 
     def keep(self, channels: Channels, reason: str) -> None:
         """Keeps channels; the report shows the reason."""
@@ -195,15 +248,19 @@ class ChannelAnalysis:
                 self.keep(features.channels, text)
         self.barriers[id(call.layer)] = reason
         for layer in layers_below(self.flavor, call.layer):
+            self.stopped.add(id(layer))
             plan = self.of.get(id(layer))
             if plan is not None:
                 self.keep(plan.inputs, text)
                 self.keep(plan.outputs, text)
+                self.keep(plan.inner, text)
 
     @functools.cached_property
     def needed(self) -> np.ndarray:
         """The needed channels, bool [channels], once all layers are planned."""
-        for plan in self.of.values():
+        # A wrapper has the connections of the layer within.
+        distinct = {id(plan.connections): plan for plan in self.of.values()}
+        for plan in distinct.values():
             connections = plan.connections
             if connections is None:
                 continue
@@ -248,11 +305,32 @@ def layers_below(flavor: Flavor, layer: Any) -> list[Any]:
 
 def weights_below(flavor: Flavor, layer: Any) -> list[Any]:
     """Lists the weights of a layer and its sublayers, without masks."""
-    return [
-        variable
-        for below in layers_below(flavor, layer)
-        for variable in flavor.own_weights(below)
-    ]
+    return list(named_weights(flavor, layer).values())
+
+
+def named_weights(flavor: Flavor, layer: Any) -> dict[str, Any]:
+    """Returns the weights of a layer and its sublayers, by name.
+
+    The name is the one that the layer gave the weight, behind the path of the
+    sublayer where two weights have the same.
+    """
+    if not hasattr(layer, "weights"):
+        return {}
+    # By identity, since SpectralNormalization has the kernel of its layer, too.
+    found: dict[int, tuple[tuple[str, ...], str, Any]] = {}
+    for node in tree.walk(flavor, layer):
+        for variable in flavor.own_weights(node.layer):
+            name = last_name(variable)
+            if re.fullmatch(r"variable(_\d+)?", name):
+                # Numbered through all models by Keras 3.
+                name = f"unnamed_{len(found)}"
+            found.setdefault(id(variable), (node.path, name, variable))
+
+    times = collections.Counter(name for _, name, _ in found.values())
+    return {
+        name if times[name] == 1 else "/".join((*path, name)): variable
+        for path, name, variable in found.values()
+    }
 
 
 def last_name(variable: Any) -> str:

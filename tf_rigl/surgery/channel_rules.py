@@ -4,11 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 from tf_rigl.backend import flavor as flavors
+from tf_rigl.surgery import attention
 from tf_rigl.surgery import channelwise
 from tf_rigl.surgery import features
+from tf_rigl.surgery import grouped
 from tf_rigl.surgery import merging
+from tf_rigl.surgery import normalization
 from tf_rigl.surgery import operations
+from tf_rigl.surgery import preprocessing
 from tf_rigl.surgery import units
+from tf_rigl.surgery import wrappers
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 
 # A function of several outputs has a list of their features.
@@ -17,6 +22,27 @@ ChannelRule = Callable[
     features.Features | list[features.Features],
 ]
 
+
+def _time_distributed(
+    plans: ChannelAnalysis, call: features.Call
+) -> features.Features:
+    return wrappers.time_distributed(plans, call, find_rule)
+
+
+def _spectral_normalization(
+    plans: ChannelAnalysis, call: features.Call
+) -> features.Features:
+    return wrappers.spectral_normalization(plans, call, find_rule)
+
+
+# Layers of images that treat all channels alike, in training, too.
+_IMAGES = (
+    "CenterCrop RandomBrightness RandomContrast RandomCrop "
+    "RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur "
+    "RandomHeight RandomPerspective RandomRotation RandomShear "
+    "RandomTranslation RandomWidth RandomZoom Resizing"
+).split()
+
 # Layer classes of either Keras, by the keys of `masking.layer_rules.RULES`.
 # Subclasses do not count, since they may compute something else. `shrink`
 # keeps all channels at layers that are not in the table.
@@ -24,7 +50,7 @@ RULES: dict[str, ChannelRule] = {
     "Dense": units.dense,
     "EinsumDense": units.einsum_dense,
     "Embedding": units.embedding,
-    **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D"), units.convolution),
+    **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D"), grouped.convolution),
     **dict.fromkeys(
         ("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"),
         units.transposed_convolution,
@@ -37,13 +63,33 @@ RULES: dict[str, ChannelRule] = {
         channelwise.depthwise_convolution,
     ),
     **dict.fromkeys(("SimpleRNN", "GRU", "LSTM"), units.recurrent),
+    "Bidirectional": wrappers.bidirectional,
+    "TimeDistributed": _time_distributed,
+    "SpectralNormalization": _spectral_normalization,
+    "MultiHeadAttention": attention.multi_head_attention,
     "BatchNormalization": channelwise.batch_normalization,
     "PReLU": channelwise.prelu,
     "Activation": channelwise.activation,
     **dict.fromkeys(
-        "ReLU LeakyReLU ELU ThresholdedReLU Rescaling".split(),
-        channelwise.elementwise,
+        "ReLU LeakyReLU ELU ThresholdedReLU".split(), channelwise.elementwise
     ),
+    **dict.fromkeys(
+        ("GlobalMaxPooling1D", "GlobalAveragePooling1D"),
+        operations.pooling_of_channels,
+    ),
+    "Softmax": operations.softmax,
+    **dict.fromkeys(
+        "LayerNormalization RMSNormalization UnitNormalization".split(),
+        normalization.over_features,
+    ),
+    "GroupNormalization": normalization.group_normalization,
+    # Those of `keras.applications`.
+    "LayerScale": normalization.layer_scale,
+    "StochasticDepth": channelwise.identity,
+    "Normalization": preprocessing.normalization,
+    "Rescaling": preprocessing.rescaling,
+    **dict.fromkeys(_IMAGES, preprocessing.image),
+    "Identity": channelwise.identity,
     **dict.fromkeys(
         (
             "Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D "
@@ -53,9 +99,12 @@ RULES: dict[str, ChannelRule] = {
     ),
     **dict.fromkeys(
         (
+            "AdaptiveAveragePooling1D AdaptiveAveragePooling2D "
+            "AdaptiveAveragePooling3D AdaptiveMaxPooling1D "
+            "AdaptiveMaxPooling2D AdaptiveMaxPooling3D "
             "MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D "
-            "AveragePooling2D AveragePooling3D GlobalMaxPooling1D "
-            "GlobalMaxPooling2D GlobalMaxPooling3D GlobalAveragePooling1D "
+            "AveragePooling2D AveragePooling3D "
+            "GlobalMaxPooling2D GlobalMaxPooling3D "
             "GlobalAveragePooling2D GlobalAveragePooling3D Cropping1D "
             "Cropping2D Cropping3D"
         ).split(),
@@ -82,6 +131,12 @@ RULES: dict[str, ChannelRule] = {
     "Multiply": merging.product_merge,
 }
 
+# Arguments besides tensors with which a layer may be called.
+OPTIONS: dict[str, tuple[str, ...]] = {
+    # Keras 3 adds `training=True` by itself.
+    **dict.fromkeys(_IMAGES, ("training",)),
+    "MultiHeadAttention": ("use_causal_mask",),
+}
 
 # Functions that treat each feature by itself, by their names in TensorFlow.
 _ELEMENTWISE = (
@@ -138,6 +193,63 @@ OPERATIONS: dict[str, ChannelRule] = {
 }
 
 
+# Classes of users that act like one of `RULES`, by the key of that row.
+_registered: dict[type, str] = {}
+
+
+def channel_rule(cls: type | None = None, *, like: str | type) -> Any:
+    """Lets `shrink` follow channels through a layer class of your own.
+
+    By default all channels stay at a layer that is not one of Keras's own
+    classes, a subclass of them, too, since it may compute something else. This
+    says that it treats channels as another class does. It must have weights of
+    the same names and axes, the same attributes and, in its configuration, the
+    same sizes. If it has not, its channels stay, and the report says why.
+
+    Args:
+        cls: a layer class of either Keras. Its subclasses do not count. Left
+            out, the result is a decorator of the class.
+        like: the class that it acts like, such as "Dense", "Conv2D",
+            "BatchNormalization", "ReLU", "Dropout" or "GlobalAveragePooling2D":
+            a layer class of Keras that `shrink` follows, by its name or itself,
+            or a class that has a rule by this function.
+
+    Returns:
+        `cls`, or a decorator if it is left out.
+
+    Raises:
+        TypeError: if `cls` is not a layer class.
+        ValueError: if `shrink` does not follow `like`.
+
+    Example:
+        >>> @tf_rigl.channel_rule(like="Dense")
+        ... class ScaledDense(keras.layers.Dense):
+        ...     def call(self, inputs):
+        ...         return 2 * super().call(inputs)
+    """
+    if cls is None:
+        return lambda decorated: channel_rule(decorated, like=like)
+
+    flavor = flavors.find_class_flavor(cls) if isinstance(cls, type) else None
+    if flavor is None or not issubclass(cls, flavor.keras.layers.Layer):
+        raise TypeError(
+            "`cls` must be a layer class of `keras` or `tf_keras`. "
+            f"Received: cls={cls!r}."
+        )
+
+    name = _registered.get(like) if isinstance(like, type) else like
+    if isinstance(like, type) and name is None and _is_of_keras(like):
+        name = like.__name__
+    if name not in RULES:
+        known = ", ".join(sorted(RULES))
+        raise ValueError(
+            "`like` must be a layer class whose channels `shrink` follows. "
+            f"Received: like={like!r}. Use one of {known}."
+        )
+    _registered[cls] = name
+    return cls
+
+
 def is_operation(layer: Any) -> bool:
     """Returns whether a node calls an operation instead of a layer."""
     return not hasattr(layer, "weights") or hasattr(layer, "symbol")
@@ -146,8 +258,46 @@ def is_operation(layer: Any) -> bool:
 def find_rule(layer: Any) -> ChannelRule | None:
     """Returns the rule of a layer or operation, None if there is none."""
     cls = flavors.plain_class(layer)
-    if cls.__module__.partition(".")[0] not in flavors.PACKAGES:
-        return None
-    if is_operation(layer):
+    if cls in _registered:
+        return _like(_registered[cls])
+    if is_operation(layer) and _is_of_keras(cls):
         return OPERATIONS.get(getattr(layer, "symbol", cls.__name__))
-    return RULES.get(cls.__name__)
+    return RULES.get(_name_of(layer))
+
+
+def options_of(layer: Any) -> tuple[str, ...]:
+    """Returns the arguments with which a layer may be called."""
+    return OPTIONS.get(_name_of(layer), ())
+
+
+def _name_of(layer: Any) -> str:
+    """Returns the row of a layer's class in `RULES`, "" if it has none."""
+    cls = flavors.plain_class(layer)
+    return _registered.get(cls, cls.__name__ if _is_of_keras(cls) else "")
+
+
+def _is_of_keras(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] in flavors.PACKAGES
+
+
+def _like(name: str) -> ChannelRule:
+    """Returns the rule of a row for a user's class, which may not fit it."""
+
+    def rule(plans: ChannelAnalysis, call: features.Call) -> Any:
+        try:
+            result = RULES[name](plans, call)
+            plan = plans.of.get(id(call.layer))
+            if plan is not None:
+                # Fails now, if the configuration lacks the sizes.
+                plan.resize(dict(call.layer.get_config()), len)
+        except (AttributeError, KeyError) as error:
+            plan = plans.of.pop(id(call.layer), None)
+            if plan is not None:
+                for channels in (plan.inputs, plan.outputs, plan.inner):
+                    plans.keep(channels, f"read by {call.path}")
+            raise features.Untrackable(
+                f"it is not like {name}: {error}"
+            ) from error
+        return result
+
+    return rule

@@ -33,6 +33,8 @@ def elementwise(plans: ChannelAnalysis, call: Call) -> Features:
     del plans
     features = call.only_input()
     constants = features.constants
+    if np.isnan(constants).all():
+        return features
     values = evaluate(call.layer, [constants], positions(call))
     return Features(
         features.channels, np.where(np.isnan(constants), np.nan, values)
@@ -57,17 +59,14 @@ def batch_normalization(plans: ChannelAnalysis, call: Call) -> Features:
     if axes not in ([-1], [rank - 1]):
         raise Untrackable(f"axis={axis}")
 
-    scaled = _scale(plans, call)
+    outputs = plans.own_outputs(call, call.only_input().channels)
+    scaled = _scale(plans, call, outputs)
     gamma = plans.values(call.layer).get("gamma")
     if gamma is None or gamma.all():
         return scaled
 
-    shifts = evaluate(
-        call.layer, [np.zeros(len(scaled.channels))], positions(call)
-    )
-    return Features(
-        scaled.channels, np.where(gamma == 0, shifts, scaled.constants)
-    )
+    shifts = evaluate(call.layer, [np.zeros(len(outputs))], positions(call))
+    return Features(outputs, np.where(gamma == 0, shifts, scaled.constants))
 
 
 def prelu(plans: ChannelAnalysis, call: Call) -> Features:
@@ -76,7 +75,7 @@ def prelu(plans: ChannelAnalysis, call: Call) -> Features:
     features = call.only_input()
     if slopes.shape[-1] != len(features.channels):
         raise Untrackable("its slopes are shared by channels")
-    scaled = _scale(plans, call)
+    scaled = _scale(plans, call, features.channels)
     if slopes.size == slopes.shape[-1]:
         return scaled
     return varying(scaled.channels)
@@ -186,16 +185,19 @@ def input_layer(plans: ChannelAnalysis, call: Call) -> Features:
     return features
 
 
-def _scale(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows a layer with weights [..., channels]."""
-    features = call.only_input()
+def _scale(plans: ChannelAnalysis, call: Call, outputs: Channels) -> Features:
+    """Follows a layer with weights [..., channels].
+
+    `outputs` are the channels that it writes, its inputs or others.
+    """
+    inputs = call.only_input().channels
 
     axes = {
-        name: {len(variable.shape) - 1: features.channels}
+        name: {len(variable.shape) - 1: outputs}
         for name, variable in plans.weights(call.layer).items()
     }
-    plans.add(call, features.channels, features.channels, axes)
-    return elementwise(plans, call)
+    plans.add(call, inputs, outputs, axes, selects=outputs is not inputs)
+    return Features(outputs, elementwise(plans, call).constants)
 
 
 def _flattened(call: Call) -> Features:

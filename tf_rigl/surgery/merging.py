@@ -37,8 +37,8 @@ def operation(plans: ChannelAnalysis, call: Call) -> Features:
     if len(call.inputs) == 1:
         features = call.only_input()
         values = _by_operation(call)([features.constants])
-        constant = ~np.isnan(features.constants)
-        return Features(features.channels, np.where(constant, values, np.nan))
+        varies = np.isnan(features.constants)
+        return _constant_unless(varies, features.channels, values)
 
     if len({len(shape) for shape in call.input_shapes}) != 1:
         raise Untrackable(f"inputs of the shapes {call.input_shapes}")
@@ -76,7 +76,15 @@ def _merge(plans: ChannelAnalysis, call: Call, compute: Compute) -> Features:
     varies = np.isnan(rows).any(axis=0)
     if varies.all():
         return Features(channels, np.full(len(channels), np.nan))
-    return Features(channels, np.where(varies, np.nan, compute(list(rows))))
+    return _constant_unless(varies, channels, compute(list(rows)))
+
+
+def _constant_unless(
+    varies: np.ndarray, channels: Channels, values: np.ndarray
+) -> Features:
+    """Returns the values as constants; no bias takes up one of infinity."""
+    known = ~varies & np.isfinite(values)
+    return Features(channels, np.where(known, values, np.nan))
 
 
 def _with_zeros(call: Call, product_of: Features) -> Features:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tf_rigl.core.channel_graph import Channels
+from tf_rigl.surgery import channelwise
 from tf_rigl.surgery import merging
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import Count
@@ -37,6 +38,23 @@ def reduction(plans: ChannelAnalysis, call: Call) -> Features:
     if axis is None or not axes or {0, rank - 1} & set(axes):
         raise Untrackable(f"axis={axis}")
     return features
+
+
+def pooling_of_channels(plans: ChannelAnalysis, call: Call) -> Features:
+    """Follows GlobalMaxPooling1D and its like, also over the last axis.
+
+    That mixes channels, so that all stay if outputs must stay the same. Its
+    results, one for each position, stay.
+    """
+    layer = call.layer
+    if layer.data_format == "channels_last":
+        return channelwise.pooling(plans, call)
+    if plans.exact or layer.keepdims or call.output_shapes[0][-1] is None:
+        raise Untrackable("mixes its channels, data_format='channels_first'")
+    plans.mixing.append((call.only_input().channels, call.path))
+    outputs = plans.graph.add(call.output_shapes[0][-1])
+    plans.keep(outputs, f"positions of {call.path}")
+    return varying(outputs)
 
 
 def summation(plans: ChannelAnalysis, call: Call) -> Features:

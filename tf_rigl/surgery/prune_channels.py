@@ -12,12 +12,14 @@ from tf_rigl.accounting.profile import profile
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.core import cells
 from tf_rigl.core import checks
+from tf_rigl.core import text_table
 from tf_rigl.core.channel_selection import Limits
 from tf_rigl.surgery import analysis
 from tf_rigl.surgery import channel_criteria
 from tf_rigl.surgery import channel_groups
 from tf_rigl.surgery import channel_plan
 from tf_rigl.surgery import channel_targets
+from tf_rigl.surgery import optimizer_state
 from tf_rigl.surgery import shrink
 from tf_rigl.surgery import supported_models
 from tf_rigl.surgery.channel_groups import ChannelGroup
@@ -33,22 +35,29 @@ class ChannelReport(shrink.ShrinkReport):
         macs: multiply-accumulates of one example before; None if the model
             leaves sizes open.
         macs_left: the same after.
+        mixing: the layers, such as LayerNormalization, that compute their
+            statistics of fewer channels now, so that outputs are not those of
+            channels set to zero.
         masks: which of the channels that a layer writes are kept, bool
             [channels] by the layer's path; `prune_channels` takes them, too.
     """
 
     macs: int | None = None
     macs_left: int | None = None
+    mixing: tuple[str, ...] = ()
     masks: Mapping[str, np.ndarray] = dataclasses.field(
         default_factory=dict, repr=False
     )
 
     def __str__(self) -> str:
-        text = super().__str__()
-        if self.macs is None:
-            return text
-        left = cells.count(self.macs_left)
-        return f"{text}\n\nMACs: {cells.count(self.macs)}, left {left}"
+        lines = [super().__str__()]
+        if self.macs is not None:
+            macs = cells.counts(self.macs, self.macs_left)
+            lines += ["", "MACs: {}, left {}".format(*macs)]
+        if self.mixing:
+            text = f"Statistics of fewer channels: {', '.join(self.mixing)}"
+            lines += ["", text_table.paragraph(text)]
+        return "\n".join(lines)
 
 
 class PrunedChannels(NamedTuple):
@@ -87,6 +96,9 @@ def prune_channels(
     that comes of it, as of a sigmoid, goes into the bias of the layers that
     read it; where it cannot, the channel stays and the report says so. Train
     the smaller model on to regain accuracy.
+
+    Layers that normalize over channels, such as LayerNormalization, compute
+    something else of fewer channels; the report names them.
 
     Which channels depend on each other, `channel_groups` finds out; a channel
     of a residual stream is removed in all layers of the stream. Criteria score
@@ -141,9 +153,10 @@ def prune_channels(
         masks: which channels to keep, bool [channels] by the path of a layer
             or of a weight of it, such as "bn/gamma". A channel goes if all
             masks that have it say so.
-        compiled: whether to compile the new model like the given one, with a
-            new optimizer. Custom losses and metrics must be registered with
-            Keras.
+        compiled: whether to compile the new model like the given one. Its
+            optimizer goes on with the same number of steps, learning rate and,
+            of all that is left, slots. Custom losses and metrics must be
+            registered with Keras.
 
     Returns:
         The new model, of the same class, with the same names, inputs and
@@ -194,14 +207,22 @@ def prune_channels(
 
     if compilation:
         smaller.compile_from_config(compilation)
+        optimizer_state.carry_over(model, smaller, plans)
     rows = tuple(shrink.layer_rows(model, smaller, plans))
     macs, macs_left = _macs(model), _macs(smaller)
     kept = {
         plan.path: plans.needed[plan.outputs]
-        for plan in plans.of.values()
+        for plan in channel_groups.outer_plans(plans)
         if plan.axes
     }
-    report = ChannelReport(model.name, rows, macs, macs_left, kept)
+    mixing = dict.fromkeys(
+        path
+        for channels, path in plans.mixing
+        if not plans.needed[channels].all()
+    )
+    report = ChannelReport(
+        model.name, rows, macs, macs_left, tuple(mixing), kept
+    )
     return PrunedChannels(smaller, report)
 
 

@@ -1,7 +1,6 @@
 """Construction of the smaller model from its configuration and weights."""
 
 import contextlib
-import inspect
 import tempfile
 import types
 from collections.abc import Iterator
@@ -9,18 +8,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.masking import tree
-from tf_rigl.surgery.analysis import layer_of
-from tf_rigl.surgery.analysis import network_of
-from tf_rigl.surgery.analysis import nodes_of
+from tf_rigl.surgery import functional_config
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import LayerPlan
-from tf_rigl.surgery.channel_plan import last_name
 from tf_rigl.surgery.channel_plan import layers_below
-from tf_rigl.surgery.channel_plan import weights_below
+from tf_rigl.surgery.channel_plan import named_weights
+from tf_rigl.surgery.layer_graph import layer_of
+from tf_rigl.surgery.layer_graph import network_of
+from tf_rigl.surgery.layer_graph import nodes_of
+from tf_rigl.surgery.layer_graph import takes_name
 
 
 def rebuild(model: Any, plans: ChannelAnalysis) -> Any:
@@ -79,23 +80,79 @@ def _resize(
         config.pop("build_input_shape", None)
     for entry, layer in _entries(model, config["layers"]):
         inside = entry["config"]
-        if "name" not in inside and _takes_name(layer):
+        if "name" not in inside and takes_name(layer):
             inside["name"] = layer.name
-        # These would make weights of the old sizes.
-        entry.pop("build_config", None)
-        entry.pop("compile_config", None)
+        _forget_sizes(entry)
         if flavors.is_container(layer):
             _resize(layer, inside, plans, within=True)
             continue
         plan = plans.of.get(id(layer))
         if plan is not None:
-            plan.resize(inside, left)
+            own = plan.config_of(inside)
+            plan.resize(own, left)
             if plan.resize_call is not None:
                 plan.resize_call(entry["inbound_nodes"], left)
-            if "use_bias" in inside and plan.addition(plans.needed) is not None:
-                inside["use_bias"] = True
+            if "use_bias" in own and plan.addition(plans.needed) is not None:
+                own["use_bias"] = True
         if within and type(layer).__name__ != "InputLayer":
             inside.pop("batch_input_shape", None)
+    if "output_layers" in config:
+        _cut_branches(model, config, plans)
+        _insert_selections(model, config, plans)
+
+
+def _cut_branches(
+    model: Any, config: dict[str, Any], plans: ChannelAnalysis
+) -> None:
+    """Leaves out constant operands of sums and the layers that made them."""
+    found = plans.branches
+    nodes = list(nodes_of(network_of(model)))
+    for node in nodes:
+        cut = found.cuts.get(id(node))
+        name = layer_of(node).name
+        if cut is None or id(node) in found.gone:
+            continue
+        if len(cut.operands) > 1:
+            functional_config.keep_operands(config, name, cut.operands)
+            continue
+
+        (output,) = tf.nest.flatten(node.output_tensors)
+        constants = cut.constants
+        if constants is not None:
+            constants = constants[plans.needed[found.channels[id(node)]]]
+        functional_config.pass_on(
+            plans.flavor,
+            config,
+            name,
+            cut.operands[0],
+            tf.as_dtype(output.dtype).name,
+            constants,
+        )
+    gone = {layer_of(node).name for node in nodes if id(node) in found.gone}
+    functional_config.remove(config, gone)
+
+
+def _insert_selections(
+    model: Any, config: dict[str, Any], plans: ChannelAnalysis
+) -> None:
+    """Puts selections in front of layers that read fewer channels."""
+    names = {entry["name"] for entry in config["layers"]}
+    for layer in model.layers:
+        plan = plans.of.get(id(layer))
+        if plan is None or layer.name not in names:
+            continue
+        indices = plan.selection(plans.needed)
+        if indices is not None:
+            functional_config.select(plans.flavor, config, layer.name, indices)
+
+
+def _forget_sizes(entry: dict[str, Any]) -> None:
+    """Drops what would make weights of the old sizes, in wrappers, too."""
+    entry.pop("build_config", None)
+    entry.pop("compile_config", None)
+    for value in entry["config"].values():
+        if isinstance(value, dict) and isinstance(value.get("config"), dict):
+            _forget_sizes(value)
 
 
 def _entries(
@@ -115,29 +172,28 @@ def _entries(
         yield entry, layers[name]
 
 
-def _takes_name(layer: Any) -> bool:
-    """Returns whether the constructor of a layer's class takes a name."""
-    parameters = inspect.signature(type(layer).__init__).parameters
-    return "name" in parameters or any(
-        one.kind is one.VAR_KEYWORD for one in parameters.values()
-    )
-
-
 def _fill(model: Any, smaller: Any, plans: ChannelAnalysis) -> None:
     """Assigns the remaining values to the weights of the smaller model."""
     flavor = plans.flavor
     for _, old, new in pairs(model, smaller):
-        before = weights_below(flavor, old)
-        after = weights_below(flavor, new)
+        if new is None:
+            continue
+        before = named_weights(flavor, old)
+        after = named_weights(flavor, new)
 
         plan = plans.of.get(id(old))
-        values = [flavor.raw(variable).numpy() for variable in before]
+        values = {
+            name: flavor.raw(variable).numpy()
+            for name, variable in before.items()
+        }
         if plan is not None:
-            names = map(last_name, before)
-            left = _left(plan, dict(zip(names, values, strict=True)), plans)
-            values = [left[last_name(variable)] for variable in after]
+            values = _left(plan, values, plans)
+            values = {name: values[name] for name in after}
 
-        for variable, value in zip(after, values, strict=True):
+        # Without a plan, sublayers may have other names in the new layer.
+        for variable, value in zip(
+            after.values(), values.values(), strict=True
+        ):
             raw = flavor.raw(variable)
             raw.assign(value.astype(raw.dtype.as_numpy_dtype))
         _copy_assets(layers_below(flavor, old), layers_below(flavor, new))
@@ -159,11 +215,9 @@ def _left(
 
     The bias includes the contributions of constant inputs that were cut.
     """
-    left = {}
-    for name, value in values.items():
-        for axis, channels in plan.axes[name].items():
-            value = np.compress(plans.needed[channels], value, axis)
-        left[name] = value
+    left = {
+        name: cut(plan, name, value, plans) for name, value in values.items()
+    }
 
     added = plan.addition(plans.needed)
     if added is not None:
@@ -172,16 +226,45 @@ def _left(
     return left
 
 
+def cut(
+    plan: LayerPlan, name: str, value: np.ndarray, plans: ChannelAnalysis
+) -> np.ndarray:
+    """Returns what is left of the values of one of a layer's weights."""
+    for axis, channels in plan.axes[name].items():
+        value = np.compress(plans.needed[channels], value, axis)
+    return value
+
+
 def pairs(
     model: Any, smaller: Any, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Yields path, old and new layer; inner models yield their layers."""
-    for old, new in zip(model.layers, smaller.layers, strict=True):
+    """Yields path, old and new layer; inner models yield their layers.
+
+    The new one is None if the layer is gone.
+    """
+    after = None if smaller is None else smaller.layers
+    for old, new in _matched(model.layers, after):
         inside = (*path, old.name)
         if flavors.is_container(old):
             yield from pairs(old, new, inside)
         else:
             yield "/".join(inside), old, new
+
+
+def _matched(
+    before: Sequence[Any], after: Sequence[Any] | None
+) -> Iterator[tuple[Any, Any]]:
+    """Yields each layer with the new one: of its name, or in its place.
+
+    Layers of classes that take no name get other ones.
+    """
+    named = {layer.name: layer for layer in after or ()}
+    if after is None or not all(map(takes_name, before)):
+        new = [None] * len(before) if after is None else after
+        yield from zip(before, new, strict=True)
+        return
+    for layer in before:
+        yield layer, named.get(layer.name)
 
 
 def _custom_objects(flavor: flavors.Flavor, model: Any) -> dict[str, Any]:
@@ -201,6 +284,16 @@ def _custom_objects(flavor: flavors.Flavor, model: Any) -> dict[str, Any]:
         found.update(
             (value.__name__, value)
             for value in values
-            if value.__module__.partition(".")[0] not in flavors.PACKAGES
+            if not _is_exported(value)
         )
     return found
+
+
+def _is_exported(value: Any) -> bool:
+    """Returns whether Keras finds a class or function of its own by name.
+
+    Keras 2 does not find the layers of its applications.
+    """
+    if value.__module__.partition(".")[0] not in flavors.PACKAGES:
+        return False
+    return ".applications." not in value.__module__

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 from typing import NamedTuple
 
+import numpy as np
+
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.core import cells
+from tf_rigl.core.checks import check_choice
 from tf_rigl.core.text_table import RowSum
 from tf_rigl.core.text_table import aligned
 from tf_rigl.surgery import analysis
 from tf_rigl.surgery import channel_plan
+from tf_rigl.surgery import optimizer_state
 from tf_rigl.surgery import rebuild
 from tf_rigl.surgery import supported_models
 
@@ -33,6 +37,10 @@ class LayerShrinkage:
     # The distinct reasons why dead or constant units are kept, or why the
     # layer could not be followed.
     kept: tuple[str, ...] = ()
+    # The number of channels that a selection in front of it lets through and
+    # the number that there are; None without a selection.
+    selected: tuple[int, int] | None = None
+    gone: bool = False  # whether it went with a branch that added a constant
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,13 +76,31 @@ class ShrinkReport:
         table = aligned(_HEADER, body, total, text_columns=2)
 
         kept = [
-            f"- {row.path}: {'; '.join(row.kept)}"
-            for row in self.rows
-            if row.kept
+            (row.path, "; ".join(row.kept)) for row in self.rows if row.kept
         ]
-        notes = ["", "Kept:", *kept] if kept else []
+        selected = [
+            (row.path, "reads {:,} of {:,} channels".format(*row.selected))
+            for row in self.rows
+            if row.selected
+        ]
+        gone = [
+            (row.path, "its branch adds a constant")
+            for row in self.rows
+            if row.gone
+        ]
+        notes = [
+            *_noted("Kept:", kept),
+            *_noted("Selected:", selected),
+            *_noted("Gone:", gone),
+        ]
 
         return "\n".join([f"Model {self.name!r}", "", *table, *notes])
+
+
+def _noted(title: str, entries: list[tuple[str, str]]) -> list[str]:
+    """Lists layers and what is to be said of each, if there are any."""
+    lines = [f"- {path}: {text}" for path, text in entries]
+    return ["", title, *lines] if lines else []
 
 
 class Shrunk(NamedTuple):
@@ -84,7 +110,9 @@ class Shrunk(NamedTuple):
     report: ShrinkReport  # the units that were cut and kept
 
 
-def shrink(model: Any, compiled: bool = False) -> Shrunk:
+def shrink(
+    model: Any, compiled: bool = False, select: str | bool = "auto"
+) -> Shrunk:
     """Removes units and channels that are dead: without an input or a reader.
 
     A unit that reaches no output is cut. A unit that no input reaches is cut
@@ -93,59 +121,82 @@ def shrink(model: Any, compiled: bool = False) -> Shrunk:
     the same up to rounding. Further training differs, since batch statistics
     of a constant are not those of inference and dropout draws other numbers.
 
+    Where a batch normalization is read in fewer channels than there are in
+    front of it, as in pre-activation ResNets and DenseNets, a selection is put
+    there: a gather on the last axis, an operation of Keras whose indices are no
+    weights. A branch of a sum that is constant goes entirely.
+
     The result is a new model, since weights of other shapes need new
     variables. To remove only the masks, in place, use `strip`.
 
     Channels are followed through the layers of Keras that keep them apart:
     dense, convolutional, separable, transposed, depthwise, embedding and
-    recurrent layers, batch normalization, elementwise activations, dropout,
-    pooling, cropping, padding, up-sampling, flattening, concatenations, sums
-    and other elementwise merges, arithmetic of two tensors, shared layers and
-    inner models. Channels that a sum or a depthwise convolution ties are cut
-    together. A non-zero constant that a convolution pads with zeros differs at
-    the borders, so its unit is kept.
+    recurrent layers, also within `TimeDistributed`, `SpectralNormalization` and
+    `Bidirectional`; the heads of `MultiHeadAttention`; batch normalization,
+    elementwise activations, dropout, pooling, cropping, padding, up-sampling,
+    flattening, concatenations, sums, gates and other merges; preprocessing of
+    images; shared layers and inner models. So are the functions of `keras.ops`
+    and TensorFlow that do the same, slices and splits among them. A layer of
+    your own takes part by `channel_rule`.
+
+    Some channels go together or not at all: those that a sum or a depthwise
+    convolution ties, those of one place in each group of a grouped
+    convolution, the whole groups of `GroupNormalization`, and the units of one
+    place in both directions of `Bidirectional`. A zero times a gate is zero. A
+    constant that is not zero differs at the borders where a convolution pads
+    with zeros, and attention and recurrent layers do not take it up, so its
+    unit is kept.
 
     All other layers keep all channels that they read, and the report says so:
-    layers that mix features, such as LayerNormalization, attention and
-    softmax; Bidirectional and other wrappers; custom layers; grouped and
-    channels-first convolutions. Recurrent layers keep units that no input
-    reaches, since their values change from step to step.
+    layers that mix channels, such as `LayerNormalization` and softmax; layers
+    with channels first; `GroupQueryAttention` and `Lambda`; custom layers
+    without a rule. Recurrent layers keep units that no input reaches, since
+    their values change from step to step.
 
     Args:
         model: a built functional or sequential model of either Keras, with or
             without masks. It is not changed. Values count, not masks: a grown
             connection that is still 0 does not connect.
-        compiled: whether to compile the new model like the given one, with a
-            new optimizer. Custom losses and metrics must be registered with
-            Keras.
+        compiled: whether to compile the new model like the given one. Its
+            optimizer goes on with the same number of steps, learning rate and,
+            of all that is left, slots. Custom losses and metrics must be
+            registered with Keras.
+        select: `"auto"` to put selections wherever they save weights, False
+            to put none.
 
     Returns:
         The new model, of the same class, with the same names, inputs and
-        outputs and without masks, and a `ShrinkReport`.
+        outputs and without masks, and a `ShrinkReport`. A selection in front
+        of the layer `bn` is called `bn_selection`.
 
     Raises:
         TypeError: if `model` is a model of neither Keras.
         ValueError: if the model is subclassed or not built, if it has
-            frequencies or boundaries that tf_keras has adapted to data, or if
-            `compiled` is true and the model is not compiled.
+            frequencies or boundaries that tf_keras has adapted to data, if
+            `compiled` is true and the model is not compiled, or if `select` is
+            none of the above.
 
     Example:
         >>> small, report = tf_rigl.shrink(model)
         >>> print(report)
         >>> small.save("small.keras")
     """
+    check_choice("select", select, ("auto", False))
     flavor = flavors.model_flavor(model)
     supported_models.check(model)
     supported_models.check_sizes(flavor, model)
 
     compilation = compilation_of(model, compiled)
-    plans = analysis.analyze(flavor, model)
+    plans = analysis.analyze(
+        flavor, model, select=select == "auto", cut_branches=True
+    )
     # The analysis has called layers to compute constants, which adds losses.
     model._clear_losses()
     smaller = rebuild.rebuild(model, plans)
 
     if compilation:
         smaller.compile_from_config(compilation)
+        optimizer_state.carry_over(model, smaller, plans)
     rows = tuple(layer_rows(model, smaller, plans))
     return Shrunk(smaller, ShrinkReport(model.name, rows))
 
@@ -178,14 +229,31 @@ def layer_rows(
         if not weights:
             continue
 
-        plan = plans.of.get(id(old))
+        plan = plans.of.get(id(old)) or plans.gone.get(id(old))
         outputs = plan.outputs if plan and plan.makes_units else None
+        units_left = 0
+        if outputs is not None and new is not None:
+            units_left = int(plans.needed[outputs].sum())
+        selected = None
+        if plan is not None and new is not None:
+            selected = _selected(plan, plans.needed)
         yield LayerShrinkage(
             path,
             flavors.plain_class(old).__name__,
             None if outputs is None else len(outputs),
-            None if outputs is None else int(plans.needed[outputs].sum()),
+            None if outputs is None else units_left,
             weights,
             left,
             plans.why_kept(old),
+            selected,
+            new is None,
         )
+
+
+def _selected(
+    plan: channel_plan.LayerPlan, needed: np.ndarray
+) -> tuple[int, int] | None:
+    indices = plan.selection(needed)
+    if indices is None:
+        return None
+    return len(indices), int(needed[plan.inputs].sum())

@@ -3,7 +3,9 @@
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.surgery import kernels
@@ -16,10 +18,8 @@ from tf_rigl.surgery.features import Features
 from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import common
 from tf_rigl.surgery.features import positions
-from tf_rigl.surgery.features import varying
 
-# The number of gates, each a block of columns in a recurrent layer's kernels.
-_GATES = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}
+_RECURRENT = ("SimpleRNN", "GRU", "LSTM")
 
 
 def dense(plans: ChannelAnalysis, call: Call) -> Features:
@@ -48,10 +48,8 @@ def einsum_dense(plans: ChannelAnalysis, call: Call) -> Features:
 
 
 def convolution(plans: ChannelAnalysis, call: Call) -> Features:
-    """Follows Conv1D, 2D and 3D, with a kernel [..., inputs, filters]."""
+    """Follows convolutions of one group; kernel [..., inputs, filters]."""
     kernels.check_channels_last(call)
-    if call.layer.groups != 1:
-        raise Untrackable(f"groups={call.layer.groups}")
     return _apply_filters(plans, call, -2, -1, *kernels.padding_of(call))
 
 
@@ -114,6 +112,13 @@ def embedding(plans: ChannelAnalysis, call: Call) -> Features:
     return Features(outputs, common(columns))
 
 
+def is_recurrent(layer: Any) -> bool:
+    """Returns whether a layer is one that `recurrent` follows."""
+    cls = flavors.plain_class(layer)
+    package = cls.__module__.partition(".")[0]
+    return package in flavors.PACKAGES and cls.__name__ in _RECURRENT
+
+
 def recurrent(plans: ChannelAnalysis, call: Call) -> Features:
     """Follows SimpleRNN, GRU and LSTM.
 
@@ -129,7 +134,8 @@ def recurrent(plans: ChannelAnalysis, call: Call) -> Features:
     if plan.connections is not None:
         plan.connections.seen.append(features.constants)
         plan.connections.absorbable.append(features.zeros())
-    return varying(plan.outputs)
+    silent = _silent_units(layer, plans.values(layer))
+    return Features(plan.outputs, np.where(silent, 0.0, np.nan))
 
 
 def _apply_matrix(
@@ -186,7 +192,9 @@ def _plan_recurrent(
     plans: ChannelAnalysis, call: Call, features: Features
 ) -> LayerPlan:
     values = plans.values(call.layer)
-    gates = _GATES[type(call.layer).__name__]
+    # Each gate is a block of columns in both kernels.
+    units, columns = values["recurrent_kernel"].shape
+    gates = columns // units
     kernel = _any_gate(values["kernel"], gates)
     outputs = plans.graph.add(kernel.shape[1])
     recurrent_kernel = _any_gate(values["recurrent_kernel"], gates)
@@ -203,6 +211,18 @@ def _plan_recurrent(
             features.channels, outputs, kernel, None, "takes up only zeros"
         ),
     )
+
+
+def _silent_units(layer: Any, values: dict[str, np.ndarray]) -> np.ndarray:
+    """Returns the units that are 0 in each step, bool [units].
+
+    They start at 0, and all gates of theirs are those of zeros.
+    """
+    columns = [value.reshape(-1, value.shape[-1]) for value in values.values()]
+    gates = columns[0].shape[1] // layer.units
+    used = _any_gate(np.concatenate(columns), gates).any(axis=0)
+    start = np.asarray(layer.activation(tf.zeros((1,)))).item()
+    return ~used & (start == 0)
 
 
 def _any_gate(kernel: np.ndarray, gates: int) -> np.ndarray:

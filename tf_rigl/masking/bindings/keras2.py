@@ -77,6 +77,9 @@ class Keras2(flavor.Flavor):
             raw = getattr(raw, component, raw)
         raw._constraint = constraint
 
+    def gather(self, features: Any, indices: list[int]) -> Any:
+        return tf.gather(features, indices, axis=-1)
+
     def serialize(self, layer: Any) -> dict[str, Any]:
         # Not `serialize_keras_object`: while Keras writes an HDF5 file or a
         # SavedModel, it returns the cached result of the first call for a

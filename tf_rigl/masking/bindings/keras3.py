@@ -74,6 +74,9 @@ class Keras3(flavor.Flavor):
         # The setter of older versions requires a subclass of `Constraint`.
         variable._constraint = constraint
 
+    def gather(self, features: Any, indices: list[int]) -> Any:
+        return keras.ops.take(features, indices, axis=-1)
+
     def serialize(self, layer: Any) -> dict[str, Any]:
         config = keras.saving.serialize_keras_object(layer)
         for name in ("build_config", "compile_config"):

@@ -1,0 +1,173 @@
+"""Branches of sums that are constant go with all of their layers."""
+
+import numpy as np
+
+from tests import support as training
+from tests.surgery import support
+from tests.surgery.selection_test import convolved
+from tests.surgery.selection_test import kill
+from tests.surgery.selection_test import normalized
+from tests.surgery.shrink_test import shrink_alike
+from tf_rigl.surgery.shrink import shrink
+
+# Stem and classifier, with 3·9·8 + 32 and 8·5 + 5 weights.
+ENDS = 248 + 45
+
+
+def residual(keras, add, kinds="ab"):
+    """Blocks of 9·8·8 + 32 + 9·8·8 + 32 = 1,216 weights behind a stem."""
+    inputs = keras.Input((6, 6, 3))
+    stream = normalized(keras, convolved(keras, inputs, 8, 3, "stem"), "norm")
+    for kind in kinds:
+        hidden = convolved(keras, stream, 8, 3, f"{kind}_1")
+        hidden = normalized(keras, hidden, f"{kind}_norm_1")
+        hidden = convolved(keras, hidden, 8, 3, f"{kind}_2")
+        layer = keras.layers.BatchNormalization(name=f"{kind}_norm_2")
+        hidden = layer(hidden)
+        stream = keras.layers.ReLU()(add([stream, hidden]))
+    pooled = keras.layers.GlobalAveragePooling2D()(stream)
+    outputs = keras.layers.Dense(5, name="out")(pooled)
+    model = keras.Model(inputs, outputs)
+    support.randomize(model)
+    return model
+
+
+def gone(report):
+    return [row.path for row in report.rows if row.gone]
+
+
+def rest(report, name):
+    (row,) = (row for row in report.rows if row.path == name)
+    return row
+
+
+def test_zero_branch(keras):
+    def add(tensors):
+        return keras.layers.Add()(tensors)
+
+    model = residual(keras, add)
+    kill(model, {"b_norm_2": range(8)})
+    small, report = shrink_alike(model, 1e-5)
+    assert report.weights == ENDS + 2 * 1216
+    assert report.weights_left == small.count_params() == ENDS + 1216
+    assert gone(report) == ["b_1", "b_norm_1", "b_2", "b_norm_2"]
+    row = rest(report, "b_2")
+    assert (row.units, row.units_left, row.weights_left) == (8, 0, 0)
+    assert "Gone:\n- b_1: its branch adds a constant\n" in str(report)
+    names = {layer.name for layer in small.layers}
+    assert names < {layer.name for layer in model.layers}
+    # One stem, two convolutions, and the sum of one block.
+    kinds = [type(layer).__name__ for layer in small.layers]
+    assert (kinds.count("Conv2D"), kinds.count("Add")) == (3, 1)
+
+
+def test_operators_and_constants(keras, tmp_path):
+    """`+`, and branches that add other constants than 0."""
+    model = residual(keras, sum_by_operator)
+    for name in ("a_norm_2", "b_norm_2"):
+        layer = model.get_layer(name)
+        layer.gamma.assign(np.zeros(8))
+    kill(model, {"a_norm_2": range(8)})
+    # Before a pooling, which passes constants on, one of them is not read.
+    dense = model.get_layer("out")
+    support.erase(dense, [3], "inputs")
+
+    small, report = shrink_alike(model, 1e-5)
+    assert (
+        report.weights_left
+        == small.count_params()
+        == (3 * 9 * 7 + 28 + 7 * 5 + 5)
+    )
+    path = str(tmp_path / "small.keras")
+    small.save(path)
+    loaded = keras.models.load_model(path)
+    inputs = support.example(model)
+    np.testing.assert_array_equal(
+        support.outputs_of(loaded, inputs), support.outputs_of(small, inputs)
+    )
+    small.compile("sgd", "mse")
+    small.train_on_batch(inputs, np.zeros((3, 5)))
+
+
+def sum_by_operator(tensors):
+    first, second = tensors
+    return first + second
+
+
+@training.one_keras("keras")
+def test_sums_of_three_and_sums_that_are_outputs(keras):
+    layers = keras.layers
+    inputs = keras.Input((6,))
+    branches = [
+        layers.BatchNormalization(name=f"norm_{name}")(
+            layers.Dense(4, name=name)(inputs)
+        )
+        for name in "abc"
+    ]
+    total = layers.Add(name="total")(branches)
+    last = layers.Add(name="last")([branches[0], branches[1]])
+    model = keras.Model(inputs, [layers.Dense(3)(total), last])
+    support.randomize(model)
+    kill(model, {"norm_c": range(4)})
+    small, report = shrink_alike(model, 1e-5)
+    assert gone(report) == ["c", "norm_c"]
+    assert len(small.get_layer("total").input) == 2
+
+    kill(model, {"norm_b": range(4)})
+    small, report = shrink_alike(model, 1e-5)
+    assert set(gone(report)) == {"b", "norm_b", "c", "norm_c"}
+    assert small.output_names == model.output_names
+    assert type(small.get_layer("last")).__name__ == "Activation"
+
+
+@training.one_keras("tf_keras")
+def test_blocks_of_their_own(keras):
+    """A block that is called twice loses its branch, an unknown one none.
+
+    What is not known is called in another way as well.
+    """
+    layers = keras.layers
+
+    def block(name):
+        within = keras.Input((6,))
+        hidden = layers.Dense(6, name=f"{name}_dense")(within)
+        hidden = layers.BatchNormalization(name=f"{name}_norm")(hidden)
+        summed = layers.Add()([within, hidden])
+        model = keras.Model(within, layers.Dense(6)(summed), name=name)
+        return model
+
+    twice, unknown = block("twice"), block("unknown")
+    inputs = keras.Input((6,))
+    hidden = unknown(twice(twice(inputs)))
+    outputs = [hidden, unknown(inputs, training=True)]
+    model = keras.Model(inputs, outputs)
+    support.randomize(model)
+    kill(
+        model, {"twice/twice_norm": range(6), "unknown/unknown_norm": range(6)}
+    )
+    small, report = shrink(model)
+    inputs = support.example(model)
+    np.testing.assert_allclose(small(inputs)[0], model(inputs)[0], atol=1e-5)
+    assert gone(report) == ["twice/twice_dense", "twice/twice_norm"]
+
+
+@training.one_keras("keras")
+def test_inputs_of_branches_that_go_stay(keras):
+    """All inputs stay, and layers that only the branch kept are cut."""
+    layers = keras.layers
+    first, second = keras.Input((4,)), keras.Input((5,))
+    hidden = layers.Dense(6, name="a")(first)
+    extra = layers.LayerNormalization()(layers.Dense(6, name="b")(second))
+    extra = layers.LayerNormalization(name="mixing")(
+        layers.Add()([extra, hidden])
+    )
+    extra = layers.BatchNormalization(name="norm")(extra)
+    summed = layers.Add()([hidden, extra])
+    model = keras.Model([first, second], layers.Dense(3, name="out")(summed))
+    support.randomize(model)
+    kill(model, {"norm": range(6)})
+    support.erase(model.get_layer("out"), [0, 1], "inputs")
+    small, _ = shrink_alike(model, 1e-5)
+    assert [one.shape[-1] for one in small.inputs] == [4, 5]
+    # `mixing` would keep all units of `a`.
+    assert small.count_params() == 5 * 4 + 4 * 3 + 3

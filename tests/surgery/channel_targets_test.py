@@ -1,0 +1,152 @@
+"""Counts, widths, budgets and masks say how many channels go."""
+
+from fractions import Fraction
+
+import numpy as np
+
+import tf_rigl
+from tests import support as training
+from tests.surgery import dead_units
+from tests.surgery import pruning
+from tests.surgery import support
+from tf_rigl.models import registry
+
+
+@training.one_keras("tf_keras")
+def test_global_scope_removes_an_exact_count(keras):
+    model = pruning.convnet(keras)
+    _, report = pruning.prune_alike(
+        model, 0.5, scope="global", criterion="bn_scale"
+    )
+    assert sum(report.masks[one].sum() for one in ("first", "second")) == 9
+    kept = [report.masks[f"{one}_norm"] for one in ("first", "second")]
+    model = pruning.convnet(keras)
+    scales = [
+        np.abs(np.asarray(model.get_layer(f"{one}_norm").gamma))
+        for one in ("first", "second")
+    ]
+    # Compared as they are.
+    scales, kept = np.concatenate(scales), np.concatenate(kept)
+    assert scales[kept].min() > scales[~kept].max()
+
+
+@training.one_keras("tf_keras")
+def test_nothing_left_but_the_fewest_channels(keras):
+    model = pruning.convnet(keras)
+    for scope in ("layer", "global"):
+        _, report = tf_rigl.prune_channels(model, 1.0, scope=scope)
+        assert pruning.left(report) == {"first": 1, "second": 1, "out": 5}
+    _, report = tf_rigl.prune_channels(
+        model, 0.9, min_channels=3, max_ratio=0.5, round_to=4
+    )
+    assert pruning.left(report) == {"first": 8, "second": 4, "out": 5}
+
+
+@training.one_keras("keras")
+def test_layers_may_keep_their_channels(keras):
+    model = pruning.convnet(keras)
+    for keep in (["first"], [model.get_layer("first")], "first"):
+        _, report = tf_rigl.prune_channels(model, 0.5, keep=keep)
+        assert pruning.left(report) == {"first": 10, "second": 4, "out": 5}
+    assert "named in `keep`" in report.rows[0].kept
+
+
+def costs_of_all_ratios():
+    """Parameters and FLOPs of `convnet` at each ratio that changes them."""
+    ratios = {Fraction(lost, size) for size in (10, 8) for lost in range(size)}
+    for ratio in sorted(ratios):
+        first, second = (size - int(ratio * size) for size in (10, 8))
+        pairs = 9 * first * second
+        yield (
+            32 * first + pairs + 10 * second + 5,
+            2 * (36 * (27 * first + pairs) + 5 * second),
+        )
+
+
+@training.one_keras("keras")
+def test_largest_model_within_a_budget(keras):
+    model = pruning.convnet(keras)
+    parameters, flops = zip(*costs_of_all_ratios(), strict=True)
+    for budget in (250, parameters[4], parameters[0]):
+        small, _ = tf_rigl.prune_channels(model, parameters=budget)
+        expected = max(cost for cost in parameters if cost <= budget)
+        assert tf_rigl.profile(small).parameters == expected
+
+    budget = flops[6] + 1
+    small, report = tf_rigl.prune_channels(model, flops=budget)
+    assert tf_rigl.profile(small).flops == 2 * report.macs_left == flops[6]
+
+    _, report = tf_rigl.prune_channels(model, parameters=600, scope="global")
+    # No channel has more than 32 + 9 · 8 weights.
+    assert 600 - 104 < report.weights_left <= 600
+
+
+@training.one_keras("tf_keras")
+def test_widths(keras):
+    model = pruning.convnet(keras)
+    _, report = pruning.prune_alike(model, widths={"second": 3})
+    assert pruning.left(report) == {"first": 10, "second": 3, "out": 5}
+    model = dead_units.CASES["residual"].build(keras)
+    _, report = tf_rigl.prune_channels(model, widths={"c": 2, "b": 4})
+    assert pruning.left(report) == {"a": 2, "b": 4, "c": 2, "d": 2, "out": 3}
+
+
+@training.one_keras("keras")
+def test_masks(keras):
+    model = pruning.convnet(keras)
+    first = np.arange(10) % 3 > 0
+    second = np.arange(8) < 5
+    small, report = pruning.prune_alike(
+        model, masks={"first_norm/gamma": first, "second": second}
+    )
+    np.testing.assert_array_equal(report.masks["first"], first)
+    np.testing.assert_array_equal(report.masks["second_norm"], second)
+    assert small.get_layer("first_norm").gamma.shape == (6,)
+
+    # The masks of a report do the same again.
+    model = pruning.convnet(keras)
+    again, _ = tf_rigl.prune_channels(model, masks=report.masks)
+    assert again.count_params() == small.count_params()
+    # No layer without channels.
+    none = np.zeros(8, bool)
+    _, report = tf_rigl.prune_channels(model, masks={"second": none})
+    best = np.abs(pruning.filters(model, "second")).sum(1).argmax()
+    assert np.flatnonzero(report.masks["second"]).tolist() == [best]
+
+
+@training.one_keras("tf_keras")
+def test_a_channel_stays_where_a_mask_keeps_it(keras):
+    model = dead_units.CASES["residual"].build(keras)
+    masks = {"a": np.arange(6) < 2, "c": np.arange(6) > 3}
+    _, report = tf_rigl.prune_channels(model, masks=masks)
+    assert report.masks["d"].tolist() == [True, True, False, False, True, True]
+    kept = {row.path: row.kept for row in report.rows}
+    assert "kept by the mask of a coupled layer" in kept["a"]
+
+
+@training.one_keras("tf_keras")
+def test_mnist_network_of_the_slimming_paper(keras):
+    """784-500-300-10 becomes 784-100-60-10: 84.4 % of the weights go."""
+    layers = keras.layers
+    hidden = []
+    for units in (500, 300):
+        hidden.append(layers.Dense(units))
+        hidden += [layers.BatchNormalization(), layers.ReLU()]
+    model = support.chain(keras, (784,), *hidden, layers.Dense(10))
+    small, report = tf_rigl.prune_channels(model, 0.8, criterion="bn_scale")
+    assert report.macs == 545_000
+    assert report.macs_left == 85_000
+    assert [layer.units for layer in small.layers if "den" in layer.name] == [
+        100,
+        60,
+        10,
+    ]
+
+
+@training.one_keras("keras")
+def test_resnet_18_of_half_width(keras):
+    """The number of parameters that Torch-Pruning reports."""
+    model = registry.builder("resnet_18")(keras, input_shape=(64, 64, 3))
+    small, _ = tf_rigl.prune_channels(model, 0.5)
+    trained = sum(np.prod(one.shape) for one in small.trainable_weights)
+    assert trained == 3_055_880

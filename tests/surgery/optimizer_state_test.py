@@ -1,0 +1,131 @@
+"""A smaller model that is compiled goes on with its optimizer's state."""
+
+import numpy as np
+
+from tests import support as training
+from tests.surgery import support
+from tests.surgery.shrink_test import close
+from tests.surgery.shrink_test import units_left
+from tf_rigl.surgery.shrink import shrink
+
+DEAD = {"a": [0, 3], "b": [1, 2, 6]}
+
+
+def network(keras):
+    """Units without weights and bias, which a ReLU keeps as they are."""
+    layers = keras.layers
+    model = support.chain(
+        keras,
+        (6,),
+        layers.Dense(8, "relu", name="a"),
+        layers.Dense(7, "relu", name="b"),
+        layers.Dense(3, name="out"),
+    )
+    support.randomize(model)
+    for name, units in DEAD.items():
+        support.erase(model.get_layer(name), units, "units", bias=True)
+    return model
+
+
+def adam(keras):
+    rate = keras.optimizers.schedules.ExponentialDecay(0.01, 2, 0.5)
+    return keras.optimizers.Adam(rate)
+
+
+def momentum(keras):
+    return keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True)
+
+
+def averaged(keras):
+    return keras.optimizers.Nadam(0.01, use_ema=True, ema_momentum=0.5)
+
+
+def batch():
+    random = np.random.default_rng(3)
+    inputs = random.normal(size=(16, 6)).astype("float32")
+    return inputs, random.normal(size=(16, 3)).astype("float32")
+
+
+@training.keras_in_turn("make", [adam, momentum, averaged])
+def test_training_goes_on(keras, make):
+    """Three steps, then three more of both: the same network."""
+    model = network(keras)
+    model.compile(make(keras), "mse")
+    for _ in range(3):
+        model.train_on_batch(*batch())
+    small, report = shrink(model, compiled=True)
+    assert units_left(report) == {"a": 6, "b": 4, "out": 3}
+    assert int(small.optimizer.iterations) == 3
+
+    for one in (model, small):
+        for _ in range(3):
+            one.train_on_batch(*batch())
+    assert int(small.optimizer.iterations) == 6
+    inputs = batch()[0]
+    outputs = [support.outputs_of(one, inputs) for one in (small, model)]
+    close(*outputs, 1e-5)
+    if make is averaged:
+        for one in (model, small):
+            one.optimizer.finalize_variable_values(one.trainable_variables)
+        averages = [support.outputs_of(one, inputs) for one in (small, model)]
+        close(*averages, 1e-5)
+        assert np.abs(averages[0] - outputs[0]).max() > 1e-4
+
+
+def test_slots_are_cut_and_a_new_bias_has_new_ones(keras):
+    layers = keras.layers
+    model = support.chain(
+        keras,
+        (6,),
+        layers.Dense(8, name="a"),
+        layers.Dense(3, use_bias=False, name="out"),
+    )
+    support.randomize(model)
+    model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "mse")
+    model.train_on_batch(*batch())
+    support.erase(model.get_layer("a"), [2], "units")
+    small, _ = shrink(model, compiled=True)
+
+    before, after = (
+        [np.asarray(one) for one in model_.optimizer.momentums]
+        for model_ in (model, small)
+    )
+    alive = [0, 1, 3, 4, 5, 6, 7]
+    names = [weight.name.split("/")[-1] for weight in small.weights]
+    assert [name.split(":")[0] for name in names] == [
+        "kernel",
+        "bias",
+        "kernel",
+        "bias",
+    ]
+    training.assert_all_equal(
+        after,
+        [before[0][:, alive], before[1][alive], before[2][alive], np.zeros(3)],
+    )
+    assert np.abs(after[2]).min() > 0
+
+
+@training.one_keras("keras")
+def test_an_optimizer_without_a_state(keras):
+    model = network(keras)
+    model.compile(adam(keras), "mse")
+    small, _ = shrink(model, compiled=True)
+    assert int(small.optimizer.iterations) == 0
+    small.train_on_batch(*batch())
+
+
+@training.one_keras("tf_keras")
+def test_loss_scales(keras):
+    wrapper = (
+        getattr(keras.mixed_precision, "LossScaleOptimizer", None)
+        or keras.optimizers.LossScaleOptimizer
+    )
+    model = network(keras)
+    model.compile(wrapper(adam(keras)), "mse")
+    for _ in range(3):
+        model.train_on_batch(*batch())
+    small, _ = shrink(model, compiled=True)
+    for one in (model, small):
+        one.train_on_batch(*batch())
+    inputs = batch()[0]
+    close(*(support.outputs_of(one, inputs) for one in (small, model)), 1e-5)

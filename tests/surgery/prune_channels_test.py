@@ -1,0 +1,185 @@
+"""Fewer channels: the same as zeros, reports and errors, in both Keras."""
+
+import numpy as np
+import pytest
+
+import tf_rigl
+from tests import support as training
+from tests import zoo
+from tests.surgery import dead_units
+from tests.surgery import pruning
+from tests.surgery import support
+
+# The units left of a third less, rounded down.
+COUNTS = {
+    "mlp": {"a": 6, "b": 5, "out": 3},
+    "residual": {"a": 4, "b": 3, "c": 4, "d": 4, "out": 3},
+    "gated": {"a": 4, "squeeze": 3, "excite": 8, "b": 3, "out": 3},
+    "depthwise": {"a": 4, "b": 2, "out": 3},
+    "branches": {"a": 3, "b": 3, "c": 3, "out": 3},
+    "padding_layer": {"a": 4, "b": 3, "c": 3, "out": 3},
+    "transposed": {"a": 4, "b": 3, "out": 3},
+    "volumes": {"a": 3, "b": 2, "out": 2},
+    "recurrent": {"a": 4, "lstm": 4, "gru": 4, "rnn": 3, "out": 3},
+    "tokens": {"a": 4, "b": 4, "gru": 3, "out": 3},
+    "reshaped": {"a": 8, "b": 3, "c": 4, "out": 3},
+    "nested": {"first/a": 4, "first/b": 4, "second/c": 4, "out": 3},
+    "shared": {"a": 4, "b": 4, "shared": 4, "out": 3},
+}
+
+
+@training.keras_in_turn("name", COUNTS)
+def test_outputs_are_those_of_the_masked_model(keras, name):
+    model = dead_units.CASES[name].build(keras)
+    support.randomize(model)
+    small, report = pruning.prune_alike(model, 0.34)
+    assert pruning.left(report) == COUNTS[name], str(report)
+    assert type(small) is type(model)
+
+
+@training.one_keras("tf_keras")
+def test_constants_that_do_not_fit_are_kept_with_the_reason(keras):
+    """A sigmoid of zero is a half, which padding interrupts."""
+    layers = keras.layers
+    model = support.chain(
+        keras,
+        (6, 6, 2),
+        layers.Conv2D(6, 3, activation="sigmoid", name="a"),
+        layers.Conv2D(4, 1, activation="sigmoid", name="b"),
+        layers.Conv2D(4, 3, padding="same", name="c"),
+        layers.Flatten(),
+        layers.Dense(3, name="out"),
+    )
+    support.randomize(model)
+    _, report = pruning.prune_alike(model, 0.5)
+    # Halves of `a` are in the bias of `b`.
+    assert pruning.left(report) == {"a": 3, "b": 4, "c": 2, "out": 3}
+    assert "chosen, but constant, and c pads with zeros" in report.rows[1].kept
+
+
+@training.one_keras("keras")
+def test_values_of_zero_are_no_reason(keras):
+    """Scales start at 0 in many networks, classifiers too."""
+    model = pruning.convnet(keras)
+    for name in ("second_norm", "out"):
+        layer = model.get_layer(name)
+        layer.set_weights([0 * one for one in layer.get_weights()])
+    _, report = tf_rigl.prune_channels(model, 0.3)
+    assert pruning.left(report) == {"first": 7, "second": 6, "out": 5}
+
+
+def test_sparse_compiled_model(keras):
+    model = tf_rigl.sparsify(pruning.convnet(keras), 0.5)
+    model.compile("adam", "mse")
+    inputs, labels = support.example(model), np.zeros((3, 5), "float32")
+    model.train_on_batch(inputs, labels)
+    small, report = tf_rigl.prune_channels(model, 0.3, compiled=True)
+    assert pruning.left(report) == {"first": 7, "second": 6, "out": 5}
+    assert tf_rigl.masks(small) == {}
+    assert tf_rigl.masks(model)
+    small.train_on_batch(inputs, labels)
+    assert int(small.optimizer.iterations) == 2
+
+
+TABLE = """
+layer        class               units  left  weights  left
+-----------------------------------------------------------
+first        Conv2D                 10     7      280   196
+first_norm   BatchNormalization                    40    28
+second       Conv2D                  8     6      728   384
+second_norm  BatchNormalization                    32    24
+out          Dense                   5     5       45    35
+-----------------------------------------------------------
+total                               23    18    1,125   667
+
+Kept:
+- out: model output
+
+MACs: 35,680, left 20,442"""
+
+
+@training.one_keras("keras")
+def test_report(keras):
+    model = pruning.convnet(keras)
+    report = tf_rigl.prune_channels(model, 0.3).report
+    assert str(report) == f"Model {model.name!r}\n{TABLE}"
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({}, r"Exactly one of 'ratio', 'widths'.*Received: none"),
+        ({"ratio": 0.5, "flops": 9}, r"Exactly one of .*Received: \{'ratio'"),
+        ({"ratio": 1.5}, r"share of channels to remove.*ratio=1\.5"),
+        ({"ratio": 0.5, "criterion": "l3"}, r"criterion.*one of \('l1', "),
+        ({"ratio": 0.5, "scope": "model"}, "`scope` must be one of"),
+        ({"ratio": 0.5, "reduce": "min"}, "`reduce` must be one of"),
+        ({"ratio": 0.5, "normalize": "max"}, "`normalize` must be one of"),
+        ({"ratio": 0.5, "min_channels": 0}, "`min_channels` must be at least"),
+        ({"ratio": 0.5, "round_to": 0}, "`round_to` must be at least 1"),
+        ({"ratio": 0.5, "max_ratio": 2}, "largest share of channels"),
+        ({"ratio": 0.5, "keep": ["third"]}, r"`keep` must name.*'third'"),
+        (
+            {"ratio": 0.5, "keep": ["first", "second"]},
+            r"must have channels that may be removed.*first: named in `keep`",
+        ),
+        ({"ratio": 0.5, "criterion": "taylor"}, "'taylor' needs `data`"),
+        (
+            {"ratio": 0.5, "criterion": "taylor", "data": []},
+            "'taylor' needs gradients and so a loss",
+        ),
+        (
+            {"ratio": 0.5, "criterion": "activation", "data": []},
+            "`data` must hold at least one batch",
+        ),
+        (
+            {"ratio": 0.5, "criterion": lambda group: [1.0]},
+            r"one score a channel.*shape \(1,\) for the 10 .*'first'",
+        ),
+        (
+            {"ratio": 0.5, "criterion": lambda g: np.full(g.channels, np.nan)},
+            "Scores must be finite.*'first'",
+        ),
+        ({"parameters": 9}, r"within the budget.*parameters=9, but.* 56 are"),
+        ({"flops": 9}, r"within the budget.*flops=9, but.* 2\d+ are left"),
+        ({"widths": {"third": 3}}, r"`widths` must name.*'third'"),
+        ({"widths": {"first": 11}}, r"only be removed.*'first': 11, .*has 10"),
+        ({"widths": {"first": 0}}, r"widths\['first'\]` must be at least 1"),
+        (
+            {"widths": {"out": 3}},
+            r"'out': 3, but 5 of 5 must stay: model output\. Leave it out",
+        ),
+        ({"masks": {"third": [True]}}, r"`masks` must name layers.*'third'"),
+        (
+            {"masks": {"first": np.ones(4, bool)}},
+            r"must be bool.*'first'.*shape \(4,\) for 10",
+        ),
+        (
+            {"masks": {"out": np.arange(5) > 2}},
+            r"Masks must remove channels that may.*out: model output",
+        ),
+        ({"ratio": 0.5, "compiled": True}, r"compiled=True\. Leave"),
+    ],
+)
+def test_errors(options, match):
+    keras = training.fresh_keras("keras")
+    model = pruning.convnet(keras)
+    before = pruning.weights_of(model)
+    with pytest.raises(ValueError, match=match):
+        tf_rigl.prune_channels(model, **options)
+    training.assert_all_equal(pruning.weights_of(model), before)
+
+
+def test_errors_of_models(keras):
+    with pytest.raises(ValueError, match="subclassed model does not say"):
+        tf_rigl.prune_channels(zoo.subclassed(keras), 0.5)
+    with pytest.raises(ValueError, match=r"must be built.*'sequential"):
+        tf_rigl.prune_channels(zoo.sequential_unbuilt(keras), 0.5)
+    with pytest.raises(TypeError, match="must be a Keras model"):
+        tf_rigl.prune_channels(keras.layers.Dense(3), 0.5)
+    model = support.chain(keras, (4,), keras.layers.Dense(3, name="out"))
+    with pytest.raises(ValueError, match=r"may be removed.*out: model output"):
+        tf_rigl.prune_channels(model, 0.5)
+    model = dead_units.CASES["residual"].build(keras)
+    with pytest.raises(ValueError, match=r"Coupled layers .*'a': 2 and 'c': 3"):
+        tf_rigl.prune_channels(model, widths={"a": 2, "c": 3})

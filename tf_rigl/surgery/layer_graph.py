@@ -1,0 +1,49 @@
+"""The graph of layers that a functional or sequential model holds."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from tf_rigl.backend import flavor as flavors
+
+
+def network_of(model: Any) -> Any:
+    """Returns the object that holds the nodes of a built model."""
+    return getattr(model, "_functional", None) or model
+
+
+def nodes_of(network: Any) -> Iterator[Any]:
+    """Yields the nodes of a network, inputs first; none if it has no graph."""
+    by_depth = getattr(network, "_nodes_by_depth", {})
+    for depth in sorted(by_depth, reverse=True):
+        yield from by_depth[depth]
+
+
+def layer_of(node: Any) -> Any:
+    """Returns the layer or Keras 3 operation that a node calls."""
+    return getattr(node, "operation", None) or node.layer
+
+
+def inputs_of(node: Any) -> list[Any]:
+    """Lists the symbolic tensors that a node is called on."""
+    keras2 = getattr(node, "keras_inputs", None)
+    return list(node.input_tensors) if keras2 is None else list(keras2)
+
+
+def can_be_edited(flavor: flavors.Flavor, model: Any) -> bool:
+    """Returns whether layers can be inserted into a model, or left out.
+
+    A sequential model is a list of layers, without operations, and the layers
+    of the new model are found by their names.
+    """
+    if isinstance(model, flavor.keras.Sequential):
+        return False
+    return all(map(takes_name, model.layers))
+
+
+def takes_name(layer: Any) -> bool:
+    """Returns whether the constructor of a layer's class takes a name."""
+    parameters = inspect.signature(type(layer).__init__).parameters
+    return "name" in parameters or any(
+        one.kind is one.VAR_KEYWORD for one in parameters.values()
+    )

@@ -1,0 +1,117 @@
+"""The state of an optimizer, cut like the weights that it trains."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.checkpointing.training_state import build_optimizer
+from tf_rigl.surgery import rebuild
+from tf_rigl.surgery.channel_plan import ChannelAnalysis
+from tf_rigl.surgery.channel_plan import LayerPlan
+from tf_rigl.surgery.channel_plan import named_weights
+
+# Lists of all variables and of the trained weights, which are no slots.
+_NO_SLOTS = ("_variables", "_trainable_variables")
+_AVERAGES = "_model_variables_moving_average"
+
+
+def carry_over(model: Any, smaller: Any, plans: ChannelAnalysis) -> None:
+    """Gives the optimizer of a smaller model the state of the given one's.
+
+    Slots of weights are cut along the same axes as the weights; steps, learning
+    rate and loss scale stay. A bias that is new has new slots. Slots of other
+    shapes than their weights', as Adafactor's, are kept if the weight is whole.
+    """
+    flavor = plans.flavor
+    before, after = (
+        flavor.updating_optimizers(one.optimizer) for one in (model, smaller)
+    )
+    if not all(map(flavor.optimizer_is_built, before)):
+        return
+
+    build_optimizer(smaller, smaller.optimizer)
+    for old, new in zip(before, after, strict=True):
+        _carry_slots(old, new, model, smaller, plans)
+
+    numbers = [_numbers(flavor, one.optimizer) for one in (model, smaller)]
+    for old, new in zip(*numbers, strict=True):
+        new.assign(old)
+
+
+def _carry_slots(
+    old: Any, new: Any, model: Any, smaller: Any, plans: ChannelAnalysis
+) -> None:
+    flavor = plans.flavor
+    slots, new_slots = _slots(flavor, old), _slots(flavor, new)
+    for plan, weight, before, after in _weights(model, smaller, plans):
+        index = flavor.variable_index(new, after)
+        if index is None:
+            continue
+        if before is None:
+            if _AVERAGES in new_slots:
+                value = flavor.raw(after)
+                flavor.raw(new_slots[_AVERAGES][index]).assign(value)
+            continue
+
+        place = flavor.variable_index(old, before)
+        if place is None:
+            continue
+        for name in slots.keys() & new_slots.keys():
+            held = flavor.raw(slots[name][place]).numpy()
+            target = flavor.raw(new_slots[name][index])
+            if plan is not None and held.shape == tuple(before.shape):
+                held = rebuild.cut(plan, weight, held, plans)
+                added = plan.addition(plans.needed)
+                if name == _AVERAGES and weight == "bias" and added is not None:
+                    held = held + added.astype(held.dtype)
+            if held.shape == tuple(target.shape):
+                target.assign(held)
+
+
+def _weights(
+    model: Any, smaller: Any, plans: ChannelAnalysis
+) -> Iterator[tuple[LayerPlan | None, str, Any, Any]]:
+    """Yields the plan, name, old and new variable of each weight left.
+
+    The old one is None for a bias that is new.
+    """
+    for _, old, new in rebuild.pairs(model, smaller):
+        if new is None:
+            continue
+        plan = plans.of.get(id(old))
+        before = named_weights(plans.flavor, old)
+        after = named_weights(plans.flavor, new)
+        if plan is None:
+            # Sublayers may have other names in the new layer.
+            both = zip(before.items(), after.values(), strict=True)
+            yield from ((None, name, one, other) for (name, one), other in both)
+            continue
+        yield from (
+            (plan, name, before.get(name), one) for name, one in after.items()
+        )
+
+
+def _slots(flavor: Flavor, optimizer: Any) -> dict[str, list[Any]]:
+    """Returns the lists of slots, each with one for each trained weight."""
+    found = {}
+    for name, value in vars(optimizer).items():
+        is_list = isinstance(value, list) and name not in _NO_SLOTS
+        if is_list and value and all(hasattr(one, "assign") for one in value):
+            found[name] = list(value)
+    return found
+
+
+def _numbers(flavor: Flavor, optimizer: Any) -> list[Any]:
+    """Lists the variables that belong to no weight, such as the steps."""
+    slots = {
+        id(flavor.raw(variable))
+        for one in flavor.updating_optimizers(optimizer)
+        for variables in _slots(flavor, one).values()
+        for variable in variables
+    }
+    state: dict[int, Any] = {}
+    for variable in flavor.optimizer_state(optimizer):
+        raw = flavor.raw(variable)
+        if id(raw) not in slots and not raw.shape.rank:
+            state[id(raw)] = raw
+    return list(state.values())
