@@ -133,7 +133,11 @@ def test_killed_and_resumed_ends_the_same(tmp_path, keras):
     arguments = (
         f"--keras={keras}",
         *("--model=resnet_8", "--width=0.25", "--data=synthetic_cifar10"),
-        *("--criterion=slimming", "--strength=0.01", "--checkpoint_every=2"),
+        *(
+            "--criterion=slimming",
+            "--slimming_strength=0.01",
+            "--checkpoint_every=2",
+        ),
     )
     for name in ("whole", "killed"):
         folder = tmp_path / name

@@ -192,7 +192,8 @@ class Compression:
         compress = self._asked.compress
         if training.kind != trainings.LARGE or compress.criterion != SLIMMING:
             return []
-        method = tf_rigl.algorithms.Slimming(compress.strength)
+        strength = self._run.settings.slimming_strength
+        method = tf_rigl.algorithms.Slimming(strength)
         return [tf_rigl.UpdateMasks(method)]
 
     def _save(self, model: Any, path: pathlib.Path) -> None:

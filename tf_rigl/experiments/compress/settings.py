@@ -60,7 +60,8 @@ class CompressSettings:
     criterion: str = field(
         SLIMMING,
         "Score by which channels stay; slimming trains the large network with "
-        "an L1 penalty on the scales of BatchNormalization, and compares them.",
+        "an L1 penalty, --slimming_strength, on the scales of normalization, and "
+        "compares them.",
         one_of(CRITERIA),
     )
     ratios: tuple[float, ...] = field(
@@ -83,11 +84,6 @@ class CompressSettings:
     )
     min_channels: int = field(
         1, "Fewest channels that a layer keeps.", AT_LEAST_ONE
-    )
-    strength: float = field(
-        1e-4,
-        "Weight of the L1 penalty of --criterion=slimming.",
-        NOT_NEGATIVE,
     )
     score_batches: int = field(
         8,
