@@ -60,8 +60,8 @@ class CompressSettings:
     criterion: str = field(
         SLIMMING,
         "Score by which channels stay; slimming trains the large network with "
-        "an L1 penalty, --slimming_strength, on the scales of normalization, and "
-        "compares them.",
+        "an L1 penalty on the scales of normalization, --slimming_strength, "
+        "and compares them.",
         one_of(CRITERIA),
     )
     ratios: tuple[float, ...] = field(
