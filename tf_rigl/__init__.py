@@ -54,7 +54,11 @@ if TYPE_CHECKING:
     from tf_rigl.core.structures import NByM as NByM
     from tf_rigl.diagnostics.callback import MaskDiagnostics as MaskDiagnostics
     from tf_rigl.diagnostics.diagnose import diagnose as diagnose
+    from tf_rigl.diagnostics.mask_distance import mask_distance as mask_distance
     from tf_rigl.diagnostics.mask_overlap import mask_overlap as mask_overlap
+    from tf_rigl.experiments.distance_picture import (
+        plot_mask_distances as plot_mask_distances,
+    )
     from tf_rigl.experiments.sweeps.in_process import sweep as sweep
     from tf_rigl.export.litert.export import export_litert as export_litert
     from tf_rigl.export.litert.options import LiteRTOptions as LiteRTOptions
@@ -76,6 +80,7 @@ if TYPE_CHECKING:
     from tf_rigl.surgery.channel_rules import channel_rule as channel_rule
     from tf_rigl.surgery.prune_channels import prune_channels as prune_channels
     from tf_rigl.surgery.shrink import shrink as shrink
+    from tf_rigl.tickets.early_bird import EarlyBird as EarlyBird
     from tf_rigl.tickets.error_barrier import error_barrier as error_barrier
     from tf_rigl.tickets.search import TicketSearch as TicketSearch
     from tf_rigl.updating.attach import attach as attach
@@ -83,6 +88,8 @@ if TYPE_CHECKING:
     from tf_rigl.updating.attach import detach as detach
     from tf_rigl.updating.callback import UpdateMasks as UpdateMasks
     from tf_rigl.updating.freeze_weights import FreezeWeights as FreezeWeights
+    from tf_rigl.updating.low_precision import full_precision as full_precision
+    from tf_rigl.updating.low_precision import low_precision as low_precision
     from tf_rigl.updating.prune import prune as prune
     from tf_rigl.updating.replica_check import ReplicaCheck as ReplicaCheck
     from tf_rigl.updating.replica_check import check_replicas as check_replicas
@@ -112,6 +119,7 @@ _NAMES = _lazy.index(
         ],
         "tf_rigl.diagnostics.callback": ["MaskDiagnostics"],
         "tf_rigl.diagnostics.diagnose": ["diagnose"],
+        "tf_rigl.diagnostics.mask_distance": ["mask_distance"],
         "tf_rigl.diagnostics.mask_overlap": ["mask_overlap"],
         "tf_rigl.export.litert.export": ["export_litert"],
         "tf_rigl.export.litert.options": ["LiteRTOptions"],
@@ -119,6 +127,7 @@ _NAMES = _lazy.index(
         "tf_rigl.export.litert.xnnpack": ["check_xnnpack"],
         "tf_rigl.export.saved_model.export": ["export_saved_model"],
         "tf_rigl.export.saved_model.restore": ["load_packed_weights"],
+        "tf_rigl.experiments.distance_picture": ["plot_mask_distances"],
         "tf_rigl.experiments.sweeps.in_process": ["sweep"],
         "tf_rigl.masking.masked_weight": ["masks"],
         "tf_rigl.masking.options": ["SparsifyOptions"],
@@ -128,11 +137,13 @@ _NAMES = _lazy.index(
         "tf_rigl.surgery.channel_rules": ["channel_rule"],
         "tf_rigl.surgery.prune_channels": ["prune_channels"],
         "tf_rigl.surgery.shrink": ["shrink"],
+        "tf_rigl.tickets.early_bird": ["EarlyBird"],
         "tf_rigl.tickets.error_barrier": ["error_barrier"],
         "tf_rigl.tickets.search": ["TicketSearch"],
         "tf_rigl.updating.attach": ["attach", "check_finite", "detach"],
         "tf_rigl.updating.callback": ["UpdateMasks"],
         "tf_rigl.updating.freeze_weights": ["FreezeWeights"],
+        "tf_rigl.updating.low_precision": ["full_precision", "low_precision"],
         "tf_rigl.updating.prune": ["prune"],
         "tf_rigl.updating.replica_check": ["ReplicaCheck", "check_replicas"],
         "tf_rigl.updating.set_masks": ["set_masks"],

@@ -8,10 +8,16 @@
    of a `model_profile`.
 
 `published` (costs by the convention of papers), `training_flops`,
-`search_flops` (of a search for tickets), `match_width` (for dense baselines)
-and `scratch_epochs` are computed from profiles.
+`search_flops` (of a search for tickets), `early_bird_flops` (of one that ends
+early), `match_width` (for dense baselines) and `scratch_epochs` are computed
+from profiles.
 """
 
+from tf_rigl.accounting.early_bird_flops import EarlyBirdFlops as EarlyBirdFlops
+from tf_rigl.accounting.early_bird_flops import WayFlops as WayFlops
+from tf_rigl.accounting.early_bird_flops import (
+    early_bird_flops as early_bird_flops,
+)
 from tf_rigl.accounting.match_width import WidthMatch as WidthMatch
 from tf_rigl.accounting.match_width import match_width as match_width
 from tf_rigl.accounting.model_profile import ModelProfile as ModelProfile

@@ -166,7 +166,7 @@ def mask_overlap(
                 f"Received: {name} of type {type(masks)}. Pass "
                 "`tf_rigl.masks(model)`."
             )
-    _check_paths(first, second)
+    check_paths(first, second)
     return MaskOverlap(
         tuple(_overlap(path, first[path], second[path]) for path in first)
     )
@@ -182,7 +182,8 @@ def ratio(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
 
 
-def _check_paths(first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
+def check_paths(first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
+    """Raises a ValueError unless two sets of masks are of the same weights."""
     if first and set(first) == set(second):
         return
     only = [
@@ -197,7 +198,10 @@ def _check_paths(first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
     )
 
 
-def _overlap(path: str, first: Any, second: Any) -> WeightOverlap:
+def checked_pair(
+    path: str, first: Any, second: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns two masks of one weight, or raises a ValueError."""
     first, second = np.asarray(first), np.asarray(second)
     if first.shape != second.shape or {first.dtype, second.dtype} != {
         np.dtype(bool)
@@ -208,7 +212,11 @@ def _overlap(path: str, first: Any, second: Any) -> WeightOverlap:
             f"{second.dtype}{list(second.shape)}. `array != 0` is the mask of "
             "an array."
         )
+    return first, second
 
+
+def _overlap(path: str, first: Any, second: Any) -> WeightOverlap:
+    first, second = checked_pair(path, first, second)
     size = first.size
     ones, others = int(np.count_nonzero(first)), int(np.count_nonzero(second))
     # Of the hypergeometric distribution: A's places are drawn without

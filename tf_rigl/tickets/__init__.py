@@ -10,6 +10,8 @@
    on wherever it was killed, by their `run_names`; `table` shows its records.
 5. `error_barrier` tells whether two trainings end in one basin of the loss; it
    computes the `moving_averages` of normalization anew on the way.
+6. `early_bird` finds a structured ticket while the network is trained: it keeps
+   the `mask_series` of its epochs, made of the layers' `scales`.
 
 The pieces serve by themselves, too: `prune` by rates, `set_masks`, `Snapshot`
 and `reinitialize`.

@@ -16,4 +16,6 @@ then becomes a mask:
    assigns the masks, values, `method_state` and `slots`.
 
 `freeze_weights` trains parts of weights the same way, without a mask.
+`low_precision` rounds what layers read and what optimizers write, by the
+`quantizer`, with masks or without.
 """

@@ -40,11 +40,18 @@ def slots_of(
     Keras's optimizers keep them in lists with one entry per variable. One such
     list is the moving averages of the weights (`use_ema`).
     """
-    index = flavor.variable_index(optimizer, record.variable)
+    return slots_of_variable(flavor, optimizer, record.variable)
+
+
+def slots_of_variable(
+    flavor: Flavor, optimizer: Any, variable: Any
+) -> Iterator[Any]:
+    """Does as `slots_of` for a Keras variable."""
+    index = flavor.variable_index(optimizer, variable)
     if index is None:
         return
 
-    shape = tuple(record.variable.shape)
+    shape = tuple(variable.shape)
     for name in sorted(vars(optimizer)):
         slots = [] if name in _NOT_SLOTS else _entries(optimizer, name)
         slot = slots[index] if index < len(slots) else None
@@ -70,13 +77,24 @@ def momentum_of_gradient(
     SGD accumulates steps, so the value is -learning_rate * gradient; Adam and
     similar optimizers accumulate gradients. None if the slot is not a momentum.
     """
+    name = _momentum_class(optimizer, slot)
+    if name == "SGD":
+        rate = tf.convert_to_tensor(optimizer.learning_rate)
+        return -tf.cast(rate, gradient.dtype) * gradient
+    return None if name is None else gradient
+
+
+def is_momentum(optimizer: Any, slot: Any) -> bool:
+    """Returns whether a slot is an average or a sum of gradients."""
+    return _momentum_class(optimizer, slot) is not None
+
+
+def _momentum_class(optimizer: Any, slot: Any) -> str | None:
+    """Returns the class of Keras's whose momentum a slot is, if it is one."""
     for cls in type(optimizer).__mro__:
         attribute = _MOMENTA.get(cls.__name__)
         if attribute and any(s is slot for s in getattr(optimizer, attribute)):
-            if cls.__name__ == "SGD":
-                rate = tf.convert_to_tensor(optimizer.learning_rate)
-                return -tf.cast(rate, gradient.dtype) * gradient
-            return gradient
+            return cls.__name__
     return None
 
 

@@ -11,6 +11,7 @@ from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_layer import drop_masks
 from tf_rigl.masking.masked_weight import settled_weights
 from tf_rigl.updating import attach
+from tf_rigl.updating import low_precision
 from tf_rigl.updating import optimizer_hook
 from tf_rigl.updating import train_functions
 from tf_rigl.updating.model_optimizers import optimizers_of
@@ -33,7 +34,8 @@ def strip(model: Any, *, optimizer: bool = False) -> Any:
     To remove dead units as well, use `shrink`.
 
     Args:
-        model: a model of either Keras; a dense one is returned unchanged.
+        model: a model of either Keras; a dense one in full precision is
+            returned unchanged.
         optimizer: whether to keep the state of the optimizers that are
             attributes of the model or its layers, the compiled one first of
             all: their steps and slots.
@@ -51,6 +53,7 @@ def strip(model: Any, *, optimizer: bool = False) -> Any:
     for one in (*attach.attached_to(model), *optimizers_of(flavor, model)):
         optimizer_hook.uninstall(flavor, one)
     model.__dict__.pop(attach.ATTACHED, None)
+    low_precision.full_precision(model)
 
     if records:
         train_functions.forget(model)
