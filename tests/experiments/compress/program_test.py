@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from rich import console as consoles
 
+import tf_rigl
 from tests import support as processes
 from tests.experiments.compress import support
 from tests.experiments.report.support import Page
@@ -172,3 +174,44 @@ def test_other_criteria(tmp_path, criterion, keras):
     compress_here(tmp_path, asked)
     record = json.loads((tmp_path / "pruned_0.5" / "record.json").read_text())
     assert record["channels"]["conv2"] == [8, 4]
+
+
+EARLY = (
+    *("--model=resnet_8", "--width=0.25", "--data=synthetic_cifar10"),
+    *("--criterion=slimming", "--retrain=early_bird", "--steps_per_epoch=2"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keras", ["keras2", "keras3"])
+def test_early_birds(tmp_path, keras):
+    """At a tiny rate all masks are equal, so the ticket is of epoch 4."""
+    given = (*EARLY, f"--keras={keras}", "--epochs=6", "--learning_rate=1e-9")
+    asked = support.ask(*given, "--ratios=0.5,0.3")
+    compress_here(tmp_path, asked)
+    first = tf_rigl.Snapshot.load(tmp_path / "start.npz")
+    early = tf_rigl.Snapshot.load(tmp_path / "early_0.5.npz")
+    assert early.step == 8
+    for path, values in early.weights.items():
+        if path.endswith("kernel"):
+            np.testing.assert_allclose(values, first.weights[path], atol=1e-6)
+    for ratio in ("0.5", "0.3"):
+        results = tmp_path / f"early_bird_{ratio}" / "results.json"
+        record = json.loads(results.read_text())
+        assert record["epochs"] == 2
+        assert record["settings"]["learning_rate"] == pytest.approx(1e-10)
+
+    # Ratios for which it has not looked.
+    with pytest.raises(ValueError, match=r"without looking for 0.7"):
+        compress_here(tmp_path, support.ask(*given, "--ratios=0.7"))
+
+
+@pytest.mark.slow
+def test_no_ticket_emerges(tmp_path):
+    code, output = support.run_program(
+        *EARLY, "--epochs=2", f"--output_dir={tmp_path}"
+    )
+    assert code == 0, output
+    log = (tmp_path / "compressions" / NAME / "log.txt").read_text()
+    assert "early_bird_0.5  no ticket has emerged" in log
+    assert "2 of 2 trainings" in Page(tmp_path / "report.html").source

@@ -8,6 +8,7 @@ from tf_rigl.experiments.compress import settings
 from tf_rigl.experiments.compress import trainings
 from tf_rigl.models import registry
 
+EARLY = ("--criterion=slimming", "--retrain=early_bird")
 FILES = sorted((flag_files.CONFIGS / "compress").glob("*.flags"))
 
 
@@ -19,6 +20,11 @@ FILES = sorted((flag_files.CONFIGS / "compress").glob("*.flags"))
         (["--ratios=0.5,0.5"], "must differ from each other"),
         (["--retrain="], "`retrain` must name at least one"),
         (["--retrain=again"], "each one of finetune, scratch_e"),
+        (["--retrain=early_bird"], "of slimming and of ratios.*='l1'"),
+        (
+            [*EARLY, "--schedule=cosine"],
+            "goes on at the learning rate.*'cosine'",
+        ),
         (["--pruned_models=resnet_57_a"], "networks of this package"),
         (["--learning_rates=0.1,0"], "`learning_rates` must be greater"),
         (["--strategy=multi_worker"], "A compression trains on one machine"),
@@ -65,11 +71,11 @@ def test_names_of_trainings():
     ]
 
 
-def settings_of(kind, *arguments, scratch_b=0):
+def settings_of(kind, *arguments, **lengths):
     asked = support.ask(*arguments)
     training = trainings.Training(kind, asked.targets[0])
     return trainings.settings_of(
-        training, asked.compress, asked.base, scratch_b
+        training, asked.compress, asked.base, trainings.Lengths(**lengths)
     )
 
 
@@ -104,6 +110,19 @@ def test_fine_tuning():
     found = settings_of("finetune", *SCHEDULE, "--finetune_epochs=40")
     assert found.decay_epochs == pytest.approx((20, 30))
     assert found.learning_rate == 0.1
+
+
+def test_early_birds_go_on_where_they_were():
+    given = ("--epochs=160", "--decay_epochs=80,120", *EARLY)
+    found = settings_of("early_bird", *given, ticket=30)
+    assert (found.total_epochs, found.decay_epochs) == (130, (50, 90))
+    assert found.learning_rate == 0.1
+    found = settings_of("early_bird", *given, ticket=80)
+    assert (found.total_epochs, found.decay_epochs) == (80, (40,))
+    assert found.learning_rate == pytest.approx(0.01)
+    found = settings_of("early_bird", *given, ticket=130)
+    assert (found.schedule, found.decay_epochs) == ("constant", ())
+    assert found.learning_rate == pytest.approx(0.001)
 
 
 def test_command_lines():

@@ -13,11 +13,14 @@ from tf_rigl.core import cells
 from tf_rigl.experiments import formatting
 from tf_rigl.experiments import terminal
 from tf_rigl.experiments.compress import cutting
+from tf_rigl.experiments.compress import early_birds
 from tf_rigl.experiments.compress import trainings
 from tf_rigl.experiments.compress.files import CompressionFolder
+from tf_rigl.experiments.compress.settings import EARLY_BIRD
 from tf_rigl.experiments.compress.settings import SLIMMING
 from tf_rigl.experiments.compress.settings import Asked
 from tf_rigl.experiments.compress.settings import Target
+from tf_rigl.experiments.compress.trainings import Lengths
 from tf_rigl.experiments.compress.trainings import Training
 from tf_rigl.experiments.runs import plan as plans
 from tf_rigl.experiments.runs import program
@@ -90,7 +93,7 @@ class Compression:
             return cutting.build_large(self._run, first)
 
         if not self._is_done(training) or not end.exists():
-            model = self._fit(training, make, scratch_b=0)
+            model = self._fit(training, make, Lengths())
             self._save(model, end)
 
     def _prune(self, target: Target) -> None:
@@ -135,6 +138,9 @@ class Compression:
     def _train_part(self, training: Training, target: Target) -> None:
         if self._is_done(training):
             return
+        if training.kind == EARLY_BIRD:
+            self._train_early(training, target)
+            return
         folder = self._folder
         pruned = folder.pruned(target)
         record = pruned.read_record()
@@ -149,18 +155,36 @@ class Compression:
                 cutting.redraw(self._run, small)
             return small
 
-        self._fit(training, make, record["scratch_b"])
+        self._fit(training, make, Lengths(scratch_b=record["scratch_b"]))
+
+    def _train_early(self, training: Training, target: Target) -> None:
+        """Cuts the large network when its ticket emerged, and trains on."""
+        epochs = self._run.settings.total_epochs
+        ticket = early_birds.find(self._folder, target, epochs)
+        if ticket is None or ticket.epoch is None or ticket.masks is None:
+            self._folder.has_no_ticket(training)
+            self._write(f"{training.name}  no ticket has emerged")
+            return
+        masks = ticket.masks
+
+        def make() -> Any:
+            values = self._folder.early_values(target)
+            snapshot = tf_rigl.Snapshot.load(values)
+            model = cutting.build_large(self._run, snapshot)
+            return cutting.cut(model, masks)
+
+        self._fit(training, make, Lengths(ticket=ticket.epoch))
 
     def _is_done(self, training: Training) -> bool:
-        return self._folder.training(training).is_complete(self._options.export)
+        return self._folder.is_done(training.name, self._options.export)
 
     def _fit(
-        self, training: Training, make: Callable[[], Any], scratch_b: int
+        self, training: Training, make: Callable[[], Any], lengths: Lengths
     ) -> Any:
         """Trains the rest of a training; returns the trained model."""
         asked = self._asked
         settings = trainings.settings_of(
-            training, asked.compress, asked.base, scratch_b
+            training, asked.compress, asked.base, lengths
         )
         run = self._run._replace(
             settings=settings, plan=plans.make_plan(settings, self._run.info)
@@ -188,13 +212,22 @@ class Compression:
         return model
 
     def _method(self, training: Training) -> list[Any]:
-        """Returns the callbacks by which the large network learns to be cut."""
-        compress = self._asked.compress
-        if training.kind != trainings.LARGE or compress.criterion != SLIMMING:
+        """Returns the callbacks of slimming, and those that look for tickets.
+
+        An early-bird ticket is slimmed on.
+        """
+        asked = self._asked
+        is_large = training.kind == trainings.LARGE
+        slims = is_large or training.kind == EARLY_BIRD
+        if asked.compress.criterion != SLIMMING or not slims:
             return []
         strength = self._run.settings.slimming_strength
         method = tf_rigl.algorithms.Slimming(strength)
-        return [tf_rigl.UpdateMasks(method)]
+        found: list[Any] = [tf_rigl.UpdateMasks(method)]
+        if is_large and EARLY_BIRD in asked.compress.retrain:
+            for target in asked.targets:
+                found += early_birds.callbacks(self._folder, target)
+        return found
 
     def _save(self, model: Any, path: pathlib.Path) -> None:
         tf_rigl.Snapshot.of(model).save(path)

@@ -14,6 +14,7 @@ from tf_rigl.experiments.runs import run_folder
 from tf_rigl.tickets.folder import RunFolder as PrunedFolder
 
 _ARGUMENTS = "compression.json"
+_NONE = "no_ticket.json"
 # What may be added to a compression, so that only that is trained.
 _MAY_GROW = ("ratios", "pruned_models", "retrain")
 
@@ -35,6 +36,25 @@ class CompressionFolder:
     def training(self, training: trainings.Training) -> run_folder.RunFolder:
         """Returns the folder of a training."""
         return run_folder.RunFolder(self.path / training.name)
+
+    def is_done(self, training: str, exported: bool = False) -> bool:
+        """Returns whether a training of a name has ended, or has no ticket."""
+        run = run_folder.RunFolder(self.path / training)
+        return run.is_complete(exported) or (run.path / _NONE).exists()
+
+    def has_no_ticket(self, training: trainings.Training) -> None:
+        """Notes that no early-bird ticket has emerged to train."""
+        path = self.path / training.name
+        path.mkdir(exist_ok=True)
+        atomic_files.write_json(path / _NONE, {"ticket": None})
+
+    def early_masks(self, target: Target) -> pathlib.Path:
+        """Returns the file of the masks before each epoch."""
+        return self.path / f"early_masks_{target.name}.npz"
+
+    def early_values(self, target: Target) -> pathlib.Path:
+        """Returns the file of the weights of the early-bird ticket."""
+        return self.path / f"early_{target.name}.npz"
 
     def pruned(self, target: Target) -> PrunedFolder:
         """Returns the folder of a network that was cut."""

@@ -19,6 +19,7 @@ from tf_rigl.experiments.compress import request
 from tf_rigl.experiments.compress import settings
 from tf_rigl.experiments.compress import tables
 from tf_rigl.experiments.compress import trainings
+from tf_rigl.experiments.compress.files import CompressionFolder
 from tf_rigl.experiments.compress.records import SummaryRow
 from tf_rigl.experiments.report import rendering
 from tf_rigl.experiments.report import tables as report_tables
@@ -74,8 +75,8 @@ def _content(
     rows = records.summarize(itertools.chain.from_iterable(found.values()))
     whole = len(asked.trainings)
     trained = {
-        name: sum(one.kind != trainings.PRUNED for one in some)
-        for name, some in found.items()
+        name: sum(map(CompressionFolder(below / name).is_done, asked.trainings))
+        for name in found
     }
     return {
         "heading": asked.heading.network,

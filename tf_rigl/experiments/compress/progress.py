@@ -52,8 +52,9 @@ class CompressionProgress:
         epochs = 0
         for training, own in self._epochs.items():
             run = self._folder.training(training)
-            if training not in self._done and run.is_complete(
-                self._asked.options.export
+            exported = self._asked.options.export
+            if training not in self._done and self._folder.is_done(
+                training.name, exported
             ):
                 self._done.add(training)
             if training in self._done:
@@ -79,5 +80,8 @@ class CompressionProgress:
                 left = 1 - (target.ratio or 0)
                 scratch_b = int(scratch_b / left**2)
         return trainings.epochs_of(
-            training, asked.compress, asked.base, scratch_b
+            training,
+            asked.compress,
+            asked.base,
+            trainings.Lengths(scratch_b=scratch_b),
         )

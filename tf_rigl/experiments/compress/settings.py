@@ -28,9 +28,13 @@ SLIMMING = "slimming"
 WITH_DATA = ("taylor", "activation", "apoz")
 CRITERIA = (SLIMMING, "bn_scale", "l1", "l2", "fpgm", *WITH_DATA, "random")
 SCOPES = ("auto", "layer", "global")
-WAYS = ("finetune", "scratch_e", "scratch_b", "ticket")
+EARLY_BIRD = "early_bird"
+WAYS = ("finetune", "scratch_e", "scratch_b", "ticket", EARLY_BIRD)
 
-RUN_FLAGS = tuple(name for name in searches.RUN_FLAGS if name != "dense_layers")
+RUN_FLAGS = (
+    *(name for name in searches.RUN_FLAGS if name != "dense_layers"),
+    "slimming_strength",
+)
 OPTION_FLAGS = ("output_dir", "dry_run", "checkpoint_every", "export")
 # A part of CIFAR's networks and of its epochs, which one core trains.
 DEFAULTS = {
@@ -92,11 +96,12 @@ class CompressSettings:
         AT_LEAST_ONE,
     )
     retrain: tuple[str, ...] = field(
-        WAYS,
+        WAYS[:-1],
         "How to train what is left: from the trained weights (finetune), from "
         "new weights for as many epochs as the large network (scratch_e) or "
         "for as many FLOPs (scratch_b), or from its own first weights "
-        "(ticket).",
+        "(ticket). early_bird cuts as soon as the channels to prune stay the "
+        "same, and trains the epochs left.",
         FieldRule(
             lambda names: set(names) <= set(WAYS),
             f"each one of {', '.join(WAYS)}",
@@ -126,6 +131,15 @@ class CompressSettings:
             raise ValueError(
                 "`retrain` must name at least one way. Received: retrain=(). "
                 f"Choose of {', '.join(WAYS)}."
+            )
+        if EARLY_BIRD not in self.retrain:
+            return
+        if self.criterion != SLIMMING or self.pruned_models:
+            raise ValueError(
+                "Early-bird tickets are of slimming and of ratios. Received: "
+                f"retrain={self.retrain}, criterion={self.criterion!r}, "
+                f"pruned_models={self.pruned_models}. Leave early_bird out, or "
+                "pass --criterion=slimming and --ratios alone."
             )
 
     @property
@@ -204,6 +218,13 @@ def read(values: flags.FlagValues = flags.FLAGS) -> Asked:
             "`warmup_epochs` must be fewer than those of finetune. Received: "
             f"warmup_epochs={base.warmup_epochs:g}, finetune_epochs={epochs}. "
             "Fine-tune longer, or at a constant --finetune_rate."
+        )
+    decays = base.schedule in ("cosine", "linear")
+    if EARLY_BIRD in compress.retrain and decays:
+        raise ValueError(
+            "An early-bird ticket goes on at the learning rate of its epoch, "
+            f"in steps. Received: retrain={compress.retrain} and schedule="
+            f"{base.schedule!r}. Choose --schedule=step or constant."
         )
     return Asked(
         compress,

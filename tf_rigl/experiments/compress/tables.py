@@ -8,6 +8,7 @@ from tf_rigl.experiments import formatting
 from tf_rigl.experiments.compress import records
 from tf_rigl.experiments.compress import trainings
 from tf_rigl.experiments.compress.records import SummaryRow
+from tf_rigl.experiments.compress.settings import EARLY_BIRD
 from tf_rigl.experiments.sweeps.records import Spread
 from tf_rigl.experiments.tickets.tables import Heading
 
@@ -18,6 +19,7 @@ _KINDS = {
     "finetune": "fine-tuned",
     "scratch_e": "scratch-E",
     "scratch_b": "scratch-B",
+    EARLY_BIRD: "early bird",
 }
 
 

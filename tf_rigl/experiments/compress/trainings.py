@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 from typing import NamedTuple
 
+from tf_rigl.experiments.compress.settings import EARLY_BIRD
 from tf_rigl.experiments.compress.settings import Asked
 from tf_rigl.experiments.compress.settings import CompressSettings
 from tf_rigl.experiments.compress.settings import Target
@@ -42,22 +43,29 @@ def trainings(asked: Asked) -> list[Training]:
     ]
 
 
+class Lengths(NamedTuple):
+    """What is known of lengths only once the large network was trained."""
+
+    # Epochs that the FLOPs of the large training are enough for.
+    scratch_b: int = 0
+    ticket: int = 0  # epochs before the early-bird ticket
+
+
 def epochs_of(
     training: Training,
     compress: CompressSettings,
     base: RunSettings,
-    scratch_b: int,
+    lengths: Lengths,
 ) -> int:
-    """Returns the epochs of a training.
-
-    `scratch_b` is the number that the FLOPs of the large training are enough
-    for.
-    """
+    """Returns the epochs of a training."""
     epochs = base.total_epochs
     if training.kind == "scratch_b":
-        return min(scratch_b, compress.most_epochs or scratch_b)
+        affords = lengths.scratch_b
+        return min(affords, compress.most_epochs or affords)
     if training.kind == "finetune":
         return compress.finetune_epochs or epochs
+    if training.kind == EARLY_BIRD:
+        return epochs - lengths.ticket
     return epochs
 
 
@@ -65,13 +73,14 @@ def settings_of(
     training: Training,
     compress: CompressSettings,
     base: RunSettings,
-    scratch_b: int,
+    lengths: Lengths,
 ) -> RunSettings:
     """Returns the settings of a training of the large network or of a part.
 
-    The learning rate drops at the same shares of the epochs.
+    The learning rate drops at the same shares of the epochs; that of an
+    early-bird ticket goes on where the large network's was.
     """
-    epochs = epochs_of(training, compress, base, scratch_b)
+    epochs = epochs_of(training, compress, base, lengths)
     changes: dict[str, Any] = {"epochs": epochs, "multiplier": 1.0}
     if training.kind == "finetune" and compress.finetune_rate:
         changes |= {
@@ -80,9 +89,25 @@ def settings_of(
             "decay_epochs": (),
             "warmup_epochs": 0.0,
         }
+    elif training.kind == EARLY_BIRD:
+        changes |= _rest(base, lengths.ticket)
     else:
         stretch = base.multiplier * epochs / base.total_epochs
         changes["decay_epochs"] = tuple(
             stretch * one for one in base.decay_epochs
         )
     return dataclasses.replace(base, **changes)
+
+
+def _rest(base: RunSettings, done: int) -> dict[str, Any]:
+    """Returns the schedule of what is left after some epochs."""
+    decays = [base.multiplier * one for one in base.decay_epochs]
+    left = tuple(one - done for one in decays if one > done)
+    # A constant rate does not drop, whatever the epochs that are named.
+    drops = len(decays) - len(left) if base.schedule == "step" else 0
+    return {
+        "learning_rate": base.learning_rate * base.decay_factor**drops,
+        "schedule": "step" if left and base.schedule == "step" else "constant",
+        "decay_epochs": left,
+        "warmup_epochs": max(0.0, base.warmup_epochs - done),
+    }
