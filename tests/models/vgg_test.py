@@ -83,8 +83,8 @@ def test_networks_that_were_pruned(name, classes, parameters, macs):
 
 
 def test_initial_values_of_slimming(keras):
-    model = registry.builder("slimming_vgg_19")(keras, width=0.25)
-    kernel = np.asarray(model.get_layer("conv5_4").kernel)
+    model = registry.builder("slimming_vgg_11")(keras, width=0.25)
+    kernel = np.asarray(model.get_layer("conv5_2").kernel)
     assert kernel.std() == pytest.approx((2 / (9 * 128)) ** 0.5, rel=0.01)
     # Not truncated at two standard deviations.
     assert np.abs(kernel).max() > 4 * kernel.std()

@@ -162,7 +162,7 @@ class Compression:
         epochs = self._run.settings.total_epochs
         ticket = early_birds.find(self._folder, target, epochs)
         if ticket is None or ticket.epoch is None or ticket.masks is None:
-            self._folder.has_no_ticket(training)
+            self._folder.note_no_ticket(training)
             self._write(f"{training.name}  no ticket has emerged")
             return
         masks = ticket.masks

@@ -42,7 +42,7 @@ class CompressionFolder:
         run = run_folder.RunFolder(self.path / training)
         return run.is_complete(exported) or (run.path / _NONE).exists()
 
-    def has_no_ticket(self, training: trainings.Training) -> None:
+    def note_no_ticket(self, training: trainings.Training) -> None:
         """Notes that no early-bird ticket has emerged to train."""
         path = self.path / training.name
         path.mkdir(exist_ok=True)
