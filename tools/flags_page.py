@@ -17,6 +17,7 @@ from absl import flags
 from tf_rigl.experiments import commands
 from tf_rigl.experiments import fields
 from tf_rigl.experiments import terminal
+from tf_rigl.experiments.compress.settings import CompressSettings
 from tf_rigl.experiments.export_settings import ExportSettings
 from tf_rigl.experiments.runs import settings
 from tf_rigl.experiments.sweeps.grid import Grid
@@ -36,9 +37,10 @@ _OWNERS = (
     Grid,
     SearchSettings,
     SearchGrid,
+    CompressSettings,
     ExportSettings,
 )
-_WITH_RULES = ("train", "sweep", "tickets", "export")
+_WITH_RULES = ("train", "sweep", "tickets", "compress", "export")
 
 
 def render() -> str:
@@ -136,7 +138,7 @@ def _other_defaults(
     defaults = ", ".join(
         f"`--{'' if flag.default else 'no'}{name}`"
         if isinstance(flag.default, bool)
-        else f"`--{name}={flag.default}`"
+        else f"`--{name}={_text(flag.default)}`"
         for name, flag in other.items()
     )
     return f"; by default {defaults}. Of its own:"
@@ -152,7 +154,11 @@ def _default(flag: flags.Flag) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"`{','.join(value) if isinstance(value, list) else value}`"
+    return f"`{_text(value)}`"
+
+
+def _text(value: Any) -> str:
+    return ",".join(value) if isinstance(value, list) else str(value)
 
 
 def _meaning(flag: flags.Flag, command: str) -> str:

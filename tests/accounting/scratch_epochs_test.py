@@ -37,6 +37,23 @@ def test_a_limit():
     assert scratch_epochs(costs(80, 100), 90, at_most=180) == 112
 
 
+@pytest.mark.parametrize(
+    ("large", "small", "expected"),
+    [
+        (125_485_696, 112_435_840, 178),  # ResNet-56-A
+        (125_485_696, 90_907_264, 220),
+        (252_887_680, 212_779_648, 190),  # ResNet-110-A
+        (252_887_680, 155_124_352, 260),
+    ],
+)
+def test_channels_that_were_removed(large, small, expected):
+    """The rule of Liu et al., section 3: int(160 · FLOPs / FLOPs)."""
+    found = scratch_epochs(
+        costs(small, small), 160, large=costs(large, 2 * large)
+    )
+    assert found == expected
+
+
 @support.one_keras("keras")
 def test_a_sparse_model(keras):
     model = support.make_mlp(keras, units=(50,), inputs=40, outputs=20)

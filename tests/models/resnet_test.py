@@ -185,6 +185,66 @@ def test_networks_for_small_images(depth, weights, macs):
     assert projections == [512, 2048]
 
 
+@pytest.mark.parametrize(
+    ("depth", "parameters", "macs"),
+    [
+        (8, 75_290, 12_239_488),
+        pytest.param(56, 853_018, 125_485_696, marks=pytest.mark.slow),
+        pytest.param(110, 1_727_962, 252_887_680, marks=pytest.mark.slow),
+    ],
+)
+def test_shortcuts_without_parameters(depth, parameters, macs):
+    """Published of 56 and 110: 8.5e5, 1.72e6; 1.25e8, 2.53e8."""
+    model = resnet.small_resnet(keras3, depth, shortcuts="padding")
+    assert support.trainable_parameters(model) == parameters
+    profile = tf_rigl.profile(model)
+    assert profile.macs == macs
+    assert profile.uncounted == ()
+
+
+def test_what_shortcuts_pad(keras, tmp_path):
+    """Means of 2×2 pixels, then channels of zeros; saved and loaded."""
+    widths = (4, 5, 4, 6, 8, 7, 24)
+    model = resnet.small_resnet(keras, 8, shortcuts="padding", widths=widths)
+    model.save(tmp_path / "model.keras")
+    model = keras.models.load_model(tmp_path / "model.keras")
+
+    for stage, times in ((2, 2), (3, 3)):
+        begin = model.get_layer(f"layer{stage}_0_pool").input
+        end = model.get_layer(f"layer{stage}_0_padded").output
+        inputs = np.random.default_rng(0).random(
+            (1, *begin.shape[1:]), np.float32
+        )
+        outputs = np.asarray(keras.Model(begin, end)(inputs))
+        _, height, width, channels = inputs.shape
+        assert outputs.shape == (1, height // 2, width // 2, times * channels)
+        blocks = inputs.reshape((1, height // 2, 2, width // 2, 2, channels))
+        means = blocks.mean((2, 4))
+        np.testing.assert_allclose(outputs[..., :channels], means, rtol=1e-6)
+        assert not outputs[..., channels:].any()
+
+
+def test_given_widths(keras):
+    widths = (8, 3, 8, 5, 10, 7, 12)
+    model = resnet.small_resnet(keras, 8, widths=widths, width=2)
+    filters = [
+        layer.filters
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Conv2D)
+        and "downsample" not in layer.name
+    ]
+    assert filters == [2 * one for one in widths]
+
+
+def test_given_widths_of_bottlenecks():
+    bottlenecks = [64, *[8, 9, 32] * 3, *[8, 9, 40] * 4]
+    bottlenecks += [*[8, 9, 48] * 6, *[8, 9, 56] * 3]
+    model = resnet.resnet(keras3, 50, (32, 32, 3), 7, widths=bottlenecks)
+    assert model.get_layer("conv1").filters == 64
+    assert model.get_layer("layer4_2_conv2").filters == 9
+    assert model.get_layer("layer4_0_downsample").filters == 56
+
+
 def test_layers_for_small_images(keras):
     model = resnet.small_resnet(keras, 8, classes=7, width=0.5)
     names = ["conv1", "layer1_0_conv2", "layer2_0_conv1", "layer3_0_downsample"]

@@ -58,6 +58,67 @@ def test_vgg_19_for_cifar():
     assert initializers == {"GlorotNormal"}
 
 
+@pytest.mark.parametrize(
+    ("name", "classes", "parameters", "macs"),
+    [
+        pytest.param(
+            *("slimming_vgg_19", 100, 20_081_188, 398_182_400),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            *("cifar_vgg_16", 10, 14_987_722, 313_463_808),
+            marks=pytest.mark.slow,
+        ),
+        ("vgg_16_a", 10, 5_397_034, 206_279_680),
+    ],
+)
+def test_networks_that_were_pruned(name, classes, parameters, macs):
+    """Liu et al., arXiv:1708.06519, and Li et al., arXiv:1608.08710."""
+    model = registry.builder(name)(keras3, classes=classes)
+    assert model.name == name
+    assert support.trainable_parameters(model) == parameters
+    profile = tf_rigl.profile(model)
+    assert profile.macs == macs
+    assert profile.uncounted == ()
+
+
+def test_initial_values_of_slimming(keras):
+    model = registry.builder("slimming_vgg_11")(keras, width=0.25)
+    kernel = np.asarray(model.get_layer("conv5_2").kernel)
+    assert kernel.std() == pytest.approx((2 / (9 * 128)) ** 0.5, rel=0.01)
+    # Not truncated at two standard deviations.
+    assert np.abs(kernel).max() > 4 * kernel.std()
+    logits = np.asarray(model.get_layer("logits").kernel)
+    assert logits.std() == pytest.approx(0.01, rel=0.1)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            np.testing.assert_array_equal(layer.gamma, 0.5)
+            np.testing.assert_array_equal(layer.beta, 0)
+
+
+def test_given_widths_and_normalized_hidden_layers(keras):
+    model = vgg.vgg(
+        keras,
+        11,
+        (32, 32, 3),
+        7,
+        hidden_units=(20,),
+        batch_normalization=True,
+        widths=(8, 9, 10, 11, 12, 13, 14, 15),
+        normalize_hidden=True,
+    )
+    assert [
+        layer.filters
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Conv2D)
+    ] == list(range(8, 16))
+    assert tuple(model.get_layer("fc1_norm").gamma.shape) == (20,)
+    # ReLU comes behind the normalization.
+    linear = keras.Model(model.input, model.get_layer("fc1").output)
+    images = np.random.default_rng(0).random((2, 32, 32, 3), np.float32)
+    assert np.min(linear(images)) < 0
+
+
 def test_layers(keras):
     model = vgg.vgg(
         keras, 11, (64, 32, 3), 7, hidden_units=(20, 10), width=1 / 16

@@ -8,6 +8,8 @@ def scratch_epochs(
     profile: model_profile.ModelProfile,
     epochs: int,
     at_most: int | None = None,
+    *,
+    large: model_profile.ModelProfile | None = None,
 ) -> int:
     """Returns the epochs of scratch-B: the budget of a dense training.
 
@@ -16,9 +18,13 @@ def scratch_epochs(
     training: floor(epochs · dense FLOPs / FLOPs) epochs, computed exactly.
 
     Args:
-        profile: the costs of the sparse network, `tf_rigl.profile(model)`.
+        profile: the costs of the sparse or narrow network,
+            `tf_rigl.profile(model)`.
         epochs: epochs of the dense training, at least 1.
         at_most: a limit on the result; none by default.
+        large: the costs of the network whose training is the budget, where
+            channels were removed from it; by default the sparse network
+            without its zeros.
 
     Returns:
         Epochs, at least `epochs` unless `at_most` is smaller.
@@ -45,5 +51,6 @@ def scratch_epochs(
             "network with connections whose layers can be counted."
         )
 
-    afforded = epochs * profile.dense_flops // profile.flops
+    budget = profile.dense_flops if large is None else large.flops
+    afforded = epochs * budget // profile.flops
     return afforded if at_most is None else min(afforded, at_most)

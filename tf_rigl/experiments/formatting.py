@@ -1,6 +1,8 @@
 """Formatting of numbers and texts for tables and messages."""
 
 import re
+from collections.abc import Iterable
+from collections.abc import Sequence
 
 from tf_rigl.core.cells import si_number as si_number
 
@@ -39,3 +41,19 @@ def higher_is_better(name: str) -> bool:
 def write_measure(name: str, value: float) -> str:
     """Formats a measure, an accuracy as a percentage."""
     return f"{value:.2%}" if is_accuracy(name) else f"{value:.4f}"
+
+
+def markdown(
+    introduction: str,
+    command: str,
+    header: Sequence[str],
+    body: Iterable[Iterable[str]],
+    text_columns: int,
+) -> str:
+    """Returns a Markdown file of a table, with the command that repeats it.
+
+    All columns after the first `text_columns` are aligned to the right.
+    """
+    rule = ["---"] * text_columns + ["---:"] * (len(header) - text_columns)
+    table = [f"| {' | '.join(cells)} |" for cells in (header, rule, *body)]
+    return "\n".join([introduction, "", f"`{command}`", "", *table]) + "\n"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+from tf_rigl.models import initial_values
 from tf_rigl.models import size
 
 # Number of convolutions of each stage.
@@ -30,6 +31,9 @@ def vgg(
     *,
     kernel_initializer: str | None = None,
     last_pool: bool = True,
+    widths: Sequence[int] | None = None,
+    normalize_hidden: bool = False,
+    initialization: str | None = None,
 ) -> Any:
     """Builds a VGG network.
 
@@ -58,6 +62,13 @@ def vgg(
             ones in `logits`.
         last_pool: whether max pooling follows the last stage, as published;
             otherwise global average pooling sees 2 × 2 pixels of CIFAR.
+        widths: numbers of filters of all convolutions, before `width`; None for
+            the published ones.
+        normalize_hidden: whether to normalize hidden layers, too. With one of
+            512 units and no dropout, VGG-16 for CIFAR-10 has the 14,987,722
+            parameters of Li et al., arXiv:1608.08710.
+        initialization: `"slimming"` for the initial values of network slimming;
+            see `initial_values`. None for those of `kernel_initializer`.
 
     Returns:
         A functional model of the given Keras from `[batch, *input_shape]` to
@@ -65,8 +76,10 @@ def vgg(
 
     Raises:
         ValueError: if `depth` is unsupported, an image is smaller than 32 × 32,
-            `dropout` is not in [0, 1), or `classes`, `width` or a hidden width
-            is not positive.
+            `dropout` is not in [0, 1), `classes`, `width` or a hidden width is
+            not positive, `initialization` is unknown or given with a
+            `kernel_initializer`, or there are too many or too few `widths` or
+            one is not positive.
 
     References: Simonyan and Zisserman, "Very Deep Convolutional Networks for
     Large-Scale Image Recognition", arXiv:1409.1556, table 1. Initial values
@@ -79,6 +92,7 @@ def vgg(
             f"`depth` must be one of {sorted(DEPTHS)}. Received: depth={depth}."
         )
     size.check_units(hidden_units)
+    initial = initial_values.choose(keras, initialization, kernel_initializer)
 
     input_shape = tuple(input_shape)
     if min(input_shape[:2]) < 2 ** len(_FILTERS):
@@ -91,16 +105,20 @@ def vgg(
     images = keras.Input(shape=input_shape, name="images")
     features = images
 
+    usual: list[int] = []
+    for own, number in zip(_FILTERS, DEPTHS[depth], strict=True):
+        usual += [size.narrow(own, width)] * number
+    filters = iter(size.given_filters(widths, usual, width))
+
     for stage, number in enumerate(DEPTHS[depth]):
-        filters = size.narrow(_FILTERS[stage], width)
         for index in range(number):
             label = f"conv{stage + 1}_{index + 1}"
             features = _convolve(
                 keras,
                 features,
-                filters,
+                next(filters),
                 batch_normalization,
-                kernel_initializer or "he_normal",
+                initial,
                 label,
             )
         if last_pool or stage + 1 < len(_FILTERS):
@@ -113,15 +131,18 @@ def vgg(
     for index, units in enumerate(hidden_units, start=1):
         features = layers.Dense(
             size.narrow(units, width),
-            activation="relu",
-            kernel_initializer=kernel_initializer or "he_normal",
+            activation=None if normalize_hidden else "relu",
+            kernel_initializer=initial.kernels or "he_normal",
             name=f"fc{index}",
         )(features)
+        if normalize_hidden:
+            features = _normalize(keras, features, initial, f"fc{index}_norm")
+            features = layers.ReLU()(features)
         features = layers.Dropout(dropout)(features)
 
     logits = layers.Dense(
         classes,
-        kernel_initializer=kernel_initializer or "glorot_uniform",
+        kernel_initializer=initial.logits or "glorot_uniform",
         name="logits",
     )(features)
     return keras.Model(images, logits, name=name or f"vgg_{depth}")
@@ -132,7 +153,7 @@ def _convolve(
     features: Any,
     filters: int,
     batch_normalization: bool,
-    kernel_initializer: str,
+    initial: initial_values.InitialValues,
     name: str,
 ) -> Any:
     layers = keras.layers
@@ -141,11 +162,20 @@ def _convolve(
         3,
         padding="same",
         use_bias=not batch_normalization,
-        kernel_initializer=kernel_initializer,
+        kernel_initializer=initial.kernels or "he_normal",
         name=name,
     )(features)
     if batch_normalization:
-        features = layers.BatchNormalization(
-            momentum=0.9, epsilon=1e-5, name=f"{name}_norm"
-        )(features)
+        features = _normalize(keras, features, initial, f"{name}_norm")
     return layers.ReLU()(features)
+
+
+def _normalize(
+    keras: ModuleType,
+    features: Any,
+    initial: initial_values.InitialValues,
+    name: str,
+) -> Any:
+    return keras.layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, gamma_initializer=initial.scales, name=name
+    )(features)

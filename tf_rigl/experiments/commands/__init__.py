@@ -20,11 +20,12 @@ COMMANDS = {
     "train": "trains a network by one method",
     "sweep": "trains by several methods, at several sparsities and seeds",
     "tickets": "searches for lottery tickets by pruning and rewinding",
+    "compress": "removes channels and trains what is left in several ways",
     "evaluate": "measures a trained or exported network on a data set",
     "export": "writes a compressed SavedModel or a LiteRT file",
     "inspect": "shows the weights that a model or a file holds",
     "profile": "counts what a network costs at a sparsity",
-    "report": "writes a page about a run, a sweep or ticket searches",
+    "report": "writes a page about a run, a sweep, searches or compressions",
 }
 
 

@@ -59,7 +59,7 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
         except terminal.USER_ERRORS as error:
             return terminal.fail(error)
 
-        records = [_finish(*one, options, console) for one in ready]
+        records = [finish(*one, options, console) for one in ready]
     return report(records, console)
 
 
@@ -112,14 +112,18 @@ def _open(
     return run, folder, model
 
 
-def _finish(
+def finish(
     run: PreparedRun,
     folder: RunFolder,
     model: Any,
     options: RunOptions,
     console: consoles.Console,
+    callbacks: Sequence[Any] = (),
 ) -> dict[str, Any]:
     """Trains the rest of a run and writes its models, results and report.
+
+    `model` is compiled, or None if the run has finished. `callbacks` act
+    before those of the run.
 
     Returns:
         The content of `results.json`.
@@ -128,7 +132,7 @@ def _finish(
         record = folder.read_results()
     else:
         measures, examples = training.train(
-            run, model, folder, options, console
+            run, model, folder, options, console, callbacks
         )
         files: dict[str, Any] = {}
         if options.export:

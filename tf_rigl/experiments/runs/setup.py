@@ -92,10 +92,16 @@ def build_compiled(run: PreparedRun) -> Any:
     Raises:
         ValueError: if the settings do not suit the network.
     """
+    with run.strategy.scope():
+        model = networks.build(run.settings, run.keras, run.task)
+    return compile_model(run, model)
+
+
+def compile_model(run: PreparedRun, model: Any) -> Any:
+    """Compiles a network as the settings of a run say, with weight decay."""
     settings, keras = run.settings, run.keras
     schedule = optimization.make_schedule(settings, run.plan)
     with run.strategy.scope():
-        model = networks.build(settings, keras, run.task)
         optimization.add_weight_decay(model, settings.weight_decay)
         model.compile(
             optimizer=optimization.make_optimizer(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,11 +41,13 @@ def train(
     folder: RunFolder,
     options: RunOptions,
     console: consoles.Console,
+    callbacks_before: Sequence[Any] = (),
 ) -> tuple[dict[str, float], np.ndarray]:
     """Trains the rest of a run and evaluates the model.
 
     If the process is killed at any time and a new one continues, the final
-    weights are the same, bit for bit, as without the interruption.
+    weights are the same, bit for bit, as without the interruption. Callbacks of
+    `callbacks_before` act before those of the run.
 
     Returns:
         The measures on the evaluation data, and some of its inputs.
@@ -57,7 +60,10 @@ def train(
         console = consoles.Console(quiet=True)
 
     with terminal.Display(run.plan.total, done, console) as display:
-        acting = _callbacks(run, folder, options, done, display)
+        acting = [
+            *callbacks_before,
+            *_callbacks(run, folder, options, done, display),
+        ]
         for stretch in fitting.stretches(run.plan, done):
             data = setup.load_data(run, stretch.first_step)
             if not done:

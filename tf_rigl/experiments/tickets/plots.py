@@ -9,22 +9,14 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-from matplotlib import axes
 from matplotlib import figure
-from matplotlib import ticker
 
 from tf_rigl.experiments import figures
+from tf_rigl.experiments import line_plots
 from tf_rigl.experiments.sweeps.records import Spread
 from tf_rigl.experiments.tickets import records
 from tf_rigl.experiments.tickets import tables
 from tf_rigl.experiments.tickets.records import SummaryRow
-
-_DOTS_PER_INCH = 150
-# Width and height in inches, of a file and of a picture in a page.
-_WIDE = (7.2, 4.8)
-_NARROW = (4.4, 3.9)
-_MOST_TICKS = 9
 
 
 class Measure(NamedTuple):
@@ -68,7 +60,7 @@ def write(
     """Writes the plots to PNG files, each atomically."""
     for measure in MEASURES:
         fig = draw(measure, rows, f"{network}: {measure.title}")
-        figures.write_png(fig, folder / measure.file, _DOTS_PER_INCH)
+        figures.write_png(fig, folder / measure.file, line_plots.DOTS_PER_INCH)
 
 
 def draw(
@@ -84,92 +76,40 @@ def draw(
     A thin line continues the dense network's mean. A `narrow` figure suits a
     page on a telephone.
     """
-    fig = figures.new_figure(*(_NARROW if narrow else _WIDE))
-    ax = fig.subplots()
-    figures.apply_style(ax)
-    rates, kinds = records.learning_rates(rows), records.kinds(rows)
-    number = 0
-    for rate in rates:
-        for kind in kinds:
-            label = tables.kind_text(kind)
-            if len(rates) > 1:
-                label = f"{label}, {rate:g}"
-            chosen = [
-                row
-                for row in rows
-                if row.learning_rate == rate and row.kind == kind
-            ]
-            _draw_line(ax, measure, chosen, label, number)
-            number += 1
-
-    _set_axis(ax, [row.left for row in rows if row.kind == records.TICKET])
-    ax.set_ylabel(measure.axis)
-    ax.grid(color=figures.INK, alpha=0.15)
-    figures.name_all(fig, ax, title, narrow)
-    return fig
+    rates = records.learning_rates(rows)
+    return line_plots.draw(
+        [
+            _line(measure, rows, rate, kind, len(rates) > 1)
+            for rate in rates
+            for kind in records.kinds(rows)
+        ],
+        [100 * row.left for row in rows if row.kind == records.TICKET],
+        scale=measure.scale,
+        axes_of=("weights left, %", measure.axis),
+        title=title,
+        narrow=narrow,
+    )
 
 
-def _draw_line(
-    ax: axes.Axes,
+def _line(
     measure: Measure,
     rows: Sequence[SummaryRow],
-    label: str,
-    number: int,
-) -> None:
+    rate: float,
+    kind: str,
+    names_rate: bool,
+) -> line_plots.Line:
+    label = tables.kind_text(kind)
     known = [
-        (100 * row.left, found, row.level)
+        (row.level, 100 * row.left, found)
         for row in rows
-        if (found := measure.of(row)) is not None
+        if row.learning_rate == rate
+        and row.kind == kind
+        and (found := measure.of(row)) is not None
     ]
-    if not known:
-        return
-    known.sort(key=lambda one: one[2])
-    style = figures.style_of(number)
-    left = np.array([one for one, _, _ in known])
-    mean = np.array([measure.scale * one.mean for _, one, _ in known])
-    spread = measure.scale * np.array(
-        [one.deviation or 0.0 for _, one, _ in known]
+    known.sort(key=lambda one: one[0])
+    return line_plots.Line(
+        f"{label}, {rate:g}" if names_rate else label,
+        [left for _, left, _ in known],
+        [found for _, _, found in known],
+        continues=bool(known) and known[0][0] == 0,
     )
-
-    ax.plot(
-        left,
-        mean,
-        color=style.color,
-        marker=style.marker,
-        linestyle=style.line,
-        markersize=5,
-        linewidth=1.5,
-        label=label,
-    )
-    ax.fill_between(
-        left,
-        mean - spread,
-        mean + spread,
-        color=style.color,
-        alpha=0.15,
-        linewidth=0,
-    )
-    if len(known) == 1:
-        # Where a band has no width to be seen.
-        ax.errorbar(left, mean, yerr=spread, color=style.color, capsize=3)
-    if known[0][2] == 0:
-        ax.axhline(mean[0], color=style.color, linewidth=0.8, linestyle=":")
-
-
-def _set_axis(ax: axes.Axes, left: Sequence[float]) -> None:
-    """Sets a logarithmic axis that falls, with ticks at levels."""
-    found = sorted({100 * one for one in left}, reverse=True)
-    # The first and the last level always have one.
-    count = min(len(found), _MOST_TICKS)
-    places = np.linspace(0, len(found) - 1, count).round().astype(int)
-    shown = [found[place] for place in places]
-    ax.set_xscale("log")
-    ax.xaxis.set_major_locator(ticker.FixedLocator(shown))
-    ax.xaxis.set_major_formatter(
-        ticker.FixedFormatter([f"{one:.3g}" for one in shown])
-    )
-    ax.xaxis.set_minor_locator(ticker.NullLocator())
-    if found:
-        # The margins keep a single level in sight, too.
-        ax.set_xlim(1.15 * max(found), min(found) / 1.15)
-    ax.set_xlabel("weights left, %")

@@ -33,20 +33,22 @@ class TicketsRequest:
     failed: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
-def write(folder: pathlib.Path, request: TicketsRequest) -> None:
+def write(
+    folder: pathlib.Path, request: TicketsRequest, file: str = _FILE
+) -> None:
     """Writes the request into the folder of the searches, atomically."""
     content = dataclasses.asdict(request)
     content["heading"] = request.heading._asdict()
-    atomic_files.write_json(folder / _FILE, content)
+    atomic_files.write_json(folder / file, content)
 
 
-def read(folder: pathlib.Path) -> TicketsRequest:
+def read(folder: pathlib.Path, file: str = _FILE) -> TicketsRequest:
     """Reads the request of searches.
 
     Raises:
         ValueError: if the file is damaged.
     """
-    path = folder / _FILE
+    path = folder / file
     content = run_folder.read_object(path)
     try:
         return TicketsRequest(

@@ -247,21 +247,24 @@ class SearchSettings:
 @fields.documented
 @dataclasses.dataclass(frozen=True)
 class SearchGrid:
-    """How many searches there are.
+    """How many processes of searches, or of compressions, there are.
 
     Raises:
         ValueError: if a value violates its rule.
     """
 
-    seeds: int = field(5, "Number of searches: seeds 0, 1, ...", AT_LEAST_ONE)
+    seeds: int = field(
+        5,
+        "Number of seeds, 0, 1, ..., each trained in a process of its own.",
+        AT_LEAST_ONE,
+    )
     learning_rates: tuple[float, ...] = field(
         (),
-        "Learning rates, each searched with all seeds; --learning_rate if "
-        "unset.",
+        "Learning rates, each with all seeds; --learning_rate if unset.",
     )
     jobs: int = field(
         1,
-        "Number of searches at once; each gets its share of the CPU cores.",
+        "Number of processes at once; each gets its share of the CPU cores.",
         AT_LEAST_ONE,
     )
 
@@ -324,13 +327,18 @@ def read(values: flags.FlagValues = flags.FLAGS) -> Asked:
 
 def points(asked: Asked) -> list[grids.Point]:
     """Lists the searches, those of a seed together."""
-    rates = asked.grid.learning_rates or (asked.base.learning_rate,)
+    return points_of(asked.grid, asked.base)
+
+
+def points_of(grid: SearchGrid, base: RunSettings) -> list[grids.Point]:
+    """Lists the processes of a grid, those of a seed together."""
+    rates = grid.learning_rates or (base.learning_rate,)
     return [
         grids.Point(
             f"lr_{rate}_s{seed}",
-            dataclasses.replace(asked.base, learning_rate=rate, seed=seed),
+            dataclasses.replace(base, learning_rate=rate, seed=seed),
         )
-        for seed in range(asked.grid.seeds)
+        for seed in range(grid.seeds)
         for rate in rates
     ]
 

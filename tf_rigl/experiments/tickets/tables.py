@@ -1,6 +1,5 @@
 """The table of searches, for files, terminals and pages."""
 
-from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -37,16 +36,13 @@ class Heading(NamedTuple):
 def markdown(rows: Sequence[SummaryRow], heading: Heading) -> str:
     """Formats the table for a Markdown file."""
     header, body = page_cells(rows)
-    lines = [
+    return formatting.markdown(
         f"{heading.network}, {introduction(heading)}",
-        "",
-        f"`{heading.command}`",
-        "",
-        _line(header),
-        _line(["---", "---", *["---:"] * (len(header) - 2)]),
-        *map(_line, body),
-    ]
-    return "\n".join(lines) + "\n"
+        heading.command,
+        header,
+        body,
+        text_columns=2,
+    )
 
 
 def terminal_table(
@@ -121,7 +117,3 @@ def _cells(row: SummaryRow) -> list[str]:
         accuracy_text(row.end),
         str(row.trainings),
     ]
-
-
-def _line(texts: Iterable[str]) -> str:
-    return f"| {' | '.join(texts)} |"

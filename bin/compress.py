@@ -1,0 +1,7 @@
+#!/usr/bin/env python3
+"""Asks whether weights mattered in pruned networks: `tf-rigl compress`."""
+
+from tf_rigl.experiments.commands import compress
+
+if __name__ == "__main__":
+    compress.main()

@@ -1,0 +1,101 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+import tf_rigl
+from tests.experiments.compress import support
+from tf_rigl.experiments.compress import cutting
+from tf_rigl.experiments.runs import setup
+from tf_rigl.masking import model_weights
+from tf_rigl.models import registry
+
+# LeNet-5, halved: 3 and 8 filters, 60 and 42 units.
+KEPT = {"conv1": 2, "conv2": 4, "fc1": 30, "fc2": 21}
+
+
+def prepare(keras_flag, *arguments):
+    asked = support.ask(f"--keras={keras_flag}", *arguments)
+    return setup.prepare(asked.base), asked
+
+
+def values(model):
+    found = model_weights.model_weights(model_weights.walk_model(model))
+    return {one.path: np.array(one.variables[0]) for one in found}
+
+
+@pytest.mark.parametrize("keras_flag", ["keras3", "keras2"])
+def test_tickets_and_networks_from_scratch(keras_flag):
+    """Of the same channels: first values, or new ones of the seed alone."""
+    run, asked = prepare(keras_flag)
+    large = cutting.build_large(run)
+    first = tf_rigl.Snapshot.of(large)
+    generator = np.random.default_rng(0)
+    large.set_weights(
+        [generator.normal(size=one.shape) for one in large.get_weights()]
+    )
+    last = tf_rigl.Snapshot.of(large)
+
+    small, report = cutting.prune(run, asked.compress, asked.targets[0], large)
+    masks = report.masks
+    for name, kept in KEPT.items():
+        assert masks[name].sum() == kept
+        # By the trained values.
+        kernel = last.weights[f"{name}/kernel"]
+        scores = np.abs(kernel).sum(tuple(range(kernel.ndim - 1)))
+        assert set(np.flatnonzero(masks[name])) == set(
+            np.argsort(scores)[len(scores) - kept :]
+        )
+
+    for snapshot in (first, last):
+        cut = cutting.cut(cutting.build_large(run, snapshot), masks)
+        found = values(cut)
+        np.testing.assert_array_equal(
+            found["conv2/kernel"],
+            snapshot.weights["conv2/kernel"][:, :, masks["conv1"]][
+                ..., masks["conv2"]
+            ],
+        )
+        np.testing.assert_array_equal(
+            found["logits/kernel"],
+            snapshot.weights["logits/kernel"][masks["fc2"]],
+        )
+    # What is fine-tuned is the network that was measured.
+    for path, value in values(small).items():
+        np.testing.assert_array_equal(value, found[path])
+
+    new = values(cutting.redraw(run, cut))
+    again = values(cutting.redraw(run, small))
+    settings = dataclasses.replace(run.settings, seed=1)
+    other = values(cutting.redraw(run._replace(settings=settings), small))
+    for path, value in new.items():
+        np.testing.assert_array_equal(value, again[path])
+        if path.endswith("kernel"):
+            earlier = [one.weights[path].ravel() for one in (first, last)]
+            # Of thousands of float32 some are equal by chance.
+            shared = np.isin(
+                value, np.concatenate([*earlier, other[path].flat])
+            )
+            assert shared.mean() < 0.01
+
+
+def test_widths_of_another_network():
+    """VGG-16-A of VGG-16: convolutions as narrow, the head as wide."""
+    run, asked = prepare(
+        "keras3",
+        *("--model=cifar_vgg_16", "--width=0.0625"),
+        *("--data=synthetic_cifar10", "--ratios="),
+        "--pruned_models=vgg_16_a",
+    )
+    (target,) = asked.targets
+    large = cutting.build_large(run)
+    small, _ = cutting.prune(run, asked.compress, target, large)
+    other = registry.builder("vgg_16_a")(keras, width=0.0625)
+    assert [tuple(one.shape) for one in small.weights] == [
+        tuple(one.shape) for one in other.weights
+    ]
+
+    wrong = target._replace(name="cifar_vgg_19")
+    with pytest.raises(ValueError, match=r"layers of `model`.*'conv3_4'"):
+        cutting.prune(run, asked.compress, wrong, large)
