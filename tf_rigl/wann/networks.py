@@ -80,6 +80,8 @@ class Networks:
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """Returns the outputs, float64 [outputs, genomes, weights, episodes].
 
+        Some are infinite or no number if sums overflow.
+
         Args:
             inputs: float [inputs, genomes or 1, weights or 1, episodes].
         """
@@ -96,11 +98,23 @@ class Networks:
         sums = _add_up(
             rows, sources, program.input_starts, program.input_scales
         )
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = self._compute(sums, episodes)
+        found = values[program.outputs]
+        return found.reshape(-1, *self.shape, episodes)
+
+    def _compute(self, sums: np.ndarray, episodes: int) -> np.ndarray:
+        """Returns the values of all rows, float64 [rows, columns].
+
+        Args:
+            sums: float [rows, weights or 1, episodes], those over the inputs.
+            episodes: their number.
+        """
         values = self._weights[:, None] * sums
 
         scale = np.repeat(self._weights, episodes)
         values = values.reshape(len(values), -1)
-        for level in program.levels:
+        for level in self._program.levels:
             here = values[level.begin : level.end]
             if len(level.sources):
                 more = _add_up(
@@ -111,8 +125,7 @@ class Networks:
             for number, begin, end in level.runs:
                 stretch = values[begin:end]
                 stretch[...] = activations.ACTIVATIONS[number].apply(stretch)
-        found = values[program.outputs]
-        return found.reshape(-1, *self.shape, episodes)
+        return values
 
 
 class _Program:
