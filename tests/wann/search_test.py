@@ -214,7 +214,7 @@ class Broken(Sum):
         ({"workers": 0}, ValueError, "`workers` must be at least 1"),
         ({"seed": -1}, ValueError, "`seed` must be at least 0"),
         ({"shared_weights": ()}, ValueError, "`shared_weights` must be"),
-        ({"options": {}}, TypeError, "tf_rigl.SearchOptions"),
+        ({"options": {}}, TypeError, "must be tf_rigl.wann.SearchOptions"),
         ({"task": Broken()}, ValueError, "finite scores"),
     ],
 )

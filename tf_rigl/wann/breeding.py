@@ -71,27 +71,31 @@ class SearchOptions:
                 checks.check_fraction(name, getattr(self, name), meaning)
         checks.check_choice("crowding", self.crowding, ranking.PRESETS)
 
-    def filled(self, task: Task) -> "SearchOptions":
-        """Returns the options with the task's in place of None."""
-        return dataclasses.replace(
-            self,
-            tournament=self.tournament or task.defaults.tournament,
-            connect=task.defaults.connect
-            if self.connect is None
-            else self.connect,
-        )
+
+def fill(options: SearchOptions | None, task: Task) -> SearchOptions:
+    """Returns the options with those of the task in place of None."""
+    options = options or SearchOptions()
+    defaults = task.defaults
+    return dataclasses.replace(
+        options,
+        tournament=options.tournament or defaults.tournament,
+        connect=defaults.connect
+        if options.connect is None
+        else options.connect,
+    )
 
 
 def first_generation(
     task: Task, population: int, seed: int, options: SearchOptions
 ) -> list[Genome]:
     """Draws the genomes that a search begins with."""
+    connect = fill(options, task).connect or 0.0
     return [
         genomes.start(
             task.inputs,
             task.outputs,
             _generator(seed, 0, number, _START),
-            options.filled(task).connect or 0.0,
+            connect,
         )
         for number in range(population)
     ]
@@ -123,7 +127,7 @@ def next_generation(
         generation: the number of this generation.
         options: the options of the search.
     """
-    options = options.filled(task)
+    options = fill(options, task)
     is_by_connections = (
         _generator(seed, generation, 0, _RANK).random() < options.by_connections
     )

@@ -14,8 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tf_rigl.wann import activations
-from tf_rigl.wann import genome as genomes
-from tf_rigl.wann import graphs
+from tf_rigl.wann import live_nodes
 from tf_rigl.wann.genome import Genome
 
 
@@ -134,7 +133,7 @@ class _Program:
     def __init__(self, group: Sequence[Genome], own: bool) -> None:
         self._inputs = group[0].inputs
         self._input_sources: dict[int, np.ndarray] = {}
-        plans = [_plan(one) for one in group]
+        plans = [live_nodes.find(one) for one in group]
         owner = np.repeat(
             np.arange(len(group)), [len(one.nodes) for one in plans]
         )
@@ -214,45 +213,6 @@ class _Program:
         features[self._features == 0] = ones
         features[self._features < 0] = ones + 1
         return features
-
-
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-    """What has to be computed of one genome: what reaches an output.
-
-    The places of nodes are those in the genome.
-    """
-
-    nodes: np.ndarray
-    levels: np.ndarray
-    functions: np.ndarray
-    sources: np.ndarray
-    destinations: np.ndarray
-    weights: np.ndarray
-
-
-def _plan(genome: Genome) -> _Plan:
-    sources, destinations = genome.edges[:, genome.enabled]
-    outputs = genome.kinds == genomes.OUTPUT
-    live = graphs.reaching(outputs, sources, destinations)
-    kept = live[destinations]
-    sources, destinations = sources[kept], destinations[kept]
-
-    # Inputs are there from the beginning, so that the first level is that of
-    # nodes which need nothing else.
-    deep = genome.kinds[sources] >= genomes.OUTPUT
-    level = graphs.levels(len(live), sources[deep], destinations[deep])
-    if level is None:
-        raise ValueError("A genome has no circle.")
-    computed = np.flatnonzero(live & (genome.kinds >= genomes.OUTPUT))
-    return _Plan(
-        computed,
-        level[computed],
-        genome.functions[computed],
-        sources,
-        destinations,
-        genome.weights[genome.enabled][kept],
-    )
 
 
 def _levels(

@@ -94,7 +94,11 @@ def search(
             "`task` must be a tf_rigl.wann.Task. Received: task of type "
             f"{type(task)}. Pass an object such as tf_rigl.wann.SwingUp()."
         )
-    checks.check_options(options, SearchOptions)
+    if options is not None and not isinstance(options, SearchOptions):
+        raise TypeError(
+            "`options` must be tf_rigl.wann.SearchOptions. Received: "
+            f"options={options!r}. Pass tf_rigl.wann.SearchOptions(...)."
+        )
     plan = _Plan(
         task,
         task.defaults.population if population is None else population,
@@ -102,7 +106,7 @@ def search(
         seed,
         tuple(map(float, shared_weights)),
         task.defaults.episodes if episodes is None else episodes,
-        (options or SearchOptions()).filled(task),
+        breeding.fill(options, task),
     )
     checks.check_positive("workers", workers)
 

@@ -127,7 +127,7 @@ class CarRacing(_GymnasiumTask):
     """
 
     steps: int = 1000
-    encoder: Encoder = encoders.mean_of_tiles
+    encoder: Encoder | None = None
     features: int = 16
 
     environment: ClassVar[str] = "CarRacing-v3"
@@ -139,9 +139,13 @@ class CarRacing(_GymnasiumTask):
         """The number of features."""
         return self.features
 
+    @property
+    def _encoder(self) -> Encoder:
+        return self.encoder or encoders.mean_of_tiles
+
     def settings(self) -> dict[str, Any]:
         """Adds the encoder by its name."""
-        name = getattr(self.encoder, "__qualname__", type(self.encoder))
+        name = getattr(self._encoder, "__qualname__", type(self._encoder))
         return {
             **super().settings(),
             "encoder": str(name),
@@ -154,7 +158,7 @@ class CarRacing(_GymnasiumTask):
         Raises:
             ValueError: if the encoder returns another number of them.
         """
-        found = np.asarray(self.encoder(observation), float).ravel()
+        found = np.asarray(self._encoder(observation), float).ravel()
         if len(found) != self.features:
             raise ValueError(
                 "`encoder` must return `features` numbers. Received: "
