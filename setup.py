@@ -30,6 +30,8 @@ EXTRAS = {
     "runtimes": ["onnxruntime>=1.20", "openvino>=2024.6", "tf2onnx>=1.16"],
     # What pictures and the report of a run need.
     "plots": ["jinja2>=3.1", "matplotlib>=3.8"],
+    # Tasks of weight agnostic networks: walking and driving.
+    "wann": ["gymnasium[box2d]>=1.0"],
     # TensorFlow 2.21 no longer brings it.
     "tensorboard": ["tensorboard>=2.18"],
 }
