@@ -40,6 +40,8 @@ EXTRAS["test"] = [
     *(requirement for extra in EXTRAS.values() for requirement in extra),
     "hypothesis>=6.100",
     "keras-tuner>=1.4",
+    # Fronts of several objectives, to compare ours with.
+    "moocore>=0.2",
     "mypy>=1.11",
     "pytest>=8.0",
     "pytest-timeout>=2.3",

@@ -257,3 +257,10 @@ def test_step_overhead(tmp_path):
         assert name in output
         assert len(rounds) == 1
         assert rounds[0]["plain"] > 0
+
+
+def test_wann_generation(tmp_path):
+    output, results = run("wann_generation", "--workers=1", cwd=tmp_path)
+    assert "A generation of 8" in output and "Load average" in output
+    assert all(len(taken) == 1 for taken in results.values())
+    assert len(results) == 2

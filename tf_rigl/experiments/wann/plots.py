@@ -130,11 +130,13 @@ def _draw_nodes(
         label=name,
         zorder=2,
     )
-    if kind != genomes.HIDDEN or len(nodes) > _MOST_NAMES:
+    if kind == genomes.BIAS or len(nodes) > _MOST_NAMES:
         return
     for node, place in nodes:
         ax.annotate(
-            activations.name_of(int(genome.functions[node])),
+            activations.name_of(int(genome.functions[node]))
+            if kind == genomes.HIDDEN
+            else str(genome.nodes[node]),
             place,
             xytext=(0, 6),
             textcoords="offset points",
@@ -148,7 +150,8 @@ def _places(genome: Genome) -> dict[int, tuple[float, float]]:
     """Returns where nodes are drawn, by their places in the genome."""
     live = live_nodes.find(genome)
     levels = dict(zip(live.nodes.tolist(), live.levels.tolist(), strict=True))
-    last = max(levels.values()) + 1
+    hidden = genome.kinds[live.nodes] == genomes.HIDDEN
+    last = int(live.levels[hidden].max(initial=-1)) + 1
     columns: dict[int, list[int]] = {}
     used = {*live.sources.tolist(), *live.destinations.tolist(), *levels}
     for node in sorted(used):
