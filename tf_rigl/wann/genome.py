@@ -171,7 +171,7 @@ def _check(genome: Genome) -> None:
         ("node", genome.nodes),
         ("innovation", genome.innovations),
     ):
-        if len(np.unique(numbers)) != len(numbers):
+        if _has_repeats(numbers):
             raise _error(f"the number of a {what} is there twice")
 
     ends = np.stack([genome.sources, genome.destinations])
@@ -180,10 +180,16 @@ def _check(genome: Genome) -> None:
     sources, destinations = genome.edges
     if np.any(kinds[sources] == OUTPUT) or np.any(kinds[destinations] < OUTPUT):
         raise _error("a connection leads out of an output or into an input")
-    if len(np.unique(sources * len(kinds) + destinations)) != len(sources):
+    if _has_repeats(sources * len(kinds) + destinations):
         raise _error("a connection is there twice")
     if graphs.levels(len(kinds), *genome.edges) is None:
         raise _error("connections make a circle")
+
+
+def _has_repeats(numbers: np.ndarray) -> bool:
+    # Six times as fast as `numpy.unique`, which made up half of breeding.
+    ordered = np.sort(numbers)
+    return bool(np.any(ordered[1:] == ordered[:-1]))
 
 
 def _error(what: str) -> ValueError:

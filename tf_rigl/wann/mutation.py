@@ -75,12 +75,16 @@ def add_connection(
         if not free.any():
             continue
         destination = generator.choice(np.flatnonzero(free))
-        return _with_connections(
-            genome,
-            [innovations.take_connection()],
-            genome.nodes[[source]],
-            genome.nodes[[destination]],
-            [1.0],
+        return genome.replace(
+            innovations=np.append(
+                genome.innovations, innovations.take_connection()
+            ),
+            sources=np.append(genome.sources, genome.nodes[source]),
+            destinations=np.append(
+                genome.destinations, genome.nodes[destination]
+            ),
+            weights=np.append(genome.weights, 1.0),
+            enabled=np.append(genome.enabled, True),
         )
     return None
 
@@ -106,18 +110,20 @@ def insert_node(
     node = innovations.take_node()
     without = genome.enabled.copy()
     without[split] = False
-    child = genome.replace(
+    return genome.replace(
         nodes=np.append(genome.nodes, node),
         kinds=np.append(genome.kinds, genomes.HIDDEN),
         functions=np.append(genome.functions, generator.choice(functions)),
-        enabled=without,
-    )
-    return _with_connections(
-        child,
-        [innovations.take_connection(), innovations.take_connection()],
-        [genome.sources[split], node],
-        [node, genome.destinations[split]],
-        [1.0, genome.weights[split]],
+        innovations=np.append(
+            genome.innovations,
+            [innovations.take_connection(), innovations.take_connection()],
+        ),
+        sources=np.append(genome.sources, [genome.sources[split], node]),
+        destinations=np.append(
+            genome.destinations, [node, genome.destinations[split]]
+        ),
+        weights=np.append(genome.weights, [1.0, genome.weights[split]]),
+        enabled=np.append(without, [True, True]),
     )
 
 
@@ -198,19 +204,3 @@ def mutate(
             return child
         del wheel[change]
     return genome
-
-
-def _with_connections(
-    genome: Genome,
-    innovations: list[int],
-    sources: np.ndarray | list[int],
-    destinations: np.ndarray | list[int],
-    weights: list[float],
-) -> Genome:
-    return genome.replace(
-        innovations=np.append(genome.innovations, innovations),
-        sources=np.append(genome.sources, sources),
-        destinations=np.append(genome.destinations, destinations),
-        weights=np.append(genome.weights, weights),
-        enabled=np.append(genome.enabled, np.ones(len(innovations), bool)),
-    )
