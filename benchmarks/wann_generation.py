@@ -6,7 +6,8 @@ most 1,000 steps. Young networks soon drive off the track, which ends their
 episodes, so that time grows in the course of a search. Measured are the first
 generations, and one of networks of the size of the published champion (22
 hidden nodes, 52 connections) that never leave the track: an upper bound. The
-load of the machine is printed.
+load of the machine is printed, and with --workers=1 also the seconds of a core,
+which other work on the machine changes less.
 
 Usage: python benchmarks/wann_generation.py [--workers=2] [--rounds=3]
 """
@@ -52,7 +53,7 @@ def define() -> None:
     )
 
 
-def main() -> dict[str, list[float]]:
+def main() -> dict[str, list[tuple[float, float]]]:
     population = measure.chosen("population", 8)
     seconds = {
         "first generations": _first(population),
@@ -61,22 +62,39 @@ def main() -> dict[str, list[float]]:
     print(f"Load average: {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
     measure.print_table(
         f"A generation of {population}",
-        ["", "median, s (lowest to highest)"],
+        ["", "median, s (lowest to highest)", "of a core"],
         [
-            [name, f"{measure.summarize(taken):.2f}"]
+            [name, *map(_cell, zip(*taken, strict=True))]
             for name, taken in seconds.items()
         ],
     )
     return seconds
 
 
-def _first(population: int) -> list[float]:
+def _cell(values: Sequence[float]) -> str:
+    return f"{measure.summarize(values):.2f}" if any(values) else ""
+
+
+def _clock() -> tuple[float, float]:
+    """Returns seconds, and seconds of a core; those of workers are unknown."""
+    alone = flags.FLAGS.workers == 1
+    return time.perf_counter(), time.process_time() if alone else 0.0
+
+
+def _since(begin: tuple[float, float]) -> tuple[float, float]:
+    (now, used), (before, used_before) = _clock(), begin
+    return now - before, used - used_before
+
+
+def _first(population: int) -> list[tuple[float, float]]:
     """Times the first generations of a search, one a round."""
-    ends = [time.perf_counter()]
+    begin, taken = _clock(), []
 
     def end(record: wann.GenerationRecord) -> None:
+        nonlocal begin
         del record
-        ends.append(time.perf_counter())
+        taken.append(_since(begin))
+        begin = _clock()
 
     wann.search(
         swing_up.SwingUp(),
@@ -86,21 +104,22 @@ def _first(population: int) -> list[float]:
         workers=flags.FLAGS.workers,
         on_generation=end,
     )
-    return np.diff(ends)[1:].tolist()
+    return taken[1:]
 
 
-def _last(population: int) -> list[float]:
+def _last(population: int) -> list[tuple[float, float]]:
     group = [_grow(seed) for seed in range(population)]
     task = Endless(steps=measure.chosen("steps", 20))
     with scoring.scorer(task, flags.FLAGS.workers) as find:
 
-        def generation() -> None:
+        def generation() -> tuple[float, float]:
+            begin = _clock()
             find(group, searching.SHARED_WEIGHTS, [1, 2, 3])
+            return _since(begin)
 
+        # Starts the workers.
         generation()
-        return [
-            measure.seconds(generation) for _ in range(measure.chosen("rounds"))
-        ]
+        return [generation() for _ in range(measure.chosen("rounds"))]
 
 
 def _grow(seed: int) -> wann.Genome:

@@ -59,7 +59,7 @@ def test_has_the_outputs_of_the_network(keras, weight):
     )
 
 
-@pytest.mark.parametrize("keras", support.FLAVORS, indirect=True)
+@support.one_keras("keras")
 def test_trains_present_connections_only(keras, tmp_path):
     one = make_all()
     model = wann.to_keras(one, keras, weight=0.5)
