@@ -30,6 +30,8 @@ EXTRAS = {
     "runtimes": ["onnxruntime>=1.20", "openvino>=2024.6", "tf2onnx>=1.16"],
     # What pictures and the report of a run need.
     "plots": ["jinja2>=3.1", "matplotlib>=3.8"],
+    # Tasks of weight agnostic networks: walking and driving.
+    "wann": ["gymnasium[box2d]>=1.0"],
     # TensorFlow 2.21 no longer brings it.
     "tensorboard": ["tensorboard>=2.18"],
 }
@@ -38,6 +40,8 @@ EXTRAS["test"] = [
     *(requirement for extra in EXTRAS.values() for requirement in extra),
     "hypothesis>=6.100",
     "keras-tuner>=1.4",
+    # Fronts of several objectives, to compare ours with.
+    "moocore>=0.2",
     "mypy>=1.11",
     "pytest>=8.0",
     "pytest-timeout>=2.3",

@@ -29,6 +29,7 @@ RANKS = {
     "surgery": 7,
     "export": 8,
     "tickets": 8,
+    "wann": 8,
     "models": 8,
     "data": 8,
     "results": 9,

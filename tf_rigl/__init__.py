@@ -15,10 +15,11 @@ itself imports neither TensorFlow nor a Keras.
 These names are stable, with the arguments and attributes that their docstrings
 document: those in `tf_rigl.__all__`; those in the namespaces
 `tf_rigl.accounting`, `algorithms`, `core.criteria`, `core.structures`,
-`masking.layer_rules`, `results` and `tfmot`; and the builders in `models` and
-`data.registry`. Before a stable name is removed, it keeps working for at least
-one minor version and warns what to use instead. All other names may change at
-any time. Files are stable, too: later versions read the files of earlier ones.
+`masking.layer_rules`, `results`, `tfmot` and `wann`; and the builders in
+`models` and `data.registry`. Before a stable name is removed, it keeps working
+for at least one minor version and warns what to use instead. All other names
+may change at any time. Files are stable, too: later versions read the files of
+earlier ones.
 """
 
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     # For type checkers and editors: the names of `_NAMES`.
     from tf_rigl import results as results
     from tf_rigl import tfmot as tfmot
+    from tf_rigl import wann as wann
     from tf_rigl.accounting.match_width import match_width as match_width
     from tf_rigl.accounting.profile import profile as profile
     from tf_rigl.algorithms import *  # noqa: F403
@@ -163,6 +165,7 @@ _NAMESPACES = (
     "models",
     "results",
     "tfmot",
+    "wann",
 )
 _MOVED = {
     **{
@@ -188,7 +191,7 @@ _MOVED = {
     },
 }
 
-__all__ = sorted([*_NAMES, "results", "tfmot"])
+__all__ = sorted([*_NAMES, "results", "tfmot", "wann"])
 
 if not TYPE_CHECKING:
     # Type checkers would take any name for known.

@@ -23,6 +23,7 @@ from tf_rigl.experiments.runs import settings
 from tf_rigl.experiments.sweeps.grid import Grid
 from tf_rigl.experiments.tickets.settings import SearchGrid
 from tf_rigl.experiments.tickets.settings import SearchSettings
+from tf_rigl.experiments.wann.settings import WannSettings
 from tools import flags_guide
 from tools import marked
 
@@ -32,6 +33,8 @@ _HEADER = ("flag", "default", "what it does")
 # Flags of `train` that a sweep takes no value of.
 _NOT_OF_SWEEPS = ("method", "sparsity", "seed", "compare_dense")
 _OWNERS = (
+    # First, as its seed may be larger than that of `train`.
+    WannSettings,
     settings.RunSettings,
     settings.RunOptions,
     Grid,
@@ -40,7 +43,7 @@ _OWNERS = (
     CompressSettings,
     ExportSettings,
 )
-_WITH_RULES = ("train", "sweep", "tickets", "compress", "export")
+_WITH_RULES = ("train", "sweep", "tickets", "compress", "wann", "export")
 
 
 def render() -> str:

@@ -266,3 +266,19 @@ def test_step_overhead(tmp_path):
         assert name in output
         assert len(rounds) == 1
         assert rounds[0]["plain"] > 0
+
+
+def test_wann_generation(tmp_path):
+    output, results = run("wann_generation", "--workers=1", cwd=tmp_path)
+    assert "A generation of 8" in output and "Load average" in output
+    assert all(len(taken) == 1 for taken in results.values())
+    assert len(results) == 2
+
+
+def test_wann_digits(tmp_path):
+    output, results = run("wann_digits", cwd=tmp_path)
+    assert "Test accuracy with" in output
+    assert set(results) == {"champion", "random topologies", "linear"}
+    assert all(
+        0 < one["trained"] < 1 for rows in results.values() for one in rows
+    )

@@ -11,6 +11,9 @@ import pytest
 import tensorflow as tf
 
 import tf_rigl
+from tf_rigl import wann
+from tf_rigl.wann import genome as genomes
+from tf_rigl.wann import mutation
 
 INPUTS = 20
 CLASSES = 10
@@ -154,6 +157,21 @@ def steps(_):
 def name(_):
     """The name of a strategy, as a flag of a program would give it."""
     return "one_device"
+
+
+def genome(_):
+    """The champion of a search for swing-up, or nearly."""
+    generator = np.random.default_rng(0)
+    one = genomes.start(5, 1, generator)
+    innovations = mutation.Innovations.after(one)
+    for _ in range(12):
+        one = mutation.mutate(one, generator, innovations)
+    return one
+
+
+def task(_):
+    """Swing-up for half a second."""
+    return wann.SwingUp(steps=50)
 
 
 def tfmot(_):

@@ -31,6 +31,7 @@ NAMESPACES = (
     "tf_rigl.models.wide_resnet",
     "tf_rigl.results",
     "tf_rigl.tfmot",
+    "tf_rigl.wann",
 )
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "sweep": "trains by several methods, at several sparsities and seeds",
     "tickets": "searches for lottery tickets by pruning and rewinding",
     "compress": "removes channels and trains what is left in several ways",
+    "wann": "searches for networks that work with any shared weight",
     "evaluate": "measures a trained or exported network on a data set",
     "export": "writes a compressed SavedModel or a LiteRT file",
     "inspect": "shows the weights that a model or a file holds",
