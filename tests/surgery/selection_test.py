@@ -75,6 +75,7 @@ def test_pre_activation(keras, tmp_path):
     close(support.outputs_of(again, inputs), support.outputs_of(small, inputs))
 
 
+@training.one_keras("tf_keras")
 def test_wide_resnet(keras):
     """30 % of the scales of each normalization, others in the first two.
 
