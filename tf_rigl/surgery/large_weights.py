@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_rigl.backend.flavor import Flavor
+from tf_rigl.backend import flavor as flavors
 
 _LARGE = 1 << 20  # elements
 _ROWS = 256  # rows that are cut together
@@ -22,7 +22,9 @@ _INITIALIZER = "_initializer"
 Kept = Mapping[int, np.ndarray]  # by the axis, the indices of what is left
 
 
-def start_at_zero(flavor: Flavor, layer: Any, config: dict[str, Any]) -> None:
+def start_at_zero(
+    flavor: flavors.Flavor, layer: Any, config: dict[str, Any]
+) -> None:
     """Lets the large weights of a new layer start without random values.
 
     `config` is that of the new layer; see `restore_initializers`.
@@ -47,8 +49,12 @@ def restore_initializers(old: Any, new: Any) -> None:
 
 
 def _initializers(layer: Any) -> Iterator[str]:
-    """Yields the attributes of a layer that initialize large weights."""
-    if not hasattr(layer, "weights"):
+    """Yields the attributes of a layer that initialize large weights.
+
+    A class of the user may expect initializers of its own.
+    """
+    module = flavors.plain_class(layer).__module__
+    if module.partition(".")[0] not in flavors.PACKAGES:
         return
     for name in [one for one in vars(layer) if one.endswith(_INITIALIZER)]:
         weight = getattr(layer, name.removesuffix(_INITIALIZER), None)
