@@ -18,10 +18,15 @@ def draw(shape, spread=1.0, seed=0):
     return np.asarray(values, np.float32)
 
 
-def numpy_of(values, bits, axis=0, seed=None):
-    return block_floating_point.quantize(
-        tf.constant(values), bits, axis, seed
-    ).numpy()
+def quantized(values, bits, axis=0, seed=None):
+    drawn = None
+    if seed is not None:
+        drawn = random_masks.random_bits(tf.shape(values), seed)
+    return block_floating_point.quantize(values, bits, axis, drawn)
+
+
+def numpy_of(values, *arguments):
+    return quantized(tf.constant(values), *arguments).numpy()
 
 
 @pytest.mark.parametrize("bits", [3, 8, 16])
@@ -107,7 +112,7 @@ def test_what_is_not_finite():
 @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16, tf.float64])
 def test_other_types(dtype):
     values = tf.cast(draw((4, 9)), dtype)
-    found = block_floating_point.quantize(values, 8, 0, SEED)
+    found = quantized(values, 8, 0, SEED)
     assert found.dtype == dtype
     np.testing.assert_array_equal(
         tf.cast(found, tf.float32),
@@ -120,7 +125,7 @@ def test_other_types(dtype):
 def test_graphs_and_xla(jit, seed):
     @tf.function(jit_compile=jit)
     def quantize(values):
-        return block_floating_point.quantize(values, 8, -1, seed)
+        return quantized(values, 8, -1, seed)
 
     for spread in (1, 40):
         values = draw((7, 5, 9), spread)

@@ -63,32 +63,40 @@ def train_by_hand(rounding="stochastic"):
     """The oracle: values of all weights and momenta after the steps."""
     values, (inputs, labels) = make_values(), make_data()
 
-    def q(array, use, step, axis=-1):
-        u = 0.5
-        if rounding == "stochastic":
-            seed = random_masks.stateless_seed(SEED, use, step)
-            u = block_oracle.noise(array.shape, BITS, seed)
+    def draw(use, step, shape):
+        if rounding == "nearest":
+            return np.full(shape, 0.5)
+        seed = random_masks.stateless_seed(SEED, use, step)
+        return block_oracle.noise(shape, BITS, seed)
+
+    def q(array, u, axis=-1):
         return block_oracle.quantize(array, BITS, axis, u)
 
-    values = {path: q(one, path, 0) for path, one in values.items()}
+    def read(array, use, step):
+        return q(array, draw(use, step, array.shape), 0)
+
+    values = {
+        path: q(one, draw(f"{path} start", 0, (1, *one.shape))[0])
+        for path, one in values.items()
+    }
     momenta = {path: np.zeros_like(one) for path, one in values.items()}
     for step in range(STEPS):
         first, second = values["first/kernel"], values["second/kernel"]
-        read = q(inputs, "first activation", step, 0)
-        hidden = q(read @ first, "second activation", step, 0)
+        shown = read(inputs, "first activation", step)
+        hidden = read(shown @ first, "second activation", step)
         error = labels / np.float32(8)
-        hidden_error = q(error @ second.T, "second error", step, 0)
+        hidden_error = read(error @ second.T, "second error", step)
         gradients = {
-            "first/kernel": read.T @ hidden_error,
+            "first/kernel": shown.T @ hidden_error,
             "second/kernel": hidden.T @ error,
             "second/bias": error.sum(0),
         }
         for path, gradient in gradients.items():
-            gradient = q(gradient, f"{path} gradient", step)
-            momentum = MOMENTUM * momenta[path] - RATE * gradient
+            u = draw(path, step, (3, *gradient.shape))
+            momentum = MOMENTUM * momenta[path] - RATE * q(gradient, u[0])
             moved = values[path] + momentum
-            momenta[path] = q(momentum, f"{path} momentum", step)
-            values[path] = q(moved, f"{path} weight", step)
+            momenta[path] = q(momentum, u[1])
+            values[path] = q(moved, u[2])
     return [*values.values(), *momenta.values()]
 
 

@@ -7,8 +7,6 @@ so that values are the same in eager mode, in graphs and under XLA.
 
 import tensorflow as tf
 
-from tf_rigl.core import random_masks
-
 # Fewer bits could not scale the largest float32 numbers; with more, integers
 # and random numbers would not fit into the 24 bits of a float32 together.
 MIN_BITS, MAX_BITS = 3, 16
@@ -19,7 +17,7 @@ _DIGITS = 24
 
 
 def quantize(
-    values: tf.Tensor, bits: int, axis: int = 0, seed: tf.Tensor | None = None
+    values: tf.Tensor, bits: int, axis: int = 0, drawn: tf.Tensor | None = None
 ) -> tf.Tensor:
     """Rounds values to integers of so many bits, times a power of two.
 
@@ -38,8 +36,9 @@ def quantize(
         values: float tensor of known rank.
         bits: bits of an integer, from `MIN_BITS` to `MAX_BITS`.
         axis: the axis along which each slice is a block.
-        seed: int64 [2], a result of `random_masks.stateless_seed`, of random u
-            in (0, 1). None for u = 1/2, which rounds to the nearest.
+        drawn: integers of random u in (0, 1) for each value, a result of
+            `random_masks.random_bits`. None for u = 1/2, which rounds to the
+            nearest.
 
     Returns:
         Tensor of the same shape and dtype.
@@ -68,21 +67,20 @@ def quantize(
     below = tf.floor(scaled)
     # Exactly floor(scaled + u), where a sum would be rounded.
     rounded = below + tf.cast(
-        scaled >= below + _distances(inputs, bits, seed), tf.float32
+        scaled >= below + _distances(bits, drawn), tf.float32
     )
     limit = float(2 ** (bits - 1))
     quantized = scales * tf.clip_by_value(rounded, -limit, limit - 1)
     return tf.cast(tf.where(is_finite, quantized, inputs), values.dtype)
 
 
-def _distances(like: tf.Tensor, bits: int, seed: tf.Tensor | None) -> tf.Tensor:
+def _distances(bits: int, drawn: tf.Tensor | None) -> tf.Tensor:
     """Returns 1 - u, the distances from which values are rounded up."""
-    if seed is None:
+    if drawn is None:
         return tf.constant(0.5, tf.float32)
     # As many bits as leave room for the integers, and a half, so that u is
     # never 0 and has the mean 1/2.
     digits = _DIGITS - bits
-    drawn = random_masks.random_bits(tf.shape(like), seed)
     drawn = tf.bitwise.bitwise_and(drawn, 2**digits - 1)
     return 1.0 - (tf.cast(drawn, tf.float32) + 0.5) * 2.0**-digits
 

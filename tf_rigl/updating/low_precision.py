@@ -171,8 +171,11 @@ class _Record:
     def begin(self, optimizer: Any) -> None:
         """Quantizes the weights and overrides methods of layers."""
         for weight in self._weights:
+            (drawn,) = self._quantizer.draw(
+                f"{weight.path} start", 0, weight.shape, 1
+            )
             values = self._quantizer.quantize(
-                weight.values(), weight.path, 0, weight.channel_axis
+                weight.values(), drawn, weight.channel_axis
             )
             weight.set_values(values.numpy())
         for path, layer in self._layers.items():
@@ -257,21 +260,24 @@ class _Record:
             own(gradient, variable, *args)
             return
 
-        def quantized(values: Any, use: str) -> tf.Tensor:
-            return self._quantizer.quantize(
-                values, f"{weight.path} {use}", self._step, weight.channel_axis
-            )
+        axis = weight.channel_axis
+        quantize = self._quantizer.quantize
+        of_gradient, of_momentum, of_weight = self._quantizer.draw(
+            weight.path, self._step, weight.shape, 3
+        )
 
         # The gradient of an embedding is `tf.IndexedSlices`.
         gradient = tf.convert_to_tensor(gradient)
         gradient.set_shape(variable.shape)
-        own(quantized(gradient, "gradient"), variable, *args)
+        own(quantize(gradient, of_gradient, axis), variable, *args)
         for slot in slots.slots_of_variable(
             self._flavor, optimizer, weight.variable
         ):
             if slots.is_momentum(optimizer, slot):
-                storage.assign_unguarded(slot, quantized(slot, "momentum"))
-        storage.assign_unguarded(variable, quantized(variable, "weight"))
+                storage.assign_unguarded(
+                    slot, quantize(slot, of_momentum, axis)
+                )
+        storage.assign_unguarded(variable, quantize(variable, of_weight, axis))
 
     def _by_key(self, optimizer: Any) -> dict[str, model_weights.ModelWeight]:
         return {
