@@ -1,7 +1,7 @@
 """The Python blocks of README.md and docs/ run, in turn with either Keras.
 
-`-m slow` runs the other half. Pages whose blocks build on each other have a test
-of their own.
+`-m slow` runs the other half. Pages whose blocks build on each other have a
+test of their own.
 """
 
 import pytest
