@@ -3,6 +3,7 @@
 import numpy as np
 
 from tests import support as training
+from tests.surgery import selection_test
 from tests.surgery import support
 from tests.surgery.shrink_test import close
 from tests.surgery.shrink_test import units_left
@@ -129,3 +130,32 @@ def test_loss_scales(keras):
         one.train_on_batch(*batch())
     inputs = batch()[0]
     close(*(support.outputs_of(one, inputs) for one in (small, model)), 1e-5)
+
+
+@training.one_keras("keras")
+def test_layers_that_go_leave_no_slots(keras):
+    """A selection is put in front of one block, the other one goes."""
+    model = selection_test.pre_activation(keras)
+    support.randomize(model)
+    model.compile(momentum(keras), "mse")
+    inputs = support.example(model)
+    model.train_on_batch(inputs, np.zeros((3, 5)))
+    selection_test.kill(model, {"norm_a": range(5)})
+    for name in ("norm_b", "conv_b"):
+        layer = model.get_layer(name)
+        layer.set_weights([np.zeros(one.shape) for one in layer.get_weights()])
+
+    small, report = shrink(model, compiled=True)
+    assert [row.path for row in report.rows if row.gone] == ["norm_b", "conv_b"]
+    slots = [np.asarray(one) for one in small.optimizer.momentums]
+    assert [one.shape for one in slots] == [
+        tuple(one.shape) for one in small.trainable_variables
+    ]
+    kept = np.asarray(model.optimizer.momentums[1])[5:]
+    gamma = small.get_layer("norm_a").gamma
+    (place,) = (
+        at for at, one in enumerate(small.trainable_variables) if one is gamma
+    )
+    np.testing.assert_array_equal(slots[place], kept)
+    assert kept.any()
+    small.train_on_batch(inputs, np.zeros((3, 5)))
