@@ -230,7 +230,7 @@ def test_report_of_what_is_not_known():
     assert kept["a"] == (
         "read by layer_normalization (LayerNormalization): mixes its channels",
     )
-    assert kept["attention"] == ("its channels are not known",)
+    assert kept["b"] == ("constant, but attention takes up only zeros",)
     assert "activation softmax of d" in kept["d"]
     assert kept["e"] == (
         "read by batch_normalization (BatchNormalization): called with [True]",

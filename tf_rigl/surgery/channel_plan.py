@@ -317,8 +317,8 @@ def weights_below(flavor: Flavor, layer: Any) -> list[Any]:
 def named_weights(flavor: Flavor, layer: Any) -> dict[str, Any]:
     """Returns the weights of a layer and its sublayers, by name.
 
-    The name is the one that the layer gave the weight, behind the path of the
-    sublayer where two weights have the same.
+    The name is the one that the layer gave the weight, behind the key of the
+    sublayer, which is the same in every model, where two weights have the same.
     """
     if not hasattr(layer, "weights"):
         return {}
@@ -330,7 +330,7 @@ def named_weights(flavor: Flavor, layer: Any) -> dict[str, Any]:
             if re.fullmatch(r"variable(_\d+)?", name):
                 # Numbered through all models by Keras 3.
                 name = f"unnamed_{len(found)}"
-            found.setdefault(id(variable), (node.path, name, variable))
+            found.setdefault(id(variable), (node.key, name, variable))
 
     times = collections.Counter(name for _, name, _ in found.values())
     return {

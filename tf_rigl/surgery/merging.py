@@ -155,8 +155,18 @@ def _by_operation(call: Call) -> Compute:
 
 def _check_numbers(call: Call) -> None:
     """Raises an Untrackable if an argument is more than a number or option."""
-    if not all(map(_is_single, call.others)):
-        raise Untrackable(f"its arguments are {_shortened(call.others)}")
+    args, kwargs = call.arguments
+    values = [*args, *kwargs.values()]
+    if not hasattr(call.layer, "symbol"):
+        # An operation of Keras 3 keeps some of its arguments.
+        values += call.layer.get_config().values()
+    many = [
+        value
+        for value in values
+        if not isinstance(value, Operand) and not _is_single(value)
+    ]
+    if many:
+        raise Untrackable(f"its arguments are {_shortened(many)}")
 
 
 def _is_single(value: Any) -> bool:

@@ -4,6 +4,7 @@ Functions that treat each feature by itself are in `merging`. Those here move
 positions, reduce them, or take features apart.
 """
 
+import itertools
 import math
 from typing import Any
 
@@ -37,6 +38,8 @@ def reduction(plans: ChannelAnalysis, call: Call) -> Features:
     axes = _from_the_front(axis, rank)
     if axis is None or not axes or {0, rank - 1} & set(axes):
         raise Untrackable(f"axis={axis}")
+    if getattr(call.layer, "initial", None) is not None:
+        return varying(features.channels)
     return features
 
 
@@ -68,6 +71,7 @@ def softmax(plans: ChannelAnalysis, call: Call) -> Features:
     del plans
     features = call.only_input()
     axis = _argument(call, "axis", 1, -1)
+    axis = -1 if axis is None else axis
     rank = len(call.input_shapes[0])
     axes = _from_the_front(axis, rank)
     if rank - 1 in axes:
@@ -115,7 +119,7 @@ def reshaping(plans: ChannelAnalysis, call: Call) -> Features:
     features = call.only_input()
     before, after = call.input_shapes[0][1:], call.output_shapes[0][1:]
     name = "shape" if hasattr(call.layer, "symbol") else "newshape"
-    *others, last = np.asarray(_argument(call, name, 1)).tolist()
+    *others, last = np.ravel(_argument(call, name, 1)).tolist()
 
     count = math.prod(size or 0 for size in before[:-1])
     if before and after and before[-1] == after[-1]:
@@ -144,7 +148,10 @@ def split(plans: ChannelAnalysis, call: Call) -> list[Features]:
     if _from_the_front(axis, rank) != [rank - 1]:
         return [features for _ in call.output_shapes]
 
-    ends = np.cumsum([shape[-1] for shape in call.output_shapes])[:-1]
+    sizes = [shape[-1] or 0 for shape in call.output_shapes]
+    if sum(sizes) != len(features.channels):
+        raise Untrackable("splits its features into parts of unknown sizes")
+    ends = list(itertools.accumulate(sizes))[:-1]
     channels = np.split(features.channels, ends)
     constants = np.split(features.constants, ends)
     for part in channels:
