@@ -75,6 +75,7 @@ def test_pre_activation(keras, tmp_path):
     close(support.outputs_of(again, inputs), support.outputs_of(small, inputs))
 
 
+@training.one_keras("tf_keras")
 def test_wide_resnet(keras):
     """30 % of the scales of each normalization, others in the first two.
 
@@ -244,3 +245,87 @@ def test_exports(keras, tmp_path):
 def test_errors(keras):
     with pytest.raises(ValueError, match=r"`select` must be one of"):
         shrink(pre_activation(keras), select="always")
+
+
+def bottleneck_resnet(keras):
+    """PreResNet-164, whose stream no branch normalizes: 18 blocks a stage."""
+    layers = keras.layers
+    inputs = keras.Input((8, 8, 3))
+    stream = convolved(keras, inputs, 16, 3, "stem")
+    for filters in (16, 32, 64):
+        for block in range(18):
+            name = f"{filters}_{block}"
+            hidden = normalized(keras, stream, f"{name}_a")
+            hidden = convolved(keras, hidden, filters, 1, f"{name}_1")
+            hidden = normalized(keras, hidden, f"{name}_b")
+            hidden = convolved(keras, hidden, filters, 3, f"{name}_2")
+            hidden = normalized(keras, hidden, f"{name}_c")
+            hidden = convolved(keras, hidden, 4 * filters, 1, f"{name}_3")
+            if not block:
+                stream = convolved(keras, stream, 4 * filters, 1, name)
+            stream = layers.Add()([stream, hidden])
+    hidden = normalized(keras, stream, "last")
+    hidden = layers.GlobalAveragePooling2D()(hidden)
+    return keras.Model(inputs, layers.Dense(10)(hidden))
+
+
+def dense_net(keras):
+    """DenseNet-40-12: three blocks of twelve layers that grow by 12."""
+    layers = keras.layers
+    inputs = keras.Input((8, 8, 3))
+    stream = convolved(keras, inputs, 24, 3, "stem")
+    for block in range(3):
+        if block:
+            hidden = normalized(keras, stream, f"{block}_norm")
+            stream = convolved(keras, hidden, stream.shape[-1], 1, f"{block}")
+            stream = layers.AveragePooling2D(2)(stream)
+        for layer in range(12):
+            name = f"{block}_{layer}"
+            hidden = normalized(keras, stream, f"{name}_a")
+            hidden = convolved(keras, hidden, 12, 3, name)
+            stream = layers.Concatenate()([stream, hidden])
+    hidden = normalized(keras, stream, "last")
+    hidden = layers.GlobalAveragePooling2D()(hidden)
+    return keras.Model(inputs, layers.Dense(10)(hidden))
+
+
+# Trainable weights of CIFAR-10 networks, whole and with 40 or 60 % of each
+# normalization killed: every channel is read by some.
+GOLDEN = [
+    (bottleneck_resnet, 0.4, 1_703_258, 762_183),
+    (bottleneck_resnet, 0.6, 1_703_258, 417_801),
+    (dense_net, 0.4, 1_059_298, 637_738),
+    (dense_net, 0.6, 1_059_298, 425_904),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "case", GOLDEN, ids=lambda case: f"{case[0].__name__}-{case[1]}"
+)
+def test_networks_of_network_slimming(keras, case):
+    build, ratio, whole, left = case
+    model = build(keras)
+    random = np.random.default_rng(0)
+    dead, read = {}, np.zeros(1000, bool)
+    for layer in model.layers:
+        if not hasattr(layer, "gamma"):
+            continue
+        count = layer.gamma.shape[0]
+        channels = np.arange(count)
+        ends_block = build is dense_net and not layer.name.endswith("_a")
+        if ends_block:
+            # Nothing else behind a dense block reads its channels.
+            channels = channels[read[:count]]
+        killed = random.permutation(channels)[: int(ratio * count)]
+        dead[layer.name] = killed
+        read[np.setdiff1d(np.arange(count), killed)] = True
+        if ends_block:
+            read[:] = False
+    kill(model, dead)
+
+    def trainable(one):
+        return sum(int(np.prod(w.shape)) for w in one.trainable_weights)
+
+    small, _ = shrink_alike(model, 1e-5)
+    assert (trainable(model), trainable(small)) == (whole, left)

@@ -4,7 +4,6 @@ import contextlib
 import tempfile
 import types
 from collections.abc import Iterator
-from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.masking import tree
 from tf_rigl.surgery import functional_config
+from tf_rigl.surgery import large_weights
 from tf_rigl.surgery.channel_plan import ChannelAnalysis
 from tf_rigl.surgery.channel_plan import LayerPlan
 from tf_rigl.surgery.channel_plan import layers_below
@@ -24,8 +24,6 @@ from tf_rigl.surgery.layer_graph import layer_of
 from tf_rigl.surgery.layer_graph import network_of
 from tf_rigl.surgery.layer_graph import nodes_of
 from tf_rigl.surgery.layer_graph import takes_name
-
-_ROWS = 256  # rows of a weight that are cut together
 
 
 def rebuild(model: Any, plans: ChannelAnalysis) -> Any:
@@ -90,6 +88,7 @@ def _resize(
         if flavors.is_container(layer):
             _resize(layer, inside, plans, within=True)
             continue
+        large_weights.start_at_zero(plans.flavor, layer, inside)
         plan = plans.of.get(id(layer))
         if plan is not None:
             own = plan.config_of(inside)
@@ -186,20 +185,49 @@ def _fill(model: Any, smaller: Any, plans: ChannelAnalysis) -> None:
         after = named_weights(flavor, new)
 
         plan = plans.of.get(id(old))
-        values = {
-            name: read(flavor, variable) for name, variable in before.items()
-        }
-        if plan is not None:
-            values = _left(plan, values, plans)
-            values = {name: values[name] for name in after}
-
-        # Without a plan, sublayers may have other names in the new layer.
-        for variable, value in zip(
-            after.values(), values.values(), strict=True
-        ):
-            raw = flavor.raw(variable)
-            raw.assign(value.astype(raw.dtype.as_numpy_dtype, copy=False))
+        if plan is None:
+            # Sublayers may have other names in the new layer.
+            both = zip(after.values(), before.values(), strict=True)
+            for variable, source in both:
+                # Variables share what is the same until one is written.
+                values = tf.convert_to_tensor(flavor.raw(source))
+                flavor.raw(variable).assign(values)
+        else:
+            for name, variable in after.items():
+                source = before.get(name)
+                _fill_weight(plan, name, source, flavor.raw(variable), plans)
+        large_weights.restore_initializers(old, new)
         _copy_assets(layers_below(flavor, old), layers_below(flavor, new))
+
+
+def _fill_weight(
+    plan: LayerPlan,
+    name: str,
+    source: Any,
+    variable: tf.Variable,
+    plans: ChannelAnalysis,
+) -> None:
+    """Assigns what is left of a weight, which may be a new bias.
+
+    The bias includes the contributions of constant inputs that were cut.
+    """
+    added = plan.addition(plans.needed) if name == "bias" else None
+    if added is not None:
+        bias = np.zeros(added.shape)
+        if source is not None:
+            bias = cut(plan, name, read(plans.flavor, source), plans)
+        values = bias.astype(np.float64) + added
+        variable.assign(values.astype(variable.dtype.as_numpy_dtype))
+        return
+
+    kept = _kept(plan, name, plans)
+    if not kept:
+        variable.assign(tf.convert_to_tensor(plans.flavor.raw(source)))
+    elif large_weights.is_large(read(plans.flavor, source)):
+        values = read(plans.flavor, source)
+        large_weights.assign_parts(variable, values, kept)
+    else:
+        variable.assign(cut(plan, name, read(plans.flavor, source), plans))
 
 
 def _copy_assets(before: Sequence[Any], after: Sequence[Any]) -> None:
@@ -211,54 +239,25 @@ def _copy_assets(before: Sequence[Any], after: Sequence[Any]) -> None:
                 new.load_assets(folder)
 
 
-def _left(
-    plan: LayerPlan, values: dict[str, np.ndarray], plans: ChannelAnalysis
-) -> dict[str, np.ndarray]:
-    """Returns the remaining values of a layer's weights, by name.
-
-    The bias includes the contributions of constant inputs that were cut.
-    """
-    left = {
-        name: cut(plan, name, value, plans) for name, value in values.items()
-    }
-
-    added = plan.addition(plans.needed)
-    if added is not None:
-        bias = left.get("bias", np.zeros(added.shape))
-        left["bias"] = bias.astype(np.float64) + added
-    return left
-
-
 def cut(
     plan: LayerPlan, name: str, value: np.ndarray, plans: ChannelAnalysis
 ) -> np.ndarray:
     """Returns what is left of the values of one of a layer's weights."""
-    kept = {
+    kept = _kept(plan, name, plans)
+    if not kept:
+        return value
+    return np.concatenate(list(large_weights.parts(value, kept)))
+
+
+def _kept(
+    plan: LayerPlan, name: str, plans: ChannelAnalysis
+) -> large_weights.Kept:
+    """Returns the indices of what is left along axes that shrink."""
+    return {
         axis: np.flatnonzero(plans.needed[channels])
         for axis, channels in plan.axes[name].items()
         if not plans.needed[channels].all()
     }
-    return _taken(value, kept) if kept else value
-
-
-def _taken(value: np.ndarray, kept: Mapping[int, np.ndarray]) -> np.ndarray:
-    """Returns the entries at some indices of several axes.
-
-    Some rows at a time, so that large weights are not copied once an axis.
-    """
-    rows = kept.get(0, np.arange(len(value)))
-    shape = [
-        len(kept.get(axis, range(n))) for axis, n in enumerate(value.shape)
-    ]
-    taken = np.empty(shape, value.dtype)
-    for start in range(0, len(rows), _ROWS):
-        part = value[rows[start : start + _ROWS]]
-        for axis, indices in kept.items():
-            if axis:
-                # All indices exist; "clip" does not check them.
-                part = np.take(part, indices, axis, mode="clip")
-        taken[start : start + _ROWS] = part
-    return taken
 
 
 def pairs(

@@ -1,0 +1,91 @@
+"""Large weights of new layers: without random values, filled in parts.
+
+Fresh memory costs more time than what is computed in it, and a layer of a
+hundred million weights would need it several times: for random values and
+their intermediate results, for the cut values, and for their copy as a tensor.
+"""
+
+import math
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_rigl.backend import flavor as flavors
+
+_LARGE = 1 << 20  # elements
+_ROWS = 256  # rows that are cut together
+_INITIALIZER = "_initializer"
+
+Kept = Mapping[int, np.ndarray]  # by the axis, the indices of what is left
+
+
+def start_at_zero(
+    flavor: flavors.Flavor, layer: Any, config: dict[str, Any]
+) -> None:
+    """Lets the large weights of a new layer start without random values.
+
+    `config` is that of the new layer; see `restore_initializers`.
+    """
+    zeros = flavor.keras.initializers.Zeros()
+    for name in _initializers(layer):
+        if config.get(name) is not None:
+            serialized = flavor.keras.initializers.serialize(zeros)
+            config[name] = serialized
+
+
+def restore_initializers(old: Any, new: Any) -> None:
+    """Gives a new layer the initializers of the old one."""
+    for name in _initializers(old):
+        initializer = getattr(old, name)
+        if hasattr(initializer, "get_config"):
+            # As read from a configuration, with a random seed of its own.
+            initializer = type(initializer).from_config(
+                initializer.get_config()
+            )
+        setattr(new, name, initializer)
+
+
+def _initializers(layer: Any) -> Iterator[str]:
+    """Yields the attributes of a layer that initialize large weights.
+
+    A class of the user may expect initializers of its own.
+    """
+    module = flavors.plain_class(layer).__module__
+    if module.partition(".")[0] not in flavors.PACKAGES:
+        return
+    for name in [one for one in vars(layer) if one.endswith(_INITIALIZER)]:
+        weight = getattr(layer, name.removesuffix(_INITIALIZER), None)
+        if math.prod(getattr(weight, "shape", (0,))) >= _LARGE:
+            yield name
+
+
+def parts(value: np.ndarray, kept: Kept) -> Iterator[np.ndarray]:
+    """Yields what is left of some rows of an array at a time."""
+    rows = kept.get(0, np.arange(len(value)))
+    for start in range(0, len(rows), _ROWS):
+        part = value[rows[start : start + _ROWS]]
+        for axis, indices in kept.items():
+            if axis:
+                # All indices exist; "clip" does not check them.
+                part = np.take(part, indices, axis, mode="clip")
+        yield part
+
+
+def assign_parts(variable: tf.Variable, value: np.ndarray, kept: Kept) -> None:
+    """Assigns what is left of an array to a variable, in place."""
+    start = 0
+    for part in parts(value, kept):
+        stop = start + len(part)
+        # Unlike an assignment to a slice, this does not read the variable,
+        # which would make a copy of all of it.
+        rows = tf.range(start, stop)
+        variable.scatter_update(tf.IndexedSlices(part, rows))
+        start = stop
+
+
+def is_large(value: np.ndarray) -> bool:
+    """Returns whether an array is one to assign in parts."""
+    return value.size >= _LARGE
