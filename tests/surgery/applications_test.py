@@ -25,7 +25,8 @@ SHARES = {
     "InceptionV3": (0.51, 76),
     "InceptionResNetV2": (0.51, 76),
     "ConvNeXtTiny": (0.51, 32),
-    "NASNetMobile": (0.51, 32),
+    # Of its many layers of 11 channels 8 are left, more than 70 %.
+    "NASNetMobile": (0.52, 32),
 }
 # They normalize over channels.
 MIXING = ("ConvNeXtTiny",)

@@ -187,9 +187,8 @@ def _fill(model: Any, smaller: Any, plans: ChannelAnalysis) -> None:
         plan = plans.of.get(id(old))
         if plan is None:
             # Sublayers may have other names in the new layer.
-            for variable, source in zip(
-                after.values(), before.values(), strict=True
-            ):
+            both = zip(after.values(), before.values(), strict=True)
+            for variable, source in both:
                 # Variables share what is the same until one is written.
                 values = tf.convert_to_tensor(flavor.raw(source))
                 flavor.raw(variable).assign(values)
