@@ -90,6 +90,11 @@ def define_flags() -> None:
         "Quantizations of LiteRT files.",
     )
     flags.DEFINE_float("sparsity", 0.9, "Sparsity.")
+    define_calls()
+
+
+def define_calls() -> None:
+    """Defines what is called, how often, and on how many threads."""
     flags.DEFINE_multi_integer("batch_size", [1, 32], "Examples of a call.")
     flags.DEFINE_integer("calls", 5, "Calls of a round.", lower_bound=1)
     flags.DEFINE_integer("threads", os.cpu_count(), "Threads of LiteRT.")

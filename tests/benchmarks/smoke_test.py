@@ -52,6 +52,18 @@ def test_export_latency_of_layers(tmp_path):
     }
 
 
+def test_channel_latency(tmp_path):
+    output, results = run(
+        "channel_latency", "--network=lenet_300_100", cwd=tmp_path
+    )
+    assert results.keys() == {"TensorFlow, batch 1", "LiteRT, batch 1"}
+    for title, measured in results.items():
+        whole, *smaller = measured
+        assert whole == "whole"
+        assert [name.partition(" ")[0] for name in smaller] == ["70%", "50%"]
+        assert title in output
+
+
 def test_export_size(tmp_path):
     output, results = run(
         "export_size",
