@@ -134,6 +134,27 @@ def test_masks(keras):
     assert np.flatnonzero(report.masks["second"]).tolist() == [best]
 
 
+@training.one_keras("keras")
+def test_masks_of_whole_kernels(keras):
+    """Scale, shift and statistics of a masked channel go with it."""
+    model = pruning.convnet(keras)
+    tf_rigl.sparsify(
+        model,
+        0.5,
+        "uniform",
+        dense=[model.layers[-1]],
+        structure=tf_rigl.Channel(),
+        start="magnitude",
+    )
+    masks = tf_rigl.masks(model)
+    small, report = pruning.prune_alike(model, masks=masks)
+    for name in ("first", "second"):
+        kept = masks[f"{name}/kernel"].any(axis=(0, 1, 2))
+        assert 0 < kept.sum() < len(kept)
+        np.testing.assert_array_equal(report.masks[name], kept)
+        assert small.get_layer(f"{name}_norm").gamma.shape == (kept.sum(),)
+
+
 @training.one_keras("tf_keras")
 def test_a_channel_stays_where_a_mask_keeps_it(keras):
     model = dead_units.CASES["residual"].build(keras)

@@ -12,6 +12,7 @@ from tf_rigl.core import channel_selection
 from tf_rigl.core import checks
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.core.channel_selection import Limits
+from tf_rigl.surgery import channel_groups
 from tf_rigl.surgery import channel_removal
 from tf_rigl.surgery.channel_costs import ChannelCosts
 from tf_rigl.surgery.channel_groups import ChannelGroup
@@ -179,6 +180,9 @@ def _check_width(
 def by_masks(request: Request, masks: Mapping[str, Any]) -> Removed:
     """Removes the channels that are False in all masks that have them.
 
+    A mask of a whole weight, as structured ones are, keeps a channel that has
+    any of its connections.
+
     Raises:
         ValueError: if a layer is unknown, a mask has another size, or no
             masked channel may be removed.
@@ -188,8 +192,7 @@ def by_masks(request: Request, masks: Mapping[str, Any]) -> Removed:
     wanted = np.zeros(len(roots), bool)
     off = np.zeros(len(roots), bool)
     for path, mask in masks.items():
-        channels = _masked_channels(request.plans, path)
-        mask = np.asarray(mask)
+        channels, mask = _masked_channels(request.plans, path, mask)
         if mask.shape != channels.shape or mask.dtype != bool:
             raise ValueError(
                 "A mask must be bool with one value a channel. Received: "
@@ -222,20 +225,30 @@ def by_masks(request: Request, masks: Mapping[str, Any]) -> Removed:
     return request.spread(removed)
 
 
-def _masked_channels(plans: ChannelAnalysis, path: str) -> Channels:
-    """Returns the channels of a layer, or of a weight of one.
+def _masked_channels(
+    plans: ChannelAnalysis, path: str, mask: Any
+) -> tuple[Channels, np.ndarray]:
+    """Returns the channels of a layer, or of a weight of one, and their mask.
 
     Raises:
         ValueError: if neither is known.
     """
+    mask = np.asarray(mask)
     by_path = {plan.path: plan for plan in plans.of.values()}
     if path in by_path and by_path[path].axes:
-        return by_path[path].outputs
+        return by_path[path].outputs, mask
+
     layer, _, name = path.rpartition("/")
     plan: LayerPlan | None = by_path.get(layer)
     if plan is not None and name in plan.axes:
-        # The last axis is that of what a layer makes, a scale has no other.
-        return plan.axes[name][max(plan.axes[name])]
+        axes = plan.axes[name]
+        (*_, axis) = channel_groups.written_axes(plan, axes) or [max(axes)]
+        shape = tuple(plans.weights(plan.layer)[name].shape)
+        if mask.shape == shape:
+            others = tuple(one for one in range(mask.ndim) if one != axis)
+            mask = mask.any(axis=others)
+        return axes[axis], mask
+
     known = sorted(one for one, plan in by_path.items() if plan.axes)
     raise ValueError(
         "`masks` must name layers with channels, or their weights. Received: "

@@ -151,8 +151,9 @@ def prune_channels(
             the largest model that fits.
         flops: the same for the FLOPs of one example.
         masks: which channels to keep, bool [channels] by the path of a layer
-            or of a weight of it, such as "bn/gamma". A channel goes if all
-            masks that have it say so.
+            or of a weight of it, such as "bn/gamma"; a mask of a whole weight,
+            as `tf_rigl.masks` returns them, keeps what has any connection. A
+            channel goes if all masks that have it say so.
         compiled: whether to compile the new model like the given one. Its
             optimizer goes on with the same number of steps, learning rate and,
             of all that is left, slots. Custom losses and metrics must be
