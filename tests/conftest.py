@@ -39,6 +39,32 @@ def rest_grappler(rests: bool) -> None:
     tf.config.optimizer.set_experimental_options(options)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of both Kerases take turns, `-m slow` runs the other half.
+
+    The two share nearly all code. Files differ, so those that read the files of
+    earlier versions run with both.
+    """
+    cases: dict[str, dict[tuple[str, ...], list[pytest.Item]]] = {}
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec is None or item.get_closest_marker("slow"):
+            continue
+        flavor = callspec.params.get("keras")
+        parts = callspec.id.split("-")
+        if flavor in parts and "compatibility" not in item.path.parts:
+            parts.remove(flavor)
+            case = (item.nodeid.partition("[")[0], *parts)
+            own = cases.setdefault(str(item.path), {})
+            own.setdefault(case, []).append(item)
+
+    for own in cases.values():
+        pairs = [some for some in own.values() if len(some) == 2]
+        for place, pair in enumerate(pairs):
+            pair[place % 2].add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="module")
 def grappler():
     """Graphs are rewritten as in a user's program, for all of a module."""

@@ -33,7 +33,17 @@ def library(name, flavor):
     )
 
 
-@pytest.mark.parametrize(("name", "flavor"), support.in_turn(CASES))
+# Variants of a method, whose other tests are fast.
+SLOW = (
+    "eager globally at_random of_each three_batches keeping_outputs at_once "
+    "without_ablation jaxpruner with_decay with_biases"
+).split()
+
+
+@pytest.mark.parametrize(
+    ("name", "flavor"),
+    support.in_turn(CASES, lambda name: any(one in name for one in SLOW)),
+)
 def test_method_agrees_with_its_oracle(name, flavor):
     case = CASES[name]
     lockstep.compare(

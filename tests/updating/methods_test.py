@@ -79,7 +79,20 @@ def flavor_of_row(name, every):
     return support.FLAVORS[list(ROWS).index(name) // every % 2]
 
 
-@pytest.mark.parametrize("name", ROWS)
+# Variants of methods whose other rows are fast.
+SLOW = (
+    "snfs_redistribute rigl_shuffled rigl_block rigl_options rigl_initial "
+    "snip_weight ste_global supermask_rescaled pruning_random"
+).split()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for name in ROWS
+    ],
+)
 def test_each_step(trained, name):
     """Counts are exact, inactive weights and slots are zero, masks rest.
 

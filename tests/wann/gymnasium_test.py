@@ -26,7 +26,10 @@ def installed_fixture():
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize(
     "make",
-    [gymnasium_tasks.BipedalWalker, gymnasium_tasks.CarRacing],
+    [
+        gymnasium_tasks.BipedalWalker,
+        pytest.param(gymnasium_tasks.CarRacing, marks=pytest.mark.slow),
+    ],
 )
 def test_three_generations(make):
     task = make(steps=4)
