@@ -5,8 +5,8 @@ from types import ModuleType
 from typing import Any
 
 from tf_rigl.models import initial_values
+from tf_rigl.models import pre_activation
 from tf_rigl.models import size
-from tf_rigl.models.initial_values import InitialValues
 
 _BLOCKS = 3
 
@@ -70,22 +70,30 @@ def densenet(
 
     layers = keras.layers
     images = keras.Input(shape=tuple(input_shape), name="images")
-    features = _convolve(keras, images, 2 * added, 3, initial, "conv1")
+    features = pre_activation.convolve(
+        keras, images, 2 * added, 3, 1, initial, "conv1"
+    )
     for block in range(1, _BLOCKS + 1):
         for index in range((depth - 4) // 3):
             label = f"block{block}_{index}"
-            new = _activate(keras, features, initial, f"{label}_norm")
-            new = _convolve(keras, new, added, 3, initial, f"{label}_conv")
+            new = pre_activation.activate(
+                keras, features, initial, f"{label}_norm"
+            )
+            new = pre_activation.convolve(
+                keras, new, added, 3, 1, initial, f"{label}_conv"
+            )
             features = layers.Concatenate()([features, new])
         if block < _BLOCKS:
             label, channels = f"transition{block}", features.shape[-1]
-            features = _activate(keras, features, initial, f"{label}_norm")
-            features = _convolve(
-                keras, features, channels, 1, initial, f"{label}_conv"
+            features = pre_activation.activate(
+                keras, features, initial, f"{label}_norm"
+            )
+            features = pre_activation.convolve(
+                keras, features, channels, 1, 1, initial, f"{label}_conv"
             )
             features = layers.AveragePooling2D(2)(features)
 
-    features = _activate(keras, features, initial, "norm")
+    features = pre_activation.activate(keras, features, initial, "norm")
     features = layers.GlobalAveragePooling2D(name="pool")(features)
     logits = layers.Dense(
         classes,
@@ -94,30 +102,3 @@ def densenet(
     )(features)
     name = name or f"densenet_{depth}_{growth}"
     return keras.Model(images, logits, name=name)
-
-
-def _activate(
-    keras: ModuleType, features: Any, initial: InitialValues, name: str
-) -> Any:
-    features = keras.layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, gamma_initializer=initial.scales, name=name
-    )(features)
-    return keras.layers.ReLU()(features)
-
-
-def _convolve(
-    keras: ModuleType,
-    features: Any,
-    filters: int,
-    kernel_size: int,
-    initial: InitialValues,
-    name: str,
-) -> Any:
-    return keras.layers.Conv2D(
-        filters,
-        kernel_size,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=initial.kernels or "glorot_uniform",
-        name=name,
-    )(features)

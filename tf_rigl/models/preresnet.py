@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from tf_rigl.models import initial_values
+from tf_rigl.models import pre_activation
 from tf_rigl.models import size
 from tf_rigl.models.initial_values import InitialValues
 
@@ -80,7 +81,9 @@ def preresnet(
     filters = _filters(widths, width, blocks)
 
     images = keras.Input(shape=tuple(input_shape), name="images")
-    features = _convolve(keras, images, filters[0], 3, 1, initial, "conv1")
+    features = pre_activation.convolve(
+        keras, images, filters[0], 3, 1, initial, "conv1"
+    )
     left = iter(filters[1:])
     for stage in range(len(_FILTERS)):
         for index in range(blocks):
@@ -89,7 +92,7 @@ def preresnet(
             label = f"layer{stage + 1}_{index}"
             features = _block(keras, features, own, strides, initial, label)
 
-    features = _activate(keras, features, initial, "norm")
+    features = pre_activation.activate(keras, features, initial, "norm")
     features = keras.layers.GlobalAveragePooling2D(name="pool")(features)
     logits = keras.layers.Dense(
         classes,
@@ -126,14 +129,16 @@ def _block(
     branch = inputs
     kinds = ((1, 1), (3, strides), (1, 1))
     for number, (own, kind) in enumerate(zip(filters, kinds, strict=True), 1):
-        branch = _activate(keras, branch, initial, f"{name}_norm{number}")
-        branch = _convolve(
+        branch = pre_activation.activate(
+            keras, branch, initial, f"{name}_norm{number}"
+        )
+        branch = pre_activation.convolve(
             keras, branch, own, *kind, initial, f"{name}_conv{number}"
         )
 
     shortcut = inputs
     if strides > 1 or inputs.shape[-1] != filters[-1]:
-        shortcut = _convolve(
+        shortcut = pre_activation.convolve(
             keras,
             inputs,
             filters[-1],
@@ -143,35 +148,3 @@ def _block(
             f"{name}_downsample",
         )
     return keras.layers.Add()([shortcut, branch])
-
-
-def _activate(
-    keras: ModuleType, features: Any, initial: InitialValues, name: str
-) -> Any:
-    features = keras.layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, gamma_initializer=initial.scales, name=name
-    )(features)
-    return keras.layers.ReLU()(features)
-
-
-def _convolve(
-    keras: ModuleType,
-    features: Any,
-    filters: int,
-    kernel_size: int,
-    strides: int,
-    initial: InitialValues,
-    name: str,
-) -> Any:
-    if strides > 1 and kernel_size > 1:
-        # "same" would pad images of even size on one side only.
-        features = keras.layers.ZeroPadding2D(kernel_size // 2)(features)
-    return keras.layers.Conv2D(
-        filters,
-        kernel_size,
-        strides,
-        padding="same" if strides == 1 else "valid",
-        use_bias=False,
-        kernel_initializer=initial.kernels or "glorot_uniform",
-        name=name,
-    )(features)
