@@ -19,9 +19,9 @@ from tf_rigl.experiments import fields
 from tf_rigl.experiments import terminal
 from tf_rigl.experiments.compress.settings import CompressSettings
 from tf_rigl.experiments.export_settings import ExportSettings
+from tf_rigl.experiments.process_sets.grid import ProcessGrid
 from tf_rigl.experiments.runs import settings
 from tf_rigl.experiments.sweeps.grid import Grid
-from tf_rigl.experiments.tickets.settings import SearchGrid
 from tf_rigl.experiments.tickets.settings import SearchSettings
 from tf_rigl.experiments.wann.settings import WannSettings
 from tools import flags_guide
@@ -39,7 +39,7 @@ _OWNERS = (
     settings.RunOptions,
     Grid,
     SearchSettings,
-    SearchGrid,
+    ProcessGrid,
     CompressSettings,
     ExportSettings,
 )

@@ -16,7 +16,6 @@ import tf_rigl
 from tests import support as processes
 from tests.experiments.compress import support
 from tests.experiments.report.support import Page
-from tf_rigl.experiments.compress import command_lines
 from tf_rigl.experiments.compress import compression
 from tf_rigl.experiments.compress import settings
 from tf_rigl.experiments.compress import trainings
@@ -147,7 +146,7 @@ def test_killed_and_resumed_ends_the_same(tmp_path, keras):
         if name == "killed":
             (point,) = settings.points(asked)
             path = folder / "compressions" / NAME
-            words = command_lines.process_arguments(
+            words = settings.FLAGS.process_arguments(
                 asked, point.settings, str(path)
             )
             for training in trainings.trainings(asked):

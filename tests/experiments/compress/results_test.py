@@ -16,9 +16,11 @@ from tf_rigl.experiments.compress import records
 from tf_rigl.experiments.compress import request
 from tf_rigl.experiments.compress import settings
 from tf_rigl.experiments.compress import tables
-from tf_rigl.experiments.tickets.tables import Heading
+from tf_rigl.experiments.process_sets import tables as set_tables
 
-HEADING = Heading("the command", "net on data", 8, 2, "tensorflow 2.0")
+HEADING = set_tables.Heading(
+    "the command", "net on data", 8, 2, "tensorflow 2.0"
+)
 
 
 def found_in(folder, asked):
@@ -74,7 +76,9 @@ def test_summary(rows):
 
 
 def test_table(rows):
-    lines = tables.markdown(rows, HEADING).splitlines()
+    lines = set_tables.markdown(
+        tables.page_cells(rows), tables.introduction(HEADING), HEADING
+    ).splitlines()
     assert lines[0].startswith("net on data, steps of the large network: 8")
     assert lines[2] == "`the command`"
     assert lines[4] == (

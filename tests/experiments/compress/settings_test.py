@@ -3,7 +3,6 @@ from absl import flags
 
 from tests.experiments.compress import support
 from tf_rigl.experiments import flag_files
-from tf_rigl.experiments.compress import command_lines
 from tf_rigl.experiments.compress import settings
 from tf_rigl.experiments.compress import trainings
 from tf_rigl.models import registry
@@ -128,18 +127,20 @@ def test_early_birds_go_on_where_they_were():
 def test_command_lines():
     given = ["--ratios=0.3", "--retrain=ticket", "--checkpoint_every=3"]
     asked = support.ask(*given)
-    words = command_lines.process_arguments(asked, asked.base, "/x")
+    words = settings.FLAGS.process_arguments(asked, asked.base, "/x")
     assert {"--ratios=0.3", "--retrain=ticket", "--criterion=l1"} <= {*words}
     assert "--checkpoint_every=3" in words
     values = flags.FlagValues()
-    settings.define_one(values)
+    settings.FLAGS.define_one(values)
     values(["program", *words])
     again = settings.read(values)
     assert again.compress == asked.compress
     assert again.base == asked.base
     assert again.options.output_dir == "/x"
 
-    command = command_lines.program_command(support.ask("--learning_rates=1,2"))
+    command = settings.FLAGS.program_command(
+        support.ask("--learning_rates=1,2")
+    )
     assert command.startswith("tf-rigl compress --model=lenet_5")
     assert "--learning_rates=1.0,2.0" in command
 
@@ -148,7 +149,7 @@ def test_command_lines():
 def test_flag_files(path):
     """Those of the papers, and of a day of one core."""
     values = flags.FlagValues()
-    settings.define(values)
+    settings.FLAGS.define(values)
     values(flag_files.expand(["program", f"--flagfile={path}"]))
     asked = settings.read(values)
     assert asked.base.model in registry.BUILDERS

@@ -5,15 +5,14 @@ from absl import flags
 from rich import console as consoles
 
 from tf_rigl.experiments import flag_files
-from tf_rigl.experiments.compress import command_lines
 from tf_rigl.experiments.compress import program
 from tf_rigl.experiments.compress import request
 from tf_rigl.experiments.compress import settings
 from tf_rigl.experiments.compress import trainings
+from tf_rigl.experiments.process_sets.request import SetRequest
+from tf_rigl.experiments.process_sets.tables import Heading
 from tf_rigl.experiments.runs.settings import to_json
 from tf_rigl.experiments.sweeps.request import LOG
-from tf_rigl.experiments.tickets.request import TicketsRequest
-from tf_rigl.experiments.tickets.tables import Heading
 
 # One ratio, two epochs of four steps.
 TINY = {
@@ -32,7 +31,7 @@ TINY = {
 NAME = "lr_0.1_s0"
 
 
-def parse(*arguments, define=settings.define):
+def parse(*arguments, define=settings.FLAGS.define):
     values = flags.FlagValues()
     define(values)
     tiny = [f"--{name}={value}" for name, value in TINY.items()]
@@ -84,13 +83,13 @@ def make_compressions(folder, found, asked, failed=None):
             file = "record.json" if is_cut else "results.json"
             (path / training / file).write_text(json.dumps(content))
 
-    request.write(
+    request.FILE.write(
         folder,
-        TicketsRequest(
+        SetRequest(
             Heading("the command", "net on data", 8, 2, "tensorflow 2.0"),
             tuple(points),
             tuple(one.name for one in trainings.trainings(asked)),
-            command_lines.shared(asked),
+            settings.FLAGS.shared(asked),
             failed or {},
         ),
     )

@@ -17,7 +17,6 @@ from tests import support as processes
 from tests.experiments.report.support import Page
 from tests.experiments.tickets import support
 from tf_rigl.experiments.sweeps import processes as run_all
-from tf_rigl.experiments.tickets import command_lines
 from tf_rigl.experiments.tickets import progress
 from tf_rigl.experiments.tickets import search
 from tf_rigl.experiments.tickets import settings
@@ -203,7 +202,7 @@ def test_killed_and_resumed_ends_the_same(tmp_path, keras):
         if name == "killed":
             (point,) = settings.points(asked)
             path = folder / "searches" / SEARCH
-            words = command_lines.process_arguments(
+            words = settings.FLAGS.process_arguments(
                 asked, point.settings, str(path)
             )
             for training in progress.trainings(asked.search):

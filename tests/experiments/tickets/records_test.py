@@ -4,6 +4,7 @@ import io
 import pytest
 
 from tests.experiments.tickets import support
+from tf_rigl.experiments.process_sets.tables import learning_rates
 from tf_rigl.experiments.tickets import progress
 from tf_rigl.experiments.tickets import records
 from tf_rigl.experiments.tickets import settings
@@ -55,7 +56,7 @@ def test_learning_rates_are_apart_and_lost_values_left_out(tmp_path):
     }
     support.make_searches(tmp_path, searches, asked)
     rows = records.summarize(read_all(tmp_path, asked))
-    assert records.learning_rates(rows) == [0.1, 9.0]
+    assert learning_rates(rows) == [0.1, 9.0]
     assert rows[0].end.mean == 0.8
     assert rows[0].end.deviation is None
     assert rows[1].early_stop is None

@@ -5,7 +5,6 @@ from tests.experiments.tickets.support import parse
 from tf_rigl.core import criteria
 from tf_rigl.core import treatments
 from tf_rigl.experiments import flag_files
-from tf_rigl.experiments.tickets import command_lines
 from tf_rigl.experiments.tickets import progress
 from tf_rigl.experiments.tickets import settings
 from tf_rigl.tickets import arguments
@@ -104,8 +103,8 @@ def test_the_process_of_a_search_gets_what_was_asked_for():
         "--checkpoint_every=3",
     )
     (point,) = settings.points(asked)
-    words = command_lines.process_arguments(asked, point.settings, "there")
-    found = ask(*words, given={}, define=settings.define_one)
+    words = settings.FLAGS.process_arguments(asked, point.settings, "there")
+    found = ask(*words, given={}, define=settings.FLAGS.define_one)
     assert found.base == point.settings
     assert found.search == asked.search
     assert found.options.output_dir == "there"
@@ -114,7 +113,7 @@ def test_the_process_of_a_search_gets_what_was_asked_for():
 
 def test_the_command_repeats_what_was_asked_for():
     asked = ask("--data_dir=/nowhere", "--jobs=2", "--learning_rates=0.1,0.2")
-    command = command_lines.program_command(asked)
+    command = settings.FLAGS.program_command(asked)
     assert "/nowhere" not in command
     assert "--jobs" not in command
     start, name, *words = command.split()
@@ -127,11 +126,11 @@ def test_the_command_repeats_what_was_asked_for():
 
 
 def test_shared_settings_are_without_the_varied_and_the_machine():
-    found = command_lines.shared(ask("--data_dir=/nowhere"))
+    found = settings.FLAGS.shared(ask("--data_dir=/nowhere"))
     assert found["learning_rate"] == 0.0012
     assert found["rounds"] == 1
     assert "data_dir" not in found
-    varied = command_lines.shared(ask("--learning_rates=0.1"))
+    varied = settings.FLAGS.shared(ask("--learning_rates=0.1"))
     assert "learning_rate" not in varied
 
 

@@ -5,14 +5,14 @@ from absl import flags
 from rich import console as consoles
 
 from tf_rigl.experiments import flag_files
+from tf_rigl.experiments.process_sets.request import SetRequest
+from tf_rigl.experiments.process_sets.tables import Heading
 from tf_rigl.experiments.runs.settings import to_json
 from tf_rigl.experiments.sweeps.request import LOG
-from tf_rigl.experiments.tickets import command_lines
 from tf_rigl.experiments.tickets import program
 from tf_rigl.experiments.tickets import progress
 from tf_rigl.experiments.tickets import request
 from tf_rigl.experiments.tickets import settings
-from tf_rigl.experiments.tickets.tables import Heading
 
 # One round of twelve steps, and two controls.
 TINY = {
@@ -28,7 +28,7 @@ TINY = {
 LEFT = (1.0, 0.8, 0.64)
 
 
-def parse(*arguments, given=TINY, define=settings.define):
+def parse(*arguments, given=TINY, define=settings.FLAGS.define):
     values = flags.FlagValues()
     define(values)
     tiny = [f"--{name}={value}" for name, value in given.items()]
@@ -36,7 +36,7 @@ def parse(*arguments, given=TINY, define=settings.define):
     return values
 
 
-def ask(*arguments, given=TINY, define=settings.define):
+def ask(*arguments, given=TINY, define=settings.FLAGS.define):
     return settings.read(parse(*arguments, given=given, define=define))
 
 
@@ -84,13 +84,13 @@ def make_searches(folder, searches, asked, failed=None):
                 json.dumps({"name": training, **content})
             )
 
-    request.write(
+    request.FILE.write(
         folder,
-        request.TicketsRequest(
+        SetRequest(
             Heading("the command", "net on data", 12, 2, "tensorflow 2.0"),
             tuple(points),
             tuple(progress.trainings(asked.search)),
-            command_lines.shared(asked),
+            settings.FLAGS.shared(asked),
             failed or {},
         ),
     )

@@ -4,10 +4,11 @@ from rich import console as consoles
 
 from tests.experiments.tickets import records_test
 from tests.experiments.tickets import support
+from tf_rigl.experiments.process_sets import tables as set_tables
 from tf_rigl.experiments.tickets import records
 from tf_rigl.experiments.tickets import tables
 
-HEADING = tables.Heading("the command", "net on data", 2000, 5, "keras 3.0")
+HEADING = set_tables.Heading("the command", "net on data", 2000, 5, "keras 3.0")
 
 
 def rows_of(folder):
@@ -15,8 +16,12 @@ def rows_of(folder):
     return records.summarize(trainings)
 
 
+def table_of(rows):
+    return tables.page_cells(rows), tables.introduction(HEADING), HEADING
+
+
 def test_markdown(tmp_path):
-    lines = tables.markdown(rows_of(tmp_path), HEADING).splitlines()
+    lines = set_tables.markdown(*table_of(rows_of(tmp_path))).splitlines()
     assert lines[0].startswith("net on data, steps: 2,000, seeds: 5; mean ±")
     assert lines[0].endswith("keras 3.0.")
     assert lines[2] == "`the command`"
@@ -31,7 +36,7 @@ def test_markdown(tmp_path):
 def test_a_terminal_of_80_columns(tmp_path):
     file = io.StringIO()
     console = consoles.Console(file=file, width=80)
-    console.print(tables.terminal_table(rows_of(tmp_path), HEADING))
+    console.print(set_tables.terminal_table(*table_of(rows_of(tmp_path))))
     printed = file.getvalue()
     assert max(map(len, printed.splitlines())) <= 80
     assert "92.00% ± 1.41" in printed

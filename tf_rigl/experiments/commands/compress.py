@@ -27,7 +27,7 @@ flags.disclaim_key_flags()
 
 def main() -> None:
     """Parses the command line and compresses."""
-    settings.define()
+    settings.FLAGS.define()
     terminal.start(_compress, description=__doc__)
 
 

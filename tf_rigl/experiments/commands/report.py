@@ -68,9 +68,9 @@ def report(folder: str) -> int:
     what = "run"
     if request.is_sweep(folder):
         what = "sweep"
-    elif tickets_request.is_tickets(folder):
+    elif tickets_request.FILE.is_in(folder):
         what = "ticket searches"
-    elif compress_request.is_compress(folder):
+    elif compress_request.FILE.is_in(folder):
         what = "compressions"
     if dense and what != "run":
         raise ValueError(

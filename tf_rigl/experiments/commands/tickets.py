@@ -25,7 +25,7 @@ flags.disclaim_key_flags()
 
 def main() -> None:
     """Parses the command line and searches."""
-    settings.define()
+    settings.FLAGS.define()
     terminal.start(_search, description=__doc__)
 
 

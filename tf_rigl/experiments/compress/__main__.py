@@ -13,7 +13,7 @@ flags.disclaim_key_flags()
 
 def main() -> None:
     """Parses the command line and trains."""
-    settings.define_one()
+    settings.FLAGS.define_one()
     terminal.start(_compress, description=__doc__)
 
 

@@ -21,17 +21,14 @@ from tf_rigl.experiments.compress import tables
 from tf_rigl.experiments.compress import trainings
 from tf_rigl.experiments.compress.files import CompressionFolder
 from tf_rigl.experiments.compress.records import SummaryRow
+from tf_rigl.experiments.process_sets import pages
+from tf_rigl.experiments.process_sets.request import SetRequest
+from tf_rigl.experiments.process_sets.tables import learning_rates
 from tf_rigl.experiments.report import rendering
-from tf_rigl.experiments.report import tables as report_tables
 from tf_rigl.experiments.report.pictures import Picture
 from tf_rigl.experiments.report.tables import PageTable
 from tf_rigl.experiments.report.tables import Tile
 from tf_rigl.experiments.runs.run_folder import RunFolder
-from tf_rigl.experiments.sweeps import failures
-from tf_rigl.experiments.sweeps.request import LOG
-from tf_rigl.experiments.tickets.request import TicketsRequest
-
-_NAME = "report.html"
 
 
 def write_page(
@@ -56,55 +53,39 @@ def write_page(
         OSError: if the file cannot be written.
     """
     folder = pathlib.Path(folder)
-    if not request.is_compress(folder):
+    if not request.FILE.is_in(folder):
         raise ValueError(
             "`folder` must be that of compressions. Received: "
             f"folder={str(folder)!r}. Name what they had as --output_dir."
         )
-    path = pathlib.Path(path or folder / _NAME)
-    content = _content(folder, path, request.read(folder))
+    path = pathlib.Path(path or folder / pages.NAME)
+    content = _content(folder, path, request.FILE.read(folder))
     rendering.write_page("compress.html", content, path)
     return path
 
 
 def _content(
-    folder: pathlib.Path, path: pathlib.Path, asked: TicketsRequest
+    folder: pathlib.Path, path: pathlib.Path, asked: SetRequest
 ) -> dict[str, Any]:
     below = folder / request.COMPRESSIONS
     found = {name: _read(below / name, asked) for name in asked.searches}
-    rows = records.summarize(itertools.chain.from_iterable(found.values()))
-    whole = len(asked.trainings)
     trained = {
         name: sum(map(CompressionFolder(below / name).is_done, asked.trainings))
         for name in found
     }
+    rows = records.summarize(itertools.chain.from_iterable(found.values()))
     return {
-        "heading": asked.heading.network,
-        "method": f"Compressions: {len(asked.searches)}",
-        "progress": f"{sum(trained.values()):,} of {whole * len(found):,} "
-        "trainings have finished.",
+        **pages.content("Compressions", below, path, asked, trained),
         "tiles": _tiles(rows),
         "introduction": tables.introduction(asked.heading),
         "plots": [_draw(costs, rows) for costs in plots.COSTS] if rows else [],
         "table_": PageTable(*tables.page_cells(rows), text_columns=2)
         if rows
         else None,
-        "compressions": [
-            (name, f"{done} of {whole}", _state(asked, name, done < whole))
-            for name, done in trained.items()
-        ],
-        "failures": [
-            failures.read_failure(name, code, below / name / LOG, path)
-            for name, code in asked.failed.items()
-        ],
-        "command": asked.heading.command,
-        "settings": report_tables.formatted_settings(asked.settings),
-        "versions": asked.heading.versions,
-        "name": folder.resolve().name,
     }
 
 
-def _read(path: pathlib.Path, asked: TicketsRequest) -> list[records.Trained]:
+def _read(path: pathlib.Path, asked: SetRequest) -> list[records.Trained]:
     """Reads what a compression has trained; nothing if it has not begun."""
     run = RunFolder(path).read_settings()
     if run is None:
@@ -121,22 +102,16 @@ def _asked(shared: Mapping[str, Any]) -> settings.Asked:
             pruned_models=tuple(shared["pruned_models"]),
             retrain=tuple(shared["retrain"]),
         ),
-        settings.searches.SearchGrid(),
+        settings.ProcessGrid(),
         settings.RunSettings(),
         settings.RunOptions(),
     )
 
 
-def _state(asked: TicketsRequest, name: str, is_unfinished: bool) -> str:
-    if name in asked.failed:
-        return f"failed, exit code {asked.failed[name]}"
-    return "unfinished" if is_unfinished else "finished"
-
-
 def _tiles(rows: Sequence[SummaryRow]) -> list[Tile]:
     """Returns the large network's measure, and what is best of the smallest."""
     tiles = []
-    rates = records.learning_rates(rows)
+    rates = learning_rates(rows)
     for rate in rates:
         whose = f"learning rate {rate:g}" if len(rates) > 1 else ""
         of_rate = [row for row in rows if row.learning_rate == rate]

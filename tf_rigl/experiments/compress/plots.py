@@ -17,6 +17,7 @@ from tf_rigl.experiments.compress import records
 from tf_rigl.experiments.compress import tables
 from tf_rigl.experiments.compress import trainings
 from tf_rigl.experiments.compress.records import SummaryRow
+from tf_rigl.experiments.process_sets.tables import learning_rates
 
 
 class Costs(NamedTuple):
@@ -54,7 +55,7 @@ def draw(
     there are several. A thin line continues the large network's mean. Networks
     that were cut and not trained are left out, as they would hide the rest.
     """
-    rates = records.learning_rates(rows)
+    rates = learning_rates(rows)
     shown = [row for row in rows if row.kind != trainings.PRUNED]
     measure = rows[0].measure
     is_share = formatting.is_accuracy(measure)

@@ -1,8 +1,6 @@
 """The program of compressions, once its flags are parsed."""
 
-import dataclasses
 import pathlib
-import sys
 
 from absl import flags
 from rich import console as consoles
@@ -35,34 +33,23 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
         The exit code: 0 on success; 1 if a setting is wrong, data is missing
         or a compression has failed; 128 + n if signal n has ended the program.
     """
-    try:
-        asked = settings.read(values)
-        # Nothing is trained in this process, so it does not set up the
-        # strategy.
-        run = setup.prepare(
-            dataclasses.replace(
-                asked.base, strategy="one_device", devices=0, tpu=""
-            )
-        )
-        rows = count(asked, run)
-        if asked.options.dry_run:
-            describe(asked, run, rows, console)
-            return 0
+    return processes.to_exit_code(lambda: _run(values, console), "program")
 
-        optional_packages.check_matplotlib()
-        path = pathlib.Path(asked.options.output_dir)
-        with run_folder.locked(path, "output_dir", "program of compressions"):
-            started = compressions.Compressions(asked, run, console)
-            started.train()
-            return started.report()
-    except processes.SweepInterrupted as interruption:
-        print(
-            f"The program was {interruption}. The same command resumes it.",
-            file=sys.stderr,
-        )
-        return interruption.exit_code
-    except terminal.USER_ERRORS as error:
-        return terminal.fail(error)
+
+def _run(values: flags.FlagValues, console: consoles.Console) -> int:
+    asked = settings.read(values)
+    run = setup.prepare_elsewhere(asked.base)
+    rows = count(asked, run)
+    if asked.options.dry_run:
+        describe(asked, run, rows, console)
+        return 0
+
+    optional_packages.check_matplotlib()
+    path = pathlib.Path(asked.options.output_dir)
+    with run_folder.locked(path, "output_dir", "program of compressions"):
+        started = compressions.Compressions(asked, run, console)
+        started.train()
+        return started.report()
 
 
 def count(asked: settings.Asked, run: PreparedRun) -> _Rows:

@@ -1,6 +1,7 @@
 """The flags of compressions: what is removed, and how the rest is trained.
 
-A program calls `define` before absl parses the command line, and `read` after.
+A program calls `FLAGS.define` before absl parses the command line, and `read`
+after.
 """
 
 import dataclasses
@@ -14,6 +15,8 @@ from tf_rigl.experiments.fields import NOT_NEGATIVE
 from tf_rigl.experiments.fields import FieldRule
 from tf_rigl.experiments.fields import field
 from tf_rigl.experiments.fields import one_of
+from tf_rigl.experiments.process_sets.grid import ProcessGrid
+from tf_rigl.experiments.process_sets.set_flags import SetFlags
 from tf_rigl.experiments.runs.settings import RunOptions
 from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.sweeps import grid as grids
@@ -167,9 +170,14 @@ class Asked(NamedTuple):
     """What the flags ask for."""
 
     compress: CompressSettings
-    grid: searches.SearchGrid
+    grid: ProcessGrid
     base: RunSettings  # of every large network, but for seed and learning rate
     options: RunOptions
+
+    @property
+    def own(self) -> CompressSettings:
+        """The settings that only compressions have."""
+        return self.compress
 
     @property
     def targets(self) -> list[Target]:
@@ -180,28 +188,15 @@ class Asked(NamedTuple):
         ]
 
 
-def define(values: flags.FlagValues = flags.FLAGS) -> None:
-    """Defines the flags of all compressions."""
-    _define_shared(values)
-    fields.define_flags(searches.SearchGrid, values, DEFAULTS)
-
-
-def define_one(values: flags.FlagValues = flags.FLAGS) -> None:
-    """Defines the flags of the process of one compression."""
-    _define_shared(values)
-    fields.define_flags(RunSettings, values, names=("seed",))
-
-
-def _define_shared(values: flags.FlagValues) -> None:
-    fields.define_flags(RunSettings, values, DEFAULTS, RUN_FLAGS)
-    fields.define_flags(RunOptions, values, DEFAULTS, OPTION_FLAGS)
-    fields.define_flags(CompressSettings, values)
+FLAGS = SetFlags(
+    "compress", CompressSettings, RUN_FLAGS, OPTION_FLAGS, DEFAULTS
+)
 
 
 def read(values: flags.FlagValues = flags.FLAGS) -> Asked:
     """Makes of parsed flags what they ask for.
 
-    Flags of `define_one` leave the grid as it is by default.
+    Those of one compression leave the grid as it is by default.
 
     Raises:
         ValueError: if a value violates its rule or values contradict each
@@ -228,7 +223,7 @@ def read(values: flags.FlagValues = flags.FLAGS) -> Asked:
         )
     return Asked(
         compress,
-        fields.read_flags(searches.SearchGrid, values),
+        fields.read_flags(ProcessGrid, values),
         base,
         fields.read_flags(RunOptions, values),
     )
@@ -236,4 +231,4 @@ def read(values: flags.FlagValues = flags.FLAGS) -> Asked:
 
 def points(asked: Asked) -> list[grids.Point]:
     """Lists the compressions, those of a seed together."""
-    return searches.points_of(asked.grid, asked.base)
+    return asked.grid.points(asked.base)

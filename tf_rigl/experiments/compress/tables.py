@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 
 from tf_rigl.core import cells
-from tf_rigl.core import text_table
 from tf_rigl.experiments import formatting
-from tf_rigl.experiments.compress import records
 from tf_rigl.experiments.compress import trainings
 from tf_rigl.experiments.compress.records import SummaryRow
 from tf_rigl.experiments.compress.settings import EARLY_BIRD
+from tf_rigl.experiments.process_sets import tables as set_tables
+from tf_rigl.experiments.process_sets.tables import Cells
+from tf_rigl.experiments.process_sets.tables import Heading
 from tf_rigl.experiments.sweeps.records import Spread
-from tf_rigl.experiments.tickets.tables import Heading
 
-_RATE = "learning rate"
 _HEADER = ("removed", "training", "parameters", "FLOPs", "epochs")
 _KINDS = {
     trainings.PRUNED: "none",
@@ -23,48 +22,13 @@ _KINDS = {
 }
 
 
-def markdown(rows: Sequence[SummaryRow], heading: Heading) -> str:
-    """Formats the table for a Markdown file."""
-    header, body = page_cells(rows)
-    return formatting.markdown(
-        f"{heading.network}, {introduction(heading)}",
-        heading.command,
-        header,
-        body,
-        text_columns=2,
-    )
-
-
-def terminal_table(
-    rows: Sequence[SummaryRow], heading: Heading
-) -> text_table.TextTable:
-    """Makes the table for a terminal of 80 columns."""
-    header, body = page_cells(rows)
-    return text_table.TextTable(
-        header,
-        body,
-        text_columns=2,
-        title=heading.network,
-        caption=introduction(heading),
-    )
-
-
-def page_cells(
-    rows: Sequence[SummaryRow],
-) -> tuple[list[str], list[list[str]]]:
+def page_cells(rows: Sequence[SummaryRow]) -> Cells:
     """Formats the header and the cells of all rows.
 
     The learning rate is a column if there are several.
     """
     header = [*_HEADER, rows[0].measure.replace("_", " "), "seeds"]
-    body = list(map(_cells, rows))
-    if len(records.learning_rates(rows)) < 2:
-        return header, body
-    rates = [f"{row.learning_rate:g}" for row in rows]
-    return (
-        [_RATE, *header],
-        [[rate, *row] for rate, row in zip(rates, body, strict=True)],
-    )
+    return set_tables.with_rates(rows, header, list(map(_cells, rows)))
 
 
 def introduction(heading: Heading) -> str:

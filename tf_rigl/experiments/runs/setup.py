@@ -1,5 +1,6 @@
 """Preparation of a run, which finds the user's errors before training."""
 
+import dataclasses
 from types import ModuleType
 from typing import Any
 from typing import NamedTuple
@@ -57,6 +58,19 @@ def prepare(settings: RunSettings) -> PreparedRun:
         info,
         tasks.make_task(settings, info),
         plans.make_plan(settings, info),
+    )
+
+
+def prepare_elsewhere(settings: RunSettings) -> PreparedRun:
+    """Prepares a run that other processes train: without its strategy.
+
+    Raises:
+        FileNotFoundError: as `prepare`.
+        ImportError: as `prepare`.
+        ValueError: as `prepare`.
+    """
+    return prepare(
+        dataclasses.replace(settings, strategy="one_device", devices=0, tpu="")
     )
 
 

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
+from tf_rigl.experiments import terminal
+
 _POLL_SECONDS = 0.1
 # The time that a run has to end its batch and to write a checkpoint.
 _GRACE_SECONDS = 30.0
@@ -42,6 +44,25 @@ class SweepInterrupted(Exception):
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"ended by {signal.Signals(signal_number).name}")
         self.exit_code = 128 + signal_number
+
+
+def to_exit_code(run: Callable[[], int], what: str) -> int:
+    """Runs a program that starts processes, and reports why it ends early.
+
+    Returns:
+        What `run` returns; 1 after an error of the user's; 128 + n if signal n
+        has ended the program, which the same command resumes.
+    """
+    try:
+        return run()
+    except SweepInterrupted as interruption:
+        print(
+            f"The {what} was {interruption}. The same command resumes it.",
+            file=sys.stderr,
+        )
+        return interruption.exit_code
+    except terminal.USER_ERRORS as error:
+        return terminal.fail(error)
 
 
 def run_all(

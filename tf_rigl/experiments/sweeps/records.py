@@ -13,6 +13,7 @@ from tf_rigl.experiments import formatting
 from tf_rigl.experiments import methods
 from tf_rigl.experiments.runs import __main__ as runner
 from tf_rigl.experiments.runs import flags as run_flags
+from tf_rigl.experiments.runs import portable
 from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.settings import to_json
 from tf_rigl.experiments.sweeps import grid as grids
@@ -42,9 +43,6 @@ NEEDED = (
     "profile",
     "versions",
 )
-# Settings that are only valid on one machine, and their neutral values.
-PORTABLE: dict[str, Any] = {"data_dir": None, "download": False, "tpu": ""}
-
 _VARIED = ("method", "sparsity", "seed")  # the settings of a grid
 
 Record = Mapping[str, Any]  # a line of results.jsonl
@@ -101,14 +99,14 @@ def make_record(
 
     Settings that are only valid on one machine are left out.
     """
-    settings = to_json(portable(point.settings))
+    settings = to_json(portable.without_machine(point.settings))
     return {
         "name": point.name,
         "command": run_command(point),
         "settings": {
             name: value
             for name, value in settings.items()
-            if name not in PORTABLE
+            if name not in portable.PORTABLE
         },
         **{name: results[name] for name in _COPIED},
     }
@@ -120,14 +118,14 @@ def shared_settings(base: RunSettings) -> dict[str, Any]:
     Settings that the sweep varies, and those that are only valid on one
     machine, are left out.
     """
-    left_out = {*_VARIED, *PORTABLE}
+    left_out = {*_VARIED, *portable.PORTABLE}
     settings = to_json(base).items()
     return {name: value for name, value in settings if name not in left_out}
 
 
 def run_command(point: grids.Point) -> str:
     """Returns the command that repeats a run, with the data prepared."""
-    arguments = run_flags.to_arguments(portable(point.settings))
+    arguments = run_flags.to_arguments(portable.without_machine(point.settings))
     return shlex.join(
         [
             *("python", "-m", RUNNER),
@@ -143,7 +141,7 @@ def sweep_command(grid: grids.Grid, base: RunSettings) -> str:
     # no flags of their own.
     default = RunSettings()
     varied = {name: getattr(default, name) for name in _VARIED}
-    common = dataclasses.replace(portable(base), **varied)
+    common = dataclasses.replace(portable.without_machine(base), **varied)
     return shlex.join(
         [
             *("tf-rigl", "sweep"),
@@ -153,11 +151,6 @@ def sweep_command(grid: grids.Grid, base: RunSettings) -> str:
             f"--seeds={grid.seeds}",
         ]
     )
-
-
-def portable(settings: RunSettings) -> RunSettings:
-    """Returns settings without those that are only valid on one machine."""
-    return dataclasses.replace(settings, **PORTABLE)
 
 
 def spread(values: Sequence[float]) -> Spread:

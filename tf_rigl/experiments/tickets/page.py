@@ -13,22 +13,19 @@ from typing import Any
 from tf_rigl.core import cells
 from tf_rigl.experiments import figures
 from tf_rigl.experiments import formatting
+from tf_rigl.experiments.process_sets import pages
+from tf_rigl.experiments.process_sets.request import SetRequest
+from tf_rigl.experiments.process_sets.tables import learning_rates
 from tf_rigl.experiments.report import rendering
-from tf_rigl.experiments.report import tables as report_tables
 from tf_rigl.experiments.report.pictures import Picture
 from tf_rigl.experiments.report.tables import PageTable
 from tf_rigl.experiments.report.tables import Tile
 from tf_rigl.experiments.runs.run_folder import RunFolder
-from tf_rigl.experiments.sweeps import failures
-from tf_rigl.experiments.sweeps.request import LOG
 from tf_rigl.experiments.tickets import plots
 from tf_rigl.experiments.tickets import records
 from tf_rigl.experiments.tickets import request
 from tf_rigl.experiments.tickets import tables
 from tf_rigl.experiments.tickets.records import SummaryRow
-from tf_rigl.experiments.tickets.request import TicketsRequest
-
-_NAME = "report.html"
 
 
 def write_page(
@@ -52,76 +49,46 @@ def write_page(
         OSError: if the file cannot be written.
     """
     folder = pathlib.Path(folder)
-    if not request.is_tickets(folder):
+    if not request.FILE.is_in(folder):
         raise ValueError(
             "`folder` must be that of ticket searches. Received: "
             f"folder={str(folder)!r}. Name what they had as --output_dir."
         )
-    path = pathlib.Path(path or folder / _NAME)
-    content = _content(folder, path, request.read(folder))
+    path = pathlib.Path(path or folder / pages.NAME)
+    content = _content(folder, path, request.FILE.read(folder))
     rendering.write_page("tickets.html", content, path)
     return path
 
 
 def _content(
-    folder: pathlib.Path, path: pathlib.Path, asked: TicketsRequest
+    folder: pathlib.Path, path: pathlib.Path, asked: SetRequest
 ) -> dict[str, Any]:
-    found = {name: _read(folder, asked, name) for name in asked.searches}
+    below = folder / request.SEARCHES
+    found = {name: _read(below / name, asked) for name in asked.searches}
+    trained = {name: len(trainings) for name, trainings in found.items()}
     rows = records.summarize(itertools.chain.from_iterable(found.values()))
-    whole = len(asked.trainings)
-    trained = sum(map(len, found.values()))
     return {
-        "heading": asked.heading.network,
-        "method": f"Ticket searches: {len(asked.searches)}",
-        "progress": f"{trained:,} of {whole * len(found):,} trainings have "
-        "finished.",
+        **pages.content("Ticket searches", below, path, asked, trained),
         "tiles": _tiles(rows),
         "introduction": tables.introduction(asked.heading),
         "plots": [_draw(measure, rows) for measure in plots.MEASURES]
         if rows
         else [],
         "table_": PageTable(*tables.page_cells(rows), text_columns=2),
-        "searches": [
-            (
-                name,
-                f"{len(trainings)} of {whole}",
-                _state(asked, name, len(trainings) < whole),
-            )
-            for name, trainings in found.items()
-        ],
-        "failures": [
-            failures.read_failure(
-                name, code, folder / request.SEARCHES / name / LOG, path
-            )
-            for name, code in asked.failed.items()
-        ],
-        "command": asked.heading.command,
-        "settings": report_tables.formatted_settings(asked.settings),
-        "versions": asked.heading.versions,
-        "name": folder.resolve().name,
     }
 
 
-def _read(
-    folder: pathlib.Path, asked: TicketsRequest, name: str
-) -> list[records.Training]:
+def _read(path: pathlib.Path, asked: SetRequest) -> list[records.Training]:
     """Reads what a search has trained; nothing if it has not begun."""
-    path = folder / request.SEARCHES / name
     settings = RunFolder(path).read_settings()
     if settings is None:
         return []
     return records.read(path, asked.trainings, settings)
 
 
-def _state(asked: TicketsRequest, name: str, is_unfinished: bool) -> str:
-    if name in asked.failed:
-        return f"failed, exit code {asked.failed[name]}"
-    return "unfinished" if is_unfinished else "finished"
-
-
 def _tiles(rows: Sequence[SummaryRow]) -> list[Tile]:
     """Returns what the searches have come to, for each learning rate."""
-    rates = records.learning_rates(rows)
+    rates = learning_rates(rows)
     tiles = []
     for rate in rates:
         of_rate = [row for row in rows if row.learning_rate == rate]

@@ -13,6 +13,7 @@ from matplotlib import figure
 
 from tf_rigl.experiments import figures
 from tf_rigl.experiments import line_plots
+from tf_rigl.experiments.process_sets.tables import learning_rates
 from tf_rigl.experiments.sweeps.records import Spread
 from tf_rigl.experiments.tickets import records
 from tf_rigl.experiments.tickets import tables
@@ -76,7 +77,7 @@ def draw(
     A thin line continues the dense network's mean. A `narrow` figure suits a
     page on a telephone.
     """
-    rates = records.learning_rates(rows)
+    rates = learning_rates(rows)
     return line_plots.draw(
         [
             _line(measure, rows, rate, kind, len(rates) > 1)

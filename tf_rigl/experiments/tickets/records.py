@@ -108,11 +108,6 @@ def kinds(rows: Iterable[SummaryRow]) -> list[str]:
     return [kind for kind in _KINDS if kind in found]
 
 
-def learning_rates(rows: Iterable[SummaryRow]) -> list[float]:
-    """Lists the learning rates of the rows."""
-    return list(dict.fromkeys(row.learning_rate for row in rows))
-
-
 def _training(
     name: str, record: Mapping[str, Any], run: RunSettings
 ) -> Training:

@@ -1,6 +1,7 @@
 """The flags of ticket searches: what each of them does, and their number.
 
-A program calls `define` before absl parses the command line, and `read` after.
+A program calls `FLAGS.define` before absl parses the command line, and `read`
+after.
 """
 
 import dataclasses
@@ -15,6 +16,8 @@ from tf_rigl.experiments.fields import NOT_NEGATIVE
 from tf_rigl.experiments.fields import FieldRule
 from tf_rigl.experiments.fields import field
 from tf_rigl.experiments.fields import one_of
+from tf_rigl.experiments.process_sets.grid import ProcessGrid
+from tf_rigl.experiments.process_sets.set_flags import SetFlags
 from tf_rigl.experiments.runs.settings import RunOptions
 from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.sweeps import grid as grids
@@ -244,68 +247,27 @@ class SearchSettings:
         return self.control_levels or (self.rounds,)
 
 
-@fields.documented
-@dataclasses.dataclass(frozen=True)
-class SearchGrid:
-    """How many processes of searches, or of compressions, there are.
-
-    Raises:
-        ValueError: if a value violates its rule.
-    """
-
-    seeds: int = field(
-        5,
-        "Number of seeds, 0, 1, ..., each trained in a process of its own.",
-        AT_LEAST_ONE,
-    )
-    learning_rates: tuple[float, ...] = field(
-        (),
-        "Learning rates, each with all seeds; --learning_rate if unset.",
-    )
-    jobs: int = field(
-        1,
-        "Number of processes at once; each gets its share of the CPU cores.",
-        AT_LEAST_ONE,
-    )
-
-    def __post_init__(self) -> None:
-        fields.check(self)
-        if self.learning_rates:
-            rule = fields.rules(RunSettings)["learning_rate"]
-            grids.check_list("learning_rates", self.learning_rates, rule)
-
-
 class Asked(NamedTuple):
     """What the flags ask for."""
 
     search: SearchSettings
-    grid: SearchGrid
+    grid: ProcessGrid
     base: RunSettings  # of every search, but for seed and learning rate
     options: RunOptions
 
-
-def define(values: flags.FlagValues = flags.FLAGS) -> None:
-    """Defines the flags of all searches."""
-    _define_shared(values)
-    fields.define_flags(SearchGrid, values)
-
-
-def define_one(values: flags.FlagValues = flags.FLAGS) -> None:
-    """Defines the flags of the process of one search."""
-    _define_shared(values)
-    fields.define_flags(RunSettings, values, names=("seed",))
+    @property
+    def own(self) -> SearchSettings:
+        """The settings that only searches have."""
+        return self.search
 
 
-def _define_shared(values: flags.FlagValues) -> None:
-    fields.define_flags(RunSettings, values, DEFAULTS, RUN_FLAGS)
-    fields.define_flags(RunOptions, values, DEFAULTS, OPTION_FLAGS)
-    fields.define_flags(SearchSettings, values)
+FLAGS = SetFlags("tickets", SearchSettings, RUN_FLAGS, OPTION_FLAGS, DEFAULTS)
 
 
 def read(values: flags.FlagValues = flags.FLAGS) -> Asked:
     """Makes of parsed flags what they ask for.
 
-    Flags of `define_one` leave the grid as it is by default.
+    Those of one search leave the grid as it is by default.
 
     Raises:
         ValueError: if a value violates its rule or values contradict each
@@ -319,7 +281,7 @@ def read(values: flags.FlagValues = flags.FLAGS) -> Asked:
     _check(search, base)
     return Asked(
         search,
-        fields.read_flags(SearchGrid, values),
+        fields.read_flags(ProcessGrid, values),
         base,
         fields.read_flags(RunOptions, values),
     )
@@ -327,20 +289,7 @@ def read(values: flags.FlagValues = flags.FLAGS) -> Asked:
 
 def points(asked: Asked) -> list[grids.Point]:
     """Lists the searches, those of a seed together."""
-    return points_of(asked.grid, asked.base)
-
-
-def points_of(grid: SearchGrid, base: RunSettings) -> list[grids.Point]:
-    """Lists the processes of a grid, those of a seed together."""
-    rates = grid.learning_rates or (base.learning_rate,)
-    return [
-        grids.Point(
-            f"lr_{rate}_s{seed}",
-            dataclasses.replace(base, learning_rate=rate, seed=seed),
-        )
-        for seed in range(grid.seeds)
-        for rate in rates
-    ]
+    return asked.grid.points(asked.base)
 
 
 def _check(search: SearchSettings, base: RunSettings) -> None:

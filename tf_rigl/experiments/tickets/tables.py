@@ -1,17 +1,17 @@
 """The table of searches, for files, terminals and pages."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from tf_rigl.core import cells
-from tf_rigl.core import text_table
 from tf_rigl.experiments import formatting
+from tf_rigl.experiments.process_sets import tables as set_tables
+from tf_rigl.experiments.process_sets.tables import Cells
+from tf_rigl.experiments.process_sets.tables import Heading
 from tf_rigl.experiments.sweeps.records import Spread
 from tf_rigl.experiments.tickets import records
 from tf_rigl.experiments.tickets.records import SummaryRow
 
 _NOTHING = "–"
-_RATE = "learning rate"
 _HEADER = (
     "level",
     "kind",
@@ -23,53 +23,12 @@ _HEADER = (
 )
 
 
-class Heading(NamedTuple):
-    """The facts in the introduction of a table."""
-
-    command: str  # the command that repeats the searches
-    network: str
-    steps: int  # of a training that begins at step 0
-    seeds: int  # the number of requested seeds
-    versions: str
-
-
-def markdown(rows: Sequence[SummaryRow], heading: Heading) -> str:
-    """Formats the table for a Markdown file."""
-    header, body = page_cells(rows)
-    return formatting.markdown(
-        f"{heading.network}, {introduction(heading)}",
-        heading.command,
-        header,
-        body,
-        text_columns=2,
-    )
-
-
-def terminal_table(
-    rows: Sequence[SummaryRow], heading: Heading
-) -> text_table.TextTable:
-    """Makes the table for a terminal of 80 columns."""
-    header, body = page_cells(rows)
-    return text_table.TextTable(
-        header,
-        body,
-        text_columns=2,
-        title=heading.network,
-        caption=introduction(heading),
-    )
-
-
-def page_cells(
-    rows: Sequence[SummaryRow],
-) -> tuple[list[str], list[list[str]]]:
+def page_cells(rows: Sequence[SummaryRow]) -> Cells:
     """Formats the header and the cells of all rows.
 
     The learning rate is a column if there are several.
     """
-    if len(records.learning_rates(rows)) < 2:
-        return list(_HEADER), list(map(_cells, rows))
-    body = [[f"{row.learning_rate:g}", *_cells(row)] for row in rows]
-    return [_RATE, *_HEADER], body
+    return set_tables.with_rates(rows, _HEADER, list(map(_cells, rows)))
 
 
 def introduction(heading: Heading) -> str:
