@@ -6,7 +6,6 @@ the number of the event, 0 for none, and the treatment of pruned weights. Prints
 a sum of all values at the end.
 """
 
-import contextlib
 import importlib
 import os
 import signal
@@ -15,6 +14,7 @@ import zlib
 
 import numpy as np
 
+from tests import file_events
 from tests.tickets import search_test
 from tf_rigl.backend import atomic_files
 
@@ -29,16 +29,7 @@ def main(name, directory, event, treatment):
         if not left:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    draft = atomic_files.draft
-
-    @contextlib.contextmanager
-    def counted(*arguments, **keywords):
-        happen()
-        with draft(*arguments, **keywords) as path:
-            yield path
-        happen()
-
-    atomic_files.draft = counted
+    atomic_files.draft = file_events.around_each_file(happen, within=False)
 
     class Count(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):

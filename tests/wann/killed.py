@@ -5,12 +5,12 @@ each evaluation. Arguments: the folder, and the number of the event, 0 for none.
 Prints a checksum of the champion and of all records.
 """
 
-import contextlib
 import os
 import signal
 import sys
 import zlib
 
+from tests import file_events
 from tf_rigl.backend import atomic_files
 from tf_rigl.wann import searching
 from tf_rigl.wann.breeding import SearchOptions
@@ -26,18 +26,7 @@ def main(folder, event):
         if not left:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    draft = atomic_files.draft
-
-    @contextlib.contextmanager
-    def counted(*arguments, **keywords):
-        happen()
-        with draft(*arguments, **keywords) as path:
-            yield path
-            # It has its whole content, but not yet its name.
-            happen()
-        happen()
-
-    atomic_files.draft = counted
+    atomic_files.draft = file_events.around_each_file(happen)
 
     class Task(swing_up.SwingUp):
         def evaluate(self, networks, seeds):

@@ -1,4 +1,3 @@
-import contextlib
 import json
 import random
 import signal
@@ -6,6 +5,7 @@ import signal
 import numpy as np
 import pytest
 
+from tests import file_events
 from tests import support
 from tf_rigl.backend import atomic_files
 from tf_rigl.wann import breeding
@@ -271,25 +271,18 @@ def test_killed_again_and_again(tmp_path):
 
 def test_stopped_around_each_file(tmp_path, monkeypatch, whole):
     """As by a kill, but in this process: before, within and after a write."""
-    draft, events = atomic_files.draft, []
+    events = []
 
     class Killed(BaseException):
         pass
-
-    @contextlib.contextmanager
-    def counted(*arguments, **keywords):
-        happen()
-        with draft(*arguments, **keywords) as path:
-            yield path
-            happen()
-        happen()
 
     def happen():
         events.append(1)
         if len(events) == stop:
             raise Killed
 
-    monkeypatch.setattr(atomic_files, "draft", counted)
+    draft = file_events.around_each_file(happen)
+    monkeypatch.setattr(atomic_files, "draft", draft)
     # Three events a file. Six generations are not saved before the last.
     for number in (1, 2, 3, 2, 3, 4, 5, 6):
         events.clear()
