@@ -25,7 +25,7 @@ class Limits(NamedTuple):
 
     def fewest(self, channels: int) -> int:
         """Returns how many channels a group must keep, before rounding."""
-        removable = _floor(self.max_ratio, channels)
+        removable = decimals.floor_of(self.max_ratio, channels)
         return min(channels, max(self.min_channels, channels - removable))
 
     def rounded(self, kept: int, channels: int) -> int:
@@ -39,7 +39,8 @@ def by_ratio(
     """Returns how many channels each group keeps: c − ⌊ratio · c⌋ or more."""
     return [
         limits.rounded(
-            max(size - _floor(ratio, size), limits.fewest(size)), size
+            max(size - decimals.floor_of(ratio, size), limits.fewest(size)),
+            size,
         )
         for size in sizes
     ]
@@ -123,10 +124,3 @@ def _lowest(scores: np.ndarray, count: int) -> np.ndarray:
     removed = np.zeros(len(scores), bool)
     removed[np.argsort(scores, kind="stable")[:count]] = True
     return removed
-
-
-def _floor(ratio: float | Fraction, count: int) -> int:
-    """Returns ⌊ratio · count⌋ of the decimal that was written."""
-    if not isinstance(ratio, Fraction):
-        ratio = decimals.as_written(ratio)
-    return int(ratio * count)

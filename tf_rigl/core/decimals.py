@@ -6,6 +6,7 @@ decimal that the user wrote.
 """
 
 import functools
+import math
 from decimal import Decimal
 from fractions import Fraction
 
@@ -18,9 +19,14 @@ _DIGITS = 6
 _BASE = 10**_DIGITS
 
 
-def as_written(value: float) -> Fraction:
+def as_written(value: float | Fraction) -> Fraction:
     """Returns the shortest decimal of a number as an exact fraction."""
     return Fraction(str(+value))  # True is 1.
+
+
+def floor_of(value: float | Fraction, count: int) -> int:
+    """Returns ⌊value · count⌋ of the decimal that was written."""
+    return math.floor(as_written(value) * count)
 
 
 def to_float64(value: float) -> float:

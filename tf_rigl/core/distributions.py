@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from tf_rigl.core import checks
 from tf_rigl.core import distribution_types
 from tf_rigl.core import given_sparsities
-from tf_rigl.core.decimals import as_written
+from tf_rigl.core.decimals import floor_of
 from tf_rigl.core.distribution_types import NAMES as NAMES
 from tf_rigl.core.distribution_types import Budget as Budget
 from tf_rigl.core.distribution_types import Shapes as Shapes
@@ -174,7 +174,7 @@ def density_scores(
 
 def _nonzeros(size: int, sparsity: float) -> int:
     """Returns n - floor(s · n), at least 1; s is read as its decimal."""
-    return max(1, size - math.floor(as_written(sparsity) * size))
+    return max(1, size - floor_of(sparsity, size))
 
 
 def _share_exactly(
@@ -186,7 +186,7 @@ def _share_exactly(
 ) -> dict[str, int]:
     """Shares the exact global budget among the free weights."""
     total = sum(sizes.values())
-    target = total - math.floor(as_written(sparsity) * total)
+    target = total - floor_of(sparsity, total)
     left = target - sum(fixed.values())
     if not free:
         _check_all_fixed(sizes, fixed, left, sparsity)

@@ -4,7 +4,6 @@ You et al., "Drawing Early-Bird Tickets", ICLR 2020, arXiv:1909.11957.
 """
 
 import itertools
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -48,9 +47,8 @@ def scale_mask(
     order = np.argsort(sizes, kind="stable")
     if preset == "reference":
         return sizes > sizes[order[int(sizes.size * ratio)]]
-    pruned = math.floor(decimals.as_written(ratio) * sizes.size)
     mask = np.ones(sizes.shape, bool)
-    mask[order[:pruned]] = False
+    mask[order[: decimals.floor_of(ratio, sizes.size)]] = False
     return mask
 
 

@@ -54,7 +54,7 @@ def allocate(
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     least = {name: size if name in dense else 1 for name, size in sizes.items()}
     total = sum(sizes.values())
-    zeros = math.floor(decimals.as_written(sparsity) * total)
+    zeros = decimals.floor_of(sparsity, total)
     if total - zeros <= sum(least.values()):
         return least
     return distributions.allocate(shapes, sparsity, distribution, dense=dense)

@@ -216,11 +216,10 @@ def _activations(
         found = []
         for plan, features in zip(readers, means, strict=True):
             own = roots[plan.inputs]
-            at = {root: own == root for root in group.roots.tolist()}
-            if all(places.any() for places in at.values()):
+            if np.isin(group.roots, own).all():
                 found.append(
                     np.array(
-                        [features[places].mean() for places in at.values()]
+                        [features[own == root].mean() for root in group.roots]
                     )
                 )
         members.append(found)

@@ -10,6 +10,7 @@ import numpy as np
 from tf_rigl.accounting.profile import profile
 from tf_rigl.core import channel_selection
 from tf_rigl.core import checks
+from tf_rigl.core import decimals
 from tf_rigl.core.channel_graph import Channels
 from tf_rigl.core.channel_selection import Limits
 from tf_rigl.surgery import channel_groups
@@ -98,10 +99,7 @@ def by_ratio(request: Request, ratio: Any) -> Removed:
     scores = [request.scores[index] for index in request.free]
     sizes = [len(one) for one in scores]
     if request.is_global:
-        count = (
-            sum(sizes)
-            - channel_selection.by_ratio([sum(sizes)], ratio, Limits(0))[0]
-        )
+        count = decimals.floor_of(ratio, sum(sizes))
         return request.spread(
             channel_selection.remove_globally(scores, count, request.limits)
         )

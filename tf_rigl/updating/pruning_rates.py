@@ -1,7 +1,6 @@
 """How many connections `prune` leaves, by rates of those that are left."""
 
 import dataclasses
-import math
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -154,4 +153,4 @@ def _left(record: MaskedWeight, rate: float) -> int:
 
 
 def _subtract(count: int, rate: float) -> int:
-    return count - math.floor(decimals.as_written(rate) * count)
+    return count - decimals.floor_of(rate, count)
