@@ -65,8 +65,8 @@ def scales(layers: Mapping[str, Any]) -> dict[str, Any]:
         )
     if without:
         warnings.warn(
-            f"Normalization without a scale: {without}. Their channels are "
-            "neither penalized nor pruned; build them with scale=True.",
+            f"Normalization without a scale: {without}. Their channels all "
+            "stay and are not penalized; build them with scale=True.",
             stacklevel=2,
         )
     return found

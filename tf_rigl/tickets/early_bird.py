@@ -1,10 +1,10 @@
 """The callback that finds early-bird tickets while a network is trained."""
 
 import os
-import warnings
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from tf_rigl.backend.callback import ModelCallback
 from tf_rigl.checkpointing import optimizer_state
@@ -18,7 +18,7 @@ class EarlyBird(ModelCallback):
     """Stops a training once the channels to prune no longer change.
 
     Before each epoch the channels are ranked by |γ|, the scales of all
-    BatchNormalization layers together, and a mask leaves out the smallest. Once
+    normalization layers together, and a mask leaves out the smallest. Once
     masks of several epochs differ in few channels, the newest is that of the
     early-bird ticket: the network with the channels that are left, which
     trains on from here about as well as one that is pruned at the end. Train
@@ -57,7 +57,7 @@ class EarlyBird(ModelCallback):
     Raises:
         ValueError: if an argument is out of range or the file is of another
             ratio or preset; when training begins, if the model is not built,
-            none of its BatchNormalization layers has a scale, or masks before
+            none of its normalization layers has a scale, or masks before
             `initial_epoch` are of another model.
         FloatingPointError: during training, if a scale is not finite.
 
@@ -101,7 +101,8 @@ class EarlyBird(ModelCallback):
             path, {"ratio": float(ratio), "preset": preset}
         )
         self._epoch = self._emergence()
-        self._scales: scales.Scales | None = None  # of the present `fit`
+        # Those of the present `fit`.
+        self._scales: dict[str, tf.Variable] | None = None
 
     @property
     def epoch(self) -> int | None:
@@ -154,16 +155,9 @@ class EarlyBird(ModelCallback):
         if self._scales is not None:
             return
         found = scales.find_scales(self.model)
-        if found.without:
-            warnings.warn(
-                "Only channels with a scale are ranked. BatchNormalization "
-                "layers without one, which keep all of theirs: "
-                f"{list(found.without)}. Build them with scale=True.",
-                stacklevel=1,
-            )
-
         step = optimizer_state.steps_taken(self.model.optimizer)
-        self._series.begin(epoch, step, found.sizes)
+        sizes = {path: one.shape[0] for path, one in found.items()}
+        self._series.begin(epoch, step, sizes)
         self._epoch = self._emergence()
         if self._series.epochs[-1:] != [epoch]:
             self._take(epoch, found)
@@ -177,8 +171,9 @@ class EarlyBird(ModelCallback):
             self._take(epoch + 1, self._scales)
             self._stop_if_found()
 
-    def _take(self, epoch: int, found: scales.Scales) -> None:
-        mask = early_bird.scale_mask(found.values(), self._ratio, self._preset)
+    def _take(self, epoch: int, found: dict[str, tf.Variable]) -> None:
+        values = np.concatenate([one.numpy() for one in found.values()])
+        mask = early_bird.scale_mask(values, self._ratio, self._preset)
         step = optimizer_state.steps_taken(self.model.optimizer)
         self._series.add(epoch, step, mask)
         self._epoch = self._emergence()
