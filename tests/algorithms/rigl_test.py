@@ -33,6 +33,7 @@ def test_reference_run_of_imagenet():
         ("paper", (True, False, True, True, False, "floor")),
         ("tf1", (True, True, False, True, False, "floor")),
         ("jaxpruner", (True, True, True, True, True, "nearest")),
+        ("steady", (True, False, True, True, False, "floor")),
     ],
 )
 def test_presets(preset, switches):
@@ -54,6 +55,15 @@ def test_presets(preset, switches):
             getattr(flipped, other) == getattr(algorithm, other)
             for other in others
         )
+
+
+def test_steady_is_the_paper_s_but_for_the_mean_gradient():
+    assert RigL(preset="steady") == dataclasses.replace(
+        RigL(gradient_steps=20), preset="steady"
+    )
+    assert RigL(update_interval=5, preset="steady").gradient_steps == 5
+    assert RigL(preset="steady", gradient_steps=3).gradient_steps == 3
+    assert RigL().gradient_steps == 1
 
 
 def test_switches_reach_the_schedule():

@@ -40,7 +40,8 @@ def training_flops(
     | `dense`, `small_dense`             | 3 f_D                             |
     | no dense gradient: `static`, `set` | 3 f_S                             |
     | n of ΔT + 1 batches: `rigl`,       | (3 f_S (ΔT + 1 - n) + n (2 f_S +  |
-    | `srigl` with n = 1                 | f_D)) / (ΔT + 1)                  |
+    | `srigl` with n = 1, `rigl_steady`  | f_D)) / (ΔT + 1)                  |
+    | with n = 20                        |                                   |
     | all: `snfs`, `ste`                 | 2 f_S + f_D                       |
     | pruning while training: `pruning`  | 3 (f_D - p (f_D - f_S))           |
 
@@ -141,6 +142,7 @@ def _mean_flops(
         return 3 * sparse
 
     batches = interval + 1
+    steps = min(steps, interval)  # "steady" averages no more
     total = 3 * sparse * (batches - steps) + steps * with_dense_gradient
     return total / batches
 
@@ -159,7 +161,7 @@ def _requirements(method: str | Algorithm) -> Requirements | None:
             f"Received: method={method!r}."
         )
     row, command = found
-    return row.algorithm(**command.arguments(_ANY_PLAN)).requirements
+    return row.make(**command.arguments(_ANY_PLAN)).requirements
 
 
 def _interval(method: str | Algorithm) -> int:

@@ -86,6 +86,8 @@ class Row:
     start: str | None = None
     usage: str | None = None  # README: the call; None for the class alone
     weights: str = "kernels"  # the `weights` argument of `tf_rigl.sparsify`
+    # Arguments of the class that make the method of this row.
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def algorithm(self) -> "type[Algorithm]":
@@ -93,10 +95,14 @@ class Row:
         module = importlib.import_module(f"tf_rigl.algorithms.{self.module}")
         return getattr(module, self.class_name)
 
+    def make(self, **arguments: Any) -> "Algorithm":
+        """Makes the method with further arguments of its class."""
+        return self.algorithm(**{**self.arguments, **arguments})
+
     @property
     def begins(self) -> str:
         """Initial masks: the `start` argument of `tf_rigl.sparsify`."""
-        return self.start or self.algorithm().requirements.start
+        return self.start or self.make().requirements.start
 
     def sparsify_arguments(self) -> dict[str, Any]:
         """Returns the arguments of `tf_rigl.sparsify` for this method."""
@@ -163,6 +169,15 @@ ROWS: tuple[Row, ...] = (
         {"rigl": Command("RigL", lambda plan: plan.dynamic)},
         "largest magnitudes",
         "largest dense gradients",
+    ),
+    Row(
+        "rigl",
+        "RigL",
+        {"rigl_steady": Command("Steady RigL", lambda plan: plan.dynamic)},
+        "largest magnitudes",
+        "largest mean gradients of 20 steps; of this library, of no paper",
+        usage='`RigL(preset="steady")`',
+        arguments={"preset": "steady"},
     ),
     Row(
         "srigl",

@@ -129,9 +129,16 @@ CASES = {
         {"gradient_steps": 3, "grown_value": scaled_gradient(1.0)},
         tolerance=1e-5,
     ),
+    # Two updates, at 0 and at 24, the second by the mean of 20 of 24 steps.
+    "rigl_steady": table.Case(
+        tf_rigl.RigL(table.STOP, 24, table.FRACTION, preset="steady"),
+        lambda: RigL(table.STOP, 24, table.FRACTION, gradient_steps=20),
+        tolerance=1e-5,
+    ),
 }
 
 WRONG_ORACLES = {
+    "rigl_steady": lambda: RigL(table.STOP, 24, table.FRACTION),
     "rigl": lambda: RigL(table.STOP, table.INTERVAL, 0.9 * table.FRACTION),
     "rigl_tf1": lambda: RigL(
         *table.PLAN, start=4, decay=dropping.inverse_power
