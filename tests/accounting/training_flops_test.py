@@ -72,7 +72,12 @@ def test_a_method_and_its_name_cost_the_same(row):
         # The formula says what is counted.
         text = formula(method).replace("ΔT", "70").replace("−", "-")
         text = text.replace("p (", "0.25 * (").replace("3 ", "3 * ")
-        text = text.replace("2 f", "2 * f").replace(" (2", " * (2").replace("f_S 7", "f_S * 7").replace("f_S (7", "f_S * (7")
+        text = (
+            text.replace("2 f", "2 * f")
+            .replace(" (2", " * (2")
+            .replace("f_S 7", "f_S * 7")
+            .replace("f_S (7", "f_S * (7")
+        )
         value = eval(text, {"f_S": 10, "f_D": 100})
         assert value == pytest.approx(by_name, rel=1e-12)
 

@@ -151,9 +151,38 @@ ROWS: tuple[Row, ...] = (
         {
             "set": Command(
                 "SET", lambda plan: {**plan.dynamic, "seed": plan.seed}
-            )
+            ),
+            # As `itop.set_itop` has it.
+            "set_itop": Command(
+                "SET-ITOP",
+                lambda plan: {
+                    **plan.schedule,
+                    "start_step": min(plan.update_interval, plan.stop_step),
+                    "drop_fraction": 0.5,
+                    "seed": plan.seed,
+                },
+            ),
         },
         "largest magnitudes",
+        "at random",
+    ),
+    Row(
+        "mest",
+        "MEST",
+        {
+            "mest": Command(
+                "MEST", lambda plan: {**plan.schedule, "seed": plan.seed}
+            ),
+            "mest_soft": Command(
+                "MEST, soft bound",
+                lambda plan: {
+                    **plan.schedule,
+                    "drop_delay": plan.update_interval - 1,
+                    "seed": plan.seed,
+                },
+            ),
+        },
+        r"largest \|w\| + λ \|g\|",
         "at random",
     ),
     Row(
@@ -166,7 +195,19 @@ ROWS: tuple[Row, ...] = (
     Row(
         "rigl",
         "RigL",
-        {"rigl": Command("RigL", lambda plan: plan.dynamic)},
+        {
+            "rigl": Command("RigL", lambda plan: plan.dynamic),
+            # As `itop.rigl_itop` has it.
+            "rigl_itop": Command(
+                "RigL-ITOP",
+                lambda plan: {
+                    **plan.schedule,
+                    "drop_fraction": 0.5,
+                    "update_at_start": False,
+                    "skip_weight_update": False,
+                },
+            ),
+        },
         "largest magnitudes",
         "largest dense gradients",
     ),
@@ -227,6 +268,13 @@ ROWS: tuple[Row, ...] = (
         },
         "largest magnitudes, along a cubic; or at random",
         "none",
+    ),
+    Row(
+        "granet",
+        "GraNet",
+        {"granet": Command("GraNet", lambda plan: plan.gradual)},
+        "largest magnitudes, along a cubic",
+        "as many as it drops of what is left, by the largest gradients",
     ),
     Row(
         "ste",

@@ -129,6 +129,10 @@ CASES = {
         {"gradient_steps": 3, "grown_value": scaled_gradient(1.0)},
         tolerance=1e-5,
     ),
+    "rigl_itop": table.Case(
+        tf_rigl.algorithms.rigl_itop(table.STOP, 6),
+        lambda: RigL(table.STOP, 6, 0.5, start=6, skips=False),
+    ),
     # Two updates, at 0 and at 24, the second by the mean of 20 of 24 steps.
     "rigl_steady": table.Case(
         tf_rigl.RigL(table.STOP, 24, table.FRACTION, preset="steady"),
