@@ -13,8 +13,10 @@ seed: the mean difference and its standard error.
 Usage: python benchmarks/steady_rigl.py --data=mnist --output_dir=FOLDER
 """
 
+import json
 import pathlib
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -38,9 +40,13 @@ _AVERAGED = (
     tf_rigl.RigL(gradient_steps=50),
     tf_rigl.RigL(gradient_steps=20, update_at_start=False),
 )
+_FIRST = ("rigl", *_AVERAGED[1:3], "snfs")
+_ALL = (*_BASELINES, *_AVERAGED, "snfs")
+_KEYS = ("method", "sparsity", "seed", "epochs")
 _COLUMNS = [
     "sparsity",
     "method",
+    "runs",
     "mean, %",
     "lowest, %",
     "- RigL, points",
@@ -59,6 +65,7 @@ def define_flags() -> None:
     flags.DEFINE_string("output_dir", "runs/steady_rigl", "Folder of the runs.")
     flags.DEFINE_multi_float("sparsity", [0.95, 0.98, 0.99], "Sparsity.")
     flags.DEFINE_multi_float("learning_rate", [0.2, 0.1], "Peak of the rate.")
+    flags.DEFINE_bool("train", True, "Train the runs that are missing.")
     flags.DEFINE_integer("epochs", 5, "Epochs of each run.", 1)
 
 
@@ -92,18 +99,18 @@ def read() -> Any:
     )
 
 
-def train(rate: float, seeds: int, data: Any) -> Any:
-    """Trains the missing runs of a rate; returns the result of the sweep."""
+def train(rate: float, methods: Sequence[Any], seeds: int, data: Any) -> None:
+    """Trains the missing runs of a rate."""
     epochs = measure.chosen("epochs")
     steps = epochs * (len(data[0][0]) // _BATCH_SIZE)
 
     def lenet_300_100() -> Any:
         return build(rate, steps)
 
-    return tf_rigl.sweep(
+    tf_rigl.sweep(
         lenet_300_100,
         data,
-        [*_BASELINES, *_AVERAGED, "snfs"],
+        methods,
         measure.chosen("sparsity", [0.98]),
         range(seeds),
         epochs=epochs,
@@ -113,33 +120,56 @@ def train(rate: float, seeds: int, data: Any) -> Any:
     )
 
 
+def collect(folder: pathlib.Path) -> list[dict[str, Any]]:
+    """Reads the runs that there are, of all methods and rates."""
+    found = []
+    for path in sorted(folder.glob("rate_*/runs/*/results.json")):
+        run = json.loads(path.read_text("utf-8"))
+        settings = run["settings"]
+        rate = path.parents[2].name.removeprefix("rate_")
+        found.append(
+            {
+                "learning_rate": float(rate),
+                **{name: settings[name] for name in _KEYS},
+                "accuracy": run["measures"]["accuracy"],
+                "training_flops": run["training_flops"],
+                "seconds": run["seconds"],
+            }
+        )
+    return found
+
+
 def compare(runs: list[dict[str, Any]]) -> list[list[str]]:
     """Compares each method with RigL, and with the best of three, in points.
 
+    Args:
+        runs: those of one rate, as from `collect`.
+
     Returns:
-        Rows of sparsity, method, mean and lowest accuracy in %, and the two
-        differences of means in pairs of one seed, ± their standard errors.
+        Rows of sparsity, method, runs, mean and lowest accuracy in %, and the
+        two differences of means in pairs of one seed, ± their standard errors.
     """
     found: dict[float, dict[str, dict[int, float]]] = {}
     for run in runs:
-        settings = run["settings"]
-        by_method = found.setdefault(settings["sparsity"], {})
-        by_seed = by_method.setdefault(settings["method"], {})
-        by_seed[settings["seed"]] = 100 * run["measures"]["accuracy"]
+        by_method = found.setdefault(run["sparsity"], {})
+        by_seed = by_method.setdefault(run["method"], {})
+        by_seed[run["seed"]] = 100 * run["accuracy"]
 
     rows = []
-    for sparsity, methods in found.items():
-        best = max(
-            _BASELINES, key=lambda one: np.mean([*methods[one].values()])
-        )
-        for name, by_seed in methods.items():
+    for sparsity, methods in sorted(found.items()):
+        baselines = {one: methods[one] for one in _BASELINES if one in methods}
+        if not baselines:
+            continue
+        best = max(baselines, key=lambda one: np.mean([*methods[one].values()]))
+        for name, by_seed in sorted(methods.items()):
             rows.append(
                 [
                     f"{sparsity:.0%}",
                     name,
+                    str(len(by_seed)),
                     f"{np.mean([*by_seed.values()]):.2f}",
                     f"{min(by_seed.values()):.2f}",
-                    _difference(by_seed, methods["rigl"]),
+                    _difference(by_seed, methods.get("rigl", {})),
                     f"{_difference(by_seed, methods[best])} ({best})",
                 ]
             )
@@ -148,6 +178,8 @@ def compare(runs: list[dict[str, Any]]) -> list[list[str]]:
 
 def _difference(one: dict[int, float], other: dict[int, float]) -> str:
     differences = [one[seed] - other[seed] for seed in one if seed in other]
+    if not differences:
+        return ""
     text = f"{np.mean(differences):+.2f}"
     if len(differences) > 1:
         error = np.std(differences, ddof=1) / np.sqrt(len(differences))
@@ -155,18 +187,22 @@ def _difference(one: dict[int, float], other: dict[int, float]) -> str:
     return text
 
 
-def main() -> dict[str, Any]:
-    data = read()
-    rates = measure.chosen("learning_rate", [0.2])
-    results: dict[str, Any] = {}
-    # Seed by seed, so that an interrupted grid is whole for those it has.
-    for seeds in range(1, measure.chosen("rounds") + 1):
-        for rate in rates:
-            results[f"rate {rate:g}"] = train(rate, seeds, data).runs
+def main() -> list[dict[str, Any]]:
+    folder = pathlib.Path(flags.FLAGS.output_dir)
+    if flags.FLAGS.train:
+        data = read()
+        # Seed by seed, so that an interrupted grid is whole for those it has;
+        # and first the methods between which to choose.
+        for methods in (_FIRST, _ALL):
+            for seeds in range(1, measure.chosen("rounds") + 1):
+                for rate in measure.chosen("learning_rate", [0.2]):
+                    train(rate, methods, seeds, data)
 
-    for title, runs in results.items():
-        measure.print_table(title, _COLUMNS, compare(runs))
-    return {title: compare(runs) for title, runs in results.items()}
+    runs = collect(folder)
+    for rate in sorted({run["learning_rate"] for run in runs}):
+        of_rate = [run for run in runs if run["learning_rate"] == rate]
+        measure.print_table(f"rate {rate:g}", _COLUMNS, compare(of_rate))
+    return runs
 
 
 if __name__ == "__main__":
