@@ -55,6 +55,8 @@ class TimedTraining:
         averaged_steps: int = 0,
     ) -> None:
         self.model = model
+        # Returns the seconds of now.
+        self.clock: Callable[[], float] = time.perf_counter
         # Steps before each update in which gradients are averaged.
         self.averaged_steps = averaged_steps
         self._set_step = set_step
@@ -71,14 +73,14 @@ class TimedTraining:
 
     def run(self, steps: int) -> float:
         logs: Any = {}
-        start = time.perf_counter()
+        start = self.clock()
         for _ in range(steps):
             self._callbacks.on_train_batch_begin(self._batch)
             logs = self.model.train_function(self._iterator)
             self._callbacks.on_train_batch_end(self._batch, logs)
             self._batch += 1
         float(logs["loss"])  # waits for a device
-        return time.perf_counter() - start
+        return self.clock() - start
 
     def go_to_update(self, offset: int = 0) -> None:
         """Advances the step counter so that the next step updates masks.

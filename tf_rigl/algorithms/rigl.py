@@ -266,7 +266,9 @@ class RigL(Algorithm):
         # The schedule may begin in the middle of an averaging window.
         first = tf.equal(until, self._averaged - 1) | tf.equal(when.time, 0)
         total = weight.state["gradient_sum"] + gradient
-        return {"gradient_sum": tf.where(first, gradient, total)}
+        # Of a scalar condition, `tf.where` would make as many as elements.
+        total = tf.raw_ops.Select(condition=first, x=gradient, y=total)
+        return {"gradient_sum": total}
 
     def update(
         self, weights: Sequence[WeightView], when: StepInfo
