@@ -40,7 +40,7 @@ _AVERAGED = (
     tf_rigl.RigL(gradient_steps=50),
     tf_rigl.RigL(gradient_steps=20, update_at_start=False),
 )
-_FIRST = ("rigl", *_AVERAGED[1:3], "snfs")
+_FIRST = (*_BASELINES, *_AVERAGED[1:3])
 _ALL = (*_BASELINES, *_AVERAGED, "snfs")
 _KEYS = ("method", "sparsity", "seed", "epochs")
 _COLUMNS = [
