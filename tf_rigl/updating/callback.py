@@ -167,7 +167,7 @@ class UpdateMasks(ModelCallback):
             self._replica_check.begin_epoch()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Raises after too many skipped steps or if replicas differ."""
+        """Notes the loss; raises after skipped steps or if replicas differ."""
         if self._loss_watch is not None:
             self._loss_watch.after_batch(batch, logs)
         for guard in self._guards():
