@@ -40,8 +40,12 @@ _AVERAGED = (
     tf_rigl.RigL(gradient_steps=50),
     tf_rigl.RigL(gradient_steps=20, update_at_start=False),
 )
-_FIRST = (*_BASELINES, *_AVERAGED[1:3])
-_ALL = (*_BASELINES, *_AVERAGED, "snfs")
+# What decides comes first.
+_PASSES = (
+    ("rigl", _AVERAGED[1]),
+    (*_BASELINES, *_AVERAGED[1:3]),
+    (*_BASELINES, *_AVERAGED, "snfs"),
+)
 _KEYS = ("method", "sparsity", "seed", "epochs")
 _COLUMNS = [
     "sparsity",
@@ -191,9 +195,8 @@ def main() -> list[dict[str, Any]]:
     folder = pathlib.Path(flags.FLAGS.output_dir)
     if flags.FLAGS.train:
         data = read()
-        # Seed by seed, so that an interrupted grid is whole for those it has;
-        # and first the methods between which to choose.
-        for methods in (_FIRST, _ALL):
+        # Seed by seed, so that an interrupted grid is whole for those it has.
+        for methods in _PASSES:
             for seeds in range(1, measure.chosen("rounds") + 1):
                 for rate in measure.chosen("learning_rate", [0.2]):
                     train(rate, methods, seeds, data)

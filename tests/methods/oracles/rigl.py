@@ -167,6 +167,12 @@ ROWS = {
             gradient_steps=2,
         )
     ),
+    "rigl_bfloat16": table.Row(
+        tf_rigl.RigL(
+            **table.SHORT, gradient_steps=2, gradient_dtype="bfloat16"
+        ),
+        variant=True,
+    ),
     "rigl_initial": table.Row(
         tf_rigl.RigL(**table.SHORT, grow_init="initial"),
         {"options": tf_rigl.SparsifyOptions(keep_initial_values=True)},
@@ -193,6 +199,7 @@ ROWS = {
 }
 
 REFUSED = [
+    ({"gradient_dtype": "float16"}, r"`gradient_dtype` must be one of .*'fl"),
     ({"grow_init": "ones"}, r"`grow_init` must be one of .*'ones'"),
     ({"grow_init": "zero"}, r"`grow_init` must be one of .*'zero'"),
     ({"grow_init": None}, r"`grow_init` must be one of .*None"),
