@@ -52,8 +52,13 @@ class TimedTraining:
         model: Any,
         callbacks: Sequence[Any],
         set_step: Callable[[int], None],
+        averaged_steps: int = 0,
     ) -> None:
         self.model = model
+        # Returns the seconds of now.
+        self.clock: Callable[[], float] = time.perf_counter
+        # Steps before each update in which gradients are averaged.
+        self.averaged_steps = averaged_steps
         self._set_step = set_step
         self._batch = 0
         batch = network.batch()
@@ -68,23 +73,27 @@ class TimedTraining:
 
     def run(self, steps: int) -> float:
         logs: Any = {}
-        start = time.perf_counter()
+        start = self.clock()
         for _ in range(steps):
             self._callbacks.on_train_batch_begin(self._batch)
             logs = self.model.train_function(self._iterator)
             self._callbacks.on_train_batch_end(self._batch, logs)
             self._batch += 1
         float(logs["loss"])  # waits for a device
-        return time.perf_counter() - start
+        return self.clock() - start
 
-    def go_to_update(self) -> None:
-        """Advances the step counter so that the next step updates masks."""
+    def go_to_update(self, offset: int = 0) -> None:
+        """Advances the step counter so that the next step updates masks.
+
+        With a negative offset it is a step as far before the update.
+        """
         self._batch = (self._batch // UPDATE_INTERVAL + 1) * UPDATE_INTERVAL
+        self._batch += offset
         self._set_step(self._batch)
 
     def warm_up(self) -> None:
-        """Takes a step of each kind, so that both are traced and compiled."""
-        self.go_to_update()
+        """Takes a step of each kind, so that all are traced and compiled."""
+        self.go_to_update(-1)
         self.run(3)
 
 
@@ -94,7 +103,7 @@ def start_training(
     jit_compile: bool | None = None,
     optimizer: str = "sgd",
 ) -> TimedTraining:
-    """Starts the training of one of `measure.CONTENDERS`.
+    """Starts the training of one of `measure.CONTENDERS` or `STEADY`.
 
     If `jit_compile` is None, the default of the Keras applies, which does not
     compile by XLA on CPUs.
@@ -104,9 +113,12 @@ def start_training(
     package.utils.set_random_seed(0)
     model = network.build(package)
     callbacks: list[Any] = []
-    if method == "tf_rigl":
+    averaged_steps = 0
+    if method in ("tf_rigl", "steady"):
         tf_rigl.sparsify(model, SPARSITY)
-        algorithm = tf_rigl.RigL(_FAR_AWAY, UPDATE_INTERVAL)
+        preset = "paper" if method == "tf_rigl" else "steady"
+        algorithm = tf_rigl.RigL(_FAR_AWAY, UPDATE_INTERVAL, preset=preset)
+        averaged_steps = (algorithm.gradient_steps or 1) - 1
         callbacks.append(tf_rigl.UpdateMasks(algorithm))
     elif method == "tfmot":
         model = _with_pruning(model)
@@ -124,7 +136,9 @@ def start_training(
                 # TFMOT increments it before it compares.
                 layer.pruning_step.assign(step - 1)
 
-    return TimedTraining(package, network, model, callbacks, set_step)
+    return TimedTraining(
+        package, network, model, callbacks, set_step, averaged_steps
+    )
 
 
 def masked_elements(training: TimedTraining) -> int:

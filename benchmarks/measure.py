@@ -40,6 +40,8 @@ CONTENDERS = (
     "tf_keras/tf_rigl",
     "tf_keras/tfmot",
 )
+# Further ones, which are measured only if they are named.
+STEADY = ("keras/steady", "tf_keras/steady")
 
 _PACKAGES = (
     "tensorflow",

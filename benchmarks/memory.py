@@ -34,7 +34,10 @@ def define_flags() -> None:
         "model", ["resnet50", "wide_mlp"], _MODELS, "Network."
     )
     flags.DEFINE_multi_enum(
-        "contender", measure.CONTENDERS, measure.CONTENDERS, "Training."
+        "contender",
+        measure.CONTENDERS,
+        [*measure.CONTENDERS, *measure.STEADY],
+        "Training.",
     )
 
     flags.DEFINE_integer(
@@ -43,7 +46,7 @@ def define_flags() -> None:
     flags.DEFINE_enum(
         "only",
         None,
-        measure.CONTENDERS,
+        [*measure.CONTENDERS, *measure.STEADY],
         "Train only this one, in this process; print JSON.",
     )
 

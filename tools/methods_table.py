@@ -37,7 +37,7 @@ def render() -> str:
         begin = row.begins
         if row.structure:
             begin += f", `{row.structure}()`"
-        flops = formula(row.algorithm())
+        flops = formula(row.make())
         rows.append((usage, begin, row.keeps, row.grows, flops))
     rows.append(SMALL_DENSE)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)

@@ -63,18 +63,30 @@ def test_the_interval_is_that_of_the_method(method):
 @pytest.mark.parametrize("row", registry.ROWS, ids=lambda row: row.class_name)
 def test_a_method_and_its_name_cost_the_same(row):
     for name, command in row.commands.items():
-        method = row.algorithm()
+        method = row.make()
         if name == "slimming":  # by itself it does not prune
-            plan = registry.UpdatePlan(1, 7, 0.3)
-            method = row.algorithm(**command.arguments(plan))
-        by_name = training_flops(name, 10, 100, 7, 0.25)
-        assert training_flops(method, 10, 100, 7, 0.25) == by_name
+            plan = registry.UpdatePlan(1, 70, 0.3)
+            method = row.make(**command.arguments(plan))
+        by_name = training_flops(name, 10, 100, 70, 0.25)
+        assert training_flops(method, 10, 100, 70, 0.25) == by_name
         # The formula says what is counted.
-        text = formula(method).replace("ΔT", "7").replace("−", "-")
+        text = formula(method).replace("ΔT", "70").replace("−", "-")
         text = text.replace("p (", "0.25 * (").replace("3 ", "3 * ")
-        text = text.replace("2 f", "2 * f").replace("f_S 7", "f_S * 7")
+        text = (
+            text.replace("2 f", "2 * f")
+            .replace(" (2", " * (2")
+            .replace("f_S 7", "f_S * 7")
+            .replace("f_S (7", "f_S * (7")
+        )
         value = eval(text, {"f_S": 10, "f_D": 100})
         assert value == pytest.approx(by_name, rel=1e-12)
+
+
+def test_steady_averages_no_more_than_an_interval():
+    method = algorithms.RigL(update_interval=7, preset="steady")
+    by_name = training_flops("rigl_steady", 10, 100, 7)
+    assert training_flops(method, 10, 100) == by_name
+    assert by_name == (30 + 7 * 120) / 8
 
 
 def test_formula_of_several_gradients():

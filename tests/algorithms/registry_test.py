@@ -87,6 +87,16 @@ def test_command_line(name):
         assert "unstructured" in structures
 
 
+@pytest.mark.parametrize(
+    ("name", "recipe"),
+    [("rigl_itop", algorithms.rigl_itop), ("set_itop", algorithms.set_itop)],
+)
+def test_recipes_of_itop_have_names(name, recipe):
+    plan = registry.UpdatePlan(30, 5, 0.3)
+    assert methods.METHODS[name].algorithm(plan) == recipe(30, 5)
+    assert recipe(None).stop_step is None
+
+
 def test_readme_table():
     assert f"`{registry.class_names()[0]}()`" in methods_table.render()
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -33,6 +33,7 @@ def test_reference_run_of_imagenet():
         ("paper", (True, False, True, True, False, "floor")),
         ("tf1", (True, True, False, True, False, "floor")),
         ("jaxpruner", (True, True, True, True, True, "nearest")),
+        ("steady", (True, False, True, True, False, "floor")),
     ],
 )
 def test_presets(preset, switches):
@@ -54,6 +55,30 @@ def test_presets(preset, switches):
             getattr(flipped, other) == getattr(algorithm, other)
             for other in others
         )
+
+
+def test_steady_is_the_paper_s_but_for_the_mean_gradient():
+    assert RigL(preset="steady") == dataclasses.replace(
+        RigL(gradient_steps=20), preset="steady"
+    )
+    assert RigL(update_interval=5, preset="steady").gradient_steps == 5
+    assert RigL(preset="steady", gradient_steps=3).gradient_steps == 3
+    assert RigL().gradient_steps == 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_gradients_are_summed_in_a_dtype(dtype):
+    """Of 1 and 2^-10, bfloat16 keeps the 1 alone."""
+    algorithm = RigL(10, 4, gradient_steps=2, gradient_dtype=dtype)
+    sums = tf.zeros([2], algorithm.state["gradient_sum"])
+    for time, gradient in ((3, [1.0, 2.0]), (4, [2.0**-10, 2.0])):
+        weight = make_weight(
+            [0.0, 0.0], [True, True], gradient, state={"gradient_sum": sums}
+        )
+        (sums,) = algorithm.observe(weight, make_when(-1, time)).values()
+    assert sums.dtype == dtype
+    small = 0 if dtype == "bfloat16" else 2**-10
+    assert tf.cast(sums, tf.float32).numpy().tolist() == [1 + small, 4]
 
 
 def test_switches_reach_the_schedule():

@@ -54,3 +54,14 @@ def test_masks_and_diagnostics_take_nine_bits_an_element(keras):
     # numbers of eight bytes for each of the weights.
     words = sum(-(-size // 64) for size in (235_200, 30_000, 1_000))
     assert more == 266_200 + 8 * words + 3 * (3 + 4) * 8
+
+
+def test_averaged_gradients_take_four_bytes_an_element():
+    plain, steady = (
+        contenders.start_training(f"keras/{method}", LENET)
+        for method in ("tf_rigl", "steady")
+    )
+    more = contenders.variable_bytes(steady) - contenders.variable_bytes(plain)
+    # At 90 % the last weight has all of its connections, and no sum.
+    assert more == 4 * (266_200 - 1_000)
+    assert steady.averaged_steps == 19

@@ -276,3 +276,24 @@ def test_the_first_update_moves_what_was_written(alpha, decay):
     fractions = schedules.drop_fractions(schedule, alpha, decays["cosine"])
     assert schedules.drop_count(fractions, 2, 400) == 87
     assert schedules.drop_count(fractions, 3, 200) == 29
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        {},
+        {"update_at_start": False},
+        {"include_stop": True, "updates_advance_step": False},
+    ],
+)
+def test_the_last_steps_up_to_each_update(switches):
+    schedule = schedules.UpdateSchedule(3, 20, 5, **switches)
+    for steps in (1, 2, 5):
+        found = [
+            bool(schedule.is_near_update(tf.constant(step), steps))
+            for step in range(40)
+        ]
+        assert found == [
+            any(map(schedule.is_update, range(step, step + steps)))
+            for step in range(40)
+        ]

@@ -40,9 +40,12 @@ def training_flops(
     | `dense`, `small_dense`             | 3 f_D                             |
     | no dense gradient: `static`, `set` | 3 f_S                             |
     | n of ΔT + 1 batches: `rigl`,       | (3 f_S (ΔT + 1 - n) + n (2 f_S +  |
-    | `srigl` with n = 1                 | f_D)) / (ΔT + 1)                  |
+    | `srigl` with n = 1, `rigl_steady`  | f_D)) / (ΔT + 1)                  |
+    | with n = 20                        |                                   |
     | all: `snfs`, `ste`                 | 2 f_S + f_D                       |
     | pruning while training: `pruning`  | 3 (f_D - p (f_D - f_S))           |
+    | and growing by gradient: `granet`  | the same + p (f_D - f_S) / (ΔT +  |
+    |                                    | 1)                                |
 
     Masks, the optimizer, the choice of connections, and the batches by which
     SNIP and GraSP prune are not counted. In its paper, Top-KAST needs weight
@@ -106,6 +109,8 @@ def formula(algorithm: Algorithm) -> str:
     """Returns the formula of a method's training FLOPs, as text."""
     requirements = algorithm.requirements
     if requirements.prunes_during_training:
+        if requirements.dense_gradient_steps == 1:
+            return "3 (f_D − p (f_D − f_S)) + p (f_D − f_S) / (ΔT + 1)"
         return "3 (f_D − p (f_D − f_S))"
     steps = requirements.dense_gradient_steps
     if steps == "all":
@@ -130,10 +135,12 @@ def _mean_flops(
     the activations and f for the gradients of the weights, which cost f_D in
     a batch that needs them dense.
     """
-    if requirements.prunes_during_training:
-        return 3 * (dense - pruned * (dense - sparse))
-
     steps = requirements.dense_gradient_steps
+    if requirements.prunes_during_training:
+        masked = pruned * (dense - sparse)
+        grows = masked / (interval + 1) if steps == 1 else 0
+        return 3 * (dense - masked) + grows
+
     with_dense_gradient = 2 * sparse + dense
     if steps == "all":
         return with_dense_gradient
@@ -141,7 +148,8 @@ def _mean_flops(
         return 3 * sparse
 
     batches = interval + 1
-    total = 3 * sparse * (batches - steps) + steps * with_dense_gradient
+    n = min(steps, interval)  # "steady" averages no more
+    total = 3 * sparse * (batches - n) + n * with_dense_gradient
     return total / batches
 
 
@@ -159,7 +167,7 @@ def _requirements(method: str | Algorithm) -> Requirements | None:
             f"Received: method={method!r}."
         )
     row, command = found
-    return row.algorithm(**command.arguments(_ANY_PLAN)).requirements
+    return row.make(**command.arguments(_ANY_PLAN)).requirements
 
 
 def _interval(method: str | Algorithm) -> int:

@@ -4,7 +4,8 @@
 what a method needs from a training step, `penalty` what may be added to its
 loss, `schedule` when it updates masks and how many connections it moves;
 `pruning` holds the code shared by methods that prune a dense network, `scales`
-which scales of normalization layers stand for channels. `registry` has one row
+which scales of normalization layers stand for channels; `itop` makes methods by
+the recipes of a paper. `registry` has one row
 per method and imports no TensorFlow; a method's file is imported when its name
 is first accessed here.
 """
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from tf_rigl.algorithms.gradual_pruning import (
         GradualPruning as GradualPruning,
     )
+    from tf_rigl.algorithms.granet import GraNet as GraNet
+    from tf_rigl.algorithms.itop import rigl_itop as rigl_itop
+    from tf_rigl.algorithms.itop import set_itop as set_itop
+    from tf_rigl.algorithms.mest import MEST as MEST
     from tf_rigl.algorithms.one_shot import OneShot as OneShot
     from tf_rigl.algorithms.penalty import Penalty as Penalty
     from tf_rigl.algorithms.requirements import Requirements as Requirements
@@ -52,6 +57,8 @@ _PARTS = {
     "StepInfo": "algorithm",
     "WeightUpdate": "algorithm",
     "WeightView": "algorithm",
+    "rigl_itop": "itop",
+    "set_itop": "itop",
 }
 
 if not TYPE_CHECKING:

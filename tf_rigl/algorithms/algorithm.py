@@ -160,7 +160,8 @@ class Algorithm(abc.ABC):
     ) -> Mapping[str, tf.Tensor]:
         """Returns new values of the state, before anything else in a step.
 
-        Called in every step if `requirements.observes`.
+        Called in every step if `requirements.observes`, or in the last
+        `requirements.observed_steps` up to each mask update.
         """
         raise NotImplementedError
 

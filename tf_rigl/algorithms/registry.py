@@ -86,6 +86,8 @@ class Row:
     start: str | None = None
     usage: str | None = None  # README: the call; None for the class alone
     weights: str = "kernels"  # the `weights` argument of `tf_rigl.sparsify`
+    # Arguments of the class that make the method of this row.
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def algorithm(self) -> "type[Algorithm]":
@@ -93,10 +95,14 @@ class Row:
         module = importlib.import_module(f"tf_rigl.algorithms.{self.module}")
         return getattr(module, self.class_name)
 
+    def make(self, **arguments: Any) -> "Algorithm":
+        """Makes the method with further arguments of its class."""
+        return self.algorithm(**{**self.arguments, **arguments})
+
     @property
     def begins(self) -> str:
         """Initial masks: the `start` argument of `tf_rigl.sparsify`."""
-        return self.start or self.algorithm().requirements.start
+        return self.start or self.make().requirements.start
 
     def sparsify_arguments(self) -> dict[str, Any]:
         """Returns the arguments of `tf_rigl.sparsify` for this method."""
@@ -145,9 +151,38 @@ ROWS: tuple[Row, ...] = (
         {
             "set": Command(
                 "SET", lambda plan: {**plan.dynamic, "seed": plan.seed}
-            )
+            ),
+            # As `itop.set_itop` has it.
+            "set_itop": Command(
+                "SET-ITOP",
+                lambda plan: {
+                    **plan.schedule,
+                    "start_step": min(plan.update_interval, plan.stop_step),
+                    "drop_fraction": 0.5,
+                    "seed": plan.seed,
+                },
+            ),
         },
         "largest magnitudes",
+        "at random",
+    ),
+    Row(
+        "mest",
+        "MEST",
+        {
+            "mest": Command(
+                "MEST", lambda plan: {**plan.schedule, "seed": plan.seed}
+            ),
+            "mest_soft": Command(
+                "MEST, soft bound",
+                lambda plan: {
+                    **plan.schedule,
+                    "drop_delay": plan.update_interval - 1,
+                    "seed": plan.seed,
+                },
+            ),
+        },
+        r"largest \|w\| + λ \|g\|",
         "at random",
     ),
     Row(
@@ -160,9 +195,30 @@ ROWS: tuple[Row, ...] = (
     Row(
         "rigl",
         "RigL",
-        {"rigl": Command("RigL", lambda plan: plan.dynamic)},
+        {
+            "rigl": Command("RigL", lambda plan: plan.dynamic),
+            # As `itop.rigl_itop` has it.
+            "rigl_itop": Command(
+                "RigL-ITOP",
+                lambda plan: {
+                    **plan.schedule,
+                    "drop_fraction": 0.5,
+                    "update_at_start": False,
+                    "skip_weight_update": False,
+                },
+            ),
+        },
         "largest magnitudes",
         "largest dense gradients",
+    ),
+    Row(
+        "rigl",
+        "RigL",
+        {"rigl_steady": Command("Steady RigL", lambda plan: plan.dynamic)},
+        "largest magnitudes",
+        "largest mean gradients of 20 steps; of this library, of no paper",
+        usage='`RigL(preset="steady")`',
+        arguments={"preset": "steady"},
     ),
     Row(
         "srigl",
@@ -212,6 +268,13 @@ ROWS: tuple[Row, ...] = (
         },
         "largest magnitudes, along a cubic; or at random",
         "none",
+    ),
+    Row(
+        "granet",
+        "GraNet",
+        {"granet": Command("GraNet", lambda plan: plan.gradual)},
+        "largest magnitudes, along a cubic",
+        "as many as it drops of what is left, by the largest gradients",
     ),
     Row(
         "ste",

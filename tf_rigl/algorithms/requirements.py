@@ -26,7 +26,8 @@ class Requirements:
         prunes_during_training: whether weights have more connections than
             allotted until some training step, so that the cost depends on when
             they are pruned.
-        observes: whether `Algorithm.observe` must be called in every step.
+        observes: whether `Algorithm.observe` must be called, in every step or
+            in `observed_steps`.
         latent: name of the state that the optimizer trains in place of the
             weight: `INACTIVE_VALUES` if these are the weight's own values
             inside and outside the mask; None if the weight itself is trained.
@@ -41,6 +42,9 @@ class Requirements:
             that have and keep all connections, too.
         freezes_others: whether weights that the method does not update stay as
             they are: biases, normalization and weights without zeros.
+        observed_steps: number of the last steps up to each mask update, that of
+            the update included, in which `Algorithm.observe` is called; None
+            for all steps.
     """
 
     start: Literal["random", "dense", "any"] = "random"
@@ -55,3 +59,4 @@ class Requirements:
     initializes_slots: bool = False
     dense_weights: bool = False
     freezes_others: bool = False
+    observed_steps: int | None = None

@@ -27,7 +27,7 @@ from tf_rigl.core.random_masks import stateless_seed
 
 # Details that the paper leaves open and two repositories decide differently.
 # Each is also an argument of its own.
-PRESETS: Mapping[str, Mapping[str, Any]] = {
+PRESETS: dict[str, Mapping[str, Any]] = {
     "paper": {
         "update_at_start": True,
         "include_stop": False,
@@ -35,6 +35,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "skip_weight_update": True,
         "multiples_of_interval": False,
         "rounding": "floor",
+        "gradient_steps": 1,
     },
     "tf1": {
         "update_at_start": True,
@@ -43,6 +44,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "skip_weight_update": True,
         "multiples_of_interval": False,
         "rounding": "floor",
+        "gradient_steps": 1,
     },
     "jaxpruner": {
         "update_at_start": True,
@@ -51,10 +53,15 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "skip_weight_update": True,
         "multiples_of_interval": True,
         "rounding": "nearest",
+        "gradient_steps": 1,
     },
 }
+# Ours: the paper's, but connections grow by the mean gradient of 20 steps.
+STEADY_STEPS = 20
+PRESETS["steady"] = {**PRESETS["paper"], "gradient_steps": STEADY_STEPS}
 GROW_INITS = ("zeros", "gradient", "random", "initial", "shuffled")
 ROUNDINGS = ("floor", "nearest")
+GRADIENT_DTYPES = ("float32", "bfloat16")
 # The batch size at which the paper's experiments use ΔT = 100.
 REFERENCE_BATCH_SIZE = 4096
 
@@ -80,9 +87,12 @@ class RigL(Algorithm):
         decay: `"cosine"`, `"constant"`, `"linear"`, `"inverse_power"` (k = 3)
             or a function of (α, t / stop_step).
         preset: sets the arguments below that are None: `"paper"`; `"tf1"`, the
-            step pattern of google-research/rigl; or `"jaxpruner"`, that of
-            google-research/jaxpruner. If `start_step > 0`, the decays of the
-            TF1 repository end `start_step` steps earlier than here.
+            step pattern of google-research/rigl; `"jaxpruner"`, that of
+            google-research/jaxpruner; or `"steady"`, which is of this library
+            and of no paper: `gradient_steps` of 20, or of all steps of a
+            shorter interval, for one batch's gradient is a noisy guide. If
+            `start_step > 0`, the decays of the TF1 repository end `start_step`
+            steps earlier than here.
         update_at_start: whether `start_step` itself updates the masks.
         include_stop: whether `stop_step` itself may update the masks.
         updates_advance_step: whether a batch that updates the masks advances
@@ -112,12 +122,16 @@ class RigL(Algorithm):
         gradient_steps: growth uses the mean gradient over this many steps up to
             the update, at most the interval (fewer at the beginning of
             training). This mean is also the g of `grow_scale` and `slot_scale`.
-            More than 1 takes as many bytes as the weight in float32.
+            More than 1 takes as many bytes as the weight in
+            `gradient_dtype`, and a pass over it in each of these steps.
         drop_delay: optimizer steps by which an update drops later than it
             grows, less than the interval: the soft memory bound of MEST (Yuan
             et al., arXiv:2110.14032). In between, a weight has K extra
             connections, which are trained before they compete. Takes one byte
             per element; not supported with structured masks.
+        gradient_dtype: dtype of the sum of these gradients, `"float32"` or
+            `"bfloat16"`, which takes half of the memory and grows nearly the
+            same connections.
         batch_size: if given, scales the paper's interval to the same number of
             images: `update_interval` · 4,096 / batch_size, at least 1.
         seed: seed of the noise and of random values.
@@ -148,31 +162,42 @@ class RigL(Algorithm):
     grow_scale: float = 1.0
     slot_scale: float = 0.0
     drop_noise: float = 0.0
-    gradient_steps: int = 1
+    gradient_steps: int | None = None
     batch_size: int | None = None
     seed: int = 0
     drop_delay: int = 0
+    gradient_dtype: str = "float32"
 
     def __post_init__(self) -> None:
         check_choice("preset", self.preset, PRESETS)
+        given = self.gradient_steps
         for field, value in PRESETS[self.preset].items():
             if getattr(self, field) is None:
                 object.__setattr__(self, field, value)
 
         check_choice("rounding", self.rounding, ROUNDINGS)
         check_choice("grow_init", self.grow_init, GROW_INITS)
+        check_choice("gradient_dtype", self.gradient_dtype, GRADIENT_DTYPES)
         check_at_least("drop_noise", self.drop_noise, 0, "a standard deviation")
         check_at_least("drop_delay", self.drop_delay, 0, unit=" steps")
         if self.batch_size is not None:
             check_at_least("batch_size", self.batch_size, 1, unit=" example")
 
         _ = self.drop_schedule  # checks the arguments of both schedules
-        if not 1 <= self.gradient_steps <= self.interval:
+        if given is None:
+            steps = min(self._averaged, self.interval)
+            object.__setattr__(self, "gradient_steps", steps)
+        elif not 1 <= given <= self.interval:
             raise ValueError(
                 "`gradient_steps` must be from 1 to the update interval. "
-                f"Received: gradient_steps={self.gradient_steps} with an "
-                f"interval of {self.interval} steps."
+                f"Received: gradient_steps={given} with an interval of "
+                f"{self.interval} steps."
             )
+
+    @property
+    def _averaged(self) -> int:
+        """Number of steps whose gradients are averaged, never None."""
+        return self.gradient_steps or 1
 
     @property
     def interval(self) -> int:
@@ -188,8 +213,9 @@ class RigL(Algorithm):
         """Uses the dense gradients of the last `gradient_steps` steps."""
         return Requirements(
             structures=("unstructured",) if self.drop_delay else None,
-            dense_gradient_steps=self.gradient_steps,
-            observes=self.gradient_steps > 1,
+            dense_gradient_steps=self._averaged,
+            observes=self._averaged > 1,
+            observed_steps=self._averaged,
             initial_values=self.grow_init in ("initial", "shuffled"),
             skips_step=bool(self.skip_weight_update),
             initializes_slots=bool(self.slot_scale),
@@ -231,9 +257,9 @@ class RigL(Algorithm):
     @property
     def state(self) -> Mapping[str, tf.DType | None]:
         """Gradient sum if averaged; surplus connections of a delayed drop."""
-        averaged = {"gradient_sum": tf.float32}
+        averaged = {"gradient_sum": tf.as_dtype(self.gradient_dtype)}
         return {
-            **(averaged if self.gradient_steps > 1 else {}),
+            **(averaged if self._averaged > 1 else {}),
             **(soft_bound.STATE if self.drop_delay else {}),
         }
 
@@ -241,17 +267,15 @@ class RigL(Algorithm):
         self, weight: WeightView, when: StepInfo
     ) -> Mapping[str, tf.Tensor]:
         """Accumulates the gradients of the last steps before an update."""
-        schedule = self.mask_schedule.close()
-        until = schedule.steps_until_update(when.time)
+        until = self.mask_schedule.close().steps_until_update(when.time)
         gradient = tf.cast(weight.gradient, tf.float32)
-        old = weight.state["gradient_sum"]
         # The schedule may begin in the middle of an averaging window.
-        first = tf.equal(until, self.gradient_steps - 1) | tf.equal(
-            when.time, 0
-        )
-        inside = until < self.gradient_steps
-        total = tf.where(first, gradient, old + gradient)
-        return {"gradient_sum": tf.where(inside, total, old)}
+        first = tf.equal(until, self._averaged - 1) | tf.equal(when.time, 0)
+        old = weight.state["gradient_sum"]
+        total = tf.cast(old, tf.float32) + gradient
+        # Of a scalar condition, `tf.where` would make as many as elements.
+        total = tf.raw_ops.Select(condition=first, x=gradient, y=total)
+        return {"gradient_sum": tf.cast(total, old.dtype)}
 
     def update(
         self, weights: Sequence[WeightView], when: StepInfo
@@ -261,9 +285,10 @@ class RigL(Algorithm):
 
     def _update_one(self, weight: WeightView, when: StepInfo) -> WeightUpdate:
         gradient = weight.gradient
-        if self.gradient_steps > 1:
-            summed = tf.minimum(when.time + 1, self.gradient_steps)
-            mean = weight.state["gradient_sum"] / tf.cast(summed, tf.float32)
+        if self._averaged > 1:
+            summed = tf.minimum(when.time + 1, self._averaged)
+            total = tf.cast(weight.state["gradient_sum"], tf.float32)
+            mean = total / tf.cast(summed, tf.float32)
             gradient = tf.cast(mean, gradient.dtype)
 
         masks, state = soft_bound.move(

@@ -153,6 +153,11 @@ class UpdateSchedule:
         since = tf.cast(step, tf.int64) - self._offset
         return tf.where(since < 0, -since, -since % self._period)
 
+    def is_near_update(self, step: tf.Tensor, steps: int) -> tf.Tensor:
+        """Returns whether this step is among the last `steps` to an update."""
+        until = self.steps_until_update(step)
+        return (until < steps) & self.is_due(tf.cast(step, tf.int64) + until)
+
     def is_update(self, step: int) -> bool:
         """Returns whether this step updates the masks, for a Python int."""
         since = step - self._offset

@@ -38,7 +38,7 @@ class Method:
         row, command = self.row, self.command
         if row is None or command is None:
             return None
-        return lambda plan: row.algorithm(**command.arguments(plan))
+        return lambda plan: row.make(**command.arguments(plan))
 
     @property
     def sparsify(self) -> Mapping[str, Any]:

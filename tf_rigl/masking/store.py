@@ -80,6 +80,10 @@ def store_class(keras: Any) -> type:
                     "into a dense one."
                 )
             for variable, array in zip(self.variables, arrays, strict=True):
+                if array.dtype.kind == "V":
+                    # Keras 2 writes bfloat16, which HDF5 does not know, as
+                    # bytes without a type.
+                    array = array.view(variable.dtype.as_numpy_dtype)
                 variable.assign(array)
 
         def call(self, y_true: Any, y_pred: Any) -> Any:

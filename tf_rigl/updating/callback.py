@@ -18,6 +18,7 @@ from tf_rigl.masking import deferred
 from tf_rigl.masking import tree
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.updating import attach
+from tf_rigl.updating import loss_watch
 from tf_rigl.updating import method_state
 from tf_rigl.updating import optimizer_hook
 from tf_rigl.updating import replica_check
@@ -53,6 +54,9 @@ class UpdateMasks(ModelCallback):
     The first four are absent for a method that never updates masks, such as
     `Static`. `tf_rigl.MaskDiagnostics` and `tf_rigl.diagnose` report all of
     them for any method, weight by weight.
+
+    After an epoch in which the loss has jumped at a mask update and stayed
+    there, it warns once; see `tf_rigl.updating.loss_watch` for the threshold.
 
     Args:
         algorithm: a method such as `tf_rigl.RigL()` or `tf_rigl.Static()`.
@@ -103,10 +107,11 @@ class UpdateMasks(ModelCallback):
 
         # Keras may call callbacks in a thread of its own, where errors would
         # surface some batches late.
-        self.async_safe = not self._implements_train_batch_hooks()
+        self.async_safe = max_non_finite_steps is None and not check_replicas
 
         # The state of one call of `fit`.
         self._replica_check: replica_check.CheckAfterUpdates | None = None
+        self._loss_watch: loss_watch.LossWatch | None = None
         self._optimizers: list[Any] = []
         self._rules: list[UpdateRule] = []
         self._skipped_steps = 0  # as logged for the previous epochs
@@ -162,8 +167,9 @@ class UpdateMasks(ModelCallback):
             self._replica_check.begin_epoch()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Raises after too many skipped steps or if replicas differ."""
-        del logs
+        """Notes the loss; raises after skipped steps or if replicas differ."""
+        if self._loss_watch is not None:
+            self._loss_watch.after_batch(batch, logs)
         for guard in self._guards():
             guard.check()
         if self._replica_check is not None:
@@ -177,6 +183,11 @@ class UpdateMasks(ModelCallback):
         if not empty <= self._warned_of:
             training_warnings.warn_of_empty(empty)
             self._warned_of |= empty
+
+        jump = self._loss_watch and self._loss_watch.end_epoch()
+        if jump:
+            training_warnings.warn_of_jump(jump, self.algorithm)
+            self._loss_watch = None  # warns once
 
         if logs is None:
             return
@@ -281,6 +292,7 @@ class UpdateMasks(ModelCallback):
         else:
             self._prepare()
         self._replica_check = self._make_replica_check(flavor)
+        self._loss_watch = self._make_loss_watch(flavor)
 
     def _prepare(self) -> None:
         for rule in self._rules:
@@ -290,10 +302,6 @@ class UpdateMasks(ModelCallback):
         return attach.weights_to_train(
             self.model, self.algorithm, self._penalties
         )
-
-    def _implements_train_batch_hooks(self) -> bool:
-        """Overrides the method by which Keras 2 asks for batch-level calls."""
-        return self._max_non_finite_steps is not None or self._check_replicas
 
     def _make_replica_check(
         self, flavor: Flavor
@@ -307,6 +315,19 @@ class UpdateMasks(ModelCallback):
             flavor.accumulation_steps(first.optimizer),
         )
         return replica_check.CheckAfterUpdates(self.model, watch)
+
+    def _make_loss_watch(self, flavor: Flavor) -> loss_watch.LossWatch | None:
+        first = self._rules[0]
+        schedule = first.algorithm.schedule
+        if schedule is None or not loss_watch.suits(
+            self.model, first.algorithm.requirements
+        ):
+            return None
+        before = steps_taken(first.optimizer) - (first.origin or 0)
+        per_step = flavor.accumulation_steps(first.optimizer)
+        return loss_watch.LossWatch(
+            lambda batch: schedule.is_update(before + batch // per_step)
+        )
 
     def _guards(self) -> list[NonFiniteGuard]:
         return [rule.guard for rule in self._rules if rule.guard is not None]

@@ -9,8 +9,10 @@ from tf_rigl.algorithms import Algorithm
 from tf_rigl.algorithms import StepInfo
 from tf_rigl.algorithms import WeightUpdate
 from tf_rigl.algorithms import WeightView
+from tf_rigl.backend import conditionals
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.core.diagnostics import MaskChange
+from tf_rigl.core.schedules import UpdateSchedule
 from tf_rigl.masking import mask_history
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.storage import Storage
@@ -136,6 +138,40 @@ def follow(flavor: Flavor, optimizer: Any, weight: StepWeight) -> None:
             start = tf.cast(fresh, values.dtype)
             values = tf.where(mask & (values == 0), start, values)
         slot.assign(values)
+
+
+def moment(
+    schedule: UpdateSchedule | None, step: tf.Tensor, time: tf.Tensor
+) -> StepInfo:
+    """Returns the `StepInfo` of a step; its index is -1 without a schedule."""
+    if schedule is None:
+        return StepInfo(tf.constant(-1, tf.int64), step, time)
+    return StepInfo(schedule.update_index(time), step, time)
+
+
+def observe(
+    weights: list[StepWeight],
+    algorithm: Algorithm,
+    schedule: UpdateSchedule | None,
+    now: tuple[tf.Tensor, tf.Tensor],
+) -> None:
+    """Lets a method observe the step, if it is one of those that it observes.
+
+    `now` is the number of optimizer steps, in all and since the schedule began.
+    """
+
+    def observe_all() -> tf.Tensor:
+        when = moment(schedule, *now)
+        for weight in weights:
+            weight.observe(algorithm, when)
+        return conditionals.no_op()
+
+    steps = algorithm.requirements.observed_steps
+    if steps is None:
+        observe_all()
+    elif schedule is not None and weights:
+        near = schedule.is_near_update(now[1], steps)
+        tf.cond(near, observe_all, conditionals.no_op)
 
 
 def update_masks(

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
 
+from tf_rigl.algorithms import Algorithm
 from tf_rigl.checkpointing.optimizer_state import steps_taken
 from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.updating.loss_watch import Jump
 from tf_rigl.updating.update_rule import UpdateRule
 
 
@@ -26,6 +28,19 @@ def warn_of_idle(optimizers: Iterable[Any], method: str) -> None:
         f"step: {method!r} has not updated any mask. Keep the optimizer that "
         "trains the model as an attribute of the model, or call "
         "`tf_rigl.attach(optimizer, model, algorithm)`."
+    )
+
+
+def warn_of_jump(jump: Jump, method: Algorithm) -> None:
+    """Warns that the loss has jumped at a mask update and stays there."""
+    remedy = "a longer `update_interval`, a lower `drop_fraction`"
+    if getattr(method, "gradient_steps", None) == 1:
+        remedy = f"gradient_steps=20, {remedy}"
+    _warn(
+        f"The loss has jumped after a mask update of {method.name!r}, at batch "
+        f"{jump.update} of this `fit`, from {jump.lowest:.4g} to at least "
+        f"{jump.loss:.4g}, and has stayed there: training may not recover. "
+        f"Begin anew with {remedy} or a lower learning rate."
     )
 
 

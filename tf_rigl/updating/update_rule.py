@@ -6,7 +6,6 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.algorithms import Algorithm
-from tf_rigl.algorithms import StepInfo
 from tf_rigl.backend import conditionals
 from tf_rigl.backend import distribution
 from tf_rigl.backend.flavor import Flavor
@@ -15,10 +14,9 @@ from tf_rigl.core.schedules import UpdateSchedule
 from tf_rigl.masking.constraint import lifted
 from tf_rigl.masking.storage import masked
 from tf_rigl.updating import averages
+from tf_rigl.updating import mask_update
 from tf_rigl.updating import momentum_kernel
 from tf_rigl.updating.mask_update import StepWeight
-from tf_rigl.updating.mask_update import follow
-from tf_rigl.updating.mask_update import update_masks
 from tf_rigl.updating.non_finite import NonFiniteGuard
 from tf_rigl.updating.penalties import StepPenalties
 from tf_rigl.updating.pending_updates import PendingUpdate
@@ -223,9 +221,7 @@ class UpdateRule:
         weights = [one.weight for one in updates if one.weight is not None]
         followers = [one.follower for one in updates if one.follower]
         if self._requirements.observes:
-            moment = _moment(schedule, *now)
-            for weight in weights:
-                weight.observe(self.algorithm, moment)
+            mask_update.observe(weights, self.algorithm, schedule, now)
 
         def step_all() -> tf.Tensor:
             together = bool(self._pending.keys)
@@ -269,7 +265,7 @@ class UpdateRule:
             step: tf.Tensor, time: tf.Tensor, gradients: list[tf.Tensor]
         ) -> tf.Tensor:
             """Updates the masks, given all that changes between steps."""
-            update_masks(
+            mask_update.update_masks(
                 self._flavor,
                 self.optimizer,
                 [
@@ -279,10 +275,10 @@ class UpdateRule:
                     )
                 ],
                 self.algorithm,
-                _moment(schedule, step, time),
+                mask_update.moment(schedule, step, time),
             )
             for follower in followers:
-                follow(self._flavor, self.optimizer, follower)
+                mask_update.follow(self._flavor, self.optimizer, follower)
             return conditionals.no_op()
 
         gradients = [weight.gradient for weight in weights]
@@ -387,12 +383,3 @@ class UpdateRule:
         record.state[state].assign(after)
         values = weight.deployed(algorithm, view, weight.mask, after)
         weight.storage.set_values(values)
-
-
-def _moment(
-    schedule: UpdateSchedule | None, step: tf.Tensor, time: tf.Tensor
-) -> StepInfo:
-    """Returns the `StepInfo` of a step; its index is -1 without a schedule."""
-    if schedule is None:
-        return StepInfo(tf.constant(-1, tf.int64), step, time)
-    return StepInfo(schedule.update_index(time), step, time)

@@ -129,9 +129,20 @@ CASES = {
         {"gradient_steps": 3, "grown_value": scaled_gradient(1.0)},
         tolerance=1e-5,
     ),
+    "rigl_itop": table.Case(
+        tf_rigl.algorithms.rigl_itop(table.STOP, 6),
+        lambda: RigL(table.STOP, 6, 0.5, start=6, skips=False),
+    ),
+    # Two updates, at 0 and at 24, the second by the mean of 20 of 24 steps.
+    "rigl_steady": table.Case(
+        tf_rigl.RigL(table.STOP, 24, table.FRACTION, preset="steady"),
+        lambda: RigL(table.STOP, 24, table.FRACTION, gradient_steps=20),
+        tolerance=1e-5,
+    ),
 }
 
 WRONG_ORACLES = {
+    "rigl_steady": lambda: RigL(table.STOP, 24, table.FRACTION),
     "rigl": lambda: RigL(table.STOP, table.INTERVAL, 0.9 * table.FRACTION),
     "rigl_tf1": lambda: RigL(
         *table.PLAN, start=4, decay=dropping.inverse_power
@@ -155,6 +166,12 @@ ROWS = {
             drop_noise=1e-3,
             gradient_steps=2,
         )
+    ),
+    "rigl_bfloat16": table.Row(
+        tf_rigl.RigL(
+            **table.SHORT, gradient_steps=2, gradient_dtype="bfloat16"
+        ),
+        variant=True,
     ),
     "rigl_initial": table.Row(
         tf_rigl.RigL(**table.SHORT, grow_init="initial"),
@@ -182,6 +199,7 @@ ROWS = {
 }
 
 REFUSED = [
+    ({"gradient_dtype": "float16"}, r"`gradient_dtype` must be one of .*'fl"),
     ({"grow_init": "ones"}, r"`grow_init` must be one of .*'ones'"),
     ({"grow_init": "zero"}, r"`grow_init` must be one of .*'zero'"),
     ({"grow_init": None}, r"`grow_init` must be one of .*None"),

@@ -30,7 +30,11 @@ CASES = {
     "set": table.Case(
         tf_rigl.SET(**table.DYNAMIC, decay="constant", seed=5),
         lambda: SET(*table.PLAN, decay=dropping.constant, seed=5),
-    )
+    ),
+    "set_itop": table.Case(
+        tf_rigl.algorithms.set_itop(table.STOP, 6, seed=5),
+        lambda: SET(table.STOP, 6, 0.5, start=6, seed=5),
+    ),
 }
 
 WRONG_ORACLES = {"set": lambda: SET(*table.PLAN, decay=dropping.constant)}
