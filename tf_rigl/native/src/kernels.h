@@ -27,7 +27,8 @@ constexpr int kBlockOutputs = 64;
 
 template <class Column>
 struct ColumnKernels {
-  // out[row][w] = bias[row] + Σ values[j] · tile[cols[j]][w]; bias may be null.
+  // out[row - begin][w] = bias[row] + Σ values[j] · tile[cols[j]][w]. The bias
+  // may be null.
   void (*product)(Rows<Column>, const float* values, const float* bias,
                   const float* tile, int w, float* out);
 

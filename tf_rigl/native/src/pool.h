@@ -22,7 +22,7 @@ void run(int tasks, Body body, const void* context);
 
 // Calls body(task) for each task below `tasks`, in any order and on any thread,
 // and returns when all are done. A call while another one is running does all
-// its tasks itself. `body` must not throw.
+// its tasks itself. `body` must not throw, nor call this function.
 template <class Function>
 void parallel_for(int tasks, const Function& body) {
   pool::run(

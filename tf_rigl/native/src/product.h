@@ -44,7 +44,7 @@ RIGL_INLINE void product_of(rigl::Rows<Column> rows,
 
     for (int t = 0; t < T; t++) {
       for (int u = 1; u < U; u++) sums[0][t] += sums[u][t];
-      store<W>(out + size_t(row) * kWidth + t * W, sums[0][t]);
+      store<W>(out + size_t(row - rows.begin) * kWidth + t * W, sums[0][t]);
     }
   }
 }
