@@ -75,13 +75,22 @@ def spmm(
     )
 
 
+@tf.RegisterGradient("RiglSpmm")
+def _differentiate_spmm(op: Any, dy: tf.Tensor) -> list[tf.Tensor | None]:
+    x, values, *index, _ = op.inputs
+    dx, dvalues, dbias = spmm_gradients(
+        dy, x, values, SparseIndex(*index), op.get_attr("input_gradient")
+    )
+    return [dx, dvalues, *(None for _ in index), dbias]
+
+
 def spmm_gradients(
     dy: tf.Tensor,
     x: tf.Tensor,
     values: tf.Tensor,
     index: SparseIndex,
     input_gradient: bool = True,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+) -> tuple[tf.Tensor | None, tf.Tensor, tf.Tensor]:
     """Computes the gradients of `spmm`.
 
     Args:
@@ -92,12 +101,13 @@ def spmm_gradients(
         input_gradient: whether to compute the first one.
 
     Returns:
-        The gradients of `x` (of shape [0, K] without `input_gradient`),
-        `values` and `bias`, float32.
+        The gradients of `x` (None without `input_gradient`), `values` and
+        `bias`, float32 and of their shapes.
     """
-    return _ops().rigl_spmm_grad(
+    dx, dvalues, dbias = _ops().rigl_spmm_grad(
         dy, x, values, *index, input_gradient=input_gradient
     )
+    return dx if input_gradient else None, dvalues, dbias
 
 
 def grow(
@@ -213,8 +223,14 @@ def _ops() -> Any:
 
 @functools.cache
 def _load() -> Any:
-    """Loads the operations, once; returns None where they do not load."""
+    """Loads the operations, once; returns None where there are none.
+
+    From then on a call may use as many threads as an operation of TensorFlow.
+    """
     path = library.path_of_ops()
     if path is None:
         return None
-    return tf.load_op_library(str(path))
+    ops = tf.load_op_library(str(path))
+    # 0 is as many as there are cores, for either.
+    library.set_threads(tf.config.threading.get_intra_op_parallelism_threads())
+    return ops
