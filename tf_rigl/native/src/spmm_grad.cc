@@ -17,26 +17,22 @@ namespace {
 constexpr int kNarrowest = 16;
 
 // Inputs that are transposed at once, while they are still in the first cache.
-constexpr int kInputsAtOnce = 32;
+constexpr int kInputsAtOnce = 64;
 
 // Features of a tile that are one task of the transposition.
 constexpr int kFeaturesAtOnce = 256;
 
-// Wide tiles share the loads of index and values, and the sums over lanes, but
-// both tiles should stay in the second cache.
-int widest_tile(const RiglIndex& index, int lanes) {
-  const int most = std::max(index.inputs, index.outputs);
-  const int vectors = most <= 2048 ? 8 : 4;
-  return std::max(vectors * lanes, kNarrowest);
-}
+// Four vectors: narrower tiles load indexes and values too often, and both wider
+// tiles of a layer of 1024 × 1024 would not stay in the second cache.
+int widest_tile(int lanes) { return std::max(4 * lanes, kNarrowest); }
 
-// Columns of the batch that are worked on together, for fewer barriers, within
-// four megabytes or one tile.
+// Columns of the batch that are worked on together: for small layers several
+// tiles, for fewer barriers between threads, within half a megabyte.
 int64_t group_columns(const RiglIndex& index, int widest) {
   const int64_t features = int64_t(index.inputs) + index.outputs;
-  const int64_t fitting = (int64_t(1) << 20) / std::max<int64_t>(features, 1);
-  return std::max<int64_t>(widest, std::min<int64_t>(fitting, 1024) / widest *
-                                       widest);
+  const int64_t fitting = (int64_t(1) << 17) / std::max<int64_t>(features, 1);
+  const int64_t columns = std::min<int64_t>(fitting, 1024);
+  return std::max<int64_t>(widest, columns / widest * widest);
 }
 
 template <class Column, class TColumn>
@@ -131,7 +127,7 @@ void differentiate_outputs(const Backward<Column, TColumn>& call, int begin,
 template <class Column, class TColumn>
 void differentiate_inputs(const Backward<Column, TColumn>& call,
                           const Tile& tile, int begin, int end) {
-  alignas(64) float out[kInputsAtOnce * 128];
+  alignas(64) float out[kInputsAtOnce * 64];
   const int inputs = call.index.inputs;
   for (int row = begin; row < end; row += kInputsAtOnce) {
     const int next = std::min(row + kInputsAtOnce, end);
@@ -180,7 +176,7 @@ const char* differentiate_group(const Backward<Column, TColumn>& call,
 template <class Column, class TColumn>
 const char* differentiate(Backward<Column, TColumn> call, int64_t batch) {
   const RiglIndex& index = call.index;
-  const int widest = widest_tile(index, call.all.lanes);
+  const int widest = widest_tile(call.all.lanes);
   const int64_t columns = group_columns(index, widest);
   // The last tile may be wider than what is left of the batch.
   const int64_t padded = std::min(columns, batch + kNarrowest);
