@@ -95,33 +95,12 @@ bool fill_transposed(const RiglNewIndex& index, const Column* cols,
     const int begin = index.row_ptr[output], end = index.row_ptr[output + 1];
     for (int j = begin; j < end; j++) {
       distinct &= j == begin || cols[j] != cols[j - 1];
-      t_cols[cursors[cols[j]]++] = TColumn(output);
+      const int place = cursors[cols[j]]++;
+      t_cols[place] = TColumn(output);
+      index.t_perm[place] = j;
     }
   }
   return distinct;
-}
-
-template <class Column>
-void list_positions(const RiglIndex& index, const Column* cols,
-                    int64_t* positions, int32_t* order) {
-  std::vector<int32_t> cursors(index.t_ptr, index.t_ptr + index.inputs);
-  for (int output = 0; output < index.outputs; output++) {
-    for (int j = index.row_ptr[output]; j < index.row_ptr[output + 1]; j++) {
-      const int64_t input = cols[j];
-      const int place = cursors[input]++;
-      positions[place] = input * index.outputs + output;
-      order[place] = j;
-    }
-  }
-}
-
-bool agree_in_counts(const RiglIndex& index) {
-  return with_columns(index.cols, index.column_bytes, [&](auto* cols) {
-    std::vector<int32_t> counts(size_t(index.inputs) + 1);
-    for (int j = 0; j < index.connections; j++) counts[cols[j] + 1]++;
-    accumulate(counts.data(), index.inputs);
-    return std::equal(counts.begin(), counts.end(), index.t_ptr);
-  });
 }
 
 }  // namespace
@@ -145,18 +124,15 @@ const char* reindex(const int64_t* positions, const RiglNewIndex& index,
   return distinct ? nullptr : "positions must be distinct";
 }
 
-const char* positions_of(const RiglIndex& index, int64_t* positions,
-                         int32_t* order) {
-  if (const char* error = check_forward(index)) return error;
-  if (const char* error = check_transposed(index)) return error;
-  // Otherwise not every position would be written.
-  if (!agree_in_counts(index)) {
-    return "t_ptr must count as many connections as cols";
-  }
-  with_columns(index.cols, index.column_bytes, [&](auto* cols) {
-    list_positions(index, cols, positions, order);
+void list_positions(const RiglIndex& index, int64_t* positions) {
+  with_columns(index.t_cols, index.t_column_bytes, [&](auto* t_cols) {
+    for (int input = 0; input < index.inputs; input++) {
+      const int64_t start = int64_t(input) * index.outputs;
+      for (int j = index.t_ptr[input]; j < index.t_ptr[input + 1]; j++) {
+        positions[j] = start + t_cols[j];
+      }
+    }
   });
-  return nullptr;
 }
 
 }  // namespace rigl
@@ -167,8 +143,8 @@ const char* rigl_reindex(const int64_t* positions, const RiglNewIndex* index,
       [&] { return rigl::reindex(positions, *index, order); });
 }
 
-const char* rigl_positions(const RiglIndex* index, int64_t* positions,
-                           int32_t* order) {
-  return rigl::guarded(
-      [&] { return rigl::positions_of(*index, positions, order); });
+const char* rigl_positions(const RiglIndex* index, int64_t* positions) {
+  if (const char* error = rigl::check_transposed(*index)) return error;
+  rigl::list_positions(*index, positions);
+  return nullptr;
 }

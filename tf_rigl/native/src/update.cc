@@ -28,14 +28,13 @@ bool all_finite(const float* scores, int64_t count) {
   return std::all_of(scores, scores + count, is_finite);
 }
 
-Connections list_connections(const RiglIndex& index, const float* values,
-                             const char*& error) {
+Connections list_connections(const RiglIndex& index, const float* values) {
   std::vector<int64_t> positions(index.connections);
-  std::vector<int32_t> order(index.connections);
-  error = positions_of(index, positions.data(), order.data());
-  Connections all(error ? 0 : index.connections);
+  list_positions(index, positions.data());
+  Connections all(index.connections);
   for (size_t i = 0; i < all.size(); i++) {
-    all[i] = {positions[i], order[i], magnitude_key(values[order[i]])};
+    const int32_t source = index.t_perm[i];
+    all[i] = {positions[i], source, magnitude_key(values[source])};
   }
   return all;
 }
@@ -86,10 +85,10 @@ const char* drop_and_grow(const RiglIndex& index, const float* values,
                           const float* scores, int64_t candidate_count,
                           int64_t drop, const RiglNewIndex& new_index,
                           int32_t* order) {
-  const char* error;
-  const Connections all = list_connections(index, values, error);
-  if (error) return error;
+  if (const char* error = check_transposed(index)) return error;
+  if (const char* error = check_permutation(index)) return error;
 
+  const Connections all = list_connections(index, values);
   drop = std::clamp<int64_t>(drop, 0, index.connections);
   const Connections outside =
       list_candidates(candidates, scores, candidate_count);
