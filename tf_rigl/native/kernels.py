@@ -199,8 +199,7 @@ def _pointers(index: Index) -> _Index:
     lengths = [len(one) for one in (index.cols, index.t_cols, index.t_perm)]
     if len(set(lengths)) > 1:
         raise ValueError(
-            "Both halves must have as many connections. Received: "
-            f"{lengths}."
+            f"Both halves must have as many connections. Received: {lengths}."
         )
     return _Index(
         index.inputs,
