@@ -182,7 +182,7 @@ def test_halves_that_disagree_are_errors(half):
     case = cases.make((40, 30), 20, 0.3)
     array = getattr(case.index, half).copy()
     array[:2] = array[1::-1]
-    with pytest.raises(ValueError, match="ascend within|must transpose"):
+    with pytest.raises(ValueError, match=r"ascend within|must transpose"):
         kernels.check_index(case.index._replace(**{half: array}))
 
 

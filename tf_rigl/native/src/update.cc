@@ -85,8 +85,9 @@ void grow_best(const RiglIndex& index, const float* dvalues,
   }
 
   // Of equal ones the first, wherever it comes from.
+  const size_t equal = tied.size() + tied_candidates.size();
   size_t i = 0, j = 0;
-  for (size_t ties = highest.ties(); ties > 0; ties--) {
+  for (size_t ties = std::min(highest.ties(), equal); ties > 0; ties--) {
     const int64_t own = i < tied.size() ? old.positions[tied[i]] : kEnd;
     const int64_t other =
         j < tied_candidates.size() ? candidates.positions[tied_candidates[j]]
