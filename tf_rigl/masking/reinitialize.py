@@ -111,6 +111,16 @@ def reinitialize(
     return model
 
 
+def reseeded(initializer: Any, seed: tuple[Any, ...]) -> Any:
+    """Returns an initializer as it is with a seed, if it takes one."""
+    number = zlib.crc32(repr(seed).encode()) % _MAX_SEED
+    if hasattr(initializer, "get_config"):
+        config = initializer.get_config()
+        if "seed" in config:
+            return type(initializer).from_config({**config, "seed": number})
+    return initializer
+
+
 def _is_redrawn(weight: ModelWeight, how: str) -> bool:
     if how in redraw.OF_INITIAL_VALUES:
         return weight.record is not None
@@ -222,13 +232,7 @@ def _draw(
     weight: ModelWeight, initializer: Any, seed: tuple[int, int]
 ) -> np.ndarray:
     """Returns values by an initializer as by a new one with another seed."""
-    number = zlib.crc32(repr(seed).encode()) % _MAX_SEED
-    if hasattr(initializer, "get_config"):
-        config = initializer.get_config()
-        if "seed" in config:
-            initializer = type(initializer).from_config(
-                {**config, "seed": number}
-            )
+    initializer = reseeded(initializer, seed)
 
     def values(shape: tuple[int, ...]) -> np.ndarray:
         drawn = initializer(shape, dtype=weight.dtype.name)
