@@ -69,7 +69,7 @@ def main() -> dict[str, dict[str, list[float]]]:
                 random = np.random.default_rng(0)
                 inputs = random.random((size, units), np.float32)
                 tensor = tf.constant(inputs)
-                calls = {
+                calls: dict[str, dict[str, Any]] = {
                     "TensorFlow": {
                         name: functools.partial(one.serve, tensor)
                         for name, one in loaded.items()
@@ -88,8 +88,8 @@ def main() -> dict[str, dict[str, list[float]]]:
                     measured[title] = measure.alternate_timed(
                         own, measure.chosen("calls")
                     )
-    for title, own in measured.items():
-        measure.print_ratios(title, own, dict.fromkeys(own, _DENSE))
+    for title, taken in measured.items():
+        measure.print_ratios(title, taken, dict.fromkeys(taken, _DENSE))
     return measured
 
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from tf_rigl import _deprecations
 from tf_rigl import _lazy
 from tf_rigl.algorithms import registry
-from tf_rigl.factors import registration as factor_registration
+from tf_rigl.factors import stand_in
 from tf_rigl.masking.bindings import registration
 from tf_rigl.version import __version__ as __version__
 
@@ -207,4 +207,4 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = _lazy.attach(__name__, _NAMES, _NAMESPACES, _MOVED)
 
 registration.register_bindings()
-factor_registration.register_all()
+stand_in.register_all()

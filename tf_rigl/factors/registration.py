@@ -1,25 +1,12 @@
-"""Registration of factorized layers for `load_model`, without a Keras import.
+"""The name under which files refer to factorized layers."""
 
-It works as that of masked layers does, see `masking.bindings.registration`.
-"""
-
-import importlib
 from typing import Any
 
-import wrapt
-
-PACKAGES = ("keras", "tf_keras")
 PACKAGE = "tf_rigl"
 # If a name is not registered, Keras's error contains only the name itself, so
 # the name tells what to do.
 NOTE = "import tf_rigl before loading"
 NAME = f"FactorizedLayer ({NOTE})"
-
-
-def register_all() -> None:
-    """Registers factorized layers with each Keras as soon as it is imported."""
-    for package in PACKAGES:
-        wrapt.register_post_import_hook(_register_stand_in, package)
 
 
 def register(keras: Any, cls: type) -> None:
@@ -30,23 +17,3 @@ def register(keras: Any, cls: type) -> None:
         cls: a class whose `from_config` returns a factorized layer.
     """
     keras.saving.register_keras_serializable(PACKAGE, NAME)(cls)
-
-
-def _register_stand_in(keras: Any) -> None:
-    """Registers a class that imports the library when it is used."""
-
-    class StandIn:
-        """Placeholder until a factorized layer is loaded or created."""
-
-        def get_config(self) -> dict[str, Any]:
-            """Required by Keras; this class has no instances."""
-            raise NotImplementedError
-
-        @classmethod
-        def from_config(cls, config: Any, custom_objects: Any = None) -> Any:
-            """Imports the library and rebuilds the layer."""
-            layers = importlib.import_module("tf_rigl.factors.factorized_layer")
-            own = layers.factorized_class(keras.layers.Layer, None)
-            return own.from_config(config, custom_objects)
-
-    register(keras, StandIn)
