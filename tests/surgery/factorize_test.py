@@ -116,6 +116,21 @@ def test_fresh_and_plain_factors_depend_on_the_seed_alone(keras):
         assert np.linalg.matrix_rank(first[0]) == 5
 
 
+def test_reinitialized_factors_are_balanced_and_depend_on_the_seed(keras):
+    model = tf_rigl.factorize(make_mlp(keras, 40), ranks=5)
+
+    def factors(seed):
+        tf_rigl.reinitialize(model, seed=seed)
+        return [weight.numpy() for weight in model.weights]
+
+    first, again, other = factors(1), factors(1), factors(2)
+    support.assert_all_equal(first, again)
+    assert not np.array_equal(first[0], other[0])
+    np.testing.assert_allclose(
+        first[0].T @ first[0], first[1] @ first[1].T, atol=1e-5
+    )
+
+
 @pytest.mark.parametrize("name", ["einsum", "convolutions"])
 def test_strip_makes_a_plain_layer_of_each_factor(keras, name):
     model, inputs = factor_models.MODELS[name](keras)
