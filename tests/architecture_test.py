@@ -25,6 +25,7 @@ RANKS = {
     "accounting": 5,
     "checkpointing": 5,
     "diagnostics": 5,
+    "factors": 5,
     "tfmot": 5,
     "updating": 6,
     "surgery": 7,

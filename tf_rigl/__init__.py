@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 from tf_rigl import _deprecations
 from tf_rigl import _lazy
 from tf_rigl.algorithms import registry
+from tf_rigl.factors import stand_in
 from tf_rigl.masking.bindings import registration
 from tf_rigl.version import __version__ as __version__
 
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from tf_rigl.accounting.match_width import match_width as match_width
     from tf_rigl.accounting.profile import profile as profile
     from tf_rigl.algorithms import *  # noqa: F403
+    from tf_rigl.algorithms.frobenius_decay import (
+        FrobeniusDecay as FrobeniusDecay,
+    )
     from tf_rigl.checkpointing.checkpoints import Checkpoints as Checkpoints
     from tf_rigl.checkpointing.snapshot import Snapshot as Snapshot
     from tf_rigl.checkpointing.snapshot_at import SnapshotAt as SnapshotAt
@@ -74,12 +78,14 @@ if TYPE_CHECKING:
     from tf_rigl.export.saved_model.restore import (
         load_packed_weights as load_packed_weights,
     )
+    from tf_rigl.factors.report import ranks as ranks
     from tf_rigl.masking.masked_weight import masks as masks
     from tf_rigl.masking.options import SparsifyOptions as SparsifyOptions
     from tf_rigl.masking.reinitialize import reinitialize as reinitialize
     from tf_rigl.masking.sparsify import sparsify as sparsify
     from tf_rigl.surgery.channel_groups import channel_groups as channel_groups
     from tf_rigl.surgery.channel_rules import channel_rule as channel_rule
+    from tf_rigl.surgery.factorize import factorize as factorize
     from tf_rigl.surgery.prune_channels import prune_channels as prune_channels
     from tf_rigl.surgery.shrink import shrink as shrink
     from tf_rigl.tickets.early_bird import EarlyBird as EarlyBird
@@ -106,6 +112,7 @@ _NAMES = _lazy.index(
         "tf_rigl.accounting.match_width": ["match_width"],
         "tf_rigl.accounting.profile": ["profile"],
         "tf_rigl.algorithms": registry.class_names(),
+        "tf_rigl.algorithms.frobenius_decay": ["FrobeniusDecay"],
         "tf_rigl.checkpointing.checkpoints": ["Checkpoints"],
         "tf_rigl.checkpointing.snapshot": ["Snapshot"],
         "tf_rigl.checkpointing.snapshot_at": ["SnapshotAt"],
@@ -131,12 +138,14 @@ _NAMES = _lazy.index(
         "tf_rigl.export.saved_model.restore": ["load_packed_weights"],
         "tf_rigl.experiments.distance_picture": ["plot_mask_distances"],
         "tf_rigl.experiments.sweeps.in_process": ["sweep"],
+        "tf_rigl.factors.report": ["ranks"],
         "tf_rigl.masking.masked_weight": ["masks"],
         "tf_rigl.masking.options": ["SparsifyOptions"],
         "tf_rigl.masking.reinitialize": ["reinitialize"],
         "tf_rigl.masking.sparsify": ["sparsify"],
         "tf_rigl.surgery.channel_groups": ["channel_groups"],
         "tf_rigl.surgery.channel_rules": ["channel_rule"],
+        "tf_rigl.surgery.factorize": ["factorize"],
         "tf_rigl.surgery.prune_channels": ["prune_channels"],
         "tf_rigl.surgery.shrink": ["shrink"],
         "tf_rigl.tickets.early_bird": ["EarlyBird"],
@@ -198,3 +207,4 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = _lazy.attach(__name__, _NAMES, _NAMESPACES, _MOVED)
 
 registration.register_bindings()
+stand_in.register_all()

@@ -10,6 +10,7 @@
 | `tf_rigl.drop_and_grow` | `MaskUpdate` |
 | `tf_rigl.channel_groups` | `ChannelGroups`, `ChannelGroup`, `ChannelMember` |
 | `tf_rigl.prune_channels` | `PrunedChannels`, which holds a `ChannelReport` |
+| `tf_rigl.ranks` | `FactorReport`, which holds `KernelRank`s |
 | `tf_rigl.shrink` | `Shrunk`, which holds a `ShrinkReport` |
 | `tf_rigl.export_saved_model` | `ExportReport` |
 | `tf_rigl.export_litert` | `LiteRTReport` |
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
         XNNPACKReport as XNNPACKReport,
     )
     from tf_rigl.export.saved_model.report import ExportReport as ExportReport
+    from tf_rigl.factors.report import FactorReport as FactorReport
+    from tf_rigl.factors.report import KernelRank as KernelRank
     from tf_rigl.surgery.channel_groups import ChannelGroup as ChannelGroup
     from tf_rigl.surgery.channel_groups import ChannelGroups as ChannelGroups
     from tf_rigl.surgery.channel_groups import ChannelMember as ChannelMember
@@ -60,6 +63,7 @@ _NAMES = _lazy.index(
         "tf_rigl.export.litert.report": ["LiteRTReport"],
         "tf_rigl.export.litert.xnnpack_report": ["XNNPACKReport"],
         "tf_rigl.export.saved_model.report": ["ExportReport"],
+        "tf_rigl.factors.report": ["FactorReport", "KernelRank"],
         "tf_rigl.surgery.channel_groups": [
             "ChannelGroup",
             "ChannelGroups",

@@ -39,6 +39,12 @@ TRAIN = {
         "ablation_threshold": "0 so that no unit is ablated",
         "slimming_strength": "1e-5 for residual networks, as in the paper",
     },
+    "Factors": {
+        "rank_scale": "for layers of thin factors in place of large kernels; "
+        "see [factorized layers](factorize.md)",
+        "frobenius_decay": "in place of `--weight_decay` where networks are "
+        "normalized",
+    },
     "Training of the weights": {
         "keras": "to get a model of tf_keras",
         "precision": "mixed precisions are faster on accelerators",

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
 
+from tf_rigl.accounting import factored_macs
 from tf_rigl.accounting import mac_rules
 from tf_rigl.accounting.call_recorder import LayerCall
 from tf_rigl.accounting.call_recorder import is_recurrent
@@ -38,6 +39,7 @@ class MacCounter:
             id(weight) for own in self._weights.values() for weight in own
         }
 
+        self._factored = factored_macs.FactoredMacs(layers)
         recurrent = [call.layer for call in calls if is_recurrent(call.layer)]
         # The cells whose uses the rule of their RNN layer counts.
         self._cells = {
@@ -78,8 +80,9 @@ class MacCounter:
             self._give_up(call.layer, reason, weights)
             return
 
-        self.times.update({id(weight): times for weight in weights})
-        self.products[id(call.layer)] += products
+        uses, of_kernels = self._factored.uses(call, weights, times)
+        self.times.update(uses)
+        self.products[id(call.layer)] += products + of_kernels
 
     def _check(self, layer: Any, called: bool) -> None:
         """Reports the weights of a layer that no rule has counted."""

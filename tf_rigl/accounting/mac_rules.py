@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 from typing import NamedTuple
 
+from tf_rigl.accounting import factored_macs
 from tf_rigl.accounting.call_recorder import LayerCall
 from tf_rigl.backend.call_signature import Shape
 from tf_rigl.masking.layer_rules import known_class
@@ -53,10 +54,19 @@ def recurrent_cells(layer: Any) -> list[Any]:
 
 
 def _attributes(*names: str) -> Callable[[Any], list[Any]]:
-    """Makes a function that lists the given attributes if a layer has them."""
+    """Makes a function that lists the given attributes if a layer has them.
+
+    Factors stand for the kernels whose product they are.
+    """
 
     def weights(layer: Any) -> list[Any]:
-        found = [getattr(layer, name, None) for name in names]
+        factors = factored_macs.factors_of(layer)
+        found: list[Any] = []
+        for name in names:
+            if name in factors:
+                found.extend(factors[name].variables)
+            else:
+                found.append(getattr(layer, name, None))
         return [weight for weight in found if weight is not None]
 
     return weights

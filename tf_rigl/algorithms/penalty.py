@@ -22,7 +22,17 @@ class Penalty(abc.ABC):
     Penalties are immutable, and equal ones are exchangeable: a frozen dataclass
     is both. Pass them to `UpdateMasks(..., penalties=[...])` or `attach`; a
     method brings its own by `Algorithm.penalties`.
+
+    Attributes:
+        decoupled: whether the learning rate times the gradient is subtracted
+            from the variables themselves, before the optimizer's step and
+            without passing through it.
+        replaces_weight_decay: whether the optimizer's own weight decay leaves
+            out these variables.
     """
+
+    decoupled: bool = False
+    replaces_weight_decay: bool = False
 
     @abc.abstractmethod
     def groups(self, layers: Mapping[str, Any]) -> Iterable[Sequence[Any]]:

@@ -9,8 +9,10 @@ import abc
 import contextlib
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tf_rigl.backend import keras_bindings
@@ -78,6 +80,28 @@ class Flavor(abc.ABC):
     @abc.abstractmethod
     def detach_child(self, layer: Any, name: str) -> None:
         """Undoes `attach_child`."""
+
+    @abc.abstractmethod
+    def swap_weights(
+        self,
+        layer: Any,
+        removed: Mapping[str, Any],
+        values: Mapping[str, np.ndarray],
+        regularizer: Any,
+    ) -> list[Any]:
+        """Replaces weights of a built layer by others, in their place.
+
+        Args:
+            layer: the layer whose own weights they are.
+            removed: the weights to remove, by the names of their attributes.
+            values: the initial values of the new ones, by such names. They
+                have the dtype of the first one removed, and are trained if it
+                is.
+            regularizer: a regularizer of each new weight, or None.
+
+        Returns:
+            The new Keras variables.
+        """
 
     @abc.abstractmethod
     def set_constraint(
@@ -194,6 +218,31 @@ class Flavor(abc.ABC):
 
         They are in a fixed order; some may belong to the model, too.
         """
+
+
+def place_of(variable: Any, *lists: list[Any]) -> tuple[list[Any], int]:
+    """Returns the list that contains a variable, and its index there."""
+    return next(
+        (one, index)
+        for one in lists
+        for index, other in enumerate(one)
+        if other is variable
+    )
+
+
+def contains(variables: list[Any], variable: Any) -> bool:
+    """Returns whether a variable is among others; `==` compares values."""
+    return any(one is variable for one in variables)
+
+
+def fixed_initializer(values: np.ndarray) -> Callable[..., tf.Tensor]:
+    """Returns an initializer that gives a weight some values."""
+
+    def initialize(shape: Any, dtype: Any = None, **others: Any) -> tf.Tensor:
+        del shape, others
+        return tf.cast(values, dtype or tf.float32)
+
+    return initialize
 
 
 def flavor_of(thing: Any) -> Flavor:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tf_rigl.backend import platform_limits
 from tf_rigl.backend.platform_limits import Platform
 from tf_rigl.experiments import cluster
-from tf_rigl.experiments.runs.settings import STRATEGIES
+from tf_rigl.experiments.runs.choices import STRATEGIES
 
 
 def make_strategy(

@@ -22,6 +22,14 @@ from tf_rigl.core.kernel_layout import axes_layout
 __all__ = ["Axes", "LayerRule", "register"]
 
 
+# The attribute in which a factorized layer keeps, by the names of its kernels,
+# the factors that stand for them; see `factors.factorized_layer`.
+FACTORS = "_tf_rigl_factors"
+# That of an attention layer whose heads are pairs of factors: the sizes of keys
+# and values that it had.
+HEADS = "_tf_rigl_heads"
+
+
 class Axes(NamedTuple):
     """Input and unit axes of a kernel; the other axes are positions.
 
@@ -260,7 +268,7 @@ def _by_name(variables: list[Any]) -> dict[str, Any]:
     return named
 
 
-def _summed_axes(layer: Any, rank: int) -> Axes:
+def summed_axes(layer: Any, rank: int) -> Axes:
     """Returns the axes of an einsum kernel: the summed axes are inputs."""
     operands, output = layer.equation.split("->")
     kernel = operands.split(",")[1]
@@ -296,7 +304,7 @@ _DEPTHWISE = LayerRule(
 # rule of its base.
 RULES: dict[str, LayerRule] = {
     "Dense": _KERNEL,
-    "EinsumDense": LayerRule(("kernel",), _summed_axes),
+    "EinsumDense": LayerRule(("kernel",), summed_axes),
     "Conv1D": _KERNEL,
     "Conv2D": _KERNEL,
     "Conv3D": _KERNEL,

@@ -9,10 +9,12 @@ import tensorflow as tf
 
 from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.core import dice
+from tf_rigl.core import low_rank
 from tf_rigl.core import redraw
 from tf_rigl.core.checks import check_choice
 from tf_rigl.core.dice import Dice
 from tf_rigl.core.random_masks import stateless_seed
+from tf_rigl.masking import layer_rules
 from tf_rigl.masking import model_weights
 from tf_rigl.masking import state_store
 from tf_rigl.masking.model_weights import ModelWeight
@@ -39,7 +41,8 @@ def reinitialize(
     following do not name.
 
     - `"reinit"`: all weights of the model are drawn by the initializers of
-      their layers, with seeds of their own. Weights that are not trained and
+      their layers, with seeds of their own, and factors are spectral ones of
+      what is drawn for their kernels. Weights that are not trained and
       have no initializer, such as statistics of data, stay.
     - `"reshuffle"`: masked weights get the initial values of their
       connections, permuted within each weight.
@@ -109,6 +112,16 @@ def reinitialize(
         if weight.record is not None:
             weight.record.set_dice(None if keep_sign else rolled.get(path))
     return model
+
+
+def reseeded(initializer: Any, seed: tuple[Any, ...]) -> Any:
+    """Returns an initializer as it is with a seed, if it takes one."""
+    number = zlib.crc32(repr(seed).encode()) % _MAX_SEED
+    if hasattr(initializer, "get_config"):
+        config = initializer.get_config()
+        if "seed" in config:
+            return type(initializer).from_config({**config, "seed": number})
+    return initializer
 
 
 def _is_redrawn(weight: ModelWeight, how: str) -> bool:
@@ -190,8 +203,15 @@ def _by_initializers(
     Raises:
         ValueError: if a trained weight has no initializer.
     """
-    drawn = {}
+    drawn: dict[str, np.ndarray] = {}
     for number, weight in enumerate(weights):
+        if weight.path in drawn:
+            continue  # with another factor of the same kernel
+        factors = _factors(weight, weights, (seed, number))
+        if factors:
+            drawn.update(factors)
+            continue
+
         initializer = _initializer(weight)
         if initializer is not None:
             drawn[weight.path] = _draw(weight, initializer, (seed, number))
@@ -203,6 +223,36 @@ def _by_initializers(
                 "none. Give the layer one, or build the model again."
             )
     return drawn
+
+
+def _factors(
+    weight: ModelWeight, weights: list[ModelWeight], seed: tuple[int, int]
+) -> dict[str, np.ndarray]:
+    """Returns spectral factors of the kernel that a weight is a factor of.
+
+    It is drawn by the layer's initializer. Empty for other weights.
+    """
+    kernels = vars(weight.owner).get(layer_rules.FACTORS, {})
+    for name, factored in kernels.items():
+        paths = [
+            other.path
+            for variable in factored.variables
+            for other in weights
+            if other.variable is variable
+        ]
+        if weight.path in paths:
+            stem = name if name == "kernel" else name.removesuffix("_kernel")
+            own = getattr(weight.owner, f"{stem}_initializer")
+            config = factored.config
+            kernel = reseeded(own, seed)(config.shape, dtype="float32")
+            values = low_rank.balanced_factors(
+                factored.layout.matrix(np.array(tf.convert_to_tensor(kernel))),
+                config.rank,
+                config.depth,
+                seed[0],
+            )
+            return dict(zip(paths, values, strict=True))
+    return {}
 
 
 def _initializer(weight: ModelWeight) -> Any:
@@ -222,13 +272,7 @@ def _draw(
     weight: ModelWeight, initializer: Any, seed: tuple[int, int]
 ) -> np.ndarray:
     """Returns values by an initializer as by a new one with another seed."""
-    number = zlib.crc32(repr(seed).encode()) % _MAX_SEED
-    if hasattr(initializer, "get_config"):
-        config = initializer.get_config()
-        if "seed" in config:
-            initializer = type(initializer).from_config(
-                {**config, "seed": number}
-            )
+    initializer = reseeded(initializer, seed)
 
     def values(shape: tuple[int, ...]) -> np.ndarray:
         drawn = initializer(shape, dtype=weight.dtype.name)

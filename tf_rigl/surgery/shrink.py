@@ -13,6 +13,7 @@ from tf_rigl.core import cells
 from tf_rigl.core.checks import check_choice
 from tf_rigl.core.text_table import RowSum
 from tf_rigl.core.text_table import aligned
+from tf_rigl.factors import plain_layers
 from tf_rigl.surgery import analysis
 from tf_rigl.surgery import channel_plan
 from tf_rigl.surgery import optimizer_state
@@ -173,8 +174,8 @@ def shrink(
         TypeError: if `model` is a model of neither Keras.
         ValueError: if the model is subclassed or not built, if it has
             frequencies or boundaries that tf_keras has adapted to data, if
-            `compiled` is true and the model is not compiled, or if `select` is
-            none of the above.
+            `compiled` is true and the model is not compiled or has factors, or
+            if `select` is none of the above.
 
     Example:
         >>> small, report = tf_rigl.shrink(model)
@@ -183,8 +184,15 @@ def shrink(
     """
     check_choice("select", select, ("auto", False))
     flavor = flavors.model_flavor(model)
-    supported_models.check(model)
+    supported_models.check(model, factors=True)
     supported_models.check_sizes(flavor, model)
+    if compiled and plain_layers.has_factors(model):
+        raise ValueError(
+            "An optimizer has slots of factors, not of the layers that they "
+            f"become. Received: compiled=True for {model.name!r}, which has "
+            "factors. Leave it out and compile the new model."
+        )
+    model = plain_layers.copy(model)
 
     compilation = compilation_of(model, compiled)
     plans = analysis.analyze(

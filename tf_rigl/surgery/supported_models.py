@@ -3,13 +3,17 @@
 from typing import Any
 
 from tf_rigl.backend import flavor as flavors
+from tf_rigl.factors import plain_layers
 from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import is_deferred
 from tf_rigl.surgery import analysis
 
 
-def check(model: Any) -> None:
-    """Raises a ValueError unless the model has a graph of built layers."""
+def check(model: Any, factors: bool = False) -> None:
+    """Raises a ValueError unless the model has a graph of built layers.
+
+    `factors` tells whether its layers may have factors.
+    """
     if is_deferred(model) or not model.built:
         raise ValueError(
             "The model must be built. Received: "
@@ -25,6 +29,13 @@ def check(model: Any) -> None:
             f"{flavors.plain_class(model)}. Make the same network of its "
             "layers as a functional model, `keras.Model(inputs, outputs)`, or "
             "shrink the functional models that it consists of."
+        )
+
+    if not factors and plain_layers.has_factors(model):
+        raise ValueError(
+            "Channels are those of plain layers. Received: "
+            f"model={model.name!r}, which has factors. Call "
+            "`tf_rigl.strip(model)` first, which makes layers of them."
         )
 
     if not hasattr(analysis.network_of(model), "_nodes_by_depth"):

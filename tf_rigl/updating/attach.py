@@ -184,8 +184,11 @@ def weights_to_train(
     """
     rests = algorithm.mask_schedule is None
     rests = rests and algorithm.requirements.latent is None
-    if rests and (penalties or algorithm.penalties):
-        return masked_weights(model)
+    if rests:
+        flavor = flavors.model_flavor(model)
+        own = optimizer_hook.own_penalties(flavor, model)
+        if penalties or algorithm.penalties or own:
+            return masked_weights(model)
     return require_masked_weights(model)
 
 

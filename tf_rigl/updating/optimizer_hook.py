@@ -14,8 +14,10 @@ from typing import Any
 
 from tf_rigl.algorithms import Algorithm
 from tf_rigl.algorithms import Penalty
+from tf_rigl.algorithms import frobenius_decay
 from tf_rigl.backend import instance_methods
 from tf_rigl.backend.flavor import Flavor
+from tf_rigl.masking import tree
 from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.updating import latent_training
 from tf_rigl.updating.non_finite import NonFiniteGuard
@@ -52,14 +54,14 @@ def make_rules(
 
     The model's weights are looked for when they are first needed, since it may
     create them only while its training step is traced. `algorithm` must be
-    resolved; `penalties` are those besides its own.
+    resolved; `penalties` are those besides its own and the model's.
 
     Raises:
         ValueError: if the optimizer changes weights that the method does not
             train.
     """
     latent_training.check_optimizer(flavor, optimizer, algorithm)
-    every = (*algorithm.penalties, *penalties)
+    every = (*algorithm.penalties, *penalties, *own_penalties(flavor, model))
     return [
         UpdateRule(
             flavor,
@@ -71,6 +73,12 @@ def make_rules(
         )
         for updating in flavor.updating_optimizers(optimizer)
     ]
+
+
+def own_penalties(flavor: Flavor, model: Any) -> list[Penalty]:
+    """Returns the penalties that layers of a model bring: Frobenius decays."""
+    layers = [node.layer for node in tree.walk(flavor, model)]
+    return frobenius_decay.penalties(frobenius_decay.groups_of(layers))
 
 
 def install(rules: list[UpdateRule], for_one_fit: bool = False) -> None:

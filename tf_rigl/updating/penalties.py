@@ -14,6 +14,9 @@ from tf_rigl.algorithms import Penalty
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.masking import deferred
 from tf_rigl.masking import tree
+from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.masking.storage import masked
 from tf_rigl.updating.pending_updates import PendingUpdate
 
 
@@ -82,6 +85,8 @@ class StepPenalties:
             return gradients
 
         places = {update.key: place for place, update in enumerate(updates)}
+        # Of the values before the step, also where some are decoupled.
+        steps: list[tuple[int, tf.Tensor]] = []
         seen: set[int] = set()
         for update in updates:
             for group in self._by_key.get(update.key, ()):
@@ -90,29 +95,54 @@ class StepPenalties:
                 seen.add(id(group))
                 if not together:
                     self._check_alone(group)
-                self._add(group, updates, places, gradients)
+                for place, gradient in self._of(group, updates, places):
+                    if group.penalty.decoupled:
+                        steps.append((place, gradient))
+                        continue
+                    own = tf.convert_to_tensor(gradients[place])
+                    gradients[place] = own + tf.cast(gradient, own.dtype)
+
+        for place, gradient in steps:
+            self._subtract(updates[place], gradient)
         return gradients
 
-    def _add(
+    def without_weight_decay(self, variables: Sequence[Any]) -> list[Any]:
+        """Returns the variables that the optimizer itself is to decay."""
+        replaced = {
+            key
+            for key, groups in self._by_key.items()
+            if any(one.penalty.replaces_weight_decay for one in groups)
+        }
+        return [one for one in variables if self._key(one) not in replaced]
+
+    def _of(
         self,
         group: _Group,
         updates: Sequence[PendingUpdate],
         places: dict[str, int],
-        gradients: list[Any],
-    ) -> None:
-        """Adds the gradients of one group to `gradients`."""
+    ) -> list[tuple[int, tf.Tensor]]:
+        """Returns the gradients of a group by the places of their updates."""
         variables = [
             updates[places[key]].variable if key in places else variable
             for key, variable in zip(group.keys, group.variables, strict=True)
         ]
         values = [tf.convert_to_tensor(variable) for variable in variables]
         added = group.penalty.gradients(values)
-        for key, gradient in zip(group.keys, added, strict=True):
-            place = places.get(key)
-            if place is None:  # it is not trained
-                continue
-            own = tf.convert_to_tensor(gradients[place])
-            gradients[place] = own + tf.cast(gradient, own.dtype)
+        return [
+            (places[key], gradient)
+            for key, gradient in zip(group.keys, added, strict=True)
+            if key in places  # others are not trained
+        ]
+
+    def _subtract(self, update: PendingUpdate, gradient: tf.Tensor) -> None:
+        """Takes a decoupled step, which masked values do not take part in."""
+        record = self._records.get(update.key)
+        if record is not None:
+            gradient = masked(gradient, record.mask)
+        rate = tf.cast(self._optimizer.learning_rate, gradient.dtype)
+        update.variable.assign_sub(
+            tf.cast(rate * gradient, update.variable.dtype)
+        )
 
     def _check_alone(self, group: _Group) -> None:
         if len(group.keys) > 1:
@@ -139,6 +169,14 @@ class StepPenalties:
                 for key in dict.fromkeys(keys):
                     found[key].append(group)
         return dict(found)
+
+    @functools.cached_property
+    def _records(self) -> dict[str, MaskedWeight]:
+        """The masked weights by the keys of their variables."""
+        return {
+            self._key(record.variable): record
+            for record in masked_weights(self._model)
+        }
 
     def _key(self, variable: Any) -> str:
         return self._flavor.variable_key(self._optimizer, variable)

@@ -315,7 +315,8 @@ class UpdateRule:
             return
 
         def decay() -> None:
-            self._own_apply_weight_decay(variables)
+            decayed = self.penalties.without_weight_decay(variables)
+            self._own_apply_weight_decay(decayed)
 
         schedule = self._schedule
         if schedule is None or not self._requirements.skips_step:

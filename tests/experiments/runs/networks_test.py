@@ -127,3 +127,34 @@ def test_training_flops_are_the_published(inference, published):
     settings, plan = prepared(method="pruning")
     found = networks.training_flops(settings, plan, inference, 1.0) / 3
     assert found == pytest.approx(published, abs=0.015)
+
+
+@pytest.mark.parametrize("method", ["dense", "rigl"])
+def test_factors_come_before_masks(method):
+    settings = tiny(
+        method=method,
+        rank_scale=0.1,
+        frobenius_decay=0.5,
+        dense_layers=("logits",),
+        kernel_initializer="signed_kaiming",
+    )
+    model = networks.build(settings, keras, TASK)
+    rows = tf_rigl.ranks(model).rows
+    assert [(row.path, row.rank) for row in rows] == [
+        ("fc1/kernel", 3),
+        ("fc2/kernel", 1),
+    ]
+    # They are those of the values that the settings ask for.
+    if method == "dense":
+        rank = np.linalg.matrix_rank(np.array(model.get_layer("fc1").kernel))
+        assert rank == 3
+    masked = {path.rpartition("/")[2] for path in tf_rigl.masks(model)}
+    factors = {"kernel_v", "kernel_u"} if method == "rigl" else set()
+    # The mask of `logits` is full.
+    assert masked - {"kernel"} == factors
+
+    settings, plan = prepared(method=method, rank_scale=0.1, frobenius_decay=1)
+    algorithm = networks.make_algorithm(settings, plan)
+    assert type(algorithm).__name__ == (
+        "RigL" if method == "rigl" else "Static"
+    )

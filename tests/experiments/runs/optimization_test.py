@@ -1,5 +1,6 @@
 import math
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -114,3 +115,14 @@ def test_none_adds_none(keras):
     model = registry.builder("lenet_5")(keras, width=0.1)
     optimization.add_weight_decay(model, 0.0)
     assert not model.losses
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+def test_factors_decay_unless_their_product_does(decay):
+    model = keras.Sequential([keras.Input((20,)), keras.layers.Dense(30)])
+    tf_rigl.factorize(model, ranks=4, frobenius_decay=decay)
+    factors = [weight.numpy() for weight in model.weights[:2]]
+    optimization.add_weight_decay(model, 0.25)
+    expected = sum(0.25 * np.sum(one**2) / 2 for one in factors)
+    found = sum(map(float, model.losses)) if model.losses else 0.0
+    assert found == pytest.approx(0 if decay else expected, rel=1e-5)

@@ -50,6 +50,8 @@ WRONG = [
     ("decay_epochs", (2.0, 1.0)),
     ("decay_factor", 1.0),
     ("momentum", 1.0),
+    ("rank_scale", -0.1),
+    ("frobenius_decay", -0.1),
     ("weight_decay", -0.1),
     ("clip_norm", -1.0),
     ("label_smoothing", 1.0),
@@ -79,6 +81,7 @@ def test_every_rule_has_a_wrong_value():
     [
         ({"schedule": "step"}, "'step' needs `decay_epochs`"),
         ({"warmup_epochs": 3.0}, "`warmup_epochs` must be fewer"),
+        ({"frobenius_decay": 0.1}, "`frobenius_decay` is that of factors"),
         (
             {"start_fraction": 0.5, "stop_fraction": 0.5},
             "`start_fraction` must be smaller than `stop_fraction`",

@@ -12,7 +12,7 @@ from tf_rigl.experiments.compress.settings import Target
 from tf_rigl.experiments.runs import networks
 from tf_rigl.experiments.runs import setup
 from tf_rigl.experiments.runs import tasks
-from tf_rigl.experiments.runs.settings import REPRODUCIBLE
+from tf_rigl.experiments.runs.choices import REPRODUCIBLE
 from tf_rigl.experiments.runs.setup import PreparedRun
 
 

@@ -15,10 +15,11 @@ from tf_rigl.core.distribution_types import with_options
 from tf_rigl.experiments import methods
 from tf_rigl.experiments import user_code
 from tf_rigl.experiments.runs import tasks
+from tf_rigl.experiments.runs.choices import REPRODUCIBLE
 from tf_rigl.experiments.runs.plan import RunPlan
-from tf_rigl.experiments.runs.settings import REPRODUCIBLE
 from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.tasks import Task
+from tf_rigl.factors import layouts
 from tf_rigl.models import registry
 
 # Arguments of builders that some networks have, and settings of these names.
@@ -51,7 +52,7 @@ def build(settings: RunSettings, keras: ModuleType, task: Task) -> Any:
             model = sparsify(settings, model, **chosen.sparsify)
 
     how = settings.kernel_initializer
-    if how in REPRODUCIBLE:
+    if how in REPRODUCIBLE and not settings.rank_scale:
         tf_rigl.reinitialize(model, how, seed=settings.seed)
     return model
 
@@ -66,12 +67,31 @@ def build_dense(
     keras.utils.set_random_seed(settings.seed)
     # Layers without names get the same whatever this process has built before.
     class_flavor(keras.Model).reset_names()
-    return make_network(
+    model = make_network(
         settings.model,
         keras,
         width=settings.width * width,
         **tasks.network_arguments(task),
         **_chosen_arguments(settings),
+    )
+    return factorize(settings, model) if settings.rank_scale else model
+
+
+def factorize(settings: RunSettings, model: Any) -> Any:
+    """Factorizes a model by the settings, after its values are drawn."""
+    check_dense_layers(model, settings.dense_layers)
+    if settings.kernel_initializer in REPRODUCIBLE:
+        how = settings.kernel_initializer
+        tf_rigl.reinitialize(model, how, seed=settings.seed)
+    return tf_rigl.factorize(
+        model,
+        rank_scale=settings.rank_scale,
+        frobenius_decay=settings.frobenius_decay,
+        layers=lambda layer: (
+            layer.name not in settings.dense_layers
+            and layouts.unsupported(layer) is None
+        ),
+        seed=settings.seed,
     )
 
 
@@ -96,10 +116,13 @@ def final_profile(
 
 
 def make_algorithm(settings: RunSettings, plan: RunPlan) -> Any:
-    """Makes the algorithm of a run; None for dense training."""
+    """Makes the algorithm of a run; None for dense training.
+
+    A decay of factors needs an update rule, which leaves the rest as it is.
+    """
     make = methods.METHODS[settings.method].algorithm
     if make is None:
-        return None
+        return tf_rigl.Static() if settings.frobenius_decay else None
     return make(
         methods.UpdatePlan(
             start_step=plan.start_step,

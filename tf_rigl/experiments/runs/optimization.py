@@ -1,23 +1,28 @@
 """The learning rate, the optimizer and the weight decay of a run."""
 
+import re
 from types import ModuleType
 from typing import Any
 from typing import NamedTuple
 
 import tensorflow as tf
 
+from tf_rigl.algorithms import frobenius_decay
 from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.experiments.runs.plan import RunPlan
 from tf_rigl.experiments.runs.settings import RunSettings
+from tf_rigl.masking import tree
 
 # Weights that decay. Depthwise kernels do not, since they have few elements.
 _DECAYED = ("kernel", "recurrent_kernel", "pointwise_kernel")
+# The ends of the names of factors of a kernel.
+_FACTOR = re.compile("_[vmu]$")
 
 
 class RateSchedule(NamedTuple):
     """The schedule of the learning rate, in optimizer steps."""
 
-    kind: str  # one of `settings.SCHEDULES`
+    kind: str  # one of `choices.SCHEDULES`
     peak: float
     total_steps: int
     warmup_steps: int = 0
@@ -99,6 +104,10 @@ def make_optimizer(keras: ModuleType, settings: RunSettings, rate: Any) -> Any:
     )
 
 
+def _own_name(variable: Any) -> str:
+    return variable.name.rpartition("/")[2].partition(":")[0]
+
+
 def add_weight_decay(model: Any, strength: float) -> None:
     """Adds an L2 penalty, strength / 2 · Σw² over kernels, to a model's loss.
 
@@ -113,10 +122,19 @@ def add_weight_decay(model: Any, strength: float) -> None:
         return
 
     flavor = model_flavor(model)
+    # Products of factors may have a decay of their own.
+    replaced = {
+        id(one)
+        for group in frobenius_decay.groups_of(
+            node.layer for node in tree.walk(flavor, model)
+        )
+        for one in group.variables
+    }
     kernels = [
         one
         for one in model.trainable_variables
-        if one.name.rpartition("/")[2].partition(":")[0] in _DECAYED
+        if _FACTOR.sub("", _own_name(one)) in _DECAYED
+        and id(one) not in replaced
     ]
     if flavor.name == "keras3":
         regularizer = flavor.keras.regularizers.L2(strength / 2)

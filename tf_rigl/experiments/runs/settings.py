@@ -19,33 +19,9 @@ from tf_rigl.experiments.fields import POSITIVE
 from tf_rigl.experiments.fields import FieldRule
 from tf_rigl.experiments.fields import field
 from tf_rigl.experiments.fields import one_of
+from tf_rigl.experiments.runs import choices
 from tf_rigl.experiments.user_code import or_reference
 from tf_rigl.models import registry as networks
-
-PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
-DISTRIBUTIONS = ("uniform", "er", "erk")
-OPTIMIZERS = ("sgd", "adam")
-# Initial values that are equal bit for bit on every machine.
-REPRODUCIBLE = ("signed_kaiming", "kaiming_normal")
-SCHEDULES = ("cosine", "step", "constant", "linear")
-STRATEGIES = (
-    "one_device",
-    "mirrored",
-    "multi_worker",
-    "parameter_server",
-    "tpu",
-)
-
-# Settings of where a run reads and computes, which may change when it resumes.
-MAY_DIFFER = (
-    "data_dir",
-    "download",
-    "steps_per_execution",
-    "evaluation_steps",
-    "strategy",
-    "devices",
-    "tpu",
-)
 
 
 @fields.documented
@@ -74,7 +50,7 @@ class RunSettings:
         None,
         "Distribution of the initial kernels, of Keras or by "
         "tf_rigl.reinitialize; the network's own if unset.",
-        one_of((*networks.INITIALIZERS, *REPRODUCIBLE)),
+        one_of((*networks.INITIALIZERS, *choices.REPRODUCIBLE)),
     )
     data: str = field(
         "cifar10",
@@ -119,7 +95,7 @@ class RunSettings:
     distribution: str = field(
         "erk",
         "Distribution of the sparsity over the layers.",
-        one_of(DISTRIBUTIONS),
+        one_of(choices.DISTRIBUTIONS),
     )
     budget: distribution_types.Budget = field(
         "global",
@@ -154,6 +130,20 @@ class RunSettings:
         1e-4, "Weight of slimming's L1 penalty on scales.", NOT_NEGATIVE
     )
 
+    # Factors.
+    rank_scale: float = field(
+        0.0,
+        "Ranks of the factors of kernels, relative to full ranks; 0 for "
+        "kernels. Layers of --dense_layers have none.",
+        NOT_NEGATIVE,
+    )
+    frobenius_decay: float = field(
+        0.0,
+        "Factor of the penalty of products of factors, half the sum of "
+        "squares; it takes the place of their weight decay.",
+        NOT_NEGATIVE,
+    )
+
     # Training of the weights.
     keras: str = field(
         "keras3",
@@ -163,7 +153,7 @@ class RunSettings:
     precision: str = field(
         "float32",
         "Precision in which layers compute; weights are float32.",
-        one_of(PRECISIONS),
+        one_of(choices.PRECISIONS),
     )
     seed: int = field(
         0,
@@ -186,14 +176,14 @@ class RunSettings:
     optimizer: str = field(
         "sgd",
         "Optimizer; the momentum of sgd is Nesterov's.",
-        one_of(OPTIMIZERS),
+        one_of(choices.OPTIMIZERS),
     )
     learning_rate: float = field(0.1, "Learning rate at its peak.", POSITIVE)
     schedule: str = field(
         "cosine",
         "Learning rate after the warm-up: cosine and linear decay to 0, step "
         "multiplies it by --decay_factor at each of --decay_epochs.",
-        one_of(SCHEDULES),
+        one_of(choices.SCHEDULES),
     )
     warmup_epochs: float = field(
         0.0, "Epochs in which the learning rate rises.", NOT_NEGATIVE
@@ -248,7 +238,7 @@ class RunSettings:
     strategy: str = field(
         "one_device",
         "Where to train; see docs/distribution.md.",
-        one_of(STRATEGIES),
+        one_of(choices.STRATEGIES),
     )
     devices: int = field(
         0, "Replicas of --strategy=mirrored; 0 for all devices.", NOT_NEGATIVE
@@ -271,6 +261,13 @@ class RunSettings:
                 "`warmup_epochs` must be fewer than the epochs of the run. "
                 f"Received: warmup_epochs={self.warmup_epochs:g} of "
                 f"{self.total_epochs}. Train longer, or leave them out."
+            )
+
+        if self.frobenius_decay and not self.rank_scale:
+            raise ValueError(
+                "`frobenius_decay` is that of factors. Received: "
+                f"frobenius_decay={self.frobenius_decay:g} with rank_scale=0. "
+                "Set rank_scale, or weight_decay for kernels."
             )
 
         if self.start_fraction >= self.stop_fraction:
@@ -394,5 +391,5 @@ def contradictions(
     return {
         name: (before[name], value)
         for name, value in to_json(settings).items()
-        if name not in MAY_DIFFER and before[name] != value
+        if name not in choices.MAY_DIFFER and before[name] != value
     }

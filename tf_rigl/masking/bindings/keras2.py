@@ -1,7 +1,9 @@
 """The binding to Keras 2, package `tf_keras`."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
@@ -65,6 +67,53 @@ class Keras2(flavor.Flavor):
         delattr(layer, name)
         # Keras does not untrack it for TensorFlow's checkpoints.
         layer._delete_tracking(name)
+
+    def swap_weights(
+        self,
+        layer: Any,
+        removed: Mapping[str, Any],
+        values: Mapping[str, np.ndarray],
+        regularizer: Any,
+    ) -> list[Any]:
+        first = next(iter(removed.values()))
+        own, index = flavor.place_of(
+            first, layer._trainable_weights, layer._non_trainable_weights
+        )
+        is_trainable = own is layer._trainable_weights
+        before = [*own[:index]]
+
+        for name, variable in removed.items():
+            delattr(layer, name)
+            layer._delete_tracking(name)
+            # The loss of its regularizer.
+            layer._callable_losses = [
+                loss
+                for loss in layer._callable_losses
+                if not any(one is variable for one in getattr(loss, "args", ()))
+            ]
+
+        added = []
+        scope = first.name.rpartition("/")[0]
+        with tf.name_scope(f"{scope}/" if scope else ""):
+            for name, value in values.items():
+                variable = layer.add_weight(
+                    name,
+                    shape=value.shape,
+                    initializer=flavor.fixed_initializer(value),
+                    dtype=self.raw(first).dtype,
+                    trainable=is_trainable,
+                    regularizer=regularizer,
+                )
+                setattr(layer, name, variable)
+                added.append(variable)
+
+        own = layer._trainable_weights
+        if not is_trainable:
+            own = layer._non_trainable_weights
+        gone = [*added, *removed.values()]
+        others = [one for one in own if not flavor.contains(gone, one)][index:]
+        own[:] = [*before, *added, *others]
+        return added
 
     def set_constraint(
         self, variable: Any, constraint: flavor.Constraint | None

@@ -1,9 +1,12 @@
 """The binding to Keras 3 with the TensorFlow backend."""
 
+import contextlib
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras.src.utils import naming
 
@@ -67,6 +70,59 @@ class Keras3(flavor.Flavor):
         delattr(layer, name)
         if locked:
             layer._tracker.lock()
+
+    def swap_weights(
+        self,
+        layer: Any,
+        removed: Mapping[str, Any],
+        values: Mapping[str, np.ndarray],
+        regularizer: Any,
+    ) -> list[Any]:
+        first = next(iter(removed.values()))
+        own, index = flavor.place_of(
+            first, layer._trainable_variables, layer._non_trainable_variables
+        )
+        is_trainable = own is layer._trainable_variables
+        before = [*own[:index]]
+        locked = layer._tracker.locked
+        layer._tracker.unlock()
+
+        for name, variable in removed.items():
+            layer._untrack_variable(variable)
+            attribute = self._attribute(layer, name)
+            layer._delete_tracking(attribute)
+            # Not `delattr`, by which Keras would collect all garbage.
+            vars(layer).pop(attribute)
+
+        added = []
+        with contextlib.ExitStack() as stack:
+            for part in first.path.split("/")[:-2]:
+                stack.enter_context(keras.name_scope(part))
+            for name, value in values.items():
+                variable = layer.add_weight(
+                    shape=value.shape,
+                    initializer=flavor.fixed_initializer(value),
+                    dtype=first.dtype,
+                    trainable=is_trainable,
+                    regularizer=regularizer,
+                    name=name,
+                )
+                variable.trainable = first.trainable
+                setattr(layer, self._attribute(layer, name), variable)
+                added.append(variable)
+
+        others = [one for one in own[index:] if not flavor.contains(added, one)]
+        own[:] = [*before, *added, *others]
+        if locked:
+            layer._tracker.lock()
+        return added
+
+    @staticmethod
+    def _attribute(layer: Any, name: str) -> str:
+        """Returns where a weight is: a property reads a private attribute."""
+        plain = getattr(keras.layers, type(layer).__name__, type(layer))
+        is_property = isinstance(getattr(plain, name, None), property)
+        return f"_{name}" if is_property else name
 
     def set_constraint(
         self, variable: Any, constraint: flavor.Constraint | None

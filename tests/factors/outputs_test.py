@@ -1,0 +1,176 @@
+"""Factorized layers compute what their product computes, and are saved."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_rigl
+from tests.factors import factor_models
+
+SHAPES = {"same": {}, "deep": {"depth": 3}, "channels": {"form": "channels"}}
+
+
+def outputs(model, inputs):
+    return np.asarray(tf.convert_to_tensor(model(inputs)))
+
+
+def assert_close(found, expected, error=1e-6):
+    largest = np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, atol=error * largest, rtol=0)
+
+
+def factorize_whole(model, **settings):
+    """Factorizes all kernels at their full rank."""
+    ranks = {
+        weight.path: full
+        for weight, full in full_ranks(model, settings.get("form", "auto"))
+    }
+    return tf_rigl.factorize(model, ranks=ranks, **settings)
+
+
+def full_ranks(model, form):
+    from tf_rigl.backend import flavor as flavors
+    from tf_rigl.factors import candidates
+
+    found = candidates.find(flavors.model_flavor(model), model, form, False)
+    return [(one, one.full) for one in found if one.reason is None]
+
+
+@pytest.mark.parametrize("name", factor_models.MODELS)
+def test_full_rank_is_the_layer_itself(keras, name):
+    model, inputs = factor_models.MODELS[name](keras)
+    expected, before = outputs(model, inputs), model.count_params()
+    assert factorize_whole(model) is model
+    assert model.count_params() > before
+    assert_close(outputs(model, inputs), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [SHAPES["deep"], SHAPES["channels"]])
+@pytest.mark.parametrize("name", factor_models.MODELS)
+def test_full_rank_is_the_layer_in_all_forms(keras, name, settings):
+    model, inputs = factor_models.MODELS[name](keras)
+    expected = outputs(model, inputs)
+    factorize_whole(model, **settings)
+    assert_close(outputs(model, inputs), expected)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_thin_convolutions_compute_their_product(keras, shape):
+    check_thin(keras, "convolutions", SHAPES[shape])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", factor_models.MODELS)
+def test_thin_calls_compute_the_product(keras, name, shape):
+    check_thin(keras, name, SHAPES[shape])
+
+
+def check_thin(keras, name, settings):
+    """By factors, and by the kernel that is their product, are the same."""
+    model, inputs = factor_models.MODELS[name](keras)
+    dense = outputs(model, inputs)
+    tf_rigl.factorize(model, ranks=3, **settings)
+    report = tf_rigl.ranks(model)
+    assert report.rows and not any(row.is_product for row in report.rows)
+    thin = outputs(model, inputs)
+    assert np.abs(thin - dense).max() > 1e-3  # they do differ from the dense
+    tf_rigl.strip(model, factors="kernel")
+    assert not tf_rigl.ranks(model).rows
+    assert_close(outputs(model, inputs), thin, 2e-6)
+
+
+def test_factors_survive_a_file(keras, tmp_path):
+    check_file(keras, "dense", tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", factor_models.MODELS)
+def test_all_kinds_survive_a_file(keras, name, tmp_path):
+    check_file(keras, name, tmp_path)
+
+
+def check_file(keras, name, tmp_path):
+    model, inputs = factor_models.MODELS[name](keras)
+    tf_rigl.factorize(model, ranks=3, frobenius_decay=0.5)
+    classes = {type(model).__name__: type(model)}
+    path = str(tmp_path / "model.keras")
+    with keras.saving.custom_object_scope(
+        classes if name == "subclassed" else {}
+    ):
+        model.save(path)
+        loaded = keras.models.load_model(path)
+    np.testing.assert_array_equal(
+        outputs(loaded, inputs), outputs(model, inputs)
+    )
+    assert tf_rigl.ranks(loaded).rows == tf_rigl.ranks(model).rows
+    # The decay is there, too: a step without a gradient changes factors.
+    before = [weight.numpy() for weight in loaded.trainable_weights]
+    loaded.compile("sgd", lambda _, made: tf.reduce_sum(made) * 0)
+    loaded.fit(
+        inputs,
+        np.zeros(len(inputs)),
+        verbose=0,
+        callbacks=[tf_rigl.UpdateMasks(tf_rigl.Static())],
+    )
+    changed = [
+        not np.array_equal(one, weight.numpy())
+        for one, weight in zip(before, loaded.trainable_weights, strict=True)
+    ]
+    factors = sum(len(one.shape) for one in tf_rigl.ranks(loaded).rows)
+    assert 0 < sum(changed) <= factors
+
+
+def test_spectral_factors_are_those_of_numpy(keras):
+    model, _ = factor_models.dense(keras)
+    kernel = model.layers[0].kernel.numpy().astype(np.float64)
+    tf_rigl.factorize(model, ranks={model.layers[0]: 4})
+    left, values, right = np.linalg.svd(kernel, full_matrices=False)
+    root = np.sqrt(values[:4])
+    layer = model.layers[0]
+    np.testing.assert_allclose(
+        layer.kernel_v.numpy(), left[:, :4] * root, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        layer.kernel_u.numpy(), root[:, None] * right[:4], atol=1e-6
+    )
+
+
+def test_heads_are_pairs_of_factors(keras, tmp_path):
+    model, inputs = factor_models.attention(keras)
+    expected = outputs(model, inputs)
+    tf_rigl.factorize(model, rank_scale=1.0, attention=True)
+    assert_close(outputs(model, inputs), expected)
+
+    model, inputs = factor_models.attention(keras)
+    layer = model.get_layer("attention")
+    part = layer._query_dense, layer._key_dense
+    query, key = (one.kernel.numpy()[:, 0] for one in part)
+    biases = [one.bias.numpy()[0] for one in part]
+    tf_rigl.factorize(model, ranks=2, attention=True, frobenius_decay=0.1)
+    assert [row.rank for row in tf_rigl.ranks(model).rows] == [2, 2]
+    query, key = (
+        np.vstack([kernel, bias])
+        for kernel, bias in zip((query, key), biases, strict=True)
+    )
+    left, values, right = np.linalg.svd(query @ key.T)
+    best = (left[:, :2] * values[:2]) @ right[:2]
+    new = [
+        np.vstack([one.kernel.numpy()[:, 0], one.bias.numpy()[0]])
+        for one in (layer._query_dense, layer._key_dense)
+    ]
+    # Scores are divided by √key_dim, which is 2 of 4 now.
+    np.testing.assert_allclose(
+        new[0] @ new[1].T / np.sqrt(2), best / np.sqrt(4), atol=1e-5
+    )
+    model.save(str(tmp_path / "model.keras"))
+    loaded = keras.models.load_model(str(tmp_path / "model.keras"))
+    np.testing.assert_array_equal(
+        outputs(loaded, inputs), outputs(model, inputs)
+    )
+    plain = tf_rigl.strip(loaded)
+    assert plain.get_layer("attention").get_config()["key_dim"] == 2
+    assert type(plain.get_layer("attention")) is (
+        keras.layers.MultiHeadAttention
+    )
