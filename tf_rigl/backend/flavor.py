@@ -80,6 +80,19 @@ class Flavor(abc.ABC):
         """Undoes `attach_child`."""
 
     @abc.abstractmethod
+    def replace_kernel(self, layer: Any, old: Any, values: tf.Tensor) -> Any:
+        """Puts a new variable in the place of a built layer's kernel.
+
+        Args:
+            layer: the layer, whose class has no other property of that name.
+            old: its present Keras variable.
+            values: values of the new one, of any shape and the same dtype.
+
+        Returns:
+            The new Keras variable, with the name of the old one.
+        """
+
+    @abc.abstractmethod
     def set_constraint(
         self, variable: Any, constraint: Constraint | None
     ) -> None:

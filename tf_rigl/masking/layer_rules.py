@@ -17,6 +17,7 @@ from tf_rigl.algorithms import scales
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.kernel_layout import axes_layout
+from tf_rigl.masking import connections
 
 # The public names; everything else may change.
 __all__ = ["Axes", "LayerRule", "register"]
@@ -207,6 +208,9 @@ def kernel_layout(layer: Any, variable: Any) -> KernelLayout:
         The layout from the weight's axes to [positions, inputs, units].
     """
     shape = tuple(variable.shape)
+    for found, compressed in connections.of_layer(layer).values():
+        if found is variable:
+            shape = tuple(compressed.shape)
     rule = rule_of(layer)
 
     axes: Axes | Callable[[Any, int], Axes] = last_axes
@@ -235,6 +239,9 @@ def _may_have_mask(variable: Any) -> bool:
 
 def _weight(layer: Any, attribute: str) -> Any:
     """Returns the weight in an attribute, None if the layer has none."""
+    compressed = connections.of_layer(layer).get(attribute)
+    if compressed is not None:
+        return compressed[0]
     if getattr(layer, "lora_enabled", False):
         # The attribute itself returns the sum of the weight and its adapters.
         weight = getattr(layer, f"_{attribute}", None)

@@ -124,7 +124,7 @@ class MaskedWeight:
 
     def num_active(self) -> int:
         """Returns the number of active connections."""
-        return int(np.count_nonzero(self.mask.numpy()))
+        return self.storage.num_active
 
     def set_mask(self, mask: Any, values: Any = None) -> None:
         """Changes the mask, and the values with it.

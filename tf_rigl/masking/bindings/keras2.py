@@ -66,6 +66,18 @@ class Keras2(flavor.Flavor):
         # Keras does not untrack it for TensorFlow's checkpoints.
         layer._delete_tracking(name)
 
+    def replace_kernel(self, layer: Any, old: Any, values: tf.Tensor) -> Any:
+        raw = self.raw(old)
+        with tf.init_scope():
+            new = tf.Variable(
+                values,
+                trainable=raw.trainable,
+                name=raw.name.partition(":")[0],
+            )
+        # Keras keeps the place among the layer's weights.
+        layer.kernel = new
+        return new
+
     def set_constraint(
         self, variable: Any, constraint: flavor.Constraint | None
     ) -> None:
