@@ -41,6 +41,9 @@ class Requirements:
             that have and keep all connections, too.
         freezes_others: whether weights that the method does not update stay as
             they are: biases, normalization and weights without zeros.
+        needs_dense: whether the method needs the mask, values or state of all
+            positions, so that it cannot train weights stored by their
+            connections. If not, `update_connections` updates these.
     """
 
     start: Literal["random", "dense", "any"] = "random"
@@ -55,3 +58,4 @@ class Requirements:
     initializes_slots: bool = False
     dense_weights: bool = False
     freezes_others: bool = False
+    needs_dense: bool = True

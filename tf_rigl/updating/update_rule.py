@@ -1,5 +1,6 @@
 """The replacements for an optimizer's methods, which also update masks."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -15,6 +16,7 @@ from tf_rigl.core.schedules import UpdateSchedule
 from tf_rigl.masking.constraint import lifted
 from tf_rigl.masking.storage import masked
 from tf_rigl.updating import averages
+from tf_rigl.updating import connections_update
 from tf_rigl.updating import momentum_kernel
 from tf_rigl.updating.mask_update import StepWeight
 from tf_rigl.updating.mask_update import follow
@@ -58,6 +60,8 @@ class UpdateRule:
         self._traces = TraceCache()
         self._weights = RuleWeights(flavor, optimizer, find_records, algorithm)
 
+        self._growths = connections_update.ConnectionGrowths()
+
         self.max_non_finite_steps = max_non_finite_steps
         self.guard: NonFiniteGuard | None = None
         # The optimizer step from which the schedule counts. `prepare` writes
@@ -83,6 +87,17 @@ class UpdateRule:
         """Prepares weights and counters, as soon as the weights exist."""
         records = self._weights.prepare()
         self.penalties.check(self.algorithm, self._weights.updated)
+        connections_update.check_trains(
+            self._flavor,
+            self.optimizer,
+            self.algorithm,
+            self.penalties.penalties,
+            records,
+        )
+        if self._schedule is not None:
+            self._growths.put(
+                self._weights.updated_records(), self.algorithm, self._is_due
+            )
         strategy = distribution.strategy_of(
             record.storage.variable for record in records
         )
@@ -101,6 +116,7 @@ class UpdateRule:
     def release(self) -> None:
         """Stops warning about other optimizers that train the weights."""
         self._weights.release()
+        self._growths.remove()
 
     @property
     def _schedule(self) -> UpdateSchedule | None:
@@ -109,6 +125,11 @@ class UpdateRule:
         if schedule is None or not schedule.num_updates or not updated:
             return None
         return schedule
+
+    def _is_due(self) -> tf.Tensor:
+        """Returns whether the step that is being computed updates masks."""
+        schedule, (_, time) = self._schedule, self._now()
+        return tf.constant(False) if schedule is None else schedule.is_due(time)
 
     def _step_number(self) -> tf.Tensor:
         """Returns the number of optimizer steps taken, an int64 scalar."""
@@ -198,6 +219,11 @@ class UpdateRule:
         # A kernel that is applied to sequences has one without a static shape.
         gradient.set_shape(variable.shape)
         weight = StepWeight(record, variable, gradient)
+        if record.storage.is_compressed:
+            growth = self._growths.find(record)
+            weight = dataclasses.replace(weight, growth=growth)
+            if growth is not None:
+                growth.check_seen_once()
 
         latent = self._requirements.latent
         if latent is None or not is_updated:
@@ -263,7 +289,10 @@ class UpdateRule:
         """
         self._check_applied_together()
         # The function is cached, and gradients would keep their graph alive.
-        places = [(weight.record, weight.variable) for weight in weights]
+        places = [
+            (weight.record, weight.variable, weight.growth)
+            for weight in weights
+        ]
 
         def update(
             step: tf.Tensor, time: tf.Tensor, gradients: list[tf.Tensor]
@@ -273,8 +302,8 @@ class UpdateRule:
                 self._flavor,
                 self.optimizer,
                 [
-                    StepWeight(record, variable, gradient)
-                    for (record, variable), gradient in zip(
+                    StepWeight(record, variable, gradient, growth)
+                    for (record, variable, growth), gradient in zip(
                         places, gradients, strict=True
                     )
                 ],
@@ -289,7 +318,7 @@ class UpdateRule:
         if tf.executing_eagerly():
             return update(*now, gradients)
 
-        key = (schedule, *(id(variable) for _, variable in places))
+        key = (schedule, *(id(variable) for _, variable, _ in places))
         # A cached trace would keep the learning rate of its first call, on
         # which the initial momentum of grown connections depends.
         keeps_rate = self._requirements.initializes_slots
@@ -333,6 +362,10 @@ class UpdateRule:
         self, weight: StepWeight, args: tuple[Any, ...], gradient: tf.Tensor
     ) -> None:
         """Updates the active connections and leaves masked ones at zero."""
+        if weight.storage.is_compressed:
+            self._own_step(weight, gradient, *args)
+            return
+
         mask = weight.record.mask
         # The weight is zero where it is masked, so its own values serve as
         # zeros: allocating others would take another pass over the memory.

@@ -1,0 +1,210 @@
+"""Mask updates of weights that are stored by their connections."""
+
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.algorithms import Algorithm
+from tf_rigl.algorithms import Penalty
+from tf_rigl.algorithms import StepInfo
+from tf_rigl.algorithms.connections import ConnectionsView
+from tf_rigl.backend import sparse_ops
+from tf_rigl.backend.flavor import Flavor
+from tf_rigl.masking.connections import Connections
+from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.storage import assign_unguarded
+from tf_rigl.updating import slots
+from tf_rigl.updating.growth import Growth
+
+
+class ConnectionGrowths:
+    """The growths of the weights that one optimizer trains, by their paths."""
+
+    def __init__(self) -> None:
+        self._growths: dict[int, Growth] = {}
+
+    def put(
+        self,
+        records: Sequence[MaskedWeight],
+        algorithm: Algorithm,
+        is_due: Callable[[], tf.Tensor],
+    ) -> None:
+        """Makes the weights' layers look for candidates where they must."""
+        for record in compressed(records):
+            connections = connections_of(record)
+            number = algorithm.num_candidates(connections.size)
+            if not number:
+                continue
+            if id(connections) not in self._growths:
+                self._growths[id(connections)] = Growth(
+                    connections, number, is_due
+                )
+            self._growths[id(connections)].put()
+
+    def remove(self) -> None:
+        """Undoes `put`."""
+        for growth in self._growths.values():
+            growth.remove()
+
+    def find(self, record: MaskedWeight) -> Growth | None:
+        """Returns the growth of a weight, None if it has none."""
+        return self._growths.get(id(connections_of(record)))
+
+
+class ConnectionSlots:
+    """Moves slots along when a weight's connections change from outside."""
+
+    def __init__(
+        self, flavor: Flavor, optimizer: Any, record: MaskedWeight
+    ) -> None:
+        self._flavor = flavor
+        self._optimizer = optimizer
+        self._record = record
+
+    def put(self) -> None:
+        """Watches the weight's connections."""
+        self._record.guard.listeners[id(self)] = self._follow
+
+    def remove(self) -> None:
+        """Undoes `put`."""
+        self._record.guard.listeners.pop(id(self), None)
+
+    def mask(self) -> None:
+        """Does nothing: no slot has an inactive position."""
+
+    def _follow(self) -> None:
+        came_from = connections_of(self._record).came_from
+        if came_from is None:
+            return
+        is_new = came_from < 0
+        for slot in slots.slots_of(self._flavor, self._optimizer, self._record):
+            raw = self._flavor.raw(slot)
+            if not raw.is_initialized():
+                continue
+            moved = tf.gather(tf.convert_to_tensor(raw), came_from.clip(min=0))
+            fresh = slots.fresh_value(self._optimizer, slot)
+            fresh = tf.cast(fresh, moved.dtype)
+            assign_unguarded(raw, tf.where(is_new, fresh, moved))
+
+
+def connections_of(record: MaskedWeight) -> Connections:
+    """Returns the connections of a weight whose storage is compressed."""
+    storage: Any = record.storage
+    return storage.connections
+
+
+def compressed(records: Sequence[MaskedWeight]) -> list[MaskedWeight]:
+    """Returns the weights that are stored by their connections."""
+    return [record for record in records if record.storage.is_compressed]
+
+
+def check_trains(
+    flavor: Flavor,
+    optimizer: Any,
+    algorithm: Algorithm,
+    penalties: Sequence[Penalty],
+    records: Sequence[MaskedWeight],
+) -> None:
+    """Raises a ValueError unless weights stored by connections can be trained.
+
+    The number of batches to an optimizer's step, how gradients are scaled and
+    what the method needs decide it.
+    """
+    paths = [record.path for record in compressed(records)]
+    if not paths:
+        return
+
+    reason = None
+    if algorithm.requirements.needs_dense:
+        reason = (
+            f"{type(algorithm).__name__} with these options needs values or "
+            "gradients of all positions"
+        )
+    elif penalties:
+        reason = "penalties need values of all positions"
+    elif type(optimizer).__name__ == "Muon":
+        reason = "Muon orthogonalizes the update of the dense weight"
+    elif algorithm.num_candidates(100):
+        if flavor.accumulation_steps(optimizer) > 1:
+            reason = (
+                f"{type(algorithm).__name__} needs the gradient of all batches "
+                "of a step together, and gradient_accumulation_steps="
+                f"{flavor.accumulation_steps(optimizer)}"
+            )
+        elif any(
+            getattr(optimizer, name, None)
+            for name in ("clipnorm", "global_clipnorm")
+        ):
+            reason = (
+                f"{type(algorithm).__name__} compares gradients of inactive "
+                "positions with those of active ones, which the optimizer "
+                "clips"
+            )
+    if reason is not None:
+        raise ValueError(
+            "Weights stored by their connections must be enough for a "
+            f"training. Received: storage='compressed' for {paths}, but "
+            f"{reason}. Sparsify the model with storage='masked'."
+        )
+
+
+def update(
+    flavor: Flavor,
+    optimizer: Any,
+    record: MaskedWeight,
+    variable: Any,
+    gradient: tf.Tensor,
+    growth: Growth | None,
+    algorithm: Algorithm,
+    when: StepInfo,
+) -> None:
+    """Updates connections, values, slots and counters of one weight."""
+    connections = connections_of(record)
+    index = connections.tensors()
+    positions = sparse_ops.positions_of(index)
+    values = tf.convert_to_tensor(variable)
+
+    result = algorithm.update_connections(
+        ConnectionsView(
+            record.key,
+            record.size,
+            values,
+            positions,
+            tf.cast(gradient, tf.float32),
+            tf.zeros([0], tf.int64)
+            if growth is None
+            else tf.convert_to_tensor(growth.positions),
+            tf.zeros([0])
+            if growth is None
+            else tf.convert_to_tensor(growth.scores),
+        ),
+        when,
+    )
+    stay, grows = result.move.stay, result.move.grows
+    grown = tf.boolean_mask(result.candidates, grows)
+
+    new_index, order = sparse_ops.reindex(
+        tf.ensure_shape(
+            tf.concat([tf.boolean_mask(positions, stay), grown], 0),
+            positions.shape,
+        ),
+        index,
+    )
+
+    def moved(tensor: tf.Tensor, fresh: float = 0.0) -> tf.Tensor:
+        kept = tf.boolean_mask(tensor, stay)
+        new = tf.fill(tf.shape(grown, tf.int32), tf.cast(fresh, tensor.dtype))
+        return tf.gather(tf.concat([kept, new], 0), order)
+
+    connections.assign_index(new_index)
+    assign_unguarded(flavor.raw(variable), moved(values))
+    for slot in slots.slots_of(flavor, optimizer, record):
+        fresh = slots.fresh_value(optimizer, slot)
+        slot.assign(moved(tf.convert_to_tensor(slot), fresh))
+
+    happened = tf.cast(result.move.happened, tf.int64)
+    record.counters.assign_add(
+        tf.stack([happened, tf.shape(grown, tf.int64)[0], 1 - happened])
+    )
