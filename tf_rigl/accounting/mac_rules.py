@@ -18,6 +18,7 @@ from typing import NamedTuple
 from tf_rigl.accounting.call_recorder import LayerCall
 from tf_rigl.backend.call_signature import Shape
 from tf_rigl.masking.layer_rules import known_class
+from tf_rigl.masking.layer_rules import weight_in
 
 UNKNOWN_SIZE = (
     "a size it depends on is unknown; pass `inputs` with all sizes to `profile`"
@@ -56,7 +57,7 @@ def _attributes(*names: str) -> Callable[[Any], list[Any]]:
     """Makes a function that lists the given attributes if a layer has them."""
 
     def weights(layer: Any) -> list[Any]:
-        found = [getattr(layer, name, None) for name in names]
+        found = [weight_in(layer, name) for name in names]
         return [weight for weight in found if weight is not None]
 
     return weights

@@ -24,6 +24,7 @@ from tf_rigl.masking.connections import of_layer
 class CompressedLayer:
     """Mixin for the class of a layer that computes with connections."""
 
+    @tf.autograph.experimental.do_not_convert
     def call(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Multiplies by the connections, or else by the dense weight."""
         if not isinstance(inputs, tf.Tensor) or inputs.shape.rank is None:

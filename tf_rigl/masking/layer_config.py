@@ -67,6 +67,8 @@ class WeightConfig:
     dice: Dice | None = None
     # Number of inputs, of a weight that is stored by its connections.
     inputs: int | None = None
+    # Storage and why it was chosen, if the user left it open; not saved.
+    storage_reason: str | None = None
 
 
 @dataclasses.dataclass

@@ -23,6 +23,7 @@ from tf_rigl.masking import left_out
 from tf_rigl.masking import mask_history
 from tf_rigl.masking import options as options_of_sparsify
 from tf_rigl.masking import scale_masks
+from tf_rigl.masking import storage_choice
 from tf_rigl.masking import tree
 from tf_rigl.masking.layer_config import STARTS
 from tf_rigl.masking.layer_config import LayerConfig
@@ -52,6 +53,7 @@ def sparsify(
     structure: Structure | None = None,
     start: str = "random",
     weights: str = "kernels",
+    storage: str = "masked",
     options: SparsifyOptions | None = None,
 ) -> Any:
     """Masks the weights of a model to an exact number of connections.
@@ -98,6 +100,12 @@ def sparsify(
             for each channel, whose shift is 0 where they are masked; each
             layer keeps a channel, also at a sparsity of 1. `shrink` then cuts
             masked channels out.
+        storage: how kernels are stored and computed with. `"masked"`: as dense
+            matrices with zeros. `"compressed"`: the active connections alone,
+            in Dense, EinsumDense and 1×1 convolutions, so that cost and memory
+            of training follow the density on a CPU; others stay masked.
+            `"auto"` compresses where training is known to be faster. See
+            docs/compressed_training.md for what methods and layers need.
         options: less common options: masking embeddings and depthwise
             convolutions, scaling or keeping initial weights, and recording
             masks for `diagnose`.
@@ -126,6 +134,7 @@ def sparsify(
     flavor = model_flavor(model)
     checks.check_choice("start", start, STARTS)
     checks.check_choice("weights", weights, scale_masks.WEIGHTS)
+    checks.check_choice("storage", storage, storage_choice.CHOICES)
     checks.check_options(options, SparsifyOptions)
     structure = structures.as_structure(structure)
     options = options or SparsifyOptions()
@@ -133,6 +142,13 @@ def sparsify(
         scale_masks.check_arguments(sparsity, structure, options)
     else:
         checks.check_sparsity(sparsity)
+    storage_choice.check_request(
+        storage,
+        structure,
+        start,
+        options.keep_initial_values,
+        weights == "scales",
+    )
     _masked_layers(flavor, model)
 
     request = _Request(
@@ -143,6 +159,7 @@ def sparsify(
         structure,
         start,
         weights == "scales",
+        storage,
         options,
     )
     if deferred.has_weights(model):
@@ -163,6 +180,7 @@ class _Request:
     structure: Structure
     start: str
     of_scales: bool
+    storage: str
     options: SparsifyOptions
 
 
@@ -222,9 +240,15 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
         )
 
     plans = {
-        id(site.variable): dataclasses.replace(
-            _plan(site, counts[site.path], request),
-            stays_dense=site.path in kept_dense,
+        id(site.variable): _stored(
+            flavor,
+            model,
+            site,
+            dataclasses.replace(
+                _plan(site, counts[site.path], request),
+                stays_dense=site.path in kept_dense,
+            ),
+            request,
         )
         for site in eligible
     }
@@ -264,6 +288,26 @@ def _plan(site: tree.Site, target: int, request: _Request) -> WeightConfig:
             target = _exact_target(target, site.path, layout.shape, request)
         target = structure.connections(layout.shape, target)
     return WeightConfig(shape, target, layout)
+
+
+def _stored(
+    flavor: Flavor,
+    model: Any,
+    site: tree.Site,
+    weight: WeightConfig,
+    request: _Request,
+) -> WeightConfig:
+    """Chooses the storage of a weight to be masked."""
+    options = request.options
+    dense_needed = (
+        not isinstance(request.structure, structures.Unstructured)
+        or request.start == "dense"
+        or options.keep_initial_values
+        or request.of_scales
+    )
+    return storage_choice.with_storage(
+        flavor, model, site, weight, request.storage, not dense_needed
+    )
 
 
 def _exact_target(

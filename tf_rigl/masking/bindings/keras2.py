@@ -1,5 +1,6 @@
 """The binding to Keras 2, package `tf_keras`."""
 
+import functools
 from typing import Any
 
 import tensorflow as tf
@@ -76,6 +77,12 @@ class Keras2(flavor.Flavor):
             )
         # Keras keeps the place among the layer's weights.
         layer.kernel = new
+        for index, tagged in enumerate(layer._callable_losses):
+            loss = tagged.args[0] if getattr(tagged, "args", ()) else None
+            if getattr(loss, "args", (None,))[0] is old:
+                layer._callable_losses[index] = functools.partial(
+                    tagged.func, functools.partial(loss.func, new)
+                )
         return new
 
     def set_constraint(

@@ -74,6 +74,7 @@ class Keras3(flavor.Flavor):
                 values, dtype=old.dtype, trainable=old.trainable, name=old.name
             )
         new._path = old.path
+        new.regularizer = old.regularizer
 
         # Appended, it would change the order of the layer's weights.
         for name, (_, stored) in layer._tracker.config.items():
