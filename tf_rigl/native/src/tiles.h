@@ -1,0 +1,72 @@
+// Between rows of the batch, as TensorFlow has them, and tiles.
+//
+// Without transposing in registers, the way in and out takes a fifth of a
+// product at 90 % sparsity instead of a twentieth.
+#ifndef TF_RIGL_NATIVE_TILES_H_
+#define TF_RIGL_NATIVE_TILES_H_
+
+#include "vectors.h"
+
+namespace {
+
+// Transposes a block of W × W floats between two strides.
+template <int W>
+RIGL_INLINE void transpose_block(const float* from, int64_t from_stride,
+                                 float* to, int64_t to_stride) {
+  Vector<W> rows[W];
+  for (int i = 0; i < W; i++) rows[i] = load<W>(from + i * from_stride);
+  transpose<W>(rows);
+  for (int i = 0; i < W; i++) store<W>(to + i * to_stride, rows[i]);
+}
+
+// Transposes from [rows][columns] to [columns][rows]: blocks in registers, the
+// rest one by one.
+template <int W>
+RIGL_INLINE void transpose_all(const float* from, int64_t from_stride, int rows,
+                               int columns, float* to, int64_t to_stride) {
+  const int whole_rows = rows - rows % W;
+  const int whole_columns = columns - columns % W;
+
+  for (int row = 0; row < whole_rows; row += W) {
+    for (int column = 0; column < whole_columns; column += W) {
+      transpose_block<W>(from + row * from_stride + column, from_stride,
+                         to + column * to_stride + row, to_stride);
+    }
+    for (int column = whole_columns; column < columns; column++) {
+      for (int i = row; i < row + W; i++) {
+        to[column * to_stride + i] = from[i * from_stride + column];
+      }
+    }
+  }
+
+  for (int row = whole_rows; row < rows; row++) {
+    for (int column = 0; column < columns; column++) {
+      to[column * to_stride + row] = from[row * from_stride + column];
+    }
+  }
+}
+
+void to_tile(const float* from, int64_t stride, int rows, int features, int w,
+             float* tile) {
+  if (rows < w) {
+    for (int64_t i = 0; i < int64_t(features) * w; i++) tile[i] = 0;
+  }
+  if (rows % kLanes == 0) {
+    transpose_all<kLanes>(from, stride, rows, features, tile, w);
+  } else {
+    transpose_all<4>(from, stride, rows, features, tile, w);
+  }
+}
+
+void from_tile(const float* tile, int w, int rows, int features, float* to,
+               int64_t stride) {
+  if (rows % kLanes == 0) {
+    transpose_all<kLanes>(tile, w, features, rows, to, stride);
+  } else {
+    transpose_all<4>(tile, w, features, rows, to, stride);
+  }
+}
+
+}  // namespace
+
+#endif  // TF_RIGL_NATIVE_TILES_H_
