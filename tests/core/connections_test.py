@@ -27,7 +27,7 @@ def _candidates(scores, mask, number):
     )
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_moves_the_connections_that_dense_tensors_do(seed):
     rng = np.random.default_rng(seed)
     shape = (int(rng.integers(1, 9)), int(rng.integers(1, 9)))
@@ -91,5 +91,5 @@ def test_draws_random_candidates_in_blocks(monkeypatch):
 
     np.testing.assert_array_equal(own, scores.flat[positions])
     expected, _ = _candidates(scores, mask, 50)
-    np.testing.assert_array_equal(np.sort(best), np.sort(expected))
+    np.testing.assert_array_equal(best, np.sort(expected))
     np.testing.assert_array_equal(best_scores, scores.flat[best.numpy()])

@@ -19,7 +19,6 @@ from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import DropSchedule
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.algorithms.schedule import StopStep
-from tf_rigl.core import connections
 from tf_rigl.core import schedules
 from tf_rigl.core import selection
 from tf_rigl.core.checks import check_at_least
@@ -301,15 +300,12 @@ class RigL(Algorithm):
     ) -> ConnectionsUpdate:
         """Drops and grows among connections and the best candidates."""
         nonzeros = tf.constant(weight.values.shape[0], tf.int64)
-        move = connections.drop_and_grow(
-            weight.values,
-            weight.positions,
+        return ConnectionsUpdate(
             weight.gradient,
             weight.candidates,
             weight.candidate_scores,
             self._count(nonzeros, when),
         )
-        return ConnectionsUpdate(move, weight.candidates)
 
     def _count(self, nonzeros: tf.Tensor, when: StepInfo) -> tf.Tensor:
         if self.rounding == "floor":

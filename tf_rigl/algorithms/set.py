@@ -125,14 +125,7 @@ class SET(algorithm.Algorithm):
             seed,
             min(self.drop_schedule.most(nonzeros), weight.size),
         )
-        move = connections.drop_and_grow(
-            weight.values,
-            weight.positions,
-            scores,
-            candidates,
-            candidate_scores,
-            self.drop_schedule.count_of(
-                tf.constant(nonzeros, tf.int64), when.update
-            ),
+        count = self.drop_schedule.count_of(
+            tf.constant(nonzeros, tf.int64), when.update
         )
-        return ConnectionsUpdate(move, candidates)
+        return ConnectionsUpdate(scores, candidates, candidate_scores, count)

@@ -37,19 +37,12 @@ def make_index(
     ordered = tf.gather(positions, by_input)
     rows, columns = ordered // outputs, ordered % outputs
 
-    # Where the values, which are ordered by output, are in the other order.
     by_output = tf.argsort(columns * inputs + rows)
-    perm = tf.scatter_nd(
-        tf.cast(by_output, tf.int64)[:, None],
-        tf.range(tf.shape(by_output)[0]),
-        tf.shape(by_output, tf.int64),
-    )
     index = SparseIndex(
         _starts(columns, outputs),
         _columns(tf.gather(rows, by_output), inputs),
         _starts(rows, inputs),
         _columns(columns, outputs),
-        perm,
     )
     return index, tf.gather(by_input, by_output)
 
@@ -61,15 +54,6 @@ def _starts(rows: tf.Tensor, size: int) -> tf.Tensor:
 
 def _columns(columns: tf.Tensor, size: int) -> tf.Tensor:
     return tf.cast(columns, native_ops.column_dtype(size))
-
-
-def reindex(
-    positions: tf.Tensor, index: SparseIndex
-) -> tuple[SparseIndex, tf.Tensor]:
-    """Builds the index of other positions; see `native_ops.reindex`."""
-    if native_ops.available():
-        return native_ops.reindex(positions, index)
-    return make_index(positions, shape_of(index))
 
 
 def shape_of(index: SparseIndex) -> tuple[int, int]:
@@ -163,15 +147,45 @@ def grow(
     whole = tf.reshape(tf.matmul(x, dy, transpose_a=True), [size])
     ranks = connections.ranks(whole, tf.range(size, dtype=tf.int64))
     positions = positions_of(index)[:, None]
+    none = np.int64(-1)
     ranks = tf.tensor_scatter_nd_update(
-        ranks, positions, tf.fill(index.cols.shape, np.int64(-1))
+        ranks, positions, tf.fill(index.cols.shape, none)
     )
-    missing = max(0, number - size)
-    best, found = tf.math.top_k(ranks, min(number, size))
-    is_none = best < 0
-    scores = tf.where(is_none, -1.0, tf.abs(tf.gather(whole, found)))
-    found = tf.where(is_none, np.int64(-1), tf.cast(found, tf.int64))
-    return (
-        tf.pad(found, [[0, missing]], constant_values=-1),
-        tf.pad(scores, [[0, missing]], constant_values=-1.0),
+    ranks = tf.pad(ranks, [[0, max(0, number - size)]], constant_values=none)
+    best, found = tf.math.top_k(ranks, number)
+    scores = tf.abs(tf.gather(whole, tf.minimum(found, size - 1)))
+    return connections.ascending(best, scores)
+
+
+def drop_and_grow(
+    values: tf.Tensor,
+    scores: tf.Tensor,
+    index: SparseIndex,
+    candidates: tf.Tensor,
+    candidate_scores: tf.Tensor,
+    count: tf.Tensor,
+) -> tuple[SparseIndex, tf.Tensor]:
+    """Drops the weakest connections; see `native_ops.drop_and_grow`."""
+    if native_ops.available():
+        return native_ops.drop_and_grow(
+            values, scores, index, candidates, candidate_scores, count
+        )
+
+    positions = positions_of(index)
+    move = connections.drop_and_grow(
+        values, positions, scores, candidates, candidate_scores, count
     )
+    after = tf.concat(
+        [
+            tf.boolean_mask(positions, move.stay),
+            tf.boolean_mask(candidates, move.grows),
+        ],
+        0,
+    )
+    stay = tf.cast(tf.where(move.stay)[:, 0], tf.int32)
+    grown = tf.size(after) - tf.size(stay)
+    came_from = tf.concat([stay, tf.fill([grown], -1)], 0)
+
+    after = tf.ensure_shape(after, positions.shape)
+    new, order = make_index(after, shape_of(index))
+    return new, tf.ensure_shape(tf.gather(came_from, order), positions.shape)

@@ -8,6 +8,7 @@ tensors, with ties by the lowest flat position.
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from tf_rigl.core import random_masks
@@ -143,8 +144,9 @@ def random_candidates(
 
     Returns:
         The scores of the active connections, float32 [nnz], and the inactive
-        positions of largest score, int64 [number], with their scores, float32
-        [number].
+        positions of largest score, int64 [number] in ascending order, with
+        their scores, float32 [number]. Where fewer are inactive, the last are
+        -1 and -1.
     """
     none = tf.constant(-1, tf.int64)
     own = tf.zeros(positions.shape, tf.int32)
@@ -171,7 +173,22 @@ def random_candidates(
             tf.concat([best, ranked], 0), number, sorted=False
         ).values
 
-    keys = tf.cast(tf.bitwise.right_shift(best, tf.constant(32, tf.int64)), tf.int32)
-    scores = tf.bitcast(tf.maximum(keys, 0), tf.float32)
-    candidates = tf.where(best < 0, none, _position(best))
-    return tf.bitcast(own, tf.float32), candidates, scores
+    keys = tf.bitwise.right_shift(best, tf.constant(32, tf.int64))
+    scores = tf.bitcast(tf.cast(keys, tf.int32), tf.float32)
+    return tf.bitcast(own, tf.float32), *ascending(best, scores)
+
+
+def ascending(
+    ranked: tf.Tensor, scores: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the positions of `ranks`, ascending, and their scores.
+
+    Those of negative ranks come last, as -1 with the score -1.
+    """
+    is_none = ranked < 0
+    positions = tf.where(is_none, LARGEST_SIZE, _position(ranked))
+    order = tf.argsort(positions)
+    return (
+        tf.gather(tf.where(is_none, np.int64(-1), positions), order),
+        tf.gather(tf.where(is_none, -1.0, scores), order),
+    )

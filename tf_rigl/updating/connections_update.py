@@ -78,15 +78,12 @@ class ConnectionSlots:
         came_from = connections_of(self._record).came_from
         if came_from is None:
             return
-        is_new = came_from < 0
         for slot in slots.slots_of(self._flavor, self._optimizer, self._record):
             raw = self._flavor.raw(slot)
-            if not raw.is_initialized():
-                continue
-            moved = tf.gather(tf.convert_to_tensor(raw), came_from.clip(min=0))
-            fresh = slots.fresh_value(self._optimizer, slot)
-            fresh = tf.cast(fresh, moved.dtype)
-            assign_unguarded(raw, tf.where(is_new, fresh, moved))
+            if raw.is_initialized():
+                present = tf.convert_to_tensor(raw)
+                fresh = slots.fresh_value(self._optimizer, slot)
+                assign_unguarded(raw, _moved(present, came_from, fresh))
 
 
 def connections_of(record: MaskedWeight) -> Connections:
@@ -182,29 +179,32 @@ def update(
         ),
         when,
     )
-    stay, grows = result.move.stay, result.move.grows
-    grown = tf.boolean_mask(result.candidates, grows)
-
-    new_index, order = sparse_ops.reindex(
-        tf.ensure_shape(
-            tf.concat([tf.boolean_mask(positions, stay), grown], 0),
-            positions.shape,
-        ),
+    new_index, came_from = sparse_ops.drop_and_grow(
+        values,
+        result.scores,
         index,
+        result.candidates,
+        result.candidate_scores,
+        result.count,
     )
-
-    def moved(tensor: tf.Tensor, fresh: float = 0.0) -> tf.Tensor:
-        kept = tf.boolean_mask(tensor, stay)
-        new = tf.fill(tf.shape(grown, tf.int32), tf.cast(fresh, tensor.dtype))
-        return tf.gather(tf.concat([kept, new], 0), order)
 
     connections.assign_index(new_index)
-    assign_unguarded(flavor.raw(variable), moved(values))
+    assign_unguarded(flavor.raw(variable), _moved(values, came_from))
     for slot in slots.slots_of(flavor, optimizer, record):
         fresh = slots.fresh_value(optimizer, slot)
-        slot.assign(moved(tf.convert_to_tensor(slot), fresh))
+        slot.assign(_moved(tf.convert_to_tensor(slot), came_from, fresh))
 
-    happened = tf.cast(result.move.happened, tf.int64)
-    record.counters.assign_add(
-        tf.stack([happened, tf.shape(grown, tf.int64)[0], 1 - happened])
+    grown = tf.reduce_sum(tf.cast(came_from < 0, tf.int64))
+    finite = tf.reduce_all(tf.math.is_finite(result.scores)) & tf.reduce_all(
+        tf.math.is_finite(result.candidate_scores)
     )
+    happened = tf.cast(finite, tf.int64)
+    record.counters.assign_add(tf.stack([happened, grown, 1 - happened]))
+
+
+def _moved(
+    tensor: tf.Tensor, came_from: tf.Tensor, fresh: float = 0.0
+) -> tf.Tensor:
+    """Returns values in the order of a new index, `fresh` for new ones."""
+    kept = tf.gather(tensor, tf.maximum(came_from, 0))
+    return tf.where(came_from < 0, tf.cast(fresh, tensor.dtype), kept)
