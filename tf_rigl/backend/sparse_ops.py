@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import record
 
 from tf_rigl.backend import native_ops
 from tf_rigl.backend.native_ops import SparseIndex
@@ -101,12 +102,14 @@ def spmm(
         float32 [B, N].
     """
 
+    needs_dx = _needs_gradient(x)
+
     @tf.custom_gradient
     def multiply(x: tf.Tensor, values: tf.Tensor, bias: tf.Tensor) -> tuple:
         def gradients(dy: tf.Tensor) -> tuple[tf.Tensor, ...]:
             if observer is not None:
                 observer(x, dy)
-            return spmm_gradients(dy, x, values, index)
+            return _gradients(dy, x, values, index, needs_dx)
 
         if native_ops.available():
             return native_ops.spmm(x, values, index, bias), gradients
@@ -128,6 +131,40 @@ def spmm_gradients(
         tf.gather(tf.reshape(whole, [-1]), positions_of(index)),
         tf.reduce_sum(dy, 0),
     )
+
+
+def _needs_gradient(x: tf.Tensor) -> bool:
+    """Returns whether the input may need a gradient, as far as it is known.
+
+    If a function is traced whose gradient is taken outside, it may.
+    """
+    return not record.could_possibly_record() or record.should_record_backprop(
+        [x]
+    )
+
+
+def _gradients(
+    dy: tf.Tensor,
+    x: tf.Tensor,
+    values: tf.Tensor,
+    index: SparseIndex,
+    needs_dx: bool,
+) -> tuple[tf.Tensor | None, ...]:
+    """Computes the gradients, that of `x` where it is needed.
+
+    Those of the inputs of a first layer would cost half of its backward pass.
+    """
+    if needs_dx or not native_ops.available():
+        return spmm_gradients(dy, x, values, index)
+
+    _, dvalues, dbias = native_ops.spmm_gradients(
+        dy, x, values, index, input_gradient=False
+    )
+    if tf.executing_eagerly():
+        return None, dvalues, dbias
+    # In a graph, an operation of which nothing is used is never run.
+    dx, _, _ = native_ops.spmm_gradients(dy, x, values, index)
+    return dx, dvalues, dbias
 
 
 def grow(
