@@ -80,16 +80,22 @@ class Flavor(abc.ABC):
         """Undoes `attach_child`."""
 
     @abc.abstractmethod
-    def replace_kernel(self, layer: Any, old: Any, values: tf.Tensor) -> Any:
-        """Puts a new variable in the place of a built layer's kernel.
+    def variable_like(self, old: Any, values: tf.Tensor) -> Any:
+        """Makes a Keras variable of other values with the name of another.
+
+        Args:
+            old: a Keras variable.
+            values: values of the new one, of any shape and the same dtype.
+        """
+
+    @abc.abstractmethod
+    def replace_kernel(self, layer: Any, old: Any, new: Any) -> None:
+        """Puts a variable in the place of a built layer's kernel.
 
         Args:
             layer: the layer, whose class has no other property of that name.
             old: its present Keras variable.
-            values: values of the new one, of any shape and the same dtype.
-
-        Returns:
-            The new Keras variable, with the name of the old one.
+            new: the Keras variable to put there.
         """
 
     def can_move_regularizer(self, layer: Any) -> bool:

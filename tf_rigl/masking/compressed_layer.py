@@ -71,22 +71,32 @@ def compress(layer: Any, connections: Connections) -> Any:
     flat = tf.reshape(tf.convert_to_tensor(flavor.raw(kernel)), [-1])
     values = tf.gather(flat, connections.positions())
 
-    variable = flavor.replace_kernel(layer, kernel, values)
+    variable = flavor.variable_like(kernel, values)
     connections.values = flavor.raw(variable)
-    vars(layer)[ATTRIBUTE] = {
-        matrix_layers.KERNEL: (variable, connections)
-    }
-    flavors.set_class(layer, compressed_class(type(layer)))
+    put_connections(layer, variable, connections)
     return variable
+
+
+def put_connections(
+    layer: Any, variable: Any, connections: Connections
+) -> None:
+    """Makes a layer with a dense kernel compute with connections."""
+    flavor = flavors.flavor_of(layer)
+    flavor.replace_kernel(
+        layer, getattr(layer, matrix_layers.KERNEL), variable
+    )
+    vars(layer)[ATTRIBUTE] = {matrix_layers.KERNEL: (variable, connections)}
+    flavors.set_class(layer, compressed_class(type(layer)))
 
 
 def decompress(layer: Any) -> Any:
     """Undoes `compress`; returns the Keras variable of the dense kernel."""
     flavor = flavors.flavor_of(layer)
     values, connections = vars(layer).pop(ATTRIBUTE)[matrix_layers.KERNEL]
-    dense = connections.dense()
+    kernel = flavor.variable_like(values, connections.dense())
     flavors.set_class(layer, type(layer)._tf_rigl_uncompressed_class)
-    return flavor.replace_kernel(layer, values, dense)
+    flavor.replace_kernel(layer, values, kernel)
+    return kernel
 
 
 @functools.cache

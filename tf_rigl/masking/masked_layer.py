@@ -214,6 +214,11 @@ def variables_beside(layer: Any) -> list[tf.Variable]:
     ]
 
 
+def guards_of(layer: Any) -> dict[str, ValueGuard]:
+    """Returns the guards of a masked layer's weights by their keys."""
+    return layer.__dict__[_GUARDS]
+
+
 def guard_of(layer: Any, key: str) -> ValueGuard:
     """Returns the guard of an existing weight of a masked layer."""
     bind(layer)

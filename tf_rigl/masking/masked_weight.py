@@ -274,6 +274,23 @@ def require_masked_weights(model: Any) -> list[MaskedWeight]:
     return records
 
 
+def check_stored_masked(records: list[MaskedWeight], action: str) -> None:
+    """Raises a ValueError if weights are stored by their connections.
+
+    Args:
+        records: the masked weights of a model.
+        action: a verb for what needs dense variables, for the error.
+    """
+    paths = [record.path for record in records if record.storage.is_compressed]
+    if paths:
+        raise ValueError(
+            f"To {action} needs weights stored as dense matrices. Received: a "
+            f"model with storage='compressed' for {paths}. Make the model "
+            "again, sparsify it with storage='masked', and load the weights "
+            "file of this one."
+        )
+
+
 def masks(model: Any) -> dict[str, np.ndarray]:
     """Returns the masks of a model.
 

@@ -107,6 +107,7 @@ def low_precision(
     _check_integer("bits", bits, *_BITS)
     _check_integer("seed", seed, 0, _MAX_SEED - 1)
     walked = model_weights.walk_model(model)
+    check_stored_masked(masked_weights(model), "train in low precision")
     layers = _layers_with_kernels(walked)
     if optimizer is None:
         optimizer = getattr(model, "optimizer", None)

@@ -67,14 +67,16 @@ class Keras2(flavor.Flavor):
         # Keras does not untrack it for TensorFlow's checkpoints.
         layer._delete_tracking(name)
 
-    def replace_kernel(self, layer: Any, old: Any, values: tf.Tensor) -> Any:
+    def variable_like(self, old: Any, values: tf.Tensor) -> Any:
         raw = self.raw(old)
         with tf.init_scope():
-            new = tf.Variable(
+            return tf.Variable(
                 values,
                 trainable=raw.trainable,
                 name=raw.name.partition(":")[0],
             )
+
+    def replace_kernel(self, layer: Any, old: Any, new: Any) -> None:
         # Keras keeps the place among the layer's weights.
         layer.kernel = new
         for index, tagged in enumerate(layer._callable_losses):
@@ -83,7 +85,6 @@ class Keras2(flavor.Flavor):
                 layer._callable_losses[index] = functools.partial(
                     tagged.func, functools.partial(loss.func, new)
                 )
-        return new
 
     def set_constraint(
         self, variable: Any, constraint: flavor.Constraint | None
