@@ -101,7 +101,6 @@ def spmm(
     Returns:
         float32 [B, N].
     """
-
     needs_dx = _needs_gradient(x)
 
     @tf.custom_gradient

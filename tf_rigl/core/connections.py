@@ -104,7 +104,8 @@ def random_positions(size: int, number: int, seed: int, path: str) -> tf.Tensor:
     Args:
         size: number of elements of the weight, below `LARGEST_SIZE`.
         number: number of connections.
-        seed, path: as for `random_masks.random_mask`.
+        seed: as for `random_masks.random_mask`.
+        path: likewise.
 
     Returns:
         int64 [number], flat positions.
@@ -164,7 +165,8 @@ def random_candidates(
         # Active positions are no candidates.
         active = tf.boolean_mask(there, within)[:, None]
         ranked = _ranked(
-            tf.cast(bits, tf.int64), tf.range(start, start + length, 1, tf.int64)
+            tf.cast(bits, tf.int64),
+            tf.range(start, start + length, 1, tf.int64),
         )
         ranked = tf.tensor_scatter_nd_update(
             ranked, active, tf.fill(tf.shape(active)[:1], none)

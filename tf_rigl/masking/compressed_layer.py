@@ -31,7 +31,7 @@ class CompressedLayer:
             # Sparse and ragged inputs.
             return super().call(inputs, *args, **kwargs)  # type: ignore[misc]
         _, connections = of_layer(self)[matrix_layers.KERNEL]
-        matrix = matrix_layers.matrix_of(self)
+        matrix: Any = matrix_layers.matrix_of(self)
         return _multiply(self, matrix, connections, inputs)
 
     def save_own_variables(self, store: Any) -> None:
@@ -82,11 +82,10 @@ def put_connections(
 ) -> None:
     """Makes a layer with a dense kernel compute with connections."""
     flavor = flavors.flavor_of(layer)
-    flavor.replace_kernel(
-        layer, getattr(layer, matrix_layers.KERNEL), variable
-    )
+    flavor.replace_kernel(layer, getattr(layer, matrix_layers.KERNEL), variable)
     vars(layer)[ATTRIBUTE] = {matrix_layers.KERNEL: (variable, connections)}
-    flavors.set_class(layer, compressed_class(type(layer)))
+    cls: type = type(layer)
+    flavors.set_class(layer, compressed_class(cls))
 
 
 def decompress(layer: Any) -> Any:

@@ -177,7 +177,9 @@ def make_connections(
     Args:
         add: makes a variable of a store.
         number: number of the weight in its layer.
-        name, shape, inputs: as of `Connections`.
+        name: path of the weight, for errors.
+        shape: shape of the dense weight.
+        inputs: number of its inputs.
         size: number of connections.
     """
     outputs = math.prod(shape) // inputs

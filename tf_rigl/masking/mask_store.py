@@ -48,7 +48,7 @@ def mask_store_class(base: type) -> type:
                     masks[key] = make_connections(
                         self.add_unsaved,
                         index,
-                        key,
+                        "/".join(filter(None, (owner, key))),
                         tuple(shape),
                         *compressed[key],
                     )

@@ -30,9 +30,9 @@ from tf_rigl.masking.connections import of_layer as connections_of_layer
 from tf_rigl.masking.layer_config import initial_mask
 from tf_rigl.masking.layer_config import initial_positions
 from tf_rigl.masking.mask_store import ATTRIBUTE
-from tf_rigl.masking.storages import STORAGES
 from tf_rigl.masking.storage import FollowingStorage
 from tf_rigl.masking.storage import Storage
+from tf_rigl.masking.storages import STORAGES
 from tf_rigl.masking.value_guard import ConnectionsGuard
 from tf_rigl.masking.value_guard import ValueGuard
 

@@ -31,7 +31,8 @@ def matrix_of(layer: Any) -> Matrix | None:
     for name, find in _LAYERS.items():
         base = getattr(flavor.keras.layers, name)
         # A subclass may compute something else.
-        if issubclass(cls, base) and cls.call is base.call:
+        own_call = getattr(cls, "call", None)
+        if issubclass(cls, base) and own_call is base.call:
             return find(layer)
     return None
 
@@ -85,7 +86,7 @@ def _pointwise(layer: Any) -> Matrix | None:
         if all(stride == 1 for stride in strides):
             return inputs
         steps = [slice(None, None, stride) for stride in strides]
-        return inputs[(slice(None), *steps, slice(None))]
+        return inputs[tuple([slice(None), *steps, slice(None)])]
 
     return Matrix(
         int(_kernel_shape(layer)[-2]), 1, (int(layer.filters),), prepare

@@ -100,12 +100,11 @@ def sparsify(
             for each channel, whose shift is 0 where they are masked; each
             layer keeps a channel, also at a sparsity of 1. `shrink` then cuts
             masked channels out.
-        storage: how kernels are stored and computed with. `"masked"`: as dense
-            matrices with zeros. `"compressed"`: the active connections alone,
-            in Dense, EinsumDense and 1×1 convolutions, so that cost and memory
-            of training follow the density on a CPU; others stay masked.
-            `"auto"` compresses where training is known to be faster. See
-            docs/compressed_training.md for what methods and layers need.
+        storage: `"masked"` keeps kernels as matrices with zeros;
+            `"compressed"` the connections alone, in Dense, EinsumDense and 1×1
+            convolutions, so that cost and memory of training on a CPU follow
+            the density; `"auto"` does so where that is known to be faster. See
+            docs/compressed_training.md.
         options: less common options: masking embeddings and depthwise
             convolutions, scaling or keeping initial weights, and recording
             masks for `diagnose`.
@@ -142,13 +141,8 @@ def sparsify(
         scale_masks.check_arguments(sparsity, structure, options)
     else:
         checks.check_sparsity(sparsity)
-    storage_choice.check_request(
-        storage,
-        structure,
-        start,
-        options.keep_initial_values,
-        weights == "scales",
-    )
+    is_plain = weights == "kernels" and not options.keep_initial_values
+    storage = storage_choice.checked(storage, structure, start, is_plain)
     _masked_layers(flavor, model)
 
     request = _Request(
@@ -240,7 +234,7 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
         )
 
     plans = {
-        id(site.variable): _stored(
+        id(site.variable): storage_choice.with_storage(
             flavor,
             model,
             site,
@@ -248,7 +242,7 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
                 _plan(site, counts[site.path], request),
                 stays_dense=site.path in kept_dense,
             ),
-            request,
+            request.storage,
         )
         for site in eligible
     }
@@ -288,26 +282,6 @@ def _plan(site: tree.Site, target: int, request: _Request) -> WeightConfig:
             target = _exact_target(target, site.path, layout.shape, request)
         target = structure.connections(layout.shape, target)
     return WeightConfig(shape, target, layout)
-
-
-def _stored(
-    flavor: Flavor,
-    model: Any,
-    site: tree.Site,
-    weight: WeightConfig,
-    request: _Request,
-) -> WeightConfig:
-    """Chooses the storage of a weight to be masked."""
-    options = request.options
-    dense_needed = (
-        not isinstance(request.structure, structures.Unstructured)
-        or request.start == "dense"
-        or options.keep_initial_values
-        or request.of_scales
-    )
-    return storage_choice.with_storage(
-        flavor, model, site, weight, request.storage, not dense_needed
-    )
 
 
 def _exact_target(

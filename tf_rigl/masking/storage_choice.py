@@ -25,27 +25,30 @@ SMALLEST = 30_000
 DENSEST = 0.3
 
 
-def check_request(
-    storage: str, structure: Any, start: str, keeps_initial: bool, scales: bool
-) -> None:
-    """Raises a ValueError if compressed storage was asked for in vain."""
-    if storage != COMPRESSED:
-        return
+def checked(storage: str, structure: Any, start: str, is_plain: bool) -> str:
+    """Returns the storage that other arguments of `sparsify` allow.
+
+    `is_plain` is false if scales are masked or initial values kept.
+
+    Raises:
+        ValueError: if compressed storage was asked for in vain.
+    """
     reason = None
     if not isinstance(structure, Unstructured):
         reason = f"structure={structure}"
     elif start == "dense":
         reason = "start='dense'"
-    elif keeps_initial:
-        reason = "SparsifyOptions(keep_initial_values=True)"
-    elif scales:
-        reason = "weights='scales'"
-    if reason is not None:
+    elif not is_plain:
+        reason = "weights='scales' or keep_initial_values=True"
+    if reason is None:
+        return storage
+    if storage == COMPRESSED:
         raise ValueError(
             "storage='compressed' stores unstructured connections of kernels "
             "that are sparse from the start, and nothing dense beside them. "
             f"Received: {reason}. Pass storage='masked' or 'auto'."
         )
+    return MASKED
 
 
 def with_storage(
@@ -54,7 +57,6 @@ def with_storage(
     site: tree.Site,
     weight: WeightConfig,
     storage: str,
-    may_compress: bool,
 ) -> WeightConfig:
     """Adds a weight's storage, and the reason for it, to its configuration.
 
@@ -64,7 +66,6 @@ def with_storage(
         site: the weight.
         weight: its configuration so far.
         storage: one of `CHOICES`.
-        may_compress: whether `check_request` accepts the request.
 
     Raises:
         ValueError: if the weight of a layer that multiplies by a matrix was
@@ -76,8 +77,6 @@ def with_storage(
     matrix = None
     if weight.target == math.prod(weight.shape):
         reason: str | None = "it keeps all connections"
-    elif not may_compress:
-        reason = "structure, start or options need all positions"
     else:
         is_kernel = site.path.rpartition("/")[2] == matrix_layers.KERNEL
         matrix = matrix_layers.matrix_of(site.owner) if is_kernel else None

@@ -117,8 +117,6 @@ def _load() -> _Loaded:
     except OSError as error:
         return _Loaded(None, f"It does not load: {error}. Run `{_REBUILD}`.")
     if library.rigl_interface() != _INTERFACE:
-        return _Loaded(
-            None, f"It is of another version. Run `{_REBUILD}`."
-        )
+        return _Loaded(None, f"It is of another version. Run `{_REBUILD}`.")
     library.rigl_level_name.restype = ctypes.c_char_p
     return _Loaded(library, "")

@@ -1,13 +1,10 @@
 """Mask updates of weights that are stored by their connections."""
 
-from collections.abc import Callable
-from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from tf_rigl.algorithms import Algorithm
-from tf_rigl.algorithms import Penalty
 from tf_rigl.algorithms import StepInfo
 from tf_rigl.algorithms.connections import ConnectionsView
 from tf_rigl.backend import sparse_ops
@@ -17,40 +14,6 @@ from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.storage import assign_unguarded
 from tf_rigl.updating import slots
 from tf_rigl.updating.growth import Growth
-
-
-class ConnectionGrowths:
-    """The growths of the weights that one optimizer trains, by their paths."""
-
-    def __init__(self) -> None:
-        self._growths: dict[int, Growth] = {}
-
-    def put(
-        self,
-        records: Sequence[MaskedWeight],
-        algorithm: Algorithm,
-        is_due: Callable[[], tf.Tensor],
-    ) -> None:
-        """Makes the weights' layers look for candidates where they must."""
-        for record in compressed(records):
-            connections = connections_of(record)
-            number = algorithm.num_candidates(connections.size)
-            if not number:
-                continue
-            if id(connections) not in self._growths:
-                self._growths[id(connections)] = Growth(
-                    connections, number, is_due
-                )
-            self._growths[id(connections)].put()
-
-    def remove(self) -> None:
-        """Undoes `put`."""
-        for growth in self._growths.values():
-            growth.remove()
-
-    def find(self, record: MaskedWeight) -> Growth | None:
-        """Returns the growth of a weight, None if it has none."""
-        return self._growths.get(id(connections_of(record)))
 
 
 class ConnectionSlots:
@@ -90,61 +53,6 @@ def connections_of(record: MaskedWeight) -> Connections:
     """Returns the connections of a weight whose storage is compressed."""
     storage: Any = record.storage
     return storage.connections
-
-
-def compressed(records: Sequence[MaskedWeight]) -> list[MaskedWeight]:
-    """Returns the weights that are stored by their connections."""
-    return [record for record in records if record.storage.is_compressed]
-
-
-def check_trains(
-    flavor: Flavor,
-    optimizer: Any,
-    algorithm: Algorithm,
-    penalties: Sequence[Penalty],
-    records: Sequence[MaskedWeight],
-) -> None:
-    """Raises a ValueError unless weights stored by connections can be trained.
-
-    The number of batches to an optimizer's step, how gradients are scaled and
-    what the method needs decide it.
-    """
-    paths = [record.path for record in compressed(records)]
-    if not paths:
-        return
-
-    reason = None
-    if algorithm.requirements.needs_dense:
-        reason = (
-            f"{type(algorithm).__name__} with these options needs values or "
-            "gradients of all positions"
-        )
-    elif penalties:
-        reason = "penalties need values of all positions"
-    elif type(optimizer).__name__ == "Muon":
-        reason = "Muon orthogonalizes the update of the dense weight"
-    elif algorithm.num_candidates(100):
-        if flavor.accumulation_steps(optimizer) > 1:
-            reason = (
-                f"{type(algorithm).__name__} needs the gradient of all batches "
-                "of a step together, and gradient_accumulation_steps="
-                f"{flavor.accumulation_steps(optimizer)}"
-            )
-        elif any(
-            getattr(optimizer, name, None)
-            for name in ("clipnorm", "global_clipnorm")
-        ):
-            reason = (
-                f"{type(algorithm).__name__} compares gradients of inactive "
-                "positions with those of active ones, which the optimizer "
-                "clips"
-            )
-    if reason is not None:
-        raise ValueError(
-            "Weights stored by their connections must be enough for a "
-            f"training. Received: storage='compressed' for {paths}, but "
-            f"{reason}. Sparsify the model with storage='masked'."
-        )
 
 
 def update(

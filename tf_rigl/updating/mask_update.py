@@ -32,7 +32,8 @@ class StepWeight:
 
     record: MaskedWeight
     variable: Any  # the replica's variable
-    gradient: tf.Tensor  # dense, of the weight's shape, or of its connections
+    # Dense, of the weight's shape, or of its connections.
+    gradient: Any
     # Candidates for growth, of a weight that is stored by its connections.
     growth: Growth | None = None
 

@@ -60,7 +60,7 @@ def make_rules(
     """
     latent_training.check_optimizer(flavor, optimizer, algorithm)
     every = (*algorithm.penalties, *penalties)
-    return [
+    rules = [
         UpdateRule(
             flavor,
             updating,
@@ -71,6 +71,9 @@ def make_rules(
         )
         for updating in flavor.updating_optimizers(optimizer)
     ]
+    for rule in rules:
+        rule.scales_loss = "LossScale" in type(optimizer).__name__
+    return rules
 
 
 def install(rules: list[UpdateRule], for_one_fit: bool = False) -> None:

@@ -80,7 +80,7 @@ class Keras2(flavor.Flavor):
         # Keras keeps the place among the layer's weights.
         layer.kernel = new
         for index, tagged in enumerate(layer._callable_losses):
-            loss = tagged.args[0] if getattr(tagged, "args", ()) else None
+            loss: Any = tagged.args[0] if getattr(tagged, "args", ()) else None
             if getattr(loss, "args", (None,))[0] is old:
                 layer._callable_losses[index] = functools.partial(
                     tagged.func, functools.partial(loss.func, new)
