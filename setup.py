@@ -1,11 +1,17 @@
 """Packaging of tf_rigl."""
 
+import importlib.machinery
 import pathlib
 import re
+import types
+import warnings
 
 import setuptools
+from setuptools.command import bdist_wheel
+from setuptools.command import build_ext
 
 ROOT = pathlib.Path(__file__).parent
+NATIVE = pathlib.Path("tf_rigl", "native")
 
 REQUIREMENTS = [
     "absl-py>=1.4",
@@ -48,7 +54,7 @@ EXTRAS["test"] = [
     "pytest-xdist>=3.5",
     # Another minor version formats differently, and the check would fail.
     "ruff>=0.17,<0.18",
-    "setuptools>=68",
+    "setuptools>=70.1",
 ]
 
 
@@ -62,6 +68,58 @@ def read_long_description() -> str:
     """Reads README.md, where there is one."""
     readme = ROOT / "README.md"
     return readme.read_text(encoding="utf-8") if readme.exists() else ""
+
+
+def load_native_build() -> types.ModuleType:
+    """Loads what compiles the native library, without importing tf_rigl.
+
+    The package imports its requirements, which may not be installed yet.
+    """
+    path = ROOT / NATIVE / "build.py"
+    loader = importlib.machinery.SourceFileLoader("native_build", str(path))
+    module = types.ModuleType(loader.name)
+    module.__file__ = str(path)
+    loader.exec_module(module)
+    return module
+
+
+class BuildNative(build_ext.build_ext):
+    """Compiles the native library; the package works without it."""
+
+    def get_output_mapping(self) -> dict[str, str]:
+        """Returns where what was built belongs in the source, if in place."""
+        built = sorted(pathlib.Path(self.build_lib, NATIVE).glob("*.so"))
+        return {str(file): str(ROOT / NATIVE / file.name) for file in built}
+
+    def get_outputs(self) -> list[str]:
+        """Lists what was built: nothing where there is no compiler."""
+        return list(self.get_output_mapping())
+
+    def build_extension(self, ext: setuptools.Extension) -> None:
+        """Compiles both shared objects."""
+        native_build = load_native_build()
+        try:
+            native_build.build(pathlib.Path(self.build_lib, NATIVE))
+        except native_build.BuildError as error:
+            warnings.warn(
+                f"tf_rigl is installed without its native library: {error}. "
+                "Sparse layers will be computed as dense ones.",
+                stacklevel=2,
+            )
+
+    def copy_extensions_to_source(self) -> None:
+        """Copies what was built for an installation in place."""
+        for built, place in self.get_output_mapping().items():
+            self.copy_file(built, place)
+
+
+class BuildWheel(bdist_wheel.bdist_wheel):
+    """Names what a wheel needs: a platform, and no version of Python."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        """Returns the tags of Python, ABI and platform."""
+        *_, platform = super().get_tag()
+        return "py3", "none", platform
 
 
 setuptools.setup(
@@ -96,7 +154,11 @@ setuptools.setup(
         "tf_rigl": ["configs/*.*", "configs/*/*.flags", "py.typed"],
         "tf_rigl.data": ["mnist_small/*"],
         "tf_rigl.experiments.report": ["*.html"],
+        # An sdist is built where it is installed.
+        "tf_rigl.native": ["src/*.cc", "src/*.h"],
     },
+    ext_modules=[setuptools.Extension("tf_rigl.native.librigl", sources=[])],
+    cmdclass={"bdist_wheel": BuildWheel, "build_ext": BuildNative},
     install_requires=REQUIREMENTS,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["tf-rigl=tf_rigl.__main__:main"]},

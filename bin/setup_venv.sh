@@ -7,8 +7,9 @@
 # shellcheck shell=bash
 
 # Makes .venv in the root of the checkout if it is missing, and installs the
-# package in place with the named extras unless that has been done since
-# setup.py last changed. Sets VENV.
+# package in place with the named extras, which compiles the native library,
+# unless that has been done since setup.py or the library's sources last
+# changed. Sets VENV.
 #
 # Arguments: the extras, separated by commas.
 # Environment: PYTHON, the interpreter for a new environment; else python3.
@@ -42,7 +43,8 @@ install_package() {
     local stamp=$VENV/.installed-$extras
     local state
     # The root is part of it because an editable install holds the path.
-    state=$(echo "$root" | cat - "$root/setup.py" "$root/tf_rigl/version.py")
+    state=$(echo "$root" | cat - "$root/setup.py" "$root/tf_rigl/version.py" \
+        "$root/tf_rigl/native/build.py" "$root"/tf_rigl/native/src/*)
     if [[ -e $stamp && $state == "$(<"$stamp")" ]]; then
         return
     fi

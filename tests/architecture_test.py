@@ -18,6 +18,7 @@ RANKS = {
     "_deprecations": 0,
     "_lazy": 1,
     "core": 1,
+    "native": 1,
     "algorithms": 2,
     "backend": 3,
     "masking": 4,

@@ -39,7 +39,15 @@ def targets(folder):
         rule("support", deps)
         rule("tests", helpers)
 
-    rules = ("filegroup", "license", "py_binary", "py_library", "py_test")
+    rules = (
+        "cc_binary",
+        "cc_library",
+        "filegroup",
+        "license",
+        "py_binary",
+        "py_library",
+        "py_test",
+    )
     names = {
         **dict.fromkeys(rules, rule),
         "exports_files": lambda files: None,
@@ -49,6 +57,7 @@ def targets(folder):
         "native": types.SimpleNamespace(glob=glob),
         "package": lambda **_: None,
         "pytest_folder": pytest_folder,
+        "select": lambda choices: next(iter(choices.values())),
     }
     exec((folder / "BUILD").read_text(encoding="utf-8"), names)
     return found

@@ -6,6 +6,6 @@ are in `masking.bindings`. `call_signature` describes the inputs of a model, and
 `model_call` traces a call without side effects. `distribution` finds the
 replicas of variables, `platform_limits` rejects unsupported platforms early,
 `conditionals` and `trace_cache` help to trace a step, `new_optimizers` makes
-optimizers of the settings of others, and `atomic_files` writes files
-atomically.
+optimizers of the settings of others, `atomic_files` writes files atomically,
+and `native_ops` has the sparse kernels of `tf_rigl.native` as operations.
 """

@@ -22,15 +22,13 @@ class SparseIndex(NamedTuple):
     """Where the connections of a weight of K inputs and N outputs are.
 
     Columns are of dtype `column_dtype(K)` or `column_dtype(N)`, or of int32.
-    Where the values of `t_cols` are in `values` is not stored: one pass with a
-    cursor for each input finds all in order, which took no longer than reading
-    a third array of nnz integers, and saves a fifth of the memory of training.
     """
 
     row_ptr: Any  # [N + 1], int32: the first connection of each output
     cols: Any  # [nnz], uint16 or int32: the input of each value
     t_ptr: Any  # [K + 1], int32: the first connection of each input
     t_cols: Any  # [nnz], uint16 or int32: outputs, ordered by (input, output)
+    t_perm: Any  # [nnz], int32: where the values of these are in `values`
 
 
 def column_dtype(size: int) -> tf.DType:
@@ -189,12 +187,10 @@ def drop_and_grow(
     return SparseIndex(*arrays), order
 
 
-def positions_of(index: SparseIndex) -> tuple[tf.Tensor, tf.Tensor]:
-    """Lists the flat positions of an index in ascending order.
+def positions_of(index: SparseIndex) -> tf.Tensor:
+    """Lists the flat positions of an index in ascending order: int64 [nnz].
 
-    Returns:
-        The positions, int64 [nnz], and `order`, int32 [nnz]:
-        `tf.gather(values, order)` are the values in the same order.
+    `tf.gather(values, index.t_perm)` are the values in the same order.
     """
     return _ops().rigl_positions(*index)
 

@@ -127,7 +127,7 @@ def _commands(
 ) -> list[list[str]]:
     """Lists the commands that compile a file each, slow ones first."""
     commands = []
-    for level, flags in reversed(LEVELS[machine].items()):
+    for level, flags in list(LEVELS[machine].items())[::-1]:
         name = objects / f"kernels_{level}.o"
         definition = f"-DRIGL_LEVEL={level}"
         source = SOURCES / "kernels.cc"

@@ -22,6 +22,7 @@ class Index(NamedTuple):
     cols: Array  # [nnz], uint16 or int32
     t_ptr: Array  # [K + 1], int32
     t_cols: Array  # [nnz], uint16 or int32
+    t_perm: Array  # [nnz], int32
 
     @property
     def inputs(self) -> int:
@@ -64,6 +65,7 @@ def empty_index(
         np.zeros(connections, dtypes[0]),
         np.zeros(inputs + 1, np.int32),
         np.zeros(connections, dtypes[1]),
+        np.zeros(connections, np.int32),
     )
 
 
@@ -136,12 +138,11 @@ def reindex(
     return index, order
 
 
-def positions_of(index: Index) -> tuple[Array, Array]:
-    """Returns ascending flat positions, and where their values are."""
+def positions_of(index: Index) -> Array:
+    """Returns the flat positions in ascending order."""
     positions = np.empty(len(index.cols), np.int64)
-    order = np.empty(len(index.cols), np.int32)
-    _call("rigl_positions", index, positions, order)
-    return positions, order
+    _call("rigl_positions", index, positions)
+    return positions
 
 
 def drop_and_grow(
@@ -187,19 +188,18 @@ def _floats(array: Array, *shape: int) -> Array:
 
 
 def _pointers(index: Index) -> _Index:
-    for pointers, columns in (index[:2], index[2:]):
-        if pointers.dtype != np.int32 or columns.dtype not in (
-            np.uint16,
-            np.int32,
-        ):
-            raise TypeError(
-                "Pointers must be int32 and columns uint16 or int32. Received: "
-                f"{pointers.dtype} and {columns.dtype}."
-            )
-    if len(index.cols) != len(index.t_cols):
+    dtypes = [one.dtype for one in index]
+    if any(dtype != np.int32 for dtype in dtypes[::2]) or any(
+        dtype not in (np.uint16, np.int32) for dtype in dtypes[1::2]
+    ):
+        raise TypeError(
+            "Columns must be uint16 or int32, all else int32. Received: "
+            f"{', '.join(map(str, dtypes))}."
+        )
+    lengths = [len(one) for one in (index.cols, index.t_cols, index.t_perm)]
+    if len(set(lengths)) > 1:
         raise ValueError(
-            "Both halves must have as many columns. Received: "
-            f"{len(index.cols)} and {len(index.t_cols)}."
+            f"Both halves must have as many connections. Received: {lengths}."
         )
     return _Index(
         index.inputs,

@@ -1,7 +1,6 @@
 #include "bounds.h"
 
 #include <type_traits>
-#include <vector>
 
 namespace rigl {
 namespace {
@@ -37,18 +36,18 @@ bool are_sorted(const int32_t* ptr, const Column* cols, int rows) {
   return true;
 }
 
-// Walks the first half with a cursor for each input in the other: sorted halves
-// agree if each connection is found there in turn.
+// Walks both halves: where the transposed one says that a value is, the other
+// must have its input. Sorted halves of one length are then the same.
 bool do_halves_agree(const RiglIndex& index) {
-  std::vector<int32_t> cursors(index.t_ptr, index.t_ptr + index.inputs);
   return with_columns(index.t_cols, index.t_column_bytes, [&](auto* t_cols) {
     return with_columns(index.cols, index.column_bytes, [&](auto* cols) {
-      for (int output = 0; output < index.outputs; output++) {
-        for (int j = index.row_ptr[output]; j < index.row_ptr[output + 1]; j++) {
-          const int input = int(cols[j]);
-          const int place = cursors[input]++;
-          if (place >= index.t_ptr[input + 1] ||
-              int(t_cols[place]) != output) {
+      for (int input = 0; input < index.inputs; input++) {
+        for (int j = index.t_ptr[input]; j < index.t_ptr[input + 1]; j++) {
+          const int place = index.t_perm[j];
+          const int output = int(t_cols[j]);
+          if (place < index.row_ptr[output] ||
+              place >= index.row_ptr[output + 1] ||
+              int(cols[place]) != input) {
             return false;
           }
         }
@@ -84,11 +83,19 @@ const char* check_transposed(const RiglIndex& index) {
   return nullptr;
 }
 
+const char* check_permutation(const RiglIndex& index) {
+  if (are_below(index.t_perm, 4, index.connections, index.connections)) {
+    return nullptr;
+  }
+  return "t_perm must be below the number of connections";
+}
+
 }  // namespace rigl
 
 const char* rigl_check_index(const RiglIndex* index) {
   if (const char* error = rigl::check_forward(*index)) return error;
   if (const char* error = rigl::check_transposed(*index)) return error;
+  if (const char* error = rigl::check_permutation(*index)) return error;
 
   const bool sorted =
       rigl::with_columns(index->cols, index->column_bytes,
@@ -102,10 +109,10 @@ const char* rigl_check_index(const RiglIndex* index) {
                                                    index->inputs);
                          });
   if (!sorted) return "columns must ascend within each row";
-  return rigl::guarded([&]() -> const char* {
-    if (rigl::do_halves_agree(*index)) return nullptr;
-    return "t_ptr and t_cols must be the transpose of row_ptr and cols";
-  });
+  if (!rigl::do_halves_agree(*index)) {
+    return "t_ptr, t_cols and t_perm must transpose row_ptr and cols";
+  }
+  return nullptr;
 }
 
 int32_t rigl_interface() { return kRiglInterface; }

@@ -13,6 +13,7 @@ namespace rigl {
 // written out of bounds; `rigl_check_index` checks the rest.
 const char* check_forward(const RiglIndex& index);
 const char* check_transposed(const RiglIndex& index);
+const char* check_permutation(const RiglIndex& index);
 
 // Calls function(cols) with the pointer as what `bytes` says it is.
 template <class Function>

@@ -8,34 +8,41 @@
 
 namespace rigl {
 
-// Keeps the `count` highest ranks, and a few more before the next cut.
+struct Candidate {
+  int32_t key;  // of its score: see ranking.h
+  uint32_t position;
+};
+
+// Keeps the `count` best candidates, and a few more before the next cut, in the
+// order in which they came.
 class Candidates {
  public:
   // Scores with keys below `threshold` are known not to be among the best.
-  // Throws std::bad_alloc; nothing else does before `room` runs out.
+  // Throws std::bad_alloc; nothing else does.
   Candidates(size_t count, int32_t threshold);
 
+  // Only keys from it on are of interest.
   int32_t threshold() const { return threshold_; }
-  const std::vector<uint64_t>& ranks() const { return ranks_; }
+  const std::vector<Candidate>& list() const { return list_; }
 
-  // Makes room for as many more, so that adding them cannot throw.
+  // Makes room for some more, at most kSpare.
   void make_room(size_t more) {
-    if (ranks_.size() + more > ranks_.capacity()) cut();
+    if (list_.size() + more > list_.capacity()) cut();
   }
 
-  void add(uint64_t rank) { ranks_.push_back(rank); }
+  // After make_room only.
+  void add(Candidate candidate) { list_.push_back(candidate); }
 
  private:
+  static constexpr size_t kSpare = 8192;
+
   // Forgets all but the best, and raises the threshold to the last of them.
   void cut();
 
   size_t count_;
   int32_t threshold_;
-  std::vector<uint64_t> ranks_;
+  std::vector<Candidate> list_;
 };
-
-// Sorts ranks by their place, ascending.
-void sort_by_place(std::vector<uint64_t>& ranks);
 
 }  // namespace rigl
 

@@ -15,7 +15,7 @@ constexpr int kBlockVectors = 2;
 #endif
 
 void gradient_block(const float* __restrict x, const float* __restrict dy,
-                    int64_t batch, float* __restrict out) {
+                    int64_t batch, bool add, float* __restrict out) {
   constexpr int R = rigl::kBlockInputs, T = kBlockVectors, W = kLanes;
   static_assert(rigl::kBlockOutputs % (T * W) == 0);
 
@@ -32,7 +32,8 @@ void gradient_block(const float* __restrict x, const float* __restrict dy,
     }
     for (int r = 0; r < R; r++) {
       for (int t = 0; t < T; t++) {
-        store<W>(out + r * rigl::kBlockOutputs + first + t * W, sums[r][t]);
+        float* to = out + r * rigl::kBlockOutputs + first + t * W;
+        store<W>(to, add ? load<W>(to) + sums[r][t] : sums[r][t]);
       }
     }
   }

@@ -28,90 +28,117 @@ constexpr int64_t kLeastSampled = 1 << 16;
 // How many more candidates than needed the sample is to leave.
 constexpr double kSampleMargin = 1.3;
 
+// Blocks of inputs that share one pass over a part of the batch, so that large
+// batches are not read from memory for every block.
+constexpr int kBlocksAtOnce = 4;
+constexpr int64_t kBatchAtOnce = 512;
+
+constexpr int kBlockSize = kBlockInputs * kBlockOutputs;
+
 int divide_up(int64_t a, int64_t b) { return int((a + b - 1) / b); }
 
-// The inputs of the search. A panel is kBlockOutputs outputs.
-template <class TColumn>
-struct Search {
-  const Kernels& all;
-  const RiglIndex& index;
-  const TColumn* t_cols;
-  const float* dy;
-  int64_t batch;
-  const float* x_blocks;  // [blocks][batch][kBlockInputs]
-
-  int blocks() const { return divide_up(index.inputs, kBlockInputs); }
-  int panels() const { return divide_up(index.outputs, kBlockOutputs); }
-};
-
-// Copies x [batch][inputs] to [blocks][batch][kBlockInputs]: rows of x may be
-// a multiple of 4096 bytes apart, which only a few lines of a cache may be.
-void copy_blocks(const float* x, int64_t batch, int inputs, float* to) {
-  const int blocks = divide_up(inputs, kBlockInputs);
-  parallel_for(blocks, [&](int block) {
-    const int first = block * kBlockInputs;
-    const int count = std::min(kBlockInputs, inputs - first);
-    float* block_to = to + size_t(block) * batch * kBlockInputs;
-    for (int64_t b = 0; b < batch; b++) {
-      const float* from = x + b * inputs + first;
-      for (int i = 0; i < kBlockInputs; i++) {
-        block_to[b * kBlockInputs + i] = i < count ? from[i] : 0;
+// Copies a matrix [batch][features] to panels [panels][batch][kWidth], padded
+// with zeros. In the matrix, rows may be a multiple of 4096 bytes apart, and
+// only a few lines at such distances fit the first cache.
+template <int kWidth>
+void copy_panels(const float* from, int64_t batch, int features, float* to) {
+  parallel_for(divide_up(features, kWidth), [&](int panel) {
+    const int first = panel * kWidth;
+    const int count = std::min(kWidth, features - first);
+    float* row = to + size_t(panel) * batch * kWidth;
+    for (int64_t b = 0; b < batch; b++, row += kWidth) {
+      const float* start = from + b * features + first;
+      if (count == kWidth) {
+        std::copy(start, start + kWidth, row);
+      } else {
+        std::copy(start, start + count, row);
+        std::fill(row + count, row + kWidth, 0.0f);
       }
     }
   });
 }
 
-// Copies a panel of dy [batch][outputs] to [batch][kBlockOutputs].
-void copy_panel(const float* dy, int64_t batch, int outputs, int first,
-                float* to) {
-  const int count = std::min(kBlockOutputs, outputs - first);
-  for (int64_t b = 0; b < batch; b++) {
-    const float* from = dy + b * outputs + first;
-    float* row = to + b * kBlockOutputs;
-    std::copy(from, from + count, row);
-    std::fill(row + count, row + kBlockOutputs, 0.0f);
+template <class TColumn>
+struct Search {
+  const Kernels& all;
+  const RiglIndex& index;
+  const TColumn* t_cols;
+  int64_t batch;
+  const float* x_blocks;   // [blocks][batch][kBlockInputs]
+  const float* dy_panels;  // [panels][batch][kBlockOutputs]
+
+  int blocks() const { return divide_up(index.inputs, kBlockInputs); }
+  int panels() const { return divide_up(index.outputs, kBlockOutputs); }
+
+  // Floats and words of 64 bits that a task needs.
+  size_t strip_size() const {
+    return size_t(kBlocksAtOnce) * panels() * kBlockSize;
   }
+};
+
+// Computes the gradient of some blocks, of every `stride`-th panel:
+// strip [kBlocksAtOnce][panels][kBlockInputs][kBlockOutputs].
+template <class TColumn>
+void compute_strip(const Search<TColumn>& search, int begin, int end,
+                   int stride, float* strip) {
+  const int panels = search.panels();
+  // At least once, so that an empty batch gives zeros.
+  int64_t b = 0;
+  do {
+    const int64_t rows = std::min(kBatchAtOnce, search.batch - b);
+    for (int block = begin; block < end; block++) {
+      const float* x =
+          search.x_blocks + (block * search.batch + b) * kBlockInputs;
+      float* out = strip + size_t(block - begin) * panels * kBlockSize;
+      for (int p = 0; p < panels; p += stride) {
+        const float* dy =
+            search.dy_panels + (p * search.batch + b) * kBlockOutputs;
+        search.all.gradient_block(x, dy, rows, b > 0,
+                                  out + size_t(p) * kBlockSize);
+      }
+    }
+    b += rows;
+  } while (b < search.batch);
 }
 
-// Calls visit(input, first_output, scores, active) for each input of each
-// `stride`-th block of the panels [begin, end), again every `stride`-th. Bit i
-// of `active` tells whether output first_output + i is in the index, or beyond
-// the last output.
+// Marks the outputs of one input that are in the index, or beyond the last one,
+// by bits of words of kBlockOutputs.
+template <class TColumn>
+void mark_active(const Search<TColumn>& search, int input, uint64_t* active) {
+  const RiglIndex& index = search.index;
+  std::fill(active, active + search.panels(), uint64_t(0));
+  for (int j = index.t_ptr[input]; j < index.t_ptr[input + 1]; j++) {
+    const uint32_t output = search.t_cols[j];
+    active[output / kBlockOutputs] |= uint64_t(1) << output % kBlockOutputs;
+  }
+  const int last = index.outputs % kBlockOutputs;
+  if (last) active[search.panels() - 1] |= ~uint64_t(0) << last;
+}
+
+// Calls visit(position, scores, active) for each input of the blocks [begin,
+// end) and each panel, in order of positions, with kBlockOutputs scores; or of
+// every `stride`-th group of blocks and panel.
 template <class TColumn, class Visit>
 void visit_gradient(const Search<TColumn>& search, int begin, int end,
-                    int stride, float* panel, int32_t* cursors,
+                    int stride, float* strip, uint64_t* active,
                     const Visit& visit) {
   const RiglIndex& index = search.index;
-  alignas(64) float scores[kBlockInputs * kBlockOutputs];
+  const int panels = search.panels();
+  for (int first = begin; first < end; first += stride * kBlocksAtOnce) {
+    const int next = std::min(first + kBlocksAtOnce, end);
+    compute_strip(search, first, next, stride, strip);
 
-  // Outputs ascend, so each input's next connection is remembered.
-  std::copy(index.t_ptr, index.t_ptr + index.inputs, cursors);
-
-  for (int p = begin; p < end; p += stride) {
-    const int first = p * kBlockOutputs;
-    const int width = std::min(kBlockOutputs, index.outputs - first);
-    const uint64_t beyond =
-        width == kBlockOutputs ? 0 : ~uint64_t(0) << width;
-    copy_panel(search.dy, search.batch, index.outputs, first, panel);
-
-    for (int block = 0; block < search.blocks(); block += stride) {
-      search.all.gradient_block(
-          search.x_blocks + size_t(block) * search.batch * kBlockInputs, panel,
-          search.batch, scores);
-
-      const int input = block * kBlockInputs;
-      const int count = std::min(kBlockInputs, index.inputs - input);
-      for (int i = 0; i < count; i++) {
-        const int last = index.t_ptr[input + i + 1];
-        int j = cursors[input + i];
-        uint64_t active = beyond;
-        for (; j < last && int(search.t_cols[j]) < first + width; j++) {
-          // Those of panels that were left out are below `first`.
-          const int place = int(search.t_cols[j]) - first;
-          if (place >= 0) active |= uint64_t(1) << place;
-        }
-        cursors[input + i] = j;
-        visit(input + i, first, scores + i * kBlockOutputs, active);
+    const int last_input = std::min(next * kBlockInputs, index.inputs);
+    for (int input = first * kBlockInputs; input < last_input; input++) {
+      mark_active(search, input, active);
+      const int row = input - first * kBlockInputs;
+      const float* scores =
+          strip + size_t(row / kBlockInputs) * panels * kBlockSize +
+          row % kBlockInputs * kBlockOutputs;
+      for (int p = 0; p < panels; p += stride) {
+        const int64_t position =
+            int64_t(input) * index.outputs + p * kBlockOutputs;
+        visit(position, scores + size_t(p) * kBlockSize, active[p]);
       }
     }
   }
@@ -124,15 +151,13 @@ int32_t guess_threshold(const Search<TColumn>& search, int64_t count,
   const int64_t size = int64_t(search.index.inputs) * search.index.outputs;
   if (size < kLeastSampled) return 0;
 
-  const Scratch panel(search.batch * kBlockOutputs);
-  const Scratch cursors(search.index.inputs);
+  const Scratch strip(search.strip_size());
+  std::vector<uint64_t> active(search.panels());
   std::vector<int32_t> keys;
-  keys.reserve(size / (kSampleStride * kSampleStride) +
-               size_t(kSampleStride) * (search.index.inputs + kBlockOutputs));
-  visit_gradient(search, 0, search.panels(), kSampleStride, panel.data(),
-                 reinterpret_cast<int32_t*>(cursors.data()),
-                 [&](int, int, const float* scores, uint64_t active) {
-                   for (uint64_t free = ~active; free; free &= free - 1) {
+  visit_gradient(search, 0, search.blocks(), kSampleStride, strip.data(),
+                 active.data(),
+                 [&](int64_t, const float* scores, uint64_t busy) {
+                   for (uint64_t free = ~busy; free; free &= free - 1) {
                      keys.push_back(
                          magnitude_key(scores[__builtin_ctzll(free)]));
                    }
@@ -141,57 +166,53 @@ int32_t guess_threshold(const Search<TColumn>& search, int64_t count,
   const double share = double(keys.size()) / double(inactive);
   const double place = kSampleMargin * share * double(count) + 64;
   if (place >= double(keys.size())) return 0;
-  const auto found = keys.begin() + int64_t(place);
-  std::nth_element(keys.begin(), found, keys.end(), std::greater<int32_t>());
-  return *found;
+  return Highest(keys.size(), size_t(place), [&](size_t i) { return keys[i]; })
+      .threshold();
 }
 
 // Finds all inactive positions whose scores reach the threshold, or the best
-// `count` of them and maybe more.
+// `count` of them and maybe more, in order of positions.
 template <class TColumn>
-std::vector<uint64_t> find(const Search<TColumn>& search, int64_t count,
+std::vector<Candidate> find(const Search<TColumn>& search, int64_t count,
                            int32_t threshold) {
   const RiglIndex& index = search.index;
   const int64_t work =
       int64_t(index.inputs) * index.outputs * search.batch / kBlockInputs;
-  const int tasks = std::min(search.panels(), parts_for(work));
+  const int groups = divide_up(search.blocks(), kBlocksAtOnce);
+  const int tasks = std::min(groups, parts_for(work));
 
   // Here, because tasks must not throw.
   std::vector<Candidates> found;
   found.reserve(tasks);
   for (int i = 0; i < tasks; i++) found.emplace_back(count, threshold);
-  const size_t panel_floats = size_t(search.batch) * kBlockOutputs;
-  const Scratch panels(panel_floats * tasks);
-  const Scratch cursors(size_t(index.inputs) * tasks);
+  const Scratch strips(search.strip_size() * tasks);
+  std::vector<uint64_t> active(size_t(search.panels()) * tasks);
 
   parallel_for(tasks, [&](int task) {
     Candidates& best = found[task];
-    const auto add = [&](int input, int first, const float* scores,
-                         uint64_t active) {
-      uint64_t bits = search.all.at_least(scores, best.threshold()) & ~active;
+    const auto add = [&](int64_t position, const float* scores, uint64_t busy) {
+      uint64_t bits = search.all.at_least(scores, best.threshold()) & ~busy;
       if (!bits) return;
       best.make_room(kBlockOutputs);
       for (; bits; bits &= bits - 1) {
         const int i = __builtin_ctzll(bits);
-        const int64_t position = int64_t(input) * index.outputs + first + i;
-        best.add(rank(magnitude_key(scores[i]), uint32_t(position)));
+        best.add({magnitude_key(scores[i]), uint32_t(position + i)});
       }
     };
     const auto part = [&](int number) {
-      return int(int64_t(search.panels()) * number / tasks);
+      const int group = int(int64_t(groups) * number / tasks);
+      return std::min(group * kBlocksAtOnce, search.blocks());
     };
     visit_gradient(search, part(task), part(task + 1), 1,
-                   panels.data() + panel_floats * task,
-                   reinterpret_cast<int32_t*>(cursors.data()) +
-                       size_t(index.inputs) * task,
-                   add);
+                   strips.data() + search.strip_size() * task,
+                   active.data() + size_t(search.panels()) * task, add);
   });
 
-  std::vector<uint64_t> ranks;
+  std::vector<Candidate> all;
   for (const Candidates& one : found) {
-    ranks.insert(ranks.end(), one.ranks().begin(), one.ranks().end());
+    all.insert(all.end(), one.list().begin(), one.list().end());
   }
-  return ranks;
+  return all;
 }
 
 template <class TColumn>
@@ -202,21 +223,23 @@ void grow(const Search<TColumn>& search, int64_t count, int64_t* positions,
       int64_t(index.inputs) * index.outputs - index.connections;
   const int64_t wanted = std::min(count, inactive);
 
-  std::vector<uint64_t> ranks;
+  std::vector<Candidate> candidates;
   if (wanted > 0) {
     const int32_t threshold = guess_threshold(search, wanted, inactive);
-    ranks = find(search, wanted, threshold);
+    candidates = find(search, wanted, threshold);
     // The guess was too high.
-    if (int64_t(ranks.size()) < wanted) ranks = find(search, wanted, 0);
+    if (int64_t(candidates.size()) < wanted) {
+      candidates = find(search, wanted, 0);
+    }
   }
 
-  lowest_of_highest(ranks, wanted);
-  ranks.resize(wanted);
-  sort_by_place(ranks);
-  for (int64_t i = 0; i < wanted; i++) {
-    positions[i] = place_of(ranks[i]);
-    const int32_t key = key_of(ranks[i]);
-    std::memcpy(&scores[i], &key, sizeof key);
+  Highest highest(candidates.size(), wanted,
+                  [&](size_t i) { return candidates[i].key; });
+  int64_t found = 0;
+  for (const Candidate& one : candidates) {
+    if (!highest.includes(one.key)) continue;
+    positions[found] = one.position;
+    scores[found++] = magnitude_of(one.key);
   }
   std::fill(positions + wanted, positions + count, int64_t(-1));
   std::fill(scores + wanted, scores + count, -1.0f);
@@ -234,13 +257,15 @@ const char* rigl_grow(const RiglIndex* index, const float* x, const float* dy,
     return "inputs · outputs must be below 2^32";
   }
   return guarded([&]() -> const char* {
-    const int blocks = divide_up(index->inputs, kBlockInputs);
-    const Scratch x_blocks(size_t(blocks) * kBlockInputs * batch);
-    copy_blocks(x, batch, index->inputs, x_blocks.data());
+    // Padded to whole blocks and panels.
+    const Scratch x_blocks(size_t(batch) * (index->inputs + kBlockInputs));
+    const Scratch dy_panels(size_t(batch) * (index->outputs + kBlockOutputs));
+    copy_panels<kBlockInputs>(x, batch, index->inputs, x_blocks.data());
+    copy_panels<kBlockOutputs>(dy, batch, index->outputs, dy_panels.data());
     with_columns(index->t_cols, index->t_column_bytes, [&](auto* t_cols) {
       using TColumn = std::remove_cv_t<std::remove_pointer_t<decltype(t_cols)>>;
-      grow(Search<TColumn>{kernels(), *index, t_cols, dy, batch,
-                           x_blocks.data()},
+      grow(Search<TColumn>{kernels(), *index, t_cols, batch, x_blocks.data(),
+                           dy_panels.data()},
            count, positions, scores);
     });
     return nullptr;

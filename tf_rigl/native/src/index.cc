@@ -10,20 +10,27 @@
 namespace rigl {
 namespace {
 
-// The input and output of a flat position. Where positions fit 32 bits, so does
-// the division, which then takes a third of the time.
-struct Split {
-  explicit Split(const RiglNewIndex& index)
-      : outputs(index.outputs),
-        is_small(uint64_t(index.inputs) * index.outputs <= UINT32_MAX) {}
+// The input of flat positions. Where the next one has the same input as the
+// last, as in ascending order, no division is needed.
+class Inputs {
+ public:
+  explicit Inputs(int outputs) : outputs_(outputs) {}
 
-  int input(int64_t position) const {
-    if (is_small) return int(uint32_t(position) / outputs);
-    return int(position / outputs);
+  int of(int64_t position) {
+    if (position < start_ || position >= start_ + outputs_) {
+      input_ = int(position / outputs_);
+      start_ = int64_t(input_) * outputs_;
+    }
+    return input_;
   }
 
-  const uint32_t outputs;
-  const bool is_small;
+  // The output of the position that was asked for last.
+  int output(int64_t position) const { return int(position - start_); }
+
+ private:
+  const int64_t outputs_;
+  int64_t start_ = 0;
+  int input_ = 0;
 };
 
 // Turns counts, one place ahead, into starts.
@@ -36,7 +43,7 @@ void accumulate(int32_t* ptr, int rows) {
 bool count(const int64_t* positions, const RiglNewIndex& index,
            bool& ascending) {
   const int64_t size = int64_t(index.inputs) * index.outputs;
-  const Split split(index);
+  Inputs inputs(index.outputs);
   std::fill_n(index.t_ptr, index.inputs + 1, 0);
   std::fill_n(index.row_ptr, index.outputs + 1, 0);
 
@@ -47,81 +54,56 @@ bool count(const int64_t* positions, const RiglNewIndex& index,
     if (position < 0 || position >= size) return false;
     ascending &= position > last;
     last = position;
-    const int input = split.input(position);
-    index.t_ptr[input + 1]++;
-    index.row_ptr[position - int64_t(input) * index.outputs + 1]++;
+    index.t_ptr[inputs.of(position) + 1]++;
+    index.row_ptr[inputs.output(position) + 1]++;
   }
   accumulate(index.t_ptr, index.inputs);
   accumulate(index.row_ptr, index.outputs);
   return true;
 }
 
-// Orders positions by their input.
-std::vector<int32_t> order_by_input(const int64_t* positions,
+// Sorts positions: by their output, then, keeping that order, by their input.
+std::vector<int32_t> sort_positions(const int64_t* positions,
                                     const RiglNewIndex& index) {
-  const Split split(index);
-  std::vector<int32_t> order(index.connections);
-  std::vector<int32_t> cursors(index.t_ptr, index.t_ptr + index.inputs);
+  Inputs inputs(index.outputs);
+  std::vector<int32_t> by_output(index.connections);
+  std::vector<int32_t> cursors(index.row_ptr, index.row_ptr + index.outputs);
   for (int i = 0; i < index.connections; i++) {
-    order[cursors[split.input(positions[i])]++] = i;
+    inputs.of(positions[i]);
+    by_output[cursors[inputs.output(positions[i])]++] = i;
   }
-  return order;
+
+  std::vector<int32_t> sorted(index.connections);
+  cursors.assign(index.t_ptr, index.t_ptr + index.inputs);
+  for (const int32_t i : by_output) {
+    sorted[cursors[inputs.of(positions[i])]++] = i;
+  }
+  return sorted;
 }
 
-// Distributes positions, given by their input, to their outputs.
-template <class Column>
-void fill_rows(const int64_t* positions, const int32_t* by_input,
-               const RiglNewIndex& index, Column* cols, int32_t* order) {
+// Distributes ascending positions to their outputs: `sorted`, or themselves.
+// Returns whether all are distinct.
+template <class Column, class TColumn>
+bool fill(const int64_t* positions, const int32_t* sorted,
+          const RiglNewIndex& index, Column* cols, TColumn* t_cols,
+          int32_t* order) {
   std::vector<int32_t> cursors(index.row_ptr, index.row_ptr + index.outputs);
+  bool distinct = true;
   for (int input = 0; input < index.inputs; input++) {
     const int64_t start = int64_t(input) * index.outputs;
-    for (int i = index.t_ptr[input]; i < index.t_ptr[input + 1]; i++) {
-      const int from = by_input ? by_input[i] : i;
-      const int place = cursors[positions[from] - start]++;
+    const int begin = index.t_ptr[input], end = index.t_ptr[input + 1];
+    for (int j = begin; j < end; j++) {
+      const int from = sorted ? sorted[j] : j;
+      const int output = int(positions[from] - start);
+      distinct &= j == begin || int(t_cols[j - 1]) != output;
+      const int place = cursors[output]++;
+      t_cols[j] = TColumn(output);
+      index.t_perm[j] = place;
       cols[place] = Column(input);
       order[place] = from;
     }
   }
-}
-
-// Distributes connections, which are in order of their outputs, to their
-// inputs. Returns whether all are distinct.
-template <class Column, class TColumn>
-bool fill_transposed(const RiglNewIndex& index, const Column* cols,
-                     TColumn* t_cols) {
-  std::vector<int32_t> cursors(index.t_ptr, index.t_ptr + index.inputs);
-  bool distinct = true;
-  for (int output = 0; output < index.outputs; output++) {
-    const int begin = index.row_ptr[output], end = index.row_ptr[output + 1];
-    for (int j = begin; j < end; j++) {
-      distinct &= j == begin || cols[j] != cols[j - 1];
-      t_cols[cursors[cols[j]]++] = TColumn(output);
-    }
-  }
   return distinct;
-}
-
-template <class Column>
-void list_positions(const RiglIndex& index, const Column* cols,
-                    int64_t* positions, int32_t* order) {
-  std::vector<int32_t> cursors(index.t_ptr, index.t_ptr + index.inputs);
-  for (int output = 0; output < index.outputs; output++) {
-    for (int j = index.row_ptr[output]; j < index.row_ptr[output + 1]; j++) {
-      const int64_t input = cols[j];
-      const int place = cursors[input]++;
-      positions[place] = input * index.outputs + output;
-      order[place] = j;
-    }
-  }
-}
-
-bool agree_in_counts(const RiglIndex& index) {
-  return with_columns(index.cols, index.column_bytes, [&](auto* cols) {
-    std::vector<int32_t> counts(size_t(index.inputs) + 1);
-    for (int j = 0; j < index.connections; j++) counts[cols[j] + 1]++;
-    accumulate(counts.data(), index.inputs);
-    return std::equal(counts.begin(), counts.end(), index.t_ptr);
-  });
 }
 
 }  // namespace
@@ -132,31 +114,28 @@ const char* reindex(const int64_t* positions, const RiglNewIndex& index,
   if (!count(positions, index, ascending)) {
     return "positions must be below inputs · outputs, and not negative";
   }
-  std::vector<int32_t> by_input;
-  if (!ascending) by_input = order_by_input(positions, index);
+  std::vector<int32_t> sorted;
+  if (!ascending) sorted = sort_positions(positions, index);
   const bool distinct =
       with_columns(index.cols, index.column_bytes, [&](auto* cols) {
-        fill_rows(positions, ascending ? nullptr : by_input.data(), index, cols,
-                  order);
         return with_columns(
-            index.t_cols, index.t_column_bytes,
-            [&](auto* t_cols) { return fill_transposed(index, cols, t_cols); });
+            index.t_cols, index.t_column_bytes, [&](auto* t_cols) {
+              return fill(positions, ascending ? nullptr : sorted.data(), index,
+                          cols, t_cols, order);
+            });
       });
   return distinct ? nullptr : "positions must be distinct";
 }
 
-const char* positions_of(const RiglIndex& index, int64_t* positions,
-                         int32_t* order) {
-  if (const char* error = check_forward(index)) return error;
-  if (const char* error = check_transposed(index)) return error;
-  // Otherwise not every position would be written.
-  if (!agree_in_counts(index)) {
-    return "t_ptr must count as many connections as cols";
-  }
-  with_columns(index.cols, index.column_bytes, [&](auto* cols) {
-    list_positions(index, cols, positions, order);
+void list_positions(const RiglIndex& index, int64_t* positions) {
+  with_columns(index.t_cols, index.t_column_bytes, [&](auto* t_cols) {
+    for (int input = 0; input < index.inputs; input++) {
+      const int64_t start = int64_t(input) * index.outputs;
+      for (int j = index.t_ptr[input]; j < index.t_ptr[input + 1]; j++) {
+        positions[j] = start + t_cols[j];
+      }
+    }
   });
-  return nullptr;
 }
 
 }  // namespace rigl
@@ -167,8 +146,8 @@ const char* rigl_reindex(const int64_t* positions, const RiglNewIndex* index,
       [&] { return rigl::reindex(positions, *index, order); });
 }
 
-const char* rigl_positions(const RiglIndex* index, int64_t* positions,
-                           int32_t* order) {
-  return rigl::guarded(
-      [&] { return rigl::positions_of(*index, positions, order); });
+const char* rigl_positions(const RiglIndex* index, int64_t* positions) {
+  if (const char* error = rigl::check_transposed(*index)) return error;
+  rigl::list_positions(*index, positions);
+  return nullptr;
 }

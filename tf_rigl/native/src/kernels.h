@@ -55,10 +55,10 @@ struct Kernels {
   void (*from_tile)(const float* tile, int w, int rows, int features, float* to,
                     int64_t stride);
 
-  // out [kBlockInputs][kBlockOutputs] = Σ over the batch of
+  // out [kBlockInputs][kBlockOutputs] = (out if `add`) + Σ over the batch of
   // x [batch][kBlockInputs] · dy [batch][kBlockOutputs].
   void (*gradient_block)(const float* x, const float* dy, int64_t batch,
-                         float* out);
+                         bool add, float* out);
 
   // Bit i tells whether the magnitude of row[i], as an integer, is at least
   // `key`, for kBlockOutputs floats.

@@ -8,11 +8,10 @@
 
 namespace rigl {
 
-// These throw std::bad_alloc.
+// Throws std::bad_alloc.
 const char* reindex(const int64_t* positions, const RiglNewIndex& index,
                     int32_t* order);
-const char* positions_of(const RiglIndex& index, int64_t* positions,
-                         int32_t* order);
+void list_positions(const RiglIndex& index, int64_t* positions);
 
 }  // namespace rigl
 

@@ -3,9 +3,8 @@
 //
 // A weight of `inputs` × `outputs` has `connections` non-zeros. Their values are
 // ordered by (output, input); the same connections ordered by (input, output)
-// are the transposed half of the index, with prefix t_. Where their values are
-// follows from both halves: the connections of an input are met in the same
-// order in either. The flat position of a connection is input · outputs + output.
+// are the transposed half of the index, with prefix t_. The flat position of a
+// connection is input · outputs + output.
 //
 // Functions that can fail return nullptr, or a message of static lifetime.
 // Every function checks that the index stays in bounds before it uses it.
@@ -29,6 +28,7 @@ struct RiglIndex {
   const void* cols;        // [connections]: input of each value
   const int32_t* t_ptr;    // [inputs + 1]: first connection of each input
   const void* t_cols;      // [connections]: outputs
+  const int32_t* t_perm;   // [connections]: where the values of these are
 };
 
 // Arrays of the same sizes and types, to be written.
@@ -42,6 +42,7 @@ struct RiglNewIndex {
   void* cols;
   int32_t* t_ptr;
   void* t_cols;
+  int32_t* t_perm;
 };
 
 RIGL_EXPORT int32_t rigl_interface();
@@ -55,8 +56,7 @@ RIGL_EXPORT int32_t rigl_threads();
 RIGL_EXPORT int32_t rigl_cap_level(int32_t highest);
 RIGL_EXPORT const char* rigl_level_name();
 
-// Checks everything: bounds, order, and that both halves say the same. Arrays
-// that are nullptr are not looked at.
+// Checks everything: bounds, order, and that both halves say the same.
 RIGL_EXPORT const char* rigl_check_index(const RiglIndex* index);
 
 // y [batch, outputs] = x [batch, inputs] · weight + bias [outputs]. Reads only
@@ -84,10 +84,10 @@ RIGL_EXPORT const char* rigl_grow(const RiglIndex* index, const float* x,
 RIGL_EXPORT const char* rigl_reindex(const int64_t* positions,
                                      const RiglNewIndex* index, int32_t* order);
 
-// Lists the positions of an index in ascending order; order [connections] says
-// where their values are.
+// Lists the positions of an index in ascending order, as t_perm does values.
+// Reads t_ptr and t_cols.
 RIGL_EXPORT const char* rigl_positions(const RiglIndex* index,
-                                       int64_t* positions, int32_t* order);
+                                       int64_t* positions);
 
 // One update of the connections: keeps all but the `drop` smallest |values|, and
 // takes in their place the best of the dropped ones, scored by |dvalues|, and

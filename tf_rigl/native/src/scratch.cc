@@ -19,7 +19,7 @@ constexpr int kKept = 32;
 std::atomic<Block*> kept[kKept];
 
 // Larger blocks go back to the system: at that size work outweighs the pages.
-constexpr size_t kLargestKept = size_t(8) << 20;
+constexpr size_t kLargestKept = size_t(4) << 20;
 
 Block* take_block(size_t bytes) {
   for (auto& place : kept) {

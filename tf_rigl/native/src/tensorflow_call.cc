@@ -89,6 +89,7 @@ RiglIndex Call::index(int first, int64_t inputs, int64_t outputs) const {
   const int64_t connections = dim(first + 1, 0);
   index.t_ptr = data<int32_t>(first + 2, "t_ptr", {with_end(inputs)});
   index.t_cols = data<void>(first + 3, "t_cols", {connections});
+  index.t_perm = data<int32_t>(first + 4, "t_perm", {connections});
 
   const int64_t rows = dim(first, 0), t_rows = dim(first + 2, 0);
   require(rows > 0 && rows <= kLargest, "row_ptr", "have 1 to 2^31 - 1 entries");
@@ -120,6 +121,7 @@ RiglNewIndex Call::new_index(int first, const RiglIndex& like,
   index.cols = columns(first + 1, connections, like.column_bytes);
   index.t_ptr = output<int32_t>(first + 2, {like.inputs + 1});
   index.t_cols = columns(first + 3, connections, like.t_column_bytes);
+  index.t_perm = output<int32_t>(first + 4, {connections});
   return index;
 }
 

@@ -55,7 +55,7 @@ class Call {
   }
   void* columns(int number, int64_t count, int bytes);
 
-  // The index, whose four arrays are inputs from `first` on, for a weight of
+  // The index, whose five arrays are inputs from `first` on, for a weight of
   // `inputs` × `outputs`, or -1 where that is not known otherwise.
   RiglIndex index(int first, int64_t inputs = -1, int64_t outputs = -1) const;
 

@@ -10,11 +10,11 @@ namespace {
 
 void spmm(void*, TF_OpKernelContext* context) {
   run(context, "RiglSpmm", [&] {
-    Call call(context, 7);
+    Call call(context, 8);
     const auto* x = call.data<float>(0, "x", {-1, -1});
     const int64_t batch = call.dim(0, 0);
-    const auto* bias = call.data<float>(6, "bias", {-1});
-    const RiglIndex index = call.index(2, call.dim(0, 1), call.dim(6, 0));
+    const auto* bias = call.data<float>(7, "bias", {-1});
+    const RiglIndex index = call.index(2, call.dim(0, 1), call.dim(7, 0));
     const auto* values = call.data<float>(1, "values", {index.connections});
     auto* y = call.output<float>(0, {batch, index.outputs});
     Call::check_error(rigl_spmm(&index, values, bias, x, batch, y));
@@ -37,7 +37,7 @@ void delete_spmm_grad(void* state) { delete static_cast<bool*>(state); }
 
 void spmm_grad(void* state, TF_OpKernelContext* context) {
   run(context, "RiglSpmmGrad", [&] {
-    Call call(context, 7);
+    Call call(context, 8);
     const auto* x = call.data<float>(1, "x", {-1, -1});
     const int64_t batch = call.dim(1, 0);
     const RiglIndex index = call.index(3, call.dim(1, 1));
@@ -54,13 +54,13 @@ void spmm_grad(void* state, TF_OpKernelContext* context) {
 
 void grow(void*, TF_OpKernelContext* context) {
   run(context, "RiglGrow", [&] {
-    Call call(context, 7);
+    Call call(context, 8);
     const auto* x = call.data<float>(0, "x", {-1, -1});
     const int64_t batch = call.dim(0, 0);
     const RiglIndex index = call.index(2, call.dim(0, 1));
     const auto* dy = call.data<float>(1, "dy", {batch, index.outputs});
-    call.data<int32_t>(6, "like", {-1});
-    const int64_t count = call.dim(6, 0);
+    call.data<int32_t>(7, "like", {-1});
+    const int64_t count = call.dim(7, 0);
     auto* positions = call.output<int64_t>(0, {count});
     auto* scores = call.output<float>(1, {count});
     Call::check_error(
@@ -70,27 +70,27 @@ void grow(void*, TF_OpKernelContext* context) {
 
 void reindex(void*, TF_OpKernelContext* context) {
   run(context, "RiglReindex", [&] {
-    Call call(context, 5);
+    Call call(context, 6);
     const auto* positions = call.data<int64_t>(0, "positions", {-1});
     const int64_t connections = call.dim(0, 0);
     const RiglNewIndex index = call.new_index(0, call.index(1), connections);
-    auto* order = call.output<int32_t>(4, {connections});
+    auto* order = call.output<int32_t>(5, {connections});
     Call::check_error(rigl_reindex(positions, &index, order));
   });
 }
 
 void drop_and_grow(void*, TF_OpKernelContext* context) {
   run(context, "RiglDropAndGrow", [&] {
-    Call call(context, 9);
+    Call call(context, 10);
     const RiglIndex index = call.index(2);
     const auto* values = call.data<float>(0, "values", {index.connections});
     const auto* dvalues = call.data<float>(1, "dvalues", {index.connections});
-    const auto* candidates = call.data<int64_t>(6, "candidates", {-1});
-    const int64_t count = call.dim(6, 0);
-    const auto* scores = call.data<float>(7, "scores", {count});
-    const auto* drop = call.data<int64_t>(8, "count", {});
+    const auto* candidates = call.data<int64_t>(7, "candidates", {-1});
+    const int64_t count = call.dim(7, 0);
+    const auto* scores = call.data<float>(8, "scores", {count});
+    const auto* drop = call.data<int64_t>(9, "count", {});
     const RiglNewIndex new_index = call.new_index(0, index, index.connections);
-    auto* order = call.output<int32_t>(4, {index.connections});
+    auto* order = call.output<int32_t>(5, {index.connections});
     Call::check_error(rigl_drop_and_grow(&index, values, dvalues, candidates,
                                          scores, count, *drop, &new_index,
                                          order));
@@ -99,17 +99,16 @@ void drop_and_grow(void*, TF_OpKernelContext* context) {
 
 void positions(void*, TF_OpKernelContext* context) {
   run(context, "RiglPositions", [&] {
-    Call call(context, 4);
+    Call call(context, 5);
     const RiglIndex index = call.index(0);
     auto* list = call.output<int64_t>(0, {index.connections});
-    auto* order = call.output<int32_t>(1, {index.connections});
-    Call::check_error(rigl_positions(&index, list, order));
+    Call::check_error(rigl_positions(&index, list));
   });
 }
 
 void check_index(void*, TF_OpKernelContext* context) {
   run(context, "RiglCheckIndex", [&] {
-    Call call(context, 4);
+    Call call(context, 5);
     const RiglIndex index = call.index(0);
     Call::check_error(rigl_check_index(&index));
     *call.output<bool>(0, {}) = true;
@@ -135,7 +134,8 @@ std::vector<Operation> operations() {
   auto types_and_wish = types;
   types_and_wish.push_back("input_gradient: bool = true");
   const std::vector<const char*> index = {"row_ptr: int32", "cols: Column",
-                                          "t_ptr: int32", "t_cols: TColumn"};
+                                          "t_ptr: int32", "t_cols: TColumn",
+                                          "t_perm: int32"};
   const auto joined = [&](std::vector<const char*> before,
                           std::vector<const char*> after) {
     before.insert(before.end(), index.begin(), index.end());
@@ -155,16 +155,16 @@ std::vector<Operation> operations() {
        {"positions: int64", "scores: float"}, shapes_of_grow, grow},
       {"RiglReindex", types, joined({"positions: int64"}, {}),
        {"new_row_ptr: int32", "new_cols: Column", "new_t_ptr: int32",
-        "new_t_cols: TColumn", "order: int32"},
+        "new_t_cols: TColumn", "new_t_perm: int32", "order: int32"},
        shapes_of_reindex, reindex},
       {"RiglDropAndGrow", types,
        joined({"values: float", "dvalues: float"},
               {"candidates: int64", "scores: float", "count: int64"}),
        {"new_row_ptr: int32", "new_cols: Column", "new_t_ptr: int32",
-        "new_t_cols: TColumn", "order: int32"},
+        "new_t_cols: TColumn", "new_t_perm: int32", "order: int32"},
        shapes_of_drop_and_grow, drop_and_grow},
       {"RiglPositions", types, joined({}, {}),
-       {"positions: int64", "order: int32"}, shapes_of_positions, positions},
+       {"positions: int64"}, shapes_of_positions, positions},
       {"RiglCheckIndex", types, joined({}, {}), {"whole: bool"},
        shapes_of_check_index, check_index},
   };

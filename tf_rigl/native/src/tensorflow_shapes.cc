@@ -65,7 +65,7 @@ class Shapes {
 void shapes_of_spmm(TF_ShapeInferenceContext* context, TF_Status* status) {
   const Shapes shapes(context, status);
   const Shape batch = shapes.part(shapes.input(0, 2), 0, 1);
-  shapes.set_output(0, shapes.join(batch, shapes.input(6, 1)));
+  shapes.set_output(0, shapes.join(batch, shapes.input(7, 1)));
 }
 
 void shapes_of_spmm_grad(TF_ShapeInferenceContext* context, TF_Status* status) {
@@ -79,8 +79,8 @@ void shapes_of_spmm_grad(TF_ShapeInferenceContext* context, TF_Status* status) {
 
 void shapes_of_grow(TF_ShapeInferenceContext* context, TF_Status* status) {
   const Shapes shapes(context, status);
-  shapes.copy(0, 6);
-  shapes.copy(1, 6);
+  shapes.copy(0, 7);
+  shapes.copy(1, 7);
 }
 
 void shapes_of_reindex(TF_ShapeInferenceContext* context, TF_Status* status) {
@@ -90,19 +90,19 @@ void shapes_of_reindex(TF_ShapeInferenceContext* context, TF_Status* status) {
   shapes.copy(2, 3);
   shapes.copy(3, 0);
   shapes.copy(4, 0);
+  shapes.copy(5, 0);
 }
 
 void shapes_of_drop_and_grow(TF_ShapeInferenceContext* context,
                              TF_Status* status) {
   const Shapes shapes(context, status);
-  for (int i = 0; i < 4; i++) shapes.copy(i, 2 + i);
-  shapes.copy(4, 0);
+  for (int i = 0; i < 5; i++) shapes.copy(i, 2 + i);
+  shapes.copy(5, 0);
 }
 
 void shapes_of_positions(TF_ShapeInferenceContext* context, TF_Status* status) {
   const Shapes shapes(context, status);
   shapes.copy(0, 1);
-  shapes.copy(1, 1);
 }
 
 void shapes_of_check_index(TF_ShapeInferenceContext* context,
