@@ -39,11 +39,18 @@ def make_index(
     rows, columns = ordered // outputs, ordered % outputs
 
     by_output = tf.argsort(columns * inputs + rows)
+    # Where the values, which are ordered by output, are in the other order.
+    perm = tf.scatter_nd(
+        by_output[:, None],
+        tf.range(tf.shape(by_output)[0]),
+        tf.shape(by_output),
+    )
     index = SparseIndex(
         _starts(columns, outputs),
         _columns(tf.gather(rows, by_output), inputs),
         _starts(rows, inputs),
         _columns(columns, outputs),
+        perm,
     )
     return index, tf.gather(by_input, by_output)
 

@@ -188,6 +188,7 @@ def make_connections(
         "cols": (size, column_dtype(inputs)),
         "t_ptr": (inputs + 1, tf.int32),
         "t_cols": (size, column_dtype(outputs)),
+        "t_perm": (size, tf.int32),
     }
     index = SparseIndex(
         **{
