@@ -11,9 +11,11 @@ from tf_rigl.backend import native_ops
 from tf_rigl.backend.distribution import strategy_of
 from tf_rigl.core import connections
 from tf_rigl.core.structures import Unstructured
+from tf_rigl.masking import masked_weight
 from tf_rigl.masking import matrix_layers
 from tf_rigl.masking import tree
 from tf_rigl.masking.layer_config import WeightConfig
+from tf_rigl.masking.layer_config import config_of
 from tf_rigl.masking.storages import COMPRESSED
 
 # The values of the argument `storage` of `sparsify`.
@@ -105,6 +107,19 @@ def with_storage(
         storage_reason="compressed: "
         + ("asked for" if storage == COMPRESSED else "large, sparse, on a CPU"),
     )
+
+
+def reasons(model: Any) -> dict[str, str]:
+    """Returns the storage of each weight of a model and why it was chosen.
+
+    By the weight's path; empty if `sparsify` was not asked to choose.
+    """
+    found = {}
+    for record in masked_weight.masked_weights(model):
+        weight = config_of(record.host).weights[record.host_key]
+        if weight.storage_reason is not None:
+            found[record.path] = weight.storage_reason
+    return found
 
 
 def _obstacle(
