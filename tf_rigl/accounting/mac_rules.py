@@ -19,6 +19,7 @@ from tf_rigl.accounting import factored_macs
 from tf_rigl.accounting.call_recorder import LayerCall
 from tf_rigl.backend.call_signature import Shape
 from tf_rigl.masking.layer_rules import known_class
+from tf_rigl.masking.layer_rules import weight_in
 
 UNKNOWN_SIZE = (
     "a size it depends on is unknown; pass `inputs` with all sizes to `profile`"
@@ -66,7 +67,7 @@ def _attributes(*names: str) -> Callable[[Any], list[Any]]:
             if name in factors:
                 found.extend(factors[name].variables)
             else:
-                found.append(getattr(layer, name, None))
+                found.append(weight_in(layer, name))
         return [weight for weight in found if weight is not None]
 
     return weights

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tf_rigl.algorithms.connections import ConnectionsUpdate
+from tf_rigl.algorithms.connections import ConnectionsView
 from tf_rigl.algorithms.penalty import Penalty
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import MaskSchedule
@@ -214,6 +216,28 @@ class Algorithm(abc.ABC):
         Returns:
             One `WeightUpdate` for each weight, in the same order.
         """
+
+    def num_candidates(self, nonzeros: int) -> int:
+        """Returns how many inactive positions an update must be shown.
+
+        Args:
+            nonzeros: number of connections of a weight.
+
+        Returns:
+            The most connections that an update grows where the gradient of
+            inactive positions decides it; 0 if it does not.
+        """
+        del nonzeros
+        return 0
+
+    def update_connections(
+        self, weight: ConnectionsView, when: StepInfo
+    ) -> ConnectionsUpdate:
+        """Does as `update` for a weight stored by its connections.
+
+        Called instead of it unless `requirements.needs_dense`.
+        """
+        raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments as plain Python values."""

@@ -45,6 +45,9 @@ class Requirements:
         observed_steps: number of the last steps up to each mask update, that of
             the update included, in which `Algorithm.observe` is called; None
             for all steps.
+        needs_dense: whether the method needs the mask, values or state of all
+            positions, so that it cannot train weights stored by their
+            connections. If not, `update_connections` updates these.
     """
 
     start: Literal["random", "dense", "any"] = "random"
@@ -60,3 +63,4 @@ class Requirements:
     dense_weights: bool = False
     freezes_others: bool = False
     observed_steps: int | None = None
+    needs_dense: bool = True

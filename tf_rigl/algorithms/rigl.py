@@ -13,6 +13,8 @@ from tf_rigl.algorithms.algorithm import Algorithm
 from tf_rigl.algorithms.algorithm import StepInfo
 from tf_rigl.algorithms.algorithm import WeightUpdate
 from tf_rigl.algorithms.algorithm import WeightView
+from tf_rigl.algorithms.connections import ConnectionsUpdate
+from tf_rigl.algorithms.connections import ConnectionsView
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import DropSchedule
 from tf_rigl.algorithms.schedule import MaskSchedule
@@ -219,6 +221,13 @@ class RigL(Algorithm):
             initial_values=self.grow_init in ("initial", "shuffled"),
             skips_step=bool(self.skip_weight_update),
             initializes_slots=bool(self.slot_scale),
+            needs_dense=bool(
+                self._averaged > 1
+                or self.grow_init != "zeros"
+                or self.slot_scale
+                or self.drop_noise
+                or self.drop_delay
+            ),
         )
 
     @property
@@ -295,7 +304,7 @@ class RigL(Algorithm):
             weight,
             self._drop_scores(weight, when),
             gradient,
-            self._count(weight, when),
+            self._count(selection.count_true(weight.mask), when),
             when,
         )
 
@@ -307,10 +316,25 @@ class RigL(Algorithm):
             slots = self.slot_scale * gradient
         return WeightUpdate(masks, values, slots, state)
 
-    def _count(self, weight: WeightView, when: StepInfo) -> tf.Tensor:
+    def num_candidates(self, nonzeros: int) -> int:
+        """Returns the most connections that an update grows."""
+        return self.drop_schedule.most(nonzeros)
+
+    def update_connections(
+        self, weight: ConnectionsView, when: StepInfo
+    ) -> ConnectionsUpdate:
+        """Drops and grows among connections and the best candidates."""
+        nonzeros = tf.constant(weight.values.shape[0], tf.int64)
+        return ConnectionsUpdate(
+            weight.gradient,
+            weight.candidates,
+            weight.candidate_scores,
+            self._count(nonzeros, when),
+        )
+
+    def _count(self, nonzeros: tf.Tensor, when: StepInfo) -> tf.Tensor:
         if self.rounding == "floor":
-            return self.drop_schedule.count(weight.mask, when.update)
-        nonzeros = selection.count_true(weight.mask)
+            return self.drop_schedule.count_of(nonzeros, when.update)
         kept = schedules.kept_to_nearest(
             self.drop_schedule.fractions, when.update, nonzeros
         )

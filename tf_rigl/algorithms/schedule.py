@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -145,6 +146,15 @@ class DropSchedule:
 
     def count(self, mask: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
         """Returns K = floor(f(t) · nnz) for a mask and update, int64 scalar."""
-        return schedules.drop_count(
-            self.fractions, update, selection.count_true(mask)
-        )
+        return self.count_of(selection.count_true(mask), update)
+
+    def count_of(
+        self, nonzeros: int | tf.Tensor, update: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns K for a number of connections nnz, int64 scalar."""
+        return schedules.drop_count(self.fractions, update, nonzeros)
+
+    def most(self, nonzeros: int) -> int:
+        """Returns a bound of K over all updates, however it is rounded."""
+        largest = max(self.fractions, default=0.0)
+        return min(nonzeros, math.ceil(largest * nonzeros) + 1)

@@ -9,10 +9,13 @@ import tensorflow as tf
 
 from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import soft_bound
+from tf_rigl.algorithms.connections import ConnectionsUpdate
+from tf_rigl.algorithms.connections import ConnectionsView
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import DropSchedule
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.algorithms.schedule import StopStep
+from tf_rigl.core import connections
 from tf_rigl.core import random_masks
 from tf_rigl.core.checks import check_at_least
 from tf_rigl.core.schedules import DropFraction
@@ -66,7 +69,8 @@ class SET(algorithm.Algorithm):
     def requirements(self) -> Requirements:
         """Needs no gradient; a delayed drop needs unstructured masks."""
         return Requirements(
-            structures=("unstructured",) if self.drop_delay else None
+            structures=("unstructured",) if self.drop_delay else None,
+            needs_dense=bool(self.drop_delay),
         )
 
     @property
@@ -108,3 +112,20 @@ class SET(algorithm.Algorithm):
             )
             results.append(algorithm.WeightUpdate(masks, state=state))
         return results
+
+    def update_connections(
+        self, weight: ConnectionsView, when: algorithm.StepInfo
+    ) -> ConnectionsUpdate:
+        """Drops by magnitude and grows at the same positions as `update`."""
+        nonzeros = weight.values.shape[0]
+        seed = random_masks.stateless_seed(self.seed, weight.key, when.step)
+        scores, candidates, candidate_scores = connections.random_candidates(
+            weight.size,
+            weight.positions,
+            seed,
+            min(self.drop_schedule.most(nonzeros), weight.size),
+        )
+        count = self.drop_schedule.count_of(
+            tf.constant(nonzeros, tf.int64), when.update
+        )
+        return ConnectionsUpdate(scores, candidates, candidate_scores, count)

@@ -16,7 +16,7 @@ class Static(algorithm.Algorithm):
     """
 
     name = "static"
-    requirements = Requirements(start="any")
+    requirements = Requirements(start="any", needs_dense=False)
     mask_schedule = None
 
     def update(

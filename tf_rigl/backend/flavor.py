@@ -104,6 +104,35 @@ class Flavor(abc.ABC):
         """
 
     @abc.abstractmethod
+    def variable_like(self, old: Any, values: tf.Tensor) -> Any:
+        """Makes a Keras variable of other values with the name of another.
+
+        Args:
+            old: a Keras variable.
+            values: values of the new one, of any shape and the same dtype.
+        """
+
+    @abc.abstractmethod
+    def replace_kernel(self, layer: Any, old: Any, new: Any) -> None:
+        """Puts a variable in the place of a built layer's kernel.
+
+        Args:
+            layer: the layer, whose class has no other property of that name.
+            old: its present Keras variable.
+            new: the Keras variable to put there.
+        """
+
+    def can_move_regularizer(self, layer: Any) -> bool:
+        """Returns whether `replace_kernel` also moves the regularizer.
+
+        It must be a sum over elements to mean the same for other shapes.
+        """
+        regularizer = getattr(layer, "kernel_regularizer", None)
+        module = self.keras.regularizers
+        known = (type(None), module.L1, module.L2, module.L1L2)
+        return type(regularizer) in known
+
+    @abc.abstractmethod
     def set_constraint(
         self, variable: Any, constraint: Constraint | None
     ) -> None:

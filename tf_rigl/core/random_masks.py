@@ -16,7 +16,8 @@ from tf_rigl.core import dice
 from tf_rigl.core import selection
 
 # The bits of 1.0; non-negative integers below are the bits of floats in [0, 1).
-_BELOW_ONE = 0x3F800000
+BELOW_ONE = 0x3F800000
+_PHILOX = 1  # the generator's number in operations
 _FINE = 2**23  # integers up to it are float32 numbers
 _ROUNDS = 30  # of a shuffle, each with a bit of a number below 2^31
 
@@ -97,9 +98,38 @@ def random_scores(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
     result of `stateless_seed`.
     """
     bits = tf.random.stateless_uniform(
-        shape, seed, 0, _BELOW_ONE, tf.int32, alg="philox"
+        shape, seed, 0, BELOW_ONE, tf.int32, alg="philox"
     )
     return tf.bitcast(bits, tf.float32)
+
+
+def bits_from(
+    seed: tf.Tensor, start: int, length: int, bound: int | None
+) -> tf.Tensor:
+    """Draws a piece of a flat random int32 tensor without the rest of it.
+
+    Args:
+        seed: int64 [2], a result of `stateless_seed`.
+        start: index of the piece's first element, a multiple of 4: that many
+            numbers come of one step of the generator's counter.
+        length: number of elements.
+        bound: numbers are in [0, bound) as in `random_scores`; None for all
+            bits, as in `random_mask`.
+    """
+    key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
+    arguments = {
+        "shape": tf.constant([length]),
+        "key": key,
+        "counter": counter + tf.constant([start // 4, 0], tf.uint64),
+        "alg": _PHILOX,
+    }
+    if bound is None:
+        return tf.raw_ops.StatelessRandomUniformFullIntV2(
+            **arguments, dtype=tf.int32
+        )
+    return tf.raw_ops.StatelessRandomUniformIntV2(
+        **arguments, minval=0, maxval=bound
+    )
 
 
 def random_bits(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:

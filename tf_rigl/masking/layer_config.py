@@ -18,15 +18,17 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from tf_rigl.core import connections
 from tf_rigl.core import dice
 from tf_rigl.core import structures
 from tf_rigl.core.dice import Dice
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.structures import Structure
 from tf_rigl.core.structures import Unstructured
-from tf_rigl.masking.storage import STORAGES
+from tf_rigl.masking.storages import STORAGES
 from tf_rigl.version import __version__
 
 VERSION = 1
@@ -44,6 +46,7 @@ _WEIGHT_SETTINGS = {
     "view",
     "storage",
     "dice",
+    "inputs",
 }
 
 
@@ -62,6 +65,10 @@ class WeightConfig:
     # How its values were drawn; they may have changed since. None if that
     # is not known.
     dice: Dice | None = None
+    # Number of inputs, of a weight that is stored by its connections.
+    inputs: int | None = None
+    # Storage and why it was chosen, if the user left it open; not saved.
+    storage_reason: str | None = None
 
 
 @dataclasses.dataclass
@@ -114,6 +121,22 @@ def initial_mask(config: LayerConfig, name: str, values: Any) -> tf.Tensor:
         )
 
     return mask if layout is None else layout.unview(mask)
+
+
+def initial_positions(config: LayerConfig, name: str, values: Any) -> Any:
+    """Returns the flat positions that are active at first, int64 [target].
+
+    The arguments are those of `initial_mask`, whose result has the same.
+    """
+    weight = config.weights[name]
+    if config.start == "magnitude" and values is not None:
+        return np.flatnonzero(initial_mask(config, name, values))
+    return connections.random_positions(
+        math.prod(weight.shape),
+        weight.target,
+        config.seed,
+        config.weight_key(name),
+    ).numpy()
 
 
 def config_of(layer: Any) -> LayerConfig:
@@ -209,6 +232,8 @@ def _serialize_weight(weight: WeightConfig) -> dict[str, Any]:
         result["initial_nonzeros"] = weight.initial_target
     if weight.stays_dense:
         result["stays_dense"] = True
+    if weight.inputs is not None:
+        result["inputs"] = weight.inputs
     if weight.dice is not None:
         result["dice"] = weight.dice.to_json()
     if weight.layout is not None:
@@ -235,6 +260,7 @@ def _deserialize_weight(weight: Mapping[str, Any]) -> WeightConfig:
         weight.get("initial_nonzeros"),
         weight.get("stays_dense", False),
         None if found is None else dice.from_json(found),
+        weight.get("inputs"),
     )
 
 

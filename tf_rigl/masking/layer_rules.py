@@ -17,6 +17,7 @@ from tf_rigl.algorithms import scales
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.kernel_layout import KernelLayout
 from tf_rigl.core.kernel_layout import axes_layout
+from tf_rigl.masking import connections
 
 # The public names; everything else may change.
 __all__ = ["Axes", "LayerRule", "register"]
@@ -142,7 +143,7 @@ def sparsifiable_weights(layer: Any) -> dict[str, Any]:
     return {
         attribute: variable
         for attribute in rule.weights
-        if (variable := _weight(layer, attribute)) is not None
+        if (variable := weight_in(layer, attribute)) is not None
     }
 
 
@@ -215,13 +216,16 @@ def kernel_layout(layer: Any, variable: Any) -> KernelLayout:
         The layout from the weight's axes to [positions, inputs, units].
     """
     shape = tuple(variable.shape)
+    for found, compressed in connections.of_layer(layer).values():
+        if found is variable:
+            shape = tuple(compressed.shape)
     rule = rule_of(layer)
 
     axes: Axes | Callable[[Any, int], Axes] = last_axes
     if scales.scale_of(layer) is variable:
         axes = Axes((), (0,))
     elif rule is not None and any(
-        _weight(layer, attribute) is variable for attribute in rule.weights
+        weight_in(layer, attribute) is variable for attribute in rule.weights
     ):
         axes = rule.axes
 
@@ -241,8 +245,11 @@ def _may_have_mask(variable: Any) -> bool:
     return shape.is_fully_defined() and len(shape) > 1
 
 
-def _weight(layer: Any, attribute: str) -> Any:
+def weight_in(layer: Any, attribute: str) -> Any:
     """Returns the weight in an attribute, None if the layer has none."""
+    compressed = connections.of_layer(layer).get(attribute)
+    if compressed is not None:
+        return compressed[0]
     if getattr(layer, "lora_enabled", False):
         # The attribute itself returns the sum of the weight and its adapters.
         weight = getattr(layer, f"_{attribute}", None)

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tf_rigl.core import diagnostics
 from tf_rigl.masking import layer_config
 from tf_rigl.masking import state_store
+from tf_rigl.masking import storages
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_weight import MaskedWeight
 
@@ -37,11 +38,14 @@ def start_recording(layer: Any, keep_start: bool = False) -> None:
     kinds = {
         key: {**config.state.get(key, {}), **_kinds(weight, keep_start)}
         for key, weight in config.weights.items()
+        # A bit for each position would be as large as the connections.
+        if weight.storage != storages.COMPRESSED
     }
     state_store.keep_state(layer, kinds)
 
     with tf.init_scope():
-        for key, mask in masks.items():
+        for key in kinds:
+            mask = masks[key]
             tensors = state_store.state_of(layer, key)
             packed = diagnostics.pack_mask(tf.convert_to_tensor(mask))
             for name in (EVER_ACTIVE, START_MASK):

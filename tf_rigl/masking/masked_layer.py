@@ -18,17 +18,22 @@ import tensorflow as tf
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.backend import instance_methods
 from tf_rigl.backend.distribution import strategy_of
+from tf_rigl.masking import compressed_layer
 from tf_rigl.masking import constraint
 from tf_rigl.masking import layer_config
 from tf_rigl.masking import layer_rules
 from tf_rigl.masking import state_store
 from tf_rigl.masking import tree
 from tf_rigl.masking.bindings import registration
+from tf_rigl.masking.connections import Connections
+from tf_rigl.masking.connections import of_layer as connections_of_layer
 from tf_rigl.masking.layer_config import initial_mask
+from tf_rigl.masking.layer_config import initial_positions
 from tf_rigl.masking.mask_store import ATTRIBUTE
-from tf_rigl.masking.storage import STORAGES
 from tf_rigl.masking.storage import FollowingStorage
 from tf_rigl.masking.storage import Storage
+from tf_rigl.masking.storages import STORAGES
+from tf_rigl.masking.value_guard import ConnectionsGuard
 from tf_rigl.masking.value_guard import ValueGuard
 
 # Attribute with the guards of existing weights, by their keys.
@@ -143,12 +148,22 @@ def carry_masks(layer: Any, config: layer_config.LayerConfig) -> Any:
         store = flavor.mask_store_class(
             {name: weight.shape for name, weight in config.weights.items()},
             config.key,
+            {
+                name: (weight.inputs, weight.target)
+                for name, weight in config.weights.items()
+                if weight.inputs is not None
+            },
         )
-        for name in config.weights:
+        for name, weight in config.weights.items():
             # Not through a storage: the weight may not exist yet.
-            store.masks[name].assign(
-                initial_mask(config, name, variables.get(name))
-            )
+            values = variables.get(name)
+            if weight.inputs is None:
+                mask = initial_mask(config, name, values)
+                store.masks[name].assign(mask)
+            else:
+                store.masks[name].set_positions(
+                    initial_positions(config, name, values)
+                )
 
     flavor.attach_child(layer, ATTRIBUTE, store)
     layer.__dict__[_GUARDS] = {}
@@ -167,6 +182,9 @@ def drop_masks(layer: Any) -> None:
     """Undoes `carry_masks`; the values of the weights do not change."""
     for guard in layer.__dict__.pop(_GUARDS).values():
         guard.remove()
+    for node in list(tree.walk(flavors.flavor_of(layer), layer)):
+        if connections_of_layer(node.layer):
+            compressed_layer.decompress(node.layer)
     instance_methods.restore(layer, "quantize")
     state_store.drop_state(layer)
     flavors.flavor_of(layer).detach_child(layer, ATTRIBUTE)
@@ -196,6 +214,11 @@ def variables_beside(layer: Any) -> list[tf.Variable]:
     ]
 
 
+def guards_of(layer: Any) -> dict[str, ValueGuard]:
+    """Returns the guards of a masked layer's weights by their keys."""
+    return layer.__dict__[_GUARDS]
+
+
 def guard_of(layer: Any, key: str) -> ValueGuard:
     """Returns the guard of an existing weight of a masked layer."""
     bind(layer)
@@ -219,6 +242,13 @@ def bind(layer: Any) -> None:
 
     for site in tree.sites(flavor, layer):
         if site.key in store.masks and site.key not in guards:
+            connections = store.masks[site.key]
+            if isinstance(connections, Connections):
+                with tf.init_scope():
+                    variable = compressed_layer.compress(
+                        site.owner, connections
+                    )
+                site = dataclasses.replace(site, variable=variable)
             guard = _make_guard(flavor, layer, site)
             for name, variable in layer_rules.followers(
                 site.owner, site.variable
@@ -256,15 +286,21 @@ def _make_guard(
     """Returns the guard of one weight, with storage and constraint."""
     store = getattr(layer, ATTRIBUTE)
     storage = storage_of(layer, site.key, site.variable)
+    mask = store.masks[site.key]
 
     def find_beside() -> dict[str, tf.Variable]:
         return {
             **state_store.state_of(layer, site.key),
             "counters": store.counters[site.key],
-            "mask": store.masks[site.key],
+            **(
+                mask.variables
+                if isinstance(mask, Connections)
+                else {"mask": mask}
+            ),
         }
 
-    return ValueGuard(
+    guard = ConnectionsGuard if storage.is_compressed else ValueGuard
+    return guard(
         flavor,
         flavor.written_variable(site.variable),
         storage,

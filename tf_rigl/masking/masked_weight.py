@@ -124,7 +124,7 @@ class MaskedWeight:
 
     def num_active(self) -> int:
         """Returns the number of active connections."""
-        return int(np.count_nonzero(self.mask.numpy()))
+        return self.storage.num_active
 
     def set_mask(self, mask: Any, values: Any = None) -> None:
         """Changes the mask, and the values with it.
@@ -272,6 +272,23 @@ def require_masked_weights(model: Any) -> list[MaskedWeight]:
             "Call `tf_rigl.sparsify(model, sparsity)` first."
         )
     return records
+
+
+def check_stored_masked(records: list[MaskedWeight], action: str) -> None:
+    """Raises a ValueError if weights are stored by their connections.
+
+    Args:
+        records: the masked weights of a model.
+        action: a verb for what needs dense variables, for the error.
+    """
+    paths = [record.path for record in records if record.storage.is_compressed]
+    if paths:
+        raise ValueError(
+            f"To {action} needs weights stored as dense matrices. Received: a "
+            f"model with storage='compressed' for {paths}. Make the model "
+            "again, sparsify it with storage='masked', and load the weights "
+            "file of this one."
+        )
 
 
 def masks(model: Any) -> dict[str, np.ndarray]:

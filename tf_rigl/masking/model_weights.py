@@ -45,6 +45,8 @@ class ModelWeight:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the weight, of its present value where sizes are open."""
+        if self.record is not None:
+            return self.record.shape
         if self._raw.shape.is_fully_defined():
             return tuple(self._raw.shape)
         return tuple(self._raw.numpy().shape)

@@ -23,6 +23,7 @@ from tf_rigl.masking import left_out
 from tf_rigl.masking import mask_history
 from tf_rigl.masking import options as options_of_sparsify
 from tf_rigl.masking import scale_masks
+from tf_rigl.masking import storage_choice
 from tf_rigl.masking import tree
 from tf_rigl.masking.layer_config import STARTS
 from tf_rigl.masking.layer_config import LayerConfig
@@ -52,6 +53,7 @@ def sparsify(
     structure: Structure | None = None,
     start: str = "random",
     weights: str = "kernels",
+    storage: str = "masked",
     options: SparsifyOptions | None = None,
 ) -> Any:
     """Masks the weights of a model to an exact number of connections.
@@ -98,6 +100,11 @@ def sparsify(
             for each channel, whose shift is 0 where they are masked; each
             layer keeps a channel, also at a sparsity of 1. `shrink` then cuts
             masked channels out.
+        storage: `"masked"` keeps kernels as matrices with zeros;
+            `"compressed"` the connections alone, in Dense, EinsumDense and 1×1
+            convolutions, so that cost and memory of training on a CPU follow
+            the density; `"auto"` does so where that is known to be faster. See
+            docs/compressed_training.md.
         options: less common options: masking embeddings and depthwise
             convolutions, scaling or keeping initial weights, and recording
             masks for `diagnose`.
@@ -126,6 +133,7 @@ def sparsify(
     flavor = model_flavor(model)
     checks.check_choice("start", start, STARTS)
     checks.check_choice("weights", weights, scale_masks.WEIGHTS)
+    checks.check_choice("storage", storage, storage_choice.CHOICES)
     checks.check_options(options, SparsifyOptions)
     structure = structures.as_structure(structure)
     options = options or SparsifyOptions()
@@ -133,6 +141,8 @@ def sparsify(
         scale_masks.check_arguments(sparsity, structure, options)
     else:
         checks.check_sparsity(sparsity)
+    is_plain = weights == "kernels" and not options.keep_initial_values
+    storage = storage_choice.checked(storage, structure, start, is_plain)
     _masked_layers(flavor, model)
 
     request = _Request(
@@ -143,6 +153,7 @@ def sparsify(
         structure,
         start,
         weights == "scales",
+        storage,
         options,
     )
     if deferred.has_weights(model):
@@ -163,6 +174,7 @@ class _Request:
     structure: Structure
     start: str
     of_scales: bool
+    storage: str
     options: SparsifyOptions
 
 
@@ -222,9 +234,15 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
         )
 
     plans = {
-        id(site.variable): dataclasses.replace(
-            _plan(site, counts[site.path], request),
-            stays_dense=site.path in kept_dense,
+        id(site.variable): storage_choice.with_storage(
+            flavor,
+            model,
+            site,
+            dataclasses.replace(
+                _plan(site, counts[site.path], request),
+                stays_dense=site.path in kept_dense,
+            ),
+            request.storage,
         )
         for site in eligible
     }

@@ -4,14 +4,14 @@ A `Storage` is the only place that assigns to the variables of a masked weight's
 values and mask, which keeps them consistent: values at masked positions are
 zero. Code above `masking` uses it through `MaskedWeight.set_mask` and similar
 methods; `value_guard` and `constraint` use it to repair writes by users and
-optimizers. The interface allows for a storage whose variable holds only the
-active connections (`values [nnz]` and index arrays, for native kernels).
+optimizers. `compressed_storage` is one whose variable has the active
+connections alone.
 """
 
 import abc
-from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -25,9 +25,12 @@ class Storage(abc.ABC):
             optimizer trains, or one replica's component of it. Use it only for
             the optimizer's purposes: its step, its slots and gradients of a
             loss.
+        is_compressed: whether the variable has the active connections alone,
+            in the order of their index.
     """
 
     variable: Any
+    is_compressed: bool = False
 
     @property
     @abc.abstractmethod
@@ -38,6 +41,11 @@ class Storage(abc.ABC):
     @abc.abstractmethod
     def mask(self) -> tf.Tensor:
         """The current mask, bool, true where a connection is active."""
+
+    @property
+    def num_active(self) -> int:
+        """Number of active connections."""
+        return int(np.count_nonzero(self.mask.numpy()))
 
     @property
     @abc.abstractmethod
@@ -133,10 +141,6 @@ class FollowingStorage(DenseStorage):
 
     def on(self, variable: Any) -> Storage:
         return FollowingStorage(variable, self._mask)
-
-
-# Storage classes by their name in the configuration of masked layers.
-STORAGES: Mapping[str, type[DenseStorage]] = {"dense": DenseStorage}
 
 
 def assign_unguarded(variable: Any, value: Any) -> None:

@@ -32,6 +32,8 @@ def store_class(keras: Any) -> type:
             self._owner = owner
             # Bypasses tracking, which would save each variable twice.
             object.__setattr__(self, "variables", [])
+            # What is saved: the variables, or what stands for some of them.
+            object.__setattr__(self, "saved", [])
 
         def add(
             self, attribute: str, shape: Sequence[int], dtype: str, value: int
@@ -40,6 +42,17 @@ def store_class(keras: Any) -> type:
 
             It is also set as `attribute`, which gives it a stable name in
             TensorFlow's checkpoints.
+            """
+            variable = self.add_unsaved(attribute, shape, dtype, value)
+            self.saved.append(variable)
+            return variable
+
+        def add_unsaved(
+            self, attribute: str, shape: Sequence[int], dtype: str, value: int
+        ) -> tf.Variable:
+            """Adds a variable that checkpoints keep and Keras's files do not.
+
+            The arguments are those of `add`.
             """
             prefix = self._owner.replace("/", "_") or "model"
             variable = tf.Variable(
@@ -54,7 +67,7 @@ def store_class(keras: Any) -> type:
 
         def save_own_variables(self, store: Any) -> None:
             """Saves the variables for Keras under their indices."""
-            for index, variable in enumerate(self.variables):
+            for index, variable in enumerate(self.saved):
                 store[str(index)] = variable.numpy()
 
         def load_own_variables(self, store: Mapping[str, Any]) -> None:
@@ -70,7 +83,7 @@ def store_class(keras: Any) -> type:
                 return
 
             received = [array.shape for array in arrays]
-            expected = [tuple(variable.shape) for variable in self.variables]
+            expected = [tuple(variable.shape) for variable in self.saved]
             if received != expected:
                 raise ValueError(
                     "A file must hold the masks and the state of this layer's "
@@ -79,7 +92,7 @@ def store_class(keras: Any) -> type:
                     "train the model as when it was saved, or load the file "
                     "into a dense one."
                 )
-            for variable, array in zip(self.variables, arrays, strict=True):
+            for variable, array in zip(self.saved, arrays, strict=True):
                 if array.dtype.kind == "V":
                     # Keras 2 writes bfloat16, which HDF5 does not know, as
                     # bytes without a type.

@@ -153,3 +153,49 @@ class ValueGuard:
             for key, variable in self._find_beside().items()
         }
         return masked_array.MaskedArray.of(values, beside)
+
+
+class ConnectionsGuard(ValueGuard):
+    """Reads arrays of a weight's connections together with their index.
+
+    The weight has no masked positions that a write could reach.
+    """
+
+    def put_on_values(self) -> None:
+        """Overrides the writing methods of the values."""
+        writers.override(self._variable, self._settle_values)
+
+    def put(self) -> None:
+        """Overrides the writing and reading methods of the values."""
+        self.put_on_values()
+        self._variable.__dict__["numpy"] = self._numpy
+
+    def remove(self) -> None:
+        """Undoes `put`."""
+        writers.restore(self._variable)
+        self._variable.__dict__.pop("numpy", None)
+
+    def settle(self) -> None:
+        """Forgets what was loaded for a mask that has not come."""
+        storage: Any = self._storage
+        storage.connections.settle()
+
+    def _settle_values(self, value: Any) -> None:
+        """Sets the index that the values just written carry, if any."""
+        if not self.is_guarding():
+            return
+
+        variables = self._find_beside()
+        beside = masked_array.beside(self._given(value))
+        present = {key: variables[key] for key in beside if key in variables}
+        if any(
+            tuple(present[key].shape) != beside[key].shape for key in present
+        ):
+            return
+        storage: Any = self._storage
+        before = storage.connections.positions().numpy()
+        for key, variable in present.items():
+            assign_unguarded(variable, beside[key])
+        if present:
+            storage.connections.moved_from(before)
+            self.tell()

@@ -13,6 +13,8 @@ from tf_rigl.core import cells
 from tf_rigl.core import checks
 from tf_rigl.core import text_table
 from tf_rigl.core.channel_selection import Limits
+from tf_rigl.masking.masked_weight import check_stored_masked
+from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.surgery import analysis
 from tf_rigl.surgery import channel_criteria
 from tf_rigl.surgery import channel_groups
@@ -179,6 +181,7 @@ def prune_channels(
         >>> print(report)
     """
     flavor = flavors.model_flavor(model)
+    check_stored_masked(masked_weights(model), "prune channels")
     supported_models.check(model)
     supported_models.check_sizes(flavor, model)
     target = channel_targets.one_target(

@@ -14,6 +14,7 @@ from tf_rigl.core.checks import check_choice
 from tf_rigl.core.text_table import RowSum
 from tf_rigl.core.text_table import aligned
 from tf_rigl.factors import plain_layers
+from tf_rigl.masking import masked_for_now
 from tf_rigl.surgery import analysis
 from tf_rigl.surgery import channel_plan
 from tf_rigl.surgery import optimizer_state
@@ -111,6 +112,7 @@ class Shrunk(NamedTuple):
     report: ShrinkReport  # the units that were cut and kept
 
 
+@masked_for_now.stored_masked
 def shrink(
     model: Any, compiled: bool = False, select: str | bool = "auto"
 ) -> Shrunk:

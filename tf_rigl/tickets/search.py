@@ -13,6 +13,7 @@ from tf_rigl.checkpointing.checkpoints import Checkpoints
 from tf_rigl.checkpointing.snapshot import Snapshot
 from tf_rigl.checkpointing.snapshot_at import SnapshotAt
 from tf_rigl.core import criteria
+from tf_rigl.masking.masked_weight import check_stored_masked
 from tf_rigl.masking.masked_weight import masks as masks_of
 from tf_rigl.masking.masked_weight import require_masked_weights
 from tf_rigl.tickets import arguments
@@ -111,6 +112,7 @@ class TicketSearch:
         seed: int = 0,
     ) -> None:
         records = require_masked_weights(model)
+        check_stored_masked(records, "search for tickets")
         arguments.check_model(model)
         arguments.check_counts(rounds, rewind_step)
         arguments.check_choices(scope, criterion, retrain, action, treatment)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tf_rigl.backend.flavor import flavor_of
 from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.masked_weight import check_stored_masked
 
 Loss = Callable[[Any, Any], tf.Tensor]
 
@@ -31,6 +32,7 @@ def mean_gradients(
     state are restored afterwards. The gradients are float32 tensors with the
     shapes of the weights.
     """
+    check_stored_masked(records, "differentiate by masked positions")
     variables = [record.storage.variable for record in records]
     return gradients_of(model, variables, data, loss)
 

@@ -18,6 +18,7 @@ from tf_rigl.backend import instance_methods
 from tf_rigl.core import block_floating_point
 from tf_rigl.core import checks
 from tf_rigl.masking import layer_rules
+from tf_rigl.masking import masked_weight
 from tf_rigl.masking import model_weights
 from tf_rigl.masking import storage
 from tf_rigl.updating import optimizer_hook
@@ -107,6 +108,9 @@ def low_precision(
     _check_integer("bits", bits, *_BITS)
     _check_integer("seed", seed, 0, _MAX_SEED - 1)
     walked = model_weights.walk_model(model)
+    masked_weight.check_stored_masked(
+        masked_weight.masked_weights(model), "train in low precision"
+    )
     layers = _layers_with_kernels(walked)
     if optimizer is None:
         optimizer = getattr(model, "optimizer", None)

@@ -18,7 +18,9 @@ from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.storage import Storage
 from tf_rigl.masking.storage import assign_masked
 from tf_rigl.masking.storage import masked
+from tf_rigl.updating import connections_update
 from tf_rigl.updating import slots
+from tf_rigl.updating.growth import Growth
 from tf_rigl.updating.method_state import INACTIVE_VALUES
 
 # Weights of at least this many elements are updated one after the other. The
@@ -32,7 +34,10 @@ class StepWeight:
 
     record: MaskedWeight
     variable: Any  # the replica's variable
-    gradient: tf.Tensor  # dense, of the weight's shape
+    # Dense, of the weight's shape, or of its connections.
+    gradient: Any
+    # Candidates for growth, of a weight that is stored by its connections.
+    growth: Growth | None = None
 
     @classmethod
     def without_gradient(cls, record: MaskedWeight) -> "StepWeight":
@@ -188,6 +193,20 @@ def update_masks(
     Otherwise large weights are updated one after the other, since intermediate
     results take about twenty bytes an element, too much to hold for all.
     """
+    for weight in weights:
+        if weight.storage.is_compressed:
+            connections_update.update(
+                flavor,
+                optimizer,
+                weight.record,
+                weight.variable,
+                weight.gradient,
+                weight.growth,
+                algorithm,
+                when,
+            )
+    weights = [one for one in weights if not one.storage.is_compressed]
+
     whole_model = algorithm.requirements.whole_model
     groups = [weights] if whole_model else [[weight] for weight in weights]
     before: list[tf.Tensor] = []

@@ -6,6 +6,7 @@ the same order, so that the result is bitwise the same. On a CPU it saves twice
 the time that masking the gradient takes.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +37,7 @@ def applies(
         # The user may have overridden the method on the instance.
         and getattr(update_step, "__func__", None) is sgd.update_step
         and bool(optimizer.momentums)
-        and record.size <= _LARGEST
+        and math.prod(record.variable.shape) <= _LARGEST
         and record.dtype in (tf.float32, tf.float64)
         # Each replica has a variable of its own, of another class.
         and not tf.distribute.has_strategy()

@@ -62,7 +62,7 @@ def make_rules(
     """
     latent_training.check_optimizer(flavor, optimizer, algorithm)
     every = (*algorithm.penalties, *penalties, *own_penalties(flavor, model))
-    return [
+    rules = [
         UpdateRule(
             flavor,
             updating,
@@ -73,6 +73,9 @@ def make_rules(
         )
         for updating in flavor.updating_optimizers(optimizer)
     ]
+    for rule in rules:
+        rule.scales_loss = "LossScale" in type(optimizer).__name__
+    return rules
 
 
 def own_penalties(flavor: Flavor, model: Any) -> list[Penalty]:

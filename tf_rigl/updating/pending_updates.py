@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from typing import NamedTuple
 
+from tf_rigl.backend.flavor import Flavor
 from tf_rigl.updating.mask_update import StepWeight
 
 
@@ -53,3 +54,14 @@ class PendingUpdates:
         if frozenset(replica) != self.keys:
             return []
         return list(replica.values())
+
+    def check_together(self, flavor: Flavor, optimizer: Any) -> None:
+        """Raises a ValueError if a method cannot see all weights at once."""
+        if not self.keys:
+            raise ValueError(
+                "A method that looks at all weights at once needs an optimizer "
+                "that applies all gradients together. Received: "
+                f"{type(optimizer).__name__}, which calls `update_step` "
+                f"by itself. Call `{flavor.apply_all_method}` from it, "
+                "or choose a method with scope='weight'."
+            )

@@ -15,6 +15,7 @@ from tf_rigl.core.checks import check_choice
 from tf_rigl.core.criteria import Criterion
 from tf_rigl.core.random_masks import stateless_seed
 from tf_rigl.masking.masked_weight import MaskedWeight
+from tf_rigl.masking.masked_weight import check_stored_masked
 from tf_rigl.masking.masked_weight import require_masked_weights
 from tf_rigl.masking.state_store import INITIAL_VALUES
 from tf_rigl.updating import loss_gradients
@@ -122,6 +123,7 @@ def prune(
     """
     model_flavor(model)
     records = require_masked_weights(model)
+    check_stored_masked(records, "prune")
     for record in records:
         record.guard.settle()
     chosen = criteria.as_criterion(criterion)

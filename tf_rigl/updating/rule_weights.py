@@ -16,6 +16,7 @@ from tf_rigl.masking.storage import assign_masked
 from tf_rigl.updating import latent_training
 from tf_rigl.updating import method_state
 from tf_rigl.updating import slots
+from tf_rigl.updating.connections_update import ConnectionSlots
 from tf_rigl.updating.slot_guard import SlotGuard
 
 FindRecords = Callable[[], list[MaskedWeight]]
@@ -55,7 +56,7 @@ class RuleWeights:
         self._optimizer = optimizer
         self._find_records = find_records
         self._algorithm = algorithm
-        self._slot_guards: list[SlotGuard] = []
+        self._slot_guards: list[SlotGuard | ConnectionSlots] = []
         self._prepared = False
         self._has_warned = False
 
@@ -156,7 +157,9 @@ class RuleWeights:
         for guard in self._slot_guards:
             guard.remove()
         self._slot_guards = [
-            SlotGuard(self._flavor, self._optimizer, record)
+            (ConnectionSlots if record.storage.is_compressed else SlotGuard)(
+                self._flavor, self._optimizer, record
+            )
             for record in with_followers(records)
         ]
         for guard in self._slot_guards:

@@ -1,5 +1,6 @@
 """The replacements for an optimizer's methods, which also update masks."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -12,10 +13,11 @@ from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.trace_cache import TraceCache
 from tf_rigl.core.schedules import UpdateSchedule
 from tf_rigl.masking.constraint import lifted
-from tf_rigl.masking.storage import masked
 from tf_rigl.updating import averages
+from tf_rigl.updating import latent_step
 from tf_rigl.updating import mask_update
 from tf_rigl.updating import momentum_kernel
+from tf_rigl.updating.connection_growths import ConnectionGrowths
 from tf_rigl.updating.mask_update import StepWeight
 from tf_rigl.updating.non_finite import NonFiniteGuard
 from tf_rigl.updating.penalties import StepPenalties
@@ -56,8 +58,11 @@ class UpdateRule:
         self._traces = TraceCache()
         self._weights = RuleWeights(flavor, optimizer, find_records, algorithm)
 
+        self._growths = ConnectionGrowths()
+
         self.max_non_finite_steps = max_non_finite_steps
         self.guard: NonFiniteGuard | None = None
+        self.scales_loss = False  # whether a wrapper of the optimizer does
         # The optimizer step from which the schedule counts. `prepare` writes
         # it to a variable, so that another origin needs no retracing. None: 0.
         self.origin: int | None = None
@@ -81,6 +86,16 @@ class UpdateRule:
         """Prepares weights and counters, as soon as the weights exist."""
         records = self._weights.prepare()
         self.penalties.check(self.algorithm, self._weights.updated)
+        self._growths.begin(
+            self._flavor,
+            self.optimizer,
+            self.scales_loss,
+            self.algorithm,
+            self.penalties.penalties,
+            records,
+        )
+        if self._schedule is not None:
+            self._growths.put(self._weights.updated_records(), self._is_due)
         strategy = distribution.strategy_of(
             record.storage.variable for record in records
         )
@@ -99,6 +114,7 @@ class UpdateRule:
     def release(self) -> None:
         """Stops warning about other optimizers that train the weights."""
         self._weights.release()
+        self._growths.remove()
 
     @property
     def _schedule(self) -> UpdateSchedule | None:
@@ -107,6 +123,11 @@ class UpdateRule:
         if schedule is None or not schedule.num_updates or not updated:
             return None
         return schedule
+
+    def _is_due(self) -> tf.Tensor:
+        """Returns whether the step that is being computed updates masks."""
+        schedule, (_, time) = self._schedule, self._now()
+        return tf.constant(False) if schedule is None else schedule.is_due(time)
 
     def _step_number(self) -> tf.Tensor:
         """Returns the number of optimizer steps taken, an int64 scalar."""
@@ -196,6 +217,9 @@ class UpdateRule:
         # A kernel that is applied to sequences has one without a static shape.
         gradient.set_shape(variable.shape)
         weight = StepWeight(record, variable, gradient)
+        if record.storage.is_compressed:
+            growth = self._growths.seen_once(record)
+            weight = dataclasses.replace(weight, growth=growth)
 
         latent = self._requirements.latent
         if latent is None or not is_updated:
@@ -257,9 +281,12 @@ class UpdateRule:
         In each step without an update, TensorFlow marks every node of the
         branch as dead, and a mask update has some hundred nodes per weight.
         """
-        self._check_applied_together()
+        if self._requirements.whole_model:
+            self._pending.check_together(self._flavor, self.optimizer)
         # The function is cached, and gradients would keep their graph alive.
-        places = [(weight.record, weight.variable) for weight in weights]
+        places = [
+            dataclasses.replace(weight, gradient=None) for weight in weights
+        ]
 
         def update(
             step: tf.Tensor, time: tf.Tensor, gradients: list[tf.Tensor]
@@ -269,10 +296,8 @@ class UpdateRule:
                 self._flavor,
                 self.optimizer,
                 [
-                    StepWeight(record, variable, gradient)
-                    for (record, variable), gradient in zip(
-                        places, gradients, strict=True
-                    )
+                    dataclasses.replace(place, gradient=gradient)
+                    for place, gradient in zip(places, gradients, strict=True)
                 ],
                 self.algorithm,
                 mask_update.moment(schedule, step, time),
@@ -285,23 +310,12 @@ class UpdateRule:
         if tf.executing_eagerly():
             return update(*now, gradients)
 
-        key = (schedule, *(id(variable) for _, variable in places))
+        key = (schedule, *(id(place.variable) for place in places))
         # A cached trace would keep the learning rate of its first call, on
         # which the initial momentum of grown connections depends.
         keeps_rate = self._requirements.initializes_slots
         traces = TraceCache() if keeps_rate else self._traces
         return traces.call(key, update, *now, gradients)
-
-    def _check_applied_together(self) -> None:
-        """Raises a ValueError if a method cannot see all weights at once."""
-        if self._requirements.whole_model and not self._pending.keys:
-            raise ValueError(
-                "A method that looks at all weights at once needs an optimizer "
-                "that applies all gradients together. Received: "
-                f"{type(self.optimizer).__name__}, which calls `update_step` "
-                f"by itself. Call `{self._flavor.apply_all_method}` from it, "
-                "or choose a method with scope='weight'."
-            )
 
     @tf.autograph.experimental.do_not_convert
     def apply_weight_decay(self, variables: Any) -> None:
@@ -330,6 +344,10 @@ class UpdateRule:
         self, weight: StepWeight, args: tuple[Any, ...], gradient: tf.Tensor
     ) -> None:
         """Updates the active connections and leaves masked ones at zero."""
+        if weight.storage.is_compressed:
+            self._own_step(weight, gradient, *args)
+            return
+
         mask = weight.record.mask
         # The weight is zero where it is masked, so its own values serve as
         # zeros: allocating others would take another pass over the memory.
@@ -359,28 +377,10 @@ class UpdateRule:
     def _step_of_latent(
         self, state: str, weight: StepWeight, args: tuple[Any, ...], _: Any
     ) -> None:
-        """Trains the latent values, which the method's state keeps.
+        """Trains the latent values, by a gradient of the method's own."""
 
-        The optimizer was built for the weight's variable, so that holds the
-        latent values during the step and the deployed values after it. The
-        method has a gradient of its own.
-        """
-        algorithm, record = self.algorithm, weight.record
-        view = weight.as_view()
-        before = weight.latent(algorithm, view, weight.all_values())
-        trainable = algorithm.trainable_mask(view)
-        gradient = algorithm.step_gradient(view)
-        if trainable is not None:
-            gradient = masked(gradient, trainable)
+        def own_step(gradient: tf.Tensor) -> None:
+            self._own_update_step(gradient, weight.variable, *args)
 
-        weight.variable.assign(before)
-        self._own_update_step(record.unview(gradient), weight.variable, *args)
-        after = tf.convert_to_tensor(weight.variable)
-        if trainable is not None:
-            trainable = record.unview(trainable)
-            after = tf.where(trainable, after, before)
-            self._weights.mask_slots(record, trainable)
-
-        record.state[state].assign(after)
-        values = weight.deployed(algorithm, view, weight.mask, after)
-        weight.storage.set_values(values)
+        mask_slots = functools.partial(self._weights.mask_slots, weight.record)
+        latent_step.take(weight, state, self.algorithm, own_step, mask_slots)

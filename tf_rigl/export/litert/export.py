@@ -25,6 +25,7 @@ from tf_rigl.export.litert import run
 from tf_rigl.export.litert import slow_weights
 from tf_rigl.export.litert.options import LiteRTOptions
 from tf_rigl.export.litert.rewrite import sparsify
+from tf_rigl.masking import masked_for_now
 
 # Default tolerances: the largest error as a fraction of the largest output. The
 # error of int8 depends on the model and the data, so it has no default.
@@ -44,6 +45,7 @@ _DENSE_IS_SMALLER = "All weights are dense: the file is smaller so."
     "0.2",
     _deprecations.fold_into("options", LiteRTOptions),
 )
+@masked_for_now.stored_masked
 def export_litert(
     model: Any,
     path: str | os.PathLike[str],

@@ -32,12 +32,14 @@ from tf_rigl.export.saved_model.decoder import Decoder
 from tf_rigl.export.saved_model.groups import plan_groups
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
 from tf_rigl.export.saved_model.packed_weight import is_storable
+from tf_rigl.masking import masked_for_now
 from tf_rigl.masking.model_weights import ModelWeight
 from tf_rigl.masking.model_weights import walk_model
 
 COMPRESSIONS = (pack.SMALLEST, *ENCODINGS, None)
 
 
+@masked_for_now.stored_masked
 def export_saved_model(
     model: Any,
     path: str | os.PathLike[str],

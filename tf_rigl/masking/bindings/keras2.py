@@ -1,5 +1,6 @@
 """The binding to Keras 2, package `tf_keras`."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -114,6 +115,25 @@ class Keras2(flavor.Flavor):
         others = [one for one in own if not flavor.contains(gone, one)][index:]
         own[:] = [*before, *added, *others]
         return added
+
+    def variable_like(self, old: Any, values: tf.Tensor) -> Any:
+        raw = self.raw(old)
+        with tf.init_scope():
+            return tf.Variable(
+                values,
+                trainable=raw.trainable,
+                name=raw.name.partition(":")[0],
+            )
+
+    def replace_kernel(self, layer: Any, old: Any, new: Any) -> None:
+        # Keras keeps the place among the layer's weights.
+        layer.kernel = new
+        for index, tagged in enumerate(layer._callable_losses):
+            loss: Any = tagged.args[0] if getattr(tagged, "args", ()) else None
+            if getattr(loss, "args", (None,))[0] is old:
+                layer._callable_losses[index] = functools.partial(
+                    tagged.func, functools.partial(loss.func, new)
+                )
 
     def set_constraint(
         self, variable: Any, constraint: flavor.Constraint | None

@@ -124,6 +124,25 @@ class Keras3(flavor.Flavor):
         is_property = isinstance(getattr(plain, name, None), property)
         return f"_{name}" if is_property else name
 
+    def variable_like(self, old: Any, values: tf.Tensor) -> Any:
+        with tf.init_scope():
+            new = keras.Variable(
+                values, dtype=old.dtype, trainable=old.trainable, name=old.name
+            )
+        new._path = old.path
+        new.regularizer = old.regularizer
+        return new
+
+    def replace_kernel(self, layer: Any, old: Any, new: Any) -> None:
+        # Appended, it would change the order of the layer's weights.
+        for name, (_, stored) in layer._tracker.config.items():
+            if layer._tracker.is_in_store(name, old):
+                index = [one is old for one in stored].index(True)
+                stored[index] = new
+                layer._tracker.stored_ids[name].remove(id(old))
+                layer._tracker.stored_ids[name].add(id(new))
+        layer._kernel = new
+
     def set_constraint(
         self, variable: Any, constraint: flavor.Constraint | None
     ) -> None:

@@ -1,0 +1,106 @@
+"""Layers that multiply by a matrix, so that their kernels can be compressed."""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tf_rigl.backend import flavor as flavors
+
+# The attribute with the weight of all of these layers.
+KERNEL = "kernel"
+
+
+class Matrix(NamedTuple):
+    """The product of a layer: its last axes by a matrix."""
+
+    inputs: int  # K, the number of the matrix's inputs
+    input_rank: int  # number of the last axes of the inputs that K spans
+    output_shape: tuple[int, ...]  # the axes in their place, of N elements
+    # Brings inputs into this form.
+    prepare: Callable[[tf.Tensor], tf.Tensor] = lambda inputs: inputs
+
+
+def matrix_of(layer: Any) -> Matrix | None:
+    """Returns the product that a built layer computes, None if another."""
+    flavor = flavors.flavor_of(layer)
+    cls = flavors.plain_class(layer)
+    for name, find in _LAYERS.items():
+        base = getattr(flavor.keras.layers, name)
+        # A subclass may compute something else.
+        own_call = getattr(cls, "call", None)
+        if issubclass(cls, base) and own_call is base.call:
+            return find(layer)
+    return None
+
+
+def _dense(layer: Any) -> Matrix:
+    axes = layer.input_spec.axes
+    return Matrix(int(axes[-1]), 1, (layer.units,))
+
+
+def _einsum(layer: Any) -> Matrix | None:
+    """Returns the product of an equation such as `"...ab,abcd->...cd"`."""
+    found = re.fullmatch(
+        r"(\.\.\.)?(\w+),(\w+)->(\.\.\.)?(\w+)", layer.equation.replace(" ", "")
+    )
+    if found is None or found[1] != found[4]:
+        return None
+    left, weight, right = found[2], found[3], found[5]
+    summed = [axis for axis in weight if axis not in right]
+    kept = [axis for axis in weight if axis in right]
+    batch = left[: len(left) - len(summed)]
+    is_matrix = (
+        "".join(summed + kept) == weight
+        and left == batch + "".join(summed)
+        and right == batch + "".join(kept)
+        and not set(batch) & set(weight)
+        and len(set(left)) == len(left)
+        and summed
+        and kept
+    )
+    if not is_matrix:
+        return None
+    shape = tuple(int(size) for size in _kernel_shape(layer))
+    return Matrix(
+        math.prod(shape[: len(summed)]), len(summed), shape[len(summed) :]
+    )
+
+
+def _pointwise(layer: Any) -> Matrix | None:
+    """Returns the product of a convolution that looks at one position."""
+    plain = (
+        all(size == 1 for size in layer.kernel_size)
+        and layer.groups == 1
+        and layer.data_format == "channels_last"
+    )
+    if not plain:
+        return None
+
+    strides = tuple(layer.strides)
+
+    def prepare(inputs: tf.Tensor) -> tf.Tensor:
+        if all(stride == 1 for stride in strides):
+            return inputs
+        steps = [slice(None, None, stride) for stride in strides]
+        return inputs[tuple([slice(None), *steps, slice(None)])]
+
+    return Matrix(
+        int(_kernel_shape(layer)[-2]), 1, (int(layer.filters),), prepare
+    )
+
+
+def _kernel_shape(layer: Any) -> Any:
+    return getattr(layer, KERNEL).shape
+
+
+_LAYERS: dict[str, Callable[[Any], Matrix | None]] = {
+    "Dense": _dense,
+    "EinsumDense": _einsum,
+    "Conv1D": _pointwise,
+    "Conv2D": _pointwise,
+    "Conv3D": _pointwise,
+}

@@ -1,0 +1,171 @@
+"""Choice of the storage of each weight that `sparsify` masks."""
+
+import dataclasses
+import math
+from typing import Any
+
+import tensorflow as tf
+
+from tf_rigl.backend import flavor as flavors
+from tf_rigl.backend import native_ops
+from tf_rigl.backend.distribution import strategy_of
+from tf_rigl.core import connections
+from tf_rigl.core.structures import Unstructured
+from tf_rigl.masking import masked_weight
+from tf_rigl.masking import matrix_layers
+from tf_rigl.masking import tree
+from tf_rigl.masking.layer_config import WeightConfig
+from tf_rigl.masking.layer_config import config_of
+from tf_rigl.masking.storages import COMPRESSED
+
+# The values of the argument `storage` of `sparsify`.
+MASKED, AUTO = "masked", "auto"
+CHOICES = (MASKED, COMPRESSED, AUTO)
+# Below, the overhead of the graph is most of a layer's time, and above, the
+# dense product is as fast: docs/compressed_training.md.
+SMALLEST = 30_000
+DENSEST = 0.3
+
+
+def checked(storage: str, structure: Any, start: str, is_plain: bool) -> str:
+    """Returns the storage that other arguments of `sparsify` allow.
+
+    `is_plain` is false if scales are masked or initial values kept.
+
+    Raises:
+        ValueError: if compressed storage was asked for in vain.
+    """
+    reason = None
+    if not isinstance(structure, Unstructured):
+        reason = f"structure={structure}"
+    elif start == "dense":
+        reason = "start='dense'"
+    elif not is_plain:
+        reason = "weights='scales' or keep_initial_values=True"
+    if reason is None:
+        return storage
+    if storage == COMPRESSED:
+        raise ValueError(
+            "storage='compressed' stores unstructured connections of kernels "
+            "that are sparse from the start, and nothing dense beside them. "
+            f"Received: {reason}. Pass storage='masked' or 'auto'."
+        )
+    return MASKED
+
+
+def with_storage(
+    flavor: flavors.Flavor,
+    model: Any,
+    site: tree.Site,
+    weight: WeightConfig,
+    storage: str,
+) -> WeightConfig:
+    """Adds a weight's storage, and the reason for it, to its configuration.
+
+    Args:
+        flavor: the Keras of the model.
+        model: the model.
+        site: the weight.
+        weight: its configuration so far.
+        storage: one of `CHOICES`.
+
+    Raises:
+        ValueError: if the weight of a layer that multiplies by a matrix was
+            asked to be compressed and cannot be.
+    """
+    if storage == MASKED:
+        return weight
+
+    matrix = None
+    if weight.target == math.prod(weight.shape):
+        reason: str | None = "it keeps all connections"
+    else:
+        is_kernel = site.path.rpartition("/")[2] == matrix_layers.KERNEL
+        matrix = matrix_layers.matrix_of(site.owner) if is_kernel else None
+        reason = None
+        if matrix is None:
+            reason = "its layer does more than multiply by a matrix"
+
+    if reason is None:
+        reason = _obstacle(flavor, model, site, weight)
+        if reason is not None and storage == COMPRESSED:
+            raise ValueError(
+                "A kernel must be a float32 matrix on one CPU, without a "
+                "constraint, to be stored by its connections. Received: "
+                f"storage='compressed' for {site.path!r}, but {reason}. Pass "
+                "storage='masked' or 'auto'."
+            )
+    if reason is None and storage == AUTO:
+        reason = _drawback(weight)
+
+    if reason is not None or matrix is None:
+        return dataclasses.replace(weight, storage_reason=f"masked: {reason}")
+    return dataclasses.replace(
+        weight,
+        storage=COMPRESSED,
+        inputs=matrix.inputs,
+        storage_reason="compressed: "
+        + ("asked for" if storage == COMPRESSED else "large, sparse, on a CPU"),
+    )
+
+
+def reasons(model: Any) -> dict[str, str]:
+    """Returns the storage of each weight of a model and why it was chosen.
+
+    By the weight's path; empty if `sparsify` was not asked to choose.
+    """
+    found = {}
+    for record in masked_weight.masked_weights(model):
+        weight = config_of(record.host).weights[record.host_key]
+        if weight.storage_reason is not None:
+            found[record.path] = weight.storage_reason
+    return found
+
+
+def _obstacle(
+    flavor: flavors.Flavor, model: Any, site: tree.Site, weight: WeightConfig
+) -> str | None:
+    """Returns why a kernel cannot be stored by its connections, or None."""
+    variable = flavor.raw(site.variable)
+    devices = {tf.DeviceSpec.from_string(variable.device).device_type}
+    optimizer = getattr(model, "optimizer", None)
+    if variable.dtype != tf.float32:
+        return f"it is {variable.dtype.name}"
+    if getattr(site.owner, "kernel_constraint", None) is not None:
+        return "it has a constraint"
+    if not flavor.can_move_regularizer(site.owner):
+        return "its regularizer looks at the dense kernel"
+    if getattr(site.owner, "lora_enabled", False):
+        return "it has LoRA adapters"
+    if strategy_of([variable]).num_replicas_in_sync > 1:
+        return "several replicas have partial sums of its gradient"
+    if devices - {"CPU", None}:
+        return f"it is on {variable.device}"
+    if math.prod(weight.shape) >= connections.LARGEST_SIZE:
+        return "it has 2^32 elements or more"
+    if not weight.target:
+        return "it has no connections"
+    if getattr(model, "jit_compile", None) is True:
+        return "XLA has no kernels for it: compile with jit_compile=False"
+    if optimizer is not None and any(
+        flavor.optimizer_is_built(one)
+        and flavor.variable_index(one, site.variable) is not None
+        for one in flavor.updating_optimizers(optimizer)
+    ):
+        return (
+            "the optimizer has slots for the dense kernel: compile the model "
+            "again first"
+        )
+    return None
+
+
+def _drawback(weight: WeightConfig) -> str | None:
+    """Returns why a masked weight trains at least as fast, or None."""
+    size = math.prod(weight.shape)
+    if not native_ops.available():
+        return "the native library is not available"
+    if size < SMALLEST:
+        return f"fewer than {SMALLEST} elements"
+    if weight.target > DENSEST * size:
+        return f"a density above {DENSEST}"
+    return None
