@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from benchmarks import measure
@@ -294,3 +295,20 @@ def test_wann_digits(tmp_path):
     assert all(
         0 < one["trained"] < 1 for rows in results.values() for one in rows
     )
+
+
+def test_gradient_candidates(tmp_path):
+    _, results = run("gradient_candidates", cwd=tmp_path)
+    assert np.mean(results["bfloat16"]) > 0.95
+    few, many = (np.mean(results[f"first, {n} x"]) for n in (1, 16))
+    assert 0 < few < many < 1
+
+
+def test_steady_rigl(tmp_path, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    output, results = run("steady_rigl", f"--output_dir={folder}", cwd=tmp_path)
+    methods = {one["method"] for one in results}
+    assert {"static", "rigl", "rigl(gradient_steps=20)", "snfs"} < methods
+    assert len(results) == len(methods) == 8
+    for method in methods:
+        assert method in output
