@@ -14,8 +14,8 @@ from tf_rigl import native
 _CHOICE_OF_KERAS = os.environ.get("TF_USE_LEGACY_KERAS")
 
 
-# The whole suite without the native library: `TF_RIGL_NATIVE=0 bin/test`. Before
-# modules of tests are imported, which ask whether it is there.
+# The whole suite without the native library: `TF_RIGL_NATIVE=0 bin/test`.
+# Modules of tests ask whether it is there when they are imported.
 if os.environ.get("TF_RIGL_NATIVE") == "0":
     native.use(False)
 
