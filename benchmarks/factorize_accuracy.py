@@ -17,7 +17,7 @@ All train by SGD in batches of 128, a tenth of the rate from half and a
 hundredth from three quarters of the epochs on, with momentum .9 for CIFAR: with
 it LeNets of factors diverge at this rate unless they are normalized.
 
-Usage: python benchmarks/factorize_accuracy.py --data_dir=FOLDER \
+Usage: python benchmarks/factorize_accuracy.py [--data_dir=FOLDER] \
     [--task=mnist] [--rank_scale=.05 --rank_scale=.02] [--seeds=3] \
     [--results=FILE.jsonl]
 """
@@ -38,6 +38,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import tf_rigl
 from benchmarks import measure
+from tf_rigl.data import mnist
 from tf_rigl.data import tfds_reader
 from tf_rigl.models import mlp
 from tf_rigl.models import resnet
@@ -113,7 +114,11 @@ def define() -> None:
     flags.DEFINE_multi_enum("task", ["mnist"], [*TASKS], "What to learn.")
     flags.DEFINE_multi_float("rank_scale", [0.05, 0.02], "Scales of ranks.")
     flags.DEFINE_integer("seeds", 3, "Runs of each kind.", lower_bound=1)
-    flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data.")
+    flags.DEFINE_string(
+        "data_dir",
+        None,
+        "Folder of prepared TFDS data; without, the MNIST of this package.",
+    )
     flags.DEFINE_integer("epochs", 0, "Epochs; 0 for those of the task.")
     flags.DEFINE_float("momentum", -1.0, "That of the task if negative.")
     flags.DEFINE_float("decay", -1.0, "λ; that of the task if negative.")
@@ -139,11 +144,17 @@ def plan() -> list[Run]:
 
 def read(name: str) -> tuple[np.ndarray, ...]:
     """Returns normalized training and test examples of a data set."""
+    folder = flags.FLAGS.data_dir
     arrays: list[np.ndarray] = []
-    builder = tfds_reader.open_builder(name, flags.FLAGS.data_dir, False)
-    for split in (f"train[:{_EXAMPLES}]", "test"):
-        images, labels = tfds_reader.read_arrays(builder, split)
-        arrays += [images.numpy().astype(np.float32) / 255, labels.numpy()]
+    if name == "mnist" and not folder:
+        arrays = [one.astype(np.float32) for one in mnist.load("small")]
+        for place in (0, 2):
+            arrays[place] = arrays[place][..., None] / 255
+    else:
+        builder = tfds_reader.open_builder(name, folder, False)
+        for split in (f"train[:{_EXAMPLES}]", "test"):
+            images, labels = tfds_reader.read_arrays(builder, split)
+            arrays += [images.numpy().astype(np.float32) / 255, labels.numpy()]
     axes = (0, 1, 2)
     mean, deviation = arrays[0].mean(axes), arrays[0].std(axes)
     for place in (0, 2):

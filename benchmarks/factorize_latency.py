@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Latency of factorized layers, in TensorFlow and LiteRT.
 
-Two Dense layers of `--units` units and random weights are exported as they are
-and with factors of a share of the parameters, and are called in turn. Ratios
-are to the dense network within the same round: 0.25 is four times as fast.
+Two Dense layers of `--units` units, or 3×3 convolutions of as many filters on
+images of 16×16, with random weights are exported as they are and with factors
+of a share of the parameters, and are called in turn. Ratios are to the dense
+network within the same round: 0.25 is four times as fast.
 
-Usage: python benchmarks/factorize_latency.py [--units=4096] [--ratio=0.1]
-    [--batch_size=1 --batch_size=128]
+Usage: python benchmarks/factorize_latency.py [--layer=dense] [--units=4096]
+    [--ratio=0.1] [--batch_size=1 --batch_size=128]
 """
 
 import functools
@@ -29,9 +30,11 @@ from benchmarks import measure
 from tf_rigl.export.litert import run
 
 _DENSE = "dense"
+_IMAGE = (16, 16)
 
 
 def define() -> None:
+    flags.DEFINE_enum("layer", "dense", ["dense", "conv"], "Kind of layers.")
     flags.DEFINE_multi_integer("units", [4096], "Sizes of both layers.")
     flags.DEFINE_multi_float("ratio", [0.1], "Shares of the parameters left.")
     export_latency.define_calls()
@@ -39,13 +42,22 @@ def define() -> None:
 
 def networks(units: int) -> dict[str, Any]:
     """Returns the networks by name, the dense one first."""
+    layers = keras.layers
 
     def build() -> Any:
+        if flags.FLAGS.layer == "conv":
+            return keras.Sequential(
+                [
+                    keras.Input((*_IMAGE, units)),
+                    layers.Conv2D(units, 3, padding="same", activation="relu"),
+                    layers.Conv2D(units, 3, padding="same"),
+                ]
+            )
         return keras.Sequential(
             [
                 keras.Input((units,)),
-                keras.layers.Dense(units, activation="relu"),
-                keras.layers.Dense(units),
+                layers.Dense(units, activation="relu"),
+                layers.Dense(units),
             ]
         )
 
@@ -67,7 +79,9 @@ def main() -> dict[str, dict[str, list[float]]]:
             )
             for size in measure.chosen("batch_size", [1]):
                 random = np.random.default_rng(0)
-                inputs = random.random((size, units), np.float32)
+                image = _IMAGE if flags.FLAGS.layer == "conv" else ()
+                shape = (*image, units)
+                inputs = random.random((size, *shape), np.float32)
                 tensor = tf.constant(inputs)
                 calls: dict[str, dict[str, Any]] = {
                     "TensorFlow": {
@@ -77,7 +91,7 @@ def main() -> dict[str, dict[str, list[float]]]:
                     "LiteRT": {
                         name: functools.partial(
                             export_latency.call_litert,
-                            export_latency.load_litert(path, size, (units,)),
+                            export_latency.load_litert(path, size, shape),
                             inputs,
                         )
                         for name, path in files.items()

@@ -66,6 +66,35 @@ def test_channel_latency(tmp_path):
         assert title in output
 
 
+@pytest.mark.parametrize("layer", ["dense", "conv"])
+def test_factorize_latency(tmp_path, layer):
+    output, results = run("factorize_latency", f"--layer={layer}", cwd=tmp_path)
+    titles = {f"64 units, {name}, batch 1" for name in ("TensorFlow", "LiteRT")}
+    assert results.keys() == titles
+    for title, measured in results.items():
+        assert measured.keys() == {"dense", "10% of the parameters"}
+        assert title in output
+
+
+def test_factorize_accuracy_goes_on_where_it_was_killed(tmp_path):
+    program = ROOT / "benchmarks" / "factorize_accuracy.py"
+    chosen = ("--seeds=1", "--epochs=1", "--rank_scale=0.05")
+    file = tmp_path / "runs.jsonl"
+    first = run_python(program, *chosen, f"--results={file}", cwd=tmp_path)
+    lines = file.read_text().splitlines(keepends=True)
+    assert len(lines) == 5
+    spectral = json.loads(lines[1])
+    assert spectral["initialization"] == "spectral"
+    assert spectral["parameters"] == 19_670
+    assert spectral["accuracy"] > 50
+
+    file.write_text("".join(lines[:4]))
+    again = run_python(program, *chosen, f"--results={file}", cwd=tmp_path)
+    assert file.read_text().splitlines(keepends=True)[:4] == lines[:4]
+    assert len(file.read_text().splitlines()) == 5
+    assert "19,670" in first and again.count("'task'") == 1
+
+
 def test_export_size(tmp_path):
     output, results = run(
         "export_size",

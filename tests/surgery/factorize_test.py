@@ -232,9 +232,19 @@ def test_the_table_says_what_may_be_slower(keras):
         "---------------------------------------------------------\n"
         "total                                         2,000   780\n"
         "\n"
-        "So small that factors may take longer than the kernel: d40/kernel, "
+        "So small that factors may be no faster than the kernel, or slower: "
+        "d40/kernel,\n"
         "d20/kernel."
     )
+    assert (
+        "Fewer MACs may be no faster, or slower, for factors of kernels as "
+        "small as\nd40/kernel, d20/kernel."
+    ) in str(tf_rigl.profile(model))
+
+    model = make_mlp(keras, 300, inputs=300)
+    tf_rigl.factorize(model, ranks=6)
+    assert "slower" not in str(tf_rigl.ranks(model))
+    assert "slower" not in str(tf_rigl.profile(model))
 
 
 def message(expected):

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tf_rigl.accounting.call_recorder import LayerCall
+from tf_rigl.core import low_rank
+from tf_rigl.masking import tree
 from tf_rigl.masking.layer_rules import FACTORS
 
 
@@ -14,6 +16,17 @@ def factors_of(layer: Any) -> Mapping[str, Any]:
     """Returns the factors of a layer by the names of its kernels."""
     found: Mapping[str, Any] = vars(layer).get(FACTORS, {})
     return found
+
+
+def small_factors(nodes: Iterable[tree.Node]) -> list[str]:
+    """Returns the paths of kernels whose factors may be no faster."""
+    return [
+        "/".join((*node.path, name))
+        for node in nodes
+        for name, factored in factors_of(node.layer).items()
+        if factored.is_thin
+        and math.prod(factored.config.shape) <= low_rank.SMALL
+    ]
 
 
 class FactoredMacs:

@@ -95,11 +95,14 @@ class ModelProfile:
             layers, and one for the products of each attention layer.
         uncounted: layers whose multiply-accumulates could not be counted;
             if there are any, MACs and FLOPs are lower bounds.
+        small_factors: paths of kernels so small that their factors, though
+            they multiply less, may be no faster, or slower.
     """
 
     name: str
     rows: tuple[WeightProfile, ...]
     uncounted: tuple[Uncounted, ...] = ()
+    small_factors: tuple[str, ...] = ()
 
     parameters = RowSum("parameters", "Elements of all weights.")
     nonzeros = RowSum("nonzeros", "Elements of all weights, masked ones aside.")
@@ -150,6 +153,7 @@ class ModelProfile:
             *_totals(self),
             "",
             *_scope(self),
+            *_small(self.small_factors),
             *_uncounted(self.uncounted),
         ]
         return "\n".join(lines)
@@ -242,6 +246,19 @@ def _unmasked(rows: Sequence[WeightProfile]) -> str:
     if hidden:
         named.append(f"{hidden:,} in others")
     return f"Dense, without a mask: {', '.join(named)}."
+
+
+def _small(paths: Sequence[str]) -> list[str]:
+    """Names kernels whose factors may not be worth it."""
+    if not paths:
+        return []
+    hidden = len(paths) - _PATHS_SHOWN
+    more = f", and {hidden} more" if hidden > 0 else ""
+    text = (
+        "Fewer MACs may be no faster, or slower, for factors of kernels as "
+        f"small as {', '.join(paths[:_PATHS_SHOWN])}{more}."
+    )
+    return ["", text_table.paragraph(text)]
 
 
 def _uncounted(layers: Sequence[Uncounted]) -> list[str]:

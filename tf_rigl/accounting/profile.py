@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tf_rigl.accounting import call_recorder
+from tf_rigl.accounting import factored_macs
 from tf_rigl.accounting.mac_counter import MacCounter
 from tf_rigl.accounting.model_profile import ModelProfile
 from tf_rigl.accounting.model_profile import Uncounted
@@ -83,6 +84,7 @@ def profile(model: Any, inputs: Any = None) -> ModelProfile:
         model.name,
         tuple(_rows(walked, counter, example.batch)),
         tuple(_uncounted(walked, counter)),
+        tuple(factored_macs.small_factors(walked.nodes)),
     )
 
 

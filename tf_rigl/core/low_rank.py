@@ -2,6 +2,10 @@
 
 import numpy as np
 
+# Elements of a kernel up to which two thin products have been no faster than
+# one on a CPU, for a batch of 1; see `benchmarks/factorize_latency.py`.
+SMALL = 256 * 256
+
 
 def balanced_factors(
     matrix: np.ndarray, rank: int, depth: int = 2, seed: int = 0

@@ -6,6 +6,7 @@ from typing import Any
 
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.core import cells
+from tf_rigl.core import low_rank
 from tf_rigl.core import text_table
 from tf_rigl.core.text_table import RowSum
 from tf_rigl.factors import attention
@@ -17,9 +18,6 @@ from tf_rigl.masking.layer_rules import HEADS
 
 # The attribute of a model with the reasons why weights have no factors.
 LEFT = "_tf_rigl_without_factors"
-# Elements of a kernel below which two calls have taken longer than one on a
-# CPU, see `benchmarks/factorize_latency.py`.
-SMALL = 256 * 256
 _HEADER = ("kernel", "class", "form", "shape", "rank", "full", "dense", "left")
 
 
@@ -38,7 +36,7 @@ class KernelRank:
     # Whether calls multiply the factors and then call the kernel, because the
     # factors are no smaller.
     is_product: bool
-    # Whether the kernel is so small that factors may be slower than it.
+    # Whether the kernel is so small that factors may be no faster than it.
     may_be_slower: bool
 
 
@@ -83,8 +81,8 @@ class FactorReport:
             notes += [
                 "",
                 text_table.paragraph(
-                    "So small that factors may take longer than the kernel: "
-                    f"{', '.join(slower)}."
+                    "So small that factors may be no faster than the kernel, "
+                    f"or slower: {', '.join(slower)}."
                 ),
             ]
         products = [row.path for row in self.rows if row.is_product]
@@ -146,7 +144,7 @@ def _kernel(path: str, layer: Any, factored: Any) -> KernelRank:
         size,
         config.num_weights(sizes),
         not factored.is_thin,
-        factored.is_thin and size < SMALL,
+        factored.is_thin and size <= low_rank.SMALL,
     )
 
 
