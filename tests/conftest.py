@@ -9,9 +9,15 @@ import pytest
 import tensorflow as tf
 
 from tests import support
+from tf_rigl import native
 
 _CHOICE_OF_KERAS = os.environ.get("TF_USE_LEGACY_KERAS")
 
+
+# The whole suite without the native library: `TF_RIGL_NATIVE=0 bin/test`.
+# Modules of tests ask whether it is there when they are imported.
+if os.environ.get("TF_RIGL_NATIVE") == "0":
+    native.use(False)
 
 # All cases of the property tests, and graphs as users' programs rewrite them:
 # `bin/test --hypothesis-profile=nightly`.

@@ -194,7 +194,7 @@ def test_almost_no_position_is_inactive():
 
 def test_errors_name_the_operation_and_what_is_wrong(case):
     index = index_of(case)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="x must be of"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="dy must be of"):
         native_ops.spmm_gradients(case.dy, case.x[1:], case.values, index)
     with pytest.raises(
         tf.errors.InvalidArgumentError, match="RiglSpmm: row_ptr must be"
@@ -235,6 +235,7 @@ def test_without_the_library(case):
     assert native_ops.available()
 
 
+@pytest.mark.slow
 def test_kernels_may_be_called_before_tensorflow_is_loaded():
     """One library, loaded twice; it has as many threads as TensorFlow."""
     code = """

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from benchmarks import measure
+from tests.native import cases
 from tests.support import ROOT
 from tests.support import run_python
 
@@ -177,6 +178,21 @@ def test_memory(tmp_path):
     assert more / sparse["elements"] == pytest.approx(1.125, abs=0.001)
     assert sparse["peak"] > sparse["at_rest"]
     assert "tf_keras/tf_rigl" in output
+
+
+@cases.needs_library
+def test_native_kernels(tmp_path):
+    output, results = run(
+        "native_kernels", "--inputs=64", "--outputs=96", cwd=tmp_path
+    )
+    assert "Vectors: " in output
+    parts = ("forward", "step", "update")
+    assert set(results) == {
+        "dense forward",
+        "dense step",
+        *(f"{one}% {part}" for one in (90, 95, 98) for part in parts),
+    }
+    assert all(len(one) == 1 and one[0] > 0 for one in results.values())
 
 
 def test_pruning_tfmot(tmp_path, tmp_path_factory):

@@ -63,8 +63,8 @@ def make(shape, batch, density, wide=None, seed=0, integers=False):
 
     mask = random.random(shape) < density
     # Empty rows and columns are at the ends, too.
-    mask &= random.random(shape[:1] + (1,)) > 0.1
-    mask &= random.random((1,) + shape[1:]) > 0.1
+    mask &= random.random((shape[0], 1)) > 0.1
+    mask &= random.random((1, shape[1])) > 0.1
     weight = np.where(mask, numbers(*shape), np.float32(0))
     listed = random.permutation(np.flatnonzero(mask))
     index, order = kernels.reindex(listed, *shape, wide)

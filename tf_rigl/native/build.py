@@ -94,23 +94,12 @@ def build(
         BuildError: if there is no compiler, it fails, or the machine is
             another one.
     """
-    machine = machine or platform.machine().replace("arm64", "aarch64")
-    if machine not in LEVELS or not sys.platform.startswith("linux"):
-        raise BuildError(
-            f"there are kernels for {', '.join(LEVELS)} on Linux only"
-        )
     compiler = compiler or find_compiler()
     with tempfile.TemporaryDirectory() as folder:
-        objects = pathlib.Path(folder)
-        jobs = list(_commands(compiler, machine, objects))
-        # The widest level takes longest, and is first.
-        with concurrent.futures.ThreadPoolExecutor(_processors()) as pool:
-            list(pool.map(_run, jobs))
-
+        objects = compile_sources(pathlib.Path(folder), compiler, machine)
+        ops = [one for one in objects if one.name.startswith("tensorflow_")]
+        rest = [one for one in objects if one not in ops]
         target.mkdir(parents=True, exist_ok=True)
-        own = sorted(objects.glob("*.o"))
-        ops = [one for one in own if one.name.startswith("tensorflow_")]
-        rest = [one for one in own if one not in ops]
         _link(compiler, rest, target / LIBRARY, f"-Wl,-soname,{LIBRARY}")
         _link(
             compiler,
@@ -122,22 +111,53 @@ def build(
         )
 
 
+def compile_sources(
+    folder: pathlib.Path,
+    compiler: Sequence[str],
+    machine: str | None = None,
+    flags: Sequence[str] = (),
+) -> list[pathlib.Path]:
+    """Compiles each source, the kernels once for each level.
+
+    Args:
+        folder: where to put the objects.
+        compiler: the command of a compiler.
+        machine: a key of `LEVELS`; by default this machine.
+        flags: more flags, which win over `FLAGS`.
+
+    Returns:
+        The objects, sorted by name.
+
+    Raises:
+        BuildError: if the compiler fails, or the machine is another one.
+    """
+    machine = machine or platform.machine().replace("arm64", "aarch64")
+    if machine not in LEVELS or not sys.platform.startswith("linux"):
+        raise BuildError(
+            f"there are kernels for {', '.join(LEVELS)} on Linux only"
+        )
+    commands = _commands([*compiler, *FLAGS, *flags], machine, folder)
+    with concurrent.futures.ThreadPoolExecutor(_processors()) as pool:
+        list(pool.map(_run, commands))
+    return sorted(folder.glob("*.o"))
+
+
 def _commands(
-    compiler: Sequence[str], machine: str, objects: pathlib.Path
+    compiler: Sequence[str], machine: str, folder: pathlib.Path
 ) -> list[list[str]]:
     """Lists the commands that compile a file each, slow ones first."""
     commands = []
     for level, flags in list(LEVELS[machine].items())[::-1]:
-        name = objects / f"kernels_{level}.o"
+        name = folder / f"kernels_{level}.o"
         definition = f"-DRIGL_LEVEL={level}"
         source = SOURCES / "kernels.cc"
         commands.append(
-            [*compiler, *FLAGS, *flags, definition, "-c", source, "-o", name]
+            [*compiler, *flags, definition, "-c", source, "-o", name]
         )
     for source in sorted(SOURCES.glob("*.cc")):
         if source.stem != "kernels":
-            name = objects / f"{source.stem}.o"
-            commands.append([*compiler, *FLAGS, "-c", source, "-o", name])
+            name = folder / f"{source.stem}.o"
+            commands.append([*compiler, "-c", source, "-o", name])
     return [list(map(str, command)) for command in commands]
 
 

@@ -20,7 +20,7 @@ namespace rigl {
 namespace {
 
 // In the sample are every so many blocks of inputs and panels of outputs.
-constexpr int kSampleStride = 4;
+constexpr int kSampleStride = 6;
 
 // Below this many positions a sample would not pay.
 constexpr int64_t kLeastSampled = 1 << 16;

@@ -64,7 +64,7 @@ class Highest {
     ties_ = count;
   }
 
-  // All keys above it are chosen, and so many of those that equal it.
+  // All keys above it are chosen, and at most so many of those that equal it.
   int32_t threshold() const { return threshold_; }
   size_t ties() const { return ties_; }
 

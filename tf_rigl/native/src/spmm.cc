@@ -17,7 +17,7 @@ constexpr int kWidest = 32;
 constexpr int kNarrowest = 4;
 
 // Outputs that are transposed at once, while they are still in the first cache.
-constexpr int kOutputsAtOnce = 64;
+constexpr int kOutputsAtOnce = 256;
 
 // Inputs of a tile that are one task.
 constexpr int kInputsAtOnce = 256;

@@ -16,7 +16,7 @@ namespace {
 constexpr int kNarrowest = 16;
 
 // Inputs that are transposed at once, while they are still in the first cache.
-constexpr int kInputsAtOnce = 64;
+constexpr int kInputsAtOnce = 128;
 
 // Features of a tile that are one task of the transposition.
 constexpr int kFeaturesAtOnce = 256;

@@ -20,27 +20,27 @@ RIGL_INLINE void transpose_block(const float* from, int64_t from_stride,
 }
 
 // Transposes from [rows][columns] to [columns][rows]: blocks in registers, the
-// rest one by one.
-template <int W>
+// rest one by one. The side that is the batch, by rows in memory that are far
+// apart, is the outer loop, so that each of its rows is passed in order.
+template <int W, bool kFromBatch>
 RIGL_INLINE void transpose_all(const float* from, int64_t from_stride, int rows,
                                int columns, float* to, int64_t to_stride) {
   const int whole_rows = rows - rows % W;
   const int whole_columns = columns - columns % W;
+  const int outer = kFromBatch ? whole_rows : whole_columns;
+  const int inner = kFromBatch ? whole_columns : whole_rows;
 
-  for (int row = 0; row < whole_rows; row += W) {
-    for (int column = 0; column < whole_columns; column += W) {
+  for (int i = 0; i < outer; i += W) {
+    for (int j = 0; j < inner; j += W) {
+      const int row = kFromBatch ? i : j, column = kFromBatch ? j : i;
       transpose_block<W>(from + row * from_stride + column, from_stride,
                          to + column * to_stride + row, to_stride);
     }
-    for (int column = whole_columns; column < columns; column++) {
-      for (int i = row; i < row + W; i++) {
-        to[column * to_stride + i] = from[i * from_stride + column];
-      }
-    }
   }
 
-  for (int row = whole_rows; row < rows; row++) {
-    for (int column = 0; column < columns; column++) {
+  for (int row = 0; row < rows; row++) {
+    const int first = row < whole_rows ? whole_columns : 0;
+    for (int column = first; column < columns; column++) {
       to[column * to_stride + row] = from[row * from_stride + column];
     }
   }
@@ -52,18 +52,18 @@ void to_tile(const float* from, int64_t stride, int rows, int features, int w,
     for (int64_t i = 0; i < int64_t(features) * w; i++) tile[i] = 0;
   }
   if (rows % kLanes == 0) {
-    transpose_all<kLanes>(from, stride, rows, features, tile, w);
+    transpose_all<kLanes, true>(from, stride, rows, features, tile, w);
   } else {
-    transpose_all<4>(from, stride, rows, features, tile, w);
+    transpose_all<4, true>(from, stride, rows, features, tile, w);
   }
 }
 
 void from_tile(const float* tile, int w, int rows, int features, float* to,
                int64_t stride) {
   if (rows % kLanes == 0) {
-    transpose_all<kLanes>(tile, w, features, rows, to, stride);
+    transpose_all<kLanes, false>(tile, w, features, rows, to, stride);
   } else {
-    transpose_all<4>(tile, w, features, rows, to, stride);
+    transpose_all<4, false>(tile, w, features, rows, to, stride);
   }
 }
 

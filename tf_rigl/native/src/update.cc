@@ -1,33 +1,50 @@
 // One update of the connections: drop, grow, and the new index.
 
 #include <algorithm>
-#include <vector>
+#include <cstdint>
 
 #include "bounds.h"
 #include "ranking.h"
 #include "reindex.h"
 #include "rigl.h"
+#include "scratch.h"
 
 namespace rigl {
 namespace {
 
 // Loops here write their results without branches, which could not be
-// predicted: one place more than is counted.
+// predicted: one place more than is counted. Their arrays are from one arena,
+// because fresh pages would take a third of an update.
 
 constexpr int64_t kEnd = INT64_MAX;  // after the last position of a list
 
 // Old connections, in order of their positions.
 struct Old {
-  std::vector<int64_t> positions;
-  std::vector<uint8_t> stays;
+  size_t size;
+  int64_t* positions;  // [size + 1]
+  uint8_t* stays;      // [size]
 };
 
 // Positions that may become connections, ascending.
 struct Candidates {
+  size_t size;
   const int64_t* positions;
-  std::vector<int32_t> keys;  // of their scores
-  std::vector<uint8_t> taken;
+  int32_t* keys;   // of their scores
+  uint8_t* taken;  // [size]
 };
+
+// Places of old connections that are dropped unless they grow back.
+struct Dropped {
+  size_t size;
+  int32_t* places;  // [size + 1]
+};
+
+size_t arena_bytes(size_t size, size_t drop, size_t candidates) {
+  const size_t per_connection = sizeof(int64_t) * 2 + sizeof(int32_t) * 2 + 1;
+  const size_t per_candidate = sizeof(int32_t) * 2 + sizeof(int64_t) + 1;
+  return size * per_connection + drop * sizeof(int32_t) * 3 +
+         candidates * per_candidate + 64;
+}
 
 bool all_finite(const float* scores, int64_t count) {
   bool finite = true;
@@ -35,62 +52,61 @@ bool all_finite(const float* scores, int64_t count) {
   return finite;
 }
 
-// Lets those of largest |value| stay, and returns the places of the others.
-std::vector<int32_t> keep_largest(const RiglIndex& index, const float* values,
-                                  size_t drop, Old& old) {
-  const size_t size = index.connections;
-  std::vector<int32_t> keys(size);
-  for (size_t i = 0; i < size; i++) {
+// Lets those of largest |value| stay, and lists the others. `keys` is memory
+// for one of each connection.
+void keep_largest(const RiglIndex& index, const float* values, int32_t* keys,
+                  Old& old, Dropped& dropped) {
+  for (size_t i = 0; i < old.size; i++) {
     keys[i] = magnitude_key(values[index.t_perm[i]]);
   }
 
-  Highest highest(size, size - drop, [&](size_t i) { return keys[i]; });
-  std::vector<int32_t> dropped(drop + 1);
+  Highest highest(old.size, old.size - dropped.size,
+                  [&](size_t i) { return keys[i]; });
   size_t count = 0;
-  for (size_t i = 0; i < size; i++) {
+  for (size_t i = 0; i < old.size; i++) {
     const bool stays = highest.includes(keys[i]);
     old.stays[i] = stays;
-    dropped[count] = int32_t(i);
+    dropped.places[count] = int32_t(i);
     count += !stays;
   }
-  dropped.pop_back();
-  return dropped;
 }
 
 // Gives the places of those that were dropped to the best of them and of the
 // candidates.
 void grow_best(const RiglIndex& index, const float* dvalues,
-               const std::vector<int32_t>& dropped, Old& old,
-               Candidates& candidates) {
-  const size_t drop = dropped.size();
-  std::vector<int32_t> keys(drop);
+               const Dropped& dropped, Old& old, Candidates& candidates,
+               Arena& arena) {
+  const size_t drop = dropped.size;
+  auto* keys = arena.take<int32_t>(drop);
   for (size_t i = 0; i < drop; i++) {
-    keys[i] = magnitude_key(dvalues[index.t_perm[dropped[i]]]);
+    keys[i] = magnitude_key(dvalues[index.t_perm[dropped.places[i]]]);
   }
-  const Highest highest(
-      drop + candidates.keys.size(), drop, [&](size_t i) {
-        return i < drop ? keys[i] : candidates.keys[i - drop];
-      });
+  const Highest highest(drop + candidates.size, drop, [&](size_t i) {
+    return i < drop ? keys[i] : candidates.keys[i - drop];
+  });
 
-  std::vector<int32_t> tied, tied_candidates;
+  auto* tied = arena.take<int32_t>(drop + 1);
+  auto* tied_candidates = arena.take<int32_t>(candidates.size + 1);
+  size_t tied_count = 0, tied_candidate_count = 0;
   for (size_t i = 0; i < drop; i++) {
-    old.stays[dropped[i]] = keys[i] > highest.threshold();
-    if (keys[i] == highest.threshold()) tied.push_back(dropped[i]);
+    old.stays[dropped.places[i]] = keys[i] > highest.threshold();
+    tied[tied_count] = dropped.places[i];
+    tied_count += keys[i] == highest.threshold();
   }
-  for (size_t i = 0; i < candidates.keys.size(); i++) {
+  for (size_t i = 0; i < candidates.size; i++) {
     candidates.taken[i] = candidates.keys[i] > highest.threshold();
-    if (candidates.keys[i] == highest.threshold()) {
-      tied_candidates.push_back(int32_t(i));
-    }
+    tied_candidates[tied_candidate_count] = int32_t(i);
+    tied_candidate_count += candidates.keys[i] == highest.threshold();
   }
 
   // Of equal ones the first, wherever it comes from.
+  const size_t equal = tied_count + tied_candidate_count;
   size_t i = 0, j = 0;
-  for (size_t ties = highest.ties(); ties > 0; ties--) {
-    const int64_t own = i < tied.size() ? old.positions[tied[i]] : kEnd;
-    const int64_t other =
-        j < tied_candidates.size() ? candidates.positions[tied_candidates[j]]
-                                   : kEnd;
+  for (size_t ties = std::min(highest.ties(), equal); ties > 0; ties--) {
+    const int64_t own = i < tied_count ? old.positions[tied[i]] : kEnd;
+    const int64_t other = j < tied_candidate_count
+                              ? candidates.positions[tied_candidates[j]]
+                              : kEnd;
     if (own < other) {
       old.stays[tied[i++]] = true;
     } else {
@@ -100,39 +116,42 @@ void grow_best(const RiglIndex& index, const float* dvalues,
 }
 
 // Writes the index of what stays and what was taken, and where each value
-// comes from.
-const char* write_index(const RiglIndex& index, const Old& old,
-                        const Candidates& candidates,
-                        const RiglNewIndex& new_index, int32_t* order) {
-  const size_t size = index.connections;
-  std::vector<int64_t> staying(size + 1), taken(candidates.keys.size() + 1);
-  std::vector<int32_t> sources(size + 1);
-  size_t count = 0, taken_count = 0;
-  for (size_t i = 0; i < size; i++) {
-    staying[count] = old.positions[i];
-    sources[count] = index.t_perm[i];
+// comes from. `sources` is memory for one of each connection.
+const char* write_index(const RiglIndex& index, Old& old,
+                        const Candidates& candidates, int32_t* sources,
+                        Arena& arena, const RiglNewIndex& new_index,
+                        int32_t* order) {
+  // In place: what stays moves to the front.
+  auto* staying = arena.take<int32_t>(old.size + 1);
+  size_t count = 0;
+  for (size_t i = 0; i < old.size; i++) {
+    old.positions[count] = old.positions[i];
+    staying[count] = index.t_perm[i];
     count += old.stays[i];
   }
-  for (size_t i = 0; i < candidates.keys.size(); i++) {
+  old.positions[count] = kEnd;
+
+  auto* taken = arena.take<int64_t>(candidates.size + 1);
+  size_t taken_count = 0;
+  for (size_t i = 0; i < candidates.size; i++) {
     taken[taken_count] = candidates.positions[i];
     taken_count += candidates.taken[i];
   }
-  staying[count] = taken[taken_count] = kEnd;
+  taken[taken_count] = kEnd;
 
-  std::vector<int64_t> positions(size);
-  std::vector<int32_t> all_sources(size);
+  auto* positions = arena.take<int64_t>(old.size);
   size_t i = 0, j = 0;
-  for (size_t k = 0; k < size; k++) {
-    const bool stays = staying[i] < taken[j];
-    positions[k] = stays ? staying[i] : taken[j];
-    all_sources[k] = stays ? sources[i] : -1;
+  for (size_t k = 0; k < old.size; k++) {
+    const bool stays = old.positions[i] < taken[j];
+    positions[k] = stays ? old.positions[i] : taken[j];
+    sources[k] = stays ? staying[i] : -1;
     i += stays;
     j += !stays;
   }
 
-  const char* error = reindex(positions.data(), new_index, order);
+  const char* error = reindex(positions, new_index, order);
   if (error) return error;
-  for (size_t k = 0; k < size; k++) order[k] = all_sources[order[k]];
+  for (size_t k = 0; k < old.size; k++) order[k] = sources[order[k]];
   return nullptr;
 }
 
@@ -149,24 +168,27 @@ const char* drop_and_grow(const RiglIndex& index, const float* values,
   if (!all_finite(dvalues, index.connections) || !all_finite(scores, count)) {
     drop = 0;
   }
-
   // Those that are -1, where fewer are inactive, come last.
   while (count > 0 && positions[count - 1] < 0) count--;
   for (int64_t i = 1; i < count; i++) {
     if (positions[i] <= positions[i - 1]) return "candidates must ascend";
   }
-  Candidates candidates{positions, std::vector<int32_t>(count),
-                        std::vector<uint8_t>(count)};
+
+  const size_t size = index.connections;
+  Arena arena(arena_bytes(size, drop, count));
+  auto* memory = arena.take<int32_t>(size);
+  Old old{size, arena.take<int64_t>(size + 1), arena.take<uint8_t>(size)};
+  Dropped dropped{size_t(drop), arena.take<int32_t>(drop + 1)};
+  Candidates candidates{size_t(count), positions, arena.take<int32_t>(count),
+                        arena.take<uint8_t>(count)};
   for (int64_t i = 0; i < count; i++) {
     candidates.keys[i] = magnitude_key(scores[i]);
   }
 
-  Old old{std::vector<int64_t>(index.connections),
-          std::vector<uint8_t>(index.connections)};
-  list_positions(index, old.positions.data());
-  const auto dropped = keep_largest(index, values, size_t(drop), old);
-  grow_best(index, dvalues, dropped, old, candidates);
-  return write_index(index, old, candidates, new_index, order);
+  list_positions(index, old.positions);
+  keep_largest(index, values, memory, old, dropped);
+  grow_best(index, dvalues, dropped, old, candidates, arena);
+  return write_index(index, old, candidates, memory, arena, new_index, order);
 }
 
 }  // namespace
