@@ -92,8 +92,8 @@ def test_a_model_without_versions_loads(keras):
         ({"version": "2"}, "version='2'"),
         ({"masks": "elsewhere"}, "masks='elsewhere'"),
         (
-            {"weights": {"kernel": {**WEIGHT, "storage": "compressed"}}},
-            "storage='compressed' of 'kernel'",
+            {"weights": {"kernel": {**WEIGHT, "storage": "folded"}}},
+            "storage='folded' of 'kernel'",
         ),
         (
             {"weights": {"kernel": {**WEIGHT, "low_rank": 3}}},
