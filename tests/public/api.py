@@ -29,6 +29,7 @@ NAMESPACES = (
     "tf_rigl.models.vision_transformer",
     "tf_rigl.masking.layer_rules",
     "tf_rigl.models.wide_resnet",
+    "tf_rigl.native",
     "tf_rigl.results",
     "tf_rigl.tfmot",
     "tf_rigl.wann",
