@@ -71,7 +71,7 @@ class FactorizedLayer:
         describes each layer in a SavedModel, but rebuilds the outer one.
         """
         if not owns_factors(self):
-            return super().get_config()  # type: ignore[misc, no-any-return]
+            return super().get_config()  # type: ignore[misc]
         with unfactorized_classes(self):
             layer = flavors.flavor_of(self).serialize(self)
         return {
