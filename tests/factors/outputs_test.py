@@ -1,5 +1,7 @@
 """Factorized layers compute what their product computes, and are saved."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -120,6 +122,75 @@ def check_file(keras, name, tmp_path):
     ]
     factors = sum(len(one.shape) for one in tf_rigl.ranks(loaded).rows)
     assert 0 < sum(changed) <= factors
+
+
+@pytest.mark.parametrize("ending", ["h5", "saved_model"])
+def test_older_files_keep_factors_and_do_not_keep_calls(
+    keras, ending, tmp_path
+):
+    if keras.__name__ == "keras" and ending == "saved_model":
+        pytest.skip("Keras 3 writes none that it reads.")
+
+    class Own(keras.layers.Dense):
+        """A user's class that computes as Dense does."""
+
+    layers = [Own(14), keras.layers.LSTM(9)]
+    model = keras.Sequential([keras.Input((4, 12)), *layers])
+    inputs = factor_models.draw(3, 4, 12)
+    tf_rigl.factorize(model, ranks=3)
+    expected = outputs(model, inputs)
+    path = str(tmp_path / ("model.h5" if ending == "h5" else "model"))
+    with (
+        pytest.warns(UserWarning)
+        if ending == "h5"
+        else (contextlib.nullcontext())
+    ):
+        model.save(path)
+    loaded = keras.models.load_model(path, custom_objects={"Own": Own})
+    np.testing.assert_array_equal(outputs(loaded, inputs), expected)
+    assert tf_rigl.ranks(loaded).rows == tf_rigl.ranks(model).rows
+    tf_rigl.strip(model, factors="kernel")
+    assert_close(outputs(model, inputs), expected, 2e-6)
+
+
+@pytest.mark.slow
+def test_half_precision_and_frozen_layers(keras):
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        model, inputs = factor_models.convolutions(keras)
+    finally:
+        keras.mixed_precision.set_global_policy(before)
+    model.layers[0].trainable = False
+    tf_rigl.factorize(model, ranks=3, frobenius_decay=0.1)
+    assert {weight.dtype for weight in model.weights} <= {"float32", tf.float32}
+    frozen = [weight.numpy() for weight in model.layers[0].weights]
+    assert len(frozen) == 3 == len(model.non_trainable_weights)
+    model.compile("adam", "mse")
+    model.fit(
+        inputs,
+        np.zeros((3, 4, 12)),
+        verbose=0,
+        callbacks=[tf_rigl.UpdateMasks(tf_rigl.Static())],
+    )
+    after = [weight.numpy() for weight in model.layers[0].weights]
+    for one, other in zip(frozen, after, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_regularizers_are_those_of_factors_unless_products_decay(keras):
+    for decay in (0.0, 0.5):
+        layer = keras.layers.Dense(14, kernel_regularizer="l2")
+        model = keras.Sequential([keras.Input((12,)), layer])
+        tf_rigl.factorize(model, ranks=3, frobenius_decay=decay)
+        found = sum(float(loss) for loss in model.losses)
+        factors = [one.numpy() for one in model.trainable_weights[:2]]
+        expected = 0.01 * sum(np.sum(one**2) for one in factors)
+        assert found == pytest.approx(0 if decay else expected, rel=1e-5)
+        tf_rigl.strip(model, factors="kernel")
+        kernel = model.trainable_weights[0].numpy()
+        found = sum(float(loss) for loss in model.losses)
+        assert found == pytest.approx(0.01 * np.sum(kernel**2), rel=1e-5)
 
 
 def test_spectral_factors_are_those_of_numpy(keras):

@@ -65,7 +65,13 @@ class FactorizedLayer:
         bind(self)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the plain layer, serialized, and that of the factors."""
+        """Returns the plain layer, serialized, and that of the factors.
+
+        A layer within another one that carries the factors has none: tf_keras
+        describes each layer in a SavedModel, but rebuilds the outer one.
+        """
+        if not owns_factors(self):
+            return super().get_config()  # type: ignore[misc]
         with unfactorized_classes(self):
             layer = flavors.flavor_of(self).serialize(self)
         return {
@@ -84,9 +90,12 @@ class FactorizedLayer:
         Raises:
             ValueError: if the configuration needs a newer tf_rigl.
         """
-        del custom_objects  # Keras has them in scope already.
         own = factor_config.deserialize(config)
-        layer = flavors.class_flavor(cls).deserialize(config["layer"])
+        flavor = flavors.class_flavor(cls)
+        # From HDF5 files Keras 3 passes them on without a scope.
+        scope = flavor.keras.saving.custom_object_scope(custom_objects or {})
+        with scope:
+            layer = flavor.deserialize(config["layer"])
         return carry_factors(layer, own)
 
     def save_own_variables(self, store: Any) -> None:
@@ -320,7 +329,7 @@ def drop_factors(layer: Any) -> None:
         if before is not None:
             vars(one)[_GPU_KERNEL] = before
         if isinstance(one, FactorizedLayer):
-            flavors.set_class(one, getattr(type(one), _PLAIN))
+            _set_class(one, getattr(type(one), _PLAIN))
 
 
 @contextlib.contextmanager
@@ -353,7 +362,17 @@ def _extend_class(layer: Any) -> None:
     if not isinstance(layer, FactorizedLayer):
         cls: type = type(layer)
         kind = layouts.kind_of(layer)
-        flavors.set_class(layer, factorized_class(cls, kind))
+        _set_class(layer, factorized_class(cls, kind))
+
+
+def _set_class(layer: Any, cls: type) -> None:
+    """Changes the class of a layer for good."""
+    # After it has written a SavedModel, tf_keras keeps the method of the class
+    # of then on the layer.
+    call = vars(layer).get("call")
+    if getattr(call, "__self__", None) is layer:
+        del vars(layer)["call"]
+    flavors.set_class(layer, cls)
 
 
 def _thin(layer: Any, name: str) -> Factored | None:

@@ -90,7 +90,7 @@ class Keras2(flavor.Flavor):
             layer._callable_losses = [
                 loss
                 for loss in layer._callable_losses
-                if not any(one is variable for one in getattr(loss, "args", ()))
+                if not _is_of(loss, variable)
             ]
 
         added = []
@@ -228,6 +228,14 @@ class Keras2(flavor.Flavor):
             for part in tf.train.TrackableView(optimizer).descendants()
             if isinstance(part, tf.Variable)
         ]
+
+
+def _is_of(loss: Any, variable: Any) -> bool:
+    """Returns whether a loss, partials within partials, is of a variable."""
+    return any(
+        one is variable or _is_of(one, variable)
+        for one in getattr(loss, "args", ())
+    )
 
 
 class _LoadedWeights(list[Any]):

@@ -120,8 +120,10 @@ class Keras3(flavor.Flavor):
     @staticmethod
     def _attribute(layer: Any, name: str) -> str:
         """Returns where a weight is: a property reads a private attribute."""
-        plain = getattr(keras.layers, type(layer).__name__, type(layer))
-        is_property = isinstance(getattr(plain, name, None), property)
+        is_property = any(
+            isinstance(vars(cls).get(name), property)
+            for cls in type(layer).__mro__
+        )
         return f"_{name}" if is_property else name
 
     def variable_like(self, old: Any, values: tf.Tensor) -> Any:
