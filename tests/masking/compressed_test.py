@@ -111,7 +111,7 @@ def test_masks_of_as_many_connections_can_be_set(keras):
     (path, mask), *_ = tf_rigl.masks(model).items()
     tf_rigl.set_masks(model, {path: mask[::-1]})
     np.testing.assert_array_equal(tf_rigl.masks(model)[path], mask[::-1])
-    with pytest.raises(ValueError, match="keeps their number. Received: 320"):
+    with pytest.raises(ValueError, match=r"keeps their number. Received: 320"):
         tf_rigl.set_masks(model, {path: np.ones_like(mask)})
 
 

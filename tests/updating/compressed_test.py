@@ -285,7 +285,7 @@ def test_a_layer_that_is_called_twice(keras):
     model = keras.Model(inputs, outputs)
     tf_rigl.sparsify(model, 0.5, storage="compressed")
     model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="'twice/kernel'.* several times"):
+    with pytest.raises(ValueError, match=r"'twice/kernel'.* several times"):
         support.fit(model, data(), METHODS["rigl"])
     support.fit(model, data(), METHODS["set"])
 
