@@ -6,13 +6,14 @@ with RigL on compressed storage, in turn in one process, by a `tf.function` of
 its own. Reports the CPU time and the wall time of a plain step and of a step
 that updates masks (ΔT = 10), as ratios to the dense step of the same round.
 With `--memory`, each training runs in a process of its own and reports by how
-much its resident memory has grown since TensorFlow was imported: after some
-plain steps, and at most, with a mask update.
+much its resident memory has grown since a small training in the same process:
+after some plain steps, and at most, with a mask update.
 
 Usage: python benchmarks/native_step.py [--sparsity=0.9] [--threads=1]
            [--width=1024] [--memory]
 """
 
+import ctypes
 import functools
 import json
 import pathlib
@@ -166,14 +167,17 @@ def resident() -> int:
 
 def measure_memory_here(storage: str, sparsity: float) -> dict[str, int]:
     """Trains in this process; returns the bytes that it has taken."""
-    import keras
-    import tensorflow as tf
-
-    keras.layers.Dense(8)(tf.zeros([8, 8]))
+    # A small training first: imports and tracing take memory of their own.
+    width, flags.FLAGS.width = flags.FLAGS.width, 64
+    small = make_step(storage, sparsity)
+    small()
+    flags.FLAGS.width = width
     before = resident()
     step = make_step(storage, sparsity)
     for _ in range(measure.chosen("steps")):
         step()
+    # What the allocator keeps for later is not in use.
+    ctypes.CDLL(None).malloc_trim(0)
     steady = resident() - before
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
     return {"steady": steady, "peak": peak}

@@ -268,6 +268,8 @@ REFUSED = {
 )
 def test_trainings_that_need_more_than_connections(keras, case):
     method, options, message = REFUSED[case]
+    if case == "accumulation" and keras.__name__ == "tf_keras":
+        pytest.skip("optimizers of tf_keras do not accumulate")
     model = build(keras, "compressed")
     model.compile(keras.optimizers.SGD(0.1, **options), "mse")
     with pytest.raises(ValueError, match=message) as error:
