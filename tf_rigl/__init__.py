@@ -16,10 +16,10 @@ These names are stable, with the arguments and attributes that their docstrings
 document: those in `tf_rigl.__all__`; those in the namespaces
 `tf_rigl.accounting`, `algorithms`, `core.criteria`, `core.structures`,
 `masking.layer_rules`, `native`, `results`, `tfmot` and `wann`; and the builders
-in `models` and `data.registry`. Before a stable name is removed, it keeps working
-for at least one minor version and warns what to use instead. All other names
-may change at any time. Files are stable, too: later versions read the files of
-earlier ones.
+in `models` and `data.registry`. Before a stable name is removed, it keeps
+working for at least one minor version and warns what to use instead. All other
+names may change at any time. Files are stable, too: later versions read the
+files of earlier ones.
 """
 
 from typing import TYPE_CHECKING
