@@ -93,6 +93,8 @@ ROWS = {
         table.DENSE,
         gradual_pruning.gradual,
         over_all=True,
+        # Global pruning and RigL compile its two parts.
+        part=True,
     ),
     "granet_block": table.Row(
         tf_rigl.GraNet(12, 3, scope="weight", pruning_share=0.0),
