@@ -130,7 +130,9 @@ def check_file(keras, name, tmp_path):
     assert 0 < sum(changed) <= factors
 
 
-@pytest.mark.parametrize("ending", ["h5", "saved_model"])
+@pytest.mark.parametrize(
+    "ending", ["h5", pytest.param("saved_model", marks=pytest.mark.slow)]
+)
 def test_older_files_keep_factors_and_do_not_keep_calls(
     keras, ending, tmp_path
 ):
