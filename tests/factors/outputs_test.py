@@ -1,6 +1,6 @@
 """Factorized layers compute what their product computes, and are saved."""
 
-import contextlib
+import dataclasses
 
 import numpy as np
 import pytest
@@ -95,8 +95,9 @@ def test_all_kinds_survive_a_file(keras, name, tmp_path):
 
 def check_file(keras, name, tmp_path):
     model, inputs = factor_models.MODELS[name](keras)
-    tf_rigl.factorize(model, ranks=3, frobenius_decay=0.5)
+    # The user's class, which a factorized model is of a subclass of.
     classes = {type(model).__name__: type(model)}
+    tf_rigl.factorize(model, ranks=3, frobenius_decay=0.5)
     path = str(tmp_path / "model.keras")
     with keras.saving.custom_object_scope(
         classes if name == "subclassed" else {}
@@ -106,7 +107,12 @@ def check_file(keras, name, tmp_path):
     np.testing.assert_array_equal(
         outputs(loaded, inputs), outputs(model, inputs)
     )
-    assert tf_rigl.ranks(loaded).rows == tf_rigl.ranks(model).rows
+    # tf_keras numbers the layers of a subclassed model that it builds again.
+    rows, expected = (
+        [dataclasses.replace(row, path="") for row in tf_rigl.ranks(one).rows]
+        for one in (loaded, model)
+    )
+    assert rows == expected
     # The decay is there, too: a step without a gradient changes factors.
     before = [weight.numpy() for weight in loaded.trainable_weights]
     loaded.compile("sgd", lambda _, made: tf.reduce_sum(made) * 0)
@@ -124,7 +130,9 @@ def check_file(keras, name, tmp_path):
     assert 0 < sum(changed) <= factors
 
 
-@pytest.mark.parametrize("ending", ["h5", "saved_model"])
+@pytest.mark.parametrize(
+    "ending", ["h5", pytest.param("saved_model", marks=pytest.mark.slow)]
+)
 def test_older_files_keep_factors_and_do_not_keep_calls(
     keras, ending, tmp_path
 ):
@@ -140,12 +148,7 @@ def test_older_files_keep_factors_and_do_not_keep_calls(
     tf_rigl.factorize(model, ranks=3)
     expected = outputs(model, inputs)
     path = str(tmp_path / ("model.h5" if ending == "h5" else "model"))
-    with (
-        pytest.warns(UserWarning)
-        if ending == "h5"
-        else (contextlib.nullcontext())
-    ):
-        model.save(path)
+    model.save(path)
     loaded = keras.models.load_model(path, custom_objects={"Own": Own})
     np.testing.assert_array_equal(outputs(loaded, inputs), expected)
     assert tf_rigl.ranks(loaded).rows == tf_rigl.ranks(model).rows

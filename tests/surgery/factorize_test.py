@@ -207,10 +207,9 @@ def test_exports_compute_the_same(keras, name, tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
     path = str(tmp_path / "model.tflite")
-    tf_rigl.export_litert(model, path)
+    tf_rigl.export_litert(model, path, batch_size=len(inputs))
     interpreter = tf.lite.Interpreter(path)
     (place,) = interpreter.get_input_details()
-    interpreter.resize_tensor_input(place["index"], inputs.shape)
     interpreter.allocate_tensors()
     interpreter.set_tensor(place["index"], inputs)
     interpreter.invoke()
@@ -303,7 +302,7 @@ def test_layers_that_cannot_be_factorized(keras):
             layers.Conv2D(6, 3, groups=2, name="grouped"),
             layers.DepthwiseConv2D(3, name="depthwise"),
             layers.BatchNormalization(name="normalization"),
-            layers.EinsumDense("bhwc,wco->bhwo", (None, 4, 7), name="own"),
+            layers.EinsumDense("bhwc,wco->bhwo", (4, 4, 7), name="own"),
             layers.Flatten(),
             Scaled(20, name="scaled"),
             layers.Dense(20, kernel_constraint="non_neg", name="constrained"),
@@ -328,9 +327,10 @@ def test_layers_that_cannot_be_factorized(keras):
     tf_rigl.factorize(model, ranks=2)
     left = tf_rigl.ranks(model).left
     assert [row.path for row in tf_rigl.ranks(model).rows] == ["plain/kernel"]
+    has_prefix = hasattr(model.get_layer("depthwise"), "depthwise_kernel")
     assert set(left) == {
         "grouped/kernel",
-        "depthwise/depthwise_kernel",
+        f"depthwise/{'depthwise_' if has_prefix else ''}kernel",
         "own/kernel",
         "scaled/kernel",
         "constrained/kernel",

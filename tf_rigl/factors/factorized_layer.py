@@ -92,9 +92,12 @@ class FactorizedLayer:
         """
         own = factor_config.deserialize(config)
         flavor = flavors.class_flavor(cls)
-        # From HDF5 files Keras 3 passes them on without a scope.
-        scope = flavor.keras.saving.custom_object_scope(custom_objects or {})
-        with scope:
+        with contextlib.ExitStack() as stack:
+            if custom_objects:
+                # From HDF5 files Keras 3 passes them on without a scope. Its
+                # scope of none would hide those of the scope around it.
+                scope = flavor.keras.saving.custom_object_scope(custom_objects)
+                stack.enter_context(scope)
             layer = flavor.deserialize(config["layer"])
         return carry_factors(layer, own)
 
