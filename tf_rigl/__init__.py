@@ -163,6 +163,7 @@ _NAMESPACES = (
     "core",
     "data",
     "models",
+    "native",
     "results",
     "tfmot",
     "wann",

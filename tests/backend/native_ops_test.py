@@ -147,8 +147,10 @@ def updated(case, dy, count):
     kept = tf.where(order < 0, 0.0, tf.gather(case.values, tf.nn.relu(order)))
     shape = case.mask.shape
     mask = scatter(tf.ones_like(kept), new, shape) > 0
+    with np.errstate(invalid="ignore"):
+        gradient = case.x.T @ dy
     expected = drop_and_grow.drop_and_grow(
-        case.weight, case.mask, case.x.T @ dy, count
+        case.weight, case.mask, gradient, count
     )
     return mask, expected.mask.numpy(), scatter(kept, new, shape)
 

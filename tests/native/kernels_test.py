@@ -52,7 +52,7 @@ def test_random_shapes(arguments):
 
 
 @pytest.mark.slow
-@examples(3000)
+@examples(1000)
 @hypothesis.given(cases.arguments())
 def test_thousands_of_random_shapes(arguments):
     assert_all(arguments)

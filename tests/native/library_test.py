@@ -1,12 +1,15 @@
 import pytest
 
+import tf_rigl
 from tests.native import cases
 from tests.support import run_python
 from tf_rigl import native
+from tf_rigl.native import build
 from tf_rigl.native import library
 
 
 def test_use_switches_the_library_off_and_on():
+    assert tf_rigl.native is native
     before = native.available()
     try:
         native.use(False)
@@ -24,6 +27,7 @@ def test_an_installation_without_the_library(monkeypatch, tmp_path):
     try:
         assert not native.available()
         assert "g++" in native.why_unavailable()
+        assert f"python {build.__file__}" in native.why_unavailable()
         assert library.path_of_ops() is None
         with pytest.raises(RuntimeError, match="must be there"):
             library.find()

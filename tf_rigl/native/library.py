@@ -16,7 +16,7 @@ from tf_rigl.native import build
 _INTERFACE = 1
 
 _FOLDER = pathlib.Path(__file__).resolve().parent
-_REBUILD = "python -m tf_rigl.native.build"
+_REBUILD = f"python {build.__file__}"
 
 # Whether programs want the library, where there is one.
 _wanted = True

