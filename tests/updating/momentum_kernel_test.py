@@ -147,7 +147,7 @@ def test_a_gpu_may_round_otherwise_and_large_weights_gain_nothing(
         return momentum_kernel.applies(flavor, optimizer, own, record)
 
     def like(**changes):
-        names = ("dtype", "device", "shape")
+        names = ("dtype", "device", "shape", "is_compressed")
         own = {name: getattr(record.storage, name) for name in names}
         return dataclasses.replace(
             record, storage=types.SimpleNamespace(**{**own, **changes})

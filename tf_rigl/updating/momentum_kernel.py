@@ -6,7 +6,6 @@ the same order, so that the result is bitwise the same. On a CPU it saves twice
 the time that masking the gradient takes.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +36,7 @@ def applies(
         # The user may have overridden the method on the instance.
         and getattr(update_step, "__func__", None) is sgd.update_step
         and bool(optimizer.momentums)
-        and math.prod(record.variable.shape) <= _LARGEST
+        and _num_elements(record) <= _LARGEST
         and record.dtype in (tf.float32, tf.float64)
         # Each replica has a variable of its own, of another class.
         and not tf.distribute.has_strategy()
@@ -45,6 +44,13 @@ def applies(
         and tf.DeviceSpec.from_string(record.storage.device).device_type
         == "CPU"
     )
+
+
+def _num_elements(record: MaskedWeight) -> int:
+    """Returns how many elements the weight's variable has."""
+    if record.storage.is_compressed:
+        return record.num_active()
+    return record.size
 
 
 def apply(
