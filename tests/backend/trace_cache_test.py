@@ -5,6 +5,7 @@ import tensorflow as tf
 import tf_rigl
 from tests import support
 from tf_rigl.backend.trace_cache import TraceCache
+from tf_rigl.updating import mask_update
 from tf_rigl.updating import update_rule
 
 
@@ -19,7 +20,7 @@ def test_an_update_is_traced_once_for_a_step_that_is_traced_twice(
     """The first call of `fit` makes slots and variables of metrics."""
     steps, updates = [], []
     own_take = update_rule.UpdateRule._step_replica
-    own_update = update_rule.update_masks
+    own_update = mask_update.update_masks
 
     def take(self, items):
         steps.append(items)
@@ -30,7 +31,7 @@ def test_an_update_is_traced_once_for_a_step_that_is_traced_twice(
         own_update(*args)
 
     monkeypatch.setattr(update_rule.UpdateRule, "_step_replica", take)
-    monkeypatch.setattr(update_rule, "update_masks", update_masks)
+    monkeypatch.setattr(mask_update, "update_masks", update_masks)
     model = tf_rigl.sparsify(support.make_mlp(keras), 0.8)
     optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
     loss = support.crossentropy(keras)

@@ -18,8 +18,8 @@ from typing import NamedTuple
 from tf_rigl.accounting import factored_macs
 from tf_rigl.accounting.call_recorder import LayerCall
 from tf_rigl.backend.call_signature import Shape
+from tf_rigl.masking.connections import of_layer
 from tf_rigl.masking.layer_rules import known_class
-from tf_rigl.masking.layer_rules import weight_in
 
 UNKNOWN_SIZE = (
     "a size it depends on is unknown; pass `inputs` with all sizes to `profile`"
@@ -67,7 +67,11 @@ def _attributes(*names: str) -> Callable[[Any], list[Any]]:
             if name in factors:
                 found.extend(factors[name].variables)
             else:
-                found.append(weight_in(layer, name))
+                connections = of_layer(layer).get(name)
+                if connections is None:
+                    found.append(getattr(layer, name, None))
+                else:
+                    found.append(connections[0])
         return [weight for weight in found if weight is not None]
 
     return weights

@@ -272,7 +272,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "granet",
         "GraNet",
-        {"granet": Command("GraNet", lambda plan: plan.gradual)},
+        {"granet": Command("GraNet", lambda plan: plan.schedule)},
         "largest magnitudes, along a cubic",
         "as many as it drops of what is left, by the largest gradients",
     ),

@@ -143,7 +143,7 @@ def sparsifiable_weights(layer: Any) -> dict[str, Any]:
     return {
         attribute: variable
         for attribute in rule.weights
-        if (variable := weight_in(layer, attribute)) is not None
+        if (variable := _weight(layer, attribute)) is not None
     }
 
 
@@ -225,7 +225,7 @@ def kernel_layout(layer: Any, variable: Any) -> KernelLayout:
     if scales.scale_of(layer) is variable:
         axes = Axes((), (0,))
     elif rule is not None and any(
-        weight_in(layer, attribute) is variable for attribute in rule.weights
+        _weight(layer, attribute) is variable for attribute in rule.weights
     ):
         axes = rule.axes
 
@@ -245,7 +245,7 @@ def _may_have_mask(variable: Any) -> bool:
     return shape.is_fully_defined() and len(shape) > 1
 
 
-def weight_in(layer: Any, attribute: str) -> Any:
+def _weight(layer: Any, attribute: str) -> Any:
     """Returns the weight in an attribute, None if the layer has none."""
     compressed = connections.of_layer(layer).get(attribute)
     if compressed is not None:

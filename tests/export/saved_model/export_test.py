@@ -211,7 +211,8 @@ def test_paths_that_cannot_be_written(model, tmp_path):
         export_saved_model(model, tmp_path / "file" / "model")
 
 
-def test_the_model_is_walked_once(keras3, tmp_path, monkeypatch):
+def test_the_model_is_walked_twice(keras3, tmp_path, monkeypatch):
+    """For weights that are stored by their connections, and to pack all."""
     model = support.sparse_model(keras3, "convolutions")
     roots = []
     walk = tree.walk
@@ -222,7 +223,7 @@ def test_the_model_is_walked_once(keras3, tmp_path, monkeypatch):
 
     monkeypatch.setattr(tree, "walk", counted_walk)
     export_saved_model(model, tmp_path / "model")
-    assert roots == [model]
+    assert roots == [model, model]
 
 
 def test_models_that_were_never_called(keras3, tmp_path):
