@@ -150,7 +150,7 @@ def cases(turn):
         pytest.param(
             name,
             marks=[pytest.mark.slow]
-            if row.variant or row.part or place % 3 != turn
+            if row.variant or row.part or name in SLOW or place % 3 != turn
             else [],
         )
         for place, (name, row) in enumerate(ROWS.items())

@@ -45,7 +45,6 @@ _DENSE_IS_SMALLER = "All weights are dense: the file is smaller so."
     "0.2",
     _deprecations.fold_into("options", LiteRTOptions),
 )
-@masked_for_now.stored_masked
 def export_litert(
     model: Any,
     path: str | os.PathLike[str],
@@ -129,7 +128,10 @@ def export_litert(
 
     # `draft` is moved to `path` at the end, so that no half-written file ever
     # appears there.
-    with atomic_files.new_folder(path, overwrite) as (draft, scratch):
+    with (
+        atomic_files.new_folder(path, overwrite) as (draft, scratch),
+        masked_for_now.masked_for_now(model),
+    ):
         # Save the model for the converter; reject what cannot be calibrated.
         folder = posixpath.join(scratch, "model")
         endpoint = convert.save_for_converter(folder, model, inputs, batch_size)
