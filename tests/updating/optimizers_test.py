@@ -68,19 +68,28 @@ def own_optimizers(keras):
     } - NOT_UPDATING
 
 
-def of_each_keras(cases):
-    """Parameters (keras, *case): by turns, where both have the optimizer."""
+def of_each_keras(cases, is_slow=lambda case: False):
+    """Parameters (keras, *case): by turns, where both have the optimizer.
+
+    Those that `is_slow` names are slow in both.
+    """
     known = [
         own_optimizers(importlib.import_module(one)) for one in support.FLAVORS
     ]
     for place, case in enumerate(cases):
         in_both = all(case[0] in names for names in known)
         for number, flavor in enumerate(support.FLAVORS):
-            slow = in_both and place % 2 != number
+            slow = is_slow(case) or (in_both and place % 2 != number)
             if case[0] in known[number]:
                 yield pytest.param(
                     flavor, *case, marks=[pytest.mark.slow] if slow else []
                 )
+
+
+def is_option_of_all(case):
+    """Averages and decay are the same code for all, as clipping is."""
+    name, option = case
+    return option != "plain" and name not in CLIPPED
 
 
 def test_table_covers_every_optimizer(keras):
@@ -90,7 +99,7 @@ def test_table_covers_every_optimizer(keras):
 @pytest.mark.parametrize(
     ("keras", "name", "option"),
     # NAMES are odd in number, so that the options take turns as well.
-    of_each_keras(CASES),
+    of_each_keras(CASES, is_option_of_all),
     indirect=["keras"],
 )
 def test_masked_weights_and_slots_stay_zero(keras, name, option):
