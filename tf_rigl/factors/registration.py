@@ -2,10 +2,9 @@
 
 from typing import Any
 
-PACKAGE = "tf_rigl"
-# If a name is not registered, Keras's error contains only the name itself, so
-# the name tells what to do.
-NOTE = "import tf_rigl before loading"
+from tf_rigl.masking.bindings.registration import NOTE as NOTE
+from tf_rigl.masking.bindings.registration import PACKAGE
+
 NAME = f"FactorizedLayer ({NOTE})"
 
 

@@ -1,17 +1,9 @@
-"""Registration of masked layers for `load_model`, without importing a Keras.
-
-A saved sparse model refers to masked layers by a registered name. When a Keras
-is imported, the name is registered for a stand-in, which imports the binding
-once a masked layer is loaded or created. The binding is not imported earlier,
-because TensorFlow imports a Keras while it is only half imported itself, and
-because a process that uses one Keras would pay for both.
-"""
+"""Registration of masked layers for `load_model`, without importing a Keras."""
 
 from typing import Any
 
-import wrapt
-
 from tf_rigl.backend import keras_bindings
+from tf_rigl.backend import stand_ins
 
 BINDINGS = {
     "keras": "tf_rigl.masking.bindings.keras3",
@@ -34,7 +26,7 @@ def register_bindings() -> None:
     """
     for package, binding in BINDINGS.items():
         keras_bindings.announce(package, binding)
-        wrapt.register_post_import_hook(_register_stand_in, package)
+    stand_ins.announce(register, _rebuild)
 
 
 def register(keras: Any, cls: type) -> None:
@@ -49,23 +41,6 @@ def register(keras: Any, cls: type) -> None:
     keras.saving.get_custom_objects()[OLD_REGISTERED_NAME] = cls
 
 
-def _register_stand_in(keras: Any) -> None:
-    """Registers a class that imports the binding when it is used."""
-    package = keras.__name__
-
-    class StandIn:
-        """Placeholder for masked layers until the binding is imported."""
-
-        def get_config(self) -> dict[str, Any]:
-            """Required by Keras; this class has no instances."""
-            raise NotImplementedError
-
-        @classmethod
-        def from_config(cls, config: Any, custom_objects: Any = None) -> Any:
-            """Imports the binding and rebuilds the masked layer."""
-            binding = keras_bindings.load(package)
-            return vars(binding)[REGISTERED_NAME].from_config(
-                config, custom_objects
-            )
-
-    register(keras, StandIn)
+def _rebuild(keras: Any, config: Any, custom_objects: Any) -> Any:
+    binding = keras_bindings.load(keras.__name__)
+    return vars(binding)[REGISTERED_NAME].from_config(config, custom_objects)
