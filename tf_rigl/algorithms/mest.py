@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -11,12 +10,10 @@ from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms import soft_bound
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import DropSchedule
-from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.algorithms.schedule import StopStep
 from tf_rigl.core import checks
 from tf_rigl.core import random_masks
 from tf_rigl.core.schedules import DropFraction
-from tf_rigl.core.schedules import UpdateSchedule
 
 
 def halved(alpha: float, progress: float) -> float:
@@ -25,7 +22,7 @@ def halved(alpha: float, progress: float) -> float:
 
 
 @dataclasses.dataclass(frozen=True)
-class MEST(algorithm.Algorithm):
+class MEST(soft_bound.SoftlyBounded, algorithm.Algorithm):
     """Memory-economic sparse training with elastic mutation.
 
     At each mask update, after the batch's weight update, a weight drops those K
@@ -81,24 +78,6 @@ class MEST(algorithm.Algorithm):
         return Requirements(
             structures=("unstructured",) if self.drop_delay else None
         )
-
-    @property
-    def mask_schedule(self) -> MaskSchedule:
-        """Updates every `update_interval` steps from `start_step` on."""
-        return MaskSchedule(
-            self._schedule_until, self.stop_step, self.start_step
-        )
-
-    def _schedule_until(self, stop_step: int) -> UpdateSchedule:
-        return soft_bound.delayed(
-            UpdateSchedule(self.start_step, stop_step, self.update_interval),
-            self.drop_delay,
-        )
-
-    @property
-    def state(self) -> Mapping[str, tf.DType | None]:
-        """Surplus connections that a delayed drop must remove."""
-        return soft_bound.STATE if self.drop_delay else {}
 
     @functools.cached_property
     def drop_schedule(self) -> DropSchedule:

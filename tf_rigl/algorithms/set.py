@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -13,17 +12,15 @@ from tf_rigl.algorithms.connections import ConnectionsUpdate
 from tf_rigl.algorithms.connections import ConnectionsView
 from tf_rigl.algorithms.requirements import Requirements
 from tf_rigl.algorithms.schedule import DropSchedule
-from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.algorithms.schedule import StopStep
 from tf_rigl.core import connections
 from tf_rigl.core import random_masks
 from tf_rigl.core.checks import check_at_least
 from tf_rigl.core.schedules import DropFraction
-from tf_rigl.core.schedules import UpdateSchedule
 
 
 @dataclasses.dataclass(frozen=True)
-class SET(algorithm.Algorithm):
+class SET(soft_bound.SoftlyBounded, algorithm.Algorithm):
     """Sparse evolutionary training.
 
     At each mask update, after the batch's weight update, a weight drops those K
@@ -72,24 +69,6 @@ class SET(algorithm.Algorithm):
             structures=("unstructured",) if self.drop_delay else None,
             needs_dense=bool(self.drop_delay),
         )
-
-    @property
-    def mask_schedule(self) -> MaskSchedule:
-        """Updates every `update_interval` steps from `start_step` on."""
-        return MaskSchedule(
-            self._schedule_until, self.stop_step, self.start_step
-        )
-
-    def _schedule_until(self, stop_step: int) -> UpdateSchedule:
-        return soft_bound.delayed(
-            UpdateSchedule(self.start_step, stop_step, self.update_interval),
-            self.drop_delay,
-        )
-
-    @property
-    def state(self) -> Mapping[str, tf.DType | None]:
-        """Surplus connections that a delayed drop must remove."""
-        return soft_bound.STATE if self.drop_delay else {}
 
     @functools.cached_property
     def drop_schedule(self) -> DropSchedule:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from tf_rigl.algorithms import algorithm
+from tf_rigl.algorithms.schedule import MaskSchedule
+from tf_rigl.algorithms.schedule import StopStep
 from tf_rigl.core import drop_and_grow
 from tf_rigl.core import selection
 from tf_rigl.core.schedules import PairedSchedule
@@ -31,6 +33,34 @@ def delayed(schedule: UpdateSchedule, delay: int) -> UpdateSchedule:
     if not delay:
         return schedule
     return PairedSchedule(**dataclasses.asdict(schedule), delay=delay)
+
+
+class SoftlyBounded:
+    """Mixin of methods with regular updates whose drop may be delayed."""
+
+    # Fields of the methods, which are dataclasses.
+    stop_step: StopStep
+    update_interval: int
+    start_step: int
+    drop_delay: int
+
+    @property
+    def mask_schedule(self) -> MaskSchedule:
+        """Updates every `update_interval` steps from `start_step` on."""
+        return MaskSchedule(
+            self._schedule_until, self.stop_step, self.start_step
+        )
+
+    def _schedule_until(self, stop_step: int) -> UpdateSchedule:
+        return delayed(
+            UpdateSchedule(self.start_step, stop_step, self.update_interval),
+            self.drop_delay,
+        )
+
+    @property
+    def state(self) -> Mapping[str, tf.DType | None]:
+        """Surplus connections that a delayed drop must remove."""
+        return STATE if self.drop_delay else {}
 
 
 def move(
