@@ -57,21 +57,29 @@ def recurrent_cells(layer: Any) -> list[Any]:
 def _attributes(*names: str) -> Callable[[Any], list[Any]]:
     """Makes a function that lists the given attributes if a layer has them.
 
-    Factors stand for the kernels whose product they are.
+    Factors stand for the kernels whose product they are, and the values of
+    connections for a kernel that is stored by them.
     """
 
     def weights(layer: Any) -> list[Any]:
-        factors = factored_macs.factors_of(layer)
-        found: list[Any] = []
-        for name in names:
-            if name in factors:
-                found.extend(factors[name].variables)
-            else:
-                connections = of_layer(layer).get(name)
-                if connections is None:
-                    found.append(getattr(layer, name, None))
-                else:
-                    found.append(connections[0])
+        # What stands for a kernel is a variable beside others, or several.
+        replaced = {
+            **{key: [one[0]] for key, one in of_layer(layer).items()},
+            **{
+                key: factored.variables
+                for key, factored in factored_macs.factors_of(layer).items()
+            },
+        }
+        found = [
+            weight
+            for name in names
+            # A replaced kernel would be made anew by reading it.
+            for weight in (
+                replaced[name]
+                if name in replaced
+                else [getattr(layer, name, None)]
+            )
+        ]
         return [weight for weight in found if weight is not None]
 
     return weights
