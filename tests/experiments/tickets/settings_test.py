@@ -19,6 +19,11 @@ def test_flag_files(file):
     asked = ask(f"--flagfile={file}", given={})
     assert asked.options.output_dir == f"runs/tickets/{file.stem}"
     assert settings.points(asked)
+    # Adam, the optimizer where nothing is said, would ignore it.
+    momentum = "--momentum=" in "".join(
+        flag_files.expand(["", f"--flagfile={file}"])
+    )
+    assert (asked.base.optimizer == "sgd") == momentum
 
 
 def test_choices_are_those_of_the_library():
