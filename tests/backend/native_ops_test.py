@@ -144,7 +144,7 @@ def updated(case, dy, count):
         case.values, dvalues, index, candidates, scores, count
     )
     native_ops.check_index(new)
-    kept = tf.where(order < 0, 0.0, tf.gather(case.values, tf.nn.relu(order)))
+    kept = native_ops.bring_along(case.values, order, 0.0)
     shape = case.mask.shape
     mask = scatter(tf.ones_like(kept), new, shape) > 0
     with np.errstate(invalid="ignore"):
@@ -210,6 +210,33 @@ def test_errors_name_the_operation_and_what_is_wrong(case):
         tf.errors.InvalidArgumentError, match="as many as connections are"
     ):
         native_ops.drop_and_grow(case.values, case.values, index, [1], [1.0], 2)
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="order must be below the size"
+    ):
+        native_ops.bring_along(case.values, [0, len(case.values)], 0.0)
+    size = case.mask.size
+    for candidates in ([3, 2], [2, 2], [0, size]):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match="candidates must"
+        ):
+            native_ops.drop_and_grow(
+                case.values, case.values, index, candidates, [1.0, 1.0], 1
+            )
+
+
+def test_candidates_that_are_connections_are_an_error(case):
+    largest = [int(np.abs(case.weight).argmax())]
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="must be distinct"
+    ):
+        native_ops.drop_and_grow(
+            case.values,
+            np.zeros_like(case.values),
+            index_of(case),
+            largest,
+            [1.0],
+            1,
+        )
 
 
 def test_damaged_indexes_are_errors(case):

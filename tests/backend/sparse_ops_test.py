@@ -157,11 +157,12 @@ def test_updates_agree(weight, share):
     )
 
     def update():
-        return tf.nest.flatten(
-            sparse_ops.drop_and_grow(
-                weight.values, dvalues, weight.index, *candidates, count
-            )
+        index, order = sparse_ops.drop_and_grow(
+            weight.values, dvalues, weight.index, *candidates, count
         )
+        moved = sparse_ops.bring_along(weight.values, order, fresh=2.5)
+        halves = tf.cast(weight.values, tf.float16)
+        return [*index, order, moved, sparse_ops.bring_along(halves, order)]
 
     by_library = update()
     native.use(False)

@@ -187,6 +187,22 @@ def drop_and_grow(
     return SparseIndex(*arrays), order
 
 
+def bring_along(
+    tensor: tf.Tensor, order: tf.Tensor, fresh: tf.Tensor
+) -> tf.Tensor:
+    """Brings what belongs to connections into the order of a new index.
+
+    Args:
+        tensor: float32 [nnz], in the order of the old values.
+        order: int32 [nnz], by `drop_and_grow`.
+        fresh: float32 scalar, for new connections.
+
+    Returns:
+        float32 [nnz], `tensor[order[i]]`, or `fresh` where that is -1.
+    """
+    return _ops().rigl_bring_along(tensor, order, fresh)
+
+
 def positions_of(index: SparseIndex) -> tf.Tensor:
     """Lists the flat positions of an index in ascending order: int64 [nnz].
 

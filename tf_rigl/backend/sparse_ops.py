@@ -200,6 +200,23 @@ def grow(
     return connections.ascending(best, scores)
 
 
+def bring_along(
+    tensor: tf.Tensor, order: tf.Tensor, fresh: float = 0.0
+) -> tf.Tensor:
+    """Brings values into the order of a new index, `fresh` for new ones.
+
+    Args:
+        tensor: [nnz], in the order of the old values.
+        order: int32 [nnz], by `drop_and_grow`.
+        fresh: what connections have that were inactive before.
+    """
+    fresh = tf.cast(fresh, tensor.dtype)
+    if native_ops.available() and tensor.dtype == tf.float32:
+        return native_ops.bring_along(tensor, order, fresh)
+    kept = tf.gather(tensor, tf.maximum(order, 0))
+    return tf.where(order < 0, fresh, kept)
+
+
 def drop_and_grow(
     values: tf.Tensor,
     scores: tf.Tensor,

@@ -46,7 +46,8 @@ class ConnectionSlots:
             if raw.is_initialized():
                 present = tf.convert_to_tensor(raw)
                 fresh = slots.fresh_value(self._optimizer, slot)
-                assign_unguarded(raw, _moved(present, came_from, fresh))
+                moved = sparse_ops.bring_along(present, came_from, fresh)
+                assign_unguarded(raw, moved)
 
 
 def connections_of(record: MaskedWeight) -> Connections:
@@ -97,10 +98,12 @@ def update(
     )
 
     connections.assign_index(new_index)
-    assign_unguarded(flavor.raw(variable), _moved(values, came_from))
+    moved = sparse_ops.bring_along(values, came_from)
+    assign_unguarded(flavor.raw(variable), moved)
     for slot in slots.slots_of(flavor, optimizer, record):
         fresh = slots.fresh_value(optimizer, slot)
-        slot.assign(_moved(tf.convert_to_tensor(slot), came_from, fresh))
+        value = tf.convert_to_tensor(slot)
+        slot.assign(sparse_ops.bring_along(value, came_from, fresh))
 
     grown = tf.reduce_sum(tf.cast(came_from < 0, tf.int64))
     finite = tf.reduce_all(tf.math.is_finite(result.scores)) & tf.reduce_all(
@@ -108,11 +111,3 @@ def update(
     )
     happened = tf.cast(finite, tf.int64)
     record.counters.assign_add(tf.stack([happened, grown, 1 - happened]))
-
-
-def _moved(
-    tensor: tf.Tensor, came_from: tf.Tensor, fresh: float = 0.0
-) -> tf.Tensor:
-    """Returns values in the order of a new index, `fresh` for new ones."""
-    kept = tf.gather(tensor, tf.maximum(came_from, 0))
-    return tf.where(came_from < 0, tf.cast(fresh, tensor.dtype), kept)

@@ -97,6 +97,24 @@ void drop_and_grow(void*, TF_OpKernelContext* context) {
   });
 }
 
+void bring_along(void*, TF_OpKernelContext* context) {
+  run(context, "RiglBringAlong", [&] {
+    Call call(context, 3);
+    const auto* tensor = call.data<float>(0, "tensor", {-1});
+    const auto* order = call.data<int32_t>(1, "order", {-1});
+    const float fresh = *call.data<float>(2, "fresh", {});
+    const int64_t size = call.dim(0, 0), count = call.dim(1, 0);
+    auto* brought = call.output<float>(0, {count});
+    bool inside = true;
+    for (int64_t i = 0; i < count; i++) {
+      const int32_t from = order[i];
+      inside &= from < size;
+      brought[i] = from < 0 || from >= size ? fresh : tensor[from];
+    }
+    require(inside, "order", "be below the size of the tensor");
+  });
+}
+
 void positions(void*, TF_OpKernelContext* context) {
   run(context, "RiglPositions", [&] {
     Call call(context, 5);
@@ -163,6 +181,8 @@ std::vector<Operation> operations() {
        {"new_row_ptr: int32", "new_cols: Column", "new_t_ptr: int32",
         "new_t_cols: TColumn", "new_t_perm: int32", "order: int32"},
        shapes_of_drop_and_grow, drop_and_grow},
+      {"RiglBringAlong", {}, {"tensor: float", "order: int32", "fresh: float"},
+       {"brought: float"}, shapes_of_bring_along, bring_along},
       {"RiglPositions", types, joined({}, {}),
        {"positions: int64"}, shapes_of_positions, positions},
       {"RiglCheckIndex", types, joined({}, {}), {"whole: bool"},

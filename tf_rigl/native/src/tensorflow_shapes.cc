@@ -100,6 +100,12 @@ void shapes_of_drop_and_grow(TF_ShapeInferenceContext* context,
   shapes.copy(5, 0);
 }
 
+void shapes_of_bring_along(TF_ShapeInferenceContext* context,
+                           TF_Status* status) {
+  const Shapes shapes(context, status);
+  shapes.copy(0, 1);
+}
+
 void shapes_of_positions(TF_ShapeInferenceContext* context, TF_Status* status) {
   const Shapes shapes(context, status);
   shapes.copy(0, 1);

@@ -11,6 +11,7 @@ void shapes_of_spmm_grad(TF_ShapeInferenceContext*, TF_Status*);
 void shapes_of_grow(TF_ShapeInferenceContext*, TF_Status*);
 void shapes_of_reindex(TF_ShapeInferenceContext*, TF_Status*);
 void shapes_of_drop_and_grow(TF_ShapeInferenceContext*, TF_Status*);
+void shapes_of_bring_along(TF_ShapeInferenceContext*, TF_Status*);
 void shapes_of_positions(TF_ShapeInferenceContext*, TF_Status*);
 void shapes_of_check_index(TF_ShapeInferenceContext*, TF_Status*);
 

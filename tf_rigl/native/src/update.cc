@@ -2,28 +2,24 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "bounds.h"
 #include "ranking.h"
-#include "reindex.h"
 #include "rigl.h"
 #include "scratch.h"
 
 namespace rigl {
 namespace {
 
+constexpr char kNotDistinct[] = "positions must be distinct";
+constexpr char kNotPermuted[] = "t_perm must have each connection once";
+
 // Loops here write their results without branches, which could not be
 // predicted: one place more than is counted. Their arrays are from one arena,
 // because fresh pages would take a third of an update.
-
-constexpr int64_t kEnd = INT64_MAX;  // after the last position of a list
-
-// Old connections, in order of their positions.
-struct Old {
-  size_t size;
-  int64_t* positions;  // [size + 1]
-  uint8_t* stays;      // [size]
-};
 
 // Positions that may become connections, ascending.
 struct Candidates {
@@ -33,17 +29,21 @@ struct Candidates {
   uint8_t* taken;  // [size]
 };
 
-// Places of old connections that are dropped unless they grow back.
+// Places, among the values, of connections that are dropped unless they grow
+// back.
 struct Dropped {
   size_t size;
   int32_t* places;  // [size + 1]
 };
 
-size_t arena_bytes(size_t size, size_t drop, size_t candidates) {
-  const size_t per_connection = sizeof(int64_t) * 2 + sizeof(int32_t) * 2 + 1;
-  const size_t per_candidate = sizeof(int32_t) * 2 + sizeof(int64_t) + 1;
+size_t arena_bytes(size_t size, size_t drop, size_t candidates,
+                   const RiglIndex& index) {
+  const size_t per_connection = sizeof(int32_t) * 3 + 1;
+  const size_t per_candidate = sizeof(int32_t) * 3 + 1;
+  const size_t per_row = sizeof(int32_t) * 6;
   return size * per_connection + drop * sizeof(int32_t) * 3 +
-         candidates * per_candidate + 64;
+         candidates * per_candidate +
+         (size_t(index.outputs) + index.inputs) * per_row + 64;
 }
 
 bool all_finite(const float* scores, int64_t count) {
@@ -52,34 +52,54 @@ bool all_finite(const float* scores, int64_t count) {
   return finite;
 }
 
-// Lets those of largest |value| stay, and lists the others. `keys` is memory
-// for one of each connection.
+// Lets those of largest |value| stay, of equal ones those of lowest position,
+// and lists the others. `keys` is memory for one of each connection.
 void keep_largest(const RiglIndex& index, const float* values, int32_t* keys,
-                  Old& old, Dropped& dropped) {
-  for (size_t i = 0; i < old.size; i++) {
-    keys[i] = magnitude_key(values[index.t_perm[i]]);
+                  uint8_t* stays, Dropped& dropped) {
+  const size_t size = index.connections;
+  for (size_t i = 0; i < size; i++) keys[i] = magnitude_key(values[i]);
+  const Highest highest(size, size - dropped.size,
+                        [&](size_t i) { return keys[i]; });
+
+  const int32_t threshold = highest.threshold();
+  size_t equal = 0;
+  for (size_t i = 0; i < size; i++) {
+    stays[i] = keys[i] > threshold;
+    equal += keys[i] == threshold;
+  }
+  const bool all = equal <= highest.ties();
+  size_t ties = std::min(highest.ties(), equal);
+  for (size_t j = 0; ties > 0; j++) {
+    const size_t i = all ? j : index.t_perm[j];
+    stays[i] |= keys[i] == threshold;
+    ties -= keys[i] == threshold;
   }
 
-  Highest highest(old.size, old.size - dropped.size,
-                  [&](size_t i) { return keys[i]; });
   size_t count = 0;
-  for (size_t i = 0; i < old.size; i++) {
-    const bool stays = highest.includes(keys[i]);
-    old.stays[i] = stays;
+  for (size_t i = 0; i < size; i++) {
     dropped.places[count] = int32_t(i);
-    count += !stays;
+    count += count < dropped.size && !stays[i];
   }
+}
+
+// The flat position of a value.
+int64_t position_of(const RiglIndex& index, int32_t place) {
+  const int32_t* end = index.row_ptr + index.outputs + 1;
+  const auto output = std::upper_bound(index.row_ptr, end, place) - 1;
+  return with_columns(index.cols, index.column_bytes, [&](auto* cols) {
+    return int64_t(cols[place]) * index.outputs + (output - index.row_ptr);
+  });
 }
 
 // Gives the places of those that were dropped to the best of them and of the
 // candidates.
 void grow_best(const RiglIndex& index, const float* dvalues,
-               const Dropped& dropped, Old& old, Candidates& candidates,
+               const Dropped& dropped, uint8_t* stays, Candidates& candidates,
                Arena& arena) {
   const size_t drop = dropped.size;
   auto* keys = arena.take<int32_t>(drop);
   for (size_t i = 0; i < drop; i++) {
-    keys[i] = magnitude_key(dvalues[index.t_perm[dropped.places[i]]]);
+    keys[i] = magnitude_key(dvalues[dropped.places[i]]);
   }
   const Highest highest(drop + candidates.size, drop, [&](size_t i) {
     return i < drop ? keys[i] : candidates.keys[i - drop];
@@ -89,7 +109,7 @@ void grow_best(const RiglIndex& index, const float* dvalues,
   auto* tied_candidates = arena.take<int32_t>(candidates.size + 1);
   size_t tied_count = 0, tied_candidate_count = 0;
   for (size_t i = 0; i < drop; i++) {
-    old.stays[dropped.places[i]] = keys[i] > highest.threshold();
+    stays[dropped.places[i]] = keys[i] > highest.threshold();
     tied[tied_count] = dropped.places[i];
     tied_count += keys[i] == highest.threshold();
   }
@@ -100,58 +120,140 @@ void grow_best(const RiglIndex& index, const float* dvalues,
   }
 
   // Of equal ones the first, wherever it comes from.
-  const size_t equal = tied_count + tied_candidate_count;
-  size_t i = 0, j = 0;
-  for (size_t ties = std::min(highest.ties(), equal); ties > 0; ties--) {
-    const int64_t own = i < tied_count ? old.positions[tied[i]] : kEnd;
-    const int64_t other = j < tied_candidate_count
-                              ? candidates.positions[tied_candidates[j]]
-                              : kEnd;
-    if (own < other) {
-      old.stays[tied[i++]] = true;
-    } else {
-      candidates.taken[tied_candidates[j++]] = true;
+  std::vector<std::pair<int64_t, uint8_t*>> equal;
+  equal.reserve(tied_count + tied_candidate_count);
+  for (size_t i = 0; i < tied_count; i++) {
+    equal.emplace_back(position_of(index, tied[i]), &stays[tied[i]]);
+  }
+  for (size_t i = 0; i < tied_candidate_count; i++) {
+    const int32_t own = tied_candidates[i];
+    equal.emplace_back(candidates.positions[own], &candidates.taken[own]);
+  }
+  const size_t ties = std::min(highest.ties(), equal.size());
+  if (ties < equal.size()) std::sort(equal.begin(), equal.end());
+  for (size_t i = 0; i < ties; i++) *equal[i].second = true;
+}
+
+// Merges, input by input, what stays and what was taken. Writes t_ptr, t_cols,
+// and where each value comes from: its old place, or -1. Counts row_ptr.
+template <class TColumn>
+const char* merge(const RiglIndex& index, const TColumn* t_cols,
+                  const uint8_t* stays, const Candidates& candidates,
+                  Arena& arena, const RiglNewIndex& new_index,
+                  TColumn* new_t_cols, int32_t* sources) {
+  constexpr int32_t kEnd = INT32_MAX;  // after the last output
+  auto* old_outputs = arena.take<int32_t>(index.outputs + 1);
+  auto* old_places = arena.take<int32_t>(index.outputs + 1);
+  auto* grown = arena.take<int32_t>(index.outputs + 1);
+  std::fill_n(new_index.row_ptr, index.outputs + 1, 0);
+
+  int written = 0;
+  size_t candidate = 0;
+  bool distinct = true;
+  for (int input = 0; input < index.inputs; input++) {
+    const int begin = index.t_ptr[input], end = index.t_ptr[input + 1];
+    if (end - begin > index.outputs) return kNotDistinct;
+    int old_count = 0;
+    for (int j = begin; j < end; j++) {
+      const int32_t place = index.t_perm[j];
+      old_outputs[old_count] = t_cols[j];
+      old_places[old_count] = place;
+      old_count += stays[place];
+    }
+    old_outputs[old_count] = kEnd;
+    old_places[old_count] = -1;
+
+    const int64_t start = int64_t(input) * index.outputs;
+    int grown_count = 0;
+    for (; candidate < candidates.size &&
+           candidates.positions[candidate] < start + index.outputs;
+         candidate++) {
+      grown[grown_count] = int32_t(candidates.positions[candidate] - start);
+      grown_count += candidates.taken[candidate];
+    }
+    grown[grown_count] = kEnd;
+
+    const int count = old_count + grown_count;
+    if (count > index.connections - written) return kNotPermuted;
+    int i = 0, g = 0;
+    int32_t last = -1;
+    for (int k = written; k < written + count; k++) {
+      const int32_t old_output = old_outputs[i], grown_output = grown[g];
+      const bool old = old_output < grown_output;
+      const int32_t output = std::min(old_output, grown_output);
+      sources[k] = old_places[i] | (int32_t(old) - 1);
+      new_t_cols[k] = TColumn(output);
+      new_index.row_ptr[output + 1]++;
+      distinct &= output > last;
+      last = output;
+      i += old;
+      g += !old;
+    }
+    new_index.t_ptr[input] = written;
+    written += count;
+  }
+  new_index.t_ptr[index.inputs] = written;
+  if (written != index.connections) return kNotPermuted;
+  return distinct ? nullptr : kNotDistinct;
+}
+
+// Distributes the inputs to their outputs: cols, t_perm and order.
+template <class Column, class TColumn>
+void distribute(const RiglNewIndex& index, const TColumn* t_cols,
+                const int32_t* sources, int32_t* cursors, Column* cols,
+                int32_t* order) {
+  for (int output = 0; output < index.outputs; output++) {
+    index.row_ptr[output + 1] += index.row_ptr[output];
+    cursors[output] = index.row_ptr[output];
+  }
+  for (int input = 0; input < index.inputs; input++) {
+    for (int j = index.t_ptr[input]; j < index.t_ptr[input + 1]; j++) {
+      const int place = cursors[t_cols[j]]++;
+      index.t_perm[j] = place;
+      cols[place] = Column(input);
+      order[place] = sources[j];
     }
   }
 }
 
 // Writes the index of what stays and what was taken, and where each value
 // comes from. `sources` is memory for one of each connection.
-const char* write_index(const RiglIndex& index, Old& old,
+const char* write_index(const RiglIndex& index, const uint8_t* stays,
                         const Candidates& candidates, int32_t* sources,
                         Arena& arena, const RiglNewIndex& new_index,
                         int32_t* order) {
-  // In place: what stays moves to the front.
-  auto* staying = arena.take<int32_t>(old.size + 1);
-  size_t count = 0;
-  for (size_t i = 0; i < old.size; i++) {
-    old.positions[count] = old.positions[i];
-    staying[count] = index.t_perm[i];
-    count += old.stays[i];
-  }
-  old.positions[count] = kEnd;
+  const auto write = [&](auto* t_cols) {
+    using TColumn = std::remove_const_t<std::remove_pointer_t<decltype(t_cols)>>;
+    auto* new_t_cols = static_cast<TColumn*>(new_index.t_cols);
+    const char* error = merge(index, t_cols, stays, candidates, arena,
+                              new_index, new_t_cols, sources);
+    if (error) return error;
+    auto* cursors = arena.take<int32_t>(index.outputs);
+    with_columns(new_index.cols, new_index.column_bytes, [&](auto* cols) {
+      distribute(new_index, new_t_cols, sources, cursors, cols, order);
+    });
+    return error;
+  };
+  return with_columns(index.t_cols, index.t_column_bytes, write);
+}
 
-  auto* taken = arena.take<int64_t>(candidates.size + 1);
-  size_t taken_count = 0;
-  for (size_t i = 0; i < candidates.size; i++) {
-    taken[taken_count] = candidates.positions[i];
-    taken_count += candidates.taken[i];
-  }
-  taken[taken_count] = kEnd;
+bool have_same_sizes(const RiglIndex& index, const RiglNewIndex& new_index) {
+  return index.inputs == new_index.inputs &&
+         index.outputs == new_index.outputs &&
+         index.connections == new_index.connections &&
+         index.column_bytes == new_index.column_bytes &&
+         index.t_column_bytes == new_index.t_column_bytes;
+}
 
-  auto* positions = arena.take<int64_t>(old.size);
-  size_t i = 0, j = 0;
-  for (size_t k = 0; k < old.size; k++) {
-    const bool stays = old.positions[i] < taken[j];
-    positions[k] = stays ? old.positions[i] : taken[j];
-    sources[k] = stays ? staying[i] : -1;
-    i += stays;
-    j += !stays;
+const char* check_candidates(const RiglIndex& index, const int64_t* positions,
+                             int64_t count) {
+  for (int64_t i = 1; i < count; i++) {
+    if (positions[i] <= positions[i - 1]) return "candidates must ascend";
   }
-
-  const char* error = reindex(positions, new_index, order);
-  if (error) return error;
-  for (size_t k = 0; k < old.size; k++) order[k] = sources[order[k]];
+  const int64_t end = int64_t(index.inputs) * index.outputs;
+  if (count > 0 && (positions[0] < 0 || positions[count - 1] >= end)) {
+    return "candidates must be below inputs · outputs, and not negative";
+  }
   return nullptr;
 }
 
@@ -159,8 +261,12 @@ const char* drop_and_grow(const RiglIndex& index, const float* values,
                           const float* dvalues, const int64_t* positions,
                           const float* scores, int64_t count, int64_t drop,
                           const RiglNewIndex& new_index, int32_t* order) {
+  if (const char* error = check_forward(index)) return error;
   if (const char* error = check_transposed(index)) return error;
   if (const char* error = check_permutation(index)) return error;
+  if (!have_same_sizes(index, new_index)) {
+    return "the new index must have the sizes and types of the old one";
+  }
   drop = std::clamp<int64_t>(drop, 0, index.connections);
   if (count < drop) {
     return "candidates must be as many as connections are dropped";
@@ -170,14 +276,14 @@ const char* drop_and_grow(const RiglIndex& index, const float* values,
   }
   // Those that are -1, where fewer are inactive, come last.
   while (count > 0 && positions[count - 1] < 0) count--;
-  for (int64_t i = 1; i < count; i++) {
-    if (positions[i] <= positions[i - 1]) return "candidates must ascend";
+  if (const char* error = check_candidates(index, positions, count)) {
+    return error;
   }
 
   const size_t size = index.connections;
-  Arena arena(arena_bytes(size, drop, count));
+  Arena arena(arena_bytes(size, drop, count, index));
   auto* memory = arena.take<int32_t>(size);
-  Old old{size, arena.take<int64_t>(size + 1), arena.take<uint8_t>(size)};
+  auto* stays = arena.take<uint8_t>(size);
   Dropped dropped{size_t(drop), arena.take<int32_t>(drop + 1)};
   Candidates candidates{size_t(count), positions, arena.take<int32_t>(count),
                         arena.take<uint8_t>(count)};
@@ -185,10 +291,9 @@ const char* drop_and_grow(const RiglIndex& index, const float* values,
     candidates.keys[i] = magnitude_key(scores[i]);
   }
 
-  list_positions(index, old.positions);
-  keep_largest(index, values, memory, old, dropped);
-  grow_best(index, dvalues, dropped, old, candidates, arena);
-  return write_index(index, old, candidates, memory, arena, new_index, order);
+  keep_largest(index, values, memory, stays, dropped);
+  grow_best(index, dvalues, dropped, stays, candidates, arena);
+  return write_index(index, stays, candidates, memory, arena, new_index, order);
 }
 
 }  // namespace
