@@ -14,6 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from tf_rigl.backend import flavor as flavors
+from tf_rigl.backend import sparse_convolution
 from tf_rigl.backend import sparse_ops
 from tf_rigl.masking import matrix_layers
 from tf_rigl.masking.connections import ATTRIBUTE
@@ -144,28 +145,80 @@ def _multiply(
     inputs: tf.Tensor,
 ) -> tf.Tensor:
     """Computes a layer's outputs, with sums in float32."""
-    inputs_size, outputs_size = connections.matrix_shape
     dtype = tf.as_dtype(layer.compute_dtype)
     inputs = matrix.prepare(inputs)
-    outer = inputs.shape.rank - matrix.input_rank
-
-    flat = tf.cast(tf.reshape(inputs, [-1, inputs_size]), tf.float32)
     bias = layer.bias
+    outputs_size = connections.matrix_shape[1]
     is_fused = bias is not None and math.prod(bias.shape) == outputs_size
-    flat = sparse_ops.spmm(
-        flat,
+    multiply = _product if matrix.window is None else _convolution
+    outputs = multiply(
+        matrix,
+        connections,
+        tf.cast(inputs, tf.float32),
         tf.cast(tf.convert_to_tensor(connections.values), tf.float32),
-        connections.tensors(),
         tf.cast(tf.reshape(tf.convert_to_tensor(bias), [-1]), tf.float32)
         if is_fused
         else tf.zeros([outputs_size]),
-        connections.observer,
     )
 
-    shape = tf.concat([tf.shape(inputs)[:outer], matrix.output_shape], 0)
-    outputs = tf.reshape(flat, shape)
-    outputs.set_shape([*inputs.shape[:outer], *matrix.output_shape])
     outputs = tf.cast(outputs, dtype)
     if bias is not None and not is_fused:
         outputs += tf.cast(tf.convert_to_tensor(bias), dtype)
     return outputs if layer.activation is None else layer.activation(outputs)
+
+
+def _product(
+    matrix: matrix_layers.Matrix,
+    connections: Connections,
+    inputs: tf.Tensor,
+    values: tf.Tensor,
+    bias: tf.Tensor,
+) -> tf.Tensor:
+    """Multiplies the last axes of inputs."""
+    outer = inputs.shape.rank - matrix.input_rank
+    flat = sparse_ops.spmm(
+        tf.reshape(inputs, [-1, connections.matrix_shape[0]]),
+        values,
+        connections.tensors(),
+        bias,
+        connections.observer,
+    )
+    shape = tf.concat([tf.shape(inputs)[:outer], matrix.output_shape], 0)
+    outputs = tf.reshape(flat, shape)
+    outputs.set_shape([*inputs.shape[:outer], *matrix.output_shape])
+    return outputs
+
+
+def _convolution(
+    matrix: matrix_layers.Matrix,
+    connections: Connections,
+    inputs: tf.Tensor,
+    values: tf.Tensor,
+    bias: tf.Tensor,
+) -> tf.Tensor:
+    """Multiplies windows of inputs [..., height, width, channels]."""
+    outer = inputs.shape.rank - matrix.space - 1
+    size = [
+        known if known is not None else tf.shape(inputs)[outer + axis]
+        for axis, known in enumerate(inputs.shape[outer:])
+    ]
+    count = tf.reduce_prod(tf.shape(inputs)[:outer])
+    space = [1, *size][-3:]
+    found = sparse_convolution.convolve(
+        tf.reshape(inputs, [count, *space]),
+        values,
+        connections.tensors(),
+        bias,
+        matrix.window,
+        connections.observer,
+    )
+    outputs = tf.reshape(
+        found,
+        tf.concat(
+            [tf.shape(inputs)[:outer], tf.shape(found)[3 - matrix.space :]], 0
+        ),
+    )
+    outputs.set_shape(
+        [*inputs.shape[:outer], *found.shape[3 - matrix.space :]]
+    )
+    return outputs

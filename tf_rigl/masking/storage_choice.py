@@ -84,7 +84,7 @@ def with_storage(
         matrix = matrix_layers.matrix_of(site.owner) if is_kernel else None
         reason = None
         if matrix is None:
-            reason = "its layer does more than multiply by a matrix"
+            reason = "its layer does more than multiply by a matrix or convolve"
 
     if reason is None:
         reason = _obstacle(flavor, model, site, weight)
