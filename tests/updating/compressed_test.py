@@ -84,8 +84,21 @@ def window_layers(keras):
     ]
 
 
+def attention_layers(keras):
+    """Attention to one position, whose weight is exactly one."""
+    inputs = keras.Input((1, 12))
+    attention = keras.layers.MultiHeadAttention(3, 4, name="attention")
+    return (1, 12), [
+        keras.Model(inputs, attention(inputs, inputs)),
+        keras.layers.Dense(8, activation="relu", name="sequence"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(6, name="out"),
+    ]
+
+
 LAYERS = {
     "dense": dense_layers,
+    "attention": attention_layers,
     "windows": window_layers,
     "einsum": einsum_layers,
     "convolution": convolution_layers,

@@ -149,7 +149,9 @@ def _patches(
     """Returns what each output sees, [B · height · width, K]."""
     sizes = [tf.shape(x)[1], tf.shape(x)[2]]
     after = [
-        tf.maximum((one - 1) * stride + (length - 1) * step + 1 - size - zeros, 0)
+        tf.maximum(
+            (one - 1) * stride + (length - 1) * step + 1 - size - zeros, 0
+        )
         for one, stride, length, step, size, zeros in zip(
             outputs,
             window.strides,

@@ -15,8 +15,12 @@ from tf_rigl.backend.sparse_convolution import Window
 KERNEL = "kernel"
 
 
+# Why a weight of another layer is not compressed.
+NO_MATRIX = "its layer does more than multiply by a matrix or convolve"
+
+
 class Matrix(NamedTuple):
-    """The product of a layer: its last axes, or windows of them, by a matrix."""
+    """The product of a layer: of its last axes, or windows, by a matrix."""
 
     inputs: int  # K, the number of the matrix's inputs
     input_rank: int  # number of the last axes of the inputs that K spans
