@@ -164,6 +164,62 @@ void run_case(unsigned seed) {
                      scores.get(), count, count, &to_update, order.get());
 }
 
+// A convolution of any size, and then with one damaged number.
+template <class Column>
+void run_convolution(unsigned seed) {
+  Random random(seed);
+  const auto any = [&](int most) { return 1 + int32_t(random() % most); };
+  RiglConvolution c{any(12), any(12), any(20), any(4), any(4), any(9), any(30),
+                    any(3),  any(3),  any(3),  any(3), any(4) - 1, any(4) - 1};
+  const int inputs = c.window_height * c.window_width * c.channels;
+  const int outputs = any(70), batch = int(random() % 4);
+
+  std::vector<int64_t> list;
+  for (int64_t i = 0; i < int64_t(inputs) * outputs; i++) {
+    if (random() % 5 < seed % 6) list.push_back(i);
+  }
+  const int connections = int(list.size());
+  Array<int64_t> positions(connections);
+  std::copy(list.begin(), list.end(), positions.get());
+  Index<Column> index(inputs, outputs, connections);
+  Array<int32_t> order(connections);
+  const RiglNewIndex to_write = index.to_write();
+  check(rigl_reindex(positions.get(), &to_write, order.get()));
+  const RiglIndex to_read = index.to_read();
+
+  const size_t x_size = size_t(batch) * c.height * c.width * c.channels;
+  const size_t y_size = size_t(batch) * c.out_height * c.out_width * outputs;
+  const auto x = numbers(random, x_size), dy = numbers(random, y_size);
+  const auto values = numbers(random, connections);
+  const auto bias = numbers(random, outputs);
+  Array<float> y(y_size), dx(x_size), dvalues(connections), dbias(outputs);
+  const int count = int(random() % 50);
+  Array<int64_t> candidates(count);
+  Array<float> scores(count);
+  const auto call = [&](const RiglConvolution& given) -> const char* {
+    if (const char* error =
+            rigl_convolve(&to_read, &given, values.get(), bias.get(), x.get(),
+                          batch, y.get())) {
+      return error;
+    }
+    check(rigl_convolve_grad(&to_read, &given, values.get(), x.get(), dy.get(),
+                             batch, seed % 3 ? dx.get() : nullptr,
+                             dvalues.get(), dbias.get()));
+    check(rigl_convolve_grow(&to_read, &given, x.get(), dy.get(), batch, count,
+                             candidates.get(), scores.get()));
+    return nullptr;
+  };
+  check(call(c));
+
+  // Other shifts and distances see other pixels, or none, but no others' memory.
+  int32_t* const changed[] = {&c.row_stride, &c.column_stride, &c.row_dilation,
+                              &c.column_dilation, &c.top, &c.left};
+  *changed[random() % 6] = any(40) - 3;
+  call(c);
+  *changed[random() % 6] = -int32_t(random() % 1000) - 1;
+  require(call(c), "a negative size is an error");
+}
+
 }  // namespace
 
 int main(int, char** arguments) {
@@ -173,9 +229,15 @@ int main(int, char** arguments) {
 
   // Two at once, as operations of one step may be.
   std::thread other([&] {
-    for (int i = 0; i < cases; i++) run_case<int32_t>(unsigned(2 * i + 1));
+    for (int i = 0; i < cases; i++) {
+      run_case<int32_t>(unsigned(2 * i + 1));
+      run_convolution<int32_t>(unsigned(2 * i + 1));
+    }
   });
-  for (int i = 0; i < cases; i++) run_case<uint16_t>(unsigned(2 * i));
+  for (int i = 0; i < cases; i++) {
+    run_case<uint16_t>(unsigned(2 * i));
+    run_convolution<uint16_t>(unsigned(2 * i));
+  }
   other.join();
   std::printf("%s: %d cases\n", rigl_level_name(), 2 * cases);
 }

@@ -71,8 +71,35 @@ def convolution_layers(keras):
     ]
 
 
+def window_layers(keras):
+    conv = keras.layers.Conv2D
+    return (6, 7, 2), [
+        conv(8, 3, padding="same", activation="relu", name="one"),
+        conv(6, (2, 3), strides=2, padding="same", name="two"),
+        conv(4, 2, dilation_rate=2, use_bias=False, name="three"),
+        keras.layers.Reshape((2, 4)),
+        keras.layers.Conv1D(6, 2, padding="causal", name="line"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(6, name="out"),
+    ]
+
+
+def attention_layers(keras):
+    """Attention to one position, whose weight is exactly one."""
+    inputs = keras.Input((1, 12))
+    attention = keras.layers.MultiHeadAttention(3, 4, name="attention")
+    return (1, 12), [
+        keras.Model(inputs, attention(inputs, inputs)),
+        keras.layers.Dense(8, activation="relu", name="sequence"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(6, name="out"),
+    ]
+
+
 LAYERS = {
     "dense": dense_layers,
+    "attention": attention_layers,
+    "windows": window_layers,
     "einsum": einsum_layers,
     "convolution": convolution_layers,
 }
@@ -169,12 +196,13 @@ def test_eager_steps(keras, method):
 
 @pytest.mark.slow
 @support.one_keras("keras")
-def test_without_the_library(keras):
+@pytest.mark.parametrize("layers", LAYERS)
+def test_without_the_library(keras, layers):
     if not native_ops.available():
         pytest.skip(f"no native library: {native.why_unavailable()}")
     native.use(False)
     try:
-        assert_trained_alike(keras)
+        assert_trained_alike(keras, layers=layers)
     finally:
         native.use(True)
 

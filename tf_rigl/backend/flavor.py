@@ -113,13 +113,16 @@ class Flavor(abc.ABC):
         """
 
     @abc.abstractmethod
-    def replace_kernel(self, layer: Any, old: Any, new: Any) -> None:
+    def replace_kernel(
+        self, layer: Any, old: Any, new: Any, name: str = "kernel"
+    ) -> None:
         """Puts a variable in the place of a built layer's kernel.
 
         Args:
             layer: the layer, whose class has no other property of that name.
             old: its present Keras variable.
             new: the Keras variable to put there.
+            name: the layer's attribute.
         """
 
     def can_move_regularizer(self, layer: Any) -> bool:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
 
-_OWN = "_tf_rigl_own_methods"
+# Attribute with what was overridden, by name.
+OWN = "_tf_rigl_own_methods"
 
 
 def override(thing: Any, name: str, method: Callable[..., Any]) -> None:
@@ -34,7 +35,7 @@ def put(thing: Any, attributes: Mapping[str, Any]) -> None:
     Bypasses the attribute tracking of Keras and TensorFlow.
     """
     instance = thing.__dict__
-    own = instance.setdefault(_OWN, {})
+    own = instance.setdefault(OWN, {})
     own.update({name: instance.get(name) for name in attributes})
     instance.update(attributes)
 
@@ -42,7 +43,7 @@ def put(thing: Any, attributes: Mapping[str, Any]) -> None:
 def restore(thing: Any, *names: str) -> None:
     """Restores attributes that `override` or `put` replaced."""
     instance = thing.__dict__
-    methods = instance.get(_OWN, {})
+    methods = instance.get(OWN, {})
     for name in names:
         if name not in methods:
             continue
@@ -53,4 +54,4 @@ def restore(thing: Any, *names: str) -> None:
             instance[name] = own
 
     if not methods:
-        instance.pop(_OWN, None)
+        instance.pop(OWN, None)

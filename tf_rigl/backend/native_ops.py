@@ -108,6 +108,73 @@ def spmm_gradients(
     return dx if input_gradient else None, dvalues, dbias
 
 
+def convolve(
+    x: tf.Tensor,
+    values: tf.Tensor,
+    index: SparseIndex,
+    bias: tf.Tensor,
+    sizes: tf.Tensor,
+    input_gradient: bool = True,
+) -> tf.Tensor:
+    """Convolves images with a sparse weight and adds a bias.
+
+    The weight's inputs K are the rows of the window, its columns and the
+    channels, in this order. The gradient is registered, as that of `spmm`.
+
+    Args:
+        x: float32 [B, height · width · channels].
+        values: float32 [nnz].
+        index: where the values are.
+        bias: float32 [N]; zeros where there is none.
+        sizes: int32 [13], those of `RiglConvolution` in native/src/rigl.h.
+        input_gradient: see `spmm`.
+
+    Returns:
+        float32 [B · out_height · out_width, N].
+    """
+    return _ops().rigl_convolve(
+        x, values, *index, bias, sizes, input_gradient=input_gradient
+    )
+
+
+@tf.RegisterGradient("RiglConvolve")
+def _differentiate_convolve(op: Any, dy: tf.Tensor) -> list[tf.Tensor | None]:
+    x, values, *index, _, sizes = op.inputs
+    dx, dvalues, dbias = convolve_gradients(
+        dy, x, values, SparseIndex(*index), sizes, op.get_attr("input_gradient")
+    )
+    return [dx, dvalues, *(None for _ in index), dbias, None]
+
+
+def convolve_gradients(
+    dy: tf.Tensor,
+    x: tf.Tensor,
+    values: tf.Tensor,
+    index: SparseIndex,
+    sizes: tf.Tensor,
+    input_gradient: bool = True,
+) -> tuple[tf.Tensor | None, tf.Tensor, tf.Tensor]:
+    """Computes the gradients of `convolve`, as `spmm_gradients` does."""
+    dx, dvalues, dbias = _ops().rigl_convolve_grad(
+        dy, x, values, *index, sizes, input_gradient=input_gradient
+    )
+    return dx if input_gradient else None, dvalues, dbias
+
+
+def convolve_grow(
+    x: tf.Tensor,
+    dy: tf.Tensor,
+    index: SparseIndex,
+    like: tf.Tensor,
+    sizes: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Finds where the gradient of a convolution is largest, as `grow` does.
+
+    Memory is O(k) and a copy of `dy`: no window of the batch is held.
+    """
+    return _ops().rigl_convolve_grow(x, dy, *index, like, sizes)
+
+
 def grow(
     x: tf.Tensor, dy: tf.Tensor, index: SparseIndex, like: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:

@@ -6,6 +6,7 @@ that lives as long as the operation: right everywhere, but no faster and no
 smaller than a masked weight.
 """
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -17,8 +18,12 @@ from tf_rigl.backend import native_ops
 from tf_rigl.backend.native_ops import SparseIndex
 from tf_rigl.core import connections
 
-# Called with the inputs and the gradient of the outputs of a product.
-Observer = Callable[[tf.Tensor, tf.Tensor], None]
+# Finds where the gradient of a weight is largest; see `grow`.
+Grow = Callable[[SparseIndex, int], tuple[tf.Tensor, tf.Tensor]]
+# Called in the backward pass of a product.
+Observer = Callable[[Grow], None]
+# Computes the gradients of inputs (None unless asked for), values and bias.
+Differentiate = Callable[[bool], tuple[tf.Tensor | None, tf.Tensor, tf.Tensor]]
 
 
 def make_index(
@@ -102,20 +107,24 @@ def spmm(
         values: float32 [nnz].
         index: where the values are.
         bias: float32 [N]; zeros where there is none.
-        observer: called in the backward pass with `x` and the gradient of the
-            result.
+        observer: called in the backward pass with what finds where to grow.
 
     Returns:
         float32 [B, N].
     """
-    needs_dx = _needs_gradient(x)
+    needs_dx = needs_gradient(x)
 
     @tf.custom_gradient
     def multiply(x: tf.Tensor, values: tf.Tensor, bias: tf.Tensor) -> tuple:
         def gradients(dy: tf.Tensor) -> tuple[tf.Tensor, ...]:
             if observer is not None:
-                observer(x, dy)
-            return _gradients(dy, x, values, index, needs_dx)
+                observer(functools.partial(grow, x, dy))
+            if not native_ops.available():
+                return spmm_gradients(dy, x, values, index)
+            differentiate = functools.partial(
+                native_ops.spmm_gradients, dy, x, values, index
+            )
+            return needed_gradients(differentiate, needs_dx)
 
         if native_ops.available():
             return native_ops.spmm(x, values, index, bias), gradients
@@ -139,8 +148,8 @@ def spmm_gradients(
     )
 
 
-def _needs_gradient(x: tf.Tensor) -> bool:
-    """Returns whether the input may need a gradient, as far as it is known.
+def needs_gradient(x: tf.Tensor) -> bool:
+    """Returns whether an input may need a gradient, as far as it is known.
 
     If a function is traced whose gradient is taken outside, it may.
     """
@@ -149,27 +158,20 @@ def _needs_gradient(x: tf.Tensor) -> bool:
     )
 
 
-def _gradients(
-    dy: tf.Tensor,
-    x: tf.Tensor,
-    values: tf.Tensor,
-    index: SparseIndex,
-    needs_dx: bool,
+def needed_gradients(
+    differentiate: Differentiate, needs_dx: bool
 ) -> tuple[tf.Tensor | None, ...]:
-    """Computes the gradients, that of `x` where it is needed.
+    """Computes gradients, that of the inputs where it is needed.
 
     Those of the inputs of a first layer would cost half of its backward pass.
     """
-    if needs_dx or not native_ops.available():
-        return spmm_gradients(dy, x, values, index)
-
-    _, dvalues, dbias = native_ops.spmm_gradients(
-        dy, x, values, index, input_gradient=False
-    )
+    if needs_dx:
+        return differentiate(True)
+    _, dvalues, dbias = differentiate(False)
     if tf.executing_eagerly():
         return None, dvalues, dbias
     # In a graph, an operation of which nothing is used is never run.
-    dx, _, _ = native_ops.spmm_gradients(dy, x, values, index)
+    dx, _, _ = differentiate(True)
     return dx, dvalues, dbias
 
 

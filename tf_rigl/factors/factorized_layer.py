@@ -22,6 +22,7 @@ from tf_rigl.algorithms import frobenius_decay
 from tf_rigl.algorithms.frobenius_decay import FactorGroup
 from tf_rigl.algorithms.frobenius_decay import FrobeniusDecay
 from tf_rigl.backend import flavor as flavors
+from tf_rigl.backend import recurrent_steps
 from tf_rigl.factors import attention
 from tf_rigl.factors import factor_config
 from tf_rigl.factors import kernel_factors
@@ -206,7 +207,7 @@ class _Cell(_WithKernels):
 
         nested = isinstance(states, (list, tuple))
         before = list(states) if nested else [states]
-        step = thin_calls.STEPS[str(layouts.kind_of(self))]
+        step = recurrent_steps.STEPS[str(layouts.kind_of(self))]
         after = step(
             self,
             _multiply(self, "kernel", inputs),

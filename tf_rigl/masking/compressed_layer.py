@@ -8,13 +8,17 @@ the values, in the same place among the layer's weights.
 
 import functools
 import math
+from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from tf_rigl.backend import flavor as flavors
+from tf_rigl.backend import sparse_convolution
 from tf_rigl.backend import sparse_ops
+from tf_rigl.backend.sparse_convolution import Window
+from tf_rigl.masking import compressed_cells
 from tf_rigl.masking import matrix_layers
 from tf_rigl.masking.connections import ATTRIBUTE
 from tf_rigl.masking.connections import Connections
@@ -60,57 +64,86 @@ class CompressedLayer:
                 connections.load_values(array)
 
 
-def compress(layer: Any, connections: Connections) -> Any:
+def compress(
+    layer: Any, connections: Connections, attribute: str = matrix_layers.KERNEL
+) -> Any:
     """Replaces a built layer's dense kernel by its active connections.
 
     Returns:
         The Keras variable of the values.
     """
     flavor = flavors.flavor_of(layer)
-    kernel = getattr(layer, matrix_layers.KERNEL)
+    kernel = getattr(layer, attribute)
     flat = tf.reshape(tf.convert_to_tensor(flavor.raw(kernel)), [-1])
     values = tf.gather(flat, connections.positions())
 
     variable = flavor.variable_like(kernel, values)
     connections.values = flavor.raw(variable)
-    put_connections(layer, variable, connections)
+    put_connections(layer, variable, connections, attribute)
     return variable
 
 
 def put_connections(
-    layer: Any, variable: Any, connections: Connections
+    layer: Any,
+    variable: Any,
+    connections: Connections,
+    attribute: str = matrix_layers.KERNEL,
 ) -> None:
     """Makes a layer with a dense kernel compute with connections."""
     flavor = flavors.flavor_of(layer)
-    flavor.replace_kernel(layer, getattr(layer, matrix_layers.KERNEL), variable)
-    vars(layer)[ATTRIBUTE] = {matrix_layers.KERNEL: (variable, connections)}
-    cls: type = type(layer)
-    flavors.set_class(layer, compressed_class(cls))
+    old = getattr(layer, attribute)
+    flavor.replace_kernel(layer, old, variable, attribute)
+    found = vars(layer).setdefault(ATTRIBUTE, {})
+    found[attribute] = variable, connections
+    _set_class(layer)
 
 
-def decompress(layer: Any) -> Any:
+def decompress(layer: Any, attribute: str = matrix_layers.KERNEL) -> Any:
     """Undoes `compress`; returns the Keras variable of the dense kernel."""
     flavor = flavors.flavor_of(layer)
-    values, connections = vars(layer).pop(ATTRIBUTE)[matrix_layers.KERNEL]
+    values, connections = vars(layer)[ATTRIBUTE].pop(attribute)
     kernel = flavor.variable_like(values, connections.dense())
-    flavors.set_class(layer, type(layer)._tf_rigl_uncompressed_class)
-    flavor.replace_kernel(layer, values, kernel)
+    _set_class(layer)
+    flavor.replace_kernel(layer, values, kernel, attribute)
     return kernel
 
 
+def _set_class(layer: Any) -> None:
+    """Makes a layer of the class that its connections need."""
+    cls: type = type(layer)
+    plain = getattr(cls, "_tf_rigl_uncompressed_class", cls)
+    attributes = tuple(vars(layer)[ATTRIBUTE])
+    if not attributes:
+        del vars(layer)[ATTRIBUTE]
+    flavors.set_class(
+        layer, compressed_class(plain, attributes) if attributes else plain
+    )
+
+
 @functools.cache
-def compressed_class(cls: type) -> type:
-    """Returns the subclass of a class whose instances use connections."""
+def compressed_class(
+    cls: type, attributes: tuple[str, ...] = (matrix_layers.KERNEL,)
+) -> type:
+    """Returns the subclass of a class whose instances use connections.
+
+    Args:
+        cls: the class of a layer.
+        attributes: those whose weights are stored by their connections.
+    """
     flavor = flavors.class_flavor(cls)
+    plain = getattr(cls, "_tf_rigl_plain_class", cls)
+    mixins: tuple[type, ...] = (CompressedLayer,)
+    if compressed_cells.is_cell_class(flavor, plain):
+        mixins = (compressed_cells.RecurrentCell, CompressedLayer)
     subclass = type(
         cls.__name__,
-        (CompressedLayer, cls),
+        (*mixins, cls),
         {
             "__doc__": cls.__doc__,
             "__module__": cls.__module__,
-            "_tf_rigl_plain_class": getattr(cls, "_tf_rigl_plain_class", cls),
+            "_tf_rigl_plain_class": plain,
             "_tf_rigl_uncompressed_class": cls,
-            matrix_layers.KERNEL: property(_dense_kernel),
+            **{name: property(_dense(name)) for name in attributes},
         },
     )
     if hasattr(cls, "_tf_rigl_plain_class"):
@@ -118,10 +151,14 @@ def compressed_class(cls: type) -> type:
     return subclass
 
 
-def _dense_kernel(layer: Any) -> tf.Tensor:
-    """The dense weight, a tensor that is made anew each time."""
-    variable, connections = of_layer(layer)[matrix_layers.KERNEL]
-    return connections.dense(flavors.flavor_of(layer).raw(variable))
+def _dense(attribute: str) -> Callable[[Any], tf.Tensor]:
+    """Returns what makes a dense weight, a new tensor each time."""
+
+    def make(layer: Any) -> tf.Tensor:
+        variable, connections = of_layer(layer)[attribute]
+        return connections.dense(flavors.flavor_of(layer).raw(variable))
+
+    return make
 
 
 def _own(layer: Any) -> list[tuple[Any, Connections | None]]:
@@ -144,28 +181,83 @@ def _multiply(
     inputs: tf.Tensor,
 ) -> tf.Tensor:
     """Computes a layer's outputs, with sums in float32."""
-    inputs_size, outputs_size = connections.matrix_shape
     dtype = tf.as_dtype(layer.compute_dtype)
     inputs = matrix.prepare(inputs)
-    outer = inputs.shape.rank - matrix.input_rank
-
-    flat = tf.cast(tf.reshape(inputs, [-1, inputs_size]), tf.float32)
     bias = layer.bias
+    outputs_size = connections.matrix_shape[1]
     is_fused = bias is not None and math.prod(bias.shape) == outputs_size
-    flat = sparse_ops.spmm(
-        flat,
+    multiply = (
+        _product
+        if matrix.window is None
+        else functools.partial(_convolution, matrix.window)
+    )
+    outputs = multiply(
+        matrix,
+        connections,
+        tf.cast(inputs, tf.float32),
         tf.cast(tf.convert_to_tensor(connections.values), tf.float32),
-        connections.tensors(),
         tf.cast(tf.reshape(tf.convert_to_tensor(bias), [-1]), tf.float32)
         if is_fused
         else tf.zeros([outputs_size]),
-        connections.observer,
     )
 
-    shape = tf.concat([tf.shape(inputs)[:outer], matrix.output_shape], 0)
-    outputs = tf.reshape(flat, shape)
-    outputs.set_shape([*inputs.shape[:outer], *matrix.output_shape])
     outputs = tf.cast(outputs, dtype)
     if bias is not None and not is_fused:
         outputs += tf.cast(tf.convert_to_tensor(bias), dtype)
     return outputs if layer.activation is None else layer.activation(outputs)
+
+
+def _product(
+    matrix: matrix_layers.Matrix,
+    connections: Connections,
+    inputs: tf.Tensor,
+    values: tf.Tensor,
+    bias: tf.Tensor,
+) -> tf.Tensor:
+    """Multiplies the last axes of inputs."""
+    outer = inputs.shape.rank - matrix.input_rank
+    flat = sparse_ops.spmm(
+        tf.reshape(inputs, [-1, connections.matrix_shape[0]]),
+        values,
+        connections.tensors(),
+        bias,
+        connections.observer,
+    )
+    shape = tf.concat([tf.shape(inputs)[:outer], matrix.output_shape], 0)
+    outputs = tf.reshape(flat, shape)
+    outputs.set_shape([*inputs.shape[:outer], *matrix.output_shape])
+    return outputs
+
+
+def _convolution(
+    window: Window,
+    matrix: matrix_layers.Matrix,
+    connections: Connections,
+    inputs: tf.Tensor,
+    values: tf.Tensor,
+    bias: tf.Tensor,
+) -> tf.Tensor:
+    """Multiplies windows of inputs [..., height, width, channels]."""
+    outer = inputs.shape.rank - matrix.space - 1
+    size = [
+        known if known is not None else tf.shape(inputs)[outer + axis]
+        for axis, known in enumerate(inputs.shape[outer:])
+    ]
+    count = tf.reduce_prod(tf.shape(inputs)[:outer])
+    space = [1, *size][-3:]
+    found = sparse_convolution.convolve(
+        tf.reshape(inputs, [count, *space]),
+        values,
+        connections.tensors(),
+        bias,
+        window,
+        connections.observer,
+    )
+    outputs = tf.reshape(
+        found,
+        tf.concat(
+            [tf.shape(inputs)[:outer], tf.shape(found)[3 - matrix.space :]], 0
+        ),
+    )
+    outputs.set_shape([*inputs.shape[:outer], *found.shape[3 - matrix.space :]])
+    return outputs

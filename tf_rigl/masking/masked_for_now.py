@@ -65,6 +65,7 @@ def _masked_weight(host: Any, key: str) -> Iterator[None]:
         for site in tree.sites(flavors.flavor_of(host), host)
         if site.key == key
     )
+    attribute = key.rpartition("/")[2]
     masks = getattr(host, ATTRIBUTE).masks
     weights = config_of(host).weights
     guards = masked_layer.guards_of(host)
@@ -74,7 +75,7 @@ def _masked_weight(host: Any, key: str) -> Iterator[None]:
     guard.remove()
     with tf.init_scope():
         masks[key] = tf.Variable(connections.mask(), trainable=False)
-        compressed_layer.decompress(site.owner)
+        compressed_layer.decompress(site.owner, attribute)
     weights[key] = dataclasses.replace(
         config, storage=storages.DENSE, inputs=None
     )
@@ -84,7 +85,9 @@ def _masked_weight(host: Any, key: str) -> Iterator[None]:
         yield
     finally:
         guards.pop(key).remove()
-        compressed_layer.put_connections(site.owner, site.variable, connections)
+        compressed_layer.put_connections(
+            site.owner, site.variable, connections, attribute
+        )
         weights[key], masks[key] = config, connections
         guards[key] = guard
         guard.put()

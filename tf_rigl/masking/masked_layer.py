@@ -18,6 +18,7 @@ import tensorflow as tf
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.backend import instance_methods
 from tf_rigl.backend.distribution import strategy_of
+from tf_rigl.masking import compressed_cells
 from tf_rigl.masking import compressed_layer
 from tf_rigl.masking import constraint
 from tf_rigl.masking import layer_config
@@ -183,8 +184,9 @@ def drop_masks(layer: Any) -> None:
     for guard in layer.__dict__.pop(_GUARDS).values():
         guard.remove()
     for node in list(tree.walk(flavors.flavor_of(layer), layer)):
-        if connections_of_layer(node.layer):
-            compressed_layer.decompress(node.layer)
+        for attribute in list(connections_of_layer(node.layer)):
+            compressed_layer.decompress(node.layer, attribute)
+    compressed_cells.remove(layer)
     instance_methods.restore(layer, "quantize")
     state_store.drop_state(layer)
     flavors.flavor_of(layer).detach_child(layer, ATTRIBUTE)
@@ -246,8 +248,9 @@ def bind(layer: Any) -> None:
             if isinstance(connections, Connections):
                 with tf.init_scope():
                     variable = compressed_layer.compress(
-                        site.owner, connections
+                        site.owner, connections, site.key.rpartition("/")[2]
                     )
+                compressed_cells.put(layer)
                 site = dataclasses.replace(site, variable=variable)
             guard = _make_guard(flavor, layer, site)
             for name, variable in layer_rules.followers(

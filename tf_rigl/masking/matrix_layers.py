@@ -1,4 +1,4 @@
-"""Layers that multiply by a matrix, so that their kernels can be compressed."""
+"""Layers that multiply by a matrix, or convolve: kernels to compress."""
 
 import math
 import re
@@ -9,19 +9,28 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_rigl.backend import flavor as flavors
+from tf_rigl.backend.sparse_convolution import Window
 
 # The attribute with the weight of all of these layers.
 KERNEL = "kernel"
 
 
+# Why a weight of another layer is not compressed.
+NO_MATRIX = "its layer does more than multiply by a matrix or convolve"
+
+
 class Matrix(NamedTuple):
-    """The product of a layer: its last axes by a matrix."""
+    """The product of a layer: of its last axes, or windows, by a matrix."""
 
     inputs: int  # K, the number of the matrix's inputs
     input_rank: int  # number of the last axes of the inputs that K spans
     output_shape: tuple[int, ...]  # the axes in their place, of N elements
     # Brings inputs into this form.
     prepare: Callable[[tf.Tensor], tf.Tensor] = lambda inputs: inputs
+    # Of a convolution, of which inputs are [batch, height, width, channels].
+    window: Window | None = None
+    # The axes before the channels that the layer's inputs have, 1 or 2.
+    space: int = 0
 
 
 def matrix_of(layer: Any) -> Matrix | None:
@@ -70,16 +79,36 @@ def _einsum(layer: Any) -> Matrix | None:
     )
 
 
-def _pointwise(layer: Any) -> Matrix | None:
-    """Returns the product of a convolution that looks at one position."""
-    plain = (
-        all(size == 1 for size in layer.kernel_size)
-        and layer.groups == 1
-        and layer.data_format == "channels_last"
-    )
-    if not plain:
+def _convolution(layer: Any) -> Matrix | None:
+    """Returns the product of windows of the inputs."""
+    if layer.groups != 1 or layer.data_format != "channels_last":
+        return None
+    if all(size == 1 for size in layer.kernel_size):
+        return _pointwise(layer)
+    if layer.rank > 2:
         return None
 
+    def of_both(sizes: Any) -> tuple[int, int]:
+        rows, columns = (1, *map(int, sizes))[-2:]
+        return rows, columns
+
+    shape = tuple(map(int, _kernel_shape(layer)))
+    return Matrix(
+        math.prod(shape[:-1]),
+        1,
+        shape[-1:],
+        window=Window(
+            of_both(layer.kernel_size),
+            of_both(layer.strides),
+            of_both(layer.dilation_rate),
+            layer.padding,
+        ),
+        space=layer.rank,
+    )
+
+
+def _pointwise(layer: Any) -> Matrix:
+    """Returns the product of a convolution that looks at one position."""
     strides = tuple(layer.strides)
 
     def prepare(inputs: tf.Tensor) -> tf.Tensor:
@@ -100,7 +129,7 @@ def _kernel_shape(layer: Any) -> Any:
 _LAYERS: dict[str, Callable[[Any], Matrix | None]] = {
     "Dense": _dense,
     "EinsumDense": _einsum,
-    "Conv1D": _pointwise,
-    "Conv2D": _pointwise,
-    "Conv3D": _pointwise,
+    "Conv1D": _convolution,
+    "Conv2D": _convolution,
+    "Conv3D": _convolution,
 }

@@ -11,6 +11,7 @@ from tf_rigl.backend import native_ops
 from tf_rigl.backend.distribution import strategy_of
 from tf_rigl.core import connections
 from tf_rigl.core.structures import Unstructured
+from tf_rigl.masking import compressed_cells
 from tf_rigl.masking import masked_weight
 from tf_rigl.masking import matrix_layers
 from tf_rigl.masking import tree
@@ -25,6 +26,8 @@ CHOICES = (MASKED, COMPRESSED, AUTO)
 # dense product is as fast: docs/compressed_training.md.
 SMALLEST = 30_000
 DENSEST = 0.3
+# That of convolutions whose window has several positions.
+DENSEST_WINDOWS = 0.2
 
 
 def checked(storage: str, structure: Any, start: str, is_plain: bool) -> str:
@@ -76,15 +79,20 @@ def with_storage(
     if storage == MASKED:
         return weight
 
+    attribute = site.path.rpartition("/")[2]
     matrix = None
     if weight.target == math.prod(weight.shape):
         reason: str | None = "it keeps all connections"
+    elif compressed_cells.is_cell_class(
+        flavor, flavors.plain_class(site.owner)
+    ):
+        reason = compressed_cells.obstacle(model, site.owner, attribute)
+        if reason is None:
+            matrix = matrix_layers.Matrix(weight.shape[0], 1, weight.shape[1:])
     else:
-        is_kernel = site.path.rpartition("/")[2] == matrix_layers.KERNEL
-        matrix = matrix_layers.matrix_of(site.owner) if is_kernel else None
-        reason = None
-        if matrix is None:
-            reason = "its layer does more than multiply by a matrix"
+        if attribute == matrix_layers.KERNEL:
+            matrix = matrix_layers.matrix_of(site.owner)
+        reason = None if matrix else matrix_layers.NO_MATRIX
 
     if reason is None:
         reason = _obstacle(flavor, model, site, weight)
@@ -96,7 +104,7 @@ def with_storage(
                 "storage='masked' or 'auto'."
             )
     if reason is None and storage == AUTO:
-        reason = _drawback(weight)
+        reason = _drawback(weight, matrix)
 
     if reason is not None or matrix is None:
         return dataclasses.replace(weight, storage_reason=f"masked: {reason}")
@@ -159,13 +167,17 @@ def _obstacle(
     return None
 
 
-def _drawback(weight: WeightConfig) -> str | None:
+def _drawback(
+    weight: WeightConfig, matrix: matrix_layers.Matrix | None
+) -> str | None:
     """Returns why a masked weight trains at least as fast, or None."""
     size = math.prod(weight.shape)
     if not native_ops.available():
         return "the native library is not available"
     if size < SMALLEST:
         return f"fewer than {SMALLEST} elements"
-    if weight.target > DENSEST * size:
-        return f"a density above {DENSEST}"
+    has_windows = matrix is not None and matrix.window is not None
+    densest = DENSEST_WINDOWS if has_windows else DENSEST
+    if weight.target > densest * size:
+        return f"a density above {densest}"
     return None

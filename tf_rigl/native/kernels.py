@@ -45,6 +45,32 @@ class _Index(ctypes.Structure):
     )
 
 
+class Convolution(NamedTuple):
+    """The sizes of a convolution; see `RiglConvolution` in rigl.h."""
+
+    height: int
+    width: int
+    channels: int
+    window_height: int
+    window_width: int
+    out_height: int
+    out_width: int
+    row_stride: int = 1
+    column_stride: int = 1
+    row_dilation: int = 1
+    column_dilation: int = 1
+    top: int = 0
+    left: int = 0
+
+    def inputs_shape(self, batch: int) -> tuple[int, ...]:
+        """Returns the shape of the inputs."""
+        return batch, self.height, self.width, self.channels
+
+    def outputs_shape(self, batch: int, outputs: int) -> tuple[int, ...]:
+        """Returns the shape of the outputs."""
+        return batch, self.out_height, self.out_width, outputs
+
+
 def empty_index(
     inputs: int, outputs: int, connections: int, wide: bool | None = None
 ) -> Index:
@@ -108,6 +134,75 @@ def spmm_gradients(
         dbias,
     )
     return dx, dvalues, dbias
+
+
+def convolve(
+    x: Array, values: Array, index: Index, bias: Array, convolution: Convolution
+) -> Array:
+    """Returns the convolution of images, plus bias."""
+    batch = len(x)
+    y = np.empty(convolution.outputs_shape(batch, index.outputs), np.float32)
+    _call(
+        "rigl_convolve",
+        index,
+        np.array(convolution, np.int32),
+        _floats(values, len(index.cols)),
+        _floats(bias, index.outputs),
+        _floats(x, *convolution.inputs_shape(batch)),
+        batch,
+        y,
+    )
+    return y
+
+
+def convolve_gradients(
+    dy: Array,
+    x: Array,
+    values: Array,
+    index: Index,
+    convolution: Convolution,
+    input_gradient: bool = True,
+) -> tuple[Array | None, Array, Array]:
+    """Returns the gradients of x (or None), values and bias."""
+    batch, connections = len(x), len(index.cols)
+    shape = convolution.inputs_shape(batch)
+    dx = np.empty(shape, np.float32) if input_gradient else None
+    dvalues = np.empty(connections, np.float32)
+    dbias = np.empty(index.outputs, np.float32)
+    _call(
+        "rigl_convolve_grad",
+        index,
+        np.array(convolution, np.int32),
+        _floats(values, connections),
+        _floats(x, *shape),
+        _floats(dy, *convolution.outputs_shape(batch, index.outputs)),
+        batch,
+        dx,
+        dvalues,
+        dbias,
+    )
+    return dx, dvalues, dbias
+
+
+def convolve_grow(
+    x: Array, dy: Array, index: Index, count: int, convolution: Convolution
+) -> tuple[Array, Array]:
+    """Returns positions and scores of the best inactive positions."""
+    batch = len(x)
+    positions = np.empty(count, np.int64)
+    scores = np.empty(count, np.float32)
+    _call(
+        "rigl_convolve_grow",
+        index,
+        np.array(convolution, np.int32),
+        _floats(x, *convolution.inputs_shape(batch)),
+        _floats(dy, *convolution.outputs_shape(batch, index.outputs)),
+        batch,
+        count,
+        positions,
+        scores,
+    )
+    return positions, scores
 
 
 def grow(x: Array, dy: Array, index: Index, count: int) -> tuple[Array, Array]:

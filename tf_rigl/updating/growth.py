@@ -76,27 +76,25 @@ class Growth:
                 "storage='masked'."
             )
 
-    def _observe(self, x: tf.Tensor, dy: tf.Tensor) -> None:
+    def _observe(self, grow: sparse_ops.Grow) -> None:
         """Receives a backward pass and, in a step that updates, looks."""
         if tf.executing_eagerly():
             if not self._is_due():
                 self._graphs = [None]
                 return
             self._graphs.append(None)
-            self._look(x, dy)
+            self._look(grow)
             return
 
         self._graphs.append(weakref.ref(tf.compat.v1.get_default_graph()))
         tf.cond(
             self._is_due(),
-            lambda: conditionals.as_branch(lambda: self._look(x, dy)),
+            lambda: conditionals.as_branch(lambda: self._look(grow)),
             conditionals.no_op,
         )
 
-    def _look(self, x: tf.Tensor, dy: tf.Tensor) -> None:
-        positions, scores = sparse_ops.grow(
-            x, dy, self._connections.tensors(), self._number
-        )
+    def _look(self, grow: sparse_ops.Grow) -> None:
+        positions, scores = grow(self._connections.tensors(), self._number)
         self.positions.assign(positions)
         self.scores.assign(scores)
 

@@ -125,9 +125,11 @@ class Keras2(flavor.Flavor):
                 name=raw.name.partition(":")[0],
             )
 
-    def replace_kernel(self, layer: Any, old: Any, new: Any) -> None:
+    def replace_kernel(
+        self, layer: Any, old: Any, new: Any, name: str = "kernel"
+    ) -> None:
         # Keras keeps the place among the layer's weights.
-        layer.kernel = new
+        setattr(layer, name, new)
         for index, tagged in enumerate(layer._callable_losses):
             loss: Any = tagged.args[0] if getattr(tagged, "args", ()) else None
             if getattr(loss, "args", (None,))[0] is old:

@@ -135,15 +135,20 @@ class Keras3(flavor.Flavor):
         new.regularizer = old.regularizer
         return new
 
-    def replace_kernel(self, layer: Any, old: Any, new: Any) -> None:
+    def replace_kernel(
+        self, layer: Any, old: Any, new: Any, name: str = "kernel"
+    ) -> None:
         # Appended, it would change the order of the layer's weights.
-        for name, (_, stored) in layer._tracker.config.items():
-            if layer._tracker.is_in_store(name, old):
+        for store, (_, stored) in layer._tracker.config.items():
+            if layer._tracker.is_in_store(store, old):
                 index = [one is old for one in stored].index(True)
                 stored[index] = new
-                layer._tracker.stored_ids[name].remove(id(old))
-                layer._tracker.stored_ids[name].add(id(new))
-        layer._kernel = new
+                layer._tracker.stored_ids[store].remove(id(old))
+                layer._tracker.stored_ids[store].add(id(new))
+        if f"_{name}" in vars(layer):
+            setattr(layer, f"_{name}", new)
+        else:
+            vars(layer)[name] = new
 
     def set_constraint(
         self, variable: Any, constraint: flavor.Constraint | None

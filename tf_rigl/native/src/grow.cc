@@ -9,6 +9,7 @@
 
 #include "bounds.h"
 #include "candidates.h"
+#include "convolution.h"
 #include "kernels.h"
 #include "partition.h"
 #include "pool.h"
@@ -58,13 +59,73 @@ void copy_panels(const float* from, int64_t batch, int features, float* to) {
   });
 }
 
-template <class TColumn>
+// The inputs of a matrix, which were copied to [blocks][batch][kBlockInputs].
+struct MatrixInputs {
+  const float* blocks;
+  int64_t batch;
+
+  // Returns [rows][kBlockInputs], of rows of the batch from the first on.
+  const float* find(int block, int64_t first, int64_t rows, float*) const {
+    (void)rows;
+    return blocks + (block * batch + first) * kBlockInputs;
+  }
+};
+
+// The inputs of a convolution, whose batch is that of its outputs: found anew
+// for each block, so that none is held once for each position of the window.
+struct WindowInputs {
+  const RiglConvolution& shape;
+  const float* x;
+  int inputs;
+
+  const float* find(int block, int64_t first, int64_t rows, float* to) const {
+    const RiglConvolution& c = shape;
+    int row_of[kBlockInputs], column_of[kBlockInputs], channel[kBlockInputs];
+    const int count = std::min(kBlockInputs, inputs - block * kBlockInputs);
+    for (int i = 0; i < count; i++) {
+      const int input = block * kBlockInputs + i;
+      const int position = input / c.channels;
+      row_of[i] = position / c.window_width * c.row_dilation - c.top;
+      column_of[i] = position % c.window_width * c.column_dilation - c.left;
+      channel[i] = input % c.channels;
+    }
+
+    const int64_t outputs = int64_t(c.out_height) * c.out_width;
+    int64_t image = first / outputs;
+    int out_row = int(first % outputs) / c.out_width;
+    int out_column = int(first % outputs) % c.out_width;
+    for (int64_t b = 0; b < rows; b++) {
+      for (int i = 0; i < kBlockInputs; i++) {
+        float value = 0;
+        if (i < count) {
+          const int row = out_row * c.row_stride + row_of[i];
+          const int column = out_column * c.column_stride + column_of[i];
+          if (row >= 0 && row < c.height && column >= 0 && column < c.width) {
+            value = x[((image * c.height + row) * c.width + column) *
+                          c.channels +
+                      channel[i]];
+          }
+        }
+        to[b * kBlockInputs + i] = value;
+      }
+
+      if (++out_column < c.out_width) continue;
+      out_column = 0;
+      if (++out_row < c.out_height) continue;
+      out_row = 0;
+      image++;
+    }
+    return to;
+  }
+};
+
+template <class TColumn, class Inputs>
 struct Search {
   const Kernels& all;
   const RiglIndex& index;
   const TColumn* t_cols;
   int64_t batch;
-  const float* x_blocks;   // [blocks][batch][kBlockInputs]
+  Inputs inputs;
   const float* dy_panels;  // [panels][batch][kBlockOutputs]
 
   int blocks() const { return divide_up(index.inputs, kBlockInputs); }
@@ -78,17 +139,17 @@ struct Search {
 
 // Computes the gradient of some blocks, of every `stride`-th panel:
 // strip [kBlocksAtOnce][panels][kBlockInputs][kBlockOutputs].
-template <class TColumn>
-void compute_strip(const Search<TColumn>& search, int begin, int end,
+template <class TColumn, class Inputs>
+void compute_strip(const Search<TColumn, Inputs>& search, int begin, int end,
                    int stride, float* strip) {
   const int panels = search.panels();
+  alignas(64) float copy[kBatchAtOnce * kBlockInputs];
   // At least once, so that an empty batch gives zeros.
   int64_t b = 0;
   do {
     const int64_t rows = std::min(kBatchAtOnce, search.batch - b);
     for (int block = begin; block < end; block++) {
-      const float* x =
-          search.x_blocks + (block * search.batch + b) * kBlockInputs;
+      const float* x = search.inputs.find(block, b, rows, copy);
       float* out = strip + size_t(block - begin) * panels * kBlockSize;
       for (int p = 0; p < panels; p += stride) {
         const float* dy =
@@ -103,8 +164,8 @@ void compute_strip(const Search<TColumn>& search, int begin, int end,
 
 // Marks the outputs of one input that are in the index, or beyond the last one,
 // by bits of words of kBlockOutputs.
-template <class TColumn>
-void mark_active(const Search<TColumn>& search, int input, uint64_t* active) {
+template <class TColumn, class Inputs>
+void mark_active(const Search<TColumn, Inputs>& search, int input, uint64_t* active) {
   const RiglIndex& index = search.index;
   std::fill(active, active + search.panels(), uint64_t(0));
   for (int j = index.t_ptr[input]; j < index.t_ptr[input + 1]; j++) {
@@ -118,8 +179,8 @@ void mark_active(const Search<TColumn>& search, int input, uint64_t* active) {
 // Calls visit(position, scores, active) for each input of the blocks [begin,
 // end) and each panel, in order of positions, with kBlockOutputs scores; or of
 // every `stride`-th group of blocks and panel.
-template <class TColumn, class Visit>
-void visit_gradient(const Search<TColumn>& search, int begin, int end,
+template <class TColumn, class Inputs, class Visit>
+void visit_gradient(const Search<TColumn, Inputs>& search, int begin, int end,
                     int stride, float* strip, uint64_t* active,
                     const Visit& visit) {
   const RiglIndex& index = search.index;
@@ -145,8 +206,8 @@ void visit_gradient(const Search<TColumn>& search, int begin, int end,
 }
 
 // Guesses a threshold that slightly more than `count` scores reach.
-template <class TColumn>
-int32_t guess_threshold(const Search<TColumn>& search, int64_t count,
+template <class TColumn, class Inputs>
+int32_t guess_threshold(const Search<TColumn, Inputs>& search, int64_t count,
                         int64_t inactive) {
   const int64_t size = int64_t(search.index.inputs) * search.index.outputs;
   if (size < kLeastSampled) return 0;
@@ -172,8 +233,8 @@ int32_t guess_threshold(const Search<TColumn>& search, int64_t count,
 
 // Finds all inactive positions whose scores reach the threshold, or the best
 // `count` of them and maybe more, in order of positions.
-template <class TColumn>
-std::vector<Candidate> find(const Search<TColumn>& search, int64_t count,
+template <class TColumn, class Inputs>
+std::vector<Candidate> find(const Search<TColumn, Inputs>& search, int64_t count,
                            int32_t threshold) {
   const RiglIndex& index = search.index;
   const int64_t work =
@@ -215,8 +276,8 @@ std::vector<Candidate> find(const Search<TColumn>& search, int64_t count,
   return all;
 }
 
-template <class TColumn>
-void grow(const Search<TColumn>& search, int64_t count, int64_t* positions,
+template <class TColumn, class Inputs>
+void grow(const Search<TColumn, Inputs>& search, int64_t count, int64_t* positions,
           float* scores) {
   const RiglIndex& index = search.index;
   const int64_t inactive =
@@ -245,6 +306,31 @@ void grow(const Search<TColumn>& search, int64_t count, int64_t* positions,
   std::fill(scores + wanted, scores + count, -1.0f);
 }
 
+// Checks what all searches need.
+const char* check_growth(const RiglIndex& index) {
+  if (const char* error = check_transposed(index)) return error;
+  if (int64_t(index.inputs) * index.outputs > int64_t(UINT32_MAX)) {
+    return "inputs · outputs must be below 2^32";
+  }
+  return nullptr;
+}
+
+// Calls `grow` with the type of columns, and a copy of dy.
+template <class Inputs>
+void grow_with(const RiglIndex& index, const Inputs& inputs, const float* dy,
+               int64_t batch, int64_t count, int64_t* positions,
+               float* scores) {
+  // Padded to whole panels.
+  const Scratch dy_panels(size_t(batch) * (index.outputs + kBlockOutputs));
+  copy_panels<kBlockOutputs>(dy, batch, index.outputs, dy_panels.data());
+  with_columns(index.t_cols, index.t_column_bytes, [&](auto* t_cols) {
+    using TColumn = std::remove_cv_t<std::remove_pointer_t<decltype(t_cols)>>;
+    grow(Search<TColumn, Inputs>{kernels(), index, t_cols, batch, inputs,
+                                 dy_panels.data()},
+         count, positions, scores);
+  });
+}
+
 }  // namespace
 }  // namespace rigl
 
@@ -252,22 +338,30 @@ const char* rigl_grow(const RiglIndex* index, const float* x, const float* dy,
                       int64_t batch, int64_t count, int64_t* positions,
                       float* scores) {
   using namespace rigl;
-  if (const char* error = check_transposed(*index)) return error;
-  if (int64_t(index->inputs) * index->outputs > int64_t(UINT32_MAX)) {
-    return "inputs · outputs must be below 2^32";
-  }
+  if (const char* error = check_growth(*index)) return error;
   return guarded([&]() -> const char* {
-    // Padded to whole blocks and panels.
-    const Scratch x_blocks(size_t(batch) * (index->inputs + kBlockInputs));
-    const Scratch dy_panels(size_t(batch) * (index->outputs + kBlockOutputs));
-    copy_panels<kBlockInputs>(x, batch, index->inputs, x_blocks.data());
-    copy_panels<kBlockOutputs>(dy, batch, index->outputs, dy_panels.data());
-    with_columns(index->t_cols, index->t_column_bytes, [&](auto* t_cols) {
-      using TColumn = std::remove_cv_t<std::remove_pointer_t<decltype(t_cols)>>;
-      grow(Search<TColumn>{kernels(), *index, t_cols, batch, x_blocks.data(),
-                           dy_panels.data()},
-           count, positions, scores);
-    });
+    // Padded to whole blocks.
+    const Scratch blocks(size_t(batch) * (index->inputs + kBlockInputs));
+    copy_panels<kBlockInputs>(x, batch, index->inputs, blocks.data());
+    grow_with(*index, MatrixInputs{blocks.data(), batch}, dy, batch, count,
+              positions, scores);
+    return nullptr;
+  });
+}
+
+const char* rigl_convolve_grow(const RiglIndex* index,
+                               const RiglConvolution* convolution,
+                               const float* x, const float* dy, int64_t batch,
+                               int64_t count, int64_t* positions,
+                               float* scores) {
+  using namespace rigl;
+  if (const char* error = check_growth(*index)) return error;
+  if (const char* error = check_convolution(*convolution, *index)) return error;
+  return guarded([&]() -> const char* {
+    const int64_t outputs =
+        int64_t(convolution->out_height) * convolution->out_width;
+    grow_with(*index, WindowInputs{*convolution, x, index->inputs}, dy,
+              batch * outputs, count, positions, scores);
     return nullptr;
   });
 }

@@ -4,6 +4,7 @@
 
 #include "gradient_block.h"
 #include "product.h"
+#include "runs.h"
 #include "tiles.h"
 #include "values_gradient.h"
 
@@ -38,7 +39,9 @@ extern const Kernels kernels;
 const Kernels kernels = {
     RIGL_NAME(RIGL_LEVEL),      kLanes,
     to_tile,                    from_tile,
-    gradient_block,             at_least,
+    transpose_matrix,           copy_runs,
+    add_runs,                   gradient_block,
+    at_least,
     column_kernels<uint16_t>(), column_kernels<int32_t>(),
 };
 

@@ -20,6 +20,17 @@ struct Rows {
   const Column* cols;
 };
 
+// Columns of a tile that lie side by side in a plane, `offset` floats from where
+// a window starts.
+struct Run {
+  int64_t offset;
+  int column;
+  int length;
+};
+
+// Floats that kernels may read beyond the end of a run, and add 0 to.
+constexpr int kSlack = 16;
+
 // Inputs and outputs of one block of the dense gradient. Six by four vectors
 // of AVX-512, or six by two of the others, fill the registers.
 constexpr int kBlockInputs = 6;
@@ -54,6 +65,19 @@ struct Kernels {
                   int w, float* tile);
   void (*from_tile)(const float* tile, int w, int rows, int features, float* to,
                     int64_t stride);
+
+  // Transposes from [rows][columns] to [columns][rows], by any strides.
+  void (*transpose)(const float* from, int64_t from_stride, int rows,
+                    int columns, float* to, int64_t to_stride);
+
+  // tile [channels][w]: the runs, in order of columns, of planes that are
+  // `stride` floats apart. Other columns are undefined.
+  void (*copy_runs)(const float* from, int64_t stride, const Run* runs,
+                    int count, int channels, int w, float* tile);
+
+  // Adds the runs of a tile [channels][w] to planes.
+  void (*add_runs)(const float* tile, int w, int channels, const Run* runs,
+                   int count, float* to, int64_t stride);
 
   // out [kBlockInputs][kBlockOutputs] = (out if `add`) + Σ over the batch of
   // x [batch][kBlockInputs] · dy [batch][kBlockOutputs].

@@ -16,7 +16,7 @@
 #define RIGL_EXPORT extern "C" __attribute__((visibility("default")))
 
 // Changes with every change of a declaration below.
-constexpr int32_t kRiglInterface = 1;
+constexpr int32_t kRiglInterface = 2;
 
 struct RiglIndex {
   int32_t inputs;
@@ -45,6 +45,25 @@ struct RiglNewIndex {
   int32_t* t_perm;
 };
 
+// A convolution of inputs [batch, height, width, channels]. The weight's inputs
+// are the window's rows, its columns and the channels, in this order; batch,
+// rows and columns of the result are the batch of its outputs.
+struct RiglConvolution {
+  int32_t height;
+  int32_t width;
+  int32_t channels;
+  int32_t window_height;
+  int32_t window_width;
+  int32_t out_height;
+  int32_t out_width;
+  int32_t row_stride;
+  int32_t column_stride;
+  int32_t row_dilation;
+  int32_t column_dilation;
+  int32_t top;   // rows of zeros before the first one
+  int32_t left;  // columns of zeros
+};
+
 RIGL_EXPORT int32_t rigl_interface();
 
 // Threads that one call may use; 0 for as many as the process may run on.
@@ -71,6 +90,17 @@ RIGL_EXPORT const char* rigl_spmm_grad(const RiglIndex* index,
                                        const float* dy, int64_t batch,
                                        float* dx, float* dvalues, float* dbias);
 
+// The same by a convolution, of x [batch, height, width, channels] and y
+// [batch, out_height, out_width, outputs].
+RIGL_EXPORT const char* rigl_convolve(const RiglIndex* index,
+                                      const RiglConvolution* convolution,
+                                      const float* values, const float* bias,
+                                      const float* x, int64_t batch, float* y);
+RIGL_EXPORT const char* rigl_convolve_grad(
+    const RiglIndex* index, const RiglConvolution* convolution,
+    const float* values, const float* x, const float* dy, int64_t batch,
+    float* dx, float* dvalues, float* dbias);
+
 // The `count` inactive positions of largest |xᵀ · dy|, in ascending order, with
 // these magnitudes. Ties go to the lowest position; NaN counts as larger than
 // infinity. Where there are fewer, both are -1 in the rest. Reads t_ptr and
@@ -78,6 +108,12 @@ RIGL_EXPORT const char* rigl_spmm_grad(const RiglIndex* index,
 RIGL_EXPORT const char* rigl_grow(const RiglIndex* index, const float* x,
                                   const float* dy, int64_t batch, int64_t count,
                                   int64_t* positions, float* scores);
+
+// The same for the gradient of a convolution.
+RIGL_EXPORT const char* rigl_convolve_grow(
+    const RiglIndex* index, const RiglConvolution* convolution, const float* x,
+    const float* dy, int64_t batch, int64_t count, int64_t* positions,
+    float* scores);
 
 // Builds the index of `index->connections` distinct positions in any order;
 // order [connections] says which of them each value belongs to.

@@ -53,6 +53,8 @@ void TF_DeleteShapeHandle(TF_ShapeHandle*);
 TF_ShapeHandle* TF_ShapeInferenceContextScalar(TF_ShapeInferenceContext*);
 void TF_ShapeInferenceContextGetInput(TF_ShapeInferenceContext*, int input,
                                       TF_ShapeHandle*, TF_Status*);
+void TF_ShapeInferenceContextSetUnknownShape(TF_ShapeInferenceContext*,
+                                             TF_Status*);
 void TF_ShapeInferenceContextSetOutput(TF_ShapeInferenceContext*, int output,
                                        TF_ShapeHandle*, TF_Status*);
 void TF_ShapeInferenceContextWithRank(TF_ShapeInferenceContext*,

@@ -108,6 +108,18 @@ RiglIndex Call::index(int first, int64_t inputs, int64_t outputs) const {
   return index;
 }
 
+const RiglConvolution* Call::convolution(int number) const {
+  constexpr int64_t kNumbers = sizeof(RiglConvolution) / sizeof(int32_t);
+  const auto* found = reinterpret_cast<const RiglConvolution*>(
+      data<int32_t>(number, "sizes", {kNumbers}));
+  // So that products of them are numbers; the rest is checked elsewhere.
+  for (const int32_t size : {found->height, found->width, found->channels,
+                             found->out_height, found->out_width}) {
+    require(size > 0 && size <= 1 << 20, "sizes", "be 1 to 2^20");
+  }
+  return found;
+}
+
 RiglNewIndex Call::new_index(int first, const RiglIndex& like,
                              int64_t connections) {
   require(connections <= kLargest, "positions", "be fewer than 2^31");

@@ -59,6 +59,9 @@ class Call {
   // `inputs` × `outputs`, or -1 where that is not known otherwise.
   RiglIndex index(int first, int64_t inputs = -1, int64_t outputs = -1) const;
 
+  // The sizes of a convolution, after a check of those of images.
+  const RiglConvolution* convolution(int number) const;
+
   // Allocates an index, whose arrays are outputs from `first` on.
   RiglNewIndex new_index(int first, const RiglIndex& like, int64_t connections);
 

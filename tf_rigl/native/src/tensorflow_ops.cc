@@ -68,6 +68,69 @@ void grow(void*, TF_OpKernelContext* context) {
   });
 }
 
+int64_t input_size(const RiglConvolution& c) {
+  return int64_t(c.height) * c.width * c.channels;
+}
+
+int64_t output_rows(const RiglConvolution& c, int64_t batch) {
+  return batch * c.out_height * c.out_width;
+}
+
+void convolve(void*, TF_OpKernelContext* context) {
+  run(context, "RiglConvolve", [&] {
+    Call call(context, 9);
+    const RiglConvolution* shape = call.convolution(8);
+    const auto* x = call.data<float>(0, "x", {-1, input_size(*shape)});
+    const int64_t batch = call.dim(0, 0);
+    const auto* bias = call.data<float>(7, "bias", {-1});
+    const RiglIndex index = call.index(2, -1, call.dim(7, 0));
+    const auto* values = call.data<float>(1, "values", {index.connections});
+    auto* y =
+        call.output<float>(0, {output_rows(*shape, batch), index.outputs});
+    Call::check_error(
+        rigl_convolve(&index, shape, values, bias, x, batch, y));
+  });
+}
+
+void convolve_grad(void* state, TF_OpKernelContext* context) {
+  run(context, "RiglConvolveGrad", [&] {
+    Call call(context, 9);
+    const RiglConvolution* shape = call.convolution(8);
+    const int64_t size = input_size(*shape);
+    const auto* x = call.data<float>(1, "x", {-1, size});
+    const int64_t batch = call.dim(1, 0);
+    const RiglIndex index = call.index(3);
+    const auto* dy = call.data<float>(
+        0, "dy", {output_rows(*shape, batch), index.outputs});
+    const auto* values = call.data<float>(2, "values", {index.connections});
+    const bool wanted = *static_cast<bool*>(state);
+    auto* dx = call.output<float>(0, {wanted ? batch : 0, size});
+    auto* dvalues = call.output<float>(1, {index.connections});
+    auto* dbias = call.output<float>(2, {index.outputs});
+    Call::check_error(rigl_convolve_grad(&index, shape, values, x, dy, batch,
+                                         wanted ? dx : nullptr, dvalues,
+                                         dbias));
+  });
+}
+
+void convolve_grow(void*, TF_OpKernelContext* context) {
+  run(context, "RiglConvolveGrow", [&] {
+    Call call(context, 9);
+    const RiglConvolution* shape = call.convolution(8);
+    const auto* x = call.data<float>(0, "x", {-1, input_size(*shape)});
+    const int64_t batch = call.dim(0, 0);
+    const RiglIndex index = call.index(2);
+    const auto* dy = call.data<float>(
+        1, "dy", {output_rows(*shape, batch), index.outputs});
+    call.data<int32_t>(7, "like", {-1});
+    const int64_t count = call.dim(7, 0);
+    auto* positions = call.output<int64_t>(0, {count});
+    auto* scores = call.output<float>(1, {count});
+    Call::check_error(rigl_convolve_grow(&index, shape, x, dy, batch, count,
+                                         positions, scores));
+  });
+}
+
 void reindex(void*, TF_OpKernelContext* context) {
   run(context, "RiglReindex", [&] {
     Call call(context, 6);
@@ -171,6 +234,16 @@ std::vector<Operation> operations() {
        spmm_grad, create_spmm_grad, delete_spmm_grad},
       {"RiglGrow", types, joined({"x: float", "dy: float"}, {"like: int32"}),
        {"positions: int64", "scores: float"}, shapes_of_grow, grow},
+      {"RiglConvolve", types_and_wish,
+       joined({"x: float", "values: float"}, {"bias: float", "sizes: int32"}),
+       {"y: float"}, shapes_of_convolve, convolve},
+      {"RiglConvolveGrad", types_and_wish,
+       joined({"dy: float", "x: float", "values: float"}, {"sizes: int32"}),
+       {"dx: float", "dvalues: float", "dbias: float"}, shapes_of_spmm_grad,
+       convolve_grad, create_spmm_grad, delete_spmm_grad},
+      {"RiglConvolveGrow", types,
+       joined({"x: float", "dy: float"}, {"like: int32", "sizes: int32"}),
+       {"positions: int64", "scores: float"}, shapes_of_grow, convolve_grow},
       {"RiglReindex", types, joined({"positions: int64"}, {}),
        {"new_row_ptr: int32", "new_cols: Column", "new_t_ptr: int32",
         "new_t_cols: TColumn", "new_t_perm: int32", "order: int32"},

@@ -68,6 +68,11 @@ void shapes_of_spmm(TF_ShapeInferenceContext* context, TF_Status* status) {
   shapes.set_output(0, shapes.join(batch, shapes.input(7, 1)));
 }
 
+void shapes_of_convolve(TF_ShapeInferenceContext* context, TF_Status* status) {
+  // The sizes are values of an input.
+  TF_ShapeInferenceContextSetUnknownShape(context, status);
+}
+
 void shapes_of_spmm_grad(TF_ShapeInferenceContext* context, TF_Status* status) {
   const Shapes shapes(context, status);
   // Without `input_gradient` dx is [0, K], and the attribute is out of reach

@@ -7,6 +7,7 @@
 namespace rigl {
 
 void shapes_of_spmm(TF_ShapeInferenceContext*, TF_Status*);
+void shapes_of_convolve(TF_ShapeInferenceContext*, TF_Status*);
 void shapes_of_spmm_grad(TF_ShapeInferenceContext*, TF_Status*);
 void shapes_of_grow(TF_ShapeInferenceContext*, TF_Status*);
 void shapes_of_reindex(TF_ShapeInferenceContext*, TF_Status*);

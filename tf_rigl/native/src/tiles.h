@@ -67,6 +67,26 @@ void from_tile(const float* tile, int w, int rows, int features, float* to,
   }
 }
 
+// The rows and columns that no block of whole vectors covers are in blocks of
+// four, since images are often 7 or 14 pixels wide.
+void transpose_matrix(const float* from, int64_t from_stride, int rows,
+                      int columns, float* to, int64_t to_stride) {
+  const int whole_rows = rows - rows % kLanes;
+  const int whole_columns = columns - columns % kLanes;
+  transpose_all<kLanes, true>(from, from_stride, whole_rows, whole_columns, to,
+                              to_stride);
+  if (whole_rows < rows) {
+    transpose_all<4, true>(from + whole_rows * from_stride, from_stride,
+                           rows - whole_rows, columns, to + whole_rows,
+                           to_stride);
+  }
+  if (whole_columns < columns) {
+    transpose_all<4, true>(from + whole_columns, from_stride, whole_rows,
+                           columns - whole_columns,
+                           to + whole_columns * to_stride, to_stride);
+  }
+}
+
 }  // namespace
 
 #endif  // TF_RIGL_NATIVE_TILES_H_
