@@ -184,3 +184,15 @@ def test_what_auto_chooses(
     found = storage_choice.reasons(model)
     assert found["dense/kernel"] == reason
     assert found["dense_1/kernel"].startswith("masked: ")
+
+
+@support.one_keras("keras")
+@pytest.mark.parametrize("storage", ["masked", "compressed"])
+def test_masks_as_lists_of_positions(keras, storage):
+    model = build(keras, storage)
+    dense = tf_rigl.masks(model)
+    for path, mask in tf_rigl.masks(model, sparse=True).items():
+        assert mask.shape == dense[path].shape
+        assert mask.nnz == dense[path].sum()
+        np.testing.assert_array_equal(mask.to_dense(), dense[path])
+        support.assert_all_equal(mask.nonzero(), np.nonzero(dense[path]))

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.backend import sparse_ops
+from tf_rigl.masking import announced
 from tf_rigl.masking import matrix_layers
 from tf_rigl.masking.connections import ATTRIBUTE
 from tf_rigl.masking.connections import Connections
@@ -68,8 +69,12 @@ def compress(layer: Any, connections: Connections) -> Any:
     """
     flavor = flavors.flavor_of(layer)
     kernel = getattr(layer, matrix_layers.KERNEL)
-    flat = tf.reshape(tf.convert_to_tensor(flavor.raw(kernel)), [-1])
-    values = tf.gather(flat, connections.positions())
+    announced_values = announced.take(layer)
+    if announced_values is None:
+        flat = tf.reshape(tf.convert_to_tensor(flavor.raw(kernel)), [-1])
+        values = tf.gather(flat, connections.positions())
+    else:
+        values = announced_values.at(connections.positions().numpy())
 
     variable = flavor.variable_like(kernel, values)
     connections.values = flavor.raw(variable)

@@ -18,10 +18,12 @@ import tensorflow as tf
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.backend import instance_methods
 from tf_rigl.backend.distribution import strategy_of
+from tf_rigl.masking import announced
 from tf_rigl.masking import compressed_layer
 from tf_rigl.masking import constraint
 from tf_rigl.masking import layer_config
 from tf_rigl.masking import layer_rules
+from tf_rigl.masking import matrix_layers
 from tf_rigl.masking import state_store
 from tf_rigl.masking import tree
 from tf_rigl.masking.bindings import registration
@@ -165,6 +167,13 @@ def carry_masks(layer: Any, config: layer_config.LayerConfig) -> Any:
                     initial_positions(config, name, values)
                 )
 
+    for node in list(tree.walk(flavor, layer)):
+        # Layers that are built later, of a file that is being loaded.
+        key = "/".join((*node.key, matrix_layers.KERNEL))
+        weight = config.weights.get(key)
+        if weight is not None and weight.inputs is not None:
+            announced.announce(node.layer, functools.partial(bind, layer))
+
     flavor.attach_child(layer, ATTRIBUTE, store)
     layer.__dict__[_GUARDS] = {}
     layer_config.set_config(layer, config)
@@ -249,6 +258,8 @@ def bind(layer: Any) -> None:
                         site.owner, connections
                     )
                 site = dataclasses.replace(site, variable=variable)
+            else:
+                announced.settle(site.owner)
             guard = _make_guard(flavor, layer, site)
             for name, variable in layer_rules.followers(
                 site.owner, site.variable
