@@ -20,6 +20,7 @@ from tf_rigl.masking import matrix_layers
 from tf_rigl.masking.connections import ATTRIBUTE
 from tf_rigl.masking.connections import Connections
 from tf_rigl.masking.connections import of_layer
+from tf_rigl.masking.stored_arrays import StoredArray
 
 
 class CompressedLayer:
@@ -38,11 +39,10 @@ class CompressedLayer:
     def save_own_variables(self, store: Any) -> None:
         """Saves the weight as a dense array, as a masked one."""
         for index, (variable, connections) in enumerate(_own(self)):
-            store[str(index)] = (
-                variable.numpy()
-                if connections is None
-                else connections.dense().numpy()
-            )
+            if connections is None:
+                store[str(index)] = variable.numpy()
+            else:
+                connections.write_values(store, str(index))
 
     def load_own_variables(self, store: Mapping[str, Any]) -> None:
         """Loads the weight from a dense array."""
@@ -54,11 +54,10 @@ class CompressedLayer:
                 f"has {len(own)} weights."
             )
         for index, (variable, connections) in enumerate(own):
-            array = store[str(index)]
             if connections is None:
-                variable.assign(array)
+                variable.assign(store[str(index)])
             else:
-                connections.load_values(array)
+                connections.load_values(StoredArray(store, str(index)))
 
 
 def compress(layer: Any, connections: Connections) -> Any:
