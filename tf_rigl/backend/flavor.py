@@ -138,6 +138,10 @@ class Flavor(abc.ABC):
         """
 
     @abc.abstractmethod
+    def unset_like(self, old: Any, shape: Sequence[int]) -> Any:
+        """Makes a Keras variable without memory with the name of another."""
+
+    @abc.abstractmethod
     def replace_kernel(self, layer: Any, old: Any, new: Any) -> None:
         """Puts a variable in the place of a built layer's kernel.
 

@@ -13,9 +13,10 @@ def make(
     shape: Sequence[int], dtype: tf.DType, name: str, trainable: bool = True
 ) -> Any:
     """Makes a variable that has no value before it is assigned."""
-    return resource_variable_ops.UninitializedVariable(
-        shape=tuple(shape), dtype=dtype, name=name, trainable=trainable
-    )
+    with tf.init_scope():
+        return resource_variable_ops.UninitializedVariable(
+            shape=tuple(shape), dtype=dtype, name=name, trainable=trainable
+        )
 
 
 @contextlib.contextmanager

@@ -6,8 +6,10 @@ weight when somebody reads it; the variable of the kernel is replaced by that of
 the values, in the same place among the layer's weights.
 """
 
+import contextlib
 import functools
 import math
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -100,6 +102,20 @@ def decompress(layer: Any) -> Any:
     flavors.set_class(layer, type(layer)._tf_rigl_uncompressed_class)
     flavor.replace_kernel(layer, values, kernel)
     return kernel
+
+
+@contextlib.contextmanager
+def with_unset_kernel(layer: Any) -> Iterator[None]:
+    """Makes a layer a dense one without values within a `with` block."""
+    flavor = flavors.flavor_of(layer)
+    values, connections = vars(layer).pop(ATTRIBUTE)[matrix_layers.KERNEL]
+    kernel = flavor.unset_like(values, tuple(connections.shape))
+    flavors.set_class(layer, type(layer)._tf_rigl_uncompressed_class)
+    flavor.replace_kernel(layer, values, kernel)
+    try:
+        yield
+    finally:
+        put_connections(layer, values, connections)
 
 
 @functools.cache

@@ -161,6 +161,12 @@ class Keras3(flavor.Flavor):
         new.regularizer = old.regularizer
         return new
 
+    def unset_like(self, old: Any, shape: Sequence[int]) -> Any:
+        unset = unset_variables.make(
+            shape, tf.as_dtype(old.dtype), old.name, old.trainable
+        )
+        return self.variable_like(old, unset)
+
     def replace_kernel(self, layer: Any, old: Any, new: Any) -> None:
         # Appended, it would change the order of the layer's weights.
         for name, (_, stored) in layer._tracker.config.items():
