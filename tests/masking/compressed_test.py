@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tf_rigl
 from tests import support
 from tf_rigl.backend import native_ops
 from tf_rigl.masking import storage_choice
+from tf_rigl.masking import stored_arrays
 from tf_rigl.masking.masked_weight import masked_weights
 
 METHOD = tf_rigl.RigL(stop_step=12, update_interval=3)
@@ -52,7 +54,11 @@ def test_the_layer_stays_what_it_was(keras):
 
 
 @support.keras_in_turn("first", ["masked", "compressed"])
-def test_files_of_one_storage_load_into_the_other(keras, first, tmp_path):
+def test_files_of_one_storage_load_into_the_other(
+    keras, first, tmp_path, monkeypatch
+):
+    # Files are written in many pieces.
+    monkeypatch.setattr(stored_arrays, "CHUNK", 24)
     model = build(keras, first)
     train(keras, model)
     assert support.moved(model)
@@ -66,6 +72,24 @@ def test_files_of_one_storage_load_into_the_other(keras, first, tmp_path):
             tf_rigl.masks(other).values(), tf_rigl.masks(model).values()
         )
         support.assert_all_equal(kernels(other), kernels(model))
+    plain = support.make_mlp(keras, units=(16,), outputs=10)
+    plain.load_weights(path)
+    support.assert_all_equal(plain.get_weights()[::2], kernels(model))
+
+
+@support.one_keras("tf_keras")
+def test_the_file_of_a_dense_model(keras, tmp_path):
+    plain = support.make_mlp(keras, units=(16,), outputs=10)
+    path = str(tmp_path / "model.weights.h5")
+    plain.save_weights(path)
+    values = []
+    for storage in ("masked", "compressed"):
+        model = build(keras, storage)
+        for weight in model.weights:
+            weight.assign(tf.zeros_like(weight))
+        model.load_weights(path)
+        values.append(kernels(model))
+    support.assert_all_equal(*values)
 
 
 @support.one_keras("keras")
@@ -184,3 +208,15 @@ def test_what_auto_chooses(
     found = storage_choice.reasons(model)
     assert found["dense/kernel"] == reason
     assert found["dense_1/kernel"].startswith("masked: ")
+
+
+@support.one_keras("keras")
+@pytest.mark.parametrize("storage", ["masked", "compressed"])
+def test_masks_as_lists_of_positions(keras, storage):
+    model = build(keras, storage)
+    dense = tf_rigl.masks(model)
+    for path, mask in tf_rigl.masks(model, sparse=True).items():
+        assert mask.shape == dense[path].shape
+        assert mask.nnz == dense[path].sum()
+        np.testing.assert_array_equal(mask.to_dense(), dense[path])
+        support.assert_all_equal(mask.nonzero(), np.nonzero(dense[path]))

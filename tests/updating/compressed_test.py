@@ -332,3 +332,26 @@ def test_non_finite_gradients_move_nothing(keras):
     )
     support.assert_all_equal(tf_rigl.masks(model).values(), before.values())
     assert fitted.history["skipped_mask_updates"] == [2]
+
+
+@pytest.mark.slow
+@support.keras_in_turn("layers", LAYERS)
+def test_reports_count_the_same(keras, layers):
+    reports = []
+    for storage in ("masked", "compressed"):
+        model, _, _ = train(keras, storage, layers=layers)
+        reports.append(
+            [
+                (
+                    row.size,
+                    row.connections,
+                    row.unused_inputs,
+                    row.dead_units,
+                    row.moved,
+                    row.overlap_start,
+                    row.jaccard_start,
+                )
+                for row in tf_rigl.diagnose(model).rows
+            ]
+        )
+    assert reports[0] == reports[1]

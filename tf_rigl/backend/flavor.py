@@ -10,12 +10,14 @@ import contextlib
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tf_rigl.backend import keras_bindings
+from tf_rigl.backend import unset_variables
 from tf_rigl.backend.keras_bindings import PACKAGES as PACKAGES
 
 Constraint = Callable[[Any], Any]
@@ -81,6 +83,29 @@ class Flavor(abc.ABC):
     def detach_child(self, layer: Any, name: str) -> None:
         """Undoes `attach_child`."""
 
+    def add_unset_weight(
+        self,
+        add_weight: Callable[..., Any],
+        shape: Sequence[int],
+        dtype: tf.DType,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Adds a weight that has no memory before it is assigned.
+
+        Args:
+            add_weight: a layer's own method, to be called with the arguments.
+            shape: the weight's shape.
+            dtype: its dtype.
+            args: positional arguments of the call.
+            kwargs: keyword arguments of the call.
+
+        Returns:
+            The Keras variable.
+        """
+        with unset_variables.made_unset(shape, dtype):
+            return add_weight(*args, **kwargs)
+
     @abc.abstractmethod
     def swap_weights(
         self,
@@ -111,6 +136,10 @@ class Flavor(abc.ABC):
             old: a Keras variable.
             values: values of the new one, of any shape and the same dtype.
         """
+
+    @abc.abstractmethod
+    def unset_like(self, old: Any, shape: Sequence[int]) -> Any:
+        """Makes a Keras variable without memory with the name of another."""
 
     @abc.abstractmethod
     def replace_kernel(

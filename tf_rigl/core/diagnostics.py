@@ -104,6 +104,21 @@ def count_dead(mask: np.ndarray) -> tuple[int, int]:
     )
 
 
+def count_dead_of(
+    inputs: np.ndarray, units: np.ndarray, shape: tuple[int, int, int]
+) -> tuple[int, int]:
+    """Does as `count_dead` for a list of connections.
+
+    Args:
+        inputs: int64 [nnz], the input of each connection.
+        units: int64 [nnz], its unit.
+        shape: the shape of the mask, [positions, inputs, units].
+    """
+    of_inputs = np.bincount(inputs, minlength=shape[1])
+    of_units = np.bincount(units, minlength=shape[2])
+    return int(np.sum(of_inputs == 0)), int(np.sum(of_units == 0))
+
+
 def density_image(mask: np.ndarray, largest: int) -> np.ndarray:
     """Renders a mask of shape [positions, inputs, units] as an image.
 

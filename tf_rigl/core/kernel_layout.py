@@ -10,6 +10,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -47,6 +48,25 @@ class KernelLayout:
     def view(self, tensor: tf.Tensor) -> tf.Tensor:
         """Reshapes a tensor of the kernel's shape to the structures' view."""
         return tf.reshape(_transpose(tensor, self.permutation), self.shape)
+
+    def coordinates(
+        self, positions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns where flat positions of the kernel are in the view.
+
+        Args:
+            positions: int64 [n].
+
+        Returns:
+            The indices of position, input and unit, each int64 [n].
+        """
+        axes = np.unravel_index(positions, self.kernel_shape)
+        permuted = [self.kernel_shape[axis] for axis in self.permutation]
+        flat = np.ravel_multi_index(
+            tuple(axes[axis] for axis in self.permutation), tuple(permuted)
+        )
+        place, inputs, units = np.unravel_index(flat, self.shape)
+        return place, inputs, units
 
     def unview(self, tensor: tf.Tensor) -> tf.Tensor:
         """Inverts `view`: restores a tensor to the kernel's shape."""

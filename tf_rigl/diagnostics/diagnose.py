@@ -11,6 +11,7 @@ import numpy as np
 from tf_rigl.core import cells
 from tf_rigl.core import diagnostics
 from tf_rigl.core import text_table
+from tf_rigl.diagnostics import connection_statistics
 from tf_rigl.diagnostics import mask_overlap
 from tf_rigl.masking import mask_history
 from tf_rigl.masking.layer_config import config_of
@@ -251,6 +252,12 @@ def mask_view(weight: MaskedWeight) -> np.ndarray:
 
 
 def _diagnose_weight(weight: MaskedWeight) -> WeightDiagnostics:
+    if weight.storage.is_compressed:
+        return WeightDiagnostics(
+            path=weight.path,
+            shape=weight.shape,
+            **connection_statistics.statistics(weight),
+        )
     mask = weight.mask.numpy()
     view = mask_view(weight)
     unused_inputs, dead_units = diagnostics.count_dead(view)
@@ -291,6 +298,11 @@ def start_mask(weight: MaskedWeight) -> np.ndarray | None:
         return diagnostics.unpack_mask(kept.numpy(), shape)
     if config_of(weight.host).start == "magnitude":
         return None
+    if weight.storage.is_compressed:
+        positions = connection_statistics.start_positions(weight)
+        mask = np.zeros(weight.size, bool)
+        mask[positions] = True
+        return mask.reshape(shape)
     # Drawing the mask again takes most of the time of a report, so its bits
     # are cached as long as the store of the masks exists.
     store = getattr(weight.host, ATTRIBUTE)

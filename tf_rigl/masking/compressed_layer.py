@@ -6,9 +6,11 @@ weight when somebody reads it; the variable of the kernel is replaced by that of
 the values, in the same place among the layer's weights.
 """
 
+import contextlib
 import functools
 import math
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,11 +20,13 @@ from tf_rigl.backend import flavor as flavors
 from tf_rigl.backend import sparse_convolution
 from tf_rigl.backend import sparse_ops
 from tf_rigl.backend.sparse_convolution import Window
+from tf_rigl.masking import announced
 from tf_rigl.masking import compressed_cells
 from tf_rigl.masking import matrix_layers
 from tf_rigl.masking.connections import ATTRIBUTE
 from tf_rigl.masking.connections import Connections
 from tf_rigl.masking.connections import of_layer
+from tf_rigl.masking.stored_arrays import StoredArray
 
 
 class CompressedLayer:
@@ -41,11 +45,10 @@ class CompressedLayer:
     def save_own_variables(self, store: Any) -> None:
         """Saves the weight as a dense array, as a masked one."""
         for index, (variable, connections) in enumerate(_own(self)):
-            store[str(index)] = (
-                variable.numpy()
-                if connections is None
-                else connections.dense().numpy()
-            )
+            if connections is None:
+                store[str(index)] = variable.numpy()
+            else:
+                connections.write_values(store, str(index))
 
     def load_own_variables(self, store: Mapping[str, Any]) -> None:
         """Loads the weight from a dense array."""
@@ -57,11 +60,10 @@ class CompressedLayer:
                 f"has {len(own)} weights."
             )
         for index, (variable, connections) in enumerate(own):
-            array = store[str(index)]
             if connections is None:
-                variable.assign(array)
+                variable.assign(store[str(index)])
             else:
-                connections.load_values(array)
+                connections.load_values(StoredArray(store, str(index)))
 
 
 def compress(
@@ -74,8 +76,13 @@ def compress(
     """
     flavor = flavors.flavor_of(layer)
     kernel = getattr(layer, attribute)
-    flat = tf.reshape(tf.convert_to_tensor(flavor.raw(kernel)), [-1])
-    values = tf.gather(flat, connections.positions())
+    is_announced = attribute == matrix_layers.KERNEL
+    announced_values = announced.take(layer) if is_announced else None
+    if announced_values is None:
+        flat = tf.reshape(tf.convert_to_tensor(flavor.raw(kernel)), [-1])
+        values = tf.gather(flat, connections.positions())
+    else:
+        values = announced_values.at(connections.positions().numpy())
 
     variable = flavor.variable_like(kernel, values)
     connections.values = flavor.raw(variable)
@@ -106,6 +113,22 @@ def decompress(layer: Any, attribute: str = matrix_layers.KERNEL) -> Any:
     _set_class(layer)
     flavor.replace_kernel(layer, values, kernel, attribute)
     return kernel
+
+
+@contextlib.contextmanager
+def with_unset_kernels(layer: Any) -> Iterator[None]:
+    """Makes a layer a dense one without values within a `with` block."""
+    flavor = flavors.flavor_of(layer)
+    found = vars(layer).pop(ATTRIBUTE)
+    flavors.set_class(layer, type(layer)._tf_rigl_uncompressed_class)
+    for attribute, (values, connections) in found.items():
+        kernel = flavor.unset_like(values, tuple(connections.shape))
+        flavor.replace_kernel(layer, values, kernel, attribute)
+    try:
+        yield
+    finally:
+        for attribute, (values, connections) in found.items():
+            put_connections(layer, values, connections, attribute)
 
 
 def _set_class(layer: Any) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_rigl.masking.connections import Connections
+from tf_rigl.masking.sparse_mask import SparseMask
 from tf_rigl.masking.storage import Storage
 from tf_rigl.masking.storage import assign_unguarded
 
@@ -37,6 +38,11 @@ class CompressedStorage(Storage):
     def num_active(self) -> int:
         """Number of active connections."""
         return self.connections.size
+
+    def sparse_mask(self) -> SparseMask:
+        """Returns the active positions, without a dense mask."""
+        positions = np.sort(self.connections.positions().numpy())
+        return SparseMask(self.shape, positions)
 
     @property
     def variables(self) -> tuple[tf.Variable, ...]:

@@ -17,6 +17,8 @@ import tensorflow as tf
 from tf_rigl.backend import sparse_ops
 from tf_rigl.backend.native_ops import SparseIndex
 from tf_rigl.backend.native_ops import column_dtype
+from tf_rigl.masking import stored_arrays
+from tf_rigl.masking.stored_arrays import StoredArray
 
 
 class Connections:
@@ -82,25 +84,78 @@ class Connections:
         dense = sparse_ops.dense(values, self.tensors())
         return tf.reshape(dense, self.shape)
 
-    def numpy(self) -> np.ndarray:
-        """Returns the dense mask, for files."""
-        return self.mask().numpy()
+    def write_values(self, store: Any, key: str) -> None:
+        """Writes the weight into a file, as a dense array."""
+        self._write(store, key, self.values.numpy())
 
-    def assign(self, mask: Any) -> None:
-        """Sets a dense mask, as when it is loaded from a file."""
-        self.set_positions(np.flatnonzero(np.asarray(mask)))
+    def write_mask(self, store: Any, key: str) -> None:
+        """Writes the mask into a file, as a dense array."""
+        self._write(store, key, np.ones(self.size, bool))
+
+    def _write(self, store: Any, key: str, values: np.ndarray) -> None:
+        positions = self._positions()
+        order = np.argsort(positions)
+        stored_arrays.write(
+            store, key, tuple(self.shape), positions[order], values[order]
+        )
+
+    def load_mask(self, stored: StoredArray) -> None:
+        """Sets the mask from a dense array in a file.
+
+        Raises:
+            ValueError: if it has another number of connections.
+        """
+        found = []
+        number = 0
+        for start, block in stored.blocks():
+            active = np.flatnonzero(block) + start
+            number += len(active)
+            # Of too many, their number is enough for the error.
+            found.append(active if number <= self.size else active[:0])
+        if number != self.size:
+            raise self._other_number(number)
+        self.set_positions(np.concatenate(found))
 
     def assign_index(self, index: SparseIndex) -> None:
         """Sets the variables of the index; values must be set with it."""
         for variable, new in zip(self.index, index, strict=True):
             variable.assign(new)
 
-    def load_values(self, dense: Any) -> None:
-        """Sets the values from a dense array, whose mask may follow."""
-        flat = np.asarray(dense).reshape(-1)
-        positions = np.flatnonzero(flat)
-        self._loaded = positions, flat[positions]
-        self.values.assign(self._look_up(*self._loaded, self._positions()))
+    def load_values(self, stored: StoredArray) -> None:
+        """Sets the values from a dense array in a file, whose mask may follow.
+
+        Raises:
+            ValueError: if it has another shape.
+        """
+        if stored.shape != tuple(self.shape):
+            raise ValueError(
+                "A file must hold the weights of this layer. Received: an "
+                f"array of shape {stored.shape} for {self.name!r} of shape "
+                f"{tuple(self.shape)}. Build the model as when it was saved."
+            )
+        wanted = self._positions()
+        order = np.argsort(wanted)
+        ordered = wanted[order]
+        values = np.zeros(self.size, self.values.dtype.as_numpy_dtype)
+        positions, nonzero = [], []
+        number = 0
+        for start, block in stored.blocks():
+            first, end = np.searchsorted(ordered, (start, start + len(block)))
+            values[order[first:end]] = block[ordered[first:end] - start]
+
+            # A mask that follows has as many connections, so that an array
+            # with more values is that of a dense model.
+            active = np.flatnonzero(block)
+            number += len(active)
+            if number <= self.size:
+                positions.append(active + start)
+                nonzero.append(block[active])
+        self._loaded = (
+            (np.concatenate(positions), np.concatenate(nonzero))
+            if number <= self.size
+            else None
+        )
+        self.values.assign(values)
 
     def set_positions(self, positions: np.ndarray) -> None:
         """Makes other positions active; values stay where they are active.
@@ -112,12 +167,7 @@ class Connections:
             ValueError: if they are not nnz.
         """
         if len(positions) != self.size:
-            raise ValueError(
-                "A weight stored by its connections keeps their number. "
-                f"Received: {len(positions)} connections for {self.name!r}, "
-                f"which has {self.size}. Sparsify the model with "
-                "storage='masked' to change it."
-            )
+            raise self._other_number(len(positions))
 
         before = None if self.values is None else self._positions()
         index, order = sparse_ops.make_index(
@@ -137,6 +187,14 @@ class Connections:
                 values = self._look_up(*self._loaded, after)
             self._loaded = None
         self.values.assign(values)
+
+    def _other_number(self, number: int) -> ValueError:
+        return ValueError(
+            "A weight stored by its connections keeps their number. "
+            f"Received: {number} connections for {self.name!r}, which has "
+            f"{self.size}. Sparsify the model with storage='masked' to change "
+            "it."
+        )
 
     def moved_from(self, before: np.ndarray) -> None:
         """Records where connections came from, given the positions before."""

@@ -8,9 +8,11 @@ import tensorflow as tf
 
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.backend import instance_methods
+from tf_rigl.masking import announced
 from tf_rigl.masking import tree
 
 _REQUEST = "_tf_rigl_request"
+_ANNOUNCES = "_tf_rigl_announces"
 
 
 class DeferredModel:
@@ -18,6 +20,7 @@ class DeferredModel:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Masks the weights before they are used."""
+        _announce(self)
         if not has_weights(self):
             _build(self, args, kwargs)
         if complete(self, required=False):
@@ -25,9 +28,16 @@ class DeferredModel:
         return super().__call__(*args, **kwargs)  # type: ignore[misc]
 
 
-def defer(model: Any, mask_weights: Callable[[], None]) -> None:
-    """Postpones `mask_weights` until the model is built."""
+def defer(
+    model: Any, mask_weights: Callable[[], None], announces: bool = False
+) -> None:
+    """Postpones `mask_weights` until the model is built.
+
+    If it `announces` them, kernels that can be stored by their connections are
+    made without memory, and `mask_weights` gives them values.
+    """
     model.__dict__[_REQUEST] = mask_weights
+    model.__dict__[_ANNOUNCES] = announces
     cls: type = type(model)
     flavors.set_class(model, _deferred_class(cls))
     # Overridden on the instance, where Keras 3 also puts its wrapper.
@@ -86,12 +96,25 @@ def complete(model: Any, required: bool = True) -> bool:
 
     instance_methods.restore(model, "build")
     flavors.set_class(model, flavors.plain_class(model))
-    model.__dict__.pop(_REQUEST)()
+    model.__dict__.pop(_ANNOUNCES)
+    try:
+        model.__dict__.pop(_REQUEST)()
+    finally:
+        for node in list(tree.walk(flavors.flavor_of(model), model)):
+            announced.settle(node.layer)
     return True
+
+
+def _announce(model: Any) -> None:
+    """Makes the layers that a model has by now announce their kernels."""
+    if model.__dict__.get(_ANNOUNCES):
+        for node in list(tree.walk(flavors.flavor_of(model), model)):
+            announced.announce(node.layer)
 
 
 def _build_and_complete(model: Any, build: Any, *args: Any, **kw: Any) -> None:
     """Runs the model's own `build` and masks the weights it created, if any."""
+    _announce(model)
     build(*args, **kw)
     # Inside a trace, weights have no values yet; `__call__` masks them later.
     if tf.executing_eagerly() and has_weights(model):

@@ -18,11 +18,13 @@ import tensorflow as tf
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.backend import instance_methods
 from tf_rigl.backend.distribution import strategy_of
+from tf_rigl.masking import announced
 from tf_rigl.masking import compressed_cells
 from tf_rigl.masking import compressed_layer
 from tf_rigl.masking import constraint
 from tf_rigl.masking import layer_config
 from tf_rigl.masking import layer_rules
+from tf_rigl.masking import matrix_layers
 from tf_rigl.masking import state_store
 from tf_rigl.masking import tree
 from tf_rigl.masking.bindings import registration
@@ -166,6 +168,13 @@ def carry_masks(layer: Any, config: layer_config.LayerConfig) -> Any:
                     initial_positions(config, name, values)
                 )
 
+    for node in list(tree.walk(flavor, layer)):
+        # Layers that are built later, of a file that is being loaded.
+        key = "/".join((*node.key, matrix_layers.KERNEL))
+        found = config.weights.get(key)
+        if found is not None and found.inputs is not None:
+            announced.announce(node.layer, functools.partial(bind, layer))
+
     flavor.attach_child(layer, ATTRIBUTE, store)
     layer.__dict__[_GUARDS] = {}
     layer_config.set_config(layer, config)
@@ -252,6 +261,8 @@ def bind(layer: Any) -> None:
                     )
                 compressed_cells.put(layer)
                 site = dataclasses.replace(site, variable=variable)
+            else:
+                announced.settle(site.owner)
             guard = _make_guard(flavor, layer, site)
             for name, variable in layer_rules.followers(
                 site.owner, site.variable

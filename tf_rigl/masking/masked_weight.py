@@ -291,11 +291,15 @@ def check_stored_masked(records: list[MaskedWeight], action: str) -> None:
         )
 
 
-def masks(model: Any) -> dict[str, np.ndarray]:
+def masks(model: Any, *, sparse: bool = False) -> dict[str, Any]:
     """Returns the masks of a model.
 
     Args:
         model: a model that `sparsify` has masked, of either Keras.
+        sparse: whether to return the positions of the active connections in
+            place of dense masks, which for `storage="compressed"` may be far
+            larger than the model: an object with `positions`, `nnz`, `shape`,
+            `nonzero()` and `to_dense()` for each weight.
 
     Returns:
         A bool array of the weight's shape for each masked weight, by the
@@ -306,7 +310,10 @@ def masks(model: Any) -> dict[str, np.ndarray]:
         ValueError: if the model was sparsified but is not built yet.
     """
     return {
-        record.path: record.mask.numpy() for record in masked_weights(model)
+        record.path: record.storage.sparse_mask()
+        if sparse
+        else record.mask.numpy()
+        for record in masked_weights(model)
     }
 
 

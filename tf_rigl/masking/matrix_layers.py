@@ -46,6 +46,17 @@ def matrix_of(layer: Any) -> Matrix | None:
     return None
 
 
+def may_be_matrix(layer: Any) -> bool:
+    """Returns whether a layer, built or not, is of a class that may be one."""
+    flavor = flavors.flavor_of(layer)
+    cls = flavors.plain_class(layer)
+    bases = [getattr(flavor.keras.layers, name) for name in _LAYERS]
+    return any(
+        issubclass(cls, base) and getattr(cls, "call", None) is base.call
+        for base in bases
+    )
+
+
 def _dense(layer: Any) -> Matrix:
     axes = layer.input_spec.axes
     return Matrix(int(axes[-1]), 1, (layer.units,))

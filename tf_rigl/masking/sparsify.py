@@ -16,9 +16,9 @@ from tf_rigl.core import checks
 from tf_rigl.core import distribution_types
 from tf_rigl.core import distributions
 from tf_rigl.core import structures
-from tf_rigl.core.sparse_initialization import scale_to_connections
 from tf_rigl.core.structures import Structure
 from tf_rigl.masking import deferred
+from tf_rigl.masking import initial_scale
 from tf_rigl.masking import left_out
 from tf_rigl.masking import mask_history
 from tf_rigl.masking import options as options_of_sparsify
@@ -31,7 +31,6 @@ from tf_rigl.masking.layer_config import WeightConfig
 from tf_rigl.masking.layer_rules import kernel_layout
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_layer import carry_masks
-from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.masking.named_weights import NamedWeights
 from tf_rigl.masking.options import SparsifyOptions
 from tf_rigl.masking.options import Targets
@@ -159,7 +158,11 @@ def sparsify(
     if deferred.has_weights(model):
         _mask_weights(flavor, model, request)
     else:
-        deferred.defer(model, lambda: _mask_weights(flavor, model, request))
+        deferred.defer(
+            model,
+            lambda: _mask_weights(flavor, model, request),
+            announces=storage != storage_choice.MASKED and start == "random",
+        )
     return model
 
 
@@ -248,7 +251,7 @@ def _mask_weights(flavor: Flavor, model: Any, request: _Request) -> None:
     }
     _carry(flavor, model, plans, request)
     if request.options.scale is not None:
-        _scale(model, request.options.scale)
+        initial_scale.scale_initial(model, request.options.scale)
 
 
 def _named_by_path(
@@ -353,16 +356,6 @@ def _keep_initial_values(layer: Any, values: Mapping[str, np.ndarray]) -> None:
     keep_state(layer, kinds)
     for key, array in values.items():
         state_of(layer, key)[INITIAL_VALUES].assign(array)
-
-
-def _scale(model: Any, per: str) -> None:
-    """Scales initial weights up to their remaining connections."""
-    for record in masked_weights(model):
-        layout = kernel_layout(record.owner, record.variable)
-        scaled = scale_to_connections(
-            layout.view(record.values()), layout.view(record.mask), per
-        )
-        record.set_values(layout.unview(scaled))
 
 
 def _masked_layers(flavor: Flavor, model: Any) -> set[int]:

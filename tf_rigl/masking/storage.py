@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.masking.sparse_mask import SparseMask
+
 
 class Storage(abc.ABC):
     """The values and the mask of one weight, seen as dense tensors.
@@ -46,6 +48,10 @@ class Storage(abc.ABC):
     def num_active(self) -> int:
         """Number of active connections."""
         return int(np.count_nonzero(self.mask.numpy()))
+
+    def sparse_mask(self) -> SparseMask:
+        """Returns the active positions of the current mask."""
+        return SparseMask(self.shape, np.flatnonzero(self.mask.numpy()))
 
     @property
     @abc.abstractmethod

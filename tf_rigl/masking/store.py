@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
+
+from tf_rigl.masking.stored_arrays import StoredArray
 
 
 def store_class(keras: Any) -> type:
@@ -68,7 +69,10 @@ def store_class(keras: Any) -> type:
         def save_own_variables(self, store: Any) -> None:
             """Saves the variables for Keras under their indices."""
             for index, variable in enumerate(self.saved):
-                store[str(index)] = variable.numpy()
+                if hasattr(variable, "write_mask"):
+                    variable.write_mask(store, str(index))
+                else:
+                    store[str(index)] = variable.numpy()
 
         def load_own_variables(self, store: Mapping[str, Any]) -> None:
             """Loads the variables from a file.
@@ -92,7 +96,11 @@ def store_class(keras: Any) -> type:
                     "train the model as when it was saved, or load the file "
                     "into a dense one."
                 )
-            for variable, array in zip(self.saved, arrays, strict=True):
+            for variable, stored in zip(self.saved, arrays, strict=True):
+                if hasattr(variable, "load_mask"):
+                    variable.load_mask(stored)
+                    continue
+                array = stored.read()
                 if array.dtype.kind == "V":
                     # Keras 2 writes bfloat16, which HDF5 does not know, as
                     # bytes without a type.
@@ -106,8 +114,8 @@ def store_class(keras: Any) -> type:
     return Store
 
 
-def _arrays(store: Mapping[str, Any]) -> list[np.ndarray]:
-    return [np.asarray(store[key]) for key in sorted(store.keys(), key=int)]
+def _arrays(store: Mapping[str, Any]) -> list[StoredArray]:
+    return [StoredArray(store, key) for key in sorted(store.keys(), key=int)]
 
 
 def _old_group(store: Any, cls: type) -> Mapping[str, Any]:

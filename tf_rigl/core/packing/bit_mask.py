@@ -26,6 +26,14 @@ class BitMask(MaskEncoding):
         del layout
         return bits.pack_bits(mask)
 
+    @staticmethod
+    def encode_positions(positions: np.ndarray, elements: int) -> bytes:
+        """Packs flat positions, int64 and distinct, likewise."""
+        octets = np.zeros(bits.plane_bytes(elements), np.uint8)
+        ones = (1 << (positions % 8)).astype(np.uint8)
+        np.bitwise_or.at(octets, positions // 8, ones)
+        return octets.tobytes()
+
     def decode(self, data: bytes, shape: Sequence[int]) -> np.ndarray:
         """Unpacks a mask after checking its length and its padding."""
         elements = math.prod(shape)

@@ -46,8 +46,12 @@ class Gaps(encoding.MaskEncoding):
     ) -> bytes:
         """Packs a mask as gaps; never returns None, since any mask fits."""
         del layout
+        return self.encode_positions(np.flatnonzero(mask))
+
+    @staticmethod
+    def encode_positions(positions: np.ndarray) -> bytes:
+        """Packs flat positions, int64 and increasing, likewise."""
         # The first gap is the number of elements before the first kept one.
-        positions = np.flatnonzero(mask)
         gaps = np.diff(positions, prepend=-1) - 1
 
         width = best_width(gaps)

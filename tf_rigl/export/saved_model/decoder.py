@@ -17,7 +17,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_rigl.backend import distribution
+from tf_rigl.backend import unset_variables
 from tf_rigl.export.saved_model import groups as grouping
 from tf_rigl.export.saved_model.groups import Group
 from tf_rigl.export.saved_model.packed_weight import WeightSpec
@@ -36,7 +36,8 @@ class Decoder(tf.saved_model.experimental.TrackableResource):
     Attributes:
         blob: the file, as an asset of the artifact.
         groups: the groups, one per variable.
-        variables: the variables, zero until a loader runs the initializer.
+        variables: the variables, which have values once a loader has run the
+            initializer.
     """
 
     def __init__(
@@ -148,7 +149,7 @@ def _concrete(function: Any) -> Any:
 
 
 def _decoded_variable(shape: Sequence[int], dtype: str) -> tf.Variable:
-    """Makes a variable of zeros that is saved without its value.
+    """Makes a variable that is saved without its value.
 
     TensorFlow has no public way to do this. But a variable, like any trackable
     object, decides by two methods what a checkpoint holds of it. If these
@@ -156,7 +157,8 @@ def _decoded_variable(shape: Sequence[int], dtype: str) -> tf.Variable:
     TensorFlow 2.18 to 2.21, in `tf.saved_model.load` and in the loader of
     TensorFlow 1, which TensorFlow Serving uses.
     """
-    variable = distribution.plain_variable(tf.zeros(shape, dtype), False, "w")
+    # Without memory, which would be as large as the model is when decoded.
+    variable = unset_variables.make(shape, tf.as_dtype(dtype), "w", False)
     _leave_out(variable)
     # The loader of TensorFlow 1 restores the copies of variables that the graph
     # of a SavedModel holds, so the copy must be left out as well.

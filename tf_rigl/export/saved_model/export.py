@@ -30,16 +30,20 @@ from tf_rigl.export.saved_model import packed_file
 from tf_rigl.export.saved_model import report
 from tf_rigl.export.saved_model.decoder import Decoder
 from tf_rigl.export.saved_model.groups import plan_groups
+from tf_rigl.export.saved_model.pack_connections import ConnectionsToPack
 from tf_rigl.export.saved_model.packed_weight import PackedWeight
 from tf_rigl.export.saved_model.packed_weight import is_storable
 from tf_rigl.masking import masked_for_now
+from tf_rigl.masking.kernels_aside import kernels_aside
+from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.model_weights import ModelWeight
 from tf_rigl.masking.model_weights import walk_model
 
 COMPRESSIONS = (pack.SMALLEST, *ENCODINGS, None)
+# Those that pack a list of connections.
+_OF_POSITIONS = (pack.SMALLEST, "gaps", "bit_mask")
 
 
-@masked_for_now.stored_masked
 def export_saved_model(
     model: Any,
     path: str | os.PathLike[str],
@@ -140,6 +144,25 @@ def export_saved_model(
             f"compression=None, values={values!r}. Pass compression={other!r}."
         )
 
+    # Other encodings are dense, or of masks with a structure.
+    is_listed = compression in _OF_POSITIONS and values != "seed"
+    dense = kernels_aside if is_listed else masked_for_now.masked_for_now
+    with dense(model):
+        return _export(
+            model, path, compression, values, inputs, signatures, overwrite
+        )
+
+
+def _export(
+    model: Any,
+    path: str | os.PathLike[str],
+    compression: str | None,
+    values: formats.Format,
+    inputs: Any,
+    signatures: Mapping[str, Any] | None,
+    overwrite: bool,
+) -> report.ExportReport:
+    """Exports a model whose layers can be traced as dense ones."""
     walked = walk_model(model)
 
     # `new_folder` moves `folder` to `path` at the end, so that no half-written
@@ -172,7 +195,7 @@ def _save_packed(
     scratch: str,
     endpoints: Sequence[Endpoint],
     captures: Captures,
-    sources: Mapping[int, pack.WeightToPack],
+    sources: Mapping[int, pack.Source],
     compression: str,
 ) -> list[PackedWeight]:
     """Packs the weights and saves the artifact.
@@ -211,7 +234,7 @@ def _save_packed(
 
 def _weights_to_pack(
     captures: Captures, weights: Iterable[ModelWeight], stored: formats.Format
-) -> dict[int, pack.WeightToPack]:
+) -> dict[int, pack.Source]:
     """Lists the captured weights.
 
     Args:
@@ -229,7 +252,7 @@ def _weights_to_pack(
         if is_storable(origin.dtype):
             keys.setdefault(id(origin), []).append(key)
 
-    sources: dict[int, pack.WeightToPack] = {}
+    sources: dict[int, pack.Source] = {}
     for weight in weights:
         captured = [
             key
@@ -262,15 +285,17 @@ def _weights_to_pack(
 
 def _weight_to_pack(
     weight: ModelWeight, variable: tf.Variable, stored: formats.Format
-) -> pack.WeightToPack:
+) -> pack.Source:
     """Returns a weight of the model with all that packing needs.
 
     Raises:
         ValueError: if values are to be drawn from a seed, but cannot.
     """
-    array = variable.numpy()
-    stored = _format_of(weight, variable.dtype, stored)
     record = weight.record
+    stored = _format_of(weight, variable.dtype, stored)
+    if record is not None and record.storage.is_compressed:
+        return _connections_to_pack(weight, record, stored)
+    array = variable.numpy()
     structure = None
     if record is not None and not isinstance(record.structure, Unstructured):
         structure = structures.serialize(record.structure)
@@ -285,6 +310,25 @@ def _weight_to_pack(
         target=None if record is None else record.target,
         structure=structure,
         draw=draws.find_draw(weight, array) if stored == "seed" else None,
+    )
+
+
+def _connections_to_pack(
+    weight: ModelWeight, record: MaskedWeight, stored: formats.Format
+) -> ConnectionsToPack:
+    """Does the same for a weight that is stored by its connections."""
+    storage: Any = record.storage
+    connections = storage.connections
+    positions = connections.positions().numpy()
+    order = np.argsort(positions)
+    return ConnectionsToPack(
+        weight.path,
+        weight.shape,
+        positions[order],
+        tf.convert_to_tensor(connections.values).numpy()[order],
+        weight.channel_axis,
+        stored,
+        record.target,
     )
 
 
@@ -306,13 +350,12 @@ def _format_of(
 
 
 def _report_row(
-    weight: PackedWeight, source: pack.WeightToPack, compression: str | None
+    weight: PackedWeight, source: pack.Source, compression: str | None
 ) -> report.WeightReport:
     spec = weight.spec
     error = 0.0
     if spec.values != "float32" and spec.elements:
-        stored = weight.array().astype(np.float64)
-        error = np.abs(stored - source.array.astype(np.float64)).max().item()
+        error = source.error(weight)
 
     return report.WeightReport(
         path=spec.path,
@@ -322,6 +365,6 @@ def _report_row(
         elements=spec.elements,
         nonzeros=spec.nonzeros,
         bytes=spec.bytes,
-        dense_bytes=source.array.nbytes,
+        dense_bytes=source.dense_bytes,
         error=error,
     )

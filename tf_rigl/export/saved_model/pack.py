@@ -13,12 +13,12 @@ from tf_rigl.core.packing import seeded
 from tf_rigl.core.packing import values as formats
 from tf_rigl.core.packing.smallest import choose_smallest
 from tf_rigl.export.saved_model import packed_weight
+from tf_rigl.export.saved_model.pack_connections import CALL_BYTES
+from tf_rigl.export.saved_model.pack_connections import ConnectionsToPack
 
 SMALLEST = "smallest"
 # A weight that is no kernel may be stored sparse from this many elements on.
 _LARGE = 1 << 14
-# Approximate bytes that decoding one more sparse weight adds to the graph.
-_CALL_BYTES = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +39,20 @@ class WeightToPack:
     structure: Mapping[str, Any] | None = None
     draw: seeded.Draw | None = None  # of values that are stored as a seed
     extra: bool = False  # True for variables that only signatures use
+
+    @property
+    def dense_bytes(self) -> int:
+        """Bytes of all values, unpacked."""
+        return self.array.nbytes
+
+    def error(self, packed: packed_weight.PackedWeight) -> float:
+        """Returns the largest error of the values that have been packed."""
+        stored = packed.array().astype(np.float64)
+        return np.abs(stored - self.array.astype(np.float64)).max().item()
+
+
+# A weight with all of its elements, or by its connections.
+Source = WeightToPack | ConnectionsToPack
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +80,10 @@ class _Candidates:
         """Returns the bytes by encoding, including those of the graph."""
         return {name: self._size(name) for name in self.masks}
 
+    def pack(self, encoding: str) -> packed_weight.PackedWeight:
+        """Packs the weight by one of the encodings."""
+        return _pack(self, encoding)
+
     def _size(self, name: str) -> int:
         source = self.source
         values = formats.packed_bytes(
@@ -74,12 +92,12 @@ class _Candidates:
             source.stored,
             source.array.dtype,
         )
-        call = 0 if name == "dense" else _CALL_BYTES
+        call = 0 if name == "dense" else CALL_BYTES
         return len(self.masks[name]) + values + call
 
 
 def pack_weights(
-    sources: Sequence[WeightToPack], compression: str
+    sources: Sequence[Source], compression: str
 ) -> list[packed_weight.PackedWeight]:
     """Packs the weights of an artifact.
 
@@ -95,7 +113,12 @@ def pack_weights(
             a value does not fit its format.
     """
     names = list(ENCODINGS) if compression == SMALLEST else [compression]
-    candidates = [_candidates(source, names) for source in sources]
+    candidates = [
+        source.candidates(names)
+        if isinstance(source, ConnectionsToPack)
+        else _candidates(source, names)
+        for source in sources
+    ]
 
     sizes = [candidate.sizes() for candidate in candidates]
     if compression == SMALLEST:
@@ -103,7 +126,10 @@ def pack_weights(
     else:
         chosen = [min(by_name, key=by_name.__getitem__) for by_name in sizes]
 
-    return list(map(_pack, candidates, chosen))
+    return [
+        candidate.pack(name)
+        for candidate, name in zip(candidates, chosen, strict=True)
+    ]
 
 
 def _candidates(source: WeightToPack, names: Sequence[str]) -> _Candidates:

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 from tf_rigl.backend import flavor
+from tf_rigl.backend import unset_variables
 from tf_rigl.masking import masked_array
 from tf_rigl.masking.bindings import registration
 from tf_rigl.masking.mask_store import mask_store_class
@@ -124,6 +126,12 @@ class Keras2(flavor.Flavor):
                 trainable=raw.trainable,
                 name=raw.name.partition(":")[0],
             )
+
+    def unset_like(self, old: Any, shape: Sequence[int]) -> Any:
+        raw = self.raw(old)
+        return unset_variables.make(
+            shape, raw.dtype, raw.name.partition(":")[0], raw.trainable
+        )
 
     def replace_kernel(
         self, layer: Any, old: Any, new: Any, name: str = "kernel"

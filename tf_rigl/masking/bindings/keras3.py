@@ -2,7 +2,9 @@
 
 import contextlib
 import inspect
+from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,6 +13,7 @@ import tensorflow as tf
 from keras.src.utils import naming
 
 from tf_rigl.backend import flavor
+from tf_rigl.backend import unset_variables
 from tf_rigl.masking.bindings import registration
 from tf_rigl.masking.mask_store import mask_store_class
 from tf_rigl.masking.masked_layer import masked_class
@@ -70,6 +73,29 @@ class Keras3(flavor.Flavor):
         delattr(layer, name)
         if locked:
             layer._tracker.lock()
+
+    def add_unset_weight(
+        self,
+        add_weight: Callable[..., Any],
+        shape: Sequence[int],
+        dtype: tf.DType,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        variable = super().add_unset_weight(
+            add_weight, shape, dtype, args, kwargs
+        )
+        if not self.has_value(variable):
+
+            def initialize(initializer: Any) -> None:
+                # In a stateless scope, Keras puts off all initial values.
+                del initializer
+                variable._initialize(
+                    unset_variables.make(shape, dtype, variable.name)
+                )
+
+            variable._initialize_with_initializer = initialize
+        return variable
 
     def swap_weights(
         self,
@@ -134,6 +160,12 @@ class Keras3(flavor.Flavor):
         new._path = old.path
         new.regularizer = old.regularizer
         return new
+
+    def unset_like(self, old: Any, shape: Sequence[int]) -> Any:
+        unset = unset_variables.make(
+            shape, tf.as_dtype(old.dtype), old.name, old.trainable
+        )
+        return self.variable_like(old, unset)
 
     def replace_kernel(
         self, layer: Any, old: Any, new: Any, name: str = "kernel"
