@@ -7,6 +7,7 @@ import pytest
 
 import tf_rigl
 from tests import support
+from tf_rigl import native
 from tf_rigl.experiments.benchmark import inputs
 from tf_rigl.experiments.benchmark import measurement
 from tf_rigl.experiments.benchmark import opened_models
@@ -35,9 +36,12 @@ def test_formats_of_one_model(folder):
     assert [spec.shape for spec in specs] == [(None, 20)]
     (output,) = expected.values()
     assert output.shape == (3, 10)
-    for kind, name in (("saved_model", "packed"), ("litert", "model.tflite")):
-        others, found = call(kind, folder / name)
-        assert inputs.positions(others, specs) == [0]
+    others = {"saved_model": "packed", "litert": "model.tflite"}
+    if native.available():
+        others["plan"] = "model.plan"
+    for kind, name in others.items():
+        own, found = call(kind, folder / name)
+        assert inputs.positions(own, specs) == [0]
         assert same(expected, found)
 
 

@@ -248,9 +248,7 @@ class PlanModel(OpenedModel):
     def __init__(self, path: pathlib.Path, threads: int) -> None:
         from tf_rigl import native
 
-        self._plan = native.Plan(  # type: ignore[attr-defined]
-            path, threads=threads
-        )
+        self._plan = native.Plan(path, threads=threads)
         self.inputs = [
             InputSpec(port.name, (None, *port.shape), "float32")
             for port in self._plan.inputs
