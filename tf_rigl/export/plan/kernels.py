@@ -130,6 +130,28 @@ def zero_padding(call: Call) -> int:
     return pad(call, tuple((int(one), int(other)) for one, other in pairs))
 
 
+def cropping(call: Call) -> int:
+    """Reads Cropping1D and Cropping2D, as a depthwise kernel with a single one.
+
+    It is as large as what goes, and its zeros cost nothing.
+    """
+    *space, channels = call.image()
+    pairs = np.reshape(call.layer.cropping, (-1, 2)).astype(int)
+    size = (pairs.sum(axis=1) + 1).tolist()
+    kernel = np.zeros((*size, channels, 1), np.float32)
+    kernel[tuple(pairs[:, 0])] = 1
+    rank = len(space)
+    geometry = {
+        "strides": (1,) * rank,
+        "padding": ((0, 0),) * rank,
+        "dilation": (1,) * rank,
+    }
+    shape = (*after(call.image(), size, **geometry), channels)
+    return call.add(
+        "depthwise", call.values, shape, geometry, {"kernel": kernel}
+    )
+
+
 def pad(call: Call, padding: Padding) -> int:
     """Adds zeros around an image."""
     *space, channels = call.image()

@@ -45,6 +45,7 @@ RULES: dict[str, Rule] = {
         kernels.global_pooling,
     ),
     **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), kernels.zero_padding),
+    **dict.fromkeys(("Cropping1D", "Cropping2D"), kernels.cropping),
     "BatchNormalization": elementwise.batch_normalization,
     "Normalization": elementwise.normalization,
     "Rescaling": elementwise.rescaling,

@@ -1,8 +1,11 @@
 """Makes fewer steps of a network that compute the same."""
 
+import numpy as np
+
 from tf_rigl.export.plan import fold
 from tf_rigl.export.plan import fuse
 from tf_rigl.export.plan import gates
+from tf_rigl.export.plan import shapes
 from tf_rigl.export.plan.steps import Network
 
 
@@ -16,10 +19,24 @@ def simplify(network: Network) -> None:
     drop_unused(network)
     gates.recognize(network)
     fuse.merge_padding(network)
+    shapes.merge_reshapes(network)
     fold.fold(network)
     fuse.fuse_activations(network)
     drop_unused(network)
+    shapes.make_dense(network)
     fuse.fuse_sums(network)
+    _make_outputs(network)
+
+
+def _make_outputs(network: Network) -> None:
+    """Lets a step make each output: nothing is one that also is an input."""
+    for place, value in enumerate(network.outputs):
+        if value not in network.inputs:
+            continue
+        shape = network.shapes[value]
+        arrays = {"scale": np.ones(shape[-1:]), "offset": np.zeros(shape[-1:])}
+        step = network.add("affine", "output", [value], shape, {}, arrays)
+        network.outputs[place] = step.output
 
 
 def drop_unused(network: Network) -> None:
