@@ -13,7 +13,7 @@ from tf_rigl.native import build
 
 # `kRiglInterface` in rigl.h. A library of another one was built of other
 # sources, and is not used.
-_INTERFACE = 1
+_INTERFACE = 2
 
 _FOLDER = pathlib.Path(__file__).resolve().parent
 _REBUILD = f"python {build.__file__}"

@@ -15,8 +15,8 @@
 
 #define RIGL_EXPORT extern "C" __attribute__((visibility("default")))
 
-// Changes with every change of a declaration below.
-constexpr int32_t kRiglInterface = 1;
+// Changes with every change of a declaration below, or in rigl_plan.h.
+constexpr int32_t kRiglInterface = 2;
 
 struct RiglIndex {
   int32_t inputs;
