@@ -22,6 +22,9 @@ _ELSEWHERE = (
     "Export the model with tf_rigl.export_litert or tf_rigl.export_saved_model"
 )
 
+# Of a value, besides the batch.
+MOST_DIMENSIONS = 3
+
 
 class Unsupported(Exception):
     """Raised if a layer has no steps, with what to do instead."""
@@ -90,6 +93,11 @@ class Call:
         arrays: Mapping[str, np.ndarray] | None = None,
     ) -> int:
         """Adds a step of this layer and returns the value that it makes."""
+        if not 1 <= len(shape) <= MOST_DIMENSIONS:
+            raise Unsupported(
+                f"its outputs have {len(shape)} dimensions besides the batch",
+                f"Plans have one to {MOST_DIMENSIONS}.",
+            )
         network = self.network
         step = network.add(kind, self.path, inputs, shape, attributes, arrays)
         return step.output

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tf_rigl.backend import call_signature
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.export.plan import rules
+from tf_rigl.export.plan.calls import MOST_DIMENSIONS
 from tf_rigl.export.plan.calls import Call
 from tf_rigl.export.plan.calls import Unsupported
 from tf_rigl.export.plan.steps import UNKNOWN
@@ -296,13 +297,19 @@ def _check_options(call: Call) -> None:
 
 def _check_sizes(model: Any, leaves: Mapping[str, tf.TensorSpec]) -> None:
     for name, leaf in leaves.items():
-        if leaf.shape.rank and leaf.shape[1:].is_fully_defined():
-            continue
-        raise ValueError(
-            "A plan is for inputs of one size, of any batch. Received: "
-            f"model={model.name!r}, whose input {name!r} has the shape "
-            f"{tuple(leaf.shape)}. Pass it, such as inputs=(None, 224, 224, 3)."
-        )
+        shape = leaf.shape
+        if not shape.rank or not shape[1:].is_fully_defined():
+            raise ValueError(
+                "A plan is for inputs of one size, of any batch. Received: "
+                f"model={model.name!r}, whose input {name!r} has the shape "
+                f"{shape}. Pass one, such as inputs=(None, 224, 224, 3)."
+            )
+        if not 1 < shape.rank <= MOST_DIMENSIONS + 1:
+            raise ValueError(
+                f"Inputs of a plan have one to {MOST_DIMENSIONS} dimensions "
+                f"besides the batch. Received: model={model.name!r}, whose "
+                f"input {name!r} has the shape {shape}."
+            )
 
 
 def _places(network: Any, names: list[str]) -> list[int]:
