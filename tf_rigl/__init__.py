@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tf_rigl.algorithms.frobenius_decay import (
         FrobeniusDecay as FrobeniusDecay,
     )
+    from tf_rigl.backend.native_ops import load_native_ops as load_native_ops
     from tf_rigl.checkpointing.checkpoints import Checkpoints as Checkpoints
     from tf_rigl.checkpointing.snapshot import Snapshot as Snapshot
     from tf_rigl.checkpointing.snapshot_at import SnapshotAt as SnapshotAt
@@ -113,6 +114,7 @@ _NAMES = _lazy.index(
         "tf_rigl.accounting.profile": ["profile"],
         "tf_rigl.algorithms": registry.class_names(),
         "tf_rigl.algorithms.frobenius_decay": ["FrobeniusDecay"],
+        "tf_rigl.backend.native_ops": ["load_native_ops"],
         "tf_rigl.checkpointing.checkpoints": ["Checkpoints"],
         "tf_rigl.checkpointing.snapshot": ["Snapshot"],
         "tf_rigl.checkpointing.snapshot_at": ["SnapshotAt"],

@@ -10,6 +10,7 @@ of bounds. Sums do not depend on the number of threads.
 """
 
 import functools
+import os
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
@@ -228,15 +229,22 @@ def run_plan(
     return made
 
 
-def load() -> None:
-    """Loads the operations, which a SavedModel that has some needs.
+def load_native_ops() -> None:
+    """Loads the operations that a SavedModel of `runtime="native"` has.
 
-    `tf_rigl.load_native_ops()` before `tf.saved_model.load` or a `TFSMLayer`.
+    Call it once in a process, before `tf.saved_model.load` or a `TFSMLayer`.
 
     Raises:
         RuntimeError: if the native library is not there.
     """
     _ops()
+
+
+def is_in(path: str | os.PathLike[str]) -> bool:
+    """Returns whether a SavedModel needs the operations of this library."""
+    file = os.path.join(os.fspath(path), "saved_model.pb")
+    with tf.io.gfile.GFile(file, "rb") as stream:
+        return b"RiglPlan" in stream.read()
 
 
 def _ops() -> Any:

@@ -71,6 +71,10 @@ def start_runtime(kind: str, path: pathlib.Path, threads: int) -> str:
     tf.function(tf.abs)(tf.constant(0.0))
     if kind == model_paths.KERAS:
         return _start_keras(path, threads)
+    from tf_rigl.backend import native_ops
+
+    if native_ops.is_in(path):
+        native_ops.load_native_ops()
     return f"TensorFlow {tf.__version__}"
 
 
