@@ -22,6 +22,7 @@ KINDS = (
     "concatenate",
     "reshape",
 )
+OF_IMAGES = ("convolution", "depthwise", "pool", "global_pool", "pad")
 
 
 class Network:
@@ -94,9 +95,8 @@ class Network:
     def grow(self, kind):
         """Adds an operation of that kind, or of another if none is possible."""
         has_image = any(len(shape) > 1 for shape in self.shapes)
-        if kind in ("convolution", "depthwise", "pool", "global_pool", "pad"):
-            if not has_image:
-                return self.dense()
+        if kind in OF_IMAGES and not has_image:
+            return self.dense()
         return getattr(self, kind if kind != "activation" else "activate")()
 
     def dense(self):
@@ -257,7 +257,7 @@ def random_network(seed, kinds, inputs=1):
     """
     random = np.random.default_rng(seed)
     rank = int(random.integers(1, 4))
-    if kinds[0] in ("convolution", "depthwise", "pool", "global_pool", "pad"):
+    if kinds[0] in OF_IMAGES:
         rank = max(rank, 2)
     shapes = []
     for _ in range(inputs):

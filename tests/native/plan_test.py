@@ -1,7 +1,5 @@
 """Plans against float64 NumPy, at each level that the machine has."""
 
-import concurrent.futures
-
 import hypothesis
 import numpy as np
 import pytest
@@ -10,7 +8,6 @@ from hypothesis import strategies as st
 from tests.native import cases
 from tests.native import plan_cases
 from tests.native import plan_reference
-from tests.support import run_python
 from tf_rigl.native import Plan
 from tf_rigl.native import library
 from tf_rigl.native import plan_file
