@@ -73,6 +73,8 @@ if TYPE_CHECKING:
         quantize_aware as quantize_aware,
     )
     from tf_rigl.export.litert.xnnpack import check_xnnpack as check_xnnpack
+    from tf_rigl.export.plan.check import check_plan as check_plan
+    from tf_rigl.export.plan.export import export_plan as export_plan
     from tf_rigl.export.saved_model.export import (
         export_saved_model as export_saved_model,
     )
@@ -136,6 +138,8 @@ _NAMES = _lazy.index(
         "tf_rigl.export.litert.options": ["LiteRTOptions"],
         "tf_rigl.export.litert.quantize_aware": ["quantize_aware"],
         "tf_rigl.export.litert.xnnpack": ["check_xnnpack"],
+        "tf_rigl.export.plan.check": ["check_plan"],
+        "tf_rigl.export.plan.export": ["export_plan"],
         "tf_rigl.export.saved_model.export": ["export_saved_model"],
         "tf_rigl.export.saved_model.restore": ["load_packed_weights"],
         "tf_rigl.experiments.distance_picture": ["plot_mask_distances"],

@@ -141,7 +141,7 @@ def cropping(call: Call) -> int:
     kernel = np.zeros((*size, channels, 1), np.float32)
     kernel[tuple(pairs[:, 0])] = 1
     rank = len(space)
-    geometry = {
+    geometry: dict[str, Any] = {
         "strides": (1,) * rank,
         "padding": ((0, 0),) * rank,
         "dilation": (1,) * rank,

@@ -193,7 +193,7 @@ struct PadStep : Step {
         std::fill_n(out.channel(c), out.run(), 0.0f);
       }
     });
-    copy(context.kernels, in, inner);
+    copy(context.kernels, in, inner, true);
     clear_borders(context, one.output, 0, out.c);
   }
 

@@ -33,8 +33,10 @@ View channels_last(float* data, int h, int w, int c) {
   return {data, h, w, c, 1, int64_t(w) * c, c};
 }
 
-void copy(const PlanKernels& kernels, const View& from, const View& to) {
-  const bool is_run = from.pitch == to.pitch && from.step == 1 && to.step == 1;
+void copy(const PlanKernels& kernels, const View& from, const View& to,
+          bool exact) {
+  const bool is_run = from.pitch == to.pitch && from.step == 1 &&
+                      to.step == 1 && (!exact || to.pitch == to.w);
   for (int c = 0; c < to.c; c++) {
     const float* in = from.channel(c);
     float* out = to.channel(c);

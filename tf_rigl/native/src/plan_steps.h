@@ -70,8 +70,10 @@ NewStep make_elementwise(const Making& making, const Operation& one);
 NewStep make_copy(const Making& making, const Operation& one);
 NewStep make_concatenate(const Making& making, const Operation& one);
 
-// Copies elements, of any order in memory to any other.
-void copy(const PlanKernels& kernels, const View& from, const View& to);
+// Copies elements, of any order in memory to any other. What is between rows of
+// `to` may be overwritten, unless `exact`.
+void copy(const PlanKernels& kernels, const View& from, const View& to,
+          bool exact = false);
 
 // The same elements as an array [h][w][c], channels last.
 View channels_last(float* data, int h, int w, int c);
