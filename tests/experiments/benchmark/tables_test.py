@@ -1,5 +1,6 @@
 """What tables say of results, without measuring anything."""
 
+import dataclasses
 import pathlib
 
 import pytest
@@ -19,7 +20,7 @@ def results(**rounds):
     for name, taken in rounds.items():
         found.openings.append(records.Opening(name, 2, "", 1.0, 100, 0.5))
         found.measurements.append(
-            records.Measurement(name, 2, 1, 0.1, taken, 10, 110)
+            records.Measurement(name, 2, 1, 0.1, taken, taken, 10, 110)
         )
     return found
 
@@ -45,6 +46,15 @@ def test_verdict(taken, expected):
 
 def test_one_model_is_not_compared():
     assert not tables.verdicts(results(a=(1.0,)))
+
+
+def test_a_busy_machine_is_noticed():
+    made = results(a=(1.0, 2.0, 1.0))
+    assert not tables.notes(made)
+    one = made.measurements[0]
+    made.measurements[0] = dataclasses.replace(one, cpu_rounds=(0.5, 0.6, 0.7))
+    (note,) = tables.notes(made)
+    assert note.startswith("The machine was busy")
 
 
 def test_failures_with_the_same_reason_are_one():

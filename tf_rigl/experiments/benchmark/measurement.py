@@ -34,7 +34,7 @@ class _Member:
     first: dict[str, Any] = dataclasses.field(default_factory=dict)
     difference: float | None = None
     note: str = ""
-    rounds: list[float] = dataclasses.field(default_factory=list)
+    rounds: list[dict[str, float]] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -275,7 +275,7 @@ class Benchmark:
                         members.remove(member)
                     continue
                 self._done += 1
-                member.rounds.append(answer["seconds"])
+                member.rounds.append(answer)
             order = [*order[1:], *order[:1]]
 
         for member in ready:
@@ -284,7 +284,10 @@ class Benchmark:
                     member.model.label,
                     threads,
                     batch,
-                    rounds=tuple(member.rounds),
+                    rounds=tuple(one["seconds"] for one in member.rounds),
+                    cpu_rounds=tuple(
+                        one["cpu_seconds"] for one in member.rounds
+                    ),
                     difference=member.difference,
                     note=member.note,
                     **member.first,

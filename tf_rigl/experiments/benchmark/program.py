@@ -38,7 +38,11 @@ def run(
 
     _print(results, console)
     write = terminal.printer(console)
-    for line in (*tables.verdicts(results), *tables.failures(results)):
+    for line in (
+        *tables.verdicts(results),
+        *tables.notes(results),
+        *tables.failures(results),
+    ):
         write(text_table.paragraph(line))
     write(f"Files: {folder}")
     return terminal.FAILURE if results.failures else 0

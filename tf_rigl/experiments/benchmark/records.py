@@ -16,6 +16,8 @@ from tf_rigl.experiments.benchmark.settings import BenchmarkSettings
 from tf_rigl.experiments.sweeps import processes
 
 _PACKAGES = ("tensorflow", "keras", "tf_keras", "ai-edge-litert", "numpy")
+# Below this share of the time of a call, its thread has waited.
+_BUSY = 0.8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Measurement:
     batch_size: int
     first_seconds: float  # of the first call, with what is traced or planned
     rounds: tuple[float, ...]  # the median of each, in seconds
+    cpu_rounds: tuple[float, ...]  # CPU seconds of a call: the mean of each
     memory_bytes: int  # resident, which the model has added to its process
     process_bytes: int  # resident, of its whole process
     # The largest difference to the outputs of the first model that takes the
@@ -50,6 +53,16 @@ class Measurement:
     def median(self) -> float:
         """Seconds of a call: the median over the rounds."""
         return statistics.median(self.rounds)
+
+    @property
+    def cpu_median(self) -> float:
+        """CPU seconds of a call, on all threads: the median over the rounds."""
+        return statistics.median(self.cpu_rounds)
+
+    @property
+    def waited(self) -> bool:
+        """Whether calls had to wait for a core, as on a busy machine."""
+        return self.cpu_median < _BUSY * self.median
 
     @property
     def key(self) -> tuple[int, int]:
@@ -115,6 +128,7 @@ class Results:
                     **dataclasses.asdict(one),
                     "difference": _finite(one.difference),
                     "seconds": one.median,
+                    "cpu_seconds": one.cpu_median,
                     "speedup": ratio,
                 }
                 for one, ratio in zip(
@@ -146,6 +160,7 @@ class Results:
                     one.median,
                     min(one.rounds),
                     max(one.rounds),
+                    one.cpu_median,
                     ratio,
                     one.memory_bytes,
                     one.process_bytes,
@@ -167,6 +182,7 @@ _COLUMNS = (
     "seconds",
     "lowest_seconds",
     "highest_seconds",
+    "cpu_seconds",
     "speedup",
     "memory_bytes",
     "process_bytes",

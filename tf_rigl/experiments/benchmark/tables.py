@@ -59,7 +59,7 @@ def latency_table(results: Results) -> text_table.TextTable:
             milliseconds(one.median),
             f"{milliseconds(min(one.rounds))} to "
             f"{milliseconds(max(one.rounds))}",
-            f"{one.batch_size / one.median:,.0f}",
+            milliseconds(one.cpu_median),
             f"{ratio:.2f}",
         )
         for one, ratio in zip(
@@ -72,7 +72,7 @@ def latency_table(results: Results) -> text_table.TextTable:
         "batch",
         "ms",
         "lowest to highest",
-        "examples/s",
+        "CPU ms",
         "times as fast",
     )
     return text_table.TextTable(header, body)
@@ -97,6 +97,16 @@ def verdicts(results: Results) -> list[str]:
                 f"{ratios[best]:.2f} times as fast as {first.model}."
             )
     return found
+
+
+def notes(results: Results) -> list[str]:
+    """Says if the machine was too busy to trust milliseconds."""
+    if not any(one.waited for one in results.measurements):
+        return []
+    return [
+        "The machine was busy: calls have waited for a core, longer ones more "
+        "often than short ones. CPU ms tell what they cost; measure again."
+    ]
 
 
 def failures(results: Results) -> list[str]:

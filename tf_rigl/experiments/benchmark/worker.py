@@ -95,14 +95,19 @@ class Worker:
         gc.collect()
         gc.disable()
         try:
+            cpu = time.process_time()
             now = begin = time.perf_counter()
             while not taken or now - begin < seconds:
                 run()
                 before, now = now, time.perf_counter()
                 taken.append(now - before)
+            cpu = time.process_time() - cpu
         finally:
             gc.enable()
-        return {"seconds": statistics.median(taken), "calls": len(taken)}
+        return {
+            "seconds": statistics.median(taken),
+            "cpu_seconds": cpu / len(taken),
+        }
 
 
 def resident_bytes() -> int:
