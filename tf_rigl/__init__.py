@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tf_rigl.algorithms.frobenius_decay import (
         FrobeniusDecay as FrobeniusDecay,
     )
+    from tf_rigl.backend.native_ops import load_native_ops as load_native_ops
     from tf_rigl.checkpointing.checkpoints import Checkpoints as Checkpoints
     from tf_rigl.checkpointing.snapshot import Snapshot as Snapshot
     from tf_rigl.checkpointing.snapshot_at import SnapshotAt as SnapshotAt
@@ -72,6 +73,8 @@ if TYPE_CHECKING:
         quantize_aware as quantize_aware,
     )
     from tf_rigl.export.litert.xnnpack import check_xnnpack as check_xnnpack
+    from tf_rigl.export.plan.check import check_plan as check_plan
+    from tf_rigl.export.plan.export import export_plan as export_plan
     from tf_rigl.export.saved_model.export import (
         export_saved_model as export_saved_model,
     )
@@ -113,6 +116,7 @@ _NAMES = _lazy.index(
         "tf_rigl.accounting.profile": ["profile"],
         "tf_rigl.algorithms": registry.class_names(),
         "tf_rigl.algorithms.frobenius_decay": ["FrobeniusDecay"],
+        "tf_rigl.backend.native_ops": ["load_native_ops"],
         "tf_rigl.checkpointing.checkpoints": ["Checkpoints"],
         "tf_rigl.checkpointing.snapshot": ["Snapshot"],
         "tf_rigl.checkpointing.snapshot_at": ["SnapshotAt"],
@@ -134,6 +138,8 @@ _NAMES = _lazy.index(
         "tf_rigl.export.litert.options": ["LiteRTOptions"],
         "tf_rigl.export.litert.quantize_aware": ["quantize_aware"],
         "tf_rigl.export.litert.xnnpack": ["check_xnnpack"],
+        "tf_rigl.export.plan.check": ["check_plan"],
+        "tf_rigl.export.plan.export": ["export_plan"],
         "tf_rigl.export.saved_model.export": ["export_saved_model"],
         "tf_rigl.export.saved_model.restore": ["load_packed_weights"],
         "tf_rigl.experiments.distance_picture": ["plot_mask_distances"],

@@ -15,6 +15,8 @@
 | `tf_rigl.export_saved_model` | `ExportReport` |
 | `tf_rigl.export_litert` | `LiteRTReport` |
 | `tf_rigl.check_xnnpack` | `XNNPACKReport` |
+| `tf_rigl.export_plan` | `PlanReport`, which holds `StepReport`s |
+| `tf_rigl.check_plan` | `PlanCheck`, which holds `LayerCheck`s |
 | `tf_rigl.sweep` | `SweepResult`, which holds `SweepRow`s |
 """
 
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
     from tf_rigl.export.litert.xnnpack_report import (
         XNNPACKReport as XNNPACKReport,
     )
+    from tf_rigl.export.plan.report import LayerCheck as LayerCheck
+    from tf_rigl.export.plan.report import PlanCheck as PlanCheck
+    from tf_rigl.export.plan.report import PlanReport as PlanReport
+    from tf_rigl.export.plan.report import StepReport as StepReport
     from tf_rigl.export.saved_model.report import ExportReport as ExportReport
     from tf_rigl.factors.report import FactorReport as FactorReport
     from tf_rigl.factors.report import KernelRank as KernelRank
@@ -62,6 +68,12 @@ _NAMES = _lazy.index(
         "tf_rigl.experiments.sweeps.sweep_result": ["SweepResult", "SweepRow"],
         "tf_rigl.export.litert.report": ["LiteRTReport"],
         "tf_rigl.export.litert.xnnpack_report": ["XNNPACKReport"],
+        "tf_rigl.export.plan.report": [
+            "LayerCheck",
+            "PlanCheck",
+            "PlanReport",
+            "StepReport",
+        ],
         "tf_rigl.export.saved_model.report": ["ExportReport"],
         "tf_rigl.factors.report": ["FactorReport", "KernelRank"],
         "tf_rigl.surgery.channel_groups": [

@@ -17,6 +17,7 @@ from absl import flags
 from tf_rigl.experiments import commands
 from tf_rigl.experiments import fields
 from tf_rigl.experiments import terminal
+from tf_rigl.experiments.benchmark.settings import BenchmarkSettings
 from tf_rigl.experiments.compress.settings import CompressSettings
 from tf_rigl.experiments.export_settings import ExportSettings
 from tf_rigl.experiments.process_sets.grid import ProcessGrid
@@ -42,8 +43,17 @@ _OWNERS = (
     ProcessGrid,
     CompressSettings,
     ExportSettings,
+    BenchmarkSettings,
 )
-_WITH_RULES = ("train", "sweep", "tickets", "compress", "wann", "export")
+_WITH_RULES = (
+    "train",
+    "sweep",
+    "tickets",
+    "compress",
+    "wann",
+    "export",
+    "benchmark",
+)
 
 
 def render() -> str:

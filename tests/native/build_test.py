@@ -96,12 +96,12 @@ def test_a_wheel_holds_the_library_and_no_version_of_python(tmp_path):
     assert {folder + build.LIBRARY, folder + build.OPS} <= set(held)
 
 
-def make_driver(folder, compiler, *flags, machine=None):
-    """Compiles the driver with the library into one program."""
+def make_driver(folder, compiler, *flags, machine=None, source=DRIVER):
+    """Compiles a driver with the library into one program."""
     objects = build.compile_sources(folder, compiler, machine, flags)
     objects = [one for one in objects if "tensorflow" not in one.name]
     driver = folder / "driver"
-    command = [*compiler, *build.FLAGS, *flags, f"-I{build.SOURCES}", DRIVER]
+    command = [*compiler, *build.FLAGS, *flags, f"-I{build.SOURCES}", source]
     subprocess.run([*command, *objects, "-o", driver], check=True)
     return driver
 

@@ -10,6 +10,8 @@ of bounds. Sums do not depend on the number of threads.
 """
 
 import functools
+import os
+from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
@@ -288,6 +290,44 @@ def check_index(index: SparseIndex) -> tf.Tensor:
         tf.errors.InvalidArgumentError: if the index is damaged.
     """
     return _ops().rigl_check_index(*index)
+
+
+def run_plan(
+    inputs: Sequence[tf.Tensor], plan: tf.Tensor, outputs: int
+) -> list[tf.Tensor]:
+    """Runs a whole plan; see `tf_rigl.native.Plan`.
+
+    The plan is opened at the first call and shared by all functions that call
+    it on the same tensor. There is no gradient.
+
+    Args:
+        inputs: float32 [B, ...], those of the plan.
+        plan: uint8 [bytes], the content of the plan's file.
+        outputs: the number of outputs.
+
+    Returns:
+        The outputs, float32 [B, ...]; their static shapes are unknown.
+    """
+    made: list[tf.Tensor] = _ops().rigl_plan(inputs, plan, M=outputs)
+    return made
+
+
+def load_native_ops() -> None:
+    """Loads the operations that a SavedModel of `runtime="native"` has.
+
+    Call it once in a process, before `tf.saved_model.load` or a `TFSMLayer`.
+
+    Raises:
+        RuntimeError: if the native library is not there.
+    """
+    _ops()
+
+
+def is_in(path: str | os.PathLike[str]) -> bool:
+    """Returns whether a SavedModel needs the operations of this library."""
+    file = os.path.join(os.fspath(path), "saved_model.pb")
+    with tf.io.gfile.GFile(file, "rb") as stream:
+        return b"RiglPlan" in stream.read()
 
 
 def _ops() -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
+from tf_rigl.backend import native_ops
 from tf_rigl.core import text_table
 from tf_rigl.experiments import model_files
 from tf_rigl.export.folders import folder_bytes
@@ -124,6 +125,12 @@ def read_stored_weights(
     if (file / "assets" / packed_file.BLOB).exists():
         return _of_packed(file)
     if (file / "saved_model.pb").exists():
+        if native_ops.is_in(file):
+            raise ValueError(
+                "`path` must be a SavedModel that TensorFlow runs. Received: "
+                f"path={os.fspath(path)!r}, which the native library runs. "
+                "Name the model that it was exported from."
+            )
         return _of_saved_model(file)
 
     if file.suffix == ".keras":

@@ -38,6 +38,7 @@ def start(
     usage: str = "",
     catch: tuple[type[Exception], ...] = USER_ERRORS,
     description: str | None = None,
+    more: bool = False,
 ) -> None:
     """Parses a command line, runs a program and exits.
 
@@ -49,10 +50,12 @@ def start(
         usage: the message if their number is wrong.
         catch: the errors that are printed without a traceback.
         description: the text of `--help`; None for the program's docstring.
+        more: whether there may be more positional arguments than `names`.
     """
 
     def main(arguments: list[str]) -> int:
-        if len(arguments) != 1 + names:
+        count = len(arguments) - 1
+        if count < names or (count > names and not more):
             unknown = " ".join(arguments[1:])
             raise app.UsageError(usage or f"Unknown arguments: {unknown}")
 

@@ -9,5 +9,7 @@ Both kinds of export begin alike:
 4. `saved_model` or `litert` writes the artifact. It appears under its path
    only once it is complete (`backend.atomic_files`).
 
+`plan` follows the layers of the model itself instead of a traced graph.
+
 `function_graph` copies the graph of a traced function into another function.
 """

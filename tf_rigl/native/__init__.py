@@ -10,8 +10,17 @@ In `src`, `kernels.cc` is compiled once for each level of vector instructions
 needed. `rigl.h` is all that other languages see; `tensorflow_ops.cc`, a second
 and small shared object, passes tensors to it through the stable C API of
 TensorFlow, so that one binary serves all releases.
+
+`Plan` runs a whole network from a file that `plan_file` writes of a
+`plan_graph.Graph`. In `src`, `rigl_plan.h` is its interface; `plan_reader.cc`
+checks files, `plan_layout.cc` decides where values are in memory, `plan_run.cc`
+runs the steps that the other files make, and `plan_kernels.cc` is compiled for
+each level. `linking` tells programs in C where header and library are.
 """
 
 from tf_rigl.native.library import available as available
 from tf_rigl.native.library import use as use
 from tf_rigl.native.library import why_unavailable as why_unavailable
+from tf_rigl.native.linking import get_include as get_include
+from tf_rigl.native.linking import get_library as get_library
+from tf_rigl.native.plan import Plan as Plan

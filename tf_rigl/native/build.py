@@ -57,6 +57,10 @@ LEVELS: Mapping[str, Mapping[str, Sequence[str]]] = {
 }
 
 
+# Sources that are compiled once for each level.
+LEVELED = ("kernels", "plan_kernels")
+
+
 class BuildError(Exception):
     """The library could not be compiled."""
 
@@ -148,14 +152,15 @@ def _commands(
     """Lists the commands that compile a file each, slow ones first."""
     commands = []
     for level, flags in list(LEVELS[machine].items())[::-1]:
-        name = folder / f"kernels_{level}.o"
         definition = f"-DRIGL_LEVEL={level}"
-        source = SOURCES / "kernels.cc"
-        commands.append(
-            [*compiler, *flags, definition, "-c", source, "-o", name]
-        )
+        for stem in LEVELED:
+            name = folder / f"{stem}_{level}.o"
+            source = SOURCES / f"{stem}.cc"
+            commands.append(
+                [*compiler, *flags, definition, "-c", source, "-o", name]
+            )
     for source in sorted(SOURCES.glob("*.cc")):
-        if source.stem != "kernels":
+        if source.stem not in LEVELED:
             name = folder / f"{source.stem}.o"
             commands.append([*compiler, "-c", source, "-o", name])
     return [list(map(str, command)) for command in commands]

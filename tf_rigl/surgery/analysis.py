@@ -15,11 +15,13 @@ from tf_rigl.surgery.features import Operand
 from tf_rigl.surgery.features import Shape
 from tf_rigl.surgery.features import Untrackable
 from tf_rigl.surgery.features import varying
+from tf_rigl.surgery.layer_graph import arguments_of
 from tf_rigl.surgery.layer_graph import can_be_edited
 from tf_rigl.surgery.layer_graph import inputs_of
 from tf_rigl.surgery.layer_graph import layer_of as layer_of
 from tf_rigl.surgery.layer_graph import network_of as network_of
 from tf_rigl.surgery.layer_graph import nodes_of as nodes_of
+from tf_rigl.surgery.layer_graph import placed_arguments
 
 Known = Features | None
 
@@ -139,7 +141,7 @@ def _apply(
         tuple(tuple(tensor.shape) for tensor in tensors),
         tuple(tuple(tensor.shape) for tensor in outputs),
         _others_of(node, tensors),
-        _placed(node, tensors),
+        placed_arguments(node, tensors),
     )
     call = plans.branches.reduced(node, call)
 
@@ -173,7 +175,7 @@ def _check(plans: ChannelAnalysis, node: Any, call: Call) -> None:
             raise Untrackable("its layers are not known")
 
         # Keras matches inputs by name here and may leave some out.
-        named = any(isinstance(one, dict) for one in _arguments_of(node)[0])
+        named = any(isinstance(one, dict) for one in arguments_of(node)[0])
         if named or len(tf.nest.flatten(network.inputs)) != len(call.inputs):
             raise Untrackable("called on inputs by name")
 
@@ -197,30 +199,9 @@ def _others_of(node: Any, tensors: list[Any]) -> tuple[Any, ...]:
     symbolic = {id(tensor) for tensor in tensors}
     return tuple(
         value
-        for value in tf.nest.flatten(_arguments_of(node))
+        for value in tf.nest.flatten(arguments_of(node))
         if id(value) not in symbolic
     )
-
-
-def _placed(node: Any, tensors: list[Any]) -> tuple[Any, Any]:
-    """Returns the arguments of a call with operands in the place of tensors."""
-    if node.is_input:
-        return (), {}
-    places: dict[int, Operand] = {}
-    for index, tensor in enumerate(tensors):
-        places.setdefault(id(tensor), Operand(index))
-    placed: tuple[Any, Any] = tf.nest.map_structure(
-        lambda value: places.get(id(value), value), _arguments_of(node)
-    )
-    return placed
-
-
-def _arguments_of(node: Any) -> tuple[Any, Any]:
-    """Returns the positional and the keyword arguments of a call."""
-    arguments = getattr(node, "arguments", None)
-    if arguments is None:
-        return node.call_args, node.call_kwargs
-    return arguments.args, arguments.kwargs
 
 
 def _kept(plans: ChannelAnalysis, shape: Shape, reason: str) -> Known:

@@ -4,7 +4,10 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+import tensorflow as tf
+
 from tf_rigl.backend import flavor as flavors
+from tf_rigl.surgery.features import Operand
 
 
 def network_of(model: Any) -> Any:
@@ -28,6 +31,27 @@ def inputs_of(node: Any) -> list[Any]:
     """Lists the symbolic tensors that a node is called on."""
     keras2 = getattr(node, "keras_inputs", None)
     return list(node.input_tensors) if keras2 is None else list(keras2)
+
+
+def arguments_of(node: Any) -> tuple[Any, Any]:
+    """Returns the positional and the keyword arguments of a call."""
+    arguments = getattr(node, "arguments", None)
+    if arguments is None:
+        return node.call_args, node.call_kwargs
+    return arguments.args, arguments.kwargs
+
+
+def placed_arguments(node: Any, tensors: list[Any]) -> tuple[Any, Any]:
+    """Returns the arguments of a call with operands in the place of tensors."""
+    if node.is_input:
+        return (), {}
+    places: dict[int, Operand] = {}
+    for index, tensor in enumerate(tensors):
+        places.setdefault(id(tensor), Operand(index))
+    placed: tuple[Any, Any] = tf.nest.map_structure(
+        lambda value: places.get(id(value), value), arguments_of(node)
+    )
+    return placed
 
 
 def can_be_edited(flavor: flavors.Flavor, model: Any) -> bool:

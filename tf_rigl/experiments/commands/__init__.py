@@ -26,6 +26,7 @@ COMMANDS = {
     "export": "writes a compressed SavedModel or a LiteRT file",
     "inspect": "shows the weights that a model or a file holds",
     "profile": "counts what a network costs at a sparsity",
+    "benchmark": "compares latency and memory of models of any format",
     "report": "writes a page about a run, a sweep, searches or compressions",
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.backend import native_ops
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments.runs import tasks
 from tf_rigl.experiments.runs import train
@@ -116,6 +117,8 @@ def _compiled(model: Any) -> Predict:
 
 
 def _saved_model(path: pathlib.Path) -> Predict:
+    if native_ops.is_in(path):
+        native_ops.load_native_ops()
     loaded = tf.saved_model.load(str(path))
     signature = loaded.signatures[DEFAULT_SIGNATURE]
     (name,) = signature.structured_input_signature[1]

@@ -1,16 +1,11 @@
 """Runs LiteRT files and their models on named arrays and compares the outputs.
 
-Files run in the interpreter of `ai-edge-litert` if it is installed, because
-that is what runs them on a user's device. Otherwise they run in TensorFlow's
-interpreter, which is deprecated and runs some files that LiteRT now refuses.
+They run in the interpreter that `interpreter` finds.
 """
 
-import importlib
-import warnings
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Any
 from typing import NamedTuple
 
@@ -21,6 +16,11 @@ from tf_rigl.backend.call_signature import CallSignature
 from tf_rigl.backend.call_signature import named_leaves
 from tf_rigl.export.endpoints import DEFAULT_SIGNATURE
 from tf_rigl.export.endpoints import Endpoint
+from tf_rigl.export.litert import interpreter as interpreters
+from tf_rigl.export.litert.interpreter import (
+    interpreter_class as interpreter_class,
+)
+from tf_rigl.export.litert.interpreter import runtime as runtime
 
 # Arrays by the names of a model's inputs or outputs.
 Named = Mapping[str, np.ndarray]
@@ -31,9 +31,6 @@ Feed = Callable[[], Iterator[dict[str, np.ndarray]]]
 _EXAMPLES = 4
 # Size of random inputs in open dimensions, such as the number of time steps.
 _LENGTH = 8
-
-_WARNING = ".*tf.lite.Interpreter is deprecated.*"
-_LITERT = "ai-edge-litert"
 
 
 class Difference(NamedTuple):
@@ -63,10 +60,7 @@ class Runner:
     """
 
     def __init__(self, content: bytes) -> None:
-        with warnings.catch_warnings():
-            # TensorFlow's interpreter warns that it will move to another
-            # package.
-            warnings.filterwarnings("ignore", _WARNING)
+        with interpreters.without_warning():
             interpreter = interpreter_class()(model_content=content)
         self._run = interpreter.get_signature_runner(DEFAULT_SIGNATURE)
         self.inputs = list(self._run.get_input_details())
@@ -85,21 +79,17 @@ class Runner:
         """
         details = self._run.get_input_details()
         outputs = self._run(
-            **{name: _quantize(inputs[name], details[name]) for name in details}
+            **{
+                name: interpreters.quantize(inputs[name], details[name])
+                for name in details
+            }
         )
         details = self._run.get_output_details()
         # Copy the arrays, which are views of the interpreter's memory.
         return {
-            name: np.array(_dequantize(array, details[name]))
+            name: np.array(interpreters.dequantize(array, details[name]))
             for name, array in outputs.items()
         }
-
-
-def runtime() -> str:
-    """Returns name and version of what runs files."""
-    if interpreter_class() is tf.lite.Interpreter:
-        return f"TensorFlow {tf.__version__}"
-    return f"LiteRT {metadata.version(_LITERT)}"
 
 
 def run(content: bytes, inputs: Named) -> dict[str, np.ndarray]:
@@ -259,43 +249,6 @@ def _as_dtype(array: Any, dtype: tf.DType) -> np.ndarray:
     if dtype == tf.string:
         return np.asarray(tf.constant(array, tf.string), object)
     return np.asarray(array, dtype.as_numpy_dtype)
-
-
-def interpreter_class() -> Any:
-    """Returns the interpreter of LiteRT, else that of TensorFlow."""
-    try:
-        module = importlib.import_module("ai_edge_litert.interpreter")
-    except ImportError:
-        return tf.lite.Interpreter
-    return module.Interpreter
-
-
-def _quantize(array: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:
-    """Converts an input to the dtype that the interpreter's `detail` asks for.
-
-    A scale of 0 means that the input is not quantized.
-    """
-    dtype = detail["dtype"]
-    scale, zero_point = detail["quantization"]
-    if array.dtype == object:
-        # The interpreter takes arrays of bytes of one length.
-        return array.astype(np.bytes_)
-    if array.dtype == dtype or not np.issubdtype(array.dtype, np.floating):
-        return array.astype(dtype)
-
-    if scale and np.issubdtype(dtype, np.integer):
-        limits = np.iinfo(dtype)
-        steps = np.round(array / scale + zero_point)
-        array = np.clip(steps, limits.min, limits.max)
-    return array.astype(dtype)
-
-
-def _dequantize(array: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:
-    """Converts a quantized output to floats; returns any other as it is."""
-    scale, zero_point = detail["quantization"]
-    if not scale or not np.issubdtype(array.dtype, np.integer):
-        return array
-    return (array.astype(np.float32) - zero_point) * scale
 
 
 def _is_batch(call: CallSignature, data: Any) -> bool:

@@ -22,9 +22,11 @@ from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.endpoints import trace_endpoints
 from tf_rigl.export.folders import folder_bytes
 from tf_rigl.export.function_graph import read_only
+from tf_rigl.export.plan import read
 from tf_rigl.export.replicas import capture
 from tf_rigl.export.saved_model import artifact
 from tf_rigl.export.saved_model import draws
+from tf_rigl.export.saved_model import native_plan
 from tf_rigl.export.saved_model import pack
 from tf_rigl.export.saved_model import packed_file
 from tf_rigl.export.saved_model import report
@@ -42,6 +44,7 @@ from tf_rigl.masking.model_weights import walk_model
 COMPRESSIONS = (pack.SMALLEST, *ENCODINGS, None)
 # Those that pack a list of connections.
 _OF_POSITIONS = (pack.SMALLEST, "gaps", "bit_mask")
+RUNTIMES = ("tensorflow", "native")
 
 
 def export_saved_model(
@@ -53,6 +56,7 @@ def export_saved_model(
     inputs: Any = None,
     signatures: Mapping[str, Any] | None = None,
     overwrite: bool = False,
+    runtime: str = "tensorflow",
 ) -> report.ExportReport:
     """Writes a SavedModel in which sparse weights take little space.
 
@@ -116,6 +120,13 @@ def export_saved_model(
             a `tf.function` with an input signature or a concrete function. One
             called `"serving_default"` replaces the model's call.
         overwrite: whether to replace what is at `path`.
+        runtime: what runs the artifact. `"tensorflow"` needs nothing else.
+            `"native"` makes one operation of the model, which skips zeros on
+            CPUs: the plan that `export_plan` writes, as a constant. It loads
+            where `tf_rigl.load_native_ops()` was called before, in
+            `tf.saved_model.load` and as a `TFSMLayer`, has no gradient and
+            takes batches of any size. Only for models that `check_plan`
+            accepts, and without `compression`, `values` and `signatures`.
 
     Returns:
         A report of what was written, weight by weight; `str()` of it is a
@@ -124,11 +135,12 @@ def export_saved_model(
     Raises:
         TypeError: if `model` is a model of neither Keras, or if `inputs` or a
             signature has none of the types above.
-        ValueError: if `path` exists or cannot be written; if `compression` or
-            `values` is unknown or cannot express a mask or a value; if the
-            model's inputs are not known; if a signature has no input signature
-            or sums over replicas; or if `values` is `"seed"` and no seed draws
-            the values of a masked weight, which may have been trained.
+        ValueError: if `path` exists or cannot be written; if `compression`,
+            `values` or `runtime` is unknown or cannot express a mask, a value
+            or a layer; if the model's inputs are not known; if a signature has
+            no input signature or sums over replicas; or if `values` is `"seed"`
+            and no seed draws the values of a masked weight, which may have been
+            trained.
 
     Example:
         >>> report = tf_rigl.export_saved_model(model, "exported")
@@ -143,6 +155,12 @@ def export_saved_model(
             "Variables of a plain SavedModel keep their values. Received: "
             f"compression=None, values={values!r}. Pass compression={other!r}."
         )
+
+    check_choice("runtime", runtime, RUNTIMES)
+    if runtime == "native":
+        native_plan.check(compression, values, signatures)
+        with masked_for_now.masked_for_now(model):
+            return _export_native(model, path, inputs, overwrite)
 
     # Other encodings are dense, or of masks with a structure.
     is_listed = compression in _OF_POSITIONS and values != "seed"
@@ -188,6 +206,17 @@ def _export(
         for weight, source in zip(packed, sources.values(), strict=True)
     ]
     return report.ExportReport(os.fspath(path), tuple(rows), folder_bytes(path))
+
+
+def _export_native(
+    model: Any, path: str | os.PathLike[str], inputs: Any, overwrite: bool
+) -> report.ExportReport:
+    graph = read.graph_of(model, inputs)
+    walked = walk_model(model)
+    with atomic_files.new_folder(path, overwrite) as (folder, _):
+        (endpoint,) = trace_endpoints(walked, inputs, None)
+        row = native_plan.save(folder, endpoint, graph)
+    return report.ExportReport(os.fspath(path), (row,), folder_bytes(path))
 
 
 def _save_packed(

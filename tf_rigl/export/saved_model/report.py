@@ -7,9 +7,11 @@ from tf_rigl.core import text_table
 
 # The encoding that a row shows for a weight that is not packed.
 VARIABLE = "variable"
+PLAN = "plan"  # likewise for a whole model that the native library runs
 _PACKED = (
     "packed: not for OpenVINO or the TensorFlow.js converter (compression=None)"
 )
+_PLANNED = "runs where tf_rigl.load_native_ops() was called before loading"
 _HEADER = ("weight", "encoding", "values", "elements", "kept", "bytes", "error")
 
 
@@ -19,7 +21,8 @@ class WeightReport:
 
     path: str  # path of the weight, as in `masks(model)`
     shape: tuple[int, ...]
-    encoding: str  # encoding of its mask; "variable" if it is not packed
+    # encoding of its mask; "variable" if it is not packed, "plan" for a plan
+    encoding: str
     values: str  # format of its values, or their dtype if they are exact
     elements: int  # number of elements
     nonzeros: int  # number of elements that are kept
@@ -77,6 +80,9 @@ class ExportReport:
             f"{self.path}: {self.folder_bytes:,} bytes in all, the weights "
             f"dense {self.dense_bytes:,}"
         )
-        if any(row.encoding != VARIABLE for row in self.rows):
+        encodings = {row.encoding for row in self.rows}
+        if PLAN in encodings:
+            lines.append(_PLANNED)
+        elif encodings - {VARIABLE}:
             lines.append(_PACKED)
         return "\n".join(lines)

@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "kernels.h"
+#include "plan_kernels.h"
 #include "rigl.h"
 
 namespace rigl {
@@ -10,17 +11,21 @@ namespace rigl {
 #if defined(__x86_64__)
 namespace sse2 {
 extern const Kernels kernels;
-}
+extern const plan::PlanKernels plan_kernels;
+}  // namespace sse2
 namespace avx2 {
 extern const Kernels kernels;
-}
+extern const plan::PlanKernels plan_kernels;
+}  // namespace avx2
 namespace avx512 {
 extern const Kernels kernels;
-}
+extern const plan::PlanKernels plan_kernels;
+}  // namespace avx512
 #else
 namespace baseline {
 extern const Kernels kernels;
-}
+extern const plan::PlanKernels plan_kernels;
+}  // namespace baseline
 #endif
 
 namespace {
@@ -41,33 +46,44 @@ int highest_level() {
 #endif
 }
 
-const Kernels* kernels_of(int level) {
+struct Level {
+  const Kernels* kernels;
+  const plan::PlanKernels* plan_kernels;
+};
+
+const Level levels[] = {
 #if defined(__x86_64__)
-  if (level == 2) return &avx512::kernels;
-  if (level == 1) return &avx2::kernels;
-  return &sse2::kernels;
+    {&sse2::kernels, &sse2::plan_kernels},
+    {&avx2::kernels, &avx2::plan_kernels},
+    {&avx512::kernels, &avx512::plan_kernels},
 #else
-  return &baseline::kernels;
+    {&baseline::kernels, &baseline::plan_kernels},
 #endif
-}
+};
 
-std::atomic<const Kernels*> chosen{nullptr};
+std::atomic<const Level*> chosen{nullptr};
 
-}  // namespace
-
-const Kernels& kernels() {
-  const Kernels* found = chosen.load(std::memory_order_acquire);
+const Level& level_in_use() {
+  const Level* found = chosen.load(std::memory_order_acquire);
   if (!found) {
-    found = kernels_of(highest_level());
+    found = &levels[highest_level()];
     chosen.store(found, std::memory_order_release);
   }
   return *found;
 }
 
+}  // namespace
+
+const Kernels& kernels() { return *level_in_use().kernels; }
+
+const plan::PlanKernels& plan::plan_kernels() {
+  return *level_in_use().plan_kernels;
+}
+
 int cap_level(int highest) {
   int level = highest_level();
   if (highest < level) level = highest < 0 ? 0 : highest;
-  chosen.store(kernels_of(level), std::memory_order_release);
+  chosen.store(&levels[level], std::memory_order_release);
   return level;
 }
 

@@ -38,6 +38,7 @@ int machine_threads() {
 }
 
 std::atomic<int> wanted_threads{0};
+thread_local int own_threads = 0;
 
 class Pool {
  public:
@@ -163,7 +164,14 @@ void set_threads(int threads) {
   wanted_threads.store(threads > 0 ? threads : 0, std::memory_order_relaxed);
 }
 
+ThreadLimit::ThreadLimit(int threads) : before_(own_threads) {
+  own_threads = threads > 0 ? threads : 0;
+}
+
+ThreadLimit::~ThreadLimit() { own_threads = before_; }
+
 int threads() {
+  if (own_threads) return own_threads;
   const int wanted = wanted_threads.load(std::memory_order_relaxed);
   if (wanted) return wanted;
   static const int found = machine_threads();

@@ -13,6 +13,18 @@ namespace rigl {
 void set_threads(int threads);
 int threads();
 
+// Limits the threads of this thread's calls while it lives; 0 is no limit.
+class ThreadLimit {
+ public:
+  explicit ThreadLimit(int threads);
+  ~ThreadLimit();
+  ThreadLimit(const ThreadLimit&) = delete;
+  ThreadLimit& operator=(const ThreadLimit&) = delete;
+
+ private:
+  const int before_;
+};
+
 namespace pool {
 
 using Body = void (*)(const void* context, int task);

@@ -15,7 +15,7 @@
 
 #define RIGL_EXPORT extern "C" __attribute__((visibility("default")))
 
-// Changes with every change of a declaration below.
+// Changes with every change of a declaration below, or in rigl_plan.h.
 constexpr int32_t kRiglInterface = 2;
 
 struct RiglIndex {

@@ -68,6 +68,8 @@ void TF_ShapeInferenceContextConcatenateShapes(TF_ShapeInferenceContext*,
                                                TF_ShapeHandle*, TF_ShapeHandle*,
                                                TF_ShapeHandle* result,
                                                TF_Status*);
+void TF_ShapeInferenceContextSetUnknownShape(TF_ShapeInferenceContext*,
+                                             TF_Status*);
 
 TF_KernelBuilder* TF_NewKernelBuilder(
     const char* op, const char* device, void* (*create)(TF_OpKernelConstruction*),
@@ -79,6 +81,8 @@ void TF_OpKernelConstruction_GetAttrBool(TF_OpKernelConstruction*,
                                          TF_Status*);
 void TF_OpKernelConstruction_Failure(TF_OpKernelConstruction*, TF_Status*);
 
+int TF_NumInputs(TF_OpKernelContext*);
+int TF_NumOutputs(TF_OpKernelContext*);
 void TF_GetInput(TF_OpKernelContext*, int input, TF_Tensor**, TF_Status*);
 TF_Tensor* TF_AllocateOutput(TF_OpKernelContext*, int output, TF_DataType,
                              const int64_t* shape, int rank, size_t bytes,

@@ -7,6 +7,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "rigl.h"
@@ -35,6 +36,9 @@ class Call {
   Call(TF_OpKernelContext* context, int inputs);
 
   TF_Tensor* input(int number) const { return inputs_[number].get(); }
+
+  // Gives an input away, which stays as long as its new owner.
+  Tensor take(int number) { return std::move(inputs_[number]); }
 
   // Return an input's data, after a check of its type and shape; -1 is any size.
   template <class T>

@@ -3,6 +3,7 @@
 
 #include "rigl.h"
 #include "tensorflow_call.h"
+#include "tensorflow_plan.h"
 #include "tensorflow_shapes.h"
 
 namespace rigl {
@@ -260,6 +261,9 @@ std::vector<Operation> operations() {
        {"positions: int64"}, shapes_of_positions, positions},
       {"RiglCheckIndex", types, joined({}, {}), {"whole: bool"},
        shapes_of_check_index, check_index},
+      {"RiglPlan", {"N: int >= 1", "M: int >= 1"},
+       {"inputs: N * float", "plan: uint8"}, {"outputs: M * float"},
+       shapes_of_plan, run_plan, create_plan, delete_plan},
   };
 }
 

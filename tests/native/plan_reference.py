@@ -1,0 +1,155 @@
+"""What plans must compute, in float64 NumPy, one element after the other."""
+
+import math
+
+import numpy as np
+
+from tf_rigl.native.plan_graph import Graph
+
+_ERF = np.vectorize(math.erf, otypes=[float])
+
+
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def _softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def activate(name, x, slope=0.0):
+    six = np.clip(x + 3, 0, 6) / 6
+    functions = {
+        "linear": lambda: x,
+        "relu": lambda: np.maximum(x, 0),
+        "relu6": lambda: np.clip(x, 0, 6),
+        "leaky_relu": lambda: np.where(x > 0, x, slope * x),
+        "elu": lambda: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+        "sigmoid": lambda: _sigmoid(x),
+        "hard_sigmoid": lambda: six,
+        "tanh": lambda: np.tanh(x),
+        "swish": lambda: x * _sigmoid(x),
+        "hard_swish": lambda: x * six,
+        "gelu": lambda: 0.5 * x * (1 + _ERF(x / np.sqrt(2))),
+        "gelu_tanh": lambda: (
+            0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+        ),
+        "softmax": lambda: _softmax(x),
+    }
+    return functions[name]()
+
+
+def _windows(x, size, strides, padding, dilation, fill):
+    """Yields, for each output in space, its index and window."""
+    pad = [(0, 0), *padding, (0, 0)]
+    padded = np.pad(x, pad, constant_values=fill)
+    counts = [
+        (length - (k - 1) * d - 1) // s + 1
+        for length, k, s, d in zip(
+            padded.shape[1:-1], size, strides, dilation, strict=True
+        )
+    ]
+    for index in np.ndindex(*counts):
+        cut = tuple(
+            slice(i * s, i * s + (k - 1) * d + 1, d)
+            for i, s, k, d in zip(index, strides, size, dilation, strict=True)
+        )
+        yield index, counts, padded[(slice(None), *cut)]
+
+
+def _convolve(x, kernel, groups, strides, padding, dilation):
+    size = kernel.shape[:-2]
+    outputs = kernel.shape[-1]
+    result = None
+    axes = list(range(1, len(size) + 2))
+    channels = kernel.shape[-2]
+    for index, counts, window in _windows(
+        x, size, strides, padding, dilation, 0
+    ):
+        if result is None:
+            result = np.zeros((len(x), *counts, outputs))
+        for group in range(groups):
+            of = slice(
+                group * outputs // groups, (group + 1) * outputs // groups
+            )
+            part = window[..., group * channels : (group + 1) * channels]
+            result[(slice(None), *index, of)] = np.tensordot(
+                part, kernel[..., of], (axes, list(range(len(axes))))
+            )
+    return result
+
+
+def _step(operation, inputs, output_shape):
+    x = inputs[0]
+    given = operation.attributes
+    arrays = {k: np.float64(v) for k, v in operation.arrays.items()}
+    kind = operation.kind
+    space = x.ndim - 2
+    ones = (1,) * space
+    if kind == "dense":
+        y = x @ arrays["kernel"] + arrays.get("bias", 0)
+    elif kind in ("convolution", "depthwise"):
+        kernel, groups = arrays["kernel"], given.get("groups", 1)
+        if kind == "depthwise":
+            groups = x.shape[-1]
+            kernel = kernel.reshape(*kernel.shape[:-2], 1, -1)
+        y = _convolve(
+            x,
+            kernel,
+            groups,
+            given.get("strides", ones),
+            given["padding"],
+            given.get("dilation", ones),
+        )
+        y = y + arrays.get("bias", 0)
+        if len(inputs) == 2:
+            y = y + inputs[1]
+    elif kind == "pool":
+        y = np.zeros((len(x), *output_shape))
+        reduce = {"max": np.nanmax, "average": np.nanmean}[given["mode"]]
+        for index, _, window in _windows(
+            x, given["size"], given["strides"], given["padding"], ones, np.nan
+        ):
+            y[(slice(None), *index)] = reduce(
+                window, axis=tuple(range(1, space + 1))
+            )
+    elif kind == "global_pool":
+        axes = tuple(range(1, space + 1))
+        y = x.max(axes) if given["mode"] == "max" else x.mean(axes)
+    elif kind == "pad":
+        y = np.pad(x, [(0, 0), *given["padding"], (0, 0)])
+    elif kind == "affine":
+        y = x * arrays["scale"] + arrays["offset"]
+    elif kind == "add":
+        y = sum(inputs)
+    elif kind == "multiply":
+        y = math.prod(inputs)
+    elif kind == "concatenate":
+        y = np.concatenate(inputs, -1)
+    else:
+        y = x
+    y = (
+        np.broadcast_to(y, (len(x), *output_shape))
+        if kind
+        in (
+            "add",
+            "multiply",
+        )
+        else y.reshape(len(x), *output_shape)
+    )
+    name = given.get("activation", "linear")
+    return activate(name, y, given.get("negative_slope", 0.0))
+
+
+def run(graph: Graph, *inputs: np.ndarray) -> list[np.ndarray]:
+    """Returns the outputs [batch, ...] in float64."""
+    values = {
+        value: np.asarray(x, np.float64)
+        for value, x in zip(graph.inputs, inputs, strict=True)
+    }
+    for one in graph.operations:
+        values[one.output] = _step(
+            one, [values[i] for i in one.inputs], graph.shapes[one.output]
+        )
+    return [values[value] for value in graph.outputs]

@@ -1,0 +1,101 @@
+"""Plans against float64 NumPy, at each level that the machine has."""
+
+import hypothesis
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from tests.native import cases
+from tests.native import plan_cases
+from tests.native import plan_reference
+from tf_rigl.native import Plan
+from tf_rigl.native import library
+from tf_rigl.native import plan_file
+
+pytestmark = cases.needs_library
+
+BATCHES = st.sampled_from([1, 1, 2, 3, 5, 16, 17, 33, 35])
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@pytest.fixture(autouse=True)
+def _level():
+    yield
+    library.cap_level(max(cases.LEVELS))
+
+
+def examples(count):
+    return hypothesis.settings(
+        max_examples=count,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+
+
+def data_for(graph, batch, seed=0):
+    random = np.random.default_rng(seed)
+    return [
+        random.normal(size=(batch, *graph.shapes[value])).astype(np.float32)
+        for value in graph.inputs
+    ]
+
+
+def run_plan(plan, *inputs):
+    found = plan(*inputs)
+    return found if isinstance(found, tuple) else (found,)
+
+
+def assert_equal_to_numpy(graph, batch, tolerance=1e-5):
+    """At each level, and with the same bits for any number of threads."""
+    inputs = data_for(graph, batch)
+    expected = plan_reference.run(graph, *inputs)
+    data = plan_file.encode(graph)
+    for level in cases.LEVELS:
+        library.cap_level(level)
+        plan = Plan(data, threads=1)
+        found = run_plan(plan, *inputs)
+        for one, right in zip(found, expected, strict=True):
+            assert one.shape == right.shape and one.dtype == np.float32
+            largest = np.max(np.abs(right), initial=1e-30)
+            assert np.max(np.abs(one - right), initial=0) <= (
+                tolerance * largest
+            )
+        plan.threads = 2
+        for one, same in zip(found, run_plan(plan, *inputs), strict=True):
+            assert np.array_equal(one, same)
+
+
+@pytest.mark.parametrize("kind", plan_cases.KINDS)
+@examples(10)
+@hypothesis.given(SEEDS, BATCHES)
+def test_an_operation(kind, seed, batch):
+    assert_equal_to_numpy(plan_cases.random_network(seed, [kind]), batch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", plan_cases.KINDS)
+@examples(400)
+@hypothesis.given(SEEDS, BATCHES)
+def test_an_operation_hundreds_of_times(kind, seed, batch):
+    assert_equal_to_numpy(plan_cases.random_network(seed, [kind]), batch)
+
+
+NETWORKS = st.lists(st.sampled_from(plan_cases.KINDS), min_size=2, max_size=9)
+
+
+@examples(40)
+@hypothesis.given(SEEDS, NETWORKS, st.integers(1, 2), BATCHES)
+def test_networks(seed, kinds, inputs, batch):
+    """Values lie in one memory, and images have borders for one another."""
+    graph = plan_cases.random_network(seed, kinds, inputs)
+    # Errors of layers add up.
+    assert_equal_to_numpy(graph, min(batch, 3), 1e-5 * len(kinds))
+
+
+@pytest.mark.slow
+@examples(2000)
+@hypothesis.given(SEEDS, NETWORKS, st.integers(1, 2), BATCHES)
+def test_thousands_of_networks(seed, kinds, inputs, batch):
+    graph = plan_cases.random_network(seed, kinds, inputs)
+    assert_equal_to_numpy(graph, min(batch, 17), 2e-5 * len(kinds))

@@ -1,0 +1,147 @@
+"""Exports sparse models as plans, which run fast on CPUs."""
+
+import math
+import os
+from typing import Any
+
+import numpy as np
+
+from tf_rigl import native
+from tf_rigl.backend import atomic_files
+from tf_rigl.backend import call_signature
+from tf_rigl.core.checks import check_choice
+from tf_rigl.export.litert import run
+from tf_rigl.export.plan import read
+from tf_rigl.export.plan import report
+from tf_rigl.export.plan.steps import KERNELS
+from tf_rigl.masking import masked_for_now
+from tf_rigl.native import plan_file
+from tf_rigl.native.plan_graph import Graph
+from tf_rigl.native.plan_graph import Operation
+
+PRECISIONS = ("float32",)
+# The largest error as a fraction of the largest output.
+_TOLERANCES = {"float32": 1e-3}
+
+
+@masked_for_now.stored_masked
+def export_plan(
+    model: Any,
+    path: str | os.PathLike[str],
+    *,
+    precision: str = "float32",
+    inputs: Any = None,
+    overwrite: bool = False,
+) -> report.PlanReport:
+    """Writes a plan: the whole network in one file, which runs sparse.
+
+    `tf_rigl.native.Plan(path)` runs it on a CPU without TensorFlow, and skips
+    the zeros of kernels. BatchNormalization, activations, padding and residual
+    sums become part of the convolutions that they follow. Images have one size,
+    batches any. `check_plan` says what each layer becomes.
+
+    The file is portable; which vector instructions run it is chosen where it
+    is loaded. Writing one needs no native library. Where it is there, the file
+    is run first, and its outputs are compared with the model's on random
+    inputs.
+
+    The model is not changed. Only its inference is exported.
+
+    Args:
+        model: a Sequential, functional, subclassed or nested model of Keras 3
+            or tf_keras: a sparse one, or a plain one with zeros, such as
+            `strip` returns. Its layers must be ones that plans have. A
+            subclassed model is called on symbolic tensors to see its layers.
+        path: the file to write, local or a path that `tf.io.gfile` supports.
+        precision: how weights are stored: `"float32"`, exactly.
+        inputs: the inputs of the model's call, as for `export_saved_model`, if
+            it was never called or leaves the size of images open: arrays,
+            tf.TensorSpec or shapes with the batch dimension, such as
+            `(None, 224, 224, 3)`.
+        overwrite: whether to replace what is at `path`.
+
+    Returns:
+        A report of the file and its kernels; `str()` of it is a table.
+
+    Raises:
+        TypeError: if `model` is a model of neither Keras.
+        ValueError: if plans do not have one of its layers; if the size of an
+            input is open; if `path` exists or cannot be written; if
+            `precision` is unknown; or if an output of the file differs from the
+            model's. Nothing is written then.
+
+    Example:
+        >>> report = tf_rigl.export_plan(model, "model.plan")
+        >>> plan = tf_rigl.native.Plan("model.plan")
+        >>> outputs = plan(images)
+    """
+    check_choice("precision", precision, PRECISIONS)
+    graph = read.graph_of(model, inputs)
+
+    with atomic_files.new_folder(path, overwrite) as (draft, _):
+        data = plan_file.encode(graph, precision=precision)
+        difference = _compare(model, inputs, graph, data)
+        _check_difference(difference, precision)
+        with atomic_files.open_whole(draft) as file:
+            file.write(data)
+
+    return report.PlanReport(
+        path=os.fspath(path),
+        rows=tuple(
+            _row(one) for one in graph.operations if one.kind in KERNELS
+        ),
+        steps=len(graph.operations),
+        precision=precision,
+        file_bytes=len(data),
+        error=difference and difference.error,
+        relative_error=difference and difference.relative,
+    )
+
+
+def _compare(
+    model: Any, inputs: Any, graph: Graph, data: bytes
+) -> run.Difference | None:
+    """Compares a plan with its model; None without the native library."""
+    if not native.available():
+        return None
+    call = call_signature.call_signature(model, inputs)
+    examples = run.random_inputs(call, None)
+    args, kwargs = call_signature.pack_arguments(call, examples.values())
+    kwargs = {**kwargs, "training": False}
+    outputs = call_signature.name_outputs(model(*args, **kwargs))
+    expected = {name: np.asarray(one) for name, one in outputs.items()}
+
+    made = native.Plan(data)(*examples.values())
+    made = made if isinstance(made, tuple) else (made,)
+    return run.compare(
+        expected, dict(zip(graph.output_names, made, strict=True))
+    )
+
+
+def _check_difference(
+    difference: run.Difference | None, precision: str
+) -> None:
+    if difference is None:
+        return
+    # An error of NaN is infinite.
+    tolerance = _TOLERANCES.get(precision, math.inf)
+    if difference.relative <= tolerance and math.isfinite(difference.error):
+        return
+    raise ValueError(
+        "A plan must compute what the model computes, to "
+        f"{tolerance:g} of the largest output. Received: outputs that differ "
+        f"by {difference.error:.3g}, {difference.relative:.3g} of the "
+        "largest. If the model itself computes no finite numbers, train it "
+        "first; else this is an error of the library."
+    )
+
+
+def _row(operation: Operation) -> report.StepReport:
+    kernel = operation.arrays["kernel"]
+    return report.StepReport(
+        operation.name,
+        operation.kind,
+        kernel.shape,
+        kernel.size,
+        int(np.count_nonzero(kernel)),
+    )

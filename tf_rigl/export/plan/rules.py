@@ -1,0 +1,147 @@
+"""The table of rules by which layers become steps of plans."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tf_rigl.backend import flavor as flavors
+from tf_rigl.export.plan import elementwise
+from tf_rigl.export.plan import functions
+from tf_rigl.export.plan import kernels
+from tf_rigl.export.plan.calls import Call
+from tf_rigl.surgery.channel_rules import is_operation
+
+# Returns the number of the value that the layer makes.
+Rule = Callable[[Call], int]
+
+# Layers of images that do nothing at inference.
+_AUGMENTATION = (
+    "RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast "
+    "RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur "
+    "RandomGrayscale RandomHue RandomInvert RandomPerspective "
+    "RandomPosterization RandomRotation RandomSaturation RandomSharpness "
+    "RandomShear RandomTranslation RandomZoom"
+).split()
+
+# Layer classes of either Keras. Subclasses do not count, since they may compute
+# something else; `walk` calls them on symbolic tensors to see what they do.
+RULES: dict[str, Rule] = {
+    "Dense": kernels.dense,
+    **dict.fromkeys(("Conv1D", "Conv2D"), kernels.convolution),
+    **dict.fromkeys(
+        ("DepthwiseConv1D", "DepthwiseConv2D"), kernels.depthwise_convolution
+    ),
+    **dict.fromkeys(
+        ("SeparableConv1D", "SeparableConv2D"), kernels.separable_convolution
+    ),
+    **dict.fromkeys(
+        "MaxPooling1D MaxPooling2D AveragePooling1D AveragePooling2D".split(),
+        kernels.pooling,
+    ),
+    **dict.fromkeys(
+        (
+            "GlobalMaxPooling1D GlobalMaxPooling2D GlobalAveragePooling1D "
+            "GlobalAveragePooling2D"
+        ).split(),
+        kernels.global_pooling,
+    ),
+    **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), kernels.zero_padding),
+    **dict.fromkeys(("Cropping1D", "Cropping2D"), kernels.cropping),
+    "BatchNormalization": elementwise.batch_normalization,
+    "Normalization": elementwise.normalization,
+    "Rescaling": elementwise.rescaling,
+    "Activation": elementwise.activation,
+    "Softmax": elementwise.softmax,
+    **dict.fromkeys("ReLU LeakyReLU ELU".split(), elementwise.function),
+    "Add": elementwise.addition,
+    "Multiply": elementwise.multiplication,
+    "Subtract": elementwise.subtraction,
+    "Average": elementwise.average,
+    "Concatenate": elementwise.concatenation,
+    "CustomScaleLayer": elementwise.scaled_sum,
+    **dict.fromkeys(("Flatten", "Reshape"), functions.reshape),
+    **dict.fromkeys(
+        (
+            "ActivityRegularization AlphaDropout Dropout GaussianDropout "
+            "GaussianNoise Identity InputLayer SpatialDropout1D "
+            "SpatialDropout2D StochasticDepth"
+        ).split(),
+        elementwise.identity,
+    ),
+    **dict.fromkeys(_AUGMENTATION, elementwise.identity),
+}
+
+# Functions that may be activations, by their names in TensorFlow.
+_ACTIVATIONS = (
+    "clip_by_value elu gelu leaky_relu maximum minimum relu relu6 sigmoid silu "
+    "swish tanh"
+).split()
+
+# Operations of Keras 3, by class, and of Keras 2, by symbol.
+OPERATIONS: dict[str, Rule] = {
+    **dict.fromkeys(
+        (
+            "Clip Elu Gelu HardSigmoid HardSilu HardSwish HardTanh LeakyRelu "
+            "Maximum Minimum ReLU Relu Relu6 Sigmoid Silu Tanh"
+        ).split(),
+        elementwise.function,
+    ),
+    **{
+        module + name: elementwise.function
+        for name in _ACTIVATIONS
+        for module in ("", "math.", "nn.")
+    },
+    **dict.fromkeys(("Softmax", "nn.softmax"), elementwise.softmax),
+    **dict.fromkeys(
+        ("Add", "__operators__.add", "math.add"), elementwise.sum_of
+    ),
+    **dict.fromkeys(
+        ("Subtract", "__operators__.sub", "math.subtract"),
+        elementwise.difference_of,
+    ),
+    **dict.fromkeys(
+        ("Multiply", "__operators__.mul", "math.multiply"),
+        elementwise.product_of,
+    ),
+    **dict.fromkeys(
+        (
+            "Divide TrueDivide __operators__.truediv math.divide math.truediv"
+        ).split(),
+        elementwise.quotient_of,
+    ),
+    **dict.fromkeys(
+        ("Negative", "__operators__.neg", "math.negative"),
+        elementwise.negative,
+    ),
+    **dict.fromkeys(
+        ("StopGradient", "stop_gradient", "identity", "Copy"),
+        elementwise.identity,
+    ),
+    **dict.fromkeys(("Concatenate", "concat"), elementwise.concatenation),
+    **dict.fromkeys(("Mean", "math.reduce_mean"), functions.mean),
+    **dict.fromkeys(("Max", "Amax", "math.reduce_max"), functions.largest),
+    **dict.fromkeys(
+        (
+            "ExpandDims Reshape Squeeze compat.v1.squeeze expand_dims reshape"
+        ).split(),
+        functions.reshape,
+    ),
+    **dict.fromkeys(("Pad", "compat.v1.pad"), functions.padding),
+    **dict.fromkeys(("Matmul", "linalg.matmul"), functions.matrix_product),
+    **dict.fromkeys(("Take", "compat.v1.gather"), functions.selection),
+    **dict.fromkeys(("GetItem", "__operators__.getitem"), functions.slicing),
+}
+
+
+def find_rule(layer: Any) -> Rule | None:
+    """Returns the rule of a layer or operation, None if there is none."""
+    cls = flavors.plain_class(layer)
+    if not is_of_keras(cls):
+        return None
+    if is_operation(layer):
+        return OPERATIONS.get(getattr(layer, "symbol", cls.__name__))
+    return RULES.get(cls.__name__)
+
+
+def is_of_keras(cls: type) -> bool:
+    """Returns whether a class is one of either Keras."""
+    return cls.__module__.partition(".")[0] in flavors.PACKAGES

@@ -1,0 +1,193 @@
+"""Runs plans: whole networks that were exported to one file."""
+
+import ctypes
+import os
+import weakref
+from collections.abc import Callable
+from typing import Any
+from typing import NamedTuple
+
+import numpy as np
+
+from tf_rigl.native import library
+
+_DIMENSIONS = 3  # RIGL_PLAN_DIMENSIONS in rigl_plan.h
+
+
+class Port(NamedTuple):
+    """An input or output of a plan: its name, and its shape without the batch.
+
+    All are float32, images with their channels last.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+
+
+class Plan:
+    """A network that is ready to run, without TensorFlow.
+
+        plan = tf_rigl.native.Plan("model.plan")
+        probabilities = plan(images)
+
+    The file is mapped into memory and checked as a whole. Any number of threads
+    may call one plan at the same time.
+
+    Args:
+        path: a file that `tf_rigl.export_plan` wrote; or its content, as bytes.
+        threads: how many threads a call may use; 0 for as many as there are
+            cores. No result depends on it.
+
+    Raises:
+        RuntimeError: if the native library is not there.
+        ValueError: if the file cannot be read, is damaged, or is of another
+            version.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str] | bytes, *, threads: int = 0
+    ) -> None:
+        self._library = _declared()
+        self.threads = threads
+        handle = ctypes.c_void_p()
+        if isinstance(path, bytes):
+            self._path = f"{len(path)} bytes"
+            error = self._library.rigl_plan_open_memory(
+                path, len(path), ctypes.byref(handle)
+            )
+        else:
+            self._path = os.fspath(path)
+            error = self._library.rigl_plan_open(
+                os.fsencode(path), ctypes.byref(handle)
+            )
+        if error:
+            raise ValueError(
+                f"{error.decode(errors='replace')} Received: {self._path}"
+            )
+        self._handle = handle
+        weakref.finalize(self, self._library.rigl_plan_close, handle)
+        self.inputs = self._ports("input")
+        self.outputs = self._ports("output")
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Computes the outputs of a batch.
+
+        Args:
+            *inputs: an array `[batch, *shape]` for each of `inputs`, of float32
+                or what NumPy converts to it safely.
+
+        Returns:
+            An array `[batch, *shape]` of float32; of several outputs, a tuple
+            of them.
+
+        Raises:
+            ValueError: if the arrays are not of these shapes.
+            TypeError: if they are of other types.
+        """
+        arrays = self._checked(inputs)
+        batch = len(arrays[0])
+        results = tuple(
+            np.empty((batch, *port.shape), np.float32) for port in self.outputs
+        )
+        error = self._library.rigl_plan_run(
+            self._handle,
+            _pointers(arrays),
+            _pointers(results),
+            batch,
+            self.threads,
+        )
+        if error:
+            raise MemoryError(error.decode())
+        return results if len(results) > 1 else results[0]
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Bytes of memory that a batch of one needs, beside the file."""
+        return int(self._library.rigl_plan_buffer_bytes(self._handle))
+
+    def __repr__(self) -> str:
+        def listed(ports: tuple[Port, ...]) -> str:
+            return ", ".join(
+                f"{port.name} [{', '.join(map(str, ('batch', *port.shape)))}]"
+                for port in ports
+            )
+
+        return (
+            f"<Plan {self._path}: {listed(self.inputs)} "
+            f"to {listed(self.outputs)}>"
+        )
+
+    def _ports(self, kind: str) -> tuple[Port, ...]:
+        def called(name: str) -> Callable[..., Any]:
+            return getattr(self._library, f"rigl_plan_{kind}{name}")
+
+        ports = []
+        for number in range(called("s")(self._handle)):
+            shape = (ctypes.c_int32 * _DIMENSIONS)()
+            rank = called("_shape")(self._handle, number, shape)
+            name = called("_name")(self._handle, number)
+            ports.append(
+                Port(name.decode(errors="replace"), tuple(shape[:rank]))
+            )
+        return tuple(ports)
+
+    def _checked(self, inputs: tuple[Any, ...]) -> list[np.ndarray]:
+        if len(inputs) != len(self.inputs):
+            raise ValueError(
+                f"There must be {len(self.inputs)} arrays, for "
+                f"{', '.join(port.name for port in self.inputs)}. "
+                f"Received: {len(inputs)} arrays"
+            )
+        arrays = []
+        for port, given in zip(self.inputs, inputs, strict=True):
+            array = np.asarray(given)
+            if not np.can_cast(array.dtype, np.float32, "same_kind"):
+                raise TypeError(
+                    f"{port.name} must be of floats or integers. "
+                    f"Received: dtype={array.dtype}"
+                )
+            if array.shape[1:] != port.shape or array.ndim == 0:
+                raise ValueError(
+                    f"{port.name} must be of shape (batch, "
+                    f"{', '.join(map(str, port.shape))}). "
+                    f"Received: shape={array.shape}"
+                )
+            arrays.append(np.ascontiguousarray(array, np.float32))
+        if len({len(array) for array in arrays}) != 1:
+            raise ValueError(
+                "All arrays must be of the same batch. Received: "
+                f"{', '.join(str(len(array)) for array in arrays)} examples"
+            )
+        return arrays
+
+
+def _pointers(arrays: Any) -> ctypes.Array:
+    return (ctypes.c_void_p * len(arrays))(
+        *(array.ctypes.data for array in arrays)
+    )
+
+
+def _declared() -> ctypes.CDLL:
+    """Returns the library with the types of the functions of `rigl_plan.h`."""
+    found = library.find()
+    pointer, number = ctypes.c_void_p, ctypes.c_int32
+    text = ctypes.c_char_p
+    shape = ctypes.POINTER(number)
+    types: dict[str, tuple[Any, list[Any]]] = {
+        "open": (text, [text, pointer]),
+        "open_memory": (text, [text, ctypes.c_size_t, pointer]),
+        "close": (None, [pointer]),
+        "inputs": (number, [pointer]),
+        "outputs": (number, [pointer]),
+        "input_name": (text, [pointer, number]),
+        "output_name": (text, [pointer, number]),
+        "input_shape": (number, [pointer, number, shape]),
+        "output_shape": (number, [pointer, number, shape]),
+        "buffer_bytes": (ctypes.c_int64, [pointer]),
+        "run": (text, [pointer, pointer, pointer, ctypes.c_int64, number]),
+    }
+    for name, (result, arguments) in types.items():
+        function = getattr(found, f"rigl_plan_{name}")
+        function.restype = result
+        function.argtypes = arguments
+    return found

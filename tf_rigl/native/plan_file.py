@@ -1,0 +1,293 @@
+"""Writes a network as a plan: the file that the native library runs.
+
+    plan_file.write(graph, "model.plan")
+    y = plan.Plan("model.plan")(x)
+
+A plan is portable: it says what to compute, and the library chooses how when it
+loads the file, by the vector instructions of the machine. It needs NumPy alone.
+
+The file is little-endian and is mapped into memory as it is:
+
+* 64 bytes: the magic, the version, a checksum (CRC-32 of all that follows it),
+  the size of the file, and how long the next three parts are.
+* The program, in int32: shapes, inputs and outputs, operations.
+* The list of arrays: offset, number of elements and type of each.
+* Names, in UTF-8 without separators.
+* The arrays, each at a multiple of 64 bytes.
+
+Kernels are stored by outputs, `[outputs, everything else]`: the non-zeros of
+each with the place of each, or all elements where that is smaller. A depthwise
+convolution is one with as many groups as channels. Raise `VERSION` with every
+change: `plan_format.h` has the same numbers, and refuses files of another one.
+"""
+
+import os
+import pathlib
+import struct
+import zlib
+from collections.abc import Iterable
+
+import numpy as np
+
+from tf_rigl.native import plan_check
+from tf_rigl.native.plan_graph import ACTIVATIONS
+from tf_rigl.native.plan_graph import Graph
+from tf_rigl.native.plan_graph import Operation
+
+MAGIC = b"RIGLPLAN"
+VERSION = 1
+ALIGNMENT = 64
+_HEADER = struct.Struct("<8sIIQIII28x")
+_CHECKED_FROM = 16  # what the checksum covers
+
+_KINDS = (
+    "dense",
+    "convolution",
+    "pool",
+    "global_pool",
+    "pad",
+    "affine",
+    "add",
+    "multiply",
+    "activation",
+    "concatenate",
+    "reshape",
+)
+_MODES = ("max", "average")
+_TYPES = tuple(np.dtype(name) for name in ("<f4", "<i4", "<u2", "<f2", "i1"))
+
+# Bytes of an element and of a non-zero with its place: below this density the
+# second takes less.
+_SPARSE_BELOW = 4 / 6
+
+
+def write(
+    graph: Graph,
+    path: str | os.PathLike[str],
+    *,
+    precision: str = "float32",
+) -> None:
+    """Writes a network to a file, whole or not at all.
+
+    Args:
+        graph: the network.
+        path: the file, which is replaced if it is there.
+        precision: type of the weights in the file; see `encode`.
+
+    Raises:
+        ValueError: if the network is not one that a plan can hold.
+    """
+    data = encode(graph, precision=precision)
+    path = pathlib.Path(path)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def encode(graph: Graph, *, precision: str = "float32") -> bytes:
+    """Returns the bytes of a plan.
+
+    Args:
+        graph: the network.
+        precision: "float32", the only one so far.
+
+    Raises:
+        ValueError: if the network is not one that a plan can hold.
+    """
+    if precision != "float32":
+        raise ValueError(
+            'The precision of a plan must be "float32". '
+            f"Received: precision={precision!r}"
+        )
+    plan_check.check(graph)
+
+    arrays = _Arrays()
+    program = [len(graph.shapes)]
+    for shape in graph.shapes:
+        program += [len(shape), *shape]
+    program += [len(graph.inputs), *graph.inputs]
+    program += [len(graph.outputs), *graph.outputs]
+    program.append(len(graph.operations))
+    for operation in graph.operations:
+        program += _encode_operation(graph, operation, arrays)
+
+    names = [name.encode() for name in _names(graph)]
+    program += [len(names), *map(len, names)]
+    return _assemble(program, b"".join(names), arrays.list)
+
+
+def _names(graph: Graph) -> Iterable[str]:
+    for name, values in (("input", graph.inputs), ("output", graph.outputs)):
+        given = getattr(graph, f"{name}_names")
+        yield from given or (f"{name}_{i}" for i in range(len(values)))
+    for operation in graph.operations:
+        yield operation.name
+
+
+class _Arrays:
+    """Arrays of the file, by number."""
+
+    def __init__(self) -> None:
+        self.list: list[np.ndarray] = []
+
+    def add(self, array: np.ndarray | None, dtype: str = "<f4") -> int:
+        """Returns the number of an array; -1 for None."""
+        if array is None:
+            return -1
+        self.list.append(np.ascontiguousarray(array, dtype))
+        return len(self.list) - 1
+
+
+def _encode_operation(
+    graph: Graph, operation: Operation, arrays: _Arrays
+) -> list[int]:
+    attributes: list[int] = []
+    numbers: list[int] = []
+    given = operation.attributes
+    kind = operation.kind
+
+    if kind == "dense":
+        weight = operation.arrays["kernel"].T
+        attributes = list(weight.shape)
+        numbers = _add_weight(weight, operation, arrays)
+    elif kind in ("convolution", "depthwise"):
+        weight, attributes = _convolution(operation)
+        numbers = _add_weight(weight, operation, arrays)
+        kind = "convolution"
+    elif kind == "pool":
+        attributes = [
+            _MODES.index(given["mode"]),
+            *_pair(given["size"]),
+            *_pair(given["strides"]),
+            *_borders(given["padding"]),
+        ]
+    elif kind == "global_pool":
+        attributes = [_MODES.index(given["mode"])]
+    elif kind == "pad":
+        attributes = _borders(given["padding"])
+    elif kind == "affine":
+        numbers = [
+            arrays.add(operation.arrays[name]) for name in ("scale", "offset")
+        ]
+
+    activation = given.get("activation", "linear")
+    slope = np.float32(given.get("negative_slope", 0))
+    return [
+        _KINDS.index(kind),
+        len(operation.inputs),
+        *operation.inputs,
+        operation.output,
+        ACTIVATIONS.index(activation),
+        int(slope.view(np.int32)),
+        len(attributes),
+        *map(int, attributes),
+        len(numbers),
+        *numbers,
+    ]
+
+
+def _pair(numbers: Iterable[int], missing: int = 1) -> list[int]:
+    """Returns numbers for height and width; of sequences, the height is 1."""
+    numbers = list(numbers)
+    return [missing] * (2 - len(numbers)) + numbers
+
+
+def _borders(padding: Iterable[tuple[int, int]]) -> list[int]:
+    """Returns the zeros above, below, to the left and to the right."""
+    padding = list(padding)
+    padding = [(0, 0)] * (2 - len(padding)) + padding
+    return [number for pair in padding for number in pair]
+
+
+def _convolution(operation: Operation) -> tuple[np.ndarray, list[int]]:
+    """Returns the kernel by outputs, and the attributes."""
+    kernel = operation.arrays["kernel"]
+    *size, channels, outputs = kernel.shape
+    given = operation.attributes
+    if operation.kind == "depthwise":
+        groups, channels, outputs = channels, 1, channels * outputs
+    else:
+        groups = given.get("groups", 1)
+    ones = (1,) * len(size)
+    weight = kernel.reshape(-1, outputs).T
+    if operation.kind == "depthwise":
+        # [taps, channels · multiplier], whose rows are the outputs.
+        weight = kernel.reshape(int(np.prod(size)), outputs).T
+    return weight, [
+        outputs,
+        *_pair(size),
+        *_pair(given.get("strides", ones)),
+        *_pair(given.get("dilation", ones)),
+        *_borders(given["padding"]),
+        groups,
+        channels,
+    ]
+
+
+def _add_weight(
+    weight: np.ndarray, operation: Operation, arrays: _Arrays
+) -> list[int]:
+    """Adds a kernel `[outputs, places]` and its bias.
+
+    Returns:
+        Numbers of row_ptr, places, values and bias; of a dense kernel, the
+        first two are -1.
+    """
+    bias = arrays.add(operation.arrays.get("bias"))
+    mask = weight != 0
+    counts = mask.sum(1)
+    if counts.sum() > _SPARSE_BELOW * weight.size:
+        return [-1, -1, arrays.add(weight), bias]
+    row_ptr = np.concatenate([[0], np.cumsum(counts)])
+    places = np.nonzero(mask)[1]
+    dtype = "<u2" if weight.shape[1] <= 2**16 else "<i4"
+    return [
+        arrays.add(row_ptr, "<i4"),
+        arrays.add(places, dtype),
+        arrays.add(weight[mask]),
+        bias,
+    ]
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def _assemble(
+    program: list[int], names: bytes, arrays: list[np.ndarray]
+) -> bytes:
+    words = np.array(program, "<i4").tobytes()
+    entry = struct.Struct("<QQII")
+    head = _HEADER.size + len(words) + entry.size * len(arrays) + len(names)
+
+    offset = _aligned(head)
+    entries = []
+    for array in arrays:
+        kind = _TYPES.index(array.dtype)
+        entries.append(entry.pack(offset, array.size, kind, 0))
+        offset += _aligned(array.nbytes)
+
+    data = bytearray(offset)
+    _HEADER.pack_into(
+        data,
+        0,
+        MAGIC,
+        VERSION,
+        0,
+        offset,
+        len(program),
+        len(arrays),
+        len(names),
+    )
+    data[_HEADER.size : head] = words + b"".join(entries) + names
+    offset = _aligned(head)
+    for array in arrays:
+        data[offset : offset + array.nbytes] = array.tobytes()
+        offset += _aligned(array.nbytes)
+
+    checksum = zlib.crc32(memoryview(data)[_CHECKED_FROM:])
+    struct.pack_into("<I", data, 12, checksum)
+    return bytes(data)

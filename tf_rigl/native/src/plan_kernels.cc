@@ -1,0 +1,19 @@
+// The kernels of plans of one level, RIGL_LEVEL: compiled once for each.
+
+#include "plan_kernels.h"
+
+#include "plan_dense_vector.h"
+#include "plan_lookup.h"
+#include "plan_planes.h"
+#include "plan_pointwise.h"
+
+namespace rigl::RIGL_LEVEL {
+
+extern const plan::PlanKernels plan_kernels;
+const plan::PlanKernels plan_kernels = {
+    kLanes,   sparse_planes, dense_planes, dense_vector, kLookup,
+    activate, add,           multiply,     affine,       softmax,
+    take,     take_max,      take_sum,     sum_of,       max_of,
+};
+
+}  // namespace rigl::RIGL_LEVEL

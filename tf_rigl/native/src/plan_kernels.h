@@ -1,0 +1,95 @@
+// What plans need of each level of vector instructions, beside `kernels.h`.
+//
+// Images lie in planes: the rows of one channel after the other, `pitch` floats
+// apart, with zeros between them where a convolution reads beyond the edge. All
+// positions of a plane are then one run of floats, of which each connection of
+// a kernel adds a multiple at a fixed offset.
+#ifndef TF_RIGL_NATIVE_PLAN_KERNELS_H_
+#define TF_RIGL_NATIVE_PLAN_KERNELS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "activations.h"
+
+namespace rigl::plan {
+
+// The kernels write whole vectors: up to 15 floats after the end of a run.
+constexpr int kWidestVector = 16;
+
+// Outputs of a dense kernel that are computed together, with shared loads.
+constexpr int kDenseRows = 4;
+
+// Planes that are read and written; `row` counts output channels.
+struct Planes {
+  const float* in;
+  float* out;             // [rows][out_stride]
+  int64_t out_stride;
+  const float* residual;  // added before the activation; may be nullptr
+  int64_t residual_stride;
+  int64_t positions;  // length of the run
+  const float* bias;  // [rows]; may be nullptr
+  Activation activation;
+  float slope;
+};
+
+struct SparseRows {
+  int begin, end;
+  const int32_t* ptr;
+  const int32_t* offsets;  // [connections], in floats
+  const float* values;
+};
+
+struct DenseRows {
+  int begin, end;          // begin is a multiple of kDenseRows
+  int places;
+  const int32_t* offsets;  // [places]
+  const float* values;     // [rows / kDenseRows][places][kDenseRows]
+};
+
+// Tables of a layer for a batch of one: see plan_lookup.h.
+struct Lookup {
+  int chunks;
+  const uint8_t* counts;    // [groups][chunks], of steps
+  const int64_t* starts;    // [groups], first step
+  const float* values;      // [steps][16]
+  const uint8_t* places;    // [steps][16]
+};
+
+struct PlanKernels {
+  int lanes;
+
+  void (*sparse_planes)(const SparseRows&, const Planes&, int vectors);
+  void (*dense_planes)(const DenseRows&, const Planes&);
+
+  // y[row] = bias[row] + Σ values[row · places + j] · x[j].
+  void (*dense_vector)(const float* values, int places, const float* x,
+                       const float* bias, float* y, int rows);
+
+  // y[16 · group] and following for groups in [begin, end). x has `chunks` · 32
+  // elements. nullptr where there is no instruction for it.
+  void (*lookup)(const Lookup&, int begin, int end, const float* x, float* y);
+
+  void (*activate)(float* x, int64_t n, Activation, float slope);
+  void (*add)(const float* a, const float* b, float* out, int64_t n);
+  void (*multiply)(const float* a, const float* b, float* out, int64_t n);
+  // out = a · scale + offset
+  void (*affine)(const float* a, float scale, float offset, float* out,
+                 int64_t n);
+  // Over channels, of each position of [channels][stride].
+  void (*softmax)(float* x, int channels, int64_t stride, int64_t n);
+
+  // Of every stride-th element of `in`: out = in, max(out, in), out + in.
+  void (*take)(const float* in, int64_t stride, float* out, int64_t n);
+  void (*take_max)(const float* in, int64_t stride, float* out, int64_t n);
+  void (*take_sum)(const float* in, int64_t stride, float* out, int64_t n);
+  float (*sum)(const float* in, int64_t n);
+  float (*max)(const float* in, int64_t n);
+};
+
+// The kernels of the level in use.
+const PlanKernels& plan_kernels();
+
+}  // namespace rigl::plan
+
+#endif  // TF_RIGL_NATIVE_PLAN_KERNELS_H_

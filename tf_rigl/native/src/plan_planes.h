@@ -1,0 +1,197 @@
+// Convolutions of planes: sums of shifted runs.
+#ifndef TF_RIGL_NATIVE_PLAN_PLANES_H_
+#define TF_RIGL_NATIVE_PLAN_PLANES_H_
+
+#include "plan_kernels.h"
+#include "plan_pointwise.h"
+#include "vectors.h"
+
+namespace {
+
+using rigl::plan::DenseRows;
+using rigl::plan::Planes;
+using rigl::plan::SparseRows;
+
+// Bounds of activations that are limits; others are computed afterwards.
+struct Limits {
+  float lowest = -__builtin_inff();
+  float highest = __builtin_inff();
+  bool later = false;
+};
+
+inline Limits limits_of(Activation activation) {
+  switch (activation) {
+    case Activation::kLinear:
+      return {};
+    case Activation::kRelu:
+      return {0, __builtin_inff(), false};
+    case Activation::kRelu6:
+      return {0, 6, false};
+    default:
+      return {-__builtin_inff(), __builtin_inff(), true};
+  }
+}
+
+// Adds the residual, limits, and stores T vectors of one output.
+template <int T>
+RIGL_INLINE void finish_row(Floats (&sums)[T], const Planes& planes, int row,
+                            int64_t position, const Limits& limits) {
+  if (planes.residual) {
+    const float* from =
+        planes.residual + row * planes.residual_stride + position;
+    for (int t = 0; t < T; t++) sums[t] += load<kLanes>(from + t * kLanes);
+  }
+  float* to = planes.out + row * planes.out_stride + position;
+  const Floats lowest = all_of(limits.lowest), highest = all_of(limits.highest);
+  for (int t = 0; t < T; t++) {
+    store<kLanes>(to + t * kLanes, least(most(sums[t], lowest), highest));
+  }
+  if (limits.later) {
+    activate(to, T * kLanes, planes.activation, planes.slope);
+  }
+}
+
+// T vectors at one place of all rows. With few vectors each multiply-add would
+// wait for the one before it, so U connections are in flight.
+template <int T>
+void sparse_tile(const SparseRows& rows, const Planes& planes,
+                 int64_t position, const Limits& limits) {
+  constexpr int U = T <= 2 ? 4 : T <= 5 ? 2 : 1;
+  const float* __restrict in = planes.in + position;
+  const int32_t* __restrict offsets = rows.offsets;
+  const float* __restrict values = rows.values;
+
+  for (int row = rows.begin; row < rows.end; row++) {
+    Floats sums[U][T];
+    const float start = planes.bias ? planes.bias[row] : 0;
+    for (int u = 0; u < U; u++) {
+      for (int t = 0; t < T; t++) sums[u][t] = all_of(u == 0 ? start : 0);
+    }
+
+    int j = rows.ptr[row];
+    const int end = rows.ptr[row + 1];
+    for (; j + U <= end; j += U) {
+      for (int u = 0; u < U; u++) {
+        const float* from = in + offsets[j + u];
+        const float value = values[j + u];
+        for (int t = 0; t < T; t++) {
+          sums[u][t] += load<kLanes>(from + t * kLanes) * value;
+        }
+      }
+    }
+    for (; j < end; j++) {
+      const float* from = in + offsets[j];
+      for (int t = 0; t < T; t++) {
+        sums[0][t] += load<kLanes>(from + t * kLanes) * values[j];
+      }
+    }
+
+    for (int u = 1; u < U; u++) {
+      for (int t = 0; t < T; t++) sums[0][t] += sums[u][t];
+    }
+    finish_row<T>(sums[0], planes, row, position, limits);
+  }
+}
+
+// Registers for sums: all but a few of the 32 of AVX-512, or of the 16 of others.
+constexpr int kMostVectors = kLanes == 16 ? 14 : 10;
+
+// Above eight there are only even ones.
+inline int usable_vectors(int64_t wanted) {
+  const int count = int(smaller(wanted, kMostVectors));
+  return count > 8 ? count & ~1 : count;
+}
+
+void sparse_planes(const SparseRows& rows, const Planes& planes, int vectors) {
+  const Limits limits = limits_of(planes.activation);
+  int64_t left = (planes.positions + kLanes - 1) / kLanes;
+  for (int64_t position = 0; left > 0;) {
+    const int count = usable_vectors(smaller(left, vectors));
+    switch (count) {
+#define RIGL_TILE(T)                                \
+  case T:                                           \
+    sparse_tile<T>(rows, planes, position, limits); \
+    break;
+      RIGL_TILE(1)
+      RIGL_TILE(2)
+      RIGL_TILE(3)
+      RIGL_TILE(4)
+      RIGL_TILE(5)
+      RIGL_TILE(6)
+      RIGL_TILE(7)
+      RIGL_TILE(8)
+      RIGL_TILE(10)
+#if defined(__AVX512F__)
+      RIGL_TILE(12)
+      RIGL_TILE(14)
+#endif
+#undef RIGL_TILE
+    }
+    position += int64_t(count) * kLanes;
+    left -= count;
+  }
+}
+
+// R outputs at T vectors: each load of the input serves all of them.
+template <int T>
+void dense_tile(const DenseRows& rows, const Planes& planes, int64_t position,
+                const Limits& limits) {
+  constexpr int R = rigl::plan::kDenseRows;
+  const float* __restrict in = planes.in + position;
+  const int32_t* __restrict offsets = rows.offsets;
+
+  for (int block = rows.begin; block < rows.end; block += R) {
+    const float* __restrict values =
+        rows.values + int64_t(block) * rows.places;
+    const int count = int(smaller(R, rows.end - block));
+    Floats sums[R][T];
+    for (int r = 0; r < R; r++) {
+      const float start = planes.bias && r < count ? planes.bias[block + r] : 0;
+      for (int t = 0; t < T; t++) sums[r][t] = all_of(start);
+    }
+
+    for (int j = 0; j < rows.places; j++) {
+      const float* from = in + offsets[j];
+      Floats loaded[T];
+      for (int t = 0; t < T; t++) loaded[t] = load<kLanes>(from + t * kLanes);
+      for (int r = 0; r < R; r++) {
+        const float value = values[j * R + r];
+        for (int t = 0; t < T; t++) sums[r][t] += loaded[t] * value;
+      }
+    }
+    for (int r = 0; r < R; r++) {
+      if (r < count) finish_row<T>(sums[r], planes, block + r, position, limits);
+    }
+  }
+}
+
+constexpr int kMostDenseVectors = kLanes == 16 ? 6 : 3;
+
+void dense_planes(const DenseRows& rows, const Planes& planes) {
+  const Limits limits = limits_of(planes.activation);
+  int64_t left = (planes.positions + kLanes - 1) / kLanes;
+  for (int64_t position = 0; left > 0;) {
+    const int count = int(smaller(left, kMostDenseVectors));
+    switch (count) {
+#define RIGL_TILE(T)                               \
+  case T:                                          \
+    dense_tile<T>(rows, planes, position, limits); \
+    break;
+      RIGL_TILE(1)
+      RIGL_TILE(2)
+      RIGL_TILE(3)
+#if defined(__AVX512F__)
+      RIGL_TILE(4)
+      RIGL_TILE(5)
+      RIGL_TILE(6)
+#endif
+#undef RIGL_TILE
+    }
+    position += int64_t(count) * kLanes;
+    left -= count;
+  }
+}
+
+}  // namespace
+
+#endif  // TF_RIGL_NATIVE_PLAN_PLANES_H_

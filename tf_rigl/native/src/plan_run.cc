@@ -1,0 +1,234 @@
+#include "plan_run.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels.h"
+
+namespace rigl::plan {
+
+Plan::Plan(std::unique_ptr<Bytes> bytes)
+    : bytes_(std::move(bytes)),
+      program_(read_program(bytes_->data(), bytes_->size())),
+      head_count_(count_head(program_)),
+      made_by_(program_.shapes.size(), -1),
+      is_read_by_head_(program_.shapes.size()) {
+  const int operations = int(program_.operations.size());
+  for (int i = 0; i < operations; i++) {
+    made_by_[program_.operations[i].output] = i;
+  }
+  make_part(head_, 0, head_count_, true);
+  make_part(tail_, head_count_, operations, false);
+  find_passed();
+}
+
+void Plan::make_part(Part& part, int begin, int end, bool is_head) {
+  const int values = int(program_.shapes.size());
+  part.places = lay_out(program_, is_head ? end : 0);
+  const Making making{program_, part.places, is_head};
+
+  // When each value is needed. Inputs of the part are there before its first
+  // step, and what others need of it is there after its last.
+  std::vector<int> first(values, INT32_MAX), last(values, -1);
+  for (int i = begin; i < end; i++) {
+    const Operation& one = program_.operations[i];
+    part.steps.push_back(make_step(making, one));
+    const int step = i - begin;
+    for (int value : one.inputs) {
+      if (made_by_[value] < begin) first[value] = -1;
+      if (is_head) is_read_by_head_[value] = true;
+      last[value] = step;
+    }
+    first[one.output] = step;
+    last[one.output] = std::max(last[one.output], step);
+  }
+  const auto keep = [&](int value) {
+    if (made_by_[value] >= begin && made_by_[value] < end) {
+      last[value] = end - begin;
+    }
+  };
+  for (int value : program_.outputs) keep(value);
+  for (size_t i = end; i < program_.operations.size(); i++) {
+    for (int value : program_.operations[i].inputs) keep(value);
+  }
+
+  std::vector<Span> spans;
+  std::vector<int64_t*> starts;
+  for (int value = 0; value < values; value++) {
+    if (first[value] > last[value]) continue;
+    spans.push_back({first[value], last[value], part.places[value].floats});
+  }
+  for (size_t i = 0; i < part.steps.size(); i++) {
+    spans.push_back({int(i), int(i), part.steps[i]->temporary_floats});
+    narrowest_ = std::max(narrowest_, part.steps[i]->narrowest);
+  }
+  part.floats = allocate(spans) + kSlack;
+
+  size_t next = 0;
+  for (int value = 0; value < values; value++) {
+    if (first[value] > last[value]) continue;
+    part.places[value].start = spans[next++].start + part.places[value].lead;
+  }
+  for (const NewStep& step : part.steps) {
+    step->temporary_start = spans[next++].start;
+  }
+}
+
+void Plan::find_passed() {
+  std::vector<bool> is_known(program_.shapes.size());
+  for (size_t i = head_count_; i < program_.operations.size(); i++) {
+    for (int value : program_.operations[i].inputs) {
+      if (made_by_[value] >= head_count_ || is_known[value]) continue;
+      is_known[value] = true;
+      const auto& inputs = program_.inputs;
+      const auto found = std::find(inputs.begin(), inputs.end(), value);
+      const bool is_input = found != inputs.end();
+      passed_.push_back({value, is_input ? int(found - inputs.begin()) : -1,
+                         passed_floats_});
+      if (!is_input) passed_floats_ += rounded(program_.shapes[value].c);
+    }
+  }
+}
+
+int64_t Plan::buffer_bytes() const {
+  return (head_.floats + tail_.floats + passed_floats_) *
+         int64_t(sizeof(float));
+}
+
+void Plan::run(const float* const* inputs, float* const* outputs,
+               int64_t batch) const {
+  for (size_t i = 0; i < program_.outputs.size(); i++) {
+    const int value = program_.outputs[i];
+    if (made_by_[value] < 0) copy_input(value, inputs, outputs[i], batch);
+  }
+  if (program_.operations.empty()) return;
+
+  // Tiles depend on the batch alone, so that no sum depends on threads.
+  std::vector<Tile> tiles;
+  if (batch == 1) {
+    tiles.push_back({0, 1, 1});
+  } else {
+    tiles = tiles_of(0, batch, kWidestTile, narrowest_);
+  }
+  for (const NewStep& step : head_.steps) step->prepare(1);
+  for (const NewStep& step : tail_.steps) step->prepare(tiles[0].w);
+
+  const auto run_of = [&](const Tile& tile) {
+    return Run{inputs, outputs, tile.first, tile.rows, tile.w};
+  };
+  const int many = threads();
+  if (head_count_ > 0 || int(tiles.size()) < many || many == 1) {
+    for (const Tile& tile : tiles) run_block(run_of(tile), many > 1);
+    return;
+  }
+  // Here, because tasks must not throw.
+  const int tasks = std::min(int(tiles.size()), many);
+  const int64_t floats = tail_.floats * tiles[0].w;
+  const Buffer memory(buffers_, floats * tasks);
+  parallel_for(tasks, [&](int task) {
+    for (size_t i = task; i < tiles.size(); i += tasks) {
+      run_tail(run_of(tiles[i]), nullptr, memory.data() + task * floats, false);
+    }
+  });
+}
+
+// An output may be an input.
+void Plan::copy_input(int value, const float* const* inputs, float* output,
+                      int64_t batch) const {
+  const auto& all = program_.inputs;
+  const auto number = std::find(all.begin(), all.end(), value) - all.begin();
+  std::memcpy(output, inputs[number],
+              batch * program_.shapes[value].elements() * sizeof(float));
+}
+
+void Plan::run_block(const Run& run, bool split) const {
+  const Buffer passed(buffers_, passed_floats_ * run.count + kSlack);
+  if (head_count_ > 0) run_heads(run, passed.data(), split);
+  const Buffer memory(buffers_, tail_.floats * run.tile);
+  run_tail(run, passed.data(), memory.data(), split);
+}
+
+void Plan::run_heads(const Run& run, float* passed, bool split) const {
+  const int tasks = split ? std::min(run.count, threads()) : 1;
+  const Buffer memory(buffers_, head_.floats * tasks);
+  // Examples are tasks where there are enough; else steps are split.
+  if (tasks < threads() || tasks == 1) {
+    for (int example = 0; example < run.count; example++) {
+      run_head(run, example, memory.data(), passed, split);
+    }
+    return;
+  }
+  parallel_for(tasks, [&](int task) {
+    for (int example = task; example < run.count; example += tasks) {
+      run_head(run, example, memory.data() + task * head_.floats, passed,
+               false);
+    }
+  });
+}
+
+void Plan::run_head(const Run& run, int example, float* memory, float* passed,
+                    bool split) const {
+  const Context context{plan_kernels(), head_.places, memory, 1, split};
+  const int64_t number = run.first + example;
+  const auto view_of = [&](int value, float* data) {
+    const Shape& shape = program_.shapes[value];
+    return channels_last(data + number * shape.elements(), shape.h, shape.w,
+                         shape.c);
+  };
+
+  for (size_t i = 0; i < program_.inputs.size(); i++) {
+    const int value = program_.inputs[i];
+    if (!is_read_by_head_[value]) continue;
+    copy(context.kernels, view_of(value, const_cast<float*>(run.inputs[i])),
+         context.view(value));
+    clear_borders(context, value, 0, program_.shapes[value].c);
+  }
+  for (const NewStep& step : head_.steps) step->run(context);
+
+  for (size_t i = 0; i < program_.outputs.size(); i++) {
+    const int value = program_.outputs[i];
+    if (made_by_[value] < 0 || made_by_[value] >= head_count_) continue;
+    copy(context.kernels, context.view(value), view_of(value, run.outputs[i]));
+  }
+  for (const Passed& one : passed_) {
+    if (one.input >= 0) continue;
+    std::memcpy(passed + example * passed_floats_ + one.start,
+                context.view(one.value).data,
+                program_.shapes[one.value].c * sizeof(float));
+  }
+}
+
+void Plan::run_tail(const Run& run, const float* passed, float* memory,
+                    bool split) const {
+  const auto& all = kernels();
+  const Context context{plan_kernels(), tail_.places, memory, run.tile, split};
+  for (const Passed& one : passed_) {
+    const int channels = program_.shapes[one.value].c;
+    const float* from = one.input < 0
+                            ? passed + one.start
+                            : run.inputs[one.input] + run.first * channels;
+    const int64_t stride = one.input < 0 ? passed_floats_ : channels;
+    float* to = context.view(one.value).data;
+    if (run.tile == 1) {
+      std::memcpy(to, from, channels * sizeof(float));
+    } else {
+      all.to_tile(from, stride, run.count, channels, run.tile, to);
+    }
+  }
+  for (const NewStep& step : tail_.steps) step->run(context);
+
+  for (size_t i = 0; i < program_.outputs.size(); i++) {
+    const int value = program_.outputs[i];
+    const int channels = int(program_.shapes[value].elements());
+    float* to = run.outputs[i] + run.first * channels;
+    if (made_by_[value] < head_count_) continue;
+    const float* from = context.view(value).data;
+    if (run.tile == 1) {
+      std::memcpy(to, from, channels * sizeof(float));
+    } else {
+      all.from_tile(from, run.tile, run.count, channels, to, channels);
+    }
+  }
+}
+
+}  // namespace rigl::plan

@@ -1,0 +1,98 @@
+#include "plan_windows.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace rigl::plan {
+
+Windows::Windows(const Making& making, const Operation& one)
+    : value_(one.inputs[0]),
+      window_(one.window),
+      is_direct_(is_direct(making.program, one)) {
+  const Place& in = making.place(value_);
+  const Place& out = making.place(one.output);
+  const Window& window = window_;
+  pitch_ = is_direct_ ? in.pitch : out.pitch;
+  if (is_direct_) {
+    channel_stride_ = in.channel_stride;
+  } else {
+    rows_ = out.h + int(shift_of(window.height, window.dilation_y,
+                                 window.stride_y));
+    columns_ = out.w + int(shift_of(window.width, window.dilation_x,
+                                    window.stride_x));
+    channel_stride_ = rounded(rows_ * pitch_);
+    if (channel_stride_ % 32 == 0) channel_stride_ += 16;
+  }
+
+  std::map<std::pair<int, int>, int> numbers;
+  for (int y = 0; y < window.height; y++) {
+    for (int x = 0; x < window.width; x++) {
+      const int64_t at_y = int64_t(y) * window.dilation_y;
+      const int64_t at_x = int64_t(x) * window.dilation_x;
+      if (is_direct_) {
+        taps_.push_back((at_y - window.top) * pitch_ + at_x - window.left);
+        continue;
+      }
+      const int phase_y = int(at_y % window.stride_y);
+      const int phase_x = int(at_x % window.stride_x);
+      const auto [known, is_new] = numbers.try_emplace(
+          {phase_y, phase_x}, int(phases_.size()));
+      if (is_new) {
+        const int64_t start = in.c * channel_stride_ * int64_t(phases_.size());
+        phases_.push_back({phase_y, phase_x, start});
+      }
+      taps_.push_back(phases_[known->second].start + at_y / window.stride_y * pitch_ +
+                      at_x / window.stride_x);
+    }
+  }
+  if (!is_direct_) {
+    temporary_floats_ =
+        in.c * channel_stride_ * int64_t(phases_.size()) + kSlack;
+    if (temporary_floats_ > INT32_MAX) {
+      throw Refused{"A value of the plan is too large."};
+    }
+  }
+}
+
+const float* Windows::read(const Context& context, float* temporary) const {
+  const View in = context.view(value_);
+  if (is_direct_) return in.data;
+
+  for_parts(context, temporary_floats_, in.c, [&](int begin, int end) {
+    for (int channel = begin; channel < end; channel++) {
+      for (const Phase& phase : phases_) {
+        read_channel(context.kernels, in, channel, phase,
+                     temporary + phase.start + channel * channel_stride_);
+      }
+    }
+  });
+  return temporary;
+}
+
+void Windows::read_channel(const PlanKernels& kernels, const View& in,
+                           int channel, const Phase& phase, float* to) const {
+  // Columns [begin, end) are inside the input; the others are padding.
+  const int stride = window_.stride_x;
+  const int first = phase.x - window_.left;  // may be negative
+  const int before = first < 0 ? (-first + stride - 1) / stride : 0;
+  const int within = first < in.w ? (in.w - first + stride - 1) / stride : 0;
+  const int begin = std::min(before, columns_);
+  const int end = std::max(begin, std::min(within, columns_));
+
+  for (int row = 0; row < rows_; row++, to += pitch_) {
+    const int64_t y =
+        int64_t(row) * window_.stride_y + phase.y - window_.top;
+    if (y < 0 || y >= in.h) {
+      std::fill_n(to, columns_, 0.0f);
+      continue;
+    }
+    const float* from = in.channel(channel) + y * in.pitch;
+    std::fill(to, to + begin, 0.0f);
+    kernels.take(from + first + int64_t(begin) * stride, stride, to + begin,
+                 end - begin);
+    std::fill(to + end, to + columns_, 0.0f);
+  }
+}
+
+}  // namespace rigl::plan
