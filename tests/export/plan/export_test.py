@@ -7,6 +7,7 @@ import pytest
 
 import tf_rigl
 from tests.export.plan import support
+from tests.support import fresh_keras
 from tests.support import keras_in_turn
 from tests.support import one_keras
 from tf_rigl import native
@@ -35,8 +36,16 @@ def network(keras, sparsity=0.9):
     return model
 
 
+@pytest.fixture(scope="module")
+def sparse():
+    """A sparse model for tests that do not change it."""
+    return network(fresh_keras("keras"))
+
+
 @needs_native
-@keras_in_turn("storage", ["masked", "compressed"])
+@keras_in_turn(
+    "storage", ["masked", "compressed"], lambda storage: storage != "masked"
+)
 def test_file_computes_what_the_model_computes(keras, storage, tmp_path):
     model = network(keras, 0)
     tf_rigl.sparsify(model, 0.9, storage=storage)
@@ -52,11 +61,9 @@ def test_file_computes_what_the_model_computes(keras, storage, tmp_path):
         support.assert_close(plan(images), *support.expected_of(model, images))
 
 
-@one_keras("keras")
-def test_report(keras, tmp_path):
-    model = network(keras)
-    report = tf_rigl.export_plan(model, tmp_path / "model.plan")
-    kernels = [one for one in model.get_weights() if one.ndim > 1]
+def test_report(sparse, tmp_path):
+    report = tf_rigl.export_plan(sparse, tmp_path / "model.plan")
+    kernels = [one for one in sparse.get_weights() if one.ndim > 1]
     assert report.nonzeros == sum(map(np.count_nonzero, kernels))
     assert report.weights == 27 * 24 + 9 * 24 * 32 + 320
     assert report.density == pytest.approx(report.nonzeros / report.weights)
@@ -66,13 +73,11 @@ def test_report(keras, tmp_path):
     assert "4 steps, weights in float32" in text
 
 
-@one_keras("keras")
-def test_check(keras):
-    model = network(keras)
-    check = tf_rigl.check_plan(model)
+def test_check(sparse):
+    check = tf_rigl.check_plan(sparse)
     assert check.fits
     assert {row.path: row.runs for row in check.rows} == {
-        "stem": "sparse" if stem_density(model) < 0.5 else "dense",
+        "stem": "sparse" if stem_density(sparse) < 0.5 else "dense",
         "norm": "folded",
         "relu": "folded",
         "drop": "nothing",
@@ -136,22 +141,20 @@ def test_check_of_what_plans_do_not_have(keras):
     assert "A plan cannot compute it." in str(check)
 
 
-@one_keras("keras")
-def test_existing_file_is_kept(keras, tmp_path):
-    model = network(keras)
+def test_existing_file_is_kept(sparse, tmp_path):
     path = tmp_path / "model.plan"
     path.write_text("mine")
     with pytest.raises(ValueError, match="overwrite=True"):
-        tf_rigl.export_plan(model, path)
+        tf_rigl.export_plan(sparse, path)
     assert path.read_text() == "mine"
-    tf_rigl.export_plan(model, path, overwrite=True)
+    tf_rigl.export_plan(sparse, path, overwrite=True)
     assert path.read_bytes().startswith(plan_file.MAGIC)
     assert os.listdir(tmp_path) == ["model.plan"]
 
 
 @one_keras("keras")
 def test_nothing_is_written_on_failure(keras, tmp_path, monkeypatch):
-    model = network(keras)
+    model = network(keras, 0)
     with pytest.raises(ValueError, match="precision"):
         tf_rigl.export_plan(model, tmp_path / "a.plan", precision="int3")
 
@@ -165,17 +168,15 @@ def test_nothing_is_written_on_failure(keras, tmp_path, monkeypatch):
 
     monkeypatch.setattr(export.atomic_files, "open_whole", fail)
     with pytest.raises(OSError, match="no space"):
-        tf_rigl.export_plan(network(keras), tmp_path / "c.plan")
+        tf_rigl.export_plan(network(keras, 0), tmp_path / "c.plan")
     assert not os.listdir(tmp_path)
 
 
-@one_keras("keras")
-def test_without_the_native_library(keras, tmp_path, monkeypatch):
+def test_without_the_native_library(sparse, tmp_path, monkeypatch):
     """The same file, which nothing has run."""
-    model = network(keras)
     path = tmp_path / "model.plan"
     monkeypatch.setattr(native, "available", lambda: False)
-    report = tf_rigl.export_plan(model, path)
+    report = tf_rigl.export_plan(sparse, path)
     assert report.error is None
     assert "Not compared with the model" in str(report)
-    assert path.read_bytes() == plan_file.encode(read.graph_of(model))
+    assert path.read_bytes() == plan_file.encode(read.graph_of(sparse))

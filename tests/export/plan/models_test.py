@@ -21,7 +21,7 @@ KINDS = [
 ]
 
 
-@keras_in_turn("kind", KINDS)
+@keras_in_turn("kind", KINDS, lambda kind: kind in ("sequential", "nested"))
 def test_kind_of_model(keras, kind):
     model = zoo.build(kind, keras)
     inputs = support.batch(*zoo.INPUT_SHAPES[kind])
@@ -30,7 +30,9 @@ def test_kind_of_model(keras, kind):
     support.assert_alike(model, inputs)
 
 
-@keras_in_turn("storage", ["masked", "compressed"])
+@keras_in_turn(
+    "storage", ["masked", "compressed"], lambda storage: storage == "masked"
+)
 def test_sparse_model(keras, storage):
     model = keras.Sequential(
         [
@@ -56,6 +58,7 @@ def test_sparse_model(keras, storage):
     support.assert_alike(tf_rigl.strip(model), support.batch(8, 8, 3))
 
 
+@pytest.mark.slow
 @one_keras("keras")
 def test_factorized_model(keras):
     model = keras.Sequential(
@@ -72,6 +75,7 @@ def test_factorized_model(keras):
     assert len(tf_rigl.ranks(model).rows) == 2
 
 
+@pytest.mark.slow
 @one_keras("keras")
 def test_shrunk_model(keras):
     layers = keras.layers
@@ -112,7 +116,7 @@ def test_nested_model_is_called_twice(keras):
     assert graph.operations[0].name.startswith(f"{inner.name}/")
 
 
-@keras_in_turn("size", [8, 11])
+@keras_in_turn("size", [8, 11], lambda size: size == 8)
 def test_open_size_is_given(keras, size):
     """Shapes follow the given size, also where Keras does not know them."""
     layers = keras.layers

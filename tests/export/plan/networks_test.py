@@ -9,7 +9,7 @@ from tests.support import keras_in_turn
 from tf_rigl.models import registry
 
 SECOND = ("character_gru", "character_lstm", "vit_s_16")  # not yet
-QUICK = ("lenet_300_100", "lenet_5", "resnet_8", "mobilenet_v1")
+QUICK = ("lenet_5", "resnet_8")
 
 # By family, with the smallest images that each takes.
 APPLICATIONS = {
@@ -55,6 +55,7 @@ def test_application(keras, name):
     assert kinds.count("affine") <= kinds.count("convolution") + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SECOND)
 def test_networks_of_the_second_landing(keras3, name):
     model = registry_test.small(name, keras3)

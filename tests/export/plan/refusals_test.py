@@ -118,7 +118,7 @@ def test_windows_that_do_not_fit(keras3):
 
 def test_quantized_layer(keras3):
     model = keras3.Sequential([keras3.Input((4,)), keras3.layers.Dense(3)])
-    model.quantize("int8")
+    model.layers[0].quantize("int8")
     with pytest.raises(ValueError, match=r"quantized.*before `quantize`"):
         read.graph_of(model)
 

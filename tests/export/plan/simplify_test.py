@@ -82,7 +82,7 @@ def test_activation_of_what_others_read_stays(keras3):
     assert described(graph) == ["convolution", "activation relu"]
 
 
-@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("groups", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_normalization_before_a_convolution(keras3, padding, groups):
     """An offset is no part of the zeros of the padding."""
@@ -223,7 +223,7 @@ def test_what_nothing_reads_goes(keras3):
     inputs = keras3.Input((6,))
     hidden = layers.Dense(4)(inputs)
     model = keras3.Model(inputs, [hidden, layers.Dense(3)(hidden)])
-    part = keras3.Model(model.inputs, model.outputs[0])
+    part = keras3.Model(inputs, model.outputs[0])
     graph = support.assert_alike(part, support.batch(6))
     assert described(graph) == ["dense"]
 
