@@ -55,6 +55,13 @@ Windows::Windows(const Making& making, const Operation& one)
   }
 }
 
+int64_t Windows::halo() const {
+  const auto [least, most] = std::minmax_element(taps_.begin(), taps_.end());
+  // Phases are arrays of their own; a row of each is about right.
+  return is_direct_ ? *most - *least
+                    : int64_t(phases_.size() - 1) * 2 * pitch_;
+}
+
 const float* Windows::read(const Context& context, float* temporary) const {
   const View in = context.view(value_);
   if (is_direct_) return in.data;

@@ -19,6 +19,9 @@ class Windows {
   int64_t temporary_floats() const { return temporary_floats_; }
   int64_t channel_stride() const { return channel_stride_; }
 
+  // From the first to the last tap.
+  int64_t halo() const;
+
   // Of what the tap of that number reads first in a channel.
   int32_t offset(int tap, int channel) const {
     return int32_t(taps_[tap] + channel * channel_stride_);
