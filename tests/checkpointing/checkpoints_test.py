@@ -98,7 +98,10 @@ def values(model):
 
 
 @pytest.mark.parametrize(
-    ("name", "keras"), support.in_turn(ALGORITHMS), indirect=["keras"]
+    ("name", "keras"),
+    # Scores of every step are the state of `snfs`, too.
+    support.in_turn(ALGORITHMS, lambda name: name == "ste"),
+    indirect=["keras"],
 )
 def test_resumed_is_uninterrupted(keras, tmp_path, name):
     """Interrupted in the first epoch and in the middle of the second."""

@@ -65,10 +65,13 @@ ROWS = {
     # The names of the programs' table.
     "static": Row(tf_rigl.Static()),
     "snip": Row(tf_rigl.SNIP(), DENSE),
-    "snip_by_weight": Row(tf_rigl.SNIP(scope="weight"), DENSE),
+    "snip_by_weight": Row(tf_rigl.SNIP(scope="weight"), DENSE, in_full=True),
     "grasp": Row(tf_rigl.Static(), DENSE, {"criterion": "grasp"}),
     "grasp_by_weight": Row(
-        tf_rigl.Static(), DENSE, {"criterion": "grasp", "scope": "weight"}
+        tf_rigl.Static(),
+        DENSE,
+        {"criterion": "grasp", "scope": "weight"},
+        in_full=True,
     ),
     "set": Row(tf_rigl.SET(**DYNAMIC, seed=3)),
     "snfs": Row(tf_rigl.SNFS(**DYNAMIC, momentum=0.5)),
@@ -85,7 +88,7 @@ ROWS = {
     ),
     "pruning": Row(tf_rigl.GradualPruning(**GRADUAL), DENSE),
     "pruning_global": Row(
-        tf_rigl.GradualPruning(**GRADUAL, scope="global"), DENSE
+        tf_rigl.GradualPruning(**GRADUAL, scope="global"), DENSE, in_full=True
     ),
     "ste": Row(tf_rigl.STE(), DENSE),
     "dnw": Row(tf_rigl.DNW(), DENSE),
@@ -117,7 +120,7 @@ ROWS = {
         grow_init="initial",
     ),
     "rigl_slot_scale": rigl(slot_scale=0.5, preset="tf1"),
-    "rigl_drop_noise": rigl(None, False, drop_noise=0.25, seed=5),
+    "rigl_drop_noise": rigl(drop_noise=0.25, seed=5),
     "rigl_linear": rigl(decay="linear"),
     "rigl_batch_size": rigl(update_interval=1, batch_size=2048),
     # Options of other methods and of `sparsify`.

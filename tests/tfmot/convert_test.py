@@ -12,7 +12,15 @@ from tf_rigl.updating import slots
 
 
 @pytest.mark.parametrize(
-    "make", takeover.MODELS, ids=lambda make: make.__name__
+    "make",
+    [
+        # All of `schedules_test` converts it.
+        pytest.param(make, marks=pytest.mark.slow)
+        if make is takeover.sequential
+        else make
+        for make in takeover.MODELS
+    ],
+    ids=lambda make: make.__name__,
 )
 def test_takes_over_masks_outputs_and_optimizer(tfmot, keras2, make):
     model = make(keras2)

@@ -9,7 +9,11 @@ from tests.tfmot import takeover
 from tf_rigl.masking.masked_weight import masked_weights
 
 
-@pytest.mark.parametrize("size", [(4, 2), (3, 4)])
+@pytest.mark.parametrize(
+    "size",
+    # Those that do not fit into the kernels a whole number of times.
+    [pytest.param((4, 2), marks=pytest.mark.slow), (3, 4)],
+)
 def test_blocks_become_blocks(tfmot, keras2, size):
     theirs = takeover.pruned(
         tfmot,

@@ -82,7 +82,8 @@ def flavor_of_row(name, every):
 # Variants of methods whose other rows are fast.
 SLOW = (
     "snfs_redistribute rigl_shuffled rigl_block rigl_options rigl_initial "
-    "snip_weight ste_global supermask_rescaled pruning_random"
+    "snip_weight ste_global supermask_rescaled pruning_random rigl_tf1 "
+    "granet_block pruning_channel"
 ).split()
 
 

@@ -6,7 +6,8 @@
    (`factor_config`), loads (`registration`, `stand_in`) and trains factors in
    the place of kernels (`kernel_factors`), and computes by them (`thin_calls`).
 3. `attention` makes smaller pairs of the projections of heads, which need no
-   class of ours.
+   class of ours. `decay_watch` tells of factors that are trained without the
+   decay they have.
 4. `report` lists what there is; `plain_layers` makes plain models of it.
 
 `surgery.factorize` is the entry point.

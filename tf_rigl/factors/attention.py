@@ -74,6 +74,13 @@ def is_supported(layer: Any) -> bool:
     )
 
 
+def has_kernels(layer: Any) -> bool:
+    """Returns whether all projections of a layer are built."""
+    names = [name for pair in _PARTS.values() for name in pair]
+    parts = [getattr(layer, name, None) for name in names]
+    return all(getattr(part, "kernel", None) is not None for part in parts)
+
+
 def groups(layer: Any, decay: FrobeniusDecay) -> list[FactorGroup]:
     """Returns the pairs of a layer for Frobenius decay."""
     kinds = {

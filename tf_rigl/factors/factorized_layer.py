@@ -24,6 +24,7 @@ from tf_rigl.algorithms.frobenius_decay import FrobeniusDecay
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.backend import recurrent_steps
 from tf_rigl.factors import attention
+from tf_rigl.factors import decay_watch
 from tf_rigl.factors import factor_config
 from tf_rigl.factors import kernel_factors
 from tf_rigl.factors import layouts
@@ -311,6 +312,7 @@ def bind(
             _extend_class(site.owner)
             kernel_factors.replace(flavor, site, one, config.decay, values)
             site.owner.__dict__[_DECAY] = config.decay
+            decay_watch.watch(flavor, site.owner.factor_groups())
     for node in tree.walk(flavor, layer):
         if _GPU_KERNEL in vars(node.layer) and FACTORS in vars(node.layer.cell):
             # tf_keras would multiply by the product, all steps in one call.
@@ -325,6 +327,8 @@ def drop_factors(layer: Any) -> None:
     flavor = flavors.flavor_of(layer)
     for node in list(tree.walk(flavor, layer)):
         one = node.layer
+        if HEADS in one.__dict__:
+            decay_watch.unwatch(flavor, one.factor_groups())
         for name, factored in one.__dict__.pop(FACTORS, {}).items():
             kernel_factors.restore(flavor, one, name, factored)
         for name in (_CONFIG, f"{_CONFIG}_done", _DECAY, HEADS):
@@ -356,10 +360,14 @@ def _mark_heads(
         return
     for node in list(tree.walk(flavor, layer)):
         sizes = config.heads.get("/".join(node.key))
-        if sizes is not None and HEADS not in node.layer.__dict__:
+        if sizes is None:
+            continue
+        if HEADS not in node.layer.__dict__:
             _extend_class(node.layer)
             node.layer.__dict__[HEADS] = sizes
             node.layer.__dict__[_DECAY] = config.decay
+        if attention.has_kernels(node.layer):
+            decay_watch.watch(flavor, node.layer.factor_groups())
 
 
 def _extend_class(layer: Any) -> None:

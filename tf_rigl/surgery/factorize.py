@@ -91,7 +91,7 @@ def factorize(
             the place of weight decay; with `FrobeniusDecay(λ, decoupled=True)`
             apart from the gradient, as AdamW decays. It needs an update rule
             of this library: `fit` with `UpdateMasks(tf_rigl.Static())`, or
-            `attach` in a custom loop.
+            `attach` in a custom loop. Steps without one warn.
         depth: the number of factors: 2, or 3 for V M U with a square M that
             begins as the identity.
         form: the matrix of a convolution: `"spatial"`, a 1×k kernel and then a

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tf_rigl.algorithms import Algorithm
 from tf_rigl.algorithms import Penalty
 from tf_rigl.backend.flavor import Flavor
+from tf_rigl.factors import decay_watch
 from tf_rigl.masking import deferred
 from tf_rigl.masking import tree
 from tf_rigl.masking.masked_weight import MaskedWeight
@@ -26,6 +27,7 @@ class _Group(NamedTuple):
     penalty: Penalty
     variables: tuple[Any, ...]
     keys: tuple[str, ...]  # identities of the variables, as of updates
+    watches: tuple[decay_watch.DecayWatch, ...]
 
 
 class StepPenalties:
@@ -165,10 +167,22 @@ class StepPenalties:
             for members in penalty.groups(layers):
                 keys = tuple(map(self._key, members))
                 raw = tuple(map(self._flavor.raw, members))
-                group = _Group(penalty, raw, keys)
+                watches = filter(None, map(decay_watch.watch_of, members))
+                group = _Group(penalty, raw, keys, tuple(watches))
                 for key in dict.fromkeys(keys):
                     found[key].append(group)
         return dict(found)
+
+    @functools.cached_property
+    def watches(self) -> list[decay_watch.DecayWatch]:
+        """Those on factors whose decay these penalties are."""
+        found = {
+            id(one): one
+            for groups in self._by_key.values()
+            for group in groups
+            for one in group.watches
+        }
+        return list(found.values())
 
     @functools.cached_property
     def _records(self) -> dict[str, MaskedWeight]:

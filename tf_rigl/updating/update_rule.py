@@ -12,6 +12,7 @@ from tf_rigl.backend import distribution
 from tf_rigl.backend.flavor import Flavor
 from tf_rigl.backend.trace_cache import TraceCache
 from tf_rigl.core.schedules import UpdateSchedule
+from tf_rigl.factors import decay_watch
 from tf_rigl.masking.constraint import lifted
 from tf_rigl.updating import averages
 from tf_rigl.updating import latent_step
@@ -151,7 +152,8 @@ class UpdateRule:
         """
         # Prepares the weights if the model has just created them.
         _ = self._weights.by_key
-        with lifted(self._weights.constraints):
+        watches = decay_watch.lifted(self._flavor, self.penalties.watches)
+        with lifted(self._weights.constraints), watches:
             result = self._own_apply(*args, **kwargs)
         if self._requirements.latent is not None:
             averages.settle(

@@ -17,17 +17,23 @@ from tf_rigl.masking.masked_weight import masked_weights
 SCRIPT = pathlib.Path(__file__).with_name("load_everywhere.py")
 
 
-def test_any_loader_without_the_library(tmp_path):
+FEW_CASES = [
+    ("keras", "convolutions", "bit_mask", "float32"),
+    ("keras", "sequential", "smallest", "int8"),
+    ("tf_keras", "recurrent", "gaps", "float32"),
+    ("keras", "nested", "smallest", "seed"),
+]
+OTHER_CASES = [("tf_keras", "convolutions", "bit_mask", "seed")]
+
+
+@pytest.mark.parametrize(
+    "cases",
+    [FEW_CASES, pytest.param(OTHER_CASES, marks=pytest.mark.slow)],
+    ids=["few", "others"],
+)
+def test_any_loader_without_the_library(tmp_path, cases):
     """TensorFlow 2, the TF1 loader and `TFSMLayer` load it by themselves."""
     inputs, expected = {}, {}
-    cases = [
-        ("keras", "convolutions", "bit_mask", "float32"),
-        ("keras", "sequential", "smallest", "int8"),
-        ("tf_keras", "recurrent", "gaps", "float32"),
-        ("keras", "nested", "smallest", "seed"),
-        ("tf_keras", "convolutions", "bit_mask", "seed"),
-    ]
-
     for flavor, name, compression, values in cases:
         keras = importlib.import_module(flavor)
         model = support.sparse_model(keras, name)
