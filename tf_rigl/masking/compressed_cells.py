@@ -204,9 +204,8 @@ def _gates(cell: Any) -> _Gates:
 
 def _biases(cell: Any) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the biases of the products by inputs and by states, float32."""
-    gates = {"GRUCell": 3, "LSTMCell": 4}.get(
-        _kind_of_cell(flavors.flavor_of(cell), flavors.plain_class(cell)), 1
-    )
+    kind = _kind_of_cell(flavors.flavor_of(cell), flavors.plain_class(cell))
+    gates = {"GRUCell": 3, "LSTMCell": 4}.get(kind or "", 1)
     zeros = tf.zeros([gates * cell.units])
     if not cell.use_bias:
         return zeros, zeros
