@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """Time and memory of training by connections alone, on a CPU.
 
-Trains a network of wide Dense layers dense, with RigL on masked storage and
-with RigL on compressed storage, in turn in one process, by a `tf.function` of
-its own. Reports the CPU time and the wall time of a plain step and of a step
-that updates masks (ΔT = 10), as ratios to the dense step of the same round.
+Trains a network of `native_networks`, by default one of wide Dense layers:
+dense, with RigL on masked storage and with RigL on compressed storage, in turn
+in one process, by a `tf.function` of its own. Reports the CPU time and the wall
+time of a plain step and of a step that updates masks (ΔT = 10), as ratios to
+the dense step of the same round.
 With `--memory`, each training runs in a process of its own and reports by how
 much its resident memory has grown since a small training in the same process:
 after some plain steps, and at most, with a mask update.
 
 Usage: python benchmarks/native_step.py [--sparsity=0.9] [--threads=1]
-           [--width=1024] [--memory]
+           [--width=1024] [--network=gru] [--memory]
 """
 
 import ctypes
@@ -28,6 +29,7 @@ from absl import flags
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from benchmarks import measure
+from benchmarks import native_networks
 
 STORAGES = ("dense", "masked", "compressed")
 _INTERVAL = 10
@@ -39,7 +41,10 @@ def define_flags() -> None:
     flags.DEFINE_integer("threads", 1, "Threads of one operation.")
     flags.DEFINE_integer("width", 1024, "Units of each layer.")
     flags.DEFINE_integer("layers", 4, "Number of sparse layers.")
-    flags.DEFINE_integer("batch", 128, "Examples of one step.")
+    flags.DEFINE_integer("batch", 0, "Examples of one step; 0 for its own.")
+    flags.DEFINE_enum(
+        "network", "dense", list(native_networks.NETWORKS), "The network."
+    )
     flags.DEFINE_integer("steps", 8, "Plain steps of one round.")
     flags.DEFINE_bool("memory", False, "Measure memory instead of time.")
     flags.DEFINE_enum(
@@ -58,13 +63,10 @@ def make_step(storage: str, sparsity: float) -> Callable[[], Any]:
 
     import tf_rigl
 
-    width, batch = flags.FLAGS.width, flags.FLAGS.batch
     keras.utils.set_random_seed(0)
-    layers = [keras.Input((width,))]
-    for _ in range(flags.FLAGS.layers):
-        layers.append(keras.layers.Dense(width, activation="relu"))
-    layers.append(keras.layers.Dense(10, name="out"))
-    model = keras.Sequential(layers)
+    random = np.random.default_rng(0)
+    network = native_networks.NETWORKS[flags.FLAGS.network](keras, random)
+    model = network.model
 
     optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
     if storage != "dense":
@@ -72,22 +74,21 @@ def make_step(storage: str, sparsity: float) -> Callable[[], Any]:
             model,
             sparsity,
             tf_rigl.Uniform(budget="reference"),
-            dense=["out"],
+            dense=list(network.dense),
             storage=storage,
             options=tf_rigl.SparsifyOptions(diagnostics=False),
         )
         method = tf_rigl.RigL(stop_step=10**6, update_interval=_INTERVAL)
         tf_rigl.attach(optimizer, model, method)
 
-    random = np.random.default_rng(0)
-    inputs = tf.constant(random.normal(size=(batch, width)), tf.float32)
-    labels = tf.constant(random.integers(0, 10, batch))
-    loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    inputs, labels = tf.nest.map_structure(
+        tf.constant, (network.inputs, network.labels)
+    )
 
     @tf.function(autograph=False)
     def step() -> tf.Tensor:
         with tf.GradientTape() as tape:
-            loss = loss_of(labels, model(inputs, training=True))
+            loss = network.loss(labels, model(inputs, training=True))
         variables = model.trainable_variables
         gradients = tape.gradient(loss, variables)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
@@ -150,12 +151,18 @@ def measure_times(sparsity: float) -> dict[str, list[dict[str, float]]]:
         mean = measure.summarize(1000 * one["cpu"] for one in rounds).median
         rows.append([name, f"{mean:.2f}", *cells])
     measure.print_table(
-        f"{sparsity:.0%} of {flags.FLAGS.layers} × {flags.FLAGS.width}², batch "
-        f"{flags.FLAGS.batch}: medians of ratios to a dense step",
+        f"{sparsity:.0%} of {_described()}: medians of ratios to a dense step",
         ["", "CPU ms", "CPU", "wall", "update, CPU", "update, wall"],
         rows,
     )
     return measured
+
+
+def _described() -> str:
+    values = flags.FLAGS
+    if values.network != "dense":
+        return str(values.network)
+    return f"{values.layers} × {values.width}²"
 
 
 def resident() -> int:
@@ -184,7 +191,7 @@ def measure_memory_here(storage: str, sparsity: float) -> dict[str, int]:
 
 
 def measure_memory(sparsity: float) -> dict[str, list[dict[str, int]]]:
-    names = ("threads", "width", "layers", "batch", "steps")
+    names = ("threads", "width", "layers", "batch", "steps", "network")
     measured = measure.alternate(
         {
             name: functools.partial(
@@ -211,7 +218,7 @@ def measure_memory(sparsity: float) -> dict[str, list[dict[str, int]]]:
             ]
         )
     measure.print_table(
-        f"{sparsity:.0%} of {flags.FLAGS.layers} × {flags.FLAGS.width}²",
+        f"{sparsity:.0%} of {_described()}",
         ["", "steady, MiB", "peak, MiB", "× masked"],
         rows,
     )

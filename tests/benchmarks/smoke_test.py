@@ -225,6 +225,21 @@ def test_native_kernels(tmp_path):
     assert all(len(one) == 1 and one[0] > 0 for one in results.values())
 
 
+@cases.needs_library
+@pytest.mark.parametrize("network", ["gru", "conv7"])
+def test_native_step(tmp_path, network):
+    output, results = run(
+        "native_step",
+        f"--network={network}",
+        "--batch=2",
+        "--sparsity=0.95",
+        cwd=tmp_path,
+    )
+    assert f"95% of {network}" in output
+    (measured,) = results.values()
+    assert set(measured) == {"dense", "masked", "compressed"}
+
+
 def test_pruning_tfmot(tmp_path, tmp_path_factory):
     data = tmp_path_factory.mktemp("text")
     for part in ("train", "valid", "test"):

@@ -220,3 +220,17 @@ def test_masks_as_lists_of_positions(keras, storage):
         assert mask.nnz == dense[path].sum()
         np.testing.assert_array_equal(mask.to_dense(), dense[path])
         support.assert_all_equal(mask.nonzero(), np.nonzero(dense[path]))
+
+
+@support.one_keras("keras")
+def test_windows_must_be_sparser_for_auto(keras):
+    layer = keras.layers.Conv2D(64, 3, name="window")
+    one = keras.layers.Conv2D(512, 1, name="pointwise")
+    model = keras.Sequential([keras.Input((8, 8, 64)), layer, one])
+    tf_rigl.sparsify(
+        model, 0.75, tf_rigl.Uniform(budget="reference"), storage="auto"
+    )
+    found = storage_choice.reasons(model)
+    if native_ops.available():
+        assert found["window/kernel"] == "masked: a density above 0.2"
+        assert found["pointwise/kernel"].startswith("compressed: ")

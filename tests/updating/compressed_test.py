@@ -89,7 +89,7 @@ def attention_layers(keras):
     inputs = keras.Input((1, 12))
     attention = keras.layers.MultiHeadAttention(3, 4, name="attention")
     return (1, 12), [
-        keras.Model(inputs, attention(inputs, inputs)),
+        keras.Model(inputs, attention(inputs, inputs), name="inner"),
         keras.layers.Dense(8, activation="relu", name="sequence"),
         keras.layers.Flatten(),
         keras.layers.Dense(6, name="out"),

@@ -47,9 +47,17 @@ def lstm_step(
 
 
 def gru_step(
-    cell: Any, read: tf.Tensor, recur: Products, states: Sequence[tf.Tensor]
+    cell: Any,
+    read: tf.Tensor,
+    recur: Products,
+    states: Sequence[tf.Tensor],
+    zeros: tf.Tensor | None = None,
 ) -> list[tf.Tensor]:
-    """Computes a step of `GRUCell`, as `simple_step` does."""
+    """Computes a step of `GRUCell`, as `simple_step` does.
+
+    `zeros` are added to the products of the candidate before they pass the
+    reset gate.
+    """
     before = states[0]
     bias = tf.convert_to_tensor(cell.bias) if cell.use_bias else None
     if bias is not None:
@@ -61,6 +69,8 @@ def gru_step(
     if cell.reset_after and bias is not None:
         repeated = repeated + bias[1]
     repeated_z, repeated_r, repeated_h = tf.split(repeated, 3, axis=-1)
+    if zeros is not None:
+        repeated_h = repeated_h + zeros
     z, r = gate(z + repeated_z), gate(r + repeated_r)
     if cell.reset_after:
         repeated_h = r * repeated_h

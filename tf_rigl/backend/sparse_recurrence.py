@@ -2,9 +2,10 @@
 
 A loop over time would add up gradients of the values step by step, and show
 growth one step at a time. Here the steps compute outputs and gradients of the
-states alone. To each product a zero is added, whose gradient the loop returns
-for all steps together: with it and the states before, the gradient of the
-values is one product, and growth is one search.
+states alone. The gradient of the products by inputs comes for all steps
+together, and is that of the products by states as well, except where a gate is
+between: there a zero is added, whose gradient is the rest. With it and the
+states before, the gradient of the values is one product, and growth one search.
 """
 
 import functools
@@ -22,6 +23,7 @@ class Recurrence:
     Args:
         values: float32 [nnz].
         index: where the values are; K inputs and N outputs.
+        bias: float32 [N], added to the products by states.
         observer: see `sparse_ops.spmm`.
 
     Attributes:
@@ -35,6 +37,7 @@ class Recurrence:
         self,
         values: tf.Tensor,
         index: SparseIndex,
+        bias: tf.Tensor,
         observer: sparse_ops.Observer | None,
     ) -> None:
         self._values = values
@@ -42,7 +45,8 @@ class Recurrence:
         self._observer = observer
         # Outside of the loop, once.
         fixed = tf.stop_gradient(values)
-        self._bias = tf.zeros([sparse_ops.shape_of(index)[1]])
+        self._bias = bias
+        self._fixed_bias = tf.stop_gradient(bias)
         if not native_ops.available():
             self._dense = sparse_ops.dense(fixed, index)
             return
@@ -53,33 +57,67 @@ class Recurrence:
         self._t_values = tf.gather(fixed, index.t_perm)
         self._t_bias = tf.zeros([sparse_ops.shape_of(index)[0]])
 
-    def zeros(self, batch: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
-        """Returns [B, steps, N], to be added to the products of each step."""
+    def watch(self, products: tf.Tensor, gated: int) -> tf.Tensor:
+        """Returns what the loop reads, whose gradient is that of the values.
+
+        Args:
+            products: float32 [B, steps, N], the products by the inputs, to
+                which those by states are added.
+            gated: number of the last outputs to which they are added through
+                a gate.
+
+        Returns:
+            [B, steps, N + gated], the products and then zeros, to be added to
+            the products by states before they pass the gate.
+        """
         inputs, outputs = sparse_ops.shape_of(self._index)
 
         @tf.custom_gradient
-        def watch(values: tf.Tensor) -> tuple:
-            def gradient(dy: tf.Tensor) -> tf.Tensor:
-                x = tf.reshape(self.before, [-1, inputs])
-                dy = tf.reshape(dy, [-1, outputs])
-                if self._observer is not None:
-                    self._observer(functools.partial(sparse_ops.grow, x, dy))
-                if not native_ops.available():
-                    return sparse_ops.spmm_gradients(
-                        dy, x, values, self._index
-                    )[1]
-                return native_ops.spmm_gradients(
-                    dy, x, values, self._index, input_gradient=False
-                )[1]
+        def read(
+            products: tf.Tensor, values: tf.Tensor, bias: tf.Tensor
+        ) -> tuple:
+            def gradient(dy: tf.Tensor) -> tuple[tf.Tensor, ...]:
+                dproducts, repeated = dy, dy
+                if gated:
+                    dproducts = dy[..., :outputs]
+                    repeated = tf.concat(
+                        [dy[..., : outputs - gated], dy[..., outputs:]], -1
+                    )
+                return dproducts, *self._differentiate(
+                    tf.reshape(self.before, [-1, inputs]),
+                    tf.reshape(repeated, [-1, outputs]),
+                    values,
+                )
 
-            return tf.zeros([batch, steps, outputs]), gradient
+            if not gated:
+                return tf.identity(products), gradient
+            return tf.pad(products, [[0, 0], [0, 0], [0, gated]]), gradient
 
-        return watch(self._values)
+        return read(products, self._values, self._bias)
+
+    def _differentiate(
+        self, x: tf.Tensor, dy: tf.Tensor, values: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns gradients of values and bias, and shows where to grow."""
+        if self._observer is not None:
+            self._observer(functools.partial(sparse_ops.grow, x, dy))
+        if native_ops.available():
+            _, dvalues, dbias = native_ops.spmm_gradients(
+                dy, x, values, self._index, input_gradient=False
+            )
+        else:
+            _, dvalues, dbias = sparse_ops.spmm_gradients(
+                dy, x, values, self._index
+            )
+        return dvalues, dbias
 
     def multiply(self, states: tf.Tensor) -> tf.Tensor:
-        """Multiplies states [B, K]; differentiable by them alone."""
+        """Multiplies states [B, K] and adds the bias.
+
+        The result is differentiable by the states alone.
+        """
         if not native_ops.available():
-            return tf.matmul(states, self._dense)
+            return tf.matmul(states, self._dense) + self._fixed_bias
 
         @tf.custom_gradient
         def product(states: tf.Tensor) -> tuple:
@@ -89,7 +127,9 @@ class Recurrence:
                 )
 
             return (
-                native_ops.spmm(states, self._fixed, self._index, self._bias),
+                native_ops.spmm(
+                    states, self._fixed, self._index, self._fixed_bias
+                ),
                 gradient,
             )
 

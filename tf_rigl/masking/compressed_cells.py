@@ -1,8 +1,8 @@
 """Recurrent layers whose cells compute with their active connections.
 
 The inputs of all steps are multiplied at once, before the loop over time, which
-stays that of Keras. What a layer hands to its cell is then the product, and the
-zeros of `sparse_recurrence` beside it.
+stays that of Keras. What a layer hands to its cell are then the products, and
+the zeros of `sparse_recurrence` behind them.
 """
 
 import contextlib
@@ -31,11 +31,20 @@ _CALL = "_tf_rigl_recurrent_call"
 _OWN_LOOPS = {"use_cudnn": False, "_could_use_gpu_kernel": False}
 
 
+class _Gates(NamedTuple):
+    """A cell as its step sees it: products have its biases already."""
+
+    activation: Any
+    recurrent_activation: Any
+    reset_after: bool
+    use_bias: bool = False
+
+
 class _Call(NamedTuple):
     """What a cell needs in the steps of one call."""
 
     step: Callable[..., list[tf.Tensor]]
-    width: int  # of the products
+    gated: int  # see `Recurrence.watch`
     recurrence: Recurrence | None  # None if that kernel is dense
 
 
@@ -53,14 +62,18 @@ class RecurrentCell:
         def repeat(state: tf.Tensor) -> tf.Tensor:
             if call.recurrence is None:
                 kernel: Any = getattr(self, RECURRENT)
-                return tf.matmul(state, tf.cast(kernel, state.dtype))
+                product = tf.matmul(state, tf.cast(kernel, state.dtype))
+                return product + tf.cast(_biases(self)[1], state.dtype)
             product = call.recurrence.multiply(tf.cast(state, tf.float32))
-            product += tf.cast(inputs[:, call.width :], tf.float32)
             return tf.cast(product, state.dtype)
 
+        more = {}
+        if call.gated:
+            sizes = [inputs.shape[-1] - call.gated, call.gated]
+            inputs, more["zeros"] = tf.split(inputs, sizes, -1)
         is_nested = isinstance(states, (list, tuple))
         before = list(states) if is_nested else [states]
-        after = call.step(self, inputs[:, : call.width], repeat, before)
+        after = call.step(_gates(self), inputs, repeat, before, **more)
         return after[0], after if is_nested else after[0]
 
 
@@ -81,8 +94,8 @@ def obstacle(model: Any, cell: Any, attribute: str) -> str | None:
         return matrix_layers.NO_MATRIX
     if cell.dropout or cell.recurrent_dropout:
         return "its cell has dropout"
-    if layer.zero_output_for_mask or getattr(layer, "time_major", False):
-        return "its layer has zero_output_for_mask or time_major"
+    if getattr(layer, "time_major", False):
+        return "its layer has time_major"
     if attribute == KERNEL:
         return None
     if cell.recurrent_constraint is not None:
@@ -96,12 +109,7 @@ def obstacle(model: Any, cell: Any, attribute: str) -> str | None:
 
 def is_cell_class(flavor: flavors.Flavor, cls: type) -> bool:
     """Returns whether a plain class computes what a cell of Keras does."""
-    layers = flavor.keras.layers
-    return any(
-        issubclass(cls, getattr(layers, name))
-        and _has_call_of(cls, layers, name)
-        for name in _LAYERS.values()
-    )
+    return _kind_of_cell(flavor, cls) is not None
 
 
 def put(host: Any) -> None:
@@ -119,6 +127,14 @@ def remove(host: Any) -> None:
         call = vars(node.layer).get("call")
         if getattr(call, "func", None) is _call:
             instance_methods.restore(node.layer, "call")
+
+
+def _kind_of_cell(flavor: flavors.Flavor, cls: type) -> str | None:
+    layers = flavor.keras.layers
+    for name in _LAYERS.values():
+        if issubclass(cls, getattr(layers, name)):
+            return name if _has_call_of(cls, layers, name) else None
+    return None
 
 
 def _kind_of(layer: Any) -> str | None:
@@ -157,26 +173,46 @@ def _call(
         return own(inputs, *args, **kwargs)
 
     products = _multiply_inputs(cell, inputs)
-    width = products.shape[-1]
-    recurrence = None
+    recurrence, gated = None, 0
     if RECURRENT in connections:
         _, one = connections[RECURRENT]
         values = tf.cast(tf.convert_to_tensor(one.values), tf.float32)
-        recurrence = Recurrence(values, one.tensors(), one.observer)
-        shape = tf.shape(inputs)
-        zeros = recurrence.zeros(shape[0], shape[1])
-        products = tf.concat([products, zeros], -1)
-        products.set_shape([*inputs.shape[:2], 2 * width])
+        recurrence = Recurrence(
+            values, one.tensors(), _biases(cell)[1], one.observer
+        )
+        gated = cell.units if kind == "GRU" else 0
+        width = products.shape[-1] + gated
+        products = recurrence.watch(products, gated)
+        products.set_shape([*inputs.shape[:2], width])
 
     first = _first_state(layer, inputs, kwargs.get("initial_state"))
-    call = _Call(recurrent_steps.STEPS[_LAYERS[kind]], width, recurrence)
+    call = _Call(recurrent_steps.STEPS[_LAYERS[kind]], gated, recurrence)
     with _within(layer, call):
         result = own(tf.cast(products, layer.compute_dtype), **kwargs)
-    return (
-        result
-        if recurrence is None
-        else _remember(layer, recurrence, first, result)
+    if recurrence is None:
+        return result
+    return _remember(layer, recurrence, first, result, kwargs.get("mask"))
+
+
+def _gates(cell: Any) -> _Gates:
+    return _Gates(
+        cell.activation,
+        getattr(cell, "recurrent_activation", None),
+        getattr(cell, "reset_after", False),
     )
+
+
+def _biases(cell: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the biases of the products by inputs and by states, float32."""
+    kind = _kind_of_cell(flavors.flavor_of(cell), flavors.plain_class(cell))
+    gates = {"GRUCell": 3, "LSTMCell": 4}.get(kind or "", 1)
+    zeros = tf.zeros([gates * cell.units])
+    if not cell.use_bias:
+        return zeros, zeros
+    bias = tf.cast(tf.convert_to_tensor(cell.bias), tf.float32)
+    if bias.shape.rank == 1:
+        return bias, zeros
+    return bias[0], bias[1]
 
 
 def _multiply_inputs(cell: Any, inputs: tf.Tensor) -> tf.Tensor:
@@ -194,7 +230,7 @@ def _multiply_inputs(cell: Any, inputs: tf.Tensor) -> tf.Tensor:
             flat,
             tf.cast(tf.convert_to_tensor(one.values), tf.float32),
             one.tensors(),
-            tf.zeros([one.matrix_shape[1]]),
+            _biases(cell)[0],
             one.observer,
         )
     shape = tf.concat([tf.shape(inputs)[:2], [flat.shape[-1]]], 0)
@@ -209,7 +245,8 @@ def _within(layer: Any, call: _Call) -> Iterator[None]:
     own = vars(layer)
     changed = {key: value for key, value in _OWN_LOOPS.items() if key in own}
     if call.recurrence is not None:
-        changed["return_sequences"] = True
+        # So that outputs are the states after each step.
+        changed.update(return_sequences=True, zero_output_for_mask=False)
     before = {key: own[key] for key in changed}
     own.update(changed)
     vars(layer.cell)[_CALL] = call
@@ -232,7 +269,11 @@ def _first_state(layer: Any, inputs: tf.Tensor, given: Any) -> tf.Tensor:
 
 
 def _remember(
-    layer: Any, recurrence: Recurrence, first: tf.Tensor, result: Any
+    layer: Any,
+    recurrence: Recurrence,
+    first: tf.Tensor,
+    result: Any,
+    mask: Any,
 ) -> Any:
     """Sets the states before each step, and returns what the layer would."""
     has_more = isinstance(result, (list, tuple))
@@ -245,5 +286,10 @@ def _remember(
         tf.reverse(before, [1]) if layer.go_backwards else before
     )
 
+    if mask is not None and layer.zero_output_for_mask:
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+        seen = tf.cast(mask, tf.bool)[:, :, None]
+        seen = tf.reverse(seen, [1]) if layer.go_backwards else seen
+        outputs = tf.where(seen, outputs, tf.zeros_like(outputs))
     output = outputs if layer.return_sequences else outputs[:, -1]
     return type(result)([output, *result[1:]]) if has_more else output
