@@ -44,7 +44,9 @@ def test_other_stores_get_whole_arrays(monkeypatch):
     stored_arrays.write(
         store, "0", (2, 5), np.array([1, 7]), np.array([3.0, 4.0])
     )
-    np.testing.assert_array_equal(store["0"], [[0, 3, 0, 0, 0], [0, 0, 4, 0, 0]])
+    np.testing.assert_array_equal(
+        store["0"], [[0, 3, 0, 0, 0], [0, 0, 4, 0, 0]]
+    )
     read = stored_arrays.StoredArray(store, "0")
     np.testing.assert_array_equal(read.read(), store["0"])
     assert sum(len(block) for _, block in read.blocks()) == 10

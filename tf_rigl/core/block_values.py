@@ -148,8 +148,6 @@ def _collect_sources(
         return True
     return operation.type in _ELEMENTWISE and all(
         operand.shape.rank == 0
-        or (
-            operand.shape == shape and _collect_sources(operand, shape, found)
-        )
+        or (operand.shape == shape and _collect_sources(operand, shape, found))
         for operand in operation.inputs
     )

@@ -38,6 +38,14 @@ class CompressedLayer:
         matrix: Any = matrix_layers.matrix_of(self)
         return _multiply(self, matrix, connections, inputs)
 
+    def __dir__(self) -> list[str]:
+        """Lists the attributes but the kernel, which is made when it is read.
+
+        Keras reads all that are listed when it saves or loads a model.
+        """
+        listed = super().__dir__()
+        return [name for name in listed if name != matrix_layers.KERNEL]
+
     def save_own_variables(self, store: Any) -> None:
         """Saves the weight as a dense array, as a masked one."""
         for index, (variable, connections) in enumerate(_own(self)):
