@@ -7,6 +7,7 @@ import tf_rigl
 from tests import support
 from tf_rigl.masking import storage_choice
 from tf_rigl.masking.masked_weight import masked_weights
+from tf_rigl.updating.store_masked import store_masked
 
 SNFS = tf_rigl.SNFS(stop_step=8, update_interval=2)
 DATA = {"data": support.make_data((200,), classes=10)}
@@ -77,6 +78,28 @@ def test_slots_and_counters_are_kept(keras, optimizer):
     (losses, moved), (others, moved_too) = results
     np.testing.assert_allclose(losses, others, rtol=1e-4)
     assert abs(moved - moved_too) <= 2
+
+
+@pytest.mark.slow
+@support.keras_in_turn("storage", ["compressed", "auto"])
+def test_a_model_is_stored_masked_as_asked_for(keras, storage):
+    rigl = tf_rigl.RigL(stop_step=99, update_interval=2)
+    model = build(keras, storage)
+    fit(model, rigl)
+    masks = tf_rigl.masks(model)
+    values = [one.values().numpy() for one in masked_weights(model)]
+    store_masked(model)
+
+    assert storages(model) == [False, False]
+    support.assert_all_equal(tf_rigl.masks(model).values(), masks.values())
+    support.assert_all_equal(
+        [one.values() for one in masked_weights(model)], values
+    )
+    assert support.assert_masked(model) == 2  # slots
+    slots = [np.asarray(one) for one in model.optimizer.variables]
+    assert any(one.shape == (200, 200) and np.ptp(one) for one in slots)
+    fit(model, rigl)
+    assert tf_rigl.prune(model, amount=0.1) is not None
 
 
 @pytest.mark.slow

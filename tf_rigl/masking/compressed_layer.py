@@ -139,6 +139,8 @@ def compressed_class(cls: type) -> type:
             "_tf_rigl_plain_class": getattr(cls, "_tf_rigl_plain_class", cls),
             "_tf_rigl_uncompressed_class": cls,
             matrix_layers.KERNEL: property(_dense_kernel),
+            # Keras 3 then leaves XLA out, which has no kernels for it.
+            "supports_jit": property(lambda layer: False),
         },
     )
     if hasattr(cls, "_tf_rigl_plain_class"):

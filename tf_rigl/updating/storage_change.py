@@ -32,6 +32,8 @@ from tf_rigl.updating import slots
 from tf_rigl.updating import train_functions
 from tf_rigl.updating.connections_update import connections_of
 
+_XLA = "XLA has no kernels for it"
+
 
 def suit(
     model: Any,
@@ -67,6 +69,8 @@ def suit(
         for optimizer in optimizers
         for one in flavor.updating_optimizers(optimizer)
     ]
+    if getattr(model, "jit_compile", None) is True:
+        reasons.insert(0, _XLA)
     reason = next(filter(None, reasons), None)
     if deferred.is_deferred(model):
         storage_choice.rule_out(model, reason)
@@ -74,21 +78,47 @@ def suit(
     if reason is None:
         return
 
-    records = [
+    compressed = [
         record
         for record in masked_weights(model)
-        if record.storage.is_compressed and storage_choice.is_chosen(record)
+        if record.storage.is_compressed
     ]
-    has_slots = any(
+    records = list(filter(storage_choice.is_chosen, compressed))
+    if reason == _XLA and len(records) < len(compressed):
+        paths = [one.path for one in compressed]
+        raise ValueError(
+            "Weights stored by their connections are not compiled by XLA. "
+            f"Received: jit_compile=True for {paths}. Compile the model with "
+            "jit_compile=False, or sparsify it with storage='masked'."
+        )
+    if renews or not _have_slots(flavor, optimizers, records):
+        replace_storage(flavor, model, find_optimizers, records, reason)
+
+
+def _have_slots(
+    flavor: Flavor, optimizers: Sequence[Any], records: Sequence[MaskedWeight]
+) -> bool:
+    return any(
         flavor.variable_index(one, record.variable) is not None
         for optimizer in optimizers
         for one in flavor.updating_optimizers(optimizer)
         if flavor.optimizer_is_built(one)
         for record in records
     )
-    if not records or (has_slots and not renews):
-        return
 
+
+def replace_storage(
+    flavor: Flavor,
+    model: Any,
+    find_optimizers: Callable[[], Sequence[Any]],
+    records: Sequence[MaskedWeight],
+    reason: str,
+) -> None:
+    """Replaces the storage of weights, and their slots with it."""
+    if not records:
+        return
+    optimizers = find_optimizers()
+    has_slots = _have_slots(flavor, optimizers, records)
     states = [
         _dense_state(flavor, optimizer, records) for optimizer in optimizers
     ]
