@@ -43,6 +43,8 @@ def fit(model, width: int, folder: pathlib.Path | None = None) -> float:
 
 
 def run(keras, width: int, sparsity: float, folder: pathlib.Path) -> None:
+    folder.mkdir(parents=True)
+
     def make():
         keras.utils.set_random_seed(1)
         model = keras.Sequential([keras.layers.Dense(width, name="wide")])

@@ -1,7 +1,6 @@
 """A layer whose dense kernel is larger than the memory that is allowed."""
 
 import json
-import os
 import pathlib
 
 import pytest
@@ -20,8 +19,6 @@ LARGEST = 1.5 * 2**30
     [("keras", 50_000, 0.999), ("tf_keras", 20_000, 0.998)],
 )
 def test_memory_follows_the_connections(keras, width, sparsity, tmp_path):
-    for name in ("small", "wide"):
-        os.makedirs(tmp_path / name)
     printed = support.run_python(PROGRAM, keras, width, sparsity, tmp_path)
     peak = json.loads(printed.splitlines()[-1])
     # The dense kernel alone has 9.3 GiB, or 1.5.

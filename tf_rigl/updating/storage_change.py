@@ -33,6 +33,7 @@ from tf_rigl.updating import train_functions
 from tf_rigl.updating.connections_update import connections_of
 
 _XLA = "XLA has no kernels for it"
+_STEPS = 10_000
 
 
 def suit(
@@ -57,7 +58,18 @@ def suit(
             built for the weights.
     """
     flavor = model_flavor(model)
+    is_deferred = deferred.is_deferred(model)
+    compressed = [
+        record
+        for record in ([] if is_deferred else masked_weights(model))
+        if record.storage.is_compressed
+    ]
+    if not compressed and not is_deferred:
+        return
+
     optimizers = find_optimizers()
+    # What a method needs does not depend on the number of steps.
+    algorithm = algorithm.resolve(_STEPS)
     reasons = [
         connection_growths.reason_against(
             flavor,
@@ -72,17 +84,12 @@ def suit(
     if getattr(model, "jit_compile", None) is True:
         reasons.insert(0, _XLA)
     reason = next(filter(None, reasons), None)
-    if deferred.is_deferred(model):
+    if is_deferred:
         storage_choice.rule_out(model, reason)
         return
     if reason is None:
         return
 
-    compressed = [
-        record
-        for record in masked_weights(model)
-        if record.storage.is_compressed
-    ]
     records = list(filter(storage_choice.is_chosen, compressed))
     if reason == _XLA and len(records) < len(compressed):
         paths = [one.path for one in compressed]
