@@ -7,6 +7,8 @@ import tensorflow as tf
 import tf_rigl
 from tests import support
 from tf_rigl.backend import native_ops
+from tf_rigl.masking import connections
+from tf_rigl.masking import dense_size
 from tf_rigl.masking import storage_choice
 from tf_rigl.masking import stored_arrays
 from tf_rigl.masking.masked_weight import masked_weights
@@ -34,10 +36,8 @@ def test_the_layer_stays_what_it_was(keras):
 
     assert type(layer).__name__ == "Dense"
     assert isinstance(layer, keras.layers.Dense)
-    connections = tf_rigl.masks(masked)
-    support.assert_all_equal(
-        tf_rigl.masks(model).values(), connections.values()
-    )
+    masks = tf_rigl.masks(masked)
+    support.assert_all_equal(tf_rigl.masks(model).values(), masks.values())
     np.testing.assert_array_equal(layer.kernel, other.kernel)
     inputs = support.make_data((20,))[0]
     np.testing.assert_allclose(
@@ -45,7 +45,7 @@ def test_the_layer_stays_what_it_was(keras):
     )
 
     shapes = [tuple(weight.shape) for weight in model.trainable_weights]
-    first, second = (int(mask.sum()) for mask in connections.values())
+    first, second = (int(mask.sum()) for mask in masks.values())
     assert shapes == [(first,), (16,), (second,), (10,)]
     names = [weight.name.rpartition("/")[2] for weight in model.weights]
     assert [n.partition(":")[0] for n in names] == ["kernel", "bias"] * 2
@@ -93,12 +93,16 @@ def test_the_file_of_a_dense_model(keras, tmp_path):
 
 
 @support.one_keras("keras")
-def test_a_keras_file_goes_on_exactly(keras, tmp_path):
+def test_a_keras_file_goes_on_exactly(keras, tmp_path, monkeypatch):
     model = build(keras, "compressed")
     train(keras, model)
     path = str(tmp_path / "model.keras")
-    model.save(path)
-    loaded = keras.models.load_model(path)
+    with monkeypatch.context() as patch:
+        # No dense kernel or mask is made.
+        patch.setattr(connections.Connections, "dense", None)
+        patch.setattr(connections.Connections, "mask", None)
+        model.save(path)
+        loaded = keras.models.load_model(path)
 
     record = masked_weights(loaded)[0]
     assert record.storage.is_compressed
@@ -234,3 +238,15 @@ def test_windows_must_be_sparser_for_auto(keras):
     if native_ops.available():
         assert found["window/kernel"] == "masked: a density above 0.2"
         assert found["pointwise/kernel"].startswith("compressed: ")
+
+
+@support.one_keras("keras")
+def test_strip_needs_memory_for_dense_kernels(keras, monkeypatch, tmp_path):
+    model = build(keras, "compressed")
+    monkeypatch.setattr(dense_size, "memory", lambda: 1000)
+    message = "To strip needs memory for dense matrices. Received: a model"
+    with pytest.raises(ValueError, match=message):
+        tf_rigl.strip(model)
+    with pytest.raises(ValueError, match="To make dense weights for a while"):
+        tf_rigl.export_saved_model(model, str(tmp_path / "one"), None)
+    tf_rigl.export_saved_model(model, str(tmp_path / "two"))

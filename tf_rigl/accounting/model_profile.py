@@ -8,6 +8,7 @@ from typing import NamedTuple
 from tf_rigl.core import cells
 from tf_rigl.core import text_table
 from tf_rigl.core.text_table import RowSum
+from tf_rigl.masking import storage_choice
 
 BYTES_PER_VALUE = 4
 FLOPS_PER_MAC = 2
@@ -36,6 +37,8 @@ class WeightProfile:
         macs: multiply-accumulates of one example.
         dense_macs: the same if the weight were dense.
         masked: whether the weight has a mask.
+        storage: the storage of a masked weight and why it was chosen, if
+            `sparsify` was not left at its default.
         counted: whether `macs` has all of its multiply-accumulates; if not,
             the profile's `uncounted` has the reason.
     """
@@ -49,6 +52,7 @@ class WeightProfile:
     dense_macs: int
     masked: bool = False
     counted: bool = True
+    storage: str | None = None
 
     @property
     def sparsity(self) -> float:
@@ -153,6 +157,7 @@ class ModelProfile:
             *_totals(self),
             "",
             *_scope(self),
+            *storage_choice.lines({row.path: row.storage for row in self.rows}),
             *_small(self.small_factors),
             *_uncounted(self.uncounted),
         ]

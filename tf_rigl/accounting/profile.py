@@ -13,6 +13,7 @@ from tf_rigl.accounting.model_profile import Uncounted
 from tf_rigl.accounting.model_profile import WeightProfile
 from tf_rigl.backend import call_signature
 from tf_rigl.backend.flavor import plain_class
+from tf_rigl.masking import storage_choice
 from tf_rigl.masking import tree
 from tf_rigl.masking.deferred import complete
 from tf_rigl.masking.model_weights import ModelWeight
@@ -154,6 +155,7 @@ def _weight_row(
         dense_macs=-(-times * parameters // batch),
         masked=record is not None,
         counted=id(weight.variable) not in counter.unsure,
+        storage=storage_choice.reason_of(record) if record else None,
     )
 
 

@@ -77,9 +77,16 @@ def shape_of(index: SparseIndex) -> tuple[int, int]:
 def positions_of(index: SparseIndex) -> tf.Tensor:
     """Lists the flat positions in the order of the values, int64 [nnz]."""
     _, outputs = shape_of(index)
-    counts = index.row_ptr[1:] - index.row_ptr[:-1]
-    columns = tf.repeat(tf.range(outputs, dtype=tf.int64), counts)
-    columns = tf.ensure_shape(columns, index.cols.shape)
+    # Not `tf.repeat`, which takes memory for as many connections of each output
+    # as the output with the most of them has.
+    number = index.cols.shape[0]
+    starts = index.row_ptr[1:-1]
+    begins = tf.scatter_nd(
+        starts[:, None],
+        tf.ones_like(starts, tf.int64),
+        tf.constant([number + 1], starts.dtype),
+    )
+    columns = tf.cumsum(begins[:number])
     return tf.cast(index.cols, tf.int64) * outputs + columns
 
 

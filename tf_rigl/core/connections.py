@@ -150,10 +150,11 @@ def random_candidates(
         -1 and -1.
     """
     none = tf.constant(-1, tf.int64)
-    own = tf.zeros(positions.shape, tf.int32)
-    best = tf.fill([number], none)
-    for start in range(0, size, BLOCK):
-        length = min(BLOCK, size - start)
+
+    def draw_block(
+        start: tf.Tensor, own: tf.Tensor, best: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        length = tf.minimum(np.int64(BLOCK), size - start)
         bits = random_masks.bits_from(
             seed, start, length, random_masks.BELOW_ONE
         )
@@ -165,8 +166,7 @@ def random_candidates(
         # Active positions are no candidates.
         active = tf.boolean_mask(there, within)[:, None]
         ranked = _ranked(
-            tf.cast(bits, tf.int64),
-            tf.range(start, start + length, 1, tf.int64),
+            tf.cast(bits, tf.int64), tf.range(start, start + length)
         )
         ranked = tf.tensor_scatter_nd_update(
             ranked, active, tf.fill(tf.shape(active)[:1], none)
@@ -174,6 +174,20 @@ def random_candidates(
         best = tf.math.top_k(
             tf.concat([best, ranked], 0), number, sorted=False
         ).values
+        return start + length, own, tf.ensure_shape(best, [number])
+
+    # A loop of the graph: of a loop in Python, all blocks would be in memory
+    # as soon as their numbers are drawn.
+    _, own, best = tf.while_loop(
+        lambda start, *_: start < size,
+        draw_block,
+        (
+            tf.constant(0, tf.int64),
+            tf.zeros(positions.shape, tf.int32),
+            tf.fill([number], none),
+        ),
+        parallel_iterations=1,
+    )
 
     keys = tf.bitwise.right_shift(best, tf.constant(32, tf.int64))
     scores = tf.bitcast(tf.cast(keys, tf.int32), tf.float32)

@@ -104,7 +104,10 @@ def random_scores(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
 
 
 def bits_from(
-    seed: tf.Tensor, start: int, length: int, bound: int | None
+    seed: tf.Tensor,
+    start: int | tf.Tensor,
+    length: int | tf.Tensor,
+    bound: int | None,
 ) -> tf.Tensor:
     """Draws a piece of a flat random int32 tensor without the rest of it.
 
@@ -118,9 +121,10 @@ def bits_from(
     """
     key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
     arguments = {
-        "shape": tf.constant([length]),
+        "shape": tf.reshape(length, [1]),
         "key": key,
-        "counter": counter + tf.constant([start // 4, 0], tf.uint64),
+        "counter": counter
+        + tf.stack([tf.cast(start // 4, tf.uint64), tf.zeros([], tf.uint64)]),
         "alg": _PHILOX,
     }
     if bound is None:

@@ -14,6 +14,7 @@ from tf_rigl.core import text_table
 from tf_rigl.diagnostics import connection_statistics
 from tf_rigl.diagnostics import mask_overlap
 from tf_rigl.masking import mask_history
+from tf_rigl.masking import storage_choice
 from tf_rigl.masking.layer_config import config_of
 from tf_rigl.masking.layer_config import initial_mask
 from tf_rigl.masking.layer_rules import kernel_layout
@@ -151,10 +152,13 @@ class WeightDiagnostics(MaskStatistics):
     Attributes:
         path: the weight's path, as in `masks(model)`.
         shape: the weight's shape.
+        storage: its storage and why it was chosen, if `sparsify` was not left
+            at its default.
     """
 
     path: str
     shape: tuple[int, ...]
+    storage: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,6 +206,7 @@ class ModelDiagnostics:
             "",
             f"Mask updates: {total.updates:,}, "
             f"left out: {total.skipped_updates:,}",
+            *storage_choice.lines({row.path: row.storage for row in self.rows}),
         ]
         return "\n".join(lines)
 
@@ -256,6 +261,7 @@ def _diagnose_weight(weight: MaskedWeight) -> WeightDiagnostics:
         return WeightDiagnostics(
             path=weight.path,
             shape=weight.shape,
+            storage=storage_choice.reason_of(weight),
             **connection_statistics.statistics(weight),
         )
     mask = weight.mask.numpy()
@@ -266,6 +272,7 @@ def _diagnose_weight(weight: MaskedWeight) -> WeightDiagnostics:
     return WeightDiagnostics(
         path=weight.path,
         shape=mask.shape,
+        storage=storage_choice.reason_of(weight),
         size=mask.size,
         connections=int(np.count_nonzero(mask)),
         inputs=view.shape[1],

@@ -42,6 +42,14 @@ class CompressedLayer:
         matrix: Any = matrix_layers.matrix_of(self)
         return _multiply(self, matrix, connections, inputs)
 
+    def __dir__(self) -> list[str]:
+        """Lists the attributes but the kernel, which is made when it is read.
+
+        Keras reads all that are listed when it saves or loads a model.
+        """
+        listed = super().__dir__()
+        return [name for name in listed if name != matrix_layers.KERNEL]
+
     def save_own_variables(self, store: Any) -> None:
         """Saves the weight as a dense array, as a masked one."""
         for index, (variable, connections) in enumerate(_own(self)):
@@ -167,6 +175,8 @@ def compressed_class(
             "_tf_rigl_plain_class": plain,
             "_tf_rigl_uncompressed_class": cls,
             **{name: property(_dense(name)) for name in attributes},
+            # Keras 3 then leaves XLA out, which has no kernels for it.
+            "supports_jit": property(lambda layer: False),
         },
     )
     if hasattr(cls, "_tf_rigl_plain_class"):

@@ -47,6 +47,7 @@ _WEIGHT_SETTINGS = {
     "storage",
     "dice",
     "inputs",
+    "storage_reason",
 }
 
 
@@ -67,7 +68,8 @@ class WeightConfig:
     dice: Dice | None = None
     # Number of inputs, of a weight that is stored by its connections.
     inputs: int | None = None
-    # Storage and why it was chosen, if the user left it open; not saved.
+    # Storage and why it was chosen, unless the default; that of weights that
+    # are compressed is saved.
     storage_reason: str | None = None
 
 
@@ -234,6 +236,8 @@ def _serialize_weight(weight: WeightConfig) -> dict[str, Any]:
         result["stays_dense"] = True
     if weight.inputs is not None:
         result["inputs"] = weight.inputs
+    if weight.inputs is not None and weight.storage_reason is not None:
+        result["storage_reason"] = weight.storage_reason
     if weight.dice is not None:
         result["dice"] = weight.dice.to_json()
     if weight.layout is not None:
@@ -261,6 +265,7 @@ def _deserialize_weight(weight: Mapping[str, Any]) -> WeightConfig:
         weight.get("stays_dense", False),
         None if found is None else dice.from_json(found),
         weight.get("inputs"),
+        weight.get("storage_reason"),
     )
 
 

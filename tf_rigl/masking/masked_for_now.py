@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.masking import compressed_layer
+from tf_rigl.masking import dense_size
 from tf_rigl.masking import masked_layer
 from tf_rigl.masking import storages
 from tf_rigl.masking import tree
@@ -20,6 +21,7 @@ from tf_rigl.masking.connections import Connections
 from tf_rigl.masking.deferred import complete
 from tf_rigl.masking.layer_config import config_of
 from tf_rigl.masking.mask_store import ATTRIBUTE
+from tf_rigl.masking.masked_weight import find_masked_weights
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -47,7 +49,11 @@ def masked_for_now(model: Any) -> Iterator[None]:
     of before.
     """
     flavor = flavors.model_flavor(model)
-    complete(model, required=False)
+    if complete(model, required=False):
+        dense_size.check_fits(
+            find_masked_weights(flavor, list(tree.walk(flavor, model))),
+            "make dense weights for a while",
+        )
     with contextlib.ExitStack() as stack:
         for node in list(tree.walk(flavor, model)):
             store = getattr(node.layer, ATTRIBUTE, None)

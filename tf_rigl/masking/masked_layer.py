@@ -171,8 +171,8 @@ def carry_masks(layer: Any, config: layer_config.LayerConfig) -> Any:
     for node in list(tree.walk(flavor, layer)):
         # Layers that are built later, of a file that is being loaded.
         key = "/".join((*node.key, matrix_layers.KERNEL))
-        found = config.weights.get(key)
-        if found is not None and found.inputs is not None:
+        is_known = key in config.weights
+        if is_known and config.weights[key].inputs is not None:
             announced.announce(node.layer, functools.partial(bind, layer))
 
     flavor.attach_child(layer, ATTRIBUTE, store)

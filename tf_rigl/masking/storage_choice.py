@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -10,6 +11,7 @@ from tf_rigl.backend import flavor as flavors
 from tf_rigl.backend import native_ops
 from tf_rigl.backend.distribution import strategy_of
 from tf_rigl.core import connections
+from tf_rigl.core import text_table
 from tf_rigl.core.structures import Unstructured
 from tf_rigl.masking import compressed_cells
 from tf_rigl.masking import masked_weight
@@ -19,6 +21,7 @@ from tf_rigl.masking.layer_config import WeightConfig
 from tf_rigl.masking.layer_config import config_of
 from tf_rigl.masking.storages import COMPRESSED
 
+_PATHS_SHOWN = 8
 # The values of the argument `storage` of `sparsify`.
 MASKED, AUTO = "masked", "auto"
 CHOICES = (MASKED, COMPRESSED, AUTO)
@@ -28,6 +31,8 @@ SMALLEST = 30_000
 DENSEST = 0.3
 # That of convolutions whose window has several positions.
 DENSEST_WINDOWS = 0.2
+_CHOSEN = "large, sparse, on a CPU"
+_RULED_OUT = "_tf_rigl_needs_all_positions"
 
 
 def checked(storage: str, structure: Any, start: str, is_plain: bool) -> str:
@@ -104,7 +109,7 @@ def with_storage(
                 "storage='masked' or 'auto'."
             )
     if reason is None and storage == AUTO:
-        reason = _drawback(weight, matrix)
+        reason = vars(model).get(_RULED_OUT) or _drawback(weight, matrix)
 
     if reason is not None or matrix is None:
         return dataclasses.replace(weight, storage_reason=f"masked: {reason}")
@@ -113,7 +118,7 @@ def with_storage(
         storage=COMPRESSED,
         inputs=matrix.inputs,
         storage_reason="compressed: "
-        + ("asked for" if storage == COMPRESSED else "large, sparse, on a CPU"),
+        + ("asked for" if storage == COMPRESSED else _CHOSEN),
     )
 
 
@@ -124,10 +129,50 @@ def reasons(model: Any) -> dict[str, str]:
     """
     found = {}
     for record in masked_weight.masked_weights(model):
-        weight = config_of(record.host).weights[record.host_key]
-        if weight.storage_reason is not None:
-            found[record.path] = weight.storage_reason
+        reason = reason_of(record)
+        if reason is not None:
+            found[record.path] = reason
     return found
+
+
+def reason_of(record: masked_weight.MaskedWeight) -> str | None:
+    """Returns the storage of a weight and why, None for the default."""
+    return config_of(record.host).weights[record.host_key].storage_reason
+
+
+def lines(chosen: Mapping[str, str | None]) -> list[str]:
+    """Says in a line each which weights have which storage, and why.
+
+    Args:
+        chosen: results of `reasons` by path; None where there is none.
+    """
+    paths: dict[str, list[str]] = {}
+    for path, reason in chosen.items():
+        if reason is not None:
+            paths.setdefault(reason, []).append(path)
+    found = []
+    for reason, names in paths.items():
+        hidden = len(names) - _PATHS_SHOWN
+        more = f", and {hidden} more" if hidden > 0 else ""
+        named = ", ".join(names[:_PATHS_SHOWN])
+        line = f"Stored {reason}: {named}{more}."
+        found.append(text_table.paragraph(line, indent="  "))
+    return found
+
+
+def is_chosen(record: masked_weight.MaskedWeight) -> bool:
+    """Returns whether compressed storage was a choice and not asked for."""
+    return reason_of(record) == f"compressed: {_CHOSEN}"
+
+
+def rule_out(model: Any, reason: str | None) -> None:
+    """Makes `"auto"` choose masked storage when a model will be masked.
+
+    Args:
+        model: a model that waits for its weights.
+        reason: why a training needs all positions; None if it does not.
+    """
+    vars(model)[_RULED_OUT] = reason
 
 
 def _obstacle(

@@ -14,6 +14,7 @@ from tf_rigl.masking.masked_weight import masked_weights
 from tf_rigl.masking.masked_weight import require_masked_weights
 from tf_rigl.updating import method_state
 from tf_rigl.updating import optimizer_hook
+from tf_rigl.updating import storage_change
 from tf_rigl.updating import train_functions
 
 # The attribute in which a model lists the optimizers attached to it.
@@ -63,6 +64,10 @@ def attach(
     flavor = flavors.model_flavor(model)
     check_algorithm(algorithm)
     check_penalties(penalties)
+    if flavor.is_optimizer(optimizer):
+        storage_change.suit(
+            model, lambda: [optimizer], algorithm, penalties, renews=False
+        )
     records = weights_to_train(model, algorithm, penalties)
     check_limit(max_non_finite_steps)
     check_optimizer(flavor, optimizer, records)

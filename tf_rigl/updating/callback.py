@@ -22,6 +22,7 @@ from tf_rigl.updating import loss_watch
 from tf_rigl.updating import method_state
 from tf_rigl.updating import optimizer_hook
 from tf_rigl.updating import replica_check
+from tf_rigl.updating import storage_change
 from tf_rigl.updating import train_functions
 from tf_rigl.updating import training_warnings
 from tf_rigl.updating.model_optimizers import optimizers_of
@@ -124,6 +125,12 @@ class UpdateMasks(ModelCallback):
         """Creates the method's state, which other callbacks may restore."""
         super().set_model(model)
         flavor = model_flavor(model)
+        storage_change.suit(
+            model,
+            lambda: optimizers_of(flavor, model),
+            self.algorithm,
+            self._penalties,
+        )
         self._steps_before = {
             id(one): steps_taken(one)
             for optimizer in optimizers_of(flavor, model)

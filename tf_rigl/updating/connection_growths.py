@@ -36,7 +36,7 @@ class ConnectionGrowths:
         and what the method needs decide it.
         """
         paths = [one.path for one in records if one.storage.is_compressed]
-        reason = _reason_against(
+        reason = reason_against(
             flavor, optimizer, scales_loss, algorithm, penalties
         )
         if paths and reason is not None:
@@ -79,7 +79,7 @@ class ConnectionGrowths:
         return growth
 
 
-def _reason_against(
+def reason_against(
     flavor: Flavor,
     optimizer: Any,
     scales_loss: bool,

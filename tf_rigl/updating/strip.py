@@ -5,6 +5,7 @@ from typing import Any
 from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.core import checks
 from tf_rigl.factors import plain_layers
+from tf_rigl.masking import dense_size
 from tf_rigl.masking import tree
 from tf_rigl.masking.mask_store import ATTRIBUTE
 from tf_rigl.masking.masked_layer import drop_masks
@@ -31,6 +32,10 @@ def strip(model: Any, *, optimizer: bool = False, factors: str = "auto") -> Any:
     model: a file is two or three times as large with them. `optimizer=True`
     keeps the optimizers.
 
+    Weights stored by their connections become dense matrices: a plain layer
+    has no other. Where these are larger than the memory of this machine, an
+    error says so; `export_saved_model` writes such a model without them.
+
     Of the factors of `factorize` it makes one kernel, in place, or one layer
     for each factor, in a new model of the same class and compilation, which is
     returned; the given one is of no use then.
@@ -55,7 +60,8 @@ def strip(model: Any, *, optimizer: bool = False, factors: str = "auto") -> Any:
         TypeError: if `model` is a model of neither Keras.
         ValueError: if the model was sparsified before it was built and still
             is not built; if `factors` is none of the above, or asks for layers
-            where there can be none; or if `optimizer` is true for factors.
+            where there can be none; if `optimizer` is true for factors; or if
+            dense weights do not fit into memory.
     """
     flavor = model_flavor(model)
     checks.check_choice("factors", factors, plain_layers.HOWS)
@@ -67,6 +73,7 @@ def strip(model: Any, *, optimizer: bool = False, factors: str = "auto") -> Any:
             "out."
         )
     records = settled_weights(model)
+    dense_size.check_fits(records, "strip")
     for one in (*attach.attached_to(model), *optimizers_of(flavor, model)):
         optimizer_hook.uninstall(flavor, one)
     model.__dict__.pop(attach.ATTACHED, None)
