@@ -79,7 +79,7 @@ class FactorizedLayer:
             "note": registration.NOTE,
             "name": self.name,  # type: ignore[attr-defined]
             "layer": layer,
-            **factor_config.serialize(config_of(self)),
+            **factor_config.serialize(self.__dict__[_CONFIG]),
         }
 
     @classmethod
@@ -271,11 +271,6 @@ def carry_factors(
     _extend_class(layer)
     bind(layer, given)
     return layer
-
-
-def config_of(layer: Any) -> LayerFactors:
-    """Returns the configuration of a layer that `carry_factors` was given."""
-    return layer.__dict__[_CONFIG]
 
 
 def owns_factors(layer: Any) -> bool:
