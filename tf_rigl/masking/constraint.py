@@ -80,7 +80,9 @@ class MaskConstraint:
 
     def check_original_keeps_zeros(self) -> None:
         """Raises a ValueError if the user's constraint changes masked zeros."""
-        if self.original is None or getattr(self.original, "keeps_zeros", 0):
+        if self.original is None or getattr(
+            self.original, "keeps_zeros", False
+        ):
             return
 
         constrained = np.asarray(self.original(self.storage.values()))
