@@ -92,14 +92,9 @@ class FactorizedLayer:
             ValueError: if the configuration needs a newer tf_rigl.
         """
         own = factor_config.deserialize(config)
-        flavor = flavors.class_flavor(cls)
-        with contextlib.ExitStack() as stack:
-            if custom_objects:
-                # From HDF5 files Keras 3 passes them on without a scope. Its
-                # scope of none would hide those of the scope around it.
-                scope = flavor.keras.saving.custom_object_scope(custom_objects)
-                stack.enter_context(scope)
-            layer = flavor.deserialize(config["layer"])
+        layer = flavors.class_flavor(cls).deserialize_with(
+            config["layer"], custom_objects
+        )
         return carry_factors(layer, own)
 
     def save_own_variables(self, store: Any) -> None:

@@ -35,9 +35,10 @@ def multi_head_attention(plans: ChannelAnalysis, call: Call) -> Features:
     """Follows MultiHeadAttention; kernels [features, heads, dimensions].
 
     Also GroupedQueryAttention, whose streams and outputs must have as many
-    features, so that those of one place stay or go together. A head is cut if no output reads it or if its values are zero. The channels
-    of the streams are cut where no head reads them, or where they are zero.
-    The dimensions of all heads stay.
+    features, so that those of one place stay or go together. A head is cut if
+    no output reads it or if its values are zero. The channels of the streams
+    are cut where no head reads them, or where they are zero. The dimensions of
+    all heads stay.
     """
     layer = call.layer
     if len(call.output_shapes) != 1:
@@ -131,10 +132,11 @@ def _output_of(values: dict[str, np.ndarray]) -> np.ndarray:
     lives = (values["value/kernel"] != 0).any(axis=(0, 2))
     if "value/bias" in values:
         lives |= (values["value/bias"] != 0).any(axis=1)
-    read = np.asarray((kernel != 0).any(axis=1))
+    read: Any = (kernel != 0).any(axis=1)
     if len(read) != len(lives):
         read = _by_head(read.T, len(lives)).T
-    return read & lives.reshape(-1, *(1,) * (read.ndim - 1))
+    found: Any = read & lives.reshape(-1, *(1,) * (read.ndim - 1))
+    return found
 
 
 def _is_grouped(layer: Any) -> bool:
