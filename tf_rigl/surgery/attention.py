@@ -134,7 +134,7 @@ def _output_of(values: dict[str, np.ndarray]) -> np.ndarray:
         lives |= (values["value/bias"] != 0).any(axis=1)
     read: Any = (kernel != 0).any(axis=1)
     if len(read) != len(lives):
-        read = _by_head(read.T, len(lives)).T
+        read = _by_head(np.asarray(read).T, len(lives)).T
     found: Any = read & lives.reshape(-1, *(1,) * (read.ndim - 1))
     return found
 
@@ -145,7 +145,7 @@ def _is_grouped(layer: Any) -> bool:
 
 def _by_head(reads: np.ndarray, heads: int) -> np.ndarray:
     """Returns what any query of each head reads, bool [features, heads]."""
-    found: np.ndarray = reads.reshape(len(reads), heads, -1).any(axis=2)
+    found: Any = reads.reshape(len(reads), heads, -1).any(axis=2)
     return found
 
 

@@ -35,6 +35,7 @@ from tf_rigl.export.saved_model.packed_weight import is_storable
 from tf_rigl.masking import masked_for_now
 from tf_rigl.masking.model_weights import ModelWeight
 from tf_rigl.masking.model_weights import walk_model
+from tf_rigl.updating import low_precision
 
 COMPRESSIONS = (pack.SMALLEST, *ENCODINGS, None)
 
@@ -123,8 +124,9 @@ def export_saved_model(
         ValueError: if `path` exists or cannot be written; if `compression` or
             `values` is unknown or cannot express a mask or a value; if the
             model's inputs are not known; if a signature has no input signature
-            or sums over replicas; or if `values` is `"seed"` and no seed draws
-            the values of a masked weight, which may have been trained.
+            or sums over replicas; if `low_precision` is on; or if `values` is
+            `"seed"` and no seed draws the values of a masked weight, which may
+            have been trained.
 
     Example:
         >>> report = tf_rigl.export_saved_model(model, "exported")
@@ -141,6 +143,7 @@ def export_saved_model(
         )
 
     walked = walk_model(model)
+    low_precision.check_full(walked.nodes)
 
     # `new_folder` moves `folder` to `path` at the end, so that no half-written
     # artifact is ever found there.
