@@ -7,6 +7,10 @@ decay of each factor or Frobenius decay of their products, of the same strength.
 Runs are appended to a file as they end; started again, the program goes on with
 those that are missing, and prints the table of all that are there.
 
+Choose settings with `--split=validation`: accuracy is then that of the last
+tenth of the training examples, which are left out of training. The table of
+`--split=test`, the default, is for settings that have been chosen.
+
 | task | network | examples | training |
 | --- | --- | --- | --- |
 | mnist | LeNet-300-100 | 10,000 of MNIST | 15 epochs, rate .1 |
@@ -19,7 +23,7 @@ it LeNets of factors diverge at this rate unless they are normalized.
 
 Usage: python benchmarks/factorize_accuracy.py [--data_dir=FOLDER] \
     [--task=mnist] [--rank_scale=.05 --rank_scale=.02] [--seeds=3] \
-    [--results=FILE.jsonl]
+    [--split=validation] [--results=FILE.jsonl]
 """
 
 import itertools
@@ -119,6 +123,9 @@ def define() -> None:
         None,
         "Folder of prepared TFDS data; without, the MNIST of this package.",
     )
+    flags.DEFINE_enum(
+        "split", "test", ["test", "validation"], "Examples of the accuracy."
+    )
     flags.DEFINE_integer("epochs", 0, "Epochs; 0 for those of the task.")
     flags.DEFINE_float("momentum", -1.0, "That of the task if negative.")
     flags.DEFINE_float("decay", -1.0, "λ; that of the task if negative.")
@@ -143,7 +150,7 @@ def plan() -> list[Run]:
 
 
 def read(name: str) -> tuple[np.ndarray, ...]:
-    """Returns normalized training and test examples of a data set."""
+    """Returns normalized examples of a data set, to train and to measure."""
     folder = flags.FLAGS.data_dir
     arrays: list[np.ndarray] = []
     if name == "mnist" and not folder:
@@ -155,6 +162,10 @@ def read(name: str) -> tuple[np.ndarray, ...]:
         for split in (f"train[:{_EXAMPLES}]", "test"):
             images, labels = tfds_reader.read_arrays(builder, split)
             arrays += [images.numpy().astype(np.float32) / 255, labels.numpy()]
+    if flags.FLAGS.split == "validation":
+        kept = len(arrays[0]) * 9 // 10
+        images, labels = arrays[:2]
+        arrays = [images[:kept], labels[:kept], images[kept:], labels[kept:]]
     axes = (0, 1, 2)
     mean, deviation = arrays[0].mean(axes), arrays[0].std(axes)
     for place in (0, 2):
@@ -210,6 +221,7 @@ def train(run: Run, arrays: tuple[np.ndarray, ...]) -> dict[str, Any]:
     accuracy = model.evaluate(test_x, test_y, 1000, verbose=0)[1]
     return {
         **run._asdict(),
+        "split": flags.FLAGS.split,
         "epochs": epochs,
         "strength": strength,
         "momentum": momentum,
@@ -244,7 +256,9 @@ def main() -> dict[str, list[float]]:
     path = pathlib.Path(flags.FLAGS.results)
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = path.read_text().splitlines() if path.exists() else []
-    done = [json.loads(line) for line in lines]
+    # The first files have no split: they are of the test examples.
+    every = [{"split": "test", **json.loads(line)} for line in lines]
+    done = [one for one in every if one["split"] == flags.FLAGS.split]
     keys = {tuple(one[name] for name in Run._fields) for one in done}
 
     arrays: dict[str, Any] = {}
@@ -275,9 +289,10 @@ def report(done: list[dict[str, Any]]) -> dict[str, list[float]]:
         mean = f"{statistics.mean(found):.2f} ± {spread:.2f}"
         size = f"{runs[0]['parameters']:,}"
         rows.append([*map(str, key), size, mean, str(len(found))])
-    header = [*Run._fields[:-1], "parameters", "test accuracy", "runs"]
+    accuracy = f"{flags.FLAGS.split} accuracy"
+    header = [*Run._fields[:-1], "parameters", accuracy, "runs"]
     measure.print_table(
-        "Test accuracy, mean ± standard deviation", header, rows
+        f"{accuracy.capitalize()}, mean ± standard deviation", header, rows
     )
     return {" ".join(row[:4]): [float(row[5].split()[0])] for row in rows}
 

@@ -63,6 +63,9 @@ if TYPE_CHECKING:
     from tf_rigl.diagnostics.diagnose import diagnose as diagnose
     from tf_rigl.diagnostics.mask_distance import mask_distance as mask_distance
     from tf_rigl.diagnostics.mask_overlap import mask_overlap as mask_overlap
+    from tf_rigl.experiments.barrier_picture import (
+        plot_error_barriers as plot_error_barriers,
+    )
     from tf_rigl.experiments.distance_picture import (
         plot_mask_distances as plot_mask_distances,
     )
@@ -142,6 +145,7 @@ _NAMES = _lazy.index(
         "tf_rigl.export.plan.export": ["export_plan"],
         "tf_rigl.export.saved_model.export": ["export_saved_model"],
         "tf_rigl.export.saved_model.restore": ["load_packed_weights"],
+        "tf_rigl.experiments.barrier_picture": ["plot_error_barriers"],
         "tf_rigl.experiments.distance_picture": ["plot_mask_distances"],
         "tf_rigl.experiments.sweeps.in_process": ["sweep"],
         "tf_rigl.factors.report": ["ranks"],

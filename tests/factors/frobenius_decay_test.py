@@ -231,7 +231,8 @@ def test_without_an_update_rule_there_is_no_decay(keras):
     model = make_model(keras, decoupled=False)
     model.compile(keras.optimizers.SGD(RATE), lambda _, y: tf.reduce_sum(y) * 0)
     before = [weight.numpy() for weight in model.weights]
-    model.fit(*data(), verbose=0)
+    with pytest.warns(UserWarning, match="trained without any decay"):
+        model.fit(*data(), verbose=0)
     for one, weight in zip(before, model.weights, strict=True):
         np.testing.assert_array_equal(one, weight.numpy())
 

@@ -10,8 +10,11 @@ from tests.models import support
 from tf_rigl.models import predefined
 from tf_rigl.models import registry
 
-# Parameters, MACs; Li et al., arXiv:1608.08710, table 1.
+# Parameters, MACs; Li et al., arXiv:1608.08710, table 1. Of ThiNet-Conv, Luo et
+# al., arXiv:1707.06342, table 2: 131.44 M, 9.58e9 FLOPs.
 PUBLISHED = {
+    "vgg_16_thinet": (131_452_552, 4_791_205_888),
+    "vgg_16_5x": (130_879_294, 3_515_283_520),
     "resnet_56_a": (773_336, 112_435_840),
     "resnet_56_b": (735_712, 90_907_264),
     "resnet_110_a": (1_688_522, 212_779_648),
@@ -49,10 +52,29 @@ def count(widths, stem, pixels, ends, classes, projects):
     return parameters + logits + classes, macs + logits
 
 
+def count_vgg(widths):
+    """Counts VGG-16 with biases and with 4,096 hidden units twice."""
+    pixels = [224**2 >> 2 * n for n in (0, 0, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4)]
+    layers = [
+        (9 * inputs, outputs, seen)
+        for (inputs, outputs), seen in zip(
+            itertools.pairwise((3, *widths)), pixels, strict=True
+        )
+    ]
+    units = (49 * widths[-1], 4096, 4096, 1000)
+    layers += [(*pair, 1) for pair in itertools.pairwise(units)]
+    return (
+        sum((inputs + 1) * outputs for inputs, outputs, _ in layers),
+        sum(inputs * outputs * seen for inputs, outputs, seen in layers),
+    )
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_digits(name):
     widths = predefined.WIDTHS[name]
-    if name.startswith("resnet_34"):
+    if name.startswith("vgg"):
+        found = count_vgg(widths)
+    elif name.startswith("resnet_34"):
         ends = (7, 15, 27, 33)
         pixels = (56**2, 28**2, 14**2, 7**2)
         found = count(widths, (7, 112**2), pixels, ends, 1000, True)

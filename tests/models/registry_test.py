@@ -41,6 +41,8 @@ DEEPER = {
     "preresnet_164",
     "resnet_34_a",
     "resnet_34_b",
+    "vgg_16_thinet",
+    "vgg_16_5x",
     "resnet_56_a",
     "resnet_56_b",
     "slimming_vgg_13",

@@ -288,6 +288,20 @@ def test_saved_models_are_plain(keras, tmp_path):
     support.assert_all_equal(loaded.get_weights(), model.get_weights())
 
 
+def test_files_are_of_full_precision(keras, tmp_path):
+    """Of a network within another one, too; nothing is written before."""
+    inner = make_model(keras)
+    inputs = keras.Input(inner.inputs[0].shape[1:])
+    model = keras.Model(inputs, inner(inputs))
+    tf_rigl.low_precision(inner)
+    for export in (tf_rigl.export_saved_model, tf_rigl.export_litert):
+        with pytest.raises(ValueError, match=r"Call `tf_rigl.full_precision"):
+            export(model, tmp_path / "exported")
+    assert not list(tmp_path.iterdir())
+    tf_rigl.full_precision(inner)
+    tf_rigl.export_saved_model(model, tmp_path / "exported")
+
+
 @support.one_keras("tf_keras")
 def test_a_new_optimizer(keras):
     model = tf_rigl.low_precision(make_model(keras))

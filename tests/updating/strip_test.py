@@ -212,7 +212,9 @@ def test_the_optimizer_is_a_new_one(keras, name):
         model.compile(keras.optimizers.Adam(0.1), support.crossentropy(keras))
 
     before = model.optimizer
-    assert (type(before).__name__ == name) == (name not in ("unbuilt", "kept"))
+    # tf_keras has versions of it: `LossScaleOptimizerV3`.
+    is_named = type(before).__name__.startswith(name)
+    assert is_named == (name not in ("unbuilt", "kept"))
     compilation, configuration = (
         model.get_compile_config(),
         before.get_config(),

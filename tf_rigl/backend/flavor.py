@@ -189,6 +189,17 @@ class Flavor(abc.ABC):
     def deserialize(self, config: dict[str, Any]) -> Any:
         """Rebuilds a layer from the result of `serialize`."""
 
+    def deserialize_with(self, config: dict[str, Any], named: Any) -> Any:
+        """Rebuilds a layer likewise, with classes by their names, if any.
+
+        From HDF5 files Keras 3 passes them on without a scope. Its scope of
+        none would hide those of the scope around it.
+        """
+        if not named:
+            return self.deserialize(config)
+        with self.keras.saving.custom_object_scope(named):
+            return self.deserialize(config)
+
     @abc.abstractmethod
     def register(self, cls: type) -> None:
         """Registers a class of masked layers under the names in saved files."""

@@ -80,7 +80,7 @@ class FactorizedLayer:
             "note": registration.NOTE,
             "name": self.name,  # type: ignore[attr-defined]
             "layer": layer,
-            **factor_config.serialize(config_of(self)),
+            **factor_config.serialize(self.__dict__[_CONFIG]),
         }
 
     @classmethod
@@ -93,14 +93,9 @@ class FactorizedLayer:
             ValueError: if the configuration needs a newer tf_rigl.
         """
         own = factor_config.deserialize(config)
-        flavor = flavors.class_flavor(cls)
-        with contextlib.ExitStack() as stack:
-            if custom_objects:
-                # From HDF5 files Keras 3 passes them on without a scope. Its
-                # scope of none would hide those of the scope around it.
-                scope = flavor.keras.saving.custom_object_scope(custom_objects)
-                stack.enter_context(scope)
-            layer = flavor.deserialize(config["layer"])
+        layer = flavors.class_flavor(cls).deserialize_with(
+            config["layer"], custom_objects
+        )
         return carry_factors(layer, own)
 
     def save_own_variables(self, store: Any) -> None:
@@ -272,11 +267,6 @@ def carry_factors(
     _extend_class(layer)
     bind(layer, given)
     return layer
-
-
-def config_of(layer: Any) -> LayerFactors:
-    """Returns the configuration of a layer that `carry_factors` was given."""
-    return layer.__dict__[_CONFIG]
 
 
 def owns_factors(layer: Any) -> bool:

@@ -13,6 +13,10 @@ GROWS = "its factors would have as many weights or more"
 NOT_NAMED = "it was not named"
 # The precision of the scale that a ratio of parameters leads to.
 _STEPS = 50
+REFERENCE = "reference"
+PRESETS = (None, REFERENCE)
+# Of the published search for a scale, and of the ratio it reaches.
+_TOLERANCE = 1e-6
 
 
 class Chosen(NamedTuple):
@@ -68,6 +72,7 @@ def choose(
     named: Collection[str],
     parameters: int,
     depth: int,
+    preset: str | None = None,
 ) -> Chosen:
     """Returns the ranks of candidates that can have factors.
 
@@ -77,24 +82,28 @@ def choose(
         named: paths of those that were named, which may grow.
         parameters: the number of all weights of the model.
         depth: the number of factors.
+        preset: None, or `REFERENCE` for the conventions of the published code.
 
     Raises:
         ValueError: if a rank is above the full one, or the budget cannot be
             met.
     """
     left: dict[str, str] = {}
-    if targets.ratio is not None:
+    is_reference = preset == REFERENCE
+    if targets.ratio is not None and is_reference:
+        wanted = _nearest(candidates, targets.ratio, parameters, depth)
+    elif targets.ratio is not None:
         wanted = _within(candidates, targets.ratio, parameters, depth)
     elif targets.rank_scale is not None:
-        scale = targets.rank_scale
-        wanted = {one.path: one.scaled_rank(scale) for one in candidates}
+        wanted = _scaled(candidates, targets.rank_scale)
     elif targets.energy is not None:
         share = targets.energy
         wanted = {one.path: one.rank_of_energy(share) for one in candidates}
     else:
         wanted = _given(candidates, targets.ranks or {}, named)
 
-    may_grow = targets.rank_scale is not None and targets.rank_scale >= 1
+    scale = targets.rank_scale
+    may_grow = is_reference or (scale is not None and scale >= 1)
     for one in candidates:
         rank = wanted.get(one.path)
         if rank is None:
@@ -172,3 +181,33 @@ def _within(
         else:
             high = middle
     return of(low)
+
+
+def _nearest(
+    candidates: Sequence[Candidate], ratio: float, parameters: int, depth: int
+) -> dict[str, int]:
+    """Returns the ranks of the published search for a scale.
+
+    Of the middles of a bisection, that whose share is nearest to the ratio,
+    below or above it.
+    """
+    others = parameters - sum(one.size for one in candidates)
+    low, high, best, least = 0.0, 1.0, 0.5, float("inf")
+    while high - low >= _TOLERANCE and least >= _TOLERANCE:
+        middle = (low + high) / 2
+        ranks = _scaled(candidates, middle)
+        factors = (
+            one.num_weights(ranks[one.path], depth) for one in candidates
+        )
+        share = (others + sum(factors)) / parameters
+        if abs(share - ratio) < least:
+            best, least = middle, abs(share - ratio)
+        if share < ratio:
+            low = middle
+        else:
+            high = middle
+    return _scaled(candidates, best)
+
+
+def _scaled(candidates: Sequence[Candidate], scale: float) -> dict[str, int]:
+    return {one.path: one.scaled_rank(scale) for one in candidates}

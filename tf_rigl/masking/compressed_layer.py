@@ -43,12 +43,13 @@ class CompressedLayer:
         return _multiply(self, matrix, connections, inputs)
 
     def __dir__(self) -> list[str]:
-        """Lists the attributes but the kernel, which is made when it is read.
+        """Lists the attributes but the kernels, which are made when read.
 
         Keras reads all that are listed when it saves or loads a model.
         """
-        listed = super().__dir__()
-        return [name for name in listed if name != matrix_layers.KERNEL]
+        return [
+            name for name in super().__dir__() if name not in of_layer(self)
+        ]
 
     def save_own_variables(self, store: Any) -> None:
         """Saves the weight as a dense array, as a masked one."""

@@ -99,11 +99,11 @@ class MaskedLayer:
         Raises:
             ValueError: if the configuration needs a newer tf_rigl.
         """
-        del custom_objects  # Keras has them in scope already.
-
         # Checked first, because a newer configuration may fail obscurely below.
         own = layer_config.deserialize(config)
-        layer = flavors.class_flavor(cls).deserialize(config["layer"])
+        layer = flavors.class_flavor(cls).deserialize_with(
+            config["layer"], custom_objects
+        )
 
         carry_masks(layer, dataclasses.replace(own, state={}))
         if own.state:

@@ -6,7 +6,10 @@ arXiv:1608.08710). Liu et al., "Rethinking the Value of Network Pruning",
 arXiv:1810.05270, train the same widths from scratch. `WIDTHS` has the numbers
 of filters of all convolutions but those of shortcuts, for the `widths` of the
 builders. In residual networks only the first convolution of a block is
-narrower, so the sums stay whole.
+narrower, so the sums stay whole. Two of VGG-16 for ImageNet are of other
+criteria: ThiNet-Conv halves its first ten convolutions (Luo et al.,
+arXiv:1707.06342), and five times fewer FLOPs are those of a regression (He et
+al., arXiv:1707.06168).
 """
 
 from collections.abc import Collection
@@ -49,6 +52,11 @@ def pruned(
 
 WIDTHS: dict[str, tuple[int, ...]] = {
     "vgg_16_a": (32, *_VGG_16[1:7], *[256] * 6),
+    "vgg_16_thinet": (*(own // 2 for own in _VGG_16[:10]), *_VGG_16[10:]),
+    "vgg_16_5x": (
+        *(24, 22, 41, 51, 108, 89, 111, 184, 276, 228),
+        *_VGG_16[10:],
+    ),
     "resnet_56_a": pruned(_SMALL[56], (0.1,) * 3, (16, 20, 38, 54)),
     "resnet_56_b": pruned(
         _SMALL[56], (0.6, 0.3, 0.1), (16, 18, 20, 34, 38, 54)

@@ -119,6 +119,12 @@ BUILDERS: dict[str, Callable[..., Any]] = {
         )
         for name in ("resnet_34_a", "resnet_34_b")
     },
+    **{
+        name: functools.partial(
+            vgg.vgg, depth=16, widths=predefined.WIDTHS[name], name=name
+        )
+        for name in ("vgg_16_thinet", "vgg_16_5x")
+    },
     "character_gru": functools.partial(character_rnn.character_rnn, cell="gru"),
     "character_lstm": functools.partial(
         character_rnn.character_rnn, cell="lstm"

@@ -1,4 +1,7 @@
-"""The rule of MultiHeadAttention, of which a head is one channel."""
+"""The rule of attention layers, of which a head is one channel.
+
+With grouped queries it is the head of keys and values with all of its queries.
+"""
 
 from typing import Any
 from typing import NamedTuple
@@ -31,9 +34,11 @@ class _Streams(NamedTuple):
 def multi_head_attention(plans: ChannelAnalysis, call: Call) -> Features:
     """Follows MultiHeadAttention; kernels [features, heads, dimensions].
 
-    A head is cut if no output reads it or if its values are zero. The channels
-    of the streams are cut where no head reads them, or where they are zero.
-    The dimensions of all heads stay.
+    Also GroupedQueryAttention, whose streams and outputs must have as many
+    features, so that those of one place stay or go together. A head is cut if
+    no output reads it or if its values are zero. The channels of the streams
+    are cut where no head reads them, or where they are zero. The dimensions of
+    all heads stay.
     """
     layer = call.layer
     if len(call.output_shapes) != 1:
@@ -50,7 +55,8 @@ def multi_head_attention(plans: ChannelAnalysis, call: Call) -> Features:
         plan.connections.absorbable.append(np.concatenate(zeros))
 
     values = plans.values(layer)
-    reads = _output_of(values).any(axis=0)
+    output = _output_of(values)
+    reads = output.any(axis=0)
     bias = values.get("attention_output/bias", np.zeros(reads.shape))
     return Features(plan.outputs, np.where(reads, np.nan, bias))
 
@@ -91,8 +97,11 @@ def _plan(plans: ChannelAnalysis, call: Call, streams: _Streams) -> LayerPlan:
     outputs = plans.graph.add(output.shape[1])
     plans.graph.read(heads, outputs, output)
     plans.graph.keep_one_of(heads)
+    if _is_grouped(call.layer):
+        for features in streams:
+            plans.graph.tie(features.channels, outputs)
     reads = {
-        name: (values[f"{name}/kernel"] != 0).any(axis=2)
+        name: _by_head((values[f"{name}/kernel"] != 0).any(axis=2), len(heads))
         for name in _READS
         if f"{name}/kernel" in values
     }
@@ -123,8 +132,21 @@ def _output_of(values: dict[str, np.ndarray]) -> np.ndarray:
     lives = (values["value/kernel"] != 0).any(axis=(0, 2))
     if "value/bias" in values:
         lives |= (values["value/bias"] != 0).any(axis=1)
-    read: np.ndarray = (kernel != 0).any(axis=1)
-    return read & lives.reshape(-1, *(1,) * (read.ndim - 1))
+    read: Any = (kernel != 0).any(axis=1)
+    if len(read) != len(lives):
+        read = _by_head(np.asarray(read).T, len(lives)).T
+    found: Any = read & lives.reshape(-1, *(1,) * (read.ndim - 1))
+    return found
+
+
+def _is_grouped(layer: Any) -> bool:
+    return hasattr(layer, "num_key_value_heads")
+
+
+def _by_head(reads: np.ndarray, heads: int) -> np.ndarray:
+    """Returns what any query of each head reads, bool [features, heads]."""
+    found: Any = reads.reshape(len(reads), heads, -1).any(axis=2)
+    return found
 
 
 def _axes(
@@ -133,14 +155,17 @@ def _axes(
     heads: Channels,
     outputs: Channels,
 ) -> dict[str, Axes]:
+    repeats = len(values["attention_output/kernel"]) // len(heads)
+    queries = np.repeat(heads, repeats)
     axes: dict[str, Axes] = {
-        "attention_output/kernel": {0: heads, 2: outputs},
+        "attention_output/kernel": {0: queries, 2: outputs},
         "attention_output/bias": {0: outputs},
     }
     for name, stream in _READS.items():
         features = getattr(streams, stream)
-        axes[f"{name}/kernel"] = {0: features.channels, 1: heads}
-        axes[f"{name}/bias"] = {0: heads}
+        own = queries if stream == "query" else heads
+        axes[f"{name}/kernel"] = {0: features.channels, 1: own}
+        axes[f"{name}/bias"] = {0: own}
     return {name: one for name, one in axes.items() if name in values}
 
 
@@ -151,6 +176,13 @@ def _resize(
     heads: Channels,
     outputs: Channels,
 ) -> None:
+    if "num_key_value_heads" in config:
+        before = config["num_key_value_heads"]
+        config["num_key_value_heads"] = left(heads)
+        config["num_query_heads"] *= left(heads)
+        config["num_query_heads"] //= before
+        return
+
     config["num_heads"] = left(heads)
     # By default that of the query.
     if config["output_shape"] or left(outputs) != left(streams.query.channels):

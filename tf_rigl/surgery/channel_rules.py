@@ -66,7 +66,10 @@ RULES: dict[str, ChannelRule] = {
     "Bidirectional": wrappers.bidirectional,
     "TimeDistributed": _time_distributed,
     "SpectralNormalization": _spectral_normalization,
-    "MultiHeadAttention": attention.multi_head_attention,
+    **dict.fromkeys(
+        ("MultiHeadAttention", "GroupedQueryAttention"),
+        attention.multi_head_attention,
+    ),
     "BatchNormalization": channelwise.batch_normalization,
     "PReLU": channelwise.prelu,
     "Activation": channelwise.activation,
@@ -136,7 +139,9 @@ RULES: dict[str, ChannelRule] = {
 OPTIONS: dict[str, tuple[str, ...]] = {
     # Keras 3 adds `training=True` by itself.
     **dict.fromkeys(_IMAGES, ("training",)),
-    "MultiHeadAttention": ("use_causal_mask",),
+    **dict.fromkeys(
+        ("MultiHeadAttention", "GroupedQueryAttention"), ("use_causal_mask",)
+    ),
 }
 
 # Functions that treat each feature by itself, by their names in TensorFlow.

@@ -1,6 +1,7 @@
 """Factorization of a model's kernels, in place."""
 
 import functools
+import math
 import warnings
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -51,6 +52,7 @@ def factorize(
     weights: str = "current",
     attention: bool = False,
     seed: int = 0,
+    preset: str | None = None,
 ) -> Any:
     """Replaces the kernels of a model by products of thin factors.
 
@@ -104,6 +106,10 @@ def factorize(
             `key_dim` and `value_dim` are the ranks. By default each of its
             projections has factors of its own.
         seed: the seed of all that is drawn.
+        preset: `"reference"` chooses ranks as the published code does: `"auto"`
+            is spatial for 1×1 kernels, too; `ratio` is that of the trainable
+            weights, and the nearest of a bisection, which may be above it; and
+            kernels whose factors are larger have some as well.
 
     Returns:
         The same model. Its compilation holds; its optimizers are new.
@@ -128,16 +134,23 @@ def factorize(
     checks.check_choice("depth", depth, _DEPTHS)
     checks.check_choice("form", form, layouts.FORMS)
     checks.check_choice("weights", weights, _WEIGHTS)
+    checks.check_choice("preset", preset, rank_choice.PRESETS)
     if not isinstance(frobenius_decay, FrobeniusDecay):
         frobenius_decay = FrobeniusDecay(frobenius_decay)
     _check_model(flavor, model)
 
+    is_reference = preset == rank_choice.REFERENCE
+    if is_reference and form == "auto":
+        form = layouts.SPATIAL
     found = candidates.find(flavor, model, form, attention)
     named, numbers = _named(flavor, model, found, layers, ranks)
     able = _able(model, found, named)
     targets = rank_choice.Targets(ratio, numbers, rank_scale, energy)
+    parameters = model.count_params()
+    if is_reference:
+        parameters = sum(math.prod(w.shape) for w in model.trainable_weights)
     chosen = rank_choice.choose(
-        able, targets, named or (), model.count_params(), depth
+        able, targets, named or (), parameters, depth, preset
     )
     left = {
         one.path: one.reason

@@ -135,7 +135,8 @@ def shrink(
     Channels are followed through the layers of Keras that keep them apart:
     dense, convolutional, separable, transposed, depthwise, embedding and
     recurrent layers, also within `TimeDistributed`, `SpectralNormalization` and
-    `Bidirectional`; the heads of `MultiHeadAttention`; batch normalization,
+    `Bidirectional`; the heads of `MultiHeadAttention` and
+    `GroupQueryAttention`, there with all of their queries; batch normalization,
     elementwise activations, dropout, pooling, cropping, padding, up-sampling,
     flattening, concatenations, sums, gates and other merges; preprocessing of
     images; shared layers and inner models. So are the functions of `keras.ops`
@@ -152,7 +153,7 @@ def shrink(
 
     All other layers keep all channels that they read, and the report says so:
     layers that mix channels, such as `LayerNormalization` and softmax; layers
-    with channels first; `GroupQueryAttention` and `Lambda`; custom layers
+    with channels first; `Attention` and `Lambda`; custom layers
     without a rule. Recurrent layers keep units that no input reaches, since
     their values change from step to step.
 

@@ -7,6 +7,7 @@ another optimizer gets its own.
 """
 
 import functools
+from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from tf_rigl.masking import layer_rules
 from tf_rigl.masking import masked_weight
 from tf_rigl.masking import model_weights
 from tf_rigl.masking import storage
+from tf_rigl.masking import tree
 from tf_rigl.updating import optimizer_hook
 from tf_rigl.updating import slots
 from tf_rigl.updating import train_functions
@@ -152,6 +154,22 @@ def full_precision(model: Any) -> Any:
         del model.__dict__[_RECORD]
         _forget_functions(model)
     return model
+
+
+def check_full(nodes: Iterable[tree.Node]) -> None:
+    """Checks that no model among layers is to be exported in low precision.
+
+    Raises:
+        ValueError: if one is: files would simulate it for good.
+    """
+    for node in nodes:
+        if _RECORD in vars(node.layer):
+            raise ValueError(
+                "Files are of models in full precision. Received: "
+                f"{node.layer.name!r}, which `low_precision` makes round what "
+                "its layers read. Call `tf_rigl.full_precision` or "
+                "`tf_rigl.strip` first; its weights keep their values."
+            )
 
 
 class _Record:

@@ -14,6 +14,7 @@ from tf_rigl.export.litert.run import Feed
 from tf_rigl.export.replicas import capture
 from tf_rigl.masking.model_weights import WalkedModel
 from tf_rigl.masking.model_weights import walk_model
+from tf_rigl.updating import low_precision
 
 QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "full_int8")
 
@@ -42,6 +43,7 @@ def save_for_converter(
             bfloat16.
     """
     walked = walk_model(model)
+    low_precision.check_full(walked.nodes)
     _check_float32(walked)
     call = call_signature.call_signature(model, inputs)
     if not call_signature.is_dense(call):

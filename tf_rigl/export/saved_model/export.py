@@ -40,6 +40,7 @@ from tf_rigl.masking.kernels_aside import kernels_aside
 from tf_rigl.masking.masked_weight import MaskedWeight
 from tf_rigl.masking.model_weights import ModelWeight
 from tf_rigl.masking.model_weights import walk_model
+from tf_rigl.updating import low_precision
 
 COMPRESSIONS = (pack.SMALLEST, *ENCODINGS, None)
 # Those that pack a list of connections.
@@ -138,9 +139,9 @@ def export_saved_model(
         ValueError: if `path` exists or cannot be written; if `compression`,
             `values` or `runtime` is unknown or cannot express a mask, a value
             or a layer; if the model's inputs are not known; if a signature has
-            no input signature or sums over replicas; or if `values` is `"seed"`
-            and no seed draws the values of a masked weight, which may have been
-            trained.
+            no input signature or sums over replicas; if `low_precision` is on;
+            or if `values` is `"seed"` and no seed draws the values of a masked
+            weight, which may have been trained.
 
     Example:
         >>> report = tf_rigl.export_saved_model(model, "exported")
@@ -182,6 +183,7 @@ def _export(
 ) -> report.ExportReport:
     """Exports a model whose layers can be traced as dense ones."""
     walked = walk_model(model)
+    low_precision.check_full(walked.nodes)
 
     # `new_folder` moves `folder` to `path` at the end, so that no half-written
     # artifact is ever found there.
@@ -213,6 +215,7 @@ def _export_native(
 ) -> report.ExportReport:
     graph = read.graph_of(model, inputs)
     walked = walk_model(model)
+    low_precision.check_full(walked.nodes)
     with atomic_files.new_folder(path, overwrite) as (folder, _):
         (endpoint,) = trace_endpoints(walked, inputs, None)
         row = native_plan.save(folder, endpoint, graph)
