@@ -25,7 +25,7 @@ struct Planes {
   const float* in;
   float* out;             // [rows][out_stride]
   int64_t out_stride;
-  const float* residual;  // added before the activation; may be nullptr
+  const float* residual;  // added before the activation; may be nullptr, or `out`
   int64_t residual_stride;
   int64_t positions;  // length of the run
   const float* bias;  // [rows]; may be nullptr
@@ -94,6 +94,10 @@ struct PlanKernels {
 
   // Of every stride-th element of `in`: out = in, max(out, in), out + in.
   void (*take)(const float* in, int64_t stride, float* out, int64_t n);
+  // Every stride-th element of rows that are so far apart, in their order. Up to
+  // 15 floats after each row may be overwritten, and 31 be read.
+  void (*take_rows)(const float* in, int64_t pitch, int64_t stride, float* out,
+                    int64_t out_pitch, int rows, int64_t n);
   void (*take_max)(const float* in, int64_t stride, float* out, int64_t n);
   void (*take_sum)(const float* in, int64_t stride, float* out, int64_t n);
   float (*sum)(const float* in, int64_t n);
