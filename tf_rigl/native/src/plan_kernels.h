@@ -63,10 +63,12 @@ struct DenseRows {
 // Tables of a layer for a batch of one: see plan_lookup.h.
 struct Lookup {
   int chunks;
-  const uint8_t* counts;    // [groups][chunks], of steps
-  const int64_t* starts;    // [groups], first step
-  const float* values;      // [steps][16]
-  const uint8_t* places;    // [steps][16]
+  const uint8_t* counts;   // [groups][chunks], of steps
+  const int64_t* starts;   // [groups], first step
+  const int64_t* firsts;   // [groups], first value
+  const uint16_t* lanes;   // [steps], a bit for each output with a value
+  const uint8_t* places;   // [steps][16]
+  const float* values;     // [connections], step by step
 };
 
 struct PlanKernels {
