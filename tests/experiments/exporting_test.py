@@ -6,6 +6,7 @@ import pytest
 
 import tf_rigl
 from tests import support
+from tf_rigl import native
 from tf_rigl.experiments import exporting
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments.export_settings import ExportSettings
@@ -38,6 +39,23 @@ def test_the_file_matches_the_model(case, package, tmp_path):
     assert "logits" in exported.table
     assert ("units" in exported.table) is shrink
     assert [one.name for one in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.skipif(not native.available(), reason="plans run natively")
+@support.keras_in_turn("shrink", [False, True], lambda shrink: shrink)
+def test_the_plan_matches_the_model(shrink, keras, tmp_path):
+    settings = ExportSettings("plan", shrink=shrink)
+    model = make_model(keras.__name__)
+    exported = exporting.export(model, tmp_path / "m.plan", settings)
+    assert exported.verdict == "matches"
+    assert "logits" in exported.table
+
+
+def test_plan_without_what_runs_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(native, "available", lambda: False)
+    with pytest.raises(ValueError, match="native library"):
+        exporting.export(make_model(), tmp_path / "m", ExportSettings("plan"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_rounded_values_are_measured(tmp_path):

@@ -101,11 +101,11 @@ void damage(Bytes& bytes, std::mt19937& random) {
       case 2: {  // a number, by a little, to nothing, or to much
         const size_t word = at / 4 * 4;
         if (word + 4 > bytes.size()) break;
-        int32_t number;
+        uint32_t number;
         std::memcpy(&number, &bytes[word], 4);
-        const int32_t choices[] = {number + 1, number - 1, 0,
-                                   INT32_MAX,  INT32_MIN,  -1,
-                                   number * 2, 1 << 20,    65536};
+        const uint32_t choices[] = {number + 1,  number - 1,  0,
+                                    0x7FFFFFFF,  0x80000000u, 0xFFFFFFFFu,
+                                    number * 2u, 1 << 20,     65536};
         number = choices[below(9)];
         std::memcpy(&bytes[word], &number, 4);
         break;

@@ -57,7 +57,8 @@ def assert_equal_to_numpy(graph, batch, tolerance=1e-5):
         found = run_plan(plan, *inputs)
         for one, right in zip(found, expected, strict=True):
             assert one.shape == right.shape and one.dtype == np.float32
-            largest = np.max(np.abs(right), initial=1e-30)
+            # Inputs are about 1: smaller outputs are differences of such.
+            largest = np.max(np.abs(right), initial=0.03)
             assert np.max(np.abs(one - right), initial=0) <= (
                 tolerance * largest
             )

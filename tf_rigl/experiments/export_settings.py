@@ -7,7 +7,7 @@ from typing import Any
 from tf_rigl.experiments import fields
 from tf_rigl.experiments.fields import field
 
-FORMATS = ("saved_model", "litert", "keras")
+FORMATS = ("saved_model", "litert", "plan", "keras")
 # Those of `tf_rigl.export` and `tf_rigl.core.packing`, which a test compares.
 COMPRESSIONS = ("smallest", "bit_mask", "gaps", "block_mask", "n_by_m", "dense")
 PLAIN = "none"  # a flag cannot be None

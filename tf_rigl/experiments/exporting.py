@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 import tf_rigl
+from tf_rigl import native
 from tf_rigl.backend import atomic_files
 from tf_rigl.experiments import inspection
 from tf_rigl.experiments import model_files
@@ -101,6 +102,16 @@ def _write(
             "Only LiteRT's 'full_int8' uses representative data. Received: "
             "representative data for another format. Leave them out."
         )
+    if settings.format == "plan":
+        if not native.available():
+            raise ValueError(
+                "A plan is compared with its model by the native library, "
+                f"which is not there: {native.why_unavailable()} Received: "
+                "format='plan'. `tf_rigl.export_plan` writes one without."
+            )
+        return str(
+            tf_rigl.export_plan(model, path, overwrite=settings.overwrite)
+        )
     if settings.format == "saved_model":
         return str(
             tf_rigl.export_saved_model(
@@ -131,6 +142,12 @@ def _run(
 ) -> litert.Named:
     if settings.format == "litert":
         return litert.run(pathlib.Path(path).read_bytes(), examples)
+    if settings.format == "plan":
+        plan = native.Plan(path)
+        made = plan(*(examples[port.name] for port in plan.inputs))
+        made = made if isinstance(made, tuple) else (made,)
+        names = [port.name for port in plan.outputs]
+        return dict(zip(names, made, strict=True))
     tensors = {name: tf.constant(one) for name, one in examples.items()}
     if settings.format == "saved_model":
         # Bound to a name, because its functions do not keep its variables

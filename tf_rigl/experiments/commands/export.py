@@ -2,13 +2,15 @@ r"""Exports a trained model and checks that the file computes the same.
 
 Takes a .keras file and, for other weights than it has, a checkpoint: a folder
 of tf_rigl.Checkpoints, a packed SavedModel or a weights file. Writes a packed
-SavedModel, a LiteRT file or a plain .keras file. Prints a table of the sizes of
-all weights and the largest difference of the outputs.
+SavedModel, a LiteRT file, a plan, which runs sparse on CPUs, or a plain .keras
+file. Prints a table of the sizes of all weights and the largest difference of
+the outputs.
 
 Examples:
     tf-rigl export model.keras exported
     tf-rigl export model.keras model.tflite --format=litert \
         --quantization=full_int8 --representative_data=images.npy
+    tf-rigl export model.keras model.plan --format=plan
 """
 
 from typing import Any

@@ -246,7 +246,8 @@ def _can_expand(layer: Any) -> bool:
 def _code(layer: Any) -> Any:
     """Returns the function that a layer of one's own computes by."""
     if flavors.plain_class(layer).__name__ == "Lambda":
-        return lambda *args: layer.function(*args, **(layer.arguments or {}))
+        given = layer.arguments or {}
+        return lambda *args, **_: layer.function(*args, **given)
     parameters = inspect.signature(layer.call).parameters
     if "training" not in parameters:
         return layer.call

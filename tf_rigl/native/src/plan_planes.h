@@ -8,6 +8,7 @@
 
 namespace {
 
+using rigl::plan::Connection;
 using rigl::plan::DenseRows;
 using rigl::plan::Planes;
 using rigl::plan::SparseRows;
@@ -32,15 +33,23 @@ inline Limits limits_of(Activation activation) {
   }
 }
 
-// Adds the residual, limits, and stores T vectors of one output.
+// Begins T vectors of one output. The residual may lie where the output will.
+template <int T>
+RIGL_INLINE void start_row(Floats (&sums)[T], const Planes& planes, int row,
+                           int64_t position) {
+  const float start = planes.bias ? planes.bias[row] : 0;
+  if (!planes.residual) {
+    for (int t = 0; t < T; t++) sums[t] = all_of(start);
+    return;
+  }
+  const float* from = planes.residual + row * planes.residual_stride + position;
+  for (int t = 0; t < T; t++) sums[t] = load<kLanes>(from + t * kLanes) + start;
+}
+
+// Limits and stores T vectors of one output.
 template <int T>
 RIGL_INLINE void finish_row(Floats (&sums)[T], const Planes& planes, int row,
                             int64_t position, const Limits& limits) {
-  if (planes.residual) {
-    const float* from =
-        planes.residual + row * planes.residual_stride + position;
-    for (int t = 0; t < T; t++) sums[t] += load<kLanes>(from + t * kLanes);
-  }
   float* to = planes.out + row * planes.out_stride + position;
   const Floats lowest = all_of(limits.lowest), highest = all_of(limits.highest);
   for (int t = 0; t < T; t++) {
@@ -51,45 +60,68 @@ RIGL_INLINE void finish_row(Floats (&sums)[T], const Planes& planes, int row,
   }
 }
 
-// T vectors at one place of all rows. With few vectors each multiply-add would
-// wait for the one before it, so U connections are in flight.
+// T vectors at one place of all rows, of one block. With few vectors each
+// multiply-add would wait for the one before it, so U connections are in flight.
 template <int T>
-void sparse_tile(const SparseRows& rows, const Planes& planes,
-                 int64_t position, const Limits& limits) {
+void sparse_block(const SparseRows& rows, int block, const Planes& planes,
+                  int64_t position, const Limits& limits) {
   constexpr int U = T <= 2 ? 4 : T <= 5 ? 2 : 1;
+  const bool is_first = block == 0, is_last = block == rows.blocks - 1;
   const float* __restrict in = planes.in + position;
-  const int32_t* __restrict offsets = rows.offsets;
-  const float* __restrict values = rows.values;
+  const int32_t* ptr = rows.ptr + int64_t(block) * (rows.rows + 1);
+  const int32_t* order = rows.order + int64_t(block) * rows.rows;
+  const Connection* connections = rows.connections;
 
-  for (int row = rows.begin; row < rows.end; row++) {
+  for (int place = rows.begin; place < rows.end; place++) {
+    const int row = order[place];
+    int j = ptr[place];
+    const int end = ptr[place + 1];
+    if (j == end && !is_first && !is_last) continue;
+
     Floats sums[U][T];
-    const float start = planes.bias ? planes.bias[row] : 0;
-    for (int u = 0; u < U; u++) {
-      for (int t = 0; t < T; t++) sums[u][t] = all_of(u == 0 ? start : 0);
+    float* out = planes.out + row * planes.out_stride + position;
+    if (is_first) {
+      start_row<T>(sums[0], planes, row, position);
+    } else {
+      for (int t = 0; t < T; t++) sums[0][t] = load<kLanes>(out + t * kLanes);
+    }
+    for (int u = 1; u < U; u++) {
+      for (int t = 0; t < T; t++) sums[u][t] = Floats{};
     }
 
-    int j = rows.ptr[row];
-    const int end = rows.ptr[row + 1];
     for (; j + U <= end; j += U) {
       for (int u = 0; u < U; u++) {
-        const float* from = in + offsets[j + u];
-        const float value = values[j + u];
+        const float* from = in + connections[j + u].offset;
+        const float value = connections[j + u].value;
         for (int t = 0; t < T; t++) {
           sums[u][t] += load<kLanes>(from + t * kLanes) * value;
         }
       }
     }
     for (; j < end; j++) {
-      const float* from = in + offsets[j];
+      const float* from = in + connections[j].offset;
+      const float value = connections[j].value;
       for (int t = 0; t < T; t++) {
-        sums[0][t] += load<kLanes>(from + t * kLanes) * values[j];
+        sums[0][t] += load<kLanes>(from + t * kLanes) * value;
       }
     }
 
     for (int u = 1; u < U; u++) {
       for (int t = 0; t < T; t++) sums[0][t] += sums[u][t];
     }
-    finish_row<T>(sums[0], planes, row, position, limits);
+    if (is_last) {
+      finish_row<T>(sums[0], planes, row, position, limits);
+    } else {
+      for (int t = 0; t < T; t++) store<kLanes>(out + t * kLanes, sums[0][t]);
+    }
+  }
+}
+
+template <int T>
+void sparse_tile(const SparseRows& rows, const Planes& planes,
+                 int64_t position, const Limits& limits) {
+  for (int block = 0; block < rows.blocks; block++) {
+    sparse_block<T>(rows, block, planes, position, limits);
   }
 }
 
@@ -146,8 +178,8 @@ void dense_tile(const DenseRows& rows, const Planes& planes, int64_t position,
     const int count = int(smaller(R, rows.end - block));
     Floats sums[R][T];
     for (int r = 0; r < R; r++) {
-      const float start = planes.bias && r < count ? planes.bias[block + r] : 0;
-      for (int t = 0; t < T; t++) sums[r][t] = all_of(start);
+      // Rows that are not there are zeros in `values`.
+      start_row<T>(sums[r], planes, block + (r < count ? r : 0), position);
     }
 
     for (int j = 0; j < rows.places; j++) {

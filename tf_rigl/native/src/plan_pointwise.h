@@ -3,6 +3,7 @@
 #define TF_RIGL_NATIVE_PLAN_POINTWISE_H_
 
 #include <cstring>
+#include <utility>
 
 #include "plan_kernels.h"
 #include "vectors.h"
@@ -21,8 +22,23 @@ RIGL_INLINE Floats all_of(float value) { return Floats{} + value; }
 RIGL_INLINE Floats least(Floats a, Floats b) { return a < b ? a : b; }
 RIGL_INLINE Floats most(Floats a, Floats b) { return a > b ? a : b; }
 
-// e^x to 2 units in the last place, by 2^n · e^r with |r| ≤ ln 2 / 2. Beyond
-// the range of float32 it is 0 or infinity.
+RIGL_INLINE Floats magnitude(Floats x) {
+  return (Floats)((Ints)x & 0x7FFFFFFF);
+}
+
+// e^r − 1 for |r| ≤ ln 2 / 2, to a unit in the last place.
+RIGL_INLINE Floats small_exponential_minus_one(Floats r) {
+  Floats power = all_of(1.9875691500e-4f);
+  power = power * r + 1.3981999507e-3f;
+  power = power * r + 8.3334519073e-3f;
+  power = power * r + 4.1665795894e-2f;
+  power = power * r + 1.6666665459e-1f;
+  power = power * r + 5.0000001201e-1f;
+  return power * r * r + r;
+}
+
+// e^x to 2 units in the last place, by 2^n · e^r. Beyond the range of float32
+// it is 0 or infinity.
 RIGL_INLINE Floats exponential(Floats x) {
   const Floats limited = least(most(x, all_of(-87.3f)), all_of(88.7f));
   // Conversions truncate, on every machine.
@@ -31,14 +47,7 @@ RIGL_INLINE Floats exponential(Floats x) {
       scaled + (scaled < Floats{} ? all_of(-0.5f) : all_of(0.5f)), Ints);
   const Floats n = __builtin_convertvector(exponent, Floats);
   const Floats r = (limited - n * 0.693359375f) + n * 2.12194440e-4f;
-
-  Floats power = all_of(1.9875691500e-4f);
-  power = power * r + 1.3981999507e-3f;
-  power = power * r + 8.3334519073e-3f;
-  power = power * r + 4.1665795894e-2f;
-  power = power * r + 1.6666665459e-1f;
-  power = power * r + 5.0000001201e-1f;
-  power = power * r * r + r + 1.0f;
+  const Floats power = small_exponential_minus_one(r) + 1.0f;
 
   // In two steps, because 2^128 is no float32.
   const Ints half = exponent >> 1;
@@ -51,12 +60,14 @@ RIGL_INLINE Floats exponential(Floats x) {
   return x == x ? known : x;
 }
 
-RIGL_INLINE Floats sigmoid(Floats x) {
-  return all_of(1.0f) / (all_of(1.0f) + exponential(-x));
+// Near 0 the difference would have few digits.
+RIGL_INLINE Floats exponential_minus_one(Floats x) {
+  return magnitude(x) < all_of(0.34f) ? small_exponential_minus_one(x)
+                                      : exponential(x) - 1.0f;
 }
 
-RIGL_INLINE Floats magnitude(Floats x) {
-  return (Floats)((Ints)x & 0x7FFFFFFF);
+RIGL_INLINE Floats sigmoid(Floats x) {
+  return all_of(1.0f) / (all_of(1.0f) + exponential(-x));
 }
 
 // By e^2x; for small x, where that loses digits, by its series.
@@ -98,7 +109,7 @@ RIGL_INLINE Floats activated(Floats x, float slope) {
     case Activation::kLeakyRelu:
       return x > zero ? x : x * slope;
     case Activation::kElu:
-      return x > zero ? x : exponential(x) - 1.0f;
+      return x > zero ? x : exponential_minus_one(x);
     case Activation::kSigmoid:
       return sigmoid(x);
     case Activation::kHardSigmoid:
@@ -188,6 +199,37 @@ void take(const float* in, int64_t stride, float* out, int64_t n) {
   if (stride == 1) return take_all<1>(in, 1, out, n);
   if (stride == 2) return take_all<2>(in, 2, out, n);
   take_all<0>(in, stride, out, n);
+}
+
+template <int... Lane>
+RIGL_INLINE Floats even_lanes(Floats a, Floats b,
+                              std::integer_sequence<int, Lane...>) {
+#if defined(__clang__)
+  return __builtin_shufflevector(a, b, (2 * Lane)...);
+#else
+  typedef int32_t Places __attribute__((vector_size(kLanes * 4)));
+  return __builtin_shuffle(a, b, Places{(2 * Lane)...});
+#endif
+}
+
+void take_rows(const float* __restrict in, int64_t pitch, int64_t stride,
+               float* __restrict out, int64_t out_pitch, int rows, int64_t n) {
+  for (int row = 0; row < rows; row++, in += pitch, out += out_pitch) {
+    if (stride == 1) {
+      for (int64_t i = 0; i < n; i += kLanes) {
+        store<kLanes>(out + i, load<kLanes>(in + i));
+      }
+    } else if (stride == 2) {
+      for (int64_t i = 0; i < n; i += kLanes) {
+        const float* from = in + 2 * i;
+        store<kLanes>(out + i,
+                      even_lanes(load<kLanes>(from), load<kLanes>(from + kLanes),
+                                 std::make_integer_sequence<int, kLanes>()));
+      }
+    } else {
+      for (int64_t i = 0; i < n; i++) out[i] = in[i * stride];
+    }
+  }
 }
 
 template <int kStride>
