@@ -372,3 +372,13 @@ def test_steady_rigl(tmp_path, tmp_path_factory):
     assert len(results) == len(methods) == 8
     for method in methods:
         assert method in output
+
+
+@cases.needs_library
+def test_plan_latency(tmp_path):
+    output, results = run("plan_latency", "--sparsity=0.9", cwd=tmp_path)
+    assert results.keys() == {"Time, batch 1", "CPU time, batch 1"}
+    for title, measured in results.items():
+        assert title in output
+        assert list(measured)[:2] == ["LiteRT, dense", "TensorFlow, dense"]
+        assert "plan, 90%, v3" in measured or "v3" not in output

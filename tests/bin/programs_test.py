@@ -27,6 +27,7 @@ GOOD = {
 WRONG = {
     "evaluate.py nothing": "What to evaluate must be",
     "export.py nothing.keras out": "A model must be read",
+    "benchmark_model.py model.keras nothing": "A model must be a .keras, ",
     "report.py .": "`folder` must be that of a training run",
 }
 

@@ -9,9 +9,9 @@ A block may stand under a comment that a reader does not see:
 
 `with` names the stand-ins that the block uses, see `stand_ins.py`; `prints`
 before a block says that it is what the block above prints; `slow` leaves it to
-`-m slow`; `two_devices` has `MirroredStrategy()` take two logical processors,
-one strategy for all blocks. Several go into one comment, separated by
-semicolons.
+`-m slow`; `native` leaves it out without the native library; `two_devices` has
+`MirroredStrategy()` take two logical processors, one strategy for all blocks.
+Several go into one comment, separated by semicolons.
 
 A block is written for Keras 3. For tf_keras `import keras` becomes
 `import tf_keras as keras`, which is what the pages tell a reader to write;
@@ -30,10 +30,11 @@ import pytest
 
 from tests.support import FLAVORS
 from tests.support import ROOT
+from tf_rigl import native
 
 _FENCE = re.compile(r"^( *)```(\S*)$")
 _COMMENT = re.compile(r"^<!--\s*(.*?)\s*-->$")
-_KEYS = ("with", "prints", "slow", "keras", "two_devices")
+_KEYS = ("with", "prints", "slow", "keras", "native", "two_devices")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +114,8 @@ def in_turn(page: pathlib.Path) -> list[Any]:
         for flavor in block.flavors:
             slow = "slow" in block.options or flavor != turn
             marks = [pytest.mark.slow] if slow else []
+            if "native" in block.options and not native.available():
+                marks.append(pytest.mark.skip("needs the native library"))
             name = f"{block.name}-{flavor}"
             parameters.append(pytest.param(block, flavor, id=name, marks=marks))
     return parameters

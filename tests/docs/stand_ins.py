@@ -91,6 +91,14 @@ def sparse_model(keras):
     return made
 
 
+def any_size_model(keras):
+    layers = keras.layers
+    inputs = keras.Input((None, None, 3))
+    hidden = layers.Conv2D(8, 3, activation="relu")(inputs)
+    outputs = layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(hidden))
+    return keras.Model(inputs, outputs)
+
+
 def left(keras):
     del keras
     return np.ones((2, 3), "float32")

@@ -30,7 +30,8 @@ before and after.
   `[height, width, channels]`.
 * The channel c of an image goes to outputs `c · multiplier` and following of a
   `depthwise` convolution.
-* An average does not count zeros of the padding, as Keras's `"same"`.
+* No pool sees the zeros of its padding, as with Keras's `"same"`: an average
+  does not count them, and a maximum may be below 0.
 * `add` and `multiply` read two or more values, which have the shape of the
   output or 1 in some of its dimensions.
 * `convolution` and `depthwise` may read a second value of the output's shape,

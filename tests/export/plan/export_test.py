@@ -172,6 +172,15 @@ def test_nothing_is_written_on_failure(keras, tmp_path, monkeypatch):
     assert not os.listdir(tmp_path)
 
 
+@needs_native
+def test_model_that_computes_in_16_bits(keras3, tmp_path):
+    """The plan computes in float32; the model is off by what it rounds."""
+    layer = keras3.layers.Dense(300, dtype="mixed_bfloat16")
+    model = keras3.Sequential([keras3.Input((200,)), layer])
+    report = tf_rigl.export_plan(model, tmp_path / "model.plan")
+    assert 1e-4 < report.relative_error < 0.1
+
+
 def test_without_the_native_library(sparse, tmp_path, monkeypatch):
     """The same file, which nothing has run."""
     path = tmp_path / "model.plan"

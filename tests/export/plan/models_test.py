@@ -13,11 +13,11 @@ from tf_rigl.export.plan import read
 
 KINDS = [
     "sequential",
-    "custom_layer",
     "shared_layer",
     "nested",
     "subclassed",
     "functional_subclass",
+    "time_distributed",
 ]
 
 
@@ -28,6 +28,26 @@ def test_kind_of_model(keras, kind):
     model(inputs)
     support.randomize(model)
     support.assert_alike(model, inputs)
+
+
+@pytest.mark.parametrize("keras", ["tf_keras"], indirect=True)
+def test_layer_of_tensorflow_functions(keras):
+    """Keras 3 does not call TensorFlow's on symbolic tensors."""
+    model = support.randomize(zoo.build("custom_layer", keras))
+    support.assert_alike(model, support.batch(20))
+
+
+def test_layer_of_keras_functions(keras3):
+    class Scaled(keras3.layers.Dense):
+        def call(self, inputs):
+            outputs = keras3.ops.matmul(inputs, self.kernel) + self.bias
+            return keras3.ops.relu(outputs) * 2
+
+    model = keras3.Sequential([keras3.Input((6,)), Scaled(4), Scaled(3)])
+    support.randomize(model)
+    graph = support.assert_alike(model, support.batch(6))
+    # The scale of the first is folded into the second.
+    assert support.kinds(graph) == ["dense", "dense", "affine"]
 
 
 @keras_in_turn(

@@ -27,6 +27,10 @@ LAYERS = {
         "relu6",
     ),
     "activation layer": (lambda layers: layers.Activation("selu"), "swish"),
+    "distributed": (
+        lambda layers: layers.TimeDistributed(layers.Conv1D(3, 2)),
+        "TimeDistributed of Activation",
+    ),
     "channels first": (
         lambda layers: layers.AveragePooling2D(2, data_format="channels_first"),
         "channels_last",

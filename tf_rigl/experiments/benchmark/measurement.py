@@ -92,8 +92,12 @@ class Benchmark:
         return (
             len(self._settings.threads)
             * len(self.results.models)
-            * (1 + len(self._settings.batch_sizes) * self._steps_of_a_batch)
+            * self._steps_of_a_model
         )
+
+    @property
+    def _steps_of_a_model(self) -> int:
+        return 1 + len(self._settings.batch_sizes) * self._steps_of_a_batch
 
     @property
     def _steps_of_a_batch(self) -> int:
@@ -107,15 +111,15 @@ class Benchmark:
                 contextlib.ExitStack() as stack,
                 tempfile.TemporaryDirectory() as scratch,
             ):
-                members = self._open(threads, stack)
+                members = self._open(threads, self._start(threads, stack))
                 for batch in self._settings.batch_sizes:
                     ready = self._prepare(
                         members, threads, batch, pathlib.Path(scratch)
                     )
                     self._take_turns(ready, members, threads, batch)
 
-    def _open(self, threads: int, stack: contextlib.ExitStack) -> list[_Member]:
-        """Opens all models, one after another, in processes of their own."""
+    def _start(self, threads: int, stack: contextlib.ExitStack) -> list[Child]:
+        """Starts the processes, which import their runtimes side by side."""
         environment = processes.environment_of_share(1)
         environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         children = []
@@ -123,23 +127,25 @@ class Benchmark:
             name = f"{model.label}.{threads}.log".replace("/", "_")
             one = Child(self._logs / name, environment)
             children.append(stack.enter_context(one))
-            # Runtimes are imported side by side, which takes seconds.
             one.tell(
                 "start", kind=model.kind, path=str(model.path), threads=threads
             )
+        return children
 
-        members = []
+    def _open(self, threads: int, children: list[Child]) -> list[_Member]:
+        """Opens all models, one after another."""
+        started = {}
         for model, one in zip(self.results.models, children, strict=True):
             self._tell(threads, "opening", model.label)
             try:
-                started = one.hear()
+                started[model.label] = one.hear()
             except ChildError as error:
-                self._fail(model, threads, None, error)
-                continue
-            members.append((model, one, started))
+                self._fail(model, threads, None, error, self._steps_of_a_model)
 
-        opened = []
-        for model, one, started in members:
+        members = []
+        for model, one in zip(self.results.models, children, strict=True):
+            if model.label not in started:
+                continue
             self._tell(threads, "opening", model.label)
             try:
                 answer = one.ask(
@@ -150,23 +156,20 @@ class Benchmark:
                     imports=self._settings.imports,
                 )
             except ChildError as error:
-                self._fail(model, threads, None, error)
+                self._fail(model, threads, None, error, self._steps_of_a_model)
                 continue
             self._done += 1
-            self.results.openings.append(
-                records.Opening(
-                    model.label,
-                    threads,
-                    load_seconds=answer["load_seconds"],
-                    **started,
-                )
-            )
             specs = [
                 inputs.InputSpec(name, tuple(shape), dtype)
-                for name, shape, dtype in answer["inputs"]
+                for name, shape, dtype in answer.pop("inputs")
             ]
-            opened.append(_Member(model, one, specs))
-        return opened
+            members.append(_Member(model, one, specs))
+            self.results.openings.append(
+                records.Opening(
+                    model.label, threads, **started[model.label], **answer
+                )
+            )
+        return members
 
     def _prepare(
         self,
@@ -189,7 +192,8 @@ class Benchmark:
             try:
                 reference = self._first_call(member, batch, scratch, reference)
             except (ChildError, ValueError) as error:
-                self._fail(member.model, threads, batch, error)
+                steps = self._steps_of_a_batch
+                self._fail(member.model, threads, batch, error, steps)
                 if _has_ended(error):
                     members.remove(member)
                 continue
@@ -268,7 +272,8 @@ class Benchmark:
                         "time", seconds=self._settings.seconds
                     )
                 except ChildError as error:
-                    self._fail(member.model, threads, batch, error)
+                    steps = self._settings.rounds - number + 1
+                    self._fail(member.model, threads, batch, error, steps)
                     order.remove(member)
                     ready.remove(member)
                     if error.has_ended:
@@ -300,10 +305,13 @@ class Benchmark:
         threads: int,
         batch: int | None,
         error: Exception,
+        steps: int,
     ) -> None:
+        """Notes a failure, and the number of steps that are left out."""
         self.results.failures.append(
             records.Failure(model.label, threads, batch, str(error))
         )
+        self._done += steps
 
     def _tell(self, threads: int, label: str, detail: str) -> None:
         noun = "thread" if threads == 1 else "threads"

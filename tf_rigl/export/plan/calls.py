@@ -176,6 +176,10 @@ class Call:
 
 
 def as_array(value: Any) -> np.ndarray:
-    """Returns a Keras variable, a tensor or a number as a float64 array."""
-    value = value.numpy() if hasattr(value, "numpy") else value
-    return np.asarray(value).astype(np.float64)
+    """Returns a Keras variable, a tensor or a number as an array of floats.
+
+    It is float64, but for kernels, of which there may be hundreds of megabytes.
+    """
+    array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+    is_kernel = array.ndim > 1 and array.dtype == np.float32
+    return array if is_kernel else array.astype(np.float64)

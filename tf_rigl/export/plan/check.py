@@ -74,7 +74,9 @@ def _verdict(
     """Returns how a layer runs, and the steps of it."""
     if call.problem:
         return report.REFUSED, ""
-    kinds = " + ".join(dict.fromkeys(step.kind for step in own))
+    kinds = " + ".join(
+        dict.fromkeys(report.SHOWN.get(step.kind, step.kind) for step in own)
+    )
     if kernels:
         weights = sum(step.arrays["kernel"].size for step in kernels)
         is_sparse = sum(map(_nonzeros, kernels)) < _SPARSE_BELOW * weights

@@ -211,6 +211,7 @@ def _of_channels(call: Call, constant: np.ndarray) -> np.ndarray:
         Unsupported: if it differs between positions.
     """
     channels = call.shapes[0][-1]
+    constant = constant.astype(np.float64)
     if constant.size and (constant == constant.flat[0]).all():
         return np.full(channels, constant.flat[0])
     if constant.size != channels or constant.shape[-1] != channels:

@@ -9,19 +9,23 @@ import numpy as np
 from tf_rigl import native
 from tf_rigl.backend import atomic_files
 from tf_rigl.backend import call_signature
+from tf_rigl.backend import flavor as flavors
 from tf_rigl.core.checks import check_choice
 from tf_rigl.export.litert import run
 from tf_rigl.export.plan import read
 from tf_rigl.export.plan import report
 from tf_rigl.export.plan.steps import KERNELS
 from tf_rigl.masking import masked_for_now
+from tf_rigl.masking import tree
 from tf_rigl.native import plan_file
 from tf_rigl.native.plan_graph import Graph
 from tf_rigl.native.plan_graph import Operation
 
 PRECISIONS = ("float32",)
-# The largest error as a fraction of the largest output.
+# The largest error as a fraction of the largest output, and that from models
+# which compute in 16 bits themselves.
 _TOLERANCES = {"float32": 1e-3}
+_TOLERANCE_OF_16_BITS = 0.1
 
 
 @masked_for_now.stored_masked
@@ -81,7 +85,7 @@ def export_plan(
     with atomic_files.new_folder(path, overwrite) as (draft, _):
         data = plan_file.encode(graph, precision=precision)
         difference = _compare(model, inputs, graph, data)
-        _check_difference(difference, precision)
+        _check_difference(difference, _tolerance(model, precision))
         with atomic_files.open_whole(draft) as file:
             file.write(data)
 
@@ -118,13 +122,21 @@ def _compare(
     )
 
 
+def _tolerance(model: Any, precision: str) -> float:
+    nodes = tree.walk(flavors.model_flavor(model), model)
+    dtypes = {getattr(one.layer, "compute_dtype", None) for one in nodes}
+    tolerance = _TOLERANCES.get(precision, math.inf)
+    if not dtypes.isdisjoint(("float16", "bfloat16")):
+        return max(tolerance, _TOLERANCE_OF_16_BITS)
+    return tolerance
+
+
 def _check_difference(
-    difference: run.Difference | None, precision: str
+    difference: run.Difference | None, tolerance: float
 ) -> None:
     if difference is None:
         return
     # An error of NaN is infinite.
-    tolerance = _TOLERANCES.get(precision, math.inf)
     if difference.relative <= tolerance and math.isfinite(difference.error):
         return
     raise ValueError(

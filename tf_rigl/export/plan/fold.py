@@ -5,8 +5,6 @@ not part of the zeros that the convolution pads with. Products are taken in
 double precision and rounded once.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from tf_rigl.export.plan.steps import KERNELS
@@ -18,14 +16,15 @@ def fold(network: Network) -> None:
     """Folds affine steps into what is before them, or else behind them."""
     for step in _affine_steps(network):
         _drop_identity(network, step)
-    while any(_fold_one(network, step) for step in _affine_steps(network)):
-        pass
-    while any(_fold_ahead(network, step) for step in _affine_steps(network)):
-        pass
+    for step in _affine_steps(network):
+        _fold_back(network, step)
+    # From the end, so that what reads a scale may be a kernel by then.
+    for step in reversed(_affine_steps(network)):
+        _fold_ahead(network, step)
 
 
-def _affine_steps(network: Network) -> Iterator[Step]:
-    return (one for one in list(network.steps) if one.kind == "affine")
+def _affine_steps(network: Network) -> list[Step]:
+    return [one for one in network.steps if one.kind == "affine"]
 
 
 def _drop_identity(network: Network, step: Step) -> None:
@@ -40,7 +39,7 @@ def _drop_identity(network: Network, step: Step) -> None:
     step.into = maker
 
 
-def _fold_one(network: Network, step: Step) -> bool:
+def _fold_back(network: Network, step: Step) -> None:
     """Folds an affine step into the one before it, if that is possible."""
     scale, offset = _factors(step)
     maker = network.makers().get(step.inputs[0])
@@ -50,27 +49,26 @@ def _fold_one(network: Network, step: Step) -> bool:
         or maker.activation != "linear"
         or network.uses()[maker.output] != 1
     ):
-        return False
+        return
 
     if maker.kind == "affine":
         before, constant = _factors(maker)
         arrays = {"scale": before * scale, "offset": constant * scale + offset}
     else:
-        kernel = maker.arrays["kernel"].astype(np.float64)
+        kernel = maker.arrays["kernel"]
         bias = maker.arrays.get("bias", np.float32(0)).astype(np.float64)
         # The outputs of a depthwise kernel are its last two dimensions.
         outputs = kernel.shape[-2:] if maker.kind == "depthwise" else -1
         arrays = {
-            "kernel": kernel * scale.reshape(outputs),
+            "kernel": _product(kernel, scale.reshape(outputs)),
             "bias": bias * scale + offset,
         }
     _set(maker, arrays)
     maker.attributes.update(step.attributes)
     network.absorb(step, maker)
-    return True
 
 
-def _fold_ahead(network: Network, step: Step) -> bool:
+def _fold_ahead(network: Network, step: Step) -> None:
     """Folds an affine step into all kernels that read it."""
     readers = [one for one in network.steps if step.output in one.inputs]
     scale, offset = _factors(step)
@@ -84,27 +82,37 @@ def _fold_ahead(network: Network, step: Step) -> bool:
         )
     )
     if not is_folded:
-        return False
+        return
 
     for reader in readers:
-        kernel = reader.arrays["kernel"].astype(np.float64)
-        bias = reader.arrays.get("bias", np.float32(0)).astype(np.float64)
-        by_input, by_offset = (
-            _along_inputs(reader, one) for one in (scale, offset)
-        )
-        constant = (kernel * by_offset).sum(tuple(range(kernel.ndim - 1)))
-        if reader.kind == "depthwise":
-            # Each of its inputs has outputs of its own.
-            space = tuple(range(kernel.ndim - 2))
-            constant = (kernel * by_offset).sum(space).ravel()
-        _set(reader, {"kernel": kernel * by_input, "bias": bias + constant})
+        kernel = reader.arrays["kernel"]
+        arrays = {"kernel": _product(kernel, _along_inputs(reader, scale))}
+        if offset.any():
+            bias = reader.arrays.get("bias", np.float32(0)).astype(np.float64)
+            summed = kernel * _along_inputs(reader, offset)
+            # Each input of a depthwise kernel has outputs of its own.
+            kept = 2 if reader.kind == "depthwise" else 1
+            summed = summed.sum(tuple(range(kernel.ndim - kept)))
+            arrays["bias"] = bias + summed.ravel()
+        _set(reader, arrays)
         reader.inputs = [
             step.inputs[0] if one == step.output else one
             for one in reader.inputs
         ]
     network.steps.remove(step)
     step.into = readers[0]
-    return True
+
+
+def _product(kernel: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Returns a product in float32, rounded once.
+
+    Kernels may have hundreds of megabytes: none is copied in double precision.
+    """
+    product: np.ndarray = np.empty_like(kernel)
+    np.multiply(
+        kernel, scale, out=product, dtype=np.float64, casting="same_kind"
+    )
+    return product
 
 
 def _along_inputs(step: Step, values: np.ndarray) -> np.ndarray:

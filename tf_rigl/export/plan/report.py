@@ -15,6 +15,9 @@ PLAIN = "plain"  # it has no kernel
 NOTHING = "nothing"  # it does nothing at inference
 REFUSED = "refused"  # plans do not have it
 
+# Names of kinds of steps in tables, where "dense" says how one runs.
+SHOWN = {"dense": "product"}
+
 # So many layers are named in advice, and problems told.
 _NAMED = 3
 _HEADER = ("layer", "class", "runs", "weights", "kept", "MACs")
@@ -197,7 +200,7 @@ class PlanReport:
         body = [
             (
                 row.name,
-                f"{row.kind} {cells.shape(row.shape)}",
+                f"{SHOWN.get(row.kind, row.kind)} {cells.shape(row.shape)}",
                 *cells.counts(row.weights, row.nonzeros),
                 cells.share(row.nonzeros, row.weights),
             )

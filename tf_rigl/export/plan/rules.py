@@ -1,5 +1,6 @@
 """The table of rules by which layers become steps of plans."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -8,10 +9,34 @@ from tf_rigl.export.plan import elementwise
 from tf_rigl.export.plan import functions
 from tf_rigl.export.plan import kernels
 from tf_rigl.export.plan.calls import Call
+from tf_rigl.export.plan.calls import Unsupported
 from tf_rigl.surgery.channel_rules import is_operation
 
 # Returns the number of the value that the layer makes.
 Rule = Callable[[Call], int]
+
+
+def _time_distributed(call: Call) -> int:
+    """Reads TimeDistributed of layers that treat each position alike."""
+    inner = call.layer.layer
+    name = flavors.plain_class(inner).__name__
+    if name not in _OF_POSITIONS or find_rule(inner) is None:
+        raise Unsupported(
+            f"it distributes {name}",
+            "Plans have TimeDistributed of " + ", ".join(_OF_POSITIONS) + ".",
+        )
+    return RULES[name](dataclasses.replace(call, layer=inner))
+
+
+# Layers whose outputs at a position are of its own inputs alone.
+_OF_POSITIONS = (
+    "Activation",
+    "BatchNormalization",
+    "Dense",
+    "Dropout",
+    "LeakyReLU",
+    "ReLU",
+)
 
 # Layers of images that do nothing at inference.
 _AUGMENTATION = (
@@ -46,6 +71,7 @@ RULES: dict[str, Rule] = {
     ),
     **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), kernels.zero_padding),
     **dict.fromkeys(("Cropping1D", "Cropping2D"), kernels.cropping),
+    "TimeDistributed": _time_distributed,
     "BatchNormalization": elementwise.batch_normalization,
     "Normalization": elementwise.normalization,
     "Rescaling": elementwise.rescaling,

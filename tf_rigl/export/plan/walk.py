@@ -200,7 +200,7 @@ class Walk:
         Returns:
             The structure of symbolic tensors that it returns, and their values.
         """
-        with _nodes_forgotten(self.flavor, layer):
+        with _nodes_forgotten(self.flavor, layer), _quiet_tensorflow():
             try:
                 outputs = _code(layer)(*args, **kwargs)
                 flat = tf.nest.flatten(outputs)
@@ -271,6 +271,18 @@ def _nodes_forgotten(flavor: flavors.Flavor, layer: Any) -> Iterator[None]:
     finally:
         for nodes, length in zip(lists, lengths, strict=True):
             del nodes[length:]
+
+
+@contextlib.contextmanager
+def _quiet_tensorflow() -> Iterator[None]:
+    """Silences Keras 2, which warns of variables in functions it follows."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("ERROR")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _check_options(call: Call) -> None:

@@ -14,8 +14,7 @@ namespace {
 constexpr double kDenseFrom = 0.5;
 // Kernels with fewer outputs in a group share too little.
 constexpr int kFewestDenseRows = 3;
-// Of outputs that read few places, all positions of one come before the next:
-// its planes stay in the first cache.
+// Most places of a depthwise kernel that is computed as a sparse one.
 constexpr int kFewPlaces = 64;
 // Rows among which the order is free: threads divide sets of them.
 constexpr int kRowsOfSet = 64;
@@ -28,14 +27,27 @@ bool is_better_dense(const Weight& weight, int groups) {
   return density >= kDenseFrom && weight.rows / groups >= kFewestDenseRows;
 }
 
+// Whether each output reads one channel, which few others do: all positions of
+// one output then come before the next, as its channel stays in the first cache.
+bool reads_alone(const Making& making, const Operation& one) {
+  return one.groups == making.place(one.inputs[0]).c &&
+         one.weight.rows / one.groups < kFewestDenseRows &&
+         one.weight.places <= kFewPlaces;
+}
+
+// Parts of a depthwise convolution that have memory to copy a channel.
+constexpr int kMostCopies = 8;
+
 struct ConvolutionStep : Step {
   ConvolutionStep(const Making& making, const Operation& one)
       : one(one),
-        windows(making, one),
+        windows(making, one, one.groups > 1 && reads_alone(making, one)),
         channels(making.place(one.inputs[0]).c / one.groups),
         rows_of_group(one.weight.rows / one.groups),
         is_dense(is_better_dense(one.weight, one.groups)) {
-    temporary_floats = windows.temporary_floats();
+    copies_alone = reads_alone(making, one) && !is_direct(making.program, one);
+    copy_floats = rounded(windows.temporary_floats());
+    temporary_floats = copy_floats * (copies_alone ? kMostCopies : 1);
     if (is_dense) {
       make_dense_rows();
     } else {
@@ -83,8 +95,9 @@ struct ConvolutionStep : Step {
   void make_sparse_rows(const Making& making) {
     const Place& out = making.place(one.output);
     const int64_t positions = (out.h - 1) * out.pitch + out.w;
-    by_row = one.weight.places <= kFewPlaces;
-    Blocking blocking{8, channels};
+    by_row = reads_alone(making, one);
+    const int64_t all_vectors = (positions + 15) / 16;
+    Blocking blocking{all_vectors <= 14 ? int(all_vectors) : 8, channels};
     if (!by_row) {
       blocking = choose_blocking(one.weight, channels, positions,
                                  windows.halo(), plan_kernels().lanes);
@@ -97,7 +110,8 @@ struct ConvolutionStep : Step {
 
   void run(const Context& context) const override {
     const View out = context.view(one.output);
-    const float* in = windows.read(context, temporary(context));
+    const float* in = copies_alone ? nullptr
+                                   : windows.read(context, temporary(context));
 
     Planes planes{in,      out.data,        out.channel_stride,
                   nullptr, 0,               out.run(),
@@ -118,15 +132,22 @@ struct ConvolutionStep : Step {
   void run_sparse(const Context& context, const Planes& planes) const {
     const int sets = sparse->sets();
     const int64_t work = sparse->work()[sets] * planes.positions;
-    const auto cuts =
-        cut_rows(sparse->work(), sets, context.split ? parts_for(work) : 1);
+    const int most = copies_alone ? kMostCopies : sets;
+    const int parts = context.split ? std::min(parts_for(work), most) : 1;
+    const auto cuts = cut_rows(sparse->work(), sets, parts);
 
     const auto part = [&](int number) {
       const int begin = cuts[number], end = cuts[number + 1];
       const int at_once = by_row ? 1 : end - begin;
+      Planes here = planes;
       for (int set = begin; set < end; set += at_once) {
+        if (copies_alone && (set == begin || set % rows_of_group == 0)) {
+          here.in = windows.read_one(
+              context, set / rows_of_group,
+              temporary(context) + number * copy_floats);
+        }
         context.kernels.sparse_planes(sparse->rows_of_sets(set, set + at_once),
-                                      planes, vectors);
+                                      here, vectors);
       }
       clear_borders(context, one.output, sparse->row(begin), sparse->row(end));
     };
@@ -168,6 +189,9 @@ struct ConvolutionStep : Step {
   const int channels;  // of a group
   const int rows_of_group;
   const bool is_dense;
+
+  bool copies_alone = false;
+  int64_t copy_floats = 0;
 
   // Of a sparse kernel.
   std::unique_ptr<SparseBlocks> sparse;

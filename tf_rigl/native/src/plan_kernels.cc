@@ -11,9 +11,9 @@ namespace rigl::RIGL_LEVEL {
 
 extern const plan::PlanKernels plan_kernels;
 const plan::PlanKernels plan_kernels = {
-    kLanes,   sparse_planes, dense_planes, dense_vector, kLookup,
-    activate, add,           multiply,     affine,       softmax,
-    take,     take_max,      take_sum,     sum_of,       max_of,
+    kLanes,    sparse_planes, dense_planes, dense_vector, kLookup, activate,
+    add,       multiply,      affine,       softmax,      take,    take_rows,
+    take_max,  take_sum,      sum_of,       max_of,
 };
 
 }  // namespace rigl::RIGL_LEVEL

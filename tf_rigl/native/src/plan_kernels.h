@@ -25,7 +25,7 @@ struct Planes {
   const float* in;
   float* out;             // [rows][out_stride]
   int64_t out_stride;
-  const float* residual;  // added before the activation; may be nullptr
+  const float* residual;  // added before the activation; may be nullptr, or `out`
   int64_t residual_stride;
   int64_t positions;  // length of the run
   const float* bias;  // [rows]; may be nullptr
@@ -63,10 +63,12 @@ struct DenseRows {
 // Tables of a layer for a batch of one: see plan_lookup.h.
 struct Lookup {
   int chunks;
-  const uint8_t* counts;    // [groups][chunks], of steps
-  const int64_t* starts;    // [groups], first step
-  const float* values;      // [steps][16]
-  const uint8_t* places;    // [steps][16]
+  const uint8_t* counts;   // [groups][chunks], of steps
+  const int64_t* starts;   // [groups], first step
+  const int64_t* firsts;   // [groups], first value
+  const uint16_t* lanes;   // [steps], a bit for each output with a value
+  const uint8_t* places;   // [steps][16]
+  const float* values;     // [connections], step by step
 };
 
 struct PlanKernels {
@@ -94,6 +96,10 @@ struct PlanKernels {
 
   // Of every stride-th element of `in`: out = in, max(out, in), out + in.
   void (*take)(const float* in, int64_t stride, float* out, int64_t n);
+  // Every stride-th element of rows that are so far apart, in their order. Up to
+  // 15 floats after each row may be overwritten, and 31 be read.
+  void (*take_rows)(const float* in, int64_t pitch, int64_t stride, float* out,
+                    int64_t out_pitch, int rows, int64_t n);
   void (*take_max)(const float* in, int64_t stride, float* out, int64_t n);
   void (*take_sum)(const float* in, int64_t stride, float* out, int64_t n);
   float (*sum)(const float* in, int64_t n);

@@ -176,6 +176,35 @@ std::vector<Place> lay_out(const Program& program, int head) {
   return places;
 }
 
+int reusable_input(const Program& program, const Operation& one) {
+  int found = -1;
+  switch (one.kind) {
+    case Kind::kConvolution:
+      if (one.inputs.size() == 2) found = one.inputs[1];
+      break;
+    case Kind::kAffine:
+    case Kind::kActivation:
+    case Kind::kReshape:
+      found = one.inputs[0];
+      break;
+    case Kind::kAdd:
+    case Kind::kMultiply:
+      // The step begins with the last one that has the shape of the output.
+      for (int value : one.inputs) {
+        if (program.shapes[value] == program.shapes[one.output]) found = value;
+      }
+      break;
+    default:
+      break;
+  }
+  if (found < 0 ||
+      std::count(one.inputs.begin(), one.inputs.end(), found) != 1 ||
+      !(program.shapes[found] == program.shapes[one.output])) {
+    return -1;
+  }
+  return found;
+}
+
 int64_t allocate(std::vector<Span>& spans) {
   std::vector<Span*> order, placed;
   for (Span& span : spans) order.push_back(&span);

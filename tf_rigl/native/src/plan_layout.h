@@ -47,6 +47,12 @@ struct Place {
   int64_t border = 0;  // zeros that convolutions read beyond the edges
   int64_t floats = 0;  // all that belongs to it
 
+  bool is_laid_out_as(const Place& other) const {
+    return is_vector == other.is_vector && lead == other.lead &&
+           channel_stride == other.channel_stride && pitch == other.pitch &&
+           floats == other.floats;
+  }
+
   // Allocates the rows of an image and its zeros.
   void set_planes(int64_t new_pitch, int64_t new_border);
   View view(float* memory, int tile) const;
@@ -65,6 +71,11 @@ int count_head(const Program& program);
 // Chooses the places of the values of the head, but for where they start.
 // Throws Refused.
 std::vector<Place> lay_out(const Program& program, int head);
+
+// Returns the input whose memory the output may take, if nothing else needs it:
+// each element is read before the same element of the output is written. -1 if
+// there is none.
+int reusable_input(const Program& program, const Operation& one);
 
 // An array that is needed from one step to another, both included.
 struct Span {

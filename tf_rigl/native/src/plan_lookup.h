@@ -2,8 +2,10 @@
 //
 // A row dot product is bound by the load of each input. Here 32 inputs are in
 // two registers, and one instruction looks up sixteen of them, for sixteen
-// outputs: 2.6 to 3.9 times as fast. Outputs with fewer connections to these
-// inputs than others multiply by 0.
+// outputs. Outputs with fewer connections to these inputs than others have no
+// part in the last steps. Of large layers, the memory that holds the weight is
+// the bound, hence values without gaps: 6.3 bytes for a connection at 90 %
+// sparsity, against 10 with zeros for those outputs.
 #ifndef TF_RIGL_NATIVE_PLAN_LOOKUP_H_
 #define TF_RIGL_NATIVE_PLAN_LOOKUP_H_
 
@@ -19,24 +21,34 @@ using rigl::plan::Lookup;
 void lookup(const Lookup& table, int begin, int end, const float* x, float* y) {
   for (int group = begin; group < end; group++) {
     const uint8_t* counts = table.counts + int64_t(group) * table.chunks;
-    const float* values = table.values + table.starts[group] * 16;
+    const uint16_t* lanes = table.lanes + table.starts[group];
     const uint8_t* places = table.places + table.starts[group] * 16;
-    __m512 sums[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+    const float* values = table.values + table.firsts[group];
+    __m512 even = _mm512_setzero_ps(), odd = even;
+    const auto step = [&](int i, __m512 low, __m512 high, __m512 sum) {
+      const __mmask16 has = lanes[i];
+      const __m512i at = _mm512_cvtepu8_epi32(
+          _mm_loadu_si128(reinterpret_cast<const __m128i*>(places + i * 16)));
+      const __m512 weight = _mm512_maskz_expandloadu_ps(has, values);
+      values += __builtin_popcount(has);
+      return _mm512_mask3_fmadd_ps(_mm512_permutex2var_ps(low, at, high),
+                                   weight, sum, has);
+    };
 
     for (int chunk = 0; chunk < table.chunks; chunk++) {
       const __m512 low = _mm512_loadu_ps(x + chunk * 32);
       const __m512 high = _mm512_loadu_ps(x + chunk * 32 + 16);
-      for (int step = counts[chunk]; step > 0; step--) {
-        const __m512i at = _mm512_cvtepu8_epi32(
-            _mm_loadu_si128(reinterpret_cast<const __m128i*>(places)));
-        sums[step & 1] =
-            _mm512_fmadd_ps(_mm512_permutex2var_ps(low, at, high),
-                            _mm512_loadu_ps(values), sums[step & 1]);
-        values += 16;
-        places += 16;
+      const int count = counts[chunk];
+      int i = 0;
+      for (; i + 2 <= count; i += 2) {
+        even = step(i, low, high, even);
+        odd = step(i + 1, low, high, odd);
       }
+      if (i < count) even = step(i, low, high, even);
+      lanes += count;
+      places += count * 16;
     }
-    _mm512_storeu_ps(y + group * 16, _mm512_add_ps(sums[0], sums[1]));
+    _mm512_storeu_ps(y + group * 16, _mm512_add_ps(even, odd));
   }
 }
 

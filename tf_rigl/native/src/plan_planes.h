@@ -33,15 +33,23 @@ inline Limits limits_of(Activation activation) {
   }
 }
 
-// Adds the residual, limits, and stores T vectors of one output.
+// Begins T vectors of one output. The residual may lie where the output will.
+template <int T>
+RIGL_INLINE void start_row(Floats (&sums)[T], const Planes& planes, int row,
+                           int64_t position) {
+  const float start = planes.bias ? planes.bias[row] : 0;
+  if (!planes.residual) {
+    for (int t = 0; t < T; t++) sums[t] = all_of(start);
+    return;
+  }
+  const float* from = planes.residual + row * planes.residual_stride + position;
+  for (int t = 0; t < T; t++) sums[t] = load<kLanes>(from + t * kLanes) + start;
+}
+
+// Limits and stores T vectors of one output.
 template <int T>
 RIGL_INLINE void finish_row(Floats (&sums)[T], const Planes& planes, int row,
                             int64_t position, const Limits& limits) {
-  if (planes.residual) {
-    const float* from =
-        planes.residual + row * planes.residual_stride + position;
-    for (int t = 0; t < T; t++) sums[t] += load<kLanes>(from + t * kLanes);
-  }
   float* to = planes.out + row * planes.out_stride + position;
   const Floats lowest = all_of(limits.lowest), highest = all_of(limits.highest);
   for (int t = 0; t < T; t++) {
@@ -72,10 +80,13 @@ void sparse_block(const SparseRows& rows, int block, const Planes& planes,
 
     Floats sums[U][T];
     float* out = planes.out + row * planes.out_stride + position;
-    const float start = is_first && planes.bias ? planes.bias[row] : 0;
-    for (int t = 0; t < T; t++) {
-      sums[0][t] = is_first ? all_of(start) : load<kLanes>(out + t * kLanes);
-      for (int u = 1; u < U; u++) sums[u][t] = Floats{};
+    if (is_first) {
+      start_row<T>(sums[0], planes, row, position);
+    } else {
+      for (int t = 0; t < T; t++) sums[0][t] = load<kLanes>(out + t * kLanes);
+    }
+    for (int u = 1; u < U; u++) {
+      for (int t = 0; t < T; t++) sums[u][t] = Floats{};
     }
 
     for (; j + U <= end; j += U) {
@@ -167,8 +178,8 @@ void dense_tile(const DenseRows& rows, const Planes& planes, int64_t position,
     const int count = int(smaller(R, rows.end - block));
     Floats sums[R][T];
     for (int r = 0; r < R; r++) {
-      const float start = planes.bias && r < count ? planes.bias[block + r] : 0;
-      for (int t = 0; t < T; t++) sums[r][t] = all_of(start);
+      // Rows that are not there are zeros in `values`.
+      start_row<T>(sums[r], planes, block + (r < count ? r : 0), position);
     }
 
     for (int j = 0; j < rows.places; j++) {

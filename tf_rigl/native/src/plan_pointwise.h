@@ -3,6 +3,7 @@
 #define TF_RIGL_NATIVE_PLAN_POINTWISE_H_
 
 #include <cstring>
+#include <utility>
 
 #include "plan_kernels.h"
 #include "vectors.h"
@@ -198,6 +199,37 @@ void take(const float* in, int64_t stride, float* out, int64_t n) {
   if (stride == 1) return take_all<1>(in, 1, out, n);
   if (stride == 2) return take_all<2>(in, 2, out, n);
   take_all<0>(in, stride, out, n);
+}
+
+template <int... Lane>
+RIGL_INLINE Floats even_lanes(Floats a, Floats b,
+                              std::integer_sequence<int, Lane...>) {
+#if defined(__clang__)
+  return __builtin_shufflevector(a, b, (2 * Lane)...);
+#else
+  typedef int32_t Places __attribute__((vector_size(kLanes * 4)));
+  return __builtin_shuffle(a, b, Places{(2 * Lane)...});
+#endif
+}
+
+void take_rows(const float* __restrict in, int64_t pitch, int64_t stride,
+               float* __restrict out, int64_t out_pitch, int rows, int64_t n) {
+  for (int row = 0; row < rows; row++, in += pitch, out += out_pitch) {
+    if (stride == 1) {
+      for (int64_t i = 0; i < n; i += kLanes) {
+        store<kLanes>(out + i, load<kLanes>(in + i));
+      }
+    } else if (stride == 2) {
+      for (int64_t i = 0; i < n; i += kLanes) {
+        const float* from = in + 2 * i;
+        store<kLanes>(out + i,
+                      even_lanes(load<kLanes>(from), load<kLanes>(from + kLanes),
+                                 std::make_integer_sequence<int, kLanes>()));
+      }
+    } else {
+      for (int64_t i = 0; i < n; i++) out[i] = in[i * stride];
+    }
+  }
 }
 
 template <int kStride>

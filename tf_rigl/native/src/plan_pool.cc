@@ -7,6 +7,9 @@
 namespace rigl::plan {
 namespace {
 
+// Of the rows that are added up first, on the stack.
+constexpr int kLongestRow = 1024;
+
 // Which elements of the padded input windows read, in one dimension.
 struct Axis {
   int size, stride, before, length;
@@ -55,27 +58,42 @@ struct PoolStep : Step {
     });
   }
 
+  // The rows of a window together, then its columns: the first is fast, because
+  // rows are contiguous, and the second is then of one row.
   void run_row(const PlanKernels& kernels, const float* in, int64_t pitch,
                int y, float* out, int outputs) const {
     const bool mean = one.is_average;
+    const auto take = mean ? kernels.take_sum : kernels.take_max;
+    const int rows = vertical.count(y);
+    in += std::max(y * vertical.stride - vertical.before, 0) * pitch;
+
     std::fill_n(out, outputs, mean ? 0.0f : -__builtin_inff());
-    for (int tap_y = 0; tap_y < vertical.size; tap_y++) {
-      const int from_y = y * vertical.stride + tap_y - vertical.before;
-      if (from_y < 0 || from_y >= vertical.length) continue;
-      for (int tap_x = 0; tap_x < horizontal.size; tap_x++) {
-        const int begin = horizontal.begin(tap_x);
-        const int end = horizontal.end(tap_x, outputs);
-        if (begin >= end) continue;
-        const int from_x =
-            begin * horizontal.stride + tap_x - horizontal.before;
-        (mean ? kernels.take_sum : kernels.take_max)(
-            in + from_y * pitch + from_x, horizontal.stride, out + begin,
-            end - begin);
+    if (rows == 1 || horizontal.length > kLongestRow) {
+      for (int row = 0; row < rows; row++) {
+        take_columns(take, in + row * pitch, out, outputs);
       }
+    } else {
+      alignas(64) float all[kLongestRow];
+      std::copy_n(in, horizontal.length, all);
+      for (int row = 1; row < rows; row++) {
+        take(in + row * pitch, 1, all, horizontal.length);
+      }
+      take_columns(take, all, out, outputs);
     }
     if (mean) {
       kernels.multiply(out, factors.data(), out, outputs);
-      kernels.affine(out, 1.0f / vertical.count(y), 0, out, outputs);
+      kernels.affine(out, 1.0f / rows, 0, out, outputs);
+    }
+  }
+
+  void take_columns(decltype(PlanKernels::take) take, const float* row,
+                    float* out, int outputs) const {
+    for (int tap = 0; tap < horizontal.size; tap++) {
+      const int begin = horizontal.begin(tap);
+      const int end = horizontal.end(tap, outputs);
+      if (begin >= end) continue;
+      const int from = begin * horizontal.stride + tap - horizontal.before;
+      take(row + from, horizontal.stride, out + begin, end - begin);
     }
   }
 

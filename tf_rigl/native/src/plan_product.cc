@@ -91,27 +91,40 @@ void VectorProduct::make_lookup() const {
   }
   starts_[groups] = steps;
 
-  lookup_values_.resize(steps * kGroup);
-  lookup_places_.resize(steps * kGroup);
+  // The connections of a group by steps, [steps of the group][16].
+  std::vector<float> values;
   std::vector<int64_t> first(chunks);
+  lookup_places_.resize(steps * kGroup);
+  lanes_.resize(steps);
+  lookup_values_.reserve(weight_.connections + kGroup);
   for (int group = 0; group < groups; group++) {
-    std::fill(filled.begin(), filled.end(), 0);
     const uint8_t* counts = &counts_[size_t(group) * chunks];
     int64_t step = starts_[group];
     for (int chunk = 0; chunk < chunks; chunk++) {
       first[chunk] = step;
       step += counts[chunk];
     }
+    values.assign((step - starts_[group]) * kGroup, 0);
+    std::fill(filled.begin(), filled.end(), 0);
     const int begin = group * kGroup;
     const int end = std::min(begin + kGroup, weight_.rows);
     for_connections(weight_, begin, end, [&](int row, int place, float value) {
       const int chunk = place / kChunk, lane = row - begin;
       const int number = filled[chunk * kGroup + lane]++;
       if (number >= counts[chunk]) return;
-      const int64_t slot = (first[chunk] + number) * kGroup + lane;
-      lookup_values_[slot] = value;
-      lookup_places_[slot] = uint8_t(place % kChunk);
+      const int64_t here = first[chunk] + number;
+      lanes_[here] |= uint16_t(1 << lane);
+      lookup_places_[here * kGroup + lane] = uint8_t(place % kChunk);
+      values[(here - starts_[group]) * kGroup + lane] = value;
     });
+
+    firsts_.push_back(int64_t(lookup_values_.size()));
+    for (int64_t one = starts_[group]; one < step; one++) {
+      for (int lane = 0; lane < kGroup; lane++) {
+        if (!(lanes_[one] >> lane & 1)) continue;
+        lookup_values_.push_back(values[(one - starts_[group]) * kGroup + lane]);
+      }
+    }
   }
 }
 
@@ -154,8 +167,10 @@ void VectorProduct::run_lookup(const Context& context, const float* in,
                                float* out) const {
   const int groups = int(starts_.size()) - 1;
   const int chunks = int(counts_.size()) / groups;
-  const Lookup table{chunks, counts_.data(), starts_.data(),
-                     lookup_values_.data(), lookup_places_.data()};
+  const Lookup table{chunks,         counts_.data(),
+                     starts_.data(), firsts_.data(),
+                     lanes_.data(),  lookup_places_.data(),
+                     lookup_values_.data()};
   // The last group may be of fewer outputs; what is after it is not a value.
   for_parts(context, starts_[groups] * kGroup, groups, [&](int begin, int end) {
     context.kernels.lookup(table, begin, end, in, out);

@@ -44,7 +44,8 @@ class VectorProduct {
   // Made when they are first needed.
   mutable std::once_flag once_;
   mutable std::vector<uint8_t> counts_, lookup_places_;
-  mutable std::vector<int64_t> starts_;
+  mutable std::vector<int64_t> starts_, firsts_;
+  mutable std::vector<uint16_t> lanes_;
   mutable std::vector<float> lookup_values_;
   mutable std::once_flag once_packed_;
   mutable std::vector<float> packed_;

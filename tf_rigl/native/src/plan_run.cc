@@ -7,6 +7,13 @@
 
 namespace rigl::plan {
 
+namespace {
+
+// What kernels may read after the last value.
+constexpr int64_t kAfter = 64;
+
+}  // namespace
+
 Plan::Plan(std::unique_ptr<Bytes> bytes)
     : bytes_(std::move(bytes)),
       program_(read_program(bytes_->data(), bytes_->size())),
@@ -20,6 +27,7 @@ Plan::Plan(std::unique_ptr<Bytes> bytes)
   make_part(head_, 0, head_count_, true);
   make_part(tail_, head_count_, operations, false);
   find_passed();
+  bytes_->rest();
 }
 
 void Plan::make_part(Part& part, int begin, int end, bool is_head) {
@@ -52,25 +60,42 @@ void Plan::make_part(Part& part, int begin, int end, bool is_head) {
     for (int value : program_.operations[i].inputs) keep(value);
   }
 
+  // Numbers of spans; some outputs take the memory of an input.
+  std::vector<int> span_of(values, -1);
   std::vector<Span> spans;
-  std::vector<int64_t*> starts;
-  for (int value = 0; value < values; value++) {
-    if (first[value] > last[value]) continue;
+  const auto add_span = [&](int value) {
+    span_of[value] = int(spans.size());
     spans.push_back({first[value], last[value], part.places[value].floats});
+  };
+  for (int value = 0; value < values; value++) {
+    if (first[value] == -1 && last[value] >= 0) add_span(value);
   }
+  for (int i = begin; i < end; i++) {
+    const Operation& one = program_.operations[i];
+    const int reused = reusable_input(program_, one);
+    const int value = one.output;
+    if (reused >= 0 && last[reused] == i - begin &&
+        part.places[reused].is_laid_out_as(part.places[value])) {
+      span_of[value] = span_of[reused];
+      spans[span_of[value]].last = last[value];
+    } else {
+      add_span(value);
+    }
+  }
+  const int steps_from = int(spans.size());
   for (size_t i = 0; i < part.steps.size(); i++) {
     spans.push_back({int(i), int(i), part.steps[i]->temporary_floats});
     narrowest_ = std::max(narrowest_, part.steps[i]->narrowest);
   }
-  part.floats = allocate(spans) + kSlack;
+  part.floats = allocate(spans) + kAfter;
 
-  size_t next = 0;
   for (int value = 0; value < values; value++) {
-    if (first[value] > last[value]) continue;
-    part.places[value].start = spans[next++].start + part.places[value].lead;
+    if (span_of[value] < 0) continue;
+    Place& place = part.places[value];
+    place.start = spans[span_of[value]].start + place.lead;
   }
-  for (const NewStep& step : part.steps) {
-    step->temporary_start = spans[next++].start;
+  for (size_t i = 0; i < part.steps.size(); i++) {
+    part.steps[i]->temporary_start = spans[steps_from + i].start;
   }
 }
 

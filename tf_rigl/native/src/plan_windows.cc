@@ -6,10 +6,11 @@
 
 namespace rigl::plan {
 
-Windows::Windows(const Making& making, const Operation& one)
+Windows::Windows(const Making& making, const Operation& one, bool one_channel)
     : value_(one.inputs[0]),
       window_(one.window),
-      is_direct_(is_direct(making.program, one)) {
+      is_direct_(is_direct(making.program, one)),
+      one_channel_(one_channel && !is_direct_) {
   const Place& in = making.place(value_);
   const Place& out = making.place(one.output);
   const Window& window = window_;
@@ -21,10 +22,11 @@ Windows::Windows(const Making& making, const Operation& one)
                                  window.stride_y));
     columns_ = out.w + int(shift_of(window.width, window.dilation_x,
                                     window.stride_x));
-    channel_stride_ = rounded(rows_ * pitch_);
+    channel_stride_ = rounded((rows_ - 1) * pitch_ + columns_ + 15);
     if (channel_stride_ % 32 == 0) channel_stride_ += 16;
   }
 
+  const int64_t channels = one_channel_ ? 1 : in.c;
   std::map<std::pair<int, int>, int> numbers;
   for (int y = 0; y < window.height; y++) {
     for (int x = 0; x < window.width; x++) {
@@ -39,7 +41,7 @@ Windows::Windows(const Making& making, const Operation& one)
       const auto [known, is_new] = numbers.try_emplace(
           {phase_y, phase_x}, int(phases_.size()));
       if (is_new) {
-        const int64_t start = in.c * channel_stride_ * int64_t(phases_.size());
+        const int64_t start = channels * channel_stride_ * int64_t(phases_.size());
         phases_.push_back({phase_y, phase_x, start});
       }
       taps_.push_back(phases_[known->second].start + at_y / window.stride_y * pitch_ +
@@ -48,7 +50,7 @@ Windows::Windows(const Making& making, const Operation& one)
   }
   if (!is_direct_) {
     temporary_floats_ =
-        in.c * channel_stride_ * int64_t(phases_.size()) + kSlack;
+        channels * channel_stride_ * int64_t(phases_.size()) + kSlack;
     if (temporary_floats_ > INT32_MAX) {
       throw Refused{"A value of the plan is too large."};
     }
@@ -77,6 +79,15 @@ const float* Windows::read(const Context& context, float* temporary) const {
   return temporary;
 }
 
+const float* Windows::read_one(const Context& context, int channel,
+                               float* temporary) const {
+  const View in = context.view(value_);
+  for (const Phase& phase : phases_) {
+    read_channel(context.kernels, in, channel, phase, temporary + phase.start);
+  }
+  return temporary;
+}
+
 void Windows::read_channel(const PlanKernels& kernels, const View& in,
                            int channel, const Phase& phase, float* to) const {
   // Columns [begin, end) are inside the input; the others are padding.
@@ -87,18 +98,32 @@ void Windows::read_channel(const PlanKernels& kernels, const View& in,
   const int begin = std::min(before, columns_);
   const int end = std::max(begin, std::min(within, columns_));
 
-  for (int row = 0; row < rows_; row++, to += pitch_) {
-    const int64_t y =
-        int64_t(row) * window_.stride_y + phase.y - window_.top;
-    if (y < 0 || y >= in.h) {
-      std::fill_n(to, columns_, 0.0f);
-      continue;
-    }
-    const float* from = in.channel(channel) + y * in.pitch;
-    std::fill(to, to + begin, 0.0f);
-    kernels.take(from + first + int64_t(begin) * stride, stride, to + begin,
-                 end - begin);
-    std::fill(to + end, to + columns_, 0.0f);
+  // Likewise rows.
+  const int stride_y = window_.stride_y;
+  const int top = phase.y - window_.top;
+  const int above = top < 0 ? (-top + stride_y - 1) / stride_y : 0;
+  const int below = top < in.h ? (in.h - top + stride_y - 1) / stride_y : 0;
+  const int first_row = std::min(above, rows_);
+  const int last_row = std::max(first_row, std::min(below, rows_));
+
+  if (begin < end && first_row < last_row) {
+    const float* from = in.channel(channel) +
+                        (top + int64_t(first_row) * stride_y) * in.pitch +
+                        first + int64_t(begin) * stride;
+    kernels.take_rows(from, stride_y * in.pitch, stride,
+                      to + first_row * pitch_ + begin, pitch_,
+                      last_row - first_row, end - begin);
+  }
+
+  // Afterwards, because rows are copied by whole vectors.
+  const int64_t size = (rows_ - 1) * pitch_ + columns_;
+  std::fill(to, to + std::min(first_row * pitch_, size), 0.0f);
+  std::fill(to + std::min(last_row * pitch_, size), to + size, 0.0f);
+  if (begin == 0 && end == columns_) return;
+  for (int row = first_row; row < last_row; row++) {
+    float* out = to + row * pitch_;
+    for (int x = 0; x < begin; x++) out[x] = 0;
+    for (int x = end; x < columns_; x++) out[x] = 0;
   }
 }
 

@@ -14,7 +14,8 @@ namespace rigl::plan {
 // copied to planes of their own, with the padding around them.
 class Windows {
  public:
-  Windows(const Making& making, const Operation& one);
+  // With `one_channel`, memory is for one channel at a time.
+  Windows(const Making& making, const Operation& one, bool one_channel);
 
   int64_t temporary_floats() const { return temporary_floats_; }
   int64_t channel_stride() const { return channel_stride_; }
@@ -24,11 +25,15 @@ class Windows {
 
   // Of what the tap of that number reads first in a channel.
   int32_t offset(int tap, int channel) const {
-    return int32_t(taps_[tap] + channel * channel_stride_);
+    return int32_t(taps_[tap] + (one_channel_ ? 0 : channel * channel_stride_));
   }
 
   // Copies what has to be, and returns where offsets count from.
   const float* read(const Context& context, float* temporary) const;
+
+  // The same for one channel.
+  const float* read_one(const Context& context, int channel,
+                        float* temporary) const;
 
  private:
   struct Phase {
@@ -42,6 +47,7 @@ class Windows {
   const int value_;
   const Window window_;
   const bool is_direct_;
+  const bool one_channel_;
   int64_t pitch_ = 0;
   int64_t channel_stride_ = 0;
   int64_t temporary_floats_ = 0;
