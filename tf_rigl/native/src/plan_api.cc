@@ -53,6 +53,9 @@ class MappedFile : public Bytes {
   }
   size_t size() const override { return size_; }
 
+  // Most weights have been copied, in the order in which they are computed.
+  void rest() const override { madvise(data_, size_, MADV_DONTNEED); }
+
  private:
   [[noreturn]] static void fail(const char* path) {
     throw Refused{std::string("The file cannot be read: ") +

@@ -14,8 +14,7 @@ namespace {
 constexpr double kDenseFrom = 0.5;
 // Kernels with fewer outputs in a group share too little.
 constexpr int kFewestDenseRows = 3;
-// Of outputs that read few places, all positions of one come before the next:
-// its planes stay in the first cache.
+// Most places of a depthwise kernel that is computed as a sparse one.
 constexpr int kFewPlaces = 64;
 // Rows among which the order is free: threads divide sets of them.
 constexpr int kRowsOfSet = 64;
@@ -28,7 +27,8 @@ bool is_better_dense(const Weight& weight, int groups) {
   return density >= kDenseFrom && weight.rows / groups >= kFewestDenseRows;
 }
 
-// Whether each output reads one channel, which few others do.
+// Whether each output reads one channel, which few others do: all positions of
+// one output then come before the next, as its channel stays in the first cache.
 bool reads_alone(const Making& making, const Operation& one) {
   return one.groups == making.place(one.inputs[0]).c &&
          one.weight.rows / one.groups < kFewestDenseRows &&
@@ -95,8 +95,9 @@ struct ConvolutionStep : Step {
   void make_sparse_rows(const Making& making) {
     const Place& out = making.place(one.output);
     const int64_t positions = (out.h - 1) * out.pitch + out.w;
-    by_row = one.weight.places <= kFewPlaces;
-    Blocking blocking{8, channels};
+    by_row = reads_alone(making, one);
+    const int64_t all_vectors = (positions + 15) / 16;
+    Blocking blocking{all_vectors <= 14 ? int(all_vectors) : 8, channels};
     if (!by_row) {
       blocking = choose_blocking(one.weight, channels, positions,
                                  windows.halo(), plan_kernels().lanes);

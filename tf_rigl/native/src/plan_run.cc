@@ -27,6 +27,7 @@ Plan::Plan(std::unique_ptr<Bytes> bytes)
   make_part(head_, 0, head_count_, true);
   make_part(tail_, head_count_, operations, false);
   find_passed();
+  bytes_->rest();
 }
 
 void Plan::make_part(Part& part, int begin, int end, bool is_head) {

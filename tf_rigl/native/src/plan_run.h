@@ -17,6 +17,9 @@ class Bytes {
   virtual ~Bytes() = default;
   virtual const uint8_t* data() const = 0;
   virtual size_t size() const = 0;
+
+  // They are needed less from now on: what can be read again takes no memory.
+  virtual void rest() const {}
 };
 
 class Plan {
