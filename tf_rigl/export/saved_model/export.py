@@ -22,7 +22,6 @@ from tf_rigl.export.endpoints import Endpoint
 from tf_rigl.export.endpoints import trace_endpoints
 from tf_rigl.export.folders import folder_bytes
 from tf_rigl.export.function_graph import read_only
-from tf_rigl.export.plan import read
 from tf_rigl.export.replicas import capture
 from tf_rigl.export.saved_model import artifact
 from tf_rigl.export.saved_model import draws
@@ -161,7 +160,7 @@ def export_saved_model(
     if runtime == "native":
         native_plan.check(compression, values, signatures)
         with masked_for_now.masked_for_now(model):
-            return _export_native(model, path, inputs, overwrite)
+            return native_plan.export(model, path, inputs, overwrite)
 
     # Other encodings are dense, or of masks with a structure.
     is_listed = compression in _OF_POSITIONS and values != "seed"
@@ -208,18 +207,6 @@ def _export(
         for weight, source in zip(packed, sources.values(), strict=True)
     ]
     return report.ExportReport(os.fspath(path), tuple(rows), folder_bytes(path))
-
-
-def _export_native(
-    model: Any, path: str | os.PathLike[str], inputs: Any, overwrite: bool
-) -> report.ExportReport:
-    graph = read.graph_of(model, inputs)
-    walked = walk_model(model)
-    low_precision.check_full(walked.nodes)
-    with atomic_files.new_folder(path, overwrite) as (folder, _):
-        (endpoint,) = trace_endpoints(walked, inputs, None)
-        row = native_plan.save(folder, endpoint, graph)
-    return report.ExportReport(os.fspath(path), (row,), folder_bytes(path))
 
 
 def _save_packed(

@@ -1,19 +1,26 @@
 """SavedModels in which one operation of the native library runs the model."""
 
+import os
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tf_rigl.backend import atomic_files
 from tf_rigl.backend import native_ops
 from tf_rigl.export.endpoints import Captures
 from tf_rigl.export.endpoints import Endpoint
+from tf_rigl.export.endpoints import trace_endpoints
+from tf_rigl.export.folders import folder_bytes
+from tf_rigl.export.plan import read
 from tf_rigl.export.saved_model import artifact
 from tf_rigl.export.saved_model import pack
 from tf_rigl.export.saved_model import report
+from tf_rigl.masking.model_weights import walk_model
 from tf_rigl.native import library
 from tf_rigl.native import plan_file
 from tf_rigl.native.plan_graph import Graph
+from tf_rigl.updating import low_precision
 
 
 def check(compression: Any, values: Any, signatures: Any) -> None:
@@ -34,6 +41,22 @@ def check(compression: Any, values: Any, signatures: Any) -> None:
             "`runtime='native'` needs the native library. Received: "
             f"{library.why_unavailable()}"
         )
+
+
+def export(
+    model: Any, path: str | os.PathLike[str], inputs: Any, overwrite: bool
+) -> report.ExportReport:
+    """Exports a model whose layers are dense as one operation.
+
+    Arguments and errors are those of `export_saved_model`.
+    """
+    graph = read.graph_of(model, inputs)
+    walked = walk_model(model)
+    low_precision.check_full(walked.nodes)
+    with atomic_files.new_folder(path, overwrite) as (folder, _):
+        (endpoint,) = trace_endpoints(walked, inputs, None)
+        row = save(folder, endpoint, graph)
+    return report.ExportReport(os.fspath(path), (row,), folder_bytes(path))
 
 
 def save(folder: str, endpoint: Endpoint, graph: Graph) -> report.WeightReport:
