@@ -154,16 +154,6 @@ class Flavor(abc.ABC):
             name: the layer's attribute.
         """
 
-    def can_move_regularizer(self, layer: Any) -> bool:
-        """Returns whether `replace_kernel` also moves the regularizer.
-
-        It must be a sum over elements to mean the same for other shapes.
-        """
-        regularizer = getattr(layer, "kernel_regularizer", None)
-        module = self.keras.regularizers
-        known = (type(None), module.L1, module.L2, module.L1L2)
-        return type(regularizer) in known
-
     @abc.abstractmethod
     def set_constraint(
         self, variable: Any, constraint: Constraint | None

@@ -186,7 +186,7 @@ def _obstacle(
         return f"it is {variable.dtype.name}"
     if getattr(site.owner, "kernel_constraint", None) is not None:
         return "it has a constraint"
-    if not flavor.can_move_regularizer(site.owner):
+    if not _can_move_regularizer(flavor, site.owner):
         return "its regularizer looks at the dense kernel"
     if getattr(site.owner, "lora_enabled", False):
         return "it has LoRA adapters"
@@ -226,3 +226,14 @@ def _drawback(
     if weight.target > densest * size:
         return f"a density above {densest}"
     return None
+
+
+def _can_move_regularizer(flavor: flavors.Flavor, layer: Any) -> bool:
+    """Returns whether the kernel's regularizer means the same for values.
+
+    It must be a sum over elements, of whatever shape.
+    """
+    regularizer = getattr(layer, "kernel_regularizer", None)
+    module = flavor.keras.regularizers
+    known = (type(None), module.L1, module.L2, module.L1L2)
+    return type(regularizer) in known
