@@ -38,7 +38,7 @@ def apply(
     plans: channel_plan.ChannelAnalysis,
     call: Call,
     connected: np.ndarray,
-    sums: np.ndarray,
+    sums: np.ndarray | None,
     shape: tuple[int, ...],
     why: str,
     axes: GetAxes,
@@ -49,7 +49,8 @@ def apply(
         plans: the plans of the model, which get that of this layer.
         call: a call of a layer with units.
         connected: which inputs each unit reads, bool [inputs, units].
-        sums: the kernel summed over its positions, float [inputs, units].
+        sums: the kernel summed over its positions, float [inputs, units]; None
+            if zeros are all that can be folded.
         shape: the smallest input shape that gives an output, without batch
             dimension and features.
         why: why non-zero constants cannot be folded into the bias; "" if

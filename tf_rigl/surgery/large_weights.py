@@ -64,9 +64,11 @@ def _initializers(layer: Any) -> Iterator[str]:
 
 def parts(value: np.ndarray, kept: Kept) -> Iterator[np.ndarray]:
     """Yields what is left of some rows of an array at a time."""
-    rows = kept.get(0, np.arange(len(value)))
-    for start in range(0, len(rows), _ROWS):
-        part = value[rows[start : start + _ROWS]]
+    rows = kept.get(0)
+    for start in range(0, len(value if rows is None else rows), _ROWS):
+        places = slice(start, start + _ROWS)
+        # All rows are a view, and no copy.
+        part = value[places if rows is None else rows[places]]
         for axis, indices in kept.items():
             if axis:
                 # All indices exist; "clip" does not check them.

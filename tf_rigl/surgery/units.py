@@ -172,7 +172,8 @@ def _apply_filters(
         plans,
         call,
         (view != 0).any(axis=0),
-        view.sum(axis=0, dtype=np.float64),
+        # Zeros are all that is folded where something is in the way.
+        None if why else view.sum(axis=0, dtype=np.float64),
         shape,
         why,
         lambda i, o: {"kernel": {rank + inputs: i, rank + filters: o}},
