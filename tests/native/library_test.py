@@ -75,7 +75,7 @@ def test_kernels_need_no_tensorflow():
         "import sys; from tf_rigl.native import library\n"
         "print(library.find().rigl_interface(), 'tensorflow' in sys.modules)"
     )
-    assert run_python("-c", code).split() == ["1", "False"]
+    assert run_python("-c", code).split() == ["2", "False"]
 
 
 @cases.needs_library
