@@ -7,5 +7,7 @@ are in `masking.bindings`. `call_signature` describes the inputs of a model, and
 replicas of variables, `platform_limits` rejects unsupported platforms early,
 `conditionals` and `trace_cache` help to trace a step, `new_optimizers` makes
 optimizers of the settings of others, `atomic_files` writes files atomically,
-and `native_ops` has the sparse kernels of `tf_rigl.native` as operations.
+and `native_ops` has the sparse kernels of `tf_rigl.native` as operations, which
+`sparse_ops`, `sparse_convolution` and `sparse_recurrence` use where they can.
+`recurrent_steps` are those of Keras's cells, by any product.
 """
