@@ -51,6 +51,14 @@ def test_the_plan_matches_the_model(shrink, keras, tmp_path):
     assert "logits" in exported.table
 
 
+@pytest.mark.skipif(not native.available(), reason="plans run natively")
+def test_rounded_plan_is_measured(tmp_path):
+    settings = ExportSettings("plan", values="int8")
+    exported = exporting.export(make_model(), tmp_path / "m.plan", settings)
+    assert 1e-4 < exported.difference.relative < 0.1
+    assert exported.verdict == "a rounded"
+
+
 def test_plan_without_what_runs_it(tmp_path, monkeypatch):
     monkeypatch.setattr(native, "available", lambda: False)
     with pytest.raises(ValueError, match="native library"):

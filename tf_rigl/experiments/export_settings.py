@@ -34,8 +34,8 @@ class ExportSettings:
     )
     values: Any = field(
         "float32",
-        "Encoding of values in a SavedModel; seed: none, for a model of which "
-        "only masks were trained.",
+        "Encoding of values in a SavedModel or, but for bfloat16 and seed, in "
+        "a plan; seed: none, for a model of which only masks were trained.",
         fields.one_of(VALUES),
     )
     quantization: str = field(
@@ -58,7 +58,11 @@ class ExportSettings:
         """The tolerance: infinite by default if values are rounded."""
         if self.tolerance is not None:
             return self.tolerance
-        kind = {"saved_model": self.values, "litert": self.quantization}
+        kind = {
+            "saved_model": self.values,
+            "plan": self.values,
+            "litert": self.quantization,
+        }
         if kind.get(self.format, "float32") not in _EXACT:
             return math.inf
         return _TOLERANCE_SHRUNK if self.shrink else _TOLERANCE

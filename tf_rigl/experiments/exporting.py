@@ -110,7 +110,12 @@ def _write(
                 "format='plan'. `tf_rigl.export_plan` writes one without."
             )
         return str(
-            tf_rigl.export_plan(model, path, overwrite=settings.overwrite)
+            tf_rigl.export_plan(
+                model,
+                path,
+                precision=settings.values,
+                overwrite=settings.overwrite,
+            )
         )
     if settings.format == "saved_model":
         return str(

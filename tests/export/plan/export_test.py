@@ -61,6 +61,21 @@ def test_file_computes_what_the_model_computes(keras, storage, tmp_path):
         support.assert_close(plan(images), *support.expected_of(model, images))
 
 
+@needs_native
+@pytest.mark.parametrize(
+    ("precision", "smallest", "largest"),
+    [("float16", 1e-6, 1e-3), ("int8", 1e-4, 0.05)],
+)
+def test_rounded_kernels(sparse, precision, smallest, largest, tmp_path):
+    exact = tf_rigl.export_plan(sparse, tmp_path / "exact.plan")
+    report = tf_rigl.export_plan(
+        sparse, tmp_path / "rounded.plan", precision=precision
+    )
+    assert report.file_bytes < exact.file_bytes
+    assert smallest < report.relative_error < largest
+    assert f"weights in {precision}" in str(report)
+
+
 def test_report(sparse, tmp_path):
     report = tf_rigl.export_plan(sparse, tmp_path / "model.plan")
     kernels = [one for one in sparse.get_weights() if one.ndim > 1]

@@ -23,10 +23,9 @@ from tf_rigl.native.plan_graph import Graph
 from tf_rigl.native.plan_graph import Operation
 from tf_rigl.updating import supermasks
 
-PRECISIONS = ("float32",)
 # The largest error as a fraction of the largest output, and that from models
-# which compute in 16 bits themselves.
-_TOLERANCES = {"float32": 1e-3}
+# which compute in 16 bits themselves. That of int8 depends on the model.
+_TOLERANCES = {"float32": 1e-3, "float16": 0.1}
 _TOLERANCE_OF_16_BITS = 0.1
 
 
@@ -59,7 +58,10 @@ def export_plan(
             `strip` returns. Its layers must be ones that plans have. A
             subclassed model is called on symbolic tensors to see its layers.
         path: the file to write, local or a path that `tf.io.gfile` supports.
-        precision: how weights are stored: `"float32"`, exactly.
+        precision: how kernels are stored: `"float32"`, exactly; `"float16"`,
+            rounded; or `"int8"`, rounded to 255 steps for each output. A plan
+            computes in float32 whatever it is. Biases are never rounded. The
+            report tells the largest error of an output.
         inputs: the inputs of the model's call, as for `export_saved_model`, if
             it was never called or leaves the size of images open: arrays,
             tf.TensorSpec or shapes with the batch dimension, such as
@@ -81,7 +83,7 @@ def export_plan(
         >>> plan = tf_rigl.native.Plan("model.plan")
         >>> outputs = plan(images)
     """
-    check_choice("precision", precision, PRECISIONS)
+    check_choice("precision", precision, plan_file.PRECISIONS)
     graph = read.graph_of(model, inputs)
     supermasks.warn_of_draw(masked_weight.masked_weights(model))
 
