@@ -17,8 +17,8 @@ namespace rigl::plan {
 // The kernels write whole vectors: up to 15 floats after the end of a run.
 constexpr int kWidestVector = 16;
 
-// Outputs of a dense kernel that are computed together, with shared loads.
-constexpr int kDenseRows = 4;
+// Outputs of a dense kernel that lie side by side.
+constexpr int kDenseRows = 8;
 
 // Planes that are read and written; `row` counts output channels.
 struct Planes {
