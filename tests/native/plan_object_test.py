@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import dataclasses
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from tests.native import plan_cases
 from tests.native import plan_reference
 from tests.support import run_python
 from tf_rigl.native import Plan
+from tf_rigl.native import build
 from tf_rigl.native import plan_file
 from tf_rigl.native.plan_graph import Graph
 from tf_rigl.native.plan_graph import Operation
@@ -218,3 +221,61 @@ def test_windows_that_do_not_fit_are_errors():
 def test_a_precision_must_be_known():
     with pytest.raises(ValueError, match="precision='float64'"):
         plan_file.encode(small_network(), precision="float64")
+    with pytest.raises(ValueError, match=r"dense 'head': .*65504.* 100000"):
+        plan_file.encode(
+            _dense(arrays={"kernel": np.full((3, 2), 1e5, np.float32)}),
+            precision="float16",
+        )
+
+
+def _as_stored(kernel, precision):
+    if precision == "float16":
+        return kernel.astype(np.float16).astype(np.float32)
+    flat = kernel.reshape(-1, kernel.shape[-1])
+    scale = np.abs(flat).max(0) / np.float32(127)
+    scale[scale == 0] = 1
+    return (np.rint(flat / scale) * scale).reshape(kernel.shape)
+
+
+@cases.needs_library
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+@pytest.mark.parametrize("seed", range(6))
+def test_other_precisions_are_those_of_the_file_alone(precision, seed):
+    graph = plan_cases.random_network(seed, ["convolution", "dense", "dense"])
+    stored = dataclasses.replace(
+        graph,
+        operations=tuple(
+            dataclasses.replace(
+                one,
+                arrays={
+                    **one.arrays,
+                    "kernel": _as_stored(one.arrays["kernel"], precision),
+                },
+            )
+            for one in graph.operations
+        ),
+    )
+    random = np.random.default_rng(seed)
+    x = random.normal(size=(3, *graph.shapes[0])).astype(np.float32)
+    data = plan_file.encode(graph, precision=precision)
+    assert len(data) <= len(plan_file.encode(graph))
+    expected = plan_reference.run(stored, x)
+    found = Plan(data)(x)
+    for one, right in zip(
+        found if isinstance(found, tuple) else (found,), expected, strict=True
+    ):
+        largest = np.abs(right).max(initial=0.03)
+        assert np.abs(one - right).max(initial=0) < 3e-5 * largest
+
+
+@pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
+def test_the_header_is_plain_c(tmp_path):
+    source = tmp_path / "main.c"
+    source.write_text(
+        '#include "rigl_plan.h"\n'
+        "int main(void) { rigl_plan_close(NULL); return 0; }\n"
+    )
+    command = ["gcc", "-std=c99", "-pedantic-errors", "-Wall", "-Werror"]
+    subprocess.run(
+        [*command, "-fsyntax-only", f"-I{build.SOURCES}", source], check=True
+    )

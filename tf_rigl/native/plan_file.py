@@ -37,6 +37,7 @@ from tf_rigl.native.plan_graph import Operation
 MAGIC = b"RIGLPLAN"
 VERSION = 1
 ALIGNMENT = 64
+PRECISIONS = ("float32", "float16", "int8")
 _HEADER = struct.Struct("<8sIIQIII28x")
 _CHECKED_FROM = 16  # what the checksum covers
 
@@ -92,19 +93,22 @@ def encode(graph: Graph, *, precision: str = "float32") -> bytes:
 
     Args:
         graph: the network.
-        precision: "float32", the only one so far.
+        precision: type of the elements of kernels in the file: "float32",
+            "float16", or "int8" with a scale for each output. A plan computes
+            in float32 whatever it is.
 
     Raises:
-        ValueError: if the network is not one that a plan can hold.
+        ValueError: if the network is not one that a plan can hold, or the
+            precision another one.
     """
-    if precision != "float32":
+    if precision not in PRECISIONS:
         raise ValueError(
-            'The precision of a plan must be "float32". '
+            f"The precision of a plan must be one of {', '.join(PRECISIONS)}. "
             f"Received: precision={precision!r}"
         )
     plan_check.check(graph)
 
-    arrays = _Arrays()
+    arrays = _Arrays(precision)
     program = [len(graph.shapes)]
     for shape in graph.shapes:
         program += [len(shape), *shape]
@@ -112,7 +116,12 @@ def encode(graph: Graph, *, precision: str = "float32") -> bytes:
     program += [len(graph.outputs), *graph.outputs]
     program.append(len(graph.operations))
     for operation in graph.operations:
-        program += _encode_operation(graph, operation, arrays)
+        try:
+            program += _encode_operation(operation, arrays)
+        except ValueError as error:
+            raise ValueError(
+                f"{operation.kind} {operation.name!r}: {error}"
+            ) from error
 
     names = [name.encode() for name in _names(graph)]
     program += [len(names), *map(len, names)]
@@ -130,8 +139,9 @@ def _names(graph: Graph) -> Iterable[str]:
 class _Arrays:
     """Arrays of the file, by number."""
 
-    def __init__(self) -> None:
+    def __init__(self, precision: str) -> None:
         self.list: list[np.ndarray] = []
+        self.precision = precision
 
     def add(self, array: np.ndarray | None, dtype: str = "<f4") -> int:
         """Returns the number of an array; -1 for None."""
@@ -141,9 +151,7 @@ class _Arrays:
         return len(self.list) - 1
 
 
-def _encode_operation(
-    graph: Graph, operation: Operation, arrays: _Arrays
-) -> list[int]:
+def _encode_operation(operation: Operation, arrays: _Arrays) -> list[int]:
     attributes: list[int] = []
     numbers: list[int] = []
     given = operation.attributes
@@ -233,23 +241,46 @@ def _add_weight(
     """Adds a kernel `[outputs, places]` and its bias.
 
     Returns:
-        Numbers of row_ptr, places, values and bias; of a dense kernel, the
-        first two are -1.
+        Numbers of row_ptr, places, values, scale and bias: -1 for what is not
+        there. A dense kernel has neither of the first two.
     """
-    bias = arrays.add(operation.arrays.get("bias"))
     mask = weight != 0
-    counts = mask.sum(1)
-    if counts.sum() > _SPARSE_BELOW * weight.size:
-        return [-1, -1, arrays.add(weight), bias]
-    row_ptr = np.concatenate([[0], np.cumsum(counts)])
-    places = np.nonzero(mask)[1]
-    dtype = "<u2" if weight.shape[1] <= 2**16 else "<i4"
+    values, dtype, scale = _rounded(weight, arrays.precision)
+    if mask.sum() > _SPARSE_BELOW * weight.size:
+        index = [-1, -1]
+    else:
+        row_ptr = np.concatenate([[0], np.cumsum(mask.sum(1))])
+        places = np.nonzero(mask)[1]
+        narrow = weight.shape[1] <= 2**16
+        index = [
+            arrays.add(row_ptr, "<i4"),
+            arrays.add(places, "<u2" if narrow else "<i4"),
+        ]
+        values = values[mask]
     return [
-        arrays.add(row_ptr, "<i4"),
-        arrays.add(places, dtype),
-        arrays.add(weight[mask]),
-        bias,
+        *index,
+        arrays.add(values, dtype),
+        arrays.add(scale),
+        arrays.add(operation.arrays.get("bias")),
     ]
+
+
+def _rounded(
+    weight: np.ndarray, precision: str
+) -> tuple[np.ndarray, str, np.ndarray | None]:
+    """Returns the elements to be stored, their type and the scales of rows."""
+    if precision == "float32":
+        return weight, "<f4", None
+    largest = np.abs(weight).max(1, initial=0)
+    if precision == "float16":
+        if largest.max(initial=0) > np.finfo(np.float16).max:
+            raise ValueError(
+                "Weights must be at most 65504 in float16. "
+                f"Received: {largest.max()}"
+            )
+        return weight, "<f2", None
+    scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+    return np.rint(weight / scale[:, None]), "i1", scale
 
 
 def _aligned(size: int) -> int:

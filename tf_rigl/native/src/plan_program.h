@@ -80,6 +80,9 @@ struct Operation {
 };
 
 struct Program {
+  // Weights that the file holds in other types.
+  std::vector<std::vector<float>> converted;
+
   std::vector<Shape> shapes;
   std::vector<int> inputs, outputs;
   std::vector<Operation> operations;

@@ -60,13 +60,31 @@ class Words {
   size_t left_;
 };
 
-enum class Type : uint32_t { kFloat, kInt32, kUint16 };
+enum class Type : uint32_t { kFloat, kInt32, kUint16, kFloat16, kInt8 };
+
+constexpr size_t kBytes[] = {4, 4, 2, 2, 1};
 
 struct Array {
   const uint8_t* data;
   uint64_t elements;
   Type type;
 };
+
+float float_of_bits(uint32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+float float_of_half(uint16_t half) {
+  // Shifted to the place of float32's exponent, which is 112 larger.
+  const uint32_t magnitude = half & 0x7FFF;
+  const float scaled = float_of_bits(magnitude << 13) * 0x1p112f;
+  const float value =
+      magnitude < 0x7C00 ? scaled
+                         : float_of_bits(0x7F800000 | (magnitude << 13));
+  return half & 0x8000 ? -value : value;
+}
 
 class Reader {
  public:
@@ -121,8 +139,8 @@ class Reader {
     const auto offset = value_at<uint64_t>(entry);
     const auto elements = value_at<uint64_t>(entry + 8);
     const auto type = value_at<uint32_t>(entry + 16);
-    require(type <= uint32_t(Type::kUint16), "an array has no known type");
-    const int size = Type(type) == Type::kUint16 ? 2 : 4;
+    require(type <= uint32_t(Type::kInt8), "an array has no known type");
+    const size_t size = kBytes[type];
     require(offset % 64 == 0 && offset <= bytes_ &&
                 elements <= (bytes_ - offset) / size,
             "an array is not in it");
@@ -243,7 +261,7 @@ class Reader {
   void read_arrays(const std::vector<int>& numbers, Operation& one) {
     const bool has_weight =
         one.kind == Kind::kDense || one.kind == Kind::kConvolution;
-    const size_t expected = has_weight ? 4 : one.kind == Kind::kAffine ? 2 : 0;
+    const size_t expected = has_weight ? 5 : one.kind == Kind::kAffine ? 2 : 0;
     require(numbers.size() == expected, "an operation has other arrays");
     if (has_weight) read_weight(numbers, one.weight);
     if (one.kind == Kind::kAffine) {
@@ -254,24 +272,55 @@ class Reader {
   }
 
   void read_weight(const std::vector<int>& numbers, Weight& weight) {
-    weight.bias = floats(numbers[3], weight.rows);
+    weight.bias = floats(numbers[4], weight.rows);
     require(numbers[2] >= 0, "an array is missing");
     if (numbers[0] < 0) {
-      weight.values =
-          floats(numbers[2], uint64_t(weight.rows) * weight.places);
+      weight.values = values_of(
+          numbers[2], uint64_t(weight.rows) * weight.places, numbers[3], weight);
       return;
     }
     const Array* ptr = array(numbers[0], Type::kInt32, weight.rows + 1);
     weight.row_ptr = reinterpret_cast<const int32_t*>(ptr->data);
     require(numbers[1] >= 0, "an array is missing");
     const Array& cols = arrays_[numbers[1]];
-    require(cols.elements <= INT32_MAX && cols.type != Type::kFloat,
+    require(cols.elements <= INT32_MAX &&
+                (cols.type == Type::kUint16 || cols.type == Type::kInt32),
             "places have another size or type");
     weight.connections = int(cols.elements);
     weight.cols = cols.data;
     weight.column_bytes = cols.type == Type::kUint16 ? 2 : 4;
-    weight.values = floats(numbers[2], cols.elements);
     check_index(weight);
+    weight.values = values_of(numbers[2], cols.elements, numbers[3], weight);
+  }
+
+  // Values of a weight, whose index has been checked, as float32.
+  const float* values_of(int number, uint64_t elements, int scale_number,
+                         const Weight& weight) {
+    const Array& found = arrays_[number];
+    if (found.type == Type::kFloat) return floats(number, elements);
+    require(found.elements == elements, "an array has another size or type");
+    std::vector<float> values(elements);
+    if (found.type == Type::kFloat16) {
+      for (uint64_t i = 0; i < elements; i++) {
+        values[i] = float_of_half(value_at<uint16_t>(found.data + 2 * i));
+      }
+    } else {
+      const float* scale = floats(scale_number, weight.rows);
+      require(scale && found.type == Type::kInt8,
+              "an array has another size or type");
+      for (int row = 0; row < weight.rows; row++) {
+        const uint64_t places = weight.places;
+        const uint64_t begin =
+            weight.is_dense() ? row * places : weight.row_ptr[row];
+        const uint64_t end =
+            weight.is_dense() ? begin + places : weight.row_ptr[row + 1];
+        for (uint64_t i = begin; i < end; i++) {
+          values[i] = scale[row] * value_at<int8_t>(found.data + i);
+        }
+      }
+    }
+    program_.converted.push_back(std::move(values));
+    return program_.converted.back().data();
   }
 
   static void check_index(const Weight& weight) {
