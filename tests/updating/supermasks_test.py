@@ -180,6 +180,7 @@ def test_a_draw_is_not_exported_silently(keras, tmp_path):
     exports = {
         "saved_model": tf_rigl.export_saved_model,
         "litert": tf_rigl.export_litert,
+        "plan": tf_rigl.export_plan,
     }
     for name, export in exports.items():
         with pytest.warns(UserWarning, match=r"dense/kernel.* the last draw"):

@@ -315,6 +315,7 @@ KERAS3 = {
     "take": lambda ops, x: ops.take(x, [3, 0, 0], axis=-1),
     "slice": lambda ops, x: x[..., 1:3],
     "matmul": lambda ops, x: ops.matmul(x, np.eye(4, 3, 1, "float32")),
+    "at": lambda ops, x: x @ np.eye(4, 3, 1, "float32"),
     "clip": lambda ops, x: ops.clip(x, 0, 1),
 }
 TENSORFLOW = {
@@ -327,7 +328,10 @@ TENSORFLOW = {
     "pad": lambda x: tf.pad(x, [[0, 0], [1, 2], [0, 1], [0, 0]]),
     "take": lambda x: tf.gather(x, [3, 0, 0], axis=-1),
     "slice": lambda x: x[..., 1:3],
-    "matmul": lambda x: tf.matmul(x, np.eye(4, 3, 1, "float32")),
+    "matmul": lambda x: tf.nn.bias_add(
+        tf.matmul(x, np.eye(4, 3, 1, "float32")), np.ones(3, "float32")
+    ),
+    "at": lambda x: x @ np.eye(4, 3, 1, "float32"),
     "clip": lambda x: tf.clip_by_value(x, 0, 1),
 }
 

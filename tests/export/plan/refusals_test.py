@@ -26,6 +26,10 @@ LAYERS = {
         lambda layers: layers.Conv2D(3, 2, activation="softplus"),
         "relu6",
     ),
+    "softmax of rows as a function": (
+        lambda layers: layers.Activation(lambda x: tf.nn.softmax(x, axis=2)),
+        "softmax",
+    ),
     "activation layer": (lambda layers: layers.Activation("selu"), "swish"),
     "distributed": (
         lambda layers: layers.TimeDistributed(layers.Conv1D(3, 2)),

@@ -53,18 +53,24 @@ class Activation(NamedTuple):
 LINEAR = Activation("linear")
 
 
-def recognize(function: Callable[[Any], Any]) -> Activation | None:
-    """Returns the activation that a function of tensors computes.
+def recognize(
+    function: Callable[[Any], Any], rank: int = 2
+) -> Activation | None:
+    """Returns the activation that a function of tensors of a rank computes.
 
-    None if it is none of them, or cannot be called on a matrix.
+    None if it is none of them. The rank matters to a softmax of another axis
+    than the last.
     """
+    shapes = {2: (-1, 5), 3: (-1, 2, 5), 4: (-1, 2, 1, 5)}
+    probes = tf.constant(_PROBES.reshape(shapes[rank]))
     try:
-        found = np.asarray(function(tf.constant(_PROBES)), np.float64)
+        found = np.asarray(function(probes), np.float64)
     except (TypeError, ValueError, tf.errors.InvalidArgumentError):
         return None
-    if found.shape != _PROBES.shape:
+    if found.shape != probes.shape:
         return None
 
+    found = found.reshape(_PROBES.shape)
     for name, one in _FUNCTIONS.items():
         if _agree(found, one(_PROBES.astype(np.float64))):
             return Activation(name)
@@ -89,7 +95,8 @@ def _clipped(found: np.ndarray) -> Activation | None:
         return None
     x = _PROBES.astype(np.float64)
     for scale in (1.0, _at(found, 1) - offset):
-        if _agree(found, np.clip(scale * x + offset, 0, largest)):
+        clipped = np.clip(scale * x + offset, 0, largest)
+        if scale > 0 and _agree(found, clipped):
             unit = 6 / largest
             return Activation(
                 "relu6", None, scale * unit, offset * unit, 1 / unit

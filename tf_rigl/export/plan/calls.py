@@ -118,7 +118,8 @@ class Call:
         Raises:
             Unsupported: if it is none that plans have.
         """
-        found = recognize(function)
+        rank = len(self.network.shapes[value]) + 1
+        found = recognize(function, rank)
         if found is None:
             name = getattr(function, "__name__", None) or repr(function)
             raise Unsupported(

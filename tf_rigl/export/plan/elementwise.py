@@ -168,8 +168,8 @@ def negative(call: Call) -> int:
 def operands(call: Call) -> tuple[Any, Any]:
     """Returns both operands: numbers of values, float64 arrays of constants."""
     args, kwargs = call.arguments
-    given = [*args, *(kwargs[name] for name in ("x1", "x2") if name in kwargs)]
-    given += [kwargs[name] for name in ("x", "y") if name in kwargs]
+    names = ("x1", "x2", "x", "y", "value", "bias")  # of either Keras
+    given = [*args, *(kwargs[name] for name in names if name in kwargs)]
     if len(given) != 2:
         raise Unsupported(f"it is called on {len(given)} operands")
     first, second = (

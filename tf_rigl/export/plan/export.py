@@ -16,10 +16,12 @@ from tf_rigl.export.plan import read
 from tf_rigl.export.plan import report
 from tf_rigl.export.plan.steps import KERNELS
 from tf_rigl.masking import masked_for_now
+from tf_rigl.masking import masked_weight
 from tf_rigl.masking import tree
 from tf_rigl.native import plan_file
 from tf_rigl.native.plan_graph import Graph
 from tf_rigl.native.plan_graph import Operation
+from tf_rigl.updating import supermasks
 
 PRECISIONS = ("float32",)
 # The largest error as a fraction of the largest output, and that from models
@@ -81,6 +83,7 @@ def export_plan(
     """
     check_choice("precision", precision, PRECISIONS)
     graph = read.graph_of(model, inputs)
+    supermasks.warn_of_draw(masked_weight.masked_weights(model))
 
     with atomic_files.new_folder(path, overwrite) as (draft, _):
         data = plan_file.encode(graph, precision=precision)

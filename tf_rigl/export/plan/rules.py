@@ -118,7 +118,8 @@ OPERATIONS: dict[str, Rule] = {
     },
     **dict.fromkeys(("Softmax", "nn.softmax"), elementwise.softmax),
     **dict.fromkeys(
-        ("Add", "__operators__.add", "math.add"), elementwise.sum_of
+        ("Add", "__operators__.add", "math.add", "nn.bias_add"),
+        elementwise.sum_of,
     ),
     **dict.fromkeys(
         ("Subtract", "__operators__.sub", "math.subtract"),
@@ -152,7 +153,10 @@ OPERATIONS: dict[str, Rule] = {
         functions.reshape,
     ),
     **dict.fromkeys(("Pad", "compat.v1.pad"), functions.padding),
-    **dict.fromkeys(("Matmul", "linalg.matmul"), functions.matrix_product),
+    **dict.fromkeys(
+        ("Matmul", "__operators__.matmul", "linalg.matmul"),
+        functions.matrix_product,
+    ),
     **dict.fromkeys(("Take", "compat.v1.gather"), functions.selection),
     **dict.fromkeys(("GetItem", "__operators__.getitem"), functions.slicing),
 }
