@@ -51,6 +51,14 @@ def test_the_plan_matches_the_model(shrink, keras, tmp_path):
     assert "logits" in exported.table
 
 
+@pytest.mark.skipif(not native.available(), reason="plans run natively")
+def test_the_operation_matches_the_model(tmp_path):
+    settings = ExportSettings(runtime="native")
+    exported = exporting.export(make_model(), tmp_path / "m", settings)
+    assert exported.verdict == "matches"
+    assert "plan" in exported.table
+
+
 def test_plan_without_what_runs_it(tmp_path, monkeypatch):
     monkeypatch.setattr(native, "available", lambda: False)
     with pytest.raises(ValueError, match="native library"):
