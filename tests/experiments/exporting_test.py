@@ -51,6 +51,7 @@ def test_the_plan_matches_the_model(shrink, keras, tmp_path):
     assert "logits" in exported.table
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not native.available(), reason="plans run natively")
 def test_the_operation_matches_the_model(tmp_path):
     settings = ExportSettings(runtime="native")
