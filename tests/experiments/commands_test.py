@@ -121,4 +121,5 @@ def test_choices_are_those_of_the_library():
         == export_settings.COMPRESSIONS
     )
     assert tuple(values.FORMATS) == export_settings.VALUES
+    assert export.RUNTIMES == export_settings.RUNTIMES
     assert export_settings.QUANTIZATIONS == convert.QUANTIZATIONS

@@ -59,6 +59,15 @@ def test_rounded_plan_is_measured(tmp_path):
     assert exported.verdict == "a rounded"
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not native.available(), reason="plans run natively")
+def test_the_operation_matches_the_model(tmp_path):
+    settings = ExportSettings(runtime="native")
+    exported = exporting.export(make_model(), tmp_path / "m", settings)
+    assert exported.verdict == "matches"
+    assert "plan" in exported.table
+
+
 def test_plan_without_what_runs_it(tmp_path, monkeypatch):
     monkeypatch.setattr(native, "available", lambda: False)
     with pytest.raises(ValueError, match="native library"):

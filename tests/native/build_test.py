@@ -94,6 +94,8 @@ def test_a_wheel_holds_the_library_and_no_version_of_python(tmp_path):
     held = zipfile.ZipFile(wheel).namelist()
     folder = "tf_rigl/native/"
     assert {folder + build.LIBRARY, folder + build.OPS} <= set(held)
+    # What programs in C need, beside the library.
+    assert folder + "src/rigl_plan.h" in held
 
 
 def make_driver(folder, compiler, *flags, machine=None, source=DRIVER):

@@ -13,6 +13,7 @@ COMPRESSIONS = ("smallest", "bit_mask", "gaps", "block_mask", "n_by_m", "dense")
 PLAIN = "none"  # a flag cannot be None
 VALUES = ("float32", "float16", "bfloat16", "int8", "seed")
 _EXACT = ("float32", "seed")
+RUNTIMES = ("tensorflow", "native")
 QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "full_int8")
 
 # Default tolerances if values are not rounded, as shares of the largest output.
@@ -37,6 +38,12 @@ class ExportSettings:
         "Encoding of values in a SavedModel or, but for bfloat16 and seed, in "
         "a plan; seed: none, for a model of which only masks were trained.",
         fields.one_of(VALUES),
+    )
+    runtime: str = field(
+        "tensorflow",
+        "What runs a SavedModel; native: one operation of this library, which "
+        "skips zeros.",
+        fields.one_of(RUNTIMES),
     )
     quantization: str = field(
         "float32", "LiteRT quantization.", fields.one_of(QUANTIZATIONS)

@@ -125,6 +125,7 @@ def _write(
                 None if settings.compression == PLAIN else settings.compression,
                 values=settings.values,
                 overwrite=settings.overwrite,
+                runtime=settings.runtime,
             )
         )
 

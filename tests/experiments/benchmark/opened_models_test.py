@@ -103,7 +103,10 @@ def make_shrunk(keras):
     return tf_rigl.shrink(model)[0]
 
 
-@pytest.mark.parametrize("make", [make_factorized, make_shrunk])
+@pytest.mark.parametrize(
+    "make",
+    [make_factorized, pytest.param(make_shrunk, marks=pytest.mark.slow)],
+)
 def test_smaller_models(make, keras, tmp_path):
     model = make(keras)
     model.save(tmp_path / "model.keras")
