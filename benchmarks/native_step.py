@@ -60,13 +60,14 @@ def make_step(storage: str, sparsity: float) -> Callable[[], Any]:
 
     width, batch = flags.FLAGS.width, flags.FLAGS.batch
     keras.utils.set_random_seed(0)
-    layers = [keras.Input((width,))]
+    layers = []
     for _ in range(flags.FLAGS.layers):
         layers.append(keras.layers.Dense(width, activation="relu"))
     layers.append(keras.layers.Dense(10, name="out"))
     model = keras.Sequential(layers)
 
     optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
+    # Sparsified before it is built, so that no compressed kernel is ever dense.
     if storage != "dense":
         tf_rigl.sparsify(
             model,
@@ -76,7 +77,9 @@ def make_step(storage: str, sparsity: float) -> Callable[[], Any]:
             storage=storage,
             options=tf_rigl.SparsifyOptions(diagnostics=False),
         )
-        method = tf_rigl.RigL(stop_step=10**6, update_interval=_INTERVAL)
+    model.build((None, width))
+    if storage != "dense":
+        method = tf_rigl.RigL(stop_step=10**4, update_interval=_INTERVAL)
         tf_rigl.attach(optimizer, model, method)
 
     random = np.random.default_rng(0)
