@@ -39,7 +39,8 @@ class Network(NamedTuple):
 def dense(keras: Any, random: Any) -> Network:
     """Wide Dense layers and a readout of ten classes."""
     width, batch = flags.FLAGS.width, flags.FLAGS.batch or 128
-    layers = [keras.Input((width,))]
+    # Not built, so that no compressed kernel is ever dense.
+    layers = []
     for _ in range(flags.FLAGS.layers):
         layers.append(keras.layers.Dense(width, activation="relu"))
     layers.append(keras.layers.Dense(10, name="out"))

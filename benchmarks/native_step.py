@@ -69,6 +69,7 @@ def make_step(storage: str, sparsity: float) -> Callable[[], Any]:
     model = network.model
 
     optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
+    # Sparsified before it is built, so that no compressed kernel is ever dense.
     if storage != "dense":
         tf_rigl.sparsify(
             model,
@@ -78,7 +79,10 @@ def make_step(storage: str, sparsity: float) -> Callable[[], Any]:
             storage=storage,
             options=tf_rigl.SparsifyOptions(diagnostics=False),
         )
-        method = tf_rigl.RigL(stop_step=10**6, update_interval=_INTERVAL)
+    if not model.built:
+        model.build(network.inputs.shape)
+    if storage != "dense":
+        method = tf_rigl.RigL(stop_step=10**4, update_interval=_INTERVAL)
         tf_rigl.attach(optimizer, model, method)
 
     inputs, labels = tf.nest.map_structure(
