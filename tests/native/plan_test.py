@@ -82,6 +82,19 @@ def test_an_operation_hundreds_of_times(kind, seed, batch):
     assert_equal_to_numpy(plan_cases.random_network(seed, [kind]), batch)
 
 
+@pytest.mark.parametrize("space", [(1, 1), (6, 6)])
+def test_a_residual_that_nothing_else_needs(space):
+    """Its memory is taken for the output where that is possible."""
+    network = plan_cases.Network(np.random.default_rng(0), (*space, 24))
+    shape = network.shapes[0]
+    scale = {"scale": network.floats(24), "offset": network.floats(24)}
+    residual = network.add("affine", (0,), shape, {}, scale)
+    kernel = {"kernel": network.kernel(3, 3, 24, 24, fan=216)}
+    same = {"padding": ((1, 1), (1, 1)), "activation": "relu"}
+    network.add("convolution", (0, residual), shape, same, kernel)
+    assert_equal_to_numpy(network.graph(), 2)
+
+
 NETWORKS = st.lists(st.sampled_from(plan_cases.KINDS), min_size=2, max_size=9)
 
 

@@ -210,6 +210,12 @@ NewStep make_convolution(const Making& making, const Operation& one) {
   if (making.program.shapes[one.output].is_vector()) {
     return make_one_window(making, one);
   }
+  const Window& window = one.window;
+  const bool is_halving = window.stride_y == 2 && window.stride_x == 2 &&
+                          window.dilation_y == 1 && window.dilation_x == 1;
+  if (is_halving && one.inputs.size() == 1 && reads_alone(making, one)) {
+    return make_halving(making, one);
+  }
   return std::make_unique<ConvolutionStep>(making, one);
 }
 

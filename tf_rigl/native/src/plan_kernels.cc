@@ -3,6 +3,7 @@
 #include "plan_kernels.h"
 
 #include "plan_dense_vector.h"
+#include "plan_halving.h"
 #include "plan_lookup.h"
 #include "plan_planes.h"
 #include "plan_pointwise.h"
@@ -11,9 +12,10 @@ namespace rigl::RIGL_LEVEL {
 
 extern const plan::PlanKernels plan_kernels;
 const plan::PlanKernels plan_kernels = {
-    kLanes,    sparse_planes, dense_planes, dense_vector, kLookup, activate,
-    add,       multiply,      affine,       softmax,      take,    take_rows,
-    take_max,  take_sum,      sum_of,       max_of,
+    kLanes,   sparse_planes, dense_planes, halve,   dense_vector,
+    kLookup,  activate,      add,          multiply, affine,
+    softmax,  take,          take_rows,    take_max, take_sum,
+    sum_of,   max_of,
 };
 
 }  // namespace rigl::RIGL_LEVEL

@@ -17,8 +17,8 @@ namespace rigl::plan {
 // The kernels write whole vectors: up to 15 floats after the end of a run.
 constexpr int kWidestVector = 16;
 
-// Outputs of a dense kernel that are computed together, with shared loads.
-constexpr int kDenseRows = 4;
+// Outputs of a dense kernel that lie side by side.
+constexpr int kDenseRows = 8;
 
 // Planes that are read and written; `row` counts output channels.
 struct Planes {
@@ -71,11 +71,26 @@ struct Lookup {
   const float* values;     // [connections], step by step
 };
 
+// A channel of a depthwise convolution of stride 2.
+struct Halving {
+  const float* in;  // with zeros around it
+  int64_t pitch;
+  int height, width;     // of the window
+  const float* weights;  // [height][width]
+  float bias;
+  float* out;
+  int64_t out_pitch;
+  int rows, columns;
+  Activation activation;
+  float slope;
+};
+
 struct PlanKernels {
   int lanes;
 
   void (*sparse_planes)(const SparseRows&, const Planes&, int vectors);
   void (*dense_planes)(const DenseRows&, const Planes&);
+  void (*halve)(const Halving&);
 
   // y[row] = bias[row] + Σ values[row · places + j] · x[j].
   void (*dense_vector)(const float* values, int places, const float* x,

@@ -180,7 +180,10 @@ int reusable_input(const Program& program, const Operation& one) {
   int found = -1;
   switch (one.kind) {
     case Kind::kConvolution:
-      if (one.inputs.size() == 2) found = one.inputs[1];
+      // With one window, the sum is written before the residual is read.
+      if (one.inputs.size() == 2 && is_image(program, one.output)) {
+        found = one.inputs[1];
+      }
       break;
     case Kind::kAffine:
     case Kind::kActivation:

@@ -164,22 +164,28 @@ void sparse_planes(const SparseRows& rows, const Planes& planes, int vectors) {
   }
 }
 
-// R outputs at T vectors: each load of the input serves all of them.
-template <int T>
+// Outputs at once: eight of AVX-512 share each load of the input, and the
+// registers of others hold the sums of four.
+constexpr int kRowsAtOnce = kLanes == 16 ? 8 : 4;
+constexpr int kMostDenseVectors = 3;
+
+// R outputs at T vectors.
+template <int R, int T>
 void dense_tile(const DenseRows& rows, const Planes& planes, int64_t position,
                 const Limits& limits) {
-  constexpr int R = rigl::plan::kDenseRows;
+  constexpr int kPacked = rigl::plan::kDenseRows;
   const float* __restrict in = planes.in + position;
   const int32_t* __restrict offsets = rows.offsets;
 
-  for (int block = rows.begin; block < rows.end; block += R) {
+  for (int first = rows.begin; first < rows.end; first += R) {
     const float* __restrict values =
-        rows.values + int64_t(block) * rows.places;
-    const int count = int(smaller(R, rows.end - block));
+        rows.values + int64_t(first - first % kPacked) * rows.places +
+        first % kPacked;
+    const int count = int(smaller(R, rows.end - first));
     Floats sums[R][T];
     for (int r = 0; r < R; r++) {
       // Rows that are not there are zeros in `values`.
-      start_row<T>(sums[r], planes, block + (r < count ? r : 0), position);
+      start_row<T>(sums[r], planes, first + (r < count ? r : 0), position);
     }
 
     for (int j = 0; j < rows.places; j++) {
@@ -187,37 +193,35 @@ void dense_tile(const DenseRows& rows, const Planes& planes, int64_t position,
       Floats loaded[T];
       for (int t = 0; t < T; t++) loaded[t] = load<kLanes>(from + t * kLanes);
       for (int r = 0; r < R; r++) {
-        const float value = values[j * R + r];
+        const float value = values[int64_t(j) * kPacked + r];
         for (int t = 0; t < T; t++) sums[r][t] += loaded[t] * value;
       }
     }
     for (int r = 0; r < R; r++) {
-      if (r < count) finish_row<T>(sums[r], planes, block + r, position, limits);
+      if (r < count) finish_row<T>(sums[r], planes, first + r, position, limits);
     }
   }
 }
 
-constexpr int kMostDenseVectors = kLanes == 16 ? 6 : 3;
-
 void dense_planes(const DenseRows& rows, const Planes& planes) {
   const Limits limits = limits_of(planes.activation);
   int64_t left = (planes.positions + kLanes - 1) / kLanes;
+#if defined(__AVX512F__)
+  // Of small planes the weight is what takes time: it is read once.
+  if (left == 4) return dense_tile<4, 4>(rows, planes, 0, limits);
+#endif
   for (int64_t position = 0; left > 0;) {
     const int count = int(smaller(left, kMostDenseVectors));
     switch (count) {
-#define RIGL_TILE(T)                               \
-  case T:                                          \
-    dense_tile<T>(rows, planes, position, limits); \
-    break;
-      RIGL_TILE(1)
-      RIGL_TILE(2)
-      RIGL_TILE(3)
-#if defined(__AVX512F__)
-      RIGL_TILE(4)
-      RIGL_TILE(5)
-      RIGL_TILE(6)
-#endif
-#undef RIGL_TILE
+      case 1:
+        dense_tile<kRowsAtOnce, 1>(rows, planes, position, limits);
+        break;
+      case 2:
+        dense_tile<kRowsAtOnce, 2>(rows, planes, position, limits);
+        break;
+      case 3:
+        dense_tile<kRowsAtOnce, 3>(rows, planes, position, limits);
+        break;
     }
     position += int64_t(count) * kLanes;
     left -= count;
