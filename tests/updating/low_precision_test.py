@@ -294,7 +294,11 @@ def test_files_are_of_full_precision(keras, tmp_path):
     inputs = keras.Input(inner.inputs[0].shape[1:])
     model = keras.Model(inputs, inner(inputs))
     tf_rigl.low_precision(inner)
-    for export in (tf_rigl.export_saved_model, tf_rigl.export_litert):
+    for export in (
+        tf_rigl.export_saved_model,
+        tf_rigl.export_litert,
+        tf_rigl.export_plan,
+    ):
         with pytest.raises(ValueError, match=r"Call `tf_rigl.full_precision"):
             export(model, tmp_path / "exported")
     assert not list(tmp_path.iterdir())

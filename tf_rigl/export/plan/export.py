@@ -21,6 +21,7 @@ from tf_rigl.masking import tree
 from tf_rigl.native import plan_file
 from tf_rigl.native.plan_graph import Graph
 from tf_rigl.native.plan_graph import Operation
+from tf_rigl.updating import low_precision
 from tf_rigl.updating import supermasks
 
 # The largest error as a fraction of the largest output, and that from models
@@ -75,8 +76,8 @@ def export_plan(
         TypeError: if `model` is a model of neither Keras.
         ValueError: if plans do not have one of its layers; if the size of an
             input is open; if `path` exists or cannot be written; if
-            `precision` is unknown; or if an output of the file differs from the
-            model's. Nothing is written then.
+            `precision` is unknown; if `low_precision` is on; or if an output of
+            the file differs from the model's. Nothing is written then.
 
     Example:
         >>> report = tf_rigl.export_plan(model, "model.plan")
@@ -84,6 +85,7 @@ def export_plan(
         >>> outputs = plan(images)
     """
     check_choice("precision", precision, plan_file.PRECISIONS)
+    low_precision.check_full(tree.walk(flavors.model_flavor(model), model))
     graph = read.graph_of(model, inputs)
     supermasks.warn_of_draw(masked_weight.masked_weights(model))
 
