@@ -95,6 +95,58 @@ def test_a_residual_that_nothing_else_needs(space):
     assert_equal_to_numpy(network.graph(), 2)
 
 
+def large_network():
+    """Each step is worth several threads."""
+    network = plan_cases.Network(np.random.default_rng(0), (56, 56, 32))
+    same = {"padding": ((1, 1), (1, 1))}
+    halved = {**same, "strides": (2, 2)}
+
+    def kernel(density, *shape):
+        dense = network.random.normal(size=shape) / np.sqrt(np.prod(shape[:3]))
+        dense[network.random.random(shape) >= density] = 0
+        return {"kernel": dense.astype(np.float32)}
+
+    def add(kind, inputs, shape, attributes, arrays=None):
+        relu = {"activation": "relu"} if arrays else {}
+        return network.add(kind, inputs, shape, attributes | relu, arrays)
+
+    wide, small, image = (56, 56, 32), (28, 28, 32), (28, 28, 96)
+    x = add("depthwise", (0,), wide, same, kernel(1, 3, 3, 32, 1))
+    x = add("convolution", (x, 0), wide, same, kernel(0.2, 3, 3, 32, 32))
+    y = add("depthwise", (x,), small, halved, kernel(1, 3, 3, 32, 1))
+    y = add("convolution", (y,), image, same, kernel(1, 3, 3, 32, 96))
+    x = add("convolution", (x,), image, halved, kernel(0.1, 3, 3, 32, 96))
+    x = add("multiply", (x, y), image, {})
+    pool = {"mode": "max", "size": (3, 3), "strides": (1, 1)}
+    x = add("pool", (x,), image, same | pool)
+    x = add("global_pool", (x,), (96,), {"mode": "average"})
+    x = add("dense", (x,), (9000,), {}, kernel(1, 96, 9000))
+    add("dense", (x,), (900,), {}, kernel(0.3, 9000, 900))
+    return network.graph()
+
+
+@pytest.mark.parametrize(
+    "level", [*(pytest.param(i, marks=pytest.mark.slow) for i in (0, 1)), 2]
+)
+def test_results_do_not_depend_on_the_number_of_threads(level):
+    library.cap_level(level)
+    graph = large_network()
+    plan = Plan(plan_file.encode(graph))
+    for batch in (1, 5):
+        (x,) = data_for(graph, batch)
+        found = []
+        for threads in (1, 2, 5):
+            plan.threads = threads
+            found.append(plan(x))
+        assert np.array_equal(found[0], found[1])
+        assert np.array_equal(found[0], found[2])
+
+
+@pytest.mark.slow
+def test_a_large_network():
+    assert_equal_to_numpy(large_network(), 2, 3e-5)
+
+
 NETWORKS = st.lists(st.sampled_from(plan_cases.KINDS), min_size=2, max_size=9)
 
 

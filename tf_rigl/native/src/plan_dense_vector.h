@@ -2,6 +2,7 @@
 #ifndef TF_RIGL_NATIVE_PLAN_DENSE_VECTOR_H_
 #define TF_RIGL_NATIVE_PLAN_DENSE_VECTOR_H_
 
+#include "plan_kernels.h"
 #include "vectors.h"
 
 namespace {
@@ -31,8 +32,9 @@ RIGL_INLINE void dense_rows(const float* __restrict values, int places,
 void dense_vector(const float* values, int places, const float* x,
                   const float* bias, float* y, int rows) {
   int row = 0;
-  for (; row + 8 <= rows; row += 8) {
-    dense_rows<8>(values + int64_t(row) * places, places, x, bias + row,
+  constexpr int R = rigl::plan::kVectorRows;
+  for (; row + R <= rows; row += R) {
+    dense_rows<R>(values + int64_t(row) * places, places, x, bias + row,
                   y + row);
   }
   for (; row < rows; row++) {

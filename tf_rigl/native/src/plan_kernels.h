@@ -20,6 +20,9 @@ constexpr int kWidestVector = 16;
 // Outputs of a dense kernel that lie side by side.
 constexpr int kDenseRows = 8;
 
+// Rows of a dense weight that are multiplied together with one vector.
+constexpr int kVectorRows = 8;
+
 // Planes that are read and written; `row` counts output channels.
 struct Planes {
   const float* in;

@@ -185,7 +185,11 @@ void VectorProduct::run_dense(const Context& context, const float* in,
   const int64_t work =
       int64_t(weight_.rows) * weight_.places * context.tile;
   if (context.tile == 1) {
-    for_parts(context, work, weight_.rows, [&](int begin, int end) {
+    // Parts are of whole blocks, so that a sum does not depend on them.
+    const int all = (weight_.rows + kVectorRows - 1) / kVectorRows;
+    for_parts(context, work, all, [&](int first, int next) {
+      const int begin = first * kVectorRows;
+      const int end = std::min(next * kVectorRows, weight_.rows);
       context.kernels.dense_vector(
           weight_.values + int64_t(begin) * weight_.places, weight_.places, in,
           bias_ + begin, out + begin, end - begin);
