@@ -108,6 +108,7 @@ if TYPE_CHECKING:
     from tf_rigl.updating.replica_check import ReplicaCheck as ReplicaCheck
     from tf_rigl.updating.replica_check import check_replicas as check_replicas
     from tf_rigl.updating.set_masks import set_masks as set_masks
+    from tf_rigl.updating.store_masked import store_masked as store_masked
     from tf_rigl.updating.strip import strip as strip
     from tf_rigl.updating.supermasks import evaluate_samples as evaluate_samples
     from tf_rigl.updating.supermasks import sample_masks as sample_masks
@@ -168,6 +169,7 @@ _NAMES = _lazy.index(
         "tf_rigl.updating.prune": ["prune"],
         "tf_rigl.updating.replica_check": ["ReplicaCheck", "check_replicas"],
         "tf_rigl.updating.set_masks": ["set_masks"],
+        "tf_rigl.updating.store_masked": ["store_masked"],
         "tf_rigl.updating.strip": ["strip"],
         "tf_rigl.updating.supermasks": [
             "evaluate_samples",

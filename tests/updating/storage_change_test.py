@@ -7,7 +7,6 @@ import tf_rigl
 from tests import support
 from tf_rigl.masking import storage_choice
 from tf_rigl.masking.masked_weight import masked_weights
-from tf_rigl.updating.store_masked import store_masked
 
 SNFS = tf_rigl.SNFS(stop_step=8, update_interval=2)
 DATA = {"data": support.make_data((200,), classes=10)}
@@ -88,7 +87,7 @@ def test_a_model_is_stored_masked_as_asked_for(keras, storage):
     fit(model, rigl)
     masks = tf_rigl.masks(model)
     values = [one.values().numpy() for one in masked_weights(model)]
-    store_masked(model)
+    tf_rigl.store_masked(model)
 
     assert storages(model) == [False, False]
     support.assert_all_equal(tf_rigl.masks(model).values(), masks.values())

@@ -192,8 +192,8 @@ class Connections:
         return ValueError(
             "A weight stored by its connections keeps their number. "
             f"Received: {number} connections for {self.name!r}, which has "
-            f"{self.size}. Sparsify the model with storage='masked' to change "
-            "it."
+            f"{self.size}. Call `tf_rigl.store_masked(model)` before it "
+            "changes."
         )
 
     def moved_from(self, before: np.ndarray) -> None:

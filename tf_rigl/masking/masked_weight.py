@@ -285,9 +285,8 @@ def check_stored_masked(records: list[MaskedWeight], action: str) -> None:
     if paths:
         raise ValueError(
             f"To {action} needs weights stored as dense matrices. Received: a "
-            f"model with storage='compressed' for {paths}. Make the model "
-            "again, sparsify it with storage='masked', and load the weights "
-            "file of this one."
+            f"model with storage='compressed' for {paths}. Call "
+            "`tf_rigl.store_masked(model)` first."
         )
 
 

@@ -43,7 +43,8 @@ class ConnectionGrowths:
             raise ValueError(
                 "Weights stored by their connections must be enough for a "
                 f"training. Received: storage='compressed' for {paths}, but "
-                f"{reason}. Sparsify the model with storage='masked'."
+                f"{reason}. Call `tf_rigl.store_masked(model)`, or sparsify it "
+                "with storage='masked'."
             )
         self._num_candidates = algorithm.num_candidates
 

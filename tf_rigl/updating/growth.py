@@ -72,7 +72,8 @@ class Growth:
                 "Growth by gradient needs the backward pass of a layer once a "
                 "step, since the largest of partial sums are not those of the "
                 f"sum. Received: {self._connections.name!r}, whose layer had "
-                f"it {reason} in one optimizer step. Sparsify the model with "
+                f"it {reason} in one optimizer step. Call "
+                "`tf_rigl.store_masked(model)`, or sparsify it with "
                 "storage='masked'."
             )
 
