@@ -39,6 +39,7 @@ class Plan:
             cores. No result depends on it.
 
     Raises:
+        FileNotFoundError: if there is no such file.
         RuntimeError: if the native library is not there.
         ValueError: if the file cannot be read, is damaged, or is of another
             version.
@@ -57,6 +58,11 @@ class Plan:
             )
         else:
             self._path = os.fspath(path)
+            if not os.path.isfile(self._path):
+                raise FileNotFoundError(
+                    "`path` must be a file that `tf_rigl.export_plan` wrote. "
+                    f"Received: path={self._path!r}, where there is none."
+                )
             error = self._library.rigl_plan_open(
                 os.fsencode(path), ctypes.byref(handle)
             )

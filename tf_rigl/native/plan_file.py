@@ -18,7 +18,7 @@ The file is little-endian and is mapped into memory as it is:
 Kernels are stored by outputs, `[outputs, everything else]`: the non-zeros of
 each with the place of each, or all elements where that is smaller. A depthwise
 convolution is one with as many groups as channels. Raise `VERSION` with every
-change: `plan_format.h` has the same numbers, and refuses files of another one.
+change: `plan_program.h` has the same number, and files of others are refused.
 """
 
 import os

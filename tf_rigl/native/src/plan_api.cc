@@ -28,11 +28,11 @@ class MappedFile : public Bytes {
  public:
   explicit MappedFile(const char* path) {
     const int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) fail(path);
+    if (file < 0) fail();
     struct stat status;
     if (fstat(file, &status) != 0) {
       close(file);
-      fail(path);
+      fail();
     }
     size_ = size_t(status.st_size);
     // Of no bytes, there is no map.
@@ -40,7 +40,7 @@ class MappedFile : public Bytes {
                            : mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file,
                                   0);
     close(file);
-    if (map == MAP_FAILED) fail(path);
+    if (map == MAP_FAILED) fail();
     data_ = map;
   }
 
@@ -57,9 +57,9 @@ class MappedFile : public Bytes {
   void rest() const override { madvise(data_, size_, MADV_DONTNEED); }
 
  private:
-  [[noreturn]] static void fail(const char* path) {
+  [[noreturn]] static void fail() {
     throw Refused{std::string("The file cannot be read: ") +
-                  std::strerror(errno) + ". Received: " + path};
+                  std::strerror(errno) + "."};
   }
 
   void* data_ = nullptr;
