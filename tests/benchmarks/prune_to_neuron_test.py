@@ -57,6 +57,7 @@ def test_a_sign_that_is_not_there():
     assert found.bound == 0.5  # of x < 0, which nothing stands for
 
 
+@pytest.mark.slow
 @support.one_keras("keras")
 def test_error_within_its_bound_and_falling_with_width(keras):
     medians = []
