@@ -4,6 +4,7 @@
 
 #include "bounds.h"
 #include "convolution.h"
+#include "forward.h"
 #include "kernels.h"
 #include "partition.h"
 #include "pool.h"
@@ -13,19 +14,10 @@
 namespace rigl {
 namespace {
 
-// As in spmm.cc.
-constexpr int kWidest = 32;
-constexpr int kNarrowest = 4;
-constexpr int kOutputsAtOnce = 256;
-
 template <class Column>
 struct Forward {
-  const Kernels& all;
-  const RiglIndex& index;
+  ForwardWeight<Column> weight;
   const Planes& inputs;
-  const Column* cols;
-  const float* values;
-  const float* bias;
 };
 
 // Copies what all positions of the window see of a tile's columns.
@@ -35,27 +27,12 @@ void read_inputs(const Forward<Column>& call, const Tile& tile,
   const std::vector<Run> runs = call.inputs.runs(tile);
   const int channels = call.inputs.channels();
   for (int position = 0; position < call.inputs.positions(); position++) {
-    call.all.copy_runs(planes + call.inputs.start(position),
-                       call.inputs.stride(), runs.data(), int(runs.size()),
-                       channels, tile.w,
-                       x_tile + size_t(position) * channels * tile.w);
+    call.weight.all.copy_runs(planes + call.inputs.start(position),
+                              call.inputs.stride(), runs.data(),
+                              int(runs.size()), channels, tile.w,
+                              x_tile + size_t(position) * channels * tile.w);
   }
-  clear_rest(tile, call.index.inputs, x_tile);
-}
-
-template <class Column>
-void write_outputs(const Forward<Column>& call, const Tile& tile,
-                   const float* x_tile, float* y) {
-  alignas(64) float out[kOutputsAtOnce * kWidest];
-  const int outputs = call.index.outputs;
-  for (int row = 0; row < outputs; row += kOutputsAtOnce) {
-    const int next = std::min(row + kOutputsAtOnce, outputs);
-    call.all.template of<Column>().product(
-        {row, next, call.index.row_ptr, call.cols}, call.values, call.bias,
-        x_tile, tile.w, out);
-    call.all.from_tile(out, tile.w, tile.rows, next - row,
-                       y + tile.first * outputs + row, outputs);
-  }
+  clear_rest(tile, call.weight.index.inputs, x_tile);
 }
 
 // Convolves images whose planes fit the cache: each tile is a task.
@@ -63,18 +40,20 @@ template <class Column>
 void convolve_group(const Forward<Column>& call, int64_t images,
                     const float* planes, float* x_tiles, int most_tasks,
                     float* y) {
+  const RiglIndex& index = call.weight.index;
+  const int64_t positions = images * call.inputs.outputs();
   const auto tiles =
-      tiles_of(0, images * call.inputs.outputs(), kWidest, kNarrowest);
-  const int64_t work = (int64_t(call.index.connections) + call.index.inputs) *
-                       images * call.inputs.outputs();
+      tiles_of(0, positions, kWidestForward, kNarrowestForward);
+  const int64_t work =
+      (int64_t(index.connections) + index.inputs) * positions;
   const int tasks =
       std::min({most_tasks, int(tiles.size()), std::max(1, parts_for(work))});
 
   parallel_for(tasks, [&](int task) {
-    float* x_tile = x_tiles + size_t(task) * call.index.inputs * kWidest;
+    float* x_tile = x_tiles + size_t(task) * index.inputs * kWidestForward;
     for (size_t i = task; i < tiles.size(); i += tasks) {
       read_inputs(call, tiles[i], planes, x_tile);
-      write_outputs(call, tiles[i], x_tile, y);
+      call.weight.write_outputs(tiles[i], x_tile, 0, index.outputs, y);
     }
   });
 }
@@ -85,13 +64,14 @@ void convolve(const Forward<Column>& call, const float* x, int64_t batch,
   const int64_t group = std::min(batch, call.inputs.group());
   const int most_tasks = std::max(1, parts_for(INT32_MAX));
   const Scratch planes(call.inputs.size(group));
-  const Scratch x_tiles(size_t(call.index.inputs) * kWidest * most_tasks);
+  const RiglIndex& index = call.weight.index;
+  const Scratch x_tiles(size_t(index.inputs) * kWidestForward * most_tasks);
   std::fill_n(planes.data(), call.inputs.size(group), 0.0f);
 
-  const int64_t y_size = int64_t(call.inputs.outputs()) * call.index.outputs;
+  const int64_t y_size = int64_t(call.inputs.outputs()) * index.outputs;
   for (int64_t first = 0; first < batch; first += group) {
     const int64_t images = std::min(group, batch - first);
-    call.inputs.read(call.all, x + first * x_size, images, planes.data());
+    call.inputs.read(call.weight.all, x + first * x_size, images, planes.data());
     convolve_group(call, images, planes.data(), x_tiles.data(), most_tasks,
                    y + first * y_size);
   }
@@ -115,7 +95,7 @@ const char* rigl_convolve(const RiglIndex* index,
     with_columns(index->cols, index->column_bytes, [&](auto* cols) {
       using Column = std::remove_cv_t<std::remove_pointer_t<decltype(cols)>>;
       convolve(
-          Forward<Column>{kernels(), *index, inputs, cols, values, bias}, x,
+          Forward<Column>{{kernels(), *index, cols, values, bias}, inputs}, x,
           batch, x_size, y);
     });
     return nullptr;

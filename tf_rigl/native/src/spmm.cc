@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bounds.h"
+#include "forward.h"
 #include "kernels.h"
 #include "partition.h"
 #include "pool.h"
@@ -12,57 +13,32 @@
 namespace rigl {
 namespace {
 
-// Two vectors of AVX-512, four of AVX2: wider tiles leave the first cache.
-constexpr int kWidest = 32;
-constexpr int kNarrowest = 4;
-
-// Outputs that are transposed at once, while they are still in the first cache.
-constexpr int kOutputsAtOnce = 256;
-
 // Inputs of a tile that are one task.
 constexpr int kInputsAtOnce = 256;
 
 template <class Column>
 struct Forward {
-  const Kernels& all;
-  const ColumnKernels<Column>& columns;
-  const RiglIndex& index;
-  const Column* cols;
-  const float* values;
-  const float* bias;
+  ForwardWeight<Column> weight;
   const float* x;
   float* y;
 
-  Rows<Column> rows(int begin, int end) const {
-    return {begin, end, index.row_ptr, cols};
-  }
-
   void read_inputs(const Tile& tile, int begin, int end, float* x_tile) const {
-    all.to_tile(x + tile.first * index.inputs + begin, index.inputs, tile.rows,
-                end - begin, tile.w, x_tile + size_t(begin) * tile.w);
-  }
-
-  void write_outputs(const Tile& tile, const float* x_tile, int begin,
-                     int end) const {
-    alignas(64) float out[kOutputsAtOnce * kWidest];
-    for (int row = begin; row < end; row += kOutputsAtOnce) {
-      const int next = std::min(row + kOutputsAtOnce, end);
-      columns.product(rows(row, next), values, bias, x_tile, tile.w, out);
-      all.from_tile(out, tile.w, tile.rows, next - row,
-                    y + tile.first * index.outputs + row, index.outputs);
-    }
+    const int inputs = weight.index.inputs;
+    weight.all.to_tile(x + tile.first * inputs + begin, inputs, tile.rows,
+                       end - begin, tile.w, x_tile + size_t(begin) * tile.w);
   }
 };
 
 template <class Column>
 void multiply_vector(const Forward<Column>& forward) {
-  const RiglIndex& index = forward.index;
+  const ForwardWeight<Column>& weight = forward.weight;
+  const RiglIndex& index = weight.index;
   const auto cuts = cut_rows(index.row_ptr, index.outputs,
                              parts_for(index.connections));
   parallel_for(int(cuts.size()) - 1, [&](int part) {
-    forward.columns.vector_product(forward.rows(cuts[part], cuts[part + 1]),
-                                   forward.values, forward.bias, forward.x,
-                                   forward.y);
+    weight.columns().vector_product(weight.rows(cuts[part], cuts[part + 1]),
+                                    weight.values, weight.bias, forward.x,
+                                    forward.y);
   });
 }
 
@@ -70,7 +46,7 @@ void multiply_vector(const Forward<Column>& forward) {
 template <class Column>
 void multiply_tiles(const Forward<Column>& forward,
                     const std::vector<Tile>& tiles) {
-  const RiglIndex& index = forward.index;
+  const RiglIndex& index = forward.weight.index;
   // One after the other where there is little to do.
   const int64_t work = int64_t(index.connections) * tiles.back().first;
   const int tasks =
@@ -83,7 +59,8 @@ void multiply_tiles(const Forward<Column>& forward,
     float* x_tile = scratch.data() + task * tile_floats;
     for (size_t i = task; i < tiles.size(); i += tasks) {
       forward.read_inputs(tiles[i], 0, index.inputs, x_tile);
-      forward.write_outputs(tiles[i], x_tile, 0, index.outputs);
+      forward.weight.write_outputs(tiles[i], x_tile, 0, index.outputs,
+                                   forward.y);
     }
   });
 }
@@ -92,7 +69,7 @@ void multiply_tiles(const Forward<Column>& forward,
 template <class Column>
 void multiply_tile(const Forward<Column>& forward, const Tile& tile,
                    int parts) {
-  const RiglIndex& index = forward.index;
+  const RiglIndex& index = forward.weight.index;
   const Scratch scratch(size_t(index.inputs) * tile.w);
   float* x_tile = scratch.data();
 
@@ -105,7 +82,8 @@ void multiply_tile(const Forward<Column>& forward, const Tile& tile,
 
   const auto cuts = cut_rows(index.row_ptr, index.outputs, parts);
   parallel_for(int(cuts.size()) - 1, [&](int part) {
-    forward.write_outputs(tile, x_tile, cuts[part], cuts[part + 1]);
+    forward.weight.write_outputs(tile, x_tile, cuts[part], cuts[part + 1],
+                                 forward.y);
   });
 }
 
@@ -113,8 +91,8 @@ template <class Column>
 void multiply(const Forward<Column>& forward, int64_t batch) {
   if (batch == 1) return multiply_vector(forward);
 
-  const auto tiles = tiles_of(0, batch, kWidest, kNarrowest);
-  const int parts = parts_for(batch * forward.index.connections);
+  const auto tiles = tiles_of(0, batch, kWidestForward, kNarrowestForward);
+  const int parts = parts_for(batch * forward.weight.index.connections);
   if (parts == 1 || int(tiles.size()) >= threads()) {
     multiply_tiles(forward, tiles);
   } else {
@@ -134,10 +112,9 @@ const char* rigl_spmm(const RiglIndex* index, const float* values,
   return guarded([&]() -> const char* {
     with_columns(index->cols, index->column_bytes, [&](auto* cols) {
       using Column = std::remove_cv_t<std::remove_pointer_t<decltype(cols)>>;
-      const Kernels& all = kernels();
-      multiply(Forward<Column>{all, all.of<Column>(), *index, cols, values,
-                               bias, x, y},
-               batch);
+      multiply(
+          Forward<Column>{{kernels(), *index, cols, values, bias}, x, y},
+          batch);
     });
     return nullptr;
   });
