@@ -4,26 +4,11 @@ import numpy as np
 import pytest
 
 import tf_rigl
-from tf_rigl.experiments import figures
 from tf_rigl.results import ErrorBarrier
 
 ALPHAS = np.linspace(0, 1, 5)
 ONE = ErrorBarrier(ALPHAS, np.array([2.0, 5, 9, 5, 4]))
 OTHER = ErrorBarrier(ALPHAS, np.array([2.0, 2, 3, 2, 2]))
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figures that were written."""
-    found = []
-    write = figures.write_png
-
-    def note(fig, path):
-        found.append(fig)
-        write(fig, path)
-
-    monkeypatch.setattr(figures, "write_png", note)
-    return found
 
 
 def test_lines_and_their_ends(drawn, tmp_path):

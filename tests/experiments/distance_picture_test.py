@@ -5,23 +5,8 @@ import pytest
 from matplotlib import image
 
 import tf_rigl
-from tf_rigl.experiments import figures
 
 DISTANCES = np.array([[0, 0.5, 0.25], [0.5, 0, 0.125], [0.25, 0.125, 0]])
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figures that were written."""
-    found = []
-    write = figures.write_png
-
-    def note(fig, path):
-        found.append(fig)
-        write(fig, path)
-
-    monkeypatch.setattr(figures, "write_png", note)
-    return found
 
 
 def test_panels(drawn, tmp_path):

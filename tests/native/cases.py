@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
@@ -14,6 +15,15 @@ LEVELS = (0, 1, 2)
 needs_library = pytest.mark.skipif(
     not native.available(), reason=native.why_unavailable()
 )
+
+
+def examples(count):
+    return hypothesis.settings(
+        max_examples=count,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
 
 
 class Case(NamedTuple):

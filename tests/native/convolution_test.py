@@ -10,24 +10,12 @@ from tf_rigl.native import kernels
 from tf_rigl.native import library
 from tf_rigl.native.kernels import Convolution
 
-pytestmark = cases.needs_library
+pytestmark = [
+    cases.needs_library,
+    pytest.mark.usefixtures("level", "three_threads"),
+]
 
 SMALL = st.integers(1, 3)
-
-
-@pytest.fixture(autouse=True, params=cases.LEVELS, name="level")
-def level_fixture(request):
-    """Each level in turn; one that the machine lacks is the next lower one."""
-    yield library.cap_level(request.param)
-    library.cap_level(max(cases.LEVELS))
-
-
-@pytest.fixture(autouse=True)
-def _threads():
-    before = library.threads()
-    library.set_threads(3)
-    yield
-    library.set_threads(before)
 
 
 @st.composite
@@ -201,23 +189,14 @@ def assert_all(arguments):
             assert_grows(shape, case, count)
 
 
-def examples(count):
-    return hypothesis.settings(
-        max_examples=count,
-        deadline=None,
-        derandomize=True,
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )
-
-
-@examples(15)
+@cases.examples(15)
 @hypothesis.given(arguments())
 def test_random_convolutions(arguments):
     assert_all(arguments)
 
 
 @pytest.mark.slow
-@examples(1000)
+@cases.examples(1000)
 @hypothesis.given(arguments())
 def test_thousands_of_random_convolutions(arguments):
     assert_all(arguments)

@@ -8,31 +8,10 @@ from tests.native import cases
 from tf_rigl.native import kernels
 from tf_rigl.native import library
 
-pytestmark = cases.needs_library
-
-
-@pytest.fixture(autouse=True, params=cases.LEVELS, name="level")
-def level_fixture(request):
-    """Each level in turn; one that the machine lacks is the next lower one."""
-    yield library.cap_level(request.param)
-    library.cap_level(max(cases.LEVELS))
-
-
-@pytest.fixture(autouse=True)
-def _threads():
-    before = library.threads()
-    library.set_threads(3)
-    yield
-    library.set_threads(before)
-
-
-def examples(count):
-    return hypothesis.settings(
-        max_examples=count,
-        deadline=None,
-        derandomize=True,
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )
+pytestmark = [
+    cases.needs_library,
+    pytest.mark.usefixtures("level", "three_threads"),
+]
 
 
 def assert_all(arguments):
@@ -45,14 +24,14 @@ def assert_all(arguments):
             cases.assert_growth(case, count)
 
 
-@examples(25)
+@cases.examples(25)
 @hypothesis.given(cases.arguments())
 def test_random_shapes(arguments):
     assert_all(arguments)
 
 
 @pytest.mark.slow
-@examples(1000)
+@cases.examples(1000)
 @hypothesis.given(cases.arguments())
 def test_thousands_of_random_shapes(arguments):
     assert_all(arguments)

@@ -24,15 +24,6 @@ def _level():
     library.cap_level(max(cases.LEVELS))
 
 
-def examples(count):
-    return hypothesis.settings(
-        max_examples=count,
-        deadline=None,
-        derandomize=True,
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )
-
-
 def data_for(graph, batch, seed=0):
     random = np.random.default_rng(seed)
     return [
@@ -68,7 +59,7 @@ def assert_equal_to_numpy(graph, batch, tolerance=1e-5):
 
 
 @pytest.mark.parametrize("kind", plan_cases.KINDS)
-@examples(10)
+@cases.examples(10)
 @hypothesis.given(SEEDS, BATCHES)
 def test_an_operation(kind, seed, batch):
     assert_equal_to_numpy(plan_cases.random_network(seed, [kind]), batch)
@@ -76,7 +67,7 @@ def test_an_operation(kind, seed, batch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", plan_cases.KINDS)
-@examples(400)
+@cases.examples(400)
 @hypothesis.given(SEEDS, BATCHES)
 def test_an_operation_hundreds_of_times(kind, seed, batch):
     assert_equal_to_numpy(plan_cases.random_network(seed, [kind]), batch)
@@ -150,7 +141,7 @@ def test_a_large_network():
 NETWORKS = st.lists(st.sampled_from(plan_cases.KINDS), min_size=2, max_size=9)
 
 
-@examples(40)
+@cases.examples(40)
 @hypothesis.given(SEEDS, NETWORKS, st.integers(1, 2), BATCHES)
 def test_networks(seed, kinds, inputs, batch):
     """Values lie in one memory, and images have borders for one another."""
@@ -160,7 +151,7 @@ def test_networks(seed, kinds, inputs, batch):
 
 
 @pytest.mark.slow
-@examples(2000)
+@cases.examples(2000)
 @hypothesis.given(SEEDS, NETWORKS, st.integers(1, 2), BATCHES)
 def test_thousands_of_networks(seed, kinds, inputs, batch):
     graph = plan_cases.random_network(seed, kinds, inputs)
