@@ -257,10 +257,8 @@ def _product(
         bias,
         connections.observer,
     )
-    shape = tf.concat([tf.shape(inputs)[:outer], matrix.output_shape], 0)
-    outputs = tf.reshape(flat, shape)
-    outputs.set_shape([*inputs.shape[:outer], *matrix.output_shape])
-    return outputs
+    sizes = matrix.output_shape
+    return _with_outer_axes(flat, inputs, outer, sizes, sizes)
 
 
 def _convolution(
@@ -287,11 +285,25 @@ def _convolution(
         window,
         connections.observer,
     )
-    outputs = tf.reshape(
-        found,
-        tf.concat(
-            [tf.shape(inputs)[:outer], tf.shape(found)[3 - matrix.space :]], 0
-        ),
+    axes = slice(3 - matrix.space, None)
+    return _with_outer_axes(
+        found, inputs, outer, tf.shape(found)[axes], found.shape[axes]
     )
-    outputs.set_shape([*inputs.shape[:outer], *found.shape[3 - matrix.space :]])
+
+
+def _with_outer_axes(
+    found: tf.Tensor, inputs: tf.Tensor, outer: int, sizes: Any, known: Any
+) -> tf.Tensor:
+    """Gives outputs the first `outer` axes of the inputs.
+
+    Args:
+        found: the outputs, with one axis in the place of these.
+        inputs: what they were computed of.
+        outer: number of axes.
+        sizes: those of the other axes, integers or tensors.
+        known: the same as far as they are known.
+    """
+    shape = tf.concat([tf.shape(inputs)[:outer], sizes], 0)
+    outputs = tf.reshape(found, shape)
+    outputs.set_shape([*inputs.shape[:outer], *known])
     return outputs

@@ -314,8 +314,8 @@ class Benchmark:
         self._done += steps
 
     def _tell(self, threads: int, label: str, detail: str) -> None:
-        noun = "thread" if threads == 1 else "threads"
-        self.show(self._done, f"{label}, {threads} {noun}", detail)
+        what = f"{label}, {records.threads_in_words(threads)}"
+        self.show(self._done, what, detail)
 
 
 def difference(expected: _Arrays, found: _Arrays) -> float | None:

@@ -9,6 +9,7 @@ from matplotlib import axes
 from matplotlib import figure
 
 from tf_rigl.experiments import figures
+from tf_rigl.experiments.benchmark import records
 from tf_rigl.experiments.benchmark import tables
 from tf_rigl.experiments.benchmark.records import Measurement
 from tf_rigl.experiments.benchmark.records import Results
@@ -38,9 +39,10 @@ def draw(results: Results) -> figure.Figure:
 
     for place, ((threads, batch), members) in enumerate(panels):
         ax = grid[place // columns, place % columns]
-        noun = "thread" if threads == 1 else "threads"
         _draw_latency(ax, names, members)
-        _finish(ax, names, f"batch {batch}, {threads} {noun}")
+        _finish(
+            ax, names, f"batch {batch}, {records.threads_in_words(threads)}"
+        )
     ax = grid[0, columns]
     _draw_memory(ax, names, results)
     _finish(ax, names, "memory of the process")

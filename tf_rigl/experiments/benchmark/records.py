@@ -190,6 +190,11 @@ _COLUMNS = (
 )
 
 
+def threads_in_words(count: int) -> str:
+    """Returns the number of threads with its noun."""
+    return f"{count} thread" if count == 1 else f"{count} threads"
+
+
 def speedup(one: Measurement, reference: Measurement) -> float:
     """Returns how many times as fast a model is as another one."""
     pairs = zip(reference.rounds, one.rounds, strict=True)

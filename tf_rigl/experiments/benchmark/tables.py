@@ -87,8 +87,7 @@ def verdicts(results: Results) -> list[str]:
         first = members[0]
         ratios = [records.speedup(one, first) for one in members]
         best = max(range(len(members)), key=ratios.__getitem__)
-        noun = "thread" if threads == 1 else "threads"
-        begin = f"Batch {batch}, {threads} {noun}:"
+        begin = f"Batch {batch}, {records.threads_in_words(threads)}:"
         if ratios[best] < _EQUAL:
             found.append(f"{begin} none is faster than {first.model}.")
         else:

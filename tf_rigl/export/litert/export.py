@@ -376,9 +376,7 @@ def _check_difference(
         return
     if tolerance is None:
         tolerance = _TOLERANCES.get(quantization, math.inf)
-    # The error of a file that computes NaN is infinite. int8 has an infinite
-    # tolerance, so that must be checked by itself.
-    if difference.relative <= tolerance and math.isfinite(difference.error):
+    if difference.within(tolerance):
         return
 
     raise ValueError(

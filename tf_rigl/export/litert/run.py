@@ -3,6 +3,7 @@
 They run in the interpreter that `interpreter` finds.
 """
 
+import math
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -43,6 +44,13 @@ class Difference(NamedTuple):
     def relative(self) -> float:
         """The error as a fraction of the scale."""
         return self.error / max(self.scale, np.finfo(np.float32).tiny)
+
+    def within(self, tolerance: float) -> bool:
+        """Returns whether it is tolerated, as a fraction of the scale.
+
+        Outputs that are not finite are not, also if the tolerance is infinite.
+        """
+        return self.relative <= tolerance and math.isfinite(self.error)
 
 
 class Runner:

@@ -141,10 +141,7 @@ def _tolerance(model: Any, precision: str) -> float:
 def _check_difference(
     difference: run.Difference | None, tolerance: float
 ) -> None:
-    if difference is None:
-        return
-    # An error of NaN is infinite.
-    if difference.relative <= tolerance and math.isfinite(difference.error):
+    if difference is None or difference.within(tolerance):
         return
     raise ValueError(
         "A plan must compute what the model computes, to "

@@ -1,7 +1,6 @@
 """Reports what a plan computes for each layer, and what a plan file holds."""
 
 import dataclasses
-import textwrap
 from collections.abc import Sequence
 
 from tf_rigl.core import cells
@@ -141,7 +140,7 @@ class PlanCheck:
             else "A plan cannot compute it. What to change:"
         )
         lines += [
-            textwrap.fill(text, text_table.WIDTH, subsequent_indent="  ")
+            text_table.paragraph(text, indent="  ")
             for text in (*self.problems, *self.advice)
         ]
         return "\n".join(lines)
