@@ -51,6 +51,7 @@ def test_flag_files(file):
         (["--compare_dense"], "takes --methods=dense,... in place of"),
         (["--methods="], "`methods` must name at least one"),
         (["--methods=rigl,magic"], "Change 'magic'"),
+        (["--training_flops=0.01"], "must allow each method an epoch"),
         (["--sparsities=0.9,1"], "Change 1.0"),
         (["--sparsities=most"], "`sparsities` must be numbers"),
         (["--strategy=multi_worker"], "A sweep trains on one machine"),
@@ -126,6 +127,25 @@ def test_failed_runs_are_named(tmp_path, capsys):
     assert any("--methods=static --sparsities=0.9" in one for one in page.text)
     assert page.row("update_interval") == ["update_interval", "2"]
     page.assert_names_no_path(tmp_path)
+
+
+def test_dry_run_at_equal_flops(tmp_path):
+    code, output = run_sweep(
+        "--dry_run",
+        "--methods=dense,static",
+        "--sparsities=0.9",
+        "--seeds=1",
+        "--epochs=20",
+        "--training_flops=0.1",
+        f"--output_dir={tmp_path / 'sweep'}",
+    )
+    assert code == 0
+    dense, static = (
+        line.split() for line in output.splitlines() if line.endswith(" steps")
+    )
+    assert dense == "dense_s0 8 steps".split()
+    assert int(static[1]) > 30
+    assert f"2 runs; epochs: 2 to {int(static[1]) // 4}, of 4 steps" in output
 
 
 def test_dry_run_writes_nothing(tmp_path):

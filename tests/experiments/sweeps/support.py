@@ -11,7 +11,7 @@ DENSE_FLOPS = 1000
 EXAMPLES = 50
 
 
-def make_records(values, headline="accuracy", sparsity=0.9):
+def make_records(values, headline="accuracy", sparsity=0.9, epochs=3):
     """Records by method, with the given values of the seeds."""
     records = []
     for method, measures in values.items():
@@ -23,7 +23,7 @@ def make_records(values, headline="accuracy", sparsity=0.9):
                 "headline": headline,
                 "measures": {headline: value},
                 "steps": 12,
-                "epochs": 3,
+                "epochs": epochs,
                 "examples_seen": EXAMPLES,
                 "seconds": 1.5,
                 "training_flops": (3000.0 if dense else 330.0) * EXAMPLES,

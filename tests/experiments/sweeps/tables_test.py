@@ -71,3 +71,19 @@ def test_fits_a_terminal(summary):
     assert max(map(len, lines)) <= 80
     cells = "RigL 90 % 85.00% ± 7.07% 2 40 0.1 × 0.11 ×".split()
     assert cells in [line.split() for line in lines]
+
+
+def test_runs_of_different_lengths():
+    """What each costs is compared with the dense run that limits them."""
+    made = make_records({"dense": [0.9]}, epochs=1)
+    made += make_records({"rigl": [0.8]}, epochs=6)
+    found = summarize(made, HEADING.epochs)
+    first, *_, names, _, dense, rigl = tables.markdown(
+        found, HEADING
+    ).splitlines()
+    assert "epochs: by FLOPs" in first
+    assert "the whole training, dense for 3 epochs" in first
+    assert "| runs | epochs | non-zero weights |" in names
+    assert dense.endswith("| 1 | 400 | 1,600 | 1 × | 0.333 × |")
+    assert rigl.endswith("| 6 | 40 | 210 | 0.1 × | 0.22 × |")
+    assert " 6 " in printed(found)

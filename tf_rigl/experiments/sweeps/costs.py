@@ -11,7 +11,9 @@ from tf_rigl.core import text_table
 from tf_rigl.experiments import methods
 from tf_rigl.experiments import terminal
 from tf_rigl.experiments.runs import networks
+from tf_rigl.experiments.runs import plan as plans
 from tf_rigl.experiments.runs import results
+from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.setup import PreparedRun
 from tf_rigl.experiments.sweeps import records
 from tf_rigl.experiments.sweeps import tables
@@ -50,17 +52,28 @@ def count(points: Sequence[Point], run: PreparedRun) -> dict[Case, MethodCosts]:
             profiles[kind] = networks.final_profile(
                 settings, run.keras, run.task
             )
-        flops = results.training_flops(
-            run._replace(settings=settings), profiles[kind]
-        )
+        flops = training_flops(settings, run, profiles[kind])
         costs[point.case] = MethodCosts(settings.label, profiles[kind], flops)
     return costs
+
+
+def training_flops(
+    settings: RunSettings, run: PreparedRun, profile: ModelProfile
+) -> float:
+    """Counts the FLOPs of a whole run with the data of another one."""
+    plan = plans.make_plan(settings, run.info)
+    return results.training_flops(
+        run._replace(settings=settings, plan=plan), profile
+    )
 
 
 def describe(
     points: Sequence[Point], run: PreparedRun, console: consoles.Console
 ) -> None:
-    """Prints the costs of each method, and the runs with their steps."""
+    """Prints the costs of each method, and the runs with their steps.
+
+    Costs are compared with those of `run`, were it dense.
+    """
     write = terminal.printer(console)
     costs = count(points, run).values()
     different: dict[Any, ModelProfile] = {}
@@ -88,9 +101,12 @@ def describe(
     console.print(text_table.TextTable(["", *tables.COSTS], rows))
     console.print()
 
-    for point in points:
-        write(f"{point.name}  {plan.total:,} steps")
+    steps = [plans.make_plan(one.settings, run.info).total for one in points]
+    for point, own in zip(points, steps, strict=True):
+        write(f"{point.name}  {own:,} steps")
+    epochs = sorted({own // plan.per_epoch for own in steps})
+    between = " to ".join(map(str, dict.fromkeys((epochs[0], epochs[-1]))))
     write(
-        f"{len(points)} runs; epochs: {plan.epochs}, of {plan.per_epoch:,} "
-        f"steps; {len(points) * plan.total:,} steps in all"
+        f"{len(points)} runs; epochs: {between}, of {plan.per_epoch:,} steps; "
+        f"{sum(steps):,} steps in all"
     )

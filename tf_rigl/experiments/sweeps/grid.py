@@ -69,6 +69,13 @@ class Grid:
     seeds: int = fields.field(
         3, "Number of runs of each: seeds 0, 1, ...", fields.AT_LEAST_ONE
     )
+    training_flops: float = fields.field(
+        0.0,
+        "What each run may cost, as a fraction of the training FLOPs of the "
+        "dense network in --epochs; the epochs of each method follow. If 0, "
+        "all runs have --epochs.",
+        fields.NOT_NEGATIVE,
+    )
     jobs: int = fields.field(
         1,
         "Number of runs at once; each gets its share of the CPU cores.",

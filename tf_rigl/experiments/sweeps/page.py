@@ -128,7 +128,9 @@ def _content(
     asked: SweepRequest,
     found: Mapping[str, records.Record],
 ) -> dict[str, Any]:
-    summary = records.summarize(list(found.values())) if found else None
+    summary = (
+        records.summarize(list(found.values()), asked.epochs) if found else None
+    )
     rows = [_run_row(folder, path, asked, found, name) for name in asked.runs]
     failed = [
         failures.read_failure(
@@ -249,7 +251,8 @@ def _run_row(
     elif record:
         state = "finished"
     elif epochs := len(run_folder.read_lines(run.metrics)):
-        total = f" of {asked.epochs:,}" if asked.epochs else ""
+        asked_epochs = asked.run_epochs.get(name, asked.epochs)
+        total = f" of {asked_epochs:,}" if asked_epochs else ""
         state = f"unfinished: {epochs:,}{total} epochs"
     else:
         state = "not begun"

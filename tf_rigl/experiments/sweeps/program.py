@@ -8,6 +8,7 @@ from rich import console as consoles
 from tf_rigl.experiments import optional_packages
 from tf_rigl.experiments.runs import run_folder
 from tf_rigl.experiments.runs import setup
+from tf_rigl.experiments.sweeps import budget
 from tf_rigl.experiments.sweeps import costs
 from tf_rigl.experiments.sweeps import grid
 from tf_rigl.experiments.sweeps import processes
@@ -29,8 +30,10 @@ def run_flagged(values: flags.FlagValues, console: consoles.Console) -> int:
 def _run(values: flags.FlagValues, console: consoles.Console) -> int:
     sweep = grid.read(values)
     points = grid.points(sweep.grid, sweep.base)
-    # Data and steps are the same for all runs.
+    # Data, and steps of an epoch, are the same for all runs.
     run = setup.prepare_elsewhere(points[0].settings)
+    if share := sweep.grid.training_flops:
+        points = budget.at_equal_flops(points, run, share)
     if sweep.options.dry_run:
         costs.describe(points, run, console)
         return 0

@@ -37,6 +37,7 @@ NEEDED = (
     "settings",
     "headline",
     "measures",
+    "epochs",
     "examples_seen",
     "seconds",
     "training_flops",
@@ -61,14 +62,15 @@ class Spread(NamedTuple):
 class SummaryRow(NamedTuple):
     """Statistics of the runs of one method at one sparsity.
 
-    Sizes and FLOPs are means over the runs. FLOPs are relative to the dense
-    network, and None if only small-dense networks were trained, since their
-    records do not have the FLOPs of the dense network.
+    Epochs, sizes and FLOPs are means over the runs. FLOPs are relative to the
+    dense network, and None if only small-dense networks were trained, since
+    their records do not have the FLOPs of the dense network.
     """
 
     method: str
     sparsity: float | None  # None for a method without one
     headline: Spread
+    epochs: float
     nonzeros: float
     packed_bytes: float
     inference: float | None
@@ -85,6 +87,11 @@ class SweepSummary(NamedTuple):
 
     headline: str  # the name of the measure in the tables
     rows: tuple[SummaryRow, ...]  # by sparsity, then the best first
+
+    @property
+    def has_one_length(self) -> bool:
+        """Returns whether all runs were trained for as many epochs."""
+        return len({row.epochs for row in self.rows}) <= 1
 
     @property
     def higher_is_better(self) -> bool:
@@ -149,6 +156,11 @@ def sweep_command(grid: grids.Grid, base: RunSettings) -> str:
             f"--methods={','.join(grid.methods)}",
             f"--sparsities={','.join(map(str, grid.sparsities))}",
             f"--seeds={grid.seeds}",
+            *(
+                [f"--training_flops={grid.training_flops}"]
+                if grid.training_flops
+                else []
+            ),
         ]
     )
 
@@ -164,10 +176,14 @@ def spread(values: Sequence[float]) -> Spread:
     )
 
 
-def summarize(records: Sequence[Record]) -> SweepSummary:
+def summarize(
+    records: Sequence[Record], dense_epochs: int | None = None
+) -> SweepSummary:
     """Summarizes runs by method and sparsity.
 
-    Methods without a sparsity come first.
+    Methods without a sparsity come first. Training FLOPs are compared with
+    those of the dense network in so many epochs, by default in as many as the
+    run itself.
     """
     headline = records[0]["headline"]
     # Small-dense runs count their own narrow network, so ask another method.
@@ -187,7 +203,7 @@ def summarize(records: Sequence[Record]) -> SweepSummary:
 
     sign = -1 if formatting.higher_is_better(headline) else 1
     rows = [
-        _row(method, sparsity, group, headline, dense_flops)
+        _row(method, sparsity, group, headline, dense_flops, dense_epochs)
         for (method, sparsity), group in groups.items()
     ]
     rows.sort(key=lambda row: (row.sparsity or 0.0, sign * row.headline.mean))
@@ -195,7 +211,7 @@ def summarize(records: Sequence[Record]) -> SweepSummary:
 
 
 def training_share(
-    training_flops: float, examples: int, dense_flops: float
+    training_flops: float, examples: float, dense_flops: float
 ) -> float:
     """Returns the training FLOPs of a run relative to dense training."""
     dense = accounting.training_flops("dense", dense_flops, dense_flops)
@@ -208,6 +224,7 @@ def _row(
     group: Sequence[Record],
     headline: str,
     dense_flops: float | None,
+    dense_epochs: int | None,
 ) -> SummaryRow:
     inference = training = None
     if dense_flops:
@@ -215,7 +232,7 @@ def _row(
         inference = statistics.fmean(flops) / dense_flops
         training = statistics.fmean(
             training_share(
-                one["training_flops"], one["examples_seen"], dense_flops
+                one["training_flops"], _examples(one, dense_epochs), dense_flops
             )
             for one in group
         )
@@ -224,8 +241,15 @@ def _row(
         method,
         sparsity if grids.has_sparsity(method) else None,
         spread([one["measures"][headline] for one in group]),
+        statistics.fmean(one["epochs"] for one in group),
         statistics.fmean(one["profile"]["nonzeros"] for one in group),
         statistics.fmean(one["profile"]["bytes"] for one in group),
         inference,
         training,
     )
+
+
+def _examples(record: Record, epochs: int | None) -> float:
+    """Returns the examples of so many epochs, by default those of the run."""
+    seen: int = record["examples_seen"]
+    return seen if epochs is None else seen * epochs / record["epochs"]

@@ -22,9 +22,11 @@ class SweepRequest:
         command: the command that repeats the sweep; empty if not known.
         network: the network and its data, in words.
         runs: the names of the runs, which are those of their folders.
-        epochs: the epochs of each run; None if not known.
+        epochs: the epochs of each run, or of the dense one whose FLOPs limit
+            them; None if not known.
         settings: the settings that all runs share, by name.
         failed: the exit codes of the runs that failed, by name.
+        run_epochs: the epochs of each run by name, if they differ.
     """
 
     command: str
@@ -33,6 +35,7 @@ class SweepRequest:
     epochs: int | None = None
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     failed: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    run_epochs: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 def write(folder: pathlib.Path, request: SweepRequest) -> None:

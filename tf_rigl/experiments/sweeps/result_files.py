@@ -19,7 +19,7 @@ def write(
     # Imported here, since it needs matplotlib and training does not.
     from tf_rigl.experiments.sweeps import plots
 
-    summary = records.summarize(found)
+    summary = records.summarize(found, heading.epochs)
     lines = [json.dumps(record) + "\n" for record in found]
     atomic_files.write_text(folder / "results.jsonl", "".join(lines))
     table = tables.markdown(summary, heading)

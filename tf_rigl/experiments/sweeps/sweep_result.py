@@ -82,7 +82,7 @@ def make_result(
     folder: pathlib.Path,
 ) -> SweepResult:
     """Makes the result of the records of a sweep."""
-    summary = records.summarize(found)
+    summary = records.summarize(found, heading.epochs)
     file = io.StringIO()
     console = consoles.Console(file=file, width=_WIDTH, color_system=None)
     console.print(tables.summary_table(summary, heading))

@@ -11,6 +11,7 @@ from tf_rigl.experiments.sweeps import records
 
 _NOTHING = "–"
 _WIDEST = "packed bytes"
+_EPOCHS = "epochs"
 COSTS = (
     "non-zero weights",
     _WIDEST,
@@ -82,7 +83,7 @@ def summary_table(
     summary: records.SweepSummary, heading: Heading
 ) -> text_table.TextTable:
     """Makes the table for a terminal of 80 columns."""
-    names = [measure_name(summary), "runs", *COSTS]
+    names = [measure_name(summary), "runs", *_costs(summary)]
     names.remove(_WIDEST)
     rows = []
     for row in summary.rows:
@@ -114,11 +115,17 @@ def share(value: float | None) -> str:
 def _introduction(summary: records.SweepSummary, heading: Heading) -> str:
     """Returns the text above the table, which says what it shows."""
     better = "highest" if summary.higher_is_better else "lowest"
+    each = heading.epochs if summary.has_one_length else "by FLOPs"
+    trained = (
+        "the whole training"
+        if summary.has_one_length
+        else f"the whole training, dense for {heading.epochs} epochs"
+    )
     text = (
-        f"epochs: {heading.epochs}, seeds: {heading.seeds}; mean ± sample "
+        f"epochs: {each}, seeds: {heading.seeds}; mean ± sample "
         f"standard deviation over the seeds, {better} is best. FLOPs are "
         "shares of the dense network's, for one example in inference and for "
-        f"the whole training. {heading.versions}."
+        f"{trained}. {heading.versions}."
     )
     if heading.ended < heading.runs:
         text += f" So far {heading.ended} of {heading.runs} runs."
@@ -129,12 +136,13 @@ def _cells(
     summary: records.SweepSummary, row: records.SummaryRow
 ) -> dict[str, str]:
     found, name = row.headline, summary.headline
-    costs = [
-        f"{row.nonzeros:,.0f}",
-        f"{row.packed_bytes:,.0f}",
-        share(row.inference),
-        share(row.training),
-    ]
+    costs = {
+        _EPOCHS: f"{row.epochs:.4g}",
+        "non-zero weights": f"{row.nonzeros:,.0f}",
+        _WIDEST: f"{row.packed_bytes:,.0f}",
+        "inference FLOPs": share(row.inference),
+        "training FLOPs": share(row.training),
+    }
 
     return {
         "method": methods.find(row.method).label,
@@ -145,8 +153,12 @@ def _cells(
         "lowest to highest": f"{write_measure(name, found.lowest)} to "
         f"{write_measure(name, found.highest)}",
         "runs": str(found.runs),
-        **dict(zip(COSTS, costs, strict=True)),
+        **{name: costs[name] for name in _costs(summary)},
     }
+
+
+def _costs(summary: records.SweepSummary) -> tuple[str, ...]:
+    return COSTS if summary.has_one_length else (_EPOCHS, *COSTS)
 
 
 def _mean(name: str, found: records.Spread) -> str:

@@ -65,9 +65,12 @@ class SweepTraining:
         self.missing = [
             point for point in points if point.name not in self._records
         ]
-        self._display = terminal.Display(
-            len(points) * run.plan.total, self._steps(), console
-        )
+        self._epochs = {
+            name: point.settings.total_epochs
+            for name, point in self._points.items()
+        }
+        steps = run.plan.per_epoch * sum(self._epochs.values())
+        self._display = terminal.Display(steps, self._steps(), console)
 
     def train(self) -> None:
         """Trains all missing runs.
@@ -98,7 +101,7 @@ class SweepTraining:
         """
         found = self._in_order()
         if found:
-            summary = records.summarize(found)
+            summary = records.summarize(found, self._plan.epochs)
             table = tables.summary_table(summary, self._heading())
             self._console.print(table)
         write = terminal.printer(self._console)
@@ -163,11 +166,11 @@ class SweepTraining:
         epochs = 0
         for name, folder in self._folders.items():
             if name in self._records:
-                epochs += self._plan.epochs
+                epochs += self._epochs[name]
             elif folder.metrics.exists():
                 # Count line feeds, as the last line may be half written.
                 lines = folder.metrics.read_bytes().count(b"\n")
-                epochs += min(lines, self._plan.epochs)
+                epochs += min(lines, self._epochs[name])
         return epochs * self._plan.per_epoch
 
     def _in_order(self) -> list[dict[str, Any]]:
@@ -189,6 +192,7 @@ class SweepTraining:
             base.total_epochs,
             records.shared_settings(base),
             self._failed,
+            self._epochs if self._sweep.grid.training_flops else {},
         )
         request.write(self._folder, asked)
 
