@@ -1,5 +1,6 @@
 import importlib
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from tf_rigl import native
 from tf_rigl.experiments import exporting
 from tf_rigl.experiments import model_files
 from tf_rigl.experiments.export_settings import ExportSettings
+from tf_rigl.export.litert import run
 from tf_rigl.models import mlp
 
 
@@ -154,3 +156,12 @@ def test_weights_of_checkpoints(package, tmp_path):
     for name in ("empty", "missing.h5"):
         with pytest.raises(ValueError, match="Received: path="):
             model_files.load_weights(loaded, tmp_path / name)
+
+
+def test_outputs_that_are_not_finite_match_nothing():
+    """Rounded values have no limit, but for that."""
+    found = exporting.Exported("", run.Difference(math.inf, 1.0), math.inf)
+    assert not found.matches
+    assert found.verdict == "DIFFERS FROM"
+    rounded = found._replace(difference=run.Difference(0.5, 1.0))
+    assert rounded.verdict == "a rounded"

@@ -31,7 +31,7 @@ class Exported(NamedTuple):
     @property
     def matches(self) -> bool:
         """Returns whether the difference is tolerated, which NaN is not."""
-        return self.difference.relative <= self.tolerance
+        return self.difference.within(self.tolerance)
 
     @property
     def verdict(self) -> str:

@@ -158,12 +158,12 @@ def _encode_operation(operation: Operation, arrays: _Arrays) -> list[int]:
     kind = operation.kind
 
     if kind == "dense":
-        weight = operation.arrays["kernel"].T
+        weight = _rows(operation)
         attributes = list(weight.shape)
         numbers = _add_weight(weight, operation, arrays)
     elif kind in ("convolution", "depthwise"):
-        weight, attributes = _convolution(operation)
-        numbers = _add_weight(weight, operation, arrays)
+        attributes = _convolution(operation)
+        numbers = _add_weight(_rows(operation), operation, arrays)
         kind = "convolution"
     elif kind == "pool":
         attributes = [
@@ -210,8 +210,17 @@ def _borders(padding: Iterable[tuple[int, int]]) -> list[int]:
     return [number for pair in padding for number in pair]
 
 
-def _convolution(operation: Operation) -> tuple[np.ndarray, list[int]]:
-    """Returns the kernel by outputs, and the attributes."""
+def _rows(operation: Operation) -> np.ndarray:
+    """Returns the kernel of an operation, `[outputs, places]`."""
+    kernel = operation.arrays["kernel"]
+    # The outputs of depthwise convolutions are channels times multiplier.
+    kept = 2 if operation.kind == "depthwise" else 1
+    outputs = int(np.prod(kernel.shape[-kept:]))
+    return kernel.reshape(-1, outputs).T
+
+
+def _convolution(operation: Operation) -> list[int]:
+    """Returns the attributes of a convolution."""
     kernel = operation.arrays["kernel"]
     *size, channels, outputs = kernel.shape
     given = operation.attributes
@@ -220,11 +229,7 @@ def _convolution(operation: Operation) -> tuple[np.ndarray, list[int]]:
     else:
         groups = given.get("groups", 1)
     ones = (1,) * len(size)
-    weight = kernel.reshape(-1, outputs).T
-    if operation.kind == "depthwise":
-        # [taps, channels · multiplier], whose rows are the outputs.
-        weight = kernel.reshape(int(np.prod(size)), outputs).T
-    return weight, [
+    return [
         outputs,
         *_pair(size),
         *_pair(given.get("strides", ones)),
@@ -281,6 +286,21 @@ def _rounded(
         return weight, "<f2", None
     scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
     return np.rint(weight / scale[:, None]), "i1", scale
+
+
+def rounding_error(operation: Operation, precision: str) -> float:
+    """Returns the largest difference between a kernel and what a file holds.
+
+    Args:
+        operation: one with a kernel.
+        precision: type of its elements in the file; see `encode`.
+    """
+    weight = _rows(operation)
+    values, dtype, scale = _rounded(weight, precision)
+    stored = values.astype(dtype).astype(np.float32)
+    if scale is not None:
+        stored *= scale[:, None]
+    return float(np.abs(stored - weight).max(initial=0))
 
 
 def _aligned(size: int) -> int:

@@ -234,6 +234,13 @@ def test_models_that_were_never_called(keras3, tmp_path):
     support.exported_alike(model, tmp_path, support.batch(), inputs=(None, 20))
 
 
+def test_models_without_weights(keras, tmp_path):
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((20,)), layers.ReLU()])
+    _, report = support.exported_alike(model, tmp_path, support.batch())
+    assert not report.rows
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

@@ -114,6 +114,43 @@ def test_same_as_the_model_and_called_like_it(make, keras, tmp_path):
         assert_close(one(**by_name), other(**by_name))
 
 
+@pytest.mark.parametrize(("values", "largest"), [("float16", 11), ("int8", 7)])
+def test_rounded_kernels(values, largest, tmp_path):
+    """An element is off by half a unit of its last bit at most."""
+    import keras
+
+    model = support.make_mlp(keras)
+    export_saved_model(model, tmp_path / "exact", runtime="native")
+    report = export_saved_model(
+        model, tmp_path / "rounded", runtime="native", values=values
+    )
+    kernels = [layer.kernel.numpy() for layer in model.layers if layer.weights]
+    highest = max(np.abs(kernel).max() for kernel in kernels)
+    assert 0 < report.error <= highest * 2.0**-largest
+    assert values in str(report)
+
+    inputs = np.random.default_rng(0).normal(size=(4, 20)).astype("float32")
+    loaded = tf.saved_model.load(str(tmp_path / "rounded"))
+    expected = np.asarray(model(inputs))
+    off = np.abs(loaded.serve(inputs).numpy() - expected).max()
+    assert 1e-5 < off / np.abs(expected).max() < 0.05
+
+
+def test_values_that_plans_do_not_have(tmp_path):
+    import keras
+
+    with pytest.raises(
+        ValueError, match=r"one of 'float32', 'float16', 'int8'.*'bfloat16'"
+    ):
+        export_saved_model(
+            support.make_mlp(keras),
+            tmp_path / "a",
+            runtime="native",
+            values="bfloat16",
+        )
+    assert not list(tmp_path.iterdir())
+
+
 def test_programs_know_it(tmp_path):
     import keras
 
@@ -146,7 +183,6 @@ def test_other_loaders_in_another_process(keras, tmp_path):
     [
         {"compression": "dense"},
         {"compression": None},
-        {"values": "float16"},
         {"signatures": {"other": tf.function(lambda: 1, input_signature=[])}},
     ],
 )

@@ -126,7 +126,8 @@ def export_saved_model(
             where `tf_rigl.load_native_ops()` was called before, in
             `tf.saved_model.load` and as a `TFSMLayer`, has no gradient and
             takes batches of any size. Only for models that `check_plan`
-            accepts, and without `compression`, `values` and `signatures`.
+            accepts, without `compression` and `signatures`, and with `values`
+            of `"float32"`, `"float16"` or `"int8"`.
 
     Returns:
         A report of what was written, weight by weight; `str()` of it is a
@@ -160,7 +161,7 @@ def export_saved_model(
     if runtime == "native":
         native_plan.check(compression, values, signatures)
         with masked_for_now.masked_for_now(model):
-            return native_plan.export(model, path, inputs, overwrite)
+            return native_plan.export(model, path, inputs, overwrite, values)
 
     # Other encodings are dense, or of masks with a structure.
     is_listed = compression in _OF_POSITIONS and values != "seed"

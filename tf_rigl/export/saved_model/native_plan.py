@@ -30,11 +30,17 @@ def check(compression: Any, values: Any, signatures: Any) -> None:
         ValueError: if there is one that plans do not have, or no operation
             that runs plans.
     """
-    if compression != pack.SMALLEST or values != "float32" or signatures:
+    if compression != pack.SMALLEST or signatures:
         raise ValueError(
-            "`runtime='native'` must come without `compression`, `values` and "
+            "`runtime='native'` must come without `compression` and "
             f"`signatures`. Received: compression={compression!r}, "
-            f"values={values!r}, signatures={signatures!r}. Leave them out."
+            f"signatures={signatures!r}. Leave them out."
+        )
+    if values not in plan_file.PRECISIONS:
+        raise ValueError(
+            "With `runtime='native'`, `values` must be one of "
+            f"{', '.join(map(repr, plan_file.PRECISIONS))}. Received: "
+            f"values={values!r}."
         )
     if not native_ops.available():
         raise ValueError(
@@ -44,7 +50,11 @@ def check(compression: Any, values: Any, signatures: Any) -> None:
 
 
 def export(
-    model: Any, path: str | os.PathLike[str], inputs: Any, overwrite: bool
+    model: Any,
+    path: str | os.PathLike[str],
+    inputs: Any,
+    overwrite: bool,
+    values: str = "float32",
 ) -> report.ExportReport:
     """Exports a model whose layers are dense as one operation.
 
@@ -55,22 +65,25 @@ def export(
     low_precision.check_full(walked.nodes)
     with atomic_files.new_folder(path, overwrite) as (folder, _):
         (endpoint,) = trace_endpoints(walked, inputs, None)
-        row = save(folder, endpoint, graph)
+        row = save(folder, endpoint, graph, values)
     return report.ExportReport(os.fspath(path), (row,), folder_bytes(path))
 
 
-def save(folder: str, endpoint: Endpoint, graph: Graph) -> report.WeightReport:
+def save(
+    folder: str, endpoint: Endpoint, graph: Graph, values: str
+) -> report.WeightReport:
     """Saves a SavedModel that runs a model's plan.
 
     Args:
         folder: where to write it.
         endpoint: the model's call, whose arguments and outputs it has.
         graph: the model as a network, with the same inputs and outputs.
+        values: how kernels are stored; see `plan_file.encode`.
 
     Returns:
         The row of the plan.
     """
-    data = plan_file.encode(graph)
+    data = plan_file.encode(graph, precision=values)
     # Where there is a GPU, it would be copied from there for each call.
     with tf.device("CPU:0"):
         plan = tf.constant(np.frombuffer(data, np.uint8))
@@ -91,12 +104,19 @@ def save(folder: str, endpoint: Endpoint, graph: Graph) -> report.WeightReport:
         path="all of the model",
         shape=(len(data),),
         encoding=report.PLAN,
-        values="float32",
+        values=values,
         elements=elements,
         nonzeros=sum(int(np.count_nonzero(array)) for array in arrays),
         bytes=len(data),
         dense_bytes=4 * elements,
-        error=0.0,
+        error=max(
+            (
+                plan_file.rounding_error(one, values)
+                for one in graph.operations
+                if "kernel" in one.arrays
+            ),
+            default=0.0,
+        ),
     )
 
 

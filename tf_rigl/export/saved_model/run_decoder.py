@@ -111,8 +111,8 @@ def _part_sizes(run: groups.DecodeRun, content: bytes) -> list[list[int]]:
 
 def _split(data: tf.Tensor, sizes: Sequence[int]) -> list[tf.Tensor]:
     """Splits a vector into parts of the given sizes."""
-    if len(sizes) == 1:
-        return [data]
+    if len(sizes) <= 1:
+        return [data] * len(sizes)
     # int32 halves the bytes of this constant in the graph.
     fits = sum(sizes) < 1 << 31
     return tf.split(data, tf.constant(sizes, tf.int32 if fits else tf.int64))
