@@ -21,6 +21,13 @@ KINDS = (
     "activation",
     "concatenate",
     "reshape",
+    "constant",
+    "normalize",
+    "transpose",
+    "slice",
+    "embedding",
+    "attention",
+    "matrix_product",
 )
 OF_IMAGES = ("convolution", "depthwise", "pool", "global_pool", "pad")
 
@@ -226,14 +233,122 @@ class Network:
 
     def concatenate(self):
         first = self.value()
-        space = self.shapes[first][:-1]
-        fitting = [i for i, s in enumerate(self.shapes) if s[:-1] == space]
+        shape = self.shapes[first]
+        axis = self.choose(len(shape) - 1, *range(len(shape)))
+        others = (*shape[:axis], *shape[axis + 1 :])
+        fitting = [
+            i
+            for i, s in enumerate(self.shapes)
+            if len(s) == len(shape) and (*s[:axis], *s[axis + 1 :]) == others
+        ]
         others = [self.choose(*fitting) for _ in range(self.integer(0, 2))]
         inputs = (first, *others)
-        channels = sum(self.shapes[i][-1] for i in inputs)
-        if channels > 200:
+        joined = sum(self.shapes[i][axis] for i in inputs)
+        if joined > 200:
             return self.activate()
-        return self.add("concatenate", inputs, (*space, channels))
+        made = (*shape[:axis], joined, *shape[axis + 1 :])
+        return self.add("concatenate", inputs, made, {"axis": axis})
+
+    def constant(self):
+        """A constant, and its sum with a value of the same shape."""
+        value = self.value()
+        shape = self.shapes[value]
+        array = self.random.normal(size=shape).astype(np.float32)
+        made = self.add("constant", (), shape, {}, {"value": array})
+        return self.add("add", (value, made), shape)
+
+    def normalize(self):
+        value = self.value()
+        channels = self.shapes[value][-1]
+        names = [n for n in ("scale", "offset") if self.random.random() < 0.7]
+        given = {"epsilon": 1e-3, "is_centered": self.random.random() < 0.7}
+        arrays = {name: self.floats(channels) for name in names}
+        return self.add(
+            "normalize", (value,), self.shapes[value], given, arrays
+        )
+
+    def transpose(self):
+        value = self.value()
+        shape = self.shapes[value]
+        order = self.random.permutation(len(shape)).tolist()
+        made = [shape[axis] for axis in order]
+        return self.add("transpose", (value,), made, {"order": order})
+
+    def slice(self):
+        value = self.value()
+        *space, channels = self.shapes[value]
+        starts = [self.integer(0, size - 1) for size in space]
+        strides = [self.integer(1, 3) for _ in space]
+        counts = [
+            self.integer(1, (size - 1 - start) // stride + 1)
+            for size, start, stride in zip(space, starts, strides, strict=True)
+        ]
+        given = {"starts": starts, "strides": strides}
+        return self.add("slice", (value,), (*counts, channels), given)
+
+    def embedding(self):
+        fitting = [i for i in self.inputs if len(self.shapes[i]) < 3]
+        if not fitting:
+            return self.normalize()
+        value = self.choose(*fitting)
+        width = self.integer(1, 40)
+        table = self.kernel(self.integer(1, 30), width, fan=1)
+        shape = (*self.shapes[value], width)
+        return self.add("embedding", (value,), shape, {}, {"table": table})
+
+    def attention(self):
+        """Of sequences that are products of values, some of one position."""
+        key_heads = self.integer(1, 3)
+        heads = key_heads * self.choose(1, 1, 2)
+        size, other = self.integer(1, 20), self.integer(1, 20)
+        queries, keys = (self.sequence() for _ in range(2))
+        if self.random.random() < 0.5:
+            keys = queries
+        inputs = [
+            self.project(value, width)
+            for value, width in (
+                (queries, heads * size),
+                (keys, key_heads * size),
+                (keys, key_heads * other),
+            )
+        ]
+        given = {
+            "heads": heads,
+            "key_heads": key_heads,
+            "scale": 1 / math.sqrt(size),
+            "is_causal": bool(self.random.random() < 0.5),
+        }
+        shape = (self.shapes[queries][0], heads * other)
+        return self.add("attention", inputs, shape, given)
+
+    def sequence(self):
+        value = self.value()
+        *space, channels = self.shapes[value]
+        if len(space) == 1:
+            return value
+        shape = (math.prod(space), channels)
+        return self.add("reshape", (value,), shape)
+
+    def project(self, value, width):
+        *space, channels = self.shapes[value]
+        kernel = self.random.normal(size=(channels, width)) / channels**0.5
+        arrays = {"kernel": kernel.astype(np.float32)}
+        return self.add("dense", (value,), (*space, width), {}, arrays)
+
+    def matrix_product(self):
+        value = self.value()
+        if len(self.shapes[value]) == 1:
+            value = self.sequence()
+        *space, rows, channels = self.shapes[value]
+        if self.random.random() < 0.5:
+            shape, given = (*space, rows, rows), {"is_transposed": True}
+            return self.add("matrix_product", (value, value), shape, given)
+        order = [*range(len(space)), len(space) + 1, len(space)]
+        shape = (*space, channels, rows)
+        other = self.add("transpose", (value,), shape, {"order": order})
+        shape = (*space, channels, channels)
+        given = {"is_transposed": False}
+        return self.add("matrix_product", (other, value), shape, given)
 
     def reshape(self):
         value = self.value()
@@ -259,6 +374,8 @@ def random_network(seed, kinds, inputs=1):
     rank = int(random.integers(1, 4))
     if kinds[0] in OF_IMAGES:
         rank = max(rank, 2)
+    if "embedding" in kinds:
+        rank = min(rank, 2)
     shapes = []
     for _ in range(inputs):
         space = random.integers(1, 20, size=rank - 1).tolist()

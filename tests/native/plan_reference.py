@@ -80,6 +80,72 @@ def _convolve(x, kernel, groups, strides, padding, dilation):
     return result
 
 
+def _concatenate(given, _, inputs, __):
+    return np.concatenate(inputs, given["axis"] + 1)
+
+
+def _normalize(given, arrays, inputs, _):
+    (x,) = inputs
+    if given["is_centered"]:
+        x = x - x.mean(-1, keepdims=True)
+    variance = (x**2).mean(-1, keepdims=True)
+    x = x / np.sqrt(variance + given["epsilon"])
+    return x * arrays.get("scale", 1) + arrays.get("offset", 0)
+
+
+def _transpose(given, _, inputs, __):
+    return inputs[0].transpose(0, *(axis + 1 for axis in given["order"]))
+
+
+def _slice(given, _, inputs, output_shape):
+    cut = tuple(
+        slice(start, start + (count - 1) * stride + 1, stride)
+        for start, stride, count in zip(
+            given["starts"], given["strides"], output_shape[:-1], strict=True
+        )
+    )
+    return inputs[0][(slice(None), *cut)]
+
+
+def _embedding(_, arrays, inputs, __):
+    return arrays["table"][inputs[0].astype(int)]
+
+
+def _attention(given, _, inputs, __):
+    counts = given["heads"], given["key_heads"], given["key_heads"]
+    q, k, v = (
+        x.reshape(*x.shape[:-1], count, -1)
+        for x, count in zip(inputs, counts, strict=True)
+    )
+    together = given["heads"] // given["key_heads"]
+    k, v = k.repeat(together, 2), v.repeat(together, 2)
+    scores = np.einsum("bqhd,bkhd->bhqk", q, k) * given["scale"]
+    if given["is_causal"]:
+        n, m = scores.shape[-2:]
+        later = np.arange(m) > np.arange(n)[:, np.newaxis]
+        scores = np.where(later, -np.inf, scores)
+    y = np.einsum("bhqk,bkhd->bqhd", _softmax(scores), v)
+    return y.reshape(*y.shape[:2], -1)
+
+
+def _matrix_product(given, _, inputs, __):
+    first, second = inputs
+    return first @ (
+        second.swapaxes(-1, -2) if given["is_transposed"] else second
+    )
+
+
+_OF_SEQUENCES = {
+    "concatenate": _concatenate,
+    "normalize": _normalize,
+    "transpose": _transpose,
+    "slice": _slice,
+    "embedding": _embedding,
+    "attention": _attention,
+    "matrix_product": _matrix_product,
+}
+
+
 def _step(operation, inputs, output_shape):
     x = inputs[0]
     given = operation.attributes
@@ -125,8 +191,8 @@ def _step(operation, inputs, output_shape):
         y = sum(inputs)
     elif kind == "multiply":
         y = math.prod(inputs)
-    elif kind == "concatenate":
-        y = np.concatenate(inputs, -1)
+    elif kind in _OF_SEQUENCES:
+        y = _OF_SEQUENCES[kind](given, arrays, inputs, output_shape)
     else:
         y = x
     y = (
@@ -148,7 +214,12 @@ def run(graph: Graph, *inputs: np.ndarray) -> list[np.ndarray]:
         value: np.asarray(x, np.float64)
         for value, x in zip(graph.inputs, inputs, strict=True)
     }
+    batch = len(inputs[0])
     for one in graph.operations:
+        if one.kind == "constant":
+            value = np.float64(one.arrays["value"])
+            values[one.output] = np.repeat(value[np.newaxis], batch, 0)
+            continue
         values[one.output] = _step(
             one, [values[i] for i in one.inputs], graph.shapes[one.output]
         )

@@ -26,8 +26,18 @@ def _level():
 
 def data_for(graph, batch, seed=0):
     random = np.random.default_rng(seed)
+    rows = {}
+    for one in graph.operations:
+        if one.kind == "embedding":
+            (value,) = one.inputs
+            count = len(one.arrays["table"])
+            rows[value] = min(count, rows.get(value, count))
     return [
-        random.normal(size=(batch, *graph.shapes[value])).astype(np.float32)
+        (
+            random.integers(0, rows[value], (batch, *graph.shapes[value]))
+            if value in rows
+            else random.normal(size=(batch, *graph.shapes[value]))
+        ).astype(np.float32)
         for value in graph.inputs
     ]
 
@@ -84,6 +94,20 @@ def test_a_residual_that_nothing_else_needs(space):
     same = {"padding": ((1, 1), (1, 1)), "activation": "relu"}
     network.add("convolution", (0, residual), shape, same, kernel)
     assert_equal_to_numpy(network.graph(), 2)
+
+
+@pytest.mark.parametrize("number", [-1, 0.5, 7, np.nan, np.inf, 2**40])
+def test_what_is_no_number_of_a_row_is_an_error(number):
+    network = plan_cases.Network(np.random.default_rng(0), (3,))
+    table = {"table": network.floats(7 * 4).reshape(7, 4)}
+    network.add("embedding", (0,), (3, 4), {}, table)
+    plan = Plan(plan_file.encode(network.graph()))
+    rows = np.array([[0, 6, 3], [1, 2, 5]])
+    assert np.array_equal(plan(rows), table["table"][rows])
+    rows = rows.astype(np.float32)
+    rows[1, 2] = number
+    with pytest.raises(ValueError, match="input_0 .*whole numbers from 0 to 6"):
+        plan(rows)
 
 
 def large_network():

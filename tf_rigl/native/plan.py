@@ -12,12 +12,14 @@ import numpy as np
 from tf_rigl.native import library
 
 _DIMENSIONS = 3  # RIGL_PLAN_DIMENSIONS in rigl_plan.h
+_NO_MEMORY = b"The memory is not enough."  # plan_api.cc
 
 
 class Port(NamedTuple):
     """An input or output of a plan: its name, and its shape without the batch.
 
-    All are float32, images with their channels last.
+    All are float32, images with their channels last, token ids as whole
+    numbers, of which float32 has all up to 2²⁴.
     """
 
     name: str
@@ -80,14 +82,15 @@ class Plan:
 
         Args:
             *inputs: an array `[batch, *shape]` for each of `inputs`, of float32
-                or what NumPy converts to it safely.
+                or what NumPy converts to it safely, such as integers.
 
         Returns:
             An array `[batch, *shape]` of float32; of several outputs, a tuple
             of them.
 
         Raises:
-            ValueError: if the arrays are not of these shapes.
+            ValueError: if the arrays are not of these shapes, or what an
+                embedding reads is not the number of one of its rows.
             TypeError: if they are of other types.
         """
         arrays = self._checked(inputs)
@@ -103,7 +106,8 @@ class Plan:
             self.threads,
         )
         if error:
-            raise MemoryError(error.decode())
+            kind = MemoryError if error == _NO_MEMORY else ValueError
+            raise kind(error.decode(errors="replace"))
         return results if len(results) > 1 else results[0]
 
     @property

@@ -10,6 +10,8 @@ from tf_rigl.native.plan_graph import ACTIVATIONS
 from tf_rigl.native.plan_graph import Graph
 from tf_rigl.native.plan_graph import Operation
 from tf_rigl.native.plan_graph import Shape
+from tf_rigl.native.plan_sequence_checks import CHECKS
+from tf_rigl.native.plan_sequence_checks import check_vector
 
 # Places in memory are int32.
 _LARGEST = 2**31 - 1
@@ -114,7 +116,7 @@ def _dense(operation: Operation, inputs: list[Shape], _: Shape) -> Shape:
             f"The kernel must be [{inputs[0][-1]}, outputs]. "
             f"Received: {kernel.shape}"
         )
-    _check_vector(operation, "bias", kernel.shape[1])
+    check_vector(operation, "bias", kernel.shape[1])
     return (*inputs[0][:-1], kernel.shape[1])
 
 
@@ -139,7 +141,7 @@ def _convolution(
             f"The kernel must be {len(space)} sizes, {expected:g} channels and "
             f"outputs. Received: {kernel.shape}"
         )
-    _check_vector(operation, "bias", outputs)
+    check_vector(operation, "bias", outputs)
     if len(inputs) == 2 and inputs[1] != output:
         raise ValueError(
             "What is added must have the shape of the output. "
@@ -240,7 +242,7 @@ def _affine(operation: Operation, inputs: list[Shape], _: Shape) -> Shape:
     for name in ("scale", "offset"):
         if name not in operation.arrays:
             raise KeyError(name)
-        _check_vector(operation, name, inputs[0][-1])
+        check_vector(operation, name, inputs[0][-1])
     return inputs[0]
 
 
@@ -258,15 +260,6 @@ def _broadcast(
     return output
 
 
-def _concatenate(_: Operation, inputs: list[Shape], output: Shape) -> Shape:
-    if len({shape[:-1] for shape in inputs}) != 1:
-        raise ValueError(
-            "Inputs must have the same shape but for the last dimension. "
-            f"Received: {', '.join(map(str, inputs))}"
-        )
-    return (*inputs[0][:-1], sum(shape[-1] for shape in inputs))
-
-
 def _reshape(_: Operation, inputs: list[Shape], output: Shape) -> Shape:
     if math.prod(inputs[0]) != math.prod(output):
         raise ValueError(
@@ -274,14 +267,6 @@ def _reshape(_: Operation, inputs: list[Shape], output: Shape) -> Shape:
             f"Received: {inputs[0]} to {output}"
         )
     return output
-
-
-def _check_vector(operation: Operation, name: str, length: int) -> None:
-    array = operation.arrays.get(name)
-    if array is not None and array.shape != (length,):
-        raise ValueError(
-            f"The {name} must be [{length}]. Received: {array.shape}"
-        )
 
 
 _CHECKS: dict[str, Callable[[Operation, list[Shape], Shape], Shape]] = {
@@ -295,8 +280,8 @@ _CHECKS: dict[str, Callable[[Operation, list[Shape], Shape], Shape]] = {
     "add": _broadcast,
     "multiply": _broadcast,
     "activation": lambda _, inputs, __: inputs[0],
-    "concatenate": _concatenate,
     "reshape": _reshape,
+    **CHECKS,
 }
 # Fewest and most inputs, where they are not one.
 _INPUTS = {
@@ -305,4 +290,7 @@ _INPUTS = {
     "add": (2, 1000),
     "multiply": (2, 1000),
     "concatenate": (1, 1000),
+    "constant": (0, 0),
+    "attention": (3, 3),
+    "matrix_product": (2, 2),
 }

@@ -35,7 +35,7 @@ from tf_rigl.native.plan_graph import Graph
 from tf_rigl.native.plan_graph import Operation
 
 MAGIC = b"RIGLPLAN"
-VERSION = 1
+VERSION = 2
 ALIGNMENT = 64
 PRECISIONS = ("float32", "float16", "int8")
 _HEADER = struct.Struct("<8sIIQIII28x")
@@ -53,6 +53,13 @@ _KINDS = (
     "activation",
     "concatenate",
     "reshape",
+    "constant",
+    "normalize",
+    "transpose",
+    "slice",
+    "embedding",
+    "attention",
+    "matrix_product",
 )
 _MODES = ("max", "average")
 _TYPES = tuple(np.dtype(name) for name in ("<f4", "<i4", "<u2", "<f2", "i1"))
@@ -117,7 +124,7 @@ def encode(graph: Graph, *, precision: str = "float32") -> bytes:
     program.append(len(graph.operations))
     for operation in graph.operations:
         try:
-            program += _encode_operation(operation, arrays)
+            program += _encode_operation(graph, operation, arrays)
         except ValueError as error:
             raise ValueError(
                 f"{operation.kind} {operation.name!r}: {error}"
@@ -151,7 +158,9 @@ class _Arrays:
         return len(self.list) - 1
 
 
-def _encode_operation(operation: Operation, arrays: _Arrays) -> list[int]:
+def _encode_operation(
+    graph: Graph, operation: Operation, arrays: _Arrays
+) -> list[int]:
     attributes: list[int] = []
     numbers: list[int] = []
     given = operation.attributes
@@ -176,25 +185,66 @@ def _encode_operation(operation: Operation, arrays: _Arrays) -> list[int]:
         attributes = [_MODES.index(given["mode"])]
     elif kind == "pad":
         attributes = _borders(given["padding"])
-    elif kind == "affine":
+    elif kind in ("affine", "normalize"):
         numbers = [
-            arrays.add(operation.arrays[name]) for name in ("scale", "offset")
+            arrays.add(operation.arrays.get(name))
+            for name in ("scale", "offset")
         ]
+    elif kind == "embedding":
+        table = operation.arrays["table"]
+        attributes = list(table.shape)
+        numbers = _add_weight(table, operation, arrays)
+    elif kind == "constant":
+        # By planes, as images lie in memory.
+        planes = np.moveaxis(operation.arrays["value"], -1, 0)
+        numbers = [arrays.add(planes)]
+    rank = len(graph.shapes[operation.output])
+    attributes += _sequence_attributes(operation, rank)
 
     activation = given.get("activation", "linear")
-    slope = np.float32(given.get("negative_slope", 0))
+    slope = given.get("negative_slope", 0)
     return [
         _KINDS.index(kind),
         len(operation.inputs),
         *operation.inputs,
         operation.output,
         ACTIVATIONS.index(activation),
-        int(slope.view(np.int32)),
+        _bits(slope),
         len(attributes),
         *map(int, attributes),
         len(numbers),
         *numbers,
     ]
+
+
+def _sequence_attributes(operation: Operation, rank: int) -> list[int]:
+    """Returns attributes of what moves and compares positions.
+
+    Axes are counted as those of images are: y, x, channels.
+    """
+    given = operation.attributes
+    before = 3 - rank
+    match operation.kind:
+        case "concatenate":
+            return [before + given.get("axis", rank - 1)]
+        case "transpose":
+            return [*range(before), *(before + axis for axis in given["order"])]
+        case "normalize":
+            return [given["is_centered"], _bits(given["epsilon"])]
+        case "slice":
+            return [*_pair(given["starts"], 0), *_pair(given["strides"])]
+        case "attention":
+            heads = [given["heads"], given["key_heads"], given["is_causal"]]
+            return [*heads, _bits(given["scale"])]
+        case "matrix_product":
+            return [given["is_transposed"]]
+        case _:
+            return []
+
+
+def _bits(number: float) -> int:
+    """Returns the bits of a float32 as an integer."""
+    return int(np.float32(number).view(np.int32))
 
 
 def _pair(numbers: Iterable[int], missing: int = 1) -> list[int]:

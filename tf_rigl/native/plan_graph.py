@@ -18,7 +18,14 @@ brackets may be missing:
 * `affine`: activation; scale `[channels]`, offset `[channels]`.
 * `add`, `multiply`: activation.
 * `activation`: activation.
-* `concatenate`, `reshape`.
+* `concatenate`: (axis). `reshape`.
+* `constant`, which reads nothing: value `[*shape]`.
+* `normalize`: epsilon, is_centered; (scale `[channels]`),
+  (offset `[channels]`).
+* `transpose`: order. `slice`: starts, strides.
+* `embedding`: table `[rows, width]`.
+* `attention`: heads, key_heads, scale, is_causal.
+* `matrix_product`: is_transposed.
 
 A mode is `"max"` or `"average"`, an activation one of `ACTIVATIONS`;
 `negative_slope` comes with `"leaky_relu"` only. Sizes, strides and dilation
@@ -36,7 +43,21 @@ before and after.
   output or 1 in some of its dimensions.
 * `convolution` and `depthwise` may read a second value of the output's shape,
   which is added before the activation: the other branch of a residual block.
-* `concatenate` is along the last dimension, and `softmax` over it.
+* `concatenate` is along the last dimension or the axis, which does not count
+  the batch. `softmax` is over the last dimension, and so is `normalize`, which
+  divides by √(variance + epsilon), without subtracting the mean if it is not
+  centered.
+* Axis i of the output of a `transpose` is axis order[i] of its input.
+* `slice` takes positions from starts in steps of strides, one of each for each
+  dimension in space; the shape of the output says how many.
+* An `embedding` reads an input of the network: whole numbers of rows. Others
+  are an error when the plan is run.
+* `attention` reads queries `[n, heads · size]`, keys `[m, key_heads · size]` and
+  values `[m, key_heads · other]`; its output is `[n, heads · other]`. Head i has
+  the keys of i · key_heads // heads. A position that is causal sees no keys
+  behind it.
+* `matrix_product` is of the last two dimensions, for each of the first; if it is
+  transposed, of the rows of the second value.
 * `reshape` takes the elements in Keras's order, also for `Flatten`.
 """
 

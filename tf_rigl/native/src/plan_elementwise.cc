@@ -1,4 +1,4 @@
-// Sums, products, affine functions and activations, and what moves elements.
+// Sums, products, affine functions and activations, copies and padding.
 
 #include <cstring>
 
@@ -163,23 +163,6 @@ struct CopyStep : Step {
   bool is_same, is_through;
 };
 
-struct ConcatenateStep : Step {
-  explicit ConcatenateStep(const Operation& one) : one(one) {}
-
-  void run(const Context& context) const override {
-    View out = context.view(one.output);
-    for (int value : one.inputs) {
-      const View in = context.view(value);
-      out.c = in.c;
-      copy(context.kernels, in, out);
-      out.data += in.c * out.channel_stride;
-    }
-    clear_borders(context, one.output, 0, context.view(one.output).c);
-  }
-
-  const Operation& one;
-};
-
 struct PadStep : Step {
   explicit PadStep(const Operation& one) : one(one) {}
 
@@ -212,10 +195,6 @@ NewStep make_elementwise(const Making& making, const Operation& one) {
 
 NewStep make_copy(const Making& making, const Operation& one) {
   return std::make_unique<CopyStep>(making, one);
-}
-
-NewStep make_concatenate(const Making&, const Operation& one) {
-  return std::make_unique<ConcatenateStep>(one);
 }
 
 NewStep make_pad(const Making&, const Operation& one) {

@@ -2,9 +2,11 @@
 
 #include "plan_kernels.h"
 
+#include "plan_attend.h"
 #include "plan_dense_vector.h"
 #include "plan_halving.h"
 #include "plan_lookup.h"
+#include "plan_norm.h"
 #include "plan_planes.h"
 #include "plan_pointwise.h"
 
@@ -15,7 +17,7 @@ const plan::PlanKernels plan_kernels = {
     kLanes,   sparse_planes, dense_planes, halve,   dense_vector,
     kLookup,  activate,      add,          multiply, affine,
     softmax,  take,          take_rows,    take_max, take_sum,
-    sum_of,   max_of,
+    sum_of,   max_of,        normalize,    attend,   multiply_planes,
 };
 
 }  // namespace rigl::RIGL_LEVEL

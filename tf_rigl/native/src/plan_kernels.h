@@ -88,6 +88,47 @@ struct Halving {
   float slope;
 };
 
+// Positions that are normalized over channels: see plan_norm.h.
+struct Norm {
+  const float* in;  // [channels][in_stride]
+  int64_t in_stride;
+  float* out;
+  int64_t out_stride;
+  int channels;
+  const float* scale;   // [channels]; may be nullptr
+  const float* offset;  // [channels]; may be nullptr
+  float epsilon;
+  bool is_centered;
+};
+
+// out[r][column] = Σ a[r, d] · b[d][column], where columns lie side by side.
+struct PlaneProduct {
+  const float* a;
+  int64_t a_row, a_depth;
+  const float* b;
+  int64_t b_depth;
+  float* out;
+  int64_t out_row;
+  int rows, depth;
+};
+
+// One head of attention; positions of a channel lie side by side.
+struct Attend {
+  const float* query;
+  int64_t query_stride;  // between channels
+  const float* key;
+  int64_t key_stride;
+  const float* value;
+  int64_t value_stride;
+  float* out;
+  int64_t out_stride;
+  int queries, keys;  // positions
+  int key_channels, value_channels;
+  float scale;
+  bool is_causal;
+  float* scores;  // memory for [keys][2 · kWidestVector]
+};
+
 struct PlanKernels {
   int lanes;
 
@@ -122,6 +163,12 @@ struct PlanKernels {
   void (*take_sum)(const float* in, int64_t stride, float* out, int64_t n);
   float (*sum)(const float* in, int64_t n);
   float (*max)(const float* in, int64_t n);
+
+  // Positions [begin, end), begin a multiple of 32.
+  void (*normalize)(const Norm&, int64_t begin, int64_t end);
+  // Up to 15 floats after the columns are read, but no others are written.
+  void (*attend)(const Attend&);
+  void (*multiply_planes)(const PlaneProduct&, int64_t columns);
 };
 
 // The kernels of the level in use.

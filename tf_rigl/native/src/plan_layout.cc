@@ -108,7 +108,10 @@ int count_head(const Program& program) {
     for (int value : one.inputs) has_image |= is_image(program, value);
     const bool has_window = one.kind == Kind::kConvolution &&
                             one.window.height * one.window.width > 1;
-    if (has_image || has_window) head = int(i) + 1;
+    // They are computed one example at a time.
+    const bool is_alone =
+        one.kind == Kind::kAttention || one.kind == Kind::kMatrixProduct;
+    if (has_image || has_window || is_alone) head = int(i) + 1;
   }
   return head;
 }
@@ -125,7 +128,8 @@ std::vector<Place> lay_out(const Program& program, int head) {
     const Operation& one = program.operations[i];
     if (!is_image(program, one.output)) continue;
     const Window& window = one.window;
-    const int from = one.inputs[0], to = one.output;
+    const int to = one.output;
+    const int from = one.inputs.empty() ? to : one.inputs[0];
     switch (one.kind) {
       case Kind::kConvolution:
         if (window.height * window.width > 1) pitches.shift(to);
@@ -146,6 +150,7 @@ std::vector<Place> lay_out(const Program& program, int head) {
       case Kind::kDense:
       case Kind::kAffine:
       case Kind::kActivation:
+      case Kind::kNormalize:
         pitches.join(from, to);
         break;
       case Kind::kAdd:
@@ -187,6 +192,7 @@ int reusable_input(const Program& program, const Operation& one) {
       break;
     case Kind::kAffine:
     case Kind::kActivation:
+    case Kind::kNormalize:
     case Kind::kReshape:
       found = one.inputs[0];
       break;

@@ -5,6 +5,25 @@ namespace {
 
 constexpr int kMostTaps = 1 << 16;
 
+// All integers up to it are float32.
+constexpr int kMostRows = 1 << 24;
+
+size_t count_arrays(Kind kind) {
+  switch (kind) {
+    case Kind::kDense:
+    case Kind::kConvolution:
+    case Kind::kEmbedding:
+      return 5;
+    case Kind::kAffine:
+    case Kind::kNormalize:
+      return 2;
+    case Kind::kConstant:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
 }  // namespace
 
 void read_attributes(Words& words, const Program& program, Operation& one) {
@@ -51,6 +70,33 @@ void read_attributes(Words& words, const Program& program, Operation& one) {
       pair(window.top, window.bottom, 0);
       pair(window.left, window.right, 0);
       return;
+    case Kind::kConcatenate:
+      one.axis = words.take(0, 2);
+      return;
+    case Kind::kNormalize:
+      one.is_centered = words.take(0, 1);
+      one.epsilon = words.real();
+      return;
+    case Kind::kTranspose:
+      for (int& axis : one.order) axis = words.take(0, 2);
+      return;
+    case Kind::kSlice:
+      pair(window.top, window.left, 0);
+      pair(window.stride_y, window.stride_x, 1);
+      return;
+    case Kind::kEmbedding:
+      one.weight.rows = words.take(1, kMostRows);
+      one.weight.places = words.take(1, kMostDimension);
+      return;
+    case Kind::kAttention:
+      one.heads.queries = words.take(1, kMostDimension);
+      one.heads.keys = words.take(1, kMostDimension);
+      one.heads.is_causal = words.take(0, 1);
+      one.heads.scale = words.real();
+      return;
+    case Kind::kMatrixProduct:
+      one.is_transposed = words.take(0, 1);
+      return;
     default:
       return;
   }
@@ -58,18 +104,20 @@ void read_attributes(Words& words, const Program& program, Operation& one) {
 
 void read_arrays(const std::vector<int>& numbers, const Arrays& arrays,
                  Program& program, Operation& one) {
-  const bool has_weight =
-      one.kind == Kind::kDense || one.kind == Kind::kConvolution;
-  const size_t expected = has_weight ? 5 : one.kind == Kind::kAffine ? 2 : 0;
+  const size_t expected = count_arrays(one.kind);
   require(numbers.size() == expected, "an operation has other arrays");
-  if (has_weight) {
+  if (expected == 5) {
     arrays.read_weight(numbers.data(), one.weight, program.converted);
-  }
-  if (one.kind == Kind::kAffine) {
+  } else if (expected == 2) {
     const int channels = program.shapes[one.output].c;
     one.scale = arrays.floats(numbers[0], channels);
     one.offset = arrays.floats(numbers[1], channels);
-    require(one.scale && one.offset, "an array is missing");
+    require((one.scale && one.offset) || one.kind == Kind::kNormalize,
+            "an array is missing");
+  } else if (expected == 1) {
+    one.constant =
+        arrays.floats(numbers[0], program.shapes[one.output].elements());
+    require(one.constant, "an array is missing");
   }
 }
 

@@ -13,7 +13,7 @@
 
 namespace rigl::plan {
 
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 
 enum class Kind : int32_t {
   kDense,
@@ -27,6 +27,13 @@ enum class Kind : int32_t {
   kActivation,
   kConcatenate,
   kReshape,
+  kConstant,
+  kNormalize,
+  kTranspose,
+  kSlice,
+  kEmbedding,
+  kAttention,
+  kMatrixProduct,
   kCount,
 };
 
@@ -36,6 +43,8 @@ struct Shape {
   int h = 1, w = 1, c = 1;
 
   bool is_vector() const { return h == 1 && w == 1; }
+  // Of y, x or channels: 0, 1 or 2.
+  int size(int axis) const { return axis == 0 ? h : axis == 1 ? w : c; }
   int64_t elements() const { return int64_t(h) * w * c; }
   bool operator==(const Shape& other) const {
     return h == other.h && w == other.w && c == other.c;
@@ -64,6 +73,15 @@ struct Window {
   int top = 0, bottom = 0, left = 0, right = 0;  // zeros around the input
 };
 
+// Of attention: the channels of each value are those of its heads, one after the
+// other, and several heads of queries may share one of keys and values.
+struct Heads {
+  int queries = 1;
+  int keys = 1;
+  bool is_causal = false;  // whether later keys are hidden
+  float scale = 1;         // of products of queries and keys
+};
+
 struct Operation {
   Kind kind;
   std::vector<int> inputs;
@@ -77,6 +95,14 @@ struct Operation {
   bool is_average = false;
   const float* scale = nullptr;
   const float* offset = nullptr;
+
+  const float* constant = nullptr;  // [c][h][w]
+  int axis = 0;                     // along which values are joined
+  int order[3] = {0, 1, 2};         // of y, x and channels of the input
+  bool is_centered = true;          // whether a norm subtracts the mean
+  float epsilon = 0;
+  bool is_transposed = false;  // whether a product is with rows of the second
+  Heads heads;
 };
 
 struct Program {

@@ -1,5 +1,7 @@
 // Reads files of plans, and trusts nothing in them.
 
+#include <algorithm>
+
 #include "plan_operation.h"
 
 namespace rigl::plan {
@@ -78,17 +80,15 @@ class Reader {
     return words.take(0, int(program_.shapes.size()) - 1);
   }
 
-  void read_numbers(Words& words, std::vector<int>& numbers) {
-    const int count = words.count(1);
+  void read_numbers(Words& words, std::vector<int>& numbers, int fewest = 1) {
+    const int count = words.count(fewest);
     for (int i = 0; i < count; i++) numbers.push_back(take_value(words));
   }
-
-  const Shape& shape(int value) const { return program_.shapes[value]; }
 
   void read_operation(Words& words) {
     Operation one;
     one.kind = Kind(words.take(0, int(Kind::kCount) - 1));
-    read_numbers(words, one.inputs);
+    read_numbers(words, one.inputs, one.kind == Kind::kConstant ? 0 : 1);
     one.output = take_value(words);
     one.activation = Activation(words.take(0, int(Activation::kCount) - 1));
     one.slope = words.real();
@@ -148,6 +148,12 @@ void Reader::check_order() const {
   for (const Operation& one : program_.operations) {
     for (int value : one.inputs) {
       require(made[value], "a value is used before it is made");
+    }
+    // Their numbers are checked before a run.
+    if (one.kind == Kind::kEmbedding) {
+      const auto& inputs = program_.inputs;
+      require(std::count(inputs.begin(), inputs.end(), one.inputs[0]) == 1,
+              "an embedding is of no input");
     }
     make(one.output);
   }

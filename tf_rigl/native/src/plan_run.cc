@@ -127,6 +127,7 @@ void Plan::run(const float* const* inputs, float* const* outputs,
     if (made_by_[value] < 0) copy_input(value, inputs, outputs[i], batch);
   }
   if (program_.operations.empty()) return;
+  check_numbers(inputs, batch);
 
   // Tiles depend on the batch alone, so that no sum depends on threads.
   std::vector<Tile> tiles;
@@ -155,6 +156,27 @@ void Plan::run(const float* const* inputs, float* const* outputs,
       run_tail(run_of(tiles[i]), nullptr, memory.data() + task * floats, false);
     }
   });
+}
+
+// Inputs of embeddings are numbers of rows.
+void Plan::check_numbers(const float* const* inputs, int64_t batch) const {
+  const auto& all = program_.inputs;
+  for (const Operation& one : program_.operations) {
+    if (one.kind != Kind::kEmbedding) continue;
+    const int value = one.inputs[0];
+    const auto input = std::find(all.begin(), all.end(), value) - all.begin();
+    const float* numbers = inputs[input];
+    const auto rows = float(one.weight.rows);
+    const int64_t count = batch * program_.shapes[value].elements();
+    for (int64_t i = 0; i < count; i++) {
+      const float number = numbers[i];
+      if (number >= 0 && number < rows && number == float(int(number))) continue;
+      throw Refused{program_.input_names[input] +
+                    " must have whole numbers from 0 to " +
+                    std::to_string(one.weight.rows - 1) + ", but has " +
+                    std::to_string(number) + "."};
+    }
+  }
 }
 
 // An output may be an input.

@@ -30,7 +30,8 @@ class Plan {
   const Program& program() const { return program_; }
   int64_t buffer_bytes() const;
 
-  // Throws std::bad_alloc.
+  // Throws Refused, if an input is no number of a row of its table, or
+  // std::bad_alloc.
   void run(const float* const* inputs, float* const* outputs,
            int64_t batch) const;
 
@@ -57,6 +58,7 @@ class Plan {
     int tile;
   };
 
+  void check_numbers(const float* const* inputs, int64_t batch) const;
   void make_part(Part& part, int begin, int end, bool is_head);
   void find_passed();
   void copy_input(int value, const float* const* inputs, float* output,

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "plan_program.h"
+#include "plan_words.h"
 
 namespace rigl::plan {
 namespace {
@@ -20,6 +20,31 @@ bool is_window_shape(const Window& window, const Shape& from, const Shape& to) {
                             window.dilation_x, window.left, window.right);
 }
 
+bool is_attention(const Program& program, const Operation& one) {
+  const Shape& queries = program.shapes[one.inputs[0]];
+  const Shape& keys = program.shapes[one.inputs[1]];
+  const Shape& values = program.shapes[one.inputs[2]];
+  const Shape& to = program.shapes[one.output];
+  const int64_t many = one.heads.queries, shared = one.heads.keys;
+  return queries.h == 1 && keys.h == 1 && values.h == 1 && to.h == 1 &&
+         to.w == queries.w && values.w == keys.w && many % shared == 0 &&
+         queries.c % many == 0 && keys.c % shared == 0 &&
+         values.c % shared == 0 && to.c % many == 0 &&
+         queries.c / many == keys.c / shared &&
+         to.c / many == values.c / shared &&
+         many * keys.w <= kMostElements;
+}
+
+bool is_matrix_product(const Program& program, const Operation& one) {
+  const Shape& first = program.shapes[one.inputs[0]];
+  const Shape& second = program.shapes[one.inputs[1]];
+  const Shape& to = program.shapes[one.output];
+  const int rows = one.is_transposed ? second.c : second.w;
+  const int columns = one.is_transposed ? second.w : second.c;
+  return first.h == second.h && first.h == to.h && first.w == to.w &&
+         first.c == rows && to.c == columns;
+}
+
 bool fits(int size, int whole) { return size == whole || size == 1; }
 
 }  // namespace
@@ -29,6 +54,7 @@ bool has_right_shapes(const Program& program, const Operation& one) {
     return program.shapes[value];
   };
   const Shape& to = shape(one.output);
+  if (one.inputs.empty()) return one.kind == Kind::kConstant;
   const Shape& from = shape(one.inputs[0]);
   const Window& window = one.window;
   const size_t inputs = one.inputs.size();
@@ -57,6 +83,7 @@ bool has_right_shapes(const Program& program, const Operation& one) {
       break;
     case Kind::kAffine:
     case Kind::kActivation:
+    case Kind::kNormalize:
       right &= to == from;
       break;
     case Kind::kAdd:
@@ -68,15 +95,46 @@ bool has_right_shapes(const Program& program, const Operation& one) {
       }
       break;
     case Kind::kConcatenate: {
-      int64_t channels = 0;
+      int64_t joined = 0;
       right = true;
       for (int value : one.inputs) {
-        right &= shape(value).h == to.h && shape(value).w == to.w;
-        channels += shape(value).c;
+        for (int axis = 0; axis < 3; axis++) {
+          if (axis == one.axis) continue;
+          right &= shape(value).size(axis) == to.size(axis);
+        }
+        joined += shape(value).size(one.axis);
       }
-      right &= channels == to.c;
+      right &= joined == to.size(one.axis);
       break;
     }
+    case Kind::kTranspose: {
+      bool seen[3] = {};
+      for (int axis = 0; axis < 3; axis++) {
+        seen[one.order[axis]] = true;
+        right &= to.size(axis) == from.size(one.order[axis]);
+      }
+      right &= seen[0] && seen[1] && seen[2];
+      break;
+    }
+    case Kind::kSlice:
+      right &= to.c == from.c &&
+               window.top + int64_t(to.h - 1) * window.stride_y < from.h &&
+               window.left + int64_t(to.w - 1) * window.stride_x < from.w;
+      break;
+    case Kind::kEmbedding:
+      // Of the dimensions of the input, the last becomes one in space.
+      right &= one.weight.places == to.c && to.rank == from.rank + 1 &&
+               to.h == from.w && to.w == from.c;
+      break;
+    case Kind::kAttention:
+      right = inputs == 3 && is_attention(program, one);
+      break;
+    case Kind::kMatrixProduct:
+      right = inputs == 2 && is_matrix_product(program, one);
+      break;
+    case Kind::kConstant:
+      right = false;
+      break;
     case Kind::kReshape:
       right &= to.elements() == from.elements();
       break;

@@ -5,6 +5,7 @@
 namespace rigl::plan {
 
 NewStep make_step(const Making& making, const Operation& one) {
+  if (one.kind == Kind::kConstant) return make_constant(making, one);
   const Shape& from = making.program.shapes[one.inputs[0]];
   switch (one.kind) {
     case Kind::kDense:
@@ -24,6 +25,18 @@ NewStep make_step(const Making& making, const Operation& one) {
       return make_concatenate(making, one);
     case Kind::kReshape:
       return make_copy(making, one);
+    case Kind::kNormalize:
+      return make_normalize(making, one);
+    case Kind::kTranspose:
+      return make_transpose(making, one);
+    case Kind::kSlice:
+      return make_slice(making, one);
+    case Kind::kEmbedding:
+      return make_embedding(making, one);
+    case Kind::kAttention:
+      return make_attention(making, one);
+    case Kind::kMatrixProduct:
+      return make_matrix_product(making, one);
     default:
       return make_elementwise(making, one);
   }

@@ -71,6 +71,13 @@ NewStep make_pad(const Making& making, const Operation& one);
 NewStep make_elementwise(const Making& making, const Operation& one);
 NewStep make_copy(const Making& making, const Operation& one);
 NewStep make_concatenate(const Making& making, const Operation& one);
+NewStep make_constant(const Making& making, const Operation& one);
+NewStep make_normalize(const Making& making, const Operation& one);
+NewStep make_transpose(const Making& making, const Operation& one);
+NewStep make_slice(const Making& making, const Operation& one);
+NewStep make_embedding(const Making& making, const Operation& one);
+NewStep make_attention(const Making& making, const Operation& one);
+NewStep make_matrix_product(const Making& making, const Operation& one);
 
 // Copies elements, of any order in memory to any other. What is between rows of
 // `to` may be overwritten, unless `exact`.

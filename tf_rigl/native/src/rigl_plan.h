@@ -54,8 +54,9 @@ RIGL_PLAN_EXPORT int32_t rigl_plan_output_shape(
 RIGL_PLAN_EXPORT int64_t rigl_plan_buffer_bytes(const RiglPlan* plan);
 
 // Computes each output [batch, shape...] from the inputs [batch, shape...], all
-// float32, channels last and contiguous. No result depends on the number of
-// threads; 0 is for as many as the process may use.
+// float32, channels last and contiguous. Token ids are whole numbers in float32;
+// any that is not one of a row of its embedding is an error. No result depends
+// on the number of threads; 0 is for as many as the process may use.
 RIGL_PLAN_EXPORT const char* rigl_plan_run(RiglPlan* plan,
                                            const float* const* inputs,
                                            float* const* outputs, int64_t batch,
