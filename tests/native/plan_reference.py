@@ -135,7 +135,7 @@ def _matrix_product(given, _, inputs, __):
     )
 
 
-_OF_SEQUENCES = {
+OF_SEQUENCES = {
     "concatenate": _concatenate,
     "normalize": _normalize,
     "transpose": _transpose,
@@ -191,8 +191,8 @@ def _step(operation, inputs, output_shape):
         y = sum(inputs)
     elif kind == "multiply":
         y = math.prod(inputs)
-    elif kind in _OF_SEQUENCES:
-        y = _OF_SEQUENCES[kind](given, arrays, inputs, output_shape)
+    elif kind in OF_SEQUENCES:
+        y = OF_SEQUENCES[kind](given, arrays, inputs, output_shape)
     else:
         y = x
     y = (

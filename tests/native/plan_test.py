@@ -106,7 +106,9 @@ def test_what_is_no_number_of_a_row_is_an_error(number):
     assert np.array_equal(plan(rows), table["table"][rows])
     rows = rows.astype(np.float32)
     rows[1, 2] = number
-    with pytest.raises(ValueError, match="input_0 .*whole numbers from 0 to 6"):
+    with pytest.raises(
+        ValueError, match=r"input_0 .*whole numbers from 0 to 6"
+    ):
         plan(rows)
 
 

@@ -52,12 +52,12 @@ before and after.
   dimension in space; the shape of the output says how many.
 * An `embedding` reads an input of the network: whole numbers of rows. Others
   are an error when the plan is run.
-* `attention` reads queries `[n, heads · size]`, keys `[m, key_heads · size]` and
-  values `[m, key_heads · other]`; its output is `[n, heads · other]`. Head i has
-  the keys of i · key_heads // heads. A position that is causal sees no keys
-  behind it.
-* `matrix_product` is of the last two dimensions, for each of the first; if it is
-  transposed, of the rows of the second value.
+* `attention` reads queries `[n, heads · size]`, keys `[m, key_heads · size]`
+  and values `[m, key_heads · other]`; its output is `[n, heads · other]`. Head
+  i has the keys of i · key_heads // heads. Where it is causal, no position sees
+  keys behind it.
+* `matrix_product` is of the last two dimensions, for each of the first; if it
+  is transposed, of the rows of the second value.
 * `reshape` takes the elements in Keras's order, also for `Flatten`.
 """
 

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from tests.native.plan_reference import OF_SEQUENCES
+
 
 def run(graph, *inputs):
     """Computes the outputs of a graph for batches of its inputs."""
@@ -17,6 +19,12 @@ def run(graph, *inputs):
         shape = graph.shapes[one.output]
         if one.kind == "reshape":
             made = read[0].reshape(len(read[0]), *shape)
+        elif one.kind == "constant":
+            made = np.repeat(one.arrays["value"][np.newaxis], len(inputs[0]), 0)
+        elif one.kind in OF_SEQUENCES:
+            made = OF_SEQUENCES[one.kind](
+                one.attributes, one.arrays, read, shape
+            )
         else:
             made = RUN[one.kind](one, *read)
         assert made.shape[1:] == shape, one
@@ -81,10 +89,6 @@ def add(one, *values):
 
 def multiply(one, *values):
     return activated(one, math.prod(values))
-
-
-def concatenate(one, *values):
-    return np.concatenate(values, -1)
 
 
 def kernel(one):
@@ -164,5 +168,4 @@ RUN = {
     "add": add,
     "multiply": multiply,
     "activation": activated,
-    "concatenate": concatenate,
 }

@@ -47,6 +47,10 @@ class Call:
     # The positional and the keyword arguments, an `Operand` for each tensor.
     arguments: tuple[Any, Any] = ((), {})
 
+    def of(self, layer: Any) -> "Call":
+        """Returns the same call for a layer that is part of this one."""
+        return dataclasses.replace(self, layer=layer)
+
     @property
     def shapes(self) -> tuple[Shape, ...]:
         """The shapes of the inputs, without the batch."""
@@ -101,6 +105,31 @@ class Call:
         network = self.network
         step = network.add(kind, self.path, inputs, shape, attributes, arrays)
         return step.output
+
+    def constant(self, array: Any) -> int:
+        """Adds what is the same for each input, `[*shape]`."""
+        array = np.asarray(array, np.float32)
+        value = self.add("constant", (), array.shape, {}, {"value": array})
+        self.network.constants[value] = array
+        return value
+
+    def reshape(self, value: int, shape: Sequence[int]) -> int:
+        """Gives a value another shape of as many elements."""
+        if tuple(shape) == self.network.shapes[value]:
+            return value
+        return self.add("reshape", [value], shape)
+
+    def product(
+        self, value: int, kernel: np.ndarray, bias: np.ndarray | None = None
+    ) -> int:
+        """Adds a product of the last dimension with `[inputs, outputs]`."""
+        shape = self.network.shapes[value]
+        arrays = {"kernel": kernel}
+        if bias is not None:
+            arrays["bias"] = bias
+        return self.add(
+            "dense", [value], (*shape[:-1], kernel.shape[-1]), {}, arrays
+        )
 
     def affine(self, value: int, scale: Any = 1.0, offset: Any = 0.0) -> int:
         """Adds `scale · x + offset` of numbers or arrays [channels]."""

@@ -109,26 +109,12 @@ def average(call: Call) -> int:
     return call.affine(value, 1 / len(call.values))
 
 
-def concatenation(call: Call) -> int:
-    """Reads Concatenate along the last dimension."""
-    axis = call.argument("axis", 1, -1)
-    rank = len(call.shapes[0])
-    if int(axis) % (rank + 1) != rank:
-        raise Unsupported(
-            f"its axis is {axis}", "Concatenate along the last dimension."
-        )
-    *others, _ = call.shapes[0]
-    channels = sum(shape[-1] for shape in call.shapes)
-    return call.add("concatenate", call.values, (*others, channels))
-
-
 def sum_of(call: Call) -> int:
     """Reads `x + y` of two tensors, or of a tensor and constants."""
     first, second = operands(call)
     if isinstance(first, int) and isinstance(second, int):
         return _merged(call, "add", [first, second])
-    value, constant = _value_first(first, second)
-    return call.affine(value, 1, _of_channels(call, constant))
+    return _with_constant(call, "add", *_value_first(first, second))
 
 
 def difference_of(call: Call) -> int:
@@ -137,10 +123,9 @@ def difference_of(call: Call) -> int:
     if isinstance(first, int) and isinstance(second, int):
         return _merged(call, "add", [first, call.affine(second, -1)])
     value, constant = _value_first(first, second)
-    offset = _of_channels(call, constant)
     if value is first:
-        return call.affine(value, 1, -offset)
-    return call.affine(value, -1, offset)
+        return _with_constant(call, "add", value, -constant)
+    return _with_constant(call, "add", call.affine(value, -1), constant)
 
 
 def product_of(call: Call) -> int:
@@ -148,8 +133,7 @@ def product_of(call: Call) -> int:
     first, second = operands(call)
     if isinstance(first, int) and isinstance(second, int):
         return _merged(call, "multiply", [first, second])
-    value, constant = _value_first(first, second)
-    return call.affine(value, _of_channels(call, constant))
+    return _with_constant(call, "multiply", *_value_first(first, second))
 
 
 def quotient_of(call: Call) -> int:
@@ -157,7 +141,7 @@ def quotient_of(call: Call) -> int:
     first, second = operands(call)
     if not isinstance(first, int) or isinstance(second, int):
         raise Unsupported("it divides by what is computed")
-    return call.affine(first, 1 / _of_channels(call, second))
+    return _with_constant(call, "multiply", first, 1 / second)
 
 
 def negative(call: Call) -> int:
@@ -181,6 +165,41 @@ def operands(call: Call) -> tuple[Any, Any]:
 
 def _value_first(first: Any, second: Any) -> tuple[int, np.ndarray]:
     return (first, second) if isinstance(first, int) else (second, first)
+
+
+def _with_constant(
+    call: Call, kind: str, value: int, constant: np.ndarray
+) -> int:
+    """Adds a constant to a value, or multiplies by it.
+
+    One that is the same at all positions may become part of a kernel.
+    """
+    shape = call.network.shapes[value]
+    constant = of_examples(constant, len(shape))
+    is_number = bool(constant.size and (constant == constant.flat[0]).all())
+    is_alike = is_number or set(constant.shape[:-1]) <= {1}
+    if not is_alike or np.broadcast_shapes(constant.shape, shape) != shape:
+        return _merged(call, kind, [value, call.constant(constant)])
+    factors = constant.astype(np.float64).reshape(-1, constant.shape[-1])[0]
+    if kind == "add":
+        return call.affine(value, 1, factors)
+    return call.affine(value, factors)
+
+
+def of_examples(constant: np.ndarray, rank: int) -> np.ndarray:
+    """Returns a constant for each example, with as many dimensions as values.
+
+    Raises:
+        Unsupported: if it differs between the examples of a batch.
+    """
+    if constant.ndim > rank:
+        if constant.ndim > rank + 1 or len(constant) != 1:
+            raise Unsupported(
+                f"its constants have the shape {constant.shape}",
+                "Use the same for all examples of a batch.",
+            )
+        constant = constant[0]
+    return constant[(np.newaxis,) * (rank - constant.ndim)]
 
 
 def _merged(call: Call, kind: str, values: list[int]) -> int:

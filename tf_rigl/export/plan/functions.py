@@ -1,7 +1,6 @@
-"""Rules of functions that move positions, and of layers that reshape."""
+"""Rules of functions that pad and reduce, and of layers that reshape."""
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -55,79 +54,6 @@ def padding(call: Call) -> int:
         )
     return kernels.pad(
         call, tuple((int(one), int(other)) for one, other in widths[1:-1])
-    )
-
-
-def matrix_product(call: Call) -> int:
-    """Reads a product with a matrix that is a weight or constant."""
-    args, kwargs = call.arguments
-    given = [*args, *(kwargs[one] for one in ("x2", "b") if one in kwargs)]
-    flags = [one for key, one in kwargs.items() if key.startswith("transpose")]
-    if len(given) < 2 or any(flags) or hasattr(given[1], "index"):
-        raise Unsupported("it is no product with a constant matrix")
-    matrix = as_array(given[1])
-    shape = call.shapes[0]
-    if not hasattr(given[0], "index") or matrix.ndim != 2:
-        raise Unsupported("it is no product with a constant matrix")
-    return call.add(
-        "dense",
-        call.values,
-        (*shape[:-1], matrix.shape[-1]),
-        {},
-        {"kernel": matrix},
-    )
-
-
-def selection(call: Call) -> int:
-    """Reads `take` of channels, such as a selection that `shrink` has made.
-
-    It is a product with a matrix of few ones, whose zeros cost nothing.
-    """
-    shape = call.shapes[0]
-    axis = call.argument("axis", 3, None)
-    chosen = as_array(call.argument("indices", 1)).astype(int)
-    if axis is None or int(axis) % (len(shape) + 1) != len(shape):
-        raise Unsupported(f"its axis is {axis}", "Take channels.")
-    if chosen.ndim != 1:
-        raise Unsupported("it takes by more than a list of numbers")
-    return select(call, chosen)
-
-
-def slicing(call: Call) -> int:
-    """Reads `tensor[...]` of channels."""
-    (shape,) = call.shapes
-    numbers = np.arange(math.prod(shape), dtype=np.float32).reshape(1, *shape)
-    made = np.asarray(call.evaluate(np.repeat(numbers, 2, axis=0)))
-    if made.shape[:-1] != (2, *shape[:-1]):
-        raise Unsupported(
-            "it takes a part of positions", "Use pooling or strides."
-        )
-    chosen = made.reshape(-1, made.shape[-1])[0].astype(int)
-    expected = np.take(numbers, chosen, axis=-1)
-    if not (made == expected).all():
-        raise Unsupported(
-            "it takes a part of positions", "Use pooling or strides."
-        )
-    return select(call, chosen)
-
-
-def select(call: Call, chosen: np.ndarray) -> int:
-    """Adds the channels of some numbers, by a sparse product."""
-    *others, channels = call.shapes[0]
-    matrix = np.zeros((channels, len(chosen)), np.float32)
-    matrix[chosen, np.arange(len(chosen))] = 1
-    shape = (*others, len(chosen))
-    if len(others) not in (1, 2):
-        return call.add("dense", call.values, shape, {}, {"kernel": matrix})
-    attributes: dict[str, Any] = {
-        "strides": (1,) * len(others),
-        "padding": ((0, 0),) * len(others),
-        "dilation": (1,) * len(others),
-        "groups": 1,
-    }
-    kernel = matrix.reshape((1,) * len(others) + matrix.shape)
-    return call.add(
-        "convolution", call.values, shape, attributes, {"kernel": kernel}
     )
 
 

@@ -23,7 +23,7 @@ def merge_padding(network: Network) -> None:
     """
     makers = network.makers()
     for step in network.steps:
-        pad = makers.get(step.inputs[0])
+        pad = makers.get(step.first)
         if pad is None or pad.kind != "pad" or not _takes(network, step, pad):
             continue
         step.attributes["padding"] = tuple(

@@ -19,8 +19,8 @@ def _hard_sigmoids(network: Network) -> None:
     """Finds `relu6(x + 3) / 6`, as in MobileNet v3 of keras.applications."""
     makers, uses = network.makers(), network.uses()
     for last in list(network.steps):
-        middle = makers.get(last.inputs[0])
-        first = middle and makers.get(middle.inputs[0])
+        middle = makers.get(last.first)
+        first = middle and makers.get(middle.first)
         if not (middle and first) or (uses[first.output], 1) != (
             1,
             uses[middle.output],

@@ -131,13 +131,28 @@ def zero_padding(call: Call) -> int:
 
 
 def cropping(call: Call) -> int:
-    """Reads Cropping1D and Cropping2D, as a depthwise kernel with a single one.
+    """Reads Cropping1D and Cropping2D.
 
-    It is as large as what goes, and its zeros cost nothing.
+    What was padded is cropped by a depthwise kernel with a single one, since
+    that pads as well.
     """
     *space, channels = call.image()
     pairs = np.reshape(call.layer.cropping, (-1, 2)).astype(int)
     size = (pairs.sum(axis=1) + 1).tolist()
+    kept = after(call.image(), size, (1,) * len(space), ((0, 0),) * len(space))
+    maker = call.network.makers().get(call.only())
+    if maker is None or maker.kind != "pad":
+        starts = tuple(pairs[:, 0].tolist())
+        attributes = {"starts": starts, "strides": (1,) * len(space)}
+        return call.add("slice", call.values, (*kept, channels), attributes)
+    inner = maker.attributes["padding"]
+    if any(
+        first + count <= before or first >= length - behind
+        for first, count, length, (before, behind) in zip(
+            pairs[:, 0], kept, space, inner, strict=True
+        )
+    ):
+        return call.constant(np.zeros((*kept, channels)))
     kernel = np.zeros((*size, channels, 1), np.float32)
     kernel[tuple(pairs[:, 0])] = 1
     rank = len(space)
@@ -146,9 +161,12 @@ def cropping(call: Call) -> int:
         "padding": ((0, 0),) * rank,
         "dilation": (1,) * rank,
     }
-    shape = (*after(call.image(), size, **geometry), channels)
     return call.add(
-        "depthwise", call.values, shape, geometry, {"kernel": kernel}
+        "depthwise",
+        call.values,
+        (*kept, channels),
+        geometry,
+        {"kernel": kernel},
     )
 
 

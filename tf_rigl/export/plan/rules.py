@@ -1,13 +1,16 @@
 """The table of rules by which layers become steps of plans."""
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from tf_rigl.backend import flavor as flavors
+from tf_rigl.export.plan import attention
 from tf_rigl.export.plan import elementwise
 from tf_rigl.export.plan import functions
 from tf_rigl.export.plan import kernels
+from tf_rigl.export.plan import sequences
 from tf_rigl.export.plan.calls import Call
 from tf_rigl.export.plan.calls import Unsupported
 from tf_rigl.surgery.channel_rules import is_operation
@@ -82,7 +85,14 @@ RULES: dict[str, Rule] = {
     "Multiply": elementwise.multiplication,
     "Subtract": elementwise.subtraction,
     "Average": elementwise.average,
-    "Concatenate": elementwise.concatenation,
+    "Concatenate": sequences.concatenation,
+    "LayerNormalization": sequences.layer_normalization,
+    "RMSNormalization": sequences.rms_normalization,
+    "Permute": sequences.transposition,
+    "Embedding": sequences.embedding,
+    "EinsumDense": attention.einsum_dense,
+    "MultiHeadAttention": attention.multi_head_attention,
+    "GroupedQueryAttention": attention.grouped_query_attention,
     "CustomScaleLayer": elementwise.scaled_sum,
     **dict.fromkeys(("Flatten", "Reshape"), functions.reshape),
     **dict.fromkeys(
@@ -143,7 +153,13 @@ OPERATIONS: dict[str, Rule] = {
         ("StopGradient", "stop_gradient", "identity", "Copy"),
         elementwise.identity,
     ),
-    **dict.fromkeys(("Concatenate", "concat"), elementwise.concatenation),
+    **dict.fromkeys(("Concatenate", "concat"), sequences.concatenation),
+    **dict.fromkeys(
+        "Transpose Swapaxes Moveaxis transpose compat.v1.transpose".split(),
+        sequences.transposition,
+    ),
+    "NotEqual": sequences.mask,
+    "DotProductAttention": attention.dot_product_attention,
     **dict.fromkeys(("Mean", "math.reduce_mean"), functions.mean),
     **dict.fromkeys(("Max", "Amax", "math.reduce_max"), functions.largest),
     **dict.fromkeys(
@@ -155,11 +171,31 @@ OPERATIONS: dict[str, Rule] = {
     **dict.fromkeys(("Pad", "compat.v1.pad"), functions.padding),
     **dict.fromkeys(
         ("Matmul", "__operators__.matmul", "linalg.matmul"),
-        functions.matrix_product,
+        attention.matrix_product,
     ),
-    **dict.fromkeys(("Take", "compat.v1.gather"), functions.selection),
-    **dict.fromkeys(("GetItem", "__operators__.getitem"), functions.slicing),
+    **dict.fromkeys(
+        "Take compat.v1.gather GetItem __operators__.getitem".split(),
+        sequences.selection,
+    ),
 }
+
+
+# Layers that have an argument for masks, but do not heed it at inference.
+_UNMASKED = ("BatchNormalization",)
+# Arguments besides tensors that rules know.
+OPTIONS: dict[str, tuple[str, ...]] = dict.fromkeys(
+    ("MultiHeadAttention", "GroupedQueryAttention"), ("use_causal_mask",)
+)
+
+
+def heeds_masks(layer: Any) -> bool:
+    """Returns whether a layer computes something else for masked inputs."""
+    cls = flavors.plain_class(layer)
+    if cls.__name__ in _UNMASKED or is_operation(layer):
+        return False
+    return any(
+        "mask" in name for name in inspect.signature(cls.call).parameters
+    )
 
 
 def find_rule(layer: Any) -> Rule | None:

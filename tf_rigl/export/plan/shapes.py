@@ -12,8 +12,10 @@ def merge_reshapes(network: Network) -> None:
     in squeeze-and-excitation.
     """
     for step in list(network.steps):
+        if step.kind != "reshape":
+            continue
         maker = network.makers().get(step.inputs[0])
-        if step.kind != "reshape" or maker is None:
+        if maker is None:
             continue
         if maker.kind == "reshape":
             step.inputs = list(maker.inputs)

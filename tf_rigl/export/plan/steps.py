@@ -36,6 +36,11 @@ class Step:
         """The activation that the step applies, "linear" if none."""
         return str(self.attributes.get("activation", "linear"))
 
+    @property
+    def first(self) -> int:
+        """The first value that it reads, -1 if it reads none."""
+        return self.inputs[0] if self.inputs else -1
+
     def last(self) -> "Step":
         """Returns the step that computes it in the end."""
         step = self
@@ -54,6 +59,8 @@ class Network:
         self.input_names: tuple[str, ...] = ()
         self.output_names: tuple[str, ...] = ()
         self.steps: list[Step] = []
+        # Those of steps that make the same for each input.
+        self.constants: dict[int, np.ndarray] = {}
 
     def value(self, shape: Sequence[int]) -> int:
         """Adds a value of a shape without the batch; returns its number."""

@@ -11,7 +11,9 @@ import tensorflow as tf
 
 from tf_rigl.backend import call_signature
 from tf_rigl.backend import flavor as flavors
+from tf_rigl.export.plan import elementwise
 from tf_rigl.export.plan import rules
+from tf_rigl.export.plan import sequences
 from tf_rigl.export.plan.calls import MOST_DIMENSIONS
 from tf_rigl.export.plan.calls import Call
 from tf_rigl.export.plan.calls import Unsupported
@@ -45,6 +47,8 @@ class Walk:
         self.network = Network()
         self.calls: list[LayerCall] = []
         self.flavor = flavor
+        # Values whose positions a mask marks, which plans do not have.
+        self._masked: set[int] = set()
 
     def model(self, model: Any, call: call_signature.CallSignature) -> None:
         """Follows a whole model, called as a signature says.
@@ -126,9 +130,16 @@ class Walk:
                 tuple(read),
                 arguments,
             )
+            is_masked = self._is_masked(node, read)
+            if is_masked and not has_graph(layer) and rules.heeds_masks(layer):
+                raise Unsupported(*sequences.MASKED)
             made = self._made(call, path)
             if len(made) != len(outputs):
                 raise Unsupported(f"it has {len(outputs)} outputs")
+            passes = is_masked and getattr(layer, "supports_masking", False)
+            for value, output in zip(made, outputs, strict=True):
+                if value is not None and (passes or _has_mask(output)):
+                    self._masked.add(value)
         except Unsupported as unsupported:
             del self.network.steps[before:]
             del self.calls[calls:]
@@ -167,11 +178,22 @@ class Walk:
             return self._follow(network, list(call.values), path)
 
         rule = rules.find_rule(layer)
-        if rule is not None:
-            return [rule(call)]
-        if not _can_expand(layer):
+        if rule is elementwise.identity:
+            return [call.only()]
+        if _can_expand(layer):
+            return self._inner(call, path)
+        folded = sequences.folded(call)
+        if folded is not None:
+            return [folded]
+        if rule is None:
             raise Unsupported("plans do not have it")
-        return self._inner(call, path)
+        return [rule(call)]
+
+    def _is_masked(self, node: Any, values: list[int]) -> bool:
+        """Returns whether a call gets masks with what it reads."""
+        return any(map(_has_mask, layer_graph.inputs_of(node))) or bool(
+            self._masked.intersection(values)
+        )
 
     def _inner(self, call: Call, path: tuple[str, ...]) -> list[_Known]:
         """Follows what the code of a layer of one's own calls."""
@@ -224,6 +246,10 @@ class Walk:
             return None
         read = [value for value in values if value is not None]
         return self.network.add(UNKNOWN, path, read, shape).output
+
+
+def _has_mask(tensor: Any) -> bool:
+    return getattr(tensor, "_keras_mask", None) is not None
 
 
 def has_graph(layer: Any) -> bool:
@@ -288,14 +314,14 @@ def _quiet_tensorflow() -> Iterator[None]:
 def _check_options(call: Call) -> None:
     """Raises an Unsupported if a call does more than apply a layer."""
     args, kwargs = call.arguments
-    is_augmentation = flavors.plain_class(call.layer).__name__.startswith(
-        "Random"
-    )
+    name = flavors.plain_class(call.layer).__name__
+    is_augmentation = name.startswith("Random")
     others = {
         key: one
         for key, one in kwargs.items()
         # Keras 3 adds it to calls of these by itself, at inference False.
         if not (key == "training" and is_augmentation)
+        and key not in rules.OPTIONS.get(name, ())
     }
     options = [
         one
