@@ -53,7 +53,14 @@ void run(RiglPlan* plan, int64_t batch) {
   for (int i = 0; i < ins; i++) add(rigl_plan_input_shape(plan, i, shape));
   for (int i = 0; i < outs; i++) add(rigl_plan_output_shape(plan, i, shape));
   if (total > kMostBytes / 4) return;
-  for (int i = 0; i < ins; i++) inputs.push_back(arrays[i].data());
+  for (int i = 0; i < ins; i++) {
+    // Others would be refused.
+    const int32_t rows = rigl_plan_input_rows(plan, i);
+    for (size_t j = 0; rows && j < arrays[i].size(); j++) {
+      arrays[i][j] = float(j % rows);
+    }
+    inputs.push_back(arrays[i].data());
+  }
   for (int i = 0; i < outs; i++) outputs.push_back(arrays[ins + i].data());
   rigl_plan_run(plan, inputs.data(), outputs.data(), batch, threads);
 }

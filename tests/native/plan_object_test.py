@@ -47,7 +47,7 @@ def test_a_file_has_names_and_shapes(tmp_path):
     plan_file.write(small_network(), path)
     assert [one.name for one in tmp_path.iterdir()] == ["model.plan"]
     plan = tf_rigl.native.Plan(path)
-    assert plan.inputs == (("left", (4, 5, 3)), ("right", (4, 5, 3)))
+    assert plan.inputs == (("left", (4, 5, 3), 0), ("right", (4, 5, 3), 0))
     assert plan.outputs == (("sum", (4, 5, 3)), ("scores", (7,)))
     assert repr(plan) == (
         f"<Plan {path}: left [batch, 4, 5, 3], right [batch, 4, 5, 3] "

@@ -26,20 +26,17 @@ def _level():
 
 def data_for(graph, batch, seed=0):
     random = np.random.default_rng(seed)
-    rows = {}
-    for one in graph.operations:
-        if one.kind == "embedding":
-            (value,) = one.inputs
-            count = len(one.arrays["table"])
-            rows[value] = min(count, rows.get(value, count))
-    return [
-        (
-            random.integers(0, rows[value], (batch, *graph.shapes[value]))
-            if value in rows
-            else random.normal(size=(batch, *graph.shapes[value]))
-        ).astype(np.float32)
-        for value in graph.inputs
-    ]
+    data = []
+    for value in graph.inputs:
+        shape = (batch, *graph.shapes[value])
+        rows = graph.rows(value)
+        drawn = (
+            random.integers(0, rows, shape)
+            if rows
+            else random.normal(size=shape)
+        )
+        data.append(drawn.astype(np.float32))
+    return data
 
 
 def run_plan(plan, *inputs):
@@ -102,6 +99,7 @@ def test_what_is_no_number_of_a_row_is_an_error(number):
     table = {"table": network.floats(7 * 4).reshape(7, 4)}
     network.add("embedding", (0,), (3, 4), {}, table)
     plan = Plan(plan_file.encode(network.graph()))
+    assert plan.inputs == (("input_0", (3,), 7),)
     rows = np.array([[0, 6, 3], [1, 2, 5]])
     assert np.array_equal(plan(rows), table["table"][rows])
     rows = rows.astype(np.float32)

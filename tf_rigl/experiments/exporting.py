@@ -18,6 +18,8 @@ from tf_rigl.experiments.export_settings import ExportSettings
 from tf_rigl.export import endpoints
 from tf_rigl.export import replicas
 from tf_rigl.export.litert import run as litert
+from tf_rigl.export.plan import export as plan_export
+from tf_rigl.export.plan import read
 from tf_rigl.masking.model_weights import walk_model
 
 
@@ -63,11 +65,13 @@ def export(
             or cannot be written.
     """
     endpoint = _trace(model, None)
-    examples = (
-        litert.random_inputs(endpoint.call, None)
-        if inputs is None
-        else litert.named_inputs(endpoint.call, inputs)
-    )
+    if inputs is not None:
+        examples = litert.named_inputs(endpoint.call, inputs)
+    elif settings.format == "plan":
+        graph = read.graph_of(model)
+        examples = plan_export.random_inputs(endpoint.call, graph)
+    else:
+        examples = litert.random_inputs(endpoint.call, None)
     expected = litert.call_model(endpoint, examples)
 
     report = ""

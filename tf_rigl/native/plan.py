@@ -16,14 +16,15 @@ _NO_MEMORY = b"The memory is not enough."  # plan_api.cc
 
 
 class Port(NamedTuple):
-    """An input or output of a plan: its name, and its shape without the batch.
+    """An input or output of a plan.
 
     All are float32, images with their channels last, token ids as whole
     numbers, of which float32 has all up to 2²⁴.
     """
 
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # without the batch
+    rows: int = 0  # of what embedding it is numbers, 0 if of none
 
 
 class Plan:
@@ -132,12 +133,14 @@ class Plan:
             return getattr(self._library, f"rigl_plan_{kind}{name}")
 
         ports = []
+        is_input = kind == "input"
         for number in range(called("s")(self._handle)):
             shape = (ctypes.c_int32 * _DIMENSIONS)()
             rank = called("_shape")(self._handle, number, shape)
             name = called("_name")(self._handle, number)
+            rows = called("_rows")(self._handle, number) if is_input else 0
             ports.append(
-                Port(name.decode(errors="replace"), tuple(shape[:rank]))
+                Port(name.decode(errors="replace"), tuple(shape[:rank]), rows)
             )
         return tuple(ports)
 
@@ -192,6 +195,7 @@ def _declared() -> ctypes.CDLL:
         "input_name": (text, [pointer, number]),
         "output_name": (text, [pointer, number]),
         "input_shape": (number, [pointer, number, shape]),
+        "input_rows": (number, [pointer, number]),
         "output_shape": (number, [pointer, number, shape]),
         "buffer_bytes": (ctypes.c_int64, [pointer]),
         "run": (text, [pointer, pointer, pointer, ctypes.c_int64, number]),

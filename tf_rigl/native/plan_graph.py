@@ -113,6 +113,18 @@ class Graph:
     input_names: tuple[str, ...] = ()
     output_names: tuple[str, ...] = ()
 
+    def rows(self, value: int) -> int:
+        """Returns of how many rows an input is a number, 0 if of none.
+
+        Of several embeddings, it is those of the smallest.
+        """
+        tables = (
+            len(one.arrays["table"])
+            for one in self.operations
+            if one.kind == "embedding" and value in one.inputs
+        )
+        return min(tables, default=0)
+
     def elements(self, value: int) -> int:
         """Returns the number of elements of a value of one example."""
         return math.prod(self.shapes[value])

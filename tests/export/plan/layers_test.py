@@ -1,6 +1,5 @@
 """Each layer computes in a plan what it computes in Keras."""
 
-import hypothesis
 import keras as keras3
 import numpy as np
 import tensorflow as tf
@@ -13,15 +12,6 @@ from tf_rigl.export.plan import read
 from tf_rigl.native.plan_graph import ACTIVATIONS
 
 SIZES = st.integers(1, 4)
-
-
-def few(examples):
-    """Settings of tests in which each example is a model."""
-    return hypothesis.settings(
-        max_examples=examples,
-        deadline=None,
-        suppress_health_check=[hypothesis.HealthCheck.too_slow],
-    )
 
 
 @st.composite
@@ -55,7 +45,7 @@ def check(keras, layer, *shape, examples=2):
 def test_convolution(keras, rank):
     layer = getattr(keras.layers, f"Conv{rank}D")
 
-    @few(6)
+    @support.few(6)
     @given(convolutions(rank), SIZES)
     def check_one(arguments, filters):
         options, shape = arguments
@@ -69,7 +59,7 @@ def test_convolution(keras, rank):
 def test_depthwise_convolution(keras, rank):
     layer = getattr(keras.layers, f"DepthwiseConv{rank}D")
 
-    @few(4)
+    @support.few(4)
     @given(convolutions(rank), st.integers(1, 3))
     def check_one(arguments, multiplier):
         options, shape = arguments
@@ -84,7 +74,7 @@ def test_depthwise_convolution(keras, rank):
 def test_separable_convolution(keras, rank):
     layer = getattr(keras.layers, f"SeparableConv{rank}D")
 
-    @few(6)
+    @support.few(6)
     @given(convolutions(rank), SIZES, st.integers(1, 2))
     def check_one(arguments, filters, multiplier):
         options, shape = arguments
@@ -119,7 +109,7 @@ def test_groups(keras, groups):
 
 @keras_in_turn("kind", ["Max", "Average"], lambda kind: kind == "Max")
 def test_pooling(keras, kind):
-    @few(6)
+    @support.few(6)
     @given(st.integers(1, 2), SIZES, st.integers(1, 3), st.data())
     def check_one(rank, size, strides, data):
         padding = data.draw(st.sampled_from(["valid", "same"]))

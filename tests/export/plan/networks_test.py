@@ -8,7 +8,7 @@ from tests.models import registry_test
 from tests.support import keras_in_turn
 from tf_rigl.models import registry
 
-SECOND = ("character_gru", "character_lstm", "vit_s_16")  # not yet
+SECOND = ("character_gru", "character_lstm")  # not yet
 QUICK = ("lenet_5", "resnet_8")
 
 # By family, with the smallest images that each takes.

@@ -10,9 +10,12 @@ from tf_rigl.export.plan import read
 
 IMAGES = (4, 5, 6)
 LAYERS = {
-    "LayerNormalization": (lambda layers: layers.LayerNormalization(), None),
+    "UnitNormalization": (lambda layers: layers.UnitNormalization(), None),
+    "normalization of columns": (
+        lambda layers: layers.LayerNormalization(axis=(1, 2)),
+        "axis=-1",
+    ),
     "Conv2DTranspose": (lambda layers: layers.Conv2DTranspose(3, 2), None),
-    "Permute": (lambda layers: layers.Permute((2, 1, 3)), None),
     "UpSampling2D": (lambda layers: layers.UpSampling2D(), None),
     "normalization of rows": (
         lambda layers: layers.BatchNormalization(axis=1),
@@ -68,7 +71,7 @@ def test_layer_called_as_in_training(keras, training):
 def test_many_layers_are_counted(keras3):
     layers = keras3.layers
     model = keras3.Sequential(
-        [keras3.Input((4, 6)), *[layers.LayerNormalization() for _ in range(5)]]
+        [keras3.Input((4, 6)), *[layers.UnitNormalization() for _ in range(5)]]
     )
     with pytest.raises(ValueError, match=r"There are 2 more.*check_plan"):
         read.graph_of(model)
@@ -95,18 +98,24 @@ def test_code_that_is_not_symbolic(keras3):
     ("outputs", "reason"),
     [
         (lambda ops, x: ops.sum(x, 1), "plans do not have it"),
-        (lambda ops, x: ops.transpose(x, (0, 2, 1, 3)), "do not have it"),
+        (lambda ops, x: ops.transpose(x, (1, 0, 2, 3)), "batch apart"),
         (lambda ops, x: ops.mean(x, 1), r"its axis is \[1\]"),
-        (lambda ops, x: x[:, 1:], "part of positions"),
+        (lambda ops, x: x[:, ::-1], "in another order"),
+        (lambda ops, x: ops.take(x, [0, 1, 3], 1), "in another order"),
+        (lambda ops, x: ops.take(x, [0], 0), "part of the batch"),
         (lambda ops, x: ops.reshape(x, (-1, 6)), "examples of a batch apart"),
         (lambda ops, x: x / ops.relu(x), "divides by what is computed"),
         (lambda ops, x: ops.pad(x, [[0, 0]] * 3 + [[0, 1]]), "it pads by"),
         (lambda ops, x: ops.expand_dims(x, 1), "4 dimensions"),
         (
-            lambda ops, x: x + ops.reshape(ops.arange(20.0), (4, 5, 1)),
-            "one for each channel",
+            lambda ops, x: x + ops.reshape(ops.arange(240.0), (2, 4, 5, 6)),
+            "all examples of a batch",
         ),
-        (lambda ops, x: ops.concatenate([x, x], 1), "its axis is 1"),
+        (lambda ops, x: ops.concatenate([x, x], 0), "its axis is 0"),
+        (
+            lambda ops, x: ops.matmul(x, ops.swapaxes(x[:, :1], 2, 3)),
+            "as many of each",
+        ),
         (lambda ops, x: ops.maximum(x, ops.relu(x)), "2 tensors"),
     ],
 )

@@ -1,5 +1,6 @@
 """Compares plans, and networks that plans are made of, with models."""
 
+import hypothesis
 import numpy as np
 
 from tests.export.plan import reference
@@ -8,6 +9,15 @@ from tf_rigl.export.plan import read
 from tf_rigl.native import plan_file
 
 TOLERANCE = 1e-5  # of the largest output
+
+
+def few(examples):
+    """Settings of tests in which each example is a model."""
+    return hypothesis.settings(
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
 
 
 def assert_alike(model, *inputs):

@@ -254,7 +254,11 @@ class PlanModel(OpenedModel):
 
         self._plan = native.Plan(path, threads=threads)
         self.inputs = [
-            InputSpec(port.name, (None, *port.shape), "float32")
+            InputSpec(
+                port.name,
+                (None, *port.shape),
+                "int32" if port.rows else "float32",
+            )
             for port in self._plan.inputs
         ]
 

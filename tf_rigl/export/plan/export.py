@@ -109,6 +109,22 @@ def export_plan(
     )
 
 
+def random_inputs(
+    call: call_signature.CallSignature, graph: Graph
+) -> dict[str, np.ndarray]:
+    """Draws the inputs on which a plan is compared, by name.
+
+    What an embedding reads is numbers of its rows, whatever its type.
+    """
+    random = np.random.default_rng(0)
+    examples = run.random_inputs(call, None)
+    for (name, one), value in zip(examples.items(), graph.inputs, strict=True):
+        if rows := graph.rows(value):
+            drawn = random.integers(0, rows, one.shape)
+            examples[name] = drawn.astype(one.dtype)
+    return examples
+
+
 def _compare(
     model: Any, inputs: Any, graph: Graph, data: bytes
 ) -> run.Difference | None:
@@ -116,7 +132,7 @@ def _compare(
     if not native.available():
         return None
     call = call_signature.call_signature(model, inputs)
-    examples = run.random_inputs(call, None)
+    examples = random_inputs(call, graph)
     args, kwargs = call_signature.pack_arguments(call, examples.values())
     kwargs = {**kwargs, "training": False}
     outputs = call_signature.name_outputs(model(*args, **kwargs))

@@ -184,13 +184,14 @@ OPERATIONS: dict[str, Rule] = {
 _UNMASKED = ("BatchNormalization",)
 # Arguments besides tensors that rules know.
 OPTIONS: dict[str, tuple[str, ...]] = dict.fromkeys(
-    ("MultiHeadAttention", "GroupedQueryAttention"), ("use_causal_mask",)
+    ("MultiHeadAttention", "GroupedQueryAttention"),
+    ("use_causal_mask", "return_attention_scores"),
 )
 
 
 def heeds_masks(layer: Any) -> bool:
     """Returns whether a layer computes something else for masked inputs."""
-    cls = flavors.plain_class(layer)
+    cls: Any = flavors.plain_class(layer)
     if cls.__name__ in _UNMASKED or is_operation(layer):
         return False
     return any(

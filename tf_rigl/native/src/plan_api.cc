@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -174,6 +175,18 @@ int32_t rigl_plan_output_shape(const RiglPlan* plan, int32_t number,
                                int32_t shape[RIGL_PLAN_DIMENSIONS]) {
   const auto& program = plan->plan.program();
   return rigl::plan::shape_of(program, program.outputs, number, shape);
+}
+
+int32_t rigl_plan_input_rows(const RiglPlan* plan, int32_t number) {
+  const auto& program = plan->plan.program();
+  if (!rigl::plan::is_in(program.inputs, number)) return 0;
+  int32_t rows = 0;
+  for (const auto& one : program.operations) {
+    if (one.kind != rigl::plan::Kind::kEmbedding) continue;
+    if (one.inputs[0] != program.inputs[number]) continue;
+    rows = rows ? std::min(rows, one.weight.rows) : one.weight.rows;
+  }
+  return rows;
 }
 
 int64_t rigl_plan_buffer_bytes(const RiglPlan* plan) {

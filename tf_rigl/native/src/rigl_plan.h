@@ -50,6 +50,11 @@ RIGL_PLAN_EXPORT int32_t rigl_plan_input_shape(
 RIGL_PLAN_EXPORT int32_t rigl_plan_output_shape(
     const RiglPlan* plan, int32_t number, int32_t shape[RIGL_PLAN_DIMENSIONS]);
 
+// How many rows the table has of which an input is numbers, the smallest of
+// several: 1 + the largest token id. 0 if it is no such input.
+RIGL_PLAN_EXPORT int32_t rigl_plan_input_rows(const RiglPlan* plan,
+                                              int32_t number);
+
 // Bytes of the buffers of one run on one thread, for a batch of one.
 RIGL_PLAN_EXPORT int64_t rigl_plan_buffer_bytes(const RiglPlan* plan);
 
