@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from tf_rigl.export.plan import sequences
+from tf_rigl.export.plan import masks
 from tf_rigl.export.plan.calls import Call
 from tf_rigl.export.plan.calls import Unsupported
 from tf_rigl.export.plan.calls import as_array
@@ -181,7 +181,7 @@ def _operands(call: Call) -> tuple[list[int], bool]:
     args, kwargs = call.arguments
     given = dict(zip(_ARGUMENTS, args, strict=False)) | dict(kwargs)
     if any(given.get(name) is not None for name in _MASKS) or args[3:]:
-        raise Unsupported(*sequences.MASKED)
+        raise Unsupported(*masks.REFUSED)
     if given.get("return_attention_scores"):
         raise Unsupported(
             "it returns its scores", "Leave out return_attention_scores."

@@ -46,6 +46,9 @@ class Call:
     values: tuple[int, ...]  # numbers of the values that it is called on
     # The positional and the keyword arguments, an `Operand` for each tensor.
     arguments: tuple[Any, Any] = ((), {})
+    is_masked: bool = False  # whether a mask comes with one of its inputs
+    # Of the symbolic tensors, which stands for any; None if it is open.
+    batch: int | None = None
 
     def of(self, layer: Any) -> "Call":
         """Returns the same call for a layer that is part of this one."""
@@ -189,7 +192,13 @@ class Call:
             return tensors[leaf.index] if isinstance(leaf, Operand) else leaf
 
         args, kwargs = tf.nest.map_structure(put, self.arguments)
-        return self.layer(*args, **kwargs)
+        try:
+            return self.layer(*args, **kwargs)
+        except (TypeError, ValueError, tf.errors.OpError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise Unsupported(
+                f"it cannot be called on numbers alone ({reason})"
+            ) from error
 
     def argument(self, name: str, position: int, default: Any = None) -> Any:
         """Returns an argument of a function.

@@ -1,7 +1,9 @@
 """Rules of dense layers, convolutions and pooling."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,6 +11,14 @@ from tf_rigl.export.plan.calls import Call
 from tf_rigl.export.plan.calls import Unsupported
 
 Padding = tuple[tuple[int, int], ...]
+
+
+class _Geometry(NamedTuple):
+    """What a convolution layer says of its windows."""
+
+    strides: tuple[int, ...]
+    dilation_rate: tuple[int, ...]
+    padding: str
 
 
 def dense(call: Call) -> int:
@@ -167,6 +177,33 @@ def cropping(call: Call) -> int:
         (*kept, channels),
         geometry,
         {"kernel": kernel},
+    )
+
+
+def patches(call: Call) -> int:
+    """Reads `extract_patches`, as a convolution with a one for each output."""
+    *_, channels = call.image()
+    if hasattr(call.layer, "symbol"):
+        ksizes, strides, rates, padding = (
+            call.argument(name, place)
+            for place, name in enumerate(
+                ("sizes", "strides", "rates", "padding"), 1
+            )
+        )
+        size, strides, dilation = ksizes[1:3], strides[1:3], rates[1:3]
+    else:
+        size = _numbers(call.layer.size, 2)
+        strides = _numbers(call.layer.strides or size, 2)
+        dilation = _numbers(call.layer.dilation_rate, 2)
+        padding = call.layer.padding
+    outputs = math.prod(size) * channels
+    geometry = _Geometry(tuple(strides), tuple(dilation), padding.lower())
+    kernel = np.eye(outputs, dtype=np.float32)
+    return convolve(
+        call.of(geometry),
+        call.only(),
+        kernel.reshape(*size, channels, outputs),
+        {},
     )
 
 

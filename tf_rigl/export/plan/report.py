@@ -15,7 +15,7 @@ NOTHING = "nothing"  # it does nothing at inference
 REFUSED = "refused"  # plans do not have it
 
 # Names of kinds of steps in tables, where "dense" says how one runs.
-SHOWN = {"dense": "product"}
+SHOWN = {"dense": "product", "matrix_product": "matrix product"}
 
 # So many layers are named in advice, and problems told.
 _NAMED = 3

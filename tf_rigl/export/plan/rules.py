@@ -1,7 +1,6 @@
 """The table of rules by which layers become steps of plans."""
 
 import dataclasses
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from tf_rigl.export.plan import attention
 from tf_rigl.export.plan import elementwise
 from tf_rigl.export.plan import functions
 from tf_rigl.export.plan import kernels
+from tf_rigl.export.plan import masks
 from tf_rigl.export.plan import sequences
 from tf_rigl.export.plan.calls import Call
 from tf_rigl.export.plan.calls import Unsupported
@@ -158,7 +158,10 @@ OPERATIONS: dict[str, Rule] = {
         "Transpose Swapaxes Moveaxis transpose compat.v1.transpose".split(),
         sequences.transposition,
     ),
-    "NotEqual": sequences.mask,
+    **dict.fromkeys(
+        "ExtractPatches image.extract_patches".split(), kernels.patches
+    ),
+    "NotEqual": masks.comparison,
     "DotProductAttention": attention.dot_product_attention,
     **dict.fromkeys(("Mean", "math.reduce_mean"), functions.mean),
     **dict.fromkeys(("Max", "Amax", "math.reduce_max"), functions.largest),
@@ -180,23 +183,11 @@ OPERATIONS: dict[str, Rule] = {
 }
 
 
-# Layers that have an argument for masks, but do not heed it at inference.
-_UNMASKED = ("BatchNormalization",)
 # Arguments besides tensors that rules know.
 OPTIONS: dict[str, tuple[str, ...]] = dict.fromkeys(
     ("MultiHeadAttention", "GroupedQueryAttention"),
     ("use_causal_mask", "return_attention_scores"),
 )
-
-
-def heeds_masks(layer: Any) -> bool:
-    """Returns whether a layer computes something else for masked inputs."""
-    cls: Any = flavors.plain_class(layer)
-    if cls.__name__ in _UNMASKED or is_operation(layer):
-        return False
-    return any(
-        "mask" in name for name in inspect.signature(cls.call).parameters
-    )
 
 
 def find_rule(layer: Any) -> Rule | None:

@@ -117,18 +117,6 @@ def embedding(call: Call) -> int:
     return call.add("embedding", [value], shape, {}, {"table": table})
 
 
-def mask(call: Call) -> int:
-    """Reads what compares inputs to find those that are masked."""
-    raise Unsupported(*MASKED)
-
-
-MASKED = (
-    "it would leave out positions that are masked, as by mask_zero=True",
-    "Plans have no masks: build the Embedding with mask_zero=False, for inputs "
-    "without padding.",
-)
-
-
 def folded(call: Call) -> int | None:
     """Computes what is the same for each input; None if it is not."""
     constants = [call.network.constants.get(value) for value in call.values]

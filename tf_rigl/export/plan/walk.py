@@ -1,9 +1,6 @@
 """Follows the graph of layers of a model and makes steps of their calls."""
 
-import contextlib
 import dataclasses
-import inspect
-from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +9,8 @@ import tensorflow as tf
 from tf_rigl.backend import call_signature
 from tf_rigl.backend import flavor as flavors
 from tf_rigl.export.plan import elementwise
+from tf_rigl.export.plan import masks
+from tf_rigl.export.plan import own_code
 from tf_rigl.export.plan import rules
 from tf_rigl.export.plan import sequences
 from tf_rigl.export.plan.calls import MOST_DIMENSIONS
@@ -20,7 +19,6 @@ from tf_rigl.export.plan.calls import Unsupported
 from tf_rigl.export.plan.steps import UNKNOWN
 from tf_rigl.export.plan.steps import Network
 from tf_rigl.export.plan.steps import Step
-from tf_rigl.masking import tree
 from tf_rigl.surgery import layer_graph
 from tf_rigl.surgery.channel_rules import is_operation
 from tf_rigl.surgery.features import Operand
@@ -119,27 +117,26 @@ class Walk:
             if None in values:
                 raise Unsupported("sizes of what it reads are not known")
             read = [value for value in values if value is not None]
-            arguments = layer_graph.placed_arguments(
-                node, layer_graph.inputs_of(node)
-            )
+            tensors = layer_graph.inputs_of(node)
             call = Call(
                 self.network,
                 self.flavor,
                 layer,
                 "/".join(path),
                 tuple(read),
-                arguments,
+                layer_graph.placed_arguments(node, tensors),
+                any(map(masks.has_mask, tensors))
+                or not self._masked.isdisjoint(read),
+                _batch_of(tensors),
             )
-            is_masked = self._is_masked(node, read)
-            if is_masked and not has_graph(layer) and rules.heeds_masks(layer):
-                raise Unsupported(*sequences.MASKED)
             made = self._made(call, path)
             if len(made) != len(outputs):
                 raise Unsupported(f"it has {len(outputs)} outputs")
-            passes = is_masked and getattr(layer, "supports_masking", False)
-            for value, output in zip(made, outputs, strict=True):
-                if value is not None and (passes or _has_mask(output)):
-                    self._masked.add(value)
+            self._masked.update(
+                value
+                for value, output in zip(made, outputs, strict=True)
+                if value is not None and masks.passes_mask(call, output)
+            )
         except Unsupported as unsupported:
             del self.network.steps[before:]
             del self.calls[calls:]
@@ -177,10 +174,11 @@ class Walk:
                 )
             return self._follow(network, list(call.values), path)
 
+        masks.check(call)
         rule = rules.find_rule(layer)
         if rule is elementwise.identity:
             return [call.only()]
-        if _can_expand(layer):
+        if own_code.is_own(layer):
             return self._inner(call, path)
         folded = sequences.folded(call)
         if folded is not None:
@@ -189,15 +187,25 @@ class Walk:
             raise Unsupported("plans do not have it")
         return [rule(call)]
 
-    def _is_masked(self, node: Any, values: list[int]) -> bool:
-        """Returns whether a call gets masks with what it reads."""
-        return any(map(_has_mask, layer_graph.inputs_of(node))) or bool(
-            self._masked.intersection(values)
-        )
-
     def _inner(self, call: Call, path: tuple[str, ...]) -> list[_Known]:
         """Follows what the code of a layer of one's own calls."""
-        given = [self.flavor.keras.Input(shape) for shape in call.shapes]
+        # Some code makes arrays as large as the batch.
+        try:
+            return self._inner_of_batch(call, path, None)
+        except Unsupported as unsupported:
+            try:
+                return self._inner_of_batch(call, path, 1)
+            except Unsupported:
+                raise unsupported from None
+
+    def _inner_of_batch(
+        self, call: Call, path: tuple[str, ...], batch: int | None
+    ) -> list[_Known]:
+        """Follows the code of a layer that is called on a batch of a size."""
+        given = [
+            self.flavor.keras.Input(shape, batch_size=batch)
+            for shape in call.shapes
+        ]
 
         def put(leaf: Any) -> Any:
             return given[leaf.index] if isinstance(leaf, Operand) else leaf
@@ -222,9 +230,12 @@ class Walk:
         Returns:
             The structure of symbolic tensors that it returns, and their values.
         """
-        with _nodes_forgotten(self.flavor, layer), _quiet_tensorflow():
+        with (
+            own_code.nodes_forgotten(self.flavor, layer),
+            own_code.quiet_tensorflow(),
+        ):
             try:
-                outputs = _code(layer)(*args, **kwargs)
+                outputs = own_code.code_of(layer)(*args, **kwargs)
                 flat = tf.nest.flatten(outputs)
                 network = self.flavor.keras.Model(given, flat)
             except Exception as error:
@@ -248,8 +259,10 @@ class Walk:
         return self.network.add(UNKNOWN, path, read, shape).output
 
 
-def _has_mask(tensor: Any) -> bool:
-    return getattr(tensor, "_keras_mask", None) is not None
+def _batch_of(tensors: list[Any]) -> int | None:
+    """Returns the number of examples of symbolic tensors, if it is known."""
+    sizes = [one.shape[0] for one in tensors if len(one.shape)]
+    return sizes[0] if sizes else None
 
 
 def has_graph(layer: Any) -> bool:
@@ -260,55 +273,6 @@ def has_graph(layer: Any) -> bool:
     cls: Any = flavors.plain_class(layer)
     package: str = cls.call.__module__.partition(".")[0]
     return package in flavors.PACKAGES
-
-
-def _can_expand(layer: Any) -> bool:
-    """Returns whether a layer's own code may tell what it computes."""
-    cls = flavors.plain_class(layer)
-    is_own = not rules.is_of_keras(cls) or cls.__name__ == "Lambda"
-    return is_own and not is_operation(layer)
-
-
-def _code(layer: Any) -> Any:
-    """Returns the function that a layer of one's own computes by."""
-    if flavors.plain_class(layer).__name__ == "Lambda":
-        given = layer.arguments or {}
-        return lambda *args, **_: layer.function(*args, **given)
-    parameters = inspect.signature(layer.call).parameters
-    if "training" not in parameters:
-        return layer.call
-    return lambda *args, **kwargs: layer.call(
-        *args, **{**kwargs, "training": False}
-    )
-
-
-@contextlib.contextmanager
-def _nodes_forgotten(flavor: flavors.Flavor, layer: Any) -> Iterator[None]:
-    """Lets layers forget calls that are made within a `with` block."""
-    lists = [
-        nodes
-        for node in tree.walk(flavor, layer)
-        for name in ("_inbound_nodes", "_outbound_nodes")
-        if isinstance(nodes := getattr(node.layer, name, None), list)
-    ]
-    lengths = [len(nodes) for nodes in lists]
-    try:
-        yield
-    finally:
-        for nodes, length in zip(lists, lengths, strict=True):
-            del nodes[length:]
-
-
-@contextlib.contextmanager
-def _quiet_tensorflow() -> Iterator[None]:
-    """Silences Keras 2, which warns of variables in functions it follows."""
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel("ERROR")
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _check_options(call: Call) -> None:
