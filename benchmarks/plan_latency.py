@@ -42,6 +42,7 @@ import tf_rigl
 from benchmarks import measure
 from tf_rigl.core import text_table
 from tf_rigl.export.litert import run
+from tf_rigl.models import vision_transformer
 from tf_rigl.native import library
 
 # Vector instructions by the names of the levels of x86-64, for `cap_level`.
@@ -66,6 +67,7 @@ NETWORKS: dict[str, Callable[[], Any]] = {
     "mlp_1024": _mlp,
     "resnet50": _application("ResNet50"),
     "mobilenet": _application("MobileNet"),
+    "vit_s_16": lambda: vision_transformer.vision_transformer(keras),
 }
 
 

@@ -48,7 +48,7 @@ def test_a_file_has_names_and_shapes(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["model.plan"]
     plan = tf_rigl.native.Plan(path)
     assert plan.inputs == (("left", (4, 5, 3), 0), ("right", (4, 5, 3), 0))
-    assert plan.outputs == (("sum", (4, 5, 3)), ("scores", (7,)))
+    assert plan.outputs == (("sum", (4, 5, 3), 0), ("scores", (7,), 0))
     assert repr(plan) == (
         f"<Plan {path}: left [batch, 4, 5, 3], right [batch, 4, 5, 3] "
         "to sum [batch, 4, 5, 3], scores [batch, 7]>"

@@ -29,6 +29,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from tf_rigl.native import plan_attributes
 from tf_rigl.native import plan_check
 from tf_rigl.native.plan_graph import ACTIVATIONS
 from tf_rigl.native.plan_graph import Graph
@@ -61,7 +62,6 @@ _KINDS = (
     "attention",
     "matrix_product",
 )
-_MODES = ("max", "average")
 _TYPES = tuple(np.dtype(name) for name in ("<f4", "<i4", "<u2", "<f2", "i1"))
 
 # Bytes of an element and of a non-zero with its place: below this density the
@@ -161,133 +161,51 @@ class _Arrays:
 def _encode_operation(
     graph: Graph, operation: Operation, arrays: _Arrays
 ) -> list[int]:
-    attributes: list[int] = []
+    given, kind = operation.attributes, operation.kind
     numbers: list[int] = []
-    given = operation.attributes
-    kind = operation.kind
-
-    if kind == "dense":
-        weight = _rows(operation)
-        attributes = list(weight.shape)
-        numbers = _add_weight(weight, operation, arrays)
-    elif kind in ("convolution", "depthwise"):
-        attributes = _convolution(operation)
+    if has_weight(operation):
         numbers = _add_weight(_rows(operation), operation, arrays)
-        kind = "convolution"
-    elif kind == "pool":
-        attributes = [
-            _MODES.index(given["mode"]),
-            *_pair(given["size"]),
-            *_pair(given["strides"]),
-            *_borders(given["padding"]),
-        ]
-    elif kind == "global_pool":
-        attributes = [_MODES.index(given["mode"])]
-    elif kind == "pad":
-        attributes = _borders(given["padding"])
     elif kind in ("affine", "normalize"):
         numbers = [
             arrays.add(operation.arrays.get(name))
             for name in ("scale", "offset")
         ]
-    elif kind == "embedding":
-        table = operation.arrays["table"]
-        attributes = list(table.shape)
-        numbers = _add_weight(table, operation, arrays)
     elif kind == "constant":
         # By planes, as images lie in memory.
         planes = np.moveaxis(operation.arrays["value"], -1, 0)
         numbers = [arrays.add(planes)]
-    rank = len(graph.shapes[operation.output])
-    attributes += _sequence_attributes(operation, rank)
 
+    rank = len(graph.shapes[operation.output])
+    attributes = plan_attributes.encode(operation, rank)
     activation = given.get("activation", "linear")
-    slope = given.get("negative_slope", 0)
     return [
-        _KINDS.index(kind),
+        _KINDS.index("convolution" if kind == "depthwise" else kind),
         len(operation.inputs),
         *operation.inputs,
         operation.output,
         ACTIVATIONS.index(activation),
-        _bits(slope),
+        plan_attributes.bits(given.get("negative_slope", 0)),
         len(attributes),
-        *map(int, attributes),
+        *attributes,
         len(numbers),
         *numbers,
     ]
 
 
-def _sequence_attributes(operation: Operation, rank: int) -> list[int]:
-    """Returns attributes of what moves and compares positions.
-
-    Axes are counted as those of images are: y, x, channels.
-    """
-    given = operation.attributes
-    before = 3 - rank
-    match operation.kind:
-        case "concatenate":
-            return [before + given.get("axis", rank - 1)]
-        case "transpose":
-            return [*range(before), *(before + axis for axis in given["order"])]
-        case "normalize":
-            return [given["is_centered"], _bits(given["epsilon"])]
-        case "slice":
-            return [*_pair(given["starts"], 0), *_pair(given["strides"])]
-        case "attention":
-            heads = [given["heads"], given["key_heads"], given["is_causal"]]
-            return [*heads, _bits(given["scale"])]
-        case "matrix_product":
-            return [given["is_transposed"]]
-        case _:
-            return []
-
-
-def _bits(number: float) -> int:
-    """Returns the bits of a float32 as an integer."""
-    return int(np.float32(number).view(np.int32))
-
-
-def _pair(numbers: Iterable[int], missing: int = 1) -> list[int]:
-    """Returns numbers for height and width; of sequences, the height is 1."""
-    numbers = list(numbers)
-    return [missing] * (2 - len(numbers)) + numbers
-
-
-def _borders(padding: Iterable[tuple[int, int]]) -> list[int]:
-    """Returns the zeros above, below, to the left and to the right."""
-    padding = list(padding)
-    padding = [(0, 0)] * (2 - len(padding)) + padding
-    return [number for pair in padding for number in pair]
+def has_weight(operation: Operation) -> bool:
+    """Returns whether an operation has a kernel or table, which is packed."""
+    return not {"kernel", "table"}.isdisjoint(operation.arrays)
 
 
 def _rows(operation: Operation) -> np.ndarray:
-    """Returns the kernel of an operation, `[outputs, places]`."""
+    """Returns the kernel of an operation, `[outputs, places]`, or its table."""
+    if "table" in operation.arrays:
+        return operation.arrays["table"]
     kernel = operation.arrays["kernel"]
     # The outputs of depthwise convolutions are channels times multiplier.
     kept = 2 if operation.kind == "depthwise" else 1
     outputs = int(np.prod(kernel.shape[-kept:]))
     return kernel.reshape(-1, outputs).T
-
-
-def _convolution(operation: Operation) -> list[int]:
-    """Returns the attributes of a convolution."""
-    kernel = operation.arrays["kernel"]
-    *size, channels, outputs = kernel.shape
-    given = operation.attributes
-    if operation.kind == "depthwise":
-        groups, channels, outputs = channels, 1, channels * outputs
-    else:
-        groups = given.get("groups", 1)
-    ones = (1,) * len(size)
-    return [
-        outputs,
-        *_pair(size),
-        *_pair(given.get("strides", ones)),
-        *_pair(given.get("dilation", ones)),
-        *_borders(given["padding"]),
-        groups,
-        channels,
-    ]
 
 
 def _add_weight(
@@ -342,7 +260,7 @@ def rounding_error(operation: Operation, precision: str) -> float:
     """Returns the largest difference between a kernel and what a file holds.
 
     Args:
-        operation: one with a kernel.
+        operation: one with a kernel or table.
         precision: type of its elements in the file; see `encode`.
     """
     weight = _rows(operation)

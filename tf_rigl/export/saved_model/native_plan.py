@@ -113,7 +113,7 @@ def save(
             (
                 plan_file.rounding_error(one, values)
                 for one in graph.operations
-                if "kernel" in one.arrays
+                if plan_file.has_weight(one)
             ),
             default=0.0,
         ),
