@@ -54,6 +54,18 @@ def test_the_plan_matches_the_model(shrink, keras, tmp_path):
 
 
 @pytest.mark.skipif(not native.available(), reason="plans run natively")
+@support.one_keras("tf_keras")
+def test_the_plan_of_tokens_that_are_floats(keras, tmp_path):
+    """They are drawn as numbers of rows; others would be refused."""
+    tokens = keras.Input((6,))
+    hidden = keras.layers.Embedding(30, 4)(tokens)
+    model = keras.Model(tokens, keras.layers.Flatten()(hidden))
+    settings = ExportSettings("plan")
+    exported = exporting.export(model, tmp_path / "m.plan", settings)
+    assert exported.verdict == "matches"
+
+
+@pytest.mark.skipif(not native.available(), reason="plans run natively")
 def test_rounded_plan_is_measured(tmp_path):
     settings = ExportSettings("plan", values="int8")
     exported = exporting.export(make_model(), tmp_path / "m.plan", settings)

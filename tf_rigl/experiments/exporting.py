@@ -67,7 +67,7 @@ def export(
     endpoint = _trace(model, None)
     if inputs is not None:
         examples = litert.named_inputs(endpoint.call, inputs)
-    elif settings.format == "plan":
+    elif settings.format == "plan" or settings.runtime == "native":
         graph = read.graph_of(model)
         examples = plan_export.random_inputs(endpoint.call, graph)
     else:

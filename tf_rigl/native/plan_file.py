@@ -17,7 +17,8 @@ The file is little-endian and is mapped into memory as it is:
 
 Kernels are stored by outputs, `[outputs, everything else]`: the non-zeros of
 each with the place of each, or all elements where that is smaller. A depthwise
-convolution is one with as many groups as channels. Raise `VERSION` with every
+convolution is one with as many groups as channels, and the table of an
+embedding is stored likewise, by its rows. Raise `VERSION` with every
 change: `plan_program.h` has the same number, and files of others are refused.
 """
 

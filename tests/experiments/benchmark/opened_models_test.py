@@ -45,6 +45,20 @@ def test_formats_of_one_model(folder):
         assert same(expected, found)
 
 
+@pytest.mark.skipif(not native.available(), reason="plans run natively")
+@support.one_keras("keras")
+def test_tokens_of_a_plan_are_integers(keras, tmp_path):
+    tokens = keras.Input((6,), dtype="int64")
+    outputs = keras.layers.Embedding(30, 4)(tokens)
+    model = keras.Model(tokens, outputs)
+    tf_rigl.export_plan(model, tmp_path / "m.plan")
+    model.save(tmp_path / "m.keras")
+    specs, expected = call("keras", tmp_path / "m.keras")
+    own, found = call("plan", tmp_path / "m.plan")
+    assert inputs.positions(own, specs) == [0]
+    assert same(expected, found, 0)
+
+
 @pytest.mark.slow
 def test_integers_of_a_file_are_floats_outside(keras, tmp_path):
     model = support.make_mlp(keras)

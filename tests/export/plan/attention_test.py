@@ -164,11 +164,20 @@ def test_dot_product_attention(keras3, is_causal):
     graph = support.assert_alike(keras3.Model(inputs, outputs), *batches)
     assert "attention" in support.kinds(graph)
 
+    first = inputs[0]
+    outputs = keras3.ops.dot_product_attention(first, first, first, scale=0.5)
+    support.assert_alike(keras3.Model(first, outputs), batches[0])
+    outputs = keras3.ops.dot_product_attention(
+        first, first, first, mask=np.tri(queries, dtype=bool)[None, None]
+    )
+    with pytest.raises(ValueError, match="has a mask or a bias"):
+        read.graph_of(keras3.Model(first, outputs))
+
 
 @keras_in_turn(
     "case",
     [
-        ("mask", "mask_zero=False"),
+        ("mask", "has an attention_mask.*use_causal_mask=True"),
         ("scores", "return_attention_scores"),
         ("axes", "only dimension"),
     ],

@@ -214,3 +214,57 @@ def test_integer_images(keras):
     model = keras.Model(inputs, keras.layers.Conv2D(3, 3)(hidden))
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
     support.assert_alike(model, images)
+
+
+def patch_encoder(keras, patch_size, count, units):
+    """Code that asks for the size of the batch, as many transformers do."""
+    layers, ops = keras.layers, keras.ops
+
+    class Patches(layers.Layer):
+        def call(self, images):
+            batch, height, width, channels = ops.shape(images)
+            patches = ops.image.extract_patches(images, patch_size)
+            count = (height // patch_size) * (width // patch_size)
+            size = patch_size * patch_size * channels
+            return ops.reshape(patches, (batch, count, size))
+
+    class Encoder(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.project = layers.Dense(units)
+            self.positions = layers.Embedding(count, units)
+
+        def call(self, patches):
+            positions = ops.expand_dims(ops.arange(count), 0)
+            return self.project(patches) + self.positions(positions)
+
+    class ClassToken(layers.Layer):
+        def build(self, shape):
+            self.token = self.add_weight(shape=(1, 1, shape[-1]), name="gamma")
+
+        def call(self, tokens):
+            shape = (ops.shape(tokens)[0], 1, units)
+            token = ops.broadcast_to(self.token, shape)
+            return ops.concatenate([token, tokens], axis=1)
+
+    return keras.Sequential([Patches(), Encoder(), ClassToken()])
+
+
+def test_code_that_asks_for_the_batch(keras3):
+    inputs = keras3.Input((12, 8, 3))
+    tokens = patch_encoder(keras3, 4, 6, 16)(inputs)
+    model = support.randomize(keras3.Model(inputs, tokens[:, 0] + tokens[:, 3]))
+    graph = support.assert_alike(model, support.batch(12, 8, 3, examples=3))
+    assert "slice" in support.kinds(graph)
+    support.assert_alike(
+        support.randomize(keras3.Model(inputs, tokens)), support.batch(12, 8, 3)
+    )
+
+
+@pytest.mark.parametrize("keras", ["tf_keras"], indirect=True)
+def test_patches_by_tensorflow(keras):
+    inputs = keras.Input((9, 8, 3))
+    patches = tf.image.extract_patches(
+        inputs, (1, 2, 3, 1), (1, 2, 2, 1), (1, 1, 1, 1), "SAME"
+    )
+    support.assert_alike(keras.Model(inputs, patches), support.batch(9, 8, 3))

@@ -147,10 +147,14 @@ def _agree(one: InputSpec, other: InputSpec) -> bool:
     if len(one.shape) != len(other.shape):
         return False
     sizes = zip(one.shape[1:], other.shape[1:], strict=True)
-    same_kind = one.dtype == other.dtype or (
-        _is_float(one) and _is_float(other)
+    same_kind = one.dtype == other.dtype or any(
+        is_one(one) and is_one(other) for is_one in (_is_float, _is_integer)
     )
     return same_kind and all(a is None or b is None or a == b for a, b in sizes)
+
+
+def _is_integer(spec: InputSpec) -> bool:
+    return spec.dtype.startswith(("int", "uint"))
 
 
 def _is_float(spec: InputSpec) -> bool:

@@ -8,9 +8,14 @@ from tf_rigl.export.plan import masks
 from tf_rigl.export.plan.calls import Call
 from tf_rigl.export.plan.calls import Unsupported
 from tf_rigl.export.plan.calls import as_array
+from tf_rigl.surgery.features import Operand
 
 _ARGUMENTS = ("query", "value", "key")
-_MASKS = ("attention_mask", "query_mask", "value_mask", "key_mask")
+_ARGUMENTS_OF_FUNCTION = ("query", "key", "value", "bias", "mask")
+_MASKS = ("query_mask", "value_mask", "key_mask")
+_CAUSAL_ONLY = (
+    "Plans have no masks but that of later positions: use_causal_mask=True."
+)
 
 
 def multi_head_attention(call: Call) -> int:
@@ -34,28 +39,30 @@ def grouped_query_attention(call: Call) -> int:
 
 def dot_product_attention(call: Call) -> int:
     """Reads `dot_product_attention` of `[positions, heads, size]`."""
-    if len(call.values) != 3:
-        raise Unsupported(
-            f"it is called on {len(call.values)} tensors",
-            "Plans have no masks and no bias.",
-        )
-    queries, keys, values = call.shapes
-    if {len(shape) for shape in call.shapes} != {3}:
-        raise Unsupported(f"its queries have the shape {queries}")
-    scale = call.argument("scale", 5)
+    names = (*_ARGUMENTS_OF_FUNCTION, "scale", "is_causal")
+    args, kwargs = call.arguments
+    given = dict(zip(names, args, strict=False)) | dict(kwargs)
+    if given.get("bias") is not None or given.get("mask") is not None:
+        raise Unsupported("it has a mask or a bias", _CAUSAL_ONLY)
+    values = [_operand(call, given[name]) for name in ("query", "key", "value")]
+    shapes = [call.network.shapes[value] for value in values]
+    if {len(shape) for shape in shapes} != {3}:
+        raise Unsupported(f"its inputs have the shapes {shapes}")
     flat = [
-        call.reshape(value, (shape[0], shape[1] * shape[2]))
-        for value, shape in zip(call.values, call.shapes, strict=True)
+        call.reshape(value, (positions, heads * size))
+        for value, (positions, heads, size) in zip(values, shapes, strict=True)
     ]
+    queries, keys, _ = shapes
+    scale = given.get("scale")
     made = _attend(
         call,
         flat,
         queries[1],
         keys[1],
         1 / math.sqrt(queries[2]) if scale is None else float(scale),
-        bool(call.argument("is_causal", 6, False)),
+        bool(call.argument("is_causal", len(names) - 1, False)),
     )
-    return call.reshape(made, (*queries[:2], values[2]))
+    return call.reshape(made, (*queries[:2], shapes[2][2]))
 
 
 def einsum_dense(call: Call) -> int:
@@ -87,10 +94,10 @@ def matrix_product(call: Call) -> int:
     args, kwargs = call.arguments
     given = [*args, *(kwargs[one] for one in ("x2", "b") if one in kwargs)]
     flags = {key: one for key, one in kwargs.items() if one is True}
-    if len(given) < 2 or not hasattr(given[0], "index") or any(given[2:]):
+    if len(given) < 2 or not isinstance(given[0], Operand) or any(given[2:]):
         raise Unsupported("its first matrix is a constant")
     value = call.values[given[0].index]
-    if hasattr(given[1], "index"):
+    if isinstance(given[1], Operand):
         other = call.values[given[1].index]
         return _product_of_two(call, value, other, flags)
     matrix = as_array(given[1])
@@ -180,7 +187,9 @@ def _operands(call: Call) -> tuple[list[int], bool]:
     """Returns queries, keys and values, and whether later keys are hidden."""
     args, kwargs = call.arguments
     given = dict(zip(_ARGUMENTS, args, strict=False)) | dict(kwargs)
-    if any(given.get(name) is not None for name in _MASKS) or args[3:]:
+    if given.get("attention_mask") is not None or args[3:]:
+        raise Unsupported("it has an attention_mask", _CAUSAL_ONLY)
+    if any(given.get(name) is not None for name in _MASKS):
         raise Unsupported(*masks.REFUSED)
     if given.get("return_attention_scores"):
         raise Unsupported(
@@ -189,10 +198,21 @@ def _operands(call: Call) -> tuple[list[int], bool]:
     query, value = given["query"], given["value"]
     key = given.get("key")
     chosen = (query, value if key is None else key, value)
-    if not all(hasattr(one, "index") for one in chosen):
-        raise Unsupported("it attends to a constant")
-    values = [call.values[one.index] for one in chosen]
+    values = [_operand(call, one) for one in chosen]
     return values, bool(given.get("use_causal_mask"))
+
+
+def _operand(call: Call, argument: Any) -> int:
+    """Returns the number of a value that is an argument, or a constant's."""
+    if isinstance(argument, Operand):
+        return call.values[argument.index]
+    array = as_array(argument)
+    if array.ndim < 2 or len(array) != 1:
+        raise Unsupported(
+            f"it attends to a constant of the shape {array.shape}",
+            "Use the same for all examples of a batch.",
+        )
+    return call.constant(array[0])
 
 
 def _projected(call: Call, value: int, layer: Any, inputs: int) -> int:

@@ -7,6 +7,7 @@ from tf_rigl.backend import flavor as flavors
 from tf_rigl.export.plan.calls import Call
 from tf_rigl.export.plan.calls import Unsupported
 from tf_rigl.surgery.channel_rules import is_operation
+from tf_rigl.surgery.features import Operand
 
 REFUSED = (
     "it would leave out masked positions",
@@ -27,10 +28,7 @@ def check(call: Call) -> None:
     """
     if is_operation(call.layer):
         return
-    is_passed = any(
-        "mask" in name and hasattr(one, "index")
-        for name, one in call.arguments[1].items()
-    )
+    is_passed = isinstance(call.arguments[1].get("mask"), Operand)
     if (call.is_masked or is_passed) and _reads_masks(call.layer):
         raise Unsupported(*REFUSED)
 

@@ -186,7 +186,7 @@ OPERATIONS: dict[str, Rule] = {
 # Arguments besides tensors that rules know.
 OPTIONS: dict[str, tuple[str, ...]] = dict.fromkeys(
     ("MultiHeadAttention", "GroupedQueryAttention"),
-    ("use_causal_mask", "return_attention_scores"),
+    ("attention_mask", "return_attention_scores", "use_causal_mask"),
 )
 
 

@@ -12,6 +12,7 @@ from tf_rigl.export.plan.calls import Call
 from tf_rigl.export.plan.calls import Unsupported
 from tf_rigl.export.plan.calls import as_array
 from tf_rigl.native.plan_sequence_checks import MOST_ROWS
+from tf_rigl.surgery.features import Operand
 
 
 def layer_normalization(call: Call) -> int:
@@ -213,7 +214,7 @@ def _listed(call: Call) -> list[Any]:
     args, kwargs = call.arguments
     given = args[0] if args else next(iter(kwargs.values()))
     return [
-        call.values[one.index] if hasattr(one, "index") else as_array(one)
+        call.values[one.index] if isinstance(one, Operand) else as_array(one)
         for one in (given if isinstance(given, (list, tuple)) else [given])
     ]
 

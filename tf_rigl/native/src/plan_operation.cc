@@ -81,8 +81,10 @@ void read_attributes(Words& words, const Program& program, Operation& one) {
       for (int& axis : one.order) axis = words.take(0, 2);
       return;
     case Kind::kSlice:
-      pair(window.top, window.left, 0);
-      pair(window.stride_y, window.stride_x, 1);
+      window.top = words.take(0, kMostDimension);
+      window.left = words.take(0, kMostDimension);
+      window.stride_y = words.take(1, kMostDimension);
+      window.stride_x = words.take(1, kMostDimension);
       return;
     case Kind::kEmbedding:
       one.weight.rows = words.take(1, kMostRows);
