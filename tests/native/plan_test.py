@@ -93,6 +93,15 @@ def test_a_residual_that_nothing_else_needs(space):
     assert_equal_to_numpy(network.graph(), 2)
 
 
+@pytest.mark.parametrize("batch", [1, 5])
+def test_a_window_that_sees_zeros_alone(batch):
+    network = plan_cases.Network(np.random.default_rng(0), (1, 15))
+    kernel = {"kernel": network.kernel(1, 15, 9, fan=15)}
+    given = {"padding": ((1, 0),), "strides": (2,)}
+    network.add("convolution", (0,), (1, 9), given, kernel)
+    assert_equal_to_numpy(network.graph(), batch)
+
+
 @pytest.mark.parametrize("number", [-1, 0.5, 7, np.nan, np.inf, 2**40])
 def test_what_is_no_number_of_a_row_is_an_error(number):
     network = plan_cases.Network(np.random.default_rng(0), (3,))

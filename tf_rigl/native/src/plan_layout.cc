@@ -106,8 +106,8 @@ int count_head(const Program& program) {
     const Operation& one = program.operations[i];
     bool has_image = is_image(program, one.output);
     for (int value : one.inputs) has_image |= is_image(program, value);
-    const bool has_window = one.kind == Kind::kConvolution &&
-                            one.window.height * one.window.width > 1;
+    const bool has_window =
+        one.kind == Kind::kConvolution && !one.window.is_single();
     // They are computed one example at a time.
     const bool is_alone =
         one.kind == Kind::kAttention || one.kind == Kind::kMatrixProduct;

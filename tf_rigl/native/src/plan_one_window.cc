@@ -13,7 +13,7 @@ struct OneWindowStep : Step {
         weight(whole_weight(one, from.c)),
         product(weight) {
     const Window& window = one.window;
-    is_read_in_place = from.is_vector() && window.height * window.width == 1;
+    is_read_in_place = from.is_vector() && window.is_single();
     if (!is_read_in_place) {
       window_floats =
           rounded(int64_t(window.height) * window.width * from.c) + kSlack;

@@ -71,6 +71,11 @@ struct Window {
   int stride_y = 1, stride_x = 1;
   int dilation_y = 1, dilation_x = 1;
   int top = 0, bottom = 0, left = 0, right = 0;  // zeros around the input
+
+  // Whether the first one is just the first position of the input.
+  bool is_single() const {
+    return height == 1 && width == 1 && top == 0 && left == 0;
+  }
 };
 
 // Of attention: the channels of each value are those of its heads, one after the
