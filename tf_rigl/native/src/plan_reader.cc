@@ -1,10 +1,6 @@
 // Reads files of plans, and trusts nothing in them.
 
-#include <algorithm>
-#include <cstring>
-
-#include "kernels.h"
-#include "plan_program.h"
+#include "plan_operation.h"
 
 namespace rigl::plan {
 namespace {
@@ -13,82 +9,10 @@ constexpr int kHeaderBytes = 64;
 constexpr int kEntryBytes = 24;
 constexpr size_t kCheckedFrom = 16;
 
-// Products of any two numbers of a file stay below 2^62, and places of elements
-// in memory, with borders, below 2^31.
-constexpr int64_t kMostElements = (int64_t(1) << 31) / 4;
-constexpr int kMostDimension = 1 << 29;
-constexpr int kMostTaps = 1 << 16;
-
-[[noreturn]] void refuse(const std::string& reason) { throw Refused{reason}; }
-
-void require(bool holds, const char* reason) {
-  if (!holds) refuse(std::string("The file is damaged: ") + reason + ".");
-}
-
-template <class T>
-T value_at(const uint8_t* data) {
-  T value;
-  std::memcpy(&value, data, sizeof value);
-  return value;
-}
-
-// The numbers of the program, one after the other.
-class Words {
- public:
-  Words(const uint8_t* data, size_t count) : next_(data), left_(count) {}
-
-  int take(int lowest, int highest) {
-    require(left_ > 0, "the program ends too early");
-    const int word = value_at<int32_t>(next_);
-    next_ += 4;
-    left_--;
-    require(word >= lowest && word <= highest, "a number is out of range");
-    return word;
-  }
-
-  int any() { return take(INT32_MIN, INT32_MAX); }
-
-  // A number of things that take a word each at least.
-  int count(int lowest = 0) {
-    return take(lowest, int(std::min<size_t>(left_, INT32_MAX)));
-  }
-
-  size_t left() const { return left_; }
-
- private:
-  const uint8_t* next_;
-  size_t left_;
-};
-
-enum class Type : uint32_t { kFloat, kInt32, kUint16, kFloat16, kInt8 };
-
-constexpr size_t kBytes[] = {4, 4, 2, 2, 1};
-
-struct Array {
-  const uint8_t* data;
-  uint64_t elements;
-  Type type;
-};
-
-float float_of_bits(uint32_t bits) {
-  float value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-float float_of_half(uint16_t half) {
-  // Shifted to the place of float32's exponent, which is 112 larger.
-  const uint32_t magnitude = half & 0x7FFF;
-  const float scaled = float_of_bits(magnitude << 13) * 0x1p112f;
-  const float value =
-      magnitude < 0x7C00 ? scaled
-                         : float_of_bits(0x7F800000 | (magnitude << 13));
-  return half & 0x8000 ? -value : value;
-}
-
 class Reader {
  public:
-  Reader(const uint8_t* data, size_t bytes) : data_(data), bytes_(bytes) {}
+  Reader(const uint8_t* data, size_t bytes)
+      : data_(data), bytes_(bytes), arrays_(data, bytes) {}
 
   Program read() {
     const size_t words = read_header();
@@ -130,21 +54,9 @@ class Reader {
     names_ = data_ + names_at;
     names_left_ = names;
     for (uint64_t i = 0; i < arrays; i++) {
-      read_entry(data_ + entries + i * kEntryBytes);
+      arrays_.add(data_ + entries + i * kEntryBytes);
     }
     return words;
-  }
-
-  void read_entry(const uint8_t* entry) {
-    const auto offset = value_at<uint64_t>(entry);
-    const auto elements = value_at<uint64_t>(entry + 8);
-    const auto type = value_at<uint32_t>(entry + 16);
-    require(type <= uint32_t(Type::kInt8), "an array has no known type");
-    const size_t size = kBytes[type];
-    require(offset % 64 == 0 && offset <= bytes_ &&
-                elements <= (bytes_ - offset) / size,
-            "an array is not in it");
-    arrays_.push_back({data_ + offset, elements, Type(type)});
   }
 
   void read_shapes(Words& words) {
@@ -179,166 +91,20 @@ class Reader {
     read_numbers(words, one.inputs);
     one.output = take_value(words);
     one.activation = Activation(words.take(0, int(Activation::kCount) - 1));
-    const int slope = words.any();
-    std::memcpy(&one.slope, &slope, sizeof slope);
+    one.slope = words.real();
 
     const int attributes = words.count();
     const size_t before = words.left();
-    read_attributes(words, one);
+    read_attributes(words, program_, one);
     require(before - words.left() == size_t(attributes),
             "an operation has other attributes");
 
     const int arrays = words.count();
     std::vector<int> numbers(arrays);
-    for (int& number : numbers) number = words.take(-1, int(arrays_.size()) - 1);
-    read_arrays(numbers, one);
+    for (int& number : numbers) number = words.take(-1, arrays_.count() - 1);
+    read_arrays(numbers, arrays_, program_, one);
     require(has_right_shapes(program_, one), "an operation has other shapes");
     program_.operations.push_back(std::move(one));
-  }
-
-  void read_attributes(Words& words, Operation& one) {
-    constexpr int kMost = 1 << 20;
-    Window& window = one.window;
-    const auto pair = [&](int& y, int& x, int lowest) {
-      y = words.take(lowest, kMost);
-      x = words.take(lowest, kMost);
-    };
-    switch (one.kind) {
-      case Kind::kDense:
-        one.weight.rows = words.take(1, kMostDimension);
-        one.weight.places = words.take(1, kMostDimension);
-        return;
-      case Kind::kConvolution: {
-        one.weight.rows = words.take(1, kMostDimension);
-        pair(window.height, window.width, 1);
-        pair(window.stride_y, window.stride_x, 1);
-        pair(window.dilation_y, window.dilation_x, 1);
-        pair(window.top, window.bottom, 0);
-        pair(window.left, window.right, 0);
-        one.groups = words.take(1, kMostDimension);
-        const int64_t channels = words.take(1, kMostDimension);
-        const int64_t size = int64_t(window.height) * window.width;
-        require(size <= kMostTaps && size * channels <= kMostDimension,
-                "a kernel is too large");
-        one.weight.places = int(size * channels);
-        require(channels * one.groups == shape(one.inputs[0]).c &&
-                    one.weight.rows % one.groups == 0,
-                "groups of a convolution do not fit");
-        return;
-      }
-      case Kind::kPool:
-        one.is_average = words.take(0, 1);
-        pair(window.height, window.width, 1);
-        pair(window.stride_y, window.stride_x, 1);
-        pair(window.top, window.bottom, 0);
-        pair(window.left, window.right, 0);
-        return;
-      case Kind::kGlobalPool:
-        one.is_average = words.take(0, 1);
-        return;
-      case Kind::kPad:
-        pair(window.top, window.bottom, 0);
-        pair(window.left, window.right, 0);
-        return;
-      default:
-        return;
-    }
-  }
-
-  const Array* array(int number, Type type, uint64_t elements) const {
-    if (number < 0) return nullptr;
-    const Array& found = arrays_[number];
-    require(found.type == type && found.elements == elements,
-            "an array has another size or type");
-    return &found;
-  }
-
-  const float* floats(int number, uint64_t elements) const {
-    const Array* found = array(number, Type::kFloat, elements);
-    return found ? reinterpret_cast<const float*>(found->data) : nullptr;
-  }
-
-  void read_arrays(const std::vector<int>& numbers, Operation& one) {
-    const bool has_weight =
-        one.kind == Kind::kDense || one.kind == Kind::kConvolution;
-    const size_t expected = has_weight ? 5 : one.kind == Kind::kAffine ? 2 : 0;
-    require(numbers.size() == expected, "an operation has other arrays");
-    if (has_weight) read_weight(numbers, one.weight);
-    if (one.kind == Kind::kAffine) {
-      one.scale = floats(numbers[0], shape(one.output).c);
-      one.offset = floats(numbers[1], shape(one.output).c);
-      require(one.scale && one.offset, "an array is missing");
-    }
-  }
-
-  void read_weight(const std::vector<int>& numbers, Weight& weight) {
-    weight.bias = floats(numbers[4], weight.rows);
-    require(numbers[2] >= 0, "an array is missing");
-    if (numbers[0] < 0) {
-      weight.values = values_of(
-          numbers[2], uint64_t(weight.rows) * weight.places, numbers[3], weight);
-      return;
-    }
-    const Array* ptr = array(numbers[0], Type::kInt32, weight.rows + 1);
-    weight.row_ptr = reinterpret_cast<const int32_t*>(ptr->data);
-    require(numbers[1] >= 0, "an array is missing");
-    const Array& cols = arrays_[numbers[1]];
-    require(cols.elements <= INT32_MAX &&
-                (cols.type == Type::kUint16 || cols.type == Type::kInt32),
-            "places have another size or type");
-    weight.connections = int(cols.elements);
-    weight.cols = cols.data;
-    weight.column_bytes = cols.type == Type::kUint16 ? 2 : 4;
-    check_index(weight);
-    weight.values = values_of(numbers[2], cols.elements, numbers[3], weight);
-  }
-
-  // Values of a weight, whose index has been checked, as float32.
-  const float* values_of(int number, uint64_t elements, int scale_number,
-                         const Weight& weight) {
-    const Array& found = arrays_[number];
-    if (found.type == Type::kFloat) return floats(number, elements);
-    require(found.elements == elements, "an array has another size or type");
-    std::vector<float> values(elements);
-    if (found.type == Type::kFloat16) {
-      for (uint64_t i = 0; i < elements; i++) {
-        values[i] = float_of_half(value_at<uint16_t>(found.data + 2 * i));
-      }
-    } else {
-      const float* scale = floats(scale_number, weight.rows);
-      require(scale && found.type == Type::kInt8,
-              "an array has another size or type");
-      for (int row = 0; row < weight.rows; row++) {
-        const uint64_t places = weight.places;
-        const uint64_t begin =
-            weight.is_dense() ? row * places : weight.row_ptr[row];
-        const uint64_t end =
-            weight.is_dense() ? begin + places : weight.row_ptr[row + 1];
-        for (uint64_t i = begin; i < end; i++) {
-          values[i] = scale[row] * value_at<int8_t>(found.data + i);
-        }
-      }
-    }
-    program_.converted.push_back(std::move(values));
-    return program_.converted.back().data();
-  }
-
-  static void check_index(const Weight& weight) {
-    const int32_t* ptr = weight.row_ptr;
-    bool ascending = ptr[0] == 0 && ptr[weight.rows] == weight.connections;
-    for (int row = 0; row < weight.rows; row++) {
-      ascending &= ptr[row] <= ptr[row + 1];
-    }
-    require(ascending, "rows of a weight are not in order");
-    const bool below =
-        weight.column_bytes == 2
-            ? kernels().of<uint16_t>().are_below(
-                  static_cast<const uint16_t*>(weight.cols),
-                  weight.connections, weight.places)
-            : kernels().of<int32_t>().are_below(
-                  static_cast<const int32_t*>(weight.cols), weight.connections,
-                  weight.places);
-    require(below, "a place of a weight is outside of it");
   }
 
   void check_order() const;
@@ -367,7 +133,7 @@ class Reader {
   const size_t bytes_;
   const uint8_t* names_ = nullptr;
   uint64_t names_left_ = 0;
-  std::vector<Array> arrays_;
+  Arrays arrays_;
   Program program_;
 };
 

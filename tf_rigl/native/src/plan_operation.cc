@@ -1,0 +1,76 @@
+#include "plan_operation.h"
+
+namespace rigl::plan {
+namespace {
+
+constexpr int kMostTaps = 1 << 16;
+
+}  // namespace
+
+void read_attributes(Words& words, const Program& program, Operation& one) {
+  constexpr int kMost = 1 << 20;
+  Window& window = one.window;
+  const auto pair = [&](int& y, int& x, int lowest) {
+    y = words.take(lowest, kMost);
+    x = words.take(lowest, kMost);
+  };
+  switch (one.kind) {
+    case Kind::kDense:
+      one.weight.rows = words.take(1, kMostDimension);
+      one.weight.places = words.take(1, kMostDimension);
+      return;
+    case Kind::kConvolution: {
+      one.weight.rows = words.take(1, kMostDimension);
+      pair(window.height, window.width, 1);
+      pair(window.stride_y, window.stride_x, 1);
+      pair(window.dilation_y, window.dilation_x, 1);
+      pair(window.top, window.bottom, 0);
+      pair(window.left, window.right, 0);
+      one.groups = words.take(1, kMostDimension);
+      const int64_t channels = words.take(1, kMostDimension);
+      const int64_t size = int64_t(window.height) * window.width;
+      require(size <= kMostTaps && size * channels <= kMostDimension,
+              "a kernel is too large");
+      one.weight.places = int(size * channels);
+      require(channels * one.groups == program.shapes[one.inputs[0]].c &&
+                  one.weight.rows % one.groups == 0,
+              "groups of a convolution do not fit");
+      return;
+    }
+    case Kind::kPool:
+      one.is_average = words.take(0, 1);
+      pair(window.height, window.width, 1);
+      pair(window.stride_y, window.stride_x, 1);
+      pair(window.top, window.bottom, 0);
+      pair(window.left, window.right, 0);
+      return;
+    case Kind::kGlobalPool:
+      one.is_average = words.take(0, 1);
+      return;
+    case Kind::kPad:
+      pair(window.top, window.bottom, 0);
+      pair(window.left, window.right, 0);
+      return;
+    default:
+      return;
+  }
+}
+
+void read_arrays(const std::vector<int>& numbers, const Arrays& arrays,
+                 Program& program, Operation& one) {
+  const bool has_weight =
+      one.kind == Kind::kDense || one.kind == Kind::kConvolution;
+  const size_t expected = has_weight ? 5 : one.kind == Kind::kAffine ? 2 : 0;
+  require(numbers.size() == expected, "an operation has other arrays");
+  if (has_weight) {
+    arrays.read_weight(numbers.data(), one.weight, program.converted);
+  }
+  if (one.kind == Kind::kAffine) {
+    const int channels = program.shapes[one.output].c;
+    one.scale = arrays.floats(numbers[0], channels);
+    one.offset = arrays.floats(numbers[1], channels);
+    require(one.scale && one.offset, "an array is missing");
+  }
+}
+
+}  // namespace rigl::plan
