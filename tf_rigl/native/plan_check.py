@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tf_rigl.native import plan_recurrence
 from tf_rigl.native.plan_graph import ACTIVATIONS
 from tf_rigl.native.plan_graph import Graph
 from tf_rigl.native.plan_graph import Operation
@@ -297,6 +298,7 @@ _CHECKS: dict[str, Callable[[Operation, list[Shape], Shape], Shape]] = {
     "activation": lambda _, inputs, __: inputs[0],
     "concatenate": _concatenate,
     "reshape": _reshape,
+    "recurrence": plan_recurrence.check,
 }
 # Fewest and most inputs, where they are not one.
 _INPUTS = {
@@ -305,4 +307,5 @@ _INPUTS = {
     "add": (2, 1000),
     "multiply": (2, 1000),
     "concatenate": (1, 1000),
+    "recurrence": (1, 3),
 }

@@ -30,6 +30,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from tf_rigl.native import plan_check
+from tf_rigl.native import plan_recurrence
 from tf_rigl.native.plan_graph import ACTIVATIONS
 from tf_rigl.native.plan_graph import Graph
 from tf_rigl.native.plan_graph import Operation
@@ -53,6 +54,7 @@ _KINDS = (
     "activation",
     "concatenate",
     "reshape",
+    "recurrence",
 )
 _MODES = ("max", "average")
 _TYPES = tuple(np.dtype(name) for name in ("<f4", "<i4", "<u2", "<f2", "i1"))
@@ -165,6 +167,10 @@ def _encode_operation(operation: Operation, arrays: _Arrays) -> list[int]:
         attributes = _convolution(operation)
         numbers = _add_weight(_rows(operation), operation, arrays)
         kind = "convolution"
+    elif kind == "recurrence":
+        attributes = plan_recurrence.encode(operation)
+        weight = operation.arrays["kernel"].T
+        numbers = _add_weight(weight, operation, arrays)
     elif kind == "pool":
         attributes = [
             _MODES.index(given["mode"]),

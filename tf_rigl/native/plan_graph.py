@@ -19,6 +19,8 @@ brackets may be missing:
 * `add`, `multiply`: activation.
 * `activation`: activation.
 * `concatenate`, `reshape`.
+* `recurrence`: cell, direction, returns, gate, candidate; kernel
+  `[units, gates · units]`, (bias `[gates · units]`).
 
 A mode is `"max"` or `"average"`, an activation one of `ACTIVATIONS`;
 `negative_slope` comes with `"leaky_relu"` only. Sizes, strides and dilation
@@ -38,6 +40,11 @@ before and after.
   which is added before the activation: the other branch of a residual block.
 * `concatenate` is along the last dimension, and `softmax` over it.
 * `reshape` takes the elements in Keras's order, also for `Flatten`.
+* `recurrence` is what has to wait for the step before. It reads the products
+  with the inputs, `[steps, gates · units]`, and the states to begin with, zeros
+  if none are given. Its kernel and bias are those of the state. Cells, with
+  their directions and what they return, are in `plan_recurrence`; gate and
+  candidate are a `plan_recurrence.GateFunction` each.
 """
 
 import dataclasses

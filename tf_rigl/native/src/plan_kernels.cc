@@ -3,6 +3,7 @@
 #include "plan_kernels.h"
 
 #include "plan_dense_vector.h"
+#include "plan_gates.h"
 #include "plan_halving.h"
 #include "plan_lookup.h"
 #include "plan_planes.h"
@@ -15,7 +16,7 @@ const plan::PlanKernels plan_kernels = {
     kLanes,   sparse_planes, dense_planes, halve,   dense_vector,
     kLookup,  activate,      add,          multiply, affine,
     softmax,  take,          take_rows,    take_max, take_sum,
-    sum_of,   max_of,
+    sum_of,   max_of,        cell_step,    reset,
 };
 
 }  // namespace rigl::RIGL_LEVEL

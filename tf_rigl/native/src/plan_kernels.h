@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "activations.h"
+#include "plan_recurrence.h"
 
 namespace rigl::plan {
 
@@ -122,6 +123,11 @@ struct PlanKernels {
   void (*take_sum)(const float* in, int64_t stride, float* out, int64_t n);
   float (*sum)(const float* in, int64_t n);
   float (*max)(const float* in, int64_t n);
+
+  // Floats [begin, end) of a step of a cell; up to 15 after the last range are
+  // overwritten. Before the second product of kGruResetFirst comes `reset`.
+  void (*cell_step)(const CellStep&, int64_t begin, int64_t end);
+  void (*reset)(const CellStep&, int64_t begin, int64_t end);
 };
 
 // The kernels of the level in use.

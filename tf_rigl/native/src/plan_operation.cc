@@ -1,5 +1,7 @@
 #include "plan_operation.h"
 
+#include "plan_recurrence_reader.h"
+
 namespace rigl::plan {
 namespace {
 
@@ -51,6 +53,8 @@ void read_attributes(Words& words, const Program& program, Operation& one) {
       pair(window.top, window.bottom, 0);
       pair(window.left, window.right, 0);
       return;
+    case Kind::kRecurrence:
+      return read_recurrence(words, one);
     default:
       return;
   }
@@ -58,8 +62,9 @@ void read_attributes(Words& words, const Program& program, Operation& one) {
 
 void read_arrays(const std::vector<int>& numbers, const Arrays& arrays,
                  Program& program, Operation& one) {
-  const bool has_weight =
-      one.kind == Kind::kDense || one.kind == Kind::kConvolution;
+  const bool has_weight = one.kind == Kind::kDense ||
+                          one.kind == Kind::kConvolution ||
+                          one.kind == Kind::kRecurrence;
   const size_t expected = has_weight ? 5 : one.kind == Kind::kAffine ? 2 : 0;
   require(numbers.size() == expected, "an operation has other arrays");
   if (has_weight) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "activations.h"
+#include "plan_recurrence.h"
 
 namespace rigl::plan {
 
@@ -27,6 +28,7 @@ enum class Kind : int32_t {
   kActivation,
   kConcatenate,
   kReshape,
+  kRecurrence,
   kCount,
 };
 
@@ -75,6 +77,7 @@ struct Operation {
   Window window;
   int groups = 1;
   bool is_average = false;
+  Recurrence recurrence;
   const float* scale = nullptr;
   const float* offset = nullptr;
 };

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "plan_program.h"
+#include "plan_recurrence_reader.h"
 
 namespace rigl::plan {
 namespace {
@@ -79,6 +80,9 @@ bool has_right_shapes(const Program& program, const Operation& one) {
     }
     case Kind::kReshape:
       right &= to.elements() == from.elements();
+      break;
+    case Kind::kRecurrence:
+      right = has_right_recurrence(program, one);
       break;
     case Kind::kCount:
       right = false;

@@ -24,6 +24,8 @@ NewStep make_step(const Making& making, const Operation& one) {
       return make_concatenate(making, one);
     case Kind::kReshape:
       return make_copy(making, one);
+    case Kind::kRecurrence:
+      return make_recurrence(making, one);
     default:
       return make_elementwise(making, one);
   }

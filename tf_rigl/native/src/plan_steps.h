@@ -26,6 +26,8 @@ struct Context {
   View view(int value) const { return places[value].view(memory, tile); }
 };
 
+struct TogetherStep;
+
 struct Step {
   virtual ~Step() = default;
 
@@ -34,6 +36,9 @@ struct Step {
   virtual void prepare(int) const {}
 
   virtual void run(const Context& context) const = 0;
+
+  // A step of the head that computes several examples at once: plan_examples.h.
+  virtual const TogetherStep* as_together() const { return nullptr; }
 
   // The narrowest tile, but for 1, that it can be run with.
   int narrowest = 4;
@@ -71,6 +76,7 @@ NewStep make_pad(const Making& making, const Operation& one);
 NewStep make_elementwise(const Making& making, const Operation& one);
 NewStep make_copy(const Making& making, const Operation& one);
 NewStep make_concatenate(const Making& making, const Operation& one);
+NewStep make_recurrence(const Making& making, const Operation& one);
 
 // Copies elements, of any order in memory to any other. What is between rows of
 // `to` may be overwritten, unless `exact`.
