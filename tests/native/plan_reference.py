@@ -86,7 +86,7 @@ def _gate(function, x):
     return factor * activate(name, scale * x + offset, slope)
 
 
-def _recur(given, arrays, x, states):
+def recur(given, arrays, x, states):
     """One step after the other, as the equations of a cell are written."""
     kernel = arrays["kernel"]
     units = len(kernel)
@@ -174,7 +174,7 @@ def _step(operation, inputs, output_shape):
     elif kind == "concatenate":
         y = np.concatenate(inputs, -1)
     elif kind == "recurrence":
-        y = _recur(given, arrays, x, inputs[1:])
+        y = recur(given, arrays, x, inputs[1:])
     else:
         y = x
     y = (

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from tests.native import plan_reference
+
 
 def run(graph, *inputs):
     """Computes the outputs of a graph for batches of its inputs."""
@@ -87,6 +89,11 @@ def concatenate(one, *values):
     return np.concatenate(values, -1)
 
 
+def recurrence(one, x, *states):
+    arrays = {name: array.astype(float) for name, array in one.arrays.items()}
+    return plan_reference.recur(one.attributes, arrays, x, states)
+
+
 def kernel(one):
     return one.arrays["kernel"].astype(np.float64)
 
@@ -165,4 +172,5 @@ RUN = {
     "multiply": multiply,
     "activation": activated,
     "concatenate": concatenate,
+    "recurrence": recurrence,
 }

@@ -46,6 +46,7 @@ class Call:
     values: tuple[int, ...]  # numbers of the values that it is called on
     # The positional and the keyword arguments, an `Operand` for each tensor.
     arguments: tuple[Any, Any] = ((), {})
+    is_masked: bool = False  # whether a mask comes with one of its inputs
 
     @property
     def shapes(self) -> tuple[Shape, ...]:

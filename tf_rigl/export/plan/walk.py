@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tf_rigl.backend import call_signature
 from tf_rigl.backend import flavor as flavors
+from tf_rigl.export.plan import masks
 from tf_rigl.export.plan import rules
 from tf_rigl.export.plan.calls import MOST_DIMENSIONS
 from tf_rigl.export.plan.calls import Call
@@ -115,16 +116,15 @@ class Walk:
             if None in values:
                 raise Unsupported("sizes of what it reads are not known")
             read = [value for value in values if value is not None]
-            arguments = layer_graph.placed_arguments(
-                node, layer_graph.inputs_of(node)
-            )
+            tensors = layer_graph.inputs_of(node)
             call = Call(
                 self.network,
                 self.flavor,
                 layer,
                 "/".join(path),
                 tuple(read),
-                arguments,
+                layer_graph.placed_arguments(node, tensors),
+                any(map(_has_mask, tensors)),
             )
             made = self._made(call, path)
             if len(made) != len(outputs):
@@ -153,6 +153,7 @@ class Walk:
     def _made(self, call: Call, path: tuple[str, ...]) -> list[_Known]:
         """Returns the values that a call makes, after adding its steps."""
         layer = call.layer
+        masks.check(call)
         if not is_operation(layer):
             _check_options(call)
         if has_graph(layer):
@@ -168,7 +169,8 @@ class Walk:
 
         rule = rules.find_rule(layer)
         if rule is not None:
-            return [rule(call)]
+            made = rule(call)
+            return list(made) if isinstance(made, tuple) else [made]
         if not _can_expand(layer):
             raise Unsupported("plans do not have it")
         return self._inner(call, path)
@@ -234,6 +236,11 @@ def has_graph(layer: Any) -> bool:
     cls: Any = flavors.plain_class(layer)
     package: str = cls.call.__module__.partition(".")[0]
     return package in flavors.PACKAGES
+
+
+def _has_mask(tensor: Any) -> bool:
+    """Returns whether a layer before has said which positions count."""
+    return getattr(tensor, "_keras_mask", None) is not None
 
 
 def _can_expand(layer: Any) -> bool:
