@@ -136,9 +136,9 @@ def test_check_of_what_plans_do_not_have(keras):
     model = keras.Sequential(
         [
             keras.Input((4, 6)),
-            layers.LayerNormalization(name="one"),
-            layers.LSTM(5, name="two", return_sequences=True),
-            layers.LayerNormalization(name="three"),
+            layers.UpSampling1D(name="one"),
+            layers.Conv1DTranspose(5, 3, name="two"),
+            layers.UpSampling1D(name="three"),
             layers.Dense(3, name="head"),
         ]
     )
@@ -151,8 +151,8 @@ def test_check_of_what_plans_do_not_have(keras):
         "dense",
     ]
     first, second = check.problems
-    assert first.startswith("one, three (LayerNormalization): ")
-    assert second.startswith("two (LSTM): ")
+    assert first.startswith("one, three (UpSampling1D): ")
+    assert second.startswith("two (Conv1DTranspose): ")
     assert "A plan cannot compute it." in str(check)
 
 

@@ -246,7 +246,9 @@ REFUSED = {
         "layer of each cell",
     ),
     "reversed": (
-        lambda layers: layers.Bidirectional(layers.GRU(3, go_backwards=True)),
+        lambda layers: layers.Bidirectional(
+            layers.GRU(3, go_backwards=True), backward_layer=layers.GRU(3)
+        ),
         "go_backwards=False",
     ),
 }
