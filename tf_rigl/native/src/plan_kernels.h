@@ -70,9 +70,10 @@ struct Lookup {
   const uint8_t* counts;   // [groups][chunks], of steps
   const int64_t* starts;   // [groups], first step
   const int64_t* firsts;   // [groups], first value
-  const uint16_t* lanes;   // [steps], a bit for each output with a value
+  const uint16_t* lanes;   // [steps], a bit for each output with a value;
+                           // nullptr if each has one, which may be 0
   const uint8_t* places;   // [steps][16]
-  const float* values;     // [connections], step by step
+  const float* values;     // of these outputs, step by step
 };
 
 // A channel of a depthwise convolution of stride 2.

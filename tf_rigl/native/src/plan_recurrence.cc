@@ -68,8 +68,8 @@ class Cells {
         resets_first_(recurrence_.cell == Cell::kGruResetFirst),
         first_rows_(one.weight, 0, resets_first_ ? 2 * units_ : rows_),
         last_rows_(one.weight, resets_first_ ? 2 * units_ : 0, rows_),
-        product_(first_rows_.weight()),
-        last_product_(last_rows_.weight()) {}
+        product_(first_rows_.weight(), true),
+        last_product_(last_rows_.weight(), true) {}
 
   // Times the width of the tile.
   int64_t floats() const {
