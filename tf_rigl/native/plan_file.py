@@ -169,8 +169,7 @@ def _encode_operation(operation: Operation, arrays: _Arrays) -> list[int]:
         kind = "convolution"
     elif kind == "recurrence":
         attributes = plan_recurrence.encode(operation)
-        weight = operation.arrays["kernel"].T
-        numbers = _add_weight(weight, operation, arrays)
+        numbers = _add_weight(_rows(operation), operation, arrays)
     elif kind == "pool":
         attributes = [
             _MODES.index(given["mode"]),

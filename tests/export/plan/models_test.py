@@ -18,6 +18,7 @@ KINDS = [
     "subclassed",
     "functional_subclass",
     "time_distributed",
+    "recurrent",
 ]
 
 
