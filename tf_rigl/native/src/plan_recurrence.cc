@@ -12,7 +12,7 @@ namespace rigl::plan {
 namespace {
 
 // Multiply-adds that take as long as the gates of a unit.
-constexpr int kWorkOfUnit = 100;
+constexpr int kWorkOfUnit = 50;
 // Features that a thread gathers at least.
 constexpr int kFeaturesAtOnce = 64;
 
@@ -67,7 +67,7 @@ class Cells {
         rows_(one.weight.rows),
         resets_first_(recurrence_.cell == Cell::kGruResetFirst),
         first_rows_(one.weight, 0, resets_first_ ? 2 * units_ : rows_),
-        last_rows_(one.weight, resets_first_ ? 2 * units_ : 0, rows_),
+        last_rows_(one.weight, resets_first_ ? 2 * units_ : rows_, rows_),
         product_(first_rows_.weight(), true),
         last_product_(last_rows_.weight(), true) {}
 
