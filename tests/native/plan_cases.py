@@ -255,7 +255,7 @@ class Network:
         cell = self.choose(*plan_recurrence.GATES)
         units = self.integer(1, 40)
         gates = plan_recurrence.GATES[cell] * units
-        value = self.sequence()
+        value = self.matrix()
         steps, inputs = self.shapes[value]
         arrays = {"kernel": self.kernel(inputs, gates, fan=inputs)}
         if self.random.random() < 0.7:
@@ -285,7 +285,7 @@ class Network:
         }
         return self.add("recurrence", read, shape, given, arrays)
 
-    def sequence(self):
+    def matrix(self):
         """A value with two dimensions."""
         good = [i for i, shape in enumerate(self.shapes) if len(shape) == 2]
         if good:
