@@ -13,7 +13,6 @@ import numpy as np
 import tensorflow as tf
 
 from tf_rigl.backend import flavor as flavors
-from tf_rigl.export.plan import functions
 from tf_rigl.export.plan.activations import recognize
 from tf_rigl.export.plan.calls import Call
 from tf_rigl.export.plan.calls import Unsupported
@@ -130,10 +129,11 @@ def _with_states(
     units, count = _units(cell), _count_states(cell)
     parts = [last]
     if count > 1:
-        whole = dataclasses.replace(call, values=(last,))
+        # Each is a part of the output, taken by a sparse product.
+        choices = np.split(np.eye(count * units, dtype=np.float32), count, 1)
         parts = [
-            functions.select(whole, np.arange(units) + number * units)
-            for number in range(count)
+            call.add("dense", [last], (units,), {}, {"kernel": one})
+            for one in choices
         ]
     if not call.layer.return_sequences:
         return (parts[0], *parts)
