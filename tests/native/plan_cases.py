@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tf_rigl.native import plan_recurrence
+from tests.native import plan_recurrent_cases
 from tf_rigl.native.plan_graph import ACTIVATIONS
 from tf_rigl.native.plan_graph import Graph
 from tf_rigl.native.plan_graph import Operation
@@ -24,8 +24,6 @@ KINDS = (
     "reshape",
     "recurrence",
 )
-GATE_FUNCTIONS = ("sigmoid", "sigmoid", "hard_sigmoid")
-CANDIDATE_FUNCTIONS = ("tanh",) * 10 + ACTIVATIONS[:-1]
 OF_IMAGES = ("convolution", "depthwise", "pool", "global_pool", "pad")
 
 
@@ -251,66 +249,7 @@ class Network:
         return self.add("reshape", (value,), shape)
 
     def recurrence(self):
-        """Products with the inputs first, and with those of some states."""
-        cell = self.choose(*plan_recurrence.GATES)
-        units = self.integer(1, 40)
-        gates = plan_recurrence.GATES[cell] * units
-        value = self.matrix()
-        steps, inputs = self.shapes[value]
-        arrays = {"kernel": self.kernel(inputs, gates, fan=inputs)}
-        if self.random.random() < 0.7:
-            arrays["bias"] = self.floats(gates)
-        read = [self.add("dense", (value,), (steps, gates), {}, arrays)]
-        if self.random.random() < 0.4:
-            for _ in range(plan_recurrence.count_states(cell)):
-                read.append(self.state(units))
-
-        # Half of it, so that nothing grows from step to step.
-        arrays = {"kernel": self.kernel(units, gates, fan=4 * units)}
-        if self.random.random() < 0.5:
-            arrays["bias"] = self.floats(gates)
-        returns = self.choose("sequence", *plan_recurrence.RETURNS)
-        count = plan_recurrence.count_states(cell)
-        shape = {
-            "sequence": (steps, units),
-            "last": (units,),
-            "states": (count * units,),
-        }[returns]
-        given = {
-            "cell": cell,
-            "direction": self.choose(*plan_recurrence.DIRECTIONS),
-            "returns": returns,
-            "gate": self.gate(*GATE_FUNCTIONS),
-            "candidate": self.gate(*CANDIDATE_FUNCTIONS),
-        }
-        return self.add("recurrence", read, shape, given, arrays)
-
-    def matrix(self):
-        """A value with two dimensions."""
-        good = [i for i, shape in enumerate(self.shapes) if len(shape) == 2]
-        if good:
-            return self.choose(*good)
-        value = self.value()
-        count = math.prod(self.shapes[value])
-        steps = self.choose(*[d for d in range(1, 21) if count % d == 0])
-        return self.add("reshape", (value,), (steps, count // steps))
-
-    def state(self, units):
-        """A vector of so many elements."""
-        value = self.value()
-        count = math.prod(self.shapes[value])
-        if len(self.shapes[value]) > 1:
-            value = self.add("reshape", (value,), (count,))
-        arrays = {"kernel": self.kernel(count, units, fan=count)}
-        return self.add("dense", (value,), (units,), {}, arrays)
-
-    def gate(self, *names):
-        """A function of a cell."""
-        name = self.choose(*names)
-        if self.random.random() < 0.7:
-            return plan_recurrence.GateFunction(name)
-        terms = self.random.uniform(0.2, 0.9, 3).astype(np.float32)
-        return plan_recurrence.GateFunction(name, 0.1, *terms.tolist())
+        return plan_recurrent_cases.add_recurrence(self)
 
 
 def random_network(seed, kinds, inputs=1):
