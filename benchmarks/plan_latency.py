@@ -10,6 +10,9 @@ with those of AVX2 alone ("v3"). Ratios are the time of dense LiteRT to that of
 the contender within the same round: how many times as fast it is. The outputs
 of plans must be those of their networks.
 
+Recurrent networks loop over time steps in LiteRT; with their layers unrolled
+they are another contender, which is faster for some batches.
+
 Tables are of the time of a call and, as that of long calls suffers more on a
 busy machine, of CPU time, which on one thread comes to the same on a quiet one.
 
@@ -49,12 +52,24 @@ from tf_rigl.native import library
 _LEVELS = {"v4": 2, "v3": 1}
 _NAMES = {"v4": "avx512", "v3": "avx2"}
 _REFERENCE = "LiteRT, dense"
+_UNROLLED = "LiteRT, dense, unrolled"
 _TOLERANCE = 1e-5  # of the largest output
 
 
 def _mlp() -> Any:
     layers = [keras.layers.Dense(1024, activation="relu") for _ in range(4)]
     return keras.Sequential([keras.Input((1024,)), *layers])
+
+
+def _gru() -> Any:
+    """A GRU of 512 units over 64 steps, as in `networks`, and its readout."""
+    return keras.Sequential(
+        [
+            keras.Input((64, 128)),
+            keras.layers.GRU(512, return_sequences=True),
+            keras.layers.Dense(256),
+        ]
+    )
 
 
 def _application(name: str) -> Callable[[], Any]:
@@ -65,6 +80,7 @@ def _application(name: str) -> Callable[[], Any]:
 
 NETWORKS: dict[str, Callable[[], Any]] = {
     "mlp_1024": _mlp,
+    "gru_512": _gru,
     "resnet50": _application("ResNet50"),
     "mobilenet": _application("MobileNet"),
     "vit_s_16": lambda: vision_transformer.vision_transformer(keras),
@@ -210,6 +226,9 @@ def start_all(
         _REFERENCE: start_litert(str(folder / "dense.tflite"), inputs),
         "TensorFlow, dense": start_tensorflow(models["dense"], inputs),
     }
+    unrolled = folder / "unrolled.tflite"
+    if unrolled.exists():
+        calls[_UNROLLED] = start_litert(str(unrolled), inputs)
     onnx = folder / "dense.onnx"
     if onnx.exists():
         call = start_onnx(onnx, inputs)
@@ -229,13 +248,44 @@ def start_all(
 
 
 def write_files(models: Mapping[str, Any], folder: pathlib.Path) -> None:
-    """Writes the files of all contenders."""
+    """Writes the files of all contenders, but for those of `write_litert`."""
     for title, model in models.items():
         if title == "dense":
-            tf_rigl.export_litert(model, folder / "dense.tflite")
             write_onnx(model, folder)
         else:
             tf_rigl.export_plan(model, folder / f"{title}.plan")
+
+
+def write_litert(model: Any, folder: pathlib.Path, batch_size: int) -> None:
+    """Converts the dense model; loops need a batch size."""
+    files = {"dense": model}
+    if is_recurrent(model):
+        files["unrolled"] = unrolled_copy(model)
+    for name, one in files.items():
+        tf_rigl.export_litert(
+            one,
+            folder / f"{name}.tflite",
+            batch_size=batch_size,
+            overwrite=True,
+        )
+
+
+def is_recurrent(model: Any) -> bool:
+    return any(isinstance(one, keras.layers.RNN) for one in model.layers)
+
+
+def unrolled_copy(model: Any) -> Any:
+    """Returns a model whose recurrent layers are written out, without loops."""
+
+    def clone(layer: Any) -> Any:
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.RNN):
+            config["unroll"] = True
+        return type(layer).from_config(config)
+
+    copy = keras.models.clone_model(model, clone_function=clone)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def time_calls(call: Callable[[], Any]) -> tuple[float, float]:
@@ -277,6 +327,7 @@ def main() -> dict[str, dict[str, list[float]]]:
         folder = pathlib.Path(name)
         write_files(models, folder)
         for size in measure.chosen("batch_size", [1]):
+            write_litert(models["dense"], folder, size)
             shape = (size, *models["dense"].input_shape[1:])
             calls = start_all(models, folder, random.random(shape, np.float32))
             measured = measure.alternate(

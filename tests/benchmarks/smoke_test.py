@@ -382,3 +382,12 @@ def test_plan_latency(tmp_path):
         assert title in output
         assert list(measured)[:2] == ["LiteRT, dense", "TensorFlow, dense"]
         assert "plan, 90%, v3" in measured or "v3" not in output
+
+
+@cases.needs_library
+def test_plan_latency_of_a_recurrent_network(tmp_path):
+    flags = ["--network=gru_512", "--sparsity=0.95"]
+    _, results = run("plan_latency", *flags, cwd=tmp_path)
+    measured = results["Time, batch 1"]
+    assert {"LiteRT, dense", "LiteRT, dense, unrolled"} < measured.keys()
+    assert any(name.startswith("plan, 95%") for name in measured)

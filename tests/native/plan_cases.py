@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from tests.native import plan_recurrent_cases
 from tf_rigl.native.plan_graph import ACTIVATIONS
 from tf_rigl.native.plan_graph import Graph
 from tf_rigl.native.plan_graph import Operation
@@ -28,6 +29,7 @@ KINDS = (
     "embedding",
     "attention",
     "matrix_product",
+    "recurrence",
 )
 OF_IMAGES = ("convolution", "depthwise", "pool", "global_pool", "pad")
 
@@ -360,6 +362,9 @@ class Network:
             (count,), (1, 1, count), (a, count // a), (a, b, count // a // b)
         )
         return self.add("reshape", (value,), shape)
+
+    def recurrence(self):
+        return plan_recurrent_cases.add_recurrence(self)
 
 
 def random_network(seed, kinds, inputs=1):

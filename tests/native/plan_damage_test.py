@@ -28,9 +28,17 @@ def mended(data):
     return bytes(data)
 
 
-@pytest.fixture(name="plan", scope="module")
-def plan_fixture():
-    return plan_of(0, "convolution", "pool", "reshape", "dense")
+@pytest.fixture(
+    name="plan",
+    scope="module",
+    params=[
+        ("convolution", "pool", "reshape", "dense"),
+        ("recurrence", "recurrence"),
+    ],
+    ids=["images", "sequences"],
+)
+def plan_fixture(request):
+    return plan_of(0, *request.param)
 
 
 @cases.needs_library

@@ -1,5 +1,6 @@
 """What plans must compute, in float64 NumPy, one element after the other."""
 
+import functools
 import math
 
 import numpy as np
@@ -146,6 +147,51 @@ OF_SEQUENCES = {
 }
 
 
+def _gate(function, x):
+    name, slope, scale, offset, factor = function
+    return factor * activate(name, scale * x + offset, slope)
+
+
+def recur(given, arrays, x, states):
+    """One step after the other, as the equations of a cell are written."""
+    kernel = arrays["kernel"]
+    units = len(kernel)
+    bias = arrays.get("bias", np.zeros(kernel.shape[1]))
+    cell, direction = given["cell"], given["direction"]
+    gate = functools.partial(_gate, given["gate"])
+    candidate = functools.partial(_gate, given["candidate"])
+    h, c = states if len(states) == 2 else [*states, *np.zeros((2, 1, 1))][:2]
+    h, c = (np.broadcast_to(one, (len(x), units)) for one in (h, c))
+
+    made = np.zeros((*x.shape[:2], units))
+    order = range(x.shape[1])
+    for place in order if direction == "forward" else reversed(order):
+        if cell == "gru_reset_first":
+            first = slice(2 * units)
+            total = x[:, place].copy()
+            total[:, first] += h @ kernel[:, first] + bias[first]
+            z, r, last = np.split(total, 3, 1)
+            third = slice(2 * units, None)
+            last = last + (gate(r) * h) @ kernel[:, third] + bias[third]
+            h = gate(z) * h + (1 - gate(z)) * candidate(last)
+        elif cell == "gru":
+            of_x = np.split(x[:, place], 3, 1)
+            of_h = np.split(h @ kernel + bias, 3, 1)
+            z, r = (gate(of_x[i] + of_h[i]) for i in (0, 1))
+            h = z * h + (1 - z) * candidate(of_x[2] + r * of_h[2])
+        elif cell == "lstm":
+            i, f, g, o = np.split(x[:, place] + h @ kernel + bias, 4, 1)
+            c = gate(f) * c + gate(i) * candidate(g)
+            h = gate(o) * candidate(c)
+        else:
+            h = candidate(x[:, place] + h @ kernel + bias)
+        made[:, place] = h
+    if direction == "backward":
+        made = made[:, ::-1]
+    states = np.concatenate([h, c], 1) if cell == "lstm" else h
+    return {"sequence": made, "last": h, "states": states}[given["returns"]]
+
+
 def _step(operation, inputs, output_shape):
     x = inputs[0]
     given = operation.attributes
@@ -193,6 +239,8 @@ def _step(operation, inputs, output_shape):
         y = math.prod(inputs)
     elif kind in OF_SEQUENCES:
         y = OF_SEQUENCES[kind](given, arrays, inputs, output_shape)
+    elif kind == "recurrence":
+        y = recur(given, arrays, x, inputs[1:])
     else:
         y = x
     y = (

@@ -11,6 +11,7 @@ from tests.native import plan_reference
 from tf_rigl.native import Plan
 from tf_rigl.native import library
 from tf_rigl.native import plan_file
+from tf_rigl.native import plan_recurrence
 
 pytestmark = cases.needs_library
 
@@ -149,12 +150,36 @@ def large_network():
     return network.graph()
 
 
+def large_recurrent_network():
+    """Each step of each cell is worth several threads."""
+    network = plan_cases.Network(np.random.default_rng(0), (4, 30))
+    value, units, functions = 0, 800, (("sigmoid",), ("tanh",))
+    for cell, density in (("gru_reset_first", 0.4), ("lstm", 1)):
+        count = plan_recurrence.GATES[cell] * units
+        steps, inputs = network.shapes[value]
+        read = {"kernel": network.kernel(inputs, count, fan=inputs)}
+        value = network.add("dense", (value,), (steps, count), {}, read)
+        kernel = network.random.normal(size=(units, count)) / units**0.5
+        kernel[network.random.random(kernel.shape) >= density] = 0
+        given = {"cell": cell, "direction": "backward", "returns": "sequence"}
+        given |= zip(("gate", "candidate"), functions, strict=True)
+        value = network.add(
+            "recurrence",
+            (value,),
+            (steps, units),
+            given,
+            {"kernel": kernel.astype(np.float32)},
+        )
+    return network.graph()
+
+
 @pytest.mark.parametrize(
     "level", [*(pytest.param(i, marks=pytest.mark.slow) for i in (0, 1)), 2]
 )
-def test_results_do_not_depend_on_the_number_of_threads(level):
+@pytest.mark.parametrize("make", [large_network, large_recurrent_network])
+def test_results_do_not_depend_on_the_number_of_threads(make, level):
     library.cap_level(level)
-    graph = large_network()
+    graph = make()
     plan = Plan(plan_file.encode(graph))
     for batch in (1, 5):
         (x,) = data_for(graph, batch)

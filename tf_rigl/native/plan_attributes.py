@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from tf_rigl.native import plan_recurrence
 from tf_rigl.native.plan_graph import Operation
 
 _MODES = ("max", "average")
@@ -60,6 +61,8 @@ def _numbers(operation: Operation, rank: int) -> list[int]:
             return [*heads, bits(given["scale"])]
         case "matrix_product":
             return [given["is_transposed"]]
+        case "recurrence":
+            return plan_recurrence.encode(operation)
         case _:
             return []
 

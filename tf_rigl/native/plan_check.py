@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tf_rigl.native import plan_recurrence
 from tf_rigl.native.plan_graph import ACTIVATIONS
 from tf_rigl.native.plan_graph import Graph
 from tf_rigl.native.plan_graph import Operation
@@ -282,6 +283,7 @@ _CHECKS: dict[str, Callable[[Operation, list[Shape], Shape], Shape]] = {
     "activation": lambda _, inputs, __: inputs[0],
     "reshape": _reshape,
     **CHECKS,
+    "recurrence": plan_recurrence.check,
 }
 # Fewest and most inputs, where they are not one.
 _INPUTS = {
@@ -293,4 +295,5 @@ _INPUTS = {
     "constant": (0, 0),
     "attention": (3, 3),
     "matrix_product": (2, 2),
+    "recurrence": (1, 3),
 }

@@ -62,6 +62,7 @@ _KINDS = (
     "embedding",
     "attention",
     "matrix_product",
+    "recurrence",
 )
 _TYPES = tuple(np.dtype(name) for name in ("<f4", "<i4", "<u2", "<f2", "i1"))
 

@@ -26,6 +26,8 @@ brackets may be missing:
 * `embedding`: table `[rows, width]`.
 * `attention`: heads, key_heads, scale, is_causal.
 * `matrix_product`: is_transposed.
+* `recurrence`: cell, direction, returns, gate, candidate; kernel
+  `[units, gates · units]`, (bias `[gates · units]`).
 
 A mode is `"max"` or `"average"`, an activation one of `ACTIVATIONS`;
 `negative_slope` comes with `"leaky_relu"` only. Sizes, strides and dilation
@@ -59,6 +61,11 @@ before and after.
 * `matrix_product` is of the last two dimensions, for each of the first; if it
   is transposed, of the rows of the second value.
 * `reshape` takes the elements in Keras's order, also for `Flatten`.
+* `recurrence` is what has to wait for the step before. It reads the products
+  with the inputs, `[steps, gates · units]`, and the states to begin with, zeros
+  if none are given. Its kernel and bias are those of the state. Cells, with
+  their directions and what they return, are in `plan_recurrence`; gate and
+  candidate are a `plan_recurrence.GateFunction` each.
 """
 
 import dataclasses

@@ -19,6 +19,7 @@ KINDS = [
     "functional_subclass",
     "time_distributed",
     "transformer",
+    "recurrent",
 ]
 
 

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from tests.native import plan_reference
 from tests.native.plan_reference import OF_SEQUENCES
 
 
@@ -91,6 +92,11 @@ def multiply(one, *values):
     return activated(one, math.prod(values))
 
 
+def recurrence(one, x, *states):
+    arrays = {name: array.astype(float) for name, array in one.arrays.items()}
+    return plan_reference.recur(one.attributes, arrays, x, states)
+
+
 def kernel(one):
     return one.arrays["kernel"].astype(np.float64)
 
@@ -168,4 +174,5 @@ RUN = {
     "add": add,
     "multiply": multiply,
     "activation": activated,
+    "recurrence": recurrence,
 }

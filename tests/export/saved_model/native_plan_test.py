@@ -76,6 +76,19 @@ def make_two(keras):
     return keras.Model([first, second], outputs), [(12,), (12,)]
 
 
+def make_recurrent(keras):
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((6, 8)),
+            layers.Bidirectional(layers.LSTM(16, return_sequences=True)),
+            layers.GRU(16),
+            layers.Dense(5),
+        ]
+    )
+    return tf_rigl.sparsify(model, 0.8), [(6, 8)]
+
+
 def assert_close(found, expected):
     found, expected = tf.nest.flatten(found), tf.nest.flatten(expected)
     for one, other in zip(found, expected, strict=True):
@@ -84,7 +97,7 @@ def assert_close(found, expected):
         assert np.abs(one - other).max() <= TOLERANCE * np.abs(other).max()
 
 
-@pytest.mark.parametrize("make", [make_convnet, make_two])
+@pytest.mark.parametrize("make", [make_convnet, make_two, make_recurrent])
 def test_same_as_the_model_and_called_like_it(make, keras, tmp_path):
     model, shapes = make(keras)
     report = export_saved_model(model, tmp_path / "native", runtime="native")

@@ -7,7 +7,7 @@ import numpy as np
 
 from tf_rigl.export.plan import read
 from tf_rigl.export.plan import report
-from tf_rigl.export.plan.steps import KERNELS
+from tf_rigl.export.plan.steps import WEIGHTED
 from tf_rigl.export.plan.steps import Step
 from tf_rigl.export.plan.walk import LayerCall
 from tf_rigl.export.plan.walk import Walk
@@ -48,7 +48,7 @@ def check_plan(model: Any, *, inputs: Any = None) -> report.PlanCheck:
 def _row(walk: Walk, call: LayerCall) -> report.LayerCheck:
     live = {id(step) for step in walk.network.steps}
     own = [step for step in call.steps if id(step) in live]
-    kernels = [step for step in own if step.kind in KERNELS]
+    kernels = [step for step in own if step.kind in WEIGHTED]
     runs, how = _verdict(call, own, kernels)
     weights = sum(step.arrays["kernel"].size for step in kernels)
     return report.LayerCheck(
@@ -95,4 +95,6 @@ def _nonzeros(step: Step) -> int:
 
 def _positions(walk: Walk, step: Step) -> int:
     """Returns how often a step uses each element of its kernel."""
-    return math.prod(walk.network.shapes[step.output][:-1])
+    # Of a sequence, a recurrent layer may return the last output alone.
+    value = step.inputs[0] if step.kind == "recurrence" else step.output
+    return math.prod(walk.network.shapes[value][:-1])

@@ -14,7 +14,7 @@ from tf_rigl.core.checks import check_choice
 from tf_rigl.export.litert import run
 from tf_rigl.export.plan import read
 from tf_rigl.export.plan import report
-from tf_rigl.export.plan.steps import KERNELS
+from tf_rigl.export.plan.steps import WEIGHTED
 from tf_rigl.masking import masked_for_now
 from tf_rigl.masking import masked_weight
 from tf_rigl.masking import tree
@@ -99,7 +99,7 @@ def export_plan(
     return report.PlanReport(
         path=os.fspath(path),
         rows=tuple(
-            _row(one) for one in graph.operations if one.kind in KERNELS
+            _row(one) for one in graph.operations if one.kind in WEIGHTED
         ),
         steps=len(graph.operations),
         precision=precision,

@@ -53,6 +53,8 @@ def passes_mask(call: Call, output: Any) -> bool:
 
 
 def _reads_masks(layer: Any) -> bool:
+    if flavors.is_container(layer):
+        return any(map(_reads_masks, layer.layers))
     cls: Any = flavors.plain_class(layer)
     return cls.__name__ not in _UNMASKED and any(
         "mask" in name for name in inspect.signature(cls.call).parameters

@@ -158,7 +158,7 @@ class StepReport:
     """One step with a kernel."""
 
     name: str  # path of the layer
-    kind: str  # "dense", "convolution" or "depthwise"
+    kind: str  # "dense", "convolution", "recurrence", …
     shape: tuple[int, ...]  # of the kernel
     weights: int  # its elements
     nonzeros: int  # those that are not 0

@@ -10,16 +10,17 @@ from tf_rigl.export.plan import elementwise
 from tf_rigl.export.plan import functions
 from tf_rigl.export.plan import kernels
 from tf_rigl.export.plan import masks
+from tf_rigl.export.plan import recurrent
 from tf_rigl.export.plan import sequences
 from tf_rigl.export.plan.calls import Call
 from tf_rigl.export.plan.calls import Unsupported
 from tf_rigl.surgery.channel_rules import is_operation
 
-# Returns the number of the value that the layer makes.
-Rule = Callable[[Call], int]
+# Returns the number of the value that the layer makes; of several, a tuple.
+Rule = Callable[[Call], int | tuple[int, ...]]
 
 
-def _time_distributed(call: Call) -> int:
+def _time_distributed(call: Call) -> int | tuple[int, ...]:
     """Reads TimeDistributed of layers that treat each position alike."""
     inner = call.layer.layer
     name = flavors.plain_class(inner).__name__
@@ -75,6 +76,8 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), kernels.zero_padding),
     **dict.fromkeys(("Cropping1D", "Cropping2D"), kernels.cropping),
     "TimeDistributed": _time_distributed,
+    **dict.fromkeys(recurrent.LAYERS, recurrent.recurrent),
+    "Bidirectional": recurrent.bidirectional,
     "BatchNormalization": elementwise.batch_normalization,
     "Normalization": elementwise.normalization,
     "Rescaling": elementwise.rescaling,

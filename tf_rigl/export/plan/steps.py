@@ -13,6 +13,8 @@ from tf_rigl.native.plan_graph import Shape
 
 # Steps with a kernel, whose zeros cost nothing.
 KERNELS = ("dense", "convolution", "depthwise")
+# The same, and those whose kernel nothing can be folded into.
+WEIGHTED = (*KERNELS, "recurrence")
 # Steps that can apply an activation to what they compute.
 ACTIVATING = (*KERNELS, "affine", "add", "multiply")
 # Stands for a layer that plans do not compute, for `check_plan` to go on.

@@ -185,7 +185,8 @@ class Walk:
             return [folded]
         if rule is None:
             raise Unsupported("plans do not have it")
-        return [rule(call)]
+        made = rule(call)
+        return list(made) if isinstance(made, tuple) else [made]
 
     def _inner(self, call: Call, path: tuple[str, ...]) -> list[_Known]:
         """Follows what the code of a layer of one's own calls."""

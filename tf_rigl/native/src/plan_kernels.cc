@@ -4,6 +4,7 @@
 
 #include "plan_attend.h"
 #include "plan_dense_vector.h"
+#include "plan_gates.h"
 #include "plan_halving.h"
 #include "plan_lookup.h"
 #include "plan_norm.h"
@@ -18,6 +19,7 @@ const plan::PlanKernels plan_kernels = {
     kLookup,  activate,      add,          multiply, affine,
     softmax,  take,          take_rows,    take_max, take_sum,
     sum_of,   max_of,        normalize,    attend,   multiply_planes,
+    cell_step, reset,
 };
 
 }  // namespace rigl::RIGL_LEVEL

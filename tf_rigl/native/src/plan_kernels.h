@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "activations.h"
+#include "plan_recurrence.h"
 
 namespace rigl::plan {
 
@@ -69,9 +70,10 @@ struct Lookup {
   const uint8_t* counts;   // [groups][chunks], of steps
   const int64_t* starts;   // [groups], first step
   const int64_t* firsts;   // [groups], first value
-  const uint16_t* lanes;   // [steps], a bit for each output with a value
+  const uint16_t* lanes;   // [steps], a bit for each output with a value;
+                           // nullptr if each has one, which may be 0
   const uint8_t* places;   // [steps][16]
-  const float* values;     // [connections], step by step
+  const float* values;     // of these outputs, step by step
 };
 
 // A channel of a depthwise convolution of stride 2.
@@ -169,6 +171,10 @@ struct PlanKernels {
   // Up to 15 floats after the columns are read, but no others are written.
   void (*attend)(const Attend&);
   void (*multiply_planes)(const PlaneProduct&, int64_t columns);
+  // Floats [begin, end) of a step of a cell; up to 15 after the last range are
+  // overwritten. Before the second product of kGruResetFirst comes `reset`.
+  void (*cell_step)(const CellStep&, int64_t begin, int64_t end);
+  void (*reset)(const CellStep&, int64_t begin, int64_t end);
 };
 
 // The kernels of the level in use.

@@ -1,5 +1,7 @@
 #include "plan_operation.h"
 
+#include "plan_recurrence_reader.h"
+
 namespace rigl::plan {
 namespace {
 
@@ -13,6 +15,7 @@ size_t count_arrays(Kind kind) {
     case Kind::kDense:
     case Kind::kConvolution:
     case Kind::kEmbedding:
+    case Kind::kRecurrence:
       return 5;
     case Kind::kAffine:
     case Kind::kNormalize:
@@ -99,6 +102,8 @@ void read_attributes(Words& words, const Program& program, Operation& one) {
     case Kind::kMatrixProduct:
       one.is_transposed = words.take(0, 1);
       return;
+    case Kind::kRecurrence:
+      return read_recurrence(words, one);
     default:
       return;
   }

@@ -11,6 +11,11 @@ namespace {
 constexpr int kGroup = 16;  // outputs of a lookup
 constexpr int kChunk = 32;  // inputs of a lookup
 
+// Bytes of a step of a lookup with a value for each output, and of all that the
+// second cache holds.
+constexpr int64_t kStepBytes = kGroup * (sizeof(float) + 1);
+constexpr int64_t kCachedBytes = 1 << 20;
+
 // Calls function(row, place, value) of each connection, ascending.
 template <class Function>
 void for_connections(const Weight& weight, int begin, int end,
@@ -26,8 +31,8 @@ void for_connections(const Weight& weight, int begin, int end,
 
 }  // namespace
 
-VectorProduct::VectorProduct(const Weight& weight)
-    : weight_(weight), bias_(weight.bias) {
+VectorProduct::VectorProduct(const Weight& weight, bool repeated)
+    : weight_(weight), repeated_(repeated), bias_(weight.bias) {
   if (!bias_) {
     no_bias_.resize(weight.rows);
     bias_ = no_bias_.data();
@@ -94,9 +99,10 @@ void VectorProduct::make_lookup() const {
   // The connections of a group by steps, [steps of the group][16].
   std::vector<float> values;
   std::vector<int64_t> first(chunks);
+  const bool has_gaps = repeated_ && steps * kStepBytes <= kCachedBytes;
   lookup_places_.resize(steps * kGroup);
   lanes_.resize(steps);
-  lookup_values_.reserve(weight_.connections + kGroup);
+  lookup_values_.reserve(has_gaps ? steps * kGroup : weight_.connections);
   for (int group = 0; group < groups; group++) {
     const uint8_t* counts = &counts_[size_t(group) * chunks];
     int64_t step = starts_[group];
@@ -121,11 +127,12 @@ void VectorProduct::make_lookup() const {
     firsts_.push_back(int64_t(lookup_values_.size()));
     for (int64_t one = starts_[group]; one < step; one++) {
       for (int lane = 0; lane < kGroup; lane++) {
-        if (!(lanes_[one] >> lane & 1)) continue;
+        if (!has_gaps && !(lanes_[one] >> lane & 1)) continue;
         lookup_values_.push_back(values[(one - starts_[group]) * kGroup + lane]);
       }
     }
   }
+  if (has_gaps) lanes_.clear();
 }
 
 void VectorProduct::run(const Context& context, const float* in, float* out,
@@ -169,7 +176,8 @@ void VectorProduct::run_lookup(const Context& context, const float* in,
   const int chunks = int(counts_.size()) / groups;
   const Lookup table{chunks,         counts_.data(),
                      starts_.data(), firsts_.data(),
-                     lanes_.data(),  lookup_places_.data(),
+                     lanes_.empty() ? nullptr : lanes_.data(),
+                     lookup_places_.data(),
                      lookup_values_.data()};
   // The last group may be of fewer outputs; what is after it is not a value.
   for_parts(context, starts_[groups] * kGroup, groups, [&](int begin, int end) {

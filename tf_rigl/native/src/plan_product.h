@@ -12,7 +12,8 @@ namespace rigl::plan {
 
 class VectorProduct {
  public:
-  explicit VectorProduct(const Weight& weight);
+  // Of a weight that is `repeated`, products follow each other at once.
+  explicit VectorProduct(const Weight& weight, bool repeated = false);
 
   // Floats of memory, times the width of the tile, that `run` needs.
   int64_t temporary_floats() const;
@@ -38,6 +39,7 @@ class VectorProduct {
   void pack_dense() const;
 
   const Weight weight_;
+  const bool repeated_;
   std::vector<float> no_bias_;
   const float* bias_;
 

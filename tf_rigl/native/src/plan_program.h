@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "activations.h"
+#include "plan_recurrence.h"
 
 namespace rigl::plan {
 
@@ -34,6 +35,7 @@ enum class Kind : int32_t {
   kEmbedding,
   kAttention,
   kMatrixProduct,
+  kRecurrence,
   kCount,
 };
 
@@ -98,6 +100,7 @@ struct Operation {
   Window window;
   int groups = 1;
   bool is_average = false;
+  Recurrence recurrence;
   const float* scale = nullptr;
   const float* offset = nullptr;
 

@@ -12,6 +12,9 @@ namespace {
 // What kernels may read after the last value.
 constexpr int64_t kAfter = 64;
 
+// What the examples of a tile may have, if they are computed together.
+constexpr int64_t kMostFloatsTogether = int64_t(64) << 20;
+
 }  // namespace
 
 Plan::Plan(std::unique_ptr<Bytes> bytes)
@@ -27,6 +30,12 @@ Plan::Plan(std::unique_ptr<Bytes> bytes)
   make_part(head_, 0, head_count_, true);
   make_part(tail_, head_count_, operations, false);
   find_passed();
+  if (head_.has_together) {
+    while (widest_ > narrowest_ &&
+           widest_ * head_.floats > kMostFloatsTogether) {
+      widest_ /= 2;
+    }
+  }
   bytes_->rest();
 }
 
@@ -86,6 +95,10 @@ void Plan::make_part(Part& part, int begin, int end, bool is_head) {
   for (size_t i = 0; i < part.steps.size(); i++) {
     spans.push_back({int(i), int(i), part.steps[i]->temporary_floats});
     narrowest_ = std::max(narrowest_, part.steps[i]->narrowest);
+    if (const TogetherStep* one = part.steps[i]->as_together()) {
+      part.has_together = true;
+      part.shared_floats = std::max(part.shared_floats, one->shared_floats);
+    }
   }
   part.floats = allocate(spans) + kAfter;
 
@@ -116,7 +129,7 @@ void Plan::find_passed() {
 }
 
 int64_t Plan::buffer_bytes() const {
-  return (head_.floats + tail_.floats + passed_floats_) *
+  return (head_.floats + head_.shared_floats + tail_.floats + passed_floats_) *
          int64_t(sizeof(float));
 }
 
@@ -134,9 +147,11 @@ void Plan::run(const float* const* inputs, float* const* outputs,
   if (batch == 1) {
     tiles.push_back({0, 1, 1});
   } else {
-    tiles = tiles_of(0, batch, kWidestTile, narrowest_);
+    tiles = tiles_of(0, batch, widest_, narrowest_);
   }
-  for (const NewStep& step : head_.steps) step->prepare(1);
+  for (const NewStep& step : head_.steps) {
+    step->prepare(step->as_together() ? tiles[0].w : 1);
+  }
   for (const NewStep& step : tail_.steps) step->prepare(tiles[0].w);
 
   const auto run_of = [&](const Tile& tile) {
@@ -196,6 +211,7 @@ void Plan::run_block(const Run& run, bool split) const {
 }
 
 void Plan::run_heads(const Run& run, float* passed, bool split) const {
+  if (head_.has_together) return run_heads_together(run, passed, split);
   const int tasks = split ? std::min(run.count, threads()) : 1;
   const Buffer memory(buffers_, head_.floats * tasks);
   // Examples are tasks where there are enough; else steps are split.
@@ -216,26 +232,73 @@ void Plan::run_heads(const Run& run, float* passed, bool split) const {
 void Plan::run_head(const Run& run, int example, float* memory, float* passed,
                     bool split) const {
   const Context context{plan_kernels(), head_.places, memory, 1, split};
-  const int64_t number = run.first + example;
-  const auto view_of = [&](int value, float* data) {
-    const Shape& shape = program_.shapes[value];
-    return channels_last(data + number * shape.elements(), shape.h, shape.w,
-                         shape.c);
-  };
+  read_head(run, example, context);
+  for (const NewStep& step : head_.steps) step->run(context);
+  write_head(run, example, context, passed);
+}
 
+void Plan::run_heads_together(const Run& run, float* passed,
+                              bool split) const {
+  // An even number of lines would map to few sets of the first cache.
+  const int64_t stride = head_.floats + (head_.floats % 32 == 0 ? 16 : 0);
+  const Buffer memory(buffers_, stride * run.count);
+  const Buffer shared(buffers_, head_.shared_floats * run.tile);
+  const Examples examples{plan_kernels(), head_.places, memory.data(),
+                          stride,         run.count,    run.tile,
+                          split,          shared.data()};
+  const auto number = [&](const Context& context) {
+    return int((context.memory - memory.data()) / stride);
+  };
+  examples.for_each([&](const Context& context) {
+    read_head(run, number(context), context);
+  });
+  run_steps_together(examples);
+  examples.for_each([&](const Context& context) {
+    write_head(run, number(context), context, passed);
+  });
+}
+
+void Plan::run_steps_together(const Examples& examples) const {
+  const auto& steps = head_.steps;
+  for (size_t begin = 0; begin < steps.size();) {
+    size_t end = begin;
+    while (end < steps.size() && !steps[end]->as_together()) end++;
+    if (end > begin) {
+      examples.for_each([&](const Context& context) {
+        for (size_t i = begin; i < end; i++) steps[i]->run(context);
+      });
+    }
+    if (end < steps.size()) steps[end]->as_together()->run_together(examples);
+    begin = end + 1;
+  }
+}
+
+// Copies the inputs of an example to where steps find them.
+void Plan::read_head(const Run& run, int example,
+                     const Context& context) const {
   for (size_t i = 0; i < program_.inputs.size(); i++) {
     const int value = program_.inputs[i];
     if (!is_read_by_head_[value]) continue;
-    copy(context.kernels, view_of(value, const_cast<float*>(run.inputs[i])),
+    const Shape& shape = program_.shapes[value];
+    float* data = const_cast<float*>(run.inputs[i]) +
+                  (run.first + example) * shape.elements();
+    copy(context.kernels, channels_last(data, shape.h, shape.w, shape.c),
          context.view(value));
-    clear_borders(context, value, 0, program_.shapes[value].c);
+    clear_borders(context, value, 0, shape.c);
   }
-  for (const NewStep& step : head_.steps) step->run(context);
+}
 
+// Copies what an example has made: outputs, and what the tail needs.
+void Plan::write_head(const Run& run, int example, const Context& context,
+                      float* passed) const {
   for (size_t i = 0; i < program_.outputs.size(); i++) {
     const int value = program_.outputs[i];
     if (made_by_[value] < 0 || made_by_[value] >= head_count_) continue;
-    copy(context.kernels, context.view(value), view_of(value, run.outputs[i]));
+    const Shape& shape = program_.shapes[value];
+    float* data =
+        run.outputs[i] + (run.first + example) * shape.elements();
+    copy(context.kernels, context.view(value),
+         channels_last(data, shape.h, shape.w, shape.c));
   }
   for (const Passed& one : passed_) {
     if (one.input >= 0) continue;

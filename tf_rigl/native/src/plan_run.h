@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "plan_buffers.h"
+#include "plan_examples.h"
 #include "plan_steps.h"
 
 namespace rigl::plan {
@@ -41,6 +42,9 @@ class Plan {
     std::vector<Place> places;
     std::vector<NewStep> steps;
     int64_t floats = 0;  // of the tail, times the width of the tile
+    // Of steps that compute examples together, times the width of the tile.
+    int64_t shared_floats = 0;
+    bool has_together = false;
   };
 
   // A value that passes from the head, or the inputs, to the tail.
@@ -67,6 +71,11 @@ class Plan {
   void run_heads(const Run& run, float* passed, bool split) const;
   void run_head(const Run& run, int example, float* memory, float* passed,
                 bool split) const;
+  void run_heads_together(const Run& run, float* passed, bool split) const;
+  void run_steps_together(const Examples& examples) const;
+  void read_head(const Run& run, int example, const Context& context) const;
+  void write_head(const Run& run, int example, const Context& context,
+                  float* passed) const;
   void run_tail(const Run& run, const float* passed, float* memory,
                 bool split) const;
 
@@ -78,7 +87,7 @@ class Plan {
   std::vector<bool> is_read_by_head_;
   std::vector<Passed> passed_;
   int64_t passed_floats_ = 0;  // of one example
-  int narrowest_ = 4;
+  int narrowest_ = 4, widest_ = kWidestTile;
   mutable Buffers buffers_;
 };
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "plan_recurrence_reader.h"
 #include "plan_words.h"
 
 namespace rigl::plan {
@@ -137,6 +138,9 @@ bool has_right_shapes(const Program& program, const Operation& one) {
       break;
     case Kind::kReshape:
       right &= to.elements() == from.elements();
+      break;
+    case Kind::kRecurrence:
+      right = has_right_recurrence(program, one);
       break;
     case Kind::kCount:
       right = false;

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "kernels.h"
+
 namespace rigl::plan {
 
 NewStep make_step(const Making& making, const Operation& one) {
@@ -37,6 +39,8 @@ NewStep make_step(const Making& making, const Operation& one) {
       return make_attention(making, one);
     case Kind::kMatrixProduct:
       return make_matrix_product(making, one);
+    case Kind::kRecurrence:
+      return make_recurrence(making, one);
     default:
       return make_elementwise(making, one);
   }
@@ -46,8 +50,38 @@ View channels_last(float* data, int h, int w, int c) {
   return {data, h, w, c, 1, int64_t(w) * c, c};
 }
 
+namespace {
+
+// Fewer channels have no blocks that are transposed in registers.
+constexpr int kFewestTransposed = 4;
+
+// Copies between planes and channels that lie side by side. Returns whether
+// these are such.
+bool copy_transposed(const View& from, const View& to) {
+  if (to.c < kFewestTransposed || to.w < kFewestTransposed) return false;
+  const auto transpose = rigl::kernels().transpose;
+  if (from.channel_stride == 1 && to.step == 1) {
+    for (int y = 0; y < to.h; y++) {
+      transpose(from.data + y * from.pitch, from.step, to.w, to.c,
+                to.data + y * to.pitch, to.channel_stride);
+    }
+    return true;
+  }
+  if (to.channel_stride == 1 && from.step == 1) {
+    for (int y = 0; y < to.h; y++) {
+      transpose(from.data + y * from.pitch, from.channel_stride, to.c, to.w,
+                to.data + y * to.pitch, to.step);
+    }
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 void copy(const PlanKernels& kernels, const View& from, const View& to,
           bool exact) {
+  if (copy_transposed(from, to)) return;
   const bool is_run = from.pitch == to.pitch && from.step == 1 &&
                       to.step == 1 && (!exact || to.pitch == to.w);
   for (int c = 0; c < to.c; c++) {

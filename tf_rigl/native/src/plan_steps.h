@@ -26,6 +26,8 @@ struct Context {
   View view(int value) const { return places[value].view(memory, tile); }
 };
 
+struct TogetherStep;
+
 struct Step {
   virtual ~Step() = default;
 
@@ -34,6 +36,9 @@ struct Step {
   virtual void prepare(int) const {}
 
   virtual void run(const Context& context) const = 0;
+
+  // A step of the head that computes several examples at once: plan_examples.h.
+  virtual const TogetherStep* as_together() const { return nullptr; }
 
   // The narrowest tile, but for 1, that it can be run with.
   int narrowest = 4;
@@ -78,6 +83,7 @@ NewStep make_slice(const Making& making, const Operation& one);
 NewStep make_embedding(const Making& making, const Operation& one);
 NewStep make_attention(const Making& making, const Operation& one);
 NewStep make_matrix_product(const Making& making, const Operation& one);
+NewStep make_recurrence(const Making& making, const Operation& one);
 
 // Copies elements, of any order in memory to any other. What is between rows of
 // `to` may be overwritten, unless `exact`.
