@@ -82,7 +82,7 @@ def _convolve(x, kernel, groups, strides, padding, dilation):
 
 
 def _concatenate(given, _, inputs, __):
-    return np.concatenate(inputs, given["axis"] + 1)
+    return np.concatenate(inputs, given.get("axis", -2) + 1)
 
 
 def _normalize(given, arrays, inputs, _):

@@ -43,13 +43,13 @@ def has_mask(tensor: Any) -> bool:
     return getattr(tensor, "_keras_mask", None) is not None
 
 
-def passes_mask(call: Call, output: Any) -> bool:
-    """Returns whether a mask comes with what a call makes.
+def passes_mask(call: Call) -> bool:
+    """Returns whether the mask of an input comes with what a call makes.
 
-    Symbolic tensors within code of one's own do not have those of its inputs.
+    Symbolic tensors within code of one's own, or within a nested model, do not
+    have those of its inputs.
     """
-    passes = getattr(call.layer, "supports_masking", False)
-    return has_mask(output) or (call.is_masked and passes)
+    return call.is_masked and getattr(call.layer, "supports_masking", False)
 
 
 def _reads_masks(layer: Any) -> bool:

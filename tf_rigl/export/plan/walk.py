@@ -46,7 +46,7 @@ class Walk:
         self.calls: list[LayerCall] = []
         self.flavor = flavor
         # Values whose positions a mask marks, which plans do not have.
-        self._masked: set[int] = set()
+        self._masked: set[_Known] = set()
 
     def model(self, model: Any, call: call_signature.CallSignature) -> None:
         """Follows a whole model, called as a signature says.
@@ -132,11 +132,8 @@ class Walk:
             made = self._made(call, path)
             if len(made) != len(outputs):
                 raise Unsupported(f"it has {len(outputs)} outputs")
-            self._masked.update(
-                value
-                for value, output in zip(made, outputs, strict=True)
-                if value is not None and masks.passes_mask(call, output)
-            )
+            if masks.passes_mask(call):
+                self._masked.update(made)
         except Unsupported as unsupported:
             del self.network.steps[before:]
             del self.calls[calls:]
@@ -149,9 +146,14 @@ class Walk:
                     unsupported.fix,
                 )
             )
-            return [
+            made = [
                 self._unknown("/".join(path), values, one) for one in outputs
             ]
+        self._masked.update(
+            value
+            for value, output in zip(made, outputs, strict=True)
+            if masks.has_mask(output)
+        )
 
         if calls == len(self.calls):
             steps = tuple(self.network.steps[before:])
