@@ -3,11 +3,9 @@
 // A row dot product is bound by the load of each input. Here 32 inputs are in
 // two registers, and one instruction looks up sixteen of them, for sixteen
 // outputs. Outputs with fewer connections to these inputs than others have no
-// part in the last steps. Of large layers, the memory that holds the weight is
-// the bound, hence values without gaps: 6.3 bytes for a connection at 90 %
-// sparsity, against 10 with zeros for those outputs. Where the weight stays in
-// the second cache, as that of a recurrent layer does, zeros are better: it then
-// takes half of the time to load values as they are.
+// part in the last steps: their values are left out of the table, 6.3 bytes for
+// a connection at 90 % sparsity, or zeros, 10 bytes. Which is faster depends on
+// the processor, and on where the table is: `LookupTable` measures it.
 #ifndef TF_RIGL_NATIVE_PLAN_LOOKUP_H_
 #define TF_RIGL_NATIVE_PLAN_LOOKUP_H_
 

@@ -1,35 +1,10 @@
 #include "plan_product.h"
 
 #include <algorithm>
-#include <cstring>
 
-#include "bounds.h"
+#include "kernels.h"
 
 namespace rigl::plan {
-namespace {
-
-constexpr int kGroup = 16;  // outputs of a lookup
-constexpr int kChunk = 32;  // inputs of a lookup
-
-// Bytes of a step of a lookup with a value for each output, and of all that the
-// second cache holds.
-constexpr int64_t kStepBytes = kGroup * (sizeof(float) + 1);
-constexpr int64_t kCachedBytes = 1 << 20;
-
-// Calls function(row, place, value) of each connection, ascending.
-template <class Function>
-void for_connections(const Weight& weight, int begin, int end,
-                     const Function& function) {
-  with_columns(weight.cols, weight.column_bytes, [&](auto* cols) {
-    for (int row = begin; row < end; row++) {
-      for (int j = weight.row_ptr[row]; j < weight.row_ptr[row + 1]; j++) {
-        function(row, int(cols[j]), weight.values[j]);
-      }
-    }
-  });
-}
-
-}  // namespace
 
 VectorProduct::VectorProduct(const Weight& weight, bool repeated)
     : weight_(weight), repeated_(repeated), bias_(weight.bias) {
@@ -53,7 +28,9 @@ void VectorProduct::prepare(int tile) const {
   if (weight_.is_dense()) {
     std::call_once(once_packed_, [this] { pack_dense(); });
   } else if (tile == 1 && plan_kernels().lookup) {
-    std::call_once(once_, [this] { make_lookup(); });
+    std::call_once(once_, [this] {
+      lookup_ = std::make_unique<LookupTable>(weight_, repeated_);
+    });
   }
 }
 
@@ -69,76 +46,10 @@ void VectorProduct::pack_dense() const {
   }
 }
 
-void VectorProduct::make_lookup() const {
-  const int groups = (weight_.rows + kGroup - 1) / kGroup;
-  const int chunks = (weight_.places + kChunk - 1) / kChunk;
-  counts_.resize(size_t(groups) * chunks);
-  starts_.resize(groups + 1);
-
-  // How many connections of each output of a group are in each chunk.
-  std::vector<int> filled(size_t(chunks) * kGroup);
-  int64_t steps = 0;
-  for (int group = 0; group < groups; group++) {
-    std::fill(filled.begin(), filled.end(), 0);
-    const int begin = group * kGroup;
-    const int end = std::min(begin + kGroup, weight_.rows);
-    for_connections(weight_, begin, end, [&](int row, int place, float) {
-      filled[place / kChunk * kGroup + row - begin]++;
-    });
-    starts_[group] = steps;
-    for (int chunk = 0; chunk < chunks; chunk++) {
-      const int* here = &filled[size_t(chunk) * kGroup];
-      // A damaged file may say that one place is there many times.
-      const int most = std::min(*std::max_element(here, here + kGroup), 255);
-      counts_[size_t(group) * chunks + chunk] = uint8_t(most);
-      steps += most;
-    }
-  }
-  starts_[groups] = steps;
-
-  // The connections of a group by steps, [steps of the group][16].
-  std::vector<float> values;
-  std::vector<int64_t> first(chunks);
-  const bool has_gaps = repeated_ && steps * kStepBytes <= kCachedBytes;
-  lookup_places_.resize(steps * kGroup);
-  lanes_.resize(steps);
-  lookup_values_.reserve(has_gaps ? steps * kGroup : weight_.connections);
-  for (int group = 0; group < groups; group++) {
-    const uint8_t* counts = &counts_[size_t(group) * chunks];
-    int64_t step = starts_[group];
-    for (int chunk = 0; chunk < chunks; chunk++) {
-      first[chunk] = step;
-      step += counts[chunk];
-    }
-    values.assign((step - starts_[group]) * kGroup, 0);
-    std::fill(filled.begin(), filled.end(), 0);
-    const int begin = group * kGroup;
-    const int end = std::min(begin + kGroup, weight_.rows);
-    for_connections(weight_, begin, end, [&](int row, int place, float value) {
-      const int chunk = place / kChunk, lane = row - begin;
-      const int number = filled[chunk * kGroup + lane]++;
-      if (number >= counts[chunk]) return;
-      const int64_t here = first[chunk] + number;
-      lanes_[here] |= uint16_t(1 << lane);
-      lookup_places_[here * kGroup + lane] = uint8_t(place % kChunk);
-      values[(here - starts_[group]) * kGroup + lane] = value;
-    });
-
-    firsts_.push_back(int64_t(lookup_values_.size()));
-    for (int64_t one = starts_[group]; one < step; one++) {
-      for (int lane = 0; lane < kGroup; lane++) {
-        if (!has_gaps && !(lanes_[one] >> lane & 1)) continue;
-        lookup_values_.push_back(values[(one - starts_[group]) * kGroup + lane]);
-      }
-    }
-  }
-  if (has_gaps) lanes_.clear();
-}
-
 void VectorProduct::run(const Context& context, const float* in, float* out,
                         float* temporary) const {
   if (weight_.is_dense()) return run_dense(context, in, out, temporary);
-  if (context.tile == 1 && context.kernels.lookup && !starts_.empty()) {
+  if (context.tile == 1 && context.kernels.lookup && lookup_) {
     return run_lookup(context, in, out);
   }
   if (weight_.column_bytes == 2) {
@@ -172,15 +83,11 @@ void VectorProduct::run_sparse(const Context& context, const float* in,
 
 void VectorProduct::run_lookup(const Context& context, const float* in,
                                float* out) const {
-  const int groups = int(starts_.size()) - 1;
-  const int chunks = int(counts_.size()) / groups;
-  const Lookup table{chunks,         counts_.data(),
-                     starts_.data(), firsts_.data(),
-                     lanes_.empty() ? nullptr : lanes_.data(),
-                     lookup_places_.data(),
-                     lookup_values_.data()};
+  const Lookup table = lookup_->view();
+  constexpr int kGroup = LookupTable::kGroup;
   // The last group may be of fewer outputs; what is after it is not a value.
-  for_parts(context, starts_[groups] * kGroup, groups, [&](int begin, int end) {
+  for_parts(context, lookup_->work(), lookup_->groups(),
+            [&](int begin, int end) {
     context.kernels.lookup(table, begin, end, in, out);
     const int from = begin * kGroup;
     const int to = std::min(end * kGroup, weight_.rows);

@@ -3,9 +3,11 @@
 #define TF_RIGL_NATIVE_PLAN_PRODUCT_H_
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <vector>
 
+#include "plan_lookup_table.h"
 #include "plan_steps.h"
 
 namespace rigl::plan {
@@ -35,7 +37,6 @@ class VectorProduct {
   void run_lookup(const Context& context, const float* in, float* out) const;
   void run_dense(const Context& context, const float* in, float* out,
                  float* temporary) const;
-  void make_lookup() const;
   void pack_dense() const;
 
   const Weight weight_;
@@ -45,10 +46,7 @@ class VectorProduct {
 
   // Made when they are first needed.
   mutable std::once_flag once_;
-  mutable std::vector<uint8_t> counts_, lookup_places_;
-  mutable std::vector<int64_t> starts_, firsts_;
-  mutable std::vector<uint16_t> lanes_;
-  mutable std::vector<float> lookup_values_;
+  mutable std::unique_ptr<const LookupTable> lookup_;
   mutable std::once_flag once_packed_;
   mutable std::vector<float> packed_;
 };
