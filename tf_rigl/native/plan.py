@@ -77,6 +77,9 @@ class Plan:
         weakref.finalize(self, self._library.rigl_plan_close, handle)
         self.inputs = self._ports("input")
         self.outputs = self._ports("output")
+        # To make the types takes as long as a product of a small layer.
+        self._input_pointers = ctypes.c_void_p * len(self.inputs)
+        self._output_pointers = ctypes.c_void_p * len(self.outputs)
 
     def __call__(self, *inputs: Any) -> Any:
         """Computes the outputs of a batch.
@@ -101,8 +104,8 @@ class Plan:
         )
         error = self._library.rigl_plan_run(
             self._handle,
-            _pointers(arrays),
-            _pointers(results),
+            self._input_pointers(*[one.ctypes.data for one in arrays]),
+            self._output_pointers(*[one.ctypes.data for one in results]),
             batch,
             self.threads,
         )
@@ -172,12 +175,6 @@ class Plan:
                 f"{', '.join(str(len(array)) for array in arrays)} examples"
             )
         return arrays
-
-
-def _pointers(arrays: Any) -> ctypes.Array:
-    return (ctypes.c_void_p * len(arrays))(
-        *(array.ctypes.data for array in arrays)
-    )
 
 
 def _declared() -> ctypes.CDLL:
