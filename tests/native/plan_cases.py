@@ -31,6 +31,8 @@ KINDS = (
     "matrix_product",
     "recurrence",
 )
+# Of an example, which its reference holds at once in double precision.
+MOST_SCORES = 10_000
 OF_IMAGES = ("convolution", "depthwise", "pool", "global_pool", "pad")
 
 
@@ -304,6 +306,8 @@ class Network:
         heads = key_heads * self.choose(1, 1, 2)
         size, other = self.integer(1, 20), self.integer(1, 20)
         queries, keys = (self.sequence() for _ in range(2))
+        if self.shapes[queries][0] * self.shapes[keys][0] > MOST_SCORES:
+            return self.normalize()
         if self.random.random() < 0.5:
             keys = queries
         inputs = [
@@ -342,6 +346,8 @@ class Network:
         if len(self.shapes[value]) == 1:
             value = self.sequence()
         *space, rows, channels = self.shapes[value]
+        if math.prod(space) * max(rows, channels) ** 2 > MOST_SCORES:
+            return self.normalize()
         if self.random.random() < 0.5:
             shape, given = (*space, rows, rows), {"is_transposed": True}
             return self.add("matrix_product", (value, value), shape, given)
