@@ -283,8 +283,9 @@ def test_other_cells_are_refused(keras, cell):
 def test_masks_are_refused(keras, kind):
     """They come beside tensors, which a plan does not have."""
     layers = keras.layers
-    inputs = keras.Input((4,) if kind == "Embedding" else (4, 6))
-    if kind == "Embedding":
+    is_text = kind in ("Embedding", "nested")
+    inputs = keras.Input((4,) if is_text else (4, 6))
+    if is_text:
         hidden = layers.Embedding(9, 6, mask_zero=True)(inputs)
     else:
         hidden = layers.Masking()(inputs)
