@@ -155,7 +155,11 @@ setuptools.setup(
         "tf_rigl.data": ["mnist_small/*"],
         "tf_rigl.experiments.report": ["*.html"],
         # An sdist is built where it is installed.
-        "tf_rigl.native": ["src/*.cc", "src/*.h"],
+        "tf_rigl.native": [
+            f"src/{folder}*.{suffix}"
+            for folder in ("", "plan/", "tensorflow/")
+            for suffix in ("cc", "h")
+        ],
     },
     ext_modules=[setuptools.Extension("tf_rigl.native.librigl", sources=[])],
     cmdclass={"bdist_wheel": BuildWheel, "build_ext": BuildNative},

@@ -44,7 +44,7 @@ install_package() {
     local state
     # The root is part of it because an editable install holds the path.
     state=$(echo "$root" | cat - "$root/setup.py" "$root/tf_rigl/version.py" \
-        "$root/tf_rigl/native/build.py" "$root"/tf_rigl/native/src/*)
+        "$root/tf_rigl/native/build.py" "$root"/tf_rigl/native/src/{*,*/*}.{cc,h})
     if [[ -e $stamp && $state == "$(<"$stamp")" ]]; then
         return
     fi

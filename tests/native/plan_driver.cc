@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "plan_program.h"
+#include "plan/program.h"
 #include "rigl.h"
 #include "rigl_plan.h"
 

@@ -7,15 +7,16 @@ of them are in `tf_rigl.backend.native_ops`.
 
 In `src`, `kernels.cc` is compiled once for each level of vector instructions
 (SSE2, AVX2, AVX-512 or NEON), and `dispatch.cc` chooses one when it is first
-needed. `rigl.h` is all that other languages see; `tensorflow_ops.cc`, a second
+needed. `rigl.h` is all that other languages see; `src/tensorflow`, a second
 and small shared object, passes tensors to it through the stable C API of
 TensorFlow, so that one binary serves all releases.
 
 `Plan` runs a whole network from a file that `plan_file` writes of a
-`plan_graph.Graph`. In `src`, `rigl_plan.h` is its interface; `plan_reader.cc`
-checks files, `plan_layout.cc` decides where values are in memory, `plan_run.cc`
-runs the steps that the other files make, and `plan_kernels.cc` is compiled for
-each level. `linking` tells programs in C where header and library are.
+`plan_graph.Graph`. `src/rigl_plan.h` is its interface; in `src/plan`,
+`reader.cc` checks files, `layout.cc` decides where values are in memory,
+`run.cc` runs the steps that the other files make, and `plan_kernels.cc` is
+compiled for each level. `linking` tells programs in C where header and library
+are.
 """
 
 from tf_rigl.native.library import available as available

@@ -57,8 +57,8 @@ LEVELS: Mapping[str, Mapping[str, Sequence[str]]] = {
 }
 
 
-# Sources that are compiled once for each level.
-LEVELED = ("kernels", "plan_kernels")
+# Sources that are compiled once for each level, by their paths in `SOURCES`.
+LEVELED = ("kernels.cc", "plan/plan_kernels.cc")
 
 
 class BuildError(Exception):
@@ -140,7 +140,8 @@ def compile_sources(
         raise BuildError(
             f"there are kernels for {', '.join(LEVELS)} on Linux only"
         )
-    commands = _commands([*compiler, *FLAGS, *flags], machine, folder)
+    includes = f"-I{SOURCES}"
+    commands = _commands([*compiler, *FLAGS, *flags, includes], machine, folder)
     with concurrent.futures.ThreadPoolExecutor(_processors()) as pool:
         list(pool.map(_run, commands))
     return sorted(folder.glob("*.o"))
@@ -153,17 +154,23 @@ def _commands(
     commands = []
     for level, flags in list(LEVELS[machine].items())[::-1]:
         definition = f"-DRIGL_LEVEL={level}"
-        for stem in LEVELED:
-            name = folder / f"{stem}_{level}.o"
-            source = SOURCES / f"{stem}.cc"
+        for path in LEVELED:
+            name = folder / f"{_stem(path)}_{level}.o"
+            source = SOURCES / path
             commands.append(
                 [*compiler, *flags, definition, "-c", source, "-o", name]
             )
-    for source in sorted(SOURCES.glob("*.cc")):
-        if source.stem not in LEVELED:
-            name = folder / f"{source.stem}.o"
+    for source in sorted(SOURCES.rglob("*.cc")):
+        path = source.relative_to(SOURCES).as_posix()
+        if path not in LEVELED:
+            name = folder / f"{_stem(path)}.o"
             commands.append([*compiler, "-c", source, "-o", name])
     return [list(map(str, command)) for command in commands]
+
+
+def _stem(path: str) -> str:
+    """Returns the name of an object, as in "plan_pool"."""
+    return path.removesuffix(".cc").replace("/", "_")
 
 
 def _link(

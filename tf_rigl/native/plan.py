@@ -12,7 +12,7 @@ import numpy as np
 from tf_rigl.native import library
 
 _DIMENSIONS = 3  # RIGL_PLAN_DIMENSIONS in rigl_plan.h
-_NO_MEMORY = b"The memory is not enough."  # plan_api.cc
+_NO_MEMORY = b"The memory is not enough."  # plan/api.cc
 
 
 class Port(NamedTuple):

@@ -9,7 +9,7 @@ from tf_rigl.native.plan_graph import ACTIVATIONS
 from tf_rigl.native.plan_graph import Operation
 from tf_rigl.native.plan_graph import Shape
 
-# Gates of each cell, in Keras's order; plan_recurrence.h has the same cells.
+# Gates of each cell, in Keras's order; recurrence.h has the same cells.
 GATES = {"simple": 1, "gru": 3, "gru_reset_first": 3, "lstm": 4}
 DIRECTIONS = ("forward", "backward", "backward_aligned")
 RETURNS = ("sequence", "last", "states")

@@ -3,7 +3,7 @@
 #include <atomic>
 
 #include "kernels.h"
-#include "plan_kernels.h"
+#include "plan/plan_kernels.h"
 #include "rigl.h"
 
 namespace rigl {
