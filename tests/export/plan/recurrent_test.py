@@ -1,6 +1,7 @@
 """Recurrent layers compute in a plan what they compute in Keras."""
 
 import hypothesis
+import numpy as np
 import pytest
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from tests.support import keras_in_turn
 from tests.support import one_keras
 from tf_rigl import native
 from tf_rigl.export.plan import read
+from tf_rigl.models import character_rnn
 
 LAYERS = ("SimpleRNN", "GRU", "LSTM")
 
@@ -160,6 +162,15 @@ def test_sparse_stack(keras, kind, storage):
     for kernel, mask in zip(kernels, masks, strict=True):
         assert ((kernel != 0) == mask).all()
     support.assert_alike(tf_rigl.strip(model), texts)
+
+
+@keras_in_turn("cell", ["gru", "lstm"])
+def test_characters(keras, cell):
+    model = character_rnn.character_rnn(keras, cell, length=9, width=0.1)
+    tf_rigl.sparsify(model, 0.9, dense=[model.get_layer("embedding")])
+    texts = np.random.default_rng(0).integers(0, 256, (3, 9), np.int32)
+    graph = support.assert_alike(model, texts)
+    assert support.kinds(graph)[:3] == ["embedding", "dense", "recurrence"]
 
 
 @one_keras("keras")

@@ -111,7 +111,9 @@ def _merged(call: Call, made: list[int]) -> int | tuple[int, ...]:
     shapes = [call.network.shapes[value] for value in made]
     if mode == "concat":
         channels = sum(shape[-1] for shape in shapes)
-        return call.add("concatenate", made, (*shapes[0][:-1], channels))
+        *others, _ = shapes[0]
+        axis = {"axis": len(others)}
+        return call.add("concatenate", made, (*others, channels), axis)
     value = call.add("multiply" if mode == "mul" else "add", made, shapes[0])
     return call.affine(value, 0.5) if mode == "ave" else value
 
