@@ -1,14 +1,12 @@
 """The networks of this library and of `keras.applications` as plans."""
 
 import numpy as np
-import pytest
 
 from tests.export.plan import support
 from tests.models import registry_test
 from tests.support import keras_in_turn
 from tf_rigl.models import registry
 
-SECOND = ("character_gru", "character_lstm")  # not yet
 QUICK = ("lenet_5", "resnet_8")
 
 # By family, with the smallest images that each takes.
@@ -32,7 +30,7 @@ APPLICATIONS = {
 
 @keras_in_turn(
     "name",
-    [name for name in registry.BUILDERS if name not in SECOND],
+    registry.BUILDERS,
     lambda name: name not in QUICK,
 )
 def test_network_of_the_library(keras, name):
@@ -57,11 +55,3 @@ def test_application(keras, name):
     # All but the first layers of each block of DenseNet and the like.
     kinds = support.kinds(graph)
     assert kinds.count("affine") <= kinds.count("convolution") + 1
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SECOND)
-def test_networks_of_the_second_landing(keras3, name):
-    model = registry_test.small(name, keras3)
-    with pytest.raises(ValueError, match="plans do not have it"):
-        support.read.graph_of(model)
