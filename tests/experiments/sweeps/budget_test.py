@@ -24,7 +24,7 @@ def test_every_run_costs_what_is_allowed():
     assert [point.name for point in found] == [point.name for point in points]
 
     counted = costs.count(found, run)
-    allowed = 0.1 * budget.dense_training_flops(counted.values(), run)
+    allowed = 0.1 * costs.dense_training_flops(counted.values(), run)
     for point in found:
         flops = counted[point.case].training_flops
         epoch = flops / point.settings.total_epochs

@@ -1,10 +1,8 @@
 """Runs of a sweep that may each cost the same FLOPs of training."""
 
 import dataclasses
-from collections.abc import Iterable
 from collections.abc import Sequence
 
-from tf_rigl import accounting
 from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.setup import PreparedRun
 from tf_rigl.experiments.sweeps import costs
@@ -37,7 +35,7 @@ def at_equal_flops(
             method does not allow the sparsity.
     """
     counted = costs.count(points, run)
-    allowed = share * dense_training_flops(counted.values(), run)
+    allowed = share * costs.dense_training_flops(counted.values(), run)
     multipliers = {}
     for point in points:
         if point.case not in multipliers:
@@ -46,20 +44,11 @@ def at_equal_flops(
             )
 
     return [
-        point._replace(settings=_stretched(point.settings, multiplier))
+        point._replace(
+            settings=_stretched(point.settings, multipliers[point.case])
+        )
         for point in points
-        for multiplier in [multipliers[point.case]]
     ]
-
-
-def dense_training_flops(
-    counted: Iterable[costs.MethodCosts], run: PreparedRun
-) -> float:
-    """Returns the FLOPs of training the dense network as long as a run."""
-    # A small-dense network counts itself as dense.
-    dense = max(cost.profile.dense_flops for cost in counted)
-    examples = run.plan.total * run.settings.batch_size
-    return examples * accounting.training_flops("dense", dense, dense)
 
 
 def _stretch(

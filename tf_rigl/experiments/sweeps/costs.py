@@ -1,11 +1,13 @@
 """The costs of each method of a sweep, counted without training."""
 
+from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
 from rich import console as consoles
 
+from tf_rigl import accounting
 from tf_rigl.accounting import ModelProfile
 from tf_rigl.core import text_table
 from tf_rigl.experiments import methods
@@ -15,7 +17,6 @@ from tf_rigl.experiments.runs import plan as plans
 from tf_rigl.experiments.runs import results
 from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.setup import PreparedRun
-from tf_rigl.experiments.sweeps import records
 from tf_rigl.experiments.sweeps import tables
 from tf_rigl.experiments.sweeps.grid import Case
 from tf_rigl.experiments.sweeps.grid import Point
@@ -67,6 +68,16 @@ def training_flops(
     )
 
 
+def dense_training_flops(
+    counted: Iterable[MethodCosts], run: PreparedRun
+) -> float:
+    """Returns the FLOPs of training the dense network as long as a run."""
+    # A small-dense network counts itself as dense.
+    dense = max(cost.profile.dense_flops for cost in counted)
+    examples = run.plan.total * run.settings.batch_size
+    return examples * accounting.training_flops("dense", dense, dense)
+
+
 def describe(
     points: Sequence[Point], run: PreparedRun, console: consoles.Console
 ) -> None:
@@ -75,7 +86,7 @@ def describe(
     Costs are compared with those of `run`, were it dense.
     """
     write = terminal.printer(console)
-    costs = count(points, run).values()
+    costs = list(count(points, run).values())
     different: dict[Any, ModelProfile] = {}
     for cost in costs:
         layers = tuple((row.path, row.nonzeros) for row in cost.profile.rows)
@@ -83,7 +94,7 @@ def describe(
     write("\n\n".join(map(str, different.values())))
 
     plan = run.plan
-    examples = plan.total * run.settings.batch_size
+    trained_dense = dense_training_flops(costs, run)
     dense = max(cost.profile.dense_flops for cost in costs)
     rows = [
         [
@@ -91,9 +102,7 @@ def describe(
             f"{cost.profile.nonzeros:,}",
             f"{cost.profile.bytes:,}",
             tables.share(cost.profile.flops / dense),
-            tables.share(
-                records.training_share(cost.training_flops, examples, dense)
-            ),
+            tables.share(cost.training_flops / trained_dense),
         ]
         for cost in costs
     ]

@@ -136,13 +136,14 @@ def _cells(
     summary: records.SweepSummary, row: records.SummaryRow
 ) -> dict[str, str]:
     found, name = row.headline, summary.headline
-    costs = {
-        _EPOCHS: f"{row.epochs:.4g}",
-        "non-zero weights": f"{row.nonzeros:,.0f}",
-        _WIDEST: f"{row.packed_bytes:,.0f}",
-        "inference FLOPs": share(row.inference),
-        "training FLOPs": share(row.training),
-    }
+    cells = [
+        f"{row.epochs:.4g}",
+        f"{row.nonzeros:,.0f}",
+        f"{row.packed_bytes:,.0f}",
+        share(row.inference),
+        share(row.training),
+    ]
+    costs = dict(zip((_EPOCHS, *COSTS), cells, strict=True))
 
     return {
         "method": methods.find(row.method).label,

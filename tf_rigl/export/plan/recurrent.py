@@ -16,6 +16,7 @@ from tf_rigl.backend import flavor as flavors
 from tf_rigl.export.plan.activations import recognize
 from tf_rigl.export.plan.calls import Call
 from tf_rigl.export.plan.calls import Unsupported
+from tf_rigl.export.plan.calls import is_of_keras
 from tf_rigl.native import plan_recurrence
 from tf_rigl.native.plan_graph import ACTIVATIONS
 from tf_rigl.native.plan_recurrence import GateFunction
@@ -265,8 +266,7 @@ def _cells(layer: Any) -> list[Any]:
 
 def _is_of_keras(layer: Any, names: Sequence[str]) -> bool:
     cls = flavors.plain_class(layer)
-    package = cls.__module__.partition(".")[0]
-    return package in flavors.PACKAGES and cls.__name__ in names
+    return is_of_keras(cls) and cls.__name__ in names
 
 
 def _name(cell: Any) -> str:

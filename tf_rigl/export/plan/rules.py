@@ -14,6 +14,7 @@ from tf_rigl.export.plan import recurrent
 from tf_rigl.export.plan import sequences
 from tf_rigl.export.plan.calls import Call
 from tf_rigl.export.plan.calls import Unsupported
+from tf_rigl.export.plan.calls import is_of_keras
 from tf_rigl.surgery.channel_rules import is_operation
 
 # Returns the number of the value that the layer makes; of several, a tuple.
@@ -201,8 +202,3 @@ def find_rule(layer: Any) -> Rule | None:
     if is_operation(layer):
         return OPERATIONS.get(getattr(layer, "symbol", cls.__name__))
     return RULES.get(cls.__name__)
-
-
-def is_of_keras(cls: type) -> bool:
-    """Returns whether a class is one of either Keras."""
-    return cls.__module__.partition(".")[0] in flavors.PACKAGES

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "bounds.h"
+#include "connections.h"
 
 namespace rigl::plan {
 namespace {
@@ -26,13 +26,7 @@ void for_connections(const Weight& weight, const Function& function) {
     }
     return;
   }
-  with_columns(weight.cols, weight.column_bytes, [&](auto* cols) {
-    for (int row = 0; row < weight.rows; row++) {
-      for (int j = weight.row_ptr[row]; j < weight.row_ptr[row + 1]; j++) {
-        function(row, int(cols[j]), weight.values[j]);
-      }
-    }
-  });
+  for_connections(weight, 0, weight.rows, function);
 }
 
 }  // namespace

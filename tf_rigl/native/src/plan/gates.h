@@ -15,26 +15,9 @@ using rigl::plan::GateFunction;
 __attribute__((noinline)) Floats any_function(const GateFunction& one,
                                               Floats x) {
   x = x * one.scale + one.offset;
-  switch (one.activation) {
-#define RIGL_ACTIVATION(name)                           \
-  case Activation::name:                                \
-    x = activated<Activation::name>(x, one.slope);      \
-    break;
-    RIGL_ACTIVATION(kRelu)
-    RIGL_ACTIVATION(kRelu6)
-    RIGL_ACTIVATION(kLeakyRelu)
-    RIGL_ACTIVATION(kElu)
-    RIGL_ACTIVATION(kSigmoid)
-    RIGL_ACTIVATION(kHardSigmoid)
-    RIGL_ACTIVATION(kTanh)
-    RIGL_ACTIVATION(kSwish)
-    RIGL_ACTIVATION(kHardSwish)
-    RIGL_ACTIVATION(kGelu)
-    RIGL_ACTIVATION(kGeluTanh)
-#undef RIGL_ACTIVATION
-    default:
-      break;  // linear
-  }
+  with_activation(one.activation, [&](auto kind) {
+    x = activated<decltype(kind)::value>(x, one.slope);
+  });
   return x * one.factor;
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "bounds.h"
+#include "connections.h"
 
 namespace rigl::plan {
 namespace {
@@ -17,19 +17,6 @@ constexpr size_t kWorthTiming = size_t(64) << 10;  // bytes of values
 // the second cache.
 constexpr size_t kSecondCache = size_t(2) << 20;  // bytes
 constexpr int kTrials = 5;
-
-// Calls function(row, place, value) of each connection, ascending.
-template <class Function>
-void for_connections(const Weight& weight, int begin, int end,
-                     const Function& function) {
-  with_columns(weight.cols, weight.column_bytes, [&](auto* cols) {
-    for (int row = begin; row < end; row++) {
-      for (int j = weight.row_ptr[row]; j < weight.row_ptr[row + 1]; j++) {
-        function(row, int(cols[j]), weight.values[j]);
-      }
-    }
-  });
-}
 
 int end_of(const Weight& weight, int begin) {
   return std::min(begin + kGroup, weight.rows);

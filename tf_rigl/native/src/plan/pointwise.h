@@ -3,6 +3,7 @@
 #define TF_RIGL_NATIVE_PLAN_POINTWISE_H_
 
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "plan_kernels.h"
@@ -154,11 +155,15 @@ void activate_all(float* x, int64_t n, float slope) {
   });
 }
 
-void activate(float* x, int64_t n, Activation activation, float slope) {
+// Calls function(kind), whose `value` is the activation, but of a linear one and
+// of softmax, which is of more than one element.
+template <class Function>
+RIGL_INLINE void with_activation(Activation activation,
+                                 const Function& function) {
   switch (activation) {
 #define RIGL_ACTIVATION(name) \
   case Activation::name:      \
-    return activate_all<Activation::name>(x, n, slope);
+    return function(std::integral_constant<Activation, Activation::name>());
     RIGL_ACTIVATION(kRelu)
     RIGL_ACTIVATION(kRelu6)
     RIGL_ACTIVATION(kLeakyRelu)
@@ -172,8 +177,14 @@ void activate(float* x, int64_t n, Activation activation, float slope) {
     RIGL_ACTIVATION(kGeluTanh)
 #undef RIGL_ACTIVATION
     default:
-      return;  // linear; softmax is of more than one element
+      return;
   }
+}
+
+void activate(float* x, int64_t n, Activation activation, float slope) {
+  with_activation(activation, [=](auto kind) {
+    activate_all<decltype(kind)::value>(x, n, slope);
+  });
 }
 
 void add(const float* a, const float* b, float* out, int64_t n) {
