@@ -66,7 +66,7 @@ def test_gradients_are_those_of_a_dense_kernel(name, is_known):
             index,
             bias,
             window,
-            lambda grow: candidates.append(grow(index, CANDIDATES)),
+            lambda one: candidates.append(one.grow(index, CANDIDATES)),
         )
 
     def dense(x, values, bias):

@@ -85,9 +85,9 @@ def test_product_and_gradients_of_a_dense_weight(weight, is_native):
     gradient = (x.T @ dy).reshape(-1)
     np.testing.assert_array_equal(dvalues, gradient[weight.positions])
     np.testing.assert_array_equal(dbias, dy.sum(0))
-    (grow,) = seen
+    (one,) = seen
     size = weight.dense.size
-    _, scores = grow(weight.index, size)
+    _, scores = one.grow(weight.index, size)
     inactive = np.delete(np.abs(gradient), weight.positions)
     assert np.count_nonzero(scores >= 0) == len(inactive)
     np.testing.assert_array_equal(

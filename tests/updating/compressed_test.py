@@ -308,19 +308,6 @@ def test_trainings_that_need_more_than_connections(keras, case):
 
 
 @support.one_keras("keras")
-def test_a_layer_that_is_called_twice(keras):
-    inputs = keras.Input((12,))
-    twice = keras.layers.Dense(12, name="twice")
-    outputs = keras.layers.Dense(6)(twice(twice(inputs)))
-    model = keras.Model(inputs, outputs)
-    tf_rigl.sparsify(model, 0.5, storage="compressed")
-    model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match=r"'twice/kernel'.* several times"):
-        support.fit(model, data(), METHODS["rigl"])
-    support.fit(model, data(), METHODS["set"])
-
-
-@support.one_keras("keras")
 def test_non_finite_gradients_move_nothing(keras):
     model = build(keras, "compressed")
     model.compile(keras.optimizers.SGD(2**-9), "mse")

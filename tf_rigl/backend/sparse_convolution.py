@@ -4,6 +4,7 @@ The functions are those of `native_ops`. Without the library, what each output
 sees is a row of a matrix, and the convolution is a product of `sparse_ops`.
 """
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -114,12 +115,17 @@ def _multiply(
     @tf.custom_gradient
     def multiply(x: tf.Tensor, values: tf.Tensor, bias: tf.Tensor) -> tuple:
         def gradients(dy: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
-            if observer is not None:
-                observer(functools.partial(_grow, x, dy, sizes))
             differentiate = functools.partial(
                 native_ops.convolve_gradients, dy, x, values, index, sizes
             )
-            return sparse_ops.needed_gradients(differentiate, needs_dx)
+            found = sparse_ops.needed_gradients(differentiate, needs_dx)
+            if observer is not None:
+                shape = (height, width, channels)
+                seen = _ConvolutionPass(
+                    x, dy, found[1], sizes, shape, window, tuple(outputs)
+                )
+                observer(seen)
+            return found
 
         y = native_ops.convolve(x, values, index, bias, sizes)
         y.set_shape([None, bias.shape[0]])
@@ -128,16 +134,39 @@ def _multiply(
     return multiply(flat, values, bias)
 
 
-def _grow(
-    x: tf.Tensor,
-    dy: tf.Tensor,
-    sizes: tf.Tensor,
-    index: SparseIndex,
-    number: int,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Finds where the gradient of the weight is largest; see `sparse_ops`."""
-    like = tf.zeros([number], tf.int32)
-    return native_ops.convolve_grow(x, dy, index, like, sizes)
+@dataclasses.dataclass(frozen=True)
+class _ConvolutionPass(sparse_ops.BackwardPass):
+    """One backward pass of a convolution.
+
+    Args:
+        x: float32 [B, height · width · channels].
+        dy: float32 [B · rows · columns, N], of all outputs.
+        sizes: int32 [13], as `native_ops.convolve` takes them.
+        shape: height, width and channels of an image.
+        window: the window of the convolution.
+        outputs: rows and columns of outputs, zeros above and to the left.
+    """
+
+    sizes: tf.Tensor
+    shape: tuple[int | tf.Tensor, ...]
+    window: Window
+    outputs: tuple[int | tf.Tensor, ...]
+
+    def grow(
+        self, index: SparseIndex, number: int
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Finds where the gradient is largest, block by block of the images."""
+        like = tf.zeros([number], tf.int32)
+        return native_ops.convolve_grow(
+            self.x, self.dy, index, like, self.sizes
+        )
+
+    def factors(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns what each output sees, whatever the size of the images."""
+        rows, columns, top, left = self.outputs
+        images = tf.reshape(self.x, [-1, *self.shape])
+        seen = _patches(images, self.window, (rows, columns), (top, left))
+        return seen, self.dy
 
 
 def _patches(

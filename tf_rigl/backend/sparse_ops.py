@@ -6,9 +6,11 @@ that lives as long as the operation: right everywhere, but no faster and no
 smaller than a masked weight.
 """
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -18,12 +20,37 @@ from tf_rigl.backend import native_ops
 from tf_rigl.backend.native_ops import SparseIndex
 from tf_rigl.core import connections
 
-# Finds where the gradient of a weight is largest; see `grow`.
-Grow = Callable[[SparseIndex, int], tuple[tf.Tensor, tf.Tensor]]
-# Called in the backward pass of a product.
-Observer = Callable[[Grow], None]
 # Computes the gradients of inputs (None unless asked for), values and bias.
 Differentiate = Callable[[bool], tuple[tf.Tensor | None, tf.Tensor, tf.Tensor]]
+
+
+@dataclasses.dataclass(frozen=True)
+class BackwardPass:
+    """What one backward pass of a product knows of the gradient of its weight.
+
+    Args:
+        x: float32 [B, K], the inputs.
+        dy: float32 [B, N], the gradient of the outputs.
+        dvalues: float32 [nnz], what it adds to the gradient of the values.
+    """
+
+    x: tf.Tensor
+    dy: tf.Tensor
+    dvalues: tf.Tensor
+
+    def grow(
+        self, index: SparseIndex, number: int
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Finds where the gradient of the weight is largest; see `grow`."""
+        return grow(self.x, self.dy, index, number)
+
+    def factors(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns [M, K] and [M, N], of which the gradient is the product."""
+        return self.x, self.dy
+
+
+# Called in each backward pass of a product.
+Observer = Callable[[BackwardPass], None]
 
 
 def make_index(
@@ -114,7 +141,7 @@ def spmm(
         values: float32 [nnz].
         index: where the values are.
         bias: float32 [N]; zeros where there is none.
-        observer: called in the backward pass with what finds where to grow.
+        observer: called in the backward pass, which finds where to grow.
 
     Returns:
         float32 [B, N].
@@ -124,14 +151,16 @@ def spmm(
     @tf.custom_gradient
     def multiply(x: tf.Tensor, values: tf.Tensor, bias: tf.Tensor) -> tuple:
         def gradients(dy: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            if native_ops.available():
+                differentiate = functools.partial(
+                    native_ops.spmm_gradients, dy, x, values, index
+                )
+                found = needed_gradients(differentiate, needs_dx)
+            else:
+                found = spmm_gradients(dy, x, values, index)
             if observer is not None:
-                observer(functools.partial(grow, x, dy))
-            if not native_ops.available():
-                return spmm_gradients(dy, x, values, index)
-            differentiate = functools.partial(
-                native_ops.spmm_gradients, dy, x, values, index
-            )
-            return needed_gradients(differentiate, needs_dx)
+                observer(BackwardPass(x, dy, found[1]))
+            return found
 
         if native_ops.available():
             return native_ops.spmm(x, values, index, bias), gradients
@@ -207,6 +236,22 @@ def grow(
     best, found = tf.math.top_k(ranks, number)
     scores = tf.abs(tf.gather(whole, tf.minimum(found, size - 1)))
     return connections.ascending(best, scores)
+
+
+def grow_together(
+    passes: Sequence[BackwardPass], index: SparseIndex, number: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Finds where the sum of gradients is largest; see `grow`.
+
+    The largest of the sum are not among the largest of its parts, so all inputs
+    are taken together with all gradients.
+    """
+    if len(passes) == 1:
+        return passes[0].grow(index, number)
+    factors = [one.factors() for one in passes]
+    x = tf.concat([x for x, _ in factors], 0)
+    dy = tf.concat([dy for _, dy in factors], 0)
+    return grow(x, dy, index, number)
 
 
 def bring_along(

@@ -8,8 +8,6 @@ between: there a zero is added, whose gradient is the rest. With it and the
 states before, the gradient of the values is one product, and growth one search.
 """
 
-import functools
-
 import tensorflow as tf
 
 from tf_rigl.backend import native_ops
@@ -99,8 +97,6 @@ class Recurrence:
         self, x: tf.Tensor, dy: tf.Tensor, values: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns gradients of values and bias, and shows where to grow."""
-        if self._observer is not None:
-            self._observer(functools.partial(sparse_ops.grow, x, dy))
         if native_ops.available():
             _, dvalues, dbias = native_ops.spmm_gradients(
                 dy, x, values, self._index, input_gradient=False
@@ -109,6 +105,8 @@ class Recurrence:
             _, dvalues, dbias = sparse_ops.spmm_gradients(
                 dy, x, values, self._index
             )
+        if self._observer is not None:
+            self._observer(sparse_ops.BackwardPass(x, dy, dvalues))
         return dvalues, dbias
 
     def multiply(self, states: tf.Tensor) -> tf.Tensor:

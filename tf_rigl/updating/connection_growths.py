@@ -68,15 +68,21 @@ class ConnectionGrowths:
         for growth in self._growths.values():
             growth.remove()
 
-    def seen_once(self, record: MaskedWeight) -> Growth | None:
+    def settled(
+        self, record: MaskedWeight, gradient: tf.Tensor
+    ) -> Growth | None:
         """Returns the growth of a weight, None if it has none.
 
+        Args:
+            record: the weight.
+            gradient: the gradient of its values in this step.
+
         Raises:
-            ValueError: if it has not seen exactly one backward pass.
+            ValueError: if parts of the gradient cannot be taken together.
         """
         growth = self._growths.get(id(connections_of(record)))
         if growth is not None:
-            growth.check_seen_once()
+            growth.settle(gradient)
         return growth
 
 

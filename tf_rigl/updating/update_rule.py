@@ -220,7 +220,7 @@ class UpdateRule:
         gradient.set_shape(variable.shape)
         weight = StepWeight(record, variable, gradient)
         if record.storage.is_compressed:
-            growth = self._growths.seen_once(record)
+            growth = self._growths.settled(record, gradient)
             weight = dataclasses.replace(weight, growth=growth)
 
         latent = self._requirements.latent
