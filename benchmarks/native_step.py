@@ -19,6 +19,7 @@ import functools
 import json
 import pathlib
 import resource
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -123,6 +124,19 @@ class Training:
             "update_cpu": cpu,
             "update_wall": wall,
         }
+
+    def plain_round(self) -> float:
+        """Returns the median wall time of plain steps, in seconds.
+
+        Those that update masks are taken, too, but do not count.
+        """
+        seconds: list[float] = []
+        while len(seconds) < measure.chosen("steps"):
+            updates = not self._taken % _INTERVAL
+            _, wall = self._take()
+            if not updates:
+                seconds.append(wall)
+        return statistics.median(seconds)
 
     def _take(self) -> tuple[float, float]:
         """Takes a step; returns its CPU time and its wall time, in seconds."""

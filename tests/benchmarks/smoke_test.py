@@ -240,6 +240,22 @@ def test_native_step(tmp_path, network):
     assert set(measured) == {"dense", "masked", "compressed"}
 
 
+@cases.needs_library
+def test_native_crossover(tmp_path):
+    output, results = run(
+        "native_crossover",
+        "--layers=1",
+        "--widths=64",
+        "--sparsity=0.5",
+        "--sparsity=0.9",
+        "--plot=crossover.png",
+        cwd=tmp_path,
+    )
+    assert "Step of 1 layers on compressed storage" in output
+    assert set(results["64"]) == {"0.5", "0.9"}
+    assert (tmp_path / "crossover.png").stat().st_size > 1000
+
+
 def test_pruning_tfmot(tmp_path, tmp_path_factory):
     data = tmp_path_factory.mktemp("text")
     for part in ("train", "valid", "test"):
