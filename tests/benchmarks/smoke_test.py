@@ -241,19 +241,20 @@ def test_native_step(tmp_path, network):
 
 
 @cases.needs_library
-def test_native_crossover(tmp_path):
+def test_native_crossover(tmp_path, tmp_path_factory):
+    picture = tmp_path_factory.mktemp("picture") / "crossover.png"
     output, results = run(
         "native_crossover",
         "--layers=1",
         "--widths=64",
         "--sparsity=0.5",
         "--sparsity=0.9",
-        "--plot=crossover.png",
+        f"--plot={picture}",
         cwd=tmp_path,
     )
     assert "Step of 1 layers on compressed storage" in output
     assert set(results["64"]) == {"0.5", "0.9"}
-    assert (tmp_path / "crossover.png").stat().st_size > 1000
+    assert picture.stat().st_size > 1000
 
 
 def test_pruning_tfmot(tmp_path, tmp_path_factory):
