@@ -193,13 +193,14 @@ def _mask_host(model: Any, host: Any, reason: str) -> None:
         else weight
         for key, weight in config.weights.items()
     }
+    kinds = config.state  # which `drop_masks` empties
     with tf.init_scope():
         masked_layer.drop_masks(host)
         masked_layer.carry_masks(
             host, dataclasses.replace(config, weights=weights, state={})
         )
-        if config.state:
-            state_store.attach_state(host, config.state)
+        if kinds:
+            state_store.attach_state(host, kinds)
         for record in masked_weights(model):
             if record.host is host:
                 mask, values, counters, state = before[record.host_key]

@@ -27,6 +27,7 @@ WRONG = [
     ("sparsity", math.nan),
     ("distribution", "ERK"),
     ("budget", "local"),
+    ("storage", "sparse"),
     ("update_interval", 0),
     ("drop_fraction", 0.0),
     ("drop_fraction", 1.1),

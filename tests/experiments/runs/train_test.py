@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 
+import numpy as np
 import pytest
 
 from tests.experiments.runs.support import QUIET
@@ -12,6 +13,7 @@ from tests.experiments.runs.support import assert_same_checkpoint
 from tests.experiments.runs.support import read_results
 from tests.experiments.runs.support import run_program
 from tests.experiments.runs.support import train_in
+from tests.native import cases
 from tf_rigl.experiments.runs.run_folder import read_lines
 
 
@@ -127,3 +129,27 @@ def test_a_damaged_checkpoint_is_an_error(whole, tmp_path, capsys):
     code, _ = run_program(*flags, f"--output_dir={tmp_path}", *QUIET)
     assert code == 1
     assert "A checkpoint must be whole" in capsys.readouterr().err
+
+
+@cases.needs_library
+def test_connections_alone_learn_the_same(tmp_path):
+    losses = []
+    for storage in ("masked", "compressed"):
+        train_in(tmp_path / storage, f"--storage={storage}", *QUIET)
+        losses.append([one["loss"] for one in epochs_of(tmp_path / storage)])
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+@cases.needs_library
+def test_storage_that_a_method_has_changed_resumes(tmp_path):
+    flags = ("--storage=auto", "--method=snfs", "--width=0.3", *QUIET)
+    train_in(tmp_path / "whole", *flags)
+    stopped = tmp_path / "stopped"
+    with pytest.raises(Stopped):
+        run_program(
+            *flags,
+            f"--output_dir={stopped}",
+            file=Interrupting("epoch 3/3", stop),
+        )
+    train_in(stopped, *flags)
+    assert_same_checkpoint(stopped, tmp_path / "whole")

@@ -209,7 +209,7 @@ def sparsify(settings: RunSettings, model: Any, **arguments: Any) -> Any:
         with_options(settings.distribution, settings.budget),
         dense=list(settings.dense_layers),
         seed=settings.seed,
-        **arguments,
+        **{"storage": settings.storage, **arguments},
     )
 
 
