@@ -31,6 +31,8 @@ TRAIN = {
         "budget": "`reference` to count as published tables do",
         "dense_layers": "for layers that are small or suffer from zeros, such "
         "as the first one with `--distribution=uniform`",
+        "storage": "`auto` to [train faster](compressed_training.md) on one "
+        "CPU",
         "update_interval": "smaller for short runs, so that there are enough "
         "updates",
         "drop_fraction": "smaller if accuracy falls after updates",

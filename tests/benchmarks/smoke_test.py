@@ -241,6 +241,19 @@ def test_native_step(tmp_path, network):
 
 
 @cases.needs_library
+def test_native_accuracy(tmp_path, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    output, results = run(
+        "native_accuracy", f"--output_dir={folder}", cwd=tmp_path
+    )
+    assert "mnist_small  compressed  accuracy" in output
+    masked, compressed = results
+    assert masked["value"] == pytest.approx(compressed["value"], abs=0.01)
+    run("native_accuracy", f"--output_dir={folder}", cwd=tmp_path)
+    assert len((folder / "results.jsonl").read_text().splitlines()) == 2
+
+
+@cases.needs_library
 def test_native_crossover(tmp_path, tmp_path_factory):
     picture = tmp_path_factory.mktemp("picture") / "crossover.png"
     output, results = run(
