@@ -151,12 +151,14 @@ def start_tensorflow(model: Any, inputs: np.ndarray) -> Callable[[], Any]:
     return lambda: function(tensor).numpy()
 
 
-def write_onnx(model: Any, folder: pathlib.Path) -> pathlib.Path | None:
+def write_onnx(
+    model: Any, folder: pathlib.Path, name: str = "dense"
+) -> pathlib.Path | None:
     """Converts a model for ONNX Runtime; None if it is not installed."""
     packages = ("onnxruntime", "tf2onnx")
     if not all(map(importlib.util.find_spec, packages)):
         return None
-    source, target = folder / "dense", folder / "dense.onnx"
+    source, target = folder / name, folder / f"{name}.onnx"
     tf_rigl.export_saved_model(model, source, compression=None)
     subprocess.run(
         [
