@@ -95,6 +95,15 @@ def test_recipes_of_itop_have_names(name, recipe):
     plan = registry.UpdatePlan(30, 5, 0.3)
     assert methods.METHODS[name].algorithm(plan) == recipe(30, 5)
     assert recipe(None).stop_step is None
+    assert recipe("never", decay="constant").schedule.is_update(4000 * 1500)
+
+    for steps in (-1, 0, 100, 1500):
+        with pytest.raises(
+            ValueError, match=rf"before the end.*: steps={steps}, update_inter"
+        ):
+            recipe(steps)
+    with pytest.raises(TypeError, match=r"`steps` must be an integer.*=9\.5"):
+        recipe(9.5)
 
 
 def test_readme_table():

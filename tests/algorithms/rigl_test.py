@@ -81,6 +81,38 @@ def test_gradients_are_summed_in_a_dtype(dtype):
     assert tf.cast(sums, tf.float32).numpy().tolist() == [1 + small, 4]
 
 
+@pytest.mark.parametrize("drop_delay", [0, 3])
+def test_no_sum_outlasts_its_growth(drop_delay):
+    """Step 7, which would begin anew, is skipped: its gradient is no number.
+
+    With a delay, connections drop at 7, within the window of the next growth.
+    """
+    algorithm = RigL(
+        20, 4, gradient_steps=2, drop_delay=drop_delay, decay="constant"
+    )
+    state = {"gradient_sum": tf.zeros([2]), "surplus": tf.zeros([2], tf.bool)}
+
+    def weight():
+        return make_weight(
+            [1.0, 0.0], [True, False], [1.0, 2.0], state=dict(state)
+        )
+
+    for time in (3, 4):
+        state |= algorithm.observe(weight(), make_when(-1, time))
+    assert state["gradient_sum"].numpy().tolist() == [2, 4]
+    growth = 2 if drop_delay else 1
+    (result,) = algorithm.update([weight()], make_when(growth, 4))
+    state |= result.state
+    if drop_delay:
+        state |= algorithm.observe(weight(), make_when(-1, 7))
+        (result,) = algorithm.update([weight()], make_when(growth + 1, 7))
+        state |= result.state
+        assert state["gradient_sum"].numpy().tolist() == [1, 2]
+    else:
+        state |= algorithm.observe(weight(), make_when(-1, 8))
+        assert state["gradient_sum"].numpy().tolist() == [1, 2]
+
+
 def test_switches_reach_the_schedule():
     switches = {
         "update_at_start": False,

@@ -28,6 +28,15 @@ def test_default_stop_is_three_quarters_of_the_run(keras, model):
     assert updates(model) == 5
 
 
+def test_a_fit_that_is_too_short_for_any_update(keras, model):
+    method = tf_rigl.algorithms.rigl_itop(None, 500)
+    with pytest.warns(
+        UserWarning, match=r"not update any mask: .* step 500, .* at step 6 of"
+    ):
+        support.train(keras, model, method, epochs=1)
+    assert updates(model) == 0
+
+
 def test_each_fit_has_a_schedule_of_its_own(keras, model):
     """Of its own 16 steps, unless `initial_epoch` says that it goes on."""
     optimizer = keras.optimizers.SGD(0.1)

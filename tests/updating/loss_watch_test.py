@@ -78,6 +78,39 @@ def test_is_silent_if_nothing_was_learned():
     assert not any(watch(list(noise), per_epoch=20))
 
 
+@pytest.mark.parametrize(
+    ("name", "losses"),
+    [
+        ("zero", lambda random: np.zeros(1000)),
+        ("negative", lambda random: random.normal(-1, 0.1, 1000)),
+        ("of either sign", lambda random: random.normal(0, 0.1, 1000)),
+        ("near zero", lambda random: random.lognormal(-4, 0.5, 1000)),
+        ("mostly zero", lambda random: random.lognormal(-6, 2, 1000)),
+    ],
+)
+def test_noise_is_no_jump(name, losses):
+    """As in a second `fit`, which begins where the loss will stay."""
+    found = [
+        any(watch(list(losses(np.random.default_rng(seed))), 250, range(1000)))
+        for seed in range(40)
+    ]
+    assert sum(found) <= 1, name
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1, 0.2])
+def test_noise_hides_no_jump(noise):
+    for seed in range(20):
+        factors = np.random.default_rng(seed).lognormal(0, noise, 500)
+        losses = factors * [*falling(210), *[2.3] * 290]
+        assert any(watch(list(losses), 250)), seed
+
+
+def test_finds_a_jump_of_a_negative_loss():
+    losses = np.array([*falling(110), *[2.3] * 190]) - 3
+    (found,) = watch(list(losses), 300)
+    assert found.update == 100
+
+
 # New connections begin far off, so that no unit of the hidden layer is ever
 # active again.
 DYING = {"grow_init": "gradient", "grow_scale": -1e4}

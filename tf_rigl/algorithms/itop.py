@@ -16,11 +16,27 @@ to 0.005; here it is floor(f · nnz), to 0.
 from typing import Any
 
 from tf_rigl.algorithms.rigl import RigL
+from tf_rigl.algorithms.schedule import StopStep
 from tf_rigl.algorithms.set import SET
+from tf_rigl.core import checks
+
+
+def _check(steps: StopStep, update_interval: int) -> None:
+    """Raises an error if no mask update were left in the training."""
+    if steps is None or steps == "never":
+        return
+    checks.check_integer("steps", steps, "the optimizer steps of the training")
+    if steps <= update_interval:
+        raise ValueError(
+            "The recipes of ITOP first update masks after `update_interval` "
+            f"steps, which must be before the end. Received: steps={steps}, "
+            f"update_interval={update_interval}. Train longer, or pass a "
+            "shorter `update_interval`."
+        )
 
 
 def rigl_itop(
-    steps: int | None,
+    steps: StopStep,
     update_interval: int = 4000,
     drop_fraction: float = 0.5,
     **arguments: Any,
@@ -32,13 +48,16 @@ def rigl_itop(
 
     Args:
         steps: optimizer steps of the training, at whose end updates end; None
-            for three quarters of the steps that `fit` announces.
+            for three quarters of the steps that `fit` announces; `"never"` as
+            in `RigL`.
         update_interval: ΔT, in optimizer steps.
         drop_fraction: fraction of the connections that moves at first.
         **arguments: further arguments of `RigL`.
 
-    Errors are those of `RigL`.
+    Errors are those of `RigL`, and a ValueError if the training is no longer
+    than an interval.
     """
+    _check(steps, update_interval)
     recipe = {"update_at_start": False, "skip_weight_update": False}
     return RigL(
         steps, update_interval, drop_fraction, **{**recipe, **arguments}
@@ -46,15 +65,15 @@ def rigl_itop(
 
 
 def set_itop(
-    steps: int | None,
+    steps: StopStep,
     update_interval: int = 1500,
     drop_fraction: float = 0.5,
     **arguments: Any,
 ) -> SET:
     """Makes SET by the recipe of ITOP; see `rigl_itop` for the arguments.
 
-    Errors are those of `SET`.
+    Errors are those of `SET`, and the ValueError of `rigl_itop`.
     """
-    first = update_interval if steps is None else min(update_interval, steps)
-    recipe = {"start_step": first}
+    _check(steps, update_interval)
+    recipe = {"start_step": update_interval}
     return SET(steps, update_interval, drop_fraction, **{**recipe, **arguments})

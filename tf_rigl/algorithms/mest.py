@@ -69,7 +69,7 @@ class MEST(soft_bound.SoftlyBounded, algorithm.Algorithm):
 
     def __post_init__(self) -> None:
         checks.check_at_least("gradient_share", self.gradient_share, 0)
-        checks.check_at_least("drop_delay", self.drop_delay, 0, unit=" steps")
+        soft_bound.check_delay(self.drop_delay)
         _ = self.drop_schedule
 
     @property

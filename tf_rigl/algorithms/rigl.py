@@ -23,6 +23,7 @@ from tf_rigl.core import schedules
 from tf_rigl.core import selection
 from tf_rigl.core.checks import check_at_least
 from tf_rigl.core.checks import check_choice
+from tf_rigl.core.checks import check_integer
 from tf_rigl.core.random_masks import random_normal
 from tf_rigl.core.random_masks import shuffle
 from tf_rigl.core.random_masks import stateless_seed
@@ -181,7 +182,7 @@ class RigL(Algorithm):
         check_choice("grow_init", self.grow_init, GROW_INITS)
         check_choice("gradient_dtype", self.gradient_dtype, GRADIENT_DTYPES)
         check_at_least("drop_noise", self.drop_noise, 0, "a standard deviation")
-        check_at_least("drop_delay", self.drop_delay, 0, unit=" steps")
+        soft_bound.check_delay(self.drop_delay)
         if self.batch_size is not None:
             check_at_least("batch_size", self.batch_size, 1, unit=" example")
 
@@ -189,11 +190,14 @@ class RigL(Algorithm):
         if given is None:
             steps = min(self._averaged, self.interval)
             object.__setattr__(self, "gradient_steps", steps)
-        elif not 1 <= given <= self.interval:
+            return
+        check_integer("gradient_steps", given, "a number of optimizer steps")
+        if not 1 <= given <= self.interval:
             raise ValueError(
                 "`gradient_steps` must be from 1 to the update interval. "
                 f"Received: gradient_steps={given} with an interval of "
-                f"{self.interval} steps."
+                f"{self.interval} steps. Average fewer, or pass a longer "
+                "`update_interval`."
             )
 
     @property
@@ -307,6 +311,14 @@ class RigL(Algorithm):
             self._count(selection.count_true(weight.mask), when),
             when,
         )
+        if self._averaged > 1:
+            # The first step of a window, which begins anew, may be skipped.
+            # A delayed drop may be in the window of the next growth.
+            keeps = tf.equal(when.update % 2, 1) & bool(self.drop_delay)
+            old = weight.state["gradient_sum"]
+            zeros = tf.zeros_like(old)
+            new = tf.raw_ops.Select(condition=keeps, x=old, y=zeros)
+            state = {**state, "gradient_sum": new}
 
         values = self._grown_values(weight, gradient, when)
         if values is not None:

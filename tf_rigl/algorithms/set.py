@@ -15,7 +15,6 @@ from tf_rigl.algorithms.schedule import DropSchedule
 from tf_rigl.algorithms.schedule import StopStep
 from tf_rigl.core import connections
 from tf_rigl.core import random_masks
-from tf_rigl.core.checks import check_at_least
 from tf_rigl.core.schedules import DropFraction
 
 
@@ -59,7 +58,7 @@ class SET(soft_bound.SoftlyBounded, algorithm.Algorithm):
     drop_delay: int = 0
 
     def __post_init__(self) -> None:
-        check_at_least("drop_delay", self.drop_delay, 0, unit=" steps")
+        soft_bound.check_delay(self.drop_delay)
         _ = self.drop_schedule
 
     @property

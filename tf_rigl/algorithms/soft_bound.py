@@ -14,6 +14,7 @@ import tensorflow as tf
 from tf_rigl.algorithms import algorithm
 from tf_rigl.algorithms.schedule import MaskSchedule
 from tf_rigl.algorithms.schedule import StopStep
+from tf_rigl.core import checks
 from tf_rigl.core import drop_and_grow
 from tf_rigl.core import selection
 from tf_rigl.core.schedules import PairedSchedule
@@ -21,6 +22,12 @@ from tf_rigl.core.schedules import UpdateSchedule
 
 # State of a method: the connections grown but not yet balanced by a drop.
 STATE: Mapping[str, tf.DType | None] = {"surplus": tf.bool}
+
+
+def check_delay(delay: int) -> None:
+    """Raises an error unless `drop_delay` is a number of steps."""
+    checks.check_integer("drop_delay", delay, "a number of optimizer steps")
+    checks.check_at_least("drop_delay", delay, 0, unit=" steps")
 
 
 def delayed(schedule: UpdateSchedule, delay: int) -> UpdateSchedule:

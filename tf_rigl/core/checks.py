@@ -44,6 +44,15 @@ def check_at_least(
         )
 
 
+def check_integer(name: str, value: int, meaning: str) -> None:
+    """Raises a TypeError unless `value` is an integer, of NumPy or not."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(
+            f"`{name}` must be an integer, {meaning}. "
+            f"Received: {name}={value!r}."
+        )
+
+
 def check_above_zero(name: str, value: float) -> None:
     """Raises a ValueError unless value > 0."""
     if not value > 0:

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import math
-import numbers
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import tensorflow as tf
 
 from tf_rigl.core import decimals
 from tf_rigl.core.checks import check_at_least
+from tf_rigl.core.checks import check_integer
 
 # A stop beyond the end of any training that still fits into int64.
 FOREVER = 2**62
@@ -85,11 +85,7 @@ class UpdateSchedule:
             ("stop_step", self.stop_step),
             ("update_interval", self.interval),
         ):
-            if not isinstance(value, numbers.Integral):
-                raise TypeError(
-                    f"`{name}` must be an integer, a number of optimizer "
-                    f"steps. Received: {name}={value!r}."
-                )
+            check_integer(name, value, "a number of optimizer steps")
 
         check_at_least(
             "start_step", self.start_step, 0, unit=" optimizer steps"

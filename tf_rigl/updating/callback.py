@@ -281,6 +281,7 @@ class UpdateMasks(ModelCallback):
                 self._max_non_finite_steps,
             )
             if algorithm is not self.algorithm:  # it had no stop step
+                training_warnings.warn_of_no_update(algorithm)
                 for rule in made:
                     rule.origin = self._origin(flavor, rule.optimizer, epoch)
             rules += made

@@ -7,7 +7,9 @@ one number in `_BATCHES` of them is kept, and none is read before the epoch
 ends, so that nothing waits for a device.
 """
 
+import statistics
 import threading
+from collections import deque
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -25,6 +27,12 @@ _STAYS = 100
 _LEARNED = 0.75
 # It loses at least this share of what training has gained.
 _LOST = 0.5
+# Half of what was learned is more than so many times a rise by chance. Of
+# losses that only fluctuate, drawn at random, 1 % or less warn within 3,000
+# batches; 10 to 70 % would without this.
+_ABOVE_NOISE = 5
+# Rises that are remembered, for the noise may change during training.
+_RISES = 50
 # Batches before the jump in which masks must have been updated.
 _SINCE_UPDATE = 100
 
@@ -50,15 +58,24 @@ class JumpFinder:
 
     With L₀, the loss of the first batch, and the lowest so far, L, a loss has
     jumped that is at least L + (L₀ - L) / 2, so that half of what was learned
-    is lost, if L was at most 3/4 · L₀ before. It has stayed there if all means
-    of the next 100 batches are as high. The last mask update must have been at
-    most 100 batches before.
+    is lost, if L was at most L₀ - |L₀| / 4 before. It has stayed there if all
+    means of the next 100 batches are as high. The last mask update must have
+    been at most 100 batches before.
+
+    A loss that begins where it will stay has learned nothing, but fluctuates.
+    So (L₀ - L) / 2 must also be more than five times the median of the latest
+    rises from one mean to the next, those of the jump left out.
     """
 
     def __init__(self, first_loss: float) -> None:
         self._first_loss = first_loss
         self._lowest = first_loss
+        self._last = first_loss
+        self._number = 0  # of stretches
+        # The latest rises from one stretch to the next, by the latter's number.
+        self._rises: deque[tuple[int, float]] = deque(maxlen=_RISES)
         self._high: list[Stretch] = []  # those since the jump
+        self._high_since = 0  # number of the first of them
         self._update: int | None = None  # the last before the jump
 
     def add(self, stretch: Stretch, last_update: int | None) -> Jump | None:
@@ -67,24 +84,40 @@ class JumpFinder:
         `last_update` is the batch of the last mask update before the end of
         the stretch, None if there was none.
         """
-        lowest = self._lowest
-        learned = lowest <= _LEARNED * self._first_loss
-        limit = lowest + _LOST * (self._first_loss - lowest)
+        self._number += 1
+        rise, self._last = stretch.loss - self._last, stretch.loss
+        if rise > 0:
+            self._rises.append((self._number, rise))
+
+        first, lowest = self._first_loss, self._lowest
+        learned = lowest <= first - (1 - _LEARNED) * abs(first)
         # A loss that is not a number is not higher than the limit.
-        if not (learned and stretch.loss >= limit):
+        if not (learned and stretch.loss >= lowest + _LOST * (first - lowest)):
             self._lowest = min(lowest, stretch.loss)
             self._high = []
             return None
 
         if not self._high:
-            self._update = last_update
+            self._update, self._high_since = last_update, self._number
         self._high.append(stretch)
-        start = self._high[0].first
-        lasts = len(self._high) > 1 and stretch.end - start >= _STAYS
+        return self._judge()
+
+    def _judge(self) -> Jump | None:
+        """Returns the jump to `_high`, if it is one that has stayed."""
+        start, end = self._high[0].first, self._high[-1].end
+        lasts = len(self._high) > 1 and end - start >= _STAYS
         update = self._update
         if not lasts or update is None or start - update > _SINCE_UPDATE:
             return None
-        return Jump(update, lowest, min(one.loss for one in self._high))
+
+        # The stretch before may have had the first batches after the jump.
+        jump = self._high_since - 1, self._high_since
+        rises = [rise for number, rise in self._rises if number not in jump]
+        noise = statistics.median(rises) if rises else 0.0
+        lost = _LOST * (self._first_loss - self._lowest)
+        if not lost > _ABOVE_NOISE * noise:
+            return None
+        return Jump(update, self._lowest, min(one.loss for one in self._high))
 
 
 def suits(model: Any, requirements: Requirements) -> bool:

@@ -31,6 +31,19 @@ def warn_of_idle(optimizers: Iterable[Any], method: str) -> None:
     )
 
 
+def warn_of_no_update(method: Algorithm) -> None:
+    """Warns if no mask update is left in the steps that `fit` announces."""
+    schedule = method.schedule
+    if schedule is None or schedule.num_updates:
+        return
+    _warn(
+        f"{method.name!r} will not update any mask: its first update is at "
+        f"step {schedule.time_of_update(0)}, and updates end at step "
+        f"{schedule.stop_step} of this `fit`. Pass a shorter "
+        "`update_interval`, an earlier `start_step`, or train longer."
+    )
+
+
 def warn_of_jump(jump: Jump, method: Algorithm) -> None:
     """Warns that the loss has jumped at a mask update and stays there."""
     remedy = "a longer `update_interval`, a lower `drop_fraction`"

@@ -92,5 +92,6 @@ REFUSED = [
         {"drop_delay": 100},
         r"`drop_delay` must be less than the update interval",
     ),
+    ({"drop_delay": 2.5}, r"`drop_delay` must be an integer.*=2\.5"),
     ({"drop_fraction": 2}, r"`drop_fraction` .* in \[0, 1\].*=2"),
 ]

@@ -209,4 +209,8 @@ REFUSED = [
     ({"batch_size": 0}, r"`batch_size` must be at least 1.*=0"),
     ({"gradient_steps": 0}, r"`gradient_steps` must be from 1"),
     ({"gradient_steps": 101}, r"=101 with an interval of 100"),
+    ({"gradient_steps": 2.5}, r"`gradient_steps` must be an integer.*=2\.5"),
+    ({"gradient_steps": True}, r"`gradient_steps` must be an integer.*=True"),
+    ({"gradient_steps": "20"}, r"`gradient_steps` must be an integer.*='20'"),
+    ({"drop_delay": 1.5}, r"`drop_delay` must be an integer.*=1\.5"),
 ]
