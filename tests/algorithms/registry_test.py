@@ -93,7 +93,9 @@ def test_command_line(name):
 )
 def test_recipes_of_itop_have_names(name, recipe):
     plan = registry.UpdatePlan(30, 5, 0.3)
-    assert methods.METHODS[name].algorithm(plan) == recipe(30, 5)
+    make = methods.METHODS[name].algorithm
+    assert make(plan) == recipe(30, 5)
+    assert make(plan._replace(stop_step=20, total_steps=30)) == recipe(30, 5)
     assert recipe(None).stop_step is None
     assert recipe("never", decay="constant").schedule.is_update(4000 * 1500)
 

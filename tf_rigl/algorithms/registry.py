@@ -31,6 +31,7 @@ class UpdatePlan(NamedTuple):
     # Fraction of its fan-in below which SRigL ablates a unit, in [0, 1].
     ablation_threshold: float = 0.3
     strength: float = 1e-4  # weight of the penalty on scales of channels
+    total_steps: int | None = None  # steps of the training, where known
 
     @property
     def schedule(self) -> dict[str, Any]:
@@ -44,6 +45,12 @@ class UpdatePlan(NamedTuple):
     def gradual(self) -> dict[str, Any]:
         """Arguments of methods that prune gradually."""
         return {**self.schedule, "start_step": self.start_step}
+
+    @property
+    def to_the_end(self) -> dict[str, Any]:
+        """Arguments of methods that update masks for the whole training."""
+        end = self.total_steps or self.stop_step
+        return {**self.schedule, "stop_step": end}
 
     @property
     def dynamic(self) -> dict[str, Any]:
@@ -156,8 +163,10 @@ ROWS: tuple[Row, ...] = (
             "set_itop": Command(
                 "SET-ITOP",
                 lambda plan: {
-                    **plan.schedule,
-                    "start_step": min(plan.update_interval, plan.stop_step),
+                    **plan.to_the_end,
+                    "start_step": min(
+                        plan.update_interval, plan.to_the_end["stop_step"]
+                    ),
                     "drop_fraction": 0.5,
                     "seed": plan.seed,
                 },
@@ -201,7 +210,7 @@ ROWS: tuple[Row, ...] = (
             "rigl_itop": Command(
                 "RigL-ITOP",
                 lambda plan: {
-                    **plan.schedule,
+                    **plan.to_the_end,
                     "drop_fraction": 0.5,
                     "update_at_start": False,
                     "skip_weight_update": False,

@@ -132,6 +132,7 @@ def make_algorithm(settings: RunSettings, plan: RunPlan) -> Any:
             seed=settings.seed,
             ablation_threshold=settings.ablation_threshold,
             strength=settings.slimming_strength,
+            total_steps=plan.total,
         )
     )
 

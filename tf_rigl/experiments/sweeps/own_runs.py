@@ -68,6 +68,7 @@ class Training(NamedTuple):
             update_interval=self.update_interval,
             drop_fraction=self.drop_fraction,
             seed=run.seed,
+            total_steps=self.plan.total,
         )
         algorithm = run.method.make_algorithm(model, plan)
         # Calls of `fit` that train a part of the run could not tell its length.
