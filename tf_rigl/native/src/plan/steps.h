@@ -68,7 +68,7 @@ NewStep make_step(const Making& making, const Operation& one);
 // Of each kind; see the files of the same names.
 NewStep make_dense(const Making& making, const Operation& one);
 NewStep make_convolution(const Making& making, const Operation& one);
-NewStep make_halving(const Making& making, const Operation& one);
+NewStep make_depthwise(const Making& making, const Operation& one);
 NewStep make_one_window(const Making& making, const Operation& one);
 NewStep make_pool(const Making& making, const Operation& one);
 NewStep make_global_pool(const Making& making, const Operation& one);
