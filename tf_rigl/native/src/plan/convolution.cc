@@ -128,8 +128,14 @@ struct ConvolutionStep : Step {
   void run_sparse(const Context& context, const Planes& planes) const {
     const int sets = sparse->sets();
     const int64_t work = sparse->work()[sets] * planes.positions;
-    const int most = copies_alone ? kMostCopies : sets;
-    const int parts = context.split ? std::min(parts_for(work), most) : 1;
+    const int wanted = context.split ? parts_for(work) : 1;
+    const int64_t tile = int64_t(vectors) * context.kernels.lanes;
+    const int64_t tiles = (planes.positions + tile - 1) / tile;
+    if (!by_row && sets < wanted && sets < tiles) {
+      const int most = int(std::min<int64_t>(wanted, tiles));
+      return run_tiles(context, planes, tile, most);
+    }
+    const int parts = std::min(wanted, copies_alone ? kMostCopies : sets);
     const auto cuts = cut_rows(sparse->work(), sets, parts);
 
     const auto part = [&](int number) {
@@ -149,6 +155,28 @@ struct ConvolutionStep : Step {
     };
     if (cuts.size() == 2) return part(0);
     parallel_for(int(cuts.size()) - 1, part);
+  }
+
+  // Few rows: parts are of positions, in whole tiles, so that no sum depends on
+  // them.
+  void run_tiles(const Context& context, const Planes& planes, int64_t tile,
+                 int parts) const {
+    const int64_t tiles = (planes.positions + tile - 1) / tile;
+    const SparseRows rows = sparse->rows_of_sets(0, sparse->sets());
+    parallel_for(parts, [&](int part) {
+      const int64_t begin = tiles * part / parts * tile;
+      const int64_t end = tiles * (part + 1) / parts * tile;
+      Planes here = planes;
+      here.in += begin;
+      here.out += begin;
+      if (here.residual) here.residual += begin;
+      here.positions = std::min(end, planes.positions) - begin;
+      context.kernels.sparse_planes(rows, here, vectors);
+    });
+    for_parts(context, rows.rows * planes.positions, rows.rows,
+              [&](int begin, int end) {
+                clear_borders(context, one.output, begin, end);
+              });
   }
 
   void run_dense(const Context& context, const Planes& planes) const {

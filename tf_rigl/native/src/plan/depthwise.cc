@@ -8,10 +8,6 @@
 namespace rigl::plan {
 namespace {
 
-// An element that is read and written takes as long as so many multiply-adds of
-// a sparse kernel.
-constexpr int kMoved = 16;
-
 // The input is read where it is, with the zeros around it. A copy of it by the
 // phases of strides would take longer than the sums.
 struct DepthwiseStep : Step {
