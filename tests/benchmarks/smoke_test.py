@@ -421,3 +421,15 @@ def test_plan_latency_of_a_recurrent_network(tmp_path):
     measured = results["Time, batch 1"]
     assert {"LiteRT, dense", "LiteRT, dense, unrolled"} < measured.keys()
     assert any(name.startswith("plan, 95%") for name in measured)
+
+
+@cases.needs_library
+def test_plan_layers(tmp_path):
+    output, results = run("plan_layers", cwd=tmp_path)
+    assert results.keys() == {"Time", "CPU time"}
+    for title, measured in results.items():
+        assert title in output
+        (layer,) = measured
+        assert layer in output
+        assert next(iter(measured[layer])) == "LiteRT"
+        assert "plan, v3" in measured[layer] or "v3" not in output

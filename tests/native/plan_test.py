@@ -103,6 +103,52 @@ def test_a_window_that_sees_zeros_alone(batch):
     assert_equal_to_numpy(network.graph(), batch)
 
 
+@pytest.mark.parametrize("width", [5, 7, 8, 14, 17, 40])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [(3, 3), (5, 5), (4, 2)])
+def test_a_depthwise_layer_between_others(size, stride, width):
+    """Rows shorter and longer than vectors, with zeros for the next layer."""
+    network = plan_cases.Network(np.random.default_rng(0), (9, width, 3))
+    padding = [((one - 1) // 2, one // 2) for one in size]
+    x, space = 0, np.array([9, width])
+    for multiplier, name in ((2, "relu6"), (1, "swish")):
+        channels = 3 * 2
+        kernel = network.random.normal(size=(*size, channels // multiplier, 1))
+        kernel = np.repeat(kernel, multiplier, -1).astype(np.float32)
+        given = {"padding": padding, "strides": (stride, stride)}
+        given["activation"] = name
+        arrays = {"kernel": kernel, "bias": network.floats(channels)}
+        space = (space - 1) // stride + 1
+        shape = (*space, channels)
+        x = network.add("depthwise", (x,), shape, given, arrays)
+    assert_equal_to_numpy(network.graph(), 2)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(7, 7, 150), (4, 13, 9), (3, 17, 24), (64, 64, 40)],
+    ids=["many channels", "four positions left", "three left", "large"],
+)
+def test_a_dense_kernel(shape):
+    """Positions that are no whole vectors, outputs that are no whole block."""
+    network = plan_cases.Network(np.random.default_rng(0), shape)
+    space = shape[:2]
+    for name in ("relu", "gelu"):
+        last = len(network.shapes) - 1
+        kernel = network.random.normal(
+            size=(1, 1, network.shapes[last][-1], 13)
+        )
+        kernel /= np.sqrt(network.shapes[last][-1])
+        arrays = {
+            "kernel": kernel.astype(np.float32),
+            "bias": network.floats(13),
+        }
+        inputs = (0,) if last == 0 else (last, last)
+        given = {"padding": ((0, 0), (0, 0)), "activation": name}
+        network.add("convolution", inputs, (*space, 13), given, arrays)
+    assert_equal_to_numpy(network.graph(), 2)
+
+
 @pytest.mark.parametrize("number", [-1, 0.5, 7, np.nan, np.inf, 2**40])
 def test_what_is_no_number_of_a_row_is_an_error(number):
     network = plan_cases.Network(np.random.default_rng(0), (3,))

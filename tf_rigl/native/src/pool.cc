@@ -16,6 +16,16 @@ namespace {
 
 // About ten microseconds: longer than the gaps within one operation.
 constexpr int kSpins = 300;
+// Longer than a step of a plan that one thread computes: waking up for each
+// step takes a fifth of the time of small networks.
+constexpr int kAwakeSpins = 5000;
+
+// How many calls want threads to stay awake.
+std::atomic<int> wanted_awake{0};
+
+int spins() {
+  return wanted_awake.load(std::memory_order_relaxed) ? kAwakeSpins : kSpins;
+}
 
 void pause() {
 #if defined(__x86_64__)
@@ -117,7 +127,7 @@ class Pool {
         return number < active_.load(std::memory_order_relaxed) &&
                unclaimed_.load(std::memory_order_acquire) > 0;
       };
-      for (int spin = 0; spin < kSpins && !has_work(); spin++) pause();
+      for (int spin = 0; spin < spins() && !has_work(); spin++) pause();
       if (!has_work()) {
         std::unique_lock<std::mutex> lock(mutex_);
         wake_.wait(lock, has_work);
@@ -169,6 +179,10 @@ ThreadLimit::ThreadLimit(int threads) : before_(own_threads) {
 }
 
 ThreadLimit::~ThreadLimit() { own_threads = before_; }
+
+Awake::Awake() { wanted_awake.fetch_add(1, std::memory_order_relaxed); }
+
+Awake::~Awake() { wanted_awake.fetch_sub(1, std::memory_order_relaxed); }
 
 int threads() {
   if (own_threads) return own_threads;

@@ -25,6 +25,15 @@ class ThreadLimit {
   const int before_;
 };
 
+// While one lives, the threads wait longer for the next task before they sleep.
+class Awake {
+ public:
+  Awake();
+  ~Awake();
+  Awake(const Awake&) = delete;
+  Awake& operator=(const Awake&) = delete;
+};
+
 namespace pool {
 
 using Body = void (*)(const void* context, int task);

@@ -12,10 +12,8 @@ namespace {
 
 // From this density on, shared loads win over fewer multiply-adds.
 constexpr double kDenseFrom = 0.5;
-// Kernels with fewer outputs in a group share too little.
-constexpr int kFewestDenseRows = 3;
-// Most places of a depthwise kernel that is computed as a sparse one.
-constexpr int kFewPlaces = 64;
+// Floats of an input that stays in the second cache.
+constexpr int64_t kSmallInput = 512 * 1024 / sizeof(float);
 // Rows among which the order is free: threads divide sets of them.
 constexpr int kRowsOfSet = 64;
 
@@ -27,29 +25,23 @@ bool is_better_dense(const Weight& weight, int groups) {
   return density >= kDenseFrom && weight.rows / groups >= kFewestDenseRows;
 }
 
-// Whether each output reads one channel, which few others do: all positions of
-// one output then come before the next, as its channel stays in the first cache.
-bool reads_alone(const Making& making, const Operation& one) {
-  return one.groups == making.place(one.inputs[0]).c &&
-         one.weight.rows / one.groups < kFewestDenseRows &&
-         one.weight.places <= kFewPlaces;
-}
-
 // Parts of a depthwise convolution that have memory to copy a channel.
 constexpr int kMostCopies = 8;
 
 struct ConvolutionStep : Step {
   ConvolutionStep(const Making& making, const Operation& one)
       : one(one),
-        windows(making, one, one.groups > 1 && reads_alone(making, one)),
+        windows(making, one,
+                one.groups > 1 && reads_alone(making.program, one)),
         channels(making.place(one.inputs[0]).c / one.groups),
         rows_of_group(one.weight.rows / one.groups),
         is_dense(is_better_dense(one.weight, one.groups)) {
-    copies_alone = reads_alone(making, one) && !is_direct(making.program, one);
+    copies_alone =
+        reads_alone(making.program, one) && !is_direct(making.program, one);
     copy_floats = rounded(windows.temporary_floats());
     temporary_floats = copy_floats * (copies_alone ? kMostCopies : 1);
     if (is_dense) {
-      make_dense_rows();
+      make_dense_rows(making.place(one.output));
     } else {
       make_sparse_rows(making);
     }
@@ -60,11 +52,15 @@ struct ConvolutionStep : Step {
            int32_t(group * channels * windows.channel_stride());
   }
 
-  void make_dense_rows() {
+  void make_dense_rows(const Place& out) {
     const Weight& weight = one.weight;
     for (int place = 0; place < weight.places; place++) {
       offsets.push_back(offset(place, 0));
     }
+    const auto [least, most] =
+        std::minmax_element(offsets.begin(), offsets.end());
+    by_block = *most - *least + out.h * out.pitch <= kSmallInput;
+
     const int blocks = (rows_of_group + kDenseRows - 1) / kDenseRows;
     group_floats = int64_t(blocks) * kDenseRows * weight.places;
     packed.resize(group_floats * one.groups);
@@ -95,7 +91,7 @@ struct ConvolutionStep : Step {
   void make_sparse_rows(const Making& making) {
     const Place& out = making.place(one.output);
     const int64_t positions = (out.h - 1) * out.pitch + out.w;
-    by_row = reads_alone(making, one);
+    by_row = reads_alone(making.program, one);
     const int64_t all_vectors = (positions + 15) / 16;
     Blocking blocking{all_vectors <= 14 ? int(all_vectors) : 8, channels};
     if (!by_row) {
@@ -132,8 +128,14 @@ struct ConvolutionStep : Step {
   void run_sparse(const Context& context, const Planes& planes) const {
     const int sets = sparse->sets();
     const int64_t work = sparse->work()[sets] * planes.positions;
-    const int most = copies_alone ? kMostCopies : sets;
-    const int parts = context.split ? std::min(parts_for(work), most) : 1;
+    const int wanted = context.split ? parts_for(work) : 1;
+    const int64_t tile = int64_t(vectors) * context.kernels.lanes;
+    const int64_t tiles = (planes.positions + tile - 1) / tile;
+    if (!by_row && sets < wanted && sets < tiles) {
+      const int most = int(std::min<int64_t>(wanted, tiles));
+      return run_tiles(context, planes, tile, most);
+    }
+    const int parts = std::min(wanted, copies_alone ? kMostCopies : sets);
     const auto cuts = cut_rows(sparse->work(), sets, parts);
 
     const auto part = [&](int number) {
@@ -153,6 +155,28 @@ struct ConvolutionStep : Step {
     };
     if (cuts.size() == 2) return part(0);
     parallel_for(int(cuts.size()) - 1, part);
+  }
+
+  // Few rows: parts are of positions, in whole tiles, so that no sum depends on
+  // them.
+  void run_tiles(const Context& context, const Planes& planes, int64_t tile,
+                 int parts) const {
+    const int64_t tiles = (planes.positions + tile - 1) / tile;
+    const SparseRows rows = sparse->rows_of_sets(0, sparse->sets());
+    parallel_for(parts, [&](int part) {
+      const int64_t begin = tiles * part / parts * tile;
+      const int64_t end = tiles * (part + 1) / parts * tile;
+      Planes here = planes;
+      here.in += begin;
+      here.out += begin;
+      if (here.residual) here.residual += begin;
+      here.positions = std::min(end, planes.positions) - begin;
+      context.kernels.sparse_planes(rows, here, vectors);
+    });
+    for_parts(context, rows.rows * planes.positions, rows.rows,
+              [&](int begin, int end) {
+                clear_borders(context, one.output, begin, end);
+              });
   }
 
   void run_dense(const Context& context, const Planes& planes) const {
@@ -179,7 +203,7 @@ struct ConvolutionStep : Step {
     if (planes.residual) planes.residual += row * planes.residual_stride;
     if (planes.bias) planes.bias += row;
     const DenseRows rows{begin, end, one.weight.places, offsets.data(),
-                         packed.data() + group * group_floats};
+                         packed.data() + group * group_floats, by_block};
     context.kernels.dense_planes(rows, planes);
     clear_borders(context, one.output, row + begin, row + end);
   }
@@ -202,6 +226,7 @@ struct ConvolutionStep : Step {
   std::vector<int32_t> offsets;  // of each place
   std::vector<float> packed;
   int64_t group_floats = 0;
+  bool by_block = false;
 };
 
 }  // namespace
@@ -210,12 +235,7 @@ NewStep make_convolution(const Making& making, const Operation& one) {
   if (making.program.shapes[one.output].is_vector()) {
     return make_one_window(making, one);
   }
-  const Window& window = one.window;
-  const bool is_halving = window.stride_y == 2 && window.stride_x == 2 &&
-                          window.dilation_y == 1 && window.dilation_x == 1;
-  if (is_halving && one.inputs.size() == 1 && reads_alone(making, one)) {
-    return make_halving(making, one);
-  }
+  if (is_depthwise(making.program, one)) return make_depthwise(making, one);
   return std::make_unique<ConvolutionStep>(making, one);
 }
 

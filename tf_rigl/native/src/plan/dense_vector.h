@@ -17,6 +17,8 @@ RIGL_INLINE void dense_rows(const float* __restrict values, int places,
   for (; j + kLanes <= places; j += kLanes) {
     const Vector<kLanes> loaded = load<kLanes>(x + j);
     for (int r = 0; r < R; r++) {
+      // Of the rows after these, as the machine does not foresee other pages.
+      __builtin_prefetch(values + int64_t(r + R) * places + j, 0, 2);
       sums[r] += load<kLanes>(values + int64_t(r) * places + j) * loaded;
     }
   }

@@ -9,11 +9,19 @@ namespace {
 // Wider borders than these waste more than a copy of the input costs.
 constexpr int kWidestBorder = 4;
 
+// Most places of a depthwise kernel that is computed as a sparse one.
+constexpr int kFewPlaces = 64;
+
 // Places of elements are int32 in the kernels.
 constexpr int64_t kMostFloats = (int64_t(1) << 31) - 1;
 
 bool is_image(const Program& program, int value) {
   return !program.shapes[value].is_vector();
+}
+
+bool has_narrow_borders(const Window& window) {
+  return std::max({window.top, window.bottom, window.left, window.right}) <=
+         kWidestBorder;
 }
 
 // Rows at multiples of a cache line let half of the loads of a 3 × 3 kernel, and
@@ -92,8 +100,31 @@ bool is_direct(const Program& program, const Operation& one) {
   return one.kind != Kind::kConvolution ||
          (window.stride_y == 1 && window.stride_x == 1 &&
           is_image(program, one.inputs[0]) && is_image(program, one.output) &&
-          std::max({window.top, window.bottom, window.left, window.right}) <=
-              kWidestBorder);
+          has_narrow_borders(window));
+}
+
+bool reads_alone(const Program& program, const Operation& one) {
+  return one.groups == program.shapes[one.inputs[0]].c &&
+         one.weight.rows / one.groups < kFewestDenseRows &&
+         one.weight.places <= kFewPlaces;
+}
+
+bool is_depthwise(const Program& program, const Operation& one) {
+  const Window& window = one.window;
+  const Weight& weight = one.weight;
+  const bool is_sparse =
+      !weight.is_dense() &&
+      2 * int64_t(weight.connections) < int64_t(weight.rows) * weight.places;
+  const bool has_common_size =
+      window.height == window.width && (window.width == 3 || window.width == 5);
+  // Other steps copy what is of stride 2.
+  const bool is_faster = window.stride_x == 2 || (has_common_size && !is_sparse);
+  return one.kind == Kind::kConvolution && one.inputs.size() == 1 &&
+         is_faster && window.stride_y == window.stride_x &&
+         window.stride_x <= 2 && window.dilation_y == 1 &&
+         window.dilation_x == 1 &&
+         reads_alone(program, one) && is_image(program, one.inputs[0]) &&
+         is_image(program, one.output) && has_narrow_borders(window);
 }
 
 int64_t shift_of(int size, int dilation, int stride) {
@@ -124,6 +155,15 @@ std::vector<Place> lay_out(const Program& program, int head) {
   for (int value = 0; value < values; value++) {
     pitches.need(value, program.shapes[value].w);
   }
+  const auto need_borders = [&](const Operation& one) {
+    const Window& window = one.window;
+    const int from = one.inputs[0];
+    const int64_t gap = std::max(window.left, window.right);
+    pitches.need(from, program.shapes[from].w + gap);
+    above[from] = std::max<int64_t>(above[from],
+                                    std::max(window.top, window.bottom));
+    beside[from] = std::max(beside[from], gap);
+  };
   for (int i = 0; i < head; i++) {
     const Operation& one = program.operations[i];
     if (!is_image(program, one.output)) continue;
@@ -132,14 +172,14 @@ std::vector<Place> lay_out(const Program& program, int head) {
     const int from = one.inputs.empty() ? to : one.inputs[0];
     switch (one.kind) {
       case Kind::kConvolution:
+        if (is_depthwise(program, one)) {
+          need_borders(one);
+          break;
+        }
         if (window.height * window.width > 1) pitches.shift(to);
         if (is_direct(program, one)) {
           pitches.join(from, to);
-          const int64_t gap = std::max(window.left, window.right);
-          pitches.need(from, program.shapes[from].w + gap);
-          above[from] = std::max<int64_t>(
-              above[from], std::max(window.top, window.bottom));
-          beside[from] = std::max(beside[from], gap);
+          need_borders(one);
         } else {
           pitches.need(to, program.shapes[to].w +
                                shift_of(window.width, window.dilation_x,

@@ -62,6 +62,18 @@ struct Place {
 // be. Others copy it first: by phases, so that strides become shifts.
 bool is_direct(const Program& program, const Operation& one);
 
+// Kernels with fewer outputs in a group share too little to be dense ones.
+constexpr int kFewestDenseRows = 3;
+
+// Whether each output reads one channel, which few others do: all positions of
+// one output then come before the next, as its channel stays in the first cache.
+bool reads_alone(const Program& program, const Operation& one);
+
+// Whether a convolution is a depthwise one with a kernel of its own. It reads its
+// input where it is, as direct ones do, but writes rows that may be as far apart
+// as others need.
+bool is_depthwise(const Program& program, const Operation& one);
+
 // The largest shift in a row between taps of a convolution that is not direct.
 int64_t shift_of(int size, int dilation, int stride);
 

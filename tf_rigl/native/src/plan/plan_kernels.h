@@ -22,7 +22,7 @@ constexpr int kWidestVector = 16;
 constexpr int kDenseRows = 8;
 
 // Rows of a dense weight that are multiplied together with one vector.
-constexpr int kVectorRows = 8;
+constexpr int kVectorRows = 4;
 
 // Planes that are read and written; `row` counts output channels.
 struct Planes {
@@ -62,6 +62,9 @@ struct DenseRows {
   int places;
   const int32_t* offsets;  // [places]
   const float* values;     // [rows / kDenseRows][places][kDenseRows]
+  // Whether all positions of a block of kDenseRows come before the next block:
+  // values are then read once, the input for each block.
+  bool by_block;
 };
 
 // Tables of a layer for a batch of one: see lookup.h.
@@ -76,14 +79,18 @@ struct Lookup {
   const float* values;     // of these outputs, step by step
 };
 
-// A channel of a depthwise convolution of stride 2.
-struct Halving {
-  const float* in;  // with zeros around it
+// A depthwise convolution; of stride 1, of 3 × 3 or 5 × 5.
+struct Depthwise {
+  const float* in;  // what the first window reads, with zeros around the input
+  int64_t in_stride;
   int64_t pitch;
+  int multiplier;        // outputs of each channel
+  int stride;            // 1 or 2
   int height, width;     // of the window
-  const float* weights;  // [height][width]
-  float bias;
+  const float* weights;  // [outputs][height][width]
+  const float* bias;     // [outputs]; may be nullptr
   float* out;
+  int64_t out_stride;
   int64_t out_pitch;
   int rows, columns;
   Activation activation;
@@ -136,7 +143,8 @@ struct PlanKernels {
 
   void (*sparse_planes)(const SparseRows&, const Planes&, int vectors);
   void (*dense_planes)(const DenseRows&, const Planes&);
-  void (*halve)(const Halving&);
+  // Outputs [begin, end).
+  void (*depthwise)(const Depthwise&, int begin, int end);
 
   // y[row] = bias[row] + Σ values[row · places + j] · x[j].
   void (*dense_vector)(const float* values, int places, const float* x,

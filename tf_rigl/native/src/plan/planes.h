@@ -1,4 +1,4 @@
-// Convolutions of planes: sums of shifted runs.
+// Convolutions of planes by sparse kernels: sums of shifted runs.
 #ifndef TF_RIGL_NATIVE_PLAN_PLANES_H_
 #define TF_RIGL_NATIVE_PLAN_PLANES_H_
 
@@ -9,7 +9,6 @@
 namespace {
 
 using rigl::plan::Connection;
-using rigl::plan::DenseRows;
 using rigl::plan::Planes;
 using rigl::plan::SparseRows;
 
@@ -30,6 +29,20 @@ inline Limits limits_of(Activation activation) {
       return {0, 6, false};
     default:
       return {-__builtin_inff(), __builtin_inff(), true};
+  }
+}
+
+constexpr int kLineFloats = 16;
+
+// Asks for the lines of T vectors.
+template <int T, bool kWrite>
+RIGL_INLINE void prefetch(const float* from) {
+  for (int i = 0; i < T * kLanes; i += kLineFloats) {
+    if constexpr (kWrite) {
+      __builtin_prefetch(from + i, 1);
+    } else {
+      __builtin_prefetch(from + i, 0, 2);
+    }
   }
 }
 
@@ -158,70 +171,6 @@ void sparse_planes(const SparseRows& rows, const Planes& planes, int vectors) {
       RIGL_TILE(14)
 #endif
 #undef RIGL_TILE
-    }
-    position += int64_t(count) * kLanes;
-    left -= count;
-  }
-}
-
-// Outputs at once: eight of AVX-512 share each load of the input, and the
-// registers of others hold the sums of four.
-constexpr int kRowsAtOnce = kLanes == 16 ? 8 : 4;
-constexpr int kMostDenseVectors = 3;
-
-// R outputs at T vectors.
-template <int R, int T>
-void dense_tile(const DenseRows& rows, const Planes& planes, int64_t position,
-                const Limits& limits) {
-  constexpr int kPacked = rigl::plan::kDenseRows;
-  const float* __restrict in = planes.in + position;
-  const int32_t* __restrict offsets = rows.offsets;
-
-  for (int first = rows.begin; first < rows.end; first += R) {
-    const float* __restrict values =
-        rows.values + int64_t(first - first % kPacked) * rows.places +
-        first % kPacked;
-    const int count = int(smaller(R, rows.end - first));
-    Floats sums[R][T];
-    for (int r = 0; r < R; r++) {
-      // Rows that are not there are zeros in `values`.
-      start_row<T>(sums[r], planes, first + (r < count ? r : 0), position);
-    }
-
-    for (int j = 0; j < rows.places; j++) {
-      const float* from = in + offsets[j];
-      Floats loaded[T];
-      for (int t = 0; t < T; t++) loaded[t] = load<kLanes>(from + t * kLanes);
-      for (int r = 0; r < R; r++) {
-        const float value = values[int64_t(j) * kPacked + r];
-        for (int t = 0; t < T; t++) sums[r][t] += loaded[t] * value;
-      }
-    }
-    for (int r = 0; r < R; r++) {
-      if (r < count) finish_row<T>(sums[r], planes, first + r, position, limits);
-    }
-  }
-}
-
-void dense_planes(const DenseRows& rows, const Planes& planes) {
-  const Limits limits = limits_of(planes.activation);
-  int64_t left = (planes.positions + kLanes - 1) / kLanes;
-#if defined(__AVX512F__)
-  // Of small planes the weight is what takes time: it is read once.
-  if (left == 4) return dense_tile<4, 4>(rows, planes, 0, limits);
-#endif
-  for (int64_t position = 0; left > 0;) {
-    const int count = int(smaller(left, kMostDenseVectors));
-    switch (count) {
-      case 1:
-        dense_tile<kRowsAtOnce, 1>(rows, planes, position, limits);
-        break;
-      case 2:
-        dense_tile<kRowsAtOnce, 2>(rows, planes, position, limits);
-        break;
-      case 3:
-        dense_tile<kRowsAtOnce, 3>(rows, planes, position, limits);
-        break;
     }
     position += int64_t(count) * kLanes;
     left -= count;

@@ -209,6 +209,7 @@ void take_all(const float* __restrict in, int64_t stride, float* __restrict out,
 void take(const float* in, int64_t stride, float* out, int64_t n) {
   if (stride == 1) return take_all<1>(in, 1, out, n);
   if (stride == 2) return take_all<2>(in, 2, out, n);
+  if (stride == 3) return take_all<3>(in, 3, out, n);  // of colors
   take_all<0>(in, stride, out, n);
 }
 

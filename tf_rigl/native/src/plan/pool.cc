@@ -110,7 +110,7 @@ struct GlobalPoolStep : Step {
     const View out = context.view(one.output);
     const auto& kernels = context.kernels;
     const float factor = 1.0f / (float(in.h) * float(in.w));
-    for_parts(context, in.c * in.run(), in.c, [&](int begin, int end) {
+    for_parts(context, in.c * in.run() * kMoved, in.c, [&](int begin, int end) {
       for (int c = begin; c < end; c++) {
         float found = one.is_average ? 0.0f : -__builtin_inff();
         for (int y = 0; y < in.h; y++) {

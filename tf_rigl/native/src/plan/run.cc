@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels.h"
+#include "pool.h"
 
 namespace rigl::plan {
 
@@ -158,6 +159,7 @@ void Plan::run(const float* const* inputs, float* const* outputs,
     return Run{inputs, outputs, tile.first, tile.rows, tile.w};
   };
   const int many = threads();
+  const Awake awake;
   if (head_count_ > 0 || int(tiles.size()) < many || many == 1) {
     for (const Tile& tile : tiles) run_block(run_of(tile), many > 1);
     return;
@@ -282,8 +284,8 @@ void Plan::read_head(const Run& run, int example,
     const Shape& shape = program_.shapes[value];
     float* data = const_cast<float*>(run.inputs[i]) +
                   (run.first + example) * shape.elements();
-    copy(context.kernels, channels_last(data, shape.h, shape.w, shape.c),
-         context.view(value));
+    copy_rows(context, channels_last(data, shape.h, shape.w, shape.c),
+              context.view(value));
     clear_borders(context, value, 0, shape.c);
   }
 }
@@ -297,8 +299,8 @@ void Plan::write_head(const Run& run, int example, const Context& context,
     const Shape& shape = program_.shapes[value];
     float* data =
         run.outputs[i] + (run.first + example) * shape.elements();
-    copy(context.kernels, context.view(value),
-         channels_last(data, shape.h, shape.w, shape.c));
+    copy_rows(context, context.view(value),
+              channels_last(data, shape.h, shape.w, shape.c));
   }
   for (const Passed& one : passed_) {
     if (one.input >= 0) continue;

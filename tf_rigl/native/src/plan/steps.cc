@@ -101,6 +101,17 @@ void copy(const PlanKernels& kernels, const View& from, const View& to,
   }
 }
 
+void copy_rows(const Context& context, const View& from, const View& to) {
+  const int64_t elements = int64_t(to.h) * to.w * to.c;
+  for_parts(context, elements * kMoved, to.h, [&](int begin, int end) {
+    View some = from, there = to;
+    some.data += begin * from.pitch;
+    there.data += begin * to.pitch;
+    some.h = there.h = end - begin;
+    copy(context.kernels, some, there);
+  });
+}
+
 void clear_borders(const Context& context, int value, int begin, int end) {
   const Place& place = context.places[value];
   if (place.is_vector || place.border == 0) return;

@@ -68,7 +68,7 @@ NewStep make_step(const Making& making, const Operation& one);
 // Of each kind; see the files of the same names.
 NewStep make_dense(const Making& making, const Operation& one);
 NewStep make_convolution(const Making& making, const Operation& one);
-NewStep make_halving(const Making& making, const Operation& one);
+NewStep make_depthwise(const Making& making, const Operation& one);
 NewStep make_one_window(const Making& making, const Operation& one);
 NewStep make_pool(const Making& making, const Operation& one);
 NewStep make_global_pool(const Making& making, const Operation& one);
@@ -90,6 +90,9 @@ NewStep make_recurrence(const Making& making, const Operation& one);
 void copy(const PlanKernels& kernels, const View& from, const View& to,
           bool exact = false);
 
+// The same by several threads, each some rows.
+void copy_rows(const Context& context, const View& from, const View& to);
+
 // The same elements as an array [h][w][c], channels last.
 View channels_last(float* data, int h, int w, int c);
 
@@ -103,6 +106,9 @@ void activate(const Context& context, const Operation& one, int begin,
 
 // Softmax is over all channels at once.
 void finish(const Context& context, const Operation& one);
+
+// An element that is read and written takes as long as so many multiply-adds.
+constexpr int kMoved = 16;
 
 // Calls body(begin, end) for parts of [0, count), all of which together are so
 // many multiply-adds.

@@ -118,7 +118,7 @@ void VectorProduct::run_dense(const Context& context, const float* in,
   for_parts(context, work, blocks, [&](int begin, int end) {
     const DenseRows rows{begin * kDenseRows,
                          std::min(end * kDenseRows, weight_.rows),
-                         weight_.places, offsets, packed_.data()};
+                         weight_.places, offsets, packed_.data(), true};
     const Planes planes{in,      out,   context.tile,
                         nullptr, 0,     context.tile,
                         bias_,   Activation::kLinear, 0};

@@ -68,12 +68,15 @@ const float* Windows::read(const Context& context, float* temporary) const {
   const View in = context.view(value_);
   if (is_direct_) return in.data;
 
-  for_parts(context, temporary_floats_, in.c, [&](int begin, int end) {
-    for (int channel = begin; channel < end; channel++) {
-      for (const Phase& phase : phases_) {
-        read_channel(context.kernels, in, channel, phase,
-                     temporary + phase.start + channel * channel_stride_);
-      }
+  // An image has few channels, but several phases.
+  const int phases = int(phases_.size());
+  for_parts(context, temporary_floats_ * kMoved, in.c * phases,
+            [&](int begin, int end) {
+    for (int number = begin; number < end; number++) {
+      const int channel = number / phases;
+      const Phase& phase = phases_[number % phases];
+      read_channel(context.kernels, in, channel, phase,
+                   temporary + phase.start + channel * channel_stride_);
     }
   });
   return temporary;
