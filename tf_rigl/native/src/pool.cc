@@ -17,7 +17,7 @@ namespace {
 // About ten microseconds: longer than the gaps within one operation.
 constexpr int kSpins = 300;
 // Longer than a step of a plan that one thread computes: waking up for each
-// step takes a fifth of the time of small networks.
+// step takes a tenth of the time of small networks.
 constexpr int kAwakeSpins = 5000;
 
 // How many calls want threads to stay awake.
