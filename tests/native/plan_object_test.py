@@ -15,6 +15,7 @@ from tests.native import plan_reference
 from tests.support import run_python
 from tf_rigl.native import Plan
 from tf_rigl.native import build
+from tf_rigl.native import library
 from tf_rigl.native import plan_file
 from tf_rigl.native.plan_graph import Graph
 from tf_rigl.native.plan_graph import Operation
@@ -85,6 +86,37 @@ def test_wrong_inputs_are_errors_that_say_so():
         plan(left, right[:1])
     with pytest.raises(TypeError, match=r"right must be of floats.*complex64"):
         plan(left, right.astype(np.complex64))
+
+
+@cases.needs_library
+def test_what_the_first_call_measures_can_be_stored():
+    random = np.random.default_rng(0)
+    network = plan_cases.Network(random, (512,))
+    kernel = random.normal(size=(512, 512)) * (random.random((512, 512)) < 0.1)
+    kernel = kernel.astype(np.float32)
+    content = plan_file.encode(
+        network.graph(
+            network.add("dense", (0,), (512,), {}, {"kernel": kernel})
+        )
+    )
+    x = random.normal(size=(1, 512)).astype(np.float32)
+    plan = Plan(content)
+    assert plan.tuning == "-"
+    expected = plan(x)
+    # Without AVX-512 there is nothing to choose.
+    chosen = "gp" if library.cap_level(2) == "avx512" else "-"
+    assert plan.tuning in chosen
+
+    for tuning in "gp":
+        tuned = Plan(content, tuning=tuning)
+        assert np.array_equal(tuned(x), expected)
+        assert tuned.tuning == tuning
+    assert Plan(content, tuning="-").tuning == "-"
+    for wrong in ("", "gg", "x"):
+        with pytest.raises(
+            ValueError, match=r"tuning is not of this plan.*same"
+        ):
+            Plan(content, tuning=wrong)
 
 
 @cases.needs_library

@@ -40,16 +40,23 @@ class Plan:
         path: a file that `tf_rigl.export_plan` wrote; or its content, as bytes.
         threads: how many threads a call may use; 0 for as many as there are
             cores. No result depends on it.
+        tuning: the `tuning` of a plan of the same file that has been called on
+            the same kind of processor; nothing is then measured in the first
+            call.
 
     Raises:
         FileNotFoundError: if there is no such file.
         RuntimeError: if the native library is not there.
         ValueError: if the file cannot be read, is damaged, or is of another
-            version.
+            version, or if the tuning is of another file.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] | bytes, *, threads: int = 0
+        self,
+        path: str | os.PathLike[str] | bytes,
+        *,
+        threads: int = 0,
+        tuning: str | None = None,
     ) -> None:
         self._library = _declared()
         self.threads = threads
@@ -75,6 +82,8 @@ class Plan:
             )
         self._handle = handle
         weakref.finalize(self, self._library.rigl_plan_close, handle)
+        if tuning is not None:
+            self._tune(tuning)
         self.inputs = self._ports("input")
         self.outputs = self._ports("output")
         # To make the types takes as long as a product of a small layer.
@@ -118,6 +127,28 @@ class Plan:
     def buffer_bytes(self) -> int:
         """Bytes of memory that a batch of one needs, beside the file."""
         return int(self._library.rigl_plan_buffer_bytes(self._handle))
+
+    @property
+    def tuning(self) -> str:
+        """How the first call on one example has laid kernels out, to be stored.
+
+        A character for each; `"-"` where nothing has been chosen. It changes
+        times alone, and is of this file and this kind of processor.
+        """
+        length = self._library.rigl_plan_tuning(self._handle, None, 0)
+        found = ctypes.create_string_buffer(length + 1)
+        self._library.rigl_plan_tuning(self._handle, found, length + 1)
+        return found.value.decode()
+
+    def _tune(self, tuning: str) -> None:
+        error = self._library.rigl_plan_tune(
+            self._handle, tuning.encode(errors="replace")
+        )
+        if error:
+            raise ValueError(
+                f"{error.decode()} It must be the `tuning` of a plan of the "
+                f"same file. Received: tuning={tuning!r} for {self._path}"
+            )
 
     def __repr__(self) -> str:
         def listed(ports: tuple[Port, ...]) -> str:
@@ -195,6 +226,8 @@ def _declared() -> ctypes.CDLL:
         "input_rows": (number, [pointer, number]),
         "output_shape": (number, [pointer, number, shape]),
         "buffer_bytes": (ctypes.c_int64, [pointer]),
+        "tuning": (ctypes.c_size_t, [pointer, text, ctypes.c_size_t]),
+        "tune": (text, [pointer, text]),
         "run": (text, [pointer, pointer, pointer, ctypes.c_int64, number]),
     }
     for name, (result, arguments) in types.items():

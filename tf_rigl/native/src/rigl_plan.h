@@ -58,6 +58,16 @@ RIGL_PLAN_EXPORT int32_t rigl_plan_input_rows(const RiglPlan* plan,
 // Bytes of the buffers of one run on one thread, for a batch of one.
 RIGL_PLAN_EXPORT int64_t rigl_plan_buffer_bytes(const RiglPlan* plan);
 
+// What the first run on one example has measured, or `rigl_plan_tune` has set:
+// how kernels are laid out, a character each, and a 0 at the end. Returns how many
+// characters there are; writes what fits into `bytes`. It is of this file and this
+// kind of processor, and changes times alone.
+RIGL_PLAN_EXPORT size_t rigl_plan_tuning(const RiglPlan* plan, char* tuning,
+                                         size_t bytes);
+
+// Has the first run take this tuning instead of measuring. Call it before.
+RIGL_PLAN_EXPORT const char* rigl_plan_tune(RiglPlan* plan, const char* tuning);
+
 // Computes each output [batch, shape...] from the inputs [batch, shape...], all
 // float32, channels last and contiguous. Token ids are whole numbers in float32;
 // any that is not one of a row of its embedding is an error. No result depends

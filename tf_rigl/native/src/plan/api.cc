@@ -193,6 +193,21 @@ int64_t rigl_plan_buffer_bytes(const RiglPlan* plan) {
   return plan->plan.buffer_bytes();
 }
 
+size_t rigl_plan_tuning(const RiglPlan* plan, char* tuning, size_t bytes) {
+  std::string found;
+  if (rigl::plan::guarded([&] { found = plan->plan.layouts(); })) return 0;
+  if (bytes > 0) {
+    const size_t length = std::min(found.size(), bytes - 1);
+    std::memcpy(tuning, found.data(), length);
+    tuning[length] = 0;
+  }
+  return found.size();
+}
+
+const char* rigl_plan_tune(RiglPlan* plan, const char* tuning) {
+  return rigl::plan::guarded([&] { plan->plan.set_layouts(tuning); });
+}
+
 const char* rigl_plan_run(RiglPlan* plan, const float* const* inputs,
                           float* const* outputs, int64_t batch,
                           int32_t threads) {

@@ -47,11 +47,11 @@ class Timing {
 
 }  // namespace
 
-LookupTable::LookupTable(const Weight& weight, bool repeated)
+LookupTable::LookupTable(const Weight& weight, bool repeated, Layout layout)
     : chunks_((weight.places + kChunk - 1) / kChunk) {
   count_steps(weight);
   fill(weight);
-  close_gaps_if_faster(repeated);
+  close_gaps_if_faster(repeated, layout);
 }
 
 Lookup LookupTable::view() const {
@@ -119,11 +119,13 @@ void LookupTable::fill(const Weight& weight) {
 // Without gaps a table is smaller, which is faster where memory is the bound;
 // to spread the values over the outputs takes longer on some processors than on
 // others. Sums of finite inputs have the same bits either way.
-void LookupTable::close_gaps_if_faster(bool repeated) {
+void LookupTable::close_gaps_if_faster(bool repeated, Layout layout) {
   std::vector<float> packed;
   std::vector<int64_t> firsts;
-  const bool is_timed = values_.size() * sizeof(float) > kWorthTiming;
-  for (int group = 0; is_timed && group < groups(); group++) {
+  const bool is_timed = layout == Layout::kUnknown &&
+                        values_.size() * sizeof(float) > kWorthTiming;
+  const bool is_packed = is_timed || layout == Layout::kPacked;
+  for (int group = 0; is_packed && group < groups(); group++) {
     firsts.push_back(int64_t(packed.size()));
     for (int64_t i = starts_[group] * kGroup; i < starts_[group + 1] * kGroup;
          i++) {
@@ -131,9 +133,10 @@ void LookupTable::close_gaps_if_faster(bool repeated) {
     }
   }
 
-  Lookup with_gaps = view();
-  with_gaps.lanes = nullptr;
+  bool is_faster = layout == Layout::kPacked;
   if (is_timed) {
+    Lookup with_gaps = view();
+    with_gaps.lanes = nullptr;
     Lookup without = view();
     without.firsts = firsts.data(), without.values = packed.data();
     Timing timing(without, groups(), repeated);
@@ -142,11 +145,12 @@ void LookupTable::close_gaps_if_faster(bool repeated) {
       least = std::min(least, timing.take(without));
       least_with_gaps = std::min(least_with_gaps, timing.take(with_gaps));
     }
-    if (least < least_with_gaps) {
-      values_.swap(packed);
-      firsts_.swap(firsts);
-      return;
-    }
+    is_faster = least < least_with_gaps;
+  }
+  if (is_faster) {
+    values_.swap(packed);
+    firsts_.swap(firsts);
+    return;
   }
   std::vector<uint16_t>().swap(lanes_);
 }

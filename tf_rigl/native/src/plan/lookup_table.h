@@ -10,13 +10,21 @@
 
 namespace rigl::plan {
 
+// How a table is laid out, as it is stored.
+enum class Layout : char { kUnknown = '-', kWithGaps = 'g', kPacked = 'p' };
+
 class LookupTable {
  public:
   // Outputs of a group, which are looked up together.
   static constexpr int kGroup = 16;
 
-  // Of a weight that is `repeated`, products follow each other at once.
-  LookupTable(const Weight& weight, bool repeated);
+  // Of a weight that is `repeated`, products follow each other at once. A layout
+  // that is unknown is chosen by measurement.
+  LookupTable(const Weight& weight, bool repeated, Layout layout);
+
+  Layout layout() const {
+    return lanes_.empty() ? Layout::kWithGaps : Layout::kPacked;
+  }
 
   int groups() const { return int(starts_.size()) - 1; }
 
@@ -28,7 +36,7 @@ class LookupTable {
  private:
   void count_steps(const Weight& weight);
   void fill(const Weight& weight);
-  void close_gaps_if_faster(bool repeated);
+  void close_gaps_if_faster(bool repeated, Layout layout);
 
   int chunks_;
   std::vector<uint8_t> counts_, places_;

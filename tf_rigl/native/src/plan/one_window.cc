@@ -62,6 +62,10 @@ struct OneWindowStep : Step {
 
   void prepare(int tile) const override { product.prepare(tile); }
 
+  void add_products(std::vector<const VectorProduct*>& all) const override {
+    all.push_back(&product);
+  }
+
   void run(const Context& context) const override {
     const View in = context.view(one.inputs[0]);
     const View out = context.view(one.output);

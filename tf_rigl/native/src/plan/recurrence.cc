@@ -84,6 +84,10 @@ class Cells {
     if (resets_first_) last_product_.prepare(tile);
   }
 
+  void add_products(std::vector<const VectorProduct*>& all) const {
+    all.insert(all.end(), {&product_, &last_product_});
+  }
+
   TileArrays arrays(float* memory, int tile) const {
     const auto take = [&](int64_t size) {
       float* taken = memory;
@@ -150,6 +154,10 @@ struct OneStep : Step {
 
   void prepare(int tile) const override { cells.prepare(tile); }
 
+  void add_products(std::vector<const VectorProduct*>& all) const override {
+    cells.add_products(all);
+  }
+
   void run(const Context& context) const override {
     const TileArrays all = cells.arrays(temporary(context), context.tile);
     const size_t floats = int64_t(one.weight.places) * context.tile;
@@ -191,6 +199,10 @@ struct SequenceStep : TogetherStep {
   }
 
   void prepare(int tile) const override { cells.prepare(tile); }
+
+  void add_products(std::vector<const VectorProduct*>& all) const override {
+    cells.add_products(all);
+  }
 
   void run_together(const Examples& examples) const override {
     const Context tile{examples.kernels, examples.places, examples.memory,

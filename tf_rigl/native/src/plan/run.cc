@@ -5,6 +5,7 @@
 
 #include "kernels.h"
 #include "pool.h"
+#include "vector_product.h"
 
 namespace rigl::plan {
 
@@ -126,6 +127,31 @@ void Plan::find_passed() {
                          passed_floats_});
       if (!is_input) passed_floats_ += rounded(program_.shapes[value].c);
     }
+  }
+}
+
+std::vector<const VectorProduct*> Plan::products() const {
+  std::vector<const VectorProduct*> all;
+  for (const Part* part : {&head_, &tail_}) {
+    for (const NewStep& step : part->steps) step->add_products(all);
+  }
+  return all;
+}
+
+std::string Plan::layouts() const {
+  std::string all;
+  for (const VectorProduct* one : products()) all += char(one->layout());
+  return all;
+}
+
+void Plan::set_layouts(const std::string& layouts) const {
+  const auto all = products();
+  if (layouts.size() != all.size() ||
+      layouts.find_first_not_of("-gp") != std::string::npos) {
+    throw Refused{"The tuning is not of this plan."};
+  }
+  for (size_t i = 0; i < all.size(); i++) {
+    all[i]->set_layout(Layout(layouts[i]));
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "buffers.h"
@@ -30,6 +31,12 @@ class Plan {
 
   const Program& program() const { return program_; }
   int64_t buffer_bytes() const;
+
+  // How tables are laid out, a character for each that the plan may make.
+  std::string layouts() const;
+
+  // Has tables laid out so, unless they are made already. Throws Refused.
+  void set_layouts(const std::string& layouts) const;
 
   // Throws Refused, if an input is no number of a row of its table, or
   // std::bad_alloc.
@@ -62,6 +69,7 @@ class Plan {
     int tile;
   };
 
+  std::vector<const VectorProduct*> products() const;
   void check_numbers(const float* const* inputs, int64_t batch) const;
   void make_part(Part& part, int begin, int end, bool is_head);
   void find_passed();

@@ -27,6 +27,7 @@ struct Context {
 };
 
 struct TogetherStep;
+class VectorProduct;
 
 struct Step {
   virtual ~Step() = default;
@@ -36,6 +37,9 @@ struct Step {
   virtual void prepare(int) const {}
 
   virtual void run(const Context& context) const = 0;
+
+  // Adds the products of weights with vectors, in an order of the file.
+  virtual void add_products(std::vector<const VectorProduct*>&) const {}
 
   // A step of the head that computes several examples at once: examples.h.
   virtual const TogetherStep* as_together() const { return nullptr; }

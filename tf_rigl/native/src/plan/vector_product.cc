@@ -29,7 +29,8 @@ void VectorProduct::prepare(int tile) const {
     std::call_once(once_packed_, [this] { pack_dense(); });
   } else if (tile == 1 && plan_kernels().lookup) {
     std::call_once(once_, [this] {
-      lookup_ = std::make_unique<LookupTable>(weight_, repeated_);
+      lookup_ = std::make_unique<LookupTable>(weight_, repeated_, layout());
+      set_layout(lookup_->layout());
     });
   }
 }

@@ -2,6 +2,7 @@
 #ifndef TF_RIGL_NATIVE_PLAN_PRODUCT_H_
 #define TF_RIGL_NATIVE_PLAN_PRODUCT_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -25,6 +26,11 @@ class VectorProduct {
 
   void prepare(int tile) const;
 
+  // How the table for one vector is laid out; unknown until it is made. One that
+  // is set before is taken as it is.
+  Layout layout() const { return layout_.load(); }
+  void set_layout(Layout layout) const { layout_.store(layout); }
+
   // out [rows][tile] = bias + weight · in [places][tile]. Up to 15 floats after
   // the end of `out` are overwritten; as many, and those up to a multiple of 32
   // places, can be read after `in`.
@@ -45,6 +51,7 @@ class VectorProduct {
   const float* bias_;
 
   // Made when they are first needed.
+  mutable std::atomic<Layout> layout_{Layout::kUnknown};
   mutable std::once_flag once_;
   mutable std::unique_ptr<const LookupTable> lookup_;
   mutable std::once_flag once_packed_;
