@@ -6,10 +6,12 @@ from absl import flags
 from tests.experiments.runs.support import parse
 from tests.experiments.runs.support import tiny
 from tf_rigl.experiments import fields
+from tf_rigl.experiments.runs import choices
 from tf_rigl.experiments.runs import flags as run_flags
 from tf_rigl.experiments.runs import settings as rules
 from tf_rigl.experiments.runs.settings import RunOptions
 from tf_rigl.experiments.runs.settings import RunSettings
+from tf_rigl.masking import storage_choice
 
 WRONG = [
     ("model", "lenet"),
@@ -154,3 +156,7 @@ def test_lists_arrive():
 def test_illegal_flags(argument, text):
     with pytest.raises(flags.IllegalFlagValueError, match=text):
         parse(argument)
+
+
+def test_storages_are_those_of_sparsify():
+    assert choices.STORAGES == storage_choice.CHOICES

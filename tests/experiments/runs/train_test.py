@@ -131,6 +131,7 @@ def test_a_damaged_checkpoint_is_an_error(whole, tmp_path, capsys):
     assert "A checkpoint must be whole" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @cases.needs_library
 def test_connections_alone_learn_the_same(tmp_path):
     losses = []

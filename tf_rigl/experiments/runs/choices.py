@@ -2,6 +2,8 @@
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 DISTRIBUTIONS = ("uniform", "er", "erk")
+# As `tf_rigl.masking.storage_choice` has them, which imports TensorFlow.
+STORAGES = ("masked", "compressed", "auto")
 OPTIMIZERS = ("sgd", "adam")
 # Initial values that are equal bit for bit on every machine.
 REPRODUCIBLE = ("signed_kaiming", "kaiming_normal")

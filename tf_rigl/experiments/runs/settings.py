@@ -21,7 +21,6 @@ from tf_rigl.experiments.fields import field
 from tf_rigl.experiments.fields import one_of
 from tf_rigl.experiments.runs import choices
 from tf_rigl.experiments.user_code import or_reference
-from tf_rigl.masking import storage_choice
 from tf_rigl.models import registry as networks
 
 
@@ -109,9 +108,8 @@ class RunSettings:
     )
     storage: str = field(
         "masked",
-        "masked: kernels with zeros; compressed: their connections alone, on "
-        "one CPU; auto: each where it pays. See docs/compressed_training.md.",
-        one_of(storage_choice.CHOICES),
+        "compressed: connections alone, on one CPU; auto: where it pays.",
+        one_of(choices.STORAGES),
     )
     update_interval: int = field(
         100, "Steps from one mask update to the next.", AT_LEAST_ONE
