@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 import tf_rigl
 from tests.export.plan import support
 from tests.support import keras_in_turn
-from tests.support import one_keras
 from tf_rigl.export.plan import read
 
 SIZES = st.integers(1, 9)
@@ -199,10 +198,9 @@ def test_what_attention_is_refused(keras, case):
         read.graph_of(model)
 
 
-@one_keras("keras")
-def test_gates_are_refused(keras):
-    layer = keras.layers.GroupQueryAttention(3, 2, 1, use_gate=True)
-    inputs = keras.Input((3, 4))
-    model = keras.Model(inputs, layer(inputs, inputs))
+def test_gates_are_refused():
+    layer = keras3.layers.GroupQueryAttention(3, 2, 1, use_gate=True)
+    inputs = keras3.Input((3, 4))
+    model = keras3.Model(inputs, layer(inputs, inputs))
     with pytest.raises(ValueError, match="use_gate=True"):
         read.graph_of(model)
