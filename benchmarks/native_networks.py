@@ -84,10 +84,13 @@ def transformer(keras: Any, random: Any) -> Network:
 
 def mobilenet(keras: Any, random: Any) -> Network:
     """MobileNet with images of 96²; only its 1×1 layers are sparse."""
-    model = keras.applications.MobileNet((96, 96, 3), weights=None, classes=10)
-    model.layers[-1].activation = None
+    model = keras.applications.MobileNet(
+        (96, 96, 3), weights=None, classes=10, classifier_activation=None
+    )
     batch = flags.FLAGS.batch or 32
-    names = [one.name for one in model.layers if "pw" not in one.name]
+    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+    convolutions = [one for one in model.layers if isinstance(one, kinds)]
+    names = [one.name for one in convolutions if "pw" not in one.name]
     return Network(
         model,
         random.normal(size=(batch, 96, 96, 3)).astype("float32"),

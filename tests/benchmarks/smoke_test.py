@@ -226,7 +226,7 @@ def test_native_kernels(tmp_path):
 
 
 @cases.needs_library
-@pytest.mark.parametrize("network", ["gru", "conv7"])
+@pytest.mark.parametrize("network", ["gru", "conv7", "mobilenet"])
 def test_native_step(tmp_path, network):
     output, results = run(
         "native_step",
