@@ -10,7 +10,6 @@ from rich import console as consoles
 
 import tf_rigl
 from tf_rigl.backend import atomic_files
-from tf_rigl.backend.flavor import model_flavor
 from tf_rigl.data.datasets import DataSplits
 from tf_rigl.experiments import exporting
 from tf_rigl.experiments import model_files
@@ -29,10 +28,6 @@ from tf_rigl.experiments.runs.settings import RunOptions
 from tf_rigl.experiments.runs.settings import RunSettings
 from tf_rigl.experiments.runs.setup import PreparedRun
 from tf_rigl.export.folders import folder_bytes
-from tf_rigl.masking.masked_weight import masked_weights
-from tf_rigl.updating import method_state
-from tf_rigl.updating import storage_change
-from tf_rigl.updating.model_optimizers import optimizers_of
 
 # Examples on which the exported model is compared.
 _EXAMPLES = 8
@@ -101,14 +96,7 @@ def restore(run: PreparedRun, model: Any, folder: RunFolder) -> int:
         if algorithm is not None:
             # A checkpoint includes the state of the method, which must exist,
             # and weights as the method stores them.
-            flavor = model_flavor(model)
-            storage_change.suit(
-                model,
-                lambda: optimizers_of(flavor, model),
-                algorithm,
-                penalties=(),
-            )
-            method_state.keep(masked_weights(model), algorithm)
+            tf_rigl.UpdateMasks(algorithm).set_model(model)
         return tf_rigl.Checkpoints(folder.checkpoints).restore(model)
 
 
