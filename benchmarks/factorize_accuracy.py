@@ -27,7 +27,6 @@ Usage: python benchmarks/factorize_accuracy.py [--data_dir=FOLDER] \
 """
 
 import itertools
-import json
 import pathlib
 import statistics
 import sys
@@ -255,9 +254,8 @@ class _L2(tf_rigl.algorithms.Penalty):
 def main() -> dict[str, list[float]]:
     path = pathlib.Path(flags.FLAGS.results)
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = path.read_text().splitlines() if path.exists() else []
     # The first files have no split: they are of the test examples.
-    every = [{"split": "test", **json.loads(line)} for line in lines]
+    every = [{"split": "test", **one} for one in measure.read_lines(path)]
     done = [one for one in every if one["split"] == flags.FLAGS.split]
     keys = {tuple(one[name] for name in Run._fields) for one in done}
 
@@ -269,9 +267,7 @@ def main() -> dict[str, list[float]]:
         if data not in arrays:
             arrays[data] = read(data)
         done.append(train(run, arrays[data]))
-        # Whole lines only, so that a kill leaves a file that can be read.
-        with path.open("a") as file:
-            file.write(json.dumps(done[-1]) + "\n")
+        measure.append_line(path, done[-1])
         print(done[-1], flush=True)
     return report(done)
 

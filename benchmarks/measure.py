@@ -7,6 +7,7 @@ stays small.
 import dataclasses
 import functools
 import json
+import pathlib
 import platform
 import statistics
 import subprocess
@@ -236,6 +237,19 @@ def run_json(program: str, *arguments: str) -> Any:
         text=True,
     )
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
+    """Reads the lines of `append_line`; none if there is no file."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def append_line(path: pathlib.Path, content: Mapping[str, Any]) -> None:
+    """Appends a line of JSON, whole, so that a kill leaves a readable file."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(content) + "\n")
 
 
 def write_json(path: str, settings: Mapping[str, Any], results: Any) -> None:

@@ -129,13 +129,6 @@ def _children_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def read(path: pathlib.Path) -> list[dict[str, Any]]:
-    """Reads the figures of the runs that have ended."""
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-
-
 def show(runs: Iterable[dict[str, Any]]) -> None:
     """Prints a row for each task and storage."""
     found: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
@@ -165,19 +158,14 @@ def main() -> list[dict[str, Any]]:
     options = flags.FLAGS
     path = pathlib.Path(options.output_dir) / "results.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    runs = read(path)
+    runs = measure.read_lines(path)
+    done = {(one["task"], one["storage"], one["seed"]) for one in runs}
     for seed in range(measure.chosen("rounds")):
         for storage in STORAGES:
-            key = (options.task, storage, seed)
-            if any(
-                (one["task"], one["storage"], one["seed"]) == key
-                for one in runs
-            ):
+            if (options.task, storage, seed) in done:
                 continue
             runs.append(train(storage, seed))
-            # Whole lines only, so that a kill leaves a file that can be read.
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(runs[-1]) + "\n")
+            measure.append_line(path, runs[-1])
             print(runs[-1], flush=True)
     show(runs)
     return runs
