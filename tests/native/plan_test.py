@@ -103,7 +103,7 @@ def test_a_window_that_sees_zeros_alone(batch):
     assert_equal_to_numpy(network.graph(), batch)
 
 
-@pytest.mark.parametrize("width", [5, 7, 8, 14, 17, 40])
+@pytest.mark.parametrize("width", [5, 7, 8, 14, 17, 32, 40, 63])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [(3, 3), (5, 5), (4, 2)])
 def test_a_depthwise_layer_between_others(size, stride, width):

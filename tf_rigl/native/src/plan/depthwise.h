@@ -2,9 +2,10 @@
 #ifndef TF_RIGL_NATIVE_PLAN_DEPTHWISE_H_
 #define TF_RIGL_NATIVE_PLAN_DEPTHWISE_H_
 
-#include <cstring>
+#include <type_traits>
 #include <utility>
 
+#include "depthwise_stride_2.h"
 #include "plan_kernels.h"
 #include "planes.h"
 #include "vectors.h"
@@ -16,39 +17,6 @@ using rigl::plan::Depthwise;
 // Rows of the output that are computed together, as they share rows of the
 // input. Nine weights and the sums of four rows need more than 16 registers.
 constexpr int kDepthwiseRows = kLanes == 16 ? 4 : 2;
-
-// Every second element of 2 W, but in an order that takes one instruction: from
-// each four of the first half two, then two of the second half.
-template <int W, int kFirst, int... Lane>
-RIGL_INLINE Vector<W> every_second(const float* from,
-                                   std::integer_sequence<int, Lane...>) {
-  const Vector<W> a = load<W>(from), b = load<W>(from + W);
-#if defined(__clang__)
-  return __builtin_shufflevector(
-      a, b, ((Lane & 2 ? W : 0) + Lane / 4 * 4 + 2 * (Lane & 1) + kFirst)...);
-#else
-  typedef int32_t Places __attribute__((vector_size(W * 4)));
-  return __builtin_shuffle(
-      a, b,
-      Places{((Lane & 2 ? W : 0) + Lane / 4 * 4 + 2 * (Lane & 1) + kFirst)...});
-#endif
-}
-
-// Puts what `every_second` has taken in order.
-template <int W, int... Lane>
-RIGL_INLINE Vector<W> in_order(Vector<W> vector,
-                               std::integer_sequence<int, Lane...>) {
-#if defined(__clang__)
-  return __builtin_shufflevector(
-      vector, vector,
-      (Lane % (W / 2) / 2 * 4 + Lane % 2 + (Lane < W / 2 ? 0 : 2))...);
-#else
-  typedef int32_t Places __attribute__((vector_size(W * 4)));
-  return __builtin_shuffle(
-      vector,
-      Places{(Lane % (W / 2) / 2 * 4 + Lane % 2 + (Lane < W / 2 ? 0 : 2))...});
-#endif
-}
 
 // What a tap reads for W columns.
 template <int W, int kStride>
@@ -86,22 +54,12 @@ RIGL_INLINE void depthwise_block(const Depthwise& here, const float* in,
     }
   }
 
-  const Vector<W> lowest = Vector<W>{} + limits.lowest;
-  const Vector<W> highest = Vector<W>{} + limits.highest;
 #pragma GCC unroll 4
   for (int r = 0; r < R; r++, out += here.out_pitch) {
-    Vector<W> sum = sums[r] > lowest ? sums[r] : lowest;
-    sum = sum < highest ? sum : highest;
     if constexpr (kStride == 2) {
-      sum = in_order<W>(sum, std::make_integer_sequence<int, W>());
+      sums[r] = in_order<W>(sums[r], std::make_integer_sequence<int, W>());
     }
-    if (r == R - 1 && stored < W) {
-      float rest[W];
-      store<W>(rest, sum);
-      std::memcpy(out, rest, stored * sizeof(float));
-    } else {
-      store<W>(out, sum);
-    }
+    finish_columns<W>(sums[r], out, limits, r == R - 1 ? stored : W);
   }
 }
 
@@ -114,9 +72,7 @@ RIGL_INLINE void depthwise_rows(const Depthwise& here, const float* in,
                                 Weights weights, float bias, float* out,
                                 const Limits& limits, bool is_last) {
   const int last = here.columns > W ? here.columns - W : 0;
-  const int64_t room = here.out_stride - (here.rows - 1) * here.out_pitch;
-  const int stored =
-      is_last && here.columns < W && room < W ? here.columns : W;
+  const int stored = is_last ? stored_columns<W>(here) : W;
   for (int x = 0; x < here.columns; x += W) {
     const int first = x < last ? x : last;
     depthwise_block<W, kStride, kHeight, kWidth, R, Weights>(
@@ -128,19 +84,28 @@ template <int W, int kStride, int kHeight, int kWidth, class Weights>
 RIGL_INLINE void depthwise_channel(const Depthwise& here, const float* in,
                                    Weights weights, float bias, float* out,
                                    const Limits& limits) {
+  constexpr bool kIsStride2 = kStride == 2 && kHeight == 3 && kWidth == 3;
   // Of other sizes, whether a row is read by an output is not known here.
-  constexpr int R = kHeight > 0 ? kDepthwiseRows : 1;
+  constexpr int kTogether = kHeight > 0 ? kDepthwiseRows : 1;
+  constexpr int R = kIsStride2 ? kStride2Rows : kTogether;
+  const auto compute = [&](auto rows, int y) {
+    constexpr int kRows = decltype(rows)::value;
+    const float* from = in + y * kStride * here.pitch;
+    float* to = out + y * here.out_pitch;
+    const bool is_last = y + kRows == here.rows;
+    if constexpr (kIsStride2) {
+      stride_2_rows<W, kRows>(here, from, weights, bias, to, limits, is_last);
+    } else {
+      depthwise_rows<W, kStride, kHeight, kWidth, kRows, Weights>(
+          here, from, weights, bias, to, limits, is_last);
+    }
+  };
+
   int y = 0;
   for (; y + R <= here.rows; y += R) {
-    depthwise_rows<W, kStride, kHeight, kWidth, R, Weights>(
-        here, in + y * kStride * here.pitch, weights, bias,
-        out + y * here.out_pitch, limits, y + R == here.rows);
+    compute(std::integral_constant<int, R>(), y);
   }
-  for (; y < here.rows; y++) {
-    depthwise_rows<W, kStride, kHeight, kWidth, 1, Weights>(
-        here, in + y * kStride * here.pitch, weights, bias,
-        out + y * here.out_pitch, limits, y + 1 == here.rows);
-  }
+  for (; y < here.rows; y++) compute(std::integral_constant<int, 1>(), y);
 }
 
 template <int W, int kStride, int kHeight, int kWidth>
