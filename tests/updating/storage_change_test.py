@@ -5,8 +5,13 @@ import pytest
 
 import tf_rigl
 from tests import support
+from tf_rigl.backend import native_ops
 from tf_rigl.masking import storage_choice
 from tf_rigl.masking.masked_weight import masked_weights
+
+pytestmark = pytest.mark.skipif(
+    not native_ops.available(), reason='"auto" then compresses nothing'
+)
 
 SNFS = tf_rigl.SNFS(stop_step=8, update_interval=2)
 DATA = {"data": support.make_data((200,), classes=10)}
