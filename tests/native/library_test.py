@@ -8,6 +8,15 @@ from tf_rigl.native import build
 from tf_rigl.native import library
 
 
+@pytest.fixture(autouse=True)
+def switched_on():
+    """Begins as a process does, even if the tests run without the library."""
+    is_off = "use(False)" in (native.why_unavailable() or "")
+    native.use(True)
+    yield
+    native.use(not is_off)
+
+
 def test_use_switches_the_library_off_and_on():
     assert tf_rigl.native is native
     before = native.available()
