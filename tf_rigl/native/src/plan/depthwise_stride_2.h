@@ -1,4 +1,5 @@
-// Depthwise convolutions of stride 2 by 3 × 3, and what all of stride 2 share.
+// Depthwise convolutions of stride 2 by 3 × 3, and what those of other sizes and
+// strides share with them.
 //
 // The third tap of a row reads what the first one reads a column further. What
 // it adds is summed apart, and moved by a column once for all rows of the
