@@ -39,7 +39,7 @@ _MIB = 2**20
 
 def define_flags() -> None:
     flags.DEFINE_multi_float("sparsity", [0.9, 0.95, 0.98], "Sparsities.")
-    flags.DEFINE_integer("threads", 1, "Threads of one operation.")
+    flags.DEFINE_integer("threads", 1, "Threads of TensorFlow, both kinds.")
     flags.DEFINE_integer("width", 1024, "Units of each layer.")
     flags.DEFINE_integer("layers", 4, "Number of sparse layers.")
     flags.DEFINE_integer("batch", 0, "Examples of one step; 0 for its own.")
@@ -150,7 +150,7 @@ def set_threads() -> None:
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(flags.FLAGS.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(flags.FLAGS.threads)
 
 
 def measure_times(sparsity: float) -> dict[str, list[dict[str, float]]]:

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace rigl {
@@ -42,6 +43,7 @@ class Candidates {
   size_t count_;
   int32_t threshold_;
   std::vector<Candidate> list_;
+  std::unique_ptr<int32_t[]> memory_;  // for one cut
 };
 
 }  // namespace rigl

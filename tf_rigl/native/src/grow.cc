@@ -227,8 +227,8 @@ int32_t guess_threshold(const Search<TColumn, Inputs>& search, int64_t count,
   const double share = double(keys.size()) / double(inactive);
   const double place = kSampleMargin * share * double(count) + 64;
   if (place >= double(keys.size())) return 0;
-  return Highest(keys.size(), size_t(place), [&](size_t i) { return keys[i]; })
-      .threshold();
+  const auto key = [&](size_t i) { return keys[i]; };
+  return Highest(keys.size(), size_t(place), key, keys.data()).threshold();
 }
 
 // Finds all inactive positions whose scores reach the threshold, or the best
@@ -294,8 +294,10 @@ void grow(const Search<TColumn, Inputs>& search, int64_t count, int64_t* positio
     }
   }
 
-  Highest highest(candidates.size(), wanted,
-                  [&](size_t i) { return candidates[i].key; });
+  const auto key = [&](size_t i) { return candidates[i].key; };
+  const Scratch memory(candidates.size());
+  Highest highest(candidates.size(), wanted, key,
+                  reinterpret_cast<int32_t*>(memory.data()));
   int64_t found = 0;
   for (const Candidate& one : candidates) {
     if (!highest.includes(one.key)) continue;

@@ -30,38 +30,36 @@ inline bool is_finite(float score) {
 // first, if `includes` is asked about each once and in order.
 class Highest {
  public:
-  // key(i) is the key of each i below `size`, and not negative. Three passes
-  // over them, as in tf_rigl/core/order_statistic.py.
+  // key(i) is the key of each i below `size`, and not negative. The digits of
+  // the threshold are found one after the other, as in
+  // tf_rigl/core/order_statistic.py; after the first, among the keys that have
+  // it, which are written to `memory` [size]. Where key(i) reads memory[i],
+  // the keys themselves are lost.
   template <class Key>
-  Highest(size_t size, size_t count, const Key& key) {
+  Highest(size_t size, size_t count, const Key& key, int32_t* memory)
+      : ties_(count) {
     if (count >= size) {
       ties_ = size;
       return;
     }
-    int32_t threshold = 0;
-    for (int bits = 31; bits > 0;) {
-      const int width = bits < kDigit ? bits : kDigit;
-      const int32_t leading = bits == 31 ? 0 : threshold >> bits;
-      bits -= width;
-      uint32_t histogram[2][1 << kDigit] = {};
-      for (size_t i = 0; i < size; i++) {
-        const int32_t rest = key(i) >> bits;
-        // Two histograms: the same digit often follows itself.
-        if (rest >> width == leading) {
-          histogram[i & 1][rest & ((1 << width) - 1)]++;
-        }
-      }
+    int bits = 31 - kDigit;
+    const size_t same = choose_digit(size, bits, kDigit, key);
 
-      int digit = (1 << width) - 1;
-      for (;; digit--) {
-        const size_t here = histogram[0][digit] + histogram[1][digit];
-        if (here >= count || digit == 0) break;
-        count -= here;
-      }
-      threshold |= digit << bits;
+    // Each is written and only some are counted: a branch could not be
+    // predicted.
+    size_t found = 0;
+    const int32_t leading = threshold_ >> bits;
+    for (size_t i = 0; i < size; i++) {
+      const int32_t one = key(i);
+      memory[found] = one;
+      found += one >> bits == leading;
     }
-    threshold_ = threshold;
-    ties_ = count;
+
+    while (bits > 0) {
+      const int width = bits < kDigit ? bits : kDigit;
+      bits -= width;
+      choose_digit(same, bits, width, [&](size_t i) { return memory[i]; });
+    }
   }
 
   // All keys above it are chosen, and at most so many of those that equal it.
@@ -78,8 +76,33 @@ class Highest {
  private:
   static constexpr int kDigit = 11;
 
+  // Finds one digit of the threshold, of `width` bits above `bits`, among keys
+  // that have the digits before, and leaves in `ties_` how many of those that
+  // have it, too, are chosen. Returns how many there are.
+  template <class Key>
+  size_t choose_digit(size_t size, int bits, int width, const Key& key) {
+    const int32_t leading = threshold_ >> bits >> width;
+    // Two histograms: the same digit often follows itself.
+    uint32_t histogram[2][1 << kDigit] = {};
+    for (size_t i = 0; i < size; i++) {
+      const int32_t rest = key(i) >> bits;
+      if (rest >> width == leading) {
+        histogram[i & 1][rest & ((1 << width) - 1)]++;
+      }
+    }
+
+    for (int digit = (1 << width) - 1;; digit--) {
+      const size_t here = histogram[0][digit] + histogram[1][digit];
+      if (here >= ties_ || digit == 0) {
+        threshold_ |= digit << bits;
+        return here;
+      }
+      ties_ -= here;
+    }
+  }
+
   int32_t threshold_ = 0;
-  size_t ties_ = 0;  // of the keys that equal the threshold
+  size_t ties_;  // of the keys that equal the threshold
 };
 
 }  // namespace rigl

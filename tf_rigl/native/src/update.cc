@@ -38,12 +38,11 @@ struct Dropped {
 
 size_t arena_bytes(size_t size, size_t drop, size_t candidates,
                    const RiglIndex& index) {
-  const size_t per_connection = sizeof(int32_t) * 3 + 1;
-  const size_t per_candidate = sizeof(int32_t) * 3 + 1;
-  const size_t per_row = sizeof(int32_t) * 6;
+  const size_t per_connection = sizeof(int32_t) + 1;
+  const size_t per_candidate = sizeof(int32_t) * 2 + 1;
+  const size_t per_output = sizeof(int32_t) * 4;
   return size * per_connection + drop * sizeof(int32_t) * 3 +
-         candidates * per_candidate +
-         (size_t(index.outputs) + index.inputs) * per_row + 64;
+         candidates * per_candidate + size_t(index.outputs) * per_output + 64;
 }
 
 bool all_finite(const float* scores, int64_t count) {
@@ -53,26 +52,25 @@ bool all_finite(const float* scores, int64_t count) {
 }
 
 // Lets those of largest |value| stay, of equal ones those of lowest position,
-// and lists the others. `keys` is memory for one of each connection.
-void keep_largest(const RiglIndex& index, const float* values, int32_t* keys,
+// and lists the others. `memory` is for one key of each connection.
+void keep_largest(const RiglIndex& index, const float* values, int32_t* memory,
                   uint8_t* stays, Dropped& dropped) {
   const size_t size = index.connections;
-  for (size_t i = 0; i < size; i++) keys[i] = magnitude_key(values[i]);
-  const Highest highest(size, size - dropped.size,
-                        [&](size_t i) { return keys[i]; });
+  const auto key = [&](size_t i) { return magnitude_key(values[i]); };
+  const Highest highest(size, size - dropped.size, key, memory);
 
   const int32_t threshold = highest.threshold();
   size_t equal = 0;
-  for (size_t i = 0; i < size; i++) {
-    stays[i] = keys[i] > threshold;
-    equal += keys[i] == threshold;
-  }
-  const bool all = equal <= highest.ties();
-  size_t ties = std::min(highest.ties(), equal);
-  for (size_t j = 0; ties > 0; j++) {
-    const size_t i = all ? j : index.t_perm[j];
-    stays[i] |= keys[i] == threshold;
-    ties -= keys[i] == threshold;
+  for (size_t i = 0; i < size; i++) equal += key(i) == threshold;
+  const bool all = equal == highest.ties();
+  const int32_t below = all ? threshold - 1 : threshold;
+  for (size_t i = 0; i < size; i++) stays[i] = key(i) > below;
+  // In a damaged t_perm, some may be there twice and others never.
+  size_t ties = all ? 0 : highest.ties();
+  for (size_t j = 0; ties > 0 && j < size; j++) {
+    const size_t i = index.t_perm[j];
+    stays[i] |= key(i) == threshold;
+    ties -= key(i) == threshold;
   }
 
   size_t count = 0;
@@ -101,12 +99,14 @@ void grow_best(const RiglIndex& index, const float* dvalues,
   for (size_t i = 0; i < drop; i++) {
     keys[i] = magnitude_key(dvalues[dropped.places[i]]);
   }
-  const Highest highest(drop + candidates.size, drop, [&](size_t i) {
+  auto* memory = arena.take<int32_t>(drop + candidates.size + 2);
+  const auto key = [&](size_t i) {
     return i < drop ? keys[i] : candidates.keys[i - drop];
-  });
+  };
+  const Highest highest(drop + candidates.size, drop, key, memory);
 
-  auto* tied = arena.take<int32_t>(drop + 1);
-  auto* tied_candidates = arena.take<int32_t>(candidates.size + 1);
+  auto* tied = memory;
+  auto* tied_candidates = memory + drop + 1;
   size_t tied_count = 0, tied_candidate_count = 0;
   for (size_t i = 0; i < drop; i++) {
     stays[dropped.places[i]] = keys[i] > highest.threshold();
@@ -134,6 +134,59 @@ void grow_best(const RiglIndex& index, const float* dvalues,
   for (size_t i = 0; i < ties; i++) *equal[i].second = true;
 }
 
+// Connections of one input: outputs, which ascend between two sentinels, and the
+// place of each in the old values, or -1.
+struct Row {
+  int32_t* outputs;
+  int32_t* places;
+};
+
+// Merges two rows of `count` connections in all. Writes outputs and places, and
+// counts the connections of each output. Returns whether outputs ascend, so that
+// none is there twice.
+//
+// From both ends at once: each step waits for the one before, on its own side.
+template <class TColumn>
+bool merge_rows(const Row& old, int old_count, const Row& grown,
+                int grown_count, TColumn* outputs, int32_t* places,
+                int32_t* counts) {
+  bool ascend = true;
+  int first = 0, first_grown = 0, low = -1;
+  int last = old_count - 1, last_grown = grown_count - 1, high = INT32_MAX;
+  const auto take_first = [&](int k) {
+    const int32_t one = old.outputs[first], other = grown.outputs[first_grown];
+    const bool is_old = one < other;
+    const int32_t output = is_old ? one : other;
+    places[k] = old.places[first] | (int32_t(is_old) - 1);
+    outputs[k] = TColumn(output);
+    counts[output]++;
+    ascend &= output > low;
+    low = output;
+    first += is_old;
+    first_grown += !is_old;
+  };
+  const auto take_last = [&](int k) {
+    const int32_t one = old.outputs[last], other = grown.outputs[last_grown];
+    const bool is_old = one > other;
+    const int32_t output = is_old ? one : other;
+    places[k] = old.places[last] | (int32_t(is_old) - 1);
+    outputs[k] = TColumn(output);
+    counts[output]++;
+    ascend &= output < high;
+    high = output;
+    last -= is_old;
+    last_grown -= !is_old;
+  };
+
+  const int count = old_count + grown_count;
+  for (int k = 0; k < count / 2; k++) {
+    take_first(k);
+    take_last(count - 1 - k);
+  }
+  if (count % 2) take_first(count / 2);
+  return ascend && low < high;
+}
+
 // Merges, input by input, what stays and what was taken. Writes t_ptr, t_cols,
 // and where each value comes from: its old place, or -1. Counts row_ptr.
 template <class TColumn>
@@ -141,60 +194,54 @@ const char* merge(const RiglIndex& index, const TColumn* t_cols,
                   const uint8_t* stays, const Candidates& candidates,
                   Arena& arena, const RiglNewIndex& new_index,
                   TColumn* new_t_cols, int32_t* sources) {
-  constexpr int32_t kEnd = INT32_MAX;  // after the last output
-  auto* old_outputs = arena.take<int32_t>(index.outputs + 1);
-  auto* old_places = arena.take<int32_t>(index.outputs + 1);
-  auto* grown = arena.take<int32_t>(index.outputs + 1);
+  // Behind a sentinel that is lower than all outputs, with room for a higher
+  // one. The sentinels of what stays have a place, too, which is read.
+  const auto make = [&] {
+    auto* array = arena.take<int32_t>(index.outputs + 2);
+    array[0] = -1;
+    return array + 1;
+  };
+  const Row old{make(), make()};
+  const Row grown{make(), nullptr};
   std::fill_n(new_index.row_ptr, index.outputs + 1, 0);
 
   int written = 0;
   size_t candidate = 0;
-  bool distinct = true;
   for (int input = 0; input < index.inputs; input++) {
     const int begin = index.t_ptr[input], end = index.t_ptr[input + 1];
     if (end - begin > index.outputs) return kNotDistinct;
     int old_count = 0;
     for (int j = begin; j < end; j++) {
       const int32_t place = index.t_perm[j];
-      old_outputs[old_count] = t_cols[j];
-      old_places[old_count] = place;
+      old.outputs[old_count] = t_cols[j];
+      old.places[old_count] = place;
       old_count += stays[place];
     }
-    old_outputs[old_count] = kEnd;
-    old_places[old_count] = -1;
+    old.outputs[old_count] = INT32_MAX;
+    old.places[old_count] = -1;
 
     const int64_t start = int64_t(input) * index.outputs;
     int grown_count = 0;
     for (; candidate < candidates.size &&
            candidates.positions[candidate] < start + index.outputs;
          candidate++) {
-      grown[grown_count] = int32_t(candidates.positions[candidate] - start);
+      grown.outputs[grown_count] =
+          int32_t(candidates.positions[candidate] - start);
       grown_count += candidates.taken[candidate];
     }
-    grown[grown_count] = kEnd;
+    grown.outputs[grown_count] = INT32_MAX;
 
     const int count = old_count + grown_count;
     if (count > index.connections - written) return kNotPermuted;
-    int i = 0, g = 0;
-    int32_t last = -1;
-    for (int k = written; k < written + count; k++) {
-      const int32_t old_output = old_outputs[i], grown_output = grown[g];
-      const bool old = old_output < grown_output;
-      const int32_t output = std::min(old_output, grown_output);
-      sources[k] = old_places[i] | (int32_t(old) - 1);
-      new_t_cols[k] = TColumn(output);
-      new_index.row_ptr[output + 1]++;
-      distinct &= output > last;
-      last = output;
-      i += old;
-      g += !old;
+    if (!merge_rows(old, old_count, grown, grown_count, new_t_cols + written,
+                    sources + written, new_index.row_ptr + 1)) {
+      return kNotDistinct;
     }
     new_index.t_ptr[input] = written;
     written += count;
   }
   new_index.t_ptr[index.inputs] = written;
-  if (written != index.connections) return kNotPermuted;
-  return distinct ? nullptr : kNotDistinct;
+  return written == index.connections ? nullptr : kNotPermuted;
 }
 
 // Distributes the inputs to their outputs: cols, t_perm and order.
