@@ -97,10 +97,14 @@ def test_huge_outputs_have_finite_scores():
 
 def test_other_processes_get_the_raw_data():
     task = digits.Digits(make_data())
-    prepared = task.images
+    one = networks.Networks([evolved.evolve(256, 10, steps=3, seed=1)], [1.0])
+    scores = task.evaluate(one, [0, 1])
     other = pickle.loads(pickle.dumps(task))
-    assert "images" not in vars(other)
-    np.testing.assert_array_equal(other.images[0], prepared[0])
+    assert vars(other).keys() == {"data", "batch_size"}
+    np.testing.assert_array_equal(other.images[0], task.images[0])
+    np.testing.assert_array_equal(
+        other.evaluate(one, [1, 0]), scores[..., ::-1]
+    )
     assert other.settings() == task.settings()
     assert task.settings() != digits.Digits(make_data(19)).settings()
 
