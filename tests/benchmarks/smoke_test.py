@@ -6,24 +6,15 @@ import numpy as np
 import pytest
 
 from benchmarks import measure
-from tests.native import cases
+from tests.benchmarks import smoke
 from tests.support import ROOT
 from tests.support import run_python
 
 pytestmark = pytest.mark.slow
 
 
-def run(program, *arguments, cwd):
-    flags = ["--smoke", "--json=figures.json", *arguments]
-    output = run_python(ROOT / "benchmarks" / f"{program}.py", *flags, cwd=cwd)
-    assert [path.name for path in cwd.iterdir()] == ["figures.json"]
-    content = json.loads((cwd / "figures.json").read_text("utf-8"))
-    assert content["environment"]["cores"] >= 1
-    return output, content["results"]
-
-
 def test_export_latency(tmp_path):
-    output, results = run(
+    output, results = smoke.run(
         "export_latency", "--network=lenet_300_100", cwd=tmp_path
     )
     saved_models = {"dense, by Keras", "dense", "bit_mask", "smallest"}
@@ -38,7 +29,7 @@ def test_export_latency(tmp_path):
 
 
 def test_export_latency_of_layers(tmp_path):
-    output, results = run(
+    output, results = smoke.run(
         "export_latency",
         "--network=depthwise_5x5_256",
         "--quantization=dynamic_int8",
@@ -55,7 +46,7 @@ def test_export_latency_of_layers(tmp_path):
 
 
 def test_channel_latency(tmp_path):
-    output, results = run(
+    output, results = smoke.run(
         "channel_latency", "--network=lenet_300_100", cwd=tmp_path
     )
     assert results.keys() == {"TensorFlow, batch 1", "LiteRT, batch 1"}
@@ -68,7 +59,9 @@ def test_channel_latency(tmp_path):
 
 @pytest.mark.parametrize("layer", ["dense", "conv"])
 def test_factorize_latency(tmp_path, layer):
-    output, results = run("factorize_latency", f"--layer={layer}", cwd=tmp_path)
+    output, results = smoke.run(
+        "factorize_latency", f"--layer={layer}", cwd=tmp_path
+    )
     titles = {f"64 units, {name}, batch 1" for name in ("TensorFlow", "LiteRT")}
     assert results.keys() == titles
     for title, measured in results.items():
@@ -96,7 +89,7 @@ def test_factorize_accuracy_goes_on_where_it_was_killed(tmp_path):
 
 
 def test_export_size(tmp_path):
-    output, results = run(
+    output, results = smoke.run(
         "export_size",
         "--network=lenet_300_100",
         "--sparsity=0.9",
@@ -121,7 +114,7 @@ def test_export_size(tmp_path):
 
 
 def test_fine_tune(tmp_path):
-    output, results = run("fine_tune", "--sparsity=0.9", cwd=tmp_path)
+    output, results = smoke.run("fine_tune", "--sparsity=0.9", cwd=tmp_path)
 
     ways = {"90% one_shot", "90% gradual", "90% rigl", "90% ac_dc"}
     assert set(results) == {
@@ -141,7 +134,7 @@ def test_fine_tune(tmp_path):
 
 
 def test_input_pipeline(tmp_path):
-    output, results = run(
+    output, results = smoke.run(
         "input_pipeline",
         "--dataset=imagenet2012",
         "--dataset=mnist_small",
@@ -161,7 +154,7 @@ def test_input_pipeline(tmp_path):
 
 @pytest.mark.parametrize("keras", ["keras3", "keras2"])
 def test_load_time(tmp_path, keras):
-    output, results = run("load_time", f"--keras={keras}", cwd=tmp_path)
+    output, results = smoke.run("load_time", f"--keras={keras}", cwd=tmp_path)
     assert set(results) == {
         "dense .keras",
         "sparse .keras",
@@ -173,13 +166,13 @@ def test_load_time(tmp_path, keras):
 
 
 def test_later_fit(tmp_path):
-    output, results = run("later_fit", cwd=tmp_path)
+    output, results = smoke.run("later_fit", cwd=tmp_path)
     assert set(results) == {"dense", "sparse"}
     assert "sparse" in output
 
 
 def test_mask_update(tmp_path):
-    output, results = run("mask_update", cwd=tmp_path)
+    output, results = smoke.run("mask_update", cwd=tmp_path)
     assert "selection: 0 entries differ from sorting's" in output
     assert set(results) >= {
         "sorting",
@@ -192,7 +185,7 @@ def test_mask_update(tmp_path):
 
 def test_memory(tmp_path):
     # Each is a process that imports TensorFlow, so two of the five.
-    output, results = run(
+    output, results = smoke.run(
         "memory",
         "--model=lenet_300_100",
         "--contender=tf_keras/dense",
@@ -210,78 +203,20 @@ def test_memory(tmp_path):
     assert "tf_keras/tf_rigl" in output
 
 
-@cases.needs_library
-def test_native_kernels(tmp_path):
-    output, results = run(
-        "native_kernels", "--inputs=64", "--outputs=96", cwd=tmp_path
-    )
-    assert "Vectors: " in output
-    parts = ("forward", "step", "update")
-    assert set(results) == {
-        "dense forward",
-        "dense step",
-        *(f"{one}% {part}" for one in (90, 95, 98) for part in parts),
-    }
-    assert all(len(one) == 1 and one[0] > 0 for one in results.values())
-
-
-@cases.needs_library
-@pytest.mark.parametrize("network", ["gru", "conv7", "mobilenet"])
-def test_native_step(tmp_path, network):
-    output, results = run(
-        "native_step",
-        f"--network={network}",
-        "--batch=2",
-        "--sparsity=0.95",
-        cwd=tmp_path,
-    )
-    assert f"95% of {network}" in output
-    (measured,) = results.values()
-    assert set(measured) == {"dense", "masked", "compressed"}
-
-
-@cases.needs_library
-def test_native_accuracy(tmp_path, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")
-    output, results = run(
-        "native_accuracy", f"--output_dir={folder}", cwd=tmp_path
-    )
-    assert "mnist_small  compressed  accuracy" in output
-    masked, compressed = results
-    assert masked["value"] == pytest.approx(compressed["value"], abs=0.01)
-    run("native_accuracy", f"--output_dir={folder}", cwd=tmp_path)
-    assert len((folder / "results.jsonl").read_text().splitlines()) == 2
-
-
-@cases.needs_library
-def test_native_crossover(tmp_path, tmp_path_factory):
-    picture = tmp_path_factory.mktemp("picture") / "crossover.png"
-    output, results = run(
-        "native_crossover",
-        "--layers=1",
-        "--widths=64",
-        "--sparsity=0.5",
-        "--sparsity=0.9",
-        f"--plot={picture}",
-        cwd=tmp_path,
-    )
-    assert "Step of 1 layers on compressed storage" in output
-    assert set(results["64"]) == {"0.5", "0.9"}
-    assert picture.stat().st_size > 1000
-
-
 def test_pruning_tfmot(tmp_path, tmp_path_factory):
     data = tmp_path_factory.mktemp("text")
     for part in ("train", "valid", "test"):
         (data / f"{part}.txt").write_text("the quick brown fox " * 1000)
-    output, results = run("pruning_tfmot", f"--data_dir={data}", cwd=tmp_path)
+    output, results = smoke.run(
+        "pruning_tfmot", f"--data_dir={data}", cwd=tmp_path
+    )
     assert results["tf_rigl"] == pytest.approx(results["tfmot"], abs=1e-4)
     assert results["static"] != pytest.approx(results["tfmot"], abs=1e-4)
     assert "bits per character" in output
 
 
 def test_prune_to_neuron(tmp_path):
-    output, results = run(
+    output, results = smoke.run(
         "prune_to_neuron", "--units=16", "--units=256", cwd=tmp_path
     )
     assert list(results) == ["16", "256"]
@@ -291,7 +226,7 @@ def test_prune_to_neuron(tmp_path):
 
 
 def test_supermasks(tmp_path):
-    output, results = run("supermasks", "--levels=2", cwd=tmp_path)
+    output, results = smoke.run("supermasks", "--levels=2", cwd=tmp_path)
     # Edge-popup; means and thresholds; two networks, four criteria in each way.
     assert len(results) == 4 + 2 * 4 + 2 + 2 * 4
     assert all(row in output for row in results)
@@ -325,7 +260,7 @@ def test_networks_that_are_never_trained(tmp_path):
 
 
 def test_scale(tmp_path):
-    output, results = run(
+    output, results = smoke.run(
         "scale",
         "--model=lenet_300_100",
         "--devices=1",
@@ -351,7 +286,9 @@ def test_scale(tmp_path):
 
 
 def test_shrink(tmp_path):
-    output, results = run("shrink", "--network=lenet_300_100", cwd=tmp_path)
+    output, results = smoke.run(
+        "shrink", "--network=lenet_300_100", cwd=tmp_path
+    )
     measured = results["lenet_300_100"]
     assert set(measured) == {"values", "model", "shrink"}
     assert all(one["seconds"] > 0 for (one,) in measured.values())
@@ -360,7 +297,7 @@ def test_shrink(tmp_path):
 
 
 def test_step_overhead(tmp_path):
-    output, results = run(
+    output, results = smoke.run(
         "step_overhead", "--model=lenet_300_100", cwd=tmp_path
     )
     measured = results["lenet_300_100"]
@@ -372,14 +309,14 @@ def test_step_overhead(tmp_path):
 
 
 def test_wann_generation(tmp_path):
-    output, results = run("wann_generation", "--workers=1", cwd=tmp_path)
+    output, results = smoke.run("wann_generation", "--workers=1", cwd=tmp_path)
     assert "A generation of 8" in output and "Load average" in output
     assert all(len(taken) == 1 for taken in results.values())
     assert len(results) == 2
 
 
 def test_wann_digits(tmp_path):
-    output, results = run("wann_digits", cwd=tmp_path)
+    output, results = smoke.run("wann_digits", cwd=tmp_path)
     assert "Test accuracy with" in output
     assert set(results) == {"champion", "random topologies", "linear"}
     assert all(
@@ -388,7 +325,7 @@ def test_wann_digits(tmp_path):
 
 
 def test_gradient_candidates(tmp_path):
-    _, results = run("gradient_candidates", cwd=tmp_path)
+    _, results = smoke.run("gradient_candidates", cwd=tmp_path)
     assert np.mean(results["bfloat16"]) > 0.95
     few, many = (np.mean(results[f"first, {n} x"]) for n in (1, 16))
     assert 0 < few < many < 1
@@ -396,40 +333,11 @@ def test_gradient_candidates(tmp_path):
 
 def test_steady_rigl(tmp_path, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    output, results = run("steady_rigl", f"--output_dir={folder}", cwd=tmp_path)
+    output, results = smoke.run(
+        "steady_rigl", f"--output_dir={folder}", cwd=tmp_path
+    )
     methods = {one["method"] for one in results}
     assert {"static", "rigl", "rigl(gradient_steps=20)", "snfs"} < methods
     assert len(results) == len(methods) == 8
     for method in methods:
         assert method in output
-
-
-@cases.needs_library
-def test_plan_latency(tmp_path):
-    output, results = run("plan_latency", "--sparsity=0.9", cwd=tmp_path)
-    assert results.keys() == {"Time, batch 1", "CPU time, batch 1"}
-    for title, measured in results.items():
-        assert title in output
-        assert list(measured)[:2] == ["LiteRT, dense", "TensorFlow, dense"]
-        assert "plan, 90%, v3" in measured or "v3" not in output
-
-
-@cases.needs_library
-def test_plan_latency_of_a_recurrent_network(tmp_path):
-    flags = ["--network=gru_512", "--sparsity=0.95"]
-    _, results = run("plan_latency", *flags, cwd=tmp_path)
-    measured = results["Time, batch 1"]
-    assert {"LiteRT, dense", "LiteRT, dense, unrolled"} < measured.keys()
-    assert any(name.startswith("plan, 95%") for name in measured)
-
-
-@cases.needs_library
-def test_plan_layers(tmp_path):
-    output, results = run("plan_layers", cwd=tmp_path)
-    assert results.keys() == {"Time", "CPU time"}
-    for title, measured in results.items():
-        assert title in output
-        (layer,) = measured
-        assert layer in output
-        assert next(iter(measured[layer])) == "LiteRT"
-        assert "plan, v3" in measured[layer] or "v3" not in output
