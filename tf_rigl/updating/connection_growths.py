@@ -40,12 +40,7 @@ class ConnectionGrowths:
             flavor, optimizer, scales_loss, algorithm, penalties
         )
         if paths and reason is not None:
-            raise ValueError(
-                "Weights stored by their connections must be enough for a "
-                f"training. Received: storage='compressed' for {paths}, but "
-                f"{reason}. Call `tf_rigl.store_masked(model)`, or sparsify it "
-                "with storage='masked'."
-            )
+            raise ValueError(refusal(paths, reason))
         self._num_candidates = algorithm.num_candidates
 
     def put(
@@ -84,6 +79,15 @@ class ConnectionGrowths:
         if growth is not None:
             growth.settle(gradient)
         return growth
+
+
+def refusal(paths: Sequence[str], reason: str) -> str:
+    """Returns the message about weights that were to be compressed."""
+    return (
+        "Weights stored by their connections must be enough for a training. "
+        f"Received: storage='compressed' for {list(paths)}, but {reason}. Call "
+        "`tf_rigl.store_masked(model)`, or sparsify it with storage='masked'."
+    )
 
 
 def reason_against(

@@ -56,6 +56,10 @@ def suit(
         renews: whether optimizers are the model's, which may be replaced by new
             ones with the same state. Otherwise, nothing is done if one was
             built for the weights.
+
+    Raises:
+        ValueError: if connections are not enough for a weight that was to be
+            stored by them.
     """
     flavor = model_flavor(model)
     is_deferred = deferred.is_deferred(model)
@@ -91,8 +95,13 @@ def suit(
         return
 
     records = list(filter(storage_choice.is_chosen, compressed))
-    if reason == _XLA and len(records) < len(compressed):
-        paths = [one.path for one in compressed]
+    paths = [
+        one.path for one in compressed if not storage_choice.is_chosen(one)
+    ]
+    # Of other reasons it depends on the optimizer which weights they are for.
+    if paths and algorithm.requirements.needs_dense:
+        raise ValueError(connection_growths.refusal(paths, reason))
+    if paths and reason == _XLA:
         raise ValueError(
             "Weights stored by their connections are not compiled by XLA. "
             f"Received: jit_compile=True for {paths}. Compile the model with "

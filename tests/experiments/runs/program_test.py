@@ -19,6 +19,7 @@ from tests.experiments.runs.support import hide_package
 from tests.experiments.runs.support import read_results
 from tests.experiments.runs.support import run_program
 from tests.experiments.runs.support import train_in
+from tests.native import cases
 from tf_rigl.data import registry
 from tf_rigl.data.batching import Batching
 from tf_rigl.experiments import keras_modules
@@ -298,6 +299,11 @@ def test_dry_run_writes_nothing(tmp_path):
         (["--schedule=step"], "needs `decay_epochs`"),
         (["--devices=2"], "`devices` is the number of replicas"),
         (["--method=dense", "--compare_dense"], "needs another method"),
+        pytest.param(
+            ["--method=snfs", "--storage=compressed"],
+            "SNFS with these options needs",
+            marks=cases.needs_library,
+        ),
     ],
 )
 def test_errors_come_before_any_work(arguments, message, tmp_path, capsys):
