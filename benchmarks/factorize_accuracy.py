@@ -23,7 +23,8 @@ it LeNets of factors diverge at this rate unless they are normalized.
 
 Usage: python benchmarks/factorize_accuracy.py [--data_dir=FOLDER] \
     [--task=mnist] [--rank_scale=.05 --rank_scale=.02] [--seeds=3] \
-    [--split=validation] [--results=FILE.jsonl]
+    [--initialization=spectral] [--decay=0.001] [--split=validation] \
+    [--results=FILE.jsonl]
 """
 
 import itertools
@@ -110,6 +111,7 @@ class Run(NamedTuple):
     rank_scale: float  # 0 for a dense network
     initialization: str
     decay: str  # "weight" or "frobenius"
+    strength: float  # λ
     seed: int
 
 
@@ -127,7 +129,13 @@ def define() -> None:
     )
     flags.DEFINE_integer("epochs", 0, "Epochs; 0 for those of the task.")
     flags.DEFINE_float("momentum", -1.0, "That of the task if negative.")
-    flags.DEFINE_float("decay", -1.0, "λ; that of the task if negative.")
+    flags.DEFINE_multi_float("decay", [], "λ; without, that of the task.")
+    flags.DEFINE_multi_enum(
+        "initialization",
+        ["spectral", "plain"],
+        ["spectral", "plain"],
+        "Initial values of factors.",
+    )
     flags.DEFINE_string(
         "results", "runs/factorize_accuracy.jsonl", "File of the runs."
     )
@@ -138,11 +146,12 @@ def plan() -> list[Run]:
     chosen = flags.FLAGS
     kinds = [(0.0, "dense", "weight")]
     kinds += itertools.product(
-        chosen.rank_scale, ("spectral", "plain"), ("weight", "frobenius")
+        chosen.rank_scale, chosen.initialization, ("weight", "frobenius")
     )
     return [
-        Run(task, *kind, seed)
+        Run(task, *kind, strength, seed)
         for task in chosen.task
+        for strength in chosen.decay or [TASKS[task].decay]
         for seed in range(chosen.seeds)
         for kind in kinds
     ]
@@ -178,7 +187,6 @@ def train(run: Run, arrays: tuple[np.ndarray, ...]) -> dict[str, Any]:
     keras.backend.clear_session()
     keras.utils.set_random_seed(run.seed)
     model = task.build()
-    strength = flags.FLAGS.decay if flags.FLAGS.decay >= 0 else task.decay
     if run.rank_scale:
         is_frobenius = run.decay == "frobenius"
         tf_rigl.factorize(
@@ -189,7 +197,7 @@ def train(run: Run, arrays: tuple[np.ndarray, ...]) -> dict[str, Any]:
                 and type(layer).__name__ in ("Dense", "Conv2D")
             ),
             initialization=run.initialization,
-            frobenius_decay=strength if is_frobenius else 0.0,
+            frobenius_decay=run.strength if is_frobenius else 0.0,
             seed=run.seed,
         )
 
@@ -206,7 +214,7 @@ def train(run: Run, arrays: tuple[np.ndarray, ...]) -> dict[str, Any]:
     )
     # Of kernels and factors, as L2 through momentum; those of products with a
     # decay of their own are left out.
-    decay = _L2(strength)
+    decay = _L2(run.strength)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss, metrics=["accuracy"])
     model.fit(
@@ -222,7 +230,6 @@ def train(run: Run, arrays: tuple[np.ndarray, ...]) -> dict[str, Any]:
         **run._asdict(),
         "split": flags.FLAGS.split,
         "epochs": epochs,
-        "strength": strength,
         "momentum": momentum,
         "parameters": model.count_params(),
         "accuracy": 100 * accuracy,
@@ -290,7 +297,7 @@ def report(done: list[dict[str, Any]]) -> dict[str, list[float]]:
     measure.print_table(
         f"{accuracy.capitalize()}, mean ± standard deviation", header, rows
     )
-    return {" ".join(row[:4]): [float(row[5].split()[0])] for row in rows}
+    return {" ".join(row[:5]): [float(row[6].split()[0])] for row in rows}
 
 
 if __name__ == "__main__":
