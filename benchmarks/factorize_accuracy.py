@@ -97,7 +97,7 @@ TASKS = {
         "cifar10",
         lambda: resnet.small_resnet(keras, 20, width=0.5, shortcuts="padding"),
         30,
-        # λ · Σ learning rates of all steps is that of 200 epochs at λ = 1e-4, as
+        # λ times the sum of all rates is that of 200 epochs at λ = 1e-4, as
         # published. At that λ, 30 epochs of 10,000 images show no decay.
         3e-3,
         0.9,
