@@ -39,7 +39,7 @@ _MIB = 2**20
 
 def define_flags() -> None:
     flags.DEFINE_multi_float("sparsity", [0.9, 0.95, 0.98], "Sparsities.")
-    flags.DEFINE_integer("threads", 1, "Threads of TensorFlow, both kinds.")
+    flags.DEFINE_integer("threads", 1, "Threads within and between operations.")
     flags.DEFINE_integer("width", 1024, "Units of each layer.")
     flags.DEFINE_integer("layers", 4, "Number of sparse layers.")
     flags.DEFINE_integer("batch", 0, "Examples of one step; 0 for its own.")

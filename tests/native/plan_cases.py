@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from tests.native import plan_attention_cases
 from tests.native import plan_recurrent_cases
 from tf_rigl.native.plan_graph import ACTIVATIONS
 from tf_rigl.native.plan_graph import Graph
@@ -31,8 +32,6 @@ KINDS = (
     "matrix_product",
     "recurrence",
 )
-# Of an example, which its reference holds at once in double precision.
-MOST_SCORES = 10_000
 OF_IMAGES = ("convolution", "depthwise", "pool", "global_pool", "pad")
 
 
@@ -301,62 +300,10 @@ class Network:
         return self.add("embedding", (value,), shape, {}, {"table": table})
 
     def attention(self):
-        """Of sequences that are products of values, some of one position."""
-        key_heads = self.integer(1, 3)
-        heads = key_heads * self.choose(1, 1, 2)
-        size, other = self.integer(1, 20), self.integer(1, 20)
-        queries, keys = (self.sequence() for _ in range(2))
-        if self.shapes[queries][0] * self.shapes[keys][0] > MOST_SCORES:
-            return self.normalize()
-        if self.random.random() < 0.5:
-            keys = queries
-        inputs = [
-            self.project(value, width)
-            for value, width in (
-                (queries, heads * size),
-                (keys, key_heads * size),
-                (keys, key_heads * other),
-            )
-        ]
-        given = {
-            "heads": heads,
-            "key_heads": key_heads,
-            "scale": 1 / math.sqrt(size),
-            "is_causal": bool(self.random.random() < 0.5),
-        }
-        shape = (self.shapes[queries][0], heads * other)
-        return self.add("attention", inputs, shape, given)
-
-    def sequence(self):
-        value = self.value()
-        *space, channels = self.shapes[value]
-        if len(space) == 1:
-            return value
-        shape = (math.prod(space), channels)
-        return self.add("reshape", (value,), shape)
-
-    def project(self, value, width):
-        *space, channels = self.shapes[value]
-        kernel = self.random.normal(size=(channels, width)) / channels**0.5
-        arrays = {"kernel": kernel.astype(np.float32)}
-        return self.add("dense", (value,), (*space, width), {}, arrays)
+        return plan_attention_cases.add_attention(self)
 
     def matrix_product(self):
-        value = self.value()
-        if len(self.shapes[value]) == 1:
-            value = self.sequence()
-        *space, rows, channels = self.shapes[value]
-        if math.prod(space) * max(rows, channels) ** 2 > MOST_SCORES:
-            return self.normalize()
-        if self.random.random() < 0.5:
-            shape, given = (*space, rows, rows), {"is_transposed": True}
-            return self.add("matrix_product", (value, value), shape, given)
-        order = [*range(len(space)), len(space) + 1, len(space)]
-        shape = (*space, channels, rows)
-        other = self.add("transpose", (value,), shape, {"order": order})
-        shape = (*space, channels, channels)
-        given = {"is_transposed": False}
-        return self.add("matrix_product", (other, value), shape, given)
+        return plan_attention_cases.add_matrix_product(self)
 
     def reshape(self):
         value = self.value()

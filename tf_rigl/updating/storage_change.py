@@ -98,15 +98,15 @@ def suit(
     paths = [
         one.path for one in compressed if not storage_choice.is_chosen(one)
     ]
-    # Of other reasons it depends on the optimizer which weights they are for.
-    if paths and algorithm.requirements.needs_dense:
-        raise ValueError(connection_growths.refusal(paths, reason))
     if paths and reason == _XLA:
         raise ValueError(
             "Weights stored by their connections are not compiled by XLA. "
             f"Received: jit_compile=True for {paths}. Compile the model with "
             "jit_compile=False, or sparsify it with storage='masked'."
         )
+    # Of other reasons it depends on the optimizer which weights they are for.
+    if paths and algorithm.requirements.needs_dense:
+        raise ValueError(connection_growths.refusal(paths, reason))
     if renews or not _have_slots(flavor, optimizers, records):
         replace_storage(flavor, model, find_optimizers, records, reason)
 

@@ -295,9 +295,9 @@ void grow(const Search<TColumn, Inputs>& search, int64_t count, int64_t* positio
   }
 
   const auto key = [&](size_t i) { return candidates[i].key; };
-  const Scratch memory(candidates.size());
+  Arena arena(candidates.size() * sizeof(int32_t));
   Highest highest(candidates.size(), wanted, key,
-                  reinterpret_cast<int32_t*>(memory.data()));
+                  arena.take<int32_t>(candidates.size()));
   int64_t found = 0;
   for (const Candidate& one : candidates) {
     if (!highest.includes(one.key)) continue;

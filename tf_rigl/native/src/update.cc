@@ -134,51 +134,51 @@ void grow_best(const RiglIndex& index, const float* dvalues,
   for (size_t i = 0; i < ties; i++) *equal[i].second = true;
 }
 
-// Connections of one input: outputs, which ascend between two sentinels, and the
-// place of each in the old values, or -1.
+// Connections of one input: their outputs, which ascend between two sentinels.
 struct Row {
   int32_t* outputs;
-  int32_t* places;
+  int count;
 };
 
-// Merges two rows of `count` connections in all. Writes outputs and places, and
-// counts the connections of each output. Returns whether outputs ascend, so that
-// none is there twice.
+// Merges what stays of a row, whose places in the old values are given, and
+// what was grown. Writes outputs and places, -1 for those that were grown, and
+// counts the connections of each output. Returns whether outputs ascend, so
+// that none is there twice.
 //
 // From both ends at once: each step waits for the one before, on its own side.
 template <class TColumn>
-bool merge_rows(const Row& old, int old_count, const Row& grown,
-                int grown_count, TColumn* outputs, int32_t* places,
-                int32_t* counts) {
+bool merge_rows(const Row& old, const int32_t* old_places, const Row& grown,
+                TColumn* outputs, int32_t* places, int32_t* counts) {
   bool ascend = true;
+  const auto write = [&](int k, bool is_old, int32_t output, int32_t place) {
+    places[k] = place | (int32_t(is_old) - 1);
+    outputs[k] = TColumn(output);
+    counts[output]++;
+  };
   int first = 0, first_grown = 0, low = -1;
-  int last = old_count - 1, last_grown = grown_count - 1, high = INT32_MAX;
   const auto take_first = [&](int k) {
     const int32_t one = old.outputs[first], other = grown.outputs[first_grown];
     const bool is_old = one < other;
     const int32_t output = is_old ? one : other;
-    places[k] = old.places[first] | (int32_t(is_old) - 1);
-    outputs[k] = TColumn(output);
-    counts[output]++;
+    write(k, is_old, output, old_places[first]);
     ascend &= output > low;
     low = output;
     first += is_old;
     first_grown += !is_old;
   };
+  int last = old.count - 1, last_grown = grown.count - 1, high = INT32_MAX;
   const auto take_last = [&](int k) {
     const int32_t one = old.outputs[last], other = grown.outputs[last_grown];
     const bool is_old = one > other;
     const int32_t output = is_old ? one : other;
-    places[k] = old.places[last] | (int32_t(is_old) - 1);
-    outputs[k] = TColumn(output);
-    counts[output]++;
+    write(k, is_old, output, old_places[last]);
     ascend &= output < high;
     high = output;
     last -= is_old;
     last_grown -= !is_old;
   };
 
-  const int count = old_count + grown_count;
+  const int count = old.count + grown.count;
   for (int k = 0; k < count / 2; k++) {
     take_first(k);
     take_last(count - 1 - k);
@@ -201,8 +201,8 @@ const char* merge(const RiglIndex& index, const TColumn* t_cols,
     array[0] = -1;
     return array + 1;
   };
-  const Row old{make(), make()};
-  const Row grown{make(), nullptr};
+  Row old{make(), 0}, grown{make(), 0};
+  auto* old_places = make();
   std::fill_n(new_index.row_ptr, index.outputs + 1, 0);
 
   int written = 0;
@@ -210,30 +210,30 @@ const char* merge(const RiglIndex& index, const TColumn* t_cols,
   for (int input = 0; input < index.inputs; input++) {
     const int begin = index.t_ptr[input], end = index.t_ptr[input + 1];
     if (end - begin > index.outputs) return kNotDistinct;
-    int old_count = 0;
+    old.count = 0;
     for (int j = begin; j < end; j++) {
       const int32_t place = index.t_perm[j];
-      old.outputs[old_count] = t_cols[j];
-      old.places[old_count] = place;
-      old_count += stays[place];
+      old.outputs[old.count] = t_cols[j];
+      old_places[old.count] = place;
+      old.count += stays[place];
     }
-    old.outputs[old_count] = INT32_MAX;
-    old.places[old_count] = -1;
+    old.outputs[old.count] = INT32_MAX;
+    old_places[old.count] = -1;
 
     const int64_t start = int64_t(input) * index.outputs;
-    int grown_count = 0;
+    grown.count = 0;
     for (; candidate < candidates.size &&
            candidates.positions[candidate] < start + index.outputs;
          candidate++) {
-      grown.outputs[grown_count] =
+      grown.outputs[grown.count] =
           int32_t(candidates.positions[candidate] - start);
-      grown_count += candidates.taken[candidate];
+      grown.count += candidates.taken[candidate];
     }
-    grown.outputs[grown_count] = INT32_MAX;
+    grown.outputs[grown.count] = INT32_MAX;
 
-    const int count = old_count + grown_count;
+    const int count = old.count + grown.count;
     if (count > index.connections - written) return kNotPermuted;
-    if (!merge_rows(old, old_count, grown, grown_count, new_t_cols + written,
+    if (!merge_rows(old, old_places, grown, new_t_cols + written,
                     sources + written, new_index.row_ptr + 1)) {
       return kNotDistinct;
     }

@@ -89,11 +89,8 @@ class Digits(Task):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leaves out what is prepared anew in another process."""
-        return {
-            name: value
-            for name, value in self.__dict__.items()
-            if name not in ("images", "_recent")
-        }
+        names = [field.name for field in dataclasses.fields(self)]
+        return {name: getattr(self, name) for name in names}
 
     def evaluate(self, networks: Networks, seeds: Sequence[int]) -> np.ndarray:
         """Returns minus the cross entropy over a batch, in nats."""
